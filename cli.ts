@@ -1,0 +1,166 @@
+/**
+ * The command: words in, a server that runs until a signal comes, an exit status out.
+ *
+ * @example
+ * ```ts
+ * import { main } from "@x/pyserve/cli";
+ *
+ * const output: string[] = [];
+ * const status = await main(["--version"], { out: (text) => output.push(text) });
+ * console.assert(status === 0 && output.join("").startsWith("pyserve "));
+ * ```
+ *
+ * @module
+ */
+
+import { colorLogLine, colorStartLine } from "./cli/colors.ts";
+import { help } from "./cli/help.ts";
+import { listen, reachableUrls, startLine } from "./cli/listen.ts";
+import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
+import { parse, UsageError } from "./cli/parse.ts";
+import { type Settings, settingsOf } from "./cli/settings.ts";
+import { StartError } from "./cli/start_error.ts";
+import { readTls } from "./cli/tls.ts";
+import { toFetch } from "./handlers/fetch.ts";
+import { fileServer } from "./handlers/file_server.ts";
+import { escapeLog } from "./handlers/http/escape.ts";
+import type { RunningServer } from "./handlers/serve.ts";
+import type { Handler, Logger } from "./handlers/types.ts";
+import config from "./deno.json" with { type: "json" };
+
+/** Milliseconds that running transfers get after SIGTERM. */
+const DRAIN_MS = 10_000;
+
+/** Milliseconds that the log gets at the end, where its reader is slow. */
+const FLUSH_MS = 1_000;
+
+/** The signals that end the command. */
+export type StopSignal = "SIGINT" | "SIGTERM";
+
+/** What the command touches of the world; each part can be given for a test, the rest is that of the process. */
+export interface CommandIo {
+  /** Writes to standard output, at once. */
+  readonly out?: (text: string) => void;
+  /** Standard error, for the log and for what goes wrong. */
+  readonly err?: ByteWriter;
+  /** Whether standard output and standard error are terminals that want colours. */
+  readonly colors?: { readonly out: boolean; readonly err: boolean };
+  /** Calls back for every signal that is to stop the command; returns what ends that. */
+  readonly onSignal?: (callback: (signal: StopSignal) => void) => () => void;
+}
+
+/**
+ * Runs the command to its end.
+ *
+ * @param args The words of the command line.
+ * @param io What it touches; the process unless given.
+ * @returns The exit status: 0 at the end asked for, 1 for what the system refused, 2 for a command line that cannot be
+ * used. It never throws for those, and never calls `Deno.exit`.
+ */
+export async function main(args: readonly string[], io: CommandIo = {}): Promise<number> {
+  const { out, err, colors, onSignal } = { ...processIo, ...io };
+  const sink = new LogSink(err);
+  try {
+    const given = parse(args);
+    if (given.values.has("help")) out(help());
+    else if (given.values.has("version")) out(`pyserve ${config.version}\n`);
+    else await run(settingsOf(given), { out, sink, colors, onSignal });
+    return 0;
+  } catch (error) {
+    const usage = error instanceof UsageError;
+    sink.line(`pyserve: ${escapeLog(usage ? `${error.message} (see pyserve --help)` : StartError.sentence(error))}`);
+    return usage ? 2 : 1;
+  } finally {
+    await sink.flush(FLUSH_MS);
+  }
+}
+
+type World = Required<Omit<CommandIo, "err">> & { readonly sink: LogSink };
+
+async function run(settings: Settings, { out, sink, colors, onSignal }: World): Promise<void> {
+  const fetch = toFetch(handlerFor(settings), { log: loggerOf(sink, colors.err) });
+  const { hostname, port } = settings;
+  const tls = settings.tls && await readTls(settings.tls);
+  const server = listen(fetch, { hostname, port, ...(tls && { tls }) });
+  const line = startLine(server.address, tls !== null);
+  const urls = reachableUrls(server.address, tls !== null).map((url) => `  ${url}\n`);
+  out(`${colors.out ? colorStartLine(line) : line}\n${urls.join("")}`);
+  await untilStopped(server, out, onSignal);
+}
+
+function handlerFor({ root, server }: Settings): Handler {
+  try {
+    const info = Deno.statSync(root);
+    if (info.isFile || info.isDirectory) {
+      if (info.isDirectory) Deno.readDirSync(root)[Symbol.iterator]().next(); // refused now rather than at each request
+      return fileServer(root, server);
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    throw new StartError(`Cannot serve "${root}": ${StartError.reason(error)}`);
+  }
+  throw new StartError(`Cannot serve "${root}": it is neither a directory nor a file`);
+}
+
+function loggerOf(sink: LogSink, colors: boolean): Logger {
+  return {
+    access: (line) => sink.line(colors ? colorLogLine(line) : line),
+    error(message, cause) {
+      const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+      sink.line(`pyserve: ${escapeLog(cause === undefined ? message : `${message}: ${reason}`)}`);
+    },
+  };
+}
+
+/** Waits for a signal, or for the server to end by itself, which is an error. */
+async function untilStopped(
+  server: RunningServer,
+  out: (text: string) => void,
+  onSignal: World["onSignal"],
+): Promise<void> {
+  const first = Promise.withResolvers<StopSignal>();
+  const second = Promise.withResolvers<void>();
+  let asked = false;
+  const unsubscribe = onSignal((signal) => {
+    if (asked) second.resolve();
+    asked = true;
+    first.resolve(signal);
+  });
+  try {
+    const signal = await Promise.race([first.promise, server.finished.then(() => null)]);
+    if (signal === "SIGINT") {
+      out("\nKeyboard interrupt received, exiting.\n");
+      await server.abort();
+    } else if (signal === "SIGTERM") {
+      await Promise.race([server.drain(), second.promise, wait(DRAIN_MS)]);
+    }
+  } finally {
+    unsubscribe();
+  }
+}
+
+function wait(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, milliseconds)));
+}
+
+const processIo: Required<CommandIo> = {
+  out(text) {
+    const bytes = new TextEncoder().encode(text);
+    for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+  },
+  err: Deno.stderr,
+  colors: {
+    out: !Deno.noColor && Deno.stdout.isTerminal(),
+    err: !Deno.noColor && Deno.stderr.isTerminal(),
+  },
+  onSignal(callback) {
+    const signals: readonly StopSignal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+    const listeners = signals.map((signal) => ({ signal, listener: () => callback(signal) }));
+    for (const { signal, listener } of listeners) Deno.addSignalListener(signal, listener);
+    return () => {
+      for (const { signal, listener } of listeners) Deno.removeSignalListener(signal, listener);
+    };
+  },
+};
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

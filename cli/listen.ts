@@ -1,0 +1,91 @@
+/**
+ * Listening, and what to say when that fails; the addresses to print when it does not.
+ *
+ * @module
+ */
+
+import type { FetchFunction } from "../handlers/fetch.ts";
+import { type RunningServer, serve, type ServeOptions } from "../handlers/serve.ts";
+import { StartError } from "./start_error.ts";
+
+/** Ports tried when one is in use, to name one that is free. */
+const NEXT_PORTS = 20;
+
+/** Starts the server. Throws {@linkcode StartError} where the system refuses. */
+export function listen(
+  fetch: FetchFunction,
+  options: ServeOptions & { hostname: string; port: number },
+): RunningServer {
+  try {
+    return serve(fetch, options);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    throw new StartError(explain(error, options));
+  }
+}
+
+function explain(error: unknown, { hostname, port, tls }: ServeOptions & { hostname: string; port: number }): string {
+  if (error instanceof Deno.errors.AddrInUse) {
+    const free = nextFree(hostname, port);
+    return `Cannot listen on port ${port}: it is in use${free === null ? "" : `; port ${free} is free`}`;
+  }
+  if (error instanceof Deno.errors.AddrNotAvailable) {
+    return `Cannot listen on "${hostname}": it is not an address of this machine`;
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return `Cannot listen on port ${port}: permission denied${port < 1024 ? "; ports from 1024 on need none" : ""}`;
+  }
+  const reason = StartError.reason(error);
+  if (/lookup|resolve|name or service/i.test(reason)) {
+    return `Cannot listen on "${hostname}": the name does not resolve`;
+  }
+  return tls ? `Cannot use the certificate or the key: ${reason}` : `Cannot listen on "${hostname}": ${reason}`;
+}
+
+function nextFree(hostname: string, port: number): number | null {
+  for (let next = port + 1; next <= Math.min(port + NEXT_PORTS, 65535); next++) {
+    try {
+      Deno.listen({ hostname, port: next }).close();
+      return next;
+    } catch {
+      // Also in use, or not permitted: the next one.
+    }
+  }
+  return null;
+}
+
+/** Python's start line, without a line end. */
+export function startLine({ hostname, port }: Deno.NetAddr, secure: boolean): string {
+  const scheme = secure ? "https" : "http";
+  return `Serving ${scheme.toUpperCase()} on ${hostname} port ${port} (${scheme}://${urlHost(hostname)}:${port}/) ...`;
+}
+
+/** The URLs under which a server that listens on all addresses can be reached; none for one that listens on one. */
+export function reachableUrls({ hostname, port }: Deno.NetAddr, secure: boolean): string[] {
+  if (hostname !== "0.0.0.0" && hostname !== "::") return [];
+  const scheme = secure ? "https" : "http";
+  const families = hostname === "::" ? ["IPv4", "IPv6"] : ["IPv4"];
+  const hosts = interfaces().filter(({ family }) => families.includes(family)).map(({ address }) => address);
+  const local = hosts.filter(isLoopback);
+  const others = hosts.filter((host) => !isLoopback(host) && !/^fe80:/i.test(host));
+  return [...local.length > 0 ? local : ["127.0.0.1"], ...others].map((host) =>
+    `${scheme}://${urlHost(host)}:${port}/`
+  );
+}
+
+/** Without the permission to look (--allow-sys) there is nothing to say, and that is no reason not to start. */
+function interfaces(): Deno.NetworkInterfaceInfo[] {
+  try {
+    return Deno.networkInterfaces();
+  } catch {
+    return [];
+  }
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith("127.") || address === "::1";
+}
+
+function urlHost(hostname: string): string {
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
+}

@@ -1,0 +1,78 @@
+/**
+ * Where log lines wait for a reader that may be slow.
+ *
+ * @module
+ */
+
+/** What takes bytes: stderr, or a test. */
+export interface ByteWriter {
+  /** Writes some of the bytes, and says how many. */
+  write(bytes: Uint8Array): Promise<number>;
+}
+
+/** Milliseconds that lines are gathered: one write for many lines costs little more than for one. */
+const GATHER_MS = 20;
+
+/** Characters that wait at most; a terminal that was stopped with Ctrl-S must not fill the memory. */
+const MAX_WAITING = 4 * 1024 * 1024;
+
+/**
+ * Writes lines in the background, in order and in batches, so that no request waits for a terminal. Where the reader is
+ * too slow, lines are dropped and counted, and a line says how many.
+ */
+export class LogSink {
+  readonly #writer: ByteWriter;
+  #waiting: string[] = [];
+  #size = 0;
+  #dropped = 0;
+  #writing: Promise<void> | null = null;
+
+  /** Makes a sink that writes to a writer. */
+  constructor(writer: ByteWriter) {
+    this.#writer = writer;
+  }
+
+  /** Takes a line, without the line end. */
+  line(text: string): void {
+    if (this.#size + text.length > MAX_WAITING) {
+      this.#dropped += 1;
+      return;
+    }
+    this.#waiting.push(text, "\n");
+    this.#size += text.length + 1;
+    this.#writing ??= this.#run();
+  }
+
+  /** Waits until all that was taken is written, but not longer than so many milliseconds. */
+  async flush(milliseconds: number): Promise<void> {
+    if (this.#writing === null) return;
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, milliseconds);
+    await Promise.race([this.#writing, late.promise]);
+    clearTimeout(timer);
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0) {
+        await new Promise((resolve) => setTimeout(resolve, GATHER_MS));
+        const text = this.#take();
+        let bytes = new TextEncoder().encode(text);
+        while (bytes.length > 0) bytes = bytes.subarray(await this.#writer.write(bytes));
+      }
+    } catch {
+      this.#take(); // Nobody reads any more (a closed pipe): serving goes on without a log.
+    } finally {
+      this.#writing = null;
+    }
+  }
+
+  #take(): string {
+    if (this.#dropped > 0) this.#waiting.push(`pyserve: ${this.#dropped} log lines dropped, the reader is too slow\n`);
+    const text = this.#waiting.join("");
+    this.#waiting = [];
+    this.#size = 0;
+    this.#dropped = 0;
+    return text;
+  }
+}

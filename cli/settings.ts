@@ -1,0 +1,77 @@
+/**
+ * From what was given on the command line to settings with types.
+ *
+ * @module
+ */
+
+import type { FileServerOptions } from "../handlers/file_server.ts";
+import type { LogFormat } from "../handlers/layers/access_log.ts";
+import { splitHeader } from "./options.ts";
+import { type Given, UsageError } from "./parse.ts";
+
+/** What the command is to do. */
+export interface Settings {
+  /** The directory or file to serve. */
+  readonly root: string;
+  /** The address to bind. */
+  readonly hostname: string;
+  /** The port, 0 for any. */
+  readonly port: number;
+  /** Where certificate, key and password are, or null for plain HTTP. */
+  readonly tls: TlsFiles | null;
+  /** How to serve. */
+  readonly server: FileServerOptions;
+}
+
+/** The files that TLS needs. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string | null;
+  readonly password: string | null;
+}
+
+/** Makes settings of what was given. Throws {@linkcode UsageError}. */
+export function settingsOf({ values, words }: Given): Settings {
+  const one = (name: string) => values.get(name)?.[0] ?? null;
+  const { root, port } = rootAndPort(words, one("directory"));
+  const cert = one("tls-cert");
+  const contentType = one("content-type");
+  const index = values.get("index");
+  return {
+    root,
+    hostname: one("bind") ?? "0.0.0.0",
+    port,
+    tls: cert === null ? null : { cert, key: one("tls-key"), password: one("tls-password-file") },
+    server: {
+      hidden: values.has("hidden"),
+      followLinks: values.has("follow-links"),
+      listing: !values.has("no-listing"),
+      precompressed: values.has("precompressed"),
+      headers: (values.get("header") ?? []).map(splitHeader),
+      log: values.has("quiet") ? false : (one("log-format") as LogFormat | null) ?? "python",
+      ...(contentType !== null && { fallback: contentType }),
+      ...(index && { index }),
+    },
+  };
+}
+
+/** A directory and a port, in any order; what is a number is the port, as for Python. */
+function rootAndPort(words: readonly string[], directory: string | null): { root: string; port: number } {
+  const ports = words.filter(isNumber);
+  const roots = [...directory === null ? [] : [directory], ...words.filter((word) => !isNumber(word))];
+  if (ports.length > 1) throw new UsageError(`Cannot listen on several ports: ${ports.join(", ")}`);
+  if (roots.length > 1) throw new UsageError(`Cannot serve several directories: "${roots.join('", "')}"`);
+  if (roots[0] === "") throw new UsageError("Cannot serve a directory without a name");
+  return { root: roots[0] ?? ".", port: portOf(ports[0] ?? "8000") };
+}
+
+/** What Python's int() takes, and what was surely meant for a port. */
+function isNumber(word: string): boolean {
+  return /^\s*[+-]?\d+(?:_\d+)*\s*$/.test(word);
+}
+
+function portOf(word: string): number {
+  const port = Number(word.replaceAll("_", ""));
+  if (port < 0 || port > 65535) throw new UsageError(`Cannot listen on port ${word.trim()}: it is not from 0 to 65535`);
+  return port;
+}

@@ -1,0 +1,34 @@
+/**
+ * What the system refuses at start, in one sentence.
+ *
+ * @module
+ */
+
+/** A start that failed because of what is or is not on the machine: one sentence, exit status 1. */
+export class StartError extends Error {
+  /** Always `"StartError"`. */
+  override readonly name: string = "StartError";
+
+  /** Why the system refused, in words. */
+  static reason(error: unknown): string {
+    if (error instanceof Deno.errors.NotFound) return "it does not exist";
+    if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+    if (error instanceof Deno.errors.NotADirectory) return "it lies below a file";
+    if (error instanceof Deno.errors.FilesystemLoop) return "its links lead in a circle";
+    if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
+    return firstLine(error);
+  }
+
+  /** The sentence for any error at start. */
+  static sentence(error: unknown): string {
+    if (error instanceof StartError) return error.message;
+    // Deno's own words name the flag: Requires net access to "0.0.0.0:8000", run again with the --allow-net flag.
+    if (error instanceof Deno.errors.NotCapable) return `Not permitted: ${firstLine(error)}`;
+    return `Cannot start: ${firstLine(error)}`;
+  }
+}
+
+function firstLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split("\n")[0]!;
+}

@@ -1,0 +1,218 @@
+/**
+ * The one function that content leaves through: preconditions, ranges, HEAD and validators, in the order of RFC 9110.
+ *
+ * @module
+ */
+
+import { HttpError } from "./errors.ts";
+import { formatHttpDate } from "./http/date.ts";
+import { evaluatePreconditions, ifRangeHolds, type Validators } from "./http/preconditions.ts";
+import { type ByteRange, contentRange, selectRanges } from "./http/range.ts";
+import { FileChanged, type OpenFile } from "./sources/types.ts";
+import type { Awaitable } from "./types.ts";
+
+/** Bytes sent from one buffer; what is longer is streamed. */
+const WHOLE_BYTES = 65_536;
+
+/** Bytes read for a stream at a time: large enough to be fast, small enough for many slow readers. */
+const CHUNK_BYTES = 262_144;
+
+/** Something to send: what is known of it, and how to get at its bytes. */
+export interface Content {
+  /** Content-Type. */
+  readonly type: string;
+  /** Bytes of the whole. */
+  readonly size: number;
+  /** When it was last modified, in milliseconds since 1970; null for what has no date. */
+  readonly modified: number | null;
+  /** The entity tag, with quotes and maybe `W/`; null for none. */
+  readonly etag: string | null;
+  /** Headers that the 304 has as well: Cache-Control, Vary, Content-Location. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Headers that only an answer with content has: Content-Encoding, Content-Security-Policy. */
+  readonly contentHeaders?: Readonly<Record<string, string>>;
+  /** Whether ranges are answered; true unless given. */
+  readonly ranges?: boolean;
+  /** Opens the bytes. Called once for GET and HEAD that are answered 200 or 206, never for 304, 412 and 416. */
+  open(): Awaitable<OpenFile>;
+}
+
+/**
+ * Answers GET or HEAD with content: 200, 206, 304, 412 or 416 as the request's headers want it.
+ *
+ * A body never has more bytes than its Content-Length says, and where the source ends early the connection is broken off
+ * instead of ending cleanly. 412 and 416 are thrown as {@linkcode HttpError}, for `settle` to answer.
+ *
+ * @param request The request; its method must be GET or HEAD.
+ *
+ * @example
+ * ```ts
+ * import { openBytes, sendContent } from "@x/pyserve";
+ *
+ * const bytes = new TextEncoder().encode("0123456789");
+ * const response = await sendContent(new Request("http://localhost/", { headers: { range: "bytes=2-4" } }), {
+ *   type: "text/plain",
+ *   size: bytes.length,
+ *   modified: null,
+ *   etag: '"v1"',
+ *   open: () => openBytes(bytes),
+ * });
+ * console.assert(response.status === 206 && await response.text() === "234");
+ * ```
+ */
+export function sendContent(request: Request, content: Content): Awaitable<Response> {
+  const validators = validatorsOf(content);
+  const verdict = evaluatePreconditions(request.method, request.headers, validators);
+  if (verdict === "failed") throw new HttpError(412, "The content is not in the state that was asked for");
+  if (verdict === "not-modified") return new Response(null, { status: 304, headers: notModifiedHeaders(content) });
+  const plan = planOf(request, content, validators);
+  const opened = content.open();
+  return opened instanceof Promise
+    ? opened.then((file) => respond(request, plan, file))
+    : respond(request, plan, opened);
+}
+
+/** A decided answer: what to say, and which bytes and texts to send. */
+interface Plan {
+  readonly status: 200 | 206;
+  readonly headers: Headers;
+  readonly pieces: readonly Piece[];
+  readonly length: number;
+}
+
+/** Text between parts, or bytes of the content. */
+type Piece = Uint8Array<ArrayBuffer> | ByteRange;
+
+function validatorsOf({ etag, modified }: Content): Validators {
+  // Never later than Date (RFC 9110 section 8.8.2.1): a time from the future is replaced by that of the answer.
+  const lastModified = modified === null ? null : Math.floor(Math.min(modified, Date.now()) / 1000) * 1000;
+  return { etag, lastModified };
+}
+
+function notModifiedHeaders(content: Content): Headers {
+  const headers = new Headers(content.headers);
+  if (content.etag !== null) headers.set("etag", content.etag);
+  return headers;
+}
+
+function planOf(request: Request, content: Content, validators: Validators): Plan {
+  const headers = new Headers({ "content-type": content.type, ...content.headers, ...content.contentHeaders });
+  headers.set("x-content-type-options", "nosniff");
+  if (validators.lastModified !== null) headers.set("last-modified", formatHttpDate(validators.lastModified));
+  if (content.etag !== null) headers.set("etag", content.etag);
+  if (content.ranges ?? true) headers.set("accept-ranges", "bytes");
+  const { size } = content;
+  const ranges = rangesOf(request, content, validators);
+  if (ranges === "unsatisfiable") {
+    const headers = { "content-range": contentRange(null, size) };
+    throw new HttpError(416, "The range lies outside the content", { headers });
+  }
+  if (ranges === "whole") return plan(200, headers, [{ start: 0, end: size }]);
+  if (ranges.length > 1) return multipart(headers, ranges, content);
+  headers.set("content-range", contentRange(ranges[0]!, size));
+  return plan(206, headers, ranges);
+}
+
+function rangesOf(request: Request, content: Content, validators: Validators): ReturnType<typeof selectRanges> {
+  // HEAD knows no ranges (RFC 9110 section 14.2).
+  if (request.method !== "GET" || content.ranges === false) return "whole";
+  const header = request.headers.get("range");
+  if (header === null || !ifRangeHolds(request.headers.get("if-range"), validators)) return "whole";
+  return selectRanges(header, content.size);
+}
+
+/** RFC 9110 section 14.6: each part with its own type and range, parts in the order asked for. */
+function multipart(headers: Headers, ranges: readonly ByteRange[], content: Content): Plan {
+  const boundary = crypto.randomUUID().replaceAll("-", "");
+  const encoder = new TextEncoder();
+  const pieces: Piece[] = ranges.flatMap((range, index) => {
+    const lines = [
+      `${index === 0 ? "" : "\r\n"}--${boundary}`,
+      `Content-Type: ${content.type}`,
+      `Content-Range: ${contentRange(range, content.size)}`,
+    ];
+    return [encoder.encode(lines.join("\r\n") + "\r\n\r\n"), range];
+  });
+  pieces.push(encoder.encode(`\r\n--${boundary}--\r\n`));
+  headers.set("content-type", `multipart/byteranges; boundary=${boundary}`);
+  return plan(206, headers, pieces);
+}
+
+function plan(status: 200 | 206, headers: Headers, pieces: readonly Piece[]): Plan {
+  const length = pieces.reduce((sum, piece) => sum + lengthOf(piece), 0);
+  headers.set("content-length", String(length));
+  return { status, headers, pieces, length };
+}
+
+function lengthOf(piece: Piece): number {
+  return piece instanceof Uint8Array ? piece.length : piece.end - piece.start;
+}
+
+function respond(request: Request, plan: Plan, file: OpenFile): Awaitable<Response> {
+  const init = { status: plan.status, headers: plan.headers };
+  if (request.method === "HEAD" || plan.length === 0) {
+    // HEAD opened the file all the same: what may not be read says so to HEAD too.
+    file[Symbol.dispose]();
+    return new Response(null, init);
+  }
+  if (plan.length > WHOLE_BYTES) return new Response(streamOf(plan.pieces, file), init);
+  return readWhole(plan, file).then((bytes) => new Response(bytes, init));
+}
+
+/** Nothing has been sent yet, so a file that ends early is only one that changed: its handler looks again. */
+async function readWhole(plan: Plan, file: OpenFile): Promise<Uint8Array<ArrayBuffer>> {
+  using _closing = file;
+  const bytes = new Uint8Array(plan.length);
+  let at = 0;
+  for (const piece of plan.pieces) {
+    if (piece instanceof Uint8Array) bytes.set(piece, at);
+    else await readFully(file, piece.start, bytes.subarray(at, at + lengthOf(piece)));
+    at += lengthOf(piece);
+  }
+  return bytes;
+}
+
+async function readFully(file: OpenFile, offset: number, into: Uint8Array): Promise<void> {
+  for (let at = 0; at < into.length;) {
+    const count = await file.read(offset + at, into.subarray(at));
+    if (count === 0) throw new FileChanged();
+    at += count;
+  }
+}
+
+/** Pulls no more than is asked for, sends no byte more than was promised, and fails where there are fewer. */
+function streamOf(pieces: readonly Piece[], file: OpenFile): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let index = 0;
+  let within = 0;
+  return new ReadableStream({
+    async pull(controller) {
+      const piece = pieces[index]!;
+      try {
+        const chunk = piece instanceof Uint8Array ? piece : await readChunk(file, piece, within);
+        controller.enqueue(chunk);
+        within += chunk.length;
+      } catch (error) {
+        file[Symbol.dispose]();
+        throw error;
+      }
+      if (within < lengthOf(piece)) return;
+      within = 0;
+      index += 1;
+      if (index < pieces.length) return;
+      file[Symbol.dispose]();
+      controller.close();
+    },
+    cancel() {
+      file[Symbol.dispose]();
+    },
+  }, { highWaterMark: 0 });
+}
+
+async function readChunk(file: OpenFile, range: ByteRange, within: number): Promise<Uint8Array<ArrayBuffer>> {
+  const start = range.start + within;
+  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, range.end - start));
+  const count = await file.read(start, buffer);
+  // The status line and the length are long gone: all that is left to say is that this is not all of it.
+  if (count === 0) throw new Error("The file became shorter while it was sent");
+  return buffer.subarray(0, count);
+}

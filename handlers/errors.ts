@@ -1,0 +1,170 @@
+/**
+ * Errors with a status, the one table that gives every other error its status, and the bare response they become.
+ *
+ * @module
+ */
+
+import { STATUS_TEXT, type StatusCode } from "@std/http/status";
+import type { Refusal } from "./http/refusal.ts";
+
+/** What an {@linkcode HttpError} carries besides status and message. */
+export interface HttpErrorOptions extends ErrorOptions {
+  /** Headers the response must have: Allow with 405, Content-Range with 416. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What Python's http.server says where nothing more is known, so that a log looks as its readers know it. */
+const MESSAGES: Readonly<Record<number, string>> = {
+  403: "Permission denied",
+  404: "File not found",
+};
+
+/**
+ * An error with an HTTP status. Throw it from a handler; `settle` turns it into the response.
+ *
+ * Its message is shown to the client: keep paths on disk and other people's data out of it, put those in `cause`, which
+ * only the log sees. Its relative in Python is `send_error(code, message)`.
+ *
+ * @example
+ * ```ts
+ * import { HttpError, toFetch } from "@x/pyserve";
+ *
+ * const fetch = toFetch(() => {
+ *   throw new HttpError(409, "The name is taken");
+ * });
+ * const response = await fetch(new Request("http://localhost/"));
+ * console.assert(response.status === 409 && (await response.text()).includes("The name is taken"));
+ * ```
+ */
+export class HttpError extends Error {
+  /** Always `"HttpError"`. */
+  override readonly name: string = "HttpError";
+  /** The status of the response, 400 to 599. */
+  readonly status: number;
+  /** Headers of the response. */
+  readonly headers: Readonly<Record<string, string>>;
+
+  /** Makes an error of a status, a sentence for the client (the standard one by default), headers and a cause. */
+  constructor(status: number, message?: string, options: HttpErrorOptions = {}) {
+    super(message ?? MESSAGES[status] ?? statusText(status), options);
+    this.status = status;
+    this.headers = options.headers ?? {};
+  }
+
+  /** The error that a verdict of the pure modules becomes. */
+  static from(refusal: Refusal): HttpError {
+    return new HttpError(refusal.status, refusal.reason);
+  }
+}
+
+/**
+ * The standard phrase of a status, `Unknown Status` for one that has none.
+ *
+ * @example
+ * ```ts
+ * import { statusText } from "@x/pyserve";
+ *
+ * console.assert(statusText(404) === "Not Found");
+ * ```
+ */
+export function statusText(status: number): string {
+  return STATUS_TEXT[status as StatusCode] ?? "Unknown Status";
+}
+
+/**
+ * Gives any thrown value its status: the one table of errors.
+ *
+ * What is not there, cannot be named or loops is 404; what may not be read is 403; what the machine has run out of is
+ * 503 or 507; all else is 500 with the standard text, and its own text stays out of the response.
+ *
+ * @example
+ * ```ts
+ * import { toHttpError } from "@x/pyserve";
+ *
+ * console.assert(toHttpError(new Deno.errors.NotFound("/etc/x")).status === 404);
+ * console.assert(toHttpError(new Error("secret")).message === "Internal Server Error");
+ * ```
+ */
+export function toHttpError(thrown: unknown): HttpError {
+  if (thrown instanceof HttpError) return thrown;
+  const status = statusOf(thrown);
+  const headers = status === 503 ? { "retry-after": "1" } : {};
+  return new HttpError(status, undefined, { headers, cause: thrown });
+}
+
+const STATUS_OF_CODE: Readonly<Record<string, number>> = {
+  EACCES: 403,
+  EPERM: 403,
+  EMFILE: 503,
+  ENFILE: 503,
+  ENOSPC: 507,
+  EDQUOT: 507,
+};
+
+function statusOf(thrown: unknown): number {
+  if (isNotThere(thrown)) return 404;
+  if (thrown instanceof Deno.errors.PermissionDenied || thrown instanceof Deno.errors.NotCapable) return 403;
+  return STATUS_OF_CODE[codeOf(thrown)] ?? 500;
+}
+
+/**
+ * Whether an error of the file system says that nothing has that name: absent, below a file, too long, a loop of links.
+ *
+ * @example
+ * ```ts
+ * import { isNotThere } from "@x/pyserve";
+ *
+ * console.assert(isNotThere(new Deno.errors.NotADirectory()) && !isNotThere(new Error("disk on fire")));
+ * ```
+ */
+export function isNotThere(thrown: unknown): boolean {
+  return thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.NotADirectory ||
+    thrown instanceof Deno.errors.IsADirectory || thrown instanceof Deno.errors.FilesystemLoop ||
+    ["ENAMETOOLONG", "ENXIO"].includes(codeOf(thrown));
+}
+
+function codeOf(thrown: unknown): string {
+  return thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+}
+
+const failures = new WeakMap<Response, HttpError>();
+
+/**
+ * The bare response of an error: its status, its headers, and one line of plain text.
+ *
+ * Layers find the error again with {@linkcode failureOf}, to make a page of it or to log it.
+ *
+ * @example
+ * ```ts
+ * import { errorResponse, failureOf, HttpError } from "@x/pyserve";
+ *
+ * const response = errorResponse(new HttpError(404));
+ * console.assert(await response.text() === "404 Not Found: File not found\n");
+ * console.assert(failureOf(response)?.status === 404);
+ * ```
+ */
+export function errorResponse(error: HttpError): Response {
+  const phrase = statusText(error.status);
+  const detail = error.message === phrase ? "" : `: ${error.message}`;
+  const body = new TextEncoder().encode(`${error.status} ${phrase}${detail}\n`);
+  const headers = {
+    "content-type": "text/plain; charset=utf-8",
+    "content-length": String(body.length), // said here, so that HEAD can say it too
+    "x-content-type-options": "nosniff",
+    ...error.headers,
+  };
+  return markFailure(new Response(body, { status: error.status, headers }), error);
+}
+
+/** The error a response was made of, or null: a handler's own 404 page is nobody's failure. */
+export function failureOf(response: Response): HttpError | null {
+  return failures.get(response) ?? null;
+}
+
+/**
+ * Says that a response stands for an error which another response stood for: for layers that make pages of errors.
+ */
+export function markFailure(response: Response, error: HttpError): Response {
+  failures.set(response, error);
+  return response;
+}

@@ -1,0 +1,83 @@
+/**
+ * The whole file server, as the command serves it: handlers in a table, layers around them.
+ *
+ * @module
+ */
+
+import { basename } from "@std/path/basename";
+import { dirname } from "@std/path/dirname";
+import { chain, wrap } from "./chain.ts";
+import { settle } from "./fetch.ts";
+import { files, type FilesOptions } from "./files.ts";
+import { accessLog, type LogFormat } from "./layers/access_log.ts";
+import { errorPages } from "./layers/error_pages.ts";
+import { headers } from "./layers/headers.ts";
+import { listing } from "./listing.ts";
+import { allow } from "./methods.ts";
+import { disk } from "./sources/disk.ts";
+import { filtered, isVisible } from "./sources/filtered.ts";
+import type { FileSource } from "./sources/types.ts";
+import type { Handler } from "./types.ts";
+
+/** What {@linkcode fileServer} serves, and how. */
+export interface FileServerOptions extends FilesOptions {
+  /** Whether names with a dot in front are served and listed. */
+  readonly hidden?: boolean;
+  /** Whether links that lead out of the root are followed. */
+  readonly followLinks?: boolean;
+  /** Whether directories without an index are listed; true unless given. */
+  readonly listing?: boolean;
+  /** Headers for every response, as pairs of name and value. */
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  /** The format of the access log, or false for none; `python` unless given. */
+  readonly log?: LogFormat | false;
+}
+
+/**
+ * Serves a directory: its files, its index pages, listings, and true answers to all else. It never declines.
+ *
+ * The same as the command does, for use in a program; the parts it is made of are exported beside it.
+ *
+ * @param root A directory; or a file, which is then served under its name and as the start page; or any source, to which
+ * `hidden` and `followLinks` do not apply.
+ * @throws Deno.errors.NotFound and others where the root cannot be looked at.
+ *
+ * @example
+ * ```ts
+ * import { fileServer, memory, toFetch } from "@x/pyserve";
+ *
+ * const fetch = toFetch(fileServer(memory({ "a.txt": "hello" }), { log: false }));
+ * const response = await fetch(new Request("http://localhost/a.txt"));
+ * console.assert(await response.text() === "hello");
+ * ```
+ */
+export function fileServer(root: string | FileSource, options: FileServerOptions = {}): Handler {
+  const { source, index } = typeof root === "string" ? sourceOf(root, options) : { source: root, index: undefined };
+  const served = index === undefined ? options : { ...options, index };
+  // A feature is a row: the methods it answers, and its handler. Asked in this order.
+  const rows = [
+    { on: true, methods: ["GET", "HEAD"], handler: files(source, served) },
+    { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: listing(source) },
+  ].filter((row) => row.on);
+  const handlers = rows.map((row) => row.handler);
+  return wrap(
+    settle(chain(...handlers, allow(rows.flatMap((row) => row.methods)))),
+    ...(options.log === false ? [] : [accessLog(options.log)]),
+    headers(options.headers ?? []),
+    headers([["server", "pyserve"]]),
+    errorPages(),
+  );
+}
+
+/** A directory as it is; a file as a directory of which nothing else can be seen, and which it is the index of. */
+function sourceOf(root: string, options: FileServerOptions): { source: FileSource; index?: readonly string[] } {
+  if (Deno.statSync(root).isDirectory) {
+    const source = disk(root, options);
+    return { source: options.hidden ? source : filtered(source, isVisible) };
+  }
+  const name = basename(root);
+  const source = filtered(disk(dirname(root), options), ({ segments }) => {
+    return segments.length === 0 || (segments.length === 1 && segments[0] === name);
+  });
+  return { source, index: [name] };
+}

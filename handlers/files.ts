@@ -1,0 +1,160 @@
+/**
+ * Files and index pages of a source, for GET and HEAD.
+ *
+ * @module
+ */
+
+import { type Content, sendContent } from "./content.ts";
+import { HttpError } from "./errors.ts";
+import { acceptedCodings, type CodingName, CODINGS } from "./http/coding.ts";
+import { mediaType, type MediaTypeOptions } from "./http/media_type.ts";
+import { locationOf, type SitePath } from "./http/target.ts";
+import { FileChanged, type FileSource, type FileStat } from "./sources/types.ts";
+import type { Awaitable, Context, Handler } from "./types.ts";
+
+/** How {@linkcode files} serves. */
+export interface FilesOptions extends MediaTypeOptions {
+  /** Names that stand for their directory, tried in turn; `index.html`, then `index.htm` unless given. */
+  readonly index?: readonly string[];
+  /** Cache-Control; `no-cache` unless given: caches may keep a copy and ask each time whether it still holds. */
+  readonly cacheControl?: string;
+  /** Whether a file beside it with `.br`, `.zst` or `.gz` at the end is sent instead to clients that take the coding. */
+  readonly precompressed?: boolean;
+}
+
+/** Looks at a file that changes under its hands at most so often. */
+const ATTEMPTS = 5;
+
+/**
+ * Serves the files of a source to GET and HEAD, a directory by its index file, and declines all else.
+ *
+ * A directory asked for without a slash is redirected to the one with (301, in Python's form: the query is kept). With
+ * validators, preconditions and ranges as {@linkcode sendContent} answers them. A slash behind a file's name, what is
+ * absent, and a directory without an index are declined, so that the next handler is asked. It lists nothing, writes
+ * nothing, and compresses nothing. 403 for what may not be read.
+ *
+ * @example
+ * ```ts
+ * import { files, memory, toFetch } from "@x/pyserve";
+ *
+ * const fetch = toFetch(files(memory({ "docs/index.html": "<h1>Docs</h1>" })));
+ * const redirect = await fetch(new Request("http://localhost/docs?v=1"));
+ * console.assert(redirect.status === 301 && redirect.headers.get("location") === "/docs/?v=1");
+ * const page = await fetch(new Request("http://localhost/docs/"));
+ * console.assert(await page.text() === "<h1>Docs</h1>");
+ * ```
+ */
+export function files(source: FileSource, options: FilesOptions = {}): Handler {
+  const server = new FileServing(source, options);
+  return (request, context) => {
+    if (request.method !== "GET" && request.method !== "HEAD") return null;
+    return server.answer(request, context);
+  };
+}
+
+/**
+ * The redirect from a directory's name to its path with a slash, so that relative links in it work; null where the
+ * target has the slash. 301 with an empty body, as Python sends it; the Location has no host.
+ *
+ * @example
+ * ```ts
+ * import { chain, slashRedirect, toFetch } from "@x/pyserve";
+ *
+ * const response = await toFetch((_request, context) => slashRedirect(context))(new Request("http://localhost//a/b"));
+ * console.assert(response.headers.get("location") === "/a/b/");
+ * ```
+ */
+export function slashRedirect({ target, base }: Context): Response | null {
+  if (target.slash) return null;
+  const location = locationOf(base.join(target.path), { slash: true, query: target.query });
+  return new Response(null, { status: 301, headers: { location, "content-length": "0" } });
+}
+
+class FileServing {
+  readonly #source: FileSource;
+  readonly #options: FilesOptions;
+  readonly #index: readonly string[];
+  readonly #headers: Readonly<Record<string, string>>;
+
+  constructor(source: FileSource, options: FilesOptions) {
+    this.#source = source;
+    this.#options = options;
+    this.#index = options.index ?? ["index.html", "index.htm"];
+    const vary = options.precompressed ? { vary: "accept-encoding" } : {};
+    this.#headers = { "cache-control": options.cacheControl ?? "no-cache", ...vary };
+  }
+
+  answer(request: Request, context: Context): Awaitable<Response | null> {
+    const { path } = context.target;
+    return then(this.#source.stat(path), (stat) => {
+      if (stat?.kind === "directory") return slashRedirect(context) ?? this.#answerIndex(request, path);
+      if (stat?.kind !== "file" || context.target.slash) return null;
+      return this.#send(request, path, stat);
+    });
+  }
+
+  async #answerIndex(request: Request, directory: SitePath): Promise<Response | null> {
+    for (const name of this.#index) {
+      const path = directory.child(name);
+      const stat = path && await this.#source.stat(path);
+      if (path && stat?.kind === "file") return await this.#send(request, path, stat);
+    }
+    return null;
+  }
+
+  /** Sends the file; where it was exchanged between looking and opening, looks again. */
+  async #send(request: Request, path: SitePath, seen: FileStat): Promise<Response | null> {
+    let stat: FileStat | null = seen;
+    for (let attempt = 0; attempt < ATTEMPTS && stat?.kind === "file"; attempt++) {
+      try {
+        return await sendContent(request, await this.#content(request, path, stat));
+      } catch (error) {
+        if (!(error instanceof FileChanged)) throw error;
+      }
+      stat = await this.#source.stat(path);
+    }
+    if (stat?.kind !== "file") return null;
+    throw new HttpError(503, "The file keeps changing", { headers: { "retry-after": "1" } });
+  }
+
+  async #content(request: Request, path: SitePath, stat: FileStat): Promise<Content> {
+    const coded = this.#options.precompressed ? await this.#sidecar(request, path, stat) : null;
+    const opened = coded ?? { path, stat, coding: path.name.toLowerCase().endsWith(".svgz") ? "gzip" : null };
+    return {
+      type: mediaType(path.name, this.#options),
+      size: opened.stat.size,
+      modified: stat.modified,
+      etag: etagOf(opened.stat, coded?.coding),
+      headers: this.#headers,
+      ...(opened.coding && { contentHeaders: { "content-encoding": opened.coding } }),
+      open: () => this.#source.open(opened.path, opened.stat),
+    };
+  }
+
+  /** The compressed file beside this one that the client likes best: a regular file, and not older than the plain one. */
+  async #sidecar(request: Request, path: SitePath, plain: FileStat): Promise<Sidecar | null> {
+    for (const coding of acceptedCodings(request.headers.get("accept-encoding"))) {
+      const beside = path.sibling(path.name + CODINGS[coding]);
+      const stat = beside && await this.#source.stat(beside);
+      if (beside && stat?.kind === "file" && (stat.modified ?? 0) >= (plain.modified ?? 0)) {
+        return { path: beside, stat, coding };
+      }
+    }
+    return null;
+  }
+}
+
+interface Sidecar {
+  readonly path: SitePath;
+  readonly stat: FileStat;
+  readonly coding: CodingName;
+}
+
+/** Different codings of one file are different representations and need different tags (RFC 9110 section 8.8.3.3). */
+function etagOf({ version, settled }: FileStat, coding?: CodingName): string {
+  return `${settled ? "" : "W/"}"${version}${coding ? `-${coding}` : ""}"`;
+}
+
+function then<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}

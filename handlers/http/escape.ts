@@ -1,0 +1,111 @@
+/**
+ * Escaping at the point of output: one function each for HTML, URL path segments, header values and log lines.
+ *
+ * @module
+ */
+
+const HTML_ESCAPES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+/**
+ * Escapes text for HTML, both between tags and inside a quoted attribute.
+ *
+ * Does not make text safe inside `<script>`, `<style>` or an unquoted attribute.
+ *
+ * @example
+ * ```ts
+ * import { escapeHtml } from "@x/pyserve";
+ *
+ * console.assert(escapeHtml(`<a href="x">`) === "&lt;a href=&quot;x&quot;&gt;");
+ * ```
+ */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => HTML_ESCAPES[character]!);
+}
+
+/**
+ * Percent-encodes one path segment: all but `A-Z a-z 0-9 - . _ ~` (RFC 3986 section 2.3), upper-case, as UTF-8.
+ *
+ * So `:` cannot make a scheme, `//` cannot name a host, and the result needs no HTML escaping. Half a surrogate pair,
+ * which no URL can hold, becomes U+FFFD.
+ *
+ * @example
+ * ```ts
+ * import { encodeSegment } from "@x/pyserve";
+ *
+ * console.assert(encodeSegment("javascript:a b") === "javascript%3Aa%20b");
+ * ```
+ */
+export function encodeSegment(name: string): string {
+  return encodeURIComponent(name.toWellFormed()).replace(
+    /[!'()*]/g,
+    (character) => "%" + character.charCodeAt(0).toString(16).toUpperCase(),
+  );
+}
+
+/**
+ * Makes a URL that was built from parts fit for a header such as Location: every character outside printable ASCII is
+ * percent-encoded byte by byte, so no control character and no Latin-1 byte can get into the header.
+ *
+ * @example
+ * ```ts
+ * import { encodeHeaderUrl } from "@x/pyserve";
+ *
+ * console.assert(encodeHeaderUrl("/a/?q=\r\nx") === "/a/?q=%0D%0Ax");
+ * ```
+ */
+export function encodeHeaderUrl(url: string): string {
+  // deno-lint-ignore no-control-regex
+  return url.replace(/[\x00-\x20"<>\\^`{|}\x7f-\xff]/g, percentByte).replace(
+    /[^\x21-\x7e]+/g,
+    (text) => encodeURIComponent(text.toWellFormed()),
+  );
+}
+
+function percentByte(character: string): string {
+  return "%" + character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0");
+}
+
+/**
+ * Escapes text for a log line as Python's http.server does (gh-100001): U+0000-001F and U+007F-009F become `\xHH`, the
+ * backslash is doubled. A line stays a line, and no terminal takes a command from it.
+ *
+ * Quotes stay as they are; {@linkcode escapeLogQuoted} escapes them too.
+ *
+ * @example
+ * ```ts
+ * import { escapeLog } from "@x/pyserve";
+ *
+ * console.assert(escapeLog("a\x1b[2J\\") === "a\\x1b[2J\\\\");
+ * ```
+ */
+export function escapeLog(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/[\x00-\x1f\\\x7f-\x9f\u2028\u2029]/g, logEscape);
+}
+
+/**
+ * The same as {@linkcode escapeLog} for text that stands between double quotes, as in the Common Log Format: `"` becomes
+ * `\"`.
+ *
+ * @example
+ * ```ts
+ * import { escapeLogQuoted } from "@x/pyserve";
+ *
+ * console.assert(escapeLogQuoted('say "hi"') === 'say \\"hi\\"');
+ * ```
+ */
+export function escapeLogQuoted(text: string): string {
+  return escapeLog(text).replaceAll('"', '\\"');
+}
+
+function logEscape(character: string): string {
+  if (character === "\\") return "\\\\";
+  const code = character.charCodeAt(0);
+  return code < 0x100 ? "\\x" + code.toString(16).padStart(2, "0") : "\\u" + code.toString(16);
+}

@@ -1,0 +1,74 @@
+/**
+ * From a file's name to its Content-Type: the table of the npm package `mime`, a small overlay, and UTF-8 for text.
+ *
+ * @module
+ */
+
+import mime from "mime";
+
+/** How {@linkcode mediaType} decides. */
+export interface MediaTypeOptions {
+  /** The type for names that no table knows; `application/octet-stream` unless given (Python's `--content-type`). */
+  readonly fallback?: string;
+  /** Types by extension, lower case and without the dot, that go before every table. Sent as they are. */
+  readonly types?: Readonly<Record<string, string>>;
+}
+
+/**
+ * What the table has wrong for a file server, or does not have: source code is text and not video, and compressed files
+ * are what Python types them as, never a Content-Encoding that a client would undo by surprise.
+ */
+const OVERLAY: Readonly<Record<string, string>> = {
+  bz2: "application/x-bzip2",
+  cts: "text/typescript",
+  flac: "audio/flac",
+  go: "text/x-go",
+  gz: "application/gzip",
+  jsx: "text/jsx",
+  kt: "text/x-kotlin",
+  mts: "text/typescript",
+  opus: "audio/ogg",
+  py: "text/x-python",
+  rb: "text/x-ruby",
+  rs: "text/x-rust",
+  svgz: "image/svg+xml",
+  tgz: "application/gzip",
+  ts: "text/typescript",
+  tsx: "text/typescript",
+  wav: "audio/wav",
+  xml: "text/xml",
+  xz: "application/x-xz",
+  z: "application/octet-stream",
+  zst: "application/zstd",
+};
+
+/**
+ * The Content-Type of a file by its last extension, in any case. Text types get `; charset=utf-8`, others no charset.
+ *
+ * The bytes are never looked at, and an unknown name is never guessed to be HTML.
+ *
+ * @param name The file's name, with or without a path.
+ *
+ * @example
+ * ```ts
+ * import { mediaType } from "@x/pyserve";
+ *
+ * console.assert(mediaType("index.html") === "text/html; charset=utf-8");
+ * console.assert(mediaType("x.tar.gz") === "application/gzip");
+ * console.assert(mediaType("README") === "application/octet-stream");
+ * ```
+ */
+export function mediaType(name: string, options: MediaTypeOptions = {}): string {
+  const extension = /[^/]\.([^./]+)$/.exec(name)?.[1]?.toLowerCase();
+  const fallback = options.fallback ?? "application/octet-stream";
+  if (extension === undefined) return fallback;
+  const chosen = own(options.types, extension);
+  if (chosen !== undefined) return chosen;
+  const type = own(OVERLAY, extension) ?? mime.getType(extension);
+  if (type === null) return fallback;
+  return type.startsWith("text/") ? `${type}; charset=utf-8` : type;
+}
+
+function own(table: Readonly<Record<string, string>> | undefined, key: string): string | undefined {
+  return table && Object.hasOwn(table, key) ? table[key] : undefined;
+}

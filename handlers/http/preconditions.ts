@@ -1,0 +1,86 @@
+/**
+ * The five preconditions of RFC 9110 section 13, in the order of section 13.2.2. Strings and numbers in, a verdict out.
+ *
+ * @module
+ */
+
+import { parseHttpDate } from "./date.ts";
+import { parseEtags, strongMatch, weakMatch } from "./etag.ts";
+
+/** What is known of the representation that would be sent. */
+export interface Validators {
+  /** The entity tag as sent, with quotes and maybe `W/`; null where there is none. */
+  readonly etag: string | null;
+  /** Last-Modified as sent, in milliseconds since 1970 and whole seconds; null where there is none. */
+  readonly lastModified: number | null;
+}
+
+/** `proceed`: answer as if nothing had been asked. `not-modified`: 304. `failed`: 412. */
+export type Precondition = "proceed" | "not-modified" | "failed";
+
+/**
+ * Evaluates If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since for a representation that exists.
+ *
+ * Only for requests that would otherwise succeed (section 13.2.1): ask it after 404, 301 and 405 are out of the way.
+ * If-Range is {@linkcode ifRangeHolds}, because it decides about the range and not about the answer.
+ *
+ * @example
+ * ```ts
+ * import { evaluatePreconditions } from "@x/pyserve";
+ *
+ * const headers = new Headers({ "if-none-match": '"a"' });
+ * const verdict = evaluatePreconditions("GET", headers, { etag: '"a"', lastModified: null });
+ * console.assert(verdict === "not-modified");
+ * ```
+ */
+export function evaluatePreconditions(method: string, headers: Headers, validators: Validators): Precondition {
+  const reading = method === "GET" || method === "HEAD";
+  const ifMatch = headers.get("if-match");
+  if (ifMatch !== null) {
+    if (!anyTag(ifMatch, validators.etag, strongMatch)) return "failed";
+  } else if (!unmodifiedSince(headers.get("if-unmodified-since"), validators)) {
+    return "failed";
+  }
+  const ifNoneMatch = headers.get("if-none-match");
+  if (ifNoneMatch !== null) {
+    if (anyTag(ifNoneMatch, validators.etag, weakMatch)) return reading ? "not-modified" : "failed";
+  } else if (reading && !modifiedSince(headers.get("if-modified-since"), validators)) {
+    return "not-modified";
+  }
+  return "proceed";
+}
+
+/**
+ * Whether If-Range lets the Range header count (section 13.1.5): absent, or a tag that matches strongly, or a date that
+ * is exactly Last-Modified of a representation with a strong tag. Otherwise the whole is to be sent.
+ *
+ * @example
+ * ```ts
+ * import { ifRangeHolds } from "@x/pyserve";
+ *
+ * console.assert(!ifRangeHolds('W/"a"', { etag: 'W/"a"', lastModified: null }));
+ * ```
+ */
+export function ifRangeHolds(ifRange: string | null, validators: Validators): boolean {
+  if (ifRange === null) return true;
+  const { etag, lastModified } = validators;
+  if (ifRange.includes('"')) return etag !== null && strongMatch(ifRange.trim(), etag);
+  // A file that is still within the clock's grain has a weak tag, and then its date proves nothing either.
+  return lastModified !== null && !etag?.startsWith("W/") && parseHttpDate(ifRange) === lastModified;
+}
+
+function anyTag(header: string, etag: string | null, match: (a: string, b: string) => boolean): boolean {
+  const tags = parseEtags(header);
+  if (tags === "*") return true;
+  return etag !== null && tags.some((tag) => match(tag, etag));
+}
+
+function modifiedSince(header: string | null, { lastModified }: Validators): boolean {
+  const date = header === null || lastModified === null ? null : parseHttpDate(header);
+  return date === null || lastModified! > date;
+}
+
+function unmodifiedSince(header: string | null, { lastModified }: Validators): boolean {
+  const date = header === null || lastModified === null ? null : parseHttpDate(header);
+  return date === null || lastModified! <= date;
+}

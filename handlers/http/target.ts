@@ -1,0 +1,212 @@
+/**
+ * From the request target as sent to a path that can be looked up: split first, decode once, then judge.
+ *
+ * `new URL().pathname` is never asked: it resolves `..`, turns `\` into `/` and drops control characters before anybody
+ * could judge them (RFC 3986 sections 3.3 and 5.2.4, RFC 9110 section 17.3).
+ *
+ * @module
+ */
+
+import { encodeHeaderUrl, encodeSegment } from "./escape.ts";
+import { Refusal } from "./refusal.ts";
+
+/** Characters of target that are taken at most: RFC 9112 section 3 asks for 8000 octets, twice that leaves room. */
+export const MAX_TARGET_LENGTH = 16_384;
+
+/**
+ * A path inside a site: decoded segments, none of them empty, `.`, `..`, or with a `/` or NUL in it.
+ *
+ * Only {@linkcode parseTarget} and the methods here make one, so an unchecked string cannot reach a
+ * {@linkcode FileSource}. It does not say that something is there.
+ *
+ * @example
+ * ```ts
+ * import { SitePath } from "@x/pyserve";
+ *
+ * const path = SitePath.root.child("a b")?.child("c");
+ * console.assert(path?.text === "/a b/c" && path.href === "/a%20b/c");
+ * console.assert(SitePath.root.child("..") === null);
+ * ```
+ */
+export class SitePath {
+  /** The path of no segments: the root of the site. */
+  static readonly root: SitePath = new SitePath([]);
+
+  /** The decoded segments, from the root on. */
+  readonly segments: readonly string[];
+
+  private constructor(segments: readonly string[]) {
+    this.segments = segments;
+  }
+
+  /** The path one level below, or null where the name cannot be a segment (empty, `.`, `..`, with `/` or NUL). */
+  child(name: string): SitePath | null {
+    return isSegment(name) ? new SitePath([...this.segments, name]) : null;
+  }
+
+  /** The path one level above; null for the root. */
+  get parent(): SitePath | null {
+    return this.segments.length === 0 ? null : new SitePath(this.segments.slice(0, -1));
+  }
+
+  /** The path of another name in the same directory, or null where the name cannot be a segment. */
+  sibling(name: string): SitePath | null {
+    return this.parent?.child(name) ?? null;
+  }
+
+  /** This path with the segments of another behind it. */
+  join(below: SitePath): SitePath {
+    return below.segments.length === 0 ? this : new SitePath([...this.segments, ...below.segments]);
+  }
+
+  /** What is left of this path below a prefix, or null where it is not below; the prefix ends at a segment's border. */
+  below(prefix: SitePath): SitePath | null {
+    const depth = prefix.segments.length;
+    if (prefix.segments.some((segment, index) => segment !== this.segments[index])) return null;
+    return depth === 0 ? this : new SitePath(this.segments.slice(depth));
+  }
+
+  /** The last segment, `""` for the root. */
+  get name(): string {
+    return this.segments.at(-1) ?? "";
+  }
+
+  /** The path in words, decoded, beginning with `/` and without one at the end (but for the root). */
+  get text(): string {
+    return "/" + this.segments.join("/");
+  }
+
+  /** The path for a URL: every segment percent-encoded, exactly one `/` in front, none at the end (but for the root). */
+  get href(): string {
+    return "/" + this.segments.map(encodeSegment).join("/");
+  }
+}
+
+/** What a request asks for, taken apart. */
+export interface Target {
+  /** The target as sent, without scheme and authority: `/a%20b/?x=1`. For logs; never judge by it. */
+  readonly raw: string;
+  /** The path, decoded and resolved. */
+  readonly path: SitePath;
+  /** Whether the path asks for a directory: it ended in `/`, `/.` or `/..`. */
+  readonly slash: boolean;
+  /** The query as sent, without the `?`; empty where there is none. */
+  readonly query: string;
+}
+
+/**
+ * Finds the target in the URL that Deno.serve shows: what follows the authority.
+ *
+ * The URL is text as it came over the wire, so this only cuts; for absolute-form targets it drops scheme and authority.
+ * A URL without a path (`http://host?q`) has the path `/`.
+ *
+ * @example
+ * ```ts
+ * import { rawTarget } from "@x/pyserve";
+ *
+ * console.assert(rawTarget("http://host:8000/a/../b?c") === "/a/../b?c");
+ * ```
+ */
+export function rawTarget(url: string): string {
+  const start = url.indexOf("://") + 3;
+  for (let i = start; i < url.length; i++) {
+    const code = url.charCodeAt(i);
+    if (code === 0x2f) return url.slice(i); // "/"
+    if (code === 0x3f || code === 0x23) return "/" + url.slice(i); // "?", "#"
+  }
+  return "/";
+}
+
+/**
+ * Takes a request target apart, or says why it cannot be answered.
+ *
+ * The fragment and the query are cut off, the path is split at `/`, each segment is decoded once (bytes, then UTF-8),
+ * then empty segments, `.` and `..` are resolved. 414 for more than {@linkcode MAX_TARGET_LENGTH} characters; 400 for a
+ * bad escape, NUL, or bytes that are not UTF-8; 404 for an encoded `/` inside a segment and for `..` above the root.
+ * Nothing is trimmed or normalised: `+`, `;`, `\`, dots and spaces are ordinary characters.
+ *
+ * @param raw The target as sent, from the first `/` on; raw bytes over 127 as Latin-1 characters, as Deno shows them.
+ *
+ * @example
+ * ```ts
+ * import { parseTarget, Refusal } from "@x/pyserve";
+ *
+ * const target = parseTarget("/a%20b/./c/?x=1");
+ * console.assert(!(target instanceof Refusal) && target.path.text === "/a b/c" && target.slash);
+ * ```
+ */
+export function parseTarget(raw: string): Target | Refusal {
+  if (raw.length > MAX_TARGET_LENGTH) {
+    return new Refusal(414, `The target is longer than ${MAX_TARGET_LENGTH} characters`);
+  }
+  const [path, query] = cut(cut(raw, "#")[0], "?");
+  let result = SitePath.root;
+  let slash = true;
+  for (const part of path.split("/").slice(1)) {
+    const segment = decodeSegment(part);
+    if (segment instanceof Refusal) return segment;
+    slash = segment === "" || segment === "." || segment === "..";
+    if (segment === "..") {
+      if (result.parent === null) return new Refusal(404, "The path leads above the root");
+      result = result.parent;
+    } else if (!slash) {
+      const child = result.child(segment);
+      if (child === null) return new Refusal(404, "The path has an encoded slash in it");
+      result = child;
+    }
+  }
+  return { raw, path: result, slash, query };
+}
+
+/**
+ * The URL, relative to the server, under which a path is found: for a Location header.
+ *
+ * Built from decoded segments, so it begins with exactly one `/` and cannot name another host, whatever the target
+ * looked like (CVE-2021-28861 and its relatives).
+ *
+ * @example
+ * ```ts
+ * import { locationOf, SitePath } from "@x/pyserve";
+ *
+ * console.assert(locationOf(SitePath.root.child("\\evil")!, { slash: true }) === "/%5Cevil/");
+ * ```
+ */
+export function locationOf(path: SitePath, options: { slash?: boolean; query?: string } = {}): string {
+  const slash = options.slash && path.segments.length > 0 ? "/" : "";
+  const query = options.query ? "?" + encodeHeaderUrl(options.query) : "";
+  return path.href + slash + query;
+}
+
+function cut(text: string, mark: string): [before: string, after: string] {
+  const at = text.indexOf(mark);
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function isSegment(name: string): boolean {
+  return name !== "" && name !== "." && name !== ".." && !/[/\0]/.test(name);
+}
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function decodeSegment(part: string): string | Refusal {
+  if (/^[\x21-\x24\x26-\x7e]*$/.test(part)) return part;
+  const bytes = new Uint8Array(part.length * 3);
+  let length = 0;
+  for (let i = 0; i < part.length; i++) {
+    let code = part.charCodeAt(i);
+    if (code === 0x25) { // "%"
+      const hex = part.slice(i + 1, i + 3);
+      if (!/^[0-9a-fA-F]{2}$/.test(hex)) return new Refusal(400, "The target has a broken percent-escape");
+      code = parseInt(hex, 16);
+      i += 2;
+    }
+    if (code === 0) return new Refusal(400, "The target has a NUL in it");
+    if (code > 0xff) return new Refusal(400, "The target is not a sequence of bytes");
+    bytes[length++] = code;
+  }
+  try {
+    return UTF8.decode(bytes.subarray(0, length));
+  } catch {
+    return new Refusal(400, "The target is not UTF-8");
+  }
+}

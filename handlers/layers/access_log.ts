@@ -1,0 +1,126 @@
+/**
+ * One line for each request.
+ *
+ * @module
+ */
+
+import { failureOf } from "../errors.ts";
+import { escapeLog, escapeLogQuoted } from "../http/escape.ts";
+import type { Context, Layer } from "../types.ts";
+
+/** The format of the lines: Python's, Common Log Format, that with Referer and User-Agent, or a JSON object. */
+export type LogFormat = "python" | "common" | "combined" | "json";
+
+/** The formats by name. */
+export const LOG_FORMATS: readonly LogFormat[] = ["python", "common", "combined", "json"];
+
+/**
+ * A layer that logs each response when its head is ready, to the context's log.
+ *
+ * `python` is http.server's line, `ADDRESS - - [22/Nov/2026 05:29:33] "GET / HTTP/1.1" 200 -` in local time, and the line
+ * `code 404, message File not found` before that of an error. `common` and `combined` have the time with its zone and
+ * the length of the content. `json` has one object a line: time, address, user, method, target, status, bytes,
+ * milliseconds, referer, agent. Control characters are escaped in all of them. The HTTP version is a guess: Deno.serve
+ * does not tell it, and a request without Host is taken for HTTP/2. The length is the one announced, not what arrived.
+ *
+ * @example
+ * ```ts
+ * import { accessLog, settle, toFetch, wrap } from "@x/pyserve";
+ *
+ * const lines: string[] = [];
+ * const log = { access: (line: string) => lines.push(line), error() {} };
+ * const fetch = toFetch(wrap(settle(() => new Response(null)), accessLog("common")), { log });
+ * await fetch(new Request("http://localhost/a"));
+ * console.assert(lines[0]!.endsWith('"GET /a HTTP/2.0" 200 -'));
+ * ```
+ */
+export function accessLog(format: LogFormat = "python"): Layer {
+  const write = WRITERS[format];
+  return (next) => (request, context) => {
+    const start = performance.now();
+    const log = (response: Response | null) => {
+      if (response) write({ request, context, response, milliseconds: performance.now() - start });
+      return response;
+    };
+    const answer = next(request, context);
+    return answer instanceof Promise ? answer.then(log) : log(answer);
+  };
+}
+
+interface Exchange {
+  readonly request: Request;
+  readonly context: Context;
+  readonly response: Response;
+  readonly milliseconds: number;
+}
+
+const WRITERS: Readonly<Record<LogFormat, (exchange: Exchange) => void>> = {
+  python: writePython,
+  common: (exchange) => exchange.context.log.access(commonLine(exchange)),
+  combined: (exchange) => exchange.context.log.access(`${commonLine(exchange)} ${referrerAndAgent(exchange)}`),
+  json: (exchange) => exchange.context.log.access(jsonLine(exchange)),
+};
+
+function writePython({ request, context, response }: Exchange): void {
+  const prefix = `${context.remoteAddress || "-"} - - [${localTime(new Date())}]`;
+  const failure = failureOf(response);
+  if (failure) context.log.access(`${prefix} code ${failure.status}, message ${escapeLog(failure.message)}`);
+  context.log.access(`${prefix} "${escapeLog(requestLine(request, context))}" ${response.status} -`);
+}
+
+function commonLine({ request, context, response }: Exchange): string {
+  const now = new Date();
+  const user = context.user === null ? "-" : escapeLog(context.user).replaceAll(" ", "\\x20");
+  const line = escapeLogQuoted(requestLine(request, context));
+  const time = localTime(now).replace(" ", ":");
+  return `${context.remoteAddress || "-"} - ${user} [${time} ${zone(now)}] "${line}" ${response.status} ${
+    lengthOf(response) ?? "-"
+  }`;
+}
+
+function referrerAndAgent({ request }: Exchange): string {
+  const quoted = (name: string) => `"${escapeLogQuoted(request.headers.get(name) ?? "-")}"`;
+  return `${quoted("referer")} ${quoted("user-agent")}`;
+}
+
+function jsonLine({ request, context, response, milliseconds }: Exchange): string {
+  return JSON.stringify({
+    time: new Date().toISOString(),
+    address: context.remoteAddress || null,
+    user: context.user,
+    method: request.method,
+    target: context.target.raw,
+    status: response.status,
+    bytes: lengthOf(response),
+    milliseconds: Math.round(milliseconds * 1000) / 1000,
+    referer: request.headers.get("referer"),
+    agent: request.headers.get("user-agent"),
+    // JSON escapes C0; a terminal also listens to C1.
+  }).replace(/[\x7f-\x9f\u2028\u2029]/g, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
+}
+
+function requestLine(request: Request, { target }: Context): string {
+  return `${request.method} ${target.raw} ${request.headers.has("host") ? "HTTP/1.1" : "HTTP/2.0"}`;
+}
+
+function lengthOf(response: Response): number | null {
+  const length = response.headers.get("content-length");
+  return length === null ? null : Number(length);
+}
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+function localTime(date: Date): string {
+  const day = `${two(date.getDate())}/${MONTHS[date.getMonth()]}/${date.getFullYear()}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
+function zone(date: Date): string {
+  const minutes = -date.getTimezoneOffset();
+  const absolute = Math.abs(minutes);
+  return (minutes < 0 ? "-" : "+") + two(Math.trunc(absolute / 60)) + two(absolute % 60);
+}
+
+function two(number: number): string {
+  return String(number).padStart(2, "0");
+}

@@ -1,0 +1,59 @@
+/**
+ * Errors as pages for people and as JSON for programs.
+ *
+ * @module
+ */
+
+import { accepts } from "@std/http/negotiation";
+import { failureOf, type HttpError, markFailure, statusText } from "../errors.ts";
+import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
+import type { Layer } from "../types.ts";
+
+/**
+ * A layer that makes a page of the bare response of an error: HTML for clients that ask for it, as browsers do, JSON
+ * (`{"status":404,"title":"Not Found","detail":"File not found"}`, the fields of RFC 9457) for those that prefer it. All
+ * others keep the line of plain text. A handler's own response with an error status is left alone.
+ *
+ * It shows the message of the error, and nothing of its cause.
+ *
+ * @example
+ * ```ts
+ * import { errorPages, settle, toFetch, wrap } from "@x/pyserve";
+ *
+ * const fetch = toFetch(wrap(settle(() => null), errorPages()));
+ * const response = await fetch(new Request("http://localhost/", { headers: { accept: "application/json" } }));
+ * console.assert((await response.json()).title === "Not Found");
+ * ```
+ */
+export function errorPages(): Layer {
+  const dress = (request: Request, response: Response | null) => {
+    const failure = response && failureOf(response);
+    return failure ? dressed(request, response, failure) : response;
+  };
+  return (next) => (request, context) => {
+    const answer = next(request, context);
+    return answer instanceof Promise ? answer.then((late) => dress(request, late)) : dress(request, answer);
+  };
+}
+
+function dressed(request: Request, bare: Response, error: HttpError): Response {
+  const accepted = accepts(request, "text/plain", "text/html", "application/json");
+  bare.headers.append("vary", "accept");
+  if (accepted === undefined || accepted === "text/plain") return bare;
+  const body = new TextEncoder().encode(accepted === "text/html" ? html(error) : json(error));
+  const headers = new Headers(bare.headers);
+  headers.set("content-type", accepted === "text/html" ? "text/html; charset=utf-8" : "application/json");
+  headers.set("content-length", String(body.length));
+  if (accepted === "text/html") { for (const [name, value] of Object.entries(PAGE_HEADERS)) headers.set(name, value); }
+  bare.body?.cancel().catch(() => {});
+  const { status } = bare;
+  return markFailure(new Response(request.method === "HEAD" ? null : body, { status, headers }), error);
+}
+
+function html(error: HttpError): string {
+  return errorPage(error.status, statusText(error.status), error.message);
+}
+
+function json(error: HttpError): string {
+  return JSON.stringify({ status: error.status, title: statusText(error.status), detail: error.message }) + "\n";
+}

@@ -1,0 +1,43 @@
+/**
+ * The end of a chain: what is said to methods that nobody before took.
+ *
+ * @module
+ */
+
+import { HttpError } from "./errors.ts";
+import type { Handler } from "./types.ts";
+
+/** Methods of RFC 9110 and 5789: those a client may rightly expect a server to know. */
+const STANDARD_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+
+/**
+ * Closes a chain: answers OPTIONS with 204 and Allow, a standard method that is not allowed with 405 and Allow, and any
+ * other method with 501 (RFC 9110 sections 9.3.7, 15.5.6, 15.6.2). Declines the methods that are allowed, for then the
+ * handlers before it have found nothing: 404.
+ *
+ * It does not look whether the path exists: what is allowed is the same for all paths, and so it tells nobody what is
+ * there. Method names are case-sensitive.
+ *
+ * @param allowed The methods that handlers of the chain answer.
+ *
+ * @example
+ * ```ts
+ * import { allow, chain, files, memory, toFetch } from "@x/pyserve";
+ *
+ * const fetch = toFetch(chain(files(memory({})), allow(["GET", "HEAD"])));
+ * const response = await fetch(new Request("http://localhost/", { method: "DELETE" }));
+ * console.assert(response.status === 405 && response.headers.get("allow") === "GET, HEAD, OPTIONS");
+ * await response.body?.cancel();
+ * ```
+ */
+export function allow(allowed: readonly string[]): Handler {
+  const list = [...new Set([...allowed, "OPTIONS"])].join(", ");
+  return ({ method }) => {
+    if (method === "OPTIONS") return new Response(null, { status: 204, headers: { allow: list } });
+    if (allowed.includes(method)) return null;
+    if (STANDARD_METHODS.includes(method)) {
+      throw new HttpError(405, "The method is not allowed here", { headers: { allow: list } });
+    }
+    throw new HttpError(501, "The method is not known");
+  };
+}

@@ -1,0 +1,43 @@
+/**
+ * A handler under a prefix.
+ *
+ * @module
+ */
+
+import { parseTarget, type SitePath } from "./http/target.ts";
+import { Refusal } from "./http/refusal.ts";
+import { derive, type Handler } from "./types.ts";
+
+/**
+ * Puts a handler under a path prefix; requests elsewhere are declined.
+ *
+ * The prefix is compared segment by segment after decoding, so `/docs` is not the prefix of `/docs-old`, and `/%64ocs`
+ * is (CVE-2018-19052, GHSA-gx7w-56w6-g48x). Redirects and breadcrumbs of the handler have the prefix in front.
+ *
+ * @param prefix A path such as `/docs`; a slash at the end makes no difference.
+ * @throws TypeError where the prefix is no path.
+ *
+ * @example
+ * ```ts
+ * import { files, memory, mount, toFetch } from "@x/pyserve";
+ *
+ * const fetch = toFetch(mount("/docs", files(memory({ "a.txt": "a" }))));
+ * const response = await fetch(new Request("http://localhost/docs/a.txt"));
+ * console.assert(await response.text() === "a");
+ * ```
+ */
+export function mount(prefix: string, handler: Handler): Handler {
+  const path = prefixPath(prefix);
+  return (request, context) => {
+    const below = context.target.path.below(path);
+    if (below === null) return null;
+    const target = { ...context.target, path: below };
+    return handler(request, derive(context, { target, base: context.base.join(path) }));
+  };
+}
+
+function prefixPath(prefix: string): SitePath {
+  const target = prefix.startsWith("/") ? parseTarget(prefix) : new Refusal(400, "It does not begin with a slash");
+  if (target instanceof Refusal) throw new TypeError(`Cannot mount at "${prefix}": ${target.reason}`);
+  return target.path;
+}

@@ -1,0 +1,21 @@
+/**
+ * The page of an error: which status, in words, and where to go from here.
+ *
+ * @module
+ */
+
+import { escapeHtml } from "../http/escape.ts";
+import { page, PAGE_HEADERS } from "./frame.ts";
+
+export { PAGE_HEADERS };
+
+/** Renders an error as a whole HTML document; `message` is plain text. */
+export function errorPage(status: number, phrase: string, message: string): string {
+  const title = `${status} ${phrase}`;
+  return page(
+    title,
+    `<h1>${escapeHtml(title)}</h1>
+<p>${escapeHtml(message)}.</p>
+<p class="hint"><a href="/">Go to the start page</a></p>`,
+  );
+}

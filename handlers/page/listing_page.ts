@@ -1,0 +1,97 @@
+/**
+ * The page of a directory: data in, HTML out. It needs no script and prints well.
+ *
+ * @module
+ */
+
+import { escapeHtml } from "../http/escape.ts";
+import type { Listing, ListingEntry, SortKey } from "../listing.ts";
+import { page, PAGE_HEADERS } from "./frame.ts";
+import { nameHtml } from "./names.ts";
+
+export { PAGE_HEADERS };
+
+/**
+ * Renders a listing as a whole HTML document.
+ *
+ * @param data The listing.
+ * @param depth How many directories above this one can be linked to: 0 at the root of what is served.
+ */
+export function listingPage(data: Listing, depth: number): string {
+  const rows = (depth > 0 ? parentRow : "") + data.entries.map(row).join("");
+  const empty = data.entries.length === 0 ? '<p class="hint">This directory is empty.</p>\n' : "";
+  return page(
+    `Directory listing for ${data.path}`,
+    `<h1>${breadcrumbs(data.path, depth)}</h1>
+<table>
+<thead><tr>${column(data, "name", "Name")}${column(data, "size", "Size")}${
+      column(data, "modified", "Modified (UTC)")
+    }</tr></thead>
+<tbody>
+${rows}</tbody>
+</table>
+${empty}<footer>${totals(data)} · <a href="?format=json">JSON</a> · <a href="?format=text">Text</a></footer>`,
+  );
+}
+
+const parentRow = '<tr class="parent"><th scope="row"><a href="../">../</a></th><td></td><td></td></tr>\n';
+
+/** The way down to this directory; what a mount has taken off is above what can be reached, and not linked. */
+function breadcrumbs(path: string, depth: number): string {
+  const names = path.split("/").slice(1, -1);
+  const crumbs = ["", ...names].map((name, index) => {
+    const up = names.length - index;
+    const text = `<bdi>${nameHtml(name)}/</bdi>`;
+    return up === 0 || up > depth ? text : `<a href="${"../".repeat(up)}">${text}</a>`;
+  });
+  return `<span class="prefix">Directory listing for </span>${crumbs.join("")}`;
+}
+
+const CLASS: Readonly<Record<SortKey, string>> = { name: "name", size: "size", modified: "date" };
+
+/** A column's head sorts by it, and the other way round when it is sorted by it already. */
+function column({ sort, order }: Listing, key: SortKey, label: string): string {
+  const sorted = sort === key;
+  const next = sorted ? (order === "asc" ? "desc" : "asc") : key === "name" ? "asc" : "desc";
+  const state = sorted ? ` aria-sort="${order === "asc" ? "ascending" : "descending"}"` : "";
+  const mark = sorted ? `<span aria-hidden="true"> ${order === "asc" ? "▲" : "▼"}</span>` : "";
+  return `<th scope="col" class="${
+    CLASS[key]
+  }"${state}><a href="?sort=${key}&amp;order=${next}">${label}</a>${mark}</th>`;
+}
+
+function row(entry: ListingEntry): string {
+  const mark = entry.link ? "@" : entry.kind === "directory" ? "/" : "";
+  const name = `<bdi>${nameHtml(entry.name)}${mark}</bdi>`;
+  const linked = entry.href === null ? name : `<a href="${escapeHtml(entry.href)}">${name}</a>`;
+  const problem = entry.problem === null ? "" : ` <span class="problem">${escapeHtml(entry.problem)}</span>`;
+  const size = entry.size === null ? "" : `<span title="${entry.size} bytes">${formatSize(entry.size)}</span>`;
+  return `<tr><th scope="row">${linked}${problem}</th><td class="size">${size}</td>` +
+    `<td class="date">${date(entry.modified)}</td></tr>\n`;
+}
+
+function date(modified: string | null): string {
+  if (modified === null) return "";
+  return `<time datetime="${modified}">${modified.replace(/T(\d\d:\d\d).*/, " $1")}</time>`;
+}
+
+function totals({ totals: { directories, files, bytes } }: Listing): string {
+  return `${count(directories, "directory", "directories")}, ${count(files, "file", "files")}, ${formatSize(bytes)}`;
+}
+
+function count(number: number, one: string, many: string): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+/** A size for people, in steps of 1024 with three digits: `999 B`, `1.5 KiB`, `12 MiB`. */
+export function formatSize(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+  let size = bytes;
+  let unit = 0;
+  while (size >= 999.5 && unit < units.length - 1) {
+    size /= 1024;
+    unit += 1;
+  }
+  const digits = unit === 0 || size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2;
+  return `${size.toFixed(digits).replace(/\.0+$/, "")} ${units[unit]}`;
+}

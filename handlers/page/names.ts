@@ -1,0 +1,25 @@
+/**
+ * Showing names: what cannot be seen, or would rearrange what is around it, is shown by its number.
+ *
+ * @module
+ */
+
+import { escapeHtml } from "../http/escape.ts";
+
+/** C0, DEL and C1 controls, line and paragraph separators, and the characters that change the direction of text. */
+// deno-lint-ignore no-control-regex
+const UNSEEN = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
+
+/** A name as plain text, for titles: `a\n` becomes `a<U+000A>`. */
+export function plainName(name: string): string {
+  return name.replace(UNSEEN, (character) => `<${codePoint(character)}>`);
+}
+
+/** A name as HTML, escaped, with what cannot be seen in boxes. */
+export function nameHtml(name: string): string {
+  return escapeHtml(name).replace(UNSEEN, (character) => `<span class="odd">${codePoint(character)}</span>`);
+}
+
+function codePoint(character: string): string {
+  return "U+" + character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
+}

@@ -1,0 +1,187 @@
+/**
+ * Files on disk: the only module that joins paths and follows links.
+ *
+ * Deno's path permissions do not stop a link that leads out of the root, so containment is proven here: the real path
+ * must lie in the real root, and what is opened must be what was looked at.
+ *
+ * @module
+ */
+
+import { SEPARATOR } from "@std/path/constants";
+import { join } from "@std/path/join";
+import { isNotThere } from "../errors.ts";
+import type { SitePath } from "../http/target.ts";
+import { FileChanged, type FileEntry, type FileSource, type FileStat, type OpenFile } from "./types.ts";
+import { isPlainOnWindows } from "./windows.ts";
+
+/** How {@linkcode disk} treats links. */
+export interface DiskOptions {
+  /** Whether links that lead out of the root are followed; by default what they lead to is not there. */
+  readonly followLinks?: boolean;
+}
+
+/** A file changed less than this long ago may change again without any of its times moving. */
+const CLOCK_GRAIN_MS = 2_000;
+
+/** Entries looked at before other requests get their turn: about 5 ms. */
+const ENTRIES_PER_SLICE = 1_000;
+
+/** Reads up to this size are done at once: from the page cache they take less time than a trip to another thread. */
+const SYNC_READ_BYTES = 65_536;
+
+/**
+ * A source of the files below a directory on disk.
+ *
+ * Symbolic links are followed as long as they stay inside the root; a link that leaves it is not there, unless
+ * `followLinks`. FIFOs, sockets and devices are seen but never opened. Names with a dot in front are files like others:
+ * `filtered(disk(root), isVisible)` hides them. Hard links and bind mounts cannot be told from files and directories.
+ *
+ * @param root The directory; resolved once, now.
+ * @throws Deno.errors.NotFound and others where the root cannot be resolved, TypeError where it is not a directory.
+ *
+ * @example
+ * ```ts
+ * import { disk, files, toFetch } from "@x/pyserve";
+ *
+ * const directory = await Deno.makeTempDir();
+ * await Deno.writeTextFile(`${directory}/a.txt`, "hello");
+ * const response = await toFetch(files(disk(directory)))(new Request("http://localhost/a.txt"));
+ * console.assert(await response.text() === "hello");
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export function disk(root: string, options: DiskOptions = {}): FileSource {
+  const realRoot = Deno.realPathSync(root);
+  if (!Deno.statSync(realRoot).isDirectory) throw new TypeError(`Cannot serve "${root}": it is not a directory`);
+  return new DiskSource(realRoot, options.followLinks ?? false);
+}
+
+class DiskSource implements FileSource {
+  readonly #root: string;
+  /** The root with exactly one separator at its end: what the path of everything inside begins with. */
+  readonly #inside: string;
+  readonly #followLinks: boolean;
+
+  constructor(root: string, followLinks: boolean) {
+    this.#root = root;
+    this.#inside = root.endsWith(SEPARATOR) ? root : root + SEPARATOR;
+    this.#followLinks = followLinks;
+  }
+
+  stat(path: SitePath): FileStat | null {
+    try {
+      const real = this.#resolve(path);
+      return real === null ? null : describe(Deno.statSync(real));
+    } catch (error) {
+      if (isNotThere(error)) return null;
+      throw error;
+    }
+  }
+
+  async list(path: SitePath): Promise<FileEntry[] | null> {
+    try {
+      const real = this.#resolve(path);
+      return real === null ? null : await this.#entries(real, path);
+    } catch (error) {
+      if (isNotThere(error)) return null;
+      throw error;
+    }
+  }
+
+  open(path: SitePath, seen: FileStat): OpenFile {
+    const real = this.#resolve(path);
+    // Stat before open: opening a FIFO waits for a writer, for ever and in a thread of the runtime.
+    if (real === null || !isSame(seen, describe(Deno.statSync(real)))) throw new FileChanged();
+    const file = Deno.openSync(real);
+    try {
+      // The name may have been given to something else meanwhile, inside or outside: believe the handle, not the name.
+      if (!isSame(seen, describe(file.statSync()))) throw new FileChanged();
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    return new DiskFile(file);
+  }
+
+  /** The real path of what a site path names, or null where it must not be served. Throws where nothing is there. */
+  #resolve(path: SitePath): string | null {
+    if (Deno.build.os === "windows" && !path.segments.every(isPlainOnWindows)) return null;
+    const real = Deno.realPathSync(join(this.#root, ...path.segments));
+    return this.#followLinks || real === this.#root || real.startsWith(this.#inside) ? real : null;
+  }
+
+  async #entries(directory: string, path: SitePath): Promise<FileEntry[]> {
+    const entries: FileEntry[] = [];
+    let sliced = 0;
+    for (const entry of await Array.fromAsync(Deno.readDir(directory))) {
+      const found = this.#entry(directory, path, entry);
+      if (found) entries.push(found);
+      if (++sliced % ENTRIES_PER_SLICE === 0) await nextTurn();
+    }
+    return entries;
+  }
+
+  #entry(directory: string, parent: SitePath, { name, isSymlink }: Deno.DirEntry): FileEntry | null {
+    const path = parent.child(name);
+    if (path === null) return null;
+    try {
+      const stat = isSymlink ? this.stat(path) : describe(Deno.lstatSync(join(directory, name)));
+      if (stat === null) return { name, stat, link: true, problem: "broken link" };
+      return { name, stat, link: isSymlink, problem: stat.kind === "other" ? "special file" : null };
+    } catch (error) {
+      if (!isNotThere(error)) return { name, stat: null, link: isSymlink, problem: "not readable" };
+      // Deno shows bytes that are not UTF-8 as U+FFFD, and finds nothing under that name. Else it has just vanished.
+      return name.includes("\ufffd") ? { name, stat: null, link: isSymlink, problem: "name is not UTF-8" } : null;
+    }
+  }
+}
+
+class DiskFile implements OpenFile {
+  readonly #file: Deno.FsFile;
+  #position = 0;
+  #closed = false;
+
+  constructor(file: Deno.FsFile) {
+    this.#file = file;
+  }
+
+  read(offset: number, into: Uint8Array): number | Promise<number> {
+    if (offset !== this.#position) this.#file.seekSync(offset, Deno.SeekMode.Start);
+    this.#position = offset;
+    if (into.length <= SYNC_READ_BYTES) return this.#advance(this.#file.readSync(into));
+    return this.#file.read(into).then((count) => this.#advance(count));
+  }
+
+  #advance(count: number | null): number {
+    this.#position += count ?? 0;
+    return count ?? 0;
+  }
+
+  /** Closes the file once, however often it is asked: a reader that leaves and a read that fails may both ask. */
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#file.close();
+  }
+}
+
+function describe(info: Deno.FileInfo): FileStat {
+  const kind = info.isFile ? "file" : info.isDirectory ? "directory" : "other";
+  const modified = info.mtime?.getTime() ?? null;
+  const changed = info.ctime?.getTime() ?? 0; // whole seconds in Deno 2.9, so it proves little by itself
+  const version = [info.size, modified ?? 0, changed / 1000, info.ino ?? 0, info.dev].map(hex).join("-");
+  const age = Date.now() - Math.max(modified !== null && modified <= Date.now() ? modified : 0, changed);
+  return { kind, size: kind === "file" ? info.size : 0, modified, version, settled: age >= CLOCK_GRAIN_MS };
+}
+
+function hex(value: number): string {
+  return Math.trunc(value).toString(16).replace("-", "n");
+}
+
+function isSame(seen: FileStat, now: FileStat): boolean {
+  return now.kind === "file" && seen.version === now.version;
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

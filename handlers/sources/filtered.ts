@@ -1,0 +1,55 @@
+/**
+ * A source with some of its paths taken away.
+ *
+ * @module
+ */
+
+import type { SitePath } from "../http/target.ts";
+import type { FileSource } from "./types.ts";
+
+/**
+ * A source that shows of another only what a rule keeps. What is not kept is not there: not found, not listed, and so
+ * not in anything else that is made of the source.
+ *
+ * The rule sees decoded, resolved paths, so no spelling of a URL gets around it. It is asked about each path as a whole:
+ * let it look at all segments, or files below a hidden directory stay visible.
+ *
+ * @example
+ * ```ts
+ * import { filtered, memory, SitePath } from "@x/pyserve";
+ *
+ * const source = filtered(memory({ "a.txt": "a", "a.bak": "b" }), (path) => !path.name.endsWith(".bak"));
+ * console.assert(await source.stat(SitePath.root.child("a.bak")!) === null);
+ * ```
+ */
+export function filtered(source: FileSource, keep: (path: SitePath) => boolean): FileSource {
+  return {
+    stat: (path) => keep(path) ? source.stat(path) : null,
+    async list(path) {
+      const entries = keep(path) ? await source.list(path) : null;
+      return entries && entries.filter(({ name }) => {
+        const child = path.child(name);
+        return child !== null && keep(child);
+      });
+    },
+    open(path, seen) {
+      if (!keep(path)) throw new Deno.errors.NotFound();
+      return source.open(path, seen);
+    },
+  };
+}
+
+/**
+ * The rule that hides names with a dot in front, wherever they stand in a path, except `.well-known` (RFC 8615).
+ *
+ * @example
+ * ```ts
+ * import { isVisible, SitePath } from "@x/pyserve";
+ *
+ * console.assert(!isVisible(SitePath.root.child(".git")!.child("config")!));
+ * console.assert(isVisible(SitePath.root.child(".well-known")!));
+ * ```
+ */
+export function isVisible(path: SitePath): boolean {
+  return path.segments.every((segment) => !segment.startsWith(".") || segment === ".well-known");
+}

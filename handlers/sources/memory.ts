@@ -1,0 +1,123 @@
+/**
+ * Files held in memory.
+ *
+ * @module
+ */
+
+import { encodeSegment } from "../http/escape.ts";
+import type { SitePath } from "../http/target.ts";
+import { FileChanged, type FileEntry, type FileSource, type FileStat, type OpenFile } from "./types.ts";
+
+/** How {@linkcode memory} describes its files. */
+export interface MemoryOptions {
+  /** The time all of them were modified, in milliseconds since 1970; now unless given. */
+  readonly modified?: number;
+}
+
+/**
+ * A source of files that are values: for tests and for assets built into a program.
+ *
+ * Directories are there because files are in them; there are no links. The files are fixed: later changes of the record
+ * are not seen.
+ *
+ * @param files Content by path, without a slash in front: `{ "docs/a.txt": "a" }`. Text is sent as UTF-8.
+ *
+ * @example
+ * ```ts
+ * import { memory, SitePath } from "@x/pyserve";
+ *
+ * const stat = await memory({ "docs/a.txt": "abc" }).stat(SitePath.root.child("docs")!.child("a.txt")!);
+ * console.assert(stat?.kind === "file" && stat.size === 3);
+ * ```
+ */
+export function memory(files: Readonly<Record<string, string | Uint8Array>>, options: MemoryOptions = {}): FileSource {
+  const modified = options.modified ?? Date.now();
+  const root: Directory = new Map();
+  for (const [path, content] of Object.entries(files)) {
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    const names = path.split("/");
+    let directory = root;
+    for (const name of names.slice(0, -1)) directory = directoryIn(directory, name, path);
+    directory.set(names.at(-1)!, bytes);
+  }
+  return new MemorySource(root, modified);
+}
+
+/**
+ * Bytes as an open file: for content that is made rather than stored.
+ *
+ * @example
+ * ```ts
+ * import { openBytes } from "@x/pyserve";
+ *
+ * using file = openBytes(new Uint8Array([1, 2, 3]));
+ * const into = new Uint8Array(2);
+ * console.assert(await file.read(1, into) === 2 && into[0] === 2);
+ * ```
+ */
+export function openBytes(bytes: Uint8Array): OpenFile {
+  return {
+    read(offset, into) {
+      const part = bytes.subarray(offset, offset + into.length);
+      into.set(part);
+      return part.length;
+    },
+    [Symbol.dispose]() {},
+  };
+}
+
+type Directory = Map<string, Directory | Uint8Array>;
+
+function directoryIn(parent: Directory, name: string, path: string): Directory {
+  const found = parent.get(name) ?? new Map();
+  if (found instanceof Uint8Array) throw new TypeError(`Cannot put "${path}" into memory: "${name}" is a file`);
+  parent.set(name, found);
+  return found;
+}
+
+class MemorySource implements FileSource {
+  readonly #root: Directory;
+  readonly #modified: number;
+
+  constructor(root: Directory, modified: number) {
+    this.#root = root;
+    this.#modified = modified;
+  }
+
+  stat(path: SitePath): FileStat | null {
+    const found = this.#find(path);
+    return found === null ? null : this.#describe(path.name, found);
+  }
+
+  list(path: SitePath): FileEntry[] | null {
+    const found = this.#find(path);
+    if (!(found instanceof Map)) return null;
+    return Array.from(
+      found,
+      ([name, node]) => ({ name, stat: this.#describe(name, node), link: false, problem: null }),
+    );
+  }
+
+  open(path: SitePath, seen: FileStat): OpenFile {
+    const bytes = this.#find(path);
+    if (!(bytes instanceof Uint8Array) || this.#describe(path.name, bytes).version !== seen.version) {
+      throw new FileChanged();
+    }
+    return openBytes(bytes);
+  }
+
+  #find(path: SitePath): Directory | Uint8Array | null {
+    let node: Directory | Uint8Array | undefined = this.#root;
+    for (const segment of path.segments) {
+      node = node instanceof Map ? node.get(segment) : undefined;
+    }
+    return node ?? null;
+  }
+
+  #describe(name: string, node: Directory | Uint8Array): FileStat {
+    const kind = node instanceof Map ? "directory" : "file";
+    const size = node instanceof Map ? 0 : node.length;
+    const version = `${encodeSegment(name)}-${size.toString(16)}-${this.#modified.toString(16)}`;
+    return { kind, size, modified: this.#modified, version, settled: true };
+  }
+}

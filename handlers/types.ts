@@ -1,0 +1,92 @@
+/**
+ * The nouns that everything else is made of.
+ *
+ * @module
+ */
+
+import type { Refusal } from "./http/refusal.ts";
+import type { SitePath, Target } from "./http/target.ts";
+
+/** A value, or the promise of one: handlers answer synchronously where they can. */
+export type Awaitable<T> = T | Promise<T>;
+
+/**
+ * Answers a request, or declines with null so that the next handler is asked.
+ *
+ * It declines in words: a forgotten `return` is `undefined`, which does not compile.
+ *
+ * @example
+ * ```ts
+ * import { chain, type Handler, toFetch } from "@x/pyserve";
+ *
+ * const health: Handler = (_request, { target }) => target.path.text === "/health" ? new Response("ok") : null;
+ * const response = await toFetch(chain(health))(new Request("http://localhost/health"));
+ * console.assert(await response.text() === "ok");
+ * ```
+ */
+export type Handler = (request: Request, context: Context) => Awaitable<Response | null>;
+
+/**
+ * Makes a handler out of a handler: logging, headers, authentication.
+ *
+ * A layer answers (401, 429) and does not throw; it changes the headers of a response in place, never by making a new
+ * Response around the body, which would turn a file stream of the runtime into one of JavaScript.
+ *
+ * @example
+ * ```ts
+ * import { type Layer, memory, files, toFetch, wrap } from "@x/pyserve";
+ *
+ * const greeting: Layer = (next) => async (request, context) => {
+ *   const response = await next(request, context);
+ *   response?.headers.set("x-greeting", "hello");
+ *   return response;
+ * };
+ * const fetch = toFetch(wrap(files(memory({ "a.txt": "a" })), greeting));
+ * const response = await fetch(new Request("http://localhost/a.txt"));
+ * console.assert(response.headers.get("x-greeting") === "hello");
+ * await response.body?.cancel();
+ * ```
+ */
+export type Layer = (next: Handler) => Handler;
+
+/** Where the lines of the access log and the causes of errors go. It escapes nothing: a line comes ready. */
+export interface Logger {
+  /** One line of the access log, without the line end. */
+  access(line: string): void;
+  /** Something that went wrong in the server, with its cause for whoever runs it. */
+  error(message: string, cause?: unknown): void;
+}
+
+/**
+ * What is known of a request besides itself. Read-only: a layer passes on what {@linkcode derive} makes of it.
+ */
+export interface Context {
+  /** What is asked for, taken apart; below a mount, without the mount's prefix. */
+  readonly target: Target;
+  /** Why the request cannot be answered as asked (bad Host, bad target), or null. `settle` answers it. */
+  readonly refusal: Refusal | null;
+  /** What `mount` has taken off the path. */
+  readonly base: SitePath;
+  /** The address the connection comes from, `""` where nobody knows it. Not what a proxy says. */
+  readonly remoteAddress: string;
+  /** Where to log. */
+  readonly log: Logger;
+  /** The user that a layer has authenticated, or null. */
+  readonly user: string | null;
+}
+
+/**
+ * A context with some of its fields replaced, for the handlers further in.
+ *
+ * @example
+ * ```ts
+ * import { derive, type Layer } from "@x/pyserve";
+ *
+ * const asGuest: Layer = (next) => (request, context) => next(request, derive(context, { user: "guest" }));
+ * console.assert(typeof asGuest === "function");
+ * ```
+ */
+export function derive(context: Context, changes: Partial<Context>): Context {
+  const descriptors = Object.getOwnPropertyDescriptors(changes);
+  return Object.create(context, descriptors) as Context;
+}

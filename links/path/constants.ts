@@ -1,0 +1,2 @@
+/** The character that separates the segments of a path. */
+export const SEPARATOR: "/" | "\\" = Deno.build.os === "windows" ? "\\" : "/";

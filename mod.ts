@@ -1,0 +1,54 @@
+/**
+ * Python's `http.server` family, grown up: a file server as a command and as a library of Web-standard handlers.
+ *
+ * Run it: `deno run -A jsr:@x/pyserve [directory] [port]`. Or build on it: a {@linkcode Handler} answers or declines,
+ * {@linkcode chain} asks them in turn, {@linkcode wrap} puts layers around, {@linkcode toFetch} makes the function that
+ * `Deno.serve`, `deno serve` and tests call. {@linkcode fileServer} is all of it put together.
+ *
+ * @example
+ * ```ts
+ * import { fileServer, memory, toFetch } from "@x/pyserve";
+ *
+ * const fetch = toFetch(fileServer(memory({ "index.html": "<h1>Hello</h1>" }), { log: false }));
+ * const response = await fetch(new Request("http://localhost/"));
+ * console.assert(await response.text() === "<h1>Hello</h1>");
+ * ```
+ *
+ * @module
+ */
+
+export * from "./handlers/types.ts";
+export * from "./handlers/chain.ts";
+export * from "./handlers/fetch.ts";
+export * from "./handlers/mount.ts";
+export * from "./handlers/methods.ts";
+export * from "./handlers/errors.ts";
+export * from "./handlers/files.ts";
+export * from "./handlers/listing.ts";
+export * from "./handlers/content.ts";
+export * from "./handlers/file_server.ts";
+export * from "./handlers/serve.ts";
+export * from "./handlers/layers/access_log.ts";
+export * from "./handlers/layers/error_pages.ts";
+export * from "./handlers/layers/headers.ts";
+export * from "./handlers/sources/types.ts";
+export * from "./handlers/sources/disk.ts";
+export * from "./handlers/sources/memory.ts";
+export * from "./handlers/sources/filtered.ts";
+export * from "./handlers/sources/windows.ts";
+export * from "./handlers/http/target.ts";
+export * from "./handlers/http/host.ts";
+export * from "./handlers/http/refusal.ts";
+export * from "./handlers/http/date.ts";
+export * from "./handlers/http/etag.ts";
+export * from "./handlers/http/preconditions.ts";
+export * from "./handlers/http/range.ts";
+export * from "./handlers/http/coding.ts";
+export * from "./handlers/http/media_type.ts";
+export * from "./handlers/http/escape.ts";
+
+if (import.meta.main) {
+  // Imported only now: whoever uses the library does not load the command, and cli.ts never imports this module.
+  const { main } = await import("./cli.ts");
+  Deno.exit(await main(Deno.args));
+}
