@@ -20,6 +20,7 @@
 export * from "./handlers/types.ts";
 export * from "./handlers/chain.ts";
 export * from "./handlers/fetch.ts";
+export { settle, type SettledHandler } from "./handlers/settle.ts";
 export * from "./handlers/mount.ts";
 export * from "./handlers/methods.ts";
 export * from "./handlers/errors.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isSettled, keepSettled } from "./settle.ts";
 import type { Handler, Layer } from "./types.ts";
 
 /**
@@ -46,5 +47,6 @@ export function chain(...handlers: readonly Handler[]): Handler {
  * ```
  */
 export function wrap(handler: Handler, ...layers: readonly Layer[]): Handler {
-  return layers.reduceRight((inner, layer) => layer(inner), handler);
+  const wrapped = layers.reduceRight((inner, layer) => layer(inner), handler);
+  return isSettled(handler) ? keepSettled(wrapped) : wrapped;
 }

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { errorResponse, failureOf, HttpError, markFailure, toHttpError } from "./errors.ts";
 import { judgeHost } from "./http/host.ts";
 import { Refusal } from "./http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "./http/target.ts";
+import { settle } from "./settle.ts";
 import type { Awaitable, Context, Handler, Logger } from "./types.ts";
 
 /** Bytes of header fields taken at most, names and values; the runtime itself refuses heads over about 64 KiB. */
@@ -27,35 +27,6 @@ export interface ToFetchOptions {
 
 /** A function as Deno.serve, `deno serve` and tests call it. */
 export type FetchFunction = (request: Request, info?: ConnectionInfo) => Awaitable<Response>;
-
-/**
- * Makes a handler answer in every case: null becomes 404, a thrown error its status, and a request that cannot be
- * answered as asked its 4xx. An error of 500 or more is logged with its cause, which the client never sees.
- *
- * Put it inside the layers, so that they see real responses for errors too; {@linkcode toFetch} puts one outside.
- *
- * @example
- * ```ts
- * import { settle, toFetch } from "@x/pyserve";
- *
- * const response = await toFetch(settle(() => null))(new Request("http://localhost/"));
- * console.assert(response.status === 404);
- * await response.body?.cancel();
- * ```
- */
-export function settle(handler: Handler): (request: Request, context: Context) => Awaitable<Response> {
-  return (request, context) => {
-    const fail = (thrown: unknown) => finish(request, failed(thrown, request, context));
-    if (context.refusal) return fail(HttpError.from(context.refusal));
-    try {
-      const answer = handler(request, context);
-      if (answer instanceof Promise) return answer.then((late) => finish(request, late), fail);
-      return finish(request, answer);
-    } catch (thrown) {
-      return fail(thrown);
-    }
-  };
-}
 
 /**
  * Makes the function that Deno.serve, `deno serve` (`export default { fetch }`) and tests call.
@@ -121,30 +92,6 @@ function addressOf(info: ConnectionInfo | undefined): string {
   if (address === undefined) return "";
   if ("hostname" in address) return address.hostname.replace(/^::ffff:(?=\d+\.)/, "");
   return address.transport === "unix" ? "unix" : "";
-}
-
-function failed(thrown: unknown, request: Request, context: Context): Response {
-  const error = toHttpError(thrown);
-  if (error.status >= 500 && error.cause !== undefined) {
-    context.log.error(`Cannot answer ${request.method} ${context.target.raw}`, error.cause);
-  } else if (error.cause instanceof Deno.errors.NotCapable) {
-    context.log.error(`Not permitted to answer ${request.method} ${context.target.raw}`, error.cause);
-  }
-  return errorResponse(error);
-}
-
-function finish(request: Request, answer: Response | null): Response {
-  const response = answer ?? errorResponse(new HttpError(404));
-  return request.method === "HEAD" ? withoutBody(response) : response;
-}
-
-/** HEAD has no content in any case (RFC 9110 section 9.3.2); the runtime drops it, a test that calls us would not. */
-function withoutBody(response: Response): Response {
-  if (response.body === null) return response;
-  response.body.cancel().catch(() => {});
-  const bare = new Response(null, { status: response.status, headers: response.headers });
-  const failure = failureOf(response);
-  return failure ? markFailure(bare, failure) : bare;
 }
 
 /** For library users who give no logger: access lines nowhere, errors to the console, where developers look. */

@@ -7,13 +7,13 @@
 import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
 import { chain, wrap } from "./chain.ts";
-import { settle } from "./fetch.ts";
 import { files, type FilesOptions } from "./files.ts";
 import { accessLog, type LogFormat } from "./layers/access_log.ts";
 import { errorPages } from "./layers/error_pages.ts";
 import { headers } from "./layers/headers.ts";
 import { listing } from "./listing.ts";
 import { allow } from "./methods.ts";
+import { settle } from "./settle.ts";
 import { disk } from "./sources/disk.ts";
 import { filtered, isVisible } from "./sources/filtered.ts";
 import type { FileSource } from "./sources/types.ts";

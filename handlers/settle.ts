@@ -1,0 +1,81 @@
+/**
+ * Making sure that there is an answer.
+ *
+ * @module
+ */
+
+import { errorResponse, failureOf, HttpError, markFailure, toHttpError } from "./errors.ts";
+import type { Awaitable, Context, Handler } from "./types.ts";
+
+/** A handler that never declines and never throws. */
+export type SettledHandler = (request: Request, context: Context) => Awaitable<Response>;
+
+/**
+ * Makes a handler answer in every case: null becomes 404, a thrown error its status, and a request that cannot be
+ * answered as asked (`context.refusal`) its 4xx, before the handler sees it. An error of 500 or more is logged with its
+ * cause, which the client never sees.
+ *
+ * Put it inside the layers, so that they see real responses for errors too; `toFetch` puts one outside.
+ *
+ * @example
+ * ```ts
+ * import { settle, toFetch } from "@x/pyserve";
+ *
+ * const response = await toFetch(settle(() => null))(new Request("http://localhost/"));
+ * console.assert(response.status === 404);
+ * await response.body?.cancel();
+ * ```
+ */
+export function settle(handler: Handler): SettledHandler {
+  // What is settled inside its layers answers refusals there, so that they are logged and dressed like all else.
+  const refuses = !settled.has(handler);
+  const answering: SettledHandler = (request, context) => {
+    const fail = (thrown: unknown) => finish(request, failed(thrown, request, context));
+    if (refuses && context.refusal) return fail(HttpError.from(context.refusal));
+    try {
+      const answer = handler(request, context);
+      if (answer instanceof Promise) return answer.then((late) => finish(request, late), fail);
+      return finish(request, answer);
+    } catch (thrown) {
+      return fail(thrown);
+    }
+  };
+  return keepSettled(answering);
+}
+
+const settled = new WeakSet<Handler>();
+
+/** Says of a handler that what is inside it is settled. */
+export function keepSettled<H extends Handler>(handler: H): H {
+  settled.add(handler);
+  return handler;
+}
+
+/** Whether what is inside a handler is settled. */
+export function isSettled(handler: Handler): boolean {
+  return settled.has(handler);
+}
+
+function failed(thrown: unknown, request: Request, context: Context): Response {
+  const error = toHttpError(thrown);
+  // What only the runtime's flags forbid is nobody's 403 but the operator's: the log names the flag.
+  const forbidden = error.cause instanceof Deno.errors.NotCapable;
+  if (forbidden || (error.status >= 500 && error.cause !== undefined)) {
+    context.log.error(`Cannot answer ${request.method} ${context.target.raw}`, error.cause);
+  }
+  return errorResponse(error);
+}
+
+function finish(request: Request, answer: Response | null): Response {
+  const response = answer ?? errorResponse(new HttpError(404));
+  return request.method === "HEAD" ? withoutBody(response) : response;
+}
+
+/** HEAD has no content in any case (RFC 9110 section 9.3.2); the runtime drops it, a test that calls us would not. */
+function withoutBody(response: Response): Response {
+  if (response.body === null) return response;
+  response.body.cancel().catch(() => {});
+  const bare = new Response(null, { status: response.status, headers: response.headers });
+  const failure = failureOf(response);
+  return failure ? markFailure(bare, failure) : bare;
+}

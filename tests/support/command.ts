@@ -1,0 +1,122 @@
+/** The command as a process. */
+
+import { fromFileUrl } from "./paths.ts";
+
+const CLI = fromFileUrl("../../cli.ts");
+
+/** A command that serves. */
+export interface RunningCommand extends AsyncDisposable {
+  readonly port: number;
+  /** What stands on stdout so far. */
+  stdout(): string;
+  /** What stands on stderr so far. */
+  stderr(): string;
+  /** Waits until stderr contains something. */
+  untilStderr(text: string): Promise<void>;
+  /** Sends a signal and waits for the end. */
+  stop(signal?: Deno.Signal): Promise<number>;
+  readonly process: Deno.ChildProcess;
+}
+
+/** How to start it. */
+export interface StartOptions {
+  readonly cwd?: string;
+  readonly env?: Record<string, string>;
+  /** The flags and the module for `deno run`; everything allowed and cli.ts unless given. */
+  readonly run?: readonly string[];
+}
+
+/** Starts `pyserve ...args` on a free port of 127.0.0.1 and waits for its start line. */
+export async function start(args: readonly string[], options: StartOptions = {}): Promise<RunningCommand> {
+  const { run = ["-A", CLI], cwd, env } = options;
+  const bind = args.includes("-b") || args.includes("--bind") ? [] : ["-b", "127.0.0.1"];
+  const port = args.some((arg) => /^\d+$/.test(arg)) ? [] : ["0"];
+  return await startProcess(Deno.execPath(), ["run", "--no-lock", ...run, ...args, ...bind, ...port], { cwd, env });
+}
+
+/** Starts any program that prints pyserve's start line. */
+export async function startProcess(
+  program: string,
+  args: readonly string[],
+  { cwd, env }: { cwd?: string | undefined; env?: Record<string, string> | undefined } = {},
+): Promise<RunningCommand> {
+  const process = new Deno.Command(program, {
+    args: [...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    ...(cwd && { cwd }),
+    env: { NO_COLOR: "1", ...env },
+  }).spawn();
+  const out = collect(process.stdout);
+  const err = collect(process.stderr);
+  const command: RunningCommand = {
+    process,
+    get port() {
+      return Number(/port (\d+)/.exec(out.text())?.[1]);
+    },
+    stdout: out.text,
+    stderr: err.text,
+    untilStderr: (text) => err.until((all) => all.includes(text)),
+    async stop(signal = "SIGINT") {
+      try {
+        process.kill(signal);
+      } catch {
+        // It has ended by itself.
+      }
+      const { code } = await process.status;
+      await Promise.all([out.done, err.done]);
+      return code;
+    },
+    async [Symbol.asyncDispose]() {
+      await command.stop("SIGKILL");
+    },
+  };
+  await Promise.race([out.until((all) => /Serving HTTPS? on .*\n/.test(all)), process.status]);
+  if (!/Serving/.test(out.text())) {
+    await Promise.all([out.done, err.done]);
+    throw new Error(`The command did not start: ${out.text()}${err.text()}`);
+  }
+  return command;
+}
+
+/** What a command that ends by itself printed, and its exit status. */
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `pyserve ...args` to its end. */
+export async function runCommand(args: readonly string[], options: StartOptions = {}): Promise<Ended> {
+  const { run = ["-A", CLI], cwd, env } = options;
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-lock", ...run, ...args],
+    stdin: "null",
+    ...(cwd && { cwd }),
+    env: { NO_COLOR: "1", ...env },
+  }).output();
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+function collect(stream: ReadableStream<Uint8Array>) {
+  let all = "";
+  let changed = Promise.withResolvers<void>();
+  let ended = false;
+  const done = (async () => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      all += text;
+      changed.resolve();
+      changed = Promise.withResolvers();
+    }
+    ended = true;
+    changed.resolve();
+  })();
+  return {
+    done,
+    text: () => all,
+    async until(holds: (all: string) => boolean) {
+      while (!holds(all) && !ended) await changed.promise;
+    },
+  };
+}

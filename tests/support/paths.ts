@@ -1,0 +1,11 @@
+/** Where things are in the checkout. */
+
+import { fileURLToPath } from "node:url";
+
+/** The path of a file, relative to this folder. */
+export function fromFileUrl(relative: string): string {
+  return fileURLToPath(new URL(relative, import.meta.url));
+}
+
+/** The root of the checkout. */
+export const ROOT = fromFileUrl("../..");

@@ -1,0 +1,20 @@
+/** Programs that a test needs and a machine may not have. */
+
+/** Whether a program can be found on the PATH. */
+export function hasProgram(name: string): boolean {
+  const separator = Deno.build.os === "windows" ? ";" : ":";
+  return (Deno.env.get("PATH") ?? "").split(separator).some((directory) => {
+    try {
+      return Deno.statSync(`${directory}/${name}`).isFile;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** For `ignore` of a test: true, and the reason printed, where a program is missing. */
+export function missing(...names: string[]): boolean {
+  const absent = names.filter((name) => !hasProgram(name));
+  if (absent.length > 0) console.log(`skipped: ${absent.join(", ")} is not installed`);
+  return absent.length > 0;
+}

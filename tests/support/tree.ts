@@ -1,0 +1,31 @@
+/** Directories that are there for one test. */
+
+import { dirname } from "@std/path/dirname";
+import { join } from "@std/path/join";
+
+/** A temporary directory that is gone at the end of the block: `await using tree = await tempTree({...})`. */
+export interface TempTree extends AsyncDisposable {
+  readonly path: string;
+  /** The path of something in it. */
+  at(name: string): string;
+}
+
+/** Makes a temporary directory; names that end in `/` are directories, other values are the content of files. */
+export async function tempTree(files: Readonly<Record<string, string | Uint8Array>> = {}): Promise<TempTree> {
+  const path = await Deno.realPath(await Deno.makeTempDir({ prefix: "pyserve-test-" }));
+  const at = (name: string) => join(path, name);
+  for (const [name, content] of Object.entries(files)) {
+    if (name.endsWith("/")) {
+      await Deno.mkdir(at(name), { recursive: true });
+      continue;
+    }
+    await Deno.mkdir(dirname(at(name)), { recursive: true });
+    await (typeof content === "string" ? Deno.writeTextFile(at(name), content) : Deno.writeFile(at(name), content));
+  }
+  return { path, at, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+/** Sets the times of files into the past, so that their entity tags are strong. */
+export async function settleTimes(path: string, seconds = Date.now() / 1000 - 3600): Promise<void> {
+  await Deno.utime(path, seconds, seconds);
+}
