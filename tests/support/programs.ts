@@ -15,6 +15,7 @@ export function hasProgram(name: string): boolean {
 /** For `ignore` of a test: true, and the reason printed, where a program is missing. */
 export function missing(...names: string[]): boolean {
   const absent = names.filter((name) => !hasProgram(name));
+  // deno-lint-ignore no-console
   if (absent.length > 0) console.log(`skipped: ${absent.join(", ")} is not installed`);
   return absent.length > 0;
 }

@@ -19,10 +19,18 @@ export interface RawResponse {
  * Put `Connection: close` into the request, or it waits for `timeout` milliseconds.
  */
 export async function raw(port: number, request: string | Uint8Array, timeout = 10_000): Promise<RawResponse> {
-  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
   const bytes = typeof request === "string" ? latin1(request) : request;
   for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
-  return parseResponse(await readAll(connection, timeout));
+  try {
+    return parseResponse(await readAll(connection, timeout));
+  } finally {
+    try {
+      connection.close();
+    } catch {
+      // The timer was faster.
+    }
+  }
 }
 
 /** `raw` for a whole request of a method, a target as it is, and header lines. */
@@ -34,24 +42,24 @@ export function ask(port: number, method: string, target: string, ...headers: st
 }
 
 async function readAll(connection: Deno.Conn, timeout: number): Promise<Uint8Array> {
-  const chunks: number[][] = [];
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
   const timer = setTimeout(() => connection.close(), timeout);
   try {
     const buffer = new Uint8Array(65_536);
     for (let count = await connection.read(buffer); count !== null; count = await connection.read(buffer)) {
-      chunks.push([...buffer.subarray(0, count)]);
+      chunks.push(buffer.slice(0, count));
     }
   } catch {
     // Cut: what has arrived is what there is.
   } finally {
     clearTimeout(timer);
   }
-  return new Uint8Array(chunks.flat());
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }
 
 /** Takes a response apart; de-chunks the body. */
 export function parseResponse(bytes: Uint8Array): RawResponse {
-  const text = [...bytes].map((byte) => String.fromCharCode(byte)).join("");
+  const text = new TextDecoder("latin1").decode(bytes);
   const end = text.indexOf("\r\n\r\n");
   const head = end < 0 ? text : text.slice(0, end);
   const [statusLine, ...lines] = head.split("\r\n");
