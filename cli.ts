@@ -3,11 +3,12 @@
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { main } from "@x/pyserve/cli";
  *
  * const output: string[] = [];
  * const status = await main(["--version"], { out: (text) => output.push(text) });
- * console.assert(status === 0 && output.join("").startsWith("pyserve "));
+ * assert(status === 0 && output.join("").startsWith("pyserve "));
  * ```
  *
  * @module
@@ -33,6 +34,8 @@ const DRAIN_MS = 10_000;
 
 /** Milliseconds that the log gets at the end, where its reader is slow. */
 const FLUSH_MS = 1_000;
+
+export type { ByteWriter };
 
 /** The signals that end the command. */
 export type StopSignal = "SIGINT" | "SIGTERM";

@@ -7,11 +7,12 @@
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { fileServer, memory, toFetch } from "@x/pyserve";
  *
  * const fetch = toFetch(fileServer(memory({ "index.html": "<h1>Hello</h1>" }), { log: false }));
  * const response = await fetch(new Request("http://localhost/"));
- * console.assert(await response.text() === "<h1>Hello</h1>");
+ * assert(await response.text() === "<h1>Hello</h1>");
  * ```
  *
  * @module

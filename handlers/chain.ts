@@ -14,11 +14,12 @@ import type { Handler, Layer } from "./types.ts";
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { chain, files, listing, memory, toFetch } from "@x/pyserve";
  *
  * const source = memory({ "docs/a.txt": "a" });
  * const response = await toFetch(chain(files(source), listing(source)))(new Request("http://localhost/docs/"));
- * console.assert((await response.text()).includes("a.txt"));
+ * assert((await response.text()).includes("a.txt"));
  * ```
  */
 export function chain(...handlers: readonly Handler[]): Handler {
@@ -38,11 +39,12 @@ export function chain(...handlers: readonly Handler[]): Handler {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { errorPages, files, headers, memory, settle, toFetch, wrap } from "@x/pyserve";
  *
  * const site = wrap(settle(files(memory({}))), headers([["x-site", "mine"]]), errorPages());
  * const response = await toFetch(site)(new Request("http://localhost/nothing"));
- * console.assert(response.status === 404 && response.headers.get("x-site") === "mine");
+ * assert(response.status === 404 && response.headers.get("x-site") === "mine");
  * await response.body?.cancel();
  * ```
  */

@@ -47,6 +47,7 @@ export interface Content {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { openBytes, sendContent } from "@x/pyserve";
  *
  * const bytes = new TextEncoder().encode("0123456789");
@@ -57,7 +58,7 @@ export interface Content {
  *   etag: '"v1"',
  *   open: () => openBytes(bytes),
  * });
- * console.assert(response.status === 206 && await response.text() === "234");
+ * assert(response.status === 206 && await response.text() === "234");
  * ```
  */
 export function sendContent(request: Request, content: Content): Awaitable<Response> {

@@ -27,13 +27,14 @@ const MESSAGES: Readonly<Record<number, string>> = {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { HttpError, toFetch } from "@x/pyserve";
  *
  * const fetch = toFetch(() => {
  *   throw new HttpError(409, "The name is taken");
  * });
  * const response = await fetch(new Request("http://localhost/"));
- * console.assert(response.status === 409 && (await response.text()).includes("The name is taken"));
+ * assert(response.status === 409 && (await response.text()).includes("The name is taken"));
  * ```
  */
 export class HttpError extends Error {
@@ -62,9 +63,10 @@ export class HttpError extends Error {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { statusText } from "@x/pyserve";
  *
- * console.assert(statusText(404) === "Not Found");
+ * assert(statusText(404) === "Not Found");
  * ```
  */
 export function statusText(status: number): string {
@@ -79,10 +81,11 @@ export function statusText(status: number): string {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { toHttpError } from "@x/pyserve";
  *
- * console.assert(toHttpError(new Deno.errors.NotFound("/etc/x")).status === 404);
- * console.assert(toHttpError(new Error("secret")).message === "Internal Server Error");
+ * assert(toHttpError(new Deno.errors.NotFound("/etc/x")).status === 404);
+ * assert(toHttpError(new Error("secret")).message === "Internal Server Error");
  * ```
  */
 export function toHttpError(thrown: unknown): HttpError {
@@ -112,9 +115,10 @@ function statusOf(thrown: unknown): number {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { isNotThere } from "@x/pyserve";
  *
- * console.assert(isNotThere(new Deno.errors.NotADirectory()) && !isNotThere(new Error("disk on fire")));
+ * assert(isNotThere(new Deno.errors.NotADirectory()) && !isNotThere(new Error("disk on fire")));
  * ```
  */
 export function isNotThere(thrown: unknown): boolean {
@@ -136,11 +140,12 @@ const failures = new WeakMap<Response, HttpError>();
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { errorResponse, failureOf, HttpError } from "@x/pyserve";
  *
  * const response = errorResponse(new HttpError(404));
- * console.assert(await response.text() === "404 Not Found: File not found\n");
- * console.assert(failureOf(response)?.status === 404);
+ * assert(await response.text() === "404 Not Found: File not found\n");
+ * assert(failureOf(response)?.status === 404);
  * ```
  */
 export function errorResponse(error: HttpError): Response {

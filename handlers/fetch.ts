@@ -36,11 +36,12 @@ export type FetchFunction = (request: Request, info?: ConnectionInfo) => Awaitab
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { files, memory, toFetch } from "@x/pyserve";
  *
  * const fetch = toFetch(files(memory({ "hello.txt": "hello" })));
  * const response = await fetch(new Request("http://localhost/hello.txt"));
- * console.assert(await response.text() === "hello");
+ * assert(await response.text() === "hello");
  * ```
  */
 export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFunction {

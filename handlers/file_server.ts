@@ -44,11 +44,12 @@ export interface FileServerOptions extends FilesOptions {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { fileServer, memory, toFetch } from "@x/pyserve";
  *
  * const fetch = toFetch(fileServer(memory({ "a.txt": "hello" }), { log: false }));
  * const response = await fetch(new Request("http://localhost/a.txt"));
- * console.assert(await response.text() === "hello");
+ * assert(await response.text() === "hello");
  * ```
  */
 export function fileServer(root: string | FileSource, options: FileServerOptions = {}): Handler {

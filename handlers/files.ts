@@ -35,13 +35,14 @@ const ATTEMPTS = 5;
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { files, memory, toFetch } from "@x/pyserve";
  *
  * const fetch = toFetch(files(memory({ "docs/index.html": "<h1>Docs</h1>" })));
  * const redirect = await fetch(new Request("http://localhost/docs?v=1"));
- * console.assert(redirect.status === 301 && redirect.headers.get("location") === "/docs/?v=1");
+ * assert(redirect.status === 301 && redirect.headers.get("location") === "/docs/?v=1");
  * const page = await fetch(new Request("http://localhost/docs/"));
- * console.assert(await page.text() === "<h1>Docs</h1>");
+ * assert(await page.text() === "<h1>Docs</h1>");
  * ```
  */
 export function files(source: FileSource, options: FilesOptions = {}): Handler {
@@ -58,10 +59,11 @@ export function files(source: FileSource, options: FilesOptions = {}): Handler {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { chain, slashRedirect, toFetch } from "@x/pyserve";
  *
  * const response = await toFetch((_request, context) => slashRedirect(context))(new Request("http://localhost//a/b"));
- * console.assert(response.headers.get("location") === "/a/b/");
+ * assert(response.headers.get("location") === "/a/b/");
  * ```
  */
 export function slashRedirect({ target, base }: Context): Response | null {

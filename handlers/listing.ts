@@ -70,12 +70,13 @@ export interface Listing {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { type Listing, listing, memory, toFetch } from "@x/pyserve";
  *
  * const fetch = toFetch(listing(memory({ "a b.txt": "a", "docs/c.txt": "c" })));
  * const response = await fetch(new Request("http://localhost/?format=json"));
  * const { entries }: Listing = await response.json();
- * console.assert(entries.map((entry) => entry.href).join(" ") === "docs/ a%20b.txt");
+ * assert(entries.map((entry) => entry.href).join(" ") === "docs/ a%20b.txt");
  * ```
  */
 export function listing(source: FileSource): Handler {

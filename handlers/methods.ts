@@ -22,11 +22,12 @@ const STANDARD_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTI
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { allow, chain, files, memory, toFetch } from "@x/pyserve";
  *
  * const fetch = toFetch(chain(files(memory({})), allow(["GET", "HEAD"])));
  * const response = await fetch(new Request("http://localhost/", { method: "DELETE" }));
- * console.assert(response.status === 405 && response.headers.get("allow") === "GET, HEAD, OPTIONS");
+ * assert(response.status === 405 && response.headers.get("allow") === "GET, HEAD, OPTIONS");
  * await response.body?.cancel();
  * ```
  */

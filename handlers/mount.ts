@@ -19,11 +19,12 @@ import { derive, type Handler } from "./types.ts";
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { files, memory, mount, toFetch } from "@x/pyserve";
  *
  * const fetch = toFetch(mount("/docs", files(memory({ "a.txt": "a" }))));
  * const response = await fetch(new Request("http://localhost/docs/a.txt"));
- * console.assert(await response.text() === "a");
+ * assert(await response.text() === "a");
  * ```
  */
 export function mount(prefix: string, handler: Handler): Handler {

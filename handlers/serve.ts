@@ -37,11 +37,12 @@ export interface RunningServer {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { files, memory, serve, toFetch } from "@x/pyserve";
  *
  * const server = serve(toFetch(files(memory({ "a.txt": "hello" }))), { hostname: "127.0.0.1", port: 0 });
  * const response = await fetch(`http://127.0.0.1:${server.address.port}/a.txt`);
- * console.assert(await response.text() === "hello");
+ * assert(await response.text() === "hello");
  * await server.drain();
  * ```
  */

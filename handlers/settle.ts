@@ -19,10 +19,11 @@ export type SettledHandler = (request: Request, context: Context) => Awaitable<R
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { settle, toFetch } from "@x/pyserve";
  *
  * const response = await toFetch(settle(() => null))(new Request("http://localhost/"));
- * console.assert(response.status === 404);
+ * assert(response.status === 404);
  * await response.body?.cancel();
  * ```
  */

@@ -17,11 +17,12 @@ export type Awaitable<T> = T | Promise<T>;
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { chain, type Handler, toFetch } from "@x/pyserve";
  *
  * const health: Handler = (_request, { target }) => target.path.text === "/health" ? new Response("ok") : null;
  * const response = await toFetch(chain(health))(new Request("http://localhost/health"));
- * console.assert(await response.text() === "ok");
+ * assert(await response.text() === "ok");
  * ```
  */
 export type Handler = (request: Request, context: Context) => Awaitable<Response | null>;
@@ -34,6 +35,7 @@ export type Handler = (request: Request, context: Context) => Awaitable<Response
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { type Layer, memory, files, toFetch, wrap } from "@x/pyserve";
  *
  * const greeting: Layer = (next) => async (request, context) => {
@@ -43,7 +45,7 @@ export type Handler = (request: Request, context: Context) => Awaitable<Response
  * };
  * const fetch = toFetch(wrap(files(memory({ "a.txt": "a" })), greeting));
  * const response = await fetch(new Request("http://localhost/a.txt"));
- * console.assert(response.headers.get("x-greeting") === "hello");
+ * assert(response.headers.get("x-greeting") === "hello");
  * await response.body?.cancel();
  * ```
  */
@@ -80,10 +82,11 @@ export interface Context {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { derive, type Layer } from "@x/pyserve";
  *
  * const asGuest: Layer = (next) => (request, context) => next(request, derive(context, { user: "guest" }));
- * console.assert(typeof asGuest === "function");
+ * assert(typeof asGuest === "function");
  * ```
  */
 export function derive(context: Context, changes: Partial<Context>): Context {

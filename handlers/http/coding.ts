@@ -20,9 +20,10 @@ export const CODINGS: Readonly<Record<CodingName, string>> = { br: ".br", zstd: 
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { acceptedCodings } from "@x/pyserve";
  *
- * console.assert(acceptedCodings("gzip, br;q=0.5, zstd;q=0").join() === "gzip,br");
+ * assert(acceptedCodings("gzip, br;q=0.5, zstd;q=0").join() === "gzip,br");
  * ```
  */
 export function acceptedCodings(header: string | null): CodingName[] {

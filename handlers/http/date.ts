@@ -22,9 +22,10 @@ const ASCTIME = new RegExp(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ${MONTH} ([ \\d]\\d
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { formatHttpDate } from "@x/pyserve";
  *
- * console.assert(formatHttpDate(784111777000) === "Sun, 06 Nov 1994 08:49:37 GMT");
+ * assert(formatHttpDate(784111777000) === "Sun, 06 Nov 1994 08:49:37 GMT");
  * ```
  */
 export function formatHttpDate(time: number): string {
@@ -42,10 +43,11 @@ export function formatHttpDate(time: number): string {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { parseHttpDate } from "@x/pyserve";
  *
- * console.assert(parseHttpDate("Sunday, 06-Nov-94 08:49:37 GMT") === 784111777000);
- * console.assert(parseHttpDate("1994-11-06T08:49:37Z") === null);
+ * assert(parseHttpDate("Sunday, 06-Nov-94 08:49:37 GMT") === 784111777000);
+ * assert(parseHttpDate("1994-11-06T08:49:37Z") === null);
  * ```
  */
 export function parseHttpDate(text: string, now: number = Date.now()): number | null {

@@ -19,9 +19,10 @@ const HTML_ESCAPES: Readonly<Record<string, string>> = {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { escapeHtml } from "@x/pyserve";
  *
- * console.assert(escapeHtml(`<a href="x">`) === "&lt;a href=&quot;x&quot;&gt;");
+ * assert(escapeHtml(`<a href="x">`) === "&lt;a href=&quot;x&quot;&gt;");
  * ```
  */
 export function escapeHtml(text: string): string {
@@ -36,9 +37,10 @@ export function escapeHtml(text: string): string {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { encodeSegment } from "@x/pyserve";
  *
- * console.assert(encodeSegment("javascript:a b") === "javascript%3Aa%20b");
+ * assert(encodeSegment("javascript:a b") === "javascript%3Aa%20b");
  * ```
  */
 export function encodeSegment(name: string): string {
@@ -54,9 +56,10 @@ export function encodeSegment(name: string): string {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { encodeHeaderUrl } from "@x/pyserve";
  *
- * console.assert(encodeHeaderUrl("/a/?q=\r\nx") === "/a/?q=%0D%0Ax");
+ * assert(encodeHeaderUrl("/a/?q=\r\nx") === "/a/?q=%0D%0Ax");
  * ```
  */
 export function encodeHeaderUrl(url: string): string {
@@ -79,9 +82,10 @@ function percentByte(character: string): string {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { escapeLog } from "@x/pyserve";
  *
- * console.assert(escapeLog("a\x1b[2J\\") === "a\\x1b[2J\\\\");
+ * assert(escapeLog("a\x1b[2J\\") === "a\\x1b[2J\\\\");
  * ```
  */
 export function escapeLog(text: string): string {
@@ -95,9 +99,10 @@ export function escapeLog(text: string): string {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { escapeLogQuoted } from "@x/pyserve";
  *
- * console.assert(escapeLogQuoted('say "hi"') === 'say \\"hi\\"');
+ * assert(escapeLogQuoted('say "hi"') === 'say \\"hi\\"');
  * ```
  */
 export function escapeLogQuoted(text: string): string {

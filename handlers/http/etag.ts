@@ -12,10 +12,11 @@
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { parseEtags } from "@x/pyserve";
  *
- * console.assert(parseEtags('"a,b", , W/"c"').length === 2);
- * console.assert(parseEtags("*") === "*");
+ * assert(parseEtags('"a,b", , W/"c"').length === 2);
+ * assert(parseEtags("*") === "*");
  * ```
  */
 export function parseEtags(header: string): "*" | string[] {
@@ -32,9 +33,10 @@ export function parseEtags(header: string): "*" | string[] {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { strongMatch } from "@x/pyserve";
  *
- * console.assert(strongMatch('"a"', '"a"') && !strongMatch('W/"a"', 'W/"a"'));
+ * assert(strongMatch('"a"', '"a"') && !strongMatch('W/"a"', 'W/"a"'));
  * ```
  */
 export function strongMatch(a: string, b: string): boolean {
@@ -46,9 +48,10 @@ export function strongMatch(a: string, b: string): boolean {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { weakMatch } from "@x/pyserve";
  *
- * console.assert(weakMatch('W/"a"', '"a"'));
+ * assert(weakMatch('W/"a"', '"a"'));
  * ```
  */
 export function weakMatch(a: string, b: string): boolean {

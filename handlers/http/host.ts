@@ -27,10 +27,11 @@ const MADE_UP = /^http:\/\/localhost:\d+(?:[/?#]|$)/;
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { judgeHost } from "@x/pyserve";
  *
- * console.assert(judgeHost("example.org:8000", "http://example.org:8000/x") === null);
- * console.assert(judgeHost("a/b", "http://a/b/x")?.status === 400);
+ * assert(judgeHost("example.org:8000", "http://example.org:8000/x") === null);
+ * assert(judgeHost("a/b", "http://a/b/x")?.status === 400);
  * ```
  */
 export function judgeHost(host: string | null, url: string): Refusal | null {

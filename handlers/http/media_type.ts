@@ -51,11 +51,12 @@ const OVERLAY: Readonly<Record<string, string>> = {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { mediaType } from "@x/pyserve";
  *
- * console.assert(mediaType("index.html") === "text/html; charset=utf-8");
- * console.assert(mediaType("x.tar.gz") === "application/gzip");
- * console.assert(mediaType("README") === "application/octet-stream");
+ * assert(mediaType("index.html") === "text/html; charset=utf-8");
+ * assert(mediaType("x.tar.gz") === "application/gzip");
+ * assert(mediaType("README") === "application/octet-stream");
  * ```
  */
 export function mediaType(name: string, options: MediaTypeOptions = {}): string {

@@ -26,11 +26,12 @@ export type Precondition = "proceed" | "not-modified" | "failed";
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { evaluatePreconditions } from "@x/pyserve";
  *
  * const headers = new Headers({ "if-none-match": '"a"' });
  * const verdict = evaluatePreconditions("GET", headers, { etag: '"a"', lastModified: null });
- * console.assert(verdict === "not-modified");
+ * assert(verdict === "not-modified");
  * ```
  */
 export function evaluatePreconditions(method: string, headers: Headers, validators: Validators): Precondition {
@@ -56,9 +57,10 @@ export function evaluatePreconditions(method: string, headers: Headers, validato
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { ifRangeHolds } from "@x/pyserve";
  *
- * console.assert(!ifRangeHolds('W/"a"', { etag: 'W/"a"', lastModified: null }));
+ * assert(!ifRangeHolds('W/"a"', { etag: 'W/"a"', lastModified: null }));
  * ```
  */
 export function ifRangeHolds(ifRange: string | null, validators: Validators): boolean {

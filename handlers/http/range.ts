@@ -30,10 +30,11 @@ export const MAX_RANGES = 100;
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { selectRanges } from "@x/pyserve";
  *
  * const verdict = selectRanges("bytes=-5", 100);
- * console.assert(Array.isArray(verdict) && verdict[0].start === 95 && verdict[0].end === 100);
+ * assert(Array.isArray(verdict) && verdict[0].start === 95 && verdict[0].end === 100);
  * ```
  */
 export function selectRanges(header: string | null, size: number): RangeVerdict {
@@ -60,9 +61,10 @@ export function selectRanges(header: string | null, size: number): RangeVerdict 
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { contentRange } from "@x/pyserve";
  *
- * console.assert(contentRange({ start: 0, end: 5 }, 10) === "bytes 0-4/10");
+ * assert(contentRange({ start: 0, end: 5 }, 10) === "bytes 0-4/10");
  * ```
  */
 export function contentRange(range: ByteRange | null, size: number): string {

@@ -6,10 +6,11 @@
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { parseTarget, Refusal } from "@x/pyserve";
  *
  * const verdict = parseTarget("/a%00b");
- * console.assert(verdict instanceof Refusal && verdict.status === 400);
+ * assert(verdict instanceof Refusal && verdict.status === 400);
  * ```
  */
 export class Refusal {

@@ -21,11 +21,12 @@ export const MAX_TARGET_LENGTH = 16_384;
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { SitePath } from "@x/pyserve";
  *
  * const path = SitePath.root.child("a b")?.child("c");
- * console.assert(path?.text === "/a b/c" && path.href === "/a%20b/c");
- * console.assert(SitePath.root.child("..") === null);
+ * assert(path?.text === "/a b/c" && path.href === "/a%20b/c");
+ * assert(SitePath.root.child("..") === null);
  * ```
  */
 export class SitePath {
@@ -102,9 +103,10 @@ export interface Target {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { rawTarget } from "@x/pyserve";
  *
- * console.assert(rawTarget("http://host:8000/a/../b?c") === "/a/../b?c");
+ * assert(rawTarget("http://host:8000/a/../b?c") === "/a/../b?c");
  * ```
  */
 export function rawTarget(url: string): string {
@@ -129,10 +131,11 @@ export function rawTarget(url: string): string {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { parseTarget, Refusal } from "@x/pyserve";
  *
  * const target = parseTarget("/a%20b/./c/?x=1");
- * console.assert(!(target instanceof Refusal) && target.path.text === "/a b/c" && target.slash);
+ * assert(!(target instanceof Refusal) && target.path.text === "/a b/c" && target.slash);
  * ```
  */
 export function parseTarget(raw: string): Target | Refusal {
@@ -166,9 +169,10 @@ export function parseTarget(raw: string): Target | Refusal {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { locationOf, SitePath } from "@x/pyserve";
  *
- * console.assert(locationOf(SitePath.root.child("\\evil")!, { slash: true }) === "/%5Cevil/");
+ * assert(locationOf(SitePath.root.child("\\evil")!, { slash: true }) === "/%5Cevil/");
  * ```
  */
 export function locationOf(path: SitePath, options: { slash?: boolean; query?: string } = {}): string {

@@ -25,13 +25,14 @@ export const LOG_FORMATS: readonly LogFormat[] = ["python", "common", "combined"
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { accessLog, settle, toFetch, wrap } from "@x/pyserve";
  *
  * const lines: string[] = [];
  * const log = { access: (line: string) => lines.push(line), error() {} };
  * const fetch = toFetch(wrap(settle(() => new Response(null)), accessLog("common")), { log });
  * await fetch(new Request("http://localhost/a"));
- * console.assert(lines[0]!.endsWith('"GET /a HTTP/2.0" 200 -'));
+ * assert(lines[0]!.endsWith('"GET /a HTTP/2.0" 200 -'));
  * ```
  */
 export function accessLog(format: LogFormat = "python"): Layer {

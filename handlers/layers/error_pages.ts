@@ -18,11 +18,12 @@ import type { Layer } from "../types.ts";
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { errorPages, settle, toFetch, wrap } from "@x/pyserve";
  *
  * const fetch = toFetch(wrap(settle(() => null), errorPages()));
  * const response = await fetch(new Request("http://localhost/", { headers: { accept: "application/json" } }));
- * console.assert((await response.json()).title === "Not Found");
+ * assert((await response.json()).title === "Not Found");
  * ```
  */
 export function errorPages(): Layer {

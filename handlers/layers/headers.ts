@@ -16,11 +16,12 @@ import type { Layer } from "../types.ts";
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { files, headers, memory, toFetch, wrap } from "@x/pyserve";
  *
  * const fetch = toFetch(wrap(files(memory({ "a.txt": "a" })), headers([["cache-control", "max-age=60"]])));
  * const response = await fetch(new Request("http://localhost/a.txt", { method: "HEAD" }));
- * console.assert(response.headers.get("cache-control") === "max-age=60");
+ * assert(response.headers.get("cache-control") === "max-age=60");
  * ```
  */
 export function headers(fields: readonly (readonly [name: string, value: string])[]): Layer {

@@ -41,12 +41,13 @@ const SYNC_READ_BYTES = 65_536;
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { disk, files, toFetch } from "@x/pyserve";
  *
  * const directory = await Deno.makeTempDir();
  * await Deno.writeTextFile(`${directory}/a.txt`, "hello");
  * const response = await toFetch(files(disk(directory)))(new Request("http://localhost/a.txt"));
- * console.assert(await response.text() === "hello");
+ * assert(await response.text() === "hello");
  * await Deno.remove(directory, { recursive: true });
  * ```
  */

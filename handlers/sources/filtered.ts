@@ -16,10 +16,11 @@ import type { FileSource } from "./types.ts";
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { filtered, memory, SitePath } from "@x/pyserve";
  *
  * const source = filtered(memory({ "a.txt": "a", "a.bak": "b" }), (path) => !path.name.endsWith(".bak"));
- * console.assert(await source.stat(SitePath.root.child("a.bak")!) === null);
+ * assert(await source.stat(SitePath.root.child("a.bak")!) === null);
  * ```
  */
 export function filtered(source: FileSource, keep: (path: SitePath) => boolean): FileSource {
@@ -44,10 +45,11 @@ export function filtered(source: FileSource, keep: (path: SitePath) => boolean):
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { isVisible, SitePath } from "@x/pyserve";
  *
- * console.assert(!isVisible(SitePath.root.child(".git")!.child("config")!));
- * console.assert(isVisible(SitePath.root.child(".well-known")!));
+ * assert(!isVisible(SitePath.root.child(".git")!.child("config")!));
+ * assert(isVisible(SitePath.root.child(".well-known")!));
  * ```
  */
 export function isVisible(path: SitePath): boolean {

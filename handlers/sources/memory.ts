@@ -24,10 +24,11 @@ export interface MemoryOptions {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { memory, SitePath } from "@x/pyserve";
  *
  * const stat = await memory({ "docs/a.txt": "abc" }).stat(SitePath.root.child("docs")!.child("a.txt")!);
- * console.assert(stat?.kind === "file" && stat.size === 3);
+ * assert(stat?.kind === "file" && stat.size === 3);
  * ```
  */
 export function memory(files: Readonly<Record<string, string | Uint8Array>>, options: MemoryOptions = {}): FileSource {
@@ -48,11 +49,12 @@ export function memory(files: Readonly<Record<string, string | Uint8Array>>, opt
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { openBytes } from "@x/pyserve";
  *
  * using file = openBytes(new Uint8Array([1, 2, 3]));
  * const into = new Uint8Array(2);
- * console.assert(await file.read(1, into) === 2 && into[0] === 2);
+ * assert(await file.read(1, into) === 2 && into[0] === 2);
  * ```
  */
 export function openBytes(bytes: Uint8Array): OpenFile {

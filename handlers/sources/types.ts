@@ -73,6 +73,7 @@ export interface FileSource {
  *
  * @example
  * ```ts
+ * import { assert } from "@std/assert";
  * import { FileChanged, memory, SitePath } from "@x/pyserve";
  *
  * const source = memory({ "a.txt": "a" });
@@ -84,7 +85,7 @@ export interface FileSource {
  * } catch (error) {
  *   thrown = error;
  * }
- * console.assert(thrown instanceof FileChanged);
+ * assert(thrown instanceof FileChanged);
  * ```
  */
 export class FileChanged extends Error {
