@@ -58,7 +58,7 @@ export interface CommandIo {
  * @param args The words of the command line.
  * @param io What it touches; the process unless given.
  * @returns The exit status: 0 at the end asked for, 1 for what the system refused, 2 for a command line that cannot be
- * used. It never throws for those, and never calls `Deno.exit`.
+ * used, 130 or 143 where a second signal cut the drain. It never throws for those, and never calls `Deno.exit`.
  */
 export async function main(args: readonly string[], io: CommandIo = {}): Promise<number> {
   const { out, err, colors, onSignal } = { ...processIo, ...io };
@@ -67,7 +67,7 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
     const given = parse(args);
     if (given.values.has("help")) out(help());
     else if (given.values.has("version")) out(`pyserve ${config.version}\n`);
-    else await run(settingsOf(given), { out, sink, colors, onSignal });
+    else return await run(settingsOf(given), { out, sink, colors, onSignal });
     return 0;
   } catch (error) {
     const usage = error instanceof UsageError;
@@ -80,15 +80,26 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
 
 type World = Required<Omit<CommandIo, "err">> & { readonly sink: LogSink };
 
-async function run(settings: Settings, { out, sink, colors, onSignal }: World): Promise<void> {
-  const fetch = toFetch(handlerFor(settings), { log: loggerOf(sink, colors.err) });
+async function run(settings: Settings, { out, sink, colors, onSignal }: World): Promise<number> {
+  const log = loggerOf(sink, colors.err);
+  const fetch = toFetch(handlerFor(settings), { log });
   const { hostname, port } = settings;
   const tls = settings.tls && await readTls(settings.tls);
   const server = listen(fetch, { hostname, port, ...(tls && { tls }) });
   const line = startLine(server.address, tls !== null);
   const urls = reachableUrls(server.address, tls !== null).map((url) => `  ${url}\n`);
   out(`${colors.out ? colorStartLine(line) : line}\n${urls.join("")}`);
-  await untilStopped(server, out, onSignal);
+  // A promise that nobody waits for must not take the server, and everybody's downloads, with it.
+  const survive = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    log.error("Something failed that nobody was waiting for", event.reason);
+  };
+  globalThis.addEventListener("unhandledrejection", survive);
+  try {
+    return await untilStopped(server, out, onSignal);
+  } finally {
+    globalThis.removeEventListener("unhandledrejection", survive);
+  }
 }
 
 function handlerFor({ root, server }: Settings): Handler {
@@ -115,31 +126,37 @@ function loggerOf(sink: LogSink, colors: boolean): Logger {
   };
 }
 
-/** Waits for a signal, or for the server to end by itself, which is an error. */
+/** Waits for a signal and stops: Ctrl-C cuts, SIGTERM drains, a second signal cuts after all. Returns the exit status. */
 async function untilStopped(
   server: RunningServer,
   out: (text: string) => void,
   onSignal: World["onSignal"],
-): Promise<void> {
-  const first = Promise.withResolvers<StopSignal>();
-  const second = Promise.withResolvers<void>();
+): Promise<number> {
+  const [first, second] = [Promise.withResolvers<StopSignal>(), Promise.withResolvers<StopSignal>()];
   let asked = false;
   const unsubscribe = onSignal((signal) => {
-    if (asked) second.resolve();
+    (asked ? second : first).resolve(signal);
     asked = true;
-    first.resolve(signal);
   });
   try {
-    const signal = await Promise.race([first.promise, server.finished.then(() => null)]);
-    if (signal === "SIGINT") {
+    if (await Promise.race([first.promise, endOf(server)]) === "SIGINT") {
       out("\nKeyboard interrupt received, exiting.\n");
       await server.abort();
-    } else if (signal === "SIGTERM") {
-      await Promise.race([server.drain(), second.promise, wait(DRAIN_MS)]);
+      return 0;
     }
+    const impatient = await Promise.race([server.drain(), second.promise, wait(DRAIN_MS)]);
+    return impatient ? 128 + SIGNAL_NUMBERS[impatient] : 0;
   } finally {
     unsubscribe();
   }
+}
+
+/** What a shell adds to 128 for a command that a signal ended. */
+const SIGNAL_NUMBERS: Readonly<Record<StopSignal, number>> = { SIGINT: 2, SIGTERM: 15 };
+
+async function endOf(server: RunningServer): Promise<never> {
+  const reason = await server.finished.then(() => "it was closed", StartError.reason);
+  throw new StartError(`The server has ended by itself: ${reason}`);
 }
 
 function wait(milliseconds: number): Promise<void> {

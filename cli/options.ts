@@ -177,7 +177,7 @@ const NOT_OURS_TO_SET = [
 
 function checkHeader(value: string): string | null {
   const [name, content] = splitHeader(value);
-  if (name === "content-type") return "use --content-type for the type of unknown files";
+  if (name.toLowerCase() === "content-type") return "use --content-type for the type of unknown files";
   if (NOT_OURS_TO_SET.includes(name.toLowerCase())) return "it is a header that each response has to have its own of";
   try {
     new Headers([[name, content]]);

@@ -1,10 +1,10 @@
 /**
- * From a file's name to its Content-Type: the table of the npm package `mime`, a small overlay, and UTF-8 for text.
+ * From a file's name to its Content-Type: a large table, a small overlay, and UTF-8 for text.
  *
  * @module
  */
 
-import mime from "mime";
+import { EXTENSIONS_OF } from "./media_types.ts";
 
 /** How {@linkcode mediaType} decides. */
 export interface MediaTypeOptions {
@@ -65,9 +65,19 @@ export function mediaType(name: string, options: MediaTypeOptions = {}): string 
   if (extension === undefined) return fallback;
   const chosen = own(options.types, extension);
   if (chosen !== undefined) return chosen;
-  const type = own(OVERLAY, extension) ?? mime.getType(extension);
-  if (type === null) return fallback;
+  const type = own(OVERLAY, extension) ?? typeOf(extension);
+  if (type === undefined) return fallback;
   return type.startsWith("text/") ? `${type}; charset=utf-8` : type;
+}
+
+let types: Map<string, string> | undefined;
+
+/** The table turned round at its first use: a start that serves nothing yet should not wait for it. */
+function typeOf(extension: string): string | undefined {
+  types ??= new Map(
+    Object.entries(EXTENSIONS_OF).flatMap(([type, names]) => names.split(" ").map((name) => [name, type] as const)),
+  );
+  return types.get(extension);
 }
 
 function own(table: Readonly<Record<string, string>> | undefined, key: string): string | undefined {

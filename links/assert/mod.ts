@@ -60,3 +60,8 @@ function checked<E extends Error>(error: unknown, errorClass: ErrorClass<E>, mes
   assertStringIncludes(error.message, messageIncludes);
   return error;
 }
+
+/** Fails if both are deeply equal. */
+export function assertNotEquals<T>(actual: T, expected: T, message?: string): void {
+  nodeAssert.notDeepEqual(actual, expected, message);
+}

@@ -1,8 +1,6 @@
 /** The command as a process. */
 
-import { fromFileUrl } from "./paths.ts";
-
-const CLI = fromFileUrl("../../cli.ts");
+import { CLI } from "./paths.ts";
 
 /** A command that serves. */
 export interface RunningCommand extends AsyncDisposable {
@@ -38,7 +36,7 @@ export async function start(args: readonly string[], options: StartOptions = {})
 export async function startProcess(
   program: string,
   args: readonly string[],
-  { cwd, env }: { cwd?: string | undefined; env?: Record<string, string> | undefined } = {},
+  { cwd, env, uid }: { cwd?: string | undefined; env?: Record<string, string> | undefined; uid?: number } = {},
 ): Promise<RunningCommand> {
   const process = new Deno.Command(program, {
     args: [...args],
@@ -46,6 +44,7 @@ export async function startProcess(
     stdout: "piped",
     stderr: "piped",
     ...(cwd && { cwd }),
+    ...(uid && { uid, gid: uid }),
     env: { NO_COLOR: "1", ...env },
   }).spawn();
   const out = collect(process.stdout);
@@ -90,12 +89,18 @@ export interface Ended {
 /** Runs `pyserve ...args` to its end. */
 export async function runCommand(args: readonly string[], options: StartOptions = {}): Promise<Ended> {
   const { run = ["-A", CLI], cwd, env } = options;
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+  const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-lock", ...run, ...args],
     stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
     ...(cwd && { cwd }),
     env: { NO_COLOR: "1", ...env },
-  }).output();
+  }).spawn();
+  // A command that starts to serve when it should have refused would keep the tests waiting for ever.
+  const timer = setTimeout(() => process.kill("SIGKILL"), 60_000);
+  const { code, stdout, stderr } = await process.output();
+  clearTimeout(timer);
   return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
 }
 

@@ -9,3 +9,6 @@ export function fromFileUrl(relative: string): string {
 
 /** The root of the checkout. */
 export const ROOT = fromFileUrl("../..");
+
+/** The command's module. */
+export const CLI = fromFileUrl("../../cli.ts");

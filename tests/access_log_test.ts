@@ -1,0 +1,85 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import {
+  accessLog,
+  derive,
+  type Handler,
+  HttpError,
+  type Layer,
+  type LogFormat,
+  settle,
+  toFetch,
+  wrap,
+} from "@x/pyserve";
+
+/** The lines that a format makes of a request. */
+async function lines(
+  format: LogFormat,
+  request: Request,
+  handler: Handler = () => new Response("12345"),
+  user?: string,
+) {
+  const lines: string[] = [];
+  const log = { access: (line: string) => lines.push(line), error() {} };
+  const auth: Layer = (next) => (request, context) => next(request, derive(context, { user: user ?? null }));
+  const fetch = toFetch(wrap(settle(handler), auth, accessLog(format)), { log });
+  const info = { remoteAddr: { transport: "tcp", hostname: "192.0.2.1", port: 9 } as const };
+  const response = await fetch(request, info);
+  await response.body?.cancel();
+  return lines;
+}
+
+const REQUEST = () =>
+  new Request("http://h/a?b=%22", { headers: { host: "h", referer: 'http://r/"x"', "user-agent": "curl/8\x9b" } });
+const sized: Handler = () => new Response("12345", { headers: { "content-length": "5" } });
+
+Deno.test("python: http.server's line", async () => {
+  const [line] = await lines("python", REQUEST());
+  assertMatch(
+    line!,
+    /^192\.0\.2\.1 - - \[\d\d\/[A-Z][a-z]{2}\/\d{4} \d\d:\d\d:\d\d\] "GET \/a\?b=%22 HTTP\/1\.1" 200 -$/,
+  );
+});
+
+Deno.test("python: an error has a line of its own before that", async () => {
+  const [code, line] = await lines("python", REQUEST(), () => null);
+  assertMatch(code!, /\] code 404, message File not found$/);
+  assertMatch(line!, /\] "GET \/a\?b=%22 HTTP\/1\.1" 404 -$/);
+});
+
+Deno.test("common and combined: the zone, the length, quotes escaped", async () => {
+  const [common] = await lines("common", REQUEST(), sized);
+  assertMatch(
+    common!,
+    /^192\.0\.2\.1 - - \[\d\d\/\w{3}\/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "GET \/a\?b=%22 HTTP\/1\.1" 200 5$/,
+  );
+  const [combined] = await lines("combined", REQUEST(), sized);
+  assertMatch(combined!, / 200 5 "http:\/\/r\/\\"x\\"" "curl\/8\\x9b"$/);
+  const [none] = await lines("combined", new Request("http://h/"));
+  assertMatch(none!, /"GET \/ HTTP\/2\.0" 200 - "-" "-"$/);
+});
+
+Deno.test("json: one object a line, nothing a terminal would act on", async () => {
+  const [line] = await lines("json", REQUEST(), sized);
+  assertEquals(/[\x00-\x1f\x7f-\x9f]/.test(line!), false);
+  const { time, milliseconds, ...rest } = JSON.parse(line!);
+  assertEquals([typeof time, typeof milliseconds], ["string", "number"]);
+  assertEquals(rest, {
+    address: "192.0.2.1",
+    user: null,
+    method: "GET",
+    target: "/a?b=%22",
+    status: 200,
+    bytes: 5,
+    referer: 'http://r/"x"',
+    agent: "curl/8\x9b",
+  });
+});
+
+Deno.test("a user's name and an error's message cannot make a line of their own", async () => {
+  const fail: Handler = () => {
+    throw new HttpError(400, "a\nb");
+  };
+  assertMatch((await lines("python", REQUEST(), fail))[0]!, /message a\\x0ab$/);
+  const [common] = await lines("common", REQUEST(), sized, "mal\n lory");
+  assertMatch(common!, /^192\.0\.2\.1 - mal\\x0a\\x20lory \[/);
+});

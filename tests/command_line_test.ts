@@ -1,0 +1,194 @@
+/** The words of the command line: parsing, checks, help. In process, with nothing started. */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { main } from "@x/pyserve/cli";
+import { colorLogLine, colorStartLine } from "../cli/colors.ts";
+import { LogSink } from "../cli/log_sink.ts";
+import { GROUPS, OPTIONS } from "../cli/options.ts";
+import { parse } from "../cli/parse.ts";
+import { settingsOf } from "../cli/settings.ts";
+
+const settings = (...args: string[]) => settingsOf(parse(args));
+
+/** Runs the command in process; `status` and what it printed. */
+async function ran(...args: string[]) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const status = await main(args, {
+    out: (text) => out.push(text),
+    err: { write: (bytes) => (err.push(new TextDecoder().decode(bytes)), Promise.resolve(bytes.length)) },
+  });
+  return { status, out: out.join(""), err: err.join("") };
+}
+
+Deno.test("every form of Python's command line is understood", async (t) => {
+  const rows: readonly [args: string[], root: string, port: number, hostname?: string][] = [
+    [[], ".", 8000],
+    [["8080"], ".", 8080],
+    [["9_210"], ".", 9210],
+    [[" 9210"], ".", 9210],
+    [["0"], ".", 0],
+    [["site"], "site", 8000],
+    [["site", "8080"], "site", 8080],
+    [["8080", "site"], "site", 8080],
+    [["./8080"], "./8080", 8000],
+    [["-d", "site", "8080"], "site", 8080],
+    [["--directory=site"], "site", 8000],
+    [["--dir", "site"], "site", 8000],
+    [["-b", "127.0.0.1"], ".", 8000, "127.0.0.1"],
+    [["-b127.0.0.1"], ".", 8000, "127.0.0.1"],
+    [["--bind=::1", "1"], ".", 1, "::1"],
+    [["1", "--bind", "localhost"], ".", 1, "localhost"],
+    [["-p", "HTTP/1.1"], ".", 8000],
+    [["--proto=HTTP/1.1"], ".", 8000],
+    [["--", "-odd"], "-odd", 8000],
+    [["-d", "8080"], "8080", 8000],
+  ];
+  for (const [args, root, port, hostname = "0.0.0.0"] of rows) {
+    await t.step(args.join(" ") || "(nothing)", () => {
+      const { root: gotRoot, port: gotPort, hostname: gotHost } = settings(...args);
+      assertEquals([gotRoot, gotPort, gotHost], [root, port, hostname]);
+    });
+  }
+});
+
+Deno.test("headers come as NAME VALUE and as Name: value", () => {
+  const { server } = settings("-H", "X-A", "1", "--header", "X-B: 2:3", "--header=X-C:4", "-H", "X-A", "5");
+  assertEquals(server.headers, [["X-A", "1"], ["X-B", "2:3"], ["X-C", "4"], ["X-A", "5"]]);
+});
+
+Deno.test("the other options arrive where they belong", () => {
+  const { server, tls } = settings(
+    ...["--hidden", "--follow-links", "--no-listing", "--precompressed", "--log-format", "json"],
+    ...["--content-type", "text/plain", "--index", "a.html", "--index", "b.html", "--tls-cert", "c", "--tls-key", "k"],
+  );
+  assertEquals(server, {
+    hidden: true,
+    followLinks: true,
+    listing: false,
+    precompressed: true,
+    headers: [],
+    log: "json",
+    fallback: "text/plain",
+    index: ["a.html", "b.html"],
+  });
+  assertEquals(tls, { cert: "c", key: "k", password: null });
+  assertEquals(settings("--quiet").server.log, false);
+});
+
+Deno.test("a command line that cannot be used is one sentence on stderr and status 2", async (t) => {
+  const rows: readonly [args: string[], sentence: string][] = [
+    [["--bindd", "x"], "There is no option --bindd; did you mean --bind?"],
+    [["--listing"], "There is no option --listing; did you mean --no-listing?"],
+    [["--xyzzy-plugh"], "There is no option --xyzzy-plugh"],
+    [["-x"], "There is no option -x"],
+    [["--h"], "The option --h could be --hidden or --header or --help"],
+    [["--bind"], "The option --bind needs ADDRESS"],
+    [["--bind", "--hidden"], "The option --bind needs ADDRESS"],
+    [["--bind", ""], 'Cannot use --bind "": it is empty'],
+    [["--hidden=yes"], "The option --hidden takes no value"],
+    [["-b", "a", "-b", "b"], "The option --bind is given twice"],
+    [["65536"], "Cannot listen on port 65536: it is not from 0 to 65535"],
+    [["70000"], "Cannot listen on port 70000: it is not from 0 to 65535"],
+    [["-1"], "Cannot listen on port -1: it is not from 0 to 65535"],
+    [["1", "2"], "Cannot listen on several ports: 1, 2"],
+    [["a", "b"], 'Cannot serve several directories: "a", "b"'],
+    [["a", "-d", "b"], 'Cannot serve several directories: "b", "a"'],
+    [[""], "Cannot serve a directory without a name"],
+    [["-p", "HTTP/1.0"], 'Cannot use --protocol "HTTP/1.0": it needs the classic engine, which is not there yet'],
+    [["-p", "foo"], 'Cannot use --protocol "foo": it is not HTTP/1.0 or HTTP/1.1'],
+    [["--cgi"], "Cannot use --cgi: CGI is not there yet"],
+    [["--tls-key", "k"], "The option --tls-key needs --tls-cert"],
+    [["--tls-password-file", "p"], "The option --tls-password-file needs --tls-cert"],
+    [["--quiet", "--log-format", "json"], "The options --quiet and --log-format contradict each other"],
+    [["--log-format", "xml"], 'Cannot use --log-format "xml": it is not python, common, combined, json'],
+    [["--index", "a/b"], 'Cannot use --index "a/b": it is not the name of a file'],
+    [["--content-type", "text"], 'Cannot use --content-type "text": it is not a media type'],
+    [["-H", "X-A"], "The option --header needs NAME VALUE"],
+    [["-H", "a b", "c"], 'Cannot use --header "a b:c": it is not a header'],
+    [["-H", "a", "b\nc: d"], 'Cannot use --header "a:b\\x0ac: d": it is not a header'],
+    [["-H", "Content-Length", "5"], "it is a header that each response has to have its own of"],
+    [["-H", "Content-Type", "text/plain"], "use --content-type for the type of unknown files"],
+  ];
+  for (const [args, sentence] of rows) {
+    await t.step(args.join(" "), async () => {
+      const { status, out, err } = await ran(...args);
+      assertEquals([status, out], [2, ""]);
+      assertStringIncludes(err, sentence);
+      assertEquals(err.split("\n").length, 2, "one line");
+    });
+  }
+});
+
+Deno.test("--help and --version print to stdout, whatever else is wrong", async (t) => {
+  const help = await ran("--help", "--cgi");
+  assertEquals([help.status, help.err], [0, ""]);
+  await t.assertSnapshot(help.out);
+  for (const { name, group } of OPTIONS) {
+    assertStringIncludes(help.out, `--${name}`);
+    assert(GROUPS.includes(group));
+  }
+  assert(help.out.split("\n").every((line) => line.length <= 80), "80 columns");
+  const { version } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
+  assertEquals(await ran("--version"), { status: 0, out: `pyserve ${version}\n`, err: "" });
+});
+
+Deno.test("colours are those of Python 3.15", () => {
+  const line = '127.0.0.1 - - [22/Nov/2026 05:29:33] "GET /a b" HTTP/1.1" 404 -';
+  assertEquals(
+    colorLogLine(line),
+    '\x1b[90m127.0.0.1 - - [22/Nov/2026 05:29:33]\x1b[0m "GET \x1b[36m/a b"\x1b[0m HTTP/1.1" \x1b[33m404\x1b[0m -',
+  );
+  assertStringIncludes(colorLogLine("::1 - - [x] code 404, message File not found"), "\x1b[33mcode 404");
+  assertEquals(colorLogLine("pyserve: anything else"), "pyserve: anything else");
+  assertStringIncludes(
+    colorStartLine("Serving HTTP on :: port 1 (http://[::]:1/) ..."),
+    "\x1b[36mhttp://[::]:1/\x1b[0m",
+  );
+});
+
+Deno.test("LogSink writes in order, in batches, through partial writes", async () => {
+  const written: number[] = [];
+  const sink = new LogSink({
+    write(bytes) {
+      written.push(...bytes.subarray(0, 3));
+      return Promise.resolve(Math.min(3, bytes.length));
+    },
+  });
+  for (let i = 0; i < 10; i++) sink.line(`line ${i} é`);
+  await sink.flush(10_000);
+  sink.line("last");
+  await sink.flush(10_000);
+  const text = new TextDecoder().decode(new Uint8Array(written));
+  assertEquals(text, [...Array(10).keys()].map((i) => `line ${i} é\n`).join("") + "last\n");
+});
+
+Deno.test("LogSink drops and counts what a stopped reader does not take, and does not wait for it", async () => {
+  const gate = Promise.withResolvers<void>();
+  const written: string[] = [];
+  const sink = new LogSink({
+    async write(bytes) {
+      await gate.promise;
+      written.push(new TextDecoder().decode(bytes));
+      return bytes.length;
+    },
+  });
+  const line = "x".repeat(1_000_000);
+  for (let i = 0; i < 10; i++) sink.line(line);
+  await sink.flush(30);
+  assertEquals(written, []);
+  gate.resolve();
+  await sink.flush(10_000);
+  assertEquals(
+    written.join("").length,
+    4 * 1_000_001 + "pyserve: 6 log lines dropped, the reader is too slow\n".length,
+  );
+});
+
+Deno.test("LogSink goes on when nobody reads any more", async () => {
+  const sink = new LogSink({ write: () => Promise.reject(new Deno.errors.BrokenPipe()) });
+  sink.line("a");
+  await sink.flush(10_000);
+  sink.line("b");
+  await sink.flush(10_000);
+});

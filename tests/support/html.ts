@@ -1,0 +1,44 @@
+/** Reading pages as a browser does, but for what a page of ours never has. */
+
+import { assertEquals } from "@std/assert";
+
+const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
+
+/** Undoes the escaping of text and attributes. */
+export function unescapeHtml(html: string): string {
+  return html.replace(/&(?:#(\d+)|#x([0-9a-f]+)|(\w+));/gi, (entity, decimal, hex, name) => {
+    if (name !== undefined) return ENTITIES[name] ?? entity;
+    return String.fromCodePoint(decimal === undefined ? parseInt(hex, 16) : Number(decimal));
+  });
+}
+
+/** The text of the first element of a name: what is left without the tags in it. */
+export function textOf(html: string, element: string): string {
+  const content = new RegExp(`<${element}[^>]*>([^]*?)</${element}>`).exec(html)?.[1] ?? "";
+  return unescapeHtml(content.replace(/<[^>]*>/g, ""));
+}
+
+/** The targets of all links of a page, resolved; fails where one leads to another server or is no http URL. */
+export function linksOf(html: string, base: string): string[] {
+  return Array.from(html.matchAll(/<a\b[^>]*?\shref="([^"]*)"/g), ([, href]) => {
+    const url = new URL(unescapeHtml(href!), base);
+    assertEquals(url.origin, new URL(base).origin, `The link ${href} leads away`);
+    return url.pathname + url.search;
+  });
+}
+
+const TAG = /<\/?[a-z][^\s/>]*((?:[\s/]*[^\s"'>=/]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))?)*)[\s/]*>|<[^>]*/gi;
+const ATTRIBUTE = /([^\s"'>=/]+)(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))?/g;
+
+/**
+ * The tags of a page with the names of their attributes: what text can never change. Boxes around characters that cannot
+ * be seen are left out.
+ */
+export function skeletonOf(html: string): string[] {
+  const boxless = html.replace(/<span class="odd">(U\+[0-9A-F]+)<\/span>/g, "$1");
+  return Array.from(boxless.matchAll(TAG), ([tag, attributes]) => {
+    if (attributes === undefined) return tag; // no tag, but a browser may make one of it
+    const names = Array.from(attributes.matchAll(ATTRIBUTE), ([, name]) => name);
+    return [/^<\/?[a-z][^\s/>]*/i.exec(tag)![0], ...names].join(" ");
+  });
+}

@@ -1,0 +1,16 @@
+/** The table of the npm package `mime`, turned the way we write it. */
+
+import other from "mime/types/other.js";
+import standard from "mime/types/standard.js";
+import mime from "mime";
+
+/** Extensions that `mime` gives each type, sorted, and only those it really answers with that type. */
+export function knownTypes(): Map<string, string> {
+  const types = new Map<string, string[]>();
+  const extensions = new Set(Object.values({ ...standard, ...other }).flat().map((name) => name.replace(/^\*/, "")));
+  for (const extension of [...extensions].sort()) {
+    const type = mime.getType(extension)!;
+    types.set(type, [...types.get(type) ?? [], extension]);
+  }
+  return new Map([...types].sort(([a], [b]) => a < b ? -1 : 1).map(([type, names]) => [type, names.join(" ")]));
+}
