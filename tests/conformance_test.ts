@@ -9,8 +9,8 @@
  * - Row 51, an absolute-form target without Host: it has to be 400, but Deno.serve shows it just as it shows HTTP/2,
  *   where there is no Host. Nothing is asserted.
  * - Row 62: Deno.serve refuses HTTP/1.2, which should be served. What is asserted is that it is refused in order.
- * - Rows 66 and 68, drive letters, devices and `::$DATA`: they mean something on Windows only, where they are refused by
- *   the same rule as here, that there is nothing of that name.
+ * - Rows 66 and 68, drive letters, devices and `::$DATA`: they mean something on Windows only, and would need files
+ *   there that a test has not made. What is asserted is that nothing has such a name here.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -18,7 +18,7 @@ import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { type RunningCommand, start, startProcess } from "./support/command.ts";
 import { ROOT } from "./support/paths.ts";
-import { hasProgram } from "./support/programs.ts";
+import { missing } from "./support/programs.ts";
 import { latin1, parseResponse, raw, type RawResponse } from "./support/raw.ts";
 import { settleTimes, tempTree } from "./support/tree.ts";
 
@@ -866,6 +866,12 @@ const TYPES: Readonly<Record<string, string>> = {
   "html": "application/octet-stream",
 };
 
+const WITH_CONTENT: typeof KINDS = [
+  ...KINDS.filter(([status]) => status !== 301 && status !== 304),
+  [206, "/hello.txt", "Range: bytes=0-1"],
+  [416, "/hello.txt", "Range: bytes=99-"],
+];
+
 const CONTENT: readonly Row[] = [
   row(43, "9110 8.3", "files have the type of their extension, in any case", {
     async check(port) {
@@ -887,11 +893,9 @@ const CONTENT: readonly Row[] = [
   row(45, "9110 8.3", "an unknown type is never guessed, by nobody", {
     asks: [
       ...getEach(["/odd.unknown", "/noextension"], 200, { "content-type": "application/octet-stream" }),
-      ...[...KINDS, [206, "/hello.txt", "Range: bytes=0-1"], [416, "/hello.txt", "Range: bytes=99-"]] // 301, 304: no type
-        .filter(([status]) => status !== 301 && status !== 304)
-        .map(([status, target, ...lines]) =>
-          send(`GET ${target}`, ...lines as string[]).gets(status as number, { "x-content-type-options": "nosniff" })
-        ),
+      ...WITH_CONTENT.map(([status, target, ...lines]) =>
+        send(`GET ${target}`, ...lines).gets(status, { "x-content-type-options": "nosniff" })
+      ),
     ],
   }),
   row(46, "9110 8.4", "an archive is an archive, and not a coding of something", {
@@ -1495,7 +1499,7 @@ const NAME_ROWS: readonly Row[] = [
     },
   }),
   row(78, "3986 2.5", "a name that is not UTF-8 is shown, and has no link that leads nowhere", {
-    ignore: Deno.build.os !== "linux" || !hasProgram("sh"),
+    ignore: Deno.build.os !== "linux" || missing("sh"),
     async check(port) {
       await Deno.mkdir(site.at("bytes"));
       const make = new Deno.Command("sh", { args: ["-c", `printf x > "$(printf 'a\\377b')"`], cwd: site.at("bytes") });
@@ -1542,9 +1546,11 @@ function entryLinks(html: string): string[] {
 
 // Odd files.
 
+const NO_FIFO = missing("mkfifo");
+
 const ODD: readonly Row[] = [
   row(79, "9110 8.3", "a listing opens nothing, and shows what cannot be opened", {
-    ignore: !hasProgram("mkfifo"),
+    ignore: NO_FIFO,
     async check(port) {
       await makeFifo();
       const { text } = await get(port, "/special/");
@@ -1553,7 +1559,7 @@ const ODD: readonly Row[] = [
     },
   }),
   row(81, "9110 15.5", "only regular files are opened", {
-    ignore: !hasProgram("mkfifo"),
+    ignore: NO_FIFO,
     async check(port) {
       await makeFifo();
       for (const target of ["/special/fifo", "/special/fifo/"]) {
@@ -1666,7 +1672,7 @@ conformance("odd files", ODD);
 
 Deno.test({
   name: "conformance: files that may not be read",
-  ignore: !POSIX || (Deno.uid() === 0 && !hasProgram("setpriv")),
+  ignore: !POSIX || (Deno.uid() === 0 && missing("setpriv")),
   async fn(t) {
     await using server = await startUnprivileged(site.root);
     await run(t, UNREADABLE, server.port);

@@ -52,7 +52,7 @@ export function encodeSegment(name: string): string {
 
 /**
  * Makes a URL that was built from parts fit for a header such as Location: every character outside printable ASCII is
- * percent-encoded byte by byte, so no control character and no Latin-1 byte can get into the header.
+ * percent-encoded, as UTF-8, so no control character and no Latin-1 byte can get into the header.
  *
  * @example
  * ```ts
@@ -64,7 +64,7 @@ export function encodeSegment(name: string): string {
  */
 export function encodeHeaderUrl(url: string): string {
   // deno-lint-ignore no-control-regex
-  return url.replace(/[\x00-\x20"<>\\^`{|}\x7f-\xff]/g, percentByte).replace(
+  return url.replace(/[\x00-\x20"<>\\^`{|}\x7f]/g, percentByte).replace(
     /[^\x21-\x7e]+/g,
     (text) => encodeURIComponent(text.toWellFormed()),
   );

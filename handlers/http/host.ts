@@ -11,6 +11,9 @@ import { Refusal } from "./refusal.ts";
 /** host [":" port], where host is a registered name, an IPv4 address or an IP literal in brackets (RFC 3986, 3.2.2). */
 const HOST = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/;
 
+/** http or https, or what Deno.serve shows for a Unix socket; and no user name, which only a phisher would put there. */
+const ABSOLUTE = /^(?:https?|http\+\w+):\/\/[^/?#@]*(?:[/?#]|$)/i;
+
 /** `http://localhost:PORT/`: what Deno.serve makes up for a request without Host. */
 const MADE_UP = /^http:\/\/localhost:\d+(?:[/?#]|$)/;
 
@@ -18,9 +21,11 @@ const MADE_UP = /^http:\/\/localhost:\d+(?:[/?#]|$)/;
  * Says why a request cannot be answered because of the host it names, or null where it can.
  *
  * 400 for a Host that is no host, for a missing Host over plain HTTP/1.1, and for an absolute-form target of a scheme
- * other than http and https (RFC 9112 sections 3.2 and 3.2.2). HTTP/2 has no Host header, so its absence is held against
- * a request only where the URL is the one that Deno makes up, and not over TLS: the price is that an HTTP/1.0 client
- * without Host is refused as well. It does not check that the host is ours.
+ * other than http and https or with a user name in it (RFC 9112 sections 3.2 and 3.2.2, RFC 9110 section 4.2.4). HTTP/2
+ * has no Host header and the version cannot be seen, so its absence is held against a request only where the URL is the
+ * one that Deno makes up, and not over TLS. The price: an HTTP/1.0 client without Host is refused as well, and so is
+ * cleartext HTTP/2 that names the host `localhost`; one of HTTP/1.1 with an absolute-form target is not. It does not
+ * check that the host is ours.
  *
  * @param host The Host header, null where there is none.
  * @param url The URL as Deno.serve shows it.
@@ -39,6 +44,6 @@ export function judgeHost(host: string | null, url: string): Refusal | null {
     return MADE_UP.test(url) ? new Refusal(400, "The request has no Host header") : null;
   }
   if (!HOST.test(host)) return new Refusal(400, "The Host header does not name a host");
-  if (!/^(?:https?|http\+\w+):\/\//i.test(url)) return new Refusal(400, "The target's scheme is not http or https");
+  if (!ABSOLUTE.test(url)) return new Refusal(400, "The target is not a plain http or https URL");
   return null;
 }

@@ -127,7 +127,8 @@ export function rawTarget(url: string): string {
  * bad escape, NUL, or bytes that are not UTF-8; 404 for an encoded `/` inside a segment and for `..` above the root.
  * Nothing is trimmed or normalised: `+`, `;`, `\`, dots and spaces are ordinary characters.
  *
- * @param raw The target as sent, from the first `/` on; raw bytes over 127 as Latin-1 characters, as Deno shows them.
+ * @param raw The target as sent, from the first `/` on. Characters beyond ASCII, which no client should send unescaped,
+ * are taken for themselves: Deno has decoded their bytes as UTF-8, and refused what is none.
  *
  * @example
  * ```ts
@@ -194,18 +195,18 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function decodeSegment(part: string): string | Refusal {
   if (/^[\x21-\x24\x26-\x7e]*$/.test(part)) return part;
-  const bytes = new Uint8Array(part.length * 3);
+  const escaped = part.replace(/[^\0-\x7f]+/g, (text) => encodeURIComponent(text.toWellFormed()));
+  const bytes = new Uint8Array(escaped.length);
   let length = 0;
-  for (let i = 0; i < part.length; i++) {
-    let code = part.charCodeAt(i);
+  for (let i = 0; i < escaped.length; i++) {
+    let code = escaped.charCodeAt(i);
     if (code === 0x25) { // "%"
-      const hex = part.slice(i + 1, i + 3);
+      const hex = escaped.slice(i + 1, i + 3);
       if (!/^[0-9a-fA-F]{2}$/.test(hex)) return new Refusal(400, "The target has a broken percent-escape");
       code = parseInt(hex, 16);
       i += 2;
     }
     if (code === 0) return new Refusal(400, "The target has a NUL in it");
-    if (code > 0xff) return new Refusal(400, "The target is not a sequence of bytes");
     bytes[length++] = code;
   }
   try {

@@ -197,6 +197,10 @@ Deno.test("judgeHost() takes hosts and refuses all else", async (t) => {
     [null, "https://localhost:8000/x", null],
     ["a", "ftp://o/p", 400],
     ["a", "HTTPS://o/p", null],
+    ["a", "http://u@o/p", 400],
+    ["a", "http://u:p@o?x", 400],
+    ["a", "http://o/p@q", null],
+    ["a", "http+unix://%2Ftmp%2Fs/p", null],
   ];
   for (const [host, url, status] of rows) {
     await t.step(`${host} ${url}`, () => assertEquals(judgeHost(host, url)?.status ?? null, status));

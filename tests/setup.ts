@@ -1,0 +1,30 @@
+/**
+ * Brings what the tests need: on Debian as root, the packages that are missing; elsewhere nothing, and the tests that need
+ * a missing program say so and are counted as skipped.
+ */
+
+import { hasProgram } from "./support/programs.ts";
+
+/** Debian's package for each program. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  chromium: "chromium",
+  curl: "curl",
+  openssl: "openssl",
+};
+
+const packages = Object.entries(PACKAGES).filter(([program]) => !hasProgram(program)).map(([, name]) => name);
+
+if (packages.length > 0 && hasProgram("apt-get") && Deno.uid() === 0) {
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  await run("apt-get", ["update", "-qq"], env);
+  await run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], env);
+} else if (packages.length > 0) {
+  // deno-lint-ignore no-console
+  console.log(`Not installed, some tests will be skipped: ${packages.join(", ")}`);
+}
+
+async function run(program: string, args: string[], env: Record<string, string>): Promise<void> {
+  const { success } = await new Deno.Command(program, { args, env, stdout: "null" }).spawn().status;
+  // deno-lint-ignore no-console
+  if (!success) console.log(`${program} ${args[0]} failed; tests that need what is missing will be skipped`);
+}
