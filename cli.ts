@@ -106,7 +106,8 @@ function handlerFor({ root, server }: Settings): Handler {
   try {
     const info = Deno.statSync(root);
     if (info.isFile || info.isDirectory) {
-      if (info.isDirectory) Deno.readDirSync(root)[Symbol.iterator]().next(); // refused now rather than at each request
+      // Refused now rather than at each request. Windows opens no directory this way, and says so as it would of a secret.
+      if (info.isFile || Deno.build.os !== "windows") Deno.openSync(root).close();
       return fileServer(root, server);
     }
   } catch (error) {

@@ -84,10 +84,14 @@ interface Plan {
 /** Text between parts, or bytes of the content. */
 type Piece = Uint8Array<ArrayBuffer> | ByteRange;
 
+/** The first time that an HTTP date can name: the beginning of the year 0000. */
+const FIRST_DATE = -62_167_219_200_000;
+
 function validatorsOf({ etag, modified }: Content): Validators {
+  // NaN is not at least anything, so a time that no date can name is no time.
+  if (modified === null || !(modified >= FIRST_DATE)) return { etag, lastModified: null };
   // Never later than Date (RFC 9110 section 8.8.2.1): a time from the future is replaced by that of the answer.
-  const lastModified = modified === null ? null : Math.floor(Math.min(modified, Date.now()) / 1000) * 1000;
-  return { etag, lastModified };
+  return { etag, lastModified: Math.floor(Math.min(modified, Date.now()) / 1000) * 1000 };
 }
 
 function notModifiedHeaders(content: Content): Headers {

@@ -57,6 +57,15 @@ export function disk(root: string, options: DiskOptions = {}): FileSource {
   return new DiskSource(realRoot, options.followLinks ?? false);
 }
 
+/** Tries to list a directory that is exchanged meanwhile. */
+const ATTEMPTS = 5;
+
+/** Something on disk: its real path, and what was there. */
+interface Located {
+  readonly real: string;
+  readonly info: Deno.FileInfo;
+}
+
 class DiskSource implements FileSource {
   readonly #root: string;
   /** The root with exactly one separator at its end: what the path of everything inside begins with. */
@@ -71,8 +80,8 @@ class DiskSource implements FileSource {
 
   stat(path: SitePath): FileStat | null {
     try {
-      const real = this.#resolve(path);
-      return real === null ? null : describe(Deno.statSync(real));
+      const found = this.#locate(path);
+      return found && describe(found.info);
     } catch (error) {
       if (isNotThere(error)) return null;
       throw error;
@@ -80,28 +89,47 @@ class DiskSource implements FileSource {
   }
 
   async list(path: SitePath): Promise<FileEntry[] | null> {
-    try {
-      const real = this.#resolve(path);
-      return real === null ? null : await this.#entries(real, path);
-    } catch (error) {
-      if (isNotThere(error)) return null;
-      throw error;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      try {
+        const directory = this.#locate(path);
+        return directory?.info.isDirectory ? await this.#entries(directory, path) : null;
+      } catch (error) {
+        if (isNotThere(error)) return null;
+        if (!(error instanceof FileChanged)) throw error;
+      }
     }
+    return null;
   }
 
   open(path: SitePath, seen: FileStat): OpenFile {
-    const real = this.#resolve(path);
     // Stat before open: opening a FIFO waits for a writer, for ever and in a thread of the runtime.
-    if (real === null || !isSame(seen, describe(Deno.statSync(real)))) throw new FileChanged();
-    const file = Deno.openSync(real);
+    const found = this.#locate(path);
+    if (found === null || !isSame(seen, describe(found.info))) throw new FileChanged();
+    const file = Deno.openSync(found.real);
     try {
       // The name may have been given to something else meanwhile, inside or outside: believe the handle, not the name.
       if (!isSame(seen, describe(file.statSync()))) throw new FileChanged();
+      this.#assertStill(path, found);
     } catch (error) {
       file.close();
       throw error;
     }
     return new DiskFile(file);
+  }
+
+  /** What a site path names, or null where it must not be served. Throws where nothing is there. */
+  #locate(path: SitePath): Located | null {
+    const real = this.#resolve(path);
+    return real === null ? null : { real, info: Deno.statSync(real) };
+  }
+
+  /**
+   * Throws FileChanged where a path no longer names what it did: a directory on the way may be exchanged for a link to
+   * outside between any two steps, and the only proof that it was not is to look again afterwards (CVE-2025-67124).
+   */
+  #assertStill(path: SitePath, { real, info }: Located): void {
+    const now = this.#locate(path);
+    if (now?.real !== real || now.info.ino !== info.ino || now.info.dev !== info.dev) throw new FileChanged();
   }
 
   /** The real path of what a site path names, or null where it must not be served. Throws where nothing is there. */
@@ -111,14 +139,16 @@ class DiskSource implements FileSource {
     return this.#followLinks || real === this.#root || real.startsWith(this.#inside) ? real : null;
   }
 
-  async #entries(directory: string, path: SitePath): Promise<FileEntry[]> {
+  async #entries(directory: Located, path: SitePath): Promise<FileEntry[]> {
+    const names = await Array.fromAsync(Deno.readDir(directory.real));
+    this.#assertStill(path, directory);
     const entries: FileEntry[] = [];
-    let sliced = 0;
-    for (const entry of await Array.fromAsync(Deno.readDir(directory))) {
-      const found = this.#entry(directory, path, entry);
+    for (const [index, entry] of names.entries()) {
+      const found = this.#entry(directory.real, path, entry);
       if (found) entries.push(found);
-      if (++sliced % ENTRIES_PER_SLICE === 0) await nextTurn();
+      if ((index + 1) % ENTRIES_PER_SLICE === 0) await nextTurn();
     }
+    this.#assertStill(path, directory);
     return entries;
   }
 
