@@ -60,6 +60,7 @@ Deno.test("common and combined: the zone, the length, quotes escaped", async () 
 
 Deno.test("json: one object a line, nothing a terminal would act on", async () => {
   const [line] = await lines("json", REQUEST(), sized);
+  // deno-lint-ignore no-control-regex
   assertEquals(/[\x00-\x1f\x7f-\x9f]/.test(line!), false);
   const { time, milliseconds, ...rest } = JSON.parse(line!);
   assertEquals([typeof time, typeof milliseconds], ["string", "number"]);

@@ -1,13 +1,16 @@
 /** The package as people get it: what would be published, from a registry, on a machine that has never seen it. */
 
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { walk } from "@std/fs/walk";
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
+import { pathToFileURL } from "node:url";
 import config from "../deno.json" with { type: "json" };
+import { writePackage } from "../tools/package.ts";
 import { startProcess } from "./support/command.ts";
-import { type FreshMachine, freshMachine, neededFiles, publishedPackage } from "./support/jsr_registry.ts";
+import { type FreshMachine, freshMachine, publishedPackage } from "./support/jsr_registry.ts";
 import { ask } from "./support/raw.ts";
+import { tempTree } from "./support/tree.ts";
 
 const PACKAGE = `jsr:${config.name}`;
 
@@ -33,6 +36,13 @@ const HOSTILE_SITE = {
   "site/replaced.ts": `Deno.writeTextFileSync("written.txt", ""); export { join } from "node:path";`,
 };
 
+/** A project with dependencies that nobody has installed. */
+const NODE_PROJECT = {
+  "project/package.json": JSON.stringify({ name: "project", type: "module", dependencies: { mime: "^4.1.0" } }),
+  "project/hello.txt": "project",
+  "project/site/hello.txt": "project/site",
+};
+
 /** A shell script starts the installed command, and signals end it; Windows has neither. */
 const unixOnly = { ignore: Deno.build.os === "windows" };
 
@@ -43,6 +53,21 @@ Deno.test(`deno run -A ${PACKAGE} serves files and listings, and ends with 0 on 
   await assertServesSite(server.port);
   assertEquals(await server.stop("SIGINT"), 0);
 });
+
+/** There deno takes packages of npm only from what the project has installed, so the command must need none. */
+for (const directory of ["project", "project/site"]) {
+  const where = directory === "project" ? "a Node project" : "a sub-directory of one";
+  Deno.test(`deno run -A ${PACKAGE} serves ${where}, and installs nothing there`, async () => {
+    await using machine = await freshMachine(NODE_PROJECT);
+    const before = await namesIn(machine.tree.at("project"));
+    await using server = await runDeno(["run", "-A", PACKAGE, ...ADDRESS], machine, directory);
+    const file = await ask(server.port, "GET", "/hello.txt");
+    assertEquals([file.status, file.text], [200, directory]);
+    await server.stop();
+    const after = await namesIn(machine.tree.at("project"));
+    assertEquals(after.filter((name) => name !== "deno.lock"), before); // deno writes that one without --no-lock
+  });
+}
 
 Deno.test(`deno run -A --no-config --no-lock ${PACKAGE} takes nothing from where it serves, and leaves nothing`, async () => {
   await using machine = await freshMachine(HOSTILE_SITE);
@@ -112,24 +137,112 @@ Deno.test(`A module that imports ${PACKAGE} serves under deno serve`, async () =
 });
 
 Deno.test("Every module that the exports need is published", async () => {
-  const { files, exports } = await publishedPackage();
-  for (const entry of Object.values(exports)) {
-    // The stand-ins are published, but a package from the registry gets what they stand for from there too.
-    const needed = (await neededFiles(entry)).filter((path) => !path.startsWith("links/"));
-    assert(needed.includes(entry.replace("./", "")));
-    assertEquals(needed.filter((path) => !files.has(path)), []);
-  }
+  const { files, exports, needed } = await publishedPackage();
+  assertEquals(Object.values(exports).filter((entry) => !needed.includes(entry.replace("./", ""))), []);
+  assertEquals(needed.filter((path) => !files.has(path)), []);
 });
 
-Deno.test("Nothing is published that only the project needs", async () => {
+Deno.test("Nothing is published but what the exports need, and what there is to read", async () => {
+  const { files, needed } = await publishedPackage();
+  const others = [...files.keys()].filter((path) => path !== "deno.json" && !needed.includes(path));
+  assertEquals(others.toSorted(), ["CHANGELOG.md", "LICENSE", "README.md"]);
+});
+
+Deno.test("The published configuration has nothing that only a checkout needs", async () => {
   const { files } = await publishedPackage();
-  const ours = /^(tests|bench|\.ci|\.github|\.git|node_modules|coverage)\/|(^|\/)deno\.lock$|_(test|bench)\.ts$/;
-  assertEquals([...files.keys()].filter((path) => ours.test(path)), []);
+  const { imports, ...rest } = JSON.parse(new TextDecoder().decode(files.get("deno.json")));
+  assertEquals(Object.keys(rest).toSorted(), ["compilerOptions", "exports", "license", "name", "version"]);
+  assertEquals(Object.entries(imports).filter(([, target]) => !`${target}`.startsWith("jsr:@std/")), []);
+  assertEquals("@std/assert" in imports, false); // for tests only
 });
 
-/** Starts deno on the machine with the site as the current directory, and waits for the start line of pyserve. */
-function runDeno(args: readonly string[], { tree, env }: FreshMachine) {
-  return startProcess(Deno.execPath(), args, { cwd: tree.at("site"), env });
+Deno.test("The published modules import nothing as text, and nothing from npm", async () => {
+  const { files, imported } = await publishedPackage();
+  const contents = [...files].map(([path, content]) => [path, new TextDecoder().decode(content)] as const);
+  assertEquals(
+    contents.filter(([, text]) => /with\s*:?\s*\{\s*type\s*:\s*["']text/.test(text)).map(([path]) => path),
+    [],
+  );
+  assertEquals([...imported].filter((specifier) => specifier?.startsWith("npm:")), []);
+});
+
+/** A package with every form of a text import, and with what only looks like one. */
+const CHECKOUT_WITH_TEXTS = {
+  "checkout/deno.json": JSON.stringify({
+    name: "@x/texts",
+    version: "1.0.0",
+    exports: { ".": "./mod.ts" },
+    imports: { "@y/used": "jsr:@y/used@^1.0.0", "@y/unused": "jsr:@y/unused@^1.0.0" },
+    links: ["./links/used"],
+    tasks: { ok: "deno test" },
+  }),
+  "checkout/links/used/deno.json": `{ "name": "@y/used", "version": "1.0.0", "exports": { "./part": "./part.ts" } }`,
+  "checkout/links/used/part.ts": `export const used = "";`,
+  "checkout/mod.ts": `// import no from "./page/no.css" with { type: "text" };
+/* 𝒙é */ import a from "./page/a b.css" with { type: "text" }; import { used } from "@y/used/part";
+export { default as b } from './page/b.js' with {
+  type: "text",
+};
+export const c = async () => (await import("./page/c.html", { with: { type: "text" } })).default;
+export const all = a + used + 'import no from "./page/no.css" with { type: "text" }';
+`,
+  "checkout/page/a b.css": `a { content: "\\201C" }\n/* 𝒙 */\u2028`,
+  "checkout/page/b.js": "`${b}`",
+  "checkout/page/c.html": "",
+  "checkout/page/no.css": "",
+  "checkout/LICENSE": "",
+  "checkout/other.ts": "",
+};
+
+Deno.test("The copy has modules in the place of text imports, and only what is needed", async () => {
+  await using tree = await tempTree(CHECKOUT_WITH_TEXTS);
+  await writePackage(tree.at("copy"), pathToFileURL(tree.at("checkout/")));
+  assertEquals(await namesIn(tree.at("copy"), "file"), [
+    "LICENSE",
+    "deno.json",
+    "mod.ts",
+    join("page", "a b.css.ts"),
+    join("page", "b.js.ts"),
+    join("page", "c.html.ts"),
+  ]);
+  assertEquals(
+    await Deno.readTextFile(tree.at("copy/mod.ts")),
+    `// import no from "./page/no.css" with { type: "text" };
+/* 𝒙é */ import a from "./page/a b.css.ts"; import { used } from "@y/used/part";
+export { default as b } from "./page/b.js.ts";
+export const c = async () => (await import("./page/c.html.ts")).default;
+export const all = a + used + 'import no from "./page/no.css" with { type: "text" }';
+`,
+  );
+  for (const name of ["a b.css", "b.js", "c.html"]) {
+    const { default: text } = await import(pathToFileURL(tree.at(`copy/page/${name}.ts`)).href);
+    assertEquals(text, await Deno.readTextFile(tree.at(`checkout/page/${name}`)));
+  }
+  assertEquals(JSON.parse(await Deno.readTextFile(tree.at("copy/deno.json"))), {
+    name: "@x/texts",
+    version: "1.0.0",
+    exports: { ".": "./mod.ts" },
+    imports: { "@y/used": "jsr:@y/used@^1.0.0" },
+  });
+});
+
+Deno.test("A text import that cannot be replaced is refused", async () => {
+  const again = `export const again = () => import("./page/a b.css", { with: { type: "text" } });`;
+  const files = { ...CHECKOUT_WITH_TEXTS, "checkout/mod.ts": `${CHECKOUT_WITH_TEXTS["checkout/mod.ts"]}${again}` };
+  await using tree = await tempTree(files);
+  const written = writePackage(tree.at("copy"), pathToFileURL(tree.at("checkout/")));
+  await assertRejects(() => written, Error, 'Cannot replace the second import of "./page/a b.css"');
+});
+
+Deno.test("The copy is written only where nothing is", async () => {
+  await using tree = await tempTree({ "copy/precious.txt": "" });
+  await assertRejects(() => writePackage(tree.at("copy")), Error, "the directory is not empty");
+  assertEquals(await namesIn(tree.at("copy"), "file"), ["precious.txt"]);
+});
+
+/** Starts deno on the machine, in the directory that is to be served, and waits for the start line of pyserve. */
+function runDeno(args: readonly string[], { tree, env }: FreshMachine, directory = "site") {
+  return startProcess(Deno.execPath(), args, { cwd: tree.at(directory), env });
 }
 
 async function startInstalled(machine: FreshMachine) {
@@ -173,8 +286,9 @@ async function assertServesSite(port: number): Promise<void> {
   assertMatch(listing.text, /<style>[^<]+\{[^<]+<\/style>/); // a file of its own, which must have come along
 }
 
-/** All that is in a directory, at any depth. */
-async function namesIn(directory: string): Promise<string[]> {
+/** The paths of all that is in a directory, or of the files only, at any depth. */
+async function namesIn(directory: string, kind: "file" | "any" = "any"): Promise<string[]> {
   const entries = await Array.fromAsync(walk(join(directory, ".")));
-  return entries.map(({ path }) => path).toSorted();
+  const wanted = entries.filter(({ isFile, path }) => kind === "any" ? path !== directory : isFile);
+  return wanted.map(({ path }) => path.slice(directory.length + 1)).toSorted();
 }

@@ -42,7 +42,7 @@ const RESOLVED = "Location is made of the decoded, resolved segments, and never 
 const REAL_DATES = "dates are those of RFC 9110 section 5.6.7: case-sensitive, in GMT, nothing behind";
 const EVALUATED = "preconditions are evaluated, in the order of RFC 9110 section 13.2.2";
 
-/** Section 2.2 of the contract: from a target to a file. */
+/** From a target to a file. */
 const PATHS: readonly Row[] = [
   same("/a.txt", "200 a.txt"),
   differs("a.txt", "200 a.txt", "400", NO_SLASH),
@@ -97,7 +97,7 @@ const PATHS: readonly Row[] = [
   differs("/link-out.txt", "200 outside", "404", "links out of the root are not followed; --follow-links does"),
 ];
 
-/** Section 2.3: directories, redirects and index files. */
+/** Directories, redirects and index files. */
 const DIRECTORIES: readonly Row[] = [
   same("/", "200 listing /"),
   same("/sub/", "200 listing /sub/"),
@@ -266,7 +266,7 @@ Deno.test({
   }
 });
 
-/** Section 2.6: the file is of Thu, 02 Jan 2020 03:04:05.678 GMT. */
+/** Dates and other conditions; the file is of Thu, 02 Jan 2020 03:04:05.678 GMT. */
 const CONDITIONS: readonly Row[] = [
   same("If-Modified-Since: Thu, 02 Jan 2020 03:04:05 GMT", "304"),
   same("If-Modified-Since: Thu, 02 Jan 2020 03:04:06 GMT", "304"),

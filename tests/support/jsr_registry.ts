@@ -1,16 +1,16 @@
 /**
  * A registry in the shape of JSR on this machine, so that what would be published is what the tests run.
  *
- * It holds the files that `deno publish --dry-run` lists, with their bare imports rewritten as publishing does, and the
- * stand-ins in `links/` under the names of the packages they stand for.
+ * It holds the files that the dry run lists for the publishable copy, with their bare imports rewritten as publishing
+ * does, and the stand-ins in `links/` under the names of the packages they stand for.
  */
 
-import { cp } from "node:fs/promises";
 import { createHash } from "node:crypto";
-import { posix } from "node:path";
-import { pathToFileURL } from "node:url";
-import { dirname } from "@std/path/dirname";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { join } from "@std/path/join";
+import { dryRun, packageCopy } from "../../tools/dry_run.ts";
+import { type Dependency, type Edit, edited, type Module, modulesOf, placeOf } from "../../tools/module_graph.ts";
+import { type DenoConfig, importName, readConfig } from "../../tools/package.ts";
 import { ROOT } from "./paths.ts";
 import { type TempTree, tempTree } from "./tree.ts";
 
@@ -23,143 +23,86 @@ export interface Package {
   readonly files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
 }
 
-/** What `deno info --json` says of a module graph; the part that is read here. */
-interface ModuleGraph {
-  readonly modules: readonly {
-    readonly specifier: string;
-    readonly dependencies?: readonly {
-      readonly specifier: string;
-      readonly code?: Resolution;
-      readonly type?: Resolution;
-    }[];
-  }[];
-  readonly npmPackages: Readonly<Record<string, { readonly localPath: string }>>;
+/** The package as `deno publish` would send it, and what the graph of its exports says before it is sent. */
+export interface PublishedPackage extends Package {
+  /** The paths of all modules in the package that the exports need, dynamic imports included. */
+  readonly needed: readonly string[];
+  /** What its modules import, as it is written there and as it is resolved. */
+  readonly imported: ReadonlySet<string | undefined>;
 }
 
-/** Where a specifier stands in its module, quotes included; lines and UTF-16 code units from 0. */
-interface Resolution {
-  readonly span: { readonly start: Position; readonly end: Position };
-}
+let published: Promise<PublishedPackage> | undefined;
 
-interface Position {
-  readonly line: number;
-  readonly character: number;
-}
-
-interface DenoConfig {
-  readonly name: string;
-  readonly version: string;
-  readonly exports: Readonly<Record<string, string>>;
-  readonly imports?: Readonly<Record<string, string>>;
-  readonly links?: readonly string[];
-}
-
-let published: Promise<Package> | undefined;
-
-/** The package as `deno publish` would send it. Prepared once: the dry run takes more than a second. */
-export function publishedPackage(): Promise<Package> {
+/** Prepared once: the copy and its dry run take seconds. */
+export function publishedPackage(): Promise<PublishedPackage> {
   return published ??= publish();
 }
 
-async function publish(): Promise<Package> {
-  const config = await readConfig(ROOT);
-  const graphs = await Promise.all(Object.values(config.exports).map(moduleGraph));
-  const modules = new Map(graphs.flatMap((graph) => graph.modules).map((module) => [module.specifier, module]));
-  const files = await readFiles(ROOT, await listPublished());
-  for (const { specifier, dependencies = [] } of modules.values()) {
-    const path = pathInCheckout(specifier);
-    const content = path === null ? undefined : files.get(path);
-    if (path === null || content === undefined) continue; // a package, or missing: the test of the graph says so
-    const resolutions = dependencies.flatMap(({ code, type }) => [code, type]).filter((each) => each !== undefined);
-    files.set(path, rewrite(content, resolutions, (bare) => resolveBare(bare, path, config)));
-  }
-  return { ...config, files };
+async function publish(): Promise<PublishedPackage> {
+  await using copy = await packageCopy();
+  const root = pathToFileURL(`${copy.directory}/`);
+  const config = await readConfig(root);
+  const [paths, graph] = await Promise.all([
+    dryRun(copy, { env: { NO_COLOR: "1" } }).output().then((output) => listed(output, root)),
+    modulesOf(Object.values(config.exports).map((path) => new URL(path, root))),
+  ]);
+  const files = await readFiles(root, paths);
+  const modules = new Map(graph.map((module) => [pathIn(root, module.specifier), module]));
+  for (const [path, content] of files) files.set(path, withoutBareImports(content, modules.get(path), config));
+  return {
+    ...config,
+    files,
+    needed: [...modules.keys()].filter((path) => path !== null),
+    imported: new Set(graph.flatMap(({ dependencies = [] }) => dependencies.flatMap(specifiersOf))),
+  };
 }
 
-/** The paths that the dry run lists, from the root on. */
-async function listPublished(): Promise<string[]> {
-  const report = await runDeno("publish", "--dry-run", "--allow-dirty", "--no-lock");
-  return [...report.matchAll(/^\s+(file:\S+) \(/gm)].map(([, url]) => pathInCheckout(url!)!);
+function specifiersOf({ specifier, code, type }: Dependency): (string | undefined)[] {
+  return [specifier, code?.specifier, type?.specifier];
 }
 
-/** The paths in the checkout, from its root on, of all modules that a module needs, dynamic imports included. */
-export async function neededFiles(module: string): Promise<string[]> {
-  const { modules } = await moduleGraph(module);
-  return modules.map(({ specifier }) => pathInCheckout(specifier)).filter((path) => path !== null);
+/** The paths of the files that a dry run would have published. */
+function listed({ success, stdout, stderr }: Deno.CommandOutput, root: URL): string[] {
+  const report = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  if (!success) throw new Error(`The dry run of publishing failed: ${report}`);
+  return [...report.matchAll(/^\s+(file:\S+) \(/gm)].map(([, url]) => pathIn(root, url!)!);
 }
 
-const knownGraphs = new Map<string, Promise<ModuleGraph>>();
-
-function moduleGraph(module: string): Promise<ModuleGraph> {
-  const graph = knownGraphs.get(module) ?? runDeno("info", "--json", "--no-lock", module).then(JSON.parse);
-  knownGraphs.set(module, graph);
-  return graph;
+function pathIn(root: URL, url: string): string | null {
+  return url.startsWith(root.href) ? decodeURIComponent(url.slice(root.href.length)) : null;
 }
 
-/** Runs deno in the checkout; gives what it printed, on stderr too, where the dry run lists its files. */
-async function runDeno(...args: string[]): Promise<string> {
-  const command = new Deno.Command(Deno.execPath(), { args, cwd: ROOT, stdin: "null", env: { NO_COLOR: "1" } });
-  const { success, stdout, stderr } = await command.output();
-  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  if (!success) throw new Error(`deno ${args.join(" ")} failed: ${out}${err}`);
-  return args[0] === "publish" ? `${out}${err}` : out!;
-}
-
-function pathInCheckout(url: string): string | null {
-  const root = pathToFileURL(ROOT).href;
-  return url.startsWith(root) ? decodeURIComponent(url.slice(root.length)) : null;
-}
-
-async function readConfig(directory: string): Promise<DenoConfig> {
-  return JSON.parse(await Deno.readTextFile(join(directory, "deno.json")));
-}
-
-async function readFiles(directory: string, paths: readonly string[]): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
+async function readFiles(root: URL, paths: readonly string[]): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
+  const directory = fileURLToPath(root);
   return new Map(
     await Promise.all(paths.map(async (path) => [path, await Deno.readFile(join(directory, path))] as const)),
   );
 }
 
-/** Replaces the specifiers that stand at the given places; those that publishing leaves alone are null. */
-function rewrite(
+/** What publishing makes of a module: no import map reaches those who load it. */
+function withoutBareImports(
   content: Uint8Array<ArrayBuffer>,
-  resolutions: readonly Resolution[],
-  replace: (specifier: string) => string | null,
+  { dependencies = [] }: Partial<Module> = {},
+  config: DenoConfig,
 ): Uint8Array<ArrayBuffer> {
-  const lines = new TextDecoder().decode(content).split("\n");
-  // From the end of each line to its beginning, so that what stands before a replacement does not move.
-  for (const { span } of resolutions.toSorted((a, b) => b.span.start.character - a.span.start.character)) {
-    const line = lines[span.start.line]!;
-    const quoted = line.slice(span.start.character, span.end.character);
-    const specifier = /^(["'])(.*)\1$/.exec(quoted)?.[2];
-    if (specifier === undefined) throw new Error(`There is no specifier but ${quoted} in the line ${line}`);
-    const replaced = replace(specifier);
-    if (replaced === null) continue;
-    lines[span.start.line] = line.slice(0, span.start.character) + JSON.stringify(replaced) +
-      line.slice(span.end.character);
-  }
-  return new TextEncoder().encode(lines.join("\n"));
+  const text = new TextDecoder().decode(content);
+  const edits = dependencies.flatMap(({ specifier, code, type }): Edit[] => {
+    const name = importName(specifier, config);
+    if (name === undefined) return [];
+    const target = JSON.stringify(config.imports![name] + specifier.slice(name.length));
+    return [code, type].filter((each) => each !== undefined).map((each) => ({ ...placeOf(each, text), text: target }));
+  });
+  return edits.length === 0 ? content : new TextEncoder().encode(edited(text, edits));
 }
 
-/** What publishing makes of a bare specifier in a file of the package, by the import map; null for any other. */
-function resolveBare(specifier: string, path: string, { imports = {} }: DenoConfig): string | null {
-  if (/^(\.{0,2}\/|[a-z]+:)/.test(specifier)) return null;
-  const names = Object.keys(imports).filter((name) => specifier === name || specifier.startsWith(`${name}/`));
-  const name = names.reduce((longest, each) => each.length > longest.length ? each : longest, "");
-  const target = imports[name];
-  if (target === undefined) throw new Error(`The import map has nothing for "${specifier}" in ${path}`);
-  if (!target.startsWith("./")) return target + specifier.slice(name.length);
-  const relative = posix.relative(posix.dirname(path), target);
-  return relative.startsWith(".") ? relative : `./${relative}`;
-}
-
-/** The stand-ins for packages that a checkout links to. */
+/** The stand-ins for packages; read from their folder, because a checkout that uses the real ones has no `links`. */
 async function linkedPackages(): Promise<Package[]> {
-  const { links = [] } = await readConfig(ROOT);
-  return await Promise.all(links.map(async (link) => {
-    const directory = join(ROOT, link);
+  const links = pathToFileURL(join(ROOT, "links/"));
+  const directories = (await Array.fromAsync(Deno.readDir(links))).filter(({ isDirectory }) => isDirectory);
+  return await Promise.all(directories.map(async ({ name }) => {
+    const directory = new URL(`${name}/`, links);
     const entries = await Array.fromAsync(Deno.readDir(directory));
-    const names = entries.filter(({ isFile }) => isFile).map(({ name }) => name);
+    const names = entries.filter(({ isFile }) => isFile).map((entry) => entry.name);
     return { ...await readConfig(directory), files: await readFiles(directory, names) };
   }));
 }
@@ -202,7 +145,7 @@ function manifestEntry(body: Uint8Array): { size: number; checksum: string } {
 
 function contentType(path: string): string {
   if (path.endsWith(".ts")) return "text/typescript";
-  return path.endsWith(".json") ? "application/json" : path.endsWith(".css") ? "text/css" : "text/plain";
+  return path.endsWith(".json") ? "application/json" : "text/plain";
 }
 
 /** A machine on which deno is installed and nothing else: no cache, an empty home, and the local registry for JSR. */
@@ -219,7 +162,6 @@ export async function freshMachine(files: Readonly<Record<string, string | Uint8
   await using stack = new AsyncDisposableStack();
   const registry = stack.use(await startRegistry());
   const tree = stack.use(await tempTree({ "home/": "", "cache/": "", ...files }));
-  await copyNpmPackages(tree.at("cache"));
   const owned = stack.move();
   return {
     registry,
@@ -232,15 +174,4 @@ export async function freshMachine(files: Readonly<Record<string, string | Uint8
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-/** npm is not what is tested here: its packages come from the cache of whoever runs the tests, where they are in it. */
-async function copyNpmPackages(cache: string): Promise<void> {
-  const { npmPackages } = await moduleGraph("./mod.ts");
-  const { denoDir } = JSON.parse(await runDeno("info", "--json"));
-  for (const { localPath } of Object.values(npmPackages)) {
-    const directory = dirname(localPath); // of all versions, with what the registry says of them
-    if (!directory.startsWith(denoDir)) continue;
-    await cp(directory, join(cache, directory.slice(denoDir.length)), { recursive: true });
-  }
 }

@@ -1,0 +1,33 @@
+/**
+ * Runs deno with the real packages from JSR instead of the stand-ins: `deno task test:jsr`.
+ *
+ * It runs in a temporary copy of the checkout whose deno.json has no `links`. Another configuration for the same
+ * checkout would not be enough: a process that a test starts looks for deno.json beside its module.
+ */
+
+import { basename } from "@std/path/basename";
+import { join } from "@std/path/join";
+import { cp } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { CHECKOUT, readConfig } from "./package.ts";
+
+/** Not copied: of no use there, and possibly large. */
+const LEFT_OUT = [".git", "node_modules", "coverage"];
+
+async function main(args: string[]): Promise<number> {
+  const copy = await Deno.realPath(await Deno.makeTempDir({ prefix: "pyserve-jsr-" }));
+  try {
+    await cp(fileURLToPath(CHECKOUT), copy, {
+      recursive: true,
+      verbatimSymlinks: true,
+      filter: (path) => !LEFT_OUT.includes(basename(path)),
+    });
+    const { links: _, ...config } = await readConfig(CHECKOUT);
+    await Deno.writeTextFile(join(copy, "deno.json"), JSON.stringify(config, null, 2));
+    return (await new Deno.Command(Deno.execPath(), { args, cwd: copy }).spawn().status).code;
+  } finally {
+    await Deno.remove(copy, { recursive: true });
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
