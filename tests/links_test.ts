@@ -22,9 +22,13 @@ Deno.test("accepts() chooses as RFC 9110 section 12.5.1 wants", () => {
   assertEquals(choose("text/*, application/json;q=0.9", ...types), "text/html");
   assertEquals(choose("text/*;q=0.3, text/plain;q=0.7", ...types), "text/plain");
   assertEquals(choose("text/html;q=0, */*", ...types), "application/json");
-  assertEquals(choose("text/plain, text/html", ...types), "text/plain");
+  assertEquals(choose("text/plain, text/html", ...types), "text/html");
   assertEquals(choose("*/*, application/json", ...types), "application/json");
   assertEquals(choose("TEXT/PLAIN", ...types), "text/plain");
+  assertEquals(choose("text/html;level=1, application/json;q=0.5", ...types), "application/json");
+  assertEquals(choose("text/html;q=nonsense, text/plain;q=0.1", ...types), "text/plain");
+  assertEquals(choose("*/*;q=0.1, */*;q=0.5", ...types), "text/html");
+  assertEquals(choose("", ...types), "text/html");
   assertEquals(choose("image/png", ...types), undefined);
 });
 

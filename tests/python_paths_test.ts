@@ -1,7 +1,7 @@
 /**
- * What Python's http.server answers to odd targets, directories and dates, row by row, beside what pyserve answers. Where
- * they differ it is on purpose, and the row says why. Python is 3.14; 3.11 and 3.13 differ from it only in `%2f` at the
- * end of a target and in the query that a listing's title shows.
+ * What Python's http.server answers to odd targets, directories and dates, row by row, beside what pyserve answers.
+ * Where they differ it is on purpose, and the row says why. Python is 3.14; 3.11 and 3.13 differ from it only in `%2f`
+ * at the end of a target and in the query that a listing's title shows.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";

@@ -140,7 +140,8 @@ class DiskSource implements FileSource {
   }
 
   async #entries(directory: Located, path: SitePath): Promise<FileEntry[]> {
-    const names = await Array.fromAsync(Deno.readDir(directory.real));
+    // At once and between two looks: while another thread reads, a directory can be exchanged and put back unseen.
+    const names = [...Deno.readDirSync(directory.real)];
     this.#assertStill(path, directory);
     const entries: FileEntry[] = [];
     for (const [index, entry] of names.entries()) {

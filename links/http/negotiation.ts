@@ -1,57 +1,48 @@
-interface Preference {
-  readonly type: string;
-  readonly weight: number;
-  readonly specificity: number;
-  readonly order: number;
-}
-
 /**
- * The media type of those given that the request's Accept header likes best, equals in the order of the header and then
- * as given; the first where there is no header, undefined where none is acceptable.
+ * The media type of those given that the request's Accept header likes best, and of equals the first; the first where
+ * there is no header or an empty one, undefined where none is acceptable. A range with parameters other than `q` matches none of ours.
  */
 export function accepts<T extends string>(request: Pick<Request, "headers">, ...types: T[]): T | undefined {
   const header = request.headers.get("accept");
-  if (header === null) return types[0];
+  if (!header) return types[0];
   const ranges = header.split(",").map(parseRange).filter((range) => range !== null);
-  const ranked = types
-    .map((type) => ({ type, preference: preferenceFor(type, ranges) }))
-    .filter(({ preference }) => preference !== null && preference.weight > 0)
-    .sort((a, b) => compare(a.preference!, b.preference!));
-  return ranked[0]?.type;
+  const ranked = types.map((type) => ({ type, ...best(type, ranges) })).filter(({ weight }) => weight > 0);
+  return ranked.sort((a, b) => b.weight - a.weight || b.specificity - a.specificity)[0]?.type;
 }
 
 interface MediaRange {
   readonly type: string;
   readonly subtype: string;
   readonly weight: number;
-  readonly order: number;
 }
 
-function parseRange(text: string, order: number): MediaRange | null {
+interface Preference {
+  readonly weight: number;
+  readonly specificity: number;
+}
+
+function parseRange(text: string): MediaRange | null {
   const [range, ...parameters] = text.split(";").map((part) => part.trim().toLowerCase());
   const match = /^([^\s/;]+)\/([^\s;]+)$/.exec(range ?? "");
-  if (!match) return null;
-  const q = parameters.find((parameter) => parameter.startsWith("q="));
-  const weight = q === undefined ? 1 : Number.parseFloat(q.slice(2));
-  return { type: match[1]!, subtype: match[2]!, weight: Number.isNaN(weight) ? 0 : weight, order };
+  const [parameter] = parameters;
+  if (!match || (parameter !== undefined && !parameter.startsWith("q="))) return null;
+  const weight = parameter === undefined ? 1 : Number.parseFloat(parameter.slice(2));
+  return { type: match[1]!, subtype: match[2]!, weight };
 }
 
-function preferenceFor(type: string, ranges: readonly MediaRange[]): Preference | null {
+/** The most specific range counts, and of two that are equally specific the one with more weight. */
+function best(type: string, ranges: readonly MediaRange[]): Preference {
   const [main, sub] = type.split("/");
-  let best: Preference | null = null;
-  for (const range of ranges) {
-    const specificity = specificityOf(range, main!, sub!);
-    if (specificity < 0 || (best && best.specificity >= specificity)) continue;
-    best = { type, weight: range.weight, specificity, order: range.order };
-  }
-  return best;
+  return ranges
+    .map((range) => ({ weight: range.weight, specificity: specificityOf(range, main!, sub!) }))
+    .filter(({ specificity }) => specificity >= 0)
+    .reduce((a, b) => (b.specificity - a.specificity || b.weight - a.weight) > 0 ? b : a, {
+      weight: 0,
+      specificity: 0,
+    });
 }
 
 function specificityOf(range: MediaRange, main: string, sub: string): number {
   if (range.type === main) return range.subtype === sub ? 6 : range.subtype === "*" ? 4 : -1;
   return range.type === "*" && range.subtype === "*" ? 0 : -1;
-}
-
-function compare(a: Preference, b: Preference): number {
-  return b.weight - a.weight || b.specificity - a.specificity || a.order - b.order;
 }
