@@ -11,6 +11,7 @@ import { SEPARATOR } from "@std/path/constants";
 import { join } from "@std/path/join";
 import { isNotThere } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
+import { holdDirectory } from "./held_directory.ts";
 import { FileChanged, type FileEntry, type FileSource, type FileStat, type OpenFile } from "./types.ts";
 import { isPlainOnWindows } from "./windows.ts";
 
@@ -140,17 +141,31 @@ class DiskSource implements FileSource {
   }
 
   async #entries(directory: Located, path: SitePath): Promise<FileEntry[]> {
-    // At once and between two looks: while another thread reads, a directory can be exchanged and put back unseen.
-    const names = [...Deno.readDirSync(directory.real)];
+    const settled = this.#isSettledAbove(path);
+    using held = settled ? null : await holdDirectory(directory.real);
+    const place = held?.path ?? directory.real;
+    const names = [...Deno.readDirSync(place)];
     this.#assertStill(path, directory);
     const entries: FileEntry[] = [];
     for (const [index, entry] of names.entries()) {
-      const found = this.#entry(directory.real, path, entry);
+      const found = this.#entry(place, path, entry);
       if (found) entries.push(found);
       if ((index + 1) % ENTRIES_PER_SLICE === 0) await nextTurn();
     }
     this.#assertStill(path, directory);
+    if (settled && !this.#isSettledAbove(path)) throw new FileChanged();
     return entries;
+  }
+
+  /**
+   * Whether no name on the way to a directory has been given to something else lately: that would have changed the times
+   * of the directory it is in. If so before and after, the directory in between was the one that was looked at.
+   */
+  #isSettledAbove(path: SitePath): boolean {
+    for (let above = path.parent; above !== null; above = above.parent) {
+      if (!describe(Deno.statSync(join(this.#root, ...above.segments))).settled) return false;
+    }
+    return true;
   }
 
   #entry(directory: string, parent: SitePath, { name, isSymlink }: Deno.DirEntry): FileEntry | null {
