@@ -14,7 +14,7 @@ Deno.test({
   sanitizeOps: false,
   sanitizeResources: false,
   async fn(t) {
-    const { chromium } = await import("npm:playwright-core@^1.50.0");
+    const { chromium } = await import("npm:playwright-core@1.65.1");
     const odd = ["a b.txt", "#?%41.txt", '"><img src=x onerror=document.title=1>', "javascript:alert(1)", "ü 🐍.txt"];
     await using tree = await tempTree(
       Object.fromEntries([...odd, "dir/inner.txt", "f10", "f9"].map((name) => [name, `content of ${name}`])),

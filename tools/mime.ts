@@ -1,8 +1,8 @@
 /** The table of the npm package `mime`, turned the way we write it. */
 
-import other from "npm:mime@^4.1.0/types/other.js";
-import standard from "npm:mime@^4.1.0/types/standard.js";
-import mime from "npm:mime@^4.1.0";
+import other from "npm:mime@4.1.2/types/other.js";
+import standard from "npm:mime@4.1.2/types/standard.js";
+import mime from "npm:mime@4.1.2";
 
 /** Extensions that `mime` gives each type, sorted, and only those it really answers with that type. */
 export function knownTypes(): Map<string, string> {
