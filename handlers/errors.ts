@@ -161,13 +161,37 @@ export function errorResponse(error: HttpError): Response {
   return markFailure(new Response(body, { status: error.status, headers }), error);
 }
 
-/** The error a response was made of, or null: a handler's own 404 page is nobody's failure. */
+/**
+ * The error a response was made of, or null: a handler's own 404 page is nobody's failure.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { errorResponse, failureOf, HttpError } from "@x/pyserve";
+ *
+ * assert(failureOf(errorResponse(new HttpError(404)))?.message === "File not found");
+ * assert(failureOf(new Response(null, { status: 404 })) === null);
+ * ```
+ */
 export function failureOf(response: Response): HttpError | null {
   return failures.get(response) ?? null;
 }
 
 /**
- * Says that a response stands for an error which another response stood for: for layers that make pages of errors.
+ * Says that a response stands for an error which another response stood for: for layers that make pages of errors, so
+ * that the layers outside of them still see it.
+ *
+ * @returns The response it was given.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { failureOf, HttpError, markFailure } from "@x/pyserve";
+ *
+ * const error = new HttpError(404);
+ * const page = markFailure(new Response("<h1>Not here</h1>", { status: 404 }), error);
+ * assert(failureOf(page) === error);
+ * ```
  */
 export function markFailure(response: Response, error: HttpError): Response {
   failures.set(response, error);

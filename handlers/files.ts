@@ -8,7 +8,8 @@ import { type Content, sendContent } from "./content.ts";
 import { HttpError } from "./errors.ts";
 import { acceptedCodings, type CodingName, CODINGS } from "./http/coding.ts";
 import { mediaType, type MediaTypeOptions } from "./http/media_type.ts";
-import { locationOf, type SitePath } from "./http/target.ts";
+import type { SitePath } from "./http/target.ts";
+import { slashRedirect } from "./slash_redirect.ts";
 import { FileChanged, type FileSource, type FileStat } from "./sources/types.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
 
@@ -51,25 +52,6 @@ export function files(source: FileSource, options: FilesOptions = {}): Handler {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     return server.answer(request, context);
   };
-}
-
-/**
- * The redirect from a directory's name to its path with a slash, so that relative links in it work; null where the
- * target has the slash. 301 with an empty body, as Python sends it; the Location has no host.
- *
- * @example
- * ```ts
- * import { assert } from "@std/assert";
- * import { chain, slashRedirect, toFetch } from "@x/pyserve";
- *
- * const response = await toFetch((_request, context) => slashRedirect(context))(new Request("http://localhost//a/b"));
- * assert(response.headers.get("location") === "/a/b/");
- * ```
- */
-export function slashRedirect({ target, base }: Context): Response | null {
-  if (target.slash) return null;
-  const location = locationOf(base.join(target.path), { slash: true, query: target.query });
-  return new Response(null, { status: 301, headers: { location, "content-length": "0" } });
 }
 
 class FileServing {

@@ -7,57 +7,15 @@
 import { accepts } from "@std/http/negotiation";
 import { sendContent } from "./content.ts";
 import { HttpError } from "./errors.ts";
-import { slashRedirect } from "./files.ts";
-import { encodeSegment } from "./http/escape.ts";
+import { type Listing, listingOf } from "./listing_data.ts";
 import { listingPage, PAGE_HEADERS } from "./page/listing_page.ts";
+import { slashRedirect } from "./slash_redirect.ts";
 import { openBytes } from "./sources/memory.ts";
-import type { EntryProblem, FileEntry, FileSource } from "./sources/types.ts";
+import type { FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./types.ts";
-
-/** What a listing can be sorted by. */
-export type SortKey = "name" | "size" | "modified";
 
 /** What a listing can be sent as. */
 export type ListingFormat = "html" | "json" | "text";
-
-/**
- * One entry of a {@linkcode Listing}.
- */
-export interface ListingEntry {
-  /** The name, decoded; where it is not UTF-8, with U+FFFD for what cannot be shown. */
-  readonly name: string;
-  /** What it is; `other` is a FIFO, socket or device, `unknown` is what cannot be looked at. */
-  readonly kind: "file" | "directory" | "other" | "unknown";
-  /** Bytes of a file; null for all else. */
-  readonly size: number | null;
-  /** The last change as an ISO 8601 date in UTC with milliseconds; null where it is not known. */
-  readonly modified: string | null;
-  /** Whether it is a symbolic link. */
-  readonly link: boolean;
-  /** Where it is, as a relative URL, directories with a slash at the end; null where it cannot be fetched. */
-  readonly href: string | null;
-  /** Why it cannot be fetched, or null. */
-  readonly problem: EntryProblem | null;
-}
-
-/**
- * The data of a listing, and the schema of its JSON. A field may be added within a version; one that changes its meaning
- * or goes makes a new version.
- */
-export interface Listing {
-  /** The version of this schema. */
-  readonly version: 1;
-  /** The path of the directory, decoded, with a slash at its beginning and end. */
-  readonly path: string;
-  /** What the entries are sorted by; directories always come first. */
-  readonly sort: SortKey;
-  /** Which way they are sorted. */
-  readonly order: "asc" | "desc";
-  /** How much there is: directories, files, and bytes of the files. */
-  readonly totals: { readonly directories: number; readonly files: number; readonly bytes: number };
-  /** The entries. */
-  readonly entries: readonly ListingEntry[];
-}
 
 /**
  * Lists the directories of a source to GET and HEAD; declines what is no directory.
@@ -109,56 +67,6 @@ function oneOf<T extends string>(query: URLSearchParams, key: string, values: re
     throw new HttpError(400, `The parameter "${key}" is not one of ${values.join(", ")}`);
   }
   return value as T;
-}
-
-function listingOf(
-  { base, target }: Context,
-  entries: readonly FileEntry[],
-  sort: SortKey,
-  order: "asc" | "desc",
-): Listing {
-  const path = base.join(target.path);
-  const totals = { directories: 0, files: 0, bytes: 0 };
-  for (const { stat } of entries) {
-    if (stat?.kind === "directory") totals.directories += 1;
-    if (stat?.kind === "file") totals.files += 1;
-    totals.bytes += stat?.size ?? 0;
-  }
-  const text = path.segments.length === 0 ? "/" : path.text + "/";
-  return { version: 1, path: text, sort, order, totals, entries: sorted(entries, sort, order).map(entryOf) };
-}
-
-function entryOf({ name, stat, link, problem }: FileEntry): ListingEntry {
-  const kind = stat?.kind ?? "unknown";
-  return {
-    name,
-    kind,
-    size: kind === "file" ? stat!.size : null,
-    modified: isoDate(stat?.modified ?? null),
-    link,
-    href: problem === null ? encodeSegment(name) + (kind === "directory" ? "/" : "") : null,
-    problem,
-  };
-}
-
-/** A file's time can be anything the disk has room for, also what no Date can hold (CVE-2024-23770). */
-function isoDate(time: number | null): string | null {
-  const date = new Date(time ?? NaN);
-  return Number.isNaN(date.getTime()) ? null : date.toISOString();
-}
-
-let collator: Intl.Collator | undefined;
-
-function sorted(entries: readonly FileEntry[], sort: SortKey, order: "asc" | "desc"): FileEntry[] {
-  collator ??= new Intl.Collator("en", { numeric: true });
-  const byName = collator.compare;
-  const sign = order === "asc" ? 1 : -1;
-  const key = (entry: FileEntry) => (sort === "size" ? entry.stat?.size : entry.stat?.modified) ?? 0;
-  return entries.toSorted((a, b) => {
-    const grouped = Number(b.stat?.kind === "directory") - Number(a.stat?.kind === "directory");
-    if (grouped !== 0) return grouped;
-    return (sort === "name" ? sign * byName(a.name, b.name) : sign * (key(a) - key(b)) || byName(a.name, b.name));
-  });
 }
 
 async function send(request: Request, data: Listing, format: ListingFormat, { target }: Context): Promise<Response> {

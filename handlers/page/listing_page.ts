@@ -5,7 +5,7 @@
  */
 
 import { escapeHtml } from "../http/escape.ts";
-import type { Listing, ListingEntry, SortKey } from "../listing.ts";
+import type { Listing, ListingEntry, SortKey } from "../listing_data.ts";
 import { page, PAGE_HEADERS } from "./frame.ts";
 import { nameHtml } from "./names.ts";
 
