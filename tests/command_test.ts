@@ -1,7 +1,8 @@
 /** The command as a process: what it prints, how it starts, how it ends. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { runCommand, start } from "./support/command.ts";
+import { runCommand, start, startProcess } from "./support/command.ts";
+import { CLI } from "./support/paths.ts";
 import { missing } from "./support/programs.ts";
 import { ask, raw } from "./support/raw.ts";
 import { tempTree } from "./support/tree.ts";
@@ -234,7 +235,7 @@ async function curl(...args: string[]): Promise<string> {
 Deno.test("no log line keeps the server waiting, even when nobody reads stderr", async () => {
   await using tree = await tempTree({ "a.txt": "hello" });
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-lock", new URL("../cli.ts", import.meta.url).href, tree.path, "-b", "127.0.0.1", "0"],
+    args: ["run", "-A", "--no-lock", CLI, tree.path, "-b", "127.0.0.1", "0"],
     stdin: "null",
     stdout: "piped",
     stderr: "piped", // and never read
@@ -251,4 +252,27 @@ Deno.test("no log line keeps the server waiting, even when nobody reads stderr",
   await process.status;
   await reader.cancel();
   await process.stderr.cancel();
+});
+
+/** Runs its arguments in a terminal, and copies what it shows. */
+const IN_A_TERMINAL = "import pty, sys; pty.spawn(sys.argv[1:])";
+
+Deno.test({
+  name: "colours are for terminals, and for those who want them",
+  ignore: Deno.build.os !== "linux" || missing("python3"),
+  async fn() {
+    await using tree = await tempTree();
+    for (const [noColor, colored] of [["", true], ["1", false]] as const) {
+      const command = [Deno.execPath(), "run", "-A", "--no-lock", CLI, tree.path, "-b", "127.0.0.1", "0"];
+      await using server = await startProcess("python3", ["-c", IN_A_TERMINAL, ...command], {
+        env: { NO_COLOR: noColor },
+      });
+      await ask(server.port, "GET", "/nope");
+      await server.untilStdout("404\x1b[0m -", "404 -");
+      const green = "\x1b[32mServing HTTP on ";
+      assertEquals(server.stdout().includes(green), colored);
+      assertEquals(server.stdout().includes("\x1b[33m404\x1b[0m"), colored);
+      assertEquals(server.stdout().includes("\x1b["), colored);
+    }
+  },
 });

@@ -11,6 +11,8 @@ export interface RunningCommand extends AsyncDisposable {
   stderr(): string;
   /** Waits until stderr contains something. */
   untilStderr(text: string): Promise<void>;
+  /** Waits until stdout contains one of several texts. */
+  untilStdout(...texts: readonly string[]): Promise<void>;
   /** Sends a signal and waits for the end. */
   stop(signal?: Deno.Signal): Promise<number>;
   readonly process: Deno.ChildProcess;
@@ -57,6 +59,7 @@ export async function startProcess(
     stdout: out.text,
     stderr: err.text,
     untilStderr: (text) => err.until((all) => all.includes(text)),
+    untilStdout: (...texts) => out.until((all) => texts.some((text) => all.includes(text))),
     async stop(signal = "SIGINT") {
       try {
         process.kill(signal);
@@ -71,7 +74,7 @@ export async function startProcess(
       await command.stop("SIGKILL");
     },
   };
-  await Promise.race([out.until((all) => /Serving HTTPS? on .*\n/.test(all)), process.status]);
+  await Promise.race([out.until((all) => /Serving HTTPS? on [^\n]*\n/.test(all)), process.status]);
   if (!/Serving/.test(out.text())) {
     await Promise.all([out.done, err.done]);
     throw new Error(`The command did not start: ${out.text()}${err.text()}`);
