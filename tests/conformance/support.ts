@@ -1,0 +1,141 @@
+/** The language of the tables: what is sent, what has to come back, and how both are compared. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { dirname } from "@std/path/dirname";
+import { parseResponse, raw, type RawResponse } from "../support/raw.ts";
+import { FORBIDDEN, site } from "./site.ts";
+
+/** What is sent, as it goes over the wire but for `{etag}` and its like, and what has to come back. */
+interface Exchange {
+  readonly send: string;
+  readonly status: number | readonly number[];
+  /** Headers it has to have, or, with null, must not have. */
+  readonly headers: Readonly<Record<string, string | RegExp | null>>;
+  readonly body: string | RegExp | undefined;
+}
+
+/** How a row is checked: by exchanges, by code, or by both. */
+interface Checks {
+  readonly asks?: readonly Exchange[];
+  readonly check?: (port: number) => Promise<void>;
+  readonly ignore?: boolean;
+}
+
+/** A row of the notes. */
+export interface Row extends Checks {
+  readonly row: number;
+  readonly rfc: string;
+  readonly says: string;
+}
+
+export function row(row: number, rfc: string, says: string, checks: Checks): Row {
+  return { row, rfc, says, ...checks };
+}
+
+export const CLOSE = "Connection: close";
+
+export const IMF_FIXDATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/;
+export const ETAG = /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
+
+/** Bytes on the wire: the lines of a head and a body, and nothing that was not given. */
+export function wire(lines: readonly string[], body = "") {
+  const send = lines.join("\r\n") + "\r\n\r\n" + body;
+  return {
+    gets: (status: Exchange["status"], headers: Exchange["headers"] = {}, body?: Exchange["body"]): Exchange => ({
+      send,
+      status,
+      headers,
+      body,
+    }),
+  };
+}
+
+/** A whole request: method and target, and the lines that matter. */
+export function send(request: string, ...lines: readonly string[]) {
+  return wire([`${request} HTTP/1.1`, "Host: localhost", CLOSE, ...lines]);
+}
+
+/** `send` for many values of one header, all with the same answer. */
+export function sendEach(request: string, name: string, values: readonly string[]) {
+  return {
+    get: (...answer: Parameters<ReturnType<typeof wire>["gets"]>): Exchange[] =>
+      values.map((value) => send(request, `${name}: ${value}`).gets(...answer)),
+  };
+}
+
+/** A list of what has no spaces in it. */
+export function words(text: string): string[] {
+  return text.trim().split(/\s+/);
+}
+
+/** `send` for many targets, all with the same answer. */
+export function getEach(
+  targets: readonly string[],
+  ...answer: Parameters<ReturnType<typeof wire>["gets"]>
+): Exchange[] {
+  return targets.map((target) => send(`GET ${target}`).gets(...answer));
+}
+
+/** Sends, compares, and looks whether the answer keeps what every answer has to keep. */
+export async function exchange(port: number, { send, status, headers, body }: Exchange): Promise<RawResponse> {
+  const request = filled(send);
+  const response = await raw(port, request);
+  const what = `${request}\n-> ${response.head}\n\n`;
+  assert([status].flat().includes(response.status), `Expected ${status}: ${what}`);
+  for (const [name, expected] of Object.entries(headers)) compare(response.headers.get(name), expected, what);
+  if (body !== undefined) compare(response.text, body, what);
+  keepsAll(request, response, what);
+  return response;
+}
+
+function compare(actual: string | null, expected: string | RegExp | null, what: string): void {
+  const right = expected instanceof RegExp
+    ? expected.test(actual ?? "")
+    : actual === (expected === null ? null : filled(expected));
+  const shown = expected instanceof RegExp ? String(expected) : JSON.stringify(expected);
+  assert(right, `Expected ${shown} and not ${JSON.stringify(actual)}: ${what}`);
+}
+
+function keepsAll(request: string, response: RawResponse, what: string): void {
+  const { status, headers, head, body } = response;
+  if (status >= 200) assertMatch(headers.get("date") ?? "", IMF_FIXDATE, `row 40: ${what}`);
+  if (status === 405) assert(headers.has("allow"), `row 34: ${what}`);
+  if (request.startsWith("HEAD") || status === 204 || status === 304) assertEquals(body.length, 0, `row 32: ${what}`);
+  else if (status >= 200) assert(response.complete, `More or less than Content-Length: ${what}`);
+  if (status < 200 || status === 204) assert(!/^(?:content-length|transfer-encoding):/im.test(head), `row 41: ${what}`);
+  assert(status < 500 || status === 501 || status === 505, `row 42: ${what}`);
+  if (headers.has("content-type")) assertEquals(headers.get("x-content-type-options"), "nosniff", `row 45: ${what}`);
+  assertMatch(head, /^(?:[\x20-\x7e]*\r\n)*[\x20-\x7e]*$/, `row 70: ${what}`);
+  assert(!response.text.includes(FORBIDDEN), `row 65: ${what}`);
+  assert(!(head + response.text).includes(dirname(site.root)), `row 80: ${what}`);
+}
+
+function filled(text: string): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name) => site.tags[name] ?? whole);
+}
+
+/** What comes after a response on the same connection. */
+export function following({ headers, body }: RawResponse): RawResponse {
+  return parseResponse(body.subarray(Number(headers.get("content-length") ?? 0)));
+}
+
+export function get(port: number, target: string, ...lines: readonly string[]): Promise<RawResponse> {
+  return exchange(port, send(`GET ${target}`, ...lines).gets([200, 206, 304]));
+}
+
+export function etagOf(response: RawResponse): string {
+  return response.headers.get("etag") ?? "";
+}
+
+/** What the page links to, as a browser would read it. */
+export function allLinks(html: string): string[] {
+  const entities: Record<string, string> = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'" };
+  return [...html.matchAll(/ href="([^"]*)"/g)]
+    .map(([, link]) => link!.replace(/&[#\w]+;/g, (entity) => entities[entity] ?? entity))
+    .filter((link) => link !== "data:,"); // the icon that stops browsers from asking for one
+}
+
+/** The links to entries: neither those that sort nor those that lead up. */
+export function entryLinks(html: string): string[] {
+  return allLinks(html).filter((link) => !link.startsWith("?") && !link.startsWith("../"));
+}
