@@ -33,6 +33,13 @@ export interface Content {
   readonly contentHeaders?: Readonly<Record<string, string>>;
   /** Whether ranges are answered; true unless given. */
   readonly ranges?: boolean;
+  /**
+   * Asks that the whole be read into memory, whatever its size, when it is sent as a whole; gets the response and the
+   * bytes that are in it. For who wants to send them again.
+   */
+  readonly keep?: (response: Response, bytes: Uint8Array<ArrayBuffer>) => void;
+  /** Whether the transport ends a body at its Content-Length, so that the stream of the system can be used. */
+  readonly cutsAtLength?: boolean;
   /** Opens the bytes. Called once for GET and HEAD that are answered 200 or 206, never for 304, 412 and 416. */
   open(): Awaitable<OpenFile>;
 }
@@ -69,8 +76,8 @@ export function sendContent(request: Request, content: Content): Awaitable<Respo
   const plan = planOf(request, content, validators);
   const opened = content.open();
   return opened instanceof Promise
-    ? opened.then((file) => respond(request, plan, file))
-    : respond(request, plan, opened);
+    ? opened.then((file) => respond(request, plan, content, file))
+    : respond(request, plan, content, opened);
 }
 
 /** A decided answer: what to say, and which bytes and texts to send. */
@@ -153,15 +160,27 @@ function lengthOf(piece: Piece): number {
   return piece instanceof Uint8Array ? piece.length : piece.end - piece.start;
 }
 
-function respond(request: Request, plan: Plan, file: OpenFile): Awaitable<Response> {
+function respond(request: Request, plan: Plan, content: Content, file: OpenFile): Awaitable<Response> {
   const init = { status: plan.status, headers: plan.headers };
   if (request.method === "HEAD" || plan.length === 0) {
     // HEAD opened the file all the same: what may not be read says so to HEAD too.
     file[Symbol.dispose]();
     return new Response(null, init);
   }
-  if (plan.length > WHOLE_BYTES) return new Response(streamOf(plan.pieces, file), init);
-  return readWhole(plan, file).then((bytes) => new Response(bytes, init));
+  const keep = plan.status === 200 ? content.keep : undefined;
+  if (plan.length > WHOLE_BYTES && !keep) return new Response(bodyOf(plan.pieces, content, file), init);
+  return readWhole(plan, file).then((bytes) => {
+    const response = new Response(bytes, init);
+    keep?.(response, bytes);
+    return response;
+  });
+}
+
+/** A single piece goes as the stream of the system where the transport ends it, anything else is counted here. */
+function bodyOf(pieces: readonly Piece[], content: Content, file: OpenFile): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const [piece] = pieces;
+  const native = pieces.length === 1 && content.cutsAtLength && !(piece instanceof Uint8Array);
+  return (native ? file.stream?.((piece as ByteRange).start) : undefined) ?? streamOf(pieces, file);
 }
 
 /** Nothing has been sent yet, so a file that ends early is only one that changed: its handler looks again. */

@@ -4,19 +4,19 @@
  * @module
  */
 
+import { isHeaderTooLong, MAX_HEADER_BYTES } from "./http/header_size.ts";
 import { judgeHost } from "./http/host.ts";
 import { Refusal } from "./http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "./http/target.ts";
 import { settle } from "./settle.ts";
 import type { Awaitable, Context, Handler, Logger } from "./types.ts";
 
-/** Bytes of header fields taken at most, names and values; the runtime itself refuses heads over about 64 KiB. */
-export const MAX_HEADER_BYTES = 32_768;
-
 /** What Deno.serve tells of a connection; the part that pyserve reads. */
 export interface ConnectionInfo {
   /** The other end of the connection. */
   readonly remoteAddr?: Deno.Addr;
+  /** Whether the connection is encrypted although the URL does not say so: then a missing Host means HTTP/2. */
+  readonly secure?: boolean;
 }
 
 /** How {@linkcode toFetch} answers. */
@@ -50,42 +50,61 @@ export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFu
   return (request, info) => settled(request, new RequestContext(request, info, log));
 }
 
+/**
+ * The context of a request, worked out as far as somebody asks: most requests are answered without all of it.
+ *
+ * The fields are not `#private`, because a derived context has this object as its prototype, and must reach them.
+ */
 class RequestContext implements Context {
-  readonly target: Target;
-  readonly refusal: Refusal | null;
   readonly base: SitePath = SitePath.root;
-  readonly log: Logger;
   readonly user: string | null = null;
-  readonly #info: ConnectionInfo | undefined;
+  readonly log: Logger;
+  private readonly request: Request;
+  private readonly info: ConnectionInfo | undefined;
+  private parsed: Target | Refusal | undefined;
+  private judged: Refusal | null | undefined;
 
   constructor(request: Request, info: ConnectionInfo | undefined, log: Logger) {
-    const raw = rawTarget(request.url);
-    const target = parseTarget(raw);
+    this.request = request;
+    this.info = info;
     this.log = log;
-    this.#info = info;
-    this.refusal = judgeRequest(request, info) ?? (target instanceof Refusal ? target : null);
-    this.target = target instanceof Refusal ? { raw, path: SitePath.root, slash: true, query: "" } : target;
-    // Own and not on the prototype: a derived context inherits from this object, and a private field would not follow.
-    Object.defineProperty(this, "remoteAddress", { get: () => addressOf(this.#info) });
   }
 
-  declare readonly remoteAddress: string;
+  get target(): Target {
+    const parsed = this.parsed ??= parseTarget(rawTarget(this.request.url));
+    if (!(parsed instanceof Refusal)) return parsed;
+    return { raw: rawTarget(this.request.url), path: SitePath.root, slash: true, query: "" };
+  }
+
+  get refusal(): Refusal | null {
+    if (this.judged !== undefined) return this.judged;
+    const parsed = this.parsed ??= parseTarget(rawTarget(this.request.url));
+    this.judged = judgeRequest(this.request, this.info) ?? (parsed instanceof Refusal ? parsed : null);
+    return this.judged;
+  }
+
+  get remoteAddress(): string {
+    return addressOf(this.info);
+  }
+
+  get cutsAtLength(): boolean {
+    // HTTP/2 has no Host header, and no request made by hand is sent by anybody.
+    return this.info !== undefined && this.request.headers.has("host");
+  }
 }
 
 function judgeRequest(request: Request, info: ConnectionInfo | undefined): Refusal | null {
   const host = request.headers.get("host");
   if (host !== null || info !== undefined) {
-    const refusal = judgeHost(host, request.url);
+    const refusal = info?.secure && host === null ? null : judgeHost(host, request.url);
     if (refusal) return refusal;
   }
   const coding = request.headers.get("transfer-encoding");
   if (coding !== null && coding.trim().toLowerCase() !== "chunked") {
     return new Refusal(501, "The only transfer coding understood is chunked"); // RFC 9112 section 6.1
   }
-  let bytes = 0;
-  for (const [name, value] of request.headers) bytes += name.length + value.length;
-  if (bytes > MAX_HEADER_BYTES) return new Refusal(431, `The header is longer than ${MAX_HEADER_BYTES} bytes`);
-  return null;
+  if (!isHeaderTooLong(request.headers)) return null;
+  return new Refusal(431, `The header is longer than ${MAX_HEADER_BYTES} bytes`);
 }
 
 function addressOf(info: ConnectionInfo | undefined): string {

@@ -7,17 +7,21 @@
 import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
 import { chain, wrap } from "./chain.ts";
-import { files, type FilesOptions } from "./files.ts";
-import { accessLog, type LogFormat } from "./layers/access_log.ts";
+import { type FilesOptions, filesWith } from "./files.ts";
+import { HotFiles } from "./hot_files.ts";
+import { accessLog, accessLogWriter, type LogFormat } from "./layers/access_log.ts";
 import { errorPages } from "./layers/error_pages.ts";
 import { headers } from "./layers/headers.ts";
 import { listing } from "./listing.ts";
 import { allow } from "./methods.ts";
-import { settle } from "./settle.ts";
+import { keepSettled, settle, type SettledHandler } from "./settle.ts";
 import { disk } from "./sources/disk.ts";
 import { filtered, isVisible } from "./sources/filtered.ts";
 import type { FileSource } from "./sources/types.ts";
 import type { Handler } from "./types.ts";
+
+/** Bytes of memory for files that are asked for again. */
+const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
 
 /** What {@linkcode fileServer} serves, and how. */
 export interface FileServerOptions extends FilesOptions {
@@ -29,6 +33,8 @@ export interface FileServerOptions extends FilesOptions {
   readonly listing?: boolean;
   /** Headers for every response, as pairs of name and value. */
   readonly headers?: readonly (readonly [name: string, value: string])[];
+  /** Bytes of memory for files that are asked for again; 64 MiB unless given, 0 for none. */
+  readonly cacheSize?: number;
   /** The format of the access log, or false for none; `python` unless given. */
   readonly log?: LogFormat | false;
 }
@@ -55,19 +61,33 @@ export interface FileServerOptions extends FilesOptions {
 export function fileServer(root: string | FileSource, options: FileServerOptions = {}): Handler {
   const { source, index } = typeof root === "string" ? sourceOf(root, options) : { source: root, index: undefined };
   const served = index === undefined ? options : { ...options, index };
+  const format = options.log ?? "python";
+  const everywhere = [["server", "pyserve"], ...options.headers ?? []] as const;
+  const hot = new HotFiles({
+    maxBytes: options.cacheSize ?? DEFAULT_CACHE_BYTES,
+    headers: everywhere,
+    log: format ? accessLogWriter(format) : null,
+  });
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
   const rows = [
-    { on: true, methods: ["GET", "HEAD"], handler: files(source, served) },
+    { on: true, methods: ["GET", "HEAD"], handler: filesWith(source, served, hot) },
     { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: listing(source) },
   ].filter((row) => row.on);
   const handlers = rows.map((row) => row.handler);
-  return wrap(
+  const answer = wrap(
     settle(chain(...handlers, allow(rows.flatMap((row) => row.methods)))),
-    ...(options.log === false ? [] : [accessLog(options.log)]),
+    ...(format ? [accessLog(format)] : []),
     headers(options.headers ?? []),
     headers([["server", "pyserve"]]),
     errorPages(),
-  );
+  ) as SettledHandler;
+  return keepSettled((request, context) => {
+    const kept = hot.answer(request, context);
+    if (kept !== null) return kept;
+    const answered = answer(request, context);
+    if (answered instanceof Promise) return answered.then((response) => hot.remember(request, response));
+    return hot.remember(request, answered);
+  });
 }
 
 /** A directory as it is; a file as a directory of which nothing else can be seen, and which it is the index of. */

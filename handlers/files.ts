@@ -7,6 +7,7 @@
 import { type Content, sendContent } from "./content.ts";
 import { HttpError } from "./errors.ts";
 import { acceptedCodings, type CodingName, CODINGS } from "./http/coding.ts";
+import type { HotFiles } from "./hot_files.ts";
 import { mediaType, type MediaTypeOptions } from "./http/media_type.ts";
 import type { SitePath } from "./http/target.ts";
 import { slashRedirect } from "./slash_redirect.ts";
@@ -47,7 +48,12 @@ const ATTEMPTS = 5;
  * ```
  */
 export function files(source: FileSource, options: FilesOptions = {}): Handler {
-  const server = new FileServing(source, options);
+  return filesWith(source, options, null);
+}
+
+/** The same, which offers what it sends to a cache. */
+export function filesWith(source: FileSource, options: FilesOptions, hot: HotFiles | null): Handler {
+  const server = new FileServing(source, options, hot);
   return (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     return server.answer(request, context);
@@ -59,9 +65,12 @@ class FileServing {
   readonly #options: FilesOptions;
   readonly #index: readonly string[];
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #hot: HotFiles | null;
 
-  constructor(source: FileSource, options: FilesOptions) {
+  constructor(source: FileSource, options: FilesOptions, hot: HotFiles | null) {
     this.#source = source;
+    // What is sent beside a precompressed file depends on several files, and on the request.
+    this.#hot = options.precompressed ? null : hot;
     this.#options = options;
     this.#index = options.index ?? ["index.html", "index.htm"];
     const vary = options.precompressed ? { vary: "accept-encoding" } : {};
@@ -71,27 +80,29 @@ class FileServing {
   answer(request: Request, context: Context): Awaitable<Response | null> {
     const { path } = context.target;
     return then(this.#source.stat(path), (stat) => {
-      if (stat?.kind === "directory") return slashRedirect(context) ?? this.#answerIndex(request, path);
+      if (stat?.kind === "directory") return slashRedirect(context) ?? this.#answerIndex(request, context);
       if (stat?.kind !== "file" || context.target.slash) return null;
-      return this.#send(request, path, stat);
+      return this.#send(request, context, path, stat);
     });
   }
 
-  async #answerIndex(request: Request, directory: SitePath): Promise<Response | null> {
+  async #answerIndex(request: Request, context: Context): Promise<Response | null> {
     for (const name of this.#index) {
-      const path = directory.child(name);
+      const path = context.target.path.child(name);
       const stat = path && await this.#source.stat(path);
-      if (path && stat?.kind === "file") return await this.#send(request, path, stat);
+      if (path && stat?.kind === "file") return await this.#send(request, context, path, stat);
     }
     return null;
   }
 
   /** Sends the file; where it was exchanged between looking and opening, looks again. */
-  async #send(request: Request, path: SitePath, seen: FileStat): Promise<Response | null> {
+  async #send(request: Request, context: Context, path: SitePath, seen: FileStat): Promise<Response | null> {
     let stat: FileStat | null = seen;
     for (let attempt = 0; attempt < ATTEMPTS && stat?.kind === "file"; attempt++) {
       try {
-        return await sendContent(request, await this.#content(request, path, stat));
+        const content = await this.#content(request, path, stat);
+        const keep = this.#keep(request, context, path, stat);
+        return await sendContent(request, { ...content, cutsAtLength: context.cutsAtLength, ...(keep && { keep }) });
       } catch (error) {
         if (!(error instanceof FileChanged)) throw error;
       }
@@ -113,6 +124,15 @@ class FileServing {
       ...(opened.coding && { contentHeaders: { "content-encoding": opened.coding } }),
       open: () => this.#source.open(opened.path, opened.stat),
     };
+  }
+
+  /** What offers the response to the cache; undefined where it could not be proven to be still right. */
+  #keep(request: Request, { target }: Context, path: SitePath, stat: FileStat): Content["keep"] {
+    // A second index name would have to prove that the first is still not there.
+    const plain = path === target.path || path.name === this.#index[0];
+    if (!this.#hot || !plain || !stat.settled || !this.#hot.wants(request, stat.size)) return undefined;
+    const isFresh = this.#source.freshness?.(path, stat);
+    return isFresh ? (response, bytes) => this.#hot!.offer(response, { bytes, isFresh }) : undefined;
   }
 
   /** The compressed file beside this one that the client likes best: a regular file, and not older than the plain one. */

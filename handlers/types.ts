@@ -71,6 +71,11 @@ export interface Context {
   readonly base: SitePath;
   /** The address the connection comes from, `""` where nobody knows it. Not what a proxy says. */
   readonly remoteAddress: string;
+  /**
+   * Whether the transport ends a body at its Content-Length, as Deno.serve does over HTTP/1: then a file may be sent as a
+   * native stream that would go on behind it.
+   */
+  readonly cutsAtLength: boolean;
   /** Where to log. */
   readonly log: Logger;
   /** The user that a layer has authenticated, or null. */

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { disk, FileChanged, filtered, isPlainOnWindows, isVisible, memory, SitePath } from "@x/pyserve";
 import { missing } from "./support/programs.ts";
 import { settleTimes, tempTree } from "./support/tree.ts";
@@ -190,5 +190,38 @@ Deno.test("isPlainOnWindows() refuses what Windows takes for something else", ()
   for (const name of [...odd, "PROGRA~1"]) assert(!isPlainOnWindows(name), name);
   for (const name of ["a.txt", "console.log", "com10", "null", "~backup", ".env", "你"]) {
     assert(isPlainOnWindows(name), name);
+  }
+});
+
+Deno.test("disk() asks a slow file system in the background, and once it is slow does not wait for it", async () => {
+  await using tree = await tempTree({ "a.txt": "abc" });
+  const source = disk(tree.path);
+  const sync = { realPathSync: Deno.realPathSync, statSync: Deno.statSync };
+  let waited = 0;
+  // No file system here is slow; so looking at this one takes as long as at a network mount that hangs.
+  Deno.realPathSync = (path) => {
+    waited++;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30);
+    return sync.realPathSync(path);
+  };
+  try {
+    assert(!(source.stat(path("a.txt")) instanceof Promise));
+    assertEquals(waited, 1);
+    const later = source.stat(path("a.txt"));
+    assert(later instanceof Promise);
+    const seen = (await later)!;
+    assertEquals(seen.size, 3);
+    assertEquals(await source.stat(path("nothing")), null);
+    assertEquals(await source.stat(path("a.txt/below")), null);
+    const into = new Uint8Array(3);
+    {
+      using file = await source.open(path("a.txt"), seen);
+      assertEquals([await file.read(0, into), new TextDecoder().decode(into)], [3, "abc"]);
+    }
+    await Deno.writeTextFile(tree.at("a.txt"), "changed");
+    await assertRejects(() => Promise.resolve(source.open(path("a.txt"), seen)), FileChanged);
+    assertEquals(waited, 1, "it waited again");
+  } finally {
+    Object.assign(Deno, sync);
   }
 });

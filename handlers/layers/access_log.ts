@@ -36,16 +36,24 @@ export const LOG_FORMATS: readonly LogFormat[] = ["python", "common", "combined"
  * ```
  */
 export function accessLog(format: LogFormat = "python"): Layer {
-  const write = WRITERS[format];
+  const write = accessLogWriter(format);
   return (next) => (request, context) => {
     const start = performance.now();
     const log = (response: Response | null) => {
-      if (response) write({ request, context, response, milliseconds: performance.now() - start });
+      if (response) write(request, context, response, performance.now() - start);
       return response;
     };
     const answer = next(request, context);
     return answer instanceof Promise ? answer.then(log) : log(answer);
   };
+}
+
+/** Writes the lines of one exchange: what the layer does, for a cache that answers without its layers. */
+export function accessLogWriter(
+  format: LogFormat,
+): (request: Request, context: Context, response: Response, milliseconds: number) => void {
+  const write = WRITERS[format];
+  return (request, context, response, milliseconds) => write({ request, context, response, milliseconds });
 }
 
 interface Exchange {
@@ -111,7 +119,17 @@ function lengthOf(response: Response): number | null {
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+let lastSecond = NaN;
+let lastTime = "";
+
+/** The time in whole seconds, which is the same for many lines. */
 function localTime(date: Date): string {
+  const second = Math.floor(date.getTime() / 1000);
+  if (second !== lastSecond) [lastSecond, lastTime] = [second, formatTime(date)];
+  return lastTime;
+}
+
+function formatTime(date: Date): string {
   const day = `${two(date.getDate())}/${MONTHS[date.getMonth()]}/${date.getFullYear()}`;
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }

@@ -11,8 +11,17 @@ import { SEPARATOR } from "@std/path/constants";
 import { join } from "@std/path/join";
 import { isNotThere } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
+import type { Awaitable } from "../types.ts";
 import { holdDirectory } from "./held_directory.ts";
-import { FileChanged, type FileEntry, type FileSource, type FileStat, type OpenFile } from "./types.ts";
+import {
+  FileChanged,
+  type FileEntry,
+  type FileSource,
+  type FileStat,
+  type FreshnessCheck,
+  type OpenFile,
+} from "./types.ts";
+import { Pace } from "./pace.ts";
 import { isPlainOnWindows } from "./windows.ts";
 
 /** How {@linkcode disk} treats links. */
@@ -72,6 +81,7 @@ class DiskSource implements FileSource {
   /** The root with exactly one separator at its end: what the path of everything inside begins with. */
   readonly #inside: string;
   readonly #followLinks: boolean;
+  readonly #pace = new Pace();
 
   constructor(root: string, followLinks: boolean) {
     this.#root = root;
@@ -79,13 +89,25 @@ class DiskSource implements FileSource {
     this.#followLinks = followLinks;
   }
 
-  stat(path: SitePath): FileStat | null {
+  stat(path: SitePath): Awaitable<FileStat | null> {
+    return this.#pace.isSlow ? this.#statLater(path) : this.#pace.measure(() => this.#statNow(path));
+  }
+
+  #statNow(path: SitePath): FileStat | null {
     try {
       const found = this.#locate(path);
       return found && describe(found.info);
     } catch (error) {
-      if (isNotThere(error)) return null;
-      throw error;
+      return nullUnlessServerFails(error);
+    }
+  }
+
+  async #statLater(path: SitePath): Promise<FileStat | null> {
+    try {
+      const found = await this.#locateLater(path);
+      return found && describe(found.info);
+    } catch (error) {
+      return nullUnlessServerFails(error);
     }
   }
 
@@ -102,7 +124,11 @@ class DiskSource implements FileSource {
     return null;
   }
 
-  open(path: SitePath, seen: FileStat): OpenFile {
+  open(path: SitePath, seen: FileStat): Awaitable<OpenFile> {
+    return this.#pace.isSlow ? this.#openLater(path, seen) : this.#pace.measure(() => this.#openNow(path, seen));
+  }
+
+  #openNow(path: SitePath, seen: FileStat): OpenFile {
     // Stat before open: opening a FIFO waits for a writer, for ever and in a thread of the runtime.
     const found = this.#locate(path);
     if (found === null || !isSame(seen, describe(found.info))) throw new FileChanged();
@@ -118,6 +144,40 @@ class DiskSource implements FileSource {
     return new DiskFile(file);
   }
 
+  /** The same in the background, for file systems that are slow. */
+  async #openLater(path: SitePath, seen: FileStat): Promise<OpenFile> {
+    const found = await this.#locateLater(path);
+    if (found === null || !isSame(seen, describe(found.info))) throw new FileChanged();
+    const file = await Deno.open(found.real);
+    try {
+      if (!isSame(seen, describe(await file.stat()))) throw new FileChanged();
+      if (!isSameInode(found, await this.#locateLater(path))) throw new FileChanged();
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    return new DiskFile(file);
+  }
+
+  /**
+   * A stat of the name. The same inode, unchanged, was proven to lie inside when it was opened; a link or another
+   * directory on the way would lead to another inode.
+   */
+  freshness(path: SitePath, seen: FileStat): FreshnessCheck | null {
+    const name = join(this.#root, ...path.segments);
+    const known = statOrNull(name);
+    // Unsettled, another change could leave all of these as they are.
+    if (known === null || !seen.settled || describe(known).version !== seen.version) return null;
+    const { dev, ino, size } = known;
+    const [modified, changed] = [known.mtime?.getTime(), known.ctime?.getTime()];
+    return () => {
+      if (this.#pace.isSlow) return false;
+      const now = this.#pace.measure(() => statOrNull(name));
+      return now !== null && now.ino === ino && now.size === size && now.mtime?.getTime() === modified &&
+        now.ctime?.getTime() === changed && now.dev === dev;
+    };
+  }
+
   /** What a site path names, or null where it must not be served. Throws where nothing is there. */
   #locate(path: SitePath): Located | null {
     const real = this.#resolve(path);
@@ -128,16 +188,31 @@ class DiskSource implements FileSource {
    * Throws FileChanged where a path no longer names what it did: a directory on the way may be exchanged for a link to
    * outside between any two steps, and the only proof that it was not is to look again afterwards (CVE-2025-67124).
    */
-  #assertStill(path: SitePath, { real, info }: Located): void {
-    const now = this.#locate(path);
-    if (now?.real !== real || now.info.ino !== info.ino || now.info.dev !== info.dev) throw new FileChanged();
+  #assertStill(path: SitePath, found: Located): void {
+    if (!isSameInode(found, this.#locate(path))) throw new FileChanged();
+  }
+
+  async #locateLater(path: SitePath): Promise<Located | null> {
+    const name = this.#nameOf(path);
+    const real = name === null ? null : await Deno.realPath(name);
+    return real === null || !this.#isInside(real) ? null : { real, info: await Deno.stat(real) };
   }
 
   /** The real path of what a site path names, or null where it must not be served. Throws where nothing is there. */
   #resolve(path: SitePath): string | null {
+    const name = this.#nameOf(path);
+    const real = name === null ? null : Deno.realPathSync(name);
+    return real !== null && this.#isInside(real) ? real : null;
+  }
+
+  /** What a site path is called on disk, or null where this system would take it for something else. */
+  #nameOf(path: SitePath): string | null {
     if (Deno.build.os === "windows" && !path.segments.every(isPlainOnWindows)) return null;
-    const real = Deno.realPathSync(join(this.#root, ...path.segments));
-    return this.#followLinks || real === this.#root || real.startsWith(this.#inside) ? real : null;
+    return join(this.#root, ...path.segments);
+  }
+
+  #isInside(real: string): boolean {
+    return this.#followLinks || real === this.#root || real.startsWith(this.#inside);
   }
 
   async #entries(directory: Located, path: SitePath): Promise<FileEntry[]> {
@@ -172,7 +247,7 @@ class DiskSource implements FileSource {
     const path = parent.child(name);
     if (path === null) return null;
     try {
-      const stat = isSymlink ? this.stat(path) : describe(Deno.lstatSync(join(directory, name)));
+      const stat = isSymlink ? this.#statNow(path) : describe(Deno.lstatSync(join(directory, name)));
       if (stat === null) return { name, stat, link: true, problem: "broken link" };
       return { name, stat, link: isSymlink, problem: stat.kind === "other" ? "special file" : null };
     } catch (error) {
@@ -204,11 +279,34 @@ class DiskFile implements OpenFile {
     return count ?? 0;
   }
 
+  stream(offset: number): ReadableStream<Uint8Array<ArrayBuffer>> {
+    this.#file.seekSync(offset, Deno.SeekMode.Start);
+    this.#closed = true; // by the stream, at its end or when nobody wants it any more
+    return this.#file.readable;
+  }
+
   /** Closes the file once, however often it is asked: a reader that leaves and a read that fails may both ask. */
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#file.close();
+  }
+}
+
+function isSameInode(a: Located, b: Located | null): boolean {
+  return a.real === b?.real && a.info.ino === b.info.ino && a.info.dev === b.info.dev;
+}
+
+function nullUnlessServerFails(error: unknown): null {
+  if (isNotThere(error)) return null;
+  throw error;
+}
+
+function statOrNull(name: string): Deno.FileInfo | null {
+  try {
+    return Deno.statSync(name);
+  } catch {
+    return null;
   }
 }
 

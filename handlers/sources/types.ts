@@ -47,7 +47,15 @@ export interface OpenFile extends Disposable {
    * @returns How many were read; 0 at the end of the file.
    */
   read(offset: number, into: Uint8Array): Awaitable<number>;
+  /**
+   * All bytes from an offset on as a stream of the system, faster than one made of `read`; it closes the file at its end.
+   * Optional.
+   */
+  stream?(offset: number): ReadableStream<Uint8Array<ArrayBuffer>>;
 }
+
+/** Whether a path still names the file that was seen, unchanged: at once, and no in doubt. */
+export type FreshnessCheck = () => boolean;
 
 /**
  * Where files come from. The default is `disk(root)`; `memory()` and `filtered()` come with it, and yours can be next.
@@ -66,6 +74,11 @@ export interface FileSource {
    * @throws {FileChanged} Where what is there now is not what was seen: ask `stat` again.
    */
   open(path: SitePath, seen: FileStat): Awaitable<OpenFile>;
+  /**
+   * Makes the check that comes before every answer out of a cache, or null where nothing can be promised yet. Optional:
+   * files of a source without it are not cached.
+   */
+  freshness?(path: SitePath, seen: FileStat): FreshnessCheck | null;
 }
 
 /**

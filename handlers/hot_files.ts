@@ -1,0 +1,203 @@
+/**
+ * Files that are asked for again: kept in memory, and looked at on disk before every answer.
+ *
+ * What is kept is the finished response, headers of all layers included, as a template: a clone shares its bytes, so that
+ * a thousand slow readers of a file hold it once. A hit costs one stat of the file, and makes no new Response.
+ *
+ * @module
+ */
+
+import { isHeaderTooLong } from "./http/header_size.ts";
+import { judgeHost } from "./http/host.ts";
+import { MAX_TARGET_LENGTH, rawTarget } from "./http/target.ts";
+import type { FreshnessCheck } from "./sources/types.ts";
+import type { Context } from "./types.ts";
+
+/** The largest file that is kept, in bytes; larger ones are sent as fast from disk. */
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/** What an entry takes besides its bytes, roughly. */
+const ENTRY_BYTES = 2048;
+
+/** Files read into memory at once, so that many first requests cannot fill it. */
+const MAX_LOADING = 16;
+
+/** Headers of which any makes a request one to think about. */
+const UNUSUAL = ["range", "if-match", "if-unmodified-since", "transfer-encoding"];
+
+/** Headers that describe content, and that a 304 does not have (RFC 9110 section 15.4.5). */
+const OF_CONTENT = [
+  "accept-ranges",
+  "content-encoding",
+  "content-length",
+  "content-type",
+  "last-modified",
+  "x-content-type-options",
+];
+
+/** What is known of a response that may be kept. */
+export interface Offer {
+  /** Its body. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Whether it would be the same now. */
+  readonly isFresh: FreshnessCheck;
+}
+
+interface Entry {
+  readonly whole: Response;
+  readonly notModified: Response;
+  readonly isFresh: FreshnessCheck;
+  readonly etag: string | null;
+  readonly lastModified: string | null;
+  readonly size: number;
+  /** Whether it was asked for since the last time something had to go. */
+  used: boolean;
+}
+
+/** How {@linkcode HotFiles} keeps. */
+export interface HotFilesOptions {
+  /** Bytes kept at most; 0 keeps nothing. */
+  readonly maxBytes: number;
+  /** Headers that every response has, also a 304. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Writes the line of the access log for a hit, if there is one to write. */
+  readonly log: ((request: Request, context: Context, response: Response, milliseconds: number) => void) | null;
+}
+
+/** The files that were asked for, by the path as it was sent. */
+export class HotFiles {
+  readonly #entries = new Map<string, Entry>();
+  readonly #loading = new Set<string>();
+  readonly #offers = new WeakMap<Response, Offer>();
+  readonly #maxBytes: number;
+  readonly #everywhere: ReadonlySet<string>;
+  readonly #log: HotFilesOptions["log"];
+  #bytes = 0;
+  /** The Host last seen to be one, and what a URL with it begins with. */
+  #host = "";
+  #prefix = "";
+
+  /** Makes an empty cache. */
+  constructor({ maxBytes, headers, log }: HotFilesOptions) {
+    this.#maxBytes = maxBytes;
+    this.#everywhere = new Set(headers.map(([name]) => name.toLowerCase()));
+    this.#log = log;
+  }
+
+  /** The answer to a request for a file that is kept and has not changed, or null: then it is to be worked out. */
+  answer(request: Request, context: Context): Response | null {
+    if (this.#entries.size === 0 || request.method !== "GET") return null;
+    const start = this.#log === null ? 0 : performance.now();
+    const key = this.#keyOf(request, context);
+    const entry = key === null ? undefined : this.#entries.get(key);
+    if (entry === undefined) return null;
+    const template = templateFor(request.headers, entry);
+    if (template === null) return null;
+    if (!entry.isFresh()) {
+      this.#drop(key!, entry);
+      return null;
+    }
+    entry.used = true;
+    this.#log?.(request, context, template, performance.now() - start);
+    return template.clone();
+  }
+
+  /** Whether a file of this size should be offered, when it is sent whole for this request. */
+  wants(request: Request, size: number): boolean {
+    if (request.method !== "GET" || size + ENTRY_BYTES > this.#maxBytes || size > MAX_FILE_BYTES) return false;
+    const key = pathOf(request);
+    if (this.#loading.size >= MAX_LOADING || this.#loading.has(key)) return false;
+    this.#loading.add(key);
+    return true;
+  }
+
+  /** Takes what is needed to keep a response, until {@linkcode remember} has it with the headers of all layers. */
+  offer(response: Response, offer: Offer): void {
+    this.#offers.set(response, offer);
+  }
+
+  /** Keeps a finished response if it was offered; gives back what is to be sent. */
+  remember(request: Request, response: Response): Response {
+    const key = pathOf(request);
+    if (this.#loading.size > 0) this.#loading.delete(key);
+    const offer = this.#offers.get(response);
+    if (offer === undefined) return response;
+    const entry = this.#entryOf(response, offer);
+    const old = this.#entries.get(key);
+    if (old) this.#drop(key, old);
+    this.#entries.set(key, entry);
+    this.#bytes += entry.size;
+    this.#makeRoom();
+    return entry.whole.clone();
+  }
+
+  /** The path as it was sent, or null where Host or URL are not quite usual: then the slow way judges them. */
+  #keyOf(request: Request, context: Context): string | null {
+    const { url } = request;
+    if (url.length > MAX_TARGET_LENGTH) return null;
+    const host = request.headers.get("host");
+    if (host === null) return context.refusal === null ? pathOf(request) : null;
+    if (host !== this.#host) {
+      if (judgeHost(host, url) !== null) return null;
+      this.#host = host;
+      this.#prefix = url.slice(0, url.indexOf("://") + 3) + host;
+    }
+    const start = this.#prefix.length;
+    if (url.charCodeAt(start) !== 0x2f || !url.startsWith(this.#prefix)) return null;
+    return cutQuery(url, start);
+  }
+
+  #entryOf(response: Response, { bytes, isFresh }: Offer): Entry {
+    const headers = new Headers(response.headers);
+    const without = new Headers(headers);
+    for (const name of OF_CONTENT) if (!this.#everywhere.has(name)) without.delete(name);
+    return {
+      whole: new Response(bytes, { status: 200, headers }),
+      notModified: new Response(null, { status: 304, headers: without }),
+      isFresh,
+      etag: headers.get("etag"),
+      lastModified: headers.get("last-modified"),
+      size: bytes.length + ENTRY_BYTES,
+      used: false,
+    };
+  }
+
+  #drop(key: string, entry: Entry): void {
+    this.#entries.delete(key);
+    this.#bytes -= entry.size;
+  }
+
+  /** Lets the oldest go that was not asked for since it was last looked at (second chance). */
+  #makeRoom(): void {
+    for (const [key, entry] of this.#entries) {
+      if (this.#bytes <= this.#maxBytes) return;
+      this.#drop(key, entry);
+      if (!entry.used) continue;
+      entry.used = false;
+      this.#entries.set(key, entry);
+      this.#bytes += entry.size;
+    }
+  }
+}
+
+/** What answers a request whose conditions can be judged by comparing text, or null. */
+function templateFor(headers: Headers, entry: Entry): Response | null {
+  for (const name of UNUSUAL) if (headers.get(name) !== null) return null;
+  if (isHeaderTooLong(headers)) return null;
+  const noneMatch = headers.get("if-none-match");
+  if (noneMatch !== null) return noneMatch === entry.etag ? entry.notModified : null;
+  const since = headers.get("if-modified-since");
+  if (since !== null) return since === entry.lastModified ? entry.notModified : null;
+  return entry.whole;
+}
+
+function pathOf(request: Request): string {
+  return cutQuery(rawTarget(request.url), 0);
+}
+
+function cutQuery(text: string, start: number): string {
+  const query = text.indexOf("?", start);
+  const fragment = text.indexOf("#", start);
+  const end = Math.min(query < 0 ? text.length : query, fragment < 0 ? text.length : fragment);
+  return text.slice(start, end);
+}

@@ -1,0 +1,25 @@
+/**
+ * How long a header may be.
+ *
+ * @module
+ */
+
+/** Bytes of header fields taken at most, names and values; the runtime itself refuses heads over about 64 KiB. */
+export const MAX_HEADER_BYTES = 32_768;
+
+/**
+ * Whether a header is longer than is taken: 431 (RFC 6585 section 5).
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { isHeaderTooLong } from "@x/pyserve";
+ *
+ * assert(isHeaderTooLong(new Headers({ cookie: "x".repeat(40_000) })));
+ * ```
+ */
+export function isHeaderTooLong(headers: Headers): boolean {
+  let bytes = 0;
+  for (const [name, value] of headers) bytes += name.length + value.length;
+  return bytes > MAX_HEADER_BYTES;
+}

@@ -1,0 +1,35 @@
+/**
+ * How fast a file system answers.
+ *
+ * @module
+ */
+
+/** A look that takes longer than this, in milliseconds, says that the file system is slow: on a disk it takes 0.003. */
+const SLOW_MS = 20;
+
+/** For so long, in milliseconds, nobody waits for a slow file system in the main thread. */
+const REST_MS = 10_000;
+
+/**
+ * Asking at once is ten times cheaper than asking in the background, but a network mount that hangs would stop the whole
+ * server. So it is asked at once until that has taken too long, and then in the background for a while.
+ */
+export class Pace {
+  #slowUntil = 0;
+
+  /** Whether to ask in the background. */
+  get isSlow(): boolean {
+    return this.#slowUntil !== 0 && performance.now() < this.#slowUntil;
+  }
+
+  /** Asks at once, and takes the time. */
+  measure<T>(ask: () => T): T {
+    const start = performance.now();
+    try {
+      return ask();
+    } finally {
+      const end = performance.now();
+      if (end - start > SLOW_MS) this.#slowUntil = end + REST_MS;
+    }
+  }
+}

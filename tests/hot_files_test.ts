@@ -1,0 +1,261 @@
+/** The cache of files: always fresh, never more than it may hold, and not to be told from no cache. */
+
+import { assert, assertEquals } from "@std/assert";
+import { disk, fileServer, type FileSource, type Handler, toFetch, wrap } from "@x/pyserve";
+import { settleTimes, type TempTree, tempTree } from "./support/tree.ts";
+
+/** A source that counts what is asked of it. */
+function counted(source: FileSource) {
+  const calls = { stat: 0, open: 0, fresh: 0 };
+  const counting: FileSource = {
+    stat: (path) => (calls.stat++, source.stat(path)),
+    list: (path) => source.list(path),
+    open: (path, seen) => (calls.open++, source.open(path, seen)),
+    freshness(path, seen) {
+      const check = source.freshness!(path, seen);
+      return check && (() => (calls.fresh++, check()));
+    },
+  };
+  return { calls, source: counting };
+}
+
+/** A tree whose files are old enough to be kept; their ctime cannot be set, so it has to pass. */
+async function settledTree(files: Record<string, string | Uint8Array>): Promise<TempTree> {
+  const tree = await tempTree(files);
+  for (const name of Object.keys(files)) await settleTimes(tree.at(name));
+  const source = disk(tree.path);
+  const fetch = toFetch(fileServer(source, { log: false }));
+  const last = Object.keys(files).at(-1)!;
+  for (;;) {
+    const response = await fetch(new Request(`http://localhost/${last}`, { method: "HEAD" }));
+    if (!response.headers.get("etag")!.startsWith("W/")) return tree;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** Counts the Responses that are made while something runs. */
+async function responsesMade(run: () => Promise<void>): Promise<number> {
+  const Original = globalThis.Response;
+  let made = 0;
+  globalThis.Response = class extends Original {
+    constructor(...args: ConstructorParameters<typeof Original>) {
+      super(...args);
+      made++;
+    }
+  };
+  try {
+    await run();
+  } finally {
+    globalThis.Response = Original;
+  }
+  return made;
+}
+
+Deno.test("a hit costs one look at the file, and makes no Response", async () => {
+  await using tree = await settledTree({ "a.txt": "hello", "site/index.html": "index" });
+  const { calls, source } = counted(disk(tree.path));
+  const fetch = toFetch(fileServer(source, { log: false }));
+  const ask = (target: string, headers: HeadersInit = {}) =>
+    fetch(new Request(`http://localhost${target}`, { headers }));
+  for (const target of ["/a.txt", "/site/"]) {
+    const first = await ask(target);
+    const etag = first.headers.get("etag")!;
+    const body = await first.text();
+    Object.assign(calls, { stat: 0, open: 0, fresh: 0 });
+    const made = await responsesMade(async () => {
+      for (let round = 0; round < 10; round++) {
+        const again = ask(`${target}?round=${round}`);
+        assert(!(again instanceof Promise), "It took its time");
+        assertEquals([again.status, await again.text()], [200, body]);
+        assertEquals([...again.headers], [...first.headers]);
+        assertEquals((await ask(target, { "if-none-match": etag })).status, 304);
+      }
+    });
+    assertEquals([calls, made], [{ stat: 0, open: 0, fresh: 20 }, 0]);
+  }
+});
+
+Deno.test("with and without the cache, every answer is the same", async () => {
+  await using tree = await settledTree({ "a.txt": "0123456789", "b.svgz": "zipped", "empty": "" });
+  const options = { log: false, headers: [["x-mine", "1"], ["x-content-type-options", "nosniff"]] } as const;
+  const [kept, plain] = [0, 1].map((off) =>
+    toFetch(fileServer(tree.path, { ...options, ...(off && { cacheSize: 0 }) }))
+  );
+  const etag = (await kept!(new Request("http://localhost/a.txt", { method: "HEAD" }))).headers.get("etag")!;
+  const modified = (await kept!(new Request("http://localhost/a.txt", { method: "HEAD" }))).headers.get(
+    "last-modified",
+  )!;
+  const requests: readonly [method: string, headers: HeadersInit][] = [
+    ["GET", {}],
+    ["HEAD", {}],
+    ["GET", { "if-none-match": etag }],
+    ["GET", { "if-none-match": `"x", ${etag}` }],
+    ["GET", { "if-none-match": `W/${etag}` }],
+    ["GET", { "if-none-match": '"x"' }],
+    ["GET", { "if-none-match": '"x"', "if-modified-since": modified }],
+    ["GET", { "if-modified-since": modified }],
+    ["GET", { "if-modified-since": "Sun, 06 Nov 1994 08:49:37 GMT" }],
+    ["GET", { "if-match": '"x"' }],
+    ["GET", { "if-match": etag }],
+    ["GET", { "if-unmodified-since": "Sun, 06 Nov 1994 08:49:37 GMT" }],
+    ["GET", { range: "bytes=2-4" }],
+    ["GET", { range: "bytes=2-4", "if-range": '"x"' }],
+    ["GET", { range: "bytes=90-" }],
+    ["GET", { host: "a/b" }],
+    ["GET", { "transfer-encoding": "gzip" }],
+    ["POST", {}],
+    ["OPTIONS", {}],
+  ];
+  for (const target of ["/a.txt", "/b.svgz", "/empty", "//a.txt", "/a.txt/", "/%61.txt?q", "/.%61"]) {
+    for (const [method, headers] of [...requests, ...requests]) {
+      const answers = await Promise.all([kept!, plain!].map(async (fetch) => {
+        const response = await fetch(new Request(`http://localhost${target}`, { method, headers }));
+        return { status: response.status, headers: [...response.headers], text: await response.text() };
+      }));
+      assertEquals(answers[0], answers[1], `${method} ${target} ${JSON.stringify(headers)}`);
+    }
+  }
+});
+
+Deno.test("no answer is stale: in place, truncated, renamed over, and with the time put back", async () => {
+  await using tree = await settledTree({ "a.txt": "0000000" });
+  const fetch = toFetch(fileServer(tree.path, { log: false }));
+  const path = tree.at("a.txt");
+  const { mtime } = await Deno.stat(path);
+  const changes: readonly ((text: string) => void)[] = [
+    (text) => {
+      using file = Deno.openSync(path, { write: true });
+      file.writeSync(new TextEncoder().encode(text));
+    },
+    (text) => Deno.writeTextFileSync(path, text),
+    (text) => {
+      Deno.writeTextFileSync(path + ".new", text);
+      Deno.renameSync(path + ".new", path);
+    },
+    (text) => {
+      Deno.writeTextFileSync(path, text);
+      Deno.utimeSync(path, mtime!, mtime!);
+    },
+  ];
+  let stale = 0;
+  for (let round = 0; round < 4000; round++) {
+    const text = String(round).padStart(7, "0");
+    changes[round % 4]!(text);
+    for (let again = 0; again < 2; again++) {
+      const response = await fetch(new Request("http://localhost/a.txt"));
+      if (await response.text() !== text) stale++;
+    }
+  }
+  assertEquals(stale, 0);
+});
+
+Deno.test("a file that is kept is fresh after each kind of change, too", async () => {
+  for (
+    const change of [
+      (path: string) => Deno.writeTextFileSync(path, "HELLO"),
+      (path: string) => {
+        const { mtime } = Deno.statSync(path);
+        Deno.writeTextFileSync(path, "HELLO");
+        Deno.utimeSync(path, mtime!, mtime!);
+      },
+      (path: string) => {
+        Deno.writeTextFileSync(path + ".new", "HELLO");
+        Deno.renameSync(path + ".new", path);
+      },
+    ]
+  ) {
+    await using tree = await settledTree({ "a.txt": "hello" });
+    const { calls, source } = counted(disk(tree.path));
+    const fetch = toFetch(fileServer(source, { log: false }));
+    const text = async () => await (await fetch(new Request("http://localhost/a.txt"))).text();
+    assertEquals([await text(), await text(), calls.open], ["hello", "hello", 1]);
+    change(tree.at("a.txt"));
+    assertEquals([await text(), calls.open], ["HELLO", 2]);
+    await Deno.remove(tree.at("a.txt"));
+    assertEquals(await text(), "404 Not Found: File not found\n");
+  }
+});
+
+Deno.test({
+  name: "what is kept is not given away when its directory becomes a link to outside",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using tree = await settledTree({ "root/d/a.txt": "inside", "outside/a.txt": "secret" });
+    const fetch = toFetch(fileServer(tree.at("root"), { log: false }));
+    const text = async () => await (await fetch(new Request("http://localhost/d/a.txt"))).text();
+    assertEquals([await text(), await text()], ["inside", "inside"]);
+    await Deno.rename(tree.at("root/d"), tree.at("root/old"));
+    await Deno.symlink("../outside", tree.at("root/d"));
+    assertEquals(await text(), "404 Not Found: File not found\n");
+  },
+});
+
+Deno.test("no more is kept than may be, and what is asked for often stays", async () => {
+  const size = 10_000;
+  const names = Array.from({ length: 20 }, (_, index) => `f${index}`);
+  await using tree = await settledTree(Object.fromEntries(names.map((name) => [name, name.padEnd(size)])));
+  const { calls, source } = counted(disk(tree.path));
+  const fetch = toFetch(fileServer(source, { log: false, cacheSize: 5 * (size + 2048) }));
+  const ask = async (name: string) => {
+    const response = await fetch(new Request(`http://localhost/${name}`));
+    assertEquals((await response.text()).trimEnd(), name);
+  };
+  await ask("f0");
+  for (const name of names) {
+    await ask(name);
+    await ask("f0");
+  }
+  const before = calls.open;
+  await ask("f0");
+  assertEquals(calls.open, before, "f0 is asked for all the time, and was let go");
+  for (const name of names.slice(1, 15)) await ask(name);
+  assertEquals(calls.open, before + 14, "more is kept than may be");
+});
+
+Deno.test("layers outside can change the headers of a hit without changing the next", async () => {
+  await using tree = await settledTree({ "a.txt": "a" });
+  let count = 0;
+  const stamp = (next: Handler): Handler => async (request, context) => {
+    const response = await next(request, context);
+    response?.headers.append("x-count", String(++count));
+    return response;
+  };
+  const fetch = toFetch(wrap(fileServer(tree.path, { log: false }), stamp));
+  for (const expected of ["1", "2", "3", "4"]) {
+    const response = await fetch(new Request("http://localhost/a.txt"));
+    await response.body?.cancel();
+    assertEquals(response.headers.get("x-count"), expected);
+  }
+});
+
+Deno.test("hits are logged like other answers", async () => {
+  await using tree = await settledTree({ "a.txt": "hello" });
+  for (const format of ["python", "common", "json"] as const) {
+    const lines: string[] = [];
+    const log = { access: (line: string) => lines.push(line), error() {} };
+    const fetch = toFetch(fileServer(tree.path, { log: format }), { log });
+    for (let round = 0; round < 3; round++) await (await fetch(new Request("http://localhost/a.txt"))).body?.cancel();
+    const shapes = lines.map((line) => line.replace(/"time":"[^"]*"|"milliseconds":[\d.]+|\[[^\]]*\]/g, "…"));
+    assertEquals([lines.length, new Set(shapes).size], [3, 1], lines.join("\n"));
+  }
+});
+
+Deno.test("a target of another scheme, or with a user in it, is refused though its file is kept", async () => {
+  await using tree = await settledTree({ "a.txt": "a" });
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    toFetch(fileServer(tree.path, { log: false })),
+  );
+  const { ask } = await import("./support/raw.ts");
+  for (let round = 0; round < 2; round++) {
+    assertEquals((await ask(server.addr.port, "GET", "/a.txt")).text, "a");
+    assertEquals((await ask(server.addr.port, "GET", "http://elsewhere/a.txt")).text, "a");
+    for (const target of ["ftp://localhost/a.txt", "http://u@localhost/a.txt"]) {
+      assertEquals((await ask(server.addr.port, "GET", target)).status, 400, target);
+    }
+    assertEquals(
+      (await ask(server.addr.port, "GET", "http://localhost?/a.txt")).headers.get("content-type"),
+      "text/html; charset=utf-8",
+    );
+  }
+});
