@@ -71,7 +71,7 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
   const rows = [
     { on: true, methods: ["GET", "HEAD"], handler: filesWith(source, served, hot) },
-    { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: listing(source) },
+    { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: withSlash(listing(source)) },
   ].filter((row) => row.on);
   const handlers = rows.map((row) => row.handler);
   const answer = wrap(
@@ -88,6 +88,11 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     if (answered instanceof Promise) return answered.then((response) => hot.remember(request, response));
     return hot.remember(request, answered);
   });
+}
+
+/** Directories without a slash are redirected by then, so without one there is nothing to list, nor to look for. */
+function withSlash(handler: Handler): Handler {
+  return (request, context) => context.target.slash ? handler(request, context) : null;
 }
 
 /** A directory as it is; a file as a directory of which nothing else can be seen, and which it is the index of. */

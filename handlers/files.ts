@@ -81,6 +81,7 @@ class FileServing {
     const { path } = context.target;
     return then(this.#source.stat(path), (stat) => {
       if (stat?.kind === "directory") return slashRedirect(context) ?? this.#answerIndex(request, context);
+      if (stat === null) this.#hot?.offerAbsence(request, () => this.#source.absence?.(path) ?? null);
       if (stat?.kind !== "file" || context.target.slash) return null;
       return this.#send(request, context, path, stat);
     });

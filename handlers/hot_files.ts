@@ -1,5 +1,6 @@
 /**
- * Files that are asked for again: kept in memory, and looked at on disk before every answer.
+ * Files that are asked for again: kept in memory, and looked at on disk before every answer. So are names that are asked
+ * for again and not there.
  *
  * What is kept is the finished response, headers of all layers included, as a template: a clone shares its bytes, so that
  * a thousand slow readers of a file hold it once. A hit costs one stat of the file, and makes no new Response.
@@ -7,6 +8,7 @@
  * @module
  */
 
+import { failureOf, markFailure } from "./errors.ts";
 import { isHeaderTooLong } from "./http/header_size.ts";
 import { judgeHost } from "./http/host.ts";
 import { MAX_TARGET_LENGTH, rawTarget } from "./http/target.ts";
@@ -21,6 +23,9 @@ const ENTRY_BYTES = 2048;
 
 /** Files read into memory at once, so that many first requests cannot fill it. */
 const MAX_LOADING = 16;
+
+/** Names kept that are not there, at most; and names remembered to have been asked for once. */
+const MAX_MISSING = 1000;
 
 /** Headers of which any makes a request one to think about. */
 const UNUSUAL = ["range", "if-match", "if-unmodified-since", "transfer-encoding"];
@@ -45,11 +50,13 @@ export interface Offer {
 
 interface Entry {
   readonly whole: Response;
-  readonly notModified: Response;
+  readonly notModified: Response | null;
   readonly isFresh: FreshnessCheck;
   readonly etag: string | null;
   readonly lastModified: string | null;
   readonly size: number;
+  /** The Accept header that the answer is for; undefined where it is for all. */
+  readonly accept?: string | null;
   /** Whether it was asked for since the last time something had to go. */
   used: boolean;
 }
@@ -67,6 +74,9 @@ export interface HotFilesOptions {
 /** The files that were asked for, by the path as it was sent. */
 export class HotFiles {
   readonly #entries = new Map<string, Entry>();
+  readonly #missing = new Map<string, Entry>();
+  readonly #missed = new Set<string>();
+  readonly #absences = new WeakMap<Request, FreshnessCheck>();
   readonly #loading = new Set<string>();
   readonly #offers = new WeakMap<Response, Offer>();
   readonly #maxBytes: number;
@@ -86,10 +96,10 @@ export class HotFiles {
 
   /** The answer to a request for a file that is kept and has not changed, or null: then it is to be worked out. */
   answer(request: Request, context: Context): Response | null {
-    if (this.#entries.size === 0 || request.method !== "GET") return null;
+    if (this.#entries.size + this.#missing.size === 0 || request.method !== "GET") return null;
     const start = this.#log === null ? 0 : performance.now();
     const key = this.#keyOf(request, context);
-    const entry = key === null ? undefined : this.#entries.get(key);
+    const entry = key === null ? undefined : this.#entries.get(key) ?? this.#missing.get(key);
     if (entry === undefined) return null;
     const template = templateFor(request.headers, entry);
     if (template === null) return null;
@@ -99,7 +109,18 @@ export class HotFiles {
     }
     entry.used = true;
     this.#log?.(request, context, template, performance.now() - start);
-    return template.clone();
+    const response = template.clone();
+    const failure = entry.accept === undefined ? null : failureOf(template);
+    return failure ? markFailure(response, failure) : response;
+  }
+
+  /** Takes how to prove that nothing is at a path, if it is one that is asked for again. */
+  offerAbsence(request: Request, prove: () => FreshnessCheck | null): void {
+    if (request.method !== "GET" || this.#maxBytes === 0) return;
+    const key = pathOf(request);
+    const isFresh = this.#missed.has(key) ? prove() : null;
+    if (isFresh) this.#absences.set(request, isFresh);
+    else addTo(this.#missed, key);
   }
 
   /** Whether a file of this size should be offered, when it is sent whole for this request. */
@@ -121,7 +142,7 @@ export class HotFiles {
     const key = pathOf(request);
     if (this.#loading.size > 0) this.#loading.delete(key);
     const offer = this.#offers.get(response);
-    if (offer === undefined) return response;
+    if (offer === undefined) return this.#rememberMissing(request, key, response);
     const entry = this.#entryOf(response, offer);
     const old = this.#entries.get(key);
     if (old) this.#drop(key, old);
@@ -129,6 +150,26 @@ export class HotFiles {
     this.#bytes += entry.size;
     this.#makeRoom();
     return entry.whole.clone();
+  }
+
+  #rememberMissing(request: Request, key: string, response: Response): Response {
+    const isFresh = this.#absences.get(request);
+    const failure = isFresh && response.status === 404 ? failureOf(response) : null;
+    if (!failure) return response;
+    const accept = request.headers.get("accept");
+    const entry: Entry = {
+      whole: response,
+      notModified: null,
+      isFresh: isFresh!,
+      etag: null,
+      lastModified: null,
+      size: 0,
+      accept,
+      used: false,
+    };
+    if (this.#missing.size >= MAX_MISSING) this.#missing.delete(this.#missing.keys().next().value!);
+    this.#missing.set(key, entry);
+    return markFailure(response.clone(), failure);
   }
 
   /** The path as it was sent, or null where Host or URL are not quite usual: then the slow way judges them. */
@@ -163,8 +204,8 @@ export class HotFiles {
   }
 
   #drop(key: string, entry: Entry): void {
-    this.#entries.delete(key);
-    this.#bytes -= entry.size;
+    if (this.#entries.delete(key)) this.#bytes -= entry.size;
+    else this.#missing.delete(key);
   }
 
   /** Lets the oldest go that was not asked for since it was last looked at (second chance). */
@@ -184,11 +225,18 @@ export class HotFiles {
 function templateFor(headers: Headers, entry: Entry): Response | null {
   for (const name of UNUSUAL) if (headers.get(name) !== null) return null;
   if (isHeaderTooLong(headers)) return null;
+  if (entry.accept !== undefined) return headers.get("accept") === entry.accept ? entry.whole : null;
   const noneMatch = headers.get("if-none-match");
   if (noneMatch !== null) return noneMatch === entry.etag ? entry.notModified : null;
   const since = headers.get("if-modified-since");
   if (since !== null) return since === entry.lastModified ? entry.notModified : null;
   return entry.whole;
+}
+
+/** Adds to a set that holds so many at most; the oldest goes. */
+function addTo(set: Set<string>, key: string): void {
+  if (set.size >= MAX_MISSING) set.delete(set.keys().next().value!);
+  set.add(key);
 }
 
 function pathOf(request: Request): string {

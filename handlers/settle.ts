@@ -67,8 +67,12 @@ function failed(thrown: unknown, request: Request, context: Context): Response {
   return errorResponse(error);
 }
 
+/** What most errors are; made once, because an error takes time to look where it was made. */
+const NOT_FOUND = new HttpError(404);
+const NOTHING = errorResponse(NOT_FOUND);
+
 function finish(request: Request, answer: Response | null): Response {
-  const response = answer ?? errorResponse(new HttpError(404));
+  const response = answer ?? markFailure(NOTHING.clone(), NOT_FOUND);
   return request.method === "HEAD" ? withoutBody(response) : response;
 }
 

@@ -1,7 +1,7 @@
 /** The cache of files: always fresh, never more than it may hold, and not to be told from no cache. */
 
 import { assert, assertEquals } from "@std/assert";
-import { disk, fileServer, type FileSource, type Handler, toFetch, wrap } from "@x/pyserve";
+import { disk, fileServer, type FileSource, type Handler, SitePath, toFetch, wrap } from "@x/pyserve";
 import { settleTimes, type TempTree, tempTree } from "./support/tree.ts";
 
 /** A source that counts what is asked of it. */
@@ -258,4 +258,58 @@ Deno.test("a target of another scheme, or with a user in it, is refused though i
       "text/html; charset=utf-8",
     );
   }
+});
+
+Deno.test("a name that is not there is kept as such, until it is", async () => {
+  await using tree = await settledTree({ "d/a.txt": "a" });
+  const real = disk(tree.path);
+  let stats = 0;
+  const source: FileSource = {
+    stat: (path) => (stats++, real.stat(path)),
+    list: (path) => real.list(path),
+    open: (path, seen) => real.open(path, seen),
+    absence: (path) => real.absence!(path),
+  };
+  const fetch = toFetch(fileServer(source, { log: false }));
+  const ask = async (target: string, headers: HeadersInit = {}) => {
+    const response = await fetch(new Request(`http://localhost${target}`, { headers }));
+    return { status: response.status, headers: [...response.headers], text: await response.text() };
+  };
+  for (const target of ["/nope", "/d/nope", "/no/such/thing", "/d/new"]) {
+    const first = await ask(target);
+    assertEquals(first.status, 404);
+    assertEquals(await ask(target), first);
+    const before = stats;
+    for (let round = 0; round < 5; round++) assertEquals(await ask(target), first);
+    assertEquals(stats, before, `${target} was looked for again`);
+    const html = await ask(target, { accept: "text/html" });
+    assertEquals([html.status, html.text.startsWith("<!DOCTYPE html>")], [404, true]);
+    assertEquals(await ask(target), first);
+  }
+  await Deno.writeTextFile(tree.at("d/new"), "here");
+  assertEquals((await ask("/d/new")).text, "here");
+  await Deno.mkdir(tree.at("no/such"), { recursive: true });
+  await Deno.writeTextFile(tree.at("no/such/thing"), "there");
+  assertEquals((await ask("/no/such/thing")).text, "there");
+});
+
+Deno.test({
+  name: "what a link leads to is never kept as not there",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using tree = await settledTree({ "root/a.txt": "a", "root/sub/b.txt": "b" });
+    await Deno.symlink("sub/later", tree.at("root/link"));
+    while (!(await disk(tree.path).stat(SitePath.root.child("root")!))?.settled) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const fetch = toFetch(fileServer(tree.at("root"), { log: false }));
+    const text = async (target: string) => await (await fetch(new Request(`http://localhost${target}`))).text();
+    for (let round = 0; round < 4; round++) {
+      assertEquals(await text("/link"), "404 Not Found: File not found\n");
+      assertEquals(await text("/link/x"), "404 Not Found: File not found\n");
+    }
+    await Deno.mkdir(tree.at("root/sub/later"));
+    await Deno.writeTextFile(tree.at("root/sub/later/x"), "x");
+    assertEquals(await text("/link/x"), "x");
+  },
 });

@@ -168,6 +168,10 @@ class DiskSource implements FileSource {
     const known = statOrNull(name);
     // Unsettled, another change could leave all of these as they are.
     if (known === null || !seen.settled || describe(known).version !== seen.version) return null;
+    return this.#check(name, known);
+  }
+
+  #check(name: string, known: Deno.FileInfo): FreshnessCheck {
     const { dev, ino, size } = known;
     const [modified, changed] = [known.mtime?.getTime(), known.ctime?.getTime()];
     return () => {
@@ -176,6 +180,20 @@ class DiskSource implements FileSource {
       return now !== null && now.ino === ino && now.size === size && now.mtime?.getTime() === modified &&
         now.ctime?.getTime() === changed && now.dev === dev;
     };
+  }
+
+  /**
+   * A stat of the nearest directory above that is there: while its times stay, no name has come into it. Only for names
+   * that nothing has; what a link leads to can come without a trace in the link's directory.
+   */
+  absence(path: SitePath): FreshnessCheck | null {
+    let above: SitePath | null = path;
+    while (above !== null && isFree(join(this.#root, ...above.segments))) above = above.parent;
+    if (above === null || above === path) return null;
+    const name = join(this.#root, ...above.segments);
+    const known = statOrNull(name);
+    if (!known?.isDirectory || !describe(known).settled) return null;
+    return this.#check(name, known);
   }
 
   /** What a site path names, or null where it must not be served. Throws where nothing is there. */
@@ -300,6 +318,16 @@ function isSameInode(a: Located, b: Located | null): boolean {
 function nullUnlessServerFails(error: unknown): null {
   if (isNotThere(error)) return null;
   throw error;
+}
+
+/** Whether nothing has a name, not even a link that leads nowhere. */
+function isFree(name: string): boolean {
+  try {
+    Deno.lstatSync(name);
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
 }
 
 function statOrNull(name: string): Deno.FileInfo | null {

@@ -37,6 +37,7 @@ export function filtered(source: FileSource, keep: (path: SitePath) => boolean):
       if (!keep(path)) throw new Deno.errors.NotFound();
       return source.open(path, seen);
     },
+    absence: (path) => keep(path) ? source.absence?.(path) ?? null : () => true,
     freshness: (path, seen) => keep(path) ? source.freshness?.(path, seen) ?? null : null,
   };
 }

@@ -79,6 +79,8 @@ export interface FileSource {
    * files of a source without it are not cached.
    */
   freshness?(path: SitePath, seen: FileStat): FreshnessCheck | null;
+  /** The same for a path at which nothing is. Optional. */
+  absence?(path: SitePath): FreshnessCheck | null;
 }
 
 /**
