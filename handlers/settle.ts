@@ -29,16 +29,18 @@ export type SettledHandler = (request: Request, context: Context) => Awaitable<R
  */
 export function settle(handler: Handler): SettledHandler {
   // What is settled inside its layers answers refusals there, so that they are logged and dressed like all else.
-  const refuses = !settled.has(handler);
+  const bare = !settled.has(handler);
   const answering: SettledHandler = (request, context) => {
-    const fail = (thrown: unknown) => finish(request, failed(thrown, request, context));
-    if (refuses && context.refusal) return fail(HttpError.from(context.refusal));
     try {
+      if (bare && context.refusal) throw HttpError.from(context.refusal);
       const answer = handler(request, context);
-      if (answer instanceof Promise) return answer.then((late) => finish(request, late), fail);
-      return finish(request, answer);
+      if (!(answer instanceof Promise)) return bare || answer === null ? finish(request, answer) : answer;
+      return answer.then(
+        (late) => finish(request, late),
+        (thrown) => finish(request, failed(thrown, request, context)),
+      );
     } catch (thrown) {
-      return fail(thrown);
+      return finish(request, failed(thrown, request, context));
     }
   };
   return keepSettled(answering);

@@ -1,6 +1,7 @@
 /** The cache of files: always fresh, never more than it may hold, and not to be told from no cache. */
 
 import { assert, assertEquals } from "@std/assert";
+import { dirname } from "@std/path/dirname";
 import { disk, fileServer, type FileSource, type Handler, SitePath, toFetch, wrap } from "@x/pyserve";
 import { settleTimes, type TempTree, tempTree } from "./support/tree.ts";
 
@@ -24,13 +25,14 @@ async function settledTree(files: Record<string, string | Uint8Array>): Promise<
   const tree = await tempTree(files);
   for (const name of Object.keys(files)) await settleTimes(tree.at(name));
   const source = disk(tree.path);
-  const fetch = toFetch(fileServer(source, { log: false }));
-  const last = Object.keys(files).at(-1)!;
-  for (;;) {
-    const response = await fetch(new Request(`http://localhost/${last}`, { method: "HEAD" }));
-    if (!response.headers.get("etag")!.startsWith("W/")) return tree;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+  const isSettled = async (name: string) => {
+    const path = name.split("/").reduce((parent, segment) => parent.child(segment) ?? parent, SitePath.root);
+    return (await source.stat(path))!.settled;
+  };
+  for (const name of ["", ...Object.keys(files), ...Object.keys(files).map((name) => dirname(name))]) {
+    while (!await isSettled(name)) await new Promise((resolve) => setTimeout(resolve, 100));
   }
+  return tree;
 }
 
 /** Counts the Responses that are made while something runs. */
@@ -299,7 +301,7 @@ Deno.test({
   async fn() {
     await using tree = await settledTree({ "root/a.txt": "a", "root/sub/b.txt": "b" });
     await Deno.symlink("sub/later", tree.at("root/link"));
-    while (!(await disk(tree.path).stat(SitePath.root.child("root")!))?.settled) {
+    while (!(await disk(tree.at("root")).stat(SitePath.root))?.settled) {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     const fetch = toFetch(fileServer(tree.at("root"), { log: false }));

@@ -205,8 +205,8 @@ Deno.test("disk() asks a slow file system in the background, and once it is slow
     return sync.realPathSync(path);
   };
   try {
-    assert(!(source.stat(path("a.txt")) instanceof Promise));
-    assertEquals(waited, 1);
+    for (let round = 0; round < 2; round++) assert(!(source.stat(path("a.txt")) instanceof Promise));
+    assertEquals(waited, 2);
     const later = source.stat(path("a.txt"));
     assert(later instanceof Promise);
     const seen = (await later)!;
@@ -220,7 +220,7 @@ Deno.test("disk() asks a slow file system in the background, and once it is slow
     }
     await Deno.writeTextFile(tree.at("a.txt"), "changed");
     await assertRejects(() => Promise.resolve(source.open(path("a.txt"), seen)), FileChanged);
-    assertEquals(waited, 1, "it waited again");
+    assertEquals(waited, 2, "it waited again");
   } finally {
     Object.assign(Deno, sync);
   }

@@ -6,6 +6,7 @@
 
 import { failureOf } from "../errors.ts";
 import { escapeLog, escapeLogQuoted } from "../http/escape.ts";
+import { rawTarget } from "../http/target.ts";
 import type { Context, Layer } from "../types.ts";
 
 /** The format of the lines: Python's, Common Log Format, that with Referer and User-Agent, or a JSON object. */
@@ -74,13 +75,13 @@ function writePython({ request, context, response }: Exchange): void {
   const prefix = `${context.remoteAddress || "-"} - - [${localTime(new Date())}]`;
   const failure = failureOf(response);
   if (failure) context.log.access(`${prefix} code ${failure.status}, message ${escapeLog(failure.message)}`);
-  context.log.access(`${prefix} "${escapeLog(requestLine(request, context))}" ${response.status} -`);
+  context.log.access(`${prefix} "${escapeLog(requestLine(request))}" ${response.status} -`);
 }
 
 function commonLine({ request, context, response }: Exchange): string {
   const now = new Date();
   const user = context.user === null ? "-" : escapeLog(context.user).replaceAll(" ", "\\x20");
-  const line = escapeLogQuoted(requestLine(request, context));
+  const line = escapeLogQuoted(requestLine(request));
   const time = localTime(now).replace(" ", ":");
   return `${context.remoteAddress || "-"} - ${user} [${time} ${zone(now)}] "${line}" ${response.status} ${
     lengthOf(response) ?? "-"
@@ -98,7 +99,7 @@ function jsonLine({ request, context, response, milliseconds }: Exchange): strin
     address: context.remoteAddress || null,
     user: context.user,
     method: request.method,
-    target: context.target.raw,
+    target: rawTarget(request.url),
     status: response.status,
     bytes: lengthOf(response),
     milliseconds: Math.round(milliseconds * 1000) / 1000,
@@ -108,8 +109,9 @@ function jsonLine({ request, context, response, milliseconds }: Exchange): strin
   }).replace(/[\x7f-\x9f\u2028\u2029]/g, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
 }
 
-function requestLine(request: Request, { target }: Context): string {
-  return `${request.method} ${target.raw} ${request.headers.has("host") ? "HTTP/1.1" : "HTTP/2.0"}`;
+/** The target is cut out of the URL here, because the context would take it apart to have it. */
+function requestLine(request: Request): string {
+  return `${request.method} ${rawTarget(request.url)} ${request.headers.has("host") ? "HTTP/1.1" : "HTTP/2.0"}`;
 }
 
 function lengthOf(response: Response): number | null {

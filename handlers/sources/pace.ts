@@ -7,6 +7,9 @@
 /** A look that takes longer than this, in milliseconds, says that the file system is slow: on a disk it takes 0.003. */
 const SLOW_MS = 20;
 
+/** So many in a row: a single one may only say that the machine is busy, and took the processor away in between. */
+const SLOW_IN_A_ROW = 2;
+
 /** For so long, in milliseconds, nobody waits for a slow file system in the main thread. */
 const REST_MS = 10_000;
 
@@ -16,6 +19,7 @@ const REST_MS = 10_000;
  */
 export class Pace {
   #slowUntil = 0;
+  #slowInARow = 0;
 
   /** Whether to ask in the background. */
   get isSlow(): boolean {
@@ -29,7 +33,8 @@ export class Pace {
       return ask();
     } finally {
       const end = performance.now();
-      if (end - start > SLOW_MS) this.#slowUntil = end + REST_MS;
+      this.#slowInARow = end - start > SLOW_MS ? this.#slowInARow + 1 : 0;
+      if (this.#slowInARow >= SLOW_IN_A_ROW) this.#slowUntil = end + REST_MS;
     }
   }
 }
