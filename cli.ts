@@ -15,13 +15,13 @@
  */
 
 import { colorLogLine, colorStartLine } from "./cli/colors.ts";
-import { help } from "./cli/help.ts";
 import { listen, reachableUrls, startLine } from "./cli/listen.ts";
 import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
 import { parse, UsageError } from "./cli/parse.ts";
 import { type Settings, settingsOf } from "./cli/settings.ts";
+import { SIGNAL_NUMBERS, type StopSignal } from "./cli/signals.ts";
 import { StartError } from "./cli/start_error.ts";
-import { readTls } from "./cli/tls.ts";
+import { workerSeat } from "./cli/worker_seat.ts";
 import { toFetch } from "./handlers/fetch.ts";
 import { fileServer } from "./handlers/file_server.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
@@ -35,10 +35,7 @@ const DRAIN_MS = 10_000;
 /** Milliseconds that the log gets at the end, where its reader is slow. */
 const FLUSH_MS = 1_000;
 
-export type { ByteWriter };
-
-/** The signals that end the command. */
-export type StopSignal = "SIGINT" | "SIGTERM";
+export type { ByteWriter, StopSignal };
 
 /** What the command touches of the world; each part can be given for a test, the rest is that of the process. */
 export interface CommandIo {
@@ -50,6 +47,10 @@ export interface CommandIo {
   readonly colors?: { readonly out: boolean; readonly err: boolean };
   /** Calls back for every signal that is to stop the command; returns what ends that. */
   readonly onSignal?: (callback: (signal: StopSignal) => void) => () => void;
+  /** Where this process is one of several that listen on one port (`--workers`): that port. */
+  readonly sharedPort?: number | null;
+  /** Whether `--workers` may start the main module of this process again, because it does nothing but run the command. */
+  readonly startsWorkers?: boolean;
 }
 
 /**
@@ -61,13 +62,13 @@ export interface CommandIo {
  * used, 130 or 143 where a second signal cut the drain. It never throws for those, and never calls `Deno.exit`.
  */
 export async function main(args: readonly string[], io: CommandIo = {}): Promise<number> {
-  const { out, err, colors, onSignal } = { ...processIo, ...io };
+  const { err, ...world } = { ...processIo, ...io };
   const sink = new LogSink(err);
   try {
     const given = parse(args);
-    if (given.values.has("help")) out(help());
-    else if (given.values.has("version")) out(`pyserve ${config.version}\n`);
-    else return await run(settingsOf(given), { out, sink, colors, onSignal });
+    if (given.values.has("help")) world.out((await import("./cli/help.ts")).help());
+    else if (given.values.has("version")) world.out(`pyserve ${config.version}\n`);
+    else return await run(args, settingsOf(given), { ...world, sink });
     return 0;
   } catch (error) {
     const usage = error instanceof UsageError;
@@ -78,17 +79,23 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
   }
 }
 
+/** Runs the command as this process, and ends it; for a main module that does nothing else. */
+export async function runAsProcess(): Promise<never> {
+  const worker = workerSeat(Deno.args);
+  Deno.exit(await (worker ? main(worker.args, worker.io) : main(Deno.args, { startsWorkers: true })));
+}
+
 type World = Required<Omit<CommandIo, "err">> & { readonly sink: LogSink };
 
-async function run(settings: Settings, { out, sink, colors, onSignal }: World): Promise<number> {
-  const log = loggerOf(sink, colors.err);
-  const fetch = toFetch(handlerFor(settings), { log });
-  const { hostname, port } = settings;
-  const tls = settings.tls && await readTls(settings.tls);
-  const server = listen(fetch, { hostname, port, ...(tls && { tls }) });
-  const line = startLine(server.address, tls !== null);
-  const urls = reachableUrls(server.address, tls !== null).map((url) => `  ${url}\n`);
-  out(`${colors.out ? colorStartLine(line) : line}\n${urls.join("")}`);
+async function run(args: readonly string[], settings: Settings, world: World): Promise<number> {
+  const log = loggerOf(world.sink, world.colors.err);
+  // Heard from now on: who sees the start line may send a signal at once.
+  using signals = new Signals(world.onSignal);
+  await using server = await startServer(args, settings, world, log);
+  const secure = settings.tls !== null;
+  const line = startLine(server.address, secure);
+  const urls = reachableUrls(server.address, secure).map((url) => `  ${url}\n`);
+  world.out(`${world.colors.out ? colorStartLine(line) : line}\n${urls.join("")}`);
   // A promise that nobody waits for must not take the server, and everybody's downloads, with it.
   const survive = (event: PromiseRejectionEvent) => {
     event.preventDefault();
@@ -96,10 +103,30 @@ async function run(settings: Settings, { out, sink, colors, onSignal }: World): 
   };
   globalThis.addEventListener("unhandledrejection", survive);
   try {
-    return await untilStopped(server, out, onSignal);
+    return await untilStopped(server, world.out, signals);
   } finally {
     globalThis.removeEventListener("unhandledrejection", survive);
   }
+}
+
+/** Starts what is to be stopped: a server in this process, or workers. What is only sometimes needed is loaded here. */
+async function startServer(
+  args: readonly string[],
+  settings: Settings,
+  { sharedPort, startsWorkers }: World,
+  log: Logger,
+): Promise<RunningServer & AsyncDisposable> {
+  const several = settings.workers > 1 && sharedPort === null ? await import("./cli/workers.ts") : null;
+  several?.checkWorkersPossible(startsWorkers);
+  const fetch = toFetch(handlerFor(settings), { log });
+  const { hostname } = settings;
+  const tls = settings.tls && await (await import("./cli/tls.ts")).readTls(settings.tls);
+  const port = sharedPort ?? settings.port;
+  const own = listen(fetch, { hostname, port, log, reusePort: sharedPort !== null, ...(tls && { tls }) });
+  if (several === null) return Object.assign(own, { async [Symbol.asyncDispose]() {} });
+  // Workers would share the port with anybody: this process has listened by itself, so it is free.
+  await own.abort();
+  return await several.startWorkers({ args, settings, address: own.address, log });
 }
 
 function handlerFor({ root, server }: Settings): Handler {
@@ -127,33 +154,38 @@ function loggerOf(sink: LogSink, colors: boolean): Logger {
   };
 }
 
-/** Waits for a signal and stops: Ctrl-C cuts, SIGTERM drains, a second signal cuts after all. Returns the exit status. */
-async function untilStopped(
-  server: RunningServer,
-  out: (text: string) => void,
-  onSignal: World["onSignal"],
-): Promise<number> {
-  const [first, second] = [Promise.withResolvers<StopSignal>(), Promise.withResolvers<StopSignal>()];
-  let asked = false;
-  const unsubscribe = onSignal((signal) => {
-    (asked ? second : first).resolve(signal);
-    asked = true;
-  });
-  try {
-    if (await Promise.race([first.promise, endOf(server)]) === "SIGINT") {
-      out("\nKeyboard interrupt received, exiting.\n");
-      await server.abort();
-      return 0;
-    }
-    const impatient = await Promise.race([server.drain(), second.promise, wait(DRAIN_MS)]);
-    return impatient ? 128 + SIGNAL_NUMBERS[impatient] : 0;
-  } finally {
-    unsubscribe();
+/** The signals that come, from the moment it is made. */
+class Signals implements Disposable {
+  readonly first: Promise<StopSignal>;
+  readonly second: Promise<StopSignal>;
+  readonly #unsubscribe: () => void;
+
+  constructor(onSignal: World["onSignal"]) {
+    const [first, second] = [Promise.withResolvers<StopSignal>(), Promise.withResolvers<StopSignal>()];
+    let asked = false;
+    this.first = first.promise;
+    this.second = second.promise;
+    this.#unsubscribe = onSignal((signal) => {
+      (asked ? second : first).resolve(signal);
+      asked = true;
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#unsubscribe();
   }
 }
 
-/** What a shell adds to 128 for a command that a signal ended. */
-const SIGNAL_NUMBERS: Readonly<Record<StopSignal, number>> = { SIGINT: 2, SIGTERM: 15 };
+/** Waits for a signal and stops: Ctrl-C cuts, SIGTERM drains, a second signal cuts after all. Returns the exit status. */
+async function untilStopped(server: RunningServer, out: World["out"], signals: Signals): Promise<number> {
+  if (await Promise.race([signals.first, endOf(server)]) === "SIGINT") {
+    out("\nKeyboard interrupt received, exiting.\n");
+    await server.abort();
+    return 0;
+  }
+  const impatient = await Promise.race([server.drain(), signals.second, wait(DRAIN_MS)]);
+  return impatient ? 128 + SIGNAL_NUMBERS[impatient] : 0;
+}
 
 async function endOf(server: RunningServer): Promise<never> {
   const reason = await server.finished.then(() => "it was closed", StartError.reason);
@@ -182,6 +214,8 @@ const processIo: Required<CommandIo> = {
       for (const { signal, listener } of listeners) Deno.removeSignalListener(signal, listener);
     };
   },
+  sharedPort: null,
+  startsWorkers: false,
 };
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) await runAsProcess();

@@ -27,8 +27,8 @@ export * from "./handlers/methods.ts";
 export * from "./handlers/errors.ts";
 export { files, type FilesOptions } from "./handlers/files.ts";
 export * from "./handlers/slash_redirect.ts";
-export * from "./handlers/listing.ts";
-export type { Listing, ListingEntry, SortKey } from "./handlers/listing_data.ts";
+export { listing, type ListingFormat, type ListingOptions } from "./handlers/listing.ts";
+export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./handlers/listing_data.ts";
 export * from "./handlers/content.ts";
 export * from "./handlers/file_server.ts";
 export * from "./handlers/serve.ts";
@@ -54,6 +54,6 @@ export * from "./handlers/http/escape.ts";
 
 if (import.meta.main) {
   // Imported only now: whoever uses the library does not load the command, and cli.ts never imports this module.
-  const { main } = await import("./cli.ts");
-  Deno.exit(await main(Deno.args));
+  const { runAsProcess } = await import("./cli.ts");
+  await runAsProcess();
 }

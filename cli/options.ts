@@ -56,6 +56,14 @@ export const OPTIONS: readonly Option[] = [
     check: checkProtocol,
   },
   {
+    name: "workers",
+    value: "N",
+    group: "Address",
+    help:
+      "Serve with N processes, or with one for each core: auto (default: 1). Each has a cache of its own. Linux only",
+    check: checkWorkers,
+  },
+  {
     name: "directory",
     short: "d",
     value: "DIRECTORY",
@@ -114,6 +122,13 @@ export const OPTIONS: readonly Option[] = [
     help: "Send NAME.br, NAME.zst or NAME.gz for NAME to clients that take it",
   },
   {
+    name: "cache-size",
+    value: "SIZE",
+    group: "How it is sent",
+    help: "Memory for files that are asked for again: bytes, or with K, M or G behind (default: 64M; 0 for none)",
+    check: (value) => sizeOf(value) === null ? "it is not a size such as 64M" : null,
+  },
+  {
     name: "tls-cert",
     value: "PATH",
     group: "HTTPS",
@@ -156,6 +171,14 @@ function checkProtocol(value: string): string | null {
   return "it is not HTTP/1.0 or HTTP/1.1";
 }
 
+/** More processes than that, on any machine, are a slip of the finger. */
+const MOST_WORKERS = 256;
+
+function checkWorkers(value: string): string | null {
+  const good = value === "auto" || /^\d+$/.test(value) && Number(value) >= 1 && Number(value) <= MOST_WORKERS;
+  return good ? null : `it is neither a number from 1 to ${MOST_WORKERS} nor auto`;
+}
+
 /** What describes one response or one connection, and would break it if it were the same everywhere. */
 const NOT_OURS_TO_SET = [
   "accept-ranges",
@@ -185,6 +208,12 @@ function checkHeader(value: string): string | null {
   } catch {
     return "it is not a header";
   }
+}
+
+/** Bytes of a size as it is given, in steps of 1024; null for what is no size. */
+export function sizeOf(text: string): number | null {
+  const match = /^(\d{1,12})([KMG]?)$/i.exec(text);
+  return match ? Number(match[1]) * 1024 ** " KMG".indexOf(match[2]!.toUpperCase() || " ") : null;
 }
 
 /** Takes `Name: value` apart. A name has no colon in it, so the first one ends it. */

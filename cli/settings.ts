@@ -6,7 +6,7 @@
 
 import type { FileServerOptions } from "../handlers/file_server.ts";
 import type { LogFormat } from "../handlers/layers/access_log.ts";
-import { splitHeader } from "./options.ts";
+import { sizeOf, splitHeader } from "./options.ts";
 import { type Given, UsageError } from "./parse.ts";
 
 /** What the command is to do. */
@@ -17,6 +17,8 @@ export interface Settings {
   readonly hostname: string;
   /** The port, 0 for any. */
   readonly port: number;
+  /** The number of processes that serve; 1 is this one. */
+  readonly workers: number;
   /** Where certificate, key and password are, or null for plain HTTP. */
   readonly tls: TlsFiles | null;
   /** How to serve. */
@@ -36,11 +38,13 @@ export function settingsOf({ values, words }: Given): Settings {
   const { root, port } = rootAndPort(words, one("directory"));
   const cert = one("tls-cert");
   const contentType = one("content-type");
+  const cacheSize = one("cache-size");
   const index = values.get("index");
   return {
     root,
     hostname: one("bind") ?? "0.0.0.0",
     port,
+    workers: countOf(one("workers") ?? "1"),
     tls: cert === null ? null : { cert, key: one("tls-key"), password: one("tls-password-file") },
     server: {
       hidden: values.has("hidden"),
@@ -49,10 +53,15 @@ export function settingsOf({ values, words }: Given): Settings {
       precompressed: values.has("precompressed"),
       headers: (values.get("header") ?? []).map(splitHeader),
       log: values.has("quiet") ? false : (one("log-format") as LogFormat | null) ?? "python",
+      ...(cacheSize !== null && { cacheSize: sizeOf(cacheSize)! }),
       ...(contentType !== null && { fallback: contentType }),
       ...(index && { index }),
     },
   };
+}
+
+function countOf(workers: string): number {
+  return workers === "auto" ? navigator.hardwareConcurrency : Number(workers);
 }
 
 /** A directory and a port, in any order; what is a number is the port, as for Python. */

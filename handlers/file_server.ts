@@ -12,7 +12,7 @@ import { HotFiles } from "./hot_files.ts";
 import { accessLog, accessLogWriter, type LogFormat } from "./layers/access_log.ts";
 import { errorPages } from "./layers/error_pages.ts";
 import { headers } from "./layers/headers.ts";
-import { listing } from "./listing.ts";
+import { listingParts } from "./listing.ts";
 import { allow } from "./methods.ts";
 import { keepSettled, settle, type SettledHandler } from "./settle.ts";
 import { disk } from "./sources/disk.ts";
@@ -68,10 +68,12 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     headers: everywhere,
     log: format ? accessLogWriter(format) : null,
   });
+  const listed = listingParts(source);
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
   const rows = [
+    { on: options.listing ?? true, methods: [], handler: listed.kept },
     { on: true, methods: ["GET", "HEAD"], handler: filesWith(source, served, hot) },
-    { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: withSlash(listing(source)) },
+    { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
   ].filter((row) => row.on);
   const handlers = rows.map((row) => row.handler);
   const answer = wrap(

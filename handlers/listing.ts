@@ -5,17 +5,24 @@
  */
 
 import { accepts } from "@std/http/negotiation";
-import { sendContent } from "./content.ts";
 import { HttpError } from "./errors.ts";
-import { type Listing, listingOf } from "./listing_data.ts";
-import { listingPage, PAGE_HEADERS } from "./page/listing_page.ts";
+import { type Asked, ListingBuilds } from "./listing/builds.ts";
+import { headOf } from "./listing_data.ts";
+import type { ListingFormat } from "./listing/format.ts";
 import { slashRedirect } from "./slash_redirect.ts";
-import { openBytes } from "./sources/memory.ts";
-import type { FileSource } from "./sources/types.ts";
-import type { Context, Handler } from "./types.ts";
+import type { FileSource, FileStat } from "./sources/types.ts";
+import type { Awaitable, Context, Handler } from "./types.ts";
 
-/** What a listing can be sent as. */
-export type ListingFormat = "html" | "json" | "text";
+export type { ListingFormat };
+
+/** How {@linkcode listing} lists. */
+export interface ListingOptions {
+  /** Bytes of memory for listings that are kept to be sent again; 16 MiB unless given, 0 to keep none. */
+  readonly cacheBytes?: number;
+}
+
+/** Room for the listings of some hundred directories of a hundred entries. */
+const CACHE_BYTES = 16 * 1024 * 1024;
 
 /**
  * Lists the directories of a source to GET and HEAD; declines what is no directory.
@@ -25,6 +32,10 @@ export type ListingFormat = "html" | "json" | "text";
  * natural order (f2 before f10), directories first. Other query parameters are ignored; a value not named here is 400.
  * Entries that cannot be fetched (broken links, links out of the root, FIFOs, names that are not UTF-8) are shown and
  * marked, without a link; in plain text they are left out. It looks at each entry, but opens none.
+ *
+ * A listing is made once for all who ask at the same time, and kept while the directory is unchanged: a new name is
+ * always seen at once, sizes and dates may be some 100 ms old (20 times as old as it takes to make the listing). Above
+ * 2,000 entries it is sent while it is made, without Content-Length and without an entity tag.
  *
  * @example
  * ```ts
@@ -37,75 +48,76 @@ export type ListingFormat = "html" | "json" | "text";
  * assert(entries.map((entry) => entry.href).join(" ") === "docs/ a%20b.txt");
  * ```
  */
-export function listing(source: FileSource): Handler {
-  return async (request, context) => {
+export function listing(source: FileSource, options: ListingOptions = {}): Handler {
+  return listingParts(source, options).all;
+}
+
+/** A listing as two handlers, for who asks others in between. */
+export interface ListingParts {
+  /**
+   * Answers with what is kept, and declines all else. It may be asked before the handler of files: where it answers, the
+   * directory is unchanged, so it has no index file now if it had none before.
+   */
+  readonly kept: Handler;
+  /** Answers as {@linkcode listing} does. */
+  readonly all: Handler;
+}
+
+/** The same as {@linkcode listing}, in parts. */
+export function listingParts(source: FileSource, options: ListingOptions = {}): ListingParts {
+  const builds = new ListingBuilds(source, options.cacheBytes ?? CACHE_BYTES);
+  const kept: Handler = (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
-    const stat = await source.stat(context.target.path);
+    if (!context.target.slash || context.target.query !== "" || builds.cache.isEmpty) return null;
+    const page = builds.cache.proven(keyOf(context, formatOf(request, null)));
+    return page && page.send(request);
+  };
+  const made = (request: Request, context: Context, stat: FileStat | null): Awaitable<Response | null> => {
     if (stat?.kind !== "directory") return null;
     const redirect = slashRedirect(context);
     if (redirect) return redirect;
-    const query = new URLSearchParams(context.target.query);
-    const format = formatOf(request, query);
-    const sort = oneOf(query, "sort", ["name", "size", "modified"]) ?? "name";
-    const order = oneOf(query, "order", ["asc", "desc"]) ?? "asc";
-    const entries = await source.list(context.target.path);
-    return entries && await send(request, listingOf(context, entries, sort, order), format, context);
+    const { key, asked } = askedOf(request, context);
+    const page = builds.page(key, asked, stat);
+    return page instanceof Promise ? page.then((late) => late && late.send(request)) : page && page.send(request);
   };
+  const all: Handler = (request, context) => {
+    if (request.method !== "GET" && request.method !== "HEAD") return null;
+    const answer = kept(request, context);
+    if (answer) return answer;
+    const stat = source.stat(context.target.path);
+    return stat instanceof Promise ? stat.then((late) => made(request, context, late)) : made(request, context, stat);
+  };
+  return { kept, all };
 }
 
-function formatOf(request: Request, query: URLSearchParams): ListingFormat {
+function askedOf(request: Request, context: Context): { key: string; asked: Asked } {
+  const { path, query: text } = context.target;
+  const query = text === "" ? null : new URLSearchParams(text);
+  const format = formatOf(request, query);
+  const sort = oneOf(query, "sort", ["name", "size", "modified"]) ?? "name";
+  const order = oneOf(query, "order", ["asc", "desc"]) ?? "asc";
+  return { key: keyOf(context, format, sort, order), asked: { path, head: headOf(context, sort, order), format } };
+}
+
+/** What a listing differs by: no name in a path has a slash in it, so the depth says what is above the mount. */
+function keyOf({ base, target }: Context, format: ListingFormat, sort = "name", order = "asc"): string {
+  return `${format} ${sort} ${order} ${target.path.segments.length} ${base.join(target.path).text}`;
+}
+
+function formatOf(request: Request, query: URLSearchParams | null): ListingFormat {
   const asked = oneOf(query, "format", ["html", "json", "text"]);
   if (asked) return asked;
+  const accept = request.headers.get("accept");
+  if (accept === null || accept === "*/*") return "html"; // what programs send, without taking it apart
   const accepted = accepts(request, "text/html", "application/json", "text/plain");
   return accepted === "application/json" ? "json" : accepted === "text/plain" ? "text" : "html";
 }
 
-function oneOf<T extends string>(query: URLSearchParams, key: string, values: readonly T[]): T | null {
-  const value = query.get(key);
+function oneOf<T extends string>(query: URLSearchParams | null, key: string, values: readonly T[]): T | null {
+  const value = query?.get(key) ?? null;
   if (value === null) return null;
   if (!(values as readonly string[]).includes(value)) {
     throw new HttpError(400, `The parameter "${key}" is not one of ${values.join(", ")}`);
   }
   return value as T;
-}
-
-async function send(request: Request, data: Listing, format: ListingFormat, { target }: Context): Promise<Response> {
-  const { type, body, headers } = render(data, format, target.path.segments.length);
-  const bytes = new TextEncoder().encode(body);
-  return await sendContent(request, {
-    type,
-    size: bytes.length,
-    modified: null, // a directory's time says nothing of the sizes and dates in it
-    etag: await weakTagOf(bytes),
-    headers: { "cache-control": "no-cache", vary: "accept" },
-    contentHeaders: headers,
-    ranges: false,
-    open: () => openBytes(bytes),
-  });
-}
-
-interface Rendered {
-  readonly type: string;
-  readonly body: string;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-function render(data: Listing, format: ListingFormat, depth: number): Rendered {
-  if (format === "json") return { type: "application/json", body: JSON.stringify(data) + "\n", headers: {} };
-  if (format === "text") return { type: "text/plain; charset=utf-8", body: plainText(data), headers: {} };
-  return { type: "text/html; charset=utf-8", body: listingPage(data, depth), headers: PAGE_HEADERS };
-}
-
-/** A name a line, directories with a slash; control characters as in the log, so that a line stays a line. */
-function plainText({ entries }: Listing): string {
-  return entries.filter((entry) => entry.href !== null).map(({ name, kind }) => {
-    // deno-lint-ignore no-control-regex
-    const shown = name.replace(/[\x00-\x1f\x7f-\x9f]/g, (c) => "\\x" + c.charCodeAt(0).toString(16).padStart(2, "0"));
-    return shown + (kind === "directory" ? "/\n" : "\n");
-  }).join("");
-}
-
-async function weakTagOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return `W/"${hash.subarray(0, 12).toHex()}"`;
 }

@@ -35,7 +35,15 @@ export interface ListingEntry {
  * The data of a listing, and the schema of its JSON. A field may be added within a version; one that changes its meaning
  * or goes makes a new version.
  */
-export interface Listing {
+export interface Listing extends ListingHead {
+  /** How much there is: directories, files, and bytes of the files. */
+  readonly totals: ListingTotals;
+  /** The entries. */
+  readonly entries: readonly ListingEntry[];
+}
+
+/** What is known of a {@linkcode Listing} before its directory has been read. */
+export interface ListingHead {
   /** The version of this schema. */
   readonly version: 1;
   /** The path of the directory, decoded, with a slash at its beginning and end. */
@@ -44,31 +52,37 @@ export interface Listing {
   readonly sort: SortKey;
   /** Which way they are sorted. */
   readonly order: "asc" | "desc";
-  /** How much there is: directories, files, and bytes of the files. */
-  readonly totals: { readonly directories: number; readonly files: number; readonly bytes: number };
-  /** The entries. */
-  readonly entries: readonly ListingEntry[];
 }
 
-/** Makes the data of a listing of the entries of a source: counted, sorted, with links. */
-export function listingOf(
-  { base, target }: Context,
-  entries: readonly FileEntry[],
-  sort: SortKey,
-  order: "asc" | "desc",
-): Listing {
+/** How much a {@linkcode Listing} has. */
+export interface ListingTotals {
+  /** Directories, and links to them. */
+  readonly directories: number;
+  /** Files, and links to them. */
+  readonly files: number;
+  /** Bytes of the files. */
+  readonly bytes: number;
+}
+
+/** What is known before the entries are. */
+export function headOf({ base, target }: Context, sort: SortKey, order: "asc" | "desc"): ListingHead {
   const path = base.join(target.path);
+  return { version: 1, path: path.segments.length === 0 ? "/" : path.text + "/", sort, order };
+}
+
+/** Counts entries. */
+export function totalsOf(entries: readonly FileEntry[]): ListingTotals {
   const totals = { directories: 0, files: 0, bytes: 0 };
   for (const { stat } of entries) {
     if (stat?.kind === "directory") totals.directories += 1;
     if (stat?.kind === "file") totals.files += 1;
     totals.bytes += stat?.size ?? 0;
   }
-  const text = path.segments.length === 0 ? "/" : path.text + "/";
-  return { version: 1, path: text, sort, order, totals, entries: sorted(entries, sort, order).map(entryOf) };
+  return totals;
 }
 
-function entryOf({ name, stat, link, problem }: FileEntry): ListingEntry {
+/** Makes the data of an entry: what is to be shown, with its link. */
+export function entryOf({ name, stat, link, problem }: FileEntry): ListingEntry {
   const kind = stat?.kind ?? "unknown";
   return {
     name,
@@ -89,14 +103,15 @@ function isoDate(time: number | null): string | null {
 
 let collator: Intl.Collator | undefined;
 
-function sorted(entries: readonly FileEntry[], sort: SortKey, order: "asc" | "desc"): FileEntry[] {
+/** The order of a listing: directories first, names in natural order (f2 before f10). */
+export function entryOrder({ sort, order }: ListingHead): (a: FileEntry, b: FileEntry) => number {
   collator ??= new Intl.Collator("en", { numeric: true });
   const byName = collator.compare;
   const sign = order === "asc" ? 1 : -1;
   const key = (entry: FileEntry) => (sort === "size" ? entry.stat?.size : entry.stat?.modified) ?? 0;
-  return entries.toSorted((a, b) => {
+  return (a, b) => {
     const grouped = Number(b.stat?.kind === "directory") - Number(a.stat?.kind === "directory");
     if (grouped !== 0) return grouped;
     return (sort === "name" ? sign * byName(a.name, b.name) : sign * (key(a) - key(b)) || byName(a.name, b.name));
-  });
+  };
 }

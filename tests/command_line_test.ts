@@ -60,7 +60,20 @@ Deno.test("headers come as NAME VALUE and as Name: value", () => {
 Deno.test("the other options arrive where they belong", () => {
   const { server, tls } = settings(
     ...["--hidden", "--follow-links", "--no-listing", "--precompressed", "--log-format", "json"],
-    ...["--content-type", "text/plain", "--index", "a.html", "--index", "b.html", "--tls-cert", "c", "--tls-key", "k"],
+    ...[
+      "--cache-size",
+      "2m",
+      "--content-type",
+      "text/plain",
+      "--index",
+      "a.html",
+      "--index",
+      "b.html",
+      "--tls-cert",
+      "c",
+      "--tls-key",
+      "k",
+    ],
   );
   assertEquals(server, {
     hidden: true,
@@ -69,6 +82,7 @@ Deno.test("the other options arrive where they belong", () => {
     precompressed: true,
     headers: [],
     log: "json",
+    cacheSize: 2 * 1024 * 1024,
     fallback: "text/plain",
     index: ["a.html", "b.html"],
   });
@@ -102,6 +116,8 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [["--tls-password-file", "p"], "The option --tls-password-file needs --tls-cert"],
     [["--quiet", "--log-format", "json"], "The options --quiet and --log-format contradict each other"],
     [["--log-format", "xml"], 'Cannot use --log-format "xml": it is not python, common, combined, json'],
+    [["--cache-size", "1.5M"], 'Cannot use --cache-size "1.5M": it is not a size such as 64M'],
+    [["--cache-size=-1"], "it is not a size such as 64M"],
     [["--index", "a/b"], 'Cannot use --index "a/b": it is not the name of a file'],
     [["--content-type", "text"], 'Cannot use --content-type "text": it is not a media type'],
     [["-H", "X-A"], "The option --header needs NAME VALUE"],

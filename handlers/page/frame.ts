@@ -29,6 +29,11 @@ export const PAGE_HEADERS: Readonly<Record<string, string>> = {
 
 /** A whole document of a title (plain text) and a body (HTML, already escaped). */
 export function page(title: string, body: string): string {
+  return pageStart(title) + body + PAGE_END;
+}
+
+/** What stands in front of the body, for pages that are sent while they are made. */
+export function pageStart(title: string): string {
   return `<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -40,8 +45,11 @@ export function page(title: string, body: string): string {
 <style>${css}</style>
 </head>
 <body>
-${body}
+`;
+}
+
+/** What stands behind the body. */
+export const PAGE_END = `
 </body>
 </html>
 `;
-}

@@ -5,33 +5,36 @@
  */
 
 import { escapeHtml } from "../http/escape.ts";
-import type { Listing, ListingEntry, SortKey } from "../listing_data.ts";
-import { page, PAGE_HEADERS } from "./frame.ts";
+import type { ListingEntry, ListingHead, ListingTotals, SortKey } from "../listing_data.ts";
+import { PAGE_END, PAGE_HEADERS, pageStart } from "./frame.ts";
 import { nameHtml } from "./names.ts";
 
 export { PAGE_HEADERS };
 
 /**
- * Renders a listing as a whole HTML document.
+ * The page down to where the rows begin: all that can be said before the directory has been read.
  *
- * @param data The listing.
+ * @param head What is listed, and how.
  * @param depth How many directories above this one can be linked to: 0 at the root of what is served.
  */
-export function listingPage(data: Listing, depth: number): string {
-  const rows = (depth > 0 ? parentRow : "") + data.entries.map(row).join("");
-  const empty = data.entries.length === 0 ? '<p class="hint">This directory is empty.</p>\n' : "";
-  return page(
-    `Directory listing for ${data.path}`,
-    `<h1>${breadcrumbs(data.path, depth)}</h1>
+export function listingPageStart(head: ListingHead, depth: number): string {
+  return `${pageStart(`Directory listing for ${head.path}`)}<h1>${breadcrumbs(head.path, depth)}</h1>
 <table>
-<thead><tr>${column(data, "name", "Name")}${column(data, "size", "Size")}${
-      column(data, "modified", "Modified (UTC)")
-    }</tr></thead>
+<thead><tr>${column(head, "name", "Name")}${column(head, "size", "Size")}${
+    column(head, "modified", "Modified (UTC)")
+  }</tr></thead>
 <tbody>
-${rows}</tbody>
+${depth > 0 ? parentRow : ""}`;
+}
+
+/** The page from the last row on. */
+export function listingPageEnd(count: number, totals: ListingTotals): string {
+  const empty = count === 0 ? '<p class="hint">This directory is empty.</p>\n' : "";
+  return `</tbody>
 </table>
-${empty}<footer>${totals(data)} · <a href="?format=json">JSON</a> · <a href="?format=text">Text</a></footer>`,
-  );
+${empty}<footer>${
+    totalsText(totals)
+  } · <a href="?format=json">JSON</a> · <a href="?format=text">Text</a></footer>${PAGE_END}`;
 }
 
 const parentRow = '<tr class="parent"><th scope="row"><a href="../">../</a></th><td></td><td></td></tr>\n';
@@ -50,7 +53,7 @@ function breadcrumbs(path: string, depth: number): string {
 const CLASS: Readonly<Record<SortKey, string>> = { name: "name", size: "size", modified: "date" };
 
 /** A column's head sorts by it, and the other way round when it is sorted by it already. */
-function column({ sort, order }: Listing, key: SortKey, label: string): string {
+function column({ sort, order }: ListingHead, key: SortKey, label: string): string {
   const sorted = sort === key;
   const next = sorted ? (order === "asc" ? "desc" : "asc") : key === "name" ? "asc" : "desc";
   const state = sorted ? ` aria-sort="${order === "asc" ? "ascending" : "descending"}"` : "";
@@ -60,7 +63,8 @@ function column({ sort, order }: Listing, key: SortKey, label: string): string {
   }"${state}><a href="?sort=${key}&amp;order=${next}">${label}</a>${mark}</th>`;
 }
 
-function row(entry: ListingEntry): string {
+/** The row of an entry. */
+export function listingRow(entry: ListingEntry): string {
   const mark = entry.link ? "@" : entry.kind === "directory" ? "/" : "";
   const name = `<bdi>${nameHtml(entry.name)}${mark}</bdi>`;
   const linked = entry.href === null ? name : `<a href="${escapeHtml(entry.href)}">${name}</a>`;
@@ -75,7 +79,7 @@ function date(modified: string | null): string {
   return `<time datetime="${modified}">${modified.replace(/T(\d\d:\d\d).*/, " $1")}</time>`;
 }
 
-function totals({ totals: { directories, files, bytes } }: Listing): string {
+function totalsText({ directories, files, bytes }: ListingTotals): string {
   return `${count(directories, "directory", "directories")}, ${count(files, "file", "files")}, ${formatSize(bytes)}`;
 }
 

@@ -33,8 +33,14 @@ export interface DiskOptions {
 /** A file changed less than this long ago may change again without any of its times moving. */
 const CLOCK_GRAIN_MS = 2_000;
 
-/** Entries looked at before other requests get their turn: about 5 ms. */
-const ENTRIES_PER_SLICE = 1_000;
+/** Entries looked at before other requests get their turn: about a millisecond. */
+const ENTRIES_PER_SLICE = 256;
+
+/**
+ * A directory that takes up to so many bytes on disk has so few names (5,000 at most in ext4) that they are read at once:
+ * for few names that is three times as fast as in the background, for 100,000 it would hold up everybody for 80 ms.
+ */
+const SYNC_DIRECTORY_BYTES = 65_536;
 
 /** Reads up to this size are done at once: from the page cache they take less time than a trip to another thread. */
 const SYNC_READ_BYTES = 65_536;
@@ -66,9 +72,6 @@ export function disk(root: string, options: DiskOptions = {}): FileSource {
   if (!Deno.statSync(realRoot).isDirectory) throw new TypeError(`Cannot serve "${root}": it is not a directory`);
   return new DiskSource(realRoot, options.followLinks ?? false);
 }
-
-/** Tries to list a directory that is exchanged meanwhile. */
-const ATTEMPTS = 5;
 
 /** Something on disk: its real path, and what was there. */
 interface Located {
@@ -111,17 +114,13 @@ class DiskSource implements FileSource {
     }
   }
 
-  async list(path: SitePath): Promise<FileEntry[] | null> {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      try {
-        const directory = this.#locate(path);
-        return directory?.info.isDirectory ? await this.#entries(directory, path) : null;
-      } catch (error) {
-        if (isNotThere(error)) return null;
-        if (!(error instanceof FileChanged)) throw error;
-      }
+  list(path: SitePath): AsyncIterable<FileEntry[]> | null {
+    try {
+      const directory = this.#locate(path);
+      return directory?.info.isDirectory ? this.#slices(directory, path) : null;
+    } catch (error) {
+      return nullUnlessServerFails(error);
     }
-    return null;
   }
 
   open(path: SitePath, seen: FileStat): Awaitable<OpenFile> {
@@ -233,21 +232,28 @@ class DiskSource implements FileSource {
     return this.#followLinks || real === this.#root || real.startsWith(this.#inside);
   }
 
-  async #entries(directory: Located, path: SitePath): Promise<FileEntry[]> {
-    const settled = this.#isSettledAbove(path);
-    using held = settled ? null : await holdDirectory(directory.real);
-    const place = held?.path ?? directory.real;
-    const names = [...Deno.readDirSync(place)];
-    this.#assertStill(path, directory);
-    const entries: FileEntry[] = [];
-    for (const [index, entry] of names.entries()) {
-      const found = this.#entry(place, path, entry);
-      if (found) entries.push(found);
-      if ((index + 1) % ENTRIES_PER_SLICE === 0) await nextTurn();
+  async *#slices(directory: Located, path: SitePath): AsyncGenerator<FileEntry[]> {
+    try {
+      const settled = this.#isSettledAbove(path);
+      using held = settled ? null : await holdDirectory(directory.real);
+      const place = held?.path ?? directory.real;
+      const isProven = settled || held !== null;
+      // What cannot be held is read as quickly as can be, so that little can happen meanwhile.
+      const isLarge = isProven && directory.info.size > SYNC_DIRECTORY_BYTES;
+      for await (const names of isLarge ? namesLater(place) : namesNow(place)) {
+        if (!isProven) this.#assertStill(path, directory);
+        const entries: FileEntry[] = [];
+        for (const name of names) {
+          const found = this.#entry(place, path, name);
+          if (found) entries.push(found);
+        }
+        yield entries;
+      }
+      this.#assertStill(path, directory);
+      if (settled && !this.#isSettledAbove(path)) throw new FileChanged();
+    } catch (error) {
+      throw isNotThere(error) ? new FileChanged() : error;
     }
-    this.#assertStill(path, directory);
-    if (settled && !this.#isSettledAbove(path)) throw new FileChanged();
-    return entries;
   }
 
   /**
@@ -265,7 +271,7 @@ class DiskSource implements FileSource {
     const path = parent.child(name);
     if (path === null) return null;
     try {
-      const stat = isSymlink ? this.#statNow(path) : describe(Deno.lstatSync(join(directory, name)));
+      const stat = isSymlink ? this.#statNow(path) : describe(Deno.lstatSync(directory + SEPARATOR + name));
       if (stat === null) return { name, stat, link: true, problem: "broken link" };
       return { name, stat, link: isSymlink, problem: stat.kind === "other" ? "special file" : null };
     } catch (error) {
@@ -355,6 +361,19 @@ function isSame(seen: FileStat, now: FileStat): boolean {
   return now.kind === "file" && seen.version === now.version;
 }
 
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** What a directory has, in slices: read at once, which is three times as fast, or in the background. */
+function* namesNow(directory: string): Generator<Deno.DirEntry[]> {
+  const names = [...Deno.readDirSync(directory)];
+  for (let i = 0; i < names.length; i += ENTRIES_PER_SLICE) yield names.slice(i, i + ENTRIES_PER_SLICE);
+}
+
+async function* namesLater(directory: string): AsyncGenerator<Deno.DirEntry[]> {
+  let slice: Deno.DirEntry[] = [];
+  for await (const entry of Deno.readDir(directory)) {
+    slice.push(entry);
+    if (slice.length < ENTRIES_PER_SLICE) continue;
+    yield slice;
+    slice = [];
+  }
+  yield slice;
 }

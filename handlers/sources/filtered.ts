@@ -5,7 +5,7 @@
  */
 
 import type { SitePath } from "../http/target.ts";
-import type { FileSource } from "./types.ts";
+import type { FileEntry, FileSlices, FileSource } from "./types.ts";
 
 /**
  * A source that shows of another only what a rule keeps. What is not kept is not there: not found, not listed, and so
@@ -27,8 +27,8 @@ export function filtered(source: FileSource, keep: (path: SitePath) => boolean):
   return {
     stat: (path) => keep(path) ? source.stat(path) : null,
     async list(path) {
-      const entries = keep(path) ? await source.list(path) : null;
-      return entries && entries.filter(({ name }) => {
+      const slices = keep(path) ? await source.list(path) : null;
+      return slices && keptOf(slices, ({ name }) => {
         const child = path.child(name);
         return child !== null && keep(child);
       });
@@ -40,6 +40,10 @@ export function filtered(source: FileSource, keep: (path: SitePath) => boolean):
     absence: (path) => keep(path) ? source.absence?.(path) ?? null : () => true,
     freshness: (path, seen) => keep(path) ? source.freshness?.(path, seen) ?? null : null,
   };
+}
+
+async function* keptOf(slices: FileSlices, keep: (entry: FileEntry) => boolean): AsyncGenerator<FileEntry[]> {
+  for await (const slice of slices) yield slice.filter(keep);
 }
 
 /**

@@ -68,6 +68,9 @@ export function openBytes(bytes: Uint8Array): OpenFile {
   };
 }
 
+/** Entries that are described at a time: a millisecond. */
+const ENTRIES_PER_SLICE = 1_000;
+
 type Directory = Map<string, Directory | Uint8Array>;
 
 function directoryIn(parent: Directory, name: string, path: string): Directory {
@@ -91,13 +94,20 @@ class MemorySource implements FileSource {
     return found === null ? null : this.#describe(path.name, found);
   }
 
-  list(path: SitePath): FileEntry[] | null {
+  list(path: SitePath): Iterable<FileEntry[]> | null {
     const found = this.#find(path);
-    if (!(found instanceof Map)) return null;
-    return Array.from(
-      found,
-      ([name, node]) => ({ name, stat: this.#describe(name, node), link: false, problem: null }),
-    );
+    return found instanceof Map ? this.#slices(found) : null;
+  }
+
+  *#slices(directory: Directory): Iterable<FileEntry[]> {
+    let slice: FileEntry[] = [];
+    for (const [name, node] of directory) {
+      slice.push({ name, stat: this.#describe(name, node), link: false, problem: null });
+      if (slice.length < ENTRIES_PER_SLICE) continue;
+      yield slice;
+      slice = [];
+    }
+    yield slice;
   }
 
   open(path: SitePath, seen: FileStat): OpenFile {

@@ -39,6 +39,9 @@ export interface FileEntry {
   readonly problem: EntryProblem | null;
 }
 
+/** Entries of a directory, some at a time. */
+export type FileSlices = Iterable<readonly FileEntry[]> | AsyncIterable<readonly FileEntry[]>;
+
 /** An open file. Whoever opens it closes it. */
 export interface OpenFile extends Disposable {
   /**
@@ -66,8 +69,15 @@ export type FreshnessCheck = () => boolean;
 export interface FileSource {
   /** What is at a path, or null where nothing is. */
   stat(path: SitePath): Awaitable<FileStat | null>;
-  /** The entries of a directory, in no order, without `.` and `..`; null where there is no such directory. */
-  list(path: SitePath): Awaitable<FileEntry[] | null>;
+  /**
+   * The entries of a directory, in no order, without `.` and `..`; null where there is no such directory.
+   *
+   * They come in slices, each of which takes a millisecond or two: whoever asks lets others have their turn in between,
+   * and may stop. Where there are few, `[entries]` will do.
+   *
+   * @throws {FileChanged} Here or between slices, where the directory was exchanged: what came so far counts for nothing.
+   */
+  list(path: SitePath): Awaitable<FileSlices | null>;
   /**
    * Opens the file that `seen` describes.
    *

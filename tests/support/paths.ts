@@ -1,6 +1,6 @@
 /** Where things are in the checkout. */
 
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** The path of a file, relative to this folder. */
 export function fromFileUrl(relative: string): string {
@@ -12,3 +12,8 @@ export const ROOT = fromFileUrl("../..");
 
 /** The command's module. */
 export const CLI = fromFileUrl("../../cli.ts");
+
+/** The URL of a path. */
+export function toFileUrl(path: string): string {
+  return pathToFileURL(path).href;
+}

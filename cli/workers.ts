@@ -1,0 +1,173 @@
+/**
+ * Several processes that answer on one port, so that several cores serve: `--workers`.
+ *
+ * The system gives each connection to one of the processes that listen on a port with SO_REUSEPORT. Deno has that behind
+ * `--unstable-net`, which nobody gave to the command and which cannot be had later, so the workers are started anew.
+ * Then they may as well be processes and not Web Workers within one: one that runs out of memory, or is killed, takes
+ * nobody else's downloads with it, each is simply the command over again, and one costs only some MiB more.
+ *
+ * Only Linux spreads connections over the sockets of a port; elsewhere one would get them all.
+ *
+ * @module
+ */
+
+import type { Logger } from "../handlers/types.ts";
+import type { RunningServer } from "../handlers/serve.ts";
+import type { Settings } from "./settings.ts";
+import type { StopSignal } from "./signals.ts";
+import { StartError } from "./start_error.ts";
+import { permissionFlags } from "./worker_permissions.ts";
+import { WorkerProcess } from "./worker_process.ts";
+import { WORKER_WORD } from "./worker_seat.ts";
+
+/** A worker that ends within so many milliseconds has ended at once; when it does so several times, all ends. */
+const AT_ONCE_MS = 2_000;
+const MOST_AT_ONCE = 3;
+
+/** Milliseconds until another takes the place of a worker; twice as many after each that ended at once. */
+const RESTART_MS = 100;
+
+/** Milliseconds that workers get to end when they are told to end at once; their log is written in this time. */
+const ABORT_MS = 2_000;
+
+/**
+ * Throws {@linkcode StartError} where there can be no workers.
+ *
+ * @param isCommand Whether the main module does nothing but run the command: any other program would be started over and
+ * over again.
+ */
+export function checkWorkersPossible(isCommand: boolean): void {
+  const reason = Deno.build.os !== "linux"
+    ? "only Linux spreads connections over several processes"
+    : Deno.build.standalone
+    ? "a compiled program cannot start others of its kind"
+    : isCommand
+    ? null
+    : "only the command itself can start them, not a program that calls it";
+  if (reason !== null) throw new StartError(`Cannot use --workers: ${reason}`);
+}
+
+/** What {@linkcode startWorkers} needs to know. */
+export interface WorkersOptions {
+  /** The words of the command line, which are the workers' too. */
+  readonly args: readonly string[];
+  /** What they mean. */
+  readonly settings: Settings;
+  /** Where to listen; the port is a number that was free a moment ago. */
+  readonly address: Deno.NetAddr;
+  /** Where all the lines of all workers go. */
+  readonly log: Logger;
+}
+
+/**
+ * Starts the workers, and resolves when all listen; they are a server like any other then. A worker that ends by itself
+ * is replaced, and the server ends by itself only when that does not help. Throws {@linkcode StartError}.
+ */
+export async function startWorkers(options: WorkersOptions): Promise<RunningServer & AsyncDisposable> {
+  const { settings, address, log } = options;
+  const args = [...denoFlags(settings, address.port), Deno.mainModule, WORKER_WORD, String(address.port)];
+  const workers = new Workers(address, () => new WorkerProcess([...args, ...options.args], log), log);
+  try {
+    await workers.start(settings.workers);
+    return workers;
+  } catch (error) {
+    await workers[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function denoFlags(settings: Settings, port: number): string[] {
+  // What was published is loaded as this process has it: not from the network again, and not through the deno.json of a
+  // directory that happens to be the current one, whose import map could put other code in its place.
+  const published = Deno.mainModule.startsWith("file:") ? [] : ["--cached-only", "--no-config"];
+  return ["run", "--unstable-net", "--no-prompt", "--no-lock", ...published, ...permissionFlags(settings, port)];
+}
+
+class Workers implements RunningServer, AsyncDisposable {
+  readonly address: Deno.NetAddr;
+  readonly finished: Promise<void>;
+  readonly #spawn: () => WorkerProcess;
+  readonly #log: Logger;
+  readonly #running = new Set<WorkerProcess>();
+  readonly #stopping = Promise.withResolvers<void>();
+  readonly #finished = Promise.withResolvers<void>();
+  #stopped = false;
+
+  constructor(address: Deno.NetAddr, spawn: () => WorkerProcess, log: Logger) {
+    this.address = address;
+    this.#spawn = spawn;
+    this.#log = log;
+    this.finished = this.#finished.promise;
+    this.finished.catch(() => {});
+  }
+
+  async start(count: number): Promise<void> {
+    const workers = Array.from({ length: count }, () => this.#startOne());
+    await Promise.all(workers.map(({ listening }) => listening));
+    Promise.all(workers.map((worker) => this.#keep(worker))).then(() => this.#finished.resolve(), (error) => {
+      this.abort().then(() => this.#finished.reject(error));
+    });
+  }
+
+  async drain(): Promise<void> {
+    this.#stop("SIGTERM");
+    await this.#allEnded();
+  }
+
+  async abort(): Promise<void> {
+    this.#stop("SIGINT");
+    const late = setTimeout(() => this.#kill(), ABORT_MS);
+    await this.#allEnded();
+    clearTimeout(late);
+  }
+
+  /** Nothing is left behind, however the command ends. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop("SIGINT");
+    this.#kill();
+    await this.#allEnded();
+  }
+
+  #startOne(): WorkerProcess {
+    const worker = this.#spawn();
+    this.#running.add(worker);
+    worker.ended.then(() => this.#running.delete(worker));
+    return worker;
+  }
+
+  /** Sees to it that there is always a worker in the place of this one. */
+  async #keep(worker: WorkerProcess): Promise<void> {
+    for (let atOnce = 0;;) {
+      const start = performance.now();
+      const how = await worker.ended;
+      if (this.#stopped) return;
+      atOnce = performance.now() - start < AT_ONCE_MS ? atOnce + 1 : 0;
+      if (atOnce === MOST_AT_ONCE) throw new StartError(`a worker ended at once ${atOnce} times in a row (${how})`);
+      this.#log.error(`Worker ${worker.pid} has ended by itself (${how}), another takes its place`);
+      await this.#pause(RESTART_MS * 2 ** atOnce);
+      if (this.#stopped) return;
+      worker = this.#startOne();
+    }
+  }
+
+  async #pause(milliseconds: number): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    const timer = setTimeout(over.resolve, milliseconds);
+    await Promise.race([over.promise, this.#stopping.promise]);
+    clearTimeout(timer);
+  }
+
+  #stop(signal: StopSignal): void {
+    this.#stopped = true;
+    this.#stopping.resolve();
+    for (const worker of this.#running) worker.tell(signal);
+  }
+
+  #kill(): void {
+    for (const worker of this.#running) worker.kill();
+  }
+
+  async #allEnded(): Promise<void> {
+    await Promise.all([...this.#running].map(({ ended }) => ended));
+  }
+}

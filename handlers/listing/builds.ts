@@ -1,0 +1,195 @@
+/**
+ * Making listings: once for all who ask at the same time, two at a time, large ones while they are sent.
+ *
+ * @module
+ */
+
+import { ListingCache } from "./cache.ts";
+import { entryOrder, type ListingHead, totalsOf } from "../listing_data.ts";
+import { type ListingFormat, type ListingWriter, writerOf } from "./format.ts";
+import { type ListingPage, StreamedPage, WholePage } from "./pages.ts";
+import { DirectoryScan } from "./scan.ts";
+import { Gate, sortInTurns, Turns } from "./turns.ts";
+import type { SitePath } from "../http/target.ts";
+import { FileChanged, type FileEntry, type FileSource, type FileStat } from "../sources/types.ts";
+import type { Awaitable } from "../types.ts";
+
+/** Entries of a directory that is read before its answer begins: some 10 ms. Above that it is sent while it is made. */
+const WHOLE_ENTRIES = 2_000;
+
+/** Directories that are read at the same time, small ones and large ones each. */
+const BUILDS = 2;
+
+/**
+ * Different large listings that are sent at the same time. Each holds its entries, some 30 MB for 100,000: where one more
+ * is asked for, the oldest is broken off, which has had the longest time to be read.
+ */
+const STREAMED = 8;
+
+/** Characters of a large listing that are sent at a time. */
+const PIECE_LENGTH = 65_536;
+
+/** A listing that is asked for. */
+export interface Asked {
+  /** The directory in the source. */
+  readonly path: SitePath;
+  readonly head: ListingHead;
+  readonly format: ListingFormat;
+}
+
+interface Build {
+  /** The directory before its names were read; null until then, and the build is new enough for everybody. */
+  stat: FileStat | null;
+  /** The page, as soon as there is one. */
+  page: ListingPage | null;
+  readonly done: Promise<ListingPage | null>;
+}
+
+/** All listings of a source. */
+export class ListingBuilds {
+  readonly cache: ListingCache;
+  readonly #source: FileSource;
+  /** The newest build of each listing that is being made. */
+  readonly #builds = new Map<string, Build>();
+  readonly #streamed = new Set<StreamedPage>();
+  readonly #small = new Gate(BUILDS);
+  readonly #large = new Gate(BUILDS);
+
+  constructor(source: FileSource, cacheBytes: number) {
+    this.#source = source;
+    this.cache = new ListingCache(source, cacheBytes);
+  }
+
+  /**
+   * The page of a directory, kept, being made, or made now; null where there is no such directory any more.
+   *
+   * @param now The directory as it is after the request has come: a build that began before is for this request only
+   * where nothing has changed since.
+   */
+  page(key: string, asked: Asked, now: FileStat): Awaitable<ListingPage | null> {
+    const kept = this.cache.get(key, now);
+    if (kept) return kept;
+    const build = this.#builds.get(key);
+    if (build && (build.stat === null || (build.stat.settled && build.stat.version === now.version))) {
+      return build.page ?? build.done;
+    }
+    return this.#begin(key, asked).done;
+  }
+
+  #begin(key: string, asked: Asked): Build {
+    const { promise, resolve } = Promise.withResolvers<ListingPage | null>();
+    const build: Build = { stat: null, page: null, done: promise };
+    this.#builds.set(key, build);
+    const end = () => {
+      if (this.#builds.get(key) === build) this.#builds.delete(key);
+    };
+    const made = this.#make(key, asked, build, end);
+    resolve(made);
+    made.then((page) => page instanceof StreamedPage || end(), end);
+    return build;
+  }
+
+  async #make(key: string, asked: Asked, build: Build, end: () => void): Promise<ListingPage | null> {
+    using _place = await this.#small.enter();
+    const since = performance.now();
+    const stat = await this.#source.stat(asked.path);
+    if (stat?.kind !== "directory") return null;
+    build.stat = stat;
+    const turns = new Turns();
+    const scan = new DirectoryScan(this.#source, asked.path, turns);
+    const all = await scan.readOver(WHOLE_ENTRIES);
+    if (all === null) return null;
+    const writer = writerOf(asked.format, asked.head, asked.path.segments.length);
+    let known = { cost: 0, settled: false, hasLooseLinks: true };
+    const read = () => {
+      const settled = stat.settled && scan.entries.every((entry) => entry.stat?.settled ?? true);
+      known = { cost: performance.now() - since, settled, hasLooseLinks: scan.entries.some(isLooseLink) };
+    };
+    const keep = (page: ListingPage, size: number) => {
+      return this.cache.keep(key, asked.path, { stat, since, size, page, ...known });
+    };
+    if (all === "complete") {
+      const page = await WholePage.of(textOf(scan.entries, asked.head, writer), writer);
+      read();
+      keep(page, page.size);
+      return page;
+    }
+    return build.page = this.#stream({ scan, turns, writer, head: asked.head, read }, keep, end);
+  }
+
+  #stream(listing: Unread, keep: (page: ListingPage, size: number) => boolean, end: () => void): StreamedPage {
+    const stop = new AbortController();
+    // What makes the pieces closes the scan; but where none is ever wanted, it never runs.
+    stop.signal.addEventListener("abort", () => listing.scan[Symbol.asyncDispose]().catch(() => {}));
+    const page: StreamedPage = new StreamedPage(listing.writer, piecesOf(listing, this.#large, stop.signal), stop, {
+      ended: (bytes) => {
+        end();
+        return bytes !== null && keep(page, bytes);
+      },
+      idle: () => this.#streamed.delete(page),
+    });
+    for (const oldest of this.#streamed) {
+      if (this.#streamed.size < STREAMED) break;
+      oldest.cut();
+    }
+    this.#streamed.add(page);
+    return page;
+  }
+}
+
+function isLooseLink({ stat, link }: FileEntry): boolean {
+  return stat === null || (link && stat.kind !== "file");
+}
+
+function textOf(entries: readonly FileEntry[], head: ListingHead, writer: ListingWriter): string {
+  const totals = totalsOf(entries);
+  const rows = entries.toSorted(entryOrder(head)).map((entry, index) => writer.entry(entry, index)).join("");
+  return writer.start() + writer.before(totals) + rows + writer.after(totals, entries.length);
+}
+
+/** A directory that has been read in part. */
+interface Unread {
+  readonly scan: DirectoryScan;
+  readonly turns: Turns;
+  readonly writer: ListingWriter;
+  readonly head: ListingHead;
+  /** Told when all of it has been read: what follows is as slow as who reads the answer. */
+  readonly read: () => void;
+}
+
+/** Reads the rest and writes all of it. No entry is shown before the directory is proven to be the one asked for. */
+async function* piecesOf(
+  { scan, turns, writer, head, read }: Unread,
+  gate: Gate,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  await using reading = scan;
+  const encoder = new TextEncoder();
+  yield encoder.encode(writer.start());
+  const entries = await readRest(reading, { turns, head }, gate, signal);
+  read();
+  const totals = totalsOf(entries);
+  let text = writer.before(totals);
+  for (const [index, entry] of entries.entries()) {
+    text += writer.entry(entry, index);
+    if (text.length >= PIECE_LENGTH) {
+      yield encoder.encode(text);
+      text = "";
+    }
+    if (index % 16 === 0 && turns.due) await turns.next();
+  }
+  yield encoder.encode(text + writer.after(totals, entries.length));
+}
+
+async function readRest(
+  scan: DirectoryScan,
+  { turns, head }: Pick<Unread, "turns" | "head">,
+  gate: Gate,
+  signal: AbortSignal,
+): Promise<FileEntry[]> {
+  using _place = await gate.enter();
+  signal.throwIfAborted();
+  // The head has been sent: that the directory has gone can only be said by breaking off.
+  if (await scan.readOver(Infinity, signal) === null) throw new FileChanged();
+  return await sortInTurns(scan.entries, entryOrder(head), turns);
+}

@@ -1,0 +1,72 @@
+/**
+ * What a listing can be sent as: pieces of text, so that the beginning can be sent before the directory has been read.
+ *
+ * @module
+ */
+
+import { entryOf, type ListingHead, type ListingTotals } from "../listing_data.ts";
+import { listingPageEnd, listingPageStart, listingRow, PAGE_HEADERS } from "../page/listing_page.ts";
+import type { FileEntry } from "../sources/types.ts";
+
+/** What a listing can be sent as. */
+export type ListingFormat = "html" | "json" | "text";
+
+/** Writes one listing. */
+export interface ListingWriter {
+  /** Content-Type. */
+  readonly type: string;
+  /** Headers that belong to the format. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** What can be said before anything is known of the entries. */
+  start(): string;
+  /** What stands in front of the first entry. */
+  before(totals: ListingTotals): string;
+  /** An entry; the first has the index 0. */
+  entry(entry: FileEntry, index: number): string;
+  /** What stands behind the last entry. */
+  after(totals: ListingTotals, count: number): string;
+}
+
+/**
+ * Makes the writer of a listing.
+ *
+ * @param depth How many directories above this one can be linked to.
+ */
+export function writerOf(format: ListingFormat, head: ListingHead, depth: number): ListingWriter {
+  return WRITERS[format](head, depth);
+}
+
+const WRITERS: Readonly<Record<ListingFormat, (head: ListingHead, depth: number) => ListingWriter>> = {
+  html: (head, depth) => ({
+    type: "text/html; charset=utf-8",
+    headers: PAGE_HEADERS,
+    start: () => listingPageStart(head, depth),
+    before: () => "",
+    entry: (entry) => listingRow(entryOf(entry)),
+    after: (totals, count) => listingPageEnd(count, totals),
+  }),
+  json: (head) => ({
+    type: "application/json",
+    headers: {},
+    start: () => JSON.stringify(head).slice(0, -1),
+    before: (totals) => `,"totals":${JSON.stringify(totals)},"entries":[`,
+    entry: (entry, index) => (index === 0 ? "" : ",") + JSON.stringify(entryOf(entry)),
+    after: () => "]}\n",
+  }),
+  text: () => ({
+    type: "text/plain; charset=utf-8",
+    headers: {},
+    start: () => "",
+    before: () => "",
+    entry: textLine,
+    after: () => "",
+  }),
+};
+
+/** A name, directories with a slash; control characters as in the log, so that a line stays a line. */
+function textLine({ name, stat, problem }: FileEntry): string {
+  if (problem !== null) return "";
+  // deno-lint-ignore no-control-regex
+  const shown = name.replace(/[\x00-\x1f\x7f-\x9f]/g, (c) => "\\x" + c.charCodeAt(0).toString(16).padStart(2, "0"));
+  return shown + (stat?.kind === "directory" ? "/\n" : "\n");
+}

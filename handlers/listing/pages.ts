@@ -1,0 +1,106 @@
+/**
+ * Listings as they are sent: made once for each state of a directory, shared by all who ask for it, kept while they hold.
+ *
+ * @module
+ */
+
+import { sendContent } from "../content.ts";
+import { HttpError } from "../errors.ts";
+import { evaluatePreconditions } from "../http/preconditions.ts";
+import type { ListingWriter } from "./format.ts";
+import { SharedStream, type StreamOwner } from "./stream.ts";
+import { openBytes } from "../sources/memory.ts";
+import type { Awaitable } from "../types.ts";
+
+/** A listing that can be sent. */
+export interface ListingPage {
+  /** Answers GET or HEAD. */
+  send(request: Request): Awaitable<Response>;
+}
+
+/** Headers of every listing, also of the 304. */
+const HEADERS: Readonly<Record<string, string>> = { "cache-control": "no-cache", vary: "accept" };
+
+/** A listing whose bytes are all there. */
+export class WholePage implements ListingPage {
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #writer: ListingWriter;
+  readonly #etag: string;
+  // Clones share the bytes; a Response made for each request would copy them.
+  readonly #whole: Response;
+  readonly #unchanged: Response;
+
+  private constructor(bytes: Uint8Array<ArrayBuffer>, writer: ListingWriter, etag: string) {
+    this.#bytes = bytes;
+    this.#writer = writer;
+    this.#etag = etag;
+    const length = String(bytes.length);
+    this.#whole = new Response(bytes, { headers: { ...headersOf(writer), etag, "content-length": length } });
+    this.#unchanged = new Response(null, { status: 304, headers: { ...HEADERS, etag } });
+  }
+
+  static async of(text: string, writer: ListingWriter): Promise<WholePage> {
+    const bytes = new TextEncoder().encode(text);
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    return new WholePage(bytes, writer, `W/"${hash.subarray(0, 12).toHex()}"`);
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.#bytes.length;
+  }
+
+  send(request: Request): Awaitable<Response> {
+    if (request.method === "GET" && !request.headers.has("if-match")) {
+      const tag = request.headers.get("if-none-match");
+      if (tag === null) return this.#whole.clone();
+      if (tag === this.#etag) return this.#unchanged.clone();
+    }
+    return sendContent(request, {
+      type: this.#writer.type,
+      size: this.#bytes.length,
+      modified: null, // a directory's time says nothing of the sizes and dates in it
+      etag: this.#etag,
+      headers: HEADERS,
+      contentHeaders: this.#writer.headers,
+      ranges: false,
+      open: () => openBytes(this.#bytes),
+    });
+  }
+}
+
+/** A listing that is made while it is sent: without Content-Length and without a tag, which nobody can know before. */
+export class StreamedPage implements ListingPage {
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #stream: SharedStream;
+
+  constructor(
+    writer: ListingWriter,
+    pieces: AsyncGenerator<Uint8Array<ArrayBuffer>>,
+    stop: AbortController,
+    owner: StreamOwner,
+  ) {
+    this.#headers = headersOf(writer);
+    this.#stream = new SharedStream(pieces, stop, owner);
+  }
+
+  send(request: Request): Response {
+    const verdict = evaluatePreconditions(request.method, request.headers, { etag: null, lastModified: null });
+    const body = verdict === "proceed" && request.method === "GET" ? this.#stream.open() : null;
+    // Who shares this page reads it by then: otherwise it was made for a HEAD, and the rest of it is not wanted.
+    if (body === null) setImmediate(() => this.#stream.endUnread());
+    if (verdict === "failed") throw new HttpError(412, "The content is not in the state that was asked for");
+    if (verdict === "not-modified") return new Response(null, { status: 304, headers: HEADERS });
+    if (body !== null || request.method === "HEAD") return new Response(body, { headers: this.#headers });
+    throw new HttpError(503, "The directory keeps changing", { headers: { "retry-after": "1" } });
+  }
+
+  /** Breaks off all that are being sent. */
+  cut(): void {
+    this.#stream.cut();
+  }
+}
+
+function headersOf(writer: ListingWriter): Record<string, string> {
+  return { "content-type": writer.type, ...HEADERS, ...writer.headers, "x-content-type-options": "nosniff" };
+}

@@ -1,0 +1,181 @@
+/**
+ * A server that outlives its listener.
+ *
+ * When accept fails, because the process is out of file descriptors, Deno.serve ends. What it has accepted goes on, so
+ * that the next server on the same port takes over from it.
+ *
+ * @module
+ */
+
+import type { FetchFunction } from "./fetch.ts";
+import type { RunningServer, ServeOptions } from "./serve_types.ts";
+import type { Logger } from "./types.ts";
+
+/** Milliseconds until it listens again; each time twice as long, because what fills the table may take a while to go. */
+const SHORTEST_PAUSE = 50;
+const LONGEST_PAUSE = 1_000;
+
+/** Milliseconds between two lines in the log about the same trouble. */
+const QUIET = 60_000;
+
+/** A Deno.serve that has not ended. */
+interface Generation {
+  readonly server: Deno.HttpServer<Deno.NetAddr>;
+  readonly aborting: AbortController;
+  /** Resolves with the reason why it cannot go on; null at the end asked for. */
+  readonly failed: Promise<unknown>;
+  /** Resolves `failed`. */
+  readonly fail: (reason: unknown) => void;
+}
+
+/** Deno.serve, again and again on the same port, until it is stopped. */
+export class Generations implements RunningServer {
+  readonly address: Deno.NetAddr;
+  readonly finished: Promise<void>;
+  readonly #fetch: FetchFunction;
+  readonly #options: ServeOptions;
+  readonly #complain: Complain;
+  readonly #stopped = new AbortController();
+  readonly #cut = Promise.withResolvers<void>();
+  /** Transfers of generations that listen no more. */
+  readonly #transfers = new Set<Promise<void>>();
+  /** The one that listens, null in the pause between two. */
+  #current: Generation | null;
+  #listening = Promise.withResolvers<void>();
+
+  /** Binds. Throws what the system refuses. */
+  constructor(fetch: FetchFunction, options: ServeOptions, complain: Complain = complainer(options.log)) {
+    this.#fetch = fetch;
+    this.#complain = complain;
+    this.#current = open(fetch, options);
+    this.#listening.resolve();
+    this.address = this.#current.server.addr;
+    this.#options = { ...options, port: this.address.port };
+    this.finished = this.#run(this.#current);
+  }
+
+  /** Resolves when it listens, or never will again. */
+  whenListening(): Promise<void> {
+    return this.#listening.promise;
+  }
+
+  /** Lets the next generation take over, which closes the connections on which nothing happens. */
+  renew(reason: unknown): void {
+    this.#current?.fail(reason);
+  }
+
+  async drain(): Promise<void> {
+    this.#stop();
+    if (this.#current) this.#retire(this.#current);
+    await this.finished;
+  }
+
+  async abort(): Promise<void> {
+    this.#stop();
+    const { server, aborting } = this.#current ?? {};
+    // Not after shutdown(): that would be an uncaught BadResource in the runtime, and would cut nothing.
+    aborting?.abort();
+    await server?.finished.catch(() => {});
+    this.#cut.resolve();
+    await this.finished;
+  }
+
+  #stop(): void {
+    this.#stopped.abort();
+    this.#listening.resolve();
+    this.#current?.fail(null);
+  }
+
+  async #run(first: Generation): Promise<void> {
+    let pause = SHORTEST_PAUSE / 2;
+    for (let generation: Generation | null = first; generation;) {
+      const since = performance.now();
+      const reason = await generation.failed;
+      if (this.#stopped.signal.aborted) {
+        this.#keep(generation.server.finished);
+        break;
+      }
+      this.#listening = Promise.withResolvers();
+      this.#retire(generation);
+      this.#complain(reason);
+      pause = performance.now() - since > LONGEST_PAUSE ? SHORTEST_PAUSE : Math.min(pause * 2, LONGEST_PAUSE);
+      generation = await this.#reopen(pause);
+    }
+    await Promise.race([Promise.all(this.#transfers), this.#cut.promise]);
+  }
+
+  /** Listens again as soon as the system lets it. Null where it was stopped before. */
+  async #reopen(pause: number): Promise<Generation | null> {
+    for (;; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+      await sleep(pause, this.#stopped.signal);
+      if (this.#stopped.signal.aborted) return null;
+      try {
+        this.#current = open(this.#fetch, this.#options);
+        this.#listening.resolve();
+        return this.#current;
+      } catch (error) {
+        if (error instanceof Deno.errors.NotCapable) throw error;
+        this.#complain(error);
+      }
+    }
+  }
+
+  #retire({ server }: Generation): void {
+    this.#current = null;
+    this.#keep(server.shutdown());
+  }
+
+  #keep(end: Promise<void>): void {
+    const transfers = end.catch(() => {}).finally(() => this.#transfers.delete(transfers));
+    this.#transfers.add(transfers);
+  }
+}
+
+function open(fetch: FetchFunction, { hostname = "0.0.0.0", port = 8000, tls, reusePort }: ServeOptions): Generation {
+  const aborting = new AbortController();
+  const server = Deno.serve({
+    hostname,
+    port,
+    ...tls,
+    ...(reusePort && { reusePort }),
+    signal: aborting.signal,
+    onListen() {},
+    onError: () => new Response(null, { status: 500 }),
+  }, fetch);
+  const { promise: failed, resolve: fail } = Promise.withResolvers<unknown>();
+  server.finished.catch(fail);
+  return { server, aborting, failed, fail };
+}
+
+/** Says why no connection can be accepted. */
+export type Complain = (cause: unknown) => void;
+
+/** Tells the log, but not with every connection that a client tries. */
+export function complainer(log: Logger | undefined): Complain {
+  let last = -Infinity;
+  return (cause) => {
+    if (performance.now() - last < QUIET) return;
+    last = performance.now();
+    if (isOutOfDescriptors(cause)) log?.error("Out of file descriptors: waiting for connections to end");
+    else log?.error("Cannot accept connections: trying again", cause);
+  };
+}
+
+/** EMFILE and ENFILE; the runtime's errors for them have no class and, from Deno.serve, no code. */
+function isOutOfDescriptors(cause: unknown): boolean {
+  return cause instanceof Error && /too many open (?:files|sockets)/i.test(cause.message);
+}
+
+/** Waits, but not longer than a signal lets it. */
+export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end);
+  });
+}

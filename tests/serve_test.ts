@@ -1,0 +1,296 @@
+/** The transport: out of descriptors and back, and TLS over the bridge. */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { serve, toFetch } from "@x/pyserve";
+import { type RunningCommand, start, startProcess } from "./support/command.ts";
+import { CLI } from "./support/paths.ts";
+import { missing } from "./support/programs.ts";
+import { ask } from "./support/raw.ts";
+import { tempTree } from "./support/tree.ts";
+
+const LINUX = Deno.build.os === "linux";
+const BIG = 20_000_000;
+
+Deno.test({
+  name: "without descriptors it waits, closes idle connections, and keeps the transfers that run",
+  ignore: Deno.build.os === "windows" || missing("bash"),
+  async fn() {
+    await using tree = await tempTree({ "big.bin": new Uint8Array(BIG), "a.txt": "hello" });
+    const command = [Deno.execPath(), "run", "-A", "--no-lock", CLI, tree.path, "-b", "127.0.0.1", "0"];
+    await using server = await startProcess("bash", ["-c", 'ulimit -n 64; exec "$0" "$@"', ...command]);
+    await using download = await startDownload(server.port);
+    const idle = await connections(server.port, 100);
+    await server.untilStderr("Out of file descriptors");
+    for (const connection of idle) connection.close();
+    await until(async () => await statusOf(server.port) === 200);
+    assertEquals((await ask(server.port, "GET", "/a.txt")).text, "hello");
+    const ended = server.stop("SIGTERM");
+    assertEquals(await download.rest(), BIG);
+    assertEquals(await ended, 0);
+    const lines = server.stderr().split("\n").filter((line) => line.startsWith("pyserve:"));
+    assertEquals(lines, ["pyserve: Out of file descriptors: waiting for connections to end"]);
+  },
+});
+
+/** As many as the server takes. */
+async function connections(port: number, count: number): Promise<Deno.TcpConn[]> {
+  const opened = await Promise.allSettled(
+    Array.from({ length: count }, () => Deno.connect({ hostname: "127.0.0.1", port })),
+  );
+  return opened.filter((each) => each.status === "fulfilled").map(({ value }) => value);
+}
+
+async function statusOf(port: number): Promise<number> {
+  return await ask(port, "GET", "/a.txt").then(({ status }) => status, () => 0);
+}
+
+/** Polls; a test that waits for ever says more than one that gives up on a slow machine. */
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!await holds()) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+interface Download extends AsyncDisposable {
+  /** Reads to the end; resolves with the length of the body. */
+  rest(): Promise<number>;
+}
+
+/** Asks for big.bin, and has read the first bytes of the answer. */
+async function startDownload(port: number): Promise<Download> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  return await startDownloadOn(connection);
+}
+
+async function startDownloadOn(connection: Deno.Conn): Promise<Download> {
+  await connection.write(encode("GET /big.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+  const buffer = new Uint8Array(1_000_000);
+  let text = "";
+  let received = 0;
+  const read = async () => {
+    const count = await connection.read(buffer);
+    if (count === null) return false;
+    received += count;
+    if (!text.includes("\r\n\r\n")) text += new TextDecoder("latin1").decode(buffer.subarray(0, count));
+    return true;
+  };
+  while (!text.includes("\r\n\r\n")) assert(await read(), text);
+  return {
+    async rest() {
+      while (await read());
+      return received - text.indexOf("\r\n\r\n") - 4;
+    },
+    // deno-lint-ignore require-await
+    async [Symbol.asyncDispose]() {
+      connection.close();
+    },
+  };
+}
+
+function encode(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+Deno.test("drain and abort settle finished, in any order and more than once", async () => {
+  for (const ways of [["drain", "drain"], ["abort", "abort"], ["drain", "abort"], ["abort", "drain"]] as const) {
+    const server = serve(toFetch(() => new Response("hello")), { hostname: "127.0.0.1", port: 0 });
+    const { port } = server.address;
+    assertEquals(await (await fetch(`http://127.0.0.1:${port}/`)).text(), "hello");
+    for (const way of ways) await server[way]();
+    await server.finished;
+    Deno.listen({ hostname: "127.0.0.1", port }).close();
+  }
+});
+
+/** A certificate, a big file, and the arguments that serve them. */
+async function tlsTree() {
+  const bytes = new Uint8Array(BIG).map((_, at) => (at * 2_654_435_761) >>> 13);
+  const tree = await tempTree({ "site/a.txt": "hello", "site/big.bin": bytes });
+  const { success, stderr } = await new Deno.Command("openssl", {
+    args: ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem"]
+      .concat(["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+      .concat(["-addext", "basicConstraints=critical,CA:FALSE"]),
+    cwd: tree.path,
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  const args = [tree.at("site"), "--tls-cert", tree.at("cert.pem"), "--tls-key", tree.at("key.pem")];
+  const cert = await Deno.readTextFile(tree.at("cert.pem"));
+  const key = await Deno.readTextFile(tree.at("key.pem"));
+  return { tree, args, bytes, cert, key, [Symbol.asyncDispose]: () => tree[Symbol.asyncDispose]() };
+}
+
+async function curl(...args: string[]): Promise<Uint8Array> {
+  const { stdout } = await new Deno.Command("curl", { args: ["-sSk", ...args], stderr: "null" }).output();
+  return stdout;
+}
+
+async function curlText(...args: string[]): Promise<string> {
+  return new TextDecoder().decode(await curl(...args));
+}
+
+/** A TLS connection of HTTP/1.1, whatever the certificate. */
+function connectTls({ port }: RunningCommand, cert: string): Promise<Deno.TlsConn> {
+  return Deno.connectTls({ hostname: "127.0.0.1", port, caCerts: [cert], alpnProtocols: ["http/1.1"] });
+}
+
+const TLS = { ignore: missing("openssl", "curl") } as const;
+
+Deno.test({
+  ...TLS,
+  name: "TLS: big bodies and ranges arrive as they are over HTTP/1.1 and HTTP/2, and the log has the client's address",
+  async fn() {
+    await using site = await tlsTree();
+    await using server = await start([...site.args, "-b", "0.0.0.0"]);
+    for (const version of ["1.1", "2"]) {
+      for (const host of ["127.0.0.1", "localhost"]) {
+        const url = `https://${host}:${server.port}/big.bin`;
+        assertEquals(await curl(`--http${version}`, url), site.bytes);
+        assertEquals(await curl(`--http${version}`, "-r", "100-70000", url), site.bytes.subarray(100, 70_001));
+        assertEquals(
+          await curlText(`--http${version}`, "-o", "-", "-w", "%{http_version}", "-I", url).then(last),
+          version,
+        );
+      }
+    }
+    if (!LINUX) return;
+    await curl("--interface", "127.0.0.9", `https://127.0.0.1:${server.port}/a.txt`);
+    await server.untilStderr("/a.txt");
+    assertMatch(server.stderr(), /^127\.0\.0\.9 - - .*"GET \/a\.txt HTTP/m);
+  },
+});
+
+function last(text: string): string {
+  return text.slice(text.lastIndexOf("\n") + 1);
+}
+
+Deno.test({
+  ...TLS,
+  name: "TLS: a handler sees what it would see without the bridge",
+  async fn() {
+    await using site = await tlsTree();
+    const seen: unknown[] = [];
+    const server = serve((request, info) => {
+      const { hostname, transport } = info!.remoteAddr as Deno.NetAddr;
+      seen.push([request.url, transport, hostname, info!.secure]);
+      return new Response(request.body);
+    }, { hostname: "127.0.0.1", port: 0, tls: site });
+    const url = `https://localhost:${server.address.port}/x?y`;
+    for (const version of ["1.1", "2"]) {
+      assertEquals(await curlText(`--http${version}`, "-4", "-d", "upload", url), "upload");
+    }
+    assertEquals(seen, [[url, "tcp", "127.0.0.1", true], [url, "tcp", "127.0.0.1", true]]);
+    await server.drain();
+    await server.finished;
+  },
+});
+
+Deno.test({
+  ...TLS,
+  name: "TLS: one connection takes many requests, with silent and foreign clients beside it",
+  async fn() {
+    await using site = await tlsTree();
+    await using server = await start(site.args);
+    const silent = await connections(server.port, 20);
+    assertEquals((await ask(server.port, "GET", "/a.txt").catch(() => null))?.text ?? "", "");
+    using connection = await connectTls(server, site.cert);
+    const decoder = new TextDecoderStream();
+    const text = connection.readable.pipeThrough(decoder).getReader();
+    for (let round = 0; round < 50; round++) {
+      await connection.write(encode("GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n"));
+      let all = "";
+      while (!all.endsWith("hello")) all += (await text.read()).value ?? assert(false, all);
+      assertStringIncludes(all, "HTTP/1.1 200");
+    }
+    for (const each of silent) each.close();
+    await text.cancel();
+    assertEquals(await server.stop("SIGTERM"), 0);
+    assert(!server.stderr().includes("pyserve:"), server.stderr());
+  },
+});
+
+Deno.test({
+  name: "TLS: clients that leave in the middle of a download leave nothing behind",
+  ignore: !LINUX || TLS.ignore,
+  async fn() {
+    await using site = await tlsTree();
+    await using server = await start(site.args);
+    const leave = async () => {
+      const connection = await connectTls(server, site.cert);
+      await using _download = await startDownloadOn(connection);
+    };
+    await leave(); // now all that is opened once is open
+    const before = descriptors(server, "socket:");
+    for (let round = 0; round < 10; round++) await Promise.all(Array.from({ length: 5 }, leave));
+    await until(() => descriptors(server, "socket:") <= before && descriptors(server, site.tree.path) === 0);
+    assert(!server.stderr().includes("pyserve:"), server.stderr());
+  },
+});
+
+/** The port itself and the one behind. */
+const LISTENERS = 2;
+
+/** How many descriptors of a kind a process has open. */
+function descriptors({ process }: RunningCommand, kind: string): number {
+  const directory = `/proc/${process.pid}/fd`;
+  return [...Deno.readDirSync(directory)].filter(({ name }) => {
+    try {
+      return Deno.readLinkSync(`${directory}/${name}`).startsWith(kind);
+    } catch {
+      return false; // closed in the meantime
+    }
+  }).length;
+}
+
+Deno.test({
+  ...TLS,
+  name: "TLS: SIGTERM lets a running download come to its end",
+  ignore: Deno.build.os === "windows" || TLS.ignore,
+  async fn() {
+    await using site = await tlsTree();
+    await using server = await start([...site.args, "--quiet"]);
+    await using download = await startDownloadOn(await connectTls(server, site.cert));
+    using _idle = await connectTls(server, site.cert);
+    const ended = server.stop("SIGTERM");
+    assertEquals(await download.rest(), BIG);
+    assertEquals([await ended, server.stderr()], [0, ""]);
+  },
+});
+
+Deno.test({
+  name: "TLS: the port behind serves nobody but the bridge",
+  ignore: !LINUX || TLS.ignore,
+  async fn() {
+    await using site = await tlsTree();
+    await using server = await start(site.args);
+    const behind = listeningPorts(server).filter((port) => port !== server.port);
+    assertEquals(behind.length, 1);
+    const { status, body } = await ask(behind[0]!, "GET", "/a.txt");
+    assertEquals([status, body.length], [403, 0]);
+  },
+});
+
+/** The TCP ports on which a process listens. */
+function listeningPorts({ process }: RunningCommand): number[] {
+  const directory = `/proc/${process.pid}/fd`;
+  const inodes = [...Deno.readDirSync(directory)].map(({ name }) => Deno.readLinkSync(`${directory}/${name}`));
+  const rows = Deno.readTextFileSync("/proc/net/tcp").trim().split("\n").slice(1).map((row) => row.trim().split(/\s+/));
+  return rows.filter(([, , , state, , , , , , inode]) => state === "0A" && inodes.includes(`socket:[${inode}]`))
+    .map(([, local]) => parseInt(local!.split(":")[1]!, 16));
+}
+
+Deno.test({
+  ...TLS,
+  name: "TLS: with the permission for one address it is bridged, and with that for one port it still serves",
+  async fn() {
+    await using site = await tlsTree();
+    const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = free.addr;
+    free.close();
+    for (const net of ["127.0.0.1", `127.0.0.1:${port}`]) {
+      const run = ["--no-prompt", `--allow-net=${net}`, `--allow-read=${site.tree.path}`, CLI];
+      await using server = await start([...site.args, String(port)], { run });
+      for (const version of ["1.1", "2"]) {
+        assertEquals(await curlText(`--http${version}`, `https://localhost:${port}/a.txt`, "-4"), "hello");
+      }
+      if (LINUX) assertEquals(listeningPorts(server).length, net.includes(":") ? 1 : LISTENERS);
+    }
+  },
+});
