@@ -40,7 +40,7 @@ Deno.test.beforeAll(async () => {
   tree = await site();
 });
 
-Deno.test.afterAll(() => tree[Symbol.asyncDispose]());
+Deno.test.afterAll(async () => await tree[Symbol.asyncDispose]());
 
 const DOORS: Readonly<Record<string, (root: string) => Promise<Door>>> = {
   // deno-lint-ignore require-await
