@@ -1,67 +1,197 @@
 /**
- * Measures pyserve against `python3 -m http.server` from another process, in turns: requests per second by `wrk`, for one
- * small file. Figures are ratios; a machine's own speed says nothing.
+ * Measures pyserve and every other server that is installed, in turns and from another process: `deno task bench`.
+ *
+ * Options: `--rounds N`, `--seconds S` (whole seconds of each load), `--only CASE,...`, `--peers NAME,...`, and
+ * `--quick`: one round, and in each case only the servers that its goals name. A whole run writes RESULTS.md; any other
+ * only prints.
+ *
+ * Needs Linux, wrk and curl; openssl for HTTPS and h2load for HTTP/2.
  */
 
-const ROUNDS = 5;
-const SECONDS = 2;
+import { type Case, CASES } from "./cases.ts";
+import { type Bench, measure, prepare, type Sample } from "./measure.ts";
+import { PEERS } from "./peers.ts";
+import { run, stopAll } from "./processes.ts";
+import { caseTable, goalTable, peerTable, report, type Results, type Samples } from "./report.ts";
+import { type Contestant, Servers } from "./servers.ts";
+import { makeSite } from "./site.ts";
 
-interface Peer {
-  readonly name: string;
-  readonly command: readonly string[];
-  readonly port: number;
+const RESULTS = new URL("./RESULTS.md", import.meta.url);
+
+/** In a quick run it takes part in every case, beside those that the case's goals name. */
+const BASELINE = "nginx";
+
+interface Options {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly only: readonly string[] | null;
+  readonly peers: readonly string[] | null;
+  readonly quick: boolean;
 }
 
-const site = await Deno.makeTempDir();
-await Deno.writeFile(`${site}/1k.txt`, new Uint8Array(1024).fill(97));
-const cli = new URL("../cli.ts", import.meta.url).href;
-const peers: readonly Peer[] = [
-  {
-    name: "pyserve",
-    port: 8901,
-    command: [Deno.execPath(), "run", "-A", cli, site, "8901", "-b", "127.0.0.1", "--quiet"],
-  },
-  { name: "python", port: 8902, command: ["python3", "-m", "http.server", "8902", "-b", "127.0.0.1", "-d", site] },
-];
-
-const servers = peers.map(({ command: [program, ...args] }) => {
-  return new Deno.Command(program!, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
-});
-try {
-  for (const { port } of peers) await untilListening(port);
-  const ratios: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const [ours, theirs] = [await requestsPerSecond(peers[0]!.port), await requestsPerSecond(peers[1]!.port)];
-    ratios.push(ours / theirs);
-    print(`round ${round + 1}: pyserve ${Math.round(ours)}, python ${Math.round(theirs)} requests/s`);
+async function main(args: readonly string[]): Promise<void> {
+  const options = parseOptions(args);
+  const missing = await missingTools();
+  if (missing.length > 0) {
+    throw new Error(`Cannot measure without ${missing.join(", ")}`);
   }
-  ratios.sort((a, b) => a - b);
-  const [min, median, max] = [ratios[0]!, ratios[ROUNDS >> 1]!, ratios.at(-1)!].map((ratio) => ratio.toFixed(1));
-  print(`pyserve / python: ${min} / ${median} / ${max} (min / median / max)`);
-} finally {
-  for (const server of servers) server.kill("SIGTERM");
-  await Promise.all(servers.map((server) => server.status));
-  await Deno.remove(site, { recursive: true });
+  const directory = await Deno.makeTempDir({ prefix: "pyserve-bench-" });
+  onInterrupt();
+  try {
+    const results = await runAll(options, args, directory);
+    print(["", ...goalTable(results)].join("\n"));
+    const whole = !options.quick && options.only === null && options.peers === null;
+    if (whole) await writeReport(results);
+    print(`\n${results.minutes.toFixed(1)} minutes${whole ? "; written to bench/RESULTS.md" : ""}`);
+  } finally {
+    await cleanUp(directory);
+  }
 }
 
-async function requestsPerSecond(port: number): Promise<number> {
-  const args = ["-t1", "-c16", `-d${SECONDS}s`, `http://127.0.0.1:${port}/1k.txt`];
-  const { stdout } = await new Deno.Command("wrk", { args }).output();
-  return Number(/Requests\/sec:\s+([\d.]+)/.exec(new TextDecoder().decode(stdout))![1]);
+/** Writes RESULTS.md, in the format that the checkout is checked for. */
+async function writeReport(results: Results): Promise<void> {
+  await Deno.writeTextFile(RESULTS, report(results));
+  await run([Deno.execPath(), "fmt", "--quiet", decodeURIComponent(RESULTS.pathname)]);
 }
 
-async function untilListening(port: number): Promise<void> {
-  for (;;) {
-    try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50));
+function parseOptions(args: readonly string[]): Options {
+  const known = ["--rounds", "--seconds", "--only", "--peers"];
+  const given = new Map<string, string>();
+  for (let index = 0; index < args.length; index++) {
+    const name = args[index]!;
+    const value = name === "--quick" ? "" : known.includes(name) ? args[++index] : undefined;
+    if (value === undefined) {
+      throw new Error(`Cannot read the option "${name}": known are --quick and, with a value, ${known.join(", ")}`);
+    }
+    given.set(name, value);
+  }
+  const quick = given.has("--quick");
+  return {
+    rounds: count(given.get("--rounds") ?? (quick ? "1" : "3")),
+    seconds: count(given.get("--seconds") ?? "1"),
+    only: names(given.get("--only"), CASES),
+    peers: names(given.get("--peers"), PEERS),
+    quick,
+  };
+}
+
+function count(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) {
+    throw new Error(`Cannot count "${text}": a whole number from 1 is expected`);
+  }
+  return Number(text);
+}
+
+function names(text: string | undefined, all: readonly { readonly name: string }[]): string[] | null {
+  const wanted = text?.split(",") ?? null;
+  const unknown = wanted?.find((name) => !all.some((one) => one.name === name));
+  if (unknown !== undefined) {
+    throw new Error(`Cannot find "${unknown}": known are ${all.map(({ name }) => name).join(", ")}`);
+  }
+  return wanted;
+}
+
+async function missingTools(): Promise<string[]> {
+  if (Deno.build.os !== "linux") return ["Linux: the figures come from /proc"];
+  const found = await Promise.all([isThere("wrk"), isThere("curl")]);
+  return ["wrk", "curl"].filter((_, index) => !found[index]);
+}
+
+async function isThere(program: string): Promise<boolean> {
+  return await run(["sh", "-c", `command -v ${program}`]) !== null;
+}
+
+async function runAll(options: Options, args: readonly string[], directory: string): Promise<Results> {
+  const begin = performance.now();
+  const wanted = PEERS.filter(({ name }) => name === "pyserve" || (options.peers?.includes(name) ?? true));
+  const found = await Promise.all(wanted.map(async (peer) => ({ ...peer, installed: await peer.find() })));
+  const contestants = found.filter((peer): peer is Contestant => peer.installed !== null);
+  const peers = found.map((peer) => [peer, peer.installed?.version ?? null] as const);
+  print(peerTable({ peers }).join("\n"));
+
+  await makeSite(directory);
+  const bench = { servers: new Servers(directory), directory, seconds: options.seconds, note: print };
+  const cases: [Case, Samples][] = [];
+  const before = busySeconds();
+  for (const one of CASES.filter(({ name }) => options.only?.includes(name) ?? true)) {
+    const samples = await runCase(one, contestants.filter((peer) => takesPart(peer, one, options)), options, bench);
+    cases.push([one, samples]);
+    print(["", `### ${one.name}: ${one.title}`, "", ...caseTable(one, samples)].join("\n"));
+  }
+  const seconds = (performance.now() - begin) / 1000;
+  const cores = (busySeconds() - before) / seconds;
+  return {
+    command: ["deno task bench", ...args].join(" "),
+    rounds: options.rounds,
+    seconds: options.seconds,
+    minutes: seconds / 60,
+    load: `${cores.toFixed(1)} cores were busy on average, with this and with other work`,
+    peers,
+    cases,
+  };
+}
+
+/** Whether a peer is measured in a case: also those that could not do it, unless that is known before. */
+function takesPart(peer: Contestant, one: Case, { quick }: Options): boolean {
+  if (peer.name === "pyserve") return true;
+  if (one.root === "lists" && peer.noLists) return false;
+  if (one.kind === "load" && one.tls && !peer.tls) return false;
+  const named = [...one.goals.map(({ against }) => against), ...one.named ?? []];
+  return named.includes(peer.name) || (!peer.onlyNamed && (!quick || peer.name === BASELINE));
+}
+
+/** Rounds of a case: every peer once in each, the order turned by one from round to round. */
+async function runCase(one: Case, peers: readonly Contestant[], options: Options, bench: Bench): Promise<Samples> {
+  await prepare(one, bench.directory);
+  const samples = new Map(peers.map(({ name }) => [name, [] as (Sample | null)[]]));
+  const rounds = one.once ? 1 : options.rounds;
+  for (let round = 0; round < rounds; round++) {
+    const turn = round % peers.length;
+    for (const peer of [...peers.slice(turn), ...peers.slice(0, turn)]) {
+      const before = samples.get(peer.name)!;
+      // Once may be chance: a server with a short queue of connections can turn away all of them.
+      const failed = before.length > 1 && before.every((sample) => sample === null);
+      before.push(failed ? null : await measure(one, peer, bench));
     }
   }
+  return samples;
 }
 
-function print(line: string): void {
+/** Seconds that all cores have worked since the machine was started. */
+function busySeconds(): number {
+  const [line = ""] = Deno.readTextFileSync("/proc/stat").split("\n");
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = line.split(/\s+/).slice(1).map(Number);
+  return (user + nice + system + irq + softirq) / 100;
+}
+
+/** Ends the servers, whereupon the run fails and cleans up after itself. */
+function onInterrupt(): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      Deno.exitCode = 130;
+      stopAll();
+    });
+  }
+}
+
+async function cleanUp(directory: string): Promise<void> {
+  await stopAll();
+  await Deno.remove(directory, { recursive: true }).catch(() => {});
+}
+
+function print(text: string): void {
   // deno-lint-ignore no-console
-  console.log(line);
+  console.log(text);
+}
+
+if (import.meta.main) {
+  try {
+    await main(Deno.args);
+  } catch (error) {
+    print(error instanceof Error ? error.message : String(error));
+    Deno.exitCode ||= 1;
+  } finally {
+    // Listeners of signals would keep the process alive.
+    Deno.exit();
+  }
 }

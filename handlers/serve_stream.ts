@@ -9,24 +9,27 @@ import type { Duplex } from "node:stream";
 /** Node's class, handed in: importing the module costs more than a start without TLS takes. */
 export type DuplexClass = typeof Duplex;
 
-/** Bytes read at once, and kept while the other side is slow: a big file took a third longer with 64 KiB. */
-const CHUNK = 262_144;
+/** Bytes that an idle connection holds ready to read into: one TLS record. */
+const SMALLEST = 16_384;
 
-/** From this many bytes on they are handed on as they lie, and the rest of the buffer is given up; fewer are copied. */
-const WORTH_A_BUFFER = 16_384;
+/** Bytes read at once while a lot comes, and kept while the other side is slow; a fourth of it made big files slower. */
+const LARGEST = 262_144;
 
 /** Makes a connection a stream, which closes it at its end. It reads only when asked to, so that nothing piles up. */
 export function streamOf(conn: Deno.TcpConn, DuplexOfNode: DuplexClass): Duplex {
+  let size = SMALLEST;
   let buffer = new Uint8Array(0);
   return new DuplexOfNode({
-    highWaterMark: CHUNK,
+    highWaterMark: LARGEST,
     read() {
-      if (buffer.length === 0) buffer = new Uint8Array(CHUNK);
+      if (buffer.length !== size) buffer = new Uint8Array(size);
       conn.read(buffer).then((count) => {
         if (count === null) return void this.push(null);
-        const whole = count >= WORTH_A_BUFFER;
-        const bytes = whole ? buffer.subarray(0, count) : buffer.slice(0, count);
-        if (whole) buffer = new Uint8Array(0);
+        const few = count < SMALLEST;
+        const bytes = few ? buffer.slice(0, count) : buffer.subarray(0, count);
+        if (few) size = SMALLEST;
+        else if (count === size) size = Math.min(size * 4, LARGEST);
+        if (!few) buffer = new Uint8Array(0); // the reader has it now
         this.push(bytes);
       }).catch((error) => this.destroy(error));
     },

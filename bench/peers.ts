@@ -1,0 +1,225 @@
+/** Who is measured: for each server whether it is here, in which version, and how it is started. */
+
+import { run } from "./processes.ts";
+
+/** Where an instance of a server is to run. */
+export interface Place {
+  /** The directory to serve. */
+  readonly root: string;
+  /** The port to listen on at 127.0.0.1. */
+  readonly port: number;
+  /** A directory for its configuration. */
+  readonly temp: string;
+  /** The files of a certificate and its key, if it is to speak HTTPS. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+}
+
+/** A server that is installed. */
+export interface Installed {
+  readonly version: string;
+  /** The command line; configuration files that it needs are written to `place.temp`. */
+  readonly command: (place: Place) => readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A server. */
+export interface Peer {
+  readonly name: string;
+  /** Null where it is not installed. */
+  readonly find: () => Promise<Installed | null>;
+  /** How to get it. */
+  readonly install?: string;
+  /** It can speak HTTPS. */
+  readonly tls?: true;
+  /** It cannot list directories. */
+  readonly noLists?: true;
+  /** Its CPU time cannot be read. */
+  readonly noCpu?: true;
+  /** It is measured only in the cases that name it. */
+  readonly onlyNamed?: true;
+}
+
+const CLI = new URL("../cli.ts", import.meta.url).href;
+const CEILINGS = new URL("./ceilings.ts", import.meta.url).href;
+const NODE_MODULES = new URL("./npm/node_modules/", import.meta.url);
+const DENO = Deno.execPath();
+const NPM = "cd bench/npm && npm install --no-package-lock";
+
+/** Servers, ours first. */
+export const PEERS: readonly Peer[] = [
+  { name: "pyserve", tls: true, find: () => findPyserve(["--quiet"]) },
+  { name: "pyserve-log", onlyNamed: true, find: () => findPyserve([]) },
+  { name: "clone", onlyNamed: true, find: () => findCeiling("clone") },
+  { name: "constant", onlyNamed: true, find: () => findCeiling("constant") },
+  { name: "nginx", install: "apt-get install nginx-light", tls: true, find: findNginx },
+  { name: "caddy", install: "apt-get install caddy", tls: true, find: findCaddy },
+  { name: "lighttpd", install: "apt-get install lighttpd", find: findLighttpd },
+  // It forks for each connection and has the kernel reap the children, whose times are then lost.
+  { name: "busybox", install: "apt-get install busybox", noLists: true, noCpu: true, find: findBusybox },
+  { name: "python", install: "apt-get install python3", find: findPython },
+  { name: "std", install: "STD_HTTP=path of file_server.ts, or access to JSR", find: findStd },
+  { name: "http-server", install: NPM, find: findHttpServer },
+  { name: "serve", install: NPM, find: findServe },
+  { name: "sirv", install: NPM, noLists: true, find: findSirv },
+];
+
+function findPyserve(options: readonly string[]): Promise<Installed> {
+  const command = ({ root, port, tls }: Place) => {
+    const certificate = tls ? ["--tls-cert", tls.cert, "--tls-key", tls.key] : [];
+    return [DENO, "run", "-A", CLI, root, String(port), "-b", "127.0.0.1", ...options, ...certificate];
+  };
+  return Promise.resolve({ version: `on Deno ${Deno.version.deno}`, command });
+}
+
+function findCeiling(name: string): Promise<Installed> {
+  const command = ({ port }: Place) => [DENO, "run", "-A", CEILINGS, name, String(port)];
+  return Promise.resolve({ version: `on Deno ${Deno.version.deno}`, command });
+}
+
+async function findNginx(): Promise<Installed | null> {
+  const version = await versionOf(["nginx", "-v"]);
+  if (version === null) return null;
+  const command = (place: Place) => {
+    const file = write(place, "nginx.conf", nginxConfig(place));
+    return ["nginx", "-p", place.temp, "-e", "stderr", "-c", file];
+  };
+  return { version, command };
+}
+
+/** With more requests on a connection than by default, because h2load does not connect again. */
+function nginxConfig({ root, port, temp, tls }: Place): string {
+  const certificate = tls ? `ssl_certificate ${tls.cert}; ssl_certificate_key ${tls.key};` : "";
+  // Everything that it could write goes to its own directory.
+  const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((
+    name,
+  ) => `${name}_temp_path ${temp}/${name};`);
+  return `
+    daemon off; worker_processes 1; pid ${temp}/nginx.pid; error_log stderr crit;
+    events { worker_connections 1024; }
+    http {
+      sendfile on; access_log off; default_type text/plain; keepalive_requests 1000000; ${paths.join(" ")}
+      server {
+        listen 127.0.0.1:${port}${tls ? " ssl http2" : ""}; ${certificate}
+        root ${root}; autoindex on;
+      }
+    }`;
+}
+
+async function findCaddy(): Promise<Installed | null> {
+  const version = await versionOf(["caddy", "version"]);
+  if (version === null) return null;
+  const command = (place: Place) => {
+    const file = write(place, "Caddyfile", caddyConfig(place));
+    return ["env", `XDG_CONFIG_HOME=${place.temp}`, `XDG_DATA_HOME=${place.temp}`, "caddy", "run", "--config", file];
+  };
+  return { version, command, env: { GOMAXPROCS: "1" } };
+}
+
+function caddyConfig({ root, port, tls }: Place): string {
+  return `{
+  admin off
+  auto_https off
+}
+${tls ? "https" : "http"}://127.0.0.1:${port} {
+  bind 127.0.0.1
+  ${tls ? `tls ${tls.cert} ${tls.key}` : ""}
+  root * ${root}
+  file_server browse
+}
+`;
+}
+
+async function findLighttpd(): Promise<Installed | null> {
+  const version = await versionOf(["lighttpd", "-v"]);
+  if (version === null) return null;
+  const command = (place: Place) => ["lighttpd", "-D", "-f", write(place, "lighttpd.conf", lighttpdConfig(place))];
+  return { version, command };
+}
+
+function lighttpdConfig({ root, port }: Place): string {
+  return `
+server.modules = ("mod_dirlisting")
+server.bind = "127.0.0.1"
+server.port = ${port}
+server.document-root = "${root}"
+dir-listing.activate = "enable"
+mimetype.assign = (".txt" => "text/plain", "" => "application/octet-stream")
+`;
+}
+
+async function findBusybox(): Promise<Installed | null> {
+  const version = await versionOf(["busybox"]);
+  if (version === null) return null;
+  return { version, command: ({ root, port }) => ["busybox", "httpd", "-f", "-p", `127.0.0.1:${port}`, "-h", root] };
+}
+
+async function findPython(): Promise<Installed | null> {
+  // Its own path: a version manager's wrapper in the PATH would be measured too.
+  const python = (await run(["python3", "-c", "import sys; print(sys.executable)"]))?.trim();
+  if (!python) return null;
+  const version = await versionOf([python, "--version"]) ?? "?";
+  return {
+    version,
+    command: ({ root, port }) => [python, "-m", "http.server", String(port), "-b", "127.0.0.1", "-d", root],
+  };
+}
+
+async function findStd(): Promise<Installed | null> {
+  const checkout = Deno.env.get("STD_HTTP");
+  // From JSR without our configuration, which puts a stand-in in the place of @std/http.
+  const program = checkout
+    ? [DENO, "run", "-A", checkout]
+    : [DENO, "run", "-A", "--no-config", "jsr:@std/http@^1/file-server"];
+  const version = await versionOf([...program, "--version"]);
+  if (version === null) return null;
+  return { version, command: ({ root, port }) => [...program, root, "--port", String(port), "--host", "127.0.0.1"] };
+}
+
+async function findHttpServer(): Promise<Installed | null> {
+  const found = await findNpm("http-server", "bin/http-server");
+  return found && {
+    version: found.version,
+    command: ({ root, port }) => [...found.program, root, "-p", String(port), "-a", "127.0.0.1", "-s"],
+  };
+}
+
+async function findServe(): Promise<Installed | null> {
+  const found = await findNpm("serve", "build/main.js");
+  return found && {
+    version: found.version,
+    command: ({ root, port }) => [...found.program, root, "-l", `tcp://127.0.0.1:${port}`, "-L", "-n"],
+    env: { NO_UPDATE_CHECK: "1" },
+  };
+}
+
+async function findSirv(): Promise<Installed | null> {
+  const found = await findNpm("sirv-cli", "bin.js");
+  return found && {
+    version: found.version,
+    command: ({ root, port }) => [...found.program, root, "-H", "127.0.0.1", "-p", String(port), "-q", "-e"],
+  };
+}
+
+/** A package in bench/npm/node_modules, run by Node. */
+async function findNpm(name: string, script: string): Promise<{ version: string; program: readonly string[] } | null> {
+  try {
+    const { version } = JSON.parse(await Deno.readTextFile(new URL(`${name}/package.json`, NODE_MODULES)));
+    const node = await versionOf(["node", "--version"]);
+    if (node === null) return null;
+    const path = decodeURIComponent(new URL(`${name}/${script}`, NODE_MODULES).pathname);
+    return { version: `${version} on Node ${node}`, program: ["node", path] };
+  } catch {
+    return null;
+  }
+}
+
+/** The first version number that a program prints; null where it does not run. */
+async function versionOf(command: readonly string[]): Promise<string | null> {
+  const output = await run(command, 20);
+  return output === null ? null : /\d+\.\d+[.\d]*/.exec(output)?.[0] ?? "?";
+}
+
+function write({ temp }: Place, name: string, text: string): string {
+  Deno.writeTextFileSync(`${temp}/${name}`, text);
+  return `${temp}/${name}`;
+}

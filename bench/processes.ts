@@ -1,0 +1,113 @@
+/** Processes that the benchmark starts, each ended by its own id, and what /proc says of them and of their children. */
+
+/** Ticks in a second of /proc/PID/stat: 100 on every Linux that Deno runs on. */
+const TICKS = 100;
+
+/** Time for a server to end by itself before it is killed. */
+const GRACE_MS = 2_000;
+
+const running = new Set<Deno.ChildProcess>();
+let ending = false;
+
+/** Starts a program that runs until {@linkcode stop} or {@linkcode stopAll}. */
+export function start([program, ...args]: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  if (ending) throw new Error("Interrupted");
+  const io = { stdin: "null", stdout: "null", stderr: "null" } as const;
+  return remember(new Deno.Command(program!, { args, env, ...io }).spawn());
+}
+
+/** What a program printed on both its outputs; null where it is not there, fails, or takes longer than `seconds`. */
+export async function run([program, ...args]: readonly string[], seconds = 60): Promise<string | null> {
+  try {
+    const io = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
+    const child = remember(new Deno.Command(program!, { args, ...io }).spawn());
+    const timer = setTimeout(() => kill(child.pid, "SIGKILL"), seconds * 1000);
+    const { success, stdout, stderr } = await child.output();
+    clearTimeout(timer);
+    return success ? latin1(stdout) + latin1(stderr) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Ends one process, and if it does not end in time, it and its children. */
+export async function stop(child: Deno.ChildProcess): Promise<void> {
+  if (!running.has(child)) return;
+  const all = tree(child.pid);
+  kill(child.pid, "SIGTERM");
+  const timer = setTimeout(() => all.forEach((pid) => kill(pid, "SIGKILL")), GRACE_MS);
+  await child.status;
+  clearTimeout(timer);
+}
+
+/** Ends everything that was started, and lets nothing be started after it. */
+export async function stopAll(): Promise<void> {
+  ending = true;
+  await Promise.all([...running].map(stop));
+}
+
+/** Seconds of CPU, user and system, that a process and its children have used, those that have ended included. */
+export function cpuSeconds(pid: number): number {
+  return sum(tree(pid), (one) => {
+    const [user = 0, system = 0, childUser = 0, childSystem = 0] = statFields(one).slice(11, 15).map(Number);
+    return (user + system + childUser + childSystem) / TICKS;
+  });
+}
+
+/** Bytes of memory in which a process and its children reside. Pages that they share count for each. */
+export function residentBytes(pid: number): number {
+  return sum(tree(pid), (one) => {
+    const [, kibibytes = 0] = /^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${one}/status`)) ?? [];
+    return Number(kibibytes) * 1024;
+  });
+}
+
+function remember(child: Deno.ChildProcess): Deno.ChildProcess {
+  running.add(child);
+  child.status.then(() => running.delete(child));
+  return child;
+}
+
+function kill(pid: number, signal: Deno.Signal): void {
+  try {
+    Deno.kill(pid, signal);
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** A process and all that descend from it. */
+function tree(root: number): number[] {
+  const children = Map.groupBy(pids(), (pid) => Number(statFields(pid)[1]));
+  const found = [root];
+  for (const pid of found) found.push(...children.get(pid) ?? []);
+  return found;
+}
+
+function pids(): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => pid > 0);
+}
+
+/** The fields of /proc/PID/stat after the name, which may itself contain spaces and brackets. */
+function statFields(pid: number): string[] {
+  const stat = read(`/proc/${pid}/stat`);
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
+/** A file of /proc; empty where the process has just ended. */
+function read(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}
+
+function sum<T>(values: readonly T[], of: (value: T) => number): number {
+  return values.reduce((total, value) => total + of(value), 0);
+}
+
+/** A character for each byte, so that the length of a body is its size. */
+function latin1(bytes: Uint8Array): string {
+  return new TextDecoder("latin1").decode(bytes);
+}

@@ -1,0 +1,110 @@
+/** Instances of servers: started when first asked for, started again when they have died. */
+
+import type { Installed, Peer, Place } from "./peers.ts";
+import { run, start, stop } from "./processes.ts";
+import type { Root } from "./site.ts";
+
+/** How long a server may take until it answers; one that reads its whole tree first needs some seconds. */
+const START_MS = 15_000;
+
+/** A peer that is here. */
+export interface Contestant extends Peer {
+  readonly installed: Installed;
+}
+
+/** A running instance. */
+export interface Server {
+  readonly peer: Contestant;
+  readonly child: Deno.ChildProcess;
+  /** Without a slash at the end. */
+  readonly url: string;
+  readonly port: number;
+  /** The directory that it serves. */
+  readonly root: string;
+  /** From the start of the process to its first answer. */
+  readonly startMs: number;
+}
+
+/** What tells instances of one peer apart. */
+export interface Variant {
+  readonly root: Root;
+  readonly tls?: true | undefined;
+}
+
+/** Starts instances in a temporary directory, which holds the site too. */
+export class Servers {
+  readonly #directory: string;
+  readonly #kept = new Map<string, Server>();
+  #count = 0;
+  #certificate: Place["tls"] = null;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** The instance that is kept for a peer; null where it does not start. */
+  async get(peer: Contestant, variant: Variant): Promise<Server | null> {
+    const key = `${peer.name} ${variant.root} ${variant.tls ?? false}`;
+    const kept = this.#kept.get(key);
+    if (kept) return kept;
+    const server = await this.fresh(peer, variant);
+    if (server === null) return null;
+    this.#kept.set(key, server);
+    server.child.status.then(() => this.#kept.delete(key));
+    return server;
+  }
+
+  /** A new instance, which the caller stops; null where it does not start. */
+  async fresh(peer: Contestant, { root, tls }: Variant): Promise<Server | null> {
+    const place = await this.#place(root, tls ?? false);
+    if (place === null) return null;
+    const command = peer.installed.command(place);
+    const begin = performance.now();
+    const child = start(command, peer.installed.env);
+    if (!await answers(place.port, tls ?? false, child)) {
+      await stop(child);
+      return null;
+    }
+    const url = `${tls ? "https" : "http"}://127.0.0.1:${place.port}`;
+    return { peer, child, url, port: place.port, root: place.root, startMs: performance.now() - begin };
+  }
+
+  async #place(root: Root, secure: boolean): Promise<Place | null> {
+    const temp = `${this.#directory}/${this.#count++}`;
+    await Deno.mkdir(temp);
+    const tls = secure ? this.#certificate ??= await makeCertificate(this.#directory) : null;
+    if (secure && tls === null) return null;
+    return { root: `${this.#directory}/${root}`, port: freePort(), temp, tls };
+  }
+}
+
+/** Waits for the answer to a first request, or over TLS for the port to be open. */
+async function answers(port: number, tls: boolean, child: Deno.ChildProcess): Promise<boolean> {
+  let ended = false;
+  child.status.then(() => ended = true);
+  for (const end = performance.now() + START_MS; performance.now() < end && !ended;) {
+    try {
+      using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+      if (tls) return true;
+      await connection.write(new TextEncoder().encode("GET /1k.txt HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
+      const late = new Promise<null>((resolve) => setTimeout(resolve, START_MS, null));
+      return await Promise.race([connection.read(new Uint8Array(16)), late]) !== null;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+  return false;
+}
+
+async function makeCertificate(directory: string): Promise<Place["tls"]> {
+  const [cert, key] = [`${directory}/cert.pem`, `${directory}/key.pem`];
+  const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  const names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
+  const made = await run(["openssl", "req", "-x509", ...kind, ...names, "-keyout", key, "-out", cert]);
+  return made === null ? null : { cert, key };
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
