@@ -38,7 +38,7 @@ export class LogSink {
       this.#dropped += 1;
       return;
     }
-    this.#waiting.push(text, "\n");
+    this.#waiting.push(text);
     this.#size += text.length + 1;
     this.#writing ??= this.#run();
   }
@@ -68,8 +68,8 @@ export class LogSink {
   }
 
   #take(): string {
-    if (this.#dropped > 0) this.#waiting.push(`pyserve: ${this.#dropped} log lines dropped, the reader is too slow\n`);
-    const text = this.#waiting.join("");
+    if (this.#dropped > 0) this.#waiting.push(`pyserve: ${this.#dropped} log lines dropped, the reader is too slow`);
+    const text = this.#waiting.length === 0 ? "" : this.#waiting.join("\n") + "\n";
     this.#waiting = [];
     this.#size = 0;
     this.#dropped = 0;

@@ -110,8 +110,13 @@ function judgeRequest(request: Request, info: ConnectionInfo | undefined): Refus
 function addressOf(info: ConnectionInfo | undefined): string {
   const address = info?.remoteAddr;
   if (address === undefined) return "";
-  if ("hostname" in address) return address.hostname.replace(/^::ffff:(?=\d+\.)/, "");
+  if ("hostname" in address) return withoutMapping(address.hostname);
   return address.transport === "unix" ? "unix" : "";
+}
+
+/** An IPv4 client of a socket that listens on `::` is shown as `::ffff:192.0.2.1`. */
+function withoutMapping(hostname: string): string {
+  return hostname.startsWith("::ffff:") ? hostname.replace(/^::ffff:(?=\d+\.)/, "") : hostname;
 }
 
 /** For library users who give no logger: access lines nowhere, errors to the console, where developers look. */

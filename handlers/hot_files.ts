@@ -9,7 +9,7 @@
  */
 
 import { failureOf, markFailure } from "./errors.ts";
-import { isHeaderTooLong } from "./http/header_size.ts";
+import { MAX_HEADER_BYTES } from "./http/header_size.ts";
 import { judgeHost } from "./http/host.ts";
 import { MAX_TARGET_LENGTH, rawTarget } from "./http/target.ts";
 import type { FreshnessCheck } from "./sources/types.ts";
@@ -28,7 +28,7 @@ const MAX_LOADING = 16;
 const MAX_MISSING = 1000;
 
 /** Headers of which any makes a request one to think about. */
-const UNUSUAL = ["range", "if-match", "if-unmodified-since", "transfer-encoding"];
+const UNUSUAL = new Set(["range", "if-match", "if-unmodified-since", "transfer-encoding"]);
 
 /** Headers that describe content, and that a 304 does not have (RFC 9110 section 15.4.5). */
 const OF_CONTENT = [
@@ -221,14 +221,22 @@ export class HotFiles {
   }
 }
 
-/** What answers a request whose conditions can be judged by comparing text, or null. */
+/** What answers a request whose conditions can be judged by comparing text, or null; one pass over the header. */
 function templateFor(headers: Headers, entry: Entry): Response | null {
-  for (const name of UNUSUAL) if (headers.get(name) !== null) return null;
-  if (isHeaderTooLong(headers)) return null;
-  if (entry.accept !== undefined) return headers.get("accept") === entry.accept ? entry.whole : null;
-  const noneMatch = headers.get("if-none-match");
+  let bytes = 0;
+  let noneMatch: string | null = null;
+  let since: string | null = null;
+  let accept: string | null = null;
+  for (const [name, value] of headers) {
+    bytes += name.length + value.length;
+    if (name === "if-none-match") noneMatch = value;
+    else if (name === "if-modified-since") since = value;
+    else if (name === "accept") accept = value;
+    else if (UNUSUAL.has(name)) return null;
+  }
+  if (bytes > MAX_HEADER_BYTES) return null;
+  if (entry.accept !== undefined) return accept === entry.accept ? entry.whole : null;
   if (noneMatch !== null) return noneMatch === entry.etag ? entry.notModified : null;
-  const since = headers.get("if-modified-since");
   if (since !== null) return since === entry.lastModified ? entry.notModified : null;
   return entry.whole;
 }
