@@ -229,14 +229,7 @@ const LISTENERS = 2;
 
 /** How many descriptors of a kind a process has open. */
 function descriptors({ process }: RunningCommand, kind: string): number {
-  const directory = `/proc/${process.pid}/fd`;
-  return [...Deno.readDirSync(directory)].filter(({ name }) => {
-    try {
-      return Deno.readLinkSync(`${directory}/${name}`).startsWith(kind);
-    } catch {
-      return false; // closed in the meantime
-    }
-  }).length;
+  return descriptorsOf(process).filter((target) => target.startsWith(kind)).length;
 }
 
 Deno.test({
@@ -267,10 +260,22 @@ Deno.test({
   },
 });
 
+/** What the descriptors of a process lead to; one that is closed while we look leads nowhere. */
+function descriptorsOf({ pid }: Deno.ChildProcess): string[] {
+  const directory = `/proc/${pid}/fd`;
+  return [...Deno.readDirSync(directory)].flatMap(({ name }) => {
+    try {
+      return [Deno.readLinkSync(`${directory}/${name}`)];
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw error;
+    }
+  });
+}
+
 /** The TCP ports on which a process listens. */
 function listeningPorts({ process }: RunningCommand): number[] {
-  const directory = `/proc/${process.pid}/fd`;
-  const inodes = [...Deno.readDirSync(directory)].map(({ name }) => Deno.readLinkSync(`${directory}/${name}`));
+  const inodes = descriptorsOf(process);
   const rows = Deno.readTextFileSync("/proc/net/tcp").trim().split("\n").slice(1).map((row) => row.trim().split(/\s+/));
   return rows.filter(([, , , state, , , , , , inode]) => state === "0A" && inodes.includes(`socket:[${inode}]`))
     .map(([, local]) => parseInt(local!.split(":")[1]!, 16));
