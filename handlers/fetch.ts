@@ -58,6 +58,7 @@ export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFu
 class RequestContext implements Context {
   readonly base: SitePath = SitePath.root;
   readonly user: string | null = null;
+  readonly retargeted: boolean = false;
   readonly log: Logger;
   private readonly request: Request;
   private readonly info: ConnectionInfo | undefined;

@@ -87,8 +87,8 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     const kept = hot.answer(request, context);
     if (kept !== null) return kept;
     const answered = answer(request, context);
-    if (answered instanceof Promise) return answered.then((response) => hot.remember(request, response));
-    return hot.remember(request, answered);
+    if (answered instanceof Promise) return answered.then((response) => hot.remember(request, context, response));
+    return hot.remember(request, context, answered);
   });
 }
 

@@ -81,7 +81,7 @@ class FileServing {
     const { path } = context.target;
     return then(this.#source.stat(path), (stat) => {
       if (stat?.kind === "directory") return slashRedirect(context) ?? this.#answerIndex(request, context);
-      if (stat === null) this.#hot?.offerAbsence(request, () => this.#source.absence?.(path) ?? null);
+      if (stat === null) this.#hot?.offerAbsence(request, context, () => this.#source.absence?.(path) ?? null);
       if (stat?.kind !== "file" || context.target.slash) return null;
       return this.#send(request, context, path, stat);
     });
@@ -128,10 +128,10 @@ class FileServing {
   }
 
   /** What offers the response to the cache; undefined where it could not be proven to be still right. */
-  #keep(request: Request, { target }: Context, path: SitePath, stat: FileStat): Content["keep"] {
+  #keep(request: Request, context: Context, path: SitePath, stat: FileStat): Content["keep"] {
     // A second index name would have to prove that the first is still not there.
-    const plain = path === target.path || path.name === this.#index[0];
-    if (!this.#hot || !plain || !stat.settled || !this.#hot.wants(request, stat.size)) return undefined;
+    const plain = path === context.target.path || path.name === this.#index[0];
+    if (!this.#hot || !plain || !stat.settled || !this.#hot.wants(request, context, stat.size)) return undefined;
     const isFresh = this.#source.freshness?.(path, stat);
     return isFresh ? (response, bytes) => this.#hot!.offer(response, { bytes, isFresh }) : undefined;
   }

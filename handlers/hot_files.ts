@@ -71,7 +71,7 @@ export interface HotFilesOptions {
   readonly log: ((request: Request, context: Context, response: Response, milliseconds: number) => void) | null;
 }
 
-/** The files that were asked for, by the path as it was sent. */
+/** The files that were asked for, by the path as it was sent, so that a hit need not take it apart. */
 export class HotFiles {
   readonly #entries = new Map<string, Entry>();
   readonly #missing = new Map<string, Entry>();
@@ -115,18 +115,18 @@ export class HotFiles {
   }
 
   /** Takes how to prove that nothing is at a path, if it is one that is asked for again. */
-  offerAbsence(request: Request, prove: () => FreshnessCheck | null): void {
+  offerAbsence(request: Request, context: Context, prove: () => FreshnessCheck | null): void {
     if (request.method !== "GET" || this.#maxBytes === 0) return;
-    const key = pathOf(request);
+    const key = keyOf(request, context);
     const isFresh = this.#missed.has(key) ? prove() : null;
     if (isFresh) this.#absences.set(request, isFresh);
     else addTo(this.#missed, key);
   }
 
   /** Whether a file of this size should be offered, when it is sent whole for this request. */
-  wants(request: Request, size: number): boolean {
+  wants(request: Request, context: Context, size: number): boolean {
     if (request.method !== "GET" || size + ENTRY_BYTES > this.#maxBytes || size > MAX_FILE_BYTES) return false;
-    const key = pathOf(request);
+    const key = keyOf(request, context);
     if (this.#loading.size >= MAX_LOADING || this.#loading.has(key)) return false;
     this.#loading.add(key);
     return true;
@@ -138,8 +138,8 @@ export class HotFiles {
   }
 
   /** Keeps a finished response if it was offered; gives back what is to be sent. */
-  remember(request: Request, response: Response): Response {
-    const key = pathOf(request);
+  remember(request: Request, context: Context, response: Response): Response {
+    const key = keyOf(request, context);
     if (this.#loading.size > 0) this.#loading.delete(key);
     const offer = this.#offers.get(response);
     if (offer === undefined) return this.#rememberMissing(request, key, response);
@@ -174,10 +174,11 @@ export class HotFiles {
 
   /** The path as it was sent, or null where Host or URL are not quite usual: then the slow way judges them. */
   #keyOf(request: Request, context: Context): string | null {
+    if (context.retargeted) return context.refusal === null ? keyOf(request, context) : null;
     const { url } = request;
     if (url.length > MAX_TARGET_LENGTH) return null;
     const host = request.headers.get("host");
-    if (host === null) return context.refusal === null ? pathOf(request) : null;
+    if (host === null) return context.refusal === null ? keyOf(request, context) : null;
     if (host !== this.#host) {
       if (judgeHost(host, url) !== null) return null;
       this.#host = host;
@@ -247,8 +248,11 @@ function addTo(set: Set<string>, key: string): void {
   set.add(key);
 }
 
-function pathOf(request: Request): string {
-  return cutQuery(rawTarget(request.url), 0);
+/** The path as it was sent; or, where somebody has put another in its place, that one, which no path as sent looks like. */
+function keyOf(request: Request, context: Context): string {
+  if (!context.retargeted) return cutQuery(rawTarget(request.url), 0);
+  const { target } = context;
+  return `${target.slash ? "directory" : "name"} ${target.path.text}`;
 }
 
 function cutQuery(text: string, start: number): string {

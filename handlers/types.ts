@@ -65,6 +65,8 @@ export interface Logger {
 export interface Context {
   /** What is asked for, taken apart; below a mount, without the mount's prefix. */
   readonly target: Target;
+  /** Whether a layer or a mount has replaced the target, so that it is not what the URL of the request says. */
+  readonly retargeted: boolean;
   /** Why the request cannot be answered as asked (bad Host, bad target), or null. `settle` answers it. */
   readonly refusal: Refusal | null;
   /** What `mount` has taken off the path. */
@@ -95,6 +97,6 @@ export interface Context {
  * ```
  */
 export function derive(context: Context, changes: Partial<Context>): Context {
-  const descriptors = Object.getOwnPropertyDescriptors(changes);
-  return Object.create(context, descriptors) as Context;
+  const retargeted = "target" in changes ? { retargeted: true } : {};
+  return Object.create(context, Object.getOwnPropertyDescriptors({ ...changes, ...retargeted })) as Context;
 }

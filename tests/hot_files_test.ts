@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { dirname } from "@std/path/dirname";
-import { disk, fileServer, type FileSource, type Handler, SitePath, toFetch, wrap } from "@x/pyserve";
+import { derive, disk, fileServer, type FileSource, type Handler, SitePath, toFetch, wrap } from "@x/pyserve";
 import { settleTimes, type TempTree, tempTree } from "./support/tree.ts";
 
 /** A source that counts what is asked of it. */
@@ -314,4 +314,20 @@ Deno.test({
     await Deno.writeTextFile(tree.at("root/sub/later/x"), "x");
     assertEquals(await text("/link/x"), "x");
   },
+});
+
+Deno.test("a layer that replaces the target gets what it asks for, though the URL is the same", async () => {
+  await using tree = await settledTree({ "ada/a.txt": "ada's", "bob/a.txt": "bob's" });
+  const home = (next: Handler): Handler => (request, context) => {
+    const path = SitePath.root.child(request.headers.get("x-user")!)!.join(context.target.path);
+    return next(request, derive(derive(context, { target: { ...context.target, path } }), { user: "somebody" }));
+  };
+  const fetch = toFetch(wrap(fileServer(tree.path, { log: false }), home));
+  const ask = async (user: string, target: string) => {
+    return await (await fetch(new Request(`http://localhost${target}`, { headers: { "x-user": user } }))).text();
+  };
+  for (let round = 0; round < 4; round++) {
+    for (const user of ["ada", "bob"]) assertEquals(await ask(user, "/a.txt"), `${user}'s`);
+    assertEquals(await ask("carol", "/a.txt"), "404 Not Found: File not found\n");
+  }
 });

@@ -23,6 +23,15 @@ if (packages.length > 0 && hasProgram("apt-get") && Deno.uid() === 0) {
   console.log(`Not installed, some tests will be skipped: ${packages.join(", ")}`);
 }
 
+if (Deno.build.os === "windows") {
+  // deno-lint-ignore no-console
+  console.log("On Windows, tests of POSIX names, links, signals, permissions and FIFOs are skipped");
+}
+if (Deno.build.os !== "linux") {
+  // deno-lint-ignore no-console
+  console.log("Tests of --workers, /proc and names that are not UTF-8 are for Linux only, and skipped");
+}
+
 async function run(program: string, args: string[], env: Record<string, string>): Promise<void> {
   const { success } = await new Deno.Command(program, { args, env, stdout: "null" }).spawn().status;
   // deno-lint-ignore no-console
