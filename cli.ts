@@ -15,6 +15,7 @@
  */
 
 import { colorLogLine, colorStartLine } from "./cli/colors.ts";
+import { loadFeatures } from "./cli/features.ts";
 import { listen, reachableUrls, startLine } from "./cli/listen.ts";
 import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
 import { parse, UsageError } from "./cli/parse.ts";
@@ -22,6 +23,7 @@ import { type Settings, settingsOf } from "./cli/settings.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./cli/signals.ts";
 import { StartError } from "./cli/start_error.ts";
 import { workerSeat } from "./cli/worker_seat.ts";
+import type { Feature } from "./handlers/feature.ts";
 import { toFetch } from "./handlers/fetch.ts";
 import { fileServer } from "./handlers/file_server.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
@@ -118,24 +120,28 @@ async function startServer(
 ): Promise<RunningServer & AsyncDisposable> {
   const several = settings.workers > 1 && sharedPort === null ? await import("./cli/workers.ts") : null;
   several?.checkWorkersPossible(startsWorkers);
-  const fetch = toFetch(handlerFor(settings), { log });
+  const features = await loadFeatures(settings.features);
+  const localAddress = () => address;
+  let address: Deno.NetAddr | null = null;
+  const fetch = toFetch(handlerFor(settings, features), { log, localAddress });
   const { hostname } = settings;
   const tls = settings.tls && await (await import("./cli/tls.ts")).readTls(settings.tls);
   const port = sharedPort ?? settings.port;
   const own = listen(fetch, { hostname, port, log, reusePort: sharedPort !== null, ...(tls && { tls }) });
+  address = own.address;
   if (several === null) return Object.assign(own, { async [Symbol.asyncDispose]() {} });
   // Workers would share the port with anybody: this process has listened by itself, so it is free.
   await own.abort();
   return await several.startWorkers({ args, settings, address: own.address, log });
 }
 
-function handlerFor({ root, server }: Settings): Handler {
+function handlerFor({ root, server }: Settings, features: readonly Feature[]): Handler {
   try {
     const info = Deno.statSync(root);
     if (info.isFile || info.isDirectory) {
       // Refused now rather than at each request. Windows opens no directory this way, and says so as it would of a secret.
       if (info.isFile || Deno.build.os !== "windows") Deno.openSync(root).close();
-      return fileServer(root, server);
+      return fileServer(root, { ...server, features });
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;

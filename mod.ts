@@ -24,6 +24,7 @@ export * from "./handlers/fetch.ts";
 export { settle, type SettledHandler } from "./handlers/settle.ts";
 export * from "./handlers/mount.ts";
 export * from "./handlers/methods.ts";
+export { type Feature, lazily, type Site } from "./handlers/feature.ts";
 export * from "./handlers/errors.ts";
 export { files, type FilesOptions } from "./handlers/files.ts";
 export * from "./handlers/slash_redirect.ts";

@@ -23,7 +23,13 @@ export interface Settings {
   readonly tls: TlsFiles | null;
   /** How to serve. */
   readonly server: FileServerOptions;
+  /** What to do besides; cli/features.ts loads it. */
+  readonly features: FeatureSettings;
 }
+
+/** What the command does besides serving files, where it was asked for. Empty in a plain start. */
+// deno-lint-ignore no-empty-interface
+export interface FeatureSettings {}
 
 /** The files that TLS needs. */
 export interface TlsFiles {
@@ -57,6 +63,7 @@ export function settingsOf({ values, words }: Given): Settings {
       ...(contentType !== null && { fallback: contentType }),
       ...(index && { index }),
     },
+    features: {},
   };
 }
 

@@ -9,7 +9,7 @@ import { judgeHost } from "./http/host.ts";
 import { Refusal } from "./http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "./http/target.ts";
 import { settle } from "./settle.ts";
-import type { Awaitable, Context, Handler, Logger } from "./types.ts";
+import type { Awaitable, Context, Handler, LocalAddress, Logger } from "./types.ts";
 
 /** What Deno.serve tells of a connection; the part that pyserve reads. */
 export interface ConnectionInfo {
@@ -23,6 +23,8 @@ export interface ConnectionInfo {
 export interface ToFetchOptions {
   /** Where lines and causes go; the console unless given. */
   readonly log?: Logger;
+  /** Says where the server listens, for those who ask (CGI programs); asked at each request, because port 0 is known late. */
+  readonly localAddress?: () => LocalAddress | null;
 }
 
 /** A function as Deno.serve, `deno serve` and tests call it. */
@@ -47,7 +49,8 @@ export type FetchFunction = (request: Request, info?: ConnectionInfo) => Awaitab
 export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFunction {
   const settled = settle(handler);
   const log = options.log ?? consoleLogger;
-  return (request, info) => settled(request, new RequestContext(request, info, log));
+  const whereLocal = options.localAddress ?? nowhere;
+  return (request, info) => settled(request, new RequestContext(request, info, log, whereLocal));
 }
 
 /**
@@ -62,13 +65,20 @@ class RequestContext implements Context {
   readonly log: Logger;
   private readonly request: Request;
   private readonly info: ConnectionInfo | undefined;
+  private readonly whereLocal: () => LocalAddress | null;
   private parsed: Target | Refusal | undefined;
   private judged: Refusal | null | undefined;
 
-  constructor(request: Request, info: ConnectionInfo | undefined, log: Logger) {
+  constructor(
+    request: Request,
+    info: ConnectionInfo | undefined,
+    log: Logger,
+    whereLocal: () => LocalAddress | null,
+  ) {
     this.request = request;
     this.info = info;
     this.log = log;
+    this.whereLocal = whereLocal;
   }
 
   get target(): Target {
@@ -88,10 +98,27 @@ class RequestContext implements Context {
     return addressOf(this.info);
   }
 
+  get remotePort(): number | null {
+    const address = this.info?.remoteAddr;
+    return address !== undefined && "port" in address ? address.port : null;
+  }
+
+  get secure(): boolean {
+    return this.info?.secure === true || this.request.url.startsWith("https:");
+  }
+
+  get local(): LocalAddress | null {
+    return this.whereLocal();
+  }
+
   get cutsAtLength(): boolean {
     // HTTP/2 has no Host header, and no request made by hand is sent by anybody.
     return this.info !== undefined && this.request.headers.has("host");
   }
+}
+
+function nowhere(): null {
+  return null;
 }
 
 function judgeRequest(request: Request, info: ConnectionInfo | undefined): Refusal | null {

@@ -7,6 +7,7 @@
 import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
 import { chain, wrap } from "./chain.ts";
+import { askedFor, type Feature } from "./feature.ts";
 import { type FilesOptions, filesWith } from "./files.ts";
 import { HotFiles } from "./hot_files.ts";
 import { accessLog, accessLogWriter, type LogFormat } from "./layers/access_log.ts";
@@ -35,6 +36,8 @@ export interface FileServerOptions extends FilesOptions {
   readonly headers?: readonly (readonly [name: string, value: string])[];
   /** Bytes of memory for files that are asked for again; 64 MiB unless given, 0 for none. */
   readonly cacheSize?: number;
+  /** What the server can do besides, asked in this order before files and listings. */
+  readonly features?: readonly Feature[];
   /** The format of the access log, or false for none; `python` unless given. */
   readonly log?: LogFormat | false;
 }
@@ -62,22 +65,27 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   const { source, index } = typeof root === "string" ? sourceOf(root, options) : { source: root, index: undefined };
   const served = index === undefined ? options : { ...options, index };
   const format = options.log ?? "python";
+  const features = options.features ?? [];
   const everywhere = [["server", "pyserve"], ...options.headers ?? []] as const;
   const hot = new HotFiles({
     maxBytes: options.cacheSize ?? DEFAULT_CACHE_BYTES,
     headers: everywhere,
     log: format ? accessLogWriter(format) : null,
+    queries: features.flatMap(({ queries }) => queries ?? []),
   });
   const listed = listingParts(source);
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
+  const site = { source, answer: ((request, context) => answering(request, context)) as Handler };
   const rows = [
+    ...features.map((feature) => ({ on: true, methods: feature.methods, handler: askedFor(feature, site) })),
     { on: options.listing ?? true, methods: [], handler: listed.kept },
     { on: true, methods: ["GET", "HEAD"], handler: filesWith(source, served, hot) },
     { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
   ].filter((row) => row.on);
   const handlers = rows.map((row) => row.handler);
+  const answering = chain(...handlers, allow(rows.flatMap((row) => row.methods)));
   const answer = wrap(
-    settle(chain(...handlers, allow(rows.flatMap((row) => row.methods)))),
+    settle(answering),
     ...(format ? [accessLog(format)] : []),
     headers(options.headers ?? []),
     headers([["server", "pyserve"]]),

@@ -69,6 +69,8 @@ export interface HotFilesOptions {
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** Writes the line of the access log for a hit, if there is one to write. */
   readonly log: ((request: Request, context: Context, response: Response, milliseconds: number) => void) | null;
+  /** Parameters of a query that make it a question to somebody else. */
+  readonly queries?: readonly string[];
 }
 
 /** The files that were asked for, by the path as it was sent, so that a hit need not take it apart. */
@@ -82,13 +84,15 @@ export class HotFiles {
   readonly #maxBytes: number;
   readonly #everywhere: ReadonlySet<string>;
   readonly #log: HotFilesOptions["log"];
+  readonly #elsewhere: RegExp | null;
   #bytes = 0;
   /** The Host last seen to be one, and what a URL with it begins with. */
   #host = "";
   #prefix = "";
 
   /** Makes an empty cache. */
-  constructor({ maxBytes, headers, log }: HotFilesOptions) {
+  constructor({ maxBytes, headers, log, queries = [] }: HotFilesOptions) {
+    this.#elsewhere = queries.length > 0 ? new RegExp(`[?&](?:${queries.join("|")})(?:[=&]|$)`) : null;
     this.#maxBytes = maxBytes;
     this.#everywhere = new Set(headers.map(([name]) => name.toLowerCase()));
     this.#log = log;
@@ -98,6 +102,7 @@ export class HotFiles {
   answer(request: Request, context: Context): Response | null {
     if (this.#entries.size + this.#missing.size === 0 || request.method !== "GET") return null;
     const start = this.#log === null ? 0 : performance.now();
+    if (this.#elsewhere?.test(context.retargeted ? `?${context.target.query}` : request.url)) return null;
     const key = this.#keyOf(request, context);
     const entry = key === null ? undefined : this.#entries.get(key) ?? this.#missing.get(key);
     if (entry === undefined) return null;

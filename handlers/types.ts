@@ -59,6 +59,14 @@ export interface Logger {
   error(message: string, cause?: unknown): void;
 }
 
+/** An address of this server. */
+export interface LocalAddress {
+  /** The address it is bound to, which may stand for all of them (`0.0.0.0`). */
+  readonly hostname: string;
+  /** The port. */
+  readonly port: number;
+}
+
 /**
  * What is known of a request besides itself. Read-only: a layer passes on what {@linkcode derive} makes of it.
  */
@@ -73,6 +81,12 @@ export interface Context {
   readonly base: SitePath;
   /** The address the connection comes from, `""` where nobody knows it. Not what a proxy says. */
   readonly remoteAddress: string;
+  /** The port of the other end, or null where there is none. */
+  readonly remotePort: number | null;
+  /** Whether the connection to this server is encrypted; what is in front of a proxy, nobody knows. */
+  readonly secure: boolean;
+  /** Where this server listens, or null where nobody said: `toFetch` is told. */
+  readonly local: LocalAddress | null;
   /**
    * Whether the transport ends a body at its Content-Length, as Deno.serve does over HTTP/1: then a file may be sent as a
    * native stream that would go on behind it.

@@ -195,6 +195,14 @@ class DiskSource implements FileSource {
     return this.#check(name, known);
   }
 
+  locate(path: SitePath): string | null {
+    try {
+      return this.#resolve(path);
+    } catch (error) {
+      return nullUnlessServerFails(error);
+    }
+  }
+
   /** What a site path names, or null where it must not be served. Throws where nothing is there. */
   #locate(path: SitePath): Located | null {
     const real = this.#resolve(path);

@@ -91,6 +91,11 @@ export interface FileSource {
   freshness?(path: SitePath, seen: FileStat): FreshnessCheck | null;
   /** The same for a path at which nothing is. Optional. */
   absence?(path: SitePath): FreshnessCheck | null;
+  /**
+   * The real path on disk of what is at a path, for a program that is to run or open it; null where nothing is, or where
+   * it must not be given away. Optional: only a source on disk has such paths. What it names may be exchanged at any time.
+   */
+  locate?(path: SitePath): Awaitable<string | null>;
 }
 
 /**

