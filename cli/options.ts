@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { FastCgiAddress } from "../handlers/fastcgi/connection.ts";
 import { LOG_FORMATS } from "../handlers/layers/access_log.ts";
 
 /** The headings of `--help`, in order. */
@@ -98,6 +99,15 @@ export const OPTIONS: readonly Option[] = [
     group: "What is served",
     help: "Run CGI programs. Not there yet",
     missing: "CGI is not there yet",
+  },
+  {
+    name: "fastcgi",
+    value: ".EXT=ADDRESS",
+    repeatable: true,
+    group: "What is served",
+    help:
+      "Have files with this extension answered by a FastCGI application: .php=unix:/run/php/php-fpm.sock, .php=HOST:PORT; may be repeated",
+    check: (value) => fastCgiOf(value) === null ? "it is not like .php=unix:/PATH or .php=HOST:PORT" : null,
   },
   {
     name: "header",
@@ -214,6 +224,16 @@ function checkHeader(value: string): string | null {
 export function sizeOf(text: string): number | null {
   const match = /^(\d{1,12})([KMG]?)$/i.exec(text);
   return match ? Number(match[1]) * 1024 ** " KMG".indexOf(match[2]!.toUpperCase() || " ") : null;
+}
+
+/** Takes `.php=unix:/path` or `.php=host:port` apart; null for what is neither. */
+export function fastCgiOf(text: string): { extension: string; address: FastCgiAddress } | null {
+  const [, extension, path, hostname, port] =
+    /^(\.[^./\\=]+)=(?:unix:(.+)|(\[[0-9a-f:.%]+\]|[^:/\s]+):(\d+))$/i.exec(text) ?? [];
+  if (extension === undefined) return null;
+  if (path !== undefined) return { extension, address: { transport: "unix", path } };
+  const address = { transport: "tcp", hostname: hostname!.replace(/^\[|\]$/g, ""), port: Number(port) } as const;
+  return address.port >= 1 && address.port <= 65535 ? { extension, address } : null;
 }
 
 /** Takes `Name: value` apart. A name has no colon in it, so the first one ends it. */

@@ -4,9 +4,10 @@
  * @module
  */
 
+import type { FastCgiOptions } from "../handlers/fastcgi.ts";
 import type { FileServerOptions } from "../handlers/file_server.ts";
 import type { LogFormat } from "../handlers/layers/access_log.ts";
-import { sizeOf, splitHeader } from "./options.ts";
+import { fastCgiOf, sizeOf, splitHeader } from "./options.ts";
 import { type Given, UsageError } from "./parse.ts";
 
 /** What the command is to do. */
@@ -27,9 +28,11 @@ export interface Settings {
   readonly features: FeatureSettings;
 }
 
-/** What the command does besides serving files, where it was asked for. Empty in a plain start. */
-// deno-lint-ignore no-empty-interface
-export interface FeatureSettings {}
+/** What the command does besides serving files, where it was asked for. */
+export interface FeatureSettings {
+  /** What the application at each address answers: files with one of these extensions. */
+  readonly fastcgi: readonly FastCgiOptions[];
+}
 
 /** The files that TLS needs. */
 export interface TlsFiles {
@@ -63,8 +66,18 @@ export function settingsOf({ values, words }: Given): Settings {
       ...(contentType !== null && { fallback: contentType }),
       ...(index && { index }),
     },
-    features: {},
+    features: { fastcgi: fastCgiOptions(values.get("fastcgi") ?? []) },
   };
+}
+
+/** One for each application: its bounds are for all that it answers. */
+function fastCgiOptions(given: readonly string[]): FastCgiOptions[] {
+  const pairs = given.map((text) => fastCgiOf(text)!);
+  const byAddress = Map.groupBy(pairs, ({ address }) => JSON.stringify(address));
+  return [...byAddress.values()].map((group) => ({
+    address: group[0]!.address,
+    extensions: group.map(({ extension }) => extension),
+  }));
 }
 
 function countOf(workers: string): number {

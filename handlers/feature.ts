@@ -11,6 +11,8 @@ import type { Handler } from "./types.ts";
 export interface Site {
   /** What is served. */
   readonly source: FileSource;
+  /** Names of files that stand for their directory: a feature must take those that are not to be sent as they are. */
+  readonly index: readonly string[];
   /** Answers as the whole site does, without its layers: for an answer that is found under another path. */
   readonly answer: Handler;
 }

@@ -8,7 +8,7 @@ import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
 import { chain, wrap } from "./chain.ts";
 import { askedFor, type Feature } from "./feature.ts";
-import { type FilesOptions, filesWith } from "./files.ts";
+import { DEFAULT_INDEX, type FilesOptions, filesWith } from "./files.ts";
 import { HotFiles } from "./hot_files.ts";
 import { accessLog, accessLogWriter, type LogFormat } from "./layers/access_log.ts";
 import { errorPages } from "./layers/error_pages.ts";
@@ -75,7 +75,8 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   });
   const listed = listingParts(source);
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
-  const site = { source, answer: ((request, context) => answering(request, context)) as Handler };
+  const names = served.index ?? DEFAULT_INDEX;
+  const site = { source, index: names, answer: ((request, context) => answering(request, context)) as Handler };
   const rows = [
     ...features.map((feature) => ({ on: true, methods: feature.methods, handler: askedFor(feature, site) })),
     { on: options.listing ?? true, methods: [], handler: listed.kept },

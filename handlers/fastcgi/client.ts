@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Watchdog } from "../cgi/watchdog.ts";
 import { HttpError } from "../errors.ts";
 import { Refusal } from "../http/refusal.ts";
 import { Connection, type FastCgiAddress } from "./connection.ts";
@@ -27,6 +28,8 @@ export interface FastCgiRequest {
   readonly body: (() => AsyncIterable<Uint8Array>) | null;
   /** Whether the same twice does no more than once (RFC 9110 section 9.2.2). */
   readonly idempotent: boolean;
+  /** Gives it up when it aborts. */
+  readonly signal: AbortSignal;
   /** Is given what the application writes to its standard error. */
   readonly onStderr: (bytes: Uint8Array) => void;
   /** Is called when it is over, however it ended, and nothing of the body is read any more. */
@@ -49,7 +52,12 @@ export class FastCgiClient {
   async ask(request: FastCgiRequest): Promise<Exchange> {
     const reused = this.#resting.pop();
     reused?.wake();
-    return new Exchange(request, this, reused ?? await this.connect(), reused !== undefined);
+    try {
+      return new Exchange(request, this, reused ?? await this.connect(), reused !== undefined);
+    } catch (error) {
+      request.onOver();
+      throw error;
+    }
   }
 
   /** Whether connections are to be left open. */
@@ -88,8 +96,8 @@ export class Exchange {
   #heard = false;
   #end: (ReplyPart & { kind: "end" }) | null = null;
   #failure: HttpError | null = null;
-  /** When the application last took or gave something, or was last waited for. */
-  #lastSign = 0;
+  readonly #watchdog = new Watchdog();
+  #patience = 0;
 
   /** Begins to send. */
   constructor(request: FastCgiRequest, client: FastCgiClient, connection: Connection, reused: boolean) {
@@ -98,6 +106,8 @@ export class Exchange {
     this.#connection = connection;
     this.#reused = reused;
     this.#sending = this.#send(connection);
+    if (request.signal.aborted) this.abort();
+    else request.signal.addEventListener("abort", () => this.abort(), { once: true });
   }
 
   /** The status with which the application ended, 0 for well; null until it has. */
@@ -108,14 +118,23 @@ export class Exchange {
   /**
    * The next bytes of standard output, null at the end. Nothing is read before it is asked for.
    *
-   * @param patience Milliseconds in which the application must take something of the body or put something out.
+   * @param patience Milliseconds in which the application must take something of the body or put something out; 0 for no bound.
    * @throws {HttpError} 502 where the answer is cut off or garbage, 503 where the application says that it is overloaded,
    * 504 where it is too slow; the connection is closed then.
    */
   async read(patience: number): Promise<Uint8Array<ArrayBuffer> | null> {
-    this.#lastSign = performance.now();
-    while (this.#ready.length === 0 && this.#end === null) this.#take(await this.#receive(patience));
+    this.#patience = patience;
+    this.#watch();
+    while (this.#ready.length === 0 && this.#end === null) this.#take(await this.#receive());
+    this.#patience = 0;
+    this.#watchdog.rest();
     return this.#ready.shift() ?? null;
+  }
+
+  #watch(): void {
+    this.#watchdog.set(this.#patience, () => {
+      this.abort(new HttpError(504, "The application did not answer in time"));
+    });
   }
 
   /**
@@ -133,11 +152,11 @@ export class Exchange {
   #finish(): void {
     if (this.#over) return;
     this.#over = true;
+    this.#watchdog.stop();
     this.#sending.then(this.#request.onOver);
   }
 
-  async #receive(patience: number): Promise<Uint8Array<ArrayBuffer>> {
-    using _watch = this.#watch(patience);
+  async #receive(): Promise<Uint8Array<ArrayBuffer>> {
     for (;;) {
       if (this.#failure !== null) throw this.#failure;
       const bytes = await this.#connection.read().catch((error: unknown) => toError(error));
@@ -146,17 +165,6 @@ export class Exchange {
       if (!this.#mayTryAgain(bytes)) this.#fail(new HttpError(502, this.#howCutOff(), { cause: bytes ?? undefined }));
       await this.#tryAgain();
     }
-  }
-
-  /** Gives up where the application neither takes nor gives anything for too long. */
-  #watch(patience: number): Disposable {
-    let timer = setTimeout(look, patience, this);
-    function look(exchange: Exchange) {
-      const left = exchange.#lastSign + patience - performance.now();
-      if (left > 0) timer = setTimeout(look, left, exchange);
-      else exchange.abort(new HttpError(504, "The application did not answer in time"));
-    }
-    return { [Symbol.dispose]: () => clearTimeout(timer) };
   }
 
   /**
@@ -200,7 +208,7 @@ export class Exchange {
   async #sendBody(connection: Connection, body: AsyncIterable<Uint8Array>): Promise<void> {
     for await (const bytes of body) {
       await connection.write(encodeStdin(bytes));
-      this.#lastSign = performance.now();
+      if (this.#patience > 0) this.#watch();
     }
     await connection.write(END_OF_STDIN);
   }
