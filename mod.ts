@@ -32,6 +32,7 @@ export { listing, type ListingFormat, type ListingOptions } from "./handlers/lis
 export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./handlers/listing_data.ts";
 export * from "./handlers/content.ts";
 export * from "./handlers/file_server.ts";
+export { fastcgi, type FastCgiAddress, type FastCgiOptions } from "./handlers/fastcgi.ts";
 export * from "./handlers/serve.ts";
 export type { Program } from "./handlers/cgi/program.ts";
 export * from "./handlers/cgi/find_script.ts";

@@ -43,7 +43,7 @@ export function collectStderr(
   limits: StderrLimits = LIMITS,
 ): StderrReader {
   const reader = stream.getReader();
-  const lines = new Lines(emit, limits);
+  const lines = new Lines((line) => emit(escapeLog(line)), limits);
   const done = pump(reader, lines);
   return { tail: lines.tail, done, stop: () => void reader.cancel().catch(() => {}) };
 }
@@ -57,8 +57,8 @@ async function pump(reader: ReadableStreamDefaultReader<Uint8Array>, lines: Line
   lines.end();
 }
 
-/** Cuts bytes into lines, and a flood off. */
-class Lines {
+/** Cuts bytes into lines, and a flood off. The lines are not escaped. */
+export class Lines {
   readonly tail: string[] = [];
   readonly #emit: (line: string) => void;
   readonly #limits: StderrLimits;
@@ -72,7 +72,7 @@ class Lines {
   /** Bytes that were not passed on. */
   #dropped = 0;
 
-  constructor(emit: (line: string) => void, limits: StderrLimits) {
+  constructor(emit: (line: string) => void, limits: StderrLimits = LIMITS) {
     this.#emit = emit;
     this.#limits = limits;
     this.#line = new Uint8Array(Math.min(256, limits.line));
@@ -134,7 +134,7 @@ class Lines {
   #pass(text: string): void {
     this.#sayDropped();
     this.#budget--;
-    this.#emit(escapeLog(text));
+    this.#emit(text);
   }
 
   #isFlood(): boolean {
