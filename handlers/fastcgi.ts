@@ -178,7 +178,10 @@ class FastCgi {
       idempotent: IDEMPOTENT.includes(request.method),
       signal: departure.signal,
       onStderr: (bytes) => stderr.take(bytes),
-      onOver: () => held.dispose(),
+      onOver: (appStatus) => {
+        held.dispose();
+        if (appStatus) context.log.error(`${program.name}: ended with status ${appStatus}`);
+      },
     });
     return { ...await this.#readHead(exchange), exchange };
   }

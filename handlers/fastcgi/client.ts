@@ -32,8 +32,11 @@ export interface FastCgiRequest {
   readonly signal: AbortSignal;
   /** Is given what the application writes to its standard error. */
   readonly onStderr: (bytes: Uint8Array) => void;
-  /** Is called when it is over, however it ended, and nothing of the body is read any more. */
-  readonly onOver: () => void;
+  /**
+   * Is called when it is over, however it ended, and nothing of the body is read any more; with the status with which the
+   * application says to have ended, null where it did not say.
+   */
+  readonly onOver: (appStatus: number | null) => void;
 }
 
 /** A FastCGI application, and the connections to it that rest. */
@@ -55,7 +58,7 @@ export class FastCgiClient {
     try {
       return new Exchange(request, this, reused ?? await this.connect(), reused !== undefined);
     } catch (error) {
-      request.onOver();
+      request.onOver(null);
       throw error;
     }
   }
@@ -110,11 +113,6 @@ export class Exchange {
     else request.signal.addEventListener("abort", () => this.abort(), { once: true });
   }
 
-  /** The status with which the application ended, 0 for well; null until it has. */
-  get appStatus(): number | null {
-    return this.#end?.appStatus ?? null;
-  }
-
   /**
    * The next bytes of standard output, null at the end. Nothing is read before it is asked for.
    *
@@ -153,7 +151,7 @@ export class Exchange {
     if (this.#over) return;
     this.#over = true;
     this.#watchdog.stop();
-    this.#sending.then(this.#request.onOver);
+    this.#sending.then(() => this.#request.onOver(this.#end?.appStatus ?? null));
   }
 
   async #receive(): Promise<Uint8Array<ArrayBuffer>> {

@@ -26,8 +26,6 @@ export interface PhpFpm extends AsyncDisposable {
   readonly socket: string;
   /** Its port on 127.0.0.1. */
   readonly port: number;
-  /** Kills the workers that serve now, as an operator or the kernel would. */
-  killWorkers(): Promise<void>;
 }
 
 /** Starts php-fpm with a pool of workers on a Unix socket and another on TCP, and waits until both listen. */
@@ -70,11 +68,6 @@ export async function startPhpFpm(): Promise<PhpFpm> {
   return {
     socket,
     port,
-    async killWorkers() {
-      const children = `/proc/${master.pid}/task/${master.pid}/children`;
-      const pids = (await Deno.readTextFile(children)).trim().split(/\s+/).map(Number);
-      for (const pid of pids) Deno.kill(pid, "SIGKILL");
-    },
     async [Symbol.asyncDispose]() {
       master.kill("SIGTERM");
       await master.status;
