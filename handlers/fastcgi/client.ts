@@ -53,7 +53,8 @@ export class FastCgiClient {
 
   /** Begins a request; the answer is to be read to its end, or aborted. Throws as {@linkcode Connection.open} does. */
   async ask(request: FastCgiRequest): Promise<Exchange> {
-    const reused = this.#resting.pop();
+    // The application may close a connection that rests just now, and nobody could say whether it has done its work.
+    const reused = request.idempotent ? this.#resting.pop() : undefined;
     reused?.wake();
     try {
       return new Exchange(request, this, reused ?? await this.connect(), reused !== undefined);
@@ -130,6 +131,7 @@ export class Exchange {
   }
 
   #watch(): void {
+    if (this.#over || this.#patience === 0) return;
     this.#watchdog.set(this.#patience, () => {
       this.abort(new HttpError(504, "The application did not answer in time"));
     });
@@ -160,19 +162,13 @@ export class Exchange {
       const bytes = await this.#connection.read().catch((error: unknown) => toError(error));
       if (bytes instanceof Uint8Array) return bytes;
       if (this.#failure !== null) throw this.#failure;
-      if (!this.#mayTryAgain(bytes)) this.#fail(new HttpError(502, this.#howCutOff(), { cause: bytes ?? undefined }));
+      const isStale = this.#reused && !this.#heard;
+      if (!isStale) this.#fail(new HttpError(502, this.#howCutOff(), { cause: bytes ?? undefined }));
       await this.#tryAgain();
     }
   }
 
-  /**
-   * An application may close a connection that rests just when it is used again. Where it had read nothing of the request
-   * the system says so by a reset; a clean end says nothing, and what may be done once only is then not done again.
-   */
-  #mayTryAgain(error: Error | null): boolean {
-    return this.#reused && !this.#heard && (this.#request.idempotent || isReset(error));
-  }
-
+  /** Asks once more, over a connection that is new: the one used again was closed before a byte came. */
   async #tryAgain(): Promise<void> {
     this.#connection.close();
     this.#reused = false;
@@ -206,7 +202,7 @@ export class Exchange {
   async #sendBody(connection: Connection, body: AsyncIterable<Uint8Array>): Promise<void> {
     for await (const bytes of body) {
       await connection.write(encodeStdin(bytes));
-      if (this.#patience > 0) this.#watch();
+      this.#watch();
     }
     await connection.write(END_OF_STDIN);
   }
@@ -248,14 +244,10 @@ function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
-function isReset(error: Error | null): boolean {
-  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe;
-}
-
 /** Whether an error says that a connection is closed, by the other side or by this one. */
 function isClosed(error: unknown): boolean {
   return error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted ||
-    isReset(toError(error));
+    error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe;
 }
 
 function joined(a: Uint8Array, b: Uint8Array): Uint8Array {

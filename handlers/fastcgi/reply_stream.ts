@@ -40,16 +40,17 @@ export function replyStream(
       try {
         const bytes = held ?? await exchange.read(idleTimeout);
         held = null;
+        if (!wanted) return;
         if (bytes === null) {
           watchdog.stop();
           return controller.close();
         }
-        controller.enqueue(bytes);
         watchdog.set(stallTimeout, () => {
           const error = new HttpError(504, "The client has stopped reading");
           exchange.abort(error);
           breakOff(controller, error);
         });
+        controller.enqueue(bytes); // last, because the runtime may cancel from in here
       } catch (error) {
         breakOff(controller, error);
       }
