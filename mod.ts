@@ -33,12 +33,14 @@ export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from 
 export * from "./handlers/content.ts";
 export * from "./handlers/file_server.ts";
 export * from "./handlers/serve.ts";
+export * from "./handlers/cgi.ts";
 export type { Program } from "./handlers/cgi/program.ts";
 export * from "./handlers/cgi/find_script.ts";
 export * from "./handlers/cgi/environment.ts";
 export * from "./handlers/cgi/indexed_query.ts";
 export { CgiHeaderParser, type ScriptHead } from "./handlers/cgi/header_block.ts";
 export * from "./handlers/cgi/respond.ts";
+export { endAllScripts, type SystemUser } from "./handlers/cgi/process_group.ts";
 export { accessLog, LOG_FORMATS, type LogFormat } from "./handlers/layers/access_log.ts";
 export * from "./handlers/layers/error_pages.ts";
 export * from "./handlers/layers/headers.ts";

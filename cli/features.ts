@@ -8,7 +8,8 @@ import type { Feature } from "../handlers/feature.ts";
 import type { FeatureSettings } from "./settings.ts";
 
 /** Loads the features that the settings ask for, in the order in which they are asked. */
-// deno-lint-ignore require-await
-export async function loadFeatures(_settings: FeatureSettings): Promise<Feature[]> {
-  return [];
+export async function loadFeatures({ cgi }: FeatureSettings): Promise<Feature[]> {
+  const features: Feature[] = [];
+  if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi));
+  return features;
 }

@@ -6,7 +6,7 @@
 
 import type { FileServerOptions } from "../handlers/file_server.ts";
 import type { LogFormat } from "../handlers/layers/access_log.ts";
-import { sizeOf, splitHeader } from "./options.ts";
+import { CGI_WAYS, sizeOf, splitHeader } from "./options.ts";
 import { type Given, UsageError } from "./parse.ts";
 
 /** What the command is to do. */
@@ -27,9 +27,11 @@ export interface Settings {
   readonly features: FeatureSettings;
 }
 
-/** What the command does besides serving files, where it was asked for. Empty in a plain start. */
-// deno-lint-ignore no-empty-interface
-export interface FeatureSettings {}
+/** What the command does besides serving files; null is what was not asked for. */
+export interface FeatureSettings {
+  /** What was given for CGI, which cli/cgi.ts takes apart. */
+  readonly cgi: Given["values"] | null;
+}
 
 /** The files that TLS needs. */
 export interface TlsFiles {
@@ -63,7 +65,7 @@ export function settingsOf({ values, words }: Given): Settings {
       ...(contentType !== null && { fallback: contentType }),
       ...(index && { index }),
     },
-    features: {},
+    features: { cgi: CGI_WAYS.some((name) => values.has(name)) ? values : null },
   };
 }
 

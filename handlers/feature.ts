@@ -43,6 +43,8 @@ export interface Feature {
   readonly queries?: readonly string[];
   /** Makes its handler, once; it declines what is not for it. */
   readonly handler: (site: Site) => Handler;
+  /** Ends what it has running; called by whoever runs the server, at its end. */
+  readonly end?: () => Promise<void>;
 }
 
 /** The handler of a feature, asked only for what the feature says it is for. */
