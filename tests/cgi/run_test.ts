@@ -5,7 +5,8 @@ import { countScripts, endAllScripts } from "../../handlers/cgi/process_group.ts
 import { type RunningScript, type ScriptLimits, type ScriptStart, startScript } from "../../handlers/cgi/run.ts";
 import { spool, type Spooled } from "../../handlers/cgi/spool.ts";
 import { HttpError } from "../../handlers/errors.ts";
-import { missing, ROOT } from "../support/paths.ts";
+import { ROOT } from "../support/paths.ts";
+import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
 
 const ignore = missing("sh", "setsid");
@@ -237,7 +238,7 @@ Deno.test("What a script has written before its end arrives, however late it is 
   await script.ended;
   await new Promise((resolve) => setTimeout(resolve, 1200)); // the daemon's time is over
   assertEquals((await bytesOf(script)).length, 60_000);
-  Deno.kill(Number(script.stderrTail[0]), "SIGKILL");
+  Deno.kill(pidOf(script.stderrTail[0]), "SIGKILL");
 });
 
 Deno.test("A process left behind that never stops writing is not waited for", { ignore }, async () => {
@@ -402,38 +403,40 @@ const RUNNER = `
   const start = { command: "/bin/sh", args, cwd: "/", env: {}, input: null };
 `;
 
-async function inDeno(flags: readonly string[], code: string): Promise<string> {
+/** Runs a program of its own around a script that has started another; returns what it has printed, by words. */
+async function inDeno(flags: readonly string[], code: string): Promise<string[]> {
   await using tree = await tempTree({ "main.ts": RUNNER + code });
-  const args = ["run", "--no-check", "--no-prompt", ...flags, `${tree.path}/main.ts`];
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, stderr: "inherit" }).output();
-  return new TextDecoder().decode(stdout);
+  const args = ["run", "--no-check", "--no-prompt", `--config=${ROOT}/deno.json`, ...flags, `${tree.path}/main.ts`];
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args, stderr: "inherit" }).output();
+  return new TextDecoder().decode(stdout).trim().split(" ");
 }
 
-const ANSWER = `
-  try {
-    const script = await startScript(start, limits, () => {});
-    console.log(new TextDecoder().decode(await script.read()));
+const STARTED = `
+  const script = await startScript(start, limits, () => {});
+  console.log(new TextDecoder().decode(await script.read()));
 `;
 
+function pidOf(word: string | undefined): number {
+  const pid = Number(word);
+  assert(pid > 1, `no process id: ${word}`);
+  return pid;
+}
+
 Deno.test("Not even Deno.exit leaves a script behind", { ignore }, async () => {
-  const pids = await inDeno(["-A"], `${ANSWER} Deno.exit(); } catch {}`);
-  await until(() => !pids.trim().split(" ").map(Number).some(runs));
+  const pids = (await inDeno(["-A"], `${STARTED} Deno.exit();`)).map(pidOf);
+  assertEquals(pids.length, 2);
+  await until(() => !pids.some(runs));
 });
 
 Deno.test("With a list of programs that may be run, the script itself is ended", { ignore }, async () => {
-  const pids = await inDeno(
-    ["--allow-run=/bin/sh", "--allow-read"],
-    `${ANSWER} script.kill(); await script.ended; } catch {}`,
-  );
-  const [left, script] = pids.trim().split(" ").map(Number);
+  const flags = ["--allow-run=/bin/sh", "--allow-read"];
+  const [left, script] = (await inDeno(flags, `${STARTED} script.kill(); await script.ended;`)).map(pidOf);
   assert(!runs(script!));
   Deno.kill(left!, "SIGKILL"); // which is why --allow-run takes no list where scripts start others
 });
 
 Deno.test("Without the permission to run programs, the log names the flag", { ignore }, async () => {
-  const text = await inDeno(
-    ["--allow-read"],
-    `${ANSWER} } catch (error) { console.log(error.status, error.cause.message); }`,
-  );
-  assertEquals(text, "500 Running programs needs the permission: start with --allow-run\n");
+  const code = `await startScript(start, limits, () => {}).catch((e) => console.log(e.status, e.cause.message));`;
+  const said = (await inDeno(["--allow-read"], code)).join(" ");
+  assertEquals(said, "500 Running programs needs the permission: start with --allow-run");
 });
