@@ -33,6 +33,12 @@ export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from 
 export * from "./handlers/content.ts";
 export * from "./handlers/file_server.ts";
 export * from "./handlers/serve.ts";
+export type { Program } from "./handlers/cgi/program.ts";
+export * from "./handlers/cgi/find_script.ts";
+export * from "./handlers/cgi/environment.ts";
+export * from "./handlers/cgi/indexed_query.ts";
+export { CgiHeaderParser, type ScriptHead } from "./handlers/cgi/header_block.ts";
+export * from "./handlers/cgi/respond.ts";
 export { accessLog, LOG_FORMATS, type LogFormat } from "./handlers/layers/access_log.ts";
 export * from "./handlers/layers/error_pages.ts";
 export * from "./handlers/layers/headers.ts";
