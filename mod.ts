@@ -42,6 +42,8 @@ export * from "./handlers/cgi/respond.ts";
 export { accessLog, LOG_FORMATS, type LogFormat } from "./handlers/layers/access_log.ts";
 export * from "./handlers/layers/error_pages.ts";
 export * from "./handlers/layers/headers.ts";
+export * from "./handlers/cgi/limiter.ts";
+export * from "./handlers/cgi/spool.ts";
 export * from "./handlers/sources/types.ts";
 export * from "./handlers/sources/disk.ts";
 export * from "./handlers/sources/memory.ts";

@@ -31,7 +31,19 @@ export interface Spooled extends Disposable {
   chunks(): AsyncIterable<Uint8Array<ArrayBuffer>>;
 }
 
-/** The client has broken off its upload: there is nobody to answer. */
+/**
+ * The client has broken off its upload: there is nobody to answer. It counts as 400 where a status is asked for.
+ *
+ * @example
+ * ```ts
+ * import { assert, assertRejects } from "@std/assert";
+ * import { spool, UploadBroken } from "@x/pyserve";
+ *
+ * const broken = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("gone")) });
+ * const error = await assertRejects(() => spool(broken, { max: null }), UploadBroken);
+ * assert(error.status === 400);
+ * ```
+ */
 export class UploadBroken extends HttpError {
   /** Makes one; the cause is what the body said. */
   constructor(cause: unknown) {
