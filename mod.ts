@@ -44,6 +44,8 @@ export { endAllScripts, type SystemUser } from "./handlers/cgi/process_group.ts"
 export { accessLog, LOG_FORMATS, type LogFormat } from "./handlers/layers/access_log.ts";
 export * from "./handlers/layers/error_pages.ts";
 export * from "./handlers/layers/headers.ts";
+export * from "./handlers/cgi/limiter.ts";
+export * from "./handlers/cgi/spool.ts";
 export * from "./handlers/sources/types.ts";
 export * from "./handlers/sources/disk.ts";
 export * from "./handlers/sources/memory.ts";
