@@ -100,7 +100,7 @@ function requestVariables({ request, context, program, bodyLength, redirectUrl }
     SCRIPT_NAME: program.name,
     SCRIPT_FILENAME: program.file,
     PATH_INFO: pathInfo,
-    PATH_TRANSLATED: pathInfo === "" ? null : pathTranslated,
+    PATH_TRANSLATED: pathTranslated,
     DOCUMENT_ROOT: documentRoot,
     CONTENT_LENGTH: bodyLength === null ? null : String(bodyLength),
     CONTENT_TYPE: type === null ? null : utf8OfHeader(type),

@@ -22,7 +22,7 @@ import {
   targetBeforeEncodedSlash,
   toFetch,
 } from "@x/pyserve";
-import { ask } from "../support/raw.ts";
+import { ask, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 
 /** Links and names with backslashes: a Windows disk holds none of them. */
@@ -368,9 +368,18 @@ Deno.test("ScriptFinder at the root takes all of the path", async () => {
 Deno.test("ScriptFinder gives away nothing of a source without real paths", async () => {
   const finder = new ScriptFinder(memory({ "cgi-bin/x.sh": "secret", "a.txt": "a" }));
   assertEquals(await finder.find(contextOf("/a.txt")), null);
-  let thrown: unknown;
-  await finder.find(contextOf("/cgi-bin/x.sh")).catch((error) => void (thrown = error));
-  assert(thrown instanceof HttpError && thrown.status === 404);
+  const statusOf = (sent: string) => finder.find(contextOf(sent)).then(() => "declined", (error) => error.status);
+  assertEquals(await statusOf("/cgi-bin/x.sh"), 404);
+  assertEquals(await statusOf("/cgi-bin/"), 403);
+});
+
+Deno.test({ name: "an encoded slash is no way around what else is wrong with a request", ignore }, async () => {
+  await using files = await tree();
+  const handler = fileServer(files.at("root"), { features: [found(RULES)], log: false });
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, toFetch(handler));
+  const request = (host: string) => `GET /git/a%2Fb HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+  assertEquals((await raw(server.addr.port, request("h"))).status, 200);
+  assertEquals((await raw(server.addr.port, request("user@h"))).status, 400);
 });
 
 Deno.test({ name: "no spelling of a path gives away a program", ignore }, async () => {
@@ -411,8 +420,8 @@ Deno.test({ name: "no spelling of a path gives away a program", ignore }, async 
 Deno.test({ name: "ScriptFinder leaves to nobody else what would be a program if it were there", ignore }, async () => {
   await using files = await tree();
   const finder = new ScriptFinder(disk(files.at("root")), RULES);
-  const statusOf = (raw: string) =>
-    finder.find(contextOf(raw)).then(() => "declined", (error) => error instanceof HttpError ? error.status : error);
+  const statusOf = (sent: string) =>
+    finder.find(contextOf(sent)).then(() => "declined", (error) => error instanceof HttpError ? error.status : error);
   for (const raw of ["/cgi-bin/nothing", "/cgi-bin/a/b", "/nothing.php", "/nothing.CGI/x", "/cgi-bin/link-out"]) {
     assertEquals(await statusOf(raw), 404, raw);
   }
