@@ -5,16 +5,12 @@
  */
 
 import type { Feature } from "../handlers/feature.ts";
-import config from "../deno.json" with { type: "json" };
 import type { FeatureSettings } from "./settings.ts";
 
 /** Loads the features that the settings ask for, in the order in which they are asked. */
-export async function loadFeatures({ fastcgi }: FeatureSettings): Promise<Feature[]> {
-  return await fastCgiFeatures(fastcgi);
-}
-
-async function fastCgiFeatures(given: FeatureSettings["fastcgi"]): Promise<Feature[]> {
-  if (given.length === 0) return [];
-  const { fastcgi } = await import("../handlers/fastcgi.ts");
-  return given.map((options) => fastcgi({ software: `pyserve/${config.version}`, ...options }));
+export async function loadFeatures({ cgi, fastcgi }: FeatureSettings): Promise<Feature[]> {
+  const features: Feature[] = [];
+  if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi));
+  if (fastcgi) features.push(...(await import("./fastcgi.ts")).fastCgiFeatures(fastcgi));
+  return features;
 }

@@ -4,10 +4,9 @@
  * @module
  */
 
-import type { FastCgiOptions } from "../handlers/fastcgi.ts";
 import type { FileServerOptions } from "../handlers/file_server.ts";
 import type { LogFormat } from "../handlers/layers/access_log.ts";
-import { fastCgiOf, sizeOf, splitHeader } from "./options.ts";
+import { CGI_WAYS, sizeOf, splitHeader } from "./options.ts";
 import { type Given, UsageError } from "./parse.ts";
 
 /** What the command is to do. */
@@ -28,10 +27,12 @@ export interface Settings {
   readonly features: FeatureSettings;
 }
 
-/** What the command does besides serving files, where it was asked for. */
+/** What the command does besides serving files; null is what was not asked for. */
 export interface FeatureSettings {
-  /** What the application at each address answers: files with one of these extensions. */
-  readonly fastcgi: readonly FastCgiOptions[];
+  /** What was given for CGI, which cli/cgi.ts takes apart. */
+  readonly cgi: Given["values"] | null;
+  /** What was given for FastCGI, which cli/fastcgi.ts takes apart. */
+  readonly fastcgi: Given["values"] | null;
 }
 
 /** The files that TLS needs. */
@@ -66,18 +67,11 @@ export function settingsOf({ values, words }: Given): Settings {
       ...(contentType !== null && { fallback: contentType }),
       ...(index && { index }),
     },
-    features: { fastcgi: fastCgiOptions(values.get("fastcgi") ?? []) },
+    features: {
+      cgi: CGI_WAYS.some((name) => values.has(name)) ? values : null,
+      fastcgi: values.has("fastcgi") ? values : null,
+    },
   };
-}
-
-/** One for each application: its bounds are for all that it answers. */
-function fastCgiOptions(given: readonly string[]): FastCgiOptions[] {
-  const pairs = given.map((text) => fastCgiOf(text)!);
-  const byAddress = Map.groupBy(pairs, ({ address }) => JSON.stringify(address));
-  return [...byAddress.values()].map((group) => ({
-    address: group[0]!.address,
-    extensions: group.map(({ extension }) => extension),
-  }));
 }
 
 function countOf(workers: string): number {

@@ -4,13 +4,14 @@
  * @module
  */
 
+import { chain } from "./chain.ts";
 import { cgiEnvironment } from "./cgi/environment.ts";
 import { ScriptFinder } from "./cgi/find_script.ts";
-import { Departure } from "./cgi/departure.ts";
+import { whenClientLeaves } from "./cgi/client_watch.ts";
 import { CgiHeaderParser, type ScriptHead } from "./cgi/header_block.ts";
 import { Limiter } from "./cgi/limiter.ts";
 import type { Program } from "./cgi/program.ts";
-import { followLocally, redirectUrlOf } from "./cgi/local_redirect.ts";
+import { followLocalRedirect, redirectedFrom } from "./cgi/local_redirect.ts";
 import { hasBody, scriptResponse } from "./cgi/respond.ts";
 import { spool, type Spooled } from "./cgi/spool.ts";
 import { Lines } from "./cgi/stderr.ts";
@@ -19,8 +20,10 @@ import { HttpError } from "./errors.ts";
 import { type Exchange, FastCgiClient } from "./fastcgi/client.ts";
 import type { FastCgiAddress } from "./fastcgi/connection.ts";
 import { replyStream } from "./fastcgi/reply_stream.ts";
-import type { Feature, Site } from "./feature.ts";
+import type { Feature } from "./feature.ts";
+import { files } from "./files.ts";
 import { Refusal } from "./http/refusal.ts";
+import type { FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./types.ts";
 
 export type { FastCgiAddress };
@@ -42,11 +45,11 @@ export interface FastCgiOptions {
   readonly passAuth?: boolean;
   /** What the application is told of this server; `pyserve` unless given. */
   readonly software?: string;
-  /** Bytes of a request body at most, 413 for more; null, as by default, for no bound. */
+  /** Bytes of a request body at most, 413 for more; null for any, 1 GiB by default. */
   readonly maxBody?: number | null;
   /** Requests at once, 64 by default: as many as the application has workers is best. */
   readonly maxRequests?: number;
-  /** How long a request waits for its turn; 30 s by default, then 503. */
+  /** How long a request waits for its turn; 10 s by default, then 503. */
   readonly queueTimeout?: number;
   /** How long a connection may take; 5 s by default, then 504. */
   readonly connectTimeout?: number;
@@ -65,15 +68,17 @@ export interface FastCgiOptions {
   readonly idleConnections?: number;
   /** How long such a connection is kept; 10 s by default. */
   readonly idleConnectionTimeout?: number;
+  /** Answers when the application sends a request on to another path; this handler and then `files` unless given. */
+  readonly answer?: Handler;
 }
 
 const DEFAULTS = {
   env: {},
   passAuth: false,
   software: "pyserve",
-  maxBody: null,
+  maxBody: 1024 ** 3,
   maxRequests: 64,
-  queueTimeout: 30_000,
+  queueTimeout: 10_000,
   connectTimeout: 5_000,
   headerTimeout: 30_000,
   idleTimeout: 60_000,
@@ -101,57 +106,95 @@ const IDEMPOTENT = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
  *
  * @throws {TypeError} Where an extension is none.
  *
+ * @param source Where the files are; only one on disk has any that an application could open.
+ *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { fastcgi, fileServer, memory, toFetch } from "@x/pyserve";
+ * import { chain, disk, fastcgi, files, toFetch } from "@x/pyserve";
  *
- * const php = fastcgi({ address: { transport: "unix", path: "/run/php/php-fpm.sock" }, extensions: [".php"] });
+ * const root = await Deno.makeTempDir();
+ * await Deno.writeTextFile(`${root}/a.php`, "<?php echo 'hello';");
+ * const address = { transport: "unix", path: `${root}/none.sock` } as const;
+ * const source = disk(root);
+ * const fetch = toFetch(chain(fastcgi(source, { address, extensions: [".php"] }), files(source)));
+ * const response = await fetch(new Request("http://localhost/a.php"));
+ * assert(response.status === 502); // as long as no application listens there
+ * await response.body?.cancel();
+ * await Deno.remove(root, { recursive: true });
+ * ```
+ */
+export function fastcgi(source: FileSource, options: FastCgiOptions): Handler {
+  const handler: Handler = (request, context) => application.answer(request, context);
+  const application = new FastCgi(source, options, options.answer ?? chain(handler, files(source)));
+  return handler;
+}
+
+/**
+ * {@linkcode fastcgi} as a feature of a file server, whose index files it answers, too, where they are for it.
+ *
+ * @throws {TypeError} Where an extension is none.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { fastCgiFeature, fileServer, memory, toFetch } from "@x/pyserve";
+ *
+ * const php = fastCgiFeature({ address: { transport: "unix", path: "/run/php/php-fpm.sock" }, extensions: [".php"] });
  * const fetch = toFetch(fileServer(memory({ "a.txt": "no PHP" }), { features: [php], log: false }));
  * const response = await fetch(new Request("http://localhost/a.txt"));
  * assert(await response.text() === "no PHP");
  * ```
  */
-export function fastcgi(options: FastCgiOptions): Feature {
-  for (const extension of options.extensions) {
-    if (!/^\.[^/\\]+$/.test(extension)) throw new TypeError(`Cannot have "${extension}" answered: it is no extension`);
-  }
+export function fastCgiFeature(options: FastCgiOptions): Feature {
+  const { extensions, index = indexOf(extensions) } = options;
   return {
-    methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-    handler: (site) => new FastCgi(options, site).handler,
+    methods: [], // what a script allows is its own affair, and other paths allow nothing more for it
+    encodedSlashes: true,
+    handler: ({ source, answer, index: others }) =>
+      fastcgi(source, { answer, ...options, index: [...index, ...others] }),
   };
+}
+
+function indexOf(extensions: readonly string[]): readonly string[] {
+  return extensions.map((extension) => `index${extension}`);
 }
 
 class FastCgi {
   readonly #options: FastCgiOptions & typeof DEFAULTS;
-  readonly #site: Site;
+  readonly #answer: Handler;
   readonly #finder: ScriptFinder;
   readonly #client: FastCgiClient;
   readonly #limiter: Limiter;
 
-  constructor(options: FastCgiOptions, site: Site) {
-    const { extensions, index = extensions.map((extension) => `index${extension}`) } = options;
+  constructor(source: FileSource, options: FastCgiOptions, answer: Handler) {
+    const { extensions, index = indexOf(extensions) } = options;
+    for (const extension of extensions) {
+      if (!/^\.[^/\\]+$/.test(extension)) {
+        throw new TypeError(`Cannot have "${extension}" answered: it is no extension`);
+      }
+    }
     this.#options = { ...DEFAULTS, ...options } as FastCgiOptions & typeof DEFAULTS;
-    this.#site = site;
-    const names = [...index, ...site.index];
-    const rules = { directories: [], interpreters: new Map(), mounts: [], extensions, index: names };
-    this.#finder = new ScriptFinder(site.source, rules);
+    this.#answer = answer;
+    this.#finder = new ScriptFinder(source, {
+      ...{ directories: [], interpreters: new Map(), mounts: [] },
+      ...{ extensions, index },
+    });
     this.#client = new FastCgiClient(options.address, this.#options);
     this.#limiter = new Limiter({ max: this.#options.maxRequests, queueMs: this.#options.queueTimeout });
   }
 
-  readonly handler: Handler = async (request, context) => {
+  async answer(request: Request, context: Context): Promise<Response | null> {
     const program = await this.#finder.find(context);
-    return program === null ? null : await this.#answer(request, context, program);
-  };
-
-  async #answer(request: Request, context: Context, program: Program): Promise<Response> {
+    if (program === null) return null;
     const head = await this.#begin(request, context, program);
-    const { exchange } = head;
-    for (const line of head.dropped) context.log.error(`${program.name}: not a header: ${line}`);
-    if (head.localRedirect !== null) {
+    const { exchange, localRedirect } = head;
+    for (const line of head.dropped) {
+      context.log.error(`${program.name}: a header without a name was left out: ${line}`);
+    }
+    if (localRedirect !== null) {
       exchange.abort();
-      return await followLocally(this.#site, request, context, head.localRedirect);
+      return await followLocalRedirect(localRedirect, request, context, this.#answer);
     }
     if (!hasBody(request, head)) {
       this.#drain(exchange);
@@ -169,14 +212,15 @@ class FastCgi {
     const body = request.body === null ? null : resources.use(await this.#takeIn(request.body, request.headers));
     const stderr = new Lines((line) => context.log.error(`${program.name}: ${line}`));
     resources.defer(() => stderr.end());
-    using departure = new Departure(request);
-    resources.use(await this.#limiter.enter(departure.signal));
+    const left = new AbortController();
+    using _watch = whenClientLeaves(redirectedFrom(request)?.original ?? request, () => left.abort());
+    resources.use(await this.#limiter.enter(left.signal));
     const held = resources.move();
     const exchange = await this.#client.ask({
       params: Object.entries(this.#params(request, context, program, body)),
       body: body === null || body.length === 0 ? null : () => body.chunks(),
       idempotent: IDEMPOTENT.includes(request.method),
-      signal: departure.signal,
+      signal: left.signal,
       onStderr: (bytes) => stderr.take(bytes),
       onOver: (appStatus) => {
         held.dispose();
@@ -196,9 +240,9 @@ class FastCgi {
   #params(request: Request, context: Context, program: Program, body: Spooled | null): Record<string, string> {
     const { env: extra, passAuth, software } = this.#options;
     const bodyLength = body === null ? null : body.length;
-    const redirectUrl = redirectUrlOf(request);
+    const redirectUrl = redirectedFrom(request)?.from;
     const given = { request, context, program, bodyLength, software, passAuth, inherited: {}, extra };
-    return cgiEnvironment({ ...given, ...(redirectUrl !== null && { redirectUrl }) });
+    return cgiEnvironment({ ...given, ...(redirectUrl !== undefined && { redirectUrl }) });
   }
 
   async #readHead(exchange: Exchange): Promise<ScriptHead> {

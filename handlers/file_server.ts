@@ -7,7 +7,7 @@
 import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
 import { chain, wrap } from "./chain.ts";
-import { askedFor, type Feature } from "./feature.ts";
+import { askedFor, type Feature, withEncodedSlashes } from "./feature.ts";
 import { DEFAULT_INDEX, type FilesOptions, filesWith } from "./files.ts";
 import { HotFiles } from "./hot_files.ts";
 import { accessLog, accessLogWriter, type LogFormat } from "./layers/access_log.ts";
@@ -77,16 +77,18 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
   const names = served.index ?? DEFAULT_INDEX;
   const site = { source, index: names, answer: ((request, context) => answering(request, context)) as Handler };
+  const asked = features.map((feature) => ({ ...feature, on: true, handler: askedFor(feature, site) }));
   const rows = [
-    ...features.map((feature) => ({ on: true, methods: feature.methods, handler: askedFor(feature, site) })),
+    ...asked,
     { on: options.listing ?? true, methods: [], handler: listed.kept },
     { on: true, methods: ["GET", "HEAD"], handler: filesWith(source, served, hot) },
     { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
   ].filter((row) => row.on);
   const handlers = rows.map((row) => row.handler);
   const answering = chain(...handlers, allow(rows.flatMap((row) => row.methods)));
+  const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
   const answer = wrap(
-    settle(answering),
+    withEncodedSlashes(slashed, settle(answering)),
     ...(format ? [accessLog(format)] : []),
     headers(options.headers ?? []),
     headers([["server", "pyserve"]]),

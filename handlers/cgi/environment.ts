@@ -100,7 +100,7 @@ function requestVariables({ request, context, program, bodyLength, redirectUrl }
     SCRIPT_NAME: program.name,
     SCRIPT_FILENAME: program.file,
     PATH_INFO: pathInfo,
-    PATH_TRANSLATED: pathInfo === "" ? null : pathTranslated,
+    PATH_TRANSLATED: pathTranslated,
     DOCUMENT_ROOT: documentRoot,
     CONTENT_LENGTH: bodyLength === null ? null : String(bodyLength),
     CONTENT_TYPE: type === null ? null : utf8OfHeader(type),
@@ -152,14 +152,14 @@ function headerVariables(headers: Headers, passAuth: boolean): Record<string, st
 }
 
 /** A host that can be a name or an address; what else a client may write in its place, programs would print. */
-const AUTHORITY = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d+))?$/;
+const AUTHORITY = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d*))?$/;
 
 /** What the client calls this server: the target where it is absolute, else Host; the runtime's URL has that order. */
 function authorityOf(request: Request): { host: string; port: number | null } | null {
   const inUrl = /^[^:]+:\/\/([^/?#]*)/.exec(request.url)?.[1];
   for (const text of [inUrl, request.headers.get("host")]) {
     const [, host, port] = AUTHORITY.exec(text?.toLowerCase() ?? "") ?? [];
-    if (host !== undefined) return { host, port: port === undefined ? null : Number(port) };
+    if (host !== undefined) return { host, port: port ? Number(port) : null };
   }
   return null;
 }

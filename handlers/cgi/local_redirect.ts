@@ -1,60 +1,73 @@
 /**
- * Answers that a program wants to be those of another path of the site.
+ * Local redirects: a program answers with a path of this site, and what is there is the answer (RFC 3875 section 6.2.2).
  *
  * @module
  */
 
 import { HttpError } from "../errors.ts";
-import type { Site } from "../feature.ts";
 import { parseTarget } from "../http/target.ts";
 import { Refusal } from "../http/refusal.ts";
-import { type Context, derive } from "../types.ts";
+import { type Awaitable, type Context, derive, type Handler } from "../types.ts";
 
-/** How many redirects may follow one another: Apache's LimitInternalRecursion. */
-const MAX_DEPTH = 10;
+/** How many programs in a row may send a request on: Apache's LimitInternalRecursion. */
+const MOST_HOPS = 10;
 
-/** Where a request that a redirect has made comes from. */
-interface Origin {
-  readonly url: string;
-  readonly depth: number;
+/** Where a request comes from that a program has sent on. */
+export interface Redirected {
+  /** The request as the client sent it. */
+  readonly original: Request;
+  /** The target it was sent on from: REDIRECT_URL. */
+  readonly from: string;
+  /** How many times it was sent on. */
+  readonly hops: number;
 }
 
-const origins = new WeakMap<Request, Origin>();
+const redirected = new WeakMap<Request, Redirected>();
 
-/** The path that a local redirect came from, for REDIRECT_URL; null for a request as it was sent. */
-export function redirectUrlOf(request: Request): string | null {
-  return origins.get(request)?.url ?? null;
+/** Where a request comes from, or null where a client sent it. */
+export function redirectedFrom(request: Request): Redirected | null {
+  return redirected.get(request) ?? null;
 }
 
 /**
- * Answers a local redirect (RFC 3875 section 6.2.2): as the site would a GET of its target, or a HEAD where the request is
- * one, with the headers of the request but without its body.
+ * Asks the site for the path that a program named, as GET (or HEAD) without a body.
  *
- * @param location A path of the server, with its query; what mounts take off stands in front of it.
- * @throws {HttpError} 502 where the target is none, or after ten redirects in a row; 404 where nothing is there.
+ * @throws {HttpError} 502 where the path is none, or where programs send a request on and on.
  */
-export async function followLocally(
-  site: Site,
+export function followLocalRedirect(
+  location: string,
   request: Request,
   context: Context,
-  location: string,
-): Promise<Response> {
-  const depth = (origins.get(request)?.depth ?? 0) + 1;
-  if (depth > MAX_DEPTH) throw new HttpError(502, "The program redirects for ever");
-  const target = parseTarget(location);
-  if (target instanceof Refusal) throw new HttpError(502, `The program redirects to a bad target: ${target.reason}`);
-  const path = target.path.below(context.base);
-  if (path === null) throw new HttpError(404);
-  const redirected = redirectedRequest(request, target.raw);
-  origins.set(redirected, { url: context.base.join(context.target.path).text, depth });
-  const response = await site.answer(redirected, derive(context, { target: { ...target, path } }));
-  if (response === null) throw new HttpError(404);
-  return response;
+  answer: Handler,
+): Awaitable<Response | null> {
+  const before = redirectedFrom(request);
+  const hops = (before?.hops ?? 0) + 1;
+  if (hops > MOST_HOPS) throw new HttpError(502, `The programs sent the request on more than ${MOST_HOPS} times`);
+  const raw = location.replace(/#.*/s, "");
+  const target = parseTarget(raw);
+  if (target instanceof Refusal) throw new HttpError(502, "The program sent the request on to what is no path");
+  const below = target.path.below(context.base);
+  if (below === null) throw new HttpError(502, "The program sent the request on to a path outside of its mount");
+  const next = new Request(origin(request) + raw, { method: methodOf(request), headers: headersOf(request) });
+  redirected.set(next, { original: before?.original ?? request, from: context.target.raw, hops });
+  return answer(next, derive(context, { target: { ...target, path: below } }));
 }
 
-function redirectedRequest(request: Request, raw: string): Request {
+function methodOf({ method }: Request): string {
+  return method === "HEAD" ? "HEAD" : "GET";
+}
+
+/** The header without what describes the body, which is not sent on. */
+function headersOf(request: Request): Headers {
   const headers = new Headers(request.headers);
-  for (const name of ["content-length", "content-type", "content-encoding", "transfer-encoding"]) headers.delete(name);
-  const authority = /^[^:]+:\/\/[^/?#]*/.exec(request.url)![0];
-  return new Request(authority + raw, { method: request.method === "HEAD" ? "HEAD" : "GET", headers });
+  for (const name of ["content-length", "content-type", "content-encoding", "transfer-encoding", "expect"]) {
+    headers.delete(name);
+  }
+  return headers;
+}
+
+function origin({ url }: Request): string {
+  const start = url.indexOf("://") + 3;
+  const end = url.slice(start).search(/[/?#]/);
+  return end < 0 ? url : url.slice(0, start + end);
 }

@@ -37,7 +37,9 @@ export interface Program {
 export type Style = "setsid" | "detached";
 
 /** Milliseconds between TERM and KILL. */
-export const KILL_AFTER_MS = 1_000;
+const KILL_AFTER_MS = 1_000;
+/** Nobody tells when the last of a group is gone. */
+const LOOK_EVERY_MS = 20;
 
 const live = new Set<ProcessGroup>();
 
@@ -143,14 +145,11 @@ export class ProcessGroup {
   }
 
   async #killLater(): Promise<void> {
-    const pause = Promise.withResolvers<void>();
-    const timer = setTimeout(() => {
-      this.#signal("SIGKILL");
-      pause.resolve();
-    }, KILL_AFTER_MS);
-    this.exited.then(() => this.#hasMembers() || pause.resolve());
-    await pause.promise;
-    clearTimeout(timer);
+    for (const deadline = performance.now() + KILL_AFTER_MS; performance.now() < deadline;) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+      if (this.#hasExited && !this.#hasMembers()) return;
+    }
+    this.#signal("SIGKILL");
   }
 
   #hasMembers(): boolean {

@@ -18,7 +18,7 @@ export interface Program {
   readonly name: string;
   /** The rest of the path, decoded, empty segments kept (PATH_INFO): `""`, or it begins with `/`. */
   readonly pathInfo: string;
-  /** `pathInfo` as a name below the document root, whether or not something is there; null where there is none. */
+  /** `pathInfo` as a name below the document root, whether or not something is there; null where either is not. */
   readonly pathTranslated: string | null;
   /** The real path of what is served, or null where it is not on disk. */
   readonly documentRoot: string | null;

@@ -31,7 +31,19 @@ export interface Spooled extends Disposable {
   chunks(): AsyncIterable<Uint8Array<ArrayBuffer>>;
 }
 
-/** The client has broken off its upload: there is nobody to answer. */
+/**
+ * The client has broken off its upload: there is nobody to answer. It counts as 400 where a status is asked for.
+ *
+ * @example
+ * ```ts
+ * import { assert, assertRejects } from "@std/assert";
+ * import { spool, UploadBroken } from "@x/pyserve";
+ *
+ * const broken = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("gone")) });
+ * const error = await assertRejects(() => spool(broken, { max: null }), UploadBroken);
+ * assert(error.status === 400);
+ * ```
+ */
 export class UploadBroken extends HttpError {
   /** Makes one; the cause is what the body said. */
   constructor(cause: unknown) {
@@ -51,7 +63,8 @@ const READ_SIZE = 1 << 16;
  * A Content-Length that says too much is the caller's to judge, before anything is read. Memory in use is `memory` once,
  * whatever the size of the chunks and of the body.
  *
- * @throws HttpError 413 over `max`, 507 when the disk is full, {@linkcode UploadBroken} when the client has left.
+ * @throws HttpError 413 over `max`, 507 when the disk is full, 500 and 503 where no file can be made,
+ *   {@linkcode UploadBroken} when the client has left.
  *
  * @example
  * ```ts
@@ -74,8 +87,14 @@ export async function spool(body: ReadableStream<Uint8Array> | null, options: Sp
   } catch (thrown) {
     intake.abandon();
     reader.cancel().catch(() => {});
-    throw toHttpError(thrown);
+    throw thrown instanceof HttpError ? thrown : storageError(thrown);
   }
+}
+
+/** A temporary file that cannot be made or written is the server's fault, never a 404 or 403. */
+function storageError(thrown: unknown): HttpError {
+  const error = toHttpError(thrown);
+  return error.status >= 500 ? error : new HttpError(500, undefined, { cause: thrown });
 }
 
 async function next(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array | null> {

@@ -4,8 +4,10 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { countScripts, endAllScripts } from "../../handlers/cgi/process_group.ts";
 import { type RunningScript, type ScriptLimits, type ScriptStart, startScript } from "../../handlers/cgi/run.ts";
 import { spool, type Spooled } from "../../handlers/cgi/spool.ts";
+import { findUser } from "../../handlers/cgi/user.ts";
 import { HttpError } from "../../handlers/errors.ts";
-import { missing, ROOT } from "../support/paths.ts";
+import { ROOT } from "../support/paths.ts";
+import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
 
 const ignore = missing("sh", "setsid");
@@ -237,7 +239,7 @@ Deno.test("What a script has written before its end arrives, however late it is 
   await script.ended;
   await new Promise((resolve) => setTimeout(resolve, 1200)); // the daemon's time is over
   assertEquals((await bytesOf(script)).length, 60_000);
-  Deno.kill(Number(script.stderrTail[0]), "SIGKILL");
+  Deno.kill(pidOf(script.stderrTail[0]), "SIGKILL");
 });
 
 Deno.test("A process left behind that never stops writing is not waited for", { ignore }, async () => {
@@ -372,6 +374,14 @@ Deno.test("A script runs as another user, without its groups", {
   assertEquals(await textOf(script), "65534\n65533\n65533\n");
 });
 
+Deno.test("A user is found by name or by numbers, and nothing else is taken for one", { ignore }, async () => {
+  assertEquals(await findUser("root"), { uid: 0, gid: 0 });
+  assertEquals(await findUser("65534:12"), { uid: 65534, gid: 12 });
+  for (const name of ["no-such-user", "-u", "", "a b", "1:2:3"]) {
+    await assertRejects(() => findUser(name), Error, "no user");
+  }
+});
+
 Deno.test("After 200 starts there are no zombies, descriptors or scripts left", { ignore }, async () => {
   const before = countDescriptors();
   const one = async (i: number) => {
@@ -402,38 +412,65 @@ const RUNNER = `
   const start = { command: "/bin/sh", args, cwd: "/", env: {}, input: null };
 `;
 
-async function inDeno(flags: readonly string[], code: string): Promise<string> {
+/** Runs a program of its own around a script that has started another; returns what it has printed, by words. */
+async function inDeno(flags: readonly string[], code: string, shell = 'exec "$0" "$@"'): Promise<string[]> {
   await using tree = await tempTree({ "main.ts": RUNNER + code });
-  const args = ["run", "--no-check", "--no-prompt", ...flags, `${tree.path}/main.ts`];
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, stderr: "inherit" }).output();
-  return new TextDecoder().decode(stdout);
+  const args = ["run", "--no-check", "--no-prompt", `--config=${ROOT}/deno.json`, ...flags, `${tree.path}/main.ts`];
+  const command = new Deno.Command("sh", { args: ["-c", shell, Deno.execPath(), ...args], stderr: "inherit" });
+  const { stdout } = await command.output();
+  return new TextDecoder().decode(stdout).trim().split(" ");
 }
 
-const ANSWER = `
-  try {
-    const script = await startScript(start, limits, () => {});
-    console.log(new TextDecoder().decode(await script.read()));
+const STARTED = `
+  const script = await startScript(start, limits, () => {});
+  console.log(new TextDecoder().decode(await script.read()));
 `;
 
+function pidOf(word: string | undefined): number {
+  const pid = Number(word);
+  assert(pid > 1, `no process id: ${word}`);
+  return pid;
+}
+
 Deno.test("Not even Deno.exit leaves a script behind", { ignore }, async () => {
-  const pids = await inDeno(["-A"], `${ANSWER} Deno.exit(); } catch {}`);
-  await until(() => !pids.trim().split(" ").map(Number).some(runs));
+  const pids = (await inDeno(["-A"], `${STARTED} Deno.exit();`)).map(pidOf);
+  assertEquals(pids.length, 2);
+  await until(() => !pids.some(runs));
 });
 
 Deno.test("With a list of programs that may be run, the script itself is ended", { ignore }, async () => {
-  const pids = await inDeno(
-    ["--allow-run=/bin/sh", "--allow-read"],
-    `${ANSWER} script.kill(); await script.ended; } catch {}`,
-  );
-  const [left, script] = pids.trim().split(" ").map(Number);
+  const flags = ["--allow-run=/bin/sh", "--allow-read"];
+  const [left, script] = (await inDeno(flags, `${STARTED} script.kill(); await script.ended;`)).map(pidOf);
   assert(!runs(script!));
   Deno.kill(left!, "SIGKILL"); // which is why --allow-run takes no list where scripts start others
 });
 
 Deno.test("Without the permission to run programs, the log names the flag", { ignore }, async () => {
-  const text = await inDeno(
-    ["--allow-read"],
-    `${ANSWER} } catch (error) { console.log(error.status, error.cause.message); }`,
-  );
-  assertEquals(text, "500 Running programs needs the permission: start with --allow-run\n");
+  const code = `await startScript(start, limits, () => {}).catch((e) => console.log(e.status, e.cause.message));`;
+  const said = (await inDeno(["--allow-read"], code)).join(" ");
+  assertEquals(said, "500 Running programs needs the permission: start with --allow-run");
 });
+
+Deno.test(
+  "Out of descriptors, a start is 503, leaves none open, and has no part in what comes after",
+  { ignore },
+  async () => {
+    const code = `
+    const count = () => [...Deno.readDirSync("/proc/self/fd")].length;
+    const once = { ...start, args: ["-c", "echo well"] };
+    const statuses = new Set();
+    const full = [];
+    try { while (true) full.push(Deno.openSync("/dev/null")); } catch { full.pop().close(); }
+    const before = count();
+    for (let i = 0; i < 50; i++) {
+      if (i === 25) for (let j = 0; j < 3; j++) full.pop().close(); // enough for some of the pipes
+      await startScript(once, limits, () => {}).catch((error) => statuses.add(error.status));
+    }
+    const leaked = count() - (before - 3);
+    for (const file of full) file.close();
+    const script = await startScript(once, limits, () => {});
+    console.log([...statuses].join(), leaked, new TextDecoder().decode(await script.read()));
+  `;
+    assertEquals(await inDeno(["-A"], code, 'ulimit -n 60; exec "$0" "$@"'), ["503", "0", "well"]);
+  },
+);

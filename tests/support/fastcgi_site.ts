@@ -1,6 +1,6 @@
 /** A site of which some files are answered by a FastCGI application, on a real socket. */
 
-import { fastcgi, type FastCgiOptions, fileServer, type FileServerOptions, serve, toFetch } from "@x/pyserve";
+import { fastCgiFeature, type FastCgiOptions, fileServer, type FileServerOptions, serve, toFetch } from "@x/pyserve";
 import { type TempTree, tempTree } from "./tree.ts";
 
 /** The site. */
@@ -31,7 +31,7 @@ export async function fastCgiSite(
       changed = Promise.withResolvers();
     },
   };
-  const features = [fastcgi({ extensions: [".php"], ...options })];
+  const features = [fastCgiFeature({ extensions: [".php"], ...options })];
   let port = 0;
   const fetch = toFetch(fileServer(tree.path, { ...serving, features }), {
     log,
