@@ -8,6 +8,7 @@ import { SEPARATOR } from "@std/path/constants";
 import { join } from "@std/path/join";
 import { cgiFeature, type CgiOptions, type CommandWords } from "../handlers/cgi.ts";
 import type { SystemUser } from "../handlers/cgi/process_group.ts";
+import { findUser } from "../handlers/cgi/user.ts";
 import type { Feature } from "../handlers/feature.ts";
 import type { Given } from "./parse.ts";
 import { programOptionsOf } from "./program_options.ts";
@@ -43,19 +44,17 @@ function assignmentOf(text: string): [key: string, words: CommandWords] {
   return [text.slice(0, at), [findProgram(program!), ...words]];
 }
 
-/** A user of the system, by name or number, as id(1) knows it. Only root can run programs as another. */
+/** Only root can run programs as somebody else. */
 async function userOf(name: string): Promise<SystemUser> {
   if (Deno.build.os === "windows" || Deno.uid() !== 0) {
     throw new StartError(`Cannot run programs as "${name}": only root can`);
   }
-  const [uid, gid] = await Promise.all(["-u", "-g"].map((flag) => idOf(flag, name)));
-  if (uid === undefined || gid === undefined) throw new StartError(`Cannot run programs as "${name}": no such user`);
-  return { uid, gid };
-}
-
-async function idOf(flag: string, name: string): Promise<number | undefined> {
-  const { success, stdout } = await new Deno.Command(findProgram("id"), { args: [flag, "--", name] }).output();
-  return success ? Number(new TextDecoder().decode(stdout)) : undefined;
+  try {
+    return await findUser(name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    throw new StartError(`Cannot run programs as "${name}": there is no such user`);
+  }
 }
 
 /** The absolute path of a program, as a shell would find it. */

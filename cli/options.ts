@@ -172,8 +172,8 @@ export const OPTIONS: readonly Option[] = [
     value: "NAME",
     needs: CGI_WAYS,
     group: "CGI",
-    help: "Run programs as this user, by name or number; as root only",
-    check: (value) => /^[\w.-]+$/.test(value) ? null : "it is not the name of a user",
+    help: "Run programs as this user, by name or as UID:GID; as root only",
+    check: (value) => value === "" ? "it is empty" : null,
   },
   {
     name: "cgi-max",

@@ -20,7 +20,7 @@ export interface SystemUser {
 }
 
 /** A program and what it is started with. */
-export interface Program {
+export interface ProgramLaunch {
   /** Path of the program: absolute, so that it is looked for nowhere. */
   readonly command: string;
   /** Its arguments. */
@@ -50,7 +50,7 @@ const live = new Set<ProcessGroup>();
  * @throws What the system says. With setsid in front it says only that setsid cannot be started: what keeps the program
  *   from starting, setsid tells on stderr, and exits with 126 or 127.
  */
-export function launch(program: Program, stdin: "piped" | "null", style: Style): ProcessGroup {
+export function launch(program: ProgramLaunch, stdin: "piped" | "null", style: Style): ProcessGroup {
   const { cwd, env, user } = program;
   const options = { cwd, env: { ...env }, clearEnv: true, stdin, stdout: "piped", stderr: "piped" } as const;
   if (style === "detached") {
@@ -68,7 +68,7 @@ function asUser(user: SystemUser | null | undefined): string[] {
 }
 
 /** How a program is best started here and now. */
-export function bestStyle({ user }: Program): Style {
+export function bestStyle({ user }: ProgramLaunch): Style {
   return mayRunAnything() && setsid() !== null && (!user || setpriv() !== null) ? "setsid" : "detached";
 }
 

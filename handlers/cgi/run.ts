@@ -7,14 +7,14 @@
 
 import { HttpError } from "../errors.ts";
 import { Feeding } from "./feeding.ts";
-import { bestStyle, launch, type ProcessGroup, type Program, type Style } from "./process_group.ts";
+import { bestStyle, launch, type ProcessGroup, type ProgramLaunch, type Style } from "./process_group.ts";
 import { isBusy, spawnError } from "./spawn_errors.ts";
 import type { Spooled } from "./spool.ts";
 import { collectStderr, type StderrReader } from "./stderr.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** A program, its input, and what it stands for. */
-export interface ScriptStart extends Program {
+export interface ScriptStart extends ProgramLaunch {
   /** What it reads on its standard input, null for nothing. It is disposed of when the program has ended. */
   readonly input: Spooled | null;
   /**
@@ -57,7 +57,7 @@ export interface RunningScript extends AsyncDisposable {
    * @throws HttpError 404, 500, 503, ... where it could not be started, 504 where it took too long, 502 where a signal
    *   killed it: what was read then is no whole reply.
    */
-  read(): Promise<Uint8Array | null>;
+  read(): Promise<Uint8Array<ArrayBuffer> | null>;
   /** Says that it has sent its headers: `idleMs` and `stallMs` count from here on, `headerMs` no more. */
   headersDone(): void;
   /** Reads and throws away what it still sends, in the background, for `lingerMs` at most. */
@@ -146,7 +146,7 @@ function isGone({ command, file = command }: ScriptStart): boolean {
 }
 
 /** Somebody who waits for output. */
-type Reading = PromiseWithResolvers<Uint8Array | null>;
+type Reading = PromiseWithResolvers<Uint8Array<ArrayBuffer> | null>;
 
 class Script implements RunningScript {
   readonly ended: Promise<Deno.CommandStatus>;
@@ -160,7 +160,7 @@ class Script implements RunningScript {
   readonly #grace = new Watchdog();
   #style: Style;
   #group!: ProcessGroup;
-  #output!: ReadableStreamDefaultReader<Uint8Array>;
+  #output!: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   #stderr!: StderrReader;
   #feeding: Feeding | null = null;
   #secondStart: Promise<void> | null = null;
@@ -196,7 +196,7 @@ class Script implements RunningScript {
     return this.#stderr.tail;
   }
 
-  read(): Promise<Uint8Array | null> {
+  read(): Promise<Uint8Array<ArrayBuffer> | null> {
     if (this.#verdict !== null) return told(this.#verdict.error);
     this.#reading = Promise.withResolvers();
     this.#timeOutput();
@@ -256,7 +256,7 @@ class Script implements RunningScript {
     );
   }
 
-  #onOutput(bytes: Uint8Array): void {
+  #onOutput(bytes: Uint8Array<ArrayBuffer>): void {
     this.#hasOutput = true;
     if (this.#leftover !== null) this.#leftover -= bytes.length;
     this.#timeReader();
