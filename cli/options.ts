@@ -363,7 +363,7 @@ export function sizeOf(text: string): number | null {
 /** Takes `.php=unix:/path` or `.php=host:port` apart; null for what is neither. */
 export function fastCgiOf(text: string): { extension: string; address: FastCgiAddress } | null {
   const [, extension, path, hostname, port] =
-    /^(\.[^./\\=]+)=(?:unix:(.+)|(\[[0-9a-f:.%]+\]|[^:/\s]+):(\d+))$/i.exec(text) ?? [];
+    /^(\.[^/\\=]+)=(?:unix:(.+)|(\[[0-9a-f:.%]+\]|[^:/\s]+):(\d+))$/i.exec(text) ?? [];
   if (extension === undefined) return null;
   if (path !== undefined) return { extension, address: { transport: "unix", path } };
   const address = { transport: "tcp", hostname: hostname!.replace(/^\[|\]$/g, ""), port: Number(port) } as const;

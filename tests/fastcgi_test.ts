@@ -198,6 +198,8 @@ async function sources(address: FastCgiAddress) {
     ["/none.php", 404, null],
     ["/a.php%00", 400, null],
     ["/a.php%2f..", 404, null],
+    ["/a.php/b%2fc", 200, "ran"],
+    ["/plain.txt%2fx.php", 404, null],
     ["/plain.txt/x.php", 404, null],
     ["/plain.txt", 200, "plain"],
     ["/dir.php/x.txt", 200, "in a directory"],

@@ -4,7 +4,6 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import type { FastCgiOptions } from "@x/pyserve";
 import { RecordType } from "../../handlers/fastcgi/records.ts";
 import { ask } from "../support/raw.ts";
-import { settleTimes } from "../support/tree.ts";
 import { fastCgiSite } from "../support/fastcgi_site.ts";
 import {
   type Call,
@@ -139,8 +138,6 @@ Deno.test("local redirects are answered by the site", async (t) => {
     return call.send(stdout(to === "" ? HEAD + JSON.stringify(seen) : `Location: ${to}\n\n`), endRequest());
   });
   await using site = await siteOf(responder);
-  await settleTimes(site.tree.at("plain.txt")); // so that it would be kept, for whom it is not the answer
-  await settleTimes(site.tree.at("x.php"));
   await t.step("to a file", async () => {
     assertEquals(await (await fetch(`${site.url}/x.php?/plain.txt`)).text(), "plain");
     assertEquals((await ask(site.port, "HEAD", "/x.php?/plain.txt")).headers.get("content-length"), "5");
