@@ -88,6 +88,9 @@ const DEFAULTS = {
   idleConnectionTimeout: 10_000,
 } as const;
 
+/** What nobody sees but the access log. */
+const CLIENT_LEFT = new HttpError(400, "The client has left");
+
 /** Methods of which doing it twice does no more than doing it once (RFC 9110 section 9.2.2). */
 const IDEMPOTENT = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
 
@@ -213,7 +216,7 @@ class FastCgi {
     const stderr = new Lines((line) => context.log.error(`${program.name}: ${line}`));
     resources.defer(() => stderr.end());
     const left = new AbortController();
-    using _watch = whenClientLeaves(redirectedFrom(request)?.original ?? request, () => left.abort());
+    using _watch = whenClientLeaves(redirectedFrom(request)?.original ?? request, () => left.abort(CLIENT_LEFT));
     resources.use(await this.#limiter.enter(left.signal));
     const held = resources.move();
     const exchange = await this.#client.ask({

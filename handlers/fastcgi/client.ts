@@ -28,7 +28,7 @@ export interface FastCgiRequest {
   readonly body: (() => AsyncIterable<Uint8Array>) | null;
   /** Whether the same twice does no more than once (RFC 9110 section 9.2.2). */
   readonly idempotent: boolean;
-  /** Gives it up when it aborts. */
+  /** Gives it up when it aborts; its reason is an {@linkcode HttpError}. */
   readonly signal: AbortSignal;
   /** Is given what the application writes to its standard error. */
   readonly onStderr: (bytes: Uint8Array) => void;
@@ -110,8 +110,9 @@ export class Exchange {
     this.#connection = connection;
     this.#reused = reused;
     this.#sending = this.#send(connection);
-    if (request.signal.aborted) this.abort();
-    else request.signal.addEventListener("abort", () => this.abort(), { once: true });
+    const leave = () => this.abort(request.signal.reason);
+    if (request.signal.aborted) leave();
+    else request.signal.addEventListener("abort", leave, { once: true });
   }
 
   /**

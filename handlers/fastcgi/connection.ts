@@ -11,16 +11,17 @@ export type FastCgiAddress =
   | { readonly transport: "unix"; readonly path: string }
   | { readonly transport: "tcp"; readonly hostname: string; readonly port: number };
 
-/** Bytes that are read at once: a full record nearly, and what a script writes is seldom more. */
-const READ_BYTES = 65_536;
-
-/** What comes in pieces smaller than this is copied out of the buffer, which is then used again. */
+/** Bytes that are read at once at first: most pages are smaller, and each connection has a buffer of its own. */
 const SMALL_BYTES = 16_384;
+
+/** Bytes that are read at once when more has come. */
+const READ_BYTES = 65_536;
 
 /** A connection that is open until it is closed from either side. */
 export class Connection {
   readonly #conn: Deno.TcpConn | Deno.UnixConn;
   #buffer: Uint8Array<ArrayBuffer> = new Uint8Array();
+  #size = SMALL_BYTES;
   /** What is read while nobody asks: it tells when the other side closes. */
   #ahead: Promise<Uint8Array<ArrayBuffer> | null> | null = null;
   /** Ends the rest when it has taken too long; null where it does not rest. */
@@ -61,11 +62,13 @@ export class Connection {
   }
 
   async #read(): Promise<Uint8Array<ArrayBuffer> | null> {
-    if (this.#buffer.length === 0) this.#buffer = new Uint8Array(READ_BYTES);
+    if (this.#buffer.length === 0) this.#buffer = new Uint8Array(this.#size);
     const buffer = this.#buffer;
     const count = await this.#conn.read(buffer);
     if (count === null) return null;
+    // The little that comes is copied out of the buffer, which is then used again.
     if (count < SMALL_BYTES) return buffer.slice(0, count);
+    this.#size = READ_BYTES;
     this.#buffer = new Uint8Array();
     return buffer.subarray(0, count);
   }

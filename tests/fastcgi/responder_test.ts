@@ -195,6 +195,19 @@ Deno.test("a body that nobody wants is thrown away, for a while", async () => {
   await responder.calls[0]!.closed;
 });
 
+Deno.test("a client that stops reading does not hold the application for ever", async () => {
+  const chunk = recordBytes(RecordType.stdout, new Uint8Array(65_535));
+  await using responder = startResponder(async (call) => {
+    await call.send(stdout(HEAD));
+    for (let open = true; open;) await call.send(chunk).catch(() => open = false);
+  });
+  await using site = await siteOf(responder, { stallTimeout: 100 });
+  using client = await Deno.connect({ hostname: "127.0.0.1", port: site.port });
+  await client.write(latin1("GET /x.php HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  await site.untilError("The client has stopped reading");
+  await responder.calls[0]!.closed;
+});
+
 Deno.test("what is longer than its Content-Length is cut, and the exchange ends", async () => {
   await using responder = startResponder(async (call) => {
     await call.send(stdout(`Content-Length: 3\n${HEAD}abcdef`));
@@ -264,6 +277,25 @@ Deno.test("so many at once, the others wait their turn, and not for ever", async
   assertEquals(responder.calls.length, 3);
   resolve();
   assertEquals(await Promise.all([...asked, inside]), Array(6).fill("done"));
+});
+
+Deno.test("who leaves while waiting for a turn is not asked for", async () => {
+  const { promise: go, resolve } = Promise.withResolvers<void>();
+  await using responder = startResponder(async (call) => {
+    await go;
+    await call.send(stdout(HEAD), endRequest());
+  });
+  await using site = await siteOf(responder, { maxRequests: 1 });
+  const first = fetch(`${site.url}/x.php`).then((response) => response.text());
+  while (responder.calls.length < 1) await new Promise((done) => setTimeout(done, 5));
+  const client = await Deno.connect({ hostname: "127.0.0.1", port: site.port });
+  await client.write(latin1("GET /y.php HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  client.close();
+  await site.untilAccess('"GET /y.php HTTP/1.1" 400');
+  resolve();
+  await first;
+  await (await fetch(`${site.url}/x.php`)).text();
+  assertEquals([responder.calls.length, site.errors], [2, []]);
 });
 
 Deno.test("nobody listens: 502, and the log says where", async () => {

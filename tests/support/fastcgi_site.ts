@@ -10,6 +10,8 @@ export interface FastCgiSite extends AsyncDisposable {
   readonly url: string;
   /** What the server has said about errors. */
   readonly errors: readonly string[];
+  /** Waits until there is a line in the access log. */
+  untilAccess(text: string): Promise<void>;
   /** Waits until it has said something. */
   untilError(text: string): Promise<void>;
 }
@@ -22,9 +24,14 @@ export async function fastCgiSite(
 ): Promise<FastCgiSite> {
   const tree = await tempTree(files);
   const errors: string[] = [];
+  const accesses: string[] = [];
   let changed = Promise.withResolvers<void>();
   const log = {
-    access() {},
+    access(line: string) {
+      accesses.push(line);
+      changed.resolve();
+      changed = Promise.withResolvers();
+    },
     error(message: string, cause?: unknown) {
       errors.push(cause === undefined ? message : `${message}: ${cause}`);
       changed.resolve();
@@ -41,6 +48,9 @@ export async function fastCgiSite(
   port = server.address.port;
   return {
     ...{ tree, port, errors, url: `http://127.0.0.1:${port}` },
+    async untilAccess(text) {
+      while (!accesses.some((line) => line.includes(text))) await changed.promise;
+    },
     async untilError(text) {
       while (!errors.some((line) => line.includes(text))) await changed.promise;
     },
