@@ -196,7 +196,7 @@ class FastCgi {
       context.log.error(`${program.name}: a header without a name was left out: ${line}`);
     }
     if (localRedirect !== null) {
-      exchange.abort();
+      this.#drain(exchange);
       return await followLocalRedirect(localRedirect, request, context, this.#answer);
     }
     if (!hasBody(request, head)) {
@@ -218,9 +218,10 @@ class FastCgi {
     const left = new AbortController();
     using _watch = whenClientLeaves(redirectedFrom(request)?.original ?? request, () => left.abort(CLIENT_LEFT));
     resources.use(await this.#limiter.enter(left.signal));
+    const params = Object.entries(this.#params(request, context, program, body));
     const held = resources.move();
     const exchange = await this.#client.ask({
-      params: Object.entries(this.#params(request, context, program, body)),
+      params,
       body: body === null || body.length === 0 ? null : () => body.chunks(),
       idempotent: IDEMPOTENT.includes(request.method),
       signal: left.signal,
