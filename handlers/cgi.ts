@@ -119,6 +119,7 @@ export function cgi(source: FileSource, options: CgiOptions = {}): Handler {
 export function cgiFeature(options: CgiOptions = {}): Feature {
   return {
     methods: [], // what a program allows is its own affair, and other paths allow nothing more for it
+    encodedSlashes: true, // PATH_INFO may have them
     handler: ({ source, answer }) => cgi(source, { answer, ...options }),
     end: endAllScripts,
   };

@@ -111,7 +111,6 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [[""], "Cannot serve a directory without a name"],
     [["-p", "HTTP/1.0"], 'Cannot use --protocol "HTTP/1.0": it needs the classic engine, which is not there yet'],
     [["-p", "foo"], 'Cannot use --protocol "foo": it is not HTTP/1.0 or HTTP/1.1'],
-    [["--cgi"], "Cannot use --cgi: CGI is not there yet"],
     [
       ["--fastcgi", "php=unix:/x"],
       'Cannot use --fastcgi "php=unix:/x": it is not like .php=unix:/PATH or .php=HOST:PORT',
