@@ -5,7 +5,7 @@
  */
 
 import { ListingCache } from "./cache.ts";
-import { entryOrder, type ListingHead, totalsOf } from "../listing_data.ts";
+import { entryOrders, type ListingHead, totalsOf } from "../listing_data.ts";
 import { type ListingFormat, type ListingWriter, writerOf } from "./format.ts";
 import { type ListingPage, StreamedPage, WholePage } from "./pages.ts";
 import { DirectoryScan } from "./scan.ts";
@@ -143,8 +143,12 @@ function isLooseLink({ stat, link }: FileEntry): boolean {
 
 function textOf(entries: readonly FileEntry[], head: ListingHead, writer: ListingWriter): string {
   const totals = totalsOf(entries);
-  const rows = entries.toSorted(entryOrder(head)).map((entry, index) => writer.entry(entry, index)).join("");
-  return writer.start() + writer.before(totals) + rows + writer.after(totals, entries.length);
+  const sorted = [...entries];
+  for (const order of entryOrders(head)) sorted.sort(order);
+  // Row by row to one text, which is put together in memory once: joining would do that with each row before.
+  let text = writer.start() + writer.before(totals);
+  for (const [index, entry] of sorted.entries()) text += writer.entry(entry, index);
+  return text + writer.after(totals, entries.length);
 }
 
 /** A directory that has been read in part. */
@@ -186,10 +190,12 @@ async function readRest(
   { turns, head }: Pick<Unread, "turns" | "head">,
   gate: Gate,
   signal: AbortSignal,
-): Promise<FileEntry[]> {
+): Promise<readonly FileEntry[]> {
   using _place = await gate.enter();
   signal.throwIfAborted();
   // The head has been sent: that the directory has gone can only be said by breaking off.
   if (await scan.readOver(Infinity, signal) === null) throw new FileChanged();
-  return await sortInTurns(scan.entries, entryOrder(head), turns);
+  let sorted = scan.entries;
+  for (const order of entryOrders(head)) sorted = await sortInTurns(sorted, order, turns);
+  return sorted;
 }

@@ -66,10 +66,11 @@ async function merge<T>(
 ): Promise<void> {
   const leftEnd = Math.min(middle, from.length);
   const rightEnd = Math.min(end, from.length);
+  const isSorted = leftEnd === rightEnd || compare(from[leftEnd - 1]!, from[leftEnd]!) <= 0;
   let left = start;
   let right = leftEnd;
   for (let at = start; at < rightEnd; at++) {
-    const takesLeft = left < leftEnd && (right >= rightEnd || compare(from[left]!, from[right]!) <= 0);
+    const takesLeft = left < leftEnd && (isSorted || right >= rightEnd || compare(from[left]!, from[right]!) <= 0);
     into[at] = from[takesLeft ? left++ : right++]!;
     if (at % 256 === 0 && turns.due) await turns.next();
   }
