@@ -70,17 +70,6 @@ export function headOf({ base, target }: Context, sort: SortKey, order: "asc" | 
   return { version: 1, path: path.segments.length === 0 ? "/" : path.text + "/", sort, order };
 }
 
-/** Counts entries. */
-export function totalsOf(entries: readonly FileEntry[]): ListingTotals {
-  const totals = { directories: 0, files: 0, bytes: 0 };
-  for (const { stat } of entries) {
-    if (stat?.kind === "directory") totals.directories += 1;
-    if (stat?.kind === "file") totals.files += 1;
-    totals.bytes += stat?.size ?? 0;
-  }
-  return totals;
-}
-
 /** Makes the data of an entry: what is to be shown, with its link. */
 export function entryOf({ name, stat, link, problem }: FileEntry): ListingEntry {
   const kind = stat?.kind ?? "unknown";
