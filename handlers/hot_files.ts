@@ -143,6 +143,8 @@ export class HotFiles {
     if (request.method !== "GET" || size + ENTRY_BYTES > this.#maxBytes || size > MAX_FILE_BYTES) return false;
     const key = keyOf(request.url, context);
     if (this.#loading.size >= MAX_LOADING || this.#loading.has(key)) return false;
+    // Clients that ask for the same in different ways do not take turns in having it read.
+    if (this.#entries.get(key)?.isFresh()) return false;
     this.#loading.add(key);
     return true;
   }
