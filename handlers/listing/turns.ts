@@ -4,16 +4,19 @@
  * @module
  */
 
-/** Milliseconds of work before others get their turn: what they wait for, and what most directories take in all. */
+/** Milliseconds of work before others get their turn: what they wait for at most. */
 const SLICE_MS = 4;
+
+/** The first slice is longer: most directories are done by its end, and then need not wait for anybody. */
+const FIRST_MS = 8;
 
 /** The turns that long work gives to others. */
 export class Turns {
-  #since = performance.now();
+  #end = performance.now() + FIRST_MS;
 
   /** Whether it is time to `await` the {@linkcode next} one. */
   get due(): boolean {
-    return performance.now() - this.#since >= SLICE_MS;
+    return performance.now() >= this.#end;
   }
 
   /**
@@ -24,7 +27,7 @@ export class Turns {
   next(): Promise<void> {
     return new Promise((resolve) => {
       setTimeout(() => {
-        this.#since = performance.now();
+        this.#end = performance.now() + SLICE_MS;
         resolve();
       }, 0);
     });
