@@ -94,11 +94,15 @@ type Piece = Uint8Array<ArrayBuffer> | ByteRange;
 /** The first time that an HTTP date can name: the beginning of the year 0000. */
 const FIRST_DATE = -62_167_219_200_000;
 
+/** How old Date can be: the runtime keeps its text for a second. */
+const DATE_AGE_MS = 1_000;
+
 function validatorsOf({ etag, modified }: Content): Validators {
   // NaN is not at least anything, so a time that no date can name is no time.
   if (modified === null || !(modified >= FIRST_DATE)) return { etag, lastModified: null };
   // Never later than Date (RFC 9110 section 8.8.2.1): a time from the future is replaced by that of the answer.
-  return { etag, lastModified: Math.floor(Math.min(modified, Date.now()) / 1000) * 1000 };
+  const now = Date.now();
+  return { etag, lastModified: Math.floor((modified > now ? now - DATE_AGE_MS : modified) / 1000) * 1000 };
 }
 
 function notModifiedHeaders(content: Content): Headers {

@@ -73,7 +73,7 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     log: format ? accessLogWriter(format) : null,
     queries: features.flatMap(({ queries }) => queries ?? []),
   });
-  const listed = listingParts(source);
+  const listed = listingParts(source, {}, hot);
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
   const names = served.index ?? DEFAULT_INDEX;
   const site = { source, index: names, answer: ((request, context) => answeringElse(request, context)) as Handler };
