@@ -175,28 +175,21 @@ export async function planOf(
   source: FileSource,
   selection: Selection,
   limits: PlanLimits,
-  signal: AbortSignal,
 ): Promise<ArchivePlan> {
-  try {
-    return await new Planning(source, limits, signal).plan(selection);
-  } catch (error) {
-    throw signal.aborted ? new HttpError(499, "The client has left") : error;
-  }
+  return await new Planning(source, limits).plan(selection);
 }
 
 class Planning {
   readonly #source: FileSource;
   readonly #limits: PlanLimits;
-  readonly #signal: AbortSignal;
   readonly #plan = new ArchivePlan();
   readonly #turns = new Turns();
   readonly #leftOut: string[] = [];
   #leftOutCount = 0;
 
-  constructor(source: FileSource, limits: PlanLimits, signal: AbortSignal) {
+  constructor(source: FileSource, limits: PlanLimits) {
     this.#source = source;
     this.#limits = limits;
-    this.#signal = signal;
   }
 
   async plan({ directory, name, names }: Selection): Promise<ArchivePlan> {
@@ -223,7 +216,7 @@ class Planning {
   /** All entries in the order of a listing by name: the same tree is always the same archive. */
   async #entriesOf(directory: SitePath): Promise<FileEntry[]> {
     await using scan = new DirectoryScan(this.#source, directory, this.#turns);
-    const read = await scan.readOver(this.#limits.entries - this.#plan.length, this.#signal);
+    const read = await scan.readOver(this.#limits.entries - this.#plan.length);
     if (read === "more") throw tooMany(this.#limits.entries);
     const byName = entryOrder({ sort: "name", order: "asc" });
     const order = (a: FileEntry, b: FileEntry) => byName(a, b) || (a.name < b.name ? -1 : 1);
@@ -239,7 +232,6 @@ class Planning {
       else if (await this.#mayRead(path!, entry.stat)) this.#addFile(entry.name, parent.place, entry.stat);
       else this.#leaveOut(parent.text + entry.name, "not readable");
       if (this.#turns.due) await this.#turns.next();
-      this.#signal.throwIfAborted();
     }
   }
 

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { HttpError } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
 import { entryOf, entryOrder, type ListingEntry } from "../listing_data.ts";
 import { DirectoryScan } from "../listing/scan.ts";
@@ -132,7 +131,7 @@ class Search {
         : await sortInTurns(scan.entries, entryOrder({ sort: "name", order: "asc" }), this.#turns);
     } catch (error) {
       if (error instanceof Deno.errors.PermissionDenied) return [];
-      throw signal.aborted ? new HttpError(499, "The client has left") : error;
+      throw error;
     }
   }
 
