@@ -86,7 +86,7 @@ export const OPTIONS: readonly Option[] = [
   {
     name: "no-archive",
     group: "What is served",
-    help: "Do not pack directories for ?archive=zip, tar or tar.gz (nor with --no-listing)",
+    help: "Do not pack directories for ?archive=zip, tar or tar.gz; --no-listing implies it",
   },
   {
     name: "archive-max",
@@ -99,7 +99,7 @@ export const OPTIONS: readonly Option[] = [
   {
     name: "no-search",
     group: "What is served",
-    help: "Do not search below directories for ?q=TEXT (nor with --no-listing)",
+    help: "Do not search below directories for ?q=TEXT; --no-listing implies it",
   },
   {
     name: "no-checksum",
