@@ -23,7 +23,7 @@ import type { Context, Handler } from "./types.ts";
 export interface ArchiveOptions {
   /** Bytes of files that are packed into one archive at most; no limit unless given. */
   readonly maxBytes?: number;
-  /** Files and directories that are packed into one archive at most; 1,000,000 unless given. Each takes some 150 bytes. */
+  /** Files and directories that are packed into one archive at most; 1,000,000 unless given. Each takes some 120 bytes. */
   readonly maxEntries?: number;
   /** Archives that are sent at the same time at most; 16 unless given. */
   readonly maxAtOnce?: number;

@@ -328,6 +328,23 @@ Deno.test("HEAD says what GET would send, and an unchanged archive is not sent a
   }
 });
 
+Deno.test({
+  name: "directories that look the same and are not have different tags, and checksums of their own",
+  ignore: missing("unzip"),
+  async fn() {
+    await using tree = await tempTree();
+    const fetch = toFetch(archive(memory({ "d/x": "one", "e/d/x": "two" })));
+    const tags = new Set<string | null>();
+    for (const target of ["/d/", "/e/d/"]) {
+      const response = await fetch(new Request(`http://localhost${target}?archive=zip`));
+      tags.add(response.headers.get("etag"));
+      await Deno.writeFile(tree.at("file.zip"), response.body!);
+      assertStringIncludes(await run("unzip", "-tq", tree.at("file.zip")), "No errors");
+    }
+    assertEquals(tags.size, 2);
+  },
+});
+
 Deno.test("any range of an archive is that part of the whole, also for who has not seen the beginning", async () => {
   const site = memory({
     "d/a": crypto.getRandomValues(new Uint8Array(3_000)),
@@ -450,6 +467,16 @@ Deno.test("a file that cannot be read to its end breaks off the archive, and the
   const response = await fetch(new Request("http://localhost/d/?archive=tar"));
   await assertRejects(() => response.bytes(), Error);
   assertEquals(logged, ["Broke off packing /d/?archive=tar at /d/a: Error: Input/output error"]);
+});
+
+Deno.test("a file that ends before its size although nothing says that it changed breaks off the archive", async () => {
+  const whole = memory({ "d/a": "a".repeat(200_000) });
+  const short: FileSource = {
+    stat: (path) => whole.stat(path),
+    list: (path) => whole.list(path),
+    open: () => ({ read: (offset) => offset > 0 ? 0 : 1000, [Symbol.dispose]() {} }),
+  };
+  for (const format of FORMATS) await assertBreaks(short, `/d/?archive=${format}`);
 });
 
 /** Asks over a socket, where a body that ends early must not look whole. */

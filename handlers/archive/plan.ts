@@ -96,6 +96,7 @@ export class ArchivePlan {
   /** Puts a directory in, and gives the index of the place for what is in it. */
   addDirectory(path: SitePath, text: string, stat: FileStat): number {
     const place = this.#places.push({ path, text }) - 1;
+    this.#digest.update(`${path.text}\0`); // elsewhere a file of the same name and state may be another
     this.#add("", place, stat, text);
     return place;
   }
