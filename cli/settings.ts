@@ -8,7 +8,7 @@ import type { ArchiveOptions } from "../handlers/archive.ts";
 import type { FileServerOptions } from "../handlers/file_server.ts";
 import type { LogFormat } from "../handlers/layers/access_log.ts";
 import type { SearchOptions } from "../handlers/search.ts";
-import { sizeOf, splitHeader } from "./options.ts";
+import { CGI_WAYS, sizeOf, splitHeader } from "./options.ts";
 import { type Given, UsageError } from "./parse.ts";
 
 /** What the command is to do. */
@@ -29,11 +29,15 @@ export interface Settings {
   readonly features: FeatureSettings;
 }
 
-/** What the command does besides serving files. */
+/** What the command does besides serving files; null is what was not asked for, or was forbidden. */
 export interface FeatureSettings {
-  /** How directories are packed, or null where they are not. */
+  /** What was given for CGI, which cli/cgi.ts takes apart. */
+  readonly cgi: Given["values"] | null;
+  /** What was given for FastCGI, which cli/fastcgi.ts takes apart. */
+  readonly fastcgi: Given["values"] | null;
+  /** How directories are packed. */
   readonly archive: ArchiveOptions | null;
-  /** How names are searched for, or null where they are not. */
+  /** How names are searched for. */
   readonly search: SearchOptions | null;
   /** Whether checksums of files are made. */
   readonly checksum: boolean;
@@ -49,6 +53,7 @@ export interface TlsFiles {
 /** Makes settings of what was given. Throws {@linkcode UsageError}. */
 export function settingsOf({ values, words }: Given): Settings {
   const one = (name: string) => values.get(name)?.[0] ?? null;
+  const programs = CGI_WAYS.some((name) => values.has(name));
   const without = (...names: readonly string[]) => !names.some((name) => values.has(name));
   const { root, port } = rootAndPort(words, one("directory"));
   const cert = one("tls-cert");
@@ -74,9 +79,13 @@ export function settingsOf({ values, words }: Given): Settings {
       ...(index && { index }),
     },
     features: {
-      // Who wants no listings does not want their contents told in another way.
-      archive: without("no-archive", "no-listing") ? { ...(archiveMax && { maxBytes: sizeOf(archiveMax)! }) } : null,
-      search: without("no-search", "no-listing") ? { ...(index && { index }) } : null,
+      cgi: programs ? values : null,
+      fastcgi: values.has("fastcgi") ? values : null,
+      // An archive would have the sources of programs in it, and who wants no listings does not want them in another way.
+      archive: !programs && without("fastcgi", "no-archive", "no-listing")
+        ? { ...(archiveMax && { maxBytes: sizeOf(archiveMax)! }) }
+        : null,
+      search: without("no-search", "no-listing") ? {} : null,
       checksum: without("no-checksum"),
     },
   };

@@ -11,6 +11,8 @@ import type { Refusal } from "./http/refusal.ts";
 export interface HttpErrorOptions extends ErrorOptions {
   /** Headers the response must have: Allow with 405, Content-Range with 416. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Lines of plain text below the message, for a client that may know more: what a program wrote before it failed. */
+  readonly details?: string;
 }
 
 /** What Python's http.server says where nothing more is known, so that a log looks as its readers know it. */
@@ -44,12 +46,15 @@ export class HttpError extends Error {
   readonly status: number;
   /** Headers of the response. */
   readonly headers: Readonly<Record<string, string>>;
+  /** More lines for the client, or an empty text. */
+  readonly details: string;
 
   /** Makes an error of a status, a sentence for the client (the standard one by default), headers and a cause. */
   constructor(status: number, message?: string, options: HttpErrorOptions = {}) {
     super(message ?? MESSAGES[status] ?? statusText(status), options);
     this.status = status;
     this.headers = options.headers ?? {};
+    this.details = options.details ?? "";
   }
 
   /** The error that a verdict of the pure modules becomes. */
@@ -151,7 +156,8 @@ const failures = new WeakMap<Response, HttpError>();
 export function errorResponse(error: HttpError): Response {
   const phrase = statusText(error.status);
   const detail = error.message === phrase ? "" : `: ${error.message}`;
-  const body = new TextEncoder().encode(`${error.status} ${phrase}${detail}\n`);
+  const details = error.details === "" ? "" : `\n${error.details}\n`;
+  const body = new TextEncoder().encode(`${error.status} ${phrase}${detail}\n${details}`);
   const headers = {
     "content-type": "text/plain; charset=utf-8",
     "content-length": String(body.length), // said here, so that HEAD can say it too

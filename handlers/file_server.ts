@@ -7,8 +7,8 @@
 import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
 import { chain, wrap } from "./chain.ts";
-import { askedFor, type Feature } from "./feature.ts";
-import { type FilesOptions, filesWith } from "./files.ts";
+import { askedFor, type Feature, withEncodedSlashes } from "./feature.ts";
+import { DEFAULT_INDEX, type FilesOptions, filesWith } from "./files.ts";
 import { HotFiles } from "./hot_files.ts";
 import { accessLog, accessLogWriter, type LogFormat } from "./layers/access_log.ts";
 import { errorPages } from "./layers/error_pages.ts";
@@ -75,17 +75,26 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   });
   const listed = listingParts(source);
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
-  const site = { source, answer: ((request, context) => answering(request, context)) as Handler };
-  const rows = [
-    ...features.map((feature) => ({ on: true, methods: feature.methods, handler: askedFor(feature, site) })),
-    { on: options.listing ?? true, methods: [], handler: listed.kept },
-    { on: true, methods: ["GET", "HEAD"], handler: filesWith(source, served, hot) },
-    { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
-  ].filter((row) => row.on);
-  const handlers = rows.map((row) => row.handler);
-  const answering = chain(...handlers, allow(rows.flatMap((row) => row.methods)));
+  const names = served.index ?? DEFAULT_INDEX;
+  const site = { source, index: names, answer: ((request, context) => answeringElse(request, context)) as Handler };
+  const asked = features.map((feature) => ({ ...feature, on: true, handler: askedFor(feature, site) }));
+  const rowsWith = (cache: HotFiles | null) =>
+    [
+      ...asked,
+      { on: options.listing ?? true, methods: [], handler: listed.kept },
+      { on: true, methods: ["GET", "HEAD"], handler: filesWith(source, served, cache) },
+      { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
+    ].filter((row) => row.on);
+  const chainWith = (cache: HotFiles | null) => {
+    const rows = rowsWith(cache);
+    return chain(...rows.map((row) => row.handler), allow(rows.flatMap((row) => row.methods)));
+  };
+  const answering = chainWith(hot);
+  // What is found under another path must not be kept as what is at the one that was asked for.
+  const answeringElse = chainWith(null);
+  const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
   const answer = wrap(
-    settle(answering),
+    withEncodedSlashes(slashed, settle(answering)),
     ...(format ? [accessLog(format)] : []),
     headers(options.headers ?? []),
     headers([["server", "pyserve"]]),

@@ -69,6 +69,8 @@ export function searches(options: SearchOptions = {}): Feature {
   return {
     methods: METHODS,
     queries: ["q"],
-    handler: ({ source }) => lazily(async () => (await import("./search.ts")).search(source, options)),
+    handler: ({ source, index }) => {
+      return lazily(async () => (await import("./search.ts")).search(source, { index, ...options }));
+    },
   };
 }

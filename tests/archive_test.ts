@@ -622,7 +622,10 @@ Deno.test("attachment() gives every name in a way that cannot leave the header",
 
 Deno.test("the command packs unless it is told not to", async () => {
   await using tree = await tempTree({ "a.txt": "hello", "sub/b.txt": "b" });
-  const rows = [[[], 200], [["--no-archive"], 200], [["--no-listing"], 404], [["--archive-max=4"], 403]] as const;
+  const rows = [[[], 200], [["--no-archive"], 200], [["--no-listing"], 404], [["--archive-max=4"], 403], [
+    ["--cgi"],
+    200,
+  ]] as const;
   for (const [args, status] of rows) {
     await using command = await start([tree.path, ...args]);
     const response = await fetch(`http://127.0.0.1:${command.port}/?archive=tar`);

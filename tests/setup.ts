@@ -3,6 +3,7 @@
  * a missing program say so and are counted as skipped.
  */
 
+import { findPhpFpm } from "./support/php_fpm.ts";
 import { hasProgram } from "./support/programs.ts";
 
 /** Debian's package for each program. */
@@ -16,6 +17,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
 };
 
 const packages = Object.entries(PACKAGES).filter(([program]) => !hasProgram(program)).map(([, name]) => name);
+// Its program has the version in its name.
+if (findPhpFpm() === null) packages.push("php-fpm");
 
 if (packages.length > 0 && hasProgram("apt-get") && Deno.uid() === 0) {
   const env = { DEBIAN_FRONTEND: "noninteractive" };

@@ -52,9 +52,10 @@ function dressed(request: Request, bare: Response, error: HttpError): Response {
 }
 
 function html(error: HttpError): string {
-  return errorPage(error.status, statusText(error.status), error.message);
+  return errorPage(error.status, statusText(error.status), error.message, error.details);
 }
 
 function json(error: HttpError): string {
-  return JSON.stringify({ status: error.status, title: statusText(error.status), detail: error.message }) + "\n";
+  const { status, message, details } = error;
+  return JSON.stringify({ status, title: statusText(status), detail: message, ...(details && { details }) }) + "\n";
 }

@@ -9,13 +9,13 @@ import { page, PAGE_HEADERS } from "./frame.ts";
 
 export { PAGE_HEADERS };
 
-/** Renders an error as a whole HTML document; `message` is plain text. */
-export function errorPage(status: number, phrase: string, message: string): string {
+/** Renders an error as a whole HTML document; `message` and `details` are plain text. */
+export function errorPage(status: number, phrase: string, message: string, details = ""): string {
   const title = `${status} ${phrase}`;
   return page(
     title,
     `<h1>${escapeHtml(title)}</h1>
 <p>${escapeHtml(message)}.</p>
-<p class="hint"><a href="/">Go to the start page</a></p>`,
+${details === "" ? "" : `<pre>${escapeHtml(details)}</pre>\n`}<p class="hint"><a href="/">Go to the start page</a></p>`,
   );
 }

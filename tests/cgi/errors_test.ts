@@ -1,0 +1,241 @@
+/** What programs do wrong: each has its status, a sentence, and, for this machine, the reason. */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { ask, raw } from "../support/raw.ts";
+import { runCommand } from "../support/command.ts";
+import { CLI } from "../support/paths.ts";
+import { cgiSite, eventually, isRunning } from "./support.ts";
+
+const ignore = Deno.build.os === "windows";
+
+function sh(script: string): string {
+  return `#!/bin/sh\n${script}\n`;
+}
+
+/** Prints a header, and bytes as they stand in printf's notation. */
+function prints(text: string): string {
+  return sh(`printf '${text}'`);
+}
+
+interface Case {
+  readonly name: string;
+  readonly script: string;
+  readonly status: number;
+  /** Part of the sentence. */
+  readonly says: string;
+}
+
+const CASES: readonly Case[] = [
+  { name: "no-interpreter", script: "#!/no/such/interpreter\n", status: 500, says: "/no/such/interpreter" },
+  { name: "crlf", script: "#!/bin/sh\r\necho\r\n", status: 500, says: "CR" },
+  { name: "bom", script: "\ufeff#!/bin/sh\necho\n", status: 500, says: "byte order mark" },
+  { name: "text", script: "just some words\n", status: 500, says: "#!" },
+  { name: "junk", script: "\x01\x02\x03\x04junk", status: 500, says: "#!" },
+  { name: "silent", script: sh("exit 0"), status: 502, says: "without any output" },
+  { name: "crash", script: sh("echo the reason >&2; exit 3"), status: 502, says: "without any output" },
+  { name: "killed", script: sh("kill -9 $$"), status: 502, says: "SIGKILL" },
+  { name: "garbage", script: prints("hello world\\n\\nbody"), status: 502, says: "without a colon" },
+  { name: "cut", script: prints("Content-Type: text/plain\\nX-Cut: of"), status: 502, says: "middle of its header" },
+  { name: "no-header", script: prints("\\nbody"), status: 502, says: "no header" },
+  { name: "huge", script: sh("head -c 2000000 /dev/zero | tr '\\0' a"), status: 502, says: "65536 bytes of header" },
+  { name: "status", script: prints("Status: 99\\n\\n"), status: 502, says: "status other than" },
+  { name: "status-word", script: prints("Status: abc\\n\\n"), status: 502, says: "status other than" },
+  { name: "switching", script: prints("Status: 101\\n\\n"), status: 502, says: "status other than" },
+  {
+    name: "lengths",
+    script: prints("Content-Length: 1\\nContent-Length: 2\\n\\nab"),
+    status: 502,
+    says: "two different content-length",
+  },
+  { name: "coding", script: prints("Transfer-Encoding: chunked\\n\\n0\\n"), status: 502, says: "Transfer-Encoding" },
+  { name: "bare-cr", script: prints("X-A: b\\rSet-Cookie: c\\n\\n"), status: 502, says: "control character" },
+  { name: "control", script: prints("X-A: b\\001\\n\\n"), status: 502, says: "control character" },
+  { name: "lines", script: sh("yes 'X-A: b' | head -n 10000; echo"), status: 502, says: "65536 bytes of header" },
+];
+
+Deno.test({
+  name: "every way to fail has its status and its sentence",
+  ignore,
+  async fn(t) {
+    const files = Object.fromEntries(CASES.map(({ name, script }) => [`cgi-bin/${name}`, script]));
+    await using site = await cgiSite(files);
+    for (const { name, status, says } of CASES) {
+      await t.step(name, async () => {
+        await Deno.chmod(site.tree.at(`cgi-bin/${name}`), 0o755);
+        const response = await ask(site.port, "GET", `/cgi-bin/${name}`);
+        assertEquals(response.status, status, response.text);
+        assertStringIncludes(response.text, says);
+        assertEquals(response.text.includes(site.tree.path), false, "no path of the machine is told");
+      });
+    }
+  },
+});
+
+Deno.test({
+  name: "what is not there, may not be run or is a directory is never sent as content",
+  ignore,
+  async fn() {
+    await using site = await cgiSite({
+      "cgi-bin/run.sh": prints("Content-Type: text/plain\\n\\nran"),
+      "cgi-bin/plain.sh": "echo SECRET SOURCE",
+      "cgi-bin/data.txt": "SECRET DATA",
+      "cgi-bin/sub/inner.sh": sh("printf 'Content-Type: text/plain\\n\\ninner'"),
+    });
+    const outside = await Deno.makeTempFile();
+    await Deno.writeTextFile(outside, sh("echo; echo outside"), { mode: 0o755 });
+    await Deno.chmod(outside, 0o755);
+    await Deno.symlink(outside, site.tree.at("cgi-bin/leads-out"));
+    await Deno.symlink(site.tree.at("cgi-bin/plain.sh"), site.tree.at("leads-in.txt"));
+    const answers: Record<string, number> = {
+      "/cgi-bin/absent": 404,
+      "/cgi-bin/plain.sh": 403,
+      "/cgi-bin/data.txt": 403,
+      "/cgi-bin/": 403,
+      "/cgi-bin/sub/": 403,
+      "/cgi-bin/leads-out": 404,
+      "/leads-in.txt": 403,
+      "/cgi-bin/run.sh": 200,
+      "/cgi-bin/sub/inner.sh": 200,
+      "//cgi-bin//plain.sh": 403,
+      "/./cgi-bin/plain.sh": 403,
+      "/x/../cgi-bin/plain.sh": 403,
+      "/%63gi-bin/plain%2esh": 403,
+      "/cgi-bin/plain.sh/": 403,
+      "/cgi-bin/plain.sh/extra": 403,
+      "/cgi-bin%2fplain.sh": 404,
+      "/cgi-bin/plain.sh%20": 404,
+      "/cgi-bin/plain.sh%00": 400,
+      "/CGI-BIN/plain.sh": 404,
+    };
+    for (const [target, status] of Object.entries(answers)) {
+      const response = await ask(site.port, "GET", target);
+      assertEquals([target, response.status], [target, status]);
+      assertEquals(/SECRET/.test(response.text), false, target);
+    }
+    await Deno.remove(outside);
+  },
+});
+
+Deno.test({
+  name: "a client on this machine sees why a program failed, and others do with --cgi-debug only",
+  ignore,
+  async fn() {
+    const files = { "cgi-bin/crash": sh("echo half; echo the reason >&2; exit 3") };
+    await using site = await cgiSite(files);
+    const response = await ask(site.port, "GET", "/cgi-bin/crash", "Accept: text/html");
+    assertEquals(response.status, 502);
+    for (const part of ["exit status 3", "the reason", "half", "<pre>"]) assertStringIncludes(response.text, part);
+    await site.command.untilStderr("/cgi-bin/crash: the reason");
+  },
+});
+
+Deno.test({
+  name: "a body that is too long is refused before the program starts, chunked or not",
+  ignore,
+  async fn() {
+    await using site = await cgiSite(
+      { "cgi-bin/touch.sh": sh("touch started; printf 'Content-Type: text/plain\\n\\nran'") },
+      ["--cgi", "--max-body", "1K"],
+    );
+    const long = "x".repeat(2000);
+    const announced = await raw(
+      site.port,
+      `POST /cgi-bin/touch.sh HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2000\r\n\r\n${long}`,
+    );
+    assertEquals(announced.status, 413);
+    const chunked = await raw(
+      site.port,
+      `POST /cgi-bin/touch.sh HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n${long}\r\n0\r\n\r\n`,
+    );
+    assertEquals(chunked.status, 413);
+    assertEquals(await Deno.stat(site.tree.at("cgi-bin/started")).then(() => true, () => false), false);
+  },
+});
+
+Deno.test({
+  name: "a program that does not answer in time is 504 and gone; one that falls silent is broken off",
+  ignore,
+  async fn() {
+    await using site = await cgiSite({
+      "cgi-bin/slow.sh": sh("echo $$ > slow.pid; sleep 600"),
+      "cgi-bin/stuck.sh": sh("echo $$ > stuck.pid; printf 'Content-Type: text/plain\\n\\nhalf'; sleep 600"),
+    }, ["--cgi", "--cgi-timeout", "0.3", "--cgi-idle", "0.3"]);
+    assertEquals((await ask(site.port, "GET", "/cgi-bin/slow.sh")).status, 504);
+    const stuck = await ask(site.port, "GET", "/cgi-bin/stuck.sh");
+    assertEquals([stuck.status, stuck.text, stuck.complete], [200, "half", false]);
+    for (const name of ["slow", "stuck"]) {
+      const pid = Number(await Deno.readTextFile(site.tree.at(`cgi-bin/${name}.pid`)));
+      await eventually(() => !isRunning(pid), `${name} is gone`);
+    }
+    await site.command.untilStderr("stuck.sh: The program has fallen silent");
+  },
+});
+
+Deno.test({
+  name: "where all places are taken a request is told to come again",
+  ignore,
+  async fn() {
+    await using site = await cgiSite(
+      { "cgi-bin/wait.sh": sh("while [ ! -e go ]; do sleep 0.02; done; printf 'Content-Type: text/plain\\n\\nok'") },
+      ["--cgi", "--cgi-max", "1"],
+    );
+    const first = fetch(`${site.base}/cgi-bin/wait.sh`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const second = fetch(`${site.base}/cgi-bin/wait.sh`);
+    await Deno.writeTextFile(site.tree.at("cgi-bin/go"), "");
+    assertEquals(await Promise.all([first, second].map(async (response) => (await response).text())), ["ok", "ok"]);
+  },
+});
+
+Deno.test({
+  name: "a program that is being written is 503",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using site = await cgiSite({ "cgi-bin/busy": "" });
+    await Deno.copyFile("/bin/true", site.tree.at("cgi-bin/busy"));
+    await Deno.chmod(site.tree.at("cgi-bin/busy"), 0o755);
+    using _file = await Deno.open(site.tree.at("cgi-bin/busy"), { write: true });
+    const response = await ask(site.port, "GET", "/cgi-bin/busy");
+    assertEquals(response.status, 503, response.text);
+    assert(response.headers.get("retry-after"));
+  },
+});
+
+Deno.test({
+  name: "without --allow-run no program runs, and the log names the flag once",
+  ignore,
+  async fn() {
+    const { start } = await import("../support/command.ts");
+    await using site = await cgiSite({ "cgi-bin/a.sh": prints("\\n") });
+    const run = ["--no-prompt", "--allow-read", "--allow-env", "--allow-net=127.0.0.1", CLI];
+    await using command = await start([site.tree.path, "--cgi"], { run });
+    assertEquals((await ask(command.port, "GET", "/cgi-bin/a.sh")).status, 500);
+    await command.stop();
+    assertEquals(command.stderr().match(/--allow-run/g)?.length, 1, command.stderr());
+  },
+});
+
+const USAGE: readonly (readonly [args: string[], says: string])[] = [
+  [["--cgi=bin"], "do not begin with a slash"],
+  [["--cgi-map", "php=x"], "an extension, = and a program"],
+  [["--cgi-mount", "/git"], "a path, = and a program"],
+  [["--cgi-ext", "cgi"], "list of extensions"],
+  [["--cgi", "--cgi-timeout", "soon"], "number of seconds"],
+  [["--cgi", "--cgi-max", "0"], "number from 1"],
+  [["--cgi-linger", "3"], "needs --cgi or --cgi-ext or --cgi-map or --cgi-mount"],
+  [["--cgi", "--max-body", "much"], "not a size"],
+];
+
+for (const [args, says] of USAGE) {
+  Deno.test(`${args.join(" ")} cannot be used: ${says}`, async () => {
+    const ended = await runCommand(args);
+    assertEquals([ended.code, ended.stdout], [2, ""]);
+    assertStringIncludes(ended.stderr, says);
+  });
+}
+
+Deno.test("a program that is not there keeps the command from starting", async () => {
+  const ended = await runCommand(["--cgi-map", ".php=no-such-program-at-all"]);
+  assertEquals([ended.code, ended.stdout], [1, ""]);
+  assertEquals(ended.stderr, 'pyserve: Cannot run "no-such-program-at-all": there is no such program\n');
+});
