@@ -38,6 +38,8 @@ export interface Content {
    * bytes that are in it. For who wants to send them again.
    */
   readonly keep?: (response: Response, bytes: Uint8Array<ArrayBuffer>) => void;
+  /** Whether the bytes are long in coming: then even few are sent as a stream, and who leaves meanwhile is noticed. */
+  readonly slow?: boolean;
   /** Whether the transport ends a body at its Content-Length, so that the stream of the system can be used. */
   readonly cutsAtLength?: boolean;
   /** Opens the bytes. Called once for GET and HEAD that are answered 200 or 206, never for 304, 412 and 416. */
@@ -172,7 +174,9 @@ function respond(request: Request, plan: Plan, content: Content, file: OpenFile)
     return new Response(null, init);
   }
   const keep = plan.status === 200 ? content.keep : undefined;
-  if (plan.length > WHOLE_BYTES && !keep) return new Response(bodyOf(plan.pieces, content, file), init);
+  if ((plan.length > WHOLE_BYTES || content.slow) && !keep) {
+    return new Response(bodyOf(plan.pieces, content, file), init);
+  }
   return readWhole(plan, file).then((bytes) => {
     const response = new Response(bytes, init);
     keep?.(response, bytes);

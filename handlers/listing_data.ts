@@ -119,7 +119,7 @@ let collator: Intl.Collator | undefined;
  * The first decides nothing but what comes first of names that are the same to readers (f1 and f01). But it costs a tenth
  * of the natural order, and leaves that runs which are in order, so that most of its comparisons fall away.
  */
-export function entryOrders({ sort, order }: ListingHead): readonly EntryOrder[] {
+export function entryOrders({ sort, order }: Pick<ListingHead, "sort" | "order">): readonly EntryOrder[] {
   collator ??= new Intl.Collator("en", { numeric: true });
   const { compare } = collator;
   const sign = order === "asc" ? 1 : -1;

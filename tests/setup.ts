@@ -8,9 +8,12 @@ import { hasProgram } from "./support/programs.ts";
 
 /** Debian's package for each program. */
 const PACKAGES: Readonly<Record<string, string>> = {
+  bsdtar: "libarchive-tools",
   chromium: "chromium",
   curl: "curl",
   openssl: "openssl",
+  python3: "python3",
+  unzip: "unzip",
 };
 
 const packages = Object.entries(PACKAGES).filter(([program]) => !hasProgram(program)).map(([, name]) => name);

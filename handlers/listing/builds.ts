@@ -9,7 +9,8 @@ import { entryOrders, type ListingHead } from "../listing_data.ts";
 import { type ListingFormat, type ListingWriter, writerOf } from "./format.ts";
 import { type ListingPage, StreamedPage, WholePage } from "./pages.ts";
 import { DirectoryScan } from "./scan.ts";
-import { Gate, sortInTurns, Turns } from "./turns.ts";
+import { sortEntries } from "./sort.ts";
+import { Gate, Turns } from "./turns.ts";
 import type { SitePath } from "../http/target.ts";
 import { FileChanged, type FileEntry, type FileSource, type FileStat } from "../sources/types.ts";
 import type { Awaitable } from "../types.ts";
@@ -190,7 +191,5 @@ async function readRest(
   signal.throwIfAborted();
   // The head has been sent: that the directory has gone can only be said by breaking off.
   if (await scan.readOver(Infinity, signal) === null) throw new FileChanged();
-  let sorted = scan.entries;
-  for (const order of entryOrders(head)) sorted = await sortInTurns(sorted, order, turns);
-  return sorted;
+  return await sortEntries(scan.entries, head, turns);
 }

@@ -362,6 +362,7 @@ class DiskStat implements FileStat {
   readonly size: number;
   readonly modified: number | null;
   readonly settled: boolean;
+  readonly mode: number | null;
   // Not the whole of what the system says: of 100,000 entries that would be 40 MB.
   readonly #length: number;
   readonly #changed: number;
@@ -372,6 +373,7 @@ class DiskStat implements FileStat {
     this.kind = info.isFile ? "file" : info.isDirectory ? "directory" : "other";
     this.size = info.isFile ? info.size : 0;
     this.modified = info.mtime?.getTime() ?? null;
+    this.mode = info.mode === null ? null : info.mode & 0o777;
     this.#length = info.size;
     this.#changed = info.ctime?.getTime() ?? 0; // whole seconds in Deno 2.9, so it proves little by itself
     this.#inode = info.ino ?? 0;
