@@ -6,6 +6,7 @@
 
 import { chain } from "./chain.ts";
 import { whenClientLeaves } from "./cgi/client_watch.ts";
+import { withoutPrograms } from "./cgi/content_source.ts";
 import { cgiEnvironment } from "./cgi/environment.ts";
 import { checkExecutable } from "./cgi/executable.ts";
 import { explained } from "./cgi/explain.ts";
@@ -78,6 +79,8 @@ export interface CgiOptions {
  * redirects (RFC 3875 section 6.2) and headers checked. It runs in a process group of its own, which ends when the client
  * leaves, when a time is up, and with the server ({@linkcode endAllScripts}).
  *
+ * Let {@linkcode cgiContent} be what is sent besides: programs are not in it, and an index file may be one.
+ *
  * Its relative in Python is `CGIHTTPRequestHandler`, of which it is a correct version. What it does not do: byte for byte
  * output (`nph-` programs are understood, and sent as others), conditional and range requests on a program's output.
  *
@@ -99,8 +102,33 @@ export interface CgiOptions {
  */
 export function cgi(source: FileSource, options: CgiOptions = {}): Handler {
   const handler: Handler = (request, context) => programs.answer(request, context);
-  const programs = new Programs(source, options, options.answer ?? chain(handler, files(source)));
+  const programs = new Programs(source, options, options.answer ?? chain(handler, files(cgiContent(source, options))));
   return handler;
+}
+
+/**
+ * What is left of a source without the programs that {@linkcode cgi} runs with these options: for `files`, so that no
+ * program's source is sent as the index of a directory, or as the compressed file beside another.
+ *
+ * It hides what is a program now. A directory of programs is in it, empty.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { cgi, cgiContent, chain, disk, files, toFetch } from "@x/pyserve";
+ *
+ * const root = await Deno.makeTempDir();
+ * await Deno.writeTextFile(`${root}/index.php`, "<?php echo $secret;");
+ * const options = { interpreters: { ".php": ["/usr/bin/php-cgi"] } } as const;
+ * const content = files(cgiContent(disk(root), options), { index: ["index.php"] });
+ * const response = await toFetch(chain(cgi(disk(root), options), content))(new Request("http://localhost/"));
+ * assert(response.status === 404);
+ * await Deno.remove(root, { recursive: true });
+ * ```
+ */
+export function cgiContent(source: FileSource, options: CgiOptions = {}): FileSource {
+  const finder = finderOf(source, options);
+  return withoutPrograms(source, (path) => finder.isProgram(path));
 }
 
 /**
@@ -120,6 +148,7 @@ export function cgiFeature(options: CgiOptions = {}): Feature {
   return {
     methods: [], // what a program allows is its own affair, and other paths allow nothing more for it
     encodedSlashes: true, // PATH_INFO may have them
+    contentOf: (source) => cgiContent(source, options),
     handler: ({ source, answer }) => cgi(source, { answer, ...options }),
     end: endAllScripts,
   };
@@ -132,6 +161,17 @@ const INHERITED = Deno.build.os === "windows"
   ? ["PATH", "PATHEXT", "SystemRoot", "COMSPEC", "WINDIR", "TEMP", "TMP", "TZ"]
   : ["PATH", "TZ"];
 
+function finderOf(source: FileSource, options: CgiOptions): ScriptFinder {
+  const { directories = ["/cgi-bin", "/htbin"], interpreters = {}, mounts = {} } = options;
+  return new ScriptFinder(source, {
+    directories: directories.map(rulePath),
+    extensions: options.extensions ?? [],
+    interpreters: new Map(Object.entries(interpreters)),
+    mounts: Object.entries(mounts).map(([path, command]) => ({ path: rulePath(path), command })),
+    index: options.index ?? [],
+  });
+}
+
 class Programs {
   readonly #finder: ScriptFinder;
   readonly #options: CgiOptions;
@@ -142,14 +182,7 @@ class Programs {
   #inherited: Record<string, string> | null = null;
 
   constructor(source: FileSource, options: CgiOptions, answer: Handler) {
-    const { directories = ["/cgi-bin", "/htbin"], interpreters = {}, mounts = {} } = options;
-    this.#finder = new ScriptFinder(source, {
-      directories: directories.map(rulePath),
-      extensions: options.extensions ?? [],
-      interpreters: new Map(Object.entries(interpreters)),
-      mounts: Object.entries(mounts).map(([path, command]) => ({ path: rulePath(path), command })),
-      index: options.index ?? [],
-    });
+    this.#finder = finderOf(source, options);
     this.#options = options;
     this.#answer = answer;
     this.#limiter = new Limiter({

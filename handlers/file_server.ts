@@ -74,17 +74,21 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     queries: features.flatMap(({ queries }) => queries ?? []),
   });
   const listed = listingParts(source);
-  // A feature is a row: the methods it answers, and its handler. Asked in this order.
-  const site = { source, answer: ((request, context) => answering(request, context)) as Handler };
+  const content = features.reduce((rest, feature) => feature.contentOf?.(rest) ?? rest, source);
+  const site = { source, answer: ((request, context) => answeringElse(request, context)) as Handler };
   const asked = features.map((feature) => ({ ...feature, on: true, handler: askedFor(feature, site) }));
-  const rows = [
-    ...asked,
-    { on: options.listing ?? true, methods: [], handler: listed.kept },
-    { on: true, methods: ["GET", "HEAD"], handler: filesWith(source, served, hot) },
-    { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
-  ].filter((row) => row.on);
-  const handlers = rows.map((row) => row.handler);
-  const answering = chain(...handlers, allow(rows.flatMap((row) => row.methods)));
+  // A feature is a row: the methods it answers, and its handler. Asked in this order.
+  const table = (cache: HotFiles | null) => {
+    const rows = [
+      ...asked,
+      { on: options.listing ?? true, methods: [], handler: listed.kept },
+      { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, served, cache) },
+      { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
+    ].filter((row) => row.on);
+    return chain(...rows.map((row) => row.handler), allow(rows.flatMap((row) => row.methods)));
+  };
+  const answering = table(hot);
+  const answeringElse = table(null);
   const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
   const answer = wrap(
     withEncodedSlashes(slashed, settle(answering)),
