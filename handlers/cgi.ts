@@ -179,11 +179,15 @@ class Programs {
   readonly #limiter: Limiter;
   readonly #limits: ScriptLimits;
   readonly #maxBody: number | null;
+  /** Programs that are part of the set-up, so that it is no fault of the client where one is not there. */
+  readonly #ours: ReadonlySet<string>;
   #inherited: Record<string, string> | null = null;
 
   constructor(source: FileSource, options: CgiOptions, answer: Handler) {
     this.#finder = finderOf(source, options);
     this.#options = options;
+    const { interpreters = {}, mounts = {} } = options;
+    this.#ours = new Set([...Object.values(interpreters), ...Object.values(mounts)].map(([command]) => command));
     this.#answer = answer;
     this.#limiter = new Limiter({
       max: options.maxPrograms ?? Math.max(8, 4 * navigator.hardwareConcurrency),
@@ -201,13 +205,22 @@ class Programs {
   async answer(request: Request, context: Context): Promise<Response | null> {
     const program = await this.#finder.find(context);
     if (program === null) return null;
-    checkExecutable(program.command);
+    this.#check(program);
     const input = await this.#takeIn(request);
     const exchange = new Exchange(request, context, program);
     const head = await exchange.start(this.#limiter, this.#startOf(exchange, input), this.#limits, this.#options.debug);
     if (head.localRedirect === null) return exchange.respond(head);
     exchange.script.discard();
     return await followLocalRedirect(head.localRedirect, request, context, this.#answer);
+  }
+
+  #check({ command }: Program): void {
+    try {
+      checkExecutable(command);
+    } catch (error) {
+      if (!this.#ours.has(command)) throw error;
+      throw new HttpError(500, "The program for this path cannot be run", { cause: error });
+    }
   }
 
   /** The whole body, before a program is started for it. */
@@ -234,7 +247,7 @@ class Programs {
         ...(from !== undefined && { redirectUrl: from }),
       }),
       input,
-      file: program.command === program.file ? program.file : null,
+      file: this.#ours.has(program.command) ? null : program.file,
       ...(user && { user }),
     };
   }
@@ -269,7 +282,7 @@ class Exchange {
     const left = new AbortController();
     using _watch = whenClientLeaves(redirectedFrom(this.request)?.original ?? this.request, () => {
       this.#isOver = true;
-      left.abort();
+      left.abort(new HttpError(400, "The client has left"));
       this.#script?.kill();
     });
     const place = await enter(limiter, left.signal, start.input);
@@ -283,13 +296,15 @@ class Exchange {
       place[Symbol.dispose]();
       if (!this.#isOver && !status.success) this.#log(ending(status));
     });
+    if (left.signal.aborted) this.#script.kill(); // it left while the program was started
     const printed: Uint8Array[] = [];
     try {
       return await readHead(this.#script, printed);
     } catch (error) {
       this.#isOver = true;
       this.#script.kill();
-      const shown = debug || isLoopback(this.context.remoteAddress);
+      left.signal.throwIfAborted(); // nobody's failure
+      const shown = debug || isFromHere(this.request, this.context);
       throw explained(error, await this.#script.postMortem(), printed, shown);
     }
   }
@@ -321,8 +336,8 @@ class Exchange {
     return new ReadableStream({
       pull: (controller) =>
         pull(controller).catch((error) => {
+          if (!this.#isOver) this.#log(error instanceof Error ? error.message : String(error));
           this.#isOver = true;
-          this.#log(error instanceof Error ? error.message : String(error));
           throw error;
         }),
       cancel: () => {
@@ -364,8 +379,13 @@ function ending({ code, signal }: Deno.CommandStatus): string {
   return signal === null ? `exit status ${code}` : `ended by ${signal}`;
 }
 
-function isLoopback(address: string): boolean {
-  return address.startsWith("127.") || address === "::1";
+/** What proxies say of the client. Anybody can say it, and be shown the less for it. */
+const FORWARDED = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+
+/** Whether whoever asks is on this machine, as far as can be told: of all that a proxy passes on, the proxy is. */
+function isFromHere({ headers }: Request, { remoteAddress }: Context): boolean {
+  const isLoopback = remoteAddress.startsWith("127.") || remoteAddress === "::1";
+  return isLoopback && !FORWARDED.some((name) => headers.has(name));
 }
 
 /** Looked up when the first program runs: without permission there is none, and no program is the worse for it. */
