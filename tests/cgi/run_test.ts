@@ -40,8 +40,8 @@ async function bytesOf(script: RunningScript): Promise<Uint8Array<ArrayBuffer>> 
 
 async function lineOf(script: RunningScript): Promise<string> {
   let text = "";
-  while (!text.endsWith("\n")) text += new TextDecoder().decode((await script.read())!);
-  return text.trim();
+  while (!text.includes("\n")) text += new TextDecoder().decode((await script.read())!);
+  return text.split("\n")[0]!; // more may have come with it
 }
 
 function body(bytes: Uint8Array<ArrayBuffer> | string): Promise<Spooled> {
