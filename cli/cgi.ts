@@ -4,18 +4,37 @@
  * @module
  */
 
-import { SEPARATOR } from "@std/path/constants";
-import { join } from "@std/path/join";
 import { cgiFeature, type CgiOptions, type CommandWords } from "../handlers/cgi.ts";
+import { findProgram } from "../handlers/cgi/executable.ts";
 import type { SystemUser } from "../handlers/cgi/process_group.ts";
 import { findUser } from "../handlers/cgi/user.ts";
 import type { Feature } from "../handlers/feature.ts";
+import { wordsOf } from "./options.ts";
 import type { Given } from "./parse.ts";
 import { programOptionsOf } from "./program_options.ts";
 import { StartError } from "./start_error.ts";
 
+/**
+ * The runtime warns once that the signal of a request aborts at the end of a good answer, too. That is known here, and is
+ * nothing that whoever runs the command could do something about.
+ */
+const WARNING = "Deno.serve: request.signal aborts on successful responses";
+
+let isSilenced = false;
+
+function silenceWarning(): void {
+  if (isSilenced) return;
+  isSilenced = true;
+  const { warn } = console;
+  // deno-lint-ignore no-console
+  console.warn = (...values: unknown[]) => {
+    if (!String(values[0]).startsWith(WARNING)) warn(...values);
+  };
+}
+
 /** The feature that the options ask for. Throws {@linkcode StartError} where a program is not there. */
 export async function cgiOf(values: Given["values"]): Promise<Feature> {
+  silenceWarning();
   const user = values.get("cgi-user")?.[0];
   return cgiFeature({ ...cgiOptionsOf(values), ...(user !== undefined && { user: await userOf(user) }) });
 }
@@ -40,8 +59,10 @@ function cgiOptionsOf(values: Given["values"]): CgiOptions {
 /** `.php=/usr/bin/php-cgi -q`: what for, and the words of the program. */
 function assignmentOf(text: string): [key: string, words: CommandWords] {
   const at = text.indexOf("=");
-  const [program, ...words] = text.slice(at + 1).trim().split(/\s+/);
-  return [text.slice(0, at), [findProgram(program!), ...words]];
+  const [name, ...words] = wordsOf(text.slice(at + 1));
+  const program = findProgram(name!);
+  if (program === null) throw new StartError(`Cannot run "${name}": there is no such program that can be run`);
+  return [text.slice(0, at), [program, ...words]];
 }
 
 /** Only root can run programs as somebody else. */
@@ -55,24 +76,4 @@ async function userOf(name: string): Promise<SystemUser> {
     if (error instanceof Deno.errors.NotCapable) throw error;
     throw new StartError(`Cannot run programs as "${name}": there is no such user`);
   }
-}
-
-/** The absolute path of a program, as a shell would find it. */
-function findProgram(name: string): string {
-  const isPath = name.includes("/") || name.includes(SEPARATOR);
-  const directories = isPath ? [""] : (Deno.env.get("PATH") ?? "").split(Deno.build.os === "windows" ? ";" : ":");
-  for (const directory of directories) {
-    const path = isPath ? name : join(directory, name);
-    try {
-      // Links stay as they are: some programs do by their name what they do.
-      if (Deno.statSync(path).isFile) return isAbsolute(path) ? path : join(Deno.cwd(), path);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotCapable) throw error;
-    }
-  }
-  throw new StartError(`Cannot run "${name}": there is no such program`);
-}
-
-function isAbsolute(path: string): boolean {
-  return path.startsWith("/") || /^([a-z]:)?\\/i.test(path);
 }

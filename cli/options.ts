@@ -5,6 +5,8 @@
  */
 
 import type { FastCgiAddress } from "../handlers/fastcgi/connection.ts";
+import { Refusal } from "../handlers/http/refusal.ts";
+import { parseTarget } from "../handlers/http/target.ts";
 import { LOG_FORMATS } from "../handlers/layers/access_log.ts";
 
 /** The headings of `--help`, in order. */
@@ -155,7 +157,7 @@ export const OPTIONS: readonly Option[] = [
     repeatable: true,
     group: "CGI",
     help: "Let a program answer for a path and all below it, such as /git=/usr/lib/git-core/git-http-backend",
-    check: (value) => checkAssignment(value, (path) => checkPaths(path) === null, "a path, = and a program"),
+    check: (value) => checkAssignment(value, (path) => pathProblem(path) === null, "a path, = and a program"),
   },
   {
     name: "fastcgi",
@@ -333,8 +335,17 @@ function checkSeconds(value: string): string | null {
 
 /** Absolute paths with a comma between; nothing at all stands for the default. */
 function checkPaths(value: string): string | null {
-  const good = value === "" || value.split(",").every((path) => /^\/[^\0?#]*$/.test(path));
-  return good ? null : "its paths do not begin with a slash";
+  const problems = value === "" ? [] : value.split(",").map(pathProblem);
+  return problems.find((problem) => problem !== null) ?? null;
+}
+
+function pathProblem(path: string): string | null {
+  if (!path.startsWith("/")) return "its paths do not begin with a slash";
+  return !/[?#]/.test(path) && isPath(path) ? null : "it is not a path of the site";
+}
+
+function isPath(path: string): boolean {
+  return !(parseTarget(path) instanceof Refusal);
 }
 
 function isExtension(text: string): boolean {
@@ -343,7 +354,18 @@ function isExtension(text: string): boolean {
 
 function checkAssignment(value: string, isKey: (text: string) => boolean, what: string): string | null {
   const at = value.indexOf("=");
-  return at > 0 && isKey(value.slice(0, at)) && value.slice(at + 1).trim() !== "" ? null : `it is not ${what}`;
+  const good = at > 0 && isKey(value.slice(0, at)) && wordsOf(value.slice(at + 1))[0];
+  return good ? null : `it is not ${what}`;
+}
+
+/**
+ * The words of a command, without a shell: blanks are between them, and quotes around what has blanks in it. None where a
+ * quote has no end.
+ */
+export function wordsOf(command: string): readonly string[] {
+  if (!/^(?:"[^"]*"|'[^']*'|[^"'])*$/.test(command)) return [];
+  const words = command.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
+  return words.map((word) => word.replace(/"([^"]*)"|'([^']*)'/g, "$1$2"));
 }
 
 /** What describes one response or one connection, and would break it if it were the same everywhere. */

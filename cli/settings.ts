@@ -81,10 +81,8 @@ export function settingsOf({ values, words }: Given): Settings {
     features: {
       cgi: programs ? values : null,
       fastcgi: values.has("fastcgi") ? values : null,
-      // An archive would have the sources of programs in it, and who wants no listings does not want them in another way.
-      archive: !programs && without("fastcgi", "no-archive", "no-listing")
-        ? { ...(archiveMax && { maxBytes: sizeOf(archiveMax)! }) }
-        : null,
+      // Who wants no listings does not want their contents told in another way.
+      archive: without("no-archive", "no-listing") ? { ...(archiveMax && { maxBytes: sizeOf(archiveMax)! }) } : null,
       search: without("no-search", "no-listing") ? {} : null,
       checksum: without("no-checksum"),
     },

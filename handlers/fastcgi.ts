@@ -5,6 +5,7 @@
  */
 
 import { chain } from "./chain.ts";
+import { withoutPrograms } from "./cgi/content_source.ts";
 import { cgiEnvironment } from "./cgi/environment.ts";
 import { ScriptFinder } from "./cgi/find_script.ts";
 import { whenClientLeaves } from "./cgi/client_watch.ts";
@@ -154,6 +155,10 @@ export function fastCgiFeature(options: FastCgiOptions): Feature {
   return {
     methods: [], // what a script allows is its own affair, and other paths allow nothing more for it
     encodedSlashes: true,
+    contentOf(source) {
+      const finder = finderOf(extensions, index, source);
+      return withoutPrograms(source, (path) => finder.isProgram(path));
+    },
     handler: ({ source, answer, index: others }) =>
       fastcgi(source, { answer, ...options, index: [...index, ...others] }),
   };
@@ -161,6 +166,10 @@ export function fastCgiFeature(options: FastCgiOptions): Feature {
 
 function indexOf(extensions: readonly string[]): readonly string[] {
   return extensions.map((extension) => `index${extension}`);
+}
+
+function finderOf(extensions: readonly string[], index: readonly string[], source: FileSource): ScriptFinder {
+  return new ScriptFinder(source, { directories: [], interpreters: new Map(), mounts: [], extensions, index });
 }
 
 class FastCgi {
@@ -179,10 +188,7 @@ class FastCgi {
     }
     this.#options = { ...DEFAULTS, ...options } as FastCgiOptions & typeof DEFAULTS;
     this.#answer = answer;
-    this.#finder = new ScriptFinder(source, {
-      ...{ directories: [], interpreters: new Map(), mounts: [] },
-      ...{ extensions, index },
-    });
+    this.#finder = finderOf(extensions, index, source);
     this.#client = new FastCgiClient(options.address, this.#options);
     this.#limiter = new Limiter({ max: this.#options.maxRequests, queueMs: this.#options.queueTimeout });
   }

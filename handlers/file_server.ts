@@ -74,24 +74,27 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     queries: features.flatMap(({ queries }) => queries ?? []),
   });
   const listed = listingParts(source, {}, hot);
+  const site = {
+    index: served.index ?? DEFAULT_INDEX,
+    answer: ((request, context) => answeringElse(request, context)) as Handler,
+  };
+  const asked = features.map((feature) => {
+    const own = { ...site, source: contentFor(feature, features, source) };
+    return { ...feature, on: true, handler: askedFor(feature, own) };
+  });
+  const content = contentFor(null, features, source);
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
-  const names = served.index ?? DEFAULT_INDEX;
-  const site = { source, index: names, answer: ((request, context) => answeringElse(request, context)) as Handler };
-  const asked = features.map((feature) => ({ ...feature, on: true, handler: askedFor(feature, site) }));
-  const rowsWith = (cache: HotFiles | null) =>
-    [
+  const table = (cache: HotFiles | null) => {
+    const rows = [
       ...asked,
       { on: options.listing ?? true, methods: [], handler: listed.kept },
-      { on: true, methods: ["GET", "HEAD"], handler: filesWith(source, served, cache) },
+      { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, served, cache) },
       { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
     ].filter((row) => row.on);
-  const chainWith = (cache: HotFiles | null) => {
-    const rows = rowsWith(cache);
     return chain(...rows.map((row) => row.handler), allow(rows.flatMap((row) => row.methods)));
   };
-  const answering = chainWith(hot);
-  // What is found under another path must not be kept as what is at the one that was asked for.
-  const answeringElse = chainWith(null);
+  const answering = table(hot);
+  const answeringElse = table(null);
   const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
   const answer = wrap(
     withEncodedSlashes(slashed, settle(answering)),
@@ -107,6 +110,12 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     if (answered instanceof Promise) return answered.then((response) => hot.remember(request, context, response));
     return hot.remember(request, context, answered);
   });
+}
+
+/** What is left of a source for a feature, or for the files, when all other features have taken out what is theirs. */
+function contentFor(asking: Feature | null, features: readonly Feature[], source: FileSource): FileSource {
+  const others = features.filter((feature) => feature !== asking);
+  return others.reduce((rest, feature) => feature.contentOf?.(rest) ?? rest, source);
 }
 
 /** Directories without a slash are redirected by then, so without one there is nothing to list, nor to look for. */

@@ -622,10 +622,7 @@ Deno.test("attachment() gives every name in a way that cannot leave the header",
 
 Deno.test("the command packs unless it is told not to", async () => {
   await using tree = await tempTree({ "a.txt": "hello", "sub/b.txt": "b" });
-  const rows = [[[], 200], [["--no-archive"], 200], [["--no-listing"], 404], [["--archive-max=4"], 403], [
-    ["--cgi"],
-    200,
-  ]] as const;
+  const rows = [[[], 200], [["--no-archive"], 200], [["--no-listing"], 404], [["--archive-max=4"], 403]] as const;
   for (const [args, status] of rows) {
     await using command = await start([tree.path, ...args]);
     const response = await fetch(`http://127.0.0.1:${command.port}/?archive=tar`);
@@ -633,4 +630,27 @@ Deno.test("the command packs unless it is told not to", async () => {
     assertEquals(response.status, status, args.join(" "));
     assertEquals(response.headers.get("content-type") === "application/x-tar", args.length === 0, args.join(" "));
   }
+});
+
+Deno.test({
+  name: "the sources of programs are not packed, found or told the checksum of",
+  ignore: Deno.build.os === "windows" || missing("tar"),
+  async fn() {
+    await using tree = await tempTree({
+      "cgi-bin/run.sh": "#!/bin/sh\n# SECRET\n",
+      "sub/page.php": "<?php SECRET",
+      "sub/app.fcgi": "SECRET",
+      "sub/a.txt": "plain",
+    });
+    await Deno.symlink(tree.at("sub/page.php"), tree.at("sub/link.txt"));
+    const options = ["--cgi", "--cgi-map", ".php=/bin/true", "--fastcgi", ".fcgi=127.0.0.1:9"];
+    await using command = await start([tree.path, ...options]);
+    const base = `http://127.0.0.1:${command.port}`;
+    const tar = await (await fetch(`${base}/?archive=tar`)).text();
+    assertEquals([tar.includes("SECRET"), tar.includes("plain")], [false, true]);
+    assertEquals(await (await fetch(`${base}/?q=*&format=text`)).text(), "cgi-bin/\nsub/\nsub/a.txt\n");
+    for (const path of ["/sub/link.txt?sha256", "/cgi-bin/run.sh?sha256", "/cgi-bin/?archive=tar"]) {
+      assertEquals(/^[0-9a-f]{64} |SECRET/.test(await (await fetch(base + path)).text()), false, path);
+    }
+  },
 });

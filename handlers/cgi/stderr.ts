@@ -4,8 +4,6 @@
  * @module
  */
 
-import { escapeLog } from "../http/escape.ts";
-
 /** Bounds of what {@linkcode collectStderr} passes on. */
 export interface StderrLimits {
   /** Bytes of a line that are kept. */
@@ -22,7 +20,7 @@ const LIMITS: StderrLimits = { line: 4096, lines: 1000, windowMs: 60_000, tail: 
 
 /** Reads the standard error of a program. */
 export interface StderrReader {
-  /** The last lines, not escaped, each cut at its bound. */
+  /** The last lines, each cut at its bound. */
   readonly tail: readonly string[];
   /** Resolves at the end of the stream, or when stopped; never rejects. */
   readonly done: Promise<void>;
@@ -35,7 +33,7 @@ const NEWLINE = 0x0a;
 /**
  * Reads a standard error to its end, as fast as it comes, so that the program never waits for the log.
  *
- * @param emit Takes each line, escaped for a log and without its end.
+ * @param emit Takes each line, without its end and as it is: a log has to escape it.
  */
 export function collectStderr(
   stream: ReadableStream<Uint8Array>,
@@ -43,7 +41,7 @@ export function collectStderr(
   limits: StderrLimits = LIMITS,
 ): StderrReader {
   const reader = stream.getReader();
-  const lines = new Lines((line) => emit(escapeLog(line)), limits);
+  const lines = new Lines(emit, limits);
   const done = pump(reader, lines);
   return { tail: lines.tail, done, stop: () => void reader.cancel().catch(() => {}) };
 }
