@@ -8,7 +8,7 @@ import type { Feature } from "../handlers/feature.ts";
 import type { FeatureSettings } from "./settings.ts";
 
 /** Loads the features that the settings ask for, in the order in which they are asked. */
-// deno-lint-ignore require-await
-export async function loadFeatures(_settings: FeatureSettings): Promise<Feature[]> {
-  return [];
+export async function loadFeatures({ upload }: FeatureSettings): Promise<Feature[]> {
+  const uploads = upload ? (await import("../handlers/upload.ts")).uploadFeatures(upload) : [];
+  return uploads;
 }

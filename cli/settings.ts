@@ -6,6 +6,8 @@
 
 import type { FileServerOptions } from "../handlers/file_server.ts";
 import type { LogFormat } from "../handlers/layers/access_log.ts";
+import type { UploadOptions } from "../handlers/upload.ts";
+import type { ConflictPolicy } from "../handlers/upload/conflict.ts";
 import { sizeOf, splitHeader } from "./options.ts";
 import { type Given, UsageError } from "./parse.ts";
 
@@ -15,6 +17,8 @@ export interface Settings {
   readonly root: string;
   /** The address to bind. */
   readonly hostname: string;
+  /** The options because of which that is this machine only, although nobody asked for it. */
+  readonly confinedBy: readonly string[];
   /** The port, 0 for any. */
   readonly port: number;
   /** The number of processes that serve; 1 is this one. */
@@ -28,8 +32,13 @@ export interface Settings {
 }
 
 /** What the command does besides serving files, where it was asked for. Empty in a plain start. */
-// deno-lint-ignore no-empty-interface
-export interface FeatureSettings {}
+export interface FeatureSettings {
+  /** What may be written, and how. */
+  readonly upload?: UploadOptions;
+}
+
+/** Options that let whoever reaches the server do more than read. */
+const DANGEROUS = ["upload", "delete", "all"] as const;
 
 /** The files that TLS needs. */
 export interface TlsFiles {
@@ -46,9 +55,13 @@ export function settingsOf({ values, words }: Given): Settings {
   const contentType = one("content-type");
   const cacheSize = one("cache-size");
   const index = values.get("index");
+  const bind = one("bind");
+  const confinedBy = bind === null ? DANGEROUS.filter((name) => values.has(name)).map((name) => `--${name}`) : [];
+  const upload = uploadOf(values);
   return {
     root,
-    hostname: one("bind") ?? "0.0.0.0",
+    hostname: bind ?? (confinedBy.length > 0 ? "127.0.0.1" : "0.0.0.0"),
+    confinedBy,
     port,
     workers: countOf(one("workers") ?? "1"),
     tls: cert === null ? null : { cert, key: one("tls-key"), password: one("tls-password-file") },
@@ -63,8 +76,21 @@ export function settingsOf({ values, words }: Given): Settings {
       ...(contentType !== null && { fallback: contentType }),
       ...(index && { index }),
     },
-    features: {},
+    features: { ...(upload && { upload }) },
   };
+}
+
+/** What may be written; null where nothing may. */
+function uploadOf(values: Given["values"]): UploadOptions | null {
+  const all = values.has("all");
+  const rights = { create: all || values.has("upload"), change: all || values.has("delete") };
+  if (!rights.create && !rights.change) return null;
+  const onConflict = (values.get("on-conflict")?.[0] ?? "fail") as ConflictPolicy;
+  if (onConflict === "overwrite" && !rights.change) {
+    throw new UsageError("The option --on-conflict overwrite needs --delete");
+  }
+  const size = values.get("max-upload")?.[0];
+  return { rights, onConflict, ...(size !== undefined && { maxBytes: sizeOf(size)! }) };
 }
 
 function countOf(workers: string): number {

@@ -41,6 +41,8 @@ export interface Feature {
   readonly methods: readonly string[];
   /** Names of query parameters: where given, it is asked only when the query has one of them. Letters, digits, hyphens. */
   readonly queries?: readonly string[];
+  /** What OPTIONS tells of it besides its methods. */
+  readonly optionsHeaders?: Readonly<Record<string, string>>;
   /** Makes its handler, once; it declines what is not for it. */
   readonly handler: (site: Site) => Handler;
 }
