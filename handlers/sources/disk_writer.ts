@@ -79,7 +79,7 @@ export class DiskWriter implements SourceWriter {
   }
 
   async remove(path: SitePath, options: ChangeOptions & { readonly recursive?: boolean } = {}): Promise<void> {
-    using place = await this.#hold(parentOf(path));
+    using place = await this.#holdParent(path);
     const name = place.at(path.name);
     const info = await orRefused("absent", () => Deno.lstat(name));
     const removed = await place.alone(() => {
@@ -94,7 +94,7 @@ export class DiskWriter implements SourceWriter {
   async move(from: SitePath, to: CommitOptions, options: ChangeOptions = {}): Promise<Committed> {
     const [first, paths] = checked(to.paths);
     if (first.below(from) !== null) throw new WriteRefused("inside itself");
-    using source = await this.#hold(parentOf(from));
+    using source = await this.#holdParent(from);
     using place = await this.#hold(first.parent!);
     const name = source.at(from.name);
     const { isDirectory } = await orRefused("absent", () => Deno.lstat(name));
@@ -126,6 +126,16 @@ export class DiskWriter implements SourceWriter {
       }
     }
     return count;
+  }
+
+  /** Takes hold of the directory that something is in which is to be there already. */
+  async #holdParent(path: SitePath): Promise<Place> {
+    try {
+      return await this.#hold(parentOf(path));
+    } catch (error) {
+      const isMissing = error instanceof WriteRefused && ["no directory", "not a directory"].includes(error.problem);
+      throw isMissing ? new WriteRefused("absent") : error;
+    }
   }
 
   /** Takes hold of a directory. Those that are missing are made, and noted in `made`, where that is given. */
