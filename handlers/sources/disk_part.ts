@@ -36,7 +36,7 @@ export class DiskPart implements PartFile {
     try {
       // createNew goes through no link, not even one that leads nowhere.
       const file = await Deno.open(place.at(name), { createNew: true, read: true, write: true });
-      return await DiskPart.#locked(new DiskPart(place, name, file, made));
+      return await DiskPart.#lockedOrRemoved(new DiskPart(place, name, file, made));
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
@@ -51,6 +51,19 @@ export class DiskPart implements PartFile {
     if (!seen.isFile) throw new WriteRefused("taken");
     const file = await Deno.open(place.at(name), { read: true, write: true });
     return await DiskPart.#locked(new DiskPart(place, name, file, []));
+  }
+
+  /** A part that was made where it should not be, because the directory was exchanged, is empty, and goes again. */
+  static async #lockedOrRemoved(part: DiskPart): Promise<DiskPart> {
+    const name = part.#place.at(part.#name);
+    const { ino, dev } = part.#file.statSync();
+    try {
+      return await DiskPart.#locked(part);
+    } catch (error) {
+      const named = await Deno.lstat(name).catch(() => null);
+      if (named?.ino === ino && named.dev === dev) await Deno.remove(name);
+      throw error;
+    }
   }
 
   static async #locked(part: DiskPart): Promise<DiskPart> {
@@ -150,8 +163,11 @@ export async function removeEmpty(directories: readonly string[]): Promise<void>
   for (const real of directories.toReversed()) {
     try {
       using above = await Place.of(dirname(real));
+      const name = above.at(basename(real));
       above.assertStill();
-      await Deno.remove(above.at(basename(real)));
+      // One right after the other, because a file or a link that has the name by now would be removed as well.
+      if (!Deno.lstatSync(name).isDirectory) return;
+      Deno.removeSync(name);
     } catch {
       return;
     }

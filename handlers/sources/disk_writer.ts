@@ -26,6 +26,9 @@ import {
   WriteRefused,
 } from "./writer.ts";
 
+/** How often a file is begun again in a directory that went meanwhile. */
+const ATTEMPTS = 3;
+
 /** Writes below a directory on disk. */
 export class DiskWriter implements SourceWriter {
   readonly #root: string;
@@ -39,6 +42,17 @@ export class DiskWriter implements SourceWriter {
 
   async create(path: SitePath, id: string): Promise<PartFile> {
     checkName(path.name);
+    // A directory may go between two steps, because an upload that broke off had made it.
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await this.#create(path, id);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound) || attempt === ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async #create(path: SitePath, id: string): Promise<PartFile> {
     const made: string[] = [];
     try {
       const place = await this.#hold(path.parent!, made);

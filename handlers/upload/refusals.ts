@@ -45,7 +45,9 @@ const CODES: Readonly<Record<string, readonly [status: number, sentence: string]
 export function writeError(thrown: unknown, path: SitePath, taken: 409 | 412 = 409): HttpError {
   if (thrown instanceof HttpError) return thrown;
   const problem = { name: path.name };
-  if (thrown instanceof FileChanged) return new HttpError(409, "The directory is being changed", { problem });
+  if (thrown instanceof FileChanged || thrown instanceof Deno.errors.NotFound) {
+    return new HttpError(409, "The directory is being changed", { problem });
+  }
   if (thrown instanceof WriteRefused) {
     if (thrown.problem === "taken") return new HttpError(taken, `The name "${path.name}" is taken`, { problem });
     if (thrown.problem === "name") return new HttpError(400, `Cannot use that name: ${thrown.detail}`, { problem });
