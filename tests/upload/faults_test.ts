@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type RunningCommand, start } from "../support/command.ts";
 import { ask, parseResponse } from "../support/raw.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
-import { beginRequest, form, headOf, joined, namesBelow, noise, send, sha256, until } from "./support.ts";
+import { beginRequest, form, headOf, joined, mount, namesBelow, noise, send, sha256, until } from "./support.ts";
 
 const MiB = 1024 * 1024;
 
@@ -187,19 +187,6 @@ Deno.test("a reader never sees a mixture while a file is overwritten", async () 
   };
   await Promise.all([read(), read(), write()]);
 });
-
-/** Mounts over a directory; null where that is not permitted, and then says so. */
-async function mount(args: readonly string[], path: string): Promise<AsyncDisposable | null> {
-  const run = (program: string, words: readonly string[]) =>
-    new Deno.Command(program, { args: [...words], stdout: "null", stderr: "null" }).output().catch(() => ({
-      success: false,
-    }));
-  if (!(await run("mount", [...args, path])).success) {
-    console.log(`      skipped: mount ${args.join(" ")} is not possible here`);
-    return null;
-  }
-  return { [Symbol.asyncDispose]: async () => void await run("umount", ["-l", path]) };
-}
 
 Deno.test("a disk that is full is 507, and nothing stays behind", async (t) => {
   await using tree = await tempTree({ "disk/": "" });

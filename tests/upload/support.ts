@@ -90,3 +90,20 @@ export async function until(holds: () => Promise<boolean>): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+/** Mounts over a directory until the end of the block; null where that is not permitted, and then says so. */
+export async function mount(args: readonly string[], path: string): Promise<AsyncDisposable | null> {
+  const run = (program: string, words: readonly string[]) =>
+    new Deno.Command(program, { args: [...words], stdout: "null", stderr: "null" }).output().catch(() => null);
+  if ((await run("mount", [...args, path]))?.success) {
+    return { [Symbol.asyncDispose]: async () => void await run("umount", ["-l", path]) };
+  }
+  skipped(`mount ${args.join(" ")} is not possible here`);
+  return null;
+}
+
+/** Says why a test has not shown anything here. */
+export function skipped(why: string): void {
+  // deno-lint-ignore no-console
+  console.log(`      skipped: ${why}`);
+}

@@ -8,7 +8,7 @@ import { start } from "../support/command.ts";
 import { CLI } from "../support/paths.ts";
 import { ask } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
-import { namesBelow, noise, send } from "./support.ts";
+import { mount, namesBelow, noise, send, skipped } from "./support.ts";
 
 const pathOf = (text: string): SitePath =>
   text.split("/").reduce<SitePath>((path, name) => path.child(name)!, Path.root);
@@ -178,7 +178,7 @@ Deno.test(
     } catch {
       // That was the last one that the file system allows.
     }
-    if (count === 70_000) return console.log("      skipped: this file system allows any number of links");
+    if (count === 70_000) return skipped("this file system allows any number of links");
     using place = await Place.of(tree.path);
     const options = { paths: [pathOf("taken.bin"), pathOf("free.bin")], replace: false };
     const { path, replaced } = await place.alone(() => publishFile(place, tree.at("new.bin"), options));
@@ -191,20 +191,15 @@ Deno.test(
 
 Deno.test("nothing is moved to another file system, and nothing is left there", unixOnly, async () => {
   await using tree = await tempTree({ "a.txt": "a", "dir/b.txt": "b", "disk/": "" });
-  const mounted = await new Deno.Command("mount", { args: ["-t", "tmpfs", "tmpfs", tree.at("disk")], stderr: "null" })
-    .output().catch(() => ({ success: false }));
-  if (!mounted.success) return console.log("      skipped: mounting is not possible here");
-  try {
-    await using command = await start([tree.path, "--all"]);
-    for (const name of ["a.txt", "dir"]) {
-      const response = await send(command.port, "MOVE", `/${name}`, { headers: [["Destination", `/disk/${name}`]] });
-      assertEquals(response.status, 409);
-      assertStringIncludes(response.text, "another file system");
-    }
-    assertEquals(await namesBelow(tree.path), ["a.txt", "dir/", "dir/b.txt", "disk/"]);
-  } finally {
-    await new Deno.Command("umount", { args: ["-l", tree.at("disk")] }).output();
+  await using tmpfs = await mount(["-t", "tmpfs", "tmpfs"], tree.at("disk"));
+  if (!tmpfs) return;
+  await using command = await start([tree.path, "--all"]);
+  for (const name of ["a.txt", "dir"]) {
+    const response = await send(command.port, "MOVE", `/${name}`, { headers: [["Destination", `/disk/${name}`]] });
+    assertEquals(response.status, 409);
+    assertStringIncludes(response.text, "another file system");
   }
+  assertEquals(await namesBelow(tree.path), ["a.txt", "dir/", "dir/b.txt", "disk/"]);
 });
 
 Deno.test("a directory that goes while a file is written to it is a refusal, and nothing comes back", async () => {
