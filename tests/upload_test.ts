@@ -424,6 +424,9 @@ Deno.test("an upload in pieces goes on where it is, and its file appears when it
     assertEquals(await site.read("big.bin"), "hello world");
     assertEquals((await ask(site.port, "HEAD", upload)).headers.get("upload-complete"), "?1");
     assertEquals((await piece(upload, "x", at(11))).status, 400);
+    await site.send("DELETE", "/big.bin");
+    assertEquals((await ask(site.port, "HEAD", upload)).status, 404);
+    assertEquals((await piece(upload, "again", at(0), LAST)).status, 201);
   });
   await t.step("where the name is taken at the end, another policy stores what is there", async () => {
     const late = "/late.txt?upload=late-upload";

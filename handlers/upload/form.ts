@@ -9,7 +9,7 @@ import { locationOf, type SitePath } from "../http/target.ts";
 import type { Committed, PartFile } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import { describeStored, wantsPage } from "./answers.ts";
-import { chunksOf } from "./body.ts";
+import { chunksOf, lengthOf } from "./body.ts";
 import { policyOf, type Wish, wishOf } from "./conflict.ts";
 import { boundaryOf, type FormEvent, type FormField, MultipartParser } from "./multipart.ts";
 import { begin } from "./put.ts";
@@ -44,11 +44,7 @@ export async function postForm(store: Store, request: Request, context: Context)
   const directory = await store.source.stat(context.target.path);
   if (directory === null) throw new HttpError(404);
   if (directory.kind !== "directory") throw new HttpError(409, "A form goes to a directory; PUT stores one file");
-  const intake = new FormIntake(
-    store,
-    context.target.path,
-    wishOf(request.headers, context.target.query, store.settings.onConflict),
-  );
+  const intake = new FormIntake(store, request, context);
   try {
     const parser = new MultipartParser(boundary);
     for await (const chunk of chunksOf(request, store.settings.stallMs)) {
@@ -67,14 +63,16 @@ class FormIntake {
   readonly #store: Store;
   readonly #directory: SitePath;
   #wish: Wish;
+  #length: number | null;
   #fields = 0;
   #file: { readonly part: PartFile; readonly path: SitePath; readonly spool: Spool } | null = null;
   #text: { readonly name: string; value: string } | null = null;
 
-  constructor(store: Store, directory: SitePath, wish: Wish) {
+  constructor(store: Store, request: Request, { target }: Context) {
     this.#store = store;
-    this.#directory = directory;
-    this.#wish = wish;
+    this.#directory = target.path;
+    this.#wish = wishOf(request.headers, target.query, store.settings.onConflict);
+    this.#length = lengthOf(request);
   }
 
   async take(event: FormEvent): Promise<void> {
@@ -107,6 +105,8 @@ class FormIntake {
       await this.#store.checkWish(path, this.#wish);
       const part = await begin(this.#store, path);
       this.#file = { part, path, spool: new Spool(part, this.#store.settings.maxBytes) };
+      await this.#store.checkRoom(part, this.#length);
+      this.#length = null; // of the whole form, so it says nothing of the next file
     } catch (error) {
       const failure = writeError(error, this.#directory);
       if (failure.status >= 500) throw failure;

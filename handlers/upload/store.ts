@@ -57,12 +57,10 @@ export class Store {
     });
   }
 
-  /** Throws 413 or 507 where so many bytes more cannot come into a part. */
+  /** Throws 507 where so many bytes more do not fit on the disk; null is as many as nobody knows. */
   async checkRoom(part: PartFile, more: number | null): Promise<void> {
-    if (more === null) return;
-    this.checkSize(part.size + more);
-    const free = await part.free();
-    if (free !== null && more > free) {
+    const free = more === null ? null : await part.free();
+    if (more !== null && free !== null && more > free) {
       throw new HttpError(507, `There is room for ${free} bytes only`, { problem: { free } });
     }
   }
