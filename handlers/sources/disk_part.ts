@@ -17,10 +17,10 @@ export class DiskPart implements PartFile {
   readonly #place: Place;
   readonly #name: string;
   readonly #file: Deno.FsFile;
-  readonly #made: readonly string[];
+  readonly #made: readonly MadeDirectory[];
   #size = 0;
 
-  private constructor(place: Place, name: string, file: Deno.FsFile, made: readonly string[]) {
+  private constructor(place: Place, name: string, file: Deno.FsFile, made: readonly MadeDirectory[]) {
     this.#place = place;
     this.#name = name;
     this.#file = file;
@@ -30,9 +30,9 @@ export class DiskPart implements PartFile {
   /**
    * Makes a part, or takes one that is there and empties it. It owns the place from then on.
    *
-   * @param made The real paths of directories that were made for it, the outermost first.
+   * @param made The directories that were made for it, the outermost first.
    */
-  static async create(place: Place, name: string, made: readonly string[]): Promise<DiskPart> {
+  static async create(place: Place, name: string, made: readonly MadeDirectory[]): Promise<DiskPart> {
     try {
       // createNew goes through no link, not even one that leads nowhere.
       const file = await Deno.open(place.at(name), { createNew: true, read: true, write: true });
@@ -158,15 +158,22 @@ export class DiskPart implements PartFile {
   }
 }
 
-/** Removes directories, the last first, until one is not empty or not there. */
-export async function removeEmpty(directories: readonly string[]): Promise<void> {
-  for (const real of directories.toReversed()) {
+/** A directory that was made on the way to a file. */
+export interface MadeDirectory {
+  readonly real: string;
+  readonly info: Deno.FileInfo;
+}
+
+/** Removes directories, the last first, until one is not empty, or not the one that was made. */
+export async function removeEmpty(directories: readonly MadeDirectory[]): Promise<void> {
+  for (const { real, info } of directories.toReversed()) {
     try {
       using above = await Place.of(dirname(real));
       const name = above.at(basename(real));
       above.assertStill();
-      // One right after the other, because a file or a link that has the name by now would be removed as well.
-      if (!Deno.lstatSync(name).isDirectory) return;
+      // One right after the other, because whatever has the name by now would be removed.
+      const { isDirectory, ino, dev } = Deno.lstatSync(name);
+      if (!isDirectory || ino !== info.ino || dev !== info.dev) return;
       Deno.removeSync(name);
     } catch {
       return;

@@ -11,7 +11,7 @@ import { createHash } from "node:crypto";
 import { join } from "@std/path/join";
 import type { SitePath } from "../http/target.ts";
 import { describe } from "./disk.ts";
-import { DiskPart, removeEmpty } from "./disk_part.ts";
+import { DiskPart, type MadeDirectory, removeEmpty } from "./disk_part.ts";
 import { problemOfName } from "./new_name.ts";
 import { isPartName } from "./part_name.ts";
 import { isLockedByOther, Place } from "./place.ts";
@@ -53,7 +53,7 @@ export class DiskWriter implements SourceWriter {
   }
 
   async #create(path: SitePath, id: string): Promise<PartFile> {
-    const made: string[] = [];
+    const made: MadeDirectory[] = [];
     try {
       const place = await this.#hold(path.parent!, made);
       return await orClose(place, () => DiskPart.create(place, partName(path, id), made));
@@ -153,7 +153,7 @@ export class DiskWriter implements SourceWriter {
   }
 
   /** Takes hold of a directory. Those that are missing are made, and noted in `made`, where that is given. */
-  async #hold(directory: SitePath, made?: string[]): Promise<Place> {
+  async #hold(directory: SitePath, made?: MadeDirectory[]): Promise<Place> {
     const missing: string[] = [];
     let above = directory;
     while (made && above.parent !== null && await isFree(join(this.#root, ...above.segments))) {
@@ -173,11 +173,11 @@ export class DiskWriter implements SourceWriter {
 }
 
 /** Makes a directory in another and takes hold of it; that somebody else was faster does not matter. */
-async function makeIn(outer: Place, name: string, made: string[]): Promise<Place> {
+async function makeIn(outer: Place, name: string, made: MadeDirectory[]): Promise<Place> {
   await outer.alone(() => {
     try {
       Deno.mkdirSync(outer.at(name));
-      made.push(outer.realAt(name));
+      made.push({ real: outer.realAt(name), info: Deno.lstatSync(outer.at(name)) });
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
