@@ -121,7 +121,7 @@ async function startServer(
 ): Promise<RunningServer & AsyncDisposable> {
   const several = settings.workers > 1 && sharedPort === null ? await import("./cli/workers.ts") : null;
   several?.checkWorkersPossible(startsWorkers);
-  const features = await loadFeatures(settings.features);
+  const features = await loadFeatures(settings.features, settings.root);
   const localAddress = () => address;
   let address: Deno.NetAddr | null = null;
   const fetch = toFetch(handlerFor(settings, features), { log, localAddress });

@@ -103,12 +103,14 @@ export class DiskPart implements PartFile {
   }
 
   async free(): Promise<number | null> {
+    // Not asked for on a terminal, where the question would hold up everybody.
+    if (Deno.permissions.querySync({ name: "sys", kind: "statfs" }).state !== "granted") return null;
     try {
       const { statfs } = await import("node:fs/promises");
       const { bavail, bsize } = await statfs(this.#place.path);
       return Number(bavail) * Number(bsize);
     } catch {
-      return null; // not permitted (--allow-sys), or not known of this file system
+      return null; // nobody knows it of this file system
     }
   }
 

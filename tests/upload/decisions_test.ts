@@ -6,7 +6,7 @@ import { numbered, pathsFor, wishOf } from "../../handlers/upload/conflict.ts";
 import { parseDigests } from "../../handlers/upload/digest.ts";
 import { boundaryOf, type FormField, MultipartParser } from "../../handlers/upload/multipart.ts";
 import { Needle } from "../../handlers/upload/needle.ts";
-import { isComplete, uploadFields, uploadId } from "../../handlers/upload/resumption.ts";
+import { isComplete, uploadFields, uploadId } from "../../handlers/upload/upload_fields.ts";
 import { SitePath } from "../../handlers/http/target.ts";
 import { bytesOf, joined } from "./support.ts";
 

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { disk, filtered, isVisible, type SitePath, SitePath as Path, WriteRefused } from "@x/pyserve";
 import { Place } from "../../handlers/sources/place.ts";
 import { publishFile } from "../../handlers/sources/publish.ts";
-import { start } from "../support/command.ts";
+import { runCommand, start } from "../support/command.ts";
 import { CLI } from "../support/paths.ts";
 import { ask } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
@@ -109,7 +109,7 @@ for (const permissions of ["all permissions", "few permissions"]) {
   );
 }
 
-Deno.test("with the permission to read and write the directory all methods work; without it they are 403", async () => {
+Deno.test("with the permission to read and write the directory all methods work; without it nothing starts", async () => {
   await using tree = await tempTree({ "old.txt": "old" });
   const permitted = (...flags: string[]) => ({ run: ["--no-prompt", ...flags, "--allow-net=127.0.0.1", CLI] });
   {
@@ -131,9 +131,12 @@ Deno.test("with the permission to read and write the directory all methods work;
     }
     assertEquals(await namesBelow(tree.path), ["d/", "d/b.txt", "old.txt"]);
   }
-  await using command = await start([tree.path, "--all"], permitted(`--allow-read=${tree.path}`));
-  assertEquals((await send(command.port, "PUT", "/x", { body: "x" })).status, 403);
-  await command.untilStderr("--allow-write");
+  const refused = await runCommand(
+    [tree.path, "0", "-b", "127.0.0.1", "--all"],
+    permitted(`--allow-read=${tree.path}`),
+  );
+  assertEquals(refused.code, 1);
+  assertStringIncludes(refused.stderr, `to write to "${tree.path}" is not permitted (--allow-write)`);
 });
 
 Deno.test("several processes that serve one directory do not get in each other's way", {

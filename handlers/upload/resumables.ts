@@ -19,7 +19,7 @@ import { wishOf } from "./conflict.ts";
 import { parseDigests, type Promised, Verification } from "./digest.ts";
 import { checkPreconditions, fileTarget, receive } from "./put.ts";
 import { writeError } from "./refusals.ts";
-import { checkLength, isComplete, type UploadFields, uploadFields, uploadId, wrongOffset } from "./resumption.ts";
+import { checkLength, isComplete, type UploadFields, uploadFields, uploadId, wrongOffset } from "./upload_fields.ts";
 import { Spool } from "./spool.ts";
 import type { Store } from "./store.ts";
 
