@@ -100,12 +100,15 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
 export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   const settings = settingsOf(options);
   const limit = Number.isFinite(settings.maxBytes) ? [`max-size=${settings.maxBytes}`] : [];
-  let uploads: Uploads | null = null;
+  const uploads = new WeakMap<FileSource, Uploads>();
   const handler: Feature["handler"] = ({ source }) => {
-    if (uploads) return uploads.handler;
+    const known = uploads.get(source);
+    if (known) return known.handler;
     const store = new Store(source, settings);
     store.sweepNowAndThen(() => {}); // what cannot be looked through now is tried, and told, at the first upload
-    return (uploads = new Uploads(store)).handler;
+    const made = new Uploads(store);
+    uploads.set(source, made);
+    return made.handler;
   };
   return [
     {

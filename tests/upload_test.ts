@@ -228,7 +228,7 @@ Deno.test("a page of another site cannot write, whatever it sends", async (t) =>
 Deno.test("a form stores its files, each by itself, and sends browsers back to the directory", async (t) => {
   await using site = await writable("--upload");
   const files = form(
-    ['name="note"', "no file"],
+    ['name="note"', "no file".repeat(10_000)],
     ['name="f"; filename="one.txt"', "1"],
     ['name="f"; filename="größe 😀.txt"', "2"],
     ['name="f"; filename="a %22quoted%22.txt"', "3"],
@@ -273,12 +273,19 @@ Deno.test("a form stores its files, each by itself, and sends browsers back to t
     const missing = form(['name="on-conflict"', "overwrite"], ['name="f"; filename="a.txt"', "mine"]);
     assertEquals((await site.send("POST", "/docs/", missing)).status, 403);
   });
+  await t.step("a name in an answer does nothing to a terminal", async () => {
+    const { text } = await site.send("POST", "/docs/", form(['name="f"; filename="\x1b[31m%0Ared"', "x"]));
+    // deno-lint-ignore no-control-regex
+    assert(text.includes("red") && !/[\x00-\x09\x0b-\x1f]|\n./.test(text), JSON.stringify(text));
+  });
   const rows: readonly [what: string, target: string, sent: Sent, status: number][] = [
     ["to a file", "/old.txt", files, 409],
     ["to nothing", "/absent/", files, 404],
     ["no form", "/docs/", { body: "x", headers: [["Content-Type", "application/x-www-form-urlencoded"]] }, 415],
     ["no boundary", "/docs/", { body: "x", headers: [["Content-Type", "multipart/form-data"]] }, 415],
     ["no file", "/docs/", form(['name="f"; filename=""', ""]), 400],
+    ["a policy that is none", "/docs/", form(['name="on-conflict"', "maybe"]), 400],
+    ["a policy that is too long", "/docs/", form(['name="on-conflict"', "x".repeat(200)]), 413],
     ["broken off", "/docs/", {
       ...files,
       body: '--XyZ\r\nContent-Disposition: form-data; name="f"; filename="cut"\r\n\r\nx',
@@ -534,6 +541,17 @@ Deno.test("the handler works by itself, below a mount, and only over a source th
   assertEquals([put.status, await Deno.readTextFile(tree.at("b.txt"))], [201, "b"]);
   const { headers } = await fetch(new Request("http://localhost/", { method: "OPTIONS" }));
   assertEquals(headers.get("upload-limit"), "max-size=10, max-age=86400");
+  // Features know no server: the same ones can be given to several.
+  await using other = await tempTree();
+  const features = uploadFeatures();
+  for (const { path } of [tree, other]) {
+    const fetch = toFetch(fileServer(path, { features, log: false }));
+    await fetch(new Request("http://localhost/both.txt", { method: "PUT", body: path }));
+  }
+  assertEquals([await Deno.readTextFile(tree.at("both.txt")), await Deno.readTextFile(other.at("both.txt"))], [
+    tree.path,
+    other.path,
+  ]);
   let thrown: unknown;
   try {
     upload(memory({}));

@@ -5,6 +5,7 @@
  */
 
 import { HttpError } from "../errors.ts";
+import { escapeLog } from "../http/escape.ts";
 import { locationOf, type SitePath } from "../http/target.ts";
 import type { Committed, PartFile } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
@@ -20,8 +21,8 @@ import type { Store } from "./store.ts";
 /** Files, and other fields, in one form: more are a mistake or an attack. */
 const MOST_FIELDS = 10_000;
 
-/** Bytes of a field that is no file: ours are single words. */
-const MAX_TEXT_BYTES = 1_024;
+/** Bytes of the one field that is read besides files, which is a single word. */
+const MAX_POLICY_BYTES = 100;
 
 /** What became of a file. */
 interface Outcome {
@@ -66,7 +67,7 @@ class FormIntake {
   #length: number | null;
   #fields = 0;
   #file: { readonly part: PartFile; readonly path: SitePath; readonly spool: Spool } | null = null;
-  #text: { readonly name: string; value: string } | null = null;
+  #policy: string | null = null;
 
   constructor(store: Store, request: Request, { target }: Context) {
     this.#store = store;
@@ -78,7 +79,7 @@ class FormIntake {
   async take(event: FormEvent): Promise<void> {
     if (event.kind === "field") return await this.#begin(event.field);
     if (event.kind === "end") return await this.#end();
-    if (this.#text) this.#addText(event.bytes);
+    if (this.#policy !== null) this.#addPolicy(event.bytes);
     await this.#file?.spool.push(event.bytes);
   }
 
@@ -95,7 +96,7 @@ class FormIntake {
   async #begin({ name, filename }: FormField): Promise<void> {
     this.#fields += 1;
     if (this.#fields > MOST_FIELDS) throw new HttpError(413, `The form has more than ${MOST_FIELDS} fields`);
-    if (filename === null) this.#text = { name, value: "" };
+    if (filename === null) this.#policy = name === "on-conflict" ? "" : null;
     else if (filename !== "") await this.#beginFile(filename); // "" is what no chosen file looks like
   }
 
@@ -114,17 +115,16 @@ class FormIntake {
     }
   }
 
-  #addText(bytes: Uint8Array): void {
-    const text = this.#text!;
-    text.value += new TextDecoder().decode(bytes);
-    if (text.value.length > MAX_TEXT_BYTES) throw new HttpError(413, "A field of the form that is no file is too long");
+  #addPolicy(bytes: Uint8Array): void {
+    this.#policy += new TextDecoder().decode(bytes);
+    if (this.#policy!.length > MAX_POLICY_BYTES) throw new HttpError(413, 'The field "on-conflict" is too long');
   }
 
   async #end(): Promise<void> {
-    const [text, file] = [this.#text, this.#file];
-    this.#text = null;
-    // It counts for the files behind it, so it has to stand in front of them.
-    if (text?.name === "on-conflict") this.#wish = { policy: policyOf(text.value), status: 409 };
+    const [policy, file] = [this.#policy, this.#file];
+    this.#policy = null;
+    // It counts for the files behind it, so it has to stand in front of them. All other fields are ignored.
+    if (policy !== null) this.#wish = { policy: policyOf(policy), status: 409 };
     if (!file) return;
     await file.spool.finish();
     await this.#commit(file.part, file.path);
@@ -175,7 +175,7 @@ function answer(request: Request, context: Context, outcomes: readonly Outcome[]
 /** The first failure stands for all; which files it was, and which were stored, the problem says. */
 function failure(failed: readonly Outcome[], files: readonly { name: string }[]): HttpError {
   const { error } = failed[0]!;
-  const names = failed.map(({ name }) => name).filter((name) => name !== "");
+  const names = failed.map(({ name }) => escapeLog(name)).filter((name) => name !== "");
   const shown = names.length > 3 ? [...names.slice(0, 3), `${names.length - 3} more`] : names;
   const which = shown.length > 0 ? ` (${shown.join(", ")})` : "";
   const stored = files.length - failed.length;

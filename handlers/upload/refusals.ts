@@ -5,6 +5,7 @@
  */
 
 import { HttpError, toHttpError } from "../errors.ts";
+import { escapeLog } from "../http/escape.ts";
 import type { SitePath } from "../http/target.ts";
 import { FileChanged } from "../sources/types.ts";
 import { type WriteProblem, WriteRefused } from "../sources/writer.ts";
@@ -49,7 +50,7 @@ export function writeError(thrown: unknown, path: SitePath, taken: 409 | 412 = 4
     return new HttpError(409, "The directory is being changed", { problem });
   }
   if (thrown instanceof WriteRefused) {
-    if (thrown.problem === "taken") return new HttpError(taken, `The name "${path.name}" is taken`, { problem });
+    if (thrown.problem === "taken") return new HttpError(taken, nameTaken(path), { problem });
     if (thrown.problem === "name") return new HttpError(400, `Cannot use that name: ${thrown.detail}`, { problem });
     const [status, sentence] = REFUSALS[thrown.problem];
     const headers = thrown.problem === "busy" ? { "retry-after": "1" } : {};
@@ -60,4 +61,9 @@ export function writeError(thrown: unknown, path: SitePath, taken: 409 | 412 = 4
     return new HttpError(known[0], known[1], { problem, cause: thrown });
   }
   return toHttpError(thrown);
+}
+
+/** The sentence for a name that is taken; what cannot be seen in it is escaped, for it may be read on a terminal. */
+export function nameTaken(path: SitePath): string {
+  return `The name "${escapeLog(path.name)}" is taken`;
 }

@@ -9,7 +9,7 @@ import type { SitePath } from "../http/target.ts";
 import type { FileSource } from "../sources/types.ts";
 import type { Committed, PartFile, SourceWriter } from "../sources/writer.ts";
 import { type ConflictPolicy, pathsFor, type Wish } from "./conflict.ts";
-import { writeError } from "./refusals.ts";
+import { nameTaken, writeError } from "./refusals.ts";
 import { requireRight, type UploadRights } from "./rights.ts";
 import { tooLarge } from "./spool.ts";
 
@@ -78,7 +78,7 @@ export class Store {
       throw new HttpError(409, "A directory has that name", { problem: problemOf(path) });
     }
     if (there && wish.policy === "fail") {
-      throw new HttpError(wish.status, `The name "${path.name}" is taken`, { problem: problemOf(path) });
+      throw new HttpError(wish.status, nameTaken(path), { problem: problemOf(path) });
     }
   }
 
