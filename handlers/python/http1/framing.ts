@@ -43,7 +43,8 @@ function codingFraming(
 ): Framing | Rejection {
   if (lengths.length > 0) return new Rejection(400, "Content-Length beside Transfer-Encoding");
   if (!isAtLeast11(version)) return new Rejection(400, "Transfer-Encoding in an HTTP/1.0 request");
-  const codings = text.split(",").map((coding) => coding.trim().toLowerCase()).filter((coding) => coding !== "");
+  // Not trim(): other white space than OWS makes a coding that some servers know and others do not.
+  const codings = text.toLowerCase().split(/[ \t]*,[ \t]*/).filter((coding) => coding !== "");
   if (codings.at(-1) !== "chunked" || codings.indexOf("chunked") !== codings.length - 1) {
     return new Rejection(400, `Bad Transfer-Encoding (${pythonRepr(text.slice(0, 100))})`);
   }
