@@ -40,6 +40,12 @@ export class Connection {
    */
   unread = false;
   /**
+   * Called when nothing happens on it.
+   *
+   * @internal
+   */
+  onidle: () => void = () => {};
+  /**
    * Called when it is closed.
    *
    * @internal
@@ -169,6 +175,7 @@ export class Connection {
    */
   async wait(seconds: number | null): Promise<boolean> {
     this.#idle = true;
+    this.onidle();
     try {
       return await this.fill(seconds);
     } catch {

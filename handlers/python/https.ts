@@ -92,5 +92,11 @@ function decrypted(pem: string, passphrase: string | null): string {
   if (key === undefined) throw new TypeError("Cannot serve HTTPS: the file holds no PEM private key");
   if (!key.includes("ENCRYPTED")) return key + "\n";
   if (passphrase === null) throw new TypeError("Cannot serve HTTPS: the private key has a password");
-  return createPrivateKey({ key, passphrase }).export({ type: "pkcs8", format: "pem" }) as string;
+  try {
+    return createPrivateKey({ key, passphrase }).export({ type: "pkcs8", format: "pem" }) as string;
+  } catch (cause) {
+    throw new TypeError("Cannot serve HTTPS: the password of the private key is wrong, or its cipher not known", {
+      cause,
+    });
+  }
 }

@@ -143,9 +143,9 @@ export class HTTPServer implements AsyncDisposable {
    */
   async serve_forever(): Promise<void> {
     if (this.#serving) throw new Error("Cannot serve: the server is serving");
+    this.#begin_accepting();
     const serving = this.#serving = Promise.withResolvers<void>();
     this.#stopping = false;
-    this.#begin_accepting();
     try {
       while (!this.#stopping) {
         const request = await this.get_request();
@@ -316,17 +316,19 @@ export class HTTPServer implements AsyncDisposable {
   async #accept(listener: Deno.Listener): Promise<void> {
     let pause = SHORTEST_PAUSE;
     while (!this.#closed.signal.aborted) {
-      if (this.#connections.size >= this.max_connections && !this.#close_idle()) {
+      if (this.#connections.size >= this.max_connections && !this.#idle()) {
         await new Promise<void>((resolve) => this.#freed = resolve);
         continue;
       }
       try {
-        this.#greet(await listener.accept());
+        const conn = await listener.accept();
+        if (this.#connections.size >= this.max_connections) this.#idle()?.close();
+        this.#greet(conn);
         pause = SHORTEST_PAUSE;
       } catch (error) {
         if (this.#closed.signal.aborted) return;
         this.#complain(error);
-        while (this.#close_idle());
+        for (const connection of this.#connections) if (connection.idle) connection.close();
         await sleep(pause, this.#closed.signal);
         pause = Math.min(pause * 2, LONGEST_PAUSE);
       }
@@ -337,6 +339,10 @@ export class HTTPServer implements AsyncDisposable {
   async #greet(conn: Deno.Conn): Promise<void> {
     const connection = new Connection(conn, this.#deadlines);
     this.#connections.add(connection);
+    connection.onidle = () => {
+      this.#freed();
+      if (this.#current === connection && this.#ready.length > 0) connection.close();
+    };
     connection.onclose = () => {
       this.#connections.delete(connection);
       this.#freed();
@@ -349,14 +355,9 @@ export class HTTPServer implements AsyncDisposable {
     if (this.#current?.idle) this.#current.close();
   }
 
-  /** Closes the connection that has been open longest of those on which nothing happens; whether there was one. */
-  #close_idle(): boolean {
-    for (const connection of this.#connections) {
-      if (!connection.idle) continue;
-      connection.close();
-      return true;
-    }
-    return false;
+  /** The connection that has been open longest of those on which nothing happens. */
+  #idle(): Connection | undefined {
+    return this.#connections.values().find((connection) => connection.idle);
   }
 
   #close_listener(listener: Deno.Listener): void {

@@ -1,6 +1,7 @@
 /** What is made of a request line and of headers, row by row: Python 3.15's answer, or ours and why it differs. */
 
 import { assert, assertEquals } from "@std/assert";
+import { latin1 as characters } from "../../handlers/python/http1/input_buffer.ts";
 import { latin1, parseResponse } from "../support/raw.ts";
 import { Echo, exchange, serving } from "./support.ts";
 
@@ -137,7 +138,7 @@ function answerOf(heard: string): Answer {
   if (heard === "") return "closed";
   const { status, head, body } = parseResponse(latin1(heard));
   if (status === 0) return `body ${heard}`;
-  const content = new TextDecoder("latin1").decode(body);
+  const content = characters(body);
   return status === 200 ? `200 ${content}` : head.split("\r\n")[0]!.replace(/^HTTP\/1\.[01] /, "");
 }
 

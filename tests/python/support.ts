@@ -1,6 +1,12 @@
 /** Servers of Python's classes, asked over raw sockets. */
 
-import { BaseHTTPRequestHandler, HTTPServer, type RequestHandlerClass, ThreadingHTTPServer } from "@x/pyserve/python";
+import {
+  BaseHTTPRequestHandler,
+  type HTTPServer,
+  type RequestHandlerClass,
+  ThreadingHTTPServer,
+} from "@x/pyserve/python";
+import { latin1 as characters } from "../../handlers/python/http1/input_buffer.ts";
 import { latin1, parseResponse, type RawResponse } from "../support/raw.ts";
 
 /** Milliseconds after which a test that waits for bytes is a failed one. */
@@ -92,11 +98,10 @@ export class Client implements Disposable {
   /** All that has come, a character a byte, when it contains a text or the server has closed. */
   async hear(until?: string): Promise<string> {
     const buffer = new Uint8Array(65_536);
-    const decoder = new TextDecoder("latin1");
     while (until === undefined || !this.#heard.includes(until)) {
       const count = await this.conn.read(buffer).catch(() => null);
       if (count === null) break;
-      this.#heard += decoder.decode(buffer.subarray(0, count));
+      this.#heard += characters(buffer.subarray(0, count));
     }
     return this.#heard;
   }
