@@ -15,6 +15,9 @@ const TOGETHER_BYTES = 65_536;
 const LINGER_BYTES = 1_048_576;
 const LINGER_SECONDS = 2;
 
+/** What those are told who use a connection that this side has closed. Made once: an error takes time to look where it is. */
+const CLOSED = new Deno.errors.ConnectionAborted("The connection was closed");
+
 /**
  * Who is at the other end: host and port. For a Unix socket `["unix", 0]`.
  *
@@ -61,7 +64,6 @@ export class Connection {
   readonly #deadlines: Deadlines;
   #lost: Error | null = null;
   #closed = false;
-  #closedHere = false;
   #idle = false;
   #ended = false;
   #readBy = Infinity;
@@ -110,7 +112,7 @@ export class Connection {
    * @internal
    */
   get closedHere(): boolean {
-    return this.#closedHere;
+    return this.#lost === CLOSED;
   }
 
   /**
@@ -249,8 +251,7 @@ export class Connection {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#closedHere = this.#lost === null;
-    this.lose(new Deno.errors.ConnectionAborted("The connection was closed"));
+    this.lose(CLOSED);
     this.#deadlines.delete(this);
     try {
       this.#conn.close();
