@@ -263,7 +263,10 @@ export class BaseHTTPRequestHandler {
     this.command = parsed.command;
     this.path = parsed.path;
     this.request_version = parsed.version;
-    if (parsed.version === "HTTP/0.9") return true;
+    if (parsed.version === "HTTP/0.9") {
+      this.connection.limitHead(null);
+      return true;
+    }
     if (isAtLeast11(parsed.number) && this.protocol_version >= "HTTP/1.1") this.close_connection = false;
     const fields = new FieldsParser();
     const state = fields.parse(this.connection.input);
@@ -474,6 +477,7 @@ export class BaseHTTPRequestHandler {
   }
 
   #reject({ status, message, explain }: Rejection): false {
+    this.connection.limitHead(null);
     this.connection.unread = true;
     this.send_error(status, message, explain);
     return false;

@@ -87,7 +87,7 @@ export class Connection {
     this.#deadlines = deadlines;
     this.secure = "handshake" in conn;
     this.client_address = addressOf(conn.remoteAddr);
-    if ("setNoDelay" in conn && conn.remoteAddr.transport === "tcp") (conn as Deno.TcpConn).setNoDelay(true);
+    if ("setNoDelay" in conn) withoutDelay(conn as Deno.TcpConn);
     deadlines.add(this);
   }
 
@@ -352,6 +352,14 @@ export class Connection {
     this.#sent?.reject(this.#lost);
     this.#sent = null;
     return this.#lost;
+  }
+}
+
+function withoutDelay(conn: Deno.TcpConn): void {
+  try {
+    conn.setNoDelay(true);
+  } catch {
+    // The client is gone already, which the first read says.
   }
 }
 

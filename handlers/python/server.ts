@@ -287,10 +287,11 @@ export class HTTPServer implements AsyncDisposable {
   async #process(request: Connection, client_address: ClientAddress): Promise<void> {
     try {
       await this.finish_request(request, client_address);
+      await this.shutdown_request(request);
     } catch (error) {
       this.handle_error(request, client_address, error);
+      await this.shutdown_request(request);
     }
-    await this.shutdown_request(request);
   }
 
   async #handle(request: Connection): Promise<void> {
@@ -341,7 +342,7 @@ export class HTTPServer implements AsyncDisposable {
     this.#connections.add(connection);
     connection.onidle = () => {
       this.#freed();
-      if (this.#current === connection && this.#ready.length > 0) connection.close();
+      if (this.#current === connection && (this.#stopping || this.#ready.length > 0)) connection.close();
     };
     connection.onclose = () => {
       this.#connections.delete(connection);

@@ -388,12 +388,25 @@ Deno.test("a write to a client that has left fails where it is awaited, and nowh
 
 Deno.test("who takes too long for a head, a body, or for the next request is let go", async () => {
   const limits = { header_timeout: 0.2, idle_timeout: 0.2, body_timeout: 0.2 };
-  await using server = serving(Echo, undefined, limits);
+  class Slow extends Echo {
+    // Whoever has sent all of its request may wait as long as the handler takes.
+    override async do_GET() {
+      if (this.path === "/slow") await new Promise((resolve) => setTimeout(resolve, 600));
+      super.do_GET();
+    }
+  }
+  await using server = serving(Slow, undefined, limits);
   assertEquals(await exchange(server.port, ""), "", "nothing at all");
   assertEquals(await exchange(server.port, "GET / HTTP/1.1\r\nX: y"), "", "half a head");
   await server.log.until("Request timed out");
   assertEquals(statuses(await exchange(server.port, GET)), ["200"], "no second request");
   assertEquals(await exchange(server.port, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"), "", "half a body");
+  for (const version of ["", " HTTP/1.0"]) {
+    using client = await Client.connect(server.port);
+    await client.say("GET /sl");
+    await client.say(`ow${version}\r\n\r\n`);
+    assertMatch(await client.hear(), /GET \/slow$/);
+  }
   using drip = await Client.connect(server.port);
   const dripping = (async () => {
     // A byte now and then does not help: the limit is for the whole head.

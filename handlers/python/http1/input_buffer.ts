@@ -17,6 +17,8 @@ export class InputBuffer {
   #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #start = 0;
   #end = 0;
+  /** Whether more may have come at once than there was room for. */
+  #filledUp = false;
   /** How many of the bytes have been looked through for the end of a line, so that a slow line is not read again and again. */
   #searched = 0;
 
@@ -35,6 +37,7 @@ export class InputBuffer {
   /** Adds the first `count` bytes of the room to what is there. */
   filled(count: number): void {
     this.#end += count;
+    this.#filledUp = this.#end === this.#bytes.length;
   }
 
   /** Adds bytes. */
@@ -81,7 +84,10 @@ export class InputBuffer {
 
   #reset(): void {
     this.#start = this.#end = this.#searched = 0;
+    // Who sends a lot is read a lot at a time.
+    if (this.#filledUp && this.#bytes.length < KEPT_BYTES) this.#bytes = new Uint8Array(KEPT_BYTES);
     if (this.#bytes.length > KEPT_BYTES) this.#bytes = new Uint8Array(0);
+    this.#filledUp = false;
   }
 
   #makeRoom(): void {
