@@ -10,11 +10,13 @@ import { join } from "@std/path/join";
 import { chain } from "../chain.ts";
 import { failureOf, HttpError, toHttpError } from "../errors.ts";
 import { toFetch } from "../fetch.ts";
-import { files } from "../files.ts";
+import { filesWith } from "../files.ts";
+import { HotFiles } from "../hot_files.ts";
 import { mediaType } from "../http/media_type.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { listing } from "../listing.ts";
+import { keepSettled, settle } from "../settle.ts";
 import { slashRedirect } from "../slash_redirect.ts";
 import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
@@ -150,13 +152,15 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
    */
   async send_head(): Promise<SourceFile | null> {
     const asked = this.#ask_about(this.path);
-    const found = files(asked.source, { index: this.index_pages, typeOf: (name) => this.guess_type(name) });
+    const hot = this.#hot(asked);
     let isDirectory = false;
     const look: Handler = async (_request, { target }) => {
       isDirectory = target.slash && (await asked.source.stat(target.path))?.kind === "directory";
       return null;
     };
-    const response = await this.ask(asked.within(chain(found, look)));
+    const options = { index: this.index_pages, typeOf: (name: string) => this.guess_type(name) };
+    const found = chain(filesWith(asked.source, options, hot), look);
+    const response = await this.ask(hot ? keptBy(hot, found) : asked.within(found));
     return isDirectory ? await this.list_directory(asked.directory()) : await this.send_reply(response);
   }
 
@@ -265,10 +269,19 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     return `${scheme}://${this.headers.get("host") ?? without}${target.startsWith("/") ? "" : "/"}${target}`;
   }
 
+  /** What keeps files that are asked for again; null where this class may say something else of them each time. */
+  #hot(asked: Asked): HotFiles | null {
+    if (this.#translates() || this.guess_type !== SimpleHTTPRequestHandler.prototype.guess_type) return null;
+    return hotFilesOf(asked, JSON.stringify([this.extensions_map, this.default_content_type, this.index_pages]));
+  }
+
+  #translates(): boolean {
+    return this.translate_path !== SimpleHTTPRequestHandler.prototype.translate_path;
+  }
+
   #ask_about(path: string): Asked {
     const options = { hidden: this.hidden, followLinks: this.follow_links };
-    const translated = this.translate_path !== SimpleHTTPRequestHandler.prototype.translate_path;
-    this.#asked = translated ? translatedSite(path, this.translate_path(path), options) : {
+    this.#asked = this.#translates() ? translatedSite(path, this.translate_path(path), options) : {
       path,
       directory: () => this.translate_path(path),
       within: (handler) => handler,
@@ -282,6 +295,8 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
 interface Site {
   readonly source: FileSource;
   readonly listing: Handler;
+  /** Files that are asked for again, by what decides their types and index pages. */
+  readonly hot: Map<string, HotFiles>;
 }
 
 /** The part of it that a request is about. */
@@ -312,10 +327,34 @@ function siteOf(directory: string, { hidden, followLinks }: SiteOptions): Site {
   if (known) return known;
   const source = opened(directory, followLinks);
   const visible = hidden ? source : filtered(source, isVisible);
-  const site = { source: visible, listing: listing(visible) };
+  const site = { source: visible, listing: listing(visible), hot: new Map() };
   if (sites.size >= MOST_SITES) sites.clear();
   sites.set(key, site);
   return site;
+}
+
+/** Bytes of memory for the files of a directory that are asked for again. */
+const HOT_BYTES = 32 * 1024 * 1024;
+
+function hotFilesOf({ hot }: Site, rules: string): HotFiles {
+  const known = hot.get(rules);
+  if (known) return known;
+  const made = new HotFiles({ maxBytes: HOT_BYTES, headers: [], log: null });
+  hot.clear(); // the rules of a program seldom change, and the memory is not for each of them
+  hot.set(rules, made);
+  return made;
+}
+
+/** A handler that is asked only for what is not kept. */
+function keptBy(hot: HotFiles, handler: Handler): Handler {
+  const answer = settle(handler);
+  return keepSettled((request, context) => {
+    const kept = hot.answer(request, context);
+    if (kept !== null) return kept;
+    const answered = answer(request, context);
+    if (answered instanceof Promise) return answered.then((response) => hot.remember(request, context, response));
+    return hot.remember(request, context, answered);
+  });
 }
 
 /** A directory that is not there has no files, as with Python. */

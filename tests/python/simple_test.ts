@@ -5,7 +5,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path/join";
-import { listing, memory } from "@x/pyserve";
+import { disk, listing, memory, SitePath } from "@x/pyserve";
 import {
   type ClientAddress,
   type Connection,
@@ -409,4 +409,42 @@ Deno.test("any handler of the package can be asked, with the body of the request
   const heard = await exchange(server.port, "POST /x/../y HTTP/1.0\r\nContent-Length: 4\r\n\r\nbody");
   assertEquals(JSON.parse(parseResponse(latin1(heard)).text), ["POST", "/y", "127.0.0.1", server.port, "body"]);
   assertEquals((await request(server, "/", { method: "LIST" })).status, 404);
+});
+
+Deno.test("what is kept in memory is never another class's type, nor an old file", async () => {
+  await using tree = await tempTree({ "a.odd": "old", "b.odd": "b" });
+  // What has changed lately is not kept.
+  for (const name of ["a.odd", "b.odd"]) await Deno.utime(tree.at(name), 1_000_000_000, 1_000_000_000);
+  const source = disk(tree.path);
+  while (!(await source.stat(SitePath.root.child("b.odd")!))!.settled) {
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  let count = 0;
+  const map = { ".odd": "text/x-one" };
+  class One extends rooted(tree) {
+    override extensions_map: Record<string, string> = map;
+  }
+  class Counting extends rooted(tree) {
+    override guess_type() {
+      return `text/x-${++count}`;
+    }
+  }
+  await using plain = serving(rooted(tree));
+  await using one = serving(One);
+  await using counting = serving(Counting);
+  const type = async (server: Serving) => (await request(server, "/a.odd")).headers.get("content-type");
+  for (let round = 0; round < 3; round++) {
+    assertEquals(await type(plain), "application/octet-stream");
+    assertEquals(await type(one), "text/x-one");
+    assertEquals(await type(counting), `text/x-${round + 1}`);
+  }
+  map[".odd"] = "text/x-two";
+  assertEquals(await type(one), "text/x-two");
+  assertEquals((await request(one, "/a.odd")).text, "old");
+  await Deno.writeTextFile(tree.at("a.odd"), "new");
+  assertEquals((await request(one, "/a.odd")).text, "new");
+  await Deno.remove(tree.at("a.odd"));
+  for (let round = 0; round < 3; round++) assertEquals((await request(one, "/a.odd")).status, 404);
+  await Deno.writeTextFile(tree.at("a.odd"), "back");
+  assertEquals((await request(one, "/a.odd")).text, "back");
 });
