@@ -79,6 +79,7 @@ export * from "./handlers/http/coding.ts";
 export * from "./handlers/http/media_type.ts";
 export * from "./handlers/http/escape.ts";
 export * from "./handlers/http/disposition.ts";
+export * from "./handlers/python/mod.ts";
 
 if (import.meta.main) {
   // Imported only now: whoever uses the library does not load the command, and cli.ts never imports this module.
