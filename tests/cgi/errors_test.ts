@@ -4,6 +4,8 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ask, raw } from "../support/raw.ts";
 import { runCommand } from "../support/command.ts";
 import { CLI } from "../support/paths.ts";
+import { cgi, disk, toFetch } from "../../mod.ts";
+import { tempTree } from "../support/tree.ts";
 import { cgiSite, eventually, isRunning } from "./support.ts";
 
 const ignore = Deno.build.os === "windows";
@@ -172,7 +174,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "where all places are taken a request is told to come again",
+  name: "where all places are taken a request waits for one",
   ignore,
   async fn() {
     await using site = await cgiSite(
@@ -359,5 +361,27 @@ Deno.test({
       "pyserve: /cgi-bin/fails: exit status 3",
       "pyserve: Cannot answer GET /cgi-bin/crash: The program ended without any output; exit status 3",
     ], "neither what is a client's affair, nor a warning of the runtime");
+  },
+});
+
+Deno.test({
+  name: "who has waited too long for a place is told to come again, and the place is not lost",
+  ignore,
+  async fn() {
+    await using tree = await tempTree({
+      "cgi-bin/wait.sh": sh("touch here; while [ ! -e go ]; do sleep 0.02; done; printf 'X-A: b\\n\\nok'"),
+    });
+    await Deno.chmod(tree.at("cgi-bin/wait.sh"), 0o755);
+    const fetch = toFetch(cgi(disk(tree.path), { maxPrograms: 1, queueTimeout: 50 }));
+    const asked = async (init?: RequestInit) => await fetch(new Request("http://localhost/cgi-bin/wait.sh", init));
+    const first = asked();
+    await eventually(() => Deno.stat(tree.at("cgi-bin/here")).then(() => true, () => false), "the first runs");
+    // Its body has a temporary file by then, which goes with it.
+    const second = await asked({ method: "POST", body: new Uint8Array(2_000_000) });
+    assertEquals([second.status, second.headers.get("retry-after")], [503, "1"]);
+    await second.body?.cancel();
+    await Deno.writeTextFile(tree.at("cgi-bin/go"), "");
+    assertEquals(await (await first).text(), "ok");
+    assertEquals(await (await asked()).text(), "ok");
   },
 });
