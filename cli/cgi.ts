@@ -10,6 +10,7 @@ import { cgiFeature, type CgiOptions, type CommandWords } from "../handlers/cgi.
 import type { SystemUser } from "../handlers/cgi/process_group.ts";
 import { findUser } from "../handlers/cgi/user.ts";
 import type { Feature } from "../handlers/feature.ts";
+import { withoutAbortWarning } from "./abort_warning.ts";
 import { sizeOf } from "./options.ts";
 import type { Given } from "./parse.ts";
 import { StartError } from "./start_error.ts";
@@ -18,7 +19,13 @@ import config from "../deno.json" with { type: "json" };
 /** The feature that the options ask for. Throws {@linkcode StartError} where a program is not there. */
 export async function cgiOf(values: Given["values"]): Promise<Feature> {
   const user = values.get("cgi-user")?.[0];
-  return cgiFeature({ ...cgiOptionsOf(values), ...(user !== undefined && { user: await userOf(user) }) });
+  const feature = cgiFeature({ ...cgiOptionsOf(values), ...(user !== undefined && { user: await userOf(user) }) });
+  const restoreWarning = withoutAbortWarning();
+  const end = async () => {
+    await feature.end?.();
+    restoreWarning();
+  };
+  return { ...feature, end };
 }
 
 function cgiOptionsOf(values: Given["values"]): CgiOptions {
