@@ -12,6 +12,7 @@ const PACKAGES: Readonly<Record<string, () => boolean>> = {
   "curl": () => hasProgram("curl"),
   "gcc": () => hasProgram("gcc"),
   "git": () => hasProgram("git"),
+  "gitweb": () => hasFile("/usr/share/gitweb/gitweb.cgi"),
   "libc6-dev": () => hasFile("/usr/include/stdio.h"),
   "libcgi-pm-perl": () => succeeds("perl", "-MCGI", "-e1"),
   "openssl": () => hasProgram("openssl"),
