@@ -128,7 +128,7 @@ export function cgi(source: FileSource, options: CgiOptions = {}): Handler {
  */
 export function cgiContent(source: FileSource, options: CgiOptions = {}): FileSource {
   const finder = finderOf(source, options);
-  return withoutPrograms(source, (path) => finder.isProgram(path));
+  return withoutPrograms(source, (path) => finder.isProgram(path), options.index);
 }
 
 /**

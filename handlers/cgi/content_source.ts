@@ -12,8 +12,14 @@ import type { FileEntry, FileSlices, FileSource } from "../sources/types.ts";
  * of a directory or the compressed file beside another, may lead to one as well.
  *
  * @param isProgram Says of a file whether it is one.
+ * @param index Names of programs that go before any file as what stands for a directory: where one has come, a file that
+ *   stood for it is out of date.
  */
-export function withoutPrograms(source: FileSource, isProgram: (path: SitePath) => Promise<boolean>): FileSource {
+export function withoutPrograms(
+  source: FileSource,
+  isProgram: (path: SitePath) => Promise<boolean>,
+  index: readonly string[] = [],
+): FileSource {
   return {
     async stat(path) {
       const stat = await source.stat(path);
@@ -27,7 +33,12 @@ export function withoutPrograms(source: FileSource, isProgram: (path: SitePath) 
     open: (path, seen) => source.open(path, seen),
     absence: (path) => source.absence?.(path) ?? null,
     locate: (path) => source.locate?.(path) ?? null,
-    freshness: (path, seen) => source.freshness?.(path, seen) ?? null,
+    freshness(path, seen) {
+      const programs = index.map((name) => path.sibling(name)).filter((program) => program !== null);
+      const checks = [source.freshness?.(path, seen), ...programs.map((program) => source.absence?.(program))]
+        .filter((check) => check !== null && check !== undefined);
+      return checks.length === programs.length + 1 ? () => checks.every((check) => check()) : null;
+    },
   };
 }
 
