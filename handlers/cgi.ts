@@ -8,7 +8,7 @@ import { chain } from "./chain.ts";
 import { whenClientLeaves } from "./cgi/client_watch.ts";
 import { withoutPrograms } from "./cgi/content_source.ts";
 import { cgiEnvironment } from "./cgi/environment.ts";
-import { checkExecutable } from "./cgi/executable.ts";
+import { checkExecutable, type Executable } from "./cgi/executable.ts";
 import { explained } from "./cgi/explain.ts";
 import { rulePath, ScriptFinder } from "./cgi/find_script.ts";
 import { CgiHeaderParser, type ScriptHead } from "./cgi/header_block.ts";
@@ -130,7 +130,8 @@ export function cgi(source: FileSource, options: CgiOptions = {}): Handler {
  * ```
  */
 export function cgiContent(source: FileSource, options: CgiOptions = {}): FileSource {
-  return withoutPrograms(source, finderOf(source, options));
+  const finder = finderOf(source, options);
+  return withoutPrograms(source, finder, options.index);
 }
 
 /**
@@ -150,12 +151,17 @@ export function cgiFeature(options: CgiOptions = {}): Feature {
   return {
     methods: [], // what a program allows is its own affair, and other paths allow nothing more for it
     encodedSlashes: true, // PATH_INFO may have them
-    contentOf: (source) => cgiContent(source, options),
+    contentOf: (source, index) => cgiContent(source, withIndex(options, index)),
     handler: ({ source, answer, index }) => {
-      return cgi(source, { answer, ...options, index: [...options.index ?? [], ...index] });
+      return cgi(source, { answer, ...withIndex(options, index) });
     },
     end: endAllScripts,
   };
+}
+
+/** Options by which what stands for a directory runs, too, where it is a program. */
+function withIndex(options: CgiOptions, index: readonly string[]): CgiOptions {
+  return { ...options, index: [...options.index ?? [], ...index] };
 }
 
 const MAX_BODY = 1024 ** 3;
@@ -212,18 +218,23 @@ class Programs {
   async answer(request: Request, context: Context): Promise<Response | null> {
     const program = await this.#finder.find(context);
     if (program === null) return null;
-    this.#check(program);
+    const executable = this.#check(program);
     const input = await this.#takeIn(request);
     const exchange = new Exchange(request, context, program);
-    const head = await exchange.start(this.#limiter, this.#startOf(exchange, input), this.#limits, this.#options.debug);
+    const head = await exchange.start(
+      this.#limiter,
+      this.#startOf(exchange, executable, input),
+      this.#limits,
+      this.#options.debug,
+    );
     if (head.localRedirect === null) return await exchange.respond(head);
     exchange.script.discard();
     return await followLocalRedirect(head.localRedirect, request, context, this.#answer);
   }
 
-  #check({ command }: Program): void {
+  #check({ command }: Program): Executable {
     try {
-      checkExecutable(command);
+      return checkExecutable(command);
     } catch (error) {
       if (!this.#ours.has(command)) throw error;
       throw new HttpError(500, "The program for this path cannot be run", { cause: error });
@@ -240,14 +251,19 @@ class Programs {
     return await spool(request.body, { max });
   }
 
-  #startOf({ request, context, program }: Exchange, input: Spooled | null): Parameters<typeof startScript>[0] {
+  #startOf(
+    { request, context, program }: Exchange,
+    executable: Executable,
+    input: Spooled | null,
+  ): Parameters<typeof startScript>[0] {
     const { passAuth = false, software = "pyserve", env: extra = {}, user } = this.#options;
     const from = redirectedFrom(request)?.from;
     const bodyLength = input && input.length;
     const inherited = this.#inherited ??= inheritedVariables();
+    const [command, ...args] = commandLine(program, executable);
     return {
-      command: program.command,
-      args: [...program.args, ...indexedQueryWords(request.method, context.target.query)],
+      command,
+      args: [...args, ...indexedQueryWords(request.method, context.target.query)],
       cwd: program.directory,
       env: cgiEnvironment({
         ...{ request, context, program, bodyLength, software, passAuth, inherited, extra },
@@ -262,6 +278,13 @@ class Programs {
 
 /** What a program prints next; null where it has ended. */
 type Output = ReturnType<RunningScript["read"]>;
+
+/** What is started: on Windows, which knows no first line, the interpreter that it names. */
+function commandLine({ command, args }: Program, { interpreter }: Executable): readonly [string, ...string[]] {
+  if (Deno.build.os !== "windows" || interpreter === null) return [command, ...args];
+  const [program, ...words] = interpreter;
+  return [program!, ...words, command, ...args];
+}
 
 /** One request and the program that answers it. */
 class Exchange {
