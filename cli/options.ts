@@ -4,6 +4,9 @@
  * @module
  */
 
+import type { FastCgiAddress } from "../handlers/fastcgi/connection.ts";
+import { Refusal } from "../handlers/http/refusal.ts";
+import { parseTarget } from "../handlers/http/target.ts";
 import { LOG_FORMATS } from "../handlers/layers/access_log.ts";
 
 /** The headings of `--help`, in order. */
@@ -41,6 +44,9 @@ export interface Option {
 
 /** The options that turn CGI on. */
 export const CGI_WAYS: readonly string[] = ["cgi", "cgi-ext", "cgi-map", "cgi-mount"];
+
+/** The options by which programs answer at all, FastCGI applications among them. */
+const PROGRAM_WAYS: readonly string[] = [...CGI_WAYS, "fastcgi"];
 
 /** The table. */
 export const OPTIONS: readonly Option[] = [
@@ -89,6 +95,29 @@ export const OPTIONS: readonly Option[] = [
     help: "Answer 404 for directories without an index file",
   },
   {
+    name: "no-archive",
+    group: "What is served",
+    help: "Do not pack directories for ?archive=zip, tar or tar.gz; --no-listing, CGI and FastCGI imply it",
+  },
+  {
+    name: "archive-max",
+    value: "SIZE",
+    excludes: ["no-archive"],
+    group: "What is served",
+    help: "Bytes of files that are packed at once at most, with K, M or G behind (default: no limit)",
+    check: (value) => sizeOf(value) === null ? "it is not a size such as 10G" : null,
+  },
+  {
+    name: "no-search",
+    group: "What is served",
+    help: "Do not search below directories for ?q=TEXT; --no-listing implies it",
+  },
+  {
+    name: "no-checksum",
+    group: "What is served",
+    help: "Do not make checksums of files for ?sha256 and its relatives",
+  },
+  {
     name: "hidden",
     group: "What is served",
     help: "Serve and list names with a dot in front (default: only .well-known)",
@@ -128,7 +157,16 @@ export const OPTIONS: readonly Option[] = [
     repeatable: true,
     group: "CGI",
     help: "Let a program answer for a path and all below it, such as /git=/usr/lib/git-core/git-http-backend",
-    check: (value) => checkAssignment(value, (path) => checkPaths(path) === null, "a path, = and a program"),
+    check: (value) => checkAssignment(value, (path) => pathProblem(path) === null, "a path, = and a program"),
+  },
+  {
+    name: "fastcgi",
+    value: ".EXT=ADDRESS",
+    repeatable: true,
+    group: "CGI",
+    help:
+      "Let a FastCGI application answer for files with this extension: .php=unix:/run/php/php-fpm.sock or .php=HOST:PORT",
+    check: (value) => fastCgiOf(value) === null ? "it is not like .php=unix:/PATH or .php=HOST:PORT" : null,
   },
   {
     name: "cgi-index",
@@ -143,14 +181,14 @@ export const OPTIONS: readonly Option[] = [
     name: "cgi-env",
     value: "NAME[=VALUE]",
     repeatable: true,
-    needs: CGI_WAYS,
+    needs: PROGRAM_WAYS,
     group: "CGI",
     help: "Give programs this variable, or the server's own of this name; may be repeated (default: only PATH and TZ)",
     check: (value) => /^[^=\0]+(=[^\0]*)?$/s.test(value) ? null : "it is not the name of a variable",
   },
   {
     name: "cgi-pass-auth",
-    needs: CGI_WAYS,
+    needs: PROGRAM_WAYS,
     group: "CGI",
     help: "Give programs the Authorization header, with the password in it",
   },
@@ -173,7 +211,7 @@ export const OPTIONS: readonly Option[] = [
   {
     name: "cgi-timeout",
     value: "SECONDS",
-    needs: CGI_WAYS,
+    needs: PROGRAM_WAYS,
     group: "CGI",
     help: "Time a program has until it begins to answer (default: 30; 0 for any)",
     check: checkSeconds,
@@ -181,7 +219,7 @@ export const OPTIONS: readonly Option[] = [
   {
     name: "cgi-idle",
     value: "SECONDS",
-    needs: CGI_WAYS,
+    needs: PROGRAM_WAYS,
     group: "CGI",
     help: "Time a program may be silent while it answers (default: 60; 0 for any)",
     check: checkSeconds,
@@ -189,7 +227,7 @@ export const OPTIONS: readonly Option[] = [
   {
     name: "cgi-linger",
     value: "SECONDS",
-    needs: CGI_WAYS,
+    needs: PROGRAM_WAYS,
     group: "CGI",
     help: "Time a program may go on after its answer (default: 5; 0 for any)",
     check: checkSeconds,
@@ -297,8 +335,17 @@ function checkSeconds(value: string): string | null {
 
 /** Absolute paths with a comma between; nothing at all stands for the default. */
 function checkPaths(value: string): string | null {
-  const good = value === "" || value.split(",").every((path) => /^\/[^\0?#]*$/.test(path));
-  return good ? null : "its paths do not begin with a slash";
+  const problems = value === "" ? [] : value.split(",").map(pathProblem);
+  return problems.find((problem) => problem !== null) ?? null;
+}
+
+function pathProblem(path: string): string | null {
+  if (!path.startsWith("/")) return "its paths do not begin with a slash";
+  return !/[?#]/.test(path) && isPath(path) ? null : "it is not a path of the site";
+}
+
+function isPath(path: string): boolean {
+  return !(parseTarget(path) instanceof Refusal);
 }
 
 function isExtension(text: string): boolean {
@@ -307,7 +354,18 @@ function isExtension(text: string): boolean {
 
 function checkAssignment(value: string, isKey: (text: string) => boolean, what: string): string | null {
   const at = value.indexOf("=");
-  return at > 0 && isKey(value.slice(0, at)) && value.slice(at + 1).trim() !== "" ? null : `it is not ${what}`;
+  const good = at > 0 && isKey(value.slice(0, at)) && wordsOf(value.slice(at + 1))[0];
+  return good ? null : `it is not ${what}`;
+}
+
+/**
+ * The words of a command, without a shell: blanks are between them, and quotes around what has blanks in it. None where a
+ * quote has no end.
+ */
+export function wordsOf(command: string): readonly string[] {
+  if (!/^(?:"[^"]*"|'[^']*'|[^"'])*$/.test(command)) return [];
+  const words = command.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
+  return words.map((word) => word.replace(/"([^"]*)"|'([^']*)'/g, "$1$2"));
 }
 
 /** What describes one response or one connection, and would break it if it were the same everywhere. */
@@ -345,6 +403,16 @@ function checkHeader(value: string): string | null {
 export function sizeOf(text: string): number | null {
   const match = /^(\d{1,12})([KMG]?)$/i.exec(text);
   return match ? Number(match[1]) * 1024 ** " KMG".indexOf(match[2]!.toUpperCase() || " ") : null;
+}
+
+/** Takes `.php=unix:/path` or `.php=host:port` apart; null for what is neither. */
+export function fastCgiOf(text: string): { extension: string; address: FastCgiAddress } | null {
+  const [, extension, path, hostname, port] =
+    /^(\.[^/\\=]+)=(?:unix:(.+)|(\[[0-9a-f:.%]+\]|[^:/\s]+):(\d+))$/i.exec(text) ?? [];
+  if (extension === undefined) return null;
+  if (path !== undefined) return { extension, address: { transport: "unix", path } };
+  const address = { transport: "tcp", hostname: hostname!.replace(/^\[|\]$/g, ""), port: Number(port) } as const;
+  return address.port >= 1 && address.port <= 65535 ? { extension, address } : null;
 }
 
 /** Takes `Name: value` apart. A name has no colon in it, so the first one ends it. */

@@ -4,8 +4,10 @@
  * @module
  */
 
+import type { ArchiveOptions } from "../handlers/archive.ts";
 import type { FileServerOptions } from "../handlers/file_server.ts";
 import type { LogFormat } from "../handlers/layers/access_log.ts";
+import type { SearchOptions } from "../handlers/search.ts";
 import { CGI_WAYS, sizeOf, splitHeader } from "./options.ts";
 import { type Given, UsageError } from "./parse.ts";
 
@@ -27,10 +29,18 @@ export interface Settings {
   readonly features: FeatureSettings;
 }
 
-/** What the command does besides serving files; null is what was not asked for. */
+/** What the command does besides serving files; null is what was not asked for, or was forbidden. */
 export interface FeatureSettings {
   /** What was given for CGI, which cli/cgi.ts takes apart. */
   readonly cgi: Given["values"] | null;
+  /** What was given for FastCGI, which cli/fastcgi.ts takes apart. */
+  readonly fastcgi: Given["values"] | null;
+  /** How directories are packed. */
+  readonly archive: ArchiveOptions | null;
+  /** How names are searched for. */
+  readonly search: SearchOptions | null;
+  /** Whether checksums of files are made. */
+  readonly checksum: boolean;
 }
 
 /** The files that TLS needs. */
@@ -43,11 +53,14 @@ export interface TlsFiles {
 /** Makes settings of what was given. Throws {@linkcode UsageError}. */
 export function settingsOf({ values, words }: Given): Settings {
   const one = (name: string) => values.get(name)?.[0] ?? null;
+  const programs = CGI_WAYS.some((name) => values.has(name));
+  const without = (...names: readonly string[]) => !names.some((name) => values.has(name));
   const { root, port } = rootAndPort(words, one("directory"));
   const cert = one("tls-cert");
   const contentType = one("content-type");
   const cacheSize = one("cache-size");
   const index = values.get("index");
+  const archiveMax = one("archive-max");
   return {
     root,
     hostname: one("bind") ?? "0.0.0.0",
@@ -65,7 +78,14 @@ export function settingsOf({ values, words }: Given): Settings {
       ...(contentType !== null && { fallback: contentType }),
       ...(index && { index }),
     },
-    features: { cgi: CGI_WAYS.some((name) => values.has(name)) ? values : null },
+    features: {
+      cgi: programs ? values : null,
+      fastcgi: values.has("fastcgi") ? values : null,
+      // Who wants no listings does not want their contents told in another way.
+      archive: without("no-archive", "no-listing") ? { ...(archiveMax && { maxBytes: sizeOf(archiveMax)! }) } : null,
+      search: without("no-search", "no-listing") ? {} : null,
+      checksum: without("no-checksum"),
+    },
   };
 }
 

@@ -6,6 +6,7 @@
 
 import { chain } from "./chain.ts";
 import { whenClientLeaves } from "./cgi/client_watch.ts";
+import { withoutPrograms } from "./cgi/content_source.ts";
 import { cgiEnvironment } from "./cgi/environment.ts";
 import { checkExecutable } from "./cgi/executable.ts";
 import { explained } from "./cgi/explain.ts";
@@ -78,6 +79,8 @@ export interface CgiOptions {
  * redirects (RFC 3875 section 6.2) and headers checked. It runs in a process group of its own, which ends when the client
  * leaves, when a time is up, and with the server ({@linkcode endAllScripts}).
  *
+ * Let {@linkcode cgiContent} be what is sent besides: programs are not in it, and an index file may be one.
+ *
  * Its relative in Python is `CGIHTTPRequestHandler`, of which it is a correct version. What it does not do: byte for byte
  * output (`nph-` programs are understood, and sent as others), conditional and range requests on a program's output.
  *
@@ -102,8 +105,33 @@ export interface CgiOptions {
  */
 export function cgi(source: FileSource, options: CgiOptions = {}): Handler {
   const handler: Handler = (request, context) => programs.answer(request, context);
-  const programs = new Programs(source, options, options.answer ?? chain(handler, files(source)));
+  const programs = new Programs(source, options, options.answer ?? chain(handler, files(cgiContent(source, options))));
   return handler;
+}
+
+/**
+ * What is left of a source without the programs that {@linkcode cgi} runs with these options: for `files`, so that no
+ * program's source is sent as the index of a directory, or as the compressed file beside another.
+ *
+ * It hides what is a program now. A directory of programs is in it, empty.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { cgi, cgiContent, chain, disk, files, toFetch } from "@x/pyserve";
+ *
+ * const root = await Deno.makeTempDir();
+ * await Deno.writeTextFile(`${root}/index.php`, "<?php echo $secret;");
+ * const options = { interpreters: { ".php": ["/usr/bin/php-cgi"] } } as const;
+ * const content = files(cgiContent(disk(root), options), { index: ["index.php"] });
+ * const response = await toFetch(chain(cgi(disk(root), options), content))(new Request("http://localhost/"));
+ * assert(response.status === 404);
+ * await Deno.remove(root, { recursive: true });
+ * ```
+ */
+export function cgiContent(source: FileSource, options: CgiOptions = {}): FileSource {
+  const finder = finderOf(source, options);
+  return withoutPrograms(source, (path) => finder.isProgram(path));
 }
 
 /**
@@ -123,7 +151,10 @@ export function cgiFeature(options: CgiOptions = {}): Feature {
   return {
     methods: [], // what a program allows is its own affair, and other paths allow nothing more for it
     encodedSlashes: true, // PATH_INFO may have them
-    handler: ({ source, answer }) => cgi(source, { answer, ...options }),
+    contentOf: (source) => cgiContent(source, options),
+    handler: ({ source, answer, index }) => {
+      return cgi(source, { answer, ...options, index: [...options.index ?? [], ...index] });
+    },
     end: endAllScripts,
   };
 }
@@ -138,6 +169,17 @@ const INHERITED = Deno.build.os === "windows"
   ? ["PATH", "PATHEXT", "SystemRoot", "COMSPEC", "WINDIR", "TEMP", "TMP", "TZ"]
   : ["PATH", "TZ"];
 
+function finderOf(source: FileSource, options: CgiOptions): ScriptFinder {
+  const { directories = ["/cgi-bin", "/htbin"], interpreters = {}, mounts = {} } = options;
+  return new ScriptFinder(source, {
+    directories: directories.map(rulePath),
+    extensions: options.extensions ?? [],
+    interpreters: new Map(Object.entries(interpreters)),
+    mounts: Object.entries(mounts).map(([path, command]) => ({ path: rulePath(path), command })),
+    index: options.index ?? [],
+  });
+}
+
 class Programs {
   readonly #finder: ScriptFinder;
   readonly #options: CgiOptions;
@@ -145,18 +187,15 @@ class Programs {
   readonly #limiter: Limiter;
   readonly #limits: ScriptLimits;
   readonly #maxBody: number | null;
+  /** Programs that are part of the set-up, so that it is no fault of the client where one is not there. */
+  readonly #ours: ReadonlySet<string>;
   #inherited: Record<string, string> | null = null;
 
   constructor(source: FileSource, options: CgiOptions, answer: Handler) {
-    const { directories = ["/cgi-bin", "/htbin"], interpreters = {}, mounts = {} } = options;
-    this.#finder = new ScriptFinder(source, {
-      directories: directories.map(rulePath),
-      extensions: options.extensions ?? [],
-      interpreters: new Map(Object.entries(interpreters)),
-      mounts: Object.entries(mounts).map(([path, command]) => ({ path: rulePath(path), command })),
-      index: options.index ?? [],
-    });
+    this.#finder = finderOf(source, options);
     this.#options = options;
+    const { interpreters = {}, mounts = {} } = options;
+    this.#ours = new Set([...Object.values(interpreters), ...Object.values(mounts)].map(([command]) => command));
     this.#answer = answer;
     this.#limiter = new Limiter({
       max: options.maxPrograms ?? Math.max(8, 4 * navigator.hardwareConcurrency),
@@ -174,13 +213,22 @@ class Programs {
   async answer(request: Request, context: Context): Promise<Response | null> {
     const program = await this.#finder.find(context);
     if (program === null) return null;
-    checkExecutable(program.command);
+    this.#check(program);
     const input = await this.#takeIn(request);
     const exchange = new Exchange(request, context, program);
     const head = await exchange.start(this.#limiter, this.#startOf(exchange, input), this.#limits, this.#options.debug);
     if (head.localRedirect === null) return await exchange.respond(head);
     exchange.script.discard();
     return await followLocalRedirect(head.localRedirect, request, context, this.#answer);
+  }
+
+  #check({ command }: Program): void {
+    try {
+      checkExecutable(command);
+    } catch (error) {
+      if (!this.#ours.has(command)) throw error;
+      throw new HttpError(500, "The program for this path cannot be run", { cause: error });
+    }
   }
 
   /** The whole body, before a program is started for it. */
@@ -207,7 +255,7 @@ class Programs {
         ...(from !== undefined && { redirectUrl: from }),
       }),
       input,
-      file: program.command === program.file ? program.file : null,
+      file: this.#ours.has(program.command) ? null : program.file,
       ...(user && { user }),
     };
   }
@@ -245,7 +293,7 @@ class Exchange {
     const left = new AbortController();
     using _watch = whenClientLeaves(redirectedFrom(this.request)?.original ?? this.request, () => {
       this.#isOver = true;
-      left.abort();
+      left.abort(new HttpError(400, "The client has left"));
       this.#script?.kill();
     });
     const place = await enter(limiter, left.signal, start.input);
@@ -259,13 +307,15 @@ class Exchange {
       place[Symbol.dispose]();
       if (!this.#isOver && !status.success) this.#log(ending(status));
     });
+    if (left.signal.aborted) this.#script.kill(); // it left while the program was started
     const printed: Uint8Array[] = [];
     try {
       return await readHead(this.#script, printed);
     } catch (error) {
       this.#isOver = true;
       this.#script.kill();
-      const shown = debug || isLoopback(this.context.remoteAddress);
+      left.signal.throwIfAborted(); // nobody's failure
+      const shown = debug || isFromHere(this.request, this.context);
       throw explained(error, await this.#script.postMortem(), printed, shown);
     }
   }
@@ -311,8 +361,8 @@ class Exchange {
     return new ReadableStream({
       pull: (controller) =>
         pull(controller).catch((error) => {
+          if (!this.#isOver) this.#log(error instanceof Error ? error.message : String(error));
           this.#isOver = true;
-          this.#log(error instanceof Error ? error.message : String(error));
           throw error;
         }),
       cancel: () => {
@@ -367,8 +417,13 @@ function ending({ code, signal }: Deno.CommandStatus): string {
   return signal === null ? `exit status ${code}` : `ended by ${signal}`;
 }
 
-function isLoopback(address: string): boolean {
-  return address.startsWith("127.") || address === "::1";
+/** What proxies say of the client. Anybody can say it, and be shown the less for it. */
+const FORWARDED = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+
+/** Whether whoever asks is on this machine, as far as can be told: of all that a proxy passes on, the proxy is. */
+function isFromHere({ headers }: Request, { remoteAddress }: Context): boolean {
+  const isLoopback = remoteAddress.startsWith("127.") || remoteAddress === "::1";
+  return isLoopback && !FORWARDED.some((name) => headers.has(name));
 }
 
 /** Looked up when the first program runs: without permission there is none, and no program is the worse for it. */

@@ -15,7 +15,12 @@ import { derive, type Handler } from "./types.ts";
 export interface Site {
   /** What is served. */
   readonly source: FileSource;
-  /** Answers as the whole site does, without its layers: for an answer that is found under another path. */
+  /** Names of files that stand for their directory: a feature must take those that are not to be sent as they are. */
+  readonly index: readonly string[];
+  /**
+   * Answers as the whole site does, without its layers: for an answer that is found under another path. It keeps nothing
+   * in the cache of files, which would have it for the path that was asked for.
+   */
   readonly answer: Handler;
 }
 
@@ -50,6 +55,8 @@ export interface Feature {
    * segment. They are nobody else's: what it declines is 404.
    */
   readonly encodedSlashes?: boolean;
+  /** What is left of the source for others to send: the files that it answers for itself are not there. */
+  readonly contentOf?: (source: FileSource) => FileSource;
   /** Makes its handler, once; it declines what is not for it. */
   readonly handler: (site: Site) => Handler;
   /** Ends what it has running; called by whoever runs the server, at its end. */

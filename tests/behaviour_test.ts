@@ -68,9 +68,10 @@ const DOORS: Readonly<Record<string, (root: string) => Promise<Door>>> = {
     return overHttp(port, () => process[Symbol.asyncDispose]());
   },
   "the command": (root) => command([root, "--quiet"]),
-  "the command without a cache": (root) => command([root, "--quiet", "--cache-size", "0"]),
+  "the command without a cache": (root) => command([root, "0", "--quiet", "--cache-size", "0"]),
   "the command over HTTP/2": (root) => commandOverTls([root, "--quiet"]),
-  ...Deno.build.os === "linux" && { "two workers": (root: string) => command([root, "--quiet", "--workers", "2"]) },
+  ...Deno.build.os === "linux" &&
+    { "two workers": (root: string) => command([root, "0", "--quiet", "--workers", "2"]) },
 };
 
 async function command(args: readonly string[]): Promise<Door> {

@@ -3,6 +3,7 @@
  * a missing program say so and are counted as skipped.
  */
 
+import { findPhpFpm } from "./support/php_fpm.ts";
 import { hasProgram } from "./support/programs.ts";
 
 /** Debian's packages, and how to tell that each is there. */
@@ -13,11 +14,14 @@ const PACKAGES: Readonly<Record<string, () => boolean>> = {
   "gcc": () => hasProgram("gcc"),
   "git": () => hasProgram("git"),
   "gitweb": () => hasFile("/usr/share/gitweb/gitweb.cgi"),
+  "libarchive-tools": () => hasProgram("bsdtar"),
   "libc6-dev": () => hasFile("/usr/include/stdio.h"),
   "libcgi-pm-perl": () => succeeds("perl", "-MCGI", "-e1"),
   "openssl": () => hasProgram("openssl"),
   "php-cgi": () => hasProgram("php-cgi"),
+  "php-fpm": () => findPhpFpm() !== null,
   "python3": () => hasProgram("python3"),
+  "unzip": () => hasProgram("unzip"),
 };
 
 const packages = Object.entries(PACKAGES).filter(([, isThere]) => !isThere()).map(([name]) => name);

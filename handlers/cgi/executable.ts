@@ -134,11 +134,20 @@ export function findProgram(name: string): string | null {
   for (const directory of directories) {
     for (const ending of endings) {
       const path = absolute(isPath ? name + ending : join(directory || ".", name + ending));
-      const info = statOf(path);
-      if (info?.isFile && mayBeRun(info)) return path;
+      if (isExecutable(path)) return path;
     }
   }
   return null;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    const info = statOf(path);
+    return info !== null && info.isFile && mayBeRun(info);
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return false; // a directory that is not for this user
+    throw error;
+  }
 }
 
 function absolute(path: string): string {

@@ -132,6 +132,12 @@ export class ScriptFinder {
     return await this.#program(context, found, command);
   }
 
+  /** Whether the file at a path is a program, by whatever path it was come to; of no use for directories. */
+  async isProgram(path: SitePath): Promise<boolean> {
+    const real = await this.#source.locate?.(path) ?? null;
+    return await this.#isProgram(path, real);
+  }
+
   async #mounted(mount: ScriptMount, context: Context, segments: readonly string[]): Promise<Program> {
     const { path, command: words } = mount;
     const found = { path, rest: restBehind(segments, path.segments.length) };
@@ -185,12 +191,9 @@ export class ScriptFinder {
   /** How a file is run, or null where it is content. */
   async #commandOf(path: SitePath): Promise<Command | null> {
     const real = await this.#source.locate?.(path) ?? null;
-    const names = real === null ? [path.name] : [nameOf(real), path.name];
-    const words = this.#interpreterOf(names);
-    const isProgram = words !== null || this.#isBelow(path) || names.some((name) => this.#isProgramName(name)) ||
-      (real !== null && await this.#isReallyBelow(real));
-    if (!isProgram) return null;
+    if (!await this.#isProgram(path, real)) return null;
     if (real === null) throw new HttpError(404, "No such CGI program");
+    const words = this.#interpreterOf([nameOf(real), path.name]);
     return { real, words: words === null ? [real] : [...words, real] };
   }
 
@@ -211,6 +214,11 @@ export class ScriptFinder {
       pathTranslated: documentRoot === null || rest === "" ? null : translated(documentRoot, rest),
       documentRoot,
     };
+  }
+
+  async #isProgram(path: SitePath, real: string | null): Promise<boolean> {
+    if (this.#isBelow(path) || this.#hasExtension(path.name)) return true;
+    return real !== null && (this.#hasExtension(nameOf(real)) || await this.#isReallyBelow(real));
   }
 
   #isBelow(path: SitePath): boolean {

@@ -7,7 +7,7 @@
 import { HttpError } from "../errors.ts";
 import { parseTarget } from "../http/target.ts";
 import { Refusal } from "../http/refusal.ts";
-import { type Awaitable, type Context, derive, type Handler } from "../types.ts";
+import { type Context, derive, type Handler } from "../types.ts";
 
 /** How many programs in a row may send a request on: Apache's LimitInternalRecursion. */
 const MOST_HOPS = 10;
@@ -32,14 +32,14 @@ export function redirectedFrom(request: Request): Redirected | null {
 /**
  * Asks the site for the path that a program named, as GET (or HEAD) without a body.
  *
- * @throws {HttpError} 502 where the path is none, or where programs send a request on and on.
+ * @throws {HttpError} 404 where nothing is there, 502 where the path is none, or where programs send a request on and on.
  */
-export function followLocalRedirect(
+export async function followLocalRedirect(
   location: string,
   request: Request,
   context: Context,
   answer: Handler,
-): Awaitable<Response | null> {
+): Promise<Response> {
   const before = redirectedFrom(request);
   const hops = (before?.hops ?? 0) + 1;
   if (hops > MOST_HOPS) throw new HttpError(502, `The programs sent the request on more than ${MOST_HOPS} times`);
@@ -50,7 +50,10 @@ export function followLocalRedirect(
   if (below === null) throw new HttpError(502, "The program sent the request on to a path outside of its mount");
   const next = new Request(origin(request) + raw, { method: methodOf(request), headers: headersOf(request) });
   redirected.set(next, { original: before?.original ?? request, from: context.target.raw, hops });
-  return answer(next, derive(context, { target: { ...target, path: below } }));
+  const response = await answer(next, derive(context, { target: { ...target, path: below } }));
+  // To decline would be to let the next handler send the program's own file.
+  if (response === null) throw new HttpError(404);
+  return response;
 }
 
 function methodOf({ method }: Request): string {

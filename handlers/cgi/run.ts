@@ -89,7 +89,8 @@ const NOT_STARTED = [126, 127];
 /**
  * Starts a script.
  *
- * @param onStderr Takes each line of its standard error, escaped for a log and bounded in length and number.
+ * @param onStderr Takes each line of its standard error, bounded in length and number, and as it is: a log has to escape
+ *   it.
  * @throws HttpError where the system refuses: 404 the script is gone, 403 it may not be run, 431 too large an environment,
  *   503 out of descriptors, processes, memory, or the script is being written (tried twice), 500 all else.
  *

@@ -4,8 +4,6 @@
  * @module
  */
 
-import { escapeLog } from "../http/escape.ts";
-
 /** Bounds of what {@linkcode collectStderr} passes on. */
 export interface StderrLimits {
   /** Bytes of a line that are kept. */
@@ -22,7 +20,7 @@ const LIMITS: StderrLimits = { line: 4096, lines: 1000, windowMs: 60_000, tail: 
 
 /** Reads the standard error of a program. */
 export interface StderrReader {
-  /** The last lines, not escaped, each cut at its bound. */
+  /** The last lines, each cut at its bound. */
   readonly tail: readonly string[];
   /** Resolves at the end of the stream, or when stopped; never rejects. */
   readonly done: Promise<void>;
@@ -40,7 +38,7 @@ const NO_BYTES = new Uint8Array();
 /**
  * Reads a standard error to its end, as fast as it comes, so that the program never waits for the log.
  *
- * @param emit Takes each line, escaped for a log and without its end.
+ * @param emit Takes each line, without its end and as it is: a log has to escape it.
  */
 export function collectStderr(
   stream: ReadableStream<Uint8Array>,
@@ -62,8 +60,8 @@ async function pump(reader: ReadableStreamDefaultReader<Uint8Array>, lines: Line
   lines.end();
 }
 
-/** Cuts bytes into lines, and a flood off. */
-class Lines {
+/** Cuts bytes into lines, and a flood off. The lines are not escaped. */
+export class Lines {
   readonly tail: string[] = [];
   readonly #emit: (line: string) => void;
   readonly #limits: StderrLimits;
@@ -76,7 +74,7 @@ class Lines {
   /** Bytes that were not passed on. */
   #dropped = 0;
 
-  constructor(emit: (line: string) => void, limits: StderrLimits) {
+  constructor(emit: (line: string) => void, limits: StderrLimits = LIMITS) {
     this.#emit = emit;
     this.#limits = limits;
   }
@@ -137,7 +135,7 @@ class Lines {
   #pass(text: string): void {
     this.#sayDropped();
     this.#budget--;
-    this.#emit(escapeLog(text));
+    this.#emit(text);
   }
 
   #isFlood(): boolean {

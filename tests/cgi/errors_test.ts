@@ -218,7 +218,27 @@ Deno.test({
 const USAGE: readonly (readonly [args: string[], says: string])[] = [
   [["--cgi=bin"], "do not begin with a slash"],
   [["--cgi-map", "php=x"], "an extension, = and a program"],
+  [["--cgi-map", ".ph/p=x"], "an extension, = and a program"],
+  [["--cgi-map", ".php="], "an extension, = and a program"],
+  [["--cgi-map", ".php=  "], "an extension, = and a program"],
+  [["--cgi-map", ".php=''"], "an extension, = and a program"],
+  [["--cgi-map", ".php='/usr/bin/php-cgi"], "an extension, = and a program"],
   [["--cgi-mount", "/git"], "a path, = and a program"],
+  [["--cgi-mount", "git=/bin/true"], "a path, = and a program"],
+  [["--cgi-mount", "/g%zz=/bin/true"], "a path, = and a program"],
+  [["--cgi=/a%00"], "not a path of the site"],
+  [["--cgi=/a%2Fb"], "not a path of the site"],
+  [["--cgi=/../x"], "not a path of the site"],
+  [["--cgi=/a,,/b"], "do not begin with a slash"],
+  [["--cgi-ext", ".cgi,"], "list of extensions"],
+  [["--cgi", "--cgi-index", "a/b"], "not the name of a file"],
+  [["--cgi", "--cgi-env", "=x"], "not the name of a variable"],
+  [["--cgi", "--cgi-user", ""], "it is empty"],
+  [["--cgi", "--cgi-timeout", "-1"], "not a number of seconds"],
+  [["--cgi", "--cgi-idle", "1e9"], "not a number of seconds"],
+  [["--cgi", "--cgi-linger", "2000000"], "not a number of seconds"],
+  [["--cgi", "--cgi-pass-auth=yes"], "takes no value"],
+  [["--cgi", "--cgi-max", "2", "--cgi-max", "3"], "given twice"],
   [["--cgi-ext", "cgi"], "list of extensions"],
   [["--cgi", "--cgi-timeout", "soon"], "number of seconds"],
   [["--cgi", "--cgi-max", "0"], "number from 1"],
@@ -234,8 +254,99 @@ for (const [args, says] of USAGE) {
   });
 }
 
-Deno.test("a program that is not there keeps the command from starting", async () => {
-  const ended = await runCommand(["--cgi-map", ".php=no-such-program-at-all"]);
-  assertEquals([ended.code, ended.stdout], [1, ""]);
-  assertEquals(ended.stderr, 'pyserve: Cannot run "no-such-program-at-all": there is no such program\n');
+const REFUSED: readonly (readonly [args: string[], says: string])[] = [
+  [["--cgi-map", ".php=no-such-program-at-all"], 'Cannot run "no-such-program-at-all": there is no such program'],
+  [["--cgi-mount", "/x=/etc/passwd"], 'Cannot run "/etc/passwd": there is no such program that can be run'],
+  [["--cgi-mount", "/x=/"], 'Cannot run "/": there is no such program that can be run'],
+  [["--cgi", "--cgi-user", "no-such-user"], 'Cannot run programs as "no-such-user": '],
+  [["--cgi", "--cgi-user=-G"], 'Cannot run programs as "-G": '],
+  [["--cgi", "--cgi-user", "99999999999:1"], 'Cannot run programs as "99999999999:1": '],
+];
+
+for (const [args, says] of REFUSED) {
+  Deno.test({
+    name: `${args.join(" ")} is refused at start: ${says}`,
+    ignore,
+    async fn() {
+      const ended = await runCommand(args);
+      assertEquals([ended.code, ended.stdout, ended.stderr.split("\n").length], [1, "", 2], ended.stderr);
+      assertStringIncludes(ended.stderr, `pyserve: ${says}`);
+    },
+  });
+}
+
+Deno.test({
+  name: "the words of a program are its arguments; quotes keep blanks in them",
+  ignore,
+  async fn() {
+    const show = `#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'; for word in "$@"; do echo "<$word>"; done\n`;
+    await using site = await cgiSite(
+      { "bin/my show": show, "page.ts": "" },
+      (tree) => ["--cgi-map", `.ts='${tree.at("bin/my show")}' run -A --x="a b" "" 'c"d'`],
+    );
+    const { text } = await ask(site.port, "GET", "/page.ts");
+    assertEquals(text, `<run>\n<-A>\n<--x=a b>\n<>\n<c"d>\n<${site.tree.at("page.ts")}>\n`);
+  },
+});
+
+Deno.test({
+  name: "what runs other files is part of the set-up: where it is gone, that is the server's fault",
+  ignore,
+  async fn() {
+    await using site = await cgiSite(
+      { "bin/interpreter": sh("exit 1"), "a.x": "" },
+      (tree) => ["--cgi-map", `.x=${tree.at("bin/interpreter")}`, "--cgi-mount", `/m=${tree.at("bin/interpreter")}`],
+    );
+    await Deno.remove(site.tree.at("bin/interpreter"));
+    for (const path of ["/a.x", "/m/y"]) {
+      const response = await ask(site.port, "GET", path);
+      assertEquals([response.status, response.text.includes("interpreter")], [500, false]);
+    }
+    assertEquals((await ask(site.port, "GET", "/absent.x")).status, 404);
+    await site.command.untilStderr("Cannot answer GET /m/y: HttpError: No such CGI program");
+  },
+});
+
+Deno.test({
+  name: "a client behind a proxy on this machine is not on this machine",
+  ignore,
+  async fn() {
+    await using site = await cgiSite({ "cgi-bin/crash": sh("echo the reason >&2; exit 3") });
+    for (const header of ["X-Forwarded-For: 192.0.2.1", "Forwarded: for=192.0.2.1", "Via: 1.1 x", "X-Real-IP: ::1"]) {
+      const response = await ask(site.port, "GET", "/cgi-bin/crash", header);
+      assertEquals([response.status, response.text.includes("the reason")], [502, false], header);
+    }
+    assertStringIncludes((await ask(site.port, "GET", "/cgi-bin/crash")).text, "the reason");
+  },
+});
+
+Deno.test({
+  name: "an event is a line of the log, escaped once, and a client that leaves is nobody's failure",
+  ignore,
+  async fn() {
+    const files = {
+      "cgi-bin/says": sh("printf 'a\\tb\\033[31m\\\\c\\rd\\n' >&2; printf 'Content-Type: text/plain\\n\\nok'"),
+      "cgi-bin/silent": sh("sleep 600"),
+      "cgi-bin/half": sh("printf 'Content-Type: text/plain\\n\\nhalf'; sleep 600"),
+    };
+    await using site = await cgiSite(files, ["--cgi", "--cgi-max", "2"]);
+    assertEquals((await ask(site.port, "GET", "/cgi-bin/says")).text, "ok");
+    await site.command.untilStderr("pyserve: /cgi-bin/says: a\\x09b\\x1b[31m\\\\c\\x0dd\n");
+    const clients = [];
+    for (const path of ["silent", "half", "silent?queued"]) {
+      clients.push(await Deno.connect({ hostname: "127.0.0.1", port: site.port }));
+      await clients.at(-1)!.write(new TextEncoder().encode(`GET /cgi-bin/${path} HTTP/1.1\r\nHost: a\r\n\r\n`));
+      if (path === "half") await clients[1]!.read(new Uint8Array(1000));
+    }
+    // They are waited for by the server when it watches them, which nobody tells; leaving before is just as good.
+    for (const client of clients.reverse()) client.close();
+    await site.command.untilStderr('"GET /cgi-bin/silent?queued HTTP/1.1" ');
+    await site.command.untilStderr('"GET /cgi-bin/silent HTTP/1.1" ');
+    assertEquals((await ask(site.port, "GET", "/cgi-bin/says")).text, "ok");
+    assertEquals(await site.command.stop(), 0);
+    const ours = site.command.stderr().split("\n").filter((line) =>
+      !/^127\.0\.0\.1 - - |^pyserve: .*says: a/.test(line)
+    );
+    assertEquals(ours, [""], "neither a failure nor a warning of the runtime");
+  },
 });

@@ -40,8 +40,8 @@ async function bytesOf(script: RunningScript): Promise<Uint8Array<ArrayBuffer>> 
 
 async function lineOf(script: RunningScript): Promise<string> {
   let text = "";
-  while (!text.endsWith("\n")) text += new TextDecoder().decode((await script.read())!);
-  return text.trim();
+  while (!text.includes("\n")) text += new TextDecoder().decode((await script.read())!);
+  return text.split("\n")[0]!; // more may have come with it
 }
 
 function body(bytes: Uint8Array<ArrayBuffer> | string): Promise<Spooled> {
@@ -272,7 +272,7 @@ Deno.test("Discarded output does not hold up the script, nor an endless script t
 });
 
 Deno.test(
-  "Standard error goes to the log line by line, escaped, whatever becomes of the output",
+  "Standard error goes to the log line by line, whatever becomes of the output",
   { ignore },
   async () => {
     const lines: string[] = [];
@@ -282,7 +282,7 @@ Deno.test(
     });
     assertEquals(await script.read(), null);
     const { stderr, code } = await script.postMortem();
-    assertEquals(lines.slice(0, 3), ["a\\x1b[2J", "no end", "line 0"]);
+    assertEquals(lines.slice(0, 3), ["a\x1b[2J", "no end", "line 0"]);
     assertEquals([lines.length, lines.at(-1), stderr.length, stderr.at(-1), stderr[0]], [
       33,
       "last",

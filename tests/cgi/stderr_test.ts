@@ -27,8 +27,8 @@ Deno.test("A line is cut at its bound, also where it comes byte by byte", async 
   assertEquals(await collect("01234567890123\n0123456789\nx"), expected);
 });
 
-Deno.test("What is emitted is escaped, what is kept is not; bytes that are no UTF-8 do no harm", async () => {
-  assertEquals(await collect(["\x1b[2J\\\n", new Uint8Array([0xff, 0x61])]), [["\\x1b[2J\\\\", "\ufffda"], [
+Deno.test("Lines are emitted and kept as they are, for whoever writes them to escape; bytes that are no UTF-8 do no harm", async () => {
+  assertEquals(await collect(["\x1b[2J\\\n", new Uint8Array([0xff, 0x61])]), [["\x1b[2J\\", "\ufffda"], [
     "\x1b[2J\\",
     "\ufffda",
   ]]);
