@@ -16,7 +16,7 @@
 
 import { colorLogLine, colorStartLine } from "./cli/colors.ts";
 import { loadFeatures } from "./cli/features.ts";
-import { listen, reachableUrls, startLine } from "./cli/listen.ts";
+import { confinement, listen, reachableUrls, startLine } from "./cli/listen.ts";
 import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
 import { parse, UsageError } from "./cli/parse.ts";
 import { type Settings, settingsOf } from "./cli/settings.ts";
@@ -93,13 +93,14 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   const log = loggerOf(world.sink, world.colors.err);
   // Heard from now on: who sees the start line may send a signal at once.
   using signals = new Signals(world.onSignal);
-  const features = await loadFeatures(settings.features);
+  const features = await loadFeatures(settings.features, settings.root);
   await using _features = { [Symbol.asyncDispose]: () => endAll(features) };
   await using server = await startServer(args, settings, world, log, features);
   const secure = settings.tls !== null;
   const line = startLine(server.address, secure);
   const urls = reachableUrls(server.address, secure).map((url) => `  ${url}\n`);
-  world.out(`${world.colors.out ? colorStartLine(line) : line}\n${urls.join("")}`);
+  const note = settings.confinedBy.length > 0 ? `  ${confinement(settings.confinedBy)}\n` : "";
+  world.out(`${world.colors.out ? colorStartLine(line) : line}\n${urls.join("")}${note}`);
   // A promise that nobody waits for must not take the server, and everybody's downloads, with it.
   const survive = (event: PromiseRejectionEvent) => {
     event.preventDefault();

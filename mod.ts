@@ -42,6 +42,7 @@ export { files, type FilesOptions } from "./handlers/files.ts";
 export * from "./handlers/slash_redirect.ts";
 export { listing, type ListingFormat, type ListingOptions } from "./handlers/listing.ts";
 export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./handlers/listing_data.ts";
+export * from "./handlers/upload.ts";
 export * from "./handlers/content.ts";
 export * from "./handlers/file_server.ts";
 export { fastcgi, type FastCgiAddress, fastCgiFeature, type FastCgiOptions } from "./handlers/fastcgi.ts";
@@ -64,6 +65,8 @@ export * from "./handlers/sources/disk.ts";
 export * from "./handlers/sources/memory.ts";
 export * from "./handlers/sources/filtered.ts";
 export * from "./handlers/sources/windows.ts";
+export * from "./handlers/sources/new_name.ts";
+export * from "./handlers/sources/writer.ts";
 export * from "./handlers/http/target.ts";
 export * from "./handlers/http/host.ts";
 export * from "./handlers/http/header_size.ts";
@@ -76,6 +79,7 @@ export * from "./handlers/http/coding.ts";
 export * from "./handlers/http/media_type.ts";
 export * from "./handlers/http/escape.ts";
 export * from "./handlers/http/disposition.ts";
+export * from "./handlers/python/mod.ts";
 
 if (import.meta.main) {
   // Imported only now: whoever uses the library does not load the command, and cli.ts never imports this module.

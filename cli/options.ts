@@ -8,9 +8,19 @@ import type { FastCgiAddress } from "../handlers/fastcgi/connection.ts";
 import { Refusal } from "../handlers/http/refusal.ts";
 import { parseTarget } from "../handlers/http/target.ts";
 import { LOG_FORMATS } from "../handlers/layers/access_log.ts";
+import { CONFLICT_POLICIES } from "../handlers/upload/conflict.ts";
 
 /** The headings of `--help`, in order. */
-export const GROUPS = ["Address", "What is served", "CGI", "How it is sent", "HTTPS", "Log", "Other"] as const;
+export const GROUPS = [
+  "Address",
+  "What is served",
+  "What may be written",
+  "CGI",
+  "How it is sent",
+  "HTTPS",
+  "Log",
+  "Other",
+] as const;
 
 /** One option of the command. */
 export interface Option {
@@ -244,6 +254,37 @@ export const OPTIONS: readonly Option[] = [
     needs: CGI_WAYS,
     group: "CGI",
     help: "Show everybody why a program failed, with the last of what it wrote (default: only this machine)",
+  },
+  {
+    name: "upload",
+    group: "What may be written",
+    help: "Take new files and directories. Without --bind only this machine can reach the server then",
+  },
+  {
+    name: "delete",
+    group: "What may be written",
+    help: "Delete, overwrite and move what is there. Without --bind only this machine can reach the server then",
+  },
+  {
+    name: "all",
+    group: "What may be written",
+    help: "The same as --upload --delete",
+  },
+  {
+    name: "on-conflict",
+    value: "POLICY",
+    choices: CONFLICT_POLICIES,
+    needs: ["upload", "delete", "all"],
+    group: "What may be written",
+    help: `What to do where a name is taken: ${CONFLICT_POLICIES.join(", ")} (default: fail)`,
+  },
+  {
+    name: "max-upload",
+    value: "SIZE",
+    needs: ["upload", "all"],
+    group: "What may be written",
+    help: "Take files up to this size: bytes, or with K, M or G behind (default: what the disk has room for)",
+    check: (value) => sizeOf(value) === null ? "it is not a size such as 64M" : null,
   },
   {
     name: "header",

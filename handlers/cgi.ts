@@ -130,8 +130,7 @@ export function cgi(source: FileSource, options: CgiOptions = {}): Handler {
  * ```
  */
 export function cgiContent(source: FileSource, options: CgiOptions = {}): FileSource {
-  const finder = finderOf(source, options);
-  return withoutPrograms(source, (path) => finder.isProgram(path));
+  return withoutPrograms(source, finderOf(source, options));
 }
 
 /**
@@ -270,7 +269,7 @@ class Exchange {
   readonly context: Context;
   readonly program: Program;
   #script: RunningScript | null = null;
-  /** Whether the program's end is nobody's concern any more. */
+  /** Whether the end of the program is known, or nobody's concern any more. */
   #isOver = false;
 
   constructor(request: Request, context: Context, program: Program) {
@@ -303,14 +302,15 @@ class Exchange {
       place[Symbol.dispose]();
       throw error;
     }
-    this.#script.ended.then((status) => {
-      place[Symbol.dispose]();
-      if (!this.#isOver && !status.success) this.#log(ending(status));
-    });
+    this.#script.ended.then(() => place[Symbol.dispose]());
     if (left.signal.aborted) this.#script.kill(); // it left while the program was started
     const printed: Uint8Array[] = [];
     try {
-      return await readHead(this.#script, printed);
+      const head = await readHead(this.#script, printed);
+      this.#script.ended.then((status) => {
+        if (!status.success) this.#end(ending(status));
+      });
+      return head;
     } catch (error) {
       this.#isOver = true;
       this.#script.kill();
@@ -361,8 +361,7 @@ class Exchange {
     return new ReadableStream({
       pull: (controller) =>
         pull(controller).catch((error) => {
-          if (!this.#isOver) this.#log(error instanceof Error ? error.message : String(error));
-          this.#isOver = true;
+          this.#end(error instanceof Error ? error.message : String(error));
           throw error;
         }),
       cancel: () => {
@@ -370,6 +369,12 @@ class Exchange {
         script.kill();
       },
     }, { highWaterMark: 0 });
+  }
+
+  /** Logs how the program has come to its end, unless that is known, or no wonder. */
+  #end(how: string): void {
+    if (!this.#isOver) this.#log(how);
+    this.#isOver = true;
   }
 
   #log(line: string): void {

@@ -13,6 +13,8 @@ export interface HttpErrorOptions extends ErrorOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Lines of plain text below the message, for a client that may know more: what a program wrote before it failed. */
   readonly details?: string;
+  /** Members of the JSON body besides `status`, `title` and `detail` (RFC 9457): a `type`, and what a program can use. */
+  readonly problem?: Readonly<Record<string, unknown>>;
 }
 
 /** What Python's http.server says where nothing more is known, so that a log looks as its readers know it. */
@@ -48,13 +50,16 @@ export class HttpError extends Error {
   readonly headers: Readonly<Record<string, string>>;
   /** More lines for the client, or an empty text. */
   readonly details: string;
+  /** Members of the JSON body besides `status`, `title` and `detail`. */
+  readonly problem: Readonly<Record<string, unknown>>;
 
-  /** Makes an error of a status, a sentence for the client (the standard one by default), headers and a cause. */
+  /** Makes an error of a status, a sentence for the client (the standard one by default), headers, problem and cause. */
   constructor(status: number, message?: string, options: HttpErrorOptions = {}) {
     super(message ?? MESSAGES[status] ?? statusText(status), options);
     this.status = status;
     this.headers = options.headers ?? {};
     this.details = options.details ?? "";
+    this.problem = options.problem ?? {};
   }
 
   /** The error that a verdict of the pure modules becomes. */

@@ -155,10 +155,7 @@ export function fastCgiFeature(options: FastCgiOptions): Feature {
   return {
     methods: [], // what a script allows is its own affair, and other paths allow nothing more for it
     encodedSlashes: true,
-    contentOf(source) {
-      const finder = finderOf(extensions, index, source);
-      return withoutPrograms(source, (path) => finder.isProgram(path));
-    },
+    contentOf: (source) => withoutPrograms(source, finderOf(extensions, index, source)),
     handler: ({ source, answer, index: others }) =>
       fastcgi(source, { answer, ...options, index: [...index, ...others] }),
   };

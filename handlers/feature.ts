@@ -57,6 +57,8 @@ export interface Feature {
   readonly encodedSlashes?: boolean;
   /** What is left of the source for others to send: the files that it answers for itself are not there. */
   readonly contentOf?: (source: FileSource) => FileSource;
+  /** What OPTIONS tells of it besides its methods. */
+  readonly optionsHeaders?: Readonly<Record<string, string>>;
   /** Makes its handler, once; it declines what is not for it. */
   readonly handler: (site: Site) => Handler;
   /** Ends what it has running; called by whoever runs the server, at its end. */

@@ -84,6 +84,7 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   });
   const content = contentFor(null, features, source);
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
+  const told = Object.assign({}, ...features.map(({ optionsHeaders }) => optionsHeaders));
   const table = (cache: HotFiles | null) => {
     const rows = [
       ...asked,
@@ -91,7 +92,7 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
       { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, served, cache) },
       { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
     ].filter((row) => row.on);
-    return chain(...rows.map((row) => row.handler), allow(rows.flatMap((row) => row.methods)));
+    return chain(...rows.map((row) => row.handler), allow(rows.flatMap((row) => row.methods), told));
   };
   const answering = table(hot);
   const answeringElse = table(null);

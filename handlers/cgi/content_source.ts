@@ -6,14 +6,16 @@
 
 import type { SitePath } from "../http/target.ts";
 import type { FileEntry, FileSlices, FileSource } from "../sources/types.ts";
+import type { ScriptFinder } from "./find_script.ts";
 
 /**
  * A source in which no program is there, for whoever sends files: a path that was not asked for itself, such as the index
  * of a directory or the compressed file beside another, may lead to one as well.
  *
- * @param isProgram Says of a file whether it is one.
+ * Nor can any be written: who may upload files is not to run what they please.
  */
-export function withoutPrograms(source: FileSource, isProgram: (path: SitePath) => Promise<boolean>): FileSource {
+export function withoutPrograms(source: FileSource, finder: ScriptFinder): FileSource {
+  const isProgram = (path: SitePath) => finder.isProgram(path);
   return {
     async stat(path) {
       const stat = await source.stat(path);
@@ -28,6 +30,12 @@ export function withoutPrograms(source: FileSource, isProgram: (path: SitePath) 
     absence: (path) => source.absence?.(path) ?? null,
     locate: (path) => source.locate?.(path) ?? null,
     freshness: (path, seen) => source.freshness?.(path, seen) ?? null,
+    ...(source.openWriter && {
+      async openWriter() {
+        const { filteredWriter } = await import("../sources/filtered_writer.ts");
+        return filteredWriter(await source.openWriter!(), (path) => !finder.isProgramPath(path));
+      },
+    }),
   };
 }
 

@@ -132,6 +132,11 @@ export class ScriptFinder {
     return await this.#program(context, found, command);
   }
 
+  /** Whether a file at a path would be a program, whatever it is. */
+  isProgramPath(path: SitePath): boolean {
+    return this.#isBelow(path) || this.#hasExtension(path.name);
+  }
+
   /** Whether the file at a path is a program, by whatever path it was come to; of no use for directories. */
   async isProgram(path: SitePath): Promise<boolean> {
     const real = await this.#source.locate?.(path) ?? null;
@@ -217,7 +222,7 @@ export class ScriptFinder {
   }
 
   async #isProgram(path: SitePath, real: string | null): Promise<boolean> {
-    if (this.#isBelow(path) || this.#hasExtension(path.name)) return true;
+    if (this.isProgramPath(path)) return true;
     return real !== null && (this.#hasExtension(nameOf(real)) || await this.#isReallyBelow(real));
   }
 

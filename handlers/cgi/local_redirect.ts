@@ -16,7 +16,7 @@ const MOST_HOPS = 10;
 export interface Redirected {
   /** The request as the client sent it. */
   readonly original: Request;
-  /** The target it was sent on from: REDIRECT_URL. */
+  /** The path it was sent on from, as sent and without the query: REDIRECT_URL. */
   readonly from: string;
   /** How many times it was sent on. */
   readonly hops: number;
@@ -49,7 +49,11 @@ export async function followLocalRedirect(
   const below = target.path.below(context.base);
   if (below === null) throw new HttpError(502, "The program sent the request on to a path outside of its mount");
   const next = new Request(origin(request) + raw, { method: methodOf(request), headers: headersOf(request) });
-  redirected.set(next, { original: before?.original ?? request, from: context.target.raw, hops });
+  redirected.set(next, {
+    original: before?.original ?? request,
+    from: context.target.raw.replace(/[?#].*/s, ""),
+    hops,
+  });
   const response = await answer(next, derive(context, { target: { ...target, path: below } }));
   // To decline would be to let the next handler send the program's own file.
   if (response === null) throw new HttpError(404);

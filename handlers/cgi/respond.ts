@@ -58,7 +58,11 @@ export function scriptResponse(
 ): Response {
   const headers = new Headers();
   for (const [name, value] of head.headers) {
-    if (!NOT_ITS_OWN.has(name.toLowerCase())) headers.append(name, value);
+    const lower = name.toLowerCase();
+    if (NOT_ITS_OWN.has(lower)) continue;
+    // Two types are none; programs print a second one to correct the first.
+    if (lower === "content-type") headers.set(name, value);
+    else headers.append(name, value);
   }
   // RFC 9110 section 8.6: never with 204; with HEAD and 304 it is the length that a GET would have had.
   if (head.contentLength !== null && head.status !== 204 && head.status !== 205) {

@@ -121,8 +121,8 @@ Deno.test({
     const files = Object.fromEntries(Object.entries(PROGRAMS).map(([name, text]) => [`cgi-bin/${name}`, text]));
     const broken = { "cgi-bin/not-executable": "", "cgi-bin/no-interpreter": "#!/no/such/interpreter\n" };
     await using site = await cgiSite({ ...files, ...broken, "a.txt": "a" }, [
-      ...["--cgi", "--quiet", "--cgi-max", "6", "--max-body", "1200K"],
-      ...["--cgi-timeout", "1", "--cgi-idle", "1", "--cgi-linger", "0.5"],
+      ...["--cgi", "--quiet", "--cgi-max=6", "--max-body", "1200K"],
+      ...["--cgi-timeout=1", "--cgi-idle=1", "--cgi-linger=0.5"],
     ]);
     assertEquals((await ask(site.port, "GET", "/cgi-bin/answers")).text, "ok\n");
     await eventually(async () => (await held(site)).programs.length === 0, "the first program is gone");

@@ -4,6 +4,8 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ask, raw } from "../support/raw.ts";
 import { runCommand } from "../support/command.ts";
 import { CLI } from "../support/paths.ts";
+import { cgi, disk, toFetch } from "../../mod.ts";
+import { tempTree } from "../support/tree.ts";
 import { cgiSite, eventually, isRunning } from "./support.ts";
 
 const ignore = Deno.build.os === "windows";
@@ -159,7 +161,7 @@ Deno.test({
     await using site = await cgiSite({
       "cgi-bin/slow.sh": sh("echo $$ > slow.pid; sleep 600"),
       "cgi-bin/stuck.sh": sh("echo $$ > stuck.pid; printf 'Content-Type: text/plain\\n\\nhalf'; sleep 600"),
-    }, ["--cgi", "--cgi-timeout", "0.3", "--cgi-idle", "0.3"]);
+    }, ["--cgi", "--cgi-timeout=0.3", "--cgi-idle=0.3"]);
     assertEquals((await ask(site.port, "GET", "/cgi-bin/slow.sh")).status, 504);
     const stuck = await ask(site.port, "GET", "/cgi-bin/stuck.sh");
     assertEquals([stuck.status, stuck.text, stuck.complete], [200, "half", false]);
@@ -172,12 +174,12 @@ Deno.test({
 });
 
 Deno.test({
-  name: "where all places are taken a request is told to come again",
+  name: "where all places are taken a request waits for one",
   ignore,
   async fn() {
     await using site = await cgiSite(
       { "cgi-bin/wait.sh": sh("while [ ! -e go ]; do sleep 0.02; done; printf 'Content-Type: text/plain\\n\\nok'") },
-      ["--cgi", "--cgi-max", "1"],
+      ["--cgi", "--cgi-max=1"],
     );
     const first = fetch(`${site.base}/cgi-bin/wait.sh`);
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -326,11 +328,17 @@ Deno.test({
   async fn() {
     const files = {
       "cgi-bin/says": sh("printf 'a\\tb\\033[31m\\\\c\\rd\\n' >&2; printf 'Content-Type: text/plain\\n\\nok'"),
+      "cgi-bin/crash": sh("exit 3"),
+      "cgi-bin/fails": sh("printf 'Content-Type: text/plain\\n\\nhalf'; exit 3"),
+      "cgi-bin/dies": sh("printf 'Content-Type: text/plain\\n\\nhalf'; kill -9 $$"),
       "cgi-bin/silent": sh("sleep 600"),
       "cgi-bin/half": sh("printf 'Content-Type: text/plain\\n\\nhalf'; sleep 600"),
     };
-    await using site = await cgiSite(files, ["--cgi", "--cgi-max", "2"]);
+    await using site = await cgiSite(files, ["--cgi", "--cgi-max=2"]);
     assertEquals((await ask(site.port, "GET", "/cgi-bin/says")).text, "ok");
+    assertEquals((await ask(site.port, "GET", "/cgi-bin/crash")).status, 502);
+    assertEquals((await ask(site.port, "GET", "/cgi-bin/fails")).status, 200);
+    assertEquals((await ask(site.port, "GET", "/cgi-bin/dies")).complete, false);
     await site.command.untilStderr("pyserve: /cgi-bin/says: a\\x09b\\x1b[31m\\\\c\\x0dd\n");
     const clients = [];
     for (const path of ["silent", "half", "silent?queued"]) {
@@ -347,6 +355,33 @@ Deno.test({
     const ours = site.command.stderr().split("\n").filter((line) =>
       !/^127\.0\.0\.1 - - |^pyserve: .*says: a/.test(line)
     );
-    assertEquals(ours, [""], "neither a failure nor a warning of the runtime");
+    assertEquals(ours.sort(), [
+      "",
+      "pyserve: /cgi-bin/dies: ended by SIGKILL",
+      "pyserve: /cgi-bin/fails: exit status 3",
+      "pyserve: Cannot answer GET /cgi-bin/crash: The program ended without any output; exit status 3",
+    ], "neither what is a client's affair, nor a warning of the runtime");
+  },
+});
+
+Deno.test({
+  name: "who has waited too long for a place is told to come again, and the place is not lost",
+  ignore,
+  async fn() {
+    await using tree = await tempTree({
+      "cgi-bin/wait.sh": sh("touch here; while [ ! -e go ]; do sleep 0.02; done; printf 'X-A: b\\n\\nok'"),
+    });
+    await Deno.chmod(tree.at("cgi-bin/wait.sh"), 0o755);
+    const fetch = toFetch(cgi(disk(tree.path), { maxPrograms: 1, queueTimeout: 50 }));
+    const asked = async (init?: RequestInit) => await fetch(new Request("http://localhost/cgi-bin/wait.sh", init));
+    const first = asked();
+    await eventually(() => Deno.stat(tree.at("cgi-bin/here")).then(() => true, () => false), "the first runs");
+    // Its body has a temporary file by then, which goes with it.
+    const second = await asked({ method: "POST", body: new Uint8Array(2_000_000) });
+    assertEquals([second.status, second.headers.get("retry-after")], [503, "1"]);
+    await second.body?.cancel();
+    await Deno.writeTextFile(tree.at("cgi-bin/go"), "");
+    assertEquals(await (await first).text(), "ok");
+    assertEquals(await (await asked()).text(), "ok");
   },
 });

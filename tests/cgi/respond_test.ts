@@ -48,3 +48,10 @@ Deno.test("scriptResponse() sends no body with HEAD, 204, 205 and 304, and lengt
   assertEquals(hasBody(new Request("http://h/"), headOf("Status: 205\n")), false);
   assertEquals(hasBody(new Request("http://h/"), headOf("Status: 206\n")), true);
 });
+
+Deno.test("scriptResponse() sends one Content-Type: the last", () => {
+  const head = new CgiHeaderParser().push(new TextEncoder().encode("Content-Type: text/html\nContent-Type: a/b\n\n"));
+  assert(head !== null && !(head instanceof Refusal));
+  const response = scriptResponse(new Request("http://localhost/"), head, null);
+  assertEquals(response.headers.get("content-type"), "a/b");
+});

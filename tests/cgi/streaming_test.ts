@@ -135,7 +135,7 @@ rmdir "running/$$"
 `,
       "cgi-bin/running/": "",
       "cgi-bin/seen/": "",
-    }, ["--cgi", "--cgi-max", "5"]);
+    }, ["--cgi", "--cgi-max=5"]);
     const answers = await Promise.all(
       Array.from({ length: 200 }, async () => await (await fetch(`${site.base}/cgi-bin/count.sh`)).text()),
     );
@@ -186,7 +186,7 @@ Deno.test({
     await using site = await cgiSite({
       "cgi-bin/endless.sh":
         "#!/bin/sh\necho $$ > pids\nprintf 'Status: %s\\nContent-Type: text/plain\\n\\n' \"$QUERY_STRING\"\nexec yes\n",
-    }, ["--cgi", "--cgi-linger", "0.2"]);
+    }, ["--cgi", "--cgi-linger=0.2"]);
     for (const [method, status] of [["HEAD", 200], ["GET", 204], ["GET", 304]] as const) {
       const target = `${method} /cgi-bin/endless.sh?${status} HTTP/1.1\r\nHost: localhost\r\n`;
       const response = await raw(site.port, `${target}Connection: close\r\n\r\n`);
