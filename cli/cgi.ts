@@ -18,8 +18,8 @@ import { StartError } from "./start_error.ts";
 /** The feature that the options ask for. Throws {@linkcode StartError} where a program is not there. */
 export async function cgiOf(values: Given["values"]): Promise<Feature> {
   const user = values.get("cgi-user")?.[0];
-  const as = user === undefined ? {} : { user: await userOf(user) };
-  return withoutAbortWarning(cgiFeature({ ...cgiOptionsOf(values), ...as }));
+  const options = { ...cgiOptionsOf(values), ...(user !== undefined && { user: await userOf(user) }) };
+  return withoutAbortWarning(cgiFeature(options));
 }
 
 function cgiOptionsOf(values: Given["values"]): CgiOptions {

@@ -15,11 +15,8 @@ import { programOptionsOf } from "./program_options.ts";
 export function fastCgiFeatures(values: Given["values"]): Feature[] {
   const given = (values.get("fastcgi") ?? []).map((text) => fastCgiOf(text)!);
   const applications = Map.groupBy(given, ({ address }) => JSON.stringify(address));
-  return [...applications.values()].map((each) =>
-    withoutAbortWarning(fastCgiFeature({
-      ...programOptionsOf(values),
-      address: each[0]!.address,
-      extensions: each.map(({ extension }) => extension),
-    }))
-  );
+  return [...applications.values()].map((each) => {
+    const extensions = each.map(({ extension }) => extension);
+    return withoutAbortWarning(fastCgiFeature({ ...programOptionsOf(values), address: each[0]!.address, extensions }));
+  });
 }
