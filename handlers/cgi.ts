@@ -336,10 +336,11 @@ class Exchange {
       return head;
     } catch (error) {
       this.#isOver = true;
+      left.signal.throwIfAborted(); // nobody's failure, and it is being ended
+      const postMortem = await this.#script.postMortem(); // before it is ended: how it ends by itself is what helps
       this.#script.kill();
-      left.signal.throwIfAborted(); // nobody's failure
       const shown = debug || isFromHere(this.request, this.context);
-      throw explained(error, await this.#script.postMortem(), printed, shown);
+      throw explained(error, postMortem, printed, shown);
     }
   }
 
