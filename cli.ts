@@ -127,7 +127,11 @@ async function startServer(
   several?.checkWorkersPossible(startsWorkers);
   const localAddress = () => address;
   let address: Deno.NetAddr | null = null;
-  const fetch = toFetch(handlerFor(settings, features), { log, localAddress });
+  const fetch = toFetch(handlerFor(settings, features), {
+    log,
+    localAddress,
+    ...(settings.hosts && { hosts: settings.hosts }),
+  });
   const { hostname } = settings;
   const tls = settings.tls && await (await import("./cli/tls.ts")).readTls(settings.tls);
   const port = sharedPort ?? settings.port;

@@ -34,7 +34,7 @@ async function visit({ port }: CgiSite): Promise<Disposable> {
   for (const request of [...requests, "POST /cgi-bin/silent"]) {
     const connection = connections.use(await Deno.connect({ hostname: "127.0.0.1", port }));
     const body = request.startsWith("POST") ? "Content-Length: 100\r\n\r\nhalf" : "\r\n";
-    await connection.write(new TextEncoder().encode(`${request} HTTP/1.1\r\nHost: a\r\n${body}`));
+    await connection.write(new TextEncoder().encode(`${request} HTTP/1.1\r\nHost: localhost\r\n${body}`));
   }
   return connections;
 }
