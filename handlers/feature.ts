@@ -41,6 +41,11 @@ export interface Feature {
   readonly methods: readonly string[];
   /** Names of query parameters: where given, it is asked only when the query has one of them. Letters, digits, hyphens. */
   readonly queries?: readonly string[];
+  /**
+   * What the page of a directory may offer because of it, one word each: `upload` (PUT, PATCH, MKCOL and multipart POST),
+   * `delete` (DELETE, MOVE, and PUT over what is there), `archive` (`?archive=zip`), `search` (`?q=`), `checksum` (`?sha256`).
+   */
+  readonly abilities?: readonly string[];
   /** Makes its handler, once; it declines what is not for it. */
   readonly handler: (site: Site) => Handler;
 }

@@ -15,6 +15,7 @@ import { errorPages } from "./layers/error_pages.ts";
 import { headers } from "./layers/headers.ts";
 import { listingParts } from "./listing.ts";
 import { allow } from "./methods.ts";
+import { pageAssets } from "./page/assets.ts";
 import { keepSettled, settle, type SettledHandler } from "./settle.ts";
 import { disk } from "./sources/disk.ts";
 import { filtered, isVisible } from "./sources/filtered.ts";
@@ -73,10 +74,11 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     log: format ? accessLogWriter(format) : null,
     queries: features.flatMap(({ queries }) => queries ?? []),
   });
-  const listed = listingParts(source);
+  const listed = listingParts(source, { abilities: features.flatMap(({ abilities }) => abilities ?? []) });
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
   const site = { source, answer: ((request, context) => answering(request, context)) as Handler };
   const rows = [
+    { on: options.listing ?? true, methods: [], handler: pageAssets() },
     ...features.map((feature) => ({ on: true, methods: feature.methods, handler: askedFor(feature, site) })),
     { on: options.listing ?? true, methods: [], handler: listed.kept },
     { on: true, methods: ["GET", "HEAD"], handler: filesWith(source, served, hot) },

@@ -9,6 +9,7 @@ import { HttpError } from "./errors.ts";
 import { type Asked, ListingBuilds } from "./listing/builds.ts";
 import { headOf } from "./listing_data.ts";
 import type { ListingFormat } from "./listing/format.ts";
+import { prepareScript } from "./page/script.ts";
 import { slashRedirect } from "./slash_redirect.ts";
 import type { FileSource, FileStat } from "./sources/types.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
@@ -19,6 +20,11 @@ export type { ListingFormat };
 export interface ListingOptions {
   /** Bytes of memory for listings that are kept to be sent again; 16 MiB unless given, 0 to keep none. */
   readonly cacheBytes?: number;
+  /**
+   * What the server can do besides, for the page to offer: see `Feature.abilities`. Where it is given, be it empty, the
+   * page has a script, which {@linkcode pageAssets} has to serve.
+   */
+  readonly abilities?: readonly string[];
 }
 
 /** Room for the listings of some hundred directories of a hundred entries. */
@@ -76,8 +82,9 @@ export function listingParts(source: FileSource, options: ListingOptions = {}): 
     if (stat?.kind !== "directory") return null;
     const redirect = slashRedirect(context);
     if (redirect) return redirect;
-    const { key, asked } = askedOf(request, context);
-    const page = builds.page(key, asked, stat);
+    const { key, asked } = askedOf(request, context, options.abilities);
+    const script = asked.head.can ? prepareScript(asked.path.segments.length) : null;
+    const page = script ? script.then(() => builds.page(key, asked, stat)) : builds.page(key, asked, stat);
     return page instanceof Promise ? page.then((late) => late && late.send(request)) : page && page.send(request);
   };
   const all: Handler = (request, context) => {
@@ -90,13 +97,14 @@ export function listingParts(source: FileSource, options: ListingOptions = {}): 
   return { kept, all };
 }
 
-function askedOf(request: Request, context: Context): { key: string; asked: Asked } {
+function askedOf(request: Request, context: Context, can?: readonly string[]): { key: string; asked: Asked } {
   const { path, query: text } = context.target;
   const query = text === "" ? null : new URLSearchParams(text);
   const format = formatOf(request, query);
   const sort = oneOf(query, "sort", ["name", "size", "modified"]) ?? "name";
   const order = oneOf(query, "order", ["asc", "desc"]) ?? "asc";
-  return { key: keyOf(context, format, sort, order), asked: { path, head: headOf(context, sort, order), format } };
+  const head = headOf(context, { sort, order, ...(can && { can }) });
+  return { key: keyOf(context, format, sort, order), asked: { path, head, format } };
 }
 
 /** What a listing differs by: no name in a path has a slash in it, so the depth says what is above the mount. */
