@@ -6,7 +6,7 @@
 import { confirmRemoval, downloadZip, menuOf, urlOf } from "./actions.js";
 import { makeFolder, remove, rename } from "./changes.js";
 import { askName, openMenu } from "./dialogs.js";
-import { announce, h, kept, toast } from "./dom.js";
+import { announce, h, icon, kept, toast } from "./dom.js";
 import { fetchEntries, harvest } from "./entries.js";
 import { count, formatSize } from "./format.js";
 import { iconStyle } from "./icons.js";
@@ -56,6 +56,7 @@ const uploads = can("upload")
   : Promise.reject();
 uploads.catch(() => {});
 
+prepareHeading();
 prepareTable();
 listenToKeys({
   filter: () => toolbar.input.focus(),
@@ -93,6 +94,7 @@ model.finish();
 if (!document.querySelector("body > footer")) {
   toast("The connection broke off: the list is not complete. Reload the page.", "failed");
 }
+document.querySelector("body > footer")?.firstChild?.replaceWith("This list as data: ");
 rows.render();
 focusWhereWeCameFrom();
 showReadme();
@@ -115,6 +117,16 @@ async function adoptStyle() {
   const sheet = new CSSStyleSheet();
   await sheet.replace(iconStyle() + await response.text());
   document.adoptedStyleSheets.push(sheet);
+}
+
+/** The way down begins at home, which a slash by itself says to nobody. */
+function prepareHeading() {
+  const root = header.querySelector("h1 bdi");
+  root?.replaceChildren(
+    icon("home"),
+    h("span", { class: "unseen" }, "Home"),
+    root.parentElement?.matches("a") ? "/" : "",
+  );
 }
 
 function prepareTable() {
@@ -264,6 +276,8 @@ function summarize() {
     : all.filter(Boolean).join(" · ") + (model.complete ? "" : " …");
   table.hidden = model.complete && model.shown.length === 0;
   empty.hidden = !table.hidden;
+  const readme = document.querySelector(".readme");
+  if (readme instanceof HTMLElement) readme.hidden = isFiltered || model.found;
   if (!empty.hidden) empty.replaceChildren(...emptyText(isFiltered));
 }
 
