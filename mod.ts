@@ -25,6 +25,18 @@ export { settle, type SettledHandler } from "./handlers/settle.ts";
 export * from "./handlers/mount.ts";
 export * from "./handlers/methods.ts";
 export { type Feature, lazily, type Site } from "./handlers/feature.ts";
+export * from "./handlers/reading_features.ts";
+export { archive, type ArchiveOptions } from "./handlers/archive.ts";
+export { type Checksum, checksum } from "./handlers/checksum.ts";
+export {
+  type Found,
+  search,
+  type SearchEnd,
+  type SearchHead,
+  type SearchOptions,
+  type SearchResults,
+  type SearchTail,
+} from "./handlers/search.ts";
 export * from "./handlers/errors.ts";
 export { files, type FilesOptions } from "./handlers/files.ts";
 export * from "./handlers/slash_redirect.ts";
@@ -53,6 +65,7 @@ export * from "./handlers/http/range.ts";
 export * from "./handlers/http/coding.ts";
 export * from "./handlers/http/media_type.ts";
 export * from "./handlers/http/escape.ts";
+export * from "./handlers/http/disposition.ts";
 
 if (import.meta.main) {
   // Imported only now: whoever uses the library does not load the command, and cli.ts never imports this module.

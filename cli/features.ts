@@ -5,10 +5,16 @@
  */
 
 import type { Feature } from "../handlers/feature.ts";
+import { archives, checksums, searches } from "../handlers/reading_features.ts";
 import type { FeatureSettings } from "./settings.ts";
 
 /** Loads the features that the settings ask for, in the order in which they are asked. */
 // deno-lint-ignore require-await
-export async function loadFeatures(_settings: FeatureSettings): Promise<Feature[]> {
-  return [];
+export async function loadFeatures({ archive, search, checksum }: FeatureSettings): Promise<Feature[]> {
+  return [
+    // These load nothing before the first request for them.
+    ...archive ? [archives(archive)] : [],
+    ...search ? [searches(search)] : [],
+    ...checksum ? [checksums()] : [],
+  ];
 }

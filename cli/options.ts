@@ -84,6 +84,29 @@ export const OPTIONS: readonly Option[] = [
     help: "Answer 404 for directories without an index file",
   },
   {
+    name: "no-archive",
+    group: "What is served",
+    help: "Do not pack directories for ?archive=zip, tar or tar.gz (nor with --no-listing)",
+  },
+  {
+    name: "archive-max",
+    value: "SIZE",
+    excludes: ["no-archive"],
+    group: "What is served",
+    help: "Bytes of files that are packed at once at most, with K, M or G behind (default: no limit)",
+    check: (value) => sizeOf(value) === null ? "it is not a size such as 10G" : null,
+  },
+  {
+    name: "no-search",
+    group: "What is served",
+    help: "Do not search below directories for ?q=TEXT (nor with --no-listing)",
+  },
+  {
+    name: "no-checksum",
+    group: "What is served",
+    help: "Do not make checksums of files for ?sha256 and its relatives",
+  },
+  {
     name: "hidden",
     group: "What is served",
     help: "Serve and list names with a dot in front (default: only .well-known)",

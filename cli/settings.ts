@@ -4,8 +4,10 @@
  * @module
  */
 
+import type { ArchiveOptions } from "../handlers/archive.ts";
 import type { FileServerOptions } from "../handlers/file_server.ts";
 import type { LogFormat } from "../handlers/layers/access_log.ts";
+import type { SearchOptions } from "../handlers/search.ts";
 import { sizeOf, splitHeader } from "./options.ts";
 import { type Given, UsageError } from "./parse.ts";
 
@@ -27,9 +29,15 @@ export interface Settings {
   readonly features: FeatureSettings;
 }
 
-/** What the command does besides serving files, where it was asked for. Empty in a plain start. */
-// deno-lint-ignore no-empty-interface
-export interface FeatureSettings {}
+/** What the command does besides serving files. */
+export interface FeatureSettings {
+  /** How directories are packed, or null where they are not. */
+  readonly archive: ArchiveOptions | null;
+  /** How names are searched for, or null where they are not. */
+  readonly search: SearchOptions | null;
+  /** Whether checksums of files are made. */
+  readonly checksum: boolean;
+}
 
 /** The files that TLS needs. */
 export interface TlsFiles {
@@ -41,11 +49,13 @@ export interface TlsFiles {
 /** Makes settings of what was given. Throws {@linkcode UsageError}. */
 export function settingsOf({ values, words }: Given): Settings {
   const one = (name: string) => values.get(name)?.[0] ?? null;
+  const without = (...names: readonly string[]) => !names.some((name) => values.has(name));
   const { root, port } = rootAndPort(words, one("directory"));
   const cert = one("tls-cert");
   const contentType = one("content-type");
   const cacheSize = one("cache-size");
   const index = values.get("index");
+  const archiveMax = one("archive-max");
   return {
     root,
     hostname: one("bind") ?? "0.0.0.0",
@@ -63,7 +73,12 @@ export function settingsOf({ values, words }: Given): Settings {
       ...(contentType !== null && { fallback: contentType }),
       ...(index && { index }),
     },
-    features: {},
+    features: {
+      // Who wants no listings does not want their contents told in another way.
+      archive: without("no-archive", "no-listing") ? { ...(archiveMax && { maxBytes: sizeOf(archiveMax)! }) } : null,
+      search: without("no-search", "no-listing") ? { ...(index && { index }) } : null,
+      checksum: without("no-checksum"),
+    },
   };
 }
 

@@ -106,7 +106,9 @@ function isoDate(time: number | null): string | null {
 let collator: Intl.Collator | undefined;
 
 /** The order of a listing: directories first, names in natural order (f2 before f10). */
-export function entryOrder({ sort, order }: ListingHead): (a: FileEntry, b: FileEntry) => number {
+export function entryOrder(
+  { sort, order }: Pick<ListingHead, "sort" | "order">,
+): (a: FileEntry, b: FileEntry) => number {
   collator ??= new Intl.Collator("en", { numeric: true });
   const byName = collator.compare;
   const sign = order === "asc" ? 1 : -1;

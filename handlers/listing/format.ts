@@ -63,10 +63,13 @@ const WRITERS: Readonly<Record<ListingFormat, (head: ListingHead, depth: number)
   }),
 };
 
-/** A name, directories with a slash; control characters as in the log, so that a line stays a line. */
 function textLine({ name, stat, problem }: FileEntry): string {
-  if (problem !== null) return "";
+  return problem === null ? nameLine(name, stat?.kind === "directory") : "";
+}
+
+/** A name, directories with a slash; control characters as in the log, so that a line stays a line. */
+export function nameLine(name: string, isDirectory: boolean): string {
   // deno-lint-ignore no-control-regex
   const shown = name.replace(/[\x00-\x1f\x7f-\x9f]/g, (c) => "\\x" + c.charCodeAt(0).toString(16).padStart(2, "0"));
-  return shown + (stat?.kind === "directory" ? "/\n" : "\n");
+  return shown + (isDirectory ? "/\n" : "\n");
 }

@@ -358,7 +358,8 @@ function describe(info: Deno.FileInfo): FileStat {
   const changed = info.ctime?.getTime() ?? 0; // whole seconds in Deno 2.9, so it proves little by itself
   const version = [info.size, modified ?? 0, changed / 1000, info.ino ?? 0, info.dev].map(hex).join("-");
   const age = Date.now() - Math.max(modified !== null && modified <= Date.now() ? modified : 0, changed);
-  return { kind, size: kind === "file" ? info.size : 0, modified, version, settled: age >= CLOCK_GRAIN_MS };
+  const mode = info.mode === null ? null : info.mode & 0o777;
+  return { kind, size: kind === "file" ? info.size : 0, modified, version, settled: age >= CLOCK_GRAIN_MS, mode };
 }
 
 function hex(value: number): string {

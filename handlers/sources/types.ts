@@ -22,6 +22,8 @@ export interface FileStat {
   readonly version: string;
   /** False while another change could still leave `version` as it is, because the clock has not moved on. */
   readonly settled: boolean;
+  /** The permissions as Unix has them, `0o644`; null or absent where the source does not know. */
+  readonly mode?: number | null;
 }
 
 /** Why an entry of a directory cannot be fetched. */

@@ -1,0 +1,167 @@
+/**
+ * Directories, and selections of what is in them, as one file to download.
+ *
+ * @module
+ */
+
+import { ArchiveFile, type ArchiveParts, sizeOf } from "./archive/archive_file.ts";
+import { gzipOf } from "./archive/gzip.ts";
+import { folderName } from "./archive/names.ts";
+import type { ArchiveFormat } from "./archive/parts.ts";
+import { planOf } from "./archive/plan.ts";
+import { KeptSums } from "./archive/sums.ts";
+import { tarParts } from "./archive/tar.ts";
+import { zipParts } from "./archive/zip.ts";
+import { sendContent } from "./content.ts";
+import { HttpError } from "./errors.ts";
+import { attachment } from "./http/disposition.ts";
+import { Gate } from "./listing/turns.ts";
+import { FileChanged, type FileSource } from "./sources/types.ts";
+import type { Context, Handler } from "./types.ts";
+
+/** How {@linkcode archive} packs. */
+export interface ArchiveOptions {
+  /** Bytes of files that are packed into one archive at most; no limit unless given. */
+  readonly maxBytes?: number;
+  /** Files and directories that are packed into one archive at most; 1,000,000 unless given. Each takes some 150 bytes. */
+  readonly maxEntries?: number;
+  /** Archives that are sent at the same time at most; 16 unless given. */
+  readonly maxAtOnce?: number;
+}
+
+const MAX_ENTRIES = 1_000_000;
+const MAX_AT_ONCE = 16;
+
+/** Directories that are looked through for archives at the same time. */
+const PLANS = 2;
+
+/** Looks at a tree that changes under its hands at most so often. */
+const ATTEMPTS = 3;
+
+interface Kind {
+  readonly extension: string;
+  readonly type: string;
+  readonly format: ArchiveFormat;
+  readonly gzip?: boolean;
+}
+
+const TAR_GZ: Kind = { extension: ".tar.gz", type: "application/gzip", format: tarParts, gzip: true };
+
+const KINDS: ReadonlyMap<string, Kind> = new Map([
+  ["zip", { extension: ".zip", type: "application/zip", format: zipParts }],
+  ["tar", { extension: ".tar", type: "application/x-tar", format: tarParts }],
+  ["tar.gz", TAR_GZ],
+  ["tgz", TAR_GZ],
+]);
+
+/**
+ * Packs a directory of a source for GET and HEAD with `?archive=zip`, `tar` or `tar.gz` (`tgz`); declines all else.
+ *
+ * With `&name=a&name=b` only those of its entries. All is in a folder of the directory's name. An archive shows what the
+ * source shows: hidden files and links out of the root are not in it, other links are followed. What is left out for a
+ * reason (broken link, special file, not readable, a name with control characters or a backslash) is named in a text
+ * beside the folder. Owners are not in it, permissions are 644 or 755, times are in UTC.
+ *
+ * It looks at everything first, so that zip (stored, not compressed) and tar have a Content-Length, an entity tag and
+ * ranges: a broken download can be resumed while nothing has changed. `tar.gz` is compressed on the way and has none of
+ * these. Where a file changes, vanishes or cannot be read on the way, the connection is broken off: an archive that
+ * arrives whole is whole. 403 for more than the limits allow, 503 where too many are being sent.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { archive, memory, toFetch } from "@x/pyserve";
+ *
+ * const fetch = toFetch(archive(memory({ "docs/a.txt": "hello" })));
+ * const response = await fetch(new Request("http://localhost/docs/?archive=zip"));
+ * assert(response.headers.get("content-disposition") === 'attachment; filename="docs.zip"');
+ * assert((await response.bytes()).length === Number(response.headers.get("content-length")));
+ * ```
+ */
+export function archive(source: FileSource, options: ArchiveOptions = {}): Handler {
+  const archives = new Archives(source, options);
+  return (request, context) => {
+    if (request.method !== "GET" && request.method !== "HEAD") return null;
+    const query = new URLSearchParams(context.target.query);
+    const asked = query.get("archive");
+    return asked === null ? null : archives.answer(request, context, asked, query);
+  };
+}
+
+class Archives {
+  readonly #source: FileSource;
+  readonly #limits: { readonly entries: number; readonly bytes: number };
+  readonly #maxAtOnce: number;
+  readonly #planning = new Gate(PLANS);
+  readonly #sums = new KeptSums();
+  #running = 0;
+
+  constructor(source: FileSource, { maxBytes, maxEntries, maxAtOnce }: ArchiveOptions) {
+    this.#source = source;
+    this.#limits = { bytes: maxBytes ?? Infinity, entries: maxEntries ?? MAX_ENTRIES };
+    this.#maxAtOnce = maxAtOnce ?? MAX_AT_ONCE;
+  }
+
+  async answer(request: Request, context: Context, asked: string, query: URLSearchParams): Promise<Response | null> {
+    const stat = await this.#source.stat(context.target.path);
+    if (stat?.kind !== "directory") return null;
+    const kind = KINDS.get(asked);
+    if (!kind) throw new HttpError(400, `The parameter "archive" is not one of ${[...KINDS.keys()].join(", ")}`);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      try {
+        return await this.#pack(request, context, kind, query.getAll("name"));
+      } catch (error) {
+        if (!(error instanceof FileChanged)) throw error;
+      }
+    }
+    throw new HttpError(503, "What is to be packed keeps changing", { headers: { "retry-after": "1" } });
+  }
+
+  async #pack(request: Request, context: Context, kind: Kind, names: readonly string[]): Promise<Response> {
+    this.#throwIfBusy();
+    const { name } = context.base.join(context.target.path);
+    const { signal } = request;
+    const headers = {
+      "cache-control": "no-cache",
+      "content-disposition": attachment(folderName(name) + kind.extension),
+    };
+    const selection = { directory: context.target.path, name, names: names.length === 0 ? null : names };
+    const plan = await this.#plan(selection, signal);
+    const { format } = kind;
+    const sums = this.#sums.of(format === zipParts ? plan.etag : null, format === zipParts ? plan.length : 0);
+    const open = () => this.#open({ source: this.#source, plan, format, sums }, context);
+    if (kind.gzip) return gzipResponse(request, { "content-type": kind.type, ...headers }, open);
+    return await sendContent(request, {
+      type: kind.type,
+      size: await sizeOf({ plan, format }),
+      modified: null,
+      etag: plan.etag && `"${plan.etag}${kind.extension}"`,
+      headers,
+      open,
+    });
+  }
+
+  async #plan(selection: Parameters<typeof planOf>[1], signal: AbortSignal): ReturnType<typeof planOf> {
+    using _place = await this.#planning.enter();
+    return await planOf(this.#source, selection, this.#limits, signal);
+  }
+
+  #open(parts: ArchiveParts, context: Context): ArchiveFile {
+    this.#throwIfBusy();
+    this.#running += 1;
+    return new ArchiveFile(parts, {
+      failed: (path, error) => context.log.error(`Broke off packing ${context.target.raw} at ${path?.text}`, error),
+      closed: () => this.#running -= 1,
+    });
+  }
+
+  #throwIfBusy(): void {
+    if (this.#running < this.#maxAtOnce) return;
+    throw new HttpError(503, "Too many archives are being sent", { headers: { "retry-after": "10" } });
+  }
+}
+
+function gzipResponse(request: Request, headers: Readonly<Record<string, string>>, open: () => ArchiveFile): Response {
+  const body = request.method === "HEAD" ? null : gzipOf(open());
+  return new Response(body, { headers: { ...headers, "x-content-type-options": "nosniff" } });
+}

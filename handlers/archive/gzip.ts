@@ -1,0 +1,29 @@
+/**
+ * Compressing an archive while it is sent.
+ *
+ * @module
+ */
+
+import { Turns } from "../listing/turns.ts";
+import type { OpenFile } from "../sources/types.ts";
+
+/** Bytes compressed at a time: the work of a millisecond or two, which nobody else can do anything in. */
+const CHUNK_BYTES = 65_536;
+
+/** All bytes of a file, compressed as they are asked for. It closes the file; where reading fails, so does the stream. */
+export function gzipOf(file: OpenFile): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return ReadableStream.from(chunksOf(file)).pipeThrough(new CompressionStream("gzip"));
+}
+
+async function* chunksOf(file: OpenFile): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  using _closing = file;
+  const turns = new Turns();
+  for (let at = 0;;) {
+    const buffer = new Uint8Array(CHUNK_BYTES);
+    const count = await file.read(at, buffer);
+    if (count === 0) return;
+    yield buffer.subarray(0, count);
+    at += count;
+    if (turns.due) await turns.next();
+  }
+}

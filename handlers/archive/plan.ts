@@ -1,0 +1,317 @@
+/**
+ * What is to be packed, in order: decided before the first byte is sent, so that the length of the archive is known.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { HttpError, isNotThere } from "../errors.ts";
+import type { SitePath } from "../http/target.ts";
+import { entryOrder } from "../listing_data.ts";
+import { DirectoryScan } from "../listing/scan.ts";
+import { sortInTurns, Turns } from "../listing/turns.ts";
+import { formatSize } from "../page/listing_page.ts";
+import { plainName } from "../page/names.ts";
+import { FileChanged, type FileEntry, type FileSource, type FileStat } from "../sources/types.ts";
+import { folderName, isSafeName } from "./names.ts";
+
+/** What is asked for. */
+export interface Selection {
+  /** The directory. */
+  readonly directory: SitePath;
+  /** Its name, `""` for the root of the site. */
+  readonly name: string;
+  /** Which of its entries; null for all of them. */
+  readonly names: readonly string[] | null;
+}
+
+/** Where to stop. */
+export interface PlanLimits {
+  /** Files and directories at most. */
+  readonly entries: number;
+  /** Bytes of the files at most. */
+  readonly bytes: number;
+}
+
+/** One member of an archive. */
+export interface Member {
+  /** The path in the archive, as UTF-8; of a directory with a slash at the end. */
+  readonly path: Uint8Array;
+  readonly directory: boolean;
+  /** Bytes of a file; 0 for a directory. */
+  readonly size: number;
+  /** Seconds since 1970. */
+  readonly modified: number;
+  /** Permissions. */
+  readonly mode: number;
+}
+
+/** A directory of the source, and where it is in the archive (with a slash at the end). */
+interface Place {
+  readonly path: SitePath;
+  readonly text: string;
+}
+
+/** Lines of the report on what was left out; more are counted. */
+const REPORTED = 1_000;
+
+/**
+ * The members of an archive, in order. They are held in columns, some 80 bytes for each besides its name, because there
+ * may be a million: what is sent is looked up again.
+ */
+export class ArchivePlan {
+  readonly #names: string[] = [];
+  /** Indexes into the places; -1 for the report. */
+  readonly #parents: number[] = [];
+  readonly #sizes: number[] = [];
+  readonly #times: number[] = [];
+  readonly #modes: number[] = [];
+  readonly #versions: number[] = [];
+  readonly #places: Place[] = [];
+  readonly #digest = createHash("sha256");
+  readonly #encoder = new TextEncoder();
+  #settled = true;
+  #etag = "";
+  #bytes = 0;
+
+  /** What a file was left out for is told in a text beside the folder; empty where nothing was. */
+  report: Uint8Array<ArrayBuffer> = new Uint8Array();
+
+  /** How many members. */
+  get length(): number {
+    return this.#names.length;
+  }
+
+  /** Bytes of all files. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Names the state of everything in it, without quotes; null where something may change and nobody would see it. */
+  get etag(): string | null {
+    this.#etag ||= this.#digest.digest("base64url").slice(0, 27);
+    return this.#settled ? this.#etag : null;
+  }
+
+  /** Puts a directory in, and gives the index of the place for what is in it. */
+  addDirectory(path: SitePath, text: string, stat: FileStat): number {
+    const place = this.#places.push({ path, text }) - 1;
+    this.#add("", place, stat, text);
+    return place;
+  }
+
+  /** Puts a file in. */
+  addFile(name: string, parent: number, stat: FileStat): void {
+    this.#add(name, parent, stat, this.#places[parent]!.text + name);
+  }
+
+  /** Puts the report in, as the last. */
+  addReport(name: string, report: string, modified: number | null): void {
+    this.report = this.#encoder.encode(report);
+    const { length: size } = this.report;
+    this.#add(name, -1, { kind: "file", size, modified, version: report, settled: true }, name);
+  }
+
+  #add(name: string, parent: number, stat: FileStat, text: string): void {
+    this.#names.push(name);
+    this.#parents.push(parent);
+    this.#sizes.push(stat.size);
+    this.#times.push(Math.floor((stat.modified ?? 0) / 1000));
+    // Who may read it there is for others to decide; that it is a program belongs to the file.
+    this.#modes.push(stat.kind === "directory" || ((stat.mode ?? 0) & 0o111) !== 0 ? 0o755 : 0o644);
+    this.#versions.push(hash(stat.version));
+    this.#digest.update(`${text}\0${stat.version}\0${stat.mode ?? ""}\n`);
+    this.#settled &&= stat.settled;
+    this.#bytes += stat.size;
+  }
+
+  /** A member by its number. */
+  member(index: number): Member {
+    const [name, parent] = [this.#names[index]!, this.#parents[index]!];
+    return {
+      path: this.#encoder.encode((this.#places[parent]?.text ?? "") + name),
+      directory: name === "",
+      size: this.#sizes[index]!,
+      modified: this.#times[index]!,
+      mode: this.#modes[index]!,
+    };
+  }
+
+  /** Where the bytes of a member are; null for the report. */
+  pathOf(index: number): SitePath | null {
+    return this.#places[this.#parents[index]!]?.path.child(this.#names[index]!) ?? null;
+  }
+
+  /** Whether a file is still the one that was seen. */
+  isUnchanged(index: number, now: FileStat | null): now is FileStat {
+    return now?.kind === "file" && now.size === this.#sizes[index] && hash(now.version) === this.#versions[index];
+  }
+}
+
+/** 53 bits of a text: enough to see a change by, and eight bytes to hold. */
+function hash(text: string): number {
+  let [high, low] = [0x9e3779b9, 0x85ebca6b];
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    high = Math.imul(high ^ code, 0x01000193);
+    low = Math.imul(low ^ code, 0x5bd1e995);
+    low = (low << 13) | (low >>> 19);
+  }
+  return (high >>> 11) * 2 ** 32 + (low >>> 0);
+}
+
+/** The directories above one, by what they really are. */
+interface Trail {
+  readonly identity: string;
+  readonly above: Trail | null;
+}
+
+/**
+ * Looks at everything that was asked for.
+ *
+ * @throws {HttpError} 404 where a name is not there, 403 where it is more than the limits allow.
+ */
+export async function planOf(
+  source: FileSource,
+  selection: Selection,
+  limits: PlanLimits,
+  signal: AbortSignal,
+): Promise<ArchivePlan> {
+  try {
+    return await new Planning(source, limits, signal).plan(selection);
+  } catch (error) {
+    throw signal.aborted ? new HttpError(499, "The client has left") : error;
+  }
+}
+
+class Planning {
+  readonly #source: FileSource;
+  readonly #limits: PlanLimits;
+  readonly #signal: AbortSignal;
+  readonly #plan = new ArchivePlan();
+  readonly #turns = new Turns();
+  readonly #leftOut: string[] = [];
+  #leftOutCount = 0;
+
+  constructor(source: FileSource, limits: PlanLimits, signal: AbortSignal) {
+    this.#source = source;
+    this.#limits = limits;
+    this.#signal = signal;
+  }
+
+  async plan({ directory, name, names }: Selection): Promise<ArchivePlan> {
+    const stat = await this.#source.stat(directory);
+    if (stat?.kind !== "directory") throw new HttpError(404);
+    const folder = folderName(name);
+    const place = this.#plan.addDirectory(directory, `${folder}/`, stat);
+    const above = await this.#trail(directory, null);
+    const entries = names === null ? await this.#entriesOf(directory) : await this.#selected(directory, names);
+    await this.#addAll(entries, { path: directory, text: `${folder}/`, place, above });
+    if (this.#leftOutCount > 0) this.#plan.addReport(`${folder} (left out).txt`, this.#report(), stat.modified);
+    return this.#plan;
+  }
+
+  async #selected(directory: SitePath, names: readonly string[]): Promise<FileEntry[]> {
+    return await Promise.all([...new Set(names)].map(async (name) => {
+      const path = directory.child(name);
+      const stat = path && await this.#source.stat(path);
+      if (!stat) throw new HttpError(404, "One of the names to be packed is not there");
+      return { name, stat, link: false, problem: stat.kind === "other" ? "special file" : null };
+    }));
+  }
+
+  /** All entries in the order of a listing by name: the same tree is always the same archive. */
+  async #entriesOf(directory: SitePath): Promise<FileEntry[]> {
+    await using scan = new DirectoryScan(this.#source, directory, this.#turns);
+    const read = await scan.readOver(this.#limits.entries - this.#plan.length, this.#signal);
+    if (read === "more") throw tooMany(this.#limits.entries);
+    const byName = entryOrder({ sort: "name", order: "asc" });
+    const order = (a: FileEntry, b: FileEntry) => byName(a, b) || (a.name < b.name ? -1 : 1);
+    return await sortInTurns(read === null ? [] : scan.entries, order, this.#turns);
+  }
+
+  async #addAll(entries: readonly FileEntry[], parent: Place & { place: number; above: Trail | null }): Promise<void> {
+    for (const entry of entries) {
+      const path = parent.path.child(entry.name);
+      const problem = path === null || !isSafeName(entry.name) ? "name is not safe to unpack" : entry.problem;
+      if (problem !== null || entry.stat === null) this.#leaveOut(parent.text + entry.name, problem ?? "not readable");
+      else if (entry.stat.kind === "directory") await this.#addDirectory(path!, parent, entry);
+      else if (await this.#mayRead(path!, entry.stat)) this.#addFile(entry.name, parent.place, entry.stat);
+      else this.#leaveOut(parent.text + entry.name, "not readable");
+      if (this.#turns.due) await this.#turns.next();
+      this.#signal.throwIfAborted();
+    }
+  }
+
+  #addFile(name: string, place: number, stat: FileStat): void {
+    this.#plan.addFile(name, place, stat);
+    this.#check();
+  }
+
+  async #addDirectory(path: SitePath, parent: Place & { above: Trail | null }, entry: FileEntry): Promise<void> {
+    const text = `${parent.text}${entry.name}/`;
+    const above = await this.#trail(path, parent.above);
+    // Without knowing where it leads, nobody could say that the way through a link ends.
+    if (above === null && entry.link) return this.#leaveOut(text, "link to a directory");
+    if (above !== null && leadsBack(above)) return this.#leaveOut(text, "link to a directory above it");
+    const entries = await this.#entriesOrNull(path);
+    if (entries === null) return this.#leaveOut(text, "not readable");
+    const place = this.#plan.addDirectory(path, text, entry.stat!);
+    this.#check();
+    await this.#addAll(entries, { path, text, place, above });
+  }
+
+  async #trail(path: SitePath, above: Trail | null): Promise<Trail | null> {
+    const identity = await this.#source.locate?.(path) ?? null;
+    return identity === null ? null : { identity, above };
+  }
+
+  async #entriesOrNull(path: SitePath): Promise<FileEntry[] | null> {
+    try {
+      return await this.#entriesOf(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.PermissionDenied) return null;
+      throw error;
+    }
+  }
+
+  /** What everybody may read need not be tried; of the rest one could only be told in the middle of the transfer. */
+  async #mayRead(path: SitePath, stat: FileStat): Promise<boolean> {
+    if (((stat.mode ?? 0o444) & 0o444) === 0o444) return true;
+    try {
+      using _file = await this.#source.open(path, stat);
+      return true;
+    } catch (error) {
+      if (error instanceof FileChanged || isNotThere(error)) throw new FileChanged();
+      if (error instanceof Deno.errors.PermissionDenied) return false;
+      throw error;
+    }
+  }
+
+  #check(): void {
+    if (this.#plan.length > this.#limits.entries) throw tooMany(this.#limits.entries);
+    if (this.#plan.bytes <= this.#limits.bytes) return;
+    throw new HttpError(403, `It is more than ${formatSize(this.#limits.bytes)}, the most that is packed at once`);
+  }
+
+  #leaveOut(text: string, problem: string): void {
+    this.#leftOutCount += 1;
+    if (this.#leftOut.length < REPORTED) this.#leftOut.push(`${plainName(text)}: ${problem}\n`);
+  }
+
+  #report(): string {
+    const more = this.#leftOutCount - this.#leftOut.length;
+    return `Not in this archive:\n\n${this.#leftOut.join("")}${more > 0 ? `and ${more} more\n` : ""}`;
+  }
+}
+
+function leadsBack({ identity, above }: Trail): boolean {
+  for (let at = above; at !== null; at = at.above) {
+    if (at.identity === identity) return true;
+  }
+  return false;
+}
+
+function tooMany(entries: number): HttpError {
+  return new HttpError(403, `It has more than ${entries} files and directories, the most that is packed at once`);
+}

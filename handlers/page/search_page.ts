@@ -1,0 +1,49 @@
+/**
+ * The page with the results of a search: data in, HTML out.
+ *
+ * @module
+ */
+
+import { escapeHtml } from "../http/escape.ts";
+import type { Found, SearchEnd } from "../search/hunt.ts";
+import type { SearchHead, SearchTail } from "../search/format.ts";
+import { PAGE_END, pageStart } from "./frame.ts";
+import { formatSize } from "./listing_page.ts";
+import { nameHtml } from "./names.ts";
+
+/** The page down to where the rows begin. */
+export function searchPageStart({ path, query }: SearchHead): string {
+  return `${pageStart(`Search for ${query} in ${path}`)}<h1><span class="prefix">Search for </span><bdi>${
+    nameHtml(query)
+  }</bdi><span class="prefix"> in </span><a href="./"><bdi>${nameHtml(path)}</bdi></a></h1>
+<table>
+<thead><tr><th scope="col">Name</th><th scope="col" class="size">Size</th><th scope="col" class="date">Modified (UTC)</th></tr></thead>
+<tbody>
+`;
+}
+
+/** The row of a result. */
+export function resultRow({ path, href, kind, size, modified }: Found): string {
+  const link = `<a href="${escapeHtml(href!)}"><bdi>${nameHtml(path)}${kind === "directory" ? "/" : ""}</bdi></a>`;
+  const bytes = size === null ? "" : `<span title="${size} bytes">${formatSize(size)}</span>`;
+  const date = modified === null
+    ? ""
+    : `<time datetime="${modified}">${modified.replace(/T(\d\d:\d\d).*/, " $1")}</time>`;
+  return `<tr><th scope="row">${link}</th><td class="size">${bytes}</td><td class="date">${date}</td></tr>\n`;
+}
+
+const NOTES: Readonly<Record<SearchEnd, string>> = {
+  complete: "",
+  results: "There are more: a longer search text finds fewer.",
+  directories: "Not all directories were searched, there are too many: search in one of them.",
+  time: "Not all directories were searched, it took too long: search in one of them.",
+};
+
+/** The page from the last row on. */
+export function searchPageEnd({ count, end }: SearchTail): string {
+  const found = count === 0 ? "Nothing found." : `${count} found.`;
+  return `</tbody>
+</table>
+<p class="hint">${found} ${NOTES[end]}</p>
+<footer><a href="./">Back to the directory</a></footer>${PAGE_END}`;
+}

@@ -1,0 +1,74 @@
+/**
+ * What a file server can do for readers besides sending files: each part is loaded when it is first asked for.
+ *
+ * @module
+ */
+
+import type { ArchiveOptions } from "./archive.ts";
+import { type Feature, lazily } from "./feature.ts";
+import type { SearchOptions } from "./search.ts";
+
+const METHODS = ["GET", "HEAD"];
+
+/**
+ * The feature of {@linkcode archive}: directories to download, with `?archive=zip`, `tar` or `tar.gz`.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { archives, fileServer, memory, toFetch } from "@x/pyserve";
+ *
+ * const fetch = toFetch(fileServer(memory({ "a.txt": "hello" }), { features: [archives()], log: false }));
+ * const response = await fetch(new Request("http://localhost/?archive=tar"));
+ * assert((await response.bytes()).length % 512 === 0);
+ * ```
+ */
+export function archives(options: ArchiveOptions = {}): Feature {
+  return {
+    methods: METHODS,
+    queries: ["archive"],
+    handler: ({ source }) => lazily(async () => (await import("./archive.ts")).archive(source, options)),
+  };
+}
+
+/**
+ * The feature of {@linkcode checksum}: checksums of files, with `?sha256`, `?sha512`, `?sha1` or `?md5`.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { checksums, fileServer, memory, toFetch } from "@x/pyserve";
+ *
+ * const fetch = toFetch(fileServer(memory({ "a.txt": "hello" }), { features: [checksums()], log: false }));
+ * const response = await fetch(new Request("http://localhost/a.txt?md5"));
+ * assert(await response.text() === "5d41402abc4b2a76b9719d911017c592  a.txt\n");
+ * ```
+ */
+export function checksums(): Feature {
+  return {
+    methods: METHODS,
+    queries: ["sha256", "sha512", "sha1", "md5"],
+    handler: ({ source }) => lazily(async () => (await import("./checksum.ts")).checksum(source)),
+  };
+}
+
+/**
+ * The feature of {@linkcode search}: names below a directory, with `?q=TEXT`.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { fileServer, memory, searches, toFetch } from "@x/pyserve";
+ *
+ * const fetch = toFetch(fileServer(memory({ "docs/a.txt": "hello" }), { features: [searches()], log: false }));
+ * const response = await fetch(new Request("http://localhost/?q=*.txt&format=text"));
+ * assert(await response.text() === "docs/a.txt\n");
+ * ```
+ */
+export function searches(options: SearchOptions = {}): Feature {
+  return {
+    methods: METHODS,
+    queries: ["q"],
+    handler: ({ source }) => lazily(async () => (await import("./search.ts")).search(source, options)),
+  };
+}

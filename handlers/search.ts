@@ -1,0 +1,163 @@
+/**
+ * Searching for names in a directory and all below it.
+ *
+ * @module
+ */
+
+import { accepts } from "@std/http/negotiation";
+import { HttpError } from "./errors.ts";
+import { Gate } from "./listing/turns.ts";
+import { type SearchFormat, type SearchHead, type SearchTail, type SearchWriter, writerOf } from "./search/format.ts";
+import { type Found, type Hunt, hunt, type SearchEnd } from "./search/hunt.ts";
+import { patternOf } from "./search/pattern.ts";
+import { slashRedirect } from "./slash_redirect.ts";
+import type { FileSource } from "./sources/types.ts";
+import type { Context, Handler } from "./types.ts";
+
+export type { Found, SearchEnd, SearchFormat, SearchHead, SearchTail };
+
+/** How {@linkcode search} searches. */
+export interface SearchOptions {
+  /** Results at most; 1,000 unless given. */
+  readonly maxResults?: number;
+  /** Directories that are looked through for one search at most; 100,000 unless given. */
+  readonly maxDirectories?: number;
+  /** Milliseconds that one search may take at most; 30,000 unless given. */
+  readonly maxMilliseconds?: number;
+  /**
+   * Names that stand for their directory: where there is one, its page owns the query, and the search declines.
+   * `index.html`, then `index.htm` unless given.
+   */
+  readonly index?: readonly string[];
+}
+
+/** The results of a search as JSON. A field may be added; one that changes its meaning or goes makes a new version. */
+export interface SearchResults extends SearchHead, SearchTail {
+  /** What was found, nearest first. */
+  readonly results: readonly Found[];
+}
+
+/** Characters that are searched for at most: a name has 255 bytes, and time grows with it. */
+const MAX_QUERY_LENGTH = 256;
+
+/** Directories that are read for searches at the same time. */
+const READ_AT_ONCE = 2;
+
+/**
+ * Searches for names below a directory, for GET and HEAD with `?q=TEXT`; declines all else, and an empty text.
+ *
+ * The text is looked for anywhere in names; with `*`, `?` or `[a-z]` in it, it is a glob that must match the whole name;
+ * with a `/` in it, both look at the path, where `**` stands for any number of directories. Case and the composition of
+ * letters make no difference. It finds what a listing shows, without what cannot be fetched, and looks into no file.
+ *
+ * Results come nearest directory first, sent as they are found: as HTML, JSON ({@linkcode SearchResults}), NDJSON (a
+ * {@linkcode Found} on each line, a {@linkcode SearchTail} on the last) or plain text with a path on each line; by Accept,
+ * or by `&format=html`, `json`, `ndjson` or `text`. It ends where the client leaves. 400 for more than 256 characters.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { memory, search, type SearchResults, toFetch } from "@x/pyserve";
+ *
+ * const fetch = toFetch(search(memory({ "docs/a.txt": "a", "docs/b.md": "b" })));
+ * const response = await fetch(new Request("http://localhost/?q=*.TXT&format=json"));
+ * const { results }: SearchResults = await response.json();
+ * assert(results.map(({ path }) => path).join() === "docs/a.txt");
+ * ```
+ */
+export function search(source: FileSource, options: SearchOptions = {}): Handler {
+  const gate = new Gate(READ_AT_ONCE);
+  return (request, context) => {
+    if (request.method !== "GET" && request.method !== "HEAD") return null;
+    const query = new URLSearchParams(context.target.query);
+    return query.get("q") ? answer(request, context, { source, gate, query, options }) : null;
+  };
+}
+
+interface Asked {
+  readonly source: FileSource;
+  readonly gate: Gate;
+  readonly query: URLSearchParams;
+  readonly options: SearchOptions;
+}
+
+async function answer(request: Request, context: Context, asked: Asked): Promise<Response | null> {
+  const { source, query, options } = asked;
+  const { path: directory } = context.target;
+  if ((await source.stat(directory))?.kind !== "directory") return null;
+  for (const name of options.index ?? ["index.html", "index.htm"]) {
+    const path = directory.child(name);
+    if (path !== null && (await source.stat(path))?.kind === "file") return null;
+  }
+  const redirect = slashRedirect(context);
+  if (redirect) return redirect;
+  const text = query.get("q")!;
+  if (text.length > MAX_QUERY_LENGTH) {
+    throw new HttpError(400, `The search text is longer than ${MAX_QUERY_LENGTH} characters`);
+  }
+  const path = context.base.join(directory);
+  const head: SearchHead = { version: 1, path: path.segments.length === 0 ? "/" : `${path.text}/`, query: text };
+  const writer = writerOf(formatOf(request, query), head);
+  const headers = {
+    "content-type": writer.type,
+    "cache-control": "no-store", // found now, and never proven again
+    "vary": "accept",
+    "x-content-type-options": "nosniff",
+    ...writer.headers,
+  };
+  if (request.method === "HEAD") return new Response(null, { headers });
+  const stop = new AbortController();
+  const limits = {
+    results: options.maxResults ?? 1_000,
+    directories: options.maxDirectories ?? 100_000,
+    milliseconds: options.maxMilliseconds ?? 30_000,
+  };
+  const found = hunt(source, { directory, pattern: patternOf(text), limits, gate: asked.gate, signal: stop.signal });
+  return new Response(streamOf(piecesOf(found, writer), stop), { headers });
+}
+
+async function* piecesOf(found: Hunt, writer: SearchWriter): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const encoder = new TextEncoder();
+  let count = 0;
+  const start = encoder.encode(writer.start());
+  if (start.length > 0) yield start;
+  for await (const batch of found.batches) {
+    yield encoder.encode(batch.map((result, index) => writer.result(result, count + index)).join(""));
+    count += batch.length;
+  }
+  const end = found.end()!;
+  const finish = encoder.encode(writer.finish({ count, more: end !== "complete", end }));
+  if (finish.length > 0) yield finish;
+}
+
+/** Pieces as they are asked for. Where the reader leaves, the search is stopped in the middle of what it does. */
+function streamOf(
+  pieces: AsyncGenerator<Uint8Array<ArrayBuffer>>,
+  stop: AbortController,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await pieces.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel() {
+      stop.abort();
+      pieces.return(undefined).catch(() => {}); // it ends by the signal, and nobody waits for it
+    },
+  }, { highWaterMark: 0 });
+}
+
+function formatOf(request: Request, query: URLSearchParams): SearchFormat {
+  const formats = ["html", "json", "ndjson", "text"] as const;
+  const asked = query.get("format");
+  if (asked !== null) {
+    const format = formats.find((each) => each === asked);
+    if (!format) throw new HttpError(400, `The parameter "format" is not one of ${formats.join(", ")}`);
+    return format;
+  }
+  const types = ["text/html", "application/json", "application/x-ndjson", "text/plain"] as const;
+  const accepted = accepts(request, ...types);
+  const index = types.findIndex((type) => type === accepted);
+  return formats[Math.max(index, 0)]!;
+}

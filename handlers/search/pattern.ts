@@ -1,0 +1,141 @@
+/**
+ * What a search is for: a part of a name, or a glob. Never a regular expression of the client: some of those take for ever
+ * (CVE-2025-54796).
+ *
+ * @module
+ */
+
+/** What decides whether an entry is found. */
+export interface Pattern {
+  /** Whether it looks at the path below the directory that is searched, not only at the name. */
+  readonly onPath: boolean;
+  /** Whether a name or path matches. */
+  matches(text: string): boolean;
+}
+
+/**
+ * Makes a pattern of what was typed. With `*`, `?` or `[` in it, it is a glob and must match the whole; else it is looked
+ * for anywhere. With a `/` in it, it looks at paths. Case and the composition of letters make no difference.
+ *
+ * In a glob `?` is one character and `*` any number of them, but no `/`; `**` is any number of all characters, and `**` +
+ * `/` any number of directories, also none; `[a-z]` is one of these, `[!a-z]` or `[^a-z]` one of the others.
+ */
+export function patternOf(query: string): Pattern {
+  const text = folded(query);
+  const onPath = text.includes("/");
+  if (!/[*?[]/.test(text)) return { onPath, matches: (name) => folded(name).includes(text) };
+  const glob = new Glob(text);
+  return { onPath, matches: (name) => glob.matches(folded(name)) };
+}
+
+function folded(text: string): string {
+  return text.normalize("NFC").toLowerCase();
+}
+
+/** One step of a glob. */
+type Step =
+  | { readonly kind: "one"; takes(character: string): boolean }
+  | { readonly kind: "any"; takes(character: string): boolean }
+  | { readonly kind: "directories" };
+
+const isInName = (character: string) => character !== "/";
+const isAny = () => true;
+
+/**
+ * A glob as a machine that is in many states at once: each character of a name moves all of them one step, so that the
+ * time is at most the length of the glob times that of the name, whatever they are.
+ */
+class Glob {
+  readonly #steps: readonly Step[];
+
+  constructor(glob: string) {
+    this.#steps = stepsOf(Array.from(glob));
+  }
+
+  matches(name: string): boolean {
+    const end = this.#steps.length;
+    let states = new Uint8Array(end + 1);
+    let next = new Uint8Array(end + 1);
+    this.#enter(states, 0);
+    for (const character of name) {
+      next.fill(0);
+      let alive = false;
+      for (let at = 0; at < end; at++) {
+        if (states[at] === 1) alive = this.#move(next, at, character) || alive;
+      }
+      if (!alive) return false;
+      [states, next] = [next, states];
+    }
+    return states[end] === 1;
+  }
+
+  /**
+   * Comes to a step; what may be nothing at all is at once behind it, too. Steps are moved from the first to the last, so
+   * who meets a step that was come to finds all behind it done: each is entered once for a character.
+   */
+  #enter(states: Uint8Array, at: number): void {
+    for (let step = at; states[step] === 0; step++) {
+      states[step] = 1;
+      if (step === this.#steps.length || this.#steps[step]!.kind === "one") return;
+    }
+  }
+
+  /** Takes a character in a step. Says whether it could be taken. */
+  #move(next: Uint8Array, at: number, character: string): boolean {
+    const step = this.#steps[at]!;
+    if (step.kind === "directories") {
+      // It stays inside a name without being behind it: that it is only after a slash.
+      next[at] = 1;
+      if (character === "/") this.#enter(next, at + 1);
+      return true;
+    }
+    if (!step.takes(character)) return false;
+    this.#enter(next, step.kind === "any" ? at : at + 1);
+    return true;
+  }
+}
+
+function stepsOf(glob: readonly string[]): Step[] {
+  const steps: Step[] = [];
+  for (let at = 0; at < glob.length;) {
+    const [step, length] = stepAt(glob, at);
+    steps.push(step);
+    at += length;
+  }
+  return steps;
+}
+
+function stepAt(glob: readonly string[], at: number): [step: Step, length: number] {
+  const character = glob[at]!;
+  if (character === "?") return [{ kind: "one", takes: isInName }, 1];
+  if (character === "[") return classAt(glob, at) ?? [literal(character), 1];
+  if (character !== "*") return [literal(character), 1];
+  let stars = 1;
+  while (glob[at + stars] === "*") stars += 1;
+  if (stars === 1) return [{ kind: "any", takes: isInName }, 1];
+  const isWhole = (at === 0 || glob[at - 1] === "/") && glob[at + stars] === "/";
+  return isWhole ? [{ kind: "directories" }, stars + 1] : [{ kind: "any", takes: isAny }, stars];
+}
+
+function literal(character: string): Step {
+  return { kind: "one", takes: (other) => other === character };
+}
+
+/** A class in brackets, or null where they are not closed; a `]` in front is one of its characters. */
+function classAt(glob: readonly string[], at: number): [step: Step, length: number] | null {
+  const negated = glob[at + 1] === "!" || glob[at + 1] === "^";
+  const start = at + (negated ? 2 : 1);
+  const end = glob.indexOf("]", start + 1);
+  if (end < 0) return null;
+  const ranges: (readonly [low: string, high: string])[] = [];
+  for (let i = start; i < end; i++) {
+    const isRange = glob[i + 1] === "-" && i + 2 < end;
+    ranges.push([glob[i]!, glob[isRange ? i + 2 : i]!]);
+    if (isRange) i += 2;
+  }
+  const isIn = (code: number) => {
+    return ranges.some(([low, high]) => low.codePointAt(0)! <= code && code <= high.codePointAt(0)!);
+  };
+  const takes = (character: string) => character !== "/" && isIn(character.codePointAt(0)!) !== negated;
+  return [{ kind: "one", takes }, end - at + 1];
+}
