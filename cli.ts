@@ -16,7 +16,7 @@
 
 import { colorLogLine, colorStartLine } from "./cli/colors.ts";
 import { loadFeatures } from "./cli/features.ts";
-import { listen, reachableUrls, startLine } from "./cli/listen.ts";
+import { confinement, listen, reachableUrls, startLine } from "./cli/listen.ts";
 import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
 import { parse, UsageError } from "./cli/parse.ts";
 import { type Settings, settingsOf } from "./cli/settings.ts";
@@ -97,7 +97,8 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   const secure = settings.tls !== null;
   const line = startLine(server.address, secure);
   const urls = reachableUrls(server.address, secure).map((url) => `  ${url}\n`);
-  world.out(`${world.colors.out ? colorStartLine(line) : line}\n${urls.join("")}`);
+  const note = settings.confinedBy.length > 0 ? `  ${confinement(settings.confinedBy)}\n` : "";
+  world.out(`${world.colors.out ? colorStartLine(line) : line}\n${urls.join("")}${note}`);
   // A promise that nobody waits for must not take the server, and everybody's downloads, with it.
   const survive = (event: PromiseRejectionEvent) => {
     event.preventDefault();

@@ -9,9 +9,9 @@ import { archives, checksums, searches } from "../handlers/reading_features.ts";
 import type { FeatureSettings } from "./settings.ts";
 
 /** Loads the features that the settings ask for, in the order in which they are asked. */
-// deno-lint-ignore require-await
-export async function loadFeatures({ archive, search, checksum }: FeatureSettings): Promise<Feature[]> {
+export async function loadFeatures({ upload, archive, search, checksum }: FeatureSettings): Promise<Feature[]> {
   return [
+    ...upload ? (await import("../handlers/upload.ts")).uploadFeatures(upload) : [],
     // These load nothing before the first request for them.
     ...archive ? [archives(archive)] : [],
     ...search ? [searches(search)] : [],

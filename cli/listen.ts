@@ -73,6 +73,11 @@ export function reachableUrls({ hostname, port }: Deno.NetAddr, secure: boolean)
   );
 }
 
+/** Why only this machine can reach the server, and what changes that. */
+export function confinement(options: readonly string[]): string {
+  return `only on this machine, because of ${options.join(" and ")}; --bind 0.0.0.0 lets the network in, too`;
+}
+
 /** Without the permission to look (--allow-sys) there is nothing to say, and that is no reason not to start. */
 function interfaces(): Deno.NetworkInterfaceInfo[] {
   try {

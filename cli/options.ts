@@ -5,9 +5,18 @@
  */
 
 import { LOG_FORMATS } from "../handlers/layers/access_log.ts";
+import { CONFLICT_POLICIES } from "../handlers/upload/conflict.ts";
 
 /** The headings of `--help`, in order. */
-export const GROUPS = ["Address", "What is served", "How it is sent", "HTTPS", "Log", "Other"] as const;
+export const GROUPS = [
+  "Address",
+  "What is served",
+  "What may be written",
+  "How it is sent",
+  "HTTPS",
+  "Log",
+  "Other",
+] as const;
 
 /** One option of the command. */
 export interface Option {
@@ -25,8 +34,8 @@ export interface Option {
   readonly choices?: readonly string[];
   /** What is wrong with a value, or null. */
   readonly check?: (value: string) => string | null;
-  /** An option without which this one says nothing. */
-  readonly needs?: string;
+  /** An option without which this one says nothing; of several, one is enough. */
+  readonly needs?: string | readonly string[];
   /** Options that this one contradicts. */
   readonly excludes?: readonly string[];
   /** Why it cannot be used yet. */
@@ -121,6 +130,37 @@ export const OPTIONS: readonly Option[] = [
     group: "What is served",
     help: "Run CGI programs. Not there yet",
     missing: "CGI is not there yet",
+  },
+  {
+    name: "upload",
+    group: "What may be written",
+    help: "Take new files and directories. Without --bind only this machine can reach the server then",
+  },
+  {
+    name: "delete",
+    group: "What may be written",
+    help: "Delete, overwrite and move what is there. Without --bind only this machine can reach the server then",
+  },
+  {
+    name: "all",
+    group: "What may be written",
+    help: "The same as --upload --delete",
+  },
+  {
+    name: "on-conflict",
+    value: "POLICY",
+    choices: CONFLICT_POLICIES,
+    needs: ["upload", "delete", "all"],
+    group: "What may be written",
+    help: `What to do where a name is taken: ${CONFLICT_POLICIES.join(", ")} (default: fail)`,
+  },
+  {
+    name: "max-upload",
+    value: "SIZE",
+    needs: ["upload", "all"],
+    group: "What may be written",
+    help: "Take files up to this size: bytes, or with K, M or G behind (default: what the disk has room for)",
+    check: (value) => sizeOf(value) === null ? "it is not a size such as 64M" : null,
   },
   {
     name: "header",

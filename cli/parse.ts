@@ -107,7 +107,10 @@ function check(values: ReadonlyMap<string, readonly string[]>): void {
     if (given.length > 1 && !option.repeatable && option.value) {
       throw new UsageError(`The option ${flag} is given twice`);
     }
-    if (option.needs && !values.has(option.needs)) throw new UsageError(`The option ${flag} needs --${option.needs}`);
+    const needs = option.needs === undefined ? [] : [option.needs].flat();
+    if (needs.length > 0 && !needs.some((name) => values.has(name))) {
+      throw new UsageError(`The option ${flag} needs ${needs.map((name) => `--${name}`).join(" or ")}`);
+    }
     for (const other of option.excludes ?? []) {
       if (values.has(other)) throw new UsageError(`The options ${flag} and --${other} contradict each other`);
     }

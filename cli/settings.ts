@@ -8,6 +8,8 @@ import type { ArchiveOptions } from "../handlers/archive.ts";
 import type { FileServerOptions } from "../handlers/file_server.ts";
 import type { LogFormat } from "../handlers/layers/access_log.ts";
 import type { SearchOptions } from "../handlers/search.ts";
+import type { UploadOptions } from "../handlers/upload.ts";
+import type { ConflictPolicy } from "../handlers/upload/conflict.ts";
 import { sizeOf, splitHeader } from "./options.ts";
 import { type Given, UsageError } from "./parse.ts";
 
@@ -17,6 +19,8 @@ export interface Settings {
   readonly root: string;
   /** The address to bind. */
   readonly hostname: string;
+  /** The options because of which that is this machine only, although nobody asked for it. */
+  readonly confinedBy: readonly string[];
   /** The port, 0 for any. */
   readonly port: number;
   /** The number of processes that serve; 1 is this one. */
@@ -37,7 +41,12 @@ export interface FeatureSettings {
   readonly search: SearchOptions | null;
   /** Whether checksums of files are made. */
   readonly checksum: boolean;
+  /** What may be written, and how. */
+  readonly upload?: UploadOptions;
 }
+
+/** Options that let whoever reaches the server do more than read. */
+const DANGEROUS = ["upload", "delete", "all"] as const;
 
 /** The files that TLS needs. */
 export interface TlsFiles {
@@ -56,9 +65,13 @@ export function settingsOf({ values, words }: Given): Settings {
   const cacheSize = one("cache-size");
   const index = values.get("index");
   const archiveMax = one("archive-max");
+  const bind = one("bind");
+  const confinedBy = bind === null ? DANGEROUS.filter((name) => values.has(name)).map((name) => `--${name}`) : [];
+  const upload = uploadOf(values);
   return {
     root,
-    hostname: one("bind") ?? "0.0.0.0",
+    hostname: bind ?? (confinedBy.length > 0 ? "127.0.0.1" : "0.0.0.0"),
+    confinedBy,
     port,
     workers: countOf(one("workers") ?? "1"),
     tls: cert === null ? null : { cert, key: one("tls-key"), password: one("tls-password-file") },
@@ -74,12 +87,26 @@ export function settingsOf({ values, words }: Given): Settings {
       ...(index && { index }),
     },
     features: {
+      ...(upload && { upload }),
       // Who wants no listings does not want their contents told in another way.
       archive: without("no-archive", "no-listing") ? { ...(archiveMax && { maxBytes: sizeOf(archiveMax)! }) } : null,
       search: without("no-search", "no-listing") ? { ...(index && { index }) } : null,
       checksum: without("no-checksum"),
     },
   };
+}
+
+/** What may be written; null where nothing may. */
+function uploadOf(values: Given["values"]): UploadOptions | null {
+  const all = values.has("all");
+  const rights = { create: all || values.has("upload"), change: all || values.has("delete") };
+  if (!rights.create && !rights.change) return null;
+  const onConflict = (values.get("on-conflict")?.[0] ?? "fail") as ConflictPolicy;
+  if (onConflict === "overwrite" && !rights.change) {
+    throw new UsageError("The option --on-conflict overwrite needs --delete");
+  }
+  const size = values.get("max-upload")?.[0];
+  return { rights, onConflict, ...(size !== undefined && { maxBytes: sizeOf(size)! }) };
 }
 
 function countOf(workers: string): number {

@@ -8,7 +8,7 @@ import type { Settings } from "./settings.ts";
 import { StartError } from "./start_error.ts";
 
 /** The kinds that a worker gets whole where this process has them whole, and not at all otherwise. */
-const KINDS = ["write", "run", "env", "sys", "ffi", "import"] as const;
+const KINDS = ["run", "env", "sys", "ffi", "import"] as const;
 
 /**
  * The flags for `deno run`. A worker may listen where the command listens and nowhere else.
@@ -20,7 +20,13 @@ const KINDS = ["write", "run", "env", "sys", "ffi", "import"] as const;
  */
 export function permissionFlags(settings: Settings, port: number): string[] {
   const kinds = KINDS.filter((name) => isWhole({ name }, `--deny-${name}`)).map((name) => `--allow-${name}`);
-  return [netFlag(settings, port), ...readFlags(settings), ...kinds];
+  return [netFlag(settings, port), ...readFlags(settings), ...writeFlags(settings), ...kinds];
+}
+
+/** The root, where a worker is to write to it. */
+function writeFlags({ root, features }: Settings): string[] {
+  if (isWhole({ name: "write" }, "--deny-write")) return ["--allow-write"];
+  return features.upload && isWhole({ name: "write", path: root }, "--deny-write") ? [`--allow-write=${root}`] : [];
 }
 
 function netFlag({ hostname, tls }: Settings, port: number): string {

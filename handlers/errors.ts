@@ -11,6 +11,8 @@ import type { Refusal } from "./http/refusal.ts";
 export interface HttpErrorOptions extends ErrorOptions {
   /** Headers the response must have: Allow with 405, Content-Range with 416. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Members of the JSON body besides `status`, `title` and `detail` (RFC 9457): a `type`, and what a program can use. */
+  readonly problem?: Readonly<Record<string, unknown>>;
 }
 
 /** What Python's http.server says where nothing more is known, so that a log looks as its readers know it. */
@@ -44,12 +46,15 @@ export class HttpError extends Error {
   readonly status: number;
   /** Headers of the response. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Members of the JSON body besides `status`, `title` and `detail`. */
+  readonly problem: Readonly<Record<string, unknown>>;
 
-  /** Makes an error of a status, a sentence for the client (the standard one by default), headers and a cause. */
+  /** Makes an error of a status, a sentence for the client (the standard one by default), headers, problem and cause. */
   constructor(status: number, message?: string, options: HttpErrorOptions = {}) {
     super(message ?? MESSAGES[status] ?? statusText(status), options);
     this.status = status;
     this.headers = options.headers ?? {};
+    this.problem = options.problem ?? {};
   }
 
   /** The error that a verdict of the pure modules becomes. */

@@ -46,6 +46,8 @@ export interface Feature {
    * `delete` (DELETE, MOVE, and PUT over what is there), `archive` (`?archive=zip`), `search` (`?q=`), `checksum` (`?sha256`).
    */
   readonly abilities?: readonly string[];
+  /** What OPTIONS tells of it besides its methods. */
+  readonly optionsHeaders?: Readonly<Record<string, string>>;
   /** Makes its handler, once; it declines what is not for it. */
   readonly handler: (site: Site) => Handler;
 }

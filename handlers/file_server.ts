@@ -85,7 +85,8 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
   ].filter((row) => row.on);
   const handlers = rows.map((row) => row.handler);
-  const answering = chain(...handlers, allow(rows.flatMap((row) => row.methods)));
+  const told = Object.assign({}, ...features.map(({ optionsHeaders }) => optionsHeaders));
+  const answering = chain(...handlers, allow(rows.flatMap((row) => row.methods), told));
   const answer = wrap(
     settle(answering),
     ...(format ? [accessLog(format)] : []),

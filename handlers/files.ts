@@ -155,8 +155,8 @@ interface Sidecar {
   readonly coding: CodingName;
 }
 
-/** Different codings of one file are different representations and need different tags (RFC 9110 section 8.8.3.3). */
-function etagOf({ version, settled }: FileStat, coding?: CodingName): string {
+/** The tag of a file. Its codings are different representations and need different tags (RFC 9110 section 8.8.3.3). */
+export function etagOf({ version, settled }: FileStat, coding?: CodingName): string {
   return `${settled ? "" : "W/"}"${version}${coding ? `-${coding}` : ""}"`;
 }
 

@@ -19,6 +19,7 @@ const STANDARD_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTI
  * there. Method names are case-sensitive.
  *
  * @param allowed The methods that handlers of the chain answer.
+ * @param headers What OPTIONS is told besides.
  *
  * @example
  * ```ts
@@ -31,10 +32,10 @@ const STANDARD_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTI
  * await response.body?.cancel();
  * ```
  */
-export function allow(allowed: readonly string[]): Handler {
+export function allow(allowed: readonly string[], headers: Readonly<Record<string, string>> = {}): Handler {
   const list = [...new Set([...allowed, "OPTIONS"])].join(", ");
   return ({ method }) => {
-    if (method === "OPTIONS") return new Response(null, { status: 204, headers: { allow: list } });
+    if (method === "OPTIONS") return new Response(null, { status: 204, headers: { ...headers, allow: list } });
     if (allowed.includes(method)) return null;
     if (STANDARD_METHODS.includes(method)) {
       throw new HttpError(405, "The method is not allowed here", { headers: { allow: list } });

@@ -10,9 +10,10 @@ import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
 import type { Layer } from "../types.ts";
 
 /**
- * A layer that makes a page of the bare response of an error: HTML for clients that ask for it, as browsers do, JSON
- * (`{"status":404,"title":"Not Found","detail":"File not found"}`, the fields of RFC 9457) for those that prefer it. All
- * others keep the line of plain text. A handler's own response with an error status is left alone.
+ * A layer that makes a page of the bare response of an error: HTML for clients that ask for it, as browsers do, and for
+ * those that prefer JSON a problem of RFC 9457 (`application/problem+json`:
+ * `{"status":404,"title":"Not Found","detail":"File not found"}` and what else the error says). All others keep the line
+ * of plain text. A handler's own response with an error status is left alone.
  *
  * It shows the message of the error, and nothing of its cause.
  *
@@ -37,13 +38,16 @@ export function errorPages(): Layer {
   };
 }
 
+/** RFC 9457 section 3: also for those who ask for JSON only, for that is what it is. */
+const PROBLEM = "application/problem+json";
+
 function dressed(request: Request, bare: Response, error: HttpError): Response {
-  const accepted = accepts(request, "text/plain", "text/html", "application/json");
+  const accepted = accepts(request, "text/plain", "text/html", PROBLEM, "application/json");
   bare.headers.append("vary", "accept");
   if (accepted === undefined || accepted === "text/plain") return bare;
   const body = new TextEncoder().encode(accepted === "text/html" ? html(error) : json(error));
   const headers = new Headers(bare.headers);
-  headers.set("content-type", accepted === "text/html" ? "text/html; charset=utf-8" : "application/json");
+  headers.set("content-type", accepted === "text/html" ? "text/html; charset=utf-8" : PROBLEM);
   headers.set("content-length", String(body.length));
   if (accepted === "text/html") { for (const [name, value] of Object.entries(PAGE_HEADERS)) headers.set(name, value); }
   bare.body?.cancel().catch(() => {});
@@ -56,5 +60,6 @@ function html(error: HttpError): string {
 }
 
 function json(error: HttpError): string {
-  return JSON.stringify({ status: error.status, title: statusText(error.status), detail: error.message }) + "\n";
+  const { status, message, problem } = error;
+  return JSON.stringify({ ...problem, status, title: statusText(status), detail: message }) + "\n";
 }

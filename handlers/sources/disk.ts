@@ -1,5 +1,5 @@
 /**
- * Files on disk: the only module that joins paths and follows links.
+ * Files on disk: the only module, with disk_writer.ts, that joins paths and follows links.
  *
  * Deno's path permissions do not stop a link that leads out of the root, so containment is proven here: the real path
  * must lie in the real root, and what is opened must be what was looked at.
@@ -22,7 +22,9 @@ import {
   type OpenFile,
 } from "./types.ts";
 import { Pace } from "./pace.ts";
+import { isPartName } from "./part_name.ts";
 import { isPlainOnWindows } from "./windows.ts";
+import type { SourceWriter } from "./writer.ts";
 
 /** How {@linkcode disk} treats links. */
 export interface DiskOptions {
@@ -203,6 +205,11 @@ class DiskSource implements FileSource {
     }
   }
 
+  async openWriter(): Promise<SourceWriter> {
+    const { DiskWriter } = await import("./disk_writer.ts");
+    return new DiskWriter(this.#root, (real) => this.#isInside(real));
+  }
+
   /** What a site path names, or null where it must not be served. Throws where nothing is there. */
   #locate(path: SitePath): Located | null {
     const real = this.#resolve(path);
@@ -230,8 +237,9 @@ class DiskSource implements FileSource {
     return real !== null && this.#isInside(real) ? real : null;
   }
 
-  /** What a site path is called on disk, or null where this system would take it for something else. */
+  /** What a site path is called on disk, or null where this system would take it for something else, or it is a part. */
   #nameOf(path: SitePath): string | null {
+    if (isPartName(path.name)) return null;
     if (Deno.build.os === "windows" && !path.segments.every(isPlainOnWindows)) return null;
     return join(this.#root, ...path.segments);
   }
@@ -277,7 +285,7 @@ class DiskSource implements FileSource {
 
   #entry(directory: string, parent: SitePath, { name, isSymlink }: Deno.DirEntry): FileEntry | null {
     const path = parent.child(name);
-    if (path === null) return null;
+    if (path === null || isPartName(name)) return null;
     try {
       const stat = isSymlink ? this.#statNow(path) : describe(Deno.lstatSync(directory + SEPARATOR + name));
       if (stat === null) return { name, stat, link: true, problem: "broken link" };
@@ -352,7 +360,8 @@ function statOrNull(name: string): Deno.FileInfo | null {
   }
 }
 
-function describe(info: Deno.FileInfo): FileStat {
+/** What is known of something on disk, for those who ask. */
+export function describe(info: Deno.FileInfo): FileStat {
   const kind = info.isFile ? "file" : info.isDirectory ? "directory" : "other";
   const modified = info.mtime?.getTime() ?? null;
   const changed = info.ctime?.getTime() ?? 0; // whole seconds in Deno 2.9, so it proves little by itself

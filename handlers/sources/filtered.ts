@@ -9,7 +9,7 @@ import type { FileEntry, FileSlices, FileSource } from "./types.ts";
 
 /**
  * A source that shows of another only what a rule keeps. What is not kept is not there: not found, not listed, and so
- * not in anything else that is made of the source.
+ * not in anything else that is made of the source; nor can it be written, except that a directory goes with all in it.
  *
  * The rule sees decoded, resolved paths, so no spelling of a URL gets around it. It is asked about each path as a whole:
  * let it look at all segments, or files below a hidden directory stay visible.
@@ -40,6 +40,9 @@ export function filtered(source: FileSource, keep: (path: SitePath) => boolean):
     absence: (path) => keep(path) ? source.absence?.(path) ?? null : () => true,
     locate: (path) => keep(path) ? source.locate?.(path) ?? null : null,
     freshness: (path, seen) => keep(path) ? source.freshness?.(path, seen) ?? null : null,
+    ...(source.openWriter && {
+      openWriter: async () => (await import("./filtered_writer.ts")).filteredWriter(await source.openWriter!(), keep),
+    }),
   };
 }
 

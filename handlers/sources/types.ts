@@ -6,6 +6,7 @@
 
 import type { SitePath } from "../http/target.ts";
 import type { Awaitable } from "../types.ts";
+import type { SourceWriter } from "./writer.ts";
 
 /** What something is: only a `file` has bytes and only a `directory` has entries; `other` is a FIFO, socket or device. */
 export type FileKind = "file" | "directory" | "other";
@@ -98,6 +99,8 @@ export interface FileSource {
    * it must not be given away. Optional: only a source on disk has such paths. What it names may be exchanged at any time.
    */
   locate?(path: SitePath): Awaitable<string | null>;
+  /** What writes to it, loaded when it is first asked for. Optional: without it, nothing can be written. */
+  openWriter?(): Promise<SourceWriter>;
 }
 
 /**

@@ -1,0 +1,159 @@
+/**
+ * A file on disk that is not finished.
+ *
+ * @module
+ */
+
+import { dirname } from "@std/path/dirname";
+import { basename } from "@std/path/basename";
+import { describe } from "./disk.ts";
+import { isLockedByOther, Place } from "./place.ts";
+import { publishFile } from "./publish.ts";
+import { FileChanged } from "./types.ts";
+import { type CommitOptions, type Committed, type PartFile, WriteRefused } from "./writer.ts";
+
+/** A part, open and locked, in a directory that is held. */
+export class DiskPart implements PartFile {
+  readonly #place: Place;
+  readonly #name: string;
+  readonly #file: Deno.FsFile;
+  readonly #made: readonly string[];
+  #size = 0;
+
+  private constructor(place: Place, name: string, file: Deno.FsFile, made: readonly string[]) {
+    this.#place = place;
+    this.#name = name;
+    this.#file = file;
+    this.#made = made;
+  }
+
+  /**
+   * Makes a part, or takes one that is there and empties it. It owns the place from then on.
+   *
+   * @param made The real paths of directories that were made for it, the outermost first.
+   */
+  static async create(place: Place, name: string, made: readonly string[]): Promise<DiskPart> {
+    try {
+      // createNew goes through no link, not even one that leads nowhere.
+      const file = await Deno.open(place.at(name), { createNew: true, read: true, write: true });
+      return await DiskPart.#locked(new DiskPart(place, name, file, made));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+    const part = await DiskPart.resume(place, name);
+    await part.truncate(0);
+    return part;
+  }
+
+  /** Takes a part that is there. It owns the place from then on. */
+  static async resume(place: Place, name: string): Promise<DiskPart> {
+    const seen = await Deno.lstat(place.at(name));
+    if (!seen.isFile) throw new WriteRefused("taken");
+    const file = await Deno.open(place.at(name), { read: true, write: true });
+    return await DiskPart.#locked(new DiskPart(place, name, file, []));
+  }
+
+  static async #locked(part: DiskPart): Promise<DiskPart> {
+    try {
+      if (isLockedByOther(part.#file)) throw new WriteRefused("busy");
+      part.#assertStill();
+      part.#size = await part.#file.seek(0, Deno.SeekMode.End);
+      return part;
+    } catch (error) {
+      part.#file.close();
+      throw error;
+    }
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      const count = await this.#file.write(bytes.subarray(at));
+      at += count;
+      this.#size += count;
+    }
+  }
+
+  async read(offset: number, into: Uint8Array): Promise<number> {
+    await this.#file.seek(offset, Deno.SeekMode.Start);
+    const count = await this.#file.read(into);
+    await this.#file.seek(this.#size, Deno.SeekMode.Start);
+    return count ?? 0;
+  }
+
+  async truncate(size: number): Promise<void> {
+    await this.#file.truncate(size);
+    this.#size = await this.#file.seek(size, Deno.SeekMode.Start);
+  }
+
+  async free(): Promise<number | null> {
+    try {
+      const { statfs } = await import("node:fs/promises");
+      const { bavail, bsize } = await statfs(this.#place.path);
+      return Number(bavail) * Number(bsize);
+    } catch {
+      return null; // not permitted (--allow-sys), or not known of this file system
+    }
+  }
+
+  async commit(options: CommitOptions): Promise<Committed> {
+    await this.#file.sync();
+    const place = this.#place;
+    const { path, replaced, info } = await place.alone(() => {
+      this.#assertStill();
+      const published = publishFile(place, place.at(this.#name), options);
+      return { ...published, info: Deno.lstatSync(place.at(published.path.name)) };
+    });
+    this.#close();
+    return { path, replaced, stat: describe(info) };
+  }
+
+  async discard(): Promise<void> {
+    try {
+      this.#assertStill();
+      await Deno.remove(this.#place.at(this.#name));
+    } catch (error) {
+      // Somebody has removed or exchanged it: then there is nothing of ours left to remove.
+      if (!(error instanceof Deno.errors.NotFound || error instanceof FileChanged)) throw error;
+    } finally {
+      this.#close();
+    }
+    await removeEmpty(this.#made);
+  }
+
+  async keep(): Promise<void> {
+    try {
+      await this.#file.sync();
+    } finally {
+      this.#close();
+    }
+  }
+
+  /** Throws where the name of the part means something else than what is open. */
+  #assertStill(): void {
+    this.#place.assertStill();
+    const [named, open] = [Deno.lstatSync(this.#place.at(this.#name)), this.#file.statSync()];
+    if (!named.isFile || named.ino !== open.ino || named.dev !== open.dev) throw new FileChanged();
+  }
+
+  #close(): void {
+    this.#file.close();
+    this.#place[Symbol.dispose]();
+  }
+}
+
+/** Removes directories, the last first, until one is not empty or not there. */
+export async function removeEmpty(directories: readonly string[]): Promise<void> {
+  for (const real of directories.toReversed()) {
+    try {
+      using above = await Place.of(dirname(real));
+      above.assertStill();
+      await Deno.remove(above.at(basename(real)));
+    } catch {
+      return;
+    }
+  }
+}

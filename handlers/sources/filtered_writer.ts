@@ -1,0 +1,50 @@
+/**
+ * Writing to a source with some of its paths taken away.
+ *
+ * @module
+ */
+
+import type { SitePath } from "../http/target.ts";
+import { type CommitOptions, type PartFile, type SourceWriter, WriteRefused } from "./writer.ts";
+
+/** A writer that refuses what a rule does not keep, whether it is there or not. */
+export function filteredWriter(writer: SourceWriter, keep: (path: SitePath) => boolean): SourceWriter {
+  const kept = <T>(path: SitePath, write: () => Promise<T>): Promise<T> =>
+    keep(path) ? write() : Promise.reject(new WriteRefused("hidden"));
+  const withKept = (options: CommitOptions): CommitOptions => ({ ...options, paths: keptOf(options.paths, keep) });
+  return {
+    create: (path, id) => kept(path, async () => filteredPart(await writer.create(path, id), withKept)),
+    resume: (path, id) =>
+      kept(path, async () => {
+        const part = await writer.resume(path, id);
+        return part && filteredPart(part, withKept);
+      }),
+    progress: (path, id) => kept(path, () => writer.progress(path, id)),
+    makeDirectory: (path) => kept(path, () => writer.makeDirectory(path)),
+    remove: (path, options) => kept(path, () => writer.remove(path, options)),
+    move: (from, to, options) => kept(from, () => writer.move(from, withKept(to), options)),
+    sweep: (olderThan) => writer.sweep(olderThan),
+  };
+}
+
+function filteredPart(part: PartFile, withKept: (options: CommitOptions) => CommitOptions): PartFile {
+  return {
+    get size() {
+      return part.size;
+    },
+    write: (bytes) => part.write(bytes),
+    read: (offset, into) => part.read(offset, into),
+    truncate: (size) => part.truncate(size),
+    free: () => part.free(),
+    commit: (options) => part.commit(withKept(options)),
+    discard: () => part.discard(),
+    keep: () => part.keep(),
+  };
+}
+
+function* keptOf(paths: Iterable<SitePath>, keep: (path: SitePath) => boolean): Generator<SitePath> {
+  for (const path of paths) {
+    if (!keep(path)) throw new WriteRefused("hidden");
+    yield path;
+  }
+}

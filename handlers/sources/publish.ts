@@ -1,0 +1,143 @@
+/**
+ * Giving what is finished its name: at once, and never over something that nobody asked to replace.
+ *
+ * All of it is synchronous and done while the directory is locked, so that what is checked still holds when it is done.
+ *
+ * @module
+ */
+
+import type { SitePath } from "../http/target.ts";
+import { describe } from "./disk.ts";
+import type { Place } from "./place.ts";
+import { type CommitOptions, WriteRefused } from "./writer.ts";
+
+/** What was given a name. */
+export interface Published {
+  readonly path: SitePath;
+  readonly replaced: boolean;
+}
+
+/** Gives a file, or a link, one of the names in a directory. */
+export function publishFile(place: Place, from: string, options: CommitOptions): Published {
+  if (options.replace) return replaceFile(place, from, options);
+  for (const path of options.paths) {
+    if (takeName(from, place.at(path.name))) return { path, replaced: false };
+  }
+  throw new WriteRefused("taken");
+}
+
+function replaceFile(place: Place, from: string, { paths, expected }: CommitOptions): Published {
+  const path = firstOf(paths);
+  const to = place.at(path.name);
+  const there = statOf(to);
+  checkVersion(there, expected);
+  if (there?.isDirectory) throw new WriteRefused("directory");
+  // A private file stays one; a program does not, because what came in its place is not what somebody trusted.
+  if (there?.isFile && there.mode !== null && Deno.build.os !== "windows") Deno.chmodSync(from, there.mode & 0o666);
+  const replaced = there !== null || !isFree(to);
+  renameSync(from, to);
+  return { path, replaced };
+}
+
+/** Gives a directory one of the names in a directory; it never replaces anything. */
+export function publishDirectory(place: Place, from: string, { paths, replace, expected }: CommitOptions): Published {
+  if (replace) {
+    const there = statOf(place.at(firstOf(paths).name));
+    checkVersion(there, expected);
+    if (there) throw new WriteRefused(there.isDirectory ? "directory" : "not a directory");
+  }
+  for (const path of paths) {
+    if (takeDirectoryName(from, place.at(path.name))) return { path, replaced: false };
+  }
+  throw new WriteRefused("taken");
+}
+
+/** Throws where something does not have the version that was expected. */
+export function checkVersion(info: Deno.FileInfo | null, expected: string | undefined): void {
+  if (expected === undefined) return;
+  if (info === null || describe(info).version !== expected) throw new WriteRefused("changed");
+}
+
+/** A second name and then one name less: link(2) is the only way that never replaces and never shows half of it. */
+function takeName(from: string, to: string): boolean {
+  try {
+    Deno.linkSync(from, to);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    if (error instanceof Deno.errors.NotFound) throw error;
+    return takeReservedName(from, to);
+  }
+  Deno.removeSync(from);
+  return true;
+}
+
+/** Where there are no links, an empty file keeps the name until the other has replaced it. */
+function takeReservedName(from: string, to: string): boolean {
+  try {
+    Deno.openSync(to, { createNew: true, write: true }).close();
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
+  }
+  return renameToReserved(from, to);
+}
+
+/** An empty directory keeps the name: rename(2) replaces that one, and nothing else, by a directory. */
+function takeDirectoryName(from: string, to: string): boolean {
+  if (Deno.build.os === "windows") {
+    if (!isFree(to)) return false;
+    renameSync(from, to);
+    return true;
+  }
+  try {
+    Deno.mkdirSync(to);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
+  }
+  return renameToReserved(from, to);
+}
+
+function renameToReserved(from: string, to: string): true {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch (error) {
+    Deno.removeSync(to);
+    throw error;
+  }
+}
+
+function renameSync(from: string, to: string): void {
+  try {
+    Deno.renameSync(from, to);
+  } catch (error) {
+    const code = (error as { code?: string }).code;
+    if (code === "EXDEV") throw new WriteRefused("elsewhere");
+    if (code === "EINVAL") throw new WriteRefused("inside itself");
+    throw error;
+  }
+}
+
+function firstOf(paths: Iterable<SitePath>): SitePath {
+  for (const path of paths) return path;
+  throw new WriteRefused("taken");
+}
+
+/** What a name leads to, or null where that is nothing. */
+function statOf(name: string): Deno.FileInfo | null {
+  try {
+    return Deno.statSync(name);
+  } catch {
+    return null;
+  }
+}
+
+function isFree(name: string): boolean {
+  try {
+    Deno.lstatSync(name);
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * What is answered where something was written.
+ *
+ * @module
+ */
+
+import { accepts } from "@std/http/negotiation";
+import { etagOf } from "../files.ts";
+import { formatHttpDate } from "../http/date.ts";
+import { locationOf } from "../http/target.ts";
+import type { Committed } from "../sources/writer.ts";
+import type { Context } from "../types.ts";
+
+/** A file that was stored, as JSON tells of it. */
+export interface StoredFile {
+  /** The name that it got. */
+  readonly name: string;
+  /** The URL under which it is served, from the root of the server. */
+  readonly href: string;
+  readonly size: number;
+  readonly etag: string;
+  /** When it was stored, ISO 8601. */
+  readonly modified: string | null;
+  /** Whether it replaced another. */
+  readonly replaced: boolean;
+}
+
+/** What is told of a stored file. */
+export function describeStored({ base }: Context, { path, stat, replaced }: Committed): StoredFile {
+  const modified = stat.modified === null ? null : new Date(stat.modified).toISOString();
+  return { name: path.name, href: base.join(path).href, size: stat.size, etag: etagOf(stat), modified, replaced };
+}
+
+/** 201 for a new file, 204 for one that replaced another; 200 where its description was asked for. */
+export function storedResponse(request: Request, context: Context, committed: Committed): Response {
+  const { stat, path, replaced } = committed;
+  const headers = new Headers({ etag: etagOf(stat) });
+  if (stat.modified !== null) headers.set("last-modified", formatHttpDate(Math.floor(stat.modified / 1000) * 1000));
+  if (!replaced) headers.set("location", locationOf(context.base.join(path)));
+  const stored = describeStored(context, committed);
+  if (wantsJson(request)) return Response.json(stored, { status: replaced ? 200 : 201, headers });
+  return new Response(null, { status: replaced ? 204 : 201, headers });
+}
+
+/** Whether a client wants data, and neither a page nor nothing in particular. */
+export function wantsJson(request: Request): boolean {
+  return accepts(request, "text/plain", "text/html", "application/json") === "application/json";
+}
+
+/** Whether a client shows pages. */
+export function wantsPage(request: Request): boolean {
+  return accepts(request, "text/plain", "application/json", "text/html") === "text/html";
+}

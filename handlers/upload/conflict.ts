@@ -1,0 +1,69 @@
+/**
+ * What happens where a name is taken.
+ *
+ * @module
+ */
+
+import { HttpError } from "../errors.ts";
+import type { SitePath } from "../http/target.ts";
+
+/** What is done where a name is taken: refuse, look for a free one, replace what is there. */
+export type ConflictPolicy = "fail" | "rename" | "overwrite";
+
+/** All of them. */
+export const CONFLICT_POLICIES: readonly ConflictPolicy[] = ["fail", "rename", "overwrite"];
+
+/** What a request wants where a name is taken. */
+export interface Wish {
+  /** What is to be done. */
+  readonly policy: ConflictPolicy;
+  /** The status where that is to refuse: 412 for who made it a condition, 409 for all others. */
+  readonly status: 409 | 412;
+}
+
+/**
+ * The wish of a request: by its conditions, by `?on-conflict=`, or what the server does.
+ *
+ * `If-None-Match: *` (RFC 9110 section 13.1.2) and `Overwrite: F` (RFC 4918 section 10.6) want nothing replaced, If-Match,
+ * If-Unmodified-Since and `Overwrite: T` want it replaced. Without `Overwrite` the server's policy counts, and not T: that
+ * is for WebDAV, where clients know what they do.
+ */
+export function wishOf(headers: Headers, query: string, fallback: ConflictPolicy): Wish {
+  const overwrite = headers.get("overwrite")?.toUpperCase();
+  if (headers.get("if-none-match")?.trim() === "*" || overwrite === "F") return { policy: "fail", status: 412 };
+  const asked = new URLSearchParams(query).get("on-conflict");
+  if (asked !== null) return { policy: policyOf(asked), status: 409 };
+  const replaces = overwrite === "T" || headers.has("if-match") || headers.has("if-unmodified-since");
+  return { policy: replaces ? "overwrite" : fallback, status: 409 };
+}
+
+/** A policy by its name; 400 for any other. */
+export function policyOf(name: string): ConflictPolicy {
+  const policy = CONFLICT_POLICIES.find((each) => each === name);
+  if (policy) return policy;
+  throw new HttpError(400, `The parameter "on-conflict" is not one of ${CONFLICT_POLICIES.join(", ")}`);
+}
+
+/** Names tried before giving up: more of one name are a mistake of a program. */
+const MOST_NUMBERS = 999;
+
+/** Bytes a name may have on all common file systems. */
+const MAX_NAME_BYTES = 255;
+
+/** The path, and where it is to be renamed, `name (1).ext`, `name (2).ext` and so on. */
+export function* pathsFor(path: SitePath, policy: ConflictPolicy): Generator<SitePath> {
+  yield path;
+  for (let number = 1; policy === "rename" && number <= MOST_NUMBERS; number++) {
+    const next = path.sibling(numbered(path.name, number));
+    if (next) yield next;
+  }
+}
+
+/** A name with a number before its extension; shortened where it would get too long. */
+export function numbered(name: string, number: number): string {
+  const [, stem, extension] = /^(.+?)((?:\.tar)?\.[^. ]{1,16})?$/su.exec(name) as unknown as [string, string, string?];
+  const end = ` (${number})${extension ?? ""}`;
+  const room = MAX_NAME_BYTES - new TextEncoder().encode(end).length;
+  const { read } = new TextEncoder().encodeInto(stem, new Uint8Array(room)); // whole characters only
+  return stem.slice(0, read) + end;
+}

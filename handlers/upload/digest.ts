@@ -1,0 +1,62 @@
+/**
+ * Checksums of what is uploaded (RFC 9530).
+ *
+ * @module
+ */
+
+import { createHash, type Hash, timingSafeEqual } from "node:crypto";
+import { HttpError } from "../errors.ts";
+
+/** The algorithms that are verified; RFC 9530 has no other that is not deprecated. */
+const ALGORITHMS: Readonly<Record<string, { readonly node: string; readonly bytes: number }>> = {
+  "sha-256": { node: "sha256", bytes: 32 },
+  "sha-512": { node: "sha512", bytes: 64 },
+};
+
+/** A checksum that was promised. */
+export interface Promised {
+  readonly algorithm: string;
+  readonly digest: Uint8Array;
+}
+
+/**
+ * Reads Content-Digest or Repr-Digest: `sha-256=:BASE64:`, several with commas between. Algorithms that are not known are
+ * left out, as section 2 wants; null where none is left. 400 for one that cannot be read.
+ */
+export function parseDigests(header: string | null): Promised[] | null {
+  if (header === null) return null;
+  const promised: Promised[] = [];
+  for (const member of header.split(",")) {
+    const [, algorithm, value] = /^\s*([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):\s*$/.exec(member) ?? [];
+    if (algorithm === undefined) throw new HttpError(400, "The digest cannot be read; it is written sha-256=:BASE64:");
+    if (!Object.hasOwn(ALGORITHMS, algorithm)) continue;
+    const digest = Uint8Array.fromBase64(value!);
+    if (digest.length !== ALGORITHMS[algorithm]!.bytes) throw new HttpError(400, `The ${algorithm} has a wrong length`);
+    promised.push({ algorithm, digest });
+  }
+  return promised.length === 0 ? null : promised;
+}
+
+/** Checksums that are made while bytes go by. */
+export class Verification {
+  readonly #sums: readonly { readonly promised: Promised; readonly hash: Hash }[];
+
+  /** Begins to verify what was promised. */
+  constructor(promised: readonly Promised[]) {
+    this.#sums = promised.map((each) => ({ promised: each, hash: createHash(ALGORITHMS[each.algorithm]!.node) }));
+  }
+
+  /** Takes the next bytes. */
+  update(bytes: Uint8Array): void {
+    for (const { hash } of this.#sums) hash.update(bytes);
+  }
+
+  /** Throws 400 where a promise was not kept. */
+  check(): void {
+    for (const { promised: { algorithm, digest }, hash } of this.#sums) {
+      if (timingSafeEqual(hash.digest(), digest)) continue;
+      const problem = { type: "https://iana.org/assignments/http-problem-types#digest-mismatched-values", algorithm };
+      throw new HttpError(400, `The content does not have the ${algorithm} that was promised`, { problem });
+    }
+  }
+}

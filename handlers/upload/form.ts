@@ -1,0 +1,188 @@
+/**
+ * Forms with files, as a page without script sends them: POST to a directory (RFC 7578).
+ *
+ * @module
+ */
+
+import { HttpError } from "../errors.ts";
+import { locationOf, type SitePath } from "../http/target.ts";
+import type { Committed, PartFile } from "../sources/writer.ts";
+import type { Context } from "../types.ts";
+import { describeStored, wantsPage } from "./answers.ts";
+import { chunksOf } from "./body.ts";
+import { policyOf, type Wish, wishOf } from "./conflict.ts";
+import { boundaryOf, type FormEvent, type FormField, MultipartParser } from "./multipart.ts";
+import { begin } from "./put.ts";
+import { writeError } from "./refusals.ts";
+import { Spool } from "./spool.ts";
+import type { Store } from "./store.ts";
+
+/** Files, and other fields, in one form: more are a mistake or an attack. */
+const MOST_FIELDS = 10_000;
+
+/** Bytes of a field that is no file: ours are single words. */
+const MAX_TEXT_BYTES = 1_024;
+
+/** What became of a file. */
+interface Outcome {
+  readonly name: string;
+  readonly committed: Committed | null;
+  readonly error: HttpError | null;
+}
+
+/**
+ * Stores the files of a form, each by itself: one that cannot be stored does not hold up the others. Browsers are sent back
+ * to the directory, all others get a list.
+ */
+export async function postForm(store: Store, request: Request, context: Context): Promise<Response> {
+  const boundary = boundaryOf(request.headers.get("content-type"));
+  if (boundary === null) {
+    throw new HttpError(415, "POST takes a form of multipart/form-data", {
+      headers: { "accept-post": "multipart/form-data" },
+    });
+  }
+  const directory = await store.source.stat(context.target.path);
+  if (directory === null) throw new HttpError(404);
+  if (directory.kind !== "directory") throw new HttpError(409, "A form goes to a directory; PUT stores one file");
+  const intake = new FormIntake(
+    store,
+    context.target.path,
+    wishOf(request.headers, context.target.query, store.settings.onConflict),
+  );
+  try {
+    const parser = new MultipartParser(boundary);
+    for await (const chunk of chunksOf(request, store.settings.stallMs)) {
+      for (const event of parser.push(chunk)) await intake.take(event);
+    }
+    if (!parser.isFinished) throw new HttpError(400, "The form ends before its end");
+  } catch (error) {
+    await intake.breakOff(error);
+  }
+  return answer(request, context, intake.outcomes);
+}
+
+/** Takes the events of a form, and stores its files. */
+class FormIntake {
+  readonly outcomes: Outcome[] = [];
+  readonly #store: Store;
+  readonly #directory: SitePath;
+  #wish: Wish;
+  #fields = 0;
+  #file: { readonly part: PartFile; readonly path: SitePath; readonly spool: Spool } | null = null;
+  #text: { readonly name: string; value: string } | null = null;
+
+  constructor(store: Store, directory: SitePath, wish: Wish) {
+    this.#store = store;
+    this.#directory = directory;
+    this.#wish = wish;
+  }
+
+  async take(event: FormEvent): Promise<void> {
+    if (event.kind === "field") return await this.#begin(event.field);
+    if (event.kind === "end") return await this.#end();
+    if (this.#text) this.#addText(event.bytes);
+    await this.#file?.spool.push(event.bytes);
+  }
+
+  /** Ends the file that could not be ended, and the form with it. What came before stays stored. */
+  async breakOff(error: unknown): Promise<void> {
+    const file = this.#file;
+    this.#file = null;
+    await file?.spool.idle();
+    await file?.part.discard();
+    const name = file?.path.name ?? "";
+    this.outcomes.push({ name, committed: null, error: writeError(error, file?.path ?? this.#directory) });
+  }
+
+  async #begin({ name, filename }: FormField): Promise<void> {
+    this.#fields += 1;
+    if (this.#fields > MOST_FIELDS) throw new HttpError(413, `The form has more than ${MOST_FIELDS} fields`);
+    if (filename === null) this.#text = { name, value: "" };
+    else if (filename !== "") await this.#beginFile(filename); // "" is what no chosen file looks like
+  }
+
+  async #beginFile(filename: string): Promise<void> {
+    try {
+      const path = pathBelow(this.#directory, filename);
+      await this.#store.checkWish(path, this.#wish);
+      const part = await begin(this.#store, path);
+      this.#file = { part, path, spool: new Spool(part, this.#store.settings.maxBytes) };
+    } catch (error) {
+      const failure = writeError(error, this.#directory);
+      if (failure.status >= 500) throw failure;
+      this.outcomes.push({ name: filename, committed: null, error: failure });
+    }
+  }
+
+  #addText(bytes: Uint8Array): void {
+    const text = this.#text!;
+    text.value += new TextDecoder().decode(bytes);
+    if (text.value.length > MAX_TEXT_BYTES) throw new HttpError(413, "A field of the form that is no file is too long");
+  }
+
+  async #end(): Promise<void> {
+    const [text, file] = [this.#text, this.#file];
+    this.#text = null;
+    // It counts for the files behind it, so it has to stand in front of them.
+    if (text?.name === "on-conflict") this.#wish = { policy: policyOf(text.value), status: 409 };
+    if (!file) return;
+    await file.spool.finish();
+    await this.#commit(file.part, file.path);
+    this.#file = null;
+  }
+
+  async #commit(part: PartFile, path: SitePath): Promise<void> {
+    try {
+      const committed = await this.#store.commit(part, path, this.#wish);
+      this.outcomes.push({ name: path.name, committed, error: null });
+    } catch (error) {
+      const failure = writeError(error, path);
+      if (failure.status >= 500) throw failure;
+      await part.discard();
+      this.outcomes.push({ name: path.name, committed: null, error: failure });
+    }
+  }
+}
+
+/** The path of a file name in a form; a folder that is sent has names with slashes in them. */
+function pathBelow(directory: SitePath, filename: string): SitePath {
+  let path: SitePath | null = directory;
+  for (const name of filename.split("/")) path = path?.child(name) ?? null;
+  if (path) return path;
+  throw new HttpError(400, "Cannot use that name: it has an empty, . or .. segment, or a NUL in it", {
+    problem: { name: filename },
+  });
+}
+
+function answer(request: Request, context: Context, outcomes: readonly Outcome[]): Response {
+  const files = outcomes.map(({ name, committed, error }) =>
+    committed ? { ...describeStored(context, committed), status: committed.replaced ? 200 : 201 } : {
+      name,
+      status: error!.status,
+      detail: error!.message,
+    }
+  );
+  const failed = outcomes.filter(({ error }) => error !== null);
+  if (outcomes.length === 0) throw new HttpError(400, "There is no file in the form");
+  if (failed.length > 0) throw failure(failed, files);
+  if (wantsPage(request)) {
+    const location = locationOf(context.base.join(context.target.path), { slash: true });
+    return new Response(null, { status: 303, headers: { location } });
+  }
+  return Response.json({ files }, { status: 201 });
+}
+
+/** The first failure stands for all; which files it was, and which were stored, the problem says. */
+function failure(failed: readonly Outcome[], files: readonly { name: string }[]): HttpError {
+  const { error } = failed[0]!;
+  const names = failed.map(({ name }) => name).filter((name) => name !== "");
+  const shown = names.length > 3 ? [...names.slice(0, 3), `${names.length - 3} more`] : names;
+  const which = shown.length > 0 ? ` (${shown.join(", ")})` : "";
+  const stored = files.length - failed.length;
+  const rest = stored > 0 ? `; ${stored} of ${files.length} files were stored` : "";
+  return new HttpError(error!.status, `${error!.message}${which}${rest}`, {
+    headers: error!.headers,
+    problem: { ...error!.problem, files },
+    cause: error!.cause,
+  });
+}

@@ -1,0 +1,192 @@
+/**
+ * Forms with files (RFC 7578), piece by piece: bytes in, events out, never more of them in memory than a header.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { HttpError } from "../errors.ts";
+
+/** Bytes of a part's header: its names may be paths of a few thousand characters. */
+const MAX_HEADER_BYTES = 16_384;
+
+/** What a field of a form is, before its content. */
+export interface FormField {
+  /** The name of the field. */
+  readonly name: string;
+  /** The name of the file, maybe a path with `/`; null where the field is no file. */
+  readonly filename: string | null;
+}
+
+/** What comes out: a field begins, some of its content, it ends. */
+export type FormEvent =
+  | { readonly kind: "field"; readonly field: FormField }
+  | { readonly kind: "data"; readonly bytes: Uint8Array }
+  | { readonly kind: "end" };
+
+/** The boundary of a Content-Type, or null where that is no form with files, or has none that is allowed (RFC 2046). */
+export function boundaryOf(contentType: string | null): string | null {
+  const match = /^\s*multipart\/form-data\s*;(?:.*;)?\s*boundary=(?:"([^"]+)"|([^\s;"]+))/i.exec(contentType ?? "");
+  const boundary = match?.[1] ?? match?.[2];
+  return boundary !== undefined && /^[\w'()+,./:=? -]{0,69}[\w'()+,./:=?-]$/.test(boundary) ? boundary : null;
+}
+
+/** Takes a form apart. */
+export class MultipartParser {
+  readonly #delimiter: Buffer;
+  #state: "preamble" | "delimiter" | "header" | "content" | "epilogue" = "preamble";
+  // The first delimiter may stand at the very beginning; all others have a line end in front that belongs to them.
+  #rest: Buffer<ArrayBufferLike> = Buffer.from("\r\n");
+
+  /** Begins with a boundary, as {@linkcode boundaryOf} finds it. */
+  constructor(boundary: string) {
+    this.#delimiter = Buffer.from(`\r\n--${boundary}`);
+  }
+
+  /** Whether the last delimiter has come; what is missing when it has not, nobody knows. */
+  get isFinished(): boolean {
+    return this.#state === "epilogue";
+  }
+
+  /** Takes the next bytes. Throws 400 for what is no form. */
+  *push(bytes: Uint8Array): Generator<FormEvent> {
+    this.#rest = Buffer.concat([this.#rest, bytes]);
+    for (let goesOn = true; goesOn;) {
+      const before = this.#state;
+      if (before === "epilogue") this.#rest = Buffer.alloc(0);
+      else if (before === "delimiter") this.#takeDelimiter();
+      else if (before === "header") yield* this.#takeHeader();
+      else yield* this.#takeContent();
+      goesOn = this.#state !== before;
+    }
+  }
+
+  *#takeContent(): Generator<FormEvent> {
+    const { at, isCertain } = this.#findDelimiter();
+    const isPart = this.#state === "content";
+    if (at > 0 && isPart) yield { kind: "data", bytes: this.#rest.subarray(0, at) };
+    this.#rest = this.#rest.subarray(at);
+    if (!isCertain) return;
+    this.#rest = this.#rest.subarray(this.#delimiter.length);
+    this.#state = "delimiter";
+    if (isPart) yield { kind: "end" };
+  }
+
+  /** Where the next delimiter begins, or may begin: then it is to be seen with the next bytes. */
+  #findDelimiter(): { at: number; isCertain: boolean } {
+    const { length } = this.#delimiter;
+    for (let from = 0;;) {
+      const at = this.#rest.indexOf(this.#delimiter, from);
+      if (at < 0) return { at: Math.max(0, this.#rest.length - length), isCertain: false };
+      const behind = this.#rest.subarray(at + length, at + length + 2).toString("latin1");
+      if (behind === "" || behind === "-") return { at, isCertain: false };
+      // A line that only begins like the delimiter is content.
+      if (/^(?:--|[\r\t ])/.test(behind)) return { at, isCertain: true };
+      from = at + 1;
+    }
+  }
+
+  /** What is behind a boundary on its line: nothing but blanks, or `--` at the end of the form. */
+  #takeDelimiter(): void {
+    if (this.#rest.length < 2) return;
+    if (this.#rest[0] === 0x2d && this.#rest[1] === 0x2d) {
+      this.#state = "epilogue";
+      return;
+    }
+    const end = this.#rest.indexOf("\r\n");
+    const line = this.#rest.subarray(0, end < 0 ? this.#rest.length : end);
+    if (line.length > MAX_HEADER_BYTES || !/^[ \t]*\r?$/.test(line.toString("latin1"))) throw broken();
+    if (end < 0) return;
+    // The line end stays: a part without a header has its empty line right there.
+    this.#rest = this.#rest.subarray(end);
+    this.#state = "header";
+  }
+
+  *#takeHeader(): Generator<FormEvent> {
+    const end = this.#rest.indexOf("\r\n\r\n");
+    if (end > MAX_HEADER_BYTES || (end < 0 && this.#rest.length > MAX_HEADER_BYTES)) {
+      throw new HttpError(400, `A header in the form is longer than ${MAX_HEADER_BYTES} bytes`);
+    }
+    if (end < 0) return;
+    const field = parseField(this.#rest.subarray(0, end));
+    this.#rest = this.#rest.subarray(end + 4);
+    this.#state = "content";
+    yield { kind: "field", field };
+  }
+}
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+
+function parseField(header: Uint8Array): FormField {
+  const lines = decode(header).split("\r\n");
+  const valueOf = (name: string) =>
+    lines.find((line) => line.toLowerCase().startsWith(`${name}:`))?.slice(name.length + 1).trim();
+  const encoding = valueOf("content-transfer-encoding")?.toLowerCase() ?? "binary";
+  if (!["binary", "8bit", "7bit"].includes(encoding)) {
+    throw new HttpError(415, "A field of the form has a Content-Transfer-Encoding (RFC 7578 section 4.7)");
+  }
+  const parameters = parametersOf(valueOf("content-disposition") ?? "");
+  const name = parameters.get("name");
+  if (name === undefined) throw broken();
+  const extended = parameters.get("filename*");
+  const filename = extended === undefined ? parameters.get("filename") : extendedValue(extended);
+  return { name, filename: filename ?? null };
+}
+
+/** The parameters of `form-data`; of those that are there twice the first. */
+function parametersOf(disposition: string): Map<string, string> {
+  const parameters = new Map<string, string>();
+  const type = /^form-data\s*(?=;|$)/i.exec(disposition);
+  if (!type) throw broken();
+  const parameter = /\s*;\s*(?:([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?/sy;
+  parameter.lastIndex = type[0].length;
+  for (let end = parameter.lastIndex; end < disposition.length;) {
+    const match = parameter.exec(disposition);
+    if (!match) throw broken();
+    end = parameter.lastIndex;
+    const [, name, quoted, token] = match;
+    const key = name?.toLowerCase();
+    if (key !== undefined && !parameters.has(key)) {
+      parameters.set(key, quoted === undefined ? token! : unquoted(quoted));
+    }
+  }
+  return parameters;
+}
+
+/**
+ * Browsers write a quote as %22 and line ends as %0D %0A, and nothing else otherwise than it is (HTML, "multipart form
+ * data"); others write a quote as \". A backslash before anything else is one.
+ */
+function unquoted(text: string): string {
+  return text.replace(/\\"/g, '"').replace(/%22/g, '"').replace(/%0D/gi, "\r").replace(/%0A/gi, "\n");
+}
+
+/** RFC 8187, which RFC 7578 forbids in forms and some programs use for names that are not ASCII. */
+function extendedValue(text: string): string {
+  const [, encoded] = /^utf-8'[^']*'((?:%[0-9a-f]{2}|[\w!#$&+.^`|~-])*)$/i.exec(text) ?? [];
+  if (encoded === undefined) throw broken();
+  return decode(Uint8Array.from(unescapeBytes(encoded)));
+}
+
+function* unescapeBytes(text: string): Generator<number> {
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] !== "%") {
+      yield text.charCodeAt(at);
+    } else {
+      yield parseInt(text.slice(at + 1, at + 3), 16);
+      at += 2;
+    }
+  }
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return UTF8.decode(bytes);
+  } catch {
+    throw new HttpError(400, "A name in the form is not UTF-8");
+  }
+}
+
+function broken(): HttpError {
+  return new HttpError(400, "The form cannot be read (RFC 7578)");
+}

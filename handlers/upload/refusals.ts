@@ -1,0 +1,61 @@
+/**
+ * What was not written, in words: the one table from a source's refusals, and the system's, to statuses.
+ *
+ * @module
+ */
+
+import { HttpError, toHttpError } from "../errors.ts";
+import type { SitePath } from "../http/target.ts";
+import { FileChanged } from "../sources/types.ts";
+import { type WriteProblem, WriteRefused } from "../sources/writer.ts";
+
+const REFUSALS: Readonly<Record<Exclude<WriteProblem, "taken" | "name">, readonly [status: number, sentence: string]>> =
+  {
+    directory: [409, "A directory has that name"],
+    "not a directory": [409, "A file is where a directory should be"],
+    absent: [404, "Nothing is there"],
+    "no directory": [409, "The directory that it should be in is not there"],
+    changed: [412, "It is not in the state that was asked for"],
+    "not empty": [409, "The directory is not empty; with ?recursive all that is in it is deleted too"],
+    hidden: [403, "Hidden names cannot be written"],
+    busy: [409, "Another request is writing to this upload"],
+    "inside itself": [403, "A directory cannot be moved into itself"],
+    elsewhere: [409, "It cannot be moved to another file system"],
+  };
+
+const CODES: Readonly<Record<string, readonly [status: number, sentence: string]>> = {
+  EACCES: [403, "The server may not write there"],
+  EPERM: [403, "The server may not write there"],
+  EROFS: [403, "The file system there cannot be written"],
+  ENAMETOOLONG: [400, "The name is too long"],
+  EILSEQ: [400, "The file system there cannot have that name"],
+  EINVAL: [400, "The file system there cannot have that name"],
+  EFBIG: [413, "The file system there cannot have a file of that size"],
+  EBUSY: [409, "It is in use"],
+  ENOSPC: [507, "The disk is full"],
+  EDQUOT: [507, "The disk quota is used up"],
+};
+
+/**
+ * The error that the failure of a write becomes.
+ *
+ * @param path What was to be written; its name is shown, as it came.
+ * @param taken The status where the name is taken: 409, or 412 where the request made that a condition.
+ */
+export function writeError(thrown: unknown, path: SitePath, taken: 409 | 412 = 409): HttpError {
+  if (thrown instanceof HttpError) return thrown;
+  const problem = { name: path.name };
+  if (thrown instanceof FileChanged) return new HttpError(409, "The directory is being changed", { problem });
+  if (thrown instanceof WriteRefused) {
+    if (thrown.problem === "taken") return new HttpError(taken, `The name "${path.name}" is taken`, { problem });
+    if (thrown.problem === "name") return new HttpError(400, `Cannot use that name: ${thrown.detail}`, { problem });
+    const [status, sentence] = REFUSALS[thrown.problem];
+    const headers = thrown.problem === "busy" ? { "retry-after": "1" } : {};
+    return new HttpError(status, sentence, { problem, headers });
+  }
+  const known = CODES[String((thrown as { code?: unknown } | null)?.code)];
+  if (known && !(thrown instanceof Deno.errors.NotCapable)) {
+    return new HttpError(known[0], known[1], { problem, cause: thrown });
+  }
+  return toHttpError(thrown);
+}

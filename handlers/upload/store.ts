@@ -1,0 +1,101 @@
+/**
+ * One file after the other into a source: what PUT, PATCH and forms have in common.
+ *
+ * @module
+ */
+
+import { HttpError } from "../errors.ts";
+import type { SitePath } from "../http/target.ts";
+import type { FileSource } from "../sources/types.ts";
+import type { Committed, PartFile, SourceWriter } from "../sources/writer.ts";
+import { type ConflictPolicy, pathsFor, type Wish } from "./conflict.ts";
+import { writeError } from "./refusals.ts";
+import { requireRight, type UploadRights } from "./rights.ts";
+import { tooLarge } from "./spool.ts";
+
+/** How often the source is looked through for parts that nobody goes on with. */
+const SWEEP_EVERY_MS = 3_600_000;
+
+/** What all uploads to a source have in common. */
+export interface StoreSettings {
+  readonly rights: UploadRights;
+  readonly onConflict: ConflictPolicy;
+  /** Bytes of one file. */
+  readonly maxBytes: number;
+  /** Milliseconds without a byte after which an upload is given up. */
+  readonly stallMs: number;
+  /** Milliseconds after which a part that nobody goes on with is removed. */
+  readonly partAgeMs: number;
+}
+
+/** A source, what writes to it, and what may be written. */
+export class Store {
+  readonly source: FileSource;
+  readonly settings: StoreSettings;
+  #writer: Promise<SourceWriter> | null = null;
+  #sweptAt = -Infinity;
+
+  /** Makes one for a source that can be written. */
+  constructor(source: FileSource, settings: StoreSettings) {
+    if (!source.openWriter) throw new TypeError("Cannot take uploads: the source cannot be written");
+    this.source = source;
+    this.settings = settings;
+  }
+
+  /** What writes to the source. */
+  writer(): Promise<SourceWriter> {
+    return this.#writer ??= this.source.openWriter!();
+  }
+
+  /** Removes parts that are too old, in the background, if that has not been done lately. */
+  sweepNowAndThen(onError: (cause: unknown) => void): void {
+    if (performance.now() - this.#sweptAt < SWEEP_EVERY_MS) return;
+    this.#sweptAt = performance.now();
+    this.writer().then((writer) => writer.sweep(this.settings.partAgeMs)).catch((cause) => {
+      this.#sweptAt = -Infinity;
+      onError(cause);
+    });
+  }
+
+  /** Throws 413 or 507 where so many bytes more cannot come into a part. */
+  async checkRoom(part: PartFile, more: number | null): Promise<void> {
+    if (more === null) return;
+    this.checkSize(part.size + more);
+    const free = await part.free();
+    if (free !== null && more > free) {
+      throw new HttpError(507, `There is room for ${free} bytes only`, { problem: { free } });
+    }
+  }
+
+  /** Throws 413 for a file of so many bytes. */
+  checkSize(size: number): void {
+    if (size > this.settings.maxBytes) throw tooLarge(this.settings.maxBytes);
+  }
+
+  /** Throws what must stand in the way of a new file before any of it is read, as far as it can be known by then. */
+  async checkWish(path: SitePath, wish: Wish): Promise<void> {
+    if (wish.policy === "overwrite") requireRight(this.settings.rights, "change");
+    const there = await this.source.stat(path);
+    if (there?.kind === "directory") {
+      throw new HttpError(409, "A directory has that name", { problem: problemOf(path) });
+    }
+    if (there && wish.policy === "fail") {
+      throw new HttpError(wish.status, `The name "${path.name}" is taken`, { problem: problemOf(path) });
+    }
+  }
+
+  /** Gives a part its name. */
+  async commit(part: PartFile, path: SitePath, wish: Wish, expected?: string): Promise<Committed> {
+    const replace = wish.policy === "overwrite";
+    const options = { paths: pathsFor(path, wish.policy), replace, ...(expected !== undefined && { expected }) };
+    try {
+      return await part.commit(options);
+    } catch (error) {
+      throw writeError(error, path, wish.status);
+    }
+  }
+}
+
+function problemOf(path: SitePath): { name: string } {
+  return { name: path.name };
+}

@@ -1,0 +1,95 @@
+/**
+ * MKCOL, DELETE and MOVE: directories, and what is there already (RFC 9110 section 9.3.5, RFC 4918 sections 9.3 and 9.9).
+ *
+ * @module
+ */
+
+import { HttpError } from "../errors.ts";
+import { Refusal } from "../http/refusal.ts";
+import { locationOf, parseTarget, rawTarget, type SitePath } from "../http/target.ts";
+import { WriteRefused } from "../sources/writer.ts";
+import type { Context } from "../types.ts";
+import { describeStored, wantsJson } from "./answers.ts";
+import { chunksOf } from "./body.ts";
+import { pathsFor, wishOf } from "./conflict.ts";
+import { checkPreconditions } from "./put.ts";
+import { writeError } from "./refusals.ts";
+import { methodsOf, requireRight } from "./rights.ts";
+import type { Store } from "./store.ts";
+
+/** Makes a directory. */
+export async function makeDirectory(store: Store, request: Request, context: Context): Promise<Response> {
+  const { path } = context.target;
+  for await (const _ of chunksOf(request, store.settings.stallMs)) {
+    throw new HttpError(415, "A directory has no content"); // RFC 4918 section 9.3
+  }
+  try {
+    if (path.parent === null) throw new WriteRefused("taken");
+    await (await store.writer()).makeDirectory(path);
+  } catch (error) {
+    if (!(error instanceof WriteRefused && error.problem === "taken")) throw writeError(error, path);
+    // RFC 4918 section 9.3.1 wants 405, which wants Allow.
+    throw new HttpError(405, `The name "${path.name}" is taken`, {
+      headers: { allow: ["GET", "HEAD", "OPTIONS", ...methodsOf(store.settings.rights)].join(", ") },
+      problem: { name: path.name },
+    });
+  }
+  const location = locationOf(context.base.join(path), { slash: true });
+  return new Response(null, { status: 201, headers: { location } });
+}
+
+/** Deletes a file, a link or a directory: one that is not empty only with `?recursive`. */
+export async function remove(store: Store, request: Request, context: Context): Promise<Response> {
+  const { path, query } = context.target;
+  const expected = await checkTarget(store, request, context);
+  const recursive = new URLSearchParams(query).has("recursive");
+  try {
+    await (await store.writer()).remove(path, { recursive, ...(expected !== undefined && { expected }) });
+  } catch (error) {
+    throw writeError(error, path);
+  }
+  return new Response(null, { status: 204 });
+}
+
+/** Gives a file or directory another path, or another name. */
+export async function move(store: Store, request: Request, context: Context): Promise<Response> {
+  const { path } = context.target;
+  const to = destinationOf(request, context);
+  const expected = await checkTarget(store, request, context);
+  // The conditions are about what is moved; what is at the other end is the business of Overwrite.
+  const headers = new Headers([...request.headers].filter(([name]) => !name.startsWith("if-")));
+  const { policy, status } = wishOf(headers, context.target.query, store.settings.onConflict);
+  try {
+    const paths = pathsFor(to, policy);
+    const options = { paths, replace: policy === "overwrite" };
+    const moved = await (await store.writer()).move(path, options, expected === undefined ? {} : { expected });
+    const location = locationOf(context.base.join(moved.path), { slash: moved.stat.kind === "directory" });
+    if (wantsJson(request)) return Response.json(describeStored(context, moved), { headers: { location } });
+    return new Response(null, { status: moved.replaced ? 204 : 201, headers: { location } });
+  } catch (error) {
+    throw writeError(error, to, status);
+  }
+}
+
+/** Throws where a precondition does not hold, or the path asks for a directory and names none. */
+async function checkTarget(store: Store, request: Request, { target }: Context): Promise<string | undefined> {
+  requireRight(store.settings.rights, "change");
+  if (target.path.parent === null) throw new HttpError(403, "The root can be neither deleted nor moved");
+  if (target.slash && (await store.source.stat(target.path))?.kind !== "directory") throw new HttpError(404);
+  return await checkPreconditions(store, request, target.path);
+}
+
+/** The path that a Destination header names: on this server, and below the same mount. */
+function destinationOf(request: Request, { base }: Context): SitePath {
+  const destination = request.headers.get("destination");
+  if (destination === null) throw new HttpError(400, "Destination is missing");
+  const isPath = /^\/(?!\/)/.test(destination);
+  const url = isPath ? null : URL.parse(destination);
+  if (!isPath && (!url || !/^https?:$/.test(url.protocol))) throw new HttpError(400, "Destination is no URL");
+  if (url && url.host !== new URL(request.url).host) throw new HttpError(502, "Destination is another server");
+  const target = parseTarget(isPath ? destination : rawTarget(destination));
+  if (target instanceof Refusal) throw HttpError.from(target);
+  const path = target.path.below(base);
+  if (path === null || path.parent === null) throw new HttpError(403, "Nothing can be moved there");
+  return path;
+}
