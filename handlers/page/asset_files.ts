@@ -9,6 +9,7 @@ import appCss from "./script/app.css" with { type: "text" };
 import changes from "./script/changes.js" with { type: "text" };
 import dialogs from "./script/dialogs.js" with { type: "text" };
 import dom from "./script/dom.js" with { type: "text" };
+import drop from "./script/drop.js" with { type: "text" };
 import entries from "./script/entries.js" with { type: "text" };
 import fileText from "./script/file_text.js" with { type: "text" };
 import format from "./script/format.js" with { type: "text" };
@@ -24,6 +25,7 @@ import model from "./script/model.js" with { type: "text" };
 import order from "./script/order.js" with { type: "text" };
 import preview from "./script/preview.js" with { type: "text" };
 import qr from "./script/qr.js" with { type: "text" };
+import queue from "./script/queue.js" with { type: "text" };
 import readme from "./script/readme.js" with { type: "text" };
 import rows from "./script/rows.js" with { type: "text" };
 import search from "./script/search.js" with { type: "text" };
@@ -31,6 +33,7 @@ import selection from "./script/selection.js" with { type: "text" };
 import share from "./script/share.js" with { type: "text" };
 import theme from "./script/theme.js" with { type: "text" };
 import toolbar from "./script/toolbar.js" with { type: "text" };
+import transfer from "./script/transfer.js" with { type: "text" };
 import upload from "./script/upload.js" with { type: "text" };
 
 /** The files by name. */
@@ -40,6 +43,7 @@ export const texts: ReadonlyMap<string, string> = new Map([
   ["changes.js", changes],
   ["dialogs.js", dialogs],
   ["dom.js", dom],
+  ["drop.js", drop],
   ["entries.js", entries],
   ["file_text.js", fileText],
   ["format.js", format],
@@ -55,6 +59,7 @@ export const texts: ReadonlyMap<string, string> = new Map([
   ["order.js", order],
   ["preview.js", preview],
   ["qr.js", qr],
+  ["queue.js", queue],
   ["readme.js", readme],
   ["rows.js", rows],
   ["search.js", search],
@@ -62,6 +67,7 @@ export const texts: ReadonlyMap<string, string> = new Map([
   ["share.js", share],
   ["theme.js", theme],
   ["toolbar.js", toolbar],
+  ["transfer.js", transfer],
   ["upload.js", upload],
 ]);
 

@@ -1,10 +1,8 @@
 /** Changing what is on the server. */
 
-/**
- * @param {string} href
- */
+/** Removes a file, or a folder with all that is in it. @param {string} href */
 export async function remove(href) {
-  await request(href, { method: "DELETE" });
+  await request(href.endsWith("/") ? `${href}?recursive` : href, { method: "DELETE" });
 }
 
 /** @param {string} href A relative address; a slash at the end is for the server to see what it is. @param {string} name */
@@ -15,13 +13,13 @@ export async function rename(href, name) {
   await request(href, { method: "MOVE", headers: { destination, overwrite: "F" } });
 }
 
-/** @param {string} name */
-export async function makeFolder(name) {
-  await request(`${encodeName(name)}/`, { method: "MKCOL" });
+/** @param {string} path A name, or a path below this folder. */
+export async function makeFolder(path) {
+  await request(`./${path.split("/").map(encodeName).join("/")}/`, { method: "MKCOL" });
 }
 
 /** @param {string} name */
-export function encodeName(name) {
+function encodeName(name) {
   return encodeURIComponent(name.toWellFormed());
 }
 

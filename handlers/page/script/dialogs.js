@@ -44,6 +44,7 @@ export function ask(title, content, answers, { danger = false } = {}) {
       h("button", {
         type: "submit",
         class: `button ${index === 0 ? (danger ? "danger" : "primary") : ""}`,
+        autofocus: index === (danger ? answers.length - 1 : 0),
         onclick: () => {
           given = answer;
         },

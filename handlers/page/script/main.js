@@ -48,7 +48,11 @@ const toolbar = fillToolbar(header, {
   search: startSearch,
   view: () => setTiles(!rows.isTiles),
   help: openHelp,
-  upload: () => uploads.then(({ pick }) => pick()),
+  upload: (opener) => {
+    uploads.then(({ pickFiles, pickFolder }) => {
+      openMenu(opener, [["file", "Files …", pickFiles], ["folder", "A folder …", pickFolder]]);
+    });
+  },
   folder: newFolder,
 });
 const uploads = can("upload")

@@ -84,11 +84,12 @@ function interleave(data, version) {
   const divisor = generator(checkLength);
   /** @type {{ data: Uint8Array, check: Uint8Array }[]} */
   const parts = [];
-  for (let i = 0, start = 0; i < blocks; i++) {
-    const length = short + (i < blocks - long ? 0 : 1);
-    const part = data.subarray(start, start + length);
+  let start = 0;
+  for (let i = 0; i < blocks; i++) {
+    const end = start + short + (i < blocks - long ? 0 : 1);
+    const part = data.subarray(start, end);
     parts.push({ data: part, check: remainder(part, divisor) });
-    start += length;
+    start = end;
   }
   /** @type {number[]} */
   const words = [];
@@ -111,10 +112,12 @@ function multiply(a, b) {
 function generator(degree) {
   const result = new Uint8Array(degree);
   result[degree - 1] = 1;
-  for (let i = 0, root = 1; i < degree; i++, root = multiply(root, 2)) {
+  let root = 1;
+  for (let i = 0; i < degree; i++) {
     for (let j = 0; j < degree; j++) {
       result[j] = multiply(at(result, j), root) ^ (j + 1 < degree ? at(result, j + 1) : 0);
     }
+    root = multiply(root, 2);
   }
   return result;
 }

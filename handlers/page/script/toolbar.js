@@ -6,7 +6,7 @@ import { themeButton } from "./theme.js";
 
 /**
  * @param {HTMLElement} header The header of the page, with its heading in it.
- * @param {{ can: (ability: string) => boolean, filter: (text: string) => void, search: (text: string) => void, view: () => void, help: () => void, upload: () => void, folder: () => void }} deeds
+ * @param {{ can: (ability: string) => boolean, filter: (text: string) => void, search: (text: string) => void, view: () => void, help: () => void, upload: (opener: HTMLElement) => void, folder: () => void }} deeds
  */
 export function fillToolbar(header, { can, filter, search, view, help, upload, folder }) {
   const input = h("input", {
@@ -58,7 +58,11 @@ export function fillToolbar(header, { can, filter, search, view, help, upload, f
           "aria-label": "Download all as zip",
         }, icon("download")),
       viewButton,
-      can("upload") && button("upload", "Upload", upload, { words: true, class: "primary" }),
+      can("upload") &&
+        button("upload", "Upload", ({ currentTarget }) => upload(/** @type {HTMLElement} */ (currentTarget)), {
+          words: true,
+          class: "primary",
+        }),
     ),
   );
   const heading = /** @type {HTMLElement} */ (header.querySelector("h1"));
