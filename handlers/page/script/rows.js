@@ -132,8 +132,9 @@ export class Rows extends EventTarget {
   }
 
   #measure() {
-    const style = getComputedStyle(this.#table);
-    const height = parseFloat(style.getPropertyValue(this.#isTiles ? "--tile-height" : "--row-height"));
+    const name = this.#isTiles ? "--tile-height" : "--row-height";
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const height = parseFloat(getComputedStyle(this.#table).getPropertyValue(name)) * rem;
     const top = this.#body.getBoundingClientRect().top + scrollY;
     return { height, top, columns: this.columns };
   }
