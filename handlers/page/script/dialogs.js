@@ -121,7 +121,7 @@ export function openMenu(opener, items) {
     event.stopPropagation();
   });
   opener.setAttribute("aria-expanded", "true");
-  document.body.append(menu);
+  (document.querySelector("main") ?? document.body).append(menu);
   place(menu, opener.getBoundingClientRect());
   addEventListener("pointerdown", outside, true);
   addEventListener("scroll", away, { passive: true });
