@@ -93,7 +93,9 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   const log = loggerOf(world.sink, world.colors.err);
   // Heard from now on: who sees the start line may send a signal at once.
   using signals = new Signals(world.onSignal);
-  await using server = await startServer(args, settings, world, log);
+  const features = await loadFeatures(settings.features, settings.root);
+  await using _features = { [Symbol.asyncDispose]: () => endAll(features) };
+  await using server = await startServer(args, settings, world, log, features);
   const secure = settings.tls !== null;
   const line = startLine(server.address, secure);
   const urls = reachableUrls(server.address, secure).map((url) => `  ${url}\n`);
@@ -118,10 +120,10 @@ async function startServer(
   settings: Settings,
   { sharedPort, startsWorkers }: World,
   log: Logger,
+  features: readonly Feature[],
 ): Promise<RunningServer & AsyncDisposable> {
   const several = settings.workers > 1 && sharedPort === null ? await import("./cli/workers.ts") : null;
   several?.checkWorkersPossible(startsWorkers);
-  const features = await loadFeatures(settings.features);
   const localAddress = () => address;
   let address: Deno.NetAddr | null = null;
   const fetch = toFetch(handlerFor(settings, features), { log, localAddress });
@@ -134,6 +136,10 @@ async function startServer(
   // Workers would share the port with anybody: this process has listened by itself, so it is free.
   await own.abort();
   return await several.startWorkers({ args, settings, address: own.address, log });
+}
+
+async function endAll(features: readonly Feature[]): Promise<void> {
+  await Promise.all(features.map((feature) => feature.end?.()));
 }
 
 function handlerFor({ root, server }: Settings, features: readonly Feature[]): Handler {

@@ -46,10 +46,21 @@ export { pageAssets } from "./handlers/page/assets.ts";
 export * from "./handlers/upload.ts";
 export * from "./handlers/content.ts";
 export * from "./handlers/file_server.ts";
+export { fastcgi, type FastCgiAddress, fastCgiFeature, type FastCgiOptions } from "./handlers/fastcgi.ts";
 export * from "./handlers/serve.ts";
+export * from "./handlers/cgi.ts";
+export type { Program } from "./handlers/cgi/program.ts";
+export * from "./handlers/cgi/find_script.ts";
+export * from "./handlers/cgi/environment.ts";
+export * from "./handlers/cgi/indexed_query.ts";
+export { CgiHeaderParser, type ScriptHead } from "./handlers/cgi/header_block.ts";
+export * from "./handlers/cgi/respond.ts";
+export { endAllScripts, type SystemUser } from "./handlers/cgi/process_group.ts";
 export { accessLog, LOG_FORMATS, type LogFormat } from "./handlers/layers/access_log.ts";
 export * from "./handlers/layers/error_pages.ts";
 export * from "./handlers/layers/headers.ts";
+export * from "./handlers/cgi/limiter.ts";
+export * from "./handlers/cgi/spool.ts";
 export * from "./handlers/sources/types.ts";
 export * from "./handlers/sources/disk.ts";
 export * from "./handlers/sources/memory.ts";
@@ -69,6 +80,7 @@ export * from "./handlers/http/coding.ts";
 export * from "./handlers/http/media_type.ts";
 export * from "./handlers/http/escape.ts";
 export * from "./handlers/http/disposition.ts";
+export * from "./handlers/python/mod.ts";
 
 if (import.meta.main) {
   // Imported only now: whoever uses the library does not load the command, and cli.ts never imports this module.

@@ -3,6 +3,7 @@
 import type { Case, Goal, Metric } from "./cases.ts";
 import type { Sample } from "./measure.ts";
 import type { Peer } from "./peers.ts";
+import { REASONS } from "./reasons.ts";
 
 /** The samples of each peer in a case, one a round; null where it could not do it. */
 export type Samples = ReadonlyMap<string, readonly (Sample | null)[]>;
@@ -46,6 +47,7 @@ export function report(results: Results): string {
     "",
     ...goalTable(results),
     "",
+    ...reasons(results),
     "## Servers",
     "",
     ...peerTable(results),
@@ -81,6 +83,15 @@ export function peerTable({ peers }: Pick<Results, "peers">): string[] {
     return [name, version ?? `not installed${install ? ` (${install})` : ""}`];
   });
   return table(["server", "version"], rows);
+}
+
+/** What stands between the goals that were missed and reaching them. */
+function reasons({ cases }: Results): string[] {
+  const missed = cases.filter(([one, samples]) =>
+    one.goals.some((goal) => goalRow(one, goal, samples).at(-1) !== "met")
+  );
+  const lines = missed.flatMap(([{ name, title }]) => REASONS[name] ? [`- **${title}**: ${REASONS[name]}`] : []);
+  return lines.length === 0 ? [] : ["What keeps it from the goals that were missed:", "", ...lines, ""];
 }
 
 function goalRow(one: Case, goal: Goal, samples: Samples): string[] {

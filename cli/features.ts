@@ -6,15 +6,25 @@
 
 import type { Feature } from "../handlers/feature.ts";
 import { archives, checksums, searches } from "../handlers/reading_features.ts";
+import type { UploadOptions } from "../handlers/upload.ts";
 import type { FeatureSettings } from "./settings.ts";
 
-/** Loads the features that the settings ask for, in the order in which they are asked. */
-export async function loadFeatures({ upload, archive, search, checksum }: FeatureSettings): Promise<Feature[]> {
-  return [
-    ...upload ? (await import("../handlers/upload.ts")).uploadFeatures(upload) : [],
-    // These load nothing before the first request for them.
-    ...archive ? [archives(archive)] : [],
-    ...search ? [searches(search)] : [],
-    ...checksum ? [checksums()] : [],
-  ];
+/** Loads the features that the settings ask for, in the order in which they are asked; `root` is what is served. */
+export async function loadFeatures(settings: FeatureSettings, root: string): Promise<Feature[]> {
+  const { cgi, fastcgi, upload, archive, search, checksum } = settings;
+  const features: Feature[] = [];
+  if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi));
+  if (fastcgi) features.push(...(await import("./fastcgi.ts")).fastCgiFeatures(fastcgi));
+  // Behind the programs, whose methods and queries are their own.
+  if (upload) features.push(...await uploads(upload, root));
+  // These load nothing before somebody asks for them.
+  if (archive) features.push(archives(archive));
+  if (search) features.push(searches(search));
+  if (checksum) features.push(checksums());
+  return features;
+}
+
+async function uploads(options: UploadOptions, root: string): Promise<Feature[]> {
+  (await import("./write_permission.ts")).requireWritePermission(root);
+  return (await import("../handlers/upload.ts")).uploadFeatures(options);
 }

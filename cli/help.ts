@@ -29,7 +29,8 @@ ${groups.join("\n")}`;
 
 function entry(option: Option): string {
   const short = option.short ? `-${option.short}, ` : "    ";
-  const left = `  ${short}--${option.name}${option.value ? ` ${option.value}` : ""}`;
+  const value = option.value ? (option.optional ? `[=${option.value}]` : ` ${option.value}`) : "";
+  const left = `  ${short}--${option.name}${value}`;
   const [first, ...more] = fold(option.help, WIDTH - LEFT);
   const fits = left.length < LEFT - 1;
   const lines = fits ? [left.padEnd(LEFT) + first, ...more.map(indent)] : [left, ...[first!, ...more].map(indent)];

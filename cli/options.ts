@@ -4,6 +4,9 @@
  * @module
  */
 
+import type { FastCgiAddress } from "../handlers/fastcgi/connection.ts";
+import { Refusal } from "../handlers/http/refusal.ts";
+import { parseTarget } from "../handlers/http/target.ts";
 import { LOG_FORMATS } from "../handlers/layers/access_log.ts";
 import { CONFLICT_POLICIES } from "../handlers/upload/conflict.ts";
 
@@ -12,6 +15,7 @@ export const GROUPS = [
   "Address",
   "What is served",
   "What may be written",
+  "CGI",
   "How it is sent",
   "HTTPS",
   "Log",
@@ -26,6 +30,8 @@ export interface Option {
   readonly short?: string;
   /** What the value is called in `--help`; an option without it is a switch. */
   readonly value?: string;
+  /** Whether it may stand without its value; then the value is given behind `=` only. */
+  readonly optional?: boolean;
   /** Whether it may be given several times. */
   readonly repeatable?: boolean;
   /** Whether the value may be two words, `NAME VALUE`. */
@@ -34,8 +40,8 @@ export interface Option {
   readonly choices?: readonly string[];
   /** What is wrong with a value, or null. */
   readonly check?: (value: string) => string | null;
-  /** An option without which this one says nothing; of several, one is enough. */
-  readonly needs?: string | readonly string[];
+  /** Options without any of which this one says nothing. */
+  readonly needs?: readonly string[];
   /** Options that this one contradicts. */
   readonly excludes?: readonly string[];
   /** Why it cannot be used yet. */
@@ -45,6 +51,12 @@ export interface Option {
   /** What it does, for `--help`. */
   readonly help: string;
 }
+
+/** The options that turn CGI on. */
+export const CGI_WAYS: readonly string[] = ["cgi", "cgi-ext", "cgi-map", "cgi-mount"];
+
+/** The options by which programs answer at all, FastCGI applications among them. */
+const PROGRAM_WAYS: readonly string[] = [...CGI_WAYS, "fastcgi"];
 
 /** The table. */
 export const OPTIONS: readonly Option[] = [
@@ -95,7 +107,7 @@ export const OPTIONS: readonly Option[] = [
   {
     name: "no-archive",
     group: "What is served",
-    help: "Do not pack directories for ?archive=zip, tar or tar.gz (nor with --no-listing)",
+    help: "Do not pack directories for ?archive=zip, tar or tar.gz; --no-listing, CGI and FastCGI imply it",
   },
   {
     name: "archive-max",
@@ -108,7 +120,7 @@ export const OPTIONS: readonly Option[] = [
   {
     name: "no-search",
     group: "What is served",
-    help: "Do not search below directories for ?q=TEXT (nor with --no-listing)",
+    help: "Do not search below directories for ?q=TEXT; --no-listing implies it",
   },
   {
     name: "no-checksum",
@@ -127,9 +139,121 @@ export const OPTIONS: readonly Option[] = [
   },
   {
     name: "cgi",
-    group: "What is served",
-    help: "Run CGI programs. Not there yet",
-    missing: "CGI is not there yet",
+    value: "DIR,...",
+    optional: true,
+    group: "CGI",
+    help: "Run the programs in these directories of the site (default: /cgi-bin,/htbin)",
+    check: checkPaths,
+  },
+  {
+    name: "cgi-ext",
+    value: ".EXT,...",
+    repeatable: true,
+    group: "CGI",
+    help: "Run files with these extensions, wherever they are",
+    check: (value) => value.split(",").every(isExtension) ? null : "it is not a list of extensions such as .cgi,.pl",
+  },
+  {
+    name: "cgi-map",
+    value: ".EXT=PROGRAM",
+    repeatable: true,
+    group: "CGI",
+    help: "Run files with this extension by a program, such as .php=/usr/bin/php-cgi; may be repeated",
+    check: (value) => checkAssignment(value, isExtension, "an extension, = and a program"),
+  },
+  {
+    name: "cgi-mount",
+    value: "PATH=PROGRAM",
+    repeatable: true,
+    group: "CGI",
+    help: "Let a program answer for a path and all below it, such as /git=/usr/lib/git-core/git-http-backend",
+    check: (value) => checkAssignment(value, (path) => pathProblem(path) === null, "a path, = and a program"),
+  },
+  {
+    name: "fastcgi",
+    value: ".EXT=ADDRESS",
+    repeatable: true,
+    group: "CGI",
+    help:
+      "Let a FastCGI application answer for files with this extension: .php=unix:/run/php/php-fpm.sock or .php=HOST:PORT",
+    check: (value) => fastCgiOf(value) === null ? "it is not like .php=unix:/PATH or .php=HOST:PORT" : null,
+  },
+  {
+    name: "cgi-index",
+    value: "NAME",
+    repeatable: true,
+    needs: CGI_WAYS,
+    group: "CGI",
+    help: "A program that stands for its directory, such as index.cgi; may be repeated",
+    check: (value) => value === "" || /[/\0]/.test(value) ? "it is not the name of a file" : null,
+  },
+  {
+    name: "cgi-env",
+    value: "NAME[=VALUE]",
+    repeatable: true,
+    needs: PROGRAM_WAYS,
+    group: "CGI",
+    help: "Give programs this variable, or the server's own of this name; may be repeated (default: only PATH and TZ)",
+    check: (value) => /^[^=\0]+(=[^\0]*)?$/s.test(value) ? null : "it is not the name of a variable",
+  },
+  {
+    name: "cgi-pass-auth",
+    needs: PROGRAM_WAYS,
+    group: "CGI",
+    help: "Give programs the Authorization header, with the password in it",
+  },
+  {
+    name: "cgi-user",
+    value: "NAME",
+    needs: CGI_WAYS,
+    group: "CGI",
+    help: "Run programs as this user, by name or as UID:GID; as root only",
+    check: (value) => value === "" ? "it is empty" : null,
+  },
+  {
+    name: "cgi-max",
+    value: "N",
+    needs: CGI_WAYS,
+    group: "CGI",
+    help: "Programs that run at once; more requests wait 10 seconds, then 503 (default: 4 for each core, at least 8)",
+    check: (value) => /^[1-9]\d{0,4}$/.test(value) ? null : "it is not a number from 1 to 99999",
+  },
+  {
+    name: "cgi-timeout",
+    value: "SECONDS",
+    needs: PROGRAM_WAYS,
+    group: "CGI",
+    help: "Time a program has until it begins to answer (default: 30; 0 for any)",
+    check: checkSeconds,
+  },
+  {
+    name: "cgi-idle",
+    value: "SECONDS",
+    needs: PROGRAM_WAYS,
+    group: "CGI",
+    help: "Time a program may be silent while it answers (default: 60; 0 for any)",
+    check: checkSeconds,
+  },
+  {
+    name: "cgi-linger",
+    value: "SECONDS",
+    needs: PROGRAM_WAYS,
+    group: "CGI",
+    help: "Time a program may go on after its answer (default: 5; 0 for any)",
+    check: checkSeconds,
+  },
+  {
+    name: "max-body",
+    value: "SIZE",
+    group: "CGI",
+    help: "The longest request body that programs get: bytes, or with K, M or G behind (default: 1G; 0 for any)",
+    check: (value) => sizeOf(value) === null ? "it is not a size such as 64M" : null,
+  },
+  {
+    name: "cgi-debug",
+    needs: CGI_WAYS,
+    group: "CGI",
+    help: "Show everybody why a program failed, with the last of what it wrote (default: only this machine)",
   },
   {
     name: "upload",
@@ -200,14 +324,14 @@ export const OPTIONS: readonly Option[] = [
   {
     name: "tls-key",
     value: "PATH",
-    needs: "tls-cert",
+    needs: ["tls-cert"],
     group: "HTTPS",
     help: "The PEM file with the private key",
   },
   {
     name: "tls-password-file",
     value: "PATH",
-    needs: "tls-cert",
+    needs: ["tls-cert"],
     group: "HTTPS",
     help: "The file with the password of the private key",
   },
@@ -240,6 +364,49 @@ const MOST_WORKERS = 256;
 function checkWorkers(value: string): string | null {
   const good = value === "auto" || /^\d+$/.test(value) && Number(value) >= 1 && Number(value) <= MOST_WORKERS;
   return good ? null : `it is neither a number from 1 to ${MOST_WORKERS} nor auto`;
+}
+
+/** The longest time that a timer of the runtime can be set to, in seconds, is some weeks. */
+const MOST_SECONDS = 1_000_000;
+
+function checkSeconds(value: string): string | null {
+  const good = /^\d+(\.\d+)?$/.test(value) && Number(value) <= MOST_SECONDS;
+  return good ? null : `it is not a number of seconds from 0 to ${MOST_SECONDS}`;
+}
+
+/** Absolute paths with a comma between; nothing at all stands for the default. */
+function checkPaths(value: string): string | null {
+  const problems = value === "" ? [] : value.split(",").map(pathProblem);
+  return problems.find((problem) => problem !== null) ?? null;
+}
+
+function pathProblem(path: string): string | null {
+  if (!path.startsWith("/")) return "its paths do not begin with a slash";
+  return !/[?#]/.test(path) && isPath(path) ? null : "it is not a path of the site";
+}
+
+function isPath(path: string): boolean {
+  return !(parseTarget(path) instanceof Refusal);
+}
+
+function isExtension(text: string): boolean {
+  return /^\.[^./\\\0]+$/.test(text);
+}
+
+function checkAssignment(value: string, isKey: (text: string) => boolean, what: string): string | null {
+  const at = value.indexOf("=");
+  const good = at > 0 && isKey(value.slice(0, at)) && wordsOf(value.slice(at + 1))[0];
+  return good ? null : `it is not ${what}`;
+}
+
+/**
+ * The words of a command, without a shell: blanks are between them, and quotes around what has blanks in it. None where a
+ * quote has no end.
+ */
+export function wordsOf(command: string): readonly string[] {
+  if (!/^(?:"[^"]*"|'[^']*'|[^"'])*$/.test(command)) return [];
+  const words = command.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
+  return words.map((word) => word.replace(/"([^"]*)"|'([^']*)'/g, "$1$2"));
 }
 
 /** What describes one response or one connection, and would break it if it were the same everywhere. */
@@ -277,6 +444,16 @@ function checkHeader(value: string): string | null {
 export function sizeOf(text: string): number | null {
   const match = /^(\d{1,12})([KMG]?)$/i.exec(text);
   return match ? Number(match[1]) * 1024 ** " KMG".indexOf(match[2]!.toUpperCase() || " ") : null;
+}
+
+/** Takes `.php=unix:/path` or `.php=host:port` apart; null for what is neither. */
+export function fastCgiOf(text: string): { extension: string; address: FastCgiAddress } | null {
+  const [, extension, path, hostname, port] =
+    /^(\.[^/\\=]+)=(?:unix:(.+)|(\[[0-9a-f:.%]+\]|[^:/\s]+):(\d+))$/i.exec(text) ?? [];
+  if (extension === undefined) return null;
+  if (path !== undefined) return { extension, address: { transport: "unix", path } };
+  const address = { transport: "tcp", hostname: hostname!.replace(/^\[|\]$/g, ""), port: Number(port) } as const;
+  return address.port >= 1 && address.port <= 65535 ? { extension, address } : null;
 }
 
 /** Takes `Name: value` apart. A name has no colon in it, so the first one ends it. */

@@ -52,6 +52,7 @@ function takeOption(word: string, rest: string[]): { option: Option; value: stri
     if (inline !== null) throw new UsageError(`The option ${flag} takes no value`);
     return { option, value: "" };
   }
+  if (option.optional) return { option, value: inline ?? "" };
   const value = inline ?? takeValue(option, rest);
   // In two words, as Python's, unless the first is a whole header already.
   return { option, value: option.pair && !value.includes(":") ? `${value}:${takeValue(option, rest)}` : value };
@@ -107,9 +108,8 @@ function check(values: ReadonlyMap<string, readonly string[]>): void {
     if (given.length > 1 && !option.repeatable && option.value) {
       throw new UsageError(`The option ${flag} is given twice`);
     }
-    const needs = option.needs === undefined ? [] : [option.needs].flat();
-    if (needs.length > 0 && !needs.some((name) => values.has(name))) {
-      throw new UsageError(`The option ${flag} needs ${needs.map((name) => `--${name}`).join(" or ")}`);
+    if (option.needs && !option.needs.some((name) => values.has(name))) {
+      throw new UsageError(`The option ${flag} needs ${option.needs.map((name) => `--${name}`).join(" or ")}`);
     }
     for (const other of option.excludes ?? []) {
       if (values.has(other)) throw new UsageError(`The options ${flag} and --${other} contradict each other`);

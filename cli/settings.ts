@@ -10,7 +10,7 @@ import type { LogFormat } from "../handlers/layers/access_log.ts";
 import type { SearchOptions } from "../handlers/search.ts";
 import type { UploadOptions } from "../handlers/upload.ts";
 import type { ConflictPolicy } from "../handlers/upload/conflict.ts";
-import { sizeOf, splitHeader } from "./options.ts";
+import { CGI_WAYS, sizeOf, splitHeader } from "./options.ts";
 import { type Given, UsageError } from "./parse.ts";
 
 /** What the command is to do. */
@@ -33,20 +33,24 @@ export interface Settings {
   readonly features: FeatureSettings;
 }
 
-/** What the command does besides serving files. */
+/** What the command does besides serving files; null is what was not asked for, or was forbidden. */
 export interface FeatureSettings {
-  /** How directories are packed, or null where they are not. */
+  /** What was given for CGI, which cli/cgi.ts takes apart. */
+  readonly cgi: Given["values"] | null;
+  /** What was given for FastCGI, which cli/fastcgi.ts takes apart. */
+  readonly fastcgi: Given["values"] | null;
+  /** What may be written, and how. */
+  readonly upload: UploadOptions | null;
+  /** How directories are packed. */
   readonly archive: ArchiveOptions | null;
-  /** How names are searched for, or null where they are not. */
+  /** How names are searched for. */
   readonly search: SearchOptions | null;
   /** Whether checksums of files are made. */
   readonly checksum: boolean;
-  /** What may be written, and how. */
-  readonly upload?: UploadOptions;
 }
 
 /** Options that let whoever reaches the server do more than read. */
-const DANGEROUS = ["upload", "delete", "all"] as const;
+const DANGEROUS: readonly string[] = ["upload", "delete", "all", ...CGI_WAYS, "fastcgi"];
 
 /** The files that TLS needs. */
 export interface TlsFiles {
@@ -58,6 +62,7 @@ export interface TlsFiles {
 /** Makes settings of what was given. Throws {@linkcode UsageError}. */
 export function settingsOf({ values, words }: Given): Settings {
   const one = (name: string) => values.get(name)?.[0] ?? null;
+  const programs = CGI_WAYS.some((name) => values.has(name));
   const without = (...names: readonly string[]) => !names.some((name) => values.has(name));
   const { root, port } = rootAndPort(words, one("directory"));
   const cert = one("tls-cert");
@@ -67,7 +72,6 @@ export function settingsOf({ values, words }: Given): Settings {
   const archiveMax = one("archive-max");
   const bind = one("bind");
   const confinedBy = bind === null ? DANGEROUS.filter((name) => values.has(name)).map((name) => `--${name}`) : [];
-  const upload = uploadOf(values);
   return {
     root,
     hostname: bind ?? (confinedBy.length > 0 ? "127.0.0.1" : "0.0.0.0"),
@@ -87,10 +91,12 @@ export function settingsOf({ values, words }: Given): Settings {
       ...(index && { index }),
     },
     features: {
-      ...(upload && { upload }),
+      cgi: programs ? values : null,
+      fastcgi: values.has("fastcgi") ? values : null,
+      upload: uploadOf(values),
       // Who wants no listings does not want their contents told in another way.
       archive: without("no-archive", "no-listing") ? { ...(archiveMax && { maxBytes: sizeOf(archiveMax)! }) } : null,
-      search: without("no-search", "no-listing") ? { ...(index && { index }) } : null,
+      search: without("no-search", "no-listing") ? {} : null,
       checksum: without("no-checksum"),
     },
   };

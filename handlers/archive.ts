@@ -8,7 +8,7 @@ import { ArchiveFile, type ArchiveParts, sizeOf } from "./archive/archive_file.t
 import { gzipOf } from "./archive/gzip.ts";
 import { folderName } from "./archive/names.ts";
 import type { ArchiveFormat } from "./archive/parts.ts";
-import { planOf } from "./archive/plan.ts";
+import { type ArchivePlan, planOf, type Selection } from "./archive/plan.ts";
 import { KeptSums } from "./archive/sums.ts";
 import { tarParts } from "./archive/tar.ts";
 import { zipParts } from "./archive/zip.ts";
@@ -23,7 +23,7 @@ import type { Context, Handler } from "./types.ts";
 export interface ArchiveOptions {
   /** Bytes of files that are packed into one archive at most; no limit unless given. */
   readonly maxBytes?: number;
-  /** Files and directories that are packed into one archive at most; 1,000,000 unless given. Each takes some 150 bytes. */
+  /** Files and directories that are packed into one archive at most; 1,000,000 unless given. Each takes some 120 bytes. */
   readonly maxEntries?: number;
   /** Archives that are sent at the same time at most; 16 unless given. */
   readonly maxAtOnce?: number;
@@ -94,7 +94,8 @@ class Archives {
   readonly #maxAtOnce: number;
   readonly #planning = new Gate(PLANS);
   readonly #sums = new KeptSums();
-  #running = 0;
+  /** Archives that are looked at or sent. */
+  #busy = 0;
 
   constructor(source: FileSource, { maxBytes, maxEntries, maxAtOnce }: ArchiveOptions) {
     this.#source = source;
@@ -107,26 +108,30 @@ class Archives {
     if (stat?.kind !== "directory") return null;
     const kind = KINDS.get(asked);
     if (!kind) throw new HttpError(400, `The parameter "archive" is not one of ${[...KINDS.keys()].join(", ")}`);
+    if (this.#busy >= this.#maxAtOnce) {
+      throw new HttpError(503, "Too many archives are being sent", { headers: { "retry-after": "10" } });
+    }
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      this.#busy += 1;
       try {
         return await this.#pack(request, context, kind, query.getAll("name"));
       } catch (error) {
         if (!(error instanceof FileChanged)) throw error;
+      } finally {
+        this.#busy -= 1;
       }
     }
     throw new HttpError(503, "What is to be packed keeps changing", { headers: { "retry-after": "1" } });
   }
 
   async #pack(request: Request, context: Context, kind: Kind, names: readonly string[]): Promise<Response> {
-    this.#throwIfBusy();
     const { name } = context.base.join(context.target.path);
-    const { signal } = request;
     const headers = {
       "cache-control": "no-cache",
       "content-disposition": attachment(folderName(name) + kind.extension),
     };
     const selection = { directory: context.target.path, name, names: names.length === 0 ? null : names };
-    const plan = await this.#plan(selection, signal);
+    const plan = await this.#plan(selection);
     const { format } = kind;
     const sums = this.#sums.of(format === zipParts ? plan.etag : null, format === zipParts ? plan.length : 0);
     const open = () => this.#open({ source: this.#source, plan, format, sums }, context);
@@ -141,27 +146,21 @@ class Archives {
     });
   }
 
-  async #plan(selection: Parameters<typeof planOf>[1], signal: AbortSignal): ReturnType<typeof planOf> {
+  async #plan(selection: Selection): Promise<ArchivePlan> {
     using _place = await this.#planning.enter();
-    return await planOf(this.#source, selection, this.#limits, signal);
+    return await planOf(this.#source, selection, this.#limits);
   }
 
   #open(parts: ArchiveParts, context: Context): ArchiveFile {
-    this.#throwIfBusy();
-    this.#running += 1;
+    this.#busy += 1;
     return new ArchiveFile(parts, {
       failed: (path, error) => context.log.error(`Broke off packing ${context.target.raw} at ${path?.text}`, error),
-      closed: () => this.#running -= 1,
+      closed: () => this.#busy -= 1,
     });
-  }
-
-  #throwIfBusy(): void {
-    if (this.#running < this.#maxAtOnce) return;
-    throw new HttpError(503, "Too many archives are being sent", { headers: { "retry-after": "10" } });
   }
 }
 
 function gzipResponse(request: Request, headers: Readonly<Record<string, string>>, open: () => ArchiveFile): Response {
-  const body = request.method === "HEAD" ? null : gzipOf(open());
+  const body = request.method === "HEAD" ? null : gzipOf(open);
   return new Response(body, { headers: { ...headers, "x-content-type-options": "nosniff" } });
 }

@@ -9,7 +9,7 @@ import { type Algorithm, ALGORITHMS, Digests } from "./checksum/digests.ts";
 import { sendContent } from "./content.ts";
 import { HttpError } from "./errors.ts";
 import type { SitePath } from "./http/target.ts";
-import { FileChanged, type FileSource, type FileStat } from "./sources/types.ts";
+import { FileChanged, type FileSource, type FileStat, type OpenFile } from "./sources/types.ts";
 import { openBytes } from "./sources/memory.ts";
 import type { Context, Handler } from "./types.ts";
 
@@ -34,7 +34,8 @@ const ATTEMPTS = 3;
  * Answers GET and HEAD of a file with `?sha256`, `?sha512`, `?sha1` or `?md5` with its checksum; declines all else, also
  * where the parameter has a value: sites put such into links of their own.
  *
- * As a line that `sha256sum -c` and its relatives read, or as JSON ({@linkcode Checksum}): by Accept, or by
+ * The answer begins at once and ends when the file has been read; where it changes meanwhile, the connection is broken
+ * off. As a line that `sha256sum -c` and its relatives read, or as JSON ({@linkcode Checksum}): by Accept, or by
  * `&format=text` or `json`. Two files are read at a time, others wait; a result is kept as long as the file is unchanged.
  * SHA-1 and MD5 are there to compare with old lists, and prove nothing against an attacker.
  *
@@ -96,8 +97,25 @@ async function send(request: Request, path: SitePath, stat: FileStat, asked: Ask
     etag: stat.settled ? `"${algorithm}-${json ? "json" : "text"}-${stat.version}"` : null,
     headers: { "cache-control": "no-cache", vary: "accept" },
     ranges: false,
-    open: async () => openBytes(write(await digests.digest({ path, stat, algorithm }, request.signal))),
+    slow: true,
+    async open() {
+      using _readable = await asked.source.open(path, stat); // what may not be read has to say so now
+      return openLater(async (signal) => write(await digests.digest({ path, stat, algorithm }, signal)));
+    },
   });
+}
+
+/** Bytes that are made when they are read; closed, it says that they are not wanted any more. */
+function openLater(make: (signal: AbortSignal) => Promise<Uint8Array>): OpenFile {
+  const stop = new AbortController();
+  let made: Promise<Uint8Array> | undefined;
+  return {
+    async read(offset, into) {
+      made ??= make(stop.signal);
+      return await openBytes(await made).read(offset, into);
+    },
+    [Symbol.dispose]: () => stop.abort(),
+  };
 }
 
 /**

@@ -38,6 +38,8 @@ export interface Content {
    * bytes that are in it. For who wants to send them again.
    */
   readonly keep?: (response: Response, bytes: Uint8Array<ArrayBuffer>) => void;
+  /** Whether the bytes are long in coming: then even few are sent as a stream, and who leaves meanwhile is noticed. */
+  readonly slow?: boolean;
   /** Whether the transport ends a body at its Content-Length, so that the stream of the system can be used. */
   readonly cutsAtLength?: boolean;
   /** Opens the bytes. Called once for GET and HEAD that are answered 200 or 206, never for 304, 412 and 416. */
@@ -94,11 +96,15 @@ type Piece = Uint8Array<ArrayBuffer> | ByteRange;
 /** The first time that an HTTP date can name: the beginning of the year 0000. */
 const FIRST_DATE = -62_167_219_200_000;
 
+/** How old Date can be: the runtime keeps its text for a second. */
+const DATE_AGE_MS = 1_000;
+
 function validatorsOf({ etag, modified }: Content): Validators {
   // NaN is not at least anything, so a time that no date can name is no time.
   if (modified === null || !(modified >= FIRST_DATE)) return { etag, lastModified: null };
   // Never later than Date (RFC 9110 section 8.8.2.1): a time from the future is replaced by that of the answer.
-  return { etag, lastModified: Math.floor(Math.min(modified, Date.now()) / 1000) * 1000 };
+  const now = Date.now();
+  return { etag, lastModified: Math.floor((modified > now ? now - DATE_AGE_MS : modified) / 1000) * 1000 };
 }
 
 function notModifiedHeaders(content: Content): Headers {
@@ -168,7 +174,9 @@ function respond(request: Request, plan: Plan, content: Content, file: OpenFile)
     return new Response(null, init);
   }
   const keep = plan.status === 200 ? content.keep : undefined;
-  if (plan.length > WHOLE_BYTES && !keep) return new Response(bodyOf(plan.pieces, content, file), init);
+  if ((plan.length > WHOLE_BYTES || content.slow) && !keep) {
+    return new Response(bodyOf(plan.pieces, content, file), init);
+  }
   return readWhole(plan, file).then((bytes) => {
     const response = new Response(bytes, init);
     keep?.(response, bytes);

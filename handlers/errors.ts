@@ -11,6 +11,8 @@ import type { Refusal } from "./http/refusal.ts";
 export interface HttpErrorOptions extends ErrorOptions {
   /** Headers the response must have: Allow with 405, Content-Range with 416. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Lines of plain text below the message, for a client that may know more: what a program wrote before it failed. */
+  readonly details?: string;
   /** Members of the JSON body besides `status`, `title` and `detail` (RFC 9457): a `type`, and what a program can use. */
   readonly problem?: Readonly<Record<string, unknown>>;
 }
@@ -46,6 +48,8 @@ export class HttpError extends Error {
   readonly status: number;
   /** Headers of the response. */
   readonly headers: Readonly<Record<string, string>>;
+  /** More lines for the client, or an empty text. */
+  readonly details: string;
   /** Members of the JSON body besides `status`, `title` and `detail`. */
   readonly problem: Readonly<Record<string, unknown>>;
 
@@ -54,6 +58,7 @@ export class HttpError extends Error {
     super(message ?? MESSAGES[status] ?? statusText(status), options);
     this.status = status;
     this.headers = options.headers ?? {};
+    this.details = options.details ?? "";
     this.problem = options.problem ?? {};
   }
 
@@ -156,7 +161,8 @@ const failures = new WeakMap<Response, HttpError>();
 export function errorResponse(error: HttpError): Response {
   const phrase = statusText(error.status);
   const detail = error.message === phrase ? "" : `: ${error.message}`;
-  const body = new TextEncoder().encode(`${error.status} ${phrase}${detail}\n`);
+  const details = error.details === "" ? "" : `\n${error.details}\n`;
+  const body = new TextEncoder().encode(`${error.status} ${phrase}${detail}\n${details}`);
   const headers = {
     "content-type": "text/plain; charset=utf-8",
     "content-length": String(body.length), // said here, so that HEAD can say it too

@@ -4,14 +4,23 @@
  * @module
  */
 
+import { chain } from "./chain.ts";
+import { HttpError } from "./errors.ts";
+import { ENCODED_SLASH, targetBeforeEncodedSlash } from "./http/target.ts";
+import { keepSettled, settle, type SettledHandler } from "./settle.ts";
 import type { FileSource } from "./sources/types.ts";
-import type { Handler } from "./types.ts";
+import { derive, type Handler } from "./types.ts";
 
 /** The site that a feature becomes a part of. */
 export interface Site {
   /** What is served. */
   readonly source: FileSource;
-  /** Answers as the whole site does, without its layers: for an answer that is found under another path. */
+  /** Names of files that stand for their directory: a feature must take those that are not to be sent as they are. */
+  readonly index: readonly string[];
+  /**
+   * Answers as the whole site does, without its layers: for an answer that is found under another path. It keeps nothing
+   * in the cache of files, which would have it for the path that was asked for.
+   */
   readonly answer: Handler;
 }
 
@@ -46,10 +55,19 @@ export interface Feature {
    * `delete` (DELETE, MOVE, and PUT over what is there), `archive` (`?archive=zip`), `search` (`?q=`), `checksum` (`?sha256`).
    */
   readonly abilities?: readonly string[];
+  /**
+   * Whether it is asked for paths with an encoded slash in them, too, of which its target has what is in front of that
+   * segment. They are nobody else's: what it declines is 404.
+   */
+  readonly encodedSlashes?: boolean;
+  /** What is left of the source for others to send: the files that it answers for itself are not there. */
+  readonly contentOf?: (source: FileSource) => FileSource;
   /** What OPTIONS tells of it besides its methods. */
   readonly optionsHeaders?: Readonly<Record<string, string>>;
   /** Makes its handler, once; it declines what is not for it. */
   readonly handler: (site: Site) => Handler;
+  /** Ends what it has running; called by whoever runs the server, at its end. */
+  readonly end?: () => Promise<void>;
 }
 
 /** The handler of a feature, asked only for what the feature says it is for. */
@@ -58,6 +76,19 @@ export function askedFor({ queries, handler }: Feature, site: Site): Handler {
   if (queries === undefined) return answer;
   const asked = new RegExp(`(?:^|&)(?:${queries.join("|")})(?:[=&]|$)`);
   return (request, context) => asked.test(context.target.query) ? answer(request, context) : null;
+}
+
+/** A site whose paths with an encoded slash in them some handlers are asked for, before they are refused. */
+export function withEncodedSlashes(handlers: readonly Handler[], site: SettledHandler): SettledHandler {
+  if (handlers.length === 0) return site;
+  const answer = settle(chain(...handlers, () => {
+    throw HttpError.from(ENCODED_SLASH);
+  }));
+  return keepSettled((request, context) => {
+    const target = context.refusal === ENCODED_SLASH ? targetBeforeEncodedSlash(context.target.raw) : null;
+    if (target === null) return site(request, context);
+    return answer(request, derive(context, { target, refusal: null }));
+  });
 }
 
 /**

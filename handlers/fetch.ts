@@ -4,6 +4,7 @@
  * @module
  */
 
+import { escapeLog } from "./http/escape.ts";
 import { isHeaderTooLong, MAX_HEADER_BYTES } from "./http/header_size.ts";
 import { judgeHost } from "./http/host.ts";
 import { Refusal } from "./http/refusal.ts";
@@ -151,9 +152,10 @@ function withoutMapping(hostname: string): string {
 const consoleLogger: Logger = {
   access() {},
   error(message, cause) {
+    const line = escapeLog(message);
     // deno-lint-ignore no-console
-    if (cause === undefined) console.error(message);
+    if (cause === undefined) console.error(line);
     // deno-lint-ignore no-console
-    else console.error(`${message}:`, cause);
+    else console.error(`${line}:`, typeof cause === "string" ? escapeLog(cause) : cause);
   },
 };

@@ -7,8 +7,8 @@
 import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
 import { chain, wrap } from "./chain.ts";
-import { askedFor, type Feature } from "./feature.ts";
-import { type FilesOptions, filesWith } from "./files.ts";
+import { askedFor, type Feature, withEncodedSlashes } from "./feature.ts";
+import { DEFAULT_INDEX, type FilesOptions, filesWith } from "./files.ts";
 import { HotFiles } from "./hot_files.ts";
 import { accessLog, accessLogWriter, type LogFormat } from "./layers/access_log.ts";
 import { errorPages } from "./layers/error_pages.ts";
@@ -74,21 +74,35 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     log: format ? accessLogWriter(format) : null,
     queries: features.flatMap(({ queries }) => queries ?? []),
   });
-  const listed = listingParts(source, { abilities: features.flatMap(({ abilities }) => abilities ?? []) });
+  const abilities = features.flatMap((feature) => feature.abilities ?? []);
+  const listed = listingParts(source, { abilities }, hot);
+  const site = {
+    index: served.index ?? DEFAULT_INDEX,
+    answer: ((request, context) => answeringElse(request, context)) as Handler,
+  };
+  const asked = features.map((feature) => {
+    const own = { ...site, source: contentFor(feature, features, source) };
+    return { ...feature, on: true, handler: askedFor(feature, own) };
+  });
+  const content = contentFor(null, features, source);
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
-  const site = { source, answer: ((request, context) => answering(request, context)) as Handler };
-  const rows = [
-    { on: options.listing ?? true, methods: [], handler: pageAssets() },
-    ...features.map((feature) => ({ on: true, methods: feature.methods, handler: askedFor(feature, site) })),
-    { on: options.listing ?? true, methods: [], handler: listed.kept },
-    { on: true, methods: ["GET", "HEAD"], handler: filesWith(source, served, hot) },
-    { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
-  ].filter((row) => row.on);
-  const handlers = rows.map((row) => row.handler);
   const told = Object.assign({}, ...features.map(({ optionsHeaders }) => optionsHeaders));
-  const answering = chain(...handlers, allow(rows.flatMap((row) => row.methods), told));
+  const assets = pageAssets();
+  const table = (cache: HotFiles | null) => {
+    const rows = [
+      { on: options.listing ?? true, methods: [], handler: assets },
+      ...asked,
+      { on: options.listing ?? true, methods: [], handler: listed.kept },
+      { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, served, cache) },
+      { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
+    ].filter((row) => row.on);
+    return chain(...rows.map((row) => row.handler), allow(rows.flatMap((row) => row.methods), told));
+  };
+  const answering = table(hot);
+  const answeringElse = table(null);
+  const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
   const answer = wrap(
-    settle(answering),
+    withEncodedSlashes(slashed, settle(answering)),
     ...(format ? [accessLog(format)] : []),
     headers(options.headers ?? []),
     headers([["server", "pyserve"]]),
@@ -101,6 +115,12 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     if (answered instanceof Promise) return answered.then((response) => hot.remember(request, context, response));
     return hot.remember(request, context, answered);
   });
+}
+
+/** What is left of a source for a feature, or for the files, when all other features have taken out what is theirs. */
+function contentFor(asking: Feature | null, features: readonly Feature[], source: FileSource): FileSource {
+  const others = features.filter((feature) => feature !== asking);
+  return others.reduce((rest, feature) => feature.contentOf?.(rest) ?? rest, source);
 }
 
 /** Directories without a slash are redirected by then, so without one there is nothing to list, nor to look for. */

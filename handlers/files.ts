@@ -24,6 +24,9 @@ export interface FilesOptions extends MediaTypeOptions {
   readonly precompressed?: boolean;
 }
 
+/** The names that stand for their directory where none are given. */
+export const DEFAULT_INDEX: readonly string[] = ["index.html", "index.htm"];
+
 /** Looks at a file that changes under its hands at most so often. */
 const ATTEMPTS = 5;
 
@@ -72,7 +75,7 @@ class FileServing {
     // What is sent beside a precompressed file depends on several files, and on the request.
     this.#hot = options.precompressed ? null : hot;
     this.#options = options;
-    this.#index = options.index ?? ["index.html", "index.htm"];
+    this.#index = options.index ?? DEFAULT_INDEX;
     const vary = options.precompressed ? { vary: "accept-encoding" } : {};
     this.#headers = { "cache-control": options.cacheControl ?? "no-cache", ...vary };
   }

@@ -1,6 +1,6 @@
 /**
- * Files that are asked for again: kept in memory, and looked at on disk before every answer. So are names that are asked
- * for again and not there.
+ * Files that are asked for again: kept in memory, and looked at on disk before every answer. So are listings, and names
+ * that are asked for again and not there.
  *
  * What is kept is the finished response, headers of all layers included, as a template: a clone shares its bytes, so that
  * a thousand slow readers of a file hold it once. A hit costs one stat of the file, and makes no new Response.
@@ -35,8 +35,10 @@ const OF_CONTENT = [
   "accept-ranges",
   "content-encoding",
   "content-length",
+  "content-security-policy",
   "content-type",
   "last-modified",
+  "referrer-policy",
   "x-content-type-options",
 ];
 
@@ -46,6 +48,8 @@ export interface Offer {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Whether it would be the same now. */
   readonly isFresh: FreshnessCheck;
+  /** Whether Accept and the query decide what it is: then it is for requests with the same Accept and without a query. */
+  readonly negotiated?: boolean;
 }
 
 interface Entry {
@@ -56,7 +60,9 @@ interface Entry {
   readonly lastModified: string | null;
   readonly size: number;
   /** The Accept header that the answer is for; undefined where it is for all. */
-  readonly accept?: string | null;
+  readonly accept: string | null | undefined;
+  /** Whether it is the answer whatever the query is. */
+  readonly anyQuery: boolean;
   /** Whether it was asked for since the last time something had to go. */
   used: boolean;
 }
@@ -102,27 +108,31 @@ export class HotFiles {
   answer(request: Request, context: Context): Response | null {
     if (this.#entries.size + this.#missing.size === 0 || request.method !== "GET") return null;
     const start = this.#log === null ? 0 : performance.now();
-    if (this.#elsewhere?.test(context.retargeted ? `?${context.target.query}` : request.url)) return null;
-    const key = this.#keyOf(request, context);
-    const entry = key === null ? undefined : this.#entries.get(key) ?? this.#missing.get(key);
+    const { url } = request; // asked for once: the runtime makes the text anew each time
+    const key = keyOf(url, context);
+    const entry = this.#entries.get(key) ?? this.#missing.get(key);
     if (entry === undefined) return null;
-    const template = templateFor(request.headers, entry);
+    const query = queryOf(url, context);
+    if (query !== null && (!entry.anyQuery || this.#elsewhere?.test(query))) return null;
+    const asked = fieldsOf(request.headers);
+    if (asked === null || !this.#isUsual(url, context, asked.host)) return null;
+    const template = templateFor(asked, entry);
     if (template === null) return null;
     if (!entry.isFresh()) {
-      this.#drop(key!, entry);
+      this.#drop(key, entry);
       return null;
     }
     entry.used = true;
     this.#log?.(request, context, template, performance.now() - start);
     const response = template.clone();
-    const failure = entry.accept === undefined ? null : failureOf(template);
+    const failure = entry.whole.status === 404 ? failureOf(template) : null;
     return failure ? markFailure(response, failure) : response;
   }
 
   /** Takes how to prove that nothing is at a path, if it is one that is asked for again. */
   offerAbsence(request: Request, context: Context, prove: () => FreshnessCheck | null): void {
     if (request.method !== "GET" || this.#maxBytes === 0) return;
-    const key = keyOf(request, context);
+    const key = keyOf(request.url, context);
     const isFresh = this.#missed.has(key) ? prove() : null;
     if (isFresh) this.#absences.set(request, isFresh);
     else addTo(this.#missed, key);
@@ -131,8 +141,10 @@ export class HotFiles {
   /** Whether a file of this size should be offered, when it is sent whole for this request. */
   wants(request: Request, context: Context, size: number): boolean {
     if (request.method !== "GET" || size + ENTRY_BYTES > this.#maxBytes || size > MAX_FILE_BYTES) return false;
-    const key = keyOf(request, context);
+    const key = keyOf(request.url, context);
     if (this.#loading.size >= MAX_LOADING || this.#loading.has(key)) return false;
+    // Clients that ask for the same in different ways do not take turns in having it read.
+    if (this.#entries.get(key)?.isFresh()) return false;
     this.#loading.add(key);
     return true;
   }
@@ -144,11 +156,11 @@ export class HotFiles {
 
   /** Keeps a finished response if it was offered; gives back what is to be sent. */
   remember(request: Request, context: Context, response: Response): Response {
-    const key = keyOf(request, context);
+    const key = keyOf(request.url, context);
     if (this.#loading.size > 0) this.#loading.delete(key);
     const offer = this.#offers.get(response);
     if (offer === undefined) return this.#rememberMissing(request, key, response);
-    const entry = this.#entryOf(response, offer);
+    const entry = this.#entryOf(request, response, offer);
     const old = this.#entries.get(key);
     if (old) this.#drop(key, old);
     this.#entries.set(key, entry);
@@ -170,6 +182,7 @@ export class HotFiles {
       lastModified: null,
       size: 0,
       accept,
+      anyQuery: true,
       used: false,
     };
     if (this.#missing.size >= MAX_MISSING) this.#missing.delete(this.#missing.keys().next().value!);
@@ -177,24 +190,19 @@ export class HotFiles {
     return markFailure(response.clone(), failure);
   }
 
-  /** The path as it was sent, or null where Host or URL are not quite usual: then the slow way judges them. */
-  #keyOf(request: Request, context: Context): string | null {
-    if (context.retargeted) return context.refusal === null ? keyOf(request, context) : null;
-    const { url } = request;
-    if (url.length > MAX_TARGET_LENGTH) return null;
-    const host = request.headers.get("host");
-    if (host === null) return context.refusal === null ? keyOf(request, context) : null;
+  /** Whether Host and URL are what they mostly are: where not, the slow way judges them. */
+  #isUsual(url: string, context: Context, host: string | null): boolean {
+    if (host === null || context.retargeted) return context.refusal === null;
+    if (url.length > MAX_TARGET_LENGTH) return false;
     if (host !== this.#host) {
-      if (judgeHost(host, url) !== null) return null;
+      if (judgeHost(host, url) !== null) return false;
       this.#host = host;
       this.#prefix = url.slice(0, url.indexOf("://") + 3) + host;
     }
-    const start = this.#prefix.length;
-    if (url.charCodeAt(start) !== 0x2f || !url.startsWith(this.#prefix)) return null;
-    return cutQuery(url, start);
+    return url.charCodeAt(this.#prefix.length) === 0x2f && url.startsWith(this.#prefix);
   }
 
-  #entryOf(response: Response, { bytes, isFresh }: Offer): Entry {
+  #entryOf(request: Request, response: Response, { bytes, isFresh, negotiated = false }: Offer): Entry {
     const headers = new Headers(response.headers);
     const without = new Headers(headers);
     for (const name of OF_CONTENT) if (!this.#everywhere.has(name)) without.delete(name);
@@ -205,6 +213,8 @@ export class HotFiles {
       etag: headers.get("etag"),
       lastModified: headers.get("last-modified"),
       size: bytes.length + ENTRY_BYTES,
+      accept: negotiated ? request.headers.get("accept") : undefined,
+      anyQuery: !negotiated,
       used: false,
     };
   }
@@ -227,21 +237,36 @@ export class HotFiles {
   }
 }
 
-/** What answers a request whose conditions can be judged by comparing text, or null; one pass over the header. */
-function templateFor(headers: Headers, entry: Entry): Response | null {
+/** The fields that decide what answers a request. */
+interface Fields {
+  readonly host: string | null;
+  readonly accept: string | null;
+  readonly noneMatch: string | null;
+  readonly since: string | null;
+}
+
+/** Reads a header in one pass; null where it is one to think about. */
+function fieldsOf(headers: Headers): Fields | null {
   let bytes = 0;
+  let host: string | null = null;
+  let accept: string | null = null;
   let noneMatch: string | null = null;
   let since: string | null = null;
-  let accept: string | null = null;
   for (const [name, value] of headers) {
     bytes += name.length + value.length;
-    if (name === "if-none-match") noneMatch = value;
-    else if (name === "if-modified-since") since = value;
+    if (name === "host") host = value;
     else if (name === "accept") accept = value;
+    else if (name === "if-none-match") noneMatch = value;
+    else if (name === "if-modified-since") since = value;
     else if (UNUSUAL.has(name)) return null;
   }
-  if (bytes > MAX_HEADER_BYTES) return null;
-  if (entry.accept !== undefined) return accept === entry.accept ? entry.whole : null;
+  return bytes > MAX_HEADER_BYTES ? null : { host, accept, noneMatch, since };
+}
+
+/** What answers a request whose conditions can be judged by comparing text, or null. */
+function templateFor({ accept, noneMatch, since }: Fields, entry: Entry): Response | null {
+  if (entry.accept !== undefined && accept !== entry.accept) return null;
+  if (entry.notModified === null) return entry.whole;
   if (noneMatch !== null) return noneMatch === entry.etag ? entry.notModified : null;
   if (since !== null) return since === entry.lastModified ? entry.notModified : null;
   return entry.whole;
@@ -254,15 +279,23 @@ function addTo(set: Set<string>, key: string): void {
 }
 
 /** The path as it was sent; or, where somebody has put another in its place, that one, which no path as sent looks like. */
-function keyOf(request: Request, context: Context): string {
-  if (!context.retargeted) return cutQuery(rawTarget(request.url), 0);
-  const { target } = context;
-  return `${target.slash ? "directory" : "name"} ${target.path.text}`;
+function keyOf(url: string, context: Context): string {
+  if (!context.retargeted) return cutQuery(rawTarget(url));
+  const { base, target } = context;
+  // No name has a slash in it, so the depth says what a mount has taken off.
+  return `${target.slash ? "directory" : "name"} ${target.path.segments.length} ${base.join(target.path).text}`;
 }
 
-function cutQuery(text: string, start: number): string {
-  const query = text.indexOf("?", start);
-  const fragment = text.indexOf("#", start);
-  const end = Math.min(query < 0 ? text.length : query, fragment < 0 ? text.length : fragment);
-  return text.slice(start, end);
+function cutQuery(target: string): string {
+  const query = target.indexOf("?");
+  const fragment = target.indexOf("#");
+  const end = Math.min(query < 0 ? target.length : query, fragment < 0 ? target.length : fragment);
+  return target.slice(0, end);
+}
+
+/** What may be a query, from its question mark on, or null where there is none. */
+function queryOf(url: string, context: Context): string | null {
+  if (context.retargeted) return context.target.query === "" ? null : `?${context.target.query}`;
+  const start = url.indexOf("?");
+  return start < 0 ? null : url.slice(start);
 }

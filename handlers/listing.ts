@@ -7,8 +7,10 @@
 import { accepts } from "@std/http/negotiation";
 import { HttpError } from "./errors.ts";
 import { type Asked, ListingBuilds } from "./listing/builds.ts";
+import type { HotFiles } from "./hot_files.ts";
 import { headOf } from "./listing_data.ts";
 import type { ListingFormat } from "./listing/format.ts";
+import { WholePage } from "./listing/pages.ts";
 import { prepareScript } from "./page/script.ts";
 import { slashRedirect } from "./slash_redirect.ts";
 import type { FileSource, FileStat } from "./sources/types.ts";
@@ -69,14 +71,24 @@ export interface ListingParts {
   readonly all: Handler;
 }
 
-/** The same as {@linkcode listing}, in parts. */
-export function listingParts(source: FileSource, options: ListingOptions = {}): ListingParts {
+/** The same as {@linkcode listing}, in parts, which offers what it keeps to the cache in front of all. */
+export function listingParts(
+  source: FileSource,
+  options: ListingOptions = {},
+  hot: HotFiles | null = null,
+): ListingParts {
   const builds = new ListingBuilds(source, options.cacheBytes ?? CACHE_BYTES);
   const kept: Handler = (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     if (!context.target.slash || context.target.query !== "" || builds.cache.isEmpty) return null;
-    const page = builds.cache.proven(keyOf(context, formatOf(request, null)));
-    return page && page.send(request);
+    const key = keyOf(context, formatOf(request, null));
+    const page = builds.cache.proven(key);
+    const answer = page && page.send(request);
+    if (page instanceof WholePage && answer instanceof Response && answer.status === 200) {
+      const isFresh = () => builds.cache.proven(key) === page;
+      if (hot?.wants(request, context, page.size)) hot.offer(answer, { bytes: page.bytes, isFresh, negotiated: true });
+    }
+    return answer;
   };
   const made = (request: Request, context: Context, stat: FileStat | null): Awaitable<Response | null> => {
     if (stat?.kind !== "directory") return null;

@@ -72,17 +72,6 @@ export function headOf({ base, target }: Context, asked: Pick<ListingHead, "sort
   return { version: 1, path: path.segments.length === 0 ? "/" : path.text + "/", ...asked };
 }
 
-/** Counts entries. */
-export function totalsOf(entries: readonly FileEntry[]): ListingTotals {
-  const totals = { directories: 0, files: 0, bytes: 0 };
-  for (const { stat } of entries) {
-    if (stat?.kind === "directory") totals.directories += 1;
-    if (stat?.kind === "file") totals.files += 1;
-    totals.bytes += stat?.size ?? 0;
-  }
-  return totals;
-}
-
 /** Makes the data of an entry: what is to be shown, with its link. */
 export function entryOf({ name, stat, link, problem }: FileEntry): ListingEntry {
   const kind = stat?.kind ?? "unknown";
@@ -97,25 +86,53 @@ export function entryOf({ name, stat, link, problem }: FileEntry): ListingEntry 
   };
 }
 
-/** A file's time can be anything the disk has room for, also what no Date can hold (CVE-2024-23770). */
+/** The last milliseconds that a Date can hold, before and after 1970. */
+const LAST_TIME = 8_640_000_000_000_000;
+
+const MINUTE_MS = 60_000;
+
+let lastMinute = NaN;
+let lastText = "";
+
+/**
+ * A file's time can be anything the disk has room for, also what no Date can hold (CVE-2024-23770). The text of a minute
+ * is made once for files that were written together: making it takes as long as the rest of a row.
+ */
 function isoDate(time: number | null): string | null {
-  const date = new Date(time ?? NaN);
-  return Number.isNaN(date.getTime()) ? null : date.toISOString();
+  if (time === null || !(Math.abs(time) <= LAST_TIME)) return null;
+  const minute = Math.floor(Math.trunc(time) / MINUTE_MS);
+  if (minute !== lastMinute) {
+    lastMinute = minute;
+    lastText = new Date(minute * MINUTE_MS).toISOString().slice(0, -"00.000Z".length);
+  }
+  const digits = String(100_000 + Math.trunc(time) - minute * MINUTE_MS); // a 1, two digits of seconds, three below
+  return `${lastText}${digits.slice(1, 3)}.${digits.slice(3)}Z`;
 }
+
+/** Which of two entries comes first, as `toSorted` asks for it. */
+export type EntryOrder = (a: FileEntry, b: FileEntry) => number;
 
 let collator: Intl.Collator | undefined;
 
-/** The order of a listing: directories first, names in natural order (f2 before f10). */
-export function entryOrder(
-  { sort, order }: Pick<ListingHead, "sort" | "order">,
-): (a: FileEntry, b: FileEntry) => number {
+/**
+ * The order of a listing, directories first and names in natural order (f2 before f10), as orders to sort by one after
+ * the other: each keeps the order of the one before among what is the same to it.
+ *
+ * The first decides nothing but what comes first of names that are the same to readers (f1 and f01). But it costs a tenth
+ * of the natural order, and leaves that runs which are in order, so that most of its comparisons fall away.
+ */
+export function entryOrders({ sort, order }: Pick<ListingHead, "sort" | "order">): readonly EntryOrder[] {
   collator ??= new Intl.Collator("en", { numeric: true });
-  const byName = collator.compare;
+  const { compare } = collator;
   const sign = order === "asc" ? 1 : -1;
+  const nameSign = sort === "name" ? sign : 1;
+  const byText: EntryOrder = (a, b) => a.name === b.name ? 0 : a.name < b.name ? -nameSign : nameSign;
+  const byName: EntryOrder = (a, b) => nameSign * compare(a.name, b.name);
+  if (sort === "name") return [byText, (a, b) => directoriesFirst(a, b) || byName(a, b)];
   const key = (entry: FileEntry) => (sort === "size" ? entry.stat?.size : entry.stat?.modified) ?? 0;
-  return (a, b) => {
-    const grouped = Number(b.stat?.kind === "directory") - Number(a.stat?.kind === "directory");
-    if (grouped !== 0) return grouped;
-    return (sort === "name" ? sign * byName(a.name, b.name) : sign * (key(a) - key(b)) || byName(a.name, b.name));
-  };
+  return [byText, byName, (a, b) => directoriesFirst(a, b) || sign * (key(a) - key(b))];
+}
+
+function directoriesFirst(a: FileEntry, b: FileEntry): number {
+  return Number(b.stat?.kind === "directory") - Number(a.stat?.kind === "directory");
 }

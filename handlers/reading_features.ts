@@ -72,6 +72,8 @@ export function searches(options: SearchOptions = {}): Feature {
     methods: METHODS,
     queries: ["q"],
     abilities: ["search"],
-    handler: ({ source }) => lazily(async () => (await import("./search.ts")).search(source, options)),
+    handler: ({ source, index }) => {
+      return lazily(async () => (await import("./search.ts")).search(source, { index, ...options }));
+    },
   };
 }

@@ -141,9 +141,9 @@ function streamOf(
       if (done) controller.close();
       else controller.enqueue(value);
     },
-    cancel() {
+    async cancel() {
       stop.abort();
-      pieces.return(undefined).catch(() => {}); // it ends by the signal, and nobody waits for it
+      await pieces.return(undefined).catch(() => {}); // it ends by the signal, in whatever it was doing
     },
   }, { highWaterMark: 0 });
 }

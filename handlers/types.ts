@@ -51,11 +51,14 @@ export type Handler = (request: Request, context: Context) => Awaitable<Response
  */
 export type Layer = (next: Handler) => Handler;
 
-/** Where the lines of the access log and the causes of errors go. It escapes nothing: a line comes ready. */
+/** Where the lines of the access log and the causes of errors go. */
 export interface Logger {
-  /** One line of the access log, without the line end. */
+  /** One line of the access log, without the line end; it comes ready, escaped. */
   access(line: string): void;
-  /** Something that went wrong in the server, with its cause for whoever runs it. */
+  /**
+   * Something that went wrong in the server, with its cause for whoever runs it. Both may have in them what clients and
+   * programs wrote, line ends and control characters as well: escape them where they go out.
+   */
   error(message: string, cause?: unknown): void;
 }
 

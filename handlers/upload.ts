@@ -12,8 +12,8 @@ import type { ConflictPolicy } from "./upload/conflict.ts";
 import { postForm } from "./upload/form.ts";
 import { isCrossSite } from "./upload/origin.ts";
 import { checkCoding, putFile } from "./upload/put.ts";
-import { PARTIAL_UPLOAD, uploadId } from "./upload/resumption.ts";
-import { Resumables } from "./upload/resume.ts";
+import { PARTIAL_UPLOAD, uploadId } from "./upload/upload_fields.ts";
+import { Resumables } from "./upload/resumables.ts";
 import { methodsOf, requireRight, type UploadRights } from "./upload/rights.ts";
 import { Store, type StoreSettings } from "./upload/store.ts";
 import { makeDirectory, move, remove } from "./upload/tree.ts";
@@ -100,12 +100,15 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
 export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   const settings = settingsOf(options);
   const limit = Number.isFinite(settings.maxBytes) ? [`max-size=${settings.maxBytes}`] : [];
-  let uploads: Uploads | null = null;
+  const uploads = new WeakMap<FileSource, Uploads>();
   const handler: Feature["handler"] = ({ source }) => {
-    if (uploads) return uploads.handler;
+    const known = uploads.get(source);
+    if (known) return known.handler;
     const store = new Store(source, settings);
     store.sweepNowAndThen(() => {}); // what cannot be looked through now is tried, and told, at the first upload
-    return (uploads = new Uploads(store)).handler;
+    const made = new Uploads(store);
+    uploads.set(source, made);
+    return made.handler;
   };
   return [
     {

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { main } from "@x/pyserve/cli";
 import { colorLogLine, colorStartLine } from "../cli/colors.ts";
 import { LogSink } from "../cli/log_sink.ts";
-import { GROUPS, OPTIONS } from "../cli/options.ts";
+import { fastCgiOf, GROUPS, OPTIONS } from "../cli/options.ts";
 import { parse } from "../cli/parse.ts";
 import { settingsOf } from "../cli/settings.ts";
 
@@ -111,7 +111,15 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [[""], "Cannot serve a directory without a name"],
     [["-p", "HTTP/1.0"], 'Cannot use --protocol "HTTP/1.0": it needs the classic engine, which is not there yet'],
     [["-p", "foo"], 'Cannot use --protocol "foo": it is not HTTP/1.0 or HTTP/1.1'],
-    [["--cgi"], "Cannot use --cgi: CGI is not there yet"],
+    [
+      ["--fastcgi", "php=unix:/x"],
+      'Cannot use --fastcgi "php=unix:/x": it is not like .php=unix:/PATH or .php=HOST:PORT',
+    ],
+    [["--fastcgi", ".php=unix:"], "it is not like .php=unix:/PATH"],
+    [["--fastcgi", ".php=/run/x.sock"], "it is not like .php=unix:/PATH"],
+    [["--fastcgi", ".php=localhost"], "it is not like .php=unix:/PATH"],
+    [["--fastcgi", ".php=localhost:0"], "it is not like .php=unix:/PATH"],
+    [["--fastcgi", ".php=localhost:65536"], "it is not like .php=unix:/PATH"],
     [["--tls-key", "k"], "The option --tls-key needs --tls-cert"],
     [["--tls-password-file", "p"], "The option --tls-password-file needs --tls-cert"],
     [["--quiet", "--log-format", "json"], "The options --quiet and --log-format contradict each other"],
@@ -207,4 +215,14 @@ Deno.test("LogSink goes on when nobody reads any more", async () => {
   await sink.flush(10_000);
   sink.line("b");
   await sink.flush(10_000);
+});
+
+Deno.test("addresses of FastCGI applications", () => {
+  const rows: [text: string, extension: string, address: unknown][] = [
+    [".php=unix:/run/a=b:c.sock", ".php", { transport: "unix", path: "/run/a=b:c.sock" }],
+    [".php=127.0.0.1:9000", ".php", { transport: "tcp", hostname: "127.0.0.1", port: 9000 }],
+    [".tar.php=php.example:65535", ".tar.php", { transport: "tcp", hostname: "php.example", port: 65535 }],
+    [".rb=[::1]:9000", ".rb", { transport: "tcp", hostname: "::1", port: 9000 }],
+  ];
+  for (const [text, extension, address] of rows) assertEquals(fastCgiOf(text), { extension, address });
 });

@@ -210,11 +210,20 @@ Deno.test("errorPages() gives each client the error in its own words", async () 
   assertEquals(html.headers.get("content-type"), "text/html; charset=utf-8");
   assertStringIncludes(html.text, "<h1>404 Not Found</h1>");
   assertStringIncludes(html.headers.get("content-security-policy")!, "default-src 'none'");
-  assertEquals(JSON.parse((await as("application/json")).text), {
-    status: 404,
-    title: "Not Found",
-    detail: "File not found",
-  });
+  for (const accept of ["application/json", "application/problem+json"]) {
+    const { headers, text } = await as(accept);
+    assertEquals(headers.get("content-type"), "application/problem+json");
+    assertEquals(JSON.parse(text), { status: 404, title: "Not Found", detail: "File not found" });
+  }
+  const told = wrap(
+    settle(() => {
+      throw new HttpError(409, "Taken", { problem: { type: "https://example.com/taken", name: "a", status: 200 } });
+    }),
+    errorPages(),
+  );
+  const problem = await fetched(told, new Request("http://localhost/", { headers: { accept: "application/json" } }));
+  const rest = { title: "Conflict", detail: "Taken" };
+  assertEquals(JSON.parse(problem.text), { type: "https://example.com/taken", name: "a", status: 409, ...rest });
   for (const accept of ["*/*", "text/plain", "image/png"]) {
     assertEquals((await as(accept)).text, "404 Not Found: File not found\n", accept);
   }

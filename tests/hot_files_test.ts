@@ -2,7 +2,19 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { dirname } from "@std/path/dirname";
-import { derive, disk, fileServer, type FileSource, type Handler, SitePath, toFetch, wrap } from "@x/pyserve";
+import {
+  derive,
+  disk,
+  type Feature,
+  fileServer,
+  type FileSource,
+  type Handler,
+  parseTarget,
+  SitePath,
+  type Target,
+  toFetch,
+  wrap,
+} from "@x/pyserve";
 import { settleTimes, type TempTree, tempTree } from "./support/tree.ts";
 
 /** A source that counts what is asked of it. */
@@ -330,4 +342,20 @@ Deno.test("a layer that replaces the target gets what it asks for, though the UR
     for (const user of ["ada", "bob"]) assertEquals(await ask(user, "/a.txt"), `${user}'s`);
     assertEquals(await ask("carol", "/a.txt"), "404 Not Found: File not found\n");
   }
+});
+
+Deno.test("what a feature finds under another path is not kept as what is at the one that was asked for", async () => {
+  let asked = 0;
+  const elsewhere: Feature = {
+    methods: ["GET"],
+    handler: ({ answer }) => (request, context) => {
+      if (context.target.path.text !== "/program") return null;
+      const target = parseTarget(["/a.txt", "/b.txt"][asked++]!) as Target;
+      return answer(new Request(`http://localhost${target.raw}`, request), derive(context, { target }));
+    },
+  };
+  await using tree = await settledTree({ "a.txt": "a", "b.txt": "b", "program": "its source" });
+  const fetch = toFetch(fileServer(tree.path, { features: [elsewhere], log: false }));
+  const text = async () => await (await fetch(new Request("http://localhost/program"))).text();
+  assertEquals([await text(), await text()], ["a", "b"]);
 });

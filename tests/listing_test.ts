@@ -200,3 +200,42 @@ Deno.test("times that no calendar has are listed as unknown", async () => {
     assertStringIncludes(await response.text(), '<td class="date"></td>');
   }
 });
+
+Deno.test("times are listed as toISOString writes them, to the ends of the calendar", async () => {
+  const times = [
+    0,
+    -1,
+    0.5,
+    -0.5,
+    59_999,
+    60_000,
+    -60_001,
+    1e12 + 1.9,
+    -1e12 - 1.9,
+    8.64e15,
+    -8.64e15,
+    2 ** 48,
+    -(2 ** 46),
+  ];
+  for (const modified of [...times, ...times]) {
+    const response = await toFetch(listing(memory({ "a": "a" }, { modified })))(new Request("http://localhost/"));
+    const iso = new Date(modified).toISOString();
+    const [, day, time] = /^(.*)T(\d\d:\d\d)/.exec(iso)!;
+    assertStringIncludes(await response.text(), `<time datetime="${iso}">${day} ${time}</time>`);
+  }
+});
+
+Deno.test("names that are the same to readers have an order, too, and both ways of sorting turn it round", async () => {
+  const names = ["f1", "f01", "f001", "F1", "f2", "f10", "f02"];
+  for (const given of [names, names.toReversed()]) {
+    const source = memory(Object.fromEntries(given.map((name) => [name, ""])));
+    const list = async (query: string) => {
+      const response = await toFetch(listing(source))(new Request(`http://localhost/?format=text&${query}`));
+      return (await response.text()).trim().split("\n");
+    };
+    const ascending = ["f001", "f01", "f1", "F1", "f02", "f2", "f10"];
+    assertEquals(await list("sort=name&order=asc"), ascending);
+    assertEquals(await list("sort=name&order=desc"), ascending.toReversed());
+    assertEquals(await list("sort=size&order=desc"), ascending); // all of one size
+  }
+});

@@ -109,6 +109,28 @@ Deno.test(`A program that imports ${PACKAGE} type-checks, and answers a request 
   );
 });
 
+Deno.test(`A program that imports ${PACKAGE}/python type-checks, and needs the permission for its address only`, async () => {
+  const program = `
+    import { BaseHTTPRequestHandler, HTTPServer } from "${PACKAGE}/python";
+    class Handler extends BaseHTTPRequestHandler {
+      do_GET(): void {
+        this.send_response(200);
+        this.end_headers();
+        this.wfile.write(this.path);
+      }
+      override log_message(): void {}
+    }
+    await using server = new HTTPServer(["127.0.0.1", 0], Handler);
+    server.serve_forever();
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port: server.server_port });
+    await conn.write(new TextEncoder().encode("GET /x\\r\\n"));
+    console.log(await new Response(conn.readable).text());
+  `;
+  await using machine = await freshMachine({ "app/main.ts": program });
+  const args = ["run", "--no-prompt", "--check", "--allow-net=127.0.0.1", machine.tree.at("app/main.ts")];
+  assertEquals(await outputOf(args, machine), "/x\n");
+});
+
 Deno.test(`A program that imports ${PACKAGE}/cli runs the command`, async () => {
   const program = `
     import { main } from "${PACKAGE}/cli";

@@ -3,16 +3,22 @@
  * a missing program say so and are counted as skipped.
  */
 
+import { findPhpFpm } from "./support/php_fpm.ts";
 import { hasProgram } from "./support/programs.ts";
 
 /** Debian's package for each program. */
 const PACKAGES: Readonly<Record<string, string>> = {
+  bsdtar: "libarchive-tools",
   chromium: "chromium",
   curl: "curl",
   openssl: "openssl",
+  python3: "python3",
+  unzip: "unzip",
 };
 
 const packages = Object.entries(PACKAGES).filter(([program]) => !hasProgram(program)).map(([, name]) => name);
+// Its program has the version in its name.
+if (findPhpFpm() === null) packages.push("php-fpm");
 
 if (packages.length > 0 && hasProgram("apt-get") && Deno.uid() === 0) {
   const env = { DEBIAN_FRONTEND: "noninteractive" };

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
+  chain,
   disk,
   type FileEntry,
   fileServer,
@@ -11,6 +12,7 @@ import {
   listing,
   type ListingOptions,
   memory,
+  mount,
   SitePath,
   toFetch,
   wrap,
@@ -211,6 +213,59 @@ Deno.test("a change is seen at once in a directory whose page was kept", async (
   assertEquals(await page(), "c\n");
   await Deno.remove(tree.at("dir"), { recursive: true });
   assertEquals((await ask("/dir/")).status, 404);
+});
+
+Deno.test("the whole server answers with a listing that it keeps as it did with the first", async () => {
+  await using tree = await tempTree({ "dir/a": "1", "dir/b": "22" });
+  await settled(disk(tree.path), SitePath.root.child("dir")!);
+  using clock = stoppedClock();
+  const starting = () => {
+    const server = fileServer(tree.path, { log: false, headers: [["x-site", "mine"]] });
+    return toFetch(chain(mount("/one", server), mount("/two", server), server));
+  };
+  const said = async (fetch: ReturnType<typeof starting>, target: string, init?: RequestInit) => {
+    const response = await fetch(new Request(`http://localhost${target}`, init));
+    return [response.status, Object.fromEntries(response.headers), await response.text()] as const;
+  };
+  const warm = starting();
+  const first = await said(warm, "/dir/");
+  for (let i = 0; i < 3; i++) assertEquals(await said(warm, "/dir/"), first);
+  const etag = first[1].etag!;
+  const requests: readonly [target: string, init?: RequestInit][] = [
+    ["/dir/"],
+    ["/dir/", { method: "HEAD" }],
+    ["/dir/", { headers: { accept: "application/json" } }],
+    ["/dir/", { headers: { accept: "text/html,*/*;q=0.8" } }],
+    ["/dir/", { headers: { "if-none-match": etag } }],
+    ["/dir/", { headers: { "if-none-match": etag, accept: "application/json" } }],
+    ["/dir/", { headers: { "if-none-match": '"other"' } }],
+    ["/dir/", { headers: { "if-modified-since": new Date(2 ** 41).toUTCString() } }],
+    ["/dir/", { headers: { "if-match": etag } }],
+    ["/dir/", { headers: { range: "bytes=0-3" } }],
+    ["/dir/?format=json"],
+    ["/dir/?format=text&sort=size&order=desc"],
+    ["/dir/?format=none"],
+    ["/dir/?"],
+    ["/dir/#x"],
+    ["/one/dir/"],
+    ["/two/dir/"],
+    ["/dir"],
+  ];
+  const expected = [];
+  for (const request of requests) expected.push(await said(starting(), ...request));
+  for (let round = 0; round < 4; round++) {
+    for (const [index, request] of requests.entries()) {
+      assertEquals(await said(warm, ...request), expected[index]!, JSON.stringify(request));
+    }
+  }
+  // The size of a file changes without the directory: it is seen as soon as what is kept may be old.
+  Deno.writeTextFileSync(tree.at("dir/a"), "1".repeat(777));
+  clock.milliseconds += 1_000_000;
+  assertStringIncludes((await said(warm, "/dir/"))[2], "777 bytes");
+  Deno.writeTextFileSync(tree.at("dir/new"), "");
+  assertStringIncludes((await said(warm, "/dir/"))[2], 'href="new"');
+  Deno.writeTextFileSync(tree.at("dir/index.html"), "the page");
+  assertEquals((await said(warm, "/dir/"))[2], "the page");
 });
 
 Deno.test("a directory that fails to be read fails for that request, not for the next", async () => {

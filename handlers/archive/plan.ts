@@ -7,9 +7,9 @@
 import { createHash } from "node:crypto";
 import { HttpError, isNotThere } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
-import { entryOrder } from "../listing_data.ts";
 import { DirectoryScan } from "../listing/scan.ts";
-import { sortInTurns, Turns } from "../listing/turns.ts";
+import { sortEntries } from "../listing/sort.ts";
+import { Turns } from "../listing/turns.ts";
 import { formatSize } from "../page/listing_page.ts";
 import { plainName } from "../page/names.ts";
 import { FileChanged, type FileEntry, type FileSource, type FileStat } from "../sources/types.ts";
@@ -96,6 +96,7 @@ export class ArchivePlan {
   /** Puts a directory in, and gives the index of the place for what is in it. */
   addDirectory(path: SitePath, text: string, stat: FileStat): number {
     const place = this.#places.push({ path, text }) - 1;
+    this.#digest.update(`${path.text}\0`); // elsewhere a file of the same name and state may be another
     this.#add("", place, stat, text);
     return place;
   }
@@ -175,28 +176,21 @@ export async function planOf(
   source: FileSource,
   selection: Selection,
   limits: PlanLimits,
-  signal: AbortSignal,
 ): Promise<ArchivePlan> {
-  try {
-    return await new Planning(source, limits, signal).plan(selection);
-  } catch (error) {
-    throw signal.aborted ? new HttpError(499, "The client has left") : error;
-  }
+  return await new Planning(source, limits).plan(selection);
 }
 
 class Planning {
   readonly #source: FileSource;
   readonly #limits: PlanLimits;
-  readonly #signal: AbortSignal;
   readonly #plan = new ArchivePlan();
   readonly #turns = new Turns();
   readonly #leftOut: string[] = [];
   #leftOutCount = 0;
 
-  constructor(source: FileSource, limits: PlanLimits, signal: AbortSignal) {
+  constructor(source: FileSource, limits: PlanLimits) {
     this.#source = source;
     this.#limits = limits;
-    this.#signal = signal;
   }
 
   async plan({ directory, name, names }: Selection): Promise<ArchivePlan> {
@@ -221,13 +215,11 @@ class Planning {
   }
 
   /** All entries in the order of a listing by name: the same tree is always the same archive. */
-  async #entriesOf(directory: SitePath): Promise<FileEntry[]> {
+  async #entriesOf(directory: SitePath): Promise<readonly FileEntry[]> {
     await using scan = new DirectoryScan(this.#source, directory, this.#turns);
-    const read = await scan.readOver(this.#limits.entries - this.#plan.length, this.#signal);
+    const read = await scan.readOver(this.#limits.entries - this.#plan.length);
     if (read === "more") throw tooMany(this.#limits.entries);
-    const byName = entryOrder({ sort: "name", order: "asc" });
-    const order = (a: FileEntry, b: FileEntry) => byName(a, b) || (a.name < b.name ? -1 : 1);
-    return await sortInTurns(read === null ? [] : scan.entries, order, this.#turns);
+    return await sortEntries(read === null ? [] : scan.entries, { sort: "name", order: "asc" }, this.#turns);
   }
 
   async #addAll(entries: readonly FileEntry[], parent: Place & { place: number; above: Trail | null }): Promise<void> {
@@ -239,7 +231,6 @@ class Planning {
       else if (await this.#mayRead(path!, entry.stat)) this.#addFile(entry.name, parent.place, entry.stat);
       else this.#leaveOut(parent.text + entry.name, "not readable");
       if (this.#turns.due) await this.#turns.next();
-      this.#signal.throwIfAborted();
     }
   }
 
@@ -266,7 +257,7 @@ class Planning {
     return identity === null ? null : { identity, above };
   }
 
-  async #entriesOrNull(path: SitePath): Promise<FileEntry[] | null> {
+  async #entriesOrNull(path: SitePath): Promise<readonly FileEntry[] | null> {
     try {
       return await this.#entriesOf(path);
     } catch (error) {

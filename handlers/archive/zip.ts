@@ -31,8 +31,7 @@ export function* zipParts(plan: ArchivePlan): Generator<Part> {
   };
   for (let index = 0; index < plan.length; index++) {
     const member = plan.member(index);
-    const header = localHeader(member);
-    yield take({ size: header.length, make: () => header });
+    yield take({ size: 30 + member.path.length + localExtraSize(member), make: () => localHeader(member) });
     if (member.size === 0) continue;
     yield take({ size: member.size, content: index });
     yield take({ size: descriptorSize(member), summed: index, make: (crc) => descriptor(member, crc) });

@@ -5,7 +5,6 @@
  */
 
 import { createHash } from "node:crypto";
-import { HttpError } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
 import { Gate, Turns } from "../listing/turns.ts";
 import { FileChanged, type FileSource, type FileStat } from "../sources/types.ts";
@@ -60,7 +59,7 @@ export class Digests {
   }
 
   /**
-   * The checksum of a file. Where the signal says that nobody wants it any more, reading ends.
+   * The checksum of a file. Where the signal says that it is not wanted any more, by nobody who asked, reading ends.
    *
    * @throws {FileChanged} Where the file is not the one that was seen.
    */
@@ -92,7 +91,7 @@ export class Digests {
 
   async #wait(key: string, reading: Reading, signal: AbortSignal): Promise<string> {
     const { promise: gone, reject } = Promise.withResolvers<never>();
-    const leave = () => reject(new HttpError(499, "The client has left"));
+    const leave = () => reject(signal.reason);
     signal.addEventListener("abort", leave);
     reading.waiting += 1;
     try {

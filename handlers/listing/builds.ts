@@ -5,11 +5,12 @@
  */
 
 import { ListingCache } from "./cache.ts";
-import { entryOrder, type ListingHead, totalsOf } from "../listing_data.ts";
+import { entryOrders, type ListingHead } from "../listing_data.ts";
 import { type ListingFormat, type ListingWriter, writerOf } from "./format.ts";
 import { type ListingPage, StreamedPage, WholePage } from "./pages.ts";
 import { DirectoryScan } from "./scan.ts";
-import { Gate, sortInTurns, Turns } from "./turns.ts";
+import { sortEntries } from "./sort.ts";
+import { Gate, Turns } from "./turns.ts";
 import type { SitePath } from "../http/target.ts";
 import { FileChanged, type FileEntry, type FileSource, type FileStat } from "../sources/types.ts";
 import type { Awaitable } from "../types.ts";
@@ -102,14 +103,14 @@ export class ListingBuilds {
     const writer = writerOf(asked.format, asked.head, asked.path.segments.length);
     let known = { cost: 0, settled: false, hasLooseLinks: true };
     const read = () => {
-      const settled = stat.settled && scan.entries.every((entry) => entry.stat?.settled ?? true);
-      known = { cost: performance.now() - since, settled, hasLooseLinks: scan.entries.some(isLooseLink) };
+      const settled = stat.settled && scan.isSettled;
+      known = { cost: performance.now() - since, settled, hasLooseLinks: scan.hasLooseLinks };
     };
     const keep = (page: ListingPage, size: number) => {
       return this.cache.keep(key, asked.path, { stat, since, size, page, ...known });
     };
     if (all === "complete") {
-      const page = await WholePage.of(textOf(scan.entries, asked.head, writer), writer);
+      const page = await WholePage.of(textOf(scan, asked.head, writer), writer);
       read();
       keep(page, page.size);
       return page;
@@ -137,14 +138,13 @@ export class ListingBuilds {
   }
 }
 
-function isLooseLink({ stat, link }: FileEntry): boolean {
-  return stat === null || (link && stat.kind !== "file");
-}
-
-function textOf(entries: readonly FileEntry[], head: ListingHead, writer: ListingWriter): string {
-  const totals = totalsOf(entries);
-  const rows = entries.toSorted(entryOrder(head)).map((entry, index) => writer.entry(entry, index)).join("");
-  return writer.start() + writer.before(totals) + rows + writer.after(totals, entries.length);
+function textOf({ entries, totals }: DirectoryScan, head: ListingHead, writer: ListingWriter): string {
+  const sorted = [...entries];
+  for (const order of entryOrders(head)) sorted.sort(order);
+  // Row by row to one text, which is put together in memory once: joining would do that with each row before.
+  let text = writer.start() + writer.before(totals);
+  for (const [index, entry] of sorted.entries()) text += writer.entry(entry, index);
+  return text + writer.after(totals, entries.length);
 }
 
 /** A directory that has been read in part. */
@@ -168,7 +168,7 @@ async function* piecesOf(
   yield encoder.encode(writer.start());
   const entries = await readRest(reading, { turns, head }, gate, signal);
   read();
-  const totals = totalsOf(entries);
+  const { totals } = reading;
   let text = writer.before(totals);
   for (const [index, entry] of entries.entries()) {
     text += writer.entry(entry, index);
@@ -186,10 +186,10 @@ async function readRest(
   { turns, head }: Pick<Unread, "turns" | "head">,
   gate: Gate,
   signal: AbortSignal,
-): Promise<FileEntry[]> {
+): Promise<readonly FileEntry[]> {
   using _place = await gate.enter();
   signal.throwIfAborted();
   // The head has been sent: that the directory has gone can only be said by breaking off.
   if (await scan.readOver(Infinity, signal) === null) throw new FileChanged();
-  return await sortInTurns(scan.entries, entryOrder(head), turns);
+  return await sortEntries(scan.entries, head, turns);
 }

@@ -45,7 +45,12 @@ export class WholePage implements ListingPage {
     return new WholePage(bytes, writer, `W/"${hash.subarray(0, 12).toHex()}"`);
   }
 
-  /** Bytes. */
+  /** What is sent. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes;
+  }
+
+  /** How many bytes that are. */
   get size(): number {
     return this.#bytes.length;
   }

@@ -24,8 +24,8 @@ const ADVICE: Readonly<Record<number, string>> = {
   507: "There is no room on the disk of this server. Whoever runs it has to make some.",
 };
 
-/** Renders an error as a whole HTML document; `message` is plain text. */
-export function errorPage(status: number, phrase: string, message: string): string {
+/** Renders an error as a whole HTML document; `message` and `details` are plain text. */
+export function errorPage(status: number, phrase: string, message: string, details = ""): string {
   const title = `${status} ${phrase}`;
   const advice = ADVICE[status] === undefined ? "" : `<p>${ADVICE[status]}</p>\n`;
   return page(
@@ -35,7 +35,7 @@ export function errorPage(status: number, phrase: string, message: string): stri
 <div class="hint">
 <p><strong>${escapeHtml(message)}.</strong></p>
 ${advice}<p><a href="/">Go to the start page</a></p>
-</div>
+${details === "" ? "" : `<pre>${escapeHtml(details)}</pre>\n`}</div>
 </main>`,
   );
 }

@@ -104,7 +104,8 @@ export function listingRow(entry: ListingEntry): string {
 
 function date(modified: string | null): string {
   if (modified === null) return "";
-  return `<time datetime="${modified}">${modified.replace(/T(\d\d:\d\d).*/, " $1")}</time>`;
+  const day = modified.indexOf("T"); // a year before 0000 or after 9999 has more digits
+  return `<time datetime="${modified}">${modified.slice(0, day)} ${modified.slice(day + 1, day + 6)}</time>`;
 }
 
 function totalsText({ directories, files, bytes }: ListingTotals): string {
@@ -117,6 +118,7 @@ function count(number: number, one: string, many: string): string {
 
 /** A size for people, in steps of 1024 with three digits: `999 B`, `1.5 KiB`, `12 MiB`. */
 export function formatSize(bytes: number): string {
+  if (bytes < 999.5) return `${Math.round(bytes)} B`;
   const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
   let size = bytes;
   let unit = 0;

@@ -17,6 +17,7 @@ export function plainName(name: string): string {
 
 /** A name as HTML, escaped, with what cannot be seen in boxes. */
 export function nameHtml(name: string): string {
+  if (/^[\w .~-]*$/.test(name)) return name; // most names, in a fifth of the time
   return escapeHtml(name).replace(UNSEEN, (character) => `<span class="odd">${codePoint(character)}</span>`);
 }
 

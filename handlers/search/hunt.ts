@@ -4,11 +4,11 @@
  * @module
  */
 
-import { HttpError } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
-import { entryOf, entryOrder, type ListingEntry } from "../listing_data.ts";
+import { entryOf, type ListingEntry } from "../listing_data.ts";
 import { DirectoryScan } from "../listing/scan.ts";
-import { type Gate, sortInTurns, Turns } from "../listing/turns.ts";
+import { sortEntries } from "../listing/sort.ts";
+import { type Gate, Turns } from "../listing/turns.ts";
 import { encodeSegment } from "../http/escape.ts";
 import type { FileEntry, FileSource } from "../sources/types.ts";
 import type { Pattern } from "./pattern.ts";
@@ -120,19 +120,17 @@ class Search {
   }
 
   /** Nothing of a directory is known before all of it has been read: only then it is proven to be the one asked for. */
-  async #entriesOf(path: SitePath): Promise<FileEntry[]> {
+  async #entriesOf(path: SitePath): Promise<readonly FileEntry[]> {
     const { gate, signal } = this.#options;
     using _place = await gate.enter();
     signal.throwIfAborted();
     await using scan = new DirectoryScan(this.#source, path, this.#turns);
     try {
       const read = await scan.readOver(Infinity, signal);
-      return read === null
-        ? []
-        : await sortInTurns(scan.entries, entryOrder({ sort: "name", order: "asc" }), this.#turns);
+      return read === null ? [] : await sortEntries(scan.entries, { sort: "name", order: "asc" }, this.#turns);
     } catch (error) {
       if (error instanceof Deno.errors.PermissionDenied) return [];
-      throw signal.aborted ? new HttpError(499, "The client has left") : error;
+      throw error;
     }
   }
 

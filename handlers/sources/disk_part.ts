@@ -17,10 +17,10 @@ export class DiskPart implements PartFile {
   readonly #place: Place;
   readonly #name: string;
   readonly #file: Deno.FsFile;
-  readonly #made: readonly string[];
+  readonly #made: readonly MadeDirectory[];
   #size = 0;
 
-  private constructor(place: Place, name: string, file: Deno.FsFile, made: readonly string[]) {
+  private constructor(place: Place, name: string, file: Deno.FsFile, made: readonly MadeDirectory[]) {
     this.#place = place;
     this.#name = name;
     this.#file = file;
@@ -30,13 +30,13 @@ export class DiskPart implements PartFile {
   /**
    * Makes a part, or takes one that is there and empties it. It owns the place from then on.
    *
-   * @param made The real paths of directories that were made for it, the outermost first.
+   * @param made The directories that were made for it, the outermost first.
    */
-  static async create(place: Place, name: string, made: readonly string[]): Promise<DiskPart> {
+  static async create(place: Place, name: string, made: readonly MadeDirectory[]): Promise<DiskPart> {
     try {
       // createNew goes through no link, not even one that leads nowhere.
       const file = await Deno.open(place.at(name), { createNew: true, read: true, write: true });
-      return await DiskPart.#locked(new DiskPart(place, name, file, made));
+      return await DiskPart.#lockedOrRemoved(new DiskPart(place, name, file, made));
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
@@ -51,6 +51,19 @@ export class DiskPart implements PartFile {
     if (!seen.isFile) throw new WriteRefused("taken");
     const file = await Deno.open(place.at(name), { read: true, write: true });
     return await DiskPart.#locked(new DiskPart(place, name, file, []));
+  }
+
+  /** A part that was made where it should not be, because the directory was exchanged, is empty, and goes again. */
+  static async #lockedOrRemoved(part: DiskPart): Promise<DiskPart> {
+    const name = part.#place.at(part.#name);
+    const { ino, dev } = part.#file.statSync();
+    try {
+      return await DiskPart.#locked(part);
+    } catch (error) {
+      const named = await Deno.lstat(name).catch(() => null);
+      if (named?.ino === ino && named.dev === dev) await Deno.remove(name);
+      throw error;
+    }
   }
 
   static async #locked(part: DiskPart): Promise<DiskPart> {
@@ -90,12 +103,14 @@ export class DiskPart implements PartFile {
   }
 
   async free(): Promise<number | null> {
+    // Not asked for on a terminal, where the question would hold up everybody.
+    if (Deno.permissions.querySync({ name: "sys", kind: "statfs" }).state !== "granted") return null;
     try {
       const { statfs } = await import("node:fs/promises");
       const { bavail, bsize } = await statfs(this.#place.path);
       return Number(bavail) * Number(bsize);
     } catch {
-      return null; // not permitted (--allow-sys), or not known of this file system
+      return null; // nobody knows it of this file system
     }
   }
 
@@ -145,13 +160,23 @@ export class DiskPart implements PartFile {
   }
 }
 
-/** Removes directories, the last first, until one is not empty or not there. */
-export async function removeEmpty(directories: readonly string[]): Promise<void> {
-  for (const real of directories.toReversed()) {
+/** A directory that was made on the way to a file. */
+export interface MadeDirectory {
+  readonly real: string;
+  readonly info: Deno.FileInfo;
+}
+
+/** Removes directories, the last first, until one is not empty, or not the one that was made. */
+export async function removeEmpty(directories: readonly MadeDirectory[]): Promise<void> {
+  for (const { real, info } of directories.toReversed()) {
     try {
       using above = await Place.of(dirname(real));
+      const name = above.at(basename(real));
       above.assertStill();
-      await Deno.remove(above.at(basename(real)));
+      // One right after the other, because whatever has the name by now would be removed.
+      const { isDirectory, ino, dev } = Deno.lstatSync(name);
+      if (!isDirectory || ino !== info.ino || dev !== info.dev) return;
+      Deno.removeSync(name);
     } catch {
       return;
     }

@@ -11,7 +11,7 @@ import { createHash } from "node:crypto";
 import { join } from "@std/path/join";
 import type { SitePath } from "../http/target.ts";
 import { describe } from "./disk.ts";
-import { DiskPart, removeEmpty } from "./disk_part.ts";
+import { DiskPart, type MadeDirectory, removeEmpty } from "./disk_part.ts";
 import { problemOfName } from "./new_name.ts";
 import { isPartName } from "./part_name.ts";
 import { isLockedByOther, Place } from "./place.ts";
@@ -26,6 +26,9 @@ import {
   WriteRefused,
 } from "./writer.ts";
 
+/** How often a file is begun again in a directory that went meanwhile. */
+const ATTEMPTS = 3;
+
 /** Writes below a directory on disk. */
 export class DiskWriter implements SourceWriter {
   readonly #root: string;
@@ -39,7 +42,18 @@ export class DiskWriter implements SourceWriter {
 
   async create(path: SitePath, id: string): Promise<PartFile> {
     checkName(path.name);
-    const made: string[] = [];
+    // A directory may go between two steps, because an upload that broke off had made it.
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await this.#create(path, id);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound) || attempt === ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async #create(path: SitePath, id: string): Promise<PartFile> {
+    const made: MadeDirectory[] = [];
     try {
       const place = await this.#hold(path.parent!, made);
       return await orClose(place, () => DiskPart.create(place, partName(path, id), made));
@@ -79,7 +93,7 @@ export class DiskWriter implements SourceWriter {
   }
 
   async remove(path: SitePath, options: ChangeOptions & { readonly recursive?: boolean } = {}): Promise<void> {
-    using place = await this.#hold(parentOf(path));
+    using place = await this.#holdParent(path);
     const name = place.at(path.name);
     const info = await orRefused("absent", () => Deno.lstat(name));
     const removed = await place.alone(() => {
@@ -94,7 +108,7 @@ export class DiskWriter implements SourceWriter {
   async move(from: SitePath, to: CommitOptions, options: ChangeOptions = {}): Promise<Committed> {
     const [first, paths] = checked(to.paths);
     if (first.below(from) !== null) throw new WriteRefused("inside itself");
-    using source = await this.#hold(parentOf(from));
+    using source = await this.#holdParent(from);
     using place = await this.#hold(first.parent!);
     const name = source.at(from.name);
     const { isDirectory } = await orRefused("absent", () => Deno.lstat(name));
@@ -128,8 +142,18 @@ export class DiskWriter implements SourceWriter {
     return count;
   }
 
+  /** Takes hold of the directory that something is in which is to be there already. */
+  async #holdParent(path: SitePath): Promise<Place> {
+    try {
+      return await this.#hold(parentOf(path));
+    } catch (error) {
+      const isMissing = error instanceof WriteRefused && ["no directory", "not a directory"].includes(error.problem);
+      throw isMissing ? new WriteRefused("absent") : error;
+    }
+  }
+
   /** Takes hold of a directory. Those that are missing are made, and noted in `made`, where that is given. */
-  async #hold(directory: SitePath, made?: string[]): Promise<Place> {
+  async #hold(directory: SitePath, made?: MadeDirectory[]): Promise<Place> {
     const missing: string[] = [];
     let above = directory;
     while (made && above.parent !== null && await isFree(join(this.#root, ...above.segments))) {
@@ -149,11 +173,11 @@ export class DiskWriter implements SourceWriter {
 }
 
 /** Makes a directory in another and takes hold of it; that somebody else was faster does not matter. */
-async function makeIn(outer: Place, name: string, made: string[]): Promise<Place> {
+async function makeIn(outer: Place, name: string, made: MadeDirectory[]): Promise<Place> {
   await outer.alone(() => {
     try {
       Deno.mkdirSync(outer.at(name));
-      made.push(outer.realAt(name));
+      made.push({ real: outer.realAt(name), info: Deno.lstatSync(outer.at(name)) });
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }

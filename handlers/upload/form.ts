@@ -5,11 +5,12 @@
  */
 
 import { HttpError } from "../errors.ts";
+import { escapeLog } from "../http/escape.ts";
 import { locationOf, type SitePath } from "../http/target.ts";
 import type { Committed, PartFile } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import { describeStored, wantsPage } from "./answers.ts";
-import { chunksOf } from "./body.ts";
+import { chunksOf, lengthOf } from "./body.ts";
 import { policyOf, type Wish, wishOf } from "./conflict.ts";
 import { boundaryOf, type FormEvent, type FormField, MultipartParser } from "./multipart.ts";
 import { begin } from "./put.ts";
@@ -20,8 +21,8 @@ import type { Store } from "./store.ts";
 /** Files, and other fields, in one form: more are a mistake or an attack. */
 const MOST_FIELDS = 10_000;
 
-/** Bytes of a field that is no file: ours are single words. */
-const MAX_TEXT_BYTES = 1_024;
+/** Bytes of the one field that is read besides files, which is a single word. */
+const MAX_POLICY_BYTES = 100;
 
 /** What became of a file. */
 interface Outcome {
@@ -44,11 +45,7 @@ export async function postForm(store: Store, request: Request, context: Context)
   const directory = await store.source.stat(context.target.path);
   if (directory === null) throw new HttpError(404);
   if (directory.kind !== "directory") throw new HttpError(409, "A form goes to a directory; PUT stores one file");
-  const intake = new FormIntake(
-    store,
-    context.target.path,
-    wishOf(request.headers, context.target.query, store.settings.onConflict),
-  );
+  const intake = new FormIntake(store, request, context);
   try {
     const parser = new MultipartParser(boundary);
     for await (const chunk of chunksOf(request, store.settings.stallMs)) {
@@ -67,20 +64,22 @@ class FormIntake {
   readonly #store: Store;
   readonly #directory: SitePath;
   #wish: Wish;
+  #length: number | null;
   #fields = 0;
   #file: { readonly part: PartFile; readonly path: SitePath; readonly spool: Spool } | null = null;
-  #text: { readonly name: string; value: string } | null = null;
+  #policy: string | null = null;
 
-  constructor(store: Store, directory: SitePath, wish: Wish) {
+  constructor(store: Store, request: Request, { target }: Context) {
     this.#store = store;
-    this.#directory = directory;
-    this.#wish = wish;
+    this.#directory = target.path;
+    this.#wish = wishOf(request.headers, target.query, store.settings.onConflict);
+    this.#length = lengthOf(request);
   }
 
   async take(event: FormEvent): Promise<void> {
     if (event.kind === "field") return await this.#begin(event.field);
     if (event.kind === "end") return await this.#end();
-    if (this.#text) this.#addText(event.bytes);
+    if (this.#policy !== null) this.#addPolicy(event.bytes);
     await this.#file?.spool.push(event.bytes);
   }
 
@@ -97,7 +96,7 @@ class FormIntake {
   async #begin({ name, filename }: FormField): Promise<void> {
     this.#fields += 1;
     if (this.#fields > MOST_FIELDS) throw new HttpError(413, `The form has more than ${MOST_FIELDS} fields`);
-    if (filename === null) this.#text = { name, value: "" };
+    if (filename === null) this.#policy = name === "on-conflict" ? "" : null;
     else if (filename !== "") await this.#beginFile(filename); // "" is what no chosen file looks like
   }
 
@@ -107,6 +106,8 @@ class FormIntake {
       await this.#store.checkWish(path, this.#wish);
       const part = await begin(this.#store, path);
       this.#file = { part, path, spool: new Spool(part, this.#store.settings.maxBytes) };
+      await this.#store.checkRoom(part, this.#length);
+      this.#length = null; // of the whole form, so it says nothing of the next file
     } catch (error) {
       const failure = writeError(error, this.#directory);
       if (failure.status >= 500) throw failure;
@@ -114,17 +115,16 @@ class FormIntake {
     }
   }
 
-  #addText(bytes: Uint8Array): void {
-    const text = this.#text!;
-    text.value += new TextDecoder().decode(bytes);
-    if (text.value.length > MAX_TEXT_BYTES) throw new HttpError(413, "A field of the form that is no file is too long");
+  #addPolicy(bytes: Uint8Array): void {
+    this.#policy += new TextDecoder().decode(bytes);
+    if (this.#policy!.length > MAX_POLICY_BYTES) throw new HttpError(413, 'The field "on-conflict" is too long');
   }
 
   async #end(): Promise<void> {
-    const [text, file] = [this.#text, this.#file];
-    this.#text = null;
-    // It counts for the files behind it, so it has to stand in front of them.
-    if (text?.name === "on-conflict") this.#wish = { policy: policyOf(text.value), status: 409 };
+    const [policy, file] = [this.#policy, this.#file];
+    this.#policy = null;
+    // It counts for the files behind it, so it has to stand in front of them. All other fields are ignored.
+    if (policy !== null) this.#wish = { policy: policyOf(policy), status: 409 };
     if (!file) return;
     await file.spool.finish();
     await this.#commit(file.part, file.path);
@@ -175,7 +175,7 @@ function answer(request: Request, context: Context, outcomes: readonly Outcome[]
 /** The first failure stands for all; which files it was, and which were stored, the problem says. */
 function failure(failed: readonly Outcome[], files: readonly { name: string }[]): HttpError {
   const { error } = failed[0]!;
-  const names = failed.map(({ name }) => name).filter((name) => name !== "");
+  const names = failed.map(({ name }) => escapeLog(name)).filter((name) => name !== "");
   const shown = names.length > 3 ? [...names.slice(0, 3), `${names.length - 3} more`] : names;
   const which = shown.length > 0 ? ` (${shown.join(", ")})` : "";
   const stored = files.length - failed.length;

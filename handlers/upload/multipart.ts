@@ -4,11 +4,15 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import { HttpError } from "../errors.ts";
+import { Needle } from "./needle.ts";
 
 /** Bytes of a part's header: its names may be paths of a few thousand characters. */
 const MAX_HEADER_BYTES = 16_384;
+
+const LINE_END = new TextEncoder().encode("\r\n");
+const END_OF_LINE = new Needle(LINE_END);
+const END_OF_HEADER = new Needle(new TextEncoder().encode("\r\n\r\n"));
 
 /** What a field of a form is, before its content. */
 export interface FormField {
@@ -33,14 +37,15 @@ export function boundaryOf(contentType: string | null): string | null {
 
 /** Takes a form apart. */
 export class MultipartParser {
-  readonly #delimiter: Buffer;
+  readonly #delimiter: Needle;
   #state: "preamble" | "delimiter" | "header" | "content" | "epilogue" = "preamble";
   // The first delimiter may stand at the very beginning; all others have a line end in front that belongs to them.
-  #rest: Buffer<ArrayBufferLike> = Buffer.from("\r\n");
+  #rest: Uint8Array = LINE_END;
+  #work = new Uint8Array();
 
   /** Begins with a boundary, as {@linkcode boundaryOf} finds it. */
   constructor(boundary: string) {
-    this.#delimiter = Buffer.from(`\r\n--${boundary}`);
+    this.#delimiter = new Needle(new TextEncoder().encode(`\r\n--${boundary}`));
   }
 
   /** Whether the last delimiter has come; what is missing when it has not, nobody knows. */
@@ -48,17 +53,27 @@ export class MultipartParser {
     return this.#state === "epilogue";
   }
 
-  /** Takes the next bytes. Throws 400 for what is no form. */
+  /** Takes the next bytes. What comes out is to be used at once: the next bytes take its place. Throws 400 for no form. */
   *push(bytes: Uint8Array): Generator<FormEvent> {
-    this.#rest = Buffer.concat([this.#rest, bytes]);
+    this.#rest = this.#restAnd(bytes);
     for (let goesOn = true; goesOn;) {
       const before = this.#state;
-      if (before === "epilogue") this.#rest = Buffer.alloc(0);
+      if (before === "epilogue") this.#rest = new Uint8Array();
       else if (before === "delimiter") this.#takeDelimiter();
       else if (before === "header") yield* this.#takeHeader();
       else yield* this.#takeContent();
       goesOn = this.#state !== before;
     }
+  }
+
+  /** What is left, and bytes behind it, in one buffer that is used again and again. */
+  #restAnd(bytes: Uint8Array): Uint8Array {
+    const rest = this.#rest;
+    const length = rest.length + bytes.length;
+    if (this.#work.length < length) this.#work = new Uint8Array(length * 2);
+    this.#work.set(rest); // as if by way of a copy, where both are in one buffer
+    this.#work.set(bytes, rest.length);
+    return this.#work.subarray(0, length);
   }
 
   *#takeContent(): Generator<FormEvent> {
@@ -67,18 +82,18 @@ export class MultipartParser {
     if (at > 0 && isPart) yield { kind: "data", bytes: this.#rest.subarray(0, at) };
     this.#rest = this.#rest.subarray(at);
     if (!isCertain) return;
-    this.#rest = this.#rest.subarray(this.#delimiter.length);
+    this.#rest = this.#rest.subarray(this.#delimiter.bytes.length);
     this.#state = "delimiter";
     if (isPart) yield { kind: "end" };
   }
 
   /** Where the next delimiter begins, or may begin: then it is to be seen with the next bytes. */
   #findDelimiter(): { at: number; isCertain: boolean } {
-    const { length } = this.#delimiter;
+    const { length } = this.#delimiter.bytes;
     for (let from = 0;;) {
-      const at = this.#rest.indexOf(this.#delimiter, from);
+      const at = this.#delimiter.indexIn(this.#rest, from);
       if (at < 0) return { at: Math.max(0, this.#rest.length - length), isCertain: false };
-      const behind = this.#rest.subarray(at + length, at + length + 2).toString("latin1");
+      const behind = latin1(this.#rest.subarray(at + length, at + length + 2));
       if (behind === "" || behind === "-") return { at, isCertain: false };
       // A line that only begins like the delimiter is content.
       if (/^(?:--|[\r\t ])/.test(behind)) return { at, isCertain: true };
@@ -93,9 +108,9 @@ export class MultipartParser {
       this.#state = "epilogue";
       return;
     }
-    const end = this.#rest.indexOf("\r\n");
-    const line = this.#rest.subarray(0, end < 0 ? this.#rest.length : end);
-    if (line.length > MAX_HEADER_BYTES || !/^[ \t]*\r?$/.test(line.toString("latin1"))) throw broken();
+    const end = END_OF_LINE.indexIn(this.#rest);
+    const line = this.#rest.subarray(0, end < 0 ? MAX_HEADER_BYTES + 1 : Math.min(end, MAX_HEADER_BYTES + 1));
+    if (line.length > MAX_HEADER_BYTES || !/^[ \t]*\r?$/.test(latin1(line))) throw broken();
     if (end < 0) return;
     // The line end stays: a part without a header has its empty line right there.
     this.#rest = this.#rest.subarray(end);
@@ -103,7 +118,7 @@ export class MultipartParser {
   }
 
   *#takeHeader(): Generator<FormEvent> {
-    const end = this.#rest.indexOf("\r\n\r\n");
+    const end = END_OF_HEADER.indexIn(this.#rest);
     if (end > MAX_HEADER_BYTES || (end < 0 && this.#rest.length > MAX_HEADER_BYTES)) {
       throw new HttpError(400, `A header in the form is longer than ${MAX_HEADER_BYTES} bytes`);
     }
@@ -113,6 +128,10 @@ export class MultipartParser {
     this.#state = "content";
     yield { kind: "field", field };
   }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
 }
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true });

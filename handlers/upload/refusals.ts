@@ -5,6 +5,7 @@
  */
 
 import { HttpError, toHttpError } from "../errors.ts";
+import { escapeLog } from "../http/escape.ts";
 import type { SitePath } from "../http/target.ts";
 import { FileChanged } from "../sources/types.ts";
 import { type WriteProblem, WriteRefused } from "../sources/writer.ts";
@@ -17,7 +18,7 @@ const REFUSALS: Readonly<Record<Exclude<WriteProblem, "taken" | "name">, readonl
     "no directory": [409, "The directory that it should be in is not there"],
     changed: [412, "It is not in the state that was asked for"],
     "not empty": [409, "The directory is not empty; with ?recursive all that is in it is deleted too"],
-    hidden: [403, "Hidden names cannot be written"],
+    hidden: [403, "Hidden names and programs cannot be written"],
     busy: [409, "Another request is writing to this upload"],
     "inside itself": [403, "A directory cannot be moved into itself"],
     elsewhere: [409, "It cannot be moved to another file system"],
@@ -45,9 +46,11 @@ const CODES: Readonly<Record<string, readonly [status: number, sentence: string]
 export function writeError(thrown: unknown, path: SitePath, taken: 409 | 412 = 409): HttpError {
   if (thrown instanceof HttpError) return thrown;
   const problem = { name: path.name };
-  if (thrown instanceof FileChanged) return new HttpError(409, "The directory is being changed", { problem });
+  if (thrown instanceof FileChanged || thrown instanceof Deno.errors.NotFound) {
+    return new HttpError(409, "The directory is being changed", { problem });
+  }
   if (thrown instanceof WriteRefused) {
-    if (thrown.problem === "taken") return new HttpError(taken, `The name "${path.name}" is taken`, { problem });
+    if (thrown.problem === "taken") return new HttpError(taken, nameTaken(path), { problem });
     if (thrown.problem === "name") return new HttpError(400, `Cannot use that name: ${thrown.detail}`, { problem });
     const [status, sentence] = REFUSALS[thrown.problem];
     const headers = thrown.problem === "busy" ? { "retry-after": "1" } : {};
@@ -58,4 +61,9 @@ export function writeError(thrown: unknown, path: SitePath, taken: 409 | 412 = 4
     return new HttpError(known[0], known[1], { problem, cause: thrown });
   }
   return toHttpError(thrown);
+}
+
+/** The sentence for a name that is taken; what cannot be seen in it is escaped, for it may be read on a terminal. */
+export function nameTaken(path: SitePath): string {
+  return `The name "${escapeLog(path.name)}" is taken`;
 }

@@ -9,7 +9,7 @@ import type { SitePath } from "../http/target.ts";
 import type { FileSource } from "../sources/types.ts";
 import type { Committed, PartFile, SourceWriter } from "../sources/writer.ts";
 import { type ConflictPolicy, pathsFor, type Wish } from "./conflict.ts";
-import { writeError } from "./refusals.ts";
+import { nameTaken, writeError } from "./refusals.ts";
 import { requireRight, type UploadRights } from "./rights.ts";
 import { tooLarge } from "./spool.ts";
 
@@ -57,12 +57,10 @@ export class Store {
     });
   }
 
-  /** Throws 413 or 507 where so many bytes more cannot come into a part. */
+  /** Throws 507 where so many bytes more do not fit on the disk; null is as many as nobody knows. */
   async checkRoom(part: PartFile, more: number | null): Promise<void> {
-    if (more === null) return;
-    this.checkSize(part.size + more);
-    const free = await part.free();
-    if (free !== null && more > free) {
+    const free = more === null ? null : await part.free();
+    if (more !== null && free !== null && more > free) {
       throw new HttpError(507, `There is room for ${free} bytes only`, { problem: { free } });
     }
   }
@@ -80,7 +78,7 @@ export class Store {
       throw new HttpError(409, "A directory has that name", { problem: problemOf(path) });
     }
     if (there && wish.policy === "fail") {
-      throw new HttpError(wish.status, `The name "${path.name}" is taken`, { problem: problemOf(path) });
+      throw new HttpError(wish.status, nameTaken(path), { problem: problemOf(path) });
     }
   }
 

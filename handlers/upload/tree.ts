@@ -13,7 +13,7 @@ import { describeStored, wantsJson } from "./answers.ts";
 import { chunksOf } from "./body.ts";
 import { pathsFor, wishOf } from "./conflict.ts";
 import { checkPreconditions } from "./put.ts";
-import { writeError } from "./refusals.ts";
+import { nameTaken, writeError } from "./refusals.ts";
 import { methodsOf, requireRight } from "./rights.ts";
 import type { Store } from "./store.ts";
 
@@ -29,7 +29,7 @@ export async function makeDirectory(store: Store, request: Request, context: Con
   } catch (error) {
     if (!(error instanceof WriteRefused && error.problem === "taken")) throw writeError(error, path);
     // RFC 4918 section 9.3.1 wants 405, which wants Allow.
-    throw new HttpError(405, `The name "${path.name}" is taken`, {
+    throw new HttpError(405, nameTaken(path), {
       headers: { allow: ["GET", "HEAD", "OPTIONS", ...methodsOf(store.settings.rights)].join(", ") },
       problem: { name: path.name },
     });

@@ -1,5 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
-import { locationOf, MAX_TARGET_LENGTH, parseTarget, rawTarget, Refusal, SitePath } from "@x/pyserve";
+import {
+  locationOf,
+  MAX_TARGET_LENGTH,
+  parseTarget,
+  pathSegments,
+  rawTarget,
+  Refusal,
+  SitePath,
+  targetBeforeEncodedSlash,
+} from "@x/pyserve";
 
 /** What a target parses to: the decoded path (with `/` at the end for a directory), or the status it is refused with. */
 function parsed(raw: string): string | number {
@@ -100,4 +109,123 @@ Deno.test("locationOf() begins with exactly one slash and holds only what a head
   assertEquals(of("/a%0d%0ab?x=\r\n\xe9<"), "/a%0D%0Ab/?x=%0D%0A%C3%A9%3C");
   assertEquals(of("/a?"), "/a/");
   assertEquals(of("/"), "/");
+});
+
+/** What CPython's url_collapse_path makes of a target (Lib/test/test_httpservers.py); null where it raises. */
+const COLLAPSED: readonly [target: string, path: string | null][] = [
+  ["", "//"],
+  ["..", null],
+  ["/.//..", null],
+  ["/", "//"],
+  ["//", "//"],
+  ["/\\", "//\\"],
+  ["/.//", "//"],
+  ["cgi-bin/file1.py", "/cgi-bin/file1.py"],
+  ["/cgi-bin/file1.py", "/cgi-bin/file1.py"],
+  ["a", "//a"],
+  ["/a", "//a"],
+  ["//a", "//a"],
+  ["./a", "//a"],
+  ["./C:/", "/C:/"],
+  ["/a/b", "/a/b"],
+  ["/a/b/", "/a/b/"],
+  ["/a/b/.", "/a/b/"],
+  ["/a/b/c/..", "/a/b/"],
+  ["/a/b/c/../d", "/a/b/d"],
+  ["/a/b/c/../d/e/../f", "/a/b/d/f"],
+  ["/a/b/c/../d/e/../../f", "/a/b/f"],
+  ["/a/b/c/../d/e/.././././..//f", "/a/b/f"],
+  ["../a/b/c/../d/e/.././././..//f", null],
+  ["/a/b/c/../d/e/../../../f", "/a/f"],
+  ["/a/b/c/../d/e/../../../../f", "//f"],
+  ["/a/b/c/../d/e/../../../../../f", null],
+  ["/a/b/c/../d/e/../../../../f/..", "//"],
+  ["/a/b/c/../d/e/../../../../f/../.", "//"],
+];
+
+Deno.test("pathSegments() collapses paths as CPython does", () => {
+  for (const [target, path] of COLLAPSED) {
+    // The runtime takes no target without a slash in front.
+    const segments = pathSegments(target.startsWith("/") ? target : `/${target}`);
+    if (path === null) {
+      assert(segments instanceof Refusal && segments.status === 404, target);
+      continue;
+    }
+    assert(!(segments instanceof Refusal), target);
+    const names = segments.filter((segment) => segment !== "");
+    const slash = segments.at(-1) === "" && names.length > 0 ? "/" : "";
+    assertEquals("/" + names.join("/") + slash, path.replace(/^\/\//, "/"), target);
+  }
+});
+
+Deno.test("pathSegments() agrees with parseTarget() about every path", () => {
+  const parts = [
+    "/",
+    "//",
+    ".",
+    "..",
+    "a",
+    "b",
+    "%2e",
+    "%2F",
+    "%2f..",
+    "%00",
+    "%",
+    "é",
+    "%C3%A9",
+    "\\",
+    "?",
+    "#",
+    "%5C",
+  ];
+  let random = 7;
+  for (let round = 0; round < 20_000; round++) {
+    let raw = "/";
+    for (let length = 1 + round % 9; length > 0; length--) {
+      random = (random * 1103515245 + 12345) & 0x7fffffff;
+      raw += parts[(random >> 8) % parts.length]! + (random & 0x10000 ? "/" : "");
+    }
+    const target = parseTarget(raw);
+    const segments = pathSegments(raw);
+    const before = targetBeforeEncodedSlash(raw);
+    if (target instanceof Refusal) {
+      // The one verdict that it does not share is on encoded slashes.
+      if (target.reason.includes("encoded slash")) continue;
+      assert(segments instanceof Refusal, raw);
+      assertEquals([segments.status, before], [target.status, null], raw);
+      continue;
+    }
+    assert(!(segments instanceof Refusal), raw);
+    assertEquals(before, null, raw);
+    assertEquals(segments.filter((segment) => segment !== ""), target.path.segments, raw);
+    assertEquals(segments.at(-1) === "", target.slash, raw);
+  }
+});
+
+const SEGMENTS: readonly [raw: string, segments: string[] | number, before: string | null][] = [
+  ["/a/b", ["a", "b"], null],
+  ["/a//b/", ["a", "", "b", ""], null],
+  ["/a/%2F/b?q=%2F", ["a", "/", "b"], "/a"],
+  ["/a%2Fb", ["a/b"], "/"],
+  ["//a//b%2f/c", ["", "a", "", "b/", "c"], "/a"],
+  ["/a%2Fb/../c", ["c"], null],
+  ["/a/..%2Fb", 404, null],
+  ["/a%2F.", 404, null],
+  ["/a%2F../b", 404, null],
+  ["/a%2Fb%2F.%2Fc", 404, null],
+  ["/a%2F..b", ["a/..b"], "/"],
+  ["/a%2F...", ["a/..."], "/"],
+  ["/a%2Fb/%00", 400, null],
+  ["/a%2Fb/../..", 404, null],
+  ["/" + "%2F".repeat(MAX_TARGET_LENGTH), 414, null],
+];
+
+Deno.test("pathSegments() keeps empty segments and encoded slashes, targetBeforeEncodedSlash() what is in front", () => {
+  for (const [raw, expected, before] of SEGMENTS) {
+    const segments = pathSegments(raw);
+    assertEquals(segments instanceof Refusal ? segments.status : segments, expected, raw.slice(0, 40));
+    const target = targetBeforeEncodedSlash(raw);
+    assertEquals(target && target.path.text, before, raw.slice(0, 40));
+  }
+  assertEquals(targetBeforeEncodedSlash("/a%2Fb?q=%2F#f")?.query, "q=%2F");
 });

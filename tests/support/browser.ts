@@ -35,7 +35,7 @@ export type Page = Awaited<ReturnType<Browser["newPage"]>>;
 
 /** A page that remembers what should not happen in it: errors, breaches of its policy, dialogs, requests to elsewhere. */
 export async function newPage(browser: Browser, base: string, options: Parameters<Browser["newPage"]>[0] = {}) {
-  const page = await browser.newPage(options);
+  const page = await (await browser.newContext(options)).newPage();
   page.setDefaultTimeout(15_000); // nothing here takes that long, so a test that fails says so soon
   const problems: string[] = [];
   page.on("console", (message) => {

@@ -1,5 +1,6 @@
 /** The command as a process. */
 
+import { OPTIONS } from "../../cli/options.ts";
 import { CLI } from "./paths.ts";
 
 /** A command that serves. */
@@ -30,8 +31,13 @@ export interface StartOptions {
 export async function start(args: readonly string[], options: StartOptions = {}): Promise<RunningCommand> {
   const { run = ["-A", CLI], cwd, env } = options;
   const bind = args.includes("-b") || args.includes("--bind") ? [] : ["-b", "127.0.0.1"];
-  const port = args.some((arg) => /^\d+$/.test(arg)) ? [] : ["0"];
+  const port = args.some((arg, i) => /^\d+$/.test(arg) && !takesValue(args[i - 1])) ? [] : ["0"];
   return await startProcess(Deno.execPath(), ["run", "--no-lock", ...run, ...args, ...bind, ...port], { cwd, env });
+}
+
+/** Whether the word behind this one is its value, and no port. */
+function takesValue(word: string | undefined): boolean {
+  return OPTIONS.some(({ name, value, optional }) => word === `--${name}` && value !== undefined && !optional);
 }
 
 /** Starts any program that prints pyserve's start line. */

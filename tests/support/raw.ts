@@ -10,7 +10,7 @@ export interface RawResponse {
   readonly body: Uint8Array;
   /** The body as UTF-8. */
   readonly text: string;
-  /** Whether a body with Content-Length arrived whole. */
+  /** Whether a body with Content-Length, or one in chunks, arrived whole. */
   readonly complete: boolean;
 }
 
@@ -66,7 +66,8 @@ export function parseResponse(bytes: Uint8Array): RawResponse {
   const headers = new Headers();
   for (const line of lines) headers.append(line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim());
   const rest = end < 0 ? new Uint8Array() : bytes.subarray(end + 4);
-  const body = headers.get("transfer-encoding") === "chunked" ? dechunk(rest) : rest;
+  const chunks = headers.get("transfer-encoding") === "chunked" ? dechunk(rest) : null;
+  const body = chunks?.body ?? rest;
   const length = headers.get("content-length");
   return {
     status: Number(/^HTTP\/1\.[01] (\d{3})/.exec(statusLine ?? "")?.[1] ?? 0),
@@ -74,20 +75,29 @@ export function parseResponse(bytes: Uint8Array): RawResponse {
     headers,
     body,
     text: new TextDecoder().decode(body),
-    complete: length === null || body.length === Number(length),
+    complete: chunks?.ended ?? (length === null || body.length === Number(length)),
   };
 }
 
-function dechunk(bytes: Uint8Array): Uint8Array {
-  const out: number[] = [];
-  for (let at = 0; at < bytes.length;) {
+function dechunk(bytes: Uint8Array): { body: Uint8Array; ended: boolean } {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let ended = false;
+  for (let at = 0; at < bytes.length && !ended;) {
     const line = bytes.indexOf(10, at);
     const size = parseInt(new TextDecoder().decode(bytes.subarray(at, line)), 16);
+    ended = size === 0;
     if (!size) break;
-    out.push(...bytes.subarray(line + 1, line + 1 + size));
+    parts.push(bytes.slice(line + 1, line + 1 + size));
     at = line + 1 + size + 2;
   }
-  return new Uint8Array(out);
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const body = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    body.set(part, at);
+    at += part.length;
+  }
+  return { body, ended };
 }
 
 /** One byte a character. */

@@ -19,7 +19,7 @@ import { wishOf } from "./conflict.ts";
 import { parseDigests, type Promised, Verification } from "./digest.ts";
 import { checkPreconditions, fileTarget, receive } from "./put.ts";
 import { writeError } from "./refusals.ts";
-import { checkLength, isComplete, type UploadFields, uploadFields, uploadId, wrongOffset } from "./resumption.ts";
+import { checkLength, isComplete, type UploadFields, uploadFields, uploadId, wrongOffset } from "./upload_fields.ts";
 import { Spool } from "./spool.ts";
 import type { Store } from "./store.ts";
 
@@ -71,7 +71,7 @@ export class Resumables {
   async progress(request: Request, context: Context): Promise<Response> {
     const id = uploadId(context.target.query)!;
     const { path } = fileTarget(context);
-    const finished = this.#finished.get(keyOf(path, id));
+    const finished = await this.#finishedBefore(path, id);
     const offset = finished?.stat.size ?? await this.#progress(path, id);
     if (offset === null) throw new HttpError(404, "There is no such upload");
     const headers = {
@@ -81,7 +81,7 @@ export class Resumables {
       ...(finished && { location: locationOf(context.base.join(finished.path)) }),
     };
     if (request.method === "HEAD") return new Response(null, { headers });
-    return Response.json({ offset, complete: finished !== undefined }, { headers });
+    return Response.json({ offset, complete: finished !== null }, { headers });
   }
 
   /** DELETE: gives it up. */
@@ -119,10 +119,10 @@ export class Resumables {
   }
 
   async #take(piece: Piece): Promise<Response> {
-    const { request, context, id, fields, anew } = piece;
+    const { request, context, id, fields } = piece;
     const { path } = context.target;
-    const finished = this.#finished.get(keyOf(path, id));
-    if (finished && !anew) return alreadyFinished(finished);
+    const finished = fields.offset ? await this.#finishedBefore(path, id) : null;
+    if (finished) return alreadyFinished(finished);
     const wish = wishOf(request.headers, context.target.query, this.#store.settings.onConflict);
     const expected = await checkPreconditions(this.#store, request, path);
     await this.#store.checkWish(path, wish);
@@ -163,9 +163,10 @@ export class Resumables {
   async #append({ request, stop, fields }: Piece, part: PartFile, promised: Promised[] | null): Promise<void> {
     const start = part.size;
     const length = lengthOf(request);
-    if (fields.length !== null) this.#store.checkSize(fields.length);
     checkLength(fields, start + (length ?? 0), false);
-    await this.#store.checkRoom(part, fields.length === null ? length : fields.length - start);
+    const more = fields.length === null ? length : fields.length - start;
+    this.#store.checkSize(start + (more ?? 0));
+    await this.#store.checkRoom(part, more);
     const { maxBytes, stallMs } = this.#store.settings;
     const most = Math.min(maxBytes, fields.length ?? maxBytes);
     const verification = promised && new Verification(promised);
@@ -225,6 +226,14 @@ export class Resumables {
       if (error instanceof WriteRefused) return null;
       throw writeError(error, path);
     }
+  }
+
+  /** What an upload has become, as long as it is that; whoever deletes it, and begins again, is to be able to. */
+  async #finishedBefore(path: SitePath, id: string): Promise<Committed | null> {
+    const finished = this.#finished.get(keyOf(path, id));
+    if (!finished) return null;
+    const stat = await this.#store.source.stat(finished.path);
+    return stat?.version === finished.stat.version ? finished : null;
   }
 
   #remember(key: string, committed: Committed): void {

@@ -1,0 +1,79 @@
+/**
+ * From the options of CGI to the feature; loaded where one of them is given.
+ *
+ * @module
+ */
+
+import { cgiFeature, type CgiOptions, type CommandWords } from "../handlers/cgi.ts";
+import { findProgram } from "../handlers/cgi/executable.ts";
+import type { SystemUser } from "../handlers/cgi/process_group.ts";
+import { findUser } from "../handlers/cgi/user.ts";
+import type { Feature } from "../handlers/feature.ts";
+import { wordsOf } from "./options.ts";
+import type { Given } from "./parse.ts";
+import { programOptionsOf } from "./program_options.ts";
+import { StartError } from "./start_error.ts";
+
+/**
+ * The runtime warns once that the signal of a request aborts at the end of a good answer, too. That is known here, and is
+ * nothing that whoever runs the command could do something about.
+ */
+const WARNING = "Deno.serve: request.signal aborts on successful responses";
+
+let isSilenced = false;
+
+function silenceWarning(): void {
+  if (isSilenced) return;
+  isSilenced = true;
+  const { warn } = console;
+  // deno-lint-ignore no-console
+  console.warn = (...values: unknown[]) => {
+    if (!String(values[0]).startsWith(WARNING)) warn(...values);
+  };
+}
+
+/** The feature that the options ask for. Throws {@linkcode StartError} where a program is not there. */
+export async function cgiOf(values: Given["values"]): Promise<Feature> {
+  silenceWarning();
+  const user = values.get("cgi-user")?.[0];
+  return cgiFeature({ ...cgiOptionsOf(values), ...(user !== undefined && { user: await userOf(user) }) });
+}
+
+function cgiOptionsOf(values: Given["values"]): CgiOptions {
+  const one = (name: string) => values.get(name)?.[0] ?? null;
+  const all = (name: string) => values.get(name) ?? [];
+  const directories = one("cgi");
+  const max = one("cgi-max");
+  return {
+    ...programOptionsOf(values),
+    directories: directories === null ? [] : directories === "" ? ["/cgi-bin", "/htbin"] : directories.split(","),
+    extensions: all("cgi-ext").flatMap((list) => list.split(",")),
+    interpreters: Object.fromEntries(all("cgi-map").map(assignmentOf)),
+    mounts: Object.fromEntries(all("cgi-mount").map(assignmentOf)),
+    index: all("cgi-index"),
+    debug: values.has("cgi-debug"),
+    ...(max !== null && { maxPrograms: Number(max) }),
+  };
+}
+
+/** `.php=/usr/bin/php-cgi -q`: what for, and the words of the program. */
+function assignmentOf(text: string): [key: string, words: CommandWords] {
+  const at = text.indexOf("=");
+  const [name, ...words] = wordsOf(text.slice(at + 1));
+  const program = findProgram(name!);
+  if (program === null) throw new StartError(`Cannot run "${name}": there is no such program that can be run`);
+  return [text.slice(0, at), [program, ...words]];
+}
+
+/** Only root can run programs as somebody else. */
+async function userOf(name: string): Promise<SystemUser> {
+  if (Deno.build.os === "windows" || Deno.uid() !== 0) {
+    throw new StartError(`Cannot run programs as "${name}": only root can`);
+  }
+  try {
+    return await findUser(name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    throw new StartError(`Cannot run programs as "${name}": there is no such user`);
+  }
+}

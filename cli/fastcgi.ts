@@ -1,0 +1,24 @@
+/**
+ * From the options of FastCGI to features; loaded where one of them is given.
+ *
+ * @module
+ */
+
+import { fastCgiFeature } from "../handlers/fastcgi.ts";
+import type { Feature } from "../handlers/feature.ts";
+import { fastCgiOf } from "./options.ts";
+import type { Given } from "./parse.ts";
+import { programOptionsOf } from "./program_options.ts";
+
+/** The features that the options ask for: one for each application, whose bounds are for all that it answers. */
+export function fastCgiFeatures(values: Given["values"]): Feature[] {
+  const given = (values.get("fastcgi") ?? []).map((text) => fastCgiOf(text)!);
+  const applications = Map.groupBy(given, ({ address }) => JSON.stringify(address));
+  return [...applications.values()].map((each) =>
+    fastCgiFeature({
+      ...programOptionsOf(values),
+      address: each[0]!.address,
+      extensions: each.map(({ extension }) => extension),
+    })
+  );
+}

@@ -1,0 +1,30 @@
+/**
+ * Files of the current directory, for scripts of other sites too: `deno run -A examples/cors.ts [port] [address]`.
+ *
+ * The Python original:
+ *
+ *     class CORSRequestHandler(SimpleHTTPRequestHandler):
+ *         def end_headers(self):
+ *             self.send_header("Access-Control-Allow-Origin", "*")
+ *             super().end_headers()
+ */
+
+import { SimpleHTTPRequestHandler, test, ThreadingHTTPServer } from "@x/pyserve/python";
+
+class CORSRequestHandler extends SimpleHTTPRequestHandler {
+  override end_headers() {
+    this.send_header("Access-Control-Allow-Origin", "*");
+    super.end_headers();
+  }
+
+  /** What a browser asks first, before a request with headers of its own. */
+  do_OPTIONS() {
+    this.send_response(204);
+    this.send_header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS");
+    this.send_header("Access-Control-Allow-Headers", "*");
+    this.end_headers();
+  }
+}
+
+const [port = "8000", address = "127.0.0.1"] = Deno.args;
+await test(CORSRequestHandler, ThreadingHTTPServer, "HTTP/1.1", Number(port), address);

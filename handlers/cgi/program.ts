@@ -1,0 +1,25 @@
+/**
+ * What is run to answer a request.
+ *
+ * @module
+ */
+
+/** A program and the part of the request's path that is about it. Who it is run for is not part of it. */
+export interface Program {
+  /** What is executed, an absolute path on disk: the script itself, its interpreter, or the program of a mount. */
+  readonly command: string;
+  /** Its words, without those of an indexed query. */
+  readonly args: readonly string[];
+  /** The script, a real path on disk (SCRIPT_FILENAME). */
+  readonly file: string;
+  /** The directory it is run in: that of the script (RFC 3875 section 7.2). */
+  readonly directory: string;
+  /** The path up to and including the script, decoded, as the client sees it (SCRIPT_NAME); `""` where all is below it. */
+  readonly name: string;
+  /** The rest of the path, decoded, empty segments kept (PATH_INFO): `""`, or it begins with `/`. */
+  readonly pathInfo: string;
+  /** `pathInfo` as a name below the document root, whether or not something is there; null where either is not. */
+  readonly pathTranslated: string | null;
+  /** The real path of what is served, or null where it is not on disk. */
+  readonly documentRoot: string | null;
+}

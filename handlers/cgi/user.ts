@@ -1,0 +1,35 @@
+/**
+ * Users of the system, for programs that run as another one.
+ *
+ * @module
+ */
+
+import type { SystemUser } from "./process_group.ts";
+
+/** Names as useradd(8) takes them; above all, nothing that id(1) takes for an option. */
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?$/;
+
+/** The largest number of 32 bits stands for nobody. */
+const MOST_ID = 2 ** 32 - 2;
+
+/**
+ * Finds a user and the main group of that user by name, or takes both as numbers: `uid:gid`.
+ *
+ * It asks id(1), which knows the users of the network, too.
+ *
+ * @throws Error where there is no such user.
+ */
+export async function findUser(name: string): Promise<SystemUser> {
+  const numbers = /^(\d+):(\d+)$/.exec(name);
+  if (numbers && numbers.slice(1).every((id) => Number(id) <= MOST_ID)) {
+    return { uid: Number(numbers[1]), gid: Number(numbers[2]) };
+  }
+  if (!NAME.test(name)) throw new Error(`There is no user ${JSON.stringify(name)}`);
+  return { uid: await askId("-u", name), gid: await askId("-g", name) };
+}
+
+async function askId(what: string, name: string): Promise<number> {
+  const { success, stdout } = await new Deno.Command("id", { args: [what, name], stderr: "null" }).output();
+  if (!success) throw new Error(`There is no user ${JSON.stringify(name)}`);
+  return Number(new TextDecoder().decode(stdout));
+}

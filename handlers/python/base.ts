@@ -1,0 +1,624 @@
+/**
+ * Python's `BaseHTTPRequestHandler`: a class with a method for each method of HTTP.
+ *
+ * @module
+ */
+
+import { HttpError } from "../errors.ts";
+import { formatHttpDate } from "../http/date.ts";
+import { escapeLog } from "../http/escape.ts";
+import type { Awaitable } from "../types.ts";
+import type { ClientAddress, Connection } from "./connection.ts";
+import { bodyOf, RawBody } from "./http1/body.ts";
+import { bodyFraming } from "./http1/framing.ts";
+import { FieldsParser } from "./http1/header_fields.ts";
+import { latin1 } from "./http1/input_buffer.ts";
+import { Rejection } from "./http1/rejection.ts";
+import { isAtLeast11, MAX_LINE_BYTES, parseRequestLine } from "./http1/request_line.ts";
+import { HTTPMessage } from "./message.ts";
+import { percentFormat } from "./percent_format.ts";
+import { pythonRepr } from "./repr.ts";
+import { type Responses, responses } from "./responses.ts";
+import { RequestReader } from "./rfile.ts";
+import type { HTTPServer } from "./server.ts";
+import { ResponseWriter } from "./wfile.ts";
+
+/** Bytes of a body that nobody has read which are read and thrown away, so that the connection can go on behind it. */
+const DRAINED_BYTES = 262_144;
+
+/** Bytes that may wait to be sent while the next request of the connection is read already. */
+const QUEUED_BYTES = 65_536;
+
+/** Characters of a request line that a log line shows: a method may have 65,000 of them (gh-87979). */
+const LOGGED_CHARACTERS = 2_048;
+
+const ERROR_MESSAGE_FORMAT = `<!DOCTYPE HTML>
+<html lang="en">
+    <head>
+        <meta charset="utf-8">
+        <style type="text/css">
+            :root {
+                color-scheme: light dark;
+            }
+        </style>
+        <title>Error response</title>
+    </head>
+    <body>
+        <h1>Error response</h1>
+        <p>Error code: %(code)d</p>
+        <p>Message: %(message)s.</p>
+        <p>Error code explanation: %(code)s - %(explain)s.</p>
+    </body>
+</html>
+`;
+
+const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+const MONTHS = [null, "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** RFC 9110 section 5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/** Control characters that end a line, or a C program's idea of a text. */
+const BREAKS_LINES = /[\0\r\n]/;
+
+/** What has been said of the reply to the request that is being handled. */
+interface Reply {
+  /** The status; 0 before there is one. */
+  status: number;
+  /** The value of Content-Length; null without. */
+  length: number | null;
+  /** Whether Transfer-Encoding says where the reply ends. */
+  chunked: boolean;
+  /** Whether Connection was sent. */
+  connection: boolean;
+  /** What `wfile` had written when the body began; -1 before. */
+  bodyAt: number;
+  /** What `wfile` had written when the request began. */
+  startAt: number;
+}
+
+/**
+ * Handles the requests of one connection: the class that is given to a server, with a method for each method of HTTP.
+ *
+ * Make a class of it with methods `do_GET`, `do_POST` and so on, asynchronous or not. In them `this.path`,
+ * `this.headers` and `this.rfile` are the request; `this.send_response`, `this.send_header`, `this.end_headers` and
+ * `this.wfile` the reply. Names, defaults, messages and limits are Python's (3.15). What differs:
+ *
+ * - Attributes of the class are fields: `override protocol_version = "HTTP/1.1"`.
+ * - `rfile` reads and `wfile` writes are promises, and `parse_request` may be one.
+ * - The constructor does not handle anything, because it could not await: the server calls {@linkcode run}.
+ * - `rfile` ends where the body ends. A body that nobody reads is never taken for the next request.
+ * - A reply of which the client could not tell the end closes the connection. Over HTTP/1.1 it says so.
+ * - Doubtful framing is refused with 400 (RFC 9112): Content-Length twice or beside Transfer-Encoding, a header line
+ *   without a colon or with space before it, a bare CR. `send_header` and `send_response` throw where a line would break.
+ * - Every malformed request gets a status line, and an empty line before a request is skipped.
+ *
+ * Python: `class Handler(BaseHTTPRequestHandler)`.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { BaseHTTPRequestHandler, ThreadingHTTPServer } from "@x/pyserve";
+ *
+ * class Hello extends BaseHTTPRequestHandler {
+ *   override protocol_version = "HTTP/1.1";
+ *   do_GET() {
+ *     const body = new TextEncoder().encode(`Hello ${this.path}`);
+ *     this.send_response(200);
+ *     this.send_header("Content-Type", "text/plain; charset=utf-8");
+ *     this.send_header("Content-Length", body.length);
+ *     this.end_headers();
+ *     this.wfile.write(body);
+ *   }
+ *   override log_message() {}
+ * }
+ *
+ * await using server = new ThreadingHTTPServer(["127.0.0.1", 0], Hello);
+ * server.serve_forever();
+ * const response = await fetch(`http://127.0.0.1:${server.server_port}/world`);
+ * assert(await response.text() === "Hello /world");
+ * ```
+ */
+export class BaseHTTPRequestHandler {
+  /** Phrase and description by status, shared by all handlers. Python: `BaseHTTPRequestHandler.responses`. */
+  static readonly responses: Responses = responses;
+
+  /** Phrase and description by status, shared by all handlers. Python: `self.responses`. */
+  readonly responses: Responses = responses;
+  /** The first half of Server. Python: `server_version`. */
+  server_version: string = "BaseHTTP";
+  /** The second half of Server; `""` for none. Python: `sys_version`, there `Python/3.14.2`. */
+  sys_version: string = `Deno/${Deno.version.deno}`;
+  /**
+   * The version replies have: `HTTP/1.0`, which closes after each, or `HTTP/1.1`, which keeps connections open. Python:
+   * `protocol_version`.
+   */
+  protocol_version: string = "HTTP/1.0";
+  /** What a request line of two words is taken for. Python: `default_request_version`. */
+  default_request_version: string = "HTTP/0.9";
+  /** The page of `send_error`, with `%(code)d`, `%(message)s` and `%(explain)s`. Python: `error_message_format`. */
+  error_message_format: string = ERROR_MESSAGE_FORMAT;
+  /** The type of that page. Python: `error_content_type`. */
+  error_content_type: string = "text/html;charset=utf-8";
+  /** Seconds for each read and write, in place of the server's; null for those. Python: `timeout`. */
+  timeout: number | null = null;
+  /** Days of the week for dates. Python: `weekdayname`. */
+  readonly weekdayname: readonly string[] = WEEKDAYS;
+  /** Months for dates, from 1 on. Python: `monthname`. */
+  readonly monthname: readonly (string | null)[] = MONTHS;
+
+  /** The connection. Python: `request`, a socket. */
+  readonly request: Connection;
+  /** The connection. Python: `connection`, a socket. */
+  readonly connection: Connection;
+  /** Host and port of the other end. Python: `client_address`. */
+  readonly client_address: ClientAddress;
+  /** The server. Python: `server`. */
+  readonly server: HTTPServer;
+
+  /** Whether the connection ends after this request. Python: `close_connection`. */
+  close_connection: boolean = true;
+  /** The request line as it came, line end included. Python: `raw_requestline`. */
+  raw_requestline: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  /** The request line as text, a character a byte; `""` for one that is too long. Python: `requestline`. */
+  requestline: string = "";
+  /** The method, in the case it was sent in; null until it is known. Python: `command`. */
+  command: string | null = null;
+  /** The target with its query, slashes in front reduced to one. Python: `path`. */
+  path: string = "";
+  /** `HTTP/1.1`, `HTTP/1.0`, or `HTTP/0.9`, to which no headers are sent; `""` until known. Python: `request_version`. */
+  request_version: string = "";
+  /** The headers of the request. Python: `headers`. */
+  headers: HTTPMessage = NO_HEADERS;
+  /** The body of the request. Python: `rfile`. */
+  rfile: RequestReader;
+  /** Where the reply is written. Python: `wfile`. */
+  wfile: ResponseWriter;
+
+  #head = "";
+  #headers_queued = false;
+  #reply: Reply = noReply(0);
+
+  /**
+   * Makes a handler; the server does. It handles nothing before {@linkcode run} is called.
+   *
+   * Python: `Handler(request, client_address, server)`, which does.
+   */
+  constructor(request: Connection, client_address: ClientAddress, server: HTTPServer) {
+    this.request = request;
+    this.connection = request;
+    this.client_address = client_address;
+    this.server = server;
+    this.rfile = new RequestReader(request, null, null);
+    this.wfile = new ResponseWriter(request);
+  }
+
+  /** Handles all requests of the connection: `setup`, `handle`, `finish`. Python: the constructor. */
+  async run(): Promise<void> {
+    await this.setup();
+    try {
+      await this.handle();
+    } catch (error) {
+      this.#give_up(error);
+    } finally {
+      if (!this.rfile.ended) this.connection.unread = true;
+      await this.finish();
+    }
+  }
+
+  /** Called first. Python: `setup`. */
+  setup(): Awaitable<void> {
+    this.connection.writeTimeout = this.timeout ?? this.server.body_timeout;
+  }
+
+  /** Called last, whatever happened. Python: `finish`. */
+  finish(): Awaitable<void> {}
+
+  /** Handles requests until `close_connection`. Python: `handle`. */
+  async handle(): Promise<void> {
+    this.close_connection = true;
+    await this.handle_one_request();
+    while (!this.close_connection) await this.handle_one_request();
+  }
+
+  /**
+   * Reads one request and calls its method; 414 for a line longer than 65,536 bytes, 501 for a method that is not there.
+   *
+   * Python: `handle_one_request`.
+   */
+  async handle_one_request(): Promise<void> {
+    try {
+      if (!await this.#read_request_line()) return;
+      const parsed = this.parse_request();
+      if (!(typeof parsed === "boolean" ? parsed : await parsed)) return void (this.close_connection = true);
+      const method = this.#method();
+      if (method === null) {
+        return this.send_error(501, `Unsupported method (${pythonRepr(this.command!.slice(0, 100))})`);
+      }
+      const done = method.call(this);
+      if (done instanceof Promise) await done;
+      await this.#finish_reply();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.TimedOut) || error !== this.connection.lost) throw error;
+      this.log_error("Request timed out: %s", error.message);
+      this.close_connection = true;
+    }
+  }
+
+  /**
+   * Takes the request line apart, and reads and checks the headers; answers what is wrong with them. Whether the request
+   * is to be handled.
+   *
+   * Python: `parse_request`.
+   */
+  parse_request(): Awaitable<boolean> {
+    this.command = null;
+    this.request_version = "";
+    this.close_connection = true;
+    this.headers = NO_HEADERS;
+    this.requestline = latin1(this.raw_requestline).replace(/[\r\n]+$/, "");
+    const parsed = parseRequestLine(this.requestline, this.default_request_version);
+    if (parsed === null) return false;
+    if (parsed instanceof Rejection) return this.#reject(parsed);
+    this.command = parsed.command;
+    this.path = parsed.path;
+    this.request_version = parsed.version;
+    if (parsed.version === "HTTP/0.9") {
+      this.connection.limitHead(null);
+      return true;
+    }
+    if (isAtLeast11(parsed.number) && this.protocol_version >= "HTTP/1.1") this.close_connection = false;
+    const fields = new FieldsParser();
+    const state = fields.parse(this.connection.input);
+    if (state === "more") return this.#await_headers(fields, parsed.number);
+    return state === "done" ? this.#examine_headers(fields, parsed.number) : this.#reject(state);
+  }
+
+  /**
+   * Answers `Expect: 100-continue`, by default with 100 Continue. To refuse, send an error and return false.
+   *
+   * Python: `handle_expect_100`.
+   */
+  handle_expect_100(): Awaitable<boolean> {
+    this.send_response_only(100);
+    this.end_headers();
+    return true;
+  }
+
+  /**
+   * Sends and logs a whole reply that says what went wrong, and ends the connection.
+   *
+   * @param code The status.
+   * @param message What happened, as the reason phrase and in the page; the standard phrase unless given.
+   * @param explain A sentence for the page; the standard one unless given.
+   * @param headers More headers, such as Allow. Python has no such argument.
+   *
+   * Python: `send_error(code, message=None, explain=None)`.
+   */
+  send_error(
+    code: number,
+    message?: string | null,
+    explain?: string | null,
+    headers: Readonly<Record<string, string>> = {},
+  ): void {
+    const [short, long] = this.responses[code] ?? ["???", "???"];
+    const said = message ?? short;
+    this.log_error("code %d, message %s", code, said);
+    // A reason phrase has one byte a character; the page has all of them.
+    this.send_response(code, isLatin1(said) ? said : short);
+    this.send_header("Connection", "close");
+    for (const [name, value] of Object.entries(headers)) this.send_header(name, value);
+    const content = code >= 200 && ![204, 205, 304].includes(code)
+      ? this.#error_page(code, said, explain ?? long)
+      : null;
+    if (content) {
+      this.send_header("Content-Type", this.error_content_type);
+      this.send_header("Content-Length", content.length);
+    }
+    this.end_headers();
+    if (content && this.command !== "HEAD") this.wfile.writeOwned(content);
+  }
+
+  /** Logs the request, and begins a reply with a status line, Server and Date. Python: `send_response`. */
+  send_response(code: number, message?: string | null): void {
+    this.log_request(code);
+    this.send_response_only(code, message);
+    this.send_header("Server", this.version_string());
+    this.send_header("Date", this.date_time_string());
+  }
+
+  /**
+   * Begins a reply with a status line, and nothing else.
+   *
+   * With 101 `rfile` becomes the connection itself, up to its end: what follows is another protocol.
+   *
+   * @throws TypeError where the message would break the line, or has characters beyond ISO 8859-1.
+   *
+   * Python: `send_response_only`.
+   */
+  send_response_only(code: number, message?: string | null): void {
+    const phrase = message ?? this.responses[code]?.[0] ?? "";
+    if (BREAKS_LINES.test(phrase) || !isLatin1(phrase)) {
+      throw new TypeError(`Cannot send the reason phrase ${JSON.stringify(phrase)}: it is not one line of ISO 8859-1`);
+    }
+    this.#reply.status = code;
+    if (code === 101) this.rfile = new RequestReader(this.connection, new RawBody(), this.timeout);
+    if (this.request_version === "HTTP/0.9") return;
+    this.#headers_queued = true;
+    this.#head += `${this.protocol_version} ${code} ${phrase}\r\n`;
+  }
+
+  /**
+   * Adds a header to the reply. `Connection: close` and `keep-alive` decide about the connection, too.
+   *
+   * @throws TypeError where the name is no token, or the value has CR, LF, NUL or characters beyond ISO 8859-1 in it.
+   *
+   * Python: `send_header`, which checks nothing but the characters (gh-142533).
+   */
+  send_header(keyword: string, value: string | number): void {
+    const text = String(value);
+    if (!TOKEN.test(keyword)) throw new TypeError(`Cannot send the header ${JSON.stringify(keyword)}: it is no token`);
+    if (BREAKS_LINES.test(text) || !isLatin1(text)) {
+      throw new TypeError(`Cannot send the header "${keyword}": ${JSON.stringify(text)} is not one line of ISO 8859-1`);
+    }
+    this.#note(keyword, text);
+    if (this.request_version === "HTTP/0.9") return;
+    this.#headers_queued = true;
+    this.#head += `${keyword}: ${text}\r\n`;
+  }
+
+  /** Ends the headers of the reply, and sends them. Python: `end_headers`. */
+  end_headers(): void {
+    if (this.#reply.status >= 200) this.#settle_connection();
+    if (this.request_version !== "HTTP/0.9") {
+      this.#headers_queued = true;
+      this.#head += "\r\n";
+    }
+    this.flush_headers();
+    if (this.#reply.status >= 200 || this.#reply.status === 101) this.#reply.bodyAt = this.wfile.written;
+  }
+
+  /** Sends what there is of the headers. Python: `flush_headers`. */
+  flush_headers(): void {
+    if (!this.#headers_queued) return;
+    this.wfile.writeSoon(encodeLatin1(this.#head));
+    this.#head = "";
+    this.#headers_queued = false;
+  }
+
+  /** Logs a request; called by `send_response`. Python: `log_request(code='-', size='-')`. */
+  log_request(code: number | string = "-", size: number | string = "-"): void {
+    const line = this.requestline;
+    const shown = line.length > LOGGED_CHARACTERS ? `${line.slice(0, LOGGED_CHARACTERS)}...` : line;
+    this.log_message('"%s" %s %s', shown, code, size);
+  }
+
+  /** Logs what went wrong with a request. Python: `log_error`. */
+  log_error(format: string, ...args: unknown[]): void {
+    this.log_message(format, ...args);
+  }
+
+  /**
+   * Writes a line to stderr: `127.0.0.1 - - [22/Nov/2026 05:29:33] ` and the formatted arguments, control characters
+   * escaped. Override it to log elsewhere, or nowhere.
+   *
+   * Python: `log_message(format, *args)`.
+   */
+  log_message(format: string, ...args: unknown[]): void {
+    const message = escapeLog(percentFormat(format, args));
+    const line = `${this.address_string()} - - [${this.log_date_time_string()}] ${message}\n`;
+    Deno.stderr.writeSync(ENCODER.encode(line));
+  }
+
+  /** The value of Server. Python: `version_string`. */
+  version_string(): string {
+    return this.sys_version === "" ? this.server_version : `${this.server_version} ${this.sys_version}`;
+  }
+
+  /** A time in seconds since 1970, now unless given, as a header has it. Python: `date_time_string`. */
+  date_time_string(timestamp?: number | null): string {
+    return timestamp === undefined || timestamp === null ? httpDateOfNow() : formatHttpDate(timestamp * 1000);
+  }
+
+  /** The local time as log lines have it: `22/Nov/2026 05:29:33`. Python: `log_date_time_string`. */
+  log_date_time_string(): string {
+    const now = new Date();
+    const date = `${twoDigits(now.getDate())}/${this.monthname[now.getMonth() + 1]}/${now.getFullYear()}`;
+    return `${date} ${twoDigits(now.getHours())}:${twoDigits(now.getMinutes())}:${twoDigits(now.getSeconds())}`;
+  }
+
+  /** The address of the client; no name is looked up. Python: `address_string`. */
+  address_string(): string {
+    return this.client_address[0];
+  }
+
+  /** Reads the next line that is not empty (RFC 9112 section 2.2). */
+  async #read_request_line(): Promise<boolean> {
+    const { connection } = this;
+    this.#begin();
+    for (let skipped = 0;;) {
+      const line = connection.input.takeLine(MAX_LINE_BYTES + 1);
+      if (line === null) {
+        if (!await this.#fill_head()) return false;
+      } else if (line.length > MAX_LINE_BYTES) {
+        return this.#reject_line();
+      } else if (line[0] === 0x0a || (line[0] === 0x0d && line[1] === 0x0a)) {
+        if (++skipped > 8) return false;
+      } else {
+        this.raw_requestline = line;
+        return true;
+      }
+    }
+  }
+
+  #begin(): void {
+    this.rfile = new RequestReader(this.connection, null, null);
+    this.#head = "";
+    this.#headers_queued = false;
+    this.#reply = noReply(this.wfile.written);
+  }
+
+  /** Waits for a part of a head: a while for its first byte, and not much longer for all of it. */
+  async #fill_head(): Promise<boolean> {
+    const { connection, server } = this;
+    const idle = connection.input.length === 0 && !connection.headLimited;
+    if (!idle && !connection.headLimited) connection.limitHead(this.timeout ?? server.header_timeout);
+    const arrived = await (idle ? connection.wait(this.timeout ?? server.idle_timeout) : connection.fill(null));
+    if (arrived && !connection.headLimited) connection.limitHead(this.timeout ?? server.header_timeout);
+    if (!arrived) this.close_connection = true;
+    return arrived;
+  }
+
+  #reject_line(): false {
+    this.requestline = "";
+    this.request_version = "";
+    this.command = "";
+    return this.#reject(new Rejection(414));
+  }
+
+  #reject({ status, message, explain }: Rejection): false {
+    this.connection.limitHead(null);
+    this.connection.unread = true;
+    this.send_error(status, message, explain);
+    return false;
+  }
+
+  async #await_headers(fields: FieldsParser, version: readonly [number, number]): Promise<boolean> {
+    for (;;) {
+      if (!await this.#fill_head()) return false;
+      const state = fields.parse(this.connection.input);
+      if (state === "done") return await this.#examine_headers(fields, version);
+      if (state !== "more") return this.#reject(state);
+    }
+  }
+
+  #examine_headers({ fields }: FieldsParser, version: readonly [number, number]): Awaitable<boolean> {
+    this.connection.limitHead(null);
+    this.headers = new HTTPMessage(fields);
+    const framing = bodyFraming(fields, version);
+    if (framing instanceof Rejection) return this.#reject(framing);
+    this.rfile = new RequestReader(this.connection, bodyOf(framing), this.timeout ?? this.server.body_timeout);
+    const options = (this.headers.get("connection") ?? "").toLowerCase().split(",").map((option) => option.trim());
+    if (options.includes("close")) this.close_connection = true;
+    else if (options.includes("keep-alive") && this.protocol_version >= "HTTP/1.1") this.close_connection = false;
+    const expects = this.headers.get("expect")?.toLowerCase() === "100-continue";
+    return expects && this.#speaks11() ? this.handle_expect_100() : true;
+  }
+
+  #speaks11(): boolean {
+    return this.protocol_version >= "HTTP/1.1" && this.request_version >= "HTTP/1.1";
+  }
+
+  #method(): (() => Awaitable<void>) | null {
+    const method = (this as unknown as Record<string, unknown>)[`do_${this.command}`];
+    return typeof method === "function" ? method as () => Awaitable<void> : null;
+  }
+
+  #error_page(code: number, message: string, explain: string): Uint8Array {
+    const page = { code, message: escapeText(message), explain: escapeText(explain) };
+    return ENCODER.encode(percentFormat(this.error_message_format, page));
+  }
+
+  #note(keyword: string, value: string): void {
+    const name = keyword.toLowerCase();
+    if (name === "content-length") this.#reply.length = /^\d+$/.test(value) ? Number(value) : null;
+    else if (name === "transfer-encoding") this.#reply.chunked = /\bchunked$/i.test(value);
+    else if (name === "connection") {
+      this.#reply.connection = true;
+      if (value.toLowerCase() === "close") this.close_connection = true;
+      else if (value.toLowerCase() === "keep-alive") this.close_connection = false;
+    }
+  }
+
+  /** A reply of which nobody can tell the end ends with the connection, and the client is told. */
+  #settle_connection(): void {
+    const { length, chunked, connection } = this.#reply;
+    if (length === null && !chunked && !this.#is_bodyless()) this.close_connection = true;
+    if (this.close_connection && !connection && this.#speaks11()) this.send_header("Connection", "close");
+  }
+
+  #is_bodyless(): boolean {
+    const { status } = this.#reply;
+    return this.command === "HEAD" || status === 204 || status === 304;
+  }
+
+  /** Makes the connection ready for the next request, or closes it. */
+  async #finish_reply(): Promise<void> {
+    if (this.close_connection) return;
+    this.close_connection = !this.#is_complete() || !await this.#drain();
+    if (this.connection.queued > QUEUED_BYTES) await this.wfile.flush();
+  }
+
+  /** Whether the client and this side agree about where the reply has ended. */
+  #is_complete(): boolean {
+    const { bodyAt, length, chunked } = this.#reply;
+    if (bodyAt < 0) return false;
+    const written = this.wfile.written - bodyAt;
+    if (this.#is_bodyless()) return written === 0;
+    return chunked || written === length;
+  }
+
+  /** Whether the rest of the body could be read, so that the next request begins behind it. */
+  async #drain(): Promise<boolean> {
+    if (this.rfile.ended) return true;
+    try {
+      return await this.rfile.discard(DRAINED_BYTES);
+    } catch (error) {
+      if (error instanceof HttpError) return false; // it is malformed, and the reply is out
+      throw error;
+    }
+  }
+
+  /** Says what can still be said, and leaves the rest to the server. */
+  #give_up(error: unknown): void {
+    this.close_connection = true;
+    if (error === this.connection.lost) {
+      // Nobody needs a trace of a client that left, nor a line when it was this side that closed.
+      if (!this.connection.closedHere) this.log_error("Connection lost: %s", (error as Error).message);
+      return;
+    }
+    const known = error instanceof HttpError;
+    if (this.wfile.written === this.#reply.startAt) {
+      this.#head = ""; // a reply that was begun and not sent
+      if (known) this.send_error(error.status, error.message, null, error.headers);
+      else this.send_error(500);
+    }
+    if (!known || error.status >= 500) throw error;
+  }
+}
+
+const ENCODER = new TextEncoder();
+const NO_HEADERS = new HTTPMessage();
+
+function noReply(startAt: number): Reply {
+  return { status: 0, length: null, chunked: false, connection: false, bodyAt: -1, startAt };
+}
+
+function isLatin1(text: string): boolean {
+  return /^[\0-\xff]*$/.test(text);
+}
+
+function encodeLatin1(text: string): Uint8Array {
+  const bytes = ENCODER.encode(text);
+  return bytes.length === text.length ? bytes : Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+/** Python's `html.escape(text, quote=False)`: the page has it between tags. */
+function escapeText(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+function twoDigits(number: number): string {
+  return String(number).padStart(2, "0");
+}
+
+let lastSecond = NaN;
+let lastDate = "";
+
+/** The date in whole seconds, which is the same for many replies. */
+function httpDateOfNow(): string {
+  const now = Date.now();
+  const second = Math.floor(now / 1000);
+  if (second !== lastSecond) [lastSecond, lastDate] = [second, formatHttpDate(now)];
+  return lastDate;
+}

@@ -1,0 +1,65 @@
+/**
+ * The first line of a request, as Python reads it, with the answers it gives (RFC 9112 section 3).
+ *
+ * @module
+ */
+
+import { pythonRepr } from "../repr.ts";
+import { Rejection } from "./rejection.ts";
+
+/** Bytes of a line taken at most, the line end not counted: Python's limit for every line. */
+export const MAX_LINE_BYTES = 65_536;
+
+/** What a request line says. */
+export interface RequestLine {
+  /** The method, in the case it was sent in. */
+  readonly command: string;
+  /** The request target, slashes in front reduced to one (CVE-2021-28861). */
+  readonly path: string;
+  /** The version as sent; what the caller gave as default where the line has two words. */
+  readonly version: string;
+  /** Major and minor; [0, 9] where the line has two words. */
+  readonly number: readonly [major: number, minor: number];
+}
+
+/** What Python's `str.split()` takes for white space in ISO 8859-1, line ends in between included. */
+// deno-lint-ignore no-control-regex
+const WHITESPACE = /[\t-\r\x1c-\x20\x85\xa0]+/;
+
+/** Two numbers of at most ten digits (gh-103204). */
+const VERSION = /^HTTP\/(\d{1,10})\.(\d{1,10})$/;
+
+/**
+ * Takes a request line apart, or says what is wrong with it.
+ *
+ * Runs of white space count as one, as RFC 9112 section 3 allows. `GET /x` of two words is HTTP/0.9.
+ *
+ * @param line The line without its line end, a character a byte.
+ * @param defaultVersion What a line of two words is taken for.
+ * @returns Null for a line without a word.
+ */
+export function parseRequestLine(line: string, defaultVersion: string): RequestLine | Rejection | null {
+  const words = line.split(WHITESPACE).filter((word) => word !== "");
+  if (words.length === 0) return null;
+  const versioned = words.length >= 3 ? parseVersion(words.at(-1)!) : null;
+  if (versioned instanceof Rejection) return versioned;
+  if (words.length < 2 || words.length > 3) return new Rejection(400, `Bad request syntax (${pythonRepr(line)})`);
+  const [command, target] = words as [string, string];
+  if (versioned === null && command !== "GET") {
+    return new Rejection(400, `Bad HTTP/0.9 request type (${pythonRepr(command)})`);
+  }
+  const path = target.startsWith("//") ? "/" + target.replace(/^\/+/, "") : target;
+  return { command, path, version: words[2] ?? defaultVersion, number: versioned ?? [0, 9] };
+}
+
+function parseVersion(version: string): [major: number, minor: number] | Rejection {
+  const match = VERSION.exec(version);
+  if (match === null) return new Rejection(400, `Bad request version (${pythonRepr(version)})`);
+  const [major, minor] = [Number(match[1]), Number(match[2])];
+  return major >= 2 ? new Rejection(505, `Invalid HTTP version (${version.slice(5)})`) : [major, minor];
+}
+
+/** Whether a version is at least HTTP/1.1. */
+export function isAtLeast11([major, minor]: readonly [major: number, minor: number]): boolean {
+  return major > 1 || (major === 1 && minor >= 1);
+}

@@ -1,0 +1,21 @@
+/**
+ * Python's `repr` of a string, for messages that have been reading so for decades.
+ *
+ * @module
+ */
+
+const SHORT: Readonly<Record<string, string>> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** Text as Python shows it in code: `'GET'`, `"it's"`, `'\x16\x03'`. */
+export function pythonRepr(text: string): string {
+  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
+  // deno-lint-ignore no-control-regex
+  const escaped = text.toWellFormed().replace(/[\x00-\x1f\\\x7f-\xa0\xad\u2028\u2029]/g, escape);
+  return quote + (quote === "'" ? escaped.replaceAll("'", "\\'") : escaped) + quote;
+}
+
+function escape(character: string): string {
+  const code = character.charCodeAt(0);
+  const hex = code.toString(16);
+  return SHORT[character] ?? (code < 0x100 ? `\\x${hex.padStart(2, "0")}` : `\\u${hex}`);
+}

@@ -1,0 +1,441 @@
+/**
+ * Python's `SimpleHTTPRequestHandler`: files and listings, asked from the handlers that the command uses, too.
+ *
+ * @module
+ */
+
+import { basename } from "@std/path/basename";
+import { dirname } from "@std/path/dirname";
+import { join } from "@std/path/join";
+import { chain } from "../chain.ts";
+import { failureOf, HttpError, toHttpError } from "../errors.ts";
+import { toFetch } from "../fetch.ts";
+import { filesWith } from "../files.ts";
+import { HotFiles } from "../hot_files.ts";
+import { mediaType } from "../http/media_type.ts";
+import { Refusal } from "../http/refusal.ts";
+import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
+import { listing } from "../listing.ts";
+import { keepSettled, settle } from "../settle.ts";
+import { slashRedirect } from "../slash_redirect.ts";
+import { disk } from "../sources/disk.ts";
+import { filtered, isVisible } from "../sources/filtered.ts";
+import type { FileSource } from "../sources/types.ts";
+import { derive, type Handler } from "../types.ts";
+import { BaseHTTPRequestHandler } from "./base.ts";
+import type { ClientAddress, Connection } from "./connection.ts";
+import type { HTTPServer } from "./server.ts";
+import type { ResponseWriter } from "./wfile.ts";
+
+/** A pair of name and value. */
+export type HeaderPair = readonly [name: string, value: string];
+
+/** What {@linkcode SimpleHTTPRequestHandler} is given besides what every handler is. */
+export interface SimpleHandlerOptions {
+  /** The directory to serve; the current one unless given. Python: `directory`. */
+  readonly directory?: string;
+  /** Headers for files and listings. Python: `extra_response_headers`. */
+  readonly extra_response_headers?: readonly HeaderPair[];
+}
+
+/** Something to send: what `send_head` returns. An open `Deno.FsFile` is one. */
+export interface SourceFile extends Disposable {
+  /** The bytes. */
+  readonly readable: ReadableStream<Uint8Array>;
+}
+
+/** Bodies up to this size are taken as a whole: a stream costs more than the bytes. */
+const WHOLE_BYTES = 65_536;
+
+/** How header names have been spelled by Python for decades; others are capitalised. */
+const SPELLINGS: Readonly<Record<string, string>> = {
+  "content-type": "Content-type",
+  "etag": "ETag",
+  "www-authenticate": "WWW-Authenticate",
+};
+
+/** Headers that Python sends, in its order; others come behind them. */
+const FIRST = ["location", "content-type", "content-length", "last-modified"];
+
+/**
+ * Serves the files of a directory, with listings: Python's `SimpleHTTPRequestHandler`.
+ *
+ * It answers GET and HEAD, asks the same handlers as the command does, and sends what they say through `send_response`,
+ * `send_header`, `end_headers` and `copyfile`, so that these can be overridden as in Python. So it has what the command
+ * has: ranges, entity tags, preconditions, sorted listings in HTML, JSON and text, UTF-8 types; hidden files, links out
+ * of the directory, FIFOs and `..` above the root are not there. All other methods are 501, errors are Python's pages.
+ *
+ * Python: `class Handler(SimpleHTTPRequestHandler)`.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { SimpleHTTPRequestHandler, ThreadingHTTPServer } from "@x/pyserve";
+ *
+ * class WithCors extends SimpleHTTPRequestHandler {
+ *   override directory = Deno.makeTempDirSync();
+ *   override end_headers() {
+ *     this.send_header("Access-Control-Allow-Origin", "*");
+ *     super.end_headers();
+ *   }
+ *   override log_message() {}
+ * }
+ *
+ * await using server = new ThreadingHTTPServer(["127.0.0.1", 0], WithCors);
+ * server.serve_forever();
+ * const response = await fetch(`http://127.0.0.1:${server.server_port}/`);
+ * assert(response.headers.get("access-control-allow-origin") === "*");
+ * await response.body?.cancel();
+ * ```
+ */
+export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
+  /** Types by extension that go before all others, shared by all handlers. Python: `extensions_map`. */
+  static readonly extensions_map: Record<string, string> = {
+    ".gz": "application/gzip",
+    ".Z": "application/octet-stream",
+    ".bz2": "application/x-bzip2",
+    ".xz": "application/x-xz",
+  };
+
+  /** The first half of Server. Python: `server_version`. */
+  override server_version = "SimpleHTTP";
+  /** Types by extension that go before all others, shared by all handlers. Python: `extensions_map`. */
+  extensions_map: Record<string, string> = SimpleHTTPRequestHandler.extensions_map;
+  /** Names that stand for their directory, tried in turn. Python: `index_pages`. */
+  index_pages: readonly string[] = ["index.html", "index.htm"];
+  /** The type of files with an unknown extension. Python: `default_content_type`. */
+  default_content_type: string = "application/octet-stream";
+  /** The directory to serve. Python: `directory`. */
+  directory: string;
+  /** Headers for files and listings, unless the reply has one of that name. Python: `extra_response_headers`. */
+  extra_response_headers: readonly HeaderPair[];
+  /** Whether names with a dot in front are served. Python always does. */
+  hidden: boolean = false;
+  /** Whether links that lead out of the directory are followed. Python always does. */
+  follow_links: boolean = false;
+
+  #asked: Asked | null = null;
+
+  /**
+   * Makes a handler; the server does. To give it a directory, override the field, or `finish_request` of the server.
+   *
+   * Python: `functools.partial(SimpleHTTPRequestHandler, directory="site")`.
+   */
+  constructor(
+    request: Connection,
+    client_address: ClientAddress,
+    server: HTTPServer,
+    { directory, extra_response_headers = [] }: SimpleHandlerOptions = {},
+  ) {
+    super(request, client_address, server);
+    this.directory = directory ?? Deno.cwd();
+    this.extra_response_headers = extra_response_headers;
+  }
+
+  /** Sends a file or a listing. Python: `do_GET`. */
+  async do_GET(): Promise<void> {
+    using file = await this.send_head();
+    if (file) await this.copyfile(file, this.wfile);
+  }
+
+  /** Sends the head of what GET would. Python: `do_HEAD`. */
+  async do_HEAD(): Promise<void> {
+    using _file = await this.send_head();
+  }
+
+  /**
+   * Sends the head of the reply.
+   *
+   * @returns What is to be sent behind it, or null where all has been said.
+   *
+   * Python: `send_head`.
+   */
+  async send_head(): Promise<SourceFile | null> {
+    const asked = this.#ask_about(this.path);
+    const hot = this.#hot(asked);
+    let isDirectory = false;
+    const look: Handler = async (_request, { target }) => {
+      isDirectory = target.slash && (await asked.source.stat(target.path))?.kind === "directory";
+      return null;
+    };
+    const options = { index: this.index_pages, typeOf: (name: string) => this.guess_type(name) };
+    const found = chain(filesWith(asked.source, options, hot), look);
+    const response = await this.ask(hot ? keptBy(hot, found) : asked.within(found));
+    return isDirectory ? await this.list_directory(asked.directory()) : await this.send_reply(response);
+  }
+
+  /**
+   * Sends the head of a listing of the directory that the request asks for.
+   *
+   * @param _path Where the directory is on disk.
+   * @returns The listing.
+   *
+   * Python: `list_directory(path)`.
+   */
+  async list_directory(_path: string): Promise<SourceFile | null> {
+    const asked = this.#asked?.path === this.path ? this.#asked : this.#ask_about(this.path);
+    return await this.send_reply(await this.ask(asked.within(asked.listing)));
+  }
+
+  /**
+   * Says where on disk the target of a request is; with a slash at the end where the target has one.
+   *
+   * Override it to serve from elsewhere: what it returns is served as it is, links out of its directory not followed.
+   * Unless overridden it is not asked: the way from a target to a file is the one of the command.
+   *
+   * @throws {HttpError} Where the target leads nowhere: NUL, a bad escape, `..` above the root.
+   *
+   * Python: `translate_path(path)`.
+   */
+  translate_path(path: string): string {
+    const target = parseTarget(rawTarget(this.#url(path)));
+    if (target instanceof Refusal) throw HttpError.from(target);
+    return join(this.directory, ...target.path.segments) + (target.slash ? "/" : "");
+  }
+
+  /** Sends what `send_head` has returned. Python: `copyfile(source, outputfile)`. */
+  async copyfile(source: SourceFile, outputfile: ResponseWriter): Promise<void> {
+    if (source instanceof ReplyBody && source.bytes) return void outputfile.writeOwned(source.bytes);
+    for await (const chunk of source.readable) await outputfile.writeOwned(chunk);
+  }
+
+  /** The type of a file, by the last extension of its name or path. Python: `guess_type(path)`. */
+  guess_type(path: string): string {
+    const extension = /[^/]\.[^./]+$/.exec(path)?.[0].slice(1) ?? "";
+    return this.extensions_map[extension] ?? this.extensions_map[extension.toLowerCase()] ??
+      mediaType(path, { fallback: this.default_content_type });
+  }
+
+  /** Asks a handler of this package about the request; 404 where it declines. Python has no such thing. */
+  async ask(handler: Handler): Promise<Response> {
+    const error = (message: string, cause?: unknown) => {
+      this.log_error("%s%s", message, cause === undefined ? "" : `: ${cause}`);
+    };
+    const { server_name: hostname, server_port: port, server_address } = this.server;
+    const localAddress = () => typeof server_address === "string" ? null : { hostname, port };
+    const fetch = toFetch(handler, { log: { access() {}, error }, localAddress });
+    return await fetch(this.#request(), { remoteAddr: this.connection.remoteAddr });
+  }
+
+  /**
+   * Sends the head of a response of this package; of an error, the page of `send_error`. Python has no such thing.
+   *
+   * @returns The body, or null where all has been said.
+   */
+  async send_reply(response: Response): Promise<SourceFile | null> {
+    const failure = failureOf(response);
+    if (failure) {
+      await response.body?.cancel();
+      this.send_error(failure.status, failure.message, null, failure.headers);
+      return null;
+    }
+    const body = await ReplyBody.of(response);
+    this.send_response(response.status);
+    this.#send_headers(response);
+    this.end_headers();
+    return body;
+  }
+
+  #send_headers({ status, headers }: Response): void {
+    const sent = new Set<string>();
+    const send = (name: string, value: string) => {
+      sent.add(name);
+      this.send_header(spelled(name), value);
+    };
+    for (const name of FIRST) {
+      const value = headers.get(name);
+      if (value !== null) send(name, value);
+    }
+    for (const [name, value] of headers) if (!FIRST.includes(name)) send(name, value);
+    if (status !== 200 && status !== 206) return;
+    for (const [name, value] of this.extra_response_headers) {
+      if (!sent.has(name.toLowerCase()) && !/^(?:server|date)$/i.test(name)) this.send_header(name, value);
+    }
+  }
+
+  /** The request for handlers: with the target as it was sent, which a URL would tidy up. */
+  #request(): Request {
+    const body = this.rfile.ended ? null : this.rfile.readable;
+    const init = { method: this.command!, headers: this.headers.to_headers(), body };
+    return Object.defineProperty(new Request("http://localhost/", init), "url", { value: this.#url(this.path) });
+  }
+
+  #url(path: string): string {
+    const target = path.replace(/[^\0-\x7f]/g, percentByte);
+    if (/^[a-z][a-z\d+.-]*:\/\//i.test(target)) return target; // the absolute form (RFC 9112 section 3.2.2)
+    const scheme = this.connection.secure ? "https" : "http";
+    // HTTP/1.0 need not name a host; where HTTP/1.1 does not, the URL is one that is known to be made up, and refused.
+    const without = this.request_version >= "HTTP/1.1" ? `localhost:${this.server.server_port}` : "0.0.0.0";
+    return `${scheme}://${this.headers.get("host") ?? without}${target.startsWith("/") ? "" : "/"}${target}`;
+  }
+
+  /** What keeps files that are asked for again; null where this class may say something else of them each time. */
+  #hot(asked: Asked): HotFiles | null {
+    if (this.#translates() || this.guess_type !== SimpleHTTPRequestHandler.prototype.guess_type) return null;
+    return hotFilesOf(asked, JSON.stringify([this.extensions_map, this.default_content_type, this.index_pages]));
+  }
+
+  #translates(): boolean {
+    return this.translate_path !== SimpleHTTPRequestHandler.prototype.translate_path;
+  }
+
+  #ask_about(path: string): Asked {
+    const options = { hidden: this.hidden, followLinks: this.follow_links };
+    this.#asked = this.#translates() ? translatedSite(path, this.translate_path(path), options) : {
+      path,
+      directory: () => this.translate_path(path),
+      within: (handler) => handler,
+      ...siteOf(this.directory, options),
+    };
+    return this.#asked;
+  }
+}
+
+/** What is served, and by what. */
+interface Site {
+  readonly source: FileSource;
+  readonly listing: Handler;
+  /** Files that are asked for again, by what decides their types and index pages. */
+  readonly hot: Map<string, HotFiles>;
+}
+
+/** The part of it that a request is about. */
+interface Asked extends Site {
+  /** The target of the request. */
+  readonly path: string;
+  /** Where it is on disk. */
+  readonly directory: () => string;
+  /** Makes a handler find it. */
+  readonly within: (handler: Handler) => Handler;
+}
+
+interface SiteOptions {
+  readonly hidden: boolean;
+  readonly followLinks: boolean;
+}
+
+/** What handlers serve: one for all of them, because listings are kept in it. */
+const sites = new Map<string, Site>();
+
+/** Directories that are remembered at a time: more than a program has classes. */
+const MOST_SITES = 100;
+
+function siteOf(directory: string, { hidden, followLinks }: SiteOptions): Site {
+  const place = directory.startsWith("/") ? directory : `${Deno.cwd()}/${directory}`;
+  const key = `${hidden} ${followLinks} ${place}`;
+  const known = sites.get(key);
+  if (known) return known;
+  const source = opened(directory, followLinks);
+  const visible = hidden ? source : filtered(source, isVisible);
+  const site = { source: visible, listing: listing(visible), hot: new Map() };
+  if (sites.size >= MOST_SITES) sites.clear();
+  sites.set(key, site);
+  return site;
+}
+
+/** Bytes of memory for the files of a directory that are asked for again. */
+const HOT_BYTES = 32 * 1024 * 1024;
+
+function hotFilesOf({ hot }: Site, rules: string): HotFiles {
+  const known = hot.get(rules);
+  if (known) return known;
+  const made = new HotFiles({ maxBytes: HOT_BYTES, headers: [], log: null });
+  hot.clear(); // the rules of a program seldom change, and the memory is not for each of them
+  hot.set(rules, made);
+  return made;
+}
+
+/** A handler that is asked only for what is not kept. */
+function keptBy(hot: HotFiles, handler: Handler): Handler {
+  const answer = settle(handler);
+  return keepSettled((request, context) => {
+    const kept = hot.answer(request, context);
+    if (kept !== null) return kept;
+    const answered = answer(request, context);
+    if (answered instanceof Promise) return answered.then((response) => hot.remember(request, context, response));
+    return hot.remember(request, context, answered);
+  });
+}
+
+/** A directory that is not there has no files, as with Python. */
+function opened(directory: string, followLinks: boolean): FileSource {
+  try {
+    return disk(directory, { followLinks });
+  } catch (error) {
+    if (error instanceof TypeError) throw new HttpError(404);
+    throw toHttpError(error);
+  }
+}
+
+/** Somewhere on disk where the target of a request is said to be. */
+function translatedSite(path: string, place: string, options: SiteOptions): Asked {
+  const isDirectory = isDirectorySync(place);
+  const site = siteOf(isDirectory ? place : dirname(place), options);
+  const found = isDirectory ? SitePath.root : SitePath.root.child(basename(place));
+  const within = (handler: Handler): Handler => (request, context) => {
+    if (found === null) return null;
+    if (isDirectory) {
+      const redirect = slashRedirect(context);
+      if (redirect) return redirect;
+    }
+    const target: Target = { ...context.target, path: found };
+    return handler(request, derive(context, isDirectory ? { target, base: context.target.path } : { target }));
+  };
+  return { ...site, path, within, directory: () => place };
+}
+
+function isDirectorySync(place: string): boolean {
+  try {
+    return Deno.statSync(place).isDirectory;
+  } catch {
+    return false; // which the source then says better
+  }
+}
+
+/** What a response of this package has for a body, no byte longer than its Content-Length. */
+class ReplyBody implements SourceFile {
+  /** All of it, where it is short. */
+  readonly bytes: Uint8Array | null;
+  readonly #body: ReadableStream<Uint8Array>;
+  readonly #length: number;
+
+  private constructor(bytes: Uint8Array | null, body: ReadableStream<Uint8Array>, length: number) {
+    this.bytes = bytes;
+    this.#body = body;
+    this.#length = length;
+  }
+
+  static async of(response: Response): Promise<ReplyBody | null> {
+    const { body } = response;
+    if (body === null) return null;
+    const length = Number(response.headers.get("content-length") ?? Infinity);
+    return new ReplyBody(length <= WHOLE_BYTES ? await response.bytes() : null, body, length);
+  }
+
+  get readable(): ReadableStream<Uint8Array> {
+    return ReadableStream.from(this.#chunks());
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#body.locked) this.#body.cancel().catch(() => {});
+  }
+
+  /** The stream of the system goes on behind the end of a file that grows. */
+  async *#chunks(): AsyncGenerator<Uint8Array> {
+    if (this.bytes) return yield this.bytes;
+    let left = this.#length;
+    for await (const chunk of this.#body) {
+      yield chunk.length > left ? chunk.subarray(0, left) : chunk;
+      left -= chunk.length;
+      if (left <= 0) return;
+    }
+  }
+}
+
+function spelled(name: string): string {
+  return SPELLINGS[name] ?? name.replace(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase());
+}
+
+function percentByte(character: string): string {
+  return "%" + character.charCodeAt(0).toString(16).toUpperCase();
+}

@@ -1,0 +1,448 @@
+/** What a connection does between requests, and what becomes of handlers and clients that misbehave. */
+
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { BaseHTTPRequestHandler } from "@x/pyserve/python";
+import { HttpError } from "@x/pyserve";
+import { Client, Echo, exchange, reply, serving } from "./support.ts";
+
+/** The statuses in what was heard. */
+function statuses(heard: string): string[] {
+  return [...heard.matchAll(/HTTP\/1\.[01] (\d{3})/g)].map((match) => match[1]!);
+}
+
+function closing(request: string): string {
+  return request.replace("\r\n", "\r\nConnection: close\r\n");
+}
+
+const GET = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+
+Deno.test("requests that arrive together are answered in order", async () => {
+  class Slow extends Echo {
+    async do_SLOW() {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      this.answer("SLOW");
+    }
+  }
+  await using server = serving(Slow);
+  const post = "POST /b HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc";
+  const chunked = "POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n0\r\n\r\n";
+  const heard = await exchange(server.port, `SLOW / HTTP/1.1\r\n\r\n${GET}${post}${chunked}${closing(GET)}`);
+  assertEquals(heard.match(/SLOW|GET \/a|POST [a-z]+/g), ["SLOW", "GET /a", "POST abc", "POST xyz", "GET /a"]);
+});
+
+Deno.test("a request is read wherever its bytes are split", async () => {
+  await using server = serving(Echo);
+  const sent = `POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n0\r\n\r\n${closing(GET)}`;
+  using client = await Client.connect(server.port);
+  (client.conn as Deno.TcpConn).setNoDelay();
+  for (const byte of sent) await client.say(byte);
+  assertEquals((await client.hear()).match(/GET \/a|POST [a-z]+/g), ["POST xyz", "GET /a"]);
+});
+
+Deno.test("HTTP/1.0 closes, unless the client asks for more and the class can give it", async () => {
+  class Old extends Echo {
+    override protocol_version = "HTTP/1.0";
+  }
+  const [old, keep] = ["GET /a HTTP/1.0\r\n\r\n", "GET /a HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"];
+  const rows = [[Old, GET, 1], [Old, keep, 1], [Echo, old, 1], [Echo, keep, 2], [Echo, GET, 2]] as const;
+  for (const [Handler, request, count] of rows) {
+    await using server = serving(Handler);
+    const heard = await exchange(server.port, request + closing(request));
+    assertEquals(statuses(heard).length, count, `${Handler.name} ${request}`);
+  }
+});
+
+Deno.test("Connection is a list, and closing is said over HTTP/1.1", async () => {
+  await using server = serving(Echo);
+  const heard = await exchange(server.port, `GET / HTTP/1.1\r\nConnection: x, Close\r\n\r\n${GET}`);
+  assertEquals(statuses(heard), ["200"]);
+  assertStringIncludes(heard, "\r\nConnection: close\r\n");
+});
+
+Deno.test("a body that nobody reads is never the next request", async () => {
+  await using server = serving(Echo);
+  const inside = "GET /smuggled HTTP/1.1\r\n\r\n";
+  const length = `GET /a HTTP/1.1\r\nContent-Length: ${inside.length}\r\n\r\n${inside}`;
+  const size = inside.length.toString(16);
+  const chunked = `GET /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n${size}\r\n${inside}\r\n0\r\n\r\n`;
+  for (const request of [length, chunked]) {
+    const heard = await exchange(server.port, request + closing(GET));
+    assertEquals(heard.match(/GET \/[a-z]+/g), ["GET /a", "GET /a"]);
+  }
+});
+
+Deno.test("a long body that nobody reads ends the connection, and the client reads the reply", async () => {
+  await using server = serving(Echo);
+  const heard = await exchange(
+    server.port,
+    `GET /a HTTP/1.1\r\nContent-Length: 5000000\r\n\r\n${"x".repeat(5_000_000)}`,
+  );
+  assertEquals(heard.match(/GET \/[a-z]+/g), ["GET /a"]);
+});
+
+Deno.test("a chunk that is none, in a body that nobody reads, ends the connection behind the reply", async () => {
+  await using server = serving(Echo);
+  const heard = await exchange(server.port, `GET /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n!!\r\n${GET}`);
+  assertEquals(heard.match(/GET \/[a-z]+/g), ["GET /a"]);
+});
+
+Deno.test("rfile reads by number, by line, and to the end", async () => {
+  class Reader extends Echo {
+    override async do_POST() {
+      const { rfile } = this;
+      const parts = [await rfile.read(2), await rfile.readline(), await rfile.readline(3), await rfile.read1(1)];
+      for await (const line of rfile) parts.push(line);
+      parts.push(await rfile.read(), await rfile.read(5), await rfile.readline());
+      assert(rfile.ended);
+      this.answer(JSON.stringify(parts.map((part) => new TextDecoder().decode(part))));
+    }
+    async do_STREAM() {
+      this.answer((await new Response(this.rfile.readable).text()).toUpperCase());
+    }
+  }
+  await using server = serving(Reader);
+  const expected = `["ab","c\\n","def","g","h\\n","i\\n","jk","","",""]`;
+  const body = "abc\ndefgh\ni\njk";
+  assertEquals(
+    (await reply(server.port, `POST / HTTP/1.0\r\nContent-Length: ${body.length}\r\n\r\n${body}`)).text,
+    expected,
+  );
+  const chunks = Array.from(body, (character) => `1\r\n${character}\r\n`).join("");
+  const chunked = `POST / HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`;
+  assertEquals((await reply(server.port, chunked)).text, expected);
+  assertEquals((await reply(server.port, chunked.replace("POST", "STREAM"))).text, body.toUpperCase());
+});
+
+Deno.test("a read of a number waits for that number, however the body arrives", async () => {
+  class Exact extends Echo {
+    override async do_POST() {
+      this.answer(`${(await this.rfile.read(150_000)).length} ${(await this.rfile.read()).length}`);
+    }
+  }
+  await using server = serving(Exact);
+  const sent = `POST / HTTP/1.0\r\nContent-Length: 200000\r\n\r\n${"x".repeat(200_000)}`;
+  assertEquals((await reply(server.port, sent)).text, "150000 50000");
+});
+
+Deno.test("a chunk that is none is a 400 where the body is read", async () => {
+  await using server = serving(Echo);
+  const { head } = await reply(server.port, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n");
+  assertStringIncludes(head, "400 Bad chunk");
+  assertEquals(server.errors, []);
+});
+
+Deno.test("writes that nobody awaits arrive in order, before the next reply", async () => {
+  class Writer extends Echo {
+    do_WRITE() {
+      this.send_response(200);
+      this.send_header("Content-Length", 100_000);
+      this.end_headers();
+      const buffer = new Uint8Array(1);
+      for (let i = 0; i < 100_000; i++) {
+        buffer[0] = 97 + i % 26;
+        this.wfile.write(buffer);
+      }
+    }
+  }
+  await using server = serving(Writer);
+  const heard = await exchange(server.port, `WRITE / HTTP/1.1\r\n\r\n${closing(GET)}`);
+  const expected = Array.from({ length: 100_000 }, (_, i) => String.fromCharCode(97 + i % 26)).join("");
+  assert(heard.includes(`\r\n\r\n${expected}HTTP/1.1 200 OK\r\n`));
+});
+
+Deno.test("wfile is a stream, and text is UTF-8", async () => {
+  class Piped extends Echo {
+    async do_PIPE() {
+      this.send_response(200);
+      this.end_headers();
+      this.wfile.write("ä");
+      await new Response("ö").body!.pipeTo(this.wfile.writable);
+      await this.wfile.flush();
+    }
+  }
+  await using server = serving(Piped);
+  assertEquals((await reply(server.port, "PIPE / HTTP/1.1\r\n\r\n")).text, "äö");
+});
+
+Deno.test("headers are sent although the handler waits before it writes more", async () => {
+  const go = Promise.withResolvers<void>();
+  class Waiting extends Echo {
+    async do_WAIT() {
+      this.send_response(200);
+      this.end_headers();
+      await go.promise;
+      this.wfile.write("later");
+    }
+  }
+  await using server = serving(Waiting);
+  using client = await Client.connect(server.port);
+  await client.say("WAIT / HTTP/1.1\r\n\r\n");
+  assertStringIncludes(await client.hear("\r\n\r\n"), "200 OK");
+  go.resolve();
+  assertMatch(await client.hear(), /later$/);
+});
+
+Deno.test("a reply without a length ends with the connection, one with a wrong length too", async () => {
+  class Lengths extends Echo {
+    do_NONE() {
+      this.send_response(200);
+      this.end_headers();
+      this.wfile.write("all");
+    }
+    do_SHORT() {
+      this.send_response(200);
+      this.send_header("Content-Length", 10);
+      this.end_headers();
+      this.wfile.write("short");
+    }
+    do_LONG() {
+      this.send_response(200);
+      this.send_header("Content-Length", 2);
+      this.end_headers();
+      this.wfile.write("long");
+    }
+    do_SILENT() {}
+    do_RAW() {
+      this.wfile.write("HTTP/1.1 299 Mine\r\nContent-Length: 0\r\n\r\n");
+    }
+    do_EMPTY() {
+      this.send_response(204);
+      this.end_headers();
+    }
+    do_CHUNKED() {
+      this.send_response(200);
+      this.send_header("Transfer-Encoding", "chunked");
+      this.end_headers();
+      this.wfile.write("3\r\nabc\r\n0\r\n\r\n");
+    }
+  }
+  await using server = serving(Lengths);
+  const rows = [["NONE", ["200"]], ["SHORT", ["200"]], ["LONG", ["200"]], ["SILENT", []], ["RAW", ["299"]]] as const;
+  for (const [method, expected] of rows) {
+    const heard = await exchange(server.port, `${method} / HTTP/1.1\r\n\r\n${GET}`);
+    assertEquals(statuses(heard), [...expected], method);
+    if (method === "NONE") assertStringIncludes(heard, "\r\nConnection: close\r\n");
+  }
+  for (const method of ["EMPTY", "CHUNKED"]) {
+    const heard = await exchange(server.port, `${method} / HTTP/1.1\r\n\r\n${closing(GET)}`);
+    assertEquals(statuses(heard).length, 2, method);
+  }
+});
+
+Deno.test("100 Continue is sent when it is expected, and only over HTTP/1.1", async () => {
+  await using server = serving(Echo);
+  using client = await Client.connect(server.port);
+  await client.say("POST / HTTP/1.1\r\nConnection: close\r\nExpect: 100-Continue\r\nContent-Length: 3\r\n\r\n");
+  assertEquals(await client.hear("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  await client.say("abc");
+  assertMatch(await client.hear(), /POST abc$/);
+  const old = await exchange(server.port, "POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc");
+  assertEquals(statuses(old), ["200"]);
+});
+
+Deno.test("an expectation can be refused, and the body is not taken for a request", async () => {
+  class Refusing extends Echo {
+    override handle_expect_100() {
+      this.send_response_only(417);
+      this.send_header("Content-Length", 0);
+      this.end_headers();
+      return false;
+    }
+  }
+  await using server = serving(Refusing);
+  const heard = await exchange(
+    server.port,
+    `POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 99\r\n\r\n${GET}`,
+  );
+  assertEquals(statuses(heard), ["417"]);
+});
+
+Deno.test("after 101 the connection is the handler's", async () => {
+  class Upgrading extends Echo {
+    override async do_GET() {
+      this.send_response(101);
+      this.send_header("Upgrade", "shout");
+      this.send_header("Connection", "Upgrade");
+      this.end_headers();
+      for await (const line of this.rfile) await this.wfile.write(new TextDecoder().decode(line).toUpperCase());
+    }
+  }
+  await using server = serving(Upgrading);
+  using client = await Client.connect(server.port);
+  await client.say("GET / HTTP/1.1\r\n\r\nhello\n");
+  await client.hear("HELLO\n");
+  await client.say("GET / HTTP/1.1\n");
+  await client.hear("GET / HTTP/1.1\n");
+  await client.conn.closeWrite();
+  assertMatch(await client.hear(), /^HTTP\/1\.1 101 [^]*\r\n\r\nHELLO\nGET \/ HTTP\/1\.1\n$/);
+});
+
+Deno.test("a line is not broken by what is sent in it", () => {
+  const handler = new BaseHTTPRequestHandler(...([{}, ["", 0], {}] as unknown as ConstructorParameters<typeof Echo>));
+  for (const text of ["a\r\nX: y", "a\nb", "a\rb", "a\0b", "ł"]) {
+    assertThrows(() => handler.send_header("X", text), TypeError);
+    assertThrows(() => handler.send_response_only(200, text), TypeError);
+  }
+  for (const name of ["", "a b", "a:b", "a\r\nb", "a\n", "ä", "a\0"]) {
+    assertThrows(() => handler.send_header(name, "x"), TypeError);
+  }
+});
+
+Deno.test("a handler that throws before it has sent anything is a 500 and one error", async () => {
+  class Throwing extends Echo {
+    override do_GET() {
+      this.send_response(200);
+      this.send_header("X-Secret", "1");
+      throw new Error("the cause");
+    }
+    // deno-lint-ignore require-await
+    override async do_POST() {
+      throw new HttpError(409, "The name is taken", { headers: { "x-why": "taken" } });
+    }
+  }
+  await using server = serving(Throwing);
+  const heard = await exchange(server.port, GET + GET);
+  assertEquals(statuses(heard), ["500"]);
+  assert(!heard.includes("X-Secret") && !heard.includes("the cause"));
+  assertEquals(server.errors.map(String), ["Error: the cause"]);
+  const conflict = await exchange(server.port, "POST / HTTP/1.1\r\n\r\n");
+  assertStringIncludes(conflict, "HTTP/1.1 409 The name is taken\r\n");
+  assertStringIncludes(conflict, "x-why: taken\r\n");
+  assertEquals(server.errors.length, 1);
+});
+
+Deno.test("a handler that throws in the middle of its reply cuts it", async () => {
+  class Throwing extends Echo {
+    override async do_GET() {
+      this.send_response(200);
+      this.send_header("Content-Length", 10);
+      this.end_headers();
+      await this.wfile.write("half");
+      throw new Error("the cause");
+    }
+  }
+  await using server = serving(Throwing);
+  const heard = await exchange(server.port, GET + GET);
+  assertEquals(statuses(heard), ["200"]);
+  assertMatch(heard, /\r\n\r\nhalf$/);
+  assertEquals(server.errors.length, 1);
+});
+
+Deno.test("a client that leaves in the middle of a reply is one line in the log", async () => {
+  const ended = Promise.withResolvers<void>();
+  class Endless extends Echo {
+    override async do_GET() {
+      this.send_response(200);
+      this.end_headers();
+      try {
+        for (;;) await this.wfile.write(new Uint8Array(65_536));
+      } finally {
+        ended.resolve();
+      }
+    }
+  }
+  await using server = serving(Endless);
+  {
+    using client = await Client.connect(server.port);
+    await client.say(GET);
+    await client.hear("\r\n\r\n");
+  }
+  await ended.promise;
+  await server.log.until("Connection lost: ");
+  assertEquals(server.log.lines.filter((line) => line.includes("Connection lost")).length, 1);
+  assertEquals(server.errors, []);
+});
+
+Deno.test("a client that leaves in the middle of its body is one line in the log", async () => {
+  await using server = serving(Echo);
+  assertEquals(await exchange(server.port, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc", { end: true }), "");
+  await server.log.until("Connection lost: the client left before the end of the body");
+  assertEquals(server.errors, []);
+});
+
+Deno.test("a write to a client that has left fails where it is awaited, and nowhere else", async () => {
+  const result = Promise.withResolvers<unknown>();
+  const left = Promise.withResolvers<void>();
+  class Writer extends Echo {
+    override async do_GET() {
+      this.send_response(200);
+      this.end_headers();
+      await left.promise;
+      // Nobody awaits these: an unhandled rejection would end the test.
+      for (let i = 0; i < 100; i++) this.wfile.write(new Uint8Array(65_536));
+      await assertRejects(() => this.wfile.flush(), Error);
+      this.wfile.write("more");
+      result.resolve(await assertRejects(() => this.wfile.write("last"), Error));
+    }
+  }
+  await using server = serving(Writer);
+  {
+    using client = await Client.connect(server.port);
+    await client.say(GET);
+    await client.hear("\r\n\r\n");
+  }
+  left.resolve();
+  assert(await result.promise instanceof Error);
+  assertEquals(server.errors, []);
+});
+
+Deno.test("who takes too long for a head, a body, or for the next request is let go", async () => {
+  const limits = { header_timeout: 0.2, idle_timeout: 0.2, body_timeout: 0.2 };
+  class Slow extends Echo {
+    // Whoever has sent all of its request may wait as long as the handler takes.
+    override async do_GET() {
+      if (this.path === "/slow") await new Promise((resolve) => setTimeout(resolve, 600));
+      super.do_GET();
+    }
+  }
+  await using server = serving(Slow, undefined, limits);
+  assertEquals(await exchange(server.port, ""), "", "nothing at all");
+  assertEquals(await exchange(server.port, "GET / HTTP/1.1\r\nX: y"), "", "half a head");
+  await server.log.until("Request timed out");
+  assertEquals(statuses(await exchange(server.port, GET)), ["200"], "no second request");
+  assertEquals(await exchange(server.port, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"), "", "half a body");
+  for (const version of ["", " HTTP/1.0"]) {
+    using client = await Client.connect(server.port);
+    await client.say("GET /sl");
+    await client.say(`ow${version}\r\n\r\n`);
+    assertMatch(await client.hear(), /GET \/slow$/);
+  }
+  using drip = await Client.connect(server.port);
+  const dripping = (async () => {
+    // A byte now and then does not help: the limit is for the whole head.
+    for (;;) await drip.say("x").then(() => new Promise((resolve) => setTimeout(resolve, 50)));
+  })();
+  assertEquals(await drip.hear(), "");
+  await assertRejects(() => dripping, Error);
+  assertEquals(server.errors, []);
+});
+
+Deno.test("a client that stops to read is let go", async () => {
+  const ended = Promise.withResolvers<unknown>();
+  class Endless extends Echo {
+    override async do_GET() {
+      this.send_response(200);
+      this.end_headers();
+      try {
+        for (;;) await this.wfile.write(new Uint8Array(65_536));
+      } catch (error) {
+        ended.resolve(error);
+        throw error;
+      }
+    }
+  }
+  await using server = serving(Endless, undefined, { body_timeout: 0.2 });
+  using client = await Client.connect(server.port);
+  await client.say(GET);
+  assert(await ended.promise instanceof Deno.errors.TimedOut);
+  await server.log.until("Request timed out: timed out");
+});
+
+Deno.test("the timeout of a class goes before those of the server", async () => {
+  class Hasty extends Echo {
+    override timeout = 0.2;
+  }
+  await using server = serving(Hasty);
+  assertEquals(statuses(await exchange(server.port, GET)), ["200"]);
+  assertEquals(await exchange(server.port, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"), "");
+});

@@ -1,0 +1,62 @@
+/** A site of which some files are answered by a FastCGI application, on a real socket. */
+
+import { fastCgiFeature, type FastCgiOptions, fileServer, type FileServerOptions, serve, toFetch } from "@x/pyserve";
+import { type TempTree, tempTree } from "./tree.ts";
+
+/** The site. */
+export interface FastCgiSite extends AsyncDisposable {
+  readonly tree: TempTree;
+  readonly port: number;
+  readonly url: string;
+  /** What the server has said about errors. */
+  readonly errors: readonly string[];
+  /** Waits until there is a line in the access log. */
+  untilAccess(text: string): Promise<void>;
+  /** Waits until it has said something. */
+  untilError(text: string): Promise<void>;
+}
+
+/** Serves files, `.php` by an application. */
+export async function fastCgiSite(
+  files: Readonly<Record<string, string | Uint8Array>>,
+  options: Omit<FastCgiOptions, "extensions">,
+  serving: FileServerOptions = {},
+): Promise<FastCgiSite> {
+  const tree = await tempTree(files);
+  const errors: string[] = [];
+  const accesses: string[] = [];
+  let changed = Promise.withResolvers<void>();
+  const log = {
+    access(line: string) {
+      accesses.push(line);
+      changed.resolve();
+      changed = Promise.withResolvers();
+    },
+    error(message: string, cause?: unknown) {
+      errors.push(cause === undefined ? message : `${message}: ${cause}`);
+      changed.resolve();
+      changed = Promise.withResolvers();
+    },
+  };
+  const features = [fastCgiFeature({ extensions: [".php"], ...options })];
+  let port = 0;
+  const fetch = toFetch(fileServer(tree.path, { ...serving, features }), {
+    log,
+    localAddress: () => ({ hostname: "127.0.0.1", port }),
+  });
+  const server = serve(fetch, { hostname: "127.0.0.1", port: 0 });
+  port = server.address.port;
+  return {
+    ...{ tree, port, errors, url: `http://127.0.0.1:${port}` },
+    async untilAccess(text) {
+      while (!accesses.some((line) => line.includes(text))) await changed.promise;
+    },
+    async untilError(text) {
+      while (!errors.some((line) => line.includes(text))) await changed.promise;
+    },
+    async [Symbol.asyncDispose]() {
+      await server.drain();
+      await tree[Symbol.asyncDispose]();
+    },
+  };
+}

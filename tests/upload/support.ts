@@ -1,0 +1,109 @@
+/** Requests that write, on sockets of their own; and what is to be seen on disk afterwards. */
+
+import { join } from "@std/path/join";
+import { latin1, raw, type RawResponse } from "../support/raw.ts";
+
+/** A request with content: an array of names and values, and bytes or text. */
+export interface Sent {
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  readonly body?: string | Uint8Array;
+}
+
+/** The head of a request, with Content-Length where there is content. */
+export function headOf(method: string, target: string, { headers = [], body }: Sent, close = true): string {
+  const length = body === undefined ? [] : [`Content-Length: ${bytesOf(body).length}`];
+  const lines = headers.map(([name, value]) => `${name}: ${value}`);
+  const end = close ? ["Connection: close"] : [];
+  return [`${method} ${target} HTTP/1.1`, "Host: localhost", ...length, ...lines, ...end, "", ""].join("\r\n");
+}
+
+/** Sends a request and reads the whole answer. */
+export function send(port: number, method: string, target: string, sent: Sent = {}): Promise<RawResponse> {
+  return raw(port, joined([latin1(headOf(method, target, sent)), bytesOf(sent.body ?? "")]));
+}
+
+/** A connection on which a request has begun: the head, and some of its content. */
+export async function beginRequest(port: number, head: string, content: string | Uint8Array): Promise<Deno.TcpConn> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const bytes = joined([latin1(head), bytesOf(content)]);
+  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+  return connection;
+}
+
+/** Text as UTF-8. */
+export function bytesOf(content: string | Uint8Array): Uint8Array {
+  return typeof content === "string" ? new TextEncoder().encode(content) : content;
+}
+
+/** Bytes one after the other. */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
+
+/** All names below a directory, hidden ones too, sorted. */
+export async function namesBelow(directory: string, above = ""): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(join(directory, above))) {
+    const path = above === "" ? name : `${above}/${name}`;
+    names.push(isDirectory ? `${path}/` : path);
+    if (isDirectory) names.push(...await namesBelow(directory, path));
+  }
+  return names.sort();
+}
+
+/** Bytes that are not the same anywhere. */
+export function noise(length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+  return bytes;
+}
+
+/** The value of Content-Digest for bytes. */
+export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return `sha-256=:${new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toBase64()}:`;
+}
+
+/** A form as a browser writes it: each part with its disposition, and content. */
+export function form(...parts: readonly (readonly [disposition: string, content: string])[]): Sent {
+  const lines = parts.map(([disposition, content]) =>
+    `--XyZ\r\nContent-Disposition: form-data; ${disposition}\r\n\r\n${content}\r\n`
+  );
+  return { headers: [["Content-Type", "multipart/form-data; boundary=XyZ"]], body: `${lines.join("")}--XyZ--\r\n` };
+}
+
+/** The same with other headers. */
+export function withHeaders(sent: Sent, ...headers: readonly (readonly [string, string])[]): Sent {
+  return { ...sent, headers: [...sent.headers ?? [], ...headers] };
+}
+
+/** Asks until something is so; for what no event tells of. Fails after half a minute. */
+export async function until(holds: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  while (!await holds()) {
+    if (performance.now() > deadline) throw new Error("It did not become so in time");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Mounts over a directory until the end of the block; null where that is not permitted, and then says so. */
+export async function mount(args: readonly string[], path: string): Promise<AsyncDisposable | null> {
+  const run = (program: string, words: readonly string[]) =>
+    new Deno.Command(program, { args: [...words], stdout: "null", stderr: "null" }).output().catch(() => null);
+  if ((await run("mount", [...args, path]))?.success) {
+    return { [Symbol.asyncDispose]: async () => void await run("umount", ["-l", path]) };
+  }
+  skipped(`mount ${args.join(" ")} is not possible here`);
+  return null;
+}
+
+/** Says why a test has not shown anything here. */
+export function skipped(why: string): void {
+  // deno-lint-ignore no-console
+  console.log(`      skipped: ${why}`);
+}
