@@ -1,6 +1,7 @@
 /** The page for everybody: WCAG 2.2 AA in both colour schemes, small, without a mouse, on paper, with names that mean harm. */
 
 import { assert, assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { IN_BROWSER, launch, newPage, openFolder, type Page } from "../support/browser.ts";
 import { start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
@@ -83,8 +84,8 @@ Deno.test({
         }],
         ["uploads", async () => {
           await openFolder(page, `${base}/none/`);
-          const file = { name: "new.txt", mimeType: "text/plain", buffer: new TextEncoder().encode("x") };
-          await page.locator("input.files").setInputFiles([file as never]);
+          const file = { name: "new.txt", mimeType: "text/plain", buffer: Buffer.from("x") };
+          await page.locator("input.files").setInputFiles(file);
           await page.locator(".uploads h2", { hasText: "1 file uploaded" }).waitFor();
         }],
         ["an error", () => page.goto(`${base}/not-there`)],

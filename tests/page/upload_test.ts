@@ -1,6 +1,7 @@
 /** Uploading with the page: from a file on one disk to the same file on the other, whatever happens on the way. */
 
 import { assert, assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { IN_BROWSER, launch, newPage, openFolder, type Page, shownNames } from "../support/browser.ts";
 import { type RunningCommand, start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
@@ -160,7 +161,7 @@ Deno.test({
   ...IN_BROWSER,
   async fn(t) {
     const content = bytes(4_000_000, 7);
-    await using from = await tempTree({ "movie.bin": content, "other.bin": bytes(4_000_000, 8) });
+    await using from = await tempTree({ "movie.bin": content, "other.bin": bytes(24_000_000, 8) });
     await using to = await tempTree();
     let server: RunningCommand = await start([to.path, "--upload"]);
     try {
@@ -231,7 +232,7 @@ Deno.test({
         await last.locator("input.files").setInputFiles({
           name: "unwanted.bin",
           mimeType: "",
-          buffer: bytes(4_000_000) as never,
+          buffer: Buffer.alloc(4_000_000),
         });
         await last.locator(".uploads li .facts", { hasText: /^\d{3} KiB of/ }).waitFor();
         const forgotten = last.waitForResponse((response) => response.request().method() === "DELETE");
@@ -258,7 +259,7 @@ Deno.test({
       const page = await newPage(browser, base, { javaScriptEnabled: false });
       await page.goto(`${base}/`);
       await page.getByLabel("Upload files").setInputFiles([from.at("a.txt"), from.at("b.txt")]);
-      await page.getByRole("button", { name: "Upload" }).click();
+      await page.getByRole("button", { name: "Upload", exact: true }).click();
       await page.getByRole("link", { name: "b.txt" }).waitFor();
       assertEquals(await Deno.readTextFile(to.at("a.txt")), "one");
       await page.getByLabel("Search here and below").fill("a.t");

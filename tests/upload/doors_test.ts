@@ -168,7 +168,10 @@ Deno.test({
     const body = new FormData();
     body.append("f", new File(["x"], "form.php"));
     const form = await fetch(`${base}/sub/`, { method: "POST", body, headers: { accept: "application/json" } });
-    assertEquals([form.status, (await form.json()).detail], [403, "Hidden names and programs cannot be written (form.php)"]);
+    assertEquals([form.status, (await form.json()).detail], [
+      403,
+      "Hidden names and programs cannot be written (form.php)",
+    ]);
     assertEquals([...Deno.readDirSync(tree.at("sub"))].map(({ name }) => name), ["a.txt"]);
     assertEquals([...Deno.readDirSync(tree.at("cgi-bin"))].map(({ name }) => name), ["run.sh"]);
   },
