@@ -98,7 +98,7 @@ model.finish();
 if (!document.querySelector("body > footer")) {
   toast("The connection broke off: the list is not complete. Reload the page.", "failed");
 }
-document.querySelector("body > footer")?.firstChild?.replaceWith("This list as data: ");
+shortenFooter();
 rows.render();
 focusWhereWeCameFrom();
 showReadme();
@@ -121,6 +121,15 @@ async function adoptStyle() {
   const sheet = new CSSStyleSheet();
   await sheet.replace(iconStyle() + await response.text());
   document.adoptedStyleSheets.push(sheet);
+}
+
+/** Sums and the zip are above by now, where they keep up with what changes. */
+function shortenFooter() {
+  const links = document.querySelectorAll("body > footer a[href*=format]");
+  document.querySelector("body > footer")?.replaceChildren(
+    "This list as data: ",
+    ...[...links].flatMap((link) => [link, " "]),
+  );
 }
 
 /** The way down begins at home, which a slash by itself says to nobody. */
