@@ -94,7 +94,7 @@ Deno.test({
     });
     await t.step("a folder that is dropped, with the empty one in it", async () => {
       const session = await page.context().newCDPSession(page);
-      const made = page.waitForResponse((response) => response.request().method() === "MKCOL");
+      const made = page.waitForResponse((response) => response.url().endsWith("/folder/empty/"));
       const data = { items: [], files: [from.at("folder")], dragOperationsMask: 1 };
       for (const type of ["dragEnter", "dragOver", "drop"] as const) {
         await session.send("Input.dispatchDragEvent", { type, x: 400, y: 400, data });

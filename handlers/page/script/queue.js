@@ -102,9 +102,12 @@ export class Queue extends EventTarget {
     this.#next();
   }
 
-  /** Makes folders in which there are no files, which no file would bring. @param {string[]} paths */
+  /** Makes folders in which there are no files, which no file would bring, with those above them. @param {string[]} paths */
   async addFolders(paths) {
-    for (const path of paths) await makeFolder(path).catch(() => {}); // one that is there is as good
+    const all = new Set(
+      paths.flatMap((path) => path.split("/").map((_, at, names) => names.slice(0, at + 1).join("/"))),
+    );
+    for (const path of all) await makeFolder(path).catch(() => {}); // one that is there is as good
     if (paths.length > 0) this.dispatchEvent(new Event("done"));
   }
 
