@@ -370,7 +370,10 @@ async function changed(change) {
 
 /** @param {Entry} entry */
 async function openPreview(entry) {
-  (await preview()).open(entry);
+  // A server that was replaced meanwhile has other modules: then the browser shows what it can.
+  const loaded = await preview().catch(() => null);
+  if (loaded) loaded.open(entry);
+  else location.assign(entry.href ?? "");
 }
 
 /** @returns {Promise<import("./preview.js").Preview>} */
