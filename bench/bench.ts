@@ -1,14 +1,15 @@
 /**
- * Measures pyserve and every other server that is installed, in turns and from another process: `deno task bench`.
+ * Measures pyserve and every other server that is installed, in turns and from another process: `deno task bench`, and for
+ * CGI programs `deno task bench:cgi`.
  *
- * Options: `--rounds N`, `--seconds S` (whole seconds of each load), `--only CASE,...`, `--peers NAME,...`, and
- * `--quick`: one round, and in each case only the servers that its goals name. A whole run writes RESULTS.md; any other
+ * Options: `--suite NAME` (`files` unless given, or `cgi`), `--rounds N`, `--seconds S` (whole seconds of each load), `--only CASE,...`, `--peers NAME,...`, and
+ * `--quick`: one round, and in each case only the servers that its goals name. A whole run writes RESULTS.md or RESULTS-CGI.md; any other
  * only prints.
  *
  * Needs Linux, wrk and curl; openssl for HTTPS and h2load for HTTP/2.
  */
 
-import { type Case, CASES } from "./cases.ts";
+import { type Case, CASES, CGI_CASES } from "./cases.ts";
 import { type Bench, measure, prepare, type Sample } from "./measure.ts";
 import { PEERS } from "./peers.ts";
 import { run, stopAll } from "./processes.ts";
@@ -16,12 +17,41 @@ import { caseTable, goalTable, peerTable, report, type Results, type Samples } f
 import { type Contestant, Servers } from "./servers.ts";
 import { makeSite } from "./site.ts";
 
-const RESULTS = new URL("./RESULTS.md", import.meta.url);
+/** What is measured in one run and written to one file. */
+interface Suite {
+  readonly title: string;
+  readonly command: string;
+  readonly cases: readonly Case[];
+  readonly file: string;
+  /** Rounds and seconds unless others are given. */
+  readonly rounds: string;
+  readonly seconds: string;
+}
+
+const SUITES: Readonly<Record<string, Suite>> = {
+  files: {
+    title: "Results",
+    command: "deno task bench",
+    cases: CASES,
+    file: "RESULTS.md",
+    rounds: "3",
+    seconds: "1",
+  },
+  cgi: {
+    title: "Results: CGI",
+    command: "deno task bench:cgi",
+    cases: CGI_CASES,
+    file: "RESULTS-CGI.md",
+    rounds: "9",
+    seconds: "2",
+  },
+};
 
 /** In a quick run it takes part in every case, beside those that the case's goals name. */
 const BASELINE = "nginx";
 
 interface Options {
+  readonly suite: Suite;
   readonly rounds: number;
   readonly seconds: number;
   readonly only: readonly string[] | null;
@@ -41,21 +71,22 @@ async function main(args: readonly string[]): Promise<void> {
     const results = await runAll(options, args, directory);
     print(["", ...goalTable(results)].join("\n"));
     const whole = !options.quick && options.only === null && options.peers === null;
-    if (whole) await writeReport(results);
-    print(`\n${results.minutes.toFixed(1)} minutes${whole ? "; written to bench/RESULTS.md" : ""}`);
+    if (whole) await writeReport(results, options.suite);
+    print(`\n${results.minutes.toFixed(1)} minutes${whole ? `; written to bench/${options.suite.file}` : ""}`);
   } finally {
     await cleanUp(directory);
   }
 }
 
-/** Writes RESULTS.md, in the format that the checkout is checked for. */
-async function writeReport(results: Results): Promise<void> {
-  await Deno.writeTextFile(RESULTS, report(results));
-  await run([Deno.execPath(), "fmt", "--quiet", decodeURIComponent(RESULTS.pathname)]);
+/** Writes the file of a suite, in the format that the checkout is checked for. */
+async function writeReport(results: Results, { file }: Suite): Promise<void> {
+  const url = new URL(`./${file}`, import.meta.url);
+  await Deno.writeTextFile(url, report(results));
+  await run([Deno.execPath(), "fmt", "--quiet", decodeURIComponent(url.pathname)]);
 }
 
 function parseOptions(args: readonly string[]): Options {
-  const known = ["--rounds", "--seconds", "--only", "--peers"];
+  const known = ["--suite", "--rounds", "--seconds", "--only", "--peers"];
   const given = new Map<string, string>();
   for (let index = 0; index < args.length; index++) {
     const name = args[index]!;
@@ -66,13 +97,23 @@ function parseOptions(args: readonly string[]): Options {
     given.set(name, value);
   }
   const quick = given.has("--quick");
+  const suite = suiteOf(given.get("--suite") ?? "files");
   return {
-    rounds: count(given.get("--rounds") ?? (quick ? "1" : "3")),
-    seconds: count(given.get("--seconds") ?? "1"),
-    only: names(given.get("--only"), CASES),
+    suite,
+    rounds: count(given.get("--rounds") ?? (quick ? "1" : suite.rounds)),
+    seconds: count(given.get("--seconds") ?? suite.seconds),
+    only: names(given.get("--only"), suite.cases),
     peers: names(given.get("--peers"), PEERS),
     quick,
   };
+}
+
+function suiteOf(name: string): Suite {
+  const suite = SUITES[name];
+  if (suite === undefined) {
+    throw new Error(`Cannot find the suite "${name}": known are ${Object.keys(SUITES).join(", ")}`);
+  }
+  return suite;
 }
 
 function count(text: string): number {
@@ -103,7 +144,9 @@ async function isThere(program: string): Promise<boolean> {
 
 async function runAll(options: Options, args: readonly string[], directory: string): Promise<Results> {
   const begin = performance.now();
-  const wanted = PEERS.filter(({ name }) => name === "pyserve" || (options.peers?.includes(name) ?? true));
+  const { cases: all, title, command } = options.suite;
+  const able = PEERS.filter((peer) => peer.cgi || all.some(({ root }) => root !== "cgi"));
+  const wanted = able.filter(({ name }) => name === "pyserve" || (options.peers?.includes(name) ?? true));
   const found = await Promise.all(wanted.map(async (peer) => ({ ...peer, installed: await peer.find() })));
   const contestants = found.filter((peer): peer is Contestant => peer.installed !== null);
   const peers = found.map((peer) => [peer, peer.installed?.version ?? null] as const);
@@ -113,7 +156,7 @@ async function runAll(options: Options, args: readonly string[], directory: stri
   const bench = { servers: new Servers(directory), directory, seconds: options.seconds, note: print };
   const cases: [Case, Samples][] = [];
   const before = busySeconds();
-  for (const one of CASES.filter(({ name }) => options.only?.includes(name) ?? true)) {
+  for (const one of all.filter(({ name }) => options.only?.includes(name) ?? true)) {
     const samples = await runCase(one, contestants.filter((peer) => takesPart(peer, one, options)), options, bench);
     cases.push([one, samples]);
     print(["", `### ${one.name}: ${one.title}`, "", ...caseTable(one, samples)].join("\n"));
@@ -121,7 +164,8 @@ async function runAll(options: Options, args: readonly string[], directory: stri
   const seconds = (performance.now() - begin) / 1000;
   const cores = (busySeconds() - before) / seconds;
   return {
-    command: ["deno task bench", ...args].join(" "),
+    title,
+    command: [command, ...args.filter((arg, index) => arg !== "--suite" && args[index - 1] !== "--suite")].join(" "),
     rounds: options.rounds,
     seconds: options.seconds,
     minutes: seconds / 60,
@@ -135,6 +179,7 @@ async function runAll(options: Options, args: readonly string[], directory: stri
 function takesPart(peer: Contestant, one: Case, { quick }: Options): boolean {
   if (peer.name === "pyserve") return true;
   if (one.root === "lists" && peer.noLists) return false;
+  if (one.root === "cgi" && !peer.cgi) return false;
   if (one.kind === "load" && one.tls && !peer.tls) return false;
   const named = [...one.goals.map(({ against }) => against), ...one.named ?? []];
   return named.includes(peer.name) || (!peer.onlyNamed && (!quick || peer.name === BASELINE));

@@ -158,6 +158,24 @@ export const CASES: readonly Case[] = [
   },
 ];
 
+/** Programs by CGI: the least that one can do. */
+export const CGI_CASES: readonly Case[] = [
+  {
+    ...load("cgi", "A shell script that says hello, by CGI, 8 connections", "/cgi-bin/hello.sh", 8, 200, [
+      ["apache", 1],
+      ["python", 3],
+    ]),
+    root: "cgi",
+    contains: "hello",
+    metrics: [
+      { key: "rate", title: "requests/s" },
+      { key: "cpu", title: "CPU of server and scripts, µs/request" },
+      { key: "own", title: "of it the server's own" },
+    ],
+    named: ["pyserve-300m"],
+  },
+];
+
 /** A peer and how many times its rate ours is meant to be at least. */
 type Ratio = readonly [peer: string, times: number];
 

@@ -1,7 +1,7 @@
 /** How a case is measured: the load comes from another process, CPU and memory of the server are read from /proc. */
 
 import type { Case, Load, Page } from "./cases.ts";
-import { cpuSeconds, residentBytes, run, stop } from "./processes.ts";
+import { cpuSeconds, ownCpuSeconds, residentBytes, run, stop } from "./processes.ts";
 import type { Contestant, Server, Servers } from "./servers.ts";
 import { entryName, makeList, touch } from "./site.ts";
 
@@ -81,7 +81,8 @@ async function measureLoad(one: Load, peer: Contestant, bench: Bench): Promise<S
   const options = headers.flatMap((header) => ["-H", header]);
   if (one.cold) options.push("-s", writeCycle(one, bench.directory));
   await warmUp(one, server, options);
-  const before = cpuSeconds(server.child.pid);
+  const { pid } = server.child;
+  const before = { all: cpuSeconds(pid), own: ownCpuSeconds(pid) };
   const done = await fire(one, server, { seconds: bench.seconds, options });
   await settle(server);
   if (done === null || (one.huge ? done.bytes : done.requests) === 0) {
@@ -92,7 +93,7 @@ async function measureLoad(one: Load, peer: Contestant, bench: Bench): Promise<S
     bench.note(`${peer.name} answers ${done.errors} of ${done.requests} requests with an error`);
     return null;
   }
-  const cpu = cpuSeconds(server.child.pid) - before;
+  const cpu = { all: cpuSeconds(pid) - before.all, own: ownCpuSeconds(pid) - before.own };
   return one.huge ? bulkSample(done, cpu, peer) : loadSample(done, cpu, peer);
 }
 
@@ -135,12 +136,18 @@ interface Done {
   readonly errors: number;
 }
 
-function loadSample({ requests, seconds }: Done, cpu: number, { noCpu }: Contestant): Sample {
-  return { rate: requests / seconds, ...(!noCpu && { cpu: cpu * 1e6 / requests }) };
+/** Seconds of CPU: those of a server with its children, and those without the children that have ended. */
+interface Cpu {
+  readonly all: number;
+  readonly own: number;
 }
 
-function bulkSample({ bytes, seconds }: Done, cpu: number, { noCpu }: Contestant): Sample {
-  return { rate: bytes / 1e6 / seconds, ...(!noCpu && { cpu: cpu * 1e3 / (bytes / 1e9) }) };
+function loadSample({ requests, seconds }: Done, { all, own }: Cpu, { noCpu }: Contestant): Sample {
+  return { rate: requests / seconds, ...(!noCpu && { cpu: all * 1e6 / requests, own: own * 1e6 / requests }) };
+}
+
+function bulkSample({ bytes, seconds }: Done, { all }: Cpu, { noCpu }: Contestant): Sample {
+  return { rate: bytes / 1e6 / seconds, ...(!noCpu && { cpu: all * 1e3 / (bytes / 1e9) }) };
 }
 
 interface WrkOptions {

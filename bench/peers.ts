@@ -12,6 +12,8 @@ export interface Place {
   readonly temp: string;
   /** The files of a certificate and its key, if it is to speak HTTPS. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
+  /** It is to run the programs in /cgi-bin. */
+  readonly cgi: boolean;
 }
 
 /** A server that is installed. */
@@ -31,6 +33,8 @@ export interface Peer {
   readonly install?: string;
   /** It can speak HTTPS. */
   readonly tls?: true;
+  /** It can run CGI programs. */
+  readonly cgi?: true;
   /** It cannot list directories. */
   readonly noLists?: true;
   /** Its CPU time cannot be read. */
@@ -41,32 +45,36 @@ export interface Peer {
 
 const CLI = new URL("../cli.ts", import.meta.url).href;
 const CEILINGS = new URL("./ceilings.ts", import.meta.url).href;
+const HEAVY = new URL("./heavy.ts", import.meta.url).href;
 const NODE_MODULES = new URL("./npm/node_modules/", import.meta.url);
 const DENO = Deno.execPath();
 const NPM = "cd bench/npm && npm install --no-package-lock";
 
 /** Servers, ours first. */
 export const PEERS: readonly Peer[] = [
-  { name: "pyserve", tls: true, find: () => findPyserve(["--quiet"]) },
+  { name: "pyserve", tls: true, cgi: true, find: () => findPyserve(["--quiet"]) },
   { name: "pyserve-log", onlyNamed: true, find: () => findPyserve([]) },
   { name: "clone", onlyNamed: true, find: () => findCeiling("clone") },
   { name: "constant", onlyNamed: true, find: () => findCeiling("constant") },
+  // The same with 300 MiB of other memory in use, of which a fork would have to copy the page tables.
+  { name: "pyserve-300m", onlyNamed: true, cgi: true, find: () => findPyserve(["--quiet"], [HEAVY, "300"]) },
   { name: "nginx", install: "apt-get install nginx-light", tls: true, find: findNginx },
   { name: "caddy", install: "apt-get install caddy", tls: true, find: findCaddy },
-  { name: "lighttpd", install: "apt-get install lighttpd", find: findLighttpd },
+  { name: "apache", install: "apt-get install apache2-bin", onlyNamed: true, cgi: true, find: findApache },
+  { name: "lighttpd", install: "apt-get install lighttpd", cgi: true, find: findLighttpd },
   // It forks for each connection and has the kernel reap the children, whose times are then lost.
-  { name: "busybox", install: "apt-get install busybox", noLists: true, noCpu: true, find: findBusybox },
-  { name: "python", install: "apt-get install python3", find: findPython },
+  { name: "busybox", install: "apt-get install busybox", cgi: true, noLists: true, noCpu: true, find: findBusybox },
+  { name: "python", install: "apt-get install python3", cgi: true, find: findPython },
   { name: "std", install: "STD_HTTP=path of file_server.ts, or access to JSR", find: findStd },
   { name: "http-server", install: NPM, find: findHttpServer },
   { name: "serve", install: NPM, find: findServe },
   { name: "sirv", install: NPM, noLists: true, find: findSirv },
 ];
 
-function findPyserve(options: readonly string[]): Promise<Installed> {
-  const command = ({ root, port, tls }: Place) => {
-    const certificate = tls ? ["--tls-cert", tls.cert, "--tls-key", tls.key] : [];
-    return [DENO, "run", "-A", CLI, root, String(port), "-b", "127.0.0.1", ...options, ...certificate];
+function findPyserve(options: readonly string[], program: readonly string[] = [CLI]): Promise<Installed> {
+  const command = ({ root, port, tls, cgi }: Place) => {
+    const more = [...tls ? ["--tls-cert", tls.cert, "--tls-key", tls.key] : [], ...cgi ? ["--cgi"] : []];
+    return [DENO, "run", "-A", ...program, root, String(port), "-b", "127.0.0.1", ...options, ...more];
   };
   return Promise.resolve({ version: `on Deno ${Deno.version.deno}`, command });
 }
@@ -136,14 +144,46 @@ async function findLighttpd(): Promise<Installed | null> {
   return { version, command };
 }
 
-function lighttpdConfig({ root, port }: Place): string {
+function lighttpdConfig({ root, port, cgi }: Place): string {
   return `
-server.modules = ("mod_dirlisting")
+server.modules = ("mod_dirlisting"${cgi ? ', "mod_cgi"' : ""})
+${cgi ? '$HTTP["url"] =~ "^/cgi-bin/" { cgi.assign = ("" => "") }' : ""}
 server.bind = "127.0.0.1"
 server.port = ${port}
 server.document-root = "${root}"
 dir-listing.activate = "enable"
 mimetype.assign = (".txt" => "text/plain", "" => "application/octet-stream")
+`;
+}
+
+/** With one process for each connection, which run programs by mod_cgi: as it is fastest where there are few. */
+async function findApache(): Promise<Installed | null> {
+  const version = await versionOf(["apache2", "-v"]);
+  if (version === null) return null;
+  const command = (place: Place) => {
+    return ["apache2", "-D", "FOREGROUND", "-f", write(place, "apache.conf", apacheConfig(place))];
+  };
+  return { version, command };
+}
+
+function apacheConfig({ root, port, temp }: Place): string {
+  const modules = ["mpm_prefork", "authz_core", "alias", "cgi"];
+  return `
+ServerName localhost
+ServerRoot ${temp}
+DefaultRuntimeDir ${temp}
+PidFile ${temp}/apache.pid
+ErrorLog ${temp}/error.log
+LogLevel crit
+${modules.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`).join("\n")}
+Listen 127.0.0.1:${port}
+User nobody
+Group nogroup
+StartServers 10
+MinSpareServers 10
+MaxKeepAliveRequests 0
+DocumentRoot ${root}
+ScriptAlias /cgi-bin/ ${root}/cgi-bin/
 `;
 }
 
@@ -160,7 +200,10 @@ async function findPython(): Promise<Installed | null> {
   const version = await versionOf([python, "--version"]) ?? "?";
   return {
     version,
-    command: ({ root, port }) => [python, "-m", "http.server", String(port), "-b", "127.0.0.1", "-d", root],
+    command: ({ root, port, cgi }) => {
+      const more = cgi ? ["--cgi"] : [];
+      return [python, "-m", "http.server", String(port), "-b", "127.0.0.1", "-d", root, ...more];
+    },
   };
 }
 

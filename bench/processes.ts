@@ -48,10 +48,19 @@ export async function stopAll(): Promise<void> {
 
 /** Seconds of CPU, user and system, that a process and its children have used, those that have ended included. */
 export function cpuSeconds(pid: number): number {
-  return sum(tree(pid), (one) => {
-    const [user = 0, system = 0, childUser = 0, childSystem = 0] = statFields(one).slice(11, 15).map(Number);
-    return (user + system + childUser + childSystem) / TICKS;
-  });
+  return ownCpuSeconds(pid) + sum(tree(pid), (one) => ticks(statFields(one).slice(13, 15)));
+}
+
+/**
+ * The same without the children that have ended: what the processes of a server use, and not the programs that they run
+ * one after the other. The copying of page tables for a fork counts as the server's own, what follows it as the child's.
+ */
+export function ownCpuSeconds(pid: number): number {
+  return sum(tree(pid), (one) => ticks(statFields(one).slice(11, 13)));
+}
+
+function ticks([user = "0", system = "0"]: readonly string[]): number {
+  return (Number(user) + Number(system)) / TICKS;
 }
 
 /** Bytes of memory in which a process and its children reside. Pages that they share count for each. */

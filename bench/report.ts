@@ -10,6 +10,7 @@ export type Samples = ReadonlyMap<string, readonly (Sample | null)[]>;
 
 /** All that a run has found. */
 export interface Results {
+  readonly title: string;
   readonly command: string;
   readonly rounds: number;
   readonly seconds: number;
@@ -24,13 +25,13 @@ const OURS = "pyserve";
 const BAR = 40;
 
 /** The cases of the chart. */
-const CHARTED = ["1k", "100k", "304", "list1000"];
+const CHARTED = ["1k", "100k", "304", "list1000", "cgi"];
 
 /** The whole of RESULTS.md. */
 export function report(results: Results): string {
-  const { command, rounds, seconds, minutes, load } = results;
+  const { title, command, rounds, seconds, minutes, load } = results;
   return [
-    "# Results",
+    `# ${title}`,
     "",
     `Written by \`${command}\`: do not edit. ${rounds} rounds of ${seconds} s, the order turned by one each round;`,
     `${minutes.toFixed(0)} minutes in all, on ${new Date().toISOString().slice(0, 10)}. ${machine()}. ${load}.`,

@@ -74,7 +74,7 @@ export class Servers {
     await Deno.mkdir(temp);
     const tls = secure ? this.#certificate ??= await makeCertificate(this.#directory) : null;
     if (secure && tls === null) return null;
-    return { root: `${this.#directory}/${root}`, port: freePort(), temp, tls };
+    return { root: `${this.#directory}/${root}`, port: freePort(), temp, tls, cgi: root === "cgi" };
   }
 }
 

@@ -21,19 +21,23 @@ export function entryName(index: number): string {
   return `f${String(index).padStart(6, "0")}.txt`;
 }
 
-/**
- * Two roots, so that a server that reads its whole tree at start is not asked to read 200,000 entries: "files", and
- * "lists" for the listings.
- */
-export type Root = "files" | "lists";
+/** As little as a CGI program can be: what is measured is what it takes to run it. */
+const HELLO = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nhello\\n'\n";
 
-/** Makes both roots in a directory, with all the files in "files" and one in "lists". */
+/**
+ * Roots of their own, so that a server that reads its whole tree at start is not asked to read 200,000 entries: "files",
+ * "lists" for the listings, and "cgi" for programs.
+ */
+export type Root = "files" | "lists" | "cgi";
+
+/** Makes all roots in a directory, with all the files in "files", and one in each of the others to see a server start. */
 export async function makeSite(directory: string): Promise<void> {
   // A server that was started as root gives its rights away and still has to read this.
   await Deno.chmod(directory, 0o755);
-  for (const root of ["files", "lists"] satisfies Root[]) await Deno.mkdir(`${directory}/${root}`);
+  for (const root of ["files", "lists", "cgi/cgi-bin"]) await Deno.mkdir(`${directory}/${root}`, { recursive: true });
   for (const [name, size] of Object.entries(SIZES)) await makeFile(`${directory}/files/${name}`, size);
-  await makeFile(`${directory}/lists/1k.txt`, KIB);
+  for (const root of ["lists", "cgi"] satisfies Root[]) await makeFile(`${directory}/${root}/1k.txt`, KIB);
+  await Deno.writeTextFile(`${directory}/cgi/cgi-bin/hello.sh`, HELLO, { mode: 0o755 });
 }
 
 /** Makes a directory of empty files in "lists", unless it is there. */

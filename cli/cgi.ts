@@ -9,34 +9,17 @@ import { findProgram } from "../handlers/cgi/executable.ts";
 import type { SystemUser } from "../handlers/cgi/process_group.ts";
 import { findUser } from "../handlers/cgi/user.ts";
 import type { Feature } from "../handlers/feature.ts";
+import { withoutAbortWarning } from "./abort_warning.ts";
 import { wordsOf } from "./options.ts";
 import type { Given } from "./parse.ts";
 import { programOptionsOf } from "./program_options.ts";
 import { StartError } from "./start_error.ts";
 
-/**
- * The runtime warns once that the signal of a request aborts at the end of a good answer, too. That is known here, and is
- * nothing that whoever runs the command could do something about.
- */
-const WARNING = "Deno.serve: request.signal aborts on successful responses";
-
-let isSilenced = false;
-
-function silenceWarning(): void {
-  if (isSilenced) return;
-  isSilenced = true;
-  const { warn } = console;
-  // deno-lint-ignore no-console
-  console.warn = (...values: unknown[]) => {
-    if (!String(values[0]).startsWith(WARNING)) warn(...values);
-  };
-}
-
 /** The feature that the options ask for. Throws {@linkcode StartError} where a program is not there. */
 export async function cgiOf(values: Given["values"]): Promise<Feature> {
-  silenceWarning();
   const user = values.get("cgi-user")?.[0];
-  return cgiFeature({ ...cgiOptionsOf(values), ...(user !== undefined && { user: await userOf(user) }) });
+  const options = { ...cgiOptionsOf(values), ...(user !== undefined && { user: await userOf(user) }) };
+  return withoutAbortWarning(cgiFeature(options));
 }
 
 function cgiOptionsOf(values: Given["values"]): CgiOptions {

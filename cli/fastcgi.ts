@@ -6,6 +6,7 @@
 
 import { fastCgiFeature } from "../handlers/fastcgi.ts";
 import type { Feature } from "../handlers/feature.ts";
+import { withoutAbortWarning } from "./abort_warning.ts";
 import { fastCgiOf } from "./options.ts";
 import type { Given } from "./parse.ts";
 import { programOptionsOf } from "./program_options.ts";
@@ -14,11 +15,8 @@ import { programOptionsOf } from "./program_options.ts";
 export function fastCgiFeatures(values: Given["values"]): Feature[] {
   const given = (values.get("fastcgi") ?? []).map((text) => fastCgiOf(text)!);
   const applications = Map.groupBy(given, ({ address }) => JSON.stringify(address));
-  return [...applications.values()].map((each) =>
-    fastCgiFeature({
-      ...programOptionsOf(values),
-      address: each[0]!.address,
-      extensions: each.map(({ extension }) => extension),
-    })
-  );
+  return [...applications.values()].map((each) => {
+    const extensions = each.map(({ extension }) => extension);
+    return withoutAbortWarning(fastCgiFeature({ ...programOptionsOf(values), address: each[0]!.address, extensions }));
+  });
 }

@@ -84,6 +84,9 @@ export interface CgiOptions {
  * Its relative in Python is `CGIHTTPRequestHandler`, of which it is a correct version. What it does not do: byte for byte
  * output (`nph-` programs are understood, and sent as others), conditional and range requests on a program's output.
  *
+ * In order to notice that a client has left it looks at `request.signal`, of which Deno 2.9 warns once on standard error;
+ * with `--unstable-no-legacy-abort` it does not, and all is the same.
+ *
  * @param source Where the programs are; only one on disk has any, and mounts run with any.
  * @throws TypeError where a path of the options is none.
  *
@@ -157,6 +160,9 @@ export function cgiFeature(options: CgiOptions = {}): Feature {
 
 const MAX_BODY = 1024 ** 3;
 
+/** Milliseconds that an answer waits for its end to come with its beginning. */
+const BREATH_MS = 2;
+
 /** Variables of the server that programs get: where to find others, and what time it is. */
 const INHERITED = Deno.build.os === "windows"
   ? ["PATH", "PATHEXT", "SystemRoot", "COMSPEC", "WINDIR", "TEMP", "TMP", "TZ"]
@@ -210,7 +216,7 @@ class Programs {
     const input = await this.#takeIn(request);
     const exchange = new Exchange(request, context, program);
     const head = await exchange.start(this.#limiter, this.#startOf(exchange, input), this.#limits, this.#options.debug);
-    if (head.localRedirect === null) return exchange.respond(head);
+    if (head.localRedirect === null) return await exchange.respond(head);
     exchange.script.discard();
     return await followLocalRedirect(head.localRedirect, request, context, this.#answer);
   }
@@ -253,6 +259,9 @@ class Programs {
     };
   }
 }
+
+/** What a program prints next; null where it has ended. */
+type Output = ReturnType<RunningScript["read"]>;
 
 /** One request and the program that answers it. */
 class Exchange {
@@ -311,21 +320,35 @@ class Exchange {
     }
   }
 
-  respond(head: ScriptHead): Response {
+  async respond(head: ScriptHead): Promise<Response> {
     for (const line of head.dropped) this.#log(`a header without a name was left out: ${line}`);
-    if (hasBody(this.request, head)) return scriptResponse(this.request, head, this.#body(head));
-    this.script.discard();
-    return scriptResponse(this.request, head, null);
+    if (!hasBody(this.request, head)) {
+      this.script.discard();
+      return scriptResponse(this.request, head, null);
+    }
+    return scriptResponse(this.request, head, await this.#body(head));
   }
 
-  /** The body as the program prints it, read as the client takes it. */
-  #body(head: ScriptHead): ReadableStream<Uint8Array<ArrayBuffer>> {
+  /** Most programs say all they have in one breath: bytes with their length are less work than a stream, for both sides. */
+  async #body(
+    { rest, contentLength }: ScriptHead,
+  ): Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>> {
+    if (contentLength !== null) {
+      if (rest.length < contentLength) return this.#stream([rest], contentLength);
+      this.script.discard();
+      return rest.subarray(0, contentLength);
+    }
+    const next = this.script.read();
+    return await soon(next) === null ? rest : this.#stream([rest, next], Infinity);
+  }
+
+  /** The body as the program prints it, read as the client takes it: what has been read already comes first. */
+  #stream(begun: (Awaited<Output> | Output)[], length: number): ReadableStream<Uint8Array<ArrayBuffer>> {
     const { script } = this;
-    let first = head.rest.length > 0 ? head.rest : null;
-    let left = head.contentLength ?? Infinity;
+    let left = length;
     const pull = async (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>) => {
-      const bytes = left === 0 ? null : first ?? await script.read();
-      first = null;
+      const bytes = left === 0 ? null : await (begun.shift() ?? script.read());
+      if (bytes?.length === 0) return pull(controller);
       if (bytes !== null) {
         const part = bytes.length > left ? bytes.subarray(0, left) : bytes;
         left -= part.length;
@@ -356,6 +379,19 @@ class Exchange {
 
   #log(line: string): void {
     this.context.log.error(`${this.program.name}: ${line}`);
+  }
+}
+
+/** What a program prints next comes to, where it does so at once; undefined where it takes longer, or fails. */
+async function soon(output: Output): Promise<Awaited<Output> | void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, BREATH_MS);
+  try {
+    return await Promise.race([output, late.promise]);
+  } catch {
+    return undefined; // the body says so
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -6,19 +6,25 @@
 import { findPhpFpm } from "./support/php_fpm.ts";
 import { hasProgram } from "./support/programs.ts";
 
-/** Debian's package for each program. */
-const PACKAGES: Readonly<Record<string, string>> = {
-  bsdtar: "libarchive-tools",
-  chromium: "chromium",
-  curl: "curl",
-  openssl: "openssl",
-  python3: "python3",
-  unzip: "unzip",
+/** Debian's packages, and how to tell that each is there. */
+const PACKAGES: Readonly<Record<string, () => boolean>> = {
+  "cgit": () => hasFile("/usr/lib/cgit/cgit.cgi"),
+  "chromium": () => hasProgram("chromium"),
+  "curl": () => hasProgram("curl"),
+  "gcc": () => hasProgram("gcc"),
+  "git": () => hasProgram("git"),
+  "gitweb": () => hasFile("/usr/share/gitweb/gitweb.cgi"),
+  "libarchive-tools": () => hasProgram("bsdtar"),
+  "libc6-dev": () => hasFile("/usr/include/stdio.h"),
+  "libcgi-pm-perl": () => succeeds("perl", "-MCGI", "-e1"),
+  "openssl": () => hasProgram("openssl"),
+  "php-cgi": () => hasProgram("php-cgi"),
+  "php-fpm": () => findPhpFpm() !== null,
+  "python3": () => hasProgram("python3"),
+  "unzip": () => hasProgram("unzip"),
 };
 
-const packages = Object.entries(PACKAGES).filter(([program]) => !hasProgram(program)).map(([, name]) => name);
-// Its program has the version in its name.
-if (findPhpFpm() === null) packages.push("php-fpm");
+const packages = Object.entries(PACKAGES).filter(([, isThere]) => !isThere()).map(([name]) => name);
 
 if (packages.length > 0 && hasProgram("apt-get") && Deno.uid() === 0) {
   const env = { DEBIAN_FRONTEND: "noninteractive" };
@@ -36,6 +42,19 @@ if (Deno.build.os === "windows") {
 if (Deno.build.os !== "linux") {
   // deno-lint-ignore no-console
   console.log("Tests of --workers, /proc and names that are not UTF-8 are for Linux only, and skipped");
+}
+
+function hasFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+function succeeds(program: string, ...args: string[]): boolean {
+  return hasProgram(program) &&
+    new Deno.Command(program, { args, stdout: "null", stderr: "null" }).outputSync().success;
 }
 
 async function run(program: string, args: string[], env: Record<string, string>): Promise<void> {

@@ -10,14 +10,25 @@
  */
 const PATIENCE_MS = 200;
 
+/**
+ * Whether a client that leaves now is noticed at the first look later. With HTTP/2 the runtime tells only those who have
+ * looked before. Nothing says which version a request has, but only one of HTTP/2 has no Host.
+ */
+function canBeSeenLater(request: Request): boolean {
+  return request.headers.has("host");
+}
+
 /** Calls back once when the client leaves, until it is disposed of; do that when the answer begins. */
 export function whenClientLeaves(request: Request, callback: () => void): Disposable {
   let signal: AbortSignal | null = null;
-  const timer = setTimeout(() => {
+  const watch = () => {
     signal = request.signal;
     if (signal.aborted) callback();
     else signal.addEventListener("abort", callback, { once: true });
-  }, PATIENCE_MS);
+  };
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  if (canBeSeenLater(request)) timer = setTimeout(watch, PATIENCE_MS);
+  else watch();
   return {
     [Symbol.dispose]() {
       clearTimeout(timer);

@@ -170,5 +170,7 @@ function bracketed(hostname: string): string {
 
 /** The variables that have a value: to many programs an empty one is not the same as none. */
 function present(variables: Record<string, string | null>): Record<string, string> {
-  return Object.fromEntries(Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== null));
+  const found: Record<string, string> = {};
+  for (const [name, value] of Object.entries(variables)) if (value !== null) found[name] = value;
+  return found;
 }

@@ -54,7 +54,7 @@ export function hasBody(request: Request, head: ScriptHead): boolean {
 export function scriptResponse(
   request: Request,
   head: ScriptHead,
-  body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
+  body: ReadableStream<Uint8Array<ArrayBuffer>> | Uint8Array<ArrayBuffer> | null,
 ): Response {
   const headers = new Headers();
   for (const [name, value] of head.headers) {

@@ -30,6 +30,11 @@ export interface StderrReader {
 
 const NEWLINE = 0x0a;
 
+const DECODER = new TextDecoder();
+
+/** Most programs say nothing. */
+const NO_BYTES = new Uint8Array();
+
 /**
  * Reads a standard error to its end, as fast as it comes, so that the program never waits for the log.
  *
@@ -60,9 +65,8 @@ export class Lines {
   readonly tail: string[] = [];
   readonly #emit: (line: string) => void;
   readonly #limits: StderrLimits;
-  readonly #decoder = new TextDecoder();
   /** The beginning of a line that has no end yet, up to the bound. */
-  #line: Uint8Array<ArrayBuffer>;
+  #line = NO_BYTES;
   #used = 0;
   #cut = false;
   #windowEnd = 0;
@@ -73,7 +77,6 @@ export class Lines {
   constructor(emit: (line: string) => void, limits: StderrLimits = LIMITS) {
     this.#emit = emit;
     this.#limits = limits;
-    this.#line = new Uint8Array(Math.min(256, limits.line));
   }
 
   take(bytes: Uint8Array): void {
@@ -114,13 +117,13 @@ export class Lines {
   }
 
   #grow(needed: number): void {
-    const larger = new Uint8Array(Math.min(this.#limits.line, Math.max(needed, this.#line.length * 4)));
+    const larger = new Uint8Array(Math.min(this.#limits.line, Math.max(256, needed, this.#line.length * 4)));
     larger.set(this.#line.subarray(0, this.#used));
     this.#line = larger;
   }
 
   #endLine(): void {
-    const text = this.#decoder.decode(this.#line.subarray(0, this.#used)).replace(/\r$/, "") + (this.#cut ? "…" : "");
+    const text = DECODER.decode(this.#line.subarray(0, this.#used)).replace(/\r$/, "") + (this.#cut ? "…" : "");
     if (this.#isFlood()) this.#dropped += this.#used;
     else this.#pass(text);
     this.tail.push(text);
