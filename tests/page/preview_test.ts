@@ -106,6 +106,7 @@ Deno.test({
     const close = async () => {
       await page.keyboard.press("Escape");
       await page.locator("dialog.preview").waitFor({ state: "hidden" });
+      await page.waitForURL((url) => url.hash === ""); // going back takes its time
     };
 
     await t.step("a picture, and arrows to the others", async () => {

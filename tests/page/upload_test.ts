@@ -177,7 +177,7 @@ Deno.test({
       await t.step("the server is killed in the middle, and comes back", async () => {
         const unlimited = await slow(page, 1_000_000);
         await page.locator("input.files").setInputFiles(from.at("movie.bin"));
-        await sent(/^[1-3](?:\.\d+)? MiB of/);
+        await sent(/^\d+(?:\.\d+)? MiB of/);
         await page.locator(".uploads .facts", { hasText: /\/s · .* left/ }).first().waitFor();
         await server.stop("SIGKILL");
         await page.locator(".uploads li", { hasText: "trying again" }).waitFor();
@@ -195,7 +195,7 @@ Deno.test({
       await t.step("it is paused and goes on from there", async () => {
         const unlimited = await slow(page, 1_000_000);
         await page.locator("input.files").setInputFiles(from.at("other.bin"));
-        await sent(/^1(?:\.\d+)? MiB of/);
+        await sent(/^\d+(?:\.\d+)? MiB of/);
         await page.getByRole("button", { name: "Pause" }).click();
         await shows(page, "Paused");
         await page.locator(".uploads li", { hasText: "paused" }).waitFor();
@@ -211,7 +211,7 @@ Deno.test({
         await Deno.utime(from.at("other.bin"), 1_700_000_000, 1_700_000_000);
         await slow(page, 1_000_000);
         await page.locator("input.files").setInputFiles(from.at("other.bin"));
-        await sent(/^1(?:\.\d+)? MiB of/);
+        await sent(/^\d+(?:\.\d+)? MiB of/);
         const next = await page.context().newPage();
         await page.close();
         await openFolder(next, `${base}/`);

@@ -108,7 +108,9 @@ export function openMenu(opener, items) {
     removeEventListener("scroll", away);
     if (back) opener.focus();
   };
-  const away = () => close(false);
+  const top = scrollY;
+  // A page that is still coming to rest does not close what was just opened.
+  const away = () => Math.abs(scrollY - top) > 80 && close(false);
   /** @param {Event} event */
   const outside = (event) => menu.contains(/** @type {Node} */ (event.target)) || close(false);
   menu.addEventListener("keydown", (event) => {
