@@ -79,6 +79,7 @@ Deno.test({
         }],
         ["markdown", async () => {
           await page.keyboard.press("Escape");
+          await page.waitForURL((url) => url.hash === "");
           await page.goto(`${base}/docs/#preview=guide.md`);
           await page.locator(".stage .markdown").waitFor();
         }],
