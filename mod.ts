@@ -42,6 +42,7 @@ export { files, type FilesOptions } from "./handlers/files.ts";
 export * from "./handlers/slash_redirect.ts";
 export { listing, type ListingFormat, type ListingOptions } from "./handlers/listing.ts";
 export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./handlers/listing_data.ts";
+export { pageAssets } from "./handlers/page/assets.ts";
 export * from "./handlers/upload.ts";
 export * from "./handlers/content.ts";
 export * from "./handlers/file_server.ts";

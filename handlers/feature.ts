@@ -7,6 +7,7 @@
 import { chain } from "./chain.ts";
 import { HttpError } from "./errors.ts";
 import { ENCODED_SLASH, targetBeforeEncodedSlash } from "./http/target.ts";
+import { onDemand } from "./on_demand.ts";
 import { keepSettled, settle, type SettledHandler } from "./settle.ts";
 import type { FileSource } from "./sources/types.ts";
 import { derive, type Handler } from "./types.ts";
@@ -50,6 +51,11 @@ export interface Feature {
   readonly methods: readonly string[];
   /** Names of query parameters: where given, it is asked only when the query has one of them. Letters, digits, hyphens. */
   readonly queries?: readonly string[];
+  /**
+   * What the page of a directory may offer because of it, one word each: `upload` (PUT, PATCH, MKCOL and multipart POST),
+   * `delete` (DELETE, MOVE, and PUT over what is there), `archive` (`?archive=zip`), `search` (`?q=`), `checksum` (`?sha256`).
+   */
+  readonly abilities?: readonly string[];
   /**
    * Whether it is asked for paths with an encoded slash in them, too, of which its target has what is in front of that
    * segment. They are nobody else's: what it declines is 404.
@@ -103,10 +109,9 @@ export function withEncodedSlashes(handlers: readonly Handler[], site: SettledHa
  * ```
  */
 export function lazily(load: () => Promise<Handler>): Handler {
-  let loaded: Handler | null = null;
+  const loaded = onDemand(load);
   return async (request, context) => {
-    // Whoever asks meanwhile loads it, too: the runtime loads a module once.
-    loaded ??= await load();
-    return await loaded(request, context);
+    const handler = await loaded();
+    return await handler(request, context);
   };
 }

@@ -15,6 +15,7 @@ import { errorPages } from "./layers/error_pages.ts";
 import { headers } from "./layers/headers.ts";
 import { listingParts } from "./listing.ts";
 import { allow } from "./methods.ts";
+import { pageAssets } from "./page/assets.ts";
 import { keepSettled, settle, type SettledHandler } from "./settle.ts";
 import { disk } from "./sources/disk.ts";
 import { filtered, isVisible } from "./sources/filtered.ts";
@@ -63,44 +64,15 @@ export interface FileServerOptions extends FilesOptions {
  */
 export function fileServer(root: string | FileSource, options: FileServerOptions = {}): Handler {
   const { source, ...own } = typeof root === "string" ? sourceOf(root, options) : { source: root };
-  const served = { ...options, ...own };
-  const index = served.index ?? DEFAULT_INDEX;
   const format = options.log ?? "python";
-  const features = options.features ?? [];
-  const everywhere = [["server", "pyserve"], ...options.headers ?? []] as const;
   const hot = new HotFiles({
     maxBytes: options.cacheSize ?? DEFAULT_CACHE_BYTES,
-    headers: everywhere,
+    headers: [["server", "pyserve"], ...options.headers ?? []],
     log: format ? accessLogWriter(format) : null,
-    queries: features.flatMap(({ queries }) => queries ?? []),
+    queries: (options.features ?? []).flatMap(({ queries }) => queries ?? []),
   });
-  const listings = listingParts(source);
-  const site = {
-    index,
-    answer: ((request, context) => answeringElse(request, context)) as Handler,
-  };
-  const asked = features.map((feature) => {
-    const own = { ...site, source: contentFor(feature, features, source, index) };
-    return { ...feature, on: true, handler: askedFor(feature, own) };
-  });
-  const content = contentFor(null, features, source, index);
-  // A feature is a row: the methods it answers, and its handler. Asked in this order.
-  const told = Object.assign({}, ...features.map(({ optionsHeaders }) => optionsHeaders));
-  const table = (cache: HotFiles | null) => {
-    const listed = listings(cache);
-    const rows = [
-      ...asked,
-      { on: options.listing ?? true, methods: [], handler: listed.kept },
-      { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, served, cache) },
-      { on: options.listing ?? true, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
-    ].filter((row) => row.on);
-    return chain(...rows.map((row) => row.handler), allow(rows.flatMap((row) => row.methods), told));
-  };
-  const answering = table(hot);
-  const answeringElse = table(null);
-  const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
   const answer = wrap(
-    withEncodedSlashes(slashed, settle(answering)),
+    siteOf(source, { ...options, ...own }, hot),
     ...(format ? [accessLog(format)] : []),
     headers(options.headers ?? []),
     headers([["server", "pyserve"]]),
@@ -113,6 +85,36 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     if (answered instanceof Promise) return answered.then((response) => hot.remember(request, context, response));
     return hot.remember(request, context, answered);
   });
+}
+
+/** Everything but the layers: features, files and listings in a table, and what is said to methods that none of them takes. */
+function siteOf(source: FileSource, options: FileServerOptions, hot: HotFiles): SettledHandler {
+  const { features = [], index = DEFAULT_INDEX, listing = true } = options;
+  const site = { index, answer: ((request, context) => answerElse(request, context)) as Handler };
+  const asked = features.map((feature) => {
+    const content = contentFor(feature, features, source, index);
+    return { ...feature, on: true, handler: askedFor(feature, { ...site, source: content }) };
+  });
+  const content = contentFor(null, features, source, index);
+  const listings = listingParts(source, { abilities: features.flatMap((feature) => feature.abilities ?? []) });
+  const assets = pageAssets();
+  const told = Object.assign({}, ...features.map(({ optionsHeaders }) => optionsHeaders));
+  // A feature is a row: the methods it answers, and its handler. Asked in this order.
+  const table = (cache: HotFiles | null) => {
+    const listed = listings(cache);
+    const rows = [
+      { on: listing, methods: [], handler: assets },
+      ...asked,
+      { on: listing, methods: [], handler: listed.kept },
+      { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, options, cache) },
+      { on: listing, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
+    ].filter((row) => row.on);
+    return chain(...rows.map((row) => row.handler), allow(rows.flatMap((row) => row.methods), told));
+  };
+  // What is found under another path must not be kept as what is at the one that was asked for.
+  const answerElse = table(null);
+  const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
+  return withEncodedSlashes(slashed, settle(table(hot)));
 }
 
 /** What is left of a source for a feature, or for the files, when all other features have taken out what is theirs. */

@@ -11,6 +11,7 @@ import type { HotFiles } from "./hot_files.ts";
 import { headOf } from "./listing_data.ts";
 import type { ListingFormat } from "./listing/format.ts";
 import { WholePage } from "./listing/pages.ts";
+import { prepareScript } from "./page/script.ts";
 import { slashRedirect } from "./slash_redirect.ts";
 import type { FileSource, FileStat } from "./sources/types.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
@@ -21,6 +22,11 @@ export type { ListingFormat };
 export interface ListingOptions {
   /** Bytes of memory for listings that are kept to be sent again; 16 MiB unless given, 0 to keep none. */
   readonly cacheBytes?: number;
+  /**
+   * What the server can do besides, for the page to offer: see `Feature.abilities`. Where it is given, be it empty, the
+   * page has a script, which {@linkcode pageAssets} has to serve.
+   */
+  readonly abilities?: readonly string[];
 }
 
 /** Room for the listings of some hundred directories of a hundred entries. */
@@ -71,11 +77,16 @@ export function listingParts(
   options: ListingOptions = {},
 ): (hot: HotFiles | null) => ListingParts {
   const builds = new ListingBuilds(source, options.cacheBytes ?? CACHE_BYTES);
-  return (hot) => partsOf(source, builds, hot);
+  return (hot) => partsOf(source, builds, options.abilities, hot);
 }
 
 /** The parts, which offer what is kept to the cache in front of all. */
-function partsOf(source: FileSource, builds: ListingBuilds, hot: HotFiles | null): ListingParts {
+function partsOf(
+  source: FileSource,
+  builds: ListingBuilds,
+  abilities: ListingOptions["abilities"],
+  hot: HotFiles | null,
+): ListingParts {
   const kept: Handler = (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     if (!context.target.slash || context.target.query !== "" || builds.cache.isEmpty) return null;
@@ -92,8 +103,9 @@ function partsOf(source: FileSource, builds: ListingBuilds, hot: HotFiles | null
     if (stat?.kind !== "directory") return null;
     const redirect = slashRedirect(context);
     if (redirect) return redirect;
-    const { key, asked } = askedOf(request, context);
-    const page = builds.page(key, asked, stat);
+    const { key, asked } = askedOf(request, context, abilities);
+    const script = asked.head.can ? prepareScript(asked.path.segments.length) : null;
+    const page = script ? script.then(() => builds.page(key, asked, stat)) : builds.page(key, asked, stat);
     return page instanceof Promise ? page.then((late) => late && late.send(request)) : page && page.send(request);
   };
   const all: Handler = (request, context) => {
@@ -106,13 +118,14 @@ function partsOf(source: FileSource, builds: ListingBuilds, hot: HotFiles | null
   return { kept, all };
 }
 
-function askedOf(request: Request, context: Context): { key: string; asked: Asked } {
+function askedOf(request: Request, context: Context, can?: readonly string[]): { key: string; asked: Asked } {
   const { path, query: text } = context.target;
   const query = text === "" ? null : new URLSearchParams(text);
   const format = formatOf(request, query);
   const sort = oneOf(query, "sort", ["name", "size", "modified"]) ?? "name";
   const order = oneOf(query, "order", ["asc", "desc"]) ?? "asc";
-  return { key: keyOf(context, format, sort, order), asked: { path, head: headOf(context, sort, order), format } };
+  const head = headOf(context, { sort, order, ...(can && { can }) });
+  return { key: keyOf(context, format, sort, order), asked: { path, head, format } };
 }
 
 /** What a listing differs by: no name in a path has a slash in it, so the depth says what is above the mount. */

@@ -52,6 +52,8 @@ export interface ListingHead {
   readonly sort: SortKey;
   /** Which way they are sorted. */
   readonly order: "asc" | "desc";
+  /** What else can be asked for here (`upload`, `archive`, …), where the server says so. */
+  readonly can?: readonly string[];
 }
 
 /** How much a {@linkcode Listing} has. */
@@ -65,9 +67,9 @@ export interface ListingTotals {
 }
 
 /** What is known before the entries are. */
-export function headOf({ base, target }: Context, sort: SortKey, order: "asc" | "desc"): ListingHead {
+export function headOf({ base, target }: Context, asked: Pick<ListingHead, "sort" | "order" | "can">): ListingHead {
   const path = base.join(target.path);
-  return { version: 1, path: path.segments.length === 0 ? "/" : path.text + "/", sort, order };
+  return { version: 1, path: path.segments.length === 0 ? "/" : path.text + "/", ...asked };
 }
 
 /** Makes the data of an entry: what is to be shown, with its link. */

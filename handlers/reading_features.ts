@@ -27,6 +27,7 @@ export function archives(options: ArchiveOptions = {}): Feature {
   return {
     methods: METHODS,
     queries: ["archive"],
+    abilities: ["archive"],
     handler: ({ source }) => lazily(async () => (await import("./archive.ts")).archive(source, options)),
   };
 }
@@ -48,6 +49,7 @@ export function checksums(): Feature {
   return {
     methods: METHODS,
     queries: ["sha256", "sha512", "sha1", "md5"],
+    abilities: ["checksum"],
     handler: ({ source }) => lazily(async () => (await import("./checksum.ts")).checksum(source)),
   };
 }
@@ -69,6 +71,7 @@ export function searches(options: SearchOptions = {}): Feature {
   return {
     methods: METHODS,
     queries: ["q"],
+    abilities: ["search"],
     handler: ({ source, index }) => {
       return lazily(async () => (await import("./search.ts")).search(source, { index, ...options }));
     },

@@ -12,10 +12,15 @@
 import type { Duplex } from "node:stream";
 import type { SecureContext, TLSSocket } from "node:tls";
 import type { ConnectionInfo, FetchFunction } from "./fetch.ts";
+import { onDemand } from "./on_demand.ts";
 import { type Complain, complainer, Generations, sleep } from "./serve_generations.ts";
 import { join, streamOf } from "./serve_stream.ts";
 import type { RunningServer, ServeOptions } from "./serve_types.ts";
 import type { Awaitable } from "./types.ts";
+
+// Nobody who serves without TLS waits for these.
+const nodeStream = onDemand(() => import("node:stream"));
+const nodeTls = onDemand(() => import("node:tls"));
 
 /** Where the server behind listens. */
 const LOOPBACK = "127.0.0.1";
@@ -92,11 +97,8 @@ export class TlsServer implements RunningServer {
   }
 
   async #run(tls: TlsServeOptions["tls"]): Promise<void> {
-    // Only now: nobody who serves without TLS waits for these.
-    const [{ Duplex }, { createSecureContext, TLSSocket }] = await Promise.all([
-      import("node:stream"),
-      import("node:tls"),
-    ]);
+    const { Duplex } = await nodeStream();
+    const { createSecureContext, TLSSocket } = await nodeTls();
     const context = createSecureContext(tls);
     const node: Node = { Duplex, secure: (stream) => secured(stream, context, TLSSocket) };
     while (!this.#stopped.signal.aborted) {

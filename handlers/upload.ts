@@ -113,6 +113,7 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   return [
     {
       methods: methodsOf(settings.rights),
+      abilities: [...settings.rights.create ? ["upload"] : [], ...settings.rights.change ? ["delete"] : []],
       handler,
       optionsHeaders: {
         "upload-limit": [...limit, `max-age=${Math.floor(settings.partAgeMs / 1000)}`].join(", "),

@@ -1,4 +1,4 @@
-/** The page in a real browser. */
+/** The page in a real browser that runs no script; with script it is in page/. */
 
 import { assert, assertEquals } from "@std/assert";
 import { start } from "./support/command.ts";
@@ -8,7 +8,7 @@ import { tempTree } from "./support/tree.ts";
 const CHROMIUM = ["chromium", "chromium-browser", "google-chrome"].find(hasProgram);
 
 Deno.test({
-  name: "the listing works in a browser: no script, no other host, links that lead where they say",
+  name: "the listing works without script: no other host, links that lead where they say",
   ignore: CHROMIUM === undefined && missing("chromium"),
   // Playwright keeps timers and pipes of its own until its process is gone.
   sanitizeOps: false,
@@ -24,7 +24,7 @@ Deno.test({
     const flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"];
     const browser = await chromium.launch({ executablePath, args: [...flags, "--disable-sync"] });
     const base = `http://127.0.0.1:${server.port}`;
-    const page = await browser.newPage();
+    const page = await browser.newPage({ javaScriptEnabled: false });
     const problems: string[] = [];
     page.on("console", (message) => problems.push(message.text()));
     page.on("dialog", (dialog) => problems.push(dialog.message()));

@@ -5,6 +5,7 @@
  */
 
 import type { SitePath } from "../http/target.ts";
+import { loadFilteredWriter } from "../sources/filtered.ts";
 import type { FileEntry, FileSlices, FileSource } from "../sources/types.ts";
 import type { ScriptFinder } from "./find_script.ts";
 
@@ -41,7 +42,7 @@ export function withoutPrograms(source: FileSource, finder: ScriptFinder, index:
     },
     ...(source.openWriter && {
       async openWriter() {
-        const { filteredWriter } = await import("../sources/filtered_writer.ts");
+        const { filteredWriter } = await loadFilteredWriter();
         return filteredWriter(await source.openWriter!(), (path) => !finder.isProgramPath(path));
       },
     }),

@@ -5,7 +5,7 @@
  */
 
 import { entryOf, type ListingHead, type ListingTotals } from "../listing_data.ts";
-import { listingPageEnd, listingPageStart, listingRow, PAGE_HEADERS } from "../page/listing_page.ts";
+import { listingPageEnd, listingPageHeaders, listingPageStart, listingRow } from "../page/listing_page.ts";
 import type { FileEntry } from "../sources/types.ts";
 
 /** What a listing can be sent as. */
@@ -39,11 +39,11 @@ export function writerOf(format: ListingFormat, head: ListingHead, depth: number
 const WRITERS: Readonly<Record<ListingFormat, (head: ListingHead, depth: number) => ListingWriter>> = {
   html: (head, depth) => ({
     type: "text/html; charset=utf-8",
-    headers: PAGE_HEADERS,
+    headers: listingPageHeaders(head, depth),
     start: () => listingPageStart(head, depth),
     before: () => "",
     entry: (entry) => listingRow(entryOf(entry)),
-    after: (totals, count) => listingPageEnd(count, totals),
+    after: (totals, count) => listingPageEnd(count, totals, head.can),
   }),
   json: (head) => ({
     type: "application/json",

@@ -1,5 +1,5 @@
 /**
- * The page of an error: which status, in words, and where to go from here.
+ * The page of an error: which status, in words, what can be done about it, and where to go from here.
  *
  * @module
  */
@@ -9,13 +9,33 @@ import { page, PAGE_HEADERS } from "./frame.ts";
 
 export { PAGE_HEADERS };
 
+/** What whoever reads the page can do, by status; it says nothing that the status does not. */
+const ADVICE: Readonly<Record<number, string>> = {
+  400: "There is a mistake in the address, or in the program that sent it.",
+  403: "Whoever runs this server would have to allow it.",
+  404: "It may have been moved or renamed, or there is a slip in the address.",
+  405: "This server, or this address, does not do that.",
+  409: "What is there is not as you saw it last: reload the page, and look again.",
+  412: "What is there is not as you saw it last: reload the page, and look again.",
+  413: "Try less at once, or ask whoever runs this server.",
+  429: "Wait a moment, and try again.",
+  500: "This is not your mistake. Whoever runs this server finds the cause in its log.",
+  503: "Wait a moment, and try again.",
+  507: "There is no room on the disk of this server. Whoever runs it has to make some.",
+};
+
 /** Renders an error as a whole HTML document; `message` and `details` are plain text. */
 export function errorPage(status: number, phrase: string, message: string, details = ""): string {
   const title = `${status} ${phrase}`;
+  const advice = ADVICE[status] === undefined ? "" : `<p>${ADVICE[status]}</p>\n`;
   return page(
     title,
-    `<h1>${escapeHtml(title)}</h1>
-<p>${escapeHtml(message)}.</p>
-${details === "" ? "" : `<pre>${escapeHtml(details)}</pre>\n`}<p class="hint"><a href="/">Go to the start page</a></p>`,
+    `<main>
+<h1>${escapeHtml(title)}</h1>
+<div class="hint">
+<p><strong>${escapeHtml(message)}.</strong></p>
+${advice}<p><a href="/">Go to the start page</a></p>
+${details === "" ? "" : `<pre>${escapeHtml(details)}</pre>\n`}</div>
+</main>`,
   );
 }

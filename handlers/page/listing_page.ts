@@ -6,10 +6,24 @@
 
 import { escapeHtml } from "../http/escape.ts";
 import type { ListingEntry, ListingHead, ListingTotals, SortKey } from "../listing_data.ts";
-import { PAGE_END, PAGE_HEADERS, pageStart } from "./frame.ts";
+import { PAGE_END, PAGE_HEADERS, pageStart, type Scripted, scriptedHeaders } from "./frame.ts";
 import { nameHtml } from "./names.ts";
+import { scriptAt } from "./script.ts";
 
-export { PAGE_HEADERS };
+/** The headers of the page of a directory. */
+export function listingPageHeaders(head: ListingHead, depth: number): Readonly<Record<string, string>> {
+  const scripted = scriptedOf(head, depth);
+  return scripted ? scriptedHeaders(scripted.script, hasForms(scripted.can)) : PAGE_HEADERS;
+}
+
+function scriptedOf({ can }: ListingHead, depth: number): Scripted | null {
+  const script = can ? scriptAt(depth) : null;
+  return script && { script, can: can! };
+}
+
+function hasForms(can: readonly string[]): boolean {
+  return can.includes("upload") || can.includes("search");
+}
 
 /**
  * The page down to where the rows begin: all that can be said before the directory has been read.
@@ -18,7 +32,11 @@ export { PAGE_HEADERS };
  * @param depth How many directories above this one can be linked to: 0 at the root of what is served.
  */
 export function listingPageStart(head: ListingHead, depth: number): string {
-  return `${pageStart(`Directory listing for ${head.path}`)}<h1>${breadcrumbs(head.path, depth)}</h1>
+  const title = `Directory listing for ${head.path}`;
+  return `${pageStart(title, scriptedOf(head, depth))}<header>
+<h1>${breadcrumbs(head.path, depth)}</h1>
+</header>
+<main>
 <table>
 <thead><tr>${column(head, "name", "Name")}${column(head, "size", "Size")}${
     column(head, "modified", "Modified (UTC)")
@@ -28,14 +46,24 @@ ${depth > 0 ? parentRow : ""}`;
 }
 
 /** The page from the last row on. */
-export function listingPageEnd(count: number, totals: ListingTotals): string {
+export function listingPageEnd(count: number, totals: ListingTotals, can: readonly string[] = []): string {
   const empty = count === 0 ? '<p class="hint">This directory is empty.</p>\n' : "";
+  const archive = can.includes("archive") && count > 0 ? '<a href="?archive=zip">Zip</a> · ' : "";
   return `</tbody>
 </table>
-${empty}<footer>${
+${empty}${can.includes("search") ? SEARCH_FORM : ""}${can.includes("upload") ? UPLOAD_FORM : ""}</main>
+<footer>${
     totalsText(totals)
-  } · <a href="?format=json">JSON</a> · <a href="?format=text">Text</a></footer>${PAGE_END}`;
+  } · ${archive}<a href="?format=json">JSON</a> · <a href="?format=text">Text</a></footer>${PAGE_END}`;
 }
+
+/** What works without script; with it, there is something better in the place of these. */
+const SEARCH_FORM = `<form class="hint"><label>Search here and below <input type="search" name="q" required></label>
+<button>Search</button></form>
+`;
+const UPLOAD_FORM = `<form class="hint" method="post" enctype="multipart/form-data"><label>Upload files
+<input type="file" name="file" multiple required></label> <button>Upload</button></form>
+`;
 
 const parentRow = '<tr class="parent"><th scope="row"><a href="../">../</a></th><td></td><td></td></tr>\n';
 

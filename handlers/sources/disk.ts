@@ -11,6 +11,7 @@ import { SEPARATOR } from "@std/path/constants";
 import { join } from "@std/path/join";
 import { isNotThere } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
+import { onDemand } from "../on_demand.ts";
 import type { Awaitable } from "../types.ts";
 import { holdDirectory } from "./held_directory.ts";
 import {
@@ -26,6 +27,8 @@ import { Pace } from "./pace.ts";
 import { isPartName } from "./part_name.ts";
 import { isPlainOnWindows } from "./windows.ts";
 import type { SourceWriter } from "./writer.ts";
+
+const diskWriter = onDemand(() => import("./disk_writer.ts"));
 
 /** How {@linkcode disk} treats links. */
 export interface DiskOptions {
@@ -207,7 +210,7 @@ class DiskSource implements FileSource {
   }
 
   async openWriter(): Promise<SourceWriter> {
-    const { DiskWriter } = await import("./disk_writer.ts");
+    const { DiskWriter } = await diskWriter();
     return new DiskWriter(this.#root, (real) => this.#isInside(real));
   }
 

@@ -6,11 +6,14 @@
 
 import { dirname } from "@std/path/dirname";
 import { basename } from "@std/path/basename";
+import { onDemand } from "../on_demand.ts";
 import { describe } from "./disk.ts";
 import { isLockedByOther, Place } from "./place.ts";
 import { publishFile } from "./publish.ts";
 import { FileChanged } from "./types.ts";
 import { type CommitOptions, type Committed, type PartFile, WriteRefused } from "./writer.ts";
+
+const nodeFsPromises = onDemand(() => import("node:fs/promises"));
 
 /** A part, open and locked, in a directory that is held. */
 export class DiskPart implements PartFile {
@@ -106,7 +109,7 @@ export class DiskPart implements PartFile {
     // Not asked for on a terminal, where the question would hold up everybody.
     if (Deno.permissions.querySync({ name: "sys", kind: "statfs" }).state !== "granted") return null;
     try {
-      const { statfs } = await import("node:fs/promises");
+      const { statfs } = await nodeFsPromises();
       const { bavail, bsize } = await statfs(this.#place.path);
       return Number(bavail) * Number(bsize);
     } catch {

@@ -4,8 +4,14 @@
  * @module
  */
 
+import { onDemand } from "../on_demand.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileEntry, FileSlices, FileSource } from "./types.ts";
+
+/** What filters writing, for those who write. */
+export const loadFilteredWriter: () => Promise<typeof import("./filtered_writer.ts")> = onDemand(() =>
+  import("./filtered_writer.ts")
+);
 
 /**
  * A source that shows of another only what a rule keeps. What is not kept is not there: not found, not listed, and so
@@ -41,7 +47,7 @@ export function filtered(source: FileSource, keep: (path: SitePath) => boolean):
     locate: (path) => keep(path) ? source.locate?.(path) ?? null : null,
     freshness: (path, seen) => keep(path) ? source.freshness?.(path, seen) ?? null : null,
     ...(source.openWriter && {
-      openWriter: async () => (await import("./filtered_writer.ts")).filteredWriter(await source.openWriter!(), keep),
+      openWriter: async () => (await loadFilteredWriter()).filteredWriter(await source.openWriter!(), keep),
     }),
   };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { onDemand } from "../on_demand.ts";
 import { FileChanged } from "./types.ts";
 
 /** A directory that is held open. */
@@ -14,6 +15,8 @@ export interface HeldDirectory extends Disposable {
 
 /** What Deno wants to be allowed before it lets anybody look into /proc/self. */
 const ALL = ["read", "write", "net", "env", "sys", "run", "ffi"] as const;
+
+const nodeFs = onDemand(() => import("node:fs"));
 
 /**
  * Opens a directory by its real path and proves that it is the one. Null where that cannot be done: only Linux has
@@ -27,7 +30,7 @@ export async function holdDirectory(real: string): Promise<HeldDirectory | null>
   if (Deno.build.os !== "linux" || !ALL.every((name) => Deno.permissions.querySync({ name }).state === "granted")) {
     return null;
   }
-  const { closeSync, constants, openSync } = await import("node:fs");
+  const { closeSync, constants, openSync } = await nodeFs();
   let descriptor: number;
   try {
     descriptor = openSync(real, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);

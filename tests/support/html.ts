@@ -1,6 +1,6 @@
 /** Reading pages as a browser does, but for what a page of ours never has. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 
 const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 
@@ -41,4 +41,23 @@ export function skeletonOf(html: string): string[] {
     const names = Array.from(attributes.matchAll(ATTRIBUTE), ([, name]) => name);
     return [/^<\/?[a-z][^\s/>]*/i.exec(tag)![0], ...names].join(" ");
   });
+}
+
+/** Takes the script out of a page that is ours: the one that begins it, which no name is a part of. */
+export function withoutOwnScript(html: string): string {
+  return html.replace(/<script>\(d=>\{[^<]*<\/script>\n/, "");
+}
+
+/**
+ * Fails where a policy lets more run than the script that begins the page: by its hash, with what that loads. Pages without
+ * it may run nothing.
+ */
+export async function assertOnlyOwnScript(policy: string, html: string): Promise<void> {
+  assert(policy.includes("default-src 'none'") && !policy.includes("unsafe"), policy);
+  const scripts = Array.from(html.matchAll(/<script>([^]*?)<\/script>/g), ([, script]) => script!);
+  if (scripts.length === 0) return assert(!policy.includes("script-src"), policy);
+  assertEquals(scripts.length, 1);
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(scripts[0]));
+  const allowed = /script-src ([^;]*)/.exec(policy)?.[1];
+  assertEquals(allowed, `'sha256-${new Uint8Array(digest).toBase64()}' 'strict-dynamic'`);
 }

@@ -1,0 +1,77 @@
+/**
+ * The text of all files of the script, loaded when the first page is asked for.
+ *
+ * @module
+ */
+
+import actions from "./script/actions.js" with { type: "text" };
+import appCss from "./script/app.css" with { type: "text" };
+import changes from "./script/changes.js" with { type: "text" };
+import dialogs from "./script/dialogs.js" with { type: "text" };
+import dom from "./script/dom.js" with { type: "text" };
+import drop from "./script/drop.js" with { type: "text" };
+import entries from "./script/entries.js" with { type: "text" };
+import fileText from "./script/file_text.js" with { type: "text" };
+import format from "./script/format.js" with { type: "text" };
+import help from "./script/help.js" with { type: "text" };
+import highlight from "./script/highlight.js" with { type: "text" };
+import icons from "./script/icons.js" with { type: "text" };
+import keyboard from "./script/keyboard.js" with { type: "text" };
+import kinds from "./script/kinds.js" with { type: "text" };
+import main from "./script/main.js" with { type: "text" };
+import markdown from "./script/markdown.js" with { type: "text" };
+import match from "./script/match.js" with { type: "text" };
+import model from "./script/model.js" with { type: "text" };
+import order from "./script/order.js" with { type: "text" };
+import preview from "./script/preview.js" with { type: "text" };
+import qr from "./script/qr.js" with { type: "text" };
+import queue from "./script/queue.js" with { type: "text" };
+import readme from "./script/readme.js" with { type: "text" };
+import rows from "./script/rows.js" with { type: "text" };
+import search from "./script/search.js" with { type: "text" };
+import selection from "./script/selection.js" with { type: "text" };
+import share from "./script/share.js" with { type: "text" };
+import theme from "./script/theme.js" with { type: "text" };
+import toolbar from "./script/toolbar.js" with { type: "text" };
+import transfer from "./script/transfer.js" with { type: "text" };
+import upload from "./script/upload.js" with { type: "text" };
+
+/** The files by name. */
+export const texts: ReadonlyMap<string, string> = new Map([
+  ["actions.js", actions],
+  ["app.css", appCss],
+  ["changes.js", changes],
+  ["dialogs.js", dialogs],
+  ["dom.js", dom],
+  ["drop.js", drop],
+  ["entries.js", entries],
+  ["file_text.js", fileText],
+  ["format.js", format],
+  ["help.js", help],
+  ["highlight.js", highlight],
+  ["icons.js", icons],
+  ["keyboard.js", keyboard],
+  ["kinds.js", kinds],
+  ["main.js", main],
+  ["markdown.js", markdown],
+  ["match.js", match],
+  ["model.js", model],
+  ["order.js", order],
+  ["preview.js", preview],
+  ["qr.js", qr],
+  ["queue.js", queue],
+  ["readme.js", readme],
+  ["rows.js", rows],
+  ["search.js", search],
+  ["selection.js", selection],
+  ["share.js", share],
+  ["theme.js", theme],
+  ["toolbar.js", toolbar],
+  ["transfer.js", transfer],
+  ["upload.js", upload],
+]);
+
+/** What tells these files from those of any other version: a part of their addresses. */
+export const version: string = new Uint8Array(
+  await crypto.subtle.digest("SHA-256", new TextEncoder().encode([...texts.values()].join("\0"))),
+).toHex().slice(0, 16);

@@ -1,0 +1,73 @@
+/**
+ * The files that the script of a page is made of, served from memory.
+ *
+ * @module
+ */
+
+import { sendContent } from "../content.ts";
+import { acceptedCodings } from "../http/coding.ts";
+import { assetFiles, SCRIPT_DIRECTORY } from "./script.ts";
+import { openBytes } from "../sources/memory.ts";
+import type { Handler } from "../types.ts";
+
+interface Asset {
+  readonly type: string;
+  readonly plain: Uint8Array<ArrayBuffer>;
+  readonly gzip: Uint8Array<ArrayBuffer>;
+}
+
+const assets = new Map<string, Promise<Asset>>();
+
+/**
+ * Serves the script of the pages that {@linkcode listing} makes where it is given `abilities`; declines all else.
+ *
+ * Ask it before anything that serves files: it answers for `/.pyserve/VERSION/NAME`, where VERSION is a hash of all of
+ * it, and for nothing else there. What it sends may be kept for ever.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { chain, listing, memory, pageAssets, toFetch } from "@x/pyserve";
+ *
+ * const fetch = toFetch(chain(pageAssets(), listing(memory({ "a.txt": "a" }), { abilities: [] })));
+ * const page = await (await fetch(new Request("http://localhost/"))).text();
+ * const [path] = /\.pyserve\/\w+\/main\.js/.exec(page)!;
+ * const script = await fetch(new Request(`http://localhost/${path}`));
+ * assert(script.headers.get("content-type") === "text/javascript; charset=utf-8");
+ * await script.body?.cancel();
+ * ```
+ */
+export function pageAssets(): Handler {
+  return (request, { target }) => {
+    const { segments } = target.path;
+    if (segments[0] !== SCRIPT_DIRECTORY || segments.length !== 3 || target.slash) return null;
+    if (request.method !== "GET" && request.method !== "HEAD") return null;
+    return answer(request, segments[1]!, segments[2]!);
+  };
+}
+
+async function answer(request: Request, version: string, name: string): Promise<Response | null> {
+  const files = await assetFiles();
+  if (version !== files.version || !files.texts.has(name)) return null;
+  if (!assets.has(name)) assets.set(name, load(name, files.texts.get(name)!));
+  const { type, plain, gzip } = await assets.get(name)!;
+  const coded = acceptedCodings(request.headers.get("accept-encoding")).includes("gzip");
+  const bytes = coded ? gzip : plain;
+  return sendContent(request, {
+    type,
+    size: bytes.length,
+    modified: null,
+    etag: `"${version}${coded ? "-gzip" : ""}"`,
+    headers: { "cache-control": "public, max-age=31536000, immutable", vary: "accept-encoding" },
+    contentHeaders: coded ? { "content-encoding": "gzip" } : {},
+    ranges: false,
+    open: () => openBytes(bytes),
+  });
+}
+
+async function load(name: string, text: string): Promise<Asset> {
+  const plain = new TextEncoder().encode(text);
+  const coded = new Blob([plain]).stream().pipeThrough(new CompressionStream("gzip"));
+  const gzip = new Uint8Array(await new Response(coded).arrayBuffer());
+  return { type: `text/${name.endsWith(".css") ? "css" : "javascript"}; charset=utf-8`, plain, gzip };
+}

@@ -1,0 +1,112 @@
+/** What can be done with an entry, or with what is selected. */
+
+import { ask } from "./dialogs.js";
+import { h, toast } from "./dom.js";
+import { count, formatSize } from "./format.js";
+import { isShown, kindOf } from "./kinds.js";
+import { copyText, openShare } from "./share.js";
+import { openDialog } from "./dialogs.js";
+
+/** @typedef {import("./entries.js").Entry} Entry */
+
+/** The longest address that all servers and proxies take. */
+const MAX_URL = 8_000;
+
+/** @param {Pick<Entry, "href">} entry */
+export function urlOf({ href }) {
+  return new URL(href ?? "", location.href.replace(/[?#].*/, "")).href;
+}
+
+/**
+ * The menu of an entry.
+ *
+ * @param {Entry} entry
+ * @param {{ can: (ability: string) => boolean, preview: (entry: Entry) => void, rename: (entry: Entry) => void, remove: (entries: Entry[]) => void }} page
+ * @returns {Parameters<typeof import("./dialogs.js").openMenu>[1]}
+ */
+export function menuOf(entry, { can, preview, rename, remove }) {
+  const href = entry.href ?? "";
+  const isDirectory = entry.kind === "directory";
+  const showable = isShown(entry) || kindOf(entry.name) === "html";
+  /** @type {(false | Parameters<typeof import("./dialogs.js").openMenu>[1][number])[]} */
+  const items = [
+    !isDirectory && showable && ["eye", "Preview", () => preview(entry)],
+    ["open", "Open", href],
+    !isDirectory && ["download", "Download", href, { download: true }],
+    isDirectory && can("archive") && ["download", "Download as zip", `${href}?archive=zip`, { download: true }],
+    ["link", "Copy link", () => copyText(urlOf(entry))],
+    ["qr", "QR code", () => openShare(entry.name, urlOf(entry))],
+    !isDirectory && can("checksum") && ["hash", "Checksum", () => openChecksum(entry)],
+    can("delete") && ["rename", "Rename", () => rename(entry)],
+    can("delete") && ["trash", "Delete", () => remove([entry]), { class: "danger" }],
+  ];
+  return items.filter((item) => item !== false);
+}
+
+/** The address of a zip of entries; null where it would be too long. @param {readonly Entry[]} entries */
+export function archiveUrl(entries) {
+  const query = new URLSearchParams([["archive", "zip"], ...entries.map(({ name }) => ["name", name])]);
+  const url = `?${query}`;
+  return url.length + location.pathname.length > MAX_URL ? null : url;
+}
+
+/** @param {readonly Entry[]} entries */
+export function downloadZip(entries) {
+  const url = archiveUrl(entries);
+  if (url === null) return toast("That is too much for one download: take the whole folder, or less of it", "failed");
+  h("a", { href: url, download: true }).click();
+}
+
+/** @param {Entry} entry */
+async function openChecksum(entry) {
+  const value = h("output", {}, "The server is adding it up …");
+  const dialog = openDialog("SHA-256", [
+    h("p", { class: "faint" }, h("bdi", {}, entry.name)),
+    h("p", { class: "sum" }, value),
+  ]);
+  const left = new AbortController();
+  dialog.addEventListener("close", () => left.abort());
+  try {
+    const response = await fetch(`${entry.href}?sha256`, { headers: { accept: "text/plain" }, signal: left.signal });
+    const sum = /\b[0-9a-f]{64}\b/.exec(await response.text())?.[0];
+    if (!response.ok || !sum) throw new Error(`the server answered ${response.status}`);
+    value.textContent = sum;
+    value.after(h("button", { type: "button", class: "button", onclick: () => copyText(sum) }, "Copy"));
+    value.after(compareField(sum));
+  } catch (error) {
+    if (!left.signal.aborted) {
+      value.textContent = `It could not be had: ${error instanceof Error ? error.message : error}`;
+    }
+  }
+}
+
+/** A field for the sum that somebody promised. @param {string} sum */
+function compareField(sum) {
+  const verdict = h("span", { role: "status" });
+  const input = h("input", {
+    placeholder: "Paste one to compare",
+    "aria-label": "Checksum to compare with",
+    spellcheck: "false",
+  });
+  input.addEventListener("input", () => {
+    const given = input.value.trim().toLowerCase();
+    const same = given === sum;
+    verdict.textContent = given === "" ? "" : same ? "The same" : "Not the same";
+    verdict.className = same ? "good" : "bad";
+  });
+  return h("div", { class: "compare" }, input, verdict);
+}
+
+/** Asks before something is deleted. @param {readonly Entry[]} entries */
+export async function confirmRemoval(entries) {
+  const [first] = entries;
+  const what = entries.length === 1 && first ? `“${first.name}”` : count(entries.length, "item");
+  const hasFolders = entries.some(({ kind }) => kind === "directory");
+  const bytes = entries.reduce((sum, { size }) => sum + (size ?? 0), 0);
+  const text = hasFolders
+    ? "With everything in it. It cannot be brought back."
+    : `${formatSize(bytes)}. It cannot be brought back.`;
+  return await ask(`Delete ${what}?`, [h("p", {}, text)], [["delete", "Delete"], ["keep", "Keep"]], {
+    danger: true,
+  }) === "delete";
+}

@@ -1,0 +1,41 @@
+/** Changing what is on the server. */
+
+/** Removes a file, or a folder with all that is in it. @param {string} href */
+export async function remove(href) {
+  await request(href.endsWith("/") ? `${href}?recursive` : href, { method: "DELETE" });
+}
+
+/** @param {string} href A relative address; a slash at the end is for the server to see what it is. @param {string} name */
+export async function rename(href, name) {
+  const isDirectory = href.endsWith("/");
+  const target = href.replace(/[^/]+\/?$/, "") + encodeName(name) + (isDirectory ? "/" : "");
+  const destination = new URL(target, location.href.replace(/[?#].*/, "")).href;
+  await request(href, { method: "MOVE", headers: { destination, overwrite: "F" } });
+}
+
+/** @param {string} path A name, or a path below this folder. */
+export async function makeFolder(path) {
+  await request(`./${path.split("/").map(encodeName).join("/")}/`, { method: "MKCOL" });
+}
+
+/** @param {string} name */
+function encodeName(name) {
+  return encodeURIComponent(name.toWellFormed());
+}
+
+/** @param {string} href @param {RequestInit} init */
+async function request(href, init) {
+  const response = await fetch(href, { ...init, headers: { accept: "application/problem+json", ...init.headers } });
+  if (!response.ok) throw new Error(await sentenceOf(response));
+  await response.body?.cancel();
+}
+
+/** What the server says went wrong, as a sentence for people. @param {Response} response */
+export async function sentenceOf(response) {
+  try {
+    const { detail, title } = await response.json();
+    return detail || title || `The server answered ${response.status}`;
+  } catch {
+    return `The server answered ${response.status}`;
+  }
+}

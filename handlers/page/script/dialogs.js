@@ -1,0 +1,139 @@
+/** Dialogs and menus. */
+
+import { button, h } from "./dom.js";
+
+/**
+ * Opens a dialog; Escape and a click beside it close it. It is gone from the page when it is closed.
+ *
+ * @param {string} title
+ * @param {(Node | string)[]} content
+ * @param {{ class?: string }} [options]
+ */
+export function openDialog(title, content, { class: more = "" } = {}) {
+  const id = `dialog-${++number}`;
+  const dialog = h(
+    "dialog",
+    { class: `dialog ${more}`, "aria-labelledby": id },
+    h("header", {}, h("h2", { id }, title), button("close", "Close", () => dialog.close())),
+    h("div", { class: "content" }, ...content),
+  );
+  dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
+
+let number = 0;
+
+/**
+ * Asks something with a few answers; the first is the one that changes something.
+ *
+ * @template {string} T
+ * @param {string} title
+ * @param {(Node | string)[]} content
+ * @param {readonly (readonly [answer: T, label: string])[]} answers
+ * @param {{ danger?: boolean }} [options]
+ * @returns {Promise<T | null>} null where it was closed without an answer.
+ */
+export function ask(title, content, answers, { danger = false } = {}) {
+  return new Promise((resolve) => {
+    /** @type {T | null} */
+    let given = null;
+    const buttons = answers.map(([answer, label], index) =>
+      h("button", {
+        type: "submit",
+        class: `button ${index === 0 ? (danger ? "danger" : "primary") : ""}`,
+        autofocus: index === (danger ? answers.length - 1 : 0),
+        onclick: () => {
+          given = answer;
+        },
+      }, label)
+    );
+    const form = h("form", { method: "dialog" }, ...content, h("div", { class: "answers" }, ...buttons));
+    openDialog(title, [form], { class: "question" }).addEventListener("close", () => resolve(given));
+  });
+}
+
+/**
+ * Asks for a name.
+ *
+ * @param {string} title
+ * @param {string} label
+ * @param {string} value
+ * @param {string} doIt What the button says.
+ * @returns {Promise<string | null>}
+ */
+export async function askName(title, label, value, doIt) {
+  const input = h("input", { value, required: true, maxlength: 255, autocomplete: "off", spellcheck: "false" });
+  const field = h("label", { class: "field" }, label, input);
+  input.addEventListener("input", () => input.setCustomValidity(problemOf(input.value)));
+  const answer = ask(title, [field], [["do", doIt]]);
+  const dot = value.lastIndexOf(".");
+  input.setSelectionRange(0, dot > 0 ? dot : value.length);
+  input.focus();
+  return await answer === "do" ? input.value : null;
+}
+
+/** @param {string} name */
+function problemOf(name) {
+  if (/[/\\]/.test(name)) return "A name cannot have a slash in it";
+  return name === "." || name === ".." ? "This is not a name" : "";
+}
+
+/**
+ * Opens a menu below an element, with the keyboard in it.
+ *
+ * @param {HTMLElement} opener
+ * @param {readonly (readonly [picture: string, label: string, deed: string | (() => void), more?: Record<string, unknown>])[]} items
+ * A deed is something to do, or the address of a link.
+ */
+export function openMenu(opener, items) {
+  const elements = items.map(([picture, label, deed, more = {}]) => {
+    const attributes = { role: "menuitem", tabindex: "-1", ...more };
+    const item = typeof deed === "string"
+      ? h("a", { href: deed, ...attributes })
+      : h("button", { type: "button", ...attributes, onclick: deed });
+    const sign = h("span", { class: "icon", "aria-hidden": "true" });
+    sign.style.setProperty("--icon", `var(--i-${picture})`);
+    item.append(sign, label);
+    item.addEventListener("click", () => close(false));
+    return item;
+  });
+  const menu = h("div", { role: "menu", class: "menu", "aria-label": opener.getAttribute("aria-label") }, ...elements);
+  const close = (back = true) => {
+    menu.remove();
+    opener.setAttribute("aria-expanded", "false");
+    removeEventListener("pointerdown", outside, true);
+    removeEventListener("scroll", away);
+    if (back) opener.focus();
+  };
+  const top = scrollY;
+  // A page that is still coming to rest does not close what was just opened.
+  const away = () => Math.abs(scrollY - top) > 80 && close(false);
+  /** @param {Event} event */
+  const outside = (event) => menu.contains(/** @type {Node} */ (event.target)) || close(false);
+  menu.addEventListener("keydown", (event) => {
+    const at = elements.indexOf(/** @type {HTMLAnchorElement} */ (document.activeElement));
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
+    if (to !== undefined) elements.at(to % elements.length)?.focus();
+    else if (event.key === "Escape" || event.key === "Tab") close();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  opener.setAttribute("aria-expanded", "true");
+  (document.querySelector("main") ?? document.body).append(menu);
+  place(menu, opener.getBoundingClientRect());
+  addEventListener("pointerdown", outside, true);
+  addEventListener("scroll", away, { passive: true });
+  elements[0]?.focus({ preventScroll: true });
+}
+
+/** Below its opener, above where there is no room, and never beside the page. @param {HTMLElement} menu @param {DOMRect} box */
+function place(menu, box) {
+  const { offsetWidth, offsetHeight } = menu;
+  const below = box.bottom + offsetHeight + 8 <= innerHeight;
+  menu.style.top = `${Math.max(8, below ? box.bottom + 4 : box.top - offsetHeight - 4)}px`;
+  menu.style.left = `${Math.min(Math.max(8, box.right - offsetWidth), innerWidth - offsetWidth - 8)}px`;
+}

@@ -1,0 +1,107 @@
+/** Making elements. Text is only ever text: nothing here takes markup. */
+
+/**
+ * Makes an element. Attributes that are null, undefined or false are left out, `true` is the empty attribute, and what
+ * begins with `on` and is a function is a listener.
+ *
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, unknown>} [attributes]
+ * @param {...(Node | string | null | false | undefined)} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, String(value));
+  }
+  for (const child of children) {
+    if (child !== null && child !== undefined && child !== false) element.append(child);
+  }
+  return element;
+}
+
+/**
+ * A picture of the style, without words: app.css has it as `--i-NAME`.
+ *
+ * @param {string} name
+ */
+export function icon(name) {
+  const element = h("span", { class: "icon", "aria-hidden": "true" });
+  element.style.setProperty("--icon", `var(--i-${name})`);
+  return element;
+}
+
+/**
+ * A button with a picture, and with its words beside it or as its name.
+ *
+ * @param {string} picture
+ * @param {string} label
+ * @param {(event: MouseEvent) => void} onclick
+ * @param {{ words?: boolean, class?: string, keys?: string }} [options] `words` shows the label.
+ */
+export function button(picture, label, onclick, { words = false, class: more = "", keys } = {}) {
+  return h(
+    "button",
+    {
+      type: "button",
+      class: `button ${words ? "" : "bare"} ${more}`.trim(),
+      "aria-label": words ? null : label,
+      title: keys ? `${label} (${keys})` : words ? null : label,
+      onclick,
+    },
+    icon(picture),
+    words && h("span", {}, label),
+  );
+}
+
+/**
+ * Says something to those who listen to the page instead of looking at it.
+ *
+ * @param {string} text
+ */
+export function announce(text) {
+  live ??= document.body.appendChild(h("div", { class: "unseen", role: "status" }));
+  live.textContent = text;
+}
+
+/** @type {HTMLElement | undefined} */
+let live;
+
+/**
+ * A short message at the edge of the page, which goes by itself.
+ *
+ * @param {string} text
+ * @param {"done" | "failed"} [mood]
+ */
+export function toast(text, mood = "done") {
+  toasts ??= document.body.appendChild(h("div", { class: "toasts", role: "status" }));
+  const element = h("p", { class: `toast ${mood}` }, text);
+  toasts.append(element);
+  setTimeout(() => element.remove(), mood === "failed" ? 10_000 : 4_000);
+}
+
+/** @type {HTMLElement | undefined} */
+let toasts;
+
+/** A value that is kept in this browser, or not where it refuses. */
+export const kept = {
+  /** @param {string} key */
+  get(key) {
+    try {
+      return localStorage.getItem(`pyserve.${key}`);
+    } catch {
+      return null;
+    }
+  },
+  /** @param {string} key @param {string} value */
+  set(key, value) {
+    try {
+      localStorage.setItem(`pyserve.${key}`, value);
+    } catch {
+      // Then it holds for this page.
+    }
+  },
+};

@@ -1,0 +1,59 @@
+/** The text of a file, as far as it is wanted. */
+
+/** Bytes of a file that are shown. */
+export const SHOWN_BYTES = 512 * 1024;
+
+/** @typedef {{ text: string, isCut: boolean }} FileText */
+
+/**
+ * Reads the beginning of a file; the server sends no more than that. null where it is no text.
+ *
+ * @param {string} href
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<FileText | null>}
+ */
+export async function fetchText(href, signal) {
+  const range = `bytes=0-${SHOWN_BYTES - 1}`;
+  const response = await fetch(href, { headers: { range }, cache: "no-cache", ...(signal && { signal }) });
+  if (response.status === 416) return { text: "", isCut: false }; // an empty file has no first byte
+  if (!response.ok) {
+    throw new Error(
+      response.status === 404 ? "The file is not there any more" : `The server answered ${response.status}`,
+    );
+  }
+  const { bytes, isMore } = await firstBytes(response);
+  const total = Number(/\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1] ?? bytes.length);
+  const text = decoded(bytes);
+  return text === null ? null : { text, isCut: isMore || total > bytes.length };
+}
+
+/** A server may not know ranges and send all. @param {Response} response */
+async function firstBytes(response) {
+  const reader = response.body?.getReader();
+  /** @type {Uint8Array[]} */
+  const chunks = [];
+  let length = 0;
+  for (;;) {
+    const piece = await reader?.read();
+    if (!piece || piece.done) break;
+    chunks.push(piece.value);
+    length += piece.value.length;
+    if (length > SHOWN_BYTES) break;
+  }
+  await reader?.cancel();
+  const bytes = new Uint8Array(await new Blob(/** @type {BlobPart[]} */ (chunks)).arrayBuffer());
+  return { bytes: bytes.subarray(0, SHOWN_BYTES), isMore: length > SHOWN_BYTES };
+}
+
+/** As what its first bytes say, as UTF-8, or else as what Windows wrote; null for what no text has. @param {Uint8Array} bytes */
+function decoded(bytes) {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder("utf-16le").decode(bytes);
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder("utf-16be").decode(bytes);
+  if (bytes.subarray(0, 8192).includes(0)) return null;
+  try {
+    // The last character may be cut in two.
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
+  } catch {
+    return new TextDecoder("windows-1252").decode(bytes);
+  }
+}

@@ -1,0 +1,44 @@
+/** What the keys do. */
+
+import { h } from "./dom.js";
+import { openDialog } from "./dialogs.js";
+import { characterKeys } from "./keyboard.js";
+
+/** @type {readonly (readonly [keys: string, what: string, isCharacter?: boolean])[]} */
+const KEYS = [
+  ["↑ ↓", "go through the rows"],
+  ["Enter", "open"],
+  ["Backspace", "go to the folder above"],
+  ["/", "filter", true],
+  ["Esc", "close, or clear the filter, or the selection"],
+  ["Space", "select", true],
+  ["Shift + ↑ ↓", "select on the way"],
+  ["Ctrl + A", "select all"],
+  ["V", "switch between list and tiles", true],
+  ["Home End", "go to the first or the last"],
+  ["← →", "in a preview, the one before or after"],
+  ["?", "this help", true],
+];
+
+/** @param {(ability: string) => boolean} can */
+export function openHelp(can) {
+  const rows = [...KEYS];
+  if (can("delete")) rows.push(["F2", "rename"], ["Delete", "delete what is selected"]);
+  const switchKeys = h("input", { type: "checkbox", checked: characterKeys.on });
+  switchKeys.addEventListener("change", () => {
+    characterKeys.on = switchKeys.checked;
+  });
+  openDialog("Keyboard", [
+    h(
+      "dl",
+      { class: "keys" },
+      ...rows.map(([keys, what]) => h("div", {}, h("dt", {}, ...caps(keys)), h("dd", {}, what))),
+    ),
+    h("label", { class: "check" }, switchKeys, " Use keys that are characters: /, ?, V and Space"),
+  ], { class: "help" });
+}
+
+/** @param {string} keys */
+function caps(keys) {
+  return keys.split(" ").map((key) => key === "+" ? "+" : h("kbd", {}, key));
+}

@@ -1,0 +1,395 @@
+/**
+ * Markdown as elements: the part of it that READMEs are written in. What a file says is only ever text: tags in it are
+ * left out, links lead to the web or to files, pictures come from here.
+ */
+
+import { h } from "./dom.js";
+
+/** Inside each other, at most: what is deeper is text. */
+const DEPTH = 16;
+
+/**
+ * @param {string} source
+ * @param {string} base The address of the file, for what is relative in it.
+ * @returns {HTMLElement}
+ */
+export function renderMarkdown(source, base) {
+  const lines = source.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n").replace(/<!--[^]*?(?:-->|$)/g, "").split("\n");
+  const links = definitionsIn(lines);
+  const reader = new Reader(base, links);
+  return h("article", { class: "markdown" }, ...reader.blocks(lines, 0));
+}
+
+const DEFINITION = /^ {0,3}\[([^\]]{1,200})\]:\s*<?(\S+?)>?(?:\s+["'(].*)?$/;
+
+/** Takes the addresses that are given apart from the text out of it. @param {string[]} lines */
+function definitionsIn(lines) {
+  /** @type {Map<string, string>} */
+  const links = new Map();
+  for (const [index, line] of lines.entries()) {
+    const match = DEFINITION.exec(line);
+    if (!match) continue;
+    links.set(match[1]?.toLowerCase() ?? "", match[2] ?? "");
+    lines[index] = "";
+  }
+  return links;
+}
+
+const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)/;
+const HEADING = /^ {0,3}(#{1,6})(?:\s+(.*?))?(?:\s+#+)?\s*$/;
+const RULE = /^ {0,3}(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})$/;
+const QUOTE = /^ {0,3}> ?/;
+const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)])(?:( +)|$)/;
+const TABLE_RULE = /^ {0,3}\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$/;
+
+class Reader {
+  #base;
+  #links;
+
+  /** @param {string} base @param {Map<string, string>} links */
+  constructor(base, links) {
+    this.#base = base;
+    this.#links = links;
+  }
+
+  /** @param {string[]} lines @param {number} depth @returns {Node[]} */
+  blocks(lines, depth) {
+    /** @type {Node[]} */
+    const blocks = [];
+    for (let at = 0; at < lines.length;) {
+      const [block, next] = this.#block(lines, at, depth);
+      if (block) blocks.push(block);
+      at = next;
+    }
+    return blocks;
+  }
+
+  /** @param {string[]} lines @param {number} at @param {number} depth @returns {[Node | null, number]} */
+  #block(lines, at, depth) {
+    const line = lines[at] ?? "";
+    if (line.trim() === "") return [null, at + 1];
+    if (FENCE.test(line)) return fenced(lines, at);
+    if (/^ {4}/.test(line)) return indented(lines, at);
+    const heading = HEADING.exec(line);
+    // The page has a first heading of its own.
+    if (heading) return [this.#heading(heading[1]?.length ?? 1, heading[2] ?? ""), at + 1];
+    if (RULE.test(line)) return [h("hr"), at + 1];
+    if (depth < DEPTH && QUOTE.test(line)) return this.#quote(lines, at, depth);
+    if (depth < DEPTH && ITEM.test(line)) return this.#list(lines, at, depth);
+    if (line.includes("|") && TABLE_RULE.test(lines[at + 1] ?? "")) return this.#table(lines, at);
+    return this.#paragraph(lines, at);
+  }
+
+  /** @param {number} level @param {string} text */
+  #heading(level, text) {
+    const tag = /** @type {"h2"} */ (`h${Math.min(6, level + 1)}`);
+    const id = text.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, "").trim().replace(/\s/g, "-");
+    return h(tag, { id: `md-${id}` }, ...this.inline(text, 0));
+  }
+
+  /** @param {string[]} lines @param {number} at @returns {[Node | null, number]} */
+  #paragraph(lines, at) {
+    let end = at + 1;
+    while (end < lines.length && !this.#interrupts(lines[end] ?? "")) end += 1;
+    const text = lines.slice(at, end).join("\n");
+    const underline = /^ {0,3}(=+|-+)\s*$/.exec(lines[end] ?? "");
+    if (underline) return [this.#heading(underline[1]?.startsWith("=") ? 1 : 2, text), end + 1];
+    const content = this.inline(text.trim(), 0);
+    const isEmpty = content.every((node) => node instanceof Text && node.data.trim() === "");
+    return [isEmpty ? null : h("p", {}, ...content), end];
+  }
+
+  /** @param {string} line */
+  #interrupts(line) {
+    return line.trim() === "" || FENCE.test(line) || HEADING.test(line) || RULE.test(line) || QUOTE.test(line) ||
+      /^ {0,3}(?:[-*+]|1[.)])\s+\S/.test(line) || /^ {0,3}=+\s*$/.test(line);
+  }
+
+  /** @param {string[]} lines @param {number} at @param {number} depth @returns {[Node, number]} */
+  #quote(lines, at, depth) {
+    let end = at;
+    while (end < lines.length && QUOTE.test(lines[end] ?? "")) end += 1;
+    const inner = lines.slice(at, end).map((line) => line.replace(QUOTE, ""));
+    const kind = /^\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\]\s*$/i.exec(inner[0] ?? "")?.[1];
+    if (!kind) return [h("blockquote", {}, ...this.blocks(inner, depth + 1)), end];
+    const title = h("p", {}, h("strong", {}, kind.charAt(0).toUpperCase() + kind.slice(1).toLowerCase()));
+    return [h("blockquote", { class: "notice" }, title, ...this.blocks(inner.slice(1), depth + 1)), end];
+  }
+
+  /** @param {string[]} lines @param {number} at @param {number} depth @returns {[Node, number]} */
+  #list(lines, at, depth) {
+    const marker = ITEM.exec(lines[at] ?? "")?.[2] ?? "-";
+    const isOrdered = /\d/.test(marker);
+    const list = isOrdered ? h("ol", { start: parseInt(marker) === 1 ? null : parseInt(marker) }) : h("ul");
+    let end = at;
+    while (end < lines.length) {
+      const item = ITEM.exec(lines[end] ?? "");
+      if (!item || /\d/.test(item[2] ?? "") !== isOrdered || RULE.test(lines[end] ?? "")) break;
+      const width = item[0].length - (item[3] && item[3].length > 4 ? item[3].length - 1 : 0);
+      const inner = [(lines[end] ?? "").slice(width)];
+      end += 1;
+      while (end < lines.length) {
+        const line = lines[end] ?? "";
+        const isInside = /^\s/.test(line) && line.search(/\S/) >= width;
+        const isLoose = line.trim() === "" && /^\s+\S/.test(lines[end + 1] ?? "");
+        const isLazy = !this.#interrupts(line) && !ITEM.test(line) && (lines[end - 1] ?? "").trim() !== "";
+        if (!isInside && !isLoose && !isLazy) break;
+        inner.push(isInside ? line.slice(width) : line.trimStart());
+        end += 1;
+      }
+      list.append(this.#item(inner, depth));
+      while (end < lines.length && (lines[end] ?? "").trim() === "" && ITEM.test(lines[end + 1] ?? "")) end += 1;
+    }
+    return [list, end];
+  }
+
+  /** @param {string[]} lines @param {number} depth */
+  #item(lines, depth) {
+    const task = /^\[([ xX])\]\s+/.exec(lines[0] ?? "");
+    if (task) lines[0] = (lines[0] ?? "").slice(task[0].length);
+    const blocks = this.blocks(lines, depth + 1);
+    // An item of one line is a line, not a paragraph.
+    const content = blocks.flatMap((block) =>
+      block instanceof HTMLParagraphElement && !lines.includes("") ? [...block.childNodes] : [block]
+    );
+    if (!task) return h("li", {}, ...content);
+    const done = task[1] !== " ";
+    return h(
+      "li",
+      { class: "task" },
+      h("span", { role: "img", "aria-label": done ? "done" : "open" }, done ? "☑" : "☐"),
+      " ",
+      ...content,
+    );
+  }
+
+  /** @param {string[]} lines @param {number} at @returns {[Node, number]} */
+  #table(lines, at) {
+    const head = cellsOf(lines[at] ?? "");
+    const sides = cellsOf(lines[at + 1] ?? "").map((cell) => {
+      return cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "end") : "start";
+    });
+    let end = at + 2;
+    while (end < lines.length && (lines[end] ?? "").includes("|")) end += 1;
+    /** @param {"td" | "th"} tag */
+    const row = (tag) => (/** @type {string[]} */ cells) => {
+      const elements = head.map((_, index) => {
+        return h(tag, { class: `to-${sides[index] ?? "start"}` }, ...this.inline(cells[index] ?? "", 0));
+      });
+      return h("tr", {}, ...elements);
+    };
+    const body = lines.slice(at + 2, end).map(cellsOf).map(row("td"));
+    const table = h("table", {}, h("thead", {}, row("th")(head)), h("tbody", {}, ...body));
+    return [h("div", { class: "wide", tabindex: "0" }, table), end];
+  }
+
+  /** @param {string} text @param {number} depth @returns {Node[]} */
+  inline(text, depth) {
+    /** @type {Node[]} */
+    const nodes = [];
+    let plain = "";
+    const flush = () => {
+      if (plain !== "") nodes.push(document.createTextNode(plain));
+      plain = "";
+    };
+    for (let at = 0; at < text.length;) {
+      const found = depth < DEPTH ? this.#span(text, at, depth) : null;
+      if (found) {
+        flush();
+        nodes.push(...found[0]);
+        at = found[1];
+      } else {
+        plain += text[at];
+        at += 1;
+      }
+    }
+    flush();
+    return nodes;
+  }
+
+  /** What begins at a place, and where it ends; null where it is only a character. @param {string} text @param {number} at @param {number} depth @returns {[Node[], number] | null} */
+  #span(text, at, depth) {
+    switch (text[at]) {
+      case "\\":
+        if (text[at + 1] === "\n") return [[h("br")], at + 2];
+        return /[!-/:-@[-`{-~]/.test(text[at + 1] ?? "")
+          ? [[document.createTextNode(text[at + 1] ?? "")], at + 2]
+          : null;
+      case "`":
+        return codeSpan(text, at);
+      case "!":
+        return text[at + 1] === "[" ? this.#link(text, at + 1, depth, true) : null;
+      case "[":
+        return this.#link(text, at, depth, false);
+      case "<":
+        return this.#tag(text, at);
+      case "*":
+      case "_":
+      case "~":
+        return this.#emphasis(text, at, depth);
+      case " ":
+        return text.startsWith("  \n", at) ? [[h("br")], at + 3] : null;
+      case "h":
+        return this.#bareUrl(text, at);
+      case "&":
+        return entity(text, at);
+      default:
+        return null;
+    }
+  }
+
+  /** @param {string} text @param {number} at @param {number} depth @returns {[Node[], number] | null} */
+  #emphasis(text, at, depth) {
+    const mark = text[at] ?? "";
+    const run = /^(?:\*{1,3}|_{1,3}|~~)/.exec(text.slice(at, at + 3))?.[0];
+    const before = text[at - 1] ?? " ";
+    if (!run || /\s|^$/.test(text[at + run.length] ?? "") || (mark === "_" && /\w/.test(before))) return null;
+    let end = text.indexOf(run, at + run.length + 1);
+    while (end >= 0 && (/\s/.test(text[end - 1] ?? "") || (mark === "_" && /\w/.test(text[end + run.length] ?? "")))) {
+      end = text.indexOf(run, end + 1);
+    }
+    if (end < 0 || end - at > 2_000) return null;
+    while (text[end + run.length] === mark) end += 1;
+    const inner = this.inline(text.slice(at + run.length, end), depth + 1);
+    if (mark === "~") return [[h("del", {}, ...inner)], end + 2];
+    const element = run.length === 1 ? h("em", {}, ...inner) : h("strong", {}, ...inner);
+    return [[run.length === 3 ? h("em", {}, element) : element], end + run.length];
+  }
+
+  /** @param {string} text @param {number} at Where the bracket is. @param {number} depth @param {boolean} isImage @returns {[Node[], number] | null} */
+  #link(text, at, depth, isImage) {
+    const close = closingBracket(text, at);
+    if (close < 0) return null;
+    const label = text.slice(at + 1, close);
+    const rest = text.slice(close + 1, close + 2_000);
+    const inline = /^\(\s*(?:<([^>\n]*)>|([^\s()]*(?:\([^\s()]*\)[^\s()]*)*))(?:\s+(?:"[^"]*"|'[^']*'|\([^)]*\)))?\s*\)/
+      .exec(rest);
+    const reference = inline ? null : /^\[([^\]]*)\]/.exec(rest);
+    const target = inline ? inline[1] ?? inline[2] ?? "" : this.#links.get((reference?.[1] || label).toLowerCase());
+    if (target === undefined) return null;
+    const end = close + 1 + (inline ?? reference ?? [""])[0].length;
+    return [[isImage ? this.#image(target, label) : this.#anchor(target, this.inline(label, depth + 1))], end];
+  }
+
+  /** @param {string} target @param {Node[]} content */
+  #anchor(target, content) {
+    if (target.startsWith("#")) return h("a", { href: `#md-${target.slice(1)}` }, ...content);
+    const url = safeUrl(target, this.#base);
+    return url ? h("a", { href: url.href, rel: "noopener noreferrer" }, ...content) : h("span", {}, ...content);
+  }
+
+  /** A picture from elsewhere would tell them who looks: there is a link to it instead. @param {string} target @param {string} alt */
+  #image(target, alt) {
+    const url = safeUrl(target, this.#base);
+    const label = alt || "image";
+    if (!url || url.protocol === "mailto:") return document.createTextNode(label);
+    if (url.origin === location.origin) return h("img", { src: url.href, alt, loading: "lazy" });
+    return h("a", { href: url.href, rel: "noopener noreferrer" }, label);
+  }
+
+  /** @param {string} text @param {number} at @returns {[Node[], number] | null} */
+  #tag(text, at) {
+    const auto = /^<((?:https?|mailto):[^\s<>]+)>/.exec(text.slice(at, at + 2_000));
+    if (auto) return [[this.#anchor(auto[1] ?? "", [document.createTextNode(auto[1] ?? "")])], at + auto[0].length];
+    const tag = /^<\/?([a-z][a-z0-9-]*)(\s[^<>]*)?\/?>/i.exec(text.slice(at, at + 2_000));
+    if (!tag) return null;
+    const end = at + tag[0].length;
+    const name = tag[1]?.toLowerCase();
+    if (name === "br") return [[h("br")], end];
+    const source = name === "img" ? /\ssrc\s*=\s*["']?([^"'\s>]+)/i.exec(tag[0])?.[1] : undefined;
+    const alt = /\salt\s*=\s*"([^"]*)"/i.exec(tag[0])?.[1] ?? "";
+    return [source ? [this.#image(source, alt)] : [], end];
+  }
+
+  /** @param {string} text @param {number} at @returns {[Node[], number] | null} */
+  #bareUrl(text, at) {
+    if (/\w/.test(text[at - 1] ?? "")) return null;
+    const url = /^https?:\/\/[^\s<>"'`\])]+[^\s<>"'`\]).,;:!?]/.exec(text.slice(at, at + 2_000))?.[0];
+    return url ? [[this.#anchor(url, [document.createTextNode(url)])], at + url.length] : null;
+  }
+}
+
+/** @param {string[]} lines @param {number} at @returns {[Node, number]} */
+function fenced(lines, at) {
+  const fence = FENCE.exec(lines[at] ?? "")?.[1] ?? "```";
+  const indent = (lines[at] ?? "").search(/\S/);
+  let end = at + 1;
+  while (end < lines.length && !isClosing(lines[end] ?? "", fence)) end += 1;
+  const code = lines.slice(at + 1, end).map((line) => line.replace(new RegExp(`^ {0,${indent}}`), ""));
+  return [codeBlock(code), end + 1];
+}
+
+/** @param {string} line @param {string} fence */
+function isClosing(line, fence) {
+  const text = line.trim();
+  return text.length >= fence.length && text === (fence[0] ?? "").repeat(text.length);
+}
+
+/** @param {string[]} lines @param {number} at @returns {[Node, number]} */
+function indented(lines, at) {
+  let end = at;
+  while (end < lines.length && (/^ {4}/.test(lines[end] ?? "") || (lines[end] ?? "").trim() === "")) end += 1;
+  const code = lines.slice(at, end).map((line) => line.slice(4));
+  while (code.at(-1)?.trim() === "") code.pop();
+  return [codeBlock(code), end];
+}
+
+/** @param {string[]} lines */
+function codeBlock(lines) {
+  return h("pre", { tabindex: "0" }, h("code", {}, lines.join("\n")));
+}
+
+/** @param {string} text @param {number} at @returns {[Node[], number] | null} */
+function codeSpan(text, at) {
+  const run = /^`+/.exec(text.slice(at, at + 64))?.[0] ?? "`";
+  const end = text.indexOf(run, at + run.length);
+  if (end < 0 || text[end + run.length] === "`") return null;
+  const code = text.slice(at + run.length, end).replace(/\n/g, " ").replace(/^ (.*\S.*) $/, "$1");
+  return [[h("code", {}, code)], end + run.length];
+}
+
+/** @type {Record<string, string>} */
+const ENTITIES = {
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  nbsp: "\u00a0",
+  copy: "©",
+  mdash: "—",
+  ndash: "–",
+  hellip: "…",
+};
+
+/** @param {string} text @param {number} at @returns {[Node[], number] | null} */
+function entity(text, at) {
+  const match = /^&(\w{2,8});/.exec(text.slice(at, at + 10));
+  const character = match && ENTITIES[match[1] ?? ""];
+  return match && character ? [[document.createTextNode(character)], at + match[0].length] : null;
+}
+
+/** Where the bracket that is opened at a place is closed; -1 for nowhere near. @param {string} text @param {number} at */
+function closingBracket(text, at) {
+  let depth = 0;
+  for (let i = at; i < text.length && i - at < 1_000; i++) {
+    if (text[i] === "\\") i += 1;
+    else if (text[i] === "[") depth += 1;
+    else if (text[i] === "]" && --depth === 0) return i;
+  }
+  return -1;
+}
+
+/** @param {string} line */
+function cellsOf(line) {
+  return line.trim().replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
+}
+
+/** An address that is safe to follow, or null. @param {string} target @param {string} base */
+function safeUrl(target, base) {
+  try {
+    const url = new URL(target, base);
+    return ["http:", "https:", "mailto:"].includes(url.protocol) ? url : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,78 @@
+/** What is listed, what of it is shown, and in which order. */
+
+import { matcher } from "./match.js";
+import { entryOrder, orderOf, rankByName } from "./order.js";
+
+/** @typedef {import("./entries.js").Entry} Entry */
+
+/** Tells of `change` when what is shown has changed. */
+export class Model extends EventTarget {
+  /** @type {Entry[]} */
+  entries = [];
+  /** @type {Entry[]} The entries that pass the filter, in order. */
+  shown = [];
+  order = orderOf(location.search);
+  text = "";
+  /** Whether all entries are known. */
+  complete = false;
+  /** Whether the entries are what a search has found, and not what is here. */
+  found = false;
+  #ranked = this.order.sort === "name" && this.order.order === "asc";
+
+  /** Takes the next entries as the server sends them: in order. @param {Entry[]} entries */
+  append(entries) {
+    for (const entry of entries) this.entries.push(entry);
+    const test = matcher(this.text);
+    if (this.found) return this.#update();
+    for (const entry of test ? entries.filter(test) : entries) this.shown.push(entry);
+    this.#tell();
+  }
+
+  /** @param {Entry[]} entries @param {{ found?: boolean }} [options] */
+  replace(entries, { found = false } = {}) {
+    this.entries = entries;
+    this.found = found;
+    this.#ranked = !found;
+    this.#update();
+  }
+
+  finish() {
+    this.complete = true;
+    this.#tell();
+  }
+
+  /** @param {import("./order.js").Order} order */
+  sort(order) {
+    this.order = order;
+    if (!this.#ranked) rankByName(this.entries);
+    this.#ranked = !this.found;
+    this.#update();
+  }
+
+  /** @param {string} text */
+  filter(text) {
+    this.text = text;
+    this.#update();
+  }
+
+  /** Directories, files and bytes. */
+  totals(entries = this.entries) {
+    const totals = { directories: 0, files: 0, bytes: 0 };
+    for (const { kind, size } of entries) {
+      if (kind === "directory") totals.directories += 1;
+      if (kind === "file") totals.files += 1;
+      totals.bytes += size ?? 0;
+    }
+    return totals;
+  }
+
+  #update() {
+    const test = this.found ? null : matcher(this.text);
+    this.shown = (test ? this.entries.filter(test) : [...this.entries]).sort(entryOrder(this.order));
+    this.#tell();
+  }
+
+  #tell() {
+    this.dispatchEvent(new Event("change"));
+  }
+}

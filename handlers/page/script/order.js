@@ -1,0 +1,82 @@
+/** The order of entries, and how the address of the page says it. */
+
+/** @typedef {import("./entries.js").Entry} Entry */
+/** @typedef {"name" | "size" | "modified"} SortKey */
+/** @typedef {{ sort: SortKey, order: "asc" | "desc" }} Order */
+
+/** @type {readonly SortKey[]} */
+const KEYS = ["name", "size", "modified"];
+
+/**
+ * The order that an address asks for; the server understands the same.
+ *
+ * @param {string} search
+ * @returns {Order}
+ */
+export function orderOf(search) {
+  const query = new URLSearchParams(search);
+  return {
+    sort: KEYS.find((key) => key === query.get("sort")) ?? "name",
+    order: query.get("order") === "desc" ? "desc" : "asc",
+  };
+}
+
+/**
+ * An address with another order, all else as it was.
+ *
+ * @param {string} search
+ * @param {Order} order
+ */
+export function searchWith(search, { sort, order }) {
+  const query = new URLSearchParams(search);
+  query.delete("sort");
+  query.delete("order");
+  if (sort !== "name" || order !== "asc") {
+    query.set("sort", sort);
+    query.set("order", order);
+  }
+  const text = query.toString();
+  return text === "" ? "" : `?${text}`;
+}
+
+/**
+ * What a click on a column asks for: names from the beginning, the largest and the latest first; then the other way.
+ *
+ * @param {Order} now
+ * @param {SortKey} key
+ * @returns {Order}
+ */
+export function nextOrder(now, key) {
+  if (now.sort === key) return { sort: key, order: now.order === "asc" ? "desc" : "asc" };
+  return { sort: key, order: key === "name" ? "asc" : "desc" };
+}
+
+/**
+ * As the server sorts: directories first, equals by name.
+ *
+ * @param {Order} order
+ * @returns {(a: Entry, b: Entry) => number}
+ */
+export function entryOrder({ sort, order }) {
+  const sign = order === "asc" ? 1 : -1;
+  /** @param {Entry} a @param {Entry} b */
+  const byKey = (a, b) => {
+    if (sort === "name") return sign * (a.rank - b.rank);
+    return sign * ((a[sort] ?? 0) - (b[sort] ?? 0)) || a.rank - b.rank;
+  };
+  return (a, b) => Number(b.kind === "directory") - Number(a.kind === "directory") || byKey(a, b);
+}
+
+const COLLATOR = new Intl.Collator("en", { numeric: true });
+
+/**
+ * Gives entries their places by name, in natural order.
+ *
+ * @param {Entry[]} entries
+ */
+export function rankByName(entries) {
+  const sorted = entries.toSorted((a, b) =>
+    COLLATOR.compare(a.folder ?? "", b.folder ?? "") || COLLATOR.compare(a.name, b.name)
+  );
+  for (const [rank, entry] of sorted.entries()) entry.rank = rank;
+}

@@ -1,0 +1,237 @@
+/** Files shown in the page, one after the other. */
+
+import { button, h, icon } from "./dom.js";
+import { formatExact, formatSize } from "./format.js";
+import { fetchText, SHOWN_BYTES } from "./file_text.js";
+import { isShown, kindOf } from "./kinds.js";
+import { copyText, openShare } from "./share.js";
+import { highlight } from "./highlight.js";
+import { renderMarkdown } from "./markdown.js";
+import { visible } from "./rows.js";
+
+/** @typedef {import("./entries.js").Entry & { href: string }} Shown */
+
+/** The address of a page with a preview says of which file. */
+const MARK = "#preview=";
+
+/**
+ * The name in the address that a preview is of, or null.
+ */
+export function previewed() {
+  return location.hash.startsWith(MARK) ? location.hash.slice(MARK.length) : null;
+}
+
+export class Preview {
+  #list;
+  #dialog;
+  #title = h("h2", { id: "preview-title" });
+  #facts = h("p", { class: "facts" });
+  #stage = h("div", { class: "stage" });
+  #open = h("a", { class: "button bare", "aria-label": "Open", title: "Open", target: "_blank" }, icon("open"));
+  #download = h(
+    "a",
+    { class: "button bare", "aria-label": "Download", title: "Download", download: true },
+    icon("download"),
+  );
+  #before = button("before", "Previous", () => this.#go(-1), { class: "side before" });
+  #after = button("after", "Next", () => this.#go(1), { class: "side after" });
+  /** @type {Shown | null} */
+  #entry = null;
+  #left = new AbortController();
+
+  /**
+   * @param {() => readonly import("./entries.js").Entry[]} list What can be gone through.
+   * @param {(entry: import("./entries.js").Entry) => void} leave Called with the last one that was shown.
+   */
+  constructor(list, leave) {
+    this.#list = list;
+    this.#dialog = h(
+      "dialog",
+      { class: "preview", "aria-labelledby": "preview-title" },
+      h(
+        "header",
+        {},
+        h("div", { class: "what" }, this.#title, this.#facts),
+        h(
+          "div",
+          { class: "tools" },
+          button("link", "Copy link", () => this.#entry && copyText(addressOf(this.#entry))),
+          button("qr", "QR code", () => this.#entry && openShare(this.#entry.name, addressOf(this.#entry))),
+          this.#open,
+          this.#download,
+          button("close", "Close (Esc)", () => this.#dialog.close()),
+        ),
+      ),
+      this.#stage,
+      this.#before,
+      this.#after,
+    );
+    this.#dialog.addEventListener("keydown", (event) => this.#key(event));
+    this.#dialog.addEventListener("click", ({ target }) => {
+      if (target === this.#stage || target === this.#dialog) this.#dialog.close();
+    });
+    this.#dialog.addEventListener("close", () => {
+      this.#clear();
+      if (previewed() !== null) history.back();
+      if (this.#entry) leave(this.#entry);
+      this.#entry = null;
+    });
+    this.#swipes();
+    addEventListener("popstate", () => this.follow());
+    document.body.append(this.#dialog);
+  }
+
+  /** Shows what the address says, or nothing. */
+  follow() {
+    const href = previewed();
+    const entry = href === null ? undefined : this.#list().find((each) => each.href === href);
+    if (entry?.href) this.#show(/** @type {Shown} */ (entry));
+    else if (this.#dialog.open) this.#dialog.close();
+  }
+
+  /** @param {import("./entries.js").Entry} entry */
+  open(entry) {
+    if (entry.href === null) return;
+    history.pushState(null, "", MARK + entry.href);
+    this.#show(/** @type {Shown} */ (entry));
+  }
+
+  /** @param {number} step */
+  #go(step) {
+    const entry = this.#neighbour(step);
+    if (!entry) return;
+    history.replaceState(null, "", MARK + entry.href);
+    this.#show(entry);
+  }
+
+  /** @param {number} step @returns {Shown | null} */
+  #neighbour(step) {
+    if (!this.#entry) return null;
+    const list = this.#list();
+    for (let at = list.indexOf(this.#entry) + step; at >= 0 && at < list.length; at += step) {
+      const entry = list[at];
+      if (entry && isShown(entry)) return /** @type {Shown} */ (entry);
+    }
+    return null;
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const target = /** @type {Element} */ (event.target);
+    if (target.matches("audio, video, pre, .wide") || event.ctrlKey || event.altKey || event.metaKey) return;
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    this.#go(step);
+  }
+
+  /** A finger that moves sideways over a picture turns the page. */
+  #swipes() {
+    let from = 0;
+    this.#stage.addEventListener("touchstart", (event) => {
+      from = event.touches.length === 1 ? event.touches[0]?.clientX ?? 0 : NaN;
+    }, { passive: true });
+    this.#stage.addEventListener("touchend", (event) => {
+      const moved = (event.changedTouches[0]?.clientX ?? 0) - from;
+      if (this.#stage.matches(":has(> img)") && Math.abs(moved) > 60) this.#go(moved < 0 ? 1 : -1);
+    });
+  }
+
+  #clear() {
+    this.#left.abort();
+    this.#left = new AbortController();
+    // What plays or loads, goes on without its element.
+    for (const media of this.#stage.querySelectorAll("audio, video")) media.removeAttribute("src");
+    this.#stage.replaceChildren();
+  }
+
+  /** @param {Shown} entry */
+  #show(entry) {
+    this.#clear();
+    this.#entry = entry;
+    const { name, href, size, modified } = entry;
+    this.#title.replaceChildren(h("bdi", {}, ...visible(name)));
+    this.#facts.textContent = [size !== null && formatSize(size), modified !== null && formatExact(modified)]
+      .filter(Boolean).join(" · ");
+    this.#open.href = href;
+    this.#download.href = href;
+    this.#before.hidden = this.#neighbour(-1) === null;
+    this.#after.hidden = this.#neighbour(1) === null;
+    this.#fill(entry);
+    if (!this.#dialog.open) this.#dialog.showModal();
+  }
+
+  /** @param {Shown} entry */
+  #fill(entry) {
+    const { name, href } = entry;
+    const kind = kindOf(name);
+    this.#stage.dataset.kind = kind;
+    if (kind === "image") this.#put(h("img", { src: href, alt: name }));
+    else if (kind === "audio") this.#put(h("audio", { src: href, controls: true, autoplay: true }));
+    else if (kind === "video") this.#put(h("video", { src: href, controls: true, autoplay: true, playsinline: true }));
+    else if (kind === "pdf") this.#put(h("iframe", { src: href, title: name }));
+    // Without a word in `sandbox` nothing in it runs, and it is of no origin.
+    else if (kind === "html") this.#put(h("iframe", { src: href, title: name, sandbox: "", class: "page" }));
+    else this.#text(entry, kind === "markdown");
+  }
+
+  /** @param {HTMLElement} element */
+  #put(element) {
+    element.addEventListener("error", () => this.#fail("This file cannot be shown here."));
+    this.#stage.replaceChildren(element);
+  }
+
+  /** @param {string} sentence */
+  #fail(sentence) {
+    const download = h(
+      "a",
+      { class: "button primary", href: this.#entry?.href, download: true },
+      icon("download"),
+      "Download",
+    );
+    this.#stage.replaceChildren(h("div", { class: "failed" }, h("p", {}, sentence), download));
+  }
+
+  /** @param {Shown} entry @param {boolean} isMarkdown */
+  async #text({ href, name }, isMarkdown) {
+    const { signal } = this.#left;
+    this.#stage.replaceChildren(h("p", { class: "faint" }, "Loading …"));
+    try {
+      const content = await fetchText(href, signal);
+      if (signal.aborted) return;
+      if (content === null) return this.#fail("This is no text.");
+      const source = sourceOf(content.text, name);
+      const note = content.isCut && h("p", { class: "cut" }, `Only the first ${formatSize(SHOWN_BYTES)} are shown.`);
+      if (!isMarkdown) return this.#stage.replaceChildren(...[note, source].filter((part) => part !== false));
+      const rendered = renderMarkdown(content.text, addressOf({ href }));
+      const toggle = h("button", { type: "button", class: "button toggle", "aria-pressed": "false" }, "Source");
+      toggle.addEventListener("click", () => {
+        const isSource = toggle.getAttribute("aria-pressed") === "false";
+        toggle.setAttribute("aria-pressed", String(isSource));
+        (isSource ? rendered : source).replaceWith(isSource ? source : rendered);
+      });
+      this.#stage.replaceChildren(...[note, toggle, rendered].filter((part) => part !== false));
+    } catch (error) {
+      if (!signal.aborted) this.#fail(`It could not be loaded: ${error instanceof Error ? error.message : error}.`);
+    }
+  }
+}
+
+/** @param {string} text @param {string} name */
+function sourceOf(text, name) {
+  const lines = text.split("\n").length - (text.endsWith("\n") ? 1 : 0);
+  const numbers = Array.from({ length: lines }, (_, index) => index + 1).join("\n");
+  const code = h("code", {}, text);
+  highlight(code, name);
+  return h(
+    "div",
+    { class: "source" },
+    h("pre", { class: "numbers", "aria-hidden": "true" }, numbers),
+    h("pre", { tabindex: "0", role: "region", "aria-label": "Content" }, code),
+  );
+}
+
+/** @param {{ href: string }} entry */
+function addressOf({ href }) {
+  return new URL(href, location.href.replace(/[?#].*/, "")).href;
+}

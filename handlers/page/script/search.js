@@ -1,0 +1,61 @@
+/** Searching below this directory: the server sends what it finds, while it finds it. */
+
+import { entryOfJson } from "./entries.js";
+
+/** @typedef {import("./entries.js").Entry} Entry */
+
+/** @type {Record<string, string>} */
+const NOTES = {
+  complete: "",
+  results: "There are more: a longer text finds fewer.",
+  directories: "Not all folders were searched: there are too many.",
+  time: "Not all folders were searched: it took too long.",
+};
+
+/**
+ * @param {string} text
+ * @param {(entries: Entry[]) => void} take Called with the next ones.
+ * @param {AbortSignal} signal
+ * @returns {Promise<string>} What else there is to say.
+ */
+export async function search(text, take, signal) {
+  const query = new URLSearchParams({ q: text });
+  const response = await fetch(`?${query}`, { headers: { accept: "application/x-ndjson" }, signal });
+  if (!response.ok) throw new Error((await response.text()).trim() || `The server answered ${response.status}`);
+  let rank = 0;
+  let end = "";
+  for await (const lines of linesOf(response)) {
+    /** @type {Entry[]} */
+    const entries = [];
+    for (const line of lines) {
+      const found = JSON.parse(line);
+      if (typeof found.end === "string") end = found.end;
+      else entries.push(entryOfFound(found, rank++));
+    }
+    take(entries);
+  }
+  if (end === "") throw new Error("The connection broke off");
+  return NOTES[end] ?? "";
+}
+
+/** @param {import("./entries.js").JsonEntry & { path: string }} found @param {number} rank @returns {Entry} */
+function entryOfFound(found, rank) {
+  const folder = found.path.slice(0, found.path.length - found.name.length);
+  return { ...entryOfJson(found, rank), folder };
+}
+
+/** The whole lines of each piece. @param {Response} response */
+async function* linesOf(response) {
+  const reader = /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ (response.body).pipeThrough(
+    new TextDecoderStream(),
+  ).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop() ?? "";
+    yield lines.filter((line) => line !== "");
+  }
+  if (rest !== "") yield [rest];
+}

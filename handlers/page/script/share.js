@@ -1,0 +1,79 @@
+/** Giving an address to somebody else, or to the phone in one's hand. */
+
+import { button, h, toast } from "./dom.js";
+import { openDialog } from "./dialogs.js";
+import { qrCode } from "./qr.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** @param {string} title @param {string} url */
+export function openShare(title, url) {
+  const address = h("input", { value: url, readonly: true, "aria-label": "Address" });
+  address.addEventListener("focus", () => address.select());
+  const isLocal = /^(?:localhost|127\.|\[::1\])/.test(new URL(url).hostname);
+  openDialog(
+    title,
+    [
+      drawing(url),
+      isLocal &&
+      h(
+        "p",
+        { class: "faint" },
+        "This address is only for this machine. For a phone, open the page by an address that the server printed for the network.",
+      ),
+      h(
+        "div",
+        { class: "address" },
+        address,
+        button("copy", "Copy", () => copyText(url), { words: true, class: "primary" }),
+      ),
+    ].filter((part) => part !== false),
+    { class: "share" },
+  );
+}
+
+/** @param {string} url */
+function drawing(url) {
+  let code;
+  try {
+    code = qrCode(url);
+  } catch {
+    return h("p", { class: "faint" }, "The address is too long for a QR code.");
+  }
+  const size = code.length + 8;
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", `0 0 ${size} ${size}`);
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", `QR code of ${url}`);
+  svg.setAttribute("shape-rendering", "crispEdges");
+  const path = document.createElementNS(SVG, "path");
+  const squares = code.flatMap((row, y) => row.flatMap((dark, x) => dark ? [`M${x + 4} ${y + 4}h1v1h-1z`] : []));
+  path.setAttribute("d", squares.join(""));
+  svg.append(path);
+  return h("div", { class: "qr" }, svg);
+}
+
+/** @param {string} text */
+export async function copyText(text) {
+  if (await written(text)) toast("Copied");
+  else toast("The browser does not allow copying here", "failed");
+}
+
+/** Pages without encryption have no clipboard: there the old way does it. @param {string} text */
+async function written(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = h("textarea", { class: "unseen" });
+    area.value = text;
+    const dialog = document.querySelector("dialog[open]") ?? document.body;
+    const last = /** @type {HTMLElement | null} */ (document.activeElement);
+    dialog.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    last?.focus();
+    return done;
+  }
+}

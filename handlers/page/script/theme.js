@@ -1,0 +1,34 @@
+/** Light, dark, or as the system is. */
+
+import { button, kept } from "./dom.js";
+
+const THEMES = ["auto", "light", "dark"];
+
+/** @type {Record<string, string>} */
+const LABELS = { auto: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" };
+
+/** @type {Record<string, string>} */
+const PICTURES = { auto: "auto", light: "sun", dark: "moon" };
+
+/** The switch: each click is the next one. */
+export function themeButton() {
+  const element = button("auto", "Theme", () => {
+    const now = document.documentElement.dataset.theme ?? "auto";
+    const next = THEMES[(THEMES.indexOf(now) + 1) % THEMES.length] ?? "auto";
+    kept.set("theme", next);
+    show(next);
+  });
+  /** @param {string} theme */
+  const show = (theme) => {
+    document.documentElement.dataset.theme = theme;
+    const label = LABELS[theme] ?? "Theme";
+    element.title = label;
+    element.setAttribute("aria-label", label);
+    const picture = /** @type {HTMLElement} */ (element.firstElementChild);
+    picture.style.setProperty("--icon", `var(--i-${PICTURES[theme]})`);
+  };
+  show(THEMES.find((theme) => theme === kept.get("theme")) ?? "auto");
+  // Other tabs of this site follow.
+  addEventListener("storage", ({ key, newValue }) => key === "pyserve.theme" && show(newValue ?? "auto"));
+  return element;
+}

@@ -1,0 +1,67 @@
+/** Chromium, where there is one. */
+
+import { hasProgram, missing } from "./programs.ts";
+
+const NAME = ["chromium", "chromium-browser", "google-chrome"].find(hasProgram);
+
+/** What a test in a browser says of itself: Playwright keeps timers and pipes of its own until its process is gone. */
+export const IN_BROWSER = {
+  ignore: NAME === undefined && missing("chromium"),
+  sanitizeOps: false,
+  sanitizeResources: false,
+};
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--autoplay-policy=no-user-gesture-required",
+];
+
+/** Starts it; `await using` ends it. */
+export async function launch() {
+  const { chromium } = await import("npm:playwright-core@1.65.1");
+  const browser = await chromium.launch({ executablePath: `/usr/bin/${NAME}`, args: FLAGS });
+  return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
+}
+
+/** A browser that runs. */
+export type Browser = Awaited<ReturnType<typeof launch>>;
+
+/** A page of it. */
+export type Page = Awaited<ReturnType<Browser["newPage"]>>;
+
+/** A page that remembers what should not happen in it: errors, breaches of its policy, dialogs, requests to elsewhere. */
+export async function newPage(browser: Browser, base: string, options: Parameters<Browser["newPage"]>[0] = {}) {
+  const page = await (await browser.newContext(options)).newPage();
+  page.setDefaultTimeout(15_000); // nothing here takes that long, so a test that fails says so soon
+  const problems: string[] = [];
+  page.on("console", (message) => {
+    // An answer that is no success is told by the browser, too; which ones are right, each test knows.
+    if (!message.text().startsWith("Failed to load resource")) problems.push(message.text());
+  });
+  page.on("pageerror", (error) => problems.push(String(error.stack)));
+  page.on("dialog", (dialog) => {
+    problems.push(dialog.message());
+    dialog.dismiss().catch(() => {});
+  });
+  page.on("request", (request) => {
+    const url = request.url();
+    if (!url.startsWith(base) && !/^(?:data|blob|chrome|chrome-extension):/.test(url)) problems.push(url);
+  });
+  return Object.assign(page, { problems });
+}
+
+/** Goes to a directory and waits until its page has all entries. */
+export async function openFolder(page: Page, url: string): Promise<void> {
+  await page.goto(url);
+  await page.locator("html.on").waitFor();
+  await page.locator("body > footer", { hasText: "as data" }).waitFor();
+}
+
+/** The names that are shown, in order. */
+export async function shownNames(page: Page): Promise<string[]> {
+  return await page.locator("tbody .name bdi").allTextContents();
+}
