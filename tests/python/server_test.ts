@@ -154,12 +154,10 @@ for (const Server of [HTTPServer, ThreadingHTTPServer]) {
       }
     }
     await using server = new Server(["127.0.0.1", 0], Last);
-    // It would keep the connection open, and the last request is still answered.
-    const answer = (async () => {
-      using client = await Client.connect(server.server_port);
-      await client.say("GET /a HTTP/1.1\r\n\r\n");
-      return await client.hear("GET /a");
-    })();
+    // A client that would keep its connection open holds up nothing, and is answered.
+    using client = await Client.connect(server.server_port);
+    await client.say("GET /a HTTP/1.1\r\n\r\n");
+    const answer = client.hear(Server === HTTPServer ? undefined : "GET /a");
     await server.serve_forever();
     assertMatch(await answer, /GET \/a$/);
   });

@@ -250,6 +250,22 @@ Deno.test("a file that grows or shrinks while it is sent never runs into the nex
   assertEquals([...heard.matchAll(/HTTP\/1\.1 \d{3}/g)].length, 1);
 });
 
+Deno.test("a file that grows while it is sent is sent as long as it was", async () => {
+  await using tree = await tempTree({ "big.bin": new Uint8Array(2_000_000).fill(98), "a.txt": "a" });
+  class Modern extends rooted(tree) {
+    override protocol_version = "HTTP/1.1";
+    override async copyfile(source: SourceFile, outputfile: typeof this.wfile) {
+      if (this.path === "/big.bin") await Deno.writeTextFile(tree.at("big.bin"), "x".repeat(100_000), { append: true });
+      await super.copyfile(source, outputfile);
+    }
+  }
+  await using server = serving(Modern);
+  const get = (target: string, ...more: string[]) =>
+    [`GET ${target} HTTP/1.1`, "Host: a", ...more, "", ""].join("\r\n");
+  const heard = await exchange(server.port, get("/big.bin") + get("/a.txt", "Connection: close"));
+  assertStringIncludes(heard, `\r\n\r\n${"b".repeat(2_000_000)}HTTP/1.1 200 OK\r\n`);
+});
+
 Deno.test("the methods of Python are asked", async () => {
   await using tree = await tempTree({
     "root/a.md": "# a",

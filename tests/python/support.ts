@@ -78,11 +78,15 @@ export function serving(
 export class Client implements Disposable {
   readonly conn: Deno.Conn;
   #heard = "";
+  #gaveUp = false;
   readonly #timer: ReturnType<typeof setTimeout>;
 
   private constructor(conn: Deno.Conn) {
     this.conn = conn;
-    this.#timer = setTimeout(() => conn.close(), PATIENCE);
+    this.#timer = setTimeout(() => {
+      this.#gaveUp = true;
+      conn.close();
+    }, PATIENCE);
   }
 
   static async connect(port: number): Promise<Client> {
@@ -100,6 +104,7 @@ export class Client implements Disposable {
     const buffer = new Uint8Array(65_536);
     while (until === undefined || !this.#heard.includes(until)) {
       const count = await this.conn.read(buffer).catch(() => null);
+      if (this.#gaveUp) throw new Error(`Nothing more came than ${JSON.stringify(this.#heard.slice(0, 200))}`);
       if (count === null) break;
       this.#heard += characters(buffer.subarray(0, count));
     }
