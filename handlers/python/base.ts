@@ -231,7 +231,7 @@ export class BaseHTTPRequestHandler {
       if (!await this.#read_request_line()) return;
       const parsed = this.parse_request();
       if (!(typeof parsed === "boolean" ? parsed : await parsed)) return void (this.close_connection = true);
-      const method = this.#method();
+      const method = this.method_for(this.command!);
       if (method === null) {
         return this.send_error(501, `Unsupported method (${pythonRepr(this.command!.slice(0, 100))})`);
       }
@@ -309,7 +309,7 @@ export class BaseHTTPRequestHandler {
     this.send_header("Connection", "close");
     for (const [name, value] of Object.entries(headers)) this.send_header(name, value);
     const content = code >= 200 && ![204, 205, 304].includes(code)
-      ? this.#error_page(code, said, explain ?? long)
+      ? ENCODER.encode(this.error_page(code, said, explain ?? long))
       : null;
     if (content) {
       this.send_header("Content-Type", this.error_content_type);
@@ -376,6 +376,21 @@ export class BaseHTTPRequestHandler {
     }
     this.flush_headers();
     if (this.#reply.status >= 200 || this.#reply.status === 101) this.#reply.bodyAt = this.wfile.written;
+  }
+
+  /** The method of this class that answers a method of HTTP, or null: `do_GET` for GET. Python: `getattr`. */
+  protected method_for(command: string): (() => Awaitable<void>) | null {
+    const method = (this as unknown as Record<string, unknown>)[`do_${command}`];
+    return typeof method === "function" ? method as () => Awaitable<void> : null;
+  }
+
+  /** The page of `send_error`. Python formats `error_message_format` there. */
+  protected error_page(code: number, message: string, explain: string): string {
+    return percentFormat(this.error_message_format, {
+      code,
+      message: escapeText(message),
+      explain: escapeText(explain),
+    });
   }
 
   /** Sends what there is of the headers. Python: `flush_headers`. */
@@ -507,16 +522,6 @@ export class BaseHTTPRequestHandler {
 
   #speaks11(): boolean {
     return this.protocol_version >= "HTTP/1.1" && this.request_version >= "HTTP/1.1";
-  }
-
-  #method(): (() => Awaitable<void>) | null {
-    const method = (this as unknown as Record<string, unknown>)[`do_${this.command}`];
-    return typeof method === "function" ? method as () => Awaitable<void> : null;
-  }
-
-  #error_page(code: number, message: string, explain: string): Uint8Array {
-    const page = { code, message: escapeText(message), explain: escapeText(explain) };
-    return ENCODER.encode(percentFormat(this.error_message_format, page));
   }
 
   #note(keyword: string, value: string): void {
