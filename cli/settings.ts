@@ -23,6 +23,8 @@ export interface Settings {
   readonly confinedBy: readonly string[];
   /** The port, 0 for any. */
   readonly port: number;
+  /** Whether it speaks HTTP/1.0 as Python does, and nothing later. */
+  readonly classic: boolean;
   /** The number of processes that serve; 1 is this one. */
   readonly workers: number;
   /** Where certificate, key and password are, or null for plain HTTP. */
@@ -77,6 +79,7 @@ export function settingsOf({ values, words }: Given): Settings {
     hostname: bind ?? (confinedBy.length > 0 ? "127.0.0.1" : "0.0.0.0"),
     confinedBy,
     port,
+    classic: one("protocol") === "HTTP/1.0",
     workers: countOf(one("workers") ?? "1"),
     tls: cert === null ? null : { cert, key: one("tls-key"), password: one("tls-password-file") },
     server: {
