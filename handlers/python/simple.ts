@@ -188,15 +188,19 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
       mediaType(path, { fallback: this.default_content_type });
   }
 
-  /** Asks a handler of this package about the request; 404 where it declines. Python has no such thing. */
-  async ask(handler: Handler): Promise<Response> {
+  /**
+   * Asks a handler of this package about the request; 404 where it declines. Python has no such thing.
+   *
+   * @param path What to ask for, in place of the target of the request.
+   */
+  async ask(handler: Handler, path: string = this.path): Promise<Response> {
     const error = (message: string, cause?: unknown) => {
       this.log_error("%s%s", message, cause === undefined ? "" : `: ${cause}`);
     };
     const { server_name: hostname, server_port: port, server_address } = this.server;
     const localAddress = () => typeof server_address === "string" ? null : { hostname, port };
     const fetch = toFetch(handler, { log: { access() {}, error }, localAddress });
-    return await fetch(requestOf(this), infoOf(this));
+    return await fetch(requestOf(this, path), infoOf(this));
   }
 
   /**
@@ -216,6 +220,16 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     this.#send_headers(response);
     this.end_headers();
     return body;
+  }
+
+  /** What of the directory is not to be sent; null for nothing. */
+  protected content_rules(): ContentRules | null {
+    return null;
+  }
+
+  /** The files of the directory, those included that are not to be sent. */
+  protected site_source(): FileSource {
+    return siteOf(this.directory, { hidden: this.hidden, followLinks: this.follow_links, rules: null }).source;
   }
 
   #send_headers({ status, headers }: Response): void {
@@ -241,7 +255,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   }
 
   #ask_about(path: string): Asked {
-    const options = { hidden: this.hidden, followLinks: this.follow_links };
+    const options = { hidden: this.hidden, followLinks: this.follow_links, rules: this.content_rules() };
     this.#asked = this.#translates() ? translatedSite(path, this.translate_path(path), options) : {
       path,
       directory: () => this.translate_path(path),
@@ -250,6 +264,14 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     };
     return this.#asked;
   }
+}
+
+/** What of a directory is not to be sent. */
+export interface ContentRules {
+  /** Tells these rules from others. */
+  readonly key: string;
+  /** Takes it out of a source. */
+  readonly without: (source: FileSource) => FileSource;
 }
 
 /** What is served, and by what. */
@@ -273,6 +295,7 @@ interface Asked extends Site {
 interface SiteOptions {
   readonly hidden: boolean;
   readonly followLinks: boolean;
+  readonly rules: ContentRules | null;
 }
 
 /** What handlers serve: one for all of them, because listings are kept in it. */
@@ -281,13 +304,14 @@ const sites = new Map<string, Site>();
 /** Directories that are remembered at a time: more than a program has classes. */
 const MOST_SITES = 100;
 
-function siteOf(directory: string, { hidden, followLinks }: SiteOptions): Site {
+function siteOf(directory: string, { hidden, followLinks, rules }: SiteOptions): Site {
   const place = directory.startsWith("/") ? directory : `${Deno.cwd()}/${directory}`;
-  const key = `${hidden} ${followLinks} ${place}`;
+  const key = JSON.stringify([hidden, followLinks, place, rules?.key]);
   const known = sites.get(key);
   if (known) return known;
   const source = opened(directory, followLinks);
-  const visible = hidden ? source : filtered(source, isVisible);
+  const seen = hidden ? source : filtered(source, isVisible);
+  const visible = rules ? rules.without(seen) : seen;
   const site = { source: visible, listing: listing(visible), hot: new Map() };
   if (sites.size >= MOST_SITES) sites.clear();
   sites.set(key, site);

@@ -148,7 +148,16 @@ Deno.test("--protocol HTTP/1.0 over TLS", async () => {
   const file = tree.at("key.pem");
   const { success } = await new Deno.Command("openssl", {
     args: ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"].concat(
-      ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", file, "-out", tree.at("c.pem")],
+      [
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-keyout",
+        file,
+        "-out",
+        tree.at("c.pem"),
+      ],
     ),
     stderr: "null",
   }).output();
