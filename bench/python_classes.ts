@@ -47,8 +47,10 @@ const command = (...options: string[]) => (port: number, root: string) => {
 
 const CONTESTANTS: readonly Contestant[] = [
   { name: "CPython's ThreadingHTTPServer", kind: "base", keeps: true, command: pythons("base") },
+  { name: "the same, writes buffered", kind: "base", keeps: true, command: pythons("base-buffered") },
   { name: "pyserve's ThreadingHTTPServer", kind: "base", keeps: true, command: ours("base") },
   { name: "CPython's SimpleHTTPRequestHandler", kind: "simple", keeps: true, command: pythons("simple") },
+  { name: "the same, writes buffered", kind: "simple", keeps: true, command: pythons("simple-buffered") },
   { name: "pyserve's SimpleHTTPRequestHandler", kind: "simple", keeps: true, command: ours("simple") },
   { name: "`pyserve --protocol HTTP/1.0`", kind: "simple", keeps: false, command: command("-p", "HTTP/1.0") },
   { name: "`pyserve`", kind: "simple", keeps: true, command: command() },
@@ -99,9 +101,9 @@ function median(values: readonly number[]): number {
 
 function table(kind: keyof typeof KINDS, samples: ReadonlyMap<string, Sample[]>): string {
   const rows = LOADS.flatMap((load) => {
-    const shown = CONTESTANTS.filter((one) => one.kind === kind && samples.has(`${one.name} ${load.name}`));
+    const shown = CONTESTANTS.filter((one) => one.kind === kind && samples.has(`${one.kind} ${one.name} ${load.name}`));
     const medians = shown.map(({ name }) => {
-      const taken = samples.get(`${name} ${load.name}`)!;
+      const taken = samples.get(`${kind} ${name} ${load.name}`)!;
       return { name, perSecond: median(taken.map((one) => one.perSecond)), cpu: median(taken.map((one) => one.cpu)) };
     });
     return medians.map(({ name, perSecond, cpu }) => {
@@ -140,10 +142,10 @@ async function main(): Promise<void> {
     const samples = new Map<string, Sample[]>();
     for (let round = -1; round < rounds; round++) { // the first is to warm up
       for (const load of LOADS) {
-        for (const { name, keeps, port, child } of servers) {
+        for (const { kind, name, keeps, port, child } of servers) {
           if (load.keep && !keeps) continue;
           const sample = await measure(load, port, child.pid, round < 0 ? 1 : seconds);
-          const key = `${name} ${load.name}`;
+          const key = `${kind} ${name} ${load.name}`;
           if (round >= 0) samples.set(key, [...samples.get(key) ?? [], sample]);
         }
       }
@@ -154,7 +156,8 @@ async function main(): Promise<void> {
       "",
       `Written by \`deno task bench:python\`: medians of ${rounds} rounds of ${seconds} seconds, the servers in turns, with`,
       `${python}, Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores that others use as well; the load comes`,
-      "from the same machine (wrk, one thread). CPU is that of the server, and says more than the rate where cores are few.",
+      "from the same machine (wrk, one thread). Python writes head and body apart, which over connections that are kept open",
+      "meets Nagle's algorithm; `wbufsize = -1` in a class keeps it from that, so both are shown. CPU is that of the server, and says more than the rate where cores are few.",
       "",
       table("base", samples),
       "",

@@ -1,4 +1,4 @@
-"""What Python's classes answer: server.py base|simple PORT ROOT."""
+"""What Python's classes answer: server.py base|simple|base-buffered|simple-buffered PORT ROOT."""
 
 import functools
 import sys
@@ -23,5 +23,8 @@ class Simple(SimpleHTTPRequestHandler):
 
 
 kind, port, root = sys.argv[1:]
-handler = Base if kind == "base" else functools.partial(Simple, directory=root)
+if kind.endswith("-buffered"):
+    # Head and body in one write: two of them wait for the client's delayed acknowledgement (Nagle's algorithm).
+    Base.wbufsize = Simple.wbufsize = -1
+handler = Base if kind.startswith("base") else functools.partial(Simple, directory=root)
 ThreadingHTTPServer(("127.0.0.1", int(port)), handler).serve_forever()

@@ -256,7 +256,7 @@ export class BaseHTTPRequestHandler {
     this.request_version = "";
     this.close_connection = true;
     this.headers = NO_HEADERS;
-    this.requestline = latin1(this.raw_requestline).replace(/[\r\n]+$/, "");
+    this.requestline = withoutLineEnd(latin1(this.raw_requestline));
     const parsed = parseRequestLine(this.requestline, this.default_request_version);
     if (parsed === null) return false;
     if (parsed instanceof Rejection) return this.#reject(parsed);
@@ -611,6 +611,13 @@ function encodeLatin1(text: string): Uint8Array {
 /** Python's `html.escape(text, quote=False)`: the page has it between tags. */
 function escapeText(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+/** Python's `rstrip("\r\n")`; a regular expression would look at a run of CR in the middle once for each of them. */
+function withoutLineEnd(line: string): string {
+  let end = line.length;
+  while (end > 0 && (line[end - 1] === "\r" || line[end - 1] === "\n")) end--;
+  return line.slice(0, end);
 }
 
 function twoDigits(number: number): string {

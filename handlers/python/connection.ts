@@ -293,6 +293,7 @@ export class Connection {
     } catch {
       // The runtime has closed it.
     }
+    if (this.#reading === null) this.input.release();
     this.onclose();
   }
 
