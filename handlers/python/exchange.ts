@@ -78,10 +78,10 @@ export function pythonHeaders(headers: Headers): [name: string, value: string][]
 export class ReplyBody implements SourceFile {
   /** All of it, where it is short. */
   readonly bytes: Uint8Array | null;
-  readonly #body: ReadableStream<Uint8Array>;
+  readonly #body: ReadableStream<Uint8Array> | null;
   readonly #length: number;
 
-  private constructor(bytes: Uint8Array | null, body: ReadableStream<Uint8Array>, length: number) {
+  private constructor(bytes: Uint8Array | null, body: ReadableStream<Uint8Array> | null, length: number) {
     this.bytes = bytes;
     this.#body = body;
     this.#length = length;
@@ -89,10 +89,11 @@ export class ReplyBody implements SourceFile {
 
   /** Takes the body of a response, all of it where it is known to be short; null where it has none. */
   static async of(response: Response): Promise<ReplyBody | null> {
-    const { body } = response;
-    if (body === null) return null;
     const length = Number(response.headers.get("content-length") ?? Infinity);
-    return new ReplyBody(length <= WHOLE_BYTES ? await response.bytes() : null, body, length);
+    // To look at `body` would make a stream of what mostly is bytes.
+    const bytes = length <= WHOLE_BYTES ? await response.bytes() : null;
+    const body = bytes === null ? response.body : null;
+    return bytes?.length || body ? new ReplyBody(bytes, body, length) : null;
   }
 
   /** The bytes. */
@@ -107,7 +108,7 @@ export class ReplyBody implements SourceFile {
       for await (const chunk of this.#chunks()) await wfile.writeOwned(chunk);
       return;
     }
-    const reader = this.#body.getReader();
+    const reader = this.#body!.getReader();
     const signal = leaving();
     const cancel = () => void reader.cancel(signal.reason).catch(() => {});
     signal.addEventListener("abort", cancel, { once: true });
@@ -124,14 +125,14 @@ export class ReplyBody implements SourceFile {
 
   /** Throws away what nobody has read. */
   [Symbol.dispose](): void {
-    if (!this.#body.locked) this.#body.cancel().catch(() => {});
+    if (this.#body?.locked === false) this.#body.cancel().catch(() => {});
   }
 
   /** The stream of the system goes on behind the end of a file that grows. */
   async *#chunks(): AsyncGenerator<Uint8Array> {
     if (this.bytes) return yield this.bytes;
     let left = this.#length;
-    for await (const chunk of this.#body) {
+    for await (const chunk of this.#body!) {
       yield chunk.length > left ? chunk.subarray(0, left) : chunk;
       left -= chunk.length;
       if (left <= 0) return;
@@ -139,8 +140,16 @@ export class ReplyBody implements SourceFile {
   }
 }
 
+/** Names that have been spelled before; programs may think of any. */
+const known = new Map(Object.entries(SPELLINGS));
+const MOST_KNOWN = 200;
+
 function spelled(name: string): string {
-  return SPELLINGS[name] ?? name.replace(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase());
+  const before = known.get(name);
+  if (before !== undefined) return before;
+  const capitalised = name.replace(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase());
+  if (known.size < MOST_KNOWN) known.set(name, capitalised);
+  return capitalised;
 }
 
 function percentByte(character: string): string {

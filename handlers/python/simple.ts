@@ -306,7 +306,7 @@ const MOST_SITES = 100;
 
 function siteOf(directory: string, { hidden, followLinks, rules }: SiteOptions): Site {
   const place = directory.startsWith("/") ? directory : `${Deno.cwd()}/${directory}`;
-  const key = JSON.stringify([hidden, followLinks, place, rules?.key]);
+  const key = `${hidden} ${followLinks} ${rules?.key ?? ""} ${place}`;
   const known = sites.get(key);
   if (known) return known;
   const source = opened(directory, followLinks);
