@@ -156,7 +156,9 @@ class ClassicHandler extends BaseHTTPRequestHandler {
   }
 }
 
-const SPELLED_PAGE_HEADERS = Object.fromEntries(pythonHeaders(new Headers(PAGE_HEADERS)));
+const SPELLED_PAGE_HEADERS = Object.fromEntries(
+  pythonHeaders(new Headers({ ...PAGE_HEADERS, "x-content-type-options": "nosniff" })),
+);
 
 /** Headers that the engine sends, or decides. */
 const OURS: ReadonlySet<string> = new Set(["Server", "Date", "Connection", "Keep-Alive", "Transfer-Encoding"]);
