@@ -61,7 +61,8 @@ export interface CommandIo {
  * @param args The words of the command line.
  * @param io What it touches; the process unless given.
  * @returns The exit status: 0 at the end asked for, 1 for what the system refused, 2 for a command line that cannot be
- * used, 130 or 143 where a second signal cut the drain. It never throws for those, and never calls `Deno.exit`.
+ * used, 129 where the terminal has gone (Linux), 130 or 143 where a second signal cut the drain. It never throws for those,
+ * and never calls `Deno.exit`.
  */
 export async function main(args: readonly string[], io: CommandIo = {}): Promise<number> {
   const { err, ...world } = { ...processIo, ...io };
@@ -126,7 +127,11 @@ async function startServer(
   several?.checkWorkersPossible(startsWorkers);
   const localAddress = () => address;
   let address: Deno.NetAddr | null = null;
-  const fetch = toFetch(handlerFor(settings, features), { log, localAddress });
+  const fetch = toFetch(handlerFor(settings, features), {
+    log,
+    localAddress,
+    ...(settings.hosts && { hosts: settings.hosts }),
+  });
   const { hostname } = settings;
   const tls = settings.tls && await (await import("./cli/tls.ts")).readTls(settings.tls);
   const port = sharedPort ?? settings.port;
@@ -197,9 +202,14 @@ class Signals implements Disposable {
   }
 }
 
-/** Waits for a signal and stops: Ctrl-C cuts, SIGTERM drains, a second signal cuts after all. Returns the exit status. */
+/** Waits for a signal and stops: Ctrl-C and the end of the terminal cut, SIGTERM drains, a second signal cuts after all. Returns the exit status. */
 async function untilStopped(server: RunningServer, out: World["out"], signals: Signals): Promise<number> {
-  if (await Promise.race([signals.first, endOf(server)]) === "SIGINT") {
+  const first = await Promise.race([signals.first, endOf(server)]);
+  if (first === "SIGHUP") {
+    await server.abort(); // the terminal is gone, and so is who would wait
+    return 128 + SIGNAL_NUMBERS.SIGHUP;
+  }
+  if (first === "SIGINT") {
     out("\nKeyboard interrupt received, exiting.\n");
     await server.abort();
     return 0;
@@ -217,6 +227,20 @@ function wait(milliseconds: number): Promise<void> {
   return new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, milliseconds)));
 }
 
+/**
+ * Whether whoever started this process has it go on at the end of the terminal, as nohup(1) does; null where that cannot be
+ * told. The runtime forgets it with the first listener for any signal.
+ */
+function ignoresHangup(): boolean | null {
+  if (Deno.build.os !== "linux" || Deno.permissions.querySync({ name: "read" }).state !== "granted") return null;
+  try {
+    const ignored = /^SigIgn:\s*([0-9a-f]+)/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1];
+    return ignored === undefined ? null : (BigInt(`0x${ignored}`) & 1n) === 1n;
+  } catch {
+    return null; // the permission to read is not that for all of /proc
+  }
+}
+
 const processIo: Required<CommandIo> = {
   out(text) {
     const bytes = new TextEncoder().encode(text);
@@ -228,8 +252,15 @@ const processIo: Required<CommandIo> = {
     err: !Deno.noColor && Deno.stderr.isTerminal(),
   },
   onSignal(callback) {
-    const signals: readonly StopSignal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-    const listeners = signals.map((signal) => ({ signal, listener: () => callback(signal) }));
+    const ignored = ignoresHangup();
+    const signals: readonly StopSignal[] = [
+      "SIGINT",
+      ...Deno.build.os === "windows" ? [] : ["SIGTERM"] as const,
+      ...ignored === null ? [] : ["SIGHUP"] as const,
+    ];
+    const listeners = signals.map((signal) => {
+      return { signal, listener: () => signal === "SIGHUP" && ignored ? undefined : callback(signal) };
+    });
     for (const { signal, listener } of listeners) Deno.addSignalListener(signal, listener);
     return () => {
       for (const { signal, listener } of listeners) Deno.removeSignalListener(signal, listener);

@@ -69,6 +69,7 @@ export * from "./handlers/sources/new_name.ts";
 export * from "./handlers/sources/writer.ts";
 export * from "./handlers/http/target.ts";
 export * from "./handlers/http/host.ts";
+export * from "./handlers/http/own_host.ts";
 export * from "./handlers/http/header_size.ts";
 export * from "./handlers/http/refusal.ts";
 export * from "./handlers/http/date.ts";

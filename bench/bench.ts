@@ -42,8 +42,8 @@ const SUITES: Readonly<Record<string, Suite>> = {
     command: "deno task bench:cgi",
     cases: CGI_CASES,
     file: "RESULTS-CGI.md",
-    rounds: "9",
-    seconds: "2",
+    rounds: "15",
+    seconds: "1",
   },
 };
 

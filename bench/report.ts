@@ -53,7 +53,9 @@ export function report(results: Results): string {
     "",
     ...peerTable(results),
     "",
-    ...results.cases.flatMap(([one, samples]) => [`## ${one.title}`, "", ...caseTable(one, samples), ""]),
+    ...results.cases.flatMap(([one, samples]) => {
+      return [`## ${one.title}`, "", ...one.note ? [one.note, ""] : [], ...caseTable(one, samples), ""];
+    }),
   ].join("\n");
 }
 

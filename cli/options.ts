@@ -69,6 +69,15 @@ export const OPTIONS: readonly Option[] = [
     check: (value) => value === "" ? "it is empty" : null,
   },
   {
+    name: "allow-host",
+    value: "NAME",
+    repeatable: true,
+    group: "Address",
+    help:
+      "Answer under this name, besides addresses and localhost; *.NAME is all below it; may be repeated (default: any name, but with CGI or writing only those of this machine)",
+    check: (value) => /^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(value) ? null : "it is not the name of a host",
+  },
+  {
     name: "protocol",
     short: "p",
     value: "VERSION",

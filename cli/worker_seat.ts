@@ -26,7 +26,7 @@ export interface WorkerIo {
 export function workerSeat(words: readonly string[]): { args: readonly string[]; io: WorkerIo } | null {
   const [first, port, ...args] = words;
   if (first !== WORKER_WORD || !/^\d+$/.test(port ?? "")) return null;
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
   const io = { sharedPort: Number(port), out: tellOnce(), colors: { out: false, err: false }, onSignal: onLifeline };
   return { args, io };
 }

@@ -121,11 +121,9 @@ class Workers implements RunningServer, AsyncDisposable {
     clearTimeout(late);
   }
 
-  /** Nothing is left behind, however the command ends. */
+  /** Nothing is left behind, however the command ends: a worker that is killed could not end the programs it runs. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop("SIGINT");
-    this.#kill();
-    await this.#allEnded();
+    await this.abort();
   }
 
   #startOne(): WorkerProcess {

@@ -116,7 +116,8 @@ export function cgi(source: FileSource, options: CgiOptions = {}): Handler {
  * ```
  */
 export function cgiContent(source: FileSource, options: CgiOptions = {}): FileSource {
-  return withoutPrograms(source, finderOf(source, options));
+  const finder = finderOf(source, options);
+  return withoutPrograms(source, finder, options.index);
 }
 
 /**
@@ -136,10 +137,15 @@ export function cgiFeature(options: CgiOptions = {}): Feature {
   return {
     methods: [], // what a program allows is its own affair, and other paths allow nothing more for it
     encodedSlashes: true, // PATH_INFO may have them
-    contentOf: (source) => cgiContent(source, options),
+    contentOf: (source, index) => cgiContent(source, withIndex(options, index)),
     handler: ({ source, answer, index }) => {
-      return cgi(source, { answer, ...options, index: [...options.index ?? [], ...index] });
+      return cgi(source, { answer, ...withIndex(options, index) });
     },
     end: endAllScripts,
   };
+}
+
+/** Options by which what stands for a directory runs, too, where it is a program. */
+function withIndex(options: CgiOptions, index: readonly string[]): CgiOptions {
+  return { ...options, index: [...options.index ?? [], ...index] };
 }

@@ -155,7 +155,7 @@ export function fastCgiFeature(options: FastCgiOptions): Feature {
   return {
     methods: [], // what a script allows is its own affair, and other paths allow nothing more for it
     encodedSlashes: true,
-    contentOf: (source) => withoutPrograms(source, finderOf(extensions, index, source)),
+    contentOf: (source, others) => withoutPrograms(source, finderOf(extensions, index, source), [...index, ...others]),
     handler: ({ source, answer, index: others }) =>
       fastcgi(source, { answer, ...options, index: [...index, ...others] }),
   };

@@ -55,8 +55,11 @@ export interface Feature {
    * segment. They are nobody else's: what it declines is 404.
    */
   readonly encodedSlashes?: boolean;
-  /** What is left of the source for others to send: the files that it answers for itself are not there. */
-  readonly contentOf?: (source: FileSource) => FileSource;
+  /**
+   * What is left of the source for others to send: the files that it answers for itself are not there. It is told the
+   * names of files that stand for their directory.
+   */
+  readonly contentOf?: (source: FileSource, index: readonly string[]) => FileSource;
   /** What OPTIONS tells of it besides its methods. */
   readonly optionsHeaders?: Readonly<Record<string, string>>;
   /** Makes its handler, once; it declines what is not for it. */

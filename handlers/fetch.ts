@@ -7,10 +7,11 @@
 import { escapeLog } from "./http/escape.ts";
 import { isHeaderTooLong, MAX_HEADER_BYTES } from "./http/header_size.ts";
 import { judgeHost } from "./http/host.ts";
+import { isOwnHost } from "./http/own_host.ts";
 import { Refusal } from "./http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "./http/target.ts";
 import { settle } from "./settle.ts";
-import type { Awaitable, Context, Handler, LocalAddress, Logger } from "./types.ts";
+import { type Awaitable, type Context, derive, type Handler, type LocalAddress, type Logger } from "./types.ts";
 
 /** What Deno.serve tells of a connection; the part that pyserve reads. */
 export interface ConnectionInfo {
@@ -26,6 +27,11 @@ export interface ConnectionInfo {
 export interface ToFetchOptions {
   /** Where lines and causes go; the console unless given. */
   readonly log?: Logger;
+  /**
+   * Names under which the server may be asked, besides addresses and `localhost`: any other is 421, so that no page of
+   * another site can pass for one of this server (DNS rebinding). Unless given, all names will do.
+   */
+  readonly hosts?: readonly string[];
   /** Says where the server listens, for those who ask (CGI programs); asked at each request, because port 0 is known late. */
   readonly localAddress?: () => LocalAddress | null;
 }
@@ -53,7 +59,12 @@ export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFu
   const settled = settle(handler);
   const log = options.log ?? consoleLogger;
   const whereLocal = options.localAddress ?? nowhere;
-  return (request, info) => settled(request, new RequestContext(request, info, log, whereLocal));
+  const isOwn = options.hosts === undefined ? null : ownHosts(options.hosts);
+  return (request, info) => {
+    const context = new RequestContext(request, info, log, whereLocal);
+    if (isOwn === null || isOwn(request)) return settled(request, context);
+    return settled(request, derive(context, { refusal: NOT_OURS, retargeted: true })); // so that no cache answers it
+  };
 }
 
 /**
@@ -122,6 +133,24 @@ class RequestContext implements Context {
     // HTTP/2 has no Host header, and no request made by hand is sent by anybody.
     return this.info !== undefined && this.request.headers.has("host");
   }
+}
+
+const NOT_OURS = new Refusal(421, "The server is not to be asked under this name (--allow-host)");
+
+/** Judges the host of a request; that of the request before needs no judging. */
+function ownHosts(names: readonly string[]): (request: Request) => boolean {
+  let last = "";
+  return ({ headers, url }) => {
+    const host = headers.get("host") ?? authorityOf(url);
+    if (host === last) return true;
+    if (!isOwnHost(host, names)) return false;
+    last = host;
+    return true;
+  };
+}
+
+function authorityOf(url: string): string {
+  return /^[^:]*:\/\/([^/?#]*)/.exec(url)?.[1] ?? "";
 }
 
 function nowhere(): null {

@@ -62,8 +62,9 @@ export interface FileServerOptions extends FilesOptions {
  * ```
  */
 export function fileServer(root: string | FileSource, options: FileServerOptions = {}): Handler {
-  const { source, index } = typeof root === "string" ? sourceOf(root, options) : { source: root, index: undefined };
-  const served = index === undefined ? options : { ...options, index };
+  const { source, ...own } = typeof root === "string" ? sourceOf(root, options) : { source: root };
+  const served = { ...options, ...own };
+  const index = served.index ?? DEFAULT_INDEX;
   const format = options.log ?? "python";
   const features = options.features ?? [];
   const everywhere = [["server", "pyserve"], ...options.headers ?? []] as const;
@@ -73,19 +74,20 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     log: format ? accessLogWriter(format) : null,
     queries: features.flatMap(({ queries }) => queries ?? []),
   });
-  const listed = listingParts(source, {}, hot);
+  const listings = listingParts(source);
   const site = {
-    index: served.index ?? DEFAULT_INDEX,
+    index,
     answer: ((request, context) => answeringElse(request, context)) as Handler,
   };
   const asked = features.map((feature) => {
-    const own = { ...site, source: contentFor(feature, features, source) };
+    const own = { ...site, source: contentFor(feature, features, source, index) };
     return { ...feature, on: true, handler: askedFor(feature, own) };
   });
-  const content = contentFor(null, features, source);
+  const content = contentFor(null, features, source, index);
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
   const told = Object.assign({}, ...features.map(({ optionsHeaders }) => optionsHeaders));
   const table = (cache: HotFiles | null) => {
+    const listed = listings(cache);
     const rows = [
       ...asked,
       { on: options.listing ?? true, methods: [], handler: listed.kept },
@@ -114,9 +116,14 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
 }
 
 /** What is left of a source for a feature, or for the files, when all other features have taken out what is theirs. */
-function contentFor(asking: Feature | null, features: readonly Feature[], source: FileSource): FileSource {
+function contentFor(
+  asking: Feature | null,
+  features: readonly Feature[],
+  source: FileSource,
+  index: readonly string[],
+): FileSource {
   const others = features.filter((feature) => feature !== asking);
-  return others.reduce((rest, feature) => feature.contentOf?.(rest) ?? rest, source);
+  return others.reduce((rest, feature) => feature.contentOf?.(rest, index) ?? rest, source);
 }
 
 /** Directories without a slash are redirected by then, so without one there is nothing to list, nor to look for. */

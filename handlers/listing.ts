@@ -51,7 +51,7 @@ const CACHE_BYTES = 16 * 1024 * 1024;
  * ```
  */
 export function listing(source: FileSource, options: ListingOptions = {}): Handler {
-  return listingParts(source, options).all;
+  return listingParts(source, options)(null).all;
 }
 
 /** A listing as two handlers, for who asks others in between. */
@@ -65,13 +65,17 @@ export interface ListingParts {
   readonly all: Handler;
 }
 
-/** The same as {@linkcode listing}, in parts, which offers what it keeps to the cache in front of all. */
+/** The same as {@linkcode listing}, in parts, made once or more often of the same builds. */
 export function listingParts(
   source: FileSource,
   options: ListingOptions = {},
-  hot: HotFiles | null = null,
-): ListingParts {
+): (hot: HotFiles | null) => ListingParts {
   const builds = new ListingBuilds(source, options.cacheBytes ?? CACHE_BYTES);
+  return (hot) => partsOf(source, builds, hot);
+}
+
+/** The parts, which offer what is kept to the cache in front of all. */
+function partsOf(source: FileSource, builds: ListingBuilds, hot: HotFiles | null): ListingParts {
   const kept: Handler = (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     if (!context.target.slash || context.target.query !== "" || builds.cache.isEmpty) return null;

@@ -13,9 +13,13 @@ import type { ScriptFinder } from "./find_script.ts";
  * of a directory or the compressed file beside another, may lead to one as well.
  *
  * Nor can any be written: who may upload files is not to run what they please.
+ *
+ * @param index Names of programs that go before any file as what stands for a directory: where one has come, a file that
+ *   stood for it is out of date.
  */
-export function withoutPrograms(source: FileSource, finder: ScriptFinder): FileSource {
+export function withoutPrograms(source: FileSource, finder: ScriptFinder, index: readonly string[] = []): FileSource {
   const isProgram = (path: SitePath) => finder.isProgram(path);
+  const programNames = index.filter((name) => finder.isProgramName(name));
   return {
     async stat(path) {
       const stat = await source.stat(path);
@@ -29,7 +33,12 @@ export function withoutPrograms(source: FileSource, finder: ScriptFinder): FileS
     open: (path, seen) => source.open(path, seen),
     absence: (path) => source.absence?.(path) ?? null,
     locate: (path) => source.locate?.(path) ?? null,
-    freshness: (path, seen) => source.freshness?.(path, seen) ?? null,
+    freshness(path, seen) {
+      const programs = programNames.map((name) => path.sibling(name)).filter((program) => program !== null);
+      const checks = [source.freshness?.(path, seen), ...programs.map((program) => source.absence?.(program))]
+        .filter((check) => check !== null && check !== undefined);
+      return checks.length === programs.length + 1 ? () => checks.every((check) => check()) : null;
+    },
     ...(source.openWriter && {
       async openWriter() {
         const { filteredWriter } = await import("../sources/filtered_writer.ts");

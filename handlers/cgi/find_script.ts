@@ -132,9 +132,15 @@ export class ScriptFinder {
     return await this.#program(context, found, command);
   }
 
+  /** Whether a name is one of programs, wherever they lie. */
+  isProgramName(name: string): boolean {
+    return this.#rules.extensions.some((extension) => endsWith(name, extension)) ||
+      this.#interpreterOf([name]) !== null;
+  }
+
   /** Whether a file at a path would be a program, whatever it is. */
   isProgramPath(path: SitePath): boolean {
-    return this.#isBelow(path) || this.#hasExtension(path.name);
+    return this.#isBelow(path) || this.isProgramName(path.name);
   }
 
   /** Whether the file at a path is a program, by whatever path it was come to; of no use for directories. */
@@ -170,7 +176,7 @@ export class ScriptFinder {
 
   /** Nothing is there: null for a path of others, so that nobody sends as content what comes there in the meantime. */
   #missing(path: SitePath): null {
-    if (this.#isBelow(path) || path.segments.some((segment) => this.#hasExtension(segment))) {
+    if (this.#isBelow(path) || path.segments.some((segment) => this.isProgramName(segment))) {
       throw new HttpError(404, "No such CGI program");
     }
     return null;
@@ -223,7 +229,7 @@ export class ScriptFinder {
 
   async #isProgram(path: SitePath, real: string | null): Promise<boolean> {
     if (this.isProgramPath(path)) return true;
-    return real !== null && (this.#hasExtension(nameOf(real)) || await this.#isReallyBelow(real));
+    return real !== null && (this.isProgramName(nameOf(real)) || await this.#isReallyBelow(real));
   }
 
   #isBelow(path: SitePath): boolean {
@@ -237,14 +243,6 @@ export class ScriptFinder {
       if (place !== null && (real === place || real.startsWith(place + SEPARATOR))) return true;
     }
     return false;
-  }
-
-  #hasExtension(name: string): boolean {
-    return this.#isProgramName(name) || this.#interpreterOf([name]) !== null;
-  }
-
-  #isProgramName(name: string): boolean {
-    return this.#rules.extensions.some((extension) => endsWith(name, extension));
   }
 
   #interpreterOf(names: readonly string[]): readonly [string, ...string[]] | null {

@@ -11,7 +11,7 @@ import type { FileSource } from "../sources/types.ts";
 import type { Context, Handler } from "../types.ts";
 import { whenClientLeaves } from "./client_watch.ts";
 import { cgiEnvironment } from "./environment.ts";
-import { checkExecutable } from "./executable.ts";
+import { checkExecutable, type Executable } from "./executable.ts";
 import { explained } from "./explain.ts";
 import { rulePath, ScriptFinder } from "./find_script.ts";
 import { CgiHeaderParser, type ScriptHead } from "./header_block.ts";
@@ -101,10 +101,10 @@ export class Programs {
 
   /** Lets a program answer. */
   async run(program: Program, request: Request, context: Context, options: RunOptions = {}): Promise<Response> {
-    this.#check(program);
+    const executable = this.#check(program);
     const input = await this.#takeIn(request);
     const exchange = new Exchange(request, context, program);
-    const start = this.#startOf(exchange, input, options.env);
+    const start = this.#startOf(exchange, executable, input, options.env);
     const run = <T>(use: Use<T>) => exchange.start(this.#limiter, start, this.#limits, use, this.#options.debug);
     const { raw } = options;
     if (raw) return await run((script) => raw(script));
@@ -114,9 +114,9 @@ export class Programs {
     return await followLocalRedirect(head.localRedirect, request, context, this.#answer);
   }
 
-  #check({ command }: Program): void {
+  #check({ command }: Program): Executable {
     try {
-      checkExecutable(command);
+      return checkExecutable(command);
     } catch (error) {
       if (!this.#ours.has(command)) throw error;
       throw new HttpError(500, "The program for this path cannot be run", { cause: error });
@@ -135,6 +135,7 @@ export class Programs {
 
   #startOf(
     { request, context, program }: Exchange,
+    executable: Executable,
     input: Spooled | null,
     env: RunOptions["env"],
   ): Parameters<typeof startScript>[0] {
@@ -143,9 +144,10 @@ export class Programs {
     const from = redirectedFrom(request)?.from;
     const bodyLength = input && input.length;
     const inherited = this.#inherited ??= inheritedVariables();
+    const [command, ...args] = commandLine(program, executable);
     return {
-      command: program.command,
-      args: [...program.args, ...indexedQueryWords(request.method, context.target.query)],
+      command,
+      args: [...args, ...indexedQueryWords(request.method, context.target.query)],
       cwd: program.directory,
       env: cgiEnvironment({
         ...{ request, context, program, bodyLength, software, passAuth, inherited, extra },
@@ -160,6 +162,13 @@ export class Programs {
 
 /** What a program prints next; null where it has ended. */
 type Output = ReturnType<RunningScript["read"]>;
+
+/** What is started: on Windows, which knows no first line, the interpreter that it names. */
+function commandLine({ command, args }: Program, { interpreter }: Executable): readonly [string, ...string[]] {
+  if (Deno.build.os !== "windows" || interpreter === null) return [command, ...args];
+  const [program, ...words] = interpreter;
+  return [program!, ...words, command, ...args];
+}
 
 /** What is done with a program that runs; what is put into `printed` is shown where that fails. */
 type Use<T> = (script: RunningScript, printed: Uint8Array[]) => Promise<T>;
@@ -215,10 +224,11 @@ class Exchange {
       return used;
     } catch (error) {
       this.#isOver = true;
+      left.signal.throwIfAborted(); // nobody's failure, and it is being ended
+      const postMortem = await this.#script.postMortem(); // before it is ended: how it ends by itself is what helps
       this.#script.kill();
-      left.signal.throwIfAborted(); // nobody's failure
       const shown = debug || isFromHere(this.request, this.context);
-      throw explained(error, await this.#script.postMortem(), printed, shown);
+      throw explained(error, postMortem, printed, shown);
     }
   }
 

@@ -159,7 +159,7 @@ export class CGIHTTPRequestHandler extends SimpleHTTPRequestHandler {
     const options = this.#options();
     return {
       key: JSON.stringify(options),
-      without: (source) => withoutPrograms(source, finderOf(source, options)),
+      without: (source) => withoutPrograms(source, finderOf(source, options), options.index),
     };
   }
 
@@ -213,7 +213,7 @@ export class CGIHTTPRequestHandler extends SimpleHTTPRequestHandler {
     if (before) return before;
     const answer: Handler = (request, context) => answering(request, context);
     const made = new Programs(source, options, answer);
-    const content = files(withoutPrograms(source, finderOf(source, options)));
+    const content = files(withoutPrograms(source, finderOf(source, options), options.index));
     const answering = chain((request, context) => made.answer(request, context), content);
     if (known.size >= MOST_RULES) known.clear();
     known.set(key, made);

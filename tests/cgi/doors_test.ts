@@ -1,6 +1,8 @@
 /** Programs behind every door: HTTPS by HTTP/1.1 and HTTP/2, several workers, `deno serve`. The client is curl. */
 
+// deno-lint-ignore-file no-console
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { withoutAbortWarning } from "../../cli/abort_warning.ts";
 import { type RunningCommand, start, startProcess } from "../support/command.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
@@ -156,3 +158,23 @@ for (const [name, open] of Object.entries(DOORS)) {
     },
   });
 }
+
+Deno.test("the runtime's warning is kept away until the last feature has ended that would cause it, and no other is", async () => {
+  const { warn } = console;
+  const said: unknown[] = [];
+  const listen = (...words: unknown[]) => void said.push(words[0]);
+  console.warn = listen;
+  try {
+    const feature = { methods: [], handler: () => () => null };
+    const [first, second] = [withoutAbortWarning(feature), withoutAbortWarning(feature)];
+    const warnTwice = () => ["Deno.serve: " + WARNING, "another"].forEach((words) => console.warn(words));
+    warnTwice();
+    await first.end?.();
+    warnTwice();
+    assertEquals(said, ["another", "another"]);
+    await second.end?.();
+    assert(console.warn === listen);
+  } finally {
+    console.warn = warn;
+  }
+});

@@ -67,7 +67,7 @@ async function pay({ method, path, manner, length }: Visit, port: number, random
   const stay = manner in LONGEST_STAY ? random() * LONGEST_STAY[manner as keyof typeof LONGEST_STAY] : 1000;
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
   const announced = method === "POST" ? `Content-Length: ${length}\r\n` : "";
-  const head = `${method} ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${announced}\r\n`;
+  const head = `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${announced}\r\n`;
   try {
     await writeAll(connection, new TextEncoder().encode(head));
     await writeAll(connection, new Uint8Array(manner === "sends half its body" ? length >> 1 : length));

@@ -142,12 +142,12 @@ Deno.test({
     const long = "x".repeat(2000);
     const announced = await raw(
       site.port,
-      `POST /cgi-bin/touch.sh HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2000\r\n\r\n${long}`,
+      `POST /cgi-bin/touch.sh HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 2000\r\n\r\n${long}`,
     );
     assertEquals(announced.status, 413);
     const chunked = await raw(
       site.port,
-      `POST /cgi-bin/touch.sh HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n${long}\r\n0\r\n\r\n`,
+      `POST /cgi-bin/touch.sh HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n${long}\r\n0\r\n\r\n`,
     );
     assertEquals(chunked.status, 413);
     assertEquals(await Deno.stat(site.tree.at("cgi-bin/started")).then(() => true, () => false), false);
@@ -343,7 +343,7 @@ Deno.test({
     const clients = [];
     for (const path of ["silent", "half", "silent?queued"]) {
       clients.push(await Deno.connect({ hostname: "127.0.0.1", port: site.port }));
-      await clients.at(-1)!.write(new TextEncoder().encode(`GET /cgi-bin/${path} HTTP/1.1\r\nHost: a\r\n\r\n`));
+      await clients.at(-1)!.write(new TextEncoder().encode(`GET /cgi-bin/${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`));
       if (path === "half") await clients[1]!.read(new Uint8Array(1000));
     }
     // They are waited for by the server when it watches them, which nobody tells; leaving before is just as good.

@@ -104,7 +104,8 @@ Deno.test({
       "",
     ].join("\n");
     assertEquals((await ask(site.port, "GET", "/cgi-bin/to-show?query")).text, expected);
-    const head = "POST /cgi-bin/to-show HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: text/plain\r\n";
+    const head =
+      "POST /cgi-bin/to-show HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: text/plain\r\n";
     assertEquals((await raw(site.port, `${head}Content-Length: 3\r\n\r\nabc`)).text, expected);
     assertStringIncludes((await ask(site.port, "GET", "/cgi-bin/show")).text, "REDIRECT_URL=none");
   },

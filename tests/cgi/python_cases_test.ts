@@ -50,7 +50,7 @@ test("test_post", async ({ port }) => {
   const body = "spam=1&eggs=python&bacon=123456";
   const response = await raw(
     port,
-    "POST /cgi-bin/file2.py HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" +
+    "POST /cgi-bin/file2.py HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" +
       `Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   );
   assertEquals(response.text, "1, python, 123456\n");

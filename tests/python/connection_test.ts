@@ -390,34 +390,36 @@ Deno.test("a client that leaves in the middle of its body is one line in the log
   assertEquals(server.errors, []);
 });
 
-Deno.test("a write to a client that has left fails where it is awaited, and nowhere else", async () => {
-  const result = Promise.withResolvers<unknown>();
-  const left = Promise.withResolvers<void>();
-  class Writer extends Echo {
-    override async do_GET() {
-      this.send_response(200);
-      this.end_headers();
-      await left.promise;
-      // Nobody awaits these: an unhandled rejection would end the test.
-      for (let i = 0; i < 100; i++) {
-        this.wfile.write(new Uint8Array(65_536));
-        this.connection.sendall(new Uint8Array(65_536));
+for (const how of ["wfile.write", "connection.sendall"]) {
+  Deno.test(`a ${how} to a client that has left fails where it is awaited, and nowhere else`, async () => {
+    const result = Promise.withResolvers<unknown>();
+    const left = Promise.withResolvers<void>();
+    class Writer extends Echo {
+      override async do_GET() {
+        const write = (bytes: Uint8Array) => {
+          return how === "wfile.write" ? this.wfile.write(bytes) : this.connection.sendall(bytes);
+        };
+        this.send_response(200);
+        this.end_headers();
+        await left.promise;
+        // Nobody awaits these: an unhandled rejection would end the test.
+        for (let i = 0; i < 100; i++) write(new Uint8Array(65_536));
+        await assertRejects(() => this.wfile.flush(), Error);
+        write(new Uint8Array(1));
+        result.resolve(await assertRejects(() => write(new Uint8Array(1)), Error));
       }
-      await assertRejects(() => this.wfile.flush(), Error);
-      this.wfile.write("more");
-      result.resolve(await assertRejects(() => this.wfile.write("last"), Error));
     }
-  }
-  await using server = serving(Writer);
-  {
-    using client = await Client.connect(server.port);
-    await client.say(GET);
-    await client.hear("\r\n\r\n");
-  }
-  left.resolve();
-  assert(await result.promise instanceof Error);
-  assertEquals(server.errors, []);
-});
+    await using server = serving(Writer);
+    {
+      using client = await Client.connect(server.port);
+      await client.say(GET);
+      await client.hear("\r\n\r\n");
+    }
+    left.resolve();
+    assert(await result.promise instanceof Error);
+    assertEquals(server.errors, []);
+  });
+}
 
 Deno.test("who takes too long for a head, a body, or for the next request is let go", async () => {
   const limits = { header_timeout: 0.2, idle_timeout: 0.2, body_timeout: 0.2 };

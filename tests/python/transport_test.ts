@@ -21,7 +21,7 @@ Deno.test("--protocol HTTP/1.0 serves files, listings and errors as Python says 
 
   await t.step("a file: version, phrase, order and spelling", async () => {
     for (const version of ["HTTP/1.0", "HTTP/1.1"]) {
-      const { head, text } = await reply(port, `GET /a.txt ${version}\r\nHost: a\r\nConnection: keep-alive\r\n\r\n`);
+      const { head, text } = await reply(port, `GET /a.txt ${version}\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n`);
       assertEquals(head.split("\r\n")[0], "HTTP/1.0 200 OK");
       assertEquals(names(head).slice(0, 5), ["Server", "Date", "Content-type", "Content-Length", "Last-Modified"]);
       assertEquals(names(head).filter((name) => name === "Connection"), []);
@@ -108,13 +108,13 @@ Deno.test("--protocol HTTP/1.0 takes uploads and runs programs", async () => {
     "--x--",
     "",
   ].join("\r\n");
-  const head = "POST / HTTP/1.0\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=x\r\n";
+  const head = "POST / HTTP/1.0\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n";
   const sent = await reply(command.port, `${head}Content-Length: ${form.length}\r\n\r\n${form}`);
   assert(sent.status < 400, sent.head + sent.text);
   assertEquals(await Deno.readTextFile(tree.at("new.txt")), "uploaded");
   const chunked = await reply(
     command.port,
-    "POST /cgi-bin/echo?q HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "POST /cgi-bin/echo?q HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
   );
   assertEquals([chunked.status, chunked.text], [200, "HTTP/1.1 q\nabc"]);
 });
