@@ -77,7 +77,6 @@ conformance("conditional requests over HTTP/1.0", CONDITIONS, "--protocol", "HTT
 conformance("validators over HTTP/1.0", VALIDATORS, "--protocol", "HTTP/1.0");
 conformance("ranges over HTTP/1.0", RANGES, "--protocol", "HTTP/1.0");
 conformance("types over HTTP/1.0", CONTENT, "--protocol", "HTTP/1.0");
-conformance("names over HTTP/1.0", NAME_ROWS, "--protocol", "HTTP/1.0");
 conformance("odd files over HTTP/1.0", ODD, "--protocol", "HTTP/1.0");
 
 Deno.test({
