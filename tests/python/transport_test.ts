@@ -21,7 +21,10 @@ Deno.test("--protocol HTTP/1.0 serves files, listings and errors as Python says 
 
   await t.step("a file: version, phrase, order and spelling", async () => {
     for (const version of ["HTTP/1.0", "HTTP/1.1"]) {
-      const { head, text } = await reply(port, `GET /a.txt ${version}\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n`);
+      const { head, text } = await reply(
+        port,
+        `GET /a.txt ${version}\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n`,
+      );
       assertEquals(head.split("\r\n")[0], "HTTP/1.0 200 OK");
       assertEquals(names(head).slice(0, 5), ["Server", "Date", "Content-type", "Content-Length", "Last-Modified"]);
       assertEquals(names(head).filter((name) => name === "Connection"), []);
