@@ -16,7 +16,7 @@
 
 import { colorLogLine, colorStartLine } from "./cli/colors.ts";
 import { loadFeatures } from "./cli/features.ts";
-import { confinement, listen, reachableUrls, startLine } from "./cli/listen.ts";
+import { confinement, listen, reachableUrls, type Serve, startLine } from "./cli/listen.ts";
 import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
 import { parse, UsageError } from "./cli/parse.ts";
 import { type Settings, settingsOf } from "./cli/settings.ts";
@@ -27,7 +27,7 @@ import type { Feature } from "./handlers/feature.ts";
 import { toFetch } from "./handlers/fetch.ts";
 import { fileServer } from "./handlers/file_server.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
-import type { RunningServer } from "./handlers/serve.ts";
+import { type RunningServer, serve } from "./handlers/serve.ts";
 import type { Handler, Logger } from "./handlers/types.ts";
 import config from "./deno.json" with { type: "json" };
 
@@ -135,12 +135,20 @@ async function startServer(
   const { hostname } = settings;
   const tls = settings.tls && await (await import("./cli/tls.ts")).readTls(settings.tls);
   const port = sharedPort ?? settings.port;
-  const own = listen(fetch, { hostname, port, log, reusePort: sharedPort !== null, ...(tls && { tls }) });
+  const transport = settings.classic ? await classic(settings) : serve;
+  const own = listen(transport, fetch, { hostname, port, log, reusePort: sharedPort !== null, ...(tls && { tls }) });
   address = own.address;
   if (several === null) return Object.assign(own, { async [Symbol.asyncDispose]() {} });
   // Workers would share the port with anybody: this process has listened by itself, so it is free.
   await own.abort();
   return await several.startWorkers({ args, settings, address: own.address, log });
+}
+
+/** Python's way to speak; loaded only here. */
+async function classic({ server: { log } }: Settings): Promise<Serve> {
+  const { serveClassic } = await import("./handlers/python/transport.ts");
+  // What no handler gets to see has a line in the format of Python, or none.
+  return (fetch, options) => serveClassic(fetch, { ...options, logRefused: log === "python" });
 }
 
 async function endAll(features: readonly Feature[]): Promise<void> {

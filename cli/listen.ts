@@ -5,14 +5,18 @@
  */
 
 import type { FetchFunction } from "../handlers/fetch.ts";
-import { type RunningServer, serve, type ServeOptions } from "../handlers/serve.ts";
+import type { RunningServer, ServeOptions } from "../handlers/serve.ts";
 import { StartError } from "./start_error.ts";
 
 /** Ports tried when one is in use, to name one that is free. */
 const NEXT_PORTS = 20;
 
+/** A transport: `serve`, or one like it. */
+export type Serve = (fetch: FetchFunction, options: ServeOptions) => RunningServer;
+
 /** Starts the server. Throws {@linkcode StartError} where the system refuses. */
 export function listen(
+  serve: Serve,
   fetch: FetchFunction,
   options: ServeOptions & { hostname: string; port: number },
 ): RunningServer {

@@ -82,8 +82,8 @@ export const OPTIONS: readonly Option[] = [
     short: "p",
     value: "VERSION",
     group: "Address",
-    help: "HTTP/1.1 (default; with TLS also HTTP/2). HTTP/1.0 is not there yet",
-    check: checkProtocol,
+    choices: ["HTTP/1.1", "HTTP/1.0"],
+    help: "HTTP/1.1 (default; with TLS also HTTP/2), or HTTP/1.0: as Python speaks it, one request a connection",
   },
   {
     name: "workers",
@@ -360,12 +360,6 @@ export const OPTIONS: readonly Option[] = [
   { name: "help", short: "h", group: "Other", help: "Show this text" },
   { name: "version", group: "Other", help: "Show the version" },
 ];
-
-function checkProtocol(value: string): string | null {
-  if (value === "HTTP/1.1") return null;
-  if (value === "HTTP/1.0") return "it needs the classic engine, which is not there yet";
-  return "it is not HTTP/1.0 or HTTP/1.1";
-}
 
 /** More processes than that, on any machine, are a slip of the finger. */
 const MOST_WORKERS = 256;

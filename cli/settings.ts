@@ -25,6 +25,8 @@ export interface Settings {
   readonly hosts: readonly string[] | null;
   /** The port, 0 for any. */
   readonly port: number;
+  /** Whether it speaks HTTP/1.0 as Python does, and nothing later. */
+  readonly classic: boolean;
   /** The number of processes that serve; 1 is this one. */
   readonly workers: number;
   /** Where certificate, key and password are, or null for plain HTTP. */
@@ -80,6 +82,7 @@ export function settingsOf({ values, words }: Given): Settings {
     confinedBy,
     hosts: hostsOf(values),
     port,
+    classic: one("protocol") === "HTTP/1.0",
     workers: countOf(one("workers") ?? "1"),
     tls: cert === null ? null : { cert, key: one("tls-key"), password: one("tls-password-file") },
     server: {

@@ -19,6 +19,8 @@ export interface ConnectionInfo {
   readonly remoteAddr?: Deno.Addr;
   /** Whether the connection is encrypted although the URL does not say so: then a missing Host means HTTP/2. */
   readonly secure?: boolean;
+  /** The HTTP version of the request (`HTTP/1.0`), where somebody knows it. */
+  readonly protocol?: string;
 }
 
 /** How {@linkcode toFetch} answers. */
@@ -117,6 +119,10 @@ class RequestContext implements Context {
 
   get secure(): boolean {
     return this.info?.secure === true || this.request.url.startsWith("https:");
+  }
+
+  get protocol(): string | null {
+    return this.info?.protocol ?? null;
   }
 
   get local(): LocalAddress | null {

@@ -88,6 +88,8 @@ export interface Context {
   readonly remotePort: number | null;
   /** Whether the connection to this server is encrypted; what is in front of a proxy, nobody knows. */
   readonly secure: boolean;
+  /** The HTTP version of the request (`HTTP/1.0`), or null where the transport does not tell, as Deno.serve does not. */
+  readonly protocol: string | null;
   /** Where this server listens, or null where nobody said: `toFetch` is told. */
   readonly local: LocalAddress | null;
   /**

@@ -82,6 +82,7 @@ const DOORS: Readonly<Record<string, (root: string) => Promise<Door>>> = {
   },
   "the command": (root) => command([root, "--quiet"]),
   "the command without a cache": (root) => command([root, "--quiet", "--cache-size=0"]),
+  "the command over HTTP/1.0": (root) => command([root, "--quiet", "--protocol=HTTP/1.0"]),
   "the command over HTTP/2": (root) => commandOverTls([root, "--quiet"]),
   ...Deno.build.os === "linux" && { "two workers": (root: string) => command([root, "--quiet", "--workers=2"]) },
 };

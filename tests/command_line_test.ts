@@ -109,8 +109,8 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [["a", "b"], 'Cannot serve several directories: "a", "b"'],
     [["a", "-d", "b"], 'Cannot serve several directories: "b", "a"'],
     [[""], "Cannot serve a directory without a name"],
-    [["-p", "HTTP/1.0"], 'Cannot use --protocol "HTTP/1.0": it needs the classic engine, which is not there yet'],
-    [["-p", "foo"], 'Cannot use --protocol "foo": it is not HTTP/1.0 or HTTP/1.1'],
+    [["-p", "HTTP/0.9"], 'Cannot use --protocol "HTTP/0.9": it is not HTTP/1.1, HTTP/1.0'],
+    [["-p", "foo"], 'Cannot use --protocol "foo": it is not HTTP/1.1, HTTP/1.0'],
     [
       ["--fastcgi", "php=unix:/x"],
       'Cannot use --fastcgi "php=unix:/x": it is not like .php=unix:/PATH or .php=HOST:PORT',

@@ -110,13 +110,13 @@ function requestVariables({ request, context, program, bodyLength, redirectUrl }
   });
 }
 
-function serverVariables(request: Request, { local, secure }: Context, software: string) {
+function serverVariables(request: Request, { local, secure, protocol }: Context, software: string) {
   const named = authorityOf(request);
   const hostname = local === null ? null : local.hostname;
   return present({
     SERVER_SOFTWARE: software,
-    // The runtime does not say which version the request had.
-    SERVER_PROTOCOL: "HTTP/1.1",
+    // Deno.serve does not say which version the request had.
+    SERVER_PROTOCOL: protocol ?? "HTTP/1.1",
     SERVER_NAME: named?.host ?? (hostname === null ? "localhost" : bracketed(hostname)),
     // Where the request came in; a client may name any port.
     SERVER_PORT: String(local?.port ?? named?.port ?? (secure ? 443 : 80)),

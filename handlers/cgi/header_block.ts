@@ -4,6 +4,7 @@
  * @module
  */
 
+import { trimBlanks } from "../http/blanks.ts";
 import { Refusal } from "../http/refusal.ts";
 import { textOfBytes, utf8OfHeader } from "./latin1.ts";
 
@@ -139,7 +140,7 @@ class Block {
     if (this.#last === "dropped") return null;
     if (CONTROL.test(line)) return this.#control();
     const field = this.#fields.at(-1)!;
-    field[1] = `${field[1]} ${trim(line)}`.trim();
+    field[1] = trimBlanks(`${field[1]} ${trimBlanks(line)}`);
     return null;
   }
 
@@ -152,7 +153,7 @@ class Block {
       this.#last = "dropped";
       return null;
     }
-    const value = trim(line.slice(colon + 1));
+    const value = trimBlanks(line.slice(colon + 1));
     if (CONTROL.test(value)) return this.#control();
     this.#fields.push([name, value]);
     this.#last = "field";
@@ -245,9 +246,4 @@ function bad(what: string): Refusal {
 
 function isNamed(name: string, wanted: string): boolean {
   return name.toLowerCase() === wanted;
-}
-
-/** Without blanks around it; `trim()` would take U+00A0 as well, which is a byte here. */
-function trim(value: string): string {
-  return value.replace(/^[ \t]+|[ \t]+$/g, "");
 }

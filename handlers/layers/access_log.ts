@@ -21,8 +21,8 @@ export const LOG_FORMATS: readonly LogFormat[] = ["python", "common", "combined"
  * `python` is http.server's line, `ADDRESS - - [22/Nov/2026 05:29:33] "GET / HTTP/1.1" 200 -` in local time, and the line
  * `code 404, message File not found` before that of an error. `common` and `combined` have the time with its zone and
  * the length of the content. `json` has one object a line: time, address, user, method, target, status, bytes,
- * milliseconds, referer, agent. Control characters are escaped in all of them. The HTTP version is a guess: Deno.serve
- * does not tell it, and a request without Host is taken for HTTP/2. The length is the one announced, not what arrived.
+ * milliseconds, referer, agent. Control characters are escaped in all of them. Deno.serve does not tell
+ * the HTTP version: with it a request without Host is taken for HTTP/2. The length is the one announced, not what arrived.
  *
  * @example
  * ```ts
@@ -75,13 +75,13 @@ function writePython({ request, context, response }: Exchange): void {
   const prefix = `${context.remoteAddress || "-"} - - [${localTime(new Date())}]`;
   const failure = failureOf(response);
   if (failure) context.log.access(`${prefix} code ${failure.status}, message ${escapeLog(failure.message)}`);
-  context.log.access(`${prefix} "${escapeLog(requestLine(request))}" ${response.status} -`);
+  context.log.access(`${prefix} "${escapeLog(requestLine(request, context))}" ${response.status} -`);
 }
 
 function commonLine({ request, context, response }: Exchange): string {
   const now = new Date();
   const user = context.user === null ? "-" : escapeLog(context.user).replaceAll(" ", "\\x20");
-  const line = escapeLogQuoted(requestLine(request));
+  const line = escapeLogQuoted(requestLine(request, context));
   const time = localTime(now).replace(" ", ":");
   return `${context.remoteAddress || "-"} - ${user} [${time} ${zone(now)}] "${line}" ${response.status} ${
     lengthOf(response) ?? "-"
@@ -110,8 +110,9 @@ function jsonLine({ request, context, response, milliseconds }: Exchange): strin
 }
 
 /** The target is cut out of the URL here, because the context would take it apart to have it. */
-function requestLine(request: Request): string {
-  return `${request.method} ${rawTarget(request.url)} ${request.headers.has("host") ? "HTTP/1.1" : "HTTP/2.0"}`;
+function requestLine(request: Request, { protocol }: Context): string {
+  const version = protocol ?? (request.headers.has("host") ? "HTTP/1.1" : "HTTP/2.0");
+  return `${request.method} ${rawTarget(request.url)}${version === "HTTP/0.9" ? "" : ` ${version}`}`;
 }
 
 function lengthOf(response: Response): number | null {

@@ -231,7 +231,7 @@ export class BaseHTTPRequestHandler {
       if (!await this.#read_request_line()) return;
       const parsed = this.parse_request();
       if (!(typeof parsed === "boolean" ? parsed : await parsed)) return void (this.close_connection = true);
-      const method = this.#method();
+      const method = this.method_for(this.command!);
       if (method === null) {
         return this.send_error(501, `Unsupported method (${pythonRepr(this.command!.slice(0, 100))})`);
       }
@@ -256,7 +256,7 @@ export class BaseHTTPRequestHandler {
     this.request_version = "";
     this.close_connection = true;
     this.headers = NO_HEADERS;
-    this.requestline = latin1(this.raw_requestline).replace(/[\r\n]+$/, "");
+    this.requestline = withoutLineEnd(latin1(this.raw_requestline));
     const parsed = parseRequestLine(this.requestline, this.default_request_version);
     if (parsed === null) return false;
     if (parsed instanceof Rejection) return this.#reject(parsed);
@@ -309,7 +309,7 @@ export class BaseHTTPRequestHandler {
     this.send_header("Connection", "close");
     for (const [name, value] of Object.entries(headers)) this.send_header(name, value);
     const content = code >= 200 && ![204, 205, 304].includes(code)
-      ? this.#error_page(code, said, explain ?? long)
+      ? ENCODER.encode(this.error_page(code, said, explain ?? long))
       : null;
     if (content) {
       this.send_header("Content-Type", this.error_content_type);
@@ -376,6 +376,21 @@ export class BaseHTTPRequestHandler {
     }
     this.flush_headers();
     if (this.#reply.status >= 200 || this.#reply.status === 101) this.#reply.bodyAt = this.wfile.written;
+  }
+
+  /** The method of this class that answers a method of HTTP, or null: `do_GET` for GET. Python: `getattr`. */
+  protected method_for(command: string): (() => Awaitable<void>) | null {
+    const method = (this as unknown as Record<string, unknown>)[`do_${command}`];
+    return typeof method === "function" ? method as () => Awaitable<void> : null;
+  }
+
+  /** The page of `send_error`. Python formats `error_message_format` there. */
+  protected error_page(code: number, message: string, explain: string): string {
+    return percentFormat(this.error_message_format, {
+      code,
+      message: escapeText(message),
+      explain: escapeText(explain),
+    });
   }
 
   /** Sends what there is of the headers. Python: `flush_headers`. */
@@ -509,16 +524,6 @@ export class BaseHTTPRequestHandler {
     return this.protocol_version >= "HTTP/1.1" && this.request_version >= "HTTP/1.1";
   }
 
-  #method(): (() => Awaitable<void>) | null {
-    const method = (this as unknown as Record<string, unknown>)[`do_${this.command}`];
-    return typeof method === "function" ? method as () => Awaitable<void> : null;
-  }
-
-  #error_page(code: number, message: string, explain: string): Uint8Array {
-    const page = { code, message: escapeText(message), explain: escapeText(explain) };
-    return ENCODER.encode(percentFormat(this.error_message_format, page));
-  }
-
   #note(keyword: string, value: string): void {
     const name = keyword.toLowerCase();
     if (name === "content-length") this.#reply.length = /^\d+$/.test(value) ? Number(value) : null;
@@ -606,6 +611,13 @@ function encodeLatin1(text: string): Uint8Array {
 /** Python's `html.escape(text, quote=False)`: the page has it between tags. */
 function escapeText(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+/** Python's `rstrip("\r\n")`; a regular expression would look at a run of CR in the middle once for each of them. */
+function withoutLineEnd(line: string): string {
+  let end = line.length;
+  while (end > 0 && (line[end - 1] === "\r" || line[end - 1] === "\n")) end--;
+  return line.slice(0, end);
 }
 
 function twoDigits(number: number): string {

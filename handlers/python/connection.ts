@@ -15,6 +15,9 @@ const TOGETHER_BYTES = 65_536;
 const LINGER_BYTES = 1_048_576;
 const LINGER_SECONDS = 2;
 
+/** Bytes of a next request that are read ahead, to see whether the client leaves. */
+const AHEAD_BYTES = 65_536;
+
 /** What those are told who use a connection that this side has closed. Made once: an error takes time to look where it is. */
 const CLOSED = new Deno.errors.ConnectionAborted("The connection was closed");
 
@@ -66,6 +69,8 @@ export class Connection {
   #closed = false;
   #idle = false;
   #ended = false;
+  #reading: Promise<boolean> | null = null;
+  #leaving: AbortController | null = null;
   #readBy = Infinity;
   #headBy = Infinity;
   #writeBy = Infinity;
@@ -158,6 +163,36 @@ export class Connection {
     if (this.#ended) return false;
     this.#readBy = this.#deadlines.after(seconds);
     try {
+      return await (this.#reading ??= this.#read());
+    } finally {
+      this.#readBy = Infinity;
+    }
+  }
+
+  /**
+   * Aborted when the client has left, or said that it will send no more, which looks the same. To be asked for when the
+   * body of the request has been read: from then on the connection is read ahead.
+   */
+  get leaving(): AbortSignal {
+    if (this.#leaving === null) {
+      this.#leaving = new AbortController();
+      this.#listen(this.#leaving);
+    }
+    return this.#leaving.signal;
+  }
+
+  async #listen(leaving: AbortController): Promise<void> {
+    try {
+      while (!this.#ended && this.input.length < AHEAD_BYTES) await (this.#reading ??= this.#read());
+      if (this.#ended) leaving.abort(new Deno.errors.ConnectionReset("The client has left"));
+    } catch {
+      // Then it is lost, and whoever listens has been told.
+    }
+  }
+
+  /** One at a time: whoever wants to read while another reads waits for the same bytes. */
+  async #read(): Promise<boolean> {
+    try {
       const count = await this.#conn.read(this.input.room());
       if (count === null) this.#ended = true;
       else this.input.filled(count);
@@ -165,7 +200,7 @@ export class Connection {
     } catch (error) {
       throw this.lose(error);
     } finally {
-      this.#readBy = Infinity;
+      this.#reading = null;
     }
   }
 
@@ -258,6 +293,7 @@ export class Connection {
     } catch {
       // The runtime has closed it.
     }
+    if (this.#reading === null) this.input.release();
     this.onclose();
   }
 
@@ -351,6 +387,7 @@ export class Connection {
     this.#queued = 0;
     this.#sent?.reject(this.#lost);
     this.#sent = null;
+    this.#leaving?.abort(this.#lost);
     return this.#lost;
   }
 }

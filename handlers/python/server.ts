@@ -87,7 +87,10 @@ export class HTTPServer implements AsyncDisposable {
 
   readonly #deadlines = new Deadlines();
   readonly #connections = new Set<Connection>();
-  readonly #complain = complainer({ access() {}, error: (message) => writeError(`${message}\n`) });
+  readonly #complain = complainer({
+    access() {},
+    error: (message, cause) => this.complain(message, cause),
+  });
   /** Those that have said something, and wait to be handled. */
   #ready: Connection[] = [];
   #wake: () => void = () => {};
@@ -275,6 +278,11 @@ export class HTTPServer implements AsyncDisposable {
         pythonRepr(host)
       }, ${port})\n${trace}\n${line}\n`,
     );
+  }
+
+  /** Called when no connection can be accepted for a while: writes it to stderr. */
+  protected complain(message: string, _cause?: unknown): void {
+    writeError(`${message}\n`);
   }
 
   /** Handles a connection beside others, and ends it: what `process_request` of the threading servers does. */

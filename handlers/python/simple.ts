@@ -24,6 +24,7 @@ import type { FileSource } from "../sources/types.ts";
 import { derive, type Handler } from "../types.ts";
 import { BaseHTTPRequestHandler } from "./base.ts";
 import type { ClientAddress, Connection } from "./connection.ts";
+import { infoOf, pythonHeaders, ReplyBody, requestOf, type SourceFile, urlOf } from "./exchange.ts";
 import type { HTTPServer } from "./server.ts";
 import type { ResponseWriter } from "./wfile.ts";
 
@@ -37,25 +38,6 @@ export interface SimpleHandlerOptions {
   /** Headers for files and listings. Python: `extra_response_headers`. */
   readonly extra_response_headers?: readonly HeaderPair[];
 }
-
-/** Something to send: what `send_head` returns. An open `Deno.FsFile` is one. */
-export interface SourceFile extends Disposable {
-  /** The bytes. */
-  readonly readable: ReadableStream<Uint8Array>;
-}
-
-/** Bodies up to this size are taken as a whole: a stream costs more than the bytes. */
-const WHOLE_BYTES = 65_536;
-
-/** How header names have been spelled by Python for decades; others are capitalised. */
-const SPELLINGS: Readonly<Record<string, string>> = {
-  "content-type": "Content-type",
-  "etag": "ETag",
-  "www-authenticate": "WWW-Authenticate",
-};
-
-/** Headers that Python sends, in its order; others come behind them. */
-const FIRST = ["location", "content-type", "content-length", "last-modified"];
 
 /**
  * Serves the files of a directory, with listings: Python's `SimpleHTTPRequestHandler`.
@@ -188,14 +170,14 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
    * Python: `translate_path(path)`.
    */
   translate_path(path: string): string {
-    const target = parseTarget(rawTarget(this.#url(path)));
+    const target = parseTarget(rawTarget(urlOf(this, path)));
     if (target instanceof Refusal) throw HttpError.from(target);
     return join(this.directory, ...target.path.segments) + (target.slash ? "/" : "");
   }
 
   /** Sends what `send_head` has returned. Python: `copyfile(source, outputfile)`. */
   async copyfile(source: SourceFile, outputfile: ResponseWriter): Promise<void> {
-    if (source instanceof ReplyBody && source.bytes) return void outputfile.writeOwned(source.bytes);
+    if (source instanceof ReplyBody) return await source.writeTo(outputfile, () => this.connection.leaving);
     for await (const chunk of source.readable) await outputfile.writeOwned(chunk);
   }
 
@@ -206,15 +188,19 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
       mediaType(path, { fallback: this.default_content_type });
   }
 
-  /** Asks a handler of this package about the request; 404 where it declines. Python has no such thing. */
-  async ask(handler: Handler): Promise<Response> {
+  /**
+   * Asks a handler of this package about the request; 404 where it declines. Python has no such thing.
+   *
+   * @param path What to ask for, in place of the target of the request.
+   */
+  async ask(handler: Handler, path: string = this.path): Promise<Response> {
     const error = (message: string, cause?: unknown) => {
       this.log_error("%s%s", message, cause === undefined ? "" : `: ${cause}`);
     };
     const { server_name: hostname, server_port: port, server_address } = this.server;
     const localAddress = () => typeof server_address === "string" ? null : { hostname, port };
     const fetch = toFetch(handler, { log: { access() {}, error }, localAddress });
-    return await fetch(this.#request(), { remoteAddr: this.connection.remoteAddr });
+    return await fetch(requestOf(this, path), infoOf(this));
   }
 
   /**
@@ -236,37 +222,26 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     return body;
   }
 
+  /** What of the directory is not to be sent; null for nothing. */
+  protected content_rules(): ContentRules | null {
+    return null;
+  }
+
+  /** The files of the directory, those included that are not to be sent. */
+  protected site_source(): FileSource {
+    return siteOf(this.directory, { hidden: this.hidden, followLinks: this.follow_links, rules: null }).source;
+  }
+
   #send_headers({ status, headers }: Response): void {
     const sent = new Set<string>();
-    const send = (name: string, value: string) => {
-      sent.add(name);
-      this.send_header(spelled(name), value);
-    };
-    for (const name of FIRST) {
-      const value = headers.get(name);
-      if (value !== null) send(name, value);
+    for (const [name, value] of pythonHeaders(headers)) {
+      sent.add(name.toLowerCase());
+      this.send_header(name, value);
     }
-    for (const [name, value] of headers) if (!FIRST.includes(name)) send(name, value);
     if (status !== 200 && status !== 206) return;
     for (const [name, value] of this.extra_response_headers) {
       if (!sent.has(name.toLowerCase()) && !/^(?:server|date)$/i.test(name)) this.send_header(name, value);
     }
-  }
-
-  /** The request for handlers: with the target as it was sent, which a URL would tidy up. */
-  #request(): Request {
-    const body = this.rfile.ended ? null : this.rfile.readable;
-    const init = { method: this.command!, headers: this.headers.to_headers(), body };
-    return Object.defineProperty(new Request("http://localhost/", init), "url", { value: this.#url(this.path) });
-  }
-
-  #url(path: string): string {
-    const target = path.replace(/[^\0-\x7f]/g, percentByte);
-    if (/^[a-z][a-z\d+.-]*:\/\//i.test(target)) return target; // the absolute form (RFC 9112 section 3.2.2)
-    const scheme = this.connection.secure ? "https" : "http";
-    // HTTP/1.0 need not name a host; where HTTP/1.1 does not, the URL is one that is known to be made up, and refused.
-    const without = this.request_version >= "HTTP/1.1" ? `localhost:${this.server.server_port}` : "0.0.0.0";
-    return `${scheme}://${this.headers.get("host") ?? without}${target.startsWith("/") ? "" : "/"}${target}`;
   }
 
   /** What keeps files that are asked for again; null where this class may say something else of them each time. */
@@ -280,7 +255,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   }
 
   #ask_about(path: string): Asked {
-    const options = { hidden: this.hidden, followLinks: this.follow_links };
+    const options = { hidden: this.hidden, followLinks: this.follow_links, rules: this.content_rules() };
     this.#asked = this.#translates() ? translatedSite(path, this.translate_path(path), options) : {
       path,
       directory: () => this.translate_path(path),
@@ -289,6 +264,14 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     };
     return this.#asked;
   }
+}
+
+/** What of a directory is not to be sent. */
+export interface ContentRules {
+  /** Tells these rules from others. */
+  readonly key: string;
+  /** Takes it out of a source. */
+  readonly without: (source: FileSource) => FileSource;
 }
 
 /** What is served, and by what. */
@@ -312,6 +295,7 @@ interface Asked extends Site {
 interface SiteOptions {
   readonly hidden: boolean;
   readonly followLinks: boolean;
+  readonly rules: ContentRules | null;
 }
 
 /** What handlers serve: one for all of them, because listings are kept in it. */
@@ -320,13 +304,14 @@ const sites = new Map<string, Site>();
 /** Directories that are remembered at a time: more than a program has classes. */
 const MOST_SITES = 100;
 
-function siteOf(directory: string, { hidden, followLinks }: SiteOptions): Site {
+function siteOf(directory: string, { hidden, followLinks, rules }: SiteOptions): Site {
   const place = directory.startsWith("/") ? directory : `${Deno.cwd()}/${directory}`;
-  const key = `${hidden} ${followLinks} ${place}`;
+  const key = `${hidden} ${followLinks} ${rules?.key ?? ""} ${place}`;
   const known = sites.get(key);
   if (known) return known;
   const source = opened(directory, followLinks);
-  const visible = hidden ? source : filtered(source, isVisible);
+  const seen = hidden ? source : filtered(source, isVisible);
+  const visible = rules ? rules.without(seen) : seen;
   const site = { source: visible, listing: listing(visible), hot: new Map() };
   if (sites.size >= MOST_SITES) sites.clear();
   sites.set(key, site);
@@ -390,52 +375,4 @@ function isDirectorySync(place: string): boolean {
   } catch {
     return false; // which the source then says better
   }
-}
-
-/** What a response of this package has for a body, no byte longer than its Content-Length. */
-class ReplyBody implements SourceFile {
-  /** All of it, where it is short. */
-  readonly bytes: Uint8Array | null;
-  readonly #body: ReadableStream<Uint8Array>;
-  readonly #length: number;
-
-  private constructor(bytes: Uint8Array | null, body: ReadableStream<Uint8Array>, length: number) {
-    this.bytes = bytes;
-    this.#body = body;
-    this.#length = length;
-  }
-
-  static async of(response: Response): Promise<ReplyBody | null> {
-    const { body } = response;
-    if (body === null) return null;
-    const length = Number(response.headers.get("content-length") ?? Infinity);
-    return new ReplyBody(length <= WHOLE_BYTES ? await response.bytes() : null, body, length);
-  }
-
-  get readable(): ReadableStream<Uint8Array> {
-    return ReadableStream.from(this.#chunks());
-  }
-
-  [Symbol.dispose](): void {
-    if (!this.#body.locked) this.#body.cancel().catch(() => {});
-  }
-
-  /** The stream of the system goes on behind the end of a file that grows. */
-  async *#chunks(): AsyncGenerator<Uint8Array> {
-    if (this.bytes) return yield this.bytes;
-    let left = this.#length;
-    for await (const chunk of this.#body) {
-      yield chunk.length > left ? chunk.subarray(0, left) : chunk;
-      left -= chunk.length;
-      if (left <= 0) return;
-    }
-  }
-}
-
-function spelled(name: string): string {
-  return SPELLINGS[name] ?? name.replace(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase());
-}
-
-function percentByte(character: string): string {
-  return "%" + character.charCodeAt(0).toString(16).toUpperCase();
 }

@@ -72,6 +72,13 @@ conformance("paths, with --follow-links and --hidden", OPEN_PATHS, "--follow-lin
 conformance("names", NAME_ROWS);
 conformance("odd files", ODD);
 
+// Over the other transport, as far as it does not speak as Python does on purpose.
+conformance("conditional requests over HTTP/1.0", CONDITIONS, "--protocol", "HTTP/1.0");
+conformance("validators over HTTP/1.0", VALIDATORS, "--protocol", "HTTP/1.0");
+conformance("ranges over HTTP/1.0", RANGES, "--protocol", "HTTP/1.0");
+conformance("types over HTTP/1.0", CONTENT, "--protocol", "HTTP/1.0");
+conformance("odd files over HTTP/1.0", ODD, "--protocol", "HTTP/1.0");
+
 Deno.test({
   name: "conformance: files that may not be read",
   ignore: !POSIX || (Deno.uid() === 0 && missing("setpriv")),

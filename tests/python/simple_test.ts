@@ -14,6 +14,7 @@ import {
   ThreadingHTTPServer,
 } from "@x/pyserve/python";
 import { latin1, parseResponse, type RawResponse } from "../support/raw.ts";
+import { linksOf, unescapeHtml } from "../support/html.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { exchange, type Serving, serving } from "./support.ts";
 
@@ -137,6 +138,43 @@ Deno.test("SimpleHTTPServerTestCase", async (t) => {
   await t.step("test_undecodable_parameter: the title is the path only, as of Python 3.14", async () => {
     assertStringIncludes((await request(server, "/D/?x=%bb")).text, "<title>Directory listing for /D/</title>");
   });
+  await t.step({
+    name: "test_list_dir_nonascii_*, test_list_dir_escape_*: every name is shown, and its link leads there",
+    ignore: Deno.build.os === "windows",
+    fn: async () => {
+      const names = ["\xe9 \u0439 \u{1f600}", "q?", "hash#", "&amp;", "<b>bold", '"double"', "'single'", "%3f%23"]
+        .concat(["a:b", "back\\slash", "plus+", "semi;colon", "javascript:x"]);
+      for (const name of names) {
+        await Deno.mkdir(tree.at(`names/${name}`), { recursive: true });
+        await Deno.writeTextFile(tree.at(`names/${name}/${name}.txt`), name);
+      }
+      const base = "http://localhost/names/";
+      const shown: string[] = [];
+      for (const path of linksOf((await request(server, "/names/")).text, base)) {
+        if (!/^\/names\/[^/?]+\/$/.test(path)) continue;
+        const { text } = await request(server, path);
+        shown.push(unescapeHtml(/<title>Directory listing for \/names\/(.*)\/<\/title>/.exec(text)?.[1] ?? ""));
+        const file = linksOf(text, `http://localhost${path}`).find((each) => each.endsWith(".txt"))!;
+        assertEquals((await request(server, file)).text, shown.at(-1));
+      }
+      assertEquals(shown.toSorted(), names.toSorted());
+    },
+  });
+  await t.step("test_list_dir_with_query_and_fragment", async () => {
+    for (const target of ["/D/?hi=1", "/D/#frag", "/D/?hi=1#frag", "/D/#frag?hi=1"]) {
+      const { status, text } = await request(server, target);
+      assertEquals(status, 200, target);
+      assertStringIncludes(text, "<title>Directory listing for /D/</title>");
+    }
+  });
+  await t.step(
+    "test_list_dir_undecodable_dirname2: what is no UTF-8 is 400, where Python looks for U+FFFD",
+    async () => {
+      await Deno.mkdir(tree.at("\ufffd.dir"));
+      assertEquals(await status("/%ff.dir/"), 400);
+      assertEquals(await status(`/${encodeURIComponent("\ufffd")}.dir/`), 200);
+    },
+  );
   assertEquals(server.errors, []);
 });
 

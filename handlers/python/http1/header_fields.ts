@@ -7,6 +7,7 @@
  * @module
  */
 
+import { trimBlanks } from "../../http/blanks.ts";
 import { pythonRepr } from "../repr.ts";
 import { type InputBuffer, latin1 } from "./input_buffer.ts";
 import { Rejection } from "./rejection.ts";
@@ -58,22 +59,18 @@ export class FieldsParser {
     if (folded) {
       // RFC 9112 section 5.2: what is folded is joined by spaces.
       const [name, value] = this.fields.pop()!;
-      this.fields.push([name, `${value} ${trimmed(line)}`.trim()]);
+      this.fields.push([name, trimBlanks(`${value} ${trimBlanks(line)}`)]);
       return null;
     }
     const name = line.slice(0, colon);
     if (colon < 0 || !TOKEN.test(name)) return badLine(line);
-    this.fields.push([name, trimmed(line.slice(colon + 1))]);
+    this.fields.push([name, trimBlanks(line.slice(colon + 1))]);
     return null;
   }
 }
 
 function withoutEnd(line: string): string {
   return line.endsWith("\r\n") ? line.slice(0, -2) : line.slice(0, -1);
-}
-
-function trimmed(value: string): string {
-  return value.replace(/^[ \t]+/, "").replace(/[ \t]+$/, "");
 }
 
 function tooLong(explain: string): Rejection {

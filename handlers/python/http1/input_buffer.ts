@@ -12,6 +12,10 @@ const KEPT_BYTES = 65_536;
 
 const LF = 0x0a;
 
+/** Buffers that connections have left behind, for the next ones: to make one takes longer than to read a request. */
+const spare: Uint8Array<ArrayBuffer>[] = [];
+const MOST_SPARE = 64;
+
 /** A queue of bytes with lines in it. What is taken is a copy, so that nobody holds the buffer itself. */
 export class InputBuffer {
   #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
@@ -82,6 +86,13 @@ export class InputBuffer {
     return count;
   }
 
+  /** Throws away all that is there, and gives the memory back; nobody may be reading into the room. */
+  release(): void {
+    if (this.#bytes.length === FIRST_BYTES && spare.length < MOST_SPARE) spare.push(this.#bytes);
+    this.#bytes = new Uint8Array(0);
+    this.#start = this.#end = this.#searched = 0;
+  }
+
   #reset(): void {
     this.#start = this.#end = this.#searched = 0;
     // Who sends a lot is read a lot at a time.
@@ -92,6 +103,7 @@ export class InputBuffer {
 
   #makeRoom(): void {
     const { length } = this;
+    if (this.#bytes.length === 0 && spare.length > 0) return void (this.#bytes = spare.pop()!);
     const size = Math.max(FIRST_BYTES, this.#bytes.length);
     const bytes = length > size / 2 ? new Uint8Array(size * 2) : new Uint8Array(size);
     bytes.set(this.#bytes.subarray(this.#start, this.#end));

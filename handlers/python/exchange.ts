@@ -1,0 +1,157 @@
+/**
+ * Between the classes and the handlers of this package: the request that a class has read as a `Request`, and a
+ * `Response` as what a class sends.
+ *
+ * @module
+ */
+
+import type { ConnectionInfo } from "../fetch.ts";
+import type { BaseHTTPRequestHandler } from "./base.ts";
+import type { ResponseWriter } from "./wfile.ts";
+
+/** Something to send: what `send_head` returns. An open `Deno.FsFile` is one. */
+export interface SourceFile extends Disposable {
+  /** The bytes. */
+  readonly readable: ReadableStream<Uint8Array>;
+}
+
+/** Bodies up to this size are taken as a whole: a stream costs more than the bytes. */
+const WHOLE_BYTES = 65_536;
+
+/** How header names have been spelled by Python for decades; others are capitalised. */
+const SPELLINGS: Readonly<Record<string, string>> = {
+  "content-type": "Content-type",
+  "etag": "ETag",
+  "www-authenticate": "WWW-Authenticate",
+};
+
+/** Headers that Python sends, in its order; others come behind them. */
+const FIRST = ["location", "content-type", "content-length", "last-modified"];
+
+/**
+ * The request for handlers: with method and target as they were sent, which the constructor would tidy up or refuse, and
+ * with a signal that listens to the client only when somebody asks for it.
+ *
+ * @param path The target.
+ */
+export function requestOf(handler: BaseHTTPRequestHandler, path: string = handler.path): Request {
+  const { command, connection, headers, rfile } = handler;
+  // GET and HEAD have no content that means anything (RFC 9110 section 9.3.1); the class throws it away.
+  const body = rfile.ended || command === "GET" || command === "HEAD" ? null : rfile.readable;
+  const request = new Request("http://localhost/", {
+    method: body ? "POST" : "GET",
+    headers: headers.to_headers(),
+    body,
+  });
+  return Object.defineProperties(request, {
+    url: { value: urlOf(handler, path) },
+    method: { value: command },
+    signal: { get: () => connection.leaving },
+  });
+}
+
+/** What handlers may know of the connection. */
+export function infoOf({ connection, request_version }: BaseHTTPRequestHandler): ConnectionInfo {
+  return { remoteAddr: connection.remoteAddr, protocol: request_version };
+}
+
+/** The URL of a target, as Deno.serve would show it: pasted together. */
+export function urlOf({ connection, headers, request_version, server }: BaseHTTPRequestHandler, path: string): string {
+  const target = path.replace(/[^\0-\x7f]/g, percentByte);
+  if (/^[a-z][a-z\d+.-]*:\/\//i.test(target)) return target; // the absolute form (RFC 9112 section 3.2.2)
+  const scheme = connection.secure ? "https" : "http";
+  // HTTP/1.0 need not name a host; where HTTP/1.1 does not, the URL is one that is known to be made up, and refused.
+  const without = request_version >= "HTTP/1.1" ? `localhost:${server.server_port}` : "0.0.0.0";
+  return `${scheme}://${headers.get("host") ?? without}${target.startsWith("/") ? "" : "/"}${target}`;
+}
+
+/** The headers of a response in Python's order and spelling. */
+export function pythonHeaders(headers: Headers): [name: string, value: string][] {
+  const first: [string, string][] = [];
+  const others: [string, string][] = [];
+  for (const [name, value] of headers) (FIRST.includes(name) ? first : others).push([name, value]);
+  first.sort(([a], [b]) => FIRST.indexOf(a) - FIRST.indexOf(b));
+  return [...first, ...others].map(([name, value]) => [spelled(name), value]);
+}
+
+/** What a response of this package has for a body, no byte longer than its Content-Length. */
+export class ReplyBody implements SourceFile {
+  /** All of it, where it is short. */
+  readonly bytes: Uint8Array | null;
+  readonly #body: ReadableStream<Uint8Array> | null;
+  readonly #length: number;
+
+  private constructor(bytes: Uint8Array | null, body: ReadableStream<Uint8Array> | null, length: number) {
+    this.bytes = bytes;
+    this.#body = body;
+    this.#length = length;
+  }
+
+  /** Takes the body of a response, all of it where it is known to be short; null where it has none. */
+  static async of(response: Response): Promise<ReplyBody | null> {
+    const length = Number(response.headers.get("content-length") ?? Infinity);
+    // To look at `body` would make a stream of what mostly is bytes.
+    const bytes = length <= WHOLE_BYTES ? await response.bytes() : null;
+    const body = bytes === null ? response.body : null;
+    return bytes?.length || body ? new ReplyBody(bytes, body, length) : null;
+  }
+
+  /** The bytes. */
+  get readable(): ReadableStream<Uint8Array> {
+    return ReadableStream.from(this.#chunks());
+  }
+
+  /** Writes all of it as fast as the client takes it; one that leaves ends it, also where nothing comes to be written. */
+  async writeTo(wfile: ResponseWriter, leaving: () => AbortSignal): Promise<void> {
+    if (this.bytes) return void wfile.writeOwned(this.bytes);
+    if (this.#length !== Infinity) {
+      for await (const chunk of this.#chunks()) await wfile.writeOwned(chunk);
+      return;
+    }
+    const reader = this.#body!.getReader();
+    const signal = leaving();
+    const cancel = () => void reader.cancel(signal.reason).catch(() => {});
+    signal.addEventListener("abort", cancel, { once: true });
+    try {
+      if (signal.aborted) return cancel();
+      for (let read = await reader.read(); !read.done; read = await reader.read()) await wfile.writeOwned(read.value);
+    } catch (error) {
+      cancel();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", cancel);
+    }
+  }
+
+  /** Throws away what nobody has read. */
+  [Symbol.dispose](): void {
+    if (this.#body?.locked === false) this.#body.cancel().catch(() => {});
+  }
+
+  /** The stream of the system goes on behind the end of a file that grows. */
+  async *#chunks(): AsyncGenerator<Uint8Array> {
+    if (this.bytes) return yield this.bytes;
+    let left = this.#length;
+    for await (const chunk of this.#body!) {
+      yield chunk.length > left ? chunk.subarray(0, left) : chunk;
+      left -= chunk.length;
+      if (left <= 0) return;
+    }
+  }
+}
+
+/** Names that have been spelled before; programs may think of any. */
+const known = new Map(Object.entries(SPELLINGS));
+const MOST_KNOWN = 200;
+
+function spelled(name: string): string {
+  const before = known.get(name);
+  if (before !== undefined) return before;
+  const capitalised = name.replace(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase());
+  if (known.size < MOST_KNOWN) known.set(name, capitalised);
+  return capitalised;
+}
+
+function percentByte(character: string): string {
+  return "%" + character.charCodeAt(0).toString(16).toUpperCase();
+}

@@ -1,0 +1,169 @@
+/**
+ * The classic transport: handlers of this package served over HTTP/1.0 by the engine of Python's classes.
+ *
+ * @module
+ */
+
+import { failureOf, type HttpError } from "../errors.ts";
+import type { FetchFunction } from "../fetch.ts";
+import { escapeLog } from "../http/escape.ts";
+import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
+import type { RunningServer, ServeOptions } from "../serve_types.ts";
+import type { Awaitable } from "../types.ts";
+import { BaseHTTPRequestHandler } from "./base.ts";
+import type { ClientAddress, Connection } from "./connection.ts";
+import { infoOf, pythonHeaders, ReplyBody, requestOf } from "./exchange.ts";
+import { percentFormat } from "./percent_format.ts";
+import { type ServerAddress, ThreadingHTTPServer } from "./server.ts";
+
+/** How {@linkcode serveClassic} serves. */
+export interface ClassicServeOptions extends ServeOptions {
+  /** Whether requests that no handler gets to see, because they are malformed, are logged as Python does. */
+  readonly logRefused?: boolean;
+}
+
+/**
+ * Listens, and answers with a fetch function, as `serve` does, but in the words of Python's `http.server`: status line
+ * `HTTP/1.0` with Python's reason phrases, headers in Python's order and spelling, every connection closed after its
+ * reply, HTTP/0.9 understood. The handlers are the same, and so are bodies, statuses and headers.
+ *
+ * @throws Deno.errors.AddrInUse, AddrNotAvailable, PermissionDenied, NotCapable: what the system refuses.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { files, memory, toFetch } from "@x/pyserve";
+ * import { serveClassic } from "./transport.ts";
+ *
+ * const server = serveClassic(toFetch(files(memory({ "a.txt": "hello" }))), { hostname: "127.0.0.1", port: 0 });
+ * const response = await fetch(`http://127.0.0.1:${server.address.port}/a.txt`);
+ * assert(await response.text() === "hello");
+ * await server.drain();
+ * ```
+ */
+export function serveClassic(fetch: FetchFunction, options: ClassicServeOptions = {}): RunningServer {
+  const server = new ClassicServer(fetch, options);
+  const { promise: finished, resolve: finish, reject: fail } = Promise.withResolvers<void>();
+  const serving = server.serve_forever();
+  finished.catch(() => {}); // whoever asks is told
+  serving.catch(fail);
+  const end = async (cut: boolean) => {
+    server.daemon_threads = cut;
+    await server.server_close();
+    await serving;
+    finish();
+  };
+  return {
+    address: { transport: "tcp", hostname: server.server_name, port: server.server_port },
+    finished,
+    drain: () => end(false),
+    abort: () => end(true),
+  };
+}
+
+class ClassicServer extends ThreadingHTTPServer {
+  readonly #fetch: FetchFunction;
+  readonly #options: ClassicServeOptions;
+
+  constructor(fetch: FetchFunction, options: ClassicServeOptions) {
+    super([options.hostname ?? "0.0.0.0", options.port ?? 8000], BaseHTTPRequestHandler, false);
+    this.#fetch = fetch;
+    this.#options = options;
+    this.server_bind();
+  }
+
+  protected override listen(address: ServerAddress): Deno.Listener {
+    const [hostname, port] = address as [string, number];
+    const { tls, reusePort } = this.#options;
+    const place = { hostname, port, tcpBacklog: this.request_queue_size, ...(reusePort && { reusePort }) };
+    return tls ? Deno.listenTls({ ...place, ...tls, alpnProtocols: ["http/1.1"] }) : Deno.listen(place);
+  }
+
+  override finish_request(request: Connection, client_address: ClientAddress): Promise<void> {
+    return new ClassicHandler(request, client_address, this, this.#fetch, this.#options).run();
+  }
+
+  override handle_error(_request: Connection, _client_address: ClientAddress, error: unknown): void {
+    this.#options.log?.error("A connection has failed", error);
+  }
+
+  protected override complain(message: string, cause?: unknown): void {
+    this.#options.log?.error(message, cause);
+  }
+}
+
+/** Lets a fetch function answer, whatever the method. */
+class ClassicHandler extends BaseHTTPRequestHandler {
+  override server_version = "pyserve";
+  override sys_version = "";
+  override error_content_type = "text/html; charset=utf-8";
+  readonly #fetch: FetchFunction;
+  readonly #options: ClassicServeOptions;
+
+  constructor(
+    request: Connection,
+    client_address: ClientAddress,
+    server: ClassicServer,
+    fetch: FetchFunction,
+    options: ClassicServeOptions,
+  ) {
+    super(request, client_address, server);
+    this.#fetch = fetch;
+    this.#options = options;
+  }
+
+  protected override method_for(): () => Awaitable<void> {
+    return this.#answer;
+  }
+
+  /** For what the engine refuses: a page like those of the handlers. */
+  override send_error(
+    code: number,
+    message?: string | null,
+    explain?: string | null,
+    headers: Readonly<Record<string, string>> = {},
+  ): void {
+    super.send_error(code, message, explain, { ...SPELLED_PAGE_HEADERS, ...headers });
+  }
+
+  protected override error_page(code: number, message: string): string {
+    return errorPage(code, this.responses[code]?.[0] ?? "", message);
+  }
+
+  /** Handlers log what they answer; what is left is what the engine has to say. */
+  override log_message(format: string, ...args: unknown[]): void {
+    if (!this.#options.logRefused) return;
+    const message = escapeLog(percentFormat(format, args));
+    this.#options.log?.access(`${this.address_string()} - - [${this.log_date_time_string()}] ${message}`);
+  }
+
+  async #answer(): Promise<void> {
+    const response = await this.#fetch(requestOf(this), infoOf(this));
+    using body = await ReplyBody.of(response);
+    this.#send_head(response, failureOf(response));
+    if (body && this.command !== "HEAD") await body.writeTo(this.wfile, () => this.connection.leaving);
+  }
+
+  #send_head({ status, headers }: Response, failure: HttpError | null): void {
+    this.send_response_only(status, failure && isPhrase(failure.message) ? failure.message : null);
+    this.send_header("Server", headers.get("server") ?? this.version_string());
+    this.send_header("Date", this.date_time_string());
+    if (failure) this.send_header("Connection", "close"); // where Python says so
+    for (const [name, value] of pythonHeaders(headers)) {
+      if (!OURS.has(name)) this.send_header(failure && name === "Content-type" ? "Content-Type" : name, value);
+    }
+    this.end_headers();
+  }
+}
+
+const SPELLED_PAGE_HEADERS = Object.fromEntries(
+  pythonHeaders(new Headers({ ...PAGE_HEADERS, "x-content-type-options": "nosniff" })),
+);
+
+/** Headers that the engine sends, or decides. */
+const OURS: ReadonlySet<string> = new Set(["Server", "Date", "Connection", "Keep-Alive", "Transfer-Encoding"]);
+
+/** Whether a message can stand in a status line, where no other character can. */
+function isPhrase(message: string): boolean {
+  return /^[\t\x20-\x7e]+$/.test(message);
+}

@@ -1,0 +1,222 @@
+/** `--protocol HTTP/1.0`: the whole file server, in the words of Python's http.server. */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { fileServer, memory, toFetch } from "@x/pyserve";
+import { serveClassic } from "../../handlers/python/transport.ts";
+import { eventually, isRunning } from "../cgi/support.ts";
+import { start } from "../support/command.ts";
+import { latin1, parseResponse } from "../support/raw.ts";
+import { tempTree } from "../support/tree.ts";
+import { Client, emptyLog, exchange, reply } from "./support.ts";
+
+/** The names of the headers of a reply, as they stand there. */
+function names(head: string): string[] {
+  return head.split("\r\n").slice(1).map((line) => line.slice(0, line.indexOf(":")));
+}
+
+Deno.test("--protocol HTTP/1.0 serves files, listings and errors as Python says them", async (t) => {
+  await using tree = await tempTree({ "a.txt": "hello", "sub/b.txt": "b" });
+  await using command = await start([tree.path, "--protocol", "HTTP/1.0", "-H", "X-More", "1"]);
+  const { port } = command;
+
+  await t.step("a file: version, phrase, order and spelling", async () => {
+    for (const version of ["HTTP/1.0", "HTTP/1.1"]) {
+      const { head, text } = await reply(
+        port,
+        `GET /a.txt ${version}\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n`,
+      );
+      assertEquals(head.split("\r\n")[0], "HTTP/1.0 200 OK");
+      assertEquals(names(head).slice(0, 5), ["Server", "Date", "Content-type", "Content-Length", "Last-Modified"]);
+      assertEquals(names(head).filter((name) => name === "Connection"), []);
+      assertStringIncludes(head, "\r\nServer: pyserve\r\n");
+      assertStringIncludes(head, "\r\nX-More: 1");
+      assertEquals(text, "hello");
+    }
+  });
+  await t.step("requests behind the first one are not answered", async () => {
+    const heard = await exchange(port, "GET /a.txt HTTP/1.0\r\n\r\n".repeat(3));
+    assertEquals(heard.match(/HTTP\/1\.0/g)!.length, 1);
+  });
+  await t.step("HEAD has the headers only", async () => {
+    const { head, body, headers } = await reply(port, "HEAD /a.txt HTTP/1.0\r\n\r\n");
+    assertEquals([head.split("\r\n")[0], headers.get("content-length"), body.length], ["HTTP/1.0 200 OK", "5", 0]);
+  });
+  await t.step("HTTP/0.9 has the body only", async () => {
+    assertEquals(await exchange(port, "GET /a.txt\r\n"), "hello");
+  });
+  await t.step("a listing, and the way to it", async () => {
+    const redirect = await reply(port, "GET /sub?x HTTP/1.0\r\n\r\n");
+    assertEquals(redirect.head.split("\r\n")[0], "HTTP/1.0 301 Moved Permanently");
+    assertEquals(names(redirect.head).slice(0, 4), ["Server", "Date", "Location", "Content-Length"]);
+    assertEquals(redirect.headers.get("location"), "/sub/?x");
+    assertStringIncludes((await reply(port, "GET /sub/ HTTP/1.0\r\n\r\n")).text, "b.txt");
+  });
+  await t.step("an error has Python's phrase and header, and our page", async () => {
+    const { head, text } = await reply(port, "GET /nope HTTP/1.0\r\nAccept: text/html\r\n\r\n");
+    assertEquals(head.split("\r\n")[0], "HTTP/1.0 404 File not found");
+    assertEquals(names(head).slice(0, 5), ["Server", "Date", "Connection", "Content-Type", "Content-Length"]);
+    assertStringIncludes(text, "<h1>404 Not Found</h1>");
+  });
+  await t.step("ranges and validators are those of the other transport", async () => {
+    const range = await reply(port, "GET /a.txt HTTP/1.0\r\nRange: bytes=1-2\r\n\r\n");
+    assertEquals([range.status, range.text], [206, "el"]);
+    const etag = range.headers.get("etag")!;
+    const again = await reply(port, `GET /a.txt HTTP/1.0\r\nIf-None-Match: ${etag}\r\n\r\n`);
+    assertEquals([again.status, again.body.length], [304, 0]);
+  });
+  await t.step("methods are neither guessed nor lost", async () => {
+    const status = async (line: string) => (await reply(port, `${line} HTTP/1.0\r\n\r\n`)).status;
+    assertEquals(await status("get /a.txt"), 501);
+    assertEquals(await status("TRACE /a.txt"), 405);
+    assertEquals(await status("CONNECT /a.txt"), 405);
+    assertEquals(await status("PUT /a.txt"), 405);
+    assertEquals((await reply(port, "GET /a.txt HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc")).status, 200);
+  });
+  await t.step("what the engine refuses is a page as well, and a line of the log", async () => {
+    const { head, text } = await reply(port, "GARBAGE\r\n\r\n");
+    assertEquals(head.split("\r\n")[0], "HTTP/1.0 400 Bad request syntax ('GARBAGE')");
+    assertStringIncludes(text, "<h1>400 Bad Request</h1>");
+    await command.untilStderr(`"GARBAGE" 400 -`);
+    assertStringIncludes(command.stderr(), "code 400, message Bad request syntax ('GARBAGE')");
+  });
+  await t.step("the log has the request line", () => {
+    assertMatch(command.stderr(), /\] "GET \/a\.txt HTTP\/1\.0" 200 -\n/);
+    assertMatch(command.stderr(), /\] "GET \/a\.txt HTTP\/1\.1" 200 -\n/);
+    assertMatch(command.stderr(), /\] "GET \/a\.txt" 200 -\n/);
+    assertMatch(command.stderr(), /\] code 404, message File not found\n.*\] "GET \/nope HTTP\/1\.0" 404 -\n/);
+  });
+  await t.step("it ends at once", async () => assertEquals(await command.stop("SIGTERM"), 0));
+});
+
+Deno.test("--protocol HTTP/1.0 without a log in Python's words has no line for what is no request", async () => {
+  await using tree = await tempTree({ "a.txt": "hello" });
+  await using command = await start([tree.path, "-p", "HTTP/1.0", "--log-format", "common"]);
+  await exchange(command.port, "GARBAGE\r\n\r\n");
+  await exchange(command.port, "GET /a.txt HTTP/1.0\r\n\r\n");
+  await command.untilStderr(`"GET /a.txt HTTP/1.0" 200 5`);
+  assertEquals(command.stderr().includes("GARBAGE"), false);
+});
+
+Deno.test("--protocol HTTP/1.0 takes uploads and runs programs", async () => {
+  await using tree = await tempTree({
+    "cgi-bin/echo": "#!/bin/sh\necho 'Content-Type: text/plain'; echo; echo \"$SERVER_PROTOCOL $QUERY_STRING\"; cat\n",
+  });
+  await Deno.chmod(tree.at("cgi-bin/echo"), 0o755);
+  await using command = await start([tree.path, "-p", "HTTP/1.0", "--upload", "--cgi"]);
+  const form = [
+    "--x",
+    'Content-Disposition: form-data; name="file"; filename="new.txt"',
+    "",
+    "uploaded",
+    "--x--",
+    "",
+  ].join("\r\n");
+  const head = "POST / HTTP/1.0\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n";
+  const sent = await reply(command.port, `${head}Content-Length: ${form.length}\r\n\r\n${form}`);
+  assert(sent.status < 400, sent.head + sent.text);
+  assertEquals(await Deno.readTextFile(tree.at("new.txt")), "uploaded");
+  const chunked = await reply(
+    command.port,
+    "POST /cgi-bin/echo?q HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+  );
+  assertEquals([chunked.status, chunked.text], [200, "HTTP/1.1 q\nabc"]);
+});
+
+Deno.test("a client that leaves ends its program, whether it was heard of or not", async () => {
+  for (const head of ["", "printf 'Content-Type: text/plain\\n\\nbegun'\n"]) {
+    await using tree = await tempTree({ "cgi-bin/long": `#!/bin/sh\necho $$ > ../pid\n${head}sleep 60\n` });
+    await Deno.chmod(tree.at("cgi-bin/long"), 0o755);
+    await using command = await start([tree.path, "-p", "HTTP/1.0", "--cgi"]);
+    using client = await Client.connect(command.port);
+    await client.say("GET /cgi-bin/long HTTP/1.0\r\n\r\n");
+    if (head) await client.hear("begun");
+    const pid = () => Number(Deno.readTextFileSync(tree.at("pid")));
+    await eventually(() => Deno.statSync(tree.path).isDirectory && exists(tree.at("pid")) && pid() > 0, "it has begun");
+    client.conn.close();
+    await eventually(() => !isRunning(pid()), "the program has ended");
+  }
+});
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test("--protocol HTTP/1.0 over TLS", async () => {
+  await using tree = await tempTree({ "a.txt": "hello" });
+  const file = tree.at("key.pem");
+  const { success } = await new Deno.Command("openssl", {
+    args: ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"].concat(
+      [
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-keyout",
+        file,
+        "-out",
+        tree.at("c.pem"),
+      ],
+    ),
+    stderr: "null",
+  }).output();
+  assert(success);
+  const cert = await Deno.readTextFile(tree.at("c.pem"));
+  await using command = await start([tree.path, "-p", "HTTP/1.0", "--tls-cert", tree.at("c.pem"), "--tls-key", file]);
+  using conn = await Deno.connectTls({ hostname: "127.0.0.1", port: command.port, caCerts: [cert] });
+  await conn.write(latin1("GET /a.txt HTTP/1.0\r\n\r\n"));
+  const heard = await new Response(conn.readable).bytes();
+  assertEquals([parseResponse(heard).head.slice(0, 15), parseResponse(heard).text], ["HTTP/1.0 200 OK", "hello"]);
+});
+
+Deno.test({
+  name: "--protocol HTTP/1.0 with several processes",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using tree = await tempTree({ "a.txt": "hello" });
+    await using command = await start([tree.path, "-p", "HTTP/1.0", "--workers", "2"]);
+    for (let count = 0; count < 6; count++) {
+      assertStringIncludes(await exchange(command.port, "GET /a.txt HTTP/1.0\r\n\r\n"), "HTTP/1.0 200 OK");
+    }
+    assertEquals(await command.stop("SIGTERM"), 0);
+  },
+});
+
+Deno.test("a drain lets a reply come to its end, an abort cuts it", async () => {
+  for (const way of ["drain", "abort"] as const) {
+    const begun = Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>();
+    const cancelled = Promise.withResolvers<void>();
+    const body = () =>
+      new ReadableStream<Uint8Array>({ start: (it) => begun.resolve(it), cancel: () => cancelled.resolve() });
+    const server = serveClassic(() => new Response(body()), { hostname: "127.0.0.1", port: 0 });
+    using client = await Client.connect(server.address.port);
+    await client.say("GET / HTTP/1.0\r\n\r\n");
+    const controller = await begun.promise;
+    await client.hear("\r\n\r\n");
+    const ended = server[way]();
+    if (way === "drain") {
+      controller.enqueue(latin1("the end"));
+      controller.close();
+    } else await cancelled.promise;
+    await ended;
+    await server.finished;
+    assertEquals((await client.hear()).endsWith("\r\n\r\nthe end"), way === "drain");
+  }
+});
+
+Deno.test("a body that fails cuts the connection, and the server goes on", async () => {
+  const logged = emptyLog();
+  const log = { access() {}, error: (message: string, cause?: unknown) => logged.add(`${message}: ${cause}`) };
+  const failing = () => new ReadableStream({ pull: (controller) => controller.error(new Error("out of paper")) });
+  const files = toFetch(fileServer(memory({ "a.txt": "hello" }), { log: false }));
+  const fetch = (request: Request) => request.url.endsWith("/bad") ? new Response(failing()) : files(request);
+  const server = serveClassic(fetch, { hostname: "127.0.0.1", port: 0, log });
+  assertStringIncludes(await exchange(server.address.port, "GET /bad HTTP/1.0\r\n\r\n"), "HTTP/1.0 200 OK");
+  await logged.until("out of paper");
+  assertStringIncludes(await exchange(server.address.port, "GET /a.txt HTTP/1.0\r\n\r\n"), "hello");
+  await server.drain();
+});
