@@ -16,7 +16,7 @@ import { headers } from "./layers/headers.ts";
 import { listingParts } from "./listing.ts";
 import { allow } from "./methods.ts";
 import { pageAssets } from "./page/assets.ts";
-import { keepSettled, settle, type SettledHandler } from "./settle.ts";
+import { settle, type SettledHandler } from "./settle.ts";
 import { disk } from "./sources/disk.ts";
 import { filtered, isVisible } from "./sources/filtered.ts";
 import type { FileSource } from "./sources/types.ts";
@@ -78,13 +78,7 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     headers([["server", "pyserve"]]),
     errorPages(),
   ) as SettledHandler;
-  return keepSettled((request, context) => {
-    const kept = hot.answer(request, context);
-    if (kept !== null) return kept;
-    const answered = answer(request, context);
-    if (answered instanceof Promise) return answered.then((response) => hot.remember(request, context, response));
-    return hot.remember(request, context, answered);
-  });
+  return hot.inFront(answer);
 }
 
 /** Everything but the layers: features, files and listings in a table, and what is said to methods that none of them takes. */

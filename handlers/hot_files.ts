@@ -12,6 +12,7 @@ import { failureOf, markFailure } from "./errors.ts";
 import { MAX_HEADER_BYTES } from "./http/header_size.ts";
 import { judgeHost } from "./http/host.ts";
 import { MAX_TARGET_LENGTH, rawTarget } from "./http/target.ts";
+import { keepSettled, type SettledHandler } from "./settle.ts";
 import type { FreshnessCheck } from "./sources/types.ts";
 import type { Context } from "./types.ts";
 
@@ -102,6 +103,17 @@ export class HotFiles {
     this.#maxBytes = maxBytes;
     this.#everywhere = new Set(headers.map(([name]) => name.toLowerCase()));
     this.#log = log;
+  }
+
+  /** Puts the cache in front of a handler: what is kept is not asked for, and what is offered is kept. */
+  inFront(handler: SettledHandler): SettledHandler {
+    return keepSettled((request, context) => {
+      const kept = this.answer(request, context);
+      if (kept !== null) return kept;
+      const answered = handler(request, context);
+      if (answered instanceof Promise) return answered.then((response) => this.remember(request, context, response));
+      return this.remember(request, context, answered);
+    });
   }
 
   /** The answer to a request for a file that is kept and has not changed, or null: then it is to be worked out. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { joined } from "./joined.ts";
 import type { Duplex } from "node:stream";
 
 /** Node's class, handed in: importing the module costs more than a start without TLS takes. */
@@ -49,20 +50,10 @@ export function streamOf(conn: Deno.TcpConn, DuplexOfNode: DuplexClass): Duplex 
   });
 }
 
+/** In one write, and thereby one segment where it fits: a stream of TLS comes in records. */
 async function writeAll(conn: Deno.TcpConn, chunks: readonly Uint8Array[]): Promise<void> {
   const bytes = chunks.length === 1 ? chunks[0]! : joined(chunks);
   for (let at = 0; at < bytes.length;) at += await conn.write(at === 0 ? bytes : bytes.subarray(at));
-}
-
-/** One write, and thereby one segment where it fits: a stream of TLS comes in records. */
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }
 
 /** Closes a connection, also one that is closed. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { joined } from "../joined.ts";
 import type { Part } from "./parts.ts";
 import type { ArchivePlan, Member } from "./plan.ts";
 
@@ -59,7 +60,7 @@ function placeOf(path: Uint8Array): NamePlace | null {
 function recordsOf({ path, size }: Member, fits: boolean): Uint8Array {
   const encoder = new TextEncoder();
   const needsPath = !fits || path.some((byte) => byte > 0x7f);
-  return concat([
+  return joined([
     ...needsPath ? [record(encoder.encode("path="), path)] : [],
     ...size > MAX_NUMBER ? [record(encoder.encode("size="), encoder.encode(String(size)))] : [],
   ]);
@@ -71,7 +72,7 @@ function record(key: Uint8Array, value: Uint8Array): Uint8Array {
   let length = rest + String(rest).length;
   length = rest + String(length).length;
   const encoder = new TextEncoder();
-  return concat([encoder.encode(`${length} `), key, value, encoder.encode("\n")]);
+  return joined([encoder.encode(`${length} `), key, value, encoder.encode("\n")]);
 }
 
 function block(member: Omit<Member, "path"> & NamePlace, type = member.directory ? "5" : "0"): Uint8Array {
@@ -94,14 +95,4 @@ function block(member: Omit<Member, "path"> & NamePlace, type = member.directory
 
 function octal(value: number, digits: number): string {
   return value.toString(8).padStart(digits, "0");
-}
-
-function concat(pieces: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
 }

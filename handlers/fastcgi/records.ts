@@ -7,6 +7,7 @@
  * @module
  */
 
+import { joined } from "../joined.ts";
 import { Refusal } from "../http/refusal.ts";
 
 /** The types of record that a web server and a responder exchange (section 8). */
@@ -95,16 +96,6 @@ function records(type: number, content: Uint8Array): Uint8Array[] {
 function record(type: number, content: Uint8Array): Uint8Array {
   const header = [VERSION, type, 0, REQUEST_ID, content.length >>> 8, content.length & 0xff, 0, 0];
   return joined([new Uint8Array(header), content]);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /**

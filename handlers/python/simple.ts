@@ -16,7 +16,7 @@ import { mediaType } from "../http/media_type.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { listing } from "../listing.ts";
-import { keepSettled, settle } from "../settle.ts";
+import { settle } from "../settle.ts";
 import { slashRedirect } from "../slash_redirect.ts";
 import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
@@ -142,7 +142,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     };
     const options = { index: this.index_pages, typeOf: (name: string) => this.guess_type(name) };
     const found = chain(filesWith(asked.source, options, hot), look);
-    const response = await this.ask(hot ? keptBy(hot, found) : asked.within(found));
+    const response = await this.ask(hot ? hot.inFront(settle(found)) : asked.within(found));
     return isDirectory ? await this.list_directory(asked.directory()) : await this.send_reply(response);
   }
 
@@ -328,18 +328,6 @@ function hotFilesOf({ hot }: Site, rules: string): HotFiles {
   hot.clear(); // the rules of a program seldom change, and the memory is not for each of them
   hot.set(rules, made);
   return made;
-}
-
-/** A handler that is asked only for what is not kept. */
-function keptBy(hot: HotFiles, handler: Handler): Handler {
-  const answer = settle(handler);
-  return keepSettled((request, context) => {
-    const kept = hot.answer(request, context);
-    if (kept !== null) return kept;
-    const answered = answer(request, context);
-    if (answered instanceof Promise) return answered.then((response) => hot.remember(request, context, response));
-    return hot.remember(request, context, answered);
-  });
 }
 
 /** A directory that is not there has no files, as with Python. */

@@ -7,7 +7,7 @@
 import { dirname } from "@std/path/dirname";
 import { basename } from "@std/path/basename";
 import { onDemand } from "../on_demand.ts";
-import { describe } from "./disk.ts";
+import { describe } from "./disk_stat.ts";
 import { isLockedByOther, Place } from "./place.ts";
 import { publishFile } from "./publish.ts";
 import { FileChanged } from "./types.ts";

@@ -10,7 +10,7 @@
 import { createHash } from "node:crypto";
 import { join } from "@std/path/join";
 import type { SitePath } from "../http/target.ts";
-import { describe } from "./disk.ts";
+import { describe } from "./disk_stat.ts";
 import { DiskPart, type MadeDirectory, removeEmpty } from "./disk_part.ts";
 import { problemOfName } from "./new_name.ts";
 import { isPartName } from "./part_name.ts";

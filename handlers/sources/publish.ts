@@ -7,7 +7,7 @@
  */
 
 import type { SitePath } from "../http/target.ts";
-import { describe } from "./disk.ts";
+import { describe, isFree, statOrNull } from "./disk_stat.ts";
 import type { Place } from "./place.ts";
 import { type CommitOptions, WriteRefused } from "./writer.ts";
 
@@ -29,7 +29,7 @@ export function publishFile(place: Place, from: string, options: CommitOptions):
 function replaceFile(place: Place, from: string, { paths, expected }: CommitOptions): Published {
   const path = firstOf(paths);
   const to = place.at(path.name);
-  const there = statOf(to);
+  const there = statOrNull(to);
   checkVersion(there, expected);
   if (there?.isDirectory) throw new WriteRefused("directory");
   // A private file stays one; a program does not, because what came in its place is not what somebody trusted.
@@ -42,7 +42,7 @@ function replaceFile(place: Place, from: string, { paths, expected }: CommitOpti
 /** Gives a directory one of the names in a directory; it never replaces anything. */
 export function publishDirectory(place: Place, from: string, { paths, replace, expected }: CommitOptions): Published {
   if (replace) {
-    const there = statOf(place.at(firstOf(paths).name));
+    const there = statOrNull(place.at(firstOf(paths).name));
     checkVersion(there, expected);
     if (there) throw new WriteRefused(there.isDirectory ? "directory" : "not a directory");
   }
@@ -122,22 +122,4 @@ function renameSync(from: string, to: string): void {
 function firstOf(paths: Iterable<SitePath>): SitePath {
   for (const path of paths) return path;
   throw new WriteRefused("taken");
-}
-
-/** What a name leads to, or null where that is nothing. */
-function statOf(name: string): Deno.FileInfo | null {
-  try {
-    return Deno.statSync(name);
-  } catch {
-    return null;
-  }
-}
-
-function isFree(name: string): boolean {
-  try {
-    Deno.lstatSync(name);
-    return false;
-  } catch (error) {
-    return error instanceof Deno.errors.NotFound;
-  }
 }
