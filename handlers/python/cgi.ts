@@ -177,12 +177,11 @@ export class CGIHTTPRequestHandler extends SimpleHTTPRequestHandler {
     throw new HttpError(403, `CGI script is not executable (${script()})`);
   }
 
-  /** Sends what a program prints as it is. */
+  /** Sends what a program prints as it is. Nobody here knows where such a reply ends, so that the connection ends with it. */
   async #pass_on(script: RunningScript): Promise<void> {
     let bytes = await script.read();
     if (bytes === null) throw new HttpError(502, "The program ended without any output");
     script.headersDone();
-    this.close_connection = true;
     this.log_request(/^HTTP\/\d\.\d (\d{3})/.exec(latin1(bytes.subarray(0, 12)))?.[1] ?? "-");
     try {
       for (; bytes !== null; bytes = await script.read()) await this.wfile.writeOwned(bytes);

@@ -36,8 +36,8 @@ const FIRST = ["location", "content-type", "content-length", "last-modified"];
  */
 export function requestOf(handler: BaseHTTPRequestHandler, path: string = handler.path): Request {
   const { command, connection, headers, rfile } = handler;
-  // GET and HEAD have no content that means anything (RFC 9110 section 9.3.1); the class throws it away.
-  const body = rfile.ended || command === "GET" || command === "HEAD" ? null : rfile.readable;
+  const body = rfile.ended ? null : rfile.readable;
+  // Whatever the method is: the constructor knows of none that it does not mend or refuse.
   const request = new Request("http://localhost/", {
     method: body ? "POST" : "GET",
     headers: headers.to_headers(),
