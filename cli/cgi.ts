@@ -10,10 +10,10 @@ import type { SystemUser } from "../handlers/cgi/process_group.ts";
 import { findUser } from "../handlers/cgi/user.ts";
 import type { Feature } from "../handlers/feature.ts";
 import { withoutAbortWarning } from "./abort_warning.ts";
-import { wordsOf } from "./options.ts";
 import type { Given } from "./parse.ts";
 import { programOptionsOf } from "./program_options.ts";
 import { StartError } from "./start_error.ts";
+import { wordsOf } from "./values.ts";
 
 /** The feature that the options ask for. Throws {@linkcode StartError} where a program is not there. */
 export async function cgiOf(values: Given["values"]): Promise<Feature> {

@@ -7,7 +7,7 @@
 import { fastCgiFeature } from "../handlers/fastcgi.ts";
 import type { Feature } from "../handlers/feature.ts";
 import { withoutAbortWarning } from "./abort_warning.ts";
-import { fastCgiOf } from "./options.ts";
+import { fastCgiOf } from "./values.ts";
 import type { Given } from "./parse.ts";
 import { programOptionsOf } from "./program_options.ts";
 

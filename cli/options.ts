@@ -4,11 +4,19 @@
  * @module
  */
 
-import type { FastCgiAddress } from "../handlers/fastcgi/connection.ts";
-import { Refusal } from "../handlers/http/refusal.ts";
-import { parseTarget } from "../handlers/http/target.ts";
 import { LOG_FORMATS } from "../handlers/layers/access_log.ts";
 import { CONFLICT_POLICIES } from "../handlers/upload/conflict.ts";
+import {
+  checkAssignment,
+  checkHeader,
+  checkPaths,
+  checkSeconds,
+  checkWorkers,
+  fastCgiOf,
+  isExtension,
+  pathProblem,
+  sizeOf,
+} from "./values.ts";
 
 /** The headings of `--help`, in order. */
 export const GROUPS = [
@@ -360,107 +368,3 @@ export const OPTIONS: readonly Option[] = [
   { name: "help", short: "h", group: "Other", help: "Show this text" },
   { name: "version", group: "Other", help: "Show the version" },
 ];
-
-/** More processes than that, on any machine, are a slip of the finger. */
-const MOST_WORKERS = 256;
-
-function checkWorkers(value: string): string | null {
-  const good = value === "auto" || /^\d+$/.test(value) && Number(value) >= 1 && Number(value) <= MOST_WORKERS;
-  return good ? null : `it is neither a number from 1 to ${MOST_WORKERS} nor auto`;
-}
-
-/** The longest time that a timer of the runtime can be set to, in seconds, is some weeks. */
-const MOST_SECONDS = 1_000_000;
-
-function checkSeconds(value: string): string | null {
-  const good = /^\d+(\.\d+)?$/.test(value) && Number(value) <= MOST_SECONDS;
-  return good ? null : `it is not a number of seconds from 0 to ${MOST_SECONDS}`;
-}
-
-/** Absolute paths with a comma between; nothing at all stands for the default. */
-function checkPaths(value: string): string | null {
-  const problems = value === "" ? [] : value.split(",").map(pathProblem);
-  return problems.find((problem) => problem !== null) ?? null;
-}
-
-function pathProblem(path: string): string | null {
-  if (!path.startsWith("/")) return "its paths do not begin with a slash";
-  return !/[?#]/.test(path) && isPath(path) ? null : "it is not a path of the site";
-}
-
-function isPath(path: string): boolean {
-  return !(parseTarget(path) instanceof Refusal);
-}
-
-function isExtension(text: string): boolean {
-  return /^\.[^./\\\0]+$/.test(text);
-}
-
-function checkAssignment(value: string, isKey: (text: string) => boolean, what: string): string | null {
-  const at = value.indexOf("=");
-  const good = at > 0 && isKey(value.slice(0, at)) && wordsOf(value.slice(at + 1))[0];
-  return good ? null : `it is not ${what}`;
-}
-
-/**
- * The words of a command, without a shell: blanks are between them, and quotes around what has blanks in it. None where a
- * quote has no end.
- */
-export function wordsOf(command: string): readonly string[] {
-  if (!/^(?:"[^"]*"|'[^']*'|[^"'])*$/.test(command)) return [];
-  const words = command.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
-  return words.map((word) => word.replace(/"([^"]*)"|'([^']*)'/g, "$1$2"));
-}
-
-/** What describes one response or one connection, and would break it if it were the same everywhere. */
-const NOT_OURS_TO_SET = [
-  "accept-ranges",
-  "allow",
-  "connection",
-  "content-encoding",
-  "content-length",
-  "content-range",
-  "content-type",
-  "date",
-  "etag",
-  "keep-alive",
-  "last-modified",
-  "location",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-];
-
-function checkHeader(value: string): string | null {
-  const [name, content] = splitHeader(value);
-  if (name.toLowerCase() === "content-type") return "use --content-type for the type of unknown files";
-  if (NOT_OURS_TO_SET.includes(name.toLowerCase())) return "it is a header that each response has to have its own of";
-  try {
-    new Headers([[name, content]]);
-    return null;
-  } catch {
-    return "it is not a header";
-  }
-}
-
-/** Bytes of a size as it is given, in steps of 1024; null for what is no size. */
-export function sizeOf(text: string): number | null {
-  const match = /^(\d{1,12})([KMG]?)$/i.exec(text);
-  return match ? Number(match[1]) * 1024 ** " KMG".indexOf(match[2]!.toUpperCase() || " ") : null;
-}
-
-/** Takes `.php=unix:/path` or `.php=host:port` apart; null for what is neither. */
-export function fastCgiOf(text: string): { extension: string; address: FastCgiAddress } | null {
-  const [, extension, path, hostname, port] =
-    /^(\.[^/\\=]+)=(?:unix:(.+)|(\[[0-9a-f:.%]+\]|[^:/\s]+):(\d+))$/i.exec(text) ?? [];
-  if (extension === undefined) return null;
-  if (path !== undefined) return { extension, address: { transport: "unix", path } };
-  const address = { transport: "tcp", hostname: hostname!.replace(/^\[|\]$/g, ""), port: Number(port) } as const;
-  return address.port >= 1 && address.port <= 65535 ? { extension, address } : null;
-}
-
-/** Takes `Name: value` apart. A name has no colon in it, so the first one ends it. */
-export function splitHeader(header: string): [name: string, value: string] {
-  const at = header.indexOf(":");
-  return at < 0 ? ["", header] : [header.slice(0, at), header.slice(at + 1).trim()];
-}

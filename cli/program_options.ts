@@ -4,7 +4,7 @@
  * @module
  */
 
-import { sizeOf } from "./options.ts";
+import { sizeOf } from "./values.ts";
 import type { Given } from "./parse.ts";
 import config from "../deno.json" with { type: "json" };
 

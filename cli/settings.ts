@@ -10,7 +10,8 @@ import type { LogFormat } from "../handlers/layers/access_log.ts";
 import type { SearchOptions } from "../handlers/search.ts";
 import type { UploadOptions } from "../handlers/upload.ts";
 import type { ConflictPolicy } from "../handlers/upload/conflict.ts";
-import { CGI_WAYS, sizeOf, splitHeader } from "./options.ts";
+import { CGI_WAYS } from "./options.ts";
+import { sizeOf, splitHeader } from "./values.ts";
 import { type Given, UsageError } from "./parse.ts";
 
 /** What the command is to do. */

@@ -4,7 +4,8 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { main } from "@x/pyserve/cli";
 import { colorLogLine, colorStartLine } from "../cli/colors.ts";
 import { LogSink } from "../cli/log_sink.ts";
-import { fastCgiOf, GROUPS, OPTIONS } from "../cli/options.ts";
+import { GROUPS, OPTIONS } from "../cli/options.ts";
+import { fastCgiOf } from "../cli/values.ts";
 import { parse } from "../cli/parse.ts";
 import { settingsOf } from "../cli/settings.ts";
 
