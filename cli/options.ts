@@ -52,8 +52,6 @@ export interface Option {
   readonly needs?: readonly string[];
   /** Options that this one contradicts. */
   readonly excludes?: readonly string[];
-  /** Why it cannot be used yet. */
-  readonly missing?: string;
   /** The heading in `--help`. */
   readonly group: typeof GROUPS[number];
   /** What it does, for `--help`. */

@@ -104,7 +104,6 @@ function check(values: ReadonlyMap<string, readonly string[]>): void {
   for (const option of OPTIONS.filter(({ name }) => values.has(name))) {
     const given = values.get(option.name)!;
     const flag = `--${option.name}`;
-    if (option.missing) throw new UsageError(`Cannot use ${flag}: ${option.missing}`);
     if (given.length > 1 && !option.repeatable && option.value) {
       throw new UsageError(`The option ${flag} is given twice`);
     }
