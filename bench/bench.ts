@@ -12,7 +12,7 @@
 import { type Case, CASES, CGI_CASES } from "./cases.ts";
 import { type Bench, measure, prepare, type Sample } from "./measure.ts";
 import { PEERS } from "./peers.ts";
-import { busySeconds, run, stopAll } from "./processes.ts";
+import { busySeconds, onInterrupt, run, stopAll } from "./processes.ts";
 import { caseTable, goalTable, peerTable, report, type Results, type Samples } from "./report.ts";
 import { type Contestant, Servers } from "./servers.ts";
 import { makeSite } from "./site.ts";
@@ -200,16 +200,6 @@ async function runCase(one: Case, peers: readonly Contestant[], options: Options
     }
   }
   return samples;
-}
-
-/** Ends the servers, whereupon the run fails and cleans up after itself. */
-function onInterrupt(): void {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => {
-      Deno.exitCode = 130;
-      stopAll();
-    });
-  }
 }
 
 async function cleanUp(directory: string): Promise<void> {

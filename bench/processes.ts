@@ -46,6 +46,16 @@ export async function stopAll(): Promise<void> {
   await Promise.all([...running].map(stop));
 }
 
+/** Ends the servers, whereupon the run fails and cleans up after itself. */
+export function onInterrupt(): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      Deno.exitCode = 130;
+      stopAll();
+    });
+  }
+}
+
 /** Seconds of CPU, user and system, that a process and its children have used, those that have ended included. */
 export function cpuSeconds(pid: number): number {
   return ownCpuSeconds(pid) + sum(tree(pid), (one) => ticks(statFields(one).slice(13, 15)));
