@@ -12,7 +12,7 @@
 import { type Case, CASES, CGI_CASES } from "./cases.ts";
 import { type Bench, measure, prepare, type Sample } from "./measure.ts";
 import { PEERS } from "./peers.ts";
-import { run, stopAll } from "./processes.ts";
+import { busySeconds, onInterrupt, run, stopAll } from "./processes.ts";
 import { caseTable, goalTable, peerTable, report, type Results, type Samples } from "./report.ts";
 import { type Contestant, Servers } from "./servers.ts";
 import { makeSite } from "./site.ts";
@@ -200,23 +200,6 @@ async function runCase(one: Case, peers: readonly Contestant[], options: Options
     }
   }
   return samples;
-}
-
-/** Seconds that all cores have worked since the machine was started. */
-function busySeconds(): number {
-  const [line = ""] = Deno.readTextFileSync("/proc/stat").split("\n");
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = line.split(/\s+/).slice(1).map(Number);
-  return (user + nice + system + irq + softirq) / 100;
-}
-
-/** Ends the servers, whereupon the run fails and cleans up after itself. */
-function onInterrupt(): void {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => {
-      Deno.exitCode = 130;
-      stopAll();
-    });
-  }
 }
 
 async function cleanUp(directory: string): Promise<void> {

@@ -271,7 +271,7 @@ async function fetchPage(url: string, file: string): Promise<{ first: number; to
 }
 
 /** Asks at a steady pace whether or not it has been answered, so that a stall counts for all whom it kept waiting. */
-async function probe(url: string, signal: AbortSignal): Promise<number[]> {
+export async function probe(url: string, signal: AbortSignal): Promise<number[]> {
   const delays: Promise<number>[] = [];
   for (let due = performance.now(); !signal.aborted; due += PROBE_MS) {
     await pause(Math.max(0, due - performance.now()));

@@ -53,6 +53,7 @@ const NPM = "cd bench/npm && npm install --no-package-lock";
 /** Servers, ours first. */
 export const PEERS: readonly Peer[] = [
   { name: "pyserve", tls: true, cgi: true, find: () => findPyserve(["--quiet"]) },
+  { name: "pyserve-upload", onlyNamed: true, find: () => findPyserve(["--quiet", "--upload"]) },
   { name: "pyserve-log", onlyNamed: true, find: () => findPyserve([]) },
   { name: "clone", onlyNamed: true, find: () => findCeiling("clone") },
   { name: "constant", onlyNamed: true, find: () => findCeiling("constant") },

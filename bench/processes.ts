@@ -46,6 +46,16 @@ export async function stopAll(): Promise<void> {
   await Promise.all([...running].map(stop));
 }
 
+/** Ends the servers, whereupon the run fails and cleans up after itself. */
+export function onInterrupt(): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      Deno.exitCode = 130;
+      stopAll();
+    });
+  }
+}
+
 /** Seconds of CPU, user and system, that a process and its children have used, those that have ended included. */
 export function cpuSeconds(pid: number): number {
   return ownCpuSeconds(pid) + sum(tree(pid), (one) => ticks(statFields(one).slice(13, 15)));
@@ -65,10 +75,32 @@ function ticks([user = "0", system = "0"]: readonly string[]): number {
 
 /** Bytes of memory in which a process and its children reside. Pages that they share count for each. */
 export function residentBytes(pid: number): number {
+  return statusBytes(pid, "VmRSS");
+}
+
+/** Forgets what {@linkcode peakBytes} has seen until now. */
+export function forgetPeak(pid: number): void {
+  for (const one of tree(pid)) Deno.writeTextFileSync(`/proc/${one}/clear_refs`, "5");
+}
+
+/** The most that {@linkcode residentBytes} has been; of several processes the sum of what each has been at most. */
+export function peakBytes(pid: number): number {
+  return statusBytes(pid, "VmHWM");
+}
+
+/** A field of /proc/PID/status, over a process and its children. */
+function statusBytes(pid: number, field: string): number {
   return sum(tree(pid), (one) => {
-    const [, kibibytes = 0] = /^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${one}/status`)) ?? [];
+    const [, kibibytes = 0] = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(read(`/proc/${one}/status`)) ?? [];
     return Number(kibibytes) * 1024;
   });
+}
+
+/** Seconds that all cores have worked since the machine was started. */
+export function busySeconds(): number {
+  const [line = ""] = Deno.readTextFileSync("/proc/stat").split("\n");
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = line.split(/\s+/).slice(1).map(Number);
+  return (user + nice + system + irq + softirq) / 100;
 }
 
 function remember(child: Deno.ChildProcess): Deno.ChildProcess {

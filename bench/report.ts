@@ -60,7 +60,7 @@ export function report(results: Results): string {
 }
 
 /** The figures of one case. */
-export function caseTable({ metrics }: Case, samples: Samples): string[] {
+export function caseTable({ metrics }: Pick<Case, "metrics">, samples: Samples): string[] {
   const main = metrics[0]!;
   const cpu = metrics[1]?.key === "cpu" ? metrics[1] : null;
   const header = ["server", ...metrics.map(({ title }) => title), `pyserve ÷ it, ${main.title}`];
@@ -191,7 +191,8 @@ function table(header: readonly string[], rows: readonly (readonly string[])[]):
   return [header, align, ...rows].map((cells) => `| ${cells.join(" | ")} |`);
 }
 
-function machine(): string {
+/** What it ran on. */
+export function machine(): string {
   const info = Deno.readTextFileSync("/proc/cpuinfo");
   const cpu = /^model name\s*: (.*)$/m.exec(info)?.[1] ?? Deno.build.arch;
   const gibibytes = Math.round(Deno.systemMemoryInfo().total / 1024 ** 3);

@@ -654,3 +654,13 @@ Deno.test({
     }
   },
 });
+
+Deno.test("Packing many small files leaves others their turn", async () => {
+  const files = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`d/${index}`, "x"]));
+  const response = await ask(memory(files), "/d/?archive=tar");
+  let turns = 0;
+  const timer = setInterval(() => turns += 1, 0);
+  for await (const _bytes of response.body!);
+  clearInterval(timer);
+  assert(turns > 1, `Others had ${turns} turns`);
+});

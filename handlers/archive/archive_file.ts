@@ -16,6 +16,9 @@ import type { Sums } from "./sums.ts";
 /** Bytes read at a time to make a checksum. */
 const CHUNK_BYTES = 262_144;
 
+/** Reads of so many bytes are not done at once. */
+const THREADED_BYTES = 131_072;
+
 /** What an archive is read from. */
 export interface ArchiveParts {
   readonly source: FileSource;
@@ -62,6 +65,8 @@ export class ArchiveFile implements OpenFile {
   /** The checksum of the file's first bytes, and of how many. */
   #sum = { value: 0, bytes: 0 };
   #closed = false;
+  /** One for all reads: each is done before a slice is over, and the next one is asked for at once. */
+  #turns = new Turns();
 
   constructor(archive: ArchiveParts, owner: ArchiveOwner) {
     this.#archive = archive;
@@ -78,8 +83,7 @@ export class ArchiveFile implements OpenFile {
   }
 
   async #read(offset: number, into: Uint8Array): Promise<number> {
-    const turns = new Turns();
-    if (offset !== this.#at) await this.#seek(offset, turns);
+    if (offset !== this.#at) await this.#seek(offset, this.#turns);
     let filled = 0;
     while (filled < into.length && this.#part !== null) {
       const count = await this.#readPart(this.#part, into.subarray(filled));
@@ -87,7 +91,9 @@ export class ArchiveFile implements OpenFile {
       this.#at += count;
       this.#within += count;
       if (this.#within === this.#part.size) await this.#next();
-      if (turns.due) await turns.next();
+      // The bytes of a large file come from a thread: while they were waited for, others had their turn.
+      if (count >= THREADED_BYTES) this.#turns = new Turns();
+      else if (this.#turns.due) await this.#turns.next();
       this.#throwIfClosed();
     }
     return filled;

@@ -1,0 +1,481 @@
+/**
+ * Measures what people do on the page: a folder of 100,000 entries in Chromium, a file of 4 GiB up and down, and a folder of
+ * 50,000 files as an archive, beside other servers and programs, in turns: `deno task bench:page`.
+ *
+ * Options: `--only NAME,...`, `--rounds N`. A run without options writes RESULTS-PAGE.md; any other only prints.
+ *
+ * Needs Linux, Chromium, curl, zip, unzip and tar; nginx and Caddy take part where they are installed. The large file and what
+ * comes of it are in memory, in /dev/shm: 8 GiB, and less of a file where there is less room.
+ */
+
+import { type Browser, launch, type Page } from "../tests/support/browser.ts";
+import type { Metric } from "./cases.ts";
+import type { Sample } from "./measure.ts";
+import { PEERS } from "./peers.ts";
+import { busySeconds, forgetPeak, onInterrupt, peakBytes, residentBytes, run, stop, stopAll } from "./processes.ts";
+import { caseTable, machine, peerTable } from "./report.ts";
+import { type Contestant, type Server, Servers } from "./servers.ts";
+import { entryName, type Root } from "./site.ts";
+
+/** What is measured of each contestant, once a round. */
+interface Trial {
+  readonly name: string;
+  readonly title: string;
+  readonly note: string;
+  readonly metrics: readonly Metric[];
+  readonly contestants: readonly string[];
+  /** Rounds at most, where one takes long or hardly differs from the next. */
+  readonly most?: number;
+  readonly measure: (name: string) => Promise<Sample | null>;
+}
+
+/** Where the files are. */
+interface Site {
+  readonly small: Servers;
+  readonly smallDirectory: string;
+  readonly large: Servers;
+  readonly largeDirectory: string;
+  readonly peers: ReadonlyMap<string, Contestant>;
+}
+
+const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
+const ENTRIES = 100_000;
+const FILES = 50_000;
+const FOLDERS = 50;
+const MEMORY_DISK = "/dev/shm";
+const IDLE_MS = 2_000;
+const ROUNDS = 3;
+
+const SERVERS = ["pyserve", "nginx", "caddy"];
+const OTHER: readonly Metric[] = [
+  { key: "p50", title: "other client's p50, ms" },
+  { key: "p99", title: "p99, ms" },
+  { key: "max", title: "max, ms" },
+];
+const GROWTH: Metric = { key: "growth", title: "server memory: peak growth, MiB" };
+const TRANSFER: readonly Metric[] = [{ key: "rate", title: "MB/s" }, GROWTH, ...OTHER];
+const ARCHIVE: readonly Metric[] = [
+  { key: "rate", title: "MB/s" },
+  { key: "first", title: "first byte, ms" },
+  { key: "seconds", title: "whole, s" },
+  GROWTH,
+  ...OTHER,
+];
+
+function trials(site: Site, browser: Browser, size: number): readonly Trial[] {
+  const list = entriesOf("list");
+  return [
+    {
+      name: "idle",
+      title: "The other client alone",
+      note:
+        "It asks for 1 KiB every 5 ms here and below, whether or not it has been answered: a stall counts for all whom " +
+        "it keeps waiting. What it sees here is the machine.",
+      metrics: OTHER,
+      contestants: SERVERS,
+      most: 1,
+      measure: (name) => withServer(site, name, "small", ({ url }) => beside(url, () => pause(IDLE_MS))),
+    },
+    {
+      name: "browser",
+      title: `${ENTRIES.toLocaleString("en")} entries in Chromium`,
+      note:
+        "From a new browser context and a new server process. A row is there when a frame with it has been painted; the " +
+        "page when all that the server sends has been. pyserve sorts in the page; Caddy loads the page again in another " +
+        "order (and lists no more than 10,000 in this version); nginx cannot sort. Chromium shares the cores with the " +
+        "other client meanwhile: the next table is without it.",
+      metrics: [
+        { key: "first", title: "first row, ms" },
+        { key: "loaded", title: "all there, ms" },
+        { key: "sorted", title: "then sorted by size, ms" },
+        { key: "rows", title: "rows" },
+        GROWTH,
+        ...OTHER,
+      ],
+      contestants: SERVERS,
+      measure: (name) => withServer(site, name, "small", (server) => measureBrowser(browser, server, list)),
+    },
+    {
+      name: "list",
+      title: `The same page by curl`,
+      note: "What the server takes, and does to others, by itself. From a new process, too.",
+      metrics: [{ key: "first", title: "first byte, ms" }, { key: "whole", title: "whole page, ms" }, GROWTH, ...OTHER],
+      contestants: SERVERS,
+      measure: (name) =>
+        withServer(site, name, "small", ({ url, child }) => measureGet(`${url}/list/`, url, child.pid)),
+    },
+    {
+      name: "upload",
+      title: `${(size / GIB).toFixed(0)} GiB up: \`curl -T\``,
+      note:
+        "To a disk in memory, where `fsync` costs nothing; every byte compared afterwards. With `Repr-Digest` the server " +
+        "takes the SHA-256 on the way and compares it before the file appears.",
+      metrics: TRANSFER,
+      contestants: ["pyserve", "pyserve, with Repr-Digest"],
+      most: 2,
+      measure: (name) => {
+        const isChecked = name.includes("Digest");
+        return withServer(site, "pyserve-upload", "large", (server) => measureUpload(site, server, size, isChecked));
+      },
+    },
+    {
+      name: "download",
+      title: `${(size / GIB).toFixed(0)} GiB down: \`curl -o\``,
+      note: "To the same disk in memory; every byte compared afterwards.",
+      metrics: TRANSFER,
+      contestants: SERVERS,
+      most: 2,
+      measure: (name) => withServer(site, name, "large", (server) => measureDownload(site, server, size)),
+    },
+    ...(["zip", "tar"] as const).map((format) => archiveTrial(site, format)),
+  ];
+}
+
+function archiveTrial(site: Site, format: "zip" | "tar"): Trial {
+  const program = format === "zip" ? "`zip -0 -r -`" : "`tar c`";
+  const checked = format === "zip"
+    ? "each archive is checked by `unzip -t`, and its names counted"
+    : "each archive is compared with the files by `tar --compare`, and its names counted";
+  return {
+    name: format,
+    title: `${FILES.toLocaleString("en")} files of 4 KiB as ${format}`,
+    note: `From a new process; ${checked}. Beside it the program, piped to a file.`,
+    metrics: ARCHIVE,
+    contestants: ["pyserve", program],
+    measure: (name) =>
+      name === program
+        ? measureProgram(site, format)
+        : withServer(site, name, "small", (server) => measureArchive(site, server, format)),
+  };
+}
+
+/** A new process of a server for one measurement; null where it is not here. */
+async function withServer(
+  { peers, small, large }: Site,
+  name: string,
+  where: "small" | "large",
+  use: (server: Server) => Promise<Sample | null>,
+): Promise<Sample | null> {
+  const peer = peers.get(name);
+  if (peer === undefined) return null;
+  const root: Root = where === "small" ? "lists" : "files";
+  const server = await (where === "small" ? small : large).fresh(peer, { root });
+  if (server === null) throw new Error(`${name} does not start`);
+  try {
+    return await use(server);
+  } finally {
+    await stop(server.child);
+  }
+}
+
+/** Does something while the other client asks; what that client waited for, in milliseconds. */
+async function beside(url: string, work: () => Promise<unknown>): Promise<Sample> {
+  const worker = new Worker(new URL("./prober.ts", import.meta.url), { type: "module" });
+  const next = () => new Promise<number[]>((resolve) => worker.onmessage = ({ data }) => resolve(data));
+  try {
+    const ready = next();
+    worker.postMessage(`${url}/1k.txt`);
+    await ready;
+    const delays = next();
+    await work();
+    worker.postMessage(null);
+    const sorted = (await delays).sort((a, b) => a - b);
+    const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+    return { p50: at(0.5), p99: at(0.99), max: at(1) };
+  } finally {
+    worker.terminate();
+  }
+}
+
+/** The same, and how far the memory of a server has grown. */
+async function watched(url: string, pid: number, work: () => Promise<unknown>): Promise<Sample> {
+  const before = residentBytes(pid);
+  forgetPeak(pid);
+  const waited = await beside(url, work);
+  return { ...waited, growth: Math.max(0, peakBytes(pid) - before) / MIB };
+}
+
+/** Notes when the first row and all of them have been painted. Runs in the page, from before it is there. */
+const WATCH = `{
+  const seen = { first: null, loaded: null };
+  let resolve;
+  globalThis.seen = new Promise((settle) => resolve = settle);
+  const isLoaded = () => {
+    const footer = document.querySelector("body > footer")?.textContent ?? "";
+    const scripted = document.documentElement?.dataset.can !== undefined;
+    return document.readyState === "complete" && (!scripted || footer.includes("as data"));
+  };
+  const painted = (key, then) => requestAnimationFrame(() => setTimeout(() => {
+    seen[key] ??= performance.now();
+    then?.(seen);
+  }));
+  const look = () => {
+    if (!seen.first && document.querySelector('a[href*="f0"]')) painted("first");
+    if (isLoaded()) return painted("loaded", resolve);
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+}`;
+
+/** Sorts as the reader of pyserve's page does: by a click. */
+const SORT = `new Promise((resolve) => {
+  const begin = performance.now();
+  document.querySelector("th.size a").click();
+  const done = () => resolve({ time: performance.now() - begin, top: document.querySelector("tbody .name bdi").textContent });
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)));
+})`;
+
+/** How many rows the page has, or says it has where it shows only those in sight. */
+const COUNT = `Math.max(document.querySelectorAll('a[href*="f0"], a[href*="f1"]').length,
+  Number(document.querySelector("table")?.getAttribute("aria-rowcount") ?? 0) - 1)`;
+
+async function measureBrowser(browser: Browser, server: Server, list: readonly Entry[]): Promise<Sample> {
+  const context = await browser.newContext();
+  try {
+    const page = await context.newPage();
+    page.setDefaultTimeout(120_000);
+    await page.addInitScript(WATCH);
+    const found: Record<string, number> = {};
+    const waited = await watched(server.url, server.child.pid, async () => {
+      Object.assign(found, await load(page, `${server.url}/list/`));
+      found.rows = await page.evaluate(COUNT);
+      const sorted = await sortBySize(page, server, list);
+      if (sorted !== null) found.sorted = sorted;
+    });
+    return { ...found, ...waited };
+  } finally {
+    await context.close();
+  }
+}
+
+async function load(page: Page, url: string): Promise<{ first: number; loaded: number }> {
+  await page.goto(url, { waitUntil: "commit" });
+  return await page.evaluate("globalThis.seen");
+}
+
+async function sortBySize(page: Page, { peer, url }: Server, list: readonly Entry[]): Promise<number | null> {
+  if (peer.name === "nginx") return null;
+  if (peer.name === "caddy") return (await load(page, `${url}/list/?sort=size&order=desc`)).loaded;
+  const { time, top } = await page.evaluate<{ time: number; top: string }>(SORT);
+  const largest = list.toSorted((a, b) => b.size - a.size)[0]!;
+  if (top !== largest.name) throw new Error(`It is not sorted: ${top} is on top`);
+  return time;
+}
+
+async function measureGet(url: string, base: string, pid: number, file = "/dev/null"): Promise<Sample> {
+  let printed = "";
+  const waited = await watched(base, pid, async () => {
+    printed = await must(["curl", "-sS", "-f", "-o", file, "-w", "%{time_starttransfer} %{time_total}", url]);
+  });
+  const [first, whole] = printed.split(" ").map((seconds) => Number(seconds) * 1e3);
+  return { first: first!, whole: whole!, ...waited };
+}
+
+async function measureUpload(
+  { largeDirectory }: Site,
+  server: Server,
+  size: number,
+  isChecked: boolean,
+): Promise<Sample> {
+  const [source, stored] = [`${largeDirectory}/files/large.bin`, `${largeDirectory}/files/up.bin`];
+  const header = isChecked ? ["-H", `Repr-Digest: sha-256=:${await digestOf(source)}:`] : [];
+  let printed = "";
+  try {
+    const waited = await watched(server.url, server.child.pid, async () => {
+      const format = "%{http_code} %{time_total}";
+      const url = `${server.url}/up.bin`;
+      printed = await must(["curl", "-sS", "-f", "-o", "/dev/null", "-w", format, ...header, "-T", source, url]);
+    });
+    const [status, seconds] = printed.split(" ").map(Number);
+    if (status !== 201) throw new Error(`The upload was answered with ${status}`);
+    await must(["cmp", source, stored]);
+    return { rate: size / 1e6 / seconds!, ...waited };
+  } finally {
+    await Deno.remove(stored).catch(() => {});
+  }
+}
+
+async function measureDownload({ largeDirectory }: Site, server: Server, size: number): Promise<Sample> {
+  const file = `${largeDirectory}/down.bin`;
+  try {
+    const got = await measureGet(`${server.url}/large.bin`, server.url, server.child.pid, file);
+    await must(["cmp", `${largeDirectory}/files/large.bin`, file]);
+    return { rate: size / 1e3 / got.whole!, ...got };
+  } finally {
+    await Deno.remove(file).catch(() => {});
+  }
+}
+
+async function measureArchive({ smallDirectory }: Site, server: Server, format: "zip" | "tar"): Promise<Sample> {
+  const file = `${smallDirectory}/archive.${format}`;
+  const got = await measureGet(`${server.url}/tree/?archive=${format}`, server.url, server.child.pid, file);
+  await check(file, `${smallDirectory}/lists`, format);
+  return { rate: (await Deno.stat(file)).size / 1e3 / got.whole!, seconds: got.whole! / 1e3, ...got };
+}
+
+async function measureProgram({ smallDirectory }: Site, format: "zip" | "tar"): Promise<Sample> {
+  const file = `${smallDirectory}/archive.${format}`;
+  const program = format === "zip" ? "zip -0 -q -r - tree" : "tar c tree";
+  const begin = performance.now();
+  await must(["sh", "-c", `cd "$1" && ${program} | cat >"$2"`, "sh", `${smallDirectory}/lists`, file]);
+  const seconds = (performance.now() - begin) / 1e3;
+  await check(file, `${smallDirectory}/lists`, format);
+  return { rate: (await Deno.stat(file)).size / 1e6 / seconds, seconds };
+}
+
+/** Fails unless an archive is whole: for tar also compared with the files. */
+async function check(file: string, directory: string, format: "zip" | "tar"): Promise<void> {
+  const isZip = format === "zip";
+  await must(isZip ? ["unzip", "-tqq", file] : ["tar", "--compare", "-f", file, "-C", directory]);
+  const names = (await must(isZip ? ["unzip", "-Z1", file] : ["tar", "-tf", file])).trim().split("\n");
+  const files = names.filter((name) => !name.endsWith("/")).length;
+  if (files !== FILES) throw new Error(`The archive has ${files} files`);
+}
+
+async function must(command: readonly string[]): Promise<string> {
+  const printed = await run(command, 300);
+  if (printed === null) throw new Error(`This has failed: ${command.join(" ")}`);
+  return printed;
+}
+
+async function digestOf(file: string): Promise<string> {
+  return (await must(["sh", "-c", `openssl dgst -sha256 -binary "$1" | base64`, "sh", file])).trim();
+}
+
+interface Entry {
+  readonly name: string;
+  readonly size: number;
+}
+
+/** The files of a folder, of sizes that are in another order than the names. */
+function entriesOf(kind: "list" | "tree"): Entry[] {
+  const count = kind === "list" ? ENTRIES : FILES;
+  const size = (index: number) => kind === "list" ? (index * 7919) % 100_003 : 4096;
+  return Array.from({ length: count }, (_, index) => ({ name: entryName(index), size: size(index) }));
+}
+
+async function makeSite(peers: Site["peers"]): Promise<Site> {
+  const [smallDirectory, largeDirectory] = [await newDirectory("/tmp"), await newDirectory(MEMORY_DISK)];
+  for (const path of [`${smallDirectory}/lists/list`, `${smallDirectory}/lists/tree`, `${largeDirectory}/files`]) {
+    await Deno.mkdir(path, { recursive: true });
+  }
+  for (const path of [`${smallDirectory}/lists`, `${largeDirectory}/files`]) {
+    await Deno.writeFile(`${path}/1k.txt`, new Uint8Array(1024).fill(97));
+  }
+  for (const { name, size } of entriesOf("list")) {
+    using file = Deno.createSync(`${smallDirectory}/lists/list/${name}`);
+    file.truncateSync(size);
+  }
+  for (let folder = 0; folder < FOLDERS; folder++) Deno.mkdirSync(`${smallDirectory}/lists/tree/${folder}`);
+  for (const [index, { name, size }] of entriesOf("tree").entries()) {
+    const bytes = crypto.getRandomValues(new Uint8Array(size));
+    Deno.writeFileSync(`${smallDirectory}/lists/tree/${index % FOLDERS}/${name}`, bytes);
+  }
+  const [small, large] = [new Servers(smallDirectory), new Servers(largeDirectory)];
+  return { small, smallDirectory, large, largeDirectory, peers };
+}
+
+/** One that a server can read which has given its rights away. */
+async function newDirectory(dir: string): Promise<string> {
+  const path = await Deno.makeTempDir({ dir, prefix: "pyserve-bench-" });
+  await Deno.chmod(path, 0o755);
+  return path;
+}
+
+/** Makes the large file: of 4 GiB, or less where there is not the room for it and its copy; its size. */
+async function makeLarge(directory: string): Promise<number> {
+  const room = Number((await must(["df", "--output=avail", "-B1", directory])).split("\n")[1]);
+  const size = Math.min(4, Math.floor(Math.min(room, Deno.systemMemoryInfo().available) / GIB / 2.5)) * GIB;
+  if (size < GIB) throw new Error(`There is no room for a large file in ${directory}`);
+  await must(["sh", "-c", `head -c "$1" /dev/urandom >"$2"`, "sh", String(size), `${directory}/files/large.bin`]);
+  return size;
+}
+
+/** Rounds of a trial: every contestant once in each, the order turned by one from round to round. */
+async function runTrial({ contestants, measure, most = Infinity }: Trial, wanted: number) {
+  const rounds = Math.min(wanted, most);
+  const samples = new Map(contestants.map((name) => [name, [] as (Sample | null)[]]));
+  for (let round = 0; round < rounds; round++) {
+    const turn = round % contestants.length;
+    for (const name of [...contestants.slice(turn), ...contestants.slice(0, turn)]) {
+      samples.get(name)!.push(await measure(name));
+    }
+  }
+  return samples;
+}
+
+async function findPeers() {
+  const wanted = PEERS.filter(({ name }) => [...SERVERS, "pyserve-upload"].includes(name));
+  const found = await Promise.all(wanted.map(async (peer) => ({ ...peer, installed: await peer.find() })));
+  const contestants = found.filter((peer): peer is Contestant => peer.installed !== null);
+  const versions = found.map((peer) => [peer, peer.installed?.version ?? null] as const);
+  return { peers: new Map(contestants.map((peer) => [peer.name, peer])), versions };
+}
+
+function option(name: string): string | null {
+  const at = Deno.args.indexOf(`--${name}`);
+  return at < 0 ? null : Deno.args[at + 1] ?? "";
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+function print(text: string): void {
+  // deno-lint-ignore no-console
+  console.log(text);
+}
+
+async function main(): Promise<void> {
+  const only = option("only")?.split(",");
+  const rounds = Number(option("rounds") ?? ROUNDS);
+  const { peers, versions } = await findPeers();
+  onInterrupt();
+  const site = await makeSite(peers);
+  await using browser = await launch();
+  try {
+    const size = await makeLarge(site.largeDirectory);
+    const sections: string[] = [];
+    const begin = performance.now();
+    const busy = busySeconds();
+    for (const trial of trials(site, browser, size).filter(({ name }) => only?.includes(name) ?? true)) {
+      const table = caseTable(trial, await runTrial(trial, rounds));
+      const section = [`## ${trial.title}`, "", trial.note, "", ...table, ""].join("\n");
+      sections.push(section);
+      print(section);
+    }
+    const seconds = (performance.now() - begin) / 1000;
+    const text = [
+      "# Results: the page",
+      "",
+      `Written by \`deno task bench:page\`: do not edit. ${rounds} rounds (of the large file 2, of the other client alone 1), the order turned by one each round; ` +
+      `${(seconds / 60).toFixed(1)} minutes in all, on ${new Date().toISOString().slice(0, 10)}. ${machine()}. ` +
+      `${((busySeconds() - busy) / seconds).toFixed(1)} cores were busy on average, with this and with other work: ` +
+      "client, server, browser and the other client share them. Three figures with strokes are least / **median** / most " +
+      "of the rounds. `pyserve ÷ it` divides round by round. Memory is what resides at most, less what did before.",
+      "",
+      ...peerTable({ peers: versions }),
+      "",
+      ...sections,
+    ].join("\n");
+    if (Deno.args.length === 0) {
+      const url = new URL("./RESULTS-PAGE.md", import.meta.url);
+      await Deno.writeTextFile(url, text);
+      await run([Deno.execPath(), "fmt", "--quiet", decodeURIComponent(url.pathname)]);
+    }
+  } finally {
+    await stopAll();
+    for (const path of [site.smallDirectory, site.largeDirectory]) await Deno.remove(path, { recursive: true });
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  print(error instanceof Error ? error.message : String(error));
+  Deno.exitCode ||= 1;
+} finally {
+  // Listeners of signals would keep the process alive.
+  Deno.exit();
+}
