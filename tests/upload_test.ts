@@ -390,6 +390,19 @@ Deno.test("MOVE gives a file or a directory another path, and replaces only what
   ]);
 });
 
+Deno.test("MOVE of a link over a file changes nothing of what the link leads to", async () => {
+  await using site = await writable("--all");
+  await using elsewhere = await tempTree({ "private.txt": "mine" });
+  const target = elsewhere.at("private.txt");
+  await Deno.chmod(target, 0o600);
+  await Deno.chmod(site.tree.at("old.txt"), 0o666);
+  await Deno.symlink(target, site.tree.at("link"));
+  const headers = [["Destination", "/old.txt"], ["Overwrite", "T"]] as const;
+  assertEquals((await site.send("MOVE", "/link", { headers })).status, 204);
+  assertEquals(await Deno.readLink(site.tree.at("old.txt")), target);
+  assertEquals((await Deno.stat(target)).mode! & 0o777, 0o600);
+});
+
 Deno.test("an upload in pieces goes on where it is, and its file appears when it is whole", async (t) => {
   await using site = await writable("--all", "--max-upload", "1M");
   const piece = (target: string, body: string, ...headers: (readonly [string, string])[]) =>
