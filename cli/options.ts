@@ -302,6 +302,12 @@ export const OPTIONS: readonly Option[] = [
     check: (value) => sizeOf(value) === null ? "it is not a size such as 64M" : null,
   },
   {
+    name: "no-sandbox",
+    needs: ["upload", "delete", "all"],
+    group: "What may be written",
+    help: "Let pages among the files run as pages of the site, which may write, too (default: as of another site)",
+  },
+  {
     name: "header",
     short: "H",
     value: "NAME VALUE",

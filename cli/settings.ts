@@ -91,6 +91,7 @@ export function settingsOf({ values, words }: Given): Settings {
       followLinks: values.has("follow-links"),
       listing: !values.has("no-listing"),
       precompressed: values.has("precompressed"),
+      ...(values.has("no-sandbox") && { sandbox: false }),
       headers: (values.get("header") ?? []).map(splitHeader),
       log: values.has("quiet") ? false : (one("log-format") as LogFormat | null) ?? "python",
       ...(cacheSize !== null && { cacheSize: sizeOf(cacheSize)! }),

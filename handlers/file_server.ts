@@ -33,6 +33,8 @@ export interface FileServerOptions extends FilesOptions {
   readonly followLinks?: boolean;
   /** Whether directories without an index are listed; true unless given. */
   readonly listing?: boolean;
+  /** As for {@linkcode files}; unless given, true where a feature can `upload` or `delete`. */
+  readonly sandbox?: boolean;
   /** Headers for every response, as pairs of name and value. */
   readonly headers?: readonly (readonly [name: string, value: string])[];
   /** Bytes of memory for files that are asked for again; 64 MiB unless given, 0 for none. */
@@ -90,7 +92,10 @@ function siteOf(source: FileSource, options: FileServerOptions, hot: HotFiles): 
     return { ...feature, on: true, handler: askedFor(feature, { ...site, source: content }) };
   });
   const content = contentFor(null, features, source, index);
-  const listings = listingParts(source, { abilities: features.flatMap((feature) => feature.abilities ?? []) });
+  const abilities = features.flatMap((feature) => feature.abilities ?? []);
+  const listings = listingParts(source, { abilities });
+  // A page that somebody has put there must not be able to do what only its reader may.
+  const sandbox = options.sandbox ?? abilities.some((ability) => ability === "upload" || ability === "delete");
   const assets = pageAssets();
   const told = Object.assign({}, ...features.map(({ optionsHeaders }) => optionsHeaders));
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
@@ -100,7 +105,7 @@ function siteOf(source: FileSource, options: FileServerOptions, hot: HotFiles): 
       { on: listing, methods: [], handler: assets },
       ...asked,
       { on: listing, methods: [], handler: listed.kept },
-      { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, options, cache) },
+      { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, { ...options, sandbox }, cache) },
       { on: listing, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
     ].filter((row) => row.on);
     return chain(...rows.map((row) => row.handler), allow(rows.flatMap((row) => row.methods), told));

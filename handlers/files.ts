@@ -20,12 +20,27 @@ export interface FilesOptions extends MediaTypeOptions {
   readonly index?: readonly string[];
   /** Cache-Control; `no-cache` unless given: caches may keep a copy and ask each time whether it still holds. */
   readonly cacheControl?: string;
+  /**
+   * Whether a page among the files (HTML, SVG, other XML) runs with an origin of its own, as one of another site: it can
+   * read and write nothing of the site, and has no storage. For files that nobody vouches for.
+   */
+  readonly sandbox?: boolean;
   /** Whether a file beside it with `.br`, `.zst` or `.gz` at the end is sent instead to clients that take the coding. */
   readonly precompressed?: boolean;
 }
 
 /** The names that stand for their directory where none are given. */
 export const DEFAULT_INDEX: readonly string[] = ["index.html", "index.htm"];
+
+/**
+ * What a page of a file may do in an origin of its own (HTML, "sandboxing"): everything that does not give it another
+ * one. What it opens is free again.
+ */
+const SANDBOX = "sandbox allow-scripts allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox " +
+  "allow-downloads allow-top-navigation-by-user-activation";
+
+/** Types of which a browser makes documents that run scripts. */
+const DOCUMENT = /^(?:text\/html|(?:text|application)\/(?:xml|xsl)|[^;]*\+xml)\s*(?:;|$)/i;
 
 /** Looks at a file that changes under its hands at most so often. */
 const ATTEMPTS = 5;
@@ -119,13 +134,18 @@ class FileServing {
   async #content(request: Request, path: SitePath, stat: FileStat): Promise<Content> {
     const coded = this.#options.precompressed ? await this.#sidecar(request, path, stat) : null;
     const opened = coded ?? { path, stat, coding: path.name.toLowerCase().endsWith(".svgz") ? "gzip" : null };
+    const type = mediaType(path.name, this.#options);
+    const contentHeaders = {
+      ...(opened.coding && { "content-encoding": opened.coding }),
+      ...(this.#options.sandbox && DOCUMENT.test(type) && { "content-security-policy": SANDBOX }),
+    };
     return {
-      type: mediaType(path.name, this.#options),
+      type,
       size: opened.stat.size,
       modified: stat.modified,
       etag: etagOf(opened.stat, coded?.coding),
       headers: this.#headers,
-      ...(opened.coding && { contentHeaders: { "content-encoding": opened.coding } }),
+      contentHeaders,
       open: () => this.#source.open(opened.path, opened.stat),
     };
   }

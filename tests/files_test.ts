@@ -1,5 +1,15 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { disk, files, fileServer, type FileSource, memory, serve, toFetch } from "@x/pyserve";
+import {
+  disk,
+  type Feature,
+  files,
+  fileServer,
+  type FileSource,
+  type Handler,
+  memory,
+  serve,
+  toFetch,
+} from "@x/pyserve";
 import { ask, raw } from "./support/raw.ts";
 import { tempTree } from "./support/tree.ts";
 
@@ -308,4 +318,43 @@ Deno.test("toFetch() works as the handler of Deno.serve itself", async () => {
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, toFetch(files(SITE)));
   const response = await raw(server.addr.port, "GET /hello.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   assertEquals([response.status, response.text], [200, "0123456789"]);
+});
+
+Deno.test("where something may be written, documents that run scripts have an origin of their own", async (t) => {
+  const names = [
+    "a.html",
+    "a.htm",
+    "a.xhtml",
+    "a.svg",
+    "a.svgz",
+    "a.xml",
+    "a.xsl",
+    "a.rss",
+    "a.txt",
+    "a.js",
+    "a.pdf",
+    "a.png",
+  ];
+  const source = memory(Object.fromEntries(names.map((name) => [name, "x"])));
+  const sandboxed = async (handler: Handler) => {
+    const fetch = toFetch(handler);
+    const asked = names.map(async (name) => {
+      const { headers } = await fetch(new Request(`http://localhost/${name}`, { headers: { range: "bytes=0-0" } }));
+      return headers.get("content-security-policy")?.startsWith("sandbox ") ? name : null;
+    });
+    return (await Promise.all(asked)).filter((name) => name !== null);
+  };
+  const writes: Feature = { methods: [], abilities: ["delete"], handler: () => () => null };
+  const reads: Feature = { methods: [], abilities: ["search"], handler: () => () => null };
+  const documents = names.slice(0, 8);
+  const rows: readonly (readonly [string, Handler, readonly string[]])[] = [
+    ["files", files(source), []],
+    ["files, sandboxed", files(source, { sandbox: true }), documents],
+    ["a server that reads", fileServer(source, { log: false, features: [reads] }), []],
+    ["a server that writes", fileServer(source, { log: false, features: [writes] }), documents],
+    ["one whose files are trusted", fileServer(source, { log: false, features: [writes], sandbox: false }), []],
+  ];
+  for (const [name, handler, expected] of rows) {
+    await t.step(name, async () => assertEquals(await sandboxed(handler), expected));
+  }
 });

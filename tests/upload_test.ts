@@ -390,6 +390,19 @@ Deno.test("MOVE gives a file or a directory another path, and replaces only what
   ]);
 });
 
+Deno.test("MOVE of a link over a file changes nothing of what the link leads to", async () => {
+  await using site = await writable("--all");
+  await using elsewhere = await tempTree({ "private.txt": "mine" });
+  const target = elsewhere.at("private.txt");
+  await Deno.chmod(target, 0o600);
+  await Deno.chmod(site.tree.at("old.txt"), 0o666);
+  await Deno.symlink(target, site.tree.at("link"));
+  const headers = [["Destination", "/old.txt"], ["Overwrite", "T"]] as const;
+  assertEquals((await site.send("MOVE", "/link", { headers })).status, 204);
+  assertEquals(await Deno.readLink(site.tree.at("old.txt")), target);
+  assertEquals((await Deno.stat(target)).mode! & 0o777, 0o600);
+});
+
 Deno.test("an upload in pieces goes on where it is, and its file appears when it is whole", async (t) => {
   await using site = await writable("--all", "--max-upload", "1M");
   const piece = (target: string, body: string, ...headers: (readonly [string, string])[]) =>
@@ -559,4 +572,30 @@ Deno.test("the handler works by itself, below a mount, and only over a source th
     thrown = error;
   }
   assert(thrown instanceof TypeError);
+});
+
+Deno.test("nothing comes among programs, or goes from them, through a link to their directory", async () => {
+  await using site = await writable("--all", "--cgi");
+  await Deno.mkdir(site.tree.at("cgi-bin/sub"), { recursive: true });
+  await Deno.writeTextFile(site.tree.at("cgi-bin/run"), "#!/bin/sh\n", { mode: 0o755 });
+  await Deno.writeTextFile(site.tree.at("tool"), "#!/bin/sh\n", { mode: 0o755 });
+  await Deno.symlink("cgi-bin", site.tree.at("link"));
+  const before = await site.names();
+  const to = (path: string) => ({ headers: [["Destination", path]] as const });
+  for (
+    const [method, target, sent] of [
+      ["PUT", "/link/new", { body: "x" }],
+      ["PUT", "/link/sub/deeper/new", { body: "x" }],
+      ["PATCH", "/link/new?upload=12345678", { body: "x", headers: [["Upload-Offset", "0"]] }],
+      ["MKCOL", "/link/made", {}],
+      ["MOVE", "/tool", to("/link/tool")],
+      ["MOVE", "/tool?on-conflict=rename", to("/link/sub/tool")],
+      ["MOVE", "/link/sub", to("/sub")],
+    ] as readonly (readonly [string, string, Sent])[]
+  ) {
+    assertEquals([method, target, (await site.send(method, target, sent)).status], [method, target, 403]);
+  }
+  assertEquals(await site.names(), before);
+  assertEquals((await site.send("PUT", "/docs/new/b.txt", { body: "x" })).status, 201);
+  assertEquals((await site.send("MOVE", "/tool", to("/docs/tool"))).status, 201);
 });

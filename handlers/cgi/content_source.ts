@@ -43,7 +43,9 @@ export function withoutPrograms(source: FileSource, finder: ScriptFinder, index:
     ...(source.openWriter && {
       async openWriter() {
         const { filteredWriter } = await loadFilteredWriter();
-        return filteredWriter(await source.openWriter!(), (path) => !finder.isProgramPath(path));
+        const keep = (path: SitePath) => !finder.isProgramPath(path);
+        const keepIn = async (directory: SitePath) => !await finder.isAmongPrograms(directory);
+        return filteredWriter(await source.openWriter!(), keep, keepIn);
       },
     }),
   };

@@ -149,6 +149,15 @@ export class ScriptFinder {
     return await this.#isProgram(path, real);
   }
 
+  /** Whether what comes into a directory would lie among programs, by whatever path the directory was come to. */
+  async isAmongPrograms(directory: SitePath): Promise<boolean> {
+    for (let at: SitePath | null = directory; at !== null; at = at.parent) {
+      const real = await this.#source.locate?.(at) ?? null;
+      if (real !== null) return await this.#isReallyBelow(real);
+    }
+    return false;
+  }
+
   async #mounted(mount: ScriptMount, context: Context, segments: readonly string[]): Promise<Program> {
     const { path, command: words } = mount;
     const found = { path, rest: restBehind(segments, path.segments.length) };

@@ -7,10 +7,25 @@
 import type { SitePath } from "../http/target.ts";
 import { type CommitOptions, type PartFile, type SourceWriter, WriteRefused } from "./writer.ts";
 
-/** A writer that refuses what a rule does not keep, whether it is there or not. */
-export function filteredWriter(writer: SourceWriter, keep: (path: SitePath) => boolean): SourceWriter {
-  const kept = <T>(path: SitePath, write: () => Promise<T>): Promise<T> =>
-    keep(path) ? write() : Promise.reject(new WriteRefused("hidden"));
+/**
+ * A writer that refuses what a rule does not keep, whether it is there or not.
+ *
+ * @param keep The rule for paths.
+ * @param keepIn The rule for the directories that something would come into, or go from; any unless given.
+ */
+export function filteredWriter(
+  writer: SourceWriter,
+  keep: (path: SitePath) => boolean,
+  keepIn: (directory: SitePath) => Promise<boolean> = () => Promise.resolve(true),
+): SourceWriter {
+  const check = async (path: SitePath) => {
+    const isKept = keep(path) && (path.parent === null || await keepIn(path.parent));
+    if (!isKept) throw new WriteRefused("hidden");
+  };
+  const kept = async <T>(path: SitePath, write: () => Promise<T>): Promise<T> => {
+    await check(path);
+    return await write();
+  };
   const withKept = (options: CommitOptions): CommitOptions => ({ ...options, paths: keptOf(options.paths, keep) });
   return {
     create: (path, id) => kept(path, async () => filteredPart(await writer.create(path, id), withKept)),
@@ -22,7 +37,12 @@ export function filteredWriter(writer: SourceWriter, keep: (path: SitePath) => b
     progress: (path, id) => kept(path, () => writer.progress(path, id)),
     makeDirectory: (path) => kept(path, () => writer.makeDirectory(path)),
     remove: (path, options) => kept(path, () => writer.remove(path, options)),
-    move: (from, to, options) => kept(from, () => writer.move(from, withKept(to), options)),
+    move: (from, to, options) =>
+      kept(from, async () => {
+        const paths = [...to.paths]; // at most as many as a name is tried with
+        if (paths[0]) await check(paths[0]); // all are in one directory
+        return await writer.move(from, withKept({ ...to, paths }), options);
+      }),
     sweep: (olderThan) => writer.sweep(olderThan),
   };
 }

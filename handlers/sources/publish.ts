@@ -32,8 +32,10 @@ function replaceFile(place: Place, from: string, { paths, expected }: CommitOpti
   const there = statOrNull(to);
   checkVersion(there, expected);
   if (there?.isDirectory) throw new WriteRefused("directory");
-  // A private file stays one; a program does not, because what came in its place is not what somebody trusted.
-  if (there?.isFile && there.mode !== null && Deno.build.os !== "windows") Deno.chmodSync(from, there.mode & 0o666);
+  // A private file stays one; a program does not, because what came in its place is not what somebody trusted. What is a
+  // link is left alone: chmod goes through it, wherever it leads.
+  const isFile = there?.isFile && Deno.lstatSync(from).isFile;
+  if (isFile && there.mode !== null && Deno.build.os !== "windows") Deno.chmodSync(from, there.mode & 0o666);
   const replaced = there !== null || !isFree(to);
   renameSync(from, to);
   return { path, replaced };

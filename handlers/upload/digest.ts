@@ -30,11 +30,22 @@ export function parseDigests(header: string | null): Promised[] | null {
     const [, algorithm, value] = /^\s*([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):\s*$/.exec(member) ?? [];
     if (algorithm === undefined) throw new HttpError(400, "The digest cannot be read; it is written sha-256=:BASE64:");
     if (!Object.hasOwn(ALGORITHMS, algorithm)) continue;
-    const digest = Uint8Array.fromBase64(value!);
-    if (digest.length !== ALGORITHMS[algorithm]!.bytes) throw new HttpError(400, `The ${algorithm} has a wrong length`);
+    const digest = bytesOf(value!);
+    if (digest?.length !== ALGORITHMS[algorithm]!.bytes) {
+      throw new HttpError(400, `The ${algorithm} has a wrong length`);
+    }
     promised.push({ algorithm, digest });
   }
   return promised.length === 0 ? null : promised;
+}
+
+/** What Base64 stands for; null where it stands for nothing, as a single letter does. */
+function bytesOf(base64: string): Uint8Array | null {
+  try {
+    return Uint8Array.fromBase64(base64);
+  } catch {
+    return null;
+  }
 }
 
 /** Checksums that are made while bytes go by. */

@@ -20,7 +20,7 @@ const REFUSALS: Readonly<Record<Exclude<WriteProblem, "taken" | "name">, readonl
     "not empty": [409, "The directory is not empty; with ?recursive all that is in it is deleted too"],
     hidden: [403, "Hidden names and programs cannot be written"],
     busy: [409, "Another request is writing to this upload"],
-    "inside itself": [403, "A directory cannot be moved into itself"],
+    "inside itself": [403, "Nothing can be moved into itself"],
     elsewhere: [409, "It cannot be moved to another file system"],
   };
 

@@ -72,6 +72,35 @@ const HOSTILE_MARKDOWN = `# Title <img src=x onerror="${RUN}">
 \`\`\`
 `;
 
+/** Half a megabyte each, which took minutes where every beginning was tried with every end. */
+const TIRING: Readonly<Record<string, string>> = {
+  "emphasis.md": "# Title\n\n" + "*a ".repeat(170_000),
+  "heading.md": `# Title\n\n# ${" ".repeat(250_000)}x${" ".repeat(250_000)}y`,
+  "rule.md": `# Title\n\na | b\n-${" ".repeat(500_000)}x`,
+  "columns.md": `# Title\n\n${"|a".repeat(60_000)}\n${"|-".repeat(60_000)}\n${"|\n".repeat(60_000)}`,
+  "strings.py": 'x = "' + '\\"'.repeat(99_000),
+  "comments.js": "/* ".repeat(66_000),
+};
+
+Deno.test({
+  name: "files that were made to keep the page busy do not",
+  ...IN_BROWSER,
+  async fn(t) {
+    await using tree = await tempTree(TIRING);
+    await using server = await start([tree.path, "--quiet"]);
+    await using browser = await launch();
+    const base = `http://127.0.0.1:${server.port}`;
+    for (const name of Object.keys(TIRING)) {
+      await t.step(name, async () => {
+        const page = await newPage(browser, base); // one that hangs holds up no other
+        await page.goto(`${base}/#preview=${name}`);
+        await page.locator(name.endsWith(".md") ? ".stage h2" : ".stage code").first().waitFor();
+        assertEquals(page.problems, []);
+      });
+    }
+  },
+});
+
 Deno.test({
   name: "a preview shows pictures, sound, video, PDF, text and Markdown, and runs nothing",
   ...IN_BROWSER,

@@ -86,7 +86,17 @@ Deno.test("digests are read as RFC 9530 writes them", () => {
   assertEquals(parseDigests(null), null);
   assertEquals(parseDigests("md5=:AAAA:"), null);
   assertEquals(parseDigests(`unixsum=:AA==:,sha-256=:${sum}:`)?.map(({ algorithm }) => algorithm), ["sha-256"]);
-  for (const bad of ["", "sha-256", `sha-256=${sum}`, "sha-256=:AA==:", `SHA-256=:${sum}:`, `sha-256=:${sum}:;`]) {
+  for (
+    const bad of [
+      "",
+      "sha-256",
+      `sha-256=${sum}`,
+      "sha-256=:AA==:",
+      "sha-256=:A:",
+      `SHA-256=:${sum}:`,
+      `sha-256=:${sum}:;`,
+    ]
+  ) {
     assertEquals([bad, refusal(() => parseDigests(bad))], [bad, 400]);
   }
 });

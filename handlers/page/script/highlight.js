@@ -13,18 +13,20 @@ const WORDS =
   "public raise ref require return self static struct super switch template then this throw trait true try type " +
   "typedef typeof undefined union unsafe use using var virtual void when where while with yield";
 
-const STRINGS = String.raw`"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|${"`"}(?:[^${"`"}\\]|\\[^])*${"`"}`;
+// What is never closed is looked through from each of its beginnings: so strings are short, and comments go to the end.
+const STRINGS = String
+  .raw`"(?:[^"\\\n]|\\.){0,999}"|'(?:[^'\\\n]|\\.){0,999}'|${"`"}(?:[^${"`"}\\]|\\[^]){0,999}${"`"}`;
 const NUMBERS = String.raw`\b(?:0[xXbBoO][\da-fA-F_]+|\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)\b`;
 
 /** @type {readonly (readonly [endings: RegExp, comments: string])[]} */
 const COMMENTS = [
   [
     /\.(?:[cm]?[jt]sx?|json[c5]?|go|rs|c|h|cc|cpp|hpp|cs|java|kts?|swift|php|scala|dart|gradle|proto|groovy)$/i,
-    String.raw`\/\/.*|\/\*[^]*?\*\/`,
+    String.raw`\/\/.*|\/\*[^]*?(?:\*\/|$)`,
   ],
-  [/\.(?:css|scss|less)$/i, String.raw`\/\*[^]*?\*\/`],
+  [/\.(?:css|scss|less)$/i, String.raw`\/\*[^]*?(?:\*\/|$)`],
   [/\.(?:sql|lua|hs|elm)$/i, String.raw`--.*`],
-  [/\.(?:html?|xml|xsd|xsl|plist|vue|svelte)$/i, String.raw`<!--[^]*?-->`],
+  [/\.(?:html?|xml|xsd|xsl|plist|vue|svelte)$/i, String.raw`<!--[^]*?(?:-->|$)`],
   [/\.(?:txt|text|log|rst|csv|tsv|asc)$/i, String.raw`(?!)`],
 ];
 

@@ -36,11 +36,13 @@ function definitionsIn(lines) {
 }
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)/;
-const HEADING = /^ {0,3}(#{1,6})(?:\s+(.*?))?(?:\s+#+)?\s*$/;
+const HEADING = /^ {0,3}(#{1,6})(?!\S)/;
 const RULE = /^ {0,3}(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})$/;
 const QUOTE = /^ {0,3}> ?/;
+/** Columns of a table at most: laying it out takes a browser as many steps as that for each row, be it ever so short. */
+const COLUMNS = 64;
+
 const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)])(?:( +)|$)/;
-const TABLE_RULE = /^ {0,3}\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$/;
 
 class Reader {
   #base;
@@ -72,11 +74,11 @@ class Reader {
     if (/^ {4}/.test(line)) return indented(lines, at);
     const heading = HEADING.exec(line);
     // The page has a first heading of its own.
-    if (heading) return [this.#heading(heading[1]?.length ?? 1, heading[2] ?? ""), at + 1];
+    if (heading) return [this.#heading(heading[1]?.length ?? 1, headingText(line.slice(heading[0].length))), at + 1];
     if (RULE.test(line)) return [h("hr"), at + 1];
     if (depth < DEPTH && QUOTE.test(line)) return this.#quote(lines, at, depth);
     if (depth < DEPTH && ITEM.test(line)) return this.#list(lines, at, depth);
-    if (line.includes("|") && TABLE_RULE.test(lines[at + 1] ?? "")) return this.#table(lines, at);
+    if (line.includes("|") && isTableRule(lines[at + 1] ?? "")) return this.#table(lines, at);
     return this.#paragraph(lines, at);
   }
 
@@ -173,7 +175,7 @@ class Reader {
     while (end < lines.length && (lines[end] ?? "").includes("|")) end += 1;
     /** @param {"td" | "th"} tag */
     const row = (tag) => (/** @type {string[]} */ cells) => {
-      const elements = head.map((_, index) => {
+      const elements = head.slice(0, cells.length).map((_, index) => {
         return h(tag, { class: `to-${sides[index] ?? "start"}` }, ...this.inline(cells[index] ?? "", 0));
       });
       return h("tr", {}, ...elements);
@@ -188,12 +190,13 @@ class Reader {
     /** @type {Node[]} */
     const nodes = [];
     let plain = "";
+    const ends = new Ends(text);
     const flush = () => {
       if (plain !== "") nodes.push(document.createTextNode(plain));
       plain = "";
     };
     for (let at = 0; at < text.length;) {
-      const found = depth < DEPTH ? this.#span(text, at, depth) : null;
+      const found = depth < DEPTH ? this.#span(text, at, depth, ends) : null;
       if (found) {
         flush();
         nodes.push(...found[0]);
@@ -207,8 +210,8 @@ class Reader {
     return nodes;
   }
 
-  /** What begins at a place, and where it ends; null where it is only a character. @param {string} text @param {number} at @param {number} depth @returns {[Node[], number] | null} */
-  #span(text, at, depth) {
+  /** What begins at a place, and where it ends; null where it is only a character. @param {string} text @param {number} at @param {number} depth @param {Ends} ends @returns {[Node[], number] | null} */
+  #span(text, at, depth, ends) {
     switch (text[at]) {
       case "\\":
         if (text[at + 1] === "\n") return [[h("br")], at + 2];
@@ -226,7 +229,7 @@ class Reader {
       case "*":
       case "_":
       case "~":
-        return this.#emphasis(text, at, depth);
+        return this.#emphasis(text, at, depth, ends);
       case " ":
         return text.startsWith("  \n", at) ? [[h("br")], at + 3] : null;
       case "h":
@@ -238,16 +241,13 @@ class Reader {
     }
   }
 
-  /** @param {string} text @param {number} at @param {number} depth @returns {[Node[], number] | null} */
-  #emphasis(text, at, depth) {
+  /** @param {string} text @param {number} at @param {number} depth @param {Ends} ends @returns {[Node[], number] | null} */
+  #emphasis(text, at, depth, ends) {
     const mark = text[at] ?? "";
     const run = /^(?:\*{1,3}|_{1,3}|~~)/.exec(text.slice(at, at + 3))?.[0];
     const before = text[at - 1] ?? " ";
     if (!run || /\s|^$/.test(text[at + run.length] ?? "") || (mark === "_" && /\w/.test(before))) return null;
-    let end = text.indexOf(run, at + run.length + 1);
-    while (end >= 0 && (/\s/.test(text[end - 1] ?? "") || (mark === "_" && /\w/.test(text[end + run.length] ?? "")))) {
-      end = text.indexOf(run, end + 1);
-    }
+    let end = ends.of(run, at + run.length + 1);
     if (end < 0 || end - at > 2_000) return null;
     while (text[end + run.length] === mark) end += 1;
     const inner = this.inline(text.slice(at + run.length, end), depth + 1);
@@ -307,6 +307,48 @@ class Reader {
     const url = /^https?:\/\/[^\s<>"'`\])]+[^\s<>"'`\]).,;:!?]/.exec(text.slice(at, at + 2_000))?.[0];
     return url ? [[this.#anchor(url, [document.createTextNode(url)])], at + url.length] : null;
   }
+}
+
+/**
+ * Where emphasis can end in a text: no place is looked at twice, however often it is asked for. A text in which much is
+ * opened and nothing is closed would take minutes otherwise.
+ */
+class Ends {
+  #text;
+  /** @type {Map<string, { from: number, end: number }>} */
+  #known = new Map();
+
+  /** @param {string} text */
+  constructor(text) {
+    this.#text = text;
+  }
+
+  /** The first end by a run of marks that is not before a place; -1 where there is none. @param {string} run @param {number} from */
+  of(run, from) {
+    const known = this.#known.get(run);
+    if (known && from >= known.from && (from <= known.end || known.end < 0)) return known.end;
+    const text = this.#text;
+    let end = text.indexOf(run, from);
+    while (
+      end >= 0 && (/\s/.test(text[end - 1] ?? "") || (run[0] === "_" && /\w/.test(text[end + run.length] ?? "")))
+    ) {
+      end = text.indexOf(run, end + 1);
+    }
+    this.#known.set(run, { from, end });
+    return end;
+  }
+}
+
+/** The text of a heading, without the marks that close it. @param {string} rest What is behind the marks that open it. */
+function headingText(rest) {
+  return rest.trim().replace(/(?:^|\s)#+$/, "").trimEnd();
+}
+
+/** Whether a line is the one below the head of a table. @param {string} line */
+function isTableRule(line) {
+  if (!/^ {0,3}[|:\s-]+$/.test(line)) return false;
+  const cells = cellsOf(line);
+  return cells.length <= COLUMNS && cells.every((cell) => /^:?-+:?$/.test(cell));
 }
 
 /** @param {string[]} lines @param {number} at @returns {[Node, number]} */
