@@ -43,7 +43,7 @@ export function withoutPrograms(source: FileSource, finder: ScriptFinder, index:
     ...(source.openWriter && {
       async openWriter() {
         const { filteredWriter } = await loadFilteredWriter();
-        const keep = (path: SitePath) => !finder.isProgramPath(path);
+        const keep = (path: SitePath) => !finder.isProgramPath(path) && !finder.isAbovePrograms(path);
         const keepIn = async (directory: SitePath) => !await finder.isAmongPrograms(directory);
         return filteredWriter(await source.openWriter!(), keep, keepIn);
       },

@@ -143,6 +143,11 @@ export class ScriptFinder {
     return this.#isBelow(path) || this.isProgramName(path.name);
   }
 
+  /** Whether a directory of programs is at a path or below it: programs would go with it. */
+  isAbovePrograms(path: SitePath): boolean {
+    return this.#rules.directories.some((directory) => directory.below(path) !== null);
+  }
+
   /** Whether the file at a path is a program, by whatever path it was come to; of no use for directories. */
   async isProgram(path: SitePath): Promise<boolean> {
     const real = await this.#source.locate?.(path) ?? null;

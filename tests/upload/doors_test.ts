@@ -153,8 +153,12 @@ Deno.test({
   name: "who may upload cannot bring programs: neither into their directories nor under their names",
   ignore: Deno.build.os === "windows",
   async fn() {
-    await using tree = await tempTree({ "cgi-bin/run.sh": "#!/bin/sh\n", "sub/": "" });
-    await using server = await start([tree.path, "--all", "--cgi", "--cgi-map", ".php=/bin/true"]);
+    await using tree = await tempTree({
+      "cgi-bin/run.sh": "#!/bin/sh\n",
+      "deep/bin/run.sh": "#!/bin/sh\n",
+      "sub/": "",
+    });
+    await using server = await start([tree.path, "--all", "--cgi=/cgi-bin,/deep/bin", "--cgi-map", ".php=/bin/true"]);
     const base = `http://127.0.0.1:${server.port}`;
     const write = async (method: string, path: string, headers: Record<string, string> = {}) => {
       const response = await fetch(base + path, { method, headers, ...(method === "PUT" && { body: "x" }) });
@@ -163,6 +167,9 @@ Deno.test({
     };
     for (const path of ["/sub/a.php", "/sub/A.PHP"]) assertEquals(await write("PUT", path), 404, path); // none is there
     assertEquals(await write("PUT", "/sub/a.txt"), 201);
+    // Programs do not go along with the directory above theirs, to where they would be content.
+    assertEquals(await write("MOVE", "/deep", { destination: "/shallow" }), 403);
+    assertEquals(await write("DELETE", "/deep?recursive"), 403);
     assertEquals(await write("MOVE", "/sub/a.txt", { destination: "/sub/a.php" }), 403);
     assertEquals(await write("MOVE", "/sub/a.txt", { destination: "/cgi-bin/a.txt" }), 403);
     const body = new FormData();
