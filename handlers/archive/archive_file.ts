@@ -9,12 +9,16 @@ import { Turns } from "../listing/turns.ts";
 import type { SitePath } from "../http/target.ts";
 import { openBytes } from "../sources/memory.ts";
 import { FileChanged, type FileSource, type OpenFile } from "../sources/types.ts";
+import { Blocks } from "./blocks.ts";
 import type { ArchiveFormat, ContentPart, Part } from "./parts.ts";
 import type { ArchivePlan } from "./plan.ts";
 import type { Sums } from "./sums.ts";
 
 /** Bytes read at a time to make a checksum. */
 const CHUNK_BYTES = 262_144;
+
+/** Bytes of a file that is read once, for its checksum, and held until it is sent; what is larger is read twice. */
+const HELD_BYTES = 1_048_576;
 
 /** Reads of so many bytes are not done at once. */
 const THREADED_BYTES = 131_072;
@@ -55,6 +59,9 @@ export class ArchiveFile implements OpenFile {
   #within = 0;
   #at = -1;
   #content: OpenFile | null = null;
+  /** A file that was read for its checksum, and is sent next. */
+  #held: { readonly index: number; readonly bytes: Uint8Array } | null = null;
+  #blocks: Blocks | null = null;
   /** The file that was opened last. */
   #reading: SitePath | null = null;
   /** The checksum of the file's first bytes, and of how many. */
@@ -112,10 +119,11 @@ export class ArchiveFile implements OpenFile {
     this.#made = null;
     this.#within = within;
     this.#sum = { value: 0, bytes: 0 };
+    this.#blocks = null;
   }
 
   async #next(): Promise<void> {
-    if (this.#part !== null && "content" in this.#part) await this.#endContent(this.#part);
+    if (this.#part !== null && "content" in this.#part) await this.#endContent(this.#part.content);
     const next = this.#parts!.next();
     this.#enter(next.done ? null : next.value, 0);
   }
@@ -128,24 +136,38 @@ export class ArchiveFile implements OpenFile {
     return piece.length;
   }
 
-  async #readContent({ content, size }: ContentPart, into: Uint8Array): Promise<number> {
+  async #readContent(part: ContentPart, into: Uint8Array): Promise<number> {
+    if (!part.blocked) return await this.#readBytes(part, this.#within, into);
+    this.#blocks ??= new Blocks(this.#archive.plan.member(part.content).size);
+    return await this.#blocks.read(this.#within, into, (offset, bytes) => this.#readBytes(part, offset, bytes));
+  }
+
+  async #readBytes({ content }: ContentPart, offset: number, into: Uint8Array): Promise<number> {
+    const { size } = this.#archive.plan.member(content);
+    const wanted = into.subarray(0, Math.min(into.length, size - offset));
+    if (this.#held?.index === content) {
+      wanted.set(this.#held.bytes.subarray(offset, offset + wanted.length));
+      return wanted.length;
+    }
     this.#content ??= await this.#open(content);
-    const wanted = into.subarray(0, Math.min(into.length, size - this.#within));
-    const count = await this.#content.read(this.#within, wanted);
+    const count = await this.#content.read(offset, wanted);
     if (count === 0) throw new FileChanged();
-    if (this.#sum.bytes === this.#within) {
-      this.#sum = { value: crc32(wanted.subarray(0, count), this.#sum.value), bytes: this.#within + count };
+    if (this.#sum.bytes === offset) {
+      this.#sum = { value: crc32(wanted.subarray(0, count), this.#sum.value), bytes: offset + count };
     }
     return count;
   }
 
   /** A file that was written to while it was read is a mixture: found out before its last bytes are sent. */
-  async #endContent({ content, size }: ContentPart): Promise<void> {
+  async #endContent(index: number): Promise<void> {
     this.#closeContent();
+    if (this.#held?.index === index) return void (this.#held = null); // it has been looked at when it was read
     const { plan, source, sums } = this.#archive;
-    const path = plan.pathOf(content);
-    if (path !== null && !plan.isUnchanged(content, await source.stat(path))) throw new FileChanged();
-    if (this.#sum.bytes === size) sums.set(content, this.#sum.value);
+    const path = plan.pathOf(index);
+    if (path !== null && !plan.isUnchanged(index, await source.stat(path))) throw new FileChanged();
+    if (this.#sum.bytes !== plan.member(index).size) return; // sent from its middle on
+    if ((sums.get(index) ?? this.#sum.value) !== this.#sum.value) throw new FileChanged();
+    sums.set(index, this.#sum.value);
   }
 
   async #open(index: number): Promise<OpenFile> {
@@ -161,27 +183,31 @@ export class ArchiveFile implements OpenFile {
     throw new Error("The archive was closed while it was read");
   }
 
-  /** The checksum of a file, for which it is read where the archive is not read from its beginning. */
+  /** The checksum of a file, for which it is read before it is sent, or instead. */
   async #sumOf(index: number): Promise<number> {
     const { sums, plan } = this.#archive;
     const known = sums.get(index);
     if (known !== null) return known;
     const { size } = plan.member(index);
-    const part = { size, content: index };
-    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, size));
+    const isHeld = size <= HELD_BYTES;
+    const buffer = new Uint8Array(isHeld ? size : CHUNK_BYTES);
     let sum = 0;
     const turns = new Turns();
-    using file = await this.#open(index);
-    for (let at = 0; at < size;) {
-      const count = await file.read(at, buffer.subarray(0, size - at));
-      if (count === 0) throw new FileChanged();
-      sum = crc32(buffer.subarray(0, count), sum);
-      at += count;
-      if (turns.due) await turns.next();
-      this.#throwIfClosed();
+    {
+      using file = await this.#open(index);
+      for (let at = 0; at < size;) {
+        const piece = buffer.subarray(isHeld ? at : 0, isHeld ? size : Math.min(CHUNK_BYTES, size - at));
+        const count = await file.read(at, piece);
+        if (count === 0) throw new FileChanged();
+        sum = crc32(piece.subarray(0, count), sum);
+        at += count;
+        if (turns.due) await turns.next();
+        this.#throwIfClosed();
+      }
     }
     this.#sum = { value: sum, bytes: size };
-    await this.#endContent(part);
+    await this.#endContent(index);
+    if (isHeld) this.#held = { index, bytes: buffer };
     return sum;
   }
 
