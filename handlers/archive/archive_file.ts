@@ -10,15 +10,10 @@ import type { SitePath } from "../http/target.ts";
 import { openBytes } from "../sources/memory.ts";
 import { FileChanged, type FileSource, type OpenFile } from "../sources/types.ts";
 import { Blocks } from "./blocks.ts";
+import { HeldFile } from "./held_file.ts";
 import type { ArchiveFormat, ContentPart, Part } from "./parts.ts";
 import type { ArchivePlan } from "./plan.ts";
 import type { Sums } from "./sums.ts";
-
-/** Bytes read at a time to make a checksum. */
-const CHUNK_BYTES = 262_144;
-
-/** Bytes of a file that is read once, for its checksum, and held until it is sent; what is larger is read twice. */
-const HELD_BYTES = 1_048_576;
 
 /** Reads of so many bytes are not done at once. */
 const THREADED_BYTES = 131_072;
@@ -59,8 +54,7 @@ export class ArchiveFile implements OpenFile {
   #within = 0;
   #at = -1;
   #content: OpenFile | null = null;
-  /** A file that was read for its checksum, and is sent next. */
-  #held: { readonly index: number; readonly bytes: Uint8Array } | null = null;
+  readonly #held = new HeldFile();
   #blocks: Blocks | null = null;
   /** The file that was opened last. */
   #reading: SitePath | null = null;
@@ -93,10 +87,7 @@ export class ArchiveFile implements OpenFile {
       this.#at += count;
       this.#within += count;
       if (this.#within === this.#part.size) await this.#next();
-      // The bytes of a large file come from a thread: while they were waited for, others had their turn.
-      if (count >= THREADED_BYTES) this.#turns = new Turns();
-      else if (this.#turns.due) await this.#turns.next();
-      this.#throwIfClosed();
+      await this.#giveTurn(count);
     }
     return filled;
   }
@@ -136,16 +127,16 @@ export class ArchiveFile implements OpenFile {
     return piece.length;
   }
 
-  async #readContent(part: ContentPart, into: Uint8Array): Promise<number> {
-    if (!part.blocked) return await this.#readBytes(part, this.#within, into);
+  #readContent(part: ContentPart, into: Uint8Array): Promise<number> {
+    if (!part.blocked) return this.#readBytes(part, this.#within, into);
     this.#blocks ??= new Blocks(this.#archive.plan.member(part.content).size);
-    return await this.#blocks.read(this.#within, into, (offset, bytes) => this.#readBytes(part, offset, bytes));
+    return this.#blocks.read(this.#within, into, (offset, bytes) => this.#readBytes(part, offset, bytes));
   }
 
   async #readBytes({ content }: ContentPart, offset: number, into: Uint8Array): Promise<number> {
     const { size } = this.#archive.plan.member(content);
     const wanted = into.subarray(0, Math.min(into.length, size - offset));
-    if (this.#held?.index === content) {
+    if (this.#held.has(content)) {
       wanted.set(this.#held.bytes.subarray(offset, offset + wanted.length));
       return wanted.length;
     }
@@ -161,7 +152,7 @@ export class ArchiveFile implements OpenFile {
   /** A file that was written to while it was read is a mixture: found out before its last bytes are sent. */
   async #endContent(index: number): Promise<void> {
     this.#closeContent();
-    if (this.#held?.index === index) return void (this.#held = null); // it has been looked at when it was read
+    if (this.#held.has(index)) return; // it has been looked at when it was read
     const { plan, source, sums } = this.#archive;
     const path = plan.pathOf(index);
     if (path !== null && !plan.isUnchanged(index, await source.stat(path))) throw new FileChanged();
@@ -189,26 +180,33 @@ export class ArchiveFile implements OpenFile {
     const known = sums.get(index);
     if (known !== null) return known;
     const { size } = plan.member(index);
-    const isHeld = size <= HELD_BYTES;
-    const buffer = new Uint8Array(isHeld ? size : CHUNK_BYTES);
-    let sum = 0;
-    const turns = new Turns();
-    {
-      using file = await this.#open(index);
-      for (let at = 0; at < size;) {
-        const piece = buffer.subarray(isHeld ? at : 0, isHeld ? size : Math.min(CHUNK_BYTES, size - at));
-        const count = await file.read(at, piece);
-        if (count === 0) throw new FileChanged();
-        sum = crc32(piece.subarray(0, count), sum);
-        at += count;
-        if (turns.due) await turns.next();
-        this.#throwIfClosed();
-      }
-    }
-    this.#sum = { value: sum, bytes: size };
+    const buffer = this.#held.bufferFor(size);
+    this.#sum = { value: await this.#sumFile(index, size, buffer), bytes: size };
     await this.#endContent(index);
-    if (isHeld) this.#held = { index, bytes: buffer };
+    if (buffer.length === size) this.#held.hold(index);
+    return this.#sum.value;
+  }
+
+  /** Reads a file to its end, over and over into a buffer. */
+  async #sumFile(index: number, size: number, buffer: Uint8Array): Promise<number> {
+    let sum = 0;
+    using file = await this.#open(index);
+    for (let at = 0; at < size;) {
+      const piece = buffer.subarray(at % buffer.length, at % buffer.length + Math.min(size - at, buffer.length));
+      const count = await file.read(at, piece);
+      if (count === 0) throw new FileChanged();
+      sum = crc32(piece.subarray(0, count), sum);
+      at += count;
+      await this.#giveTurn(count);
+    }
     return sum;
+  }
+
+  /** The bytes of a large file come from a thread: while they were waited for, others had their turn. */
+  async #giveTurn(count: number): Promise<void> {
+    if (count >= THREADED_BYTES) this.#turns = new Turns();
+    else if (this.#turns.due) await this.#turns.next();
+    this.#throwIfClosed();
   }
 
   #throwIfClosed(): void {
@@ -223,5 +221,6 @@ export class ArchiveFile implements OpenFile {
   [Symbol.dispose](): void {
     this.#closed = true;
     this.#closeContent();
+    this.#held[Symbol.dispose]();
   }
 }

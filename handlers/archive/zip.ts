@@ -9,6 +9,7 @@
  */
 
 import { blockedSize } from "./blocks.ts";
+import { HELD_BYTES } from "./held_file.ts";
 import type { Part } from "./parts.ts";
 import type { ArchivePlan, Member } from "./plan.ts";
 
@@ -19,8 +20,8 @@ const MAX_16 = 0xffff;
 /** Raised whenever the same files become other bytes: a download must not be resumed across it. */
 export const ZIP_LAYOUT = 2;
 
-/** Bytes of a file that is read for its checksum before its header is sent: in some 30 ms, or a second from a slow disk. */
-const SUMMED_BEFORE = 67_108_864;
+/** Bytes of a file that is read for its checksum before its header is sent; more would keep the client waiting. */
+const SUMMED_BEFORE = HELD_BYTES;
 
 /** Methods (4.4.5). */
 const STORED = 0;
