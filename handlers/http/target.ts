@@ -139,8 +139,9 @@ export const ENCODED_SLASH: Refusal = new Refusal(404, "The path has an encoded 
  * Takes a request target apart, or says why it cannot be answered.
  *
  * The fragment and the query are cut off, the path is split at `/`, each segment is decoded once (bytes, then UTF-8),
- * then empty segments, `.` and `..` are resolved. 414 for more than {@linkcode MAX_TARGET_LENGTH} characters or
- * {@linkcode MAX_DEPTH} segments; 400 for a bad escape, NUL, or bytes that are not UTF-8; 404 for an encoded `/` inside a segment and for `..` above the root.
+ * then empty segments, `.` and `..` are resolved. 414 for more than {@linkcode MAX_TARGET_LENGTH} characters; 400 for a
+ * bad escape, NUL, or bytes that are not UTF-8; 404 for an encoded `/` inside a segment, for `..` above the root, and for
+ * more than {@linkcode MAX_DEPTH} segments.
  * Nothing is trimmed or normalised: `+`, `;`, `\`, dots and spaces are ordinary characters.
  *
  * @param raw The target as sent, from the first `/` on. Characters beyond ASCII, which no client should send unescaped,
@@ -260,7 +261,7 @@ function tooLong(): Refusal {
 }
 
 function tooDeep(): Refusal {
-  return new Refusal(414, `The path has more than ${MAX_DEPTH} segments`);
+  return new Refusal(404, `The path has more than ${MAX_DEPTH} segments`);
 }
 
 function aboveRoot(): Refusal {
