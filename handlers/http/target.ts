@@ -128,9 +128,9 @@ export const ENCODED_SLASH: Refusal = new Refusal(404, "The path has an encoded 
 /**
  * Takes a request target apart, or says why it cannot be answered.
  *
- * The fragment and the query are cut off, the path is split at `/`, each segment is decoded once (bytes, then UTF-8),
+ * The query is cut off, the path is split at `/`, each segment is decoded once (bytes, then UTF-8),
  * then empty segments, `.` and `..` are resolved. 414 for more than {@linkcode MAX_TARGET_LENGTH} characters; 400 for a
- * bad escape, NUL, or bytes that are not UTF-8; 404 for an encoded `/` inside a segment and for `..` above the root.
+ * `#`, a bad escape, NUL, or bytes that are not UTF-8; 404 for an encoded `/` inside a segment and for `..` above the root.
  * Nothing is trimmed or normalised: `+`, `;`, `\`, dots and spaces are ordinary characters.
  *
  * @param raw The target as sent, from the first `/` on. Characters beyond ASCII, which no client should send unescaped,
@@ -147,7 +147,8 @@ export const ENCODED_SLASH: Refusal = new Refusal(404, "The path has an encoded 
  */
 export function parseTarget(raw: string): Target | Refusal {
   if (raw.length > MAX_TARGET_LENGTH) return tooLong();
-  const [path, query] = cut(cut(raw, "#")[0], "?");
+  if (raw.includes("#")) return withFragment();
+  const [path, query] = cut(raw, "?");
   let result = SitePath.root;
   let slash = true;
   for (const part of path.split("/").slice(1)) {
@@ -185,7 +186,8 @@ export function parseTarget(raw: string): Target | Refusal {
  */
 export function pathSegments(raw: string): readonly string[] | Refusal {
   if (raw.length > MAX_TARGET_LENGTH) return tooLong();
-  const parts = cut(cut(raw, "#")[0], "?")[0].split("/").slice(1);
+  if (raw.includes("#")) return withFragment();
+  const parts = cut(raw, "?")[0].split("/").slice(1);
   const segments: string[] = [];
   for (const [index, part] of parts.entries()) {
     const segment = decodeSegment(part);
@@ -224,7 +226,7 @@ export function targetBeforeEncodedSlash(raw: string): Target | null {
     if (child === null) break;
     path = child;
   }
-  return { raw, path, slash: false, query: cut(cut(raw, "#")[0], "?")[1] };
+  return { raw, path, slash: false, query: cut(raw, "?")[1] };
 }
 
 /**
@@ -249,6 +251,14 @@ export function locationOf(path: SitePath, options: { slash?: boolean; query?: s
 
 function tooLong(): Refusal {
   return new Refusal(414, `The target is longer than ${MAX_TARGET_LENGTH} characters`);
+}
+
+/**
+ * A fragment is not sent (RFC 9112 section 3.2): a client that does means a name with `#` in it, and cutting it off would
+ * delete, or overwrite, something else.
+ */
+function withFragment(): Refusal {
+  return new Refusal(400, 'The target has a "#" in it; in a name it is written %23');
 }
 
 function aboveRoot(): Refusal {
