@@ -138,10 +138,10 @@ export const ENCODED_SLASH: Refusal = new Refusal(404, "The path has an encoded 
 /**
  * Takes a request target apart, or says why it cannot be answered.
  *
- * The fragment and the query are cut off, the path is split at `/`, each segment is decoded once (bytes, then UTF-8),
+ * The query is cut off, the path is split at `/`, each segment is decoded once (bytes, then UTF-8),
  * then empty segments, `.` and `..` are resolved. 414 for more than {@linkcode MAX_TARGET_LENGTH} characters; 400 for a
- * bad escape, NUL, or bytes that are not UTF-8; 404 for an encoded `/` inside a segment, for `..` above the root, and for
- * more than {@linkcode MAX_DEPTH} segments.
+ * `#`, a bad escape, NUL, or bytes that are not UTF-8; 404 for an encoded `/` inside a segment, for `..` above the root,
+ * and for more than {@linkcode MAX_DEPTH} segments.
  * Nothing is trimmed or normalised: `+`, `;`, `\`, dots and spaces are ordinary characters.
  *
  * @param raw The target as sent, from the first `/` on. Characters beyond ASCII, which no client should send unescaped,
@@ -158,7 +158,8 @@ export const ENCODED_SLASH: Refusal = new Refusal(404, "The path has an encoded 
  */
 export function parseTarget(raw: string): Target | Refusal {
   if (raw.length > MAX_TARGET_LENGTH) return tooLong();
-  const [path, query] = cut(cut(raw, "#")[0], "?");
+  if (raw.includes("#")) return withFragment();
+  const [path, query] = cut(raw, "?");
   const segments: string[] = [];
   let slash = true;
   for (const part of path.split("/").slice(1)) {
@@ -194,7 +195,8 @@ export function parseTarget(raw: string): Target | Refusal {
  */
 export function pathSegments(raw: string): readonly string[] | Refusal {
   if (raw.length > MAX_TARGET_LENGTH) return tooLong();
-  const parts = cut(cut(raw, "#")[0], "?")[0].split("/").slice(1);
+  if (raw.includes("#")) return withFragment();
+  const parts = cut(raw, "?")[0].split("/").slice(1);
   const segments: string[] = [];
   let depth = 0;
   for (const [index, part] of parts.entries()) {
@@ -233,7 +235,7 @@ export function targetBeforeEncodedSlash(raw: string): Target | null {
   const names = segments.filter((segment) => segment !== "");
   const end = names.findIndex((segment) => !isSegment(segment));
   const path = pathOf(end < 0 ? names : names.slice(0, end));
-  return { raw, path, slash: false, query: cut(cut(raw, "#")[0], "?")[1] };
+  return { raw, path, slash: false, query: cut(raw, "?")[1] };
 }
 
 /**
@@ -262,6 +264,14 @@ function tooLong(): Refusal {
 
 function tooDeep(): Refusal {
   return new Refusal(404, `The path has more than ${MAX_DEPTH} segments`);
+}
+
+/**
+ * A fragment is not sent (RFC 9112 section 3.2): a client that does means a name with `#` in it, and cutting it off would
+ * delete, or overwrite, something else.
+ */
+function withFragment(): Refusal {
+  return new Refusal(400, 'The target has a "#" in it; in a name it is written %23');
 }
 
 function aboveRoot(): Refusal {

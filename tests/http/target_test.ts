@@ -30,7 +30,9 @@ const TARGETS: readonly [raw: string, result: string | number, why: string][] = 
   ["/a/.", "/a/", "a dot at the end names a directory"],
   ["//a//b///", "/a/b/", "empty segments"],
   ["/a?x=1", "/a", "the query is cut off"],
-  ["/a#f?x", "/a", "the fragment is cut off first"],
+  ["/a#f?x", 400, "a fragment is not sent (RFC 9112 section 3.2)"],
+  ["/a?x#f", 400, "nor behind a query"],
+  ["/#", 400, "nor an empty one"],
   ["/a%3Fx", "/a?x", "an encoded question mark is part of the name"],
   ["/a%23x", "/a#x", "an encoded hash is part of the name"],
   ["/a%2541", "/a%41", "decoded once, not twice"],
@@ -74,10 +76,10 @@ Deno.test("parseTarget() splits, decodes once and resolves", async (t) => {
 });
 
 Deno.test("parseTarget() keeps the query as sent", () => {
-  const target = parseTarget("/a?x=%2F&y#z");
+  const target = parseTarget("/a?x=%2F&y%23z");
   assert(!(target instanceof Refusal));
-  assertEquals(target.query, "x=%2F&y");
-  assertEquals(target.raw, "/a?x=%2F&y#z");
+  assertEquals(target.query, "x=%2F&y%23z");
+  assertEquals(target.raw, "/a?x=%2F&y%23z");
 });
 
 Deno.test("rawTarget() cuts off scheme and authority and nothing else", () => {
@@ -237,5 +239,6 @@ Deno.test("pathSegments() keeps empty segments and encoded slashes, targetBefore
     const target = targetBeforeEncodedSlash(raw);
     assertEquals(target && target.path.text, before, raw.slice(0, 40));
   }
-  assertEquals(targetBeforeEncodedSlash("/a%2Fb?q=%2F#f")?.query, "q=%2F");
+  assertEquals(targetBeforeEncodedSlash("/a%2Fb?q=%2F")?.query, "q=%2F");
+  assertEquals(targetBeforeEncodedSlash("/a%2Fb?q=%2F#f"), null);
 });
