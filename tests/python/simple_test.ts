@@ -160,11 +160,12 @@ Deno.test("SimpleHTTPServerTestCase", async (t) => {
       assertEquals(shown.toSorted(), names.toSorted());
     },
   });
-  await t.step("test_list_dir_with_query_and_fragment", async () => {
-    for (const target of ["/D/?hi=1", "/D/#frag", "/D/?hi=1#frag", "/D/#frag?hi=1"]) {
-      const { status, text } = await request(server, target);
-      assertEquals(status, 200, target);
-      assertStringIncludes(text, "<title>Directory listing for /D/</title>");
+  await t.step("test_list_dir_with_query_and_fragment: a fragment is 400, where Python cuts it off", async () => {
+    const { status: listed, text } = await request(server, "/D/?hi=1");
+    assertEquals(listed, 200);
+    assertStringIncludes(text, "<title>Directory listing for /D/</title>");
+    for (const target of ["/D/#frag", "/D/?hi=1#frag", "/D/#frag?hi=1"]) {
+      assertEquals(await status(target), 400, target);
     }
   });
   await t.step(
@@ -216,7 +217,8 @@ Deno.test("what the core refuses is refused here, too", async () => {
     ["http://host/a.txt", 200],
     ["ftp://host/a.txt", 400],
     ["*", 404],
-    ["/a.txt?x#y", 200],
+    ["/a.txt?x", 200],
+    ["/a.txt?x#y", 400],
   ] as const;
   for (const [target, expected] of rows) assertEquals((await request(server, target)).status, expected, target);
   const hosts = [["Host: a/b", 400], ["Host: ", 400], ["X: y", 400], ["Host: localhost:8000", 200]] as const;
