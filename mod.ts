@@ -37,8 +37,18 @@ export {
   type SearchResults,
   type SearchTail,
 } from "./handlers/search.ts";
-export * from "./handlers/errors.ts";
+export {
+  errorResponse,
+  failureOf,
+  HttpError,
+  type HttpErrorOptions,
+  isNotThere,
+  markFailure,
+  statusText,
+  toHttpError,
+} from "./handlers/errors.ts";
 export { files, type FilesOptions } from "./handlers/files.ts";
+export * from "./handlers/location.ts";
 export * from "./handlers/slash_redirect.ts";
 export { listing, type ListingFormat, type ListingOptions } from "./handlers/listing.ts";
 export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./handlers/listing_data.ts";
@@ -68,7 +78,18 @@ export * from "./handlers/sources/filtered.ts";
 export * from "./handlers/sources/windows.ts";
 export * from "./handlers/sources/new_name.ts";
 export * from "./handlers/sources/writer.ts";
-export * from "./handlers/http/target.ts";
+export {
+  ENCODED_SLASH,
+  locationOf,
+  MAX_TARGET_LENGTH,
+  parseTarget,
+  pathSegments,
+  rawTarget,
+  SitePath,
+  type Target,
+  targetBeforeEncodedSlash,
+} from "./handlers/http/target.ts";
+export * from "./handlers/http/relative.ts";
 export * from "./handlers/http/host.ts";
 export * from "./handlers/http/own_host.ts";
 export * from "./handlers/http/header_size.ts";

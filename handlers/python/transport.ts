@@ -4,9 +4,11 @@
  * @module
  */
 
-import { failureOf, type HttpError } from "../errors.ts";
+import { failureOf, type HttpError, NOT_KEPT } from "../errors.ts";
 import type { FetchFunction } from "../fetch.ts";
 import { escapeLog } from "../http/escape.ts";
+import { relativeReference } from "../http/relative.ts";
+import { SitePath } from "../http/target.ts";
 import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
 import type { RunningServer, ServeOptions } from "../serve_types.ts";
 import type { Awaitable } from "../types.ts";
@@ -127,7 +129,9 @@ class ClassicHandler extends BaseHTTPRequestHandler {
   }
 
   protected override error_page(code: number, message: string): string {
-    return errorPage(code, this.responses[code]?.[0] ?? "", message);
+    const phrase = this.responses[code]?.[0] ?? "";
+    const start = relativeReference(this.path.startsWith("/") ? this.path : "/", SitePath.root);
+    return errorPage({ status: code, phrase, message, details: "", start });
   }
 
   /** Handlers log what they answer; what is left is what the engine has to say. */
@@ -157,7 +161,7 @@ class ClassicHandler extends BaseHTTPRequestHandler {
 }
 
 const SPELLED_PAGE_HEADERS = Object.fromEntries(
-  pythonHeaders(new Headers({ ...PAGE_HEADERS, "x-content-type-options": "nosniff" })),
+  pythonHeaders(new Headers({ ...PAGE_HEADERS, ...NOT_KEPT, "x-content-type-options": "nosniff" })),
 );
 
 /** Headers that the engine sends, or decides. */

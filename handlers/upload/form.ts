@@ -6,7 +6,8 @@
 
 import { HttpError } from "../errors.ts";
 import { escapeLog } from "../http/escape.ts";
-import { locationOf, type SitePath } from "../http/target.ts";
+import type { SitePath } from "../http/target.ts";
+import { locationFor } from "../location.ts";
 import type { Committed, PartFile } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import { describeStored, wantsPage } from "./answers.ts";
@@ -166,8 +167,8 @@ function answer(request: Request, context: Context, outcomes: readonly Outcome[]
   if (outcomes.length === 0) throw new HttpError(400, "There is no file in the form");
   if (failed.length > 0) throw failure(failed, files);
   if (wantsPage(request)) {
-    const location = locationOf(context.base.join(context.target.path), { slash: true });
-    return new Response(null, { status: 303, headers: { location } });
+    const location = locationFor(context, context.target.path, { slash: true });
+    return new Response(null, { status: 303, headers: { location, "cache-control": "no-store" } });
   }
   return Response.json({ files }, { status: 201 });
 }
