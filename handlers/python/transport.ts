@@ -141,8 +141,13 @@ class ClassicHandler extends BaseHTTPRequestHandler {
     this.#options.log?.access(`${this.address_string()} - - [${this.log_date_time_string()}] ${message}`);
   }
 
+  /** The target with all its slashes: what is relative is resolved against it. `path` has lost some, as in Python. */
+  get #sentTarget(): string {
+    return /^\S+\s+(\S+)/.exec(this.requestline)?.[1] ?? this.path;
+  }
+
   async #answer(): Promise<void> {
-    const response = await this.#fetch(requestOf(this), infoOf(this));
+    const response = await this.#fetch(requestOf(this, this.#sentTarget), infoOf(this));
     using body = await ReplyBody.of(response);
     this.#send_head(response, failureOf(response));
     if (body && this.command !== "HEAD") await body.writeTo(this.wfile, () => this.connection.leaving);
@@ -164,8 +169,8 @@ const SPELLED_PAGE_HEADERS = Object.fromEntries(
   pythonHeaders(new Headers({ ...PAGE_HEADERS, ...NOT_KEPT, "x-content-type-options": "nosniff" })),
 );
 
-/** Headers that the engine sends, or decides. */
-const OURS: ReadonlySet<string> = new Set(["Server", "Date", "Connection", "Keep-Alive", "Transfer-Encoding"]);
+/** Headers that the engine sends in front of those of the handler. */
+const OURS: ReadonlySet<string> = new Set(["Server", "Date"]);
 
 /** Whether a message can stand in a status line, where no other character can. */
 function isPhrase(message: string): boolean {
