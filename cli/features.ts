@@ -11,7 +11,8 @@ import type { FeatureSettings } from "./settings.ts";
 
 /** Loads the features that the settings ask for, in the order in which they are asked; `root` is what is served. */
 export async function loadFeatures(settings: FeatureSettings, root: string): Promise<Feature[]> {
-  const { cgi, fastcgi, upload, archive, search, checksum } = settings;
+  const { cgi, fastcgi, upload, uploadPlaces, archive, search, checksum } = settings;
+  if (uploadPlaces) (await import("./upload_places.ts")).checkUploadPlaces(uploadPlaces, root, cgi);
   const features: Feature[] = [];
   if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi));
   if (fastcgi) features.push(...(await import("./fastcgi.ts")).fastCgiFeatures(fastcgi));
