@@ -27,13 +27,8 @@ export interface ArchiveParts {
   readonly sums: Sums;
 }
 
-/** Who wants to know what becomes of an {@linkcode ArchiveFile}. */
-export interface ArchiveOwner {
-  /** It cannot be read to its end, because of a file. */
-  failed(path: SitePath | null, error: unknown): void;
-  /** Nobody reads it any more. Called once. */
-  closed(): void;
-}
+/** Told where an archive cannot be read to its end, because of a file. */
+export type ArchiveFailed = (path: SitePath | null, error: unknown) => void;
 
 /** Bytes of the whole archive. */
 export async function sizeOf({ plan, format }: Pick<ArchiveParts, "plan" | "format">): Promise<number> {
@@ -52,7 +47,7 @@ export async function sizeOf({ plan, format }: Pick<ArchiveParts, "plan" | "form
  */
 export class ArchiveFile implements OpenFile {
   readonly #archive: ArchiveParts;
-  readonly #owner: ArchiveOwner;
+  readonly #failed: ArchiveFailed;
   #parts: Iterator<Part> | null = null;
   #part: Part | null = null;
   /** The bytes of the part, where it is made. */
@@ -68,16 +63,16 @@ export class ArchiveFile implements OpenFile {
   /** One for all reads: each is done before a slice is over, and the next one is asked for at once. */
   #turns = new Turns();
 
-  constructor(archive: ArchiveParts, owner: ArchiveOwner) {
+  constructor(archive: ArchiveParts, failed: ArchiveFailed) {
     this.#archive = archive;
-    this.#owner = owner;
+    this.#failed = failed;
   }
 
   async read(offset: number, into: Uint8Array): Promise<number> {
     try {
       return await this.#read(offset, into);
     } catch (error) {
-      if (!this.#closed) this.#owner.failed(this.#reading, error);
+      if (!this.#closed) this.#failed(this.#reading, error);
       throw error;
     }
   }
@@ -200,9 +195,7 @@ export class ArchiveFile implements OpenFile {
   }
 
   [Symbol.dispose](): void {
-    if (this.#closed) return;
     this.#closed = true;
     this.#closeContent();
-    this.#owner.closed();
   }
 }
