@@ -31,7 +31,7 @@ export function findUploadPlaces(
     throw new UsageError(
       `Cannot take uploads in "${path.text}": git would take them for repositories (GIT_PROJECT_ROOT)`,
     );
-  }
+  });
 }
 
 function isDirectory(path: string): boolean {
