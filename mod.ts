@@ -76,6 +76,7 @@ export * from "./handlers/sources/types.ts";
 export * from "./handlers/sources/disk.ts";
 export * from "./handlers/sources/memory.ts";
 export * from "./handlers/sources/filtered.ts";
+export { writableIn } from "./handlers/sources/writable_in.ts";
 export * from "./handlers/sources/windows.ts";
 export * from "./handlers/sources/new_name.ts";
 export * from "./handlers/sources/writer.ts";
