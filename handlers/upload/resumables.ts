@@ -13,7 +13,7 @@
 
 import { HttpError } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
-import { locationOf } from "../http/target.ts";
+import { locationFor } from "../location.ts";
 import type { Committed, PartFile } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import { storedResponse } from "./answers.ts";
@@ -102,7 +102,7 @@ export class Resumables {
       "upload-limit": uploadLimit(this.#store.settings),
       "cache-control": "no-store",
       ...(length !== null && { "upload-length": String(length) }),
-      ...(finished && { location: locationOf(context.base.join(finished.path)) }),
+      ...(finished && { location: locationFor(context, finished.path) }),
     };
     if (request.method === "HEAD") return new Response(null, { headers });
     return Response.json({ offset, complete: finished !== null }, { headers });
@@ -221,7 +221,7 @@ export class Resumables {
     await part.keep();
     const headers = new Headers({ "upload-offset": String(size), "upload-complete": "?0" });
     if (!anew) return new Response(null, { status: 204, headers });
-    headers.set("location", locationOf(context.base.join(path), { query: `upload=${id}` }));
+    headers.set("location", locationFor(context, path, { query: `upload=${id}` }));
     headers.set("upload-limit", uploadLimit(this.#store.settings));
     return new Response(null, { status: 201, headers });
   }

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import {
   locationOf,
+  MAX_DEPTH,
   MAX_TARGET_LENGTH,
   parseTarget,
   pathSegments,
@@ -60,6 +61,12 @@ const TARGETS: readonly [raw: string, result: string | number, why: string][] = 
   ["/%C0%AE", 400, "an overlong dot"],
   ["/%ED%A0%80", 400, "half a surrogate pair"],
   ["/" + "a".repeat(MAX_TARGET_LENGTH), 414, "too long"],
+  ["/x".repeat(MAX_DEPTH), "/x".repeat(MAX_DEPTH), "as deep as a path may be"],
+  ["/x".repeat(MAX_DEPTH) + "//./", "/x".repeat(MAX_DEPTH) + "/", "what names nothing adds no depth"],
+  ["/x".repeat(MAX_DEPTH + 1), 404, "too deep"],
+  ["/x".repeat(8_190), 404, "far too deep"],
+  ["/x".repeat(MAX_DEPTH + 1) + "/..", 404, "too deep on the way"],
+  ["/x/..".repeat(3_000), "/", "never deep"],
 ];
 
 Deno.test("parseTarget() splits, decodes once and resolves", async (t) => {
@@ -220,6 +227,9 @@ const SEGMENTS: readonly [raw: string, segments: string[] | number, before: stri
   ["/a%2Fb/%00", 400, null],
   ["/a%2Fb/../..", 404, null],
   ["/" + "%2F".repeat(MAX_TARGET_LENGTH), 414, null],
+  ["/a/.." + "/x/..".repeat(MAX_DEPTH) + "/b%2F", ["b/"], "/"],
+  ["/x".repeat(MAX_DEPTH) + "/a%2Fb", 404, null],
+  ["/a%2Fb" + "/x".repeat(MAX_DEPTH), 404, null],
 ];
 
 Deno.test("pathSegments() keeps empty segments and encoded slashes, targetBeforeEncodedSlash() what is in front", () => {

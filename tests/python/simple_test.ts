@@ -504,3 +504,41 @@ Deno.test("what is kept in memory is never another class's type, nor an old file
   await Deno.writeTextFile(tree.at("a.odd"), "back");
   assertEquals((await request(one, "/a.odd")).text, "back");
 });
+
+Deno.test("two classes on one directory serve it each by its own fields, whichever is asked first", async () => {
+  await using outside = await tempTree({ "secret": "outside" });
+  await using tree = await tempTree({ ".env": "hidden", "a.xyz": "typed", "sub/start.html": "the start" });
+  await Deno.symlink(outside.at("secret"), tree.at("link"));
+  const Plain = rooted(tree);
+  class Hidden extends Plain {
+    override hidden = true;
+  }
+  class Following extends Plain {
+    override follow_links = true;
+  }
+  class Typed extends Plain {
+    override extensions_map = { ".xyz": "text/x-mine" };
+  }
+  class Starting extends Plain {
+    override index_pages = ["start.html"];
+  }
+  await using plain = serving(Plain);
+  await using hidden = serving(Hidden);
+  await using following = serving(Following);
+  await using typed = serving(Typed);
+  await using starting = serving(Starting);
+  const seen = async (server: Serving) => {
+    const status = async (target: string) => (await request(server, target)).status;
+    const type = (await request(server, "/a.xyz")).headers.get("content-type");
+    const start = (await request(server, "/sub/")).text === "the start";
+    const listed = (await request(server, "/")).text.includes(".env");
+    return [await status("/.env"), listed, await status("/link"), type === "text/x-mine", start];
+  };
+  for (let round = 0; round < 2; round++) { // what the first round keeps, the second must not mix up
+    assertEquals(await seen(hidden), [200, true, 404, false, false]);
+    assertEquals(await seen(following), [404, false, 200, false, false]);
+    assertEquals(await seen(typed), [404, false, 404, true, false]);
+    assertEquals(await seen(starting), [404, false, 404, false, true]);
+    assertEquals(await seen(plain), [404, false, 404, false, false]);
+  }
+});
