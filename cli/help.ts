@@ -45,7 +45,7 @@ export function topics(): string {
 
 function more(): string {
   return `
---help takes a topic: ${topics()}.
+--help TOPIC: ${topics()}
 Every option can be an environment variable: --tls-cert is PYSERVE_TLS_CERT.
 `;
 }
