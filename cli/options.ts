@@ -24,6 +24,7 @@ import {
   sitePaths,
   size,
   text,
+  uploadPaths,
   variable,
   workers,
 } from "./values.ts";
@@ -32,10 +33,10 @@ import {
 export const CGI = ["cgi", "cgi-ext", "cgi-map", "cgi-mount"] as const;
 
 /** The options because of which programs answer, FastCGI applications among them. */
-const PROGRAMS = [...CGI, "fastcgi"] as const;
+export const PROGRAMS = [...CGI, "fastcgi"] as const;
 
 /** The options that let clients change what is served. */
-const WRITING = ["upload", "delete", "all"] as const;
+export const WRITING = ["upload", "delete", "all"] as const;
 
 /** The table, in the order of the help. */
 const TABLE = {
@@ -146,6 +147,14 @@ const TABLE = {
     writes: true,
     help: "The same as --upload --delete",
   }),
+  "upload-beside-programs": one({
+    group: "Uploads",
+    value: "DIR,...",
+    default: null,
+    shown: "with CGI or FastCGI, nothing can be written",
+    needs: WRITING,
+    help: "With CGI or FastCGI, accept writes in these directories of the site only, and run nothing in them",
+  }, uploadPaths),
   "on-conflict": one({
     group: "Uploads",
     value: "POLICY",

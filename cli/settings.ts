@@ -8,7 +8,7 @@ import type { ArchiveOptions } from "../handlers/archive.ts";
 import type { FileServerOptions } from "../handlers/file_server.ts";
 import type { SearchOptions } from "../handlers/search.ts";
 import type { UploadOptions } from "../handlers/upload.ts";
-import { CGI, type OptionName, type Options } from "./options.ts";
+import { CGI, type OptionName, type Options, PROGRAMS, WRITING } from "./options.ts";
 import type { Given } from "./parse.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -44,6 +44,8 @@ export interface FeatureSettings {
   readonly fastcgi: Options | null;
   /** What may be written, and how. */
   readonly upload: UploadOptions | null;
+  /** The only directories where that is allowed, because programs run. */
+  readonly uploadPlaces: readonly string[] | null;
   /** How directories are packed. */
   readonly archive: ArchiveOptions | null;
   /** How names are searched for. */
@@ -53,7 +55,7 @@ export interface FeatureSettings {
 }
 
 /** Options that let whoever reaches the server do more than read. */
-const DANGEROUS: readonly OptionName[] = ["upload", "delete", "all", ...CGI, "fastcgi"];
+const DANGEROUS: readonly OptionName[] = [...WRITING, ...PROGRAMS];
 
 /** The files that TLS needs. */
 export interface TlsFiles {
@@ -64,6 +66,7 @@ export interface TlsFiles {
 
 /** Makes settings of what was given. Throws {@linkcode UsageError}. */
 export function settingsOf({ options, names }: Given): Settings {
+  refuseWritingBesidePrograms(options, names);
   const { bind } = options;
   const dangerous = DANGEROUS.filter((name) => names.has(name));
   const confinedBy = bind === null ? dangerous.map((name) => `--${name}`) : [];
@@ -95,6 +98,7 @@ function serverOptionsOf(options: Options): FileServerOptions {
     ...(cacheSize !== null && { cacheSize }),
     ...(fallback !== null && { fallback }),
     ...(index.length > 0 && { index }),
+    ...(options["upload-beside-programs"] && { uploadBesidePrograms: options["upload-beside-programs"] }),
   };
 }
 
@@ -105,6 +109,7 @@ function featuresOf(options: Options, names: Given["names"]): FeatureSettings {
     cgi: CGI.some((name) => names.has(name)) ? options : null,
     fastcgi: options.fastcgi.length > 0 ? options : null,
     upload: uploadOf(options),
+    uploadPlaces: options["upload-beside-programs"],
     // Without listings, their contents must not come out in another way.
     archive: listing && !options["no-archive"] ? { ...(maxBytes !== null && { maxBytes }) } : null,
     search: listing && !options["no-search"] ? {} : null,
@@ -126,6 +131,15 @@ function namesOfMachine(): readonly string[] {
   } catch {
     return []; // without --allow-sys
   }
+}
+
+function refuseWritingBesidePrograms(options: Options, names: Given["names"]): void {
+  const [programs, writing] = [PROGRAMS, WRITING].map((ways) => ways.find((name) => names.has(name)));
+  if (programs === undefined || writing === undefined || options["upload-beside-programs"] !== null) return;
+  throw new UsageError(
+    `Cannot use --${writing} together with --${programs}: programs would run or read what was uploaded; ` +
+      "--upload-beside-programs DIR accepts uploads in directories in which nothing is run",
+  );
 }
 
 /** What may be written; null for nothing. */

@@ -93,6 +93,17 @@ export function sitePaths(given: string): string[] {
   return given.split(",").map(sitePath);
 }
 
+/** Paths of directories below the root, separated by commas. */
+export function uploadPaths(given: string): string[] {
+  const paths = sitePaths(text(given));
+  return valid(paths, !paths.some(isRoot), "the root has programs in it");
+}
+
+function isRoot(path: string): boolean {
+  const target = parseTarget(path);
+  return !(target instanceof Refusal) && target.path.parent === null;
+}
+
 function sitePath(path: string): string {
   valid(path, path.startsWith("/"), "its paths do not begin with a slash");
   return valid(path, isSitePath(path), "it is not a path of the site");
