@@ -167,6 +167,11 @@ function judgeRequest(request: Request, info: ConnectionInfo | undefined): Refus
   if (coding !== null && coding.trim().toLowerCase() !== "chunked") {
     return new Refusal(501, "The only transfer coding understood is chunked"); // RFC 9112 section 6.1
   }
+  const length = request.headers.get("content-length");
+  // Several lines of one value are a list here, and Deno.serve takes them for one (RFC 9112 section 6.3).
+  if (length !== null && !(/^\d+$/.test(length) && Number.isSafeInteger(Number(length)))) {
+    return new Refusal(400, "The Content-Length is not one length");
+  }
   if (!isHeaderTooLong(request.headers)) return null;
   return new Refusal(431, `The header is longer than ${MAX_HEADER_BYTES} bytes`);
 }

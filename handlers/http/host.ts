@@ -12,7 +12,8 @@ import { Refusal } from "./refusal.ts";
 const HOST = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/;
 
 /** http or https, or what Deno.serve shows for a Unix socket; and no user name, which only a phisher would put there. */
-const ABSOLUTE = /^(?:https?|http\+\w+):\/\/[^/?#@]*(?:[/?#]|$)/i;
+const ABSOLUTE =
+  /^(?:https?|http\+\w+):\/\/(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?(?:[/?#]|$)/i;
 
 /** `http://localhost:PORT/`: what Deno.serve makes up for a request without Host. */
 const MADE_UP = /^http:\/\/localhost:\d+(?:[/?#]|$)/;
@@ -41,7 +42,8 @@ const MADE_UP = /^http:\/\/localhost:\d+(?:[/?#]|$)/;
  */
 export function judgeHost(host: string | null, url: string): Refusal | null {
   if (host === null) {
-    return MADE_UP.test(url) ? new Refusal(400, "The request has no Host header") : null;
+    if (MADE_UP.test(url)) return new Refusal(400, "The request has no Host header");
+    return ABSOLUTE.test(url) ? null : new Refusal(400, "The target is not a plain http or https URL");
   }
   if (!HOST.test(host)) return new Refusal(400, "The Host header does not name a host");
   if (!ABSOLUTE.test(url)) return new Refusal(400, "The target is not a plain http or https URL");

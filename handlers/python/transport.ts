@@ -97,6 +97,7 @@ class ClassicHandler extends BaseHTTPRequestHandler {
   override server_version = "pyserve";
   override sys_version = "";
   override error_content_type = "text/html; charset=utf-8";
+  protected override readonly is_strict = true;
   readonly #fetch: FetchFunction;
   readonly #options: ClassicServeOptions;
 
@@ -138,7 +139,9 @@ class ClassicHandler extends BaseHTTPRequestHandler {
   }
 
   async #answer(): Promise<void> {
-    const response = await this.#fetch(requestOf(this), infoOf(this));
+    // As it was sent: `path` has only one of several slashes in front.
+    const [, target] = this.requestline.split(" ");
+    const response = await this.#fetch(requestOf(this, target), infoOf(this));
     using body = await ReplyBody.of(response);
     this.#send_head(response, failureOf(response));
     if (body && this.command !== "HEAD") await body.writeTo(this.wfile, () => this.connection.leaving);
