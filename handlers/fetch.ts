@@ -63,7 +63,8 @@ export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFu
   return (request, info) => {
     const context = new RequestContext(request, info, log, whereLocal);
     if (isOwn === null || isOwn(request)) return settled(request, context);
-    return settled(request, derive(context, { refusal: NOT_OURS, retargeted: true })); // so that no cache answers it
+    const refusal = judgeRequest(request, info) ?? NOT_OURS; // what is no host is nobody's name
+    return settled(request, derive(context, { refusal, retargeted: true })); // so that no cache answers it
   };
 }
 
@@ -157,7 +158,13 @@ function nowhere(): null {
   return null;
 }
 
+/** Anything but the authority form (RFC 9112 section 3.2.3) in the URL that the runtime makes of it. */
+const NOT_AN_AUTHORITY = /^[^:]*:\/\/[^/?#]*[/?#]./;
+
 function judgeRequest(request: Request, info: ConnectionInfo | undefined): Refusal | null {
+  if (request.method === "CONNECT" && NOT_AN_AUTHORITY.test(request.url)) {
+    return new Refusal(400, "The target of CONNECT is not a host and a port");
+  }
   const host = request.headers.get("host");
   if (host !== null || info !== undefined) {
     const refusal = info?.secure && host === null ? null : judgeHost(host, request.url);

@@ -55,6 +55,7 @@ export class TlsServer implements RunningServer {
   /** The clients, by the port from which the bridge connects for them. */
   readonly #clients = new Map<number, Deno.NetAddr>();
   readonly #open = new Set<Connection>();
+  readonly #madeUp: string;
   #pause = SHORTEST_PAUSE;
 
   /** Binds. Throws what the system refuses, and what is wrong with the certificate or the key. */
@@ -72,6 +73,7 @@ export class TlsServer implements RunningServer {
       this.#listener.close();
       throw error;
     }
+    this.#madeUp = `http://localhost:${this.#behind.address.port}/`;
     this.address = this.#listener.addr;
     this.finished = this.#run(tls);
   }
@@ -150,6 +152,9 @@ export class TlsServer implements RunningServer {
     const client = this.#clientOf(info?.remoteAddr);
     // Somebody on this machine has found the port, and would pass for another client.
     if (client === undefined) return new Response(null, { status: 403 });
+    // What Deno.serve makes up where there is no Host; over HTTP/2 it would have to be a port that no client knows.
+    const isMadeUp = request.url.startsWith(this.#madeUp) && !request.headers.has("host");
+    if (isMadeUp) return this.#fetch(request, { remoteAddr: client });
     // The URL that it would have without the bridge. Not a new Request: that costs more than all the rest of this.
     Object.defineProperty(request, "url", { value: request.url.replace(/^http:/i, "https:") });
     return this.#fetch(request, new SecureInfo(client, info));
