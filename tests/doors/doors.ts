@@ -4,10 +4,10 @@ import { ThreadingHTTPServer } from "@x/pyserve/python";
 import { serveClassic } from "../../handlers/python/transport.ts";
 import { serve } from "../../handlers/serve.ts";
 import { eventually } from "../cgi/support.ts";
-import { start, startProcess } from "../support/command.ts";
+import { start } from "../support/command.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
 import { tempTree } from "../support/tree.ts";
-import { characters, type Reporter, Reporter as Reporter10, Reporter11, reporting, type Seen } from "./report.ts";
+import { characters, Reporter, Reporter11, reporting, type Seen } from "./report.ts";
 import type { Who } from "./requests.ts";
 
 /** A way in. */
@@ -35,7 +35,7 @@ export const DOORS: Readonly<Record<string, () => Promise<Door>>> = {
     const server = serveClassic(reporting, LOOPBACK);
     return Promise.resolve(handlers(["classic"], server.address.port, () => server.abort()));
   },
-  "a class of Python": () => pythonClass("python 1.0", Reporter10),
+  "a class of Python": () => pythonClass("python 1.0", Reporter),
   "a class of Python that keeps connections": () => pythonClass("python 1.1", Reporter11),
   "programs": () => programs(["runtime"]),
   "programs of -p HTTP/1.0": () => programs(["classic"], "-p", "HTTP/1.0"),

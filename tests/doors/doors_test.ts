@@ -167,15 +167,13 @@ async function exchange(door: Door, { sent, ends = false, stays = false }: Row):
     isLate = true;
     conn.close();
   }, PATIENCE);
-  try {
-    await say(conn, latin1(sent.replaceAll("~", door.path))).catch(() => {}); // refused before it was through
-    if (ends) await conn.closeWrite().catch(() => {});
-    return await hear(conn, stays ? /\r\n\r\n/ : null);
-  } finally {
-    clearTimeout(timer);
-    if (!isLate) conn.close();
-    else throw new Error("The door has not closed the connection");
-  }
+  await say(conn, latin1(sent.replaceAll("~", door.path))).catch(() => {}); // refused before it was through
+  if (ends) await conn.closeWrite().catch(() => {});
+  const heard = await hear(conn, stays ? /\r\n\r\n/ : null);
+  clearTimeout(timer);
+  if (isLate) throw new Error("The door has not closed the connection");
+  conn.close();
+  return heard;
 }
 
 async function say(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
