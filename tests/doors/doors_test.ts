@@ -6,7 +6,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { type ClientHttp2Session, connect, type OutgoingHttpHeaders } from "node:http2";
+import { fileServer, toFetch } from "@x/pyserve";
 import { serve } from "../../handlers/serve.ts";
+import { ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { latin1 } from "../support/raw.ts";
 import { certificate, type Door, DOORS } from "./doors.ts";
@@ -94,6 +96,27 @@ function withoutHost({ method, target, fields, body }: Seen): Seen {
   const others = Object.entries(fields).filter(([name]) => name !== "host").sort(([a], [b]) => a < b ? -1 : 1);
   return { method, target, fields: Object.fromEntries(others), body };
 }
+
+Deno.test("what is refused is refused to a file that is kept in memory, too", async () => {
+  const server = serve(toFetch(fileServer(ROOT, { log: false })), { hostname: "127.0.0.1", port: 0 });
+  const { port } = server.address;
+  const door: Door = {
+    is: ["runtime"],
+    path: "/LICENSE",
+    program: false,
+    connect: () => Deno.connect({ hostname: "127.0.0.1", port }),
+    seen: () => assert(false) as never,
+    [Symbol.asyncDispose]: () => server.abort(),
+  };
+  for (let count = 0; count < 4; count++) await (await fetch(`http://127.0.0.1:${port}/LICENSE`)).text();
+  const wrong: unknown[] = [];
+  for (const row of REQUESTS) {
+    const outcome = outcomeOf(row, door);
+    if (typeof outcome === "number") wrong.push(...await difference(row, door));
+  }
+  await door[Symbol.asyncDispose]();
+  assertEquals(wrong, []);
+});
 
 /** Whether a row is about the door: a program answers only below its own path. */
 function canBeAsked(row: Row, door: Door): boolean {

@@ -262,6 +262,13 @@ const LINES: readonly Row[] = [
     means: 400,
     but: { python: ["Python hands the target over as it is", { target }] },
   })),
+  {
+    name: "the absolute form of something else without Host",
+    sent: "GET ftp://a.test/x HTTP/1.1\r\n\r\n",
+    means: 400,
+    but: { python: ["Python hands the target over as it is", { target: "ftp://a.test/x", fields: { host: "" } }] },
+    stays: true,
+  },
   ...["http:///x", "file:///etc/passwd"].map((target): Row => ({
     name: `the absolute form without a host: ${target}`,
     sent: ask(`GET ${target}`),
