@@ -17,7 +17,7 @@ import { type Awaitable, type Context, derive, type Handler, type LocalAddress, 
 export interface ConnectionInfo {
   /** The other end of the connection. */
   readonly remoteAddr?: Deno.Addr;
-  /** Whether the connection is encrypted although the URL does not say so: then a missing Host means HTTP/2. */
+  /** Whether the connection is encrypted although the URL does not say so. */
   readonly secure?: boolean;
   /** The HTTP version of the request (`HTTP/1.0`), where somebody knows it. */
   readonly protocol?: string;
@@ -167,7 +167,7 @@ function judgeRequest(request: Request, info: ConnectionInfo | undefined): Refus
   }
   const host = request.headers.get("host");
   if (host !== null || info !== undefined) {
-    const refusal = info?.secure && host === null ? null : judgeHost(host, request.url);
+    const refusal = judgeHost(host, request.url);
     if (refusal) return refusal;
   }
   const coding = request.headers.get("transfer-encoding");

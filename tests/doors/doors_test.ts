@@ -112,7 +112,7 @@ Deno.test("what is refused is refused to a file that is kept in memory, too", as
   const wrong: unknown[] = [];
   for (const row of REQUESTS) {
     const outcome = outcomeOf(row, door);
-    if (typeof outcome === "number") wrong.push(...await difference(row, door));
+    if (typeof outcome === "number" && !row.ends) wrong.push(...await difference(row, door));
   }
   await door[Symbol.asyncDispose]();
   assertEquals(wrong, []);
