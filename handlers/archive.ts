@@ -11,7 +11,7 @@ import type { ArchiveFormat } from "./archive/parts.ts";
 import { type ArchivePlan, planOf, type Selection } from "./archive/plan.ts";
 import { KeptSums } from "./archive/sums.ts";
 import { tarParts } from "./archive/tar.ts";
-import { zipParts } from "./archive/zip.ts";
+import { ZIP_LAYOUT, zipParts } from "./archive/zip.ts";
 import { sendContent } from "./content.ts";
 import { HttpError } from "./errors.ts";
 import { heldBody, STALL_MS } from "./held_body.ts";
@@ -52,16 +52,18 @@ const ATTEMPTS = 3;
 
 interface Kind {
   readonly extension: string;
+  /** What the entity tag of an archive of this kind ends with. */
+  readonly tag: string;
   readonly type: string;
   readonly format: ArchiveFormat;
   readonly gzip?: boolean;
 }
 
-const TAR_GZ: Kind = { extension: ".tar.gz", type: "application/gzip", format: tarParts, gzip: true };
+const TAR_GZ: Kind = { extension: ".tar.gz", tag: ".tar.gz", type: "application/gzip", format: tarParts, gzip: true };
 
 const KINDS: ReadonlyMap<string, Kind> = new Map([
-  ["zip", { extension: ".zip", type: "application/zip", format: zipParts }],
-  ["tar", { extension: ".tar", type: "application/x-tar", format: tarParts }],
+  ["zip", { extension: ".zip", tag: `.${ZIP_LAYOUT}.zip`, type: "application/zip", format: zipParts }],
+  ["tar", { extension: ".tar", tag: ".tar", type: "application/x-tar", format: tarParts }],
   ["tar.gz", TAR_GZ],
   ["tgz", TAR_GZ],
 ]);
@@ -74,9 +76,9 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
  * reason (broken link, special file, not readable, a name with control characters or a backslash) is named in a text
  * beside the folder. Owners are not in it, permissions are 644 or 755, times are in UTC.
  *
- * It looks at everything first, so that zip (stored, not compressed) and tar have a Content-Length, an entity tag and
- * ranges: a broken download can be resumed while nothing has changed. `tar.gz` is compressed on the way and has none of
- * these. Where a file changes, vanishes or cannot be read on the way, the connection is broken off: an archive that
+ * It looks at everything first, so that zip (not compressed) and tar have a Content-Length, an entity tag and ranges: a
+ * broken download can be resumed while nothing has changed. `tar.gz` is compressed on the way and has none of these. All
+ * of them can be unpacked while they are received. Where a file changes, vanishes or cannot be read on the way, the connection is broken off: an archive that
  * arrives whole is whole. It is also broken off where the client stops reading, so that others get their turn.
  * 403 for more than the limits allow, 503 where too many are being sent, 429 where too many are to the same client.
  *
@@ -180,7 +182,7 @@ class Archives {
       type: kind.type,
       size: await sizeOf({ plan, format }),
       modified: null,
-      etag: plan.etag && `"${plan.etag}${kind.extension}"`,
+      etag: plan.etag && `"${plan.etag}${kind.tag}"`,
       headers,
       open,
     });

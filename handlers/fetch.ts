@@ -17,8 +17,6 @@ import { type Awaitable, type Context, derive, type Handler, type LocalAddress, 
 export interface ConnectionInfo {
   /** The other end of the connection. */
   readonly remoteAddr?: Deno.Addr;
-  /** Whether the connection is encrypted although the URL does not say so. */
-  readonly secure?: boolean;
   /** The HTTP version of the request (`HTTP/1.0`), where somebody knows it. */
   readonly protocol?: string;
 }
@@ -102,6 +100,10 @@ class RequestContext implements Context {
     return { raw: rawTarget(this.request.url), path: SitePath.root, slash: true, query: "" };
   }
 
+  get requestTarget(): string {
+    return rawTarget(this.request.url);
+  }
+
   get refusal(): Refusal | null {
     if (this.judged !== undefined) return this.judged;
     const parsed = this.parsed ??= parseTarget(rawTarget(this.request.url));
@@ -119,7 +121,7 @@ class RequestContext implements Context {
   }
 
   get secure(): boolean {
-    return this.info?.secure === true || this.request.url.startsWith("https:");
+    return this.request.url.startsWith("https:");
   }
 
   get protocol(): string | null {
