@@ -39,7 +39,7 @@ for (const secure of [false, true]) {
       using conn = await connect(server, secure ? site.cert : null, "h2");
       await conn.write(preface(frame(HEADERS, END_HEADERS, 1, requestOf(method, "/huge.bin?sha256", secure))));
       const reading = swallow(conn);
-      const most = await flood(conn, server, 15, () => repeated(frame(DATA, 0, 1)));
+      const most = await flood(conn, server, 40, () => repeated(frame(DATA, 0, 1)));
       conn[Symbol.dispose]();
       await reading;
       assert(most < MOST_MIB, `${method}: ${most.toFixed()} MiB`);
