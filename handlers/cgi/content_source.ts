@@ -24,7 +24,7 @@ export function withoutPrograms(source: FileSource, finder: ScriptFinder, index:
   return {
     async stat(path) {
       const stat = await source.stat(path);
-      return stat !== null && stat.kind !== "directory" && await isProgram(path) ? null : stat;
+      return stat !== null && stat.kind !== "directory" && await finder.isProgram(path, stat) ? null : stat;
     },
     async list(path) {
       const slices = await source.list(path);

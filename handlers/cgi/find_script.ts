@@ -148,9 +148,14 @@ export class ScriptFinder {
     return this.#rules.directories.some((directory) => directory.below(path) !== null);
   }
 
-  /** Whether the file at a path is a program, by whatever path it was come to; of no use for directories. */
-  async isProgram(path: SitePath): Promise<boolean> {
-    const real = await this.#source.locate?.(path) ?? null;
+  /**
+   * Whether the file at a path is a program, by whatever path it was come to; of no use for directories.
+   *
+   * @param seen What the source says of it: where that tells where it was found, this is about the file that was seen, which
+   * is the one that `open` opens, and not about one that has taken its path since.
+   */
+  async isProgram(path: SitePath, seen: FileStat | null = null): Promise<boolean> {
+    const real = seen?.real ?? await this.#source.locate?.(path) ?? null;
     return await this.#isProgram(path, real);
   }
 

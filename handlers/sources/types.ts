@@ -25,6 +25,11 @@ export interface FileStat {
   readonly settled: boolean;
   /** The permissions as Unix has them, `0o644`; null or absent where the source does not know. */
   readonly mode?: number | null;
+  /**
+   * The real path on disk that it was found under, as `locate` tells it: so that what is decided by it holds for what is
+   * opened then. Absent in the entries of a directory, and where the source has no such paths.
+   */
+  readonly real?: string;
 }
 
 /** Why an entry of a directory cannot be fetched. */

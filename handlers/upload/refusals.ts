@@ -21,7 +21,8 @@ const REFUSALS: Readonly<Record<Exclude<WriteProblem, "taken" | "name">, readonl
     hidden: [403, "Hidden names and programs cannot be written"],
     busy: [409, "Another request is writing to this upload"],
     "inside itself": [403, "Nothing can be moved into itself"],
-    elsewhere: [409, "It cannot be moved to another file system"],
+    mount: [409, "A file system is mounted there or below it; unmount it first"],
+    elsewhere: [409, "It cannot be moved to another file system: a FIFO, socket or device cannot be copied"],
   };
 
 const CODES: Readonly<Record<string, readonly [status: number, sentence: string]>> = {

@@ -1,0 +1,220 @@
+/**
+ * Where something on disk really lies: the one proof that reading, listing, writing and running go by.
+ *
+ * A name proves nothing, because a directory on the way may be exchanged for a link between any two calls
+ * (CVE-2025-67124). So a place is opened first (`O_PATH`: no FIFO blocks, no device notices), then the kernel is asked where
+ * the descriptor lies, then that is judged, and from there on everything is done with the descriptor: `/proc/self/fd/N`
+ * for the thing itself, `/proc/self/fd/N/name` for what is in it.
+ *
+ * That takes Linux and all permissions. Elsewhere (macOS, Windows, `--allow-read=DIR`) what is found is its real path, and
+ * {@linkcode Found.assertStill} looks before and after whether that still means the same. An exchange there and back between
+ * two looks is not noticed; what may come of it, SECURITY.md says. Hard links and bind mounts cannot be told from files
+ * and directories anywhere.
+ *
+ * The root is a name as well. What it leads to is asked each time, so that a link (`current`) which is switched to another
+ * directory switches what is served, and what is inside is judged by where it leads now.
+ *
+ * @module
+ */
+
+import { SEPARATOR } from "@std/path/constants";
+import { join } from "@std/path/join";
+import type { SitePath } from "../http/target.ts";
+import { DESCRIPTORS, type DiskCalls, NOW, unblockedFs } from "./disk_calls.ts";
+import { isPartName } from "./part_name.ts";
+import { doNow, result, type Steps } from "./steps.ts";
+import { FileChanged } from "./types.ts";
+import { isPlainOnWindows } from "./windows.ts";
+
+/** How often a path is looked up that changes while it is. */
+const ATTEMPTS = 3;
+
+/** Something on disk that was proven to be where it is. Whoever finds it closes it. */
+export class Found implements Disposable {
+  /** The real path it was found under. */
+  readonly real: string;
+  /** What it is: a link only where links were not to be followed. */
+  readonly info: Deno.FileInfo;
+  #descriptor: number | null;
+
+  /** Takes a descriptor that it closes, or null where there is only the real path. */
+  constructor(real: string, info: Deno.FileInfo, descriptor: number | null) {
+    this.real = real;
+    this.info = info;
+    this.#descriptor = descriptor;
+  }
+
+  /** Whether its path means this, whatever happens to its name. */
+  get isHeld(): boolean {
+    return this.#descriptor !== null;
+  }
+
+  /** A path that means it until it is closed. */
+  get path(): string {
+    return this.#descriptor === null ? this.real : `/proc/self/fd/${this.#descriptor}`;
+  }
+
+  /** A path that means what has this name in it. */
+  at(name: string): string {
+    return below(this.path, name);
+  }
+
+  /** Whether something has the same inode. */
+  isSame({ ino, dev }: Deno.FileInfo): boolean {
+    return ino === this.info.ino && dev === this.info.dev;
+  }
+
+  /** Takes hold of what has a name in it, and of a link itself. It lies where this lies, so nothing has to be judged. */
+  child(name: string): Found {
+    return doNow(childSteps(NOW, this, name));
+  }
+
+  /** Sets its permissions, and those of nothing that has taken its name. Not of a link; Windows has none. */
+  setMode(mode: number): void {
+    if (Deno.build.os === "windows") return;
+    if (this.isHeld) Deno.chmodSync(this.path, mode);
+    else setModeUnheld(this, mode);
+  }
+
+  /** Throws {@linkcode FileChanged} where the path may lead elsewhere by now. */
+  assertStill(): void {
+    if (this.isHeld) return;
+    if (!this.isSame(Deno.lstatSync(this.real)) || Deno.realPathSync(this.real) !== this.real) throw new FileChanged();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#descriptor !== null) DESCRIPTORS!.close(this.#descriptor);
+    this.#descriptor = null;
+  }
+}
+
+/** How {@linkcode DiskRoot} judges. */
+export interface DiskRootOptions {
+  /** Whether links that lead out of the root are followed. */
+  readonly followLinks: boolean;
+  /** Whether places are held where they can be; for tests of what is done elsewhere. */
+  readonly holds?: boolean;
+}
+
+/** A directory by its name, and what lies in it. */
+export class DiskRoot {
+  /** The absolute name that was given. */
+  readonly name: string;
+  /** Whether places are held. */
+  readonly holds: boolean;
+  readonly #followLinks: boolean;
+  /** Where the name led when it was last asked. */
+  #real = "";
+
+  /** Makes one for an absolute path. */
+  constructor(name: string, { followLinks, holds = true }: DiskRootOptions) {
+    this.name = name;
+    this.holds = holds && DESCRIPTORS !== null;
+    this.#followLinks = followLinks;
+  }
+
+  /**
+   * Finds what a site path names; null where it leads out of the root, is a part, or is a name that this system would
+   * take for something else.
+   *
+   * @throws Deno.errors.NotFound and others where nothing is there.
+   */
+  *find(calls: DiskCalls, path: SitePath): Steps<Found | null> {
+    if (path.segments.some(isPartName)) return null;
+    if (Deno.build.os === "windows" && !path.segments.every(isPlainOnWindows)) return null;
+    return yield* this.#judged(calls, this.nameOf(path));
+  }
+
+  /** Finds what a name in a directory leads to, wherever that directory's own name leads by now; null as for `find`. */
+  *findIn(calls: DiskCalls, directory: Found, name: string): Steps<Found | null> {
+    return yield* this.#judged(calls, directory.at(name));
+  }
+
+  /** {@linkcode find}, at once. */
+  findNow(path: SitePath): Found | null {
+    return doNow(this.find(NOW, path));
+  }
+
+  /** What a site path is called on disk: a name, which proves nothing. */
+  nameOf(path: SitePath): string {
+    return join(this.name, ...path.segments);
+  }
+
+  /** Whether no link is on the way from the root to what was found at a site path. */
+  isWithoutLinks(found: Found, path: SitePath): boolean {
+    return found.real === join(this.#real, ...path.segments);
+  }
+
+  *#judged(calls: DiskCalls, name: string): Steps<Found | null> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const found = yield* findAnywhere(calls, name, this.holds);
+      const verdict = yield* closedOnError(found, this.#judge(calls, found));
+      if (verdict === "inside") return found;
+      found[Symbol.dispose]();
+      if (verdict === "outside") return null;
+    }
+    throw new Deno.errors.NotFound();
+  }
+
+  *#judge(calls: DiskCalls, found: Found): Steps<"inside" | "outside" | "changed"> {
+    // Another file has taken its name, or another root: what is there now is what was asked for.
+    if (found.isHeld ? found.info.nlink === 0 : found.info.isSymlink) return "changed";
+    if (this.#followLinks) return "inside";
+    // Asked after the place was opened, so that a root which is switched meanwhile makes this fail and not succeed.
+    const root = yield* result(calls.realPath(this.name));
+    const isSwitched = root !== this.#real;
+    this.#real = root;
+    if (found.real === root || found.real.startsWith(below(root, ""))) return "inside";
+    return isSwitched ? "changed" : "outside";
+  }
+}
+
+/** What a name leads to, wherever that is: for names that no client has a say in. */
+export function* findAnywhere(calls: DiskCalls, name: string, holds: boolean = DESCRIPTORS !== null): Steps<Found> {
+  if (holds) return yield* hold(calls, name, true);
+  const real = yield* result(calls.realPath(name));
+  return new Found(real, yield* result(calls.lstat(real)), null);
+}
+
+function* childSteps(calls: DiskCalls, directory: Found, name: string): Steps<Found> {
+  const path = directory.at(name);
+  if (directory.isHeld) return yield* hold(calls, path, false);
+  return new Found(path, yield* result(calls.lstat(path)), null);
+}
+
+function* hold(calls: DiskCalls, name: string, follow: boolean): Steps<Found> {
+  const descriptor = yield* result(calls.openPlace(name, follow));
+  try {
+    const path = `/proc/self/fd/${descriptor}`;
+    const real = yield* result(calls.readLink(path));
+    return new Found(real, yield* result(calls.stat(path)), descriptor);
+  } catch (error) {
+    DESCRIPTORS!.close(descriptor);
+    throw error;
+  }
+}
+
+function setModeUnheld(found: Found, mode: number): void {
+  const fs = unblockedFs();
+  const descriptor = doNow(result(NOW.openUnblocked(found.real)));
+  try {
+    const { ino, dev } = fs.fstatSync(descriptor);
+    if (ino !== found.info.ino || dev !== found.info.dev) throw new FileChanged();
+    fs.fchmodSync(descriptor, mode);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+function* closedOnError<T>(found: Found, steps: Steps<T>): Steps<T> {
+  try {
+    return yield* steps;
+  } catch (error) {
+    found[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function below(directory: string, name: string): string {
+  return (directory.endsWith(SEPARATOR) ? directory : directory + SEPARATOR) + name;
+}
