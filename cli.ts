@@ -165,9 +165,18 @@ function handlerFor({ root, server }: Settings, features: readonly Feature[]): H
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
-    throw new StartError(`Cannot serve "${root}": ${StartError.reason(error)}`);
+    throw new StartError(`Cannot serve "${root}": ${StartError.reason(error)}${hintFor(root, error)}`);
   }
   throw new StartError(`Cannot serve "${root}": it is neither a directory nor a file`);
+}
+
+/** What a root that is not there may have been meant to be. */
+function hintFor(root: string, error: unknown): string {
+  if (!(error instanceof Deno.errors.NotFound)) return "";
+  if (root.startsWith("~")) return `; only a shell makes your home directory of "~", and it did not: try "$HOME"`;
+  // The runtime hands over the bytes of a name that is not UTF-8 as U+FFFD, which names another file.
+  if (root.includes("\uFFFD")) return "; a name that is not UTF-8 cannot be served: rename it";
+  return "";
 }
 
 function loggerOf(sink: LogSink, colors: boolean): Logger {
@@ -241,16 +250,30 @@ function ignoresHangup(): boolean | null {
   }
 }
 
-const processIo: Required<CommandIo> = {
-  out(text) {
-    const bytes = new TextEncoder().encode(text);
+/** A reader that has gone, as in `pyserve | head -1`, wants no more: that is no failure of the server. */
+function printToStdout(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  try {
     for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
-  },
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+function wantsColors(stream: typeof Deno.stdout): boolean {
+  return !Deno.noColor && stream.isTerminal() && !isDumbTerminal();
+}
+
+/** Without the permission to look, which is not asked for, a terminal is taken for a good one. */
+function isDumbTerminal(): boolean {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: "TERM" });
+  return state === "granted" && Deno.env.get("TERM") === "dumb";
+}
+
+const processIo: Required<CommandIo> = {
+  out: printToStdout,
   err: Deno.stderr,
-  colors: {
-    out: !Deno.noColor && Deno.stdout.isTerminal(),
-    err: !Deno.noColor && Deno.stderr.isTerminal(),
-  },
+  colors: { out: wantsColors(Deno.stdout), err: wantsColors(Deno.stderr) },
   onSignal(callback) {
     const ignored = ignoresHangup();
     const signals: readonly StopSignal[] = [

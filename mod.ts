@@ -59,7 +59,8 @@ export { endAllScripts, type SystemUser } from "./handlers/cgi/process_group.ts"
 export { accessLog, LOG_FORMATS, type LogFormat } from "./handlers/layers/access_log.ts";
 export * from "./handlers/layers/error_pages.ts";
 export * from "./handlers/layers/headers.ts";
-export * from "./handlers/cgi/limiter.ts";
+export { heldBody, type HeldBodyOptions } from "./handlers/held_body.ts";
+export * from "./handlers/limiter.ts";
 export * from "./handlers/cgi/spool.ts";
 export * from "./handlers/sources/types.ts";
 export * from "./handlers/sources/disk.ts";
@@ -69,6 +70,7 @@ export * from "./handlers/sources/windows.ts";
 export * from "./handlers/sources/new_name.ts";
 export * from "./handlers/sources/writer.ts";
 export * from "./handlers/http/target.ts";
+export * from "./handlers/http/client.ts";
 export * from "./handlers/http/host.ts";
 export * from "./handlers/http/own_host.ts";
 export * from "./handlers/http/header_size.ts";

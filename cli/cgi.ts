@@ -12,13 +12,19 @@ import type { Feature } from "../handlers/feature.ts";
 import { withoutAbortWarning } from "./abort_warning.ts";
 import type { Given } from "./parse.ts";
 import { programOptionsOf } from "./program_options.ts";
+import { requireRunPermission } from "./run_check.ts";
 import { StartError } from "./start_error.ts";
 import { wordsOf } from "./values.ts";
 
-/** The feature that the options ask for. Throws {@linkcode StartError} where a program is not there. */
-export async function cgiOf(values: Given["values"]): Promise<Feature> {
+/**
+ * The feature that the options ask for, for what is served at `root`. Throws {@linkcode StartError} where a program is not
+ * there or may not be run.
+ */
+export async function cgiOf(values: Given["values"], root: string): Promise<Feature> {
+  const given = cgiOptionsOf(values);
+  requireRunPermission(root, given);
   const user = values.get("cgi-user")?.[0];
-  const options = { ...cgiOptionsOf(values), ...(user !== undefined && { user: await userOf(user) }) };
+  const options = { ...given, ...(user !== undefined && { user: await userOf(user) }) };
   return withoutAbortWarning(cgiFeature(options));
 }
 

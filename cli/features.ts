@@ -13,7 +13,7 @@ import type { FeatureSettings } from "./settings.ts";
 export async function loadFeatures(settings: FeatureSettings, root: string): Promise<Feature[]> {
   const { cgi, fastcgi, upload, archive, search, checksum } = settings;
   const features: Feature[] = [];
-  if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi));
+  if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi, root));
   if (fastcgi) features.push(...(await import("./fastcgi.ts")).fastCgiFeatures(fastcgi));
   // Behind the programs, whose methods and queries are their own.
   if (upload) features.push(...await uploads(upload, root));
@@ -25,6 +25,6 @@ export async function loadFeatures(settings: FeatureSettings, root: string): Pro
 }
 
 async function uploads(options: UploadOptions, root: string): Promise<Feature[]> {
-  (await import("./write_permission.ts")).requireWritePermission(root);
+  (await import("./write_check.ts")).requireWritable(root);
   return (await import("../handlers/upload.ts")).uploadFeatures(options);
 }

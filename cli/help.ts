@@ -18,17 +18,18 @@ export function help(): string {
   });
   return `Serves a directory over HTTP.
 
-Usage: pyserve [OPTIONS] [DIRECTORY] [PORT]
+Usage: pyserve [OPTIONS] [DIRECTORY] [[ADDRESS:]PORT]
 
   pyserve                      the current directory on port 8000
   pyserve 8080                 on port 8080
   pyserve site -b 127.0.0.1    the directory "site", for this machine only
+  pyserve localhost:8080       for this machine only, on port 8080
 
 ${groups.join("\n")}`;
 }
 
 function entry(option: Option): string {
-  const short = option.short ? `-${option.short}, ` : "    ";
+  const short = option.short ? [...option.short].map((letter) => `-${letter}, `).join("") : "    ";
   const value = option.value ? (option.optional ? `[=${option.value}]` : ` ${option.value}`) : "";
   const left = `  ${short}--${option.name}${value}`;
   const [first, ...more] = fold(option.help, WIDTH - LEFT);

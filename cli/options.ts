@@ -14,6 +14,7 @@ import {
   checkWorkers,
   fastCgiOf,
   isExtension,
+  isPort,
   pathProblem,
   sizeOf,
 } from "./values.ts";
@@ -34,8 +35,12 @@ export const GROUPS = [
 export interface Option {
   /** The long name, without the hyphens. */
   readonly name: string;
-  /** The one-letter name, without the hyphen. */
+  /** The one-letter names, without the hyphen: `vV` is `-v` and `-V`. */
   readonly short?: string;
+  /** What other servers call it, without the hyphens: only suggested, never taken. */
+  readonly elsewhere?: readonly string[];
+  /** Whether it lets clients change what is served: then no error message suggests it. */
+  readonly writes?: boolean;
   /** What the value is called in `--help`; an option without it is a switch. */
   readonly value?: string;
   /** Whether it may stand without its value; then the value is given behind `=` only. */
@@ -69,10 +74,19 @@ export const OPTIONS: readonly Option[] = [
   {
     name: "bind",
     short: "b",
-    value: "ADDRESS",
+    elsewhere: ["host", "hostname", "address", "listen"],
+    value: "ADDRESS[:PORT]",
     group: "Address",
     help: "Listen on this address or name only (default: 0.0.0.0, all of IPv4; :: is all of IPv6 and IPv4)",
     check: (value) => value === "" ? "it is empty" : null,
+  },
+  {
+    name: "port",
+    short: "p",
+    value: "PORT",
+    group: "Address",
+    help: "Listen on this port; also as a word of its own (default: 8000; 0: any free port)",
+    check: (value) => isPort(value) ? null : "it is not a port from 0 to 65535",
   },
   {
     name: "allow-host",
@@ -85,11 +99,11 @@ export const OPTIONS: readonly Option[] = [
   },
   {
     name: "protocol",
-    short: "p",
     value: "VERSION",
     group: "Address",
     choices: ["HTTP/1.1", "HTTP/1.0"],
-    help: "HTTP/1.1 (default; with TLS also HTTP/2), or HTTP/1.0: as Python speaks it, one request a connection",
+    help:
+      "HTTP/1.1 (default; with TLS also HTTP/2), or HTTP/1.0: as Python speaks it, one request a connection; also as -p HTTP/1.0",
   },
   {
     name: "workers",
@@ -102,6 +116,7 @@ export const OPTIONS: readonly Option[] = [
   {
     name: "directory",
     short: "d",
+    elsewhere: ["root", "path", "folder"],
     value: "DIRECTORY",
     group: "What is served",
     help: "Serve this directory, or this one file (default: the current directory)",
@@ -116,6 +131,7 @@ export const OPTIONS: readonly Option[] = [
   },
   {
     name: "no-listing",
+    elsewhere: ["no-index", "no-dir-listing", "no-dirlist"],
     group: "What is served",
     help: "Answer 404 for directories without an index file",
   },
@@ -272,16 +288,19 @@ export const OPTIONS: readonly Option[] = [
   },
   {
     name: "upload",
+    writes: true,
     group: "What may be written",
     help: "Take new files and directories. Without --bind only this machine can reach the server then",
   },
   {
     name: "delete",
+    writes: true,
     group: "What may be written",
     help: "Delete, overwrite and move what is there. Without --bind only this machine can reach the server then",
   },
   {
     name: "all",
+    writes: true,
     group: "What may be written",
     help: "The same as --upload --delete",
   },
@@ -338,12 +357,14 @@ export const OPTIONS: readonly Option[] = [
   },
   {
     name: "tls-cert",
+    elsewhere: ["ssl", "https", "cert", "ssl-cert"],
     value: "PATH",
     group: "HTTPS",
     help: "Speak HTTPS with the certificate chain in this PEM file, which may hold the key too",
   },
   {
     name: "tls-key",
+    elsewhere: ["key", "ssl-key"],
     value: "PATH",
     needs: ["tls-cert"],
     group: "HTTPS",
@@ -365,10 +386,12 @@ export const OPTIONS: readonly Option[] = [
   },
   {
     name: "quiet",
+    short: "q",
+    elsewhere: ["silent"],
     excludes: ["log-format"],
     group: "Log",
     help: "Log no requests, only errors of the server",
   },
   { name: "help", short: "h", group: "Other", help: "Show this text" },
-  { name: "version", group: "Other", help: "Show the version" },
+  { name: "version", short: "vV", group: "Other", help: "Show the version" },
 ];

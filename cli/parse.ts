@@ -1,11 +1,13 @@
 /**
  * From the words of a command line to what was given, by the table of options; with the conventions of Python's argparse:
- * `--name=value`, `-bVALUE`, prefixes that name one option only, options before and after the rest, `--`.
+ * `--name=value`, `-bVALUE`, prefixes that name one option only, options before and after the rest, `--`, and the last
+ * value where an option that takes one is given several times.
  *
  * @module
  */
 
 import { type Option, OPTIONS } from "./options.ts";
+import { isNumber } from "./values.ts";
 
 /** A command line that cannot be used as it is: one sentence, exit status 2. */
 export class UsageError extends Error {
@@ -30,7 +32,7 @@ export function parse(args: readonly string[]): Given {
       words.push(...rest.splice(0));
     } else if (isOption(word)) {
       const { option, value } = takeOption(word, rest);
-      values.set(option.name, [...values.get(option.name) ?? [], value]);
+      values.set(option.name, option.repeatable ? [...values.get(option.name) ?? [], value] : [value]);
     } else {
       words.push(word);
     }
@@ -54,6 +56,8 @@ function takeOption(word: string, rest: string[]): { option: Option; value: stri
   }
   if (option.optional) return { option, value: inline ?? "" };
   const value = inline ?? takeValue(option, rest);
+  // Python's -p is the protocol; what most people mean by it is the port.
+  if (flag === "-p" && !isNumber(value)) return { option: byName("protocol"), value };
   // In two words, as Python's, unless the first is a whole header already.
   return { option, value: option.pair && !value.includes(":") ? `${value}:${takeValue(option, rest)}` : value };
 }
@@ -71,20 +75,37 @@ function takeValue(option: Option, rest: string[]): string {
 }
 
 function find(flag: string): Option {
-  const exact = OPTIONS.find((option) => flag === `--${option.name}` || flag === `-${option.short}`);
+  const exact = OPTIONS.find((option) => flag === `--${option.name}`) ?? byLetter(flag);
   if (exact) return exact;
   const meant = flag.startsWith("--") ? OPTIONS.filter((option) => `--${option.name}`.startsWith(flag)) : [];
   if (meant.length === 1) return meant[0]!;
-  if (meant.length > 1) {
-    throw new UsageError(`The option ${flag} could be ${meant.map((option) => `--${option.name}`).join(" or ")}`);
-  }
+  const names = meant.filter(({ writes }) => !writes).map(({ name }) => `--${name}`);
+  if (names.length > 1) throw new UsageError(`The option ${flag} could be ${names.join(" or ")}`);
+  if (meant.length > 1) throw new UsageError(`The option ${flag} could be several: write its whole name`);
   throw new UsageError(`There is no option ${flag}${suggestion(flag)}`);
 }
 
+function byName(name: string): Option {
+  return OPTIONS.find((option) => option.name === name)!;
+}
+
+function byLetter(flag: string): Option | undefined {
+  return flag.length === 2 ? OPTIONS.find(({ short }) => short?.includes(flag[1]!)) : undefined;
+}
+
+/** An option that is surely meant. Never one that lets clients write: a slip must not be answered by such an offer. */
 function suggestion(flag: string): string {
-  const ranked = OPTIONS.map(({ name }) => ({ name, distance: distance(flag, `--${name}`) }));
+  const offered = OPTIONS.filter(({ writes }) => !writes);
+  const elsewhere = offered.find((option) => option.elsewhere?.includes(flag.replace(/^--?/, "")));
+  if (elsewhere) return `; did you mean --${elsewhere.name}?`;
+  if (flag.length === 2) return byLetter(swapCase(flag)) ? `; did you mean ${swapCase(flag)}?` : "";
+  const ranked = offered.map(({ name }) => ({ name, distance: distance(flag, `--${name}`) }));
   const nearest = ranked.reduce((best, each) => each.distance < best.distance ? each : best);
   return nearest.distance <= Math.max(2, flag.length / 3) ? `; did you mean --${nearest.name}?` : "";
+}
+
+function swapCase(flag: string): string {
+  return flag === flag.toLowerCase() ? flag.toUpperCase() : flag.toLowerCase();
 }
 
 /** How many letters must be put in, taken out or changed to make one word of the other (Levenshtein). */
@@ -104,9 +125,6 @@ function check(values: ReadonlyMap<string, readonly string[]>): void {
   for (const option of OPTIONS.filter(({ name }) => values.has(name))) {
     const given = values.get(option.name)!;
     const flag = `--${option.name}`;
-    if (given.length > 1 && !option.repeatable && option.value) {
-      throw new UsageError(`The option ${flag} is given twice`);
-    }
     if (option.needs && !option.needs.some((name) => values.has(name))) {
       throw new UsageError(`The option ${flag} needs ${option.needs.map((name) => `--${name}`).join(" or ")}`);
     }

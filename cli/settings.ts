@@ -11,7 +11,8 @@ import type { SearchOptions } from "../handlers/search.ts";
 import type { UploadOptions } from "../handlers/upload.ts";
 import type { ConflictPolicy } from "../handlers/upload/conflict.ts";
 import { CGI_WAYS } from "./options.ts";
-import { sizeOf, splitHeader } from "./values.ts";
+import { bindAddress, splitAddress } from "./address.ts";
+import { isNumber, isPort, portOf, sizeOf, splitHeader } from "./values.ts";
 import { type Given, UsageError } from "./parse.ts";
 
 /** What the command is to do. */
@@ -69,19 +70,18 @@ export function settingsOf({ values, words }: Given): Settings {
   const one = (name: string) => values.get(name)?.[0] ?? null;
   const programs = CGI_WAYS.some((name) => values.has(name));
   const without = (...names: readonly string[]) => !names.some((name) => values.has(name));
-  const { root, port } = rootAndPort(words, one("directory"));
+  const { root, bind, port } = placeOf(words, values);
   const cert = one("tls-cert");
   const contentType = one("content-type");
   const cacheSize = one("cache-size");
   const index = values.get("index");
   const archiveMax = one("archive-max");
-  const bind = one("bind");
   const confinedBy = bind === null ? DANGEROUS.filter((name) => values.has(name)).map((name) => `--${name}`) : [];
   return {
     root,
     hostname: bind ?? (confinedBy.length > 0 ? "127.0.0.1" : "0.0.0.0"),
     confinedBy,
-    hosts: hostsOf(values),
+    hosts: hostsOf(values, bind),
     port,
     classic: one("protocol") === "HTTP/1.0",
     workers: countOf(one("workers") ?? "1"),
@@ -111,10 +111,10 @@ export function settingsOf({ values, words }: Given): Settings {
 }
 
 /** Names that were given; and where more than reading is possible, those of the machine, as far as that may be known. */
-function hostsOf(values: Given["values"]): readonly string[] | null {
+function hostsOf(values: Given["values"], bind: string | null): readonly string[] | null {
   const given = values.get("allow-host");
   if (!DANGEROUS.some((name) => values.has(name))) return given ?? null;
-  return [...given ?? [], ...values.get("bind") ?? [], ...namesOfMachine()];
+  return [...given ?? [], ...bind === null ? [] : [bind], ...namesOfMachine()];
 }
 
 function namesOfMachine(): readonly string[] {
@@ -143,23 +143,30 @@ function countOf(workers: string): number {
   return workers === "auto" ? navigator.hardwareConcurrency : Number(workers);
 }
 
-/** A directory and a port, in any order; what is a number is the port, as for Python. */
-function rootAndPort(words: readonly string[], directory: string | null): { root: string; port: number } {
-  const ports = words.filter(isNumber);
-  const roots = [...directory === null ? [] : [directory], ...words.filter((word) => !isNumber(word))];
+/** What is served, and where: a directory and `[ADDRESS:]PORT` in any order, or their options. A number is the port, as for Python. */
+function placeOf(
+  words: readonly string[],
+  values: Given["values"],
+): { root: string; bind: string | null; port: number } {
+  const option = (name: string) => values.get(name) ?? [];
+  const bound = option("bind").map(bindAddress);
+  const addresses = [...bound, ...words.map(splitAddress).filter((address) => address !== null)];
+  const roots = [...option("directory"), ...words.filter((word) => !isNumber(word) && splitAddress(word) === null)];
+  const ports = [...option("port"), ...words.filter(isNumber), ...addresses.flatMap(({ port }) => port ?? [])];
+  const hostnames = addresses.flatMap(({ hostname }) => hostname ?? []);
   if (ports.length > 1) throw new UsageError(`Cannot listen on several ports: ${ports.join(", ")}`);
+  if (hostnames.length > 1) throw new UsageError(`Cannot listen on several addresses: ${hostnames.join(", ")}`);
   if (roots.length > 1) throw new UsageError(`Cannot serve several directories: "${roots.join('", "')}"`);
   if (roots[0] === "") throw new UsageError("Cannot serve a directory without a name");
-  return { root: roots[0] ?? ".", port: portOf(ports[0] ?? "8000") };
+  if (/^https?:\/\//i.test(roots[0] ?? "")) {
+    throw new UsageError(
+      `Cannot serve "${roots[0]}": give a directory, or an address and a port such as localhost:8000`,
+    );
+  }
+  return { root: roots[0] ?? ".", bind: hostnames[0] ?? null, port: checkedPort(ports[0] ?? "8000") };
 }
 
-/** What Python's int() takes, and what was surely meant for a port. */
-function isNumber(word: string): boolean {
-  return /^\s*[+-]?\d+(?:_\d+)*\s*$/.test(word);
-}
-
-function portOf(word: string): number {
-  const port = Number(word.replaceAll("_", ""));
-  if (port < 0 || port > 65535) throw new UsageError(`Cannot listen on port ${word.trim()}: it is not from 0 to 65535`);
-  return port;
+function checkedPort(word: string): number {
+  if (!isPort(word)) throw new UsageError(`Cannot listen on port ${word.trim()}: it is not from 0 to 65535`);
+  return portOf(word);
 }

@@ -26,6 +26,21 @@ export function checkSeconds(value: string): string | null {
   return good ? null : `it is not a number of seconds from 0 to ${MOST_SECONDS}`;
 }
 
+/** Whether a text is a port, written as Python's `int()` takes it: `8000`, ` 8000`, `8_000`. */
+export function isPort(text: string): boolean {
+  return isNumber(text) && portOf(text) >= 0 && portOf(text) <= 65535;
+}
+
+/** Whether a text is a number to Python's `int()`, and so meant as a port. */
+export function isNumber(text: string): boolean {
+  return /^\s*[+-]?\d+(?:_\d+)*\s*$/.test(text);
+}
+
+/** The number that a text is. */
+export function portOf(text: string): number {
+  return Number(text.replaceAll("_", ""));
+}
+
 /** Absolute paths with a comma between; nothing at all stands for the default. */
 export function checkPaths(value: string): string | null {
   const problems = value === "" ? [] : value.split(",").map(pathProblem);

@@ -101,7 +101,7 @@ export function statusText(status: number): string {
 export function toHttpError(thrown: unknown): HttpError {
   if (thrown instanceof HttpError) return thrown;
   const status = statusOf(thrown);
-  const headers = status === 503 ? { "retry-after": "1" } : {};
+  const headers: Record<string, string> = status === 503 ? { "retry-after": "1" } : {};
   return new HttpError(status, undefined, { headers, cause: thrown });
 }
 

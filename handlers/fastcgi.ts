@@ -10,7 +10,7 @@ import { cgiEnvironment } from "./cgi/environment.ts";
 import { ScriptFinder } from "./cgi/find_script.ts";
 import { whenClientLeaves } from "./cgi/client_watch.ts";
 import { CgiHeaderParser, type ScriptHead } from "./cgi/header_block.ts";
-import { Limiter } from "./cgi/limiter.ts";
+import { Limiter } from "./limiter.ts";
 import type { Program } from "./cgi/program.ts";
 import { followLocalRedirect, redirectedFrom } from "./cgi/local_redirect.ts";
 import { hasBody, scriptResponse } from "./cgi/respond.ts";
@@ -220,7 +220,7 @@ class FastCgi {
     resources.defer(() => stderr.end());
     const left = new AbortController();
     using _watch = whenClientLeaves(redirectedFrom(request)?.original ?? request, () => left.abort(CLIENT_LEFT));
-    resources.use(await this.#limiter.enter(left.signal));
+    resources.use(await this.#limiter.enter("", left.signal));
     const params = Object.entries(this.#params(request, context, program, body));
     const held = resources.move();
     const exchange = await this.#client.ask({

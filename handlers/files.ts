@@ -91,7 +91,7 @@ class FileServing {
     this.#hot = options.precompressed ? null : hot;
     this.#options = options;
     this.#index = options.index ?? DEFAULT_INDEX;
-    const vary = options.precompressed ? { vary: "accept-encoding" } : {};
+    const vary: Record<string, string> = options.precompressed ? { vary: "accept-encoding" } : {};
     this.#headers = { "cache-control": options.cacheControl ?? "no-cache", ...vary };
   }
 

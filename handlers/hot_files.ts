@@ -125,7 +125,8 @@ export class HotFiles {
     const entry = this.#entries.get(key) ?? this.#missing.get(key);
     if (entry === undefined) return null;
     const query = queryOf(url, context);
-    if (query !== null && (!entry.anyQuery || this.#elsewhere?.test(query))) return null;
+    // A fragment behind a query is refused, as one behind a path is.
+    if (query !== null && (!entry.anyQuery || query.includes("#") || this.#elsewhere?.test(query))) return null;
     const asked = fieldsOf(request.headers);
     if (asked === null || !this.#isUsual(url, context, asked.host)) return null;
     const template = templateFor(asked, entry);
@@ -300,9 +301,7 @@ function keyOf(url: string, context: Context): string {
 
 function cutQuery(target: string): string {
   const query = target.indexOf("?");
-  const fragment = target.indexOf("#");
-  const end = Math.min(query < 0 ? target.length : query, fragment < 0 ? target.length : fragment);
-  return target.slice(0, end);
+  return query < 0 ? target : target.slice(0, query);
 }
 
 /** What may be a query, from its question mark on, or null where there is none. */

@@ -44,12 +44,65 @@ Deno.test("every form of Python's command line is understood", async (t) => {
     [["--proto=HTTP/1.1"], ".", 8000],
     [["--", "-odd"], "-odd", 8000],
     [["-d", "8080"], "8080", 8000],
+    [["-b", "a", "-b", "b"], ".", 8000, "b"],
+    [["-d", "a", "-d", "b"], "b", 8000],
+    [["-p", "HTTP/1.0", "9000"], ".", 9000],
   ];
   for (const [args, root, port, hostname = "0.0.0.0"] of rows) {
     await t.step(args.join(" ") || "(nothing)", () => {
       const { root: gotRoot, port: gotPort, hostname: gotHost } = settings(...args);
       assertEquals([gotRoot, gotPort, gotHost], [root, port, hostname]);
     });
+  }
+});
+
+Deno.test("a port and an address are understood as other servers take them", async (t) => {
+  const rows: readonly [args: string[], root: string, port: number, hostname?: string][] = [
+    [["-p", "8080"], ".", 8080],
+    [["-p8080"], ".", 8080],
+    [["-p=8080"], ".", 8080],
+    [["--port", "8080", "site"], "site", 8080],
+    [["--port=0"], ".", 0],
+    [["-p", "8080", "-p", "HTTP/1.0"], ".", 8080],
+    [["-p", "1", "--port", "2"], ".", 2],
+    [[":8080"], ".", 8080],
+    [["localhost:8080"], ".", 8080, "localhost"],
+    [["127.0.0.1:8080", "site"], "site", 8080, "127.0.0.1"],
+    [["[::1]:8080"], ".", 8080, "::1"],
+    [["my_host.example:1"], ".", 1, "my_host.example"],
+    [["./localhost:8080"], "./localhost:8080", 8000],
+    [["-d", "localhost:8080"], "localhost:8080", 8000],
+    [["a:b"], "a:b", 8000],
+    [["::1"], "::1", 8000],
+    [["-b", "127.0.0.1:8080"], ".", 8080, "127.0.0.1"],
+    [["-b", "[::1]:8080"], ".", 8080, "::1"],
+    [["-b", "[::1]"], ".", 8000, "::1"],
+    [["-b", "::1"], ".", 8000, "::1"],
+    [["-b", ":8080"], ".", 8080],
+    [["--upload", ":8080"], ".", 8080, "127.0.0.1"],
+  ];
+  for (const [args, root, port, hostname = "0.0.0.0"] of rows) {
+    await t.step(args.join(" "), () => {
+      const { root: gotRoot, port: gotPort, hostname: gotHost } = settings(...args);
+      assertEquals([gotRoot, gotPort, gotHost], [root, port, hostname]);
+    });
+  }
+  assertEquals(settings("-p", "HTTP/1.0").classic, true);
+  assertEquals(settings("-p", "8080", "-p", "HTTP/1.0").classic, true);
+});
+
+Deno.test("no error message suggests an option that lets clients write", () => {
+  const offered = ["--all", "--delete", "--upload"];
+  for (const { name } of OPTIONS.filter(({ writes }) => writes)) assert(offered.includes(`--${name}`), name);
+  for (
+    const name of ["al", "alll", "a", "d", "u", "uplod", "upload-", "delet", "deletee", "ssl", "ball", "upl", "dellete"]
+  ) {
+    try {
+      parse([`--${name}`]);
+    } catch (error) {
+      for (const option of offered) assert(!(error as Error).message.includes(`${option}?`), (error as Error).message);
+      assert(!/--(all|delete|upload)(?![\w-])/.test((error as Error).message.replace(`--${name}`, "")));
+    }
   }
 });
 
@@ -102,7 +155,17 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [["--bind", "--hidden"], "The option --bind needs ADDRESS"],
     [["--bind", ""], 'Cannot use --bind "": it is empty'],
     [["--hidden=yes"], "The option --hidden takes no value"],
-    [["-b", "a", "-b", "b"], "The option --bind is given twice"],
+    [["--ssl"], "There is no option --ssl; did you mean --tls-cert?"],
+    [["--host", "x"], "There is no option --host; did you mean --bind?"],
+    [["-P", "80"], "There is no option -P; did you mean -p?"],
+    [["--al"], "The option --al could be several: write its whole name"],
+    [["--port", "x"], 'Cannot use --port "x": it is not a port from 0 to 65535'],
+    [["-p", "65536"], 'Cannot use --port "65536": it is not a port from 0 to 65535'],
+    [["-p", "1", "2"], "Cannot listen on several ports: 1, 2"],
+    [[":1", "2"], "Cannot listen on several ports: 2, 1"],
+    [["a:1", "-b", "b"], "Cannot listen on several addresses: b, a"],
+    [["localhost:70000"], "Cannot listen on port 70000: it is not from 0 to 65535"],
+    [["http://localhost:8000/"], 'Cannot serve "http://localhost:8000/": give a directory, or an address and a port'],
     [["65536"], "Cannot listen on port 65536: it is not from 0 to 65535"],
     [["70000"], "Cannot listen on port 70000: it is not from 0 to 65535"],
     [["-1"], "Cannot listen on port -1: it is not from 0 to 65535"],
@@ -155,6 +218,8 @@ Deno.test("--help and --version print to stdout, whatever else is wrong", async 
   }
   assert(help.out.split("\n").every((line) => line.length <= 80), "80 columns");
   const { version } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
+  for (const flag of ["-v", "-V"]) assertEquals((await ran(flag)).out, `pyserve ${version}\n`);
+  assertEquals(settings("-q").server.log, false);
   assertEquals(await ran("--version"), { status: 0, out: `pyserve ${version}\n`, err: "" });
 });
 

@@ -390,6 +390,39 @@ Deno.test("MOVE gives a file or a directory another path, and replaces only what
   ]);
 });
 
+for (const engine of [[], ["-p", "HTTP/1.0"]]) {
+  const name = ["what is behind # in a target is not cut off, so nothing else is deleted or written", ...engine].join(
+    " ",
+  );
+  Deno.test(name, async () => {
+    await using site = await writable("--all", ...engine);
+    const before = await site.names();
+    const rows: readonly [method: string, target: string, destination?: string][] = [
+      ["DELETE", "/docs/#old"],
+      ["DELETE", "/docs?recursive#old"],
+      ["DELETE", "/old.txt#x"],
+      ["DELETE", "http://localhost/old.txt#x"],
+      ["PUT", "/new#b"],
+      ["PUT", "/#"],
+      ["PATCH", "/new?upload=12345678#b"],
+      ["MKCOL", "/made#b"],
+      ["POST", "/docs/#b"],
+      ["GET", "/old.txt#x"],
+      ["GET", "/old.txt?x#x"],
+      ["MOVE", "/old.txt#x", "/new"],
+      ["MOVE", "/old.txt", "/new#b"],
+      ["MOVE", "/old.txt", "http://localhost/new#b"],
+    ];
+    for (let round = 0; round < 3; round++) await ask(site.port, "GET", "/old.txt"); // so that it is kept
+    for (const [method, target, destination] of rows) {
+      const headers = [["Upload-Offset", "0"], ...destination ? [["Destination", destination] as const] : []] as const;
+      const { status } = await site.send(method, target, { body: "", headers });
+      assertEquals([method, target, status], [method, target, 400]);
+    }
+    assertEquals(await site.names(), before);
+  });
+}
+
 Deno.test("MOVE of a link over a file changes nothing of what the link leads to", async () => {
   await using site = await writable("--all");
   await using elsewhere = await tempTree({ "private.txt": "mine" });

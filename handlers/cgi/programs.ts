@@ -16,7 +16,7 @@ import { explained } from "./explain.ts";
 import { rulePath, ScriptFinder } from "./find_script.ts";
 import { CgiHeaderParser, type ScriptHead } from "./header_block.ts";
 import { indexedQueryWords } from "./indexed_query.ts";
-import { Limiter } from "./limiter.ts";
+import { Limiter } from "../limiter.ts";
 import { followLocalRedirect, redirectedFrom } from "./local_redirect.ts";
 import type { Program } from "./program.ts";
 import { hasBody, scriptResponse } from "./respond.ts";
@@ -309,7 +309,7 @@ async function soon(output: Output): Promise<Awaited<Output> | void> {
 
 async function enter(limiter: Limiter, signal: AbortSignal, input: Spooled | null): Promise<Disposable> {
   try {
-    return await limiter.enter(signal);
+    return await limiter.enter("", signal);
   } catch (error) {
     input?.[Symbol.dispose]();
     throw error;

@@ -79,9 +79,12 @@ export class HTTPMessage {
     return this.#fields.length;
   }
 
-  /** The same for Web APIs, several of one name joined. Python has no such thing. */
+  /** The same for Web APIs, several of one name joined: by commas, cookies by semicolons. Python has no such thing. */
   to_headers(): Headers {
-    return new Headers(this.#fields as [string, string][]);
+    const headers = new Headers(this.#fields as [string, string][]);
+    const cookies = this.get_all("cookie");
+    if (cookies !== null && cookies.length > 1) headers.set("cookie", cookies.join("; ")); // RFC 9113 section 8.2.3
+    return headers;
   }
 
   /** The lines, for a log. Python: `str(headers)`. */

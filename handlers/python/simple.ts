@@ -216,6 +216,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
       return null;
     }
     const body = await ReplyBody.of(response);
+    if (/\bclose\b/i.test(response.headers.get("connection") ?? "")) this.close_connection = true;
     this.send_response(response.status);
     this.#send_headers(response);
     this.end_headers();

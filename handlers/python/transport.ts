@@ -160,8 +160,8 @@ const SPELLED_PAGE_HEADERS = Object.fromEntries(
   pythonHeaders(new Headers({ ...PAGE_HEADERS, "x-content-type-options": "nosniff" })),
 );
 
-/** Headers that the engine sends, or decides. */
-const OURS: ReadonlySet<string> = new Set(["Server", "Date", "Connection", "Keep-Alive", "Transfer-Encoding"]);
+/** Headers that the engine sends in front of those of the handler. */
+const OURS: ReadonlySet<string> = new Set(["Server", "Date"]);
 
 /** Whether a message can stand in a status line, where no other character can. */
 function isPhrase(message: string): boolean {

@@ -10,6 +10,12 @@ import { Needle } from "./needle.ts";
 /** Bytes of a part's header: its names may be paths of a few thousand characters. */
 const MAX_HEADER_BYTES = 16_384;
 
+/** Bytes of the name of a file, which may be a path: what Linux takes (PATH_MAX). */
+const MAX_NAME_BYTES = 4_096;
+
+/** Bytes in front of the first delimiter, and behind the last, that are ignored. RFC 7578 wants none. */
+const MAX_ASIDE_BYTES = 65_536;
+
 const LINE_END = new TextEncoder().encode("\r\n");
 const END_OF_LINE = new Needle(LINE_END);
 const END_OF_HEADER = new Needle(new TextEncoder().encode("\r\n\r\n"));
@@ -42,6 +48,7 @@ export class MultipartParser {
   // The first delimiter may stand at the very beginning; all others have a line end in front that belongs to them.
   #rest: Uint8Array = LINE_END;
   #work = new Uint8Array();
+  #aside = MAX_ASIDE_BYTES + LINE_END.length;
 
   /** Begins with a boundary, as {@linkcode boundaryOf} finds it. */
   constructor(boundary: string) {
@@ -58,7 +65,7 @@ export class MultipartParser {
     this.#rest = this.#restAnd(bytes);
     for (let goesOn = true; goesOn;) {
       const before = this.#state;
-      if (before === "epilogue") this.#rest = new Uint8Array();
+      if (before === "epilogue") this.#ignore(this.#rest.length);
       else if (before === "delimiter") this.#takeDelimiter();
       else if (before === "header") yield* this.#takeHeader();
       else yield* this.#takeContent();
@@ -80,11 +87,18 @@ export class MultipartParser {
     const { at, isCertain } = this.#findDelimiter();
     const isPart = this.#state === "content";
     if (at > 0 && isPart) yield { kind: "data", bytes: this.#rest.subarray(0, at) };
-    this.#rest = this.#rest.subarray(at);
+    if (isPart) this.#rest = this.#rest.subarray(at);
+    else this.#ignore(at);
     if (!isCertain) return;
     this.#rest = this.#rest.subarray(this.#delimiter.bytes.length);
     this.#state = "delimiter";
     if (isPart) yield { kind: "end" };
+  }
+
+  #ignore(length: number): void {
+    this.#aside -= length;
+    if (this.#aside < 0) throw new HttpError(400, "The form has too much in front of its fields, or behind them");
+    this.#rest = this.#rest.subarray(length);
   }
 
   /** Where the next delimiter begins, or may begin: then it is to be seen with the next bytes. */
@@ -149,7 +163,15 @@ function parseField(header: Uint8Array): FormField {
   if (name === undefined) throw broken();
   const extended = parameters.get("filename*");
   const filename = extended === undefined ? parameters.get("filename") : extendedValue(extended);
+  if (filename !== undefined && isLongName(filename)) {
+    throw new HttpError(400, `A file name in the form is longer than ${MAX_NAME_BYTES} bytes`);
+  }
   return { name, filename: filename ?? null };
+}
+
+/** Whether a name has too many bytes in UTF-8; nothing of it is kept then. */
+function isLongName(name: string): boolean {
+  return name.length > MAX_NAME_BYTES || new TextEncoder().encode(name).length > MAX_NAME_BYTES;
 }
 
 /** The parameters of `form-data`; of those that are there twice the first. */

@@ -54,7 +54,7 @@ export function writeError(thrown: unknown, path: SitePath, taken: 409 | 412 = 4
     if (thrown.problem === "taken") return new HttpError(taken, nameTaken(path), { problem });
     if (thrown.problem === "name") return new HttpError(400, `Cannot use that name: ${thrown.detail}`, { problem });
     const [status, sentence] = REFUSALS[thrown.problem];
-    const headers = thrown.problem === "busy" ? { "retry-after": "1" } : {};
+    const headers: Record<string, string> = thrown.problem === "busy" ? { "retry-after": "1" } : {};
     return new HttpError(status, sentence, { problem, headers });
   }
   const known = CODES[String((thrown as { code?: unknown } | null)?.code)];

@@ -7,7 +7,7 @@ export const PATHS: readonly Row[] = [
   row(63, "3986 2.4", "the target is split first and decoded once", {
     asks: [
       ...getEach(
-        ["/hello.txt", "/hello%2etxt", "/%68%65%6C%6c%6F.txt", "/hello.txt?x=/../..", "/hello.txt#f", "/hello.txt??#?"],
+        ["/hello.txt", "/hello%2etxt", "/%68%65%6C%6c%6F.txt", "/hello.txt?x=/../..", "/hello.txt???"],
         200,
         {},
         FILES["hello.txt"],
@@ -18,6 +18,9 @@ export const PATHS: readonly Row[] = [
       ...getEach(words("/%ff /%c0%ae%c0%ae/ /%ed%a0%80 /names/%FF%FE /\xff"), [400, 404]),
       send("GET /names/%E6%97%A5%E6%9C%AC.txt").gets(200, {}, "日本.txt"),
     ],
+  }),
+  row(63, "9112 3.2", "a fragment is no part of a request target", {
+    asks: getEach(words("/hello.txt#f /hello.txt?x#f /#hello.txt /dir/#"), 400),
   }),
   row(63, "9112 3.2", "bytes that should have been escaped are refused, or taken for what they are in UTF-8", {
     ignore: !POSIX,
@@ -149,13 +152,14 @@ export const PATHS: readonly Row[] = [
     asks: [
       ...getEach(
         words(`
-          //.env /./.env /%2eenv /%2Eenv /.%65nv /.env/ /.env/. /.env?raw /.env??raw /.env#
+          //.env /./.env /%2eenv /%2Eenv /.%65nv /.env/ /.env/. /.env?raw /.env??raw
           /dir/../.env /dir/%2e%2e/%2eenv //dir//..//.env /.git/../.env
           /.git//config /.git/./config /%2egit/config /.well-known/../.env /.well-known/.env
         `),
         404,
       ),
       send("GET http://localhost/.env").gets(404),
+      send("GET /.env#").gets(400),
       send("HEAD /.env").gets(404),
       ...POSIX
         ? getEach(["//links/outside/out.txt", "/links//outside/./out.txt", "/links/%6futside/out.txt"], 404)

@@ -208,6 +208,26 @@ Deno.test("a drain lets a reply come to its end, an abort cuts it", async () => 
   }
 });
 
+Deno.test("what a handler says of the connection is not passed on: the engine closes it, and sends no chunks", async () => {
+  const said = {
+    "connection": "keep-alive, upgrade",
+    "keep-alive": "timeout=5",
+    "proxy-connection": "keep-alive",
+    "te": "trailers",
+    "trailer": "x",
+    "transfer-encoding": "chunked",
+    "upgrade": "x",
+    "x-kept": "yes",
+  };
+  const server = serveClassic(() => new Response("hello", { headers: said }), { hostname: "127.0.0.1", port: 0 });
+  for (const version of ["HTTP/1.0\r\nConnection: keep-alive", "HTTP/1.1"]) {
+    const { headers, text } = await reply(server.address.port, `GET / ${version}\r\nHost: a\r\n\r\n`);
+    assertEquals([...headers.keys()].sort(), ["content-type", "date", "server", "x-kept"]);
+    assertEquals(text, "hello");
+  }
+  await server.drain();
+});
+
 Deno.test("a body that fails cuts the connection, and the server goes on", async () => {
   const logged = emptyLog();
   const log = { access() {}, error: (message: string, cause?: unknown) => logged.add(`${message}: ${cause}`) };
