@@ -51,7 +51,7 @@ export class Found implements Disposable {
 
   /** A path that means it until it is closed. */
   get path(): string {
-    return this.#descriptor === null ? this.real : `/proc/self/fd/${this.#descriptor}`;
+    return this.#descriptor === null ? this.real : pathOf(this.#descriptor);
   }
 
   /** A path that means what has this name in it. */
@@ -66,7 +66,7 @@ export class Found implements Disposable {
 
   /** Takes hold of what has a name in it, and of a link itself. It lies where this lies, so nothing has to be judged. */
   child(name: string): Found {
-    return doNow(childSteps(NOW, this, name));
+    return childOf(this, name);
   }
 
   /** Sets its permissions, and those of nothing that has taken its name. Not of a link; Windows has none. */
@@ -147,47 +147,85 @@ export class DiskRoot {
 
   *#judged(calls: DiskCalls, name: string): Steps<Found | null> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const found = yield* findAnywhere(calls, name, this.holds);
-      const verdict = yield* closedOnError(found, this.#judge(calls, found));
-      if (verdict === "inside") return found;
-      found[Symbol.dispose]();
-      if (verdict === "outside") return null;
+      const spot = yield* spotOf(calls, name, this.holds);
+      let found: Found | null = null;
+      try {
+        const verdict = yield* this.#judge(calls, spot.real);
+        if (verdict === "outside") return null;
+        if (verdict === "inside") found = yield* foundAt(calls, spot);
+        if (found !== null) return found;
+      } finally {
+        if (found === null) close(spot);
+      }
     }
     throw new Deno.errors.NotFound();
   }
 
-  *#judge(calls: DiskCalls, found: Found): Steps<"inside" | "outside" | "changed"> {
-    // Another file has taken its name, or another root: what is there now is what was asked for.
-    if (found.isHeld ? found.info.nlink === 0 : found.info.isSymlink) return "changed";
+  *#judge(calls: DiskCalls, real: string): Steps<"inside" | "outside" | "root switched"> {
     if (this.#followLinks) return "inside";
     // Asked after the place was opened, so that a root which is switched meanwhile makes this fail and not succeed.
     const root = yield* result(calls.realPath(this.name));
     const isSwitched = root !== this.#real;
     this.#real = root;
-    if (found.real === root || found.real.startsWith(below(root, ""))) return "inside";
-    return isSwitched ? "changed" : "outside";
+    if (real === root || real.startsWith(below(root, ""))) return "inside";
+    return isSwitched ? "root switched" : "outside";
   }
 }
 
-/** What a name leads to, wherever that is: for names that no client has a say in. */
-export function* findAnywhere(calls: DiskCalls, name: string, holds: boolean = DESCRIPTORS !== null): Steps<Found> {
-  if (holds) return yield* hold(calls, name, true);
-  const real = yield* result(calls.realPath(name));
-  return new Found(real, yield* result(calls.lstat(real)), null);
+/** Where a name leads, before it is known what is there. */
+interface Spot {
+  readonly real: string;
+  readonly descriptor: number | null;
 }
 
-function* childSteps(calls: DiskCalls, directory: Found, name: string): Steps<Found> {
-  const path = directory.at(name);
-  if (directory.isHeld) return yield* hold(calls, path, false);
-  return new Found(path, yield* result(calls.lstat(path)), null);
-}
-
-function* hold(calls: DiskCalls, name: string, follow: boolean): Steps<Found> {
-  const descriptor = yield* result(calls.openPlace(name, follow));
+function* spotOf(calls: DiskCalls, name: string, holds: boolean): Steps<Spot> {
+  if (!holds) return { real: yield* result(calls.realPath(name)), descriptor: null };
+  const descriptor = yield* result(calls.openPlace(name, true));
   try {
-    const path = `/proc/self/fd/${descriptor}`;
-    const real = yield* result(calls.readLink(path));
-    return new Found(real, yield* result(calls.stat(path)), descriptor);
+    return { real: yield* result(calls.readLink(pathOf(descriptor))), descriptor };
+  } catch (error) {
+    DESCRIPTORS!.close(descriptor);
+    throw error;
+  }
+}
+
+/** What is there; null where its name has been given to something else by now, which is what should be found. */
+function* foundAt(calls: DiskCalls, { real, descriptor }: Spot): Steps<Found | null> {
+  if (descriptor === null) {
+    const info = yield* result(calls.lstat(real));
+    return real === (yield* result(calls.realPath(real))) ? new Found(real, info, null) : null;
+  }
+  const info = yield* result(calls.stat(pathOf(descriptor)));
+  return info.nlink === 0 && real.endsWith(" (deleted)") ? null : new Found(real, info, descriptor);
+}
+
+function close({ descriptor }: Spot): void {
+  if (descriptor !== null) DESCRIPTORS!.close(descriptor);
+}
+
+function pathOf(descriptor: number): string {
+  return `/proc/self/fd/${descriptor}`;
+}
+
+/** What a name leads to, wherever that is: for names that no client has a say in. */
+export function findAnywhere(name: string): Found {
+  const spot = doNow(spotOf(NOW, name, DESCRIPTORS !== null));
+  let found: Found | null = null;
+  try {
+    found = doNow(foundAt(NOW, spot));
+  } finally {
+    if (found === null) close(spot);
+  }
+  if (found === null) throw new Deno.errors.NotFound();
+  return found;
+}
+
+function childOf(directory: Found, name: string): Found {
+  const path = directory.at(name);
+  if (!directory.isHeld) return new Found(path, Deno.lstatSync(path), null);
+  const descriptor = DESCRIPTORS!.open(path, false);
+  try {
+    return new Found(Deno.readLinkSync(pathOf(descriptor)), Deno.statSync(pathOf(descriptor)), descriptor);
   } catch (error) {
     DESCRIPTORS!.close(descriptor);
     throw error;
@@ -203,15 +241,6 @@ function setModeUnheld(found: Found, mode: number): void {
     fs.fchmodSync(descriptor, mode);
   } finally {
     fs.closeSync(descriptor);
-  }
-}
-
-function* closedOnError<T>(found: Found, steps: Steps<T>): Steps<T> {
-  try {
-    return yield* steps;
-  } catch (error) {
-    found[Symbol.dispose]();
-    throw error;
   }
 }
 

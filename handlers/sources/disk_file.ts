@@ -38,7 +38,7 @@ export function* openFound(calls: DiskCalls, found: Found): Steps<OpenFile> {
 export function readStart(path: string, length: number): Uint8Array | null {
   const into = new Uint8Array(length);
   try {
-    using found = doNow(findAnywhere(NOW, path));
+    using found = findAnywhere(path);
     using file = doNow(openFound(NOW, found));
     return into.subarray(0, file.read(0, into) as number); // so few are read at once
   } catch (error) {

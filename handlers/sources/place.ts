@@ -5,7 +5,7 @@
  */
 
 import { SEPARATOR } from "@std/path/constants";
-import { Found } from "./contained.ts";
+import type { Found } from "./contained.ts";
 import { WriteRefused } from "./writer.ts";
 
 /** How often, and with how many milliseconds in between, a lock is asked for that another process has. */

@@ -34,6 +34,7 @@ const CODES: Readonly<Record<string, readonly [status: number, sentence: string]
   EINVAL: [400, "The file system there cannot have that name"],
   EFBIG: [413, "The file system there cannot have a file of that size"],
   EBUSY: [409, "It is in use"],
+  ENOTEMPTY: [409, "The directory is being changed"],
   ENOSPC: [507, "The disk is full"],
   EDQUOT: [507, "The disk quota is used up"],
 };

@@ -1,6 +1,7 @@
 /** Uploads while something goes wrong: what is on disk afterwards is the old file or the new one, whole, or nothing. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { disk, toFetch, upload } from "@x/pyserve";
 import { type RunningCommand, start } from "../support/command.ts";
 import { ask, parseResponse } from "../support/raw.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
@@ -46,7 +47,6 @@ Deno.test("a client that goes in the middle leaves nothing, and what was there s
 });
 
 Deno.test("a client that stands still is told so, and leaves nothing", async () => {
-  const { disk, toFetch, upload } = await import("@x/pyserve");
   await using tree = await tempTree();
   const fetch = toFetch(upload(disk(tree.path), { stallMs: 50 }));
   await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => fetch(request));
