@@ -11,7 +11,7 @@ import { findUser } from "../handlers/cgi/user.ts";
 import type { Feature } from "../handlers/feature.ts";
 import { withoutAbortWarning } from "./abort_warning.ts";
 import type { Given } from "./parse.ts";
-import { programOptionsOf } from "./program_options.ts";
+import { programDirectoriesOf, programOptionsOf } from "./program_options.ts";
 import { requireRunPermission } from "./run_check.ts";
 import { StartError } from "./start_error.ts";
 import { wordsOf } from "./values.ts";
@@ -31,11 +31,10 @@ export async function cgiOf(values: Given["values"], root: string): Promise<Feat
 function cgiOptionsOf(values: Given["values"]): CgiOptions {
   const one = (name: string) => values.get(name)?.[0] ?? null;
   const all = (name: string) => values.get(name) ?? [];
-  const directories = one("cgi");
   const max = one("cgi-max");
   return {
     ...programOptionsOf(values),
-    directories: directories === null ? [] : directories === "" ? ["/cgi-bin", "/htbin"] : directories.split(","),
+    directories: programDirectoriesOf(values),
     extensions: all("cgi-ext").flatMap((list) => list.split(",")),
     interpreters: Object.fromEntries(all("cgi-map").map(assignmentOf)),
     mounts: Object.fromEntries(all("cgi-mount").map(assignmentOf)),

@@ -11,6 +11,7 @@ import {
   checkHeader,
   checkPaths,
   checkSeconds,
+  checkUploadPaths,
   checkWorkers,
   fastCgiOf,
   isExtension,
@@ -67,7 +68,10 @@ export interface Option {
 export const CGI_WAYS: readonly string[] = ["cgi", "cgi-ext", "cgi-map", "cgi-mount"];
 
 /** The options by which programs answer at all, FastCGI applications among them. */
-const PROGRAM_WAYS: readonly string[] = [...CGI_WAYS, "fastcgi"];
+export const PROGRAM_WAYS: readonly string[] = [...CGI_WAYS, "fastcgi"];
+
+/** The options by which anything may be written. */
+export const WRITING_WAYS: readonly string[] = ["upload", "delete", "all"];
 
 /** The table. */
 export const OPTIONS: readonly Option[] = [
@@ -305,10 +309,19 @@ export const OPTIONS: readonly Option[] = [
     help: "The same as --upload --delete",
   },
   {
+    name: "upload-beside-programs",
+    value: "DIR,...",
+    needs: WRITING_WAYS,
+    group: "What may be written",
+    help:
+      "Write in these directories of the site although programs run, and run nothing in them (default: with CGI or FastCGI nothing may be written)",
+    check: checkUploadPaths,
+  },
+  {
     name: "on-conflict",
     value: "POLICY",
     choices: CONFLICT_POLICIES,
-    needs: ["upload", "delete", "all"],
+    needs: WRITING_WAYS,
     group: "What may be written",
     help: `What to do where a name is taken: ${CONFLICT_POLICIES.join(", ")} (default: fail)`,
   },
@@ -322,7 +335,7 @@ export const OPTIONS: readonly Option[] = [
   },
   {
     name: "no-sandbox",
-    needs: ["upload", "delete", "all"],
+    needs: WRITING_WAYS,
     group: "What may be written",
     help: "Let pages among the files run as pages of the site, which may write, too (default: as of another site)",
   },

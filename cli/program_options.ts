@@ -34,6 +34,13 @@ export function programOptionsOf(values: Given["values"]): ProgramOptions {
   };
 }
 
+/** Paths of the directories of which every file is a program. */
+export function programDirectoriesOf(values: Given["values"]): readonly string[] {
+  const directories = values.get("cgi")?.[0];
+  if (directories === undefined) return [];
+  return directories === "" ? ["/cgi-bin", "/htbin"] : directories.split(",");
+}
+
 function millisecondsOf(seconds: string): number {
   return Number(seconds) * 1000;
 }

@@ -10,7 +10,7 @@ import type { LogFormat } from "../handlers/layers/access_log.ts";
 import type { SearchOptions } from "../handlers/search.ts";
 import type { UploadOptions } from "../handlers/upload.ts";
 import type { ConflictPolicy } from "../handlers/upload/conflict.ts";
-import { CGI_WAYS } from "./options.ts";
+import { CGI_WAYS, PROGRAM_WAYS, WRITING_WAYS } from "./options.ts";
 import { bindAddress, splitAddress } from "./address.ts";
 import { isNumber, isPort, portOf, sizeOf, splitHeader } from "./values.ts";
 import { type Given, UsageError } from "./parse.ts";
@@ -47,6 +47,8 @@ export interface FeatureSettings {
   readonly fastcgi: Given["values"] | null;
   /** What may be written, and how. */
   readonly upload: UploadOptions | null;
+  /** Where alone that may be, because programs run. */
+  readonly uploadPlaces: readonly string[] | null;
   /** How directories are packed. */
   readonly archive: ArchiveOptions | null;
   /** How names are searched for. */
@@ -56,7 +58,7 @@ export interface FeatureSettings {
 }
 
 /** Options that let whoever reaches the server do more than read. */
-const DANGEROUS: readonly string[] = ["upload", "delete", "all", ...CGI_WAYS, "fastcgi"];
+const DANGEROUS: readonly string[] = [...WRITING_WAYS, ...PROGRAM_WAYS];
 
 /** The files that TLS needs. */
 export interface TlsFiles {
@@ -76,6 +78,7 @@ export function settingsOf({ values, words }: Given): Settings {
   const cacheSize = one("cache-size");
   const index = values.get("index");
   const archiveMax = one("archive-max");
+  const uploadPlaces = uploadPlacesOf(values);
   const confinedBy = bind === null ? DANGEROUS.filter((name) => values.has(name)).map((name) => `--${name}`) : [];
   return {
     root,
@@ -97,11 +100,13 @@ export function settingsOf({ values, words }: Given): Settings {
       ...(cacheSize !== null && { cacheSize: sizeOf(cacheSize)! }),
       ...(contentType !== null && { fallback: contentType }),
       ...(index && { index }),
+      ...(uploadPlaces && { uploadBesidePrograms: uploadPlaces }),
     },
     features: {
       cgi: programs ? values : null,
       fastcgi: values.has("fastcgi") ? values : null,
       upload: uploadOf(values),
+      uploadPlaces,
       // Who wants no listings does not want their contents told in another way.
       archive: without("no-archive", "no-listing") ? { ...(archiveMax && { maxBytes: sizeOf(archiveMax)! }) } : null,
       search: without("no-search", "no-listing") ? {} : null,
@@ -124,6 +129,17 @@ function namesOfMachine(): readonly string[] {
   } catch {
     return []; // without --allow-sys
   }
+}
+
+/** Where uploads are taken although programs run; null where only one of the two was asked for. */
+function uploadPlacesOf(values: Given["values"]): readonly string[] | null {
+  const places = values.get("upload-beside-programs")?.[0]?.split(",") ?? null;
+  const [programs, writing] = [PROGRAM_WAYS, WRITING_WAYS].map((names) => names.find((name) => values.has(name)));
+  if (programs === undefined || writing === undefined) return places;
+  if (places !== null) return places;
+  throw new UsageError(
+    `Cannot use --${writing} together with --${programs}: programs would run or read what was uploaded; --upload-beside-programs DIR takes uploads in directories in which nothing is run`,
+  );
 }
 
 /** What may be written; null where nothing may. */

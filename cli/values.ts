@@ -47,10 +47,21 @@ export function checkPaths(value: string): string | null {
   return problems.find((problem) => problem !== null) ?? null;
 }
 
+/** Paths of directories below the root, with a comma between. */
+export function checkUploadPaths(value: string): string | null {
+  if (value === "") return "it is empty";
+  return checkPaths(value) ?? (value.split(",").some(isRoot) ? "the root has programs in it" : null);
+}
+
 /** What is wrong with one path of the site, or null. */
 export function pathProblem(path: string): string | null {
   if (!path.startsWith("/")) return "its paths do not begin with a slash";
   return !/[?#]/.test(path) && isPath(path) ? null : "it is not a path of the site";
+}
+
+function isRoot(path: string): boolean {
+  const target = parseTarget(path);
+  return !(target instanceof Refusal) && target.path.parent === null;
 }
 
 function isPath(path: string): boolean {

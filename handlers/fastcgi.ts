@@ -25,6 +25,7 @@ import type { Feature } from "./feature.ts";
 import { files } from "./files.ts";
 import { Refusal } from "./http/refusal.ts";
 import type { FileSource } from "./sources/types.ts";
+import { uploadPath } from "./sources/writable_in.ts";
 import type { Context, Handler } from "./types.ts";
 
 export type { FastCgiAddress };
@@ -69,6 +70,11 @@ export interface FastCgiOptions {
   readonly idleConnections?: number;
   /** How long such a connection is kept; 10 s by default. */
   readonly idleConnectionTimeout?: number;
+  /**
+   * Paths of directories that take uploads (`/incoming`); none unless given. The application is not asked for what lies
+   * there, nor is its source sent, and PATH_TRANSLATED never names it.
+   */
+  readonly uploads?: readonly string[];
   /** Answers when the application sends a request on to another path; this handler and then `files` unless given. */
   readonly answer?: Handler;
 }
@@ -153,11 +159,14 @@ export function fastcgi(source: FileSource, options: FastCgiOptions): Handler {
 export function fastCgiFeature(options: FastCgiOptions): Feature {
   const { extensions, index = indexOf(extensions) } = options;
   return {
+    runsPrograms: true,
     methods: [], // what a script allows is its own affair, and other paths allow nothing more for it
     encodedSlashes: true,
     contentOf: (source, others) => withoutPrograms(source, finderOf(extensions, index, source), [...index, ...others]),
-    handler: ({ source, answer, index: others }) =>
-      fastcgi(source, { answer, ...options, index: [...index, ...others] }),
+    handler: ({ source, answer, index: others, uploads: given }) => {
+      const uploads = [...given, ...options.uploads ?? []];
+      return fastcgi(source, { answer, ...options, index: [...index, ...others], uploads });
+    },
   };
 }
 
@@ -165,8 +174,14 @@ function indexOf(extensions: readonly string[]): readonly string[] {
   return extensions.map((extension) => `index${extension}`);
 }
 
-function finderOf(extensions: readonly string[], index: readonly string[], source: FileSource): ScriptFinder {
-  return new ScriptFinder(source, { directories: [], interpreters: new Map(), mounts: [], extensions, index });
+function finderOf(
+  extensions: readonly string[],
+  index: readonly string[],
+  source: FileSource,
+  uploads: readonly string[] = [],
+): ScriptFinder {
+  const none = { directories: [], interpreters: new Map(), mounts: [] };
+  return new ScriptFinder(source, { ...none, extensions, index, uploads: uploads.map(uploadPath) });
 }
 
 class FastCgi {
@@ -185,7 +200,7 @@ class FastCgi {
     }
     this.#options = { ...DEFAULTS, ...options } as FastCgiOptions & typeof DEFAULTS;
     this.#answer = answer;
-    this.#finder = finderOf(extensions, index, source);
+    this.#finder = finderOf(extensions, index, source, options.uploads);
     this.#client = new FastCgiClient(options.address, this.#options);
     this.#limiter = new Limiter({ max: this.#options.maxRequests, queueMs: this.#options.queueTimeout });
   }

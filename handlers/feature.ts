@@ -18,6 +18,8 @@ export interface Site {
   readonly source: FileSource;
   /** Names of files that stand for their directory: a feature must take those that are not to be sent as they are. */
   readonly index: readonly string[];
+  /** Paths of directories that take uploads although programs run: a feature must not run anything there. */
+  readonly uploads: readonly string[];
   /**
    * Answers as the whole site does, without its layers: for an answer that is found under another path. It keeps nothing
    * in the cache of files, which would have it for the path that was asked for.
@@ -56,6 +58,8 @@ export interface Feature {
    * `delete` (DELETE, MOVE, and PUT over what is there), `archive` (`?archive=zip`), `search` (`?q=`), `checksum` (`?sha256`).
    */
   readonly abilities?: readonly string[];
+  /** Whether it runs what is in the source, or has it run; who may write there could run anything by it. */
+  readonly runsPrograms?: boolean;
   /**
    * Whether it is asked for paths with an encoded slash in them, too, of which its target has what is in front of that
    * segment. They are nobody else's: what it declines is 404.

@@ -101,6 +101,10 @@ class RequestContext implements Context {
     return { raw: rawTarget(this.request.url), path: SitePath.root, slash: true, query: "" };
   }
 
+  get requestTarget(): string {
+    return rawTarget(this.request.url);
+  }
+
   get refusal(): Refusal | null {
     if (this.judged !== undefined) return this.judged;
     const parsed = this.parsed ??= parseTarget(rawTarget(this.request.url));

@@ -60,7 +60,7 @@ const ATTEMPTS = 5;
  *
  * const fetch = toFetch(files(memory({ "docs/index.html": "<h1>Docs</h1>" })));
  * const redirect = await fetch(new Request("http://localhost/docs?v=1"));
- * assert(redirect.status === 301 && redirect.headers.get("location") === "/docs/?v=1");
+ * assert(redirect.status === 301 && redirect.headers.get("location") === "docs/?v=1");
  * const page = await fetch(new Request("http://localhost/docs/"));
  * assert(await page.text() === "<h1>Docs</h1>");
  * ```
@@ -98,7 +98,9 @@ class FileServing {
   answer(request: Request, context: Context): Awaitable<Response | null> {
     const { path } = context.target;
     return then(this.#source.stat(path), (stat) => {
-      if (stat?.kind === "directory") return slashRedirect(context) ?? this.#answerIndex(request, context);
+      if (stat?.kind === "directory") {
+        return slashRedirect(context, this.#options.cacheControl) ?? this.#answerIndex(request, context);
+      }
       if (stat === null) this.#hot?.offerAbsence(request, context, () => this.#source.absence?.(path) ?? null);
       if (stat?.kind !== "file" || context.target.slash) return null;
       return this.#send(request, context, path, stat);

@@ -291,12 +291,16 @@ function addTo(set: Set<string>, key: string): void {
   set.add(key);
 }
 
-/** The path as it was sent; or, where somebody has put another in its place, that one, which no path as sent looks like. */
+/**
+ * The path as sent; where a layer or a mount has replaced it, the new one as well, with the path as sent because links are
+ * relative to that. No path as sent looks like such a key.
+ */
 function keyOf(url: string, context: Context): string {
   if (!context.retargeted) return cutQuery(rawTarget(url));
-  const { base, target } = context;
+  const { base, target, requestTarget } = context;
   // No name has a slash in it, so the depth says what a mount has taken off.
-  return `${target.slash ? "directory" : "name"} ${target.path.segments.length} ${base.join(target.path).text}`;
+  const kind = target.slash ? "directory" : "name";
+  return `${kind} ${target.path.segments.length} ${cutQuery(requestTarget)} ${base.join(target.path).text}`;
 }
 
 function cutQuery(target: string): string {

@@ -71,7 +71,7 @@ const DAY_MS = 86_400_000;
  * const source = disk(directory);
  * const fetch = toFetch(chain(upload(source), files(source)));
  * const stored = await fetch(new Request("http://localhost/docs/a.txt", { method: "PUT", body: "hello" }));
- * assert(stored.status === 201 && stored.headers.get("location") === "/docs/a.txt");
+ * assert(stored.status === 201 && stored.headers.get("location") === "a.txt");
  * assert(await Deno.readTextFile(`${directory}/docs/a.txt`) === "hello");
  * await Deno.remove(directory, { recursive: true });
  * ```

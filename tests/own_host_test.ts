@@ -31,13 +31,14 @@ async function statusAs(port: number, host: string, method = "GET", target = "/a
 }
 
 Deno.test("what can be written to or runs programs is answered under its own names only, cached or not", async () => {
-  await using tree = await tempTree({ "a.txt": "a" });
+  await using tree = await tempTree({ "a.txt": "a", "in/": "" });
   await settleTimes(tree.at("a.txt"));
-  await using server = await start([tree.path, "--upload", "--cgi", "--allow-host", "files.example.org"]);
+  const beside = ["--upload-beside-programs", "/in"];
+  await using server = await start([tree.path, "--upload", "--cgi", ...beside, "--allow-host", "files.example.org"]);
   const { port } = server;
   for (let i = 0; i < 3; i++) assertEquals(await statusAs(port, `127.0.0.1:${port}`), 200);
   assertEquals(await statusAs(port, "rebound.example.org"), 421);
-  assertEquals(await statusAs(port, "rebound.example.org", "PUT", "/b.txt"), 421);
+  assertEquals(await statusAs(port, "rebound.example.org", "PUT", "/in/b.txt"), 421);
   assertEquals(await statusAs(port, "rebound.example.org", "GET", "/cgi-bin/x"), 421);
   assertEquals(await statusAs(port, "rebound.example.org", "GET", "/absent"), 421);
   assertEquals(await statusAs(port, "files.example.org"), 200);
@@ -46,7 +47,7 @@ Deno.test("what can be written to or runs programs is answered under its own nam
     port,
     "GET http://rebound.example.org/a.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
   );
-  assertEquals([absolute.status, [...Deno.readDirSync(tree.path)].length], [200, 1]); // no browser sends that
+  assertEquals([absolute.status, [...Deno.readDirSync(tree.path)].length], [200, 2]); // no browser sends that
   await server.stop();
   assertStringIncludes(
     server.stderr(),

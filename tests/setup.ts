@@ -17,11 +17,13 @@ const PACKAGES: Readonly<Record<string, () => boolean>> = {
   "libarchive-tools": () => hasProgram("bsdtar"),
   "libc6-dev": () => hasFile("/usr/include/stdio.h"),
   "libcgi-pm-perl": () => succeeds("perl", "-MCGI", "-e1"),
+  "nginx-light": () => hasProgram("nginx"),
   "openssl": () => hasProgram("openssl"),
   "php-cgi": () => hasProgram("php-cgi"),
   "php-fpm": () => findPhpFpm() !== null,
   "python3": () => hasProgram("python3"),
   "unzip": () => hasProgram("unzip"),
+  "zsync": () => hasProgram("zsync"),
 };
 
 const packages = Object.entries(PACKAGES).filter(([, isThere]) => !isThere()).map(([name]) => name);

@@ -17,6 +17,7 @@ export type WriteProblem =
   | "changed" // it is not in the state that was expected
   | "not empty" // a directory has entries
   | "hidden" // the path is not one that this source shows
+  | "not here" // only other directories of this source can be written to
   | "name" // the name cannot be given
   | "busy" // somebody else is writing it
   | "inside itself" // a directory would be moved below itself

@@ -5,7 +5,8 @@
  */
 
 import { HttpError } from "../errors.ts";
-import { locationOf, type SitePath } from "../http/target.ts";
+import type { SitePath } from "../http/target.ts";
+import { locationFor } from "../location.ts";
 import type { PartFile } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import { describeStored, wantsPage } from "./answers.ts";
@@ -166,8 +167,8 @@ function answer(request: Request, context: Context, outcomes: Outcomes): Respons
   const failure = outcomes.failure();
   if (failure) throw failure;
   if (wantsPage(request)) {
-    const location = locationOf(context.base.join(context.target.path), { slash: true });
-    return new Response(null, { status: 303, headers: { location } });
+    const location = locationFor(context, context.target.path, { slash: true });
+    return new Response(null, { status: 303, headers: { location, "cache-control": "no-store" } });
   }
   return Response.json(outcomes, { status: 201 });
 }

@@ -19,6 +19,7 @@ const REFUSALS: Readonly<Record<Exclude<WriteProblem, "taken" | "name">, readonl
     changed: [412, "It is not in the state that was asked for"],
     "not empty": [409, "The directory is not empty; with ?recursive all that is in it is deleted too"],
     hidden: [403, "Hidden names and programs cannot be written"],
+    "not here": [403, "Only other directories of this site can be written to"],
     busy: [409, "Another request is writing to this upload"],
     "inside itself": [403, "Nothing can be moved into itself"],
     mount: [409, "A file system is mounted there or below it; unmount it first"],

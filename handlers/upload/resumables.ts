@@ -10,7 +10,7 @@
 
 import { HttpError } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
-import { locationOf } from "../http/target.ts";
+import { locationFor } from "../location.ts";
 import { type Committed, type PartFile, WriteRefused } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import { storedResponse } from "./answers.ts";
@@ -78,7 +78,7 @@ export class Resumables {
       "upload-offset": String(offset),
       "upload-complete": finished ? "?1" : "?0",
       "cache-control": "no-store",
-      ...(finished && { location: locationOf(context.base.join(finished.path)) }),
+      ...(finished && { location: locationFor(context, finished.path) }),
     };
     if (request.method === "HEAD") return new Response(null, { headers });
     return Response.json({ offset, complete: finished !== null }, { headers });
@@ -187,7 +187,7 @@ export class Resumables {
     const { size } = part;
     await part.keep();
     const headers = new Headers({ "upload-offset": String(size), "upload-complete": "?0" });
-    const location = locationOf(context.base.join(context.target.path), { query: `upload=${id}` });
+    const location = locationFor(context, context.target.path, { query: `upload=${id}` });
     if (anew) headers.set("location", location);
     return new Response(null, { status: anew ? 201 : 204, headers });
   }
