@@ -4,14 +4,12 @@ import { assert, assertEquals } from "@std/assert";
 import { FileChanged, type FileSource, SitePath, WriteRefused } from "@x/pyserve";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
-import { missing } from "../support/programs.ts";
 import { atEachStep, type Exchange, exchangeOf, type Round } from "../support/interposed.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { namesBelow } from "../upload/support.ts";
 
 const SECRET = "SECRET";
 const INSIDE = "inside";
-const unixOnly = { ignore: Deno.build.os === "windows" };
 
 function pathOf(text: string): SitePath {
   return text.split("/").reduce((parent, name) => parent.child(name)!, SitePath.root);

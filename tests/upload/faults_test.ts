@@ -273,18 +273,18 @@ Deno.test("a directory that cannot be written is 403, for each method", async (t
   await using bound = await mount(["--bind", tree.at("disk")], tree.at("disk"));
   await using readOnly = bound && await mount(["-o", "remount,ro,bind"], tree.at("disk"));
   if (!readOnly) return;
-  await using command = await start([tree.at("disk"), "--all"]);
+  await using command = await start([tree.path, "--all"]);
   const rows = [
-    ["PUT", "/b.txt"],
-    ["PUT", "/new/b.txt"],
-    ["PUT", "/a.txt?on-conflict=overwrite"],
-    ["MKCOL", "/d"],
-    ["DELETE", "/a.txt"],
-    ["MOVE", "/a.txt"],
+    ["PUT", "/disk/b.txt"],
+    ["PUT", "/disk/new/b.txt"],
+    ["PUT", "/disk/a.txt?on-conflict=overwrite"],
+    ["MKCOL", "/disk/d"],
+    ["DELETE", "/disk/a.txt"],
+    ["MOVE", "/disk/a.txt"],
   ] as const;
   for (const [method, target] of rows) {
     await t.step(`${method} ${target}`, async () => {
-      const response = await send(command.port, method, target, { headers: [["Destination", "/b.txt"]] });
+      const response = await send(command.port, method, target, { headers: [["Destination", "/disk/b.txt"]] });
       assertEquals(response.status, 403);
       assertStringIncludes(response.text, "cannot be written");
     });

@@ -137,7 +137,7 @@ Deno.test("with the permission to read and write the directory all methods work;
     permitted(`--allow-read=${tree.path}`),
   );
   assertEquals(refused.code, 1);
-  assertStringIncludes(refused.stderr, `to write to "${tree.path}" is not permitted (--allow-write)`);
+  assertStringIncludes(refused.stderr, `writing to "${tree.path}" is not permitted (--allow-write)`);
 });
 
 Deno.test("several processes that serve one directory do not get in each other's way", {
