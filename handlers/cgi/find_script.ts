@@ -164,11 +164,14 @@ export class ScriptFinder {
   /**
    * Whether the file at a path is a program, by whatever path it was come to; of no use for directories.
    *
-   * @param seen What the source says of it: where that tells where it was found, this is about the file that was seen, which
-   * is the one that `open` opens, and not about one that has taken its path since.
+   * @param seen What the source says of it. Then this is about the file that was seen, which is the one that `open` opens,
+   * and null where another has taken its path since.
    */
-  async isProgram(path: SitePath, seen: FileStat | null = null): Promise<boolean> {
-    const real = seen?.real ?? await this.#source.locate?.(path) ?? null;
+  isProgram(path: SitePath): Promise<boolean>;
+  isProgram(path: SitePath, seen: FileStat): Promise<boolean | null>;
+  async isProgram(path: SitePath, seen?: FileStat): Promise<boolean | null> {
+    const real = await this.#source.locate?.(path, seen) ?? null;
+    if (real === null && seen && this.#source.locate) return null;
     return await this.#isProgram(path, real);
   }
 

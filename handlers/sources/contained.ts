@@ -20,6 +20,7 @@
 import { SEPARATOR } from "@std/path/constants";
 import { join } from "@std/path/join";
 import type { SitePath } from "../http/target.ts";
+import { ABSENT, type EntryInfo, UNKNOWN } from "../system/path_descriptor.ts";
 import { DESCRIPTORS, type DiskCalls, NOW, unblockedFs } from "./disk_calls.ts";
 import { isPartName } from "./part_name.ts";
 import { doNow, result, type Steps } from "./steps.ts";
@@ -31,17 +32,21 @@ const ATTEMPTS = 3;
 
 /** Something on disk that was proven to be where it is. Whoever finds it closes it. */
 export class Found implements Disposable {
-  /** The real path it was found under. */
-  readonly real: string;
   /** What it is: a link only where links were not to be followed. */
   readonly info: Deno.FileInfo;
+  #real: string | null;
   #descriptor: number | null;
 
-  /** Takes a descriptor that it closes, or null where there is only the real path. */
-  constructor(real: string, info: Deno.FileInfo, descriptor: number | null) {
-    this.real = real;
+  /** Takes a descriptor that it closes, or the real path where there is none. */
+  constructor(place: number | string, info: Deno.FileInfo) {
     this.info = info;
-    this.#descriptor = descriptor;
+    this.#descriptor = typeof place === "number" ? place : null;
+    this.#real = typeof place === "number" ? null : place;
+  }
+
+  /** The real path it was found under; where it is held, as it is now. */
+  get real(): string {
+    return this.#real ??= Deno.readLinkSync(this.path);
   }
 
   /** Whether its path means this, whatever happens to its name. */
@@ -51,7 +56,7 @@ export class Found implements Disposable {
 
   /** A path that means it until it is closed. */
   get path(): string {
-    return this.#descriptor === null ? this.real : pathOf(this.#descriptor);
+    return this.#descriptor === null ? this.#real! : pathOf(this.#descriptor);
   }
 
   /** A path that means what has this name in it. */
@@ -62,6 +67,12 @@ export class Found implements Disposable {
   /** Whether something has the same inode. */
   isSame({ ino, dev }: Deno.FileInfo): boolean {
     return ino === this.info.ino && dev === this.info.dev;
+  }
+
+  /** What has a name in it, and of a link itself. */
+  lookAt(name: string): EntryInfo {
+    const info = this.#descriptor === null ? null : DESCRIPTORS!.lstatAt(this.#descriptor, name);
+    return info ?? Deno.lstatSync(this.at(name));
   }
 
   /** Takes hold of what has a name in it, and of a link itself. It lies where this lies, so nothing has to be judged. */
@@ -114,20 +125,29 @@ export class DiskRoot {
   }
 
   /**
-   * Finds what a site path names; null where it leads out of the root, is a part, or is a name that this system would
-   * take for something else.
+   * Finds what a site path names; null where nothing is there, where it leads out of the root, is a part, or is a name that
+   * this system would take for something else.
    *
-   * @throws Deno.errors.NotFound and others where nothing is there.
+   * @throws Deno.errors.NotFound and others of the system where it cannot be looked at: of those that say that nothing is
+   * there (`isNotThere`), most are told as null, because throwing takes three times as long as looking.
    */
   *find(calls: DiskCalls, path: SitePath): Steps<Found | null> {
-    if (path.segments.some(isPartName)) return null;
-    if (Deno.build.os === "windows" && !path.segments.every(isPlainOnWindows)) return null;
-    return yield* this.#judged(calls, this.nameOf(path));
+    const found = isNameable(path) ? yield* this.#findBelow(calls, this.name, path.segments.join("/")) : null;
+    return found === "absent" ? null : found;
+  }
+
+  /** The same, but that nothing is there is thrown: where it matters why. */
+  *findOrThrow(calls: DiskCalls, path: SitePath): Steps<Found | null> {
+    const found = isNameable(path) ? yield* this.#findBelow(calls, this.name, path.segments.join("/")) : null;
+    if (found !== "absent") return found;
+    yield* result(calls.stat(this.nameOf(path)));
+    throw new Deno.errors.NotFound(); // it has just come
   }
 
   /** Finds what a name in a directory leads to, wherever that directory's own name leads by now; null as for `find`. */
   *findIn(calls: DiskCalls, directory: Found, name: string): Steps<Found | null> {
-    return yield* this.#judged(calls, directory.at(name));
+    const found = yield* this.#findBelow(calls, directory.path, name);
+    return found === "absent" ? null : found;
   }
 
   /** {@linkcode find}, at once. */
@@ -142,65 +162,61 @@ export class DiskRoot {
 
   /** Whether no link is on the way from the root to what was found at a site path. */
   isWithoutLinks(found: Found, path: SitePath): boolean {
-    return found.real === join(this.#real, ...path.segments);
+    return found.real === join(Deno.realPathSync(this.name), ...path.segments);
   }
 
-  *#judged(calls: DiskCalls, name: string): Steps<Found | null> {
+  *#findBelow(calls: DiskCalls, directory: string, path: string): Steps<Found | null | "absent"> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const spot = yield* spotOf(calls, name, this.holds);
-      let found: Found | null = null;
-      try {
-        const verdict = yield* this.#judge(calls, spot.real);
-        if (verdict === "outside") return null;
-        if (verdict === "inside") found = yield* foundAt(calls, spot);
-        if (found !== null) return found;
-      } finally {
-        if (found === null) close(spot);
-      }
+      const found = this.holds
+        ? yield* this.#held(calls, directory, path)
+        : yield* this.#named(calls, join(directory, path));
+      if (found !== "changed") return found;
     }
     throw new Deno.errors.NotFound();
   }
 
-  *#judge(calls: DiskCalls, real: string): Steps<"inside" | "outside" | "root switched"> {
+  *#held(calls: DiskCalls, directory: string, path: string): Steps<Found | null | "absent" | "changed"> {
+    const beneath = this.#followLinks ? UNKNOWN : yield* result(calls.openBeneath(directory, path || "."));
+    if (beneath === ABSENT) return "absent";
+    const descriptor = beneath === UNKNOWN ? yield* result(calls.openPlace(join(directory, path))) : beneath;
+    let found: Found | null = null;
+    try {
+      if (beneath === UNKNOWN) {
+        const verdict = yield* this.#judge(calls, yield* result(calls.readLink(pathOf(descriptor))));
+        if (verdict !== "inside") return verdict;
+      }
+      const info = yield* result(calls.stat(pathOf(descriptor)));
+      // What has no name left was replaced meanwhile: what has its name now is what was asked for.
+      if (info.nlink === 0 && Deno.readLinkSync(pathOf(descriptor)).endsWith(" (deleted)")) return "changed";
+      return found = new Found(descriptor, info);
+    } finally {
+      if (found === null) DESCRIPTORS!.close(descriptor);
+    }
+  }
+
+  *#named(calls: DiskCalls, name: string): Steps<Found | null | "changed"> {
+    const real = yield* result(calls.realPath(name));
+    const verdict = yield* this.#judge(calls, real);
+    if (verdict !== "inside") return verdict;
+    const info = yield* result(calls.lstat(real));
+    return real === (yield* result(calls.realPath(real))) ? new Found(real, info) : "changed";
+  }
+
+  *#judge(calls: DiskCalls, real: string): Steps<"inside" | null | "changed"> {
     if (this.#followLinks) return "inside";
     // Asked after the place was opened, so that a root which is switched meanwhile makes this fail and not succeed.
     const root = yield* result(calls.realPath(this.name));
     const isSwitched = root !== this.#real;
     this.#real = root;
     if (real === root || real.startsWith(below(root, ""))) return "inside";
-    return isSwitched ? "root switched" : "outside";
+    return isSwitched ? "changed" : null;
   }
 }
 
-/** Where a name leads, before it is known what is there. */
-interface Spot {
-  readonly real: string;
-  readonly descriptor: number | null;
-}
-
-function* spotOf(calls: DiskCalls, name: string, holds: boolean): Steps<Spot> {
-  if (!holds) return { real: yield* result(calls.realPath(name)), descriptor: null };
-  const descriptor = yield* result(calls.openPlace(name, true));
-  try {
-    return { real: yield* result(calls.readLink(pathOf(descriptor))), descriptor };
-  } catch (error) {
-    DESCRIPTORS!.close(descriptor);
-    throw error;
-  }
-}
-
-/** What is there; null where its name has been given to something else by now, which is what should be found. */
-function* foundAt(calls: DiskCalls, { real, descriptor }: Spot): Steps<Found | null> {
-  if (descriptor === null) {
-    const info = yield* result(calls.lstat(real));
-    return real === (yield* result(calls.realPath(real))) ? new Found(real, info, null) : null;
-  }
-  const info = yield* result(calls.stat(pathOf(descriptor)));
-  return info.nlink === 0 && real.endsWith(" (deleted)") ? null : new Found(real, info, descriptor);
-}
-
-function close({ descriptor }: Spot): void {
-  if (descriptor !== null) DESCRIPTORS!.close(descriptor);
+/** Whether a path names something that may be looked at: no part, and nothing that means something else on Windows. */
+function isNameable({ segments }: SitePath): boolean {
+  if (segments.some(isPartName)) return false;
+  return Deno.build.os !== "windows" || segments.every(isPlainOnWindows);
 }
 
 function pathOf(descriptor: number): string {
@@ -209,23 +225,19 @@ function pathOf(descriptor: number): string {
 
 /** What a name leads to, wherever that is: for names that no client has a say in. */
 export function findAnywhere(name: string): Found {
-  const spot = doNow(spotOf(NOW, name, DESCRIPTORS !== null));
-  let found: Found | null = null;
-  try {
-    found = doNow(foundAt(NOW, spot));
-  } finally {
-    if (found === null) close(spot);
-  }
-  if (found === null) throw new Deno.errors.NotFound();
-  return found;
+  if (DESCRIPTORS !== null) return foundBy(DESCRIPTORS.open(name, true));
+  const real = Deno.realPathSync(name);
+  return new Found(real, Deno.lstatSync(real));
 }
 
 function childOf(directory: Found, name: string): Found {
   const path = directory.at(name);
-  if (!directory.isHeld) return new Found(path, Deno.lstatSync(path), null);
-  const descriptor = DESCRIPTORS!.open(path, false);
+  return directory.isHeld ? foundBy(DESCRIPTORS!.open(path, false)) : new Found(path, Deno.lstatSync(path));
+}
+
+function foundBy(descriptor: number): Found {
   try {
-    return new Found(Deno.readLinkSync(pathOf(descriptor)), Deno.statSync(pathOf(descriptor)), descriptor);
+    return new Found(descriptor, Deno.statSync(pathOf(descriptor)));
   } catch (error) {
     DESCRIPTORS!.close(descriptor);
     throw error;

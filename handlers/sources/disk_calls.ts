@@ -24,7 +24,9 @@ export interface DiskCalls {
    */
   readonly openUnblocked: (path: string) => Awaitable<number>;
   /** Opens a place; only called where places can be held. */
-  readonly openPlace: (path: string, follow: boolean) => Awaitable<number>;
+  readonly openPlace: (path: string) => Awaitable<number>;
+  /** Opens a place that the kernel says lies below a directory; negative where it does not say so. */
+  readonly openBeneath: (directory: string, path: string) => Awaitable<number>;
 }
 
 /** How places are held, or null where they cannot be. Loaded now: a library loaded in a test would count as its leak. */
@@ -44,7 +46,8 @@ export const NOW: DiskCalls = {
       throw denoError(error);
     }
   },
-  openPlace: (path, follow) => DESCRIPTORS!.open(path, follow),
+  openPlace: (path) => DESCRIPTORS!.open(path, true),
+  openBeneath: (directory, path) => DESCRIPTORS!.openBeneath(directory, path),
 };
 
 /** Calls that threads of the runtime do meanwhile. */
@@ -61,7 +64,8 @@ export const LATER: DiskCalls = {
         else resolve(descriptor);
       });
     }),
-  openPlace: (path, follow) => DESCRIPTORS!.openLater(path, follow),
+  openPlace: (path) => DESCRIPTORS!.openLater(path, true),
+  openBeneath: (directory, path) => DESCRIPTORS!.openBeneathLater(directory, path),
 };
 
 let fs: typeof import("node:fs") | undefined;

@@ -59,7 +59,7 @@ export class DiskSource implements FileSource {
   *#stat(calls: DiskCalls, path: SitePath): Steps<FileStat | null> {
     try {
       using found = yield* this.#root.find(calls, path);
-      return found && describe(found.info, found.real);
+      return found && describe(found.info);
     } catch (error) {
       return nullUnlessServerFails(error);
     }
@@ -71,7 +71,7 @@ export class DiskSource implements FileSource {
 
   *#open(calls: DiskCalls, path: SitePath, seen: FileStat): Steps<OpenFile> {
     using found = yield* this.#root.find(calls, path);
-    if (found === null || !isSame(seen, found)) throw new FileChanged();
+    if (found === null || !isVersion(seen, found)) throw new FileChanged();
     const file = yield* openFound(calls, found);
     if (found.isHeld) return file;
     try {
@@ -118,7 +118,7 @@ export class DiskSource implements FileSource {
   #entry(directory: Found, { name, isSymlink }: Deno.DirEntry): FileEntry | null {
     if (isPartName(name)) return null;
     try {
-      const stat = isSymlink ? this.#statOfLink(directory, name) : describe(Deno.lstatSync(directory.at(name)));
+      const stat = isSymlink ? this.#statOfLink(directory, name) : describe(directory.lookAt(name));
       if (stat === null) return { name, stat, link: true, problem: "broken link" };
       return { name, stat, link: isSymlink, problem: stat.kind === "other" ? "special file" : null };
     } catch (error) {
@@ -143,10 +143,13 @@ export class DiskSource implements FileSource {
    * made anew.
    */
   freshness(path: SitePath, seen: FileStat): FreshnessCheck | null {
-    using found = this.#findOrNull(path);
+    const name = this.#root.nameOf(path);
+    const named = path.parent === null ? null : lookOrNull(Deno.lstatSync, name);
+    const isLink = named === null || named.isSymlink;
+    const known = isLink ? lookOrNull(Deno.statSync, name) : named;
     // Unsettled, another change could leave all of these as they are.
-    if (found === null || !seen.settled || describe(found.info).version !== seen.version) return null;
-    return this.#check(path, found);
+    if (known === null || !seen.settled || describe(known).version !== seen.version) return null;
+    return this.#check(path, known, isLink ? Deno.statSync : Deno.lstatSync);
   }
 
   /**
@@ -159,31 +162,26 @@ export class DiskSource implements FileSource {
       using above = this.#findOrNull(missing.parent);
       if (above !== null) {
         const isProof = above.info.isDirectory && describe(above.info).settled && isFree(above.at(missing.name));
-        return isProof ? this.#check(missing.parent, above) : null;
+        return isProof ? this.#check(missing.parent, above.info, Deno.statSync) : null;
       }
       missing = missing.parent;
     }
     return null;
   }
 
-  #check(path: SitePath, found: Found): FreshnessCheck {
+  #check(path: SitePath, known: Deno.FileInfo, look: (name: string) => Deno.FileInfo): FreshnessCheck {
     const name = this.#root.nameOf(path);
-    const isPlain = path.parent !== null && this.#root.isWithoutLinks(found, path);
-    const look = isPlain ? Deno.lstatSync : Deno.statSync;
-    const isSame = sameAs(found.info);
-    let provenAt = Date.now();
+    const isSame = sameAs(known);
+    let provenAt = -Infinity;
     return () => {
       if (this.#pace.isSlow) return false;
-      try {
-        if (!isSame(this.#pace.measure(() => look(name)))) return false;
-        const now = Date.now();
-        if (now - provenAt < PROOF_MS && now >= provenAt) return true;
-        provenAt = now;
-        using again = this.#root.findNow(path);
-        return again !== null && isSame(again.info);
-      } catch {
-        return false;
-      }
+      const now = this.#pace.measure(() => lookOrNull(look, name));
+      if (now === null || !isSame(now)) return false;
+      const time = Date.now();
+      if (time - provenAt < PROOF_MS && time >= provenAt) return true;
+      provenAt = time;
+      using found = this.#findOrNull(path);
+      return found !== null && isSame(found.info);
     };
   }
 
@@ -195,10 +193,10 @@ export class DiskSource implements FileSource {
     }
   }
 
-  locate(path: SitePath): string | null {
+  locate(path: SitePath, seen?: FileStat): string | null {
     try {
       using found = this.#root.findNow(path);
-      return found && found.real;
+      return found === null || (seen && !isVersion(seen, found)) ? null : found.real;
     } catch (error) {
       return nullUnlessServerFails(error);
     }
@@ -207,6 +205,15 @@ export class DiskSource implements FileSource {
   async openWriter(): Promise<SourceWriter> {
     const { DiskWriter } = await diskWriter();
     return new DiskWriter(this.#root);
+  }
+}
+
+/** What a name leads to, or null where that is nothing, or cannot be looked at. */
+function lookOrNull(look: (name: string) => Deno.FileInfo, name: string): Deno.FileInfo | null {
+  try {
+    return look(name);
+  } catch {
+    return null;
   }
 }
 
@@ -223,9 +230,8 @@ function nullUnlessServerFails(error: unknown): null {
   throw error;
 }
 
-/** Whether what was found is what was seen, in the place where it was seen. */
-function isSame(seen: FileStat, { info, real }: Found): boolean {
-  return describe(info).version === seen.version && (seen.real === undefined || seen.real === real);
+function isVersion(seen: FileStat, { info }: Found): boolean {
+  return describe(info).version === seen.version;
 }
 
 /** What a directory has, in slices: read at once, which is three times as fast, or in the background. */

@@ -4,14 +4,15 @@
  * @module
  */
 
+import type { EntryInfo } from "../system/path_descriptor.ts";
 import type { FileKind, FileStat } from "./types.ts";
 
 /** A file changed less than this long ago may change again without any of its times moving. */
 const CLOCK_GRAIN_MS = 2_000;
 
-/** What the system says of something, and where it was found. */
-export function describe(info: Deno.FileInfo, real?: string): FileStat {
-  return new DiskStat(info, real);
+/** What the system says of something. */
+export function describe(info: EntryInfo): FileStat {
+  return new DiskStat(info);
 }
 
 /** What the system says of a file. The version is made when it is asked for: nobody wants those of a listing's entries. */
@@ -21,15 +22,13 @@ class DiskStat implements FileStat {
   readonly modified: number | null;
   readonly settled: boolean;
   readonly mode: number | null;
-  declare readonly real?: string;
   // Not the whole of what the system says: of 100,000 entries that would be 40 MB.
   readonly #length: number;
   readonly #changed: number;
   readonly #inode: number;
   readonly #device: number;
 
-  constructor(info: Deno.FileInfo, real?: string) {
-    if (real !== undefined) this.real = real;
+  constructor(info: EntryInfo) {
     this.kind = info.isFile ? "file" : info.isDirectory ? "directory" : "other";
     this.size = info.isFile ? info.size : 0;
     this.modified = info.mtime?.getTime() ?? null;

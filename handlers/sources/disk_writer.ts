@@ -165,7 +165,7 @@ export class DiskWriter implements SourceWriter {
   /** Finds a directory; says where it is missing, if it may be. */
   async #find(directory: SitePath, mayBeMissing: boolean): Promise<Found | "missing"> {
     try {
-      const find = () => doLater(this.#root.find(LATER, directory));
+      const find = () => doLater(this.#root.findOrThrow(LATER, directory));
       const found = mayBeMissing && directory.parent !== null ? await find() : await orRefused("no directory", find);
       if (found !== null) return found;
     } catch (error) {

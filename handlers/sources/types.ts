@@ -25,11 +25,6 @@ export interface FileStat {
   readonly settled: boolean;
   /** The permissions as Unix has them, `0o644`; null or absent where the source does not know. */
   readonly mode?: number | null;
-  /**
-   * The real path on disk that it was found under, as `locate` tells it: so that what is decided by it holds for what is
-   * opened then. Absent in the entries of a directory, and where the source has no such paths.
-   */
-  readonly real?: string;
 }
 
 /** Why an entry of a directory cannot be fetched. */
@@ -102,8 +97,11 @@ export interface FileSource {
   /**
    * The real path on disk of what is at a path, for a program that is to run or open it; null where nothing is, or where
    * it must not be given away. Optional: only a source on disk has such paths. What it names may be exchanged at any time.
+   *
+   * @param seen What it is to be the path of: of anything else it is null. Then what is decided by the path holds for the
+   * file that `open` opens.
    */
-  locate?(path: SitePath): Awaitable<string | null>;
+  locate?(path: SitePath, seen?: FileStat): Awaitable<string | null>;
   /** What writes to it, loaded when it is first asked for. Optional: without it, nothing can be written. */
   openWriter?(): Promise<SourceWriter>;
 }
