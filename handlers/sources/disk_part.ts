@@ -12,7 +12,8 @@ import type { Found } from "./contained.ts";
 import { describe } from "./disk_stat.ts";
 import { isLockedByOther, type Place } from "./place.ts";
 import { publishFile } from "./publish.ts";
-import { FileChanged } from "./types.ts";
+import { FileChanged, type FileStat } from "./types.ts";
+import { endClaim, isPartClaimed, removeRecord, writeRecord } from "./upload_record.ts";
 import { type CommitOptions, type Committed, type PartFile, WriteRefused } from "./writer.ts";
 
 const nodeFsPromises = onDemand(() => import("node:fs/promises"));
@@ -43,6 +44,7 @@ export class DiskPart implements PartFile {
     try {
       // createNew goes through no link, not even one that leads nowhere.
       const file = await Deno.open(place.at(name), { createNew: true, read: true, write: true, mode: OWNER_ONLY });
+      endClaim(place, name);
       return await DiskPart.#lockedOrRemoved(new DiskPart(place, name, file, onDiscard));
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
@@ -54,10 +56,16 @@ export class DiskPart implements PartFile {
 
   /** Takes a part that is there. It owns the place from then on. */
   static async resume(place: Place, name: string): Promise<DiskPart> {
-    using seen = place.find(name);
+    using seen = findOrNull(place, name);
+    if (seen === null) {
+      endClaim(place, name);
+      throw new Deno.errors.NotFound();
+    }
     if (!seen.info.isFile) throw new WriteRefused("taken");
     const file = await Deno.open(seen.path, { read: true, write: true });
-    return await DiskPart.#locked(new DiskPart(place, name, file, () => Promise.resolve()));
+    const part = await DiskPart.#locked(new DiskPart(place, name, file, () => Promise.resolve()));
+    endClaim(place, name);
+    return part;
   }
 
   /** A part that was made where it should not be, because the directory was exchanged, is empty, and goes again. */
@@ -124,20 +132,43 @@ export class DiskPart implements PartFile {
   async commit(options: CommitOptions): Promise<Committed> {
     await this.#file.sync();
     const place = this.#place;
-    const { path, replaced, info } = await place.alone(() => {
+    const { path, replaced, stat, record } = await place.alone(() => {
       using own = this.#own();
       const published = publishFile(place, { path: place.at(this.#name), found: own, isNew: true }, options);
       const info = Deno.lstatSync(place.at(published.path.name));
       if (!own.isSame(info)) throw new FileChanged();
-      return { ...published, info };
+      const stat = describe(info);
+      return { ...published, stat, record: this.#recordFinished(options.notes, published.path.name, stat) };
     });
+    using _record = record;
+    await record?.sync();
     this.#close();
-    return { path, replaced, stat: describe(info) };
+    return { path, replaced, stat };
+  }
+
+  /** Right behind the publishing, so that a process that is killed leaves both or, most likely, neither. */
+  #recordFinished(notes: string | undefined, name: string, { version }: FileStat): Deno.FsFile | null {
+    if (notes === undefined) return null;
+    try {
+      return writeRecord(this.#place, this.#name, { notes, finished: { name, version } });
+    } catch {
+      return null; // The file is there, and its client is told so; only if the answer is lost it cannot ask again.
+    }
+  }
+
+  // deno-lint-ignore require-await
+  async note(notes: string): Promise<void> {
+    writeRecord(this.#place, this.#name, { notes, finished: null }).close();
+  }
+
+  isClaimed(): boolean {
+    return isPartClaimed(this.#place, this.#name);
   }
 
   async discard(): Promise<void> {
     try {
       using _own = this.#own();
+      removeRecord(this.#place, this.#name);
       Deno.removeSync(this.#place.at(this.#name));
     } catch (error) {
       // It was removed or exchanged: then there is nothing of ours left to remove.
@@ -168,5 +199,14 @@ export class DiskPart implements PartFile {
   #close(): void {
     this.#file.close();
     this.#place[Symbol.dispose]();
+  }
+}
+
+function findOrNull(place: Place, name: string): Found | null {
+  try {
+    return place.find(name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
   }
 }

@@ -23,12 +23,14 @@ import { checkVersion, publishDirectory, type Published, publishFile } from "./p
 import { doLater } from "./steps.ts";
 import { sweepParts } from "./sweep.ts";
 import { FileChanged } from "./types.ts";
+import { claimPart, readRecord, removeRecord } from "./upload_record.ts";
 import {
   type ChangeOptions,
   type CommitOptions,
   type Committed,
   type PartFile,
   type SourceWriter,
+  type UploadRecord,
   type WriteProblem,
   WriteRefused,
 } from "./writer.ts";
@@ -90,6 +92,32 @@ export class DiskWriter implements SourceWriter {
       using part = place.find(partName(path, id));
       return part.info.isFile ? part.info.size : null;
     });
+  }
+
+  async recall(path: SitePath, id: string): Promise<UploadRecord | null> {
+    checkName(path.name);
+    return await nullIfAbsent(async () => {
+      using place = await this.#hold(path.parent!);
+      const record = await readRecord(place, partName(path, id));
+      if (record === null || record.finished === null) return record as UploadRecord | null;
+      const { name, version } = record.finished;
+      const became = path.sibling(name);
+      return became && { notes: record.notes, finished: { path: became, version } };
+    });
+  }
+
+  async forget(path: SitePath, id: string): Promise<boolean> {
+    checkName(path.name);
+    return await nullIfAbsent(async () => {
+      using place = await this.#hold(path.parent!);
+      return removeRecord(place, partName(path, id));
+    }) ?? false;
+  }
+
+  async claim(path: SitePath, id: string): Promise<void> {
+    checkName(path.name);
+    using place = await this.#hold(path.parent!);
+    claimPart(place, partName(path, id));
   }
 
   async makeDirectory(path: SitePath): Promise<void> {
@@ -275,8 +303,9 @@ async function removeDirectory(name: string, recursive: boolean): Promise<void> 
   } catch (error) {
     if ((error as { code?: string }).code !== "ENOTEMPTY" || recursive) throw error;
     // What is not finished is not there for clients, so it cannot be in the way.
-    const entries = await Array.fromAsync(Deno.readDir(name));
-    if (!entries.every((entry) => isPartName(entry.name))) throw new WriteRefused("not empty");
+    for await (const entry of Deno.readDir(name)) {
+      if (!isPartName(entry.name)) throw new WriteRefused("not empty");
+    }
     await Deno.remove(name, { recursive: true });
   }
 }
