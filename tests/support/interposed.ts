@@ -13,6 +13,8 @@ const BY_NAME = [
   ...["symlink", "utime", "readTextFile"],
 ];
 
+const OF_DESCRIPTORS = ["open", "openLater", "openBeneath", "openBeneathLater", "lstatAt"];
+
 type Call = (...words: unknown[]) => unknown;
 type Calls = Record<string, Call>;
 
@@ -32,7 +34,7 @@ export async function interposed(work: () => unknown, before: (call: number, nam
   const restores = [
     ...BY_NAME.flatMap((name) => [name, `${name}Sync`]).map((name) => wrap(Deno as unknown as Calls, name, tell)),
     ...["open", "openSync"].map((name) => wrap(nodeFs() as unknown as Calls, name, tell)),
-    ...(DESCRIPTORS ? ["open", "openLater"].map((name) => wrap(DESCRIPTORS as unknown as Calls, name, tell)) : []),
+    ...(DESCRIPTORS ? OF_DESCRIPTORS : []).map((name) => wrap(DESCRIPTORS as unknown as Calls, name, tell)),
   ];
   try {
     await work();
@@ -84,7 +86,7 @@ export interface Round {
  * Does work once for each point at which a path is exchanged, and each later one at which it is exchanged back (or never).
  *
  * @param prepare Makes what the work is done on anew, and what is exchanged in it.
- * @param isHeld With descriptors fewer rounds prove as much; all are done all the same.
+ * @returns How many rounds that were.
  */
 export async function atEachStep(
   prepare: () => Promise<{ exchange: Exchange; work: () => unknown; check: (round: Round) => Promise<void> | void }>,
