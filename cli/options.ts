@@ -80,7 +80,7 @@ export const OPTIONS: readonly Option[] = [
     repeatable: true,
     group: "Address",
     help:
-      "Answer under this name, besides addresses and localhost; *.NAME is all below it; may be repeated (default: any name, but with CGI or writing only those of this machine)",
+      "Answer under this name as well; *.NAME is all below it; may be repeated (default: any name, but with CGI or writing, or on 127.0.0.1 only addresses and the names of this machine)",
     check: (value) => /^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(value) ? null : "it is not the name of a host",
   },
   {

@@ -22,7 +22,7 @@ export interface Settings {
   readonly hostname: string;
   /** The options because of which that is this machine only, although nobody asked for it. */
   readonly confinedBy: readonly string[];
-  /** The names under which it may be asked, besides addresses and `localhost`; null for any. */
+  /** The names under which it may be asked besides its own; null where none were given. */
   readonly hosts: readonly string[] | null;
   /** The port, 0 for any. */
   readonly port: number;
@@ -81,7 +81,7 @@ export function settingsOf({ values, words }: Given): Settings {
     root,
     hostname: bind ?? (confinedBy.length > 0 ? "127.0.0.1" : "0.0.0.0"),
     confinedBy,
-    hosts: hostsOf(values),
+    hosts: values.get("allow-host") ?? null,
     port,
     classic: one("protocol") === "HTTP/1.0",
     workers: countOf(one("workers") ?? "1"),
@@ -108,22 +108,6 @@ export function settingsOf({ values, words }: Given): Settings {
       checksum: without("no-checksum"),
     },
   };
-}
-
-/** Names that were given; and where more than reading is possible, those of the machine, as far as that may be known. */
-function hostsOf(values: Given["values"]): readonly string[] | null {
-  const given = values.get("allow-host");
-  if (!DANGEROUS.some((name) => values.has(name))) return given ?? null;
-  return [...given ?? [], ...values.get("bind") ?? [], ...namesOfMachine()];
-}
-
-function namesOfMachine(): readonly string[] {
-  try {
-    const name = Deno.hostname();
-    return [name, `${name}.local`];
-  } catch {
-    return []; // without --allow-sys
-  }
 }
 
 /** What may be written; null where nothing may. */

@@ -24,6 +24,7 @@ import { replyStream } from "./fastcgi/reply_stream.ts";
 import type { Feature } from "./feature.ts";
 import { files } from "./files.ts";
 import { Refusal } from "./http/refusal.ts";
+import { requireOwnHost } from "./own_hosts.ts";
 import type { FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./types.ts";
 
@@ -104,6 +105,8 @@ const IDEMPOTENT = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
  * whole. An answer is that of a CGI program, local redirects included. What the application writes to its standard error
  * goes to the log. Where the client leaves, the connection is closed, which the application notices.
  *
+ * A request for the application must name an own host of the server (`hosts` of `toFetch`): any other is 421.
+ *
  * 502 for an application that cannot be reached, answers garbage or breaks off, 503 where it is overloaded, 504 where it
  * is too slow; after its header the transfer is broken off instead. It starts no application, and asks no other for the
  * same request.
@@ -155,6 +158,7 @@ export function fastCgiFeature(options: FastCgiOptions): Feature {
   return {
     methods: [], // what a script allows is its own affair, and other paths allow nothing more for it
     encodedSlashes: true,
+    ownNamesOnly: true,
     contentOf: (source, others) => withoutPrograms(source, finderOf(extensions, index, source), [...index, ...others]),
     handler: ({ source, answer, index: others }) =>
       fastcgi(source, { answer, ...options, index: [...index, ...others] }),
@@ -193,6 +197,7 @@ class FastCgi {
   async answer(request: Request, context: Context): Promise<Response | null> {
     const program = await this.#finder.find(context);
     if (program === null) return null;
+    requireOwnHost(request, context);
     const head = await this.#begin(request, context, program);
     const { exchange, localRedirect } = head;
     for (const line of head.dropped) {
