@@ -15,13 +15,15 @@
  */
 
 import { colorLogLine, colorStartLine } from "./cli/colors.ts";
+import { environmentOfProcess } from "./cli/environment.ts";
 import { loadFeatures } from "./cli/features.ts";
 import { confinement, listen, reachableUrls, type Serve, startLine } from "./cli/listen.ts";
 import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
-import { parse, UsageError } from "./cli/parse.ts";
+import { parse } from "./cli/parse.ts";
 import { type Settings, settingsOf } from "./cli/settings.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./cli/signals.ts";
 import { StartError } from "./cli/start_error.ts";
+import { UsageError } from "./cli/usage_error.ts";
 import { workerSeat } from "./cli/worker_seat.ts";
 import type { Feature } from "./handlers/feature.ts";
 import { toFetch } from "./handlers/fetch.ts";
@@ -47,6 +49,8 @@ export interface CommandIo {
   readonly err?: ByteWriter;
   /** Whether standard output and standard error are terminals that want colours. */
   readonly colors?: { readonly out: boolean; readonly err: boolean };
+  /** Environment variables: those that begin with `PYSERVE_` are options. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Calls back for every signal that is to stop the command; returns what ends that. */
   readonly onSignal?: (callback: (signal: StopSignal) => void) => () => void;
   /** Where this process is one of several that listen on one port (`--workers`): that port. */
@@ -68,10 +72,10 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
   const { err, ...world } = { ...processIo, ...io };
   const sink = new LogSink(err);
   try {
-    const given = parse(args);
-    if (given.values.has("help")) world.out((await import("./cli/help.ts")).help());
-    else if (given.values.has("version")) world.out(`pyserve ${config.version}\n`);
-    else return await run(args, settingsOf(given), { ...world, sink });
+    const given = parse(args, world.env);
+    if (given.options.version) world.out(`pyserve ${config.version}\n`);
+    else if (given.options.help !== null) world.out(await helpFor(given.options.help));
+    else return await run([...given.inherited, ...args], settingsOf(given), { ...world, sink });
     return 0;
   } catch (error) {
     const usage = error instanceof UsageError;
@@ -80,6 +84,13 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
   } finally {
     await sink.flush(FLUSH_MS);
   }
+}
+
+async function helpFor(topic: string): Promise<string> {
+  const { help, topics } = await import("./cli/help.ts");
+  const text = help(topic);
+  if (text === null) throw new UsageError(`There is no help on "${topic}", only on ${topics()}`);
+  return text;
 }
 
 /** Runs the command as this process, and ends it; for a main module that does nothing else. */
@@ -165,9 +176,18 @@ function handlerFor({ root, server }: Settings, features: readonly Feature[]): H
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
-    throw new StartError(`Cannot serve "${root}": ${StartError.reason(error)}`);
+    throw new StartError(`Cannot serve "${root}": ${StartError.reason(error)}${hintFor(root, error)}`);
   }
   throw new StartError(`Cannot serve "${root}": it is neither a directory nor a file`);
+}
+
+/** What a root that is not there may have been meant to be. */
+function hintFor(root: string, error: unknown): string {
+  if (!(error instanceof Deno.errors.NotFound)) return "";
+  if (root.startsWith("~")) return `; only a shell makes your home directory of "~", and it did not: try "$HOME"`;
+  // The runtime hands over the bytes of a name that is not UTF-8 as U+FFFD, which names another file.
+  if (root.includes("\uFFFD")) return "; a name that is not UTF-8 cannot be served: rename it";
+  return "";
 }
 
 function loggerOf(sink: LogSink, colors: boolean): Logger {
@@ -241,16 +261,33 @@ function ignoresHangup(): boolean | null {
   }
 }
 
-const processIo: Required<CommandIo> = {
-  out(text) {
-    const bytes = new TextEncoder().encode(text);
+/** A reader that has gone, as in `pyserve | head -1`, wants no more: that is no failure of the server. */
+function printToStdout(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  try {
     for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
-  },
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+function wantsColors(stream: typeof Deno.stdout): boolean {
+  return !Deno.noColor && stream.isTerminal() && !isDumbTerminal();
+}
+
+/** Without the permission to look, which is not asked for, a terminal is taken for a good one. */
+function isDumbTerminal(): boolean {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: "TERM" });
+  return state === "granted" && Deno.env.get("TERM") === "dumb";
+}
+
+const processIo: Required<CommandIo> = {
+  out: printToStdout,
   err: Deno.stderr,
-  colors: {
-    out: !Deno.noColor && Deno.stdout.isTerminal(),
-    err: !Deno.noColor && Deno.stderr.isTerminal(),
+  get env() {
+    return environmentOfProcess();
   },
+  colors: { out: wantsColors(Deno.stdout), err: wantsColors(Deno.stderr) },
   onSignal(callback) {
     const ignored = ignoresHangup();
     const signals: readonly StopSignal[] = [

@@ -38,8 +38,18 @@ export {
   type SearchResults,
   type SearchTail,
 } from "./handlers/search.ts";
-export * from "./handlers/errors.ts";
+export {
+  errorResponse,
+  failureOf,
+  HttpError,
+  type HttpErrorOptions,
+  isNotThere,
+  markFailure,
+  statusText,
+  toHttpError,
+} from "./handlers/errors.ts";
 export { files, type FilesOptions } from "./handlers/files.ts";
+export * from "./handlers/location.ts";
 export * from "./handlers/slash_redirect.ts";
 export { listing, type ListingFormat, type ListingOptions } from "./handlers/listing.ts";
 export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./handlers/listing_data.ts";
@@ -60,16 +70,20 @@ export { endAllScripts, type SystemUser } from "./handlers/cgi/process_group.ts"
 export { accessLog, LOG_FORMATS, type LogFormat } from "./handlers/layers/access_log.ts";
 export * from "./handlers/layers/error_pages.ts";
 export * from "./handlers/layers/headers.ts";
-export * from "./handlers/cgi/limiter.ts";
+export { heldBody, type HeldBodyOptions } from "./handlers/held_body.ts";
+export * from "./handlers/limiter.ts";
 export * from "./handlers/cgi/spool.ts";
 export * from "./handlers/sources/types.ts";
 export * from "./handlers/sources/disk.ts";
 export * from "./handlers/sources/memory.ts";
 export * from "./handlers/sources/filtered.ts";
+export { writableIn } from "./handlers/sources/writable_in.ts";
 export * from "./handlers/sources/windows.ts";
 export * from "./handlers/sources/new_name.ts";
 export * from "./handlers/sources/writer.ts";
+export * from "./handlers/http/relative.ts";
 export * from "./handlers/http/target.ts";
+export * from "./handlers/http/client.ts";
 export * from "./handlers/http/host.ts";
 export * from "./handlers/http/own_host.ts";
 export * from "./handlers/http/header_size.ts";

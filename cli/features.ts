@@ -13,10 +13,10 @@ import type { FeatureSettings } from "./settings.ts";
 export async function loadFeatures(settings: FeatureSettings, root: string): Promise<Feature[]> {
   const { cgi, fastcgi, upload, archive, search, checksum } = settings;
   const features: Feature[] = [];
-  if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi));
+  if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi, root));
   if (fastcgi) features.push(...(await import("./fastcgi.ts")).fastCgiFeatures(fastcgi));
   // Behind the programs, whose methods and queries are their own.
-  if (upload) features.push(...await uploads(upload, root));
+  if (upload) features.push(...await uploads(upload, settings, root));
   // These load nothing before somebody asks for them.
   if (archive) features.push(archives(archive));
   if (search) features.push(searches(search));
@@ -24,7 +24,13 @@ export async function loadFeatures(settings: FeatureSettings, root: string): Pro
   return features;
 }
 
-async function uploads(options: UploadOptions, root: string): Promise<Feature[]> {
-  (await import("./write_permission.ts")).requireWritePermission(root);
+async function uploads(
+  options: UploadOptions,
+  { uploadPlaces, cgi }: FeatureSettings,
+  root: string,
+): Promise<Feature[]> {
+  const find = uploadPlaces && (await import("./upload_places.ts")).findUploadPlaces;
+  const { requireWritable } = await import("./write_check.ts");
+  for (const place of find ? find(uploadPlaces, root, cgi) : [root]) requireWritable(place);
   return (await import("../handlers/upload.ts")).uploadFeatures(options);
 }

@@ -41,9 +41,13 @@ function explain(error: unknown, { hostname, port, tls }: ServeOptions & { hostn
     return `Cannot listen on port ${port}: permission denied${port < 1024 ? "; ports from 1024 on need none" : ""}`;
   }
   const reason = StartError.reason(error);
+  if (/invalid host|invalid char|FQDN/i.test(reason)) {
+    return `Cannot listen on "${hostname}": it is neither an address nor a name`;
+  }
   if (/lookup|resolve|name or service/i.test(reason)) {
     return `Cannot listen on "${hostname}": the name does not resolve`;
   }
+  if (tls && /mismatch/i.test(reason)) return "Cannot use the certificate with this key: they do not belong together";
   return tls ? `Cannot use the certificate or the key: ${reason}` : `Cannot listen on "${hostname}": ${reason}`;
 }
 

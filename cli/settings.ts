@@ -6,13 +6,11 @@
 
 import type { ArchiveOptions } from "../handlers/archive.ts";
 import type { FileServerOptions } from "../handlers/file_server.ts";
-import type { LogFormat } from "../handlers/layers/access_log.ts";
 import type { SearchOptions } from "../handlers/search.ts";
 import type { UploadOptions } from "../handlers/upload.ts";
-import type { ConflictPolicy } from "../handlers/upload/conflict.ts";
-import { CGI_WAYS } from "./options.ts";
-import { sizeOf, splitHeader } from "./values.ts";
-import { type Given, UsageError } from "./parse.ts";
+import { CGI, type OptionName, type Options, PROGRAMS, WRITING } from "./options.ts";
+import type { Given } from "./parse.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** What the command is to do. */
 export interface Settings {
@@ -40,12 +38,14 @@ export interface Settings {
 
 /** What the command does besides serving files; null is what was not asked for, or was forbidden. */
 export interface FeatureSettings {
-  /** What was given for CGI, which cli/cgi.ts takes apart. */
-  readonly cgi: Given["values"] | null;
-  /** What was given for FastCGI, which cli/fastcgi.ts takes apart. */
-  readonly fastcgi: Given["values"] | null;
+  /** What cli/cgi.ts makes the feature of. */
+  readonly cgi: Options | null;
+  /** What cli/fastcgi.ts makes the features of. */
+  readonly fastcgi: Options | null;
   /** What may be written, and how. */
   readonly upload: UploadOptions | null;
+  /** The only directories where that is allowed, because programs run. */
+  readonly uploadPlaces: readonly string[] | null;
   /** How directories are packed. */
   readonly archive: ArchiveOptions | null;
   /** How names are searched for. */
@@ -55,7 +55,7 @@ export interface FeatureSettings {
 }
 
 /** Options that let whoever reaches the server do more than read. */
-const DANGEROUS: readonly string[] = ["upload", "delete", "all", ...CGI_WAYS, "fastcgi"];
+const DANGEROUS: readonly OptionName[] = [...WRITING, ...PROGRAMS];
 
 /** The files that TLS needs. */
 export interface TlsFiles {
@@ -65,85 +65,75 @@ export interface TlsFiles {
 }
 
 /** Makes settings of what was given. Throws {@linkcode UsageError}. */
-export function settingsOf({ values, words }: Given): Settings {
-  const one = (name: string) => values.get(name)?.[0] ?? null;
-  const programs = CGI_WAYS.some((name) => values.has(name));
-  const without = (...names: readonly string[]) => !names.some((name) => values.has(name));
-  const { root, port } = rootAndPort(words, one("directory"));
-  const cert = one("tls-cert");
-  const contentType = one("content-type");
-  const cacheSize = one("cache-size");
-  const index = values.get("index");
-  const archiveMax = one("archive-max");
-  const bind = one("bind");
-  const confinedBy = bind === null ? DANGEROUS.filter((name) => values.has(name)).map((name) => `--${name}`) : [];
+export function settingsOf({ options, names }: Given): Settings {
+  refuseWritingBesidePrograms(options, names);
+  const { bind } = options;
+  const dangerous = DANGEROUS.filter((name) => names.has(name));
+  const confinedBy = bind === null ? dangerous.map((name) => `--${name}`) : [];
+  const cert = options["tls-cert"];
   return {
-    root,
+    root: options.directory ?? ".",
     hostname: bind ?? (confinedBy.length > 0 ? "127.0.0.1" : "0.0.0.0"),
     confinedBy,
-    hosts: values.get("allow-host") ?? null,
-    port,
-    classic: one("protocol") === "HTTP/1.0",
-    workers: countOf(one("workers") ?? "1"),
-    tls: cert === null ? null : { cert, key: one("tls-key"), password: one("tls-password-file") },
-    server: {
-      hidden: values.has("hidden"),
-      followLinks: values.has("follow-links"),
-      listing: !values.has("no-listing"),
-      precompressed: values.has("precompressed"),
-      ...(values.has("no-sandbox") && { sandbox: false }),
-      headers: (values.get("header") ?? []).map(splitHeader),
-      log: values.has("quiet") ? false : (one("log-format") as LogFormat | null) ?? "python",
-      ...(cacheSize !== null && { cacheSize: sizeOf(cacheSize)! }),
-      ...(contentType !== null && { fallback: contentType }),
-      ...(index && { index }),
-    },
-    features: {
-      cgi: programs ? values : null,
-      fastcgi: values.has("fastcgi") ? values : null,
-      upload: uploadOf(values),
-      // Who wants no listings does not want their contents told in another way.
-      archive: without("no-archive", "no-listing") ? { ...(archiveMax && { maxBytes: sizeOf(archiveMax)! }) } : null,
-      search: without("no-search", "no-listing") ? {} : null,
-      checksum: without("no-checksum"),
-    },
+    hosts: options["allow-host"].length > 0 ? options["allow-host"] : null,
+    port: options.port,
+    classic: options.protocol === "HTTP/1.0",
+    workers: options.workers,
+    tls: cert === null ? null : { cert, key: options["tls-key"], password: options["tls-password-file"] },
+    server: serverOptionsOf(options),
+    features: featuresOf(options, names),
   };
 }
 
-/** What may be written; null where nothing may. */
-function uploadOf(values: Given["values"]): UploadOptions | null {
-  const all = values.has("all");
-  const rights = { create: all || values.has("upload"), change: all || values.has("delete") };
+function serverOptionsOf(options: Options): FileServerOptions {
+  const { index, "cache-size": cacheSize, "content-type": fallback } = options;
+  return {
+    hidden: options.hidden,
+    followLinks: options["follow-links"],
+    listing: !options["no-listing"],
+    precompressed: options.precompressed,
+    ...(options["no-sandbox"] && { sandbox: false }),
+    headers: options.header,
+    log: options.quiet ? false : options["log-format"],
+    ...(cacheSize !== null && { cacheSize }),
+    ...(fallback !== null && { fallback }),
+    ...(index.length > 0 && { index }),
+    ...(options["upload-beside-programs"] && { uploadBesidePrograms: options["upload-beside-programs"] }),
+  };
+}
+
+function featuresOf(options: Options, names: Given["names"]): FeatureSettings {
+  const maxBytes = options["archive-max"];
+  const listing = !options["no-listing"];
+  return {
+    cgi: CGI.some((name) => names.has(name)) ? options : null,
+    fastcgi: options.fastcgi.length > 0 ? options : null,
+    upload: uploadOf(options),
+    uploadPlaces: options["upload-beside-programs"],
+    // Without listings, their contents must not come out in another way.
+    archive: listing && !options["no-archive"] ? { ...(maxBytes !== null && { maxBytes }) } : null,
+    search: listing && !options["no-search"] ? {} : null,
+    checksum: !options["no-checksum"],
+  };
+}
+
+function refuseWritingBesidePrograms(options: Options, names: Given["names"]): void {
+  const [programs, writing] = [PROGRAMS, WRITING].map((ways) => ways.find((name) => names.has(name)));
+  if (programs === undefined || writing === undefined || options["upload-beside-programs"] !== null) return;
+  throw new UsageError(
+    `Cannot use --${writing} together with --${programs}: programs would run or read what was uploaded; ` +
+      "--upload-beside-programs DIR accepts uploads in directories in which nothing is run",
+  );
+}
+
+/** What may be written; null for nothing. */
+function uploadOf(options: Options): UploadOptions | null {
+  const rights = { create: options.all || options.upload, change: options.all || options.delete };
   if (!rights.create && !rights.change) return null;
-  const onConflict = (values.get("on-conflict")?.[0] ?? "fail") as ConflictPolicy;
+  const onConflict = options["on-conflict"];
   if (onConflict === "overwrite" && !rights.change) {
     throw new UsageError("The option --on-conflict overwrite needs --delete");
   }
-  const size = values.get("max-upload")?.[0];
-  return { rights, onConflict, ...(size !== undefined && { maxBytes: sizeOf(size)! }) };
-}
-
-function countOf(workers: string): number {
-  return workers === "auto" ? navigator.hardwareConcurrency : Number(workers);
-}
-
-/** A directory and a port, in any order; what is a number is the port, as for Python. */
-function rootAndPort(words: readonly string[], directory: string | null): { root: string; port: number } {
-  const ports = words.filter(isNumber);
-  const roots = [...directory === null ? [] : [directory], ...words.filter((word) => !isNumber(word))];
-  if (ports.length > 1) throw new UsageError(`Cannot listen on several ports: ${ports.join(", ")}`);
-  if (roots.length > 1) throw new UsageError(`Cannot serve several directories: "${roots.join('", "')}"`);
-  if (roots[0] === "") throw new UsageError("Cannot serve a directory without a name");
-  return { root: roots[0] ?? ".", port: portOf(ports[0] ?? "8000") };
-}
-
-/** What Python's int() takes, and what was surely meant for a port. */
-function isNumber(word: string): boolean {
-  return /^\s*[+-]?\d+(?:_\d+)*\s*$/.test(word);
-}
-
-function portOf(word: string): number {
-  const port = Number(word.replaceAll("_", ""));
-  if (port < 0 || port > 65535) throw new UsageError(`Cannot listen on port ${word.trim()}: it is not from 0 to 65535`);
-  return port;
+  const maxBytes = options["max-upload"];
+  return { rights, onConflict, ...(maxBytes !== null && { maxBytes }) };
 }

@@ -11,11 +11,13 @@ import type { ArchiveFormat } from "./archive/parts.ts";
 import { type ArchivePlan, planOf, type Selection } from "./archive/plan.ts";
 import { KeptSums } from "./archive/sums.ts";
 import { tarParts } from "./archive/tar.ts";
-import { zipParts } from "./archive/zip.ts";
+import { ZIP_LAYOUT, zipParts } from "./archive/zip.ts";
 import { sendContent } from "./content.ts";
 import { HttpError } from "./errors.ts";
+import { heldBody, STALL_MS } from "./held_body.ts";
+import { clientOf } from "./http/client.ts";
 import { attachment } from "./http/disposition.ts";
-import { Gate } from "./listing/turns.ts";
+import { Limiter } from "./limiter.ts";
 import { FileChanged, type FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./types.ts";
 
@@ -25,31 +27,43 @@ export interface ArchiveOptions {
   readonly maxBytes?: number;
   /** Files and directories that are packed into one archive at most; 1,000,000 unless given. Each takes some 120 bytes. */
   readonly maxEntries?: number;
-  /** Archives that are sent at the same time at most; 16 unless given. */
+  /** Archives that are sent at the same time at most; 16 unless given. Each worker process counts its own. */
   readonly maxAtOnce?: number;
+  /**
+   * How many of these may go to one client; a fourth of them unless given. Clients are told apart by {@linkcode clientOf}:
+   * all that come through a proxy on another machine are one, and need a share of `maxAtOnce`.
+   */
+  readonly maxPerClient?: number;
+  /** Milliseconds that a request waits for its turn at most; 10,000 unless given, 0 for not at all. */
+  readonly queueTimeout?: number;
+  /** Milliseconds in which a client may take nothing of its archive; then it is broken off. 60,000 unless given. */
+  readonly stallTimeout?: number;
 }
 
 const MAX_ENTRIES = 1_000_000;
 const MAX_AT_ONCE = 16;
+const QUEUE_MS = 10_000;
 
-/** Directories that are looked through for archives at the same time. */
-const PLANS = 2;
+/** Directories that are looked through for archives at the same time, one for each client. */
+const PLANS = { max: 2, maxPerClient: 1, queueMs: 60_000 };
 
 /** Looks at a tree that changes under its hands at most so often. */
 const ATTEMPTS = 3;
 
 interface Kind {
   readonly extension: string;
+  /** What the entity tag of an archive of this kind ends with. */
+  readonly tag: string;
   readonly type: string;
   readonly format: ArchiveFormat;
   readonly gzip?: boolean;
 }
 
-const TAR_GZ: Kind = { extension: ".tar.gz", type: "application/gzip", format: tarParts, gzip: true };
+const TAR_GZ: Kind = { extension: ".tar.gz", tag: ".tar.gz", type: "application/gzip", format: tarParts, gzip: true };
 
 const KINDS: ReadonlyMap<string, Kind> = new Map([
-  ["zip", { extension: ".zip", type: "application/zip", format: zipParts }],
-  ["tar", { extension: ".tar", type: "application/x-tar", format: tarParts }],
+  ["zip", { extension: ".zip", tag: `.${ZIP_LAYOUT}.zip`, type: "application/zip", format: zipParts }],
+  ["tar", { extension: ".tar", tag: ".tar", type: "application/x-tar", format: tarParts }],
   ["tar.gz", TAR_GZ],
   ["tgz", TAR_GZ],
 ]);
@@ -62,10 +76,11 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
  * reason (broken link, special file, not readable, a name with control characters or a backslash) is named in a text
  * beside the folder. Owners are not in it, permissions are 644 or 755, times are in UTC.
  *
- * It looks at everything first, so that zip (stored, not compressed) and tar have a Content-Length, an entity tag and
- * ranges: a broken download can be resumed while nothing has changed. `tar.gz` is compressed on the way and has none of
- * these. Where a file changes, vanishes or cannot be read on the way, the connection is broken off: an archive that
- * arrives whole is whole. 403 for more than the limits allow, 503 where too many are being sent.
+ * It looks at everything first, so that zip (not compressed) and tar have a Content-Length, an entity tag and ranges: a
+ * broken download can be resumed while nothing has changed. `tar.gz` is compressed on the way and has none of these. All
+ * of them can be unpacked while they are received. Where a file changes, vanishes or cannot be read on the way, the connection is broken off: an archive that
+ * arrives whole is whole. It is also broken off where the client stops reading, so that others get their turn.
+ * 403 for more than the limits allow, 503 where too many are being sent, 429 where too many are to the same client.
  *
  * @example
  * ```ts
@@ -88,19 +103,28 @@ export function archive(source: FileSource, options: ArchiveOptions = {}): Handl
   };
 }
 
+/** What is to be packed, how, and for whom. */
+interface Wanted {
+  readonly kind: Kind;
+  readonly client: string;
+  readonly names: readonly string[];
+}
+
 class Archives {
   readonly #source: FileSource;
   readonly #limits: { readonly entries: number; readonly bytes: number };
-  readonly #maxAtOnce: number;
-  readonly #planning = new Gate(PLANS);
-  readonly #sums = new KeptSums();
+  readonly #stallMs: number;
   /** Archives that are looked at or sent. */
-  #busy = 0;
+  readonly #sending: Limiter;
+  readonly #planning = new Limiter(PLANS);
+  readonly #sums = new KeptSums();
 
-  constructor(source: FileSource, { maxBytes, maxEntries, maxAtOnce }: ArchiveOptions) {
+  constructor(source: FileSource, options: ArchiveOptions) {
+    const { maxAtOnce = MAX_AT_ONCE, maxPerClient = Math.max(1, maxAtOnce >> 2) } = options;
     this.#source = source;
-    this.#limits = { bytes: maxBytes ?? Infinity, entries: maxEntries ?? MAX_ENTRIES };
-    this.#maxAtOnce = maxAtOnce ?? MAX_AT_ONCE;
+    this.#limits = { bytes: options.maxBytes ?? Infinity, entries: options.maxEntries ?? MAX_ENTRIES };
+    this.#stallMs = options.stallTimeout ?? STALL_MS;
+    this.#sending = new Limiter({ max: maxAtOnce, maxPerClient, queueMs: options.queueTimeout ?? QUEUE_MS });
   }
 
   async answer(request: Request, context: Context, asked: string, query: URLSearchParams): Promise<Response | null> {
@@ -108,30 +132,48 @@ class Archives {
     if (stat?.kind !== "directory") return null;
     const kind = KINDS.get(asked);
     if (!kind) throw new HttpError(400, `The parameter "archive" is not one of ${[...KINDS.keys()].join(", ")}`);
-    if (this.#busy >= this.#maxAtOnce) {
-      throw new HttpError(503, "Too many archives are being sent", { headers: { "retry-after": "10" } });
+    const client = clientOf(context.remoteAddress, request.headers);
+    const place = await this.#sending.enter(client);
+    try {
+      const response = await this.#steady(() =>
+        this.#pack(request, context, { kind, client, names: query.getAll("name") })
+      );
+      return this.#held(response, place, context);
+    } catch (error) {
+      place[Symbol.dispose]();
+      throw error;
     }
+  }
+
+  /** The answer holds the place until all of it has been taken, or its client does not take any more. */
+  #held(response: Response, place: Disposable, { log, target }: Context): Response {
+    const { body, status, headers } = response;
+    if (body === null) place[Symbol.dispose]();
+    if (body === null) return response;
+    const stalled = () => log.error(`Broke off packing ${target.raw}: the client has stopped reading`);
+    return new Response(heldBody(body, { place, stallMs: this.#stallMs, stalled }), { status, headers });
+  }
+
+  /** Tries again where what is looked at changes meanwhile. */
+  async #steady(pack: () => Promise<Response>): Promise<Response> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      this.#busy += 1;
       try {
-        return await this.#pack(request, context, kind, query.getAll("name"));
+        return await pack();
       } catch (error) {
         if (!(error instanceof FileChanged)) throw error;
-      } finally {
-        this.#busy -= 1;
       }
     }
     throw new HttpError(503, "What is to be packed keeps changing", { headers: { "retry-after": "1" } });
   }
 
-  async #pack(request: Request, context: Context, kind: Kind, names: readonly string[]): Promise<Response> {
+  async #pack(request: Request, context: Context, { kind, client, names }: Wanted): Promise<Response> {
     const { name } = context.base.join(context.target.path);
     const headers = {
       "cache-control": "no-cache",
       "content-disposition": attachment(folderName(name) + kind.extension),
     };
     const selection = { directory: context.target.path, name, names: names.length === 0 ? null : names };
-    const plan = await this.#plan(selection);
+    const plan = await this.#plan(selection, client);
     const { format } = kind;
     const sums = this.#sums.of(format === zipParts ? plan.etag : null, format === zipParts ? plan.length : 0);
     const open = () => this.#open({ source: this.#source, plan, format, sums }, context);
@@ -140,22 +182,20 @@ class Archives {
       type: kind.type,
       size: await sizeOf({ plan, format }),
       modified: null,
-      etag: plan.etag && `"${plan.etag}${kind.extension}"`,
+      etag: plan.etag && `"${plan.etag}${kind.tag}"`,
       headers,
       open,
     });
   }
 
-  async #plan(selection: Selection): Promise<ArchivePlan> {
-    using _place = await this.#planning.enter();
+  async #plan(selection: Selection, client: string): Promise<ArchivePlan> {
+    using _place = await this.#planning.enter(client);
     return await planOf(this.#source, selection, this.#limits);
   }
 
   #open(parts: ArchiveParts, context: Context): ArchiveFile {
-    this.#busy += 1;
-    return new ArchiveFile(parts, {
-      failed: (path, error) => context.log.error(`Broke off packing ${context.target.raw} at ${path?.text}`, error),
-      closed: () => this.#busy -= 1,
+    return new ArchiveFile(parts, (path, error) => {
+      context.log.error(`Broke off packing ${context.target.raw} at ${path?.text}`, error);
     });
   }
 }

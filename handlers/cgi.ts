@@ -52,6 +52,13 @@ export interface CgiOptions {
   readonly debug?: boolean;
   /** What programs are told of the server (SERVER_SOFTWARE); `pyserve` unless given. */
   readonly software?: string;
+  /**
+   * Paths of directories that take uploads (`/incoming`); none unless given. What lies there is not run, nor is its source
+   * sent; PATH_TRANSLATED never names it; and interpreters are started so that they take less from the directory of a
+   * script: PYTHONSAFEPATH for Python, `--no-config` for Deno, no `.user.ini` for php-cgi, and so on (`env` wins over
+   * the variables). See {@linkcode writableIn} for the other half, which `fileServer` does by itself.
+   */
+  readonly uploads?: readonly string[];
   /** Answers when a program sends a request on to another path; this handler and then `files` unless given. */
   readonly answer?: Handler;
 }
@@ -137,12 +144,12 @@ export function cgiContent(source: FileSource, options: CgiOptions = {}): FileSo
  */
 export function cgiFeature(options: CgiOptions = {}): Feature {
   return {
+    runsPrograms: true,
     methods: [], // what a program allows is its own affair, and other paths allow nothing more for it
     encodedSlashes: true, // PATH_INFO may have them
-    ownNamesOnly: true,
     contentOf: (source, index) => cgiContent(source, withIndex(options, index)),
-    handler: ({ source, answer, index }) => {
-      return cgi(source, { answer, ...withIndex(options, index) });
+    handler: ({ source, answer, index, uploads }) => {
+      return cgi(source, { answer, ...withIndex(options, index), uploads: [...uploads, ...options.uploads ?? []] });
     },
     end: endAllScripts,
   };

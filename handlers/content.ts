@@ -139,13 +139,16 @@ function rangesOf(request: Request, content: Content, validators: Validators): R
   return selectRanges(header, content.size);
 }
 
-/** RFC 9110 section 14.6: each part with its own type and range, parts in the order asked for. */
+/**
+ * RFC 9110 section 14.6: each part with its own type and range, parts in the order asked for. The line end in front of
+ * the first boundary belongs to it (RFC 2046 section 5.1.1); nginx and Apache send it, and zsync waits for it.
+ */
 function multipart(headers: Headers, ranges: readonly ByteRange[], content: Content): Plan {
   const boundary = crypto.randomUUID().replaceAll("-", "");
   const encoder = new TextEncoder();
-  const pieces: Piece[] = ranges.flatMap((range, index) => {
+  const pieces: Piece[] = ranges.flatMap((range) => {
     const lines = [
-      `${index === 0 ? "" : "\r\n"}--${boundary}`,
+      `\r\n--${boundary}`,
       `Content-Type: ${content.type}`,
       `Content-Range: ${contentRange(range, content.size)}`,
     ];

@@ -10,7 +10,7 @@ import { cgiEnvironment } from "./cgi/environment.ts";
 import { ScriptFinder } from "./cgi/find_script.ts";
 import { whenClientLeaves } from "./cgi/client_watch.ts";
 import { CgiHeaderParser, type ScriptHead } from "./cgi/header_block.ts";
-import { Limiter } from "./cgi/limiter.ts";
+import { Limiter } from "./limiter.ts";
 import type { Program } from "./cgi/program.ts";
 import { followLocalRedirect, redirectedFrom } from "./cgi/local_redirect.ts";
 import { hasBody, scriptResponse } from "./cgi/respond.ts";
@@ -26,6 +26,7 @@ import { files } from "./files.ts";
 import { Refusal } from "./http/refusal.ts";
 import { requireOwnHost } from "./own_hosts.ts";
 import type { FileSource } from "./sources/types.ts";
+import { uploadPath } from "./sources/writable_in.ts";
 import type { Context, Handler } from "./types.ts";
 
 export type { FastCgiAddress };
@@ -70,6 +71,11 @@ export interface FastCgiOptions {
   readonly idleConnections?: number;
   /** How long such a connection is kept; 10 s by default. */
   readonly idleConnectionTimeout?: number;
+  /**
+   * Paths of directories that take uploads (`/incoming`); none unless given. The application is not asked for what lies
+   * there, nor is its source sent, and PATH_TRANSLATED never names it.
+   */
+  readonly uploads?: readonly string[];
   /** Answers when the application sends a request on to another path; this handler and then `files` unless given. */
   readonly answer?: Handler;
 }
@@ -156,12 +162,14 @@ export function fastcgi(source: FileSource, options: FastCgiOptions): Handler {
 export function fastCgiFeature(options: FastCgiOptions): Feature {
   const { extensions, index = indexOf(extensions) } = options;
   return {
+    runsPrograms: true,
     methods: [], // what a script allows is its own affair, and other paths allow nothing more for it
     encodedSlashes: true,
-    ownNamesOnly: true,
     contentOf: (source, others) => withoutPrograms(source, finderOf(extensions, index, source), [...index, ...others]),
-    handler: ({ source, answer, index: others }) =>
-      fastcgi(source, { answer, ...options, index: [...index, ...others] }),
+    handler: ({ source, answer, index: others, uploads: given }) => {
+      const uploads = [...given, ...options.uploads ?? []];
+      return fastcgi(source, { answer, ...options, index: [...index, ...others], uploads });
+    },
   };
 }
 
@@ -169,8 +177,14 @@ function indexOf(extensions: readonly string[]): readonly string[] {
   return extensions.map((extension) => `index${extension}`);
 }
 
-function finderOf(extensions: readonly string[], index: readonly string[], source: FileSource): ScriptFinder {
-  return new ScriptFinder(source, { directories: [], interpreters: new Map(), mounts: [], extensions, index });
+function finderOf(
+  extensions: readonly string[],
+  index: readonly string[],
+  source: FileSource,
+  uploads: readonly string[] = [],
+): ScriptFinder {
+  const none = { directories: [], interpreters: new Map(), mounts: [] };
+  return new ScriptFinder(source, { ...none, extensions, index, uploads: uploads.map(uploadPath) });
 }
 
 class FastCgi {
@@ -189,7 +203,7 @@ class FastCgi {
     }
     this.#options = { ...DEFAULTS, ...options } as FastCgiOptions & typeof DEFAULTS;
     this.#answer = answer;
-    this.#finder = finderOf(extensions, index, source);
+    this.#finder = finderOf(extensions, index, source, options.uploads);
     this.#client = new FastCgiClient(options.address, this.#options);
     this.#limiter = new Limiter({ max: this.#options.maxRequests, queueMs: this.#options.queueTimeout });
   }
@@ -225,7 +239,7 @@ class FastCgi {
     resources.defer(() => stderr.end());
     const left = new AbortController();
     using _watch = whenClientLeaves(redirectedFrom(request)?.original ?? request, () => left.abort(CLIENT_LEFT));
-    resources.use(await this.#limiter.enter(left.signal));
+    resources.use(await this.#limiter.enter("", left.signal));
     const params = Object.entries(this.#params(request, context, program, body));
     const held = resources.move();
     const exchange = await this.#client.ask({

@@ -20,6 +20,8 @@ export interface Site {
   readonly source: FileSource;
   /** Names of files that stand for their directory: a feature must take those that are not to be sent as they are. */
   readonly index: readonly string[];
+  /** Paths of directories that take uploads although programs run: a feature must not run anything there. */
+  readonly uploads: readonly string[];
   /**
    * Answers as the whole site does, without its layers: for an answer that is found under another path. It keeps nothing
    * in the cache of files, which would have it for the path that was asked for.
@@ -58,6 +60,8 @@ export interface Feature {
    * `delete` (DELETE, MOVE, and PUT over what is there), `archive` (`?archive=zip`), `search` (`?q=`), `checksum` (`?sha256`).
    */
   readonly abilities?: readonly string[];
+  /** Whether it runs what is in the source, or has it run; who may write there could run anything by it. */
+  readonly runsPrograms?: boolean;
   /**
    * Whether it is asked for paths with an encoded slash in them, too, of which its target has what is in front of that
    * segment. They are nobody else's: what it declines is 404.
@@ -70,7 +74,7 @@ export interface Feature {
   readonly contentOf?: (source: FileSource, index: readonly string[]) => FileSource;
   /**
    * Whether the whole file server is to be answered under its own names only (`hosts` of `toFetch`), because more than
-   * reading is possible; unless given, where one of its methods is not safe (RFC 9110 section 9.2.1).
+   * reading is possible; unless given, where it runs programs or one of its methods is not safe (RFC 9110 section 9.2.1).
    */
   readonly ownNamesOnly?: boolean;
   /** What OPTIONS tells of it besides its methods. */
@@ -90,8 +94,8 @@ export function askedFor({ queries, handler }: Feature, site: Site): Handler {
 }
 
 /** Whether the names of the server have to be its own because of a feature. */
-export function needsOwnNames({ methods, ownNamesOnly }: Feature): boolean {
-  return ownNamesOnly ?? methods.some((method) => !SAFE_METHODS.includes(method));
+export function needsOwnNames({ methods, ownNamesOnly, runsPrograms = false }: Feature): boolean {
+  return ownNamesOnly ?? (runsPrograms || methods.some((method) => !SAFE_METHODS.includes(method)));
 }
 
 /** A site whose paths with an encoded slash in them some handlers are asked for, before they are refused. */

@@ -17,8 +17,6 @@ import type { Awaitable, Context, Handler, LocalAddress, Logger } from "./types.
 export interface ConnectionInfo {
   /** The other end of the connection. */
   readonly remoteAddr?: Deno.Addr;
-  /** Whether the connection is encrypted although the URL does not say so: then a missing Host means HTTP/2. */
-  readonly secure?: boolean;
   /** The HTTP version of the request (`HTTP/1.0`), where somebody knows it. */
   readonly protocol?: string;
 }
@@ -105,6 +103,10 @@ class RequestContext implements Context {
     return { raw: rawTarget(this.request.url), path: SitePath.root, slash: true, query: "" };
   }
 
+  get requestTarget(): string {
+    return rawTarget(this.request.url);
+  }
+
   get refusal(): Refusal | null {
     if (this.judged !== undefined) return this.judged;
     const parsed = this.parsed ??= parseTarget(rawTarget(this.request.url));
@@ -123,7 +125,7 @@ class RequestContext implements Context {
   }
 
   get secure(): boolean {
-    return this.info?.secure === true || this.request.url.startsWith("https:");
+    return this.request.url.startsWith("https:");
   }
 
   get protocol(): string | null {
@@ -144,15 +146,26 @@ function nowhere(): null {
   return null;
 }
 
+/** Anything but the authority form (RFC 9112 section 3.2.3) in the URL that the runtime makes of it. */
+const NOT_AN_AUTHORITY = /^[^:]*:\/\/[^/?#]*[/?#]./;
+
 function judgeRequest(request: Request, info: ConnectionInfo | undefined): Refusal | null {
+  if (request.method === "CONNECT" && NOT_AN_AUTHORITY.test(request.url)) {
+    return new Refusal(400, "The target of CONNECT is not a host and a port");
+  }
   const host = request.headers.get("host");
   if (host !== null || info !== undefined) {
-    const refusal = info?.secure && host === null ? null : judgeHost(host, request.url);
+    const refusal = judgeHost(host, request.url);
     if (refusal) return refusal;
   }
   const coding = request.headers.get("transfer-encoding");
   if (coding !== null && coding.trim().toLowerCase() !== "chunked") {
     return new Refusal(501, "The only transfer coding understood is chunked"); // RFC 9112 section 6.1
+  }
+  const length = request.headers.get("content-length");
+  // Several lines of one value are a list here, and Deno.serve takes them for one (RFC 9112 section 6.3).
+  if (length !== null && !(/^\d+$/.test(length) && Number.isSafeInteger(Number(length)))) {
+    return new Refusal(400, "The Content-Length is not one length");
   }
   if (!isHeaderTooLong(request.headers)) return null;
   return new Refusal(431, `The header is longer than ${MAX_HEADER_BYTES} bytes`);

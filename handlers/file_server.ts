@@ -21,6 +21,7 @@ import { settle, type SettledHandler } from "./settle.ts";
 import { disk } from "./sources/disk.ts";
 import { filtered, isVisible } from "./sources/filtered.ts";
 import type { FileSource } from "./sources/types.ts";
+import { writableIn } from "./sources/writable_in.ts";
 import type { Handler } from "./types.ts";
 
 /** Bytes of memory for files that are asked for again. */
@@ -42,6 +43,12 @@ export interface FileServerOptions extends FilesOptions {
   readonly cacheSize?: number;
   /** What the server can do besides, asked in this order before files and listings. */
   readonly features?: readonly Feature[];
+  /**
+   * Paths of directories (`/incoming`) that take uploads although programs run; where it is given, no other directory does.
+   * Nothing in them is run, and they can neither hold programs nor lie among them. Unless given, features that write and
+   * features that run programs exclude each other.
+   */
+  readonly uploadBesidePrograms?: readonly string[];
   /** The format of the access log, or false for none; `python` unless given. */
   readonly log?: LogFormat | false;
 }
@@ -56,7 +63,12 @@ export interface FileServerOptions extends FilesOptions {
  *
  * @param root A directory; or a file, which is then served under its name and as the start page; or any source, to which
  * `hidden` and `followLinks` do not apply.
- * @throws Deno.errors.NotFound and others where the root cannot be looked at.
+ * A client that may upload must not be able to run code, and an interpreter reads more than the script (`php.ini`,
+ * `json.pyc`, `deno.json` beside it or above). So features that write and features that run programs exclude each other, but for
+ * `uploadBesidePrograms`. It cannot know of another server or handler that writes to the same directory.
+ *
+ * @throws Deno.errors.NotFound and others where the root cannot be looked at, TypeError where a feature writes and another
+ * runs programs.
  *
  * @example
  * ```ts
@@ -69,6 +81,7 @@ export interface FileServerOptions extends FilesOptions {
  * ```
  */
 export function fileServer(root: string | FileSource, options: FileServerOptions = {}): Handler {
+  checkUploads(options);
   const { source, ...own } = typeof root === "string" ? sourceOf(root, options) : { source: root };
   const format = options.log ?? "python";
   const hot = new HotFiles({
@@ -89,9 +102,14 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
 }
 
 /** Everything but the layers: features, files and listings in a table, and what is said to methods that none of them takes. */
-function siteOf(source: FileSource, options: FileServerOptions, hot: HotFiles): SettledHandler {
-  const { features = [], index = DEFAULT_INDEX, listing = true } = options;
-  const site = { index, answer: ((request, context) => answerElse(request, context)) as Handler };
+function siteOf(given: FileSource, options: FileServerOptions, hot: HotFiles): SettledHandler {
+  const { features = [], index = DEFAULT_INDEX, listing = true, uploadBesidePrograms: uploads } = options;
+  const source = uploads ? writableIn(given, uploads) : given;
+  const site = {
+    index,
+    uploads: uploads ?? [],
+    answer: ((request, context) => answerElse(request, context)) as Handler,
+  };
   const asked = features.map((feature) => {
     const content = contentFor(feature, features, source, index);
     return { ...feature, on: true, handler: askedFor(feature, { ...site, source: content }) };
@@ -100,7 +118,7 @@ function siteOf(source: FileSource, options: FileServerOptions, hot: HotFiles): 
   const abilities = features.flatMap((feature) => feature.abilities ?? []);
   const listings = listingParts(source, { abilities });
   // A page that somebody has put there must not be able to do what only its reader may.
-  const sandbox = options.sandbox ?? abilities.some((ability) => ability === "upload" || ability === "delete");
+  const sandbox = options.sandbox ?? features.some(writes);
   const assets = pageAssets();
   const told = Object.assign({}, ...features.map(({ optionsHeaders }) => optionsHeaders));
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
@@ -127,6 +145,18 @@ const underOwnNames: Handler = (request, context) => {
   requireOwnHost(request, context);
   return null;
 };
+
+function checkUploads({ features = [], uploadBesidePrograms }: FileServerOptions): void {
+  const isUnsafe = features.some(writes) && features.some(({ runsPrograms }) => runsPrograms);
+  if (!isUnsafe || uploadBesidePrograms) return;
+  throw new TypeError(
+    "Cannot take uploads beside programs, which would run what was uploaded: name directories for them with uploadBesidePrograms",
+  );
+}
+
+function writes({ abilities = [] }: Feature): boolean {
+  return abilities.includes("upload") || abilities.includes("delete");
+}
 
 /** What is left of a source for a feature, or for the files, when all other features have taken out what is theirs. */
 function contentFor(

@@ -60,7 +60,7 @@ const ATTEMPTS = 5;
  *
  * const fetch = toFetch(files(memory({ "docs/index.html": "<h1>Docs</h1>" })));
  * const redirect = await fetch(new Request("http://localhost/docs?v=1"));
- * assert(redirect.status === 301 && redirect.headers.get("location") === "/docs/?v=1");
+ * assert(redirect.status === 301 && redirect.headers.get("location") === "docs/?v=1");
  * const page = await fetch(new Request("http://localhost/docs/"));
  * assert(await page.text() === "<h1>Docs</h1>");
  * ```
@@ -91,14 +91,16 @@ class FileServing {
     this.#hot = options.precompressed ? null : hot;
     this.#options = options;
     this.#index = options.index ?? DEFAULT_INDEX;
-    const vary = options.precompressed ? { vary: "accept-encoding" } : {};
+    const vary: Record<string, string> = options.precompressed ? { vary: "accept-encoding" } : {};
     this.#headers = { "cache-control": options.cacheControl ?? "no-cache", ...vary };
   }
 
   answer(request: Request, context: Context): Awaitable<Response | null> {
     const { path } = context.target;
     return then(this.#source.stat(path), (stat) => {
-      if (stat?.kind === "directory") return slashRedirect(context) ?? this.#answerIndex(request, context);
+      if (stat?.kind === "directory") {
+        return slashRedirect(context, this.#options.cacheControl) ?? this.#answerIndex(request, context);
+      }
       if (stat === null) this.#hot?.offerAbsence(request, context, () => this.#source.absence?.(path) ?? null);
       if (stat?.kind !== "file" || context.target.slash) return null;
       return this.#send(request, context, path, stat);

@@ -30,7 +30,7 @@ const MAX_LOADING = 16;
 const MAX_MISSING = 1000;
 
 /** Headers of which any makes a request one to think about. */
-const UNUSUAL = new Set(["range", "if-match", "if-unmodified-since", "transfer-encoding"]);
+const UNUSUAL = new Set(["range", "if-match", "if-unmodified-since", "content-length", "transfer-encoding"]);
 
 /** Headers that describe content, and that a 304 does not have (RFC 9110 section 15.4.5). */
 const OF_CONTENT = [
@@ -132,7 +132,8 @@ export class HotFiles {
     const entry = this.#entries.get(key) ?? this.#missing.get(key);
     if (entry === undefined) return null;
     const query = queryOf(url, context);
-    if (query !== null && (!entry.anyQuery || this.#elsewhere?.test(query))) return null;
+    // A fragment behind a query is refused, as one behind a path is.
+    if (query !== null && (!entry.anyQuery || query.includes("#") || this.#elsewhere?.test(query))) return null;
     const asked = fieldsOf(request.headers);
     if (asked === null || !this.#isUsual(request, url, context, asked.host)) return null;
     const template = templateFor(asked, entry);
@@ -302,19 +303,21 @@ function addTo(set: Set<string>, key: string): void {
   set.add(key);
 }
 
-/** The path as it was sent; or, where somebody has put another in its place, that one, which no path as sent looks like. */
+/**
+ * The path as sent; where a layer or a mount has replaced it, the new one as well, with the path as sent because links are
+ * relative to that. No path as sent looks like such a key.
+ */
 function keyOf(url: string, context: Context): string {
   if (!context.retargeted) return cutQuery(rawTarget(url));
-  const { base, target } = context;
+  const { base, target, requestTarget } = context;
   // No name has a slash in it, so the depth says what a mount has taken off.
-  return `${target.slash ? "directory" : "name"} ${target.path.segments.length} ${base.join(target.path).text}`;
+  const kind = target.slash ? "directory" : "name";
+  return `${kind} ${target.path.segments.length} ${cutQuery(requestTarget)} ${base.join(target.path).text}`;
 }
 
 function cutQuery(target: string): string {
   const query = target.indexOf("?");
-  const fragment = target.indexOf("#");
-  const end = Math.min(query < 0 ? target.length : query, fragment < 0 ? target.length : fragment);
-  return target.slice(0, end);
+  return query < 0 ? target : target.slice(0, query);
 }
 
 /** What may be a query, from its question mark on, or null where there is none. */

@@ -93,6 +93,11 @@ export interface Context {
   readonly target: Target;
   /** Whether a layer or a mount has replaced the target, so that it is not what the URL of the request says. */
   readonly retargeted: boolean;
+  /**
+   * The target as the client sent it, whatever a layer, a mount or a program has put in its place: what a relative
+   * reference in the answer is resolved against.
+   */
+  readonly requestTarget: string;
   /** Why the request cannot be answered as asked (bad Host, bad target), or null. `settle` answers it. */
   readonly refusal: Refusal | null;
   /** What `mount` has taken off the path. */

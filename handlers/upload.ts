@@ -10,10 +10,11 @@ import { requireOwnHost } from "./own_hosts.ts";
 import type { FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./types.ts";
 import type { ConflictPolicy } from "./upload/conflict.ts";
-import { postForm } from "./upload/form.ts";
+import { isCreation } from "./upload/creation.ts";
+import { ACCEPTED_POSTS, postForm } from "./upload/form.ts";
 import { isCrossSite } from "./upload/origin.ts";
 import { checkCoding, putFile } from "./upload/put.ts";
-import { PARTIAL_UPLOAD, uploadId } from "./upload/upload_fields.ts";
+import { PARTIAL_UPLOAD, uploadId, uploadLimit } from "./upload/upload_fields.ts";
 import { Resumables } from "./upload/resumables.ts";
 import { methodsOf, requireRight, type UploadRights } from "./upload/rights.ts";
 import { Store, type StoreSettings } from "./upload/store.ts";
@@ -74,7 +75,7 @@ const DAY_MS = 86_400_000;
  * const source = disk(directory);
  * const fetch = toFetch(chain(upload(source), files(source)));
  * const stored = await fetch(new Request("http://localhost/docs/a.txt", { method: "PUT", body: "hello" }));
- * assert(stored.status === 201 && stored.headers.get("location") === "/docs/a.txt");
+ * assert(stored.status === 201 && stored.headers.get("location") === "a.txt");
  * assert(await Deno.readTextFile(`${directory}/docs/a.txt`) === "hello");
  * await Deno.remove(directory, { recursive: true });
  * ```
@@ -102,7 +103,6 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
  */
 export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   const settings = settingsOf(options);
-  const limit = Number.isFinite(settings.maxBytes) ? [`max-size=${settings.maxBytes}`] : [];
   const uploads = new WeakMap<FileSource, Uploads>();
   const handler: Feature["handler"] = ({ source }) => {
     const known = uploads.get(source);
@@ -119,8 +119,8 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
       abilities: [...settings.rights.create ? ["upload"] : [], ...settings.rights.change ? ["delete"] : []],
       handler,
       optionsHeaders: {
-        "upload-limit": [...limit, `max-age=${Math.floor(settings.partAgeMs / 1000)}`].join(", "),
-        ...(settings.rights.create && { "accept-patch": PARTIAL_UPLOAD, "accept-post": "multipart/form-data" }),
+        "upload-limit": uploadLimit(settings),
+        ...(settings.rights.create && { "accept-patch": PARTIAL_UPLOAD, "accept-post": ACCEPTED_POSTS }),
       },
     },
     { methods: ["GET", "HEAD"], queries: ["upload"], handler },
@@ -151,7 +151,7 @@ class Uploads {
     this.#methods = new Map([
       ["PUT", { right: "create", answer: (request, context) => this.#put(request, context) }],
       ["PATCH", { right: "create", answer: (request, context) => this.#resumables.append(request, context) }],
-      ["POST", { right: "create", answer: (request, context) => postForm(store, request, context) }],
+      ["POST", { right: "create", answer: (request, context) => this.#post(request, context) }],
       ["MKCOL", { right: "create", answer: (request, context) => makeDirectory(store, request, context) }],
       ["DELETE", { right: "change", answer: (request, context) => remove(store, request, context) }],
       ["MOVE", { right: "change", answer: (request, context) => move(store, request, context) }],
@@ -172,8 +172,14 @@ class Uploads {
     const cancels = request.method === "DELETE" && isUpload;
     requireRight(this.#store.settings.rights, cancels ? "create" : method.right);
     this.#store.sweepNowAndThen((cause) => context.log.error("Cannot remove what is left of old uploads", cause));
-    return cancels ? this.#resumables.cancel(context) : method.answer(request, context);
+    return cancels ? this.#resumables.cancel(request, context) : method.answer(request, context);
   };
+
+  #post(request: Request, context: Context): Promise<Response> {
+    if (!isCreation(request)) return postForm(this.#store, request, context);
+    checkCoding(request.headers);
+    return this.#resumables.begin(request, context);
+  }
 
   #put(request: Request, context: Context): Promise<Response> {
     checkCoding(request.headers);

@@ -81,6 +81,53 @@ Deno.test({
   },
 });
 
+Deno.test("a certificate and a key that do not belong together are refused in words", async () => {
+  await using tree = await tempTree();
+  const make = async (name: string) => {
+    const args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost".split(" ");
+    const files = ["-keyout", tree.at(`${name}.key`), "-out", tree.at(`${name}.pem`)];
+    await new Deno.Command("openssl", { args: [...args, ...files], stderr: "null" }).output();
+  };
+  await make("a");
+  await make("b");
+  const ended = await runCommand([tree.path, "0", "--tls-cert", tree.at("a.pem"), "--tls-key", tree.at("b.key")]);
+  assertEquals(ended.code, 1);
+  assertEquals(ended.stderr, "pyserve: Cannot use the certificate with this key: they do not belong together\n");
+});
+
+Deno.test({
+  name: "a reader that closes its end of the pipe ends nothing and is told nothing",
+  ignore: !POSIX,
+  async fn(t) {
+    await using tree = await tempTree({ "a.txt": "hello" });
+    await t.step("at the help", async () => {
+      const script = '"$0" run -A --no-lock "$1" --help | true; echo "${PIPESTATUS[0]}"';
+      const { stdout, stderr } = await new Deno.Command("bash", { args: ["-c", script, Deno.execPath(), CLI] })
+        .output();
+      assertEquals([decode(stdout), decode(stderr)], ["0\n", ""]);
+    });
+    await t.step("while it serves, until Ctrl-C", async () => {
+      const command = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--no-lock", CLI, tree.path, "0", "-b", "127.0.0.1", "--quiet"],
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      const reader = command.stdout.getReader();
+      const { value } = await reader.read();
+      await reader.cancel();
+      const port = Number(/port (\d+)/.exec(decode(value!))![1]);
+      assertEquals((await ask(port, "GET", "/a.txt")).text, "hello");
+      command.kill("SIGINT");
+      const errors = await new Response(command.stderr).text();
+      assertEquals([(await command.status).code, errors], [0, ""]);
+    });
+  },
+});
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
 Deno.test("what the system refuses is one sentence and status 1, and nothing is started", async (t) => {
   await using tree = await tempTree({ "a.txt": "a", "junk.pem": "junk", "d/": "" });
   if (POSIX) await Deno.symlink("loop", tree.at("loop"));
@@ -89,6 +136,9 @@ Deno.test("what the system refuses is one sentence and status 1, and nothing is 
   const rows: readonly [args: string[], sentence: RegExp][] = [
     [[tree.at("nothing")], /Cannot serve ".*nothing": it does not exist$/],
     [[tree.at("a.txt/x")], /Cannot serve ".*x": it (lies below a file|does not exist)$/],
+    [["~/nothing"], /Cannot serve "~\/nothing": it does not exist; only a shell makes your home directory of "~"/],
+    [["a\uFFFDb"], /it does not exist; a name that is not UTF-8 cannot be served: rename it$/],
+    [["-b", "no:such:address", "0"], /Cannot listen on "no:such:address": it is neither an address nor a name$/],
     [[tree.path, "-b", "127.0.0.1", String(port)], new RegExp(`port ${port}: it is in use; port \\d+ is free$`)],
     [
       [tree.path, "-b", "198.51.100.1", "0"],
@@ -260,14 +310,15 @@ Deno.test("no log line keeps the server waiting, even when nobody reads stderr",
 const IN_A_TERMINAL = "import pty, sys; pty.spawn(sys.argv[1:])";
 
 Deno.test({
-  name: "colours are for terminals, and for those who want them",
+  name: "colours are for terminals that know them, unless NO_COLOR is set",
   ignore: Deno.build.os !== "linux" || missing("python3"),
   async fn() {
     await using tree = await tempTree();
-    for (const [noColor, colored] of [["", true], ["1", false]] as const) {
+    const rows = [["", "xterm", true], ["1", "xterm", false], ["", "dumb", false]] as const;
+    for (const [noColor, terminal, colored] of rows) {
       const command = [Deno.execPath(), "run", "-A", "--no-lock", CLI, tree.path, "-b", "127.0.0.1", "0"];
       await using server = await startProcess("python3", ["-c", IN_A_TERMINAL, ...command], {
-        env: { NO_COLOR: noColor },
+        env: { NO_COLOR: noColor, TERM: terminal },
       });
       await ask(server.port, "GET", "/nope");
       await server.untilStdout("404\x1b[0m -", "404 -");

@@ -64,7 +64,7 @@ Deno.test("files() serves a directory by its index, html before htm, regular fil
 
 Deno.test("files() redirects a directory to its slash and keeps the query", async () => {
   const response = await get("/docs?a=b");
-  assertEquals([response.status, response.headers.get("location")], [301, "/docs/?a=b"]);
+  assertEquals([response.status, response.headers.get("location")], [301, "docs/?a=b"]);
   assertEquals([response.headers.get("content-length"), await response.text()], ["0", ""]);
 });
 
@@ -104,6 +104,7 @@ Deno.test("files() answers several ranges in parts, in the order asked for", asy
   assertEquals(
     body,
     [
+      "", // zsync takes the first boundary for one only with a line end in front
       `--${boundary}`,
       "Content-Type: text/plain; charset=utf-8",
       "Content-Range: bytes 8-9/10",

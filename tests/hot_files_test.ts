@@ -307,6 +307,19 @@ Deno.test("a name that is not there is kept as such, until it is", async () => {
   assertEquals((await ask("/no/such/thing")).text, "there");
 });
 
+Deno.test("a name far below what is there is not kept: looking for what is there would take long", async () => {
+  await using tree = await settledTree({ "a.txt": "a" });
+  const source = disk(tree.path);
+  const below = (depth: number) => {
+    let path = SitePath.root;
+    while (path.segments.length < depth) path = path.child("x")!;
+    return path;
+  };
+  assert(source.absence!(below(8)) !== null);
+  assertEquals(source.absence!(below(9)), null);
+  assertEquals(source.absence!(below(255)), null);
+});
+
 Deno.test({
   name: "what a link leads to is never kept as not there",
   ignore: Deno.build.os === "windows",

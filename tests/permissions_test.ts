@@ -69,6 +69,33 @@ for (const { flag, given } of MISSING) {
   });
 }
 
+Deno.test("What programs and uploads need is asked for at the start, in one line that names the flag", async (t) => {
+  await using tree = await tempTree({ "cgi-bin/a.sh": "#!/bin/sh\n", "a.php": "" });
+  const run = (...flags: string[]) =>
+    permitted("--allow-read", "--allow-env=PATH,PATHEXT", "--allow-net=127.0.0.1:0", ...flags);
+  const rows: readonly [args: string[], flag: string][] = [
+    [["--upload"], "--allow-write"],
+    [["--delete"], "--allow-write"],
+    [["--cgi"], "--allow-run"],
+    [["--cgi-ext", ".sh"], "--allow-run"],
+    [["--cgi-map", `.x=${Deno.execPath()}`], "--allow-run"],
+    [["--cgi-mount", `/x=${Deno.execPath()}`], "--allow-run"],
+    [["--fastcgi", ".php=127.0.0.1:9"], "--allow-net"],
+    [["--fastcgi", `.php=unix:${tree.at("s")}`], "--allow-write"],
+  ];
+  for (const [args, flag] of rows) {
+    await t.step(args[0]!, async () => {
+      const ended = await runCommand([tree.path, "-b", "127.0.0.1", "0", ...args], run());
+      assertEquals([ended.code, ended.stdout], [1, ""]);
+      assertMatch(ended.stderr, /^pyserve: [^\n]+\n$/);
+      assertStringIncludes(ended.stderr, `(${flag})`);
+    });
+  }
+  await t.step("a list that has the program is enough", async () => {
+    await using _command = await start([tree.path, "--cgi"], run(`--allow-run=${tree.at("cgi-bin/a.sh")}`));
+  });
+});
+
 Deno.test("What must not be read is 403, and the log names the flag once", async () => {
   await using tree = await tempTree({ "a.txt": "a", "private/b.txt": "b" });
   const permissions = permitted(
@@ -147,7 +174,9 @@ Deno.test("No request makes the command ask for anything outside of the director
   await command.stop();
   const asked = await readAudit(audit);
   assert(asked.some(({ value }) => value === join(root, "a.txt")), "The audit has nothing of what was served");
-  const outside = asked.filter(({ value }) => value !== root && !value.startsWith(join(root, "/")));
+  // Modules that come from JSR are asked for before there is a request.
+  const requested = asked.filter(({ permission }) => permission !== "import");
+  const outside = requested.filter(({ value }) => value !== root && !value.startsWith(join(root, "/")));
   assertEquals(outside.filter(({ permission }) => permission !== "net"), []);
   for (const { value } of outside) assertMatch(value, /^127\.0\.0\.1:\d+$/);
 });

@@ -1,6 +1,6 @@
 /** What the system does not let the server read. Root may read everything, so as root the server runs as somebody else. */
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { basename } from "@std/path/basename";
 import { join } from "@std/path/join";
 import { startProcess } from "./support/command.ts";
@@ -20,13 +20,8 @@ Deno.test({
     await Deno.chmod(tree.at("a.txt"), 0);
     await Deno.symlink("d/x", tree.at("to-x"));
     await Deno.chmod(tree.at("d"), 0);
-    await using copy = await tempTree();
-    const [deno, cli] = Deno.uid() === 0 ? await copyForNobody(copy.path) : [Deno.execPath(), CLI];
-    const env = { DENO_DIR: copy.path, HOME: copy.path };
-    await using server = await startProcess(deno, ["run", "-A", "--no-lock", cli, tree.path, "0", "-b", "127.0.0.1"], {
-      cwd: tree.path,
-      ...(Deno.uid() === 0 && { uid: NOBODY, env }),
-    });
+    await using runner = await unprivileged();
+    await using server = await runner.start(tree.path);
     for (
       const [method, target, status] of [
         ["GET", "/ok.txt", 200],
@@ -47,6 +42,44 @@ Deno.test({
     await Deno.chmod(tree.at("d"), 0o700);
   },
 });
+
+Deno.test({
+  name: "uploads into a directory that cannot be written are refused at the start",
+  ignore: !POSIX,
+  async fn() {
+    await using tree = await tempTree({ "sub/": "" });
+    await Deno.chmod(tree.at("sub"), 0o555);
+    await Deno.chmod(tree.path, 0o555);
+    await using runner = await unprivileged();
+    await assertRejects(
+      () => runner.start(tree.path, "--upload"),
+      Error,
+      `Cannot take uploads: "${tree.path}" cannot be written: permission denied`,
+    );
+    await Deno.chmod(tree.at("sub"), 0o777);
+    await using server = await runner.start(tree.path, "--upload"); // one directory in it is enough
+    assertEquals((await ask(server.port, "PUT", "/sub/a.txt")).status, 201);
+    assertEquals((await ask(server.port, "GET", "/sub/?format=text")).text.trim(), "a.txt");
+    await Deno.chmod(tree.path, 0o755);
+  },
+});
+
+/** What starts the command as a user that may not read everything. */
+async function unprivileged() {
+  const isRoot = Deno.uid() === 0;
+  const copy = await tempTree();
+  const [deno, cli] = isRoot ? await copyForNobody(copy.path) : [Deno.execPath(), CLI];
+  const env = { DENO_DIR: copy.path, HOME: copy.path };
+  return {
+    start(directory: string, ...args: readonly string[]) {
+      return startProcess(deno, ["run", "-A", "--no-lock", cli, directory, "0", "-b", "127.0.0.1", ...args], {
+        cwd: directory,
+        ...(isRoot && { uid: NOBODY, env }),
+      });
+    },
+    [Symbol.asyncDispose]: () => copy[Symbol.asyncDispose](),
+  };
+}
 
 /** Runtime, checkout and packages where anybody may read them: those of root may lie where only root can. */
 async function copyForNobody(path: string): Promise<[deno: string, cli: string]> {

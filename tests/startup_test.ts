@@ -22,7 +22,8 @@ Deno.test("a plain start loads these modules and no others", async (t) => {
   };
   visit(toFileUrl(CLI));
   const root = toFileUrl(ROOT);
-  const names = [...loaded].filter((name) => !name.startsWith(`${root}links/`)).map((name) => name.replace(root, ""));
-  assert(!names.some((name) => name.startsWith("npm:")), "an npm package is loaded at every start");
-  await t.assertSnapshot(names.filter((name) => !name.startsWith("node:")).sort());
+  assert(![...loaded].some((name) => name.startsWith("npm:")), "an npm package is loaded at every start");
+  // Only our own modules: those of the JSR packages differ between the stand-ins, JSR and a checkout of the packages.
+  const own = [...loaded].filter((name) => name.startsWith(root) && !name.startsWith(`${root}links/`));
+  await t.assertSnapshot(own.map((name) => name.replace(root, "")).sort());
 });

@@ -9,12 +9,11 @@ import { Turns } from "../listing/turns.ts";
 import type { SitePath } from "../http/target.ts";
 import { openBytes } from "../sources/memory.ts";
 import { FileChanged, type FileSource, type OpenFile } from "../sources/types.ts";
+import { Blocks } from "./blocks.ts";
+import { HeldFile } from "./held_file.ts";
 import type { ArchiveFormat, ContentPart, Part } from "./parts.ts";
 import type { ArchivePlan } from "./plan.ts";
 import type { Sums } from "./sums.ts";
-
-/** Bytes read at a time to make a checksum. */
-const CHUNK_BYTES = 262_144;
 
 /** Reads of so many bytes are not done at once. */
 const THREADED_BYTES = 131_072;
@@ -27,13 +26,8 @@ export interface ArchiveParts {
   readonly sums: Sums;
 }
 
-/** Who wants to know what becomes of an {@linkcode ArchiveFile}. */
-export interface ArchiveOwner {
-  /** It cannot be read to its end, because of a file. */
-  failed(path: SitePath | null, error: unknown): void;
-  /** Nobody reads it any more. Called once. */
-  closed(): void;
-}
+/** Told where an archive cannot be read to its end, because of a file. */
+export type ArchiveFailed = (path: SitePath | null, error: unknown) => void;
 
 /** Bytes of the whole archive. */
 export async function sizeOf({ plan, format }: Pick<ArchiveParts, "plan" | "format">): Promise<number> {
@@ -52,7 +46,7 @@ export async function sizeOf({ plan, format }: Pick<ArchiveParts, "plan" | "form
  */
 export class ArchiveFile implements OpenFile {
   readonly #archive: ArchiveParts;
-  readonly #owner: ArchiveOwner;
+  readonly #failed: ArchiveFailed;
   #parts: Iterator<Part> | null = null;
   #part: Part | null = null;
   /** The bytes of the part, where it is made. */
@@ -60,6 +54,8 @@ export class ArchiveFile implements OpenFile {
   #within = 0;
   #at = -1;
   #content: OpenFile | null = null;
+  readonly #held = new HeldFile();
+  #blocks: Blocks | null = null;
   /** The file that was opened last. */
   #reading: SitePath | null = null;
   /** The checksum of the file's first bytes, and of how many. */
@@ -68,16 +64,16 @@ export class ArchiveFile implements OpenFile {
   /** One for all reads: each is done before a slice is over, and the next one is asked for at once. */
   #turns = new Turns();
 
-  constructor(archive: ArchiveParts, owner: ArchiveOwner) {
+  constructor(archive: ArchiveParts, failed: ArchiveFailed) {
     this.#archive = archive;
-    this.#owner = owner;
+    this.#failed = failed;
   }
 
   async read(offset: number, into: Uint8Array): Promise<number> {
     try {
       return await this.#read(offset, into);
     } catch (error) {
-      if (!this.#closed) this.#owner.failed(this.#reading, error);
+      if (!this.#closed) this.#failed(this.#reading, error);
       throw error;
     }
   }
@@ -91,10 +87,7 @@ export class ArchiveFile implements OpenFile {
       this.#at += count;
       this.#within += count;
       if (this.#within === this.#part.size) await this.#next();
-      // The bytes of a large file come from a thread: while they were waited for, others had their turn.
-      if (count >= THREADED_BYTES) this.#turns = new Turns();
-      else if (this.#turns.due) await this.#turns.next();
-      this.#throwIfClosed();
+      await this.#giveTurn(count);
     }
     return filled;
   }
@@ -117,10 +110,11 @@ export class ArchiveFile implements OpenFile {
     this.#made = null;
     this.#within = within;
     this.#sum = { value: 0, bytes: 0 };
+    this.#blocks = null;
   }
 
   async #next(): Promise<void> {
-    if (this.#part !== null && "content" in this.#part) await this.#endContent(this.#part);
+    if (this.#part !== null && "content" in this.#part) await this.#endContent(this.#part.content);
     const next = this.#parts!.next();
     this.#enter(next.done ? null : next.value, 0);
   }
@@ -133,24 +127,38 @@ export class ArchiveFile implements OpenFile {
     return piece.length;
   }
 
-  async #readContent({ content, size }: ContentPart, into: Uint8Array): Promise<number> {
+  #readContent(part: ContentPart, into: Uint8Array): Promise<number> {
+    if (!part.blocked) return this.#readBytes(part, this.#within, into);
+    this.#blocks ??= new Blocks(this.#archive.plan.member(part.content).size);
+    return this.#blocks.read(this.#within, into, (offset, bytes) => this.#readBytes(part, offset, bytes));
+  }
+
+  async #readBytes({ content }: ContentPart, offset: number, into: Uint8Array): Promise<number> {
+    const { size } = this.#archive.plan.member(content);
+    const wanted = into.subarray(0, Math.min(into.length, size - offset));
+    if (this.#held.has(content)) {
+      wanted.set(this.#held.bytes.subarray(offset, offset + wanted.length));
+      return wanted.length;
+    }
     this.#content ??= await this.#open(content);
-    const wanted = into.subarray(0, Math.min(into.length, size - this.#within));
-    const count = await this.#content.read(this.#within, wanted);
+    const count = await this.#content.read(offset, wanted);
     if (count === 0) throw new FileChanged();
-    if (this.#sum.bytes === this.#within) {
-      this.#sum = { value: crc32(wanted.subarray(0, count), this.#sum.value), bytes: this.#within + count };
+    if (this.#sum.bytes === offset) {
+      this.#sum = { value: crc32(wanted.subarray(0, count), this.#sum.value), bytes: offset + count };
     }
     return count;
   }
 
   /** A file that was written to while it was read is a mixture: found out before its last bytes are sent. */
-  async #endContent({ content, size }: ContentPart): Promise<void> {
+  async #endContent(index: number): Promise<void> {
     this.#closeContent();
+    if (this.#held.has(index)) return; // it has been looked at when it was read
     const { plan, source, sums } = this.#archive;
-    const path = plan.pathOf(content);
-    if (path !== null && !plan.isUnchanged(content, await source.stat(path))) throw new FileChanged();
-    if (this.#sum.bytes === size) sums.set(content, this.#sum.value);
+    const path = plan.pathOf(index);
+    if (path !== null && !plan.isUnchanged(index, await source.stat(path))) throw new FileChanged();
+    if (this.#sum.bytes !== plan.member(index).size) return; // sent from its middle on
+    if ((sums.get(index) ?? this.#sum.value) !== this.#sum.value) throw new FileChanged();
+    sums.set(index, this.#sum.value);
   }
 
   async #open(index: number): Promise<OpenFile> {
@@ -166,28 +174,39 @@ export class ArchiveFile implements OpenFile {
     throw new Error("The archive was closed while it was read");
   }
 
-  /** The checksum of a file, for which it is read where the archive is not read from its beginning. */
+  /** The checksum of a file, for which it is read before it is sent, or instead. */
   async #sumOf(index: number): Promise<number> {
     const { sums, plan } = this.#archive;
     const known = sums.get(index);
     if (known !== null) return known;
     const { size } = plan.member(index);
-    const part = { size, content: index };
-    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, size));
+    const buffer = this.#held.bufferFor(size);
+    this.#sum = { value: await this.#sumFile(index, size, buffer), bytes: size };
+    await this.#endContent(index);
+    if (buffer.length === size) this.#held.hold(index);
+    return this.#sum.value;
+  }
+
+  /** Reads a file to its end, over and over into a buffer. */
+  async #sumFile(index: number, size: number, buffer: Uint8Array): Promise<number> {
     let sum = 0;
-    const turns = new Turns();
     using file = await this.#open(index);
     for (let at = 0; at < size;) {
-      const count = await file.read(at, buffer.subarray(0, size - at));
+      const piece = buffer.subarray(at % buffer.length, at % buffer.length + Math.min(size - at, buffer.length));
+      const count = await file.read(at, piece);
       if (count === 0) throw new FileChanged();
-      sum = crc32(buffer.subarray(0, count), sum);
+      sum = crc32(piece.subarray(0, count), sum);
       at += count;
-      if (turns.due) await turns.next();
-      this.#throwIfClosed();
+      await this.#giveTurn(count);
     }
-    this.#sum = { value: sum, bytes: size };
-    await this.#endContent(part);
     return sum;
+  }
+
+  /** The bytes of a large file come from a thread: while they were waited for, others had their turn. */
+  async #giveTurn(count: number): Promise<void> {
+    if (count >= THREADED_BYTES) this.#turns = new Turns();
+    else if (this.#turns.due) await this.#turns.next();
+    this.#throwIfClosed();
   }
 
   #throwIfClosed(): void {
@@ -200,9 +219,8 @@ export class ArchiveFile implements OpenFile {
   }
 
   [Symbol.dispose](): void {
-    if (this.#closed) return;
     this.#closed = true;
     this.#closeContent();
-    this.#owner.closed();
+    this.#held[Symbol.dispose]();
   }
 }

@@ -28,6 +28,8 @@ export interface ContentPart {
   readonly size: number;
   /** The number of the file in the plan. */
   readonly content: number;
+  /** Whether it is sent in blocks that say where it ends. */
+  readonly blocked?: boolean;
 }
 
 /** Lists the parts of an archive of everything in a plan; each call begins anew. */

@@ -21,7 +21,8 @@ export class Sums {
 
   /** The sum of a file, or null where it is not known. */
   get(index: number): number | null {
-    return this.#values[index]! - 1 < 0 ? null : this.#values[index]! - 1;
+    const value = this.#values[index] ?? 0; // of a format without sums there is room for none
+    return value === 0 ? null : value - 1;
   }
 
   /** Keeps the sum of a file. */

@@ -1,15 +1,31 @@
 /**
- * The zip format (APPNOTE.TXT 6.3.10), stored: nothing is compressed, so the length is known and every byte has its place.
+ * The zip format (APPNOTE.TXT 6.3.10): nothing is compressed, so the length is known and every byte has its place.
+ *
+ * It can be unpacked while it is received, by programs that never see the directory at the end (`java.util.zip`,
+ * `busybox unzip -`): either the header in front of a file has its size and checksum, for which the file is read before,
+ * or, where that would take long, the content says where it ends, as a deflate stream of stored blocks.
  *
  * @module
  */
 
+import { blockedSize } from "./blocks.ts";
+import { HELD_BYTES } from "./held_file.ts";
 import type { Part } from "./parts.ts";
 import type { ArchivePlan, Member } from "./plan.ts";
 
 /** What says in a field of four bytes that the value is in the zip64 field (4.4.1.4). */
 const MAX_32 = 0xffffffff;
 const MAX_16 = 0xffff;
+
+/** Raised whenever the same files become other bytes: a download must not be resumed across it. */
+export const ZIP_LAYOUT = 2;
+
+/** Bytes of a file that is read for its checksum before its header is sent; more would keep the client waiting. */
+const SUMMED_BEFORE = HELD_BYTES;
+
+/** Methods (4.4.5). */
+const STORED = 0;
+const DEFLATED = 8;
 
 /** Flags: sizes and checksum follow the content (4.4.4, bit 3); the name is UTF-8 (bit 11). */
 const FOLLOWS = 1 << 3;
@@ -30,11 +46,7 @@ export function* zipParts(plan: ArchivePlan): Generator<Part> {
     return part;
   };
   for (let index = 0; index < plan.length; index++) {
-    const member = plan.member(index);
-    yield take({ size: 30 + member.path.length + localExtraSize(member), make: () => localHeader(member) });
-    if (member.size === 0) continue;
-    yield take({ size: member.size, content: index });
-    yield take({ size: descriptorSize(member), summed: index, make: (crc) => descriptor(member, crc) });
+    for (const part of memberParts(index, plan.member(index))) yield take(part);
   }
   const start = offset;
   let at = 0;
@@ -48,6 +60,19 @@ export function* zipParts(plan: ArchivePlan): Generator<Part> {
   yield { size: end.length, make: () => end };
 }
 
+function* memberParts(index: number, member: Member): Generator<Part> {
+  const { size } = member;
+  const headerSize = 30 + member.path.length + localExtraSize(member);
+  if (size === 0) return yield { size: headerSize, make: () => localHeader(member, 0) };
+  if (!isBlocked(member)) {
+    yield { size: headerSize, summed: index, make: (crc) => localHeader(member, crc) };
+    return yield { size, content: index };
+  }
+  yield { size: headerSize, make: () => localHeader(member, 0) };
+  yield { size: packedSize(member), content: index, blocked: true };
+  yield { size: descriptorSize(member), summed: index, make: (crc) => descriptor(member, crc) };
+}
+
 function centralPart(index: number, member: Member, offset: number): Part {
   const size = 46 + member.path.length + centralExtraSize(member, offset);
   const make = (crc: number) => centralHeader(member, offset, crc);
@@ -56,12 +81,21 @@ function centralPart(index: number, member: Member, offset: number): Part {
 
 /** Bytes of a member from its header to the next one's. */
 function memberSize(member: Member): number {
-  return 30 + member.path.length + localExtraSize(member) +
-    (member.size === 0 ? 0 : member.size + descriptorSize(member));
+  const end = isBlocked(member) ? descriptorSize(member) : 0;
+  return 30 + member.path.length + localExtraSize(member) + packedSize(member) + end;
 }
 
-function isLarge({ size }: Member): boolean {
-  return size >= MAX_32;
+/** Whether the content says where it ends, and its sizes and checksum follow it. */
+function isBlocked({ size }: Member): boolean {
+  return size > SUMMED_BEFORE;
+}
+
+function packedSize(member: Member): number {
+  return isBlocked(member) ? blockedSize(member.size) : member.size;
+}
+
+function isLarge(member: Member): boolean {
+  return packedSize(member) >= MAX_32;
 }
 
 /** The field with the time in UTC has room for 32 bits. */
@@ -83,11 +117,12 @@ function descriptorSize(member: Member): number {
 }
 
 /** 4.3.7. */
-function localHeader(member: Member): Uint8Array {
+function localHeader(member: Member, crc: number): Uint8Array {
   const extra = localExtraSize(member);
   const record = new Record(30 + member.path.length + extra);
   record.u32(0x04034b50).u16(isLarge(member) ? ZIP64 : PLAIN);
-  common(record, member, 0, isLarge(member) ? MAX_32 : 0).u16(extra).bytes(member.path);
+  const shown = isLarge(member) ? MAX_32 : isBlocked(member) ? 0 : member.size;
+  common(record, member, { crc, packed: shown, size: shown }).u16(extra).bytes(member.path);
   time(record, member);
   // The sizes are in the descriptor, and this says that they have eight bytes there (4.3.9.2).
   if (isLarge(member)) record.u16(1).u16(16).u64(0).u64(0);
@@ -95,17 +130,19 @@ function localHeader(member: Member): Uint8Array {
 }
 
 /** What local and central header have in common: 4.4.4 to 4.4.10. */
-function common(record: Record, { path, size, modified }: Member, crc: number, shownSize: number): Record {
-  const date = dosDate(modified);
-  return record.u16(UTF8 | (size > 0 ? FOLLOWS : 0)).u16(0).u16(date.time).u16(date.date)
-    .u32(crc).u32(shownSize).u32(shownSize).u16(path.length);
+function common(record: Record, member: Member, shown: { crc: number; packed: number; size: number }): Record {
+  const { date, time } = dosDate(member.modified);
+  const blocked = isBlocked(member);
+  return record.u16(UTF8 | (blocked ? FOLLOWS : 0)).u16(blocked ? DEFLATED : STORED).u16(time).u16(date)
+    .u32(shown.crc).u32(shown.packed).u32(shown.size).u16(member.path.length);
 }
 
 /** 4.3.9. */
 function descriptor(member: Member, crc: number): Uint8Array {
   const record = new Record(descriptorSize(member)).u32(0x08074b50).u32(crc);
-  if (isLarge(member)) return record.u64(member.size).u64(member.size).done();
-  return record.u32(member.size).u32(member.size).done();
+  const packed = packedSize(member);
+  if (isLarge(member)) return record.u64(packed).u64(member.size).done();
+  return record.u32(packed).u32(member.size).done();
 }
 
 /** 4.3.12. */
@@ -114,11 +151,12 @@ function centralHeader(member: Member, offset: number, crc: number): Uint8Array 
   const extra = centralExtraSize(member, offset);
   const needed = isLarge(member) || offset >= MAX_32 ? ZIP64 : PLAIN;
   const record = new Record(46 + path.length + extra).u32(0x02014b50).u16(UNIX | ZIP64).u16(needed);
-  common(record, member, crc, Math.min(size, MAX_32)).u16(extra).u16(0).u16(0).u16(0);
+  const shown = isLarge(member) ? { packed: MAX_32, size: MAX_32 } : { packed: packedSize(member), size };
+  common(record, member, { crc, ...shown }).u16(extra).u16(0).u16(0).u16(0);
   record.u32((((directory ? 0o040000 : 0o100000) | mode) << 16 >>> 0) + (directory ? 0x10 : 0));
   record.u32(Math.min(offset, MAX_32)).bytes(path);
   time(record, member);
-  const wide = [...isLarge(member) ? [size, size] : [], ...offset >= MAX_32 ? [offset] : []];
+  const wide = [...isLarge(member) ? [size, packedSize(member)] : [], ...offset >= MAX_32 ? [offset] : []];
   if (wide.length > 0) record.u16(1).u16(8 * wide.length);
   for (const value of wide) record.u64(value);
   return record.done();

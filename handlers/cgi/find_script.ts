@@ -15,6 +15,7 @@ import { Refusal } from "../http/refusal.ts";
 import type { FileSource, FileStat } from "../sources/types.ts";
 import type { Context } from "../types.ts";
 import type { Program } from "./program.ts";
+import { sharedWithPrograms, UploadPlaces } from "./upload_places.ts";
 
 /** A program that answers everything below a path. */
 export interface ScriptMount {
@@ -36,6 +37,8 @@ export interface ScriptRules {
   readonly mounts: readonly ScriptMount[];
   /** Names that answer for the directory they lie in, if they are programs. */
   readonly index: readonly string[];
+  /** Directories that take uploads: what lies there is not run, whatever its name, and still not sent. None by default. */
+  readonly uploads?: readonly SitePath[];
 }
 
 /**
@@ -105,9 +108,18 @@ export class ScriptFinder {
   readonly #rules: ScriptRules;
   readonly #mounts: readonly ScriptMount[];
   readonly #interpreters: readonly (readonly [extension: string, words: readonly [string, ...string[]]])[];
+  readonly #uploads: UploadPlaces;
 
-  /** Makes a finder for the files of a source. */
+  /**
+   * Makes a finder for the files of a source.
+   *
+   * @throws {TypeError} Where a directory takes uploads and programs as well.
+   */
   constructor(source: FileSource, rules: ScriptRules = DEFAULT_SCRIPT_RULES) {
+    const { uploads = [], directories, mounts } = rules;
+    const shared = sharedWithPrograms(uploads, [...directories, ...mounts.map(({ path }) => path)]);
+    if (shared !== null) throw new TypeError(shared);
+    this.#uploads = new UploadPlaces(source, uploads);
     this.#source = source;
     this.#rules = rules;
     this.#mounts = rules.mounts.toSorted((a, b) => b.path.segments.length - a.path.segments.length);
@@ -128,6 +140,7 @@ export class ScriptFinder {
     if (found.stat.kind === "directory") return await this.#index(context, found.path);
     const command = await this.#commandOf(found.path);
     if (command === null) return null;
+    if (await this.#isUploaded(found.path)) throw new HttpError(403, "Nothing is run where uploads are taken");
     if (found.stat.kind !== "file") throw new HttpError(403, "The CGI program is not a plain file");
     return await this.#program(context, found, command);
   }
@@ -161,6 +174,11 @@ export class ScriptFinder {
       if (real !== null) return await this.#isReallyBelow(real);
     }
     return false;
+  }
+
+  /** Whether a directory on disk holds one that takes uploads, or lies in one. */
+  overlapsUploads(directory: string): Promise<boolean> {
+    return this.#uploads.overlap(directory);
   }
 
   async #mounted(mount: ScriptMount, context: Context, segments: readonly string[]): Promise<Program> {
@@ -203,6 +221,7 @@ export class ScriptFinder {
       if (child === null || stat?.kind !== "file") continue;
       const command = await this.#commandOf(child);
       if (command === null) continue;
+      if (await this.#isUploaded(child)) return null;
       // Without a slash, relative links of its page would lead elsewhere: the files redirect.
       return context.target.slash ? await this.#program(context, { path: child, rest: "" }, command) : null;
     }
@@ -211,6 +230,10 @@ export class ScriptFinder {
       throw new HttpError(403, "A directory of CGI programs is not listed");
     }
     return null;
+  }
+
+  async #isUploaded(path: SitePath): Promise<boolean> {
+    return await this.#uploads.hold(path, await this.#source.locate?.(path) ?? null);
   }
 
   /** How a file is run, or null where it is content. */
@@ -229,6 +252,8 @@ export class ScriptFinder {
   ): Promise<Program> {
     const documentRoot = await this.#source.locate?.(SitePath.root) ?? null;
     const place = base.join(path);
+    // Some programs run, or take for a repository with a configuration of its own, what PATH_TRANSLATED names.
+    const isTranslated = documentRoot !== null && rest !== "" && !await this.#uploads.lieBehind(rest);
     return {
       command,
       args,
@@ -236,7 +261,7 @@ export class ScriptFinder {
       directory: dirname(real),
       name: place.segments.length === 0 ? "" : place.text,
       pathInfo: rest,
-      pathTranslated: documentRoot === null || rest === "" ? null : translated(documentRoot, rest),
+      pathTranslated: isTranslated ? translated(documentRoot, rest) : null,
       documentRoot,
     };
   }

@@ -10,6 +10,7 @@ import { Refusal } from "../http/refusal.ts";
 import { isLoopback } from "../http/own_host.ts";
 import { requireOwnHost } from "../own_hosts.ts";
 import type { FileSource } from "../sources/types.ts";
+import { uploadPath } from "../sources/writable_in.ts";
 import type { Context, Handler } from "../types.ts";
 import { whenClientLeaves } from "./client_watch.ts";
 import { cgiEnvironment } from "./environment.ts";
@@ -18,7 +19,8 @@ import { explained } from "./explain.ts";
 import { rulePath, ScriptFinder } from "./find_script.ts";
 import { CgiHeaderParser, type ScriptHead } from "./header_block.ts";
 import { indexedQueryWords } from "./indexed_query.ts";
-import { Limiter } from "./limiter.ts";
+import { isolated, ISOLATED_VARIABLES, type Start } from "./isolation.ts";
+import { Limiter } from "../limiter.ts";
 import { followLocalRedirect, redirectedFrom } from "./local_redirect.ts";
 import type { Program } from "./program.ts";
 import { hasBody, scriptResponse } from "./respond.ts";
@@ -55,6 +57,7 @@ export function finderOf(source: FileSource, options: CgiOptions): ScriptFinder 
     interpreters: new Map(Object.entries(interpreters)),
     mounts: Object.entries(mounts).map(([path, command]) => ({ path: rulePath(path), command })),
     index: options.index ?? [],
+    uploads: options.uploads?.map(uploadPath) ?? [],
   });
 }
 
@@ -68,6 +71,8 @@ export class Programs {
   readonly #maxBody: number | null;
   /** Programs that are part of the set-up, so that it is no fault of the client where one is not there. */
   readonly #ours: ReadonlySet<string>;
+  /** Whether there are uploads, which interpreters must not find. */
+  readonly #isIsolated: boolean;
   #inherited: Record<string, string> | null = null;
 
   /** Takes the options of CGI, and what answers where a program sends a request on. */
@@ -77,6 +82,7 @@ export class Programs {
     const { interpreters = {}, mounts = {} } = options;
     this.#ours = new Set([...Object.values(interpreters), ...Object.values(mounts)].map(([command]) => command));
     this.#answer = answer;
+    this.#isIsolated = (options.uploads ?? []).length > 0;
     this.#limiter = new Limiter({
       max: options.maxPrograms ?? Math.max(8, 4 * navigator.hardwareConcurrency),
       queueMs: options.queueTimeout ?? 10_000,
@@ -105,6 +111,7 @@ export class Programs {
   async run(program: Program, request: Request, context: Context, options: RunOptions = {}): Promise<Response> {
     requireOwnHost(request, context);
     const executable = this.#check(program);
+    if (this.#isIsolated) await this.#checkRepositories(options.env);
     const input = await this.#takeIn(request);
     const exchange = new Exchange(request, context, program);
     const start = this.#startOf(exchange, executable, input, options.env);
@@ -146,12 +153,12 @@ export class Programs {
     const extra = { ...this.#options.env, ...env };
     const from = redirectedFrom(request)?.from;
     const bodyLength = input && input.length;
-    const inherited = this.#inherited ??= inheritedVariables();
-    const [command, ...args] = commandLine(program, executable);
+    const inherited = this.#inherited ??= inheritedVariables(this.#isIsolated);
+    const { words: [command, ...args], directory } = this.#commandLine(program, executable);
     return {
       command,
       args: [...args, ...indexedQueryWords(request.method, context.target.query)],
-      cwd: program.directory,
+      cwd: directory,
       env: cgiEnvironment({
         ...{ request, context, program, bodyLength, software, passAuth, inherited, extra },
         ...(from !== undefined && { redirectUrl: from }),
@@ -160,6 +167,18 @@ export class Programs {
       file: this.#ours.has(program.command) ? null : program.file,
       ...(user && { user }),
     };
+  }
+
+  #commandLine(program: Program, executable: Executable): Start {
+    const start = { words: commandLine(program, executable), directory: program.directory };
+    return this.#isIsolated ? isolated(start) : start;
+  }
+
+  /** Throws where repositories could be uploaded: git runs what the configuration of one names. */
+  async #checkRepositories(env: RunOptions["env"]): Promise<void> {
+    const repositories = { ...this.#options.env, ...env }["GIT_PROJECT_ROOT"];
+    if (repositories === undefined || !await this.#finder.overlapsUploads(repositories)) return;
+    throw new HttpError(500, "GIT_PROJECT_ROOT leads to where uploads are taken, whose configuration git would run");
   }
 }
 
@@ -312,7 +331,7 @@ async function soon(output: Output): Promise<Awaited<Output> | void> {
 
 async function enter(limiter: Limiter, signal: AbortSignal, input: Spooled | null): Promise<Disposable> {
   try {
-    return await limiter.enter(signal);
+    return await limiter.enter("", signal);
   } catch (error) {
     input?.[Symbol.dispose]();
     throw error;
@@ -346,8 +365,8 @@ function isFromHere({ headers }: Request, { remoteAddress }: Context): boolean {
 }
 
 /** Looked up when the first program runs: without permission there is none, and no program is the worse for it. */
-function inheritedVariables(): Record<string, string> {
-  return Object.fromEntries(INHERITED.flatMap((name) => {
+function inheritedVariables(isIsolated: boolean): Record<string, string> {
+  const inherited = Object.fromEntries(INHERITED.flatMap((name) => {
     try {
       const value = Deno.env.get(name);
       return value === undefined ? [] : [[name, value]];
@@ -355,4 +374,5 @@ function inheritedVariables(): Record<string, string> {
       return [];
     }
   }));
+  return isIsolated ? { ...inherited, ...ISOLATED_VARIABLES } : inherited;
 }

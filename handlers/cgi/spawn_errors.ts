@@ -19,7 +19,7 @@ export function isBusy(thrown: unknown): boolean {
 export function spawnError(thrown: unknown, scriptIsGone: boolean): HttpError {
   if (thrown instanceof Deno.errors.NotCapable) return withoutPermission(thrown);
   const [status, message] = scriptIsGone ? [404] : verdict(thrown);
-  const headers = status === 503 ? { "retry-after": "1" } : {};
+  const headers: Record<string, string> = status === 503 ? { "retry-after": "1" } : {};
   return new HttpError(status, message, { headers, cause: thrown });
 }
 

@@ -115,7 +115,7 @@ function connectError(error: unknown): HttpError {
   if (error instanceof Deno.errors.NotCapable) return new HttpError(500, undefined, { cause: error });
   // Linux says so of a Unix socket at which too many wait to be accepted.
   const busy = error instanceof Deno.errors.WouldBlock;
-  const headers = busy ? { "retry-after": "1" } : {};
+  const headers: Record<string, string> = busy ? { "retry-after": "1" } : {};
   const message = busy ? "The application is too busy" : "The application cannot be reached";
   return new HttpError(busy ? 503 : 502, message, { cause: error, headers });
 }

@@ -13,6 +13,12 @@ import { Refusal } from "./refusal.ts";
 /** Characters of target that are taken at most: RFC 9112 section 3 asks for 8000 octets, twice that leaves room. */
 export const MAX_TARGET_LENGTH = 16_384;
 
+/** Segments of a path that are taken at most: no tree that is served is as deep, and each segment costs a look at the disk. */
+export const MAX_DEPTH = 255;
+
+/** Makes a path of segments that have been judged; only this module can. */
+let pathOf: (segments: readonly string[]) => SitePath;
+
 /**
  * A path inside a site: decoded segments, none of them empty, `.`, `..`, or with a `/` or NUL in it.
  *
@@ -38,6 +44,10 @@ export class SitePath {
 
   private constructor(segments: readonly string[]) {
     this.segments = segments;
+  }
+
+  static {
+    pathOf = (segments) => new SitePath(segments);
   }
 
   /** The path one level below, or null where the name cannot be a segment (empty, `.`, `..`, with `/` or NUL). */
@@ -128,9 +138,10 @@ export const ENCODED_SLASH: Refusal = new Refusal(404, "The path has an encoded 
 /**
  * Takes a request target apart, or says why it cannot be answered.
  *
- * The fragment and the query are cut off, the path is split at `/`, each segment is decoded once (bytes, then UTF-8),
+ * The query is cut off, the path is split at `/`, each segment is decoded once (bytes, then UTF-8),
  * then empty segments, `.` and `..` are resolved. 414 for more than {@linkcode MAX_TARGET_LENGTH} characters; 400 for a
- * bad escape, NUL, or bytes that are not UTF-8; 404 for an encoded `/` inside a segment and for `..` above the root.
+ * `#`, a bad escape, NUL, or bytes that are not UTF-8; 404 for an encoded `/` inside a segment, for `..` above the root,
+ * and for more than {@linkcode MAX_DEPTH} segments.
  * Nothing is trimmed or normalised: `+`, `;`, `\`, dots and spaces are ordinary characters.
  *
  * @param raw The target as sent, from the first `/` on. Characters beyond ASCII, which no client should send unescaped,
@@ -147,23 +158,22 @@ export const ENCODED_SLASH: Refusal = new Refusal(404, "The path has an encoded 
  */
 export function parseTarget(raw: string): Target | Refusal {
   if (raw.length > MAX_TARGET_LENGTH) return tooLong();
-  const [path, query] = cut(cut(raw, "#")[0], "?");
-  let result = SitePath.root;
+  if (raw.includes("#")) return withFragment();
+  const [path, query] = cut(raw, "?");
+  const segments: string[] = [];
   let slash = true;
   for (const part of path.split("/").slice(1)) {
     const segment = decodeSegment(part);
     if (segment instanceof Refusal) return segment;
     slash = segment === "" || segment === "." || segment === "..";
     if (segment === "..") {
-      if (result.parent === null) return aboveRoot();
-      result = result.parent;
+      if (segments.pop() === undefined) return aboveRoot();
     } else if (!slash) {
-      const child = result.child(segment);
-      if (child === null) return ENCODED_SLASH;
-      result = child;
+      if (!isSegment(segment)) return ENCODED_SLASH;
+      if (segments.push(segment) > MAX_DEPTH) return tooDeep();
     }
   }
-  return { raw, path: result, slash, query };
+  return { raw, path: segments.length === 0 ? SitePath.root : pathOf(segments), slash, query };
 }
 
 /**
@@ -185,8 +195,10 @@ export function parseTarget(raw: string): Target | Refusal {
  */
 export function pathSegments(raw: string): readonly string[] | Refusal {
   if (raw.length > MAX_TARGET_LENGTH) return tooLong();
-  const parts = cut(cut(raw, "#")[0], "?")[0].split("/").slice(1);
+  if (raw.includes("#")) return withFragment();
+  const parts = cut(raw, "?")[0].split("/").slice(1);
   const segments: string[] = [];
+  let depth = 0;
   for (const [index, part] of parts.entries()) {
     const segment = decodeSegment(part);
     if (segment instanceof Refusal) return segment;
@@ -195,7 +207,9 @@ export function pathSegments(raw: string): readonly string[] | Refusal {
     if (segment === "..") {
       while (segments.at(-1) === "") segments.pop();
       if (segments.pop() === undefined) return aboveRoot();
+      depth -= 1;
     }
+    if (!isDots && segment !== "" && ++depth > MAX_DEPTH) return tooDeep();
     if (!isDots) segments.push(segment);
     else if (index === parts.length - 1) segments.push("");
   }
@@ -218,17 +232,15 @@ export function pathSegments(raw: string): readonly string[] | Refusal {
 export function targetBeforeEncodedSlash(raw: string): Target | null {
   const segments = pathSegments(raw);
   if (segments instanceof Refusal || !segments.some((segment) => segment.includes("/"))) return null;
-  let path = SitePath.root;
-  for (const segment of segments.filter((segment) => segment !== "")) {
-    const child = path.child(segment);
-    if (child === null) break;
-    path = child;
-  }
-  return { raw, path, slash: false, query: cut(cut(raw, "#")[0], "?")[1] };
+  const names = segments.filter((segment) => segment !== "");
+  const end = names.findIndex((segment) => !isSegment(segment));
+  const path = pathOf(end < 0 ? names : names.slice(0, end));
+  return { raw, path, slash: false, query: cut(raw, "?")[1] };
 }
 
 /**
- * The URL, relative to the server, under which a path is found: for a Location header.
+ * The URL, relative to the server, under which a path is found. It leaves the prefix that a proxy takes off; what leads
+ * clients on (Location, links) is made by {@linkcode relativeReference}.
  *
  * Built from decoded segments, so it begins with exactly one `/` and cannot name another host, whatever the target
  * looked like (CVE-2021-28861 and its relatives).
@@ -251,6 +263,18 @@ function tooLong(): Refusal {
   return new Refusal(414, `The target is longer than ${MAX_TARGET_LENGTH} characters`);
 }
 
+function tooDeep(): Refusal {
+  return new Refusal(404, `The path has more than ${MAX_DEPTH} segments`);
+}
+
+/**
+ * A fragment is not sent (RFC 9112 section 3.2): a client that does means a name with `#` in it, and cutting it off would
+ * delete, or overwrite, something else.
+ */
+function withFragment(): Refusal {
+  return new Refusal(400, 'The target has a "#" in it; in a name it is written %23');
+}
+
 function aboveRoot(): Refusal {
   return new Refusal(404, "The path leads above the root");
 }
@@ -266,7 +290,19 @@ function isSegment(name: string): boolean {
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-function decodeSegment(part: string): string | Refusal {
+/**
+ * A segment as sent, decoded once: bytes, then UTF-8. It may be empty, `.`, `..`, or have a slash in it; 400 for a bad
+ * escape, NUL, and bytes that are not UTF-8.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { decodeSegment } from "@x/pyserve";
+ *
+ * assert(decodeSegment("a%20b") === "a b");
+ * ```
+ */
+export function decodeSegment(part: string): string | Refusal {
   if (/^[\x21-\x24\x26-\x7e]*$/.test(part)) return part;
   const escaped = part.replace(/[^\0-\x7f]+/g, (text) => encodeURIComponent(text.toWellFormed()));
   const bytes = new Uint8Array(escaped.length);

@@ -14,7 +14,7 @@ import { bodyFraming } from "./http1/framing.ts";
 import { FieldsParser } from "./http1/header_fields.ts";
 import { latin1 } from "./http1/input_buffer.ts";
 import { Rejection } from "./http1/rejection.ts";
-import { isAtLeast11, MAX_LINE_BYTES, parseRequestLine } from "./http1/request_line.ts";
+import { isAtLeast11, MAX_LINE_BYTES, parseRequestLine, strictVerdict } from "./http1/request_line.ts";
 import { HTTPMessage } from "./message.ts";
 import { percentFormat } from "./percent_format.ts";
 import { pythonRepr } from "./repr.ts";
@@ -69,11 +69,11 @@ interface Reply {
   length: number | null;
   /** Whether Transfer-Encoding says where the reply ends. */
   chunked: boolean;
-  /** Whether Connection was sent. */
-  connection: boolean;
+  /** Whether the client was told that the connection is closed, or kept; null before. */
+  told: "close" | "keep-alive" | null;
   /** What `wfile` had written when the body began; -1 before. */
   bodyAt: number;
-  /** What `wfile` had written when the request began. */
+  /** What `wfile` had written when the request began, or after an interim response such as 100 Continue. */
   startAt: number;
 }
 
@@ -175,9 +175,14 @@ export class BaseHTTPRequestHandler {
   /** Where the reply is written. Python: `wfile`. */
   wfile: ResponseWriter;
 
+  /** Whether what Python lets pass is refused where RFC 9112 allows or asks for it, as the runtime's engine does. */
+  protected readonly is_strict: boolean = false;
+
   #head = "";
   #headers_queued = false;
   #reply: Reply = noReply(0);
+  /** The version of the request, in numbers: `HTTP/1.10` is more than `HTTP/1.9`. */
+  #version: readonly [major: number, minor: number] = [0, 9];
 
   /**
    * Makes a handler; the server does. It handles nothing before {@linkcode run} is called.
@@ -239,9 +244,11 @@ export class BaseHTTPRequestHandler {
       if (done instanceof Promise) await done;
       await this.#finish_reply();
     } catch (error) {
-      if (!(error instanceof Deno.errors.TimedOut) || error !== this.connection.lost) throw error;
+      const { lost, late } = this.connection;
+      if (!(error instanceof Deno.errors.TimedOut) || (error !== lost && error !== late)) throw error;
       this.log_error("Request timed out: %s", error.message);
       this.close_connection = true;
+      if (lost === null) this.#answer_instead(408);
     }
   }
 
@@ -254,21 +261,24 @@ export class BaseHTTPRequestHandler {
   parse_request(): Awaitable<boolean> {
     this.command = null;
     this.request_version = "";
+    this.#version = [0, 9];
     this.close_connection = true;
     this.headers = NO_HEADERS;
     this.requestline = withoutLineEnd(latin1(this.raw_requestline));
-    const parsed = parseRequestLine(this.requestline, this.default_request_version);
+    const parsed = (this.is_strict ? this.#strict_verdict() : null) ??
+      parseRequestLine(this.requestline, this.default_request_version);
     if (parsed === null) return false;
     if (parsed instanceof Rejection) return this.#reject(parsed);
     this.command = parsed.command;
     this.path = parsed.path;
     this.request_version = parsed.version;
+    this.#version = parsed.number;
     if (parsed.version === "HTTP/0.9") {
       this.connection.limitHead(null);
       return true;
     }
     if (isAtLeast11(parsed.number) && this.protocol_version >= "HTTP/1.1") this.close_connection = false;
-    const fields = new FieldsParser();
+    const fields = new FieldsParser(this.is_strict);
     const state = fields.parse(this.connection.input);
     if (state === "more") return this.#await_headers(fields, parsed.number);
     return state === "done" ? this.#examine_headers(fields, parsed.number) : this.#reject(state);
@@ -349,7 +359,8 @@ export class BaseHTTPRequestHandler {
   }
 
   /**
-   * Adds a header to the reply. `Connection: close` and `keep-alive` decide about the connection, too.
+   * Adds a header to the reply. `close` and `keep-alive` in Connection decide about the connection, too; without them the
+   * client is told what it would not take for granted: `close` over HTTP/1.1, `keep-alive` over HTTP/1.0.
    *
    * @throws TypeError where the name is no token, or the value has CR, LF, NUL or characters beyond ISO 8859-1 in it.
    *
@@ -376,6 +387,7 @@ export class BaseHTTPRequestHandler {
     }
     this.flush_headers();
     if (this.#reply.status >= 200 || this.#reply.status === 101) this.#reply.bodyAt = this.wfile.written;
+    else this.#reply.startAt = this.wfile.written; // the reply itself is still to come
   }
 
   /** The method of this class that answers a method of HTTP, or null: `do_GET` for GET. Python: `getattr`. */
@@ -447,7 +459,7 @@ export class BaseHTTPRequestHandler {
     return this.client_address[0];
   }
 
-  /** Reads the next line that is not empty (RFC 9112 section 2.2). */
+  /** Reads the next line that is not empty (RFC 9112 section 2.2); of empty ones it takes as many bytes as of a line. */
   async #read_request_line(): Promise<boolean> {
     const { connection } = this;
     this.#begin();
@@ -458,12 +470,19 @@ export class BaseHTTPRequestHandler {
       } else if (line.length > MAX_LINE_BYTES) {
         return this.#reject_line();
       } else if (line[0] === 0x0a || (line[0] === 0x0d && line[1] === 0x0a)) {
-        if (++skipped > 8) return false;
+        skipped += line.length;
+        if (skipped > MAX_LINE_BYTES) return this.#reject_line();
       } else {
         this.raw_requestline = line;
         return true;
       }
     }
+  }
+
+  /** Judged with the CR that Python takes off, where there is more than one. */
+  #strict_verdict(): Rejection | null {
+    const line = latin1(this.raw_requestline).replace(/\r?\n$/, "");
+    return line === "" ? null : strictVerdict(line);
   }
 
   #begin(): void {
@@ -513,7 +532,7 @@ export class BaseHTTPRequestHandler {
     const framing = bodyFraming(fields, version);
     if (framing instanceof Rejection) return this.#reject(framing);
     this.rfile = new RequestReader(this.connection, bodyOf(framing), this.timeout ?? this.server.body_timeout);
-    const options = (this.headers.get("connection") ?? "").toLowerCase().split(",").map((option) => option.trim());
+    const options = listed(this.headers.get_all("connection")?.join() ?? "");
     if (options.includes("close")) this.close_connection = true;
     else if (options.includes("keep-alive") && this.protocol_version >= "HTTP/1.1") this.close_connection = false;
     const expects = this.headers.get("expect")?.toLowerCase() === "100-continue";
@@ -521,25 +540,36 @@ export class BaseHTTPRequestHandler {
   }
 
   #speaks11(): boolean {
-    return this.protocol_version >= "HTTP/1.1" && this.request_version >= "HTTP/1.1";
+    return this.protocol_version >= "HTTP/1.1" && isAtLeast11(this.#version);
   }
 
   #note(keyword: string, value: string): void {
     const name = keyword.toLowerCase();
     if (name === "content-length") this.#reply.length = /^\d+$/.test(value) ? Number(value) : null;
     else if (name === "transfer-encoding") this.#reply.chunked = /\bchunked$/i.test(value);
-    else if (name === "connection") {
-      this.#reply.connection = true;
-      if (value.toLowerCase() === "close") this.close_connection = true;
-      else if (value.toLowerCase() === "keep-alive") this.close_connection = false;
-    }
+    else if (name === "connection") this.#note_connection(listed(value));
   }
 
-  /** A reply of which nobody can tell the end ends with the connection, and the client is told. */
+  #note_connection(options: readonly string[]): void {
+    const told = (["close", "keep-alive"] as const).find((option) => options.includes(option));
+    if (told === undefined) return;
+    this.#reply.told = told;
+    this.close_connection = told === "close";
+  }
+
+  /** Decides about the connection, and says what the client would not take for granted (RFC 9112 section 9.3). */
   #settle_connection(): void {
-    const { length, chunked, connection } = this.#reply;
-    if (length === null && !chunked && !this.#is_bodyless()) this.close_connection = true;
-    if (this.close_connection && !connection && this.#speaks11()) this.send_header("Connection", "close");
+    if (!this.#has_an_end() || this.server.closes_next?.(this.connection)) this.close_connection = true;
+    const { told } = this.#reply;
+    const is11 = this.#speaks11();
+    if (this.close_connection && told !== "close" && (is11 || told)) this.send_header("Connection", "close");
+    else if (!this.close_connection && told === null && !is11) this.send_header("Connection", "keep-alive");
+  }
+
+  /** Whether the client can tell where the reply ends, other than by the end of the connection. */
+  #has_an_end(): boolean {
+    const { length, chunked } = this.#reply;
+    return length !== null || this.#is_bodyless() || (chunked && isAtLeast11(this.#version));
   }
 
   #is_bodyless(): boolean {
@@ -583,12 +613,17 @@ export class BaseHTTPRequestHandler {
       return;
     }
     const known = error instanceof HttpError;
-    if (this.wfile.written === this.#reply.startAt) {
-      this.#head = ""; // a reply that was begun and not sent
-      if (known) this.send_error(error.status, error.message, null, error.headers);
-      else this.send_error(500);
-    }
+    if (known) this.#answer_instead(error.status, error.message, error.headers);
+    else this.#answer_instead(500);
     if (!known || error.status >= 500) throw error;
+  }
+
+  /** Sends an error unless a reply is under way; one that was begun and not sent is forgotten. */
+  #answer_instead(status: number, message: string | null = null, headers: Readonly<Record<string, string>> = {}): void {
+    if (this.wfile.written !== this.#reply.startAt) return;
+    this.#head = "";
+    this.#reply = noReply(this.#reply.startAt);
+    this.send_error(status, message, null, headers);
   }
 }
 
@@ -596,7 +631,12 @@ const ENCODER = new TextEncoder();
 const NO_HEADERS = new HTTPMessage();
 
 function noReply(startAt: number): Reply {
-  return { status: 0, length: null, chunked: false, connection: false, bodyAt: -1, startAt };
+  return { status: 0, length: null, chunked: false, told: null, bodyAt: -1, startAt };
+}
+
+/** The members of a list field, in lower case. */
+function listed(value: string): string[] {
+  return value.toLowerCase().split(",").map((member) => member.trim());
 }
 
 function isLatin1(text: string): boolean {

@@ -46,7 +46,7 @@ export class Connection {
    */
   unread = false;
   /**
-   * Called when nothing happens on it.
+   * Called when nothing happens on it: the last reply has been sent, and no further request has begun.
    *
    * @internal
    */
@@ -66,6 +66,8 @@ export class Connection {
   readonly #conn: Deno.Conn;
   readonly #deadlines: Deadlines;
   #lost: Error | null = null;
+  #late: Error | null = null;
+  #giveUpReading: (error: Error) => void = () => {};
   #closed = false;
   #idle = false;
   #ended = false;
@@ -104,6 +106,15 @@ export class Connection {
   /** Why nothing can be read or written any more, or null. */
   get lost(): Error | null {
     return this.#lost;
+  }
+
+  /**
+   * Set where the client has kept a read waiting for too long. What was written can still be sent.
+   *
+   * @internal
+   */
+  get late(): Error | null {
+    return this.#late;
   }
 
   /** Bytes that are written and not sent yet. */
@@ -161,9 +172,13 @@ export class Connection {
   async fill(seconds: number | null): Promise<boolean> {
     if (this.#lost) throw this.#lost;
     if (this.#ended) return false;
+    const reading = this.#reading ??= this.#read();
+    if (seconds === null) return await reading;
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    this.#giveUpReading = reject;
     this.#readBy = this.#deadlines.after(seconds);
     try {
-      return await (this.#reading ??= this.#read());
+      return await Promise.race([reading, late]);
     } finally {
       this.#readBy = Infinity;
     }
@@ -212,7 +227,8 @@ export class Connection {
    */
   async wait(seconds: number | null): Promise<boolean> {
     this.#idle = true;
-    this.onidle();
+    if (this.#queued === 0) this.onidle();
+    else this.#start();
     try {
       return await this.fill(seconds);
     } catch {
@@ -282,6 +298,20 @@ export class Connection {
     this.close();
   }
 
+  /**
+   * Closes it for a server that ends: a reply that has been written is sent first, if the client takes it now.
+   *
+   * @internal
+   */
+  async cut(): Promise<void> {
+    if (this.#queued > 0) {
+      const patience = setTimeout(() => this.close(), LINGER_SECONDS * 1000);
+      await this.flush().catch(() => {}); // the client is gone
+      clearTimeout(patience);
+    }
+    this.close();
+  }
+
   /** Closes at once. What waits is told so. Python: `close`. */
   close(): void {
     if (this.#closed) return;
@@ -298,14 +328,19 @@ export class Connection {
   }
 
   /**
-   * Closes it where a limit has passed.
+   * Closes it where a limit has passed: that for writing, or, once all that was written has been sent, that for a head. A
+   * read that waits for too long fails.
    *
    * @internal
    */
   expire(now: number): void {
-    if (now < this.#readBy && now < this.#headBy && now < this.#writeBy) return;
-    this.lose(new Deno.errors.TimedOut("timed out"));
-    this.close();
+    if (now >= this.#writeBy || (now >= this.#headBy && this.#queued === 0)) {
+      this.lose(new Deno.errors.TimedOut("timed out"));
+      return this.close();
+    }
+    if (now < this.#readBy || this.#queued > 0) return;
+    this.#late ??= new Deno.errors.TimedOut("timed out");
+    this.#giveUpReading(this.#late);
   }
 
   /**
@@ -363,6 +398,7 @@ export class Connection {
       sent?.reject(this.lose(error));
     } finally {
       this.#pumping = null;
+      if (this.idle) this.onidle();
     }
   }
 

@@ -7,6 +7,7 @@
 
 import type { ConnectionInfo } from "../fetch.ts";
 import type { BaseHTTPRequestHandler } from "./base.ts";
+import { utf8OfBytes } from "./http1/request_line.ts";
 import type { ResponseWriter } from "./wfile.ts";
 
 /** Something to send: what `send_head` returns. An open `Deno.FsFile` is one. */
@@ -29,6 +30,13 @@ const SPELLINGS: Readonly<Record<string, string>> = {
 const FIRST = ["location", "content-type", "content-length", "last-modified"];
 
 /**
+ * Methods whose requests have no body for a handler, whatever comes with them (RFC 9110 section 9.3.1: such content has no
+ * defined meaning); all others have one, and be it empty. That is how Deno.serve has it.
+ */
+const BODILESS_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "CONNECT"]);
+const EMPTY = new Uint8Array(0);
+
+/**
  * The request for handlers: with method and target as they were sent, which the constructor would tidy up or refuse, and
  * with a signal that listens to the client only when somebody asks for it.
  *
@@ -36,12 +44,12 @@ const FIRST = ["location", "content-type", "content-length", "last-modified"];
  */
 export function requestOf(handler: BaseHTTPRequestHandler, path: string = handler.path): Request {
   const { command, connection, headers, rfile } = handler;
-  const body = rfile.ended ? null : rfile.readable;
+  const hasBody = !BODILESS_METHODS.has(command!);
   // Whatever the method is: the constructor knows of none that it does not mend or refuse.
   const request = new Request("http://localhost/", {
-    method: body ? "POST" : "GET",
-    headers: headers.to_headers(),
-    body,
+    method: hasBody ? "POST" : "GET",
+    headers: headers.pairs(),
+    body: hasBody ? rfile.ended ? EMPTY : rfile.readable : null,
   });
   return Object.defineProperties(request, {
     url: { value: urlOf(handler, path) },
@@ -56,8 +64,10 @@ export function infoOf({ connection, request_version }: BaseHTTPRequestHandler):
 }
 
 /** The URL of a target, as Deno.serve would show it: pasted together. */
-export function urlOf({ connection, headers, request_version, server }: BaseHTTPRequestHandler, path: string): string {
-  const target = path.replace(/[^\0-\x7f]/g, percentByte);
+export function urlOf(handler: BaseHTTPRequestHandler, path: string): string {
+  const { command, connection, headers, request_version, server } = handler;
+  const target = utf8OfBytes(path) ?? path.replace(/[^\0-\x7f]/g, percentByte);
+  if (command === "CONNECT" && !target.includes("/")) return `http://${target}`; // the authority form
   if (/^[a-z][a-z\d+.-]*:\/\//i.test(target)) return target; // the absolute form (RFC 9112 section 3.2.2)
   const scheme = connection.secure ? "https" : "http";
   // HTTP/1.0 need not name a host; where HTTP/1.1 does not, the URL is one that is known to be made up, and refused.
@@ -65,11 +75,27 @@ export function urlOf({ connection, headers, request_version, server }: BaseHTTP
   return `${scheme}://${headers.get("host") ?? without}${target.startsWith("/") ? "" : "/"}${target}`;
 }
 
-/** The headers of a response in Python's order and spelling. */
+/**
+ * Fields about one connection (RFC 9110 section 7.6.1), which is the engine's: it says how a body is framed, and a
+ * Transfer-Encoding that it does not apply, as in HTTP/1.0, would tell of chunks that are not there.
+ */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** The headers of a response in Python's order and spelling, without those about the connection. */
 export function pythonHeaders(headers: Headers): [name: string, value: string][] {
   const first: [string, string][] = [];
   const others: [string, string][] = [];
-  for (const [name, value] of headers) (FIRST.includes(name) ? first : others).push([name, value]);
+  for (const [name, value] of headers) {
+    if (!HOP_BY_HOP.has(name)) (FIRST.includes(name) ? first : others).push([name, value]);
+  }
   first.sort(([a], [b]) => FIRST.indexOf(a) - FIRST.indexOf(b));
   return [...first, ...others].map(([name, value]) => [spelled(name), value]);
 }

@@ -79,9 +79,21 @@ export class HTTPMessage {
     return this.#fields.length;
   }
 
-  /** The same for Web APIs, several of one name joined. Python has no such thing. */
+  /** The same for Web APIs, several of one name joined: by commas, cookies by semicolons. Python has no such thing. */
   to_headers(): Headers {
-    return new Headers(this.#fields as [string, string][]);
+    return new Headers(this.pairs());
+  }
+
+  /**
+   * What Web APIs make headers of. They would join cookies by commas, too (RFC 9113 section 8.2.3).
+   *
+   * @internal
+   */
+  pairs(): [name: string, value: string][] {
+    const pairs = this.#fields as [string, string][];
+    const cookies = this.get_all("cookie");
+    if (cookies === null || cookies.length === 1) return pairs;
+    return [...pairs.filter(([name]) => name.toLowerCase() !== "cookie"), ["cookie", cookies.join("; ")]];
   }
 
   /** The lines, for a log. Python: `str(headers)`. */

@@ -202,6 +202,7 @@ export class HTTPServer implements AsyncDisposable {
 
   /**
    * Stops listening, and ends `serve_forever`. What is being handled is cut, or waited for where `daemon_threads` is false.
+   * What a handler has written by then is sent.
    *
    * Python: `server_close`.
    */
@@ -213,10 +214,22 @@ export class HTTPServer implements AsyncDisposable {
     this.#wake();
     this.#freed();
     const waiting = new Set(this.#ready);
-    for (const connection of this.#connections) {
-      if (this.daemon_threads || connection.idle || waiting.has(connection)) connection.close();
-    }
+    const ending = [...this.#connections].filter((connection) => {
+      return this.daemon_threads || connection.idle || waiting.has(connection);
+    });
+    await Promise.all(ending.map((connection) => connection.cut()));
     if (!this.daemon_threads) await Promise.all([...this.#running, this.#serving?.promise]);
+  }
+
+  /**
+   * Whether a connection is closed when it has been answered, so that the answer says so: another waits for its turn, or
+   * the server ends.
+   *
+   * @internal
+   */
+  closes_next(connection: Connection): boolean {
+    if (this.#closed.signal.aborted) return true;
+    return this.#current === connection && (this.#stopping || this.#ready.length > 0);
   }
 
   /** Python: `with HTTPServer(...) as server`. */
@@ -357,7 +370,7 @@ export class HTTPServer implements AsyncDisposable {
     this.#connections.add(connection);
     connection.onidle = () => {
       this.#freed();
-      if (this.#current === connection && (this.#stopping || this.#ready.length > 0)) connection.close();
+      if (this.closes_next(connection)) connection.close();
     };
     connection.onclose = () => {
       this.#connections.delete(connection);

@@ -8,13 +8,13 @@ import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { chain } from "../chain.ts";
-import { failureOf, HttpError, toHttpError } from "../errors.ts";
+import { failureOf, HttpError, NOT_KEPT, toHttpError } from "../errors.ts";
 import { toFetch } from "../fetch.ts";
 import { filesWith } from "../files.ts";
 import { HotFiles } from "../hot_files.ts";
 import { mediaType } from "../http/media_type.ts";
 import { Refusal } from "../http/refusal.ts";
-import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
+import { locationOf, parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { listing } from "../listing.ts";
 import type { Hosts } from "../own_hosts.ts";
 import { settle } from "../settle.ts";
@@ -22,7 +22,7 @@ import { slashRedirect } from "../slash_redirect.ts";
 import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
 import type { FileSource } from "../sources/types.ts";
-import { derive, type Handler } from "../types.ts";
+import { type Context, derive, type Handler } from "../types.ts";
 import { BaseHTTPRequestHandler } from "./base.ts";
 import type { ClientAddress, Connection } from "./connection.ts";
 import { infoOf, pythonHeaders, ReplyBody, requestOf, type SourceFile, urlOf } from "./exchange.ts";
@@ -150,7 +150,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     };
     const options = { index: this.index_pages, typeOf: (name: string) => this.guess_type(name) };
     const found = chain(filesWith(asked.source, options, hot), look);
-    const response = await this.ask(hot ? hot.inFront(settle(found)) : asked.within(found));
+    const response = await this.ask(withPythonLocation(hot ? hot.inFront(settle(found)) : asked.within(found)));
     return isDirectory ? await this.list_directory(asked.directory()) : await this.send_reply(response);
   }
 
@@ -164,7 +164,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
    */
   async list_directory(_path: string): Promise<SourceFile | null> {
     const asked = this.#asked?.path === this.path ? this.#asked : this.#ask_about(this.path);
-    return await this.send_reply(await this.ask(asked.within(asked.listing)));
+    return await this.send_reply(await this.ask(withPythonLocation(asked.within(asked.listing))));
   }
 
   /**
@@ -221,10 +221,11 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     const failure = failureOf(response);
     if (failure) {
       await response.body?.cancel();
-      this.send_error(failure.status, failure.message, null, failure.headers);
+      this.send_error(failure.status, failure.message, null, { ...NOT_KEPT, ...failure.headers });
       return null;
     }
     const body = await ReplyBody.of(response);
+    if (/\bclose\b/i.test(response.headers.get("connection") ?? "")) this.close_connection = true;
     this.send_response(response.status);
     this.#send_headers(response);
     this.end_headers();
@@ -273,6 +274,21 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     };
     return this.#asked;
   }
+}
+
+/**
+ * Sends clients on to a path from the root, as Python does and its tests demand, where the command sends a relative one.
+ * Behind a proxy that takes a prefix off, the proxy has to mend it (`proxy_redirect` in nginx).
+ */
+function withPythonLocation(handler: Handler): Handler {
+  const mended = (response: Response | null, { target: { path, query } }: Context) => {
+    if (response?.status === 301) response.headers.set("location", locationOf(path, { slash: true, query }));
+    return response;
+  };
+  return (request, context) => {
+    const answer = handler(request, context);
+    return answer instanceof Promise ? answer.then((late) => mended(late, context)) : mended(answer, context);
+  };
 }
 
 /** What of a directory is not to be sent. */

@@ -5,28 +5,33 @@
  */
 
 import type { SitePath } from "../http/target.ts";
-import { type CommitOptions, type PartFile, type SourceWriter, WriteRefused } from "./writer.ts";
+import { type CommitOptions, type PartFile, type SourceWriter, type WriteProblem, WriteRefused } from "./writer.ts";
 
 /**
  * A writer that refuses what a rule does not keep, whether it is there or not.
  *
  * @param keep The rule for paths.
  * @param keepIn The rule for the directories that something would come into, or go from; any unless given.
+ * @param problem Why it refuses.
  */
 export function filteredWriter(
   writer: SourceWriter,
   keep: (path: SitePath) => boolean,
   keepIn: (directory: SitePath) => Promise<boolean> = () => Promise.resolve(true),
+  problem: WriteProblem = "hidden",
 ): SourceWriter {
   const check = async (path: SitePath) => {
     const isKept = keep(path) && (path.parent === null || await keepIn(path.parent));
-    if (!isKept) throw new WriteRefused("hidden");
+    if (!isKept) throw new WriteRefused(problem);
   };
   const kept = async <T>(path: SitePath, write: () => Promise<T>): Promise<T> => {
     await check(path);
     return await write();
   };
-  const withKept = (options: CommitOptions): CommitOptions => ({ ...options, paths: keptOf(options.paths, keep) });
+  const withKept = (options: CommitOptions): CommitOptions => ({
+    ...options,
+    paths: keptOf(options.paths, keep, problem),
+  });
   return {
     create: (path, id) => kept(path, async () => filteredPart(await writer.create(path, id), withKept)),
     resume: (path, id) =>
@@ -35,6 +40,9 @@ export function filteredWriter(
         return part && filteredPart(part, withKept);
       }),
     progress: (path, id) => kept(path, () => writer.progress(path, id)),
+    recall: (path, id) => kept(path, () => writer.recall(path, id)),
+    forget: (path, id) => kept(path, () => writer.forget(path, id)),
+    claim: (path, id) => kept(path, () => writer.claim(path, id)),
     makeDirectory: (path) => kept(path, () => writer.makeDirectory(path)),
     remove: (path, options) => kept(path, () => writer.remove(path, options)),
     move: (from, to, options) =>
@@ -57,14 +65,20 @@ function filteredPart(part: PartFile, withKept: (options: CommitOptions) => Comm
     truncate: (size) => part.truncate(size),
     free: () => part.free(),
     commit: (options) => part.commit(withKept(options)),
+    note: (notes) => part.note(notes),
+    isClaimed: () => part.isClaimed(),
     discard: () => part.discard(),
     keep: () => part.keep(),
   };
 }
 
-function* keptOf(paths: Iterable<SitePath>, keep: (path: SitePath) => boolean): Generator<SitePath> {
+function* keptOf(
+  paths: Iterable<SitePath>,
+  keep: (path: SitePath) => boolean,
+  problem: WriteProblem,
+): Generator<SitePath> {
   for (const path of paths) {
-    if (!keep(path)) throw new WriteRefused("hidden");
+    if (!keep(path)) throw new WriteRefused(problem);
     yield path;
   }
 }

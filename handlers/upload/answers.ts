@@ -7,7 +7,7 @@
 import { accepts } from "@std/http/negotiation";
 import { etagOf } from "../files.ts";
 import { formatHttpDate } from "../http/date.ts";
-import { locationOf } from "../http/target.ts";
+import { locationFor } from "../location.ts";
 import type { Committed } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 
@@ -15,7 +15,7 @@ import type { Context } from "../types.ts";
 export interface StoredFile {
   /** The name that it got. */
   readonly name: string;
-  /** The URL under which it is served, from the root of the server. */
+  /** Where it is served: a URL relative to that of the request. */
   readonly href: string;
   readonly size: number;
   readonly etag: string;
@@ -26,9 +26,9 @@ export interface StoredFile {
 }
 
 /** What is told of a stored file. */
-export function describeStored({ base }: Context, { path, stat, replaced }: Committed): StoredFile {
+export function describeStored(context: Context, { path, stat, replaced }: Committed): StoredFile {
   const modified = stat.modified === null ? null : new Date(stat.modified).toISOString();
-  return { name: path.name, href: base.join(path).href, size: stat.size, etag: etagOf(stat), modified, replaced };
+  return { name: path.name, href: locationFor(context, path), size: stat.size, etag: etagOf(stat), modified, replaced };
 }
 
 /** 201 for a new file, 204 for one that replaced another; 200 where its description was asked for. */
@@ -36,7 +36,7 @@ export function storedResponse(request: Request, context: Context, committed: Co
   const { stat, path, replaced } = committed;
   const headers = new Headers({ etag: etagOf(stat) });
   if (stat.modified !== null) headers.set("last-modified", formatHttpDate(Math.floor(stat.modified / 1000) * 1000));
-  if (!replaced) headers.set("location", locationOf(context.base.join(path)));
+  if (!replaced) headers.set("location", locationFor(context, path));
   const stored = describeStored(context, committed);
   if (wantsJson(request)) return Response.json(stored, { status: replaced ? 200 : 201, headers });
   return new Response(null, { status: replaced ? 204 : 201, headers });

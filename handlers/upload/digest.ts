@@ -21,14 +21,18 @@ export interface Promised {
 
 /**
  * Reads Content-Digest or Repr-Digest: `sha-256=:BASE64:`, several with commas between. Algorithms that are not known are
- * left out, as section 2 wants; null where none is left. 400 for one that cannot be read.
+ * left out, as section 2 wants; null where none is left. 400 for one that cannot be read, and for an algorithm that is
+ * named twice: each would be another pass over the content, as many as fit into a header.
  */
 export function parseDigests(header: string | null): Promised[] | null {
   if (header === null) return null;
   const promised: Promised[] = [];
+  const named = new Set<string>();
   for (const member of header.split(",")) {
     const [, algorithm, value] = /^\s*([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):\s*$/.exec(member) ?? [];
     if (algorithm === undefined) throw new HttpError(400, "The digest cannot be read; it is written sha-256=:BASE64:");
+    if (named.has(algorithm)) throw new HttpError(400, "The digest names an algorithm more than once");
+    named.add(algorithm);
     if (!Object.hasOwn(ALGORITHMS, algorithm)) continue;
     const digest = bytesOf(value!);
     if (digest?.length !== ALGORITHMS[algorithm]!.bytes) {
@@ -37,6 +41,11 @@ export function parseDigests(header: string | null): Promised[] | null {
     promised.push({ algorithm, digest });
   }
   return promised.length === 0 ? null : promised;
+}
+
+/** Digests as {@linkcode parseDigests} reads them. */
+export function formatDigests(promised: readonly Promised[]): string {
+  return promised.map(({ algorithm, digest }) => `${algorithm}=:${digest.toBase64()}:`).join(", ");
 }
 
 /** What Base64 stands for; null where it stands for nothing, as a single letter does. */
@@ -48,24 +57,28 @@ function bytesOf(base64: string): Uint8Array | null {
   }
 }
 
-/** Checksums that are made while bytes go by. */
+/** Checksums that are made while bytes go by: one of each algorithm, however often it was promised. */
 export class Verification {
-  readonly #sums: readonly { readonly promised: Promised; readonly hash: Hash }[];
+  readonly #promised: readonly Promised[];
+  readonly #hashes: ReadonlyMap<string, Hash>;
 
   /** Begins to verify what was promised. */
   constructor(promised: readonly Promised[]) {
-    this.#sums = promised.map((each) => ({ promised: each, hash: createHash(ALGORITHMS[each.algorithm]!.node) }));
+    this.#promised = promised;
+    const algorithms = new Set(promised.map(({ algorithm }) => algorithm));
+    this.#hashes = new Map([...algorithms].map((name) => [name, createHash(ALGORITHMS[name]!.node)]));
   }
 
   /** Takes the next bytes. */
   update(bytes: Uint8Array): void {
-    for (const { hash } of this.#sums) hash.update(bytes);
+    for (const hash of this.#hashes.values()) hash.update(bytes);
   }
 
   /** Throws 400 where a promise was not kept. */
   check(): void {
-    for (const { promised: { algorithm, digest }, hash } of this.#sums) {
-      if (timingSafeEqual(hash.digest(), digest)) continue;
+    const digests = new Map([...this.#hashes].map(([name, hash]) => [name, hash.digest()]));
+    for (const { algorithm, digest } of this.#promised) {
+      if (timingSafeEqual(digests.get(algorithm)!, digest)) continue;
       const problem = { type: "https://iana.org/assignments/http-problem-types#digest-mismatched-values", algorithm };
       throw new HttpError(400, `The content does not have the ${algorithm} that was promised`, { problem });
     }

@@ -5,18 +5,23 @@
  */
 
 import { HttpError } from "../errors.ts";
-import { escapeLog } from "../http/escape.ts";
-import { locationOf, type SitePath } from "../http/target.ts";
-import type { Committed, PartFile } from "../sources/writer.ts";
+import type { SitePath } from "../http/target.ts";
+import { locationFor } from "../location.ts";
+import type { PartFile } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import { describeStored, wantsPage } from "./answers.ts";
 import { chunksOf, lengthOf } from "./body.ts";
 import { policyOf, type Wish, wishOf } from "./conflict.ts";
 import { boundaryOf, type FormEvent, type FormField, MultipartParser } from "./multipart.ts";
+import { Outcomes } from "./outcomes.ts";
 import { begin } from "./put.ts";
 import { writeError } from "./refusals.ts";
-import { Spool } from "./spool.ts";
+import { fileLimit, Spool } from "./spool.ts";
 import type { Store } from "./store.ts";
+import { PARTIAL_UPLOAD } from "./upload_fields.ts";
+
+/** The media types of a POST: a form, and the first piece of an upload. */
+export const ACCEPTED_POSTS = `multipart/form-data, ${PARTIAL_UPLOAD}`;
 
 /** Files, and other fields, in one form: more are a mistake or an attack. */
 const MOST_FIELDS = 10_000;
@@ -24,12 +29,8 @@ const MOST_FIELDS = 10_000;
 /** Bytes of the one field that is read besides files, which is a single word. */
 const MAX_POLICY_BYTES = 100;
 
-/** What became of a file. */
-interface Outcome {
-  readonly name: string;
-  readonly committed: Committed | null;
-  readonly error: HttpError | null;
-}
+/** Bytes of a field that is no file, and is ignored. */
+const MAX_IGNORED_BYTES = 1_048_576;
 
 /**
  * Stores the files of a form, each by itself: one that cannot be stored does not hold up the others. Browsers are sent back
@@ -38,9 +39,13 @@ interface Outcome {
 export async function postForm(store: Store, request: Request, context: Context): Promise<Response> {
   const boundary = boundaryOf(request.headers.get("content-type"));
   if (boundary === null) {
-    throw new HttpError(415, "POST takes a form of multipart/form-data", {
-      headers: { "accept-post": "multipart/form-data" },
-    });
+    throw new HttpError(
+      415,
+      "POST takes a form of multipart/form-data, or begins an upload in pieces (Upload-Complete)",
+      {
+        headers: { "accept-post": ACCEPTED_POSTS },
+      },
+    );
   }
   const directory = await store.source.stat(context.target.path);
   if (directory === null) throw new HttpError(404);
@@ -60,17 +65,22 @@ export async function postForm(store: Store, request: Request, context: Context)
 
 /** Takes the events of a form, and stores its files. */
 class FormIntake {
-  readonly outcomes: Outcome[] = [];
+  readonly outcomes = new Outcomes();
   readonly #store: Store;
+  readonly #context: Context;
   readonly #directory: SitePath;
   #wish: Wish;
   #length: number | null;
   #fields = 0;
   #file: { readonly part: PartFile; readonly path: SitePath; readonly spool: Spool } | null = null;
   #policy: string | null = null;
+  /** What may still come of a field that is not stored. */
+  #ignorable = 0;
 
-  constructor(store: Store, request: Request, { target }: Context) {
+  constructor(store: Store, request: Request, context: Context) {
+    const { target } = context;
     this.#store = store;
+    this.#context = context;
     this.#directory = target.path;
     this.#wish = wishOf(request.headers, target.query, store.settings.onConflict);
     this.#length = lengthOf(request);
@@ -80,7 +90,13 @@ class FormIntake {
     if (event.kind === "field") return await this.#begin(event.field);
     if (event.kind === "end") return await this.#end();
     if (this.#policy !== null) this.#addPolicy(event.bytes);
-    await this.#file?.spool.push(event.bytes);
+    else if (this.#file) await this.#file.spool.push(event.bytes);
+    else this.#ignore(event.bytes);
+  }
+
+  #ignore({ length }: Uint8Array): void {
+    this.#ignorable -= length;
+    if (this.#ignorable < 0) throw new HttpError(413, "A field of the form that is not stored is too long");
   }
 
   /** Ends the file that could not be ended, and the form with it. What came before stays stored. */
@@ -89,13 +105,13 @@ class FormIntake {
     this.#file = null;
     await file?.spool.idle();
     await file?.part.discard();
-    const name = file?.path.name ?? "";
-    this.outcomes.push({ name, committed: null, error: writeError(error, file?.path ?? this.#directory) });
+    this.outcomes.addEnd(file?.path.name ?? "", writeError(error, file?.path ?? this.#directory));
   }
 
   async #begin({ name, filename }: FormField): Promise<void> {
     this.#fields += 1;
     if (this.#fields > MOST_FIELDS) throw new HttpError(413, `The form has more than ${MOST_FIELDS} fields`);
+    this.#ignorable = filename === null ? MAX_IGNORED_BYTES : this.#store.settings.maxBytes;
     if (filename === null) this.#policy = name === "on-conflict" ? "" : null;
     else if (filename !== "") await this.#beginFile(filename); // "" is what no chosen file looks like
   }
@@ -105,13 +121,13 @@ class FormIntake {
       const path = pathBelow(this.#directory, filename);
       await this.#store.checkWish(path, this.#wish);
       const part = await begin(this.#store, path);
-      this.#file = { part, path, spool: new Spool(part, this.#store.settings.maxBytes) };
+      this.#file = { part, path, spool: new Spool(part, fileLimit(this.#store.settings.maxBytes)) };
       await this.#store.checkRoom(part, this.#length);
       this.#length = null; // of the whole form, so it says nothing of the next file
     } catch (error) {
       const failure = writeError(error, this.#directory);
       if (failure.status >= 500) throw failure;
-      this.outcomes.push({ name: filename, committed: null, error: failure });
+      this.outcomes.addFailure(filename, failure);
     }
   }
 
@@ -134,12 +150,12 @@ class FormIntake {
   async #commit(part: PartFile, path: SitePath): Promise<void> {
     try {
       const committed = await this.#store.commit(part, path, this.#wish);
-      this.outcomes.push({ name: path.name, committed, error: null });
+      this.outcomes.addStored(describeStored(this.#context, committed));
     } catch (error) {
       const failure = writeError(error, path);
       if (failure.status >= 500) throw failure;
       await part.discard();
-      this.outcomes.push({ name: path.name, committed: null, error: failure });
+      this.outcomes.addFailure(path.name, failure);
     }
   }
 }
@@ -154,35 +170,13 @@ function pathBelow(directory: SitePath, filename: string): SitePath {
   });
 }
 
-function answer(request: Request, context: Context, outcomes: readonly Outcome[]): Response {
-  const files = outcomes.map(({ name, committed, error }) =>
-    committed ? { ...describeStored(context, committed), status: committed.replaced ? 200 : 201 } : {
-      name,
-      status: error!.status,
-      detail: error!.message,
-    }
-  );
-  const failed = outcomes.filter(({ error }) => error !== null);
-  if (outcomes.length === 0) throw new HttpError(400, "There is no file in the form");
-  if (failed.length > 0) throw failure(failed, files);
+function answer(request: Request, context: Context, outcomes: Outcomes): Response {
+  if (outcomes.isEmpty) throw new HttpError(400, "There is no file in the form");
+  const failure = outcomes.failure();
+  if (failure) throw failure;
   if (wantsPage(request)) {
-    const location = locationOf(context.base.join(context.target.path), { slash: true });
-    return new Response(null, { status: 303, headers: { location } });
+    const location = locationFor(context, context.target.path, { slash: true });
+    return new Response(null, { status: 303, headers: { location, "cache-control": "no-store" } });
   }
-  return Response.json({ files }, { status: 201 });
-}
-
-/** The first failure stands for all; which files it was, and which were stored, the problem says. */
-function failure(failed: readonly Outcome[], files: readonly { name: string }[]): HttpError {
-  const { error } = failed[0]!;
-  const names = failed.map(({ name }) => escapeLog(name)).filter((name) => name !== "");
-  const shown = names.length > 3 ? [...names.slice(0, 3), `${names.length - 3} more`] : names;
-  const which = shown.length > 0 ? ` (${shown.join(", ")})` : "";
-  const stored = files.length - failed.length;
-  const rest = stored > 0 ? `; ${stored} of ${files.length} files were stored` : "";
-  return new HttpError(error!.status, `${error!.message}${which}${rest}`, {
-    headers: error!.headers,
-    problem: { ...error!.problem, files },
-    cause: error!.cause,
-  });
+  return Response.json(outcomes, { status: 201 });
 }

@@ -10,6 +10,12 @@ import { Needle } from "./needle.ts";
 /** Bytes of a part's header: its names may be paths of a few thousand characters. */
 const MAX_HEADER_BYTES = 16_384;
 
+/** Bytes of the name of a file, which may be a path: what Linux takes (PATH_MAX). */
+const MAX_NAME_BYTES = 4_096;
+
+/** Bytes in front of the first delimiter, and behind the last, that are ignored. RFC 7578 wants none. */
+const MAX_ASIDE_BYTES = 65_536;
+
 const LINE_END = new TextEncoder().encode("\r\n");
 const END_OF_LINE = new Needle(LINE_END);
 const END_OF_HEADER = new Needle(new TextEncoder().encode("\r\n\r\n"));
@@ -42,6 +48,7 @@ export class MultipartParser {
   // The first delimiter may stand at the very beginning; all others have a line end in front that belongs to them.
   #rest: Uint8Array = LINE_END;
   #work = new Uint8Array();
+  #aside = MAX_ASIDE_BYTES + LINE_END.length;
 
   /** Begins with a boundary, as {@linkcode boundaryOf} finds it. */
   constructor(boundary: string) {
@@ -58,7 +65,7 @@ export class MultipartParser {
     this.#rest = this.#restAnd(bytes);
     for (let goesOn = true; goesOn;) {
       const before = this.#state;
-      if (before === "epilogue") this.#rest = new Uint8Array();
+      if (before === "epilogue") this.#ignore(this.#rest.length);
       else if (before === "delimiter") this.#takeDelimiter();
       else if (before === "header") yield* this.#takeHeader();
       else yield* this.#takeContent();
@@ -80,11 +87,18 @@ export class MultipartParser {
     const { at, isCertain } = this.#findDelimiter();
     const isPart = this.#state === "content";
     if (at > 0 && isPart) yield { kind: "data", bytes: this.#rest.subarray(0, at) };
-    this.#rest = this.#rest.subarray(at);
+    if (isPart) this.#rest = this.#rest.subarray(at);
+    else this.#ignore(at);
     if (!isCertain) return;
     this.#rest = this.#rest.subarray(this.#delimiter.bytes.length);
     this.#state = "delimiter";
     if (isPart) yield { kind: "end" };
+  }
+
+  #ignore(length: number): void {
+    this.#aside -= length;
+    if (this.#aside < 0) throw new HttpError(400, "The form has too much in front of its fields, or behind them");
+    this.#rest = this.#rest.subarray(length);
   }
 
   /** Where the next delimiter begins, or may begin: then it is to be seen with the next bytes. */
@@ -144,18 +158,39 @@ function parseField(header: Uint8Array): FormField {
   if (!["binary", "8bit", "7bit"].includes(encoding)) {
     throw new HttpError(415, "A field of the form has a Content-Transfer-Encoding (RFC 7578 section 4.7)");
   }
-  const parameters = parametersOf(valueOf("content-disposition") ?? "");
+  const parameters = parametersOf(valueOf("content-disposition") ?? "", /^form-data\s*(?=;|$)/i);
   const name = parameters.get("name");
   if (name === undefined) throw broken();
-  const extended = parameters.get("filename*");
-  const filename = extended === undefined ? parameters.get("filename") : extendedValue(extended);
-  return { name, filename: filename ?? null };
+  return { name, filename: filenameOf(parameters) };
 }
 
-/** The parameters of `form-data`; of those that are there twice the first. */
-function parametersOf(disposition: string): Map<string, string> {
+/**
+ * The name of a file in a Content-Disposition of a whole request (RFC 6266), or null. 400 where it cannot be read. Of a
+ * path, whose directories are the client's, the last name.
+ */
+export function parseDisposition(disposition: string): string | null {
+  const filename = filenameOf(parametersOf(disposition, /^\s*[\w-]+\s*(?=;|$)/));
+  return filename === null ? null : filename.replace(/^.*[/\\]/s, "");
+}
+
+function filenameOf(parameters: ReadonlyMap<string, string>): string | null {
+  const extended = parameters.get("filename*");
+  const filename = extended === undefined ? parameters.get("filename") : extendedValue(extended);
+  if (filename !== undefined && isLongName(filename)) {
+    throw new HttpError(400, `A file name is longer than ${MAX_NAME_BYTES} bytes`);
+  }
+  return filename ?? null;
+}
+
+/** Whether a name has too many bytes in UTF-8; nothing of it is kept then. */
+function isLongName(name: string): boolean {
+  return name.length > MAX_NAME_BYTES || new TextEncoder().encode(name).length > MAX_NAME_BYTES;
+}
+
+/** The parameters behind a type; of those that are there twice the first. */
+function parametersOf(disposition: string, ofType: RegExp): Map<string, string> {
   const parameters = new Map<string, string>();
-  const type = /^form-data\s*(?=;|$)/i.exec(disposition);
+  const type = ofType.exec(disposition);
   if (!type) throw broken();
   const parameter = /\s*;\s*(?:([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?/sy;
   parameter.lastIndex = type[0].length;
@@ -207,5 +242,5 @@ function decode(bytes: Uint8Array): string {
 }
 
 function broken(): HttpError {
-  return new HttpError(400, "The form cannot be read (RFC 7578)");
+  return new HttpError(400, "The form, or its Content-Disposition, cannot be read (RFC 7578)");
 }

@@ -19,6 +19,7 @@ const REFUSALS: Readonly<Record<Exclude<WriteProblem, "taken" | "name">, readonl
     changed: [412, "It is not in the state that was asked for"],
     "not empty": [409, "The directory is not empty; with ?recursive all that is in it is deleted too"],
     hidden: [403, "Hidden names and programs cannot be written"],
+    "not here": [403, "Only other directories of this site can be written to"],
     busy: [409, "Another request is writing to this upload"],
     "inside itself": [403, "Nothing can be moved into itself"],
     elsewhere: [409, "It cannot be moved to another file system"],
@@ -53,7 +54,7 @@ export function writeError(thrown: unknown, path: SitePath, taken: 409 | 412 = 4
     if (thrown.problem === "taken") return new HttpError(taken, nameTaken(path), { problem });
     if (thrown.problem === "name") return new HttpError(400, `Cannot use that name: ${thrown.detail}`, { problem });
     const [status, sentence] = REFUSALS[thrown.problem];
-    const headers = thrown.problem === "busy" ? { "retry-after": "1" } : {};
+    const headers: Record<string, string> = thrown.problem === "busy" ? { "retry-after": "1" } : {};
     return new HttpError(status, sentence, { problem, headers });
   }
   const known = CODES[String((thrown as { code?: unknown } | null)?.code)];

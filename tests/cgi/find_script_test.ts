@@ -22,6 +22,7 @@ import {
   targetBeforeEncodedSlash,
   toFetch,
 } from "@x/pyserve";
+import { leadsTo } from "../support/location.ts";
 import { ask, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 
@@ -50,7 +51,7 @@ function site(handler: Handler): { ask(target: string): Promise<string> } & Asyn
     /** The answer in words: `SCRIPT_NAME|PATH_INFO` of a program, `static TEXT`, a redirect, or the status. */
     async ask(target) {
       const { status, text, headers } = await ask(server.addr.port, "GET", target);
-      if (status === 301) return `301 ${headers.get("location")}`;
+      if (status === 301) return `301 ${leadsTo(target, { headers })}`;
       if (status !== 200) return String(status);
       if (headers.get("content-type") !== "application/json") {
         return /<title>/.test(text) ? "listing" : `static ${text}`;

@@ -54,7 +54,7 @@ export const FRAMING: readonly Row[] = [
       send("GET http://other.example:80/dir/file.txt?x").gets(200, {}, FILES["dir/file.txt"]),
       send("GET HTTP://other.example/hello.txt").gets(200),
       send("GET http://other.example").gets(200, {}, /Directory listing/),
-      send("GET http://other.example/dir").gets(301, { location: "/dir/" }),
+      send("GET http://other.example/dir").gets(301, { location: "dir/" }),
       send("GET http://other.example/../www-private/secret.txt").gets(404),
       send("GET ftp://other.example/hello.txt").gets(400),
       send("GET file:///etc/passwd").gets([400, 404]),

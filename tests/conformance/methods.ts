@@ -69,10 +69,10 @@ export const METHODS: readonly Row[] = [
   }),
   row(39, "9110 15.4", "a directory without its slash is a permanent redirect to a relative Location", {
     asks: [
-      send("GET /dir").gets(301, { location: "/dir/" }),
-      send("HEAD /dir").gets(301, { location: "/dir/" }),
-      send("GET /site").gets(301, { location: "/site/" }),
-      send("GET /dir?a=1&b=%20").gets(301, { location: "/dir/?a=1&b=%20" }),
+      send("GET /dir").gets(301, { location: "dir/" }),
+      send("HEAD /dir").gets(301, { location: "dir/" }),
+      send("GET /site").gets(301, { location: "site/" }),
+      send("GET /dir?a=1&b=%20").gets(301, { location: "dir/?a=1&b=%20" }),
     ],
   }),
   row(40, "9110 6.6.1", "every answer has a Date", {

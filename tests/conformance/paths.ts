@@ -7,7 +7,7 @@ export const PATHS: readonly Row[] = [
   row(63, "3986 2.4", "the target is split first and decoded once", {
     asks: [
       ...getEach(
-        ["/hello.txt", "/hello%2etxt", "/%68%65%6C%6c%6F.txt", "/hello.txt?x=/../..", "/hello.txt#f", "/hello.txt??#?"],
+        ["/hello.txt", "/hello%2etxt", "/%68%65%6C%6c%6F.txt", "/hello.txt?x=/../..", "/hello.txt???"],
         200,
         {},
         FILES["hello.txt"],
@@ -18,6 +18,9 @@ export const PATHS: readonly Row[] = [
       ...getEach(words("/%ff /%c0%ae%c0%ae/ /%ed%a0%80 /names/%FF%FE /\xff"), [400, 404]),
       send("GET /names/%E6%97%A5%E6%9C%AC.txt").gets(200, {}, "日本.txt"),
     ],
+  }),
+  row(63, "9112 3.2", "a fragment is no part of a request target", {
+    asks: getEach(words("/hello.txt#f /hello.txt?x#f /#hello.txt /dir/#"), 400),
   }),
   row(63, "9112 3.2", "bytes that should have been escaped are refused, or taken for what they are in UTF-8", {
     ignore: !POSIX,
@@ -107,28 +110,30 @@ export const PATHS: readonly Row[] = [
   }),
   row(70, "9110 17.3", "a redirect goes to a path of this server, whatever was sent", {
     asks: [
-      ...getEach(words("//dir ///dir /./dir /dir2/../dir /%64ir"), 301, { location: "/dir/" }),
-      wire(["GET /dir HTTP/1.1", "Host: evil.example", CLOSE]).gets(301, { location: "/dir/" }),
-      send("GET http://evil.example/dir").gets(301, { location: "/dir/" }),
-      send("GET /dir?x=\"<>'").gets(301, { location: "/dir/?x=%22%3C%3E'" }),
-      send("GET /dir?x=\xc3\xa4").gets([301, 400], { location: /^\/dir\/\?x=%C3%A4$|^$/ }),
-      send("GET /dir?x=\xe6\x97\xa5").gets([301, 400], { location: /^\/dir\/\?x=%E6%97%A5$|^$/ }),
+      ...getEach(words("/./dir /dir2/../dir /%64ir /dir2/%2e%2e/dir"), 301, { location: "dir/" }),
+      send("GET //dir").gets(301, { location: "../dir/" }),
+      send("GET ///dir").gets(301, { location: "../../dir/" }),
+      wire(["GET /dir HTTP/1.1", "Host: evil.example", CLOSE]).gets(301, { location: "dir/" }),
+      send("GET http://evil.example/dir").gets(301, { location: "dir/" }),
+      send("GET /dir?x=\"<>'").gets(301, { location: "dir/?x=%22%3C%3E'" }),
+      send("GET /dir?x=\xc3\xa4").gets([301, 400], { location: /^dir\/\?x=%C3%A4$|^$/ }),
+      send("GET /dir?x=\xe6\x97\xa5").gets([301, 400], { location: /^dir\/\?x=%E6%97%A5$|^$/ }),
       send("GET /dir?x=\xe4").gets(400),
-      send("GET /dir?//evil.example").gets(301, { location: "/dir/?//evil.example" }),
+      send("GET /dir?//evil.example").gets(301, { location: "dir/?//evil.example" }),
       send("GET /dir?%0d%0aX: y").gets(400),
-      send("GET /dir?%0d%0aX:y").gets(301, { location: "/dir/?%0d%0aX:y", x: null }),
+      send("GET /dir?%0d%0aX:y").gets(301, { location: "dir/?%0d%0aX:y", x: null }),
       ...getEach(words("//evil.example /%5cevil.example/.. /%0d%0aX:y //evil.example/%2e%2e"), [200, 404]),
     ],
   }),
   row(70, "9110 17.3", "a redirect is made of encoded names", {
     ignore: !POSIX,
     asks: [
-      send("GET /dirs/dir%3fq").gets(301, { location: "/dirs/dir%3Fq/" }),
-      send("GET /dirs/\\evil.example").gets(301, { location: "/dirs/%5Cevil.example/" }),
-      send("GET /dirs/%5Cevil.example").gets(301, { location: "/dirs/%5Cevil.example/" }),
-      send("GET /dirs/y<").gets(301, { location: "/dirs/y%3C/" }),
-      send("GET /dirs/c%3a").gets(301, { location: "/dirs/c%3A/" }),
-      send("GET /dirs/e%0df").gets(301, { location: "/dirs/e%0Df/" }),
+      send("GET /dirs/dir%3fq").gets(301, { location: "dir%3Fq/" }),
+      send("GET /dirs/\\evil.example").gets(301, { location: "%5Cevil.example/" }),
+      send("GET /dirs/%5Cevil.example").gets(301, { location: "%5Cevil.example/" }),
+      send("GET /dirs/y<").gets(301, { location: "y%3C/" }),
+      send("GET /dirs/c%3a").gets(301, { location: "c%3A/" }),
+      send("GET /dirs/e%0df").gets(301, { location: "e%0Df/" }),
     ],
   }),
   row(71, "9110 17.3", "links that leave the root are not there, those inside are", {
@@ -149,13 +154,14 @@ export const PATHS: readonly Row[] = [
     asks: [
       ...getEach(
         words(`
-          //.env /./.env /%2eenv /%2Eenv /.%65nv /.env/ /.env/. /.env?raw /.env??raw /.env#
+          //.env /./.env /%2eenv /%2Eenv /.%65nv /.env/ /.env/. /.env?raw /.env??raw
           /dir/../.env /dir/%2e%2e/%2eenv //dir//..//.env /.git/../.env
           /.git//config /.git/./config /%2egit/config /.well-known/../.env /.well-known/.env
         `),
         404,
       ),
       send("GET http://localhost/.env").gets(404),
+      send("GET /.env#").gets(400),
       send("HEAD /.env").gets(404),
       ...POSIX
         ? getEach(["//links/outside/out.txt", "/links//outside/./out.txt", "/links/%6futside/out.txt"], 404)
@@ -169,7 +175,7 @@ export const OPEN_PATHS: readonly Row[] = [
     ignore: !POSIX,
     asks: [
       send("GET /links/outside/out.txt").gets(200, {}, "outside\n"),
-      send("GET /links/outside").gets(301, { location: "/links/outside/" }),
+      send("GET /links/outside").gets(301, { location: "outside/" }),
       send("GET /links/inside.txt").gets(200),
       ...getEach(["/.env", "/.git/config", "/%2eenv"], 200, {}, "hidden\n"),
       // What is above the root stays there.

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import {
   locationOf,
+  MAX_DEPTH,
   MAX_TARGET_LENGTH,
   parseTarget,
   pathSegments,
@@ -29,7 +30,9 @@ const TARGETS: readonly [raw: string, result: string | number, why: string][] = 
   ["/a/.", "/a/", "a dot at the end names a directory"],
   ["//a//b///", "/a/b/", "empty segments"],
   ["/a?x=1", "/a", "the query is cut off"],
-  ["/a#f?x", "/a", "the fragment is cut off first"],
+  ["/a#f?x", 400, "a fragment is not sent (RFC 9112 section 3.2)"],
+  ["/a?x#f", 400, "nor behind a query"],
+  ["/#", 400, "nor an empty one"],
   ["/a%3Fx", "/a?x", "an encoded question mark is part of the name"],
   ["/a%23x", "/a#x", "an encoded hash is part of the name"],
   ["/a%2541", "/a%41", "decoded once, not twice"],
@@ -58,6 +61,12 @@ const TARGETS: readonly [raw: string, result: string | number, why: string][] = 
   ["/%C0%AE", 400, "an overlong dot"],
   ["/%ED%A0%80", 400, "half a surrogate pair"],
   ["/" + "a".repeat(MAX_TARGET_LENGTH), 414, "too long"],
+  ["/x".repeat(MAX_DEPTH), "/x".repeat(MAX_DEPTH), "as deep as a path may be"],
+  ["/x".repeat(MAX_DEPTH) + "//./", "/x".repeat(MAX_DEPTH) + "/", "what names nothing adds no depth"],
+  ["/x".repeat(MAX_DEPTH + 1), 404, "too deep"],
+  ["/x".repeat(8_190), 404, "far too deep"],
+  ["/x".repeat(MAX_DEPTH + 1) + "/..", 404, "too deep on the way"],
+  ["/x/..".repeat(3_000), "/", "never deep"],
 ];
 
 Deno.test("parseTarget() splits, decodes once and resolves", async (t) => {
@@ -67,10 +76,10 @@ Deno.test("parseTarget() splits, decodes once and resolves", async (t) => {
 });
 
 Deno.test("parseTarget() keeps the query as sent", () => {
-  const target = parseTarget("/a?x=%2F&y#z");
+  const target = parseTarget("/a?x=%2F&y%23z");
   assert(!(target instanceof Refusal));
-  assertEquals(target.query, "x=%2F&y");
-  assertEquals(target.raw, "/a?x=%2F&y#z");
+  assertEquals(target.query, "x=%2F&y%23z");
+  assertEquals(target.raw, "/a?x=%2F&y%23z");
 });
 
 Deno.test("rawTarget() cuts off scheme and authority and nothing else", () => {
@@ -218,6 +227,9 @@ const SEGMENTS: readonly [raw: string, segments: string[] | number, before: stri
   ["/a%2Fb/%00", 400, null],
   ["/a%2Fb/../..", 404, null],
   ["/" + "%2F".repeat(MAX_TARGET_LENGTH), 414, null],
+  ["/a/.." + "/x/..".repeat(MAX_DEPTH) + "/b%2F", ["b/"], "/"],
+  ["/x".repeat(MAX_DEPTH) + "/a%2Fb", 404, null],
+  ["/a%2Fb" + "/x".repeat(MAX_DEPTH), 404, null],
 ];
 
 Deno.test("pathSegments() keeps empty segments and encoded slashes, targetBeforeEncodedSlash() what is in front", () => {
@@ -227,5 +239,6 @@ Deno.test("pathSegments() keeps empty segments and encoded slashes, targetBefore
     const target = targetBeforeEncodedSlash(raw);
     assertEquals(target && target.path.text, before, raw.slice(0, 40));
   }
-  assertEquals(targetBeforeEncodedSlash("/a%2Fb?q=%2F#f")?.query, "q=%2F");
+  assertEquals(targetBeforeEncodedSlash("/a%2Fb?q=%2F")?.query, "q=%2F");
+  assertEquals(targetBeforeEncodedSlash("/a%2Fb?q=%2F#f"), null);
 });

@@ -52,12 +52,66 @@ Deno.test("HTTP/1.0 closes, unless the client asks for more and the class can gi
   }
 });
 
-Deno.test("Connection is a list, and closing is said over HTTP/1.1", async () => {
+Deno.test("Connection is a list, on one line or on several, and closing is said over HTTP/1.1", async () => {
   await using server = serving(Echo);
-  const heard = await exchange(server.port, `GET / HTTP/1.1\r\nConnection: x, Close\r\n\r\n${GET}`);
-  assertEquals(statuses(heard), ["200"]);
-  assertStringIncludes(heard, "\r\nConnection: close\r\n");
+  for (const lines of ["Connection: x, Close", "Connection: x\r\nConnection: close"]) {
+    const heard = await exchange(server.port, `GET / HTTP/1.1\r\n${lines}\r\n\r\n${GET}`);
+    assertEquals(statuses(heard), ["200"], lines);
+    assertStringIncludes(heard, "\r\nConnection: close\r\n");
+  }
 });
+
+Deno.test("a client is told what becomes of its connection where it would not know", async () => {
+  class Telling extends Echo {
+    override do_GET() {
+      this.send_response(200);
+      const [, own, ...others] = this.path.split("/");
+      if (own) this.send_header("Connection", own);
+      if (!others.includes("endless")) this.send_header("Content-Length", others.includes("chunked") ? "x" : 0);
+      if (others.includes("chunked")) this.send_header("Transfer-Encoding", "chunked");
+      this.end_headers();
+      if (others.includes("chunked")) this.wfile.write("0\r\n\r\n");
+    }
+  }
+  class Old extends Telling {
+    override protocol_version = "HTTP/1.0";
+  }
+  const keep = "Connection: keep-alive\r\n";
+  // What is asked, what is said of the connection, and whether it is kept.
+  const rows = [
+    [Telling, "GET / HTTP/1.1\r\n", [], true],
+    [Telling, "GET /x/endless HTTP/1.1\r\n", ["x", "close"], false],
+    [Telling, "GET /x HTTP/1.1\r\n", ["x"], true],
+    [Telling, "GET /close HTTP/1.1\r\n", ["close"], false],
+    [Telling, "GET /x,close HTTP/1.1\r\n", ["x,close"], false],
+    [Telling, "GET /keep-alive/endless HTTP/1.1\r\n", ["keep-alive", "close"], false],
+    [Telling, "GET / HTTP/1.0\r\n", [], false],
+    [Telling, `GET / HTTP/1.0\r\n${keep}`, ["keep-alive"], true],
+    [Telling, `GET /x HTTP/1.0\r\n${keep}`, ["x", "keep-alive"], true],
+    [Telling, `GET /x/endless HTTP/1.0\r\n${keep}`, ["x"], false],
+    [Telling, `GET /x/chunked HTTP/1.0\r\n${keep}`, ["x"], false],
+    [Telling, "GET /x/chunked HTTP/1.1\r\n", ["x"], true],
+    [Telling, `GET /keep-alive HTTP/1.0\r\n${keep}`, ["keep-alive"], true],
+    [Telling, `GET /keep-alive/endless HTTP/1.0\r\n${keep}`, ["keep-alive", "close"], false],
+    [Telling, `GET /close HTTP/1.0\r\n${keep}`, ["close"], false],
+    [Telling, "GET /keep-alive HTTP/1.0\r\n", ["keep-alive"], true],
+    [Old, `GET / HTTP/1.0\r\n${keep}`, [], false],
+    [Old, "GET / HTTP/1.1\r\n", [], false],
+    [Old, "GET /keep-alive HTTP/1.0\r\n", ["keep-alive"], true],
+  ] as const;
+  for (const [Handler, request, said, kept] of rows) {
+    await using server = serving(Handler);
+    const heard = await exchange(server.port, `${request}\r\nGET /close HTTP/1.1\r\n\r\n`);
+    const [first = ""] = heard.split("\r\n\r\n");
+    assertEquals(fieldsOf(first, "Connection"), [...said], request);
+    assertEquals(statuses(heard).length, kept ? 2 : 1, request);
+  }
+});
+
+/** The values of a field in a head. */
+function fieldsOf(head: string, name: string): string[] {
+  return head.split("\r\n").filter((line) => line.startsWith(`${name}: `)).map((line) => line.slice(name.length + 2));
+}
 
 Deno.test("a body that nobody reads is never the next request", async () => {
   await using server = serving(Echo);
@@ -93,6 +147,19 @@ Deno.test("a client that is still sending when the connection ends is not cut of
   }
   await client.conn.closeWrite();
   assertMatch(await client.hear(), /GET \/a$/);
+});
+
+Deno.test("a client that goes on sending after the last reply is let go of", async () => {
+  await using server = serving(Echo);
+  using client = await Client.connect(server.port);
+  await client.say(`GET /a HTTP/1.1\r\nContent-Length: 5000000\r\n\r\n${"x".repeat(300_000)}`);
+  await client.hear("GET /a");
+  // A byte now and then: neither the limit for one read nor that for the bytes is ever reached.
+  const dripping = (async () => {
+    for (;;) await client.say("x").then(() => new Promise((resolve) => setTimeout(resolve, 100)));
+  })();
+  await assertRejects(() => dripping, Error);
+  assertEquals(client.gaveUp, false, "it went on for as long as the client liked");
 });
 
 Deno.test("a client that asks and does not read is not asked for more", async () => {
@@ -270,6 +337,18 @@ Deno.test("100 Continue is sent when it is expected, and only over HTTP/1.1", as
   assertEquals(statuses(old), ["200"]);
 });
 
+Deno.test("what goes wrong after 100 Continue is answered all the same", async () => {
+  class Throwing extends Echo {
+    // deno-lint-ignore require-await
+    override async do_POST() {
+      throw new Error("the cause");
+    }
+  }
+  await using server = serving(Throwing);
+  const post = "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc";
+  assertEquals(statuses(await exchange(server.port, post)), ["100", "500"]);
+});
+
 Deno.test("an expectation can be refused, and the body is not taken for a request", async () => {
   class Refusing extends Echo {
     override handle_expect_100() {
@@ -435,7 +514,17 @@ Deno.test("who takes too long for a head, a body, or for the next request is let
   assertEquals(await exchange(server.port, "GET / HTTP/1.1\r\nX: y"), "", "half a head");
   await server.log.until("Request timed out");
   assertEquals(statuses(await exchange(server.port, GET)), ["200"], "no second request");
-  assertEquals(await exchange(server.port, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"), "", "half a body");
+  const half = "Content-Length: 9\r\n\r\nabc";
+  assertEquals(statuses(await exchange(server.port, `POST / HTTP/1.1\r\n${half}`)), ["408"], "half a body");
+  assertEquals(statuses(await exchange(server.port, `POST / HTTP/1.1\r\nExpect: 100-continue\r\n${half}`)), [
+    "100",
+    "408",
+  ]);
+  assertEquals(
+    statuses(await exchange(server.port, `GET / HTTP/1.1\r\n${half}`)),
+    ["200"],
+    "half a body that is not read",
+  );
   for (const version of ["", " HTTP/1.0"]) {
     using client = await Client.connect(server.port);
     await client.say("GET /sl");
@@ -480,5 +569,5 @@ Deno.test("the timeout of a class goes before those of the server", async () => 
   }
   await using server = serving(Hasty);
   assertEquals(statuses(await exchange(server.port, GET)), ["200"]);
-  assertEquals(await exchange(server.port, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"), "");
+  assertEquals(statuses(await exchange(server.port, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc")), ["408"]);
 });

@@ -9,6 +9,7 @@ import {
   ThreadingHTTPServer,
   ThreadingHTTPSServer,
 } from "@x/pyserve/python";
+import { eventually } from "../cgi/support.ts";
 import { startProcess } from "../support/command.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
@@ -186,6 +187,91 @@ Deno.test("server_close cuts what is handled, or waits for it", async () => {
     assertEquals(await idle.hear(), "");
     await assertRejects(() => Client.connect(server.server_port), Deno.errors.ConnectionRefused);
   }
+});
+
+/** Answers without a body, in each way there is. */
+class Bodiless extends Echo {
+  do_HEAD(): void {
+    this.do_GET();
+  }
+  do_NONE(): void {
+    this.bare(204);
+  }
+  do_SAME(): void {
+    this.bare(304);
+  }
+  bare(status: number): void {
+    this.send_response(status);
+    this.end_headers();
+  }
+}
+
+for (const [method, status] of [["HEAD", 200], ["NONE", 204], ["SAME", 304], ["GET", 200]] as const) {
+  for (const Server of [HTTPServer, ThreadingHTTPServer]) {
+    Deno.test(`${Server.name} writes every reply to ${method} before it closes the connection`, async () => {
+      await using server = serving(Bodiless, Server);
+      const heads: string[] = [];
+      const visit = async () => {
+        for (let count = 0; count < 20; count++) {
+          using client = await Client.connect(server.port);
+          await client.say(`${method} /a HTTP/1.1\r\n\r\n`);
+          heads.push((await client.hear("\r\n\r\n")).slice(0, 12));
+        }
+      };
+      await Promise.all([visit(), visit(), visit(), visit()]);
+      assertEquals(heads, Array(80).fill(`HTTP/1.1 ${status}`));
+    });
+
+    Deno.test(`${Server.name} writes the reply to ${method} of a handler that ends it`, async () => {
+      for (const how of ["shutdown", "server_close", "server_close before it answers", "shutdown before it answers"]) {
+        class Last extends Bodiless {
+          override log_message() {}
+          override async handle_one_request() {
+            await super.handle_one_request();
+            if (!how.includes("before")) this.end();
+          }
+          override send_response(status: number) {
+            if (how.includes("before")) this.end();
+            super.send_response(status);
+          }
+          end() {
+            if (how.startsWith("shutdown")) this.server.shutdown();
+            else this.server.server_close();
+          }
+        }
+        await using server = new Server(["127.0.0.1", 0], Last);
+        server.daemon_threads = !how.includes("before");
+        const ended = server.serve_forever();
+        using client = await Client.connect(server.server_port);
+        await client.say(`${method} /a HTTP/1.1\r\n\r\n`);
+        const stays = Server === ThreadingHTTPServer && how.startsWith("shutdown");
+        assertEquals((await client.hear(stays ? "\r\n\r\n" : undefined)).slice(0, 12), `HTTP/1.1 ${status}`, how);
+        await ended;
+      }
+    });
+  }
+}
+
+Deno.test("HTTPServer says that it closes a connection because another waits", async () => {
+  const { Gated, until, open } = gated();
+  const connections: Connection[] = [];
+  class Noting extends Gated {
+    override setup() {
+      connections.push(this.connection);
+      super.setup();
+    }
+  }
+  await using server = serving(Noting, HTTPServer);
+  using kept = await Client.connect(server.port);
+  await kept.say("GET /kept HTTP/1.1\r\n\r\n");
+  await until(1);
+  const second = exchange(server.port, GET);
+  await eventually(() => server.server.closes_next(connections[0]!), "another waits");
+  open(0);
+  assertStringIncludes(await kept.hear(), "\r\nConnection: close\r\n");
+  await until(2);
+  open(1);
+  assertMatch(await second, /GET \/a$/);
 });
 
 Deno.test("verify_request decides, process_request and finish_request are asked", async () => {

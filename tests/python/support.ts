@@ -93,6 +93,11 @@ export class Client implements Disposable {
     return new Client(await Deno.connect({ hostname: "127.0.0.1", port }));
   }
 
+  /** Whether it was the client that closed, because nothing came any more. */
+  get gaveUp(): boolean {
+    return this.#gaveUp;
+  }
+
   /** Sends text, a byte a character. */
   async say(text: string | Uint8Array): Promise<void> {
     const bytes = typeof text === "string" ? latin1(text) : text;

@@ -16,7 +16,7 @@ function names(head: string): string[] {
 
 Deno.test("--protocol HTTP/1.0 serves files, listings and errors as Python says them", async (t) => {
   await using tree = await tempTree({ "a.txt": "hello", "sub/b.txt": "b" });
-  await using command = await start([tree.path, "--protocol", "HTTP/1.0", "-H", "X-More", "1"]);
+  await using command = await start([tree.path, "--protocol", "HTTP/1.0", "-H", "X-More", "yes"]);
   const { port } = command;
 
   await t.step("a file: version, phrase, order and spelling", async () => {
@@ -29,7 +29,7 @@ Deno.test("--protocol HTTP/1.0 serves files, listings and errors as Python says 
       assertEquals(names(head).slice(0, 5), ["Server", "Date", "Content-type", "Content-Length", "Last-Modified"]);
       assertEquals(names(head).filter((name) => name === "Connection"), []);
       assertStringIncludes(head, "\r\nServer: pyserve\r\n");
-      assertStringIncludes(head, "\r\nX-More: 1");
+      assertStringIncludes(head, "\r\nX-More: yes");
       assertEquals(text, "hello");
     }
   });
@@ -48,7 +48,7 @@ Deno.test("--protocol HTTP/1.0 serves files, listings and errors as Python says 
     const redirect = await reply(port, "GET /sub?x HTTP/1.0\r\n\r\n");
     assertEquals(redirect.head.split("\r\n")[0], "HTTP/1.0 301 Moved Permanently");
     assertEquals(names(redirect.head).slice(0, 4), ["Server", "Date", "Location", "Content-Length"]);
-    assertEquals(redirect.headers.get("location"), "/sub/?x");
+    assertEquals(redirect.headers.get("location"), "sub/?x");
     assertStringIncludes((await reply(port, "GET /sub/ HTTP/1.0\r\n\r\n")).text, "b.txt");
   });
   await t.step("an error has Python's phrase and header, and our page", async () => {
@@ -68,7 +68,8 @@ Deno.test("--protocol HTTP/1.0 serves files, listings and errors as Python says 
     const status = async (line: string) => (await reply(port, `${line} HTTP/1.0\r\n\r\n`)).status;
     assertEquals(await status("get /a.txt"), 501);
     assertEquals(await status("TRACE /a.txt"), 405);
-    assertEquals(await status("CONNECT /a.txt"), 405);
+    assertEquals(await status("CONNECT a.txt:80"), 405);
+    assertEquals(await status("CONNECT /a.txt"), 400);
     assertEquals(await status("PUT /a.txt"), 405);
     assertEquals((await reply(port, "GET /a.txt HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc")).status, 200);
   });
@@ -99,10 +100,19 @@ Deno.test("--protocol HTTP/1.0 without a log in Python's words has no line for w
 
 Deno.test("--protocol HTTP/1.0 takes uploads and runs programs", async () => {
   await using tree = await tempTree({
+    "in/": "",
     "cgi-bin/echo": "#!/bin/sh\necho 'Content-Type: text/plain'; echo; echo \"$SERVER_PROTOCOL $QUERY_STRING\"; cat\n",
   });
   await Deno.chmod(tree.at("cgi-bin/echo"), 0o755);
-  await using command = await start([tree.path, "-p", "HTTP/1.0", "--upload", "--cgi"]);
+  await using command = await start([
+    tree.path,
+    "-p",
+    "HTTP/1.0",
+    "--upload",
+    "--cgi",
+    "--upload-beside-programs",
+    "/in",
+  ]);
   const form = [
     "--x",
     'Content-Disposition: form-data; name="file"; filename="new.txt"',
@@ -111,10 +121,10 @@ Deno.test("--protocol HTTP/1.0 takes uploads and runs programs", async () => {
     "--x--",
     "",
   ].join("\r\n");
-  const head = "POST / HTTP/1.0\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n";
+  const head = "POST /in/ HTTP/1.0\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n";
   const sent = await reply(command.port, `${head}Content-Length: ${form.length}\r\n\r\n${form}`);
   assert(sent.status < 400, sent.head + sent.text);
-  assertEquals(await Deno.readTextFile(tree.at("new.txt")), "uploaded");
+  assertEquals(await Deno.readTextFile(tree.at("in/new.txt")), "uploaded");
   const chunked = await reply(
     command.port,
     "POST /cgi-bin/echo?q HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
@@ -206,6 +216,26 @@ Deno.test("a drain lets a reply come to its end, an abort cuts it", async () => 
     await server.finished;
     assertEquals((await client.hear()).endsWith("\r\n\r\nthe end"), way === "drain");
   }
+});
+
+Deno.test("what a handler says of the connection is not passed on: the engine closes it, and sends no chunks", async () => {
+  const said = {
+    "connection": "keep-alive, upgrade",
+    "keep-alive": "timeout=5",
+    "proxy-connection": "keep-alive",
+    "te": "trailers",
+    "trailer": "x",
+    "transfer-encoding": "chunked",
+    "upgrade": "x",
+    "x-kept": "yes",
+  };
+  const server = serveClassic(() => new Response("hello", { headers: said }), { hostname: "127.0.0.1", port: 0 });
+  for (const version of ["HTTP/1.0\r\nConnection: keep-alive", "HTTP/1.1"]) {
+    const { headers, text } = await reply(server.address.port, `GET / ${version}\r\nHost: a\r\n\r\n`);
+    assertEquals([...headers.keys()].sort(), ["content-type", "date", "server", "x-kept"]);
+    assertEquals(text, "hello");
+  }
+  await server.drain();
 });
 
 Deno.test("a body that fails cuts the connection, and the server goes on", async () => {

@@ -5,6 +5,7 @@ import { HttpError, problemOfName } from "@x/pyserve";
 import { numbered, pathsFor, wishOf } from "../../handlers/upload/conflict.ts";
 import { parseDigests } from "../../handlers/upload/digest.ts";
 import { boundaryOf, type FormField, MultipartParser } from "../../handlers/upload/multipart.ts";
+import { Outcomes } from "../../handlers/upload/outcomes.ts";
 import { Needle } from "../../handlers/upload/needle.ts";
 import { isComplete, uploadFields, uploadId } from "../../handlers/upload/upload_fields.ts";
 import { SitePath } from "../../handlers/http/target.ts";
@@ -95,6 +96,8 @@ Deno.test("digests are read as RFC 9530 writes them", () => {
       "sha-256=:A:",
       `SHA-256=:${sum}:`,
       `sha-256=:${sum}:;`,
+      `sha-256=:${sum}:, sha-256=:${sum}:`,
+      "md5=:AAAA:, md5=:AAAA:",
     ]
   ) {
     assertEquals([bad, refusal(() => parseDigests(bad))], [bad, 400]);
@@ -220,8 +223,18 @@ Deno.test("what is no form is refused, and takes no more memory than a header", 
     headed("Content-Disposition: form-data; name=a; filename*=latin1''x"),
     headed("Content-Disposition: form-data; name=a; filename*=UTF-8''%ff"),
     headed(`Content-Disposition: form-data; name=a; x=${"y".repeat(20_000)}`),
+    headed(`Content-Disposition: form-data; name=a; filename="${"y".repeat(4_097)}"`),
+    headed(`Content-Disposition: form-data; name=a; filename="${"ü".repeat(2_049)}"`),
+    headed(`Content-Disposition: form-data; name=a; filename*=UTF-8''${"y".repeat(4_097)}`),
+    `${"x".repeat(65_537)}\r\n${headed("Content-Disposition: form-data; name=a")}`,
+    `${headed("Content-Disposition: form-data; name=a")}${"x".repeat(65_540)}`,
   ];
   for (const text of rows) assertEquals([text, refusal(() => parsed(bytesOf(text), "b", () => 7))], [text, 400]);
+  const taken = [
+    headed(`Content-Disposition: form-data; name=a; filename="${"ü".repeat(2_048)}"`),
+    `${"x".repeat(30_000)}\r\n${headed("Content-Disposition: form-data; name=a")}${"x".repeat(30_000)}`,
+  ];
+  for (const text of taken) assertEquals(refusal(() => parsed(bytesOf(text), "b", () => 7)), null, text.slice(0, 60));
   const latin = Uint8Array.from(headed('Content-Disposition: form-data; name="\xff"'), (c) => c.charCodeAt(0));
   assertEquals(refusal(() => parsed(latin, "b", () => 100)), 400);
   assertEquals(
@@ -240,6 +253,26 @@ Deno.test("what is no form is refused, and takes no more memory than a header", 
     for (let i = 0; i < 100; i++) for (const _ of endless.push(new Uint8Array(1_000).fill(97))) continue;
   };
   assertEquals(refusal(flood), 400);
+});
+
+Deno.test("the answer to a form counts all files, and lists as many as it has room for", () => {
+  const outcomes = new Outcomes();
+  const stored = { href: "/", size: 1, etag: '"x"', modified: null, replaced: false };
+  for (let i = 0; i < 2_000; i++) outcomes.addStored({ name: "s".repeat(1_000), ...stored });
+  assertEquals(outcomes.failure(), null);
+  const error = new HttpError(409, "Taken");
+  for (let i = 0; i < 1_000; i++) outcomes.addFailure("f".repeat(1_000), error);
+  const { files, omitted } = outcomes.toJSON();
+  assertEquals(files.length + omitted!, 3_000);
+  assert(JSON.stringify(files).length < 400_000 && files.some(({ status }) => status === 409));
+  assertEquals(refusal(() => outcomes.addFailure("f", error)), 400);
+  outcomes.addEnd("last", new HttpError(507, "Full"));
+  const { status, message } = outcomes.failure()!;
+  assertEquals([status, message.length < 4_000, outcomes.toJSON().files.at(-1)], [507, true, {
+    name: "last",
+    status: 507,
+    detail: "Full",
+  }]);
 });
 
 Deno.test("random bytes are refused as a form, or taken, and nothing else happens", () => {

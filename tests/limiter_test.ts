@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { Limiter } from "../../handlers/cgi/limiter.ts";
-import { HttpError } from "../../handlers/errors.ts";
+import { Limiter } from "../handlers/limiter.ts";
+import { HttpError } from "../handlers/errors.ts";
 
 Deno.test("So many are let in, the others in the order in which they came", async () => {
   const limiter = new Limiter({ max: 2, queueMs: 60_000 });
@@ -50,18 +50,45 @@ Deno.test("A client that leaves, leaves the queue and takes no place", async () 
   const limiter = new Limiter({ max: 1, queueMs: 60_000 });
   const place = await limiter.enter();
   const client = new AbortController();
-  const gone = limiter.enter(client.signal);
-  const patient = limiter.enter(new AbortController().signal);
+  const gone = limiter.enter("", client.signal);
+  const patient = limiter.enter("", new AbortController().signal);
   client.abort(new Error("left"));
   await assertRejects(() => gone, Error, "left");
-  await assertRejects(() => limiter.enter(client.signal), Error, "left");
+  await assertRejects(() => limiter.enter("", client.signal), Error, "left");
   assertEquals(limiter.waiting, 1);
   place[Symbol.dispose]();
   (await patient)[Symbol.dispose]();
   assertEquals(limiter.inside, 0);
 });
 
+Deno.test("A client that has its share does not take the places of others, nor hold up those behind it", async () => {
+  const limiter = new Limiter({ max: 3, maxPerClient: 2, queueMs: 60_000 });
+  const first = await limiter.enter("a");
+  const second = await limiter.enter("a");
+  const order: string[] = [];
+  const third = limiter.enter("a").then((place) => (order.push("a"), place));
+  const other = await limiter.enter("b");
+  const another = limiter.enter("b").then((place) => (order.push("b"), place));
+  assertEquals([limiter.inside, limiter.waiting], [3, 2]);
+  other[Symbol.dispose]();
+  const next = await another;
+  assertEquals(order, ["b"]);
+  first[Symbol.dispose]();
+  for (const place of [second, next, await third]) place[Symbol.dispose]();
+  assertEquals([order, limiter.inside, limiter.waiting], [["b", "a"], 0, 0]);
+});
+
+Deno.test("A client that has its share is told so with 429, unknown clients have no share of their own", async () => {
+  const limiter = new Limiter({ max: 3, maxPerClient: 1, queueMs: 0 });
+  using _ = await limiter.enter("a");
+  assertEquals((await assertRejects(() => limiter.enter("a"), HttpError)).status, 429);
+  using _first = await limiter.enter("");
+  using _second = await limiter.enter("");
+  assertEquals((await assertRejects(() => limiter.enter("a"), HttpError)).status, 503);
+});
+
 Deno.test("A limiter that lets nobody in is refused", () => {
+  assertThrows(() => new Limiter({ max: 4, maxPerClient: 0, queueMs: 0 }), RangeError);
   assertThrows(() => new Limiter({ max: 0, queueMs: 0 }), RangeError);
   assertThrows(() => new Limiter({ max: NaN, queueMs: 0 }), RangeError);
 });

@@ -1,0 +1,65 @@
+/**
+ * Looking whether programs may be run and applications reached when the command starts, not at the first request.
+ *
+ * @module
+ */
+
+import { join } from "@std/path/join";
+import type { CgiOptions } from "../handlers/cgi.ts";
+import type { FastCgiAddress } from "../handlers/fastcgi/connection.ts";
+import { StartError } from "./start_error.ts";
+
+/**
+ * Throws where Deno does not permit what CGI needs. On a terminal it asks the user, once and now.
+ *
+ * A list (`--allow-run=php-cgi`) is enough where it has the programs that were named, or a program in the directories.
+ */
+export function requireRunPermission(root: string, options: CgiOptions): void {
+  const named = [...Object.values(options.interpreters ?? {}), ...Object.values(options.mounts ?? {})];
+  for (const [command] of named) {
+    if (!mayRun(command!)) throw new StartError(`Cannot run "${command}": it is not permitted (--allow-run)`);
+  }
+  const { directories = [], extensions = [] } = options;
+  const finds = directories.length > 0 || extensions.length > 0;
+  if (!finds || scriptsIn(root, directories, extensions).some(isPermitted) || mayRun()) return;
+  throw new StartError("Cannot run programs: it is not permitted (--allow-run)");
+}
+
+/** Throws where Deno does not permit to connect to an application. */
+export function requireConnectPermission(address: FastCgiAddress): void {
+  const missing = address.transport === "tcp"
+    ? [{ name: "net", host: `${hostOf(address.hostname)}:${address.port}` } as const]
+    : [{ name: "read", path: address.path } as const, { name: "write", path: address.path } as const];
+  for (const descriptor of missing) {
+    if (Deno.permissions.requestSync(descriptor).state === "granted") continue;
+    const where = "host" in descriptor ? descriptor.host : descriptor.path;
+    throw new StartError(`Cannot reach the application at "${where}": not permitted (--allow-${descriptor.name})`);
+  }
+}
+
+function hostOf(hostname: string): string {
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
+}
+
+function mayRun(command?: string): boolean {
+  return Deno.permissions.requestSync({ name: "run", ...(command !== undefined && { command }) }).state === "granted";
+}
+
+function isPermitted(command: string): boolean {
+  return Deno.permissions.querySync({ name: "run", command }).state === "granted";
+}
+
+/** What is in the directories of programs, and what lies at the top with one of the extensions. */
+function scriptsIn(root: string, directories: readonly string[], extensions: readonly string[]): string[] {
+  const inside = directories.flatMap((directory) => namesIn(join(root, directory)));
+  const top = namesIn(root).filter((name) => extensions.some((extension) => name.endsWith(extension)));
+  return [...inside, ...top];
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return [...Deno.readDirSync(directory)].map(({ name }) => join(directory, name));
+  } catch {
+    return []; // not there, or not a directory: it has no programs
+  }
+}

@@ -1,0 +1,111 @@
+/** What uploads read has a bound: in bytes, in number, and in time. */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { disk, errorPages, settle, toFetch, upload, type UploadOptions, wrap } from "@x/pyserve";
+import { tempTree } from "../support/tree.ts";
+import { form, namesBelow, noise } from "./support.ts";
+
+/** Uploads into a directory, asked without a socket in between: bodies then have no Content-Length. */
+async function uploads(options: UploadOptions = {}) {
+  const tree = await tempTree();
+  const handler = upload(disk(tree.path), { rights: { create: true, change: true }, ...options });
+  const fetch = toFetch(wrap(settle(handler), errorPages()));
+  return {
+    tree,
+    ask: async (method: string, target: string, body: BodyInit | null = null, headers: Record<string, string> = {}) =>
+      await fetch(
+        new Request(`http://localhost${target}`, { method, body, headers: { accept: "application/json", ...headers } }),
+      ),
+    [Symbol.asyncDispose]: () => tree[Symbol.asyncDispose](),
+  };
+}
+
+type Site = Awaited<ReturnType<typeof uploads>>;
+
+/** Sends parts of a form, each a disposition and content. */
+async function post(site: Site, parts: readonly (readonly [string, string])[]) {
+  const { body, headers } = form(...parts);
+  const response = await site.ask("POST", "/", body as string, Object.fromEntries(headers!));
+  const text = await response.text();
+  return { status: response.status, length: text.length, ...JSON.parse(text) };
+}
+
+Deno.test("a digest names each algorithm once, however many would fit into the header", async () => {
+  await using site = await uploads();
+  const body = noise(1_000);
+  const digest = (bytes: number) => new Uint8Array(bytes).toBase64();
+  const twice = `sha-512=:${digest(64)}:, sha-512=:${digest(64)}:`;
+  for (const name of ["content-digest", "repr-digest"]) {
+    for (const [method, target] of [["PUT", "/a"], ["PUT", "/a?upload=12345678"], ["PATCH", "/a?upload=12345678"]]) {
+      const response = await site.ask(method!, target!, body, { [name]: twice, "upload-offset": "0" });
+      assertEquals([response.status, (await response.json()).detail], [
+        400,
+        "The digest names an algorithm more than once",
+      ]);
+    }
+  }
+  const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", body)).toBase64();
+  const both = { "content-digest": `sha-256=:${sum}:`, "repr-digest": `sha-256=:${sum}:` };
+  assertEquals((await site.ask("PUT", "/both", body, both)).status, 201);
+  const wrong = { ...both, "repr-digest": `sha-256=:${digest(32)}:` };
+  assertEquals((await site.ask("PUT", "/wrong", body, wrong)).status, 400);
+  assertEquals(await namesBelow(site.tree.path), ["both"]);
+});
+
+Deno.test("a form has 10,000 fields at most", async () => {
+  await using site = await uploads();
+  const fields = Array.from({ length: 9_999 }, () => ['name="x"', ""] as const);
+  const file = ['name="f"; filename="a.txt"', "a"] as const;
+  assertEquals((await post(site, [...fields, file])).status, 201);
+  const { status, detail } = await post(site, [...fields, ["name=x", ""], ['name="f"; filename="b.txt"', "b"]]);
+  assertEquals([status, detail], [413, "The form has more than 10000 fields"]);
+  assertEquals(await namesBelow(site.tree.path), ["a.txt"]);
+});
+
+Deno.test("a form of which too much is refused is given up, and its answer stays small", async () => {
+  await using site = await uploads();
+  const refused = (name: string) => [`name="f"; filename="${name}/.."`, ""] as const;
+  const good = ['name="f"; filename="good.txt"', "x"] as const;
+  const few = await post(site, [...Array.from({ length: 100 }, () => refused("é".repeat(2_000))), good]);
+  assertEquals([few.status, few.files.length + few.omitted], [400, 101]);
+  assertStringIncludes(few.detail, "; 1 of 101 files were stored");
+  assert(few.length < 100_000, String(few.length));
+  const many = await post(site, [...Array.from({ length: 1_500 }, () => refused("x")), [
+    'name="f"; filename="late.txt"',
+    "",
+  ]]);
+  assertEquals(many.status, 400);
+  assertStringIncludes(many.detail, "More than 1000 files of the form cannot be stored; the rest was not read");
+  const long = await post(site, [refused("x".repeat(4_096))]);
+  assertEquals([long.status, long.detail], [400, "A file name is longer than 4096 bytes"]);
+  assertEquals(await namesBelow(site.tree.path), ["good.txt"]);
+});
+
+Deno.test("what a form has besides files is bounded, too", async () => {
+  await using site = await uploads({ maxBytes: 1_000 });
+  const file = ['name="f"; filename="a.txt"', "x".repeat(1_000)] as const;
+  assertEquals((await post(site, [['name="note"', "x".repeat(1_048_576)], file])).status, 201);
+  assertEquals((await post(site, [['name="note"', "x".repeat(1_048_577)]])).status, 413);
+  // What is refused by its name is read to get to the next, as far as any file is.
+  const refused = (length: number) => ['name="f"; filename=".."', "x".repeat(length)] as const;
+  assertEquals((await post(site, [refused(1_000)])).status, 400);
+  assertEquals((await post(site, [refused(1_001)])).status, 413);
+});
+
+Deno.test("a body without Content-Length is cut at the limit, to the byte", async () => {
+  await using site = await uploads({ maxBytes: 1_000 });
+  assertEquals((await site.ask("PUT", "/most", noise(1_000))).status, 201);
+  assertEquals((await site.ask("PUT", "/more", noise(1_001))).status, 413);
+  assertEquals((await post(site, [['name="f"; filename="form"', "x".repeat(1_001)]])).status, 413);
+  assertEquals(await namesBelow(site.tree.path), ["most"]);
+});
+
+Deno.test("an upload in pieces that gets too large is 413, and does not keep its part", async () => {
+  await using site = await uploads({ maxBytes: 1_000 });
+  const piece = (offset: number, length: number) =>
+    site.ask("PATCH", "/a?upload=12345678", noise(length), { "upload-offset": String(offset) });
+  assertEquals((await piece(0, 1_000)).status, 204);
+  assertEquals((await piece(1_000, 1)).status, 413);
+  assertEquals((await site.ask("HEAD", "/a?upload=12345678")).status, 404);
+  assertEquals(await namesBelow(site.tree.path), []);
+});
