@@ -70,6 +70,7 @@ export class Connection {
   #giveUpReading: (error: Error) => void = () => {};
   #closed = false;
   #idle = false;
+  #idleSince = 0;
   #ended = false;
   #reading: Promise<boolean> | null = null;
   #leaving: AbortController | null = null;
@@ -138,6 +139,15 @@ export class Connection {
    */
   get idle(): boolean {
     return this.#idle && this.#queued === 0;
+  }
+
+  /**
+   * Seconds for which it has been idle; 0 where it is not.
+   *
+   * @internal
+   */
+  get idleSeconds(): number {
+    return this.idle ? this.#deadlines.since(this.#idleSince) : 0;
   }
 
   /**
@@ -227,6 +237,7 @@ export class Connection {
    */
   async wait(seconds: number | null): Promise<boolean> {
     this.#idle = true;
+    this.#idleSince = this.#deadlines.now;
     if (this.#queued === 0) this.onidle();
     else this.#start();
     try {
@@ -350,6 +361,7 @@ export class Connection {
    */
   async greet(): Promise<boolean> {
     this.#idle = true; // what has said nothing yet can be closed like what has nothing more to say
+    this.#idleSince = this.#deadlines.now;
     try {
       if ("handshake" in this.#conn) await (this.#conn as Deno.TlsConn).handshake();
       return await this.fill(null);

@@ -16,6 +16,12 @@ const SHORTEST_PAUSE = 50;
 const LONGEST_PAUSE = 1_000;
 
 /**
+ * Seconds for which a connection has to be idle before it is closed for the sake of its descriptor: what a client has sent
+ * with the connection may have arrived and not been read yet.
+ */
+const UNREAD_SECONDS = 1;
+
+/**
  * Where a server listens: host and port, or the path of a Unix socket. The host `""` is all of IPv4, the port 0 any that
  * is free.
  *
@@ -350,7 +356,7 @@ export class HTTPServer implements AsyncDisposable {
       } catch (error) {
         if (this.#closed.signal.aborted) return;
         this.#complain(error);
-        for (const connection of this.#connections) if (connection.idle) connection.close();
+        for (const connection of this.#connections) if (connection.idleSeconds >= UNREAD_SECONDS) connection.close();
         await sleep(pause, this.#closed.signal);
         pause = Math.min(pause * 2, LONGEST_PAUSE);
       }
