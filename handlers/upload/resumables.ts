@@ -139,7 +139,7 @@ export class Resumables {
     if (whole) await verifyWhole(part, whole, path);
     const committed = await this.#commit(part, () => this.#store.commit(part, path, wish, expected));
     this.#remember(keyOf(path, id), committed);
-    const response = storedResponse(request, context, committed);
+    const response = storedResponse(this.#store, request, context, committed);
     response.headers.set("upload-complete", "?1");
     return response;
   }
