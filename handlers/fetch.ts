@@ -17,8 +17,6 @@ import { type Awaitable, type Context, derive, type Handler, type LocalAddress, 
 export interface ConnectionInfo {
   /** The other end of the connection. */
   readonly remoteAddr?: Deno.Addr;
-  /** Whether the connection is encrypted although the URL does not say so: then a missing Host means HTTP/2. */
-  readonly secure?: boolean;
   /** The HTTP version of the request (`HTTP/1.0`), where somebody knows it. */
   readonly protocol?: string;
 }
@@ -122,7 +120,7 @@ class RequestContext implements Context {
   }
 
   get secure(): boolean {
-    return this.info?.secure === true || this.request.url.startsWith("https:");
+    return this.request.url.startsWith("https:");
   }
 
   get protocol(): string | null {
@@ -164,7 +162,7 @@ function nowhere(): null {
 function judgeRequest(request: Request, info: ConnectionInfo | undefined): Refusal | null {
   const host = request.headers.get("host");
   if (host !== null || info !== undefined) {
-    const refusal = info?.secure && host === null ? null : judgeHost(host, request.url);
+    const refusal = judgeHost(host, request.url);
     if (refusal) return refusal;
   }
   const coding = request.headers.get("transfer-encoding");

@@ -11,10 +11,11 @@ import { tagger } from "./representations.ts";
 import type { FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./types.ts";
 import type { ConflictPolicy } from "./upload/conflict.ts";
-import { postForm } from "./upload/form.ts";
+import { isCreation } from "./upload/creation.ts";
+import { ACCEPTED_POSTS, postForm } from "./upload/form.ts";
 import { isCrossSite } from "./upload/origin.ts";
 import { checkCoding, putFile } from "./upload/put.ts";
-import { PARTIAL_UPLOAD, uploadId } from "./upload/upload_fields.ts";
+import { PARTIAL_UPLOAD, uploadId, uploadLimit } from "./upload/upload_fields.ts";
 import { Resumables } from "./upload/resumables.ts";
 import { methodsOf, requireRight, type UploadRights } from "./upload/rights.ts";
 import { Store, type StoreSettings } from "./upload/store.ts";
@@ -103,7 +104,6 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
  */
 export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   const settings = settingsOf(options);
-  const limit = Number.isFinite(settings.maxBytes) ? [`max-size=${settings.maxBytes}`] : [];
   const uploads = new WeakMap<FileSource, Uploads>();
   const handler: Feature["handler"] = ({ source, etagOf }) => {
     const known = uploads.get(source);
@@ -120,8 +120,8 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
       abilities: [...settings.rights.create ? ["upload"] : [], ...settings.rights.change ? ["delete"] : []],
       handler,
       optionsHeaders: {
-        "upload-limit": [...limit, `max-age=${Math.floor(settings.partAgeMs / 1000)}`].join(", "),
-        ...(settings.rights.create && { "accept-patch": PARTIAL_UPLOAD, "accept-post": "multipart/form-data" }),
+        "upload-limit": uploadLimit(settings),
+        ...(settings.rights.create && { "accept-patch": PARTIAL_UPLOAD, "accept-post": ACCEPTED_POSTS }),
       },
     },
     { methods: ["GET", "HEAD"], queries: ["upload"], handler },
@@ -153,7 +153,7 @@ class Uploads {
     this.#methods = new Map([
       ["PUT", { right: "create", answer: (request, context) => this.#put(request, context) }],
       ["PATCH", { right: "create", answer: (request, context) => this.#resumables.append(request, context) }],
-      ["POST", { right: "create", answer: (request, context) => postForm(store, request, context) }],
+      ["POST", { right: "create", answer: (request, context) => this.#post(request, context) }],
       ["MKCOL", { right: "create", answer: (request, context) => makeDirectory(store, request, context) }],
       ["DELETE", { right: "change", answer: (request, context) => remove(store, request, context) }],
       ["MOVE", { right: "change", answer: (request, context) => move(store, request, context) }],
@@ -173,8 +173,14 @@ class Uploads {
     const cancels = request.method === "DELETE" && isUpload;
     requireRight(this.#store.settings.rights, cancels ? "create" : method.right);
     this.#store.sweepNowAndThen((cause) => context.log.error("Cannot remove what is left of old uploads", cause));
-    return cancels ? this.#resumables.cancel(context) : method.answer(request, context);
+    return cancels ? this.#resumables.cancel(request, context) : method.answer(request, context);
   };
+
+  #post(request: Request, context: Context): Promise<Response> {
+    if (!isCreation(request)) return postForm(this.#store, request, context);
+    checkCoding(request.headers);
+    return this.#resumables.begin(request, context);
+  }
 
   #put(request: Request, context: Context): Promise<Response> {
     checkCoding(request.headers);

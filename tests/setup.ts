@@ -8,6 +8,7 @@ import { hasProgram } from "./support/programs.ts";
 
 /** Debian's packages, and how to tell that each is there. */
 const PACKAGES: Readonly<Record<string, () => boolean>> = {
+  "busybox": () => hasProgram("busybox"),
   "cgit": () => hasFile("/usr/lib/cgit/cgit.cgi"),
   "chromium": () => hasProgram("chromium"),
   "curl": () => hasProgram("curl"),
@@ -23,6 +24,7 @@ const PACKAGES: Readonly<Record<string, () => boolean>> = {
   "php-fpm": () => findPhpFpm() !== null,
   "python3": () => hasProgram("python3"),
   "unzip": () => hasProgram("unzip"),
+  "wget": () => hasProgram("wget"),
   "zsync": () => hasProgram("zsync"),
 };
 

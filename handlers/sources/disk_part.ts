@@ -10,7 +10,8 @@ import { onDemand } from "../on_demand.ts";
 import { describe } from "./disk_stat.ts";
 import { isLockedByOther, Place } from "./place.ts";
 import { publishFile } from "./publish.ts";
-import { FileChanged } from "./types.ts";
+import { FileChanged, type FileStat } from "./types.ts";
+import { endClaim, isPartClaimed, removeRecord, writeRecord } from "./upload_record.ts";
 import { type CommitOptions, type Committed, type PartFile, WriteRefused } from "./writer.ts";
 
 const nodeFsPromises = onDemand(() => import("node:fs/promises"));
@@ -39,6 +40,7 @@ export class DiskPart implements PartFile {
     try {
       // createNew goes through no link, not even one that leads nowhere.
       const file = await Deno.open(place.at(name), { createNew: true, read: true, write: true });
+      endClaim(place, name);
       return await DiskPart.#lockedOrRemoved(new DiskPart(place, name, file, made));
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
@@ -50,10 +52,16 @@ export class DiskPart implements PartFile {
 
   /** Takes a part that is there. It owns the place from then on. */
   static async resume(place: Place, name: string): Promise<DiskPart> {
-    const seen = await Deno.lstat(place.at(name));
+    const seen = await lstatOrNull(place.at(name));
+    if (seen === null) {
+      endClaim(place, name);
+      throw new Deno.errors.NotFound();
+    }
     if (!seen.isFile) throw new WriteRefused("taken");
     const file = await Deno.open(place.at(name), { read: true, write: true });
-    return await DiskPart.#locked(new DiskPart(place, name, file, []));
+    const part = await DiskPart.#locked(new DiskPart(place, name, file, []));
+    endClaim(place, name);
+    return part;
   }
 
   /** A part that was made where it should not be, because the directory was exchanged, is empty, and goes again. */
@@ -120,18 +128,41 @@ export class DiskPart implements PartFile {
   async commit(options: CommitOptions): Promise<Committed> {
     await this.#file.sync();
     const place = this.#place;
-    const { path, replaced, info } = await place.alone(() => {
+    const { path, replaced, stat, record } = await place.alone(() => {
       this.#assertStill();
       const published = publishFile(place, place.at(this.#name), options);
-      return { ...published, info: Deno.lstatSync(place.at(published.path.name)) };
+      const stat = describe(Deno.lstatSync(place.at(published.path.name)));
+      return { ...published, stat, record: this.#recordFinished(options.notes, published.path.name, stat) };
     });
+    using _record = record;
+    await record?.sync();
     this.#close();
-    return { path, replaced, stat: describe(info) };
+    return { path, replaced, stat };
+  }
+
+  /** Right behind the publishing, so that a process that is killed leaves both or, most likely, neither. */
+  #recordFinished(notes: string | undefined, name: string, { version }: FileStat): Deno.FsFile | null {
+    if (notes === undefined) return null;
+    try {
+      return writeRecord(this.#place, this.#name, { notes, finished: { name, version } });
+    } catch {
+      return null; // The file is there, and its client is told so; only if the answer is lost it cannot ask again.
+    }
+  }
+
+  // deno-lint-ignore require-await
+  async note(notes: string): Promise<void> {
+    writeRecord(this.#place, this.#name, { notes, finished: null }).close();
+  }
+
+  isClaimed(): boolean {
+    return isPartClaimed(this.#place, this.#name);
   }
 
   async discard(): Promise<void> {
     try {
       this.#assertStill();
+      removeRecord(this.#place, this.#name);
       await Deno.remove(this.#place.at(this.#name));
     } catch (error) {
       // Somebody has removed or exchanged it: then there is nothing of ours left to remove.
@@ -160,6 +191,15 @@ export class DiskPart implements PartFile {
   #close(): void {
     this.#file.close();
     this.#place[Symbol.dispose]();
+  }
+}
+
+async function lstatOrNull(name: string): Promise<Deno.FileInfo | null> {
+  try {
+    return await Deno.lstat(name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
   }
 }
 

@@ -13,15 +13,17 @@ import type { SitePath } from "../http/target.ts";
 import { describe } from "./disk_stat.ts";
 import { DiskPart, type MadeDirectory, removeEmpty } from "./disk_part.ts";
 import { problemOfName } from "./new_name.ts";
-import { isPartName } from "./part_name.ts";
+import { isPartName, partBeside } from "./part_name.ts";
 import { isLockedByOther, Place } from "./place.ts";
 import { checkVersion, publishDirectory, publishFile } from "./publish.ts";
+import { claimPart, readRecord, removeRecord } from "./upload_record.ts";
 import {
   type ChangeOptions,
   type CommitOptions,
   type Committed,
   type PartFile,
   type SourceWriter,
+  type UploadRecord,
   type WriteProblem,
   WriteRefused,
 } from "./writer.ts";
@@ -78,6 +80,32 @@ export class DiskWriter implements SourceWriter {
       const info = await Deno.lstat(place.at(partName(path, id)));
       return info.isFile ? info.size : null;
     });
+  }
+
+  async recall(path: SitePath, id: string): Promise<UploadRecord | null> {
+    checkName(path.name);
+    return await nullIfAbsent(async () => {
+      using place = await this.#hold(path.parent!);
+      const record = await readRecord(place, partName(path, id));
+      if (record === null || record.finished === null) return record as UploadRecord | null;
+      const { name, version } = record.finished;
+      const became = path.sibling(name);
+      return became && { notes: record.notes, finished: { path: became, version } };
+    });
+  }
+
+  async forget(path: SitePath, id: string): Promise<boolean> {
+    checkName(path.name);
+    return await nullIfAbsent(async () => {
+      using place = await this.#hold(path.parent!);
+      return removeRecord(place, partName(path, id));
+    }) ?? false;
+  }
+
+  async claim(path: SitePath, id: string): Promise<void> {
+    checkName(path.name);
+    using place = await this.#hold(path.parent!);
+    claimPart(place, partName(path, id));
   }
 
   async makeDirectory(path: SitePath): Promise<void> {
@@ -191,8 +219,9 @@ async function removeDirectory(name: string, recursive: boolean): Promise<void> 
   } catch (error) {
     if ((error as { code?: string }).code !== "ENOTEMPTY" || recursive) throw error;
     // What is not finished is not there for anybody who looks, so it cannot be in the way.
-    const entries = await Array.fromAsync(Deno.readDir(name));
-    if (!entries.every((entry) => isPartName(entry.name))) throw new WriteRefused("not empty");
+    for await (const entry of Deno.readDir(name)) {
+      if (!isPartName(entry.name)) throw new WriteRefused("not empty");
+    }
     await Deno.remove(name, { recursive: true });
   }
 }
@@ -200,9 +229,10 @@ async function removeDirectory(name: string, recursive: boolean): Promise<void> 
 async function sweepDirectory(real: string, parts: readonly string[], before: number): Promise<number> {
   using place = await Place.of(real);
   let count = 0;
-  for (const name of parts) {
+  // Parts come first: the record of one is needed for as long as there is the part.
+  for (const name of parts.toSorted((a, b) => Number(b.endsWith("part")) - Number(a.endsWith("part")))) {
     const info = await Deno.lstat(place.at(name));
-    if (!info.isFile || (info.mtime?.getTime() ?? 0) > before || await isInUse(place.at(name))) continue;
+    if (!info.isFile || (info.mtime?.getTime() ?? 0) > before || await isInUse(place, name)) continue;
     place.assertStill();
     await Deno.remove(place.at(name));
     count += 1;
@@ -210,8 +240,10 @@ async function sweepDirectory(real: string, parts: readonly string[], before: nu
   return count;
 }
 
-async function isInUse(name: string): Promise<boolean> {
-  using file = await Deno.open(name);
+/** Whether a part is being written to, or what stands beside one belongs to a part that is there. */
+async function isInUse(place: Place, name: string): Promise<boolean> {
+  if (!name.endsWith("part")) return !await isFree(place.at(partBeside(name)));
+  using file = await Deno.open(place.at(name));
   return isLockedByOther(file);
 }
 

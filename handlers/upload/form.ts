@@ -16,8 +16,12 @@ import { boundaryOf, type FormEvent, type FormField, MultipartParser } from "./m
 import { Outcomes } from "./outcomes.ts";
 import { begin } from "./put.ts";
 import { writeError } from "./refusals.ts";
-import { Spool } from "./spool.ts";
+import { fileLimit, Spool } from "./spool.ts";
 import type { Store } from "./store.ts";
+import { PARTIAL_UPLOAD } from "./upload_fields.ts";
+
+/** The media types of a POST: a form, and the first piece of an upload. */
+export const ACCEPTED_POSTS = `multipart/form-data, ${PARTIAL_UPLOAD}`;
 
 /** Files, and other fields, in one form: more are a mistake or an attack. */
 const MOST_FIELDS = 10_000;
@@ -35,9 +39,13 @@ const MAX_IGNORED_BYTES = 1_048_576;
 export async function postForm(store: Store, request: Request, context: Context): Promise<Response> {
   const boundary = boundaryOf(request.headers.get("content-type"));
   if (boundary === null) {
-    throw new HttpError(415, "POST takes a form of multipart/form-data", {
-      headers: { "accept-post": "multipart/form-data" },
-    });
+    throw new HttpError(
+      415,
+      "POST takes a form of multipart/form-data, or begins an upload in pieces (Upload-Complete)",
+      {
+        headers: { "accept-post": ACCEPTED_POSTS },
+      },
+    );
   }
   const directory = await store.source.stat(context.target.path);
   if (directory === null) throw new HttpError(404);
@@ -113,7 +121,7 @@ class FormIntake {
       const path = pathBelow(this.#directory, filename);
       await this.#store.checkWish(path, this.#wish);
       const part = await begin(this.#store, path);
-      this.#file = { part, path, spool: new Spool(part, this.#store.settings.maxBytes) };
+      this.#file = { part, path, spool: new Spool(part, fileLimit(this.#store.settings.maxBytes)) };
       await this.#store.checkRoom(part, this.#length);
       this.#length = null; // of the whole form, so it says nothing of the next file
     } catch (error) {

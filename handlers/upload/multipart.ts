@@ -158,15 +158,28 @@ function parseField(header: Uint8Array): FormField {
   if (!["binary", "8bit", "7bit"].includes(encoding)) {
     throw new HttpError(415, "A field of the form has a Content-Transfer-Encoding (RFC 7578 section 4.7)");
   }
-  const parameters = parametersOf(valueOf("content-disposition") ?? "");
+  const parameters = parametersOf(valueOf("content-disposition") ?? "", /^form-data\s*(?=;|$)/i);
   const name = parameters.get("name");
   if (name === undefined) throw broken();
+  return { name, filename: filenameOf(parameters) };
+}
+
+/**
+ * The name of a file in a Content-Disposition of a whole request (RFC 6266), or null. 400 where it cannot be read. Of a
+ * path, whose directories are the client's, the last name.
+ */
+export function parseDisposition(disposition: string): string | null {
+  const filename = filenameOf(parametersOf(disposition, /^\s*[\w-]+\s*(?=;|$)/));
+  return filename === null ? null : filename.replace(/^.*[/\\]/s, "");
+}
+
+function filenameOf(parameters: ReadonlyMap<string, string>): string | null {
   const extended = parameters.get("filename*");
   const filename = extended === undefined ? parameters.get("filename") : extendedValue(extended);
   if (filename !== undefined && isLongName(filename)) {
-    throw new HttpError(400, `A file name in the form is longer than ${MAX_NAME_BYTES} bytes`);
+    throw new HttpError(400, `A file name is longer than ${MAX_NAME_BYTES} bytes`);
   }
-  return { name, filename: filename ?? null };
+  return filename ?? null;
 }
 
 /** Whether a name has too many bytes in UTF-8; nothing of it is kept then. */
@@ -174,10 +187,10 @@ function isLongName(name: string): boolean {
   return name.length > MAX_NAME_BYTES || new TextEncoder().encode(name).length > MAX_NAME_BYTES;
 }
 
-/** The parameters of `form-data`; of those that are there twice the first. */
-function parametersOf(disposition: string): Map<string, string> {
+/** The parameters behind a type; of those that are there twice the first. */
+function parametersOf(disposition: string, ofType: RegExp): Map<string, string> {
   const parameters = new Map<string, string>();
-  const type = /^form-data\s*(?=;|$)/i.exec(disposition);
+  const type = ofType.exec(disposition);
   if (!type) throw broken();
   const parameter = /\s*;\s*(?:([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?/sy;
   parameter.lastIndex = type[0].length;
@@ -229,5 +242,5 @@ function decode(bytes: Uint8Array): string {
 }
 
 function broken(): HttpError {
-  return new HttpError(400, "The form cannot be read (RFC 7578)");
+  return new HttpError(400, "The form, or its Content-Disposition, cannot be read (RFC 7578)");
 }

@@ -15,7 +15,7 @@ import { chunksOf, lengthOf } from "./body.ts";
 import { wishOf } from "./conflict.ts";
 import { parseDigests, Verification } from "./digest.ts";
 import { writeError } from "./refusals.ts";
-import { Spool } from "./spool.ts";
+import { fileLimit, Spool } from "./spool.ts";
 import type { Store } from "./store.ts";
 
 /** Stores the content of a request, or leaves nothing. */
@@ -30,7 +30,10 @@ export async function putFile(store: Store, request: Request, context: Context):
   const part = await begin(store, path);
   try {
     await store.checkRoom(part, length);
-    await receive(chunksOf(request, store.settings.stallMs), new Spool(part, store.settings.maxBytes, verification));
+    await receive(
+      chunksOf(request, store.settings.stallMs),
+      new Spool(part, fileLimit(store.settings.maxBytes), verification),
+    );
     verification?.check();
     return storedResponse(store, request, context, await store.commit(part, path, wish, expected));
   } catch (error) {

@@ -84,10 +84,20 @@ export class Store {
     }
   }
 
-  /** Gives a part its name. */
-  async commit(part: PartFile, path: SitePath, wish: Wish, expected?: string): Promise<Committed> {
-    const replace = wish.policy === "overwrite";
-    const options = { paths: pathsFor(path, wish.policy), replace, ...(expected !== undefined && { expected }) };
+  /** Gives a part its name. With notes, what it has become is recorded. */
+  async commit(
+    part: PartFile,
+    path: SitePath,
+    wish: Wish,
+    expected?: string | null,
+    notes?: string,
+  ): Promise<Committed> {
+    const options = {
+      paths: pathsFor(path, wish.policy),
+      replace: wish.policy === "overwrite",
+      ...(typeof expected === "string" && { expected }),
+      ...(notes !== undefined && { notes }),
+    };
     try {
       return await part.commit(options);
     } catch (error) {

@@ -77,7 +77,7 @@ Deno.test("a form of which too much is refused is given up, and its answer stays
   assertEquals(many.status, 400);
   assertStringIncludes(many.detail, "More than 1000 files of the form cannot be stored; the rest was not read");
   const long = await post(site, [refused("x".repeat(4_096))]);
-  assertEquals([long.status, long.detail], [400, "A file name in the form is longer than 4096 bytes"]);
+  assertEquals([long.status, long.detail], [400, "A file name is longer than 4096 bytes"]);
   assertEquals(await namesBelow(site.tree.path), ["good.txt"]);
 });
 
