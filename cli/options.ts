@@ -8,6 +8,7 @@ import { LOG_FORMATS } from "../handlers/layers/access_log.ts";
 import { CONFLICT_POLICIES } from "../handlers/upload/conflict.ts";
 import {
   checkAssignment,
+  checkCharset,
   checkHeader,
   checkPaths,
   checkSeconds,
@@ -355,6 +356,14 @@ export const OPTIONS: readonly Option[] = [
     group: "How it is sent",
     help: "The type of files with an unknown extension (default: application/octet-stream)",
     check: (value) => /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;.*)?$/.test(value) ? null : "it is not a media type",
+  },
+  {
+    name: "charset",
+    value: "NAME",
+    group: "How it is sent",
+    help:
+      "The charset of text files that do not say their own, as HTML and XML can (default: utf-8; none for no charset)",
+    check: checkCharset,
   },
   {
     name: "precompressed",

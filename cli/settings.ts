@@ -75,6 +75,7 @@ export function settingsOf({ values, words }: Given): Settings {
   const { root, bind, port } = placeOf(words, values);
   const cert = one("tls-cert");
   const contentType = one("content-type");
+  const charset = one("charset");
   const cacheSize = one("cache-size");
   const index = values.get("index");
   const archiveMax = one("archive-max");
@@ -99,6 +100,7 @@ export function settingsOf({ values, words }: Given): Settings {
       log: values.has("quiet") ? false : (one("log-format") as LogFormat | null) ?? "python",
       ...(cacheSize !== null && { cacheSize: sizeOf(cacheSize)! }),
       ...(contentType !== null && { fallback: contentType }),
+      ...(charset !== null && { charset: charset === "none" ? null : charset.toLowerCase() }),
       ...(index && { index }),
       ...(uploadPlaces && { uploadBesidePrograms: uploadPlaces }),
     },

@@ -143,3 +143,14 @@ export function splitHeader(header: string): [name: string, value: string] {
   const at = header.indexOf(":");
   return at < 0 ? ["", header] : [header.slice(0, at), header.slice(at + 1).trim()];
 }
+
+/** What is wrong with the name of a charset, or null: browsers ignore one that they do not know. */
+export function checkCharset(value: string): string | null {
+  try {
+    if (value !== "none") new TextDecoder(value);
+    if (/^\S+$/.test(value)) return null;
+  } catch {
+    // Not one of the labels of the Encoding Standard.
+  }
+  return "it is not the name of a charset such as utf-8 or windows-1252, nor none";
+}

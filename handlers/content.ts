@@ -136,11 +136,11 @@ function validatorsOf({ etag, modified }: Content): Validators {
  */
 function notModified(request: Request, content: Content): Awaitable<Response> {
   const headers = new Headers(content.headers);
-  headers.set("x-content-type-options", "nosniff");
   if (content.etag !== null) headers.set("etag", content.etag);
   if (request.headers.has("if-none-match")) return new Response(null, { status: 304, headers });
   return then(content.typeOf ? typeOfUnread(content) : content.type, (type) => {
     headers.set("content-type", type);
+    headers.set("x-content-type-options", "nosniff");
     return new Response(null, { status: 304, headers });
   });
 }

@@ -35,7 +35,14 @@ const UNUSUAL = new Set(["range", "if-match", "if-unmodified-since", "transfer-e
  * Headers that describe content, and that a 304 does not have (RFC 9110 section 15.4.5). Policies are not among them: what
  * a cache has stored gets those of the 304.
  */
-const OF_CONTENT = ["accept-ranges", "content-encoding", "content-length", "content-type", "last-modified"];
+const OF_CONTENT = [
+  "accept-ranges",
+  "content-encoding",
+  "content-length",
+  "content-type",
+  "last-modified",
+  "x-content-type-options",
+];
 
 /** What is known of a response that may be kept. */
 export interface Offer {
@@ -287,7 +294,10 @@ function templateFor({ accept, noneMatch, since }: Fields, entry: Entry): Respon
 function notModifiedSince(entry: Entry): Response {
   if (entry.notModifiedSince) return entry.notModifiedSince;
   const headers = new Headers(entry.notModified!.headers);
-  headers.set("content-type", entry.whole.headers.get("content-type")!);
+  for (const name of ["content-type", "x-content-type-options"]) {
+    const value = entry.whole.headers.get(name);
+    if (value !== null) headers.set(name, value);
+  }
   return entry.notModifiedSince = new Response(null, { status: 304, headers });
 }
 

@@ -111,10 +111,10 @@ export class StreamedPage implements ListingPage {
 }
 
 function headersOf(writer: ListingWriter): Record<string, string> {
-  return { "content-type": writer.type, ...unchangedHeaders(writer) };
+  return { "content-type": writer.type, ...unchangedHeaders(writer), "x-content-type-options": "nosniff" };
 }
 
 /** Headers of the 304: what was stored before a policy had changed gets the new one (RFC 9111 section 4.3.4). */
 function unchangedHeaders(writer: ListingWriter): Record<string, string> {
-  return { ...HEADERS, ...writer.headers, "x-content-type-options": "nosniff" };
+  return { ...HEADERS, ...writer.headers };
 }
