@@ -61,7 +61,8 @@ export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFu
   return (request, info) => {
     const context = new RequestContext(request, info, log, whereLocal);
     if (isOwn === null || isOwn(request)) return settled(request, context);
-    return settled(request, derive(context, { refusal: NOT_OURS, retargeted: true })); // so that no cache answers it
+    const refusal = judgeRequest(request, info) ?? NOT_OURS; // what is no host is nobody's name
+    return settled(request, derive(context, { refusal, retargeted: true })); // so that no cache answers it
   };
 }
 
@@ -159,7 +160,13 @@ function nowhere(): null {
   return null;
 }
 
+/** Anything but the authority form (RFC 9112 section 3.2.3) in the URL that the runtime makes of it. */
+const NOT_AN_AUTHORITY = /^[^:]*:\/\/[^/?#]*[/?#]./;
+
 function judgeRequest(request: Request, info: ConnectionInfo | undefined): Refusal | null {
+  if (request.method === "CONNECT" && NOT_AN_AUTHORITY.test(request.url)) {
+    return new Refusal(400, "The target of CONNECT is not a host and a port");
+  }
   const host = request.headers.get("host");
   if (host !== null || info !== undefined) {
     const refusal = judgeHost(host, request.url);
@@ -168,6 +175,11 @@ function judgeRequest(request: Request, info: ConnectionInfo | undefined): Refus
   const coding = request.headers.get("transfer-encoding");
   if (coding !== null && coding.trim().toLowerCase() !== "chunked") {
     return new Refusal(501, "The only transfer coding understood is chunked"); // RFC 9112 section 6.1
+  }
+  const length = request.headers.get("content-length");
+  // Several lines of one value are a list here, and Deno.serve takes them for one (RFC 9112 section 6.3).
+  if (length !== null && !(/^\d+$/.test(length) && Number.isSafeInteger(Number(length)))) {
+    return new Refusal(400, "The Content-Length is not one length");
   }
   if (!isHeaderTooLong(request.headers)) return null;
   return new Refusal(431, `The header is longer than ${MAX_HEADER_BYTES} bytes`);

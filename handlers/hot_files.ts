@@ -29,7 +29,7 @@ const MAX_LOADING = 16;
 const MAX_MISSING = 1000;
 
 /** Headers of which any makes a request one to think about. */
-const UNUSUAL = new Set(["range", "if-match", "if-unmodified-since", "transfer-encoding"]);
+const UNUSUAL = new Set(["range", "if-match", "if-unmodified-since", "content-length", "transfer-encoding"]);
 
 /**
  * Headers that describe content, and that a 304 does not have (RFC 9110 section 15.4.5). Policies are not among them: what

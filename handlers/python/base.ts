@@ -14,7 +14,7 @@ import { bodyFraming } from "./http1/framing.ts";
 import { FieldsParser } from "./http1/header_fields.ts";
 import { latin1 } from "./http1/input_buffer.ts";
 import { Rejection } from "./http1/rejection.ts";
-import { isAtLeast11, MAX_LINE_BYTES, parseRequestLine } from "./http1/request_line.ts";
+import { isAtLeast11, MAX_LINE_BYTES, parseRequestLine, strictVerdict } from "./http1/request_line.ts";
 import { HTTPMessage } from "./message.ts";
 import { percentFormat } from "./percent_format.ts";
 import { pythonRepr } from "./repr.ts";
@@ -175,6 +175,9 @@ export class BaseHTTPRequestHandler {
   /** Where the reply is written. Python: `wfile`. */
   wfile: ResponseWriter;
 
+  /** Whether what Python lets pass is refused where RFC 9112 allows or asks for it, as the runtime's engine does. */
+  protected readonly is_strict: boolean = false;
+
   #head = "";
   #headers_queued = false;
   #reply: Reply = noReply(0);
@@ -262,7 +265,8 @@ export class BaseHTTPRequestHandler {
     this.close_connection = true;
     this.headers = NO_HEADERS;
     this.requestline = withoutLineEnd(latin1(this.raw_requestline));
-    const parsed = parseRequestLine(this.requestline, this.default_request_version);
+    const parsed = (this.is_strict ? this.#strict_verdict() : null) ??
+      parseRequestLine(this.requestline, this.default_request_version);
     if (parsed === null) return false;
     if (parsed instanceof Rejection) return this.#reject(parsed);
     this.command = parsed.command;
@@ -274,7 +278,7 @@ export class BaseHTTPRequestHandler {
       return true;
     }
     if (isAtLeast11(parsed.number) && this.protocol_version >= "HTTP/1.1") this.close_connection = false;
-    const fields = new FieldsParser();
+    const fields = new FieldsParser(this.is_strict);
     const state = fields.parse(this.connection.input);
     if (state === "more") return this.#await_headers(fields, parsed.number);
     return state === "done" ? this.#examine_headers(fields, parsed.number) : this.#reject(state);
@@ -455,7 +459,7 @@ export class BaseHTTPRequestHandler {
     return this.client_address[0];
   }
 
-  /** Reads the next line that is not empty (RFC 9112 section 2.2). */
+  /** Reads the next line that is not empty (RFC 9112 section 2.2); of empty ones it takes as many bytes as of a line. */
   async #read_request_line(): Promise<boolean> {
     const { connection } = this;
     this.#begin();
@@ -466,12 +470,19 @@ export class BaseHTTPRequestHandler {
       } else if (line.length > MAX_LINE_BYTES) {
         return this.#reject_line();
       } else if (line[0] === 0x0a || (line[0] === 0x0d && line[1] === 0x0a)) {
-        if (++skipped > 8) return false;
+        skipped += line.length;
+        if (skipped > MAX_LINE_BYTES) return this.#reject_line();
       } else {
         this.raw_requestline = line;
         return true;
       }
     }
+  }
+
+  /** Judged with the CR that Python takes off, where there is more than one. */
+  #strict_verdict(): Rejection | null {
+    const line = latin1(this.raw_requestline).replace(/\r?\n$/, "");
+    return line === "" ? null : strictVerdict(line);
   }
 
   #begin(): void {

@@ -99,6 +99,7 @@ class ClassicHandler extends BaseHTTPRequestHandler {
   override server_version = "pyserve";
   override sys_version = "";
   override error_content_type = "text/html; charset=utf-8";
+  protected override readonly is_strict = true;
   readonly #fetch: FetchFunction;
   readonly #options: ClassicServeOptions;
 

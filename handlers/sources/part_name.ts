@@ -4,9 +4,11 @@
  * @module
  */
 
+const PART_NAME = /^\.pyserve(?:-[0-9a-f]{32}\.part|\.[0-9a-f]{32}\.(?:upload|next|claim))$/;
+
 /** Whether a name is that of a part, or stands beside one: never listed, never served, never given to an upload. */
 export function isPartName(name: string): boolean {
-  return name.startsWith(".pyserve-") && /^\.pyserve-[0-9a-f]{32}\.(?:part|upload|next|claim)$/.test(name);
+  return name.startsWith(".pyserve") && PART_NAME.test(name);
 }
 
 /**
@@ -14,10 +16,10 @@ export function isPartName(name: string): boolean {
  * that another process waits for the part.
  */
 export function nameBeside(part: string, kind: "upload" | "next" | "claim"): string {
-  return part.replace(/part$/, kind);
+  return part.replace("-", ".").replace(/part$/, kind);
 }
 
 /** The name of the part beside which a name stands. */
 export function partBeside(name: string): string {
-  return name.replace(/[a-z]+$/, "part");
+  return name.replace(/^\.pyserve./, ".pyserve-").replace(/[a-z]+$/, "part");
 }

@@ -124,3 +124,10 @@ export async function swallow(conn: Deno.Conn): Promise<void> {
 export function encode(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
+
+/** The first line that comes: the server may keep the connection, and wait for a body. */
+export async function firstLine(conn: Deno.Conn): Promise<string> {
+  const buffer = new Uint8Array(4_096);
+  const count = await conn.read(buffer) ?? 0;
+  return new TextDecoder().decode(buffer.subarray(0, count)).split("\r\n")[0]!;
+}
