@@ -23,6 +23,7 @@ export * from "./handlers/chain.ts";
 export * from "./handlers/fetch.ts";
 export { settle, type SettledHandler } from "./handlers/settle.ts";
 export * from "./handlers/mount.ts";
+export { type Hosts, requireOwnHost } from "./handlers/own_hosts.ts";
 export * from "./handlers/methods.ts";
 export { type Feature, lazily, type Site } from "./handlers/feature.ts";
 export * from "./handlers/reading_features.ts";

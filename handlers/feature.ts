@@ -13,6 +13,8 @@ import type { SitePath } from "./http/target.ts";
 import type { FileSource, FileStat } from "./sources/types.ts";
 import { derive, type Handler } from "./types.ts";
 
+const SAFE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS", "TRACE"];
+
 /** The site that a feature becomes a part of. */
 export interface Site {
   /** What is served. */
@@ -73,6 +75,11 @@ export interface Feature {
    * names of files that stand for their directory.
    */
   readonly contentOf?: (source: FileSource, index: readonly string[]) => FileSource;
+  /**
+   * Whether the whole file server is to be answered under its own names only (`hosts` of `toFetch`), because more than
+   * reading is possible; unless given, where it runs programs or one of its methods is not safe (RFC 9110 section 9.2.1).
+   */
+  readonly ownNamesOnly?: boolean;
   /** What OPTIONS tells of it besides its methods. */
   readonly optionsHeaders?: Readonly<Record<string, string>>;
   /** Makes its handler, once; it declines what is not for it. */
@@ -87,6 +94,11 @@ export function askedFor({ queries, handler }: Feature, site: Site): Handler {
   if (queries === undefined) return answer;
   const asked = new RegExp(`(?:^|&)(?:${queries.join("|")})(?:[=&]|$)`);
   return (request, context) => asked.test(context.target.query) ? answer(request, context) : null;
+}
+
+/** Whether the names of the server have to be its own because of a feature. */
+export function needsOwnNames({ methods, ownNamesOnly, runsPrograms = false }: Feature): boolean {
+  return ownNamesOnly ?? (runsPrograms || methods.some((method) => !SAFE_METHODS.includes(method)));
 }
 
 /** A site whose paths with an encoded slash in them some handlers are asked for, before they are refused. */

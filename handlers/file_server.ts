@@ -7,7 +7,7 @@
 import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
 import { chain, wrap } from "./chain.ts";
-import { askedFor, type Feature, withEncodedSlashes } from "./feature.ts";
+import { askedFor, type Feature, needsOwnNames, withEncodedSlashes } from "./feature.ts";
 import { DEFAULT_INDEX, type FilesOptions, filesWith } from "./files.ts";
 import { HotFiles } from "./hot_files.ts";
 import { accessLog, accessLogWriter, type LogFormat } from "./layers/access_log.ts";
@@ -15,6 +15,7 @@ import { errorPages } from "./layers/error_pages.ts";
 import { headers } from "./layers/headers.ts";
 import { listingParts } from "./listing.ts";
 import { allow } from "./methods.ts";
+import { requireOwnHost } from "./own_hosts.ts";
 import { pageAssets } from "./page/assets.ts";
 import { tagger } from "./representations.ts";
 import { settle, type SettledHandler } from "./settle.ts";
@@ -56,6 +57,9 @@ export interface FileServerOptions extends FilesOptions {
 /**
  * Serves a directory: its files, its index pages, listings, and true answers to all else. It never declines.
  *
+ * Where a feature writes or runs programs, all of it is answered under the names of the server only: `hosts` of `toFetch`
+ * says which these are.
+ *
  * The same as the command does, for use in a program; the parts it is made of are exported beside it.
  *
  * @param root A directory; or a file, which is then served under its name and as the start page; or any source, to which
@@ -86,6 +90,7 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     headers: [["server", "pyserve"], ...options.headers ?? []],
     log: format ? accessLogWriter(format) : null,
     queries: (options.features ?? []).flatMap(({ queries }) => queries ?? []),
+    ownNamesOnly: (options.features ?? []).some(needsOwnNames),
   });
   const answer = wrap(
     siteOf(source, { ...options, ...own }, hot),
@@ -124,6 +129,7 @@ function siteOf(given: FileSource, options: FileServerOptions, hot: HotFiles): S
   const table = (cache: HotFiles | null) => {
     const listed = listings(cache);
     const rows = [
+      { on: features.some(needsOwnNames), methods: [], handler: underOwnNames },
       { on: listing, methods: [], handler: assets },
       ...asked,
       { on: listing, methods: [], handler: listed.kept },
@@ -137,6 +143,12 @@ function siteOf(given: FileSource, options: FileServerOptions, hot: HotFiles): S
   const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
   return withEncodedSlashes(slashed, settle(table(hot)));
 }
+
+/** Declines what is asked under a name of this server; reading, too, for a page that can read finds what it can write to. */
+const underOwnNames: Handler = (request, context) => {
+  requireOwnHost(request, context);
+  return null;
+};
 
 function checkUploads({ features = [], uploadBesidePrograms }: FileServerOptions): void {
   const isUnsafe = features.some(writes) && features.some(({ runsPrograms }) => runsPrograms);

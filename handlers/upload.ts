@@ -8,6 +8,7 @@ import { HttpError } from "./errors.ts";
 import type { Feature } from "./feature.ts";
 import type { FilesOptions } from "./files.ts";
 import { tagger } from "./representations.ts";
+import { requireOwnHost } from "./own_hosts.ts";
 import type { FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./types.ts";
 import type { ConflictPolicy } from "./upload/conflict.ts";
@@ -62,6 +63,8 @@ const DAY_MS = 86_400_000;
  * be gone on with. 403 for a missing right, for a hidden name, and for a request that a page of another site has sent; 409
  * or 412 for a name that is taken; 413 for too many bytes, 507 for a full disk: before they are read, where
  * Content-Length says it.
+ *
+ * All of these must name an own host of the server (`hosts` of `toFetch`): any other is 421.
  *
  * It knows nobody: put a layer around it that asks who is there, or listen on this machine only.
  *
@@ -162,6 +165,7 @@ class Uploads {
 
   readonly handler: Handler = (request, context) => {
     const isUpload = uploadId(context.target.query) !== null;
+    if (isUpload || this.#methods.has(request.method)) requireOwnHost(request, context);
     if (request.method === "GET" || request.method === "HEAD") {
       return isUpload ? this.#resumables.progress(request, context) : null;
     }

@@ -16,6 +16,7 @@ import { mediaType } from "../http/media_type.ts";
 import { Refusal } from "../http/refusal.ts";
 import { locationOf, parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { listing } from "../listing.ts";
+import type { Hosts } from "../own_hosts.ts";
 import { settle } from "../settle.ts";
 import { slashRedirect } from "../slash_redirect.ts";
 import { disk } from "../sources/disk.ts";
@@ -48,7 +49,8 @@ export interface SimpleHandlerOptions {
  * It answers GET and HEAD, asks the same handlers as the command does, and sends what they say through `send_response`,
  * `send_header`, `end_headers` and `copyfile`, so that these can be overridden as in Python. So it has what the command
  * has: ranges, entity tags, preconditions, sorted listings in HTML, JSON and text, UTF-8 types; hidden files, links out
- * of the directory, FIFOs and `..` above the root are not there. All other methods are 501, errors are Python's pages.
+ * of the directory, FIFOs and `..` above the root are not there. Bound to the loopback interface it answers under names
+ * of its own only (421 for others; see `hosts`). All other methods are 501, errors are Python's pages.
  *
  * Python: `class Handler(SimpleHTTPRequestHandler)`.
  *
@@ -98,6 +100,12 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   hidden: boolean = false;
   /** Whether links that lead out of the directory are followed. Python always does. */
   follow_links: boolean = false;
+
+  /**
+   * Names under which the server may be asked, as `hosts` of `toFetch`; unless given, any name where others than this
+   * machine can reach it. Python knows no such thing.
+   */
+  hosts: Hosts | null = null;
 
   #asked: Asked | null = null;
 
@@ -209,9 +217,10 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     const error = (message: string, cause?: unknown) => {
       this.log_error("%s%s", message, cause === undefined ? "" : `: ${cause}`);
     };
-    const { server_name: hostname, server_port: port, server_address } = this.server;
-    const localAddress = () => typeof server_address === "string" ? null : { hostname, port };
-    const fetch = toFetch(handler, { log: { access() {}, error }, localAddress });
+    const { server_name: hostname, server_port: port, server_address, bound_name: name } = this.server;
+    const local = typeof server_address === "string" ? null : { hostname, port, name };
+    const hosts = this.hosts && { hosts: this.hosts };
+    const fetch = toFetch(handler, { log: { access() {}, error }, localAddress: () => local, ...hosts });
     return await fetch(requestOf(this, path), infoOf(this));
   }
 
