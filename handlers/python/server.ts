@@ -77,6 +77,12 @@ export class HTTPServer implements AsyncDisposable {
   server_address: ServerAddress;
   /** The host it was told to bind; Python looks for a name of it, which may take 30 seconds. Python: `server_name`. */
   server_name: string = "";
+  /**
+   * The address or name it was told to bind.
+   *
+   * @internal
+   */
+  bound_name: string = "";
   /** The port; 0 for a Unix socket. Python: `server_port`. */
   server_port: number = 0;
   /** Seconds that `handle_request` waits; null for any time. Python: `timeout`. */
@@ -137,6 +143,7 @@ export class HTTPServer implements AsyncDisposable {
 
   /** Binds and listens. Python: `server_bind` and `server_activate`. */
   server_bind(): void {
+    this.bound_name = typeof this.server_address === "string" ? "" : this.server_address[0];
     const listener = this.listen(this.server_address);
     this.#listener = listener;
     const [host, port] = typeof this.server_address === "string"
