@@ -89,6 +89,22 @@ export function mediaTypeText(given: string): string {
   return valid(given, /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;.*)?$/.test(given), "it is not a media type");
 }
 
+/** A charset that browsers know, because they ignore any other; or `none`, which is null. */
+export function charset(given: string): string | null {
+  return given === "none"
+    ? null
+    : valid(given.toLowerCase(), isCharset(given), "it is not a charset such as utf-8, nor none");
+}
+
+function isCharset(label: string): boolean {
+  try {
+    new TextDecoder(label);
+    return !/\s/.test(label);
+  } catch {
+    return false;
+  }
+}
+
 /** Absolute paths of the site, separated by commas. */
 export function sitePaths(given: string): string[] {
   return given.split(",").map(sitePath);

@@ -6,6 +6,8 @@
 
 import { HttpError } from "./errors.ts";
 import type { Feature } from "./feature.ts";
+import type { FilesOptions } from "./files.ts";
+import { tagger } from "./representations.ts";
 import { requireOwnHost } from "./own_hosts.ts";
 import type { FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./types.ts";
@@ -34,6 +36,8 @@ export interface UploadOptions {
   readonly stallMs?: number;
   /** Milliseconds after which an upload that nobody goes on with is removed; a day unless given. */
   readonly partAgeMs?: number;
+  /** How the files are sent to readers, for the entity tags of answers; a file server tells its features by itself. */
+  readonly files?: FilesOptions;
 }
 
 /** Long enough for a network that changes, short enough for those who wait. */
@@ -106,10 +110,10 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
 export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   const settings = settingsOf(options);
   const uploads = new WeakMap<FileSource, Uploads>();
-  const handler: Feature["handler"] = ({ source }) => {
+  const handler: Feature["handler"] = ({ source, etagOf }) => {
     const known = uploads.get(source);
     if (known) return known.handler;
-    const store = new Store(source, settings);
+    const store = new Store(source, { ...settings, etagOf });
     store.sweepNowAndThen(() => {}); // what cannot be looked through now is tried, and told, at the first upload
     const made = new Uploads(store);
     uploads.set(source, made);
@@ -131,6 +135,7 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
 
 function settingsOf(options: UploadOptions): StoreSettings {
   return {
+    etagOf: tagger(options.files ?? {}),
     rights: options.rights ?? { create: true, change: false },
     onConflict: options.onConflict ?? "fail",
     maxBytes: options.maxBytes ?? Infinity,

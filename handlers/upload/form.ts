@@ -168,7 +168,7 @@ class FormIntake {
   async #commit(part: PartFile, path: SitePath): Promise<void> {
     try {
       const committed = await this.#store.commit(part, path, this.#wish);
-      this.outcomes.addStored(describeStored(this.#context, committed));
+      this.outcomes.addStored(describeStored(this.#store, this.#context, committed));
     } catch (error) {
       const failure = writeError(error, path);
       if (failure.status >= 500) throw failure;

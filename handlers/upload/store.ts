@@ -6,7 +6,7 @@
 
 import { HttpError } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
-import type { FileSource } from "../sources/types.ts";
+import type { FileSource, FileStat } from "../sources/types.ts";
 import type { Committed, PartFile, SourceWriter } from "../sources/writer.ts";
 import { type ConflictPolicy, firstFreeNumber, pathsFor, type Wish } from "./conflict.ts";
 import { nameTaken, writeError } from "./refusals.ts";
@@ -26,6 +26,8 @@ export interface StoreSettings {
   readonly stallMs: number;
   /** Milliseconds after which a part that nobody goes on with is removed. */
   readonly partAgeMs: number;
+  /** The entity tag with which a file is sent. */
+  readonly etagOf: (path: SitePath, stat: FileStat) => string;
 }
 
 /** A source, what writes to it, and what may be written. */

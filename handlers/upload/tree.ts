@@ -66,7 +66,7 @@ export async function move(store: Store, request: Request, context: Context): Pr
     const options = { paths, replace: policy === "overwrite" };
     const moved = await (await store.writer()).move(path, options, expected === undefined ? {} : { expected });
     const location = locationFor(context, moved.path, { slash: moved.stat.kind === "directory" });
-    if (wantsJson(request)) return Response.json(describeStored(context, moved), { headers: { location } });
+    if (wantsJson(request)) return Response.json(describeStored(store, context, moved), { headers: { location } });
     return new Response(null, { status: moved.replaced ? 204 : 201, headers: { location } });
   } catch (error) {
     throw writeError(error, to, status);
