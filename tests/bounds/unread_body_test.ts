@@ -31,7 +31,7 @@ limited("a body that no handler reads costs no memory, whatever is answered", as
   for (const [method, target] of SLOW) {
     for (const framing of [`Content-Length: ${SENT_MIB * MIB}`, "Transfer-Encoding: chunked"]) {
       using conn = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
-      await conn.write(encode(`${method} ${target} HTTP/1.1\r\nHost: x\r\n${framing}\r\n\r\n`));
+      await conn.write(encode(`${method} ${target} HTTP/1.1\r\nHost: localhost\r\n${framing}\r\n\r\n`));
       const reading = swallow(conn);
       const most = await flood(conn, server, 60, () => framing.startsWith("C") ? PIECE : CHUNK);
       conn[Symbol.dispose]();
@@ -46,7 +46,7 @@ limited("content of a GET request is ignored beside a short response, and refuse
   await using server = await watched([site.path]);
   const statusOf = async (target: string, ...fields: string[]) => {
     using conn = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
-    await conn.write(encode([`GET ${target} HTTP/1.1`, "Host: x", ...fields, "", ""].join("\r\n")));
+    await conn.write(encode([`GET ${target} HTTP/1.1`, "Host: localhost", ...fields, "", ""].join("\r\n")));
     return (await firstLine(conn)).split(" ")[1];
   };
   for (const field of ["Content-Length: 65536", "Content-Length: 65537", "Transfer-Encoding: chunked"]) {

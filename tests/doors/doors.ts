@@ -129,8 +129,7 @@ printf '%s\\nContent-Type: a/b\\n\\n%s' "$seen" "\${bare-seen}"
     tree.path,
     "--cgi",
     "--quiet",
-    "--allow-host",
-    "a.test",
+    ...["--allow-host", "a.test", "--allow-host", "b.test"],
     ...options,
   ]);
   const close = async () => {

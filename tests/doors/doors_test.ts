@@ -98,7 +98,7 @@ function withoutHost({ method, target, fields, body }: Seen): Seen {
 }
 
 Deno.test("what is refused is refused to a file that is kept in memory, too", async () => {
-  const server = serve(toFetch(fileServer(ROOT, { log: false })), { hostname: "127.0.0.1", port: 0 });
+  const server = serve(toFetch(fileServer(ROOT, { log: false }), { hosts: "any" }), { hostname: "127.0.0.1", port: 0 });
   const { port } = server.address;
   const door: Door = {
     is: ["runtime"],
