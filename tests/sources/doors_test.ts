@@ -70,7 +70,7 @@ for (const [target, expected] of Object.entries(TARGETS)) {
         });
         await Deno.symlink("dir", tree.at("root/pub"));
         const features = [archives(), checksums(), searches()];
-        const fetch = toFetch(fileServer(tree.at("root"), { log: false, features, cacheSize: 0 }), { logger: SILENT });
+        const fetch = toFetch(fileServer(tree.at("root"), { log: false, features, cacheSize: 0 }), { log: SILENT });
         let text = "";
         return {
           exchange: exchangeOf(tree.at("root/dir"), (beside) => Deno.symlinkSync(tree.at("outside"), beside)),
