@@ -68,6 +68,24 @@ export interface LocalAddress {
   readonly hostname: string;
   /** The port. */
   readonly port: number;
+  /** The name it was told to bind, where it was told one: an own name of the server. */
+  readonly name?: string;
+}
+
+/** The names of this server, as far as it knows them. */
+export interface HostNames {
+  /**
+   * Whether a Host header or the authority of a URL is one of this server: an address, `localhost` and what is below it,
+   * the name of the machine, the name it is bound to, a name that was given. Its port is not looked at.
+   */
+  isOwn(host: string): boolean;
+  /**
+   * Whether it is a name that the operator has given (`--allow-host`, `hosts`), with the port that was given with it, or the
+   * default one; an address or `localhost` is not.
+   */
+  isGiven(host: string): boolean;
+  /** Whether a request has to name an own host, whatever it asks for. */
+  areRequired(context: Context): boolean;
 }
 
 /**
@@ -97,6 +115,8 @@ export interface Context {
   readonly protocol: string | null;
   /** Where this server listens, or null where nobody said: `toFetch` is told. */
   readonly local: LocalAddress | null;
+  /** The names of this server. */
+  readonly hosts: HostNames;
   /**
    * Whether the transport ends a body at its Content-Length, as Deno.serve does over HTTP/1: then a file may be sent as a
    * native stream that would go on behind it.

@@ -71,6 +71,7 @@ class ClassicServer extends ThreadingHTTPServer {
     super([options.hostname ?? "0.0.0.0", options.port ?? 8000], BaseHTTPRequestHandler, false);
     this.#fetch = fetch;
     this.#options = options;
+    if (options.stallMs !== undefined) this.body_timeout = options.stallMs / 1000;
     this.server_bind();
   }
 
@@ -99,6 +100,7 @@ class ClassicHandler extends BaseHTTPRequestHandler {
   override server_version = "pyserve";
   override sys_version = "";
   override error_content_type = "text/html; charset=utf-8";
+  protected override readonly is_strict = true;
   readonly #fetch: FetchFunction;
   readonly #options: ClassicServeOptions;
 
