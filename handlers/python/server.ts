@@ -398,9 +398,13 @@ export class HTTPServer implements AsyncDisposable {
     if (this.#current?.idle) this.#current.close();
   }
 
-  /** The connection that has been open longest of those on which nothing happens. */
+  /** The connection that has been idle longest: the least likely to have its next request on the way. */
   #idle(): Connection | undefined {
-    return this.#connections.values().find((connection) => connection.idle);
+    let longest: Connection | undefined;
+    for (const connection of this.#connections) {
+      if (connection.idle && !(longest && longest.idleSeconds >= connection.idleSeconds)) longest = connection;
+    }
+    return longest;
   }
 
   #close_listener(listener: Deno.Listener): void {
