@@ -250,7 +250,8 @@ export const OPTIONS: readonly Option[] = [
     value: "N",
     needs: CGI_WAYS,
     group: "CGI",
-    help: "Programs that run at once; more requests wait 10 seconds, then 503 (default: 4 for each core, at least 8)",
+    help:
+      "Programs that run at once; half of them for one client at most. More requests wait 10 seconds, then 503 (default: 4 for each core, at least 8)",
     check: (value) => /^[1-9]\d{0,4}$/.test(value) ? null : "it is not a number from 1 to 99999",
   },
   {
@@ -283,6 +284,15 @@ export const OPTIONS: readonly Option[] = [
     group: "CGI",
     help: "The longest request body that programs get: bytes, or with K, M or G behind (default: 1G; 0 for any)",
     check: (value) => sizeOf(value) === null ? "it is not a size such as 64M" : null,
+  },
+  {
+    name: "body-timeout",
+    value: "SECONDS",
+    needs: PROGRAM_WAYS,
+    group: "CGI",
+    help:
+      "Time a client may send nothing of a request body for a program; also the time for all of it, and a second more for each KiB (default: 30; 0 for any)",
+    check: checkSeconds,
   },
   {
     name: "cgi-debug",

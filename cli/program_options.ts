@@ -17,6 +17,7 @@ export interface ProgramOptions {
   readonly lingerTimeout: number;
   readonly software: string;
   readonly maxBody: number | null;
+  readonly bodyTimeout: number;
 }
 
 /** The options that were given, and what holds for the others. */
@@ -31,6 +32,7 @@ export function programOptionsOf(values: Given["values"]): ProgramOptions {
     lingerTimeout: millisecondsOf(one("cgi-linger") ?? "5"),
     software: `pyserve/${config.version}`,
     maxBody: maxBody === 0 ? null : maxBody,
+    bodyTimeout: millisecondsOf(one("body-timeout") ?? "30"),
   };
 }
 
