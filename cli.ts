@@ -15,13 +15,15 @@
  */
 
 import { colorLogLine, colorStartLine } from "./cli/colors.ts";
+import { environmentOfProcess } from "./cli/environment.ts";
 import { loadFeatures } from "./cli/features.ts";
 import { confinement, listen, reachableUrls, type Serve, startLine } from "./cli/listen.ts";
 import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
-import { parse, UsageError } from "./cli/parse.ts";
+import { parse } from "./cli/parse.ts";
 import { type Settings, settingsOf } from "./cli/settings.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./cli/signals.ts";
 import { StartError } from "./cli/start_error.ts";
+import { UsageError } from "./cli/usage_error.ts";
 import { workerSeat } from "./cli/worker_seat.ts";
 import type { Feature } from "./handlers/feature.ts";
 import { toFetch } from "./handlers/fetch.ts";
@@ -47,6 +49,8 @@ export interface CommandIo {
   readonly err?: ByteWriter;
   /** Whether standard output and standard error are terminals that want colours. */
   readonly colors?: { readonly out: boolean; readonly err: boolean };
+  /** Environment variables: those that begin with `PYSERVE_` are options. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Calls back for every signal that is to stop the command; returns what ends that. */
   readonly onSignal?: (callback: (signal: StopSignal) => void) => () => void;
   /** Where this process is one of several that listen on one port (`--workers`): that port. */
@@ -68,10 +72,10 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
   const { err, ...world } = { ...processIo, ...io };
   const sink = new LogSink(err);
   try {
-    const given = parse(args);
-    if (given.values.has("help")) world.out((await import("./cli/help.ts")).help());
-    else if (given.values.has("version")) world.out(`pyserve ${config.version}\n`);
-    else return await run(args, settingsOf(given), { ...world, sink });
+    const given = parse(args, world.env);
+    if (given.options.version) world.out(`pyserve ${config.version}\n`);
+    else if (given.options.help !== null) world.out(await helpFor(given.options.help));
+    else return await run([...given.inherited, ...args], settingsOf(given), { ...world, sink });
     return 0;
   } catch (error) {
     const usage = error instanceof UsageError;
@@ -80,6 +84,13 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
   } finally {
     await sink.flush(FLUSH_MS);
   }
+}
+
+async function helpFor(topic: string): Promise<string> {
+  const { help, topics } = await import("./cli/help.ts");
+  const text = help(topic);
+  if (text === null) throw new UsageError(`There is no help on "${topic}", only on ${topics()}`);
+  return text;
 }
 
 /** Runs the command as this process, and ends it; for a main module that does nothing else. */
@@ -125,7 +136,7 @@ async function startServer(
 ): Promise<RunningServer & AsyncDisposable> {
   const several = settings.workers > 1 && sharedPort === null ? await import("./cli/workers.ts") : null;
   several?.checkWorkersPossible(startsWorkers);
-  const localAddress = () => address;
+  const localAddress = () => address && { ...address, name: settings.hostname };
   let address: Deno.NetAddr | null = null;
   const fetch = toFetch(handlerFor(settings, features), {
     log,
@@ -273,6 +284,9 @@ function isDumbTerminal(): boolean {
 const processIo: Required<CommandIo> = {
   out: printToStdout,
   err: Deno.stderr,
+  get env() {
+    return environmentOfProcess();
+  },
   colors: { out: wantsColors(Deno.stdout), err: wantsColors(Deno.stderr) },
   onSignal(callback) {
     const ignored = ignoresHangup();

@@ -23,6 +23,7 @@ export * from "./handlers/chain.ts";
 export * from "./handlers/fetch.ts";
 export { settle, type SettledHandler } from "./handlers/settle.ts";
 export * from "./handlers/mount.ts";
+export { type Hosts, requireOwnHost } from "./handlers/own_hosts.ts";
 export * from "./handlers/methods.ts";
 export { type Feature, lazily, type Site } from "./handlers/feature.ts";
 export * from "./handlers/reading_features.ts";
@@ -37,8 +38,18 @@ export {
   type SearchResults,
   type SearchTail,
 } from "./handlers/search.ts";
-export * from "./handlers/errors.ts";
+export {
+  errorResponse,
+  failureOf,
+  HttpError,
+  type HttpErrorOptions,
+  isNotThere,
+  markFailure,
+  statusText,
+  toHttpError,
+} from "./handlers/errors.ts";
 export { files, type FilesOptions } from "./handlers/files.ts";
+export * from "./handlers/location.ts";
 export * from "./handlers/slash_redirect.ts";
 export { listing, type ListingFormat, type ListingOptions } from "./handlers/listing.ts";
 export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./handlers/listing_data.ts";
@@ -70,6 +81,7 @@ export { writableIn } from "./handlers/sources/writable_in.ts";
 export * from "./handlers/sources/windows.ts";
 export * from "./handlers/sources/new_name.ts";
 export * from "./handlers/sources/writer.ts";
+export * from "./handlers/http/relative.ts";
 export * from "./handlers/http/target.ts";
 export * from "./handlers/http/client.ts";
 export * from "./handlers/http/host.ts";
@@ -82,6 +94,7 @@ export * from "./handlers/http/preconditions.ts";
 export * from "./handlers/http/range.ts";
 export * from "./handlers/http/coding.ts";
 export * from "./handlers/http/media_type.ts";
+export * from "./handlers/http/declared_charset.ts";
 export * from "./handlers/http/escape.ts";
 export * from "./handlers/http/disposition.ts";
 export * from "./handlers/python/mod.ts";

@@ -221,7 +221,7 @@ const WATCH = `{
 /** Sorts as the reader of pyserve's page does: by a click. */
 const SORT = `new Promise((resolve) => {
   const begin = performance.now();
-  document.querySelector("th.size a").click();
+  document.querySelector("th.size button").click();
   const done = () => resolve({ time: performance.now() - begin, top: document.querySelector("tbody .name bdi").textContent });
   requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)));
 })`;

@@ -23,8 +23,3 @@ export function splitAddress(text: string): AddressAndPort | null {
   if (Deno.build.os === "windows" && /^[A-Za-z]$/.test(hostname)) return null;
   return { hostname: hostname === "" ? null : hostname, port };
 }
-
-/** The value of `--bind`: an address, perhaps in brackets, perhaps with a port. */
-export function bindAddress(text: string): AddressAndPort {
-  return splitAddress(text) ?? { hostname: text.replace(/^\[(.*)\]$/, "$1"), port: null };
-}

@@ -4,38 +4,85 @@
  * @module
  */
 
-import { GROUPS, type Option, OPTIONS } from "./options.ts";
+import { type Group, GROUPS, type Option } from "./option.ts";
+import { OPTION_ROWS, type OptionName } from "./options.ts";
 
 /** Columns of the left half, and of the whole. */
 const LEFT = 30;
 const WIDTH = 80;
 
-/** Renders the help, grouped, from the table of options. */
-export function help(): string {
-  const groups = GROUPS.map((group) => {
-    const lines = OPTIONS.filter((option) => option.group === group).map(entry);
-    return `${group}:\n${lines.join("")}`;
-  });
-  return `Serves a directory over HTTP.
+const USAGE = `Serves a directory over HTTP.
 
 Usage: pyserve [OPTIONS] [DIRECTORY] [[ADDRESS:]PORT]
 
-  pyserve                      the current directory on port 8000
-  pyserve 8080                 on port 8080
-  pyserve site -b 127.0.0.1    the directory "site", for this machine only
-  pyserve localhost:8080       for this machine only, on port 8080
+`;
 
-${groups.join("\n")}`;
+const EXAMPLES = `  pyserve                      the current directory on port 8000
+  pyserve 8080                 on port 8080
+  pyserve site localhost:8080  the directory "site", for this machine only
+  pyserve report.pdf           a single file
+  pyserve --upload             accept uploads, from this machine only
+  pyserve -b 0.0.0.0 --upload  accept uploads from the network
+  pyserve --cgi                run the programs in cgi-bin
+
+`;
+
+/**
+ * Renders the help from the table of options: without a topic the most used ones, with `all` all of them, with the name
+ * of a group, in lower case, that group. Null for a topic that is none.
+ */
+export function help(topic: string): string | null {
+  if (topic === "") return USAGE + EXAMPLES + section("Options", common()) + more();
+  const groups = GROUPS.filter((group) => topic === "all" || topic === group.toLowerCase());
+  if (groups.length === 0) return null;
+  return USAGE + groups.map((group) => section(group, inGroup(group))).join("\n");
 }
 
-function entry(option: Option): string {
+/** The topics of `--help`. */
+export function topics(): string {
+  return ["all", ...GROUPS.map((group) => group.toLowerCase())].join(", ");
+}
+
+function more(): string {
+  return `
+--help TOPIC: ${topics()}
+Every option can be an environment variable: --tls-cert is PYSERVE_TLS_CERT.
+`;
+}
+
+type Row = readonly [name: OptionName, option: Option];
+
+function common(): readonly Row[] {
+  const ranked = OPTION_ROWS.filter(([, { rank }]) => rank !== undefined);
+  return ranked.toSorted(([, a], [, b]) => a.rank! - b.rank!);
+}
+
+function inGroup(group: Group): readonly Row[] {
+  return OPTION_ROWS.filter(([, option]) => option.group === group);
+}
+
+function section(heading: string, rows: readonly Row[]): string {
+  return `${heading}:\n${rows.map(entry).join("")}`;
+}
+
+function entry([name, option]: Row): string {
   const short = option.short ? [...option.short].map((letter) => `-${letter}, `).join("") : "    ";
-  const value = option.value ? (option.optional ? `[=${option.value}]` : ` ${option.value}`) : "";
-  const left = `  ${short}--${option.name}${value}`;
-  const [first, ...more] = fold(option.help, WIDTH - LEFT);
+  const left = `  ${short}--${name}${valueText(option)}`;
+  const [first, ...more] = fold(sentence(option), WIDTH - LEFT);
   const fits = left.length < LEFT - 1;
   const lines = fits ? [left.padEnd(LEFT) + first, ...more.map(indent)] : [left, ...[first!, ...more].map(indent)];
   return lines.map((line) => line + "\n").join("");
+}
+
+/** How the value of an option is written, with what comes before it. */
+export function valueText({ value, bare }: Option): string {
+  if (value === undefined) return "";
+  return bare === undefined ? ` ${value}` : `[=${value}]`;
+}
+
+/** What an option does, whether it may be repeated, and its default. */
+export function sentence({ help, shown, repeatable }: Option): string {
+  return `${help}${repeatable ? "; may be repeated" : ""}${shown ? ` (default: ${shown})` : ""}`;
 }
 
 function indent(line: string): string {

@@ -1,29 +1,46 @@
 /**
- * From the words of a command line to what was given, by the table of options; with the conventions of Python's argparse:
- * `--name=value`, `-bVALUE`, prefixes that name one option only, options before and after the rest, `--`, and the last
+ * From the words of a command line to typed options, by the table; with the conventions of Python's argparse:
+ * `--name=value`, `-bVALUE`, prefixes that name one option only, options before and after the arguments, `--`, and the last
  * value where an option that takes one is given several times.
  *
  * @module
  */
 
-import { type Option, OPTIONS } from "./options.ts";
+import { readEnvironment } from "./environment.ts";
+import { GROUPS, InvalidValue, type Option } from "./option.ts";
+import { OPTION_ROWS, type OptionName, OPTIONS, type Options } from "./options.ts";
+import { distance } from "./distance.ts";
+import { type Texts, withPlace } from "./place.ts";
+import { UsageError } from "./usage_error.ts";
 import { isNumber } from "./values.ts";
 
-/** A command line that cannot be used as it is: one sentence, exit status 2. */
-export class UsageError extends Error {
-  /** Always `"UsageError"`. */
-  override readonly name: string = "UsageError";
-}
-
-/** What was given: the values of each option (an empty text for a switch), and the words that are no options. */
+/** What was given. */
 export interface Given {
-  readonly values: ReadonlyMap<string, readonly string[]>;
-  readonly words: readonly string[];
+  /** The typed value of every option. */
+  readonly options: Options;
+  /** The names of the options that were given, on the command line or in the environment. */
+  readonly names: ReadonlySet<OptionName>;
+  /** What the environment adds, as words of a command line: for processes that do not get the environment. */
+  readonly inherited: readonly string[];
 }
 
-/** Parses a command line and checks it against the table. Throws {@linkcode UsageError}. */
-export function parse(args: readonly string[]): Given {
-  const values = new Map<string, string[]>();
+/**
+ * Parses a command line, adds what environment variables say (`PYSERVE_PORT=8080`) where the command line does not, and
+ * checks all of it against the table. Throws {@linkcode UsageError}.
+ */
+export function parse(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Given {
+  const { texts, words } = split(args);
+  // Whoever wants help gets it, whatever else is wrong.
+  if (texts.has("help") || texts.has("version")) return given(onlyInformation(texts), new Map());
+  const own = withPlace(texts, words);
+  const inherited = missingFrom(own, withPlace(readEnvironment(environment), []));
+  const all: Texts = new Map([...own, ...inherited]);
+  check(all);
+  return given(all, inherited);
+}
+
+function split(args: readonly string[]): { texts: Texts; words: string[] } {
+  const texts: Texts = new Map();
   const words: string[] = [];
   const rest = [...args];
   while (rest.length > 0) {
@@ -31,15 +48,13 @@ export function parse(args: readonly string[]): Given {
     if (word === "--") {
       words.push(...rest.splice(0));
     } else if (isOption(word)) {
-      const { option, value } = takeOption(word, rest);
-      values.set(option.name, option.repeatable ? [...values.get(option.name) ?? [], value] : [value]);
+      const { name, text } = takeOption(word, rest);
+      texts.set(name, OPTIONS[name].repeatable ? [...texts.get(name) ?? [], text] : [text]);
     } else {
       words.push(word);
     }
   }
-  // Who asks for help gets it, whatever else is wrong.
-  if (!values.has("help") && !values.has("version")) check(values);
-  return { values, words };
+  return { texts, words };
 }
 
 /** A number is none, as in argparse: `-1` is a bad port and not an unknown option. */
@@ -47,19 +62,26 @@ function isOption(word: string): boolean {
   return word.startsWith("-") && word !== "-" && !/^-\d/.test(word);
 }
 
-function takeOption(word: string, rest: string[]): { option: Option; value: string } {
+function takeOption(word: string, rest: string[]): { name: OptionName; text: string } {
   const [flag, inline] = splitFlag(word);
-  const option = find(flag);
-  if (option.value === undefined) {
+  const name = find(flag);
+  const { value, bare, pair } = OPTIONS[name];
+  if (value === undefined) {
     if (inline !== null) throw new UsageError(`The option ${flag} takes no value`);
-    return { option, value: "" };
+    return { name, text: "" };
   }
-  if (option.optional) return { option, value: inline ?? "" };
-  const value = inline ?? takeValue(option, rest);
+  if (name === "help" && inline === null && isTopic(rest[0])) return { name, text: rest.shift()! };
+  if (bare !== undefined) return { name, text: inline || bare };
+  const text = inline ?? takeValue(name, rest);
   // Python's -p is the protocol; what most people mean by it is the port.
-  if (flag === "-p" && !isNumber(value)) return { option: byName("protocol"), value };
+  if (flag === "-p" && !isNumber(text)) return { name: "protocol", text };
   // In two words, as Python's, unless the first is a whole header already.
-  return { option, value: option.pair && !value.includes(":") ? `${value}:${takeValue(option, rest)}` : value };
+  return { name, text: pair && !text.includes(":") ? `${text}:${takeValue(name, rest)}` : text };
+}
+
+/** Whether a word behind `--help` says what help is wanted for, and is not a directory to serve. */
+function isTopic(word: string | undefined): boolean {
+  return word === "all" || GROUPS.some((group) => group.toLowerCase() === word);
 }
 
 function splitFlag(word: string): [flag: string, inline: string | null] {
@@ -68,38 +90,34 @@ function splitFlag(word: string): [flag: string, inline: string | null] {
   return at < 0 ? [word, null] : [word.slice(0, at), word.slice(at + 1)];
 }
 
-function takeValue(option: Option, rest: string[]): string {
+function takeValue(name: OptionName, rest: string[]): string {
   const value = rest.shift();
-  if (value === undefined || isOption(value)) throw new UsageError(`The option --${option.name} needs ${option.value}`);
+  if (value === undefined || isOption(value)) throw new UsageError(`The option --${name} needs ${OPTIONS[name].value}`);
   return value;
 }
 
-function find(flag: string): Option {
-  const exact = OPTIONS.find((option) => flag === `--${option.name}`) ?? byLetter(flag);
+function find(flag: string): OptionName {
+  const exact = OPTION_ROWS.find(([name]) => flag === `--${name}`)?.[0] ?? byLetter(flag);
   if (exact) return exact;
-  const meant = flag.startsWith("--") ? OPTIONS.filter((option) => `--${option.name}`.startsWith(flag)) : [];
-  if (meant.length === 1) return meant[0]!;
-  const names = meant.filter(({ writes }) => !writes).map(({ name }) => `--${name}`);
+  const meant = flag.startsWith("--") ? OPTION_ROWS.filter(([name]) => `--${name}`.startsWith(flag)) : [];
+  if (meant.length === 1) return meant[0]![0];
+  const names = meant.filter(([, { writes }]) => !writes).map(([name]) => `--${name}`);
   if (names.length > 1) throw new UsageError(`The option ${flag} could be ${names.join(" or ")}`);
   if (meant.length > 1) throw new UsageError(`The option ${flag} could be several: write its whole name`);
   throw new UsageError(`There is no option ${flag}${suggestion(flag)}`);
 }
 
-function byName(name: string): Option {
-  return OPTIONS.find((option) => option.name === name)!;
+function byLetter(flag: string): OptionName | undefined {
+  return flag.length === 2 ? OPTION_ROWS.find(([, { short }]) => short?.includes(flag[1]!))?.[0] : undefined;
 }
 
-function byLetter(flag: string): Option | undefined {
-  return flag.length === 2 ? OPTIONS.find(({ short }) => short?.includes(flag[1]!)) : undefined;
-}
-
-/** An option that is surely meant. Never one that lets clients write: a slip must not be answered by such an offer. */
+/** The option that was probably meant. Never one that lets clients write: a typing error must not lead to such an offer. */
 function suggestion(flag: string): string {
-  const offered = OPTIONS.filter(({ writes }) => !writes);
-  const elsewhere = offered.find((option) => option.elsewhere?.includes(flag.replace(/^--?/, "")));
-  if (elsewhere) return `; did you mean --${elsewhere.name}?`;
+  const offered = OPTION_ROWS.filter(([, { writes }]) => !writes);
+  const elsewhere = offered.find(([, option]) => option.elsewhere?.includes(flag.replace(/^--?/, "")));
+  if (elsewhere) return `; did you mean --${elsewhere[0]}?`;
   if (flag.length === 2) return byLetter(swapCase(flag)) ? `; did you mean ${swapCase(flag)}?` : "";
-  const ranked = offered.map(({ name }) => ({ name, distance: distance(flag, `--${name}`) }));
+  const ranked = offered.map(([name]) => ({ name, distance: distance(flag, `--${name}`) }));
   const nearest = ranked.reduce((best, each) => each.distance < best.distance ? each : best);
   return nearest.distance <= Math.max(2, flag.length / 3) ? `; did you mean --${nearest.name}?` : "";
 }
@@ -108,34 +126,60 @@ function swapCase(flag: string): string {
   return flag === flag.toLowerCase() ? flag.toUpperCase() : flag.toLowerCase();
 }
 
-/** How many letters must be put in, taken out or changed to make one word of the other (Levenshtein). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + Number(a[i - 1] !== b[j - 1]));
-    }
-    row = next;
-  }
-  return row[b.length]!;
+function onlyInformation(texts: Texts): Texts {
+  return new Map([...texts].filter(([name]) => name === "help" || name === "version"));
 }
 
-function check(values: ReadonlyMap<string, readonly string[]>): void {
-  for (const option of OPTIONS.filter(({ name }) => values.has(name))) {
-    const given = values.get(option.name)!;
-    const flag = `--${option.name}`;
-    if (option.needs && !option.needs.some((name) => values.has(name))) {
-      throw new UsageError(`The option ${flag} needs ${option.needs.map((name) => `--${name}`).join(" or ")}`);
-    }
-    for (const other of option.excludes ?? []) {
-      if (values.has(other)) throw new UsageError(`The options ${flag} and --${other} contradict each other`);
-    }
-    for (const value of given) checkValue(option, value);
+/** What the environment says and the command line neither says nor contradicts. */
+function missingFrom(texts: Texts, inherited: Texts): Texts {
+  const contradicted = (name: OptionName) =>
+    [...texts.keys()].some((other) =>
+      OPTIONS[other].excludes?.includes(name) || OPTIONS[name].excludes?.includes(other)
+    );
+  return new Map([...inherited].filter(([name]) => !texts.has(name) && !contradicted(name)));
+}
+
+function wordsOf(texts: Texts): string[] {
+  return [...texts].flatMap(([name, values]) => {
+    return values.map((value) => OPTIONS[name].value === undefined ? `--${name}` : `--${name}=${value}`);
+  });
+}
+
+function given(texts: Texts, inherited: Texts): Given {
+  const entries = OPTION_ROWS.map(([name, option]) => [name, valueOf(name, option, texts.get(name) ?? [])]);
+  const options = Object.fromEntries(entries) as Options;
+  return { options, names: new Set(texts.keys()), inherited: wordsOf(inherited) };
+}
+
+function valueOf(name: OptionName, option: Option, texts: readonly string[]): unknown {
+  try {
+    return option.make(texts);
+  } catch (error) {
+    if (!(error instanceof InvalidValue)) throw error;
+    throw new UsageError(`Cannot use --${name} "${badText(option, texts)}": ${error.message}`);
   }
 }
 
-function checkValue({ name, choices, check }: Option, value: string): void {
-  const problem = choices && !choices.includes(value) ? `it is not ${choices.join(", ")}` : check?.(value);
-  if (problem) throw new UsageError(`Cannot use --${name} "${value}": ${problem}`);
+/** The first of the texts that the option does not take. */
+function badText(option: Option, texts: readonly string[]): string {
+  return texts.find((text) => {
+    try {
+      option.make([text]);
+      return false;
+    } catch {
+      return true;
+    }
+  }) ?? "";
+}
+
+function check(texts: Texts): void {
+  const has = (name: string) => texts.has(name as OptionName);
+  for (const name of texts.keys()) {
+    const { needs, excludes = [] } = OPTIONS[name];
+    if (needs && !needs.some(has)) {
+      throw new UsageError(`The option --${name} needs ${needs.map((other) => `--${other}`).join(" or ")}`);
+    }
+    const other = excludes.find(has);
+    if (other) throw new UsageError(`The options --${name} and --${other} contradict each other`);
+  }
 }

@@ -8,19 +8,20 @@ import { join } from "@std/path/join";
 import { overlap, sharedWithPrograms } from "../handlers/cgi/upload_places.ts";
 import { rulePath } from "../handlers/cgi/find_script.ts";
 import { uploadPath } from "../handlers/sources/writable_in.ts";
-import { type Given, UsageError } from "./parse.ts";
-import { programDirectoriesOf, programOptionsOf } from "./program_options.ts";
+import type { Options } from "./options.ts";
+import { programOptionsOf } from "./program_options.ts";
 import { StartError } from "./start_error.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** Where they are on disk. Throws where one of them is not there, or programs are in it or around it. */
 export function findUploadPlaces(
   places: readonly string[],
   root: string,
-  programs: Given["values"] | null,
+  programs: Options | null,
 ): readonly string[] {
   const paths = places.map(uploadPath);
-  const mounts = (programs?.get("cgi-mount") ?? []).map((text) => text.slice(0, text.indexOf("=")));
-  const directories = programs === null ? [] : programDirectoriesOf(programs);
+  const mounts = programs?.["cgi-mount"].map(({ key }) => key) ?? [];
+  const directories = programs?.cgi ?? [];
   const shared = sharedWithPrograms(paths, [...directories, ...mounts].map(rulePath));
   if (shared !== null) throw new UsageError(shared);
   const repositories = programs === null ? undefined : programOptionsOf(programs).env["GIT_PROJECT_ROOT"];

@@ -1,5 +1,5 @@
 /**
- * Values of options: what is wrong with them, and what they say.
+ * Readers of option values: from the text that was given to what it says, or {@linkcode InvalidValue}.
  *
  * @module
  */
@@ -7,56 +7,112 @@
 import type { FastCgiAddress } from "../handlers/fastcgi/connection.ts";
 import { Refusal } from "../handlers/http/refusal.ts";
 import { parseTarget } from "../handlers/http/target.ts";
+import { InvalidValue } from "./option.ts";
 
-/** More processes than that, on any machine, are a slip of the finger. */
+/** The text itself, where it is not empty. */
+export function text(given: string): string {
+  return valid(given, given !== "", "it is empty");
+}
+
+/** A directory or a file to serve. */
+export function directory(given: string): string {
+  valid(
+    given,
+    !/^https?:\/\//i.test(given),
+    "it is a URL; to listen there, give an address and a port: localhost:8000",
+  );
+  return text(given);
+}
+
+/** One of several words. */
+export function choice<T extends string>(...choices: readonly T[]): (given: string) => T {
+  return (given) => valid(given as T, choices.includes(given as T), `it is not ${choices.join(", ")}`);
+}
+
+/** The most processes that serve: more, on any machine, are a typing error. */
 const MOST_WORKERS = 256;
 
-/** What is wrong with a number of workers, or null. */
-export function checkWorkers(value: string): string | null {
-  const good = value === "auto" || /^\d+$/.test(value) && Number(value) >= 1 && Number(value) <= MOST_WORKERS;
-  return good ? null : `it is neither a number from 1 to ${MOST_WORKERS} nor auto`;
+/** A number of workers, or `auto` for one for each core. */
+export function workers(given: string): number {
+  const count = given === "auto" ? navigator.hardwareConcurrency : Number(given);
+  const good = given === "auto" || /^\d+$/.test(given) && count >= 1 && count <= MOST_WORKERS;
+  return valid(count, good, `it is neither a number from 1 to ${MOST_WORKERS} nor auto`);
 }
 
-/** The longest time that a timer of the runtime can be set to, in seconds, is some weeks. */
+/** The longest time that a timer of the runtime can be set to is some weeks. */
 const MOST_SECONDS = 1_000_000;
 
-/** What is wrong with a number of seconds, or null. */
-export function checkSeconds(value: string): string | null {
-  const good = /^\d+(\.\d+)?$/.test(value) && Number(value) <= MOST_SECONDS;
-  return good ? null : `it is not a number of seconds from 0 to ${MOST_SECONDS}`;
+/** Seconds, as milliseconds. */
+export function seconds(given: string): number {
+  const good = /^\d+(\.\d+)?$/.test(given) && Number(given) <= MOST_SECONDS;
+  return valid(Number(given) * 1000, good, `it is not a number of seconds from 0 to ${MOST_SECONDS}`);
 }
 
-/** Whether a text is a port, written as Python's `int()` takes it: `8000`, ` 8000`, `8_000`. */
-export function isPort(text: string): boolean {
-  return isNumber(text) && portOf(text) >= 0 && portOf(text) <= 65535;
+/** A port, written as Python's `int()` takes it: `8000`, ` 8000`, `8_000`. */
+export function port(given: string): number {
+  const number = isNumber(given) ? Number(given.replaceAll("_", "")) : NaN;
+  return valid(number, number >= 0 && number <= 65535, "it is not a port from 0 to 65535");
 }
 
 /** Whether a text is a number to Python's `int()`, and so meant as a port. */
-export function isNumber(text: string): boolean {
-  return /^\s*[+-]?\d+(?:_\d+)*\s*$/.test(text);
+export function isNumber(given: string): boolean {
+  return /^\s*[+-]?\d+(?:_\d+)*\s*$/.test(given);
 }
 
-/** The number that a text is. */
-export function portOf(text: string): number {
-  return Number(text.replaceAll("_", ""));
+/** A number from 1 to 99999. */
+export function count(given: string): number {
+  return valid(Number(given), /^[1-9]\d{0,4}$/.test(given), "it is not a number from 1 to 99999");
 }
 
-/** Absolute paths with a comma between; nothing at all stands for the default. */
-export function checkPaths(value: string): string | null {
-  const problems = value === "" ? [] : value.split(",").map(pathProblem);
-  return problems.find((problem) => problem !== null) ?? null;
+/** Bytes, from a size in steps of 1024: `64M`. */
+export function size(example: string): (given: string) => number {
+  return (given) => {
+    const [, digits, unit] = /^(\d{1,12})([KMG]?)$/i.exec(given) ?? [];
+    const bytes = Number(digits) * 1024 ** " KMG".indexOf(unit?.toUpperCase() || " ");
+    return valid(bytes, digits !== undefined, `it is not a size such as ${example}`);
+  };
 }
 
-/** Paths of directories below the root, with a comma between. */
-export function checkUploadPaths(value: string): string | null {
-  if (value === "") return "it is empty";
-  return checkPaths(value) ?? (value.split(",").some(isRoot) ? "the root has programs in it" : null);
+/** The name of a host, or `*.NAME` for all below it. */
+export function hostPattern(given: string): string {
+  return valid(given, /^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(given), "it is not the name of a host");
 }
 
-/** What is wrong with one path of the site, or null. */
-export function pathProblem(path: string): string | null {
-  if (!path.startsWith("/")) return "its paths do not begin with a slash";
-  return !/[?#]/.test(path) && isPath(path) ? null : "it is not a path of the site";
+/** The name of a file, without a directory. */
+export function fileName(given: string): string {
+  return valid(given, given !== "" && !/[/\0]/.test(given), "it is not the name of a file");
+}
+
+/** A media type. */
+export function mediaTypeText(given: string): string {
+  return valid(given, /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;.*)?$/.test(given), "it is not a media type");
+}
+
+/** A charset that browsers know, because they ignore any other; or `none`, which is null. */
+export function charset(given: string): string | null {
+  return given === "none"
+    ? null
+    : valid(given.toLowerCase(), isCharset(given), "it is not a charset such as utf-8, nor none");
+}
+
+function isCharset(label: string): boolean {
+  try {
+    new TextDecoder(label);
+    return !/\s/.test(label);
+  } catch {
+    return false;
+  }
+}
+
+/** Absolute paths of the site, separated by commas. */
+export function sitePaths(given: string): string[] {
+  return given.split(",").map(sitePath);
+}
+
+/** Paths of directories below the root, separated by commas. */
+export function uploadPaths(given: string): string[] {
+  const paths = sitePaths(text(given));
+  return valid(paths, !paths.some(isRoot), "the root has programs in it");
 }
 
 function isRoot(path: string): boolean {
@@ -64,34 +120,87 @@ function isRoot(path: string): boolean {
   return !(target instanceof Refusal) && target.path.parent === null;
 }
 
-function isPath(path: string): boolean {
-  return !(parseTarget(path) instanceof Refusal);
+function sitePath(path: string): string {
+  valid(path, path.startsWith("/"), "its paths do not begin with a slash");
+  return valid(path, isSitePath(path), "it is not a path of the site");
 }
 
-/** Whether a text is the end of a name such as `.php`. */
-export function isExtension(text: string): boolean {
-  return /^\.[^./\\\0]+$/.test(text);
+function isSitePath(path: string): boolean {
+  return path.startsWith("/") && !/[?#]/.test(path) && !(parseTarget(path) instanceof Refusal);
 }
 
-/** What is wrong with `KEY=PROGRAM`, or null. */
-export function checkAssignment(value: string, isKey: (text: string) => boolean, what: string): string | null {
-  const at = value.indexOf("=");
-  const good = at > 0 && isKey(value.slice(0, at)) && wordsOf(value.slice(at + 1))[0];
-  return good ? null : `it is not ${what}`;
+/** Extensions such as `.cgi`, separated by commas. */
+export function extensions(given: string): string[] {
+  const all = given.split(",");
+  return valid(all, all.every(isExtension), "it is not a list of extensions such as .cgi,.pl");
 }
 
-/**
- * The words of a command, without a shell: blanks are between them, and quotes around what has blanks in it. None where a
- * quote has no end.
- */
-export function wordsOf(command: string): readonly string[] {
+function isExtension(given: string): boolean {
+  return /^\.[^./\\\0]+$/.test(given);
+}
+
+/** What is answered by a program, and the words of its command line. */
+export interface Assignment {
+  /** An extension or a path. */
+  readonly key: string;
+  /** The program and its arguments. */
+  readonly words: readonly string[];
+}
+
+/** `.EXT=PROGRAM ARGUMENT...` */
+export function extensionProgram(given: string): Assignment {
+  return assignment(given, isExtension, "it is not an extension, = and a program");
+}
+
+/** `PATH=PROGRAM ARGUMENT...` */
+export function pathProgram(given: string): Assignment {
+  return assignment(given, isSitePath, "it is not a path, = and a program");
+}
+
+function assignment(given: string, isKey: (key: string) => boolean, problem: string): Assignment {
+  const at = given.indexOf("=");
+  const [key, words] = [given.slice(0, at), wordsOf(given.slice(at + 1))];
+  return valid({ key, words }, at > 0 && isKey(key) && Boolean(words[0]), problem);
+}
+
+/** The words of a command, separated by blanks, with quotes around what has blanks in it; none where a quote is not closed. */
+function wordsOf(command: string): readonly string[] {
   if (!/^(?:"[^"]*"|'[^']*'|[^"'])*$/.test(command)) return [];
   const words = command.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
   return words.map((word) => word.replace(/"([^"]*)"|'([^']*)'/g, "$1$2"));
 }
 
-/** What describes one response or one connection, and would break it if it were the same everywhere. */
-const NOT_OURS_TO_SET = [
+/** A variable for programs; without a value, that of the server is passed on. */
+export interface Variable {
+  readonly name: string;
+  readonly value: string | null;
+}
+
+/** `NAME=VALUE` or `NAME`. */
+export function variable(given: string): Variable {
+  const [, name, value] = /^([^=\0]+)(?:=([^\0]*))?$/s.exec(given) ?? [];
+  return valid({ name: name!, value: value ?? null }, name !== undefined, "it is not the name of a variable");
+}
+
+/** A FastCGI application, and the extension of the files that it answers for. */
+export interface Application {
+  readonly extension: string;
+  readonly address: FastCgiAddress;
+}
+
+/** `.php=unix:/path` or `.php=host:port`. */
+export function application(given: string): Application {
+  const [, extension, path, hostname, port] =
+    /^(\.[^/\\=]+)=(?:unix:(.+)|(\[[0-9a-f:.%]+\]|[^:/\s]+):(\d+))$/i.exec(given) ?? [];
+  const address: FastCgiAddress = path !== undefined
+    ? { transport: "unix", path }
+    : { transport: "tcp", hostname: hostname?.replace(/^\[|\]$/g, "") ?? "", port: Number(port) };
+  const good = extension !== undefined && (path !== undefined || Number(port) >= 1 && Number(port) <= 65535);
+  return valid({ extension: extension!, address }, good, "it is not like .php=unix:/PATH or .php=HOST:PORT");
+}
+
+/** Headers that describe one response or one connection, and would be wrong if every response had the same. */
+const OF_ONE_RESPONSE = [
   "accept-ranges",
   "allow",
   "connection",
@@ -109,37 +218,24 @@ const NOT_OURS_TO_SET = [
   "upgrade",
 ];
 
-/** What is wrong with a header that every response is to have, or null. */
-export function checkHeader(value: string): string | null {
-  const [name, content] = splitHeader(value);
-  if (name.toLowerCase() === "content-type") return "use --content-type for the type of unknown files";
-  if (NOT_OURS_TO_SET.includes(name.toLowerCase())) return "it is a header that each response has to have its own of";
+/** `Name: value`. A name has no colon in it, so the first one ends it. */
+export function header(given: string): readonly [name: string, value: string] {
+  const at = given.indexOf(":");
+  const [name, value] = at < 0 ? ["", given] : [given.slice(0, at), given.slice(at + 1).trim()];
+  valid(name, name.toLowerCase() !== "content-type", "use --content-type for the type of unknown files");
+  valid(name, !OF_ONE_RESPONSE.includes(name.toLowerCase()), "pyserve sets this header itself");
+  return valid([name, value] as const, isHeader(name, value), "it is not a header");
+}
+
+function isHeader(name: string, value: string): boolean {
   try {
-    new Headers([[name, content]]);
-    return null;
+    return new Headers([[name, value]]).has(name);
   } catch {
-    return "it is not a header";
+    return false;
   }
 }
 
-/** Bytes of a size as it is given, in steps of 1024; null for what is no size. */
-export function sizeOf(text: string): number | null {
-  const match = /^(\d{1,12})([KMG]?)$/i.exec(text);
-  return match ? Number(match[1]) * 1024 ** " KMG".indexOf(match[2]!.toUpperCase() || " ") : null;
-}
-
-/** Takes `.php=unix:/path` or `.php=host:port` apart; null for what is neither. */
-export function fastCgiOf(text: string): { extension: string; address: FastCgiAddress } | null {
-  const [, extension, path, hostname, port] =
-    /^(\.[^/\\=]+)=(?:unix:(.+)|(\[[0-9a-f:.%]+\]|[^:/\s]+):(\d+))$/i.exec(text) ?? [];
-  if (extension === undefined) return null;
-  if (path !== undefined) return { extension, address: { transport: "unix", path } };
-  const address = { transport: "tcp", hostname: hostname!.replace(/^\[|\]$/g, ""), port: Number(port) } as const;
-  return address.port >= 1 && address.port <= 65535 ? { extension, address } : null;
-}
-
-/** Takes `Name: value` apart. A name has no colon in it, so the first one ends it. */
-export function splitHeader(header: string): [name: string, value: string] {
-  const at = header.indexOf(":");
-  return at < 0 ? ["", header] : [header.slice(0, at), header.slice(at + 1).trim()];
+function valid<T>(value: T, good: boolean, problem: string): T {
+  if (!good) throw new InvalidValue(problem);
+  return value;
 }

@@ -29,12 +29,8 @@ function writeFlags({ root, features }: Settings): string[] {
   return features.upload && isWhole({ name: "write", path: root }, "--deny-write") ? [`--allow-write=${root}`] : [];
 }
 
-function netFlag({ hostname, tls }: Settings, port: number): string {
-  const place = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
-  // Behind TLS there is a server on the loopback interface, where that is permitted.
-  const loopback = { name: "net", host: "127.0.0.1" } as const;
-  const behind = tls && Deno.permissions.querySync(loopback).state === "granted" ? [loopback.host] : [];
-  return `--allow-net=${[place, ...behind].join(",")}`;
+function netFlag({ hostname }: Settings, port: number): string {
+  return `--allow-net=${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
 function readFlags({ root, tls }: Settings): string[] {

@@ -84,6 +84,8 @@ export interface CgiOptions {
  * Its relative in Python is `CGIHTTPRequestHandler`, of which it is a correct version. What it does not do: byte for byte
  * output (`nph-` programs are understood, and sent as others), conditional and range requests on a program's output.
  *
+ * A request for a program must name an own host of the server (`hosts` of `toFetch`): any other is 421.
+ *
  * In order to notice that a client has left it looks at `request.signal`, of which Deno 2.9 warns once on standard error;
  * with `--unstable-no-legacy-abort` it does not, and all is the same.
  *

@@ -144,6 +144,12 @@ function codeOf(thrown: unknown): string {
 const failures = new WeakMap<Response, HttpError>();
 
 /**
+ * What errors say to caches, which may keep a 404, 405, 410, 414 or 501 as long as they see fit where nothing is said
+ * (RFC 9110 section 15.1): to ask again each time, as with files.
+ */
+export const NOT_KEPT: Readonly<Record<string, string>> = { "cache-control": "no-cache" };
+
+/**
  * The bare response of an error: its status, its headers, and one line of plain text.
  *
  * Layers find the error again with {@linkcode failureOf}, to make a page of it or to log it.
@@ -167,6 +173,7 @@ export function errorResponse(error: HttpError): Response {
     "content-type": "text/plain; charset=utf-8",
     "content-length": String(body.length), // said here, so that HEAD can say it too
     "x-content-type-options": "nosniff",
+    ...NOT_KEPT,
     ...error.headers,
   };
   return markFailure(new Response(body, { status: error.status, headers }), error);

@@ -26,6 +26,7 @@ import { files } from "./files.ts";
 import { STALL_MS } from "./held_body.ts";
 import { clientOf } from "./http/client.ts";
 import { Refusal } from "./http/refusal.ts";
+import { requireOwnHost } from "./own_hosts.ts";
 import type { FileSource } from "./sources/types.ts";
 import { uploadPath } from "./sources/writable_in.ts";
 import type { Context, Handler } from "./types.ts";
@@ -119,6 +120,8 @@ const IDEMPOTENT = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
  * memory up to 1 MiB and in a temporary file above, the answer is streamed as it comes, and neither is held in memory as a
  * whole. An answer is that of a CGI program, local redirects included. What the application writes to its standard error
  * goes to the log. Where the client leaves, the connection is closed, which the application notices.
+ *
+ * A request for the application must name an own host of the server (`hosts` of `toFetch`): any other is 421.
  *
  * 502 for an application that cannot be reached, answers garbage or breaks off, 503 where it is overloaded, 504 where it
  * is too slow; after its header the transfer is broken off instead. It starts no application, and asks no other for the
@@ -219,6 +222,7 @@ class FastCgi {
   async answer(request: Request, context: Context): Promise<Response | null> {
     const program = await this.#finder.find(context);
     if (program === null) return null;
+    requireOwnHost(request, context);
     const head = await this.#begin(request, context, program);
     const { exchange, localRedirect } = head;
     for (const line of head.dropped) {

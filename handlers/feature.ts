@@ -9,13 +9,18 @@ import { HttpError } from "./errors.ts";
 import { ENCODED_SLASH, targetBeforeEncodedSlash } from "./http/target.ts";
 import { onDemand } from "./on_demand.ts";
 import { keepSettled, settle, type SettledHandler } from "./settle.ts";
-import type { FileSource } from "./sources/types.ts";
+import type { SitePath } from "./http/target.ts";
+import type { FileSource, FileStat } from "./sources/types.ts";
 import { derive, type Handler } from "./types.ts";
+
+const SAFE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
 /** The site that a feature becomes a part of. */
 export interface Site {
   /** What is served. */
   readonly source: FileSource;
+  /** The entity tag with which a file is sent, as long as it is not coded. */
+  readonly etagOf: (path: SitePath, stat: FileStat) => string;
   /** Names of files that stand for their directory: a feature must take those that are not to be sent as they are. */
   readonly index: readonly string[];
   /** Paths of directories that take uploads although programs run: a feature must not run anything there. */
@@ -70,6 +75,11 @@ export interface Feature {
    * names of files that stand for their directory.
    */
   readonly contentOf?: (source: FileSource, index: readonly string[]) => FileSource;
+  /**
+   * Whether the whole file server is to be answered under its own names only (`hosts` of `toFetch`), because more than
+   * reading is possible; unless given, where it runs programs or one of its methods is not safe (RFC 9110 section 9.2.1).
+   */
+  readonly ownNamesOnly?: boolean;
   /** What OPTIONS tells of it besides its methods. */
   readonly optionsHeaders?: Readonly<Record<string, string>>;
   /** Makes its handler, once; it declines what is not for it. */
@@ -84,6 +94,11 @@ export function askedFor({ queries, handler }: Feature, site: Site): Handler {
   if (queries === undefined) return answer;
   const asked = new RegExp(`(?:^|&)(?:${queries.join("|")})(?:[=&]|$)`);
   return (request, context) => asked.test(context.target.query) ? answer(request, context) : null;
+}
+
+/** Whether the names of the server have to be its own because of a feature. */
+export function needsOwnNames({ methods, ownNamesOnly, runsPrograms = false }: Feature): boolean {
+  return ownNamesOnly ?? (runsPrograms || methods.some((method) => !SAFE_METHODS.includes(method)));
 }
 
 /** A site whose paths with an encoded slash in them some handlers are asked for, before they are refused. */

@@ -7,18 +7,16 @@
 import { escapeLog } from "./http/escape.ts";
 import { isHeaderTooLong, MAX_HEADER_BYTES } from "./http/header_size.ts";
 import { judgeHost } from "./http/host.ts";
-import { isOwnHost } from "./http/own_host.ts";
 import { Refusal } from "./http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "./http/target.ts";
+import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { settle } from "./settle.ts";
-import { type Awaitable, type Context, derive, type Handler, type LocalAddress, type Logger } from "./types.ts";
+import type { Awaitable, Context, Handler, LocalAddress, Logger } from "./types.ts";
 
 /** What Deno.serve tells of a connection; the part that pyserve reads. */
 export interface ConnectionInfo {
   /** The other end of the connection. */
   readonly remoteAddr?: Deno.Addr;
-  /** Whether the connection is encrypted although the URL does not say so: then a missing Host means HTTP/2. */
-  readonly secure?: boolean;
   /** The HTTP version of the request (`HTTP/1.0`), where somebody knows it. */
   readonly protocol?: string;
 }
@@ -28,11 +26,16 @@ export interface ToFetchOptions {
   /** Where lines and causes go; the console unless given. */
   readonly log?: Logger;
   /**
-   * Names under which the server may be asked, besides addresses and `localhost`: any other is 421, so that no page of
-   * another site can pass for one of this server (DNS rebinding). Unless given, all names will do.
+   * Names under which the server may be asked, besides addresses, `localhost` and the name of the machine (where the
+   * permission `sys` lets that be known): any other is 421, so that no page of another site can pass for one of this
+   * server (DNS rebinding). `*.example.org` is all names below; `"any"` is any name for everything.
+   *
+   * Unless given, the name has to be an own one only where more than reading is possible (uploads, CGI, FastCGI, a
+   * {@linkcode Feature} with methods that are not safe), and where only this machine can reach the server:
+   * `localAddress` is one of the loopback interface, or, without `localAddress`, the request comes from this machine.
    */
-  readonly hosts?: readonly string[];
-  /** Says where the server listens, for those who ask (CGI programs); asked at each request, because port 0 is known late. */
+  readonly hosts?: Hosts;
+  /** Says where the server listens, for CGI programs and for `hosts`; asked at each request, because port 0 is known late. */
   readonly localAddress?: () => LocalAddress | null;
 }
 
@@ -59,12 +62,8 @@ export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFu
   const settled = settle(handler);
   const log = options.log ?? consoleLogger;
   const whereLocal = options.localAddress ?? nowhere;
-  const isOwn = options.hosts === undefined ? null : ownHosts(options.hosts);
-  return (request, info) => {
-    const context = new RequestContext(request, info, log, whereLocal);
-    if (isOwn === null || isOwn(request)) return settled(request, context);
-    return settled(request, derive(context, { refusal: NOT_OURS, retargeted: true })); // so that no cache answers it
-  };
+  const hosts = new OwnHosts(options.hosts, whereLocal);
+  return (request, info) => settled(request, new RequestContext(request, info, log, whereLocal, hosts));
 }
 
 /**
@@ -77,6 +76,7 @@ class RequestContext implements Context {
   readonly user: string | null = null;
   readonly retargeted: boolean = false;
   readonly log: Logger;
+  readonly hosts: OwnHosts;
   private readonly request: Request;
   private readonly info: ConnectionInfo | undefined;
   private readonly whereLocal: () => LocalAddress | null;
@@ -88,11 +88,13 @@ class RequestContext implements Context {
     info: ConnectionInfo | undefined,
     log: Logger,
     whereLocal: () => LocalAddress | null,
+    hosts: OwnHosts,
   ) {
     this.request = request;
     this.info = info;
     this.log = log;
     this.whereLocal = whereLocal;
+    this.hosts = hosts;
   }
 
   get target(): Target {
@@ -101,10 +103,15 @@ class RequestContext implements Context {
     return { raw: rawTarget(this.request.url), path: SitePath.root, slash: true, query: "" };
   }
 
+  get requestTarget(): string {
+    return rawTarget(this.request.url);
+  }
+
   get refusal(): Refusal | null {
     if (this.judged !== undefined) return this.judged;
     const parsed = this.parsed ??= parseTarget(rawTarget(this.request.url));
-    this.judged = judgeRequest(this.request, this.info) ?? (parsed instanceof Refusal ? parsed : null);
+    this.judged = judgeRequest(this.request, this.info) ?? this.hosts.refusalOf(this.request, this) ??
+      (parsed instanceof Refusal ? parsed : null);
     return this.judged;
   }
 
@@ -118,7 +125,7 @@ class RequestContext implements Context {
   }
 
   get secure(): boolean {
-    return this.info?.secure === true || this.request.url.startsWith("https:");
+    return this.request.url.startsWith("https:");
   }
 
   get protocol(): string | null {
@@ -135,37 +142,30 @@ class RequestContext implements Context {
   }
 }
 
-const NOT_OURS = new Refusal(421, "The server is not to be asked under this name (--allow-host)");
-
-/** Judges the host of a request; that of the request before needs no judging. */
-function ownHosts(names: readonly string[]): (request: Request) => boolean {
-  let last = "";
-  return ({ headers, url }) => {
-    const host = headers.get("host") ?? authorityOf(url);
-    if (host === last) return true;
-    if (!isOwnHost(host, names)) return false;
-    last = host;
-    return true;
-  };
-}
-
-function authorityOf(url: string): string {
-  return /^[^:]*:\/\/([^/?#]*)/.exec(url)?.[1] ?? "";
-}
-
 function nowhere(): null {
   return null;
 }
 
+/** Anything but the authority form (RFC 9112 section 3.2.3) in the URL that the runtime makes of it. */
+const NOT_AN_AUTHORITY = /^[^:]*:\/\/[^/?#]*[/?#]./;
+
 function judgeRequest(request: Request, info: ConnectionInfo | undefined): Refusal | null {
+  if (request.method === "CONNECT" && NOT_AN_AUTHORITY.test(request.url)) {
+    return new Refusal(400, "The target of CONNECT is not a host and a port");
+  }
   const host = request.headers.get("host");
   if (host !== null || info !== undefined) {
-    const refusal = info?.secure && host === null ? null : judgeHost(host, request.url);
+    const refusal = judgeHost(host, request.url);
     if (refusal) return refusal;
   }
   const coding = request.headers.get("transfer-encoding");
   if (coding !== null && coding.trim().toLowerCase() !== "chunked") {
     return new Refusal(501, "The only transfer coding understood is chunked"); // RFC 9112 section 6.1
+  }
+  const length = request.headers.get("content-length");
+  // Several lines of one value are a list here, and Deno.serve takes them for one (RFC 9112 section 6.3).
+  if (length !== null && !(/^\d+$/.test(length) && Number.isSafeInteger(Number(length)))) {
+    return new Refusal(400, "The Content-Length is not one length");
   }
   if (!isHeaderTooLong(request.headers)) return null;
   return new Refusal(431, `The header is longer than ${MAX_HEADER_BYTES} bytes`);

@@ -9,6 +9,7 @@
 
 import type { FetchFunction } from "./fetch.ts";
 import type { RunningServer, ServeOptions } from "./serve_types.ts";
+import { keepAlive, NO_DELAY, openSockets, userTimeout } from "./system/sockets.ts";
 import type { Logger } from "./types.ts";
 
 /** Milliseconds until it listens again; each time twice as long, because what fills the table may take a while to go. */
@@ -17,6 +18,12 @@ const LONGEST_PAUSE = 1_000;
 
 /** Milliseconds between two lines in the log about the same trouble. */
 const QUIET = 60_000;
+
+/** Milliseconds in which a client may take nothing of what is sent to it; the same as of other servers. */
+const STALL_MS = 60_000;
+
+/** Seconds after which a silent client is asked whether it is still there. */
+const KEEP_ALIVE_S = 60;
 
 /** A Deno.serve that has not ended. */
 interface Generation {
@@ -34,34 +41,31 @@ export class Generations implements RunningServer {
   readonly finished: Promise<void>;
   readonly #fetch: FetchFunction;
   readonly #options: ServeOptions;
+  #port: number;
   readonly #complain: Complain;
   readonly #stopped = new AbortController();
   readonly #cut = Promise.withResolvers<void>();
   /** Transfers of generations that listen no more. */
   readonly #transfers = new Set<Promise<void>>();
+  readonly #sockets = openSockets();
   /** The one that listens, null in the pause between two. */
   #current: Generation | null;
-  #listening = Promise.withResolvers<void>();
 
   /** Binds. Throws what the system refuses. */
-  constructor(fetch: FetchFunction, options: ServeOptions, complain: Complain = complainer(options.log)) {
+  constructor(fetch: FetchFunction, options: ServeOptions) {
     this.#fetch = fetch;
-    this.#complain = complain;
-    this.#current = open(fetch, options);
-    this.#listening.resolve();
+    this.#complain = complainer(options.log);
+    this.#options = options;
+    this.#port = options.port ?? 8000;
+    try {
+      this.#current = this.#open();
+    } catch (error) {
+      this.#sockets?.[Symbol.dispose]();
+      throw error;
+    }
     this.address = this.#current.server.addr;
-    this.#options = { ...options, port: this.address.port };
+    this.#port = this.address.port;
     this.finished = this.#run(this.#current);
-  }
-
-  /** Resolves when it listens, or never will again. */
-  whenListening(): Promise<void> {
-    return this.#listening.promise;
-  }
-
-  /** Lets the next generation take over, which closes the connections on which nothing happens. */
-  renew(reason: unknown): void {
-    this.#current?.fail(reason);
   }
 
   async drain(): Promise<void> {
@@ -82,7 +86,6 @@ export class Generations implements RunningServer {
 
   #stop(): void {
     this.#stopped.abort();
-    this.#listening.resolve();
     this.#current?.fail(null);
   }
 
@@ -95,12 +98,12 @@ export class Generations implements RunningServer {
         this.#keep(generation.server.finished);
         break;
       }
-      this.#listening = Promise.withResolvers();
       this.#retire(generation);
       this.#complain(reason);
       pause = performance.now() - since > LONGEST_PAUSE ? SHORTEST_PAUSE : Math.min(pause * 2, LONGEST_PAUSE);
       generation = await this.#reopen(pause);
     }
+    this.#sockets?.[Symbol.dispose]();
     await Promise.race([Promise.all(this.#transfers), this.#cut.promise]);
   }
 
@@ -110,14 +113,23 @@ export class Generations implements RunningServer {
       await sleep(pause, this.#stopped.signal);
       if (this.#stopped.signal.aborted) return null;
       try {
-        this.#current = open(this.#fetch, this.#options);
-        this.#listening.resolve();
+        this.#current = this.#open();
         return this.#current;
       } catch (error) {
         if (error instanceof Deno.errors.NotCapable) throw error;
         this.#complain(error);
       }
     }
+  }
+
+  #open(): Generation {
+    const generation = open(this.#fetch, this.#options, this.#port);
+    const { port } = generation.server.addr;
+    const { stallMs = STALL_MS } = this.#options;
+    // What is accepted has the options of what listens. Deno sets the first by itself, but not under TLS: there the second
+    // segment of a response waits 40 ms for the acknowledgement of the first (Nagle's algorithm).
+    this.#sockets?.setOnListeners(port, [NO_DELAY, userTimeout(stallMs), ...keepAlive(KEEP_ALIVE_S)]);
+    return generation;
   }
 
   #retire({ server }: Generation): void {
@@ -131,7 +143,8 @@ export class Generations implements RunningServer {
   }
 }
 
-function open(fetch: FetchFunction, { hostname = "0.0.0.0", port = 8000, tls, reusePort }: ServeOptions): Generation {
+function open(fetch: FetchFunction, options: ServeOptions, port: number): Generation {
+  const { hostname = "0.0.0.0", tls, reusePort } = options;
   const aborting = new AbortController();
   const server = Deno.serve({
     hostname,

@@ -16,6 +16,11 @@ export interface ServeOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Whether other processes may listen on the same port and share its connections; Linux only. */
   readonly reusePort?: boolean;
+  /**
+   * Milliseconds in which a client may take nothing of what is sent to it before it is disconnected; 60,000 unless given.
+   * The default engine: Linux only, and with `--allow-ffi`.
+   */
+  readonly stallMs?: number;
   /** Told when the server cannot accept connections for a while; nobody unless given. */
   readonly log?: Logger;
 }

@@ -5,6 +5,7 @@
  */
 
 import { errorResponse, failureOf, HttpError, markFailure, toHttpError } from "./errors.ts";
+import { dropBody, hasMuchContent, wholeResponse } from "./unread_body.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
 
 /** A handler that never declines and never throws. */
@@ -13,7 +14,8 @@ export type SettledHandler = (request: Request, context: Context) => Awaitable<R
 /**
  * Makes a handler answer in every case: null becomes 404, a thrown error its status, and a request that cannot be
  * answered as asked (`context.refusal`) its 4xx, before the handler sees it. An error of 500 or more is logged with its
- * cause, which the client never sees.
+ * cause, which the client never sees. A body that the handler has left unread is dropped before a response is
+ * sent; one of more than 1 MiB is 413, and so is content of more than 64 KiB with a GET request, unless the response is short.
  *
  * Put it inside the layers, so that they see real responses for errors too; `toFetch` puts one outside.
  *
@@ -73,9 +75,34 @@ function failed(thrown: unknown, request: Request, context: Context): Response {
 const NOT_FOUND = new HttpError(404);
 const NOTHING = errorResponse(NOT_FOUND);
 
-function finish(request: Request, answer: Response | null): Response {
+function finish(request: Request, answer: Response | null): Awaitable<Response> {
   const response = answer ?? markFailure(NOTHING.clone(), NOT_FOUND);
-  return request.method === "HEAD" ? withoutBody(response) : response;
+  if (request.method === "HEAD") return withoutBody(response);
+  if (failureOf(response) !== null || response.status === 304) return response; // which is all there
+  if (request.method === "GET") return hasMuchContent(request) ? whole(request, response) : response;
+  return isUnread(request, response) ? whenDropped(request.body!, response) : response;
+}
+
+function whole(request: Request, response: Response): Awaitable<Response> {
+  if (response.body === null) return response;
+  return wholeResponse(request, response).catch((thrown) => errorResponse(toHttpError(thrown)));
+}
+
+/** Whether a request has a body that was left unread, beside an answer that may be a stream. */
+function isUnread(request: Request, response: Response): boolean {
+  if (request.bodyUsed) return false;
+  const { body } = request;
+  return body !== null && !body.locked && response.body !== null && response.body !== body;
+}
+
+async function whenDropped(body: ReadableStream<Uint8Array>, response: Response): Promise<Response> {
+  try {
+    await dropBody(body);
+    return response;
+  } catch (thrown) {
+    response.body?.cancel().catch(() => {});
+    return errorResponse(toHttpError(thrown));
+  }
 }
 
 /** HEAD has no content in any case (RFC 9110 section 9.3.2); the runtime drops it, a test that calls us would not. */

@@ -4,24 +4,32 @@
  * @module
  */
 
-import { locationOf } from "./http/target.ts";
+import { locationFor } from "./location.ts";
 import type { Context } from "./types.ts";
 
 /**
  * The redirect from a directory's name to its path with a slash, so that relative links in it work; null where the
- * target has the slash. 301 with an empty body, as Python sends it; the Location has no host.
+ * target has the slash. 301 with an empty body, as Python sends it; the Location is relative (`docs/`), so that it stays
+ * below the prefix of a proxy.
+ *
+ * @param cacheControl What caches may do with it: unless told, they could keep it for ever (RFC 9110 section 15.4.2), also
+ * when a file has taken the directory's place.
  *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { chain, slashRedirect, toFetch } from "@x/pyserve";
+ * import { slashRedirect, toFetch } from "@x/pyserve";
  *
- * const response = await toFetch((_request, context) => slashRedirect(context))(new Request("http://localhost//a/b"));
- * assert(response.headers.get("location") === "/a/b/");
+ * const response = await toFetch((_request, context) => slashRedirect(context))(new Request("http://localhost/a/b?c"));
+ * assert(response.headers.get("location") === "b/?c");
  * ```
  */
-export function slashRedirect({ target, base }: Context): Response | null {
+export function slashRedirect(context: Context, cacheControl = "no-cache"): Response | null {
+  const { target } = context;
   if (target.slash) return null;
-  const location = locationOf(base.join(target.path), { slash: true, query: target.query });
-  return new Response(null, { status: 301, headers: { location, "content-length": "0" } });
+  const location = locationFor(context, target.path, { slash: true, query: target.query });
+  return new Response(null, {
+    status: 301,
+    headers: { location, "cache-control": cacheControl, "content-length": "0" },
+  });
 }

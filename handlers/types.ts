@@ -68,6 +68,21 @@ export interface LocalAddress {
   readonly hostname: string;
   /** The port. */
   readonly port: number;
+  /** The name it was told to bind, where it was told one: an own name of the server. */
+  readonly name?: string;
+}
+
+/** The names of this server, as far as it knows them. */
+export interface HostNames {
+  /**
+   * Whether a Host header or the authority of a URL is one of this server: an address, `localhost` and what is below it,
+   * the name of the machine, the name it is bound to, a name that was given. Its port is not looked at.
+   */
+  isOwn(host: string): boolean;
+  /** Whether it is a name that the operator has given (`--allow-host`, `hosts`); an address or `localhost` is not. */
+  isGiven(host: string): boolean;
+  /** Whether a request has to name an own host, whatever it asks for. */
+  areRequired(context: Context): boolean;
 }
 
 /**
@@ -78,6 +93,11 @@ export interface Context {
   readonly target: Target;
   /** Whether a layer or a mount has replaced the target, so that it is not what the URL of the request says. */
   readonly retargeted: boolean;
+  /**
+   * The target as the client sent it, whatever a layer, a mount or a program has put in its place: what a relative
+   * reference in the answer is resolved against.
+   */
+  readonly requestTarget: string;
   /** Why the request cannot be answered as asked (bad Host, bad target), or null. `settle` answers it. */
   readonly refusal: Refusal | null;
   /** What `mount` has taken off the path. */
@@ -92,6 +112,8 @@ export interface Context {
   readonly protocol: string | null;
   /** Where this server listens, or null where nobody said: `toFetch` is told. */
   readonly local: LocalAddress | null;
+  /** The names of this server. */
+  readonly hosts: HostNames;
   /**
    * Whether the transport ends a body at its Content-Length, as Deno.serve does over HTTP/1: then a file may be sent as a
    * native stream that would go on behind it.

@@ -6,13 +6,17 @@
 
 import { HttpError } from "./errors.ts";
 import type { Feature } from "./feature.ts";
+import type { FilesOptions } from "./files.ts";
+import { tagger } from "./representations.ts";
+import { requireOwnHost } from "./own_hosts.ts";
 import type { FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./types.ts";
 import type { ConflictPolicy } from "./upload/conflict.ts";
-import { postForm } from "./upload/form.ts";
+import { isCreation } from "./upload/creation.ts";
+import { ACCEPTED_POSTS, postForm } from "./upload/form.ts";
 import { isCrossSite } from "./upload/origin.ts";
 import { checkCoding, putFile } from "./upload/put.ts";
-import { PARTIAL_UPLOAD, uploadId } from "./upload/upload_fields.ts";
+import { PARTIAL_UPLOAD, uploadId, uploadLimit } from "./upload/upload_fields.ts";
 import { Resumables } from "./upload/resumables.ts";
 import { methodsOf, requireRight, type UploadRights } from "./upload/rights.ts";
 import { Store, type StoreSettings } from "./upload/store.ts";
@@ -32,6 +36,8 @@ export interface UploadOptions {
   readonly stallMs?: number;
   /** Milliseconds after which an upload that nobody goes on with is removed; a day unless given. */
   readonly partAgeMs?: number;
+  /** How the files are sent to readers, for the entity tags of answers; a file server tells its features by itself. */
+  readonly files?: FilesOptions;
 }
 
 /** Long enough for a network that changes, short enough for those who wait. */
@@ -58,6 +64,8 @@ const DAY_MS = 86_400_000;
  * or 412 for a name that is taken; 413 for too many bytes, 507 for a full disk: before they are read, where
  * Content-Length says it.
  *
+ * All of these must name an own host of the server (`hosts` of `toFetch`): any other is 421.
+ *
  * It knows nobody: put a layer around it that asks who is there, or listen on this machine only.
  *
  * @throws TypeError where the source cannot be written.
@@ -71,7 +79,7 @@ const DAY_MS = 86_400_000;
  * const source = disk(directory);
  * const fetch = toFetch(chain(upload(source), files(source)));
  * const stored = await fetch(new Request("http://localhost/docs/a.txt", { method: "PUT", body: "hello" }));
- * assert(stored.status === 201 && stored.headers.get("location") === "/docs/a.txt");
+ * assert(stored.status === 201 && stored.headers.get("location") === "a.txt");
  * assert(await Deno.readTextFile(`${directory}/docs/a.txt`) === "hello");
  * await Deno.remove(directory, { recursive: true });
  * ```
@@ -99,12 +107,11 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
  */
 export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   const settings = settingsOf(options);
-  const limit = Number.isFinite(settings.maxBytes) ? [`max-size=${settings.maxBytes}`] : [];
   const uploads = new WeakMap<FileSource, Uploads>();
-  const handler: Feature["handler"] = ({ source }) => {
+  const handler: Feature["handler"] = ({ source, etagOf }) => {
     const known = uploads.get(source);
     if (known) return known.handler;
-    const store = new Store(source, settings);
+    const store = new Store(source, { ...settings, etagOf });
     store.sweepNowAndThen(() => {}); // what cannot be looked through now is tried, and told, at the first upload
     const made = new Uploads(store);
     uploads.set(source, made);
@@ -116,8 +123,8 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
       abilities: [...settings.rights.create ? ["upload"] : [], ...settings.rights.change ? ["delete"] : []],
       handler,
       optionsHeaders: {
-        "upload-limit": [...limit, `max-age=${Math.floor(settings.partAgeMs / 1000)}`].join(", "),
-        ...(settings.rights.create && { "accept-patch": PARTIAL_UPLOAD, "accept-post": "multipart/form-data" }),
+        "upload-limit": uploadLimit(settings),
+        ...(settings.rights.create && { "accept-patch": PARTIAL_UPLOAD, "accept-post": ACCEPTED_POSTS }),
       },
     },
     { methods: ["GET", "HEAD"], queries: ["upload"], handler },
@@ -126,6 +133,7 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
 
 function settingsOf(options: UploadOptions): StoreSettings {
   return {
+    etagOf: tagger(options.files ?? {}),
     rights: options.rights ?? { create: true, change: false },
     onConflict: options.onConflict ?? "fail",
     maxBytes: options.maxBytes ?? Infinity,
@@ -148,7 +156,7 @@ class Uploads {
     this.#methods = new Map([
       ["PUT", { right: "create", answer: (request, context) => this.#put(request, context) }],
       ["PATCH", { right: "create", answer: (request, context) => this.#resumables.append(request, context) }],
-      ["POST", { right: "create", answer: (request, context) => postForm(store, request, context) }],
+      ["POST", { right: "create", answer: (request, context) => this.#post(request, context) }],
       ["MKCOL", { right: "create", answer: (request, context) => makeDirectory(store, request, context) }],
       ["DELETE", { right: "change", answer: (request, context) => remove(store, request, context) }],
       ["MOVE", { right: "change", answer: (request, context) => move(store, request, context) }],
@@ -157,6 +165,7 @@ class Uploads {
 
   readonly handler: Handler = (request, context) => {
     const isUpload = uploadId(context.target.query) !== null;
+    if (isUpload || this.#methods.has(request.method)) requireOwnHost(request, context);
     if (request.method === "GET" || request.method === "HEAD") {
       return isUpload ? this.#resumables.progress(request, context) : null;
     }
@@ -168,8 +177,14 @@ class Uploads {
     const cancels = request.method === "DELETE" && isUpload;
     requireRight(this.#store.settings.rights, cancels ? "create" : method.right);
     this.#store.sweepNowAndThen((cause) => context.log.error("Cannot remove what is left of old uploads", cause));
-    return cancels ? this.#resumables.cancel(context) : method.answer(request, context);
+    return cancels ? this.#resumables.cancel(request, context) : method.answer(request, context);
   };
+
+  #post(request: Request, context: Context): Promise<Response> {
+    if (!isCreation(request)) return postForm(this.#store, request, context);
+    checkCoding(request.headers);
+    return this.#resumables.begin(request, context);
+  }
 
   #put(request: Request, context: Context): Promise<Response> {
     checkCoding(request.headers);

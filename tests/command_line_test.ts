@@ -4,8 +4,10 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { main } from "@x/pyserve/cli";
 import { colorLogLine, colorStartLine } from "../cli/colors.ts";
 import { LogSink } from "../cli/log_sink.ts";
-import { GROUPS, OPTIONS } from "../cli/options.ts";
-import { fastCgiOf } from "../cli/values.ts";
+import { variableOf } from "../cli/environment.ts";
+import { GROUPS } from "../cli/option.ts";
+import { OPTION_ROWS } from "../cli/options.ts";
+import { application } from "../cli/values.ts";
 import { parse } from "../cli/parse.ts";
 import { settingsOf } from "../cli/settings.ts";
 
@@ -91,9 +93,57 @@ Deno.test("a port and an address are understood as other servers take them", asy
   assertEquals(settings("-p", "8080", "-p", "HTTP/1.0").classic, true);
 });
 
+Deno.test("every option can be an environment variable, and the command line goes before it", async (t) => {
+  const from = (env: Record<string, string>, ...args: string[]) => settingsOf(parse(args, env));
+  await t.step("values, switches, lists, places", () => {
+    assertEquals(from({ PYSERVE_PORT: "9000", PYSERVE_BIND: "::1", PYSERVE_DIRECTORY: "site" }).port, 9000);
+    assertEquals(from({ PYSERVE_BIND: "[::1]:9001" }).hostname, "::1");
+    assertEquals(from({ PYSERVE_BIND: "[::1]:9001" }).port, 9001);
+    assertEquals(from({ PYSERVE_HIDDEN: "Yes" }).server.hidden, true);
+    assertEquals(from({ PYSERVE_HIDDEN: "0" }).server.hidden, false);
+    assertEquals(from({ PYSERVE_HEADER: "X-A 1\nX-B: 2 3\n" }).server.headers, [["X-A", "1"], ["X-B", "2 3"]]);
+    assertEquals(from({ PYSERVE_CGI: "1" }).features.cgi?.cgi, ["/cgi-bin", "/htbin"]);
+    assertEquals(from({ PYSERVE_CGI: "off" }).features.cgi, null);
+    assertEquals(from({ PYSERVE_CGI: "/a,/b" }).features.cgi?.cgi, ["/a", "/b"]);
+    assertEquals(from({ PYSERVE_UPLOAD: "1" }).hostname, "127.0.0.1");
+    assertEquals(from({ PYSERVE_PORT: "" }).port, 8000);
+  });
+  await t.step("the command line goes before it", () => {
+    assertEquals(from({ PYSERVE_PORT: "9000" }, "9001").port, 9001);
+    assertEquals(from({ PYSERVE_PORT: "9000" }, "localhost:9001").port, 9001);
+    assertEquals(from({ PYSERVE_DIRECTORY: "a" }, "b").root, "b");
+    assertEquals(from({ PYSERVE_HEADER: "X-A: 1" }, "-H", "X-B: 2").server.headers, [["X-B", "2"]]);
+    assertEquals(from({ PYSERVE_LOG_FORMAT: "json" }, "--quiet").server.log, false);
+    assertEquals(from({ PYSERVE_QUIET: "1" }, "--log-format", "json").server.log, "json");
+  });
+  await t.step("what cannot be used is one sentence", async () => {
+    const rows: [env: Record<string, string>, sentence: string][] = [
+      [{ PYSERVE_PROT: "1" }, "There is no option for the environment variable PYSERVE_PROT"],
+      [{ PYSERVE_HIDDEN: "maybe" }, 'Cannot use PYSERVE_HIDDEN "maybe": it is neither 1 nor 0'],
+      [{ PYSERVE_PORT: "x" }, 'Cannot use --port "x": it is not a port from 0 to 65535'],
+      [{ PYSERVE_HELP: "1" }, "There is no option for the environment variable PYSERVE_HELP"],
+      [{ PYSERVE_TLS_KEY: "k" }, "The option --tls-key needs --tls-cert"],
+    ];
+    for (const [env, sentence] of rows) {
+      const err: string[] = [];
+      const write = (bytes: Uint8Array) => Promise.resolve(err.push(new TextDecoder().decode(bytes)) && bytes.length);
+      assertEquals(await main([], { env, err: { write } }), 2);
+      assertStringIncludes(err.join(""), sentence);
+    }
+  });
+  await t.step("workers, which may not see it, get it as words", () => {
+    const { inherited } = parse(["--port", "1"], { PYSERVE_PORT: "2", PYSERVE_HIDDEN: "1", PYSERVE_INDEX: "a\nb" });
+    assertEquals(inherited.toSorted(), ["--hidden", "--index=a", "--index=b"]);
+    assertEquals(parse([...inherited, "--port", "1"]).options.index, ["a", "b"]);
+  });
+  for (const [name] of OPTION_ROWS.filter(([name]) => name !== "help" && name !== "version")) {
+    assertEquals(variableOf(name), `PYSERVE_${name.toUpperCase().replaceAll("-", "_")}`);
+  }
+});
+
 Deno.test("no error message suggests an option that lets clients write", () => {
   const offered = ["--all", "--delete", "--upload"];
-  for (const { name } of OPTIONS.filter(({ writes }) => writes)) assert(offered.includes(`--${name}`), name);
+  for (const [name] of OPTION_ROWS.filter(([, { writes }]) => writes)) assert(offered.includes(`--${name}`), name);
   for (
     const name of ["al", "alll", "a", "d", "u", "uplod", "upload-", "delet", "deletee", "ssl", "ball", "upl", "dellete"]
   ) {
@@ -109,6 +159,12 @@ Deno.test("no error message suggests an option that lets clients write", () => {
 Deno.test("headers come as NAME VALUE and as Name: value", () => {
   const { server } = settings("-H", "X-A", "1", "--header", "X-B: 2:3", "--header=X-C:4", "-H", "X-A", "5");
   assertEquals(server.headers, [["X-A", "1"], ["X-B", "2:3"], ["X-C", "4"], ["X-A", "5"]]);
+});
+
+Deno.test("--charset names a charset, or none", () => {
+  assertEquals(settings().server.charset, undefined);
+  assertEquals(settings("--charset", "Windows-1252").server.charset, "windows-1252");
+  assertEquals(settings("--charset", "none").server.charset, null);
 });
 
 Deno.test("the other options arrive where they belong", () => {
@@ -162,17 +218,17 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [["--port", "x"], 'Cannot use --port "x": it is not a port from 0 to 65535'],
     [["-p", "65536"], 'Cannot use --port "65536": it is not a port from 0 to 65535'],
     [["-p", "1", "2"], "Cannot listen on several ports: 1, 2"],
-    [[":1", "2"], "Cannot listen on several ports: 2, 1"],
+    [[":1", "2"], "Cannot listen on several ports: 1, 2"],
     [["a:1", "-b", "b"], "Cannot listen on several addresses: b, a"],
-    [["localhost:70000"], "Cannot listen on port 70000: it is not from 0 to 65535"],
-    [["http://localhost:8000/"], 'Cannot serve "http://localhost:8000/": give a directory, or an address and a port'],
-    [["65536"], "Cannot listen on port 65536: it is not from 0 to 65535"],
-    [["70000"], "Cannot listen on port 70000: it is not from 0 to 65535"],
-    [["-1"], "Cannot listen on port -1: it is not from 0 to 65535"],
+    [["localhost:70000"], 'Cannot use --port "70000": it is not a port from 0 to 65535'],
+    [["http://localhost:8000/"], 'Cannot use --directory "http://localhost:8000/": it is a URL; to listen there'],
+    [["65536"], 'Cannot use --port "65536": it is not a port from 0 to 65535'],
+    [["70000"], 'Cannot use --port "70000": it is not a port from 0 to 65535'],
+    [["-1"], 'Cannot use --port "-1": it is not a port from 0 to 65535'],
     [["1", "2"], "Cannot listen on several ports: 1, 2"],
     [["a", "b"], 'Cannot serve several directories: "a", "b"'],
     [["a", "-d", "b"], 'Cannot serve several directories: "b", "a"'],
-    [[""], "Cannot serve a directory without a name"],
+    [[""], 'Cannot use --directory "": it is empty'],
     [["-p", "HTTP/0.9"], 'Cannot use --protocol "HTTP/0.9": it is not HTTP/1.1, HTTP/1.0'],
     [["-p", "foo"], 'Cannot use --protocol "foo": it is not HTTP/1.1, HTTP/1.0'],
     [
@@ -191,11 +247,13 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [["--cache-size", "1.5M"], 'Cannot use --cache-size "1.5M": it is not a size such as 64M'],
     [["--cache-size=-1"], "it is not a size such as 64M"],
     [["--index", "a/b"], 'Cannot use --index "a/b": it is not the name of a file'],
+    [["--charset", "utf-99"], 'Cannot use --charset "utf-99": it is not a charset such as utf-8, nor none'],
+    [["--charset", "utf-8 "], 'Cannot use --charset "utf-8 ": it is not a charset such as utf-8, nor none'],
     [["--content-type", "text"], 'Cannot use --content-type "text": it is not a media type'],
     [["-H", "X-A"], "The option --header needs NAME VALUE"],
     [["-H", "a b", "c"], 'Cannot use --header "a b:c": it is not a header'],
     [["-H", "a", "b\nc: d"], 'Cannot use --header "a:b\\x0ac: d": it is not a header'],
-    [["-H", "Content-Length", "5"], "it is a header that each response has to have its own of"],
+    [["-H", "Content-Length", "5"], "pyserve sets this header itself"],
     [["-H", "Content-Type", "text/plain"], "use --content-type for the type of unknown files"],
   ];
   for (const [args, sentence] of rows) {
@@ -209,14 +267,17 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
 });
 
 Deno.test("--help and --version print to stdout, whatever else is wrong", async (t) => {
-  const help = await ran("--help", "--cgi");
-  assertEquals([help.status, help.err], [0, ""]);
-  await t.assertSnapshot(help.out);
-  for (const { name, group } of OPTIONS) {
-    assertStringIncludes(help.out, `--${name}`);
-    assert(GROUPS.includes(group));
+  const all = await ran("--help", "all", "--cgi");
+  for (const args of [["--help", "--cgi"], ["--help=all"], ["-h", "cgi"]]) {
+    const help = await ran(...args);
+    assertEquals([help.status, help.err], [0, ""]);
+    await t.assertSnapshot(help.out);
+    assert(help.out.split("\n").every((line) => line.length <= 80), "80 columns");
   }
-  assert(help.out.split("\n").every((line) => line.length <= 80), "80 columns");
+  for (const [name] of OPTION_ROWS) assertStringIncludes(all.out, `--${name}`);
+  for (const group of GROUPS) assertStringIncludes((await ran("--help", group.toLowerCase())).out, `${group}:\n`);
+  assertEquals((await ran("--help", "site")).out, (await ran("--help")).out);
+  assertStringIncludes((await ran("--help=nonsense")).err, 'There is no help on "nonsense", only on all, address');
   const { version } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
   for (const flag of ["-v", "-V"]) assertEquals((await ran(flag)).out, `pyserve ${version}\n`);
   assertEquals(settings("-q").server.log, false);
@@ -290,5 +351,5 @@ Deno.test("addresses of FastCGI applications", () => {
     [".tar.php=php.example:65535", ".tar.php", { transport: "tcp", hostname: "php.example", port: 65535 }],
     [".rb=[::1]:9000", ".rb", { transport: "tcp", hostname: "::1", port: 9000 }],
   ];
-  for (const [text, extension, address] of rows) assertEquals(fastCgiOf(text), { extension, address });
+  for (const [text, extension, address] of rows) assertEquals(application(text), { extension, address });
 });

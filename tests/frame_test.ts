@@ -170,8 +170,8 @@ Deno.test("mount() takes its prefix off at the border of a segment, after decodi
     assertEquals((await fetched(site, `http://localhost${target}`)).status, 404, target);
   }
   const answer = async (target: string) => (await fetched(site, `http://localhost${target}`)).headers.get("location");
-  assertEquals(await answer("/docs"), "/docs/");
-  assertEquals(await answer("/docs/d/e?q"), "/docs/d/e/?q");
+  assertEquals(await answer("/docs"), "docs/");
+  assertEquals(await answer("/docs/d/e?q"), "e/?q");
   assertThrows(() => mount("docs", no), TypeError, 'Cannot mount at "docs"');
   assertThrows(() => mount("/%zz", no), TypeError);
 });

@@ -263,7 +263,7 @@ Deno.test("a target of another scheme, or with a user in it, is refused though i
   const { ask } = await import("./support/raw.ts");
   for (let round = 0; round < 2; round++) {
     assertEquals((await ask(server.addr.port, "GET", "/a.txt")).text, "a");
-    assertEquals((await ask(server.addr.port, "GET", "http://elsewhere/a.txt")).text, "a");
+    assertEquals((await ask(server.addr.port, "GET", "http://elsewhere.localhost/a.txt")).text, "a");
     for (const target of ["ftp://localhost/a.txt", "http://u@localhost/a.txt"]) {
       assertEquals((await ask(server.addr.port, "GET", target)).status, 400, target);
     }

@@ -1,7 +1,7 @@
 /** How the page gets its script, over HTTP; what it does there is in page/. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { fileServer, listing, memory, mount, toFetch } from "@x/pyserve";
+import { archives, fileServer, listing, memory, mount, searches, toFetch } from "@x/pyserve";
 import { assertOnlyOwnScript } from "./support/html.ts";
 import { tempTree } from "./support/tree.ts";
 
@@ -103,5 +103,14 @@ Deno.test("a listing by itself has no script, and the page says what the server 
   assertMatch(response.headers.get("content-security-policy")!, /form-action 'self'/);
   const json = await (await able(new Request("http://localhost/?format=json"))).json();
   assertEquals(json.can, ["upload", "search"]);
-  assertMatch((await get("/")).headers.get("content-security-policy")!, /form-action 'none'/);
+});
+
+Deno.test("no page links to another form of itself, which crawlers would fetch as well", async () => {
+  const able = toFetch(fileServer(SITE, { features: [archives(), searches()], log: false }));
+  for (const target of ["/", "/?sort=size&order=desc", "/?q=a"]) {
+    const html = await (await able(new Request(`http://localhost${target}`))).text();
+    const links = [...html.matchAll(/(?:href|src|action)="([^"]*)"/g)].map(([, link]) => link!);
+    assert(links.length > 1);
+    assertEquals(links.filter((link) => link.includes("?")), []);
+  }
 });

@@ -212,7 +212,7 @@ Deno.test("search() refuses what is too long or unknown, declines what is not fo
   }
   assertEquals((await ask(SITE, "/?q=x", { method: "POST" })).status, 404);
   const redirect = await ask(SITE, "/docs?q=a%20b");
-  assertEquals([redirect.status, redirect.headers.get("location")], [301, "/docs/?q=a%20b"]);
+  assertEquals([redirect.status, redirect.headers.get("location")], [301, "docs/?q=a%20b"]);
 });
 
 Deno.test("a page that stands for its directory gets its own query", async () => {

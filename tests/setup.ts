@@ -8,6 +8,7 @@ import { hasProgram } from "./support/programs.ts";
 
 /** Debian's packages, and how to tell that each is there. */
 const PACKAGES: Readonly<Record<string, () => boolean>> = {
+  "busybox": () => hasProgram("busybox"),
   "cgit": () => hasFile("/usr/lib/cgit/cgit.cgi"),
   "chromium": () => hasProgram("chromium"),
   "curl": () => hasProgram("curl"),
@@ -17,11 +18,14 @@ const PACKAGES: Readonly<Record<string, () => boolean>> = {
   "libarchive-tools": () => hasProgram("bsdtar"),
   "libc6-dev": () => hasFile("/usr/include/stdio.h"),
   "libcgi-pm-perl": () => succeeds("perl", "-MCGI", "-e1"),
+  "nginx-light": () => hasProgram("nginx"),
   "openssl": () => hasProgram("openssl"),
   "php-cgi": () => hasProgram("php-cgi"),
   "php-fpm": () => findPhpFpm() !== null,
   "python3": () => hasProgram("python3"),
   "unzip": () => hasProgram("unzip"),
+  "wget": () => hasProgram("wget"),
+  "zsync": () => hasProgram("zsync"),
 };
 
 const packages = Object.entries(PACKAGES).filter(([, isThere]) => !isThere()).map(([name]) => name);

@@ -32,7 +32,7 @@ async function writable(...args: string[]) {
 Deno.test("PUT stores a new file, makes the directories on the way, and says what it has stored", async () => {
   await using site = await writable("--upload");
   const made = await site.send("PUT", "/new/deep/a%20b.txt", { body: "hello" });
-  assertEquals([made.status, made.headers.get("location")], [201, "/new/deep/a%20b.txt"]);
+  assertEquals([made.status, made.headers.get("location")], [201, "a%20b.txt"]);
   assertEquals(await site.read("new/deep/a b.txt"), "hello");
   const served = await ask(site.port, "GET", "/new/deep/a%20b.txt");
   assertEquals([served.text, served.headers.get("etag")], ["hello", made.headers.get("etag")]);
@@ -40,7 +40,7 @@ Deno.test("PUT stores a new file, makes the directories on the way, and says wha
   const told = await site.send("PUT", "/told.txt", { body: "x", headers: [JSON_PLEASE] });
   assertEquals(told.status, 201);
   const { name, href, size, replaced, etag } = JSON.parse(told.text);
-  assertEquals([name, href, size, replaced, etag], ["told.txt", "/told.txt", 1, false, told.headers.get("etag")]);
+  assertEquals([name, href, size, replaced, etag], ["told.txt", "told.txt", 1, false, told.headers.get("etag")]);
   assertEquals((await site.names()).filter((name) => name.includes(".part")), []);
 });
 
@@ -64,7 +64,7 @@ Deno.test("a name that is taken stays what it is, unless the request or the serv
   });
   assertEquals(await site.read("old.txt"), "old");
   const renamed = await site.send("PUT", "/old.txt?on-conflict=rename", { body: "1" });
-  assertEquals([renamed.status, renamed.headers.get("location")], [201, "/old%20%281%29.txt"]);
+  assertEquals([renamed.status, renamed.headers.get("location")], [201, "old%20%281%29.txt"]);
   await site.send("PUT", "/old.txt?on-conflict=rename", { body: "2" });
   assertEquals([await site.read("old (1).txt"), await site.read("old (2).txt")], ["1", "2"]);
   const replaced = await site.send("PUT", "/old.txt?on-conflict=overwrite", { body: "new" });
@@ -74,7 +74,7 @@ Deno.test("a name that is taken stays what it is, unless the request or the serv
   assertEquals((await eager.send("PUT", "/old.txt", { body: "new" })).status, 204);
   assertEquals((await eager.send("PUT", "/old.txt?on-conflict=fail", { body: "x" })).status, 409);
   await using polite = await writable("--upload", "--on-conflict", "rename");
-  assertEquals((await polite.send("PUT", "/old.txt", { body: "new" })).headers.get("location"), "/old%20%281%29.txt");
+  assertEquals((await polite.send("PUT", "/old.txt", { body: "new" })).headers.get("location"), "old%20%281%29.txt");
 });
 
 Deno.test("PUT and DELETE honour If-Match, If-None-Match and If-Unmodified-Since", async (t) => {
@@ -239,7 +239,7 @@ Deno.test("a form stores its files, each by itself, and sends browsers back to t
   );
   await t.step("from a browser: 303", async () => {
     const response = await site.send("POST", "/docs/", withHeaders(files, ["Accept", "text/html,*/*;q=0.8"]));
-    assertEquals([response.status, response.headers.get("location")], [303, "/docs/"]);
+    assertEquals([response.status, response.headers.get("location")], [303, "./"]);
     const names = ["one.txt", "größe 😀.txt", 'a "quoted".txt', "folder/sub/x.txt", "naïve.txt", "bare.txt"];
     const contents = await Promise.all(names.map((name) => site.read(`docs/${name}`)));
     assertEquals(contents, ["1", "2", "3", "4", "5", ""]);
@@ -302,7 +302,7 @@ Deno.test("a form stores its files, each by itself, and sends browsers back to t
 Deno.test("MKCOL makes a directory", async () => {
   await using site = await writable("--upload");
   const made = await site.send("MKCOL", "/made");
-  assertEquals([made.status, made.headers.get("location")], [201, "/made/"]);
+  assertEquals([made.status, made.headers.get("location")], [201, "made/"]);
   const rows: readonly [target: string, status: number, sent?: Sent][] = [
     ["/made/", 405],
     ["/old.txt", 405],
@@ -381,7 +381,7 @@ Deno.test("MOVE gives a file or a directory another path, and replaces only what
   const renamed = await site.send("MOVE", "/renamed/a.txt?on-conflict=rename", {
     headers: [["Destination", "/renamed"]],
   });
-  assertEquals(renamed.headers.get("location"), "/renamed%20%281%29");
+  assertEquals(renamed.headers.get("location"), "../renamed%20%281%29");
   assertEquals((await site.names()).filter((name) => !name.startsWith(".secret")), [
     "empty/",
     "out",
@@ -473,7 +473,7 @@ Deno.test("an upload in pieces goes on where it is, and its file appears when it
   await t.step("the last piece makes it a file; who did not hear of it can ask", async () => {
     const whole = await sha256(new TextEncoder().encode("hello world"));
     const response = await piece(upload, " world", at(5), LAST, ["Repr-Digest", whole]);
-    assertEquals([response.status, response.headers.get("location")], [201, "/big.bin"]);
+    assertEquals([response.status, response.headers.get("location")], [201, "big.bin"]);
     assertEquals(await site.read("big.bin"), "hello world");
     assertEquals((await ask(site.port, "HEAD", upload)).headers.get("upload-complete"), "?1");
     assertEquals((await piece(upload, "x", at(11))).status, 400);
@@ -492,8 +492,8 @@ Deno.test("an upload in pieces goes on where it is, and its file appears when it
   await t.step("PUT with Upload-Complete: ?0 begins one under an id of the server's", async () => {
     const begun = await site.send("PUT", "/put.txt", { body: "ab", headers: [["Upload-Complete", "?0"]] });
     const location = begun.headers.get("location")!;
-    assertMatch(location, /^\/put\.txt\?upload=[\w-]{36}$/);
-    assertEquals((await piece(location, "cd", at(2), ["Upload-Length", "4"])).status, 201);
+    assertMatch(location, /^put\.txt\?upload=[\w-]{36}$/);
+    assertEquals((await piece(`/${location}`, "cd", at(2), ["Upload-Length", "4"])).status, 201);
     assertEquals(await site.read("put.txt"), "abcd");
   });
   await t.step("lengths that contradict each other, or are too much, are refused", async () => {

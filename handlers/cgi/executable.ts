@@ -12,6 +12,7 @@ import { SEPARATOR } from "@std/path/constants";
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { HttpError } from "../errors.ts";
+import { readStart } from "../sources/disk_file.ts";
 import { textOfBytes } from "./latin1.ts";
 
 /** What is known of a program that can be run. */
@@ -170,10 +171,9 @@ function mayBeRun({ mode }: Deno.FileInfo): boolean {
 
 function firstBytes(file: string): string | null {
   try {
-    using handle = Deno.openSync(file);
-    const bytes = new Uint8Array(SNIFFED_BYTES);
-    const count = handle.readSync(bytes) ?? 0;
-    return textOfBytes(bytes.subarray(0, count));
+    const bytes = readStart(file, SNIFFED_BYTES);
+    if (bytes === null) throw new HttpError(403, "The CGI program is not a plain file");
+    return textOfBytes(bytes);
   } catch (error) {
     if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return null;
     throw error;

@@ -9,6 +9,8 @@ import { HttpError } from "../errors.ts";
 import { STALL_MS } from "../held_body.ts";
 import { clientOf } from "../http/client.ts";
 import { Refusal } from "../http/refusal.ts";
+import { isLoopback } from "../http/own_host.ts";
+import { requireOwnHost } from "../own_hosts.ts";
 import type { FileSource } from "../sources/types.ts";
 import { uploadPath } from "../sources/writable_in.ts";
 import type { Context, Handler } from "../types.ts";
@@ -109,8 +111,9 @@ export class Programs {
     return this.#finder.find(context);
   }
 
-  /** Lets a program answer. */
+  /** Lets a program answer, where the request names an own host of this server. */
   async run(program: Program, request: Request, context: Context, options: RunOptions = {}): Promise<Response> {
+    requireOwnHost(request, context);
     const executable = this.#check(program);
     if (this.#isIsolated) await this.#checkRepositories(options.env);
     const input = await this.#takeIn(request);
@@ -362,8 +365,7 @@ const FORWARDED = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x
 
 /** Whether whoever asks is on this machine, as far as can be told: of all that a proxy passes on, the proxy is. */
 function isFromHere({ headers }: Request, { remoteAddress }: Context): boolean {
-  const isLoopback = remoteAddress.startsWith("127.") || remoteAddress === "::1";
-  return isLoopback && !FORWARDED.some((name) => headers.has(name));
+  return isLoopback(remoteAddress) && !FORWARDED.some((name) => headers.has(name));
 }
 
 /** Looked up when the first program runs: without permission there is none, and no program is the worse for it. */

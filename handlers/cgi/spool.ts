@@ -142,13 +142,9 @@ class PatientReader {
 
   #watch(): void {
     if (this.#stallMs === 0) return;
-    const isSlow = this.#left < this.#stallMs;
-    const message = isSlow
-      ? "The body came too slowly"
-      : `Nothing came of the body for ${this.#stallMs / 1000} seconds`;
-    this.#watchdog.set(Math.max(1, isSlow ? this.#left : this.#stallMs), () => {
+    this.#watchdog.set(Math.max(1, Math.min(this.#stallMs, this.#left)), () => {
       // What still comes of it has no place to go (RFC 9110 section 15.5.9).
-      this.#late = new HttpError(408, message, { headers: { connection: "close" } });
+      this.#late = new HttpError(408, "The body did not come in time", { headers: { connection: "close" } });
       this.#reader.cancel().catch(() => {}); // a pending read ends as if the body did
     });
   }

@@ -239,7 +239,8 @@ export function targetBeforeEncodedSlash(raw: string): Target | null {
 }
 
 /**
- * The URL, relative to the server, under which a path is found: for a Location header.
+ * The URL, relative to the server, under which a path is found. It leaves the prefix that a proxy takes off; what leads
+ * clients on (Location, links) is made by {@linkcode relativeReference}.
  *
  * Built from decoded segments, so it begins with exactly one `/` and cannot name another host, whatever the target
  * looked like (CVE-2021-28861 and its relatives).
@@ -289,7 +290,19 @@ function isSegment(name: string): boolean {
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-function decodeSegment(part: string): string | Refusal {
+/**
+ * A segment as sent, decoded once: bytes, then UTF-8. It may be empty, `.`, `..`, or have a slash in it; 400 for a bad
+ * escape, NUL, and bytes that are not UTF-8.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { decodeSegment } from "@x/pyserve";
+ *
+ * assert(decodeSegment("a%20b") === "a b");
+ * ```
+ */
+export function decodeSegment(part: string): string | Refusal {
   if (/^[\x21-\x24\x26-\x7e]*$/.test(part)) return part;
   const escaped = part.replace(/[^\0-\x7f]+/g, (text) => encodeURIComponent(text.toWellFormed()));
   const bytes = new Uint8Array(escaped.length);

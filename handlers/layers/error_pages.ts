@@ -6,8 +6,10 @@
 
 import { accepts } from "@std/http/negotiation";
 import { failureOf, type HttpError, markFailure, statusText } from "../errors.ts";
+import { relativeReference } from "../http/relative.ts";
+import { SitePath } from "../http/target.ts";
 import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
-import type { Layer } from "../types.ts";
+import type { Context, Layer } from "../types.ts";
 
 /**
  * A layer that makes a page of the bare response of an error: HTML for clients that ask for it, as browsers do, and for
@@ -28,24 +30,26 @@ import type { Layer } from "../types.ts";
  * ```
  */
 export function errorPages(): Layer {
-  const dress = (request: Request, response: Response | null) => {
+  const dress = (request: Request, context: Context, response: Response | null) => {
     const failure = response && failureOf(response);
-    return failure ? dressed(request, response, failure) : response;
+    return failure ? dressed(request, context, response, failure) : response;
   };
   return (next) => (request, context) => {
     const answer = next(request, context);
-    return answer instanceof Promise ? answer.then((late) => dress(request, late)) : dress(request, answer);
+    return answer instanceof Promise
+      ? answer.then((late) => dress(request, context, late))
+      : dress(request, context, answer);
   };
 }
 
 /** RFC 9457 section 3: also for those who ask for JSON only, for that is what it is. */
 const PROBLEM = "application/problem+json";
 
-function dressed(request: Request, bare: Response, error: HttpError): Response {
+function dressed(request: Request, { requestTarget }: Context, bare: Response, error: HttpError): Response {
   const accepted = accepts(request, "text/plain", "text/html", PROBLEM, "application/json");
   bare.headers.append("vary", "accept");
   if (accepted === undefined || accepted === "text/plain") return bare;
-  const body = new TextEncoder().encode(accepted === "text/html" ? html(error) : json(error));
+  const body = new TextEncoder().encode(accepted === "text/html" ? html(error, requestTarget) : json(error));
   const headers = new Headers(bare.headers);
   headers.set("content-type", accepted === "text/html" ? "text/html; charset=utf-8" : PROBLEM);
   headers.set("content-length", String(body.length));
@@ -55,8 +59,9 @@ function dressed(request: Request, bare: Response, error: HttpError): Response {
   return markFailure(new Response(request.method === "HEAD" ? null : body, { status, headers }), error);
 }
 
-function html(error: HttpError): string {
-  return errorPage(error.status, statusText(error.status), error.message, error.details);
+function html({ status, message, details }: HttpError, requestTarget: string): string {
+  const start = relativeReference(requestTarget, SitePath.root);
+  return errorPage({ status, phrase: statusText(status), message, details, start });
 }
 
 function json(error: HttpError): string {

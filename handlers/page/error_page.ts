@@ -24,8 +24,19 @@ const ADVICE: Readonly<Record<number, string>> = {
   507: "There is no room on the disk of this server. Whoever runs it has to make some.",
 };
 
-/** Renders an error as a whole HTML document; `message` and `details` are plain text. */
-export function errorPage(status: number, phrase: string, message: string, details = ""): string {
+/** What an error page says; all of it is plain text. */
+export interface ErrorPage {
+  readonly status: number;
+  /** The standard phrase of the status. */
+  readonly phrase: string;
+  readonly message: string;
+  readonly details: string;
+  /** The address of the start page, relative to that of this page. */
+  readonly start: string;
+}
+
+/** Renders an error as a whole HTML document. */
+export function errorPage({ status, phrase, message, details, start }: ErrorPage): string {
   const title = `${status} ${phrase}`;
   const advice = ADVICE[status] === undefined ? "" : `<p>${ADVICE[status]}</p>\n`;
   return page(
@@ -34,7 +45,7 @@ export function errorPage(status: number, phrase: string, message: string, detai
 <h1>${escapeHtml(title)}</h1>
 <div class="hint">
 <p><strong>${escapeHtml(message)}.</strong></p>
-${advice}<p><a href="/">Go to the start page</a></p>
+${advice}<p><a href="${escapeHtml(start)}">Go to the start page</a></p>
 ${details === "" ? "" : `<pre>${escapeHtml(details)}</pre>\n`}</div>
 </main>`,
   );

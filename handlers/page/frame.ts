@@ -19,21 +19,28 @@ const styleHash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextE
  * The headers of a page: a policy under which the style in it works and nothing else, no script least of all, so that
  * even a name that got past escaping would be only text (GHSA-32fx-h446-h8pf and its relatives).
  */
-export const PAGE_HEADERS: Readonly<Record<string, string>> = headersOf([
-  "default-src 'none'",
-  `style-src 'sha256-${styleHash}'`,
-  "img-src data:",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'self'",
-]);
+export const PAGE_HEADERS: Readonly<Record<string, string>> = headersOf(plainPolicy("'none'"));
+
+/** The same for a page with forms, which are sent to this server only. */
+export const FORM_HEADERS: Readonly<Record<string, string>> = headersOf(plainPolicy("'self'"));
+
+function plainPolicy(formAction: string): readonly string[] {
+  return [
+    "default-src 'none'",
+    `style-src 'sha256-${styleHash}'`,
+    "img-src data:",
+    "base-uri 'none'",
+    `form-action ${formAction}`,
+    "frame-ancestors 'self'",
+  ];
+}
 
 /**
  * The headers of a page with a script: it runs by its hash and what it loads by its leave, which no markup can give, be
  * it that of a file beside it. What is shown of files comes from here, and nothing is sent elsewhere. No text becomes
  * markup or the address of a script (Trusted Types).
  */
-export function scriptedHeaders(script: PageScript, hasForms: boolean): Readonly<Record<string, string>> {
+export function scriptedHeaders(script: PageScript): Readonly<Record<string, string>> {
   return headersOf([
     "default-src 'none'",
     `script-src '${script.hash}' 'strict-dynamic'`,
@@ -43,7 +50,7 @@ export function scriptedHeaders(script: PageScript, hasForms: boolean): Readonly
     "frame-src 'self'",
     "connect-src 'self'",
     "base-uri 'none'",
-    `form-action ${hasForms ? "'self'" : "'none'"}`,
+    "form-action 'self'",
     "frame-ancestors 'self'",
     "require-trusted-types-for 'script'",
     "trusted-types pyserve",

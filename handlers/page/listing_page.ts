@@ -6,23 +6,19 @@
 
 import { escapeHtml } from "../http/escape.ts";
 import type { ListingEntry, ListingHead, ListingTotals, SortKey } from "../listing_data.ts";
-import { PAGE_END, PAGE_HEADERS, pageStart, type Scripted, scriptedHeaders } from "./frame.ts";
+import { FORM_HEADERS, PAGE_END, pageStart, type Scripted, scriptedHeaders } from "./frame.ts";
 import { nameHtml } from "./names.ts";
 import { scriptAt } from "./script.ts";
 
 /** The headers of the page of a directory. */
 export function listingPageHeaders(head: ListingHead, depth: number): Readonly<Record<string, string>> {
   const scripted = scriptedOf(head, depth);
-  return scripted ? scriptedHeaders(scripted.script, hasForms(scripted.can)) : PAGE_HEADERS;
+  return scripted ? scriptedHeaders(scripted.script) : FORM_HEADERS;
 }
 
 function scriptedOf({ can }: ListingHead, depth: number): Scripted | null {
   const script = can ? scriptAt(depth) : null;
   return script && { script, can: can! };
-}
-
-function hasForms(can: readonly string[]): boolean {
-  return can.includes("upload") || can.includes("search");
 }
 
 /**
@@ -48,13 +44,20 @@ ${depth > 0 ? parentRow : ""}`;
 /** The page from the last row on. */
 export function listingPageEnd(count: number, totals: ListingTotals, can: readonly string[] = []): string {
   const empty = count === 0 ? '<p class="hint">This directory is empty.</p>\n' : "";
-  const archive = can.includes("archive") && count > 0 ? '<a href="?archive=zip">Zip</a> · ' : "";
+  const archive = can.includes("archive") && count > 0 ? [button("archive", "zip", "Zip")] : [];
+  const forms = [...archive, button("format", "json", "JSON"), button("format", "text", "Text")].join(" · ");
   return `</tbody>
 </table>
 ${empty}${can.includes("search") ? SEARCH_FORM : ""}${can.includes("upload") ? UPLOAD_FORM : ""}</main>
-<footer>${
-    totalsText(totals)
-  } · ${archive}<a href="?format=json">JSON</a> · <a href="?format=text">Text</a></footer>${PAGE_END}`;
+<footer>${totalsText(totals)}<form> · ${forms}</form></footer>${PAGE_END}`;
+}
+
+/**
+ * What answers with the same again, or with all of it at once, is behind a button: crawlers follow links, but send no
+ * forms, so that a mirror of the site has each file once.
+ */
+function button(name: string, value: string, label: string): string {
+  return `<button name="${name}" value="${value}">${label}</button>`;
 }
 
 /** What works without script; with it, there is something better in the place of these. */
@@ -86,9 +89,8 @@ function column({ sort, order }: ListingHead, key: SortKey, label: string): stri
   const next = sorted ? (order === "asc" ? "desc" : "asc") : key === "name" ? "asc" : "desc";
   const state = sorted ? ` aria-sort="${order === "asc" ? "ascending" : "descending"}"` : "";
   const mark = sorted ? `<span aria-hidden="true"> ${order === "asc" ? "▲" : "▼"}</span>` : "";
-  return `<th scope="col" class="${
-    CLASS[key]
-  }"${state}><a href="?sort=${key}&amp;order=${next}">${label}</a>${mark}</th>`;
+  const form = `<form><input type="hidden" name="sort" value="${key}">${button("order", next, label)}</form>`;
+  return `<th scope="col" class="${CLASS[key]}"${state}>${form}${mark}</th>`;
 }
 
 /** The row of an entry. */

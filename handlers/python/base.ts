@@ -14,12 +14,12 @@ import { bodyFraming } from "./http1/framing.ts";
 import { FieldsParser } from "./http1/header_fields.ts";
 import { latin1 } from "./http1/input_buffer.ts";
 import { Rejection } from "./http1/rejection.ts";
-import { isAtLeast11, MAX_LINE_BYTES, parseRequestLine } from "./http1/request_line.ts";
+import { isAtLeast11, MAX_LINE_BYTES, parseRequestLine, strictVerdict } from "./http1/request_line.ts";
 import { HTTPMessage } from "./message.ts";
 import { percentFormat } from "./percent_format.ts";
 import { pythonRepr } from "./repr.ts";
 import { type Responses, responses } from "./responses.ts";
-import { RequestReader } from "./rfile.ts";
+import { type ReadLimits, RequestReader, UNLIMITED } from "./rfile.ts";
 import type { HTTPServer } from "./server.ts";
 import { ResponseWriter } from "./wfile.ts";
 
@@ -175,6 +175,9 @@ export class BaseHTTPRequestHandler {
   /** Where the reply is written. Python: `wfile`. */
   wfile: ResponseWriter;
 
+  /** Whether what Python lets pass is refused where RFC 9112 allows or asks for it, as the runtime's engine does. */
+  protected readonly is_strict: boolean = false;
+
   #head = "";
   #headers_queued = false;
   #reply: Reply = noReply(0);
@@ -191,7 +194,7 @@ export class BaseHTTPRequestHandler {
     this.connection = request;
     this.client_address = client_address;
     this.server = server;
-    this.rfile = new RequestReader(request, null, null);
+    this.rfile = new RequestReader(request, null, UNLIMITED);
     this.wfile = new ResponseWriter(request);
   }
 
@@ -210,7 +213,8 @@ export class BaseHTTPRequestHandler {
 
   /** Called first. Python: `setup`. */
   setup(): Awaitable<void> {
-    this.connection.writeTimeout = this.timeout ?? this.server.body_timeout;
+    const { body_timeout, body_rate } = this.server;
+    this.connection.limitWrites(this.timeout ?? body_timeout, body_rate);
   }
 
   /** Called last, whatever happened. Python: `finish`. */
@@ -262,7 +266,8 @@ export class BaseHTTPRequestHandler {
     this.close_connection = true;
     this.headers = NO_HEADERS;
     this.requestline = withoutLineEnd(latin1(this.raw_requestline));
-    const parsed = parseRequestLine(this.requestline, this.default_request_version);
+    const parsed = (this.is_strict ? this.#strict_verdict() : null) ??
+      parseRequestLine(this.requestline, this.default_request_version);
     if (parsed === null) return false;
     if (parsed instanceof Rejection) return this.#reject(parsed);
     this.command = parsed.command;
@@ -274,7 +279,7 @@ export class BaseHTTPRequestHandler {
       return true;
     }
     if (isAtLeast11(parsed.number) && this.protocol_version >= "HTTP/1.1") this.close_connection = false;
-    const fields = new FieldsParser();
+    const fields = new FieldsParser(this.is_strict);
     const state = fields.parse(this.connection.input);
     if (state === "more") return this.#await_headers(fields, parsed.number);
     return state === "done" ? this.#examine_headers(fields, parsed.number) : this.#reject(state);
@@ -348,7 +353,7 @@ export class BaseHTTPRequestHandler {
       throw new TypeError(`Cannot send the reason phrase ${JSON.stringify(phrase)}: it is not one line of ISO 8859-1`);
     }
     this.#reply.status = code;
-    if (code === 101) this.rfile = new RequestReader(this.connection, new RawBody(), this.timeout);
+    if (code === 101) this.rfile = new RequestReader(this.connection, new RawBody(), this.#limits_of_its_own());
     if (this.request_version === "HTTP/0.9") return;
     this.#headers_queued = true;
     this.#head += `${this.protocol_version} ${code} ${phrase}\r\n`;
@@ -455,7 +460,7 @@ export class BaseHTTPRequestHandler {
     return this.client_address[0];
   }
 
-  /** Reads the next line that is not empty (RFC 9112 section 2.2). */
+  /** Reads the next line that is not empty (RFC 9112 section 2.2); of empty ones it takes as many bytes as of a line. */
   async #read_request_line(): Promise<boolean> {
     const { connection } = this;
     this.#begin();
@@ -466,7 +471,8 @@ export class BaseHTTPRequestHandler {
       } else if (line.length > MAX_LINE_BYTES) {
         return this.#reject_line();
       } else if (line[0] === 0x0a || (line[0] === 0x0d && line[1] === 0x0a)) {
-        if (++skipped > 8) return false;
+        skipped += line.length;
+        if (skipped > MAX_LINE_BYTES) return this.#reject_line();
       } else {
         this.raw_requestline = line;
         return true;
@@ -474,8 +480,14 @@ export class BaseHTTPRequestHandler {
     }
   }
 
+  /** Judged with the CR that Python takes off, where there is more than one. */
+  #strict_verdict(): Rejection | null {
+    const line = latin1(this.raw_requestline).replace(/\r?\n$/, "");
+    return line === "" ? null : strictVerdict(line);
+  }
+
   #begin(): void {
-    this.rfile = new RequestReader(this.connection, null, null);
+    this.rfile = new RequestReader(this.connection, null, UNLIMITED);
     this.#head = "";
     this.#headers_queued = false;
     this.#reply = noReply(this.wfile.written);
@@ -520,12 +532,22 @@ export class BaseHTTPRequestHandler {
     this.headers = new HTTPMessage(fields);
     const framing = bodyFraming(fields, version);
     if (framing instanceof Rejection) return this.#reject(framing);
-    this.rfile = new RequestReader(this.connection, bodyOf(framing), this.timeout ?? this.server.body_timeout);
+    this.rfile = new RequestReader(this.connection, bodyOf(framing), this.#read_limits());
     const options = listed(this.headers.get_all("connection")?.join() ?? "");
     if (options.includes("close")) this.close_connection = true;
     else if (options.includes("keep-alive") && this.protocol_version >= "HTTP/1.1") this.close_connection = false;
     const expects = this.headers.get("expect")?.toLowerCase() === "100-continue";
     return expects && this.#speaks11() ? this.handle_expect_100() : true;
+  }
+
+  #read_limits(): ReadLimits {
+    const { body_timeout, body_rate: rate, max_read: most } = this.server;
+    return { seconds: this.timeout ?? body_timeout, rate, most };
+  }
+
+  /** Of another protocol nobody here knows how often a client has something to say. */
+  #limits_of_its_own(): ReadLimits {
+    return { seconds: this.timeout, rate: null, most: this.server.max_read };
   }
 
   #speaks11(): boolean {

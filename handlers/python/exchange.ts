@@ -7,6 +7,7 @@
 
 import type { ConnectionInfo } from "../fetch.ts";
 import type { BaseHTTPRequestHandler } from "./base.ts";
+import { utf8OfBytes } from "./http1/request_line.ts";
 import type { ResponseWriter } from "./wfile.ts";
 
 /** Something to send: what `send_head` returns. An open `Deno.FsFile` is one. */
@@ -47,7 +48,7 @@ export function requestOf(handler: BaseHTTPRequestHandler, path: string = handle
   // Whatever the method is: the constructor knows of none that it does not mend or refuse.
   const request = new Request("http://localhost/", {
     method: hasBody ? "POST" : "GET",
-    headers: headers.to_headers(),
+    headers: headers.pairs(),
     body: hasBody ? rfile.ended ? EMPTY : rfile.readable : null,
   });
   return Object.defineProperties(request, {
@@ -63,8 +64,10 @@ export function infoOf({ connection, request_version }: BaseHTTPRequestHandler):
 }
 
 /** The URL of a target, as Deno.serve would show it: pasted together. */
-export function urlOf({ connection, headers, request_version, server }: BaseHTTPRequestHandler, path: string): string {
-  const target = path.replace(/[^\0-\x7f]/g, percentByte);
+export function urlOf(handler: BaseHTTPRequestHandler, path: string): string {
+  const { command, connection, headers, request_version, server } = handler;
+  const target = utf8OfBytes(path) ?? path.replace(/[^\0-\x7f]/g, percentByte);
+  if (command === "CONNECT" && !target.includes("/")) return `http://${target}`; // the authority form
   if (/^[a-z][a-z\d+.-]*:\/\//i.test(target)) return target; // the absolute form (RFC 9112 section 3.2.2)
   const scheme = connection.secure ? "https" : "http";
   // HTTP/1.0 need not name a host; where HTTP/1.1 does not, the URL is one that is known to be made up, and refused.

@@ -81,10 +81,19 @@ export class HTTPMessage {
 
   /** The same for Web APIs, several of one name joined: by commas, cookies by semicolons. Python has no such thing. */
   to_headers(): Headers {
-    const headers = new Headers(this.#fields as [string, string][]);
+    return new Headers(this.pairs());
+  }
+
+  /**
+   * What Web APIs make headers of. They would join cookies by commas, too (RFC 9113 section 8.2.3).
+   *
+   * @internal
+   */
+  pairs(): [name: string, value: string][] {
+    const pairs = this.#fields as [string, string][];
     const cookies = this.get_all("cookie");
-    if (cookies !== null && cookies.length > 1) headers.set("cookie", cookies.join("; ")); // RFC 9113 section 8.2.3
-    return headers;
+    if (cookies === null || cookies.length === 1) return pairs;
+    return [...pairs.filter(([name]) => name.toLowerCase() !== "cookie"), ["cookie", cookies.join("; ")]];
   }
 
   /** The lines, for a log. Python: `str(headers)`. */

@@ -4,9 +4,11 @@
  * @module
  */
 
-import { failureOf, type HttpError } from "../errors.ts";
+import { failureOf, type HttpError, NOT_KEPT } from "../errors.ts";
 import type { FetchFunction } from "../fetch.ts";
 import { escapeLog } from "../http/escape.ts";
+import { relativeReference } from "../http/relative.ts";
+import { SitePath } from "../http/target.ts";
 import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
 import type { RunningServer, ServeOptions } from "../serve_types.ts";
 import type { Awaitable } from "../types.ts";
@@ -69,6 +71,7 @@ class ClassicServer extends ThreadingHTTPServer {
     super([options.hostname ?? "0.0.0.0", options.port ?? 8000], BaseHTTPRequestHandler, false);
     this.#fetch = fetch;
     this.#options = options;
+    if (options.stallMs !== undefined) this.body_timeout = options.stallMs / 1000;
     this.server_bind();
   }
 
@@ -97,6 +100,7 @@ class ClassicHandler extends BaseHTTPRequestHandler {
   override server_version = "pyserve";
   override sys_version = "";
   override error_content_type = "text/html; charset=utf-8";
+  protected override readonly is_strict = true;
   readonly #fetch: FetchFunction;
   readonly #options: ClassicServeOptions;
 
@@ -127,7 +131,9 @@ class ClassicHandler extends BaseHTTPRequestHandler {
   }
 
   protected override error_page(code: number, message: string): string {
-    return errorPage(code, this.responses[code]?.[0] ?? "", message);
+    const phrase = this.responses[code]?.[0] ?? "";
+    const start = relativeReference(this.path.startsWith("/") ? this.path : "/", SitePath.root);
+    return errorPage({ status: code, phrase, message, details: "", start });
   }
 
   /** Handlers log what they answer; what is left is what the engine has to say. */
@@ -137,8 +143,13 @@ class ClassicHandler extends BaseHTTPRequestHandler {
     this.#options.log?.access(`${this.address_string()} - - [${this.log_date_time_string()}] ${message}`);
   }
 
+  /** The target with all its slashes: what is relative is resolved against it. `path` has lost some, as in Python. */
+  get #sentTarget(): string {
+    return /^\S+\s+(\S+)/.exec(this.requestline)?.[1] ?? this.path;
+  }
+
   async #answer(): Promise<void> {
-    const response = await this.#fetch(requestOf(this), infoOf(this));
+    const response = await this.#fetch(requestOf(this, this.#sentTarget), infoOf(this));
     using body = await ReplyBody.of(response);
     this.#send_head(response, failureOf(response));
     if (body && this.command !== "HEAD") await body.writeTo(this.wfile, () => this.connection.leaving);
@@ -157,7 +168,7 @@ class ClassicHandler extends BaseHTTPRequestHandler {
 }
 
 const SPELLED_PAGE_HEADERS = Object.fromEntries(
-  pythonHeaders(new Headers({ ...PAGE_HEADERS, "x-content-type-options": "nosniff" })),
+  pythonHeaders(new Headers({ ...PAGE_HEADERS, ...NOT_KEPT, "x-content-type-options": "nosniff" })),
 );
 
 /** Headers that the engine sends in front of those of the handler. */

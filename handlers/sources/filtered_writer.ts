@@ -40,6 +40,9 @@ export function filteredWriter(
         return part && filteredPart(part, withKept);
       }),
     progress: (path, id) => kept(path, () => writer.progress(path, id)),
+    recall: (path, id) => kept(path, () => writer.recall(path, id)),
+    forget: (path, id) => kept(path, () => writer.forget(path, id)),
+    claim: (path, id) => kept(path, () => writer.claim(path, id)),
     makeDirectory: (path) => kept(path, () => writer.makeDirectory(path)),
     remove: (path, options) => kept(path, () => writer.remove(path, options)),
     move: (from, to, options) =>
@@ -62,6 +65,8 @@ function filteredPart(part: PartFile, withKept: (options: CommitOptions) => Comm
     truncate: (size) => part.truncate(size),
     free: () => part.free(),
     commit: (options) => part.commit(withKept(options)),
+    note: (notes) => part.note(notes),
+    isClaimed: () => part.isClaimed(),
     discard: () => part.discard(),
     keep: () => part.keep(),
   };

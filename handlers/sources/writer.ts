@@ -21,7 +21,8 @@ export type WriteProblem =
   | "name" // the name cannot be given
   | "busy" // somebody else is writing it
   | "inside itself" // a directory would be moved below itself
-  | "elsewhere"; // the other directory lies on another file system
+  | "mount" // a file system is mounted on a directory, or below it
+  | "elsewhere"; // it lies on another file system, and cannot be copied
 
 /**
  * Says that a source does not write what it was asked to write.
@@ -58,6 +59,21 @@ export interface CommitOptions {
   readonly replace: boolean;
   /** The version that must be replaced (`FileStat.version`): any other, or none, is refused as `changed`. */
   readonly expected?: string;
+  /** Where given, what the part has become is recorded under its id, with these notes, for `recall`. */
+  readonly notes?: string;
+}
+
+/** What is recorded of an upload: for the next request, whichever process takes it. */
+export interface UploadRecord {
+  /** What was noted of it; the source does not read it. */
+  readonly notes: string;
+  /** What it has become; null while it is not finished. It may have gone, or become something else, since. */
+  readonly finished: {
+    /** The path that it got. */
+    readonly path: SitePath;
+    /** Its version then (`FileStat.version`). */
+    readonly version: string;
+  } | null;
 }
 
 /** A file that has become visible. */
@@ -91,6 +107,10 @@ export interface PartFile {
    * @throws {WriteRefused} `taken`, `changed` or `directory`.
    */
   commit(options: CommitOptions): Promise<Committed>;
+  /** Records notes of an unfinished upload, in place of those before. */
+  note(notes: string): Promise<void>;
+  /** Whether another process waits for the part (`claim`). */
+  isClaimed(): boolean;
   /** Ends it without a trace; directories made for it go as well, if nothing else is in them. */
   discard(): Promise<void>;
   /** Ends it for now; `resume` goes on. What was written is on the disk then. */
@@ -117,12 +137,21 @@ export interface SourceWriter {
   resume(path: SitePath, id: string): Promise<PartFile | null>;
   /** Bytes of a part, or null where there is none. Also while it is being written. */
   progress(path: SitePath, id: string): Promise<number | null>;
+  /** What is recorded of an upload, unfinished or finished; null where nothing is. */
+  recall(path: SitePath, id: string): Promise<UploadRecord | null>;
+  /** Removes the record of an upload, not what it has become. Returns whether there was one. */
+  forget(path: SitePath, id: string): Promise<boolean>;
+  /** Asks whoever writes to a part, in this process or in another, to let go of it (`PartFile.isClaimed`). */
+  claim(path: SitePath, id: string): Promise<void>;
   /** Makes one directory; its parent must be there. */
   makeDirectory(path: SitePath): Promise<void>;
   /** Removes a file, a link (never what it leads to) or a directory, with all in it only where `recursive`. */
   remove(path: SitePath, options?: ChangeOptions & { readonly recursive?: boolean }): Promise<void>;
-  /** Gives a file or directory the first of several paths in one directory that is free, or replaces a file. */
+  /**
+   * Gives a file or directory the first of several paths in one directory that is free, or replaces a file. To another file
+   * system it is copied; what was moved goes from its old path only when the copy has the new one.
+   */
   move(from: SitePath, to: CommitOptions, options?: ChangeOptions): Promise<Committed>;
-  /** Removes parts that nobody has written to for so many milliseconds. Returns how many. */
+  /** Removes parts that have not been written to for so many milliseconds, and records as old. Returns how many. */
   sweep(olderThan: number): Promise<number>;
 }

@@ -43,6 +43,11 @@ export function parseDigests(header: string | null): Promised[] | null {
   return promised.length === 0 ? null : promised;
 }
 
+/** Digests as {@linkcode parseDigests} reads them. */
+export function formatDigests(promised: readonly Promised[]): string {
+  return promised.map(({ algorithm, digest }) => `${algorithm}=:${digest.toBase64()}:`).join(", ");
+}
+
 /** What Base64 stands for; null where it stands for nothing, as a single letter does. */
 function bytesOf(base64: string): Uint8Array | null {
   try {

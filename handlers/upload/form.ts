@@ -5,7 +5,8 @@
  */
 
 import { HttpError } from "../errors.ts";
-import { locationOf, type SitePath } from "../http/target.ts";
+import type { SitePath } from "../http/target.ts";
+import { locationFor } from "../location.ts";
 import type { PartFile } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import { describeStored, wantsPage } from "./answers.ts";
@@ -15,8 +16,13 @@ import { boundaryOf, type FormEvent, type FormField, MultipartParser } from "./m
 import { Outcomes } from "./outcomes.ts";
 import { begin } from "./put.ts";
 import { writeError } from "./refusals.ts";
-import { Spool } from "./spool.ts";
+import { fileLimit, Spool } from "./spool.ts";
 import type { Store } from "./store.ts";
+import { turns } from "./turns.ts";
+import { PARTIAL_UPLOAD } from "./upload_fields.ts";
+
+/** The media types of a POST: a form, and the first piece of an upload. */
+export const ACCEPTED_POSTS = `multipart/form-data, ${PARTIAL_UPLOAD}`;
 
 /** Files, and other fields, in one form: more are a mistake or an attack. */
 const MOST_FIELDS = 10_000;
@@ -34,9 +40,13 @@ const MAX_IGNORED_BYTES = 1_048_576;
 export async function postForm(store: Store, request: Request, context: Context): Promise<Response> {
   const boundary = boundaryOf(request.headers.get("content-type"));
   if (boundary === null) {
-    throw new HttpError(415, "POST takes a form of multipart/form-data", {
-      headers: { "accept-post": "multipart/form-data" },
-    });
+    throw new HttpError(
+      415,
+      "POST takes a form of multipart/form-data, or begins an upload in pieces (Upload-Complete)",
+      {
+        headers: { "accept-post": ACCEPTED_POSTS },
+      },
+    );
   }
   const directory = await store.source.stat(context.target.path);
   if (directory === null) throw new HttpError(404);
@@ -45,13 +55,23 @@ export async function postForm(store: Store, request: Request, context: Context)
   try {
     const parser = new MultipartParser(boundary);
     for await (const chunk of chunksOf(request, store.settings.stallMs)) {
-      for (const event of parser.push(chunk)) await intake.take(event);
+      for await (const event of inTurns(parser.push(chunk))) await intake.take(event);
     }
     if (!parser.isFinished) throw new HttpError(400, "The form ends before its end");
   } catch (error) {
     await intake.breakOff(error);
   }
   return answer(request, context, intake.outcomes);
+}
+
+/** The events of a form. A header takes a moment to be read, and a form may be nothing but headers. */
+async function* inTurns(events: Iterator<FormEvent>): AsyncGenerator<FormEvent> {
+  for (;;) {
+    const { done, value } = turns.take(() => events.next());
+    if (done) return;
+    if (turns.due) await turns.next();
+    yield value;
+  }
 }
 
 /** Takes the events of a form, and stores its files. */
@@ -63,6 +83,7 @@ class FormIntake {
   #wish: Wish;
   #length: number | null;
   #fields = 0;
+  #spool: Spool | null = null;
   #file: { readonly part: PartFile; readonly path: SitePath; readonly spool: Spool } | null = null;
   #policy: string | null = null;
   /** What may still come of a field that is not stored. */
@@ -112,7 +133,7 @@ class FormIntake {
       const path = pathBelow(this.#directory, filename);
       await this.#store.checkWish(path, this.#wish);
       const part = await begin(this.#store, path);
-      this.#file = { part, path, spool: new Spool(part, this.#store.settings.maxBytes) };
+      this.#file = { part, path, spool: this.#spoolInto(part) };
       await this.#store.checkRoom(part, this.#length);
       this.#length = null; // of the whole form, so it says nothing of the next file
     } catch (error) {
@@ -120,6 +141,12 @@ class FormIntake {
       if (failure.status >= 500) throw failure;
       this.outcomes.addFailure(filename, failure);
     }
+  }
+
+  /** One spool for all files: its buffers are large, and so would be the garbage of many small files. */
+  #spoolInto(part: PartFile): Spool {
+    if (this.#spool) this.#spool.goOnWith(part);
+    return this.#spool ??= new Spool(part, fileLimit(this.#store.settings.maxBytes));
   }
 
   #addPolicy(bytes: Uint8Array): void {
@@ -141,10 +168,11 @@ class FormIntake {
   async #commit(part: PartFile, path: SitePath): Promise<void> {
     try {
       const committed = await this.#store.commit(part, path, this.#wish);
-      this.outcomes.addStored(describeStored(this.#context, committed));
+      this.outcomes.addStored(describeStored(this.#store, this.#context, committed));
     } catch (error) {
       const failure = writeError(error, path);
       if (failure.status >= 500) throw failure;
+      this.#file = null;
       await part.discard();
       this.outcomes.addFailure(path.name, failure);
     }
@@ -166,8 +194,8 @@ function answer(request: Request, context: Context, outcomes: Outcomes): Respons
   const failure = outcomes.failure();
   if (failure) throw failure;
   if (wantsPage(request)) {
-    const location = locationOf(context.base.join(context.target.path), { slash: true });
-    return new Response(null, { status: 303, headers: { location } });
+    const location = locationFor(context, context.target.path, { slash: true });
+    return new Response(null, { status: 303, headers: { location, "cache-control": "no-store" } });
   }
   return Response.json(outcomes, { status: 201 });
 }

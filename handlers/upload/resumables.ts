@@ -2,29 +2,45 @@
  * Uploads in pieces, which go on where they broke off: `PATCH /file?upload=ID` with Upload-Offset.
  *
  * The fields, statuses and problem types are those of draft-ietf-httpbis-resumable-upload. What is added is that the client
- * may choose the id: then a broken first request is resumed like any other, where the draft needs an interim response that
- * this runtime cannot send.
+ * may choose the id: then a broken first request is resumed like any other, where the draft needs an interim response (104)
+ * that this runtime cannot send.
+ *
+ * Nothing of an upload is kept in memory but what the running requests need: it has to be known to other workers, and after
+ * a restart. The bytes are in a part, all else in a record beside it.
  *
  * @module
  */
 
 import { HttpError } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
-import { locationOf } from "../http/target.ts";
-import { type Committed, type PartFile, WriteRefused } from "../sources/writer.ts";
+import { locationFor } from "../location.ts";
+import type { Committed, PartFile } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import { storedResponse } from "./answers.ts";
 import { BrokenOff, chunksOf, lengthOf, Stop } from "./body.ts";
-import { wishOf } from "./conflict.ts";
+import { type Wish, wishOf } from "./conflict.ts";
+import { createdPath } from "./creation.ts";
 import { parseDigests, type Promised, Verification } from "./digest.ts";
 import { checkPreconditions, fileTarget, receive } from "./put.ts";
 import { writeError } from "./refusals.ts";
-import { checkLength, isComplete, type UploadFields, uploadFields, uploadId, wrongOffset } from "./upload_fields.ts";
-import { Spool } from "./spool.ts";
+import { fileLimit, type SizeLimit, Spool } from "./spool.ts";
 import type { Store } from "./store.ts";
-
-/** Finished uploads that are remembered, for clients that did not get the answer. */
-const MOST_FINISHED = 1_000;
+import { stopWhenClaimed, takeOver } from "./take_over.ts";
+import {
+  agreedLength,
+  alreadyComplete,
+  checkLength,
+  isComplete,
+  refuseUploadFields,
+  type UploadFields,
+  uploadFields,
+  uploadId,
+  uploadLimit,
+  wrongLength,
+  wrongOffset,
+} from "./upload_fields.ts";
+import { formatNotes, NO_NOTES, type UploadNotes } from "./upload_notes.ts";
+import { type Known, recall, sizeOf } from "./upload_state.ts";
 
 /** Bytes read at a time, where a whole file is verified that came in pieces. */
 const READ_BYTES = 262_144;
@@ -39,23 +55,23 @@ interface Running {
 export class Resumables {
   readonly #store: Store;
   readonly #running = new Map<string, Running>();
-  readonly #finished = new Map<string, Committed>();
 
-  /** Begins without any; parts of an earlier run are found when they are asked for. */
+  /** Begins without any; those of other processes are found when they are asked for. */
   constructor(store: Store) {
     this.#store = store;
   }
 
-  /** PUT: the first piece, of an upload with a new id unless one is given. */
+  /** PUT or POST: the first piece, of an upload with a new id unless one is given. */
   async begin(request: Request, context: Context): Promise<Response> {
     const fields = uploadFields(request.headers);
-    const id = uploadId(context.target.query) ?? crypto.randomUUID();
-    const whole = { ...fields, offset: 0, complete: fields.complete ?? true };
-    return await this.#alone(
-      context,
-      id,
-      (stop) => this.#take({ request, context, id, stop, fields: whole, anew: true }),
-    );
+    const chosen = uploadId(context.target.query);
+    const isPost = request.method === "POST";
+    const path = isPost ? await createdPath(this.#store, request, context) : fileTarget(context).path;
+    const id = chosen ?? crypto.randomUUID();
+    const complete = isEmptyOfOldDraft(request.headers, fields) || (fields.complete ?? true);
+    const whole = { ...fields, offset: 0, complete };
+    const piece = { request, context, path, id, fields: whole, anew: true, isKnown: chosen !== null };
+    return await this.#alone(path, id, (stop) => this.#take({ ...piece, stop }));
   }
 
   /** PATCH: a piece. */
@@ -64,45 +80,51 @@ export class Resumables {
     if (id === null) throw new HttpError(400, "PATCH goes on with an upload, and needs ?upload=ID to say which");
     const fields = uploadFields(request.headers);
     if (fields.offset === null) throw new HttpError(400, "Upload-Offset is missing");
-    return await this.#alone(context, id, (stop) => this.#take({ request, context, id, stop, fields, anew: false }));
+    const { path } = fileTarget(context);
+    const piece = { request, context, path, id, fields, anew: false, isKnown: true };
+    return await this.#alone(path, id, (stop) => this.#take({ ...piece, stop }));
   }
 
   /** HEAD and GET: how far it is. */
   async progress(request: Request, context: Context): Promise<Response> {
+    refuseUploadFields(request.headers);
     const id = uploadId(context.target.query)!;
     const { path } = fileTarget(context);
-    const finished = await this.#finishedBefore(path, id);
-    const offset = finished?.stat.size ?? await this.#progress(path, id);
+    const size = await sizeOf(this.#store, path, id);
+    // Read behind the size, so that an upload that finishes in between is found finished.
+    const { notes, finished } = await recall(this.#store, path, id);
+    const offset = finished?.stat.size ?? size;
     if (offset === null) throw new HttpError(404, "There is no such upload");
+    const length = finished ? offset : notes.length;
     const headers = {
       "upload-offset": String(offset),
       "upload-complete": finished ? "?1" : "?0",
+      "upload-limit": uploadLimit(this.#store.settings),
       "cache-control": "no-store",
-      ...(finished && { location: locationOf(context.base.join(finished.path)) }),
+      ...(length !== null && { "upload-length": String(length) }),
+      ...(finished && { location: locationFor(context, finished.path) }),
     };
     if (request.method === "HEAD") return new Response(null, { headers });
     return Response.json({ offset, complete: finished !== null }, { headers });
   }
 
-  /** DELETE: gives it up. */
-  async cancel(context: Context): Promise<Response> {
+  /** DELETE: gives it up; of one that is finished, only what is known of it. */
+  async cancel(request: Request, context: Context): Promise<Response> {
+    refuseUploadFields(request.headers);
     const id = uploadId(context.target.query)!;
     const { path } = fileTarget(context);
-    return await this.#alone(context, id, async () => {
+    return await this.#alone(path, id, async () => {
       const part = await this.#resume(path, id);
-      if (part === null) throw new HttpError(404, "There is no such upload");
-      await part.discard();
+      await part?.discard();
+      const isForgotten = await this.#writing(path, async () => (await this.#store.writer()).forget(path, id));
+      if (part === null && !isForgotten) throw new HttpError(404, "There is no such upload");
       return new Response(null, { status: 204 });
     });
   }
 
   /** One request at a time writes to an upload: the last, for the one before has most likely lost its client. */
-  async #alone(
-    context: Context,
-    id: string,
-    write: (stop: Stop) => Promise<Response>,
-  ): Promise<Response> {
-    const key = keyOf(fileTarget(context).path, id);
+  async #alone(path: SitePath, id: string, write: (stop: Stop) => Promise<Response>): Promise<Response> {
+    const key = `${path.text}\0${id}`;
     for (let other = this.#running.get(key); other; other = this.#running.get(key)) {
       other.stop.stop();
       await other.ended;
@@ -119,59 +141,70 @@ export class Resumables {
   }
 
   async #take(piece: Piece): Promise<Response> {
-    const { request, context, id, fields } = piece;
-    const { path } = context.target;
-    const finished = fields.offset ? await this.#finishedBefore(path, id) : null;
-    if (finished) return alreadyFinished(finished);
-    const wish = wishOf(request.headers, context.target.query, this.#store.settings.onConflict);
-    const expected = await checkPreconditions(this.#store, request, path);
+    const { request, context, path, id, fields } = piece;
+    const known = await recall(this.#store, path, id);
+    if (known.finished) throw alreadyComplete(known.finished.stat.size);
+    const before = piece.anew ? NO_NOTES : known.notes;
+    const { headers } = request;
+    const { onConflict } = this.#store.settings;
+    const wish = wishOf(headers, context.target.query, before.policy ?? onConflict);
+    const notes = {
+      length: agreedLength(before.length, fields.length),
+      policy: wish.policy === onConflict ? null : wish.policy,
+      expected: await checkPreconditions(this.#store, request, path) ?? before.expected,
+      digests: parseDigests(headers.get("repr-digest")) ?? before.digests,
+    };
     await this.#store.checkWish(path, wish);
-    const promised = { content: parseDigests(request.headers.get("content-digest")) };
-    const whole = parseDigests(request.headers.get("repr-digest"));
-    const part = await this.#open(piece);
+    const promised = parseDigests(headers.get("content-digest"));
+    const { part, isResumed } = await this.#open(piece);
     try {
-      await this.#append(piece, part, promised.content);
-      if (!isComplete(fields, part.size)) return await this.#pause(piece, part);
-      checkLength(fields, part.size, true);
+      await noteIfNew(part, notes, { ...known, notes: before });
+      await this.#append(piece, notes.length, part, promised);
+      if (!isComplete({ ...fields, length: notes.length }, part.size)) return await this.#pause(piece, part);
+      checkLength(notes.length, part.size, true);
     } catch (error) {
-      throw await this.#endBroken(part, error, path);
+      throw await this.#endBroken(piece, part, isResumed, error);
     }
-    if (whole) await verifyWhole(part, whole, path);
-    const committed = await this.#commit(part, () => this.#store.commit(part, path, wish, expected));
-    this.#remember(keyOf(path, id), committed);
-    const response = storedResponse(request, context, committed);
-    response.headers.set("upload-complete", "?1");
-    return response;
+    if (notes.digests) await verifyWhole(part, notes.digests, path);
+    return finishedResponse(this.#store, request, context, await this.#commit(part, path, wish, notes));
   }
 
   /** The part that a piece belongs to, where the piece begins. */
-  async #open({ context: { target: { path } }, id, fields, anew }: Piece): Promise<PartFile> {
+  async #open({ path, id, fields, anew }: Piece): Promise<{ part: PartFile; isResumed: boolean }> {
     const offset = fields.offset ?? 0;
     const there = anew ? null : await this.#resume(path, id);
-    if (there === null && offset > 0) throw wrongOffset(offset, 0);
+    if (there === null && offset > 0) {
+      const { finished } = await recall(this.#store, path, id); // by another process, just now
+      throw finished ? alreadyComplete(finished.stat.size) : wrongOffset(offset, 0);
+    }
     if (there !== null && there.size !== offset) {
       await there.keep();
       throw wrongOffset(offset, there.size);
     }
-    try {
-      return there ?? await (await this.#store.writer()).create(path, id);
-    } catch (error) {
-      throw writeError(error, path);
-    }
+    if (there !== null) return { part: there, isResumed: true };
+    const writer = await this.#store.writer();
+    const part = await this.#writing(path, () => takeOver(writer, path, id, () => writer.create(path, id)));
+    return { part, isResumed: false };
   }
 
-  async #append({ request, stop, fields }: Piece, part: PartFile, promised: Promised[] | null): Promise<void> {
+  /** Takes the content of a piece. `length` is that of the whole, where it is known. */
+  async #append(
+    { request, stop, fields }: Piece,
+    length: number | null,
+    part: PartFile,
+    promised: Promised[] | null,
+  ): Promise<void> {
     const start = part.size;
-    const length = lengthOf(request);
-    checkLength(fields, start + (length ?? 0), false);
-    const more = fields.length === null ? length : fields.length - start;
+    const sent = lengthOf(request);
+    checkLength(length, start + (sent ?? 0), fields.complete === true && sent !== null);
+    const more = length === null ? sent : length - start;
     this.#store.checkSize(start + (more ?? 0));
     await this.#store.checkRoom(part, more);
     const { maxBytes, stallMs } = this.#store.settings;
-    const most = Math.min(maxBytes, fields.length ?? maxBytes);
     const verification = promised && new Verification(promised);
-    const spool = new Spool(part, most, verification);
+    const spool = new Spool(part, limitOf(length, maxBytes), verification);
     try {
+      using _watch = stopWhenClaimed(part, stop);
       await receive(chunksOf(request, stallMs, stop), spool);
       verification?.check();
     } catch (error) {
@@ -183,27 +216,34 @@ export class Resumables {
   }
 
   /** More is to come. */
-  async #pause({ context, id, anew }: Piece, part: PartFile): Promise<Response> {
+  async #pause({ context, path, id, anew }: Piece, part: PartFile): Promise<Response> {
     const { size } = part;
     await part.keep();
     const headers = new Headers({ "upload-offset": String(size), "upload-complete": "?0" });
-    const location = locationOf(context.base.join(context.target.path), { query: `upload=${id}` });
-    if (anew) headers.set("location", location);
-    return new Response(null, { status: anew ? 201 : 204, headers });
+    if (!anew) return new Response(null, { status: 204, headers });
+    headers.set("location", locationFor(context, path, { query: `upload=${id}` }));
+    headers.set("upload-limit", uploadLimit(this.#store.settings));
+    return new Response(null, { status: 201, headers });
   }
 
-  /** Keeps what can be gone on with; a disk that is full is not kept full. */
-  async #endBroken(part: PartFile, error: unknown, path: SitePath): Promise<HttpError> {
+  /** Keeps what can be gone on with; a disk that is full is not kept full, nor what its client cannot name. */
+  async #endBroken(
+    { path, isKnown }: Piece,
+    part: PartFile,
+    isResumed: boolean,
+    error: unknown,
+  ): Promise<HttpError> {
     const failure = writeError(error, path);
-    if (failure.status < 500 && failure.status !== 413 && part.size > 0) await part.keep();
+    const canGoOn = failure.status < 500 && failure.status !== 413 && isKnown && (isResumed || part.size > 0);
+    if (canGoOn) await part.keep();
     else await part.discard();
     return failure;
   }
 
   /** Where the name is taken the part stays: another `on-conflict` stores it without sending it again. */
-  async #commit(part: PartFile, commit: () => Promise<Committed>): Promise<Committed> {
+  async #commit(part: PartFile, path: SitePath, wish: Wish, notes: UploadNotes): Promise<Committed> {
     try {
-      return await commit();
+      return await this.#store.commit(part, path, wish, notes.expected, formatNotes(notes));
     } catch (error) {
       if (error instanceof HttpError && error.status < 500) await part.keep();
       else await part.discard();
@@ -212,33 +252,16 @@ export class Resumables {
   }
 
   async #resume(path: SitePath, id: string): Promise<PartFile | null> {
+    const writer = await this.#store.writer();
+    return await this.#writing(path, () => takeOver(writer, path, id, () => writer.resume(path, id)));
+  }
+
+  async #writing<T>(path: SitePath, write: () => Promise<T>): Promise<T> {
     try {
-      return await (await this.#store.writer()).resume(path, id);
+      return await write();
     } catch (error) {
       throw writeError(error, path);
     }
-  }
-
-  async #progress(path: SitePath, id: string): Promise<number | null> {
-    try {
-      return await (await this.#store.writer()).progress(path, id);
-    } catch (error) {
-      if (error instanceof WriteRefused) return null;
-      throw writeError(error, path);
-    }
-  }
-
-  /** What an upload has become, as long as it is that; whoever deletes it, and begins again, is to be able to. */
-  async #finishedBefore(path: SitePath, id: string): Promise<Committed | null> {
-    const finished = this.#finished.get(keyOf(path, id));
-    if (!finished) return null;
-    const stat = await this.#store.source.stat(finished.path);
-    return stat?.version === finished.stat.version ? finished : null;
-  }
-
-  #remember(key: string, committed: Committed): void {
-    this.#finished.set(key, committed);
-    if (this.#finished.size > MOST_FINISHED) this.#finished.delete(this.#finished.keys().next().value!);
   }
 }
 
@@ -246,22 +269,42 @@ export class Resumables {
 interface Piece {
   readonly request: Request;
   readonly context: Context;
+  readonly path: SitePath;
   readonly id: string;
   readonly stop: Stop;
   readonly fields: UploadFields;
   /** Whether what came before is forgotten. */
   readonly anew: boolean;
+  /** Whether the client knows the id, so that it can go on where this request breaks off. */
+  readonly isKnown: boolean;
 }
 
-function keyOf(path: SitePath, id: string): string {
-  return `${path.text}\0${id}`;
+/**
+ * tus-js-client 4, in its modes for drafts 3 and 5, announces an empty file and never says that it is whole; from draft 7
+ * on clients do not send this field.
+ */
+function isEmptyOfOldDraft(headers: Headers, { length }: UploadFields): boolean {
+  return length === 0 && headers.has("upload-draft-interop-version");
 }
 
-function alreadyFinished({ stat }: Committed): never {
-  throw new HttpError(400, "The upload is complete", {
-    headers: { "upload-offset": String(stat.size), "upload-complete": "?1" },
-    problem: { type: "https://iana.org/assignments/http-problem-types#completed-upload" },
-  });
+/** Notes what the first request has said, and what a later one has added. */
+async function noteIfNew(part: PartFile, notes: UploadNotes, { record, notes: before }: Known): Promise<void> {
+  const isKnown = formatNotes(notes) === formatNotes(before);
+  if (part.size === 0 ? record !== null || !isKnown : notes.length !== before.length) {
+    await part.note(formatNotes(notes));
+  }
+}
+
+function limitOf(length: number | null, maxBytes: number): SizeLimit {
+  if (length === null || length > maxBytes) return fileLimit(maxBytes);
+  return { bytes: length, error: (size) => wrongLength(size, length) };
+}
+
+function finishedResponse(store: Store, request: Request, context: Context, committed: Committed): Response {
+  const response = storedResponse(store, request, context, committed);
+  response.headers.set("upload-complete", "?1");
+  response.headers.set("upload-offset", String(committed.stat.size));
+  return response;
 }
 
 /** Reads all of a part again, because it may have come in pieces, and before the server was started. */

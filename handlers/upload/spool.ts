@@ -7,6 +7,7 @@
 import { HttpError } from "../errors.ts";
 import type { PartFile } from "../sources/writer.ts";
 import type { Verification } from "./digest.ts";
+import { turns } from "./turns.ts";
 
 /**
  * Bytes written at a time. In pieces of 16 to 64 KiB, as they come, 1 GiB took two to four times as long; larger ones than
@@ -14,10 +15,23 @@ import type { Verification } from "./digest.ts";
  */
 const BUFFER_BYTES = 262_144;
 
+/** How large a part may get. */
+export interface SizeLimit {
+  /** Bytes at most. */
+  readonly bytes: number;
+  /** The error of one that would have so many. */
+  error(size: number): HttpError;
+}
+
+/** The limit of all files. */
+export function fileLimit(maxBytes: number): SizeLimit {
+  return { bytes: maxBytes, error: () => tooLarge(maxBytes) };
+}
+
 /** Fills one buffer while the other is written, in another thread: the event loop waits for no disk. */
 export class Spool {
-  readonly #part: PartFile;
-  readonly #maxBytes: number;
+  #part: PartFile;
+  readonly #limit: SizeLimit;
   readonly #verification: Verification | null;
   #filling: Uint8Array<ArrayBuffer> | null = null;
   #spare: Uint8Array<ArrayBuffer> | null = null;
@@ -25,19 +39,27 @@ export class Spool {
   #size: number;
   #writing: Promise<void> = Promise.resolve();
 
-  /** Appends to a part, which may have so many bytes at most when all is done. */
-  constructor(part: PartFile, maxBytes: number, verification: Verification | null = null) {
+  /** Appends to a part, up to a size. */
+  constructor(part: PartFile, limit: SizeLimit, verification: Verification | null = null) {
     this.#part = part;
-    this.#maxBytes = maxBytes;
+    this.#limit = limit;
     this.#verification = verification;
     this.#size = part.size;
   }
 
-  /** Takes bytes, and is done with them when that is done. Throws 413 where they are too many. */
+  /** Goes on with another part, once the one before is finished. */
+  goOnWith(part: PartFile): void {
+    this.#part = part;
+    this.#size = part.size;
+    this.#filled = 0;
+    this.#writing = Promise.resolve();
+  }
+
+  /** Takes bytes, and is done with them when that is done. Throws what the limit says where they are too many. */
   async push(bytes: Uint8Array): Promise<void> {
     this.#size += bytes.length;
-    if (this.#size > this.#maxBytes) throw tooLarge(this.#maxBytes);
-    this.#verification?.update(bytes);
+    if (this.#size > this.#limit.bytes) throw this.#limit.error(this.#size);
+    if (this.#verification) await this.#verify(this.#verification, bytes);
     for (let at = 0; at < bytes.length;) {
       this.#filling ??= new Uint8Array(BUFFER_BYTES);
       const piece = bytes.subarray(at, at + this.#filling.length - this.#filled);
@@ -46,6 +68,11 @@ export class Spool {
       at += piece.length;
       if (this.#filled === this.#filling.length) await this.#write();
     }
+  }
+
+  async #verify(verification: Verification, bytes: Uint8Array): Promise<void> {
+    turns.take(() => verification.update(bytes));
+    if (turns.due) await turns.next();
   }
 
   /** Writes what is left. */

@@ -6,12 +6,13 @@
 
 import { HttpError } from "../errors.ts";
 import { Refusal } from "../http/refusal.ts";
-import { locationOf, parseTarget, rawTarget, type SitePath } from "../http/target.ts";
+import { parseTarget, rawTarget, type SitePath } from "../http/target.ts";
+import { locationFor } from "../location.ts";
 import { WriteRefused } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import { describeStored, wantsJson } from "./answers.ts";
 import { chunksOf } from "./body.ts";
-import { pathsFor, wishOf } from "./conflict.ts";
+import { wishOf } from "./conflict.ts";
 import { checkPreconditions } from "./put.ts";
 import { nameTaken, writeError } from "./refusals.ts";
 import { methodsOf, requireRight } from "./rights.ts";
@@ -34,7 +35,7 @@ export async function makeDirectory(store: Store, request: Request, context: Con
       problem: { name: path.name },
     });
   }
-  const location = locationOf(context.base.join(path), { slash: true });
+  const location = locationFor(context, path, { slash: true });
   return new Response(null, { status: 201, headers: { location } });
 }
 
@@ -60,11 +61,11 @@ export async function move(store: Store, request: Request, context: Context): Pr
   const headers = new Headers([...request.headers].filter(([name]) => !name.startsWith("if-")));
   const { policy, status } = wishOf(headers, context.target.query, store.settings.onConflict);
   try {
-    const paths = pathsFor(to, policy);
+    const paths = await store.pathsFor(to, policy);
     const options = { paths, replace: policy === "overwrite" };
     const moved = await (await store.writer()).move(path, options, expected === undefined ? {} : { expected });
-    const location = locationOf(context.base.join(moved.path), { slash: moved.stat.kind === "directory" });
-    if (wantsJson(request)) return Response.json(describeStored(context, moved), { headers: { location } });
+    const location = locationFor(context, moved.path, { slash: moved.stat.kind === "directory" });
+    if (wantsJson(request)) return Response.json(describeStored(store, context, moved), { headers: { location } });
     return new Response(null, { status: moved.replaced ? 204 : 201, headers: { location } });
   } catch (error) {
     throw writeError(error, to, status);

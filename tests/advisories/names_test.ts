@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { start } from "../support/command.ts";
 import { linksOf, skeletonOf, textOf, withoutOwnScript } from "../support/html.ts";
+import { leadsTo } from "../support/location.ts";
 import { ask } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { assertLocal, ignore, withEach } from "./support.ts";
@@ -88,7 +89,7 @@ async function checkDirectory(port: number, name: string): Promise<void> {
   const redirect = await ask(port, "GET", `/dirs/${encodeURIComponent(name)}`);
   assertEquals([redirect.status, redirect.text], [301, ""]);
   assertLocal(redirect);
-  const target = redirect.headers.get("location")!;
+  const target = leadsTo(`/dirs/${encodeURIComponent(name)}`, redirect)!;
   const { text } = await ask(port, "GET", target, "Accept: text/html");
   assertEquals(textOf(text, "h1"), `Directory listing for /dirs/${shown(name)}/`);
   assertEquals(textOf(text, "title"), `Directory listing for /dirs/${shown(name, ["<", ">"])}/`);

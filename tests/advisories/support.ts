@@ -44,7 +44,7 @@ export function assertAnswered({ status }: RawResponse, what: string): void {
 export function assertLocal(response: RawResponse): void {
   const location = response.headers.get("location");
   if (location === null) return;
-  assertMatch(location, /^\/(?![/\\])[\x21-\x7e]*$/);
+  assertMatch(location, /^(?![a-z][a-z\d+.-]*:)\/?(?![/\\])[\x21-\x7e]*$/i);
   assertEquals(new URL(location, "http://here.example/").host, "here.example");
 }
 

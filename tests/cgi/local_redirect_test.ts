@@ -50,7 +50,7 @@ const FILES = {
 const GET: readonly (readonly [name: string, expected: string])[] = [
   ["to-file", "200 content"],
   ["to-accent", "200 accent"],
-  ["to-directory", "301 /d/"],
+  ["to-directory", "301 ../d/"],
   ["to-index", "200 index"],
   ["to-nothing", "404"],
   ["to-hidden", "404"],

@@ -25,7 +25,7 @@ export const CONDITIONS: readonly Row[] = [
     asks: [
       ...["If-Match: *", 'If-Match: "nope"', "If-None-Match: *", `If-Modified-Since: ${LATER}`].flatMap((line) => [
         send("GET /missing", line).gets(404),
-        send("GET /dir", line).gets(301, { location: "/dir/" }),
+        send("GET /dir", line).gets(301, { location: "dir/" }),
         send("DELETE /hello.txt", line).gets(405),
         send("FROB /hello.txt", line).gets(501),
         send("GET /%zz", line).gets(400),

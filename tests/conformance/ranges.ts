@@ -144,7 +144,7 @@ function partsOf(response: RawResponse): [type: string, range: string, content: 
   const boundary = /^multipart\/byteranges; boundary=(\w{1,70})$/.exec(response.headers.get("content-type") ?? "")?.[1];
   assert(boundary, response.head);
   assert(response.text.endsWith(`\r\n--${boundary}--\r\n`), "The last boundary is missing");
-  return `\r\n${response.text}`.split(`\r\n--${boundary}`).slice(1, -1).map((part) => {
+  return response.text.split(`\r\n--${boundary}`).slice(1, -1).map((part) => {
     const { headers, text } = parseResponse(latin1(`HTTP/1.1 206${part}`));
     return [headers.get("content-type") ?? "", headers.get("content-range") ?? "", text];
   });

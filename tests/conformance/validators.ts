@@ -62,9 +62,27 @@ export const VALIDATORS: readonly Row[] = [
       send("GET /dir/").gets(200, { "cache-control": "no-cache" }),
     ],
   }),
+  row(19, "9110 15.1", "redirects and errors that caches may keep as they see fit say that they are not to be kept", {
+    asks: [
+      send("GET /dir").gets(301, { "cache-control": "no-cache" }),
+      send("GET /dir?format=json").gets(301, { "cache-control": "no-cache" }),
+      send("GET /missing").gets(404, { "cache-control": "no-cache" }),
+      send("GET /missing", "Accept: text/html").gets(404, { "cache-control": "no-cache" }),
+      send("GET /missing", "Accept: application/json").gets(404, { "cache-control": "no-cache" }),
+      send("DELETE /hello.txt").gets(405, { "cache-control": "no-cache" }),
+      send("FROB /hello.txt").gets(501, { "cache-control": "no-cache" }),
+      send(`GET /${"a".repeat(16_384)}`).gets(414, { "cache-control": "no-cache" }),
+    ],
+  }),
 ];
 
 export const OWN_CACHING: readonly Row[] = [
+  row(19, "9111 4.2.2", "a Cache-Control of one's own is on redirects and errors, too", {
+    asks: [
+      send("GET /dir").gets(301, { "cache-control": "public, max-age=60" }),
+      send("GET /missing").gets(404, { "cache-control": "public, max-age=60" }),
+    ],
+  }),
   row(19, "9111 4.3.4", "a Cache-Control of one's own is on the 304 too", {
     asks: ["", "Range: bytes=0-1", "If-None-Match: *"].map((line) =>
       send("GET /hello.txt", ...line ? [line] : []).gets([200, 206, 304], { "cache-control": "public, max-age=60" })

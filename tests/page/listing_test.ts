@@ -59,13 +59,13 @@ Deno.test({
       const requests: string[] = [];
       const note = (request: { url(): string }) => requests.push(request.url());
       page.on("request", note);
-      await page.locator("th.size a").click();
+      await page.locator("th.size button").click();
       await until(page, "tbody tr:nth-child(3)", "big.bin");
       assertEquals(new URL(page.url()).search, "?sort=size&order=desc");
       assertEquals(await page.locator("th.size").getAttribute("aria-sort"), "descending");
-      await page.locator("th.size a").click();
+      await page.locator("th.size button").click();
       await until(page, "tbody tr:nth-child(3)", "f10.txt");
-      await page.locator("th.date a").click();
+      await page.locator("th.date button").click();
       await until(page, "tbody tr:nth-child(3)", "Übersicht.md");
       page.off("request", note);
       assertEquals(requests, []);
@@ -78,7 +78,7 @@ Deno.test({
       await until(page, "tbody", "other.txt");
       await page.goBack();
       await until(page, "tbody tr:nth-child(3)", "Übersicht.md");
-      await page.locator("thead .name a").click();
+      await page.locator("thead .name button").click();
       await until(page, "tbody tr:nth-child(3)", "big.bin");
       assertEquals(new URL(page.url()).search, "");
     });
@@ -253,7 +253,7 @@ Deno.test({
     await page.evaluate("scrollTo(0, document.body.scrollHeight / 2)");
     await page.locator("tbody tr", { hasText: /^file (?:99|100)\d\d/ }).first().waitFor();
     assert(await rows() < 200);
-    await page.locator("thead .name a").click();
+    await page.locator("thead .name button").click();
     await page.locator("tbody tr", { hasText: "file 19999" }).waitFor();
     await page.keyboard.press("/");
     await page.keyboard.type("1234");

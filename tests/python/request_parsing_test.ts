@@ -30,7 +30,8 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { sent: `GET\x85/a\x0bHTTP/1.1${END}`, answer: "200 GET /a" },
     { sent: "GET /a HTTP/1.1\nHost: a\n\n", answer: "200 GET /a" },
     { sent: `\r\nGET /a HTTP/1.1${END}`, answer: "200 GET /a", python: "closed" },
-    { sent: `${"\r\n".repeat(20)}GET /a HTTP/1.1${END}`, answer: "closed" },
+    { sent: `${"\r\n".repeat(20)}GET /a HTTP/1.1${END}`, answer: "200 GET /a", python: "closed" },
+    { sent: `${"\r\n".repeat(40_000)}GET /a HTTP/1.1${END}`, answer: "414 URI Too Long", python: "closed" },
     { sent: `   ${END}`, answer: "closed" },
   ],
   "words": [

@@ -1,6 +1,6 @@
 /** The command as a process. */
 
-import { OPTIONS } from "../../cli/options.ts";
+import { OPTION_ROWS } from "../../cli/options.ts";
 import { CLI } from "./paths.ts";
 
 /** A command that serves. */
@@ -37,7 +37,9 @@ export async function start(args: readonly string[], options: StartOptions = {})
 
 /** Whether the word behind this one is its value, and no port. */
 function takesValue(word: string | undefined): boolean {
-  return OPTIONS.some(({ name, value, optional }) => word === `--${name}` && value !== undefined && !optional);
+  return OPTION_ROWS.some(([name, { value, bare }]) =>
+    word === `--${name}` && value !== undefined && bare === undefined
+  );
 }
 
 /** Starts any program that prints pyserve's start line. */

@@ -115,7 +115,7 @@ for (const [name, open] of Object.entries(DOORS)) {
     await t.step("what was absent is there at once", async () => {
       for (let i = 0; i < 3; i++) assertEquals((await ask("GET", "/new.txt")).status, 404);
       const { status, headers } = await ask("PUT", "/new.txt", "new");
-      assertEquals([status, headers.get("location")], [201, `${base}/new.txt`]);
+      assertEquals([status, headers.get("location")], [201, "new.txt"]);
       assertEquals(await statusAndText("/new.txt"), [200, "new"]);
       assert((await ask("GET", "/?format=text")).text.includes("new.txt"));
     });
@@ -137,13 +137,13 @@ for (const [name, open] of Object.entries(DOORS)) {
     await t.step("a form", async () => {
       const sent = withHeaders(form(['name="f"; filename="f.txt"', "form"]), ["accept", "text/html"]);
       const { status, headers } = await ask("POST", "/docs/", sent.body as string, Object.fromEntries(sent.headers!));
-      assertEquals([status, headers.get("location")], [303, `${base}/docs/`]);
+      assertEquals([status, headers.get("location")], [303, "./"]);
       assertEquals(await statusAndText("/docs/f.txt"), [200, "form"]);
     });
     await t.step("made, moved and deleted", async () => {
       assertEquals((await ask("MKCOL", "/made")).status, 201);
       const { status, headers } = await ask("MOVE", "/a.txt", undefined, { destination: `${base}/made/b.txt` });
-      assertEquals([status, headers.get("location")], [201, `${base}/made/b.txt`]);
+      assertEquals([status, headers.get("location")], [201, "made/b.txt"]);
       assertEquals([await statusAndText("/a.txt"), await statusAndText("/made/b.txt")], [[404, ""], [200, "six"]]);
       assertEquals((await ask("DELETE", "/made?recursive")).status, 204);
       assertEquals(await statusAndText("/made/b.txt"), [404, ""]);

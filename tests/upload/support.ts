@@ -107,3 +107,14 @@ export function skipped(why: string): void {
   // deno-lint-ignore no-console
   console.log(`      skipped: ${why}`);
 }
+
+/** What a promise resolves to; an error where it takes longer than so many milliseconds, instead of a test that hangs. */
+export async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`It took longer than ${milliseconds} ms`)), milliseconds);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

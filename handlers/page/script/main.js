@@ -125,11 +125,9 @@ async function adoptStyle() {
 
 /** Sums and the zip are above by now, where they keep up with what changes. */
 function shortenFooter() {
-  const links = document.querySelectorAll("body > footer a[href*=format]");
-  document.querySelector("body > footer")?.replaceChildren(
-    "This list as data: ",
-    ...[...links].flatMap((link) => [link, " "]),
-  );
+  const buttons = document.querySelectorAll("body > footer button[name=format]");
+  const form = h("form", {}, "This list as data: ", ...[...buttons].flatMap((button) => [button, " "]));
+  document.querySelector("body > footer")?.replaceChildren(form);
 }
 
 /** The way down begins at home, which a slash by itself says to nobody. */
@@ -153,10 +151,10 @@ function prepareTable() {
   row.setAttribute("aria-rowindex", "1");
   for (const cell of row.cells) {
     cell.setAttribute("role", "columnheader");
-    const link = cell.querySelector("a");
+    const button = cell.querySelector("button");
     const key = cell.className === "date" ? "modified" : /** @type {"name" | "size"} */ (cell.className);
-    if (link && key === "modified") link.textContent = "Modified";
-    link?.addEventListener("click", (event) => {
+    if (button && key === "modified") button.textContent = "Modified";
+    button?.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
       sort(key);

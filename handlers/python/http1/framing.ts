@@ -45,8 +45,8 @@ function codingFraming(
   if (lengths.length > 0) return new Rejection(400, "Content-Length beside Transfer-Encoding");
   if (!isAtLeast11(version)) return new Rejection(400, "Transfer-Encoding in an HTTP/1.0 request");
   // Not trim(): other white space than OWS makes a coding that some servers know and others do not.
-  const codings = text.toLowerCase().split(",").map(trimBlanks).filter((coding) => coding !== "");
-  if (codings.at(-1) !== "chunked" || codings.indexOf("chunked") !== codings.length - 1) {
+  const codings = text.toLowerCase().split(",").map(trimBlanks);
+  if (codings.at(-1) !== "chunked" || codings.indexOf("chunked") !== codings.length - 1 || codings.includes("")) {
     return new Rejection(400, `Bad Transfer-Encoding (${pythonRepr(text.slice(0, 100))})`);
   }
   return codings.length === 1

@@ -25,12 +25,22 @@ export type Field = readonly [name: string, value: string];
 /** RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
+/** What no value may have in it (RFC 9110 section 5.5); those that Python lets pass. */
+// deno-lint-ignore no-control-regex
+const CONTROLS = /[\x01-\x08\x0b-\x1f\x7f]/;
+
 /** Reads field lines up to the blank line behind them, as they arrive. */
 export class FieldsParser {
   /** What has been read so far. */
   readonly fields: Field[] = [];
+  readonly #isStrict: boolean;
   #lines = 0;
   #bytes = 0;
+
+  /** Makes a parser; a strict one refuses folded lines and control characters, as the runtime's engine does. */
+  constructor(isStrict = false) {
+    this.#isStrict = isStrict;
+  }
 
   /** Takes the lines that have arrived. */
   parse(input: InputBuffer): "done" | "more" | Rejection {
@@ -56,6 +66,7 @@ export class FieldsParser {
     const colon = line.indexOf(":");
     const folded = line.startsWith(" ") || line.startsWith("\t");
     if (/[\0\r]/.test(line) || (folded && this.fields.length === 0)) return badLine(line);
+    if (this.#isStrict && (folded || CONTROLS.test(line))) return badLine(line);
     if (folded) {
       // RFC 9112 section 5.2: what is folded is joined by spaces.
       const [name, value] = this.fields.pop()!;

@@ -59,6 +59,46 @@ function parseVersion(version: string): [major: number, minor: number] | Rejecti
   return major >= 2 ? new Rejection(505, `Invalid HTTP version (${version.slice(5)})`) : [major, minor];
 }
 
+/** RFC 9112 section 3: one space on each side, a token, and one digit on each side of the dot; or HTTP/0.9. */
+const STRICT_LINE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [^\0-\x20\x7f]+(?: HTTP\/\d\.\d)?$/;
+
+/** Where a target has its own authority (RFC 9112 section 3.2.2). */
+const ABSOLUTE = /^[a-z][a-z\d+.-]*:\/\/[^/?#]/i;
+
+/**
+ * Says what is wrong with a request line that Python lets pass and RFC 9112 does not, or null: white space of another
+ * kind, a method that is no token, control characters, a target in none of the four forms, or one that is not UTF-8.
+ *
+ * The runtime's engine refuses the same, so that it is the same whichever engine serves a site.
+ *
+ * @param line The line without its line end, a character a byte.
+ */
+export function strictVerdict(line: string): Rejection | null {
+  if (!STRICT_LINE.test(line)) return new Rejection(400, `Bad request syntax (${pythonRepr(line)})`);
+  const [command, target, version = "HTTP/0.9"] = line.split(" ") as [string, string, string?];
+  if (line.endsWith("HTTP/0.9")) return new Rejection(400, `Bad request version (${pythonRepr(version)})`);
+  const isOfAForm = target.startsWith("/") ? command !== "CONNECT" : isOtherForm(command, target);
+  if (isOfAForm && utf8OfBytes(target) !== null) return null;
+  return new Rejection(400, `Bad request target (${pythonRepr(target.slice(0, 100))})`);
+}
+
+function isOtherForm(command: string, target: string): boolean {
+  if (command === "CONNECT") return /^[^/?#*]+$/.test(target);
+  return ABSOLUTE.test(target) || (command === "OPTIONS" && target === "*");
+}
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Text of a character a byte as what it is in UTF-8, or null where it is not; other text as it is. */
+export function utf8OfBytes(text: string): string | null {
+  if (/^[\0-\x7f]*$/.test(text) || /[^\0-\xff]/.test(text)) return text;
+  try {
+    return UTF8.decode(Uint8Array.from(text, (character) => character.charCodeAt(0)));
+  } catch {
+    return null;
+  }
+}
+
 /** Whether a version is at least HTTP/1.1. */
 export function isAtLeast11([major, minor]: readonly [major: number, minor: number]): boolean {
   return major > 1 || (major === 1 && minor >= 1);

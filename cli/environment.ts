@@ -1,0 +1,62 @@
+/**
+ * Options from environment variables: `PYSERVE_PORT=8080`, `PYSERVE_TLS_CERT=cert.pem`, `PYSERVE_QUIET=1`.
+ *
+ * @module
+ */
+
+import { OPTION_ROWS, type OptionName, OPTIONS } from "./options.ts";
+import { UsageError } from "./usage_error.ts";
+
+const PREFIX = "PYSERVE_";
+
+/** Options that only make sense for one run. */
+const NOT_INHERITED: readonly OptionName[] = ["help", "version"];
+
+const [ON, OFF] = [["1", "true", "yes", "on"], ["", "0", "false", "no", "off"]];
+
+/** The environment variable of an option; null for one that has none. */
+export function variableOf(name: OptionName): string | null {
+  return NOT_INHERITED.includes(name) ? null : PREFIX + name.toUpperCase().replaceAll("-", "_");
+}
+
+/**
+ * The texts that environment variables give for options. A switch takes 1, true, yes or on; an option that may be repeated
+ * takes one value a line; an empty variable counts as absent.
+ *
+ * @throws {UsageError} For a variable that begins with `PYSERVE_` and names no option, or a switch that is neither on nor
+ * off.
+ */
+export function readEnvironment(environment: Readonly<Record<string, string>>): Map<OptionName, string[]> {
+  const names = new Map(OPTION_ROWS.map(([name]) => [variableOf(name), name]));
+  const texts = new Map<OptionName, string[]>();
+  for (const [variable, value] of Object.entries(environment)) {
+    if (!variable.startsWith(PREFIX)) continue;
+    const name = names.get(variable);
+    if (name === undefined) throw new UsageError(`There is no option for the environment variable ${variable}`);
+    const given = textsOf(name, value);
+    if (given === null) throw new UsageError(`Cannot use ${variable} "${value}": it is neither ${ON[0]} nor ${OFF[1]}`);
+    if (given.length > 0) texts.set(name, given);
+  }
+  return texts;
+}
+
+/** Null for a switch that is neither on nor off. */
+function textsOf(name: OptionName, value: string): string[] | null {
+  const { value: takesValue, repeatable, pair, bare } = OPTIONS[name];
+  const word = value.trim().toLowerCase();
+  if (takesValue === undefined) return OFF.includes(word) ? [] : ON.includes(word) ? [""] : null;
+  if (value === "") return [];
+  if (bare !== undefined && (ON.includes(word) || OFF.includes(word))) return ON.includes(word) ? [bare] : [];
+  const lines = repeatable ? value.split("\n").filter((line) => line.trim() !== "") : [value];
+  return pair ? lines.map((line) => line.includes(":") ? line : line.replace(/\s+/, ":")) : lines;
+}
+
+/** The environment of this process, as far as Deno permits to read it; it is not asked for. */
+export function environmentOfProcess(): Readonly<Record<string, string>> {
+  if (Deno.permissions.querySync({ name: "env" }).state === "granted") return Deno.env.toObject();
+  const variables = OPTION_ROWS.map(([name]) => variableOf(name)).filter((variable) => variable !== null);
+  const readable = variables.filter((variable) => {
+    return Deno.permissions.querySync({ name: "env", variable }).state === "granted" && Deno.env.has(variable);
+  });
+  return Object.fromEntries(readable.map((variable) => [variable, Deno.env.get(variable)!]));
+}

@@ -1,0 +1,36 @@
+/**
+ * What is served and where: a directory, an address and a port, as options or as arguments in any order.
+ *
+ * @module
+ */
+
+import { type AddressAndPort, splitAddress } from "./address.ts";
+import type { OptionName } from "./options.ts";
+import { UsageError } from "./usage_error.ts";
+import { isNumber } from "./values.ts";
+
+/** The texts given for each option. */
+export type Texts = Map<OptionName, string[]>;
+
+/**
+ * Makes options of the arguments: a number is the port, as for Python, `ADDRESS:PORT` both, and anything else the
+ * directory; and takes the port out of `--bind ADDRESS:PORT`. Throws {@linkcode UsageError} where two say different things.
+ */
+export function withPlace(texts: Texts, words: readonly string[]): Texts {
+  const isRoot = (word: string) => !isNumber(word) && splitAddress(word) === null;
+  const addresses = [...(texts.get("bind") ?? []).map(boundTo), ...words.flatMap((word) => splitAddress(word) ?? [])];
+  const ports = [...texts.get("port") ?? [], ...addresses.flatMap(({ port }) => port ?? []), ...words.filter(isNumber)];
+  const hostnames = addresses.flatMap(({ hostname }) => hostname ?? []);
+  const roots = [...texts.get("directory") ?? [], ...words.filter(isRoot)];
+  if (ports.length > 1) throw new UsageError(`Cannot listen on several ports: ${ports.join(", ")}`);
+  if (hostnames.length > 1) throw new UsageError(`Cannot listen on several addresses: ${hostnames.join(", ")}`);
+  if (roots.length > 1) throw new UsageError(`Cannot serve several directories: "${roots.join('", "')}"`);
+  const places = new Map<OptionName, string[]>([["bind", hostnames], ["port", ports], ["directory", roots]]);
+  const others = [...texts].filter(([name]) => !places.has(name));
+  return new Map([...others, ...[...places].filter(([, given]) => given.length > 0)]);
+}
+
+/** The value of `--bind`: an address, perhaps in brackets, perhaps with a port. */
+function boundTo(text: string): AddressAndPort {
+  return splitAddress(text) ?? { hostname: text.replace(/^\[(.*)\]$/, "$1"), port: null };
+}

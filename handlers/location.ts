@@ -1,0 +1,33 @@
+/**
+ * Where a client is sent on to.
+ *
+ * @module
+ */
+
+import { relativeReference } from "./http/relative.ts";
+import type { SitePath } from "./http/target.ts";
+import type { Context } from "./types.ts";
+
+/**
+ * The Location of a path below the same mount as the target: relative to what the client asked for, so that it stays
+ * below the prefix of a proxy.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { locationFor, toFetch } from "@x/pyserve";
+ *
+ * const fetch = toFetch((_request, context) => {
+ *   return new Response(null, { status: 303, headers: { location: locationFor(context, context.target.path.parent!) } });
+ * });
+ * const response = await fetch(new Request("http://localhost/a/b/c"));
+ * assert(response.headers.get("location") === "../b");
+ * ```
+ */
+export function locationFor(
+  { base, requestTarget }: Context,
+  path: SitePath,
+  options: { slash?: boolean; query?: string } = {},
+): string {
+  return relativeReference(requestTarget, base.join(path), options);
+}

@@ -1,0 +1,74 @@
+/**
+ * Bodies of requests that no handler has read, or can read.
+ *
+ * While Deno 2.9 sends a response that is a stream, it reads on, and keeps in memory all that comes, without bound. It does
+ * not before there is a response, and not while it sends one that is all there.
+ *
+ * @module
+ */
+
+import { HttpError } from "./errors.ts";
+
+/** Bytes of content that a GET request may bring along: as many as connections hold anyway. */
+const MAX_IGNORED_BYTES = 65_536;
+
+/** Bytes of a response that are kept until all are there. */
+const MAX_WHOLE_BYTES = 65_536;
+
+/** Bytes of a body that are read and dropped, and milliseconds that this may take. */
+const MAX_DROPPED_BYTES = 1_048_576;
+const MAX_MS = 5_000;
+
+/** Whether a GET request comes with content that is long, or does not say how long it is; Deno gives it to no handler. */
+export function hasMuchContent({ headers }: Request): boolean {
+  return headers.has("transfer-encoding") || Number(headers.get("content-length")) > MAX_IGNORED_BYTES;
+}
+
+/**
+ * A response that is all there, in place of one that comes bit by bit.
+ *
+ * @throws HttpError 411 or 413, as the request is, for a response of more than 64 KiB or of unknown length.
+ */
+export async function wholeResponse({ headers: asked }: Request, response: Response): Promise<Response> {
+  const { status, headers, body } = response;
+  const length = headers.get("content-length");
+  if (length !== null && Number(length) <= MAX_WHOLE_BYTES) {
+    return new Response(await response.bytes(), { status, headers });
+  }
+  body?.cancel().catch(() => {});
+  if (asked.has("transfer-encoding")) throw new HttpError(411, "A GET request with content has to say its length");
+  throw new HttpError(413, `Content of a GET request is ignored, and may have ${MAX_IGNORED_BYTES} bytes at most`);
+}
+
+/**
+ * Reads a body and drops it, so that a response can be sent.
+ *
+ * @throws HttpError 413 where the body has more than 1 MiB, 408 where it takes more than 5 seconds.
+ */
+export async function dropBody(body: ReadableStream<Uint8Array>): Promise<void> {
+  const reader = body.getReader();
+  let isLate = false;
+  // A pending read ends as if the body did.
+  const timer = setTimeout(() => {
+    isLate = true;
+    reader.cancel().catch(() => {});
+  }, MAX_MS);
+  try {
+    await readAll(reader);
+    if (isLate) throw new HttpError(408, `The content did not come to its end in ${MAX_MS / 1000} seconds`);
+  } finally {
+    clearTimeout(timer);
+    reader.cancel().catch(() => {});
+  }
+}
+
+async function readAll(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  let size = 0;
+  // Where the body is broken off there is no client to answer.
+  const next = () => reader.read().catch(() => ({ done: true, value: undefined }) as const);
+  for (let read = await next(); !read.done; read = await next()) {
+    size += read.value.length;
+    if (size <= MAX_DROPPED_BYTES) continue;
+    throw new HttpError(413, `Content is not read here, and may have ${MAX_DROPPED_BYTES} bytes at most`);
+  }
+}

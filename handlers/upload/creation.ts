@@ -1,0 +1,48 @@
+/**
+ * POST as the creation of a resumable upload: to the path of a file, or to a directory, where it gets a name.
+ *
+ * @module
+ */
+
+import { HttpError } from "../errors.ts";
+import type { SitePath } from "../http/target.ts";
+import type { Context } from "../types.ts";
+import { parseDisposition } from "./multipart.ts";
+import type { Store } from "./store.ts";
+import { PARTIAL_UPLOAD } from "./upload_fields.ts";
+
+/** Whether a POST is the first request of an upload in pieces, and not a form. */
+export function isCreation({ headers }: Request): boolean {
+  const type = (headers.get("content-type") ?? "").replace(/;.*/s, "").trim().toLowerCase();
+  return type === PARTIAL_UPLOAD || (headers.has("upload-complete") && type !== "multipart/form-data");
+}
+
+/** The path of the file that a POST creates: its target, or in a directory the name that it gives. */
+export async function createdPath(store: Store, { headers }: Request, { target }: Context): Promise<SitePath> {
+  const there = target.slash ? await directoryAt(store, target.path) : await store.source.stat(target.path);
+  if (there?.kind !== "directory") return target.path;
+  const name = nameOf(headers) ?? `upload-${crypto.randomUUID().slice(0, 8)}`;
+  const path = target.path.child(name);
+  if (path === null) throw new HttpError(400, "Cannot use that name: it is no name of a file", { problem: { name } });
+  return path;
+}
+
+async function directoryAt(store: Store, path: SitePath) {
+  const there = await store.source.stat(path);
+  if (there?.kind === "directory") return there;
+  throw there ? new HttpError(409, "A file is where a directory should be") : new HttpError(404);
+}
+
+/** The name that a request gives its file: in Content-Disposition (RFC 6266), or as tus clients do; null without one. */
+function nameOf(headers: Headers): string | null {
+  const disposition = headers.get("content-disposition");
+  if (disposition !== null) return parseDisposition(disposition);
+  const [, encoded] =
+    /(?:^|,)\s*filename ([A-Za-z0-9+/]+={0,2})\s*(?:,|$)/.exec(headers.get("upload-metadata") ?? "") ?? [];
+  if (encoded === undefined) return null;
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.fromBase64(encoded));
+  } catch {
+    throw new HttpError(400, "The filename in Upload-Metadata cannot be read; it is written as Base64 of UTF-8");
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * How an upload in pieces stands, whichever process has written to it.
+ *
+ * @module
+ */
+
+import type { SitePath } from "../http/target.ts";
+import type { FileStat } from "../sources/types.ts";
+import { type SourceWriter, type UploadRecord, WriteRefused } from "../sources/writer.ts";
+import { writeError } from "./refusals.ts";
+import type { Store } from "./store.ts";
+import { NO_NOTES, parseNotes, type UploadNotes } from "./upload_notes.ts";
+
+/** What is known of an upload. */
+export interface Known {
+  /** As it was recorded; null where nothing was. */
+  readonly record: UploadRecord | null;
+  /** What earlier requests have said, while it is not finished. */
+  readonly notes: UploadNotes;
+  /** The file that it became, as long as it is that: a client that deletes it is to be able to begin again. */
+  readonly finished: { readonly path: SitePath; readonly stat: FileStat } | null;
+}
+
+/** Looks up what is recorded of an upload. */
+export async function recall(store: Store, path: SitePath, id: string): Promise<Known> {
+  const record = await nullIfRefused(store, path, (writer) => writer.recall(path, id));
+  if (record === null) return { record, notes: NO_NOTES, finished: null };
+  if (record.finished === null) return { record, notes: parseNotes(record.notes), finished: null };
+  const { path: became, version } = record.finished;
+  const stat = await store.source.stat(became);
+  return { record, notes: NO_NOTES, finished: stat?.version === version ? { path: became, stat } : null };
+}
+
+/** Bytes of an unfinished upload; null where there is none. */
+export async function sizeOf(store: Store, path: SitePath, id: string): Promise<number | null> {
+  return await nullIfRefused(store, path, (writer) => writer.progress(path, id));
+}
+
+async function nullIfRefused<T>(
+  store: Store,
+  path: SitePath,
+  look: (writer: SourceWriter) => Promise<T | null>,
+): Promise<T | null> {
+  try {
+    return await look(await store.writer());
+  } catch (error) {
+    if (error instanceof WriteRefused) return null;
+    throw writeError(error, path);
+  }
+}

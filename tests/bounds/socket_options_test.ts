@@ -1,0 +1,44 @@
+/** What accepted connections take over from the socket that listens. */
+
+import { assertEquals } from "@std/assert";
+import { join } from "@std/path/join";
+import { startProcess } from "../support/command.ts";
+import { bigSite, limited } from "./support.ts";
+
+const SERVER = join(import.meta.dirname!, "options_server.ts");
+const EXPECTED = { noDelay: 1, userTimeout: 60_000, keepIdle: 60 };
+
+for (const secure of [true, false]) {
+  const scheme = secure ? "https" : "http";
+  limited(
+    `over ${scheme} small responses go out at once and vanished clients are noticed, also after the descriptors ran out`,
+    async () => {
+      await using site = await bigSite();
+      const command = [Deno.execPath(), "run", "-A", "--no-lock", SERVER, ...secure ? [site.cert, site.key] : []];
+      await using server = await startProcess("bash", ["-c", 'ulimit -n 64; exec "$0" "$@"', ...command]);
+      const url = `${scheme}://127.0.0.1:${server.port}/`;
+      for (const version of secure ? ["--http1.1", "--http2"] : ["--http1.1"]) {
+        assertEquals(await optionsOf(version, url), EXPECTED);
+      }
+      const idle = await connections(server.port, 100);
+      await server.untilStderr("Out of file descriptors");
+      for (const connection of idle) connection.close();
+      for (;;) {
+        const options = await optionsOf("--http1.1", url).catch(() => null);
+        if (options) return assertEquals(options, EXPECTED);
+      }
+    },
+  );
+}
+
+async function optionsOf(version: string, url: string): Promise<unknown> {
+  const { stdout } = await new Deno.Command("curl", { args: ["-sk", version, url], stderr: "null" }).output();
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+/** As many as the server takes. */
+async function connections(port: number, count: number): Promise<Deno.TcpConn[]> {
+  const opening = Array.from({ length: count }, () => Deno.connect({ hostname: "127.0.0.1", port }));
+  const opened = await Promise.allSettled(opening);
+  return opened.filter((each) => each.status === "fulfilled").map(({ value }) => value);
+}

@@ -1,0 +1,133 @@
+/** Servers as processes, whose memory is looked at, and clients that send what none should. */
+
+import { type RunningCommand, start } from "../support/command.ts";
+import { missing } from "../support/programs.ts";
+import { tempTree } from "../support/tree.ts";
+
+/** Whether these tests can run: they look into /proc, and make a certificate. */
+export const IGNORE: boolean = Deno.build.os !== "linux" || missing("openssl", "curl");
+
+/** MiB that an attack may cost a server, over what it took idle. */
+export const MOST_MIB = 200;
+
+/** A test that ends in any case, well or badly. */
+export function limited(name: string, fn: () => Promise<void>, seconds = 40): void {
+  Deno.test({
+    name,
+    ignore: IGNORE,
+    async fn() {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`Not done after ${seconds} s`)), seconds * 1000);
+      });
+      await Promise.race([fn(), late]).finally(() => clearTimeout(timer));
+    },
+  });
+}
+
+/** A directory with a small file, a large one that takes no room, many files, and a certificate beside it. */
+export async function bigSite() {
+  const tree = await tempTree({ "site/a.txt": "hello", "site/huge.bin": "", "site/cgi-bin/slow.sh": SLOW_PROGRAM });
+  await Deno.truncate(tree.at("site/huge.bin"), 8 * 2 ** 30);
+  await Deno.chmod(tree.at("site/cgi-bin/slow.sh"), 0o755);
+  const { success, stderr } = await new Deno.Command("openssl", {
+    args: ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem"]
+      .concat(["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+      .concat(["-addext", "basicConstraints=critical,CA:FALSE"]),
+    cwd: tree.path,
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  return {
+    path: tree.at("site"),
+    tls: ["--tls-cert", tree.at("cert.pem"), "--tls-key", tree.at("key.pem")],
+    cert: tree.at("cert.pem"),
+    key: tree.at("key.pem"),
+    [Symbol.asyncDispose]: () => tree[Symbol.asyncDispose](),
+  };
+}
+
+const SLOW_PROGRAM = "#!/bin/sh\necho Content-Type: text/plain\necho\nsleep 3\necho done\n";
+
+/** A server whose memory is watched. */
+export interface Watched extends RunningCommand {
+  /** MiB of memory it takes more than at the beginning. */
+  grown(): number;
+}
+
+/** Starts the command, and has it answer once. */
+export async function watched(args: readonly string[], options: Parameters<typeof start>[1] = {}): Promise<Watched> {
+  const server = await start([...args, "--quiet"], options);
+  const before = rssOf(server.process.pid);
+  return Object.assign(server, { grown: () => rssOf(server.process.pid) - before });
+}
+
+function rssOf(pid: number): number {
+  return Number(/^VmRSS:\s*(\d+)/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))![1]) / 1024;
+}
+
+/** Milliseconds in which a connection that takes nothing is given up. */
+const STUCK_MS = 2_000;
+
+/**
+ * Sends pieces until so many MiB were sent, or the server takes no more, or has closed; returns the most memory that the
+ * server took over what it took before.
+ */
+export async function flood(
+  conn: Deno.Conn,
+  server: Watched,
+  mib: number,
+  piece: (n: number) => Uint8Array,
+): Promise<number> {
+  let most = 0;
+  let sent = 0;
+  try {
+    for (let n = 0; sent < mib * 2 ** 20 && most < 2 * MOST_MIB; n++) {
+      const bytes = piece(n);
+      await writeAll(conn, bytes);
+      sent += bytes.length;
+      most = Math.max(most, server.grown());
+    }
+  } catch {
+    // It takes no more.
+  }
+  for (let look = 0; look < 10; look++) {
+    most = Math.max(most, server.grown());
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return most;
+}
+
+async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const stuck = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        conn[Symbol.dispose]();
+        reject(new Error("stuck"));
+      }, STUCK_MS);
+    });
+    at += await Promise.race([conn.write(bytes.subarray(at)), stuck]).finally(() => clearTimeout(timer));
+  }
+}
+
+/** Reads and forgets, until the end. */
+export async function swallow(conn: Deno.Conn): Promise<void> {
+  const buffer = new Uint8Array(65_536);
+  try {
+    while (await conn.read(buffer) !== null);
+  } catch {
+    // Closed.
+  }
+}
+
+/** Bytes of a text. */
+export function encode(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+/** The first line that comes: the server may keep the connection, and wait for a body. */
+export async function firstLine(conn: Deno.Conn): Promise<string> {
+  const buffer = new Uint8Array(4_096);
+  const count = await conn.read(buffer) ?? 0;
+  return new TextDecoder().decode(buffer.subarray(0, count)).split("\r\n")[0]!;
+}

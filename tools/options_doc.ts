@@ -1,0 +1,85 @@
+/**
+ * Writes what the documentation says of options, from the table: docs/options.md, and the short table in README.md.
+ *
+ * `deno task options` writes them; a test compares.
+ */
+
+import { variableOf } from "../cli/environment.ts";
+import { sentence, valueText } from "../cli/help.ts";
+import { GROUPS } from "../cli/option.ts";
+import { OPTION_ROWS, type OptionName, OPTIONS } from "../cli/options.ts";
+
+/** Between these lines of README.md the table stands. */
+const [BEGIN, END] = ["<!-- options: written by deno task options -->", "<!-- end of options -->"];
+
+/** The text of docs/options.md. */
+export function reference(): string {
+  return `# Options
+
+Written by \`deno task options\` from the table in [cli/options.ts](../cli/options.ts).
+
+\`\`\`text
+pyserve [OPTIONS] [DIRECTORY] [[ADDRESS:]PORT]
+\`\`\`
+
+As with Python, options may come before and after the arguments, \`--dir\` is enough for \`--directory\`, \`-b127.0.0.1\` works,
+and of an option that is given twice the last value counts. An argument that is a number is the port, \`localhost:8080\` is an
+address and a port, anything else is the directory (\`./8080\` for one of such a name).
+
+Every option can be an environment variable. The command line takes precedence. A switch is \`1\`, \`true\`, \`yes\` or \`on\`;
+an option that may be repeated takes one value a line.
+
+Exit status: 0 after a requested stop, 1 for what the system refuses, 2 for a command line that cannot be used.
+
+${GROUPS.map(section).join("\n")}`;
+}
+
+function section(group: typeof GROUPS[number]): string {
+  const rows = OPTION_ROWS.filter(([, option]) => option.group === group);
+  const lines = rows.map(([name]) => `| ${flags(name)} | ${environment(name)} | ${cell(sentence(OPTIONS[name]))} |`);
+  return `## ${group}\n\n| Option | Environment | What it does |\n| --- | --- | --- |\n${lines.join("\n")}\n`;
+}
+
+function flags(name: OptionName): string {
+  const { short = "" } = OPTIONS[name];
+  return [...[...short].map((letter) => `-${letter}`), `--${name}${valueText(OPTIONS[name])}`]
+    .map((flag) => `\`${flag}\``).join(", ");
+}
+
+function environment(name: OptionName): string {
+  const variable = variableOf(name);
+  return variable === null ? "" : `\`${variable}\``;
+}
+
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|").replaceAll("*", "\\*").replaceAll("<", "&lt;");
+}
+
+/** README.md with the most used options in the place for them. */
+export function withTable(readme: string): string {
+  const [start, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
+  if (start < 0 || end < start) throw new Error("README.md has no place for the options");
+  const rows = OPTION_ROWS.filter(([, { rank }]) => rank !== undefined).toSorted(([, a], [, b]) => a.rank! - b.rank!);
+  const lines = rows.map(([name]) => `| ${flags(name)} | ${cell(sentence(OPTIONS[name]))} |`);
+  const table = `| Option | What it does |\n| --- | --- |\n${lines.join("\n")}`;
+  return `${readme.slice(0, start)}${BEGIN}\n\n${table}\n\n${readme.slice(end)}`;
+}
+
+/** A text as deno fmt writes Markdown. */
+export async function formatted(text: string): Promise<string> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "--config", new URL("../deno.json", import.meta.url).pathname, "--ext", "md", "-"],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const writer = command.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(text));
+  await writer.close();
+  return new TextDecoder().decode((await command.output()).stdout);
+}
+
+if (import.meta.main) {
+  const readme = new URL("../README.md", import.meta.url);
+  await Deno.writeTextFile(new URL("../docs/options.md", import.meta.url), await formatted(reference()));
+  await Deno.writeTextFile(readme, await formatted(withTable(await Deno.readTextFile(readme))));
+}
