@@ -177,12 +177,11 @@ Deno.test("POST creates an upload: at the path of a file, or in a directory unde
     });
   }
   await t.step("all at once", async () => {
+    const before = await hiddenBelow(server.tree.path);
     const whole = await server.send("POST", "/whole.txt", "all", LAST);
-    assertEquals([whole.status, whole.headers.get("upload-complete"), whole.headers.get("upload-offset")], [
-      201,
-      "?1",
-      "3",
-    ]);
+    const told = ["upload-complete", "upload-offset"].map((name) => whole.headers.get(name));
+    assertEquals([whole.status, ...told], [201, "?1", "3"]);
+    assertEquals(await hiddenBelow(server.tree.path), before); // of an id that nobody knows nothing is recorded
   });
   const refused: readonly [target: string, status: number, ...(readonly [string, string])[]][] = [
     ["/b.txt", 409, MORE],
