@@ -161,7 +161,6 @@ export class Resumables {
       await noteIfNew(part, notes, { ...known, notes: before });
       await this.#append(piece, notes.length, part, promised);
       if (!isComplete({ ...fields, length: notes.length }, part.size)) return await this.#pause(piece, part);
-      checkLength(notes.length, part.size, true);
     } catch (error) {
       throw await this.#endBroken(piece, part, isResumed, error);
     }
@@ -206,6 +205,7 @@ export class Resumables {
     try {
       using _watch = stopWhenClaimed(part, stop);
       await receive(chunksOf(request, stallMs, stop), spool);
+      checkLength(length, part.size, fields.complete === true);
       verification?.check();
     } catch (error) {
       // What has come of a piece is kept where nobody promised what it is; a piece that is wrong is forgotten.

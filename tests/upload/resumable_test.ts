@@ -83,6 +83,14 @@ Deno.test("what a first request has said holds for those that follow, after a re
   assertEquals(ended.status, 201); // by the length that was announced, and beside the file that has the name
   assertEquals(await Deno.readFile(tree.at("w (1).txt")), body);
   assertEquals((await ask(second.port, "HEAD", TARGET)).headers.get("upload-complete"), "?1");
+  const replacing = `/w.txt?upload=${ID}-2`;
+  const tag = async () => (await ask(second.port, "HEAD", "/w.txt")).headers.get("etag")!;
+  await until(async () => !(await tag()).startsWith("W/")); // strong when the last change is two seconds old
+  const conditional = [MORE, ["If-Match", await tag()]] as const;
+  assertEquals((await send(second.port, "PUT", replacing, { body: "new", headers: conditional })).status, 201);
+  await Deno.writeTextFile(tree.at("w.txt"), "changed meanwhile");
+  assertEquals((await send(second.port, "PATCH", replacing, { body: "", headers: [at(3), LAST] })).status, 412);
+  assertEquals(await Deno.readTextFile(tree.at("w.txt")), "changed meanwhile");
   const wrong = `/x.txt?upload=${ID}`;
   await send(second.port, "PUT", wrong, { body: "abc", headers: [MORE, ["Repr-Digest", digest]] });
   assertEquals((await send(second.port, "PATCH", wrong, { body: "", headers: [at(3), LAST] })).status, 400);
@@ -125,6 +133,7 @@ Deno.test("an announced length is recorded, told, and not exceeded", async (t) =
     await isAt("0");
     assertEquals((await chunked("x".repeat(60), "Upload-Offset: 0", "Upload-Complete: ?0")).status, 204);
     assertEquals((await chunked("x".repeat(41), "Upload-Offset: 60")).status, 400);
+    assertEquals((await chunked("x".repeat(39), "Upload-Offset: 60", "Upload-Complete: ?1")).status, 400); // too little
     await isAt("60");
   });
   await t.step("the last piece tells the offset", async () => {
@@ -298,6 +307,27 @@ Deno.test("DELETE of a finished upload forgets it, and not its file; a file that
   assertEquals((await server.head(TARGET)).status, 404);
   assertEquals((await server.send("PATCH", `${TARGET}&on-conflict=overwrite`, "ghi", at(0), LAST)).status, 204);
   assertEquals((await server.head(TARGET)).complete, "?1");
+});
+
+Deno.test("a claim ends where a part is had, or is not there, and a record goes with its part", async () => {
+  await using tree = await tempTree();
+  const writer = await disk(tree.path).openWriter!();
+  const path = SitePath.root.child("a.txt")!;
+  const names = async () => (await namesBelow(tree.path)).map((name) => name.replace(/.*\./, ""));
+  await writer.claim(path, ID);
+  await writer.claim(path, ID); // by another that waits
+  assertEquals([await names(), await writer.resume(path, ID), await names()], [["claim"], null, []]);
+  await writer.claim(path, ID);
+  const part = await writer.create(path, ID);
+  assertEquals([await names(), part.isClaimed()], [["part"], false]);
+  await writer.claim(path, ID);
+  assert(part.isClaimed());
+  await part.keep();
+  const resumed = await writer.resume(path, ID);
+  assert(!resumed!.isClaimed());
+  await resumed!.note("notes");
+  await resumed!.discard();
+  assertEquals(await names(), []);
 });
 
 Deno.test("a record goes when it is as old as a part may get, and not before its part", async () => {
