@@ -3,9 +3,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { disk, SitePath } from "@x/pyserve";
 import { start } from "../support/command.ts";
+import { interposed } from "../support/interposed.ts";
 import { ask, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
-import { beginRequest, headOf, namesBelow, noise, send, sha256, until } from "./support.ts";
+import { beginRequest, headOf, namesBelow, noise, send, sha256, until, within } from "./support.ts";
 
 const ID = "abcdefgh12345678";
 const TARGET = `/w.txt?upload=${ID}`;
@@ -390,4 +391,53 @@ Deno.test("a record that is cut off, or not ours, is as good as none", async () 
     assertEquals((await writer.recall(path, ID))?.notes, "mine");
     assert((await Deno.readTextFile(tree.at("other"))).includes('"x"'));
   }
+});
+
+Deno.test("records are written and read through no link, at whatever moment one comes in their place", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await using outside = await tempTree({ "private": '{"notes":"not yours","finished":null}' });
+  await using tree = await tempTree();
+  const writer = await disk(tree.path).openWriter!();
+  const path = SitePath.root.child("a.txt")!;
+  const part = await writer.create(path, ID);
+  await part.note("first");
+  const record = (await namesBelow(tree.path)).find((name) => name.endsWith(".upload"))!;
+  const put = (name: string) => {
+    Deno.symlinkSync(outside.at("private"), tree.at("link"));
+    Deno.renameSync(tree.at("link"), tree.at(name));
+  };
+  for (const name of [record, record.replace("upload", "next"), record.replace("upload", "claim")]) {
+    for (let point = 0, calls = 1; point < calls; point++) {
+      const work = async () => {
+        await part.note("mine").catch(() => {});
+        part.isClaimed();
+        const read = await within(10_000, writer.recall(path, ID)).catch(() => null);
+        assert(read === null || read.notes !== "not yours");
+        await writer.claim(path, ID).catch(() => {});
+      };
+      calls = await interposed(work, (call) => {
+        if (call === point) put(name);
+      });
+      assertEquals(await Deno.readTextFile(outside.at("private")), '{"notes":"not yours","finished":null}');
+      if (await Deno.lstat(tree.at(name)).then(({ isSymlink }) => isSymlink, () => false)) {
+        await Deno.remove(tree.at(name));
+      }
+    }
+  }
+  await part.discard();
+});
+
+Deno.test("a FIFO in the place of a record blocks nothing", { ignore: Deno.build.os === "windows" }, async () => {
+  await using tree = await tempTree();
+  const writer = await disk(tree.path).openWriter!();
+  const path = SitePath.root.child("a.txt")!;
+  await writer.claim(path, ID);
+  const record = (await namesBelow(tree.path))[0]!.replace("claim", "upload");
+  assert((await new Deno.Command("mkfifo", { args: [tree.at(record)] }).output()).success);
+  assertEquals(await within(10_000, writer.recall(path, ID)), null);
+  const part = await writer.create(path, ID);
+  await part.note("notes");
+  await part.keep();
+  assertEquals((await within(10_000, writer.recall(path, ID)))?.notes, "notes");
 });
