@@ -6,6 +6,7 @@
 
 import { accepts } from "@std/http/negotiation";
 import { HttpError } from "./errors.ts";
+import { DEFAULT_INDEX, indexFileOf } from "./index_file.ts";
 import { Gate } from "./listing/turns.ts";
 import { type SearchFormat, type SearchHead, type SearchTail, type SearchWriter, writerOf } from "./search/format.ts";
 import { type Found, type Hunt, hunt, type SearchEnd } from "./search/hunt.ts";
@@ -85,10 +86,7 @@ async function answer(request: Request, context: Context, asked: Asked): Promise
   const { source, query, options } = asked;
   const { path: directory } = context.target;
   if ((await source.stat(directory))?.kind !== "directory") return null;
-  for (const name of options.index ?? ["index.html", "index.htm"]) {
-    const path = directory.child(name);
-    if (path !== null && (await source.stat(path))?.kind === "file") return null;
-  }
+  if (await indexFileOf(source, directory, options.index ?? DEFAULT_INDEX)) return null;
   const redirect = slashRedirect(context);
   if (redirect) return redirect;
   const text = query.get("q")!;
