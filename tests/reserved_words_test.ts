@@ -109,7 +109,6 @@ Deno.test(
   async () => {
     await using tree = await tempTree({
       "p/index.cgi": '#!/bin/sh\necho Content-Type: text/plain; echo; printf "%s" "$QUERY_STRING"\n',
-      "p/index.html": "old",
     });
     await Deno.chmod(tree.at("p/index.cgi"), 0o755);
     const programs = cgiFeature({ extensions: [".cgi"], index: ["index.cgi"] });
