@@ -75,7 +75,8 @@ export function size(example: string): (given: string) => number {
 
 /** The name of a host, or `*.NAME` for all below it. */
 export function hostPattern(given: string): string {
-  return valid(given, /^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(given), "it is not the name of a host");
+  const isHost = /^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(:\d{1,5})?$/.test(given);
+  return valid(given, isHost, "it is not the name of a host");
 }
 
 /** The name of a file, without a directory. */

@@ -50,7 +50,9 @@ const DAY_MS = 86_400_000;
  *
  * - `PUT` stores the content: 201 for a new file, 204 for one that replaced another. Directories on the way are made.
  * - `PATCH ?upload=ID` with Upload-Offset takes a file in pieces, and goes on where one broke off; `HEAD ?upload=ID` tells
- *   where that is, `DELETE ?upload=ID` gives it up (draft-ietf-httpbis-resumable-upload). The id is the client's choice.
+ *   where that is, `DELETE ?upload=ID` gives it up (draft-ietf-httpbis-resumable-upload). The id is the client's choice, or
+ *   the server's where `PUT` or `POST` with Upload-Complete begins an upload. What is known of it is recorded beside its
+ *   part, so that other processes, and later ones, know it as well.
  * - `POST` takes a form with files into a directory (RFC 7578).
  * - `MKCOL` makes a directory; `DELETE` removes a file or directory, with all in it only with `?recursive`; `MOVE` with
  *   Destination gives it another path (RFC 4918).
@@ -171,7 +173,7 @@ class Uploads {
     if (!method) return null;
     requireOwnHost(request, context);
     const isUpload = uploadId(context.target.query) !== null;
-    if (isCrossSite(request.headers, request.url)) {
+    if (isCrossSite(request, context.hosts)) {
       throw new HttpError(403, "A page of another site has sent this request");
     }
     const cancels = request.method === "DELETE" && isUpload;

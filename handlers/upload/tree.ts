@@ -13,6 +13,7 @@ import type { Context } from "../types.ts";
 import { describeStored, wantsJson } from "./answers.ts";
 import { chunksOf } from "./body.ts";
 import { wishOf } from "./conflict.ts";
+import { isOwnUrl } from "./origin.ts";
 import { checkPreconditions } from "./put.ts";
 import { nameTaken, writeError } from "./refusals.ts";
 import { methodsOf, requireRight } from "./rights.ts";
@@ -81,13 +82,13 @@ async function checkTarget(store: Store, request: Request, { target }: Context):
 }
 
 /** The path that a Destination header names: on this server, and below the same mount. */
-function destinationOf(request: Request, { base }: Context): SitePath {
+function destinationOf(request: Request, { base, hosts }: Context): SitePath {
   const destination = request.headers.get("destination");
   if (destination === null) throw new HttpError(400, "Destination is missing");
   const isPath = /^\/(?!\/)/.test(destination);
   const url = isPath ? null : URL.parse(destination);
   if (!isPath && (!url || !/^https?:$/.test(url.protocol))) throw new HttpError(400, "Destination is no URL");
-  if (url && url.host !== new URL(request.url).host) throw new HttpError(502, "Destination is another server");
+  if (url && !isOwnUrl(destination, request.url, hosts)) throw new HttpError(502, "Destination is another server");
   const target = parseTarget(isPath ? destination : rawTarget(destination));
   if (target instanceof Refusal) throw HttpError.from(target);
   const path = target.path.below(base);
