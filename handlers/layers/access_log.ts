@@ -5,7 +5,7 @@
  */
 
 import { failureOf } from "../errors.ts";
-import { escapeLog, escapeLogQuoted } from "../http/escape.ts";
+import { escapeJson, escapeLog, escapeLogQuoted } from "../http/escape.ts";
 import { rawTarget } from "../http/target.ts";
 import type { Context, Layer } from "../types.ts";
 
@@ -94,7 +94,7 @@ function referrerAndAgent({ request }: Exchange): string {
 }
 
 function jsonLine({ request, context, response, milliseconds }: Exchange): string {
-  return JSON.stringify({
+  return escapeJson(JSON.stringify({
     time: new Date().toISOString(),
     address: context.remoteAddress || null,
     user: context.user,
@@ -105,8 +105,7 @@ function jsonLine({ request, context, response, milliseconds }: Exchange): strin
     milliseconds: Math.round(milliseconds * 1000) / 1000,
     referer: request.headers.get("referer"),
     agent: request.headers.get("user-agent"),
-    // JSON escapes C0; a terminal also listens to C1.
-  }).replace(/[\x7f-\x9f\u2028\u2029]/g, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
+  }));
 }
 
 /** The target is cut out of the URL here, because the context would take it apart to have it. */
