@@ -94,6 +94,7 @@ export * from "./handlers/http/preconditions.ts";
 export * from "./handlers/http/range.ts";
 export * from "./handlers/http/coding.ts";
 export * from "./handlers/http/media_type.ts";
+export * from "./handlers/http/declared_charset.ts";
 export * from "./handlers/http/escape.ts";
 export * from "./handlers/http/disposition.ts";
 export * from "./handlers/python/mod.ts";

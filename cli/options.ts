@@ -9,6 +9,7 @@ import { CONFLICT_POLICIES } from "../handlers/upload/conflict.ts";
 import { flag, list, one, type Option } from "./option.ts";
 import {
   application,
+  charset,
   choice,
   count,
   directory,
@@ -289,6 +290,12 @@ const TABLE = {
     shown: "application/octet-stream",
     help: "The media type of files with an unknown extension",
   }, mediaTypeText),
+  "charset": one({
+    group: "Responses",
+    value: "NAME",
+    default: "utf-8",
+    help: "The charset of text that does not declare its own, as HTML, CSS and XML can; none to claim none",
+  }, charset),
   "precompressed": flag({
     group: "Responses",
     help: "Send NAME.br, NAME.zst or NAME.gz in place of NAME to clients that accept the coding",

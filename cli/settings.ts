@@ -97,6 +97,7 @@ function serverOptionsOf(options: Options): FileServerOptions {
     log: options.quiet ? false : options["log-format"],
     ...(cacheSize !== null && { cacheSize }),
     ...(fallback !== null && { fallback }),
+    ...(options.charset !== "utf-8" && { charset: options.charset }),
     ...(index.length > 0 && { index }),
     ...(options["upload-beside-programs"] && { uploadBesidePrograms: options["upload-beside-programs"] }),
   };

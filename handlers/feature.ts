@@ -9,7 +9,8 @@ import { HttpError } from "./errors.ts";
 import { ENCODED_SLASH, targetBeforeEncodedSlash } from "./http/target.ts";
 import { onDemand } from "./on_demand.ts";
 import { keepSettled, settle, type SettledHandler } from "./settle.ts";
-import type { FileSource } from "./sources/types.ts";
+import type { SitePath } from "./http/target.ts";
+import type { FileSource, FileStat } from "./sources/types.ts";
 import { derive, type Handler } from "./types.ts";
 
 const SAFE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS", "TRACE"];
@@ -18,6 +19,8 @@ const SAFE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 export interface Site {
   /** What is served. */
   readonly source: FileSource;
+  /** The entity tag with which a file is sent, as long as it is not coded. */
+  readonly etagOf: (path: SitePath, stat: FileStat) => string;
   /** Names of files that stand for their directory: a feature must take those that are not to be sent as they are. */
   readonly index: readonly string[];
   /** Paths of directories that take uploads although programs run: a feature must not run anything there. */

@@ -17,6 +17,7 @@ import { listingParts } from "./listing.ts";
 import { allow } from "./methods.ts";
 import { requireOwnHost } from "./own_hosts.ts";
 import { pageAssets } from "./page/assets.ts";
+import { tagger } from "./representations.ts";
 import { settle, type SettledHandler } from "./settle.ts";
 import { disk } from "./sources/disk.ts";
 import { filtered, isVisible } from "./sources/filtered.ts";
@@ -105,8 +106,14 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
 function siteOf(given: FileSource, options: FileServerOptions, hot: HotFiles): SettledHandler {
   const { features = [], index = DEFAULT_INDEX, listing = true, uploadBesidePrograms: uploads } = options;
   const source = uploads ? writableIn(given, uploads) : given;
+  const abilities = features.flatMap((feature) => feature.abilities ?? []);
+  // A page that somebody has put there must not be able to do what only its reader may.
+  const sandbox = options.sandbox ?? features.some(writes);
+  const variant = JSON.stringify([options.variant, options.headers]);
+  const served: FilesOptions = { ...options, sandbox, variant };
   const site = {
     index,
+    etagOf: tagger(served),
     uploads: uploads ?? [],
     answer: ((request, context) => answerElse(request, context)) as Handler,
   };
@@ -115,10 +122,7 @@ function siteOf(given: FileSource, options: FileServerOptions, hot: HotFiles): S
     return { ...feature, on: true, handler: askedFor(feature, { ...site, source: content }) };
   });
   const content = contentFor(null, features, source, index);
-  const abilities = features.flatMap((feature) => feature.abilities ?? []);
-  const listings = listingParts(source, { abilities });
-  // A page that somebody has put there must not be able to do what only its reader may.
-  const sandbox = options.sandbox ?? features.some(writes);
+  const listings = listingParts(source, { abilities, variant });
   const assets = pageAssets();
   const told = Object.assign({}, ...features.map(({ optionsHeaders }) => optionsHeaders));
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
@@ -129,7 +133,7 @@ function siteOf(given: FileSource, options: FileServerOptions, hot: HotFiles): S
       { on: listing, methods: [], handler: assets },
       ...asked,
       { on: listing, methods: [], handler: listed.kept },
-      { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, { ...options, sandbox }, cache) },
+      { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, served, cache) },
       { on: listing, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
     ].filter((row) => row.on);
     return chain(...rows.map((row) => row.handler), allow(rows.flatMap((row) => row.methods), told));

@@ -32,15 +32,16 @@ const MAX_MISSING = 1000;
 /** Headers of which any makes a request one to think about. */
 const UNUSUAL = new Set(["range", "if-match", "if-unmodified-since", "content-length", "transfer-encoding"]);
 
-/** Headers that describe content, and that a 304 does not have (RFC 9110 section 15.4.5). */
+/**
+ * Headers that describe content, and that a 304 does not have (RFC 9110 section 15.4.5). Policies are not among them: what
+ * a cache has stored gets those of the 304.
+ */
 const OF_CONTENT = [
   "accept-ranges",
   "content-encoding",
   "content-length",
-  "content-security-policy",
   "content-type",
   "last-modified",
-  "referrer-policy",
   "x-content-type-options",
 ];
 
@@ -57,6 +58,8 @@ export interface Offer {
 interface Entry {
   readonly whole: Response;
   readonly notModified: Response | null;
+  /** The 304 for clients that know the content by its date alone: made when one asks. */
+  notModifiedSince: Response | null;
   readonly isFresh: FreshnessCheck;
   readonly etag: string | null;
   readonly lastModified: string | null;
@@ -197,6 +200,7 @@ export class HotFiles {
     const entry: Entry = {
       whole: response,
       notModified: null,
+      notModifiedSince: null,
       isFresh: isFresh!,
       etag: null,
       lastModified: null,
@@ -234,6 +238,7 @@ export class HotFiles {
     return {
       whole: new Response(bytes, { status: 200, headers }),
       notModified: new Response(null, { status: 304, headers: without }),
+      notModifiedSince: null,
       isFresh,
       etag: headers.get("etag"),
       lastModified: headers.get("last-modified"),
@@ -293,8 +298,19 @@ function templateFor({ accept, noneMatch, since }: Fields, entry: Entry): Respon
   if (entry.accept !== undefined && accept !== entry.accept) return null;
   if (entry.notModified === null) return entry.whole;
   if (noneMatch !== null) return noneMatch === entry.etag ? entry.notModified : null;
-  if (since !== null) return since === entry.lastModified ? entry.notModified : null;
+  if (since !== null) return since === entry.lastModified ? notModifiedSince(entry) : null;
   return entry.whole;
+}
+
+/** The same 304 with the type, of which the date says nothing. */
+function notModifiedSince(entry: Entry): Response {
+  if (entry.notModifiedSince) return entry.notModifiedSince;
+  const headers = new Headers(entry.notModified!.headers);
+  for (const name of ["content-type", "x-content-type-options"]) {
+    const value = entry.whole.headers.get(name);
+    if (value !== null) headers.set(name, value);
+  }
+  return entry.notModifiedSince = new Response(null, { status: 304, headers });
 }
 
 /** Adds to a set that holds so many at most; the oldest goes. */

@@ -27,6 +27,8 @@ export interface ListingOptions {
    * page has a script, which {@linkcode pageAssets} has to serve.
    */
   readonly abilities?: readonly string[];
+  /** As for {@linkcode files}: what else decides how listings are sent. */
+  readonly variant?: string;
 }
 
 /** Room for the listings of some hundred directories of a hundred entries. */
@@ -76,7 +78,7 @@ export function listingParts(
   source: FileSource,
   options: ListingOptions = {},
 ): (hot: HotFiles | null) => ListingParts {
-  const builds = new ListingBuilds(source, options.cacheBytes ?? CACHE_BYTES);
+  const builds = new ListingBuilds(source, options.cacheBytes ?? CACHE_BYTES, options.variant);
   return (hot) => partsOf(source, builds, options.abilities, hot);
 }
 

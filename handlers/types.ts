@@ -79,7 +79,10 @@ export interface HostNames {
    * the name of the machine, the name it is bound to, a name that was given. Its port is not looked at.
    */
   isOwn(host: string): boolean;
-  /** Whether it is a name that the operator has given (`--allow-host`, `hosts`); an address or `localhost` is not. */
+  /**
+   * Whether it is a name that the operator has given (`--allow-host`, `hosts`), with the port that was given with it, or the
+   * default one; an address or `localhost` is not.
+   */
   isGiven(host: string): boolean;
   /** Whether a request has to name an own host, whatever it asks for. */
   areRequired(context: Context): boolean;

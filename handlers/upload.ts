@@ -6,6 +6,8 @@
 
 import { HttpError } from "./errors.ts";
 import type { Feature } from "./feature.ts";
+import type { FilesOptions } from "./files.ts";
+import { tagger } from "./representations.ts";
 import { requireOwnHost } from "./own_hosts.ts";
 import type { FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./types.ts";
@@ -34,6 +36,8 @@ export interface UploadOptions {
   readonly stallMs?: number;
   /** Milliseconds after which an upload that nobody goes on with is removed; a day unless given. */
   readonly partAgeMs?: number;
+  /** How the files are sent to readers, for the entity tags of answers; a file server tells its features by itself. */
+  readonly files?: FilesOptions;
 }
 
 /** Long enough for a network that changes, short enough for those who wait. */
@@ -46,7 +50,9 @@ const DAY_MS = 86_400_000;
  *
  * - `PUT` stores the content: 201 for a new file, 204 for one that replaced another. Directories on the way are made.
  * - `PATCH ?upload=ID` with Upload-Offset takes a file in pieces, and goes on where one broke off; `HEAD ?upload=ID` tells
- *   where that is, `DELETE ?upload=ID` gives it up (draft-ietf-httpbis-resumable-upload). The id is the client's choice.
+ *   where that is, `DELETE ?upload=ID` gives it up (draft-ietf-httpbis-resumable-upload). The id is the client's choice, or
+ *   the server's where `PUT` or `POST` with Upload-Complete begins an upload. What is known of it is recorded beside its
+ *   part, so that other processes, and later ones, know it as well.
  * - `POST` takes a form with files into a directory (RFC 7578).
  * - `MKCOL` makes a directory; `DELETE` removes a file or directory, with all in it only with `?recursive`; `MOVE` with
  *   Destination gives it another path (RFC 4918).
@@ -104,10 +110,10 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
 export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   const settings = settingsOf(options);
   const uploads = new WeakMap<FileSource, Uploads>();
-  const handler: Feature["handler"] = ({ source }) => {
+  const handler: Feature["handler"] = ({ source, etagOf }) => {
     const known = uploads.get(source);
     if (known) return known.handler;
-    const store = new Store(source, settings);
+    const store = new Store(source, { ...settings, etagOf });
     store.sweepNowAndThen(() => {}); // what cannot be looked through now is tried, and told, at the first upload
     const made = new Uploads(store);
     uploads.set(source, made);
@@ -129,6 +135,7 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
 
 function settingsOf(options: UploadOptions): StoreSettings {
   return {
+    etagOf: tagger(options.files ?? {}),
     rights: options.rights ?? { create: true, change: false },
     onConflict: options.onConflict ?? "fail",
     maxBytes: options.maxBytes ?? Infinity,
@@ -166,7 +173,7 @@ class Uploads {
     }
     const method = this.#methods.get(request.method);
     if (!method) return null;
-    if (isCrossSite(request.headers, request.url)) {
+    if (isCrossSite(request, context.hosts)) {
       throw new HttpError(403, "A page of another site has sent this request");
     }
     const cancels = request.method === "DELETE" && isUpload;

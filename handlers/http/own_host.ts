@@ -21,7 +21,7 @@ const LOOPBACK = /^(?:(?:::ffff:)?127\.|::1$|localhost$)/i;
  * others, and any other name must be known. Case, port and a dot at the end make no difference.
  *
  * @param host A Host header, or the authority of a URL: a name or an address and, perhaps, a port.
- * @param names The names of this server, without ports; `*.example.org` is all names below.
+ * @param names The names of this server, whose ports do not count either; `*.example.org` is all names below.
  *
  * @example
  * ```ts
@@ -40,16 +40,23 @@ export function isOwnHost(host: string, names: readonly string[]): boolean {
 /**
  * Whether a host is one of some names; unlike {@linkcode isOwnHost}, an address or `localhost` is not, unless it is given.
  *
+ * @param host The authority of a URL. Its port counts, for what listens on another port may be another's: it is the default
+ * one of http or https, or that of the name.
+ * @param names The names, each with a port or without; `*.example.org` is all names below.
+ *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
  * import { isNamed } from "@x/pyserve";
  *
  * assert(isNamed("files.example:443", ["files.example"]) && !isNamed("192.0.2.7", ["files.example"]));
+ * assert(!isNamed("files.example:8443", ["files.example"]) && isNamed("files.example:8443", ["files.example:8443"]));
  * ```
  */
 export function isNamed(host: string, names: readonly string[]): boolean {
-  return isAmong(nameOf(host), names);
+  const port = portOf(host);
+  const ofPort = DEFAULT_PORTS.includes(port) ? names : names.filter((each) => portOf(each) === port);
+  return isAmong(nameOf(host), ofPort);
 }
 
 /**
@@ -72,6 +79,12 @@ function isAmong(name: string, names: readonly string[]): boolean {
     const own = nameOf(each);
     return own.startsWith("*.") ? name.endsWith(own.slice(1)) : name === own;
   });
+}
+
+const DEFAULT_PORTS = ["", "80", "443"];
+
+function portOf(host: string): string {
+  return /:(\d*)$/.exec(host)?.[1] ?? "";
 }
 
 /** Without its port and the dot by which a name may say that it is absolute, in lower case. */

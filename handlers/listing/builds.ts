@@ -50,14 +50,17 @@ interface Build {
 export class ListingBuilds {
   readonly cache: ListingCache;
   readonly #source: FileSource;
+  readonly #variant: string;
   /** The newest build of each listing that is being made. */
   readonly #builds = new Map<string, Build>();
   readonly #streamed = new Set<StreamedPage>();
   readonly #small = new Gate(BUILDS);
   readonly #large = new Gate(BUILDS);
 
-  constructor(source: FileSource, cacheBytes: number) {
+  /** Makes none yet. `variant` is what else decides how listings are sent, for their entity tags. */
+  constructor(source: FileSource, cacheBytes: number, variant = "") {
     this.#source = source;
+    this.#variant = variant;
     this.cache = new ListingCache(source, cacheBytes);
   }
 
@@ -110,7 +113,7 @@ export class ListingBuilds {
       return this.cache.keep(key, asked.path, { stat, since, size, page, ...known });
     };
     if (all === "complete") {
-      const page = await WholePage.of(textOf(scan, asked.head, writer), writer);
+      const page = await WholePage.of(textOf(scan, asked.head, writer), writer, this.#variant);
       read();
       keep(page, page.size);
       return page;

@@ -19,7 +19,7 @@ import { HTTPMessage } from "./message.ts";
 import { percentFormat } from "./percent_format.ts";
 import { pythonRepr } from "./repr.ts";
 import { type Responses, responses } from "./responses.ts";
-import { RequestReader } from "./rfile.ts";
+import { type ReadLimits, RequestReader, UNLIMITED } from "./rfile.ts";
 import type { HTTPServer } from "./server.ts";
 import { ResponseWriter } from "./wfile.ts";
 
@@ -194,7 +194,7 @@ export class BaseHTTPRequestHandler {
     this.connection = request;
     this.client_address = client_address;
     this.server = server;
-    this.rfile = new RequestReader(request, null, null);
+    this.rfile = new RequestReader(request, null, UNLIMITED);
     this.wfile = new ResponseWriter(request);
   }
 
@@ -213,7 +213,8 @@ export class BaseHTTPRequestHandler {
 
   /** Called first. Python: `setup`. */
   setup(): Awaitable<void> {
-    this.connection.writeTimeout = this.timeout ?? this.server.body_timeout;
+    const { body_timeout, body_rate } = this.server;
+    this.connection.limitWrites(this.timeout ?? body_timeout, body_rate);
   }
 
   /** Called last, whatever happened. Python: `finish`. */
@@ -352,7 +353,7 @@ export class BaseHTTPRequestHandler {
       throw new TypeError(`Cannot send the reason phrase ${JSON.stringify(phrase)}: it is not one line of ISO 8859-1`);
     }
     this.#reply.status = code;
-    if (code === 101) this.rfile = new RequestReader(this.connection, new RawBody(), this.timeout);
+    if (code === 101) this.rfile = new RequestReader(this.connection, new RawBody(), this.#limits_of_its_own());
     if (this.request_version === "HTTP/0.9") return;
     this.#headers_queued = true;
     this.#head += `${this.protocol_version} ${code} ${phrase}\r\n`;
@@ -486,7 +487,7 @@ export class BaseHTTPRequestHandler {
   }
 
   #begin(): void {
-    this.rfile = new RequestReader(this.connection, null, null);
+    this.rfile = new RequestReader(this.connection, null, UNLIMITED);
     this.#head = "";
     this.#headers_queued = false;
     this.#reply = noReply(this.wfile.written);
@@ -531,12 +532,22 @@ export class BaseHTTPRequestHandler {
     this.headers = new HTTPMessage(fields);
     const framing = bodyFraming(fields, version);
     if (framing instanceof Rejection) return this.#reject(framing);
-    this.rfile = new RequestReader(this.connection, bodyOf(framing), this.timeout ?? this.server.body_timeout);
+    this.rfile = new RequestReader(this.connection, bodyOf(framing), this.#read_limits());
     const options = listed(this.headers.get_all("connection")?.join() ?? "");
     if (options.includes("close")) this.close_connection = true;
     else if (options.includes("keep-alive") && this.protocol_version >= "HTTP/1.1") this.close_connection = false;
     const expects = this.headers.get("expect")?.toLowerCase() === "100-continue";
     return expects && this.#speaks11() ? this.handle_expect_100() : true;
+  }
+
+  #read_limits(): ReadLimits {
+    const { body_timeout, body_rate: rate, max_read: most } = this.server;
+    return { seconds: this.timeout ?? body_timeout, rate, most };
+  }
+
+  /** Of another protocol nobody here knows how often a client has something to say. */
+  #limits_of_its_own(): ReadLimits {
+    return { seconds: this.timeout, rate: null, most: this.server.max_read };
   }
 
   #speaks11(): boolean {

@@ -70,6 +70,7 @@ export class Connection {
   #giveUpReading: (error: Error) => void = () => {};
   #closed = false;
   #idle = false;
+  #idleSince = 0;
   #ended = false;
   #reading: Promise<boolean> | null = null;
   #leaving: AbortController | null = null;
@@ -77,6 +78,9 @@ export class Connection {
   #headBy = Infinity;
   #writeBy = Infinity;
   #writeSeconds: number | null = null;
+  #writeRate: number | null = null;
+  /** Seconds that the client may still keep the writer waiting. */
+  #patience = Infinity;
   #queue: Uint8Array[] = [];
   #queued = 0;
   /** Settles when all that is in the queue now has been sent. */
@@ -141,6 +145,15 @@ export class Connection {
   }
 
   /**
+   * Seconds for which it has been idle; 0 where it is not.
+   *
+   * @internal
+   */
+  get idleSeconds(): number {
+    return this.idle ? this.#deadlines.since(this.#idleSince) : 0;
+  }
+
+  /**
    * Whether there is a limit for the head of a request.
    *
    * @internal
@@ -149,9 +162,18 @@ export class Connection {
     return this.#headBy !== Infinity;
   }
 
-  /** Seconds that the client may take to receive some of what it is sent; null for any time. */
-  set writeTimeout(seconds: number | null) {
+  /**
+   * How long the client may take to receive what it is sent.
+   *
+   * @param seconds Seconds for some of it; null for any time.
+   * @param rate Bytes a second, once it has been waited for as long as that in all; null for any number.
+   *
+   * @internal
+   */
+  limitWrites(seconds: number | null, rate: number | null): void {
     this.#writeSeconds = seconds;
+    this.#writeRate = rate;
+    this.#patience = seconds ?? Infinity;
   }
 
   /**
@@ -227,6 +249,7 @@ export class Connection {
    */
   async wait(seconds: number | null): Promise<boolean> {
     this.#idle = true;
+    this.#idleSince = this.#deadlines.now;
     if (this.#queued === 0) this.onidle();
     else this.#start();
     try {
@@ -350,6 +373,7 @@ export class Connection {
    */
   async greet(): Promise<boolean> {
     this.#idle = true; // what has said nothing yet can be closed like what has nothing more to say
+    this.#idleSince = this.#deadlines.now;
     try {
       if ("handshake" in this.#conn) await (this.#conn as Deno.TlsConn).handshake();
       return await this.fill(null);
@@ -404,12 +428,20 @@ export class Connection {
 
   async #writeAll(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
-      this.#writeBy = this.#deadlines.after(this.#writeSeconds);
+      const start = this.#deadlines.now;
+      this.#writeBy = this.#deadlines.after(this.#writeSeconds === null ? null : Math.max(0, this.#patience));
       const count = await this.#conn.write(at === 0 ? bytes : bytes.subarray(at));
       at += count;
       this.#queued -= count;
+      this.#countWrite(count, this.#deadlines.since(start));
     }
     this.#writeBy = Infinity;
+  }
+
+  #countWrite(bytes: number, seconds: number): void {
+    if (this.#writeSeconds === null) return;
+    const earned = this.#writeRate === null ? Infinity : this.#patience - seconds + bytes / this.#writeRate;
+    this.#patience = Math.min(this.#writeSeconds, earned);
   }
 
   /**

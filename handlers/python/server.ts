@@ -16,6 +16,12 @@ const SHORTEST_PAUSE = 50;
 const LONGEST_PAUSE = 1_000;
 
 /**
+ * Seconds for which a connection has to be idle before it is closed for the sake of its descriptor: what a client has sent
+ * with the connection may have arrived and not been read yet.
+ */
+const UNREAD_SECONDS = 1;
+
+/**
  * Where a server listens: host and port, or the path of a Unix socket. The host `""` is all of IPv4, the port 0 any that
  * is free.
  *
@@ -36,7 +42,8 @@ export type RequestHandlerClass = new (
  * A connection is handled when its first bytes are there, so that one which says nothing (browsers open some in advance)
  * holds up nobody; and one that is kept open but idle is closed when another has something to say. It binds when it is
  * made, and looks up no name but the one to bind. Limits that Python lacks are fields: `header_timeout`, `idle_timeout`,
- * `body_timeout`, `max_connections`. When the process is out of file descriptors it closes idle connections, and goes on.
+ * `body_timeout`, `body_rate`, `max_read`, `max_connections`. When the process is out of file descriptors it closes
+ * connections that are idle, and goes on.
  *
  * Python: `HTTPServer(("", 8000), Handler).serve_forever()`.
  *
@@ -88,6 +95,13 @@ export class HTTPServer implements AsyncDisposable {
   idle_timeout: number | null = 60;
   /** Seconds in which some of a body has to arrive, and some of a reply to be taken; null for any time. */
   body_timeout: number | null = 60;
+  /**
+   * Bytes a second with which a body has to come, and a reply has to be taken, once the client has been waited for
+   * `body_timeout` in all: so that a trickle ends as well; null for any number.
+   */
+  body_rate: number | null = 1_024;
+  /** Bytes that one read of `rfile` puts together in memory; 413 beyond, null for any number. */
+  max_read: number | null = 64 * 1024 * 1024;
   /** Connections at a time; the next wait for one of them to end, an idle one is closed for them. */
   max_connections: number = 1_000;
 
@@ -357,7 +371,7 @@ export class HTTPServer implements AsyncDisposable {
       } catch (error) {
         if (this.#closed.signal.aborted) return;
         this.#complain(error);
-        for (const connection of this.#connections) if (connection.idle) connection.close();
+        for (const connection of this.#connections) if (connection.idleSeconds >= UNREAD_SECONDS) connection.close();
         await sleep(pause, this.#closed.signal);
         pause = Math.min(pause * 2, LONGEST_PAUSE);
       }

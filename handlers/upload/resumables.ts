@@ -166,7 +166,7 @@ export class Resumables {
       throw await this.#endBroken(piece, part, isResumed, error);
     }
     if (notes.digests) await verifyWhole(part, notes.digests, path);
-    return finishedResponse(request, context, await this.#commit(part, path, wish, notes));
+    return finishedResponse(this.#store, request, context, await this.#commit(part, path, wish, notes));
   }
 
   /** The part that a piece belongs to, where the piece begins. */
@@ -300,8 +300,8 @@ function limitOf(length: number | null, maxBytes: number): SizeLimit {
   return { bytes: length, error: (size) => wrongLength(size, length) };
 }
 
-function finishedResponse(request: Request, context: Context, committed: Committed): Response {
-  const response = storedResponse(request, context, committed);
+function finishedResponse(store: Store, request: Request, context: Context, committed: Committed): Response {
+  const response = storedResponse(store, request, context, committed);
   response.headers.set("upload-complete", "?1");
   response.headers.set("upload-offset", String(committed.stat.size));
   return response;

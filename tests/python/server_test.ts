@@ -6,6 +6,7 @@ import {
   type Connection,
   HTTPServer,
   HTTPSServer,
+  type ServerAddress,
   ThreadingHTTPServer,
   ThreadingHTTPSServer,
 } from "@x/pyserve/python";
@@ -410,6 +411,34 @@ async function run(name: string): Promise<{ stderr: string; code: number }> {
   const { stderr, code } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, env: { NO_COLOR: "1" } })
     .output();
   return { stderr: new TextDecoder().decode(stderr), code };
+}
+
+for (const Server of [HTTPServer, ThreadingHTTPServer]) {
+  Deno.test(`${Server.name} answers what was sent before its descriptors ran out`, async () => {
+    const ran_out = Promise.withResolvers<void>();
+    class RunningOut extends Server {
+      protected override listen(address: ServerAddress): Deno.Listener {
+        const listener = super.listen(address);
+        const accept = listener.accept.bind(listener);
+        let count = 0;
+        // Between the connection and its first bytes, as when other connections have taken the last descriptors.
+        listener.accept = () => {
+          if (++count !== 2) return accept();
+          ran_out.resolve();
+          return Promise.reject(new Error("Too many open files (os error 24)"));
+        };
+        return listener;
+      }
+      protected override complain() {}
+    }
+    await using server = new RunningOut(["127.0.0.1", 0], Quiet);
+    using client = await Client.connect(server.server_port);
+    await client.say(GET);
+    server.serve_forever();
+    await ran_out.promise;
+    assertMatch(await client.hear(), /GET \/a$/);
+    assertMatch(await exchange(server.server_port, GET), /GET \/a$/);
+  });
 }
 
 Deno.test({

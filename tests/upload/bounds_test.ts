@@ -109,3 +109,28 @@ Deno.test("an upload in pieces that gets too large is 413, and does not keep its
   assertEquals((await site.ask("HEAD", "/a?upload=12345678")).status, 404);
   assertEquals(await namesBelow(site.tree.path), []);
 });
+
+Deno.test("files of one name get the numbers that are free, also where many are taken", async () => {
+  await using site = await uploads({ onConflict: "rename" });
+  for (const name of ["a", ...Array.from({ length: 40 }, (_, i) => `a (${i + 1})`)]) {
+    await Deno.writeTextFile(site.tree.at(name), "");
+  }
+  const { status, files } = await post(site, [['name="f"; filename="a"', "1"], ['name="f"; filename="a"', "2"]]);
+  assertEquals([status, files.map(({ name }: { name: string }) => name)], [201, ["a (41)", "a (42)"]]);
+  const moved = await site.ask("MOVE", "/a", null, { destination: "/a (1)" });
+  assertEquals([moved.status, (await moved.json()).name], [200, "a (1) (1)"]);
+  assertEquals([await Deno.readTextFile(site.tree.at("a (41)")), await Deno.readTextFile(site.tree.at("a (42)"))], [
+    "1",
+    "2",
+  ]);
+});
+
+Deno.test("a form may have many refused files behind many stored ones, and a full stop among them", async () => {
+  await using site = await uploads();
+  await Deno.writeTextFile(site.tree.at("taken"), "");
+  const late = Array.from({ length: 1_002 }, () => ['name="f"; filename="taken"', "x"] as const);
+  const { status, detail } = await post(site, [['name="f"; filename="first"', "1"], ...late]);
+  assertEquals(status, 400);
+  assertStringIncludes(detail, "cannot be stored; the rest was not read");
+  assertEquals(await namesBelow(site.tree.path), ["first", "taken"]);
+});
