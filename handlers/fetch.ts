@@ -10,8 +10,8 @@ import { judgeHost } from "./http/host.ts";
 import { Refusal } from "./http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "./http/target.ts";
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
-import { settle } from "./settle.ts";
-import type { Awaitable, Context, Handler, LocalAddress, Logger } from "./types.ts";
+import { settleLast } from "./settle.ts";
+import type { Awaitable, Context, Handler, LocalAddress, Logger, RequestNotes } from "./types.ts";
 
 /** What Deno.serve tells of a connection; the part that pyserve reads. */
 export interface ConnectionInfo {
@@ -59,11 +59,16 @@ export type FetchFunction = (request: Request, info?: ConnectionInfo) => Awaitab
  * ```
  */
 export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFunction {
-  const settled = settle(handler);
+  const settled = settleLast(handler);
   const log = options.log ?? consoleLogger;
   const whereLocal = options.localAddress ?? nowhere;
   const hosts = new OwnHosts(options.hosts, whereLocal);
   return (request, info) => settled(request, new RequestContext(request, info, log, whereLocal, hosts));
+}
+
+/** The notes on a request, with what its target was parsed to. */
+interface Notes extends RequestNotes {
+  target: Target | Refusal | undefined;
 }
 
 /**
@@ -80,8 +85,7 @@ class RequestContext implements Context {
   private readonly request: Request;
   private readonly info: ConnectionInfo | undefined;
   private readonly whereLocal: () => LocalAddress | null;
-  private parsed: Target | Refusal | undefined;
-  private judged: Refusal | null | undefined;
+  readonly notes: Notes = { refusal: undefined, logged: false, finished: null, target: undefined };
 
   constructor(
     request: Request,
@@ -98,9 +102,13 @@ class RequestContext implements Context {
   }
 
   get target(): Target {
-    const parsed = this.parsed ??= parseTarget(rawTarget(this.request.url));
-    if (!(parsed instanceof Refusal)) return parsed;
-    return { raw: rawTarget(this.request.url), path: SitePath.root, slash: true, query: "" };
+    const parsed = this.refusal === null ? this.parse() : null;
+    if (parsed !== null && !(parsed instanceof Refusal)) return parsed;
+    return { raw: this.requestTarget, path: SitePath.nowhere, slash: false, query: "" };
+  }
+
+  private parse(): Target | Refusal {
+    return this.notes.target ??= parseTarget(this.requestTarget);
   }
 
   get requestTarget(): string {
@@ -108,11 +116,14 @@ class RequestContext implements Context {
   }
 
   get refusal(): Refusal | null {
-    if (this.judged !== undefined) return this.judged;
-    const parsed = this.parsed ??= parseTarget(rawTarget(this.request.url));
-    this.judged = judgeRequest(this.request, this.info) ?? this.hosts.refusalOf(this.request, this) ??
-      (parsed instanceof Refusal ? parsed : null);
-    return this.judged;
+    if (this.notes.refusal !== undefined) return this.notes.refusal;
+    return this.notes.refusal = judgeRequest(this.request, this.info) ?? this.hosts.refusalOf(this.request, this) ??
+      this.refusedTarget();
+  }
+
+  private refusedTarget(): Refusal | null {
+    const parsed = this.parse();
+    return parsed instanceof Refusal ? parsed : null;
   }
 
   get remoteAddress(): string {
