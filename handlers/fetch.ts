@@ -4,13 +4,14 @@
  * @module
  */
 
+import { accessLogWriter, type LogFormat } from "./access_line.ts";
 import { escapeLog } from "./http/escape.ts";
 import { isHeaderTooLong, MAX_HEADER_BYTES } from "./http/header_size.ts";
 import { judgeHost } from "./http/host.ts";
 import { Refusal } from "./http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "./http/target.ts";
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
-import { settleLast } from "./settle.ts";
+import { type SettledHandler, settleLast } from "./settle.ts";
 import type { Awaitable, Context, Handler, LocalAddress, Logger, RequestNotes } from "./types.ts";
 
 /** What Deno.serve tells of a connection; the part that pyserve reads. */
@@ -35,6 +36,11 @@ export interface ToFetchOptions {
    * `localAddress` is one of the loopback interface, or, without `localAddress`, the request comes from this machine.
    */
   readonly hosts?: Hosts;
+  /**
+   * The format of the lines for what no access log further in has written one: the answers of layers around `fileServer`,
+   * such as a 401. `python` where `log` is given; false for none. A `fileServer` without a log is without one here, too.
+   */
+  readonly accessLog?: LogFormat | false;
   /** Says where the server listens, for CGI programs and for `hosts`; asked at each request, because port 0 is known late. */
   readonly localAddress?: () => LocalAddress | null;
 }
@@ -63,7 +69,22 @@ export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFu
   const log = options.log ?? consoleLogger;
   const whereLocal = options.localAddress ?? nowhere;
   const hosts = new OwnHosts(options.hosts, whereLocal);
-  return (request, info) => settled(request, new RequestContext(request, info, log, whereLocal, hosts));
+  const format = options.accessLog ?? (options.log ? "python" : false);
+  const answer = format ? loggedBy(accessLogWriter(format), settled) : settled;
+  return (request, info) => answer(request, new RequestContext(request, info, log, whereLocal, hosts));
+}
+
+/** Writes the line of a request where nothing further in has, or has said that there is to be none. */
+function loggedBy(write: ReturnType<typeof accessLogWriter>, settled: SettledHandler): SettledHandler {
+  return (request, context) => {
+    const start = performance.now();
+    const log = (response: Response) => {
+      if (!context.notes.logged) write(request, context, response, performance.now() - start);
+      return response;
+    };
+    const answer = settled(request, context);
+    return answer instanceof Promise ? answer.then(log) : log(answer);
+  };
 }
 
 /** The notes on a request, with what its target was parsed to. */

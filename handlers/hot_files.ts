@@ -146,7 +146,8 @@ export class HotFiles {
       return null;
     }
     entry.used = true;
-    this.#log?.(request, context, template, performance.now() - start);
+    if (this.#log === null) context.notes.logged = true;
+    else this.#log(request, context, template, performance.now() - start);
     const response = template.clone();
     context.notes.refusal = null; // judged by comparing: it is what an accepted request was
     context.notes.finished = response;

@@ -42,7 +42,7 @@ export function mount(prefix: string, handler: Handler): Handler {
 function refused(handler: Handler, request: Request, context: Context, path: SitePath): ReturnType<Handler> {
   const base = context.base.join(path);
   if (readablePath(context.requestTarget).below(base) === null) return null;
-  return handler(request, derive(context, { base, retargeted: true }));
+  return handler(request, derive(context, { base }));
 }
 
 function prefixPath(prefix: string): SitePath {
