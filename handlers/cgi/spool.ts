@@ -46,9 +46,10 @@ export interface Spooled extends Disposable {
  * ```
  */
 export class UploadBroken extends HttpError {
-  /** Makes one; the cause is what the body said. */
+  /** Makes one; the cause is what the body said. An engine that knows better says so with a status of its own. */
   constructor(cause: unknown) {
-    super(400, "The upload was broken off", { cause });
+    const known = cause instanceof HttpError ? cause : null;
+    super(known?.status ?? 400, known?.message ?? "The upload was broken off", { cause });
   }
 }
 

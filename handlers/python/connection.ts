@@ -196,14 +196,19 @@ export class Connection {
     if (this.#ended) return false;
     const reading = this.#reading ??= this.#read();
     if (seconds === null) return await reading;
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    this.#giveUpReading = reject;
     this.#readBy = this.#deadlines.after(seconds);
     try {
-      return await Promise.race([reading, late]);
+      // A connection that is idle for too long is closed, which ends the read.
+      return await (this.#idle ? reading : this.#orLate(reading));
     } finally {
       this.#readBy = Infinity;
     }
+  }
+
+  #orLate(reading: Promise<boolean>): Promise<boolean> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.#giveUpReading = reject;
+    return Promise.race([reading, promise]);
   }
 
   /**
@@ -357,11 +362,13 @@ export class Connection {
    * @internal
    */
   expire(now: number): void {
-    if (now >= this.#writeBy || (now >= this.#headBy && this.#queued === 0)) {
+    const isSent = this.#queued === 0;
+    const isHeadLate = now >= this.#headBy || (this.#idle && now >= this.#readBy);
+    if (now >= this.#writeBy || (isHeadLate && isSent)) {
       this.lose(new Deno.errors.TimedOut("timed out"));
       return this.close();
     }
-    if (now < this.#readBy || this.#queued > 0) return;
+    if (now < this.#readBy || !isSent) return;
     this.#late ??= new Deno.errors.TimedOut("timed out");
     this.#giveUpReading(this.#late);
   }

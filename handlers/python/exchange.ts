@@ -69,10 +69,11 @@ export function urlOf(handler: BaseHTTPRequestHandler, path: string): string {
   const target = utf8OfBytes(path) ?? path.replace(/[^\0-\x7f]/g, percentByte);
   if (command === "CONNECT" && !target.includes("/")) return `http://${target}`; // the authority form
   if (/^[a-z][a-z\d+.-]*:\/\//i.test(target)) return target; // the absolute form (RFC 9112 section 3.2.2)
-  const scheme = connection.secure ? "https" : "http";
+  const host = headers.get("host");
+  const rest = `${target.startsWith("/") ? "" : "/"}${target}`;
   // HTTP/1.0 need not name a host; where HTTP/1.1 does not, the URL is one that is known to be made up, and refused.
-  const without = request_version >= "HTTP/1.1" ? `localhost:${server.server_port}` : "0.0.0.0";
-  return `${scheme}://${headers.get("host") ?? without}${target.startsWith("/") ? "" : "/"}${target}`;
+  if (host === null && request_version >= "HTTP/1.1") return `http://localhost:${server.server_port}${rest}`;
+  return `${connection.secure ? "https" : "http"}://${host ?? "0.0.0.0"}${rest}`;
 }
 
 /**

@@ -77,7 +77,15 @@ async function copyDirectory(from: Found, to: Place, name: string): Promise<void
 }
 
 function copyLink(path: string, to: Place, name: string): void {
-  Deno.symlinkSync(Deno.readLinkSync(path), to.at(name));
+  Deno.symlinkSync(targetOf(path), to.at(name));
+}
+
+function targetOf(path: string): string {
+  try {
+    return Deno.readLinkSync(path);
+  } catch (error) {
+    throw (error as { code?: string }).code === "EINVAL" ? new FileChanged() : error; // it is no link any more
+  }
 }
 
 /**
@@ -85,9 +93,9 @@ function copyLink(path: string, to: Place, name: string): void {
  *
  * @throws {WriteRefused} `changed` where something was written there since: that stays, and so do the directories it is in.
  */
-export async function removeCopied(source: Place, from: Found, name: string, copy: Found): Promise<void> {
+export async function removeCopied(source: Place, from: Found, path: string, copy: Found): Promise<void> {
   if (from.info.isDirectory) await removeTwins(from, copy);
-  await source.alone(() => removeTwin(from, source.at(name), copy));
+  await source.alone(() => removeTwin(from, path, copy));
 }
 
 async function removeTwins(from: Found, copy: Found): Promise<void> {

@@ -22,7 +22,7 @@ export function nameBeside(part: string, kind: "upload" | "next" | "claim"): str
 
 /** The name of the part beside which a name stands. */
 export function partBeside(name: string): string {
-  return name.replace(/^\.pyserve./, ".pyserve-").replace(/[a-z]+$/, "part");
+  return name.replace(/^\.pyserve./, ".pyserve-").replace(/\.[a-z]+$/, ".part");
 }
 
 /** The name of a part by 32 hexadecimal digits. */

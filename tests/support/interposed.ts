@@ -86,24 +86,28 @@ export interface Round {
  * Does work once for each point at which a path is exchanged, and each later one at which it is exchanged back (or never).
  *
  * @param prepare Makes what the work is done on anew, and what is exchanged in it.
+ * @param span How many steps later it is exchanged back at most, besides never: where all of them would take too long.
  * @returns How many rounds that were.
  */
 export async function atEachStep(
   prepare: () => Promise<{ exchange: Exchange; work: () => unknown; check: (round: Round) => Promise<void> | void }>,
+  span = Infinity,
 ): Promise<number> {
   let rounds = 0;
-  for (let out = 0;; out++) {
-    let calls = 0;
-    for (let back = out + 1; back <= Math.max(calls, out + 1); back++) {
+  let calls = 1;
+  for (let out = 0; out <= calls; out++) {
+    const round = async (back: number) => {
       const { exchange, work, check } = await prepare();
       let isOut = false;
       calls = await interposed(work, (call) => {
         if (call === out) (exchange.out(), isOut = true);
         else if (call === back && isOut) (exchange.back(), isOut = false);
       });
-      rounds++;
+      rounds += 1;
       await check({ out, back });
-    }
-    if (out >= calls) return rounds;
+    };
+    await round(Infinity);
+    for (let back = out + 1; back < calls && back <= out + span; back++) await round(back);
   }
+  return rounds;
 }

@@ -212,6 +212,9 @@ Deno.test("names in a form are taken as browsers, curl and others write them", (
     [`form-data; name="a"; filename="x"; filename*=UTF-8''%e2%82%ac.txt`, "a", "€.txt"],
     ['form-data; name="a"; filename="b";', "a", "b"],
     ['form-data; name="a"; filename="1"; filename="2"', "a", "1"],
+    ['form-data; name="a"; filename="x\\\\"; y=z', "a", "x\\\\"],
+    ['form-data; name="a" ; filename = "x\\"y; z"', "a", 'x"y; z'],
+    [`form-data; name="a"${"; x=y".repeat(31)}`, "a", null],
   ];
   for (const [disposition, name, filename] of rows) {
     const bytes = bytesOf(`--b\r\ncontent-disposition: ${disposition}\r\n\r\n\r\n--b--`);
@@ -237,6 +240,9 @@ Deno.test("what is no form is refused, and takes no more memory than a header", 
     headed("Content-Disposition: form-data; name=a; filename*=latin1''x"),
     headed("Content-Disposition: form-data; name=a; filename*=UTF-8''%ff"),
     headed(`Content-Disposition: form-data; name=a; x=${"y".repeat(20_000)}`),
+    headed(`Content-Disposition: form-data; name=a${"; x=y".repeat(32)}`),
+    headed(`Content-Disposition: form-data; name=a\r\n${"X: y\r\n".repeat(32)}X: y`),
+    headed('Content-Disposition: form-data; name="a\\"'),
     headed(`Content-Disposition: form-data; name=a; filename="${"y".repeat(4_097)}"`),
     headed(`Content-Disposition: form-data; name=a; filename="${"ü".repeat(2_049)}"`),
     headed(`Content-Disposition: form-data; name=a; filename*=UTF-8''${"y".repeat(4_097)}`),
