@@ -237,7 +237,7 @@ const TABLE = {
     default: null,
     shown: "4 for each core, at least 8",
     needs: CGI,
-    help: "How many programs run at once; further requests wait 10 seconds, then get 503",
+    help: "How many programs run at once, half of them for one client; further requests wait 10 seconds, then get 503",
   }, count),
   "cgi-timeout": one({
     group: "CGI",
@@ -270,6 +270,14 @@ const TABLE = {
     shown: "1G; 0 = unlimited",
     help: "The maximum size of a request body for programs: bytes, or with K, M or G",
   }, size("64M")),
+  "body-timeout": one({
+    group: "CGI",
+    value: "SECONDS",
+    default: 30_000,
+    shown: "30; 0 = unlimited",
+    needs: PROGRAMS,
+    help: "How long a client may pause while it sends a request body for a program",
+  }, seconds),
   "cgi-debug": flag({
     group: "CGI",
     needs: CGI,

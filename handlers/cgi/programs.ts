@@ -6,6 +6,8 @@
 
 import type { CgiOptions } from "../cgi.ts";
 import { HttpError } from "../errors.ts";
+import { STALL_MS } from "../held_body.ts";
+import { clientOf } from "../http/client.ts";
 import { Refusal } from "../http/refusal.ts";
 import { isLoopback } from "../http/own_host.ts";
 import { requireOwnHost } from "../own_hosts.ts";
@@ -39,6 +41,9 @@ export interface RunOptions {
 }
 
 const MAX_BODY = 1024 ** 3;
+
+/** Milliseconds a client may send nothing of a body. */
+const BODY_STALL_MS = 30_000;
 
 /** Milliseconds that an answer waits for its end to come with its beginning. */
 const BREATH_MS = 2;
@@ -83,15 +88,14 @@ export class Programs {
     this.#ours = new Set([...Object.values(interpreters), ...Object.values(mounts)].map(([command]) => command));
     this.#answer = answer;
     this.#isIsolated = (options.uploads ?? []).length > 0;
-    this.#limiter = new Limiter({
-      max: options.maxPrograms ?? Math.max(8, 4 * navigator.hardwareConcurrency),
-      queueMs: options.queueTimeout ?? 10_000,
-    });
+    const { maxPrograms: max = Math.max(8, 4 * navigator.hardwareConcurrency) } = options;
+    const { maxPerClient = Math.ceil(max / 2), queueTimeout: queueMs = 10_000 } = options;
+    this.#limiter = new Limiter({ max, maxPerClient, queueMs });
     this.#limits = {
       headerMs: options.headerTimeout ?? 30_000,
       idleMs: options.idleTimeout ?? 60_000,
       lingerMs: options.lingerTimeout ?? 5_000,
-      stallMs: options.stallTimeout ?? 300_000,
+      stallMs: options.stallTimeout ?? STALL_MS,
     };
     this.#maxBody = options.maxBody === undefined ? MAX_BODY : options.maxBody;
   }
@@ -140,7 +144,7 @@ export class Programs {
     if (max !== null && Number(request.headers.get("content-length")) > max) {
       throw new HttpError(413, `The body is longer than ${max} bytes`);
     }
-    return await spool(request.body, { max });
+    return await spool(request.body, { max, stallMs: this.#options.bodyTimeout ?? BODY_STALL_MS });
   }
 
   #startOf(
@@ -228,7 +232,7 @@ class Exchange {
       left.abort(new HttpError(400, "The client has left"));
       this.#script?.kill();
     });
-    const place = await enter(limiter, left.signal, start.input);
+    const place = await this.#enter(limiter, left.signal, start.input);
     try {
       this.#script = await startScript(start, limits, (line) => this.#log(line));
     } catch (error) {
@@ -251,6 +255,15 @@ class Exchange {
       this.#script.kill();
       const shown = debug || isFromHere(this.request, this.context);
       throw explained(error, postMortem, printed, shown);
+    }
+  }
+
+  async #enter(limiter: Limiter, signal: AbortSignal, input: Spooled | null): Promise<Disposable> {
+    try {
+      return await limiter.enter(clientOf(this.context.remoteAddress, this.request.headers), signal);
+    } catch (error) {
+      input?.[Symbol.dispose]();
+      throw error;
     }
   }
 
@@ -326,15 +339,6 @@ async function soon(output: Output): Promise<Awaited<Output> | void> {
     return undefined; // the body says so
   } finally {
     clearTimeout(timer);
-  }
-}
-
-async function enter(limiter: Limiter, signal: AbortSignal, input: Spooled | null): Promise<Disposable> {
-  try {
-    return await limiter.enter("", signal);
-  } catch (error) {
-    input?.[Symbol.dispose]();
-    throw error;
   }
 }
 

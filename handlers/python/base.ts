@@ -69,7 +69,7 @@ interface Reply {
   length: number | null;
   /** Whether Transfer-Encoding says where the reply ends. */
   chunked: boolean;
-  /** Whether the client was told that the connection is closed, or kept; null before. */
+  /** What Connection has said so far; null if nothing about this. */
   told: "close" | "keep-alive" | null;
   /** What `wfile` had written when the body began; -1 before. */
   bodyAt: number;
@@ -175,7 +175,7 @@ export class BaseHTTPRequestHandler {
   /** Where the reply is written. Python: `wfile`. */
   wfile: ResponseWriter;
 
-  /** Whether what Python lets pass is refused where RFC 9112 allows or asks for it, as the runtime's engine does. */
+  /** Whether requests that Python accepts and RFC 9112 lets a server reject are 400, as they are with Deno.serve. */
   protected readonly is_strict: boolean = false;
 
   #head = "";
@@ -360,8 +360,9 @@ export class BaseHTTPRequestHandler {
   }
 
   /**
-   * Adds a header to the reply. `close` and `keep-alive` in Connection decide about the connection, too; without them the
-   * client is told what it would not take for granted: `close` over HTTP/1.1, `keep-alive` over HTTP/1.0.
+   * Adds a header to the reply. `close` and `keep-alive` in Connection also decide whether the connection persists. If
+   * neither is given, `end_headers` adds the one that is not the default of the version: `close` for HTTP/1.1,
+   * `keep-alive` for HTTP/1.0.
    *
    * @throws TypeError where the name is no token, or the value has CR, LF, NUL or characters beyond ISO 8859-1 in it.
    *
@@ -460,7 +461,7 @@ export class BaseHTTPRequestHandler {
     return this.client_address[0];
   }
 
-  /** Reads the next line that is not empty (RFC 9112 section 2.2); of empty ones it takes as many bytes as of a line. */
+  /** Reads the next line that is not empty (RFC 9112 section 2.2); empty lines together may be as long as one line. */
   async #read_request_line(): Promise<boolean> {
     const { connection } = this;
     this.#begin();
@@ -480,7 +481,7 @@ export class BaseHTTPRequestHandler {
     }
   }
 
-  /** Judged with the CR that Python takes off, where there is more than one. */
+  /** Judges the line before Python strips every CR at its end. */
   #strict_verdict(): Rejection | null {
     const line = latin1(this.raw_requestline).replace(/\r?\n$/, "");
     return line === "" ? null : strictVerdict(line);
@@ -545,7 +546,7 @@ export class BaseHTTPRequestHandler {
     return { seconds: this.timeout ?? body_timeout, rate, most };
   }
 
-  /** Of another protocol nobody here knows how often a client has something to say. */
+  /** After 101 the connection speaks another protocol, in which a client may be silent for as long as `timeout` allows. */
   #limits_of_its_own(): ReadLimits {
     return { seconds: this.timeout, rate: null, most: this.server.max_read };
   }
@@ -568,7 +569,7 @@ export class BaseHTTPRequestHandler {
     this.close_connection = told === "close";
   }
 
-  /** Decides about the connection, and says what the client would not take for granted (RFC 9112 section 9.3). */
+  /** Decides whether the connection persists, and says so unless it is the default (RFC 9112 section 9.3). */
   #settle_connection(): void {
     if (!this.#has_an_end() || this.server.closes_next?.(this.connection)) this.close_connection = true;
     const { told } = this.#reply;
@@ -577,7 +578,7 @@ export class BaseHTTPRequestHandler {
     else if (!this.close_connection && told === null && !is11) this.send_header("Connection", "keep-alive");
   }
 
-  /** Whether the client can tell where the reply ends, other than by the end of the connection. */
+  /** Whether the reply is self-delimiting: the client can tell where it ends without the connection being closed. */
   #has_an_end(): boolean {
     const { length, chunked } = this.#reply;
     return length !== null || this.#is_bodyless() || (chunked && isAtLeast11(this.#version));
@@ -629,7 +630,7 @@ export class BaseHTTPRequestHandler {
     if (!known || error.status >= 500) throw error;
   }
 
-  /** Sends an error unless a reply is under way; one that was begun and not sent is forgotten. */
+  /** Sends an error instead of the reply, unless part of that has been sent. */
   #answer_instead(status: number, message: string | null = null, headers: Readonly<Record<string, string>> = {}): void {
     if (this.wfile.written !== this.#reply.startAt) return;
     this.#head = "";

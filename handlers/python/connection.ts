@@ -79,7 +79,7 @@ export class Connection {
   #writeBy = Infinity;
   #writeSeconds: number | null = null;
   #writeRate: number | null = null;
-  /** Seconds that the client may still keep the writer waiting. */
+  /** Seconds that may still be spent waiting for the client to read. */
   #patience = Infinity;
   #queue: Uint8Array[] = [];
   #queued = 0;
@@ -113,7 +113,7 @@ export class Connection {
   }
 
   /**
-   * Set where the client has kept a read waiting for too long. What was written can still be sent.
+   * The error of a read that has timed out, or null. What was written can still be sent.
    *
    * @internal
    */
@@ -163,10 +163,10 @@ export class Connection {
   }
 
   /**
-   * How long the client may take to receive what it is sent.
+   * Limits how slowly the client may read.
    *
-   * @param seconds Seconds for some of it; null for any time.
-   * @param rate Bytes a second, once it has been waited for as long as that in all; null for any number.
+   * @param seconds Seconds without progress, and in total beyond what `rate` allows; null for no limit.
+   * @param rate Bytes a second that the client has to read on average; null for any number.
    *
    * @internal
    */
@@ -327,7 +327,7 @@ export class Connection {
   }
 
   /**
-   * Closes it for a server that ends: a reply that has been written is sent first, if the client takes it now.
+   * Closes it because the server ends. A reply that has been written is flushed first, for 2 seconds at most.
    *
    * @internal
    */
@@ -356,8 +356,8 @@ export class Connection {
   }
 
   /**
-   * Closes it where a limit has passed: that for writing, or, once all that was written has been sent, that for a head. A
-   * read that waits for too long fails.
+   * Closes it when a write, or, once all that was written has been sent, the head of a request has timed out. A read of a
+   * body that times out fails, so that it can be answered.
    *
    * @internal
    */

@@ -30,8 +30,8 @@ const SPELLINGS: Readonly<Record<string, string>> = {
 const FIRST = ["location", "content-type", "content-length", "last-modified"];
 
 /**
- * Methods whose requests have no body for a handler, whatever comes with them (RFC 9110 section 9.3.1: such content has no
- * defined meaning); all others have one, and be it empty. That is how Deno.serve has it.
+ * Methods whose requests have no body as far as handlers can see: content of theirs has no defined meaning (RFC 9110 section
+ * 9.3.1). Requests of all other methods have one, even if it is empty. Deno.serve does the same.
  */
 const BODILESS_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "CONNECT"]);
 const EMPTY = new Uint8Array(0);
@@ -77,8 +77,8 @@ export function urlOf(handler: BaseHTTPRequestHandler, path: string): string {
 }
 
 /**
- * Fields about one connection (RFC 9110 section 7.6.1), which is the engine's: it says how a body is framed, and a
- * Transfer-Encoding that it does not apply, as in HTTP/1.0, would tell of chunks that are not there.
+ * Hop-by-hop fields (RFC 9110 section 7.6.1). The engine manages the connection and frames the body: a Transfer-Encoding that
+ * it does not apply, as in HTTP/1.0, would announce chunks that are not there.
  */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "connection",

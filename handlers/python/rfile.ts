@@ -13,17 +13,17 @@ import { Rejection } from "./http1/rejection.ts";
 /** Bytes taken at a time where nobody says how many. */
 const PIECE_BYTES = 65_536;
 
-/** What a client may take of a server's time and memory with a body. */
+/** How much time and memory the body of a request may take. */
 export interface ReadLimits {
-  /** Seconds that may be waited for some of it; null for any time. */
+  /** Seconds without progress, and in total beyond what `rate` allows; null for no limit. */
   readonly seconds: number | null;
-  /** Bytes a second with which it has to come, when it has been waited for as long as that in all; null for any number. */
+  /** Bytes a second that have to arrive on average; null for any number. */
   readonly rate: number | null;
-  /** Bytes that one read puts together; null for any number. */
+  /** Bytes that a single read may buffer; null for any number. */
   readonly most: number | null;
 }
 
-/** For what has nothing to wait for, or limits of its own. */
+/** For requests without a body. */
 export const UNLIMITED: ReadLimits = { seconds: null, rate: null, most: null };
 
 /**
@@ -61,7 +61,7 @@ export class RequestReader {
   readonly #connection: Connection;
   readonly #body: Body;
   readonly #limits: ReadLimits;
-  /** Seconds that the client may still keep its reader waiting. */
+  /** Seconds that may still be spent waiting for the client. */
   #patience: number;
   /** Content that was looked at for a line, or gathered for a read, and not taken. */
   readonly #content = new InputBuffer();
@@ -88,7 +88,7 @@ export class RequestReader {
    *
    * A body can be of any length: to take a long one, read it in pieces.
    *
-   * @throws {HttpError} 413 where it would put together more than the server's `max_read`.
+   * @throws {HttpError} 413 where it would buffer more than the server's `max_read`.
    */
   async read(size: number = -1): Promise<Uint8Array<ArrayBuffer>> {
     const wanted = size < 0 ? Infinity : size;
@@ -172,7 +172,7 @@ export class RequestReader {
     return null;
   }
 
-  /** Waits for more; only that time counts, not what the handler takes between two reads. */
+  /** Waits for more. Only this time counts, not the time between two reads. */
   async #wait(): Promise<boolean> {
     const { seconds } = this.#limits;
     if (seconds === null) return await this.#connection.fill(null);

@@ -16,8 +16,8 @@ const SHORTEST_PAUSE = 50;
 const LONGEST_PAUSE = 1_000;
 
 /**
- * Seconds for which a connection has to be idle before it is closed for the sake of its descriptor: what a client has sent
- * with the connection may have arrived and not been read yet.
+ * Seconds a connection has to be idle before it is closed to free its descriptor: a request that was sent right after
+ * connecting may have arrived and not been read yet.
  */
 const UNREAD_SECONDS = 1;
 
@@ -96,11 +96,11 @@ export class HTTPServer implements AsyncDisposable {
   /** Seconds in which some of a body has to arrive, and some of a reply to be taken; null for any time. */
   body_timeout: number | null = 60;
   /**
-   * Bytes a second with which a body has to come, and a reply has to be taken, once the client has been waited for
-   * `body_timeout` in all: so that a trickle ends as well; null for any number.
+   * Bytes a second that a client has to send of a body, or read of a reply, on average, once it has been waited for
+   * `body_timeout` seconds in total: a slow trickle is disconnected, too. null for any number.
    */
   body_rate: number | null = 1_024;
-  /** Bytes that one read of `rfile` puts together in memory; 413 beyond, null for any number. */
+  /** Bytes that a single read of `rfile` may buffer in memory; more is 413. null for any number. */
   max_read: number | null = 64 * 1024 * 1024;
   /** Connections at a time; the next wait for one of them to end, an idle one is closed for them. */
   max_connections: number = 1_000;
@@ -216,7 +216,7 @@ export class HTTPServer implements AsyncDisposable {
 
   /**
    * Stops listening, and ends `serve_forever`. What is being handled is cut, or waited for where `daemon_threads` is false.
-   * What a handler has written by then is sent.
+   * A reply that has been written by then is sent.
    *
    * Python: `server_close`.
    */
@@ -236,8 +236,8 @@ export class HTTPServer implements AsyncDisposable {
   }
 
   /**
-   * Whether a connection is closed when it has been answered, so that the answer says so: another waits for its turn, or
-   * the server ends.
+   * Whether the connection is closed after the current reply, which then says so: because another one is waiting, or the
+   * server ends.
    *
    * @internal
    */
@@ -398,9 +398,13 @@ export class HTTPServer implements AsyncDisposable {
     if (this.#current?.idle) this.#current.close();
   }
 
-  /** The connection that has been open longest of those on which nothing happens. */
+  /** The connection that has been idle longest: the least likely to have its next request on the way. */
   #idle(): Connection | undefined {
-    return this.#connections.values().find((connection) => connection.idle);
+    let longest: Connection | undefined;
+    for (const connection of this.#connections) {
+      if (connection.idle && !(longest && longest.idleSeconds >= connection.idleSeconds)) longest = connection;
+    }
+    return longest;
   }
 
   #close_listener(listener: Deno.Listener): void {

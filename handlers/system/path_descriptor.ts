@@ -112,6 +112,7 @@ const OPENAT2 = 437;
 /** The size of its `struct open_how`. */
 const HOW_BYTES = 24;
 
+/** `RESOLVE_BENEATH` implies it in all kernels so far; openat2(2) wants it to be asked for. */
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_BENEATH = 0x08;
 

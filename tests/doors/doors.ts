@@ -121,8 +121,9 @@ async function programs(is: readonly Who[], ...options: readonly string[]): Prom
     "cgi-bin/see": `#!/bin/sh
 body=$(base64 -w0)
 seen="x-seen: $(env -0 | base64 -w0) $body"
-[ "$SERVER_PROTOCOL" != HTTP/0.9 ] || bare=$seen
-printf '%s\\nContent-Type: a/b\\n\\n%s' "$seen" "\${bare-seen}"
+content=seen
+[ "$SERVER_PROTOCOL" != HTTP/0.9 ] || content=$seen
+printf '%s\\nContent-Type: a/b\\nContent-Length: %s\\n\\n%s' "$seen" "\${#content}" "$content"
 `,
   });
   await Deno.chmod(tree.at("cgi-bin/see"), 0o755);

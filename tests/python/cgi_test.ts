@@ -3,9 +3,15 @@
  * may not do: send a source, run what is no program, leave anything running.
  */
 
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { endAllScripts } from "@x/pyserve";
-import { CGIHTTPRequestHandler, type ClientAddress, type Connection, type HTTPServer } from "@x/pyserve/python";
+import {
+  CGIHTTPRequestHandler,
+  type ClientAddress,
+  type Connection,
+  type HTTPServer,
+  ThreadingHTTPServer,
+} from "@x/pyserve/python";
 import { eventually, isRunning } from "../cgi/support.ts";
 import { missing } from "../support/programs.ts";
 import { latin1, parseResponse, type RawResponse } from "../support/raw.ts";
@@ -314,3 +320,17 @@ function ensure(path: string): string {
   Deno.openSync(path, { append: true, create: true }).close();
   return path;
 }
+
+Deno.test({ name: "a body for a program that stalls is 408, and the program is not started", ignore }, async () => {
+  await using tree = await tempTree({ "cgi-bin/mark": "#!/bin/sh\ntouch started\nprintf 'Content-Type: a/b\\n\\n'\n" });
+  await Deno.chmod(tree.at("cgi-bin/mark"), 0o755);
+  class Programs extends CGIHTTPRequestHandler {
+    override directory = tree.path;
+  }
+  await using server = serving(Programs, ThreadingHTTPServer, { body_timeout: 0.3 });
+  const head = "POST /cgi-bin/mark HTTP/1.1\r\nHost: localhost\r\nContent-Length: ";
+  assertEquals((await reply(server.port, `${head}9\r\n\r\nabc`)).status, 408);
+  await assertRejects(() => Deno.stat(tree.at("cgi-bin/started")), Deno.errors.NotFound);
+  assertEquals((await reply(server.port, `${head}3\r\n\r\nabc`)).status, 200);
+  await Deno.stat(tree.at("cgi-bin/started"));
+});

@@ -335,6 +335,21 @@ Deno.test("no more connections than the cap are handled, and idle ones make room
   assertEquals(await idle.hear(), "");
 });
 
+Deno.test("room is made by the connection that has been idle longest, not by the one that is oldest", async () => {
+  await using server = serving(Quiet, ThreadingHTTPServer, { max_connections: 2 });
+  using oldest = await Client.connect(server.port);
+  await oldest.say("GET /first HTTP/1.1\r\n\r\n");
+  await oldest.hear("GET /first");
+  using silent = await Client.connect(server.port);
+  await new Promise((resolve) => setTimeout(resolve, 300)); // idle times are counted in tenths of a second
+  await oldest.say("GET /second HTTP/1.1\r\n\r\n");
+  await oldest.hear("GET /second");
+  using _third = await Client.connect(server.port);
+  assertEquals(await silent.hear(), "");
+  await oldest.say("GET /last HTTP/1.1\r\nConnection: close\r\n\r\n");
+  assertMatch(await oldest.hear(), /GET \/last$/);
+});
+
 Deno.test({
   name: "a server listens on a Unix socket, and takes it away",
   ignore: Deno.build.os === "windows",

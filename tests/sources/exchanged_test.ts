@@ -3,7 +3,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { FileChanged, type FileSource, SitePath, WriteRefused } from "@x/pyserve";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
-import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
+import { DiskRoot } from "../../handlers/sources/contained.ts";
+import { DESCRIPTORS, LATER } from "../../handlers/sources/disk_calls.ts";
+import { openFound } from "../../handlers/sources/disk_file.ts";
+import { doLater } from "../../handlers/sources/steps.ts";
 import { atEachStep, type Exchange, exchangeOf, type Round } from "../support/interposed.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { namesBelow } from "../upload/support.ts";
@@ -55,7 +58,7 @@ interface Case {
   readonly links?: Readonly<Record<string, string>>;
   /** What is exchanged for a link, and where that leads. */
   readonly exchanged: readonly [path: string, target: string];
-  readonly work: (source: FileSource) => unknown;
+  readonly work: (source: FileSource, root: string) => unknown;
   /** What must be so afterwards, of what the work returned. */
   readonly check: (result: unknown, tree: TempTree, round: Round) => Promise<void> | void;
 }
@@ -71,7 +74,7 @@ async function exchangeAll(holds: boolean, { files, links = {}, exchanged, work,
     let result: unknown;
     return {
       exchange: holds ? exchange : { ...exchange, back() {} } satisfies Exchange,
-      work: async () => result = await orRefused(() => work(source)),
+      work: async () => result = await orRefused(() => work(source, tree.at("root"))),
       async check(round) {
         await using _tree = tree;
         results.add(JSON.stringify(result));
@@ -206,3 +209,21 @@ for (const [name, work] of Object.entries(WRITING)) {
     fn: () => exchangeAll(true, { ...DIRECTORY, work, check: assertOutsideIsLeftAlone }),
   });
 }
+
+Deno.test({
+  name: "exchanged for a link to outside while a slow file system is asked in the background",
+  ignore: DESCRIPTORS === null,
+  fn: () =>
+    exchangeAll(true, {
+      ...DIRECTORY,
+      async work(_source, name) {
+        const root = new DiskRoot(name, { followLinks: false });
+        using found = await doLater(root.find(LATER, A));
+        if (found === null) return null;
+        using file = await doLater(openFound(LATER, found));
+        const bytes = new Uint8Array(100);
+        return new TextDecoder().decode(bytes.subarray(0, await file.read(0, bytes)));
+      },
+      check: (text) => assert(text === INSIDE || text === null, String(text)),
+    }),
+});

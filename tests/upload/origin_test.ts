@@ -24,6 +24,7 @@ const ROWS: readonly [host: string, origin: string, allowed: boolean][] = [
   ["127.0.0.1:8000", "http://odd.example:8081", false],
   ["127.0.0.1:8000", "http://odd.example", true],
   ["files.example:80", "https://files.example:8443", false],
+  ["files.example:443", "https://files.example:8443", false],
   ["127.0.0.1:8000", "http://sites.example", false],
   ["127.0.0.1:8000", "http://evil.example", false],
   ["127.0.0.1:8000", "http://evilfiles.example", false],

@@ -408,7 +408,8 @@ Deno.test("records are written and read through no link, at whatever moment one 
     Deno.renameSync(tree.at("link"), tree.at(name));
   };
   for (const name of [record, record.replace("upload", "next"), record.replace("upload", "claim")]) {
-    for (let point = 0, calls = 1; point < calls; point++) {
+    let calls = 1;
+    for (let point = 0; point < calls; point++) {
       const work = async () => {
         await part.note("mine").catch(() => {});
         part.isClaimed();

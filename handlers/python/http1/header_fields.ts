@@ -25,7 +25,7 @@ export type Field = readonly [name: string, value: string];
 /** RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
-/** What no value may have in it (RFC 9110 section 5.5); those that Python lets pass. */
+/** Control characters that Python accepts in values, against RFC 9110 section 5.5. */
 // deno-lint-ignore no-control-regex
 const CONTROLS = /[\x01-\x08\x0b-\x1f\x7f]/;
 
@@ -37,7 +37,7 @@ export class FieldsParser {
   #lines = 0;
   #bytes = 0;
 
-  /** Makes a parser; a strict one refuses folded lines and control characters, as the runtime's engine does. */
+  /** Makes a parser. A strict one rejects folded lines and control characters, as Deno.serve does. */
   constructor(isStrict = false) {
     this.#isStrict = isStrict;
   }

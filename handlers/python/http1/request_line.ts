@@ -66,10 +66,10 @@ const STRICT_LINE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [^\0-\x20\x7f]+(?: HTTP\/\d\.
 const ABSOLUTE = /^[a-z][a-z\d+.-]*:\/\/[^/?#]/i;
 
 /**
- * Says what is wrong with a request line that Python lets pass and RFC 9112 does not, or null: white space of another
- * kind, a method that is no token, control characters, a target in none of the four forms, or one that is not UTF-8.
+ * Rejects request lines that Python accepts and RFC 9112 does not: other white space than single spaces, a method that is
+ * not a token, control characters, a target in none of the four forms, or one that is not UTF-8. null for all others.
  *
- * The runtime's engine refuses the same, so that it is the same whichever engine serves a site.
+ * Deno.serve rejects the same, so that a request means the same whichever engine serves a site.
  *
  * @param line The line without its line end, a character a byte.
  */
@@ -89,7 +89,7 @@ function isOtherForm(command: string, target: string): boolean {
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Text of a character a byte as what it is in UTF-8, or null where it is not; other text as it is. */
+/** Decodes bytes, given as characters, as UTF-8; null if they are not. Text with other characters is returned as it is. */
 export function utf8OfBytes(text: string): string | null {
   if (/^[\0-\x7f]*$/.test(text) || /[^\0-\xff]/.test(text)) return text;
   try {
