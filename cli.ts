@@ -136,10 +136,11 @@ async function startServer(
 ): Promise<RunningServer & AsyncDisposable> {
   const several = settings.workers > 1 && sharedPort === null ? await import("./cli/workers.ts") : null;
   several?.checkWorkersPossible(startsWorkers);
-  const localAddress = () => address;
+  const localAddress = () => address && { ...address, name: settings.hostname };
   let address: Deno.NetAddr | null = null;
   const fetch = toFetch(handlerFor(settings, features), {
     log,
+    accessLog: settings.server.log ?? false,
     localAddress,
     ...(settings.hosts && { hosts: settings.hosts }),
   });

@@ -14,7 +14,7 @@ const BRIGHT_CYAN = "\x1b[96m";
 
 /** Colours the start line: green, its URL cyan. */
 export function colorStartLine(line: string): string {
-  return GREEN + line.replace(/\((\S+)\)/, `(${CYAN}$1${RESET}${GREEN})`) + RESET;
+  return GREEN + line.replace(/\(([^\s()]+)\)/, `(${CYAN}$1${RESET}${GREEN})`) + RESET;
 }
 
 /** Colours a line of the log in Python's format; gives any other line back as it is. */

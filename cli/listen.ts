@@ -5,6 +5,7 @@
  */
 
 import type { FetchFunction } from "../handlers/fetch.ts";
+import { isLoopback } from "../handlers/http/own_host.ts";
 import type { RunningServer, ServeOptions } from "../handlers/serve.ts";
 import { StartError } from "./start_error.ts";
 
@@ -93,10 +94,6 @@ function interfaces(): Deno.NetworkInterfaceInfo[] {
   } catch {
     return [];
   }
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith("127.") || address === "::1";
 }
 
 function urlHost(hostname: string): string {

@@ -9,6 +9,7 @@ import { CONFLICT_POLICIES } from "../handlers/upload/conflict.ts";
 import { flag, list, one, type Option } from "./option.ts";
 import {
   application,
+  charset,
   choice,
   count,
   directory,
@@ -236,7 +237,8 @@ const TABLE = {
     default: null,
     shown: "4 for each core, at least 8",
     needs: CGI,
-    help: "How many programs run at once; further requests wait 10 seconds, then get 503",
+    help:
+      "How many programs run at once, three quarters of them for one client; further requests wait 10 seconds, then get 503",
   }, count),
   "cgi-timeout": one({
     group: "CGI",
@@ -269,6 +271,14 @@ const TABLE = {
     shown: "1G; 0 = unlimited",
     help: "The maximum size of a request body for programs: bytes, or with K, M or G",
   }, size("64M")),
+  "body-timeout": one({
+    group: "CGI",
+    value: "SECONDS",
+    default: 30_000,
+    shown: "30; 0 = unlimited",
+    needs: PROGRAMS,
+    help: "How long a client may pause while it sends a request body for a program",
+  }, seconds),
   "cgi-debug": flag({
     group: "CGI",
     needs: CGI,
@@ -289,6 +299,12 @@ const TABLE = {
     shown: "application/octet-stream",
     help: "The media type of files with an unknown extension",
   }, mediaTypeText),
+  "charset": one({
+    group: "Responses",
+    value: "NAME",
+    default: "utf-8",
+    help: "The charset of text that does not declare its own, as HTML, CSS and XML can; none to claim none",
+  }, charset),
   "precompressed": flag({
     group: "Responses",
     help: "Send NAME.br, NAME.zst or NAME.gz in place of NAME to clients that accept the coding",

@@ -17,6 +17,7 @@ export interface ProgramOptions {
   readonly lingerTimeout: number;
   readonly software: string;
   readonly maxBody: number | null;
+  readonly bodyTimeout: number;
 }
 
 /** What was given, and the defaults. */
@@ -30,6 +31,7 @@ export function programOptionsOf(options: Options): ProgramOptions {
     lingerTimeout: options["cgi-linger"],
     software: `pyserve/${config.version}`,
     maxBody: maxBody === 0 ? null : maxBody,
+    bodyTimeout: options["body-timeout"],
   };
 }
 

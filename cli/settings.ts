@@ -20,7 +20,7 @@ export interface Settings {
   readonly hostname: string;
   /** The options because of which that is this machine only, although nobody asked for it. */
   readonly confinedBy: readonly string[];
-  /** The names under which it may be asked, besides addresses and `localhost`; null for any. */
+  /** The names under which it may be asked besides its own; null where none were given. */
   readonly hosts: readonly string[] | null;
   /** The port, 0 for any. */
   readonly port: number;
@@ -75,7 +75,7 @@ export function settingsOf({ options, names }: Given): Settings {
     root: options.directory ?? ".",
     hostname: bind ?? (confinedBy.length > 0 ? "127.0.0.1" : "0.0.0.0"),
     confinedBy,
-    hosts: hostsOf(options, dangerous.length > 0, bind),
+    hosts: options["allow-host"].length > 0 ? options["allow-host"] : null,
     port: options.port,
     classic: options.protocol === "HTTP/1.0",
     workers: options.workers,
@@ -97,6 +97,7 @@ function serverOptionsOf(options: Options): FileServerOptions {
     log: options.quiet ? false : options["log-format"],
     ...(cacheSize !== null && { cacheSize }),
     ...(fallback !== null && { fallback }),
+    ...(options.charset !== "utf-8" && { charset: options.charset }),
     ...(index.length > 0 && { index }),
     ...(options["upload-beside-programs"] && { uploadBesidePrograms: options["upload-beside-programs"] }),
   };
@@ -115,22 +116,6 @@ function featuresOf(options: Options, names: Given["names"]): FeatureSettings {
     search: listing && !options["no-search"] ? {} : null,
     checksum: !options["no-checksum"],
   };
-}
-
-/** The names that were given; and where clients can do more than read, those of the machine, as far as they may be known. */
-function hostsOf(options: Options, dangerous: boolean, bind: string | null): readonly string[] | null {
-  const given = options["allow-host"];
-  if (dangerous) return [...given, ...bind === null ? [] : [bind], ...namesOfMachine()];
-  return given.length > 0 ? given : null;
-}
-
-function namesOfMachine(): readonly string[] {
-  try {
-    const name = Deno.hostname();
-    return [name, `${name}.local`];
-  } catch {
-    return []; // without --allow-sys
-  }
 }
 
 function refuseWritingBesidePrograms(options: Options, names: Given["names"]): void {

@@ -75,7 +75,8 @@ export function size(example: string): (given: string) => number {
 
 /** The name of a host, or `*.NAME` for all below it. */
 export function hostPattern(given: string): string {
-  return valid(given, /^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(given), "it is not the name of a host");
+  const isHost = /^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(:\d{1,5})?$/.test(given);
+  return valid(given, isHost, "it is not the name of a host");
 }
 
 /** The name of a file, without a directory. */
@@ -86,6 +87,22 @@ export function fileName(given: string): string {
 /** A media type. */
 export function mediaTypeText(given: string): string {
   return valid(given, /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;.*)?$/.test(given), "it is not a media type");
+}
+
+/** A charset that browsers know, because they ignore any other; or `none`, which is null. */
+export function charset(given: string): string | null {
+  return given === "none"
+    ? null
+    : valid(given.toLowerCase(), isCharset(given), "it is not a charset such as utf-8, nor none");
+}
+
+function isCharset(label: string): boolean {
+  try {
+    new TextDecoder(label);
+    return !/\s/.test(label);
+  } catch {
+    return false;
+  }
 }
 
 /** Absolute paths of the site, separated by commas. */

@@ -36,17 +36,24 @@ export interface CgiOptions {
   readonly user?: SystemUser;
   /** How many run at once; four for each core, and eight at least, unless given. */
   readonly maxPrograms?: number;
+  /** How many of these may run for one client; three quarters unless given. See {@linkcode clientOf}. */
+  readonly maxPerClient?: number;
   /** How long a request waits for a program to end; 10 seconds unless given. */
   readonly queueTimeout?: number;
   /** The longest request body in bytes, or null for any; 1 GiB unless given. */
   readonly maxBody?: number | null;
+  /**
+   * How long a client may send nothing of a request body; 30 seconds unless given. The whole body has that time, too, and a
+   * second more for each KiB: 408 after that.
+   */
+  readonly bodyTimeout?: number;
   /** How long a program may take until its header is there; 30 seconds unless given. */
   readonly headerTimeout?: number;
   /** How long a program may be silent after that; 60 seconds unless given. */
   readonly idleTimeout?: number;
   /** How long a program may go on after its answer; 5 seconds unless given. */
   readonly lingerTimeout?: number;
-  /** How long a client may keep a program waiting that has something to send; 5 minutes unless given. */
+  /** How long a client may keep a program waiting that has something to send; a minute unless given. */
   readonly stallTimeout?: number;
   /** Whether everybody is shown why a program failed, and not only clients on this machine. */
   readonly debug?: boolean;
@@ -76,6 +83,8 @@ export interface CgiOptions {
  *
  * Its relative in Python is `CGIHTTPRequestHandler`, of which it is a correct version. What it does not do: byte for byte
  * output (`nph-` programs are understood, and sent as others), conditional and range requests on a program's output.
+ *
+ * A request for a program must name an own host of the server (`hosts` of `toFetch`): any other is 421.
  *
  * In order to notice that a client has left it looks at `request.signal`, of which Deno 2.9 warns once on standard error;
  * with `--unstable-no-legacy-abort` it does not, and all is the same.

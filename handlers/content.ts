@@ -5,6 +5,8 @@
  */
 
 import { HttpError } from "./errors.ts";
+import { then } from "./awaitable.ts";
+import { BEGINNING_BYTES } from "./http/declared_charset.ts";
 import { formatHttpDate } from "./http/date.ts";
 import { evaluatePreconditions, ifRangeHolds, type Validators } from "./http/preconditions.ts";
 import { type ByteRange, contentRange, selectRanges } from "./http/range.ts";
@@ -21,15 +23,23 @@ const CHUNK_BYTES = 262_144;
 export interface Content {
   /** Content-Type. */
   readonly type: string;
+  /**
+   * Decides Content-Type in place of `type`, from the first bytes of the content (1,024 where there are so many): for
+   * documents that say themselves which encoding they are in.
+   */
+  readonly typeOf?: (beginning: Uint8Array) => string;
   /** Bytes of the whole. */
   readonly size: number;
   /** When it was last modified, in milliseconds since 1970; null for what has no date. */
   readonly modified: number | null;
   /** The entity tag, with quotes and maybe `W/`; null for none. */
   readonly etag: string | null;
-  /** Headers that the 304 has as well: Cache-Control, Vary, Content-Location. */
+  /**
+   * Headers that the 304 has as well: Cache-Control, Vary, Content-Location, and policies such as Content-Security-Policy,
+   * which caches then take over (RFC 9111 section 4.3.4). What they depend on belongs into the entity tag, too.
+   */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Headers that only an answer with content has: Content-Encoding, Content-Security-Policy. */
+  /** Headers that only an answer with content has: Content-Encoding. */
   readonly contentHeaders?: Readonly<Record<string, string>>;
   /** Whether ranges are answered; true unless given. */
   readonly ranges?: boolean;
@@ -42,7 +52,10 @@ export interface Content {
   readonly slow?: boolean;
   /** Whether the transport ends a body at its Content-Length, so that the stream of the system can be used. */
   readonly cutsAtLength?: boolean;
-  /** Opens the bytes. Called once for GET and HEAD that are answered 200 or 206, never for 304, 412 and 416. */
+  /**
+   * Opens the bytes. Called once for GET and HEAD that are answered 200 or 206, never for 412 and 416; for a 304 only where
+   * `typeOf` has to be asked, because the client knows the content by its date alone.
+   */
   open(): Awaitable<OpenFile>;
 }
 
@@ -74,12 +87,22 @@ export function sendContent(request: Request, content: Content): Awaitable<Respo
   const validators = validatorsOf(content);
   const verdict = evaluatePreconditions(request.method, request.headers, validators);
   if (verdict === "failed") throw new HttpError(412, "The content is not in the state that was asked for");
-  if (verdict === "not-modified") return new Response(null, { status: 304, headers: notModifiedHeaders(content) });
-  const plan = planOf(request, content, validators);
-  const opened = content.open();
-  return opened instanceof Promise
-    ? opened.then((file) => respond(request, plan, content, file))
-    : respond(request, plan, content, opened);
+  if (verdict === "not-modified") return notModified(request, content);
+  const ranges = rangesOf(request, content, validators);
+  if (ranges === "unsatisfiable") {
+    const headers = { "content-range": contentRange(null, content.size) };
+    throw new HttpError(416, "The range lies outside the content", { headers });
+  }
+  const decided: Decided = { request, content, validators, ranges };
+  return then(content.open(), (file) => respond(decided, file));
+}
+
+/** What is known before anything is opened. */
+interface Decided {
+  readonly request: Request;
+  readonly content: Content;
+  readonly validators: Validators;
+  readonly ranges: "whole" | readonly ByteRange[];
 }
 
 /** A decided answer: what to say, and which bytes and texts to send. */
@@ -107,27 +130,55 @@ function validatorsOf({ etag, modified }: Content): Validators {
   return { etag, lastModified: Math.floor((modified > now ? now - DATE_AGE_MS : modified) / 1000) * 1000 };
 }
 
-function notModifiedHeaders(content: Content): Headers {
+/**
+ * A cache takes over the headers of a 304 (RFC 9111 section 4.3.4), so what was stored before a policy had changed gets the
+ * new one. The type is in the entity tag; a client that asks by date alone has to be told of it.
+ */
+function notModified(request: Request, content: Content): Awaitable<Response> {
   const headers = new Headers(content.headers);
   if (content.etag !== null) headers.set("etag", content.etag);
-  return headers;
+  if (request.headers.has("if-none-match")) return new Response(null, { status: 304, headers });
+  return then(content.typeOf ? typeOfUnread(content) : content.type, (type) => {
+    headers.set("content-type", type);
+    headers.set("x-content-type-options", "nosniff");
+    return new Response(null, { status: 304, headers });
+  });
 }
 
-function planOf(request: Request, content: Content, validators: Validators): Plan {
-  const headers = new Headers({ "content-type": content.type, ...content.headers, ...content.contentHeaders });
+function typeOfUnread(content: Content): Awaitable<string> {
+  return then(content.open(), (file) => {
+    return then(typeFrom(content, file), (type) => {
+      file[Symbol.dispose]();
+      return type;
+    });
+  });
+}
+
+/** The type of the content, which may have to be looked into. */
+function typeFrom(content: Content, file: OpenFile): Awaitable<string> {
+  return content.typeOf ? typeOfBeginning(content, content.typeOf, file) : content.type;
+}
+
+async function typeOfBeginning({ size }: Content, typeOf: NonNullable<Content["typeOf"]>, file: OpenFile) {
+  const beginning = new Uint8Array(Math.min(size, BEGINNING_BYTES));
+  try {
+    await readFully(file, 0, beginning);
+  } catch (error) {
+    file[Symbol.dispose]();
+    throw error;
+  }
+  return typeOf(beginning);
+}
+
+function planOf({ content, validators, ranges }: Decided, type: string): Plan {
+  const headers = new Headers({ "content-type": type, ...content.headers, ...content.contentHeaders });
   headers.set("x-content-type-options", "nosniff");
   if (validators.lastModified !== null) headers.set("last-modified", formatHttpDate(validators.lastModified));
   if (content.etag !== null) headers.set("etag", content.etag);
   if (content.ranges ?? true) headers.set("accept-ranges", "bytes");
-  const { size } = content;
-  const ranges = rangesOf(request, content, validators);
-  if (ranges === "unsatisfiable") {
-    const headers = { "content-range": contentRange(null, size) };
-    throw new HttpError(416, "The range lies outside the content", { headers });
-  }
-  if (ranges === "whole") return plan(200, headers, [{ start: 0, end: size }]);
-  if (ranges.length > 1) return multipart(headers, ranges, content);
-  headers.set("content-range", contentRange(ranges[0]!, size));
+  if (ranges === "whole") return plan(200, headers, [{ start: 0, end: content.size }]);
+  if (ranges.length > 1) return multipart(headers, ranges, type, content.size);
+  headers.set("content-range", contentRange(ranges[0]!, content.size));
   return plan(206, headers, ranges);
 }
 
@@ -143,14 +194,14 @@ function rangesOf(request: Request, content: Content, validators: Validators): R
  * RFC 9110 section 14.6: each part with its own type and range, parts in the order asked for. The line end in front of
  * the first boundary belongs to it (RFC 2046 section 5.1.1); nginx and Apache send it, and zsync waits for it.
  */
-function multipart(headers: Headers, ranges: readonly ByteRange[], content: Content): Plan {
+function multipart(headers: Headers, ranges: readonly ByteRange[], type: string, size: number): Plan {
   const boundary = crypto.randomUUID().replaceAll("-", "");
   const encoder = new TextEncoder();
   const pieces: Piece[] = ranges.flatMap((range) => {
     const lines = [
       `\r\n--${boundary}`,
-      `Content-Type: ${content.type}`,
-      `Content-Range: ${contentRange(range, content.size)}`,
+      `Content-Type: ${type}`,
+      `Content-Range: ${contentRange(range, size)}`,
     ];
     return [encoder.encode(lines.join("\r\n") + "\r\n\r\n"), range];
   });
@@ -169,22 +220,36 @@ function lengthOf(piece: Piece): number {
   return piece instanceof Uint8Array ? piece.length : piece.end - piece.start;
 }
 
-function respond(request: Request, plan: Plan, content: Content, file: OpenFile): Awaitable<Response> {
+function respond(decided: Decided, file: OpenFile): Awaitable<Response> {
+  const { request, content, ranges } = decided;
+  const isWhole = request.method === "GET" && ranges === "whole" && content.size > 0;
+  const isRead = content.keep !== undefined || (content.size <= WHOLE_BYTES && !content.slow);
+  if (isWhole && isRead) return sendWhole(decided, file);
+  return then(typeFrom(content, file), (type) => sendPieces(planOf(decided, type), decided, file));
+}
+
+/** Reads all of it, and into the same bytes what type it is. */
+async function sendWhole(decided: Decided, file: OpenFile): Promise<Response> {
+  using _closing = file;
+  const { content } = decided;
+  const bytes = new Uint8Array(content.size);
+  await readFully(file, 0, bytes);
+  const type = content.typeOf?.(bytes.subarray(0, BEGINNING_BYTES)) ?? content.type;
+  const { status, headers } = planOf(decided, type);
+  const response = new Response(bytes, { status, headers });
+  content.keep?.(response, bytes);
+  return response;
+}
+
+function sendPieces(plan: Plan, { request, content }: Decided, file: OpenFile): Awaitable<Response> {
   const init = { status: plan.status, headers: plan.headers };
   if (request.method === "HEAD" || plan.length === 0) {
     // HEAD opened the file all the same: what may not be read says so to HEAD too.
     file[Symbol.dispose]();
     return new Response(null, init);
   }
-  const keep = plan.status === 200 ? content.keep : undefined;
-  if ((plan.length > WHOLE_BYTES || content.slow) && !keep) {
-    return new Response(bodyOf(plan.pieces, content, file), init);
-  }
-  return readWhole(plan, file).then((bytes) => {
-    const response = new Response(bytes, init);
-    keep?.(response, bytes);
-    return response;
-  });
+  if (plan.length > WHOLE_BYTES || content.slow) return new Response(bodyOf(plan.pieces, content, file), init);
+  return readPieces(plan, file).then((bytes) => new Response(bytes, init));
 }
 
 /** A single piece goes as the stream of the system where the transport ends it, anything else is counted here. */
@@ -194,8 +259,7 @@ function bodyOf(pieces: readonly Piece[], content: Content, file: OpenFile): Rea
   return (native ? file.stream?.((piece as ByteRange).start) : undefined) ?? streamOf(pieces, file);
 }
 
-/** Nothing has been sent yet, so a file that ends early is only one that changed: its handler looks again. */
-async function readWhole(plan: Plan, file: OpenFile): Promise<Uint8Array<ArrayBuffer>> {
+async function readPieces(plan: Plan, file: OpenFile): Promise<Uint8Array<ArrayBuffer>> {
   using _closing = file;
   const bytes = new Uint8Array(plan.length);
   let at = 0;
@@ -207,6 +271,7 @@ async function readWhole(plan: Plan, file: OpenFile): Promise<Uint8Array<ArrayBu
   return bytes;
 }
 
+/** Nothing has been sent yet, so a file that ends early is only one that changed: its handler looks again. */
 async function readFully(file: OpenFile, offset: number, into: Uint8Array): Promise<void> {
   for (let at = 0; at < into.length;) {
     const count = await file.read(offset + at, into.subarray(at));

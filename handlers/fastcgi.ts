@@ -14,6 +14,7 @@ import { Limiter } from "./limiter.ts";
 import type { Program } from "./cgi/program.ts";
 import { followLocalRedirect, redirectedFrom } from "./cgi/local_redirect.ts";
 import { hasBody, scriptResponse } from "./cgi/respond.ts";
+import { shareOf } from "./cgi/share.ts";
 import { spool, type Spooled } from "./cgi/spool.ts";
 import { Lines } from "./cgi/stderr.ts";
 import { Watchdog } from "./cgi/watchdog.ts";
@@ -23,7 +24,10 @@ import type { FastCgiAddress } from "./fastcgi/connection.ts";
 import { replyStream } from "./fastcgi/reply_stream.ts";
 import type { Feature } from "./feature.ts";
 import { files } from "./files.ts";
+import { STALL_MS } from "./held_body.ts";
+import { clientOf } from "./http/client.ts";
 import { Refusal } from "./http/refusal.ts";
+import { requireOwnHost } from "./own_hosts.ts";
 import type { FileSource } from "./sources/types.ts";
 import { uploadPath } from "./sources/writable_in.ts";
 import type { Context, Handler } from "./types.ts";
@@ -49,8 +53,15 @@ export interface FastCgiOptions {
   readonly software?: string;
   /** Bytes of a request body at most, 413 for more; null for any, 1 GiB by default. */
   readonly maxBody?: number | null;
+  /**
+   * How long a client may send nothing of a request body; 30 s by default. The whole body has that time, too, and a second
+   * more for each KiB; 408 after that.
+   */
+  readonly bodyTimeout?: number;
   /** Requests at once, 64 by default: as many as the application has workers is best. */
   readonly maxRequests?: number;
+  /** How many of these may be of one client; three quarters by default. See {@linkcode clientOf}. */
+  readonly maxPerClient?: number;
   /** How long a request waits for its turn; 10 s by default, then 503. */
   readonly queueTimeout?: number;
   /** How long a connection may take; 5 s by default, then 504. */
@@ -59,7 +70,7 @@ export interface FastCgiOptions {
   readonly headerTimeout?: number;
   /** How long it may be silent after that; 60 s by default, then the transfer is broken off. */
   readonly idleTimeout?: number;
-  /** How long a client may read nothing of what is there for it; 300 s by default, then the request is given up. */
+  /** How long a client may read nothing of what is there for it; 60 s by default, then the request is given up. */
   readonly stallTimeout?: number;
   /** How long it may work on where nobody wants its body (HEAD, 204, 304); 5 s by default. */
   readonly lingerTimeout?: number;
@@ -84,12 +95,13 @@ const DEFAULTS = {
   passAuth: false,
   software: "pyserve",
   maxBody: 1024 ** 3,
+  bodyTimeout: 30_000,
   maxRequests: 64,
   queueTimeout: 10_000,
   connectTimeout: 5_000,
   headerTimeout: 30_000,
   idleTimeout: 60_000,
-  stallTimeout: 300_000,
+  stallTimeout: STALL_MS,
   lingerTimeout: 5_000,
   idleConnections: 0,
   idleConnectionTimeout: 10_000,
@@ -109,6 +121,8 @@ const IDEMPOTENT = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
  * memory up to 1 MiB and in a temporary file above, the answer is streamed as it comes, and neither is held in memory as a
  * whole. An answer is that of a CGI program, local redirects included. What the application writes to its standard error
  * goes to the log. Where the client leaves, the connection is closed, which the application notices.
+ *
+ * A request for the application must name an own host of the server (`hosts` of `toFetch`): any other is 421.
  *
  * 502 for an application that cannot be reached, answers garbage or breaks off, 503 where it is overloaded, 504 where it
  * is too slow; after its header the transfer is broken off instead. It starts no application, and asks no other for the
@@ -202,12 +216,14 @@ class FastCgi {
     this.#answer = answer;
     this.#finder = finderOf(extensions, index, source, options.uploads);
     this.#client = new FastCgiClient(options.address, this.#options);
-    this.#limiter = new Limiter({ max: this.#options.maxRequests, queueMs: this.#options.queueTimeout });
+    const { maxRequests, maxPerClient = shareOf(maxRequests), queueTimeout } = this.#options;
+    this.#limiter = new Limiter({ max: maxRequests, maxPerClient, queueMs: queueTimeout });
   }
 
   async answer(request: Request, context: Context): Promise<Response | null> {
     const program = await this.#finder.find(context);
     if (program === null) return null;
+    requireOwnHost(request, context);
     const head = await this.#begin(request, context, program);
     const { exchange, localRedirect } = head;
     for (const line of head.dropped) {
@@ -235,7 +251,7 @@ class FastCgi {
     resources.defer(() => stderr.end());
     const left = new AbortController();
     using _watch = whenClientLeaves(redirectedFrom(request)?.original ?? request, () => left.abort(CLIENT_LEFT));
-    resources.use(await this.#limiter.enter("", left.signal));
+    resources.use(await this.#limiter.enter(clientOf(context.remoteAddress, request.headers), left.signal));
     const params = Object.entries(this.#params(request, context, program, body));
     const held = resources.move();
     const exchange = await this.#client.ask({
@@ -253,10 +269,10 @@ class FastCgi {
   }
 
   async #takeIn(body: ReadableStream<Uint8Array>, headers: Headers): Promise<Spooled> {
-    const max = this.#options.maxBody;
+    const { maxBody: max, bodyTimeout: stallMs } = this.#options;
     const announced = Number(headers.get("content-length") ?? 0);
     if (max !== null && announced > max) throw new HttpError(413, `The body is larger than ${max} bytes`);
-    return await spool(body, { max });
+    return await spool(body, { max, stallMs });
   }
 
   #params(request: Request, context: Context, program: Program, body: Spooled | null): Record<string, string> {

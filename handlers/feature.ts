@@ -7,15 +7,21 @@
 import { chain } from "./chain.ts";
 import { HttpError } from "./errors.ts";
 import { ENCODED_SLASH, targetBeforeEncodedSlash } from "./http/target.ts";
+import { indexFileOf } from "./index_file.ts";
 import { onDemand } from "./on_demand.ts";
-import { keepSettled, settle, type SettledHandler } from "./settle.ts";
-import type { FileSource } from "./sources/types.ts";
-import { derive, type Handler } from "./types.ts";
+import { settle, type SettledHandler } from "./settle.ts";
+import type { SitePath } from "./http/target.ts";
+import type { FileSource, FileStat } from "./sources/types.ts";
+import { type Context, derive, type Handler } from "./types.ts";
+
+const SAFE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
 /** The site that a feature becomes a part of. */
 export interface Site {
   /** What is served. */
   readonly source: FileSource;
+  /** The entity tag with which a file is sent, as long as it is not coded. */
+  readonly etagOf: (path: SitePath, stat: FileStat) => string;
   /** Names of files that stand for their directory: a feature must take those that are not to be sent as they are. */
   readonly index: readonly string[];
   /** Paths of directories that take uploads although programs run: a feature must not run anything there. */
@@ -51,7 +57,10 @@ export interface Site {
 export interface Feature {
   /** Methods that it answers, for Allow. */
   readonly methods: readonly string[];
-  /** Names of query parameters: where given, it is asked only when the query has one of them. Letters, digits, hyphens. */
+  /**
+   * Names of query parameters (letters, digits, hyphens). Where given, the feature is asked only when the query has one of
+   * them, behind all features without, and never for a directory that has an index page: the query of a page is its own.
+   */
   readonly queries?: readonly string[];
   /**
    * What the page of a directory may offer because of it, one word each: `upload` (PUT, PATCH, MKCOL and multipart POST),
@@ -70,6 +79,11 @@ export interface Feature {
    * names of files that stand for their directory.
    */
   readonly contentOf?: (source: FileSource, index: readonly string[]) => FileSource;
+  /**
+   * Whether the whole file server is to be answered under its own names only (`hosts` of `toFetch`), because more than
+   * reading is possible; unless given, where it runs programs or one of its methods is not safe (RFC 9110 section 9.2.1).
+   */
+  readonly ownNamesOnly?: boolean;
   /** What OPTIONS tells of it besides its methods. */
   readonly optionsHeaders?: Readonly<Record<string, string>>;
   /** Makes its handler, once; it declines what is not for it. */
@@ -78,12 +92,29 @@ export interface Feature {
   readonly end?: () => Promise<void>;
 }
 
-/** The handler of a feature, asked only for what the feature says it is for. */
-export function askedFor({ queries, handler }: Feature, site: Site): Handler {
+/**
+ * The handler of a feature, asked only for what the feature says it is for. A site may use any word in the queries of its
+ * pages. Files have no such claim: what is asked of a file (`?sha256`) is asked in a form that pages do not use, without a value.
+ */
+export function askedFor({ queries, handler }: Feature, site: Site, content: FileSource): Handler {
   const answer = handler(site);
   if (queries === undefined) return answer;
   const asked = new RegExp(`(?:^|&)(?:${queries.join("|")})(?:[=&]|$)`);
-  return (request, context) => asked.test(context.target.query) ? answer(request, context) : null;
+  const answerUnlessPage = async (request: Request, context: Context) => {
+    if (await indexFileOf(content, context.target.path, site.index)) return null;
+    return await answer(request, context);
+  };
+  return (request, context) => asked.test(context.target.query) ? answerUnlessPage(request, context) : null;
+}
+
+/** The features in the order in which they are asked: those that a query asks for come behind those that own their paths. */
+export function inOrder(features: readonly Feature[]): Feature[] {
+  return [...features.filter(({ queries }) => !queries), ...features.filter(({ queries }) => queries)];
+}
+
+/** Whether the names of the server have to be its own because of a feature. */
+export function needsOwnNames({ methods, ownNamesOnly, runsPrograms = false }: Feature): boolean {
+  return ownNamesOnly ?? (runsPrograms || methods.some((method) => !SAFE_METHODS.includes(method)));
 }
 
 /** A site whose paths with an encoded slash in them some handlers are asked for, before they are refused. */
@@ -92,11 +123,12 @@ export function withEncodedSlashes(handlers: readonly Handler[], site: SettledHa
   const answer = settle(chain(...handlers, () => {
     throw HttpError.from(ENCODED_SLASH);
   }));
-  return keepSettled((request, context) => {
+  return (request, context) => {
     const target = context.refusal === ENCODED_SLASH ? targetBeforeEncodedSlash(context.target.raw) : null;
-    if (target === null) return site(request, context);
-    return answer(request, derive(context, { target, refusal: null }));
-  });
+    const path = target?.path.below(context.base);
+    if (!target || !path) return site(request, context);
+    return answer(request, derive(context, { target: { ...target, path }, refusal: null }));
+  };
 }
 
 /**

@@ -4,14 +4,15 @@
  * @module
  */
 
+import { accessLogWriter, type LogFormat } from "./access_line.ts";
 import { escapeLog } from "./http/escape.ts";
 import { isHeaderTooLong, MAX_HEADER_BYTES } from "./http/header_size.ts";
 import { judgeHost } from "./http/host.ts";
-import { isOwnHost } from "./http/own_host.ts";
 import { Refusal } from "./http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "./http/target.ts";
-import { settle } from "./settle.ts";
-import { type Awaitable, type Context, derive, type Handler, type LocalAddress, type Logger } from "./types.ts";
+import { type Hosts, OwnHosts } from "./own_hosts.ts";
+import { type SettledHandler, settleLast } from "./settle.ts";
+import type { Awaitable, Context, Handler, LocalAddress, Logger, RequestNotes } from "./types.ts";
 
 /** What Deno.serve tells of a connection; the part that pyserve reads. */
 export interface ConnectionInfo {
@@ -26,11 +27,21 @@ export interface ToFetchOptions {
   /** Where lines and causes go; the console unless given. */
   readonly log?: Logger;
   /**
-   * Names under which the server may be asked, besides addresses and `localhost`: any other is 421, so that no page of
-   * another site can pass for one of this server (DNS rebinding). Unless given, all names will do.
+   * Names under which the server may be asked, besides addresses, `localhost` and the name of the machine (where the
+   * permission `sys` lets that be known): any other is 421, so that no page of another site can pass for one of this
+   * server (DNS rebinding). `*.example.org` is all names below; `"any"` is any name for everything.
+   *
+   * Unless given, the name has to be an own one only where more than reading is possible (uploads, CGI, FastCGI, a
+   * {@linkcode Feature} with methods that are not safe), and where only this machine can reach the server:
+   * `localAddress` is one of the loopback interface, or, without `localAddress`, the request comes from this machine.
    */
-  readonly hosts?: readonly string[];
-  /** Says where the server listens, for those who ask (CGI programs); asked at each request, because port 0 is known late. */
+  readonly hosts?: Hosts;
+  /**
+   * The format of the lines for what no access log further in has written one: the answers of layers around `fileServer`,
+   * such as a 401. `python` where `log` is given; false for none. A `fileServer` without a log is without one here, too.
+   */
+  readonly accessLog?: LogFormat | false;
+  /** Says where the server listens, for CGI programs and for `hosts`; asked at each request, because port 0 is known late. */
   readonly localAddress?: () => LocalAddress | null;
 }
 
@@ -54,16 +65,31 @@ export type FetchFunction = (request: Request, info?: ConnectionInfo) => Awaitab
  * ```
  */
 export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFunction {
-  const settled = settle(handler);
+  const settled = settleLast(handler);
   const log = options.log ?? consoleLogger;
   const whereLocal = options.localAddress ?? nowhere;
-  const isOwn = options.hosts === undefined ? null : ownHosts(options.hosts);
-  return (request, info) => {
-    const context = new RequestContext(request, info, log, whereLocal);
-    if (isOwn === null || isOwn(request)) return settled(request, context);
-    const refusal = judgeRequest(request, info) ?? NOT_OURS; // what is no host is nobody's name
-    return settled(request, derive(context, { refusal, retargeted: true })); // so that no cache answers it
+  const hosts = new OwnHosts(options.hosts, whereLocal);
+  const format = options.accessLog ?? (options.log ? "python" : false);
+  const answer = format ? loggedBy(accessLogWriter(format), settled) : settled;
+  return (request, info) => answer(request, new RequestContext(request, info, log, whereLocal, hosts));
+}
+
+/** Writes the line of a request where nothing further in has, or has said that there is to be none. */
+function loggedBy(write: ReturnType<typeof accessLogWriter>, settled: SettledHandler): SettledHandler {
+  return (request, context) => {
+    const start = performance.now();
+    const log = (response: Response) => {
+      if (!context.notes.logged) write(request, context, response, performance.now() - start);
+      return response;
+    };
+    const answer = settled(request, context);
+    return answer instanceof Promise ? answer.then(log) : log(answer);
   };
+}
+
+/** The notes on a request, with what its target was parsed to. */
+interface Notes extends RequestNotes {
+  target: Target | Refusal | undefined;
 }
 
 /**
@@ -76,28 +102,34 @@ class RequestContext implements Context {
   readonly user: string | null = null;
   readonly retargeted: boolean = false;
   readonly log: Logger;
+  readonly hosts: OwnHosts;
   private readonly request: Request;
   private readonly info: ConnectionInfo | undefined;
   private readonly whereLocal: () => LocalAddress | null;
-  private parsed: Target | Refusal | undefined;
-  private judged: Refusal | null | undefined;
+  readonly notes: Notes = { refusal: undefined, logged: false, finished: null, target: undefined };
 
   constructor(
     request: Request,
     info: ConnectionInfo | undefined,
     log: Logger,
     whereLocal: () => LocalAddress | null,
+    hosts: OwnHosts,
   ) {
     this.request = request;
     this.info = info;
     this.log = log;
     this.whereLocal = whereLocal;
+    this.hosts = hosts;
   }
 
   get target(): Target {
-    const parsed = this.parsed ??= parseTarget(rawTarget(this.request.url));
-    if (!(parsed instanceof Refusal)) return parsed;
-    return { raw: rawTarget(this.request.url), path: SitePath.root, slash: true, query: "" };
+    const parsed = this.refusal === null ? this.parse() : null;
+    if (parsed !== null && !(parsed instanceof Refusal)) return parsed;
+    return { raw: this.requestTarget, path: SitePath.nowhere, slash: false, query: "" };
+  }
+
+  private parse(): Target | Refusal {
+    return this.notes.target ??= parseTarget(this.requestTarget);
   }
 
   get requestTarget(): string {
@@ -105,10 +137,14 @@ class RequestContext implements Context {
   }
 
   get refusal(): Refusal | null {
-    if (this.judged !== undefined) return this.judged;
-    const parsed = this.parsed ??= parseTarget(rawTarget(this.request.url));
-    this.judged = judgeRequest(this.request, this.info) ?? (parsed instanceof Refusal ? parsed : null);
-    return this.judged;
+    if (this.notes.refusal !== undefined) return this.notes.refusal;
+    return this.notes.refusal = judgeRequest(this.request, this.info) ?? this.hosts.refusalOf(this.request, this) ??
+      this.refusedTarget();
+  }
+
+  private refusedTarget(): Refusal | null {
+    const parsed = this.parse();
+    return parsed instanceof Refusal ? parsed : null;
   }
 
   get remoteAddress(): string {
@@ -136,24 +172,6 @@ class RequestContext implements Context {
     // HTTP/2 has no Host header, and no request made by hand is sent by anybody.
     return this.info !== undefined && this.request.headers.has("host");
   }
-}
-
-const NOT_OURS = new Refusal(421, "The server is not to be asked under this name (--allow-host)");
-
-/** Judges the host of a request; that of the request before needs no judging. */
-function ownHosts(names: readonly string[]): (request: Request) => boolean {
-  let last = "";
-  return ({ headers, url }) => {
-    const host = headers.get("host") ?? authorityOf(url);
-    if (host === last) return true;
-    if (!isOwnHost(host, names)) return false;
-    last = host;
-    return true;
-  };
-}
-
-function authorityOf(url: string): string {
-  return /^[^:]*:\/\/([^/?#]*)/.exec(url)?.[1] ?? "";
 }
 
 function nowhere(): null {

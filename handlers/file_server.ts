@@ -7,21 +7,25 @@
 import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
 import { chain, wrap } from "./chain.ts";
-import { askedFor, type Feature, withEncodedSlashes } from "./feature.ts";
-import { DEFAULT_INDEX, type FilesOptions, filesWith } from "./files.ts";
+import { askedFor, type Feature, inOrder, needsOwnNames, withEncodedSlashes } from "./feature.ts";
+import { type FilesOptions, filesWith } from "./files.ts";
+import { DEFAULT_INDEX } from "./index_file.ts";
 import { HotFiles } from "./hot_files.ts";
-import { accessLog, accessLogWriter, type LogFormat } from "./layers/access_log.ts";
+import { accessLogWriter, type LogFormat } from "./access_line.ts";
+import { accessLog } from "./layers/access_log.ts";
 import { errorPages } from "./layers/error_pages.ts";
 import { headers } from "./layers/headers.ts";
 import { listingParts } from "./listing.ts";
 import { allow } from "./methods.ts";
+import { requireOwnHost } from "./own_hosts.ts";
 import { pageAssets } from "./page/assets.ts";
+import { tagger } from "./representations.ts";
 import { settle, type SettledHandler } from "./settle.ts";
 import { disk } from "./sources/disk.ts";
 import { filtered, isVisible } from "./sources/filtered.ts";
 import type { FileSource } from "./sources/types.ts";
 import { writableIn } from "./sources/writable_in.ts";
-import type { Handler } from "./types.ts";
+import type { Handler, Layer } from "./types.ts";
 
 /** Bytes of memory for files that are asked for again. */
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
@@ -40,7 +44,10 @@ export interface FileServerOptions extends FilesOptions {
   readonly headers?: readonly (readonly [name: string, value: string])[];
   /** Bytes of memory for files that are asked for again; 64 MiB unless given, 0 for none. */
   readonly cacheSize?: number;
-  /** What the server can do besides, asked in this order before files and listings. */
+  /**
+   * What the server can do besides, asked in this order before files and listings; features with `queries` behind all
+   * others.
+   */
   readonly features?: readonly Feature[];
   /**
    * Paths of directories (`/incoming`) that take uploads although programs run; where it is given, no other directory does.
@@ -54,6 +61,9 @@ export interface FileServerOptions extends FilesOptions {
 
 /**
  * Serves a directory: its files, its index pages, listings, and true answers to all else. It never declines.
+ *
+ * Where a feature writes or runs programs, all of it is answered under the names of the server only: `hosts` of `toFetch`
+ * says which these are.
  *
  * The same as the command does, for use in a program; the parts it is made of are exported beside it.
  *
@@ -85,10 +95,11 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     headers: [["server", "pyserve"], ...options.headers ?? []],
     log: format ? accessLogWriter(format) : null,
     queries: (options.features ?? []).flatMap(({ queries }) => queries ?? []),
+    ownNamesOnly: (options.features ?? []).some(needsOwnNames),
   });
   const answer = wrap(
     siteOf(source, { ...options, ...own }, hot),
-    ...(format ? [accessLog(format)] : []),
+    format ? accessLog(format) : withoutLog,
     headers(options.headers ?? []),
     headers([["server", "pyserve"]]),
     errorPages(),
@@ -100,30 +111,34 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
 function siteOf(given: FileSource, options: FileServerOptions, hot: HotFiles): SettledHandler {
   const { features = [], index = DEFAULT_INDEX, listing = true, uploadBesidePrograms: uploads } = options;
   const source = uploads ? writableIn(given, uploads) : given;
+  const abilities = features.flatMap((feature) => feature.abilities ?? []);
+  // A page that somebody has put there must not be able to do what only its reader may.
+  const sandbox = options.sandbox ?? features.some(writes);
+  const variant = JSON.stringify([options.variant ?? "", options.headers ?? []]);
+  const served: FilesOptions = { ...options, sandbox, variant };
   const site = {
     index,
+    etagOf: tagger(served),
     uploads: uploads ?? [],
     answer: ((request, context) => answerElse(request, context)) as Handler,
   };
-  const asked = features.map((feature) => {
-    const content = contentFor(feature, features, source, index);
-    return { ...feature, on: true, handler: askedFor(feature, { ...site, source: content }) };
-  });
   const content = contentFor(null, features, source, index);
-  const abilities = features.flatMap((feature) => feature.abilities ?? []);
-  const listings = listingParts(source, { abilities });
-  // A page that somebody has put there must not be able to do what only its reader may.
-  const sandbox = options.sandbox ?? features.some(writes);
+  const asked = inOrder(features).map((feature) => {
+    const own = contentFor(feature, features, source, index);
+    return { ...feature, on: true, handler: askedFor(feature, { ...site, source: own }, content) };
+  });
+  const listings = listingParts(source, { abilities, variant });
   const assets = pageAssets();
   const told = Object.assign({}, ...features.map(({ optionsHeaders }) => optionsHeaders));
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
   const table = (cache: HotFiles | null) => {
     const listed = listings(cache);
     const rows = [
+      { on: features.some(needsOwnNames), methods: [], handler: underOwnNames },
       { on: listing, methods: [], handler: assets },
       ...asked,
       { on: listing, methods: [], handler: listed.kept },
-      { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, { ...options, sandbox }, cache) },
+      { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, served, cache) },
       { on: listing, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
     ].filter((row) => row.on);
     return chain(...rows.map((row) => row.handler), allow(rows.flatMap((row) => row.methods), told));
@@ -133,6 +148,18 @@ function siteOf(given: FileSource, options: FileServerOptions, hot: HotFiles): S
   const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
   return withEncodedSlashes(slashed, settle(table(hot)));
 }
+
+/** Says that no line is wanted, so that none is written further out. */
+const withoutLog: Layer = (next) => (request, context) => {
+  context.notes.logged = true;
+  return next(request, context);
+};
+
+/** Declines what is asked under a name of this server; reading, too, for a page that can read finds what it can write to. */
+const underOwnNames: Handler = (request, context) => {
+  requireOwnHost(request, context);
+  return null;
+};
 
 function checkUploads({ features = [], uploadBesidePrograms }: FileServerOptions): void {
   const isUnsafe = features.some(writes) && features.some(({ runsPrograms }) => runsPrograms);

@@ -4,12 +4,17 @@
  * @module
  */
 
+import { then } from "./awaitable.ts";
 import { type Content, sendContent } from "./content.ts";
 import { HttpError } from "./errors.ts";
 import { acceptedCodings, type CodingName, CODINGS } from "./http/coding.ts";
 import type { HotFiles } from "./hot_files.ts";
-import { mediaType, type MediaTypeOptions } from "./http/media_type.ts";
+import { BEGINNING_BYTES } from "./http/declared_charset.ts";
+import { etagOf } from "./http/etag.ts";
+import type { MediaTypeOptions } from "./http/media_type.ts";
 import type { SitePath } from "./http/target.ts";
+import { DEFAULT_INDEX, indexFileOf } from "./index_file.ts";
+import { Representations } from "./representations.ts";
 import { slashRedirect } from "./slash_redirect.ts";
 import { FileChanged, type FileSource, type FileStat } from "./sources/types.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
@@ -27,20 +32,12 @@ export interface FilesOptions extends MediaTypeOptions {
   readonly sandbox?: boolean;
   /** Whether a file beside it with `.br`, `.zst` or `.gz` at the end is sent instead to clients that take the coding. */
   readonly precompressed?: boolean;
+  /**
+   * What else decides how files are sent, such as headers that a layer puts on them: when this text changes, so do the
+   * entity tags, and caches ask for the files anew.
+   */
+  readonly variant?: string;
 }
-
-/** The names that stand for their directory where none are given. */
-export const DEFAULT_INDEX: readonly string[] = ["index.html", "index.htm"];
-
-/**
- * What a page of a file may do in an origin of its own (HTML, "sandboxing"): everything that does not give it another
- * one. What it opens is free again.
- */
-const SANDBOX = "sandbox allow-scripts allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox " +
-  "allow-downloads allow-top-navigation-by-user-activation";
-
-/** Types of which a browser makes documents that run scripts. */
-const DOCUMENT = /^(?:text\/html|(?:text|application)\/(?:xml|xsl)|[^;]*\+xml)\s*(?:;|$)/i;
 
 /** Looks at a file that changes under its hands at most so often. */
 const ATTEMPTS = 5;
@@ -82,7 +79,7 @@ class FileServing {
   readonly #source: FileSource;
   readonly #options: FilesOptions;
   readonly #index: readonly string[];
-  readonly #headers: Readonly<Record<string, string>>;
+  readonly #representations: Representations;
   readonly #hot: HotFiles | null;
 
   constructor(source: FileSource, options: FilesOptions, hot: HotFiles | null) {
@@ -91,8 +88,7 @@ class FileServing {
     this.#hot = options.precompressed ? null : hot;
     this.#options = options;
     this.#index = options.index ?? DEFAULT_INDEX;
-    const vary: Record<string, string> = options.precompressed ? { vary: "accept-encoding" } : {};
-    this.#headers = { "cache-control": options.cacheControl ?? "no-cache", ...vary };
+    this.#representations = new Representations(options);
   }
 
   answer(request: Request, context: Context): Awaitable<Response | null> {
@@ -108,12 +104,8 @@ class FileServing {
   }
 
   async #answerIndex(request: Request, context: Context): Promise<Response | null> {
-    for (const name of this.#index) {
-      const path = context.target.path.child(name);
-      const stat = path && await this.#source.stat(path);
-      if (path && stat?.kind === "file") return await this.#send(request, context, path, stat);
-    }
-    return null;
+    const found = await indexFileOf(this.#source, context.target.path, this.#index);
+    return found && await this.#send(request, context, found.path, found.stat);
   }
 
   /** Sends the file; where it was exchanged between looking and opening, looks again. */
@@ -136,20 +128,25 @@ class FileServing {
   async #content(request: Request, path: SitePath, stat: FileStat): Promise<Content> {
     const coded = this.#options.precompressed ? await this.#sidecar(request, path, stat) : null;
     const opened = coded ?? { path, stat, coding: path.name.toLowerCase().endsWith(".svgz") ? "gzip" : null };
-    const type = mediaType(path.name, this.#options);
-    const contentHeaders = {
-      ...(opened.coding && { "content-encoding": opened.coding }),
-      ...(this.#options.sandbox && DOCUMENT.test(type) && { "content-security-policy": SANDBOX }),
-    };
+    const { type, typeOf, headers, variant } = this.#representations.of(path.name);
+    // What is coded says nothing in its first bytes: the plain file does.
+    const ownType = coded && typeOf ? typeOf(await this.#beginning(path, stat)) : null;
     return {
-      type,
+      type: ownType ?? type,
+      ...(ownType === null && typeOf && { typeOf }),
       size: opened.stat.size,
       modified: stat.modified,
-      etag: etagOf(opened.stat, coded?.coding),
-      headers: this.#headers,
-      contentHeaders,
+      etag: etagOf(opened.stat, variant, coded?.coding),
+      headers,
+      ...(opened.coding && { contentHeaders: { "content-encoding": opened.coding } }),
       open: () => this.#source.open(opened.path, opened.stat),
     };
+  }
+
+  async #beginning(path: SitePath, stat: FileStat): Promise<Uint8Array> {
+    using file = await this.#source.open(path, stat);
+    const beginning = new Uint8Array(BEGINNING_BYTES);
+    return beginning.subarray(0, await file.read(0, beginning));
   }
 
   /** What offers the response to the cache; undefined where it could not be proven to be still right. */
@@ -178,13 +175,4 @@ interface Sidecar {
   readonly path: SitePath;
   readonly stat: FileStat;
   readonly coding: CodingName;
-}
-
-/** The tag of a file. Its codings are different representations and need different tags (RFC 9110 section 8.8.3.3). */
-export function etagOf({ version, settled }: FileStat, coding?: CodingName): string {
-  return `${settled ? "" : "W/"}"${version}${coding ? `-${coding}` : ""}"`;
-}
-
-function then<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
-  return value instanceof Promise ? value.then(next) : next(value);
 }

@@ -12,9 +12,10 @@ import { failureOf, markFailure } from "./errors.ts";
 import { MAX_HEADER_BYTES } from "./http/header_size.ts";
 import { judgeHost } from "./http/host.ts";
 import { MAX_TARGET_LENGTH, rawTarget } from "./http/target.ts";
-import { keepSettled, type SettledHandler } from "./settle.ts";
+import { asksUnderOwnName } from "./own_hosts.ts";
+import type { SettledHandler } from "./settle.ts";
 import type { FreshnessCheck } from "./sources/types.ts";
-import type { Context } from "./types.ts";
+import type { Context, HostNames } from "./types.ts";
 
 /** The largest file that is kept, in bytes; larger ones are sent as fast from disk. */
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -31,15 +32,16 @@ const MAX_MISSING = 1000;
 /** Headers of which any makes a request one to think about. */
 const UNUSUAL = new Set(["range", "if-match", "if-unmodified-since", "content-length", "transfer-encoding"]);
 
-/** Headers that describe content, and that a 304 does not have (RFC 9110 section 15.4.5). */
+/**
+ * Headers that describe content, and that a 304 does not have (RFC 9110 section 15.4.5). Policies are not among them: what
+ * a cache has stored gets those of the 304.
+ */
 const OF_CONTENT = [
   "accept-ranges",
   "content-encoding",
   "content-length",
-  "content-security-policy",
   "content-type",
   "last-modified",
-  "referrer-policy",
   "x-content-type-options",
 ];
 
@@ -56,6 +58,8 @@ export interface Offer {
 interface Entry {
   readonly whole: Response;
   readonly notModified: Response | null;
+  /** The 304 for clients that know the content by its date alone: made when one asks. */
+  notModifiedSince: Response | null;
   readonly isFresh: FreshnessCheck;
   readonly etag: string | null;
   readonly lastModified: string | null;
@@ -78,6 +82,8 @@ export interface HotFilesOptions {
   readonly log: ((request: Request, context: Context, response: Response, milliseconds: number) => void) | null;
   /** Parameters of a query that make it a question to somebody else. */
   readonly queries?: readonly string[];
+  /** Whether the site is answered under its own names only, whatever the context says. */
+  readonly ownNamesOnly?: boolean;
 }
 
 /** The files that were asked for, by the path as it was sent, so that a hit need not take it apart. */
@@ -93,12 +99,16 @@ export class HotFiles {
   readonly #log: HotFilesOptions["log"];
   readonly #elsewhere: RegExp | null;
   #bytes = 0;
-  /** The Host last seen to be one, and what a URL with it begins with. */
+  readonly #ownNamesOnly: boolean;
+  /** The Host last seen to be one, what a URL with it begins with, and whether it is an own name of the server. */
   #host = "";
   #prefix = "";
+  #isOwn = false;
+  #hosts: HostNames | null = null;
 
   /** Makes an empty cache. */
-  constructor({ maxBytes, headers, log, queries = [] }: HotFilesOptions) {
+  constructor({ maxBytes, headers, log, queries = [], ownNamesOnly = false }: HotFilesOptions) {
+    this.#ownNamesOnly = ownNamesOnly;
     this.#elsewhere = queries.length > 0 ? new RegExp(`[?&](?:${queries.join("|")})(?:[=&]|$)`) : null;
     this.#maxBytes = maxBytes;
     this.#everywhere = new Set(headers.map(([name]) => name.toLowerCase()));
@@ -107,13 +117,13 @@ export class HotFiles {
 
   /** Puts the cache in front of a handler: what is kept is not asked for, and what is offered is kept. */
   inFront(handler: SettledHandler): SettledHandler {
-    return keepSettled((request, context) => {
+    return (request, context) => {
       const kept = this.answer(request, context);
       if (kept !== null) return kept;
       const answered = handler(request, context);
       if (answered instanceof Promise) return answered.then((response) => this.remember(request, context, response));
       return this.remember(request, context, answered);
-    });
+    };
   }
 
   /** The answer to a request for a file that is kept and has not changed, or null: then it is to be worked out. */
@@ -128,7 +138,7 @@ export class HotFiles {
     // A fragment behind a query is refused, as one behind a path is.
     if (query !== null && (!entry.anyQuery || query.includes("#") || this.#elsewhere?.test(query))) return null;
     const asked = fieldsOf(request.headers);
-    if (asked === null || !this.#isUsual(url, context, asked.host)) return null;
+    if (asked === null || !this.#isUsual(request, url, context, asked.host)) return null;
     const template = templateFor(asked, entry);
     if (template === null) return null;
     if (!entry.isFresh()) {
@@ -136,8 +146,11 @@ export class HotFiles {
       return null;
     }
     entry.used = true;
-    this.#log?.(request, context, template, performance.now() - start);
+    if (this.#log === null) context.notes.logged = true;
+    else this.#log(request, context, template, performance.now() - start);
     const response = template.clone();
+    context.notes.refusal = null; // judged by comparing: it is what an accepted request was
+    context.notes.finished = response;
     const failure = entry.whole.status === 404 ? failureOf(template) : null;
     return failure ? markFailure(response, failure) : response;
   }
@@ -190,6 +203,7 @@ export class HotFiles {
     const entry: Entry = {
       whole: response,
       notModified: null,
+      notModifiedSince: null,
       isFresh: isFresh!,
       etag: null,
       lastModified: null,
@@ -204,14 +218,19 @@ export class HotFiles {
   }
 
   /** Whether Host and URL are what they mostly are: where not, the slow way judges them. */
-  #isUsual(url: string, context: Context, host: string | null): boolean {
-    if (host === null || context.retargeted) return context.refusal === null;
+  #isUsual(request: Request, url: string, context: Context, host: string | null): boolean {
+    if (host === null || context.retargeted) {
+      return context.refusal === null && (!this.#ownNamesOnly || asksUnderOwnName(request, context.hosts));
+    }
     if (url.length > MAX_TARGET_LENGTH) return false;
-    if (host !== this.#host) {
+    if (host !== this.#host || context.hosts !== this.#hosts) {
       if (judgeHost(host, url) !== null) return false;
       this.#host = host;
       this.#prefix = url.slice(0, url.indexOf("://") + 3) + host;
+      this.#hosts = context.hosts;
+      this.#isOwn = context.hosts.isOwn(host);
     }
+    if (!this.#isOwn && (this.#ownNamesOnly || context.hosts.areRequired(context))) return false;
     return url.charCodeAt(this.#prefix.length) === 0x2f && url.startsWith(this.#prefix);
   }
 
@@ -222,6 +241,7 @@ export class HotFiles {
     return {
       whole: new Response(bytes, { status: 200, headers }),
       notModified: new Response(null, { status: 304, headers: without }),
+      notModifiedSince: null,
       isFresh,
       etag: headers.get("etag"),
       lastModified: headers.get("last-modified"),
@@ -281,8 +301,19 @@ function templateFor({ accept, noneMatch, since }: Fields, entry: Entry): Respon
   if (entry.accept !== undefined && accept !== entry.accept) return null;
   if (entry.notModified === null) return entry.whole;
   if (noneMatch !== null) return noneMatch === entry.etag ? entry.notModified : null;
-  if (since !== null) return since === entry.lastModified ? entry.notModified : null;
+  if (since !== null) return since === entry.lastModified ? notModifiedSince(entry) : null;
   return entry.whole;
+}
+
+/** The same 304 with the type, of which the date says nothing. */
+function notModifiedSince(entry: Entry): Response {
+  if (entry.notModifiedSince) return entry.notModifiedSince;
+  const headers = new Headers(entry.notModified!.headers);
+  for (const name of ["content-type", "x-content-type-options"]) {
+    const value = entry.whole.headers.get(name);
+    if (value !== null) headers.set(name, value);
+  }
+  return entry.notModifiedSince = new Response(null, { status: 304, headers });
 }
 
 /** Adds to a set that holds so many at most; the oldest goes. */

@@ -18,7 +18,7 @@ export interface ServeOptions {
   readonly reusePort?: boolean;
   /**
    * Milliseconds in which a client may take nothing of what is sent to it before it is disconnected; 60,000 unless given.
-   * Linux only, and with `--allow-ffi`.
+   * The default engine: Linux only, and with `--allow-ffi`.
    */
   readonly stallMs?: number;
   /** Told when the server cannot accept connections for a while; nobody unless given. */

@@ -68,13 +68,44 @@ export interface LocalAddress {
   readonly hostname: string;
   /** The port. */
   readonly port: number;
+  /** The name it was told to bind, where it was told one: an own name of the server. */
+  readonly name?: string;
+}
+
+/** The names of this server, as far as it knows them. */
+export interface HostNames {
+  /**
+   * Whether a Host header or the authority of a URL is one of this server: an address, `localhost` and what is below it,
+   * the name of the machine, the name it is bound to, a name that was given. Its port is not looked at.
+   */
+  isOwn(host: string): boolean;
+  /**
+   * Whether it is a name that the operator has given (`--allow-host`, `hosts`), with the port that was given with it, or the
+   * default one; an address or `localhost` is not.
+   */
+  isGiven(host: string): boolean;
+  /** Whether a request has to name an own host, whatever it asks for. */
+  areRequired(context: Context): boolean;
+}
+
+/** What those who answer a request note for each other; all contexts of one request have the same. */
+export interface RequestNotes {
+  /** Why it is refused, or null where it is not; undefined as long as it has not been judged. */
+  refusal: Refusal | null | undefined;
+  /** Whether a line of the access log has been written for it, or is not wanted. */
+  logged: boolean;
+  /** The answer that is ready to be sent as it is, or null. */
+  finished: Response | null;
 }
 
 /**
  * What is known of a request besides itself. Read-only: a layer passes on what {@linkcode derive} makes of it.
  */
 export interface Context {
-  /** What is asked for, taken apart; below a mount, without the mount's prefix. */
+  /**
+   * What is asked for, taken apart; below a mount, without the mount's prefix. Of a request that is refused the path leads
+   * nowhere ({@linkcode SitePath.nowhere}) and the query is empty, so that no handler takes it for one that it knows.
+   */
   readonly target: Target;
   /** Whether a layer or a mount has replaced the target, so that it is not what the URL of the request says. */
   readonly retargeted: boolean;
@@ -83,7 +114,10 @@ export interface Context {
    * reference in the answer is resolved against.
    */
   readonly requestTarget: string;
-  /** Why the request cannot be answered as asked (bad Host, bad target), or null. `settle` answers it. */
+  /**
+   * Why the request cannot be answered as asked (bad Host, bad target), or null. Layers see such requests as they see all
+   * others; `settle` answers them, and `toFetch` where no handler has.
+   */
   readonly refusal: Refusal | null;
   /** What `mount` has taken off the path. */
   readonly base: SitePath;
@@ -97,6 +131,8 @@ export interface Context {
   readonly protocol: string | null;
   /** Where this server listens, or null where nobody said: `toFetch` is told. */
   readonly local: LocalAddress | null;
+  /** The names of this server. */
+  readonly hosts: HostNames;
   /**
    * Whether the transport ends a body at its Content-Length, as Deno.serve does over HTTP/1: then a file may be sent as a
    * native stream that would go on behind it.
@@ -106,6 +142,8 @@ export interface Context {
   readonly log: Logger;
   /** The user that a layer has authenticated, or null. */
   readonly user: string | null;
+  /** Notes on this request. */
+  readonly notes: RequestNotes;
 }
 
 /**

@@ -6,6 +6,9 @@
 
 import { HttpError } from "./errors.ts";
 import type { Feature } from "./feature.ts";
+import type { FilesOptions } from "./files.ts";
+import { tagger } from "./representations.ts";
+import { requireOwnHost } from "./own_hosts.ts";
 import type { FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./types.ts";
 import type { ConflictPolicy } from "./upload/conflict.ts";
@@ -13,7 +16,7 @@ import { isCreation } from "./upload/creation.ts";
 import { ACCEPTED_POSTS, postForm } from "./upload/form.ts";
 import { isCrossSite } from "./upload/origin.ts";
 import { checkCoding, putFile } from "./upload/put.ts";
-import { PARTIAL_UPLOAD, uploadId, uploadLimit } from "./upload/upload_fields.ts";
+import { namesUpload, PARTIAL_UPLOAD, uploadId, uploadLimit } from "./upload/upload_fields.ts";
 import { Resumables } from "./upload/resumables.ts";
 import { methodsOf, requireRight, type UploadRights } from "./upload/rights.ts";
 import { Store, type StoreSettings } from "./upload/store.ts";
@@ -33,6 +36,8 @@ export interface UploadOptions {
   readonly stallMs?: number;
   /** Milliseconds after which an upload that nobody goes on with is removed; a day unless given. */
   readonly partAgeMs?: number;
+  /** How the files are sent to readers, for the entity tags of answers; a file server tells its features by itself. */
+  readonly files?: FilesOptions;
 }
 
 /** Long enough for a network that changes, short enough for those who wait. */
@@ -45,7 +50,9 @@ const DAY_MS = 86_400_000;
  *
  * - `PUT` stores the content: 201 for a new file, 204 for one that replaced another. Directories on the way are made.
  * - `PATCH ?upload=ID` with Upload-Offset takes a file in pieces, and goes on where one broke off; `HEAD ?upload=ID` tells
- *   where that is, `DELETE ?upload=ID` gives it up (draft-ietf-httpbis-resumable-upload). The id is the client's choice.
+ *   where that is, `DELETE ?upload=ID` gives it up (draft-ietf-httpbis-resumable-upload). The id is the client's choice, or
+ *   the server's where `PUT` or `POST` with Upload-Complete begins an upload. What is known of it is recorded beside its
+ *   part, so that other processes, and later ones, know it as well.
  * - `POST` takes a form with files into a directory (RFC 7578).
  * - `MKCOL` makes a directory; `DELETE` removes a file or directory, with all in it only with `?recursive`; `MOVE` with
  *   Destination gives it another path (RFC 4918).
@@ -58,6 +65,8 @@ const DAY_MS = 86_400_000;
  * be gone on with. 403 for a missing right, for a hidden name, and for a request that a page of another site has sent; 409
  * or 412 for a name that is taken; 413 for too many bytes, 507 for a full disk: before they are read, where
  * Content-Length says it.
+ *
+ * All of these must name an own host of the server (`hosts` of `toFetch`): any other is 421.
  *
  * It knows nobody: put a layer around it that asks who is there, or listen on this machine only.
  *
@@ -101,10 +110,10 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
 export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   const settings = settingsOf(options);
   const uploads = new WeakMap<FileSource, Uploads>();
-  const handler: Feature["handler"] = ({ source }) => {
+  const handler: Feature["handler"] = ({ source, etagOf }) => {
     const known = uploads.get(source);
     if (known) return known.handler;
-    const store = new Store(source, settings);
+    const store = new Store(source, { ...settings, etagOf });
     store.sweepNowAndThen(() => {}); // what cannot be looked through now is tried, and told, at the first upload
     const made = new Uploads(store);
     uploads.set(source, made);
@@ -126,6 +135,7 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
 
 function settingsOf(options: UploadOptions): StoreSettings {
   return {
+    etagOf: tagger(options.files ?? {}),
     rights: options.rights ?? { create: true, change: false },
     onConflict: options.onConflict ?? "fail",
     maxBytes: options.maxBytes ?? Infinity,
@@ -156,13 +166,14 @@ class Uploads {
   }
 
   readonly handler: Handler = (request, context) => {
-    const isUpload = uploadId(context.target.query) !== null;
     if (request.method === "GET" || request.method === "HEAD") {
-      return isUpload ? this.#resumables.progress(request, context) : null;
+      return namesUpload(context.target.query) ? this.#progress(request, context) : null;
     }
     const method = this.#methods.get(request.method);
     if (!method) return null;
-    if (isCrossSite(request.headers, request.url)) {
+    requireOwnHost(request, context);
+    const isUpload = uploadId(context.target.query) !== null;
+    if (isCrossSite(request, context.hosts)) {
       throw new HttpError(403, "A page of another site has sent this request");
     }
     const cancels = request.method === "DELETE" && isUpload;
@@ -170,6 +181,21 @@ class Uploads {
     this.#store.sweepNowAndThen((cause) => context.log.error("Cannot remove what is left of old uploads", cause));
     return cancels ? this.#resumables.cancel(request, context) : method.answer(request, context);
   };
+
+  /** Where an upload is; of a page that has such a query for itself, only HEAD is answered, which is what clients send. */
+  async #progress(request: Request, context: Context): Promise<Response | null> {
+    const { path, slash } = context.target;
+    const there = slash ? null : await this.#store.source.stat(path);
+    if (slash || there?.kind === "directory") return null;
+    requireOwnHost(request, context);
+    try {
+      return await this.#resumables.progress(request, context);
+    } catch (error) {
+      const isUnknown = error instanceof HttpError && error.status === 404;
+      if (isUnknown && there !== null && request.method === "GET") return null;
+      throw error;
+    }
+  }
 
   #post(request: Request, context: Context): Promise<Response> {
     if (!isCreation(request)) return postForm(this.#store, request, context);

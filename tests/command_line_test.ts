@@ -161,6 +161,12 @@ Deno.test("headers come as NAME VALUE and as Name: value", () => {
   assertEquals(server.headers, [["X-A", "1"], ["X-B", "2:3"], ["X-C", "4"], ["X-A", "5"]]);
 });
 
+Deno.test("--charset names a charset, or none", () => {
+  assertEquals(settings().server.charset, undefined);
+  assertEquals(settings("--charset", "Windows-1252").server.charset, "windows-1252");
+  assertEquals(settings("--charset", "none").server.charset, null);
+});
+
 Deno.test("the other options arrive where they belong", () => {
   const { server, tls } = settings(
     ...["--hidden", "--follow-links", "--no-listing", "--precompressed", "--log-format", "json"],
@@ -241,6 +247,8 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [["--cache-size", "1.5M"], 'Cannot use --cache-size "1.5M": it is not a size such as 64M'],
     [["--cache-size=-1"], "it is not a size such as 64M"],
     [["--index", "a/b"], 'Cannot use --index "a/b": it is not the name of a file'],
+    [["--charset", "utf-99"], 'Cannot use --charset "utf-99": it is not a charset such as utf-8, nor none'],
+    [["--charset", "utf-8 "], 'Cannot use --charset "utf-8 ": it is not a charset such as utf-8, nor none'],
     [["--content-type", "text"], 'Cannot use --content-type "text": it is not a media type'],
     [["-H", "X-A"], "The option --header needs NAME VALUE"],
     [["-H", "a b", "c"], 'Cannot use --header "a b:c": it is not a header'],

@@ -51,7 +51,9 @@ Deno.test({
     await using tree = await tempTree({ "big.bin": new Uint8Array(30_000_000) });
     await using server = await start([tree.path, "--quiet"]);
     const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
-    await connection.write(new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+    await connection.write(
+      new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+    );
     const buffer = new Uint8Array(1_000_000);
     let received = await connection.read(buffer) ?? 0;
     const ended = server.stop("SIGTERM");
@@ -70,7 +72,7 @@ Deno.test({
     await using tree = await tempTree({ "big.bin": new Uint8Array(30_000_000) });
     await using server = await start([tree.path, "--quiet"]);
     const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
-    await connection.write(new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n"));
+    await connection.write(new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     await connection.read(new Uint8Array(1000));
     server.process.kill("SIGTERM");
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -294,7 +296,7 @@ Deno.test("no log line keeps the server waiting, even when nobody reads stderr",
   const { value } = await reader.read();
   const port = Number(/port (\d+)/.exec(value!)![1]);
   const target = "/a.txt?" + "x".repeat(8000);
-  const request = `GET ${target} HTTP/1.1\r\nHost: x\r\n\r\n`;
+  const request = `GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
   const last = request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
   const { text } = await raw(port, request.repeat(99) + last); // 800 kB of log; a pipe holds 64 KiB
   assertEquals(text.split("hello").length - 1, 100);

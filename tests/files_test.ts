@@ -249,7 +249,9 @@ async function whileSent(
   await using tree = await tempTree({ "big.bin": bytes });
   const server = serve(toFetch(fileServer(tree.path, { log: false })), { hostname: "127.0.0.1", port: 0 });
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.address.port });
-  await connection.write(new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+  await connection.write(
+    new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+  );
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   const buffer = new Uint8Array(65_536);
   let ended = false;
@@ -307,7 +309,7 @@ Deno.test("a client that leaves in the middle leaves nothing open", async () => 
   const server = serve(toFetch(fileServer(tree.path, { log: false })), { hostname: "127.0.0.1", port: 0 });
   for (let round = 0; round < 20; round++) {
     const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.address.port });
-    await connection.write(new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n"));
+    await connection.write(new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     await connection.read(new Uint8Array(1000));
     connection.close();
   }
@@ -317,7 +319,10 @@ Deno.test("a client that leaves in the middle leaves nothing open", async () => 
 
 Deno.test("toFetch() works as the handler of Deno.serve itself", async () => {
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, toFetch(files(SITE)));
-  const response = await raw(server.addr.port, "GET /hello.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const response = await raw(
+    server.addr.port,
+    "GET /hello.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+  );
   assertEquals([response.status, response.text], [200, "0123456789"]);
 });
 

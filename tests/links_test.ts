@@ -8,6 +8,7 @@ import { basename } from "@std/path/basename";
 import { SEPARATOR } from "@std/path/constants";
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
+import { resolve } from "@std/path/resolve";
 import { tempTree } from "./support/tree.ts";
 
 Deno.test("accepts() chooses as RFC 9110 section 12.5.1 wants", () => {
@@ -48,6 +49,8 @@ Deno.test("the functions on paths agree with the platform", () => {
   assertEquals(join("a", "..", "b", "c"), `b${SEPARATOR}c`);
   assertEquals(basename(join("a", "b.txt")), "b.txt");
   assertEquals(dirname(join("a", "b.txt")), "a");
+  assertEquals(resolve("a"), join(Deno.cwd(), "a"));
+  assertEquals(resolve(Deno.cwd(), "..", "a"), join(dirname(Deno.cwd()), "a"));
 });
 
 Deno.test("walk() finds everything and follows no link", async () => {

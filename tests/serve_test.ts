@@ -61,7 +61,7 @@ async function startDownload(port: number): Promise<Download> {
 }
 
 async function startDownloadOn(connection: Deno.Conn): Promise<Download> {
-  await connection.write(encode("GET /big.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+  await connection.write(encode("GET /big.bin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
   const buffer = new Uint8Array(1_000_000);
   let text = "";
   let received = 0;
@@ -194,7 +194,7 @@ Deno.test({
     const decoder = new TextDecoderStream();
     const text = connection.readable.pipeThrough(decoder).getReader();
     for (let round = 0; round < 50; round++) {
-      await connection.write(encode("GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n"));
+      await connection.write(encode("GET /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"));
       let all = "";
       while (!all.endsWith("hello")) all += (await text.read()).value ?? assert(false, all);
       assertStringIncludes(all, "HTTP/1.1 200");

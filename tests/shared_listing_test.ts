@@ -156,7 +156,13 @@ Deno.test("a kept page is answered as a new one: conditions, HEAD, and headers t
     await response.body?.cancel();
     assertEquals(response.status, status, JSON.stringify(fields));
     if (status === 304) {
-      assertEquals([...response.headers.keys()], ["cache-control", "etag", "vary"]);
+      assertEquals([...response.headers.keys()], [
+        "cache-control",
+        "content-security-policy",
+        "etag",
+        "referrer-policy",
+        "vary",
+      ]);
     }
   }
   let round = 0;

@@ -67,7 +67,7 @@ function connectionsTo(port: number): string[] {
 }
 
 async function request(connection: Deno.Conn, target: string): Promise<string> {
-  await connection.write(new TextEncoder().encode(`GET ${target} HTTP/1.1\r\nHost: x\r\n\r\n`));
+  await connection.write(new TextEncoder().encode(`GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`));
   const buffer = new Uint8Array(4096);
   let text = "";
   while (!text.endsWith("the end")) {
@@ -178,7 +178,7 @@ testOnLinux("no worker waits for a log that nobody reads", async () => {
   }).spawn();
   const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
   const port = Number(/port (\d+)/.exec((await reader.read()).value!)![1]);
-  const request = `GET /a.txt?${"x".repeat(8000)} HTTP/1.1\r\nHost: x\r\n\r\n`;
+  const request = `GET /a.txt?${"x".repeat(8000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
   const last = request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
   for (let i = 0; i < 4; i++) { // 3 MB of log; the pipes hold 64 KiB
     assertEquals((await raw(port, request.repeat(99) + last)).text.split("hello").length - 1, 100);
@@ -193,7 +193,7 @@ testOnLinux("Ctrl-C ends all workers with one message and status 0", async () =>
   await using tree = await tempTree({ "big.bin": new Uint8Array(30_000_000) });
   await using server = await twoWorkers(tree.path, "--quiet");
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
-  await connection.write(new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n"));
+  await connection.write(new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: localhost\r\n\r\n"));
   // A terminal sends the signal to every process, and what it means is not for the workers to say.
   for (const pid of server.workers) Deno.kill(pid, "SIGINT");
   assertEquals((await ask(server.port, "GET", "/nothing")).status, 404);
@@ -211,7 +211,9 @@ testOnLinux("SIGTERM lets the transfers of all workers come to their end, and en
   const { port } = server;
   const connections = await Promise.all(Array.from({ length: 8 }, () => Deno.connect({ hostname: "127.0.0.1", port })));
   const received = await Promise.all(connections.map(async (connection) => {
-    await connection.write(new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+    await connection.write(
+      new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+    );
     return await connection.read(new Uint8Array(1000)) ?? 0;
   }));
   // The manager of services sends it to every process.
@@ -231,7 +233,7 @@ testOnLinux("a second signal cuts what still runs", async () => {
   await using tree = await tempTree({ "big.bin": new Uint8Array(30_000_000) });
   await using server = await twoWorkers(tree.path, "--quiet");
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
-  await connection.write(new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n"));
+  await connection.write(new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: localhost\r\n\r\n"));
   await connection.read(new Uint8Array(1000));
   server.process.kill("SIGTERM");
   await until(() => isClosed(server.port));
@@ -399,5 +401,8 @@ testOnLinux("--workers auto starts one for each core", async () => {
   await using server = await start([tree.path, "--workers=auto"]);
   const expected = navigator.hardwareConcurrency === 1 ? 0 : navigator.hardwareConcurrency;
   assertEquals(childrenOf(server.process.pid).length, expected);
-  assertEquals((await raw(server.port, "GET /a.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).text, "hello");
+  assertEquals(
+    (await raw(server.port, "GET /a.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).text,
+    "hello",
+  );
 });

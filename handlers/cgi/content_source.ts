@@ -9,6 +9,9 @@ import { loadFilteredWriter } from "../sources/filtered.ts";
 import type { FileEntry, FileSlices, FileSource } from "../sources/types.ts";
 import type { ScriptFinder } from "./find_script.ts";
 
+/** How often a file is looked at that changes meanwhile. */
+const ATTEMPTS = 5;
+
 /**
  * A source in which no program is there, for whoever sends files: a path that was not asked for itself, such as the index
  * of a directory or the compressed file beside another, may lead to one as well.
@@ -23,8 +26,13 @@ export function withoutPrograms(source: FileSource, finder: ScriptFinder, index:
   const programNames = index.filter((name) => finder.isProgramName(name));
   return {
     async stat(path) {
-      const stat = await source.stat(path);
-      return stat !== null && stat.kind !== "directory" && await isProgram(path) ? null : stat;
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        const stat = await source.stat(path);
+        if (stat === null || stat.kind === "directory") return stat;
+        const isProgram = await finder.isProgram(path, stat);
+        if (isProgram !== null) return isProgram ? null : stat;
+      }
+      return null; // it keeps changing, and what it is nothing can say
     },
     async list(path) {
       const slices = await source.list(path);
@@ -33,7 +41,7 @@ export function withoutPrograms(source: FileSource, finder: ScriptFinder, index:
     // What was seen by `stat` is what is opened, or it is `FileChanged`: a program does not get in between.
     open: (path, seen) => source.open(path, seen),
     absence: (path) => source.absence?.(path) ?? null,
-    locate: (path) => source.locate?.(path) ?? null,
+    locate: (path, seen) => source.locate?.(path, seen) ?? null,
     freshness(path, seen) {
       const programs = programNames.map((name) => path.sibling(name)).filter((program) => program !== null);
       const checks = [source.freshness?.(path, seen), ...programs.map((program) => source.absence?.(program))]

@@ -126,7 +126,7 @@ function serverVariables(request: Request, { local, secure, protocol }: Context,
 
 function clientVariables({ remoteAddress, remotePort, user }: Context) {
   // A Unix socket has no address, and RFC 3875 no word for it.
-  const address = remoteAddress === "unix" ? "" : remoteAddress.replace(/%.*$/, "");
+  const address = remoteAddress === "unix" ? "" : remoteAddress.replace(/%.*/s, "");
   return present({
     REMOTE_ADDR: address,
     // Nobody waits for a name server: section 4.1.9 allows the address.

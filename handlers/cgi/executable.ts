@@ -12,6 +12,8 @@ import { SEPARATOR } from "@std/path/constants";
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { HttpError } from "../errors.ts";
+import { trimBlanks } from "../http/blanks.ts";
+import { readStart } from "../sources/disk_file.ts";
 import { textOfBytes } from "./latin1.ts";
 
 /** What is known of a program that can be run. */
@@ -83,7 +85,8 @@ function whyNoFormat(start: string): string {
 function interpreterOf(start: string, file: string): readonly string[] {
   const end = start.indexOf("\n");
   const line = (end < 0 ? start : start.slice(0, end)).slice(2);
-  const [, name = "", argument = ""] = /^[ \t]*([^ \t\0]*)[ \t]*([^\0]*?)[ \t]*(?:\0|$)/s.exec(line) ?? [];
+  const [, name = "", rest = ""] = /^[ \t]*([^ \t\0]*)[ \t]*([^\0]*)/.exec(line) ?? [];
+  const argument = trimBlanks(rest);
   if (name === "" || name === "\r") throw cannotRun("its first line names no interpreter after #!");
   if (end < 0 && start.length === SNIFFED_BYTES && argument === "") {
     throw cannotRun(`its first line is longer than ${SNIFFED_BYTES} bytes`);
@@ -170,10 +173,9 @@ function mayBeRun({ mode }: Deno.FileInfo): boolean {
 
 function firstBytes(file: string): string | null {
   try {
-    using handle = Deno.openSync(file);
-    const bytes = new Uint8Array(SNIFFED_BYTES);
-    const count = handle.readSync(bytes) ?? 0;
-    return textOfBytes(bytes.subarray(0, count));
+    const bytes = readStart(file, SNIFFED_BYTES);
+    if (bytes === null) throw new HttpError(403, "The CGI program is not a plain file");
+    return textOfBytes(bytes);
   } catch (error) {
     if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return null;
     throw error;

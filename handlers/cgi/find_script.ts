@@ -161,9 +161,18 @@ export class ScriptFinder {
     return this.#rules.directories.some((directory) => directory.below(path) !== null);
   }
 
-  /** Whether the file at a path is a program, by whatever path it was come to; of no use for directories. */
-  async isProgram(path: SitePath): Promise<boolean> {
-    const real = await this.#source.locate?.(path) ?? null;
+  /**
+   * Whether the file at a path is a program, by whatever path it was come to; of no use for directories.
+   *
+   * @param seen What the source says of it. Then this is about the file that was seen, which is the one that `open` opens,
+   * and null where another has taken its path since.
+   */
+  isProgram(path: SitePath): Promise<boolean>;
+  /** The same of a file that was seen; null where another has taken its path since. */
+  isProgram(path: SitePath, seen: FileStat): Promise<boolean | null>;
+  async isProgram(path: SitePath, seen?: FileStat): Promise<boolean | null> {
+    const real = await this.#source.locate?.(path, seen) ?? null;
+    if (real === null && seen && this.#source.locate) return null;
     return await this.#isProgram(path, real);
   }
 

@@ -38,7 +38,7 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
 
 /** `HTTP/1.0 200 OK`, and `HTTP/2 200` of those who print what curl gave them. */
-const STATUS_LINE = /^HTTP\/\d(?:\.\d)?[ \t]+(.*)$/;
+const STATUS_LINE = /^HTTP\/\d(?:\.\d)?[ \t]+(.*)$/s; // s, so that nothing in the line makes it look again
 
 const STATUS = /^(\d{3})(?:[ \t].*)?$/;
 

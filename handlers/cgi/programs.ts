@@ -6,7 +6,11 @@
 
 import type { CgiOptions } from "../cgi.ts";
 import { HttpError } from "../errors.ts";
+import { STALL_MS } from "../held_body.ts";
+import { clientOf } from "../http/client.ts";
 import { Refusal } from "../http/refusal.ts";
+import { isLoopback } from "../http/own_host.ts";
+import { requireOwnHost } from "../own_hosts.ts";
 import type { FileSource } from "../sources/types.ts";
 import { uploadPath } from "../sources/writable_in.ts";
 import type { Context, Handler } from "../types.ts";
@@ -23,6 +27,7 @@ import { followLocalRedirect, redirectedFrom } from "./local_redirect.ts";
 import type { Program } from "./program.ts";
 import { hasBody, scriptResponse } from "./respond.ts";
 import { type RunningScript, type ScriptLimits, startScript } from "./run.ts";
+import { shareOf } from "./share.ts";
 import { spool, type Spooled } from "./spool.ts";
 
 /** What one run of a program is given besides. */
@@ -37,6 +42,9 @@ export interface RunOptions {
 }
 
 const MAX_BODY = 1024 ** 3;
+
+/** Milliseconds a client may send nothing of a body. */
+const BODY_STALL_MS = 30_000;
 
 /** Milliseconds that an answer waits for its end to come with its beginning. */
 const BREATH_MS = 2;
@@ -81,15 +89,14 @@ export class Programs {
     this.#ours = new Set([...Object.values(interpreters), ...Object.values(mounts)].map(([command]) => command));
     this.#answer = answer;
     this.#isIsolated = (options.uploads ?? []).length > 0;
-    this.#limiter = new Limiter({
-      max: options.maxPrograms ?? Math.max(8, 4 * navigator.hardwareConcurrency),
-      queueMs: options.queueTimeout ?? 10_000,
-    });
+    const { maxPrograms: max = Math.max(8, 4 * navigator.hardwareConcurrency) } = options;
+    const { maxPerClient = shareOf(max), queueTimeout: queueMs = 10_000 } = options;
+    this.#limiter = new Limiter({ max, maxPerClient, queueMs });
     this.#limits = {
       headerMs: options.headerTimeout ?? 30_000,
       idleMs: options.idleTimeout ?? 60_000,
       lingerMs: options.lingerTimeout ?? 5_000,
-      stallMs: options.stallTimeout ?? 300_000,
+      stallMs: options.stallTimeout ?? STALL_MS,
     };
     this.#maxBody = options.maxBody === undefined ? MAX_BODY : options.maxBody;
   }
@@ -105,8 +112,9 @@ export class Programs {
     return this.#finder.find(context);
   }
 
-  /** Lets a program answer. */
+  /** Lets a program answer, where the request names an own host of this server. */
   async run(program: Program, request: Request, context: Context, options: RunOptions = {}): Promise<Response> {
+    requireOwnHost(request, context);
     const executable = this.#check(program);
     if (this.#isIsolated) await this.#checkRepositories(options.env);
     const input = await this.#takeIn(request);
@@ -137,7 +145,7 @@ export class Programs {
     if (max !== null && Number(request.headers.get("content-length")) > max) {
       throw new HttpError(413, `The body is longer than ${max} bytes`);
     }
-    return await spool(request.body, { max });
+    return await spool(request.body, { max, stallMs: this.#options.bodyTimeout ?? BODY_STALL_MS });
   }
 
   #startOf(
@@ -225,7 +233,7 @@ class Exchange {
       left.abort(new HttpError(400, "The client has left"));
       this.#script?.kill();
     });
-    const place = await enter(limiter, left.signal, start.input);
+    const place = await this.#enter(limiter, left.signal, start.input);
     try {
       this.#script = await startScript(start, limits, (line) => this.#log(line));
     } catch (error) {
@@ -248,6 +256,15 @@ class Exchange {
       this.#script.kill();
       const shown = debug || isFromHere(this.request, this.context);
       throw explained(error, postMortem, printed, shown);
+    }
+  }
+
+  async #enter(limiter: Limiter, signal: AbortSignal, input: Spooled | null): Promise<Disposable> {
+    try {
+      return await limiter.enter(clientOf(this.context.remoteAddress, this.request.headers), signal);
+    } catch (error) {
+      input?.[Symbol.dispose]();
+      throw error;
     }
   }
 
@@ -326,15 +343,6 @@ async function soon(output: Output): Promise<Awaited<Output> | void> {
   }
 }
 
-async function enter(limiter: Limiter, signal: AbortSignal, input: Spooled | null): Promise<Disposable> {
-  try {
-    return await limiter.enter("", signal);
-  } catch (error) {
-    input?.[Symbol.dispose]();
-    throw error;
-  }
-}
-
 /** Reads on until the header is there; keeps what was printed, for a message. */
 async function readHead(script: RunningScript, printed: Uint8Array[]): Promise<ScriptHead> {
   const parser = new CgiHeaderParser();
@@ -358,8 +366,7 @@ const FORWARDED = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x
 
 /** Whether whoever asks is on this machine, as far as can be told: of all that a proxy passes on, the proxy is. */
 function isFromHere({ headers }: Request, { remoteAddress }: Context): boolean {
-  const isLoopback = remoteAddress.startsWith("127.") || remoteAddress === "::1";
-  return isLoopback && !FORWARDED.some((name) => headers.has(name));
+  return isLoopback(remoteAddress) && !FORWARDED.some((name) => headers.has(name));
 }
 
 /** Looked up when the first program runs: without permission there is none, and no program is the worse for it. */

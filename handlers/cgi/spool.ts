@@ -9,6 +9,7 @@
 
 import { HttpError, toHttpError } from "../errors.ts";
 import { Pace } from "../sources/pace.ts";
+import { Watchdog } from "./watchdog.ts";
 
 /** How {@linkcode spool} takes a body in. */
 export interface SpoolOptions {
@@ -18,6 +19,11 @@ export interface SpoolOptions {
   readonly max: number | null;
   /** Where the temporary file is made; by default where the system keeps such files. */
   readonly directory?: string;
+  /**
+   * Milliseconds without a byte after which a body is given up. The whole body gets so many, too, and a second more for each
+   * KiB that has come, so that a trickle ends as well; the time that a write takes does not count. 0, and by default, for any.
+   */
+  readonly stallMs?: number;
 }
 
 /** A request body that has been taken in. Dispose of it: it may hold a file. */
@@ -46,9 +52,10 @@ export interface Spooled extends Disposable {
  * ```
  */
 export class UploadBroken extends HttpError {
-  /** Makes one; the cause is what the body said. */
+  /** Makes one; the cause is what the body said. An engine that knows better says so with a status of its own. */
   constructor(cause: unknown) {
-    super(400, "The upload was broken off", { cause });
+    const known = cause instanceof HttpError ? cause : null;
+    super(known?.status ?? 400, known?.message ?? "The upload was broken off", { cause });
   }
 }
 
@@ -57,6 +64,8 @@ const MEMORY = 1 << 20;
 const WRITE_SIZE = 1 << 18;
 const FIRST_BUFFER = 1 << 14;
 const READ_SIZE = 1 << 16;
+/** Bytes a second that a body must come with in the long run: slower than any network in use. */
+const LEAST_RATE = 1024;
 
 /**
  * Takes a request body in: up to 1 MiB stays in memory, more goes into a temporary file, which only this user can
@@ -66,7 +75,7 @@ const READ_SIZE = 1 << 16;
  * A Content-Length that says too much is the caller's to judge, before anything is read. Memory in use is `memory` once,
  * whatever the size of the chunks and of the body.
  *
- * @throws HttpError 413 over `max`, 507 when the disk is full, 500 and 503 where no file can be made,
+ * @throws HttpError 413 over `max`, 408 where it does not come in time, 507 when the disk is full, 500 and 503 where no file can be made,
  *   {@linkcode UploadBroken} when the client has left.
  *
  * @example
@@ -83,13 +92,13 @@ const READ_SIZE = 1 << 16;
 export async function spool(body: ReadableStream<Uint8Array> | null, options: SpoolOptions): Promise<Spooled> {
   const intake = new Intake(options);
   if (body === null) return intake.finish();
-  const reader = body.getReader();
+  const reader = new PatientReader(body, options.stallMs ?? 0);
   try {
-    for (let chunk = await next(reader); chunk !== null; chunk = await next(reader)) await intake.take(chunk);
+    for (let chunk = await reader.next(); chunk !== null; chunk = await reader.next()) await intake.take(chunk);
     return await intake.finish();
   } catch (thrown) {
     intake.abandon();
-    reader.cancel().catch(() => {});
+    reader.cancel();
     throw thrown instanceof HttpError ? thrown : storageError(thrown);
   }
 }
@@ -100,11 +109,53 @@ function storageError(thrown: unknown): HttpError {
   return error.status >= 500 ? error : new HttpError(500, undefined, { cause: thrown });
 }
 
-async function next(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array | null> {
-  try {
-    return (await reader.read()).value ?? null;
-  } catch (thrown) {
-    throw new UploadBroken(thrown);
+/** Reads a body, and waits for it within bounds. */
+class PatientReader {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #stallMs: number;
+  readonly #watchdog = new Watchdog();
+  /** Milliseconds that may still be waited for the whole body, as far as it has come. */
+  #left: number;
+  #late: HttpError | null = null;
+
+  constructor(body: ReadableStream<Uint8Array>, stallMs: number) {
+    this.#reader = body.getReader();
+    this.#stallMs = stallMs;
+    this.#left = stallMs;
+  }
+
+  /** The next of it, null at its end. */
+  async next(): Promise<Uint8Array | null> {
+    const begun = performance.now();
+    this.#watch();
+    const bytes = await this.#read();
+    this.#watchdog.rest();
+    if (this.#late !== null) throw this.#late;
+    if (bytes === null) this.#watchdog.stop();
+    else this.#left += bytes.length / LEAST_RATE * 1000 - (performance.now() - begun);
+    return bytes;
+  }
+
+  cancel(): void {
+    this.#watchdog.stop();
+    this.#reader.cancel().catch(() => {});
+  }
+
+  #watch(): void {
+    if (this.#stallMs === 0) return;
+    this.#watchdog.set(Math.max(1, Math.min(this.#stallMs, this.#left)), () => {
+      // What still comes of it has no place to go (RFC 9110 section 15.5.9).
+      this.#late = new HttpError(408, "The body did not come in time", { headers: { connection: "close" } });
+      this.#reader.cancel().catch(() => {}); // a pending read ends as if the body did
+    });
+  }
+
+  async #read(): Promise<Uint8Array | null> {
+    try {
+      return (await this.#reader.read()).value ?? null;
+    } catch (thrown) {
+      throw new UploadBroken(thrown);
+    }
   }
 }
 

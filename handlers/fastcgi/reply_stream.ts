@@ -34,7 +34,15 @@ export function replyStream(
     broken(error);
     controller.error(error);
   };
+  const waitForClient = (controller: ReadableStreamDefaultController) => {
+    watchdog.set(stallTimeout, () => {
+      const error = new HttpError(504, "The client has stopped reading");
+      exchange.abort(error);
+      breakOff(controller, error);
+    });
+  };
   return new ReadableStream({
+    start: waitForClient, // with HTTP/2 a client may not let even the first piece come
     async pull(controller) {
       watchdog.rest();
       try {
@@ -45,11 +53,7 @@ export function replyStream(
           watchdog.stop();
           return controller.close();
         }
-        watchdog.set(stallTimeout, () => {
-          const error = new HttpError(504, "The client has stopped reading");
-          exchange.abort(error);
-          breakOff(controller, error);
-        });
+        waitForClient(controller);
         controller.enqueue(bytes); // last, because the runtime may cancel from in here
       } catch (error) {
         breakOff(controller, error);

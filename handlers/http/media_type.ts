@@ -1,5 +1,5 @@
 /**
- * From a file's name to its Content-Type: a large table, a small overlay, and UTF-8 for text.
+ * From a file's name to its Content-Type: a large table, a small overlay, and a charset for text.
  *
  * @module
  */
@@ -14,6 +14,11 @@ export interface MediaTypeOptions {
   readonly types?: Readonly<Record<string, string>>;
   /** Decides the type of a name before every table; undefined leaves it to them. Sent as it is. */
   readonly typeOf?: (name: string) => string | undefined;
+  /**
+   * The charset of text that does not say its own; defaults to `utf-8`, null for none. XML has none, because it says
+   * itself which encoding it is in, and what Content-Type says would overrule it (RFC 7303 section 3).
+   */
+  readonly charset?: string | null;
 }
 
 /**
@@ -45,7 +50,8 @@ const OVERLAY: Readonly<Record<string, string>> = {
 };
 
 /**
- * The Content-Type of a file by its last extension, in any case. Text types get `; charset=utf-8`, others no charset.
+ * The Content-Type of a file by its last extension, in any case. Text types but XML get `; charset=utf-8`, or another
+ * charset where the options name one.
  *
  * The bytes are never looked at, and an unknown name is never guessed to be HTML.
  *
@@ -62,26 +68,50 @@ const OVERLAY: Readonly<Record<string, string>> = {
  * ```
  */
 export function mediaType(name: string, options: MediaTypeOptions = {}): string {
-  const decided = options.typeOf?.(name);
-  if (decided !== undefined) return decided;
-  const extension = /[^/]\.([^./]+)$/.exec(name)?.[1]?.toLowerCase();
-  const fallback = options.fallback ?? "application/octet-stream";
-  if (extension === undefined) return fallback;
-  const chosen = own(options.types, extension);
-  if (chosen !== undefined) return chosen;
-  const type = own(OVERLAY, extension) ?? typeOf(extension);
-  if (type === undefined) return fallback;
-  return type.startsWith("text/") ? `${type}; charset=utf-8` : type;
+  const { type, charset } = namedType(name, options);
+  return charset === null ? type : `${type}; charset=${charset}`;
 }
 
-let types: Map<string, string> | undefined;
+/** What the name of a file says of its type. */
+export interface NamedType {
+  /** The type; with parameters where it was chosen and not looked up. */
+  readonly type: string;
+  /** The charset of files that do not declare another, or null where none is to be added. */
+  readonly charset: string | null;
+}
+
+/**
+ * The same as {@linkcode mediaType} in parts: for what looks into the document before it says which charset it is in.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { namedType } from "@x/pyserve";
+ *
+ * const { type, charset } = namedType("feed.xml");
+ * assert(type === "text/xml" && charset === null);
+ * ```
+ */
+export function namedType(name: string, options: MediaTypeOptions = {}): NamedType {
+  const { typeOf, types, charset = "utf-8", fallback = "application/octet-stream" } = options;
+  const extension = /[^/]\.([^./]+)$/.exec(name)?.[1]?.toLowerCase();
+  const chosen = typeOf?.(name) ?? (extension === undefined ? fallback : own(types, extension));
+  if (chosen !== undefined) return { type: chosen, charset: null };
+  const type = own(OVERLAY, extension!) ?? lookUp(extension!);
+  return { type: type ?? fallback, charset: type !== undefined && IS_TEXT.test(type) ? charset : null };
+}
+
+/** Text, but for XML. */
+const IS_TEXT = /^text\/(?!xml|xsl|[^;]*\+xml)/;
+
+let table: Map<string, string> | undefined;
 
 /** The table turned round at its first use: a start that serves nothing yet should not wait for it. */
-function typeOf(extension: string): string | undefined {
-  types ??= new Map(
+function lookUp(extension: string): string | undefined {
+  table ??= new Map(
     Object.entries(EXTENSIONS_OF).flatMap(([type, names]) => names.split(" ").map((name) => [name, type] as const)),
   );
-  return types.get(extension);
+  return table.get(extension);
 }
 
 function own(table: Readonly<Record<string, string>> | undefined, key: string): string | undefined {

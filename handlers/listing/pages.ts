@@ -6,6 +6,8 @@
 
 import { sendContent } from "../content.ts";
 import { HttpError } from "../errors.ts";
+import { shortDigest } from "../http/etag.ts";
+import { heldBody } from "../held_body.ts";
 import { evaluatePreconditions } from "../http/preconditions.ts";
 import type { ListingWriter } from "./format.ts";
 import { SharedStream, type StreamOwner } from "./stream.ts";
@@ -36,13 +38,15 @@ export class WholePage implements ListingPage {
     this.#etag = etag;
     const length = String(bytes.length);
     this.#whole = new Response(bytes, { headers: { ...headersOf(writer), etag, "content-length": length } });
-    this.#unchanged = new Response(null, { status: 304, headers: { ...HEADERS, etag } });
+    this.#unchanged = new Response(null, { status: 304, headers: { ...unchangedHeaders(writer), etag } });
   }
 
-  static async of(text: string, writer: ListingWriter): Promise<WholePage> {
+  /** Makes the page of a text. Its tag is of the text and its headers, and of what else decides how it is sent. */
+  static async of(text: string, writer: ListingWriter, variant: string): Promise<WholePage> {
     const bytes = new TextEncoder().encode(text);
     const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-    return new WholePage(bytes, writer, `W/"${hash.subarray(0, 12).toHex()}"`);
+    const sent = shortDigest(JSON.stringify([headersOf(writer), variant]));
+    return new WholePage(bytes, writer, `W/"${hash.subarray(0, 12).toHex()}.${sent}"`);
   }
 
   /** What is sent. */
@@ -66,36 +70,48 @@ export class WholePage implements ListingPage {
       size: this.#bytes.length,
       modified: null, // a directory's time says nothing of the sizes and dates in it
       etag: this.#etag,
-      headers: HEADERS,
-      contentHeaders: this.#writer.headers,
+      headers: { ...HEADERS, ...this.#writer.headers },
       ranges: false,
       open: () => openBytes(this.#bytes),
     });
   }
 }
 
+/** What a slow reader of a listing holds is the reading itself. */
+const NONE: Disposable = { [Symbol.dispose]() {} };
+
+/** What a listing that is made while it is sent is made of. */
+export interface Streaming {
+  readonly writer: ListingWriter;
+  readonly pieces: AsyncGenerator<Uint8Array<ArrayBuffer>>;
+  /** Aborted where the rest is not wanted. */
+  readonly stop: AbortController;
+  /** Milliseconds in which a client may take nothing. */
+  readonly stallMs: number;
+}
+
 /** A listing that is made while it is sent: without Content-Length and without a tag, which nobody can know before. */
 export class StreamedPage implements ListingPage {
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #unchanged: Readonly<Record<string, string>>;
   readonly #stream: SharedStream;
+  readonly #stallMs: number;
 
-  constructor(
-    writer: ListingWriter,
-    pieces: AsyncGenerator<Uint8Array<ArrayBuffer>>,
-    stop: AbortController,
-    owner: StreamOwner,
-  ) {
+  constructor({ writer, pieces, stop, stallMs }: Streaming, owner: StreamOwner) {
+    this.#stallMs = stallMs;
     this.#headers = headersOf(writer);
+    this.#unchanged = unchangedHeaders(writer);
     this.#stream = new SharedStream(pieces, stop, owner);
   }
 
   send(request: Request): Response {
     const verdict = evaluatePreconditions(request.method, request.headers, { etag: null, lastModified: null });
-    const body = verdict === "proceed" && request.method === "GET" ? this.#stream.open() : null;
+    const stream = verdict === "proceed" && request.method === "GET" ? this.#stream.open() : null;
+    const body = stream && heldBody(stream, { place: NONE, stallMs: this.#stallMs });
     // Who shares this page reads it by then: otherwise it was made for a HEAD, and the rest of it is not wanted.
     if (body === null) setImmediate(() => this.#stream.endUnread());
     if (verdict === "failed") throw new HttpError(412, "The content is not in the state that was asked for");
-    if (verdict === "not-modified") return new Response(null, { status: 304, headers: HEADERS });
+    if (verdict === "not-modified") return new Response(null, { status: 304, headers: this.#unchanged });
     if (body !== null || request.method === "HEAD") return new Response(body, { headers: this.#headers });
     throw new HttpError(503, "The directory keeps changing", { headers: { "retry-after": "1" } });
   }
@@ -107,5 +123,10 @@ export class StreamedPage implements ListingPage {
 }
 
 function headersOf(writer: ListingWriter): Record<string, string> {
-  return { "content-type": writer.type, ...HEADERS, ...writer.headers, "x-content-type-options": "nosniff" };
+  return { "content-type": writer.type, ...unchangedHeaders(writer), "x-content-type-options": "nosniff" };
+}
+
+/** Headers of the 304: what was stored before a policy had changed gets the new one (RFC 9111 section 4.3.4). */
+function unchangedHeaders(writer: ListingWriter): Record<string, string> {
+  return { ...HEADERS, ...writer.headers };
 }

@@ -10,7 +10,7 @@ import { plainName } from "./names.ts";
 import type { PageScript } from "./script.ts";
 
 /** The style without what is there for its readers: it is a part of every page. */
-const STYLE = css.replace(/\/\*.*?\*\//g, "").replace(/\s*\n\s*/g, "");
+const STYLE = css.replace(/\/\*[^*]*\*\//g, "").split("\n").map((line) => line.trim()).join("");
 
 // Awaited once, when the module is loaded: the digest of a few kilobytes is ready before the socket is.
 const styleHash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(STYLE))).toBase64();

@@ -6,20 +6,21 @@
 
 import { HttpError } from "../errors.ts";
 import { formatHttpDate } from "../http/date.ts";
-import { escapeLog } from "../http/escape.ts";
+import { escapeLog, showUnseen } from "../http/escape.ts";
 import type { Awaitable } from "../types.ts";
 import type { ClientAddress, Connection } from "./connection.ts";
-import { bodyOf, RawBody } from "./http1/body.ts";
-import { bodyFraming } from "./http1/framing.ts";
-import { FieldsParser } from "./http1/header_fields.ts";
-import { latin1 } from "./http1/input_buffer.ts";
-import { Rejection } from "./http1/rejection.ts";
-import { isAtLeast11, MAX_LINE_BYTES, parseRequestLine, strictVerdict } from "./http1/request_line.ts";
+import { bodyOf, RawBody } from "../http1/body.ts";
+import { bodyFraming } from "../http1/framing.ts";
+import { FieldsParser } from "../http1/header_fields.ts";
+import { latin1 } from "../http1/input_buffer.ts";
+import { Rejection } from "../http1/rejection.ts";
+import { rejectionText } from "./rejections.ts";
+import { isAtLeast11, MAX_LINE_BYTES, parseRequestLine, strictVerdict } from "../http1/request_line.ts";
 import { HTTPMessage } from "./message.ts";
 import { percentFormat } from "./percent_format.ts";
 import { pythonRepr } from "./repr.ts";
 import { type Responses, responses } from "./responses.ts";
-import { RequestReader } from "./rfile.ts";
+import { type ReadLimits, RequestReader, UNLIMITED } from "./rfile.ts";
 import type { HTTPServer } from "./server.ts";
 import { ResponseWriter } from "./wfile.ts";
 
@@ -69,7 +70,7 @@ interface Reply {
   length: number | null;
   /** Whether Transfer-Encoding says where the reply ends. */
   chunked: boolean;
-  /** Whether the client was told that the connection is closed, or kept; null before. */
+  /** What Connection has said so far; null if nothing about this. */
   told: "close" | "keep-alive" | null;
   /** What `wfile` had written when the body began; -1 before. */
   bodyAt: number;
@@ -175,7 +176,7 @@ export class BaseHTTPRequestHandler {
   /** Where the reply is written. Python: `wfile`. */
   wfile: ResponseWriter;
 
-  /** Whether what Python lets pass is refused where RFC 9112 allows or asks for it, as the runtime's engine does. */
+  /** Whether requests that Python accepts and RFC 9112 lets a server reject are 400, as they are with Deno.serve. */
   protected readonly is_strict: boolean = false;
 
   #head = "";
@@ -194,7 +195,7 @@ export class BaseHTTPRequestHandler {
     this.connection = request;
     this.client_address = client_address;
     this.server = server;
-    this.rfile = new RequestReader(request, null, null);
+    this.rfile = new RequestReader(request, null, UNLIMITED);
     this.wfile = new ResponseWriter(request);
   }
 
@@ -213,7 +214,8 @@ export class BaseHTTPRequestHandler {
 
   /** Called first. Python: `setup`. */
   setup(): Awaitable<void> {
-    this.connection.writeTimeout = this.timeout ?? this.server.body_timeout;
+    const { body_timeout, body_rate } = this.server;
+    this.connection.limitWrites(this.timeout ?? body_timeout, body_rate);
   }
 
   /** Called last, whatever happened. Python: `finish`. */
@@ -352,15 +354,16 @@ export class BaseHTTPRequestHandler {
       throw new TypeError(`Cannot send the reason phrase ${JSON.stringify(phrase)}: it is not one line of ISO 8859-1`);
     }
     this.#reply.status = code;
-    if (code === 101) this.rfile = new RequestReader(this.connection, new RawBody(), this.timeout);
+    if (code === 101) this.rfile = new RequestReader(this.connection, new RawBody(), this.#limits_of_its_own());
     if (this.request_version === "HTTP/0.9") return;
     this.#headers_queued = true;
     this.#head += `${this.protocol_version} ${code} ${phrase}\r\n`;
   }
 
   /**
-   * Adds a header to the reply. `close` and `keep-alive` in Connection decide about the connection, too; without them the
-   * client is told what it would not take for granted: `close` over HTTP/1.1, `keep-alive` over HTTP/1.0.
+   * Adds a header to the reply. `close` and `keep-alive` in Connection also decide whether the connection persists. If
+   * neither is given, `end_headers` adds the one that is not the default of the version: `close` for HTTP/1.1,
+   * `keep-alive` for HTTP/1.0.
    *
    * @throws TypeError where the name is no token, or the value has CR, LF, NUL or characters beyond ISO 8859-1 in it.
    *
@@ -400,8 +403,8 @@ export class BaseHTTPRequestHandler {
   protected error_page(code: number, message: string, explain: string): string {
     return percentFormat(this.error_message_format, {
       code,
-      message: escapeText(message),
-      explain: escapeText(explain),
+      message: escapeText(showUnseen(message)),
+      explain: escapeText(showUnseen(explain)),
     });
   }
 
@@ -459,7 +462,7 @@ export class BaseHTTPRequestHandler {
     return this.client_address[0];
   }
 
-  /** Reads the next line that is not empty (RFC 9112 section 2.2); of empty ones it takes as many bytes as of a line. */
+  /** Reads the next line that is not empty (RFC 9112 section 2.2); empty lines together may be as long as one line. */
   async #read_request_line(): Promise<boolean> {
     const { connection } = this;
     this.#begin();
@@ -479,14 +482,14 @@ export class BaseHTTPRequestHandler {
     }
   }
 
-  /** Judged with the CR that Python takes off, where there is more than one. */
+  /** Judges the line before Python strips every CR at its end. */
   #strict_verdict(): Rejection | null {
     const line = latin1(this.raw_requestline).replace(/\r?\n$/, "");
     return line === "" ? null : strictVerdict(line);
   }
 
   #begin(): void {
-    this.rfile = new RequestReader(this.connection, null, null);
+    this.rfile = new RequestReader(this.connection, null, UNLIMITED);
     this.#head = "";
     this.#headers_queued = false;
     this.#reply = noReply(this.wfile.written);
@@ -507,13 +510,14 @@ export class BaseHTTPRequestHandler {
     this.requestline = "";
     this.request_version = "";
     this.command = "";
-    return this.#reject(new Rejection(414));
+    return this.#reject(new Rejection("target-too-long"));
   }
 
-  #reject({ status, message, explain }: Rejection): false {
+  #reject(rejection: Rejection): false {
+    const { message, explain } = rejectionText(rejection);
     this.connection.limitHead(null);
     this.connection.unread = true;
-    this.send_error(status, message, explain);
+    this.send_error(rejection.status, message, explain);
     return false;
   }
 
@@ -531,12 +535,22 @@ export class BaseHTTPRequestHandler {
     this.headers = new HTTPMessage(fields);
     const framing = bodyFraming(fields, version);
     if (framing instanceof Rejection) return this.#reject(framing);
-    this.rfile = new RequestReader(this.connection, bodyOf(framing), this.timeout ?? this.server.body_timeout);
+    this.rfile = new RequestReader(this.connection, bodyOf(framing), this.#read_limits());
     const options = listed(this.headers.get_all("connection")?.join() ?? "");
     if (options.includes("close")) this.close_connection = true;
     else if (options.includes("keep-alive") && this.protocol_version >= "HTTP/1.1") this.close_connection = false;
     const expects = this.headers.get("expect")?.toLowerCase() === "100-continue";
     return expects && this.#speaks11() ? this.handle_expect_100() : true;
+  }
+
+  #read_limits(): ReadLimits {
+    const { body_timeout, body_rate: rate, max_read: most } = this.server;
+    return { seconds: this.timeout ?? body_timeout, rate, most };
+  }
+
+  /** After 101 the connection speaks another protocol, in which a client may be silent for as long as `timeout` allows. */
+  #limits_of_its_own(): ReadLimits {
+    return { seconds: this.timeout, rate: null, most: this.server.max_read };
   }
 
   #speaks11(): boolean {
@@ -557,7 +571,7 @@ export class BaseHTTPRequestHandler {
     this.close_connection = told === "close";
   }
 
-  /** Decides about the connection, and says what the client would not take for granted (RFC 9112 section 9.3). */
+  /** Decides whether the connection persists, and says so unless it is the default (RFC 9112 section 9.3). */
   #settle_connection(): void {
     if (!this.#has_an_end() || this.server.closes_next?.(this.connection)) this.close_connection = true;
     const { told } = this.#reply;
@@ -566,7 +580,7 @@ export class BaseHTTPRequestHandler {
     else if (!this.close_connection && told === null && !is11) this.send_header("Connection", "keep-alive");
   }
 
-  /** Whether the client can tell where the reply ends, other than by the end of the connection. */
+  /** Whether the reply is self-delimiting: the client can tell where it ends without the connection being closed. */
   #has_an_end(): boolean {
     const { length, chunked } = this.#reply;
     return length !== null || this.#is_bodyless() || (chunked && isAtLeast11(this.#version));
@@ -618,7 +632,7 @@ export class BaseHTTPRequestHandler {
     if (!known || error.status >= 500) throw error;
   }
 
-  /** Sends an error unless a reply is under way; one that was begun and not sent is forgotten. */
+  /** Sends an error instead of the reply, unless part of that has been sent. */
   #answer_instead(status: number, message: string | null = null, headers: Readonly<Record<string, string>> = {}): void {
     if (this.wfile.written !== this.#reply.startAt) return;
     this.#head = "";

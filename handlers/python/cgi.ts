@@ -18,10 +18,11 @@ import { files } from "../files.ts";
 import { encodeSegment } from "../http/escape.ts";
 import { Refusal } from "../http/refusal.ts";
 import { pathSegments, rawTarget } from "../http/target.ts";
+import type { Hosts } from "../own_hosts.ts";
 import { settle } from "../settle.ts";
 import type { FileSource } from "../sources/types.ts";
 import type { Handler } from "../types.ts";
-import { latin1 } from "./http1/input_buffer.ts";
+import { latin1 } from "../http1/input_buffer.ts";
 import { type SourceFile, urlOf } from "./exchange.ts";
 import { pythonRepr } from "./repr.ts";
 import { type ContentRules, SimpleHTTPRequestHandler } from "./simple.ts";
@@ -37,6 +38,9 @@ export type CgiInfo = readonly [directory: string, rest: string];
  * with limits of time and number; Status, Location and the rest of RFC 3875 are understood. A program whose name begins
  * with `nph-` speaks to the client itself: what it prints is sent as it is, and the connection is closed behind it. A
  * program ends when its client leaves, and with the server. No spelling of a path gets at its source.
+ *
+ * It answers under own names of the server only, files as well: a page of another site could otherwise run programs by
+ * DNS rebinding. All other names are 421; see `hosts`.
  *
  * GET, HEAD and POST are for programs; other methods are 501, as in Python, unless the class has `do_PUT` and so on, which
  * may call `run_cgi`. Programs are looked for below `directory`, and `translate_path` is not asked for them.
@@ -74,6 +78,8 @@ export class CGIHTTPRequestHandler extends SimpleHTTPRequestHandler {
   readonly have_fork: boolean = Deno.build.os !== "windows";
   /** Where the program is that the request asks for; set by `is_cgi`. Python: `cgi_info`. */
   cgi_info: CgiInfo = ["", ""];
+  /** Names under which it may be asked, besides addresses, `localhost` and the machine's; `"any"` for any. Python: any. */
+  override hosts: Hosts | null = [];
   /** How programs are run: limits, variables, interpreters. Python has no such thing. */
   cgi_options: CgiOptions = {};
 

@@ -5,7 +5,7 @@
  */
 
 import type { Deadlines } from "./deadlines.ts";
-import { InputBuffer } from "./http1/input_buffer.ts";
+import { InputBuffer } from "../http1/input_buffer.ts";
 import { setImmediate } from "node:timers";
 
 /** Bytes that are put together before they are written: a head and a short body leave in one segment. */
@@ -70,6 +70,7 @@ export class Connection {
   #giveUpReading: (error: Error) => void = () => {};
   #closed = false;
   #idle = false;
+  #idleSince = 0;
   #ended = false;
   #reading: Promise<boolean> | null = null;
   #leaving: AbortController | null = null;
@@ -77,6 +78,9 @@ export class Connection {
   #headBy = Infinity;
   #writeBy = Infinity;
   #writeSeconds: number | null = null;
+  #writeRate: number | null = null;
+  /** Seconds that may still be spent waiting for the client to read. */
+  #patience = Infinity;
   #queue: Uint8Array[] = [];
   #queued = 0;
   /** Settles when all that is in the queue now has been sent. */
@@ -109,7 +113,7 @@ export class Connection {
   }
 
   /**
-   * Set where the client has kept a read waiting for too long. What was written can still be sent.
+   * The error of a read that has timed out, or null. What was written can still be sent.
    *
    * @internal
    */
@@ -141,6 +145,15 @@ export class Connection {
   }
 
   /**
+   * Seconds for which it has been idle; 0 where it is not.
+   *
+   * @internal
+   */
+  get idleSeconds(): number {
+    return this.idle ? this.#deadlines.since(this.#idleSince) : 0;
+  }
+
+  /**
    * Whether there is a limit for the head of a request.
    *
    * @internal
@@ -149,9 +162,18 @@ export class Connection {
     return this.#headBy !== Infinity;
   }
 
-  /** Seconds that the client may take to receive some of what it is sent; null for any time. */
-  set writeTimeout(seconds: number | null) {
+  /**
+   * Limits how slowly the client may read.
+   *
+   * @param seconds Seconds without progress, and in total beyond what `rate` allows; null for no limit.
+   * @param rate Bytes a second that the client has to read on average; null for any number.
+   *
+   * @internal
+   */
+  limitWrites(seconds: number | null, rate: number | null): void {
     this.#writeSeconds = seconds;
+    this.#writeRate = rate;
+    this.#patience = seconds ?? Infinity;
   }
 
   /**
@@ -174,14 +196,19 @@ export class Connection {
     if (this.#ended) return false;
     const reading = this.#reading ??= this.#read();
     if (seconds === null) return await reading;
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    this.#giveUpReading = reject;
     this.#readBy = this.#deadlines.after(seconds);
     try {
-      return await Promise.race([reading, late]);
+      // A connection that is idle for too long is closed, which ends the read.
+      return await (this.#idle ? reading : this.#orLate(reading));
     } finally {
       this.#readBy = Infinity;
     }
+  }
+
+  #orLate(reading: Promise<boolean>): Promise<boolean> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.#giveUpReading = reject;
+    return Promise.race([reading, promise]);
   }
 
   /**
@@ -227,6 +254,7 @@ export class Connection {
    */
   async wait(seconds: number | null): Promise<boolean> {
     this.#idle = true;
+    this.#idleSince = this.#deadlines.now;
     if (this.#queued === 0) this.onidle();
     else this.#start();
     try {
@@ -299,7 +327,7 @@ export class Connection {
   }
 
   /**
-   * Closes it for a server that ends: a reply that has been written is sent first, if the client takes it now.
+   * Closes it because the server ends. A reply that has been written is flushed first, for 2 seconds at most.
    *
    * @internal
    */
@@ -328,17 +356,19 @@ export class Connection {
   }
 
   /**
-   * Closes it where a limit has passed: that for writing, or, once all that was written has been sent, that for a head. A
-   * read that waits for too long fails.
+   * Closes it when a write, or, once all that was written has been sent, the head of a request has timed out. A read of a
+   * body that times out fails, so that it can be answered.
    *
    * @internal
    */
   expire(now: number): void {
-    if (now >= this.#writeBy || (now >= this.#headBy && this.#queued === 0)) {
+    const isSent = this.#queued === 0;
+    const isHeadLate = now >= this.#headBy || (this.#idle && now >= this.#readBy);
+    if (now >= this.#writeBy || (isHeadLate && isSent)) {
       this.lose(new Deno.errors.TimedOut("timed out"));
       return this.close();
     }
-    if (now < this.#readBy || this.#queued > 0) return;
+    if (now < this.#readBy || !isSent) return;
     this.#late ??= new Deno.errors.TimedOut("timed out");
     this.#giveUpReading(this.#late);
   }
@@ -350,6 +380,7 @@ export class Connection {
    */
   async greet(): Promise<boolean> {
     this.#idle = true; // what has said nothing yet can be closed like what has nothing more to say
+    this.#idleSince = this.#deadlines.now;
     try {
       if ("handshake" in this.#conn) await (this.#conn as Deno.TlsConn).handshake();
       return await this.fill(null);
@@ -404,12 +435,20 @@ export class Connection {
 
   async #writeAll(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
-      this.#writeBy = this.#deadlines.after(this.#writeSeconds);
+      const start = this.#deadlines.now;
+      this.#writeBy = this.#deadlines.after(this.#writeSeconds === null ? null : Math.max(0, this.#patience));
       const count = await this.#conn.write(at === 0 ? bytes : bytes.subarray(at));
       at += count;
       this.#queued -= count;
+      this.#countWrite(count, this.#deadlines.since(start));
     }
     this.#writeBy = Infinity;
+  }
+
+  #countWrite(bytes: number, seconds: number): void {
+    if (this.#writeSeconds === null) return;
+    const earned = this.#writeRate === null ? Infinity : this.#patience - seconds + bytes / this.#writeRate;
+    this.#patience = Math.min(this.#writeSeconds, earned);
   }
 
   /**

@@ -25,6 +25,11 @@ export class Deadlines {
     return seconds === null ? Infinity : this.now + Math.ceil(seconds * 1000 / TICK) + 1;
   }
 
+  /** Seconds that have gone by since a time, in ticks. */
+  since(then: number): number {
+    return (this.now - then) * TICK / 1000;
+  }
+
   /** Begins to tell. */
   add(limited: Limited): void {
     this.#limited.add(limited);

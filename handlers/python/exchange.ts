@@ -7,7 +7,7 @@
 
 import type { ConnectionInfo } from "../fetch.ts";
 import type { BaseHTTPRequestHandler } from "./base.ts";
-import { utf8OfBytes } from "./http1/request_line.ts";
+import { utf8OfBytes } from "../http1/request_line.ts";
 import type { ResponseWriter } from "./wfile.ts";
 
 /** Something to send: what `send_head` returns. An open `Deno.FsFile` is one. */
@@ -30,8 +30,8 @@ const SPELLINGS: Readonly<Record<string, string>> = {
 const FIRST = ["location", "content-type", "content-length", "last-modified"];
 
 /**
- * Methods whose requests have no body for a handler, whatever comes with them (RFC 9110 section 9.3.1: such content has no
- * defined meaning); all others have one, and be it empty. That is how Deno.serve has it.
+ * Methods whose requests have no body as far as handlers can see: content of theirs has no defined meaning (RFC 9110 section
+ * 9.3.1). Requests of all other methods have one, even if it is empty. Deno.serve does the same.
  */
 const BODILESS_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "CONNECT"]);
 const EMPTY = new Uint8Array(0);
@@ -69,15 +69,16 @@ export function urlOf(handler: BaseHTTPRequestHandler, path: string): string {
   const target = utf8OfBytes(path) ?? path.replace(/[^\0-\x7f]/g, percentByte);
   if (command === "CONNECT" && !target.includes("/")) return `http://${target}`; // the authority form
   if (/^[a-z][a-z\d+.-]*:\/\//i.test(target)) return target; // the absolute form (RFC 9112 section 3.2.2)
-  const scheme = connection.secure ? "https" : "http";
+  const host = headers.get("host");
+  const rest = `${target.startsWith("/") ? "" : "/"}${target}`;
   // HTTP/1.0 need not name a host; where HTTP/1.1 does not, the URL is one that is known to be made up, and refused.
-  const without = request_version >= "HTTP/1.1" ? `localhost:${server.server_port}` : "0.0.0.0";
-  return `${scheme}://${headers.get("host") ?? without}${target.startsWith("/") ? "" : "/"}${target}`;
+  if (host === null && request_version >= "HTTP/1.1") return `http://localhost:${server.server_port}${rest}`;
+  return `${connection.secure ? "https" : "http"}://${host ?? "0.0.0.0"}${rest}`;
 }
 
 /**
- * Fields about one connection (RFC 9110 section 7.6.1), which is the engine's: it says how a body is framed, and a
- * Transfer-Encoding that it does not apply, as in HTTP/1.0, would tell of chunks that are not there.
+ * Hop-by-hop fields (RFC 9110 section 7.6.1). The engine manages the connection and frames the body: a Transfer-Encoding that
+ * it does not apply, as in HTTP/1.0, would announce chunks that are not there.
  */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "connection",

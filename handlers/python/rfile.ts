@@ -6,19 +6,34 @@
 
 import { HttpError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
-import { type Body, NO_BODY } from "./http1/body.ts";
-import { InputBuffer } from "./http1/input_buffer.ts";
-import { Rejection } from "./http1/rejection.ts";
+import { type Body, NO_BODY } from "../http1/body.ts";
+import { InputBuffer } from "../http1/input_buffer.ts";
+import { Rejection } from "../http1/rejection.ts";
+import { rejectionText } from "./rejections.ts";
 
 /** Bytes taken at a time where nobody says how many. */
 const PIECE_BYTES = 65_536;
+
+/** How much time and memory the body of a request may take. */
+export interface ReadLimits {
+  /** Seconds without progress, and in total beyond what `rate` allows; null for no limit. */
+  readonly seconds: number | null;
+  /** Bytes a second that have to arrive on average; null for any number. */
+  readonly rate: number | null;
+  /** Bytes that a single read may buffer; null for any number. */
+  readonly most: number | null;
+}
+
+/** For requests without a body. */
+export const UNLIMITED: ReadLimits = { seconds: null, rate: null, most: null };
 
 /**
  * The body of a request, as a file to read from: Python's `rfile`.
  *
  * Every read is a promise: await it. It ends where the body ends, by Content-Length or by the last chunk (which is
- * decoded), where Python's would wait for ever. Bytes that have not come within the server's `body_timeout` end the
- * connection.
+ * decoded), where Python's would wait for ever. A body that stalls for the server's `body_timeout`, or trickles below its
+ * `body_rate`, fails with Deno.errors.TimedOut, which is answered 408 unless it is caught; a read of more than the server's
+ * `max_read` with an HttpError, which is 413.
  *
  * Python: `self.rfile.read(int(self.headers["Content-Length"]))`; here `await this.rfile.read()` is enough.
  *
@@ -46,7 +61,9 @@ const PIECE_BYTES = 65_536;
 export class RequestReader {
   readonly #connection: Connection;
   readonly #body: Body;
-  readonly #timeout: number | null;
+  readonly #limits: ReadLimits;
+  /** Seconds that may still be spent waiting for the client. */
+  #patience: number;
   /** Content that was looked at for a line, or gathered for a read, and not taken. */
   readonly #content = new InputBuffer();
 
@@ -55,10 +72,11 @@ export class RequestReader {
    *
    * @internal
    */
-  constructor(connection: Connection, body: Body | null, timeout: number | null) {
+  constructor(connection: Connection, body: Body | null, limits: ReadLimits) {
     this.#connection = connection;
     this.#body = body ?? NO_BODY;
-    this.#timeout = timeout;
+    this.#limits = limits;
+    this.#patience = limits.seconds ?? Infinity;
   }
 
   /** Whether nothing of the body is left to read. */
@@ -69,7 +87,9 @@ export class RequestReader {
   /**
    * Reads `size` bytes, fewer only where the body ends; all the rest where `size` is -1 or not given. Empty at the end.
    *
-   * A body can be of any length: give a size, or look at Content-Length first.
+   * A body can be of any length: to take a long one, read it in pieces.
+   *
+   * @throws {HttpError} 413 where it would buffer more than the server's `max_read`.
    */
   async read(size: number = -1): Promise<Uint8Array<ArrayBuffer>> {
     const wanted = size < 0 ? Infinity : size;
@@ -77,7 +97,7 @@ export class RequestReader {
       const piece = await this.#take(Math.min(wanted - this.#content.length, PIECE_BYTES));
       if (piece === null) break;
       if (this.#content.length === 0 && (piece.length === wanted || this.#body.ended)) return piece;
-      this.#content.append(piece);
+      this.#gather(piece);
     }
     return this.#content.take(wanted);
   }
@@ -96,7 +116,7 @@ export class RequestReader {
       if (line !== null) return line;
       const piece = await this.#take(PIECE_BYTES);
       if (piece === null) return this.#content.take(most);
-      this.#content.append(piece);
+      this.#gather(piece);
     }
   }
 
@@ -109,7 +129,9 @@ export class RequestReader {
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return new ReadableStream({
       pull: async (controller) => {
-        const piece = await this.read1();
+        const piece = await this.read1().catch((error) => {
+          throw error === this.#connection.late ? new HttpError(408, undefined, { cause: error }) : error;
+        });
         if (piece.length > 0) controller.enqueue(piece);
         else controller.close();
       },
@@ -131,16 +153,42 @@ export class RequestReader {
     return this.#body.ended;
   }
 
+  #gather(piece: Uint8Array): void {
+    const { most } = this.#limits;
+    if (most !== null && this.#content.length + piece.length > most) {
+      throw new HttpError(413, `No more than ${most} bytes are read at a time`);
+    }
+    this.#content.append(piece);
+  }
+
   /** Null at the end. */
   async #take(max: number): Promise<Uint8Array<ArrayBuffer> | null> {
     while (!this.#body.ended) {
       const piece = this.#body.take(this.#connection.input, max);
-      if (piece instanceof Rejection) throw new HttpError(piece.status, piece.message ?? undefined);
-      if (piece !== null) return piece;
+      if (piece instanceof Rejection) throw new HttpError(piece.status, rejectionText(piece).message ?? undefined);
+      if (piece !== null) return this.#count(piece);
       // The last bytes of a chunked body have no content.
-      if (!this.#body.ended && !await this.#connection.fill(this.#timeout)) return this.#endOfInput();
+      if (!this.#body.ended && !await this.#wait()) return this.#endOfInput();
     }
     return null;
+  }
+
+  /** Waits for more. Only this time counts, not the time between two reads. */
+  async #wait(): Promise<boolean> {
+    const { seconds } = this.#limits;
+    if (seconds === null) return await this.#connection.fill(null);
+    const start = performance.now();
+    const arrived = await this.#connection.fill(Math.max(0, Math.min(seconds, this.#patience)));
+    this.#patience -= (performance.now() - start) / 1000;
+    return arrived;
+  }
+
+  #count(piece: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    const { seconds, rate } = this.#limits;
+    if (seconds === null) return piece;
+    const earned = rate === null ? Infinity : this.#patience + piece.length / rate;
+    this.#patience = Math.min(seconds, earned);
+    return piece;
   }
 
   #endOfInput(): null {

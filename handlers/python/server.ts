@@ -16,6 +16,12 @@ const SHORTEST_PAUSE = 50;
 const LONGEST_PAUSE = 1_000;
 
 /**
+ * Seconds a connection has to be idle before it is closed to free its descriptor: a request that was sent right after
+ * connecting may have arrived and not been read yet.
+ */
+const UNREAD_SECONDS = 1;
+
+/**
  * Where a server listens: host and port, or the path of a Unix socket. The host `""` is all of IPv4, the port 0 any that
  * is free.
  *
@@ -36,7 +42,8 @@ export type RequestHandlerClass = new (
  * A connection is handled when its first bytes are there, so that one which says nothing (browsers open some in advance)
  * holds up nobody; and one that is kept open but idle is closed when another has something to say. It binds when it is
  * made, and looks up no name but the one to bind. Limits that Python lacks are fields: `header_timeout`, `idle_timeout`,
- * `body_timeout`, `max_connections`. When the process is out of file descriptors it closes idle connections, and goes on.
+ * `body_timeout`, `body_rate`, `max_read`, `max_connections`. When the process is out of file descriptors it closes
+ * connections that are idle, and goes on.
  *
  * Python: `HTTPServer(("", 8000), Handler).serve_forever()`.
  *
@@ -70,6 +77,12 @@ export class HTTPServer implements AsyncDisposable {
   server_address: ServerAddress;
   /** The host it was told to bind; Python looks for a name of it, which may take 30 seconds. Python: `server_name`. */
   server_name: string = "";
+  /**
+   * The address or name it was told to bind.
+   *
+   * @internal
+   */
+  bound_name: string = "";
   /** The port; 0 for a Unix socket. Python: `server_port`. */
   server_port: number = 0;
   /** Seconds that `handle_request` waits; null for any time. Python: `timeout`. */
@@ -82,6 +95,13 @@ export class HTTPServer implements AsyncDisposable {
   idle_timeout: number | null = 60;
   /** Seconds in which some of a body has to arrive, and some of a reply to be taken; null for any time. */
   body_timeout: number | null = 60;
+  /**
+   * Bytes a second that a client has to send of a body, or read of a reply, on average, once it has been waited for
+   * `body_timeout` seconds in total: a slow trickle is disconnected, too. null for any number.
+   */
+  body_rate: number | null = 1_024;
+  /** Bytes that a single read of `rfile` may buffer in memory; more is 413. null for any number. */
+  max_read: number | null = 64 * 1024 * 1024;
   /** Connections at a time; the next wait for one of them to end, an idle one is closed for them. */
   max_connections: number = 1_000;
 
@@ -123,6 +143,7 @@ export class HTTPServer implements AsyncDisposable {
 
   /** Binds and listens. Python: `server_bind` and `server_activate`. */
   server_bind(): void {
+    this.bound_name = typeof this.server_address === "string" ? "" : this.server_address[0];
     const listener = this.listen(this.server_address);
     this.#listener = listener;
     const [host, port] = typeof this.server_address === "string"
@@ -195,7 +216,7 @@ export class HTTPServer implements AsyncDisposable {
 
   /**
    * Stops listening, and ends `serve_forever`. What is being handled is cut, or waited for where `daemon_threads` is false.
-   * What a handler has written by then is sent.
+   * A reply that has been written by then is sent.
    *
    * Python: `server_close`.
    */
@@ -215,8 +236,8 @@ export class HTTPServer implements AsyncDisposable {
   }
 
   /**
-   * Whether a connection is closed when it has been answered, so that the answer says so: another waits for its turn, or
-   * the server ends.
+   * Whether the connection is closed after the current reply, which then says so: because another one is waiting, or the
+   * server ends.
    *
    * @internal
    */
@@ -350,7 +371,7 @@ export class HTTPServer implements AsyncDisposable {
       } catch (error) {
         if (this.#closed.signal.aborted) return;
         this.#complain(error);
-        for (const connection of this.#connections) if (connection.idle) connection.close();
+        for (const connection of this.#connections) if (connection.idleSeconds >= UNREAD_SECONDS) connection.close();
         await sleep(pause, this.#closed.signal);
         pause = Math.min(pause * 2, LONGEST_PAUSE);
       }
@@ -377,9 +398,13 @@ export class HTTPServer implements AsyncDisposable {
     if (this.#current?.idle) this.#current.close();
   }
 
-  /** The connection that has been open longest of those on which nothing happens. */
+  /** The connection that has been idle longest: the least likely to have its next request on the way. */
   #idle(): Connection | undefined {
-    return this.#connections.values().find((connection) => connection.idle);
+    let longest: Connection | undefined;
+    for (const connection of this.#connections) {
+      if (connection.idle && !(longest && longest.idleSeconds >= connection.idleSeconds)) longest = connection;
+    }
+    return longest;
   }
 
   #close_listener(listener: Deno.Listener): void {

@@ -16,6 +16,7 @@ import { mediaType } from "../http/media_type.ts";
 import { Refusal } from "../http/refusal.ts";
 import { locationOf, parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { listing } from "../listing.ts";
+import type { Hosts } from "../own_hosts.ts";
 import { settle } from "../settle.ts";
 import { slashRedirect } from "../slash_redirect.ts";
 import { disk } from "../sources/disk.ts";
@@ -27,6 +28,9 @@ import type { ClientAddress, Connection } from "./connection.ts";
 import { infoOf, pythonHeaders, ReplyBody, requestOf, type SourceFile, urlOf } from "./exchange.ts";
 import type { HTTPServer } from "./server.ts";
 import type { ResponseWriter } from "./wfile.ts";
+
+/** Headers that a 304 does not have, but for the policy. */
+const OF_CONTENT = /^(?:content-(?!security-policy)|last-modified$)/i;
 
 /** A pair of name and value. */
 export type HeaderPair = readonly [name: string, value: string];
@@ -45,7 +49,8 @@ export interface SimpleHandlerOptions {
  * It answers GET and HEAD, asks the same handlers as the command does, and sends what they say through `send_response`,
  * `send_header`, `end_headers` and `copyfile`, so that these can be overridden as in Python. So it has what the command
  * has: ranges, entity tags, preconditions, sorted listings in HTML, JSON and text, UTF-8 types; hidden files, links out
- * of the directory, FIFOs and `..` above the root are not there. All other methods are 501, errors are Python's pages.
+ * of the directory, FIFOs and `..` above the root are not there. Bound to the loopback interface it answers under names
+ * of its own only (421 for others; see `hosts`). All other methods are 501, errors are Python's pages.
  *
  * Python: `class Handler(SimpleHTTPRequestHandler)`.
  *
@@ -96,6 +101,12 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   /** Whether links that lead out of the directory are followed. Python always does. */
   follow_links: boolean = false;
 
+  /**
+   * Names under which the server may be asked, as `hosts` of `toFetch`; unless given, any name where others than this
+   * machine can reach it. Python knows no such thing.
+   */
+  hosts: Hosts | null = null;
+
   #asked: Asked | null = null;
 
   /**
@@ -140,7 +151,16 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
       isDirectory = target.slash && (await asked.source.stat(target.path))?.kind === "directory";
       return null;
     };
-    const options = { index: this.index_pages, typeOf: (name: string) => this.guess_type(name) };
+    const options = {
+      index: this.index_pages,
+      fallback: this.default_content_type,
+      // What is not decided here says itself which charset it is in, if it can.
+      typeOf: (name: string) => {
+        const guessed = this.guess_type(name);
+        return guessed === mediaType(name, { fallback: this.default_content_type }) ? undefined : guessed;
+      },
+      variant: this.#variant,
+    };
     const found = chain(filesWith(asked.source, options, hot), look);
     const response = await this.ask(withPythonLocation(hot ? hot.inFront(settle(found)) : asked.within(found)));
     return isDirectory ? await this.list_directory(asked.directory()) : await this.send_reply(response);
@@ -197,9 +217,15 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     const error = (message: string, cause?: unknown) => {
       this.log_error("%s%s", message, cause === undefined ? "" : `: ${cause}`);
     };
-    const { server_name: hostname, server_port: port, server_address } = this.server;
-    const localAddress = () => typeof server_address === "string" ? null : { hostname, port };
-    const fetch = toFetch(handler, { log: { access() {}, error }, localAddress });
+    const { server_name: hostname, server_port: port, server_address, bound_name: name } = this.server;
+    const local = typeof server_address === "string" ? null : { hostname, port, name };
+    const hosts = this.hosts && { hosts: this.hosts };
+    const fetch = toFetch(handler, {
+      accessLog: false,
+      log: { access() {}, error },
+      localAddress: () => local,
+      ...hosts,
+    });
     return await fetch(requestOf(this, path), infoOf(this));
   }
 
@@ -230,7 +256,8 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
 
   /** The files of the directory, those included that are not to be sent. */
   protected site_source(): FileSource {
-    return siteOf(this.directory, { hidden: this.hidden, followLinks: this.follow_links, rules: null }).source;
+    return siteOf(this.directory, { hidden: this.hidden, followLinks: this.follow_links, rules: null, variant: "" })
+      .source;
   }
 
   #send_headers({ status, headers }: Response): void {
@@ -239,16 +266,25 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
       sent.add(name.toLowerCase());
       this.send_header(name, value);
     }
-    if (status !== 200 && status !== 206) return;
+    if (status !== 200 && status !== 206 && status !== 304) return; // what a cache has takes over those of a 304
     for (const [name, value] of this.extra_response_headers) {
-      if (!sent.has(name.toLowerCase()) && !/^(?:server|date)$/i.test(name)) this.send_header(name, value);
+      if (sent.has(name.toLowerCase()) || /^(?:server|date)$/i.test(name)) continue;
+      if (status !== 304 || !OF_CONTENT.test(name)) this.send_header(name, value);
     }
   }
 
   /** What keeps files that are asked for again; null where this class may say something else of them each time. */
   #hot(asked: Asked): HotFiles | null {
     if (this.#translates() || this.guess_type !== SimpleHTTPRequestHandler.prototype.guess_type) return null;
-    return hotFilesOf(asked, JSON.stringify([this.extensions_map, this.default_content_type, this.index_pages]));
+    return hotFilesOf(
+      asked,
+      JSON.stringify([this.extensions_map, this.default_content_type, this.index_pages]),
+    );
+  }
+
+  /** What decides how files and listings are sent, besides what they are. */
+  get #variant(): string {
+    return JSON.stringify(this.extra_response_headers);
   }
 
   #translates(): boolean {
@@ -256,7 +292,8 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   }
 
   #ask_about(path: string): Asked {
-    const options = { hidden: this.hidden, followLinks: this.follow_links, rules: this.content_rules() };
+    const { hidden, follow_links: followLinks } = this;
+    const options = { hidden, followLinks, rules: this.content_rules(), variant: this.#variant };
     this.#asked = this.#translates() ? translatedSite(path, this.translate_path(path), options) : {
       path,
       directory: () => this.translate_path(path),
@@ -312,6 +349,7 @@ interface SiteOptions {
   readonly hidden: boolean;
   readonly followLinks: boolean;
   readonly rules: ContentRules | null;
+  readonly variant: string;
 }
 
 /** What handlers serve: one for all of them, because listings are kept in it. */
@@ -320,15 +358,15 @@ const sites = new Map<string, Site>();
 /** Directories that are remembered at a time: more than a program has classes. */
 const MOST_SITES = 100;
 
-function siteOf(directory: string, { hidden, followLinks, rules }: SiteOptions): Site {
+function siteOf(directory: string, { hidden, followLinks, rules, variant }: SiteOptions): Site {
   const place = directory.startsWith("/") ? directory : `${Deno.cwd()}/${directory}`;
-  const key = `${hidden} ${followLinks} ${rules?.key ?? ""} ${place}`;
+  const key = `${hidden} ${followLinks} ${rules?.key ?? ""} ${variant} ${place}`;
   const known = sites.get(key);
   if (known) return known;
   const source = opened(directory, followLinks);
   const seen = hidden ? source : filtered(source, isVisible);
   const visible = rules ? rules.without(seen) : seen;
-  const site = { source: visible, listing: listing(visible), hot: new Map() };
+  const site = { source: visible, listing: listing(visible, { variant }), hot: new Map() };
   if (sites.size >= MOST_SITES) sites.clear();
   sites.set(key, site);
   return site;

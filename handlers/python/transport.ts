@@ -71,6 +71,7 @@ class ClassicServer extends ThreadingHTTPServer {
     super([options.hostname ?? "0.0.0.0", options.port ?? 8000], BaseHTTPRequestHandler, false);
     this.#fetch = fetch;
     this.#options = options;
+    if (options.stallMs !== undefined) this.body_timeout = options.stallMs / 1000;
     this.server_bind();
   }
 

@@ -1,14 +1,16 @@
 /**
  * A file on disk that is not finished.
  *
+ * It is readable by its owner only and gets the permissions of a file in its directory, or of the one it replaces, when it
+ * gets its name.
+ *
  * @module
  */
 
-import { dirname } from "@std/path/dirname";
-import { basename } from "@std/path/basename";
 import { onDemand } from "../on_demand.ts";
+import type { Found } from "./contained.ts";
 import { describe } from "./disk_stat.ts";
-import { isLockedByOther, Place } from "./place.ts";
+import { isLockedByOther, type Place } from "./place.ts";
 import { publishFile } from "./publish.ts";
 import { FileChanged, type FileStat } from "./types.ts";
 import { endClaim, isPartClaimed, removeRecord, writeRecord } from "./upload_record.ts";
@@ -16,32 +18,34 @@ import { type CommitOptions, type Committed, type PartFile, WriteRefused } from 
 
 const nodeFsPromises = onDemand(() => import("node:fs/promises"));
 
+const OWNER_ONLY = 0o600;
+
 /** A part, open and locked, in a directory that is held. */
 export class DiskPart implements PartFile {
   readonly #place: Place;
   readonly #name: string;
   readonly #file: Deno.FsFile;
-  readonly #made: readonly MadeDirectory[];
+  readonly #onDiscard: () => Promise<void>;
   #size = 0;
 
-  private constructor(place: Place, name: string, file: Deno.FsFile, made: readonly MadeDirectory[]) {
+  private constructor(place: Place, name: string, file: Deno.FsFile, onDiscard: () => Promise<void>) {
     this.#place = place;
     this.#name = name;
     this.#file = file;
-    this.#made = made;
+    this.#onDiscard = onDiscard;
   }
 
   /**
    * Makes a part, or takes one that is there and empties it. It owns the place from then on.
    *
-   * @param made The directories that were made for it, the outermost first.
+   * @param onDiscard What else goes when it is discarded: the directories that were made for it.
    */
-  static async create(place: Place, name: string, made: readonly MadeDirectory[]): Promise<DiskPart> {
+  static async create(place: Place, name: string, onDiscard: () => Promise<void>): Promise<DiskPart> {
     try {
       // createNew goes through no link, not even one that leads nowhere.
-      const file = await Deno.open(place.at(name), { createNew: true, read: true, write: true });
+      const file = await Deno.open(place.at(name), { createNew: true, read: true, write: true, mode: OWNER_ONLY });
       endClaim(place, name);
-      return await DiskPart.#lockedOrRemoved(new DiskPart(place, name, file, made));
+      return await DiskPart.#lockedOrRemoved(new DiskPart(place, name, file, onDiscard));
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
@@ -52,14 +56,14 @@ export class DiskPart implements PartFile {
 
   /** Takes a part that is there. It owns the place from then on. */
   static async resume(place: Place, name: string): Promise<DiskPart> {
-    const seen = await lstatOrNull(place.at(name));
+    using seen = findOrNull(place, name);
     if (seen === null) {
       endClaim(place, name);
       throw new Deno.errors.NotFound();
     }
-    if (!seen.isFile) throw new WriteRefused("taken");
-    const file = await Deno.open(place.at(name), { read: true, write: true });
-    const part = await DiskPart.#locked(new DiskPart(place, name, file, []));
+    if (!seen.info.isFile) throw new WriteRefused("taken");
+    const file = await Deno.open(seen.path, { read: true, write: true });
+    const part = await DiskPart.#locked(new DiskPart(place, name, file, () => Promise.resolve()));
     endClaim(place, name);
     return part;
   }
@@ -80,7 +84,7 @@ export class DiskPart implements PartFile {
   static async #locked(part: DiskPart): Promise<DiskPart> {
     try {
       if (isLockedByOther(part.#file)) throw new WriteRefused("busy");
-      part.#assertStill();
+      using _own = part.#own();
       part.#size = await part.#file.seek(0, Deno.SeekMode.End);
       return part;
     } catch (error) {
@@ -114,14 +118,14 @@ export class DiskPart implements PartFile {
   }
 
   async free(): Promise<number | null> {
-    // Not asked for on a terminal, where the question would hold up everybody.
+    // Not asked for on a terminal, where the question would block the server.
     if (Deno.permissions.querySync({ name: "sys", kind: "statfs" }).state !== "granted") return null;
     try {
       const { statfs } = await nodeFsPromises();
       const { bavail, bsize } = await statfs(this.#place.path);
       return Number(bavail) * Number(bsize);
     } catch {
-      return null; // nobody knows it of this file system
+      return null; // not known of this file system
     }
   }
 
@@ -129,9 +133,11 @@ export class DiskPart implements PartFile {
     await this.#file.sync();
     const place = this.#place;
     const { path, replaced, stat, record } = await place.alone(() => {
-      this.#assertStill();
-      const published = publishFile(place, place.at(this.#name), options);
-      const stat = describe(Deno.lstatSync(place.at(published.path.name)));
+      using own = this.#own();
+      const published = publishFile(place, { path: place.at(this.#name), found: own, isNew: true }, options);
+      const info = Deno.lstatSync(place.at(published.path.name));
+      if (!own.isSame(info)) throw new FileChanged();
+      const stat = describe(info);
       return { ...published, stat, record: this.#recordFinished(options.notes, published.path.name, stat) };
     });
     using _record = record;
@@ -161,16 +167,16 @@ export class DiskPart implements PartFile {
 
   async discard(): Promise<void> {
     try {
-      this.#assertStill();
+      using _own = this.#own();
       removeRecord(this.#place, this.#name);
-      await Deno.remove(this.#place.at(this.#name));
+      Deno.removeSync(this.#place.at(this.#name));
     } catch (error) {
-      // Somebody has removed or exchanged it: then there is nothing of ours left to remove.
+      // It was removed or exchanged: then there is nothing of ours left to remove.
       if (!(error instanceof Deno.errors.NotFound || error instanceof FileChanged)) throw error;
     } finally {
       this.#close();
     }
-    await removeEmpty(this.#made);
+    await this.#onDiscard();
   }
 
   async keep(): Promise<void> {
@@ -181,11 +187,13 @@ export class DiskPart implements PartFile {
     }
   }
 
-  /** Throws where the name of the part means something else than what is open. */
-  #assertStill(): void {
+  /** What has the name of the part, held; throws {@linkcode FileChanged} where that is not what is open. */
+  #own(): Found {
     this.#place.assertStill();
-    const [named, open] = [Deno.lstatSync(this.#place.at(this.#name)), this.#file.statSync()];
-    if (!named.isFile || named.ino !== open.ino || named.dev !== open.dev) throw new FileChanged();
+    const named = this.#place.find(this.#name);
+    if (named.info.isFile && named.isSame(this.#file.statSync())) return named;
+    named[Symbol.dispose]();
+    throw new FileChanged();
   }
 
   #close(): void {
@@ -194,34 +202,11 @@ export class DiskPart implements PartFile {
   }
 }
 
-async function lstatOrNull(name: string): Promise<Deno.FileInfo | null> {
+function findOrNull(place: Place, name: string): Found | null {
   try {
-    return await Deno.lstat(name);
+    return place.find(name);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
     throw error;
-  }
-}
-
-/** A directory that was made on the way to a file. */
-export interface MadeDirectory {
-  readonly real: string;
-  readonly info: Deno.FileInfo;
-}
-
-/** Removes directories, the last first, until one is not empty, or not the one that was made. */
-export async function removeEmpty(directories: readonly MadeDirectory[]): Promise<void> {
-  for (const { real, info } of directories.toReversed()) {
-    try {
-      using above = await Place.of(dirname(real));
-      const name = above.at(basename(real));
-      above.assertStill();
-      // One right after the other, because whatever has the name by now would be removed.
-      const { isDirectory, ino, dev } = Deno.lstatSync(name);
-      if (!isDirectory || ino !== info.ino || dev !== info.dev) return;
-      Deno.removeSync(name);
-    } catch {
-      return;
-    }
   }
 }

@@ -4,13 +4,14 @@
  * @module
  */
 
+import type { EntryInfo } from "../system/path_descriptor.ts";
 import type { FileKind, FileStat } from "./types.ts";
 
 /** A file changed less than this long ago may change again without any of its times moving. */
 const CLOCK_GRAIN_MS = 2_000;
 
 /** What the system says of something. */
-export function describe(info: Deno.FileInfo): FileStat {
+export function describe(info: EntryInfo): FileStat {
   return new DiskStat(info);
 }
 
@@ -27,7 +28,7 @@ class DiskStat implements FileStat {
   readonly #inode: number;
   readonly #device: number;
 
-  constructor(info: Deno.FileInfo) {
+  constructor(info: EntryInfo) {
     this.kind = info.isFile ? "file" : info.isDirectory ? "directory" : "other";
     this.size = info.isFile ? info.size : 0;
     this.modified = info.mtime?.getTime() ?? null;

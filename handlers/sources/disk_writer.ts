@@ -1,21 +1,28 @@
 /**
- * Writing to files on disk: the only module, with disk.ts, that joins paths and follows links.
+ * Writing to files on disk.
  *
- * A file is written to a part beside its place, under a name that nobody sees, and given its own name when it is whole and
- * on the disk. No name that exists is ever opened for writing, so no link is written through.
+ * A file is written to a part beside its place, under a name that is never shown, and given its own name when it is whole and
+ * on the disk. No name that exists is ever opened for writing, so no link is written through; the directory is held
+ * meanwhile (`contained.ts`).
  *
  * @module
  */
 
 import { createHash } from "node:crypto";
-import { join } from "@std/path/join";
 import type { SitePath } from "../http/target.ts";
+import type { DiskRoot, Found } from "./contained.ts";
+import { copyAcross, removeCopied } from "./copy_across.ts";
+import { LATER } from "./disk_calls.ts";
+import { DiskPart } from "./disk_part.ts";
 import { describe } from "./disk_stat.ts";
-import { DiskPart, type MadeDirectory, removeEmpty } from "./disk_part.ts";
+import { hasMount } from "./mounts.ts";
 import { problemOfName } from "./new_name.ts";
-import { isPartName, partBeside } from "./part_name.ts";
-import { isLockedByOther, Place } from "./place.ts";
-import { checkVersion, publishDirectory, publishFile } from "./publish.ts";
+import { isPartName, partNameOf, randomPartName } from "./part_name.ts";
+import { Place } from "./place.ts";
+import { checkVersion, publishDirectory, type Published, publishFile } from "./publish.ts";
+import { doLater } from "./steps.ts";
+import { sweepParts } from "./sweep.ts";
+import { FileChanged } from "./types.ts";
 import { claimPart, readRecord, removeRecord } from "./upload_record.ts";
 import {
   type ChangeOptions,
@@ -31,15 +38,19 @@ import {
 /** How often a file is begun again in a directory that went meanwhile. */
 const ATTEMPTS = 3;
 
+/** A directory that was made on the way to a file. */
+interface MadeDirectory {
+  readonly path: SitePath;
+  readonly info: Deno.FileInfo;
+}
+
 /** Writes below a directory on disk. */
 export class DiskWriter implements SourceWriter {
-  readonly #root: string;
-  readonly #isInside: (real: string) => boolean;
+  readonly #root: DiskRoot;
 
-  /** Makes one for the real path of a root, and the rule that says whether a real path lies inside. */
-  constructor(root: string, isInside: (real: string) => boolean) {
+  /** Makes one for a root. */
+  constructor(root: DiskRoot) {
     this.#root = root;
-    this.#isInside = isInside;
   }
 
   async create(path: SitePath, id: string): Promise<PartFile> {
@@ -56,11 +67,12 @@ export class DiskWriter implements SourceWriter {
 
   async #create(path: SitePath, id: string): Promise<PartFile> {
     const made: MadeDirectory[] = [];
+    const unmake = () => this.#removeEmpty(made);
     try {
       const place = await this.#hold(path.parent!, made);
-      return await orClose(place, () => DiskPart.create(place, partName(path, id), made));
+      return await orClose(place, () => DiskPart.create(place, partName(path, id), unmake));
     } catch (error) {
-      await removeEmpty(made);
+      await unmake();
       throw error;
     }
   }
@@ -77,8 +89,8 @@ export class DiskWriter implements SourceWriter {
     checkName(path.name);
     return await nullIfAbsent(async () => {
       using place = await this.#hold(path.parent!);
-      const info = await Deno.lstat(place.at(partName(path, id)));
-      return info.isFile ? info.size : null;
+      using part = place.find(partName(path, id));
+      return part.info.isFile ? part.info.size : null;
     });
   }
 
@@ -122,15 +134,14 @@ export class DiskWriter implements SourceWriter {
 
   async remove(path: SitePath, options: ChangeOptions & { readonly recursive?: boolean } = {}): Promise<void> {
     using place = await this.#holdParent(path);
+    using found = await orRefused("absent", () => place.find(path.name));
+    await refuseMounts(found);
     const name = place.at(path.name);
-    const info = await orRefused("absent", () => Deno.lstat(name));
-    const removed = await place.alone(() => {
-      if (options.expected !== undefined) checkVersion(Deno.statSync(name), options.expected);
-      if (info.isDirectory) return false;
-      Deno.removeSync(name);
-      return true;
+    await place.alone(() => {
+      checkIs(found, name, options.expected);
+      if (!found.info.isDirectory) Deno.removeSync(name);
     });
-    if (!removed) await removeDirectory(name, options.recursive ?? false);
+    if (found.info.isDirectory) await removeDirectory(name, options.recursive ?? false);
   }
 
   async move(from: SitePath, to: CommitOptions, options: ChangeOptions = {}): Promise<Committed> {
@@ -138,36 +149,16 @@ export class DiskWriter implements SourceWriter {
     if (first.below(from) !== null) throw new WriteRefused("inside itself");
     using source = await this.#holdParent(from);
     using place = await this.#hold(first.parent!);
-    const name = source.at(from.name);
-    const { isDirectory } = await orRefused("absent", () => Deno.lstat(name));
-    const publish = isDirectory ? publishDirectory : publishFile;
-    const { path, replaced, stat } = await place.alone(() => {
-      source.assertStill();
-      if (options.expected !== undefined) checkVersion(Deno.statSync(name), options.expected);
-      const published = publish(place, name, { ...to, paths });
-      return { ...published, stat: describe(Deno.lstatSync(place.at(published.path.name))) };
-    });
+    using found = await orRefused("absent", () => source.find(from.name));
+    await refuseMounts(found);
+    const move = { source, place, found, name: source.at(from.name), options: { ...to, paths }, ...options };
+    const published = await moveWithin(move) ?? await moveAcross(move);
     await source.alone(() => {}); // so that the old name does not come back with the power
-    return { path, replaced, stat };
+    return published;
   }
 
   async sweep(olderThan: number): Promise<number> {
-    const before = Date.now() - olderThan;
-    let count = 0;
-    for (const directories = [this.#root]; directories.length > 0;) {
-      const real = directories.pop()!;
-      const parts: string[] = [];
-      try {
-        for await (const { name, isFile, isDirectory } of Deno.readDir(real)) {
-          if (isDirectory) directories.push(join(real, name));
-          if (isFile && isPartName(name)) parts.push(name);
-        }
-        if (parts.length > 0) count += await sweepDirectory(real, parts, before);
-      } catch {
-        // Gone meanwhile, or not readable: what cannot be looked at has no parts of ours.
-      }
-    }
-    return count;
+    return await sweepParts(this.#root, Date.now() - olderThan);
   }
 
   /** Takes hold of the directory that something is in which is to be there already. */
@@ -182,35 +173,128 @@ export class DiskWriter implements SourceWriter {
 
   /** Takes hold of a directory. Those that are missing are made, and noted in `made`, where that is given. */
   async #hold(directory: SitePath, made?: MadeDirectory[]): Promise<Place> {
-    const missing: string[] = [];
+    const missing: SitePath[] = [];
     let above = directory;
-    while (made && above.parent !== null && await isFree(join(this.#root, ...above.segments))) {
+    let found = await this.#find(above, made !== undefined);
+    while (found === "missing") {
       checkName(above.name);
-      missing.unshift(above.name);
-      above = above.parent;
+      missing.unshift(above);
+      above = above.parent!;
+      found = await this.#find(above, above.parent !== null);
     }
-    const real = await orRefused("no directory", () => Deno.realPath(join(this.#root, ...above.segments)));
-    if (!this.#isInside(real)) throw new WriteRefused("no directory");
-    let place = await Place.of(real);
-    for (const name of missing) {
+    let place = new Place(found);
+    for (const path of missing) {
       using outer = place;
-      place = await makeIn(outer, name, made!);
+      place = await makeIn(outer, path, made!);
     }
     return place;
   }
+
+  /** Finds a directory; says where it is missing, if it may be. */
+  async #find(directory: SitePath, mayBeMissing: boolean): Promise<Found | "missing"> {
+    try {
+      const find = () => doLater(this.#root.findOrThrow(LATER, directory));
+      const found = mayBeMissing && directory.parent !== null ? await find() : await orRefused("no directory", find);
+      if (found !== null) return found;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return "missing";
+      throw error instanceof Deno.errors.NotADirectory ? new WriteRefused("not a directory") : error;
+    }
+    throw new WriteRefused("no directory");
+  }
+
+  /** Removes directories, the last first, until one is not empty, or not the one that was made. */
+  async #removeEmpty(directories: readonly MadeDirectory[]): Promise<void> {
+    for (const { path, info } of directories.toReversed()) {
+      try {
+        using above = await this.#hold(path.parent!);
+        using found = above.find(path.name);
+        above.assertStill();
+        if (!found.info.isDirectory || !found.isSame(info)) return;
+        Deno.removeSync(above.at(path.name));
+      } catch {
+        return;
+      }
+    }
+  }
 }
 
-/** Makes a directory in another and takes hold of it; that somebody else was faster does not matter. */
-async function makeIn(outer: Place, name: string, made: MadeDirectory[]): Promise<Place> {
+/** Makes a directory in another and takes hold of it; that another request was faster does not matter. */
+async function makeIn(outer: Place, path: SitePath, made: MadeDirectory[]): Promise<Place> {
   await outer.alone(() => {
     try {
-      Deno.mkdirSync(outer.at(name));
-      made.push({ real: outer.realAt(name), info: Deno.lstatSync(outer.at(name)) });
+      Deno.mkdirSync(outer.at(path.name));
+      made.push({ path, info: Deno.lstatSync(outer.at(path.name)) });
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
   });
-  return await Place.of(outer.realAt(name));
+  const found = outer.find(path.name);
+  if (!found.info.isSymlink) return new Place(found);
+  found[Symbol.dispose]();
+  throw new FileChanged();
+}
+
+/** What is moved, and where to. */
+interface Move extends ChangeOptions {
+  readonly source: Place;
+  readonly place: Place;
+  readonly found: Found;
+  readonly name: string;
+  readonly options: CommitOptions;
+}
+
+/** Gives it another name; null where that is on another file system. */
+async function moveWithin(move: Move): Promise<Committed | null> {
+  const { source, place, found, name } = move;
+  try {
+    return await place.alone(() => {
+      source.assertStill();
+      checkIs(found, name, move.expected);
+      return publish(move, name, found);
+    });
+  } catch (error) {
+    if (error instanceof WriteRefused && error.problem === "elsewhere") return null;
+    throw error;
+  }
+}
+
+/** Copies it to a part, gives that the name, and then removes what was copied: at no time is it nowhere. */
+async function moveAcross(move: Move): Promise<Committed> {
+  const { source, place, found, name } = move;
+  const part = randomPartName();
+  try {
+    await copyAcross(found, name, place, part);
+    using copy = place.find(part);
+    const published = await place.alone(() => {
+      source.assertStill();
+      checkIs(found, name, move.expected);
+      return publish(move, place.at(part), copy);
+    });
+    await removeCopied(source, found, name, copy);
+    return published;
+  } catch (error) {
+    await Deno.remove(place.at(part), { recursive: true }).catch(() => {}); // where it has not got its name
+    throw error;
+  }
+}
+
+function publish({ place, options }: Move, path: string, found: Found): Committed {
+  const publishing = found.info.isDirectory ? publishDirectory : publishFile;
+  const published: Published = publishing(place, { path, found, isNew: false }, options);
+  const info = Deno.lstatSync(place.at(published.path.name));
+  if (!found.isSame(info)) throw new FileChanged();
+  return { ...published, stat: describe(info) };
+}
+
+/** Throws where a name means something else than what was found, or not in the version that was expected. */
+function checkIs(found: Found, name: string, expected: string | undefined): void {
+  if (!found.isSame(Deno.lstatSync(name))) throw new FileChanged();
+  if (expected !== undefined) checkVersion(Deno.statSync(name), expected);
+}
+
+async function refuseMounts(found: Found): Promise<void> {
+  if (found.info.isDirectory && await hasMount(found)) throw new WriteRefused("mount");
 }
 
 async function removeDirectory(name: string, recursive: boolean): Promise<void> {
@@ -218,7 +302,7 @@ async function removeDirectory(name: string, recursive: boolean): Promise<void> 
     await Deno.remove(name, { recursive });
   } catch (error) {
     if ((error as { code?: string }).code !== "ENOTEMPTY" || recursive) throw error;
-    // What is not finished is not there for anybody who looks, so it cannot be in the way.
+    // What is not finished is not there for clients, so it cannot be in the way.
     for await (const entry of Deno.readDir(name)) {
       if (!isPartName(entry.name)) throw new WriteRefused("not empty");
     }
@@ -226,31 +310,10 @@ async function removeDirectory(name: string, recursive: boolean): Promise<void> 
   }
 }
 
-async function sweepDirectory(real: string, parts: readonly string[], before: number): Promise<number> {
-  using place = await Place.of(real);
-  let count = 0;
-  // Parts come first: the record of one is needed for as long as there is the part.
-  for (const name of parts.toSorted((a, b) => Number(b.endsWith("part")) - Number(a.endsWith("part")))) {
-    const info = await Deno.lstat(place.at(name));
-    if (!info.isFile || (info.mtime?.getTime() ?? 0) > before || await isInUse(place, name)) continue;
-    place.assertStill();
-    await Deno.remove(place.at(name));
-    count += 1;
-  }
-  return count;
-}
-
-/** Whether a part is being written to, or what stands beside one belongs to a part that is there. */
-async function isInUse(place: Place, name: string): Promise<boolean> {
-  if (!name.endsWith("part")) return !await isFree(place.at(partBeside(name)));
-  using file = await Deno.open(place.at(name));
-  return isLockedByOther(file);
-}
-
 /** The part of a path under an id: whoever does not know both cannot name it. */
 function partName(path: SitePath, id: string): string {
   const digest = createHash("sha256").update(`${path.name}\0${id}`).digest("hex");
-  return `.pyserve-${digest.slice(0, 32)}.part`;
+  return partNameOf(digest.slice(0, 32));
 }
 
 /** The first of the paths, and all of them, each with a name that may be given. */
@@ -298,22 +361,12 @@ async function nullIfAbsent<T>(look: () => Promise<T>): Promise<T | null> {
   }
 }
 
-async function orRefused<T>(problem: WriteProblem, look: () => Promise<T>): Promise<T> {
+async function orRefused<T>(problem: WriteProblem, look: () => T | Promise<T>): Promise<T> {
   try {
     return await look();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw new WriteRefused(problem);
     if (error instanceof Deno.errors.NotADirectory) throw new WriteRefused("not a directory");
     throw error;
-  }
-}
-
-/** Whether nothing has a name, not even a link that leads nowhere. */
-async function isFree(name: string): Promise<boolean> {
-  try {
-    await Deno.lstat(name);
-    return false;
-  } catch (error) {
-    return error instanceof Deno.errors.NotFound;
   }
 }

@@ -44,7 +44,7 @@ export function filtered(source: FileSource, keep: (path: SitePath) => boolean):
       return source.open(path, seen);
     },
     absence: (path) => keep(path) ? source.absence?.(path) ?? null : () => true,
-    locate: (path) => keep(path) ? source.locate?.(path) ?? null : null,
+    locate: (path, seen) => keep(path) ? source.locate?.(path, seen) ?? null : null,
     freshness: (path, seen) => keep(path) ? source.freshness?.(path, seen) ?? null : null,
     ...(source.openWriter && {
       openWriter: async () => (await loadFilteredWriter()).filteredWriter(await source.openWriter!(), keep),

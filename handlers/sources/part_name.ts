@@ -1,5 +1,6 @@
 /**
- * The names of files that are still being written, and of what is kept of them beside.
+ * The names of files that are still being written, of directories that are still being copied, and of what is kept of them
+ * beside.
  *
  * @module
  */
@@ -21,5 +22,15 @@ export function nameBeside(part: string, kind: "upload" | "next" | "claim"): str
 
 /** The name of the part beside which a name stands. */
 export function partBeside(name: string): string {
-  return name.replace(/^\.pyserve./, ".pyserve-").replace(/[a-z]+$/, "part");
+  return name.replace(/^\.pyserve./, ".pyserve-").replace(/\.[a-z]+$/, ".part");
+}
+
+/** The name of a part by 32 hexadecimal digits. */
+export function partNameOf(digits: string): string {
+  return `.pyserve-${digits}.part`;
+}
+
+/** The name of a part that no other has. */
+export function randomPartName(): string {
+  return partNameOf(crypto.randomUUID().replaceAll("-", ""));
 }

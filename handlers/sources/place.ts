@@ -5,8 +5,7 @@
  */
 
 import { SEPARATOR } from "@std/path/constants";
-import { type HeldDirectory, holdDirectory } from "./held_directory.ts";
-import { FileChanged } from "./types.ts";
+import type { Found } from "./contained.ts";
 import { WriteRefused } from "./writer.ts";
 
 /** How often, and with how many milliseconds in between, a lock is asked for that another process has. */
@@ -14,59 +13,48 @@ const LOCK_TURNS = 200;
 const LOCK_WAIT_MS = 5;
 
 /**
- * A directory that was proven to be the right one, and stays it: held open where the system can, so that its path cannot
- * be exchanged for a link; elsewhere it is looked at before and after each step.
+ * A directory that was proven to be the right one, and stays it: held where the system can, so that its path cannot be
+ * exchanged for a link; elsewhere it is looked at before and after each step.
  */
 export class Place implements Disposable {
-  /** The real path it was found under. */
-  readonly real: string;
-  readonly #held: HeldDirectory | null;
-  readonly #info: Deno.FileInfo;
+  /** The directory. */
+  readonly directory: Found;
 
-  private constructor(real: string, held: HeldDirectory | null, info: Deno.FileInfo) {
-    this.real = real;
-    this.#held = held;
-    this.#info = info;
-  }
-
-  /** Takes hold of a directory by its real path. */
-  static async of(real: string): Promise<Place> {
-    const info = await Deno.lstat(real);
-    if (info.isSymlink) throw new FileChanged();
-    if (!info.isDirectory) throw new WriteRefused("not a directory");
-    return new Place(real, await holdDirectory(real), info);
+  /** Takes what was found, and closes it when it is closed itself, or where that is no directory. */
+  constructor(directory: Found) {
+    if (!directory.info.isDirectory) {
+      directory[Symbol.dispose]();
+      throw new WriteRefused("not a directory");
+    }
+    this.directory = directory;
   }
 
   /** A path that means the directory. */
   get path(): string {
-    return this.#held?.path ?? this.real;
+    return this.directory.path;
   }
 
   /** A path that means what has this name in the directory. */
   at(name: string): string {
-    return (this.path.endsWith(SEPARATOR) ? this.path : this.path + SEPARATOR) + name;
+    return this.directory.at(name);
   }
 
-  /** The real path of what has this name. */
-  realAt(name: string): string {
-    return (this.real.endsWith(SEPARATOR) ? this.real : this.real + SEPARATOR) + name;
+  /** Takes hold of what has a name in the directory, and of a link itself. */
+  find(name: string): Found {
+    return this.directory.child(name);
   }
 
   /** Throws {@linkcode FileChanged} where the path may lead elsewhere by now. */
   assertStill(): void {
-    if (this.#held !== null) return;
-    const { ino, dev } = Deno.lstatSync(this.real);
-    if (Deno.realPathSync(this.real) !== this.real || ino !== this.#info.ino || dev !== this.#info.dev) {
-      throw new FileChanged();
-    }
+    this.directory.assertStill();
   }
 
   /**
-   * Does work on the names in the directory that no other process of ours interrupts, and sees to it that its result is
-   * still there after the power has failed. The work is synchronous, so nobody in this process interrupts it either.
+   * Does work on the names in the directory that no other process of ours interrupts, and syncs the directory, so that the
+   * result survives a power failure. The work is synchronous, so nothing in this process interrupts it either.
    */
   async alone<T>(work: () => T): Promise<T> {
-    const handle = await openDirectory(this.path);
+    const handle = await openDirectory(this);
     try {
       for (let turn = 0; turn < LOCK_TURNS && isLockedByOther(handle); turn++) await pause(LOCK_WAIT_MS);
       this.assertStill();
@@ -81,7 +69,7 @@ export class Place implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#held?.[Symbol.dispose]();
+    this.directory[Symbol.dispose]();
   }
 }
 
@@ -102,9 +90,12 @@ function unlock(handle: Deno.FsFile | null): void {
   }
 }
 
-/** Windows opens no directory this way, and writes its names down by itself. */
-async function openDirectory(path: string): Promise<Deno.FsFile | null> {
-  return Deno.build.os === "windows" ? null : await Deno.open(path);
+/**
+ * Windows opens no directory this way, and writes its names down by itself. The dot at the end is for where the directory is
+ * not held: of a FIFO in its place it makes an error, where opening the FIFO would wait.
+ */
+async function openDirectory({ path }: Place): Promise<Deno.FsFile | null> {
+  return Deno.build.os === "windows" ? null : await Deno.open(`${path}${SEPARATOR}.`);
 }
 
 function pause(milliseconds: number): Promise<void> {

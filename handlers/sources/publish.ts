@@ -1,5 +1,5 @@
 /**
- * Giving what is finished its name: at once, and never over something that nobody asked to replace.
+ * Giving what is finished its name: at once, and never over something that was not to be replaced.
  *
  * All of it is synchronous and done while the directory is locked, so that what is checked still holds when it is done.
  *
@@ -7,9 +7,21 @@
  */
 
 import type { SitePath } from "../http/target.ts";
+import type { Found } from "./contained.ts";
 import { describe, isFree, statOrNull } from "./disk_stat.ts";
+import { randomPartName } from "./part_name.ts";
 import type { Place } from "./place.ts";
 import { type CommitOptions, WriteRefused } from "./writer.ts";
+
+/** What is given a name. */
+export interface Nameless {
+  /** The path it has. */
+  readonly path: string;
+  /** The same, held. */
+  readonly found: Found;
+  /** Whether it was written by an upload: then its permissions are still to be given. */
+  readonly isNew: boolean;
+}
 
 /** What was given a name. */
 export interface Published {
@@ -18,38 +30,56 @@ export interface Published {
 }
 
 /** Gives a file, or a link, one of the names in a directory. */
-export function publishFile(place: Place, from: string, options: CommitOptions): Published {
-  if (options.replace) return replaceFile(place, from, options);
+export function publishFile(place: Place, file: Nameless, options: CommitOptions): Published {
+  if (options.replace) return replaceFile(place, file, options);
+  if (file.isNew) file.found.setMode(newFileMode(place));
   for (const path of options.paths) {
-    if (takeName(from, place.at(path.name))) return { path, replaced: false };
+    if (takeName(file.path, place.at(path.name))) return { path, replaced: false };
   }
   throw new WriteRefused("taken");
 }
 
-function replaceFile(place: Place, from: string, { paths, expected }: CommitOptions): Published {
+function replaceFile(place: Place, file: Nameless, { paths, expected }: CommitOptions): Published {
   const path = firstOf(paths);
   const to = place.at(path.name);
   const there = statOrNull(to);
   checkVersion(there, expected);
   if (there?.isDirectory) throw new WriteRefused("directory");
-  // A private file stays one; a program does not, because what came in its place is not what somebody trusted. What is a
-  // link is left alone: chmod goes through it, wherever it leads.
-  const isFile = there?.isFile && Deno.lstatSync(from).isFile;
-  if (isFile && there.mode !== null && Deno.build.os !== "windows") Deno.chmodSync(from, there.mode & 0o666);
+  const mode = modeInPlaceOf(there, file, place);
+  if (mode !== null) file.found.setMode(mode);
   const replaced = there !== null || !isFree(to);
-  renameSync(from, to);
+  renameSync(file.path, to);
   return { path, replaced };
 }
 
+/**
+ * A private file stays one; a program does not, because what came in its place is not what was trusted. What is moved never
+ * gets more permissions than it had.
+ */
+function modeInPlaceOf(there: Deno.FileInfo | null, { found, isNew }: Nameless, place: Place): number | null {
+  if (!found.info.isFile || found.info.mode === null) return null;
+  if (!there?.isFile || there.mode === null) return isNew ? newFileMode(place) : null;
+  return there.mode & (isNew ? 0o666 : found.info.mode & 0o666);
+}
+
+/** The permissions that a new file gets in a directory, by the umask or the directory's default ACL: tried with an empty one. */
+function newFileMode(place: Place): number {
+  const name = place.at(randomPartName());
+  using file = Deno.openSync(name, { createNew: true, write: true });
+  Deno.removeSync(name);
+  return (file.statSync().mode ?? 0o644) & 0o666;
+}
+
 /** Gives a directory one of the names in a directory; it never replaces anything. */
-export function publishDirectory(place: Place, from: string, { paths, replace, expected }: CommitOptions): Published {
+export function publishDirectory(place: Place, from: Nameless, options: CommitOptions): Published {
+  const { paths, replace, expected } = options;
   if (replace) {
     const there = statOrNull(place.at(firstOf(paths).name));
     checkVersion(there, expected);
     if (there) throw new WriteRefused(there.isDirectory ? "directory" : "not a directory");
   }
   for (const path of paths) {
-    if (takeDirectoryName(from, place.at(path.name))) return { path, replaced: false };
+    if (takeDirectoryName(from.path, place.at(path.name))) return { path, replaced: false };
   }
   throw new WriteRefused("taken");
 }
@@ -73,7 +103,7 @@ function takeName(from: string, to: string): boolean {
   return true;
 }
 
-/** Where there are no links, an empty file keeps the name until the other has replaced it. */
+/** Where there are no hard links, an empty file keeps the name until the other has replaced it. */
 function takeReservedName(from: string, to: string): boolean {
   try {
     Deno.openSync(to, { createNew: true, write: true }).close();

@@ -97,8 +97,11 @@ export interface FileSource {
   /**
    * The real path on disk of what is at a path, for a program that is to run or open it; null where nothing is, or where
    * it must not be given away. Optional: only a source on disk has such paths. What it names may be exchanged at any time.
+   *
+   * @param seen What it is to be the path of: of anything else it is null. Then what is decided by the path holds for the
+   * file that `open` opens.
    */
-  locate?(path: SitePath): Awaitable<string | null>;
+  locate?(path: SitePath, seen?: FileStat): Awaitable<string | null>;
   /** What writes to it, loaded when it is first asked for. Optional: without it, nothing can be written. */
   openWriter?(): Promise<SourceWriter>;
 }

@@ -21,10 +21,10 @@ const MAX_BYTES = 65_536;
 
 /** Reads the record of a part; null where there is none, or none that can be read. */
 export async function readRecord(place: Place, part: string): Promise<StoredRecord | null> {
-  const name = place.at(nameBeside(part, "upload"));
   try {
-    const { isFile, size } = await Deno.lstat(name);
-    return isFile && size <= MAX_BYTES ? parseRecord(await Deno.readTextFile(name)) : null;
+    using record = place.find(nameBeside(part, "upload"));
+    const { isFile, size } = record.info;
+    return isFile && size <= MAX_BYTES ? parseRecord(await Deno.readTextFile(record.path)) : null;
   } catch (error) {
     // Another user's server has written it: then it is that one's upload.
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return null;

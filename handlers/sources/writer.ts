@@ -21,7 +21,8 @@ export type WriteProblem =
   | "name" // the name cannot be given
   | "busy" // somebody else is writing it
   | "inside itself" // a directory would be moved below itself
-  | "elsewhere"; // the other directory lies on another file system
+  | "mount" // a file system is mounted on a directory, or below it
+  | "elsewhere"; // it lies on another file system, and cannot be copied
 
 /**
  * Says that a source does not write what it was asked to write.
@@ -146,7 +147,10 @@ export interface SourceWriter {
   makeDirectory(path: SitePath): Promise<void>;
   /** Removes a file, a link (never what it leads to) or a directory, with all in it only where `recursive`. */
   remove(path: SitePath, options?: ChangeOptions & { readonly recursive?: boolean }): Promise<void>;
-  /** Gives a file or directory the first of several paths in one directory that is free, or replaces a file. */
+  /**
+   * Gives a file or directory the first of several paths in one directory that is free, or replaces a file. To another file
+   * system it is copied; what was moved goes from its old path only when the copy has the new one.
+   */
   move(from: SitePath, to: CommitOptions, options?: ChangeOptions): Promise<Committed>;
   /** Removes parts that have not been written to for so many milliseconds, and records as old. Returns how many. */
   sweep(olderThan: number): Promise<number>;

@@ -5,11 +5,11 @@
  */
 
 import { accepts } from "@std/http/negotiation";
-import { etagOf } from "../files.ts";
 import { formatHttpDate } from "../http/date.ts";
 import { locationFor } from "../location.ts";
 import type { Committed } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
+import type { Store } from "./store.ts";
 
 /** A file that was stored, as JSON tells of it. */
 export interface StoredFile {
@@ -26,18 +26,24 @@ export interface StoredFile {
 }
 
 /** What is told of a stored file. */
-export function describeStored(context: Context, { path, stat, replaced }: Committed): StoredFile {
+export function describeStored(store: Store, context: Context, { path, stat, replaced }: Committed): StoredFile {
   const modified = stat.modified === null ? null : new Date(stat.modified).toISOString();
-  return { name: path.name, href: locationFor(context, path), size: stat.size, etag: etagOf(stat), modified, replaced };
+  const [href, etag] = [locationFor(context, path), store.settings.etagOf(path, stat)];
+  return { name: path.name, href, size: stat.size, etag, modified, replaced };
 }
 
 /** 201 for a new file, 204 for one that replaced another; 200 where its description was asked for. */
-export function storedResponse(request: Request, context: Context, committed: Committed): Response {
+export function storedResponse(
+  store: Store,
+  request: Request,
+  context: Context,
+  committed: Committed,
+): Response {
   const { stat, path, replaced } = committed;
-  const headers = new Headers({ etag: etagOf(stat) });
+  const headers = new Headers({ etag: store.settings.etagOf(path, stat) });
   if (stat.modified !== null) headers.set("last-modified", formatHttpDate(Math.floor(stat.modified / 1000) * 1000));
   if (!replaced) headers.set("location", locationFor(context, path));
-  const stored = describeStored(context, committed);
+  const stored = describeStored(store, context, committed);
   if (wantsJson(request)) return Response.json(stored, { status: replaced ? 200 : 201, headers });
   return new Response(null, { status: replaced ? 204 : 201, headers });
 }

@@ -54,7 +54,8 @@ export async function* chunksOf(request: Request, stallMs: number, stop = new St
         cancel();
       }, stallMs);
       const { done, value } = await reader.read().catch((cause) => {
-        throw new BrokenOff(400, "The content broke off", { cause });
+        const known = cause instanceof HttpError ? cause : null; // of an engine that knows better
+        throw new BrokenOff(known?.status ?? 400, known?.message ?? "The content broke off", { cause });
       }).finally(() => clearTimeout(timer));
       if (stop.isStopped) throw new BrokenOff(409, "Another request goes on with this upload");
       if (isStalled) throw new BrokenOff(408, `Nothing came for ${stallMs / 1000} seconds`);

@@ -50,13 +50,35 @@ const MOST_NUMBERS = 999;
 /** Bytes a name may have on all common file systems. */
 const MAX_NAME_BYTES = 255;
 
-/** The path, and where it is to be renamed, `name (1).ext`, `name (2).ext` and so on. */
-export function* pathsFor(path: SitePath, policy: ConflictPolicy): Generator<SitePath> {
+/**
+ * The path, and where it is to be renamed, `name (1).ext`, `name (2).ext` and so on.
+ *
+ * @param first The first of the numbers.
+ */
+export function* pathsFor(path: SitePath, policy: ConflictPolicy, first = 1): Generator<SitePath> {
   yield path;
-  for (let number = 1; policy === "rename" && number <= MOST_NUMBERS; number++) {
-    const next = path.sibling(numbered(path.name, number));
-    if (next) yield next;
+  for (let number = first; policy === "rename" && number <= MOST_NUMBERS; number++) {
+    yield path.sibling(numbered(path.name, number))!;
   }
+}
+
+/**
+ * A number from which on names are most likely free. They are tried one by one in the main thread, so those that are known
+ * to be taken are left out: this looks at some twenty names, where there may be a thousand.
+ */
+export async function firstFreeNumber(path: SitePath, isTaken: (path: SitePath) => Promise<boolean>): Promise<number> {
+  const isNumberTaken = (number: number) => {
+    return number <= MOST_NUMBERS && isTaken(path.sibling(numbered(path.name, number))!);
+  };
+  let taken = 0;
+  let free = 1;
+  for (; await isNumberTaken(free); free *= 2) taken = free;
+  while (free - taken > 1) {
+    const middle = Math.floor((taken + free) / 2);
+    if (await isNumberTaken(middle)) taken = middle;
+    else free = middle;
+  }
+  return free;
 }
 
 /** A name with a number before its extension; shortened where it would get too long. */

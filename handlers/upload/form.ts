@@ -18,6 +18,7 @@ import { begin } from "./put.ts";
 import { writeError } from "./refusals.ts";
 import { fileLimit, Spool } from "./spool.ts";
 import type { Store } from "./store.ts";
+import { turns } from "./turns.ts";
 import { PARTIAL_UPLOAD } from "./upload_fields.ts";
 
 /** The media types of a POST: a form, and the first piece of an upload. */
@@ -54,13 +55,23 @@ export async function postForm(store: Store, request: Request, context: Context)
   try {
     const parser = new MultipartParser(boundary);
     for await (const chunk of chunksOf(request, store.settings.stallMs)) {
-      for (const event of parser.push(chunk)) await intake.take(event);
+      for await (const event of inTurns(parser.push(chunk))) await intake.take(event);
     }
     if (!parser.isFinished) throw new HttpError(400, "The form ends before its end");
   } catch (error) {
     await intake.breakOff(error);
   }
   return answer(request, context, intake.outcomes);
+}
+
+/** The events of a form. A header takes a moment to be read, and a form may be nothing but headers. */
+async function* inTurns(events: Iterator<FormEvent>): AsyncGenerator<FormEvent> {
+  for (;;) {
+    const { done, value } = turns.take(() => events.next());
+    if (done) return;
+    if (turns.due) await turns.next();
+    yield value;
+  }
 }
 
 /** Takes the events of a form, and stores its files. */
@@ -72,6 +83,7 @@ class FormIntake {
   #wish: Wish;
   #length: number | null;
   #fields = 0;
+  #spool: Spool | null = null;
   #file: { readonly part: PartFile; readonly path: SitePath; readonly spool: Spool } | null = null;
   #policy: string | null = null;
   /** What may still come of a field that is not stored. */
@@ -121,7 +133,7 @@ class FormIntake {
       const path = pathBelow(this.#directory, filename);
       await this.#store.checkWish(path, this.#wish);
       const part = await begin(this.#store, path);
-      this.#file = { part, path, spool: new Spool(part, fileLimit(this.#store.settings.maxBytes)) };
+      this.#file = { part, path, spool: this.#spoolInto(part) };
       await this.#store.checkRoom(part, this.#length);
       this.#length = null; // of the whole form, so it says nothing of the next file
     } catch (error) {
@@ -129,6 +141,12 @@ class FormIntake {
       if (failure.status >= 500) throw failure;
       this.outcomes.addFailure(filename, failure);
     }
+  }
+
+  /** One spool for all files: its buffers are large, and so would be the garbage of many small files. */
+  #spoolInto(part: PartFile): Spool {
+    if (this.#spool) this.#spool.goOnWith(part);
+    return this.#spool ??= new Spool(part, fileLimit(this.#store.settings.maxBytes));
   }
 
   #addPolicy(bytes: Uint8Array): void {
@@ -150,10 +168,11 @@ class FormIntake {
   async #commit(part: PartFile, path: SitePath): Promise<void> {
     try {
       const committed = await this.#store.commit(part, path, this.#wish);
-      this.outcomes.addStored(describeStored(this.#context, committed));
+      this.outcomes.addStored(describeStored(this.#store, this.#context, committed));
     } catch (error) {
       const failure = writeError(error, path);
       if (failure.status >= 500) throw failure;
+      this.#file = null;
       await part.discard();
       this.outcomes.addFailure(path.name, failure);
     }

@@ -10,6 +10,10 @@ import { Needle } from "./needle.ts";
 /** Bytes of a part's header: its names may be paths of a few thousand characters. */
 const MAX_HEADER_BYTES = 16_384;
 
+/** Lines of a part's header, and parameters in one: RFC 7578 knows of three of each. */
+const MOST_LINES = 32;
+const MOST_PARAMETERS = 32;
+
 /** Bytes of the name of a file, which may be a path: what Linux takes (PATH_MAX). */
 const MAX_NAME_BYTES = 4_096;
 
@@ -151,7 +155,8 @@ function latin1(bytes: Uint8Array): string {
 const UTF8 = new TextDecoder("utf-8", { fatal: true });
 
 function parseField(header: Uint8Array): FormField {
-  const lines = decode(header).split("\r\n");
+  const lines = decode(header).split("\r\n", MOST_LINES + 1);
+  if (lines.length > MOST_LINES) throw broken();
   const valueOf = (name: string) =>
     lines.find((line) => line.toLowerCase().startsWith(`${name}:`))?.slice(name.length + 1).trim();
   const encoding = valueOf("content-transfer-encoding")?.toLowerCase() ?? "binary";
@@ -192,19 +197,41 @@ function parametersOf(disposition: string, ofType: RegExp): Map<string, string> 
   const parameters = new Map<string, string>();
   const type = ofType.exec(disposition);
   if (!type) throw broken();
-  const parameter = /\s*;\s*(?:([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?/sy;
-  parameter.lastIndex = type[0].length;
-  for (let end = parameter.lastIndex; end < disposition.length;) {
-    const match = parameter.exec(disposition);
-    if (!match) throw broken();
-    end = parameter.lastIndex;
-    const [, name, quoted, token] = match;
-    const key = name?.toLowerCase();
-    if (key !== undefined && !parameters.has(key)) {
-      parameters.set(key, quoted === undefined ? token! : unquoted(quoted));
-    }
+  const next = /\s*;\s*(?:([^\s=;"]+)\s*=\s*)?/y;
+  let count = 0;
+  for (let at = type[0].length; at < disposition.length;) {
+    next.lastIndex = at;
+    const match = next.exec(disposition);
+    if (!match || ++count > MOST_PARAMETERS) throw broken();
+    const key = match[1]?.toLowerCase();
+    at = next.lastIndex;
+    if (key === undefined) continue;
+    const { value, end } = valueAt(disposition, at);
+    if (!parameters.has(key)) parameters.set(key, value);
+    at = end;
   }
   return parameters;
+}
+
+/** The value of a parameter, quoted or not, and where it ends. */
+function valueAt(text: string, start: number): { value: string; end: number } {
+  if (text[start] !== '"') {
+    const token = /[^\s;"]*/y;
+    token.lastIndex = start;
+    const value = token.exec(text)![0];
+    return { value, end: start + value.length };
+  }
+  let end = text.indexOf('"', start + 1);
+  while (end > 0 && isEscaped(text, end)) end = text.indexOf('"', end + 1);
+  if (end < 0) throw broken();
+  return { value: unquoted(text.slice(start + 1, end)), end: end + 1 };
+}
+
+/** Whether an odd number of backslashes stands in front of a place. */
+function isEscaped(text: string, at: number): boolean {
+  let start = at;
+  while (text[start - 1] === "\\") start -= 1;
+  return (at - start) % 2 === 1;
 }
 
 /**
@@ -212,6 +239,7 @@ function parametersOf(disposition: string, ofType: RegExp): Map<string, string> 
  * data"); others write a quote as \". A backslash before anything else is one.
  */
 function unquoted(text: string): string {
+  if (!/[\\%]/.test(text)) return text;
   return text.replace(/\\"/g, '"').replace(/%22/g, '"').replace(/%0D/gi, "\r").replace(/%0A/gi, "\n");
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { HttpError } from "../errors.ts";
-import { etagOf } from "../files.ts";
+import { withoutVariants } from "../http/etag.ts";
 import { evaluatePreconditions } from "../http/preconditions.ts";
 import type { SitePath } from "../http/target.ts";
 import type { PartFile } from "../sources/writer.ts";
@@ -35,7 +35,7 @@ export async function putFile(store: Store, request: Request, context: Context):
       new Spool(part, fileLimit(store.settings.maxBytes), verification),
     );
     verification?.check();
-    return storedResponse(request, context, await store.commit(part, path, wish, expected));
+    return storedResponse(store, request, context, await store.commit(part, path, wish, expected));
   } catch (error) {
     await part.discard();
     throw writeError(error, path);
@@ -71,14 +71,25 @@ export async function checkPreconditions(store: Store, request: Request, path: S
   const lastModified = stat?.modified === undefined || stat.modified === null
     ? null
     : Math.floor(stat.modified / 1000) * 1000;
+  const etag = stat && `${stat.settled ? "" : "W/"}"${stat.version}"`;
   const holds = stat === null
     ? !headers.has("if-match")
-    : evaluatePreconditions(method, headers, { etag: etagOf(stat), lastModified }) === "proceed";
+    : evaluatePreconditions(method, ofBytes(headers), { etag, lastModified }) === "proceed";
   if (!holds) {
     throw new HttpError(412, "It is not in the state that was asked for", { problem: { name: path.name } });
   }
   const isOfVersion = conditions.some((name) => name !== "if-none-match") && headers.get("if-match")?.trim() !== "*";
   return isOfVersion ? stat?.version : undefined;
+}
+
+/** Conditions about the bytes only: a file that is sent in another way, since a client has seen it, is still the one it saw. */
+function ofBytes(headers: Headers): Headers {
+  const asked = new Headers(headers);
+  for (const name of ["if-match", "if-none-match"]) {
+    const value = headers.get(name);
+    if (value !== null) asked.set(name, withoutVariants(value));
+  }
+  return asked;
 }
 
 /** What verifies the checksums that the header promises; null where it promises none. The content is the whole file. */

@@ -22,7 +22,8 @@ const REFUSALS: Readonly<Record<Exclude<WriteProblem, "taken" | "name">, readonl
     "not here": [403, "Only other directories of this site can be written to"],
     busy: [409, "Another request is writing to this upload"],
     "inside itself": [403, "Nothing can be moved into itself"],
-    elsewhere: [409, "It cannot be moved to another file system"],
+    mount: [409, "A file system is mounted there or below it; unmount it first"],
+    elsewhere: [409, "It cannot be moved to another file system: a FIFO, socket or device cannot be copied"],
   };
 
 const CODES: Readonly<Record<string, readonly [status: number, sentence: string]>> = {
@@ -34,6 +35,7 @@ const CODES: Readonly<Record<string, readonly [status: number, sentence: string]
   EINVAL: [400, "The file system there cannot have that name"],
   EFBIG: [413, "The file system there cannot have a file of that size"],
   EBUSY: [409, "It is in use"],
+  ENOTEMPTY: [409, "The directory is being changed"],
   ENOSPC: [507, "The disk is full"],
   EDQUOT: [507, "The disk quota is used up"],
 };

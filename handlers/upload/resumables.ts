@@ -161,12 +161,11 @@ export class Resumables {
       await noteIfNew(part, notes, { ...known, notes: before });
       await this.#append(piece, notes.length, part, promised);
       if (!isComplete({ ...fields, length: notes.length }, part.size)) return await this.#pause(piece, part);
-      checkLength(notes.length, part.size, true);
     } catch (error) {
       throw await this.#endBroken(piece, part, isResumed, error);
     }
     if (notes.digests) await verifyWhole(part, notes.digests, path);
-    return finishedResponse(request, context, await this.#commit(part, path, wish, notes));
+    return finishedResponse(this.#store, request, context, await this.#commit(piece, part, wish, notes));
   }
 
   /** The part that a piece belongs to, where the piece begins. */
@@ -206,6 +205,7 @@ export class Resumables {
     try {
       using _watch = stopWhenClaimed(part, stop);
       await receive(chunksOf(request, stallMs, stop), spool);
+      checkLength(length, part.size, fields.complete === true);
       verification?.check();
     } catch (error) {
       // What has come of a piece is kept where nobody promised what it is; a piece that is wrong is forgotten.
@@ -241,9 +241,9 @@ export class Resumables {
   }
 
   /** Where the name is taken the part stays: another `on-conflict` stores it without sending it again. */
-  async #commit(part: PartFile, path: SitePath, wish: Wish, notes: UploadNotes): Promise<Committed> {
+  async #commit({ path, isKnown }: Piece, part: PartFile, wish: Wish, notes: UploadNotes): Promise<Committed> {
     try {
-      return await this.#store.commit(part, path, wish, notes.expected, formatNotes(notes));
+      return await this.#store.commit(part, path, wish, notes.expected, isKnown ? formatNotes(notes) : undefined);
     } catch (error) {
       if (error instanceof HttpError && error.status < 500) await part.keep();
       else await part.discard();
@@ -300,8 +300,8 @@ function limitOf(length: number | null, maxBytes: number): SizeLimit {
   return { bytes: length, error: (size) => wrongLength(size, length) };
 }
 
-function finishedResponse(request: Request, context: Context, committed: Committed): Response {
-  const response = storedResponse(request, context, committed);
+function finishedResponse(store: Store, request: Request, context: Context, committed: Committed): Response {
+  const response = storedResponse(store, request, context, committed);
   response.headers.set("upload-complete", "?1");
   response.headers.set("upload-offset", String(committed.stat.size));
   return response;

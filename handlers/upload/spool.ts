@@ -7,6 +7,7 @@
 import { HttpError } from "../errors.ts";
 import type { PartFile } from "../sources/writer.ts";
 import type { Verification } from "./digest.ts";
+import { turns } from "./turns.ts";
 
 /**
  * Bytes written at a time. In pieces of 16 to 64 KiB, as they come, 1 GiB took two to four times as long; larger ones than
@@ -29,7 +30,7 @@ export function fileLimit(maxBytes: number): SizeLimit {
 
 /** Fills one buffer while the other is written, in another thread: the event loop waits for no disk. */
 export class Spool {
-  readonly #part: PartFile;
+  #part: PartFile;
   readonly #limit: SizeLimit;
   readonly #verification: Verification | null;
   #filling: Uint8Array<ArrayBuffer> | null = null;
@@ -46,11 +47,19 @@ export class Spool {
     this.#size = part.size;
   }
 
+  /** Goes on with another part, once the one before is finished. */
+  goOnWith(part: PartFile): void {
+    this.#part = part;
+    this.#size = part.size;
+    this.#filled = 0;
+    this.#writing = Promise.resolve();
+  }
+
   /** Takes bytes, and is done with them when that is done. Throws what the limit says where they are too many. */
   async push(bytes: Uint8Array): Promise<void> {
     this.#size += bytes.length;
     if (this.#size > this.#limit.bytes) throw this.#limit.error(this.#size);
-    this.#verification?.update(bytes);
+    if (this.#verification) await this.#verify(this.#verification, bytes);
     for (let at = 0; at < bytes.length;) {
       this.#filling ??= new Uint8Array(BUFFER_BYTES);
       const piece = bytes.subarray(at, at + this.#filling.length - this.#filled);
@@ -59,6 +68,11 @@ export class Spool {
       at += piece.length;
       if (this.#filled === this.#filling.length) await this.#write();
     }
+  }
+
+  async #verify(verification: Verification, bytes: Uint8Array): Promise<void> {
+    turns.take(() => verification.update(bytes));
+    if (turns.due) await turns.next();
   }
 
   /** Writes what is left. */

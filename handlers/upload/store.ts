@@ -6,9 +6,9 @@
 
 import { HttpError } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
-import type { FileSource } from "../sources/types.ts";
+import type { FileSource, FileStat } from "../sources/types.ts";
 import type { Committed, PartFile, SourceWriter } from "../sources/writer.ts";
-import { type ConflictPolicy, pathsFor, type Wish } from "./conflict.ts";
+import { type ConflictPolicy, firstFreeNumber, pathsFor, type Wish } from "./conflict.ts";
 import { nameTaken, writeError } from "./refusals.ts";
 import { requireRight, type UploadRights } from "./rights.ts";
 import { tooLarge } from "./spool.ts";
@@ -26,6 +26,8 @@ export interface StoreSettings {
   readonly stallMs: number;
   /** Milliseconds after which a part that nobody goes on with is removed. */
   readonly partAgeMs: number;
+  /** The entity tag with which a file is sent. */
+  readonly etagOf: (path: SitePath, stat: FileStat) => string;
 }
 
 /** A source, what writes to it, and what may be written. */
@@ -82,6 +84,13 @@ export class Store {
     }
   }
 
+  /** The paths that are tried for a new name, in this order. */
+  async pathsFor(path: SitePath, policy: ConflictPolicy): Promise<Iterable<SitePath>> {
+    if (policy !== "rename") return pathsFor(path, policy);
+    const isTaken = async (path: SitePath) => await this.source.stat(path) !== null;
+    return pathsFor(path, policy, await isTaken(path) ? await firstFreeNumber(path, isTaken) : 1);
+  }
+
   /** Gives a part its name. With notes, what it has become is recorded. */
   async commit(
     part: PartFile,
@@ -91,7 +100,7 @@ export class Store {
     notes?: string,
   ): Promise<Committed> {
     const options = {
-      paths: pathsFor(path, wish.policy),
+      paths: await this.pathsFor(path, wish.policy),
       replace: wish.policy === "overwrite",
       ...(typeof expected === "string" && { expected }),
       ...(notes !== undefined && { notes }),

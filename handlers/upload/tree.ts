@@ -12,7 +12,8 @@ import { WriteRefused } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import { describeStored, wantsJson } from "./answers.ts";
 import { chunksOf } from "./body.ts";
-import { pathsFor, wishOf } from "./conflict.ts";
+import { wishOf } from "./conflict.ts";
+import { isOwnUrl } from "./origin.ts";
 import { checkPreconditions } from "./put.ts";
 import { nameTaken, writeError } from "./refusals.ts";
 import { methodsOf, requireRight } from "./rights.ts";
@@ -61,11 +62,11 @@ export async function move(store: Store, request: Request, context: Context): Pr
   const headers = new Headers([...request.headers].filter(([name]) => !name.startsWith("if-")));
   const { policy, status } = wishOf(headers, context.target.query, store.settings.onConflict);
   try {
-    const paths = pathsFor(to, policy);
+    const paths = await store.pathsFor(to, policy);
     const options = { paths, replace: policy === "overwrite" };
     const moved = await (await store.writer()).move(path, options, expected === undefined ? {} : { expected });
     const location = locationFor(context, moved.path, { slash: moved.stat.kind === "directory" });
-    if (wantsJson(request)) return Response.json(describeStored(context, moved), { headers: { location } });
+    if (wantsJson(request)) return Response.json(describeStored(store, context, moved), { headers: { location } });
     return new Response(null, { status: moved.replaced ? 204 : 201, headers: { location } });
   } catch (error) {
     throw writeError(error, to, status);
@@ -81,13 +82,13 @@ async function checkTarget(store: Store, request: Request, { target }: Context):
 }
 
 /** The path that a Destination header names: on this server, and below the same mount. */
-function destinationOf(request: Request, { base }: Context): SitePath {
+function destinationOf(request: Request, { base, hosts }: Context): SitePath {
   const destination = request.headers.get("destination");
   if (destination === null) throw new HttpError(400, "Destination is missing");
   const isPath = /^\/(?!\/)/.test(destination);
   const url = isPath ? null : URL.parse(destination);
   if (!isPath && (!url || !/^https?:$/.test(url.protocol))) throw new HttpError(400, "Destination is no URL");
-  if (url && url.host !== new URL(request.url).host) throw new HttpError(502, "Destination is another server");
+  if (url && !isOwnUrl(destination, request.url, hosts)) throw new HttpError(502, "Destination is another server");
   const target = parseTarget(isPath ? destination : rawTarget(destination));
   if (target instanceof Refusal) throw HttpError.from(target);
   const path = target.path.below(base);

@@ -53,7 +53,7 @@ const REDIRECTED = [
 
 Deno.test({ name: "advisories about redirects", ignore }, async (t) => {
   await using tree = await tempTree(Object.fromEntries(REDIRECTED.map((name) => [`${name}/in.txt`, name])));
-  await using command = await start([tree.path]);
+  await using command = await start([tree.path, "--allow-host", "evil.example"]);
   const { port } = command;
 
   for (const [id, target, location] of REDIRECTS) {

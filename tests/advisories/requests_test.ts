@@ -8,6 +8,9 @@ import { assertAlive, assertAnswered, contentTree, withEach } from "./support.ts
 
 // --- Host ---
 
+/** Names that are hosts, and as whose own the server is asked for no harm. */
+const OTHER_NAMES = ["x", "dir", "x.dir"].flatMap((name) => ["--allow-host", name]);
+
 /** What is no host; with the first, a request for /file.txt would be one for /dir/file.txt. */
 const BAD_HOSTS = [
   ...[
@@ -31,7 +34,7 @@ const BAD_HOSTS = [
 
 Deno.test("CVE-2024-32652 (Hono), CVE-2026-48710 (Starlette): a bad Host is 400 and moves no path", async (t) => {
   await using tree = await tempTree({ "alive.txt": "alive", "file.txt": "right", "dir/file.txt": "wrong" });
-  await using command = await start([tree.path]);
+  await using command = await start([tree.path, ...OTHER_NAMES]);
   const request = (...hosts: string[]) => {
     const lines = ["GET /file.txt HTTP/1.1", ...hosts.map((host) => `Host: ${host}`), "Connection: close", "", ""];
     return raw(command.port, lines.join("\r\n"), 5_000);
@@ -49,11 +52,12 @@ Deno.test("CVE-2024-32652 (Hono), CVE-2026-48710 (Starlette): a bad Host is 400 
     assertEquals((await request("localhost", "x/dir")).status, 400);
   });
   await t.step("CVE-2014-2324, -2323 (lighttpd): a Host that may be one names no file either", async () => {
+    const known = /^(?:dir|x\.dir|x:\d*|\[::1\]:8000|localhost\.)$/;
     for (
       const host of ["..", ".", "x%2fdir", "x%2Fdir", "dir", "x.dir", "x:", "x:80", "[::1]:8000", "';--", "localhost."]
     ) {
       const { status, text } = await request(host);
-      assertEquals([status, text], [200, "right"], host);
+      assertEquals(status === 200 ? text : status, known.test(host) ? "right" : 421, host);
     }
   });
   await t.step("a target in absolute form is that of its own path, whatever its authority is", async () => {
@@ -69,53 +73,65 @@ Deno.test("CVE-2024-32652 (Hono), CVE-2026-48710 (Starlette): a bad Host is 400 
 
 /** Requests that are none, each with the statuses it may get; the runtime answers some of them itself. */
 const MALFORMED: readonly (readonly [id: string, request: string, statuses: readonly number[]])[] = [
-  ["bpo-1100201 (Python): HTML as a method", "<script>x</script> / HTTP/1.1\r\nHost: x\r\n\r\n", [400]],
+  ["bpo-1100201 (Python): HTML as a method", "<script>x</script> / HTTP/1.1\r\nHost: localhost\r\n\r\n", [400]],
   ["gh-54930 (Python): one word", "GET\r\n\r\n", [400]],
-  ["gh-54930 (Python): four words", "GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", [400]],
+  ["gh-54930 (Python): four words", "GET /a b HTTP/1.1\r\nHost: localhost\r\n\r\n", [400]],
   ["gh-139492 (Python): HTTP/0.9", "GET /alive.txt\r\n\r\n", [400]],
-  ["gh-103204 (Python): a version with signs", "GET /alive.txt HTTP/-9_9_9.+9\r\nHost: x\r\n\r\n", [400]],
-  ["gh-114782 (Python): a bare CR", "GET /alive.txt HTTP/1.1\r\nHost: x\r\nA: b\rC: d\r\n\r\n", [400]],
+  ["gh-103204 (Python): a version with signs", "GET /alive.txt HTTP/-9_9_9.+9\r\nHost: localhost\r\n\r\n", [400]],
+  ["gh-114782 (Python): a bare CR", "GET /alive.txt HTTP/1.1\r\nHost: localhost\r\nA: b\rC: d\r\n\r\n", [400]],
   [
     "gh-150499 (Python): two lengths",
-    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
     [400],
   ],
   [
     "gh-150499 (Python): a length and chunks",
-    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     [400],
   ],
-  ["an unknown transfer coding", "GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x\r\nConnection: close\r\n\r\n", [
-    400,
-    501,
-  ]],
-  ["CVE-2013-1752 (Python): a line of 65537 bytes", `GET /${"a".repeat(65_537)} HTTP/1.1\r\nHost: x\r\n\r\n`, [
+  [
+    "an unknown transfer coding",
+    "GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: x\r\nConnection: close\r\n\r\n",
+    [
+      400,
+      501,
+    ],
+  ],
+  ["CVE-2013-1752 (Python): a line of 65537 bytes", `GET /${"a".repeat(65_537)} HTTP/1.1\r\nHost: localhost\r\n\r\n`, [
     400,
     414,
   ]],
-  ["CVE-2013-1752: a field of 65537 bytes", `GET / HTTP/1.1\r\nHost: x\r\nA: ${"a".repeat(65_537)}\r\n\r\n`, [
+  ["CVE-2013-1752: a field of 65537 bytes", `GET / HTTP/1.1\r\nHost: localhost\r\nA: ${"a".repeat(65_537)}\r\n\r\n`, [
     400,
     431,
   ]],
   [
     "CVE-2013-1752: fields of 40000 bytes",
-    `GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${`A: ${"a".repeat(995)}\r\n`.repeat(40)}\r\n`,
+    `GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${`A: ${"a".repeat(995)}\r\n`.repeat(40)}\r\n`,
     [431],
   ],
-  ["CVE-2013-1752: 1000 fields", `GET / HTTP/1.1\r\nHost: x\r\n${"A: b\r\n".repeat(1_000)}\r\n`, [400, 431]],
+  ["CVE-2013-1752: 1000 fields", `GET / HTTP/1.1\r\nHost: localhost\r\n${"A: b\r\n".repeat(1_000)}\r\n`, [400, 431]],
   [
     "CVE-2016-10703 (ecstatic): 22 kB of NUL",
-    `GET /${"%00".repeat(7_400)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+    `GET /${"%00".repeat(7_400)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
     [
       400,
       414,
     ],
   ],
-  ["CVE-2016-10703: 15 kB of NUL", `GET /${"%00".repeat(5_000)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, [
-    400,
+  [
+    "CVE-2016-10703: 15 kB of NUL",
+    `GET /${"%00".repeat(5_000)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
+    [
+      400,
+    ],
+  ],
+  ["a path of 8000 segments", `GET ${"/a".repeat(8_000)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`, [
+    404,
   ]],
-  ["a path of 8000 segments", `GET ${"/a".repeat(8_000)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, [404]],
-  ["a path of 16000 slashes", `GET ${"/".repeat(16_000)}x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, [404]],
+  ["a path of 16000 slashes", `GET ${"/".repeat(16_000)}x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`, [
+    404,
+  ]],
 ];
 
 Deno.test("advisories about the framing of requests", async (t) => {
@@ -131,9 +147,9 @@ Deno.test("advisories about the framing of requests", async (t) => {
     });
   }
   await t.step("gh-150499, werkzeug #2397: a body that nobody reads is no request", async () => {
-    const body = "GET /smuggled.txt HTTP/1.1\r\nHost: x\r\n\r\n";
-    const head = `POST /alive.txt HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`;
-    const next = "GET /alive.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    const body = "GET /smuggled.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const head = `POST /alive.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const next = "GET /alive.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     const response = await raw(port, head + body + next);
     assertEquals(response.status, 405);
     assert(!response.text.includes("smuggled"));

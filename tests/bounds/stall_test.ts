@@ -11,7 +11,7 @@ limited("a client that takes nothing of a response is disconnected, one that tak
   const server = serve(toFetch(files(source)), { hostname: "127.0.0.1", port: 0, stallMs: STALL_MS });
   const ask = async () => {
     const conn = await Deno.connect({ hostname: "127.0.0.1", port: server.address.port });
-    await conn.write(new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n"));
+    await conn.write(new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     return conn;
   };
   using silent = await ask();

@@ -38,7 +38,7 @@ function showing({ user, ...changes }: Changes): Handler {
 /** The environment of a request that was sent over the wire. */
 async function sent(target: string, headers: readonly string[] = [], changes: Changes = {}, method = "GET") {
   let local: LocalAddress | null = null;
-  const options: ToFetchOptions = { localAddress: () => local };
+  const options: ToFetchOptions = { localAddress: () => local, hosts: "any" };
   const listen = { hostname: "127.0.0.1", port: 0, onListen() {} };
   await using server = Deno.serve(listen, toFetch(showing(changes), options));
   local = server.addr;
@@ -51,7 +51,7 @@ async function sent(target: string, headers: readonly string[] = [], changes: Ch
 
 /** The environment of a request made by hand. */
 async function made(url: string, changes: Changes = {}, options: ToFetchOptions = {}, info = {}) {
-  const response = await toFetch(showing(changes), options)(new Request(url), info);
+  const response = await toFetch(showing(changes), { hosts: "any", ...options })(new Request(url), info);
   return await response.json() as Record<string, string>;
 }
 

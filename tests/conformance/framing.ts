@@ -31,7 +31,7 @@ const BAD_LENGTHS = ["x", "-1", "+5", "5 5", "0x5", "5.0", "5, 6", "", "99999999
 
 /** A request of which the framing is not sound, and a good one behind it that must not be answered. */
 const unsound = (...lines: readonly string[]) =>
-  wire(["POST /hello.txt HTTP/1.1", "Host: x", ...lines], `0\r\n\r\n${GET_HELLO}\r\nHost: x\r\n\r\n`);
+  wire(["POST /hello.txt HTTP/1.1", "Host: localhost", ...lines], `0\r\n\r\n${GET_HELLO}\r\nHost: localhost\r\n\r\n`);
 
 export const FRAMING: readonly Row[] = [
   row(51, "9112 3.2", "a request without one good Host is 400", {
@@ -85,15 +85,15 @@ export const FRAMING: readonly Row[] = [
   row(55, "9112 5", "fields that could be read in two ways are refused", {
     asks: [
       ["Host : x"],
-      ["Host: x", "X : a"],
-      ["Host: x", "X\t: a"],
-      ["Host: x", "X: a", " b"],
-      [" X: a", "Host: x"],
-      ["Host: x", "X: a\rb"],
-      ["Host: x", "X: a\0b"],
-      ["Host: x", "nocolon"],
-      ["Host: x", ": a"],
-      ["Host: x", "X(y): a"],
+      ["Host: localhost", "X : a"],
+      ["Host: localhost", "X\t: a"],
+      ["Host: localhost", "X: a", " b"],
+      [" X: a", "Host: localhost"],
+      ["Host: localhost", "X: a\rb"],
+      ["Host: localhost", "X: a\0b"],
+      ["Host: localhost", "nocolon"],
+      ["Host: localhost", ": a"],
+      ["Host: localhost", "X(y): a"],
     ].map((lines) => wire([GET_HELLO, ...lines, CLOSE]).gets(400)),
   }),
   row(56, "9112 6.3", "a Content-Length that is no length is 400, and the end of the connection", {
@@ -116,18 +116,20 @@ export const FRAMING: readonly Row[] = [
       unsound("Transfer-Encoding: identity").gets([400, 501]),
       unsound("Transfer-Encoding: chunked, chunked").gets([400, 501]),
       ...["foo, chunked", "gzip, chunked"].map((codings) =>
-        wire(["POST /hello.txt HTTP/1.1", "Host: x", CLOSE, `Transfer-Encoding: ${codings}`], "0\r\n\r\n").gets(501)
+        wire(["POST /hello.txt HTTP/1.1", "Host: localhost", CLOSE, `Transfer-Encoding: ${codings}`], "0\r\n\r\n").gets(
+          501,
+        )
       ),
-      wire(["POST /hello.txt HTTP/1.0", "Host: x", "Transfer-Encoding: chunked"], "0\r\n\r\n").gets(400),
+      wire(["POST /hello.txt HTTP/1.0", "Host: localhost", "Transfer-Encoding: chunked"], "0\r\n\r\n").gets(400),
     ],
   }),
   row(58, "9112 9.3", "the content of a request is never the next request", {
     async check(port) {
-      const inner = "GET /missing HTTP/1.1\r\nHost: x\r\n\r\n";
-      const next = `GET /dir/file.txt HTTP/1.1\r\nHost: x\r\n${CLOSE}\r\n\r\n`;
+      const inner = "GET /missing HTTP/1.1\r\nHost: localhost\r\n\r\n";
+      const next = `GET /dir/file.txt HTTP/1.1\r\nHost: localhost\r\n${CLOSE}\r\n\r\n`;
       const chunk = `${inner.length.toString(16)}\r\n${inner}\r\n0\r\n\r\n`;
       for (const method of words("GET POST FROB OPTIONS")) {
-        const head = `${method} /hello.txt HTTP/1.1\r\nHost: x\r\n`;
+        const head = `${method} /hello.txt HTTP/1.1\r\nHost: localhost\r\n`;
         await nextIsNext(port, `${head}Content-Length: ${inner.length}\r\n\r\n${inner}${next}`);
         await nextIsNext(port, `${head}Transfer-Encoding: chunked\r\n\r\n${chunk}${next}`);
         const long = inner.repeat(10_000);
@@ -137,17 +139,17 @@ export const FRAMING: readonly Row[] = [
   }),
   row(59, "9112 7.1.2", "trailers are not merged into the header", {
     asks: ['If-Match: "nope"', "Range: bytes=0-1", "If-None-Match: *"].map((line) =>
-      wire([GET_HELLO, "Host: x", CLOSE, "Transfer-Encoding: chunked"], `0\r\n${line}\r\n\r\n`)
+      wire([GET_HELLO, "Host: localhost", CLOSE, "Transfer-Encoding: chunked"], `0\r\n${line}\r\n\r\n`)
         .gets(200, {}, FILES["hello.txt"])
     ),
   }),
   row(60, "9112 9.6", "connections end when they are told to, and else go on", {
-    asks: [wire([GET_HELLO, "Host: x", "Connection: Close"]).gets(200, { connection: /close/i })],
+    asks: [wire([GET_HELLO, "Host: localhost", "Connection: Close"]).gets(200, { connection: /close/i })],
     async check(port) {
-      const request = `${GET_HELLO}\r\nHost: x\r\n`;
+      const request = `${GET_HELLO}\r\nHost: localhost\r\n`;
       for (const target of words("/hello.txt /data.bin /dir/ /missing")) {
-        assert(await endsByItself(port, `GET ${target} HTTP/1.1\r\nHost: x\r\n${CLOSE}\r\n\r\n`), target);
-        assert(await endsByItself(port, `GET ${target} HTTP/1.0\r\nHost: x\r\n\r\n`), target);
+        assert(await endsByItself(port, `GET ${target} HTTP/1.1\r\nHost: localhost\r\n${CLOSE}\r\n\r\n`), target);
+        assert(await endsByItself(port, `GET ${target} HTTP/1.0\r\nHost: localhost\r\n\r\n`), target);
       }
       const first = await raw(port, `${request}\r\n${request}Connection: TE,,close\r\n\r\n`);
       assertEquals([first.status, first.headers.get("connection")], [200, null]);
@@ -157,7 +159,7 @@ export const FRAMING: readonly Row[] = [
   }),
   row(61, "9110 10.1.1", "Expect: 100-continue is answered, other expectations are ignored or 417", {
     async check(port) {
-      const lines = ["Host: x", CLOSE, "Content-Length: 5", "Expect: 100-continue"];
+      const lines = ["Host: localhost", CLOSE, "Content-Length: 5", "Expect: 100-continue"];
       for (const [method, status] of [["GET", 200], ["PUT", 405], ["FROB", 501]] as const) {
         const first = await exchange(
           port,
@@ -170,14 +172,14 @@ export const FRAMING: readonly Row[] = [
   }),
   row(62, "9112 2.2", "an empty line in front is skipped, and other versions are refused in order", {
     asks: [
-      wire(["", GET_HELLO, "Host: x", CLOSE]).gets(200, {}, FILES["hello.txt"]),
-      wire(["", "", GET_HELLO, "Host: x", CLOSE]).gets(200),
-      wire(["GET /hello.txt HTTP/1.2", "Host: x", CLOSE]).gets([200, 400]),
+      wire(["", GET_HELLO, "Host: localhost", CLOSE]).gets(200, {}, FILES["hello.txt"]),
+      wire(["", "", GET_HELLO, "Host: localhost", CLOSE]).gets(200),
+      wire(["GET /hello.txt HTTP/1.2", "Host: localhost", CLOSE]).gets([200, 400]),
       ...["HTTP/2.0", "HTTP/3.0", "HTTP/0.9"].map((version) =>
-        wire([`GET /hello.txt ${version}`, "Host: x", CLOSE]).gets([400, 505])
+        wire([`GET /hello.txt ${version}`, "Host: localhost", CLOSE]).gets([400, 505])
       ),
       ...words("http/1.1 HTTP/11 HTTP/1.1.1 FTP/1.1").map((version) =>
-        wire([`GET /hello.txt ${version}`, "Host: x", CLOSE]).gets(400)
+        wire([`GET /hello.txt ${version}`, "Host: localhost", CLOSE]).gets(400)
       ),
     ],
   }),

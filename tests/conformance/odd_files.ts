@@ -92,7 +92,7 @@ async function makeFifo(): Promise<void> {
 /** How many bytes of content come, when something happens after the first of them. */
 async function receiveWhile(port: number, target: string, happens: () => Promise<void>): Promise<number> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  await connection.write(latin1(`GET ${target} HTTP/1.1\r\nHost: x\r\n${CLOSE}\r\n\r\n`));
+  await connection.write(latin1(`GET ${target} HTTP/1.1\r\nHost: localhost\r\n${CLOSE}\r\n\r\n`));
   const buffer = new Uint8Array(65_536);
   let received = await connection.read(buffer) ?? 0;
   const head = new TextDecoder("latin1").decode(buffer.subarray(0, received)).indexOf("\r\n\r\n") + 4;

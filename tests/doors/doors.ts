@@ -29,12 +29,13 @@ export const DOORS: Readonly<Record<string, () => Promise<Door>>> = {
     const server = serve(reporting, LOOPBACK);
     return Promise.resolve(handlers(["runtime"], server.address.port, () => server.abort()));
   },
-  "the default engine over TLS": overTls,
+  "the default engine over TLS": () => overTls(["TLS", "runtime"], serve),
   "deno serve with the library": denoServe,
   "the engine of -p HTTP/1.0": () => {
     const server = serveClassic(reporting, LOOPBACK);
     return Promise.resolve(handlers(["classic"], server.address.port, () => server.abort()));
   },
+  "the engine of -p HTTP/1.0 over TLS": () => overTls(["classic"], serveClassic),
   "a class of Python": () => pythonClass("python 1.0", Reporter),
   "a class of Python that keeps connections": () => pythonClass("python 1.1", Reporter11),
   "programs": () => programs(["runtime"]),
@@ -55,14 +56,14 @@ function handlers(is: readonly Who[], port: number, close: () => Promise<unknown
   };
 }
 
-async function overTls(): Promise<Door> {
+async function overTls(is: readonly Who[], listen: typeof serve): Promise<Door> {
   const { cert, key } = await certificate();
-  const server = serve(reporting, { ...LOOPBACK, tls: { cert, key } });
+  const server = listen(reporting, { ...LOOPBACK, tls: { cert, key } });
   const { port } = server.address;
   const connect = () => {
     return Deno.connectTls({ hostname: "127.0.0.1", port, caCerts: [cert], alpnProtocols: ["http/1.1"] });
   };
-  return { ...handlers(["TLS", "runtime"], port, () => server.abort()), connect };
+  return { ...handlers(is, port, () => server.abort()), connect };
 }
 
 /** A certificate for this machine and its key, PEM. */
@@ -120,8 +121,9 @@ async function programs(is: readonly Who[], ...options: readonly string[]): Prom
     "cgi-bin/see": `#!/bin/sh
 body=$(base64 -w0)
 seen="x-seen: $(env -0 | base64 -w0) $body"
-[ "$SERVER_PROTOCOL" != HTTP/0.9 ] || bare=$seen
-printf '%s\\nContent-Type: a/b\\n\\n%s' "$seen" "\${bare-seen}"
+content=seen
+[ "$SERVER_PROTOCOL" != HTTP/0.9 ] || content=$seen
+printf '%s\\nContent-Type: a/b\\nContent-Length: %s\\n\\n%s' "$seen" "\${#content}" "$content"
 `,
   });
   await Deno.chmod(tree.at("cgi-bin/see"), 0o755);
@@ -129,8 +131,7 @@ printf '%s\\nContent-Type: a/b\\n\\n%s' "$seen" "\${bare-seen}"
     tree.path,
     "--cgi",
     "--quiet",
-    "--allow-host",
-    "a.test",
+    ...["--allow-host", "a.test", "--allow-host", "b.test"],
     ...options,
   ]);
   const close = async () => {

@@ -20,9 +20,8 @@ const report: Handler = async (request, { target, refusal, protocol }) => {
   const body = request.body === null ? null : characters(await request.bytes().catch(brokenOff));
   const fields = Object.fromEntries(request.headers);
   const seen = { method: request.method, target: target.raw, fields, body };
-  return new Response(protocol === "HTTP/0.9" ? `x-seen: ${written(seen)}` : "seen", {
-    headers: { "x-seen": written(seen) },
-  });
+  if (protocol === "HTTP/0.9") return new Response(`x-seen: ${written(seen)}`);
+  return new Response("seen", { headers: { "x-seen": written(seen), "content-length": "4" } });
 };
 
 /** As all of this package that reads a body. */
@@ -31,7 +30,7 @@ function brokenOff(cause: unknown): never {
 }
 
 /** The function that serves the report. */
-export const reporting = toFetch(report, { log: { access() {}, error() {} } });
+export const reporting = toFetch(report, { log: { access() {}, error() {} }, hosts: "any" });
 
 /** A class that answers every method with what it sees. */
 export class Reporter extends BaseHTTPRequestHandler {

@@ -46,9 +46,11 @@ function ask(line: string, lines: string | readonly string[] = [], body = ""): s
 const THREE = ["Content-Length: 3"];
 const CHUNKED = ["Transfer-Encoding: chunked"];
 const NO_BODY_SAID = "Python's rfile holds what has been sent, whatever the method";
-const AS_IN_PYTHON = "Python takes it";
+/** Why a class of Python takes what the other engines refuse. */
+export const AS_IN_PYTHON = "Python takes it";
 const RUNTIME_400 = "the runtime refuses all that it does not know with 400";
-const RUNTIME_CLOSES = "the runtime cannot answer where it cannot read the body";
+/** Why a body that is malformed, which a handler finds when it reads it, has no reply. */
+export const RUNTIME_CLOSES = "the runtime cannot answer where it cannot read the body";
 const LIKE_HTTP2 = "over TLS it looks like HTTP/2, where the runtime shows no Host";
 const CLOSES = "HTTP/1.0 closes behind a reply";
 

@@ -266,7 +266,7 @@ Deno.test("so many at once, the others wait their turn, and not for ever", async
     await go;
     await call.send(stdout(HEAD + "done"), endRequest());
   });
-  await using site = await siteOf(responder, { maxRequests: 2, queueTimeout: 20_000 });
+  await using site = await siteOf(responder, { maxRequests: 2, maxPerClient: 2, queueTimeout: 20_000 });
   const asked = Array.from({ length: 5 }, () => fetch(`${site.url}/x.php`).then((response) => response.text()));
   while (responder.calls.length < 2) await new Promise((done) => setTimeout(done, 5));
   await using hasty = await siteOf(responder, { maxRequests: 1, queueTimeout: 10 });

@@ -12,8 +12,8 @@ import { tempTree } from "../support/tree.ts";
 import { Client, Echo, emptyLog, exchange, type Serving, serving } from "./support.ts";
 
 /** A request that must not be answered where it stands in the body or in a header of another. */
-const HIDDEN = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
-const HEAD = "POST /outer HTTP/1.1\r\nHost: a\r\n";
+const HIDDEN = "GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const HEAD = "POST /outer HTTP/1.1\r\nHost: localhost\r\n";
 
 /** Heads by which two readers could see the end of a body in two places, each with a request behind it. */
 const SMUGGLING: readonly string[] = [
@@ -89,7 +89,7 @@ for (const Handler of CLASSES) {
       `Transfer-Encoding: chunked\r\n\r\n${HIDDEN.length.toString(16)};a="b"\r\n${HIDDEN}\r\n0\r\nX: y\r\n\r\n`,
       `Transfer-Encoding: chunked\r\n\r\n${"1\r\nx\r\n".repeat(3_000)}0\r\n\r\n`,
     ];
-    const last = "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    const last = "GET /last HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     const heard = await exchange(server.port, bodies.map((body) => HEAD + body).join("") + last);
     const paths = server.log.lines.flatMap((line) => /"[A-Z]+ (\S+)/.exec(line)?.[1] ?? []);
     // A 404 of Python's closes the connection.
@@ -132,7 +132,7 @@ Deno.test("no line takes long to read, whatever it is full of", async () => {
       assert(/^HTTP\/1\.1 (?:200|400|501) /.test(heard), heard.slice(0, 200));
     }
   }
-  await client.say("GET /patient HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  await client.say("GET /patient HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   assert((await client.hear()).endsWith("GET /patient"), "the server was held up");
 });
 
@@ -151,12 +151,12 @@ const PARTS = [
   "",
   "G",
   "GET / HTTP/1.1\r\n",
-  "GET / HTTP/1.1\r\nHost: a\r\nX",
+  "GET / HTTP/1.1\r\nHost: localhost\r\nX",
   `${HEAD}Content-Length: 1000\r\n\r\nhalf`,
   `${HEAD}Transfer-Encoding: chunked\r\n\r\n5\r\nab`,
   `${HEAD}Expect: 100-continue\r\nContent-Length: 9\r\n\r\n`,
-  "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-  "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(50),
+  "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+  "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(50),
   "\0\xff\x16\x03\x01",
 ];
 
@@ -179,7 +179,7 @@ for (const Handler of CLASSES) {
       const before = sockets();
       await comeAndGo(server.port);
       await eventually(() => sockets() <= before, "all sockets are closed");
-      const heard = await exchange(server.port, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+      const heard = await exchange(server.port, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
       assert(heard.startsWith("HTTP/1.1 200"), heard);
       assertQuiet("", server.errors);
     },
@@ -215,7 +215,7 @@ Deno.test("two hundred clients that never end their heads are let go, and others
     }
     // A byte now and then does not buy more time.
     const drip = setInterval(() => clients.forEach((client) => client.say("a").catch(() => {})), 100);
-    const heard = await exchange(server.port, "GET /other HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    const heard = await exchange(server.port, "GET /other HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     assert(heard.endsWith("GET /other"), heard);
     for (const client of clients) assertEquals(await client.hear(), "");
     clearInterval(drip);
@@ -260,6 +260,6 @@ Deno.test("random bytes between good requests are answered or closed, and the se
     const sent = Array.from({ length: 1 + next(20) }, () => pieces[next(pieces.length)]).join("");
     assertQuiet(await exchange(server.port, sent, { end: true }), server.errors);
   }
-  const heard = await exchange(server.port, "GET /a.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  const heard = await exchange(server.port, "GET /a.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   assert(heard.endsWith("hello"), heard);
 });

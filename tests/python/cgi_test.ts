@@ -3,9 +3,15 @@
  * may not do: send a source, run what is no program, leave anything running.
  */
 
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { endAllScripts } from "@x/pyserve";
-import { CGIHTTPRequestHandler, type ClientAddress, type Connection, type HTTPServer } from "@x/pyserve/python";
+import {
+  CGIHTTPRequestHandler,
+  type ClientAddress,
+  type Connection,
+  type HTTPServer,
+  ThreadingHTTPServer,
+} from "@x/pyserve/python";
 import { eventually, isRunning } from "../cgi/support.ts";
 import { missing } from "../support/programs.ts";
 import { latin1, parseResponse, type RawResponse } from "../support/raw.ts";
@@ -72,7 +78,8 @@ Deno.test({ name: "CGIHTTPServerTestCase", ignore }, async (t) => {
   await t.step("test_post", async () => {
     const body = "spam=1&eggs=python&bacon=123456";
     const type = "Content-Type: application/x-www-form-urlencoded";
-    const head = `POST /cgi-bin/file2.py HTTP/1.1\r\nHost: a\r\n${type}\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const head =
+      `POST /cgi-bin/file2.py HTTP/1.1\r\nHost: localhost\r\n${type}\r\nContent-Length: ${body.length}\r\n\r\n`;
     assertEquals((await reply(server.port, head + body)).text, "1, python, 123456\n");
   });
   await t.step("test_invaliduri", async () => {
@@ -195,7 +202,7 @@ Deno.test({ name: "Python's errors, and what the reply says besides", ignore }, 
     assertEquals(text, `GET HTTP/1.1 SimpleHTTP Deno/${Deno.version.deno} [/a/b//c]\n`);
   });
   await t.step("a body in chunks", async () => {
-    const head = "POST /cgi-bin/echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const head = "POST /cgi-bin/echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
     assertMatch((await reply(server.port, `${head}3\r\nabc\r\n0\r\n\r\n`)).text, /^POST .*\nabc$/);
   });
 });
@@ -233,7 +240,7 @@ Deno.test(
       override protocol_version = "HTTP/1.1";
     }
     await using server = serving(Handler);
-    const twice = "GET /cgi-bin/nph-raw?q HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2);
+    const twice = "GET /cgi-bin/nph-raw?q HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(2);
     assertEquals(await exchange(server.port, twice), "HTTP/1.0 299 As I say\nX-Mine: q\n\nraw");
     assert(server.log.lines.some((line) => line.includes("299")), server.log.lines.join("\n"));
     assertEquals(server.errors, []);
@@ -246,7 +253,7 @@ Deno.test({ name: "connections are kept open where the end of the output is know
     override protocol_version = "HTTP/1.1";
   }
   await using server = serving(Handler);
-  const get = (target: string, more = "") => `GET ${target} HTTP/1.1\r\nHost: a\r\n${more}\r\n`;
+  const get = (target: string, more = "") => `GET ${target} HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`;
   const heard = await exchange(server.port, get("/a.txt") + get("/cgi-bin/short", "Connection: close\r\n"));
   const second = heard.indexOf("HTTP/1.1", 1);
   assertEquals(parseResponse(latin1(heard.slice(0, second))).text, "a file");
@@ -313,3 +320,17 @@ function ensure(path: string): string {
   Deno.openSync(path, { append: true, create: true }).close();
   return path;
 }
+
+Deno.test({ name: "a body for a program that stalls is 408, and the program is not started", ignore }, async () => {
+  await using tree = await tempTree({ "cgi-bin/mark": "#!/bin/sh\ntouch started\nprintf 'Content-Type: a/b\\n\\n'\n" });
+  await Deno.chmod(tree.at("cgi-bin/mark"), 0o755);
+  class Programs extends CGIHTTPRequestHandler {
+    override directory = tree.path;
+  }
+  await using server = serving(Programs, ThreadingHTTPServer, { body_timeout: 0.3 });
+  const head = "POST /cgi-bin/mark HTTP/1.1\r\nHost: localhost\r\nContent-Length: ";
+  assertEquals((await reply(server.port, `${head}9\r\n\r\nabc`)).status, 408);
+  await assertRejects(() => Deno.stat(tree.at("cgi-bin/started")), Deno.errors.NotFound);
+  assertEquals((await reply(server.port, `${head}3\r\n\r\nabc`)).status, 200);
+  await Deno.stat(tree.at("cgi-bin/started"));
+});

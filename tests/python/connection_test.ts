@@ -3,6 +3,8 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { BaseHTTPRequestHandler } from "@x/pyserve/python";
 import { HttpError } from "@x/pyserve";
+import { Connection } from "../../handlers/python/connection.ts";
+import { Deadlines } from "../../handlers/python/deadlines.ts";
 import { Client, Echo, exchange, reply, serving } from "./support.ts";
 
 /** The statuses in what was heard. */
@@ -570,4 +572,118 @@ Deno.test("the timeout of a class goes before those of the server", async () => 
   await using server = serving(Hasty);
   assertEquals(statuses(await exchange(server.port, GET)), ["200"]);
   assertEquals(statuses(await exchange(server.port, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc")), ["408"]);
+});
+
+/** Sends pieces with a pause between them until all are sent, or nothing more can be. */
+async function trickle(client: Client, piece: string, pieces: number): Promise<void> {
+  for (let count = 0; count < pieces; count++) {
+    await client.say(piece);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+Deno.test("a body that trickles is let go, one that comes at the rate asked for is not", async () => {
+  const limits = { body_timeout: 0.3, body_rate: 1_000 };
+  await using server = serving(Echo, undefined, limits);
+  const post = "POST / HTTP/1.1\r\nConnection: close\r\n";
+  using slow = await Client.connect(server.port);
+  await slow.say(`${post}Content-Length: 100000\r\n\r\n`);
+  // Each byte is in time, and all of them would take half an hour.
+  const trickling = trickle(slow, "x", Infinity).catch(() => {});
+  assertEquals(statuses(await slow.hear()), ["408"]);
+  await trickling;
+  using chunks = await Client.connect(server.port);
+  await chunks.say(`${post}Transfer-Encoding: chunked\r\n\r\n`);
+  const chunking = trickle(chunks, "1\r\nx\r\n", Infinity).catch(() => {});
+  assertEquals(statuses(await chunks.hear()), ["408"]);
+  await chunking;
+  using steady = await Client.connect(server.port);
+  await steady.say(`${post}Content-Length: 10000\r\n\r\n`);
+  await trickle(steady, "y".repeat(200), 50);
+  assertEquals(statuses(await steady.hear()), ["200"]);
+  assertEquals(server.errors, []);
+});
+
+Deno.test("a client that takes a reply more slowly than it may is let go, one that is fast enough is not", async () => {
+  const result = Promise.withResolvers<unknown>();
+  class Long extends Echo {
+    override async do_GET() {
+      this.send_response(200);
+      this.end_headers();
+      const piece = new Uint8Array(65_536);
+      try {
+        for (let count = 0; count < 1_600; count++) await this.wfile.write(piece);
+        result.resolve("all of it");
+      } catch (error) {
+        result.resolve(error);
+        throw error;
+      }
+    }
+  }
+  await using server = serving(Long, undefined, { body_timeout: 1, body_rate: 1_000_000_000 });
+  using client = await Client.connect(server.port);
+  await client.say(GET);
+  const buffer = new Uint8Array(1_000_000);
+  const reading = (async () => {
+    // Some of it again and again, so that the limit for some of it is never reached.
+    while (await client.conn.read(buffer)) await new Promise((resolve) => setTimeout(resolve, 100));
+  })().catch(() => {});
+  assert(await result.promise instanceof Deno.errors.TimedOut);
+  await server.log.until("Request timed out: timed out");
+  await reading;
+  await using patient = serving(Echo, undefined, { body_timeout: 1, body_rate: 1_000 });
+  assertEquals(statuses(await exchange(patient.port, closing(GET))), ["200"]);
+});
+
+Deno.test("one read puts together no more than the server allows, and pieces may be of any number", async () => {
+  class Reading extends Echo {
+    override async do_POST() {
+      const { rfile, path } = this;
+      let length = 0;
+      if (path === "/read") length = (await rfile.read()).length;
+      else if (path === "/number") length = (await rfile.read(1_000_000)).length;
+      else if (path === "/line") length = (await rfile.readline()).length;
+      else {for (let piece = await rfile.read(500); piece.length > 0; piece = await rfile.read(500)) {
+          length += piece.length;
+        }}
+      this.answer(String(length));
+    }
+  }
+  await using server = serving(Reading, undefined, { max_read: 100_000 });
+  const body = (length: number) => `Content-Length: ${length}\r\n\r\n${"x".repeat(length)}`;
+  const chunk = (length: number) => `${length.toString(16)}\r\n${"x".repeat(length)}\r\n`;
+  const chunks = `Transfer-Encoding: chunked\r\n\r\n${chunk(60_000)}${chunk(60_000)}0\r\n\r\n`;
+  const ask = async (path: string, rest: string) => {
+    const { status, text } = await reply(server.port, `POST ${path} HTTP/1.1\r\nConnection: close\r\n${rest}`);
+    return status === 200 ? text : status;
+  };
+  for (const path of ["/read", "/number", "/line"]) {
+    assertEquals(await ask(path, body(100_000)), "100000", path);
+    assertEquals(await ask(path, body(100_001)), 413, path);
+    assertEquals(await ask(path, chunks), 413, path);
+  }
+  assertEquals(await ask("/pieces", body(300_000)), "300000");
+  assertEquals(server.errors, []);
+});
+
+Deno.test("a reply on its way is not cut by the limit for the head of the next request", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepted = listener.accept();
+  using client = await Client.connect(listener.addr.port);
+  const deadlines = new Deadlines();
+  const connection = new Connection(await accepted, deadlines);
+  const bytes = 64 * 1024 * 1024; // more than the system takes
+  const sent = connection.sendall(new Uint8Array(bytes));
+  connection.limitHead(0.1);
+  while (deadlines.now < 5) await new Promise((resolve) => setTimeout(resolve, 20));
+  let count = 0;
+  const buffer = new Uint8Array(1_000_000);
+  while (count < bytes) {
+    const read = await client.conn.read(buffer).catch(() => null);
+    if (read === null) break;
+    count += read;
+  }
+  assertEquals(count, bytes);
+  await sent;
+  connection.close();
 });

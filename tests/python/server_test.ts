@@ -6,6 +6,7 @@ import {
   type Connection,
   HTTPServer,
   HTTPSServer,
+  type ServerAddress,
   ThreadingHTTPServer,
   ThreadingHTTPSServer,
 } from "@x/pyserve/python";
@@ -334,6 +335,21 @@ Deno.test("no more connections than the cap are handled, and idle ones make room
   assertEquals(await idle.hear(), "");
 });
 
+Deno.test("room is made by the connection that has been idle longest, not by the one that is oldest", async () => {
+  await using server = serving(Quiet, ThreadingHTTPServer, { max_connections: 2 });
+  using oldest = await Client.connect(server.port);
+  await oldest.say("GET /first HTTP/1.1\r\n\r\n");
+  await oldest.hear("GET /first");
+  using silent = await Client.connect(server.port);
+  await new Promise((resolve) => setTimeout(resolve, 300)); // idle times are counted in tenths of a second
+  await oldest.say("GET /second HTTP/1.1\r\n\r\n");
+  await oldest.hear("GET /second");
+  using _third = await Client.connect(server.port);
+  assertEquals(await silent.hear(), "");
+  await oldest.say("GET /last HTTP/1.1\r\nConnection: close\r\n\r\n");
+  assertMatch(await oldest.hear(), /GET \/last$/);
+});
+
 Deno.test({
   name: "a server listens on a Unix socket, and takes it away",
   ignore: Deno.build.os === "windows",
@@ -410,6 +426,34 @@ async function run(name: string): Promise<{ stderr: string; code: number }> {
   const { stderr, code } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, env: { NO_COLOR: "1" } })
     .output();
   return { stderr: new TextDecoder().decode(stderr), code };
+}
+
+for (const Server of [HTTPServer, ThreadingHTTPServer]) {
+  Deno.test(`${Server.name} answers what was sent before its descriptors ran out`, async () => {
+    const ran_out = Promise.withResolvers<void>();
+    class RunningOut extends Server {
+      protected override listen(address: ServerAddress): Deno.Listener {
+        const listener = super.listen(address);
+        const accept = listener.accept.bind(listener);
+        let count = 0;
+        // Between the connection and its first bytes, as when other connections have taken the last descriptors.
+        listener.accept = () => {
+          if (++count !== 2) return accept();
+          ran_out.resolve();
+          return Promise.reject(new Error("Too many open files (os error 24)"));
+        };
+        return listener;
+      }
+      protected override complain() {}
+    }
+    await using server = new RunningOut(["127.0.0.1", 0], Quiet);
+    using client = await Client.connect(server.server_port);
+    await client.say(GET);
+    server.serve_forever();
+    await ran_out.promise;
+    assertMatch(await client.hear(), /GET \/a$/);
+    assertMatch(await exchange(server.server_port, GET), /GET \/a$/);
+  });
 }
 
 Deno.test({

@@ -113,7 +113,7 @@ Deno.test("SimpleHTTPServerTestCase", async (t) => {
       "///D",
       "//python.org/../D",
       "/\\D/../D",
-      "https://pypi.org//D",
+      "https://pypi.localhost//D",
       "//D/%0a%0d/..",
       "//D%2f..",
     ];
@@ -123,7 +123,7 @@ Deno.test("SimpleHTTPServerTestCase", async (t) => {
       assert(location === null ? status !== 301 : /^\/[^/\\]/.test(location), `${target}: ${location}`);
     }
     assertEquals((await request(server, "//D")).headers.get("location"), "/D/");
-    assertEquals((await request(server, "https://pypi.org//D")).headers.get("location"), "/D/");
+    assertEquals((await request(server, "https://pypi.localhost//D")).headers.get("location"), "/D/");
   });
   await t.step({
     name: "test_html_escape_filename",
@@ -214,7 +214,8 @@ Deno.test("what the core refuses is refused here, too", async () => {
     ["/.hidden", 404],
     ["/.git/config", 404],
     ["/.git/", 404],
-    ["http://host/a.txt", 200],
+    ["http://localhost/a.txt", 200],
+    ["http://host/a.txt", 421],
     ["ftp://host/a.txt", 400],
     ["*", 404],
     ["/a.txt?x", 200],
@@ -252,7 +253,7 @@ Deno.test("ranges, entity tags and listings as data, over kept connections", asy
   }
   await using server = serving(Modern);
   const head = (target: string, ...headers: string[]) =>
-    [`GET ${target} HTTP/1.1`, "Host: a", ...headers, "", ""].join("\r\n");
+    [`GET ${target} HTTP/1.1`, "Host: localhost", ...headers, "", ""].join("\r\n");
   const heard = await exchange(
     server.port,
     head("/a.txt", "Range: bytes=2-4") + head("/big.bin") + head("/?format=json") + head("/a.txt", "If-None-Match: *") +
@@ -285,7 +286,7 @@ Deno.test("a file that grows or shrinks while it is sent never runs into the nex
   await using server = serving(Modern);
   const heard = await exchange(
     server.port,
-    "GET /big.bin HTTP/1.1\r\nHost: a\r\n\r\nGET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET /big.bin HTTP/1.1\r\nHost: localhost\r\n\r\nGET /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n",
   );
   assertEquals([...heard.matchAll(/HTTP\/1\.1 \d{3}/g)].length, 1);
 });
@@ -301,7 +302,7 @@ Deno.test("a file that grows while it is sent is sent as long as it was", async 
   }
   await using server = serving(Modern);
   const get = (target: string, ...more: string[]) =>
-    [`GET ${target} HTTP/1.1`, "Host: a", ...more, "", ""].join("\r\n");
+    [`GET ${target} HTTP/1.1`, "Host: localhost", ...more, "", ""].join("\r\n");
   const heard = await exchange(server.port, get("/big.bin") + get("/a.txt", "Connection: close"));
   assertStringIncludes(heard, `\r\n\r\n${"b".repeat(2_000_000)}HTTP/1.1 200 OK\r\n`);
 });

@@ -1,7 +1,7 @@
 /** `--protocol HTTP/1.0`: the whole file server, in the words of Python's http.server. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { fileServer, memory, toFetch } from "@x/pyserve";
+import { cgi, chain, disk, fileServer, type Handler, memory, toFetch, upload } from "@x/pyserve";
 import { serveClassic } from "../../handlers/python/transport.ts";
 import { eventually, isRunning } from "../cgi/support.ts";
 import { start } from "../support/command.ts";
@@ -68,7 +68,7 @@ Deno.test("--protocol HTTP/1.0 serves files, listings and errors as Python says 
     const status = async (line: string) => (await reply(port, `${line} HTTP/1.0\r\n\r\n`)).status;
     assertEquals(await status("get /a.txt"), 501);
     assertEquals(await status("TRACE /a.txt"), 405);
-    assertEquals(await status("CONNECT a.txt:80"), 405);
+    assertEquals(await status("CONNECT 127.0.0.1:80"), 405);
     assertEquals(await status("CONNECT /a.txt"), 400);
     assertEquals(await status("PUT /a.txt"), 405);
     assertEquals((await reply(port, "GET /a.txt HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc")).status, 200);
@@ -217,6 +217,28 @@ Deno.test("a drain lets a reply come to its end, an abort cuts it", async () => 
     assertEquals((await client.hear()).endsWith("\r\n\r\nthe end"), way === "drain");
   }
 });
+
+Deno.test("a body that stalls is 408, one that is malformed 400, to uploads and programs as well", async () => {
+  await using tree = await tempTree({ "cgi-bin/cat": "#!/bin/sh\nprintf 'Content-Type: a/b\\n\\n'; cat\n", "up/": "" });
+  await Deno.chmod(tree.at("cgi-bin/cat"), 0o755);
+  const source = disk(tree.path);
+  const reading: Handler = (request, { target }) => target.path.text === "/read" ? read(request) : null;
+  const uploads = upload(source, { rights: { create: true, change: true } });
+  const fetch = toFetch(chain(reading, cgi(source), uploads), { hosts: "any" });
+  const server = serveClassic(fetch, { hostname: "127.0.0.1", port: 0, stallMs: 300 });
+  for (const line of ["POST /cgi-bin/cat", "PUT /up/a.txt", "POST /read"]) {
+    const head = `${line} HTTP/1.1\r\nHost: localhost\r\n`;
+    const stalled = await reply(server.address.port, `${head}Content-Length: 9\r\n\r\nabc`);
+    assertEquals(stalled.status, 408, `${line}: ${stalled.text}`);
+    const malformed = await reply(server.address.port, `${head}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`);
+    assertEquals([malformed.status, malformed.text.includes("Bad chunk size")], [400, true], line);
+  }
+  await server.drain();
+});
+
+async function read(request: Request): Promise<Response> {
+  return new Response(await request.bytes());
+}
 
 Deno.test("what a handler says of the connection is not passed on: the engine closes it, and sends no chunks", async () => {
   const said = {

@@ -2,8 +2,11 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { disk, errorPages, settle, toFetch, upload, type UploadOptions, wrap } from "@x/pyserve";
+import { chunksOf } from "../../handlers/upload/body.ts";
+import { Turns } from "../../handlers/upload/turns.ts";
+import { parseResponse } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
-import { form, namesBelow, noise } from "./support.ts";
+import { beginRequest, form, namesBelow, noise, within } from "./support.ts";
 
 /** Uploads into a directory, asked without a socket in between: bodies then have no Content-Length. */
 async function uploads(options: UploadOptions = {}) {
@@ -108,4 +111,97 @@ Deno.test("an upload in pieces that gets too large is 413, and does not keep its
   assertEquals((await piece(1_000, 1)).status, 413);
   assertEquals((await site.ask("HEAD", "/a?upload=12345678")).status, 404);
   assertEquals(await namesBelow(site.tree.path), []);
+});
+
+Deno.test("files of one name get the numbers that are free, also where many are taken", async () => {
+  await using site = await uploads({ onConflict: "rename" });
+  for (const name of ["a", ...Array.from({ length: 40 }, (_, i) => `a (${i + 1})`)]) {
+    await Deno.writeTextFile(site.tree.at(name), "");
+  }
+  const { status, files } = await post(site, [['name="f"; filename="a"', "1"], ['name="f"; filename="a"', "2"]]);
+  assertEquals([status, files.map(({ name }: { name: string }) => name)], [201, ["a (41)", "a (42)"]]);
+  const moved = await site.ask("MOVE", "/a", null, { destination: "/a (1)" });
+  assertEquals([moved.status, (await moved.json()).name], [200, "a (1) (1)"]);
+  assertEquals([await Deno.readTextFile(site.tree.at("a (41)")), await Deno.readTextFile(site.tree.at("a (42)"))], [
+    "1",
+    "2",
+  ]);
+});
+
+Deno.test("a form may have many refused files behind many stored ones, and a full stop among them", async () => {
+  await using site = await uploads();
+  await Deno.writeTextFile(site.tree.at("taken"), "");
+  const late = Array.from({ length: 1_002 }, () => ['name="f"; filename="taken"', "x"] as const);
+  const { status, detail } = await post(site, [['name="f"; filename="first"', "1"], ...late]);
+  assertEquals(status, 400);
+  assertStringIncludes(detail, "cannot be stored; the rest was not read");
+  assertEquals(await namesBelow(site.tree.path), ["first", "taken"]);
+  if (Deno.build.os === "windows") return; // makes links for administrators only
+  // A link that leads nowhere has a name, too; that is seen when a file is to get it.
+  await Deno.symlink("nowhere", site.tree.at("dangling"));
+  const links = Array.from({ length: 1_002 }, () => ['name="f"; filename="dangling"', "x"] as const);
+  const ended = await post(site, links);
+  assertEquals([ended.status, ended.files.at(-1).status, ended.files[0].status], [400, 400, 409]);
+  assertStringIncludes(ended.detail, "cannot be stored; the rest was not read");
+  assertEquals(await namesBelow(site.tree.path), ["dangling", "first", "taken"]);
+});
+
+Deno.test("a body that was made by hand is handed on in pieces", async () => {
+  const pieces: number[] = [];
+  const request = new Request("http://localhost/", { method: "PUT", body: noise(1_000_000) });
+  for await (const { length } of chunksOf(request, 10_000)) pieces.push(length);
+  assert(pieces.every((length) => length <= 262_144), String(pieces));
+  assertEquals(pieces.reduce((sum, length) => sum + length), 1_000_000);
+});
+
+Deno.test("work that takes long goes on one after the other, each in a turn of its own", async () => {
+  const turns = new Turns();
+  const work = () =>
+    turns.take(() => {
+      for (const end = performance.now() + 5; performance.now() < end;); // longer than a turn
+    });
+  assert(!turns.due);
+  work();
+  assert(turns.due);
+  const order: string[] = [];
+  const goOn = async (name: string) => {
+    await turns.next();
+    order.push(`${name}${turns.due ? ", too late" : ""}`);
+    work();
+  };
+  await Promise.all([goOn("first"), goOn("second"), goOn("third")]);
+  assertEquals(order, ["first", "second", "third"]);
+});
+
+Deno.test("whatever reads a body gives up one that stalls", async (t) => {
+  await using tree = await tempTree({ "a.txt": "a" });
+  const handler = upload(disk(tree.path), { rights: { create: true, change: true }, stallMs: 100 });
+  const fetch = toFetch(settle(handler));
+  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => fetch(request));
+  const multipart = "Content-Type: multipart/form-data; boundary=B";
+  const begun = '--B\r\nContent-Disposition: form-data; name="f"; filename="f.txt"\r\n\r\nabc';
+  const rows: readonly [line: string, fields: string[], content: string, status: number, left?: RegExp][] = [
+    ["PUT /b.txt", [], "abc", 408],
+    ["PUT /b.txt", [], "", 408],
+    ["PUT /b.txt?upload=12345678", [], "abc", 408, /\.part$/],
+    ["PATCH /b.txt?upload=12345678", ["Upload-Offset: 3"], "", 408, /\.part$/],
+    ["DELETE /b.txt?upload=12345678", [], "", 204],
+    ["POST /b.txt", ["Upload-Complete: ?0"], "abc", 408],
+    ["POST /", [multipart], begun, 408],
+    ["POST /", [multipart], "", 408],
+    ["MKCOL /made", [], "", 408],
+    ["MOVE /a.txt", ["Destination: /c.txt"], "", 201],
+    ["DELETE /c.txt", [], "", 204],
+  ];
+  for (const [line, fields, content, status, left] of rows) {
+    await t.step(`${line}${content === "" ? "" : ", after some of it"}: ${status}`, async () => {
+      const head = [`${line} HTTP/1.1`, "Host: localhost", "Content-Length: 1000", ...fields, "", ""].join("\r\n");
+      using connection = await beginRequest(server.addr.port, head, content);
+      const buffer = new Uint8Array(1_000);
+      const count = await within(10_000, connection.read(buffer));
+      assertEquals(parseResponse(buffer.subarray(0, count!)).status, status);
+      const names = (await namesBelow(tree.path)).filter((name) => !/^[ac]\.txt$/.test(name));
+      assertEquals([names.length, names.every((name) => left?.test(name))], [left ? 1 : 0, true]);
+    });
+  }
 });

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { HttpError, problemOfName } from "@x/pyserve";
-import { numbered, pathsFor, wishOf } from "../../handlers/upload/conflict.ts";
+import { firstFreeNumber, numbered, pathsFor, wishOf } from "../../handlers/upload/conflict.ts";
 import { parseDigests } from "../../handlers/upload/digest.ts";
 import { boundaryOf, type FormField, MultipartParser } from "../../handlers/upload/multipart.ts";
 import { Outcomes } from "../../handlers/upload/outcomes.ts";
@@ -64,6 +64,20 @@ Deno.test("a number goes before the extension, and fits", () => {
   const path = SitePath.root.child("a.txt")!;
   assertEquals([...pathsFor(path, "rename")].length, 1_000);
   assertEquals([...pathsFor(path, "fail")].map(({ text }) => text), ["/a.txt"]);
+});
+
+Deno.test("a free number is found among a thousand names in a few looks", async () => {
+  const path = SitePath.root.child("a.txt")!;
+  for (const taken of [0, 1, 2, 7, 8, 500, 998, 999]) {
+    let looks = 0;
+    const first = await firstFreeNumber(path, ({ name }) => {
+      looks += 1;
+      return Promise.resolve(Number(/\((\d+)\)/.exec(name)![1]) <= taken);
+    });
+    assertEquals([first, looks < 21], [taken + 1, true], `${looks} looks`);
+  }
+  assertEquals([...pathsFor(path, "rename", 998)].map(({ name }) => name), ["a.txt", "a (998).txt", "a (999).txt"]);
+  assertEquals([...pathsFor(path, "rename", 1_000)].map(({ name }) => name), ["a.txt"]);
 });
 
 Deno.test("conditions go before the query, and the query before what the server does", () => {
@@ -198,6 +212,9 @@ Deno.test("names in a form are taken as browsers, curl and others write them", (
     [`form-data; name="a"; filename="x"; filename*=UTF-8''%e2%82%ac.txt`, "a", "€.txt"],
     ['form-data; name="a"; filename="b";', "a", "b"],
     ['form-data; name="a"; filename="1"; filename="2"', "a", "1"],
+    ['form-data; name="a"; filename="x\\\\"; y=z', "a", "x\\\\"],
+    ['form-data; name="a" ; filename = "x\\"y; z"', "a", 'x"y; z'],
+    [`form-data; name="a"${"; x=y".repeat(31)}`, "a", null],
   ];
   for (const [disposition, name, filename] of rows) {
     const bytes = bytesOf(`--b\r\ncontent-disposition: ${disposition}\r\n\r\n\r\n--b--`);
@@ -223,6 +240,9 @@ Deno.test("what is no form is refused, and takes no more memory than a header", 
     headed("Content-Disposition: form-data; name=a; filename*=latin1''x"),
     headed("Content-Disposition: form-data; name=a; filename*=UTF-8''%ff"),
     headed(`Content-Disposition: form-data; name=a; x=${"y".repeat(20_000)}`),
+    headed(`Content-Disposition: form-data; name=a${"; x=y".repeat(32)}`),
+    headed(`Content-Disposition: form-data; name=a\r\n${"X: y\r\n".repeat(32)}X: y`),
+    headed('Content-Disposition: form-data; name="a\\"'),
     headed(`Content-Disposition: form-data; name=a; filename="${"y".repeat(4_097)}"`),
     headed(`Content-Disposition: form-data; name=a; filename="${"ü".repeat(2_049)}"`),
     headed(`Content-Disposition: form-data; name=a; filename*=UTF-8''${"y".repeat(4_097)}`),

@@ -1,6 +1,7 @@
 /** Uploads while something goes wrong: what is on disk afterwards is the old file or the new one, whole, or nothing. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { disk, toFetch, upload } from "@x/pyserve";
 import { type RunningCommand, start } from "../support/command.ts";
 import { ask, parseResponse } from "../support/raw.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
@@ -46,7 +47,6 @@ Deno.test("a client that goes in the middle leaves nothing, and what was there s
 });
 
 Deno.test("a client that stands still is told so, and leaves nothing", async () => {
-  const { disk, toFetch, upload } = await import("@x/pyserve");
   await using tree = await tempTree();
   const fetch = toFetch(upload(disk(tree.path), { stallMs: 50 }));
   await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => fetch(request));
@@ -273,18 +273,18 @@ Deno.test("a directory that cannot be written is 403, for each method", async (t
   await using bound = await mount(["--bind", tree.at("disk")], tree.at("disk"));
   await using readOnly = bound && await mount(["-o", "remount,ro,bind"], tree.at("disk"));
   if (!readOnly) return;
-  await using command = await start([tree.at("disk"), "--all"]);
+  await using command = await start([tree.path, "--all"]);
   const rows = [
-    ["PUT", "/b.txt"],
-    ["PUT", "/new/b.txt"],
-    ["PUT", "/a.txt?on-conflict=overwrite"],
-    ["MKCOL", "/d"],
-    ["DELETE", "/a.txt"],
-    ["MOVE", "/a.txt"],
+    ["PUT", "/disk/b.txt"],
+    ["PUT", "/disk/new/b.txt"],
+    ["PUT", "/disk/a.txt?on-conflict=overwrite"],
+    ["MKCOL", "/disk/d"],
+    ["DELETE", "/disk/a.txt"],
+    ["MOVE", "/disk/a.txt"],
   ] as const;
   for (const [method, target] of rows) {
     await t.step(`${method} ${target}`, async () => {
-      const response = await send(command.port, method, target, { headers: [["Destination", "/b.txt"]] });
+      const response = await send(command.port, method, target, { headers: [["Destination", "/disk/b.txt"]] });
       assertEquals(response.status, 403);
       assertStringIncludes(response.text, "cannot be written");
     });

@@ -3,9 +3,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { disk, SitePath } from "@x/pyserve";
 import { start } from "../support/command.ts";
+import { interposed } from "../support/interposed.ts";
 import { ask, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
-import { beginRequest, headOf, namesBelow, noise, send, sha256, until } from "./support.ts";
+import { beginRequest, headOf, namesBelow, noise, send, sha256, until, within } from "./support.ts";
 
 const ID = "abcdefgh12345678";
 const TARGET = `/w.txt?upload=${ID}`;
@@ -83,6 +84,14 @@ Deno.test("what a first request has said holds for those that follow, after a re
   assertEquals(ended.status, 201); // by the length that was announced, and beside the file that has the name
   assertEquals(await Deno.readFile(tree.at("w (1).txt")), body);
   assertEquals((await ask(second.port, "HEAD", TARGET)).headers.get("upload-complete"), "?1");
+  const replacing = `/w.txt?upload=${ID}-2`;
+  const tag = async () => (await ask(second.port, "HEAD", "/w.txt")).headers.get("etag")!;
+  await until(async () => !(await tag()).startsWith("W/")); // strong when the last change is two seconds old
+  const conditional = [MORE, ["If-Match", await tag()]] as const;
+  assertEquals((await send(second.port, "PUT", replacing, { body: "new", headers: conditional })).status, 201);
+  await Deno.writeTextFile(tree.at("w.txt"), "changed meanwhile");
+  assertEquals((await send(second.port, "PATCH", replacing, { body: "", headers: [at(3), LAST] })).status, 412);
+  assertEquals(await Deno.readTextFile(tree.at("w.txt")), "changed meanwhile");
   const wrong = `/x.txt?upload=${ID}`;
   await send(second.port, "PUT", wrong, { body: "abc", headers: [MORE, ["Repr-Digest", digest]] });
   assertEquals((await send(second.port, "PATCH", wrong, { body: "", headers: [at(3), LAST] })).status, 400);
@@ -125,6 +134,7 @@ Deno.test("an announced length is recorded, told, and not exceeded", async (t) =
     await isAt("0");
     assertEquals((await chunked("x".repeat(60), "Upload-Offset: 0", "Upload-Complete: ?0")).status, 204);
     assertEquals((await chunked("x".repeat(41), "Upload-Offset: 60")).status, 400);
+    assertEquals((await chunked("x".repeat(39), "Upload-Offset: 60", "Upload-Complete: ?1")).status, 400); // too little
     await isAt("60");
   });
   await t.step("the last piece tells the offset", async () => {
@@ -177,12 +187,11 @@ Deno.test("POST creates an upload: at the path of a file, or in a directory unde
     });
   }
   await t.step("all at once", async () => {
+    const before = await hiddenBelow(server.tree.path);
     const whole = await server.send("POST", "/whole.txt", "all", LAST);
-    assertEquals([whole.status, whole.headers.get("upload-complete"), whole.headers.get("upload-offset")], [
-      201,
-      "?1",
-      "3",
-    ]);
+    const told = ["upload-complete", "upload-offset"].map((name) => whole.headers.get(name));
+    assertEquals([whole.status, ...told], [201, "?1", "3"]);
+    assertEquals(await hiddenBelow(server.tree.path), before); // of an id that nobody knows nothing is recorded
   });
   const refused: readonly [target: string, status: number, ...(readonly [string, string])[]][] = [
     ["/b.txt", 409, MORE],
@@ -301,6 +310,27 @@ Deno.test("DELETE of a finished upload forgets it, and not its file; a file that
   assertEquals((await server.head(TARGET)).complete, "?1");
 });
 
+Deno.test("a claim ends where a part is had, or is not there, and a record goes with its part", async () => {
+  await using tree = await tempTree();
+  const writer = await disk(tree.path).openWriter!();
+  const path = SitePath.root.child("a.txt")!;
+  const names = async () => (await namesBelow(tree.path)).map((name) => name.replace(/.*\./, ""));
+  await writer.claim(path, ID);
+  await writer.claim(path, ID); // by another that waits
+  assertEquals([await names(), await writer.resume(path, ID), await names()], [["claim"], null, []]);
+  await writer.claim(path, ID);
+  const part = await writer.create(path, ID);
+  assertEquals([await names(), part.isClaimed()], [["part"], false]);
+  await writer.claim(path, ID);
+  assert(part.isClaimed());
+  await part.keep();
+  const resumed = await writer.resume(path, ID);
+  assert(!resumed!.isClaimed());
+  await resumed!.note("notes");
+  await resumed!.discard();
+  assertEquals(await names(), []);
+});
+
 Deno.test("a record goes when it is as old as a part may get, and not before its part", async () => {
   await using tree = await tempTree({ "sub/": "" });
   const writer = await disk(tree.path).openWriter!();
@@ -361,4 +391,54 @@ Deno.test("a record that is cut off, or not ours, is as good as none", async () 
     assertEquals((await writer.recall(path, ID))?.notes, "mine");
     assert((await Deno.readTextFile(tree.at("other"))).includes('"x"'));
   }
+});
+
+Deno.test("records are written and read through no link, at whatever moment one comes in their place", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await using outside = await tempTree({ "private": '{"notes":"not yours","finished":null}' });
+  await using tree = await tempTree();
+  const writer = await disk(tree.path).openWriter!();
+  const path = SitePath.root.child("a.txt")!;
+  const part = await writer.create(path, ID);
+  await part.note("first");
+  const record = (await namesBelow(tree.path)).find((name) => name.endsWith(".upload"))!;
+  const put = (name: string) => {
+    Deno.symlinkSync(outside.at("private"), tree.at("link"));
+    Deno.renameSync(tree.at("link"), tree.at(name));
+  };
+  for (const name of [record, record.replace("upload", "next"), record.replace("upload", "claim")]) {
+    let calls = 1;
+    for (let point = 0; point < calls; point++) {
+      const work = async () => {
+        await part.note("mine").catch(() => {});
+        part.isClaimed();
+        const read = await within(10_000, writer.recall(path, ID)).catch(() => null);
+        assert(read === null || read.notes !== "not yours");
+        await writer.claim(path, ID).catch(() => {});
+      };
+      calls = await interposed(work, (call) => {
+        if (call === point) put(name);
+      });
+      assertEquals(await Deno.readTextFile(outside.at("private")), '{"notes":"not yours","finished":null}');
+      if (await Deno.lstat(tree.at(name)).then(({ isSymlink }) => isSymlink, () => false)) {
+        await Deno.remove(tree.at(name));
+      }
+    }
+  }
+  await part.discard();
+});
+
+Deno.test("a FIFO in the place of a record blocks nothing", { ignore: Deno.build.os === "windows" }, async () => {
+  await using tree = await tempTree();
+  const writer = await disk(tree.path).openWriter!();
+  const path = SitePath.root.child("a.txt")!;
+  await writer.claim(path, ID);
+  const record = (await namesBelow(tree.path))[0]!.replace("claim", "upload");
+  assert((await new Deno.Command("mkfifo", { args: [tree.at(record)] }).output()).success);
+  assertEquals(await within(10_000, writer.recall(path, ID)), null);
+  const part = await writer.create(path, ID);
+  await part.note("notes");
+  await part.keep();
+  assertEquals((await within(10_000, writer.recall(path, ID)))?.notes, "notes");
 });

@@ -8,7 +8,8 @@ export async function remove(href) {
 /** @param {string} href A relative address; a slash at the end is for the server to see what it is. @param {string} name */
 export async function rename(href, name) {
   const isDirectory = href.endsWith("/");
-  const target = href.replace(/[^/]+\/?$/, "") + encodeName(name) + (isDirectory ? "/" : "");
+  const folder = href.slice(0, href.lastIndexOf("/", href.length - 2) + 1);
+  const target = folder + encodeName(name) + (isDirectory ? "/" : "");
   const destination = new URL(target, location.href.replace(/[?#].*/, "")).href;
   await request(href, { method: "MOVE", headers: { destination, overwrite: "F" } });
 }

@@ -1,13 +1,15 @@
 /** Making elements. Text is only ever text: nothing here takes markup. */
 
+/** @typedef {Node | string | null | false | undefined} Child */
+
 /**
  * Makes an element. Attributes that are null, undefined or false are left out, `true` is the empty attribute, and what
- * begins with `on` and is a function is a listener.
+ * begins with `on` and is a function is a listener. Children may come in arrays, of any length.
  *
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
  * @param {Record<string, unknown>} [attributes]
- * @param {...(Node | string | null | false | undefined)} children
+ * @param {...(Child | readonly Child[])} children
  * @returns {HTMLElementTagNameMap[K]}
  */
 export function h(tag, attributes = {}, ...children) {
@@ -17,7 +19,7 @@ export function h(tag, attributes = {}, ...children) {
     else if (value === true) element.setAttribute(name, "");
     else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, String(value));
   }
-  for (const child of children) {
+  for (const child of /** @type {Child[]} */ (children.flat())) {
     if (child !== null && child !== undefined && child !== false) element.append(child);
   }
   return element;

@@ -3,8 +3,12 @@
  * coloured by the browser (CSS Custom Highlight API); the text stays one text.
  */
 
-/** Characters that are coloured: what is longer is data. */
+/** Characters that are coloured, in all and in a line: what is longer is data. */
 const MOST = 200_000;
+const LONGEST_LINE = 2_000;
+
+/** Ranges that are coloured: browsers need seconds for more. */
+const MOST_RANGES = 10_000;
 
 const WORDS =
   "abstract and as async await break case catch class const continue def default defer del do elif else end " +
@@ -13,9 +17,10 @@ const WORDS =
   "public raise ref require return self static struct super switch template then this throw trait true try type " +
   "typedef typeof undefined union unsafe use using var virtual void when where while with yield";
 
-// What is never closed is looked through from each of its beginnings: so strings are short, and comments go to the end.
+// What is never closed is a match as well, and thereby looked through once: a string to the end of its line, a comment to
+// that of the text. Only what is closed is coloured.
 const STRINGS = String
-  .raw`"(?:[^"\\\n]|\\.){0,999}"|'(?:[^'\\\n]|\\.){0,999}'|${"`"}(?:[^${"`"}\\]|\\[^]){0,999}${"`"}`;
+  .raw`"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|${"`"}(?:[^${"`"}\\]|\\[^]){0,999}${"`"}?`;
 const NUMBERS = String.raw`\b(?:0[xXbBoO][\da-fA-F_]+|\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)\b`;
 
 /** @type {readonly (readonly [endings: RegExp, comments: string])[]} */
@@ -30,23 +35,33 @@ const COMMENTS = [
   [/\.(?:txt|text|log|rst|csv|tsv|asc)$/i, String.raw`(?!)`],
 ];
 
+/** What is coloured in a file: comments, strings, numbers, words, in groups of that order. @param {string} name */
+export function patternOf(name) {
+  const comments = COMMENTS.find(([ending]) => ending.test(name))?.[1] ?? String.raw`(?<![^\s;])#.*`;
+  return new RegExp(`(${comments})|(${STRINGS})|(${NUMBERS})|\\b(${WORDS.replaceAll(" ", "|")})\\b`, "g");
+}
+
 /** @param {HTMLElement} code An element with one text in it. @param {string} name */
 export function highlight(code, name) {
   const text = code.firstChild;
   if (!(text instanceof Text) || text.length > MOST || !("highlights" in CSS) || /\.(?:txt|text|log)$/i.test(name)) {
     return;
   }
-  const comments = COMMENTS.find(([ending]) => ending.test(name))?.[1] ?? String.raw`(?<![^\s;])#.*`;
-  const words = WORDS.replaceAll(" ", "|");
-  const pattern = new RegExp(`(${comments})|(${STRINGS})|(${NUMBERS})|\\b(${words})\\b`, "g");
-  /** @type {Record<string, Range[]>} */
-  const found = { comment: [], string: [], number: [], word: [] };
-  for (const match of text.data.matchAll(pattern)) {
+  if (text.data.split("\n").some((line) => line.length > LONGEST_LINE)) return;
+  /** @type {Record<string, Highlight>} */
+  const found = {
+    comment: new Highlight(),
+    string: new Highlight(),
+    number: new Highlight(),
+    word: new Highlight(),
+  };
+  let left = MOST_RANGES;
+  for (const match of text.data.matchAll(patternOf(name))) {
+    if (left-- === 0) break;
     const kind = match[1] ? "comment" : match[2] ? "string" : match[3] ? "number" : "word";
-    const range = document.createRange();
-    range.setStart(text, match.index);
-    range.setEnd(text, match.index + match[0].length);
-    found[kind]?.push(range);
+    if (kind === "string" && (match[0].length === 1 || !match[0].endsWith(match[0].charAt(0)))) continue;
+    const [startOffset, endOffset] = [match.index, match.index + match[0].length];
+    found[kind]?.add(new StaticRange({ startContainer: text, startOffset, endContainer: text, endOffset }));
   }
-  for (const [kind, ranges] of Object.entries(found)) CSS.highlights.set(`code-${kind}`, new Highlight(...ranges));
+  for (const [kind, highlight] of Object.entries(found)) CSS.highlights.set(`code-${kind}`, highlight);
 }

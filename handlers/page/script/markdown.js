@@ -4,9 +4,13 @@
  */
 
 import { h } from "./dom.js";
+import { destinationAt, REFERENCE, referenceAt, Spans } from "./spans.js";
 
 /** Inside each other, at most: what is deeper is text. */
 const DEPTH = 16;
+
+/** Elements at most: laying out more keeps a browser busy for seconds. What follows is shown as it was written. */
+const ELEMENTS = 10_000;
 
 /**
  * @param {string} source
@@ -17,7 +21,7 @@ export function renderMarkdown(source, base) {
   const lines = source.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n").replace(/<!--[^]*?(?:-->|$)/g, "").split("\n");
   const links = definitionsIn(lines);
   const reader = new Reader(base, links);
-  return h("article", { class: "markdown" }, ...reader.blocks(lines, 0));
+  return h("article", { class: "markdown" }, reader.blocks(lines, 0));
 }
 
 const DEFINITION = /^ {0,3}\[([^\]]{1,200})\]:\s*<?(\S+?)>?(?:\s+["'(].*)?$/;
@@ -47,6 +51,8 @@ const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)])(?:( +)|$)/;
 class Reader {
   #base;
   #links;
+  /** Elements that may still be made. */
+  #left = ELEMENTS;
 
   /** @param {string} base @param {Map<string, string>} links */
   constructor(base, links) {
@@ -59,8 +65,10 @@ class Reader {
     /** @type {Node[]} */
     const blocks = [];
     for (let at = 0; at < lines.length;) {
+      if (this.#left <= 0) return [...blocks, codeBlock(lines.slice(at))];
       const [block, next] = this.#block(lines, at, depth);
       if (block) blocks.push(block);
+      this.#left -= block ? 1 : 0;
       at = next;
     }
     return blocks;
@@ -86,7 +94,7 @@ class Reader {
   #heading(level, text) {
     const tag = /** @type {"h2"} */ (`h${Math.min(6, level + 1)}`);
     const id = text.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, "").trim().replace(/\s/g, "-");
-    return h(tag, { id: `md-${id}` }, ...this.inline(text, 0));
+    return h(tag, { id: `md-${id}` }, this.inline(text, 0));
   }
 
   /** @param {string[]} lines @param {number} at @returns {[Node | null, number]} */
@@ -98,7 +106,7 @@ class Reader {
     if (underline) return [this.#heading(underline[1]?.startsWith("=") ? 1 : 2, text), end + 1];
     const content = this.inline(text.trim(), 0);
     const isEmpty = content.every((node) => node instanceof Text && node.data.trim() === "");
-    return [isEmpty ? null : h("p", {}, ...content), end];
+    return [isEmpty ? null : h("p", {}, content), end];
   }
 
   /** @param {string} line */
@@ -113,9 +121,9 @@ class Reader {
     while (end < lines.length && QUOTE.test(lines[end] ?? "")) end += 1;
     const inner = lines.slice(at, end).map((line) => line.replace(QUOTE, ""));
     const kind = /^\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\]\s*$/i.exec(inner[0] ?? "")?.[1];
-    if (!kind) return [h("blockquote", {}, ...this.blocks(inner, depth + 1)), end];
+    if (!kind) return [h("blockquote", {}, this.blocks(inner, depth + 1)), end];
     const title = h("p", {}, h("strong", {}, kind.charAt(0).toUpperCase() + kind.slice(1).toLowerCase()));
-    return [h("blockquote", { class: "notice" }, title, ...this.blocks(inner.slice(1), depth + 1)), end];
+    return [h("blockquote", { class: "notice" }, title, this.blocks(inner.slice(1), depth + 1)), end];
   }
 
   /** @param {string[]} lines @param {number} at @param {number} depth @returns {[Node, number]} */
@@ -124,7 +132,7 @@ class Reader {
     const isOrdered = /\d/.test(marker);
     const list = isOrdered ? h("ol", { start: parseInt(marker) === 1 ? null : parseInt(marker) }) : h("ul");
     let end = at;
-    while (end < lines.length) {
+    while (end < lines.length && this.#left > 0) {
       const item = ITEM.exec(lines[end] ?? "");
       if (!item || /\d/.test(item[2] ?? "") !== isOrdered || RULE.test(lines[end] ?? "")) break;
       const width = item[0].length - (item[3] && item[3].length > 4 ? item[3].length - 1 : 0);
@@ -140,6 +148,7 @@ class Reader {
         end += 1;
       }
       list.append(this.#item(inner, depth));
+      this.#left -= 1;
       while (end < lines.length && (lines[end] ?? "").trim() === "" && ITEM.test(lines[end + 1] ?? "")) end += 1;
     }
     return [list, end];
@@ -151,17 +160,18 @@ class Reader {
     if (task) lines[0] = (lines[0] ?? "").slice(task[0].length);
     const blocks = this.blocks(lines, depth + 1);
     // An item of one line is a line, not a paragraph.
+    const isTight = !lines.includes("");
     const content = blocks.flatMap((block) =>
-      block instanceof HTMLParagraphElement && !lines.includes("") ? [...block.childNodes] : [block]
+      isTight && block instanceof HTMLParagraphElement ? [...block.childNodes] : [block]
     );
-    if (!task) return h("li", {}, ...content);
+    if (!task) return h("li", {}, content);
     const done = task[1] !== " ";
     return h(
       "li",
       { class: "task" },
       h("span", { role: "img", "aria-label": done ? "done" : "open" }, done ? "☑" : "☐"),
       " ",
-      ...content,
+      content,
     );
   }
 
@@ -171,17 +181,21 @@ class Reader {
     const sides = cellsOf(lines[at + 1] ?? "").map((cell) => {
       return cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "end") : "start";
     });
-    let end = at + 2;
-    while (end < lines.length && (lines[end] ?? "").includes("|")) end += 1;
     /** @param {"td" | "th"} tag */
     const row = (tag) => (/** @type {string[]} */ cells) => {
       const elements = head.slice(0, cells.length).map((_, index) => {
-        return h(tag, { class: `to-${sides[index] ?? "start"}` }, ...this.inline(cells[index] ?? "", 0));
+        return h(tag, { class: `to-${sides[index] ?? "start"}` }, this.inline(cells[index] ?? "", 0));
       });
-      return h("tr", {}, ...elements);
+      return h("tr", {}, elements);
     };
-    const body = lines.slice(at + 2, end).map(cellsOf).map(row("td"));
-    const table = h("table", {}, h("thead", {}, row("th")(head)), h("tbody", {}, ...body));
+    const body = h("tbody");
+    let end = at + 2;
+    for (; end < lines.length && (lines[end] ?? "").includes("|") && this.#left > 0; end++) {
+      const cells = cellsOf(lines[end] ?? "");
+      body.append(row("td")(cells));
+      this.#left -= 1 + Math.min(cells.length, head.length);
+    }
+    const table = h("table", {}, h("thead", {}, row("th")(head)), body);
     return [h("div", { class: "wide", tabindex: "0" }, table), end];
   }
 
@@ -190,15 +204,16 @@ class Reader {
     /** @type {Node[]} */
     const nodes = [];
     let plain = "";
-    const ends = new Ends(text);
+    const spans = new Spans(text);
     const flush = () => {
       if (plain !== "") nodes.push(document.createTextNode(plain));
       plain = "";
     };
     for (let at = 0; at < text.length;) {
-      const found = depth < DEPTH ? this.#span(text, at, depth, ends) : null;
+      const found = depth < DEPTH && this.#left > 0 ? this.#span(text, at, depth, spans) : null;
       if (found) {
         flush();
+        this.#left -= 1;
         nodes.push(...found[0]);
         at = found[1];
       } else {
@@ -210,8 +225,8 @@ class Reader {
     return nodes;
   }
 
-  /** What begins at a place, and where it ends; null where it is only a character. @param {string} text @param {number} at @param {number} depth @param {Ends} ends @returns {[Node[], number] | null} */
-  #span(text, at, depth, ends) {
+  /** What begins at a place, and where it ends; null where it is only a character. @param {string} text @param {number} at @param {number} depth @param {Spans} spans @returns {[Node[], number] | null} */
+  #span(text, at, depth, spans) {
     switch (text[at]) {
       case "\\":
         if (text[at + 1] === "\n") return [[h("br")], at + 2];
@@ -219,17 +234,17 @@ class Reader {
           ? [[document.createTextNode(text[at + 1] ?? "")], at + 2]
           : null;
       case "`":
-        return codeSpan(text, at);
+        return codeSpan(spans.code(at));
       case "!":
-        return text[at + 1] === "[" ? this.#link(text, at + 1, depth, true) : null;
+        return text[at + 1] === "[" ? this.#link(text, at + 1, depth, spans, true) : null;
       case "[":
-        return this.#link(text, at, depth, false);
+        return this.#link(text, at, depth, spans, false);
       case "<":
         return this.#tag(text, at);
       case "*":
       case "_":
       case "~":
-        return this.#emphasis(text, at, depth, ends);
+        return this.#emphasis(text, at, depth, spans);
       case " ":
         return text.startsWith("  \n", at) ? [[h("br")], at + 3] : null;
       case "h":
@@ -241,41 +256,44 @@ class Reader {
     }
   }
 
-  /** @param {string} text @param {number} at @param {number} depth @param {Ends} ends @returns {[Node[], number] | null} */
-  #emphasis(text, at, depth, ends) {
+  /** @param {string} text @param {number} at @param {number} depth @param {Spans} spans @returns {[Node[], number] | null} */
+  #emphasis(text, at, depth, spans) {
     const mark = text[at] ?? "";
     const run = /^(?:\*{1,3}|_{1,3}|~~)/.exec(text.slice(at, at + 3))?.[0];
     const before = text[at - 1] ?? " ";
     if (!run || /\s|^$/.test(text[at + run.length] ?? "") || (mark === "_" && /\w/.test(before))) return null;
-    let end = ends.of(run, at + run.length + 1);
+    let end = spans.emphasisEnd(run, at + run.length + 1);
     if (end < 0 || end - at > 2_000) return null;
     while (text[end + run.length] === mark) end += 1;
     const inner = this.inline(text.slice(at + run.length, end), depth + 1);
-    if (mark === "~") return [[h("del", {}, ...inner)], end + 2];
-    const element = run.length === 1 ? h("em", {}, ...inner) : h("strong", {}, ...inner);
+    if (mark === "~") return [[h("del", {}, inner)], end + 2];
+    const element = run.length === 1 ? h("em", {}, inner) : h("strong", {}, inner);
     return [[run.length === 3 ? h("em", {}, element) : element], end + run.length];
   }
 
-  /** @param {string} text @param {number} at Where the bracket is. @param {number} depth @param {boolean} isImage @returns {[Node[], number] | null} */
-  #link(text, at, depth, isImage) {
-    const close = closingBracket(text, at);
+  /** @param {string} text @param {number} at Where the bracket is. @param {number} depth @param {Spans} spans @param {boolean} isImage @returns {[Node[], number] | null} */
+  #link(text, at, depth, spans, isImage) {
+    const close = spans.closingBracket(at);
     if (close < 0) return null;
     const label = text.slice(at + 1, close);
-    const rest = text.slice(close + 1, close + 2_000);
-    const inline = /^\(\s*(?:<([^>\n]*)>|([^\s()]*(?:\([^\s()]*\)[^\s()]*)*))(?:\s+(?:"[^"]*"|'[^']*'|\([^)]*\)))?\s*\)/
-      .exec(rest);
-    const reference = inline ? null : /^\[([^\]]*)\]/.exec(rest);
-    const target = inline ? inline[1] ?? inline[2] ?? "" : this.#links.get((reference?.[1] || label).toLowerCase());
+    const { target, end } = destinationAt(text, close + 1) ?? this.#referenced(text, close + 1, label);
     if (target === undefined) return null;
-    const end = close + 1 + (inline ?? reference ?? [""])[0].length;
     return [[isImage ? this.#image(target, label) : this.#anchor(target, this.inline(label, depth + 1))], end];
+  }
+
+  /** @param {string} text @param {number} at Where a reference would be. @param {string} label */
+  #referenced(text, at, label) {
+    const reference = referenceAt(text, at);
+    const name = reference || label;
+    const target = name.length <= REFERENCE ? this.#links.get(name.toLowerCase()) : undefined;
+    return { target, end: reference === null ? at : at + reference.length + 2 };
   }
 
   /** @param {string} target @param {Node[]} content */
   #anchor(target, content) {
-    if (target.startsWith("#")) return h("a", { href: `#md-${target.slice(1)}` }, ...content);
+    if (target.startsWith("#")) return h("a", { href: `#md-${target.slice(1)}` }, content);
     const url = safeUrl(target, this.#base);
-    return url ? h("a", { href: url.href, rel: "noopener noreferrer" }, ...content) : h("span", {}, ...content);
+    return url ? h("a", { href: url.href, rel: "noopener noreferrer" }, content) : h("span", {}, content);
   }
 
   /** A picture from elsewhere would tell them who looks: there is a link to it instead. @param {string} target @param {string} alt */
@@ -306,36 +324,6 @@ class Reader {
     if (/\w/.test(text[at - 1] ?? "")) return null;
     const url = /^https?:\/\/[^\s<>"'`\])]+[^\s<>"'`\]).,;:!?]/.exec(text.slice(at, at + 2_000))?.[0];
     return url ? [[this.#anchor(url, [document.createTextNode(url)])], at + url.length] : null;
-  }
-}
-
-/**
- * Where emphasis can end in a text: no place is looked at twice, however often it is asked for. A text in which much is
- * opened and nothing is closed would take minutes otherwise.
- */
-class Ends {
-  #text;
-  /** @type {Map<string, { from: number, end: number }>} */
-  #known = new Map();
-
-  /** @param {string} text */
-  constructor(text) {
-    this.#text = text;
-  }
-
-  /** The first end by a run of marks that is not before a place; -1 where there is none. @param {string} run @param {number} from */
-  of(run, from) {
-    const known = this.#known.get(run);
-    if (known && from >= known.from && (from <= known.end || known.end < 0)) return known.end;
-    const text = this.#text;
-    let end = text.indexOf(run, from);
-    while (
-      end >= 0 && (/\s/.test(text[end - 1] ?? "") || (run[0] === "_" && /\w/.test(text[end + run.length] ?? "")))
-    ) {
-      end = text.indexOf(run, end + 1);
-    }
-    this.#known.set(run, { from, end });
-    return end;
   }
 }
 
@@ -381,13 +369,9 @@ function codeBlock(lines) {
   return h("pre", { tabindex: "0" }, h("code", {}, lines.join("\n")));
 }
 
-/** @param {string} text @param {number} at @returns {[Node[], number] | null} */
-function codeSpan(text, at) {
-  const run = /^`+/.exec(text.slice(at, at + 64))?.[0] ?? "`";
-  const end = text.indexOf(run, at + run.length);
-  if (end < 0 || text[end + run.length] === "`") return null;
-  const code = text.slice(at + run.length, end).replace(/\n/g, " ").replace(/^ (.*\S.*) $/, "$1");
-  return [[h("code", {}, code)], end + run.length];
+/** @param {{ ticks: string, code: string | null, end: number }} span @returns {[Node[], number]} */
+function codeSpan({ ticks, code, end }) {
+  return [[code === null ? document.createTextNode(ticks) : h("code", {}, code)], end];
 }
 
 /** @type {Record<string, string>} */
@@ -408,17 +392,6 @@ function entity(text, at) {
   const match = /^&(\w{2,8});/.exec(text.slice(at, at + 10));
   const character = match && ENTITIES[match[1] ?? ""];
   return match && character ? [[document.createTextNode(character)], at + match[0].length] : null;
-}
-
-/** Where the bracket that is opened at a place is closed; -1 for nowhere near. @param {string} text @param {number} at */
-function closingBracket(text, at) {
-  let depth = 0;
-  for (let i = at; i < text.length && i - at < 1_000; i++) {
-    if (text[i] === "\\") i += 1;
-    else if (text[i] === "[") depth += 1;
-    else if (text[i] === "]" && --depth === 0) return i;
-  }
-  return -1;
 }
 
 /** @param {string} line */

@@ -1,6 +1,6 @@
 /**
  * One file on its way up: in pieces, so that none is larger than a proxy takes, and from where it broke off. The protocol
- * is that of draft-ietf-httpbis-resumable-upload, with an id of ours (handlers/upload/resume.ts).
+ * is that of draft-ietf-httpbis-resumable-upload, with an id of ours (handlers/upload/resumables.ts).
  */
 
 import { kept } from "./dom.js";

@@ -1,0 +1,140 @@
+/**
+ * Copying to another file system, for what is moved there: RFC 4918 section 9.9 has MOVE be COPY and DELETE.
+ *
+ * Memory does not grow with what is copied; each level of directories takes a few descriptors. Permissions and dates are
+ * kept, owners and extended attributes are not, hard links become files of their own. Parts of uploads are left out.
+ *
+ * @module
+ */
+
+import type { Found } from "./contained.ts";
+import { isPartName } from "./part_name.ts";
+import { isLockedByOther, Place } from "./place.ts";
+import { FileChanged } from "./types.ts";
+import { WriteRefused } from "./writer.ts";
+
+/** Bytes copied at a time. */
+const CHUNK_BYTES = 262_144;
+
+/** The coarsest clock of a common file system, in milliseconds: FAT keeps every other second. */
+const COARSE_MS = 2_000;
+
+/**
+ * Copies a file, a link or a directory with all in it, under a name in another directory, and syncs it.
+ *
+ * @param path The path that it has, below what is held.
+ * @throws {WriteRefused} `elsewhere` where something in it can only be made anew: a FIFO, a socket, a device.
+ * @throws {FileChanged} where a file changes meanwhile.
+ */
+export async function copyAcross(from: Found, path: string, to: Place, name: string): Promise<void> {
+  const { isFile, isDirectory, isSymlink } = from.info;
+  if (isFile) await copyFile(from, to, name);
+  else if (isDirectory) await copyDirectory(from, to, name);
+  else if (isSymlink) copyLink(path, to, name); // of a link there is nothing to be had by its descriptor
+  else throw new WriteRefused("elsewhere");
+}
+
+async function copyFile(from: Found, to: Place, name: string): Promise<void> {
+  using source = await Deno.open(from.path, { read: true });
+  using target = await Deno.open(to.at(name), { createNew: true, write: true, mode: 0o600 });
+  const before = source.statSync();
+  if (!from.isSame(before)) throw new FileChanged();
+  await copyBytes(source, target);
+  if (!isUnchanged(before, source.statSync())) throw new FileChanged();
+  using made = to.find(name);
+  if (!made.isSame(target.statSync())) throw new FileChanged();
+  made.setMode((before.mode ?? 0o644) & 0o777);
+  await target.utime(before.atime ?? new Date(), before.mtime ?? new Date());
+  await target.sync();
+}
+
+async function copyBytes(source: Deno.FsFile, target: Deno.FsFile): Promise<void> {
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  for (let count = await source.read(buffer); count !== null; count = await source.read(buffer)) {
+    for (let at = 0; at < count;) at += await target.write(buffer.subarray(at, count));
+  }
+}
+
+function isUnchanged(before: Deno.FileInfo, after: Deno.FileInfo): boolean {
+  return before.size === after.size && before.mtime?.getTime() === after.mtime?.getTime();
+}
+
+/** Locked while it is filled, so that it is not taken for one that was left behind. */
+async function copyDirectory(from: Found, to: Place, name: string): Promise<void> {
+  Deno.mkdirSync(to.at(name), { mode: 0o700 });
+  using target = new Place(to.find(name));
+  using lock = await Deno.open(target.path, { read: true });
+  isLockedByOther(lock);
+  for await (const entry of Deno.readDir(from.path)) {
+    if (isPartName(entry.name)) continue;
+    using child = from.child(entry.name);
+    await copyAcross(child, from.at(entry.name), target, entry.name);
+  }
+  target.directory.setMode((from.info.mode ?? 0o755) & 0o777);
+  // By its name it might be another directory by now.
+  if (target.directory.isHeld) await Deno.utime(target.path, from.info.atime ?? 0, from.info.mtime ?? 0);
+  await lock.sync();
+}
+
+function copyLink(path: string, to: Place, name: string): void {
+  Deno.symlinkSync(targetOf(path), to.at(name));
+}
+
+function targetOf(path: string): string {
+  try {
+    return Deno.readLinkSync(path);
+  } catch (error) {
+    throw (error as { code?: string }).code === "EINVAL" ? new FileChanged() : error; // it is no link any more
+  }
+}
+
+/**
+ * Removes what was copied from where it was.
+ *
+ * @throws {WriteRefused} `changed` where something was written there since: that stays, and so do the directories it is in.
+ */
+export async function removeCopied(source: Place, from: Found, path: string, copy: Found): Promise<void> {
+  if (from.info.isDirectory) await removeTwins(from, copy);
+  await source.alone(() => removeTwin(from, path, copy));
+}
+
+async function removeTwins(from: Found, copy: Found): Promise<void> {
+  for await (const { name } of Deno.readDir(from.path)) {
+    const path = from.at(name);
+    if (isPartName(name)) {
+      await Deno.remove(path, { recursive: true });
+      continue;
+    }
+    using child = from.child(name);
+    using twin = childOrNull(copy, name);
+    if (twin === null) throw new WriteRefused("changed");
+    if (child.info.isDirectory) await removeTwins(child, twin);
+    removeTwin(child, path, twin);
+  }
+}
+
+function removeTwin(from: Found, path: string, copy: Found): void {
+  const now = Deno.lstatSync(path);
+  if (!from.isSame(now) || !isTwin(now, copy.info)) throw new WriteRefused("changed");
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    throw (error as { code?: string }).code === "ENOTEMPTY" ? new WriteRefused("changed") : error;
+  }
+}
+
+function isTwin(now: Deno.FileInfo, copy: Deno.FileInfo): boolean {
+  if (!now.isFile) return now.isDirectory === copy.isDirectory && now.isSymlink === copy.isSymlink;
+  const [modified, copied] = [now.mtime?.getTime() ?? 0, copy.mtime?.getTime() ?? 0];
+  const isSameTime = modified === copied || (copied % 1000 === 0 && Math.abs(modified - copied) <= COARSE_MS);
+  return copy.isFile && now.size === copy.size && isSameTime;
+}
+
+function childOrNull(directory: Found, name: string): Found | null {
+  try {
+    return directory.child(name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * Removing what uploads and copies have left unfinished.
+ *
+ * @module
+ */
+
+import { SitePath } from "../http/target.ts";
+import type { DiskRoot, Found } from "./contained.ts";
+import { LATER } from "./disk_calls.ts";
+import { isFree } from "./disk_stat.ts";
+import { isPartName, partBeside } from "./part_name.ts";
+import { isLockedByOther, Place } from "./place.ts";
+import { doLater } from "./steps.ts";
+
+/** Removes the parts below a root that were last written to before a time, and are not in use. Returns how many. */
+export async function sweepParts(root: DiskRoot, before: number): Promise<number> {
+  let count = 0;
+  for (const directories = [SitePath.root]; directories.length > 0;) {
+    try {
+      count += await sweepDirectory(root, directories.pop()!, before, directories);
+    } catch {
+      // Gone meanwhile, or not readable: what cannot be looked at has no parts of ours.
+    }
+  }
+  return count;
+}
+
+async function sweepDirectory(
+  root: DiskRoot,
+  path: SitePath,
+  before: number,
+  directories: SitePath[],
+): Promise<number> {
+  const found = await doLater(root.find(LATER, path));
+  if (found === null) return 0;
+  using place = new Place(found);
+  // A link that has come in its place leads to what is gone through anyway, or back to where this began.
+  if (path.parent !== null && !root.isWithoutLinks(found, path)) return 0;
+  const parts: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(place.path)) {
+    if (isPartName(name)) parts.push(name);
+    else if (isDirectory) directories.push(...[path.child(name)].filter((child) => child !== null));
+  }
+  let count = 0;
+  // Parts come first: the record of one is needed for as long as there is the part.
+  for (const name of parts.toSorted((a, b) => Number(b.endsWith("part")) - Number(a.endsWith("part")))) {
+    if (await removeIfOld(place, name, before)) count += 1;
+  }
+  return count;
+}
+
+async function removeIfOld(place: Place, name: string, before: number): Promise<boolean> {
+  using part = place.find(name);
+  if (part.info.isSymlink || (part.info.mtime?.getTime() ?? 0) > before || await isInUse(place, name, part)) {
+    return false;
+  }
+  place.assertStill();
+  if (!part.isSame(Deno.lstatSync(place.at(name)))) return false;
+  await Deno.remove(place.at(name), { recursive: part.info.isDirectory });
+  return true;
+}
+
+/** Whether a part is being written to, or what stands beside one belongs to a part that is there. */
+async function isInUse(place: Place, name: string, { info, path }: Found): Promise<boolean> {
+  if (!name.endsWith("part")) return !isFree(place.at(partBeside(name)));
+  if (!info.isFile && !info.isDirectory) return true; // none of ours
+  using file = await Deno.open(path, { read: true });
+  return isLockedByOther(file);
+}

@@ -1,0 +1,115 @@
+/** Opening waits for nothing: a FIFO in the place of a file, whenever it comes there. */
+
+import { assert, assertEquals } from "@std/assert";
+import { disk, FileChanged, HttpError, SitePath, WriteRefused } from "@x/pyserve";
+import { checkExecutable } from "../../handlers/cgi/executable.ts";
+import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
+import { DiskSource } from "../../handlers/sources/disk_source.ts";
+import { readStart } from "../../handlers/sources/disk_file.ts";
+import { atEachStep, exchangeOf } from "../support/interposed.ts";
+import { missing } from "../support/programs.ts";
+import { type TempTree, tempTree } from "../support/tree.ts";
+
+const ignore = Deno.build.os === "windows" || missing("mkfifo");
+
+/** Seconds after which something opens the other end of a FIFO, so that a test fails instead of standing still. */
+const LIMIT_SECONDS = 20;
+
+function makeFifo(name: string): void {
+  new Deno.Command("mkfifo", { args: [name] }).outputSync();
+}
+
+/**
+ * Does work while a file is exchanged for a FIFO at every step. An `open` that waited for its other end would stop this
+ * thread and all its timers: so another process writes into it, in the end.
+ */
+async function withFifo(name: string, mode: number, work: (tree: TempTree) => unknown): Promise<string[]> {
+  const results = new Set<string>();
+  await atEachStep(async () => {
+    const tree = await tempTree({ [`root/${name}`]: "#!/bin/sh\n" });
+    await Deno.chmod(tree.at(`root/${name}`), mode);
+    const path = tree.at(`root/${name}`);
+    const exchange = exchangeOf(path, (beside) => {
+      makeFifo(beside);
+      Deno.chmodSync(beside, mode);
+    });
+    const script =
+      `trap 'kill $!; exit' TERM; sleep ${LIMIT_SECONDS} & wait $!; for f in "$0" "$0.other"; do [ -p "$f" ] && echo FIFO > "$f"; done`;
+    const rescue = new Deno.Command("sh", { args: ["-c", script, path], stdin: "null" }).spawn();
+    return {
+      exchange,
+      work: async () => void results.add(await resultOf(() => work(tree))),
+      async check() {
+        rescue.kill();
+        await rescue.status;
+        await tree[Symbol.asyncDispose]();
+      },
+    };
+  });
+  return [...results];
+}
+
+async function resultOf(work: () => unknown): Promise<string> {
+  try {
+    return String(await work());
+  } catch (error) {
+    if (error instanceof HttpError) return String(error.status);
+    if (error instanceof FileChanged || error instanceof WriteRefused) return error.name;
+    throw error;
+  }
+}
+
+const path = SitePath.root.child("a.txt")!;
+
+for (const holds of DESCRIPTORS ? [true, false] : [false]) {
+  Deno.test({
+    name: `A4: a file that is exchanged for a FIFO is not opened (${holds ? "held" : "by name"})`,
+    ignore,
+    async fn() {
+      const results = await withFifo("a.txt", 0o644, async (tree) => {
+        const source = new DiskSource(tree.at("root"), { followLinks: false, holds });
+        const seen = await source.stat(path);
+        if (seen === null) return null;
+        using file = await source.open(path, seen);
+        const bytes = new Uint8Array(4);
+        return new TextDecoder().decode(bytes.subarray(0, await file.read(0, bytes)));
+      });
+      for (const result of results) assert(["#!/b", "FileChanged"].includes(result), result);
+      assert(results.includes("#!/b") && results.includes("FileChanged"), String(results));
+    },
+  });
+}
+
+Deno.test({
+  name: "A4: a program that is exchanged for a FIFO is not looked into",
+  ignore,
+  async fn() {
+    const results = await withFifo("a.txt", 0o755, (tree) => JSON.stringify(checkExecutable(tree.at("root/a.txt"))));
+    assertEquals(results.sort(), ["403", '{"interpreter":["/bin/sh"]}']);
+    await using tree = await tempTree({ "a.txt": "0123456789" });
+    assertEquals(new TextDecoder().decode(readStart(tree.at("a.txt"), 4)!), "0123");
+    assertEquals(readStart(tree.path, 4), null);
+  },
+});
+
+const PART = ".pyserve-0123456789abcdef0123456789abcdef.part";
+
+Deno.test({
+  name: "A4: sweeping does not open a FIFO that has the name of a part, nor does resuming",
+  ignore,
+  async fn() {
+    const results = await withFifo(PART, 0o644, async (tree) => {
+      const writer = await disk(tree.at("root")).openWriter!();
+      return await writer.sweep(-10_000);
+    });
+    assertEquals(results.sort(), ["0", "1"]);
+    await using tree = await tempTree({ "a.txt": "a" });
+    const writer = await disk(tree.path).openWriter!();
+    await (await writer.create(path, "id")).keep();
+    const [part] = [...Deno.readDirSync(tree.path)].map(({ name }) => name).filter((name) => name.endsWith(".part"));
+    await Deno.remove(tree.at(part!));
+    makeFifo(tree.at(part!));
+    assertEquals(await resultOf(() => writer.resume(path, "id")), "WriteRefused");
+    assertEquals(await writer.progress(path, "id"), null);
+  },
+});

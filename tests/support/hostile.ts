@@ -1,0 +1,122 @@
+/** Texts that make a pattern slow whose time is not linear, each as long as wanted. */
+
+/** Makes a text of about so many characters. */
+export type Hostile = (length: number) => string;
+
+const repeat = (piece: string): Hostile => (length) => piece.repeat(Math.ceil(length / piece.length));
+const framed = (start: string, piece: string, end: string): Hostile => (length) =>
+  start + repeat(piece)(length - start.length - end.length) + end;
+
+/** For Markdown: everything that can be opened and never closed, or nearly be something. */
+export const MARKDOWN: Readonly<Record<string, Hostile>> = {
+  "a code span of blanks": framed("` ", "a ", "a`"),
+  "a code span of lines": framed("` ", "a\n", "a`"),
+  "code spans of many lengths": (length) => {
+    const runs = Array.from({ length: 1_000 }, (_, at) => "`".repeat(1_000 - at) + " ");
+    return runs.join("").repeat(Math.ceil(length / 500_000)).slice(0, length);
+  },
+  "backticks, never the same number twice": (length) => {
+    const most = Math.floor(Math.sqrt(2 * length)) - 2;
+    return Array.from({ length: most }, (_, at) => "`".repeat(most - at)).join(" ");
+  },
+  "backticks": repeat("`"),
+  "code spans that are not closed": repeat("` ``"),
+  "emphasis that is not closed": repeat("*a "),
+  "emphasis that is not opened": repeat("a* "),
+  "emphasis of all kinds": repeat("*a _b ~~c **d __e ***f "),
+  "emphasis in emphasis": framed("", "*a **b ", "c** c*"),
+  "nested emphasis": (length) => repeat("*a _b ")(length / 2) + repeat("c_ d* ")(length / 2),
+  "asterisks": repeat("*"),
+  "one emphasis and asterisks": framed("*a", "*", ""),
+  "underscores and letters": repeat("_a"),
+  "brackets that are not closed": repeat("["),
+  "nested brackets": (length) => "[".repeat(length / 2) + "]".repeat(length / 2),
+  "brackets in brackets": repeat("[[a]"),
+  "images that are not closed": repeat("!["),
+  "links that are not closed": repeat("[a]("),
+  "links to blanks": repeat("[a](" + " ".repeat(1_990) + "x"),
+  "links to one blank": framed("[a](", " ", ""),
+  "links with titles that are not closed": repeat('[a](b "'),
+  "links with parentheses": repeat("[a](b("),
+  "links to what is pointed at": repeat("[a](<"),
+  "links and blanks": repeat("[a](b    "),
+  "references that are not closed": repeat("[a]["),
+  "a reference of everything": framed("[", "a", "][]"),
+  "definitions": repeat("[a]: b\n"),
+  "a definition of blanks": framed("[a]: b", " ", "c"),
+  "a definition of an address": framed("[a]: <", "b", " c"),
+  "tags that are not closed": repeat("<a "),
+  "a tag of blanks": framed("<img", " ", ""),
+  "tags with attributes": repeat('<img src src= alt=" '),
+  "addresses that are not closed": repeat("<http:"),
+  "comments that are not closed": repeat("<!--"),
+  "comments that are nearly closed": repeat("<!-- -- ->"),
+  "addresses": repeat("http://a."),
+  "addresses of dots": framed("http://", ".", ""),
+  "entities that are none": repeat("&amp&"),
+  "backslashes": repeat("\\"),
+  "backslashes and brackets": repeat("\\[\\"),
+  "blanks at the ends of lines": repeat("a   \n"),
+  "blanks": framed("a", " ", "b"),
+  "lines of blanks": repeat(" \n"),
+  "empty lines": repeat("\n"),
+  "paragraphs": repeat("a\n\n"),
+  "lines": repeat("a\n"),
+  "one line": repeat("a"),
+  "headings": repeat("# a\n"),
+  "a heading of number signs": framed("# a", " #", "b"),
+  "a heading of one number sign": framed("# ", "#", "b"),
+  "underlines": repeat("a\n=\n"),
+  "an underline that is none": framed("a\n", "=", "b"),
+  "a rule that is none": framed("", "* ", "b"),
+  "rules": repeat("---\n"),
+  "dashes": framed("", "-", "b"),
+  "quotes": repeat("> "),
+  "quotes on lines": repeat("> a\n"),
+  "quotes, one deeper on each line": (length) =>
+    Array.from({ length: length / 50 }, (_, at) => ">".repeat(at % 99) + "a").join("\n"),
+  "lists": repeat("- a\n"),
+  "lists of numbers": repeat("1. a\n"),
+  "items that are loose": repeat("- a\n\n"),
+  "items in items on a line": repeat("- "),
+  "items in items": (length) => Array.from({ length: length / 50 }, (_, at) => " ".repeat(at % 99) + "- a").join("\n"),
+  "an item of many blocks": (length) => "- a\n" + repeat("  # b\n  a\n")(length),
+  "an item of blanks": framed("- a\n", "  \n", "  b"),
+  "tasks": repeat("- [ ] a\n"),
+  "a fence that is not closed": framed("```\n", "a\n", ""),
+  "fences of tildes and backticks": repeat("```\n~~~\n"),
+  "a fence of blanks": framed("```", " ", "\na"),
+  "indented code": repeat("    a\n"),
+  "indented blanks": framed("    a\n", "    \n", "b"),
+  "a table of one row": framed("a|b\n-|-\n", "|", ""),
+  "a table of rows": framed("a|b\n-|-\n", "a|b\n", ""),
+  "a wide table": (length) => "|a".repeat(60) + "\n" + "|-".repeat(60) + "\n" + repeat("|".repeat(60) + "\n")(length),
+  "heads of tables": repeat("a|b\n"),
+  "rules of tables": repeat("|-|-\n"),
+  "a rule that is nearly a table's": framed("a|b\n", "|-", "|x"),
+  "a rule of blanks": framed("a|b\n", " ", "x"),
+};
+
+/** For source text: strings, comments and numbers that nearly are some. */
+export const SOURCE: Readonly<Record<string, Hostile>> = {
+  "quotes": repeat('"'),
+  "escaped quotes": repeat('\\"'),
+  "a string of escapes": framed('"', "\\", ""),
+  "quotes of all kinds": repeat("\"a 'b `c "),
+  "strings that are not closed": repeat('"a\n'),
+  "templates that are not closed": repeat("`\\"),
+  "backslashes": repeat("\\"),
+  "comments that are not closed": repeat("/*"),
+  "slashes": repeat("/"),
+  "number signs": repeat("#"),
+  "a number": framed("1", "1", "x"),
+  "numbers": repeat("1 "),
+  "numbers with dots": repeat("1."),
+  "numbers with exponents": repeat("1e1"),
+  "a number of hexadecimal digits": framed("0x", "f", "z"),
+  "underscores": framed("1", "_", "x"),
+  "words": repeat("if "),
+  "a word": repeat("if"),
+  "angles": repeat("<!-"),
+  "dashes": repeat("-"),
+};
