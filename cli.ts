@@ -140,6 +140,7 @@ async function startServer(
   let address: Deno.NetAddr | null = null;
   const fetch = toFetch(handlerFor(settings, features), {
     log,
+    accessLog: settings.server.log ?? false,
     localAddress,
     ...(settings.hosts && { hosts: settings.hosts }),
   });

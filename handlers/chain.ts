@@ -4,7 +4,6 @@
  * @module
  */
 
-import { isSettled, keepSettled } from "./settle.ts";
 import type { Handler, Layer } from "./types.ts";
 
 /**
@@ -49,6 +48,5 @@ export function chain(...handlers: readonly Handler[]): Handler {
  * ```
  */
 export function wrap(handler: Handler, ...layers: readonly Layer[]): Handler {
-  const wrapped = layers.reduceRight((inner, layer) => layer(inner), handler);
-  return isSettled(handler) ? keepSettled(wrapped) : wrapped;
+  return layers.reduceRight((inner, layer) => layer(inner), handler);
 }

@@ -8,6 +8,7 @@ import { accepts } from "@std/http/negotiation";
 import { type Algorithm, ALGORITHMS, Digests } from "./checksum/digests.ts";
 import { sendContent } from "./content.ts";
 import { HttpError } from "./errors.ts";
+import { clientOf } from "./http/client.ts";
 import type { SitePath } from "./http/target.ts";
 import { FileChanged, type FileSource, type FileStat, type OpenFile } from "./sources/types.ts";
 import { openBytes } from "./sources/memory.ts";
@@ -68,12 +69,12 @@ interface Asked {
   readonly query: URLSearchParams;
 }
 
-async function answer(request: Request, { target }: Context, asked: Asked): Promise<Response | null> {
+async function answer(request: Request, { target, remoteAddress }: Context, asked: Asked): Promise<Response | null> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const stat = await asked.source.stat(target.path);
     if (stat?.kind !== "file") return null;
     try {
-      return await send(request, target.path, stat, asked);
+      return await send(request, target.path, stat, { ...asked, client: clientOf(remoteAddress, request.headers) });
     } catch (error) {
       if (!(error instanceof FileChanged)) throw error;
     }
@@ -81,8 +82,13 @@ async function answer(request: Request, { target }: Context, asked: Asked): Prom
   throw new HttpError(503, "The file keeps changing", { headers: { "retry-after": "1" } });
 }
 
-async function send(request: Request, path: SitePath, stat: FileStat, asked: Asked): Promise<Response> {
-  const { digests, algorithm } = asked;
+async function send(
+  request: Request,
+  path: SitePath,
+  stat: FileStat,
+  asked: Asked & { readonly client: string },
+): Promise<Response> {
+  const { digests, algorithm, client } = asked;
   const json = formatOf(request, asked.query) === "json";
   const write = (sum: string) => {
     const data: Checksum = { version: 1, name: path.name, size: stat.size, algorithm, checksum: sum };
@@ -100,7 +106,7 @@ async function send(request: Request, path: SitePath, stat: FileStat, asked: Ask
     slow: true,
     async open() {
       using _readable = await asked.source.open(path, stat); // what may not be read has to say so now
-      return openLater(async (signal) => write(await digests.digest({ path, stat, algorithm }, signal)));
+      return openLater(async (signal) => write(await digests.digest({ path, stat, algorithm, client }, signal)));
     },
   });
 }

@@ -5,6 +5,7 @@
  */
 
 import { STATUS_TEXT, type StatusCode } from "@std/http/status";
+import { showUnseen } from "./http/escape.ts";
 import type { Refusal } from "./http/refusal.ts";
 
 /** What an {@linkcode HttpError} carries besides status and message. */
@@ -168,7 +169,7 @@ export function errorResponse(error: HttpError): Response {
   const phrase = statusText(error.status);
   const detail = error.message === phrase ? "" : `: ${error.message}`;
   const details = error.details === "" ? "" : `\n${error.details}\n`;
-  const body = new TextEncoder().encode(`${error.status} ${phrase}${detail}\n${details}`);
+  const body = new TextEncoder().encode(showUnseen(`${error.status} ${phrase}${detail}\n${details}`));
   const headers = {
     "content-type": "text/plain; charset=utf-8",
     "content-length": String(body.length), // said here, so that HEAD can say it too

@@ -8,7 +8,7 @@ import { chain } from "./chain.ts";
 import { HttpError } from "./errors.ts";
 import { ENCODED_SLASH, targetBeforeEncodedSlash } from "./http/target.ts";
 import { onDemand } from "./on_demand.ts";
-import { keepSettled, settle, type SettledHandler } from "./settle.ts";
+import { settle, type SettledHandler } from "./settle.ts";
 import type { SitePath } from "./http/target.ts";
 import type { FileSource, FileStat } from "./sources/types.ts";
 import { derive, type Handler } from "./types.ts";
@@ -107,11 +107,12 @@ export function withEncodedSlashes(handlers: readonly Handler[], site: SettledHa
   const answer = settle(chain(...handlers, () => {
     throw HttpError.from(ENCODED_SLASH);
   }));
-  return keepSettled((request, context) => {
+  return (request, context) => {
     const target = context.refusal === ENCODED_SLASH ? targetBeforeEncodedSlash(context.target.raw) : null;
-    if (target === null) return site(request, context);
-    return answer(request, derive(context, { target, refusal: null }));
-  });
+    const path = target?.path.below(context.base);
+    if (!target || !path) return site(request, context);
+    return answer(request, derive(context, { target: { ...target, path }, refusal: null }));
+  };
 }
 
 /**

@@ -4,14 +4,15 @@
  * @module
  */
 
+import { accessLogWriter, type LogFormat } from "./access_line.ts";
 import { escapeLog } from "./http/escape.ts";
 import { isHeaderTooLong, MAX_HEADER_BYTES } from "./http/header_size.ts";
 import { judgeHost } from "./http/host.ts";
 import { Refusal } from "./http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "./http/target.ts";
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
-import { settle } from "./settle.ts";
-import type { Awaitable, Context, Handler, LocalAddress, Logger } from "./types.ts";
+import { type SettledHandler, settleLast } from "./settle.ts";
+import type { Awaitable, Context, Handler, LocalAddress, Logger, RequestNotes } from "./types.ts";
 
 /** What Deno.serve tells of a connection; the part that pyserve reads. */
 export interface ConnectionInfo {
@@ -35,6 +36,11 @@ export interface ToFetchOptions {
    * `localAddress` is one of the loopback interface, or, without `localAddress`, the request comes from this machine.
    */
   readonly hosts?: Hosts;
+  /**
+   * The format of the lines for what no access log further in has written one: the answers of layers around `fileServer`,
+   * such as a 401. `python` where `log` is given; false for none. A `fileServer` without a log is without one here, too.
+   */
+  readonly accessLog?: LogFormat | false;
   /** Says where the server listens, for CGI programs and for `hosts`; asked at each request, because port 0 is known late. */
   readonly localAddress?: () => LocalAddress | null;
 }
@@ -59,11 +65,31 @@ export type FetchFunction = (request: Request, info?: ConnectionInfo) => Awaitab
  * ```
  */
 export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFunction {
-  const settled = settle(handler);
+  const settled = settleLast(handler);
   const log = options.log ?? consoleLogger;
   const whereLocal = options.localAddress ?? nowhere;
   const hosts = new OwnHosts(options.hosts, whereLocal);
-  return (request, info) => settled(request, new RequestContext(request, info, log, whereLocal, hosts));
+  const format = options.accessLog ?? (options.log ? "python" : false);
+  const answer = format ? loggedBy(accessLogWriter(format), settled) : settled;
+  return (request, info) => answer(request, new RequestContext(request, info, log, whereLocal, hosts));
+}
+
+/** Writes the line of a request where nothing further in has, or has said that there is to be none. */
+function loggedBy(write: ReturnType<typeof accessLogWriter>, settled: SettledHandler): SettledHandler {
+  return (request, context) => {
+    const start = performance.now();
+    const log = (response: Response) => {
+      if (!context.notes.logged) write(request, context, response, performance.now() - start);
+      return response;
+    };
+    const answer = settled(request, context);
+    return answer instanceof Promise ? answer.then(log) : log(answer);
+  };
+}
+
+/** The notes on a request, with what its target was parsed to. */
+interface Notes extends RequestNotes {
+  target: Target | Refusal | undefined;
 }
 
 /**
@@ -80,8 +106,7 @@ class RequestContext implements Context {
   private readonly request: Request;
   private readonly info: ConnectionInfo | undefined;
   private readonly whereLocal: () => LocalAddress | null;
-  private parsed: Target | Refusal | undefined;
-  private judged: Refusal | null | undefined;
+  readonly notes: Notes = { refusal: undefined, logged: false, finished: null, target: undefined };
 
   constructor(
     request: Request,
@@ -98,9 +123,13 @@ class RequestContext implements Context {
   }
 
   get target(): Target {
-    const parsed = this.parsed ??= parseTarget(rawTarget(this.request.url));
-    if (!(parsed instanceof Refusal)) return parsed;
-    return { raw: rawTarget(this.request.url), path: SitePath.root, slash: true, query: "" };
+    const parsed = this.refusal === null ? this.parse() : null;
+    if (parsed !== null && !(parsed instanceof Refusal)) return parsed;
+    return { raw: this.requestTarget, path: SitePath.nowhere, slash: false, query: "" };
+  }
+
+  private parse(): Target | Refusal {
+    return this.notes.target ??= parseTarget(this.requestTarget);
   }
 
   get requestTarget(): string {
@@ -108,11 +137,14 @@ class RequestContext implements Context {
   }
 
   get refusal(): Refusal | null {
-    if (this.judged !== undefined) return this.judged;
-    const parsed = this.parsed ??= parseTarget(rawTarget(this.request.url));
-    this.judged = judgeRequest(this.request, this.info) ?? this.hosts.refusalOf(this.request, this) ??
-      (parsed instanceof Refusal ? parsed : null);
-    return this.judged;
+    if (this.notes.refusal !== undefined) return this.notes.refusal;
+    return this.notes.refusal = judgeRequest(this.request, this.info) ?? this.hosts.refusalOf(this.request, this) ??
+      this.refusedTarget();
+  }
+
+  private refusedTarget(): Refusal | null {
+    const parsed = this.parse();
+    return parsed instanceof Refusal ? parsed : null;
   }
 
   get remoteAddress(): string {

@@ -10,7 +10,8 @@ import { chain, wrap } from "./chain.ts";
 import { askedFor, type Feature, needsOwnNames, withEncodedSlashes } from "./feature.ts";
 import { DEFAULT_INDEX, type FilesOptions, filesWith } from "./files.ts";
 import { HotFiles } from "./hot_files.ts";
-import { accessLog, accessLogWriter, type LogFormat } from "./layers/access_log.ts";
+import { accessLogWriter, type LogFormat } from "./access_line.ts";
+import { accessLog } from "./layers/access_log.ts";
 import { errorPages } from "./layers/error_pages.ts";
 import { headers } from "./layers/headers.ts";
 import { listingParts } from "./listing.ts";
@@ -23,7 +24,7 @@ import { disk } from "./sources/disk.ts";
 import { filtered, isVisible } from "./sources/filtered.ts";
 import type { FileSource } from "./sources/types.ts";
 import { writableIn } from "./sources/writable_in.ts";
-import type { Handler } from "./types.ts";
+import type { Handler, Layer } from "./types.ts";
 
 /** Bytes of memory for files that are asked for again. */
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
@@ -94,7 +95,7 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   });
   const answer = wrap(
     siteOf(source, { ...options, ...own }, hot),
-    ...(format ? [accessLog(format)] : []),
+    format ? accessLog(format) : withoutLog,
     headers(options.headers ?? []),
     headers([["server", "pyserve"]]),
     errorPages(),
@@ -143,6 +144,12 @@ function siteOf(given: FileSource, options: FileServerOptions, hot: HotFiles): S
   const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
   return withEncodedSlashes(slashed, settle(table(hot)));
 }
+
+/** Says that no line is wanted, so that none is written further out. */
+const withoutLog: Layer = (next) => (request, context) => {
+  context.notes.logged = true;
+  return next(request, context);
+};
 
 /** Declines what is asked under a name of this server; reading, too, for a page that can read finds what it can write to. */
 const underOwnNames: Handler = (request, context) => {

@@ -13,7 +13,7 @@ import { MAX_HEADER_BYTES } from "./http/header_size.ts";
 import { judgeHost } from "./http/host.ts";
 import { MAX_TARGET_LENGTH, rawTarget } from "./http/target.ts";
 import { asksUnderOwnName } from "./own_hosts.ts";
-import { keepSettled, type SettledHandler } from "./settle.ts";
+import type { SettledHandler } from "./settle.ts";
 import type { FreshnessCheck } from "./sources/types.ts";
 import type { Context, HostNames } from "./types.ts";
 
@@ -117,13 +117,13 @@ export class HotFiles {
 
   /** Puts the cache in front of a handler: what is kept is not asked for, and what is offered is kept. */
   inFront(handler: SettledHandler): SettledHandler {
-    return keepSettled((request, context) => {
+    return (request, context) => {
       const kept = this.answer(request, context);
       if (kept !== null) return kept;
       const answered = handler(request, context);
       if (answered instanceof Promise) return answered.then((response) => this.remember(request, context, response));
       return this.remember(request, context, answered);
-    });
+    };
   }
 
   /** The answer to a request for a file that is kept and has not changed, or null: then it is to be worked out. */
@@ -146,8 +146,11 @@ export class HotFiles {
       return null;
     }
     entry.used = true;
-    this.#log?.(request, context, template, performance.now() - start);
+    if (this.#log === null) context.notes.logged = true;
+    else this.#log(request, context, template, performance.now() - start);
     const response = template.clone();
+    context.notes.refusal = null; // judged by comparing: it is what an accepted request was
+    context.notes.finished = response;
     const failure = entry.whole.status === 404 ? failureOf(template) : null;
     return failure ? markFailure(response, failure) : response;
   }

@@ -12,7 +12,7 @@ export interface LimiterOptions {
   readonly max: number;
   /** How many of these may be of one client, at least 1; `max` unless given. */
   readonly maxPerClient?: number;
-  /** Milliseconds to wait for a place at most; 0 for not at all. */
+  /** Milliseconds to wait for a place at most; 0 for not at all, Infinity for as long as it takes. */
   readonly queueMs: number;
 }
 
@@ -123,7 +123,9 @@ export class Limiter {
       reject(reason);
     };
     const abort = () => giveUp(signal?.reason);
-    const timer = setTimeout(() => giveUp(this.#refusal(client)), this.#queueMs);
+    const timer = this.#queueMs === Infinity
+      ? undefined
+      : setTimeout(() => giveUp(this.#refusal(client)), this.#queueMs);
     signal?.addEventListener("abort", abort);
     this.#queue.add(waiter);
     return promise;

@@ -8,6 +8,8 @@ import { accepts } from "@std/http/negotiation";
 import { HttpError } from "./errors.ts";
 import { type Asked, ListingBuilds } from "./listing/builds.ts";
 import type { HotFiles } from "./hot_files.ts";
+import { STALL_MS } from "./held_body.ts";
+import { clientOf } from "./http/client.ts";
 import { headOf } from "./listing_data.ts";
 import type { ListingFormat } from "./listing/format.ts";
 import { WholePage } from "./listing/pages.ts";
@@ -29,6 +31,8 @@ export interface ListingOptions {
   readonly abilities?: readonly string[];
   /** As for {@linkcode files}: what else decides how listings are sent. */
   readonly variant?: string;
+  /** Milliseconds in which a client may take nothing of a large listing; then it is broken off. 60,000 unless given. */
+  readonly stallTimeout?: number;
 }
 
 /** Room for the listings of some hundred directories of a hundred entries. */
@@ -78,7 +82,8 @@ export function listingParts(
   source: FileSource,
   options: ListingOptions = {},
 ): (hot: HotFiles | null) => ListingParts {
-  const builds = new ListingBuilds(source, options.cacheBytes ?? CACHE_BYTES, options.variant);
+  const { cacheBytes = CACHE_BYTES, variant = "", stallTimeout = STALL_MS } = options;
+  const builds = new ListingBuilds(source, { cacheBytes, variant, stallMs: stallTimeout });
   return (hot) => partsOf(source, builds, options.abilities, hot);
 }
 
@@ -127,7 +132,10 @@ function askedOf(request: Request, context: Context, can?: readonly string[]): {
   const sort = oneOf(query, "sort", ["name", "size", "modified"]) ?? "name";
   const order = oneOf(query, "order", ["asc", "desc"]) ?? "asc";
   const head = headOf(context, { sort, order, ...(can && { can }) });
-  return { key: keyOf(context, format, sort, order), asked: { path, head, format } };
+  return {
+    key: keyOf(context, format, sort, order),
+    asked: { path, head, format, client: clientOf(context.remoteAddress, request.headers) },
+  };
 }
 
 /** What a listing differs by: no name in a path has a slash in it, so the depth says what is above the mount. */

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { parseTarget, type SitePath } from "./http/target.ts";
+import { parseTarget, readablePath, type SitePath } from "./http/target.ts";
 import { Refusal } from "./http/refusal.ts";
-import { derive, type Handler } from "./types.ts";
+import { type Context, derive, type Handler } from "./types.ts";
 
 /**
  * Puts a handler under a path prefix; requests elsewhere are declined.
@@ -30,11 +30,19 @@ import { derive, type Handler } from "./types.ts";
 export function mount(prefix: string, handler: Handler): Handler {
   const path = prefixPath(prefix);
   return (request, context) => {
+    if (context.refusal) return refused(handler, request, context, path);
     const below = context.target.path.below(path);
     if (below === null) return null;
     const target = { ...context.target, path: below };
     return handler(request, derive(context, { target, base: context.base.join(path) }));
   };
+}
+
+/** A request that is refused is one for what it would have been for, as far as its path can be read. */
+function refused(handler: Handler, request: Request, context: Context, path: SitePath): ReturnType<Handler> {
+  const base = context.base.join(path);
+  if (readablePath(context.requestTarget).below(base) === null) return null;
+  return handler(request, derive(context, { base }));
 }
 
 function prefixPath(prefix: string): SitePath {

@@ -6,6 +6,9 @@
 
 import { accepts } from "@std/http/negotiation";
 import { HttpError } from "./errors.ts";
+import { heldBody, STALL_MS } from "./held_body.ts";
+import { clientOf } from "./http/client.ts";
+import { Limiter } from "./limiter.ts";
 import { Gate } from "./listing/turns.ts";
 import { type SearchFormat, type SearchHead, type SearchTail, type SearchWriter, writerOf } from "./search/format.ts";
 import { type Found, type Hunt, hunt, type SearchEnd } from "./search/hunt.ts";
@@ -24,6 +27,14 @@ export interface SearchOptions {
   readonly maxDirectories?: number;
   /** Milliseconds that one search may take at most; 30,000 unless given. */
   readonly maxMilliseconds?: number;
+  /** Searches at the same time at most; 16 unless given. Each worker process counts its own. */
+  readonly maxAtOnce?: number;
+  /** How many of these may be of one client ({@linkcode clientOf}); a fourth of them unless given. */
+  readonly maxPerClient?: number;
+  /** Milliseconds that a request waits for its turn at most; 10,000 unless given, 0 for not at all. */
+  readonly queueTimeout?: number;
+  /** Milliseconds in which a client may take no results; then the answer is broken off. 60,000 unless given. */
+  readonly stallTimeout?: number;
   /**
    * Names that stand for their directory: where there is one, its page owns the query, and the search declines.
    * `index.html`, then `index.htm` unless given.
@@ -40,6 +51,9 @@ export interface SearchResults extends SearchHead, SearchTail {
 /** Characters that are searched for at most: a name has 255 bytes, and time grows with it. */
 const MAX_QUERY_LENGTH = 256;
 
+const MAX_AT_ONCE = 16;
+const QUEUE_MS = 10_000;
+
 /** Directories that are read for searches at the same time. */
 const READ_AT_ONCE = 2;
 
@@ -52,7 +66,8 @@ const READ_AT_ONCE = 2;
  *
  * Results come nearest directory first, sent as they are found: as HTML, JSON ({@linkcode SearchResults}), NDJSON (a
  * {@linkcode Found} on each line, a {@linkcode SearchTail} on the last) or plain text with a path on each line; by Accept,
- * or by `&format=html`, `json`, `ndjson` or `text`. It ends where the client leaves. 400 for more than 256 characters.
+ * or by `&format=html`, `json`, `ndjson` or `text`. It ends where the client leaves, or stops reading. 400 for more than 256
+ * characters, 503 where too many are running, 429 where too many are of the same client.
  *
  * @example
  * ```ts
@@ -67,16 +82,19 @@ const READ_AT_ONCE = 2;
  */
 export function search(source: FileSource, options: SearchOptions = {}): Handler {
   const gate = new Gate(READ_AT_ONCE);
+  const { maxAtOnce = MAX_AT_ONCE, maxPerClient = Math.max(1, maxAtOnce >> 2), queueTimeout = QUEUE_MS } = options;
+  const limiter = new Limiter({ max: maxAtOnce, maxPerClient, queueMs: queueTimeout });
   return (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     const query = new URLSearchParams(context.target.query);
-    return query.get("q") ? answer(request, context, { source, gate, query, options }) : null;
+    return query.get("q") ? answer(request, context, { source, gate, limiter, query, options }) : null;
   };
 }
 
 interface Asked {
   readonly source: FileSource;
   readonly gate: Gate;
+  readonly limiter: Limiter;
   readonly query: URLSearchParams;
   readonly options: SearchOptions;
 }
@@ -106,6 +124,7 @@ async function answer(request: Request, context: Context, asked: Asked): Promise
     ...writer.headers,
   };
   if (request.method === "HEAD") return new Response(null, { headers });
+  const place = await asked.limiter.enter(clientOf(context.remoteAddress, request.headers));
   const stop = new AbortController();
   const limits = {
     results: options.maxResults ?? 1_000,
@@ -113,7 +132,9 @@ async function answer(request: Request, context: Context, asked: Asked): Promise
     milliseconds: options.maxMilliseconds ?? 30_000,
   };
   const found = hunt(source, { directory, pattern: patternOf(text), limits, gate: asked.gate, signal: stop.signal });
-  return new Response(streamOf(piecesOf(found, writer), stop), { headers });
+  const body = streamOf(piecesOf(found, writer), stop);
+  const { stallTimeout: stallMs = STALL_MS } = options;
+  return new Response(heldBody(body, { place, stallMs }), { headers });
 }
 
 async function* piecesOf(found: Hunt, writer: SearchWriter): AsyncGenerator<Uint8Array<ArrayBuffer>> {

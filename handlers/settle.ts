@@ -14,10 +14,9 @@ export type SettledHandler = (request: Request, context: Context) => Awaitable<R
 /**
  * Makes a handler answer in every case: null becomes 404, a thrown error its status, and a request that cannot be
  * answered as asked (`context.refusal`) its 4xx, before the handler sees it. An error of 500 or more is logged with its
- * cause, which the client never sees. A body that the handler has left unread is dropped before a response is
- * sent; one of more than 1 MiB is 413, and so is content of more than 64 KiB with a GET request, unless the response is short.
+ * cause, which the client never sees.
  *
- * Put it inside the layers, so that they see real responses for errors too; `toFetch` puts one outside.
+ * Put it inside the layers, so that they see real responses for errors too; `toFetch` answers what is still open outside.
  *
  * @example
  * ```ts
@@ -30,35 +29,33 @@ export type SettledHandler = (request: Request, context: Context) => Awaitable<R
  * ```
  */
 export function settle(handler: Handler): SettledHandler {
-  // What is settled inside its layers answers refusals there, so that they are logged and dressed like all else.
-  const bare = !settled.has(handler);
-  const answering: SettledHandler = (request, context) => {
+  return answering((request, context) => {
+    if (context.refusal) throw HttpError.from(context.refusal);
+    return handler(request, context);
+  });
+}
+
+/**
+ * Answers what a handler leaves open, outside of all layers. A refused request gets to them, so that it is logged and
+ * dressed like all others by what is further in; an answer that would be no error is replaced.
+ */
+export function settleLast(handler: Handler): SettledHandler {
+  return answering(handler);
+}
+
+function answering(handler: Handler): SettledHandler {
+  return (request, context) => {
     try {
-      if (bare && context.refusal) throw HttpError.from(context.refusal);
       const answer = handler(request, context);
-      if (!(answer instanceof Promise)) return bare || answer === null ? finish(request, answer) : answer;
+      if (!(answer instanceof Promise)) return finish(request, context, answer);
       return answer.then(
-        (late) => finish(request, late),
-        (thrown) => finish(request, failed(thrown, request, context)),
+        (late) => finish(request, context, late),
+        (thrown) => finish(request, context, failed(thrown, request, context)),
       );
     } catch (thrown) {
-      return finish(request, failed(thrown, request, context));
+      return finish(request, context, failed(thrown, request, context));
     }
   };
-  return keepSettled(answering);
-}
-
-const settled = new WeakSet<Handler>();
-
-/** Says of a handler that what is inside it is settled. */
-export function keepSettled<H extends Handler>(handler: H): H {
-  settled.add(handler);
-  return handler;
-}
-
-/** Whether what is inside a handler is settled. */
-export function isSettled(handler: Handler): boolean {
-  return settled.has(handler);
 }
 
 function failed(thrown: unknown, request: Request, context: Context): Response {
@@ -75,8 +72,16 @@ function failed(thrown: unknown, request: Request, context: Context): Response {
 const NOT_FOUND = new HttpError(404);
 const NOTHING = errorResponse(NOT_FOUND);
 
-function finish(request: Request, answer: Response | null): Awaitable<Response> {
-  const response = answer ?? markFailure(NOTHING.clone(), NOT_FOUND);
+function finish(request: Request, context: Context, answer: Response | null): Awaitable<Response> {
+  const { notes } = context;
+  if (answer !== null && answer === notes.finished) return answer;
+  const finished = suited(request, answered(context, answer));
+  if (finished instanceof Promise) return finished.then((late) => notes.finished = late);
+  return notes.finished = finished;
+}
+
+/** What there is to say about the bodies of the two. */
+function suited(request: Request, response: Response): Awaitable<Response> {
   if (request.method === "HEAD") return withoutBody(response);
   if (failureOf(response) !== null || response.status === 304) return response; // which is all there
   if (request.method === "GET") return hasMuchContent(request) ? whole(request, response) : response;
@@ -103,6 +108,13 @@ async function whenDropped(body: ReadableStream<Uint8Array>, response: Response)
     response.body?.cancel().catch(() => {});
     return errorResponse(toHttpError(thrown));
   }
+}
+
+/** An answer to a request that was refused has to be one that says so, or at least an error. */
+function answered({ refusal }: Context, answer: Response | null): Response {
+  if (answer !== null && (refusal === null || answer.status >= 400)) return answer;
+  answer?.body?.cancel().catch(() => {});
+  return refusal ? errorResponse(HttpError.from(refusal)) : markFailure(NOTHING.clone(), NOT_FOUND);
 }
 
 /** HEAD has no content in any case (RFC 9110 section 9.3.2); the runtime drops it, a test that calls us would not. */

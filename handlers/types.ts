@@ -88,11 +88,24 @@ export interface HostNames {
   areRequired(context: Context): boolean;
 }
 
+/** What those who answer a request note for each other; all contexts of one request have the same. */
+export interface RequestNotes {
+  /** Why it is refused, or null where it is not; undefined as long as it has not been judged. */
+  refusal: Refusal | null | undefined;
+  /** Whether a line of the access log has been written for it, or is not wanted. */
+  logged: boolean;
+  /** The answer that is ready to be sent as it is, or null. */
+  finished: Response | null;
+}
+
 /**
  * What is known of a request besides itself. Read-only: a layer passes on what {@linkcode derive} makes of it.
  */
 export interface Context {
-  /** What is asked for, taken apart; below a mount, without the mount's prefix. */
+  /**
+   * What is asked for, taken apart; below a mount, without the mount's prefix. Of a request that is refused the path leads
+   * nowhere ({@linkcode SitePath.nowhere}) and the query is empty, so that no handler takes it for one that it knows.
+   */
   readonly target: Target;
   /** Whether a layer or a mount has replaced the target, so that it is not what the URL of the request says. */
   readonly retargeted: boolean;
@@ -101,7 +114,10 @@ export interface Context {
    * reference in the answer is resolved against.
    */
   readonly requestTarget: string;
-  /** Why the request cannot be answered as asked (bad Host, bad target), or null. `settle` answers it. */
+  /**
+   * Why the request cannot be answered as asked (bad Host, bad target), or null. Layers see such requests as they see all
+   * others; `settle` answers them, and `toFetch` where no handler has.
+   */
   readonly refusal: Refusal | null;
   /** What `mount` has taken off the path. */
   readonly base: SitePath;
@@ -126,6 +142,8 @@ export interface Context {
   readonly log: Logger;
   /** The user that a layer has authenticated, or null. */
   readonly user: string | null;
+  /** Notes on this request. */
+  readonly notes: RequestNotes;
 }
 
 /**

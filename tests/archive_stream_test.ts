@@ -4,7 +4,7 @@ import { crc32, inflateRawSync } from "node:zlib";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { archive, type FileSource, memory, toFetch } from "@x/pyserve";
 import { blockedSize, Blocks } from "../handlers/archive/blocks.ts";
-import { HELD_BYTES } from "../handlers/archive/held_file.ts";
+import { HELD_BYTES, HeldFile } from "../handlers/archive/held_file.ts";
 import { missing } from "./support/programs.ts";
 import { tempTree } from "./support/tree.ts";
 
@@ -141,6 +141,16 @@ Deno.test("any range of an archive with a file in blocks is that part of the who
     const response = await ask(source, { headers: { range: `bytes=${start}-${end - 1}` } });
     assertEquals([response.status, crc32(await response.bytes())], [206, crc32(whole.subarray(start, end))]);
   }
+});
+
+Deno.test("all archives together hold 64 MiB of files", () => {
+  const held = Array.from({ length: 5 }, () => new HeldFile());
+  const sizes = held.map((file) => file.bufferFor(HELD_BYTES).length);
+  assertEquals(sizes, [...Array(4).fill(HELD_BYTES), 262_144]);
+  assertEquals(held[0]!.bufferFor(HELD_BYTES).length, HELD_BYTES);
+  held[1]![Symbol.dispose]();
+  assertEquals(held[4]!.bufferFor(1_000_000).length, 1_000_000);
+  for (const file of held) file[Symbol.dispose]();
 });
 
 Deno.test("archives that have no room to hold a file read it twice, and are the same", async () => {

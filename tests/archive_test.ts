@@ -638,6 +638,30 @@ Deno.test("limits are kept, and said", async () => {
   assertEquals([fits.status, (await fits.bytes()).length > 1200], [200, true]);
 });
 
+Deno.test("an empty directory is counted as well", async () => {
+  await using tree = await tempTree({ "d/a/b/": "" });
+  for (const [maxEntries, status] of [[3, 200], [2, 403]] as const) {
+    const response = await ask(disk(tree.path), "/d/?archive=tar", {}, { maxEntries });
+    assertEquals([maxEntries, response.status], [maxEntries, status]);
+    await response.body?.cancel();
+  }
+});
+
+Deno.test("a link to a directory is left out where nothing tells whether it leads back", async () => {
+  const site = memory({ "d/a.txt": "a", "d/link/b.txt": "b" });
+  const source: FileSource = {
+    stat: (path) => site.stat(path),
+    open: (path, seen) => site.open(path, seen),
+    async list(path) {
+      const slices = await Array.fromAsync((await site.list(path))!);
+      return slices.map((slice) => slice.map((entry) => ({ ...entry, link: entry.name === "link" })));
+    },
+  };
+  const text = new TextDecoder("latin1").decode(await (await ask(source, "/d/?archive=tar")).bytes());
+  assertStringIncludes(text, "d/link/: link to a directory");
+  assert(!text.includes("b.txt"));
+});
+
 Deno.test({
   name: "a mounted directory is packed under its own name, one with an index page, too",
   ignore: missing("python3"),

@@ -161,7 +161,7 @@ Deno.test("reading ends when all who asked have left, and not before", async () 
   await server.abort();
 });
 
-Deno.test("two files are read at a time; one that nobody wants any more lets the next in", async () => {
+Deno.test("two files are read at a time for one client; one that is not wanted any more lets the next in", async () => {
   const slow = endless();
   const source = watched({
     ...slow,
@@ -175,6 +175,8 @@ Deno.test("two files are read at a time; one that nobody wants any more lets the
   const text = small.text();
   const first = await Promise.race([text, fetch(`${url}/c?sha256`, { method: "HEAD" }).then(() => "waits")]);
   assertEquals(first, "waits");
+  const other = await fetch(`${url}/small?sha512`, { headers: { "x-forwarded-for": "192.0.2.1" } });
+  assertEquals((await other.text()).slice(0, 8), "cf83e135");
   await busy[0]!.body!.cancel();
   assertEquals((await text).slice(0, 8), "e3b0c442");
   await busy[1]!.body!.cancel();

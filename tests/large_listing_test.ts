@@ -181,6 +181,39 @@ Deno.test("slow readers of many large listings do not hold them all: the oldest 
   assertEquals(ends.map(({ status }) => status === "rejected"), sources.map((_, i) => i < 4));
 });
 
+Deno.test("a client that has many large listings sent loses one of its own to the next", async () => {
+  const site = many(COUNT);
+  const source: FileSource = {
+    stat: (path) => site.stat(path.segments.length === 0 ? path : path.parent!),
+    list: (path) => site.list(path.parent!),
+    open: (path, seen) => site.open(path, seen),
+  };
+  const fetch = toFetch(listing(source));
+  const begin = async (directory: string, last: number) => {
+    const remoteAddr = { transport: "tcp", hostname: `192.0.2.${last}`, port: 1 } as const;
+    const request = new Request(`http://localhost/${directory}/`, { headers: { host: "localhost" } });
+    const reader = (await fetch(request, { remoteAddr })).body!.getReader();
+    await reader.read();
+    return reader;
+  };
+  const others = [await begin("first", 1)];
+  const greedy = [];
+  for (let i = 0; i < 7; i++) greedy.push(await begin(`greedy ${i}`.replace(" ", "-"), 2));
+  others.push(await begin("last", 3));
+  const ends = await Promise.allSettled([...others, ...greedy].map(async (reader) => {
+    while (!(await reader.read()).done);
+  }));
+  assertEquals(ends.map(({ status }) => status === "rejected"), [false, false, true, ...Array(6).fill(false)]);
+});
+
+Deno.test("a large listing of which nothing is taken is broken off", async () => {
+  const fetch = toFetch(listing(many(COUNT), { stallTimeout: 20 }));
+  const reader = (await fetch(new Request("http://localhost/"))).body!.getReader();
+  await reader.read();
+  await reader.closed.catch((error) => assertEquals(error.message, "The client has stopped reading"));
+  await assertRejects(() => reader.read(), Error, "stopped reading");
+});
+
 Deno.test("others get their turn while a large directory on disk is read, sorted and written", async () => {
   await using tree = await tempTree({ "small/a.txt": "a", "large/": "" });
   for (let i = 0; i < 20_000; i++) Deno.writeFileSync(tree.at(`large/file ${(i * 7919) % 20_000}`), new Uint8Array());

@@ -98,7 +98,8 @@ interface Door extends AsyncDisposable {
 const HOSTS = ["files.example"];
 
 async function statusAs(port: number, host: string, method = "GET", target = "/a.txt"): Promise<number> {
-  const head = `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx`;
+  const content = ["PUT", "PATCH", "POST"].includes(method) ? "Content-Length: 1\r\n\r\nx" : "\r\n";
+  const head = `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${content}`;
   return (await raw(port, head)).status;
 }
 

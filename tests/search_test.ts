@@ -1,6 +1,6 @@
 /** The search: patterns against a naive reference, results in every format, limits and leaving. */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   disk,
   fileServer,
@@ -204,7 +204,8 @@ Deno.test("search() as a page shows hostile names and texts as what they are", a
 });
 
 Deno.test("search() refuses what is too long or unknown, declines what is not for it, and redirects to the slash", async () => {
-  assertEquals((await ask(SITE, `/?q=${"x".repeat(256)}`)).status, 200);
+  const longest = await ask(SITE, `/?q=${"x".repeat(256)}`);
+  assertEquals([longest.status, await longest.text().then((text) => text.includes("Nothing found"))], [200, true]);
   assertEquals((await ask(SITE, `/?q=${"x".repeat(257)}`)).status, 400);
   assertEquals((await ask(SITE, "/?q=x&format=xml")).status, 400);
   for (const target of ["/?q=", "/?q", "/notes.txt?q=x", "/nothing/?q=x", "/"]) {
@@ -309,6 +310,65 @@ Deno.test("a search ends when nobody reads it any more, in the middle of what it
   await reader.cancel();
   await pending;
   assert(source.lists < 20_000, "it went on to the end");
+});
+
+Deno.test("a search whose reader leaves while it waits for its turn reads nothing", async () => {
+  const turn = Promise.withResolvers<void>();
+  const site = memory({ "a/x": "", "b/x": "", "c/x": "" });
+  const read: string[] = [];
+  const source: FileSource = {
+    stat: (path) => site.stat(path),
+    open: (path, seen) => site.open(path, seen),
+    async list(path) {
+      read.push(path.text);
+      await turn.promise;
+      return await site.list(path);
+    },
+  };
+  const fetch = toFetch(search(source));
+  const readers = await Promise.all(["a", "b", "c"].map(async (name) => {
+    return (await fetch(new Request(`http://localhost/${name}/?q=x&format=text`))).body!.getReader();
+  }));
+  const reads = readers.map((reader) => reader.read());
+  while (read.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  const left = readers[2]!.cancel();
+  turn.resolve();
+  await Promise.all([left, ...reads]);
+  assertEquals(read, ["/a", "/b"]);
+  await Promise.all(readers.map((reader) => reader.cancel()));
+});
+
+Deno.test("a search of which nothing is taken is broken off, and its place goes to the next", async () => {
+  const source = bottomless();
+  const fetch = toFetch(search(source, { maxAtOnce: 1, stallTimeout: 20 }));
+  const ask = () => fetch(new Request("http://localhost/?q=x&format=ndjson"));
+  const stalled = (await ask()).body!.getReader();
+  await stalled.read();
+  const next = await ask();
+  assertEquals(next.status, 200);
+  await next.body?.cancel();
+  await assertRejects(() => stalled.read(), Error, "stopped reading");
+});
+
+Deno.test("one client gets a fourth of the places for searches", async () => {
+  const fetch = toFetch(search(bottomless(), { queueTimeout: 0 }));
+  const ask = (hostname: string) => {
+    const remoteAddr = { transport: "tcp", hostname, port: 1 } as const;
+    return fetch(new Request("http://localhost/?q=x", { headers: { host: "localhost" } }), { remoteAddr });
+  };
+  const answers = await Promise.all(
+    ["a", "a", "a", "a", "a", "b"].map((last) => ask(`192.0.2.${last === "a" ? 1 : 2}`)),
+  );
+  assertEquals(answers.map(({ status }) => status), [200, 200, 200, 200, 429, 200]);
+  await Promise.all(answers.map(({ body }) => body?.cancel()));
+});
+
+Deno.test("results differ by Accept, and say so", async () => {
+  for (const accept of ["text/html", "application/json"]) {
+    const response = await ask(memory({ "a": "" }), "/?q=a", { headers: { accept } });
+    assertEquals(response.headers.get("vary"), "accept");
+    await response.body?.cancel();
+  }
 });
 
 Deno.test("the command searches unless it is told not to", async () => {

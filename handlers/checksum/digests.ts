@@ -6,7 +6,8 @@
 
 import { createHash } from "node:crypto";
 import type { SitePath } from "../http/target.ts";
-import { Gate, Turns } from "../listing/turns.ts";
+import { Limiter } from "../limiter.ts";
+import { Turns } from "../listing/turns.ts";
 import { FileChanged, type FileSource, type FileStat } from "../sources/types.ts";
 
 /** The checksums there are, strongest of the usual ones first. */
@@ -18,8 +19,8 @@ export type Algorithm = typeof ALGORITHMS[number];
 /** Hexadecimal digits of each. */
 const LENGTHS: Readonly<Record<Algorithm, number>> = { sha256: 64, sha512: 128, sha1: 40, md5: 32 };
 
-/** Files that are read at the same time. */
-const READ_AT_ONCE = 2;
+/** Files that are read at the same time, so that no client has all of them to itself. */
+const READ_AT_ONCE = { max: 4, maxPerClient: 2, queueMs: Infinity };
 
 /** Bytes read at a time: no more than a millisecond of arithmetic. */
 const CHUNK_BYTES = 262_144;
@@ -33,6 +34,8 @@ export interface Wanted {
   /** The file as it was seen. */
   readonly stat: FileStat;
   readonly algorithm: Algorithm;
+  /** Who asks, as `clientOf` tells. */
+  readonly client: string;
 }
 
 /** A file that is being read, and for how many. */
@@ -45,7 +48,7 @@ interface Reading {
 /** All checksums of a source. */
 export class Digests {
   readonly #source: FileSource;
-  readonly #gate = new Gate(READ_AT_ONCE);
+  readonly #gate = new Limiter(READ_AT_ONCE);
   readonly #kept = new Map<string, string>();
   readonly #readings = new Map<string, Reading>();
 
@@ -109,9 +112,8 @@ export class Digests {
     }
   }
 
-  async #read({ path, stat, algorithm }: Wanted, signal: AbortSignal): Promise<string> {
-    using _place = await this.#gate.enter();
-    signal.throwIfAborted();
+  async #read({ path, stat, algorithm, client }: Wanted, signal: AbortSignal): Promise<string> {
+    using _place = await this.#gate.enter(client, signal);
     using file = await this.#source.open(path, stat);
     const hash = createHash(algorithm);
     const buffer = new Uint8Array(Math.min(CHUNK_BYTES, stat.size + 1)); // one more, to see that nothing follows

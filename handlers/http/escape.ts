@@ -75,9 +75,16 @@ function percentByte(character: string): string {
   return "%" + character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0");
 }
 
+/** Controls, and what shows nothing itself but changes how the text around it is shown: the bidirectional controls and all other format characters, line and paragraph separators, halves of surrogate pairs. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+/** Most text: printable ASCII without a backslash. */
+const PLAIN = /^[\x20-\x5b\x5d-\x7e]*$/;
+
 /**
  * Escapes text for a log line as Python's http.server does (gh-100001): U+0000-001F and U+007F-009F become `\xHH`, the
- * backslash is doubled. A line stays a line, and no terminal takes a command from it.
+ * backslash is doubled. So do, as `\uHHHH`, the characters by which text is shown in another order or not at all
+ * (CVE-2021-42574): a line stays a line and reads as it is, and no terminal takes a command from it.
  *
  * Quotes stay as they are; {@linkcode escapeLogQuoted} escapes them too.
  *
@@ -86,12 +93,50 @@ function percentByte(character: string): string {
  * import { assert } from "@std/assert";
  * import { escapeLog } from "@x/pyserve";
  *
- * assert(escapeLog("a\x1b[2J\\") === "a\\x1b[2J\\\\");
+ * assert(escapeLog("a\x1b[2J\\") === "a\\x1b[2J\\\\" && escapeLog("\u202etxt.exe") === "\\u202etxt.exe");
  * ```
  */
 export function escapeLog(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(/[\x00-\x1f\\\x7f-\x9f\u2028\u2029]/g, logEscape);
+  return PLAIN.test(text) ? text : text.replaceAll("\\", "\\\\").replace(UNSEEN, byNumber);
+}
+
+/**
+ * Shows by its number what cannot be seen in text of several lines; line ends, tabs and backslashes stay as they are.
+ *
+ * For plain text that is read as it is, such as what a program wrote before it failed. It is no escaping for HTML.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { showUnseen } from "@x/pyserve";
+ *
+ * assert(showUnseen("a\n\u202eb") === "a\n\\u202eb");
+ * ```
+ */
+export function showUnseen(text: string): string {
+  if (PLAIN.test(text)) return text;
+  return text.replace(
+    UNSEEN,
+    (character) => character === "\n" || character === "\t" ? character : byNumber(character),
+  );
+}
+
+/**
+ * Escapes in JSON what cannot be seen in it: it means the same, and can be shown on a terminal.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { escapeJson } from "@x/pyserve";
+ *
+ * assert(escapeJson(JSON.stringify("\u202e")) === '"\\u202e"');
+ * ```
+ */
+export function escapeJson(json: string): string {
+  return json.replace(UNSEEN, (character) => {
+    if (character === "\n" || character === "\t") return character; // between tokens; in strings they are escaped
+    return character.split("").map((unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0")).join("");
+  });
 }
 
 /**
@@ -110,8 +155,9 @@ export function escapeLogQuoted(text: string): string {
   return escapeLog(text).replaceAll('"', '\\"');
 }
 
-function logEscape(character: string): string {
-  if (character === "\\") return "\\\\";
-  const code = character.charCodeAt(0);
-  return code < 0x100 ? "\\x" + code.toString(16).padStart(2, "0") : "\\u" + code.toString(16);
+function byNumber(character: string): string {
+  const code = character.codePointAt(0)!;
+  const hex = code.toString(16);
+  if (code < 0x100) return `\\x${hex.padStart(2, "0")}`;
+  return code < 0x10000 ? `\\u${hex.padStart(4, "0")}` : `\\U${hex.padStart(8, "0")}`;
 }

@@ -38,6 +38,8 @@ let pathOf: (segments: readonly string[]) => SitePath;
 export class SitePath {
   /** The path of no segments: the root of the site. */
   static readonly root: SitePath = new SitePath([]);
+  /** A path that nothing has: what handlers see in place of that of a request which is refused. */
+  static readonly nowhere: SitePath = new SitePath(["\uffff"]);
 
   /** The decoded segments, from the root on. */
   readonly segments: readonly string[];
@@ -175,6 +177,34 @@ export function parseTarget(raw: string): Target | Refusal {
   }
   return { raw, path: segments.length === 0 ? SitePath.root : pathOf(segments), slash, query };
 }
+
+/**
+ * A path as far as it can be read: up to the first segment by which {@linkcode parseTarget} refuses a target. It says whose
+ * part of a site a refused request was for, and nothing about what it asked for there.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { readablePath } from "@x/pyserve";
+ *
+ * assert(readablePath("/docs/%zz/a").text === "/docs");
+ * ```
+ */
+export function readablePath(raw: string): SitePath {
+  let path = SitePath.root;
+  const [sent] = cut(cut(raw.slice(0, MAX_TARGET_LENGTH), "#")[0], "?");
+  for (const part of sent.split("/", MAX_READABLE + 1).slice(1)) {
+    const segment = decodeSegment(part);
+    if (segment instanceof Refusal || segment.includes("/")) break;
+    const next = segment === ".." ? path.parent : segment === "." || segment === "" ? path : path.child(segment);
+    if (next === null) break;
+    path = next;
+  }
+  return path;
+}
+
+/** Segments that are read of a target that is refused: more than any prefix has. */
+const MAX_READABLE = 64;
 
 /**
  * The decoded segments of a path that is not all about files, because a program answers what is below it (PATH_INFO).

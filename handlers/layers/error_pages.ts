@@ -6,6 +6,7 @@
 
 import { accepts } from "@std/http/negotiation";
 import { failureOf, type HttpError, markFailure, statusText } from "../errors.ts";
+import { escapeJson } from "../http/escape.ts";
 import { relativeReference } from "../http/relative.ts";
 import { SitePath } from "../http/target.ts";
 import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
@@ -67,5 +68,5 @@ function html({ status, message, details }: HttpError, requestTarget: string): s
 function json(error: HttpError): string {
   const { status, message, problem, details } = error;
   const members = { ...problem, status, title: statusText(status), detail: message, ...(details && { details }) };
-  return JSON.stringify(members) + "\n";
+  return escapeJson(JSON.stringify(members)) + "\n";
 }

@@ -23,7 +23,7 @@ const BUILDS = 2;
 
 /**
  * Different large listings that are sent at the same time. Each holds its entries, some 30 MB for 100,000: where one more
- * is asked for, the oldest is broken off, which has had the longest time to be read.
+ * is asked for, the oldest of the client with the most of them is broken off, which has had the longest time to be read.
  */
 const STREAMED = 8;
 
@@ -36,6 +36,8 @@ export interface Asked {
   readonly path: SitePath;
   readonly head: ListingHead;
   readonly format: ListingFormat;
+  /** Who asks, as `clientOf` tells. */
+  readonly client: string;
 }
 
 interface Build {
@@ -50,17 +52,23 @@ interface Build {
 export class ListingBuilds {
   readonly cache: ListingCache;
   readonly #source: FileSource;
+  readonly #stallMs: number;
   readonly #variant: string;
   /** The newest build of each listing that is being made. */
   readonly #builds = new Map<string, Build>();
-  readonly #streamed = new Set<StreamedPage>();
+  /** Large listings that are being sent, and the client that asked for each first. */
+  readonly #streamed = new Map<StreamedPage, string>();
   readonly #small = new Gate(BUILDS);
   readonly #large = new Gate(BUILDS);
 
   /** Makes none yet. `variant` is what else decides how listings are sent, for their entity tags. */
-  constructor(source: FileSource, cacheBytes: number, variant = "") {
+  constructor(
+    source: FileSource,
+    { cacheBytes, variant, stallMs }: { cacheBytes: number; variant: string; stallMs: number },
+  ) {
     this.#source = source;
     this.#variant = variant;
+    this.#stallMs = stallMs;
     this.cache = new ListingCache(source, cacheBytes);
   }
 
@@ -118,26 +126,35 @@ export class ListingBuilds {
       keep(page, page.size);
       return page;
     }
-    return build.page = this.#stream({ scan, turns, writer, head: asked.head, read }, keep, end);
+    return build.page = this.#stream({ scan, turns, writer, head: asked.head, read }, asked.client, keep, end);
   }
 
-  #stream(listing: Unread, keep: (page: ListingPage, size: number) => boolean, end: () => void): StreamedPage {
+  #stream(
+    listing: Unread,
+    client: string,
+    keep: (page: ListingPage, size: number) => boolean,
+    end: () => void,
+  ): StreamedPage {
     const stop = new AbortController();
     // What makes the pieces closes the scan; but where none is ever wanted, it never runs.
     stop.signal.addEventListener("abort", () => listing.scan[Symbol.asyncDispose]().catch(() => {}));
-    const page: StreamedPage = new StreamedPage(listing.writer, piecesOf(listing, this.#large, stop.signal), stop, {
+    const pieces = piecesOf(listing, this.#large, stop.signal);
+    const page: StreamedPage = new StreamedPage({ ...listing, pieces, stop, stallMs: this.#stallMs }, {
       ended: (bytes) => {
         end();
         return bytes !== null && keep(page, bytes);
       },
       idle: () => this.#streamed.delete(page),
     });
-    for (const oldest of this.#streamed) {
-      if (this.#streamed.size < STREAMED) break;
-      oldest.cut();
-    }
-    this.#streamed.add(page);
+    if (this.#streamed.size >= STREAMED) this.#oldestOfGreediest().cut();
+    this.#streamed.set(page, client);
     return page;
+  }
+
+  #oldestOfGreediest(): StreamedPage {
+    const pages = Map.groupBy(this.#streamed, ([, client]) => client);
+    const [greediest] = [...pages.values()].sort((a, b) => b.length - a.length);
+    return greediest![0]![0];
   }
 }
 

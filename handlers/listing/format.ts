@@ -4,6 +4,7 @@
  * @module
  */
 
+import { escapeLog } from "../http/escape.ts";
 import { entryOf, type ListingHead, type ListingTotals } from "../listing_data.ts";
 import { listingPageEnd, listingPageHeaders, listingPageStart, listingRow } from "../page/listing_page.ts";
 import type { FileEntry } from "../sources/types.ts";
@@ -67,9 +68,9 @@ function textLine({ name, stat, problem }: FileEntry): string {
   return problem === null ? nameLine(name, stat?.kind === "directory") : "";
 }
 
-/** A name, directories with a slash; control characters as in the log, so that a line stays a line. */
+/** A name, directories with a slash; control characters as in the log, so that a line stays a line and reads as it is. */
 export function nameLine(name: string, isDirectory: boolean): string {
   // deno-lint-ignore no-control-regex
-  const shown = name.replace(/[\x00-\x1f\x7f-\x9f]/g, (c) => "\\x" + c.charCodeAt(0).toString(16).padStart(2, "0"));
+  const shown = name.replace(/[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, (character) => escapeLog(character));
   return shown + (isDirectory ? "/\n" : "\n");
 }

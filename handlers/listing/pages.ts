@@ -7,6 +7,7 @@
 import { sendContent } from "../content.ts";
 import { HttpError } from "../errors.ts";
 import { shortDigest } from "../http/etag.ts";
+import { heldBody } from "../held_body.ts";
 import { evaluatePreconditions } from "../http/preconditions.ts";
 import type { ListingWriter } from "./format.ts";
 import { SharedStream, type StreamOwner } from "./stream.ts";
@@ -76,18 +77,28 @@ export class WholePage implements ListingPage {
   }
 }
 
+/** What a slow reader of a listing holds is the reading itself. */
+const NONE: Disposable = { [Symbol.dispose]() {} };
+
+/** What a listing that is made while it is sent is made of. */
+export interface Streaming {
+  readonly writer: ListingWriter;
+  readonly pieces: AsyncGenerator<Uint8Array<ArrayBuffer>>;
+  /** Aborted where the rest is not wanted. */
+  readonly stop: AbortController;
+  /** Milliseconds in which a client may take nothing. */
+  readonly stallMs: number;
+}
+
 /** A listing that is made while it is sent: without Content-Length and without a tag, which nobody can know before. */
 export class StreamedPage implements ListingPage {
   readonly #headers: Readonly<Record<string, string>>;
   readonly #unchanged: Readonly<Record<string, string>>;
   readonly #stream: SharedStream;
+  readonly #stallMs: number;
 
-  constructor(
-    writer: ListingWriter,
-    pieces: AsyncGenerator<Uint8Array<ArrayBuffer>>,
-    stop: AbortController,
-    owner: StreamOwner,
-  ) {
+  constructor({ writer, pieces, stop, stallMs }: Streaming, owner: StreamOwner) {
+    this.#stallMs = stallMs;
     this.#headers = headersOf(writer);
     this.#unchanged = unchangedHeaders(writer);
     this.#stream = new SharedStream(pieces, stop, owner);
@@ -95,7 +106,8 @@ export class StreamedPage implements ListingPage {
 
   send(request: Request): Response {
     const verdict = evaluatePreconditions(request.method, request.headers, { etag: null, lastModified: null });
-    const body = verdict === "proceed" && request.method === "GET" ? this.#stream.open() : null;
+    const stream = verdict === "proceed" && request.method === "GET" ? this.#stream.open() : null;
+    const body = stream && heldBody(stream, { place: NONE, stallMs: this.#stallMs });
     // Who shares this page reads it by then: otherwise it was made for a HEAD, and the rest of it is not wanted.
     if (body === null) setImmediate(() => this.#stream.endUnread());
     if (verdict === "failed") throw new HttpError(412, "The content is not in the state that was asked for");

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { escapeHtml } from "../http/escape.ts";
+import { escapeHtml, showUnseen } from "../http/escape.ts";
 import { page, PAGE_HEADERS } from "./frame.ts";
 
 export { PAGE_HEADERS };
@@ -44,9 +44,9 @@ export function errorPage({ status, phrase, message, details, start }: ErrorPage
     `<main>
 <h1>${escapeHtml(title)}</h1>
 <div class="hint">
-<p><strong>${escapeHtml(message)}.</strong></p>
+<p><strong>${escapeHtml(showUnseen(message))}.</strong></p>
 ${advice}<p><a href="${escapeHtml(start)}">Go to the start page</a></p>
-${details === "" ? "" : `<pre>${escapeHtml(details)}</pre>\n`}</div>
+${details === "" ? "" : `<pre>${escapeHtml(showUnseen(details))}</pre>\n`}</div>
 </main>`,
   );
 }

@@ -6,9 +6,12 @@
 
 import { escapeHtml } from "../http/escape.ts";
 
-/** C0, DEL and C1 controls, line and paragraph separators, and the characters that change the direction of text. */
+/**
+ * C0, DEL and C1 controls, line and paragraph separators, the characters that change the direction of text, and those that
+ * show nothing. Not the joiners U+200C and U+200D, without which words of some languages, and emoji, are not what they are.
+ */
 // deno-lint-ignore no-control-regex
-const UNSEEN = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
+const UNSEEN = /[\x00-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 
 /** A name as plain text, for titles: `a\n` becomes `a<U+000A>`. */
 export function plainName(name: string): string {

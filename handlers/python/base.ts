@@ -6,7 +6,7 @@
 
 import { HttpError } from "../errors.ts";
 import { formatHttpDate } from "../http/date.ts";
-import { escapeLog } from "../http/escape.ts";
+import { escapeLog, showUnseen } from "../http/escape.ts";
 import type { Awaitable } from "../types.ts";
 import type { ClientAddress, Connection } from "./connection.ts";
 import { bodyOf, RawBody } from "./http1/body.ts";
@@ -402,8 +402,8 @@ export class BaseHTTPRequestHandler {
   protected error_page(code: number, message: string, explain: string): string {
     return percentFormat(this.error_message_format, {
       code,
-      message: escapeText(message),
-      explain: escapeText(explain),
+      message: escapeText(showUnseen(message)),
+      explain: escapeText(showUnseen(explain)),
     });
   }
 

@@ -220,7 +220,12 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     const { server_name: hostname, server_port: port, server_address, bound_name: name } = this.server;
     const local = typeof server_address === "string" ? null : { hostname, port, name };
     const hosts = this.hosts && { hosts: this.hosts };
-    const fetch = toFetch(handler, { log: { access() {}, error }, localAddress: () => local, ...hosts });
+    const fetch = toFetch(handler, {
+      accessLog: false,
+      log: { access() {}, error },
+      localAddress: () => local,
+      ...hosts,
+    });
     return await fetch(requestOf(this, path), infoOf(this));
   }
 

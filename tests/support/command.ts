@@ -108,11 +108,20 @@ export async function runCommand(args: readonly string[], options: StartOptions 
     ...(cwd && { cwd }),
     env: { NO_COLOR: "1", ...env },
   }).spawn();
-  // A command that starts to serve when it should have refused would keep the tests waiting for ever.
+  const out = collect(process.stdout);
+  const err = collect(process.stderr);
+  // A command that serves when it should have refused would keep the tests waiting for ever.
+  let serves = false;
+  out.until((all) => /^Serving HTTPS? on /m.test(all)).then(() => {
+    serves = /^Serving HTTPS? on /m.test(out.text());
+    if (serves) process.kill("SIGKILL");
+  });
   const timer = setTimeout(() => process.kill("SIGKILL"), 60_000);
-  const { code, stdout, stderr } = await process.output();
+  const { code } = await process.status;
   clearTimeout(timer);
-  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+  await Promise.all([out.done, err.done]);
+  if (serves) throw new Error(`The command serves, and does not end by itself: ${out.text()}${err.text()}`);
+  return { code, stdout: out.text(), stderr: err.text() };
 }
 
 function collect(stream: ReadableStream<Uint8Array>) {

@@ -1,0 +1,116 @@
+/**
+ * The lines of the access log.
+ *
+ * @module
+ */
+
+import { failureOf } from "./errors.ts";
+import { escapeJson, escapeLog, escapeLogQuoted } from "./http/escape.ts";
+import { rawTarget } from "./http/target.ts";
+import type { Context } from "./types.ts";
+
+/** The format of the lines: Python's, Common Log Format, that with Referer and User-Agent, or a JSON object. */
+export type LogFormat = "python" | "common" | "combined" | "json";
+
+/** The formats by name. */
+export const LOG_FORMATS: readonly LogFormat[] = ["python", "common", "combined", "json"];
+
+/** Writes the lines of one exchange: what the layer does, for a cache that answers without its layers. */
+export function accessLogWriter(
+  format: LogFormat,
+): (request: Request, context: Context, response: Response, milliseconds: number) => void {
+  const write = WRITERS[format];
+  return (request, context, response, milliseconds) => {
+    context.notes.logged = true;
+    write({ request, context, response, milliseconds });
+  };
+}
+
+interface Exchange {
+  readonly request: Request;
+  readonly context: Context;
+  readonly response: Response;
+  readonly milliseconds: number;
+}
+
+const WRITERS: Readonly<Record<LogFormat, (exchange: Exchange) => void>> = {
+  python: writePython,
+  common: (exchange) => exchange.context.log.access(commonLine(exchange)),
+  combined: (exchange) => exchange.context.log.access(`${commonLine(exchange)} ${referrerAndAgent(exchange)}`),
+  json: (exchange) => exchange.context.log.access(jsonLine(exchange)),
+};
+
+function writePython({ request, context, response }: Exchange): void {
+  const prefix = `${context.remoteAddress || "-"} - - [${localTime(new Date())}]`;
+  const failure = failureOf(response);
+  if (failure) context.log.access(`${prefix} code ${failure.status}, message ${escapeLog(failure.message)}`);
+  context.log.access(`${prefix} "${escapeLog(requestLine(request, context))}" ${response.status} -`);
+}
+
+function commonLine({ request, context, response }: Exchange): string {
+  const now = new Date();
+  const user = context.user === null ? "-" : escapeLog(context.user).replaceAll(" ", "\\x20");
+  const line = escapeLogQuoted(requestLine(request, context));
+  const time = localTime(now).replace(" ", ":");
+  return `${context.remoteAddress || "-"} - ${user} [${time} ${zone(now)}] "${line}" ${response.status} ${
+    lengthOf(response) ?? "-"
+  }`;
+}
+
+function referrerAndAgent({ request }: Exchange): string {
+  const quoted = (name: string) => `"${escapeLogQuoted(request.headers.get(name) ?? "-")}"`;
+  return `${quoted("referer")} ${quoted("user-agent")}`;
+}
+
+function jsonLine({ request, context, response, milliseconds }: Exchange): string {
+  return escapeJson(JSON.stringify({
+    time: new Date().toISOString(),
+    address: context.remoteAddress || null,
+    user: context.user,
+    method: request.method,
+    target: rawTarget(request.url),
+    status: response.status,
+    bytes: lengthOf(response),
+    milliseconds: Math.round(milliseconds * 1000) / 1000,
+    referer: request.headers.get("referer"),
+    agent: request.headers.get("user-agent"),
+  }));
+}
+
+/** The target is cut out of the URL here, because the context would take it apart to have it. */
+function requestLine(request: Request, { protocol }: Context): string {
+  const version = protocol ?? (request.headers.has("host") ? "HTTP/1.1" : "HTTP/2.0");
+  return `${request.method} ${rawTarget(request.url)}${version === "HTTP/0.9" ? "" : ` ${version}`}`;
+}
+
+function lengthOf(response: Response): number | null {
+  const length = response.headers.get("content-length");
+  return length === null ? null : Number(length);
+}
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+let lastSecond = NaN;
+let lastTime = "";
+
+/** The time in whole seconds, which is the same for many lines. */
+function localTime(date: Date): string {
+  const second = Math.floor(date.getTime() / 1000);
+  if (second !== lastSecond) [lastSecond, lastTime] = [second, formatTime(date)];
+  return lastTime;
+}
+
+function formatTime(date: Date): string {
+  const day = `${two(date.getDate())}/${MONTHS[date.getMonth()]}/${date.getFullYear()}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
+function zone(date: Date): string {
+  const minutes = -date.getTimezoneOffset();
+  const absolute = Math.abs(minutes);
+  return (minutes < 0 ? "-" : "+") + two(Math.trunc(absolute / 60)) + two(absolute % 60);
+}
+
+function two(number: number): string {
+  return String(number).padStart(2, "0");
+}

@@ -1,0 +1,38 @@
+/**
+ * Runs a command, and fails where it has left something behind: files in the temporary directory, or processes.
+ *
+ *     deno run -A tools/clean_run.ts deno test -A tests/fastcgi_test.ts
+ *
+ * @module
+ */
+
+const [program, ...args] = Deno.args;
+if (program === undefined) {
+  // deno-lint-ignore no-console
+  console.error("Usage: clean_run.ts PROGRAM [WORDS...]");
+  Deno.exit(2);
+}
+
+const place = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "clean-run-" }));
+const { code } = await new Deno.Command(program, { args, env: { TMPDIR: place, TEMP: place, TMP: place } }).spawn()
+  .status;
+const left = [...Deno.readDirSync(place)].map(({ name }) => `${place}/${name}`);
+const running = Deno.build.os === "linux" ? processesOf(place) : [];
+// deno-lint-ignore no-console
+for (const line of [...left, ...running]) console.error(`left behind: ${line}`);
+if (left.length + running.length === 0) Deno.removeSync(place);
+Deno.exit(code !== 0 ? code : left.length + running.length === 0 ? 0 : 1);
+
+/** Processes that were given the directory as theirs for temporary files, or work in it; CGI programs know it by the latter. */
+function processesOf(directory: string): string[] {
+  const pids = [...Deno.readDirSync("/proc")].map(({ name }) => name).filter((name) => /^\d+$/.test(name));
+  return pids.filter((pid) => pid !== String(Deno.pid)).flatMap((pid) => {
+    try {
+      const words = Deno.readTextFileSync(`/proc/${pid}/cmdline`).replaceAll("\0", " ");
+      const about = [Deno.readTextFileSync(`/proc/${pid}/environ`), words, Deno.readLinkSync(`/proc/${pid}/cwd`)];
+      return about.some((text) => text.includes(directory)) ? [`process ${pid}: ${words}`] : [];
+    } catch {
+      return []; // it has ended, or is another user's
+    }
+  });
+}
