@@ -17,6 +17,7 @@ import { HttpError } from "./errors.ts";
 import { heldBody, STALL_MS } from "./held_body.ts";
 import { clientOf } from "./http/client.ts";
 import { attachment } from "./http/disposition.ts";
+import { DEFAULT_INDEX, indexFileOf } from "./index_file.ts";
 import { Limiter } from "./limiter.ts";
 import { FileChanged, type FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./types.ts";
@@ -38,6 +39,11 @@ export interface ArchiveOptions {
   readonly queueTimeout?: number;
   /** Milliseconds in which a client may take nothing of its archive; then it is broken off. 60,000 unless given. */
   readonly stallTimeout?: number;
+  /**
+   * Names that stand for their directory: where there is one, its page owns the query, and nothing is packed. Defaults to
+   * `index.html`, then `index.htm`.
+   */
+  readonly index?: readonly string[];
 }
 
 const MAX_ENTRIES = 1_000_000;
@@ -71,7 +77,8 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
 /**
  * Packs a directory of a source for GET and HEAD with `?archive=zip`, `tar` or `tar.gz` (`tgz`); declines all else.
  *
- * With `&name=a&name=b` only those of its entries. All is in a folder of the directory's name. An archive shows what the
+ * A directory with an index page is declined, for the query is that page's own; as an entry of another one it is packed. With
+ * `&name=a&name=b` only those of its entries. All is in a folder of the directory's name. An archive shows what the
  * source shows: hidden files and links out of the root are not in it, other links are followed. What is left out for a
  * reason (broken link, special file, not readable, a name with control characters or a backslash) is named in a text
  * beside the folder. Owners are not in it, permissions are 644 or 755, times are in UTC.
@@ -113,6 +120,7 @@ interface Wanted {
 class Archives {
   readonly #source: FileSource;
   readonly #limits: { readonly entries: number; readonly bytes: number };
+  readonly #index: readonly string[];
   readonly #stallMs: number;
   /** Archives that are looked at or sent. */
   readonly #sending: Limiter;
@@ -122,6 +130,7 @@ class Archives {
   constructor(source: FileSource, options: ArchiveOptions) {
     const { maxAtOnce = MAX_AT_ONCE, maxPerClient = Math.max(1, maxAtOnce >> 2) } = options;
     this.#source = source;
+    this.#index = options.index ?? DEFAULT_INDEX;
     this.#limits = { bytes: options.maxBytes ?? Infinity, entries: options.maxEntries ?? MAX_ENTRIES };
     this.#stallMs = options.stallTimeout ?? STALL_MS;
     this.#sending = new Limiter({ max: maxAtOnce, maxPerClient, queueMs: options.queueTimeout ?? QUEUE_MS });
@@ -130,6 +139,7 @@ class Archives {
   async answer(request: Request, context: Context, asked: string, query: URLSearchParams): Promise<Response | null> {
     const stat = await this.#source.stat(context.target.path);
     if (stat?.kind !== "directory") return null;
+    if (await indexFileOf(this.#source, context.target.path, this.#index)) return null;
     const kind = KINDS.get(asked);
     if (!kind) throw new HttpError(400, `The parameter "archive" is not one of ${[...KINDS.keys()].join(", ")}`);
     const client = clientOf(context.remoteAddress, request.headers);
@@ -168,9 +178,10 @@ class Archives {
 
   async #pack(request: Request, context: Context, { kind, client, names }: Wanted): Promise<Response> {
     const { name } = context.base.join(context.target.path);
+    const [only] = names;
     const headers = {
       "cache-control": "no-cache",
-      "content-disposition": attachment(folderName(name) + kind.extension),
+      "content-disposition": attachment(folderName(names.length === 1 ? only! : name) + kind.extension),
     };
     const selection = { directory: context.target.path, name, names: names.length === 0 ? null : names };
     const plan = await this.#plan(selection, client);

@@ -7,11 +7,12 @@
 import { chain } from "./chain.ts";
 import { HttpError } from "./errors.ts";
 import { ENCODED_SLASH, targetBeforeEncodedSlash } from "./http/target.ts";
+import { indexFileOf } from "./index_file.ts";
 import { onDemand } from "./on_demand.ts";
 import { settle, type SettledHandler } from "./settle.ts";
 import type { SitePath } from "./http/target.ts";
 import type { FileSource, FileStat } from "./sources/types.ts";
-import { derive, type Handler } from "./types.ts";
+import { type Context, derive, type Handler } from "./types.ts";
 
 const SAFE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
@@ -56,7 +57,10 @@ export interface Site {
 export interface Feature {
   /** Methods that it answers, for Allow. */
   readonly methods: readonly string[];
-  /** Names of query parameters: where given, it is asked only when the query has one of them. Letters, digits, hyphens. */
+  /**
+   * Names of query parameters (letters, digits, hyphens). Where given, the feature is asked only when the query has one of
+   * them, behind all features without, and never for a directory that has an index page: the query of a page is its own.
+   */
   readonly queries?: readonly string[];
   /**
    * What the page of a directory may offer because of it, one word each: `upload` (PUT, PATCH, MKCOL and multipart POST),
@@ -88,12 +92,24 @@ export interface Feature {
   readonly end?: () => Promise<void>;
 }
 
-/** The handler of a feature, asked only for what the feature says it is for. */
-export function askedFor({ queries, handler }: Feature, site: Site): Handler {
+/**
+ * The handler of a feature, asked only for what the feature says it is for. A site may use any word in the queries of its
+ * pages. Files have no such claim: what is asked of a file (`?sha256`) is asked in a form that pages do not use, without a value.
+ */
+export function askedFor({ queries, handler }: Feature, site: Site, content: FileSource): Handler {
   const answer = handler(site);
   if (queries === undefined) return answer;
   const asked = new RegExp(`(?:^|&)(?:${queries.join("|")})(?:[=&]|$)`);
-  return (request, context) => asked.test(context.target.query) ? answer(request, context) : null;
+  const answerUnlessPage = async (request: Request, context: Context) => {
+    if (await indexFileOf(content, context.target.path, site.index)) return null;
+    return await answer(request, context);
+  };
+  return (request, context) => asked.test(context.target.query) ? answerUnlessPage(request, context) : null;
+}
+
+/** The features in the order in which they are asked: those that a query asks for come behind those that own their paths. */
+export function inOrder(features: readonly Feature[]): Feature[] {
+  return [...features.filter(({ queries }) => !queries), ...features.filter(({ queries }) => queries)];
 }
 
 /** Whether the names of the server have to be its own because of a feature. */

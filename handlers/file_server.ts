@@ -7,8 +7,9 @@
 import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
 import { chain, wrap } from "./chain.ts";
-import { askedFor, type Feature, needsOwnNames, withEncodedSlashes } from "./feature.ts";
-import { DEFAULT_INDEX, type FilesOptions, filesWith } from "./files.ts";
+import { askedFor, type Feature, inOrder, needsOwnNames, withEncodedSlashes } from "./feature.ts";
+import { type FilesOptions, filesWith } from "./files.ts";
+import { DEFAULT_INDEX } from "./index_file.ts";
 import { HotFiles } from "./hot_files.ts";
 import { accessLogWriter, type LogFormat } from "./access_line.ts";
 import { accessLog } from "./layers/access_log.ts";
@@ -43,7 +44,10 @@ export interface FileServerOptions extends FilesOptions {
   readonly headers?: readonly (readonly [name: string, value: string])[];
   /** Bytes of memory for files that are asked for again; 64 MiB unless given, 0 for none. */
   readonly cacheSize?: number;
-  /** What the server can do besides, asked in this order before files and listings. */
+  /**
+   * What the server can do besides, asked in this order before files and listings; features with `queries` behind all
+   * others.
+   */
   readonly features?: readonly Feature[];
   /**
    * Paths of directories (`/incoming`) that take uploads although programs run; where it is given, no other directory does.
@@ -110,7 +114,7 @@ function siteOf(given: FileSource, options: FileServerOptions, hot: HotFiles): S
   const abilities = features.flatMap((feature) => feature.abilities ?? []);
   // A page that somebody has put there must not be able to do what only its reader may.
   const sandbox = options.sandbox ?? features.some(writes);
-  const variant = JSON.stringify([options.variant, options.headers]);
+  const variant = JSON.stringify([options.variant ?? "", options.headers ?? []]);
   const served: FilesOptions = { ...options, sandbox, variant };
   const site = {
     index,
@@ -118,11 +122,11 @@ function siteOf(given: FileSource, options: FileServerOptions, hot: HotFiles): S
     uploads: uploads ?? [],
     answer: ((request, context) => answerElse(request, context)) as Handler,
   };
-  const asked = features.map((feature) => {
-    const content = contentFor(feature, features, source, index);
-    return { ...feature, on: true, handler: askedFor(feature, { ...site, source: content }) };
-  });
   const content = contentFor(null, features, source, index);
+  const asked = inOrder(features).map((feature) => {
+    const own = contentFor(feature, features, source, index);
+    return { ...feature, on: true, handler: askedFor(feature, { ...site, source: own }, content) };
+  });
   const listings = listingParts(source, { abilities, variant });
   const assets = pageAssets();
   const told = Object.assign({}, ...features.map(({ optionsHeaders }) => optionsHeaders));

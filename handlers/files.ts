@@ -13,6 +13,7 @@ import { BEGINNING_BYTES } from "./http/declared_charset.ts";
 import { etagOf } from "./http/etag.ts";
 import type { MediaTypeOptions } from "./http/media_type.ts";
 import type { SitePath } from "./http/target.ts";
+import { DEFAULT_INDEX, indexFileOf } from "./index_file.ts";
 import { Representations } from "./representations.ts";
 import { slashRedirect } from "./slash_redirect.ts";
 import { FileChanged, type FileSource, type FileStat } from "./sources/types.ts";
@@ -37,9 +38,6 @@ export interface FilesOptions extends MediaTypeOptions {
    */
   readonly variant?: string;
 }
-
-/** The names that stand for their directory where none are given. */
-export const DEFAULT_INDEX: readonly string[] = ["index.html", "index.htm"];
 
 /** Looks at a file that changes under its hands at most so often. */
 const ATTEMPTS = 5;
@@ -106,12 +104,8 @@ class FileServing {
   }
 
   async #answerIndex(request: Request, context: Context): Promise<Response | null> {
-    for (const name of this.#index) {
-      const path = context.target.path.child(name);
-      const stat = path && await this.#source.stat(path);
-      if (path && stat?.kind === "file") return await this.#send(request, context, path, stat);
-    }
-    return null;
+    const found = await indexFileOf(this.#source, context.target.path, this.#index);
+    return found && await this.#send(request, context, found.path, found.stat);
   }
 
   /** Sends the file; where it was exchanged between looking and opening, looks again. */

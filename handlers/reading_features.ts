@@ -28,7 +28,9 @@ export function archives(options: ArchiveOptions = {}): Feature {
     methods: METHODS,
     queries: ["archive"],
     abilities: ["archive"],
-    handler: ({ source }) => lazily(async () => (await import("./archive.ts")).archive(source, options)),
+    handler: ({ source, index }) => {
+      return lazily(async () => (await import("./archive.ts")).archive(source, { index, ...options }));
+    },
   };
 }
 

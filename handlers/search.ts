@@ -6,6 +6,7 @@
 
 import { accepts } from "@std/http/negotiation";
 import { HttpError } from "./errors.ts";
+import { DEFAULT_INDEX, indexFileOf } from "./index_file.ts";
 import { heldBody, STALL_MS } from "./held_body.ts";
 import { clientOf } from "./http/client.ts";
 import { Limiter } from "./limiter.ts";
@@ -103,10 +104,7 @@ async function answer(request: Request, context: Context, asked: Asked): Promise
   const { source, query, options } = asked;
   const { path: directory } = context.target;
   if ((await source.stat(directory))?.kind !== "directory") return null;
-  for (const name of options.index ?? ["index.html", "index.htm"]) {
-    const path = directory.child(name);
-    if (path !== null && (await source.stat(path))?.kind === "file") return null;
-  }
+  if (await indexFileOf(source, directory, options.index ?? DEFAULT_INDEX)) return null;
   const redirect = slashRedirect(context);
   if (redirect) return redirect;
   const text = query.get("q")!;

@@ -16,7 +16,7 @@ import { isCreation } from "./upload/creation.ts";
 import { ACCEPTED_POSTS, postForm } from "./upload/form.ts";
 import { isCrossSite } from "./upload/origin.ts";
 import { checkCoding, putFile } from "./upload/put.ts";
-import { PARTIAL_UPLOAD, uploadId, uploadLimit } from "./upload/upload_fields.ts";
+import { namesUpload, PARTIAL_UPLOAD, uploadId, uploadLimit } from "./upload/upload_fields.ts";
 import { Resumables } from "./upload/resumables.ts";
 import { methodsOf, requireRight, type UploadRights } from "./upload/rights.ts";
 import { Store, type StoreSettings } from "./upload/store.ts";
@@ -166,13 +166,13 @@ class Uploads {
   }
 
   readonly handler: Handler = (request, context) => {
-    const isUpload = uploadId(context.target.query) !== null;
-    if (isUpload || this.#methods.has(request.method)) requireOwnHost(request, context);
     if (request.method === "GET" || request.method === "HEAD") {
-      return isUpload ? this.#resumables.progress(request, context) : null;
+      return namesUpload(context.target.query) ? this.#progress(request, context) : null;
     }
     const method = this.#methods.get(request.method);
     if (!method) return null;
+    requireOwnHost(request, context);
+    const isUpload = uploadId(context.target.query) !== null;
     if (isCrossSite(request, context.hosts)) {
       throw new HttpError(403, "A page of another site has sent this request");
     }
@@ -181,6 +181,21 @@ class Uploads {
     this.#store.sweepNowAndThen((cause) => context.log.error("Cannot remove what is left of old uploads", cause));
     return cancels ? this.#resumables.cancel(request, context) : method.answer(request, context);
   };
+
+  /** Where an upload is; of a page that has such a query for itself, only HEAD is answered, which is what clients send. */
+  async #progress(request: Request, context: Context): Promise<Response | null> {
+    const { path, slash } = context.target;
+    const there = slash ? null : await this.#store.source.stat(path);
+    if (slash || there?.kind === "directory") return null;
+    requireOwnHost(request, context);
+    try {
+      return await this.#resumables.progress(request, context);
+    } catch (error) {
+      const isUnknown = error instanceof HttpError && error.status === 404;
+      if (isUnknown && there !== null && request.method === "GET") return null;
+      throw error;
+    }
+  }
 
   #post(request: Request, context: Context): Promise<Response> {
     if (!isCreation(request)) return postForm(this.#store, request, context);

@@ -1,8 +1,9 @@
 /** The cache of files: always fresh, never more than it may hold, and not to be told from no cache. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { dirname } from "@std/path/dirname";
 import {
+  cgiFeature,
   derive,
   disk,
   type Feature,
@@ -15,6 +16,8 @@ import {
   toFetch,
   wrap,
 } from "@x/pyserve";
+import { start } from "./support/command.ts";
+import { ask, raw } from "./support/raw.ts";
 import { settleTimes, type TempTree, tempTree } from "./support/tree.ts";
 
 /** A source that counts what is asked of it. */
@@ -371,4 +374,35 @@ Deno.test("what a feature finds under another path is not kept as what is at the
   const fetch = toFetch(fileServer(tree.path, { features: [elsewhere], log: false }));
   const text = async () => await (await fetch(new Request("http://localhost/program"))).text();
   assertEquals([await text(), await text()], ["a", "b"]);
+});
+
+Deno.test("what is kept does not answer for what is not asked for: another Host, a feature's query", async () => {
+  await using tree = await settledTree({ "b/a.txt": "kept" });
+  // On all addresses, where any name will do: on loopback the name would be refused because it is none of the server's.
+  await using command = await start([tree.path, "--bind", "0.0.0.0"]);
+  for (let i = 0; i < 3; i++) assertEquals((await ask(command.port, "GET", "/b/a.txt")).text, "kept");
+  // Deno pastes the two together: to a cache that looks at the URL only, it is the file that is kept.
+  const pasted = await raw(command.port, "GET /a.txt HTTP/1.1\r\nHost: localhost/b\r\nConnection: close\r\n\r\n");
+  assertEquals(pasted.status, 400);
+  const sum = await ask(command.port, "GET", "/b/a.txt?sha256");
+  assertMatch(sum.text, /^[0-9a-f]{64} {2}a\.txt\n$/);
+  assertEquals((await ask(command.port, "GET", "/b/a.txt?x")).text, "kept");
+});
+
+Deno.test({
+  name: "an index page that is kept does not hide a program that has come to stand for its directory",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using tree = await settledTree({ "index.html": "kept", "d/index.html": "kept" });
+    const programs = cgiFeature({ extensions: [".cgi"], index: ["index.cgi"] });
+    const fetch = toFetch(fileServer(tree.path, { features: [programs], log: false }));
+    const read = async (target: string) => await (await fetch(new Request(`http://localhost${target}`))).text();
+    for (const directory of ["/", "/d/"]) {
+      for (let i = 0; i < 3; i++) assertEquals(await read(directory), "kept");
+      const program = tree.at(`${directory}index.cgi`);
+      await Deno.writeTextFile(program, "#!/bin/sh\necho Content-Type: text/plain; echo; echo new\n", { mode: 0o755 });
+      assertEquals(await read(directory), "new\n");
+    }
+    await programs.end!();
+  },
 });

@@ -1,7 +1,19 @@
 /** Behind a proxy that takes a prefix off the path, nothing that a client is sent on to leaves the prefix. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { chain, derive, fileServer, type Handler, memory, mount, parseTarget, Refusal, toFetch } from "@x/pyserve";
+import {
+  chain,
+  derive,
+  disk,
+  fileServer,
+  type Handler,
+  memory,
+  mount,
+  parseTarget,
+  Refusal,
+  SitePath,
+  toFetch,
+} from "@x/pyserve";
 import { start } from "./support/command.ts";
 import { leadsTo } from "./support/location.ts";
 import { missing } from "./support/programs.ts";
@@ -115,7 +127,10 @@ Deno.test("a redirect is relative to what the client sent, whatever a layer or a
 });
 
 Deno.test("an error that is kept links to the start page from where it was asked for", async () => {
-  const site = toFetch(mount("/below", fileServer(memory({ "a.txt": "a" }), { log: false })));
+  await using tree = await tempTree({ "a.txt": "a" });
+  const source = disk(tree.path);
+  while (!(await source.stat(SitePath.root))!.settled) await new Promise((resolve) => setTimeout(resolve, 100));
+  const site = toFetch(mount("/below", fileServer(source, { log: false })));
   for (const [target, start] of [["/below/none", "../"], ["/below//none", "../../"], ["/below/none", "../"]] as const) {
     for (let i = 0; i < 3; i++) {
       const request = new Request(`http://localhost${target}`, { headers: { accept: "text/html", host: "localhost" } });

@@ -379,3 +379,17 @@ Deno.test("the command searches unless it is told not to", async () => {
     assertEquals(text === "d/a.txt\n", args.length === 0, text);
   }
 });
+
+Deno.test("every form of the results says that Accept decides which it is, and that it is not to be kept", async () => {
+  const fetch = toFetch(search(memory({ "a.txt": "a" })));
+  const types = ["text/html", "application/json", "application/x-ndjson", "text/plain", "*/*"];
+  const headers = types.map((accept): RequestInit => ({ headers: { accept } }));
+  for (const init of [...headers, {}, ...headers.map((init) => ({ ...init, method: "HEAD" }))]) {
+    for (const target of ["/?q=a", "/?q=a&format=json"]) {
+      const response = await fetch(new Request(`http://localhost${target}`, init));
+      await response.body?.cancel();
+      assertEquals([response.status, response.headers.get("vary")], [200, "accept"]);
+      assertEquals(response.headers.get("cache-control"), "no-store");
+    }
+  }
+});

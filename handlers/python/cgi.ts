@@ -22,7 +22,7 @@ import type { Hosts } from "../own_hosts.ts";
 import { settle } from "../settle.ts";
 import type { FileSource } from "../sources/types.ts";
 import type { Handler } from "../types.ts";
-import { latin1 } from "./http1/input_buffer.ts";
+import { latin1 } from "../http1/input_buffer.ts";
 import { type SourceFile, urlOf } from "./exchange.ts";
 import { pythonRepr } from "./repr.ts";
 import { type ContentRules, SimpleHTTPRequestHandler } from "./simple.ts";

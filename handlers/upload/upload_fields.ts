@@ -43,6 +43,11 @@ export function uploadId(query: string): string | null {
   throw new HttpError(400, 'The parameter "upload" is not 8 to 128 letters, digits, or any of - . _ ~');
 }
 
+/** Whether the query of a request that only reads may be about an upload: where the id is none, it is about something else. */
+export function namesUpload(query: string): boolean {
+  return /(?:^|&)upload=[\w.~-]{8,128}(?:&|$)/.test(query);
+}
+
 /** 400 for a request about an upload, and not to it, that speaks as if it brought a piece. */
 export function refuseUploadFields(headers: Headers): void {
   for (const name of ["Upload-Offset", "Upload-Complete"]) {

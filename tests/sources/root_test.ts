@@ -286,3 +286,27 @@ Deno.test({
     assertEquals(await namesAt(source, SitePath.root), ["current", "page.html"]);
   },
 });
+
+Deno.test({
+  name: "a file that is replaced at any step is there, and located by its name",
+  ignore,
+  async fn() {
+    let steps = 1;
+    for (let step = 0; step < steps; step++) {
+      await using tree = await tempTree({ "a.txt": "old" });
+      const source = disk(tree.path);
+      const { writeTextFileSync: write, renameSync: rename } = Deno;
+      let seen: unknown[] = [];
+      steps = await interposed(async () => {
+        seen = [(await source.stat(pathOf("a.txt")))?.size, await source.locate!(pathOf("a.txt"))];
+      }, (call) => {
+        if (call !== step) return;
+        write(tree.at("new"), "new");
+        rename(tree.at("new"), tree.at("a.txt"));
+      });
+      assertEquals(seen, [3, tree.at("a.txt")], `replaced at ${step}`);
+    }
+    await using tree = await tempTree({ "a (deleted)": "it only has that name" });
+    assertEquals(await disk(tree.path).locate!(pathOf("a (deleted)")), tree.at("a (deleted)"));
+  },
+});

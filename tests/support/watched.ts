@@ -2,6 +2,9 @@
 
 import type { FileSource, OpenFile, SitePath } from "@x/pyserve";
 
+/** Milliseconds after which a file that is not closed never is. */
+const PATIENCE_MS = 20_000;
+
 /** What a test wants to be asked about. */
 export interface Hooks {
   /** Before a file is opened. */
@@ -14,7 +17,7 @@ export interface Hooks {
 export interface WatchedSource extends FileSource {
   /** How many of its files are open. */
   openFiles(): number;
-  /** Waits until none is. */
+  /** Waits until none is; fails after 20 seconds, so that what is never closed does not keep the tests waiting for ever. */
   untilClosed(): Promise<void>;
 }
 
@@ -46,7 +49,9 @@ export function watched(source: FileSource, { opening, read }: Hooks = {}): Watc
     },
     openFiles: () => open,
     async untilClosed() {
-      if (open > 0) await closed.promise;
+      if (open === 0) return;
+      const timer = setTimeout(() => closed.reject(new Error(`${open} files are still open`)), PATIENCE_MS);
+      await closed.promise.finally(() => clearTimeout(timer));
     },
   };
 }

@@ -33,7 +33,7 @@ export function menuOf(entry, { can, preview, rename, remove }) {
     !isDirectory && showable && ["eye", "Preview", () => preview(entry)],
     ["open", "Open", href],
     !isDirectory && ["download", "Download", href, { download: true }],
-    isDirectory && can("archive") && ["download", "Download as zip", `${href}?archive=zip`, { download: true }],
+    isDirectory && can("archive") && ["download", "Download as zip", folderUrl(href), { download: true }],
     ["link", "Copy link", () => copyText(urlOf(entry))],
     ["qr", "QR code", () => openShare(entry.name, urlOf(entry))],
     !isDirectory && can("checksum") && ["hash", "Checksum", () => openChecksum(entry)],
@@ -41,6 +41,17 @@ export function menuOf(entry, { can, preview, rename, remove }) {
     can("delete") && ["trash", "Delete", () => remove([entry]), { class: "danger" }],
   ];
   return items.filter((item) => item !== false);
+}
+
+/**
+ * The address of a zip of a folder. It is asked of the folder around it: one that has a page of its own answers with that,
+ * whatever the query is.
+ *
+ * @param {string} href
+ */
+function folderUrl(href) {
+  const [, above, name] = /** @type {RegExpExecArray} */ (/^(.*?)([^/]+)\/$/.exec(href));
+  return `${above}?${new URLSearchParams([["archive", "zip"], ["name", decodeURIComponent(name ?? "")]])}`;
 }
 
 /** The address of a zip of entries; null where it would be too long. @param {readonly Entry[]} entries */
