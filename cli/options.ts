@@ -237,7 +237,8 @@ const TABLE = {
     default: null,
     shown: "4 for each core, at least 8",
     needs: CGI,
-    help: "How many programs run at once, half of them for one client; further requests wait 10 seconds, then get 503",
+    help:
+      "How many programs run at once, three quarters of them for one client; further requests wait 10 seconds, then get 503",
   }, count),
   "cgi-timeout": one({
     group: "CGI",

@@ -36,7 +36,7 @@ export interface CgiOptions {
   readonly user?: SystemUser;
   /** How many run at once; four for each core, and eight at least, unless given. */
   readonly maxPrograms?: number;
-  /** How many of these may run for one client; half of them unless given. See {@linkcode clientOf}. */
+  /** How many of these may run for one client; three quarters unless given. See {@linkcode clientOf}. */
   readonly maxPerClient?: number;
   /** How long a request waits for a program to end; 10 seconds unless given. */
   readonly queueTimeout?: number;

@@ -14,6 +14,7 @@ import { Limiter } from "./limiter.ts";
 import type { Program } from "./cgi/program.ts";
 import { followLocalRedirect, redirectedFrom } from "./cgi/local_redirect.ts";
 import { hasBody, scriptResponse } from "./cgi/respond.ts";
+import { shareOf } from "./cgi/share.ts";
 import { spool, type Spooled } from "./cgi/spool.ts";
 import { Lines } from "./cgi/stderr.ts";
 import { Watchdog } from "./cgi/watchdog.ts";
@@ -59,7 +60,7 @@ export interface FastCgiOptions {
   readonly bodyTimeout?: number;
   /** Requests at once, 64 by default: as many as the application has workers is best. */
   readonly maxRequests?: number;
-  /** How many of these may be of one client; half of them by default. See {@linkcode clientOf}. */
+  /** How many of these may be of one client; three quarters by default. See {@linkcode clientOf}. */
   readonly maxPerClient?: number;
   /** How long a request waits for its turn; 10 s by default, then 503. */
   readonly queueTimeout?: number;
@@ -215,7 +216,7 @@ class FastCgi {
     this.#answer = answer;
     this.#finder = finderOf(extensions, index, source, options.uploads);
     this.#client = new FastCgiClient(options.address, this.#options);
-    const { maxRequests, maxPerClient = Math.ceil(maxRequests / 2), queueTimeout } = this.#options;
+    const { maxRequests, maxPerClient = shareOf(maxRequests), queueTimeout } = this.#options;
     this.#limiter = new Limiter({ max: maxRequests, maxPerClient, queueMs: queueTimeout });
   }
 

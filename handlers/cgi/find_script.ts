@@ -168,6 +168,7 @@ export class ScriptFinder {
    * and null where another has taken its path since.
    */
   isProgram(path: SitePath): Promise<boolean>;
+  /** The same for the file that was seen; null where another has taken its path since. */
   isProgram(path: SitePath, seen: FileStat): Promise<boolean | null>;
   async isProgram(path: SitePath, seen?: FileStat): Promise<boolean | null> {
     const real = await this.#source.locate?.(path, seen) ?? null;

@@ -27,6 +27,7 @@ import { followLocalRedirect, redirectedFrom } from "./local_redirect.ts";
 import type { Program } from "./program.ts";
 import { hasBody, scriptResponse } from "./respond.ts";
 import { type RunningScript, type ScriptLimits, startScript } from "./run.ts";
+import { shareOf } from "./share.ts";
 import { spool, type Spooled } from "./spool.ts";
 
 /** What one run of a program is given besides. */
@@ -89,7 +90,7 @@ export class Programs {
     this.#answer = answer;
     this.#isIsolated = (options.uploads ?? []).length > 0;
     const { maxPrograms: max = Math.max(8, 4 * navigator.hardwareConcurrency) } = options;
-    const { maxPerClient = Math.ceil(max / 2), queueTimeout: queueMs = 10_000 } = options;
+    const { maxPerClient = shareOf(max), queueTimeout: queueMs = 10_000 } = options;
     this.#limiter = new Limiter({ max, maxPerClient, queueMs });
     this.#limits = {
       headerMs: options.headerTimeout ?? 30_000,

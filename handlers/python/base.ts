@@ -9,12 +9,13 @@ import { formatHttpDate } from "../http/date.ts";
 import { escapeLog, showUnseen } from "../http/escape.ts";
 import type { Awaitable } from "../types.ts";
 import type { ClientAddress, Connection } from "./connection.ts";
-import { bodyOf, RawBody } from "./http1/body.ts";
-import { bodyFraming } from "./http1/framing.ts";
-import { FieldsParser } from "./http1/header_fields.ts";
-import { latin1 } from "./http1/input_buffer.ts";
-import { Rejection } from "./http1/rejection.ts";
-import { isAtLeast11, MAX_LINE_BYTES, parseRequestLine, strictVerdict } from "./http1/request_line.ts";
+import { bodyOf, RawBody } from "../http1/body.ts";
+import { bodyFraming } from "../http1/framing.ts";
+import { FieldsParser } from "../http1/header_fields.ts";
+import { latin1 } from "../http1/input_buffer.ts";
+import { Rejection } from "../http1/rejection.ts";
+import { rejectionText } from "./rejections.ts";
+import { isAtLeast11, MAX_LINE_BYTES, parseRequestLine, strictVerdict } from "../http1/request_line.ts";
 import { HTTPMessage } from "./message.ts";
 import { percentFormat } from "./percent_format.ts";
 import { pythonRepr } from "./repr.ts";
@@ -509,13 +510,14 @@ export class BaseHTTPRequestHandler {
     this.requestline = "";
     this.request_version = "";
     this.command = "";
-    return this.#reject(new Rejection(414));
+    return this.#reject(new Rejection("target-too-long"));
   }
 
-  #reject({ status, message, explain }: Rejection): false {
+  #reject(rejection: Rejection): false {
+    const { message, explain } = rejectionText(rejection);
     this.connection.limitHead(null);
     this.connection.unread = true;
-    this.send_error(status, message, explain);
+    this.send_error(rejection.status, message, explain);
     return false;
   }
 

@@ -22,7 +22,7 @@ import type { Hosts } from "../own_hosts.ts";
 import { settle } from "../settle.ts";
 import type { FileSource } from "../sources/types.ts";
 import type { Handler } from "../types.ts";
-import { latin1 } from "./http1/input_buffer.ts";
+import { latin1 } from "../http1/input_buffer.ts";
 import { type SourceFile, urlOf } from "./exchange.ts";
 import { pythonRepr } from "./repr.ts";
 import { type ContentRules, SimpleHTTPRequestHandler } from "./simple.ts";
@@ -66,6 +66,7 @@ export type CgiInfo = readonly [directory: string, rest: string];
  * server.serve_forever();
  * const response = await fetch(`http://127.0.0.1:${server.server_port}/cgi-bin/hello?you`);
  * assert(await response.text() === "hello you\n");
+ * Deno.removeSync(site, { recursive: true });
  * ```
  */
 export class CGIHTTPRequestHandler extends SimpleHTTPRequestHandler {

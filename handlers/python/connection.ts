@@ -5,7 +5,7 @@
  */
 
 import type { Deadlines } from "./deadlines.ts";
-import { InputBuffer } from "./http1/input_buffer.ts";
+import { InputBuffer } from "../http1/input_buffer.ts";
 import { setImmediate } from "node:timers";
 
 /** Bytes that are put together before they are written: a head and a short body leave in one segment. */

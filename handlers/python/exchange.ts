@@ -7,7 +7,7 @@
 
 import type { ConnectionInfo } from "../fetch.ts";
 import type { BaseHTTPRequestHandler } from "./base.ts";
-import { utf8OfBytes } from "./http1/request_line.ts";
+import { utf8OfBytes } from "../http1/request_line.ts";
 import type { ResponseWriter } from "./wfile.ts";
 
 /** Something to send: what `send_head` returns. An open `Deno.FsFile` is one. */

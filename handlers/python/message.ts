@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Field } from "./http1/header_fields.ts";
+import type { Field } from "../http1/header_fields.ts";
 
 /**
  * Headers in the order and the spelling they came in: Python's `http.client.HTTPMessage`.

@@ -10,7 +10,7 @@ export type { ClientAddress, Connection } from "./connection.ts";
 export type { SourceFile } from "./exchange.ts";
 export { HTTPSServer, type HTTPSServerOptions, ThreadingHTTPSServer } from "./https.ts";
 export { HTTPMessage } from "./message.ts";
-export type { Field } from "./http1/header_fields.ts";
+export type { Field } from "../http1/header_fields.ts";
 export { type Responses, responses } from "./responses.ts";
 export type { RequestReader } from "./rfile.ts";
 export { HTTPServer, type RequestHandlerClass, type ServerAddress, ThreadingHTTPServer } from "./server.ts";

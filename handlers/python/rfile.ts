@@ -6,9 +6,10 @@
 
 import { HttpError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
-import { type Body, NO_BODY } from "./http1/body.ts";
-import { InputBuffer } from "./http1/input_buffer.ts";
-import { Rejection } from "./http1/rejection.ts";
+import { type Body, NO_BODY } from "../http1/body.ts";
+import { InputBuffer } from "../http1/input_buffer.ts";
+import { Rejection } from "../http1/rejection.ts";
+import { rejectionText } from "./rejections.ts";
 
 /** Bytes taken at a time where nobody says how many. */
 const PIECE_BYTES = 65_536;
@@ -164,7 +165,7 @@ export class RequestReader {
   async #take(max: number): Promise<Uint8Array<ArrayBuffer> | null> {
     while (!this.#body.ended) {
       const piece = this.#body.take(this.#connection.input, max);
-      if (piece instanceof Rejection) throw new HttpError(piece.status, piece.message ?? undefined);
+      if (piece instanceof Rejection) throw new HttpError(piece.status, rejectionText(piece).message ?? undefined);
       if (piece !== null) return this.#count(piece);
       // The last bytes of a chunked body have no content.
       if (!this.#body.ended && !await this.#wait()) return this.#endOfInput();

@@ -60,8 +60,10 @@ export interface SimpleHandlerOptions {
  * import { assert } from "@std/assert";
  * import { SimpleHTTPRequestHandler, ThreadingHTTPServer } from "@x/pyserve";
  *
+ * const site = Deno.makeTempDirSync();
+ *
  * class WithCors extends SimpleHTTPRequestHandler {
- *   override directory = Deno.makeTempDirSync();
+ *   override directory = site;
  *   override end_headers() {
  *     this.send_header("Access-Control-Allow-Origin", "*");
  *     super.end_headers();
@@ -74,6 +76,7 @@ export interface SimpleHandlerOptions {
  * const response = await fetch(`http://127.0.0.1:${server.server_port}/`);
  * assert(response.headers.get("access-control-allow-origin") === "*");
  * await response.body?.cancel();
+ * Deno.removeSync(site, { recursive: true });
  * ```
  */
 export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {

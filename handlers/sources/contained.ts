@@ -44,9 +44,9 @@ export class Found implements Disposable {
     this.#real = typeof place === "number" ? null : place;
   }
 
-  /** The real path it was found under; where it is held, as it is now. */
+  /** The real path it was found under; where it is held, as it is now. Of what has been deleted, the path that it had. */
   get real(): string {
-    return this.#real ??= Deno.readLinkSync(this.path);
+    return this.#real ??= withoutMark(Deno.readLinkSync(this.path), this.path);
   }
 
   /** Whether its path means this, whatever happens to its name. */
@@ -185,10 +185,7 @@ export class DiskRoot {
         const verdict = yield* this.#judge(calls, yield* result(calls.readLink(pathOf(descriptor))));
         if (verdict !== "inside") return verdict;
       }
-      const info = yield* result(calls.stat(pathOf(descriptor)));
-      // What has no name left was replaced meanwhile: what has its name now is what was asked for.
-      if (info.nlink === 0 && Deno.readLinkSync(pathOf(descriptor)).endsWith(" (deleted)")) return "changed";
-      return found = new Found(descriptor, info);
+      return found = new Found(descriptor, yield* result(calls.stat(pathOf(descriptor))));
     } finally {
       if (found === null) DESCRIPTORS!.close(descriptor);
     }
@@ -217,6 +214,14 @@ export class DiskRoot {
 function isNameable({ segments }: SitePath): boolean {
   if (segments.some(isPartName)) return false;
   return Deno.build.os !== "windows" || segments.every(isPlainOnWindows);
+}
+
+/** The kernel marks the path of what has no name left. */
+const DELETED = " (deleted)";
+
+function withoutMark(real: string, path: string): string {
+  const isMarked = real.endsWith(DELETED) && Deno.statSync(path).nlink === 0;
+  return isMarked ? real.slice(0, -DELETED.length) : real;
 }
 
 function pathOf(descriptor: number): string {

@@ -13,9 +13,8 @@ import { FileChanged, type OpenFile } from "./types.ts";
 const SYNC_READ_BYTES = 65_536;
 
 /**
- * Opens for reading a regular file that was found, and never waits for the other end of a FIFO that has taken its name.
- *
- * Where it is not held, whether its path still leads to it is to be looked at afterwards.
+ * Opens for reading a regular file that was found, and never waits for the other end of a FIFO that has taken its name. Where
+ * it is not held, what is open is looked at afterwards.
  *
  * @throws {FileChanged} Where it is something else by now.
  */

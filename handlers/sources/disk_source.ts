@@ -72,16 +72,7 @@ export class DiskSource implements FileSource {
   *#open(calls: DiskCalls, path: SitePath, seen: FileStat): Steps<OpenFile> {
     using found = yield* this.#root.find(calls, path);
     if (found === null || !isVersion(seen, found)) throw new FileChanged();
-    const file = yield* openFound(calls, found);
-    if (found.isHeld) return file;
-    try {
-      using again = yield* this.#root.find(calls, path);
-      if (again?.real !== found.real || !found.isSame(again.info)) throw new FileChanged();
-      return file;
-    } catch (error) {
-      file[Symbol.dispose]();
-      throw error;
-    }
+    return yield* openFound(calls, found);
   }
 
   /** At once, unless the file system has shown that it is slow. */
@@ -92,19 +83,19 @@ export class DiskSource implements FileSource {
   list(path: SitePath): AsyncIterable<FileEntry[]> | null {
     try {
       using directory = this.#root.findNow(path);
-      return directory?.info.isDirectory ? this.#slices(directory.info, path) : null;
+      return directory?.info.isDirectory ? this.#slices(path) : null;
     } catch (error) {
       return nullUnlessServerFails(error);
     }
   }
 
-  async *#slices(seen: Deno.FileInfo, path: SitePath): AsyncGenerator<FileEntry[]> {
+  async *#slices(path: SitePath): AsyncGenerator<FileEntry[]> {
     try {
       // Only now, because a reader that never begins would never close it.
       using directory = this.#root.findNow(path);
-      if (!directory?.isSame(seen)) throw new FileChanged();
+      if (directory === null) throw new FileChanged();
       // What cannot be held is read as quickly as can be, so that little can happen meanwhile.
-      const isLarge = directory.isHeld && seen.size > SYNC_DIRECTORY_BYTES;
+      const isLarge = directory.isHeld && directory.info.size > SYNC_DIRECTORY_BYTES;
       for await (const names of isLarge ? namesLater(directory.path) : namesNow(directory.path)) {
         directory.assertStill();
         yield names.map((name) => this.#entry(directory, name)).filter((entry) => entry !== null);

@@ -299,6 +299,28 @@ async function siteTree(): Promise<TempTree> {
   return tree;
 }
 
+Deno.test({
+  name: "an application is not asked for what was uploaded, nor is that sent",
+  ignore,
+  async fn() {
+    await using tree = await siteTree();
+    const features = [
+      fastCgiFeature({ address: { transport: "unix", path: tree.at("none") }, extensions: [".php"] }),
+      ...uploadFeatures(RIGHTS),
+    ];
+    const log = { access() {}, error() {} };
+    const server = fileServer(tree.path, { features, log: false, uploadBesidePrograms: ["/in"] });
+    await using door = await served(toFetch(server, { log }));
+    assertEquals((await ask(door.port, "GET", "/page.php")).status, 502); // nothing listens there
+    for (const path of ["/in/theirs.php", "/in/theirs.php/x", "/alias/theirs.php", "/link.php"]) {
+      assertEquals([path, (await ask(door.port, "GET", path)).status], [path, 403]);
+    }
+    assertEquals((await send(door.port, "PUT", "/php.ini", { body: "x" })).status, 403);
+    assertEquals((await send(door.port, "PUT", "/in/new.php", { body: "x" })).status, 404); // as any program that is not there
+    assertEquals((await send(door.port, "PUT", "/in/new.txt", { body: "x" })).status, 201);
+  },
+});
+
 /** What lies beside a script, and would be run or obeyed. */
 const BESIDE = {
   "php.ini": "auto_prepend_file=TREE/note.txt\n",

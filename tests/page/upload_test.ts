@@ -86,6 +86,14 @@ Deno.test({
       assertEquals(await Deno.readTextFile(to.at("a.txt")), "newer");
       assertEquals(await partsIn(to.path), []);
     });
+    await t.step("a large file once more, as a second copy", async () => {
+      for (const name of ["large (1).bin", "large (2).bin"]) {
+        await choose("large.bin");
+        await question.getByRole("button", { name: "Keep both" }).click();
+        await uploaded(page, "1 file uploaded");
+        assertEquals(await Deno.readFile(to.at(name)), large);
+      }
+    });
     await t.step("a folder that is chosen", async () => {
       await page.locator("input.folder").setInputFiles(from.at("folder"));
       await uploaded(page, "2 files uploaded");

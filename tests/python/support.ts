@@ -6,7 +6,7 @@ import {
   type RequestHandlerClass,
   ThreadingHTTPServer,
 } from "@x/pyserve/python";
-import { latin1 as characters } from "../../handlers/python/http1/input_buffer.ts";
+import { latin1 as characters } from "../../handlers/http1/input_buffer.ts";
 import { latin1, parseResponse, type RawResponse } from "../support/raw.ts";
 
 /** Milliseconds after which a test that waits for bytes is a failed one. */

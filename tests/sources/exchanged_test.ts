@@ -41,9 +41,17 @@ async function textAt(source: FileSource, path: SitePath): Promise<string | null
   return new TextDecoder().decode(bytes.subarray(0, await file.read(0, bytes)));
 }
 
+/** The names that are told; also those before it turns out that they are of something else, for they may have been sent. */
 async function namesAt(source: FileSource, path: SitePath): Promise<string[] | null> {
   const slices = await source.list(path);
-  return slices && (await Array.fromAsync(slices)).flat().map(({ name }) => name);
+  if (slices === null) return null;
+  const names: string[] = [];
+  try {
+    for await (const slice of slices) names.push(...slice.map(({ name }) => name));
+  } catch (error) {
+    if (!(error instanceof FileChanged)) throw error;
+  }
+  return names;
 }
 
 /** Where places are held every exchange is survived; elsewhere those that are not undone between two looks. */

@@ -286,3 +286,42 @@ Deno.test({
     assertEquals(await namesAt(source, SitePath.root), ["current", "page.html"]);
   },
 });
+
+Deno.test({
+  name: "a file that is replaced at any step is there, and located by its name",
+  ignore,
+  async fn() {
+    let steps = 1;
+    for (let step = 0; step < steps; step++) {
+      await using tree = await tempTree({ "a.txt": "old" });
+      const source = disk(tree.path);
+      const { writeTextFileSync: write, renameSync: rename } = Deno;
+      let seen: unknown[] = [];
+      steps = await interposed(async () => {
+        seen = [(await source.stat(pathOf("a.txt")))?.size, await source.locate!(pathOf("a.txt"))];
+      }, (call) => {
+        if (call !== step) return;
+        write(tree.at("new"), "new");
+        rename(tree.at("new"), tree.at("a.txt"));
+      });
+      assertEquals(seen, [3, tree.at("a.txt")], `replaced at ${step}`);
+    }
+    await using tree = await tempTree({ "a (deleted)": "it only has that name" });
+    assertEquals(await disk(tree.path).locate!(pathOf("a (deleted)")), tree.at("a (deleted)"));
+  },
+});
+
+Deno.test({
+  name: "B2: a file is served by the name that was given, wherever that leads, and nothing else is",
+  ignore,
+  async fn() {
+    await using tree = await tempTree({ "r1/v.txt": "one", "r2/v.txt": "two", "served/other.txt": "other" });
+    lead(tree.at("served/latest.txt"), "../r1/v.txt");
+    const fetch = toFetch(fileServer(tree.at("served/latest.txt"), { log: false }));
+    const get = async (target: string) => await (await fetch(new Request(`http://localhost${target}`))).text();
+    assertEquals([await get("/"), await get("/latest.txt")], ["one", "one"]);
+    lead(tree.at("served/latest.txt"), "../r2/v.txt");
+    assertEquals([await get("/"), await get("/latest.txt")], ["two", "two"]);
+    for (const hidden of ["/other.txt", "/../r1/v.txt", "/latest.txt/x"]) assert((await get(hidden)).startsWith("404"));
+  },
+});

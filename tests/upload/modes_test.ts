@@ -43,32 +43,34 @@ for (const holds of DESCRIPTORS ? [true, false] : [false]) {
     },
   });
 
-  Deno.test({
-    name: `A3: exchanged for a link while it replaces a file, a part changes nothing of what that leads to (${way})`,
-    ignore,
-    async fn() {
-      const outcomes = new Set<string>();
-      await atEachStep(async () => {
-        const tree = await tempTree({ "root/a.txt": "old", "secret": "secret" });
-        await Deno.chmod(tree.at("root/a.txt"), 0o666);
-        await Deno.chmod(tree.at("secret"), 0o600);
-        const writer = await new DiskSource(tree.at("root"), { followLinks: false, holds }).openWriter();
-        const part = await writer.create(A, "id");
-        const name = tree.at(`root/${partIn(tree.at("root"))}`);
-        const exchange = exchangeOf(name, (beside) => Deno.symlinkSync(tree.at("secret"), beside));
-        return {
-          exchange,
-          work: async () => outcomes.add(await outcomeOf(() => part.commit({ paths: [A], replace: true }))),
-          async check() {
-            await part.discard().catch(() => {}); // it has ended where it was committed
-            assertEquals([modeOf(tree.at("secret")), Deno.readTextFileSync(tree.at("secret"))], [0o600, "secret"]);
-            await tree[Symbol.asyncDispose]();
-          },
-        };
-      });
-      assert(outcomes.has("done") && outcomes.size > 1, String([...outcomes]));
-    },
-  });
+  for (const what of ["a link", "another file"]) {
+    Deno.test({
+      name: `A3: exchanged for ${what} while it replaces a file, a part changes nothing of that (${way})`,
+      ignore,
+      async fn() {
+        const outcomes = new Set<string>();
+        await atEachStep(async () => {
+          const tree = await tempTree({ "root/a.txt": "old", "secret": "secret" });
+          await Deno.chmod(tree.at("root/a.txt"), 0o666);
+          await Deno.chmod(tree.at("secret"), 0o600);
+          const writer = await new DiskSource(tree.at("root"), { followLinks: false, holds }).openWriter();
+          const part = await writer.create(A, "id");
+          const name = tree.at(`root/${partIn(tree.at("root"))}`);
+          const put = what === "a link" ? Deno.symlinkSync : Deno.linkSync;
+          return {
+            exchange: exchangeOf(name, (beside) => put(tree.at("secret"), beside)),
+            work: async () => outcomes.add(await outcomeOf(() => part.commit({ paths: [A], replace: true }))),
+            async check() {
+              await part.discard().catch(() => {}); // it has ended where it was committed
+              assertEquals([modeOf(tree.at("secret")), Deno.readTextFileSync(tree.at("secret"))], [0o600, "secret"]);
+              await tree[Symbol.asyncDispose]();
+            },
+          };
+        });
+        assert(outcomes.has("done") && outcomes.size > 1, String([...outcomes]));
+      },
+    });
+  }
 }
 
 async function outcomeOf(work: () => Promise<unknown>): Promise<string> {

@@ -68,6 +68,9 @@ export async function sendFile(file, href, policy, progress) {
     else offset = end === file.size ? "complete" : end;
   }
   progress.sent(file.size);
+  // The server remembers a finished upload for a client that missed the answer; without this, sending the same file again
+  // would count as that upload and store nothing.
+  await forget(file, href);
 }
 
 /** Lets the server forget what it has of a file. @param {File} file @param {string} href */

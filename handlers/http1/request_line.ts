@@ -1,10 +1,9 @@
 /**
- * The first line of a request, as Python reads it, with the answers it gives (RFC 9112 section 3).
+ * The first line of a request (RFC 9112 section 3), as leniently as Python reads it; `strictVerdict` is stricter.
  *
  * @module
  */
 
-import { pythonRepr } from "../repr.ts";
 import { Rejection } from "./rejection.ts";
 
 /** Bytes of a line taken at most, the line end not counted: Python's limit for every line. */
@@ -43,10 +42,10 @@ export function parseRequestLine(line: string, defaultVersion: string): RequestL
   if (words.length === 0) return null;
   const versioned = words.length >= 3 ? parseVersion(words.at(-1)!) : null;
   if (versioned instanceof Rejection) return versioned;
-  if (words.length < 2 || words.length > 3) return new Rejection(400, `Bad request syntax (${pythonRepr(line)})`);
+  if (words.length < 2 || words.length > 3) return new Rejection("request-line", line);
   const [command, target] = words as [string, string];
   if (versioned === null && command !== "GET") {
-    return new Rejection(400, `Bad HTTP/0.9 request type (${pythonRepr(command)})`);
+    return new Rejection("http09-method", command);
   }
   const path = target.startsWith("//") ? "/" + target.replace(/^\/+/, "") : target;
   return { command, path, version: words[2] ?? defaultVersion, number: versioned ?? [0, 9] };
@@ -54,9 +53,9 @@ export function parseRequestLine(line: string, defaultVersion: string): RequestL
 
 function parseVersion(version: string): [major: number, minor: number] | Rejection {
   const match = VERSION.exec(version);
-  if (match === null) return new Rejection(400, `Bad request version (${pythonRepr(version)})`);
+  if (match === null) return new Rejection("version", version);
   const [major, minor] = [Number(match[1]), Number(match[2])];
-  return major >= 2 ? new Rejection(505, `Invalid HTTP version (${version.slice(5)})`) : [major, minor];
+  return major >= 2 ? new Rejection("unsupported-version", version.slice(5)) : [major, minor];
 }
 
 /** RFC 9112 section 3: one space on each side, a token, and one digit on each side of the dot; or HTTP/0.9. */
@@ -74,12 +73,12 @@ const ABSOLUTE = /^[a-z][a-z\d+.-]*:\/\/[^/?#]/i;
  * @param line The line without its line end, a character a byte.
  */
 export function strictVerdict(line: string): Rejection | null {
-  if (!STRICT_LINE.test(line)) return new Rejection(400, `Bad request syntax (${pythonRepr(line)})`);
+  if (!STRICT_LINE.test(line)) return new Rejection("request-line", line);
   const [command, target, version = "HTTP/0.9"] = line.split(" ") as [string, string, string?];
-  if (line.endsWith("HTTP/0.9")) return new Rejection(400, `Bad request version (${pythonRepr(version)})`);
+  if (line.endsWith("HTTP/0.9")) return new Rejection("version", version);
   const isOfAForm = target.startsWith("/") ? command !== "CONNECT" : isOtherForm(command, target);
   if (isOfAForm && utf8OfBytes(target) !== null) return null;
-  return new Rejection(400, `Bad request target (${pythonRepr(target.slice(0, 100))})`);
+  return new Rejection("target", target);
 }
 
 function isOtherForm(command: string, target: string): boolean {

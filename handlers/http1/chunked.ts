@@ -62,7 +62,7 @@ export class ChunkedBody implements Body {
     const end = input.length < 2 ? null : latin1(input.take(2));
     if (end === null) return null;
     this.#state = "size";
-    return end === "\r\n" ? "go on" : new Rejection(400, "Bad chunk: its data is longer than its size");
+    return end === "\r\n" ? "go on" : new Rejection("chunk-end");
   }
 
   #readSize(input: InputBuffer): "go on" | Rejection | null {
@@ -70,7 +70,7 @@ export class ChunkedBody implements Body {
     if (line === null) return null;
     this.#allowance -= line.length;
     const size = SIZE_LINE.exec(latin1(line))?.[1];
-    if (size === undefined || this.#allowance < 0) return new Rejection(400, "Bad chunk size");
+    if (size === undefined || this.#allowance < 0) return new Rejection("chunk-size");
     this.#left = parseInt(size, 16);
     this.#state = this.#left === 0 ? "trailers" : "data";
     return "go on";

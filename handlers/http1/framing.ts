@@ -4,8 +4,7 @@
  * @module
  */
 
-import { trimBlanks } from "../../http/blanks.ts";
-import { pythonRepr } from "../repr.ts";
+import { trimBlanks } from "../http/blanks.ts";
 import type { Field } from "./header_fields.ts";
 import { Rejection } from "./rejection.ts";
 import { isAtLeast11 } from "./request_line.ts";
@@ -23,18 +22,15 @@ export type Framing = { readonly kind: "length"; readonly length: number } | { r
 export function bodyFraming(fields: readonly Field[], version: readonly [number, number]): Framing | Rejection {
   const lengths = valuesOf(fields, "content-length");
   const codings = valuesOf(fields, "transfer-encoding");
-  if (valuesOf(fields, "host").length > 1) return new Rejection(400, "Several Host headers");
+  if (valuesOf(fields, "host").length > 1) return new Rejection("several-hosts");
   if (codings.length > 0) return codingFraming(codings.join(","), lengths, version);
-  if (lengths.length > 1) return new Rejection(400, "Several Content-Length headers");
+  if (lengths.length > 1) return new Rejection("several-lengths");
   return lengthFraming(lengths[0] ?? "0");
 }
 
 function lengthFraming(text: string): Framing | Rejection {
   const length = /^\d+$/.test(text) ? Number(text) : NaN;
-  if (!Number.isSafeInteger(length)) {
-    return new Rejection(400, `Bad Content-Length (${pythonRepr(text.slice(0, 100))})`);
-  }
-  return { kind: "length", length };
+  return Number.isSafeInteger(length) ? { kind: "length", length } : new Rejection("length", text);
 }
 
 function codingFraming(
@@ -42,16 +38,14 @@ function codingFraming(
   lengths: readonly string[],
   version: readonly [number, number],
 ): Framing | Rejection {
-  if (lengths.length > 0) return new Rejection(400, "Content-Length beside Transfer-Encoding");
-  if (!isAtLeast11(version)) return new Rejection(400, "Transfer-Encoding in an HTTP/1.0 request");
+  if (lengths.length > 0) return new Rejection("length-beside-coding");
+  if (!isAtLeast11(version)) return new Rejection("coding-in-http10");
   // Not trim(): other white space than OWS makes a coding that some servers know and others do not.
   const codings = text.toLowerCase().split(",").map(trimBlanks);
   if (codings.at(-1) !== "chunked" || codings.indexOf("chunked") !== codings.length - 1 || codings.includes("")) {
-    return new Rejection(400, `Bad Transfer-Encoding (${pythonRepr(text.slice(0, 100))})`);
+    return new Rejection("coding", text);
   }
-  return codings.length === 1
-    ? { kind: "chunked" }
-    : new Rejection(501, "The only transfer coding understood is chunked");
+  return codings.length === 1 ? { kind: "chunked" } : new Rejection("unknown-coding");
 }
 
 function valuesOf(fields: readonly Field[], name: string): string[] {

@@ -7,8 +7,7 @@
  * @module
  */
 
-import { trimBlanks } from "../../http/blanks.ts";
-import { pythonRepr } from "../repr.ts";
+import { trimBlanks } from "../http/blanks.ts";
 import { type InputBuffer, latin1 } from "./input_buffer.ts";
 import { Rejection } from "./rejection.ts";
 import { MAX_LINE_BYTES } from "./request_line.ts";
@@ -47,16 +46,12 @@ export class FieldsParser {
     for (;;) {
       const bytes = input.takeLine(MAX_LINE_BYTES + 1);
       if (bytes === null) return "more";
-      if (bytes.length > MAX_LINE_BYTES) {
-        return tooLong(`got more than ${MAX_LINE_BYTES} bytes when reading header line`);
-      }
+      if (bytes.length > MAX_LINE_BYTES) return new Rejection("header-line-too-long", String(MAX_LINE_BYTES));
       const line = withoutEnd(latin1(bytes));
       if (line === "") return "done";
       this.#bytes += bytes.length;
-      if (this.#bytes > MAX_FIELDS_BYTES) return tooLong(`got more than ${MAX_FIELDS_BYTES} bytes of headers`);
-      if (++this.#lines > MAX_FIELDS) {
-        return new Rejection(431, "Too many headers", `got more than ${MAX_FIELDS} headers`);
-      }
+      if (this.#bytes > MAX_FIELDS_BYTES) return new Rejection("headers-too-long", String(MAX_FIELDS_BYTES));
+      if (++this.#lines > MAX_FIELDS) return new Rejection("too-many-headers", String(MAX_FIELDS));
       const verdict = this.#add(line);
       if (verdict) return verdict;
     }
@@ -65,8 +60,8 @@ export class FieldsParser {
   #add(line: string): Rejection | null {
     const colon = line.indexOf(":");
     const folded = line.startsWith(" ") || line.startsWith("\t");
-    if (/[\0\r]/.test(line) || (folded && this.fields.length === 0)) return badLine(line);
-    if (this.#isStrict && (folded || CONTROLS.test(line))) return badLine(line);
+    if (/[\0\r]/.test(line) || (folded && this.fields.length === 0)) return new Rejection("header-line", line);
+    if (this.#isStrict && (folded || CONTROLS.test(line))) return new Rejection("header-line", line);
     if (folded) {
       // RFC 9112 section 5.2: what is folded is joined by spaces.
       const [name, value] = this.fields.pop()!;
@@ -74,7 +69,7 @@ export class FieldsParser {
       return null;
     }
     const name = line.slice(0, colon);
-    if (colon < 0 || !TOKEN.test(name)) return badLine(line);
+    if (colon < 0 || !TOKEN.test(name)) return new Rejection("header-line", line);
     this.fields.push([name, trimBlanks(line.slice(colon + 1))]);
     return null;
   }
@@ -82,12 +77,4 @@ export class FieldsParser {
 
 function withoutEnd(line: string): string {
   return line.endsWith("\r\n") ? line.slice(0, -2) : line.slice(0, -1);
-}
-
-function tooLong(explain: string): Rejection {
-  return new Rejection(431, "Line too long", explain);
-}
-
-function badLine(line: string): Rejection {
-  return new Rejection(400, `Bad header line (${pythonRepr(line.slice(0, 100))})`);
 }

@@ -1,12 +1,13 @@
 /** The HTTP/1 engine: bytes in, verdicts out. */
 
 import { assert, assertEquals } from "@std/assert";
-import { type Body, bodyOf } from "../../handlers/python/http1/body.ts";
-import { bodyFraming } from "../../handlers/python/http1/framing.ts";
-import { FieldsParser } from "../../handlers/python/http1/header_fields.ts";
-import { InputBuffer, latin1 as text } from "../../handlers/python/http1/input_buffer.ts";
-import { Rejection } from "../../handlers/python/http1/rejection.ts";
-import { MAX_LINE_BYTES, parseRequestLine } from "../../handlers/python/http1/request_line.ts";
+import { type Body, bodyOf } from "../../handlers/http1/body.ts";
+import { bodyFraming } from "../../handlers/http1/framing.ts";
+import { FieldsParser } from "../../handlers/http1/header_fields.ts";
+import { InputBuffer, latin1 as text } from "../../handlers/http1/input_buffer.ts";
+import { Rejection } from "../../handlers/http1/rejection.ts";
+import { rejectionText } from "../../handlers/python/rejections.ts";
+import { MAX_LINE_BYTES, parseRequestLine } from "../../handlers/http1/request_line.ts";
 import { latin1 } from "../support/raw.ts";
 
 /** What the engine makes of bytes that arrive in pieces: the requests in them, and how it ended. */
@@ -55,8 +56,8 @@ function* content(body: Body, input: InputBuffer): Generator<void, string | Reje
   }
 }
 
-function rejected({ status, message }: Rejection): string {
-  return `${status} ${message}`;
+function rejected(rejection: Rejection): string {
+  return `${rejection.status} ${rejectionText(rejection).message}`;
 }
 
 /** A generator of numbers in [0, 1) that a seed decides (mulberry32). */

@@ -1,0 +1,66 @@
+/**
+ * Why a request cannot be read: a status and a code, which each engine puts into its own words.
+ *
+ * @module
+ */
+
+/** What is wrong with a request. */
+export type RejectionCode =
+  | "request-line"
+  | "http09-method"
+  | "version"
+  | "unsupported-version"
+  | "target"
+  | "target-too-long"
+  | "header-line"
+  | "header-line-too-long"
+  | "headers-too-long"
+  | "too-many-headers"
+  | "several-hosts"
+  | "several-lengths"
+  | "length"
+  | "length-beside-coding"
+  | "coding-in-http10"
+  | "coding"
+  | "unknown-coding"
+  | "chunk-size"
+  | "chunk-end";
+
+const STATUS: Readonly<Record<RejectionCode, number>> = {
+  "request-line": 400,
+  "http09-method": 400,
+  "version": 400,
+  "unsupported-version": 505,
+  "target": 400,
+  "target-too-long": 414,
+  "header-line": 400,
+  "header-line-too-long": 431,
+  "headers-too-long": 431,
+  "too-many-headers": 431,
+  "several-hosts": 400,
+  "several-lengths": 400,
+  "length": 400,
+  "length-beside-coding": 400,
+  "coding-in-http10": 400,
+  "coding": 400,
+  "unknown-coding": 501,
+  "chunk-size": 400,
+  "chunk-end": 400,
+};
+
+/** A verdict against what a client sent; afterwards the connection is of no more use. */
+export class Rejection {
+  /** What is wrong. */
+  readonly code: RejectionCode;
+  /** The status of the response: 400, 414, 431, 501 or 505. */
+  readonly status: number;
+  /** What was sent, a character a byte; or the limit, as text. */
+  readonly detail: string;
+
+  /** Makes a verdict. */
+  constructor(code: RejectionCode, detail = "") {
+    this.code = code;
+    this.status = STATUS[code];
+    this.detail = detail;
+  }
+}
