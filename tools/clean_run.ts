@@ -14,7 +14,8 @@ if (program === undefined) {
 }
 
 const place = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "clean-run-" }));
-const { code } = await new Deno.Command(program, { args, env: { TMPDIR: place, TEMP: place, TMP: place } }).spawn()
+const path = program === "deno" ? Deno.execPath() : program; // the one that runs this, wherever it came from
+const { code } = await new Deno.Command(path, { args, env: { TMPDIR: place, TEMP: place, TMP: place } }).spawn()
   .status;
 const left = [...Deno.readDirSync(place)].map(({ name }) => `${place}/${name}`);
 const running = Deno.build.os === "linux" ? processesOf(place) : [];

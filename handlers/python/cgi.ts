@@ -66,6 +66,7 @@ export type CgiInfo = readonly [directory: string, rest: string];
  * server.serve_forever();
  * const response = await fetch(`http://127.0.0.1:${server.server_port}/cgi-bin/hello?you`);
  * assert(await response.text() === "hello you\n");
+ * Deno.removeSync(site, { recursive: true });
  * ```
  */
 export class CGIHTTPRequestHandler extends SimpleHTTPRequestHandler {
