@@ -329,6 +329,17 @@ Deno.test("HEAD says what GET would send, and an unchanged archive is not sent a
   }
 });
 
+Deno.test("an answer without a body gives its place to the next", async () => {
+  const fetch = toFetch(archive(memory({ "d/a": "a" }), { maxAtOnce: 1, queueTimeout: 0 }));
+  const ask = (format: string, init: RequestInit = {}) =>
+    fetch(new Request(`http://localhost/d/?archive=${format}`, init));
+  for (const format of ["zip", "tar", "tgz"]) assertEquals((await ask(format, { method: "HEAD" })).status, 200, format);
+  const whole = await ask("zip");
+  await whole.bytes();
+  const headers = { "if-none-match": whole.headers.get("etag")! };
+  for (let i = 0; i < 2; i++) assertEquals((await ask("zip", { headers })).status, 304);
+});
+
 Deno.test({
   name: "directories that look the same and are not have different tags, and checksums of their own",
   ignore: missing("unzip"),
