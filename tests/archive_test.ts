@@ -610,6 +610,16 @@ Deno.test({
   },
 });
 
+Deno.test("a packed size of 0xffffffff, which stands for the 64-bit field in a zip, is in that field", async () => {
+  const largest = 65_532 * 65_535 + 10;
+  assertEquals(blockedSize(largest), 0xffff_ffff);
+  for (const [size, needed] of [[largest - 1, 20], [largest, 45]] as const) {
+    const response = await ask(sparse(size), "/?archive=zip", { headers: { range: "bytes=45-50" } }); // behind files/
+    const header = new DataView((await response.bytes()).buffer);
+    assertEquals([header.getUint32(0, true), header.getUint16(4, true)], [0x04034b50, needed]);
+  }
+});
+
 Deno.test({
   name: "more than 65,535 files are found in a zip",
   ignore: WINDOWS || missing("python3", "unzip"),
