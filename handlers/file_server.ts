@@ -196,7 +196,8 @@ function sourceOf(root: string, options: FileServerOptions): { source: FileSourc
     return { source: options.hidden ? source : filtered(source, isVisible) };
   }
   const name = basename(root);
-  const source = filtered(disk(dirname(root), options), ({ segments }) => {
+  // The name that was given is served, wherever it leads, as a directory's is; nothing else can be seen.
+  const source = filtered(disk(dirname(root), { followLinks: true }), ({ segments }) => {
     return segments.length === 0 || (segments.length === 1 && segments[0] === name);
   });
   return { source, index: [name] };

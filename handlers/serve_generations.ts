@@ -8,6 +8,8 @@
  */
 
 import type { FetchFunction } from "./fetch.ts";
+import { IntakeGuard } from "./serve_intake.ts";
+import { TurnGuard } from "./serve_turns.ts";
 import type { RunningServer, ServeOptions } from "./serve_types.ts";
 import { keepAlive, NO_DELAY, openSockets, userTimeout } from "./system/sockets.ts";
 import type { Logger } from "./types.ts";
@@ -48,6 +50,8 @@ export class Generations implements RunningServer {
   /** Transfers of generations that listen no more. */
   readonly #transfers = new Set<Promise<void>>();
   readonly #sockets = openSockets();
+  #guard: IntakeGuard | null = null;
+  #turns: TurnGuard | null = null;
   /** The one that listens, null in the pause between two. */
   #current: Generation | null;
 
@@ -65,6 +69,8 @@ export class Generations implements RunningServer {
     }
     this.address = this.#current.server.addr;
     this.#port = this.address.port;
+    if (this.#sockets) this.#guard = new IntakeGuard(this.#sockets, this.#port, options.log);
+    if (this.#guard && options.tls) this.#turns = new TurnGuard(this.#port, this.#guard.uploading, options.log);
     this.finished = this.#run(this.#current);
   }
 
@@ -103,8 +109,10 @@ export class Generations implements RunningServer {
       pause = performance.now() - since > LONGEST_PAUSE ? SHORTEST_PAUSE : Math.min(pause * 2, LONGEST_PAUSE);
       generation = await this.#reopen(pause);
     }
-    this.#sockets?.[Symbol.dispose]();
     await Promise.race([Promise.all(this.#transfers), this.#cut.promise]);
+    this.#guard?.[Symbol.dispose]();
+    this.#turns?.[Symbol.dispose]();
+    this.#sockets?.[Symbol.dispose]();
   }
 
   /** Listens again as soon as the system lets it. Null where it was stopped before. */
@@ -123,7 +131,10 @@ export class Generations implements RunningServer {
   }
 
   #open(): Generation {
-    const generation = open(this.#fetch, this.#options, this.#port);
+    const fetch: FetchFunction = this.#sockets === null
+      ? this.#fetch
+      : (request, info) => this.#guard!.answer(this.#fetch, request, info);
+    const generation = open(fetch, this.#options, this.#port);
     const { port } = generation.server.addr;
     const { stallMs = STALL_MS } = this.#options;
     // What is accepted has the options of what listens. Deno sets the first by itself, but not under TLS: there the second

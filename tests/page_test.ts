@@ -115,7 +115,7 @@ Deno.test("a listing by itself has no script, and the page says what the server 
   const able = toFetch(fileServer(SITE, { features: [feature], log: false }));
   const response = await able(new Request("http://localhost/"));
   const html = await response.text();
-  assertMatch(html, /<html lang="en" data-can="upload search">/);
+  assertMatch(html, /<html lang="en" data-can="upload search" data-path="\/">/);
   assertMatch(html, /<form class="hint" method="post" enctype="multipart\/form-data">/);
   assertMatch(response.headers.get("content-security-policy")!, /form-action 'self'/);
   const json = await (await able(new Request("http://localhost/?format=json"))).json();

@@ -1,7 +1,7 @@
 /**
  * Runs a command, and fails where it has left something behind: files in the temporary directory, or processes.
  *
- *     deno run -A tools/clean_run.ts deno test -A tests/fastcgi_test.ts
+ *     deno run -A tools/clean_run.ts deno test -A tests/upstream/fastcgi/fastcgi_test.ts
  *
  * @module
  */
@@ -14,7 +14,8 @@ if (program === undefined) {
 }
 
 const place = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "clean-run-" }));
-const { code } = await new Deno.Command(program, { args, env: { TMPDIR: place, TEMP: place, TMP: place } }).spawn()
+const path = program === "deno" ? Deno.execPath() : program; // the one that runs this, wherever it came from
+const { code } = await new Deno.Command(path, { args, env: { TMPDIR: place, TEMP: place, TMP: place } }).spawn()
   .status;
 const left = [...Deno.readDirSync(place)].map(({ name }) => `${place}/${name}`);
 const running = Deno.build.os === "linux" ? processesOf(place) : [];

@@ -5,12 +5,12 @@
  */
 
 import { basename } from "@std/path/basename";
-import type { CgiOptions } from "../cgi.ts";
-import { withoutPrograms } from "../cgi/content_source.ts";
-import { checkExecutable } from "../cgi/executable.ts";
-import type { Program } from "../cgi/program.ts";
-import { finderOf, Programs, type RunOptions } from "../cgi/programs.ts";
-import type { RunningScript } from "../cgi/run.ts";
+import type { CgiOptions } from "../upstream/cgi/cgi.ts";
+import { withoutPrograms } from "../upstream/without_programs.ts";
+import { checkExecutable } from "../upstream/cgi/executable.ts";
+import type { Program } from "../upstream/program.ts";
+import { finderOf, Programs, type RunOptions } from "../upstream/cgi/programs.ts";
+import type { RunningScript } from "../upstream/cgi/run.ts";
 import { chain } from "../chain.ts";
 import { HttpError } from "../errors.ts";
 import { withEncodedSlashes } from "../feature.ts";
@@ -66,6 +66,7 @@ export type CgiInfo = readonly [directory: string, rest: string];
  * server.serve_forever();
  * const response = await fetch(`http://127.0.0.1:${server.server_port}/cgi-bin/hello?you`);
  * assert(await response.text() === "hello you\n");
+ * Deno.removeSync(site, { recursive: true });
  * ```
  */
 export class CGIHTTPRequestHandler extends SimpleHTTPRequestHandler {

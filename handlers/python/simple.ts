@@ -49,7 +49,8 @@ export interface SimpleHandlerOptions {
  * It answers GET and HEAD, asks the same handlers as the command does, and sends what they say through `send_response`,
  * `send_header`, `end_headers` and `copyfile`, so that these can be overridden as in Python. So it has what the command
  * has: ranges, entity tags, preconditions, sorted listings in HTML, JSON and text, UTF-8 types; hidden files, links out
- * of the directory, FIFOs and `..` above the root are not there. Bound to the loopback interface it answers under names
+ * of the directory, FIFOs and `..` above the root are not there. It redirects to a path from the root, as Python does, where
+ * the command sends a relative reference. Bound to the loopback interface it answers under names
  * of its own only (421 for others; see `hosts`). All other methods are 501, errors are Python's pages.
  *
  * Python: `class Handler(SimpleHTTPRequestHandler)`.
@@ -59,8 +60,10 @@ export interface SimpleHandlerOptions {
  * import { assert } from "@std/assert";
  * import { SimpleHTTPRequestHandler, ThreadingHTTPServer } from "@x/pyserve";
  *
+ * const site = Deno.makeTempDirSync();
+ *
  * class WithCors extends SimpleHTTPRequestHandler {
- *   override directory = Deno.makeTempDirSync();
+ *   override directory = site;
  *   override end_headers() {
  *     this.send_header("Access-Control-Allow-Origin", "*");
  *     super.end_headers();
@@ -73,6 +76,7 @@ export interface SimpleHandlerOptions {
  * const response = await fetch(`http://127.0.0.1:${server.server_port}/`);
  * assert(response.headers.get("access-control-allow-origin") === "*");
  * await response.body?.cancel();
+ * Deno.removeSync(site, { recursive: true });
  * ```
  */
 export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {

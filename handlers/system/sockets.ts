@@ -22,10 +22,20 @@ export interface Sockets extends Disposable {
   setOnListeners(port: number, options: readonly SocketOption[]): boolean;
   /** The connections that were accepted on a port. */
   connections(port: number): Connection[];
-  /** Bytes that have come on a connection since it was opened, or null where it has gone. */
-  received(connection: Connection): number | null;
-  /** Ends a connection both ways; its owner sees an end. */
-  shutDown(connection: Connection): void;
+  /** What has gone over a connection since it was opened, or null where it has gone itself. */
+  traffic(connection: Connection): Traffic | null;
+  /** Resets a connection at once, and drops what has come and was not read; its owner sees an error. */
+  reset(connection: Connection): void;
+}
+
+/** Bytes that have gone over a connection. */
+export interface Traffic {
+  /** Bytes that have come. */
+  readonly received: number;
+  /** Those of them that have been read. */
+  readonly read: number;
+  /** Bytes that the other end has acknowledged. */
+  readonly sent: number;
 }
 
 /** The arguments of `setsockopt(2)`. */
@@ -39,7 +49,9 @@ const TCP_NODELAY = 1;
 const TCP_KEEPIDLE = 4;
 const TCP_INFO = 11;
 const TCP_USER_TIMEOUT = 18;
-const SHUT_RDWR = 2;
+
+/** `SIOCINQ` (tcp(7)): bytes that wait to be read. */
+const FIONREAD = 0x541Bn;
 
 /** `TCP_NODELAY` (tcp(7)): small segments are sent at once, whatever has not been acknowledged yet. */
 export const NO_DELAY: SocketOption = [IPPROTO_TCP, TCP_NODELAY, 1];
@@ -57,7 +69,8 @@ export function userTimeout(milliseconds: number): SocketOption {
   return [IPPROTO_TCP, TCP_USER_TIMEOUT, milliseconds];
 }
 
-/** Where `tcpi_bytes_received` is in `struct tcp_info` (linux/tcp.h, since Linux 4.1). */
+/** Where `tcpi_bytes_acked` and `tcpi_bytes_received` are in `struct tcp_info` (linux/tcp.h, since Linux 4.1). */
+const BYTES_ACKED = 120;
 const BYTES_RECEIVED = 128;
 const TCP_INFO_BYTES = 256;
 
@@ -72,7 +85,8 @@ const SYMBOLS = {
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  shutdown: { parameters: ["i32", "i32"], result: "i32" },
+  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  ioctl: { parameters: ["i32", "usize", "buffer"], result: "i32" },
   fcntl: { parameters: ["i32", "i32"], result: "i32" },
 } as const;
 
@@ -128,16 +142,23 @@ class LibcSockets implements Sockets {
     });
   }
 
-  received({ descriptor, peerPort }: Connection): number | null {
+  traffic({ descriptor, peerPort }: Connection): Traffic | null {
     if (this.#portOf("getpeername", descriptor) !== peerPort) return null;
     this.#length[0] = TCP_INFO_BYTES;
     const bytes = new Uint8Array(this.#info.buffer);
     if (this.#libc.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, bytes, this.#length) !== 0) return null;
-    return this.#length[0]! < BYTES_RECEIVED + 8 ? null : Number(this.#info.getBigUint64(BYTES_RECEIVED, true));
+    if (this.#length[0]! < BYTES_RECEIVED + 8) return null;
+    const bytesAt = (offset: number) => Number(this.#info.getBigUint64(offset, true));
+    const received = bytesAt(BYTES_RECEIVED);
+    this.#value[0] = 0;
+    this.#libc.ioctl(descriptor, FIONREAD, bytesOf(this.#value));
+    return { received, read: received - this.#value[0]!, sent: bytesAt(BYTES_ACKED) };
   }
 
-  shutDown(connection: Connection): void {
-    if (this.received(connection) !== null) this.#libc.shutdown(connection.descriptor, SHUT_RDWR);
+  reset({ descriptor, peerPort }: Connection): void {
+    if (this.#portOf("getpeername", descriptor) !== peerPort) return;
+    // connect(2): an address of the family AF_UNSPEC dissolves the association; tcp(7) sockets are reset by it.
+    this.#libc.connect(descriptor, new Uint8Array(16), 16);
   }
 
   [Symbol.dispose](): void {

@@ -66,7 +66,7 @@ function rssOf(pid: number): number {
 }
 
 /** Milliseconds in which a connection that takes nothing is given up. */
-const STUCK_MS = 2_000;
+const STUCK_MS = 1_000;
 
 /**
  * Sends pieces until so many MiB were sent, or the server takes no more, or has closed; returns the most memory that the
@@ -90,7 +90,7 @@ export async function flood(
   } catch {
     // It takes no more.
   }
-  for (let look = 0; look < 10; look++) {
+  for (let look = 0; look < 5; look++) {
     most = Math.max(most, server.grown());
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -14,7 +14,7 @@ import {
   toFetch,
 } from "@x/pyserve";
 import { planOf } from "../../handlers/archive/plan.ts";
-import { withoutPrograms } from "../../handlers/cgi/content_source.ts";
+import { withoutPrograms } from "../../handlers/upstream/without_programs.ts";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { atEachStep, exchangeOf } from "../support/interposed.ts";
 import { tempTree } from "../support/tree.ts";
@@ -104,29 +104,40 @@ async function textAt(source: FileSource, path: SitePath): Promise<string | null
   return new TextDecoder().decode(bytes.subarray(0, await file.read(0, bytes)));
 }
 
-Deno.test({
-  name: "exchanged for a link to a directory of programs at any step: no source code is sent",
-  ignore,
-  async fn() {
-    const seen = new Set<string>();
-    await atEachStep(async () => {
-      const tree = await tempTree({ "cgi-bin/x.txt": SECRET, "pub/x.txt": "public" });
-      const source = disk(tree.path);
-      const content = withoutPrograms(source, new ScriptFinder(source, DEFAULT_SCRIPT_RULES));
-      let text: string | null = null;
-      return {
-        exchange: exchangeOf(tree.at("pub"), (beside) => Deno.symlinkSync("cgi-bin", beside)),
-        work: async () => text = await textAt(content, pathOf("pub/x.txt")).catch((error) => error.name),
-        async check(round) {
-          assert(text !== SECRET, JSON.stringify(round));
-          seen.add(String(text));
-          await tree[Symbol.asyncDispose]();
-        },
-      };
-    });
-    assert(seen.has("public") && seen.size > 1, String([...seen]));
-  },
-});
+for (const first of ["a directory", "a link to programs"]) {
+  Deno.test({
+    name: `exchanged at any step, a link to programs and a directory: no source code is sent (${first} at first)`,
+    ignore,
+    async fn() {
+      const seen = new Set<string>();
+      await atEachStep(async () => {
+        const tree = await tempTree({ "cgi-bin/x.txt": SECRET });
+        const makers = [
+          (name: string) => {
+            Deno.mkdirSync(name);
+            Deno.writeTextFileSync(`${name}/x.txt`, "public");
+          },
+          (name: string) => Deno.symlinkSync("cgi-bin", name),
+        ] as const;
+        const [now, later] = first === "a directory" ? makers : [makers[1], makers[0]];
+        now(tree.at("pub"));
+        const source = disk(tree.path);
+        const content = withoutPrograms(source, new ScriptFinder(source, DEFAULT_SCRIPT_RULES));
+        let text: string | null = null;
+        return {
+          exchange: exchangeOf(tree.at("pub"), later),
+          work: async () => text = await textAt(content, pathOf("pub/x.txt")).catch((error) => error.name),
+          async check(round) {
+            assert(text !== SECRET, JSON.stringify(round));
+            seen.add(String(text));
+            await tree[Symbol.asyncDispose]();
+          },
+        };
+      });
+      assert(seen.has("public") && seen.size > 1, String([...seen]));
+    },
+  });
+}
 
 Deno.test({
   name: "of a source that does not tell real paths, links to directories are not packed",

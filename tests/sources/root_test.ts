@@ -310,3 +310,18 @@ Deno.test({
     assertEquals(await disk(tree.path).locate!(pathOf("a (deleted)")), tree.at("a (deleted)"));
   },
 });
+
+Deno.test({
+  name: "B2: a file is served by the name that was given, wherever that leads, and nothing else is",
+  ignore,
+  async fn() {
+    await using tree = await tempTree({ "r1/v.txt": "one", "r2/v.txt": "two", "served/other.txt": "other" });
+    lead(tree.at("served/latest.txt"), "../r1/v.txt");
+    const fetch = toFetch(fileServer(tree.at("served/latest.txt"), { log: false }));
+    const get = async (target: string) => await (await fetch(new Request(`http://localhost${target}`))).text();
+    assertEquals([await get("/"), await get("/latest.txt")], ["one", "one"]);
+    lead(tree.at("served/latest.txt"), "../r2/v.txt");
+    assertEquals([await get("/"), await get("/latest.txt")], ["two", "two"]);
+    for (const hidden of ["/other.txt", "/../r1/v.txt", "/latest.txt/x"]) assert((await get(hidden)).startsWith("404"));
+  },
+});

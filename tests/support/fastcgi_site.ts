@@ -22,7 +22,8 @@ export async function fastCgiSite(
   options: Omit<FastCgiOptions, "extensions">,
   serving: FileServerOptions = {},
 ): Promise<FastCgiSite> {
-  const tree = await tempTree(files);
+  await using resources = new AsyncDisposableStack(); // what there is until something throws
+  const tree = resources.use(await tempTree(files));
   const errors: string[] = [];
   const accesses: string[] = [];
   let changed = Promise.withResolvers<void>();
@@ -46,6 +47,8 @@ export async function fastCgiSite(
   });
   const server = serve(fetch, { hostname: "127.0.0.1", port: 0 });
   port = server.address.port;
+  resources.defer(() => server.drain());
+  const held = resources.move();
   return {
     ...{ tree, port, errors, url: `http://127.0.0.1:${port}` },
     async untilAccess(text) {
@@ -54,9 +57,6 @@ export async function fastCgiSite(
     async untilError(text) {
       while (!errors.some((line) => line.includes(text))) await changed.promise;
     },
-    async [Symbol.asyncDispose]() {
-      await server.drain();
-      await tree[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }

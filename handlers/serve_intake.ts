@@ -1,0 +1,173 @@
+/**
+ * A bound for what clients send and nothing reads.
+ *
+ * While Deno 2.9 makes or sends a response, it reads on, and keeps all that comes behind the request, without bound: bytes
+ * over HTTP/1, empty DATA frames over HTTP/2. No handler sees them, so the memory of the process is looked at, and where it
+ * grows, what each connection has received: a client that sends a lot meanwhile, but no request and no body that is being
+ * read, is disconnected.
+ *
+ * @module
+ */
+
+import type { ConnectionInfo, FetchFunction } from "./fetch.ts";
+import type { Connection, Sockets, Traffic } from "./system/sockets.ts";
+import type { Awaitable, Logger } from "./types.ts";
+
+/** Milliseconds between two looks at the memory, which take 10 us each; what comes in between is not noticed yet. */
+const LOOK_MS = 50;
+
+/** Looks until connections are counted: without any, looking ends until the next request. */
+const LOOKS_TO_COUNT = 20;
+
+/** Bytes by which the memory outside of V8's heap has to grow before connections are looked at. */
+const SUSPICIOUS_BYTES = 32 * 1024 * 1024;
+
+/** Looks at the connections after that. */
+const MOST_LOOKS = 200;
+
+/** Bytes that a client may send meanwhile without a request, and one more for so many that it was sent (window updates). */
+const SURPLUS_BYTES = 262_144;
+const SENT_FOR_ONE = 256;
+
+/** Counts what comes in on the connections of one port, when there is reason to. */
+export class IntakeGuard implements Disposable {
+  /** Requests whose bodies are being read, by the port of the client; shared with another thread. */
+  readonly uploading: Uint8Array<SharedArrayBuffer> = new Uint8Array(new SharedArrayBuffer(65_536));
+  readonly #sockets: Sockets;
+  readonly #port: number;
+  readonly #log: Logger | undefined;
+  readonly #uploads = new Map<number, Upload>();
+  #timer: ReturnType<typeof setInterval> | null = null;
+  #isOver = false;
+  #looks = 0;
+  #least = Infinity;
+  #suspicion: Suspicion | null = null;
+
+  /** Watches nothing before the first request. */
+  constructor(sockets: Sockets, port: number, log: Logger | undefined) {
+    this.#sockets = sockets;
+    this.#port = port;
+    this.#log = log;
+  }
+
+  /** A request has come, and is answered by what the function returns. */
+  answer(fetch: FetchFunction, request: Request, info: ConnectionInfo | undefined): Awaitable<Response> {
+    if (this.#timer === null) this.#start();
+    const { method } = request;
+    const hasBody = method !== "GET" && method !== "HEAD";
+    if (!hasBody && this.#suspicion === null) return fetch(request, info);
+    const peerPort = portOf(info);
+    this.#suspicion?.absolve(peerPort);
+    return hasBody ? this.#upload(peerPort, request, () => fetch(request, info)) : fetch(request, info);
+  }
+
+  [Symbol.dispose](): void {
+    this.#isOver = true;
+    this.#stop();
+  }
+
+  #upload(peerPort: number, { headers }: Request, answer: () => Awaitable<Response>): Awaitable<Response> {
+    const upload = this.#uploads.get(peerPort) ?? { running: 0, bytes: 0 };
+    this.#uploads.set(peerPort, upload);
+    this.uploading[peerPort] = Math.min(++upload.running, 255);
+    upload.bytes += Number(headers.get("content-length") ?? Infinity);
+    const end = () => {
+      this.uploading[peerPort] = Math.min(--upload.running, 255);
+      if (upload.running === 0) this.#uploads.delete(peerPort);
+      this.#suspicion?.absolve(peerPort);
+    };
+    const answered = answer();
+    if (answered instanceof Promise) answered.then(end, end);
+    else end();
+    return answered;
+  }
+
+  #start(): void {
+    if (this.#isOver) return;
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    Deno.unrefTimer(this.#timer as unknown as number);
+  }
+
+  #stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  #look(): void {
+    const { rss, heapTotal, external } = Deno.memoryUsage();
+    const memory = rss - heapTotal - external;
+    this.#looks += 1;
+    if (this.#suspicion !== null) return this.#examine(this.#suspicion, memory);
+    this.#least = Math.min(this.#least, memory);
+    if (memory > this.#least + SUSPICIOUS_BYTES) {
+      this.#looks = 0;
+      this.#suspicion = new Suspicion(this.#sockets, this.#port);
+    } else if (this.#looks % LOOKS_TO_COUNT === 0 && this.#sockets.connections(this.#port).length === 0) {
+      this.#stop();
+    }
+  }
+
+  #examine(suspicion: Suspicion, memory: number): void {
+    for (const { connection, surplus } of suspicion.surpluses()) {
+      const allowed = SURPLUS_BYTES + (this.#uploads.get(connection.peerPort)?.bytes ?? 0);
+      if (surplus <= allowed) continue;
+      this.#sockets.reset(connection);
+      this.#log?.error(`Disconnected a client that sent ${surplus} bytes behind its request, which nothing reads`);
+    }
+    if (this.#looks < MOST_LOOKS && memory > this.#least + SUSPICIOUS_BYTES / 2) return;
+    this.#suspicion = null;
+    this.#least = memory;
+  }
+}
+
+/** Requests of one connection whose bodies are being read, and bytes that may come for them. */
+interface Upload {
+  running: number;
+  bytes: number;
+}
+
+/** What has come on each connection since a moment. */
+class Suspicion {
+  readonly #sockets: Sockets;
+  readonly #port: number;
+  readonly #marks = new Map<string, Traffic>();
+  readonly #absolved = new Set<number>();
+
+  constructor(sockets: Sockets, port: number) {
+    this.#sockets = sockets;
+    this.#port = port;
+    for (const connection of sockets.connections(port)) this.#mark(connection);
+  }
+
+  /** A client has sent a request, or a body that was read, so that what came was no surplus. */
+  absolve(peerPort: number): void {
+    this.#absolved.add(peerPort);
+  }
+
+  *surpluses(): Generator<{ connection: Connection; surplus: number }> {
+    for (const connection of this.#sockets.connections(this.#port)) {
+      const before = this.#marks.get(keyOf(connection));
+      const now = this.#sockets.traffic(connection);
+      if (before === undefined || this.#absolved.has(connection.peerPort)) this.#mark(connection);
+      else if (now !== null) {
+        const surplus = now.received - before.received - Math.max(0, now.sent - before.sent) / SENT_FOR_ONE;
+        yield { connection, surplus: Math.round(surplus) };
+      }
+    }
+    this.#absolved.clear();
+  }
+
+  #mark(connection: Connection): void {
+    const traffic = this.#sockets.traffic(connection);
+    if (traffic !== null) this.#marks.set(keyOf(connection), traffic);
+  }
+}
+
+function keyOf({ descriptor, peerPort }: Connection): string {
+  return `${descriptor} ${peerPort}`;
+}
+
+function portOf(info: ConnectionInfo | undefined): number {
+  const address = info?.remoteAddr;
+  return address !== undefined && "port" in address ? address.port : 0;
+}

@@ -1,0 +1,76 @@
+/**
+ * The other thread of `serve_turns.ts`.
+ *
+ * @module
+ */
+
+import type { Watched } from "./serve_turns.ts";
+import { type Connection, openSockets, type Sockets } from "./system/sockets.ts";
+
+/** Milliseconds between two looks. */
+const LOOK_MS = 50;
+
+/** Looks without a sign of life after which it is counted what is read. */
+const LOOKS = 6;
+
+/** Bytes read from one client, at several times, while no other has a turn; and from one whose upload is being read. */
+const MOST_BYTES = 131_072;
+const MOST_UPLOADED = 32 * 1024 * 1024;
+const TIMES = 3;
+
+/** What had been read from a connection when counting began, what by now, and how often it has become more. */
+interface Mark {
+  readonly first: number;
+  last: number;
+  times: number;
+}
+
+type Marks = Map<string, Mark>;
+
+/** The scope of a worker, whose types would take the place of those of the program. */
+const scope = self as unknown as {
+  onmessage: (event: MessageEvent<Watched>) => void;
+  postMessage(message: string): void;
+};
+
+scope.onmessage = ({ data }) => {
+  const sockets = openSockets();
+  if (sockets === null) return;
+  let last = 0;
+  let silent = 0;
+  let marks: Marks = new Map();
+  setInterval(() => {
+    const beat = Atomics.load(data.beats, 0);
+    silent = beat === last ? silent + 1 : 0;
+    last = beat;
+    if (silent === LOOKS) marks = marksOf(sockets, data.port);
+    else if (silent > LOOKS) disconnectHogs(sockets, data, marks);
+  }, LOOK_MS);
+};
+
+function marksOf(sockets: Sockets, port: number): Marks {
+  const marks: Marks = new Map();
+  for (const connection of sockets.connections(port)) {
+    const first = sockets.traffic(connection)?.read ?? 0;
+    marks.set(keyOf(connection), { first, last: first, times: 0 });
+  }
+  return marks;
+}
+
+function disconnectHogs(sockets: Sockets, { port, uploading }: Watched, marks: Marks): void {
+  for (const connection of sockets.connections(port)) {
+    const mark = marks.get(keyOf(connection));
+    const read = sockets.traffic(connection)?.read ?? 0;
+    if (mark === undefined || read <= mark.last) continue;
+    mark.last = read;
+    mark.times += 1;
+    const most = uploading[connection.peerPort] === 0 ? MOST_BYTES : MOST_UPLOADED;
+    if (mark.times < TIMES || read - mark.first < most) continue;
+    sockets.reset(connection);
+    scope.postMessage(`Disconnected a client that sent ${read - mark.first} bytes while no other client had a turn`);
+  }
+}
+
+function keyOf({ descriptor, peerPort }: Connection): string {
+  return `${descriptor} ${peerPort}`;
+}
