@@ -187,7 +187,7 @@ Deno.test({
       return {
         exchange,
         work: async () => void seen.add(await textOrReason(content, path)),
-        check: () => tree[Symbol.asyncDispose](),
+        check: async () => await tree[Symbol.asyncDispose](),
       };
     });
     assertEquals([...seen].sort(), ["FileChanged", "not there", "plain"]);
