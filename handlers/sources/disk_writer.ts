@@ -229,10 +229,7 @@ async function makeIn(outer: Place, path: SitePath, made: MadeDirectory[]): Prom
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
   });
-  const found = outer.find(path.name);
-  if (!found.info.isSymlink) return new Place(found);
-  found[Symbol.dispose]();
-  throw new FileChanged();
+  return new Place(outer.find(path.name));
 }
 
 /** What is moved, and where to. */

@@ -1,7 +1,7 @@
 /** Moving from one file system to another, and what is mounted in the tree. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { SitePath, WriteRefused } from "@x/pyserve";
+import { FileChanged, SitePath, WriteRefused } from "@x/pyserve";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
 import { start } from "../support/command.ts";
@@ -90,23 +90,34 @@ Deno.test({
   async fn() {
     await using tree = await mountedTree({
       "root/outer/keep.txt": "keep",
-      "root/outer/bound/": "",
+      "root/outer/bound here/": "",
       "root/bind/x.txt": "x",
     });
     if (!tree) return;
     // A bind mount of the same file system has the same device number: only the list of mounts knows of it.
-    await using bound = await mount(["--bind", tree.at("root/bind")], tree.at("root/outer/bound"));
+    await using bound = await mount(["--bind", tree.at("root/bind")], tree.at("root/outer/bound here"));
     if (!bound) return;
     await Deno.writeTextFile(tree.at("root/mnt/y.txt"), "y");
     await using command = await start([tree.at("root"), "--all"]);
     const before = await namesBelow(tree.at("root"));
-    for (const target of ["/mnt", "/mnt?recursive", "/outer?recursive", "/outer/bound?recursive", "/outer/bound"]) {
+    for (
+      const target of [
+        "/mnt",
+        "/mnt?recursive",
+        "/outer?recursive",
+        "/outer/bound%20here?recursive",
+        "/outer/bound%20here",
+      ]
+    ) {
       const { status, text } = await send(command.port, "DELETE", target);
       assertEquals([target, status], [target, 409]);
       assertStringIncludes(text, "mounted");
     }
     for (
-      const [from, to] of [["/mnt", "/other"], ["/outer", "/other"], ["/outer", "/mnt/o"], ["/outer/bound", "/other"]]
+      const [from, to] of [["/mnt", "/other"], ["/outer", "/other"], ["/outer", "/mnt/o"], [
+        "/outer/bound%20here",
+        "/other",
+      ]]
     ) {
       const { status, text } = await send(command.port, "MOVE", from!, { headers: [["Destination", to!]] });
       assertEquals([from, status], [from, 409]);
@@ -168,16 +179,19 @@ Deno.test({
       await using tree = await mountedTree({ "root/dir/a.txt": "a", "root/dir/b.txt": "b" });
       if (!tree) return;
       const { writeTextFileSync: write } = Deno;
+      let isWritten = false;
       const source = await writerOf(tree, true);
       calls = await interposed(async () => {
         await source.move(pathOf("dir"), { paths: [pathOf("mnt/dir")], replace: false }).then(
           () => outcomes.add("moved"),
           (error) => outcomes.add(error.name),
         );
-      }, (call) => {
-        if (call !== at) return;
+      }, (call, name) => {
+        // Right before the name goes, nothing can tell.
+        if (call !== at || name === "removeSync") return;
         try {
           write(tree.at("root/dir/a.txt"), "longer than before", { create: false });
+          isWritten = true;
           write(tree.at("root/dir/new.txt"), "new");
         } catch {
           // It was moved by then.
@@ -190,11 +204,54 @@ Deno.test({
           return null;
         }
       });
-      assert(texts.includes("longer than before") || texts[1] === "a", `${texts} at ${at}`);
+      assert(texts.includes(isWritten ? "longer than before" : "a"), `${texts} at ${at}`);
       const parts = (await namesBelow(tree.at("root"))).filter((name) => name.endsWith(".part"));
       assertEquals(parts, [], `at ${at}`);
     }
     assert(outcomes.has("moved") && outcomes.has("WriteRefused"), String([...outcomes]));
+  },
+});
+
+Deno.test({
+  name: "B11: a file that changes while it is copied is not moved",
+  ignore,
+  async fn() {
+    await using tree = await mountedTree({ "root/a.txt": "a" });
+    if (!tree) return;
+    const writer = await writerOf(tree, DESCRIPTORS !== null);
+    const { prototype } = Deno.FsFile;
+    const { read } = prototype;
+    prototype.read = function (into) {
+      Deno.writeTextFileSync(tree.at("root/a.txt"), "longer than before");
+      return read.call(this, into);
+    };
+    try {
+      const move = () => writer.move(pathOf("a.txt"), { paths: [pathOf("mnt/a.txt")], replace: false });
+      await assertRejects(move, FileChanged);
+    } finally {
+      prototype.read = read;
+    }
+    assertEquals(await namesBelow(tree.at("root")), ["a.txt", "mnt/"]);
+  },
+});
+
+Deno.test({
+  name: "B11: a copy that is being made is locked, so that it is not swept",
+  ignore,
+  async fn() {
+    await using tree = await mountedTree({ "root/dir/a.txt": "a", "root/dir/b.txt": "b" });
+    if (!tree) return;
+    const writer = await writerOf(tree, DESCRIPTORS !== null);
+    const locked: boolean[] = [];
+    const { openSync, readDirSync } = Deno;
+    const move = () => writer.move(pathOf("dir"), { paths: [pathOf("mnt/dir")], replace: false });
+    await interposed(move, () => {
+      const part = [...readDirSync(tree.at("root/mnt"))].find(({ name }) => name.endsWith(".part"))?.name;
+      if (!part || [...readDirSync(tree.at(`root/mnt/${part}`))].length === 0) return;
+      using handle = openSync(tree.at(`root/mnt/${part}`));
+      locked.push(!handle.tryLockSync(true));
+    });
+    assert(locked.length > 3 && locked.slice(0, 3).every((each) => each), String(locked));
   },
 });
 
