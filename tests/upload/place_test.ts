@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { disk, FileChanged, SitePath, type SourceWriter } from "@x/pyserve";
+import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { interposed } from "../support/interposed.ts";
 import { tempTree } from "../support/tree.ts";
 import { skipped } from "./support.ts";
@@ -52,5 +53,26 @@ Deno.test({
       );
       assertEquals(Deno.readTextFileSync(tree.at("a.txt")), "other");
     }
+  },
+});
+
+Deno.test({
+  name: "a part that has taken the name of one that is too old is not swept",
+  ignore: DESCRIPTORS === null,
+  async fn() {
+    const PART = ".pyserve-0123456789abcdef0123456789abcdef.part";
+    await using tree = await tempTree({ [PART]: "old", "other": "of another upload" });
+    const writer = await disk(tree.path).openWriter!();
+    const { renameSync } = Deno;
+    let swept: number | undefined;
+    await interposed(
+      async () => swept = await writer.sweep(-10_000),
+      // It is opened to see whether it is in use.
+      (_call, name, path) =>
+        name === "open" && path.startsWith("/proc/self/fd/") && !path.includes(PART) &&
+        [...Deno.readDirSync(tree.path)].some((entry) => entry.name === "other") &&
+        renameSync(tree.at("other"), tree.at(PART)),
+    );
+    assertEquals([swept, Deno.readTextFileSync(tree.at(PART))], [0, "of another upload"]);
   },
 });
