@@ -57,22 +57,27 @@ export { pageAssets } from "./handlers/page/assets.ts";
 export * from "./handlers/upload.ts";
 export * from "./handlers/content.ts";
 export * from "./handlers/file_server.ts";
-export { fastcgi, type FastCgiAddress, fastCgiFeature, type FastCgiOptions } from "./handlers/fastcgi.ts";
+export {
+  fastcgi,
+  type FastCgiAddress,
+  fastCgiFeature,
+  type FastCgiOptions,
+} from "./handlers/upstream/fastcgi/fastcgi.ts";
 export * from "./handlers/serve.ts";
-export * from "./handlers/cgi.ts";
-export type { Program } from "./handlers/cgi/program.ts";
-export * from "./handlers/cgi/find_script.ts";
-export * from "./handlers/cgi/environment.ts";
-export * from "./handlers/cgi/indexed_query.ts";
-export { CgiHeaderParser, type ScriptHead } from "./handlers/cgi/header_block.ts";
-export * from "./handlers/cgi/respond.ts";
-export { endAllScripts, type SystemUser } from "./handlers/cgi/process_group.ts";
+export * from "./handlers/upstream/cgi/cgi.ts";
+export type { Program } from "./handlers/upstream/program.ts";
+export * from "./handlers/upstream/find_script.ts";
+export * from "./handlers/upstream/environment.ts";
+export * from "./handlers/upstream/cgi/indexed_query.ts";
+export { CgiHeaderParser, type ScriptHead } from "./handlers/upstream/header_block.ts";
+export * from "./handlers/upstream/respond.ts";
+export { endAllScripts, type SystemUser } from "./handlers/upstream/cgi/process_group.ts";
 export { accessLog, LOG_FORMATS, type LogFormat } from "./handlers/layers/access_log.ts";
 export * from "./handlers/layers/error_pages.ts";
 export * from "./handlers/layers/headers.ts";
 export { heldBody, type HeldBodyOptions } from "./handlers/held_body.ts";
 export * from "./handlers/limiter.ts";
-export * from "./handlers/cgi/spool.ts";
+export * from "./handlers/upstream/spool.ts";
 export * from "./handlers/sources/types.ts";
 export * from "./handlers/sources/disk.ts";
 export * from "./handlers/sources/memory.ts";

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { cgiFeature, type CgiOptions, type CommandWords } from "../handlers/cgi.ts";
-import { findProgram } from "../handlers/cgi/executable.ts";
-import type { SystemUser } from "../handlers/cgi/process_group.ts";
-import { findUser } from "../handlers/cgi/user.ts";
+import { cgiFeature, type CgiOptions, type CommandWords } from "../handlers/upstream/cgi/cgi.ts";
+import { findProgram } from "../handlers/upstream/cgi/executable.ts";
+import type { SystemUser } from "../handlers/upstream/cgi/process_group.ts";
+import { findUser } from "../handlers/upstream/cgi/user.ts";
 import type { Feature } from "../handlers/feature.ts";
 import { withoutAbortWarning } from "./abort_warning.ts";
 import type { Options } from "./options.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { fastCgiFeature } from "../handlers/fastcgi.ts";
+import { fastCgiFeature } from "../handlers/upstream/fastcgi/fastcgi.ts";
 import type { Feature } from "../handlers/feature.ts";
 import { withoutAbortWarning } from "./abort_warning.ts";
 import type { Options } from "./options.ts";

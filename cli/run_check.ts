@@ -5,8 +5,8 @@
  */
 
 import { join } from "@std/path/join";
-import type { CgiOptions } from "../handlers/cgi.ts";
-import type { FastCgiAddress } from "../handlers/fastcgi/connection.ts";
+import type { CgiOptions } from "../handlers/upstream/cgi/cgi.ts";
+import type { FastCgiAddress } from "../handlers/upstream/fastcgi/connection.ts";
 import { StartError } from "./start_error.ts";
 
 /**

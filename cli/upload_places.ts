@@ -5,8 +5,8 @@
  */
 
 import { join } from "@std/path/join";
-import { overlap, sharedWithPrograms } from "../handlers/cgi/upload_places.ts";
-import { rulePath } from "../handlers/cgi/find_script.ts";
+import { overlap, sharedWithPrograms } from "../handlers/upstream/upload_places.ts";
+import { rulePath } from "../handlers/upstream/find_script.ts";
 import { uploadPath } from "../handlers/sources/writable_in.ts";
 import type { Options } from "./options.ts";
 import { programOptionsOf } from "./program_options.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FastCgiAddress } from "../handlers/fastcgi/connection.ts";
+import type { FastCgiAddress } from "../handlers/upstream/fastcgi/connection.ts";
 import { Refusal } from "../handlers/http/refusal.ts";
 import { parseTarget } from "../handlers/http/target.ts";
 import { InvalidValue } from "./option.ts";

@@ -45,3 +45,8 @@ export class TurnGuard implements Disposable {
     this.#worker.terminate();
   }
 }
+
+/** Never called: it makes the module of the other thread a part of the program, for publishing and for `deno compile`. */
+export function otherThread(): Promise<unknown> {
+  return import("./serve_turns_worker.ts");
+}

@@ -4,8 +4,6 @@
  * @module
  */
 
-/// <reference lib="deno.worker" />
-
 import type { Watched } from "./serve_turns.ts";
 import { type Connection, openSockets, type Sockets } from "./system/sockets.ts";
 
@@ -29,9 +27,13 @@ interface Mark {
 
 type Marks = Map<string, Mark>;
 
-declare const self: DedicatedWorkerGlobalScope;
+/** The scope of a worker, whose types would take the place of those of the program. */
+const scope = self as unknown as {
+  onmessage: (event: MessageEvent<Watched>) => void;
+  postMessage(message: string): void;
+};
 
-self.onmessage = ({ data }: MessageEvent<Watched>) => {
+scope.onmessage = ({ data }) => {
   const sockets = openSockets();
   if (sockets === null) return;
   let last = 0;
@@ -65,7 +67,7 @@ function disconnectHogs(sockets: Sockets, { port, uploading }: Watched, marks: M
     const most = uploading[connection.peerPort] === 0 ? MOST_BYTES : MOST_UPLOADED;
     if (mark.times < TIMES || read - mark.first < most) continue;
     sockets.reset(connection);
-    self.postMessage(`Disconnected a client that sent ${read - mark.first} bytes while no other client had a turn`);
+    scope.postMessage(`Disconnected a client that sent ${read - mark.first} bytes while no other client had a turn`);
   }
 }
 

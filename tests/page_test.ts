@@ -36,6 +36,23 @@ Deno.test("every page allows its own script only, whatever its depth", async () 
   }
 });
 
+Deno.test("no page of the server can be framed by another site, send its forms there, or have another base", async () => {
+  const able = toFetch(fileServer(SITE, { features: [archives(), searches()], log: false }));
+  const plain = toFetch(listing(SITE));
+  for (const [fetch, target] of [[able, "/"], [able, "/?q=a"], [able, "/none"], [plain, "/"]] as const) {
+    const { headers, body } = await fetch(
+      new Request(`http://localhost${target}`, { headers: { accept: "text/html" } }),
+    );
+    await body?.cancel();
+    const policy = headers.get("content-security-policy")!.split("; ");
+    for (const directive of ["default-src 'none'", "frame-ancestors 'self'", "base-uri 'none'"]) {
+      assert(policy.includes(directive), `${target}: ${directive} is not in ${policy}`);
+    }
+    assertMatch(policy.find((directive) => directive.startsWith("form-action "))!, /^form-action '(?:self|none)'$/);
+    assertEquals(headers.get("referrer-policy"), "same-origin");
+  }
+});
+
 Deno.test("the script may be kept for ever, is packed, and can be asked about", async () => {
   const script = await scriptOf("/");
   const plain = await get(script);
@@ -98,7 +115,7 @@ Deno.test("a listing by itself has no script, and the page says what the server 
   const able = toFetch(fileServer(SITE, { features: [feature], log: false }));
   const response = await able(new Request("http://localhost/"));
   const html = await response.text();
-  assertMatch(html, /<html lang="en" data-can="upload search">/);
+  assertMatch(html, /<html lang="en" data-can="upload search" data-path="\/">/);
   assertMatch(html, /<form class="hint" method="post" enctype="multipart\/form-data">/);
   assertMatch(response.headers.get("content-security-policy")!, /form-action 'self'/);
   const json = await (await able(new Request("http://localhost/?format=json"))).json();

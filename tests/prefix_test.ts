@@ -14,6 +14,7 @@ import {
   SitePath,
   toFetch,
 } from "@x/pyserve";
+import { IN_BROWSER, launch, newPage, openFolder } from "./support/browser.ts";
 import { start } from "./support/command.ts";
 import { leadsTo } from "./support/location.ts";
 import { missing } from "./support/programs.ts";
@@ -175,5 +176,28 @@ Deno.test({
     assertEquals(await Deno.readFile(tree.at("new")), whole);
     await command.untilStderr('"GET /f HTTP/1.1" 206');
     assertEquals(command.stderr().match(/"GET \/f HTTP\/1\.1" 206/g)?.length, 1);
+  },
+});
+
+Deno.test({
+  ...IN_BROWSER,
+  ignore: IN_BROWSER.ignore || missing("nginx"),
+  name: "the page works below the prefix of a proxy: its script, renaming, a directory without its slash",
+  async fn() {
+    await using tree = await tempTree({ "s/a b/old.txt": "x" });
+    await using command = await start([tree.at("s"), "--all"]);
+    await using scratch = await tempTree({});
+    await using proxy = await nginx(scratch.path, command.port);
+    await using browser = await launch();
+    const page = await newPage(browser, proxy.url);
+    await openFolder(page, `${proxy.url}/a%20b`);
+    assertEquals(page.url(), `${proxy.url}/a%20b/`);
+    await page.locator("tbody a", { hasText: "old.txt" }).focus();
+    await page.keyboard.press("F2");
+    await page.getByLabel("New name").fill("new #1.txt");
+    await page.keyboard.press("Enter");
+    await page.locator("tbody a", { hasText: "new #1.txt" }).waitFor();
+    assertEquals(await Deno.readTextFile(tree.at("s/a b/new #1.txt")), "x");
+    assertEquals(page.problems, []);
   },
 });

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { parse } from "../cli/parse.ts";
 import { settingsOf } from "../cli/settings.ts";
+import { UsageError } from "../cli/usage_error.ts";
 import { header } from "../cli/values.ts";
 import { runCommand, start } from "./support/command.ts";
 import { raw } from "./support/raw.ts";
@@ -72,4 +73,16 @@ Deno.test("the command refuses such a header with one sentence", async () => {
   assertEquals(code, 2);
   assertMatch(stderr, /^pyserve: [^\n]*pyserve sets this header itself[^\n]*\n$/);
   assert(!stderr.includes("at "));
+});
+
+Deno.test("files are replaced by default only where they may be changed", () => {
+  const policy = (...args: readonly string[]) =>
+    settingsOf(parse([...args, "--on-conflict=overwrite"])).features.upload;
+  assertThrows(() => policy("--upload"), UsageError, "--on-conflict overwrite needs --delete");
+  for (const args of [["--upload", "--delete"], ["--all"]]) assertEquals(policy(...args)?.onConflict, "overwrite");
+});
+
+Deno.test("what does not list a directory neither packs nor searches it", () => {
+  const { archive, search } = settingsOf(parse(["--no-listing"])).features;
+  assertEquals([archive, search], [null, null]);
 });

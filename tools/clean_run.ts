@@ -1,7 +1,7 @@
 /**
  * Runs a command, and fails where it has left something behind: files in the temporary directory, or processes.
  *
- *     deno run -A tools/clean_run.ts deno test -A tests/fastcgi_test.ts
+ *     deno run -A tools/clean_run.ts deno test -A tests/upstream/fastcgi/fastcgi_test.ts
  *
  * @module
  */

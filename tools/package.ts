@@ -12,7 +12,7 @@ import { join } from "@std/path/join";
 import { type Dependency, type Edit, edited, type Module, modulesOf, placeOf } from "./module_graph.ts";
 
 /** What is published besides modules, where it is there. */
-const PROSE = ["README.md", "CHANGELOG.md", "LICENSE"];
+const PROSE = ["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"];
 
 /** Keys of deno.json that are published; of `imports` only what is used. */
 const PUBLISHED_KEYS = ["name", "version", "license", "exports", "imports", "compilerOptions"];

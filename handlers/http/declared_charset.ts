@@ -30,6 +30,8 @@ export type SelfDescribing = "text/html" | "text/css";
  * ```
  */
 export function documentType(type: SelfDescribing, fallback: string, beginning: Uint8Array): string {
+  // Most documents need not be read: whether they declare UTF-8 or nothing makes no difference.
+  if (fallback === "utf-8" && !mayDiffer(beginning)) return `${type}; charset=utf-8`;
   const declared = declaredCharset(type, beginning) ?? fallback;
   return declared === fallback || declared === "utf-8" ? `${type}; charset=${declared}` : type;
 }
@@ -52,13 +54,25 @@ export function declaredCharset(type: SelfDescribing, beginning: Uint8Array): st
   if (first === 0xef && second === 0xbb && third === 0xbf) return "utf-8";
   if (first === 0xfe && second === 0xff) return "utf-16be";
   if (first === 0xff && second === 0xfe) return "utf-16le";
-  const text = LATIN1.decode(beginning.subarray(0, BEGINNING_BYTES));
+  const text = textOf(beginning);
   if (type === "text/css") return encodingOf(/^@charset "([^"]*)";/.exec(text)?.[1]);
-  if (!/charset|encoding/i.test(text)) return null; // most documents end here or with the first meta
   return encodingOf(/^<\?xml[^>]*\sencoding\s*=\s*["']([^"'>]*)/.exec(text)?.[1]) ?? declaredInHtml(text);
 }
 
-const LATIN1 = new TextDecoder("latin1");
+/** Lossy, and quick: what declares an encoding is ASCII, of which nothing is lost. */
+const DECODER = new TextDecoder();
+
+function textOf(beginning: Uint8Array): string {
+  return DECODER.decode(beginning.length > BEGINNING_BYTES ? beginning.subarray(0, BEGINNING_BYTES) : beginning);
+}
+
+/** What may be a declaration, and is none of UTF-8. */
+const OTHER = /(?:charset|encoding)(?![\t\n\f\r ]*=[\t\n\f\r ]*["']?utf-?8["'\t\n\f\r ;/>])|^@charset/i;
+
+function mayDiffer(beginning: Uint8Array): boolean {
+  const [first] = beginning;
+  return first === 0xfe || first === 0xff || OTHER.test(textOf(beginning));
+}
 
 /** What the prescan steps over: comments, then what is no tag of an element. */
 const SKIPPED = /<!--(?:-?>|[^]*?(?:-->|$))|<(?:[!?]|\/(?![a-z]))[^>]*>?/iy;

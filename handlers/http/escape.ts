@@ -75,7 +75,10 @@ function percentByte(character: string): string {
   return "%" + character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0");
 }
 
-/** Controls, and what shows nothing itself but changes how the text around it is shown: the bidirectional controls and all other format characters, line and paragraph separators, halves of surrogate pairs. */
+/**
+ * Controls, line and paragraph separators, halves of surrogate pairs, and the format characters, the bidirectional controls
+ * among them: they show nothing themselves, and change how the text around them is shown.
+ */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 /** Most text: printable ASCII without a backslash. */

@@ -72,14 +72,18 @@ export interface Scripted {
   readonly script: PageScript;
   /** The abilities of the server. */
   readonly can: readonly string[];
+  /** The path of the directory as the server sees it, which a proxy may have taken a prefix off: for Destination. */
+  readonly path: string;
 }
 
 /** What stands in front of the body, for pages that are sent while they are made. */
 export function pageStart(title: string, scripted: Scripted | null = null): string {
-  const can = scripted === null ? "" : ` data-can="${escapeHtml(scripted.can.join(" "))}"`;
+  const data = scripted === null
+    ? ""
+    : ` data-can="${escapeHtml(scripted.can.join(" "))}" data-path="${escapeHtml(scripted.path)}"`;
   const script = scripted === null ? "" : `<script>${scripted.script.text}</script>\n`;
   return `<!DOCTYPE html>
-<html lang="en"${can}>
+<html lang="en"${data}>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { escapeHtml } from "../http/escape.ts";
+import { encodeSegment, escapeHtml } from "../http/escape.ts";
 import type { ListingEntry, ListingHead, ListingTotals, SortKey } from "../listing_data.ts";
 import { FORM_HEADERS, PAGE_END, pageStart, type Scripted, scriptedHeaders } from "./frame.ts";
 import { nameHtml } from "./names.ts";
@@ -16,9 +16,9 @@ export function listingPageHeaders(head: ListingHead, depth: number): Readonly<R
   return scripted ? scriptedHeaders(scripted.script) : FORM_HEADERS;
 }
 
-function scriptedOf({ can }: ListingHead, depth: number): Scripted | null {
+function scriptedOf({ can, path }: ListingHead, depth: number): Scripted | null {
   const script = can ? scriptAt(depth) : null;
-  return script && { script, can: can! };
+  return script && { script, can: can!, path: path.split("/").map(encodeSegment).join("/") };
 }
 
 /**

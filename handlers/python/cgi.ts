@@ -5,12 +5,12 @@
  */
 
 import { basename } from "@std/path/basename";
-import type { CgiOptions } from "../cgi.ts";
-import { withoutPrograms } from "../cgi/content_source.ts";
-import { checkExecutable } from "../cgi/executable.ts";
-import type { Program } from "../cgi/program.ts";
-import { finderOf, Programs, type RunOptions } from "../cgi/programs.ts";
-import type { RunningScript } from "../cgi/run.ts";
+import type { CgiOptions } from "../upstream/cgi/cgi.ts";
+import { withoutPrograms } from "../upstream/without_programs.ts";
+import { checkExecutable } from "../upstream/cgi/executable.ts";
+import type { Program } from "../upstream/program.ts";
+import { finderOf, Programs, type RunOptions } from "../upstream/cgi/programs.ts";
+import type { RunningScript } from "../upstream/cgi/run.ts";
 import { chain } from "../chain.ts";
 import { HttpError } from "../errors.ts";
 import { withEncodedSlashes } from "../feature.ts";

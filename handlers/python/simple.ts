@@ -49,7 +49,8 @@ export interface SimpleHandlerOptions {
  * It answers GET and HEAD, asks the same handlers as the command does, and sends what they say through `send_response`,
  * `send_header`, `end_headers` and `copyfile`, so that these can be overridden as in Python. So it has what the command
  * has: ranges, entity tags, preconditions, sorted listings in HTML, JSON and text, UTF-8 types; hidden files, links out
- * of the directory, FIFOs and `..` above the root are not there. Bound to the loopback interface it answers under names
+ * of the directory, FIFOs and `..` above the root are not there. It redirects to a path from the root, as Python does, where
+ * the command sends a relative reference. Bound to the loopback interface it answers under names
  * of its own only (421 for others; see `hosts`). All other methods are 501, errors are Python's pages.
  *
  * Python: `class Handler(SimpleHTTPRequestHandler)`.

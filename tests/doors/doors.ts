@@ -3,7 +3,7 @@
 import { ThreadingHTTPServer } from "@x/pyserve/python";
 import { serveClassic } from "../../handlers/python/transport.ts";
 import { serve } from "../../handlers/serve.ts";
-import { eventually } from "../cgi/support.ts";
+import { eventually } from "../upstream/cgi/support.ts";
 import { start } from "../support/command.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
 import { tempTree } from "../support/tree.ts";
@@ -85,7 +85,7 @@ async function denoServe(): Promise<Door> {
     "127.0.0.1",
     "--port",
     String(port),
-    fromFileUrl("../doors/report.ts"),
+    fromFileUrl("./report.ts"),
   ];
   const process = new Deno.Command(Deno.execPath(), { args, cwd: ROOT, stdout: "null", stderr: "null" }).spawn();
   const end = async () => {

@@ -7,7 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 import { fileServer, memory, toFetch } from "@x/pyserve";
 import { SimpleHTTPRequestHandler } from "@x/pyserve/python";
 import { serveClassic } from "../../handlers/python/transport.ts";
-import { eventually } from "../cgi/support.ts";
+import { eventually } from "../upstream/cgi/support.ts";
 import { tempTree } from "../support/tree.ts";
 import { Client, Echo, emptyLog, exchange, type Serving, serving } from "./support.ts";
 

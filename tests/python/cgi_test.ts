@@ -12,7 +12,7 @@ import {
   type HTTPServer,
   ThreadingHTTPServer,
 } from "@x/pyserve/python";
-import { eventually, isRunning } from "../cgi/support.ts";
+import { eventually, isRunning } from "../upstream/cgi/support.ts";
 import { missing } from "../support/programs.ts";
 import { latin1, parseResponse, type RawResponse } from "../support/raw.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";

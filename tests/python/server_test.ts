@@ -10,7 +10,7 @@ import {
   ThreadingHTTPServer,
   ThreadingHTTPSServer,
 } from "@x/pyserve/python";
-import { eventually } from "../cgi/support.ts";
+import { eventually } from "../upstream/cgi/support.ts";
 import { startProcess } from "../support/command.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";

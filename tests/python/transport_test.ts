@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { cgi, chain, disk, fileServer, type Handler, memory, toFetch, upload } from "@x/pyserve";
 import { serveClassic } from "../../handlers/python/transport.ts";
-import { eventually, isRunning } from "../cgi/support.ts";
+import { eventually, isRunning } from "../upstream/cgi/support.ts";
 import { start } from "../support/command.ts";
 import { latin1, parseResponse } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";

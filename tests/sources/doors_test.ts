@@ -14,7 +14,7 @@ import {
   toFetch,
 } from "@x/pyserve";
 import { planOf } from "../../handlers/archive/plan.ts";
-import { withoutPrograms } from "../../handlers/cgi/content_source.ts";
+import { withoutPrograms } from "../../handlers/upstream/without_programs.ts";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { atEachStep, exchangeOf } from "../support/interposed.ts";
 import { tempTree } from "../support/tree.ts";

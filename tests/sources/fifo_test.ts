@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { disk, FileChanged, HttpError, SitePath, WriteRefused } from "@x/pyserve";
-import { checkExecutable } from "../../handlers/cgi/executable.ts";
+import { checkExecutable } from "../../handlers/upstream/cgi/executable.ts";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
 import { readStart } from "../../handlers/sources/disk_file.ts";

@@ -1,6 +1,6 @@
 /** A FastCGI application that does what a test tells it, on a real socket: for what php-fpm never does. */
 
-import { RecordDecoder, RecordType } from "../../handlers/fastcgi/records.ts";
+import { RecordDecoder, RecordType } from "../../handlers/upstream/fastcgi/records.ts";
 import { Refusal } from "../../handlers/http/refusal.ts";
 
 /** One request, as the application sees it. */

@@ -10,7 +10,8 @@ export async function rename(href, name) {
   const isDirectory = href.endsWith("/");
   const folder = href.slice(0, href.lastIndexOf("/", href.length - 2) + 1);
   const target = folder + encodeName(name) + (isDirectory ? "/" : "");
-  const destination = new URL(target, location.href.replace(/[?#].*/, "")).href;
+  // Where the server sees it: behind a proxy that takes a prefix off, the address of this page is another one.
+  const destination = document.documentElement.dataset.path + target;
   await request(href, { method: "MOVE", headers: { destination, overwrite: "F" } });
 }
 

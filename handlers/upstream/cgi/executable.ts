@@ -1,0 +1,192 @@
+/**
+ * Whether a program can be run, before it is tried.
+ *
+ * What goes wrong at the start of a program is told too late or not at all: `setsid` in front of it only leaves an exit
+ * status, and where the kernel does not know a format, the runtime gives the file to `sh`, which runs text line by line.
+ *
+ * @module
+ */
+
+import { basename } from "@std/path/basename";
+import { SEPARATOR } from "@std/path/constants";
+import { dirname } from "@std/path/dirname";
+import { join } from "@std/path/join";
+import { HttpError } from "../../errors.ts";
+import { trimBlanks } from "../../http/blanks.ts";
+import { readStart } from "../../sources/disk_file.ts";
+import { textOfBytes } from "../latin1.ts";
+
+/** What is known of a program that can be run. */
+export interface Executable {
+  /** The interpreter that its first line names and that line's argument; null for a program of the machine. */
+  readonly interpreter: readonly string[] | null;
+}
+
+/** How much of a file Linux looks at for a first line. */
+const SNIFFED_BYTES = 256;
+
+/** Programs whose file is remembered as good: as many as anybody has. */
+const MAX_KNOWN = 1000;
+
+/** First bytes of programs of the machine, as Latin-1 text. */
+const MAGIC: Readonly<Record<string, readonly string[]>> = {
+  darwin: ["\xfe\xed\xfa\xce", "\xfe\xed\xfa\xcf", "\xce\xfa\xed\xfe", "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe"],
+  windows: ["MZ"],
+};
+const ELF = ["\x7fELF"];
+
+const known = new Map<string, { readonly stamp: string; readonly executable: Executable }>();
+
+/**
+ * Looks whether a file can be run: it is one, it may be executed, and it is a program of this machine or a script whose
+ * interpreter is there. Of `#!/usr/bin/env python3` only `env` is looked for. Where it may not be read it is taken for good,
+ * since many a program can be run and not read.
+ *
+ * A file once found good is looked at again when it has changed; whether its interpreter is still there is not.
+ *
+ * On Windows, which has neither the bit nor `#!`, the interpreter is what {@linkcode findProgram} finds under its name (not
+ * tried there).
+ *
+ * @param file A real path on disk.
+ * @throws {HttpError} 404 where it is not there, 403 where it may not be run, 500 with a sentence that says what is wrong.
+ */
+export function checkExecutable(file: string): Executable {
+  const info = statOf(file);
+  if (info === null) throw new HttpError(404, "No such CGI program");
+  if (!info.isFile) throw new HttpError(403, "The CGI program is not a plain file");
+  if (!mayBeRun(info)) throw new HttpError(403, "The CGI program is not executable");
+  const stamp = [info.dev, info.ino, info.size, info.mtime?.getTime(), info.ctime?.getTime(), info.mode].join();
+  const before = known.get(file);
+  if (before?.stamp === stamp) return before.executable;
+  const executable = judge(firstBytes(file), file);
+  if (known.size >= MAX_KNOWN) known.clear();
+  known.set(file, { stamp, executable });
+  return executable;
+}
+
+function judge(start: string | null, file: string): Executable {
+  if (start === null) return { interpreter: null };
+  if (start.startsWith("#!")) return { interpreter: interpreterOf(start, file) };
+  if ((MAGIC[Deno.build.os] ?? ELF).some((magic) => start.startsWith(magic))) return { interpreter: null };
+  throw cannotRun(whyNoFormat(start));
+}
+
+function whyNoFormat(start: string): string {
+  if (start === "") return "it is empty";
+  if (start.startsWith("\xef\xbb\xbf#!")) return "it has a byte order mark before #!, save it as UTF-8 without one";
+  if (/^(?:\xff\xfe|\xfe\xff)/.test(start)) return "it is UTF-16, save it as UTF-8 without byte order mark";
+  if (/^(?:\x7fELF|MZ|\xca\xfe\xba\xbe|[\xce\xcf]\xfa\xed\xfe|\xfe\xed\xfa[\xce\xcf])/.test(start)) {
+    return "it is a program for another system";
+  }
+  return "it is no program of this machine, and has no first line such as #!/bin/sh";
+}
+
+/** The words of the first line: an interpreter, and the rest as one argument, as Linux has it. */
+function interpreterOf(start: string, file: string): readonly string[] {
+  const end = start.indexOf("\n");
+  const line = (end < 0 ? start : start.slice(0, end)).slice(2);
+  const [, name = "", rest = ""] = /^[ \t]*([^ \t\0]*)[ \t]*([^\0]*)/.exec(line) ?? [];
+  const argument = trimBlanks(rest);
+  if (name === "" || name === "\r") throw cannotRun("its first line names no interpreter after #!");
+  if (end < 0 && start.length === SNIFFED_BYTES && argument === "") {
+    throw cannotRun(`its first line is longer than ${SNIFFED_BYTES} bytes`);
+  }
+  const words = argument === "" ? [name] : [name, argument];
+  if (Deno.build.os === "windows") return [onWindows(name, argument)];
+  // Perl ignores a CR behind its argument; env looks for a program that has it in its name, and so does the kernel.
+  if (name.endsWith("\r") || (basename(name) === "env" && argument.endsWith("\r"))) {
+    throw cannotRun("its first line ends in CR LF, save it with line ends of Unix (LF)");
+  }
+  const missing = whyNotThere(join(name.startsWith("/") ? "/" : dirname(file), name));
+  if (missing) throw cannotRun(`its interpreter "${printable(name)}" ${missing}`);
+  return words;
+}
+
+function whyNotThere(path: string): string | null {
+  try {
+    const info = statOf(path);
+    if (info === null) return "is not there";
+    return info.isFile && mayBeRun(info) ? null : "is not executable";
+  } catch (error) {
+    // What this process may not look at it may still be able to start.
+    if (error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.PermissionDenied) return null;
+    throw error;
+  }
+}
+
+/** Of `/usr/bin/env python3 -u` and `/usr/bin/python3`: `python3`, wherever it is on this machine. */
+function onWindows(name: string, argument: string): string {
+  const said = basename(name.trim());
+  const wanted = said === "env" ? argument.trim().split(/\s+/)[0]! : said;
+  const found = findProgram(wanted);
+  if (found === null) throw cannotRun(`its interpreter "${printable(wanted)}" is not there`);
+  return found;
+}
+
+/**
+ * Finds a program as a shell would: a name in the directories of PATH, on Windows with the endings of PATHEXT; a path as it
+ * is. Made absolute, because a program is started in a directory of its own.
+ *
+ * @returns An absolute path, or null where there is no such program.
+ */
+export function findProgram(name: string): string | null {
+  const isWindows = Deno.build.os === "windows";
+  const isPath = name.includes("/") || (isWindows && name.includes("\\"));
+  const directories = isPath ? [""] : (Deno.env.get("PATH") ?? "").split(isWindows ? ";" : ":");
+  const endings = isWindows ? ["", ...(Deno.env.get("PATHEXT") ?? ".COM;.EXE").split(";")] : [""];
+  for (const directory of directories) {
+    for (const ending of endings) {
+      const path = absolute(isPath ? name + ending : join(directory || ".", name + ending));
+      if (isExecutable(path)) return path;
+    }
+  }
+  return null;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    const info = statOf(path);
+    return info !== null && info.isFile && mayBeRun(info);
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return false; // a directory that is not for this user
+    throw error;
+  }
+}
+
+function absolute(path: string): string {
+  return path.startsWith("/") || /^[A-Za-z]:[\\/]|^\\\\/.test(path) ? path : join(Deno.cwd() + SEPARATOR, path);
+}
+
+function statOf(file: string): Deno.FileInfo | null {
+  try {
+    return Deno.statSync(file);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return null;
+    throw error;
+  }
+}
+
+/** Whether anybody may execute it; whether this user may, the system says. Windows has no such bit. */
+function mayBeRun({ mode }: Deno.FileInfo): boolean {
+  return mode === null || Deno.build.os === "windows" || (mode & 0o111) !== 0;
+}
+
+function firstBytes(file: string): string | null {
+  try {
+    const bytes = readStart(file, SNIFFED_BYTES);
+    if (bytes === null) throw new HttpError(403, "The CGI program is not a plain file");
+    return textOfBytes(bytes);
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return null;
+    throw error;
+  }
+}
+
+function cannotRun(why: string): HttpError {
+  return new HttpError(500, `The CGI program cannot be run: ${why}`);
+}
+
+/** The name may be any bytes of a file that is none of text. */
+function printable(name: string): string {
+  return name.slice(0, 100).replace(/[^\x20-\x7e]/g, "?");
+}

@@ -1,0 +1,53 @@
+/**
+ * Why a program failed: for the log in a line, and for whoever may know more with the last of what it wrote.
+ *
+ * @module
+ */
+
+import { HttpError, toHttpError } from "../../errors.ts";
+import { textOfBytes } from "../latin1.ts";
+import type { PostMortem } from "./run.ts";
+
+/** Bytes of its output that are shown. */
+const SHOWN_BYTES = 200;
+
+/**
+ * The error of a program that failed before its header was there, with what is known of its end.
+ *
+ * @param printed What it has printed so far.
+ * @param shown Whether the client may see the details.
+ */
+export function explained(
+  thrown: unknown,
+  end: PostMortem,
+  printed: readonly Uint8Array[],
+  shown: boolean,
+): HttpError {
+  const error = toHttpError(thrown);
+  const { status, message, headers } = error;
+  const cause = error.cause ?? [message, ending(end), ...end.stderr.slice(-1)].join("; ");
+  return new HttpError(status, message, { headers, cause, ...(shown && { details: details(end, printed) }) });
+}
+
+function details(end: PostMortem, printed: readonly Uint8Array[]): string {
+  const first = firstOf(printed);
+  return [
+    `Its end: ${ending(end)}.`,
+    ...(end.stderr.length > 0 ? ["", "The last lines of its standard error:", ...end.stderr] : []),
+    ...(first !== "" ? ["", "The first of what it printed:", first] : []),
+  ].join("\n");
+}
+
+function ending({ code, signal }: PostMortem): string {
+  if (signal !== null) return `ended by ${signal}`;
+  return code === null ? "still running" : `exit status ${code}`;
+}
+
+function firstOf(printed: readonly Uint8Array[]): string {
+  let text = "";
+  for (const bytes of printed) {
+    if (text.length >= SHOWN_BYTES) break;
+    text += textOfBytes(bytes.subarray(0, SHOWN_BYTES));
+  }
+  return text.slice(0, SHOWN_BYTES);
+}

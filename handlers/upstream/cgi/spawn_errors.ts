@@ -1,0 +1,53 @@
+/**
+ * What it means for the client that a program could not be started.
+ *
+ * @module
+ */
+
+import { HttpError } from "../../errors.ts";
+
+/** Whether somebody has the program open for writing, so that the system does not run it (ETXTBSY has no code in Deno). */
+export function isBusy(thrown: unknown): boolean {
+  return thrown instanceof Error && /\btext file busy\b|\(os error 26\)/i.test(thrown.message);
+}
+
+/**
+ * The error of a program that could not be started. The client reads nothing of paths; the cause goes to the log.
+ *
+ * @param scriptIsGone Whether what the URL named is not there any more.
+ */
+export function spawnError(thrown: unknown, scriptIsGone: boolean): HttpError {
+  if (thrown instanceof Deno.errors.NotCapable) return withoutPermission(thrown);
+  const [status, message] = scriptIsGone ? [404] : verdict(thrown);
+  const headers: Record<string, string> = status === 503 ? { "retry-after": "1" } : {};
+  return new HttpError(status, message, { headers, cause: thrown });
+}
+
+function withoutPermission(thrown: Error): HttpError {
+  const hint = new Error("Running programs needs the permission: start with --allow-run", { cause: thrown });
+  return new HttpError(500, "The server may not run programs", { cause: hint });
+}
+
+function verdict(thrown: unknown): [number, string] {
+  if (isBusy(thrown)) return [503, "The program is being written just now"];
+  if (thrown instanceof Deno.errors.NotFound) {
+    return [500, "The program cannot be started: its interpreter is not there"];
+  }
+  if (thrown instanceof Deno.errors.PermissionDenied) return [403, "The program may not be run"];
+  return BY_CODE[codeOf(thrown)] ?? [500, "The program cannot be started"];
+}
+
+const BY_CODE: Readonly<Record<string, [number, string]>> = {
+  ENOTDIR: [500, "The program cannot be started: its interpreter is not there"],
+  ENOEXEC: [500, "The program cannot be started: this system does not know its format"],
+  E2BIG: [431, "The request is too large for the environment of a program"],
+  EINVAL: [400, "The request cannot be put into the environment of a program"],
+  EMFILE: [503, "The server has run out of file descriptors"],
+  ENFILE: [503, "The server has run out of file descriptors"],
+  EAGAIN: [503, "The server can start no more programs"],
+  ENOMEM: [503, "The server has run out of memory"],
+};
+
+function codeOf(thrown: unknown): string {
+  return thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+}

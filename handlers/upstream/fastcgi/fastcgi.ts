@@ -1,0 +1,309 @@
+/**
+ * FastCGI: files of some kinds are answered by an application that runs all the time, such as php-fpm.
+ *
+ * @module
+ */
+
+import { chain } from "../../chain.ts";
+import { Watchdog } from "../../core/watchdog.ts";
+import { HttpError } from "../../errors.ts";
+import type { Feature } from "../../feature.ts";
+import { files } from "../../files.ts";
+import { STALL_MS } from "../../held_body.ts";
+import { clientOf } from "../../http/client.ts";
+import { Refusal } from "../../http/refusal.ts";
+import { Limiter } from "../../limiter.ts";
+import { requireOwnHost } from "../../own_hosts.ts";
+import type { FileSource } from "../../sources/types.ts";
+import { uploadPath } from "../../sources/writable_in.ts";
+import type { Context, Handler } from "../../types.ts";
+import { whenClientLeaves } from "../client_watch.ts";
+import { cgiEnvironment } from "../environment.ts";
+import { ScriptFinder } from "../find_script.ts";
+import { CgiHeaderParser, type ScriptHead } from "../header_block.ts";
+import { followLocalRedirect, redirectedFrom } from "../local_redirect.ts";
+import type { Program } from "../program.ts";
+import { hasBody, scriptResponse } from "../respond.ts";
+import { shareOf } from "../share.ts";
+import { spool, type Spooled } from "../spool.ts";
+import { Lines } from "../stderr_lines.ts";
+import { withoutPrograms } from "../without_programs.ts";
+import { type Exchange, FastCgiClient } from "./client.ts";
+import type { FastCgiAddress } from "./connection.ts";
+import { replyStream } from "./reply_stream.ts";
+
+export type { FastCgiAddress };
+
+/** Which files {@linkcode fastcgi} has answered, by whom, and within what bounds. Times are in milliseconds. */
+export interface FastCgiOptions {
+  /** Where the application listens. It must see the files under the same paths. */
+  readonly address: FastCgiAddress;
+  /** Ends of names (`.php`) of the files it answers, in any case of letters. */
+  readonly extensions: readonly string[];
+  /**
+   * Names that answer for the directory they lie in, before all index files; `index` with each of the extensions unless
+   * given.
+   */
+  readonly index?: readonly string[];
+  /** Parameters besides those of CGI, over which they win. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Whether the application is told the client's Authorization, password included. */
+  readonly passAuth?: boolean;
+  /** What the application is told of this server; `pyserve` unless given. */
+  readonly software?: string;
+  /** Bytes of a request body at most, 413 for more; null for any, 1 GiB by default. */
+  readonly maxBody?: number | null;
+  /**
+   * How long a client may send nothing of a request body; 30 s by default. The whole body has that time, too, and a second
+   * more for each KiB; 408 after that.
+   */
+  readonly bodyTimeout?: number;
+  /** Requests at once, 64 by default: as many as the application has workers is best. */
+  readonly maxRequests?: number;
+  /** How many of these may be of one client; three quarters by default. See {@linkcode clientOf}. */
+  readonly maxPerClient?: number;
+  /** How long a request waits for its turn; 10 s by default, then 503. */
+  readonly queueTimeout?: number;
+  /** How long a connection may take; 5 s by default, then 504. */
+  readonly connectTimeout?: number;
+  /** How long the application may be silent before its header is there; 30 s by default, then 504. */
+  readonly headerTimeout?: number;
+  /** How long it may be silent after that; 60 s by default, then the transfer is broken off. */
+  readonly idleTimeout?: number;
+  /** How long a client may read nothing of what is there for it; 60 s by default, then the request is given up. */
+  readonly stallTimeout?: number;
+  /** How long it may work on where nobody wants its body (HEAD, 204, 304); 5 s by default. */
+  readonly lingerTimeout?: number;
+  /**
+   * How many connections are kept open between requests; none by default. Each saves a fraction of a millisecond, and
+   * occupies a worker of php-fpm while it rests.
+   */
+  readonly idleConnections?: number;
+  /** How long such a connection is kept; 10 s by default. */
+  readonly idleConnectionTimeout?: number;
+  /**
+   * Paths of directories that take uploads (`/incoming`); none unless given. The application is not asked for what lies
+   * there, nor is its source sent, and PATH_TRANSLATED never names it.
+   */
+  readonly uploads?: readonly string[];
+  /** Answers when the application sends a request on to another path; this handler and then `files` unless given. */
+  readonly answer?: Handler;
+}
+
+const DEFAULTS = {
+  env: {},
+  passAuth: false,
+  software: "pyserve",
+  maxBody: 1024 ** 3,
+  bodyTimeout: 30_000,
+  maxRequests: 64,
+  queueTimeout: 10_000,
+  connectTimeout: 5_000,
+  headerTimeout: 30_000,
+  idleTimeout: 60_000,
+  stallTimeout: STALL_MS,
+  lingerTimeout: 5_000,
+  idleConnections: 0,
+  idleConnectionTimeout: 10_000,
+} as const;
+
+/** What nobody sees but the access log. */
+const CLIENT_LEFT = new HttpError(400, "The client has left");
+
+/** Methods of which doing it twice does no more than doing it once (RFC 9110 section 9.2.2). */
+const IDEMPOTENT = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
+
+/**
+ * Has files with some extensions answered by a FastCGI application (specification 1.0, as a responder): PHP by php-fpm.
+ *
+ * What is asked for is decided on the file that is found, links resolved, so its source is never sent; the file must be
+ * there, what is behind it in the path is PATH_INFO, and any method is passed on. The request body is taken in first, in
+ * memory up to 1 MiB and in a temporary file above, the answer is streamed as it comes, and neither is held in memory as a
+ * whole. An answer is that of a CGI program, local redirects included. What the application writes to its standard error
+ * goes to the log. Where the client leaves, the connection is closed, which the application notices.
+ *
+ * A request for the application must name an own host of the server (`hosts` of `toFetch`): any other is 421.
+ *
+ * 502 for an application that cannot be reached, answers garbage or breaks off, 503 where it is overloaded, 504 where it
+ * is too slow; after its header the transfer is broken off instead. It starts no application, and asks no other for the
+ * same request.
+ *
+ * @throws {TypeError} Where an extension is none.
+ *
+ * @param source Where the files are; only one on disk has any that an application could open.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { chain, disk, fastcgi, files, toFetch } from "@x/pyserve";
+ *
+ * const root = await Deno.makeTempDir();
+ * await Deno.writeTextFile(`${root}/a.php`, "<?php echo 'hello';");
+ * const address = { transport: "unix", path: `${root}/none.sock` } as const;
+ * const source = disk(root);
+ * const fetch = toFetch(chain(fastcgi(source, { address, extensions: [".php"] }), files(source)));
+ * const response = await fetch(new Request("http://localhost/a.php"));
+ * assert(response.status === 502); // as long as no application listens there
+ * await response.body?.cancel();
+ * await Deno.remove(root, { recursive: true });
+ * ```
+ */
+export function fastcgi(source: FileSource, options: FastCgiOptions): Handler {
+  const handler: Handler = (request, context) => application.answer(request, context);
+  const application = new FastCgi(source, options, options.answer ?? chain(handler, files(source)));
+  return handler;
+}
+
+/**
+ * {@linkcode fastcgi} as a feature of a file server, whose index files it answers, too, where they are for it.
+ *
+ * @throws {TypeError} Where an extension is none.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { fastCgiFeature, fileServer, memory, toFetch } from "@x/pyserve";
+ *
+ * const php = fastCgiFeature({ address: { transport: "unix", path: "/run/php/php-fpm.sock" }, extensions: [".php"] });
+ * const fetch = toFetch(fileServer(memory({ "a.txt": "no PHP" }), { features: [php], log: false }));
+ * const response = await fetch(new Request("http://localhost/a.txt"));
+ * assert(await response.text() === "no PHP");
+ * ```
+ */
+export function fastCgiFeature(options: FastCgiOptions): Feature {
+  const { extensions, index = indexOf(extensions) } = options;
+  return {
+    runsPrograms: true,
+    methods: [], // what a script allows is its own affair, and other paths allow nothing more for it
+    encodedSlashes: true,
+    contentOf: (source, others) => withoutPrograms(source, finderOf(extensions, index, source), [...index, ...others]),
+    handler: ({ source, answer, index: others, uploads: given }) => {
+      const uploads = [...given, ...options.uploads ?? []];
+      return fastcgi(source, { answer, ...options, index: [...index, ...others], uploads });
+    },
+  };
+}
+
+function indexOf(extensions: readonly string[]): readonly string[] {
+  return extensions.map((extension) => `index${extension}`);
+}
+
+function finderOf(
+  extensions: readonly string[],
+  index: readonly string[],
+  source: FileSource,
+  uploads: readonly string[] = [],
+): ScriptFinder {
+  const none = { directories: [], interpreters: new Map(), mounts: [] };
+  return new ScriptFinder(source, { ...none, extensions, index, uploads: uploads.map(uploadPath) });
+}
+
+class FastCgi {
+  readonly #options: FastCgiOptions & typeof DEFAULTS;
+  readonly #answer: Handler;
+  readonly #finder: ScriptFinder;
+  readonly #client: FastCgiClient;
+  readonly #limiter: Limiter;
+
+  constructor(source: FileSource, options: FastCgiOptions, answer: Handler) {
+    const { extensions, index = indexOf(extensions) } = options;
+    for (const extension of extensions) {
+      if (!/^\.[^/\\]+$/.test(extension)) {
+        throw new TypeError(`Cannot have "${extension}" answered: it is no extension`);
+      }
+    }
+    this.#options = { ...DEFAULTS, ...options } as FastCgiOptions & typeof DEFAULTS;
+    this.#answer = answer;
+    this.#finder = finderOf(extensions, index, source, options.uploads);
+    this.#client = new FastCgiClient(options.address, this.#options);
+    const { maxRequests, maxPerClient = shareOf(maxRequests), queueTimeout } = this.#options;
+    this.#limiter = new Limiter({ max: maxRequests, maxPerClient, queueMs: queueTimeout });
+  }
+
+  async answer(request: Request, context: Context): Promise<Response | null> {
+    const program = await this.#finder.find(context);
+    if (program === null) return null;
+    requireOwnHost(request, context);
+    const head = await this.#begin(request, context, program);
+    const { exchange, localRedirect } = head;
+    for (const line of head.dropped) {
+      context.log.error(`${program.name}: a header without a name was left out: ${line}`);
+    }
+    if (localRedirect !== null) {
+      this.#drain(exchange);
+      return await followLocalRedirect(localRedirect, request, context, this.#answer);
+    }
+    if (!hasBody(request, head)) {
+      this.#drain(exchange);
+      return scriptResponse(request, head, null);
+    }
+    const { idleTimeout, stallTimeout } = this.#options;
+    const broken = (error: unknown) =>
+      context.log.error(`Cannot finish ${request.method} ${context.target.raw}`, error);
+    return scriptResponse(request, head, replyStream(exchange, head.rest, { idleTimeout, stallTimeout, broken }));
+  }
+
+  /** From the request to the header of its answer. */
+  async #begin(request: Request, context: Context, program: Program): Promise<ScriptHead & { exchange: Exchange }> {
+    using resources = new DisposableStack();
+    const body = request.body === null ? null : resources.use(await this.#takeIn(request.body, request.headers));
+    const stderr = new Lines((line) => context.log.error(`${program.name}: ${line}`));
+    resources.defer(() => stderr.end());
+    const left = new AbortController();
+    using _watch = whenClientLeaves(redirectedFrom(request)?.original ?? request, () => left.abort(CLIENT_LEFT));
+    resources.use(await this.#limiter.enter(clientOf(context.remoteAddress, request.headers), left.signal));
+    const params = Object.entries(this.#params(request, context, program, body));
+    const held = resources.move();
+    const exchange = await this.#client.ask({
+      params,
+      body: body === null || body.length === 0 ? null : () => body.chunks(),
+      idempotent: IDEMPOTENT.includes(request.method),
+      signal: left.signal,
+      onStderr: (bytes) => stderr.take(bytes),
+      onOver: (appStatus) => {
+        held.dispose();
+        if (appStatus) context.log.error(`${program.name}: ended with status ${appStatus}`);
+      },
+    });
+    return { ...await this.#readHead(exchange), exchange };
+  }
+
+  async #takeIn(body: ReadableStream<Uint8Array>, headers: Headers): Promise<Spooled> {
+    const { maxBody: max, bodyTimeout: stallMs } = this.#options;
+    const announced = Number(headers.get("content-length") ?? 0);
+    if (max !== null && announced > max) throw new HttpError(413, `The body is larger than ${max} bytes`);
+    return await spool(body, { max, stallMs });
+  }
+
+  #params(request: Request, context: Context, program: Program, body: Spooled | null): Record<string, string> {
+    const { env: extra, passAuth, software } = this.#options;
+    const bodyLength = body === null ? null : body.length;
+    const redirectUrl = redirectedFrom(request)?.from;
+    const given = { request, context, program, bodyLength, software, passAuth, inherited: {}, extra };
+    return cgiEnvironment({ ...given, ...(redirectUrl !== undefined && { redirectUrl }) });
+  }
+
+  async #readHead(exchange: Exchange): Promise<ScriptHead> {
+    const parser = new CgiHeaderParser();
+    for (;;) {
+      const bytes = await exchange.read(this.#options.headerTimeout);
+      const verdict = bytes === null ? parser.end() : parser.push(bytes);
+      if (verdict === null) continue;
+      if (!(verdict instanceof Refusal)) return verdict;
+      exchange.abort();
+      throw HttpError.from(verdict);
+    }
+  }
+
+  /** Lets the application work on where nobody wants its body, for a while. */
+  async #drain(exchange: Exchange): Promise<void> {
+    const watchdog = new Watchdog();
+    watchdog.set(this.#options.lingerTimeout, () => exchange.abort());
+    try {
+      while (await exchange.read(0) !== null);
+    } catch {
+      // Whatever becomes of it, the answer has been given.
+    }
+    watchdog.stop();
+  }
+}

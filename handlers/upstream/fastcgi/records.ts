@@ -1,0 +1,172 @@
+/**
+ * The records of FastCGI (specification 1.0, sections 3 to 5): a request into bytes, bytes into the parts of a reply. No
+ * I/O.
+ *
+ * One request at a time goes over a connection, so its id is always 1: no application in use takes several at once.
+ *
+ * @module
+ */
+
+import { Refusal } from "../../http/refusal.ts";
+import { joined } from "../../joined.ts";
+
+/** The types of record that a web server and a responder exchange (section 8). */
+export const RecordType = {
+  beginRequest: 1,
+  endRequest: 3,
+  params: 4,
+  stdin: 5,
+  stdout: 6,
+  stderr: 7,
+} as const;
+
+const VERSION = 1;
+const REQUEST_ID = 1;
+const RESPONDER = 1;
+const KEEP_CONNECTION = 1;
+const HEADER_BYTES = 8;
+
+/** Bytes of content in a record that is sent: as many as fit in, in whole words of eight, so that nothing is padded. */
+const MAX_CONTENT = 65_528;
+
+/** A record as it came. */
+export interface FastCgiRecord {
+  /** One of {@linkcode RecordType}, or what no server is sent. */
+  readonly type: number;
+  /** The request it belongs to, 0 for none. */
+  readonly requestId: number;
+  /** What is in it, without padding. Empty content ends a stream. */
+  readonly content: Uint8Array<ArrayBuffer>;
+}
+
+/** The states in which a responder can leave a request (section 5.5), by their number. */
+export const PROTOCOL_STATUS = ["request complete", "cannot multiplex", "overloaded", "unknown role"] as const;
+
+/** What a record means for a reply. */
+export type ReplyPart =
+  | { readonly kind: "stdout" | "stderr"; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: "end"; readonly appStatus: number; readonly protocolStatus: typeof PROTOCOL_STATUS[number] };
+
+/**
+ * A request up to its body, ready for one write: BEGIN_REQUEST, and PARAMS with their end.
+ *
+ * @param keep Whether the application is to leave the connection open.
+ */
+export function encodeRequest(params: Iterable<readonly [name: string, value: string]>, keep: boolean): Uint8Array {
+  const begin = new Uint8Array([0, RESPONDER, keep ? KEEP_CONNECTION : 0, 0, 0, 0, 0, 0]);
+  return joined([
+    ...records(RecordType.beginRequest, begin),
+    ...records(RecordType.params, encodePairs(params)),
+    record(RecordType.params, new Uint8Array()),
+  ]);
+}
+
+/** A part of the body as records of STDIN, ready for one write. */
+export function encodeStdin(bytes: Uint8Array): Uint8Array {
+  return joined(records(RecordType.stdin, bytes));
+}
+
+/** The end of the body. */
+export const END_OF_STDIN: Uint8Array = record(RecordType.stdin, new Uint8Array());
+
+/** Name-value pairs (section 3.4): each length in one byte up to 127, in four with the highest bit set above. */
+function encodePairs(pairs: Iterable<readonly [name: string, value: string]>): Uint8Array {
+  const encoder = new TextEncoder();
+  const parts: Uint8Array[] = [];
+  for (const [name, value] of pairs) {
+    const [nameBytes, valueBytes] = [encoder.encode(name), encoder.encode(value)];
+    parts.push(encodeLength(nameBytes.length), encodeLength(valueBytes.length), nameBytes, valueBytes);
+  }
+  return joined(parts);
+}
+
+function encodeLength(length: number): Uint8Array {
+  if (length < 0x80) return new Uint8Array([length]);
+  return new Uint8Array([length >>> 24 | 0x80, length >>> 16 & 0xff, length >>> 8 & 0xff, length & 0xff]);
+}
+
+function records(type: number, content: Uint8Array): Uint8Array[] {
+  const all: Uint8Array[] = [];
+  for (let at = 0; at < content.length; at += MAX_CONTENT) {
+    all.push(record(type, content.subarray(at, at + MAX_CONTENT)));
+  }
+  return all;
+}
+
+function record(type: number, content: Uint8Array): Uint8Array {
+  const header = [VERSION, type, 0, REQUEST_ID, content.length >>> 8, content.length & 0xff, 0, 0];
+  return joined([new Uint8Array(header), content]);
+}
+
+/**
+ * Takes records out of bytes, however those are split. Of what is not whole it keeps at most one record: 64 KiB and 263 bytes.
+ */
+export class RecordDecoder {
+  #waiting: Uint8Array<ArrayBuffer>[] = [];
+  #length = 0;
+  /** How many bytes must be there before anything more can be said. */
+  #needed = 1;
+
+  /** Whether a record has begun and not ended. */
+  get isInside(): boolean {
+    return this.#length > 0;
+  }
+
+  /**
+   * Takes the next bytes, which become the content of records and must not be written to again.
+   *
+   * @returns The records that are whole by now; a refusal where these are no records, and then it is of no further use.
+   */
+  push(bytes: Uint8Array<ArrayBuffer>): FastCgiRecord[] | Refusal {
+    this.#waiting.push(bytes);
+    this.#length += bytes.length;
+    // Joined only when a record is whole: one that comes byte by byte is not copied anew for each.
+    if (this.#length < this.#needed) return [];
+    return this.#take(this.#waiting.length === 1 ? bytes : joined(this.#waiting));
+  }
+
+  #take(input: Uint8Array<ArrayBuffer>): FastCgiRecord[] | Refusal {
+    const found: FastCgiRecord[] = [];
+    let at = 0;
+    let end = 1;
+    while (at < input.length) {
+      if (input[at] !== VERSION) return new Refusal(502, "The application does not speak FastCGI");
+      end = endOfRecord(input, at);
+      if (end > input.length) break;
+      found.push(recordAt(input, at));
+      at = end;
+    }
+    this.#waiting = at < input.length ? [input.slice(at)] : [];
+    this.#length = input.length - at;
+    this.#needed = this.isInside ? end - at : 1;
+    return found;
+  }
+}
+
+/** Where a record ends, its padding included; where its header is not whole, the end of that. */
+function endOfRecord(bytes: Uint8Array, at: number): number {
+  const header = at + HEADER_BYTES;
+  return bytes.length < header ? header : header + uint16(bytes, at + 4) + bytes[at + 6]!;
+}
+
+function recordAt(bytes: Uint8Array<ArrayBuffer>, at: number): FastCgiRecord {
+  const start = at + HEADER_BYTES;
+  const content = bytes.subarray(start, start + uint16(bytes, at + 4));
+  return { type: bytes[at + 1]!, requestId: uint16(bytes, at + 2), content };
+}
+
+/** What a record means for the reply, or a refusal of what no responder sends to a server that asked for nothing else. */
+export function replyPart({ type, requestId, content }: FastCgiRecord): ReplyPart | Refusal {
+  if (requestId !== REQUEST_ID) return new Refusal(502, "The application answered a request that it was not sent");
+  if (type === RecordType.stdout) return { kind: "stdout", bytes: content };
+  if (type === RecordType.stderr) return { kind: "stderr", bytes: content };
+  const protocolStatus = PROTOCOL_STATUS[content[4] ?? -1];
+  if (type !== RecordType.endRequest || content.length !== 8 || protocolStatus === undefined) {
+    return new Refusal(502, "The application sent a record that is no part of an answer");
+  }
+  return { kind: "end", appStatus: uint16(content, 0) * 0x10000 + uint16(content, 2), protocolStatus };
+}
+
+function uint16(bytes: Uint8Array, at: number): number {
+  return bytes[at]! << 8 | bytes[at + 1]!;
+}
