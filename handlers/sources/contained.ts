@@ -232,7 +232,10 @@ export function findAnywhere(name: string): Found {
 
 function childOf(directory: Found, name: string): Found {
   const path = directory.at(name);
-  return directory.isHeld ? foundBy(DESCRIPTORS!.open(path, false)) : new Found(path, Deno.lstatSync(path));
+  if (directory.isHeld) return foundBy(DESCRIPTORS!.open(path, false));
+  const info = Deno.lstatSync(path);
+  directory.assertStill();
+  return new Found(path, info);
 }
 
 function foundBy(descriptor: number): Found {

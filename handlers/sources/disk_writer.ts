@@ -268,7 +268,8 @@ async function moveAcross(move: Move): Promise<Committed> {
       checkIs(found, name, move.expected);
       return publish(move, place.at(part), copy);
     });
-    await removeCopied(source, found, name, copy);
+    using named = place.find(published.path.name); // where it is not held, the path that it had means nothing any more
+    await removeCopied(source, found, name, named);
     return published;
   } catch (error) {
     await Deno.remove(place.at(part), { recursive: true }).catch(() => {}); // where it has not got its name

@@ -10,7 +10,7 @@ import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 /** What Deno has for names; what it has for open files takes none. */
 const BY_NAME = [
   ...["chmod", "link", "lstat", "mkdir", "open", "readDir", "readLink", "realPath", "remove", "rename", "stat"],
-  ...["symlink", "utime", "readTextFile"],
+  ...["symlink", "utime", "readFile", "readTextFile"],
 ];
 
 const OF_DESCRIPTORS = ["open", "openLater", "openBeneath", "openBeneathLater", "lstatAt"];
