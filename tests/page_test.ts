@@ -131,3 +131,13 @@ Deno.test("no page links to another form of itself, which crawlers would fetch a
     assertEquals(links.filter((link) => link.includes("?")), []);
   }
 });
+
+Deno.test("what a page says in words is read as a sentence, with one byte where there is one", async () => {
+  const able = toFetch(fileServer(memory({ "a.txt": "a", "ab.txt": "ab" }), { features: [searches()], log: false }));
+  const text = async (path: string) => await (await able(new Request(`http://localhost${path}`))).text();
+  for (const path of ["/", "/?q=a"]) {
+    const titles = (await text(path)).matchAll(/title="(\d+ \w+)"/g);
+    assertEquals(Array.from(titles, ([, title]) => title), ["1 byte", "2 bytes"], path);
+  }
+  assertMatch(await text("/?q=a"), /<h1>Search for <bdi>a<\/bdi> in <a href="\.\/"><bdi>\/<\/bdi><\/a><\/h1>/);
+});
