@@ -119,6 +119,26 @@ Deno.test("drain and abort settle finished, in any order and more than once", as
   }
 });
 
+Deno.test("abort does not wait for a transfer that a drain before it waits for", async () => {
+  const server = serve(() => new Response(new ReadableStream({ start: (body) => body.enqueue(encode("begun")) })), {
+    hostname: "127.0.0.1",
+    port: 0,
+  });
+  const reader = (await fetch(`http://127.0.0.1:${server.address.port}/`)).body!.getReader();
+  await reader.read();
+  const drained = server.drain();
+  const late = Promise.withResolvers<string>();
+  const timer = setTimeout(late.resolve, 20_000, "It waits");
+  try {
+    assertEquals(await Promise.race([server.abort(), late.promise]), undefined);
+    await server.finished;
+  } finally {
+    clearTimeout(timer);
+    await reader.cancel();
+  }
+  await drained;
+});
+
 /** A certificate, a big file, and the arguments that serve them. */
 async function tlsTree() {
   const bytes = new Uint8Array(BIG).map((_, at) => (at * 2_654_435_761) >>> 13);

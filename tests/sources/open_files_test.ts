@@ -2,8 +2,10 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { type OpenFile, SitePath } from "@x/pyserve";
-import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
+import { DiskRoot } from "../../handlers/sources/contained.ts";
+import { DESCRIPTORS, LATER } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
+import { doLater } from "../../handlers/sources/steps.ts";
 import { nodeFs } from "../../handlers/system/path_descriptor.ts";
 import { tempTree } from "../support/tree.ts";
 
@@ -56,3 +58,46 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  name: "nothing that is looked for, found or refused leaves a descriptor open, which the runtime would not know of",
+  ignore: DESCRIPTORS === null,
+  async fn() {
+    await using tree = await tempTree({ "root/d/a.txt": "a", "outside/b.txt": "b" });
+    await Deno.symlink("../outside", tree.at("root/out"));
+    await Deno.symlink(tree.at("root/d"), tree.at("root/absolute"));
+    await Deno.symlink("nowhere", tree.at("root/broken"));
+    const [source, root] = [
+      new DiskSource(tree.at("root"), { followLinks: false }),
+      new DiskRoot(tree.at("root"), { followLinks: false }),
+    ];
+    const paths = ["d", "d/a.txt", "none", "d/a.txt/x", "out", "out/b.txt", "absolute/a.txt", "broken"].map((text) => {
+      return text.split("/").reduce((parent, name) => parent.child(name)!, SitePath.root);
+    });
+    const lookAt = async (path: SitePath) => {
+      const seen = await source.stat(path);
+      if (seen?.kind === "file") (await source.open(path, seen))[Symbol.dispose]();
+      for await (const _ of await source.list(path) ?? []);
+      if (seen) source.freshness(path, seen)?.();
+      source.absence(path)?.();
+      source.locate(path);
+      (await doLater(root.find(LATER, path)).catch(() => null))?.[Symbol.dispose]();
+    };
+    for (const path of paths) await lookAt(path); // what is loaded at the first time stays open
+    const before = openDescriptors();
+    for (let i = 0; i < 5; i++) for (const path of paths) await lookAt(path);
+    assertEquals(openDescriptors(), before);
+  },
+});
+
+/** What the descriptors of this process mean, but for the one by which they are read. */
+function openDescriptors(): string[] {
+  const names = [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => name);
+  return names.flatMap((name) => {
+    try {
+      return [Deno.readLinkSync(`/proc/self/fd/${name}`)];
+    } catch {
+      return [];
+    }
+  }).filter((place) => place.startsWith("/") && !place.startsWith("/proc/")).sort();
+}
