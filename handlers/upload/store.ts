@@ -10,7 +10,8 @@ import type { FileSource, FileStat } from "../sources/types.ts";
 import type { Committed, PartFile, SourceWriter } from "../sources/writer.ts";
 import { type ConflictPolicy, firstFreeNumber, pathsFor, type Wish } from "./conflict.ts";
 import { nameTaken, writeError } from "./refusals.ts";
-import { requireRight, type UploadRights } from "./rights.ts";
+import type { Context } from "../types.ts";
+import { requireName, requireRight, type UploadRights } from "./rights.ts";
 import { tooLarge } from "./spool.ts";
 
 /** How often the source is looked through for parts that nobody goes on with. */
@@ -72,9 +73,15 @@ export class Store {
     if (size > this.settings.maxBytes) throw tooLarge(this.settings.maxBytes);
   }
 
+  /** Throws 403 where the client must not create a file at a path, replace one, or take a free name beside it. */
+  requireRights(context: Context, path: SitePath, { policy }: Wish): void {
+    if (policy === "overwrite") requireRight(this.settings.rights, "change", context, path);
+    requireName(context, path, policy);
+  }
+
   /** Throws what must stand in the way of a new file before any of it is read, as far as it can be known by then. */
-  async checkWish(path: SitePath, wish: Wish): Promise<void> {
-    if (wish.policy === "overwrite") requireRight(this.settings.rights, "change");
+  async checkWish(context: Context, path: SitePath, wish: Wish): Promise<void> {
+    this.requireRights(context, path, wish);
     const there = await this.source.stat(path);
     if (there?.kind === "directory") {
       throw new HttpError(409, "A directory has that name", { problem: problemOf(path) });
