@@ -38,6 +38,7 @@ export function allow(allowed: readonly string[], headers: Readonly<Record<strin
 
 /** What OPTIONS and 405 tell of what is allowed. */
 export interface Allowed {
+  /** The methods, without OPTIONS. */
   readonly methods: readonly string[];
   /** What OPTIONS is told besides. */
   readonly headers: Readonly<Record<string, string>>;

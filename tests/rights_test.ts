@@ -7,6 +7,7 @@ import {
   checksums,
   derive,
   disk,
+  fastCgiFeature,
   fileServer,
   type FileSource,
   type Layer,
@@ -156,7 +157,10 @@ Deno.test("Allow, OPTIONS, the page and the upload handler go by the rights of e
     await put("sender", "/d/", { method: "MKCOL", body: null }),
     await put("sender", "/in/d/", { method: "MKCOL", body: null }),
   ], [403, 201]);
-  assertEquals(await put("sender", "/c.txt?upload=0123456789abcdef0123", { headers: { "upload-complete": "?0" } }), 403);
+  assertEquals(
+    await put("sender", "/c.txt?upload=0123456789abcdef0123", { headers: { "upload-complete": "?0" } }),
+    403,
+  );
   assertEquals([...Deno.readDirSync(tree.path)].map(({ name }) => name).sort(), ["b.txt", "in"]);
   assertEquals(await Deno.readTextFile(tree.at("in/a.txt")), "a");
 });
@@ -195,6 +199,31 @@ Deno.test({
     assertEquals((await below("bob", "/a/b/cgi-bin/run")).status, 200);
     assertEquals((await below("bob", "/a/b/cgi-bin/other")).status, 403);
   },
+});
+
+Deno.test("FastCGI answers for those only who may run what it runs", async () => {
+  const layers = [users({ bob: (right, path) => right === "read" || (right === "run" && path.name === "a.php") })];
+  const address = { transport: "tcp", hostname: "127.0.0.1", port: 1 } as const; // where nothing listens
+  const features = [fastCgiFeature({ extensions: [".php"], address })];
+  await using tree = await tempTree({ "a.php": "", "b.php": "" });
+  const fetch = toFetch(fileServer(tree.path, { features, log: false, layers }), { log: { access() {}, error() {} } });
+  const status = async (target: string) => (await asks(fetch)("bob", target)).status;
+  assertEquals([await status("/a.php"), await status("/b.php")], [502, 403]);
+});
+
+Deno.test("a file of a form, and a free name beside a taken one, need a right of their own", async () => {
+  await using tree = await tempTree({ "in/a.txt": "a" });
+  const features = uploadFeatures({ rights: { create: true, change: false } });
+  const layers = [users({
+    picky: (right, path) => right === "read" || (isBelow(path, "in") && path.name !== "no.txt"),
+    narrow: (right, path) => right === "read" || path.text === "/in/a.txt",
+  })];
+  const ask = asks(toFetch(fileServer(tree.path, { features, log: false, layers })));
+  const form = new FormData();
+  form.set("file", new File(["x"], "no.txt"));
+  assertEquals((await ask("picky", "/in/", { method: "POST", body: form })).status, 403);
+  assertEquals((await ask("narrow", "/in/a.txt?on-conflict=rename", { method: "PUT", body: "x" })).status, 403);
+  assertEquals([...Deno.readDirSync(tree.at("in"))].map(({ name }) => name), ["a.txt"]);
 });
 
 Deno.test("with uploads beside programs, the page offers uploading only where it is taken", async () => {
