@@ -247,10 +247,7 @@ async function makeIn(outer: Place, path: SitePath, made: MadeDirectory[]): Prom
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
   });
-  const found = outer.find(path.name);
-  if (!found.info.isSymlink) return new Place(found);
-  found[Symbol.dispose]();
-  throw new FileChanged();
+  return new Place(outer.find(path.name));
 }
 
 /** What is moved, and where to. */
@@ -289,7 +286,8 @@ async function moveAcross(move: Move): Promise<Committed> {
       checkIs(found, name, move.expected);
       return publish(move, place.at(part), copy);
     });
-    await removeCopied(source, found, name, copy);
+    using named = place.find(published.path.name); // where it is not held, the path that it had means nothing any more
+    await removeCopied(source, found, name, named);
     return published;
   } catch (error) {
     await Deno.remove(place.at(part), { recursive: true }).catch(() => {}); // where it has not got its name
