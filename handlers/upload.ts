@@ -135,7 +135,7 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
 
 function settingsOf(options: UploadOptions): StoreSettings {
   return {
-    etagOf: tagger(options.files ?? {}),
+    etagOf: tagger({ sandbox: true, ...options.files }),
     rights: options.rights ?? { create: true, change: false },
     onConflict: options.onConflict ?? "fail",
     maxBytes: options.maxBytes ?? Infinity,

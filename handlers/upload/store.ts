@@ -7,6 +7,7 @@
 import { HttpError } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileSource, FileStat } from "../sources/types.ts";
+import { noteWritten } from "../sources/written.ts";
 import type { Committed, PartFile, SourceWriter } from "../sources/writer.ts";
 import { type ConflictPolicy, firstFreeNumber, pathsFor, type Wish } from "./conflict.ts";
 import { nameTaken, writeError } from "./refusals.ts";
@@ -40,6 +41,7 @@ export class Store {
   /** Makes one for a source that can be written. */
   constructor(source: FileSource, settings: StoreSettings) {
     if (!source.openWriter) throw new TypeError("Cannot take uploads: the source cannot be written");
+    noteWritten(source);
     this.source = source;
     this.settings = settings;
   }
