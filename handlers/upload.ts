@@ -109,7 +109,7 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
  */
 export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   const settings = settingsOf(options);
-  const uploads = new WeakMap<FileSource, Uploads>();
+  const uploads = new Map<FileSource, Uploads>();
   const handler: Feature["handler"] = ({ source, etagOf }) => {
     const known = uploads.get(source);
     if (known) return known.handler;
@@ -129,7 +129,12 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
         ...(settings.rights.create && { "accept-patch": PARTIAL_UPLOAD, "accept-post": ACCEPTED_POSTS }),
       },
     },
-    { methods: ["GET", "HEAD"], queries: ["upload"], handler },
+    {
+      methods: ["GET", "HEAD"],
+      queries: ["upload"],
+      handler,
+      end: async () => void await Promise.all([...uploads.values()].map((each) => each.end())),
+    },
   ];
 }
 
@@ -201,6 +206,11 @@ class Uploads {
     if (!isCreation(request)) return postForm(this.#store, request, context);
     checkCoding(request.headers);
     return this.#resumables.begin(request, context);
+  }
+
+  /** Waits for what goes on in the background. */
+  end(): Promise<void> {
+    return this.#store.end();
   }
 
   #put(request: Request, context: Context): Promise<Response> {

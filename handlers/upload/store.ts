@@ -36,6 +36,7 @@ export class Store {
   readonly source: FileSource;
   readonly settings: StoreSettings;
   #writer: Promise<SourceWriter> | null = null;
+  #sweeping: Promise<unknown> | null = null;
   #sweptAt = -Infinity;
 
   /** Makes one for a source that can be written. */
@@ -55,10 +56,15 @@ export class Store {
   sweepNowAndThen(onError: (cause: unknown) => void): void {
     if (performance.now() - this.#sweptAt < SWEEP_EVERY_MS) return;
     this.#sweptAt = performance.now();
-    this.writer().then((writer) => writer.sweep(this.settings.partAgeMs)).catch((cause) => {
+    this.#sweeping = this.writer().then((writer) => writer.sweep(this.settings.partAgeMs)).catch((cause) => {
       this.#sweptAt = -Infinity;
       onError(cause);
     });
+  }
+
+  /** Waits for a sweep that is running. */
+  async end(): Promise<void> {
+    await this.#sweeping;
   }
 
   /** Throws 507 where so many bytes more do not fit on the disk; null is as many as nobody knows. */
