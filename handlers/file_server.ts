@@ -40,7 +40,7 @@ export interface FileServerOptions extends FilesOptions {
   readonly followLinks?: boolean;
   /** Whether directories without an index are listed; true unless given. */
   readonly listing?: boolean;
-  /** As for {@linkcode files}; unless given, true where a feature can `upload` or `delete`. */
+  /** As for {@linkcode files}; unless given, also true where a feature can `upload` or `delete`. */
   readonly sandbox?: boolean;
   /** Headers for every response, as pairs of name and value. */
   readonly headers?: readonly (readonly [name: string, value: string])[];
@@ -124,9 +124,9 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
     return features.flatMap((feature) => rightful(feature.abilities ?? [], feature, context));
   };
   // A page that somebody has put there must not be able to do what only its reader may.
-  const sandbox = options.sandbox ?? features.some(writes);
+  const sandbox = options.sandbox ?? (features.some(writes) ? true : undefined);
   const variant = JSON.stringify([options.variant ?? "", options.headers ?? []]);
-  const served: FilesOptions = { ...options, sandbox, variant };
+  const served: FilesOptions = { ...options, ...(sandbox !== undefined && { sandbox }), variant };
   const site = {
     index,
     etagOf: tagger(served),

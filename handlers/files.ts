@@ -18,6 +18,7 @@ import type { ResponseCache } from "./response_cache.ts";
 import { readable } from "./rights.ts";
 import { slashRedirect } from "./slash_redirect.ts";
 import { FileChanged, type FileSource, type FileStat, type FreshnessCheck } from "./sources/types.ts";
+import { isWritten } from "./sources/written.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
 
 /** How {@linkcode files} serves. */
@@ -28,7 +29,9 @@ export interface FilesOptions extends MediaTypeOptions {
   readonly cacheControl?: string;
   /**
    * Whether a page among the files (HTML, SVG, other XML) runs with an origin of its own, as one of another site: it can
-   * read and write nothing of the site, and has no storage. For files that nobody vouches for.
+   * read and write nothing of the site, and has no storage. For files that nobody vouches for. Unless given, where `upload`
+   * takes files into the same source, into one that it was made of (`filtered`, `writableIn`), or, on disk, into the same
+   * directory or one above or below; not where another process does.
    */
   readonly sandbox?: boolean;
   /** Whether a file beside it with `.br`, `.zst` or `.gz` at the end is sent instead to clients that take the coding. */
@@ -80,7 +83,8 @@ class FileServing {
   readonly #source: FileSource;
   readonly #options: FilesOptions;
   readonly #index: readonly string[];
-  readonly #representations: Representations;
+  #plain: Representations | null = null;
+  #sandboxed: Representations | null = null;
   readonly #cache: ResponseCache | null;
 
   constructor(source: FileSource, options: FilesOptions, cache: ResponseCache | null) {
@@ -88,7 +92,13 @@ class FileServing {
     this.#cache = cache;
     this.#options = options;
     this.#index = options.index ?? DEFAULT_INDEX;
-    this.#representations = new Representations(options);
+  }
+
+  /** How files are sent. The handler that writes to the source may be made later than this one. */
+  get #representations(): Representations {
+    const { sandbox = isWritten(this.#source) } = this.#options;
+    if (sandbox) return this.#sandboxed ??= new Representations({ ...this.#options, sandbox });
+    return this.#plain ??= new Representations({ ...this.#options, sandbox });
   }
 
   answer(request: Request, context: Context): Awaitable<Response | null> {

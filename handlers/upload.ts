@@ -109,7 +109,7 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
  */
 export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   const settings = settingsOf(options);
-  const uploads = new WeakMap<FileSource, Uploads>();
+  const uploads = new Map<FileSource, Uploads>();
   const handler: Feature["handler"] = ({ source, etagOf }) => {
     const known = uploads.get(source);
     if (known) return known.handler;
@@ -130,13 +130,18 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
         ...(settings.rights.create && { "accept-patch": PARTIAL_UPLOAD, "accept-post": ACCEPTED_POSTS }),
       },
     },
-    { methods: ["GET", "HEAD"], queries: ["upload"], handler },
+    {
+      methods: ["GET", "HEAD"],
+      queries: ["upload"],
+      handler,
+      end: async () => void await Promise.all([...uploads.values()].map((each) => each.end())),
+    },
   ];
 }
 
 function settingsOf(options: UploadOptions): StoreSettings {
   return {
-    etagOf: tagger(options.files ?? {}),
+    etagOf: tagger({ sandbox: true, ...options.files }),
     rights: options.rights ?? { create: true, change: false },
     onConflict: options.onConflict ?? "fail",
     maxBytes: options.maxBytes ?? Infinity,
@@ -202,6 +207,11 @@ class Uploads {
     if (!isCreation(request)) return postForm(this.#store, request, context);
     checkCoding(request.headers);
     return this.#resumables.begin(request, context);
+  }
+
+  /** Waits for what goes on in the background. */
+  end(): Promise<void> {
+    return this.#store.end();
   }
 
   #put(request: Request, context: Context): Promise<Response> {

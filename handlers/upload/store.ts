@@ -7,6 +7,7 @@
 import { HttpError } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileSource, FileStat } from "../sources/types.ts";
+import { noteWritten } from "../sources/written.ts";
 import type { Committed, PartFile, SourceWriter } from "../sources/writer.ts";
 import { type ConflictPolicy, firstFreeNumber, pathsFor, type Wish } from "./conflict.ts";
 import { nameTaken, writeError } from "./refusals.ts";
@@ -36,11 +37,13 @@ export class Store {
   readonly source: FileSource;
   readonly settings: StoreSettings;
   #writer: Promise<SourceWriter> | null = null;
+  #sweeping: Promise<unknown> | null = null;
   #sweptAt = -Infinity;
 
   /** Makes one for a source that can be written. */
   constructor(source: FileSource, settings: StoreSettings) {
     if (!source.openWriter) throw new TypeError("Cannot take uploads: the source cannot be written");
+    noteWritten(source);
     this.source = source;
     this.settings = settings;
   }
@@ -54,10 +57,15 @@ export class Store {
   sweepNowAndThen(onError: (cause: unknown) => void): void {
     if (performance.now() - this.#sweptAt < SWEEP_EVERY_MS) return;
     this.#sweptAt = performance.now();
-    this.writer().then((writer) => writer.sweep(this.settings.partAgeMs)).catch((cause) => {
+    this.#sweeping = this.writer().then((writer) => writer.sweep(this.settings.partAgeMs)).catch((cause) => {
       this.#sweptAt = -Infinity;
       onError(cause);
     });
+  }
+
+  /** Waits for a sweep that is running. */
+  async end(): Promise<void> {
+    await this.#sweeping;
   }
 
   /** Throws 507 where so many bytes more do not fit on the disk; null is as many as nobody knows. */
