@@ -138,7 +138,7 @@ export function showUnseen(text: string): string {
  */
 export function escapeJson(json: string): string {
   return json.replace(UNSEEN, (character) => {
-    if (character === "\n" || character === "\t") return character; // between tokens: inside strings, JSON has already escaped them
+    if (character === "\n" || character === "\t") return character; // between tokens; inside strings they are escaped
     return character.split("").map((unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0")).join("");
   });
 }
