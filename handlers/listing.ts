@@ -14,6 +14,7 @@ import type { ListingFormat } from "./listing/format.ts";
 import { WholePage } from "./listing/pages.ts";
 import { prepareScript } from "./page/script.ts";
 import type { ResponseCache } from "./response_cache.ts";
+import { readable } from "./rights.ts";
 import { slashRedirect } from "./slash_redirect.ts";
 import type { FileSource, FileStat } from "./sources/types.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
@@ -26,9 +27,10 @@ export interface ListingOptions {
   readonly cacheBytes?: number;
   /**
    * Further abilities of the server that the page offers: see `Feature.abilities`. If set, even to an empty array, the
-   * page has a script, which {@linkcode pageAssets} must serve.
+   * page has a script, which {@linkcode pageAssets} must serve. A function is called for each request; its result may
+   * depend only on the path and on `context.view`.
    */
-  readonly abilities?: readonly string[];
+  readonly abilities?: readonly string[] | ((context: Context) => readonly string[]);
   /** As for {@linkcode files}: anything else that the form of a listing depends on, as part of its entity tag. */
   readonly variant?: string;
   /** Time after which a large listing is aborted if the client reads nothing, in milliseconds; defaults to 60,000. */
@@ -95,6 +97,7 @@ function partsOf(
   abilities: ListingOptions["abilities"],
   cache: ResponseCache | null,
 ): ListingParts {
+  const abilitiesOf = typeof abilities === "function" ? abilities : () => abilities;
   const kept: Handler = (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     if (!context.target.slash || context.target.query !== "" || builds.cache.isEmpty) return null;
@@ -113,7 +116,7 @@ function partsOf(
     if (stat?.kind !== "directory") return null;
     const redirect = slashRedirect(context);
     if (redirect) return redirect;
-    const { key, asked } = askedOf(request, context, abilities);
+    const { key, asked } = askedOf(request, context, readable(source, context), abilitiesOf(context));
     const script = asked.head.can ? prepareScript(asked.path.segments.length) : null;
     const page = script ? script.then(() => builds.page(key, asked, stat)) : builds.page(key, asked, stat);
     return page instanceof Promise ? page.then((late) => late && late.send(request)) : page && page.send(request);
@@ -122,13 +125,18 @@ function partsOf(
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     const answer = kept(request, context);
     if (answer) return answer;
-    const stat = source.stat(context.target.path);
+    const stat = readable(source, context).stat(context.target.path);
     return stat instanceof Promise ? stat.then((late) => made(request, context, late)) : made(request, context, stat);
   };
   return { kept, all };
 }
 
-function askedOf(request: Request, context: Context, can?: readonly string[]): { key: string; asked: Asked } {
+function askedOf(
+  request: Request,
+  context: Context,
+  source: FileSource,
+  can?: readonly string[],
+): { key: string; asked: Asked } {
   const { path, query: text } = context.target;
   const query = text === "" ? null : new URLSearchParams(text);
   const format = formatOf(request, query);
@@ -137,13 +145,14 @@ function askedOf(request: Request, context: Context, can?: readonly string[]): {
   const head = headOf(context, { sort, order, ...(can && { can }) });
   return {
     key: keyOf(context, format, sort, order),
-    asked: { path, head, format, client: clientOf(context.remoteAddress, request.headers) },
+    asked: { source, path, head, format, client: clientOf(context.remoteAddress, request.headers) },
   };
 }
 
 /** The cache key. Names contain no slash, so the depth identifies the part of the path above the mount. */
-function keyOf({ base, target }: Context, format: ListingFormat, sort = "name", order = "asc"): string {
-  return `${format} ${sort} ${order} ${target.path.segments.length} ${base.join(target.path).text}`;
+function keyOf({ base, target, view }: Context, format: ListingFormat, sort = "name", order = "asc"): string {
+  const rights = view === "" ? "" : `${view.length}:${view} `;
+  return `${rights}${format} ${sort} ${order} ${target.path.segments.length} ${base.join(target.path).text}`;
 }
 
 function formatOf(request: Request, query: URLSearchParams | null): ListingFormat {

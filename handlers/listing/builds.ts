@@ -32,6 +32,8 @@ const PIECE_LENGTH = 65_536;
 
 /** A request for a listing. */
 export interface Asked {
+  /** The source, filtered by the client's rights. */
+  readonly source: FileSource;
   readonly path: SitePath;
   readonly head: ListingHead;
   readonly format: ListingFormat;
@@ -52,7 +54,6 @@ interface Build {
 /** All listings of a source. */
 export class ListingBuilds {
   readonly cache: ListingCache;
-  readonly #source: FileSource;
   readonly #stallMs: number;
   readonly #variant: string;
   /** The newest build in progress for each listing. */
@@ -67,7 +68,6 @@ export class ListingBuilds {
     source: FileSource,
     { cacheBytes, variant, stallMs }: { cacheBytes: number; variant: string; stallMs: number },
   ) {
-    this.#source = source;
     this.#variant = variant;
     this.#stallMs = stallMs;
     this.cache = new ListingCache(source, cacheBytes);
@@ -106,11 +106,11 @@ export class ListingBuilds {
   async #make(key: string, asked: Asked, build: Build, end: () => void): Promise<ListingPage | null> {
     using _place = await this.#small.enter();
     const since = performance.now();
-    const stat = await this.#source.stat(asked.path);
+    const stat = await asked.source.stat(asked.path);
     if (stat?.kind !== "directory") return null;
     build.stat = stat;
     const turns = new Turns();
-    const scan = new DirectoryScan(this.#source, asked.path, turns);
+    const scan = new DirectoryScan(asked.source, asked.path, turns);
     const all = await scan.readOver(WHOLE_ENTRIES);
     if (all === null) return null;
     const writer = writerOf(asked.format, asked.head, asked.path.segments.length);
