@@ -40,7 +40,6 @@ export class SharedStream {
 
   /**
    * @param pieces Generates the chunks; it does not run before the first read.
-   *
    * @param stop Aborted when the rest is not needed.
    */
   constructor(pieces: AsyncGenerator<Uint8Array<ArrayBuffer>>, stop: AbortController, owner: StreamOwner) {

@@ -25,7 +25,6 @@ function scriptedOf({ can, path }: ListingHead, depth: number): Scripted | null 
  * The page up to the first row: everything that does not depend on the entries.
  *
  * @param head The listing's head.
- *
  * @param depth Number of parent directories that can be linked to: 0 at the root.
  */
 export function listingPageStart(head: ListingHead, depth: number): string {
