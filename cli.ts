@@ -185,10 +185,18 @@ function handlerFor({ root, server }: Settings, features: readonly Feature[]): H
 /** What a root that is not there may have been meant to be. */
 function hintFor(root: string, error: unknown): string {
   if (!(error instanceof Deno.errors.NotFound)) return "";
-  if (root.startsWith("~")) return `; only a shell makes your home directory of "~", and it did not: try "$HOME"`;
+  if (root.startsWith("~")) {
+    return `; "~" is your home directory only where a shell expands it, not in quotes: try "$HOME"`;
+  }
   // The runtime hands over the bytes of a name that is not UTF-8 as U+FFFD, which names another file.
   if (root.includes("\uFFFD")) return "; a name that is not UTF-8 cannot be served: rename it";
+  if (isHost(root)) return `; to listen on this address, use --bind ${root}`;
   return "";
+}
+
+/** Whether it is what only an address looks like: a name may well be that of a directory. */
+function isHost(word: string): boolean {
+  return word === "localhost" || /^\d{1,3}(\.\d{1,3}){3}$/.test(word) || /^[0-9a-f]*:[0-9a-f:]+$/i.test(word);
 }
 
 function loggerOf(sink: LogSink, colors: boolean): Logger {

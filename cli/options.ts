@@ -303,7 +303,8 @@ const TABLE = {
     group: "Responses",
     value: "NAME",
     default: "utf-8",
-    help: "The charset of text that does not declare its own, as HTML, CSS and XML can; none to claim none",
+    shown: "utf-8",
+    help: "The charset that text is served with unless it declares its own, as HTML, CSS and XML can; none omits it",
   }, charset),
   "precompressed": flag({
     group: "Responses",

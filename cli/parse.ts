@@ -12,7 +12,6 @@ import { OPTION_ROWS, type OptionName, OPTIONS, type Options } from "./options.t
 import { distance } from "./distance.ts";
 import { type Texts, withPlace } from "./place.ts";
 import { UsageError } from "./usage_error.ts";
-import { isNumber } from "./values.ts";
 
 /** What was given. */
 export interface Given {
@@ -74,7 +73,7 @@ function takeOption(word: string, rest: string[]): { name: OptionName; text: str
   if (bare !== undefined) return { name, text: inline || bare };
   const text = inline ?? takeValue(name, rest);
   // Python's -p is the protocol; what most people mean by it is the port.
-  if (flag === "-p" && !isNumber(text)) return { name: "protocol", text };
+  if (flag === "-p" && /^HTTP\//i.test(text)) return { name: "protocol", text };
   // In two words, as Python's, unless the first is a whole header already.
   return { name, text: pair && !text.includes(":") ? `${text}:${takeValue(name, rest)}` : text };
 }

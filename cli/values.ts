@@ -26,7 +26,8 @@ export function directory(given: string): string {
 
 /** One of several words. */
 export function choice<T extends string>(...choices: readonly T[]): (given: string) => T {
-  return (given) => valid(given as T, choices.includes(given as T), `it is not ${choices.join(", ")}`);
+  const all = `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}`;
+  return (given) => valid(given as T, choices.includes(given as T), `it must be ${all}`);
 }
 
 /** The most processes that serve: more, on any machine, are a typing error. */
@@ -86,7 +87,11 @@ export function fileName(given: string): string {
 
 /** A media type. */
 export function mediaTypeText(given: string): string {
-  return valid(given, /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;.*)?$/.test(given), "it is not a media type");
+  return valid(
+    given,
+    /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;.*)?$/.test(given),
+    "it is not a media type such as text/plain",
+  );
 }
 
 /** A charset that browsers know, because they ignore any other; or `none`, which is null. */
@@ -150,12 +155,12 @@ export interface Assignment {
 
 /** `.EXT=PROGRAM ARGUMENT...` */
 export function extensionProgram(given: string): Assignment {
-  return assignment(given, isExtension, "it is not an extension, = and a program");
+  return assignment(given, isExtension, "it is not of the form .EXT=PROGRAM");
 }
 
 /** `PATH=PROGRAM ARGUMENT...` */
 export function pathProgram(given: string): Assignment {
-  return assignment(given, isSitePath, "it is not a path, = and a program");
+  return assignment(given, isSitePath, "it is not of the form /PATH=PROGRAM");
 }
 
 function assignment(given: string, isKey: (key: string) => boolean, problem: string): Assignment {
@@ -197,7 +202,7 @@ export function application(given: string): Application {
     ? { transport: "unix", path }
     : { transport: "tcp", hostname: hostname?.replace(/^\[|\]$/g, "") ?? "", port: Number(port) };
   const good = extension !== undefined && (path !== undefined || Number(port) >= 1 && Number(port) <= 65535);
-  return valid({ extension: extension!, address }, good, "it is not like .php=unix:/PATH or .php=HOST:PORT");
+  return valid({ extension: extension!, address }, good, "it is not of the form .EXT=unix:/PATH or .EXT=HOST:PORT");
 }
 
 /** Headers that describe one response or one connection, and would be wrong if every response had the same. */
@@ -223,9 +228,10 @@ const OF_ONE_RESPONSE = [
 export function header(given: string): readonly [name: string, value: string] {
   const at = given.indexOf(":");
   const [name, value] = at < 0 ? ["", given] : [given.slice(0, at), given.slice(at + 1).trim()];
+  valid(name, name !== "", "it is not of the form NAME: VALUE");
   valid(name, name.toLowerCase() !== "content-type", "use --content-type for the type of unknown files");
   valid(name, !OF_ONE_RESPONSE.includes(name.toLowerCase()), "pyserve sets this header itself");
-  return valid([name, value] as const, isHeader(name, value), "it is not a header");
+  return valid([name, value] as const, isHeader(name, value), "it has characters that headers cannot have");
 }
 
 function isHeader(name: string, value: string): boolean {

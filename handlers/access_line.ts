@@ -15,7 +15,7 @@ export type LogFormat = "python" | "common" | "combined" | "json";
 /** The formats by name. */
 export const LOG_FORMATS: readonly LogFormat[] = ["python", "common", "combined", "json"];
 
-/** Writes the lines of one exchange: what the layer does, for a cache that answers without its layers. */
+/** Writes the line of one exchange, or the two that Python writes of an error. */
 export function accessLogWriter(
   format: LogFormat,
 ): (request: Request, context: Context, response: Response, milliseconds: number) => void {

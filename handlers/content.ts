@@ -86,7 +86,7 @@ export interface Content {
 export function sendContent(request: Request, content: Content): Awaitable<Response> {
   const validators = validatorsOf(content);
   const verdict = evaluatePreconditions(request.method, request.headers, validators);
-  if (verdict === "failed") throw new HttpError(412, "The content is not in the state that was asked for");
+  if (verdict === "failed") throw new HttpError(412, "The content is not in the state that the request requires");
   if (verdict === "not-modified") return notModified(request, content);
   const ranges = rangesOf(request, content, validators);
   if (ranges === "unsatisfiable") {

@@ -106,7 +106,15 @@ class RequestContext implements Context {
   private readonly request: Request;
   private readonly info: ConnectionInfo | undefined;
   private readonly whereLocal: () => LocalAddress | null;
-  readonly notes: Notes = { refusal: undefined, logged: false, finished: null, target: undefined };
+  readonly notes: Notes = {
+    refusal: undefined,
+    logged: false,
+    finished: null,
+    dressed: null,
+    offer: null,
+    absence: null,
+    target: undefined,
+  };
 
   constructor(
     request: Request,
@@ -120,6 +128,15 @@ class RequestContext implements Context {
     this.log = log;
     this.whereLocal = whereLocal;
     this.hosts = hosts;
+  }
+
+  /** All rights, until a layer knows better. */
+  get view(): string {
+    return "";
+  }
+
+  may(): boolean {
+    return true;
   }
 
   get target(): Target {

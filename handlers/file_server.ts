@@ -10,17 +10,17 @@ import { chain, wrap } from "./chain.ts";
 import { askedFor, type Feature, inOrder, needsOwnNames, withEncodedSlashes } from "./feature.ts";
 import { type FilesOptions, filesWith } from "./files.ts";
 import { DEFAULT_INDEX } from "./index_file.ts";
-import { HotFiles } from "./hot_files.ts";
-import { accessLogWriter, type LogFormat } from "./access_line.ts";
+import type { LogFormat } from "./access_line.ts";
 import { accessLog } from "./layers/access_log.ts";
-import { errorPages } from "./layers/error_pages.ts";
-import { headers } from "./layers/headers.ts";
+import { dress } from "./layers/dress.ts";
+import { putter } from "./layers/headers.ts";
 import { listingParts } from "./listing.ts";
 import { allow } from "./methods.ts";
 import { requireOwnHost } from "./own_hosts.ts";
 import { pageAssets } from "./page/assets.ts";
 import { tagger } from "./representations.ts";
-import { settle, type SettledHandler } from "./settle.ts";
+import { ResponseCache } from "./response_cache.ts";
+import { settle, type SettledHandler, settleLast } from "./settle.ts";
 import { disk } from "./sources/disk.ts";
 import { filtered, isVisible } from "./sources/filtered.ts";
 import type { FileSource } from "./sources/types.ts";
@@ -55,6 +55,13 @@ export interface FileServerOptions extends FilesOptions {
    * features that run programs exclude each other.
    */
   readonly uploadBesidePrograms?: readonly string[];
+  /**
+   * What is to run for each request, the first outermost: who is it, may they, how often. Inside of access log, headers and
+   * error pages, so that an answer of a layer (401, 429) and an error it throws get these as well, and a refused request
+   * passes through; outside of the cache, so that no answer is kept of what a layer has decided. A layer that gives users
+   * different rights says so with {@linkcode derive}: `may`, and `view` for the cache.
+   */
+  readonly layers?: readonly Layer[];
   /** The format of the access log, or false for none; `python` unless given. */
   readonly log?: LogFormat | false;
 }
@@ -90,25 +97,25 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   checkUploads(options);
   const { source, ...own } = typeof root === "string" ? sourceOf(root, options) : { source: root };
   const format = options.log ?? "python";
-  const hot = new HotFiles({
+  const { features = [], layers = [] } = options;
+  const [putServer, putOwn] = [putter([["server", "pyserve"]]), putter(options.headers ?? [])];
+  const put = (response: Response) => putOwn(putServer(response));
+  const cache = new ResponseCache({
     maxBytes: options.cacheSize ?? DEFAULT_CACHE_BYTES,
-    headers: [["server", "pyserve"], ...options.headers ?? []],
-    log: format ? accessLogWriter(format) : null,
-    queries: (options.features ?? []).flatMap(({ queries }) => queries ?? []),
-    ownNamesOnly: (options.features ?? []).some(needsOwnNames),
+    dress: put,
+    coded: options.precompressed ?? false,
+    queries: features.flatMap(({ queries }) => queries ?? []),
+    ownNamesOnly: features.some(needsOwnNames),
   });
-  const answer = wrap(
-    siteOf(source, { ...options, ...own }, hot),
-    format ? accessLog(format) : withoutLog,
-    headers(options.headers ?? []),
-    headers([["server", "pyserve"]]),
-    errorPages(),
-  ) as SettledHandler;
-  return hot.inFront(answer);
+  const dressed = dress(put);
+  const record = format ? accessLog(format) : withoutLog;
+  const site = cache.around(dressed(siteOf(source, { ...options, ...own }, cache)) as SettledHandler);
+  if (layers.length === 0) return record(site);
+  return record(dressed(settleLast(wrap(site, ...layers))));
 }
 
 /** Everything but the layers: features, files and listings in a table, and what is said to methods that none of them takes. */
-function siteOf(given: FileSource, options: FileServerOptions, hot: HotFiles): SettledHandler {
+function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCache): SettledHandler {
   const { features = [], index = DEFAULT_INDEX, listing = true, uploadBesidePrograms: uploads } = options;
   const source = uploads ? writableIn(given, uploads) : given;
   const abilities = features.flatMap((feature) => feature.abilities ?? []);
@@ -131,7 +138,7 @@ function siteOf(given: FileSource, options: FileServerOptions, hot: HotFiles): S
   const assets = pageAssets();
   const told = Object.assign({}, ...features.map(({ optionsHeaders }) => optionsHeaders));
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
-  const table = (cache: HotFiles | null) => {
+  const table = (cache: ResponseCache | null) => {
     const listed = listings(cache);
     const rows = [
       { on: features.some(needsOwnNames), methods: [], handler: underOwnNames },
@@ -146,7 +153,7 @@ function siteOf(given: FileSource, options: FileServerOptions, hot: HotFiles): S
   // What is found under another path must not be kept as what is at the one that was asked for.
   const answerElse = table(null);
   const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
-  return withEncodedSlashes(slashed, settle(table(hot)));
+  return withEncodedSlashes(slashed, settle(table(cache)));
 }
 
 /** Says that no line is wanted, so that none is written further out. */

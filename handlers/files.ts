@@ -8,15 +8,15 @@ import { then } from "./awaitable.ts";
 import { type Content, sendContent } from "./content.ts";
 import { HttpError } from "./errors.ts";
 import { acceptedCodings, type CodingName, CODINGS } from "./http/coding.ts";
-import type { HotFiles } from "./hot_files.ts";
 import { BEGINNING_BYTES } from "./http/declared_charset.ts";
 import { etagOf } from "./http/etag.ts";
 import type { MediaTypeOptions } from "./http/media_type.ts";
 import type { SitePath } from "./http/target.ts";
 import { DEFAULT_INDEX, indexFileOf } from "./index_file.ts";
 import { Representations } from "./representations.ts";
+import type { ResponseCache } from "./response_cache.ts";
 import { slashRedirect } from "./slash_redirect.ts";
-import { FileChanged, type FileSource, type FileStat } from "./sources/types.ts";
+import { FileChanged, type FileSource, type FileStat, type FreshnessCheck } from "./sources/types.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
 
 /** How {@linkcode files} serves. */
@@ -67,8 +67,8 @@ export function files(source: FileSource, options: FilesOptions = {}): Handler {
 }
 
 /** The same, which offers what it sends to a cache. */
-export function filesWith(source: FileSource, options: FilesOptions, hot: HotFiles | null): Handler {
-  const server = new FileServing(source, options, hot);
+export function filesWith(source: FileSource, options: FilesOptions, cache: ResponseCache | null): Handler {
+  const server = new FileServing(source, options, cache);
   return (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     return server.answer(request, context);
@@ -80,12 +80,11 @@ class FileServing {
   readonly #options: FilesOptions;
   readonly #index: readonly string[];
   readonly #representations: Representations;
-  readonly #hot: HotFiles | null;
+  readonly #cache: ResponseCache | null;
 
-  constructor(source: FileSource, options: FilesOptions, hot: HotFiles | null) {
+  constructor(source: FileSource, options: FilesOptions, cache: ResponseCache | null) {
     this.#source = source;
-    // What is sent beside a precompressed file depends on several files, and on the request.
-    this.#hot = options.precompressed ? null : hot;
+    this.#cache = cache;
     this.#options = options;
     this.#index = options.index ?? DEFAULT_INDEX;
     this.#representations = new Representations(options);
@@ -97,7 +96,7 @@ class FileServing {
       if (stat?.kind === "directory") {
         return slashRedirect(context, this.#options.cacheControl) ?? this.#answerIndex(request, context);
       }
-      if (stat === null) this.#hot?.offerAbsence(request, context, () => this.#source.absence?.(path) ?? null);
+      if (stat === null) this.#cache?.offerAbsence(request, context, () => this.#source.absence?.(path) ?? null);
       if (stat?.kind !== "file" || context.target.slash) return null;
       return this.#send(request, context, path, stat);
     });
@@ -113,8 +112,9 @@ class FileServing {
     let stat: FileStat | null = seen;
     for (let attempt = 0; attempt < ATTEMPTS && stat?.kind === "file"; attempt++) {
       try {
-        const content = await this.#content(request, path, stat);
-        const keep = this.#keep(request, context, path, stat);
+        const chosen = await this.#choose(request, path, stat);
+        const content = await this.#content(path, stat, chosen.sidecar);
+        const keep = this.#keep(request, context, { path, stat, ...chosen });
         return await sendContent(request, { ...content, cutsAtLength: context.cutsAtLength, ...(keep && { keep }) });
       } catch (error) {
         if (!(error instanceof FileChanged)) throw error;
@@ -125,8 +125,7 @@ class FileServing {
     throw new HttpError(503, "The file keeps changing", { headers: { "retry-after": "1" } });
   }
 
-  async #content(request: Request, path: SitePath, stat: FileStat): Promise<Content> {
-    const coded = this.#options.precompressed ? await this.#sidecar(request, path, stat) : null;
+  async #content(path: SitePath, stat: FileStat, coded: Sidecar | null): Promise<Content> {
     const opened = coded ?? { path, stat, coding: path.name.toLowerCase().endsWith(".svgz") ? "gzip" : null };
     const { type, typeOf, headers, variant } = this.#representations.of(path.name);
     // What is coded says nothing in its first bytes: the plain file does.
@@ -150,25 +149,63 @@ class FileServing {
   }
 
   /** What offers the response to the cache; undefined where it could not be proven to be still right. */
-  #keep(request: Request, context: Context, path: SitePath, stat: FileStat): Content["keep"] {
+  #keep(request: Request, context: Context, sent: Sent): Content["keep"] {
+    const { path, stat, sidecar } = sent;
     // A second index name would have to prove that the first is still not there.
     const plain = path === context.target.path || path.name === this.#index[0];
-    if (!this.#hot || !plain || !stat.settled || !this.#hot.wants(request, context, stat.size)) return undefined;
-    const isFresh = this.#source.freshness?.(path, stat);
-    return isFresh ? (response, bytes) => this.#hot!.offer(response, { bytes, isFresh }) : undefined;
+    const size = (sidecar ?? sent).stat.size;
+    if (!this.#cache || !plain || !stat.settled || !this.#cache.wants(request, context, size)) return undefined;
+    const isFresh = this.#freshness(sent);
+    return isFresh ? (response, bytes) => this.#cache!.offer(context, response, { bytes, isFresh }) : undefined;
+  }
+
+  /** A check of all that the choice depends on: the file, the one sent in its place, and those that are not there. */
+  #freshness({ path, stat, sidecar, passed }: Sent): FreshnessCheck | null {
+    const checks = [
+      this.#source.freshness?.(path, stat),
+      ...sidecar ? [this.#source.freshness?.(sidecar.path, sidecar.stat)] : [],
+      ...passed.map(({ path, stat }) => {
+        return stat ? this.#source.freshness?.(path, stat) : this.#source.absence?.(path);
+      }),
+    ];
+    if (!checks.every((check) => !!check)) return null;
+    const [first] = checks;
+    return checks.length === 1 ? first! : () => checks.every((isFresh) => isFresh());
   }
 
   /** The compressed file beside this one that the client likes best: a regular file, and not older than the plain one. */
-  async #sidecar(request: Request, path: SitePath, plain: FileStat): Promise<Sidecar | null> {
-    for (const coding of acceptedCodings(request.headers.get("accept-encoding"))) {
+  async #choose(request: Request, path: SitePath, plain: FileStat): Promise<Choice> {
+    const passed: Passed[] = [];
+    const codings = this.#options.precompressed ? acceptedCodings(request.headers.get("accept-encoding")) : [];
+    for (const coding of codings) {
       const beside = path.sibling(path.name + CODINGS[coding]);
       const stat = beside && await this.#source.stat(beside);
       if (beside && stat?.kind === "file" && (stat.modified ?? 0) >= (plain.modified ?? 0)) {
-        return { path: beside, stat, coding };
+        return { sidecar: { path: beside, stat, coding }, passed };
       }
+      if (beside) passed.push({ path: beside, stat });
     }
-    return null;
+    return { sidecar: null, passed };
   }
+}
+
+/** Which of a file and its compressed siblings is sent. */
+interface Choice {
+  /** The sibling that is sent in place of the file, or null. */
+  readonly sidecar: Sidecar | null;
+  /** What would have been preferred, had it been there or new enough. */
+  readonly passed: readonly Passed[];
+}
+
+interface Passed {
+  readonly path: SitePath;
+  readonly stat: FileStat | null;
+}
+
+/** A file as it is sent. */
+interface Sent extends Choice {
+  readonly path: SitePath;
+  readonly stat: FileStat;
 }
 
 interface Sidecar {

@@ -7,13 +7,13 @@
 import { accepts } from "@std/http/negotiation";
 import { HttpError } from "./errors.ts";
 import { type Asked, ListingBuilds } from "./listing/builds.ts";
-import type { HotFiles } from "./hot_files.ts";
 import { STALL_MS } from "./held_body.ts";
 import { clientOf } from "./http/client.ts";
 import { headOf } from "./listing_data.ts";
 import type { ListingFormat } from "./listing/format.ts";
 import { WholePage } from "./listing/pages.ts";
 import { prepareScript } from "./page/script.ts";
+import type { ResponseCache } from "./response_cache.ts";
 import { slashRedirect } from "./slash_redirect.ts";
 import type { FileSource, FileStat } from "./sources/types.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
@@ -81,18 +81,18 @@ export interface ListingParts {
 export function listingParts(
   source: FileSource,
   options: ListingOptions = {},
-): (hot: HotFiles | null) => ListingParts {
+): (cache: ResponseCache | null) => ListingParts {
   const { cacheBytes = CACHE_BYTES, variant = "", stallTimeout = STALL_MS } = options;
   const builds = new ListingBuilds(source, { cacheBytes, variant, stallMs: stallTimeout });
-  return (hot) => partsOf(source, builds, options.abilities, hot);
+  return (cache) => partsOf(source, builds, options.abilities, cache);
 }
 
-/** The parts, which offer what is kept to the cache in front of all. */
+/** The parts, which offer to the cache of responses what is kept here. */
 function partsOf(
   source: FileSource,
   builds: ListingBuilds,
   abilities: ListingOptions["abilities"],
-  hot: HotFiles | null,
+  cache: ResponseCache | null,
 ): ListingParts {
   const kept: Handler = (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
@@ -102,7 +102,9 @@ function partsOf(
     const answer = page && page.send(request);
     if (page instanceof WholePage && answer instanceof Response && answer.status === 200) {
       const isFresh = () => builds.cache.proven(key) === page;
-      if (hot?.wants(request, context, page.size)) hot.offer(answer, { bytes: page.bytes, isFresh, negotiated: true });
+      if (cache?.wants(request, context, page.size, { negotiated: true })) {
+        cache.offer(context, answer, { bytes: page.bytes, isFresh, negotiated: true });
+      }
     }
     return answer;
   };

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { onDemand } from "./on_demand.ts";
 import type { Logger } from "./types.ts";
 
 /** Milliseconds between two signs of life. */
@@ -47,6 +48,4 @@ export class TurnGuard implements Disposable {
 }
 
 /** Never called: it makes the module of the other thread a part of the program, for publishing and for `deno compile`. */
-export function otherThread(): Promise<unknown> {
-  return import("./serve_turns_worker.ts");
-}
+export const otherThread: () => Promise<unknown> = onDemand(() => import("./serve_turns_worker.ts"));

@@ -72,6 +72,13 @@ export interface LocalAddress {
   readonly name?: string;
 }
 
+/**
+ * What a client may want to do with a path: `read` it (or see it listed), `create` a file or directory there, `change` what
+ * is there (delete, overwrite, move), `run` the program there. Asked of a directory, `create` and `change` are about what is
+ * in it.
+ */
+export type Right = "read" | "create" | "change" | "run";
+
 /** The names of this server, as far as it knows them. */
 export interface HostNames {
   /**
@@ -88,7 +95,29 @@ export interface HostNames {
   areRequired(context: Context): boolean;
 }
 
-/** What those who answer a request note for each other; all contexts of one request have the same. */
+/** A response that the cache may keep, on its way there. */
+export interface OfferedResponse {
+  /** The response, as its handler made it. */
+  readonly response: Response;
+  /** The 304 for the same content, without what layers add. */
+  readonly notModified: Response;
+  /** The body of the response. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Whether the response would be the same now. */
+  readonly isFresh: () => boolean;
+  /** Whether Accept and the query decide what it is. */
+  readonly negotiated?: boolean;
+}
+
+/** A proof that nothing is at a path, on its way to the cache. */
+export interface OfferedAbsence {
+  /** The cache key of the path. */
+  readonly key: string;
+  /** Whether there is still nothing. */
+  readonly isFresh: () => boolean;
+}
+
+/** The record of one request, shared by all contexts of it: what handlers and layers tell each other. */
 export interface RequestNotes {
   /** Why it is refused, or null where it is not; undefined as long as it has not been judged. */
   refusal: Refusal | null | undefined;
@@ -96,6 +125,12 @@ export interface RequestNotes {
   logged: boolean;
   /** The answer that is ready to be sent as it is, or null. */
   finished: Response | null;
+  /** The answer that has the headers and the error page of its file server, or null. */
+  dressed: Response | null;
+  /** What the cache may keep of the answer, or null. */
+  offer: OfferedResponse | null;
+  /** The proof that nothing is at the path, for the cache, or null. */
+  absence: OfferedAbsence | null;
 }
 
 /**
@@ -144,10 +179,26 @@ export interface Context {
   readonly user: string | null;
   /** Notes on this request. */
   readonly notes: RequestNotes;
+  /**
+   * Whether the client has a right to a path (below what a mount has taken off, as `target.path` is). It answers true for
+   * everything unless a layer has restricted it; what the server itself does not allow (`--upload` is off) is refused
+   * besides.
+   */
+  may(right: Right, path: SitePath): boolean;
+  /**
+   * The name of the set of rights that `may` stands for, a part of the cache key: two requests with the same view get the
+   * same bytes. `""` is all rights. Rights that change need another view.
+   */
+  readonly view: string;
 }
 
 /**
  * A context with some of its fields replaced, for the handlers further in.
+ *
+ * Other rights (`may`) come with the name of the set of rights (`view`), under which the cache keeps what is made with
+ * them; combine both with those of the context that you are given.
+ *
+ * @throws TypeError for `may` without a `view`, or with that of all rights (`""`): the cache would mix up the answers.
  *
  * @example
  * ```ts
@@ -159,6 +210,17 @@ export interface Context {
  * ```
  */
 export function derive(context: Context, changes: Partial<Context>): Context {
+  if (changes.may && !changes.view) {
+    throw new TypeError(
+      "derive() needs a view beside may: the name, not empty, of the set of rights that it stands for",
+    );
+  }
   const retargeted = "target" in changes ? { retargeted: true } : {};
   return Object.create(context, Object.getOwnPropertyDescriptors({ ...changes, ...retargeted })) as Context;
+}
+
+/** A context with the rights that a site leaves to all of its clients alike, by path: they need no view of their own. */
+export function limit(context: Context, allows: (right: Right, path: SitePath) => boolean): Context {
+  const may: Context["may"] = (right, path) => allows(right, path) && context.may(right, path);
+  return Object.create(context, { may: { value: may } }) as Context;
 }

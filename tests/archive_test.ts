@@ -329,6 +329,17 @@ Deno.test("HEAD says what GET would send, and an unchanged archive is not sent a
   }
 });
 
+Deno.test("an answer without a body gives its place to the next", async () => {
+  const fetch = toFetch(archive(memory({ "d/a": "a" }), { maxAtOnce: 1, queueTimeout: 0 }));
+  const ask = (format: string, init: RequestInit = {}) =>
+    fetch(new Request(`http://localhost/d/?archive=${format}`, init));
+  for (const format of ["zip", "tar", "tgz"]) assertEquals((await ask(format, { method: "HEAD" })).status, 200, format);
+  const whole = await ask("zip");
+  await whole.bytes();
+  const headers = { "if-none-match": whole.headers.get("etag")! };
+  for (let i = 0; i < 2; i++) assertEquals((await ask("zip", { headers })).status, 304);
+});
+
 Deno.test({
   name: "directories that look the same and are not have different tags, and checksums of their own",
   ignore: missing("unzip"),
@@ -597,6 +608,16 @@ Deno.test({
     // The local header and what follows the content are right, too: a program that unpacks needs them.
     assertEquals(await run("unzip", "-p", tree.at("large.zip"), "files/b.txt"), "\0\0\0\0\0");
   },
+});
+
+Deno.test("a packed size of 0xffffffff, which stands for the 64-bit field in a zip, is in that field", async () => {
+  const largest = 65_532 * 65_535 + 10;
+  assertEquals(blockedSize(largest), 0xffff_ffff);
+  for (const [size, needed] of [[largest - 1, 20], [largest, 45]] as const) {
+    const response = await ask(sparse(size), "/?archive=zip", { headers: { range: "bytes=45-50" } }); // behind files/
+    const header = new DataView((await response.bytes()).buffer);
+    assertEquals([header.getUint32(0, true), header.getUint16(4, true)], [0x04034b50, needed]);
+  }
 });
 
 Deno.test({

@@ -136,7 +136,13 @@ Deno.test("what the system refuses is one sentence and status 1, and nothing is 
   const rows: readonly [args: string[], sentence: RegExp][] = [
     [[tree.at("nothing")], /Cannot serve ".*nothing": it does not exist$/],
     [[tree.at("a.txt/x")], /Cannot serve ".*x": it (lies below a file|does not exist)$/],
-    [["~/nothing"], /Cannot serve "~\/nothing": it does not exist; only a shell makes your home directory of "~"/],
+    [["~/nothing"], /Cannot serve "~\/nothing": it does not exist; "~" is your home directory only where a shell/],
+    ...["localhost", "127.0.0.1", "::1"].map((host): [string[], RegExp] => {
+      return [
+        [host],
+        new RegExp(`Cannot serve "${host}": it does not exist; to listen on this address, use --bind ${host}$`),
+      ];
+    }),
     [["a\uFFFDb"], /it does not exist; a name that is not UTF-8 cannot be served: rename it$/],
     [["-b", "no:such:address", "0"], /Cannot listen on "no:such:address": it is neither an address nor a name$/],
     [[tree.path, "-b", "127.0.0.1", String(port)], new RegExp(`port ${port}: it is in use; port \\d+ is free$`)],

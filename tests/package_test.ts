@@ -167,7 +167,7 @@ Deno.test("Every module that the exports need is published", async () => {
 Deno.test("Nothing is published but what the exports need, and what there is to read", async () => {
   const { files, needed } = await publishedPackage();
   const others = [...files.keys()].filter((path) => path !== "deno.json" && !needed.includes(path));
-  assertEquals(others.toSorted(), ["CHANGELOG.md", "LICENSE", "README.md"]);
+  assertEquals(others.toSorted(), ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md"]);
 });
 
 Deno.test("The published configuration has nothing that only a checkout needs", async () => {

@@ -36,6 +36,23 @@ Deno.test("every page allows its own script only, whatever its depth", async () 
   }
 });
 
+Deno.test("no page of the server can be framed by another site, send its forms there, or have another base", async () => {
+  const able = toFetch(fileServer(SITE, { features: [archives(), searches()], log: false }));
+  const plain = toFetch(listing(SITE));
+  for (const [fetch, target] of [[able, "/"], [able, "/?q=a"], [able, "/none"], [plain, "/"]] as const) {
+    const { headers, body } = await fetch(
+      new Request(`http://localhost${target}`, { headers: { accept: "text/html" } }),
+    );
+    await body?.cancel();
+    const policy = headers.get("content-security-policy")!.split("; ");
+    for (const directive of ["default-src 'none'", "frame-ancestors 'self'", "base-uri 'none'"]) {
+      assert(policy.includes(directive), `${target}: ${directive} is not in ${policy}`);
+    }
+    assertMatch(policy.find((directive) => directive.startsWith("form-action "))!, /^form-action '(?:self|none)'$/);
+    assertEquals(headers.get("referrer-policy"), "same-origin");
+  }
+});
+
 Deno.test("the script may be kept for ever, is packed, and can be asked about", async () => {
   const script = await scriptOf("/");
   const plain = await get(script);
@@ -113,4 +130,14 @@ Deno.test("no page links to another form of itself, which crawlers would fetch a
     assert(links.length > 1);
     assertEquals(links.filter((link) => link.includes("?")), []);
   }
+});
+
+Deno.test("what a page says in words is read as a sentence, with one byte where there is one", async () => {
+  const able = toFetch(fileServer(memory({ "a.txt": "a", "ab.txt": "ab" }), { features: [searches()], log: false }));
+  const text = async (path: string) => await (await able(new Request(`http://localhost${path}`))).text();
+  for (const path of ["/", "/?q=a"]) {
+    const titles = (await text(path)).matchAll(/title="(\d+ \w+)"/g);
+    assertEquals(Array.from(titles, ([, title]) => title), ["1 byte", "2 bytes"], path);
+  }
+  assertMatch(await text("/?q=a"), /<h1>Search for <bdi>a<\/bdi> in <a href="\.\/"><bdi>\/<\/bdi><\/a><\/h1>/);
 });

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { serve, toFetch } from "@x/pyserve";
+import { complainer } from "../handlers/serve_generations.ts";
 import { type RunningCommand, start, startProcess } from "./support/command.ts";
 import { CLI } from "./support/paths.ts";
 import { missing } from "./support/programs.ts";
@@ -30,6 +31,24 @@ Deno.test({
     const lines = server.stderr().split("\n").filter((line) => line.startsWith("pyserve:"));
     assertEquals(lines, ["pyserve: Out of file descriptors: waiting for connections to end"]);
   },
+});
+
+Deno.test("what keeps connections from being accepted is logged once a minute, however often it happens", () => {
+  const { now } = performance;
+  const lines: string[] = [];
+  const complain = complainer({ access() {}, error: (line) => lines.push(line) });
+  try {
+    let time = 0;
+    performance.now = () => time;
+    for (time = 0; time <= 60_000; time += 1_000) complain(new Error("Too many open files (os error 24)"));
+    assertEquals(lines, Array(2).fill("Out of file descriptors: waiting for connections to end"));
+    complain(new Error("another"));
+    time += 60_000;
+    complain(new Error("another"));
+    assertEquals(lines.slice(2), ["Cannot accept connections: trying again"]);
+  } finally {
+    performance.now = now;
+  }
 });
 
 /** As many as the server takes. */
@@ -98,6 +117,26 @@ Deno.test("drain and abort settle finished, in any order and more than once", as
     await server.finished;
     Deno.listen({ hostname: "127.0.0.1", port }).close();
   }
+});
+
+Deno.test("abort does not wait for a transfer that a drain before it waits for", async () => {
+  const server = serve(() => new Response(new ReadableStream({ start: (body) => body.enqueue(encode("begun")) })), {
+    hostname: "127.0.0.1",
+    port: 0,
+  });
+  const reader = (await fetch(`http://127.0.0.1:${server.address.port}/`)).body!.getReader();
+  await reader.read();
+  const drained = server.drain();
+  const late = Promise.withResolvers<string>();
+  const timer = setTimeout(late.resolve, 20_000, "It waits");
+  try {
+    assertEquals(await Promise.race([server.abort(), late.promise]), undefined);
+    await server.finished;
+  } finally {
+    clearTimeout(timer);
+    await reader.cancel();
+  }
+  await drained;
 });
 
 /** A certificate, a big file, and the arguments that serve them. */

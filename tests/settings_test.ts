@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { parse } from "../cli/parse.ts";
 import { settingsOf } from "../cli/settings.ts";
+import { UsageError } from "../cli/usage_error.ts";
 import { header } from "../cli/values.ts";
 import { runCommand, start } from "./support/command.ts";
 import { raw } from "./support/raw.ts";
@@ -59,8 +60,11 @@ Deno.test("no header that belongs to one response or connection can be given to 
     }
   }
   assertThrows(() => header("Content-Type: x"), Error, "--content-type");
-  for (const bad of ["", ":", ": x", "a b: x", "a: x\ny", "a: \0"]) {
-    assertThrows(() => header(bad), Error, "it is not a header");
+  for (const bad of ["", ":", ": x"]) {
+    assertThrows(() => header(bad), Error, "it is not of the form NAME: VALUE");
+  }
+  for (const bad of ["a b: x", "a: x\ny", "a: \0"]) {
+    assertThrows(() => header(bad), Error, "it has characters that headers cannot have");
   }
   for (const good of ["Cache-Control: max-age=60", "Server: mine", "X-A:", "X-A: a: b", "Content-Language: de"]) {
     assertEquals(header(good)[0], good.split(":")[0]);
@@ -72,4 +76,16 @@ Deno.test("the command refuses such a header with one sentence", async () => {
   assertEquals(code, 2);
   assertMatch(stderr, /^pyserve: [^\n]*pyserve sets this header itself[^\n]*\n$/);
   assert(!stderr.includes("at "));
+});
+
+Deno.test("files are replaced by default only where they may be changed", () => {
+  const policy = (...args: readonly string[]) =>
+    settingsOf(parse([...args, "--on-conflict=overwrite"])).features.upload;
+  assertThrows(() => policy("--upload"), UsageError, "--on-conflict overwrite needs --delete");
+  for (const args of [["--upload", "--delete"], ["--all"]]) assertEquals(policy(...args)?.onConflict, "overwrite");
+});
+
+Deno.test("what does not list a directory neither packs nor searches it", () => {
+  const { archive, search } = settingsOf(parse(["--no-listing"])).features;
+  assertEquals([archive, search], [null, null]);
 });

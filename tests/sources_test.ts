@@ -10,6 +10,7 @@ import {
   memory,
   SitePath,
 } from "@x/pyserve";
+import { limitOpening, makeFifo } from "./support/fifo.ts";
 import { missing } from "./support/programs.ts";
 import { settleTimes, tempTree } from "./support/tree.ts";
 
@@ -97,11 +98,11 @@ Deno.test({
   ignore: !POSIX || missing("mkfifo"),
   async fn() {
     await using tree = await tempTree();
-    await new Deno.Command("mkfifo", { args: [tree.at("fifo")] }).output();
+    makeFifo(tree.at("fifo"));
+    await using _limit = limitOpening(tree.at("fifo"));
     const source = disk(tree.path);
     const stat = await source.stat(path("fifo"));
     assertEquals(stat?.kind, "other");
-    // Would hang, if it were opened.
     assertThrows(() => source.open(path("fifo"), stat!), FileChanged);
     assertEquals((await entriesOf(source, SitePath.root))?.[0]?.problem, "special file");
   },

@@ -256,7 +256,7 @@ Deno.test("a form stores its files, each by itself, and sends browsers back to t
     const response = await site.send("POST", "/docs", withHeaders(some, JSON_PLEASE));
     const { files, detail } = JSON.parse(response.text);
     assertEquals(response.status, 409);
-    assertStringIncludes(detail, "1 of 6 files were stored");
+    assertStringIncludes(detail, "1 of 6 files was stored");
     assertEquals(files.map(({ status }: { status: number }) => status), [409, 400, 400, 400, 403, 201]);
     assertEquals([await site.read("docs/a.txt"), await site.read("docs/fine.txt")], ["a", "fine"]);
   });
@@ -570,7 +570,7 @@ Deno.test("options for uploads need the option that allows them", async (t) => {
     [["--on-conflict", "fail"], "The option --on-conflict needs --upload or --delete or --all"],
     [["--max-upload", "1M", "--delete"], "The option --max-upload needs --upload or --all"],
     [["--upload", "--on-conflict", "overwrite"], "The option --on-conflict overwrite needs --delete"],
-    [["--upload", "--on-conflict", "ask"], 'Cannot use --on-conflict "ask": it is not fail, rename, overwrite'],
+    [["--upload", "--on-conflict", "ask"], 'Cannot use --on-conflict "ask": it must be fail, rename or overwrite'],
     [["--upload", "--max-upload", "much"], 'Cannot use --max-upload "much": it is not a size such as 64M'],
   ];
   for (const [args, sentence] of rows) {

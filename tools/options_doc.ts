@@ -27,7 +27,8 @@ and of an option that is given twice the last value counts. An argument that is 
 address and a port, anything else is the directory (\`./8080\` for one of such a name).
 
 Every option can be an environment variable. The command line takes precedence. A switch is \`1\`, \`true\`, \`yes\` or \`on\`;
-an option that may be repeated takes one value a line.
+an option that may be repeated takes one value a line; an empty variable counts as absent. A variable that begins with
+\`PYSERVE_\` and names no option is an error. \`-p\` is the port, and with Python's \`HTTP/1.0\` or \`HTTP/1.1\` the protocol.
 
 Exit status: 0 after a requested stop, 1 for what the system refuses, 2 for a command line that cannot be used.
 

@@ -282,7 +282,7 @@ class Planning {
   #check(): void {
     if (this.#plan.length > this.#limits.entries) throw tooMany(this.#limits.entries);
     if (this.#plan.bytes <= this.#limits.bytes) return;
-    throw new HttpError(403, `It is more than ${formatSize(this.#limits.bytes)}, the most that is packed at once`);
+    throw new HttpError(403, `It is larger than ${formatSize(this.#limits.bytes)}, the most that is packed at once`);
   }
 
   #leaveOut(text: string, problem: string): void {

@@ -34,11 +34,14 @@ export function accessLog(format: LogFormat = "python"): Layer {
   const write = accessLogWriter(format);
   return (next) => (request, context) => {
     const start = performance.now();
-    const log = (response: Response | null) => {
-      if (response) write(request, context, response, performance.now() - start);
-      return response;
-    };
     const answer = next(request, context);
-    return answer instanceof Promise ? answer.then(log) : log(answer);
+    if (answer instanceof Promise) {
+      return answer.then((response) => {
+        if (response) write(request, context, response, performance.now() - start);
+        return response;
+      });
+    }
+    if (answer) write(request, context, answer, performance.now() - start);
+    return answer;
   };
 }

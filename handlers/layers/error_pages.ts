@@ -31,16 +31,17 @@ import type { Context, Layer } from "../types.ts";
  * ```
  */
 export function errorPages(): Layer {
-  const dress = (request: Request, context: Context, response: Response | null) => {
-    const failure = response && failureOf(response);
-    return failure ? dressed(request, context, response, failure) : response;
-  };
   return (next) => (request, context) => {
     const answer = next(request, context);
-    return answer instanceof Promise
-      ? answer.then((late) => dress(request, context, late))
-      : dress(request, context, answer);
+    if (answer instanceof Promise) return answer.then((late) => late && withErrorPage(request, context, late));
+    return answer && withErrorPage(request, context, answer);
   };
+}
+
+/** The page of an error in place of its bare response; any other response as it is. */
+export function withErrorPage(request: Request, context: Context, response: Response): Response {
+  const failure = failureOf(response);
+  return failure ? dressed(request, context, response, failure) : response;
 }
 
 /** RFC 9457 section 3: also for those who ask for JSON only, for that is what it is. */

@@ -25,17 +25,24 @@ import type { Layer } from "../types.ts";
  * ```
  */
 export function headers(fields: readonly (readonly [name: string, value: string])[]): Layer {
+  const put = putter(fields);
+  return (next) => (request, context) => {
+    const answer = next(request, context);
+    if (answer instanceof Promise) return answer.then((late) => late && put(late));
+    return answer && put(answer);
+  };
+}
+
+/** What puts headers on a response, in place. */
+export function putter(
+  fields: readonly (readonly [name: string, value: string])[],
+): (response: Response) => Response {
   // Headers throws at names and values that cannot be sent; the pairs are kept, because it joins what is given twice.
   new Headers(fields.map(([name, value]) => [name, value]));
   const names = new Set(fields.map(([name]) => name.toLowerCase()));
-  const put = (response: Response | null) => {
-    if (response === null) return null;
+  return (response) => {
     for (const name of names) response.headers.delete(name);
     for (const [name, value] of fields) response.headers.append(name, value);
     return response;
-  };
-  return (next) => (request, context) => {
-    const answer = next(request, context);
-    return answer instanceof Promise ? answer.then(put) : put(answer);
   };
 }

@@ -110,7 +110,7 @@ export class StreamedPage implements ListingPage {
     const body = stream && heldBody(stream, { place: NONE, stallMs: this.#stallMs });
     // Who shares this page reads it by then: otherwise it was made for a HEAD, and the rest of it is not wanted.
     if (body === null) setImmediate(() => this.#stream.endUnread());
-    if (verdict === "failed") throw new HttpError(412, "The content is not in the state that was asked for");
+    if (verdict === "failed") throw new HttpError(412, "The content is not in the state that the request requires");
     if (verdict === "not-modified") return new Response(null, { status: 304, headers: this.#unchanged });
     if (body !== null || request.method === "HEAD") return new Response(body, { headers: this.#headers });
     throw new HttpError(503, "The directory keeps changing", { headers: { "retry-after": "1" } });

@@ -12,16 +12,16 @@ export { PAGE_HEADERS };
 /** What whoever reads the page can do, by status; it says nothing that the status does not. */
 const ADVICE: Readonly<Record<number, string>> = {
   400: "There is a mistake in the address, or in the program that sent it.",
-  403: "Whoever runs this server would have to allow it.",
-  404: "It may have been moved or renamed, or there is a slip in the address.",
+  403: "Ask whoever runs this server to allow it.",
+  404: "It may have been moved or renamed, or the address may be mistyped.",
   405: "This server, or this address, does not do that.",
   409: "What is there is not as you saw it last: reload the page, and look again.",
   412: "What is there is not as you saw it last: reload the page, and look again.",
   413: "Try less at once, or ask whoever runs this server.",
   429: "Wait a moment, and try again.",
-  500: "This is not your mistake. Whoever runs this server finds the cause in its log.",
+  500: "The fault is not yours. Whoever runs this server can find the cause in its log.",
   503: "Wait a moment, and try again.",
-  507: "There is no room on the disk of this server. Whoever runs it has to make some.",
+  507: "The disk of this server is full. Whoever runs it has to free some space.",
 };
 
 /** What an error page says; all of it is plain text. */

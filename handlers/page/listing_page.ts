@@ -99,7 +99,7 @@ export function listingRow(entry: ListingEntry): string {
   const name = `<bdi>${nameHtml(entry.name)}${mark}</bdi>`;
   const linked = entry.href === null ? name : `<a href="${escapeHtml(entry.href)}">${name}</a>`;
   const problem = entry.problem === null ? "" : ` <span class="problem">${escapeHtml(entry.problem)}</span>`;
-  const size = entry.size === null ? "" : `<span title="${entry.size} bytes">${formatSize(entry.size)}</span>`;
+  const size = entry.size === null ? "" : sizeHtml(entry.size);
   return `<tr><th scope="row">${linked}${problem}</th><td class="size">${size}</td>` +
     `<td class="date">${date(entry.modified)}</td></tr>\n`;
 }
@@ -112,6 +112,11 @@ function date(modified: string | null): string {
 
 function totalsText({ directories, files, bytes }: ListingTotals): string {
   return `${count(directories, "directory", "directories")}, ${count(files, "file", "files")}, ${formatSize(bytes)}`;
+}
+
+/** A size in the table, with the exact number of bytes as its title. */
+export function sizeHtml(bytes: number): string {
+  return `<span title="${count(bytes, "byte", "bytes")}">${formatSize(bytes)}</span>`;
 }
 
 function count(number: number, one: string, many: string): string {

@@ -8,14 +8,14 @@ import { escapeHtml } from "../http/escape.ts";
 import type { Found, SearchEnd } from "../search/hunt.ts";
 import type { SearchHead, SearchTail } from "../search/format.ts";
 import { PAGE_END, pageStart } from "./frame.ts";
-import { formatSize } from "./listing_page.ts";
+import { sizeHtml } from "./listing_page.ts";
 import { nameHtml } from "./names.ts";
 
 /** The page down to where the rows begin. */
 export function searchPageStart({ path, query }: SearchHead): string {
-  return `${pageStart(`Search for ${query} in ${path}`)}<h1><span class="prefix">Search for </span><bdi>${
+  return `${pageStart(`Search for ${query} in ${path}`)}<h1>Search for <bdi>${
     nameHtml(query)
-  }</bdi><span class="prefix"> in </span><a href="./"><bdi>${nameHtml(path)}</bdi></a></h1>
+  }</bdi> in <a href="./"><bdi>${nameHtml(path)}</bdi></a></h1>
 <table>
 <thead><tr><th scope="col">Name</th><th scope="col" class="size">Size</th><th scope="col" class="date">Modified (UTC)</th></tr></thead>
 <tbody>
@@ -25,7 +25,7 @@ export function searchPageStart({ path, query }: SearchHead): string {
 /** The row of a result. */
 export function resultRow({ path, href, kind, size, modified }: Found): string {
   const link = `<a href="${escapeHtml(href!)}"><bdi>${nameHtml(path)}${kind === "directory" ? "/" : ""}</bdi></a>`;
-  const bytes = size === null ? "" : `<span title="${size} bytes">${formatSize(size)}</span>`;
+  const bytes = size === null ? "" : sizeHtml(size);
   const date = modified === null
     ? ""
     : `<time datetime="${modified}">${modified.replace(/T(\d\d:\d\d).*/, " $1")}</time>`;

@@ -11,12 +11,12 @@ import { chain } from "../chain.ts";
 import { failureOf, HttpError, NOT_KEPT, toHttpError } from "../errors.ts";
 import { toFetch } from "../fetch.ts";
 import { filesWith } from "../files.ts";
-import { HotFiles } from "../hot_files.ts";
 import { mediaType } from "../http/media_type.ts";
 import { Refusal } from "../http/refusal.ts";
 import { locationOf, parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { listing } from "../listing.ts";
 import type { Hosts } from "../own_hosts.ts";
+import { ResponseCache } from "../response_cache.ts";
 import { settle } from "../settle.ts";
 import { slashRedirect } from "../slash_redirect.ts";
 import { disk } from "../sources/disk.ts";
@@ -149,7 +149,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
    */
   async send_head(): Promise<SourceFile | null> {
     const asked = this.#ask_about(this.path);
-    const hot = this.#hot(asked);
+    const cache = this.#cache(asked);
     let isDirectory = false;
     const look: Handler = async (_request, { target }) => {
       isDirectory = target.slash && (await asked.source.stat(target.path))?.kind === "directory";
@@ -165,8 +165,8 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
       },
       variant: this.#variant,
     };
-    const found = chain(filesWith(asked.source, options, hot), look);
-    const response = await this.ask(withPythonLocation(hot ? hot.inFront(settle(found)) : asked.within(found)));
+    const found = chain(filesWith(asked.source, options, cache), look);
+    const response = await this.ask(withPythonLocation(cache ? cache.around(settle(found)) : asked.within(found)));
     return isDirectory ? await this.list_directory(asked.directory()) : await this.send_reply(response);
   }
 
@@ -278,9 +278,9 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   }
 
   /** What keeps files that are asked for again; null where this class may say something else of them each time. */
-  #hot(asked: Asked): HotFiles | null {
+  #cache(asked: Asked): ResponseCache | null {
     if (this.#translates() || this.guess_type !== SimpleHTTPRequestHandler.prototype.guess_type) return null;
-    return hotFilesOf(
+    return cacheOf(
       asked,
       JSON.stringify([this.extensions_map, this.default_content_type, this.index_pages]),
     );
@@ -336,7 +336,7 @@ interface Site {
   readonly source: FileSource;
   readonly listing: Handler;
   /** Files that are asked for again, by what decides their types and index pages. */
-  readonly hot: Map<string, HotFiles>;
+  readonly caches: Map<string, ResponseCache>;
 }
 
 /** The part of it that a request is about. */
@@ -370,21 +370,21 @@ function siteOf(directory: string, { hidden, followLinks, rules, variant }: Site
   const source = opened(directory, followLinks);
   const seen = hidden ? source : filtered(source, isVisible);
   const visible = rules ? rules.without(seen) : seen;
-  const site = { source: visible, listing: listing(visible, { variant }), hot: new Map() };
+  const site = { source: visible, listing: listing(visible, { variant }), caches: new Map() };
   if (sites.size >= MOST_SITES) sites.clear();
   sites.set(key, site);
   return site;
 }
 
 /** Bytes of memory for the files of a directory that are asked for again. */
-const HOT_BYTES = 32 * 1024 * 1024;
+const CACHE_BYTES = 32 * 1024 * 1024;
 
-function hotFilesOf({ hot }: Site, rules: string): HotFiles {
-  const known = hot.get(rules);
+function cacheOf({ caches }: Site, rules: string): ResponseCache {
+  const known = caches.get(rules);
   if (known) return known;
-  const made = new HotFiles({ maxBytes: HOT_BYTES, headers: [], log: null });
-  hot.clear(); // the rules of a program seldom change, and the memory is not for each of them
-  hot.set(rules, made);
+  const made = new ResponseCache({ maxBytes: CACHE_BYTES });
+  caches.clear(); // the rules of a program seldom change, and the memory is not for each of them
+  caches.set(rules, made);
   return made;
 }
 

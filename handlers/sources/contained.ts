@@ -8,7 +8,7 @@
  *
  * That takes Linux and all permissions. Elsewhere (macOS, Windows, `--allow-read=DIR`) what is found is its real path, and
  * {@linkcode Found.assertStill} looks before and after whether that still means the same. An exchange there and back between
- * two looks is not noticed; what may come of it, SECURITY.md says. Hard links and bind mounts cannot be told from files
+ * two looks is not noticed; what may come of it, docs/security.md says. Hard links and bind mounts cannot be told from files
  * and directories anywhere.
  *
  * The root is a name as well. What it leads to is asked each time, so that a link (`current`) which is switched to another
@@ -160,11 +160,6 @@ export class DiskRoot {
     return join(this.name, ...path.segments);
   }
 
-  /** Whether no link is on the way from the root to what was found at a site path. */
-  isWithoutLinks(found: Found, path: SitePath): boolean {
-    return found.real === join(Deno.realPathSync(this.name), ...path.segments);
-  }
-
   *#findBelow(calls: DiskCalls, directory: string, path: string): Steps<Found | null | "absent"> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const found = this.holds
@@ -237,7 +232,10 @@ export function findAnywhere(name: string): Found {
 
 function childOf(directory: Found, name: string): Found {
   const path = directory.at(name);
-  return directory.isHeld ? foundBy(DESCRIPTORS!.open(path, false)) : new Found(path, Deno.lstatSync(path));
+  if (directory.isHeld) return foundBy(DESCRIPTORS!.open(path, false));
+  const info = Deno.lstatSync(path);
+  directory.assertStill();
+  return new Found(path, info);
 }
 
 function foundBy(descriptor: number): Found {

@@ -106,8 +106,7 @@ async function removeTwins(from: Found, copy: Found): Promise<void> {
       continue;
     }
     using child = from.child(name);
-    using twin = childOrNull(copy, name);
-    if (twin === null) throw new WriteRefused("changed");
+    using twin = copy.child(name);
     if (child.info.isDirectory) await removeTwins(child, twin);
     removeTwin(child, path, twin);
   }
@@ -128,13 +127,4 @@ function isTwin(now: Deno.FileInfo, copy: Deno.FileInfo): boolean {
   const [modified, copied] = [now.mtime?.getTime() ?? 0, copy.mtime?.getTime() ?? 0];
   const isSameTime = modified === copied || (copied % 1000 === 0 && Math.abs(modified - copied) <= COARSE_MS);
   return copy.isFile && now.size === copy.size && isSameTime;
-}
-
-function childOrNull(directory: Found, name: string): Found | null {
-  try {
-    return directory.child(name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
 }

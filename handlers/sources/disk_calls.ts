@@ -17,8 +17,8 @@ export interface DiskCalls {
   /** Opens what a path of a descriptor (`/proc/self/fd/N`) means: never the name of a file, which may be a FIFO by now. */
   readonly openFile: (path: string, options: Deno.OpenOptions) => Awaitable<Deno.FsFile>;
   /**
-   * Opens a name on Unix for reading, neither waiting for the other end of a FIFO nor through a link at its end: for where
-   * no place can be held.
+   * Opens a name on Unix for reading, neither waiting for the other end of a FIFO nor through a link at its end (which may
+   * lead to a device that notices): for where no place can be held.
    *
    * @throws {FileChanged} Where nothing is there, or a link.
    */

@@ -193,9 +193,9 @@ export class DiskSource implements FileSource {
     }
   }
 
-  async openWriter(): Promise<SourceWriter> {
+  async openWriter(only?: readonly SitePath[]): Promise<SourceWriter> {
     const { DiskWriter } = await diskWriter();
-    return new DiskWriter(this.#root);
+    return new DiskWriter(this.#root, only);
   }
 }
 

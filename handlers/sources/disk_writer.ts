@@ -8,6 +8,7 @@
  * @module
  */
 
+import { SEPARATOR } from "@std/path/constants";
 import { createHash } from "node:crypto";
 import type { SitePath } from "../http/target.ts";
 import type { DiskRoot, Found } from "./contained.ts";
@@ -47,10 +48,12 @@ interface MadeDirectory {
 /** Writes below a directory on disk. */
 export class DiskWriter implements SourceWriter {
   readonly #root: DiskRoot;
+  readonly #only: readonly SitePath[] | null;
 
-  /** Makes one for a root. */
-  constructor(root: DiskRoot) {
+  /** Makes one for a root, or for some directories below it. */
+  constructor(root: DiskRoot, only: readonly SitePath[] | null = null) {
     this.#root = root;
+    this.#only = only;
   }
 
   async create(path: SitePath, id: string): Promise<PartFile> {
@@ -183,11 +186,22 @@ export class DiskWriter implements SourceWriter {
       found = await this.#find(above, above.parent !== null);
     }
     let place = new Place(found);
+    await orClose(place, () => this.#requireAllowed(place.directory));
     for (const path of missing) {
       using outer = place;
       place = await makeIn(outer, path, made!);
     }
     return place;
+  }
+
+  /** Throws where a directory that is held lies in none that may be written to, whatever its name led to before. */
+  async #requireAllowed(directory: Found): Promise<void> {
+    if (this.#only === null) return;
+    for (const path of this.#only) {
+      using home = await doLater(this.#root.find(LATER, path));
+      if (home !== null && isAtOrIn(directory.real, home.real)) return;
+    }
+    throw new WriteRefused("not here");
   }
 
   /** Finds a directory; says where it is missing, if it may be. */
@@ -219,6 +233,10 @@ export class DiskWriter implements SourceWriter {
   }
 }
 
+function isAtOrIn(real: string, home: string): boolean {
+  return real === home || real.startsWith(home + SEPARATOR);
+}
+
 /** Makes a directory in another and takes hold of it; that another request was faster does not matter. */
 async function makeIn(outer: Place, path: SitePath, made: MadeDirectory[]): Promise<Place> {
   await outer.alone(() => {
@@ -229,10 +247,7 @@ async function makeIn(outer: Place, path: SitePath, made: MadeDirectory[]): Prom
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
   });
-  const found = outer.find(path.name);
-  if (!found.info.isSymlink) return new Place(found);
-  found[Symbol.dispose]();
-  throw new FileChanged();
+  return new Place(outer.find(path.name));
 }
 
 /** What is moved, and where to. */
@@ -271,7 +286,8 @@ async function moveAcross(move: Move): Promise<Committed> {
       checkIs(found, name, move.expected);
       return publish(move, place.at(part), copy);
     });
-    await removeCopied(source, found, name, copy);
+    using named = place.find(published.path.name); // where it is not held, the path that it had means nothing any more
+    await removeCopied(source, found, name, named);
     return published;
   } catch (error) {
     await Deno.remove(place.at(part), { recursive: true }).catch(() => {}); // where it has not got its name

@@ -47,7 +47,7 @@ export function filtered(source: FileSource, keep: (path: SitePath) => boolean):
     locate: (path, seen) => keep(path) ? source.locate?.(path, seen) ?? null : null,
     freshness: (path, seen) => keep(path) ? source.freshness?.(path, seen) ?? null : null,
     ...(source.openWriter && {
-      openWriter: async () => (await loadFilteredWriter()).filteredWriter(await source.openWriter!(), keep),
+      openWriter: async (only) => (await loadFilteredWriter()).filteredWriter(await source.openWriter!(only), keep),
     }),
   };
 }

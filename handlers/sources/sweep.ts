@@ -34,8 +34,6 @@ async function sweepDirectory(
   const found = await doLater(root.find(LATER, path));
   if (found === null) return 0;
   using place = new Place(found);
-  // A link that has come in its place leads to what is gone through anyway, or back to where this began.
-  if (path.parent !== null && !root.isWithoutLinks(found, path)) return 0;
   const parts: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(place.path)) {
     if (isPartName(name)) parts.push(name);

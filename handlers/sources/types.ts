@@ -102,8 +102,13 @@ export interface FileSource {
    * file that `open` opens.
    */
   locate?(path: SitePath, seen?: FileStat): Awaitable<string | null>;
-  /** What writes to it, loaded when it is first asked for. Optional: without it, nothing can be written. */
-  openWriter?(): Promise<SourceWriter>;
+  /**
+   * What writes to it, loaded when it is first asked for. Optional: without it, nothing can be written.
+   *
+   * @param only Directories that alone may be written to, as {@linkcode writableIn} wants it. Where a path may lead elsewhere
+   * by the time it is opened, what is open has to be judged: `WriteRefused` with `not here`.
+   */
+  openWriter?(only?: readonly SitePath[]): Promise<SourceWriter>;
 }
 
 /**

@@ -45,13 +45,26 @@ export function writableIn(source: FileSource, directories: readonly string[]): 
   return {
     ...filtered(source, () => true),
     ...(source.openWriter && {
-      async openWriter() {
+      async openWriter(only) {
         const { filteredWriter } = await loadFilteredWriter();
-        // The root is in no directory, and all else is judged by the directory that it is in.
-        return filteredWriter(await source.openWriter!(), (path) => path.parent !== null, keepIn, "not here");
+        // The root is in no directory, and all else is judged by the directory that it is in: by its name here, and by what
+        // is open there, because the name may lead elsewhere by then.
+        return filteredWriter(
+          await source.openWriter!(only ? common(places, only) : places),
+          (path) => path.parent !== null,
+          keepIn,
+          "not here",
+        );
       },
     }),
   };
+}
+
+/** The directories that lie in one of each list, or are one. */
+function common(some: readonly SitePath[], others: readonly SitePath[]): readonly SitePath[] {
+  return some.flatMap((one) =>
+    others.flatMap((other) => one.below(other) !== null ? [one] : other.below(one) !== null ? [other] : [])
+  );
 }
 
 /**

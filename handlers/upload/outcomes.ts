@@ -92,7 +92,9 @@ export class Outcomes {
     const shown = more > 0 ? [...this.#shown, `${more} more`] : this.#shown;
     const which = shown.length > 0 ? ` (${shown.join(", ")})` : "";
     const all = this.#stored + this.#failed;
-    const rest = this.#stored > 0 ? `; ${this.#stored} of ${all} files were stored` : "";
+    const rest = this.#stored > 0
+      ? `; ${this.#stored} of ${all} files ${this.#stored === 1 ? "was" : "were"} stored`
+      : "";
     return new HttpError(error.status, `${error.message}${which}${rest}`, {
       headers: error.headers,
       problem: { ...error.problem, ...this.toJSON() },

@@ -76,7 +76,9 @@ export async function checkPreconditions(store: Store, request: Request, path: S
     ? !headers.has("if-match")
     : evaluatePreconditions(method, ofBytes(headers), { etag, lastModified }) === "proceed";
   if (!holds) {
-    throw new HttpError(412, "It is not in the state that was asked for", { problem: { name: path.name } });
+    throw new HttpError(412, "What is there is not in the state that the request requires", {
+      problem: { name: path.name },
+    });
   }
   const isOfVersion = conditions.some((name) => name !== "if-none-match") && headers.get("if-match")?.trim() !== "*";
   return isOfVersion ? stat?.version : undefined;

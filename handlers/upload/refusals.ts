@@ -16,7 +16,7 @@ const REFUSALS: Readonly<Record<Exclude<WriteProblem, "taken" | "name">, readonl
     "not a directory": [409, "A file is where a directory should be"],
     absent: [404, "Nothing is there"],
     "no directory": [409, "The directory that it should be in is not there"],
-    changed: [412, "It is not in the state that was asked for"],
+    changed: [412, "What is there is not in the state that the request requires"],
     "not empty": [409, "The directory is not empty; with ?recursive all that is in it is deleted too"],
     hidden: [403, "Hidden names and programs cannot be written"],
     "not here": [403, "Only other directories of this site can be written to"],

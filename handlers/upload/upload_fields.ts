@@ -88,7 +88,7 @@ export function agreedLength(before: number | null, now: number | null): number 
 
 /** The error of a request that begins elsewhere than where the upload ends, with where that is. */
 export function wrongOffset(provided: number, expected: number): HttpError {
-  return new HttpError(409, `The upload goes on at byte ${expected}, not at ${provided}`, {
+  return new HttpError(409, `The upload continues at byte ${expected}, not at ${provided}`, {
     headers: { "upload-offset": String(expected), "upload-complete": "?0" },
     problem: {
       type: `${PROBLEMS}#mismatching-upload-offset`,

@@ -49,11 +49,11 @@ export function withoutPrograms(source: FileSource, finder: ScriptFinder, index:
       return checks.length === programs.length + 1 ? () => checks.every((check) => check()) : null;
     },
     ...(source.openWriter && {
-      async openWriter() {
+      async openWriter(only) {
         const { filteredWriter } = await loadFilteredWriter();
         const keep = (path: SitePath) => !finder.isProgramPath(path) && !finder.isAbovePrograms(path);
         const keepIn = async (directory: SitePath) => !await finder.isAmongPrograms(directory);
-        return filteredWriter(await source.openWriter!(), keep, keepIn);
+        return filteredWriter(await source.openWriter!(only), keep, keepIn);
       },
     }),
   };

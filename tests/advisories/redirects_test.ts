@@ -74,6 +74,10 @@ Deno.test({ name: "advisories about redirects", ignore }, async (t) => {
     assertEquals(response.headers.get("location"), "/sub/");
     assertLocal(response);
   });
+  await t.step("a fragment, which no target has (RFC 9112 section 3.2), leads nowhere", async () => {
+    const response = await ask(port, "GET", "/sub#//evil.example");
+    assertEquals([response.status, response.headers.get("location")], [400, null]);
+  });
   await t.step("a redirect does not name the host of the request", async () => {
     const request =
       "GET /sub HTTP/1.1\r\nHost: evil.example\r\nX-Forwarded-Host: evil.example\r\nConnection: close\r\n\r\n";

@@ -85,6 +85,11 @@ const MALFORMED: readonly (readonly [id: string, request: string, statuses: read
     [400],
   ],
   [
+    "RFC 9112 section 6.3: two lengths that agree, of which the default engine makes a list",
+    "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nab",
+    [400],
+  ],
+  [
     "gh-150499 (Python): a length and chunks",
     "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     [400],

@@ -6,7 +6,7 @@ import { startProcess } from "../support/command.ts";
 import { bigSite, limited } from "./support.ts";
 
 const SERVER = join(import.meta.dirname!, "options_server.ts");
-const EXPECTED = { noDelay: 1, userTimeout: 60_000, keepIdle: 60 };
+const EXPECTED = { noDelay: 1, userTimeout: 60_000, keepAlive: 1, keepIdle: 60 };
 
 for (const secure of [true, false]) {
   const scheme = secure ? "https" : "http";

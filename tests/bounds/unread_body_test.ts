@@ -61,6 +61,25 @@ limited("content of a GET request is ignored beside a short response, and refuse
   assertEquals(await statusOf("/?archive=tar.gz", "Content-Length: 65537"), "413");
 });
 
+Deno.test("settle() waits five seconds for a body that its handler leaves unread, and then gives up the answer", async () => {
+  const { setTimeout } = globalThis;
+  const waits: unknown[] = [];
+  let cancelled = 0;
+  const fetch = toFetch(() => new Response(new ReadableStream({ cancel: () => void cancelled++ })));
+  const stalled = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(1)) });
+  globalThis.setTimeout = ((callback: () => void, milliseconds: number) => {
+    waits.push(milliseconds);
+    return setTimeout(callback, 0);
+  }) as typeof setTimeout;
+  try {
+    const response = await fetch(new Request("http://localhost/", { method: "POST", body: stalled }));
+    assertEquals([response.status, waits, cancelled], [408, [5_000], 1]);
+    assert((await response.text()).includes("5 seconds"));
+  } finally {
+    globalThis.setTimeout = setTimeout;
+  }
+});
+
 Deno.test("settle() drops a body that its handler leaves unread, up to a bound", async () => {
   let cancelled = 0;
   const answer = () => new Response(new ReadableStream({ cancel: () => void cancelled++ }));

@@ -118,6 +118,7 @@ Deno.test({
   async fn(t) {
     const long = `${"averylongnamewithoutanyspace".repeat(6)}.txt`;
     await using tree = await tempTree({ ...SITE, [long]: "x", "שלום world.txt": "x" });
+    await new Deno.Command("mkfifo", { args: [tree.at("fifo")] }).output();
     await using server = await start([tree.path, "--quiet", "--upload", "--delete"]);
     await using browser = await launch();
     const base = `http://127.0.0.1:${server.port}`;
@@ -143,6 +144,13 @@ Deno.test({
     await t.step("size and date are below the name", async () => {
       const row = page.locator("tr", { hasText: "source.ts" });
       assert(await row.locator(".size").isVisible() && await row.locator("time").isVisible());
+    });
+    await t.step("nothing covers what is wrong with an entry", async () => {
+      const problem = (await page.locator("tr .problem", { hasText: "special file" }).boundingBox())!;
+      for (const text of await page.locator("tr", { hasText: "fifo" }).locator("bdi, time").all()) {
+        const box = await text.boundingBox();
+        assert(box === null || box.y + box.height <= problem.y + 1 || box.y >= problem.y + problem.height - 1);
+      }
     });
     await t.step("with a selection, a tap selects", async () => {
       await page.getByLabel("Select source.ts").tap();

@@ -1,7 +1,7 @@
 /** Paths that are exchanged between any two calls of the file system: nothing outside is read, listed, changed or removed. */
 
 import { assert, assertEquals } from "@std/assert";
-import { FileChanged, type FileSource, SitePath, WriteRefused } from "@x/pyserve";
+import { FileChanged, type FileSource, filtered, isVisible, SitePath, writableIn, WriteRefused } from "@x/pyserve";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
 import { DiskRoot } from "../../handlers/sources/contained.ts";
 import { DESCRIPTORS, LATER } from "../../handlers/sources/disk_calls.ts";
@@ -169,12 +169,12 @@ async function assertOutsideIsLeftAlone(_: unknown, tree: TempTree, { out, back 
 
 const bytes = new TextEncoder().encode("new");
 
-async function put(source: FileSource, replace: boolean): Promise<string> {
+async function put(source: FileSource, replace: boolean, path = A): Promise<string> {
   const writer = await source.openWriter!();
-  const part = await writer.create(A, "id");
+  const part = await writer.create(path, "id");
   try {
     await part.write(bytes);
-    await part.commit({ paths: [A], replace });
+    await part.commit({ paths: [path], replace });
     return "written";
   } catch (error) {
     await part.discard();
@@ -216,6 +216,49 @@ for (const [name, work] of Object.entries(WRITING)) {
     ignore: DESCRIPTORS === null,
     fn: () => exchangeAll(true, { ...DIRECTORY, work, check: assertOutsideIsLeftAlone }),
   });
+}
+
+/** The one directory that takes uploads, a directory in it, and programs elsewhere in the same root. */
+const PLACES = {
+  files: { "root/in/dir/a.txt": INSIDE, "root/bin/a.txt": SECRET, "root/bin/run": SECRET },
+  exchanged: ["root/in/dir", "root/bin"],
+} as const;
+
+const IN_A = pathOf("in/dir/a.txt");
+
+const IN = ["/in"];
+const IN_AND_MORE = ["/in", "/bin"];
+
+const WRITING_IN: Readonly<Record<string, readonly [work: Case["work"], inner: string[], outer: string[]]>> = {
+  "a file is stored": [(source) => put(source, true, IN_A), IN_AND_MORE, IN],
+  "a file is removed": [async (source) => void await (await source.openWriter!()).remove(IN_A), IN, IN_AND_MORE],
+  "a directory is made": [
+    async (source) => void await (await source.openWriter!()).makeDirectory(pathOf("in/dir/new")),
+    IN_AND_MORE,
+    IN,
+  ],
+};
+
+for (const [name, [work, ...asked]] of Object.entries(WRITING_IN)) {
+  Deno.test({
+    name: `exchanged for a link to programs where only one directory takes uploads, while ${name}`,
+    ignore: DESCRIPTORS === null,
+    fn: () =>
+      exchangeAll(true, {
+        ...PLACES,
+        work: (source, root) => work(onlyIn(source, ...asked), root),
+        async check(_result, tree, { out, back }) {
+          const when = `exchanged at ${out}, back at ${back}`;
+          assertEquals(await namesBelow(tree.at("root/bin")), ["a.txt", "run"], when);
+          assertEquals(Deno.readTextFileSync(tree.at("root/bin/a.txt")), SECRET, when);
+        },
+      }),
+  });
+}
+
+/** What may be written to is known to one of several sources only, and has to get through to the disk. */
+function onlyIn(source: FileSource, inner: readonly string[], outer: readonly string[]): FileSource {
+  return writableIn(filtered(writableIn(source, inner), isVisible), outer);
 }
 
 Deno.test({

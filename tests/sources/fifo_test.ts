@@ -7,22 +7,13 @@ import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
 import { readStart } from "../../handlers/sources/disk_file.ts";
 import { atEachStep, exchangeOf } from "../support/interposed.ts";
+import { limitOpening, makeFifo } from "../support/fifo.ts";
 import { missing } from "../support/programs.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
 
 const ignore = Deno.build.os === "windows" || missing("mkfifo");
 
-/** Seconds after which something opens the other end of a FIFO, so that a test fails instead of standing still. */
-const LIMIT_SECONDS = 20;
-
-function makeFifo(name: string): void {
-  new Deno.Command("mkfifo", { args: [name] }).outputSync();
-}
-
-/**
- * Does work while a file is exchanged for a FIFO at every step. An `open` that waited for its other end would stop this
- * thread and all its timers: so another process writes into it, in the end.
- */
+/** Does work while a file is exchanged for a FIFO at every step. */
 async function withFifo(name: string, mode: number, work: (tree: TempTree) => unknown): Promise<string[]> {
   const results = new Set<string>();
   await atEachStep(async () => {
@@ -33,15 +24,12 @@ async function withFifo(name: string, mode: number, work: (tree: TempTree) => un
       makeFifo(beside);
       Deno.chmodSync(beside, mode);
     });
-    const script =
-      `trap 'kill $!; exit' TERM; sleep ${LIMIT_SECONDS} & wait $!; for f in "$0" "$0.other"; do [ -p "$f" ] && echo FIFO > "$f"; done`;
-    const rescue = new Deno.Command("sh", { args: ["-c", script, path], stdin: "null" }).spawn();
+    const limit = limitOpening(path, `${path}.other`);
     return {
       exchange,
       work: async () => void results.add(await resultOf(() => work(tree))),
       async check() {
-        rescue.kill();
-        await rescue.status;
+        await limit[Symbol.asyncDispose]();
         await tree[Symbol.asyncDispose]();
       },
     };
@@ -109,6 +97,7 @@ Deno.test({
     const [part] = [...Deno.readDirSync(tree.path)].map(({ name }) => name).filter((name) => name.endsWith(".part"));
     await Deno.remove(tree.at(part!));
     makeFifo(tree.at(part!));
+    await using _limit = limitOpening(tree.at(part!));
     assertEquals(await resultOf(() => writer.resume(path, "id")), "WriteRefused");
     assertEquals(await writer.progress(path, "id"), null);
   },

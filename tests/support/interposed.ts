@@ -10,7 +10,7 @@ import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 /** What Deno has for names; what it has for open files takes none. */
 const BY_NAME = [
   ...["chmod", "link", "lstat", "mkdir", "open", "readDir", "readLink", "realPath", "remove", "rename", "stat"],
-  ...["symlink", "utime", "readTextFile"],
+  ...["symlink", "utime", "readFile", "readTextFile"],
 ];
 
 const OF_DESCRIPTORS = ["open", "openLater", "openBeneath", "openBeneathLater", "lstatAt"];
@@ -18,15 +18,19 @@ const OF_DESCRIPTORS = ["open", "openLater", "openBeneath", "openBeneathLater", 
 type Call = (...words: unknown[]) => unknown;
 type Calls = Record<string, Call>;
 
-/** Does work with `before` called ahead of each call of the file system that takes a name, with its number, from 0 on. */
-export async function interposed(work: () => unknown, before: (call: number, name: string) => void): Promise<number> {
+/** Does work with `before` called ahead of each call of the file system that takes a name, with its number, from 0 on,
+ * the call's own name, and its first path. */
+export async function interposed(
+  work: () => unknown,
+  before: (call: number, name: string, path: string) => unknown,
+): Promise<number> {
   let count = 0;
   let isInside = false;
-  const tell = (name: string) => {
+  const tell = (name: string, path: string) => {
     if (isInside) return; // what is done to the disk makes calls of its own
     isInside = true;
     try {
-      before(count++, name);
+      before(count++, name, path);
     } finally {
       isInside = false;
     }
@@ -44,10 +48,10 @@ export async function interposed(work: () => unknown, before: (call: number, nam
   return count;
 }
 
-function wrap(calls: Calls, name: string, tell: (name: string) => void): () => void {
+function wrap(calls: Calls, name: string, tell: (name: string, path: string) => void): () => void {
   const call = calls[name]!;
   calls[name] = (...words) => {
-    tell(name);
+    tell(name, String(words[0]));
     return call.apply(calls, words);
   };
   return () => void (calls[name] = call);

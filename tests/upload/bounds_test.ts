@@ -71,7 +71,7 @@ Deno.test("a form of which too much is refused is given up, and its answer stays
   const good = ['name="f"; filename="good.txt"', "x"] as const;
   const few = await post(site, [...Array.from({ length: 100 }, () => refused("é".repeat(2_000))), good]);
   assertEquals([few.status, few.files.length + few.omitted], [400, 101]);
-  assertStringIncludes(few.detail, "; 1 of 101 files were stored");
+  assertStringIncludes(few.detail, "; 1 of 101 files was stored");
   assert(few.length < 100_000, String(few.length));
   const many = await post(site, [...Array.from({ length: 1_500 }, () => refused("x")), [
     'name="f"; filename="late.txt"',

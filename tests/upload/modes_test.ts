@@ -56,11 +56,13 @@ for (const holds of DESCRIPTORS ? [true, false] : [false]) {
           const writer = await new DiskSource(tree.at("root"), { followLinks: false, holds }).openWriter();
           const part = await writer.create(A, "id");
           const name = tree.at(`root/${partIn(tree.at("root"))}`);
+          let outcome = "";
           const put = what === "a link" ? Deno.symlinkSync : Deno.linkSync;
           return {
             exchange: exchangeOf(name, (beside) => put(tree.at("secret"), beside)),
-            work: async () => outcomes.add(await outcomeOf(() => part.commit({ paths: [A], replace: true }))),
+            work: async () => outcomes.add(outcome = await outcomeOf(() => part.commit({ paths: [A], replace: true }))),
             async check() {
+              if (outcome === "done") assertEquals(Deno.readTextFileSync(tree.at("root/a.txt")), "");
               await part.discard().catch(() => {}); // it has ended where it was committed
               assertEquals([modeOf(tree.at("secret")), Deno.readTextFileSync(tree.at("secret"))], [0o600, "secret"]);
               await tree[Symbol.asyncDispose]();

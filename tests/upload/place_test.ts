@@ -1,7 +1,9 @@
 /** The lock of a directory: one process at a time gives names in it. */
 
-import { assert, assertEquals } from "@std/assert";
-import { disk, SitePath } from "@x/pyserve";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { disk, FileChanged, SitePath, type SourceWriter } from "@x/pyserve";
+import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
+import { interposed } from "../support/interposed.ts";
 import { tempTree } from "../support/tree.ts";
 import { skipped } from "./support.ts";
 
@@ -28,5 +30,49 @@ Deno.test({
     }
     assertEquals(seen.slice(0, 4), [...Array(3).fill("waits with 0 names"), "locked with 0 names"]);
     assert(Deno.statSync(tree.at("new")).isDirectory);
+  },
+});
+
+Deno.test({
+  name: "what has taken a name since it was looked at is neither removed nor moved",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const [a, b] = ["a.txt", "b.txt"].map((name) => SitePath.root.child(name)!);
+    const changes = [
+      (writer: SourceWriter) => writer.remove(a!),
+      (writer: SourceWriter) => writer.move(a!, { paths: [b!], replace: false }),
+    ];
+    for (const change of changes) {
+      await using tree = await tempTree({ "a.txt": "seen", "other": "other" });
+      const writer = await disk(tree.path).openWriter!();
+      const { renameSync } = Deno;
+      await interposed(
+        () => assertRejects(() => change(writer), FileChanged),
+        // The directory is opened for its lock, after what is in it was looked at.
+        (_call, _name, path) => path.endsWith("/.") && renameSync(tree.at("other"), tree.at("a.txt")),
+      );
+      assertEquals(Deno.readTextFileSync(tree.at("a.txt")), "other");
+    }
+  },
+});
+
+Deno.test({
+  name: "a part that has taken the name of one that is too old is not swept",
+  ignore: DESCRIPTORS === null,
+  async fn() {
+    const PART = ".pyserve-0123456789abcdef0123456789abcdef.part";
+    await using tree = await tempTree({ [PART]: "old", "other": "of another upload" });
+    const writer = await disk(tree.path).openWriter!();
+    const { renameSync } = Deno;
+    let swept: number | undefined;
+    await interposed(
+      async () => swept = await writer.sweep(-10_000),
+      // It is opened to see whether it is in use.
+      (_call, name, path) =>
+        name === "open" && path.startsWith("/proc/self/fd/") && !path.includes(PART) &&
+        [...Deno.readDirSync(tree.path)].some((entry) => entry.name === "other") &&
+        renameSync(tree.at("other"), tree.at(PART)),
+    );
+    assertEquals([swept, Deno.readTextFileSync(tree.at(PART))], [0, "of another upload"]);
   },
 });

@@ -206,6 +206,38 @@ Deno.test("a directory that goes while a file is written to it is a refusal, and
   assertEquals(await namesBelow(tree.path), []);
 });
 
+Deno.test("an upload is on the disk before it has its name, and the name is before it is told", unixOnly, async () => {
+  const { linkSync, renameSync, FsFile: { prototype } } = Deno;
+  const { sync } = prototype;
+  let events: string[] = [];
+  prototype.sync = function (this: Deno.FsFile) {
+    const { isDirectory, size } = this.statSync();
+    events.push(isDirectory ? "directory synced" : `${size} bytes synced`);
+    return sync.call(this);
+  };
+  Deno.linkSync = (...names) => (events.push("named"), linkSync(...names));
+  Deno.renameSync = (...names) => (events.push("named"), renameSync(...names));
+  try {
+    await using tree = await tempTree();
+    const writer = await disk(tree.path).openWriter!();
+    for (const replace of [false, true]) {
+      const part = await writer.create(pathOf("a.txt"), "id");
+      await part.write(new Uint8Array(1_000));
+      events = [];
+      await part.commit({ paths: [pathOf("a.txt")], replace });
+      assertEquals(events, ["1000 bytes synced", "named", "directory synced"]);
+    }
+    const kept = await writer.create(pathOf("b.txt"), "id");
+    await kept.write(new Uint8Array(10));
+    events = [];
+    await kept.keep();
+    assertEquals(events, ["10 bytes synced"]);
+  } finally {
+    prototype.sync = sync;
+    Object.assign(Deno, { linkSync, renameSync });
+  }
+});
+
 Deno.test("a part is written by one at a time, and swept by nobody meanwhile", async () => {
   await using tree = await tempTree();
   const writer = await disk(tree.path).openWriter!();

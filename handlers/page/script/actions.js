@@ -50,8 +50,9 @@ export function menuOf(entry, { can, preview, rename, remove }) {
  * @param {string} href
  */
 function folderUrl(href) {
-  const [, above, name] = /** @type {RegExpExecArray} */ (/^(.*?)([^/]+)\/$/.exec(href));
-  return `${above}?${new URLSearchParams([["archive", "zip"], ["name", decodeURIComponent(name ?? "")]])}`;
+  const start = href.lastIndexOf("/", href.length - 2) + 1;
+  const name = decodeURIComponent(href.slice(start, -1));
+  return `${href.slice(0, start)}?${new URLSearchParams([["archive", "zip"], ["name", name]])}`;
 }
 
 /** The address of a zip of entries; null where it would be too long. @param {readonly Entry[]} entries */

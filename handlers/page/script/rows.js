@@ -251,7 +251,8 @@ export class Rows extends EventTarget {
       h(
         "td",
         { role: "gridcell", class: "size" },
-        size !== null && h("span", { title: `${size.toLocaleString("en")} bytes` }, formatSize(size)),
+        size !== null &&
+          h("span", { title: `${size.toLocaleString("en")} ${size === 1 ? "byte" : "bytes"}` }, formatSize(size)),
       ),
       h(
         "td",

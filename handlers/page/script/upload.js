@@ -101,7 +101,7 @@ async function askConflict({ path }, others, canReplace) {
   if (canReplace) answers.push(["overwrite", "Replace"]);
   answers.push(["skip", "Skip"]);
   const answer = await ask("The name is taken", [
-    h("p", {}, "There is a file ", h("strong", {}, h("bdi", {}, path)), " already."),
+    h("p", {}, "A file named ", h("strong", {}, h("bdi", {}, path)), " already exists."),
     ...(others ? [h("label", { class: "check" }, all, " Do the same for all others")] : []),
   ], answers);
   return answer && { answer, all: all.checked };

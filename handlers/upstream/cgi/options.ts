@@ -32,7 +32,7 @@ export interface CgiOptions {
   readonly maxPrograms?: number;
   /** How many of these may run for one client; three quarters unless given. See {@linkcode clientOf}. */
   readonly maxPerClient?: number;
-  /** How long a request waits for a program to end; 10 seconds unless given. */
+  /** How long a request waits for a program to end; 10 seconds unless given, and 0 is not at all. */
   readonly queueTimeout?: number;
   /** The longest request body in bytes, or null for any; 1 GiB unless given. */
   readonly maxBody?: number | null;

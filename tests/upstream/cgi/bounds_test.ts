@@ -111,16 +111,17 @@ for (const [name, open] of Object.entries(DOORS)) {
 }
 
 Deno.test("A body that trickles is given up, however long it goes on", async () => {
+  // A byte comes a hundred times as often as it must, so that it is not given up because it stalls.
   let cancelled = false;
   let timer: ReturnType<typeof setInterval> | undefined;
   const trickle = new ReadableStream<Uint8Array>({
-    start: (controller) => void (timer = setInterval(() => controller.enqueue(new Uint8Array(1)), 20)),
+    start: (controller) => void (timer = setInterval(() => controller.enqueue(new Uint8Array(1)), 10)),
     cancel() {
       clearInterval(timer);
       cancelled = true;
     },
   });
-  const error = await within(assertRejects(() => spool(trickle, { max: null, stallMs: 100 }), HttpError));
+  const error = await within(assertRejects(() => spool(trickle, { max: null, stallMs: 1_000 }), HttpError));
   assertEquals([error.status, error.message, cancelled], [408, "The request body did not arrive in time", true]);
 });
 
@@ -288,4 +289,26 @@ Deno.test("one byte more than a body may have is 413, whether it was announced o
     using taken = await spool(body(), { max: 11 });
     assertEquals(taken.length, 11);
   }
+});
+
+Deno.test({
+  name: "a request that gets no place, or whose client leaves the queue, keeps no file for its body",
+  ignore,
+  async fn() {
+    await using tree = await programs({ slow: `${HEAD}; cat > /dev/null; exec sleep 60` });
+    const body = new Uint8Array(2_000_000); // more than is kept in memory
+    const post = (fetch: FetchFunction, signal?: AbortSignal) => {
+      return fetch(new Request("http://localhost/cgi-bin/slow", { method: "POST", body, signal: signal ?? null }));
+    };
+    for (const queueTimeout of [10, 60_000]) {
+      const fetch = toFetch(cgi(disk(tree.path), { maxPrograms: 1, queueTimeout }));
+      const first = await post(fetch);
+      const leaving = new AbortController();
+      const second = post(fetch, leaving.signal);
+      if (queueTimeout > 10) setTimeout(() => leaving.abort(), 100);
+      assertEquals((await within(Promise.resolve(second))).status, queueTimeout > 10 ? 400 : 503);
+      await first.body!.cancel();
+    }
+    await endAllScripts();
+  }, // the sanitizer of resources sees what is left open
 });

@@ -1,8 +1,20 @@
 /** The source of a program is never sent: not by ways on which nobody asks for its own path, and not out of the cache. */
 
 import { assertEquals } from "@std/assert";
-import { cgi, cgiContent, chain, disk, files, fileServer, mount, SitePath, toFetch } from "../../../mod.ts";
+import {
+  cgi,
+  cgiContent,
+  chain,
+  disk,
+  files,
+  fileServer,
+  type FileSource,
+  mount,
+  SitePath,
+  toFetch,
+} from "../../../mod.ts";
 import { cgiFeature } from "../../../handlers/upstream/cgi/cgi.ts";
+import { atEachStep, exchangeOf } from "../../support/interposed.ts";
 import { ask } from "../../support/raw.ts";
 import { settleTimes, type TempTree, tempTree } from "../../support/tree.ts";
 import { cgiSite, eventually } from "./support.ts";
@@ -160,3 +172,36 @@ Deno.test({
     assertEquals((await Deno.readTextFile(tree.at("cgi-bin/ran"))).length, 16);
   },
 });
+
+Deno.test({
+  name: "a link to a program is never opened as content, whatever it leads to meanwhile",
+  ignore,
+  async fn() {
+    const path = SitePath.root.child("a.txt")!;
+    const seen = new Set<string>();
+    await atEachStep(async () => {
+      const tree = await tempTree({ "run.cgi": PROGRAM, "plain.txt": "plain" });
+      Deno.symlinkSync("run.cgi", tree.at("a.txt"));
+      const exchange = exchangeOf(tree.at("a.txt"), (beside) => Deno.symlinkSync("plain.txt", beside));
+      const content = cgiContent(disk(tree.path), { extensions: [".cgi"] });
+      return {
+        exchange,
+        work: async () => void seen.add(await textOrReason(content, path)),
+        check: async () => await tree[Symbol.asyncDispose](),
+      };
+    });
+    assertEquals([...seen].sort(), ["FileChanged", "not there", "plain"]);
+  },
+});
+
+async function textOrReason(source: FileSource, path: SitePath): Promise<string> {
+  try {
+    const stat = await source.stat(path);
+    if (stat === null) return "not there";
+    using file = await source.open(path, stat);
+    const bytes = new Uint8Array(stat.size);
+    return new TextDecoder().decode(bytes.subarray(0, await file.read(0, bytes)));
+  } catch (error) {
+    return error instanceof Error ? error.name : String(error);
+  }
+}

@@ -406,3 +406,72 @@ Deno.test({
     await programs.end!();
   },
 });
+
+Deno.test("precompressed files are kept for each set of accepted codings, until any file of the choice changes", async () => {
+  const names = ["a.txt", "a.txt.gz", "old.txt", "old.txt.br"];
+  await using tree = await settledTree(Object.fromEntries(names.map((name) => [name, `bytes of ${name}`])));
+  await Deno.utime(tree.at("old.txt"), 2_000, 2_000);
+  await Deno.utime(tree.at("old.txt.br"), 1_000, 1_000);
+  const disked = disk(tree.path);
+  while (!(await disked.stat(SitePath.root.child("old.txt.br")!))!.settled) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const calls = { open: 0 };
+  const source: FileSource = { ...sourceOf(disked), open: (path, seen) => (calls.open++, disked.open(path, seen)) };
+  const fetch = toFetch(fileServer(source, { log: false, precompressed: true }));
+  const ask = async (name: string, codings: string) => {
+    const response = await fetch(new Request(`http://localhost/${name}`, { headers: { "accept-encoding": codings } }));
+    return [response.headers.get("content-encoding"), response.headers.get("vary"), await response.text()];
+  };
+  const gzipped = ["gzip", "accept-encoding", "bytes of a.txt.gz"];
+  const plain = [null, "accept-encoding", "bytes of a.txt"];
+  const old = [null, "accept-encoding", "bytes of old.txt"];
+  for (let round = 0; round < 3; round++) {
+    assertEquals(await ask("a.txt", "gzip, br"), gzipped);
+    assertEquals(await ask("a.txt", "br;q=1, gzip;q=0.9"), gzipped);
+    assertEquals(await ask("a.txt", "br"), plain);
+    assertEquals(await ask("a.txt", "identity"), plain);
+    assertEquals(await ask("old.txt", "br"), old);
+  }
+  assertEquals(calls.open, 4, "one for each set of codings and file");
+  await Deno.writeTextFile(tree.at("a.txt.gz"), "other bytes");
+  assertEquals(await ask("a.txt", "gzip, br"), ["gzip", "accept-encoding", "other bytes"]);
+  await Deno.writeTextFile(tree.at("a.txt.br"), "brotli");
+  for (const codings of ["gzip, br", "br"]) {
+    assertEquals(await ask("a.txt", codings), ["br", "accept-encoding", "brotli"]);
+  }
+  await Deno.utime(tree.at("old.txt.br"), 3_000, 3_000);
+  assertEquals(await ask("old.txt", "br"), ["br", "accept-encoding", "bytes of old.txt.br"]);
+  await Deno.writeTextFile(tree.at("a.txt"), "new"); // and newer than what is beside it
+  assertEquals(await ask("a.txt", "gzip"), [null, "accept-encoding", "new"]);
+});
+
+/** The functions of a source as fields, so that one can be replaced. */
+function sourceOf(source: FileSource): FileSource {
+  return {
+    stat: (path) => source.stat(path),
+    list: (path) => source.list(path),
+    open: (path, seen) => source.open(path, seen),
+    freshness: (path, seen) => source.freshness!(path, seen),
+    absence: (path) => source.absence!(path),
+  };
+}
+
+Deno.test("a listing and an absent name are kept for each Accept beside the others", async () => {
+  await using tree = await settledTree({ "d/a.txt": "a" });
+  const fetch = toFetch(fileServer(tree.path, { log: false }));
+  const ask = (target: string, accept: string) =>
+    fetch(new Request(`http://localhost${target}`, { headers: { accept } }));
+  const accepts = ["text/html", "application/json", "text/plain"];
+  for (const target of ["/d/", "/nothing"]) {
+    for (let round = 0; round < 3; round++) {
+      for (const accept of accepts) await (await ask(target, accept)).text();
+    }
+    for (const accept of accepts) {
+      const hit = ask(target, accept);
+      assert(!(hit instanceof Promise), `${target} for ${accept} is not kept`);
+      assertMatch(hit.headers.get("content-type")!, new RegExp(accept.replace("application/json", "json")));
+      await hit.text();
+    }
+  }
+});

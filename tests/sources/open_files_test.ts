@@ -1,0 +1,103 @@
+/** Files that are open: what is read of them, and when they are closed. */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { type OpenFile, SitePath } from "@x/pyserve";
+import { DiskRoot } from "../../handlers/sources/contained.ts";
+import { DESCRIPTORS, LATER } from "../../handlers/sources/disk_calls.ts";
+import { DiskSource } from "../../handlers/sources/disk_source.ts";
+import { doLater } from "../../handlers/sources/steps.ts";
+import { nodeFs } from "../../handlers/system/path_descriptor.ts";
+import { tempTree } from "../support/tree.ts";
+
+const SIZE = 300_000;
+const BYTES = Uint8Array.from({ length: SIZE }, (_, index) => index * 7 % 251);
+const path = SitePath.root.child("a.bin")!;
+
+async function opened(root: string, holds: boolean): Promise<OpenFile> {
+  const source = new DiskSource(root, { followLinks: false, holds });
+  return await source.open(path, (await source.stat(path))!);
+}
+
+for (const holds of DESCRIPTORS ? [true, false] : [false]) {
+  Deno.test(`a file is read from any offset, in any order (${holds ? "held" : "by name"})`, async () => {
+    await using tree = await tempTree({ "a.bin": BYTES });
+    using file = await opened(tree.path, holds);
+    for (const [offset, length] of [[200_000, 10], [0, 1_024], [0, 100_000], [5, 5], [250_000, 20], [1, 1]] as const) {
+      const into = new Uint8Array(length);
+      for (let at = 0; at < length;) at += await file.read(offset + at, into.subarray(at));
+      assertEquals(into, BYTES.subarray(offset, offset + length), `${length} bytes from ${offset}`);
+    }
+  });
+}
+
+Deno.test({
+  name: "a descriptor is not closed under a read: by the time of it, it might be another file's",
+  ignore: Deno.build.os === "windows", // where Deno's own files are used
+  async fn() {
+    await using tree = await tempTree({ "a.bin": BYTES });
+    const fs = nodeFs();
+    const { closeSync } = fs;
+    const events: string[] = [];
+    fs.closeSync = (descriptor) => {
+      events.push("closed");
+      closeSync(descriptor);
+    };
+    try {
+      const file = await opened(tree.path, false);
+      const into = new Uint8Array(SIZE);
+      const reading = Promise.resolve(file.read(0, into));
+      file[Symbol.dispose]();
+      assertEquals(events, []);
+      assertEquals(into.subarray(0, await reading), BYTES.subarray(0, await reading));
+      assertEquals(events, ["closed"]);
+      file[Symbol.dispose]();
+      assertEquals(events, ["closed"]);
+      await assertRejects(async () => await file.read(0, into), Deno.errors.BadResource);
+    } finally {
+      fs.closeSync = closeSync;
+    }
+  },
+});
+
+Deno.test({
+  name: "nothing that is looked for, found or refused leaves a descriptor open, which the runtime would not know of",
+  ignore: DESCRIPTORS === null,
+  async fn() {
+    await using tree = await tempTree({ "root/d/a.txt": "a", "outside/b.txt": "b" });
+    await Deno.symlink("../outside", tree.at("root/out"));
+    await Deno.symlink(tree.at("root/d"), tree.at("root/absolute"));
+    await Deno.symlink("nowhere", tree.at("root/broken"));
+    const [source, root] = [
+      new DiskSource(tree.at("root"), { followLinks: false }),
+      new DiskRoot(tree.at("root"), { followLinks: false }),
+    ];
+    const paths = ["d", "d/a.txt", "none", "d/a.txt/x", "out", "out/b.txt", "absolute/a.txt", "broken"].map((text) => {
+      return text.split("/").reduce((parent, name) => parent.child(name)!, SitePath.root);
+    });
+    const lookAt = async (path: SitePath) => {
+      const seen = await source.stat(path);
+      if (seen?.kind === "file") (await source.open(path, seen))[Symbol.dispose]();
+      for await (const _ of await source.list(path) ?? []);
+      if (seen) source.freshness(path, seen)?.();
+      source.absence(path)?.();
+      source.locate(path);
+      (await doLater(root.find(LATER, path)).catch(() => null))?.[Symbol.dispose]();
+    };
+    for (const path of paths) await lookAt(path); // what is loaded at the first time stays open
+    const before = openDescriptors();
+    for (let i = 0; i < 5; i++) for (const path of paths) await lookAt(path);
+    assertEquals(openDescriptors(), before);
+  },
+});
+
+/** What the descriptors of this process mean, but for the one by which they are read. */
+function openDescriptors(): string[] {
+  const names = [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => name);
+  return names.flatMap((name) => {
+    try {
+      return [Deno.readLinkSync(`/proc/self/fd/${name}`)];
+    } catch {
+      return [];
+    }
+  }).filter((place) => place.startsWith("/") && !place.startsWith("/proc/")).sort();
+}
