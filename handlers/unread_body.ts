@@ -7,7 +7,7 @@
  * @module
  */
 
-import { IncompleteBody, readBody } from "./core/request_body.ts";
+import { hasUnreadBody, IncompleteBody, readBody } from "./core/request_body.ts";
 import { HttpError } from "./errors.ts";
 
 /** Bytes of content that a GET request may bring along: as many as connections hold anyway. */
@@ -19,6 +19,15 @@ const MAX_WHOLE_BYTES = 65_536;
 /** Bytes of a body that are read and dropped, and milliseconds that this may take. */
 const MAX_DROPPED_BYTES = 1_048_576;
 const MAX_MS = 5_000;
+
+/** The connection cannot be reused: the next bytes are the rest of a body (RFC 9112 section 9.3). */
+const CLOSED = { connection: "close" };
+
+/** A response with `Connection: close` where the body of the request was not read to its end. */
+export function closedIfUnread(request: Request, response: Response): Response {
+  if (request.method !== "GET" && hasUnreadBody(request)) response.headers.set("connection", "close");
+  return response;
+}
 
 /** Whether a GET request comes with content that is long, or does not say how long it is; Deno gives it to no handler. */
 export function hasMuchContent({ headers }: Request): boolean {
@@ -37,8 +46,11 @@ export async function wholeResponse({ headers: asked }: Request, response: Respo
     return new Response(await response.bytes(), { status, headers });
   }
   body?.cancel().catch(() => {});
-  if (asked.has("transfer-encoding")) throw new HttpError(411, "A GET request with content has to say its length");
-  throw new HttpError(413, `Content of a GET request is ignored, and may have ${MAX_IGNORED_BYTES} bytes at most`);
+  if (asked.has("transfer-encoding")) {
+    throw new HttpError(411, "A GET request with content has to say its length", { headers: CLOSED });
+  }
+  const message = `Content of a GET request is ignored, and may have ${MAX_IGNORED_BYTES} bytes at most`;
+  throw new HttpError(413, message, { headers: CLOSED });
 }
 
 /**
