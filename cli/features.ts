@@ -31,6 +31,8 @@ async function uploads(
 ): Promise<Feature[]> {
   const find = uploadPlaces && (await import("./upload_places.ts")).findUploadPlaces;
   const { requireWritable } = await import("./write_check.ts");
-  for (const place of find ? find(uploadPlaces, root, cgi) : [root]) requireWritable(place);
+  for (const place of find ? find(uploadPlaces, root, cgi) : [root]) {
+    requireWritable(place, options.rights?.change ?? false);
+  }
   return (await import("../handlers/upload.ts")).uploadFeatures(options);
 }

@@ -269,6 +269,7 @@ const TABLE = {
     value: "SIZE",
     default: 1024 ** 3,
     shown: "1G; 0 = unlimited",
+    needs: PROGRAMS,
     help: "The maximum size of a request body for programs: bytes, or with K, M or G",
   }, size("64M")),
   "body-timeout": one({

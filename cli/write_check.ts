@@ -13,18 +13,21 @@ const MAX_TRIED = 64;
 
 /**
  * Throws where what is below a directory may not be written, by Deno or by the system. It is enough that the root or one
- * of the directories in it can be written: a site with one directory for uploads is a common layout.
+ * of the directories in it can be written: a site with one directory for uploads is a common layout. A single file takes
+ * no others, and is refused unless clients may at least replace it (`changes`).
  *
  * On a terminal Deno asks the user for the permission, once and now: asked at the first upload, the question would hold up
  * every client, and any client could have it asked.
  */
-export function requireWritable(root: string): void {
+export function requireWritable(root: string, changes: boolean): void {
   const path = realPathOf(root);
   if (path === null) return;
+  const { isDirectory } = Deno.statSync(path);
+  if (!isDirectory && !changes) throw new StartError(`Cannot take uploads: "${root}" is a file; give a directory`);
   if (Deno.permissions.requestSync({ name: "write", path }).state !== "granted") {
     throw new StartError(`Cannot take uploads: writing to "${root}" is not permitted (--allow-write)`);
   }
-  const directory = Deno.statSync(path).isDirectory ? path : dirname(path);
+  const directory = isDirectory ? path : dirname(path);
   const refusal = refusalOf(directory);
   if (refusal === null || directoriesIn(directory).some((name) => refusalOf(name) === null)) return;
   throw new StartError(`Cannot take uploads: "${root}" cannot be written: ${reasonOf(refusal)}`);

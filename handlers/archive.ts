@@ -19,6 +19,7 @@ import { clientOf } from "./http/client.ts";
 import { attachment } from "./http/disposition.ts";
 import { DEFAULT_INDEX, indexFileOf } from "./index_file.ts";
 import { Limiter } from "./limiter.ts";
+import { readable } from "./rights.ts";
 import { FileChanged, type FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./types.ts";
 
@@ -112,6 +113,7 @@ export function archive(source: FileSource, options: ArchiveOptions = {}): Handl
 
 /** What is to be packed, how, and for whom. */
 interface Wanted {
+  readonly source: FileSource;
   readonly kind: Kind;
   readonly client: string;
   readonly names: readonly string[];
@@ -137,16 +139,17 @@ class Archives {
   }
 
   async answer(request: Request, context: Context, asked: string, query: URLSearchParams): Promise<Response | null> {
-    const stat = await this.#source.stat(context.target.path);
+    const source = readable(this.#source, context);
+    const stat = await source.stat(context.target.path);
     if (stat?.kind !== "directory") return null;
-    if (await indexFileOf(this.#source, context.target.path, this.#index)) return null;
+    if (await indexFileOf(source, context.target.path, this.#index)) return null;
     const kind = KINDS.get(asked);
     if (!kind) throw new HttpError(400, `The parameter "archive" is not one of ${[...KINDS.keys()].join(", ")}`);
     const client = clientOf(context.remoteAddress, request.headers);
     const place = await this.#sending.enter(client);
     try {
       const response = await this.#steady(() =>
-        this.#pack(request, context, { kind, client, names: query.getAll("name") })
+        this.#pack(request, context, { source, kind, client, names: query.getAll("name") })
       );
       return this.#held(response, place, context);
     } catch (error) {
@@ -176,7 +179,7 @@ class Archives {
     throw new HttpError(503, "What is to be packed keeps changing", { headers: { "retry-after": "1" } });
   }
 
-  async #pack(request: Request, context: Context, { kind, client, names }: Wanted): Promise<Response> {
+  async #pack(request: Request, context: Context, { source, kind, client, names }: Wanted): Promise<Response> {
     const { name } = context.base.join(context.target.path);
     const [only] = names;
     const headers = {
@@ -184,10 +187,10 @@ class Archives {
       "content-disposition": attachment(folderName(names.length === 1 ? only! : name) + kind.extension),
     };
     const selection = { directory: context.target.path, name, names: names.length === 0 ? null : names };
-    const plan = await this.#plan(selection, client);
+    const plan = await this.#plan(source, selection, client);
     const { format } = kind;
     const sums = this.#sums.of(format === zipParts ? plan.etag : null, format === zipParts ? plan.length : 0);
-    const open = () => this.#open({ source: this.#source, plan, format, sums }, context);
+    const open = () => this.#open({ source, plan, format, sums }, context);
     if (kind.gzip) return gzipResponse(request, { "content-type": kind.type, ...headers }, open);
     return await sendContent(request, {
       type: kind.type,
@@ -199,9 +202,9 @@ class Archives {
     });
   }
 
-  async #plan(selection: Selection, client: string): Promise<ArchivePlan> {
+  async #plan(source: FileSource, selection: Selection, client: string): Promise<ArchivePlan> {
     using _place = await this.#planning.enter(client);
-    return await planOf(this.#source, selection, this.#limits);
+    return await planOf(source, selection, this.#limits);
   }
 
   #open(parts: ArchiveParts, context: Context): ArchiveFile {

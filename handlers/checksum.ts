@@ -10,6 +10,7 @@ import { sendContent } from "./content.ts";
 import { HttpError } from "./errors.ts";
 import { clientOf } from "./http/client.ts";
 import type { SitePath } from "./http/target.ts";
+import { readable } from "./rights.ts";
 import { FileChanged, type FileSource, type FileStat, type OpenFile } from "./sources/types.ts";
 import { openBytes } from "./sources/memory.ts";
 import type { Context, Handler } from "./types.ts";
@@ -58,7 +59,9 @@ export function checksum(source: FileSource): Handler {
     if (context.target.slash || context.target.query === "") return null;
     const query = new URLSearchParams(context.target.query);
     const algorithm = ALGORITHMS.find((name) => query.get(name) === "");
-    return algorithm === undefined ? null : answer(request, context, { source, digests, algorithm, query });
+    return algorithm === undefined
+      ? null
+      : answer(request, context, { source: readable(source, context), digests, algorithm, query });
   };
 }
 

@@ -14,6 +14,7 @@ import type { ListingFormat } from "./listing/format.ts";
 import { WholePage } from "./listing/pages.ts";
 import { prepareScript } from "./page/script.ts";
 import type { ResponseCache } from "./response_cache.ts";
+import { readable } from "./rights.ts";
 import { slashRedirect } from "./slash_redirect.ts";
 import type { FileSource, FileStat } from "./sources/types.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
@@ -26,9 +27,10 @@ export interface ListingOptions {
   readonly cacheBytes?: number;
   /**
    * What the server can do besides, for the page to offer: see `Feature.abilities`. Where it is given, be it empty, the
-   * page has a script, which {@linkcode pageAssets} has to serve.
+   * page has a script, which {@linkcode pageAssets} has to serve. A function is asked for each request; what it says may
+   * depend on the path and on `context.view`, and on nothing else.
    */
-  readonly abilities?: readonly string[];
+  readonly abilities?: readonly string[] | ((context: Context) => readonly string[]);
   /** As for {@linkcode files}: what else decides how listings are sent. */
   readonly variant?: string;
   /** Milliseconds in which a client may take nothing of a large listing; then it is broken off. 60,000 unless given. */
@@ -94,6 +96,7 @@ function partsOf(
   abilities: ListingOptions["abilities"],
   cache: ResponseCache | null,
 ): ListingParts {
+  const abilitiesOf = typeof abilities === "function" ? abilities : () => abilities;
   const kept: Handler = (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     if (!context.target.slash || context.target.query !== "" || builds.cache.isEmpty) return null;
@@ -112,7 +115,7 @@ function partsOf(
     if (stat?.kind !== "directory") return null;
     const redirect = slashRedirect(context);
     if (redirect) return redirect;
-    const { key, asked } = askedOf(request, context, abilities);
+    const { key, asked } = askedOf(request, context, readable(source, context), abilitiesOf(context));
     const script = asked.head.can ? prepareScript(asked.path.segments.length) : null;
     const page = script ? script.then(() => builds.page(key, asked, stat)) : builds.page(key, asked, stat);
     return page instanceof Promise ? page.then((late) => late && late.send(request)) : page && page.send(request);
@@ -121,13 +124,18 @@ function partsOf(
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     const answer = kept(request, context);
     if (answer) return answer;
-    const stat = source.stat(context.target.path);
+    const stat = readable(source, context).stat(context.target.path);
     return stat instanceof Promise ? stat.then((late) => made(request, context, late)) : made(request, context, stat);
   };
   return { kept, all };
 }
 
-function askedOf(request: Request, context: Context, can?: readonly string[]): { key: string; asked: Asked } {
+function askedOf(
+  request: Request,
+  context: Context,
+  source: FileSource,
+  can?: readonly string[],
+): { key: string; asked: Asked } {
   const { path, query: text } = context.target;
   const query = text === "" ? null : new URLSearchParams(text);
   const format = formatOf(request, query);
@@ -136,13 +144,14 @@ function askedOf(request: Request, context: Context, can?: readonly string[]): {
   const head = headOf(context, { sort, order, ...(can && { can }) });
   return {
     key: keyOf(context, format, sort, order),
-    asked: { path, head, format, client: clientOf(context.remoteAddress, request.headers) },
+    asked: { source, path, head, format, client: clientOf(context.remoteAddress, request.headers) },
   };
 }
 
 /** What a listing differs by: no name in a path has a slash in it, so the depth says what is above the mount. */
-function keyOf({ base, target }: Context, format: ListingFormat, sort = "name", order = "asc"): string {
-  return `${format} ${sort} ${order} ${target.path.segments.length} ${base.join(target.path).text}`;
+function keyOf({ base, target, view }: Context, format: ListingFormat, sort = "name", order = "asc"): string {
+  const rights = view === "" ? "" : `${view.length}:${view} `;
+  return `${rights}${format} ${sort} ${order} ${target.path.segments.length} ${base.join(target.path).text}`;
 }
 
 function formatOf(request: Request, query: URLSearchParams | null): ListingFormat {

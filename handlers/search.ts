@@ -14,6 +14,7 @@ import { Gate } from "./listing/turns.ts";
 import { type SearchFormat, type SearchHead, type SearchTail, type SearchWriter, writerOf } from "./search/format.ts";
 import { type Found, type Hunt, hunt, type SearchEnd } from "./search/hunt.ts";
 import { patternOf } from "./search/pattern.ts";
+import { readable } from "./rights.ts";
 import { slashRedirect } from "./slash_redirect.ts";
 import type { FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./types.ts";
@@ -88,7 +89,9 @@ export function search(source: FileSource, options: SearchOptions = {}): Handler
   return (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     const query = new URLSearchParams(context.target.query);
-    return query.get("q") ? answer(request, context, { source, gate, limiter, query, options }) : null;
+    return query.get("q")
+      ? answer(request, context, { source: readable(source, context), gate, limiter, query, options })
+      : null;
   };
 }
 

@@ -218,9 +218,3 @@ export function derive(context: Context, changes: Partial<Context>): Context {
   const retargeted = "target" in changes ? { retargeted: true } : {};
   return Object.create(context, Object.getOwnPropertyDescriptors({ ...changes, ...retargeted })) as Context;
 }
-
-/** A context with the rights that a site leaves to all of its clients alike, by path: they need no view of their own. */
-export function limit(context: Context, allows: (right: Right, path: SitePath) => boolean): Context {
-  const may: Context["may"] = (right, path) => allows(right, path) && context.may(right, path);
-  return Object.create(context, { may: { value: may } }) as Context;
-}

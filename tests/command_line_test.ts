@@ -241,6 +241,7 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [["--fastcgi", ".php=localhost"], "it is not of the form .EXT=unix:/PATH"],
     [["--fastcgi", ".php=localhost:0"], "it is not of the form .EXT=unix:/PATH"],
     [["--fastcgi", ".php=localhost:65536"], "it is not of the form .EXT=unix:/PATH"],
+    [["--max-body", "1M"], "The option --max-body needs --cgi or --cgi-ext or"],
     [["--tls-key", "k"], "The option --tls-key needs --tls-cert"],
     [["--tls-password-file", "p"], "The option --tls-password-file needs --tls-cert"],
     [["--quiet", "--log-format", "json"], "The options --quiet and --log-format contradict each other"],

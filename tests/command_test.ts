@@ -143,6 +143,7 @@ Deno.test("what the system refuses is one sentence and status 1, and nothing is 
         new RegExp(`Cannot serve "${host}": it does not exist; to listen on this address, use --bind ${host}$`),
       ];
     }),
+    [[tree.at("a.txt"), "--upload"], /Cannot take uploads: ".*a\.txt" is a file; give a directory$/],
     [["a\uFFFDb"], /it does not exist; a name that is not UTF-8 cannot be served: rename it$/],
     [["-b", "no:such:address", "0"], /Cannot listen on "no:such:address": it is neither an address nor a name$/],
     [[tree.path, "-b", "127.0.0.1", String(port)], new RegExp(`port ${port}: it is in use; port \\d+ is free$`)],

@@ -1,4 +1,4 @@
-/** A real tree, fetched link by link. `PYSERVE_CRAWL=DIR` crawls another one, of any size. */
+/** A real tree, fetched link by link. `TEST_CRAWL=DIR` crawls another one, of any size. */
 
 import { assert, assertEquals } from "@std/assert";
 import { crawl } from "./support/crawl.ts";
@@ -6,7 +6,7 @@ import { start } from "./support/command.ts";
 import { ROOT } from "./support/paths.ts";
 
 Deno.test("every file of a real tree is found through the listings, byte by byte, with no 404 and no 500", async () => {
-  const root = Deno.env.get("PYSERVE_CRAWL") ?? ROOT;
+  const root = Deno.env.get("TEST_CRAWL") ?? ROOT;
   // Without index pages, so that a listing is behind every directory.
   await using server = await start([root, "--index", "no-such-index", "--quiet"]);
   const { files, directories, bytes, problems } = await crawl(`http://127.0.0.1:${server.port}/`, root);

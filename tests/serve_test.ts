@@ -119,6 +119,22 @@ Deno.test("drain and abort settle finished, in any order and more than once", as
   }
 });
 
+Deno.test("what a fetch function throws is a 500 without detail, and is not printed", async () => {
+  const { console } = globalThis;
+  const printed: unknown[] = [];
+  globalThis.console = { ...console, error: (...words: unknown[]) => void printed.push(...words) };
+  const server = serve(() => {
+    throw new Error("SECRET");
+  }, { hostname: "127.0.0.1", port: 0 });
+  try {
+    const response = await fetch(`http://127.0.0.1:${server.address.port}/`);
+    assertEquals([response.status, await response.text(), printed], [500, "", []]);
+  } finally {
+    globalThis.console = console;
+    await server.drain();
+  }
+});
+
 Deno.test("abort does not wait for a transfer that a drain before it waits for", async () => {
   const server = serve(() => new Response(new ReadableStream({ start: (body) => body.enqueue(encode("begun")) })), {
     hostname: "127.0.0.1",

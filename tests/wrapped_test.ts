@@ -279,3 +279,12 @@ Deno.test("handlers of this package do nothing of a request that is refused", as
   const names = [...Deno.readDirSync(tree.path), ...Deno.readDirSync(tree.at("docs"))].map(({ name }) => name);
   assertEquals(names.sort(), ["a.txt", "b.txt", "cgi-bin", "docs"]);
 });
+
+Deno.test("a refused request is refused, whatever a handler that does not look says, unless that is an error", async () => {
+  for (const [given, status] of [[200, 400], [206, 400], [204, 400], [301, 400], [304, 400], [403, 403], [503, 503]]) {
+    const fetch = toFetch(() => new Response(null, { status: given! }), { log: { access() {}, error() {} } });
+    const response = await fetch(new Request("http://localhost/%zz"));
+    await response.body?.cancel();
+    assertEquals(response.status, status, `${given}`);
+  }
+});

@@ -2,7 +2,7 @@
  * Runs deno with the real packages instead of the stand-ins: `deno task test:jsr`.
  *
  * The packages come from JSR, or, where JSR cannot be reached, from a checkout of github.com/denoland/std:
- * `PYSERVE_STD=../std deno task test:jsr`.
+ * `TEST_STD=../std deno task test:jsr`.
  *
  * It runs in a temporary copy of the checkout whose deno.json has no `links` to the stand-ins. Another configuration for
  * the same checkout would not be enough: a process started by a test looks for deno.json beside its module.
@@ -26,7 +26,7 @@ async function main(args: string[]): Promise<number> {
       filter: (path) => !LEFT_OUT.includes(basename(path)),
     });
     const { links: _, ...config } = await readConfig(CHECKOUT);
-    const std = Deno.env.get("PYSERVE_STD");
+    const std = Deno.env.get("TEST_STD");
     const links = std ? { links: [await Deno.realPath(std)] } : {};
     await Deno.writeTextFile(join(copy, "deno.json"), JSON.stringify({ ...config, ...links }, null, 2));
     return (await new Deno.Command(Deno.execPath(), { args, cwd: copy }).spawn().status).code;

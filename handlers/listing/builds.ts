@@ -32,6 +32,8 @@ const PIECE_LENGTH = 65_536;
 
 /** A listing that is asked for. */
 export interface Asked {
+  /** Where it is read, with what the client may read. */
+  readonly source: FileSource;
   /** The directory in the source. */
   readonly path: SitePath;
   readonly head: ListingHead;
@@ -51,7 +53,6 @@ interface Build {
 /** All listings of a source. */
 export class ListingBuilds {
   readonly cache: ListingCache;
-  readonly #source: FileSource;
   readonly #stallMs: number;
   readonly #variant: string;
   /** The newest build of each listing that is being made. */
@@ -66,7 +67,6 @@ export class ListingBuilds {
     source: FileSource,
     { cacheBytes, variant, stallMs }: { cacheBytes: number; variant: string; stallMs: number },
   ) {
-    this.#source = source;
     this.#variant = variant;
     this.#stallMs = stallMs;
     this.cache = new ListingCache(source, cacheBytes);
@@ -104,11 +104,11 @@ export class ListingBuilds {
   async #make(key: string, asked: Asked, build: Build, end: () => void): Promise<ListingPage | null> {
     using _place = await this.#small.enter();
     const since = performance.now();
-    const stat = await this.#source.stat(asked.path);
+    const stat = await asked.source.stat(asked.path);
     if (stat?.kind !== "directory") return null;
     build.stat = stat;
     const turns = new Turns();
-    const scan = new DirectoryScan(this.#source, asked.path, turns);
+    const scan = new DirectoryScan(asked.source, asked.path, turns);
     const all = await scan.readOver(WHOLE_ENTRIES);
     if (all === null) return null;
     const writer = writerOf(asked.format, asked.head, asked.path.segments.length);

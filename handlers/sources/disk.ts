@@ -10,6 +10,7 @@
 import { resolve } from "@std/path/resolve";
 import { DiskSource } from "./disk_source.ts";
 import type { FileSource } from "./types.ts";
+import { showsDirectory } from "./written.ts";
 
 /** How {@linkcode disk} treats links. */
 export interface DiskOptions {
@@ -46,5 +47,8 @@ export interface DiskOptions {
  */
 export function disk(root: string, options: DiskOptions = {}): FileSource {
   if (!Deno.statSync(root).isDirectory) throw new TypeError(`Cannot serve "${root}": it is not a directory`);
-  return new DiskSource(resolve(root), { followLinks: options.followLinks ?? false });
+  const name = resolve(root);
+  const source = new DiskSource(name, { followLinks: options.followLinks ?? false });
+  showsDirectory(source, name);
+  return source;
 }

@@ -7,6 +7,7 @@
 import { onDemand } from "../on_demand.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileEntry, FileSlices, FileSource } from "./types.ts";
+import { showsSome } from "./written.ts";
 
 /** What filters writing, for those who write. */
 export const loadFilteredWriter: () => Promise<typeof import("./filtered_writer.ts")> = onDemand(() =>
@@ -30,7 +31,7 @@ export const loadFilteredWriter: () => Promise<typeof import("./filtered_writer.
  * ```
  */
 export function filtered(source: FileSource, keep: (path: SitePath) => boolean): FileSource {
-  return {
+  return showsSome({
     stat: (path) => keep(path) ? source.stat(path) : null,
     async list(path) {
       const slices = keep(path) ? await source.list(path) : null;
@@ -49,7 +50,7 @@ export function filtered(source: FileSource, keep: (path: SitePath) => boolean):
     ...(source.openWriter && {
       openWriter: async (only) => (await loadFilteredWriter()).filteredWriter(await source.openWriter!(only), keep),
     }),
-  };
+  }, source);
 }
 
 async function* keptOf(slices: FileSlices, keep: (entry: FileEntry) => boolean): AsyncGenerator<FileEntry[]> {

@@ -9,6 +9,7 @@ import { parseTarget, SitePath } from "../http/target.ts";
 import { Refusal } from "../http/refusal.ts";
 import { filtered, loadFilteredWriter } from "./filtered.ts";
 import type { FileSource } from "./types.ts";
+import { showsSome } from "./written.ts";
 
 /**
  * A source of which all can be read, and only what lies in some directories can be written.
@@ -42,7 +43,7 @@ export function writableIn(source: FileSource, directories: readonly string[]): 
     }
     return false;
   };
-  return {
+  return showsSome({
     ...filtered(source, () => true),
     ...(source.openWriter && {
       async openWriter(only) {
@@ -57,7 +58,7 @@ export function writableIn(source: FileSource, directories: readonly string[]): 
         );
       },
     }),
-  };
+  }, source);
 }
 
 /** The directories that lie in one of each list, or are one. */

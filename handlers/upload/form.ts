@@ -131,7 +131,7 @@ class FormIntake {
   async #beginFile(filename: string): Promise<void> {
     try {
       const path = pathBelow(this.#directory, filename);
-      await this.#store.checkWish(path, this.#wish);
+      await this.#store.checkWish(this.#context, path, this.#wish);
       const part = await begin(this.#store, path);
       this.#file = { part, path, spool: this.#spoolInto(part) };
       await this.#store.checkRoom(part, this.#length);

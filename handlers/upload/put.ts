@@ -23,7 +23,7 @@ export async function putFile(store: Store, request: Request, context: Context):
   const { path } = fileTarget(context);
   const wish = wishOf(request.headers, context.target.query, store.settings.onConflict);
   const expected = await checkPreconditions(store, request, path);
-  await store.checkWish(path, wish);
+  await store.checkWish(context, path, wish);
   const length = contentLengthOf(request);
   store.checkSize(length ?? 0);
   const verification = verificationOf(request.headers);

@@ -154,7 +154,7 @@ export class Resumables {
       expected: await checkPreconditions(this.#store, request, path) ?? before.expected,
       digests: parseDigests(headers.get("repr-digest")) ?? before.digests,
     };
-    await this.#store.checkWish(path, wish);
+    await this.#store.checkWish(context, path, wish);
     const promised = parseDigests(headers.get("content-digest"));
     const { part, isResumed } = await this.#open(piece);
     try {

@@ -7,6 +7,7 @@
 import type { SitePath } from "../http/target.ts";
 import { loadFilteredWriter } from "../sources/filtered.ts";
 import type { FileEntry, FileSlices, FileSource } from "../sources/types.ts";
+import { showsSome } from "../sources/written.ts";
 import type { ScriptFinder } from "./find_script.ts";
 
 /** How often a file is looked at that changes meanwhile. */
@@ -24,7 +25,7 @@ const ATTEMPTS = 5;
 export function withoutPrograms(source: FileSource, finder: ScriptFinder, index: readonly string[] = []): FileSource {
   const isProgram = (path: SitePath) => finder.isProgram(path);
   const programNames = index.filter((name) => finder.isProgramName(name));
-  return {
+  return showsSome({
     async stat(path) {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         const stat = await source.stat(path);
@@ -56,7 +57,7 @@ export function withoutPrograms(source: FileSource, finder: ScriptFinder, index:
         return filteredWriter(await source.openWriter!(only), keep, keepIn);
       },
     }),
-  };
+  }, source);
 }
 
 async function* contentOf(

@@ -2,8 +2,11 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { FileChanged, SitePath, WriteRefused } from "@x/pyserve";
+import { findAnywhere } from "../../handlers/sources/contained.ts";
+import { copyAcross } from "../../handlers/sources/copy_across.ts";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
+import { Place } from "../../handlers/sources/place.ts";
 import { start } from "../support/command.ts";
 import { atEachStep, exchangeOf, interposed } from "../support/interposed.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
@@ -322,3 +325,26 @@ Deno.test({
     assertEquals(await namesBelow(tree.at("root")), ["c.txt"]);
   },
 });
+
+for (const change of ["grows", "is overwritten"]) {
+  Deno.test(`a file that ${change} while it is copied is not taken for a copy of itself`, { ignore }, async () => {
+    await using tree = await tempTree({ "a.bin": noise(600_000), "to/": "" });
+    Deno.utimeSync(tree.at("a.bin"), 1_000, 1_000);
+    using from = findAnywhere(tree.at("a.bin"));
+    using to = new Place(findAnywhere(tree.at("to")));
+    const { prototype } = Deno.FsFile;
+    const { read } = prototype;
+    let reads = 0;
+    prototype.read = async function (this: Deno.FsFile, into) {
+      const count = await read.call(this, into);
+      if (++reads === 2) Deno.writeTextFileSync(tree.at("a.bin"), "new", { append: change === "grows" });
+      return count;
+    };
+    try {
+      await assertRejects(() => copyAcross(from, tree.at("a.bin"), to, "b.bin"), FileChanged);
+    } finally {
+      prototype.read = read;
+    }
+    assert(reads > 2);
+  });
+}

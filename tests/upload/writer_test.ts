@@ -1,7 +1,7 @@
 /** Writing on disk: through no link that leaves the root, whatever is exchanged meanwhile, and with few permissions. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { disk, filtered, isVisible, type SitePath, SitePath as Path, WriteRefused } from "@x/pyserve";
+import { disk, filtered, isVisible, type SitePath, SitePath as Path, writableIn, WriteRefused } from "@x/pyserve";
 import { DiskRoot } from "../../handlers/sources/contained.ts";
 import { Place } from "../../handlers/sources/place.ts";
 import { publishFile } from "../../handlers/sources/publish.ts";
@@ -206,6 +206,22 @@ Deno.test("a directory that goes while a file is written to it is a refusal, and
   assertEquals(await namesBelow(tree.path), []);
 });
 
+Deno.test("a source that is written in one directory is not in those whose name begins like it", unixOnly, async () => {
+  await using tree = await tempTree({ "in/a/": "", "in-other/b.txt": "b", "into.txt": "c" });
+  await Deno.symlink("../in-other", tree.at("in/link"));
+  await Deno.symlink("a", tree.at("in/inside"));
+  const writer = await writableIn(disk(tree.path), ["/in"]).openWriter!();
+  for (const path of ["in-other/x", "in/link/x", "in/link/new/x", "into.txt", "x"]) {
+    const refused = await assertRejects(() => writer.create(pathOf(path), "id"), WriteRefused);
+    assertEquals((refused as WriteRefused).problem, "not here", path);
+  }
+  await assertRejects(() => writer.remove(pathOf("in/link/b.txt")), WriteRefused);
+  for (const path of ["in/x", "in/a/x", "in/inside/x", "in/new/x"]) {
+    await (await writer.create(pathOf(path), "id")).discard();
+  }
+  assertEquals(await namesBelow(tree.at("in-other")), ["b.txt"]);
+});
+
 Deno.test("an upload is on the disk before it has its name, and the name is before it is told", unixOnly, async () => {
   const { linkSync, renameSync, FsFile: { prototype } } = Deno;
   const { sync } = prototype;
@@ -237,6 +253,34 @@ Deno.test("an upload is on the disk before it has its name, and the name is befo
     Object.assign(Deno, { linkSync, renameSync });
   }
 });
+
+Deno.test(
+  "a record that a killed process has half written does not stand in the way, nor does a link",
+  unixOnly,
+  async () => {
+    await using tree = await tempTree({ "root/": "", "outside.txt": "outside" });
+    const writer = await disk(tree.at("root")).openWriter!();
+    const part = await writer.create(pathOf("a.txt"), "id");
+    await part.note("first");
+    const next = [...Deno.readDirSync(tree.at("root"))].map(({ name }) => name).find((name) =>
+      name.endsWith(".upload")
+    )!
+      .replace(/upload$/, "next");
+    for (
+      const [notes, leave] of [
+        ["second", () => Deno.writeTextFileSync(tree.at(`root/${next}`), "{")],
+        ["third", () => Deno.symlinkSync("../outside.txt", tree.at(`root/${next}`))],
+      ] as const
+    ) {
+      leave();
+      await part.note(notes);
+      assertEquals(await writer.recall(pathOf("a.txt"), "id"), { notes, finished: null });
+    }
+    assertEquals(await Deno.readTextFile(tree.at("outside.txt")), "outside");
+    await part.discard();
+    assertEquals(await namesBelow(tree.at("root")), []);
+  },
+);
 
 Deno.test("a part is written by one at a time, and swept by nobody meanwhile", async () => {
   await using tree = await tempTree();

@@ -19,7 +19,7 @@ import { cgiEnvironment } from "../environment.ts";
 import { rulePath, ScriptFinder } from "../find_script.ts";
 import { CgiHeaderParser, type ScriptHead } from "../header_block.ts";
 import { followLocalRedirect, redirectedFrom } from "../local_redirect.ts";
-import type { Program } from "../program.ts";
+import { type Program, requireRun } from "../program.ts";
 import { hasBody, scriptResponse } from "../respond.ts";
 import { shareOf } from "../share.ts";
 import { spoolBody, type Spooled } from "../spool.ts";
@@ -115,6 +115,7 @@ export class Programs {
   /** Lets a program answer, where the request names an own host of this server. */
   async run(program: Program, request: Request, context: Context, options: RunOptions = {}): Promise<Response> {
     requireOwnHost(request, context);
+    requireRun(program, context);
     const executable = this.#check(program);
     if (this.#isIsolated) await this.#checkRepositories(options.env);
     const stallMs = this.#options.bodyTimeout ?? BODY_STALL_MS;

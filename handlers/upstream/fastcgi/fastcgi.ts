@@ -22,7 +22,7 @@ import { cgiEnvironment } from "../environment.ts";
 import { ScriptFinder } from "../find_script.ts";
 import { CgiHeaderParser, type ScriptHead } from "../header_block.ts";
 import { followLocalRedirect, redirectedFrom } from "../local_redirect.ts";
-import type { Program } from "../program.ts";
+import { type Program, requireRun } from "../program.ts";
 import { hasBody, scriptResponse } from "../respond.ts";
 import { shareOf } from "../share.ts";
 import { spoolBody, type Spooled } from "../spool.ts";
@@ -224,6 +224,7 @@ class FastCgi {
     const program = await this.#finder.find(context);
     if (program === null) return null;
     requireOwnHost(request, context);
+    requireRun(program, context);
     const head = await this.#begin(request, context, program);
     const { exchange, localRedirect } = head;
     for (const line of head.dropped) {
