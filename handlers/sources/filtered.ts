@@ -21,6 +21,9 @@ export const loadFilteredWriter: () => Promise<typeof import("./filtered_writer.
  * The rule sees decoded, resolved paths, so no spelling of a URL gets around it. It is asked about each path as a whole:
  * let it look at all segments, or files below a hidden directory stay visible.
  *
+ * @param mayWrite The rule for what may be written; `keep` unless given, but with {@linkcode isVisible} no name with a dot in
+ * front at all: what is in `.well-known` speaks for the whole site, to certificate authorities among others.
+ *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
@@ -30,7 +33,11 @@ export const loadFilteredWriter: () => Promise<typeof import("./filtered_writer.
  * assert(await source.stat(SitePath.root.child("a.bak")!) === null);
  * ```
  */
-export function filtered(source: FileSource, keep: (path: SitePath) => boolean): FileSource {
+export function filtered(
+  source: FileSource,
+  keep: (path: SitePath) => boolean,
+  mayWrite: (path: SitePath) => boolean = keep === isVisible ? hasNoDotfile : keep,
+): FileSource {
   return showsSome({
     stat: (path) => keep(path) ? source.stat(path) : null,
     async list(path) {
@@ -48,7 +55,7 @@ export function filtered(source: FileSource, keep: (path: SitePath) => boolean):
     locate: (path, seen) => keep(path) ? source.locate?.(path, seen) ?? null : null,
     freshness: (path, seen) => keep(path) ? source.freshness?.(path, seen) ?? null : null,
     ...(source.openWriter && {
-      openWriter: async (only) => (await loadFilteredWriter()).filteredWriter(await source.openWriter!(only), keep),
+      openWriter: async (only) => (await loadFilteredWriter()).filteredWriter(await source.openWriter!(only), mayWrite),
     }),
   }, source);
 }
@@ -71,4 +78,8 @@ async function* keptOf(slices: FileSlices, keep: (entry: FileEntry) => boolean):
  */
 export function isVisible(path: SitePath): boolean {
   return path.segments.every((segment) => !segment.startsWith(".") || segment === ".well-known");
+}
+
+function hasNoDotfile(path: SitePath): boolean {
+  return path.segments.every((segment) => !segment.startsWith("."));
 }

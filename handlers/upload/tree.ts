@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readBody } from "../core/request_body.ts";
 import { HttpError } from "../errors.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, type SitePath } from "../http/target.ts";
@@ -11,7 +12,6 @@ import { locationFor } from "../location.ts";
 import { WriteRefused } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import { describeStored, wantsJson } from "./answers.ts";
-import { chunksOf } from "./body.ts";
 import { wishOf } from "./conflict.ts";
 import { isOwnUrl } from "./origin.ts";
 import { checkPreconditions } from "./put.ts";
@@ -22,7 +22,7 @@ import type { Store } from "./store.ts";
 /** Makes a directory. */
 export async function makeDirectory(store: Store, request: Request, context: Context): Promise<Response> {
   const { path } = context.target;
-  for await (const _ of chunksOf(request, store.settings.stallMs)) {
+  for await (const _ of readBody(request.body, { stallMs: store.settings.stallMs })) {
     throw new HttpError(415, "A directory has no content"); // RFC 4918 section 9.3
   }
   try {
