@@ -215,9 +215,3 @@ export function derive(context: Context, changes: Partial<Context>): Context {
   const retargeted = "target" in changes ? { retargeted: true } : {};
   return Object.create(context, Object.getOwnPropertyDescriptors({ ...changes, ...retargeted })) as Context;
 }
-
-/** A copy of a context with path rules that apply to all clients alike, and therefore need no view of their own. */
-export function limit(context: Context, allows: (right: Right, path: SitePath) => boolean): Context {
-  const may: Context["may"] = (right, path) => allows(right, path) && context.may(right, path);
-  return Object.create(context, { may: { value: may } }) as Context;
-}

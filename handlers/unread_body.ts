@@ -7,6 +7,7 @@
  * @module
  */
 
+import { hasUnreadBody, IncompleteBody, readBody } from "./core/request_body.ts";
 import { HttpError } from "./errors.ts";
 
 /** Maximum content of a GET request, in bytes: as much as connections buffer anyway. */
@@ -18,6 +19,15 @@ const MAX_WHOLE_BYTES = 65_536;
 /** Maximum number of discarded body bytes, and the timeout in milliseconds. */
 const MAX_DROPPED_BYTES = 1_048_576;
 const MAX_MS = 5_000;
+
+/** The connection cannot be reused: the next bytes are the rest of a body (RFC 9112 section 9.3). */
+const CLOSED = { connection: "close" };
+
+/** Sets `Connection: close` on the response if the request body was not fully read. */
+export function closedIfUnread(request: Request, response: Response): Response {
+  if (request.method !== "GET" && hasUnreadBody(request)) response.headers.set("connection", "close");
+  return response;
+}
 
 /** Whether a GET request has content that is large or of unknown length; Deno does not expose it to handlers. */
 export function hasMuchContent({ headers }: Request): boolean {
@@ -36,39 +46,24 @@ export async function wholeResponse({ headers: asked }: Request, response: Respo
     return new Response(await response.bytes(), { status, headers });
   }
   body?.cancel().catch(() => {});
-  if (asked.has("transfer-encoding")) throw new HttpError(411, "A GET request with content has to say its length");
-  throw new HttpError(413, `Content of a GET request is ignored, and may have ${MAX_IGNORED_BYTES} bytes at most`);
+  if (asked.has("transfer-encoding")) {
+    throw new HttpError(411, "A GET request with content has to say its length", { headers: CLOSED });
+  }
+  const message = `Content of a GET request is ignored, and may have ${MAX_IGNORED_BYTES} bytes at most`;
+  throw new HttpError(413, message, { headers: CLOSED });
 }
 
 /**
  * Reads and discards a request body before the response is sent.
  *
- * @throws HttpError 413 if the body exceeds 1 MiB, 408 if it takes more than 5 seconds.
+ * @throws {HttpError} 413 if the body exceeds 1 MiB, 408 if it takes more than 5 seconds.
  */
 export async function dropBody(body: ReadableStream<Uint8Array>): Promise<void> {
-  const reader = body.getReader();
-  let isLate = false;
-  // Cancelling resolves a pending read as at the end of the body.
-  const timer = setTimeout(() => {
-    isLate = true;
-    reader.cancel().catch(() => {});
-  }, MAX_MS);
+  const limits = { max: MAX_DROPPED_BYTES, stallMs: MAX_MS, minRate: Infinity };
   try {
-    await readAll(reader);
-    if (isLate) throw new HttpError(408, `The content did not come to its end in ${MAX_MS / 1000} seconds`);
-  } finally {
-    clearTimeout(timer);
-    reader.cancel().catch(() => {});
-  }
-}
-
-async function readAll(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
-  let size = 0;
-  // If the body is aborted, there is no client left to answer.
-  const next = () => reader.read().catch(() => ({ done: true, value: undefined }) as const);
-  for (let read = await next(); !read.done; read = await next()) {
-    size += read.value.length;
-    if (size <= MAX_DROPPED_BYTES) continue;
-    throw new HttpError(413, `Content is not read here, and may have ${MAX_DROPPED_BYTES} bytes at most`);
+    for await (const _ of readBody(body, limits));
+  } catch (error) {
+    const isBroken = error instanceof IncompleteBody && error.status !== 408;
+    if (!isBroken) throw error; // the client of a broken body is gone
   }
 }

@@ -193,6 +193,16 @@ Deno.test("a file that is kept is fresh after each kind of change, too", async (
   }
 });
 
+Deno.test("an index page is not kept that another would go before, if it came", async () => {
+  await using tree = await settledTree({ "index.htm": "second", "d/index.html": "first" });
+  const fetch = toFetch(fileServer(tree.path, { log: false }));
+  const get = async (path: string) => await (await fetch(new Request(`http://localhost${path}`))).text();
+  for (let i = 0; i < 3; i++) assertEquals([await get("/"), await get("/d/")], ["second", "first"]);
+  await Deno.writeTextFile(tree.at("index.html"), "first");
+  await Deno.writeTextFile(tree.at("d/index.htm"), "second");
+  for (let i = 0; i < 2; i++) assertEquals([await get("/"), await get("/d/")], ["first", "first"]);
+});
+
 Deno.test({
   name: "what is kept is not given away when its directory becomes a link to outside",
   ignore: Deno.build.os === "windows",

@@ -314,17 +314,20 @@ testOnLinux("what the system refuses is said once", async (t) => {
 testOnLinux("workers are permitted no more than the command, or there are none", async (t) => {
   await using tree = await tempTree({ "a.txt": "hello", "b/": "", "c,d/": "" });
   const run = (...flags: string[]) => ["--no-prompt", `--allow-run=${Deno.execPath()}`, ...flags, CLI];
-  await t.step("a list that has all that serving needs is handed on", async () => {
-    const flags = run(`--allow-read=${tree.path}`, "--allow-net=127.0.0.1");
-    await using server = await start([tree.path, "--workers=2"], { run: flags });
-    assertEquals((await ask(server.port, "GET", "/a.txt")).text, "hello");
-    const [worker] = childrenOf(server.process.pid);
-    const words = Deno.readTextFileSync(`/proc/${worker}/cmdline`).split("\0");
-    assertEquals(words.filter((word) => word.startsWith("--allow")), [
-      `--allow-net=127.0.0.1:${server.port}`,
-      `--allow-read=${tree.path}`,
-    ]);
-  });
+  await t.step(
+    "a list that has all that serving needs is handed on, and no leave to write where nothing is uploaded",
+    async () => {
+      const flags = run(`--allow-read=${tree.path}`, "--allow-net=127.0.0.1", `--allow-write=${tree.path}`);
+      await using server = await start([tree.path, "--workers=2"], { run: flags });
+      assertEquals((await ask(server.port, "GET", "/a.txt")).text, "hello");
+      const [worker] = childrenOf(server.process.pid);
+      const words = Deno.readTextFileSync(`/proc/${worker}/cmdline`).split("\0");
+      assertEquals(words.filter((word) => word.startsWith("--allow")), [
+        `--allow-net=127.0.0.1:${server.port}`,
+        `--allow-read=${tree.path}`,
+      ]);
+    },
+  );
   const rows: readonly [flags: string[], root: string, sentence: RegExp][] = [
     [
       ["--allow-read", `--deny-read=${tree.at("b")}`, "--allow-net"],

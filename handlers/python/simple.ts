@@ -158,7 +158,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     const options = {
       index: this.index_pages,
       fallback: this.default_content_type,
-      // Types not decided here may come from the charset declared by the document.
+      // Only a type changed by this class is final; otherwise the document may declare its charset.
       typeOf: (name: string) => {
         const guessed = this.guess_type(name);
         return guessed === mediaType(name, { fallback: this.default_content_type }) ? undefined : guessed;

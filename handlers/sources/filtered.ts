@@ -22,6 +22,9 @@ export const loadFilteredWriter: () => Promise<typeof import("./filtered_writer.
  * The predicate sees decoded, resolved paths, so alternative URL spellings cannot bypass it. It is called with the full
  * path: check all segments, or files below a hidden directory remain visible.
  *
+ * @param mayWrite The rule for what may be written; `keep` unless given, but with {@linkcode isVisible} no name with a dot in
+ * front at all: what is in `.well-known` speaks for the whole site, to certificate authorities among others.
+ *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
@@ -31,7 +34,11 @@ export const loadFilteredWriter: () => Promise<typeof import("./filtered_writer.
  * assert(await source.stat(SitePath.root.child("a.bak")!) === null);
  * ```
  */
-export function filtered(source: FileSource, keep: (path: SitePath) => boolean): FileSource {
+export function filtered(
+  source: FileSource,
+  keep: (path: SitePath) => boolean,
+  mayWrite: (path: SitePath) => boolean = keep === isVisible ? hasNoDotfile : keep,
+): FileSource {
   return showsSome({
     stat: (path) => keep(path) ? source.stat(path) : null,
     async list(path) {
@@ -49,7 +56,7 @@ export function filtered(source: FileSource, keep: (path: SitePath) => boolean):
     locate: (path, seen) => keep(path) ? source.locate?.(path, seen) ?? null : null,
     freshness: (path, seen) => keep(path) ? source.freshness?.(path, seen) ?? null : null,
     ...(source.openWriter && {
-      openWriter: async (only) => (await loadFilteredWriter()).filteredWriter(await source.openWriter!(only), keep),
+      openWriter: async (only) => (await loadFilteredWriter()).filteredWriter(await source.openWriter!(only), mayWrite),
     }),
   }, source);
 }
@@ -72,4 +79,8 @@ async function* keptOf(slices: FileSlices, keep: (entry: FileEntry) => boolean):
  */
 export function isVisible(path: SitePath): boolean {
   return path.segments.every((segment) => !segment.startsWith(".") || segment === ".well-known");
+}
+
+function hasNoDotfile(path: SitePath): boolean {
+  return path.segments.every((segment) => !segment.startsWith("."));
 }

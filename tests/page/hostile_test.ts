@@ -59,6 +59,36 @@ const COLOUR = `async (assets, text) => {
 }`;
 
 Deno.test({
+  name: "source with a line that is too long is shown without colour, which would keep the browser busy",
+  ...IN_BROWSER,
+  async fn() {
+    await using tree = await tempTree({ "a.txt": "a" });
+    await using server = await start([tree.path, "--quiet"]);
+    await using browser = await launch();
+    const base = `http://127.0.0.1:${server.port}/`;
+    const page = await (await browser.newContext({ bypassCSP: true })).newPage();
+    await page.goto(base);
+    const assets = base + /\.pyserve\/\w+\//.exec(await page.content())![0];
+    const numbers = async (text: string) => {
+      await page.evaluate("CSS.highlights.clear()");
+      await page.evaluate(`(${COLOUR_OF_NUMBERS})(${JSON.stringify(assets)}, ${JSON.stringify(text)})`);
+      return await page.evaluate("CSS.highlights.get('code-number')?.size ?? 0");
+    };
+    assertEquals(await numbers("1 ".repeat(1_000) + "\n2\n"), 1_001);
+    assertEquals(await numbers("1 ".repeat(1_000) + " \n2\n"), 0); // a character more in one line
+    assertEquals(await numbers("1 \n".repeat(20_000)), 10_000);
+    assertEquals(await numbers("1 \n".repeat(70_000)), 0);
+  },
+});
+
+const COLOUR_OF_NUMBERS = `async (assets, text) => {
+  const { highlight } = await import(assets + "highlight.js");
+  const code = document.createElement("code");
+  code.append(text);
+  highlight(code, "a.js");
+}`;
+
+Deno.test({
   name: "a folder whose README was made to keep the page busy is shown, and can be left",
   ...IN_BROWSER,
   async fn() {

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { disk, errorPages, settle, toFetch, upload, type UploadOptions, wrap } from "@x/pyserve";
-import { chunksOf } from "../../handlers/upload/body.ts";
+import { readBody } from "../../handlers/core/request_body.ts";
 import { Turns } from "../../handlers/upload/turns.ts";
 import { parseResponse } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
@@ -149,7 +149,7 @@ Deno.test("a form may have many refused files behind many stored ones, and a ful
 Deno.test("a body that was made by hand is handed on in pieces", async () => {
   const pieces: number[] = [];
   const request = new Request("http://localhost/", { method: "PUT", body: noise(1_000_000) });
-  for await (const { length } of chunksOf(request, 10_000)) pieces.push(length);
+  for await (const { length } of readBody(request.body, { stallMs: 10_000 })) pieces.push(length);
   assert(pieces.every((length) => length <= 262_144), String(pieces));
   assertEquals(pieces.reduce((sum, length) => sum + length), 1_000_000);
 });
@@ -203,5 +203,43 @@ Deno.test("whatever reads a body gives up one that stalls", async (t) => {
       const names = (await namesBelow(tree.path)).filter((name) => !/^[ac]\.txt$/.test(name));
       assertEquals([names.length, names.every((name) => left?.test(name))], [left ? 1 : 0, true]);
     });
+  }
+});
+
+Deno.test("of two requests to one upload the second begins where the first has ended, also without locks", async () => {
+  const { prototype } = Deno.FsFile;
+  const { tryLockSync, write } = prototype;
+  prototype.tryLockSync = () => {
+    throw new Deno.errors.NotSupported("There are no locks, as on some networks");
+  };
+  // A slow disk, so that the first does not happen to have ended when the second looks.
+  prototype.write = async function (this: Deno.FsFile, bytes) {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return await write.call(this, bytes);
+  };
+  try {
+    await using site = await uploads();
+    const fields = (offset: number, complete: string) => ({
+      "content-type": "application/partial-upload",
+      "upload-offset": String(offset),
+      "upload-complete": complete,
+    });
+    const asked = Promise.withResolvers<void>();
+    let pulls = 0;
+    const hanging = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (pulls++ === 0) controller.enqueue(new Uint8Array(1_000));
+        else asked.resolve(); // the first piece has been taken, and the next never comes
+      },
+    }, { highWaterMark: 0 });
+    const first = site.ask("PATCH", "/a.bin?upload=abcdefgh", hanging, fields(0, "?0"));
+    await within(20_000, asked.promise);
+    const second = await within(20_000, site.ask("PATCH", "/a.bin?upload=abcdefgh", "0123456789", fields(1_000, "?1")));
+    const told = await within(20_000, first);
+    assertEquals([told.status, second.status], [409, 201]);
+    for (const response of [told, second]) await response.body?.cancel();
+    assertEquals((await Deno.stat(site.tree.at("a.bin"))).size, 1_010);
+  } finally {
+    Object.assign(prototype, { tryLockSync, write });
   }
 });

@@ -254,6 +254,34 @@ Deno.test("an upload is on the disk before it has its name, and the name is befo
   }
 });
 
+Deno.test(
+  "a record that a killed process has half written does not stand in the way, nor does a link",
+  unixOnly,
+  async () => {
+    await using tree = await tempTree({ "root/": "", "outside.txt": "outside" });
+    const writer = await disk(tree.at("root")).openWriter!();
+    const part = await writer.create(pathOf("a.txt"), "id");
+    await part.note("first");
+    const next = [...Deno.readDirSync(tree.at("root"))].map(({ name }) => name).find((name) =>
+      name.endsWith(".upload")
+    )!
+      .replace(/upload$/, "next");
+    for (
+      const [notes, leave] of [
+        ["second", () => Deno.writeTextFileSync(tree.at(`root/${next}`), "{")],
+        ["third", () => Deno.symlinkSync("../outside.txt", tree.at(`root/${next}`))],
+      ] as const
+    ) {
+      leave();
+      await part.note(notes);
+      assertEquals(await writer.recall(pathOf("a.txt"), "id"), { notes, finished: null });
+    }
+    assertEquals(await Deno.readTextFile(tree.at("outside.txt")), "outside");
+    await part.discard();
+    assertEquals(await namesBelow(tree.at("root")), []);
+  },
+);
+
 Deno.test("a part is written by one at a time, and swept by nobody meanwhile", async () => {
   await using tree = await tempTree();
   const writer = await disk(tree.path).openWriter!();

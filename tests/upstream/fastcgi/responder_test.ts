@@ -208,6 +208,19 @@ Deno.test("a client that stops reading does not hold the application for ever", 
   await responder.calls[0]!.closed;
 });
 
+Deno.test("an application whose header is none is not listened to any longer, and its place goes to the next", async () => {
+  await using responder = startResponder(async (call) => {
+    await call.send(stdout("hello\n\n"));
+    await call.closed; // it would go on for ever
+  });
+  await using site = await siteOf(responder, { maxRequests: 1, queueTimeout: 5_000 });
+  for (let i = 0; i < 2; i++) {
+    const response = await fetch(`${site.url}/x.php`);
+    await response.body?.cancel();
+    assertEquals(response.status, 502);
+  }
+});
+
 Deno.test("what is longer than its Content-Length is cut, and the exchange ends", async () => {
   await using responder = startResponder(async (call) => {
     await call.send(stdout(`Content-Length: 3\n${HEAD}abcdef`));
