@@ -12,7 +12,8 @@ import { onDemand } from "./on_demand.ts";
 import { settle, type SettledHandler } from "./settle.ts";
 import type { SitePath } from "./http/target.ts";
 import type { FileSource, FileStat } from "./sources/types.ts";
-import { type Context, derive, type Handler } from "./types.ts";
+import { readable } from "./rights.ts";
+import { type Context, derive, type Handler, type Right } from "./types.ts";
 
 const SAFE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
@@ -67,6 +68,11 @@ export interface Feature {
    * `delete` (DELETE, MOVE, and PUT over what is there), `archive` (`?archive=zip`), `search` (`?q=`), `checksum` (`?sha256`).
    */
   readonly abilities?: readonly string[];
+  /**
+   * The right that a method or an ability needs, by its name: `{ PUT: "create", upload: "create" }`. What the client has no
+   * right to is neither in Allow nor offered by the page; the feature's handler refuses it. What is not named needs none.
+   */
+  readonly rights?: Readonly<Record<string, Right>>;
   /** Whether it runs what is in the source, or has it run; who may write there could run anything by it. */
   readonly runsPrograms?: boolean;
   /**
@@ -101,7 +107,7 @@ export function askedFor({ queries, handler }: Feature, site: Site, content: Fil
   if (queries === undefined) return answer;
   const asked = new RegExp(`(?:^|&)(?:${queries.join("|")})(?:[=&]|$)`);
   const answerUnlessPage = async (request: Request, context: Context) => {
-    if (await indexFileOf(content, context.target.path, site.index)) return null;
+    if (await indexFileOf(readable(content, context), context.target.path, site.index)) return null;
     return await answer(request, context);
   };
   return (request, context) => asked.test(context.target.query) ? answerUnlessPage(request, context) : null;
@@ -110,6 +116,14 @@ export function askedFor({ queries, handler }: Feature, site: Site, content: Fil
 /** The features in the order in which they are asked: those that a query asks for come behind those that own their paths. */
 export function inOrder(features: readonly Feature[]): Feature[] {
   return [...features.filter(({ queries }) => !queries), ...features.filter(({ queries }) => queries)];
+}
+
+/** Those methods, or abilities, of a feature that the client has a right to, at the path of the request. */
+export function rightful(names: readonly string[], { rights }: Pick<Feature, "rights">, context: Context): string[] {
+  return names.filter((name) => {
+    const right = rights?.[name];
+    return right === undefined || context.may(right, context.target.path);
+  });
 }
 
 /** Whether the names of the server have to be its own because of a feature. */

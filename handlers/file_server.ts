@@ -7,7 +7,7 @@
 import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
 import { chain, wrap } from "./chain.ts";
-import { askedFor, type Feature, inOrder, needsOwnNames, withEncodedSlashes } from "./feature.ts";
+import { askedFor, type Feature, inOrder, needsOwnNames, rightful, withEncodedSlashes } from "./feature.ts";
 import { type FilesOptions, filesWith } from "./files.ts";
 import { DEFAULT_INDEX } from "./index_file.ts";
 import type { LogFormat } from "./access_line.ts";
@@ -15,17 +15,19 @@ import { accessLog } from "./layers/access_log.ts";
 import { dress } from "./layers/dress.ts";
 import { putter } from "./layers/headers.ts";
 import { listingParts } from "./listing.ts";
-import { allow } from "./methods.ts";
+import { allowAsked, type Allowed } from "./methods.ts";
 import { requireOwnHost } from "./own_hosts.ts";
 import { pageAssets } from "./page/assets.ts";
 import { tagger } from "./representations.ts";
 import { ResponseCache } from "./response_cache.ts";
+import { limit } from "./rights.ts";
 import { settle, type SettledHandler, settleLast } from "./settle.ts";
 import { disk } from "./sources/disk.ts";
 import { filtered, isVisible } from "./sources/filtered.ts";
 import type { FileSource } from "./sources/types.ts";
-import { writableIn } from "./sources/writable_in.ts";
-import type { Handler, Layer } from "./types.ts";
+import { uploadPath, writableIn } from "./sources/writable_in.ts";
+import type { SitePath } from "./http/target.ts";
+import type { Context, Handler, Layer, Right } from "./types.ts";
 
 /** Bytes of memory for files that are asked for again. */
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
@@ -118,7 +120,9 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
 function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCache): SettledHandler {
   const { features = [], index = DEFAULT_INDEX, listing = true, uploadBesidePrograms: uploads } = options;
   const source = uploads ? writableIn(given, uploads) : given;
-  const abilities = features.flatMap((feature) => feature.abilities ?? []);
+  const abilities = (context: Context) => {
+    return features.flatMap((feature) => rightful(feature.abilities ?? [], feature, context));
+  };
   // A page that somebody has put there must not be able to do what only its reader may.
   const sandbox = options.sandbox ?? (features.some(writes) ? true : undefined);
   const variant = JSON.stringify([options.variant ?? "", options.headers ?? []]);
@@ -136,7 +140,6 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   });
   const listings = listingParts(source, { abilities, variant });
   const assets = pageAssets();
-  const told = Object.assign({}, ...features.map(({ optionsHeaders }) => optionsHeaders));
   // A feature is a row: the methods it answers, and its handler. Asked in this order.
   const table = (cache: ResponseCache | null) => {
     const listed = listings(cache);
@@ -148,12 +151,29 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
       { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, served, cache) },
       { on: listing, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
     ].filter((row) => row.on);
-    return chain(...rows.map((row) => row.handler), allow(rows.flatMap((row) => row.methods), told));
+    const methods = rows.flatMap((row) => row.methods);
+    const site = chain(...rows.map((row) => row.handler), allowAsked(methods, (context) => allowedBy(rows, context)));
+    return uploads ? limited(site, uploads.map(uploadPath)) : site;
   };
   // What is found under another path must not be kept as what is at the one that was asked for.
   const answerElse = table(null);
   const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
   return withEncodedSlashes(slashed, settle(table(cache)));
+}
+
+/** The methods of the rows that the client has a right to, and what the features tell of theirs. */
+function allowedBy(rows: readonly Pick<Feature, "methods" | "rights" | "optionsHeaders">[], context: Context): Allowed {
+  const told = rows.map((row) => ({ row, methods: rightful(row.methods, row, context) }));
+  const headers = told.filter(({ methods }) => methods.length > 0).map(({ row }) => row.optionsHeaders);
+  return { methods: told.flatMap(({ methods }) => methods), headers: Object.assign({}, ...headers) };
+}
+
+/** A site that can be written in some directories only. */
+function limited(site: Handler, directories: readonly SitePath[]): Handler {
+  const allows = (right: Right, path: SitePath) => {
+    return right === "read" || right === "run" || directories.some((directory) => path.below(directory) !== null);
+  };
+  return (request, context) => site(request, limit(context, allows));
 }
 
 /** Says that no line is wanted, so that none is written further out. */

@@ -12,9 +12,10 @@ import { BEGINNING_BYTES } from "./http/declared_charset.ts";
 import { etagOf } from "./http/etag.ts";
 import type { MediaTypeOptions } from "./http/media_type.ts";
 import type { SitePath } from "./http/target.ts";
-import { DEFAULT_INDEX, indexFileOf } from "./index_file.ts";
+import { DEFAULT_INDEX, type IndexFile, indexFileOf } from "./index_file.ts";
 import { Representations } from "./representations.ts";
 import type { ResponseCache } from "./response_cache.ts";
+import { readable } from "./rights.ts";
 import { slashRedirect } from "./slash_redirect.ts";
 import { FileChanged, type FileSource, type FileStat, type FreshnessCheck } from "./sources/types.ts";
 import { isWritten } from "./sources/written.ts";
@@ -102,44 +103,46 @@ class FileServing {
 
   answer(request: Request, context: Context): Awaitable<Response | null> {
     const { path } = context.target;
-    return then(this.#source.stat(path), (stat) => {
+    const source = readable(this.#source, context);
+    return then(source.stat(path), (stat) => {
       if (stat?.kind === "directory") {
-        return slashRedirect(context, this.#options.cacheControl) ?? this.#answerIndex(request, context);
+        return slashRedirect(context, this.#options.cacheControl) ?? this.#answerIndex(source, request, context);
       }
-      if (stat === null) this.#cache?.offerAbsence(request, context, () => this.#source.absence?.(path) ?? null);
+      if (stat === null) this.#cache?.offerAbsence(request, context, () => source.absence?.(path) ?? null);
       if (stat?.kind !== "file" || context.target.slash) return null;
-      return this.#send(request, context, path, stat);
+      return this.#send(source, request, context, { path, stat });
     });
   }
 
-  async #answerIndex(request: Request, context: Context): Promise<Response | null> {
-    const found = await indexFileOf(this.#source, context.target.path, this.#index);
-    return found && await this.#send(request, context, found.path, found.stat);
+  async #answerIndex(source: FileSource, request: Request, context: Context): Promise<Response | null> {
+    const found = await indexFileOf(source, context.target.path, this.#index);
+    return found && await this.#send(source, request, context, found);
   }
 
   /** Sends the file; where it was exchanged between looking and opening, looks again. */
-  async #send(request: Request, context: Context, path: SitePath, seen: FileStat): Promise<Response | null> {
-    let stat: FileStat | null = seen;
+  async #send(source: FileSource, request: Request, context: Context, found: IndexFile): Promise<Response | null> {
+    const { path } = found;
+    let stat: FileStat | null = found.stat;
     for (let attempt = 0; attempt < ATTEMPTS && stat?.kind === "file"; attempt++) {
       try {
-        const chosen = await this.#choose(request, path, stat);
-        const content = await this.#content(path, stat, chosen.sidecar);
-        const keep = this.#keep(request, context, { path, stat, ...chosen });
+        const chosen = await this.#choose(source, request, { path, stat });
+        const content = await this.#content(source, { path, stat, ...chosen });
+        const keep = this.#keep(source, request, context, { path, stat, ...chosen });
         return await sendContent(request, { ...content, cutsAtLength: context.cutsAtLength, ...(keep && { keep }) });
       } catch (error) {
         if (!(error instanceof FileChanged)) throw error;
       }
-      stat = await this.#source.stat(path);
+      stat = await source.stat(path);
     }
     if (stat?.kind !== "file") return null;
     throw new HttpError(503, "The file keeps changing", { headers: { "retry-after": "1" } });
   }
 
-  async #content(path: SitePath, stat: FileStat, coded: Sidecar | null): Promise<Content> {
+  async #content(source: FileSource, { path, stat, sidecar: coded }: Sent): Promise<Content> {
     const opened = coded ?? { path, stat, coding: path.name.toLowerCase().endsWith(".svgz") ? "gzip" : null };
     const { type, typeOf, headers, variant } = this.#representations.of(path.name);
     // What is coded says nothing in its first bytes: the plain file does.
-    const ownType = coded && typeOf ? typeOf(await this.#beginning(path, stat)) : null;
+    const ownType = coded && typeOf ? typeOf(await beginningOf(source, path, stat)) : null;
     return {
       type: ownType ?? type,
       ...(ownType === null && typeOf && { typeOf }),
@@ -148,48 +151,28 @@ class FileServing {
       etag: etagOf(opened.stat, variant, coded?.coding),
       headers,
       ...(opened.coding && { contentHeaders: { "content-encoding": opened.coding } }),
-      open: () => this.#source.open(opened.path, opened.stat),
+      open: () => source.open(opened.path, opened.stat),
     };
   }
 
-  async #beginning(path: SitePath, stat: FileStat): Promise<Uint8Array> {
-    using file = await this.#source.open(path, stat);
-    const beginning = new Uint8Array(BEGINNING_BYTES);
-    return beginning.subarray(0, await file.read(0, beginning));
-  }
-
   /** What offers the response to the cache; undefined where it could not be proven to be still right. */
-  #keep(request: Request, context: Context, sent: Sent): Content["keep"] {
+  #keep(source: FileSource, request: Request, context: Context, sent: Sent): Content["keep"] {
     const { path, stat, sidecar } = sent;
     // A second index name would have to prove that the first is still not there.
     const plain = path === context.target.path || path.name === this.#index[0];
     const size = (sidecar ?? sent).stat.size;
     if (!this.#cache || !plain || !stat.settled || !this.#cache.wants(request, context, size)) return undefined;
-    const isFresh = this.#freshness(sent);
+    const isFresh = freshnessOf(source, sent);
     return isFresh ? (response, bytes) => this.#cache!.offer(context, response, { bytes, isFresh }) : undefined;
   }
 
-  /** A check of all that the choice depends on: the file, the one sent in its place, and those that are not there. */
-  #freshness({ path, stat, sidecar, passed }: Sent): FreshnessCheck | null {
-    const checks = [
-      this.#source.freshness?.(path, stat),
-      ...sidecar ? [this.#source.freshness?.(sidecar.path, sidecar.stat)] : [],
-      ...passed.map(({ path, stat }) => {
-        return stat ? this.#source.freshness?.(path, stat) : this.#source.absence?.(path);
-      }),
-    ];
-    if (!checks.every((check) => !!check)) return null;
-    const [first] = checks;
-    return checks.length === 1 ? first! : () => checks.every((isFresh) => isFresh());
-  }
-
   /** The compressed file beside this one that the client likes best: a regular file, and not older than the plain one. */
-  async #choose(request: Request, path: SitePath, plain: FileStat): Promise<Choice> {
+  async #choose(source: FileSource, request: Request, { path, stat: plain }: IndexFile): Promise<Choice> {
     const passed: Passed[] = [];
     const codings = this.#options.precompressed ? acceptedCodings(request.headers.get("accept-encoding")) : [];
     for (const coding of codings) {
       const beside = path.sibling(path.name + CODINGS[coding]);
-      const stat = beside && await this.#source.stat(beside);
+      const stat = beside && await source.stat(beside);
       if (beside && stat?.kind === "file" && (stat.modified ?? 0) >= (plain.modified ?? 0)) {
         return { sidecar: { path: beside, stat, coding }, passed };
       }
@@ -197,6 +180,26 @@ class FileServing {
     }
     return { sidecar: null, passed };
   }
+}
+
+async function beginningOf(source: FileSource, path: SitePath, stat: FileStat): Promise<Uint8Array> {
+  using file = await source.open(path, stat);
+  const beginning = new Uint8Array(BEGINNING_BYTES);
+  return beginning.subarray(0, await file.read(0, beginning));
+}
+
+/** A check of all that the choice depends on: the file, the one sent in its place, and those that are not there. */
+function freshnessOf(source: FileSource, { path, stat, sidecar, passed }: Sent): FreshnessCheck | null {
+  const checks = [
+    source.freshness?.(path, stat),
+    ...sidecar ? [source.freshness?.(sidecar.path, sidecar.stat)] : [],
+    ...passed.map(({ path, stat }) => {
+      return stat ? source.freshness?.(path, stat) : source.absence?.(path);
+    }),
+  ];
+  if (!checks.every((check) => !!check)) return null;
+  const [first] = checks;
+  return checks.length === 1 ? first! : () => checks.every((isFresh) => isFresh());
 }
 
 /** Which of a file and its compressed siblings is sent. */

@@ -5,7 +5,7 @@
  */
 
 import { HttpError } from "./errors.ts";
-import type { Handler } from "./types.ts";
+import type { Context, Handler } from "./types.ts";
 
 /** Methods of RFC 9110 and 5789: those a client may rightly expect a server to know. */
 const STANDARD_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
@@ -33,13 +33,26 @@ const STANDARD_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTI
  * ```
  */
 export function allow(allowed: readonly string[], headers: Readonly<Record<string, string>> = {}): Handler {
-  const list = [...new Set([...allowed, "OPTIONS"])].join(", ");
-  return ({ method }) => {
-    if (method === "OPTIONS") return new Response(null, { status: 204, headers: { ...headers, allow: list } });
-    if (allowed.includes(method)) return null;
-    if (STANDARD_METHODS.includes(method)) {
-      throw new HttpError(405, "The method is not allowed here", { headers: { allow: list } });
-    }
-    throw new HttpError(501, "The method is not known");
+  return allowAsked(allowed, () => ({ methods: allowed, headers }));
+}
+
+/** What OPTIONS and 405 tell of what is allowed. */
+export interface Allowed {
+  /** The methods, without OPTIONS. */
+  readonly methods: readonly string[];
+  /** What OPTIONS is told besides. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The same where the rights of the client, and the path, decide which methods of all are allowed. */
+export function allowAsked(all: readonly string[], allowed: (context: Context) => Allowed): Handler {
+  return ({ method }, context) => {
+    if (all.includes(method)) return null;
+    const isStandard = STANDARD_METHODS.includes(method);
+    if (method !== "OPTIONS" && !isStandard) throw new HttpError(501, "The method is not known");
+    const { methods, headers } = allowed(context);
+    const allow = [...new Set([...methods, "OPTIONS"])].join(", ");
+    if (method === "OPTIONS") return new Response(null, { status: 204, headers: { ...headers, allow } });
+    throw new HttpError(405, "The method is not allowed here", { headers: { allow } });
   };
 }

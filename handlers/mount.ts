@@ -34,8 +34,14 @@ export function mount(prefix: string, handler: Handler): Handler {
     const below = context.target.path.below(path);
     if (below === null) return null;
     const target = { ...context.target, path: below };
-    return handler(request, derive(context, { target, base: context.base.join(path) }));
+    const rights = context.view === "" ? {} : rightsBelow(path, context);
+    return handler(request, derive(context, { target, base: context.base.join(path), ...rights }));
   };
+}
+
+/** The same rights, asked with paths that the mount has taken its prefix off. */
+function rightsBelow(prefix: SitePath, context: Context): Pick<Context, "may" | "view"> {
+  return { may: (right, path) => context.may(right, prefix.join(path)), view: context.view };
 }
 
 /** A request that is refused is one for what it would have been for, as far as its path can be read. */

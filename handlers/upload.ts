@@ -18,7 +18,7 @@ import { isCrossSite } from "./upload/origin.ts";
 import { checkCoding, putFile } from "./upload/put.ts";
 import { namesUpload, PARTIAL_UPLOAD, uploadId, uploadLimit } from "./upload/upload_fields.ts";
 import { Resumables } from "./upload/resumables.ts";
-import { methodsOf, requireRight, type UploadRights } from "./upload/rights.ts";
+import { METHODS, methodsOf, requireRight, type UploadRights } from "./upload/rights.ts";
 import { Store, type StoreSettings } from "./upload/store.ts";
 import { makeDirectory, move, remove } from "./upload/tree.ts";
 
@@ -109,7 +109,7 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
  */
 export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   const settings = settingsOf(options);
-  const uploads = new WeakMap<FileSource, Uploads>();
+  const uploads = new Map<FileSource, Uploads>();
   const handler: Feature["handler"] = ({ source, etagOf }) => {
     const known = uploads.get(source);
     if (known) return known.handler;
@@ -122,6 +122,7 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   return [
     {
       methods: methodsOf(settings.rights),
+      rights: { ...METHODS, upload: "create", delete: "change" },
       abilities: [...settings.rights.create ? ["upload"] : [], ...settings.rights.change ? ["delete"] : []],
       handler,
       optionsHeaders: {
@@ -129,7 +130,12 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
         ...(settings.rights.create && { "accept-patch": PARTIAL_UPLOAD, "accept-post": ACCEPTED_POSTS }),
       },
     },
-    { methods: ["GET", "HEAD"], queries: ["upload"], handler },
+    {
+      methods: ["GET", "HEAD"],
+      queries: ["upload"],
+      handler,
+      end: async () => void await Promise.all([...uploads.values()].map((each) => each.end())),
+    },
   ];
 }
 
@@ -146,22 +152,22 @@ function settingsOf(options: UploadOptions): StoreSettings {
 
 type Answer = (request: Request, context: Context) => Promise<Response>;
 
-/** The methods, each with the right that it needs. */
+/** The methods; {@linkcode METHODS} has the right that each needs. */
 class Uploads {
   readonly #store: Store;
   readonly #resumables: Resumables;
-  readonly #methods: ReadonlyMap<string, { readonly right: keyof UploadRights; readonly answer: Answer }>;
+  readonly #methods: ReadonlyMap<string, Answer>;
 
   constructor(store: Store) {
     this.#store = store;
     this.#resumables = new Resumables(store);
     this.#methods = new Map([
-      ["PUT", { right: "create", answer: (request, context) => this.#put(request, context) }],
-      ["PATCH", { right: "create", answer: (request, context) => this.#resumables.append(request, context) }],
-      ["POST", { right: "create", answer: (request, context) => this.#post(request, context) }],
-      ["MKCOL", { right: "create", answer: (request, context) => makeDirectory(store, request, context) }],
-      ["DELETE", { right: "change", answer: (request, context) => remove(store, request, context) }],
-      ["MOVE", { right: "change", answer: (request, context) => move(store, request, context) }],
+      ["PUT", (request, context) => this.#put(request, context)],
+      ["PATCH", (request, context) => this.#resumables.append(request, context)],
+      ["POST", (request, context) => this.#post(request, context)],
+      ["MKCOL", (request, context) => makeDirectory(store, request, context)],
+      ["DELETE", (request, context) => remove(store, request, context)],
+      ["MOVE", (request, context) => move(store, request, context)],
     ]);
   }
 
@@ -169,24 +175,24 @@ class Uploads {
     if (request.method === "GET" || request.method === "HEAD") {
       return namesUpload(context.target.query) ? this.#progress(request, context) : null;
     }
-    const method = this.#methods.get(request.method);
-    if (!method) return null;
+    const answer = this.#methods.get(request.method);
+    if (!answer) return null;
     requireOwnHost(request, context);
     const isUpload = uploadId(context.target.query) !== null;
     if (isCrossSite(request, context.hosts)) {
       throw new HttpError(403, "A page of another site has sent this request");
     }
     const cancels = request.method === "DELETE" && isUpload;
-    requireRight(this.#store.settings.rights, cancels ? "create" : method.right);
+    requireRight(this.#store.settings.rights, cancels ? "create" : METHODS[request.method]!, context);
     this.#store.sweepNowAndThen((cause) => context.log.error("Cannot remove what is left of old uploads", cause));
-    return cancels ? this.#resumables.cancel(request, context) : method.answer(request, context);
+    return cancels ? this.#resumables.cancel(request, context) : answer(request, context);
   };
 
   /** Where an upload is; of a page that has such a query for itself, only HEAD is answered, which is what clients send. */
   async #progress(request: Request, context: Context): Promise<Response | null> {
     const { path, slash } = context.target;
     const there = slash ? null : await this.#store.source.stat(path);
-    if (slash || there?.kind === "directory") return null;
+    if (slash || there?.kind === "directory" || !context.may("create", path)) return null;
     requireOwnHost(request, context);
     try {
       return await this.#resumables.progress(request, context);
@@ -201,6 +207,11 @@ class Uploads {
     if (!isCreation(request)) return postForm(this.#store, request, context);
     checkCoding(request.headers);
     return this.#resumables.begin(request, context);
+  }
+
+  /** Waits for what goes on in the background. */
+  end(): Promise<void> {
+    return this.#store.end();
   }
 
   #put(request: Request, context: Context): Promise<Response> {

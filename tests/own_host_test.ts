@@ -318,9 +318,17 @@ Deno.test("a file that is kept is not sent under another name where a feature wr
   }
 });
 
+/** Features that end what they do in the background with the test. */
+function uploading() {
+  const features = uploadFeatures();
+  const end = async () => void await Promise.all(features.map((feature) => feature.end?.()));
+  return Object.assign(features, { [Symbol.asyncDispose]: end });
+}
+
 Deno.test('"any" is any name, for everything', async () => {
   await using tree = await tempTree({ "a.txt": "a" });
-  const site = fileServer(tree.path, { features: uploadFeatures(), log: false });
+  await using features = uploading();
+  const site = fileServer(tree.path, { features, log: false });
   await using door = overHttp(toFetch(site, { hosts: "any" }));
   assertEquals(await statusAs(door.port, "evil.example"), 200);
   assertEquals(await statusAs(door.port, "evil.example", "PUT", "/b.txt"), 201);
@@ -365,7 +373,8 @@ Deno.test(
   { name: "over a Unix socket the path of the socket is no name", ignore: Deno.build.os === "windows" },
   async () => {
     await using tree = await tempTree({ "site/a.txt": "a" });
-    const site = fileServer(tree.at("site"), { features: uploadFeatures(), log: false });
+    await using features = uploading();
+    const site = fileServer(tree.at("site"), { features, log: false });
     await using _server = Deno.serve({ path: tree.at("socket"), onListen() {} }, toFetch(site));
     const ask = async (host: string) => {
       using connection = await Deno.connect({ transport: "unix", path: tree.at("socket") });
@@ -382,7 +391,8 @@ Deno.test(
 Deno.test("the name that the server is told to bind is its own", async () => {
   await using tree = await tempTree({ "a.txt": "a" });
   const local = { hostname: "127.0.0.1", port: 1, name: "files.test" };
-  const site = fileServer(tree.path, { features: uploadFeatures(), log: false });
+  await using features = uploading();
+  const site = fileServer(tree.path, { features, log: false });
   await using door = overHttp(toFetch(site, { localAddress: () => local }));
   assertEquals(await statusAs(door.port, "files.test"), 200);
   assertEquals(await statusAs(door.port, "evil.test"), 421);

@@ -70,8 +70,13 @@ const PATHS: readonly Row[] = [
   same("/%2e%2e/%2e%2e/etc/passwd", "404"),
   same("/..%2f..%2fetc%2fpasswd", "404"),
   same("/..%5c..%5cetc", "404"),
-  differs("http://host/a.txt", "404", "200 a.txt", "RFC 9112 section 3.2.2 requires the absolute form (gh-132741)"),
-  differs("HTTP://host/a.txt", "404", "200 a.txt", "the absolute form, whose scheme has no case"),
+  differs(
+    "http://localhost/a.txt",
+    "404",
+    "200 a.txt",
+    "RFC 9112 section 3.2.2 requires the absolute form (gh-132741)",
+  ),
+  differs("HTTP://localhost/a.txt", "404", "200 a.txt", "the absolute form, whose scheme has no case"),
   differs("*", "404", "400", NO_SLASH),
   differs("https:sub", "404", "400", NO_SLASH),
   same("/c:/a.txt", "404"),
@@ -116,8 +121,8 @@ const DIRECTORIES: readonly Row[] = [
   differs("?x", "301 /?x", "400", NO_SLASH),
   differs(".", "301 ./", "400", NO_SLASH),
   differs("sub", "301 sub/", "400", NO_SLASH),
-  differs("https://h/sub?a", "404", "301 /sub/?a", "the absolute form is served, and Location names no host"),
-  differs("https://h/../../sub", "301 https://h/../../sub/", "404", ABOVE),
+  differs("https://localhost/sub?a", "404", "301 /sub/?a", "the absolute form is served, and Location names no host"),
+  differs("https://localhost/../../sub", "301 https://localhost/../../sub/", "404", ABOVE),
   same("//sub", "301 /sub/"),
   same("///sub", "301 /sub/"),
   differs("//evil.example/..", "301 /evil.example/../", "200 listing /", RESOLVED),
@@ -330,7 +335,7 @@ Deno.test("conditional requests are answered as by Python, where Python knows th
     await t.step(`a 304 for ${target} has no content, and does not say how long it would be`, async () => {
       for (const method of ["GET", "HEAD"]) {
         const { status, headers, text } = await ask(port, method, target, `If-Modified-Since: ${date}`);
-        assertEquals([status, headers.get("content-type"), headers.get("last-modified"), text], [304, null, null, ""]);
+        assertEquals([status, headers.get("last-modified"), text], [304, null, ""]);
         assertEquals(headers.get("content-length"), null);
       }
     });

@@ -4,13 +4,13 @@
  * @module
  */
 
+import { contentLengthOf, readBody } from "../core/request_body.ts";
 import { HttpError } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
 import { locationFor } from "../location.ts";
 import type { PartFile } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import { describeStored, wantsPage } from "./answers.ts";
-import { chunksOf, lengthOf } from "./body.ts";
 import { policyOf, type Wish, wishOf } from "./conflict.ts";
 import { boundaryOf, type FormEvent, type FormField, MultipartParser } from "./multipart.ts";
 import { Outcomes } from "./outcomes.ts";
@@ -54,7 +54,7 @@ export async function postForm(store: Store, request: Request, context: Context)
   const intake = new FormIntake(store, request, context);
   try {
     const parser = new MultipartParser(boundary);
-    for await (const chunk of chunksOf(request, store.settings.stallMs)) {
+    for await (const chunk of readBody(request.body, { stallMs: store.settings.stallMs })) {
       for await (const event of inTurns(parser.push(chunk))) await intake.take(event);
     }
     if (!parser.isFinished) throw new HttpError(400, "The form ends before its end");
@@ -95,7 +95,7 @@ class FormIntake {
     this.#context = context;
     this.#directory = target.path;
     this.#wish = wishOf(request.headers, target.query, store.settings.onConflict);
-    this.#length = lengthOf(request);
+    this.#length = contentLengthOf(request);
   }
 
   async take(event: FormEvent): Promise<void> {
@@ -131,7 +131,7 @@ class FormIntake {
   async #beginFile(filename: string): Promise<void> {
     try {
       const path = pathBelow(this.#directory, filename);
-      await this.#store.checkWish(path, this.#wish);
+      await this.#store.checkWish(this.#context, path, this.#wish);
       const part = await begin(this.#store, path);
       this.#file = { part, path, spool: this.#spoolInto(part) };
       await this.#store.checkRoom(part, this.#length);

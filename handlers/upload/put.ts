@@ -4,6 +4,7 @@
  * @module
  */
 
+import { contentLengthOf, readBody } from "../core/request_body.ts";
 import { HttpError } from "../errors.ts";
 import { withoutVariants } from "../http/etag.ts";
 import { evaluatePreconditions } from "../http/preconditions.ts";
@@ -11,7 +12,6 @@ import type { SitePath } from "../http/target.ts";
 import type { PartFile } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import { storedResponse } from "./answers.ts";
-import { chunksOf, lengthOf } from "./body.ts";
 import { wishOf } from "./conflict.ts";
 import { parseDigests, Verification } from "./digest.ts";
 import { writeError } from "./refusals.ts";
@@ -23,15 +23,15 @@ export async function putFile(store: Store, request: Request, context: Context):
   const { path } = fileTarget(context);
   const wish = wishOf(request.headers, context.target.query, store.settings.onConflict);
   const expected = await checkPreconditions(store, request, path);
-  await store.checkWish(path, wish);
-  const length = lengthOf(request);
+  await store.checkWish(context, path, wish);
+  const length = contentLengthOf(request);
   store.checkSize(length ?? 0);
   const verification = verificationOf(request.headers);
   const part = await begin(store, path);
   try {
     await store.checkRoom(part, length);
     await receive(
-      chunksOf(request, store.settings.stallMs),
+      readBody(request.body, { stallMs: store.settings.stallMs }),
       new Spool(part, fileLimit(store.settings.maxBytes), verification),
     );
     verification?.check();

@@ -11,13 +11,13 @@
  * @module
  */
 
+import { contentLengthOf, IncompleteBody, readBody } from "../core/request_body.ts";
 import { HttpError } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
 import { locationFor } from "../location.ts";
 import type { Committed, PartFile } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import { storedResponse } from "./answers.ts";
-import { BrokenOff, chunksOf, lengthOf, Stop } from "./body.ts";
 import { type Wish, wishOf } from "./conflict.ts";
 import { createdPath } from "./creation.ts";
 import { parseDigests, type Promised, Verification } from "./digest.ts";
@@ -25,7 +25,7 @@ import { checkPreconditions, fileTarget, receive } from "./put.ts";
 import { writeError } from "./refusals.ts";
 import { fileLimit, type SizeLimit, Spool } from "./spool.ts";
 import type { Store } from "./store.ts";
-import { stopWhenClaimed, takeOver } from "./take_over.ts";
+import { stopWhenClaimed, stopWriting, takeOver } from "./take_over.ts";
 import {
   agreedLength,
   alreadyComplete,
@@ -47,7 +47,7 @@ const READ_BYTES = 262_144;
 
 /** A request that is writing to an upload. */
 interface Running {
-  readonly stop: Stop;
+  readonly stop: AbortController;
   readonly ended: Promise<void>;
 }
 
@@ -123,13 +123,13 @@ export class Resumables {
   }
 
   /** One request at a time writes to an upload: the last, for the one before has most likely lost its client. */
-  async #alone(path: SitePath, id: string, write: (stop: Stop) => Promise<Response>): Promise<Response> {
+  async #alone(path: SitePath, id: string, write: (stop: AbortController) => Promise<Response>): Promise<Response> {
     const key = `${path.text}\0${id}`;
     for (let other = this.#running.get(key); other; other = this.#running.get(key)) {
-      other.stop.stop();
+      stopWriting(other.stop);
       await other.ended;
     }
-    const stop = new Stop();
+    const stop = new AbortController();
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     this.#running.set(key, { stop, ended });
     try {
@@ -154,7 +154,7 @@ export class Resumables {
       expected: await checkPreconditions(this.#store, request, path) ?? before.expected,
       digests: parseDigests(headers.get("repr-digest")) ?? before.digests,
     };
-    await this.#store.checkWish(path, wish);
+    await this.#store.checkWish(context, path, wish);
     const promised = parseDigests(headers.get("content-digest"));
     const { part, isResumed } = await this.#open(piece);
     try {
@@ -194,7 +194,7 @@ export class Resumables {
     promised: Promised[] | null,
   ): Promise<void> {
     const start = part.size;
-    const sent = lengthOf(request);
+    const sent = contentLengthOf(request);
     checkLength(length, start + (sent ?? 0), fields.complete === true && sent !== null);
     const more = length === null ? sent : length - start;
     this.#store.checkSize(start + (more ?? 0));
@@ -204,12 +204,12 @@ export class Resumables {
     const spool = new Spool(part, limitOf(length, maxBytes), verification);
     try {
       using _watch = stopWhenClaimed(part, stop);
-      await receive(chunksOf(request, stallMs, stop), spool);
+      await receive(readBody(request.body, { stallMs, signal: stop.signal }), spool);
       checkLength(length, part.size, fields.complete === true);
       verification?.check();
     } catch (error) {
       // What has come of a piece is kept where nobody promised what it is; a piece that is wrong is forgotten.
-      if (error instanceof BrokenOff && verification === null) await spool.finish();
+      if (error instanceof IncompleteBody && verification === null) await spool.finish();
       else await part.truncate(start);
       throw error;
     }
@@ -271,7 +271,7 @@ interface Piece {
   readonly context: Context;
   readonly path: SitePath;
   readonly id: string;
-  readonly stop: Stop;
+  readonly stop: AbortController;
   readonly fields: UploadFields;
   /** Whether what came before is forgotten. */
   readonly anew: boolean;

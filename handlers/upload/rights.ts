@@ -5,6 +5,9 @@
  */
 
 import { HttpError } from "../errors.ts";
+import type { SitePath } from "../http/target.ts";
+import type { Context } from "../types.ts";
+import type { ConflictPolicy } from "./conflict.ts";
 
 /** What may be written. */
 export interface UploadRights {
@@ -14,17 +17,45 @@ export interface UploadRights {
   readonly change: boolean;
 }
 
-const SENTENCES: Readonly<Record<keyof UploadRights, string>> = {
-  create: "Uploading is not allowed here; the option --upload allows it",
-  change: "Deleting, overwriting and moving are not allowed here; the option --delete allows them",
+const OPTIONS: Readonly<Record<keyof UploadRights, string>> = {
+  create: "the option --upload allows it",
+  change: "the option --delete allows them",
 };
 
-/** Throws a 403 that names the option, where a right is missing. */
-export function requireRight(rights: UploadRights, right: keyof UploadRights): void {
-  if (!rights[right]) throw new HttpError(403, SENTENCES[right], { problem: { right } });
+const SENTENCES: Readonly<Record<keyof UploadRights, string>> = {
+  create: "Uploading is not allowed here",
+  change: "Deleting, overwriting and moving are not allowed here",
+};
+
+/** The right that each method needs. */
+export const METHODS: Readonly<Record<string, keyof UploadRights>> = {
+  PUT: "create",
+  PATCH: "create",
+  POST: "create",
+  MKCOL: "create",
+  DELETE: "change",
+  MOVE: "change",
+};
+
+/** Throws a 403 where a right is missing: it names the option, or the client has no right to this path. */
+export function requireRight(
+  rights: UploadRights,
+  right: keyof UploadRights,
+  context: Context,
+  path: SitePath = context.target.path,
+): void {
+  if (!rights[right]) throw new HttpError(403, `${SENTENCES[right]}; ${OPTIONS[right]}`, { problem: { right } });
+  if (!context.may(right, path)) throw new HttpError(403, SENTENCES[right], { problem: { right, name: path.name } });
+}
+
+/** Throws 403 where the client has no right to what takes a name: a free one may be any in the directory. */
+export function requireName(context: Context, path: SitePath, policy: ConflictPolicy): void {
+  const isAllowed = context.may("create", path) && (policy !== "overwrite" || context.may("change", path)) &&
+    (policy !== "rename" || path.parent === null || context.may("create", path.parent));
+  if (!isAllowed) throw new HttpError(403, SENTENCES.create, { problem: { right: "create", name: path.name } });
 }
 
 /** The methods that the rights allow, for Allow. */
-export function methodsOf({ create, change }: UploadRights): string[] {
-  return [...create ? ["PUT", "PATCH", "POST", "MKCOL"] : [], ...change ? ["DELETE", "MOVE"] : []];
+export function methodsOf(rights: UploadRights): string[] {
+  return Object.keys(METHODS).filter((method) => rights[METHODS[method]!]);
 }

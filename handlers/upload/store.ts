@@ -11,7 +11,8 @@ import { noteWritten } from "../sources/written.ts";
 import type { Committed, PartFile, SourceWriter } from "../sources/writer.ts";
 import { type ConflictPolicy, firstFreeNumber, pathsFor, type Wish } from "./conflict.ts";
 import { nameTaken, writeError } from "./refusals.ts";
-import { requireRight, type UploadRights } from "./rights.ts";
+import type { Context } from "../types.ts";
+import { requireName, requireRight, type UploadRights } from "./rights.ts";
 import { tooLarge } from "./spool.ts";
 
 /** How often the source is looked through for parts that nobody goes on with. */
@@ -36,6 +37,7 @@ export class Store {
   readonly source: FileSource;
   readonly settings: StoreSettings;
   #writer: Promise<SourceWriter> | null = null;
+  #sweeping: Promise<unknown> | null = null;
   #sweptAt = -Infinity;
 
   /** Makes one for a source that can be written. */
@@ -55,10 +57,15 @@ export class Store {
   sweepNowAndThen(onError: (cause: unknown) => void): void {
     if (performance.now() - this.#sweptAt < SWEEP_EVERY_MS) return;
     this.#sweptAt = performance.now();
-    this.writer().then((writer) => writer.sweep(this.settings.partAgeMs)).catch((cause) => {
+    this.#sweeping = this.writer().then((writer) => writer.sweep(this.settings.partAgeMs)).catch((cause) => {
       this.#sweptAt = -Infinity;
       onError(cause);
     });
+  }
+
+  /** Waits for a sweep that is running. */
+  async end(): Promise<void> {
+    await this.#sweeping;
   }
 
   /** Throws 507 where so many bytes more do not fit on the disk; null is as many as nobody knows. */
@@ -74,9 +81,15 @@ export class Store {
     if (size > this.settings.maxBytes) throw tooLarge(this.settings.maxBytes);
   }
 
+  /** Throws 403 where the client must not create a file at a path, replace one, or take a free name beside it. */
+  requireRights(context: Context, path: SitePath, { policy }: Wish): void {
+    if (policy === "overwrite") requireRight(this.settings.rights, "change", context, path);
+    requireName(context, path, policy);
+  }
+
   /** Throws what must stand in the way of a new file before any of it is read, as far as it can be known by then. */
-  async checkWish(path: SitePath, wish: Wish): Promise<void> {
-    if (wish.policy === "overwrite") requireRight(this.settings.rights, "change");
+  async checkWish(context: Context, path: SitePath, wish: Wish): Promise<void> {
+    this.requireRights(context, path, wish);
     const there = await this.source.stat(path);
     if (there?.kind === "directory") {
       throw new HttpError(409, "A directory has that name", { problem: problemOf(path) });

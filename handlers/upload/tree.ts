@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readBody } from "../core/request_body.ts";
 import { HttpError } from "../errors.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, type SitePath } from "../http/target.ts";
@@ -11,18 +12,17 @@ import { locationFor } from "../location.ts";
 import { WriteRefused } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import { describeStored, wantsJson } from "./answers.ts";
-import { chunksOf } from "./body.ts";
 import { wishOf } from "./conflict.ts";
 import { isOwnUrl } from "./origin.ts";
 import { checkPreconditions } from "./put.ts";
 import { nameTaken, writeError } from "./refusals.ts";
-import { methodsOf, requireRight } from "./rights.ts";
+import { METHODS, methodsOf, requireName, requireRight } from "./rights.ts";
 import type { Store } from "./store.ts";
 
 /** Makes a directory. */
 export async function makeDirectory(store: Store, request: Request, context: Context): Promise<Response> {
   const { path } = context.target;
-  for await (const _ of chunksOf(request, store.settings.stallMs)) {
+  for await (const _ of readBody(request.body, { stallMs: store.settings.stallMs })) {
     throw new HttpError(415, "A directory has no content"); // RFC 4918 section 9.3
   }
   try {
@@ -31,8 +31,9 @@ export async function makeDirectory(store: Store, request: Request, context: Con
   } catch (error) {
     if (!(error instanceof WriteRefused && error.problem === "taken")) throw writeError(error, path);
     // RFC 4918 section 9.3.1 wants 405, which wants Allow.
+    const rightful = methodsOf(store.settings.rights).filter((method) => context.may(METHODS[method]!, path));
     throw new HttpError(405, nameTaken(path), {
-      headers: { allow: ["GET", "HEAD", "OPTIONS", ...methodsOf(store.settings.rights)].join(", ") },
+      headers: { allow: ["GET", "HEAD", "OPTIONS", ...rightful].join(", ") },
       problem: { name: path.name },
     });
   }
@@ -61,6 +62,7 @@ export async function move(store: Store, request: Request, context: Context): Pr
   // The conditions are about what is moved; what is at the other end is the business of Overwrite.
   const headers = new Headers([...request.headers].filter(([name]) => !name.startsWith("if-")));
   const { policy, status } = wishOf(headers, context.target.query, store.settings.onConflict);
+  requireName(context, to, policy);
   try {
     const paths = await store.pathsFor(to, policy);
     const options = { paths, replace: policy === "overwrite" };
@@ -74,8 +76,9 @@ export async function move(store: Store, request: Request, context: Context): Pr
 }
 
 /** Throws where a precondition does not hold, or the path asks for a directory and names none. */
-async function checkTarget(store: Store, request: Request, { target }: Context): Promise<string | undefined> {
-  requireRight(store.settings.rights, "change");
+async function checkTarget(store: Store, request: Request, context: Context): Promise<string | undefined> {
+  requireRight(store.settings.rights, "change", context);
+  const { target } = context;
   if (target.path.parent === null) throw new HttpError(403, "The root can be neither deleted nor moved");
   if (target.slash && (await store.source.stat(target.path))?.kind !== "directory") throw new HttpError(404);
   return await checkPreconditions(store, request, target.path);

@@ -4,6 +4,10 @@
  * @module
  */
 
+import { HttpError } from "../errors.ts";
+import { SitePath } from "../http/target.ts";
+import type { Context } from "../types.ts";
+
 /** A program and the part of the request's path that is about it. Who it is run for is not part of it. */
 export interface Program {
   /** What is executed, an absolute path on disk: the script itself, its interpreter, or the program of a mount. */
@@ -22,4 +26,11 @@ export interface Program {
   readonly pathTranslated: string | null;
   /** The real path of what is served, or null where it is not on disk. */
   readonly documentRoot: string | null;
+}
+
+/** Throws 403 where the client has no right to run a program. */
+export function requireRun({ name }: Pick<Program, "name">, context: Context): void {
+  const segments = name.split("/").slice(1 + context.base.segments.length);
+  const path = segments.reduce<SitePath | null>((parent, segment) => parent?.child(segment) ?? null, SitePath.root);
+  if (path === null || !context.may("run", path)) throw new HttpError(403, "Running programs is not allowed here");
 }
