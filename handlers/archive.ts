@@ -1,5 +1,5 @@
 /**
- * Directories, and selections of what is in them, as one file to download.
+ * Directories and selections of their entries, downloaded as one archive.
  *
  * @module
  */
@@ -25,24 +25,27 @@ import type { Context, Handler } from "./types.ts";
 
 /** How {@linkcode archive} packs. */
 export interface ArchiveOptions {
-  /** Bytes of files that are packed into one archive at most; no limit unless given. */
+  /** Maximum total size of the files in one archive, in bytes; unlimited by default. */
   readonly maxBytes?: number;
-  /** Files and directories that are packed into one archive at most; 1,000,000 unless given. Each takes some 120 bytes. */
+  /**
+   * Maximum number of files and directories in one archive; defaults to 1,000,000. Each takes some 120 bytes of memory.
+   */
   readonly maxEntries?: number;
-  /** Archives that are sent at the same time at most; 16 unless given. Each worker process counts its own. */
+  /** Maximum number of concurrent archive downloads; defaults to 16. Each worker process counts its own. */
   readonly maxAtOnce?: number;
   /**
-   * How many of these may go to one client; a fourth of them unless given. Clients are told apart by {@linkcode clientOf}:
-   * all that come through a proxy on another machine are one, and need a share of `maxAtOnce`.
+   * Maximum number of concurrent archive downloads for each client; defaults to a quarter of `maxAtOnce`. Clients are
+   * told apart by {@linkcode clientOf}: all clients of a proxy on another machine count as one, so raise this to
+   * `maxAtOnce` there.
    */
   readonly maxPerClient?: number;
-  /** Milliseconds that a request waits for its turn at most; 10,000 unless given, 0 for not at all. */
+  /** Maximum time a request waits in the queue, in milliseconds; defaults to 10,000. 0 disables the queue. */
   readonly queueTimeout?: number;
-  /** Milliseconds in which a client may take nothing of its archive; then it is broken off. 60,000 unless given. */
+  /** Time after which a download is aborted if the client reads nothing, in milliseconds; defaults to 60,000. */
   readonly stallTimeout?: number;
   /**
-   * Names that stand for their directory: where there is one, its page owns the query, and nothing is packed. Defaults to
-   * `index.html`, then `index.htm`.
+   * Names of index pages. In a directory that has one, the query belongs to that page and nothing is packed. Defaults
+   * to `index.html`, then `index.htm`.
    */
   readonly index?: readonly string[];
 }
@@ -51,15 +54,15 @@ const MAX_ENTRIES = 1_000_000;
 const MAX_AT_ONCE = 16;
 const QUEUE_MS = 10_000;
 
-/** Directories that are looked through for archives at the same time, one for each client. */
+/** Concurrent directory scans: one for each client. */
 const PLANS = { max: 2, maxPerClient: 1, queueMs: 60_000 };
 
-/** Looks at a tree that changes under its hands at most so often. */
+/** Maximum number of attempts at a tree that changes during the scan. */
 const ATTEMPTS = 3;
 
 interface Kind {
   readonly extension: string;
-  /** What the entity tag of an archive of this kind ends with. */
+  /** Suffix of the entity tag for archives of this format. */
   readonly tag: string;
   readonly type: string;
   readonly format: ArchiveFormat;
@@ -76,19 +79,21 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
 ]);
 
 /**
- * Packs a directory of a source for GET and HEAD with `?archive=zip`, `tar` or `tar.gz` (`tgz`); declines all else.
+ * Packs a directory of a source for GET and HEAD with `?archive=zip`, `tar` or `tar.gz` (`tgz`); declines all other
+ * requests.
  *
- * A directory with an index page is declined, for the query is that page's own; as an entry of another one it is packed. With
- * `&name=a&name=b` only those of its entries. All is in a folder of the directory's name. An archive shows what the
- * source shows: hidden files and links out of the root are not in it, other links are followed. What is left out for a
- * reason (broken link, special file, not readable, a name with control characters or a backslash) is named in a text
- * beside the folder. Owners are not in it, permissions are 644 or 755, times are in UTC.
+ * A directory with an index page is declined, because the query is that page's own; as a subdirectory of another one it
+ * is packed. `&name=a&name=b` selects entries. Everything is in a folder named after the directory. An archive contains
+ * what the source shows: no hidden files and no links out of the root; other links are followed. Entries left out for
+ * other reasons (broken link, special file, unreadable, a name with control characters or a backslash) are listed in a
+ * text file next to the folder. Owners are not stored, permissions are 644 or 755, times are in UTC.
  *
- * It looks at everything first, so that zip (not compressed) and tar have a Content-Length, an entity tag and ranges: a
- * broken download can be resumed while nothing has changed. `tar.gz` is compressed on the way and has none of these. All
- * of them can be unpacked while they are received. Where a file changes, vanishes or cannot be read on the way, the connection is broken off: an archive that
- * arrives whole is whole. It is also broken off where the client stops reading, so that others get their turn.
- * 403 for more than the limits allow, 503 where too many are being sent, 429 where too many are to the same client.
+ * The tree is scanned first, so that zip (uncompressed) and tar have a Content-Length, an entity tag and ranges: an
+ * interrupted download can be resumed as long as nothing has changed. `tar.gz` is compressed on the fly and has none of
+ * these. All formats can be unpacked while they are received. If a file changes, vanishes or cannot be read during the
+ * transfer, the connection is aborted: a completed download is a complete archive. It is also aborted if the client
+ * stops reading, to free its place. Responds with 403 for more than the limits allow, 503 if too many archives are
+ * being sent, and 429 if too many go to the same client.
  *
  * @example
  * ```ts
@@ -111,7 +116,7 @@ export function archive(source: FileSource, options: ArchiveOptions = {}): Handl
   };
 }
 
-/** What is to be packed, how, and for whom. */
+/** A parsed request for an archive. */
 interface Wanted {
   readonly source: FileSource;
   readonly kind: Kind;
@@ -124,7 +129,7 @@ class Archives {
   readonly #limits: { readonly entries: number; readonly bytes: number };
   readonly #index: readonly string[];
   readonly #stallMs: number;
-  /** Archives that are looked at or sent. */
+  /** Archives being planned or sent. */
   readonly #sending: Limiter;
   readonly #planning = new Limiter(PLANS);
   readonly #sums = new KeptSums();
@@ -157,7 +162,7 @@ class Archives {
     }
   }
 
-  /** The answer holds the place until all of it has been taken, or its client does not take any more. */
+  /** Holds the place until the body has been read, cancelled or aborted because the client stalled. */
   #held(response: Response, place: Disposable, { log, target }: Context): Response {
     const { body, status, headers } = response;
     if (body === null) place[Symbol.dispose]();
@@ -166,7 +171,7 @@ class Archives {
     return new Response(heldBody(body, { place, stallMs: this.#stallMs, stalled }), { status, headers });
   }
 
-  /** Tries again where what is looked at changes meanwhile. */
+  /** Retries if the tree changes during the scan. */
   async #steady(pack: () => Promise<Response>): Promise<Response> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       try {

@@ -15,31 +15,32 @@ import { FileChanged, type FileSource, type FileStat, type OpenFile } from "./so
 import { openBytes } from "./sources/memory.ts";
 import type { Context, Handler } from "./types.ts";
 
-/** What a checksum is as JSON. A field may be added; one that changes its meaning or goes makes a new version. */
+/** A checksum as JSON. Fields may be added; removing one or changing its meaning increments the version. */
 export interface Checksum {
   /** The version of this schema. */
   readonly version: 1;
-  /** The name of the file. */
+  /** Name of the file. */
   readonly name: string;
-  /** Bytes of the file. */
+  /** Size of the file in bytes. */
   readonly size: number;
-  /** How the checksum is made. */
+  /** The hash algorithm. */
   readonly algorithm: "sha256" | "sha512" | "sha1" | "md5";
   /** The checksum, in lower-case hexadecimal. */
   readonly checksum: string;
 }
 
-/** Looks at a file that changes under its hands at most so often. */
+/** Maximum number of attempts at a file that changes during the read. */
 const ATTEMPTS = 3;
 
 /**
- * Answers GET and HEAD of a file with `?sha256`, `?sha512`, `?sha1` or `?md5` with its checksum; declines all else, also
- * where the parameter has a value: sites put such into links of their own.
+ * Responds to GET and HEAD of a file with `?sha256`, `?sha512`, `?sha1` or `?md5` with its checksum. Declines all other
+ * requests, including those where the parameter has a value, which sites use in links of their own.
  *
- * The answer begins at once and ends when the file has been read; where it changes meanwhile, the connection is broken
- * off. As a line that `sha256sum -c` and its relatives read, or as JSON ({@linkcode Checksum}): by Accept, or by
- * `&format=text` or `json`. Two files are read at a time, others wait; a result is kept as long as the file is unchanged.
- * SHA-1 and MD5 are there to compare with old lists, and prove nothing against an attacker.
+ * The response starts at once and ends when the file has been read; if the file changes meanwhile, the connection is
+ * aborted. The format is a line that `sha256sum -c` and the like can check, or JSON ({@linkcode Checksum}), chosen by
+ * Accept or `&format=text` or `json`. Four files are read at a time, at most two for each client; further requests
+ * wait. Results are cached until the file changes. SHA-1 and MD5 are for comparison with old lists and do not protect
+ * against an attacker.
  *
  * @example
  * ```ts
@@ -97,7 +98,7 @@ async function send(
     const data: Checksum = { version: 1, name: path.name, size: stat.size, algorithm, checksum: sum };
     return new TextEncoder().encode(json ? `${JSON.stringify(data)}\n` : sumLine(sum, path.name));
   };
-  // All sums of a kind are equally long, so a client that has this one already gets its 304 without any being made.
+  // All sums of an algorithm are equally long, so a conditional request gets its 304 without reading the file.
   const size = write("0".repeat(digests.lengthOf(algorithm))).length;
   return await sendContent(request, {
     type: json ? "application/json" : "text/plain; charset=utf-8",
@@ -108,13 +109,13 @@ async function send(
     ranges: false,
     slow: true,
     async open() {
-      using _readable = await asked.source.open(path, stat); // what may not be read has to say so now
+      using _readable = await asked.source.open(path, stat); // a permission error must show before the headers are sent
       return openLater(async (signal) => write(await digests.digest({ path, stat, algorithm, client }, signal)));
     },
   });
 }
 
-/** Bytes that are made when they are read; closed, it says that they are not wanted any more. */
+/** A file whose content is computed when it is read; closing it aborts the computation. */
 function openLater(make: (signal: AbortSignal) => Promise<Uint8Array>): OpenFile {
   const stop = new AbortController();
   let made: Promise<Uint8Array> | undefined;
@@ -128,8 +129,8 @@ function openLater(make: (signal: AbortSignal) => Promise<Uint8Array>): OpenFile
 }
 
 /**
- * The line of `sha256sum` and its relatives: where a name has to be escaped to stay on its line, a backslash in front says
- * so. Other control characters stay, as they do there: the line is for programs.
+ * A line as `sha256sum` and the like write it: a leading backslash marks a name with escapes. Other control characters
+ * are kept, as they are there: the line is meant for programs.
  */
 function sumLine(sum: string, name: string): string {
   const escaped = name.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll("\r", "\\r");

@@ -1,5 +1,5 @@
 /**
- * Directory listings: as a page, as JSON and as plain text.
+ * Directory listings as a page, as JSON and as plain text.
  *
  * @module
  */
@@ -25,35 +25,36 @@ export type { ListingFormat };
 
 /** How {@linkcode listing} lists. */
 export interface ListingOptions {
-  /** Bytes of memory for listings that are kept to be sent again; 16 MiB unless given, 0 to keep none. */
+  /** Maximum size of the listing cache in bytes; defaults to 16 MiB. 0 disables it. */
   readonly cacheBytes?: number;
   /**
-   * What the server can do besides, for the page to offer: see `Feature.abilities`. Where it is given, be it empty, the
-   * page has a script, which {@linkcode pageAssets} has to serve. A function is asked for each request; what it says may
-   * depend on the path and on `context.view`, and on nothing else.
+   * Further abilities of the server that the page offers: see `Feature.abilities`. If set, even to an empty array, the
+   * page has a script, which {@linkcode pageAssets} must serve. A function is called for each request; its result may
+   * depend only on the path and on `context.view`.
    */
   readonly abilities?: readonly string[] | ((context: Context) => readonly string[]);
-  /** As for {@linkcode files}: what else decides how listings are sent. */
+  /** As for {@linkcode files}: anything else that the form of a listing depends on, as part of its entity tag. */
   readonly variant?: string;
-  /** Milliseconds in which a client may take nothing of a large listing; then it is broken off. 60,000 unless given. */
+  /** Time after which a large listing is aborted if the client reads nothing, in milliseconds; defaults to 60,000. */
   readonly stallTimeout?: number;
 }
 
-/** Room for the listings of some hundred directories of a hundred entries. */
+/** Enough for some hundred listings of a hundred entries each. */
 const CACHE_BYTES = 16 * 1024 * 1024;
 
 /**
- * Lists the directories of a source to GET and HEAD; declines what is no directory.
+ * Lists the directories of a source for GET and HEAD; declines anything that is not a directory.
  *
- * As HTML that needs no script, as JSON ({@linkcode Listing}), or as plain text with a name on each line: by Accept, or
- * by `?format=html`, `json` or `text`. Sorted by `?sort=name`, `size` or `modified` and `?order=asc` or `desc`; names in
- * natural order (f2 before f10), directories first. Other query parameters are ignored; a value not named here is 400.
- * Entries that cannot be fetched (broken links, links out of the root, FIFOs, names that are not UTF-8) are shown and
+ * The format is HTML that works without JavaScript, JSON ({@linkcode Listing}), or plain text with a name on each line,
+ * chosen by Accept or `?format=html`, `json` or `text`. Sorted by `?sort=name`, `size` or `modified` and `?order=asc`
+ * or `desc`, with names in natural order (f2 before f10) and directories first. Other query parameters are ignored; an
+ * unknown value of these is 400. Entries that cannot be fetched (broken links, links out of the root, FIFOs, names that
+ * are not UTF-8) are shown and marked, without a link; plain text omits them. Reads the metadata of each entry, but
+ * opens none.
  * marked, without a link; in plain text they are left out. It looks at each entry, but opens none.
- *
- * A listing is made once for all who ask at the same time, and kept while the directory is unchanged: a new name is
- * always seen at once, sizes and dates may be some 100 ms old (20 times as old as it takes to make the listing). Above
- * 2,000 entries it is sent while it is made, without Content-Length and without an entity tag.
+ * A listing is built once for all concurrent requests and cached while the directory is unchanged: a new name always
+ * shows at once, sizes and dates may be some 100 ms old (20 times as old as the listing takes to build). Above 2,000
+ * entries it is streamed, without Content-Length and without an entity tag.
  *
  * @example
  * ```ts
@@ -70,18 +71,18 @@ export function listing(source: FileSource, options: ListingOptions = {}): Handl
   return listingParts(source, options)(null).all;
 }
 
-/** A listing as two handlers, for who asks others in between. */
+/** A listing as two handlers, so that others can run between them. */
 export interface ListingParts {
   /**
-   * Answers with what is kept, and declines all else. It may be asked before the handler of files: where it answers, the
-   * directory is unchanged, so it has no index file now if it had none before.
+   * Responds from the cache and declines everything else. It may run before the handler of files: a cache hit proves
+   * that the directory is unchanged, so it still has no index file if it had none before.
    */
   readonly kept: Handler;
-  /** Answers as {@linkcode listing} does. */
+  /** Responds as {@linkcode listing} does. */
   readonly all: Handler;
 }
 
-/** The same as {@linkcode listing}, in parts, made once or more often of the same builds. */
+/** The same as {@linkcode listing}, in parts; several may share their builds. */
 export function listingParts(
   source: FileSource,
   options: ListingOptions = {},
@@ -91,7 +92,7 @@ export function listingParts(
   return (cache) => partsOf(source, builds, options.abilities, cache);
 }
 
-/** The parts, which offer to the cache of responses what is kept here. */
+/** The parts. They offer cached listings to the response cache. */
 function partsOf(
   source: FileSource,
   builds: ListingBuilds,
@@ -148,7 +149,7 @@ function askedOf(
   };
 }
 
-/** What a listing differs by: no name in a path has a slash in it, so the depth says what is above the mount. */
+/** The cache key. Names contain no slash, so the depth identifies the part of the path above the mount. */
 function keyOf({ base, target, view }: Context, format: ListingFormat, sort = "name", order = "asc"): string {
   const rights = view === "" ? "" : `${view.length}:${view} `;
   return `${rights}${format} ${sort} ${order} ${target.path.segments.length} ${base.join(target.path).text}`;
@@ -158,7 +159,7 @@ function formatOf(request: Request, query: URLSearchParams | null): ListingForma
   const asked = oneOf(query, "format", ["html", "json", "text"]);
   if (asked) return asked;
   const accept = request.headers.get("accept");
-  if (accept === null || accept === "*/*") return "html"; // what programs send, without taking it apart
+  if (accept === null || accept === "*/*") return "html"; // the usual header of programs: no need to parse it
   const accepted = accepts(request, "text/html", "application/json", "text/plain");
   return accepted === "application/json" ? "json" : accepted === "text/plain" ? "text" : "html";
 }

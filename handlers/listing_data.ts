@@ -1,5 +1,5 @@
 /**
- * The data of a listing: what pages are made of, and what programs get as JSON.
+ * The data of a listing: rendered into pages, and sent to programs as JSON.
  *
  * @module
  */
@@ -8,71 +8,71 @@ import { encodeSegment } from "./http/escape.ts";
 import type { EntryProblem, FileEntry } from "./sources/types.ts";
 import type { Context } from "./types.ts";
 
-/** What a listing can be sorted by. */
+/** Sort keys of a listing. */
 export type SortKey = "name" | "size" | "modified";
 
 /**
  * One entry of a {@linkcode Listing}.
  */
 export interface ListingEntry {
-  /** The name, decoded; where it is not UTF-8, with U+FFFD for what cannot be shown. */
+  /** The decoded name; U+FFFD stands for bytes that are not UTF-8. */
   readonly name: string;
-  /** What it is; `other` is a FIFO, socket or device, `unknown` is what cannot be looked at. */
+  /** The type: `other` is a FIFO, socket or device; `unknown` could not be read. */
   readonly kind: "file" | "directory" | "other" | "unknown";
-  /** Bytes of a file; null for all else. */
+  /** Size of a file in bytes; null for anything else. */
   readonly size: number | null;
-  /** The last change as an ISO 8601 date in UTC with milliseconds; null where it is not known. */
+  /** Modification time as an ISO 8601 date in UTC with milliseconds; null if unknown. */
   readonly modified: string | null;
   /** Whether it is a symbolic link. */
   readonly link: boolean;
-  /** Where it is, as a relative URL, directories with a slash at the end; null where it cannot be fetched. */
+  /** Relative URL, with a trailing slash for directories; null if the entry cannot be fetched. */
   readonly href: string | null;
   /** Why it cannot be fetched, or null. */
   readonly problem: EntryProblem | null;
 }
 
 /**
- * The data of a listing, and the schema of its JSON. A field may be added within a version; one that changes its meaning
- * or goes makes a new version.
+ * The data of a listing, and the schema of its JSON. Fields may be added within a version; removing one or changing its
+ * meaning increments the version.
  */
 export interface Listing extends ListingHead {
-  /** How much there is: directories, files, and bytes of the files. */
+  /** Number of directories and files, and the total size of the files. */
   readonly totals: ListingTotals;
   /** The entries. */
   readonly entries: readonly ListingEntry[];
 }
 
-/** What is known of a {@linkcode Listing} before its directory has been read. */
+/** The part of a {@linkcode Listing} that is known before its directory has been read. */
 export interface ListingHead {
   /** The version of this schema. */
   readonly version: 1;
-  /** The path of the directory, decoded, with a slash at its beginning and end. */
+  /** The decoded path of the directory, with leading and trailing slashes. */
   readonly path: string;
-  /** What the entries are sorted by; directories always come first. */
+  /** The sort key; directories always come first. */
   readonly sort: SortKey;
-  /** Which way they are sorted. */
+  /** The sort order. */
   readonly order: "asc" | "desc";
-  /** What else can be asked for here (`upload`, `archive`, …), where the server says so. */
+  /** Further abilities (`upload`, `archive`, …), if the server announces them. */
   readonly can?: readonly string[];
 }
 
-/** How much a {@linkcode Listing} has. */
+/** The totals of a {@linkcode Listing}. */
 export interface ListingTotals {
-  /** Directories, and links to them. */
+  /** Number of directories, including links to them. */
   readonly directories: number;
-  /** Files, and links to them. */
+  /** Number of files, including links to them. */
   readonly files: number;
-  /** Bytes of the files. */
+  /** Total size of the files in bytes. */
   readonly bytes: number;
 }
 
-/** What is known before the entries are. */
+/** The part of the data that does not depend on the entries. */
 export function headOf({ base, target }: Context, asked: Pick<ListingHead, "sort" | "order" | "can">): ListingHead {
   const path = base.join(target.path);
   return { version: 1, path: path.segments.length === 0 ? "/" : path.text + "/", ...asked };
 }
 
-/** Makes the data of an entry: what is to be shown, with its link. */
+/** The data of an entry, with its link. */
 export function entryOf({ name, stat, link, problem }: FileEntry): ListingEntry {
   const kind = stat?.kind ?? "unknown";
   return {
@@ -86,7 +86,7 @@ export function entryOf({ name, stat, link, problem }: FileEntry): ListingEntry 
   };
 }
 
-/** The last milliseconds that a Date can hold, before and after 1970. */
+/** The largest absolute time value a Date can hold. */
 const LAST_TIME = 8_640_000_000_000_000;
 
 const MINUTE_MS = 60_000;
@@ -95,8 +95,8 @@ let lastMinute = NaN;
 let lastText = "";
 
 /**
- * A file's time can be anything the disk has room for, also what no Date can hold (CVE-2024-23770). The text of a minute
- * is made once for files that were written together: making it takes as long as the rest of a row.
+ * A modification time can be any number the file system stores, even one no Date can hold (CVE-2024-23770). The text of
+ * a minute is cached, because files are often written together: formatting it takes as long as the rest of a row.
  */
 function isoDate(time: number | null): string | null {
   if (time === null || !(Math.abs(time) <= LAST_TIME)) return null;
@@ -105,21 +105,21 @@ function isoDate(time: number | null): string | null {
     lastMinute = minute;
     lastText = new Date(minute * MINUTE_MS).toISOString().slice(0, -"00.000Z".length);
   }
-  const digits = String(100_000 + Math.trunc(time) - minute * MINUTE_MS); // a 1, two digits of seconds, three below
+  const digits = String(100_000 + Math.trunc(time) - minute * MINUTE_MS); // a 1, seconds (2), milliseconds (3)
   return `${lastText}${digits.slice(1, 3)}.${digits.slice(3)}Z`;
 }
 
-/** Which of two entries comes first, as `toSorted` asks for it. */
+/** Comparison function for `toSorted`. */
 export type EntryOrder = (a: FileEntry, b: FileEntry) => number;
 
 let collator: Intl.Collator | undefined;
 
 /**
- * The order of a listing, directories first and names in natural order (f2 before f10), as orders to sort by one after
- * the other: each keeps the order of the one before among what is the same to it.
+ * The order of a listing, directories first and names in natural order (f2 before f10), as successive stable sorts:
+ * each keeps the order of the one before among equal entries.
  *
- * The first decides nothing but what comes first of names that are the same to readers (f1 and f01). But it costs a tenth
- * of the natural order, and leaves that runs which are in order, so that most of its comparisons fall away.
+ * The first only decides between names that are equal in natural order (f1 and f01). But it costs a tenth of a natural
+ * comparison and leaves sorted runs, which save most comparisons of the second.
  */
 export function entryOrders({ sort, order }: Pick<ListingHead, "sort" | "order">): readonly EntryOrder[] {
   collator ??= new Intl.Collator("en", { numeric: true });

@@ -1,5 +1,5 @@
 /**
- * Searching for names in a directory and all below it.
+ * Recursive search for names in a directory.
  *
  * @module
  */
@@ -23,53 +23,59 @@ export type { Found, SearchEnd, SearchFormat, SearchHead, SearchTail };
 
 /** How {@linkcode search} searches. */
 export interface SearchOptions {
-  /** Results at most; 1,000 unless given. */
+  /** Maximum number of results; defaults to 1,000. */
   readonly maxResults?: number;
-  /** Directories that are looked through for one search at most; 100,000 unless given. */
+  /** Maximum number of directories read in one search; defaults to 100,000. */
   readonly maxDirectories?: number;
-  /** Milliseconds that one search may take at most; 30,000 unless given. */
+  /** Maximum duration of a search in milliseconds; defaults to 30,000. */
   readonly maxMilliseconds?: number;
-  /** Searches at the same time at most; 16 unless given. Each worker process counts its own. */
+  /** Maximum number of concurrent searches; defaults to 16. Each worker process counts its own. */
   readonly maxAtOnce?: number;
-  /** How many of these may be of one client ({@linkcode clientOf}); a fourth of them unless given. */
+  /**
+   * Maximum number of concurrent searches for each client ({@linkcode clientOf}); defaults to a quarter of `maxAtOnce`.
+   */
   readonly maxPerClient?: number;
-  /** Milliseconds that a request waits for its turn at most; 10,000 unless given, 0 for not at all. */
+  /** Maximum time a request waits in the queue, in milliseconds; defaults to 10,000. 0 disables the queue. */
   readonly queueTimeout?: number;
-  /** Milliseconds in which a client may take no results; then the answer is broken off. 60,000 unless given. */
+  /** Time after which a search is aborted if the client reads nothing, in milliseconds; defaults to 60,000. */
   readonly stallTimeout?: number;
   /**
-   * Names that stand for their directory: where there is one, its page owns the query, and the search declines.
-   * `index.html`, then `index.htm` unless given.
+   * Names of index pages. In a directory that has one, the query belongs to that page, and the search declines.
+   * Defaults to `index.html`, then `index.htm`.
    */
   readonly index?: readonly string[];
 }
 
-/** The results of a search as JSON. A field may be added; one that changes its meaning or goes makes a new version. */
+/**
+ * The results of a search as JSON. Fields may be added; removing one or changing its meaning increments the version.
+ */
 export interface SearchResults extends SearchHead, SearchTail {
-  /** What was found, nearest first. */
+  /** The matches, nearest directory first. */
   readonly results: readonly Found[];
 }
 
-/** Characters that are searched for at most: a name has 255 bytes, and time grows with it. */
+/** Maximum length of a query: a name has at most 255 bytes, and the time grows with the length. */
 const MAX_QUERY_LENGTH = 256;
 
 const MAX_AT_ONCE = 16;
 const QUEUE_MS = 10_000;
 
-/** Directories that are read for searches at the same time. */
+/** Directories read at the same time by all searches. */
 const READ_AT_ONCE = 2;
 
 /**
- * Searches for names below a directory, for GET and HEAD with `?q=TEXT`; declines all else, and an empty text.
+ * Searches for names below a directory, for GET and HEAD with `?q=TEXT`; declines all other requests, and an empty
+ * query.
  *
- * The text is looked for anywhere in names; with `*`, `?` or `[a-z]` in it, it is a glob that must match the whole name;
- * with a `/` in it, both look at the path, where `**` stands for any number of directories. Case and the composition of
- * letters make no difference. It finds what a listing shows, without what cannot be fetched, and looks into no file.
+ * Plain text matches anywhere in a name. With `*`, `?` or `[a-z]` it is a glob that must match the whole name. With a
+ * `/`, both match against the path, where `**` stands for any number of directories. Case and Unicode normalization are
+ * ignored. It finds whatever a listing shows, except entries that cannot be fetched; file contents are not searched.
  *
- * Results come nearest directory first, sent as they are found: as HTML, JSON ({@linkcode SearchResults}), NDJSON (a
- * {@linkcode Found} on each line, a {@linkcode SearchTail} on the last) or plain text with a path on each line; by Accept,
- * or by `&format=html`, `json`, `ndjson` or `text`. It ends where the client leaves, or stops reading. 400 for more than 256
- * characters, 503 where too many are running, 429 where too many are of the same client.
+ * Results are streamed, nearest directory first: as HTML, JSON ({@linkcode SearchResults}), NDJSON (a {@linkcode Found}
+ * on each line, a {@linkcode SearchTail} on the last) or plain text with a path on each line, chosen by Accept or by
+ * `&format=html`, `json`, `ndjson` or `text`. The search ends if the client disconnects or stops reading. Responds with
+ * 400 for more than 256 characters, 503 if too many searches are running, and 429 if too many belong to the same
+ * client.
  *
  * @example
  * ```ts
@@ -119,7 +125,7 @@ async function answer(request: Request, context: Context, asked: Asked): Promise
   const writer = writerOf(formatOf(request, query), head);
   const headers = {
     "content-type": writer.type,
-    "cache-control": "no-store", // found now, and never proven again
+    "cache-control": "no-store", // the results have no validator
     "vary": "accept",
     "x-content-type-options": "nosniff",
     ...writer.headers,
@@ -152,7 +158,7 @@ async function* piecesOf(found: Hunt, writer: SearchWriter): AsyncGenerator<Uint
   if (finish.length > 0) yield finish;
 }
 
-/** Pieces as they are asked for. Where the reader leaves, the search is stopped in the middle of what it does. */
+/** Streams on demand. When the client disconnects, the search is aborted at once. */
 function streamOf(
   pieces: AsyncGenerator<Uint8Array<ArrayBuffer>>,
   stop: AbortController,
@@ -165,7 +171,7 @@ function streamOf(
     },
     async cancel() {
       stop.abort();
-      await pieces.return(undefined).catch(() => {}); // it ends by the signal, in whatever it was doing
+      await pieces.return(undefined).catch(() => {}); // the signal ends whatever it is doing
     },
   }, { highWaterMark: 0 });
 }

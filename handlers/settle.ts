@@ -5,7 +5,7 @@
  */
 
 import { errorResponse, failureOf, HttpError, markFailure, toHttpError } from "./errors.ts";
-import { dropBody, hasMuchContent, wholeResponse } from "./unread_body.ts";
+import { closedIfUnread, dropBody, hasMuchContent, wholeResponse } from "./unread_body.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
 
 /** A handler that never declines and never throws. */
@@ -83,9 +83,10 @@ function finish(request: Request, context: Context, answer: Response | null): Aw
 /** What there is to say about the bodies of the two. */
 function suited(request: Request, response: Response): Awaitable<Response> {
   if (request.method === "HEAD") return withoutBody(response);
-  if (failureOf(response) !== null || response.status === 304) return response; // which is all there
+  if (failureOf(response) !== null) return closedIfUnread(request, response);
+  if (response.status === 304) return response;
   if (request.method === "GET") return hasMuchContent(request) ? whole(request, response) : response;
-  return isUnread(request, response) ? whenDropped(request.body!, response) : response;
+  return isUnread(request, response) ? whenDropped(request, response) : response;
 }
 
 function whole(request: Request, response: Response): Awaitable<Response> {
@@ -100,13 +101,13 @@ function isUnread(request: Request, response: Response): boolean {
   return body !== null && !body.locked && response.body !== null && response.body !== body;
 }
 
-async function whenDropped(body: ReadableStream<Uint8Array>, response: Response): Promise<Response> {
+async function whenDropped(request: Request, response: Response): Promise<Response> {
   try {
-    await dropBody(body);
+    await dropBody(request.body!);
     return response;
   } catch (thrown) {
     response.body?.cancel().catch(() => {});
-    return errorResponse(toHttpError(thrown));
+    return closedIfUnread(request, errorResponse(toHttpError(thrown)));
   }
 }
 

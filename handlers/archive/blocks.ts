@@ -1,35 +1,35 @@
 /**
- * Content that says where it ends: a deflate stream (RFC 1951) of stored blocks. Its size is known, and any part of it can
- * be made of the same part of the content.
+ * Self-delimiting content: a deflate stream (RFC 1951) of stored blocks. Its size is known in advance, and any part of
+ * it can be generated from the corresponding part of the content.
  *
  * @module
  */
 
-/** Bytes of content in a block, but the last (RFC 1951 section 3.2.4). */
+/** Content bytes of every block except the last (RFC 1951 section 3.2.4). */
 const BLOCK = 65_535;
 
-/** Bytes in front of the content of a block: type and length. */
+/** Bytes of a block header: type and length. */
 const HEADER = 5;
 
-/** Bytes of the blocks of a content, which must not be empty. */
+/** Encoded size of non-empty content. */
 export function blockedSize(size: number): number {
   return size + HEADER * Math.ceil(size / BLOCK);
 }
 
-/** Reads content from an offset on, some of the bytes that are wanted; at least one. */
+/** Reads content at an offset: at least one byte, possibly fewer than requested. */
 export type ReadContent = (offset: number, into: Uint8Array) => Promise<number>;
 
-/** The blocks of one content, as something to read. */
+/** The encoded blocks of one content, with random access. */
 export class Blocks {
   readonly #size: number;
   #buffer = new Uint8Array();
 
-  /** @param size Bytes of the content. */
+  /** @param size Size of the content in bytes. */
   constructor(size: number) {
     this.#size = size;
   }
 
-  /** Reads from an offset into the blocks on, some of the bytes that are wanted; at least one. */
+  /** Reads encoded bytes at an offset: at least one byte, possibly fewer than requested. */
   async read(offset: number, into: Uint8Array, content: ReadContent): Promise<number> {
     const block = Math.floor(offset / (HEADER + BLOCK));
     const within = offset % (HEADER + BLOCK);
@@ -53,7 +53,7 @@ export class Blocks {
     return Uint8Array.of(left <= BLOCK ? 1 : 0, length, length >> 8, ~length, ~length >> 8);
   }
 
-  /** Bytes of content in so many bytes of blocks, the first of which is content. */
+  /** Content bytes within a range of encoded bytes that starts with content. */
   #contentIn(start: number, length: number): number {
     const first = Math.min(BLOCK - start % BLOCK, length);
     const behind = Math.max(0, length - first);
@@ -62,7 +62,7 @@ export class Blocks {
     return Math.min(first + whole * BLOCK + last, this.#size - start);
   }
 
-  /** Puts content where it belongs, with the headers between; gives how many bytes that are. */
+  /** Inserts the block headers between the content; returns the number of encoded bytes. */
   #spread(start: number, content: Uint8Array, into: Uint8Array): number {
     let filled = 0;
     for (let at = 0; at < content.length;) {

@@ -1,5 +1,5 @@
 /**
- * Compressing an archive while it is sent.
+ * Compression of an archive while it is sent.
  *
  * @module
  */
@@ -7,12 +7,12 @@
 import { Turns } from "../listing/turns.ts";
 import type { OpenFile } from "../sources/types.ts";
 
-/** Bytes compressed at a time: the work of a millisecond or two, which nobody else can do anything in. */
+/** Bytes compressed at a time: one or two milliseconds, during which the event loop is blocked. */
 const CHUNK_BYTES = 65_536;
 
 /**
- * All bytes of a file, compressed as they are asked for. It is opened when the first are, and closed behind the last or
- * when they are not wanted any more; where reading fails, so does the stream.
+ * Compresses a file on demand. It is opened by the first read and closed at the end or when the stream is cancelled; a
+ * read error fails the stream.
  */
 export function gzipOf(open: () => OpenFile): ReadableStream<Uint8Array<ArrayBuffer>> {
   return ReadableStream.from(chunksOf(open)).pipeThrough(new CompressionStream("gzip"));

@@ -1,45 +1,45 @@
 /**
- * The file that an archive has read for its checksum and sends next: held in memory, so that it is read once.
+ * Keeps the file whose checksum has just been computed in memory, so that sending it does not read it again.
  *
  * @module
  */
 
-/** Bytes of a file that is held. */
+/** Maximum size of a file kept in memory. */
 export const HELD_BYTES = 16_777_216;
 
-/** Bytes that all archives may hold together: where there is no room, a file is read twice. */
+/** Memory left for all archives together; a file that does not fit is read twice. */
 let room = 67_108_864;
 
-/** Bytes read at a time where there is no room to hold a file. */
+/** Bytes read at a time when the file does not fit into memory. */
 const CHUNK_BYTES = 262_144;
 
-/** Memory for one file at a time. Whoever makes one disposes of it. */
+/** Buffer for one file at a time. The creator disposes of it. */
 export class HeldFile implements Disposable {
   #buffer = new Uint8Array();
   #index = -1;
 
-  /** Whether this is a file that is held. */
+  /** Whether the buffer holds this file. */
   has(index: number): boolean {
     return this.#index === index;
   }
 
-  /** The held file. */
+  /** The content of the held file. */
   get bytes(): Uint8Array {
     return this.#buffer;
   }
 
-  /** Memory to read a file into: for all of it, or for a part at a time. What was held is gone. */
+  /** Returns a buffer for the whole file, or for one chunk at a time. Drops the file held before. */
   bufferFor(size: number): Uint8Array {
     this.#index = -1;
     return this.#grow(size) ? this.#buffer.subarray(0, size) : this.#buffer.subarray(0, CHUNK_BYTES);
   }
 
-  /** Says that all of a file has been read. */
+  /** Marks the file as read completely. */
   hold(index: number): void {
     this.#index = index;
   }
 
-  /** Makes the buffer as large as that, where there is room; at least as large as a chunk. */
+  /** Grows the buffer to this size, at least to a chunk, if memory is left. */
   #grow(size: number): boolean {
     if (size <= this.#buffer.length) return true;
     const length = Math.min(Math.max(size, 2 * this.#buffer.length, CHUNK_BYTES), HELD_BYTES);

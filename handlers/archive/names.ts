@@ -1,20 +1,20 @@
 /**
- * Names that every program which unpacks an archive takes for what they are.
+ * Names that every unpacker interprets in the same way.
  *
  * @module
  */
 
 /**
- * Whether a name can stand in an archive. `..` and `/` would lead out of the folder it is unpacked in, so would `\` on
- * Windows (CVE-2026-54093), and control characters are commands to the terminal that shows them.
+ * Whether a name is safe in an archive. `..` and `/` would escape the folder it is unpacked into, and so would `\` on
+ * Windows (CVE-2026-54093); control characters are commands to the terminal that displays them.
  */
 export function isSafeName(name: string): boolean {
   // deno-lint-ignore no-control-regex
   return name.isWellFormed() && !/^\.{0,2}$|[\x00-\x1f\x7f-\x9f\\/]/.test(name);
 }
 
-/** What the folder in an archive is called that holds all the rest, after the directory's own name (`""` for the root). */
+/** Name of the top-level folder in the archive, from the directory's own name (`""` for the root). */
 export function folderName(name: string): string {
-  // "C:" in front would be a drive.
+  // A leading "C:" would be a drive.
   return isSafeName(name) && !/^[a-z]:/i.test(name) ? name : "files";
 }

@@ -1,24 +1,24 @@
 /**
- * What an archive is made of, in order: an archive is never there as a whole, only the list of its parts.
+ * The parts of an archive in order. The archive never exists as a whole, only as this list.
  *
  * @module
  */
 
 import type { ArchivePlan } from "./plan.ts";
 
-/** A part of an archive. Its size is known before its bytes are. */
+/** A part of an archive. Its size is known before its bytes are generated. */
 export type Part = MadePart | SummedPart | ContentPart;
 
-/** Bytes that are made of the plan alone. */
+/** Bytes that depend only on the plan. */
 export interface MadePart {
   readonly size: number;
   make(): Uint8Array;
 }
 
-/** Bytes for which the checksum of a file's content is needed. */
+/** Bytes that contain the checksum of a file's content. */
 export interface SummedPart {
   readonly size: number;
-  /** The number of the file in the plan. */
+  /** Index of the file in the plan. */
   readonly summed: number;
   make(crc: number): Uint8Array;
 }
@@ -26,11 +26,11 @@ export interface SummedPart {
 /** The content of a file. */
 export interface ContentPart {
   readonly size: number;
-  /** The number of the file in the plan. */
+  /** Index of the file in the plan. */
   readonly content: number;
-  /** Whether it is sent in blocks that say where it ends. */
+  /** Whether it is sent as self-delimiting blocks. */
   readonly blocked?: boolean;
 }
 
-/** Lists the parts of an archive of everything in a plan; each call begins anew. */
+/** Lists the parts of an archive of a plan; each call starts from the beginning. */
 export type ArchiveFormat = (plan: ArchivePlan) => Iterable<Part>;

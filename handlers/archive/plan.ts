@@ -1,5 +1,5 @@
 /**
- * What is to be packed, in order: decided before the first byte is sent, so that the length of the archive is known.
+ * The members of an archive in order: determined before the first byte is sent, so that the Content-Length is known.
  *
  * @module
  */
@@ -15,49 +15,48 @@ import { plainName } from "../page/names.ts";
 import { FileChanged, type FileEntry, type FileSource, type FileStat } from "../sources/types.ts";
 import { folderName, isSafeName } from "./names.ts";
 
-/** What is asked for. */
+/** The requested entries. */
 export interface Selection {
-  /** The directory. */
   readonly directory: SitePath;
   /** Its name, `""` for the root of the site. */
   readonly name: string;
-  /** Which of its entries; null for all of them. */
+  /** The selected entries; null for all. */
   readonly names: readonly string[] | null;
 }
 
-/** Where to stop. */
+/** Limits of a plan. */
 export interface PlanLimits {
-  /** Files and directories at most. */
+  /** Maximum number of files and directories. */
   readonly entries: number;
-  /** Bytes of the files at most. */
+  /** Maximum total size of the files in bytes. */
   readonly bytes: number;
 }
 
 /** One member of an archive. */
 export interface Member {
-  /** The path in the archive, as UTF-8; of a directory with a slash at the end. */
+  /** The path in the archive, in UTF-8; a directory's ends with a slash. */
   readonly path: Uint8Array;
   readonly directory: boolean;
-  /** Bytes of a file; 0 for a directory. */
+  /** Size of a file in bytes; 0 for a directory. */
   readonly size: number;
   /** Seconds since 1970. */
   readonly modified: number;
-  /** Permissions. */
+  /** Unix permissions. */
   readonly mode: number;
 }
 
-/** A directory of the source, and where it is in the archive (with a slash at the end). */
+/** A directory of the source and its path in the archive (with a trailing slash). */
 interface Place {
   readonly path: SitePath;
   readonly text: string;
 }
 
-/** Lines of the report on what was left out; more are counted. */
+/** Maximum number of lines in the report on omitted entries; the rest are only counted. */
 const REPORTED = 1_000;
 
 /**
- * The members of an archive, in order. They are held in columns, some 80 bytes for each besides its name, because there
- * may be a million: what is sent is looked up again.
+ * The members of an archive, in order. Stored in columns, some 80 bytes each plus the name, because there may be a
+ * million; everything else is looked up again when it is sent.
  */
 export class ArchivePlan {
   readonly #names: string[] = [];
@@ -74,39 +73,38 @@ export class ArchivePlan {
   #etag = "";
   #bytes = 0;
 
-  /** What a file was left out for is told in a text beside the folder; empty where nothing was. */
+  /** The text file next to the folder that says which entries were left out and why; empty if there are none. */
   report: Uint8Array<ArrayBuffer> = new Uint8Array();
 
-  /** How many members. */
+  /** Number of members. */
   get length(): number {
     return this.#names.length;
   }
 
-  /** Bytes of all files. */
+  /** Total size of all files in bytes. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Names the state of everything in it, without quotes; null where something may change and nobody would see it. */
+  /** Identifies the state of every member, without quotes; null if a change could go unnoticed. */
   get etag(): string | null {
     this.#etag ||= this.#digest.digest("base64url").slice(0, 27);
     return this.#settled ? this.#etag : null;
   }
 
-  /** Puts a directory in, and gives the index of the place for what is in it. */
+  /** Adds a directory and returns the index of its place. */
   addDirectory(path: SitePath, text: string, stat: FileStat): number {
     const place = this.#places.push({ path, text }) - 1;
-    this.#digest.update(`${path.text}\0`); // elsewhere a file of the same name and state may be another
+    this.#digest.update(`${path.text}\0`); // distinguishes equal names and states in different directories
     this.#add("", place, stat, text);
     return place;
   }
 
-  /** Puts a file in. */
   addFile(name: string, parent: number, stat: FileStat): void {
     this.#add(name, parent, stat, this.#places[parent]!.text + name);
   }
 
-  /** Puts the report in, as the last. */
+  /** Adds the report as the last member. */
   addReport(name: string, report: string, modified: number | null): void {
     this.report = this.#encoder.encode(report);
     const { length: size } = this.report;
@@ -118,7 +116,7 @@ export class ArchivePlan {
     this.#parents.push(parent);
     this.#sizes.push(stat.size);
     this.#times.push(Math.floor((stat.modified ?? 0) / 1000));
-    // Who may read it there is for others to decide; that it is a program belongs to the file.
+    // Read permissions are the recipient's decision; the executable bit belongs to the file.
     this.#modes.push(stat.kind === "directory" || ((stat.mode ?? 0) & 0o111) !== 0 ? 0o755 : 0o644);
     this.#versions.push(hash(stat.version));
     this.#digest.update(`${text}\0${stat.version}\0${stat.mode ?? ""}\n`);
@@ -126,7 +124,7 @@ export class ArchivePlan {
     this.#bytes += stat.size;
   }
 
-  /** A member by its number. */
+  /** The member at an index. */
   member(index: number): Member {
     const [name, parent] = [this.#names[index]!, this.#parents[index]!];
     return {
@@ -138,18 +136,18 @@ export class ArchivePlan {
     };
   }
 
-  /** Where the bytes of a member are; null for the report. */
+  /** Path of a member in the source; null for the report. */
   pathOf(index: number): SitePath | null {
     return this.#places[this.#parents[index]!]?.path.child(this.#names[index]!) ?? null;
   }
 
-  /** Whether a file is still the one that was seen. */
+  /** Whether a file is still the one that was planned. */
   isUnchanged(index: number, now: FileStat | null): now is FileStat {
     return now?.kind === "file" && now.size === this.#sizes[index] && hash(now.version) === this.#versions[index];
   }
 }
 
-/** 53 bits of a text: enough to see a change by, and eight bytes to hold. */
+/** A 53-bit hash: enough to detect a change, and eight bytes to store. */
 function hash(text: string): number {
   let [high, low] = [0x9e3779b9, 0x85ebca6b];
   for (let i = 0; i < text.length; i++) {
@@ -161,16 +159,16 @@ function hash(text: string): number {
   return (high >>> 11) * 2 ** 32 + (low >>> 0);
 }
 
-/** The directories above one, by what they really are. */
+/** The chain of parent directories, by their real paths. */
 interface Trail {
   readonly identity: string;
   readonly above: Trail | null;
 }
 
 /**
- * Looks at everything that was asked for.
+ * Scans everything that was requested.
  *
- * @throws {HttpError} 404 where a name is not there, 403 where it is more than the limits allow.
+ * @throws {HttpError} 404 if a name does not exist, 403 if the limits are exceeded.
  */
 export async function planOf(
   source: FileSource,
@@ -214,7 +212,7 @@ class Planning {
     }));
   }
 
-  /** All entries in the order of a listing by name: the same tree is always the same archive. */
+  /** All entries in the order of a listing by name, so that the same tree always gives the same archive. */
   async #entriesOf(directory: SitePath): Promise<readonly FileEntry[]> {
     await using scan = new DirectoryScan(this.#source, directory, this.#turns);
     const read = await scan.readOver(this.#limits.entries - this.#plan.length);
@@ -242,7 +240,7 @@ class Planning {
   async #addDirectory(path: SitePath, parent: Place & { above: Trail | null }, entry: FileEntry): Promise<void> {
     const text = `${parent.text}${entry.name}/`;
     const above = await this.#trail(path, parent.above);
-    // Without knowing where it leads, nobody could say that the way through a link ends.
+    // Without real paths a cycle of links cannot be detected.
     if (above === null && entry.link) return this.#leaveOut(text, "link to a directory");
     if (above !== null && leadsBack(above)) return this.#leaveOut(text, "link to a directory above it");
     const entries = await this.#entriesOrNull(path);
@@ -266,7 +264,7 @@ class Planning {
     }
   }
 
-  /** What everybody may read need not be tried; of the rest one could only be told in the middle of the transfer. */
+  /** World-readable files need no check; for others, a refusal would otherwise only show in mid-transfer. */
   async #mayRead(path: SitePath, stat: FileStat): Promise<boolean> {
     if (((stat.mode ?? 0o444) & 0o444) === 0o444) return true;
     try {

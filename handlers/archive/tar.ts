@@ -1,6 +1,6 @@
 /**
- * The tar format: ustar, with pax headers (POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block") for what
- * has no room in it.
+ * The tar format: ustar, with pax headers (POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block") for
+ * values that do not fit.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { ArchivePlan, Member } from "./plan.ts";
 
 const BLOCK = 512;
 
-/** Eleven octal digits. */
+/** Largest number in eleven octal digits. */
 const MAX_NUMBER = 8 ** 11 - 1;
 
 /** The parts of a tar file. */
@@ -27,7 +27,7 @@ export function* tarParts(plan: ArchivePlan): Generator<Part> {
   yield { size: 2 * BLOCK, make: () => new Uint8Array(2 * BLOCK) };
 }
 
-/** The blocks in front of a member's content. */
+/** The header blocks that precede a member's content. */
 export function tarHeader(member: Member): Uint8Array {
   const place = placeOf(member.path);
   const records = recordsOf(member, place !== null);
@@ -48,7 +48,7 @@ interface NamePlace {
   readonly prefix: Uint8Array;
 }
 
-/** Where a path stands in a header: 100 bytes, or up to 155 more in front of a slash; null where it has no room. */
+/** Splits a path for the header: 100 bytes, plus up to 155 before a slash; null if it does not fit. */
 function placeOf(path: Uint8Array): NamePlace | null {
   if (path.length <= 100) return { name: path, prefix: new Uint8Array() };
   const slash = path.indexOf(0x2f, path.length - 101);
@@ -56,7 +56,7 @@ function placeOf(path: Uint8Array): NamePlace | null {
   return { name: path.subarray(slash + 1), prefix: path.subarray(0, slash) };
 }
 
-/** The records of the pax header: what does not fit, and the path where it is not ASCII, to say that it is UTF-8. */
+/** The pax records: values that do not fit, and any non-ASCII path, because pax paths are UTF-8 by definition. */
 function recordsOf({ path, size }: Member, fits: boolean): Uint8Array {
   const encoder = new TextEncoder();
   const needsPath = !fits || path.some((byte) => byte > 0x7f);
@@ -81,11 +81,11 @@ function block(member: Omit<Member, "path"> & NamePlace, type = member.directory
   const put = (at: number, text: string) => encoder.encodeInto(text, bytes.subarray(at));
   bytes.set(member.name);
   put(100, octal(member.mode, 7));
-  put(108, octal(0, 7)); // owner and group are those of who unpacks
+  put(108, octal(0, 7)); // owner and group are left to the unpacking user
   put(116, octal(0, 7));
   put(124, octal(member.size > MAX_NUMBER ? 0 : member.size, 11));
   put(136, octal(Math.min(Math.max(member.modified, 0), MAX_NUMBER), 11));
-  put(148, " ".repeat(8)); // what the checksum is made with
+  put(148, " ".repeat(8)); // the checksum is computed with its own field blank
   put(156, type);
   put(257, "ustar\x0000");
   bytes.set(member.prefix, 345);

@@ -1,9 +1,9 @@
 /**
- * The zip format (APPNOTE.TXT 6.3.10): nothing is compressed, so the length is known and every byte has its place.
+ * The zip format (APPNOTE.TXT 6.3.10), uncompressed, so that the length and every offset are known in advance.
  *
- * It can be unpacked while it is received, by programs that never see the directory at the end (`java.util.zip`,
- * `busybox unzip -`): either the header in front of a file has its size and checksum, for which the file is read before,
- * or, where that would take long, the content says where it ends, as a deflate stream of stored blocks.
+ * It can be unpacked as a stream, by programs that never see the central directory (`java.util.zip`, `busybox unzip
+ * -`): either the local header has the size and the checksum, for which the file is read first, or, if that would take
+ * too long, the content is self-delimiting: a deflate stream of stored blocks.
  *
  * @module
  */
@@ -13,14 +13,14 @@ import { HELD_BYTES } from "./held_file.ts";
 import type { Part } from "./parts.ts";
 import type { ArchivePlan, Member } from "./plan.ts";
 
-/** What says in a field of four bytes that the value is in the zip64 field (4.4.1.4). */
+/** In a four-byte field: the value is in the zip64 field (4.4.1.4). */
 const MAX_32 = 0xffffffff;
 const MAX_16 = 0xffff;
 
-/** Raised whenever the same files become other bytes: a download must not be resumed across it. */
+/** Incremented whenever the same files would give different bytes: a download must not be resumed across versions. */
 export const ZIP_LAYOUT = 2;
 
-/** Bytes of a file that is read for its checksum before its header is sent; more would keep the client waiting. */
+/** Largest file read for its checksum before its header is sent; a larger one would delay the response. */
 const SUMMED_BEFORE = HELD_BYTES;
 
 /** Methods (4.4.5). */
@@ -31,14 +31,14 @@ const DEFLATED = 8;
 const FOLLOWS = 1 << 3;
 const UTF8 = 1 << 11;
 
-/** Unpackers of version 2.0 know directories, of 4.5 zip64 (4.4.3.2). */
+/** Version needed to extract: 2.0 for directories, 4.5 for zip64 (4.4.3.2). */
 const PLAIN = 20;
 const ZIP64 = 45;
 
 /** Made on Unix, for the permissions (4.4.2.2). */
 const UNIX = 3 << 8;
 
-/** The parts of a zip file: the members, then the directory of them. */
+/** The parts of a zip file: the members, then the central directory. */
 export function* zipParts(plan: ArchivePlan): Generator<Part> {
   let offset = 0;
   const take = <P extends Part>(part: P): P => {
@@ -79,13 +79,13 @@ function centralPart(index: number, member: Member, offset: number): Part {
   return member.size === 0 ? { size, make: () => make(0) } : { size, summed: index, make };
 }
 
-/** Bytes of a member from its header to the next one's. */
+/** Size of a member including its header and descriptor. */
 function memberSize(member: Member): number {
   const end = isBlocked(member) ? descriptorSize(member) : 0;
   return 30 + member.path.length + localExtraSize(member) + packedSize(member) + end;
 }
 
-/** Whether the content says where it ends, and its sizes and checksum follow it. */
+/** Whether the content is self-delimiting and followed by its sizes and checksum. */
 function isBlocked({ size }: Member): boolean {
   return size > SUMMED_BEFORE;
 }
@@ -98,7 +98,7 @@ function isLarge(member: Member): boolean {
   return packedSize(member) >= MAX_32;
 }
 
-/** The field with the time in UTC has room for 32 bits. */
+/** The UTC time field has 32 bits. */
 function hasTime({ modified }: Member): boolean {
   return Math.abs(modified) < 2 ** 31;
 }
@@ -116,7 +116,7 @@ function descriptorSize(member: Member): number {
   return isLarge(member) ? 24 : 16;
 }
 
-/** 4.3.7. */
+/** Local file header (4.3.7). */
 function localHeader(member: Member, crc: number): Uint8Array {
   const extra = localExtraSize(member);
   const record = new Record(30 + member.path.length + extra);
@@ -124,12 +124,12 @@ function localHeader(member: Member, crc: number): Uint8Array {
   const shown = isLarge(member) ? MAX_32 : isBlocked(member) ? 0 : member.size;
   common(record, member, { crc, packed: shown, size: shown }).u16(extra).bytes(member.path);
   time(record, member);
-  // The sizes are in the descriptor, and this says that they have eight bytes there (4.3.9.2).
+  // The sizes are in the descriptor; this field declares that they take eight bytes there (4.3.9.2).
   if (isLarge(member)) record.u16(1).u16(16).u64(0).u64(0);
   return record.done();
 }
 
-/** What local and central header have in common: 4.4.4 to 4.4.10. */
+/** Fields common to local and central headers: 4.4.4 to 4.4.10. */
 function common(record: Record, member: Member, shown: { crc: number; packed: number; size: number }): Record {
   const { date, time } = dosDate(member.modified);
   const blocked = isBlocked(member);
@@ -137,7 +137,7 @@ function common(record: Record, member: Member, shown: { crc: number; packed: nu
     .u32(shown.crc).u32(shown.packed).u32(shown.size).u16(member.path.length);
 }
 
-/** 4.3.9. */
+/** Data descriptor (4.3.9). */
 function descriptor(member: Member, crc: number): Uint8Array {
   const record = new Record(descriptorSize(member)).u32(0x08074b50).u32(crc);
   const packed = packedSize(member);
@@ -145,7 +145,7 @@ function descriptor(member: Member, crc: number): Uint8Array {
   return record.u32(packed).u32(member.size).done();
 }
 
-/** 4.3.12. */
+/** Central directory header (4.3.12). */
 function centralHeader(member: Member, offset: number, crc: number): Uint8Array {
   const { path, mode, directory, size } = member;
   const extra = centralExtraSize(member, offset);
@@ -162,12 +162,12 @@ function centralHeader(member: Member, offset: number, crc: number): Uint8Array 
   return record.done();
 }
 
-/** The extended timestamp of Info-ZIP (4.6, 0x5455): the fields of DOS know no zone. */
+/** The extended timestamp of Info-ZIP (4.6, 0x5455), in UTC: DOS times have no time zone. */
 function time(record: Record, member: Member): void {
   if (hasTime(member)) record.u16(0x5455).u16(5).u8(1).u32(member.modified >>> 0);
 }
 
-/** In UTC, because nobody knows where the client is, in steps of two seconds, from 1980 to 2107 (4.4.6). */
+/** In UTC, because the client's time zone is unknown; in steps of two seconds, from 1980 to 2107 (4.4.6). */
 function dosDate(modified: number): { date: number; time: number } {
   const clamped = Math.min(Math.max(modified, Date.UTC(1980) / 1000), Date.UTC(2107, 11, 31, 23, 59, 58) / 1000);
   const date = new Date(clamped * 1000);
@@ -177,7 +177,7 @@ function dosDate(modified: number): { date: number; time: number } {
   };
 }
 
-/** 4.3.14 to 4.3.16: the end, and the large end in front of it where it is needed. */
+/** 4.3.14 to 4.3.16: the end of central directory record, preceded by its zip64 form if needed. */
 function endRecords({ count, start, size }: { count: number; start: number; size: number }): Uint8Array {
   const large = count >= MAX_16 || start >= MAX_32 || size >= MAX_32;
   const record = new Record(large ? 56 + 20 + 22 : 22);
@@ -191,7 +191,7 @@ function endRecords({ count, start, size }: { count: number; start: number; size
   return record.u32(Math.min(size, MAX_32)).u32(Math.min(start, MAX_32)).u16(0).done();
 }
 
-/** Bytes of a known number, written from the front, the lowest byte of a number first. */
+/** A record of known size, written in order, in little-endian. */
 class Record {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;

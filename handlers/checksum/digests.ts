@@ -1,5 +1,5 @@
 /**
- * Reading files for their checksums: each once for all who ask, a few at a time, and what is known is kept.
+ * Reads files for their checksums: once for all concurrent requests, a few at a time, with a cache of results.
  *
  * @module
  */
@@ -10,35 +10,34 @@ import { Limiter } from "../limiter.ts";
 import { Turns } from "../listing/turns.ts";
 import { FileChanged, type FileSource, type FileStat } from "../sources/types.ts";
 
-/** The checksums there are, strongest of the usual ones first. */
+/** The supported algorithms, the recommended one first. */
 export const ALGORITHMS = ["sha256", "sha512", "sha1", "md5"] as const;
 
-/** How a checksum is made. */
 export type Algorithm = typeof ALGORITHMS[number];
 
 /** Hexadecimal digits of each. */
 const LENGTHS: Readonly<Record<Algorithm, number>> = { sha256: 64, sha512: 128, sha1: 40, md5: 32 };
 
-/** Files that are read at the same time, so that no client has all of them to itself. */
+/** Concurrent reads, limited so that one client cannot occupy them all. */
 const READ_AT_ONCE = { max: 4, maxPerClient: 2, queueMs: Infinity };
 
-/** Bytes read at a time: no more than a millisecond of arithmetic. */
+/** Bytes hashed at a time: at most a millisecond of work. */
 const CHUNK_BYTES = 262_144;
 
-/** Results that are kept, at most; some 300 bytes each. */
+/** Maximum number of cached results, some 300 bytes each. */
 const KEPT = 1_000;
 
-/** A file, and which checksum of it is wanted. */
+/** A file and the requested algorithm. */
 export interface Wanted {
   readonly path: SitePath;
-  /** The file as it was seen. */
+  /** The file's state when it was requested. */
   readonly stat: FileStat;
   readonly algorithm: Algorithm;
-  /** Who asks, as `clientOf` tells. */
+  /** The client, as identified by `clientOf`. */
   readonly client: string;
 }
 
-/** A file that is being read, and for how many. */
+/** A read in progress, and the number of its waiters. */
 interface Reading {
   waiting: number;
   readonly stop: AbortController;
@@ -56,15 +55,15 @@ export class Digests {
     this.#source = source;
   }
 
-  /** Digits of a checksum. */
+  /** Number of hexadecimal digits. */
   lengthOf(algorithm: Algorithm): number {
     return LENGTHS[algorithm];
   }
 
   /**
-   * The checksum of a file. Where the signal says that it is not wanted any more, by nobody who asked, reading ends.
+   * The checksum of a file. Reading stops when the signals of all waiters are aborted.
    *
-   * @throws {FileChanged} Where the file is not the one that was seen.
+   * @throws {FileChanged} If the file has changed since it was requested.
    */
   async digest(wanted: Wanted, signal: AbortSignal): Promise<string> {
     const { path, stat: { version, settled }, algorithm } = wanted;
@@ -74,7 +73,7 @@ export class Digests {
       this.#keep(key, kept);
       return kept;
     }
-    // What is not settled may have changed since another began, and nobody would see it.
+    // Until its modification time has settled, the file may have changed unnoticed since another read began.
     const reading = (settled ? this.#readings.get(key) : undefined) ?? this.#begin(key, wanted);
     return await this.#wait(key, reading, signal);
   }
@@ -104,7 +103,7 @@ export class Digests {
       signal.removeEventListener("abort", leave);
       reading.waiting -= 1;
       if (reading.waiting === 0) {
-        // Who comes now would wait for what ends without a result.
+        // A new request must not join a read that is being aborted.
         if (this.#readings.get(key) === reading) this.#readings.delete(key);
         reading.stop.abort();
         reading.sum.catch(() => {});
@@ -116,7 +115,7 @@ export class Digests {
     using _place = await this.#gate.enter(client, signal);
     using file = await this.#source.open(path, stat);
     const hash = createHash(algorithm);
-    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, stat.size + 1)); // one more, to see that nothing follows
+    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, stat.size + 1)); // one extra, to detect growth
     const turns = new Turns();
     let size = 0;
     for (let count = -1; count !== 0 && size <= stat.size; size += count) {
@@ -130,7 +129,7 @@ export class Digests {
     return hash.digest("hex");
   }
 
-  /** Puts a result behind the others: the first is the one that was not asked for longest. */
+  /** Appends a result: LRU order. */
   #keep(key: string, sum: string): void {
     this.#kept.delete(key);
     if (this.#kept.size >= KEPT) this.#kept.delete(this.#kept.keys().next().value!);

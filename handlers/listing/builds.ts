@@ -1,5 +1,5 @@
 /**
- * Making listings: once for all who ask at the same time, two at a time, large ones while they are sent.
+ * Builds listings: once for all concurrent requests, two at a time, large ones streamed.
  *
  * @module
  */
@@ -15,37 +15,38 @@ import type { SitePath } from "../http/target.ts";
 import { FileChanged, type FileEntry, type FileSource, type FileStat } from "../sources/types.ts";
 import type { Awaitable } from "../types.ts";
 
-/** Entries of a directory that is read before its answer begins: some 10 ms. Above that it is sent while it is made. */
+/** Directories with more entries are streamed; reading this many takes some 10 ms. */
 const WHOLE_ENTRIES = 2_000;
 
-/** Directories that are read at the same time, small ones and large ones each. */
+/** Concurrent directory scans, for small and large listings each. */
 const BUILDS = 2;
 
 /**
- * Different large listings that are sent at the same time. Each holds its entries, some 30 MB for 100,000: where one more
- * is asked for, the oldest of the client with the most of them is broken off, which has had the longest time to be read.
+ * Maximum number of different large listings streamed at the same time. Each holds its entries, some 30 MB for 100,000.
+ * One more aborts the oldest of the client with the most of them, which has had the longest time to be read.
  */
 const STREAMED = 8;
 
-/** Characters of a large listing that are sent at a time. */
+/** Characters per chunk of a large listing. */
 const PIECE_LENGTH = 65_536;
 
-/** A listing that is asked for. */
+/** A request for a listing. */
 export interface Asked {
-  /** Where it is read, with what the client may read. */
+  /** The source, filtered by the client's rights. */
   readonly source: FileSource;
-  /** The directory in the source. */
   readonly path: SitePath;
   readonly head: ListingHead;
   readonly format: ListingFormat;
-  /** Who asks, as `clientOf` tells. */
+  /** The client, as identified by `clientOf`. */
   readonly client: string;
 }
 
 interface Build {
-  /** The directory before its names were read; null until then, and the build is new enough for everybody. */
+  /**
+   * The directory's state before its names were read; null until then, when the build is new enough for any request.
+   */
   stat: FileStat | null;
-  /** The page, as soon as there is one. */
+  /** The page, once it is available. */
   page: ListingPage | null;
   readonly done: Promise<ListingPage | null>;
 }
@@ -55,14 +56,14 @@ export class ListingBuilds {
   readonly cache: ListingCache;
   readonly #stallMs: number;
   readonly #variant: string;
-  /** The newest build of each listing that is being made. */
+  /** The newest build in progress for each listing. */
   readonly #builds = new Map<string, Build>();
-  /** Large listings that are being sent, and the client that asked for each first. */
+  /** Large listings being sent, with the first client of each. */
   readonly #streamed = new Map<StreamedPage, string>();
   readonly #small = new Gate(BUILDS);
   readonly #large = new Gate(BUILDS);
 
-  /** Makes none yet. `variant` is what else decides how listings are sent, for their entity tags. */
+  /** Creates an empty set. `variant` goes into entity tags: whatever else the form of a listing depends on. */
   constructor(
     source: FileSource,
     { cacheBytes, variant, stallMs }: { cacheBytes: number; variant: string; stallMs: number },
@@ -73,10 +74,11 @@ export class ListingBuilds {
   }
 
   /**
-   * The page of a directory, kept, being made, or made now; null where there is no such directory any more.
+   * The page of a directory: from the cache, from a build in progress, or from a new one; null if the directory no
+   * longer exists.
    *
-   * @param now The directory as it is after the request has come: a build that began before is for this request only
-   * where nothing has changed since.
+   * @param now The directory's state after the request arrived: a build that began earlier is only used if the
+   * directory has not changed since.
    */
   page(key: string, asked: Asked, now: FileStat): Awaitable<ListingPage | null> {
     const kept = this.cache.get(key, now);
@@ -136,7 +138,7 @@ export class ListingBuilds {
     end: () => void,
   ): StreamedPage {
     const stop = new AbortController();
-    // What makes the pieces closes the scan; but where none is ever wanted, it never runs.
+    // The generator of the chunks closes the scan, but it never runs if nothing is read.
     stop.signal.addEventListener("abort", () => listing.scan[Symbol.asyncDispose]().catch(() => {}));
     const pieces = piecesOf(listing, this.#large, stop.signal);
     const page: StreamedPage = new StreamedPage({ ...listing, pieces, stop, stallMs: this.#stallMs }, {
@@ -161,23 +163,23 @@ export class ListingBuilds {
 function textOf({ entries, totals }: DirectoryScan, head: ListingHead, writer: ListingWriter): string {
   const sorted = [...entries];
   for (const order of entryOrders(head)) sorted.sort(order);
-  // Row by row to one text, which is put together in memory once: joining would do that with each row before.
+  // Concatenate row by row and flatten once; joining would flatten every row first.
   let text = writer.start() + writer.before(totals);
   for (const [index, entry] of sorted.entries()) text += writer.entry(entry, index);
   return text + writer.after(totals, entries.length);
 }
 
-/** A directory that has been read in part. */
+/** A partially read directory. */
 interface Unread {
   readonly scan: DirectoryScan;
   readonly turns: Turns;
   readonly writer: ListingWriter;
   readonly head: ListingHead;
-  /** Told when all of it has been read: what follows is as slow as who reads the answer. */
+  /** Called when the directory has been read: from then on the client's speed decides. */
   readonly read: () => void;
 }
 
-/** Reads the rest and writes all of it. No entry is shown before the directory is proven to be the one asked for. */
+/** Reads the rest and writes everything. No entry is sent before the directory is proven to be the requested one. */
 async function* piecesOf(
   { scan, turns, writer, head, read }: Unread,
   gate: Gate,
@@ -209,7 +211,7 @@ async function readRest(
 ): Promise<readonly FileEntry[]> {
   using _place = await gate.enter();
   signal.throwIfAborted();
-  // The head has been sent: that the directory has gone can only be said by breaking off.
+  // The headers have been sent: only aborting can tell that the directory has gone.
   if (await scan.readOver(Infinity, signal) === null) throw new FileChanged();
   return await sortEntries(scan.entries, head, turns);
 }

@@ -1,5 +1,5 @@
 /**
- * Listings that are kept, and who may have which of them.
+ * The listing cache and its freshness rules.
  *
  * @module
  */
@@ -8,45 +8,45 @@ import type { ListingPage } from "./pages.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileSource, FileStat } from "../sources/types.ts";
 
-/** Milliseconds that the sizes and dates of a listing are kept at least. */
+/** Minimum time to keep the sizes and dates of a listing, in milliseconds. */
 const MIN_AGE_MS = 100;
 
-/** How much longer a listing is kept than it takes to make it: so that making it takes 5 % of the time at most. */
+/** A listing is kept 20 times as long as it took to build, so that building takes at most 5 % of the time. */
 const AGE_PER_COST = 20;
 
-/** One page is kept up to this size. */
+/** Maximum size of a cached page. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 
-/** A page that was made, and what it was made of. */
+/** A page and the state it was built from. */
 export interface Made {
-  /** The directory before its names were read. */
+  /** The directory's state before its names were read. */
   readonly stat: FileStat;
-  /** When that was, by `performance.now`. */
+  /** The time of that, as `performance.now`. */
   readonly since: number;
-  /** How long it took to make it. */
+  /** Build time in milliseconds. */
   readonly cost: number;
-  /** Its bytes. */
+  /** Size in bytes. */
   readonly size: number;
   readonly page: ListingPage;
   /**
-   * Whether neither the directory nor anything in it changed just now: it could change again without any of its times
-   * moving, and a file that is being written should be seen to grow.
+   * False if the directory or anything in it changed just now: it could change again within the same timestamp, and a
+   * file being written should be seen to grow.
    */
   readonly settled: boolean;
-  /** Whether what each entry is can change without the directory: a link that leads nowhere yet, or to a directory. */
+  /** Whether an entry can change its kind without a change of the directory: a dangling link, or one to a directory. */
   readonly hasLooseLinks: boolean;
 }
 
 interface Kept extends Made {
-  /** Whether the directory is as it was, without asking all there is to ask; null where that cannot be had. */
+  /** A cheaper check than `stat` that the directory is unchanged; null if the source has none. */
   readonly holds: (() => boolean) | null;
 }
 
 /**
- * Pages up to a number of bytes; the ones longest not asked for go first.
+ * An LRU cache of pages, limited in bytes.
  *
- * The version of a directory that has settled proves the names in it: they are never old. It says nothing of the sizes
- * and dates of what is in it: these are as old as the page, which is therefore not kept for long.
+ * The version of a settled directory proves its names, so they are never stale. It proves nothing about the sizes and
+ * dates of the entries, which are as old as the page: it therefore expires soon.
  */
 export class ListingCache {
   readonly #source: FileSource;
@@ -59,32 +59,32 @@ export class ListingCache {
     this.#maxBytes = maxBytes;
   }
 
-  /** Whether nothing is kept. */
+  /** Whether the cache is empty. */
   get isEmpty(): boolean {
     return this.#kept.size === 0;
   }
 
   /**
-   * The page that is proven to hold by a check of its own, quicker than `stat`, and with it that what was no file in the
-   * directory still is none; null where there is no such page.
+   * The page, if the source's own check, which is cheaper than `stat`, proves it fresh; null otherwise. It also proves
+   * that no file has appeared in the directory, such as an index page.
    */
   proven(key: string): ListingPage | null {
     const kept = this.#young(key);
     return kept && !kept.hasLooseLinks && kept.holds?.() ? kept.page : null;
   }
 
-  /** The page that holds for a directory as it is now, or null. */
+  /** The page, if it is fresh for the directory's current state, or null. */
   get(key: string, now: FileStat): ListingPage | null {
     const kept = this.#young(key);
     return kept?.stat.version === now.version ? kept.page : null;
   }
 
-  /** Whether a page of this size can be kept. */
+  /** Whether a page of this size can be cached. */
   hasRoomFor(bytes: number): boolean {
     return bytes <= Math.min(MAX_PAGE_BYTES, this.#maxBytes);
   }
 
-  /** Keeps a page, where its directory can prove it. Says whether it does. */
+  /** Caches a page if the state of its directory can prove it fresh. Returns whether it did. */
   keep(key: string, path: SitePath, made: Made): boolean {
     if (!made.settled || !this.hasRoomFor(made.size)) return false;
     this.#drop(key);

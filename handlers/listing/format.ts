@@ -1,5 +1,5 @@
 /**
- * What a listing can be sent as: pieces of text, so that the beginning can be sent before the directory has been read.
+ * The formats of a listing, written in pieces, so that sending can start before the directory has been read.
  *
  * @module
  */
@@ -9,29 +9,29 @@ import { entryOf, type ListingHead, type ListingTotals } from "../listing_data.t
 import { listingPageEnd, listingPageHeaders, listingPageStart, listingRow } from "../page/listing_page.ts";
 import type { FileEntry } from "../sources/types.ts";
 
-/** What a listing can be sent as. */
+/** The formats of a listing. */
 export type ListingFormat = "html" | "json" | "text";
 
 /** Writes one listing. */
 export interface ListingWriter {
   /** Content-Type. */
   readonly type: string;
-  /** Headers that belong to the format. */
+  /** Headers specific to the format. */
   readonly headers: Readonly<Record<string, string>>;
-  /** What can be said before anything is known of the entries. */
+  /** Everything that does not depend on the entries. */
   start(): string;
-  /** What stands in front of the first entry. */
+  /** The text before the first entry. */
   before(totals: ListingTotals): string;
-  /** An entry; the first has the index 0. */
+  /** An entry; indexes start at 0. */
   entry(entry: FileEntry, index: number): string;
-  /** What stands behind the last entry. */
+  /** The text after the last entry. */
   after(totals: ListingTotals, count: number): string;
 }
 
 /**
- * Makes the writer of a listing.
+ * Creates the writer of a listing.
  *
- * @param depth How many directories above this one can be linked to.
+ * @param depth Number of parent directories that can be linked to.
  */
 export function writerOf(format: ListingFormat, head: ListingHead, depth: number): ListingWriter {
   return WRITERS[format](head, depth);
@@ -68,7 +68,9 @@ function textLine({ name, stat, problem }: FileEntry): string {
   return problem === null ? nameLine(name, stat?.kind === "directory") : "";
 }
 
-/** A name, directories with a slash; control characters as in the log, so that a line stays a line and reads as it is. */
+/**
+ * A name on a line, directories with a slash; control characters are escaped as in the log, so that it stays one line.
+ */
 export function nameLine(name: string, isDirectory: boolean): string {
   // deno-lint-ignore no-control-regex
   const shown = name.replace(/[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, (character) => escapeLog(character));

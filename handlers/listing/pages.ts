@@ -1,5 +1,5 @@
 /**
- * Listings as they are sent: made once for each state of a directory, shared by all who ask for it, kept while they hold.
+ * Listings as responses: one for each state of a directory, shared by all clients, cached while it is fresh.
  *
  * @module
  */
@@ -14,21 +14,21 @@ import { SharedStream, type StreamOwner } from "./stream.ts";
 import { openBytes } from "../sources/memory.ts";
 import type { Awaitable } from "../types.ts";
 
-/** A listing that can be sent. */
+/** A listing ready to be sent. */
 export interface ListingPage {
   /** Answers GET or HEAD. */
   send(request: Request): Awaitable<Response>;
 }
 
-/** Headers of every listing, also of the 304. */
+/** Headers of every listing, including the 304. */
 const HEADERS: Readonly<Record<string, string>> = { "cache-control": "no-cache", vary: "accept" };
 
-/** A listing whose bytes are all there. */
+/** A complete listing in memory. */
 export class WholePage implements ListingPage {
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #writer: ListingWriter;
   readonly #etag: string;
-  // Clones share the bytes; a Response made for each request would copy them.
+  // Clones share the bytes; a new Response for each request would copy them.
   readonly #whole: Response;
   readonly #unchanged: Response;
 
@@ -41,7 +41,7 @@ export class WholePage implements ListingPage {
     this.#unchanged = new Response(null, { status: 304, headers: { ...unchangedHeaders(writer), etag } });
   }
 
-  /** Makes the page of a text. Its tag is of the text and its headers, and of what else decides how it is sent. */
+  /** Creates the page. Its entity tag covers the text, the headers and the variant. */
   static async of(text: string, writer: ListingWriter, variant: string): Promise<WholePage> {
     const bytes = new TextEncoder().encode(text);
     const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
@@ -49,12 +49,12 @@ export class WholePage implements ListingPage {
     return new WholePage(bytes, writer, `W/"${hash.subarray(0, 12).toHex()}.${sent}"`);
   }
 
-  /** What is sent. */
+  /** The body. */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.#bytes;
   }
 
-  /** How many bytes that are. */
+  /** Size of the body in bytes. */
   get size(): number {
     return this.#bytes.length;
   }
@@ -68,7 +68,7 @@ export class WholePage implements ListingPage {
     return sendContent(request, {
       type: this.#writer.type,
       size: this.#bytes.length,
-      modified: null, // a directory's time says nothing of the sizes and dates in it
+      modified: null, // a directory's time does not cover the sizes and dates in it
       etag: this.#etag,
       headers: { ...HEADERS, ...this.#writer.headers },
       ranges: false,
@@ -77,20 +77,20 @@ export class WholePage implements ListingPage {
   }
 }
 
-/** What a slow reader of a listing holds is the reading itself. */
+/** A slow reader of a listing occupies no place of its own. */
 const NONE: Disposable = { [Symbol.dispose]() {} };
 
-/** What a listing that is made while it is sent is made of. */
+/** Parameters of a streamed listing. */
 export interface Streaming {
   readonly writer: ListingWriter;
   readonly pieces: AsyncGenerator<Uint8Array<ArrayBuffer>>;
-  /** Aborted where the rest is not wanted. */
+  /** Aborted when the rest is not needed. */
   readonly stop: AbortController;
-  /** Milliseconds in which a client may take nothing. */
+  /** Time without a read after which a client is disconnected, in milliseconds. */
   readonly stallMs: number;
 }
 
-/** A listing that is made while it is sent: without Content-Length and without a tag, which nobody can know before. */
+/** A streamed listing: without Content-Length and entity tag, which are not known in advance. */
 export class StreamedPage implements ListingPage {
   readonly #headers: Readonly<Record<string, string>>;
   readonly #unchanged: Readonly<Record<string, string>>;
@@ -108,7 +108,7 @@ export class StreamedPage implements ListingPage {
     const verdict = evaluatePreconditions(request.method, request.headers, { etag: null, lastModified: null });
     const stream = verdict === "proceed" && request.method === "GET" ? this.#stream.open() : null;
     const body = stream && heldBody(stream, { place: NONE, stallMs: this.#stallMs });
-    // Who shares this page reads it by then: otherwise it was made for a HEAD, and the rest of it is not wanted.
+    // By then, other readers of this page have started; otherwise it was for a HEAD, and the rest is not needed.
     if (body === null) setImmediate(() => this.#stream.endUnread());
     if (verdict === "failed") throw new HttpError(412, "The content is not in the state that the request requires");
     if (verdict === "not-modified") return new Response(null, { status: 304, headers: this.#unchanged });
@@ -116,7 +116,7 @@ export class StreamedPage implements ListingPage {
     throw new HttpError(503, "The directory keeps changing", { headers: { "retry-after": "1" } });
   }
 
-  /** Breaks off all that are being sent. */
+  /** Aborts all readers. */
   cut(): void {
     this.#stream.cut();
   }
@@ -126,7 +126,7 @@ function headersOf(writer: ListingWriter): Record<string, string> {
   return { "content-type": writer.type, ...unchangedHeaders(writer), "x-content-type-options": "nosniff" };
 }
 
-/** Headers of the 304: what was stored before a policy had changed gets the new one (RFC 9111 section 4.3.4). */
+/** Headers of the 304: they update a stored response to the current policy (RFC 9111 section 4.3.4). */
 function unchangedHeaders(writer: ListingWriter): Record<string, string> {
   return { ...HEADERS, ...writer.headers };
 }

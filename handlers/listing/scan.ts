@@ -1,5 +1,5 @@
 /**
- * Reading a directory, as far as is wanted.
+ * Reads a directory up to a given number of entries.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import type { ListingTotals } from "../listing_data.ts";
 import type { Turns } from "./turns.ts";
 import { FileChanged, type FileEntry, type FileSource } from "../sources/types.ts";
 
-/** Tries to read a directory that is exchanged meanwhile. */
+/** Maximum number of attempts at a directory that is replaced during the read. */
 const ATTEMPTS = 5;
 
 type Slices = AsyncIterator<readonly FileEntry[]> | Iterator<readonly FileEntry[]>;
 
-/** A directory that is being read, slice by slice. Whoever makes one closes it. */
+/** A directory being read in time slices. The creator closes it. */
 export class DirectoryScan implements AsyncDisposable {
   readonly #source: FileSource;
   readonly #path: SitePath;
@@ -32,30 +32,30 @@ export class DirectoryScan implements AsyncDisposable {
     this.#turns = turns;
   }
 
-  /** What has been read. It proves nothing before {@linkcode readOver} has said `complete`. */
+  /** The entries read so far. They prove nothing until {@linkcode readOver} has returned `complete`. */
   get entries(): readonly FileEntry[] {
     return this.#entries;
   }
 
-  /** How much that is. */
+  /** Totals of the entries read so far. */
   get totals(): ListingTotals {
     return this.#totals;
   }
 
-  /** Whether none of it could still change without its times showing it. */
+  /** Whether any further change to them would show in their times. */
   get isSettled(): boolean {
     return this.#isSettled;
   }
 
-  /** Whether any of it can become something else without a change in the directory. */
+  /** Whether an entry can change its kind without a change of the directory. */
   get hasLooseLinks(): boolean {
     return this.#hasLooseLinks;
   }
 
   /**
-   * Reads on until there are more than so many entries.
+   * Reads until there are more than `limit` entries.
    *
-   * @returns Whether there were, or these are all; null where there is no such directory any more.
+   * @returns `more` if there are, `complete` if all have been read; null if the directory no longer exists.
    */
   async readOver(limit: number, signal?: AbortSignal): Promise<"complete" | "more" | null> {
     for (;;) {
@@ -89,7 +89,7 @@ export class DirectoryScan implements AsyncDisposable {
     return "more";
   }
 
-  /** Counts while an entry is at hand: to go through 100,000 of them once more would hold up everybody for 20 ms. */
+  /** Counts here rather than in a second pass, which would block the event loop for 20 ms at 100,000 entries. */
   #add(entry: FileEntry): void {
     const { stat, link } = entry;
     this.#entries.push(entry);

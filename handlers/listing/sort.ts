@@ -1,5 +1,5 @@
 /**
- * Entries in the order of a listing, with turns for others.
+ * Sorting of large listings, with time slicing.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { entryOrders, type ListingHead } from "../listing_data.ts";
 import type { FileEntry } from "../sources/types.ts";
 import { sortInTurns, type Turns } from "./turns.ts";
 
-/** Sorts the entries of a directory as its listing has them; the same entries always come in the same order. */
+/** Sorts the entries of a directory in the order of its listing. The result does not depend on the input order. */
 export async function sortEntries(
   entries: readonly FileEntry[],
   order: Pick<ListingHead, "sort" | "order">,

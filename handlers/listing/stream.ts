@@ -1,10 +1,10 @@
 /**
- * A body that is made while it is sent, once for all who read it.
+ * A streamed body, generated once for all its readers.
  *
  * @module
  */
 
-/** A piece of the body, and the way to the next one: what all readers have behind them is let go. */
+/** A chunk and the link to the next one: chunks that all readers have passed are garbage collected. */
 interface Link {
   readonly bytes: Uint8Array<ArrayBuffer>;
   next: Link | null;
@@ -15,17 +15,17 @@ interface Reader {
   readonly controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
 }
 
-/** Who wants to know what becomes of a {@linkcode SharedStream}. */
+/** The owner of a {@linkcode SharedStream}. */
 export interface StreamOwner {
-  /** It is made to its end, or has failed (null). Says whether it is kept for later readers. */
+  /** The body is complete, or has failed (null). Returns whether it is kept for later readers. */
   ended(bytes: number | null): boolean;
-  /** Nobody reads it any more. */
+  /** The last reader has left. */
   idle(): void;
 }
 
 /**
- * Pieces of bytes, made as fast as the fastest reader takes them. Where all readers leave, making it ends; where making
- * it fails, every reader's stream fails and none ends cleanly.
+ * A chunked body, generated at the pace of the fastest reader. It stops when all readers have left; an error fails
+ * every reader's stream, so none ends cleanly.
  */
 export class SharedStream {
   readonly #pieces: AsyncGenerator<Uint8Array<ArrayBuffer>>;
@@ -39,8 +39,8 @@ export class SharedStream {
   #growing: Promise<void> | null = null;
 
   /**
-   * @param pieces Makes the pieces; nothing runs before the first is read.
-   * @param stop Aborted where the rest is not wanted.
+   * @param pieces Generates the chunks; it does not run before the first read.
+   * @param stop Aborted when the rest is not needed.
    */
   constructor(pieces: AsyncGenerator<Uint8Array<ArrayBuffer>>, stop: AbortController, owner: StreamOwner) {
     this.#pieces = pieces;
@@ -48,7 +48,7 @@ export class SharedStream {
     this.#owner = owner;
   }
 
-  /** A stream of the whole from its beginning, or null where that is gone. */
+  /** A stream of the whole body, or null if its beginning has been released. */
   open(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
     const first = this.#first;
     if (first === null || this.#state === "failed") return null;
@@ -63,14 +63,14 @@ export class SharedStream {
     }, { highWaterMark: 0 });
   }
 
-  /** Ends what nobody reads. */
+  /** Stops the generator if there is no reader. */
   endUnread(): void {
     if (this.#readers.size > 0) return;
     if (this.#state === "growing") this.#fail(new Error("Nobody reads the listing"));
     else this.#owner.idle();
   }
 
-  /** Breaks off all readers. */
+  /** Aborts all readers. */
   cut(): void {
     this.#fail(new Error("The listing was broken off: too many are being sent"));
   }
@@ -82,7 +82,7 @@ export class SharedStream {
       this.#leave(reader);
       throw error;
     }
-    if (reader.at === null) return; // cut meanwhile
+    if (reader.at === null) return; // cut in the meantime
     reader.at = reader.at.next;
     if (reader.at !== null) return reader.controller.enqueue(reader.at.bytes);
     reader.controller.close();
@@ -131,7 +131,7 @@ export class SharedStream {
     }
     if (grew) {
       this.#stop.abort(error);
-      // It may be in the middle of its work, which then ends by the signal; either way nobody waits for it.
+      // The signal stops it if it is running; either way there is no need to wait.
       this.#pieces.return(undefined).catch(() => {});
       this.#owner.ended(null);
     }

@@ -1,28 +1,28 @@
 /**
- * Long work in slices, and not too much of it at once: nobody else waits for a large directory.
+ * Time slicing and a semaphore for long work, so that a large directory does not block other requests.
  *
  * @module
  */
 
-/** Milliseconds of work before others get their turn: what they wait for at most. */
+/** Milliseconds of work before yielding to the event loop. */
 const SLICE_MS = 4;
 
-/** The first slice is longer: most directories are done by its end, and then need not wait for anybody. */
+/** The first slice is longer: most directories are finished within it and need not yield at all. */
 const FIRST_MS = 8;
 
-/** The turns that long work gives to others. */
+/** The time slices of one piece of long work. */
 export class Turns {
   #end = performance.now() + FIRST_MS;
 
-  /** Whether it is time to `await` the {@linkcode next} one. */
+  /** Whether it is time to `await` {@linkcode next}. */
   get due(): boolean {
     return performance.now() >= this.#end;
   }
 
   /**
-   * Lets others have their turn: until a timer has run out, which takes two milliseconds. By setImmediate it would be a
-   * thousand times as quick, but what is ready to go on at once keeps the runtime from looking at its connections: a
-   * request then takes twenty to fifty turns, and with slices of two milliseconds was held up for 50 to 200.
+   * Yields to the event loop for a timer, which takes two milliseconds. setImmediate would be a thousand times as
+   * quick, but work that is ready at once keeps the runtime from polling its connections: a request then took twenty to
+   * fifty turns, and with slices of two milliseconds was delayed by 50 to 200.
    */
   next(): Promise<void> {
     return new Promise((resolve) => {
@@ -34,10 +34,10 @@ export class Turns {
   }
 }
 
-/** Runs of one sort that are left to the engine: some 2 ms. */
+/** Length of the runs sorted by the engine in one go: some 2 ms. */
 const RUN_LENGTH = 512;
 
-/** Sorts many values by merging, with turns for others; stable as `toSorted` is. */
+/** Merge sort with time slicing; stable like `toSorted`. */
 export async function sortInTurns<T>(
   values: readonly T[],
   compare: (a: T, b: T) => number,
@@ -83,7 +83,7 @@ async function merge<T>(
   }
 }
 
-/** A door that lets in so many at a time; the others wait, first come first served. */
+/** A semaphore; waiters are served in order. */
 export class Gate {
   #places: number;
   readonly #waiting: (() => void)[] = [];
@@ -92,14 +92,14 @@ export class Gate {
     this.#places = places;
   }
 
-  /** Waits for a place, and has it until the end of the block. */
+  /** Waits for a place, which is held until it is disposed of. */
   async enter(): Promise<Disposable> {
     if (this.#places > 0) this.#places -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     return { [Symbol.dispose]: () => this.#leave() };
   }
 
-  /** The place goes straight to who waits longest, so that nobody can overtake. */
+  /** Hands the place directly to the first waiter, so that none can overtake it. */
   #leave(): void {
     const next = this.#waiting.shift();
     if (next) next();

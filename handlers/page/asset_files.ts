@@ -1,5 +1,5 @@
 /**
- * The text of all files of the script, loaded when the first page is asked for.
+ * The text of all script files, loaded with the first page.
  *
  * @module
  */
@@ -73,7 +73,7 @@ export const texts: ReadonlyMap<string, string> = new Map([
   ["upload.js", upload],
 ]);
 
-/** What tells these files from those of any other version: a part of their addresses. */
+/** Hash of all files: the cache-busting part of their URLs. */
 export const version: string = new Uint8Array(
   await crypto.subtle.digest("SHA-256", new TextEncoder().encode([...texts.values()].join("\0"))),
 ).toHex().slice(0, 16);

@@ -1,5 +1,5 @@
 /**
- * The files that the script of a page is made of, served from memory.
+ * Serves the files of the page script from memory.
  *
  * @module
  */
@@ -19,10 +19,10 @@ interface Asset {
 const assets = new Map<string, Promise<Asset>>();
 
 /**
- * Serves the script of the pages that {@linkcode listing} makes where it is given `abilities`; declines all else.
+ * Serves the script of the pages that {@linkcode listing} generates if it has `abilities`; declines all other requests.
  *
- * Ask it before anything that serves files: it answers for `/.pyserve/VERSION/NAME`, where VERSION is a hash of all of
- * it, and for nothing else there. What it sends may be kept for ever.
+ * Put it before any handler that serves files. It responds to `/.pyserve/VERSION/NAME`, where VERSION is a hash of all
+ * files, and to nothing else there. Responses are immutable.
  *
  * @example
  * ```ts

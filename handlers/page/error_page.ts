@@ -1,5 +1,5 @@
 /**
- * The page of an error: which status, in words, what can be done about it, and where to go from here.
+ * The error page: the status, an explanation, what to do about it, and links.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { page, PAGE_HEADERS } from "./frame.ts";
 
 export { PAGE_HEADERS };
 
-/** What whoever reads the page can do, by status; it says nothing that the status does not. */
+/** Advice to the reader, by status; it reveals nothing beyond the status. */
 const ADVICE: Readonly<Record<number, string>> = {
   400: "There is a mistake in the address, or in the program that sent it.",
   403: "Ask whoever runs this server to allow it.",
@@ -24,18 +24,18 @@ const ADVICE: Readonly<Record<number, string>> = {
   507: "The disk of this server is full. Whoever runs it has to free some space.",
 };
 
-/** What an error page says; all of it is plain text. */
+/** The content of an error page, as plain text. */
 export interface ErrorPage {
   readonly status: number;
-  /** The standard phrase of the status. */
+  /** The reason phrase. */
   readonly phrase: string;
   readonly message: string;
   readonly details: string;
-  /** The address of the start page, relative to that of this page. */
+  /** URL of the start page, relative to this page. */
   readonly start: string;
 }
 
-/** Renders an error as a whole HTML document. */
+/** Renders an error as a complete HTML document. */
 export function errorPage({ status, phrase, message, details, start }: ErrorPage): string {
   const title = `${status} ${phrase}`;
   const advice = ADVICE[status] === undefined ? "" : `<p>${ADVICE[status]}</p>\n`;

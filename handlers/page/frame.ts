@@ -1,5 +1,5 @@
 /**
- * What all pages have in common: the document around the content, the style, and the headers that allow nothing else.
+ * The frame shared by all pages: the document, the style sheet, and the Content Security Policy.
  *
  * @module
  */
@@ -9,19 +9,19 @@ import { escapeHtml } from "../http/escape.ts";
 import { plainName } from "./names.ts";
 import type { PageScript } from "./script.ts";
 
-/** The style without what is there for its readers: it is a part of every page. */
+/** The style sheet, minified: it is inlined in every page. */
 const STYLE = css.replace(/\/\*[^*]*\*\//g, "").split("\n").map((line) => line.trim()).join("");
 
-// Awaited once, when the module is loaded: the digest of a few kilobytes is ready before the socket is.
+// Awaited once, when the module is loaded: hashing a few kilobytes finishes before the socket is open.
 const styleHash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(STYLE))).toBase64();
 
 /**
- * The headers of a page: a policy under which the style in it works and nothing else, no script least of all, so that
- * even a name that got past escaping would be only text (GHSA-32fx-h446-h8pf and its relatives).
+ * The headers of a page. The policy allows the inlined style sheet and nothing else, no script in particular, so that
+ * even a name that got past escaping would only be text (GHSA-32fx-h446-h8pf and the like).
  */
 export const PAGE_HEADERS: Readonly<Record<string, string>> = headersOf(plainPolicy("'none'"));
 
-/** The same for a page with forms, which are sent to this server only. */
+/** The same for pages with forms, which may only be submitted to this server. */
 export const FORM_HEADERS: Readonly<Record<string, string>> = headersOf(plainPolicy("'self'"));
 
 function plainPolicy(formAction: string): readonly string[] {
@@ -36,9 +36,9 @@ function plainPolicy(formAction: string): readonly string[] {
 }
 
 /**
- * The headers of a page with a script: it runs by its hash and what it loads by its leave, which no markup can give, be
- * it that of a file beside it. What is shown of files comes from here, and nothing is sent elsewhere. No text becomes
- * markup or the address of a script (Trusted Types).
+ * The headers of a page with a script. The script is allowed by its hash, and it may load others (`strict-dynamic`),
+ * which markup cannot, not even that of a served file. Previews load from this server only, and nothing is sent
+ * elsewhere. Trusted Types keep strings from becoming markup or script URLs.
  */
 export function scriptedHeaders(script: PageScript): Readonly<Record<string, string>> {
   return headersOf([
@@ -61,22 +61,22 @@ function headersOf(policy: readonly string[]): Readonly<Record<string, string>> 
   return { "content-security-policy": policy.join("; "), "referrer-policy": "same-origin" };
 }
 
-/** A whole document of a title (plain text) and a body (HTML, already escaped). */
+/** A complete document from a title (plain text) and a body (escaped HTML). */
 export function page(title: string, body: string): string {
   return pageStart(title) + body + PAGE_END;
 }
 
-/** A script for a page, and what it may offer. */
+/** A page script and the abilities it may offer. */
 export interface Scripted {
-  /** What starts it. */
+  /** The inline script that starts it. */
   readonly script: PageScript;
-  /** The abilities of the server. */
+  /** Abilities of the server. */
   readonly can: readonly string[];
-  /** The path of the directory as the server sees it, which a proxy may have taken a prefix off: for Destination. */
+  /** The directory's path as seen by the server, for the Destination header: a proxy may have removed a prefix. */
   readonly path: string;
 }
 
-/** What stands in front of the body, for pages that are sent while they are made. */
+/** Everything before the body, for streamed pages. */
 export function pageStart(title: string, scripted: Scripted | null = null): string {
   const data = scripted === null
     ? ""
@@ -96,7 +96,7 @@ ${script}</head>
 `;
 }
 
-/** What stands behind the body. */
+/** Everything after the body. */
 export const PAGE_END = `
 </body>
 </html>

@@ -1,5 +1,5 @@
 /**
- * The page of a directory: data in, HTML out. It needs no script and prints well.
+ * Renders the page of a directory. It works without JavaScript and prints well.
  *
  * @module
  */
@@ -22,10 +22,10 @@ function scriptedOf({ can, path }: ListingHead, depth: number): Scripted | null 
 }
 
 /**
- * The page down to where the rows begin: all that can be said before the directory has been read.
+ * The page up to the first row: everything that does not depend on the entries.
  *
- * @param head What is listed, and how.
- * @param depth How many directories above this one can be linked to: 0 at the root of what is served.
+ * @param head The listing's head.
+ * @param depth Number of parent directories that can be linked to: 0 at the root.
  */
 export function listingPageStart(head: ListingHead, depth: number): string {
   const title = `Directory listing for ${head.path}`;
@@ -41,7 +41,7 @@ export function listingPageStart(head: ListingHead, depth: number): string {
 ${depth > 0 ? parentRow : ""}`;
 }
 
-/** The page from the last row on. */
+/** The page after the last row. */
 export function listingPageEnd(count: number, totals: ListingTotals, can: readonly string[] = []): string {
   const empty = count === 0 ? '<p class="hint">This directory is empty.</p>\n' : "";
   const archive = can.includes("archive") && count > 0 ? [button("archive", "zip", "Zip")] : [];
@@ -53,14 +53,14 @@ ${empty}${can.includes("search") ? SEARCH_FORM : ""}${can.includes("upload") ? U
 }
 
 /**
- * What answers with the same again, or with all of it at once, is behind a button: crawlers follow links, but send no
- * forms, so that a mirror of the site has each file once.
+ * Links to the same listing in another order, or to an archive of it, are buttons: crawlers follow links but do not
+ * submit forms, so a mirror of the site contains each file once.
  */
 function button(name: string, value: string, label: string): string {
   return `<button name="${name}" value="${value}">${label}</button>`;
 }
 
-/** What works without script; with it, there is something better in the place of these. */
+/** Forms that work without JavaScript; the script replaces them. */
 const SEARCH_FORM = `<form class="hint"><label>Search here and below <input type="search" name="q" required></label>
 <button>Search</button></form>
 `;
@@ -70,7 +70,7 @@ const UPLOAD_FORM = `<form class="hint" method="post" enctype="multipart/form-da
 
 const parentRow = '<tr class="parent"><th scope="row"><a href="../">../</a></th><td></td><td></td></tr>\n';
 
-/** The way down to this directory; what a mount has taken off is above what can be reached, and not linked. */
+/** The path as links; directories above a mount cannot be reached and are not linked. */
 function breadcrumbs(path: string, depth: number): string {
   const names = path.split("/").slice(1, -1);
   const crumbs = ["", ...names].map((name, index) => {
@@ -83,7 +83,7 @@ function breadcrumbs(path: string, depth: number): string {
 
 const CLASS: Readonly<Record<SortKey, string>> = { name: "name", size: "size", modified: "date" };
 
-/** A column's head sorts by it, and the other way round when it is sorted by it already. */
+/** A column header: sorts by the column, or reverses the order if it is the current one. */
 function column({ sort, order }: ListingHead, key: SortKey, label: string): string {
   const sorted = sort === key;
   const next = sorted ? (order === "asc" ? "desc" : "asc") : key === "name" ? "asc" : "desc";
@@ -93,7 +93,6 @@ function column({ sort, order }: ListingHead, key: SortKey, label: string): stri
   return `<th scope="col" class="${CLASS[key]}"${state}>${form}${mark}</th>`;
 }
 
-/** The row of an entry. */
 export function listingRow(entry: ListingEntry): string {
   const mark = entry.link ? "@" : entry.kind === "directory" ? "/" : "";
   const name = `<bdi>${nameHtml(entry.name)}${mark}</bdi>`;
@@ -106,7 +105,7 @@ export function listingRow(entry: ListingEntry): string {
 
 function date(modified: string | null): string {
   if (modified === null) return "";
-  const day = modified.indexOf("T"); // a year before 0000 or after 9999 has more digits
+  const day = modified.indexOf("T"); // years before 0000 or after 9999 have more digits
   return `<time datetime="${modified}">${modified.slice(0, day)} ${modified.slice(day + 1, day + 6)}</time>`;
 }
 
@@ -114,7 +113,7 @@ function totalsText({ directories, files, bytes }: ListingTotals): string {
   return `${count(directories, "directory", "directories")}, ${count(files, "file", "files")}, ${formatSize(bytes)}`;
 }
 
-/** A size in the table, with the exact number of bytes as its title. */
+/** A size in the table, with the exact number of bytes as its tooltip. */
 export function sizeHtml(bytes: number): string {
   return `<span title="${count(bytes, "byte", "bytes")}">${formatSize(bytes)}</span>`;
 }
@@ -123,7 +122,7 @@ function count(number: number, one: string, many: string): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-/** A size for people, in steps of 1024 with three digits: `999 B`, `1.5 KiB`, `12 MiB`. */
+/** A human-readable size in powers of 1024 with three digits: `999 B`, `1.5 KiB`, `12 MiB`. */
 export function formatSize(bytes: number): string {
   if (bytes < 999.5) return `${Math.round(bytes)} B`;
   const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];

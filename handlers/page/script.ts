@@ -1,44 +1,44 @@
 /**
- * How a page starts its script: a line in the page, which is known by its hash, loads the modules.
+ * The bootstrap of the page script: an inline script, allowed by its hash, loads the modules.
  *
  * @module
  */
 
 import { onDemand } from "../on_demand.ts";
 
-/** The line that starts the script of pages at one depth. */
+/** The inline script of pages at one depth. */
 export interface PageScript {
   /** The content of the `<script>` element. */
   readonly text: string;
-  /** Its hash, as a policy names it. */
+  /** Its hash in the form used in a policy. */
   readonly hash: string;
 }
 
-/** The directory of the script, below the root of what is served. Its dot keeps names of files away from it. */
+/** Directory of the script files below the root. Its leading dot avoids collisions with served files. */
 export const SCRIPT_DIRECTORY = ".pyserve";
 
-/** The files of the script, and the version of them all. */
+/** The script files and their common version. */
 export const assetFiles: () => Promise<typeof import("./asset_files.ts")> = onDemand(() => import("./asset_files.ts"));
 
 const scripts = new Map<number, PageScript>();
 
 /**
- * Makes the script of pages so many directories below the root of what is served, or says that it is there: its files are
- * loaded when the first page is asked for, not at each start.
+ * Prepares the inline script for pages at a depth below the root; null if it is ready. The files are loaded with the
+ * first page, not at each start.
  */
 export function prepareScript(depth: number): Promise<void> | null {
   return scripts.has(depth) ? null : make(depth);
 }
 
-/** The script of pages at a depth, which has been prepared; null where it has not. */
+/** The inline script for a depth; null if it has not been prepared. */
 export function scriptAt(depth: number): PageScript | null {
   return scripts.get(depth) ?? null;
 }
 
 /**
- * The theme is set before anything is painted. The address is relative, so that it holds below a mount and behind a proxy
- * which takes a prefix off. It is a part of what is hashed: an address that the script would read from the page could be
- * another one. `import()` here would be refused: what the parser has inserted hands its leave on to elements only.
+ * Sets the theme before the first paint. The URL is relative, so that it works below a mount and behind a proxy that
+ * removes a prefix. It is part of the hashed text: a URL read from the page could be injected. It adds an element
+ * because `import()` would be refused: `strict-dynamic` passes trust from a parser-inserted script to elements only.
  */
 async function make(depth: number): Promise<void> {
   const { version } = await assetFiles();

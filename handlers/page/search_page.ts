@@ -1,5 +1,5 @@
 /**
- * The page with the results of a search: data in, HTML out.
+ * Renders the page of search results.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { PAGE_END, pageStart } from "./frame.ts";
 import { sizeHtml } from "./listing_page.ts";
 import { nameHtml } from "./names.ts";
 
-/** The page down to where the rows begin. */
+/** The page up to the first row. */
 export function searchPageStart({ path, query }: SearchHead): string {
   return `${pageStart(`Search for ${query} in ${path}`)}<h1>Search for <bdi>${
     nameHtml(query)
@@ -39,7 +39,7 @@ const NOTES: Readonly<Record<SearchEnd, string>> = {
   time: "Not all directories were searched, it took too long: search in one of them.",
 };
 
-/** The page from the last row on. */
+/** The page after the last row. */
 export function searchPageEnd({ count, end }: SearchTail): string {
   const found = count === 0 ? "Nothing found." : `${count} found.`;
   return `</tbody>

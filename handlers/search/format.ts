@@ -1,5 +1,5 @@
 /**
- * What the results of a search can be sent as: pieces of text, each sent as soon as it is there.
+ * The formats of search results, written in pieces that are sent as soon as they are available.
  *
  * @module
  */
@@ -9,26 +9,26 @@ import { resultRow, searchPageEnd, searchPageStart } from "../page/search_page.t
 import { PAGE_HEADERS } from "../page/frame.ts";
 import type { Found, SearchEnd } from "./hunt.ts";
 
-/** What results can be sent as. */
+/** The formats of search results. */
 export type SearchFormat = "html" | "ndjson" | "json" | "text";
 
-/** What is known of a search before it begins. */
+/** The part of the results known before the search starts. */
 export interface SearchHead {
   /** The version of this schema. */
   readonly version: 1;
-  /** The path of the directory that is searched, decoded, with a slash at its beginning and end. */
+  /** The decoded path of the searched directory, with leading and trailing slashes. */
   readonly path: string;
-  /** What is searched for. */
+  /** The query. */
   readonly query: string;
 }
 
-/** What is known of a search when it has ended. */
+/** The part of the results known after the search. */
 export interface SearchTail {
-  /** How many results there are. */
+  /** Number of results. */
   readonly count: number;
   /** Whether there may be more. */
   readonly more: boolean;
-  /** Whether all was looked at, or at which limit it ended. */
+  /** Whether the search was complete, or which limit ended it. */
   readonly end: SearchEnd;
 }
 
@@ -36,15 +36,15 @@ export interface SearchTail {
 export interface SearchWriter {
   /** Content-Type. */
   readonly type: string;
-  /** Headers that belong to the format. */
+  /** Headers specific to the format. */
   readonly headers: Readonly<Record<string, string>>;
   start(): string;
-  /** A result; the first has the index 0. */
+  /** A result; indexes start at 0. */
   result(found: Found, index: number): string;
   finish(tail: SearchTail): string;
 }
 
-/** Makes the writer of a search. */
+/** Creates the writer of a search. */
 export function writerOf(format: SearchFormat, head: SearchHead): SearchWriter {
   return WRITERS[format](head);
 }

@@ -1,5 +1,5 @@
 /**
- * Looking through directories for names.
+ * The recursive search.
  *
  * @module
  */
@@ -13,47 +13,47 @@ import { encodeSegment } from "../http/escape.ts";
 import type { FileEntry, FileSource } from "../sources/types.ts";
 import type { Pattern } from "./pattern.ts";
 
-/** Something that was found. */
+/** A match. */
 export interface Found extends ListingEntry {
-  /** Where it is, below the directory that is searched: `docs/a.txt`. */
+  /** Path relative to the searched directory: `docs/a.txt`. */
   readonly path: string;
 }
 
-/** Where to stop. */
+/** Limits of a search. */
 export interface SearchLimits {
-  /** Results at most. */
+  /** Maximum number of results. */
   readonly results: number;
-  /** Directories that are looked through at most. */
+  /** Maximum number of directories read. */
   readonly directories: number;
-  /** Milliseconds of looking at most; the time in which nobody takes results does not count. */
+  /** Maximum duration in milliseconds, excluding time spent waiting for the client to read. */
   readonly milliseconds: number;
 }
 
-/** How a search ended: with everything looked at, or at which limit. */
+/** How a search ended: completely, or at which limit. */
 export type SearchEnd = "complete" | "results" | "directories" | "time";
 
-/** A search that goes on while its results are taken. */
+/** A search in progress; it advances as results are read. */
 export interface Hunt {
-  /** Results, some at a time. */
+  /** Results in batches. */
   readonly batches: AsyncGenerator<readonly Found[]>;
-  /** How it ended; null while it goes on. */
+  /** How it ended; null while it is running. */
   end(): SearchEnd | null;
 }
 
-/** What to look for, and where. */
+/** Parameters of a search. */
 export interface HuntOptions {
   readonly directory: SitePath;
   readonly pattern: Pattern;
   readonly limits: SearchLimits;
-  /** Lets so many directories be read at the same time. */
+  /** Limits the number of directories read at the same time. */
   readonly gate: Gate;
-  /** Aborted when nobody wants the results. */
+  /** Aborted when the results are no longer needed. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Looks through a directory and all below it, nearest first: what people look for is more often near than deep, and no
- * single branch can use up the limits. Each directory is looked through once, whatever links lead to it.
+ * Breadth-first search below a directory: matches are more often near than deep, and no single branch can use up the
+ * limits. Each directory is read once, however many links lead to it.
  */
 export function hunt(source: FileSource, options: HuntOptions): Hunt {
   const search = new Search(source, options);
@@ -62,7 +62,7 @@ export function hunt(source: FileSource, options: HuntOptions): Hunt {
 
 interface Place {
   readonly path: SitePath;
-  /** Names from the directory that is searched, each with a slash behind it. */
+  /** Names from the searched directory down, each followed by a slash. */
   readonly text: string;
   readonly href: string;
 }
@@ -119,7 +119,7 @@ class Search {
     return found;
   }
 
-  /** Nothing of a directory is known before all of it has been read: only then it is proven to be the one asked for. */
+  /** Returns entries only after reading the whole directory: only then is it proven to be the requested one. */
   async #entriesOf(path: SitePath): Promise<readonly FileEntry[]> {
     const { gate, signal } = this.#options;
     using _place = await gate.enter();
@@ -155,7 +155,7 @@ class Search {
       return;
     }
     const identity = await this.#source.locate?.(place.path) ?? null;
-    // Without knowing where it leads, nobody could say that the way through a link ends.
+    // Without real paths a cycle of links cannot be detected.
     if (identity === null ? isLink : this.#seen.has(identity)) return;
     if (identity !== null) this.#seen.add(identity);
     this.#directories += 1;
@@ -163,5 +163,5 @@ class Search {
   }
 }
 
-/** Directories of the queue that have been looked through before they are let go. */
+/** Number of processed directories after which the queue is compacted. */
 const QUEUE_BEHIND = 1_000;

@@ -1,24 +1,24 @@
 /**
- * What a search is for: a part of a name, or a glob. Never a regular expression of the client: some of those take for ever
- * (CVE-2025-54796).
+ * Search patterns: plain text or globs. Never a regular expression from the client: some of those backtrack
+ * exponentially (CVE-2025-54796).
  *
  * @module
  */
 
-/** What decides whether an entry is found. */
+/** Decides whether an entry matches. */
 export interface Pattern {
-  /** Whether it looks at the path below the directory that is searched, not only at the name. */
+  /** Whether it matches against the path below the searched directory rather than the name. */
   readonly onPath: boolean;
   /** Whether a name or path matches. */
   matches(text: string): boolean;
 }
 
 /**
- * Makes a pattern of what was typed. With `*`, `?` or `[` in it, it is a glob and must match the whole; else it is looked
- * for anywhere. With a `/` in it, it looks at paths. Case and the composition of letters make no difference.
+ * Compiles a query. With `*`, `?` or `[` it is a glob that must match the whole string; otherwise it matches anywhere.
+ * With a `/` it matches against paths. Case and Unicode normalization are ignored.
  *
- * In a glob `?` is one character and `*` any number of them, but no `/`; `**` is any number of all characters, and `**` +
- * `/` any number of directories, also none; `[a-z]` is one of these, `[!a-z]` or `[^a-z]` one of the others.
+ * In a glob, `?` is one character and `*` any number of them, excluding `/`; `**` is any number of any characters, and
+ * `**` + `/` any number of directories, including none; `[a-z]` is one of these, `[!a-z]` or `[^a-z]` any other.
  */
 export function patternOf(query: string): Pattern {
   const text = folded(query);
@@ -42,8 +42,8 @@ const isInName = (character: string) => character !== "/";
 const isAny = () => true;
 
 /**
- * A glob as a machine that is in many states at once: each character of a name moves all of them one step, so that the
- * time is at most the length of the glob times that of the name, whatever they are.
+ * A glob as a nondeterministic finite automaton, simulated in all its states at once: matching takes at most the length
+ * of the glob times that of the name.
  */
 class Glob {
   readonly #steps: readonly Step[];
@@ -70,8 +70,8 @@ class Glob {
   }
 
   /**
-   * Comes to a step; what may be nothing at all is at once behind it, too. Steps are moved from the first to the last, so
-   * who meets a step that was come to finds all behind it done: each is entered once for a character.
+   * Enters a state and those reachable from it without input. States are processed in order, so one that has been
+   * entered already has its successors entered too: each is entered once per character.
    */
   #enter(states: Uint8Array, at: number): void {
     for (let step = at; states[step] === 0; step++) {
@@ -80,11 +80,11 @@ class Glob {
     }
   }
 
-  /** Takes a character in a step. Says whether it could be taken. */
+  /** Consumes a character in a state. Returns whether it was accepted. */
   #move(next: Uint8Array, at: number, character: string): boolean {
     const step = this.#steps[at]!;
     if (step.kind === "directories") {
-      // It stays inside a name without being behind it: that it is only after a slash.
+      // Stays in the state without entering the next one: that requires a slash.
       next[at] = 1;
       if (character === "/") this.#enter(next, at + 1);
       return true;
@@ -121,7 +121,7 @@ function literal(character: string): Step {
   return { kind: "one", takes: (other) => other === character };
 }
 
-/** A class in brackets, or null where they are not closed; a `]` in front is one of its characters. */
+/** A bracket expression, or null if it is not closed; a leading `]` is one of its characters. */
 function classAt(glob: readonly string[], at: number): [step: Step, length: number] | null {
   const negated = glob[at + 1] === "!" || glob[at + 1] === "^";
   const start = at + (negated ? 2 : 1);

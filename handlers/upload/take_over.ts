@@ -1,21 +1,21 @@
 /**
- * Taking an upload over from a request that has most likely lost its client, whichever process answers that one.
+ * Takes an upload over from a request that has most likely lost its client, in whichever process that request runs.
  *
  * @module
  */
 
+import { IncompleteBody } from "../core/request_body.ts";
 import type { SitePath } from "../http/target.ts";
 import { type PartFile, type SourceWriter, WriteRefused } from "../sources/writer.ts";
-import type { Stop } from "./body.ts";
 
-/** Milliseconds between two looks at whether another process waits for a part. */
+/** Milliseconds between two checks whether another process waits for a part. */
 const LOOK_MS = 200;
 
-/** How often, and with how many milliseconds in between, a part is asked for that another process has: 10 s. */
+/** Attempts to get a part that another process has, and milliseconds between them: 10 s in all. */
 const TURNS = 200;
 const TURN_MS = 50;
 
-/** Opens a part. While another process has it, that one is asked to let go of it; `busy` where it does not. */
+/** Opens a part. While another process has it, that one is asked to release it; `busy` where it does not. */
 export async function takeOver<T>(
   writer: SourceWriter,
   path: SitePath,
@@ -33,10 +33,15 @@ export async function takeOver<T>(
   }
 }
 
-/** Stops the reading of a request while another process waits for its part; until it is disposed of. */
-export function stopWhenClaimed(part: PartFile, stop: Stop): Disposable {
+/** Stops the request that writes to an upload, because another continues it. What has been received is kept. */
+export function stopWriting(stop: AbortController): void {
+  stop.abort(new IncompleteBody(409, "Another request continues this upload"));
+}
+
+/** Stops a request when another process asks for its part, until disposed of. */
+export function stopWhenClaimed(part: PartFile, stop: AbortController): Disposable {
   const timer = setInterval(() => {
-    if (part.isClaimed()) stop.stop();
+    if (part.isClaimed()) stopWriting(stop);
   }, LOOK_MS);
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }

@@ -1,82 +1,57 @@
 /**
- * Taking a request body in before it is needed: in memory while it is small, then in a file that has no name.
+ * Spools request bodies: in memory while they are small, then in an unlinked temporary file.
  *
- * Two reasons (both measured): programs need the length of a chunked body, and once a response has been returned,
- * Deno reads the rest of an upload into memory without bound.
+ * There are two reasons (both measured): CGI and FastCGI need the length of a chunked body, and once a response has been
+ * returned, Deno reads the rest of an upload into memory without bound.
  *
  * @module
  */
 
-import { Watchdog } from "../core/watchdog.ts";
+import { bodyTooLarge, contentLengthOf, readBody } from "../core/request_body.ts";
 import { HttpError, toHttpError } from "../errors.ts";
 import { Pace } from "../sources/pace.ts";
 
-/** How {@linkcode spool} takes a body in. */
+/** Options of {@linkcode spool}. */
 export interface SpoolOptions {
-  /** Bytes that are kept in memory, and written to disk at once where there are more; 1 MiB by default. */
+  /** Bytes kept in memory before they are written to disk; defaults to 1 MiB. */
   readonly memory?: number;
-  /** Bytes that are taken at most, null for no limit. */
+  /** Maximum size in bytes, or null for unlimited. */
   readonly max: number | null;
-  /** Where the temporary file is made; by default where the system keeps such files. */
+  /** Directory of the temporary file; defaults to the system's. */
   readonly directory?: string;
   /**
-   * Milliseconds without a byte after which a body is given up. The whole body gets so many, too, and a second more for each
-   * KiB that has come, so that a trickle ends as well; the time that a write takes does not count. 0, and by default, for any.
+   * Milliseconds without data after which the body is given up. The whole body also has this time, plus a second for each KiB
+   * received, so that a trickle ends, too; time spent writing does not count. 0 = unlimited, the default.
    */
   readonly stallMs?: number;
 }
 
-/** A request body that has been taken in. Dispose of it: it may hold a file. */
+/** A spooled request body. Dispose of it: it may hold a file. */
 export interface Spooled extends Disposable {
   /** Its size in bytes. */
   readonly length: number;
   /**
-   * Its bytes from the start, as often as asked, but one at a time: a file has one position.
+   * Its bytes from the start, any number of times, but by one reader at a time: a file has one position.
    *
-   * @throws What the file system throws, also after the disposal.
+   * @throws What the file system throws, also after disposal.
    */
   chunks(): AsyncIterable<Uint8Array<ArrayBuffer>>;
 }
 
-/**
- * The client has broken off its upload: there is nobody to answer. It counts as 400 where a status is asked for.
- *
- * @example
- * ```ts
- * import { assert, assertRejects } from "@std/assert";
- * import { spool, UploadBroken } from "@x/pyserve";
- *
- * const broken = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("gone")) });
- * const error = await assertRejects(() => spool(broken, { max: null }), UploadBroken);
- * assert(error.status === 400);
- * ```
- */
-export class UploadBroken extends HttpError {
-  /** Makes one; the cause is what the body said. An engine that knows better says so with a status of its own. */
-  constructor(cause: unknown) {
-    const known = cause instanceof HttpError ? cause : null;
-    super(known?.status ?? 400, known?.message ?? "The upload was broken off", { cause });
-  }
-}
-
 const MEMORY = 1 << 20;
-/** Bytes written at once when there is a file: a fraction of a millisecond. */
+/** Size of a write: a fraction of a millisecond. */
 const WRITE_SIZE = 1 << 18;
 const FIRST_BUFFER = 1 << 14;
 const READ_SIZE = 1 << 16;
-/** Bytes a second that a body must come with in the long run: slower than any network in use. */
-const LEAST_RATE = 1024;
 
 /**
- * Takes a request body in: up to 1 MiB stays in memory, more goes into a temporary file, which only this user can
- * read and which has no name any more (on Windows it has one until the disposal), so that nothing is left of it however
- * the process ends.
+ * Reads a whole request body: up to 1 MiB stays in memory, more goes into a temporary file that only this user can read. The
+ * file is unlinked when it is made (on Windows when it is closed), so that nothing is left of it however the process ends.
  *
- * A Content-Length that says too much is the caller's to judge, before anything is read. Memory in use is `memory` once,
- * whatever the size of the chunks and of the body.
+ * It does not look at Content-Length. Memory in use is `memory` once, whatever the size of the chunks and of the body.
  *
- * @throws HttpError 413 over `max`, 408 where it does not come in time, 507 when the disk is full, 500 and 503 where no file can be made,
- *   {@linkcode UploadBroken} when the client has left.
+ * @throws {HttpError} 413 for more than `max` bytes, 408 for a client that is too slow, 507 for a full disk, 500 or 503 where
+ *   no file can be made, `IncompleteBody` where the client disconnects.
  *
  * @example
  * ```ts
@@ -89,18 +64,27 @@ const LEAST_RATE = 1024;
  * for await (const chunk of body.chunks()) assert(new TextDecoder().decode(chunk) === "a=1");
  * ```
  */
-export async function spool(body: ReadableStream<Uint8Array> | null, options: SpoolOptions): Promise<Spooled> {
+export async function spool(
+  body: ReadableStream<Uint8Array> | null,
+  options: SpoolOptions,
+): Promise<Spooled> {
   const intake = new Intake(options);
-  if (body === null) return intake.finish();
-  const reader = new PatientReader(body, options.stallMs ?? 0);
+  const { max, stallMs = 0 } = options;
   try {
-    for (let chunk = await reader.next(); chunk !== null; chunk = await reader.next()) await intake.take(chunk);
+    for await (const piece of readBody(body, { max, stallMs })) await intake.take(piece);
     return await intake.finish();
   } catch (thrown) {
     intake.abandon();
-    reader.cancel();
     throw thrown instanceof HttpError ? thrown : storageError(thrown);
   }
+}
+
+/** Spools the body of a request; null where it has none. One that announces too many bytes is 413 before it is read. */
+export async function spoolBody(request: Request, options: SpoolOptions): Promise<Spooled | null> {
+  if (request.body === null) return null;
+  const { max } = options;
+  if (max !== null && (contentLengthOf(request) ?? 0) > max) throw bodyTooLarge(max);
+  return await spool(request.body, options);
 }
 
 /** A temporary file that cannot be made or written is the server's fault, never a 404 or 403. */
@@ -109,76 +93,23 @@ function storageError(thrown: unknown): HttpError {
   return error.status >= 500 ? error : new HttpError(500, undefined, { cause: thrown });
 }
 
-/** Reads a body, and waits for it within bounds. */
-class PatientReader {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
-  readonly #stallMs: number;
-  readonly #watchdog = new Watchdog();
-  /** Milliseconds that may still be waited for the whole body, as far as it has come. */
-  #left: number;
-  #late: HttpError | null = null;
-
-  constructor(body: ReadableStream<Uint8Array>, stallMs: number) {
-    this.#reader = body.getReader();
-    this.#stallMs = stallMs;
-    this.#left = stallMs;
-  }
-
-  /** The next of it, null at its end. */
-  async next(): Promise<Uint8Array | null> {
-    const begun = performance.now();
-    this.#watch();
-    const bytes = await this.#read();
-    this.#watchdog.rest();
-    if (this.#late !== null) throw this.#late;
-    if (bytes === null) this.#watchdog.stop();
-    else this.#left += bytes.length / LEAST_RATE * 1000 - (performance.now() - begun);
-    return bytes;
-  }
-
-  cancel(): void {
-    this.#watchdog.stop();
-    this.#reader.cancel().catch(() => {});
-  }
-
-  #watch(): void {
-    if (this.#stallMs === 0) return;
-    this.#watchdog.set(Math.max(1, Math.min(this.#stallMs, this.#left)), () => {
-      // What still comes of it has no place to go (RFC 9110 section 15.5.9).
-      this.#late = new HttpError(408, "The body did not come in time", { headers: { connection: "close" } });
-      this.#reader.cancel().catch(() => {}); // a pending read ends as if the body did
-    });
-  }
-
-  async #read(): Promise<Uint8Array | null> {
-    try {
-      return (await this.#reader.read()).value ?? null;
-    } catch (thrown) {
-      throw new UploadBroken(thrown);
-    }
-  }
-}
-
-/** A body on its way in: a buffer that grows up to its bound, and is emptied into a file whenever it is full. */
+/** A buffer that grows up to its bound, and is flushed to a file whenever it is full. */
 class Intake {
   readonly #memory: number;
-  readonly #max: number;
   readonly #directory: string | undefined;
   #buffer: Uint8Array<ArrayBuffer>;
   #used = 0;
   #length = 0;
   #file: TemporaryFile | null = null;
 
-  constructor({ memory = MEMORY, max, directory }: SpoolOptions) {
+  constructor({ memory = MEMORY, directory }: SpoolOptions) {
     this.#memory = Math.max(memory, 1);
-    this.#max = max ?? Infinity;
     this.#directory = directory;
     this.#buffer = new Uint8Array(Math.min(FIRST_BUFFER, this.#memory));
   }
 
   async take(chunk: Uint8Array): Promise<void> {
     this.#length += chunk.length;
-    if (this.#length > this.#max) throw new HttpError(413, `The body is larger than ${this.#max} bytes`);
     let rest = chunk;
     for (let room = this.#room(); rest.length > room; room = this.#room()) {
       const part = rest.subarray(0, room);
@@ -189,7 +120,7 @@ class Intake {
     this.#keep(rest);
   }
 
-  /** What fits in before it has to be written. */
+  /** Bytes that fit before the buffer has to be written. */
   #room(): number {
     return Math.min(this.#memory, this.#file === null ? Infinity : WRITE_SIZE) - this.#used;
   }
@@ -229,8 +160,8 @@ class Intake {
 }
 
 /**
- * Temporary files are in the page cache, where a copy takes less time than the way to another thread. And after each
- * operation in the background Deno leaves the body it is reading alone for 40 ms (2.9.6): 50 s for 300 MB.
+ * Temporary files are in the page cache, where a copy takes less time than a switch to another thread. Besides, Deno 2.9.6
+ * stops reading the body for 40 ms after each asynchronous file operation: 50 s for 300 MB.
  */
 const pace = new Pace();
 
@@ -276,7 +207,7 @@ class OnDisk implements Spooled {
   }
 }
 
-/** An open file that is gone when it is closed. */
+/** An open file that is removed when it is closed. */
 interface TemporaryFile extends Disposable {
   readonly file: Deno.FsFile;
 }
@@ -292,7 +223,7 @@ async function makeTemporaryFile(directory: string | undefined): Promise<Tempora
 }
 
 function removedWhenClosed(file: Deno.FsFile, path: string): TemporaryFile {
-  const later = Deno.build.os === "windows"; // which removes no file that is open
+  const later = Deno.build.os === "windows"; // which cannot remove an open file
   if (!later) Deno.removeSync(path);
   let open = true;
   return {

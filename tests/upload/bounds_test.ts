@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { disk, errorPages, settle, toFetch, upload, type UploadOptions, wrap } from "@x/pyserve";
-import { chunksOf } from "../../handlers/upload/body.ts";
+import { readBody } from "../../handlers/core/request_body.ts";
 import { Turns } from "../../handlers/upload/turns.ts";
 import { parseResponse } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
@@ -149,7 +149,7 @@ Deno.test("a form may have many refused files behind many stored ones, and a ful
 Deno.test("a body that was made by hand is handed on in pieces", async () => {
   const pieces: number[] = [];
   const request = new Request("http://localhost/", { method: "PUT", body: noise(1_000_000) });
-  for await (const { length } of chunksOf(request, 10_000)) pieces.push(length);
+  for await (const { length } of readBody(request.body, { stallMs: 10_000 })) pieces.push(length);
   assert(pieces.every((length) => length <= 262_144), String(pieces));
   assertEquals(pieces.reduce((sum, length) => sum + length), 1_000_000);
 });

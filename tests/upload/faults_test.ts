@@ -38,7 +38,7 @@ Deno.test("a client that goes in the middle leaves nothing, and what was there s
       await until(async () => (await parts(tree)).length === 1);
       connection.close();
       broken += 1;
-      const logged = () => command.stderr().split("code 400, message The content broke off").length - 1;
+      const logged = () => command.stderr().split("code 400, message The request body is incomplete").length - 1;
       await until(() => Promise.resolve(logged() === broken));
       assertEquals(await namesBelow(tree.path), ["old.txt"]);
       assertEquals(await Deno.readTextFile(tree.at("old.txt")), "old");
@@ -69,7 +69,7 @@ Deno.test("an upload goes on after its client was killed, and after the server w
     const connection = await beginRequest(command.port, head, bytes.subarray(0, MiB));
     await until(() => has(command, target, MiB));
     connection.close(); // the client has gone
-    await command.untilStderr("The content broke off");
+    await command.untilStderr("The request body is incomplete");
     offset = Number((await ask(command.port, "HEAD", target)).headers.get("upload-offset"));
     assertEquals(offset, MiB); // all that came
     const rest = bytes.subarray(offset);

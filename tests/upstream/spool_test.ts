@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { spool, type Spooled, UploadBroken } from "../../handlers/upstream/spool.ts";
+import { IncompleteBody } from "../../handlers/core/request_body.ts";
 import { HttpError } from "../../handlers/errors.ts";
+import { spool, type Spooled } from "../../handlers/upstream/spool.ts";
 import { hasProgram } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
 
@@ -100,7 +101,7 @@ Deno.test("An upload that is broken off is told apart, and leaves no file", asyn
   }());
   const error = await assertRejects(
     () => spool(broken, { memory: 100, max: null, directory: tree.path }),
-    UploadBroken,
+    IncompleteBody,
   );
   assertEquals((error.cause as Error).message, "gone");
   assertEquals([...Deno.readDirSync(tree.path)], []);
@@ -118,7 +119,7 @@ Deno.test("A client that breaks off over a real connection is told apart", async
   const head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\npart";
   await connection.write(new TextEncoder().encode(head));
   connection.close();
-  assert(await told.promise instanceof UploadBroken);
+  assert(await told.promise instanceof IncompleteBody);
 });
 
 Deno.test("Where no file can be made, it is the server's fault", async () => {

@@ -1,4 +1,4 @@
-/** What can be done with an entry, or with what is selected. */
+/** Actions on an entry or on the selection. */
 
 import { ask } from "./dialogs.js";
 import { h, toast } from "./dom.js";
@@ -9,7 +9,7 @@ import { openDialog } from "./dialogs.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
 
-/** The longest address that all servers and proxies take. */
+/** The longest URL that all common servers and proxies accept. */
 const MAX_URL = 8_000;
 
 /** @param {Pick<Entry, "href">} entry */
@@ -44,8 +44,8 @@ export function menuOf(entry, { can, preview, rename, remove }) {
 }
 
 /**
- * The address of a zip of a folder. It is asked of the folder around it: one that has a page of its own answers with that,
- * whatever the query is.
+ * The URL of a zip of a folder, requested from its parent: a folder with an index page would respond with that page,
+ * whatever the query.
  *
  * @param {string} href
  */
@@ -55,7 +55,7 @@ function folderUrl(href) {
   return `${href.slice(0, start)}?${new URLSearchParams([["archive", "zip"], ["name", name]])}`;
 }
 
-/** The address of a zip of entries; null where it would be too long. @param {readonly Entry[]} entries */
+/** The URL of a zip of entries; null if it would be too long. @param {readonly Entry[]} entries */
 export function archiveUrl(entries) {
   const query = new URLSearchParams([["archive", "zip"], ...entries.map(({ name }) => ["name", name])]);
   const url = `?${query}`;
@@ -92,7 +92,7 @@ async function openChecksum(entry) {
   }
 }
 
-/** A field for the sum that somebody promised. @param {string} sum */
+/** A field to paste the published checksum into. @param {string} sum */
 function compareField(sum) {
   const verdict = h("span", { role: "status" });
   const input = h("input", {
@@ -109,7 +109,7 @@ function compareField(sum) {
   return h("div", { class: "compare" }, input, verdict);
 }
 
-/** Asks before something is deleted. @param {readonly Entry[]} entries */
+/** Asks for confirmation of a deletion. @param {readonly Entry[]} entries */
 export async function confirmRemoval(entries) {
   const [first] = entries;
   const what = entries.length === 1 && first ? `“${first.name}”` : count(entries.length, "item");

@@ -1,16 +1,16 @@
-/** Changing what is on the server. */
+/** Changes on the server. */
 
-/** Removes a file, or a folder with all that is in it. @param {string} href */
+/** Deletes a file, or a folder recursively. @param {string} href */
 export async function remove(href) {
   await request(href.endsWith("/") ? `${href}?recursive` : href, { method: "DELETE" });
 }
 
-/** @param {string} href A relative address; a slash at the end is for the server to see what it is. @param {string} name */
+/** @param {string} href A relative URL; a trailing slash marks a directory. @param {string} name */
 export async function rename(href, name) {
   const isDirectory = href.endsWith("/");
   const folder = href.slice(0, href.lastIndexOf("/", href.length - 2) + 1);
   const target = folder + encodeName(name) + (isDirectory ? "/" : "");
-  // Where the server sees it: behind a proxy that takes a prefix off, the address of this page is another one.
+  // The server's own path: behind a proxy that removes a prefix, this page has another URL.
   const destination = document.documentElement.dataset.path + target;
   await request(href, { method: "MOVE", headers: { destination, overwrite: "F" } });
 }
@@ -32,7 +32,7 @@ async function request(href, init) {
   await response.body?.cancel();
 }
 
-/** What the server says went wrong, as a sentence for people. @param {Response} response */
+/** The server's error message, as a sentence. @param {Response} response */
 export async function sentenceOf(response) {
   try {
     const { detail, title } = await response.json();

@@ -3,7 +3,7 @@
 import { button, h } from "./dom.js";
 
 /**
- * Opens a dialog; Escape and a click beside it close it. It is gone from the page when it is closed.
+ * Opens a dialog. Escape and a click outside close it; closing removes it from the page.
  *
  * @param {string} title
  * @param {(Node | string)[]} content
@@ -27,14 +27,14 @@ export function openDialog(title, content, { class: more = "" } = {}) {
 let number = 0;
 
 /**
- * Asks something with a few answers; the first is the one that changes something.
+ * Asks a question with a few answers; the first is the one that changes something.
  *
  * @template {string} T
  * @param {string} title
  * @param {(Node | string)[]} content
  * @param {readonly (readonly [answer: T, label: string])[]} answers
  * @param {{ danger?: boolean }} [options]
- * @returns {Promise<T | null>} null where it was closed without an answer.
+ * @returns {Promise<T | null>} null if it was closed without an answer.
  */
 export function ask(title, content, answers, { danger = false } = {}) {
   return new Promise((resolve) => {
@@ -61,7 +61,7 @@ export function ask(title, content, answers, { danger = false } = {}) {
  * @param {string} title
  * @param {string} label
  * @param {string} value
- * @param {string} doIt What the button says.
+ * @param {string} doIt Label of the button.
  * @returns {Promise<string | null>}
  */
 export async function askName(title, label, value, doIt) {
@@ -82,11 +82,11 @@ function problemOf(name) {
 }
 
 /**
- * Opens a menu below an element, with the keyboard in it.
+ * Opens a menu below an element and moves the focus into it.
  *
  * @param {HTMLElement} opener
  * @param {readonly (readonly [picture: string, label: string, deed: string | (() => void), more?: Record<string, unknown>])[]} items
- * A deed is something to do, or the address of a link.
+ * An action is a function or the URL of a link.
  */
 export function openMenu(opener, items) {
   const elements = items.map(([picture, label, deed, more = {}]) => {
@@ -109,7 +109,7 @@ export function openMenu(opener, items) {
     if (back) opener.focus();
   };
   const top = scrollY;
-  // A page that is still coming to rest does not close what was just opened.
+  // Momentum scrolling must not close what was just opened.
   const away = () => Math.abs(scrollY - top) > 80 && close(false);
   /** @param {Event} event */
   const outside = (event) => menu.contains(/** @type {Node} */ (event.target)) || close(false);
@@ -130,7 +130,12 @@ export function openMenu(opener, items) {
   elements[0]?.focus({ preventScroll: true });
 }
 
-/** Below its opener, above where there is no room, and never beside the page. @param {HTMLElement} menu @param {DOMRect} box */
+/**
+ * Places a menu below its opener, or above if there is no space, within the viewport.
+ *
+ * @param {HTMLElement} menu
+ * @param {DOMRect} box
+ */
 function place(menu, box) {
   const { offsetWidth, offsetHeight } = menu;
   const below = box.bottom + offsetHeight + 8 <= innerHeight;

@@ -1,10 +1,10 @@
-/** Making elements. Text is only ever text: nothing here takes markup. */
+/** Creates elements. Text stays text: nothing here parses markup. */
 
 /** @typedef {Node | string | null | false | undefined} Child */
 
 /**
- * Makes an element. Attributes that are null, undefined or false are left out, `true` is the empty attribute, and what
- * begins with `on` and is a function is a listener. Children may come in arrays, of any length.
+ * Creates an element. Attributes that are null, undefined or false are omitted, `true` sets an empty attribute, and a
+ * function with a name that begins with `on` is a listener. Children may be nested arrays of any length.
  *
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
@@ -26,7 +26,7 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 /**
- * A picture of the style, without words: app.css has it as `--i-NAME`.
+ * A decorative icon: app.css defines it as `--i-NAME`.
  *
  * @param {string} name
  */
@@ -37,7 +37,7 @@ export function icon(name) {
 }
 
 /**
- * A button with a picture, and with its words beside it or as its name.
+ * A button with an icon and its label, which is visible or the accessible name.
  *
  * @param {string} picture
  * @param {string} label
@@ -60,7 +60,7 @@ export function button(picture, label, onclick, { words = false, class: more = "
 }
 
 /**
- * Says something to those who listen to the page instead of looking at it.
+ * Announces a text to screen readers.
  *
  * @param {string} text
  */
@@ -73,7 +73,7 @@ export function announce(text) {
 let live;
 
 /**
- * A short message at the edge of the page, which goes by itself.
+ * A short message at the edge of the page that disappears after a while.
  *
  * @param {string} text
  * @param {"done" | "failed"} [mood]
@@ -88,7 +88,7 @@ export function toast(text, mood = "done") {
 /** @type {HTMLElement | undefined} */
 let toasts;
 
-/** A value that is kept in this browser, or not where it refuses. */
+/** Values kept in local storage, if the browser allows it. */
 export const kept = {
   /** @param {string} key */
   get(key) {
@@ -103,7 +103,7 @@ export const kept = {
     try {
       localStorage.setItem(`pyserve.${key}`, value);
     } catch {
-      // Then it holds for this page.
+      // Then the value only lasts as long as the page.
     }
   },
 };

@@ -1,9 +1,9 @@
-/** Where files come from: what is dropped, chosen or pasted, folders with all that is in them. */
+/** Files to upload: dropped, chosen or pasted, with folders read recursively. */
 
 /** @typedef {{ file: File, path: string }} Chosen */
-/** @typedef {{ files: Chosen[], folders: string[] }} Choice Folders are those that have nothing in them. */
+/** @typedef {{ files: Chosen[], folders: string[] }} Choice `folders` lists the empty ones. */
 
-/** What systems leave in folders for themselves. */
+/** Metadata files of operating systems. */
 const LITTER = /(?:^|\/)(?:\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)$/i;
 
 /**
@@ -11,7 +11,7 @@ const LITTER = /(?:^|\/)(?:\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)$/i;
  * @returns {Promise<Choice>}
  */
 export async function choiceOfDrop(data) {
-  // Asked at once: after the first wait the browser has forgotten what was dropped.
+  // Read synchronously: the browser clears the list after the first await.
   const entries = [...data.items].map((item) =>
     item.kind === "file" ? item.webkitGetAsEntry?.() ?? item.getAsFile() : null
   );
@@ -33,7 +33,7 @@ export function choiceOfInput(list) {
 }
 
 /**
- * Pictures that are pasted are all called the same, so they get the time for a name.
+ * Pasted images all have the same name, so they are named after the current time.
  *
  * @param {DataTransfer} data
  * @returns {Choice}
@@ -63,7 +63,7 @@ async function walk(entry, above, choice) {
   const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
   let isEmpty = true;
   for (;;) {
-    // A hundred at a time, until there are none.
+    // Returns a hundred at a time, then an empty array.
     /** @type {FileSystemEntry[]} */
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (some.length === 0) break;

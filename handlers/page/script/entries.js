@@ -1,17 +1,17 @@
-/** The entries of a directory: read from the rows that the server wrote, or from the same as JSON. */
+/** The entries of a directory, read from the server's table rows or from its JSON. */
 
 /**
  * @typedef {object} Entry
  * @property {string} name
- * @property {string | null} href Relative to the page; null where it cannot be fetched.
+ * @property {string | null} href Relative to the page; null if it cannot be fetched.
  * @property {"file" | "directory" | "other" | "unknown"} kind
  * @property {number | null} size
  * @property {number | null} modified Milliseconds since 1970.
  * @property {boolean} link
  * @property {string | null} problem
- * @property {number} rank Its place by name; directories are counted by themselves, so that it orders only equals.
- * @property {string} [folder] Where a search found it, below the page, with a slash at the end.
- * @property {string} [folded] Its name as it is compared, once that was asked for.
+ * @property {number} rank Position by name, counted separately for directories: it only breaks ties.
+ * @property {string} [folder] The folder of a search result, relative to the page, with a trailing slash.
+ * @property {string} [folded] Its name folded for comparison, computed on demand.
  */
 
 /** @typedef {Pick<import("./entries.js").Entry, "name" | "href" | "kind" | "size" | "link" | "problem"> & { modified: string | null }} JsonEntry An entry as the server sends it. */
@@ -19,7 +19,7 @@
 /**
  * @param {HTMLTableRowElement} row
  * @param {number} rank
- * @returns {Entry | null} null for the row that leads up.
+ * @returns {Entry | null} null for the parent directory's row.
  */
 export function entryOfRow(row, rank) {
   const [first, second, third] = row.cells;
@@ -58,7 +58,7 @@ export function entryOfJson({ name, href, kind, size, modified, link, problem },
 }
 
 /**
- * The directory as it is now.
+ * The current entries of the directory.
  *
  * @returns {Promise<Entry[]>}
  */
@@ -71,12 +71,12 @@ export async function fetchEntries() {
 }
 
 /**
- * Takes the rows of the server, also while they still come, and lets go of their elements: a hundred thousand of them
- * laid out would take seconds.
+ * Takes the rows of the server, while they still arrive, and drops their elements: laying out a hundred thousand of
+ * them would take seconds.
  *
  * @param {HTMLTableSectionElement} body
- * @param {(entries: Entry[]) => void} take Called with the next ones, as they come.
- * @returns {Promise<void>} Ends with the last one.
+ * @param {(entries: Entry[]) => void} take Called with each batch.
+ * @returns {Promise<void>} Resolves after the last batch.
  */
 export async function harvest(body, take) {
   let rank = 0;
@@ -85,7 +85,7 @@ export async function harvest(body, take) {
     const isLast = document.readyState !== "loading";
     const entries = [];
     const range = document.createRange();
-    // While the parser is at work, the last row may not be whole.
+    // While the parser is running, the last row may be incomplete.
     const end = isLast ? rows.length : rows.length - 1;
     for (const row of [...rows].slice(0, end)) {
       const entry = entryOfRow(row, rank);
@@ -105,7 +105,7 @@ export async function harvest(body, take) {
   }
 }
 
-/** Waits until the parser has had its turn; also in a tab that nobody looks at, where no frame is painted. */
+/** Lets the parser run; works in a background tab too, which gets no animation frames. */
 function nextTurn() {
   return new Promise((resolve) => setTimeout(resolve, 30));
 }

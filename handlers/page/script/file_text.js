@@ -1,12 +1,12 @@
-/** The text of a file, as far as it is wanted. */
+/** The text of a file, up to a limit. */
 
-/** Bytes of a file that are shown. */
+/** Maximum number of bytes shown. */
 export const SHOWN_BYTES = 512 * 1024;
 
 /** @typedef {{ text: string, isCut: boolean }} FileText */
 
 /**
- * Reads the beginning of a file; the server sends no more than that. null where it is no text.
+ * Reads the beginning of a file with a range request; null if it is not text.
  *
  * @param {string} href
  * @param {AbortSignal} [signal]
@@ -15,7 +15,7 @@ export const SHOWN_BYTES = 512 * 1024;
 export async function fetchText(href, signal) {
   const range = `bytes=0-${SHOWN_BYTES - 1}`;
   const response = await fetch(href, { headers: { range }, cache: "no-cache", ...(signal && { signal }) });
-  if (response.status === 416) return { text: "", isCut: false }; // an empty file has no first byte
+  if (response.status === 416) return { text: "", isCut: false }; // an empty file has no satisfiable range
   if (!response.ok) {
     throw new Error(
       response.status === 404 ? "The file is not there any more" : `The server answered ${response.status}`,
@@ -27,7 +27,7 @@ export async function fetchText(href, signal) {
   return text === null ? null : { text, isCut: isMore || total > bytes.length };
 }
 
-/** A server may not know ranges and send all. @param {Response} response */
+/** A server without ranges sends the whole file. @param {Response} response */
 async function firstBytes(response) {
   const reader = response.body?.getReader();
   /** @type {Uint8Array[]} */
@@ -45,13 +45,17 @@ async function firstBytes(response) {
   return { bytes: bytes.subarray(0, SHOWN_BYTES), isMore: length > SHOWN_BYTES };
 }
 
-/** As what its first bytes say, as UTF-8, or else as what Windows wrote; null for what no text has. @param {Uint8Array} bytes */
+/**
+ * Decodes by the byte order mark, as UTF-8, or else as Windows-1252; null for binary data.
+ *
+ * @param {Uint8Array} bytes
+ */
 function decoded(bytes) {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder("utf-16le").decode(bytes);
   if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder("utf-16be").decode(bytes);
   if (bytes.subarray(0, 8192).includes(0)) return null;
   try {
-    // The last character may be cut in two.
+    // The last character may be truncated.
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
   } catch {
     return new TextDecoder("windows-1252").decode(bytes);

@@ -1,9 +1,9 @@
-/** Numbers and dates for people. */
+/** Human-readable numbers and dates. */
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
 /**
- * A size in steps of 1024 with three digits, as the server writes it.
+ * A size in powers of 1024 with three digits, formatted as on the server.
  *
  * @param {number} bytes
  */
@@ -26,7 +26,7 @@ const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year
 const STEPS = [[3600, 60, "minute"], [86_400, 3600, "hour"], [86_400 * 14, 86_400, "day"]];
 
 /**
- * How long ago a time is; what is longer ago than two weeks as a date.
+ * A relative time, or a date if it is more than two weeks ago.
  *
  * @param {number} time Milliseconds since 1970.
  */

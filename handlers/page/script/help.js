@@ -1,4 +1,4 @@
-/** What the keys do. */
+/** The list of keyboard shortcuts. */
 
 import { h } from "./dom.js";
 import { openDialog } from "./dialogs.js";

@@ -1,13 +1,13 @@
 /**
- * A little colour for source text: comments, strings, numbers and the words that most languages share. Ranges are
- * coloured by the browser (CSS Custom Highlight API); the text stays one text.
+ * Simple syntax highlighting: comments, strings, numbers and the keywords that most languages share. It uses the CSS
+ * Custom Highlight API, so the text stays a single text node.
  */
 
-/** Characters that are coloured, in all and in a line: what is longer is data. */
+/** Limits on highlighted characters, in all and in a line: longer text is data. */
 const MOST = 200_000;
 const LONGEST_LINE = 2_000;
 
-/** Ranges that are coloured: browsers need seconds for more. */
+/** Maximum number of highlighted ranges: browsers need seconds for more. */
 const MOST_RANGES = 10_000;
 
 const WORDS =
@@ -17,8 +17,8 @@ const WORDS =
   "public raise ref require return self static struct super switch template then this throw trait true try type " +
   "typedef typeof undefined union unsafe use using var virtual void when where while with yield";
 
-// What is never closed is a match as well, and thereby looked through once: a string to the end of its line, a comment to
-// that of the text. Only what is closed is coloured.
+// Unclosed strings and comments match as well, to the end of the line or of the text, so that each is scanned only
+// once. Only closed ones are highlighted.
 const STRINGS = String
   .raw`"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|${"`"}(?:[^${"`"}\\]|\\[^]){0,999}${"`"}?`;
 const NUMBERS = String.raw`\b(?:0[xXbBoO][\da-fA-F_]+|\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)\b`;
@@ -35,13 +35,13 @@ const COMMENTS = [
   [/\.(?:txt|text|log|rst|csv|tsv|asc)$/i, String.raw`(?!)`],
 ];
 
-/** What is coloured in a file: comments, strings, numbers, words, in groups of that order. @param {string} name */
+/** The pattern for a file: groups for comments, strings, numbers and keywords. @param {string} name */
 export function patternOf(name) {
   const comments = COMMENTS.find(([ending]) => ending.test(name))?.[1] ?? String.raw`(?<![^\s;])#.*`;
   return new RegExp(`(${comments})|(${STRINGS})|(${NUMBERS})|\\b(${WORDS.replaceAll(" ", "|")})\\b`, "g");
 }
 
-/** @param {HTMLElement} code An element with one text in it. @param {string} name */
+/** @param {HTMLElement} code An element with a single text node. @param {string} name */
 export function highlight(code, name) {
   const text = code.firstChild;
   if (!(text instanceof Text) || text.length > MOST || !("highlights" in CSS) || /\.(?:txt|text|log)$/i.test(name)) {

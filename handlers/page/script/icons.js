@@ -1,4 +1,4 @@
-/** The pictures of the page: lines on a square of 20, made into style, so that a row needs no element of its own for one. */
+/** The icons: strokes on a 20 by 20 grid, turned into CSS, so that a row needs no extra element for one. */
 
 const FILE = "M5 2.7h6.5L16 7v10.3H5zM11.3 2.7v4.5H16";
 const TRAY = "M3.5 13v3.2h13V13";
@@ -57,7 +57,7 @@ const PATHS = {
 const FOLDER =
   "M2 5.5A1.5 1.5 0 0 1 3.5 4h4L9.3 5.8h7.2A1.5 1.5 0 0 1 18 7.3v7.2a1.5 1.5 0 0 1-1.5 1.5h-13A1.5 1.5 0 0 1 2 14.5z";
 
-/** Style that makes every picture a custom property, `--i-NAME`. */
+/** A style sheet that defines every icon as a custom property, `--i-NAME`. */
 export function iconStyle() {
   const lines = "fill='none' stroke='%23000' stroke-width='1.5' stroke-linecap='round' stroke-linejoin='round'";
   const pictures = Object.entries(PATHS).map(([name, path]) => `--i-${name}:${picture(path, lines)}`);

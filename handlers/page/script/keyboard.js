@@ -1,4 +1,4 @@
-/** The keys of the page. */
+/** Keyboard shortcuts. */
 
 /**
  * @typedef {object} Deeds
@@ -19,7 +19,7 @@
 
 import { kept } from "./dom.js";
 
-/** Whether keys that are characters do anything: who dictates can turn them off (WCAG 2.1.4). */
+/** Whether single-character shortcuts are active: users of speech input can turn them off (WCAG 2.1.4). */
 export const characterKeys = {
   get on() {
     return kept.get("keys") !== "off";

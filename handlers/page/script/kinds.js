@@ -1,4 +1,4 @@
-/** What a file is, by the end of its name: for its picture, and for what can be shown of it. */
+/** File kinds by extension, for icons and previews. */
 
 /** @typedef {"image" | "audio" | "video" | "pdf" | "markdown" | "text" | "code" | "html" | "archive" | "font" | "program" | "table" | "slides" | "file"} FileKind */
 
@@ -37,7 +37,7 @@ export function kindOf(name) {
   return KINDS.get(name.slice(name.lastIndexOf(".") + 1).toLowerCase()) ?? "file";
 }
 
-/** What is shown by a click; the browser does what it likes with the rest. */
+/** Kinds with a preview; a click on any other is left to the browser. */
 const SHOWN = new Set(["image", "audio", "video", "pdf", "markdown", "text", "code"]);
 
 /** @param {import("./entries.js").Entry} entry */

@@ -1,6 +1,6 @@
 /**
- * The page of a directory, once there is script: the rows that the server wrote become entries that are sorted, filtered,
- * selected and shown here. Whatever fails, the page that the server wrote is still there.
+ * Progressive enhancement of a listing: the server's rows become entries that are sorted, filtered, selected and shown
+ * here. If anything fails, the server's page is still there.
  */
 
 import { confirmRemoval, downloadZip, menuOf, urlOf } from "./actions.js";
@@ -24,13 +24,17 @@ const abilities = new Set((document.documentElement.dataset.can ?? "").split(" "
 /** @param {string} ability */
 const can = (ability) => abilities.has(ability);
 
-/** What announces how many entries match, once the keys rest. @type {ReturnType<typeof setTimeout> | undefined} */
+/**
+ * Delays the announcement of the number of matches until typing pauses.
+ *
+ * @type {ReturnType<typeof setTimeout> | undefined}
+ */
 let said;
 /** @type {Promise<import("./preview.js").Preview> | undefined} */
 let previewLoaded;
-/** The search that runs. @type {AbortController | undefined} */
+/** Aborts the search in progress. @type {AbortController | undefined} */
 let searching;
-/** What is here, while what was found is shown. @type {Entry[]} */
+/** The directory's own entries while search results are shown. @type {Entry[]} */
 let here = [];
 
 const [table] = await Promise.all([serverTable(), adoptStyle()]);
@@ -105,7 +109,7 @@ showReadme();
 followAddress();
 addEventListener("hashchange", followAddress);
 
-/** Waits for the table: the script may be there before it. @returns {Promise<HTMLTableElement>} */
+/** Waits for the table: the script may run before it is parsed. @returns {Promise<HTMLTableElement>} */
 async function serverTable() {
   for (;;) {
     const found = document.querySelector("table");
@@ -115,7 +119,7 @@ async function serverTable() {
   }
 }
 
-/** The policy of the page has no leave for style from elsewhere; a sheet that a script makes needs none. */
+/** The policy of the page blocks external style sheets; constructed ones are allowed. */
 async function adoptStyle() {
   const response = await fetch(new URL("app.css", import.meta.url));
   const sheet = new CSSStyleSheet();
@@ -123,14 +127,14 @@ async function adoptStyle() {
   document.adoptedStyleSheets.push(sheet);
 }
 
-/** Sums and the zip are above by now, where they keep up with what changes. */
+/** Totals and the zip link have moved to the top, where they are kept up to date. */
 function shortenFooter() {
   const buttons = document.querySelectorAll("body > footer button[name=format]");
   const form = h("form", {}, "This list as data: ", ...[...buttons].flatMap((button) => [button, " "]));
   document.querySelector("body > footer")?.replaceChildren(form);
 }
 
-/** The way down begins at home, which a slash by itself says to nobody. */
+/** The breadcrumbs start with a labelled home link: a bare slash means nothing to a screen reader. */
 function prepareHeading() {
   const root = header.querySelector("h1 bdi");
   root?.replaceChildren(
@@ -186,7 +190,7 @@ function clicked(event) {
   const entry = rows.entryAt(target);
   if (!entry) return;
   if (target.closest(".pick")) {
-    // The label passes the click on to the box.
+    // A click on the label also fires on its checkbox.
     if (!target.matches("input")) return;
     if (event.shiftKey) selection.extend(entry, model.shown);
     else selection.toggle(entry);
@@ -253,7 +257,7 @@ function escape() {
 function move(step, extend) {
   const at = rows.current ? model.shown.indexOf(rows.current) : -1;
   const isThere = body.contains(document.activeElement);
-  // The first key goes to where one is, the next ones from there.
+  // The first key press focuses the current row, the next ones move.
   const to = isThere ? Math.min(Math.max(0, at + step), model.shown.length - 1) : Math.max(0, at);
   if (extend && rows.current && selection.size === 0) selection.toggle(rows.current);
   focusAt(to);
@@ -368,7 +372,7 @@ async function changed(change) {
 
 /** @param {Entry} entry */
 async function openPreview(entry) {
-  // A server that was replaced meanwhile has other modules: then the browser shows what it can.
+  // A server updated in the meantime has other modules: let the browser open the file.
   const loaded = await preview().catch(() => null);
   if (loaded) loaded.open(entry);
   else location.assign(entry.href ?? "");
@@ -432,14 +436,14 @@ function leaveSearch() {
   rows.refresh();
 }
 
-/** What the address asks for besides the folder. */
+/** Applies the search or preview in the URL fragment. */
 function followAddress() {
   const query = /^#q=(.+)/.exec(location.hash)?.[1];
   if (query && can("search") && !model.found) startSearch(decodeURIComponent(query));
   if (location.hash.startsWith("#preview=")) preview().then((loaded) => loaded.follow());
 }
 
-/** Who goes up stands on the folder that they were in. */
+/** After navigating up, focuses the folder the user came from. */
 function focusWhereWeCameFrom() {
   if (document.activeElement !== document.body || location.hash !== "") return;
   const base = urlOf({ href: "" });

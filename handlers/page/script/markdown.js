@@ -1,20 +1,20 @@
 /**
- * Markdown as elements: the part of it that READMEs are written in. What a file says is only ever text: tags in it are
- * left out, links lead to the web or to files, pictures come from here.
+ * Renders the subset of Markdown used in READMEs. File content only ever becomes text: HTML tags are dropped, links are
+ * limited to the web and to files, images to this server.
  */
 
 import { h } from "./dom.js";
 import { destinationAt, REFERENCE, referenceAt, Spans } from "./spans.js";
 
-/** Inside each other, at most: what is deeper is text. */
+/** Maximum nesting depth; deeper content is shown as text. */
 const DEPTH = 16;
 
-/** Elements at most: laying out more keeps a browser busy for seconds. What follows is shown as it was written. */
+/** Maximum number of elements: laying out more keeps a browser busy for seconds. The rest is shown as source text. */
 const ELEMENTS = 10_000;
 
 /**
  * @param {string} source
- * @param {string} base The address of the file, for what is relative in it.
+ * @param {string} base URL of the file, for relative links.
  * @returns {HTMLElement}
  */
 export function renderMarkdown(source, base) {
@@ -26,7 +26,7 @@ export function renderMarkdown(source, base) {
 
 const DEFINITION = /^ {0,3}\[([^\]]{1,200})\]:\s*<?(\S+?)>?(?:\s+["'(].*)?$/;
 
-/** Takes the addresses that are given apart from the text out of it. @param {string[]} lines */
+/** Extracts link reference definitions. @param {string[]} lines */
 function definitionsIn(lines) {
   /** @type {Map<string, string>} */
   const links = new Map();
@@ -43,7 +43,7 @@ const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)/;
 const HEADING = /^ {0,3}(#{1,6})(?!\S)/;
 const RULE = /^ {0,3}(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})$/;
 const QUOTE = /^ {0,3}> ?/;
-/** Columns of a table at most: laying it out takes a browser as many steps as that for each row, be it ever so short. */
+/** Maximum number of table columns: layout takes a browser that many steps for each row, however short. */
 const COLUMNS = 64;
 
 const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)])(?:( +)|$)/;
@@ -51,7 +51,7 @@ const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)])(?:( +)|$)/;
 class Reader {
   #base;
   #links;
-  /** Elements that may still be made. */
+  /** Number of elements left. */
   #left = ELEMENTS;
 
   /** @param {string} base @param {Map<string, string>} links */
@@ -81,7 +81,7 @@ class Reader {
     if (FENCE.test(line)) return fenced(lines, at);
     if (/^ {4}/.test(line)) return indented(lines, at);
     const heading = HEADING.exec(line);
-    // The page has a first heading of its own.
+    // The page has its own top-level heading.
     if (heading) return [this.#heading(heading[1]?.length ?? 1, headingText(line.slice(heading[0].length))), at + 1];
     if (RULE.test(line)) return [h("hr"), at + 1];
     if (depth < DEPTH && QUOTE.test(line)) return this.#quote(lines, at, depth);
@@ -159,7 +159,7 @@ class Reader {
     const task = /^\[([ xX])\]\s+/.exec(lines[0] ?? "");
     if (task) lines[0] = (lines[0] ?? "").slice(task[0].length);
     const blocks = this.blocks(lines, depth + 1);
-    // An item of one line is a line, not a paragraph.
+    // A one-line item gets no paragraph.
     const isTight = !lines.includes("");
     const content = blocks.flatMap((block) =>
       isTight && block instanceof HTMLParagraphElement ? [...block.childNodes] : [block]
@@ -225,7 +225,15 @@ class Reader {
     return nodes;
   }
 
-  /** What begins at a place, and where it ends; null where it is only a character. @param {string} text @param {number} at @param {number} depth @param {Spans} spans @returns {[Node[], number] | null} */
+  /**
+   * The span that begins at an offset, and its end; null for a plain character.
+   *
+   * @param {string} text
+   * @param {number} at
+   * @param {number} depth
+   * @param {Spans} spans
+   * @returns {[Node[], number] | null}
+   */
   #span(text, at, depth, spans) {
     switch (text[at]) {
       case "\\":
@@ -271,7 +279,14 @@ class Reader {
     return [[run.length === 3 ? h("em", {}, element) : element], end + run.length];
   }
 
-  /** @param {string} text @param {number} at Where the bracket is. @param {number} depth @param {Spans} spans @param {boolean} isImage @returns {[Node[], number] | null} */
+  /**
+   * @param {string} text
+   * @param {number} at Offset of the bracket.
+   * @param {number} depth
+   * @param {Spans} spans
+   * @param {boolean} isImage
+   * @returns {[Node[], number] | null}
+   */
   #link(text, at, depth, spans, isImage) {
     const close = spans.closingBracket(at);
     if (close < 0) return null;
@@ -281,7 +296,7 @@ class Reader {
     return [[isImage ? this.#image(target, label) : this.#anchor(target, this.inline(label, depth + 1))], end];
   }
 
-  /** @param {string} text @param {number} at Where a reference would be. @param {string} label */
+  /** @param {string} text @param {number} at Offset of a possible reference. @param {string} label */
   #referenced(text, at, label) {
     const reference = referenceAt(text, at);
     const name = reference || label;
@@ -296,7 +311,12 @@ class Reader {
     return url ? h("a", { href: url.href, rel: "noopener noreferrer" }, content) : h("span", {}, content);
   }
 
-  /** A picture from elsewhere would tell them who looks: there is a link to it instead. @param {string} target @param {string} alt */
+  /**
+   * An image from another site would reveal the reader to it: it becomes a link.
+   *
+   * @param {string} target
+   * @param {string} alt
+   */
   #image(target, alt) {
     const url = safeUrl(target, this.#base);
     const label = alt || "image";
@@ -327,12 +347,12 @@ class Reader {
   }
 }
 
-/** The text of a heading, without the marks that close it. @param {string} rest What is behind the marks that open it. */
+/** The text of a heading without its closing marks. @param {string} rest The line after the opening marks. */
 function headingText(rest) {
   return rest.trim().replace(/(?:^|\s)#+$/, "").trimEnd();
 }
 
-/** Whether a line is the one below the head of a table. @param {string} line */
+/** Whether a line is the delimiter row of a table. @param {string} line */
 function isTableRule(line) {
   if (!/^ {0,3}[|:\s-]+$/.test(line)) return false;
   const cells = cellsOf(line);
@@ -399,7 +419,7 @@ function cellsOf(line) {
   return line.trim().replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
 }
 
-/** An address that is safe to follow, or null. @param {string} target @param {string} base */
+/** A URL that is safe to follow, or null. @param {string} target @param {string} base */
 function safeUrl(target, base) {
   try {
     const url = new URL(target, base);

@@ -1,4 +1,4 @@
-/** Filtering by name: a part of it, or a pattern with `*` and `?` for the whole; case and accents make no difference. */
+/** Filters by name: a substring, or a glob with `*` and `?` for the whole name; case and diacritics are ignored. */
 
 /**
  * @param {string} text
@@ -8,7 +8,7 @@ export function fold(text) {
 }
 
 /**
- * Makes a test of names; null where all match.
+ * Compiles a filter; null if it matches everything.
  *
  * @param {string} asked
  * @returns {((entry: import("./entries.js").Entry) => boolean) | null}
@@ -38,10 +38,10 @@ function piecesOf(pattern) {
 }
 
 /**
- * Piece by piece, each as early as it fits: no pattern takes longer than the name times its pieces.
+ * Matches piece by piece, each as early as possible: the time is at most the name's length times the number of pieces.
  *
  * @param {string} name
- * @param {string[]} pieces What stands between the asterisks.
+ * @param {string[]} pieces The parts between the asterisks.
  */
 function matchesPattern(name, pieces) {
   const [first = "", ...rest] = pieces;
@@ -71,7 +71,7 @@ function fitsAt(name, piece, at) {
 }
 
 /**
- * Where in a name a filter matches, for those who want to mark it; nothing for patterns.
+ * Ranges of a name that match a filter, for highlighting; none for globs.
  *
  * @param {string} name
  * @param {string} asked

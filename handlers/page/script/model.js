@@ -1,25 +1,25 @@
-/** What is listed, what of it is shown, and in which order. */
+/** The entries, the filter and the order. */
 
 import { matcher } from "./match.js";
 import { entryOrder, orderOf, rankByName } from "./order.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
 
-/** Tells of `change` when what is shown has changed. */
+/** Dispatches `change` when the visible entries have changed. */
 export class Model extends EventTarget {
   /** @type {Entry[]} */
   entries = [];
-  /** @type {Entry[]} The entries that pass the filter, in order. */
+  /** @type {Entry[]} The filtered and sorted entries. */
   shown = [];
   order = orderOf(location.search);
   text = "";
-  /** Whether all entries are known. */
+  /** Whether all entries have been read. */
   complete = false;
-  /** Whether the entries are what a search has found, and not what is here. */
+  /** Whether the entries are search results rather than those of the directory. */
   found = false;
   #ranked = this.order.sort === "name" && this.order.order === "asc";
 
-  /** Takes the next entries as the server sends them: in order. @param {Entry[]} entries */
+  /** Appends entries, which arrive in the server's order. @param {Entry[]} entries */
   append(entries) {
     for (const entry of entries) this.entries.push(entry);
     const test = matcher(this.text);
@@ -55,7 +55,7 @@ export class Model extends EventTarget {
     this.#update();
   }
 
-  /** Directories, files and bytes. */
+  /** Number of directories and files, and the total size. */
   totals(entries = this.entries) {
     const totals = { directories: 0, files: 0, bytes: 0 };
     for (const { kind, size } of entries) {

@@ -1,4 +1,4 @@
-/** The order of entries, and how the address of the page says it. */
+/** The order of entries and its representation in the URL. */
 
 /** @typedef {import("./entries.js").Entry} Entry */
 /** @typedef {"name" | "size" | "modified"} SortKey */
@@ -8,7 +8,7 @@
 const KEYS = ["name", "size", "modified"];
 
 /**
- * The order that an address asks for; the server understands the same.
+ * The order in a URL; the server uses the same parameters.
  *
  * @param {string} search
  * @returns {Order}
@@ -22,7 +22,7 @@ export function orderOf(search) {
 }
 
 /**
- * An address with another order, all else as it was.
+ * The query string with another order and everything else unchanged.
  *
  * @param {string} search
  * @param {Order} order
@@ -40,7 +40,7 @@ export function searchWith(search, { sort, order }) {
 }
 
 /**
- * What a click on a column asks for: names from the beginning, the largest and the latest first; then the other way.
+ * The order after a click on a column header: names ascending, sizes and dates descending; a second click reverses it.
  *
  * @param {Order} now
  * @param {SortKey} key
@@ -52,7 +52,7 @@ export function nextOrder(now, key) {
 }
 
 /**
- * As the server sorts: directories first, equals by name.
+ * The server's order: directories first, ties by name.
  *
  * @param {Order} order
  * @returns {(a: Entry, b: Entry) => number}
@@ -70,7 +70,7 @@ export function entryOrder({ sort, order }) {
 const COLLATOR = new Intl.Collator("en", { numeric: true });
 
 /**
- * Gives entries their places by name, in natural order.
+ * Ranks entries by name, in natural order.
  *
  * @param {Entry[]} entries
  */

@@ -1,4 +1,4 @@
-/** Files shown in the page, one after the other. */
+/** File previews within the page. */
 
 import { button, h, icon } from "./dom.js";
 import { formatExact, formatSize } from "./format.js";
@@ -11,12 +11,10 @@ import { visible } from "./rows.js";
 
 /** @typedef {import("./entries.js").Entry & { href: string }} Shown */
 
-/** The address of a page with a preview says of which file. */
+/** The URL fragment of a page with a preview, before the file name. */
 const MARK = "#preview=";
 
-/**
- * The name in the address that a preview is of, or null.
- */
+/** The file name in the URL fragment, or null. */
 export function previewed() {
   return location.hash.startsWith(MARK) ? location.hash.slice(MARK.length) : null;
 }
@@ -40,8 +38,8 @@ export class Preview {
   #left = new AbortController();
 
   /**
-   * @param {() => readonly import("./entries.js").Entry[]} list What can be gone through.
-   * @param {(entry: import("./entries.js").Entry) => void} leave Called with the last one that was shown.
+   * @param {() => readonly import("./entries.js").Entry[]} list The entries to step through.
+   * @param {(entry: import("./entries.js").Entry) => void} leave Called with the last entry shown.
    */
   constructor(list, leave) {
     this.#list = list;
@@ -81,7 +79,7 @@ export class Preview {
     document.body.append(this.#dialog);
   }
 
-  /** Shows what the address says, or nothing. */
+  /** Shows the preview in the URL, or closes it. */
   follow() {
     const href = previewed();
     const entry = href === null ? undefined : this.#list().find((each) => each.href === href);
@@ -125,7 +123,7 @@ export class Preview {
     this.#go(step);
   }
 
-  /** A finger that moves sideways over a picture turns the page. */
+  /** A horizontal swipe over an image goes to the next or previous file. */
   #swipes() {
     let from = 0;
     this.#stage.addEventListener("touchstart", (event) => {
@@ -140,7 +138,7 @@ export class Preview {
   #clear() {
     this.#left.abort();
     this.#left = new AbortController();
-    // What plays or loads, goes on without its element.
+    // Media keep playing and loading even when removed from the document.
     for (const media of this.#stage.querySelectorAll("audio, video")) media.removeAttribute("src");
     this.#stage.replaceChildren();
   }
@@ -170,7 +168,7 @@ export class Preview {
     else if (kind === "audio") this.#put(h("audio", { src: href, controls: true, autoplay: true }));
     else if (kind === "video") this.#put(h("video", { src: href, controls: true, autoplay: true, playsinline: true }));
     else if (kind === "pdf") this.#put(h("iframe", { src: href, title: name }));
-    // Without a word in `sandbox` nothing in it runs, and it is of no origin.
+    // An empty `sandbox` attribute disables scripts and gives the page an opaque origin.
     else if (kind === "html") this.#put(h("iframe", { src: href, title: name, sandbox: "", class: "page" }));
     else this.#text(entry, kind === "markdown");
   }

@@ -1,22 +1,22 @@
 /**
- * QR codes (ISO/IEC 18004): a text as bytes, error correction level M, in the smallest of the 40 versions that holds it.
+ * QR codes (ISO/IEC 18004) in byte mode, error correction level M, in the smallest of the 40 versions that fits.
  */
 
-/** Codewords for error correction in each block, by version. */
+/** Error correction codewords per block, by version. */
 const CHECK_LENGTH =
   "10 16 26 18 24 16 18 22 22 26 30 22 22 24 24 28 28 26 26 26 26 28 28 28 28 28 28 28 28 28 28 28 28 28 28 28 28 28 28 28"
     .split(" ").map(Number);
 
-/** Blocks, by version. */
+/** Number of blocks, by version. */
 const BLOCKS =
   "1 1 1 2 2 4 4 4 5 5 5 8 9 9 10 10 11 13 14 16 17 17 18 20 21 23 25 26 28 29 31 33 35 37 38 40 43 45 47 49"
     .split(" ").map(Number);
 
 /**
- * Makes the code of a text.
+ * Encodes a text.
  *
  * @param {string} text
- * @returns {boolean[][]} Rows of modules, true for dark, without the quiet zone; throws where it does not fit.
+ * @returns {boolean[][]} Rows of modules, true for dark, without the quiet zone; throws if the text does not fit.
  */
 export function qrCode(text) {
   const bytes = new TextEncoder().encode(text);
@@ -39,7 +39,7 @@ function countBits(version) {
   return version < 10 ? 8 : 16;
 }
 
-/** Modules that are left for data and its check, in bits. @param {number} version */
+/** Bits for data and error correction. @param {number} version */
 function rawBits(version) {
   let bits = (16 * version + 128) * version + 64;
   if (version >= 2) {
@@ -50,7 +50,7 @@ function rawBits(version) {
   return bits;
 }
 
-/** Codewords of data. @param {number} version */
+/** Number of data codewords. @param {number} version */
 function capacity(version) {
   return Math.floor(rawBits(version) / 8) - at(CHECK_LENGTH, version - 1) * at(BLOCKS, version - 1);
 }
@@ -75,7 +75,12 @@ function dataOf(bytes, version) {
   return data;
 }
 
-/** Cuts into blocks, checks each, and deals them out in turn. @param {Uint8Array} data @param {number} version */
+/**
+ * Splits the data into blocks, adds error correction to each, and interleaves them.
+ *
+ * @param {Uint8Array} data
+ * @param {number} version
+ */
 function interleave(data, version) {
   const blocks = at(BLOCKS, version - 1);
   const checkLength = at(CHECK_LENGTH, version - 1);
@@ -98,7 +103,7 @@ function interleave(data, version) {
   return words;
 }
 
-/** In the field of 256 elements by x^8 + x^4 + x^3 + x^2 + 1. @param {number} a @param {number} b */
+/** Multiplication in GF(256) modulo x^8 + x^4 + x^3 + x^2 + 1. @param {number} a @param {number} b */
 function multiply(a, b) {
   let product = 0;
   for (let i = 7; i >= 0; i--) {
@@ -156,7 +161,7 @@ class Code {
   #version;
   /** @type {boolean[][]} */
   #dark;
-  /** What is not data, and not masked. @type {boolean[][]} */
+  /** Function patterns, which are not masked. @type {boolean[][]} */
   #fixed;
 
   /** @param {number} version */
@@ -250,7 +255,7 @@ class Code {
     }
   }
 
-  /** Up and down in columns of two, from the right. @param {number[]} words */
+  /** Fills in the codewords: zigzag in columns of two, from the right. @param {number[]} words */
   place(words) {
     let index = 0;
     for (let right = this.#size - 1; right >= 1; right -= 2) {
@@ -268,7 +273,7 @@ class Code {
     }
   }
 
-  /** The code with the mask that is the easiest to read. */
+  /** The code with the mask of the lowest penalty. */
   masked() {
     let best = { penalty: Infinity, modules: /** @type {boolean[][]} */ ([]) };
     for (const [mask, inverts] of MASKS.entries()) {
@@ -288,7 +293,11 @@ function grid(size) {
   return Array.from({ length: size }, () => new Array(size).fill(false));
 }
 
-/** How hard a code is to read: long runs, squares, what looks like a finder, and one colour more than the other. @param {boolean[][]} modules */
+/**
+ * Penalty of a code: long runs, squares, finder-like patterns, and an uneven balance of dark and light.
+ *
+ * @param {boolean[][]} modules
+ */
 function penaltyOf(modules) {
   const columns = modules.map((_, x) => modules.map((row) => row[x] ?? false));
   let penalty = [...modules, ...columns].reduce((sum, line) => sum + linePenalty(line), 0);

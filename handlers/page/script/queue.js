@@ -1,15 +1,15 @@
-/** Files that wait, are sent, and have been sent. */
+/** The upload queue. */
 
 import { makeFolder } from "./changes.js";
 import { forget, Passing, sendFile, Stopped, Taken } from "./transfer.js";
 
-/** Files that are sent at the same time. */
+/** Concurrent uploads. */
 const AT_ONCE = 3;
 
-/** Seconds that the speed is measured over. */
+/** Seconds over which the transfer rate is averaged. */
 const WINDOW = 6;
 
-/** Seconds until it is tried again, each time; then nobody is waiting any more. */
+/** Seconds before each retry; after the last one the upload fails. */
 const PAUSES = [1, 2, 4, 8, ...Array(40).fill(15)];
 
 /** @typedef {"waiting" | "sending" | "paused" | "retrying" | "asking" | "done" | "failed" | "skipped"} State */
@@ -22,13 +22,13 @@ const PAUSES = [1, 2, 4, 8, ...Array(40).fill(15)];
  * @property {string} path The path below the folder, with `/`.
  * @property {State} state
  * @property {number} sent
- * @property {string} note What went wrong.
+ * @property {string} note The error message.
  * @property {Policy} policy
  * @property {number} tries
  * @property {AbortController} stop
  */
 
-/** Tells of `change` when something has happened, and of `done` with each file that is there. */
+/** Dispatches `change` on any progress, and `done` for each stored file. */
 export class Queue extends EventTarget {
   /** @type {Item[]} */
   items = [];
@@ -39,13 +39,14 @@ export class Queue extends EventTarget {
   /** @type {{ at: number, bytes: number }[]} */
   #samples = [];
   #sentBefore = 0;
-  /** One question at a time. @type {Promise<unknown>} */
+  /** Serializes the questions. @type {Promise<unknown>} */
   #asking = Promise.resolve();
-  /** What was said to hold for all. @type {Policy | "skip" | null} */
+  /** The answer given for all conflicts. @type {Policy | "skip" | null} */
   #forAll = null;
 
   /**
-   * @param {(item: Item, others: boolean) => Promise<{ answer: Policy | "skip", all: boolean } | null>} ask What to do where a name is taken.
+   * @param {(item: Item, others: boolean) => Promise<{ answer: Policy | "skip", all: boolean } | null>} ask Asks how to
+   * resolve a conflict.
    * @param {(path: string) => boolean} isTaken
    */
   constructor(ask, isTaken) {
@@ -63,7 +64,7 @@ export class Queue extends EventTarget {
     return this.items.some(({ state }) => !["done", "failed", "skipped"].includes(state));
   }
 
-  /** Bytes that were sent, that there are, and that go in a second. */
+  /** Bytes sent, total bytes, and bytes per second. */
   get totals() {
     let [sent, size] = [0, 0];
     for (const item of this.items) {
@@ -102,12 +103,12 @@ export class Queue extends EventTarget {
     this.#next();
   }
 
-  /** Makes folders in which there are no files, which no file would bring, with those above them. @param {string[]} paths */
+  /** Creates empty folders and their parents, which no upload would create. @param {string[]} paths */
   async addFolders(paths) {
     const all = new Set(
       paths.flatMap((path) => path.split("/").map((_, at, names) => names.slice(0, at + 1).join("/"))),
     );
-    for (const path of all) await makeFolder(path).catch(() => {}); // one that is there is as good
+    for (const path of all) await makeFolder(path).catch(() => {}); // an existing folder is fine
     if (paths.length > 0) this.dispatchEvent(new Event("done"));
   }
 
@@ -163,7 +164,7 @@ export class Queue extends EventTarget {
   }
 
   #next() {
-    // Looked at anew each time: one that cannot be sent calls this again before it returns.
+    // Filtered again each time: an item that fails at once calls this method before it returns.
     while (!this.#isPaused && this.items.filter(({ state }) => state === "sending").length < AT_ONCE) {
       const item = this.items.find(({ state }) => state === "waiting");
       if (!item) break;
@@ -177,7 +178,7 @@ export class Queue extends EventTarget {
     item.state = "sending";
     const { stop } = item;
     try {
-      // What is known to be taken is asked before it is sent for nothing.
+      // Ask about known conflicts before sending anything.
       if (item.policy === "fail" && this.#isTaken(item.path)) throw new Taken();
       await sendFile(item.file, hrefOf(item.path), item.policy, {
         signal: stop.signal,
@@ -211,7 +212,7 @@ export class Queue extends EventTarget {
     }, PAUSES[item.tries++] * 1000);
   }
 
-  /** Asks what is to be done where the name is taken. @param {Item} item */
+  /** Asks how to resolve a conflict. @param {Item} item */
   #settle(item) {
     item.state = "asking";
     this.#asking = this.#asking.then(async () => {
@@ -245,6 +246,6 @@ export class Queue extends EventTarget {
 
 /** @param {string} path */
 function hrefOf(path) {
-  // A first segment with a colon in it would be a scheme.
+  // A colon in the first segment would make it a scheme.
   return "./" + path.split("/").map((name) => encodeURIComponent(name.toWellFormed())).join("/");
 }

@@ -1,4 +1,4 @@
-/** The README of a directory, below its listing. */
+/** The README of a directory, shown below its listing. */
 
 import { h } from "./dom.js";
 import { fetchText } from "./file_text.js";

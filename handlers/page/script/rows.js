@@ -1,4 +1,4 @@
-/** The rows of the table: all of them where they are few, and only those in sight where they are many. */
+/** The table rows: all of them if there are few, otherwise only the visible ones. */
 
 import { h } from "./dom.js";
 import { formatAgo, formatExact, formatSize } from "./format.js";
@@ -7,21 +7,21 @@ import { marksOf } from "./match.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
 
-/** Rows up to which the page is left whole, so that the browser's own search finds all of them. */
+/** Up to this number, all rows are rendered, so that the browser's find-in-page works. */
 const WHOLE = 500;
 
-/** Rows kept above and below what is in sight. */
+/** Rows rendered above and below the viewport. */
 const SPARE = 16;
 
 /** Images up to this size are their own thumbnails. */
 const THUMBNAIL_BYTES = 8 * 1024 * 1024;
 
-/** Characters that cannot be seen, or would rearrange what is around them; the server shows them in the same way. */
+/** Invisible and bidirectional control characters; the server shows them in the same way. */
 // deno-lint-ignore no-control-regex
 const UNSEEN = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
 
 export class Rows extends EventTarget {
-  /** The entry that the keyboard is at. @type {Entry | null} */
+  /** The entry with keyboard focus. @type {Entry | null} */
   current = null;
   #model;
   #selection;
@@ -62,7 +62,7 @@ export class Rows extends EventTarget {
       const entry = this.entryAt(/** @type {Node} */ (target));
       if (entry && entry !== this.current) this.#setCurrent(entry);
     });
-    // Relative dates go on.
+    // Relative dates need updating.
     setInterval(() => document.hidden || this.#redate(), 60_000);
   }
 
@@ -77,7 +77,7 @@ export class Rows extends EventTarget {
     this.render();
   }
 
-  /** How many stand side by side. */
+  /** Number of columns in the tile view. */
   get columns() {
     return this.#isTiles ? Math.max(1, getComputedStyle(this.#body).gridTemplateColumns.split(" ").length) : 1;
   }
@@ -88,7 +88,7 @@ export class Rows extends EventTarget {
     return row ? entryOf.get(row) ?? null : null;
   }
 
-  /** Brings an entry into sight and the keyboard to it. @param {Entry} entry */
+  /** Scrolls to an entry and focuses it. @param {Entry} entry */
   focus(entry) {
     this.#setCurrent(entry);
     if (!this.#rows.has(entry)) {
@@ -103,7 +103,7 @@ export class Rows extends EventTarget {
     row?.scrollIntoView({ block: "nearest" });
   }
 
-  /** Forgets what the entries look like. */
+  /** Renders all rows anew. */
   refresh() {
     this.#clear();
     this.render();
@@ -126,7 +126,7 @@ export class Rows extends EventTarget {
       this.#due = false;
       this.render();
     };
-    // A tab that nobody looks at has no frames.
+    // A background tab gets no animation frames.
     if (document.hidden) setTimeout(render);
     else requestAnimationFrame(render);
   }
@@ -168,7 +168,12 @@ export class Rows extends EventTarget {
     this.dispatchEvent(new Event("rendered"));
   }
 
-  /** Puts rows in place, taking those that are there; what has the focus is never moved. @param {Entry[]} entries @param {number} start */
+  /**
+   * Renders entries, reusing existing rows; the focused row is never moved, which would blur it.
+   *
+   * @param {Entry[]} entries
+   * @param {number} start
+   */
   #show(entries, start) {
     const wanted = new Set(entries);
     for (const [entry, row] of this.#rows) {
@@ -201,7 +206,12 @@ export class Rows extends EventTarget {
     }
   }
 
-  /** Tab leads to one row only, arrows to the others. @param {Entry} entry @param {HTMLTableRowElement} row */
+  /**
+   * Roving tabindex: Tab reaches one row, arrow keys the others.
+   *
+   * @param {Entry} entry
+   * @param {HTMLTableRowElement} row
+   */
   #reach(entry, row) {
     const index = entry === this.current ? "0" : "-1";
     for (const element of row.querySelectorAll("a, input, button")) {
@@ -278,7 +288,7 @@ export class Rows extends EventTarget {
   #thumbnail({ name, href, size }) {
     if (href === null || kindOf(name) !== "image" || size === null || size > THUMBNAIL_BYTES) return null;
     const image = h("img", { src: href, loading: "lazy", decoding: "async", alt: "" });
-    // A picture that is none has the sign of its kind, as all others.
+    // A broken image falls back to the icon of its kind.
     image.addEventListener("error", () => image.remove());
     return image;
   }
@@ -293,7 +303,12 @@ function dots() {
   return element;
 }
 
-/** A name with what the filter has found in it, and what cannot be seen by its number. @param {string} name @param {string} text */
+/**
+ * A name with filter matches highlighted and invisible characters as code points.
+ *
+ * @param {string} name
+ * @param {string} text
+ */
 function* marked(name, text) {
   let at = 0;
   for (const [start, end] of marksOf(name, text)) {

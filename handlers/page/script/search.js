@@ -1,4 +1,4 @@
-/** Searching below this directory: the server sends what it finds, while it finds it. */
+/** Recursive search: results are streamed by the server. */
 
 import { entryOfJson } from "./entries.js";
 
@@ -14,9 +14,9 @@ const NOTES = {
 
 /**
  * @param {string} text
- * @param {(entries: Entry[]) => void} take Called with the next ones.
+ * @param {(entries: Entry[]) => void} take Called with each batch.
  * @param {AbortSignal} signal
- * @returns {Promise<string>} What else there is to say.
+ * @returns {Promise<string>} A note on incomplete results, or an empty string.
  */
 export async function search(text, take, signal) {
   const query = new URLSearchParams({ q: text });
@@ -44,7 +44,7 @@ function entryOfFound(found, rank) {
   return { ...entryOfJson(found, rank), folder };
 }
 
-/** The whole lines of each piece. @param {Response} response */
+/** Splits a response into lines. @param {Response} response */
 async function* linesOf(response) {
   const reader = /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ (response.body).pipeThrough(
     new TextDecoderStream(),

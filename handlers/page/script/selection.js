@@ -1,12 +1,12 @@
-/** What is selected. */
+/** The selection. */
 
 /** @typedef {import("./entries.js").Entry} Entry */
 
-/** Tells of `change`. */
+/** Dispatches `change`. */
 export class Selection extends EventTarget {
   /** @type {Set<Entry>} */
   #chosen = new Set();
-  /** Where a range begins. @type {Entry | null} */
+  /** Start of a range selection. @type {Entry | null} */
   #anchor = null;
 
   get size() {
@@ -30,7 +30,7 @@ export class Selection extends EventTarget {
     this.#tell();
   }
 
-  /** Selects all from the last one that was chosen to this one. @param {Entry} entry @param {readonly Entry[]} shown */
+  /** Selects the range from the anchor to this entry. @param {Entry} entry @param {readonly Entry[]} shown */
   extend(entry, shown) {
     const from = this.#anchor ? shown.indexOf(this.#anchor) : -1;
     const to = shown.indexOf(entry);
@@ -51,7 +51,7 @@ export class Selection extends EventTarget {
     this.#tell();
   }
 
-  /** Lets go of what is not there any more; the same name is the same thing. @param {readonly Entry[]} entries */
+  /** Drops entries that no longer exist; entries are identified by name. @param {readonly Entry[]} entries */
   keep(entries) {
     const names = new Set(this.entries.map(({ href }) => href));
     this.#chosen = new Set(entries.filter(({ href }) => href !== null && names.has(href)));

@@ -1,4 +1,4 @@
-/** Giving an address to somebody else, or to the phone in one's hand. */
+/** Shares a URL: to copy, or as a QR code for a phone. */
 
 import { button, h, toast } from "./dom.js";
 import { openDialog } from "./dialogs.js";
@@ -59,7 +59,7 @@ export async function copyText(text) {
   else toast("The browser does not allow copying here", "failed");
 }
 
-/** Pages without encryption have no clipboard: there the old way does it. @param {string} text */
+/** The Clipboard API needs a secure context: over plain HTTP, fall back to execCommand. @param {string} text */
 async function written(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,21 +1,21 @@
 /**
- * Where the spans in a text of Markdown begin and end. Each text is looked through once, whatever is opened in it and
- * never closed: what is known of a place is not looked for again.
+ * Finds inline spans in Markdown. Each text is scanned once, however many spans are opened and never closed: results
+ * are cached by offset.
  */
 
-/** Characters in the brackets of a link at most, and between its parentheses. */
+/** Maximum number of characters in the brackets of a link, and in its parentheses. */
 const LABEL = 1_000;
 const DESTINATION = 2_000;
-/** Characters in the brackets of a definition at most, and of what refers to it. */
+/** Maximum length of a reference label. */
 export const REFERENCE = 200;
 
 export class Spans {
   #text;
-  /** @type {Map<string, { from: number, end: number }>} Where emphasis ends, by its marks. */
+  /** @type {Map<string, { from: number, end: number }>} Ends of emphasis by delimiter run. */
   #ends = new Map();
-  /** @type {Map<number, { starts: number[], next: number }> | null} Runs of backticks, by their length. */
+  /** @type {Map<number, { starts: number[], next: number }> | null} Backtick runs by length. */
   #ticks = null;
-  /** @type {Map<number, number> | null} Which bracket closes which. */
+  /** @type {Map<number, number> | null} Matching brackets. */
   #brackets = null;
 
   /** @param {string} text */
@@ -23,7 +23,12 @@ export class Spans {
     this.#text = text;
   }
 
-  /** The first end by a run of marks that is not before a place; -1 where there is none. @param {string} run @param {number} from */
+  /**
+   * The first closing delimiter run at or after an offset; -1 if there is none.
+   *
+   * @param {string} run
+   * @param {number} from
+   */
   emphasisEnd(run, from) {
     const known = this.#ends.get(run);
     if (known && from >= known.from && (from <= known.end || known.end < 0)) return known.end;
@@ -39,8 +44,8 @@ export class Spans {
   }
 
   /**
-   * The code that begins with the backticks at a place, and where it ends; without an end, the backticks themselves and
-   * null. Ask for one place after the other.
+   * The code span that begins with the backticks at an offset, and its end; without closing backticks, the opening ones
+   * and null. Offsets must be passed in ascending order.
    *
    * @param {number} at
    * @returns {{ ticks: string, code: string | null, end: number }}
@@ -55,7 +60,7 @@ export class Spans {
     return { ticks, code: codeText(text.slice(at + ticks.length, close)), end: close + ticks.length };
   }
 
-  /** Where the bracket that is opened at a place is closed; -1 for nowhere near. @param {number} at */
+  /** The closing bracket for the one at an offset; -1 if there is none within the limit. @param {number} at */
   closingBracket(at) {
     const end = (this.#brackets ??= bracketsOf(this.#text)).get(at) ?? -1;
     return end - at < LABEL ? end : -1;
@@ -83,7 +88,7 @@ function ticksOf(text) {
   return runs;
 }
 
-/** A blank on both sides is there for a backtick beside it. @param {string} text */
+/** A space on both sides separates the content from the backticks and is dropped. @param {string} text */
 function codeText(text) {
   const line = text.replaceAll("\n", " ");
   const isPadded = line.length > 2 && line.startsWith(" ") && line.endsWith(" ") && line.trim() !== "";
@@ -107,18 +112,21 @@ function bracketsOf(text) {
   return pairs;
 }
 
-/** Parentheses inside each other in an address at most. */
+/** Maximum nesting depth of parentheses in a URL. */
 const PARENTHESES = 4;
 
-/** @type {Record<string, RegExp>} What a title is in: it ends at the first mark that could begin or end another one. */
+/**
+ * @type {Record<string, RegExp>} Titles by opening delimiter; a title ends at the first delimiter that could begin or
+ * end another.
+ */
 const TITLES = { '"': /"[^"]*"/y, "'": /'[^']*'/y, "(": /\([^()]*\)/y };
 
 /**
- * What stands behind the brackets of a link: an address in parentheses, in `<>` or not, maybe with a title, which is left
- * out.
+ * The destination after the brackets of a link: a URL in parentheses, with or without `<>`, and perhaps a title, which
+ * is dropped.
  *
  * @param {string} text
- * @param {number} at Where the parenthesis would be.
+ * @param {number} at Offset of the expected parenthesis.
  * @returns {{ target: string, end: number } | null}
  */
 export function destinationAt(text, at) {
@@ -144,7 +152,7 @@ function skipBlanks(text, at) {
   return at + (match(/\s*/y, text, at)?.[0].length ?? 0);
 }
 
-/** Where an address without `<>` ends; its parentheses must be closed. @param {string} text @param {number} at */
+/** End of a URL without `<>`; its parentheses must be balanced. @param {string} text @param {number} at */
 function bareEnd(text, at) {
   let end = at;
   for (let depth = 0;;) {
@@ -156,7 +164,7 @@ function bareEnd(text, at) {
   }
 }
 
-/** Where a title ends that begins behind blanks; the place itself where there is none. @param {string} text @param {number} at */
+/** End of a title after spaces; the offset itself if there is none. @param {string} text @param {number} at */
 function titleEnd(text, at) {
   const start = skipBlanks(text, at);
   const pattern = start === at ? undefined : TITLES[text[start] ?? ""];
@@ -164,7 +172,12 @@ function titleEnd(text, at) {
   return title ? start + title[0].length : at;
 }
 
-/** What is in the second brackets of `[text][reference]`, or null. @param {string} text @param {number} at Where they would be. */
+/**
+ * The label in the second brackets of `[text][reference]`, or null.
+ *
+ * @param {string} text
+ * @param {number} at Offset of the expected brackets.
+ */
 export function referenceAt(text, at) {
   if (text[at] !== "[") return null;
   const end = text.slice(at, at + REFERENCE + 2).indexOf("]");

@@ -1,4 +1,4 @@
-/** Light, dark, or as the system is. */
+/** The colour theme: light, dark, or the system's. */
 
 import { button, kept } from "./dom.js";
 
@@ -10,7 +10,7 @@ const LABELS = { auto: "Theme: as the system", light: "Theme: light", dark: "The
 /** @type {Record<string, string>} */
 const PICTURES = { auto: "auto", light: "sun", dark: "moon" };
 
-/** The switch: each click is the next one. */
+/** The theme button: each click selects the next theme. */
 export function themeButton() {
   const element = button("auto", "Theme", () => {
     const now = document.documentElement.dataset.theme ?? "auto";
@@ -28,7 +28,7 @@ export function themeButton() {
     picture.style.setProperty("--icon", `var(--i-${PICTURES[theme]})`);
   };
   show(THEMES.find((theme) => theme === kept.get("theme")) ?? "auto");
-  // Other tabs of this site follow.
+  // Keep other tabs of this site in sync.
   addEventListener("storage", ({ key, newValue }) => key === "pyserve.theme" && show(newValue ?? "auto"));
   return element;
 }

@@ -1,11 +1,11 @@
-/** What stands above the table. */
+/** The toolbar above the table. */
 
 import { button, h, icon } from "./dom.js";
 import { openShare } from "./share.js";
 import { themeButton } from "./theme.js";
 
 /**
- * @param {HTMLElement} header The header of the page, with its heading in it.
+ * @param {HTMLElement} header The page header with its heading.
  * @param {{ can: (ability: string) => boolean, filter: (text: string) => void, search: (text: string) => void, view: () => void, help: () => void, upload: (opener: HTMLElement) => void, folder: () => void }} deeds
  */
 export function fillToolbar(header, { can, filter, search, view, help, upload, folder }) {
@@ -100,7 +100,7 @@ export function fillToolbar(header, { can, filter, search, view, help, upload, f
 }
 
 /**
- * The bar that is there while something is selected.
+ * The toolbar shown while entries are selected.
  *
  * @param {import("./selection.js").Selection} selection
  * @param {{ can: (ability: string) => boolean, zip: () => void, copy: () => void, remove: () => void }} deeds

@@ -1,6 +1,6 @@
 /**
- * One file on its way up: in pieces, so that none is larger than a proxy takes, and from where it broke off. The protocol
- * is that of draft-ietf-httpbis-resumable-upload, with an id of ours (handlers/upload/resumables.ts).
+ * Uploads one file: resumable, and in pieces small enough for any proxy. The protocol is
+ * draft-ietf-httpbis-resumable-upload with an id chosen by the client (handlers/upload/resumables.ts).
  */
 
 import { kept } from "./dom.js";
@@ -8,33 +8,33 @@ import { kept } from "./dom.js";
 /** Files up to this size go in one request: there is little to resume. */
 const WHOLE_BYTES = 1024 * 1024;
 
-/** Bytes of a piece; a proxy that does not take it gets smaller ones. */
+/** Size of a piece; smaller ones are used if a proxy rejects it. */
 const PIECE_BYTES = 32 * 1024 * 1024;
 const SMALLEST_PIECE = 256 * 1024;
 
-/** What a server answers that has no time now, or has just gone. */
+/** Statuses of an overloaded or restarting server; 0 is a network error. */
 const PASSING = new Set([0, 408, 425, 429, 502, 503, 504]);
 
 /** The name is taken. */
 export class Taken extends Error {}
 
-/** It may go better the next time. */
+/** A temporary error: retry later. */
 export class Passing extends Error {}
 
-/** It was stopped from here. */
+/** Stopped by the user. */
 export class Stopped extends Error {}
 
 /**
  * @typedef {object} Progress
- * @property {(bytes: number) => void} sent How many bytes of the file are with the server.
+ * @property {(bytes: number) => void} sent Reports the number of bytes the server has received.
  * @property {AbortSignal} signal
  */
 
 /**
- * Sends a file; ends when the server has it, whole and under its name.
+ * Uploads a file; resolves when the server has stored it under its name.
  *
  * @param {File} file
- * @param {string} href Where to, relative to the page.
+ * @param {string} href The target, relative to the page.
  * @param {"fail" | "rename" | "overwrite"} policy
  * @param {Progress} progress
  */
@@ -68,19 +68,19 @@ export async function sendFile(file, href, policy, progress) {
     else offset = end === file.size ? "complete" : end;
   }
   progress.sent(file.size);
-  // The server remembers a finished upload for a client that missed the answer; without this, sending the same file again
-  // would count as that upload and store nothing.
+  // The server remembers a finished upload for a client that missed the response; without this, sending the same file
+  // again would count as that upload and store nothing.
   await forget(file, href);
 }
 
-/** Lets the server forget what it has of a file. @param {File} file @param {string} href */
+/** Makes the server forget an upload. @param {File} file @param {string} href */
 export async function forget(file, href) {
   if (file.size <= WHOLE_BYTES) return;
   await fetch(`${href}?upload=${idOf(file, href)}`, { method: "DELETE" }).catch(() => {});
 }
 
 /**
- * The same file for the same place has the same id, also at another visit; nobody else can know it.
+ * The same file and target give the same id, even on a later visit; others cannot guess it.
  *
  * @param {File} file
  * @param {string} href
@@ -98,7 +98,7 @@ function idOf(file, href) {
   return `${secret}-${hash(`${url.pathname} ${file.size} ${file.lastModified}`)}`;
 }
 
-/** Not for secrets: only to tell files apart (cyrb53). @param {string} text */
+/** A non-cryptographic hash to tell files apart (cyrb53). @param {string} text */
 function hash(text) {
   let [a, b] = [0xdeadbeef, 0x41c6ce57];
   for (let i = 0; i < text.length; i++) {
@@ -110,7 +110,14 @@ function hash(text) {
   return (4294967296 * (2097151 & b) + (a >>> 0)).toString(36);
 }
 
-/** Where the server is with a file. @param {string} href @param {string} id @param {AbortSignal} signal @returns {Promise<number | "complete">} */
+/**
+ * The server's current offset.
+ *
+ * @param {string} href
+ * @param {string} id
+ * @param {AbortSignal} signal
+ * @returns {Promise<number | "complete">}
+ */
 async function offsetOf(href, id, signal) {
   const response = await fetch(`${href}?upload=${id}`, { method: "HEAD", signal, cache: "no-store" }).catch((error) => {
     throw signal.aborted ? new Stopped() : new Passing(String(error));
@@ -123,11 +130,11 @@ async function offsetOf(href, id, signal) {
 }
 
 /**
- * Sends bytes. `fetch` does not tell how far it is, so this is the older way.
+ * Sends bytes by XMLHttpRequest, because `fetch` reports no upload progress.
  *
  * @param {{ method: string, url: string, body: Blob, headers: Record<string, string>, start: number }} piece
  * @param {Progress} progress
- * @returns {Promise<"taken in" | "too large" | number>} A number is where the server wants to go on instead.
+ * @returns {Promise<"taken in" | "too large" | number>} A number is the offset at which the server wants to continue.
  */
 function sendPiece({ method, url, body, headers, start }, { sent, signal }) {
   return new Promise((resolve, reject) => {
@@ -160,9 +167,9 @@ function verdictOf(request) {
   if (status === 409 && offset !== null) return Number(offset);
   if (status === 409 && request.getResponseHeader("retry-after")) return new Passing(sentence);
   if (status === 409 && /taken/.test(sentence)) return new Taken(sentence);
-  // Ours says what its limit is; one in front of it knows nothing of that.
+  // pyserve states its limit; a 413 without one comes from a proxy.
   if (status === 413 && !problem.detail && request.responseURL.includes("upload=")) return "too large";
-  // A disk that is full is not a server that has no time.
+  // A full disk is not a temporary error.
   return PASSING.has(status) ? new Passing(status === 0 ? "The connection broke off" : sentence) : new Error(sentence);
 }
 

@@ -1,4 +1,4 @@
-/** Uploading: where files can be put down, and the panel that shows how far they are. */
+/** Uploads: drop targets and the progress panel. */
 
 import { ask } from "./dialogs.js";
 import { announce, button, h, icon } from "./dom.js";
@@ -8,7 +8,7 @@ import { Queue } from "./queue.js";
 
 /** @typedef {import("./queue.js").Item} Item */
 
-/** Rows of the panel at most; who sends thousands looks at the sum. */
+/** Maximum number of rows in the panel; the totals cover the rest. */
 const SHOWN = 100;
 
 /**
@@ -50,14 +50,19 @@ export function startUploads({ can, refresh, names }) {
   for (const input of [files, folder]) {
     input.addEventListener("change", () => {
       if (input.files) take(choiceOfInput(input.files));
-      input.value = ""; // the same file can be chosen again
+      input.value = ""; // allows choosing the same file again
     });
   }
   document.body.append(files, folder, panel.element);
   return { pickFiles: () => files.click(), pickFolder: () => folder.click() };
 }
 
-/** Shows what is new, now and then: a list of thousands is not loaded anew for each. @param {Queue} queue @param {() => Promise<void>} refresh */
+/**
+ * Refreshes the listing at intervals rather than after each of thousands of files.
+ *
+ * @param {Queue} queue
+ * @param {() => Promise<void>} refresh
+ */
 function refreshAfter(queue, refresh) {
   let due = false;
   queue.addEventListener("done", () => {
@@ -70,7 +75,7 @@ function refreshAfter(queue, refresh) {
   });
 }
 
-/** The whole page is a place to drop on. @param {(choice: import("./drop.js").Choice) => void} take */
+/** The whole page is a drop target. @param {(choice: import("./drop.js").Choice) => void} take */
 function listenToDrops(take) {
   const veil = h("div", { class: "veil", hidden: true }, h("p", {}, icon("upload"), "Drop to upload"));
   document.body.append(veil);
@@ -119,7 +124,6 @@ const WORDS = {
   skipped: "skipped",
 };
 
-/** What shows how far it is. */
 class Panel {
   #queue;
   #title = h("h2", { id: "upload-title" });
@@ -203,7 +207,7 @@ class Panel {
     this.#wasActive = isActive;
   }
 
-  /** What moves or failed comes first; the rest is a number. @param {Item[]} items */
+  /** Active and failed uploads come first; the rest are only counted. @param {Item[]} items */
   #showRows(items) {
     const rank = { failed: 0, asking: 0, sending: 1, retrying: 1, paused: 1, waiting: 2, done: 3, skipped: 3 };
     const shown = items.length <= SHOWN

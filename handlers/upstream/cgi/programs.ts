@@ -22,7 +22,7 @@ import { followLocalRedirect, redirectedFrom } from "../local_redirect.ts";
 import { type Program, requireRun } from "../program.ts";
 import { hasBody, scriptResponse } from "../respond.ts";
 import { shareOf } from "../share.ts";
-import { spool, type Spooled } from "../spool.ts";
+import { spoolBody, type Spooled } from "../spool.ts";
 import { checkExecutable, type Executable } from "./executable.ts";
 import { explained } from "./explain.ts";
 import { indexedQueryWords } from "./indexed_query.ts";
@@ -118,7 +118,8 @@ export class Programs {
     requireRun(program, context);
     const executable = this.#check(program);
     if (this.#isIsolated) await this.#checkRepositories(options.env);
-    const input = await this.#takeIn(request);
+    const stallMs = this.#options.bodyTimeout ?? BODY_STALL_MS;
+    const input = await spoolBody(request, { max: this.#maxBody, stallMs });
     const exchange = new Exchange(request, context, program);
     const start = this.#startOf(exchange, executable, input, options.env);
     const run = <T>(use: Use<T>) => exchange.start(this.#limiter, start, this.#limits, use, this.#options.debug);
@@ -137,16 +138,6 @@ export class Programs {
       if (!this.#ours.has(command)) throw error;
       throw new HttpError(500, "The program for this path cannot be run", { cause: error });
     }
-  }
-
-  /** The whole body, before a program is started for it. */
-  async #takeIn(request: Request): Promise<Spooled | null> {
-    if (request.body === null) return null;
-    const max = this.#maxBody;
-    if (max !== null && Number(request.headers.get("content-length")) > max) {
-      throw new HttpError(413, `The body is longer than ${max} bytes`);
-    }
-    return await spool(request.body, { max, stallMs: this.#options.bodyTimeout ?? BODY_STALL_MS });
   }
 
   #startOf(

@@ -25,7 +25,7 @@ import { followLocalRedirect, redirectedFrom } from "../local_redirect.ts";
 import { type Program, requireRun } from "../program.ts";
 import { hasBody, scriptResponse } from "../respond.ts";
 import { shareOf } from "../share.ts";
-import { spool, type Spooled } from "../spool.ts";
+import { spoolBody, type Spooled } from "../spool.ts";
 import { Lines } from "../stderr_lines.ts";
 import { withoutPrograms } from "../without_programs.ts";
 import { type Exchange, FastCgiClient } from "./client.ts";
@@ -247,7 +247,8 @@ class FastCgi {
   /** From the request to the header of its answer. */
   async #begin(request: Request, context: Context, program: Program): Promise<ScriptHead & { exchange: Exchange }> {
     using resources = new DisposableStack();
-    const body = request.body === null ? null : resources.use(await this.#takeIn(request.body, request.headers));
+    const { maxBody: max, bodyTimeout: stallMs } = this.#options;
+    const body = resources.use(await spoolBody(request, { max, stallMs }));
     const stderr = new Lines((line) => context.log.error(`${program.name}: ${line}`));
     resources.defer(() => stderr.end());
     const left = new AbortController();
@@ -267,13 +268,6 @@ class FastCgi {
       },
     });
     return { ...await this.#readHead(exchange), exchange };
-  }
-
-  async #takeIn(body: ReadableStream<Uint8Array>, headers: Headers): Promise<Spooled> {
-    const { maxBody: max, bodyTimeout: stallMs } = this.#options;
-    const announced = Number(headers.get("content-length") ?? 0);
-    if (max !== null && announced > max) throw new HttpError(413, `The body is larger than ${max} bytes`);
-    return await spool(body, { max, stallMs });
   }
 
   #params(request: Request, context: Context, program: Program, body: Spooled | null): Record<string, string> {

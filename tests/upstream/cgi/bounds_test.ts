@@ -102,8 +102,8 @@ for (const [name, open] of Object.entries(DOORS)) {
       for (const body of ["Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"]) {
         using client = await Deno.connect({ hostname: "127.0.0.1", port: door.port });
         await client.write(new TextEncoder().encode(head + body));
-        const reply = await within(readUntil(client, "The body did not come in time"));
-        assertMatch(reply, /^HTTP\/1\.[01] 408 [^]*The body did not come in time/);
+        const reply = await within(readUntil(client, "The request body did not arrive in time"));
+        assertMatch(reply, /^HTTP\/1\.[01] 408 [^]*The request body did not arrive in time/);
       }
       assertEquals(await Deno.stat(tree.at("cgi-bin/started")).then(() => true, () => false), false);
     },
@@ -122,7 +122,7 @@ Deno.test("A body that trickles is given up, however long it goes on", async () 
     },
   });
   const error = await within(assertRejects(() => spool(trickle, { max: null, stallMs: 1_000 }), HttpError));
-  assertEquals([error.status, error.message, cancelled], [408, "The body did not come in time", true]);
+  assertEquals([error.status, error.message, cancelled], [408, "The request body did not arrive in time", true]);
 });
 
 Deno.test("A body that stalls is given up, however much of it has come", async () => {
