@@ -31,8 +31,11 @@ const MAX_LOADING = 16;
 /** Absent names kept at most; and absent names remembered after their first request. */
 const MAX_MISSING = 1000;
 
-/** The longest Accept header that becomes part of a cache key; browsers send some 130 characters. */
+/** The longest Accept header for which an answer is kept; browsers send some 130 characters. */
 const MAX_ACCEPT_LENGTH = 512;
+
+/** Answers of one path that differ by Accept, at most; the oldest goes. Browsers and tools send a handful. */
+const MAX_VARIANTS = 8;
 
 /** Accept-Encoding headers of which the meaning is remembered; browsers and tools send a handful. */
 const MAX_CODING_HEADERS = 100;
@@ -65,6 +68,8 @@ interface Entry {
   readonly etag: string | null;
   readonly lastModified: string | null;
   readonly size: number;
+  /** The Accept header that it is the answer to; undefined where it answers any. */
+  readonly accept: string | null | undefined;
   /** Whether it is the answer whatever the query is. */
   readonly anyQuery: boolean;
   /** Whether it was asked for since the last eviction. */
@@ -91,8 +96,8 @@ export interface ResponseCacheOptions {
  * type is negotiated.
  */
 export class ResponseCache {
-  readonly #entries = new Map<string, Entry>();
-  readonly #missing = new Map<string, Entry>();
+  readonly #entries: Entries = new Map();
+  readonly #missing: Entries = new Map();
   readonly #missed = new Set<string>();
   readonly #loading = new Set<string>();
   readonly #codings = new Map<string | null, string>();
@@ -135,7 +140,8 @@ export class ResponseCache {
     const asked = fieldsOf(request.headers);
     if (asked === null) return null;
     const key = this.#keyOf(url, asked.acceptEncoding, context);
-    const entry = this.#entries.get(key) ?? this.#negotiated(key, asked.accept);
+    const entry = entryFor(this.#entries.get(key), asked.accept) ??
+      entryFor(this.#missing.get(key), asked.accept);
     if (entry === undefined) return null;
     const query = queryOf(url, context);
     // A fragment behind a query is refused, as one behind a path is.
@@ -144,7 +150,7 @@ export class ResponseCache {
     const template = templateFor(asked, entry);
     if (template === null) return null;
     if (!entry.isFresh()) {
-      this.#forget(key, asked.accept, entry);
+      this.#forget(key, entry);
       return null;
     }
     entry.used = true;
@@ -153,11 +159,6 @@ export class ResponseCache {
     context.notes.dressed = context.notes.finished = response;
     const failure = entry.notModified === null ? failureOf(template) : null;
     return failure ? markFailure(response, failure) : response;
-  }
-
-  #negotiated(key: string, accept: string | null): Entry | undefined {
-    const negotiated = negotiatedKey(key, accept);
-    return this.#entries.get(negotiated) ?? this.#missing.get(negotiated);
   }
 
   /** Takes a proof that nothing is at a path, if the path was asked for before. */
@@ -174,11 +175,10 @@ export class ResponseCache {
     if (request.method !== "GET" || size + ENTRY_BYTES > this.#maxBytes || size > MAX_FILE_BYTES) return false;
     const accept = request.headers.get("accept");
     if (negotiated && accept !== null && accept.length > MAX_ACCEPT_LENGTH) return false;
-    const path = this.#keyOfRequest(request, context);
-    const key = negotiated ? negotiatedKey(path, accept) : path;
+    const key = this.#keyOfRequest(request, context);
     if (this.#loading.size >= MAX_LOADING || this.#loading.has(key)) return false;
     // Clients that ask for the same in different ways do not take turns in having it read.
-    if (this.#entries.get(key)?.isFresh()) return false;
+    if (entryFor(this.#entries.get(key), accept)?.isFresh()) return false;
     this.#loading.add(key);
     return true;
   }
@@ -195,7 +195,7 @@ export class ResponseCache {
   #remember(request: Request, context: Context, response: Response): Response {
     const { notes } = context;
     const { offer, absence } = notes;
-    if (this.#loading.size > 0) this.#endLoading(request, context);
+    if (this.#loading.size > 0) this.#loading.delete(this.#keyOfRequest(request, context));
     if (offer === null && absence === null) return response;
     notes.offer = notes.absence = null; // a layer may ask again, for something else
     const kept = offer?.response === response
@@ -208,19 +208,9 @@ export class ResponseCache {
     return kept;
   }
 
-  #endLoading(request: Request, context: Context): void {
-    const key = this.#keyOfRequest(request, context);
-    this.#loading.delete(key);
-    this.#loading.delete(negotiatedKey(key, request.headers.get("accept")));
-  }
-
   #keep(request: Request, context: Context, offer: OfferedResponse): Response {
-    const entry = this.#entryOf(offer);
-    const path = this.#keyOfRequest(request, context);
-    const key = offer.negotiated ? negotiatedKey(path, request.headers.get("accept")) : path;
-    this.#drop(key);
-    this.#entries.set(key, entry);
-    this.#bytes += entry.size;
+    const entry = this.#entryOf(offer, offer.negotiated ? request.headers.get("accept") : undefined);
+    this.#add(this.#entries, this.#keyOfRequest(request, context), entry);
     this.#makeRoom();
     return entry.whole.clone();
   }
@@ -239,11 +229,12 @@ export class ResponseCache {
       etag: null,
       lastModified: null,
       size: 0,
+      accept,
       anyQuery: true,
       used: false,
     };
     if (this.#missing.size >= MAX_MISSING) this.#missing.delete(this.#missing.keys().next().value!);
-    this.#missing.set(negotiatedKey(key, accept), entry);
+    this.#add(this.#missing, key, entry);
     return markFailure(response.clone(), failure);
   }
 
@@ -288,7 +279,7 @@ export class ResponseCache {
     return url.charCodeAt(this.#prefix.length) === 0x2f && url.startsWith(this.#prefix);
   }
 
-  #entryOf({ response, bytes, isFresh, notModified, negotiated = false }: OfferedResponse): Entry {
+  #entryOf({ response, bytes, isFresh, notModified }: OfferedResponse, accept: string | null | undefined): Entry {
     const headers = new Headers(response.headers);
     return {
       whole: new Response(bytes, { status: 200, headers }),
@@ -298,33 +289,63 @@ export class ResponseCache {
       etag: headers.get("etag"),
       lastModified: headers.get("last-modified"),
       size: bytes.length + ENTRY_BYTES,
-      anyQuery: !negotiated,
+      accept,
+      anyQuery: accept === undefined,
       used: false,
     };
   }
 
-  #forget(key: string, accept: string | null, entry: Entry): void {
-    const negotiated = negotiatedKey(key, accept);
-    if (this.#missing.get(negotiated) === entry) this.#missing.delete(negotiated);
-    else this.#drop(this.#entries.get(key) === entry ? key : negotiated);
+  #add(entries: Entries, key: string, entry: Entry): void {
+    const { accept } = entry;
+    const others = accept === undefined
+      ? []
+      : (entries.get(key) ?? []).filter((other) => other.accept !== undefined && other.accept !== accept);
+    this.#drop(entries, key);
+    this.#set(entries, key, [entry, ...others.slice(0, MAX_VARIANTS - 1)]);
   }
 
-  #drop(key: string): void {
-    this.#bytes -= this.#entries.get(key)?.size ?? 0;
-    this.#entries.delete(key);
+  #forget(key: string, entry: Entry): void {
+    for (const entries of [this.#entries, this.#missing]) {
+      const variants = entries.get(key);
+      if (!variants?.includes(entry)) continue;
+      this.#drop(entries, key);
+      if (variants.length > 1) this.#set(entries, key, variants.filter((other) => other !== entry));
+    }
+  }
+
+  #set(entries: Entries, key: string, variants: readonly Entry[]): void {
+    entries.set(key, variants);
+    this.#bytes += sizeOf(variants);
+  }
+
+  #drop(entries: Entries, key: string): void {
+    this.#bytes -= sizeOf(entries.get(key) ?? []);
+    entries.delete(key);
   }
 
   /** Evicts the oldest that was not asked for since it was last looked at (second chance). */
   #makeRoom(): void {
-    for (const [key, entry] of this.#entries) {
+    for (const [key, variants] of this.#entries) {
       if (this.#bytes <= this.#maxBytes) return;
-      this.#drop(key);
-      if (!entry.used) continue;
-      entry.used = false;
-      this.#entries.set(key, entry);
-      this.#bytes += entry.size;
+      this.#drop(this.#entries, key);
+      if (!variants.some(({ used }) => used)) continue;
+      for (const entry of variants) entry.used = false;
+      this.#set(this.#entries, key, variants);
     }
   }
+}
+
+/** What is kept, by key: one entry, or one for each Accept. */
+type Entries = Map<string, readonly Entry[]>;
+
+function entryFor(variants: readonly Entry[] | undefined, accept: string | null): Entry | undefined {
+  if (variants === undefined) return undefined;
+  for (const entry of variants) if (entry.accept === undefined || entry.accept === accept) return entry;
+  return undefined;
+}
+
+function sizeOf(variants: readonly Entry[]): number {
+  return variants.reduce((sum, { size }) => sum + size, 0);
 }
 
 /** The fields that decide what answers a request. */
@@ -379,11 +400,6 @@ function notModifiedSince(entry: Entry): Response {
 function addTo(set: Set<string>, key: string): void {
   if (set.size >= MAX_MISSING) set.delete(set.keys().next().value!);
   set.add(key);
-}
-
-/** A key that no other looks like: none begins with a line end. */
-function negotiatedKey(key: string, accept: string | null): string {
-  return accept === null ? `\n${key}` : `\n${accept.length}:${accept}${key}`;
 }
 
 function retargetedKey({ base, target, requestTarget }: Context): string {
