@@ -32,7 +32,10 @@ export interface UploadOptions {
   readonly onConflict?: ConflictPolicy;
   /** Bytes that a file may have; as many as there is room for, unless given. */
   readonly maxBytes?: number;
-  /** Milliseconds without a byte after which an upload is given up; 60,000 unless given. */
+  /**
+   * Milliseconds without data after which an upload is 408; defaults to 60,000. Each request also has this time in all, plus a
+   * second for each KiB received.
+   */
   readonly stallMs?: number;
   /** Milliseconds after which an upload that nobody goes on with is removed; a day unless given. */
   readonly partAgeMs?: number;
