@@ -1,5 +1,5 @@
 /**
- * The one function that content leaves through: preconditions, ranges, HEAD and validators, in the order of RFC 9110.
+ * The single function that sends content: preconditions, ranges, HEAD and validators, in the order of RFC 9110.
  *
  * @module
  */
@@ -13,59 +13,60 @@ import { type ByteRange, contentRange, selectRanges } from "./http/range.ts";
 import { FileChanged, type OpenFile } from "./sources/types.ts";
 import type { Awaitable } from "./types.ts";
 
-/** Bytes sent from one buffer; what is longer is streamed. */
+/** Content up to this size is sent from one buffer; larger content is streamed. */
 const WHOLE_BYTES = 65_536;
 
-/** Bytes read for a stream at a time: large enough to be fast, small enough for many slow readers. */
+/** Chunk size of streams: large enough for throughput, small enough for many slow clients. */
 const CHUNK_BYTES = 262_144;
 
-/** Something to send: what is known of it, and how to get at its bytes. */
+/** Content to be sent: its metadata, and access to its bytes. */
 export interface Content {
   /** Content-Type. */
   readonly type: string;
   /**
-   * Decides Content-Type in place of `type`, from the first bytes of the content (1,024 where there are so many): for
-   * documents that say themselves which encoding they are in.
+   * Determines Content-Type from the first bytes of the content (1,024, or all if there are fewer), overriding `type`:
+   * for documents that declare their encoding.
    */
   readonly typeOf?: (beginning: Uint8Array) => string;
-  /** Bytes of the whole. */
+  /** The full size in bytes. */
   readonly size: number;
-  /** When it was last modified, in milliseconds since 1970; null for what has no date. */
+  /** Modification time, in milliseconds since 1970; null if there is none. */
   readonly modified: number | null;
-  /** The entity tag, with quotes and maybe `W/`; null for none. */
+  /** The entity tag including quotes and `W/`; null for none. */
   readonly etag: string | null;
   /**
-   * Headers that the 304 has as well: Cache-Control, Vary, Content-Location, and policies such as Content-Security-Policy,
-   * which caches then take over (RFC 9111 section 4.3.4). What they depend on belongs into the entity tag, too.
+   * Headers that a 304 has as well: Cache-Control, Vary, Content-Location, and policies such as
+   * Content-Security-Policy, which caches then update (RFC 9111 section 4.3.4). Whatever they depend on must be part of
+   * the entity tag.
    */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Headers that only an answer with content has: Content-Encoding. */
+  /** Headers only for responses with content: Content-Encoding. */
   readonly contentHeaders?: Readonly<Record<string, string>>;
-  /** Whether ranges are answered; true unless given. */
+  /** Whether ranges are supported; defaults to true. */
   readonly ranges?: boolean;
   /**
-   * Asks that the whole be read into memory, whatever its size, when it is sent as a whole; gets the response and the
-   * bytes that are in it. For who wants to send them again.
+   * If given, full responses are buffered regardless of size, and this callback receives the response and its bytes, to
+   * cache them.
    */
   readonly keep?: (response: Response, bytes: Uint8Array<ArrayBuffer>) => void;
-  /** Whether the bytes are long in coming: then even few are sent as a stream, and who leaves meanwhile is noticed. */
+  /** Whether the content is slow to produce: then even short content is streamed, so that a disconnect is noticed. */
   readonly slow?: boolean;
-  /** Whether the transport ends a body at its Content-Length, so that the stream of the system can be used. */
+  /** Whether the transport truncates a body at its Content-Length, so that native streams can be used. */
   readonly cutsAtLength?: boolean;
   /**
-   * Opens the bytes. Called once for GET and HEAD that are answered 200 or 206, never for 412 and 416; for a 304 only where
-   * `typeOf` has to be asked, because the client knows the content by its date alone.
+   * Opens the content. Called once for GET and HEAD with status 200 or 206, never for 412 and 416; for 304 only if
+   * `typeOf` is needed, because the client revalidates by date alone.
    */
   open(): Awaitable<OpenFile>;
 }
 
 /**
- * Answers GET or HEAD with content: 200, 206, 304, 412 or 416 as the request's headers want it.
+ * Answers GET or HEAD with content: 200, 206, 304, 412 or 416, depending on the request headers.
  *
- * A body never has more bytes than its Content-Length says, and where the source ends early the connection is broken off
- * instead of ending cleanly. 412 and 416 are thrown as {@linkcode HttpError}, for `settle` to answer.
+ * A body never exceeds its Content-Length; if the source ends early, the connection is aborted instead of ending
+ * cleanly. 412 and 416 are thrown as {@linkcode HttpError}, for `settle` to answer.
  *
- * @param request The request; its method must be GET or HEAD.
+ * @param request A GET or HEAD request.
  *
  * @example
  * ```ts
@@ -97,7 +98,7 @@ export function sendContent(request: Request, content: Content): Awaitable<Respo
   return then(content.open(), (file) => respond(decided, file));
 }
 
-/** What is known before anything is opened. */
+/** What is known before the content is opened. */
 interface Decided {
   readonly request: Request;
   readonly content: Content;
@@ -105,7 +106,7 @@ interface Decided {
   readonly ranges: "whole" | readonly ByteRange[];
 }
 
-/** A decided answer: what to say, and which bytes and texts to send. */
+/** The complete response: headers, and the pieces of its body. */
 interface Plan {
   readonly status: 200 | 206;
   readonly headers: Headers;
@@ -113,26 +114,26 @@ interface Plan {
   readonly length: number;
 }
 
-/** Text between parts, or bytes of the content. */
+/** A multipart delimiter, or a range of the content. */
 type Piece = Uint8Array<ArrayBuffer> | ByteRange;
 
-/** The first time that an HTTP date can name: the beginning of the year 0000. */
+/** The earliest time that an HTTP date can represent: the beginning of the year 0000. */
 const FIRST_DATE = -62_167_219_200_000;
 
-/** How old Date can be: the runtime keeps its text for a second. */
+/** The maximum age of Date: the runtime caches it for a second. */
 const DATE_AGE_MS = 1_000;
 
 function validatorsOf({ etag, modified }: Content): Validators {
-  // NaN is not at least anything, so a time that no date can name is no time.
+  // Written so that NaN, which no comparison matches, counts as no date.
   if (modified === null || !(modified >= FIRST_DATE)) return { etag, lastModified: null };
-  // Never later than Date (RFC 9110 section 8.8.2.1): a time from the future is replaced by that of the answer.
+  // Never later than Date (RFC 9110 section 8.8.2.1): a time in the future is replaced by the current one.
   const now = Date.now();
   return { etag, lastModified: Math.floor((modified > now ? now - DATE_AGE_MS : modified) / 1000) * 1000 };
 }
 
 /**
- * A cache takes over the headers of a 304 (RFC 9111 section 4.3.4), so what was stored before a policy had changed gets the
- * new one. The type is in the entity tag; a client that asks by date alone has to be told of it.
+ * Caches update stored headers from a 304 (RFC 9111 section 4.3.4), so a changed policy takes effect. The type is
+ * covered by the entity tag; a client that revalidates by date alone needs it in the response.
  */
 function notModified(request: Request, content: Content): Awaitable<Response> {
   const headers = new Headers(content.headers);
@@ -154,7 +155,7 @@ function typeOfUnread(content: Content): Awaitable<string> {
   });
 }
 
-/** The type of the content, which may have to be looked into. */
+/** The type of the content, which may require reading its beginning. */
 function typeFrom(content: Content, file: OpenFile): Awaitable<string> {
   return content.typeOf ? typeOfBeginning(content, content.typeOf, file) : content.type;
 }
@@ -183,7 +184,7 @@ function planOf({ content, validators, ranges }: Decided, type: string): Plan {
 }
 
 function rangesOf(request: Request, content: Content, validators: Validators): ReturnType<typeof selectRanges> {
-  // HEAD knows no ranges (RFC 9110 section 14.2).
+  // Range is ignored for HEAD (RFC 9110 section 14.2).
   if (request.method !== "GET" || content.ranges === false) return "whole";
   const header = request.headers.get("range");
   if (header === null || !ifRangeHolds(request.headers.get("if-range"), validators)) return "whole";
@@ -191,8 +192,8 @@ function rangesOf(request: Request, content: Content, validators: Validators): R
 }
 
 /**
- * RFC 9110 section 14.6: each part with its own type and range, parts in the order asked for. The line end in front of
- * the first boundary belongs to it (RFC 2046 section 5.1.1); nginx and Apache send it, and zsync waits for it.
+ * RFC 9110 section 14.6: each part has its own type and range, in the order requested. The line end before the first
+ * delimiter is part of it (RFC 2046 section 5.1.1); nginx and Apache send it, and zsync requires it.
  */
 function multipart(headers: Headers, ranges: readonly ByteRange[], type: string, size: number): Plan {
   const boundary = crypto.randomUUID().replaceAll("-", "");
@@ -228,7 +229,7 @@ function respond(decided: Decided, file: OpenFile): Awaitable<Response> {
   return then(typeFrom(content, file), (type) => sendPieces(planOf(decided, type), decided, file));
 }
 
-/** Reads all of it, and into the same bytes what type it is. */
+/** Reads the full content, and determines its type from the same buffer. */
 async function sendWhole(decided: Decided, file: OpenFile): Promise<Response> {
   using _closing = file;
   const { content } = decided;
@@ -244,7 +245,7 @@ async function sendWhole(decided: Decided, file: OpenFile): Promise<Response> {
 function sendPieces(plan: Plan, { request, content }: Decided, file: OpenFile): Awaitable<Response> {
   const init = { status: plan.status, headers: plan.headers };
   if (request.method === "HEAD" || plan.length === 0) {
-    // HEAD opened the file all the same: what may not be read says so to HEAD too.
+    // HEAD opens the file too, so that an unreadable file fails as it does for GET.
     file[Symbol.dispose]();
     return new Response(null, init);
   }
@@ -252,7 +253,7 @@ function sendPieces(plan: Plan, { request, content }: Decided, file: OpenFile): 
   return readPieces(plan, file).then((bytes) => new Response(bytes, init));
 }
 
-/** A single piece goes as the stream of the system where the transport ends it, anything else is counted here. */
+/** Uses a native stream for a single piece if the transport truncates it; otherwise counts bytes here. */
 function bodyOf(pieces: readonly Piece[], content: Content, file: OpenFile): ReadableStream<Uint8Array<ArrayBuffer>> {
   const [piece] = pieces;
   const native = pieces.length === 1 && content.cutsAtLength && !(piece instanceof Uint8Array);
@@ -271,7 +272,7 @@ async function readPieces(plan: Plan, file: OpenFile): Promise<Uint8Array<ArrayB
   return bytes;
 }
 
-/** Nothing has been sent yet, so a file that ends early is only one that changed: its handler looks again. */
+/** Nothing has been sent yet, so a file that ends early is reported as changed, and its handler retries. */
 async function readFully(file: OpenFile, offset: number, into: Uint8Array): Promise<void> {
   for (let at = 0; at < into.length;) {
     const count = await file.read(offset + at, into.subarray(at));
@@ -280,7 +281,7 @@ async function readFully(file: OpenFile, offset: number, into: Uint8Array): Prom
   }
 }
 
-/** Pulls no more than is asked for, sends no byte more than was promised, and fails where there are fewer. */
+/** Reads on demand, never sends more bytes than announced, and fails if there are fewer. */
 function streamOf(pieces: readonly Piece[], file: OpenFile): ReadableStream<Uint8Array<ArrayBuffer>> {
   let index = 0;
   let within = 0;
@@ -312,7 +313,7 @@ async function readChunk(file: OpenFile, range: ByteRange, within: number): Prom
   const start = range.start + within;
   const buffer = new Uint8Array(Math.min(CHUNK_BYTES, range.end - start));
   const count = await file.read(start, buffer);
-  // The status line and the length are long gone: all that is left to say is that this is not all of it.
+  // The headers have been sent: aborting is the only way to signal an incomplete body.
   if (count === 0) throw new Error("The file became shorter while it was sent");
   return buffer.subarray(0, count);
 }

@@ -1,5 +1,5 @@
 /**
- * Errors with a status, the one table that gives every other error its status, and the bare response they become.
+ * Errors with a status, the mapping of all other errors to a status, and the bare error response.
  *
  * @module
  */
@@ -8,27 +8,30 @@ import { STATUS_TEXT, type StatusCode } from "@std/http/status";
 import { showUnseen } from "./http/escape.ts";
 import type { Refusal } from "./http/refusal.ts";
 
-/** What an {@linkcode HttpError} carries besides status and message. */
+/** Options of {@linkcode HttpError}. */
 export interface HttpErrorOptions extends ErrorOptions {
-  /** Headers the response must have: Allow with 405, Content-Range with 416. */
+  /** Required response headers: Allow with 405, Content-Range with 416. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Lines of plain text below the message, for a client that may know more: what a program wrote before it failed. */
+  /** Additional plain-text lines for clients entitled to details, such as the stderr of a program. */
   readonly details?: string;
-  /** Members of the JSON body besides `status`, `title` and `detail` (RFC 9457): a `type`, and what a program can use. */
+  /**
+   * Extension members of the problem details (RFC 9457) besides `status`, `title` and `detail`: a `type`, and
+   * machine-readable data.
+   */
   readonly problem?: Readonly<Record<string, unknown>>;
 }
 
-/** What Python's http.server says where nothing more is known, so that a log looks as its readers know it. */
+/** Default messages: those of Python's http.server, to keep logs familiar. */
 const MESSAGES: Readonly<Record<number, string>> = {
   403: "Permission denied",
   404: "File not found",
 };
 
 /**
- * An error with an HTTP status. Throw it from a handler; `settle` turns it into the response.
+ * An error with an HTTP status. Throw it from a handler; `settle` turns it into a response.
  *
- * Its message is shown to the client: keep paths on disk and other people's data out of it, put those in `cause`, which
- * only the log sees. Its relative in Python is `send_error(code, message)`.
+ * The message is shown to the client: it must not contain paths on disk or other private data; put those into `cause`,
+ * which is only logged. Python: `send_error(code, message)`.
  *
  * @example
  * ```ts
@@ -45,16 +48,16 @@ const MESSAGES: Readonly<Record<number, string>> = {
 export class HttpError extends Error {
   /** Always `"HttpError"`. */
   override readonly name: string = "HttpError";
-  /** The status of the response, 400 to 599. */
+  /** The HTTP status, 400 to 599. */
   readonly status: number;
-  /** Headers of the response. */
+  /** Additional response headers. */
   readonly headers: Readonly<Record<string, string>>;
-  /** More lines for the client, or an empty text. */
+  /** Additional lines for the client, or an empty string. */
   readonly details: string;
-  /** Members of the JSON body besides `status`, `title` and `detail`. */
+  /** Extension members of the problem details besides `status`, `title` and `detail`. */
   readonly problem: Readonly<Record<string, unknown>>;
 
-  /** Makes an error of a status, a sentence for the client (the standard one by default), headers, problem and cause. */
+  /** Takes the status, a sentence for the client (defaults to the standard one), headers, problem details and cause. */
   constructor(status: number, message?: string, options: HttpErrorOptions = {}) {
     super(message ?? MESSAGES[status] ?? statusText(status), options);
     this.status = status;
@@ -63,14 +66,14 @@ export class HttpError extends Error {
     this.problem = options.problem ?? {};
   }
 
-  /** The error that a verdict of the pure modules becomes. */
+  /** Converts a refusal. */
   static from(refusal: Refusal): HttpError {
     return new HttpError(refusal.status, refusal.reason);
   }
 }
 
 /**
- * The standard phrase of a status, `Unknown Status` for one that has none.
+ * The reason phrase of a status; `Unknown Status` if it has none.
  *
  * @example
  * ```ts
@@ -85,10 +88,10 @@ export function statusText(status: number): string {
 }
 
 /**
- * Gives any thrown value its status: the one table of errors.
+ * Maps any thrown value to an error with a status.
  *
- * What is not there, cannot be named or loops is 404; what may not be read is 403; what the machine has run out of is
- * 503 or 507; all else is 500 with the standard text, and its own text stays out of the response.
+ * Missing files, invalid names and symlink loops are 404; unreadable files 403; exhausted resources 503 or 507; all
+ * others 500 with the standard message, without disclosing the original one.
  *
  * @example
  * ```ts
@@ -122,7 +125,7 @@ function statusOf(thrown: unknown): number {
 }
 
 /**
- * Whether an error of the file system says that nothing has that name: absent, below a file, too long, a loop of links.
+ * Whether a file system error means that the path does not exist: not found, below a file, name too long, symlink loop.
  *
  * @example
  * ```ts
@@ -145,15 +148,15 @@ function codeOf(thrown: unknown): string {
 const failures = new WeakMap<Response, HttpError>();
 
 /**
- * What errors say to caches, which may keep a 404, 405, 410, 414 or 501 as long as they see fit where nothing is said
- * (RFC 9110 section 15.1): to ask again each time, as with files.
+ * Cache-Control of errors. Without it, caches may store a 404, 405, 410, 414 or 501 heuristically (RFC 9110 section
+ * 15.1); this requires revalidation, as for files.
  */
 export const NOT_KEPT: Readonly<Record<string, string>> = { "cache-control": "no-cache" };
 
 /**
- * The bare response of an error: its status, its headers, and one line of plain text.
+ * The bare response for an error: status, headers, and one line of plain text.
  *
- * Layers find the error again with {@linkcode failureOf}, to make a page of it or to log it.
+ * Layers retrieve the error with {@linkcode failureOf}, to render or log it.
  *
  * @example
  * ```ts
@@ -172,7 +175,7 @@ export function errorResponse(error: HttpError): Response {
   const body = new TextEncoder().encode(showUnseen(`${error.status} ${phrase}${detail}\n${details}`));
   const headers = {
     "content-type": "text/plain; charset=utf-8",
-    "content-length": String(body.length), // said here, so that HEAD can say it too
+    "content-length": String(body.length), // explicit, so that HEAD has it too
     "x-content-type-options": "nosniff",
     ...NOT_KEPT,
     ...error.headers,
@@ -181,7 +184,7 @@ export function errorResponse(error: HttpError): Response {
 }
 
 /**
- * The error a response was made of, or null: a handler's own 404 page is nobody's failure.
+ * The error behind a response, or null: a handler's own 404 page is not an error response.
  *
  * @example
  * ```ts
@@ -197,10 +200,10 @@ export function failureOf(response: Response): HttpError | null {
 }
 
 /**
- * Says that a response stands for an error which another response stood for: for layers that make pages of errors, so
- * that the layers outside of them still see it.
+ * Associates a response with the error of another one: for layers that render error pages, so that outer layers still
+ * recognize it.
  *
- * @returns The response it was given.
+ * @returns The response given.
  *
  * @example
  * ```ts

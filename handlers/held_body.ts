@@ -1,28 +1,28 @@
 /**
- * Bodies that hold something while they are sent, and not for longer than their client reads.
+ * Response bodies that hold a resource while they are sent, but not longer than the client keeps reading.
  *
  * @module
  */
 
-/** Milliseconds a client may take nothing of a body that holds something: what other servers allow. */
+/** How long a client may read nothing of such a body, in milliseconds; the default of other servers. */
 export const STALL_MS = 60_000;
 
-/** What a body holds, and for how long. */
+/** The resource that a body holds, and the timeout. */
 export interface HeldBodyOptions {
-  /** Disposed of when the body has ended, has failed, or is not wanted any more. */
+  /** The resource: disposed of when the body ends, fails, or is cancelled. */
   readonly place: Disposable;
-  /** Milliseconds in which the client takes nothing after which the body is broken off; 60,000 unless given. */
+  /** How long the client may read nothing before the body is aborted, in milliseconds; defaults to 60,000. */
   readonly stallMs?: number;
-  /** Told before a body is broken off. */
+  /** Called before a body is aborted. */
   readonly stalled?: () => void;
 }
 
 /**
- * Passes a body on unchanged, and lets go of a place at its end, or when the client has taken nothing for a while: then
- * the body fails, and what it is made from is cancelled. The time in which the client waits for bytes does not count.
+ * Passes a body through unchanged, and releases a resource at its end, or when the client has stopped reading: then the
+ * body fails and its source is cancelled. Time spent waiting for the source does not count.
  *
- * A client takes a piece when the transport asks for the next one: pieces that are large beside the buffers of a connection
- * make slow clients look stalled. The connection itself is the transport's to close.
+ * The client has read a chunk when the transport pulls the next one: chunks much larger than the connection's buffers
+ * make slow clients appear stalled. Closing the connection is left to the transport.
  *
  * @example
  * ```ts
@@ -53,13 +53,13 @@ export function heldBody(
     stalled();
     const reason = new Error("The client has stopped reading");
     controller.error(reason);
-    cancel(reason).catch(() => {}); // it is over, however that ends
+    cancel(reason).catch(() => {}); // already failed; errors of the source do not matter
   };
   const watch = (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>) => {
     timer = setTimeout(breakOff, stallMs, controller);
   };
   return new ReadableStream({
-    start: watch, // with HTTP/2 a client may not let even the first piece come
+    start: watch, // over HTTP/2, the client can block even the first chunk by flow control
     async pull(controller) {
       clearTimeout(timer);
       try {

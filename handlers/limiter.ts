@@ -1,34 +1,34 @@
 /**
- * A cap on how much happens at once, in all and for each client, with a queue in front of it.
+ * A concurrency limit, in total and per client, with a queue.
  *
  * @module
  */
 
 import { HttpError } from "./errors.ts";
 
-/** What a {@linkcode Limiter} allows. */
+/** Options of {@linkcode Limiter}. */
 export interface LimiterOptions {
-  /** How many may be inside at once, at least 1. */
+  /** Maximum concurrency, at least 1. */
   readonly max: number;
-  /** How many of these may be of one client, at least 1; `max` unless given. */
+  /** Maximum concurrency per client, at least 1; defaults to `max`. */
   readonly maxPerClient?: number;
-  /** Milliseconds to wait for a place at most; 0 for not at all, Infinity for as long as it takes. */
+  /** Maximum time in the queue, in milliseconds; 0 to fail immediately, Infinity to wait indefinitely. */
   readonly queueMs: number;
 }
 
-/** A request in the queue. */
+/** A queued request. */
 interface Waiter {
   readonly client: string;
-  /** Gives the place. */
+  /** Grants the place. */
   readonly admit: (place: Disposable) => void;
 }
 
 /**
- * A semaphore that lets so many in at once, and so many of one client; the others wait their turn, first come first
- * served, and are told 503 (or 429, where the client itself has all it may have) after a while.
+ * A FIFO semaphore with a limit per client. Requests that time out in the queue fail with 503, or with 429 if the
+ * client itself is at its limit.
  *
- * A waiting client that has its share does not hold up those behind it. The length of the queue has no bound: each
- * request in it is a connection, and those have their own. Each worker process has a limiter of its own.
+ * A client at its limit does not block others queued after it. The queue is unbounded: each queued request has a
+ * connection, and connections are limited elsewhere. Each worker process has its own limiter.
  *
  * @example
  * ```ts
@@ -50,11 +50,11 @@ export class Limiter {
   readonly #maxPerClient: number;
   readonly #queueMs: number;
   readonly #queue = new Set<Waiter>();
-  /** Places by client, without those that have none. */
+  /** Places in use per client; clients without any are omitted. */
   readonly #held = new Map<string, number>();
   #inside = 0;
 
-  /** Makes one. Throws RangeError where it would let nobody in. */
+  /** Throws RangeError if a limit is below 1. */
   constructor({ max, maxPerClient = max, queueMs }: LimiterOptions) {
     if (!(max >= 1)) throw new RangeError(`At least one must be let in, not ${max}`);
     if (!(maxPerClient >= 1)) throw new RangeError(`At least one of each client must be let in, not ${maxPerClient}`);
@@ -63,24 +63,24 @@ export class Limiter {
     this.#queueMs = queueMs;
   }
 
-  /** How many are inside. */
+  /** The number of places in use. */
   get inside(): number {
     return this.#inside;
   }
 
-  /** How many wait. */
+  /** The number of queued requests. */
   get waiting(): number {
     return this.#queue.size;
   }
 
   /**
-   * Waits for a place.
+   * Acquires a place, waiting if necessary.
    *
-   * @param client Whose place it is to be: see {@linkcode clientOf}. `""` is an unknown client, to which only the bound in
-   * all applies.
-   * @param signal Leaves the queue when it aborts; no place is given up by it.
-   * @returns The place, to be disposed of at the end; twice does no harm.
-   * @throws HttpError 503 or 429 with Retry-After after the wait, the reason of the signal when it aborts.
+   * @param client The client's key: see {@linkcode clientOf}. `""` is an unknown client, to which only the total limit
+   * applies.
+   * @param signal Leaves the queue when it aborts; does not release a place already acquired.
+   * @returns The place; dispose of it to release it. Idempotent.
+   * @throws HttpError 503 or 429 with Retry-After on timeout; the reason of the signal when it aborts.
    */
   enter(client = "", signal?: AbortSignal): Promise<Disposable> {
     if (signal?.aborted) return Promise.reject(signal.reason);
@@ -153,7 +153,7 @@ export class Limiter {
   }
 
   #next(): void {
-    for (const waiter of this.#queue) { // a Set keeps the order of arrival
+    for (const waiter of this.#queue) { // Set iterates in insertion order: FIFO
       if (!this.#hasRoom(waiter.client)) continue;
       return waiter.admit(this.#place(waiter.client));
     }

@@ -1,5 +1,5 @@
 /**
- * Where a client is sent on to.
+ * The target of redirects.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import type { SitePath } from "./http/target.ts";
 import type { Context } from "./types.ts";
 
 /**
- * The Location of a path below the same mount as the target: relative to what the client asked for, so that it stays
- * below the prefix of a proxy.
+ * The Location for a path below the same mount as the target: relative to the request target, so that it stays below a
+ * proxy's prefix.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * The names a server is asked under: which are its own, and when they have to be.
+ * The server's own host names, and when requests must use them.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { isLoopback, isNamed, isOwnHost } from "./http/own_host.ts";
 import { Refusal } from "./http/refusal.ts";
 import type { Context, HostNames, LocalAddress } from "./types.ts";
 
-/** Names under which a server may be asked: a list, or `"any"`. */
+/** Accepted host names: a list, or `"any"`. */
 export type Hosts = readonly string[] | "any";
 
 const NOT_OWN = new Refusal(
@@ -17,7 +17,7 @@ const NOT_OWN = new Refusal(
   "The server does not go by this name; the option --allow-host (in the library: hosts) adds it",
 );
 
-/** The names of one server; made by `toFetch`, and found in the context of each request. */
+/** The host names of one server, created by `toFetch` and available in the context of each request. */
 export class OwnHosts implements HostNames {
   readonly #given: readonly string[];
   readonly #isAny: boolean;
@@ -27,10 +27,10 @@ export class OwnHosts implements HostNames {
   #last = "";
 
   /**
-   * Makes them of what the operator has said.
+   * Takes the operator's configuration.
    *
    * @param hosts As in `ToFetchOptions`.
-   * @param local Says where the server listens; null where that is not known.
+   * @param local Returns the address the server listens on; null if unknown.
    */
   constructor(hosts: Hosts | undefined, local: () => LocalAddress | null) {
     this.#isAny = hosts === "any";
@@ -52,11 +52,11 @@ export class OwnHosts implements HostNames {
 
   areRequired(context: Context): boolean {
     if (this.#isAny || this.#isForAll) return !this.#isAny;
-    // Where it is not known who can reach the server, a request of this machine is taken for one that only it can make.
+    // If it is unknown who can reach the server, a request from this machine counts as one to a loopback server.
     return isLoopback(this.#local()?.hostname ?? context.remoteAddress);
   }
 
-  /** Why a request cannot be answered because of the name that it asks under, whatever it asks for; or null. */
+  /** The refusal for an unacceptable host name, regardless of the resource; or null. */
   refusalOf(request: Request, context: Context): Refusal | null {
     return !this.areRequired(context) || asksUnderOwnName(request, this) ? null : NOT_OWN;
   }
@@ -69,11 +69,11 @@ export class OwnHosts implements HostNames {
 }
 
 /**
- * Throws the error of a request that has been refused (`context.refusal`), or that asks under a name which is not one of
- * this server (421): for handlers that write or run programs.
+ * Throws if the request was refused (`context.refusal`), or its host is not one of this server's names (421): for
+ * handlers that write or run programs.
  *
- * A page of another site can make a name of its own resolve to this server (DNS rebinding), and would otherwise pass for a
- * page of this server. `hosts` of `toFetch` says which names there are.
+ * Prevents DNS rebinding, by which a page of another site points its own name at this server to become same-origin. The
+ * accepted names are `hosts` of `toFetch`.
  *
  * @example
  * ```ts
@@ -96,20 +96,20 @@ export function requireOwnHost(request: Request, context: Context): void {
 }
 
 /**
- * Whether a request names own hosts only. Both count where there are two: an absolute-form target wins over Host (RFC 9112
- * section 3.2.2), and so does `:authority` (RFC 9113 section 8.3.1).
+ * Whether a request uses only own host names. If there are two, both are checked: an absolute-form target overrides
+ * Host (RFC 9112 section 3.2.2), and so does `:authority` (RFC 9113 section 8.3.1).
  */
 export function asksUnderOwnName({ headers, url }: Request, hosts: HostNames): boolean {
   const host = headers.get("host");
   if (host !== null && !hosts.isOwn(host)) return false;
   const authority = /^https?:\/\/([^/?#]*)/i.exec(url)?.[1];
-  // Of a Unix socket (`http+unix:`) the runtime shows the path in its place, which says nothing.
+  // For a Unix socket (`http+unix:`), the runtime puts the socket path in place of the authority; ignore it.
   return authority === undefined || authority === host || hosts.isOwn(authority);
 }
 
-/** The name of the machine, that without its domain, and the one of multicast DNS (RFC 6762); none without --allow-sys. */
+/** The machine's host name, with and without its domain, and its mDNS name (RFC 6762); none without --allow-sys. */
 function namesOfMachine(): readonly string[] {
-  // Not merely tried: on a terminal, the runtime would ask the operator in the middle of a request.
+  // Never request the permission: on a terminal, the runtime would prompt the operator during a request.
   if (Deno.permissions.querySync({ name: "sys", kind: "hostname" }).state !== "granted") return [];
   const name = Deno.hostname();
   const first = name.split(".")[0]!;

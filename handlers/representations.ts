@@ -1,5 +1,5 @@
 /**
- * How files are sent, besides their bytes: what depends on the name and on the options, and nothing else.
+ * How files are sent: everything that depends only on the name and the options.
  *
  * @module
  */
@@ -11,39 +11,39 @@ import { namedType } from "./http/media_type.ts";
 import type { SitePath } from "./http/target.ts";
 import type { FileStat } from "./sources/types.ts";
 
-/** How the files of a name are sent. */
+/** How a file with a given name is sent. */
 export interface Representation {
-  /** Content-Type, where `typeOf` is not there to decide it. */
+  /** Content-Type, unless `typeOf` is present. */
   readonly type: string;
-  /** Content-Type of a document that says itself which encoding it is in, from its first bytes. */
+  /** Determines Content-Type from the first bytes, for documents that declare their encoding. */
   readonly typeOf?: (beginning: Uint8Array) => string;
-  /** Headers of every answer, 304 included. */
+  /** Headers of all responses, including 304. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Text that differs where anything of this differs, for the entity tag. */
+  /** A string that changes with any of the above, for the entity tag. */
   readonly variant: string;
 }
 
 /**
- * What a page of a file may do in an origin of its own (HTML, "sandboxing"): everything that does not give it another
- * one. What it opens is free again.
+ * CSP sandbox for pages in an opaque origin (HTML, "sandboxing"): allows everything that does not restore the real one.
+ * Windows opened by the page are not sandboxed.
  */
 const SANDBOX = "sandbox allow-scripts allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox " +
   "allow-downloads allow-top-navigation-by-user-activation";
 
-/** Types of which a browser makes documents that run scripts. */
+/** Types that browsers render as documents with scripts. */
 const DOCUMENT = /^(?:text\/html|(?:text|application)\/(?:xml|xsl)|[^;]*\+xml)\s*(?:;|$)/i;
 
-/** Types that are remembered; where a function of the user's decides them, there may be any number. */
+/** Maximum number of cached types; unbounded if a user's function determines them. */
 const MOST_TYPES = 1_000;
 
-/** How files are sent under the same options. */
+/** How files are sent, for one set of options. */
 export class Representations {
   readonly #options: FilesOptions;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #sandboxed: Readonly<Record<string, string>>;
   readonly #known = new Map<string, Representation>();
 
-  /** Works out what is the same for all files. */
+  /** Precomputes what is the same for all files. */
   constructor(options: FilesOptions) {
     const vary: Record<string, string> = options.precompressed ? { vary: "accept-encoding" } : {};
     this.#options = options;
@@ -51,7 +51,7 @@ export class Representations {
     this.#sandboxed = { ...this.#headers, "content-security-policy": SANDBOX };
   }
 
-  /** How files of a name are sent. */
+  /** How a file with the given name is sent. */
   of(name: string): Representation {
     const { type, charset } = namedType(name, this.#options);
     const key = `${type}; charset=${charset ?? ""}`;
@@ -73,7 +73,7 @@ export class Representations {
   }
 }
 
-/** Says which entity tag a file is sent with, as long as it is not coded. */
+/** Returns a function for the entity tag of an uncoded file. */
 export function tagger(options: FilesOptions): (path: SitePath, stat: FileStat) => string {
   const representations = new Representations(options);
   return (path, stat) => etagOf(stat, representations.of(path.name).variant);

@@ -1,5 +1,5 @@
 /**
- * The transport: from a fetch function to a socket.
+ * The transport: serves a fetch function on a socket.
  *
  * @module
  */
@@ -11,16 +11,16 @@ import type { RunningServer, ServeOptions } from "./serve_types.ts";
 export type { RunningServer, ServeOptions };
 
 /**
- * Listens, and answers with a fetch function. It binds before it returns, and looks up no name but the one to bind.
+ * Listens and serves a fetch function. Binds before it returns, and resolves no name except the one to bind.
  *
- * An error that the function throws all the same is a 500 without detail. When the process runs out of file descriptors
- * it closes idle connections and listens again as soon as it can. It prints nothing and knows no signals.
+ * An error thrown by the function is a 500 without details. When the process runs out of file descriptors, closes idle
+ * connections and listens again as soon as possible. Prints nothing and installs no signal handlers.
  *
- * On Linux and with `--allow-ffi` it does what Deno.serve does not: small responses over HTTPS go out at once, where they
- * otherwise wait 40 ms for the client's acknowledgement on a connection that is kept open; and a client that takes nothing
- * for `stallMs`, or has vanished, is disconnected.
+ * On Linux with `--allow-ffi`, fixes two shortcomings of Deno.serve: sets TCP_NODELAY for HTTPS, where small responses
+ * on a persistent connection otherwise wait 40 ms for the client's ACK, and disconnects clients that have read nothing
+ * for `stallMs` or have vanished.
  *
- * @throws Deno.errors.AddrInUse, AddrNotAvailable, PermissionDenied, NotCapable: what the system refuses.
+ * @throws Deno.errors.AddrInUse, AddrNotAvailable, PermissionDenied, NotCapable: system errors.
  *
  * @example
  * ```ts

@@ -1,8 +1,8 @@
 /**
- * A server that outlives its listener.
+ * A server that survives the loss of its listener.
  *
- * When accept fails, because the process is out of file descriptors, Deno.serve ends. What it has accepted goes on, so
- * that the next server on the same port takes over from it.
+ * Deno.serve stops when accept fails because the process is out of file descriptors. Its accepted connections continue,
+ * so another server on the same port can take over.
  *
  * @module
  */
@@ -14,30 +14,30 @@ import type { RunningServer, ServeOptions } from "./serve_types.ts";
 import { keepAlive, NO_DELAY, openSockets, userTimeout } from "./system/sockets.ts";
 import type { Logger } from "./types.ts";
 
-/** Milliseconds until it listens again; each time twice as long, because what fills the table may take a while to go. */
+/** Initial delay in milliseconds before listening again; doubled each time, because the cause may persist. */
 const SHORTEST_PAUSE = 50;
 const LONGEST_PAUSE = 1_000;
 
-/** Milliseconds between two lines in the log about the same trouble. */
+/** Minimum interval between log lines about the same problem, in milliseconds. */
 const QUIET = 60_000;
 
-/** Milliseconds in which a client may take nothing of what is sent to it; the same as of other servers. */
+/** How long a client may read nothing before it is disconnected, in milliseconds; the default of other servers. */
 const STALL_MS = 60_000;
 
-/** Seconds after which a silent client is asked whether it is still there. */
+/** TCP keep-alive interval in seconds. */
 const KEEP_ALIVE_S = 60;
 
-/** A Deno.serve that has not ended. */
+/** One Deno.serve instance. */
 interface Generation {
   readonly server: Deno.HttpServer<Deno.NetAddr>;
   readonly aborting: AbortController;
-  /** Resolves with the reason why it cannot go on; null at the end asked for. */
+  /** Resolves to the reason for a failure, or to null after a requested stop. */
   readonly failed: Promise<unknown>;
   /** Resolves `failed`. */
   readonly fail: (reason: unknown) => void;
 }
 
-/** Deno.serve, again and again on the same port, until it is stopped. */
+/** Runs Deno.serve, again and again on the same port, until it is stopped. */
 export class Generations implements RunningServer {
   readonly address: Deno.NetAddr;
   readonly finished: Promise<void>;
@@ -47,15 +47,15 @@ export class Generations implements RunningServer {
   readonly #complain: Complain;
   readonly #stopped = new AbortController();
   readonly #cut = Promise.withResolvers<void>();
-  /** Transfers of generations that listen no more. */
+  /** Transfers of instances that no longer listen. */
   readonly #transfers = new Set<Promise<void>>();
   readonly #sockets = openSockets();
   #guard: IntakeGuard | null = null;
   #turns: TurnGuard | null = null;
-  /** The one that listens, null in the pause between two. */
+  /** The listening instance; null in the pause between two. */
   #current: Generation | null;
 
-  /** Binds. Throws what the system refuses. */
+  /** Binds; throws system errors. */
   constructor(fetch: FetchFunction, options: ServeOptions) {
     this.#fetch = fetch;
     this.#complain = complainer(options.log);
@@ -83,7 +83,7 @@ export class Generations implements RunningServer {
   async abort(): Promise<void> {
     this.#stop();
     const { server, aborting } = this.#current ?? {};
-    // Not after shutdown(): that would be an uncaught BadResource in the runtime, and would cut nothing.
+    // Not after shutdown(), when it would cause an uncaught BadResource in the runtime and abort nothing.
     aborting?.abort();
     await server?.finished.catch(() => {});
     this.#cut.resolve();
@@ -115,7 +115,7 @@ export class Generations implements RunningServer {
     this.#sockets?.[Symbol.dispose]();
   }
 
-  /** Listens again as soon as the system lets it. Null where it was stopped before. */
+  /** Listens again as soon as possible; null if stopped in the meantime. */
   async #reopen(pause: number): Promise<Generation | null> {
     for (;; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
       await sleep(pause, this.#stopped.signal);
@@ -137,8 +137,8 @@ export class Generations implements RunningServer {
     const generation = open(fetch, this.#options, this.#port);
     const { port } = generation.server.addr;
     const { stallMs = STALL_MS } = this.#options;
-    // What is accepted has the options of what listens. Deno sets the first by itself, but not under TLS: there the second
-    // segment of a response waits 40 ms for the acknowledgement of the first (Nagle's algorithm).
+    // Accepted connections inherit the listener's options. Deno sets TCP_NODELAY itself, but not with TLS: there, the
+    // second segment of a response waits 40 ms for the ACK of the first (Nagle's algorithm).
     this.#sockets?.setOnListeners(port, [NO_DELAY, userTimeout(stallMs), ...keepAlive(KEEP_ALIVE_S)]);
     return generation;
   }
@@ -171,10 +171,10 @@ function open(fetch: FetchFunction, options: ServeOptions, port: number): Genera
   return { server, aborting, failed, fail };
 }
 
-/** Says why no connection can be accepted. */
+/** Reports why connections cannot be accepted. */
 export type Complain = (cause: unknown) => void;
 
-/** Tells the log, but not with every connection that a client tries. */
+/** Logs the problem, rate-limited rather than once per connection attempt. */
 export function complainer(log: Logger | undefined): Complain {
   let last = -Infinity;
   return (cause) => {
@@ -185,12 +185,12 @@ export function complainer(log: Logger | undefined): Complain {
   };
 }
 
-/** EMFILE and ENFILE; the runtime's errors for them have no class and, from Deno.serve, no code. */
+/** EMFILE and ENFILE: the runtime's errors have no class and, from Deno.serve, no code. */
 function isOutOfDescriptors(cause: unknown): boolean {
   return cause instanceof Error && /too many open (?:files|sockets)/i.test(cause.message);
 }
 
-/** Waits, but not longer than a signal lets it. */
+/** Sleeps until the time has elapsed or a signal aborts. */
 export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {

@@ -1,10 +1,10 @@
 /**
- * A bound for what clients send and nothing reads.
+ * Limits data that clients send and no handler reads.
  *
- * While Deno 2.9 makes or sends a response, it reads on, and keeps all that comes behind the request, without bound: bytes
- * over HTTP/1, empty DATA frames over HTTP/2. No handler sees them, so the memory of the process is looked at, and where it
- * grows, what each connection has received: a client that sends a lot meanwhile, but no request and no body that is being
- * read, is disconnected.
+ * While it produces or sends a response, Deno 2.9 keeps reading and buffers everything after the request without limit:
+ * bytes over HTTP/1, empty DATA frames over HTTP/2. Handlers cannot see that, so the process's memory is sampled; when
+ * it grows, the bytes received per connection are examined. A client that sends much in the meantime, but neither
+ * requests nor a body that is being read, is disconnected.
  *
  * @module
  */
@@ -13,25 +13,28 @@ import type { ConnectionInfo, FetchFunction } from "./fetch.ts";
 import type { Connection, Sockets, Traffic } from "./system/sockets.ts";
 import type { Awaitable, Logger } from "./types.ts";
 
-/** Milliseconds between two looks at the memory, which take 10 us each; what comes in between is not noticed yet. */
+/** Sampling interval in milliseconds; a sample takes 10 µs. Growth between samples goes unnoticed. */
 const LOOK_MS = 50;
 
-/** Looks until connections are counted: without any, looking ends until the next request. */
+/** Samples between two counts of the connections: without any, sampling stops until the next request. */
 const LOOKS_TO_COUNT = 20;
 
-/** Bytes by which the memory outside of V8's heap has to grow before connections are looked at. */
+/** Growth of memory outside V8's heap, in bytes, that triggers an examination. */
 const SUSPICIOUS_BYTES = 32 * 1024 * 1024;
 
-/** Looks at the connections after that. */
+/** Number of samples for which connections are then examined. */
 const MOST_LOOKS = 200;
 
-/** Bytes that a client may send meanwhile without a request, and one more for so many that it was sent (window updates). */
+/**
+ * Bytes that a client may send in this time without a request; plus one for a given number of bytes sent to it (HTTP/2
+ * window updates).
+ */
 const SURPLUS_BYTES = 262_144;
 const SENT_FOR_ONE = 256;
 
-/** Counts what comes in on the connections of one port, when there is reason to. */
+/** Examines the connections of one port when memory usage is suspicious. */
 export class IntakeGuard implements Disposable {
-  /** Requests whose bodies are being read, by the port of the client; shared with another thread. */
+  /** Requests whose bodies are being read, by client port; shared with the worker thread. */
   readonly uploading: Uint8Array<SharedArrayBuffer> = new Uint8Array(new SharedArrayBuffer(65_536));
   readonly #sockets: Sockets;
   readonly #port: number;
@@ -43,14 +46,14 @@ export class IntakeGuard implements Disposable {
   #least = Infinity;
   #suspicion: Suspicion | null = null;
 
-  /** Watches nothing before the first request. */
+  /** Starts watching with the first request. */
   constructor(sockets: Sockets, port: number, log: Logger | undefined) {
     this.#sockets = sockets;
     this.#port = port;
     this.#log = log;
   }
 
-  /** A request has come, and is answered by what the function returns. */
+  /** Records a request and answers it with the given function. */
   answer(fetch: FetchFunction, request: Request, info: ConnectionInfo | undefined): Awaitable<Response> {
     if (this.#timer === null) this.#start();
     const { method } = request;
@@ -120,13 +123,13 @@ export class IntakeGuard implements Disposable {
   }
 }
 
-/** Requests of one connection whose bodies are being read, and bytes that may come for them. */
+/** Requests on one connection whose bodies are being read, and the bytes expected for them. */
 interface Upload {
   running: number;
   bytes: number;
 }
 
-/** What has come on each connection since a moment. */
+/** Bytes received per connection since the suspicion arose. */
 class Suspicion {
   readonly #sockets: Sockets;
   readonly #port: number;
@@ -139,7 +142,7 @@ class Suspicion {
     for (const connection of sockets.connections(port)) this.#mark(connection);
   }
 
-  /** A client has sent a request, or a body that was read, so that what came was no surplus. */
+  /** The client has sent a request, or a body that was read, so its traffic is legitimate. */
   absolve(peerPort: number): void {
     this.#absolved.add(peerPort);
   }

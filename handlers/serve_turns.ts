@@ -1,10 +1,10 @@
 /**
- * Turns for all clients over TLS.
+ * Fairness between clients over TLS.
  *
- * Deno 2.9 goes on reading from a TLS connection for as long as something comes, and lets neither timers nor other clients
- * have their turn: a client that sends small HTTP/2 frames, or requests without waiting for answers, as fast as it can
- * keeps a server to itself. Nothing that runs in the same thread can help, so another thread looks at whether this one still
- * has its timers, and disconnects the client that is being read from meanwhile.
+ * Deno 2.9 keeps reading from a TLS connection as long as data arrives, starving timers and other clients: one client
+ * that sends small HTTP/2 frames or pipelined requests at full speed monopolizes the server. Nothing in the same thread
+ * can prevent that, so a worker thread monitors whether timers still run here, and if not, disconnects the client that
+ * is being read from.
  *
  * @module
  */
@@ -12,26 +12,26 @@
 import { onDemand } from "./on_demand.ts";
 import type { Logger } from "./types.ts";
 
-/** Milliseconds between two signs of life. */
+/** Heartbeat interval in milliseconds. */
 const BEAT_MS = 25;
 
-/** What the other thread is told. */
+/** The state shared with the worker thread. */
 export interface Watched {
-  /** The port whose connections are meant. */
+  /** The port whose connections are monitored. */
   readonly port: number;
-  /** Changes as long as timers have their turn. */
+  /** The heartbeat: changes as long as timers run. */
   readonly beats: Int32Array<SharedArrayBuffer>;
-  /** Requests whose bodies are being read, by the port of the client. */
+  /** Requests whose bodies are being read, by client port. */
   readonly uploading: Uint8Array<SharedArrayBuffer>;
 }
 
-/** Watches over the thread that it is made in, for the connections of one port. */
+/** Monitors the current thread, for the connections of one port. */
 export class TurnGuard implements Disposable {
   readonly #beats = new Int32Array(new SharedArrayBuffer(4));
   readonly #worker: Worker;
   readonly #timer: ReturnType<typeof setInterval>;
 
-  /** Starts the other thread; without it, as in a compiled program that lacks its module, nothing is watched. */
+  /** Starts the worker. If its module is missing, as in some compiled programs, there is no monitoring. */
   constructor(port: number, uploading: Uint8Array<SharedArrayBuffer>, log: Logger | undefined) {
     this.#worker = new Worker(new URL("./serve_turns_worker.ts", import.meta.url), { type: "module" });
     this.#worker.onerror = (event) => event.preventDefault();
@@ -47,5 +47,5 @@ export class TurnGuard implements Disposable {
   }
 }
 
-/** Never called: it makes the module of the other thread a part of the program, for publishing and for `deno compile`. */
+/** Never called: makes the worker's module part of the module graph, for publishing and for `deno compile`. */
 export const otherThread: () => Promise<unknown> = onDemand(() => import("./serve_turns_worker.ts"));

@@ -1,5 +1,5 @@
 /**
- * The other thread of `serve_turns.ts`.
+ * The worker thread of `serve_turns.ts`.
  *
  * @module
  */
@@ -7,18 +7,21 @@
 import type { Watched } from "./serve_turns.ts";
 import { type Connection, openSockets, type Sockets } from "./system/sockets.ts";
 
-/** Milliseconds between two looks. */
+/** Polling interval in milliseconds. */
 const LOOK_MS = 50;
 
-/** Looks without a sign of life after which it is counted what is read. */
+/** Polls without a heartbeat before traffic is counted. */
 const LOOKS = 6;
 
-/** Bytes read from one client, at several times, while no other has a turn; and from one whose upload is being read. */
+/**
+ * Bytes that may be read from one client, in several portions, while all others are starved; and from one that is
+ * uploading.
+ */
 const MOST_BYTES = 131_072;
 const MOST_UPLOADED = 32 * 1024 * 1024;
 const TIMES = 3;
 
-/** What had been read from a connection when counting began, what by now, and how often it has become more. */
+/** Bytes read from a connection when counting began and now, and how often that has grown. */
 interface Mark {
   readonly first: number;
   last: number;
@@ -27,7 +30,7 @@ interface Mark {
 
 type Marks = Map<string, Mark>;
 
-/** The scope of a worker, whose types would take the place of those of the program. */
+/** The worker scope: its types would conflict with those of the main program. */
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<Watched>) => void;
   postMessage(message: string): void;

@@ -1,43 +1,43 @@
 /**
- * The nouns of the transport.
+ * Types of the transport.
  *
  * @module
  */
 
 import type { Logger } from "./types.ts";
 
-/** Where `serve` listens. */
+/** Options of `serve`. */
 export interface ServeOptions {
-  /** The address or name to bind; `0.0.0.0`, all of IPv4, unless given. */
+  /** The address or name to bind; defaults to `0.0.0.0`, all IPv4 addresses. */
   readonly hostname?: string;
-  /** The port; 0 for any that is free; 8000 unless given. */
+  /** The port; 0 for any free port. Defaults to 8000. */
   readonly port?: number;
-  /** Certificate chain and private key, both PEM: then it speaks HTTPS, with HTTP/2 by ALPN. */
+  /** Certificate chain and private key in PEM format; enables HTTPS, with HTTP/2 by ALPN. */
   readonly tls?: { readonly cert: string; readonly key: string };
-  /** Whether other processes may listen on the same port and share its connections; Linux only. */
+  /** Whether other processes may listen on the same port and share its connections (SO_REUSEPORT); Linux only. */
   readonly reusePort?: boolean;
   /**
-   * Milliseconds in which a client may take nothing of what is sent to it before it is disconnected; 60,000 unless given.
-   * The default engine: Linux only, and with `--allow-ffi`.
+   * How long a client may read nothing before it is disconnected, in milliseconds; defaults to 60,000. With the default
+   * engine, Linux only and with `--allow-ffi`.
    */
   readonly stallMs?: number;
-  /** Told when the server cannot accept connections for a while; nobody unless given. */
+  /** Notified when the server temporarily cannot accept connections; none by default. */
   readonly log?: Logger;
 }
 
-/** A server that runs. */
+/** A running server. */
 export interface RunningServer {
-  /** Where it really listens. */
+  /** The actual address. */
   readonly address: Deno.NetAddr;
-  /** Settles when it has ended, and rejects when it ended by itself. */
+  /** Resolves when the server has stopped; rejects if it failed. */
   readonly finished: Promise<void>;
-  /** Stops listening, lets running exchanges come to their end, and resolves when the last has. */
+  /** Stops listening, and resolves when all active requests have finished. */
   drain(): Promise<void>;
   /**
-   * Stops at once: running exchanges are cut.
+   * Stops immediately and aborts active requests.
    *
-   * Not those that the runtime lets nobody cut: over plain HTTP, those that ran when {@linkcode drain} was called or when
-   * the descriptors ran out. They end with their client or with the process.
+   * Exception, which the runtime cannot abort: plain HTTP requests that were active when {@linkcode drain} was called
+   * or when descriptors ran out. They end with their client or with the process.
    */
   abort(): Promise<void>;
 }

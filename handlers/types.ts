@@ -1,5 +1,5 @@
 /**
- * The nouns that everything else is made of.
+ * The core types.
  *
  * @module
  */
@@ -7,13 +7,13 @@
 import type { Refusal } from "./http/refusal.ts";
 import type { SitePath, Target } from "./http/target.ts";
 
-/** A value, or the promise of one: handlers answer synchronously where they can. */
+/** A value or a promise of it: handlers respond synchronously where possible. */
 export type Awaitable<T> = T | Promise<T>;
 
 /**
- * Answers a request, or declines with null so that the next handler is asked.
+ * Answers a request, or returns null to decline, so that the next handler is tried.
  *
- * It declines in words: a forgotten `return` is `undefined`, which does not compile.
+ * Declining is explicit: a forgotten `return` yields `undefined`, which does not compile.
  *
  * @example
  * ```ts
@@ -28,10 +28,10 @@ export type Awaitable<T> = T | Promise<T>;
 export type Handler = (request: Request, context: Context) => Awaitable<Response | null>;
 
 /**
- * Makes a handler out of a handler: logging, headers, authentication.
+ * Wraps a handler: logging, headers, authentication.
  *
- * A layer answers (401, 429) and does not throw; it changes the headers of a response in place, never by making a new
- * Response around the body, which would turn a file stream of the runtime into one of JavaScript.
+ * A layer returns its responses (401, 429) and does not throw. It modifies headers in place, never by creating a new
+ * Response around the body, which would turn a native file stream into a JavaScript one.
  *
  * @example
  * ```ts
@@ -51,154 +51,151 @@ export type Handler = (request: Request, context: Context) => Awaitable<Response
  */
 export type Layer = (next: Handler) => Handler;
 
-/** Where the lines of the access log and the causes of errors go. */
+/** The destination of access log lines and error causes. */
 export interface Logger {
-  /** One line of the access log, without the line end; it comes ready, escaped. */
+  /** Writes one access log line, without a line end; already escaped. */
   access(line: string): void;
   /**
-   * Something that went wrong in the server, with its cause for whoever runs it. Both may have in them what clients and
-   * programs wrote, line ends and control characters as well: escape them where they go out.
+   * Reports an internal error and its cause to the operator. Both may contain text from clients and programs, including
+   * line ends and control characters: escape them at the point of output.
    */
   error(message: string, cause?: unknown): void;
 }
 
 /** An address of this server. */
 export interface LocalAddress {
-  /** The address it is bound to, which may stand for all of them (`0.0.0.0`). */
+  /** The bound address; may be a wildcard (`0.0.0.0`). */
   readonly hostname: string;
   /** The port. */
   readonly port: number;
-  /** The name it was told to bind, where it was told one: an own name of the server. */
+  /** The host name to bind, if one was given: counts as one of the server's names. */
   readonly name?: string;
 }
 
 /**
- * What a client may want to do with a path: `read` it (or see it listed), `create` a file or directory there, `change` what
- * is there (delete, overwrite, move), `run` the program there. Asked of a directory, `create` and `change` are about what is
- * in it.
+ * What a client may want to do with a path: `read` or list it, `create` a file or directory, `change` it (delete,
+ * overwrite, move), or `run` a program. For a directory, `create` and `change` apply to its entries.
  */
 export type Right = "read" | "create" | "change" | "run";
 
-/** The names of this server, as far as it knows them. */
+/** The known host names of this server. */
 export interface HostNames {
   /**
-   * Whether a Host header or the authority of a URL is one of this server: an address, `localhost` and what is below it,
-   * the name of the machine, the name it is bound to, a name that was given. Its port is not looked at.
+   * Whether a Host header or URL authority is one of this server's names: an address, `localhost` and its subdomains,
+   * the name of the machine, the name it is bound to, or a configured name. Ignores the port.
    */
   isOwn(host: string): boolean;
   /**
-   * Whether it is a name that the operator has given (`--allow-host`, `hosts`), with the port that was given with it, or the
-   * default one; an address or `localhost` is not.
+   * Whether it is a name configured by the operator (`--allow-host`, `hosts`), with the configured port or a default
+   * one; addresses and `localhost` do not qualify.
    */
   isGiven(host: string): boolean;
-  /** Whether a request has to name an own host, whatever it asks for. */
+  /** Whether a request must use an own host name, regardless of the resource. */
   areRequired(context: Context): boolean;
 }
 
-/** A response that the cache may keep, on its way there. */
+/** A cacheable response, offered to the cache. */
 export interface OfferedResponse {
-  /** The response, as its handler made it. */
+  /** The response as created by its handler. */
   readonly response: Response;
-  /** The 304 for the same content, without what layers add. */
+  /** The corresponding 304, without headers added by layers. */
   readonly notModified: Response;
-  /** The body of the response. */
+  /** The response body. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Whether the response would be the same now. */
+  /** Whether the response is still fresh. */
   readonly isFresh: () => boolean;
-  /** Whether Accept and the query decide what it is. */
+  /** Whether the response depends on Accept and the query. */
   readonly negotiated?: boolean;
 }
 
-/** A proof that nothing is at a path, on its way to the cache. */
+/** A cacheable proof that a path does not exist. */
 export interface OfferedAbsence {
   /** The cache key of the path. */
   readonly key: string;
-  /** Whether there is still nothing. */
+  /** Whether the path still does not exist. */
   readonly isFresh: () => boolean;
 }
 
-/** The record of one request, shared by all contexts of it: what handlers and layers tell each other. */
+/** The mutable state of one request, shared by all contexts derived for it: how handlers and layers communicate. */
 export interface RequestNotes {
-  /** Why it is refused, or null where it is not; undefined as long as it has not been judged. */
+  /** Why the request is refused, or null; undefined until it has been checked. */
   refusal: Refusal | null | undefined;
-  /** Whether a line of the access log has been written for it, or is not wanted. */
+  /** Whether the access log line has been written or is suppressed. */
   logged: boolean;
-  /** The answer that is ready to be sent as it is, or null. */
+  /** The final response, to be sent unmodified, or null. */
   finished: Response | null;
-  /** The answer that has the headers and the error page of its file server, or null. */
+  /** The response that already has its file server's headers and error page, or null. */
   dressed: Response | null;
-  /** What the cache may keep of the answer, or null. */
+  /** The response offered to the cache, or null. */
   offer: OfferedResponse | null;
-  /** The proof that nothing is at the path, for the cache, or null. */
+  /** The proof of absence offered to the cache, or null. */
   absence: OfferedAbsence | null;
 }
 
-/**
- * What is known of a request besides itself. Read-only: a layer passes on what {@linkcode derive} makes of it.
- */
+/** Request metadata. Immutable: a layer passes on a modified copy made by {@linkcode derive}. */
 export interface Context {
   /**
-   * What is asked for, taken apart; below a mount, without the mount's prefix. Of a request that is refused the path leads
-   * nowhere ({@linkcode SitePath.nowhere}) and the query is empty, so that no handler takes it for one that it knows.
+   * The parsed target; below a mount, without the mount's prefix. For a refused request, the path does not exist
+   * ({@linkcode SitePath.nowhere}) and the query is empty, so that no handler acts on it.
    */
   readonly target: Target;
-  /** Whether a layer or a mount has replaced the target, so that it is not what the URL of the request says. */
+  /** Whether a layer or a mount has replaced the target, so that it differs from the request's URL. */
   readonly retargeted: boolean;
   /**
-   * The target as the client sent it, whatever a layer, a mount or a program has put in its place: what a relative
-   * reference in the answer is resolved against.
+   * The target as sent by the client, even if a layer, a mount or a program has replaced it: the base for relative
+   * references in the response.
    */
   readonly requestTarget: string;
   /**
-   * Why the request cannot be answered as asked (bad Host, bad target), or null. Layers see such requests as they see all
-   * others; `settle` answers them, and `toFetch` where no handler has.
+   * Why the request is refused (invalid Host or target), or null. Layers see refused requests like any other; `settle`
+   * answers them, and `toFetch` does if no handler has.
    */
   readonly refusal: Refusal | null;
-  /** What `mount` has taken off the path. */
+  /** The prefix removed from the path by `mount`. */
   readonly base: SitePath;
-  /** The address the connection comes from, `""` where nobody knows it. Not what a proxy says. */
+  /** The address of the peer, `""` if unknown. X-Forwarded-For is ignored. */
   readonly remoteAddress: string;
-  /** The port of the other end, or null where there is none. */
+  /** The port of the peer, or null if there is none. */
   readonly remotePort: number | null;
-  /** Whether the connection to this server is encrypted; what is in front of a proxy, nobody knows. */
+  /** Whether the connection to this server uses TLS; nothing is known about the client's connection to a proxy. */
   readonly secure: boolean;
-  /** The HTTP version of the request (`HTTP/1.0`), or null where the transport does not tell, as Deno.serve does not. */
+  /** The HTTP version of the request (`HTTP/1.0`), or null if the transport does not report it, such as Deno.serve. */
   readonly protocol: string | null;
-  /** Where this server listens, or null where nobody said: `toFetch` is told. */
+  /** The address this server listens on, or null if unknown: an option of `toFetch`. */
   readonly local: LocalAddress | null;
-  /** The names of this server. */
+  /** The host names of this server. */
   readonly hosts: HostNames;
   /**
-   * Whether the transport ends a body at its Content-Length, as Deno.serve does over HTTP/1: then a file may be sent as a
-   * native stream that would go on behind it.
+   * Whether the transport truncates a body at its Content-Length, as Deno.serve does over HTTP/1: then a file can be
+   * sent as a native stream, which may continue past it.
    */
   readonly cutsAtLength: boolean;
-  /** Where to log. */
+  /** The log. */
   readonly log: Logger;
-  /** The user that a layer has authenticated, or null. */
+  /** The user authenticated by a layer, or null. */
   readonly user: string | null;
-  /** Notes on this request. */
+  /** The mutable state of this request. */
   readonly notes: RequestNotes;
   /**
-   * Whether the client has a right to a path (below what a mount has taken off, as `target.path` is). It answers true for
-   * everything unless a layer has restricted it; what the server itself does not allow (`--upload` is off) is refused
-   * besides.
+   * Whether the client has a right to a path (relative to the mount, like `target.path`). Allows everything unless a
+   * layer restricts it; what the server is not configured to do (`--upload` is off) is refused separately.
    */
   may(right: Right, path: SitePath): boolean;
   /**
-   * The name of the set of rights that `may` stands for, a part of the cache key: two requests with the same view get the
-   * same bytes. `""` is all rights. Rights that change need another view.
+   * The name of the set of rights behind `may`, part of the cache key: requests with the same view get the same bytes.
+   * `""` means all rights. If rights change, the view must change too.
    */
   readonly view: string;
 }
 
 /**
- * A context with some of its fields replaced, for the handlers further in.
+ * A copy of a context with some fields replaced, for inner handlers.
  *
- * Other rights (`may`) come with the name of the set of rights (`view`), under which the cache keeps what is made with
- * them; combine both with those of the context that you are given.
+ * To change the rights (`may`), also give the name of the new set (`view`), which separates the cache entries; combine
+ * both with those of the given context.
  *
- * @throws TypeError for `may` without a `view`, or with that of all rights (`""`): the cache would mix up the answers.
+ * @throws TypeError for `may` without a `view`, or with that of all rights (`""`): clients with different rights would
+ * share cache entries.
  *
  * @example
  * ```ts

@@ -1,8 +1,8 @@
 /**
- * Bodies of requests that no handler has read, or can read.
+ * Request bodies that no handler reads, or can read.
  *
- * While Deno 2.9 sends a response that is a stream, it reads on, and keeps in memory all that comes, without bound. It does
- * not before there is a response, and not while it sends one that is all there.
+ * While Deno 2.9 sends a streaming response, it keeps reading the request and buffers it without limit; it does neither
+ * before there is a response nor while it sends a buffered one.
  *
  * @module
  */
@@ -10,34 +10,34 @@
 import { hasUnreadBody, IncompleteBody, readBody } from "./core/request_body.ts";
 import { HttpError } from "./errors.ts";
 
-/** Bytes of content that a GET request may bring along: as many as connections hold anyway. */
+/** Maximum content of a GET request, in bytes: as much as connections buffer anyway. */
 const MAX_IGNORED_BYTES = 65_536;
 
-/** Bytes of a response that are kept until all are there. */
+/** Maximum size of a response that is buffered, in bytes. */
 const MAX_WHOLE_BYTES = 65_536;
 
-/** Bytes of a body that are read and dropped, and milliseconds that this may take. */
+/** Maximum number of discarded body bytes, and the timeout in milliseconds. */
 const MAX_DROPPED_BYTES = 1_048_576;
 const MAX_MS = 5_000;
 
 /** The connection cannot be reused: the next bytes are the rest of a body (RFC 9112 section 9.3). */
 const CLOSED = { connection: "close" };
 
-/** A response with `Connection: close` where the body of the request was not read to its end. */
+/** Sets `Connection: close` on the response if the request body was not fully read. */
 export function closedIfUnread(request: Request, response: Response): Response {
   if (request.method !== "GET" && hasUnreadBody(request)) response.headers.set("connection", "close");
   return response;
 }
 
-/** Whether a GET request comes with content that is long, or does not say how long it is; Deno gives it to no handler. */
+/** Whether a GET request has content that is large or of unknown length; Deno does not expose it to handlers. */
 export function hasMuchContent({ headers }: Request): boolean {
   return headers.has("transfer-encoding") || Number(headers.get("content-length")) > MAX_IGNORED_BYTES;
 }
 
 /**
- * A response that is all there, in place of one that comes bit by bit.
+ * Buffers a streaming response.
  *
- * @throws HttpError 411 or 413, as the request is, for a response of more than 64 KiB or of unknown length.
+ * @throws HttpError 411 or 413, depending on the request, if the response exceeds 64 KiB or has unknown length.
  */
 export async function wholeResponse({ headers: asked }: Request, response: Response): Promise<Response> {
   const { status, headers, body } = response;
@@ -54,9 +54,9 @@ export async function wholeResponse({ headers: asked }: Request, response: Respo
 }
 
 /**
- * Reads a body and drops it, so that a response can be sent.
+ * Reads and discards a request body before the response is sent.
  *
- * @throws {HttpError} 413 where the body has more than 1 MiB, 408 where it takes more than 5 seconds.
+ * @throws {HttpError} 413 if the body exceeds 1 MiB, 408 if it takes more than 5 seconds.
  */
 export async function dropBody(body: ReadableStream<Uint8Array>): Promise<void> {
   const limits = { max: MAX_DROPPED_BYTES, stallMs: MAX_MS, minRate: Infinity };

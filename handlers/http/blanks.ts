@@ -1,12 +1,12 @@
 /**
- * Blanks around the values of headers (OWS, RFC 9110 section 5.6.3).
+ * Optional whitespace around header values (OWS, RFC 9110 section 5.6.3).
  *
  * @module
  */
 
 /**
- * A text without the blanks (SP, HTAB) around it. `trim()` would take more than these, which is another header to others;
- * and `/[ \t]+$/` looks at a long run of blanks in the middle once for each of them: seconds for 64 KiB.
+ * Removes leading and trailing OWS (SP, HTAB). `trim()` removes more, so that this and other recipients would see
+ * different values; `/[ \t]+$/` takes quadratic time on a long run of blanks in the middle: seconds for 64 KiB.
  */
 export function trimBlanks(text: string): string {
   let start = 0;

@@ -1,16 +1,16 @@
 /**
- * Telling clients apart, for bounds that each of them has.
+ * Identifies clients, for per-client limits.
  *
  * @module
  */
 
 /**
- * The client of a request, as a key: its IPv4 address, or the first 64 bits of its IPv6 address, which are one subscriber.
- * `""` where it cannot be known.
+ * The key of a client: its IPv4 address, or the first 64 bits of its IPv6 address, which identify one subscriber. `""`
+ * if unknown.
  *
- * A request from this machine that a proxy has passed on is of the client that the proxy names last in X-Forwarded-For:
- * only a local user could lie there, who has all addresses of the loopback interface anyway. A proxy on another machine is
- * one client. This decides about shares only, never about rights.
+ * For a request forwarded by a proxy on this machine, the last address in X-Forwarded-For. Only a local user could
+ * forge it, who can use any loopback address anyway. A proxy on another machine counts as one client. Used for fair
+ * sharing only, never for access control.
  *
  * @example
  * ```ts
@@ -35,7 +35,7 @@ function isHere(address: string): boolean {
   return address.startsWith("127.") || address === "::1" || address === "unix";
 }
 
-/** Characters of an address that are looked at: the longest form of IPv6, with a zone. */
+/** Maximum length of an address: the longest form of IPv6, with a zone. */
 const MAX_LENGTH = 64;
 
 function keyOf(address: string): string {
@@ -44,7 +44,7 @@ function keyOf(address: string): string {
   return address.includes(".") ? address : network(address);
 }
 
-/** The first four of eight groups; `::` stands for as many zeros as are missing. */
+/** The first four of eight groups; `::` stands for the omitted zeros. */
 function network(address: string): string {
   const [front = "", back] = address.split("::", 2);
   const groups = front === "" ? [] : front.split(":");

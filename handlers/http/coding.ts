@@ -4,19 +4,19 @@
  * @module
  */
 
-/** A content coding pyserve can send. */
+/** The content codings that pyserve can send. */
 export type CodingName = "br" | "zstd" | "gzip";
 
-/** The codings in order of preference, and what a file that is coded so has at the end of its name. */
+/** The codings in order of preference, and the file name suffix of each. */
 export const CODINGS: Readonly<Record<CodingName, string>> = { br: ".br", zstd: ".zst", gzip: ".gz" };
 
 /**
- * The codings that a client takes, what it likes best first and equals in our order.
+ * The codings that a client accepts, in its order of preference; ties in ours.
  *
- * Without the header none: any would be allowed, but nobody asked. A coding with `q=0`, or ranked below `identity`, is
- * left out. Names are case-insensitive, and `x-gzip` is gzip.
+ * Empty without the header: that allows any coding, but requests none. Codings with `q=0`, or ranked below `identity`,
+ * are omitted. Names are case-insensitive, and `x-gzip` means gzip.
  *
- * @param header The Accept-Encoding header, null where there is none.
+ * @param header The value of Accept-Encoding, or null.
  *
  * @example
  * ```ts

@@ -1,7 +1,7 @@
 /**
- * HTTP dates (RFC 9110 section 5.6.7): all three forms are read, one is written.
+ * HTTP dates (RFC 9110 section 5.6.7): parses all three formats, writes IMF-fixdate.
  *
- * `Date.parse` is not used: it takes ISO dates, `"0"` and overflows, which are not HTTP dates.
+ * `Date.parse` is not suitable: it accepts ISO dates, `"0"` and overflowing fields, which are not HTTP dates.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const RFC_850 = new RegExp(
 const ASCTIME = new RegExp(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ${MONTH} ([ \\d]\\d) ${TIME} (\\d{4})$`);
 
 /**
- * Writes a time as an IMF-fixdate, cut to whole seconds: `Sun, 06 Nov 1994 08:49:37 GMT`.
+ * Formats a time as an IMF-fixdate, truncated to whole seconds: `Sun, 06 Nov 1994 08:49:37 GMT`.
  *
  * @param time Milliseconds since 1970.
  *
@@ -33,12 +33,13 @@ export function formatHttpDate(time: number): string {
 }
 
 /**
- * Reads an HTTP date; null for anything else, also for several dates and for a day that no calendar has.
+ * Parses an HTTP date; null for anything else, including a list of dates and days that do not exist.
  *
- * A two-digit year more than 50 years ahead is taken as past. The weekday is not compared with the date.
+ * A two-digit year that appears to be more than 50 years in the future is in the past. The weekday is not checked
+ * against the date.
  *
- * @param text The header's value.
- * @param now The time two-digit years are judged by, in milliseconds since 1970.
+ * @param text The value of the header.
+ * @param now The reference for two-digit years, in milliseconds since 1970.
  * @returns Milliseconds since 1970.
  *
  * @example

@@ -1,23 +1,23 @@
 /**
- * Which encoding a document says it is in: the first bytes in, a name out (HTML, "prescan a byte stream to determine its
+ * Detects the encoding that a document declares in its first bytes (HTML, "prescan a byte stream to determine its
  * encoding"; CSS Syntax section 3.2).
  *
  * @module
  */
 
-/** How many bytes are looked at: browsers look no further (HTML, "determining the character encoding"). */
+/** How many bytes are examined: the same as in browsers (HTML, "determining the character encoding"). */
 export const BEGINNING_BYTES = 1024;
 
-/** Types of documents that can say which encoding they are in, and whose word goes behind that of Content-Type. */
+/** Document types that can declare their encoding, which a charset in Content-Type would override. */
 export type SelfDescribing = "text/html" | "text/css";
 
 /**
- * The Content-Type of a document, given how it begins. A charset in Content-Type overrules the document, so it is there
- * only where the document says nothing (then `fallback`), or says UTF-8 itself.
+ * The Content-Type of a document, given its first bytes. A charset in Content-Type overrides the document's own
+ * declaration, so it is added only if the document declares none (then `fallback`) or declares UTF-8.
  *
- * @param type The type without parameters.
+ * @param type The media type without parameters.
  * @param fallback The charset of documents that do not declare one.
- * @param beginning The first bytes, {@linkcode BEGINNING_BYTES} where there are so many.
+ * @param beginning The first bytes: {@linkcode BEGINNING_BYTES}, or all if there are fewer.
  *
  * @example
  * ```ts
@@ -30,15 +30,15 @@ export type SelfDescribing = "text/html" | "text/css";
  * ```
  */
 export function documentType(type: SelfDescribing, fallback: string, beginning: Uint8Array): string {
-  // Most documents need not be read: whether they declare UTF-8 or nothing makes no difference.
+  // Fast path: most documents declare UTF-8 or nothing, which gives the same result.
   if (fallback === "utf-8" && !mayDiffer(beginning)) return `${type}; charset=utf-8`;
   const declared = declaredCharset(type, beginning) ?? fallback;
   return declared === fallback || declared === "utf-8" ? `${type}; charset=${declared}` : type;
 }
 
 /**
- * The encoding that a document declares, by its name in the Encoding Standard; null where it declares none that is known.
- * A byte order mark goes before what is written.
+ * The encoding that a document declares, by its name in the Encoding Standard; null if it declares none, or an unknown
+ * one. A byte order mark takes precedence.
  *
  * @example
  * ```ts
@@ -59,14 +59,14 @@ export function declaredCharset(type: SelfDescribing, beginning: Uint8Array): st
   return encodingOf(/^<\?xml[^>]*\sencoding\s*=\s*["']([^"'>]*)/.exec(text)?.[1]) ?? declaredInHtml(text);
 }
 
-/** Lossy, and quick: what declares an encoding is ASCII, of which nothing is lost. */
+/** Non-fatal: declarations are ASCII, which decodes losslessly. */
 const DECODER = new TextDecoder();
 
 function textOf(beginning: Uint8Array): string {
   return DECODER.decode(beginning.length > BEGINNING_BYTES ? beginning.subarray(0, BEGINNING_BYTES) : beginning);
 }
 
-/** What may be a declaration, and is none of UTF-8. */
+/** A possible declaration of an encoding other than UTF-8. */
 const OTHER = /(?:charset|encoding)(?![\t\n\f\r ]*=[\t\n\f\r ]*["']?utf-?8["'\t\n\f\r ;/>])|^@charset/i;
 
 function mayDiffer(beginning: Uint8Array): boolean {
@@ -74,7 +74,7 @@ function mayDiffer(beginning: Uint8Array): boolean {
   return first === 0xfe || first === 0xff || OTHER.test(textOf(beginning));
 }
 
-/** What the prescan steps over: comments, then what is no tag of an element. */
+/** What the prescan skips: comments, then markup that is not an element's tag. */
 const SKIPPED = /<!--(?:-?>|[^]*?(?:-->|$))|<(?:[!?]|\/(?![a-z]))[^>]*>?/iy;
 
 const TAG = /<(\/?[a-z][^\t\n\f\r >/]*)/iy;
@@ -117,7 +117,10 @@ function declaredByMeta(attributes: ReadonlyMap<string, string>): string | null 
   return encodingOf(match?.[1] ?? match?.[2] ?? match?.[3]);
 }
 
-/** The encoding of a label, or null where browsers know none. Where the label could be read, it is not UTF-16. */
+/**
+ * The encoding for a label; null if browsers do not know it. A label that could be read as ASCII cannot be UTF-16, so
+ * that means UTF-8.
+ */
 function encodingOf(label: string | undefined): string | null {
   if (label === undefined) return null;
   try {

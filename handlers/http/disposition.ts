@@ -1,5 +1,5 @@
 /**
- * Content-Disposition (RFC 6266): what a download is to be called.
+ * Content-Disposition (RFC 6266): the file name of a download.
  *
  * @module
  */
@@ -7,9 +7,9 @@
 import { encodeSegment } from "./escape.ts";
 
 /**
- * The Content-Disposition of a download under a name: in plain ASCII for old clients, and whole as RFC 8187 wants it.
+ * Content-Disposition for a download: an ASCII fallback for old clients, and the full name as in RFC 8187.
  *
- * Half a surrogate pair becomes U+FFFD. It does not judge the name: a browser takes separators out of it.
+ * Lone surrogates become U+FFFD. The name is not validated: browsers strip path separators.
  *
  * @example
  * ```ts
@@ -21,7 +21,7 @@ import { encodeSegment } from "./escape.ts";
  * ```
  */
 export function attachment(name: string): string {
-  // A percent sign is decoded by some clients, a backslash or quote ends the string for others.
+  // Some clients decode percent signs; for others, a backslash or quote ends the string.
   const plain = name.toWellFormed().replace(/[^\x20-\x7e]|["\\%]/gu, "_");
   const extended = plain === name ? "" : `; filename*=UTF-8''${encodeSegment(name)}`;
   return `attachment; filename="${plain}"${extended}`;

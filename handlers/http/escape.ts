@@ -13,9 +13,9 @@ const HTML_ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Escapes text for HTML, both between tags and inside a quoted attribute.
+ * Escapes text for HTML content and quoted attribute values.
  *
- * Does not make text safe inside `<script>`, `<style>` or an unquoted attribute.
+ * Not safe inside `<script>`, `<style>` or an unquoted attribute.
  *
  * @example
  * ```ts
@@ -30,10 +30,11 @@ export function escapeHtml(text: string): string {
 }
 
 /**
- * Percent-encodes one path segment: all but `A-Z a-z 0-9 - . _ ~` (RFC 3986 section 2.3), upper-case, as UTF-8.
+ * Percent-encodes a path segment as UTF-8, with upper-case digits: all but `A-Z a-z 0-9 - . _ ~` (RFC 3986 section
+ * 2.3).
  *
- * So `:` cannot make a scheme, `//` cannot name a host, and the result needs no HTML escaping. Half a surrogate pair,
- * which no URL can hold, becomes U+FFFD.
+ * So `:` cannot form a scheme, `//` cannot form an authority, and the result needs no HTML escaping. Lone surrogates,
+ * which a URL cannot represent, become U+FFFD.
  *
  * @example
  * ```ts
@@ -44,7 +45,7 @@ export function escapeHtml(text: string): string {
  * ```
  */
 export function encodeSegment(name: string): string {
-  if (/^[\w.~-]*$/.test(name)) return name; // most names, in a fifth of the time
+  if (/^[\w.~-]*$/.test(name)) return name; // fast path for most names: takes a fifth of the time
   return encodeURIComponent(name.toWellFormed()).replace(
     /[!'()*]/g,
     (character) => "%" + character.charCodeAt(0).toString(16).toUpperCase(),
@@ -52,8 +53,8 @@ export function encodeSegment(name: string): string {
 }
 
 /**
- * Makes a URL that was built from parts fit for a header such as Location: every character outside printable ASCII is
- * percent-encoded, as UTF-8, so no control character and no Latin-1 byte can get into the header.
+ * Makes an assembled URL safe for a header such as Location: percent-encodes every character outside printable ASCII,
+ * as UTF-8, so that the header contains neither control characters nor Latin-1 bytes.
  *
  * @example
  * ```ts
@@ -76,20 +77,20 @@ function percentByte(character: string): string {
 }
 
 /**
- * Controls, line and paragraph separators, halves of surrogate pairs, and the format characters, the bidirectional controls
- * among them: they show nothing themselves, and change how the text around them is shown.
+ * Controls, line and paragraph separators, lone surrogates, and format characters, including the bidirectional
+ * controls: invisible themselves, they change how the surrounding text is displayed.
  */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
-/** Most text: printable ASCII without a backslash. */
+/** Fast path: printable ASCII without a backslash. */
 const PLAIN = /^[\x20-\x5b\x5d-\x7e]*$/;
 
 /**
- * Escapes text for a log line as Python's http.server does (gh-100001): U+0000-001F and U+007F-009F become `\xHH`, the
- * backslash is doubled. So do, as `\uHHHH`, the characters by which text is shown in another order or not at all
- * (CVE-2021-42574): a line stays a line and reads as it is, and no terminal takes a command from it.
+ * Escapes text for a log line as Python's http.server does (gh-100001): U+0000-001F and U+007F-009F become `\xHH`, and
+ * backslashes are doubled. Also escapes, as `\uHHHH`, characters that reorder or hide text (CVE-2021-42574). This
+ * prevents log injection, misleading log lines and terminal escape sequences.
  *
- * Quotes stay as they are; {@linkcode escapeLogQuoted} escapes them too.
+ * Does not escape quotes; {@linkcode escapeLogQuoted} does.
  *
  * @example
  * ```ts
@@ -104,9 +105,9 @@ export function escapeLog(text: string): string {
 }
 
 /**
- * Shows by its number what cannot be seen in text of several lines; line ends, tabs and backslashes stay as they are.
+ * Escapes invisible characters in multi-line text; keeps line ends, tabs and backslashes.
  *
- * For plain text that is read as it is, such as what a program wrote before it failed. It is no escaping for HTML.
+ * For raw output such as a program's stderr. Does not escape HTML.
  *
  * @example
  * ```ts
@@ -125,7 +126,7 @@ export function showUnseen(text: string): string {
 }
 
 /**
- * Escapes in JSON what cannot be seen in it: it means the same, and can be shown on a terminal.
+ * Escapes invisible characters in JSON text, so that it is safe on a terminal; its meaning does not change.
  *
  * @example
  * ```ts
@@ -137,14 +138,13 @@ export function showUnseen(text: string): string {
  */
 export function escapeJson(json: string): string {
   return json.replace(UNSEEN, (character) => {
-    if (character === "\n" || character === "\t") return character; // between tokens; in strings they are escaped
+    if (character === "\n" || character === "\t") return character; // between tokens; inside strings they are escaped
     return character.split("").map((unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0")).join("");
   });
 }
 
 /**
- * The same as {@linkcode escapeLog} for text that stands between double quotes, as in the Common Log Format: `"` becomes
- * `\"`.
+ * Like {@linkcode escapeLog}, for quoted fields, as in the Common Log Format: also escapes `"` as `\"`.
  *
  * @example
  * ```ts

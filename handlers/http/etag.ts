@@ -1,14 +1,14 @@
 /**
- * Entity tags: reading lists of them and comparing them (RFC 9110 sections 8.8.3 and 13.1).
+ * Entity tags: parsing and comparison (RFC 9110 sections 8.8.3 and 13.1).
  *
  * @module
  */
 
 /**
- * Takes apart the value of If-Match or If-None-Match: `"*"`, or the tags in it as written.
+ * Parses If-Match or If-None-Match: `"*"`, or the list of tags as sent.
  *
- * Empty members, any spacing and commas inside a tag are read as RFC 9110 section 5.6.1 wants; a member that is no tag
- * ends the list there, for what follows cannot be told apart.
+ * Accepts empty members, any whitespace, and commas inside a tag (RFC 9110 section 5.6.1). Stops at an invalid member,
+ * because what follows is ambiguous.
  *
  * @example
  * ```ts
@@ -22,14 +22,15 @@
 export function parseEtags(header: string): "*" | string[] {
   if (header.trim() === "*") return "*";
   const tags: string[] = [];
-  // Sticky, and each turn consumes: linear whatever is sent.
+  // Sticky, and each iteration consumes input: linear time on any input.
   const member = /[\t ,]*((?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")[\t ]*(?=,|$)/y;
   for (let match = member.exec(header); match; match = member.exec(header)) tags.push(match[1]!);
   return tags;
 }
 
 /**
- * Strong comparison: both strong and the same. Needed where bytes are put together: If-Match, If-Range.
+ * Strong comparison: both tags are strong and identical. Required by If-Match and If-Range, where byte ranges are
+ * combined.
  *
  * @example
  * ```ts
@@ -44,7 +45,7 @@ export function strongMatch(a: string, b: string): boolean {
 }
 
 /**
- * Weak comparison: the same but for `W/`. Enough for If-None-Match.
+ * Weak comparison: ignores the `W/` prefix. Used by If-None-Match.
  *
  * @example
  * ```ts
@@ -62,18 +63,18 @@ function opaque(tag: string): string {
   return tag.startsWith("W/") ? tag.slice(2) : tag;
 }
 
-/** What a tag is made of. A `FileStat` is one. */
+/** The input of an entity tag, such as a `FileStat`. */
 export interface Versioned {
-  /** Text that changes whenever the bytes may have changed. */
+  /** A string that changes whenever the content may have changed. */
   readonly version: string;
-  /** Whether it does so in any case. */
+  /** Whether every change is guaranteed to be detected. */
   readonly settled: boolean;
 }
 
 /**
- * The entity tag of a file: of its bytes, of how they are sent (type, policy, what else the options decide), and of their
- * coding. Each of these makes another representation (RFC 9110 sections 8.8.3 and 8.8.3.3). Weak where the bytes could
- * change without the version.
+ * The entity tag of a file: derived from its content, from how it is sent (type, policy and other options), and from
+ * its coding, each of which makes a different representation (RFC 9110 sections 8.8.3 and 8.8.3.3). Weak if the content
+ * could change without a change of version.
  *
  * @example
  * ```ts
@@ -88,8 +89,8 @@ export function etagOf({ version, settled }: Versioned, variant: string, coding?
 }
 
 /**
- * The value of If-Match or If-None-Match without what tags say of how the bytes are sent: for whoever is about to write,
- * and cares for the bytes only.
+ * Reduces the tags in If-Match or If-None-Match to the file version, ignoring how the file is sent: for writes, where
+ * only the content matters.
  *
  * @example
  * ```ts
@@ -104,8 +105,8 @@ export function withoutVariants(header: string): string {
 }
 
 /**
- * A short text that differs, but for one case in four thousand million, where texts differ (FNV-1a): to tell
- * configurations apart, and no defence against somebody who makes two that agree.
+ * A short non-cryptographic hash (FNV-1a, 32 bits) to tell configurations apart; no defence against deliberate
+ * collisions.
  *
  * @example
  * ```ts

@@ -1,14 +1,16 @@
 /**
- * How long a header may be.
+ * Header size limit.
  *
  * @module
  */
 
-/** Bytes of header fields taken at most, names and values; the runtime itself refuses heads over about 64 KiB. */
+/**
+ * Maximum total size of header names and values in bytes; the runtime itself refuses header sections over about 64 KiB.
+ */
 export const MAX_HEADER_BYTES = 32_768;
 
 /**
- * Whether a header is longer than is taken: 431 (RFC 6585 section 5).
+ * Whether the header section exceeds the limit: 431 (RFC 6585 section 5).
  *
  * @example
  * ```ts

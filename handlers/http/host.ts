@@ -1,35 +1,38 @@
 /**
- * Judging the Host header before the URL is believed.
+ * Validates the Host header before the URL is trusted.
  *
- * Deno.serve pastes the header into `request.url` unchecked: with `Host: a/b`, a request for `/x` reads as `/b/x`.
+ * Deno.serve inserts the header into `request.url` unvalidated: with `Host: a/b`, a request for `/x` appears as `/b/x`.
  *
  * @module
  */
 
 import { Refusal } from "./refusal.ts";
 
-/** host [":" port], where host is a registered name, an IPv4 address or an IP literal in brackets (RFC 3986, 3.2.2). */
+/**
+ * host [":" port], where host is a registered name, an IPv4 address or an IP literal in brackets (RFC 3986 section
+ * 3.2.2).
+ */
 const HOST = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/;
 
-/** http or https, or what Deno.serve shows for a Unix socket; and no user name, which only a phisher would put there. */
+/** http, https, or what Deno.serve reports for a Unix socket; no user name, which in practice only serves phishing. */
 const ABSOLUTE =
   /^(?:https?|http\+\w+):\/\/(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?(?:[/?#]|$)/i;
 
-/** `http://localhost:PORT/`: what Deno.serve makes up for a request without Host. */
+/** `http://localhost:PORT/`: what Deno.serve substitutes if Host is missing. */
 const MADE_UP = /^http:\/\/localhost:\d+(?:[/?#]|$)/;
 
 /**
- * Says why a request cannot be answered because of the host it names, or null where it can.
+ * Checks the host of a request; returns the refusal, or null if it is acceptable.
  *
- * 400 for a Host that is no host, for a missing Host over plain HTTP/1.1, and for an absolute-form target of a scheme
- * other than http and https, without a host, or with a user name in it (RFC 9112 sections 3.2 and 3.2.2, RFC 9110 section
- * 4.2.4). HTTP/2 has no Host header and the version cannot be seen, so its absence is held against a request only where the
- * URL is the one that Deno makes up, and not where it says https. The price: an HTTP/1.0 client without Host is refused as
- * well, and so is cleartext HTTP/2 that names the host `localhost`; one of HTTP/1.1 with an absolute-form target is not. It
- * does not check that the host is ours.
+ * 400 for an invalid Host, for a missing Host over plain HTTP/1.1, and for an absolute-form target with a scheme other
+ * than http and https, without a host, or with user information (RFC 9112 sections 3.2 and 3.2.2, RFC 9110 section
+ * 4.2.4). HTTP/2 has no Host header and Deno does not report the protocol version, so a missing Host is an error only
+ * if the URL is the one that Deno substitutes, and is not https. Limitations: HTTP/1.0 clients without Host are refused
+ * too, as is cleartext HTTP/2 to `localhost`; an HTTP/1.1 request with an absolute-form target but no Host is accepted.
+ * Does not check whether the host is one of ours.
  *
- * @param host The Host header, null where there is none.
- * @param url The URL as Deno.serve shows it.
+ * @param host The value of Host, or null.
+ * @param url The URL as reported by Deno.serve.
  *
  * @example
  * ```ts

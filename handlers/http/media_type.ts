@@ -1,29 +1,29 @@
 /**
- * From a file's name to its Content-Type: a large table, a small overlay, and a charset for text.
+ * Maps file names to Content-Type: a large table, a small overlay, and a charset for text.
  *
  * @module
  */
 
 import { EXTENSIONS_OF } from "./media_types.ts";
 
-/** How {@linkcode mediaType} decides. */
+/** Options of {@linkcode mediaType}. */
 export interface MediaTypeOptions {
-  /** The type for names that no table knows; `application/octet-stream` unless given (Python's `--content-type`). */
+  /** The type for unknown extensions; defaults to `application/octet-stream` (Python's `--content-type`). */
   readonly fallback?: string;
-  /** Types by extension, lower case and without the dot, that go before every table. Sent as they are. */
+  /** Types by extension, in lower case without the dot, that override the tables. Sent verbatim. */
   readonly types?: Readonly<Record<string, string>>;
-  /** Decides the type of a name before every table; undefined leaves it to them. Sent as it is. */
+  /** Overrides the type of a file by name; return undefined to use the tables. Sent verbatim. */
   readonly typeOf?: (name: string) => string | undefined;
   /**
-   * The charset of text that does not say its own; defaults to `utf-8`, null for none. XML has none, because it says
-   * itself which encoding it is in, and what Content-Type says would overrule it (RFC 7303 section 3).
+   * The charset for text types; defaults to `utf-8`, null for none. Not added to XML, which declares its own encoding:
+   * a charset in Content-Type would override it (RFC 7303 section 3).
    */
   readonly charset?: string | null;
 }
 
 /**
- * What the table has wrong for a file server, or does not have: source code is text and not video, and compressed files
- * are what Python types them as, never a Content-Encoding that a client would undo by surprise.
+ * Corrections to the table for a file server: source code is text, not video, and compressed files have the types that
+ * Python gives them, never a Content-Encoding that clients would transparently decode.
  */
 const OVERLAY: Readonly<Record<string, string>> = {
   bz2: "application/x-bzip2",
@@ -50,12 +50,12 @@ const OVERLAY: Readonly<Record<string, string>> = {
 };
 
 /**
- * The Content-Type of a file by its last extension, in any case. Text types but XML get `; charset=utf-8`, or another
- * charset where the options name one.
+ * The Content-Type of a file by its last extension, case-insensitively. Text types other than XML get `;
+ * charset=utf-8`, or the charset given in the options.
  *
- * The bytes are never looked at, and an unknown name is never guessed to be HTML.
+ * Does no content sniffing: an unknown extension is never taken for HTML.
  *
- * @param name The file's name, with or without a path.
+ * @param name The file name, with or without a path.
  *
  * @example
  * ```ts
@@ -72,16 +72,17 @@ export function mediaType(name: string, options: MediaTypeOptions = {}): string 
   return charset === null ? type : `${type}; charset=${charset}`;
 }
 
-/** What the name of a file says of its type. */
+/** The type derived from a file name. */
 export interface NamedType {
-  /** The type; with parameters where it was chosen and not looked up. */
+  /** The media type; may have parameters if it comes from the options. */
   readonly type: string;
-  /** The charset of files that do not declare another, or null where none is to be added. */
+  /** The charset for files that do not declare one, or null to add none. */
   readonly charset: string | null;
 }
 
 /**
- * The same as {@linkcode mediaType} in parts: for what looks into the document before it says which charset it is in.
+ * Like {@linkcode mediaType}, but returns the type and the charset separately, for callers that check the document for
+ * a declared encoding.
  *
  * @example
  * ```ts
@@ -101,12 +102,12 @@ export function namedType(name: string, options: MediaTypeOptions = {}): NamedTy
   return { type: type ?? fallback, charset: type !== undefined && IS_TEXT.test(type) ? charset : null };
 }
 
-/** Text, but for XML. */
+/** Text, except XML. */
 const IS_TEXT = /^text\/(?!xml|xsl|[^;]*\+xml)/;
 
 let table: Map<string, string> | undefined;
 
-/** The table turned round at its first use: a start that serves nothing yet should not wait for it. */
+/** Builds the reverse table on first use, to keep it out of the start-up time. */
 function lookUp(extension: string): string | undefined {
   table ??= new Map(
     Object.entries(EXTENSIONS_OF).flatMap(([type, names]) => names.split(" ").map((name) => [name, type] as const)),

@@ -1,27 +1,27 @@
 /**
- * Telling the names of this server from names that others have made resolve to it.
+ * Distinguishes the server's own host names from names that others have pointed at it.
  *
  * @module
  */
 
-/** Names that no name server answers for: the machine itself (RFC 6761 section 6.3). */
+/** Names that always mean this machine and are not looked up in the DNS (RFC 6761 section 6.3). */
 const LOCAL = /^(?:.*\.)?localhost$/;
 
-/** An IPv4 address, or what only an IPv6 address has around it. */
+/** An IPv4 address, or an IPv6 address in brackets. */
 const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[.*\])$/;
 
-/** 127.0.0.0/8 and ::1; also as a socket that listens on `::` shows the former. */
+/** 127.0.0.0/8 and ::1; also the IPv4-mapped form reported by a socket listening on `::`. */
 const LOOPBACK = /^(?:(?:::ffff:)?127\.|::1$|localhost$)/i;
 
 /**
- * Whether a host that a request names is one of this server.
+ * Whether the host of a request is one of this server's names.
  *
- * A page of another site can make its own name resolve to the address of this server (DNS rebinding), and is then, to the
- * browser, a page of this server. Only the name tells them apart: an address or `localhost` cannot be registered by
- * others, and any other name must be known. Case, port and a dot at the end make no difference.
+ * DNS rebinding: an attacker's page can point its own name at this server and then counts as same-origin. Only the name
+ * reveals it: nobody can register an address or `localhost`, and any other name has to be listed. Ignores case, the
+ * port and a trailing dot.
  *
- * @param host A Host header, or the authority of a URL: a name or an address and, perhaps, a port.
- * @param names The names of this server, whose ports do not count either; `*.example.org` is all names below.
+ * @param host A Host header, or the authority of a URL, with or without a port.
+ * @param names The server's names, ports ignored; `*.example.org` matches all subdomains.
  *
  * @example
  * ```ts
@@ -38,11 +38,12 @@ export function isOwnHost(host: string, names: readonly string[]): boolean {
 }
 
 /**
- * Whether a host is one of some names; unlike {@linkcode isOwnHost}, an address or `localhost` is not, unless it is given.
+ * Whether a host matches one of the given names; unlike {@linkcode isOwnHost}, addresses and `localhost` do not match
+ * unless listed.
  *
- * @param host The authority of a URL. Its port counts, for what listens on another port may be another's: it is the default
- * one of http or https, or that of the name.
- * @param names The names, each with a port or without; `*.example.org` is all names below.
+ * @param host The authority of a URL. The port is significant, because another port may be another user's server: it
+ * must be the default of http or https, or the port given with the name.
+ * @param names The names, with or without a port; `*.example.org` matches all subdomains.
  *
  * @example
  * ```ts
@@ -60,7 +61,7 @@ export function isNamed(host: string, names: readonly string[]): boolean {
 }
 
 /**
- * Whether an address is one of the loopback interface, which only this machine can reach.
+ * Whether an address is a loopback address, reachable from this machine only.
  *
  * @example
  * ```ts
@@ -87,7 +88,7 @@ function portOf(host: string): string {
   return /:(\d*)$/.exec(host)?.[1] ?? "";
 }
 
-/** Without its port and the dot by which a name may say that it is absolute, in lower case. */
+/** Lower case, without the port and the trailing dot of a fully qualified name. */
 function nameOf(host: string): string {
   return host.replace(/:\d*$/, "").replace(/\.$/, "").toLowerCase();
 }

@@ -1,5 +1,5 @@
 /**
- * The five preconditions of RFC 9110 section 13, in the order of section 13.2.2. Strings and numbers in, a verdict out.
+ * The five preconditions of RFC 9110 section 13, in the order of section 13.2.2. Pure functions.
  *
  * @module
  */
@@ -7,22 +7,22 @@
 import { parseHttpDate } from "./date.ts";
 import { parseEtags, strongMatch, weakMatch } from "./etag.ts";
 
-/** What is known of the representation that would be sent. */
+/** The validators of the selected representation. */
 export interface Validators {
-  /** The entity tag as sent, with quotes and maybe `W/`; null where there is none. */
+  /** The entity tag as sent, including quotes and `W/`; null if there is none. */
   readonly etag: string | null;
-  /** Last-Modified as sent, in milliseconds since 1970 and whole seconds; null where there is none. */
+  /** Last-Modified as sent, in milliseconds since 1970, at whole seconds; null if there is none. */
   readonly lastModified: number | null;
 }
 
-/** `proceed`: answer as if nothing had been asked. `not-modified`: 304. `failed`: 412. */
+/** `proceed`: ignore the preconditions. `not-modified`: 304. `failed`: 412. */
 export type Precondition = "proceed" | "not-modified" | "failed";
 
 /**
  * Evaluates If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since for a representation that exists.
  *
- * Only for requests that would otherwise succeed (section 13.2.1): ask it after 404, 301 and 405 are out of the way.
- * If-Range is {@linkcode ifRangeHolds}, because it decides about the range and not about the answer.
+ * Only for requests that would otherwise succeed (section 13.2.1): check for 404, 301 and 405 first. If-Range is
+ * handled by {@linkcode ifRangeHolds}, because it affects only the range.
  *
  * @example
  * ```ts
@@ -52,8 +52,8 @@ export function evaluatePreconditions(method: string, headers: Headers, validato
 }
 
 /**
- * Whether If-Range lets the Range header count (section 13.1.5): absent, or a tag that matches strongly, or a date that
- * is exactly Last-Modified of a representation with a strong tag. Otherwise the whole is to be sent.
+ * Whether If-Range permits the Range header (section 13.1.5): it is absent, or a strongly matching tag, or exactly the
+ * Last-Modified date of a representation with a strong tag. Otherwise the full content is sent.
  *
  * @example
  * ```ts
@@ -67,7 +67,7 @@ export function ifRangeHolds(ifRange: string | null, validators: Validators): bo
   if (ifRange === null) return true;
   const { etag, lastModified } = validators;
   if (ifRange.includes('"')) return etag !== null && strongMatch(ifRange.trim(), etag);
-  // A file that is still within the clock's grain has a weak tag, and then its date proves nothing either.
+  // A file changed within the clock's resolution has a weak tag, and its date is not a strong validator either.
   return lastModified !== null && !etag?.startsWith("W/") && parseHttpDate(ifRange) === lastModified;
 }
 

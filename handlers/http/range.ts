@@ -1,32 +1,32 @@
 /**
- * Byte ranges (RFC 9110 section 14): the header and the size in, what to send out.
+ * Byte ranges (RFC 9110 section 14). Pure functions.
  *
  * @module
  */
 
-/** Bytes of a representation: from `start` up to and not including `end`. */
+/** A byte range of a representation: from `start` up to, but not including, `end`. */
 export interface ByteRange {
-  /** The first byte. */
+  /** The offset of the first byte. */
   readonly start: number;
-  /** The byte after the last. */
+  /** The offset after the last byte. */
   readonly end: number;
 }
 
-/** `whole`: answer 200. `unsatisfiable`: 416. A list: 206 with these parts, in this order, never empty. */
+/** `whole`: 200. `unsatisfiable`: 416. A list: 206 with these parts, in this order, never empty. */
 export type RangeVerdict = "whole" | "unsatisfiable" | readonly ByteRange[];
 
-/** Ranges taken from one header at most. More are no download that goes on, but an attempt to make work (17.15). */
+/** Maximum number of ranges per header. More are not a resumed download but an attack (RFC 9110 section 17.15). */
 export const MAX_RANGES = 100;
 
 /**
- * Decides what a Range header asks of `size` bytes.
+ * Evaluates a Range header for a representation of a given size.
  *
- * An unknown unit, a set that is not well formed, more than {@linkcode MAX_RANGES} ranges or ranges that together ask
- * for more than there is are ignored: the whole is sent (sections 14.2 and 17.15). Overlapping ranges are merged, which
- * puts the set in ascending order; others keep the order asked for. Of nothing, no part can be sent: the whole.
+ * Ignores the header, and so sends the full content, for an unknown unit, a malformed set, more than {@linkcode
+ * MAX_RANGES} ranges, or ranges that add up to more than the size (sections 14.2 and 17.15). Overlapping ranges are
+ * merged, in ascending order; otherwise the requested order is kept. Empty content is always sent in full.
  *
- * @param header The Range header, null where there is none.
- * @param size Bytes of the representation.
+ * @param header The value of Range, or null.
+ * @param size The size of the representation in bytes.
  *
  * @example
  * ```ts
@@ -57,7 +57,7 @@ export function selectRanges(header: string | null, size: number): RangeVerdict 
 }
 
 /**
- * The value of Content-Range: `bytes 0-4/10`; for 416, where no range is sent, an asterisk stands for the positions.
+ * Formats Content-Range: `bytes 0-4/10`, or an asterisk in place of the positions for 416.
  *
  * @example
  * ```ts
@@ -85,12 +85,12 @@ function parseRange(spec: string, size: number): ByteRange | "invalid" | "beyond
   return { start, end: last === "" ? size : Math.min(size, clampedInteger(last) + 1) };
 }
 
-/** Numbers of any length are taken (section 14.1.2); past 2^53 all are equally beyond any file. */
+/** Numbers may have any length (section 14.1.2); from 2^53 on, all are beyond any file. */
 function clampedInteger(digits: string): number {
   return Math.min(Number(digits), Number.MAX_SAFE_INTEGER - 1);
 }
 
-/** Compares as digits, because two different numbers past 2^53 may be the same double. */
+/** Compares digit strings: above 2^53, different numbers may round to the same double. */
 function lessThan(a: string, b: string): boolean {
   const [x, y] = [a.replace(/^0+/, ""), b.replace(/^0+/, "")];
   return x.length === y.length ? x < y : x.length < y.length;

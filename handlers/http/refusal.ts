@@ -1,8 +1,8 @@
 /**
- * A verdict against a request: which status it deserves, and why in one sentence.
+ * A refused request: the status and a one-sentence reason.
  *
- * The pure modules of this folder return it instead of throwing; `settle` turns it into the response. It is not an
- * error: nothing went wrong in the server.
+ * The pure modules in this folder return it instead of throwing; `settle` turns it into a response. It does not extend
+ * Error, because nothing went wrong in the server.
  *
  * @example
  * ```ts
@@ -14,12 +14,12 @@
  * ```
  */
 export class Refusal {
-  /** The HTTP status the request deserves: 4xx or 5xx. */
+  /** The HTTP status: 4xx or 5xx. */
   readonly status: number;
-  /** One sentence for the client, without anything the server would rather not tell. */
+  /** One sentence for the client; must not disclose internals. */
   readonly reason: string;
 
-  /** Makes a verdict of a status and a sentence. */
+  /** Takes the status and the reason. */
   constructor(status: number, reason: string) {
     this.status = status;
     this.reason = reason;

@@ -1,5 +1,5 @@
 /**
- * Relative references: how to get from one path to another, whatever a proxy has in front of both.
+ * Relative references: links that stay valid behind a proxy that strips a path prefix.
  *
  * @module
  */
@@ -7,20 +7,20 @@
 import { encodeHeaderUrl, encodeSegment } from "./escape.ts";
 import { decodeSegment, locationOf, type SitePath } from "./target.ts";
 
-/** Steps up that are written out; a path deeper than that is no place that a page or a program links from. */
+/** Maximum number of `../` steps; deeper paths do not occur in links. */
 const MAX_STEPS_UP = 255;
 
 /**
- * The relative reference that leads a client from the target it asked for to a path: for Location and for links.
+ * The relative reference from the request target to a path, for Location and links.
  *
- * It holds below a prefix that a proxy takes off the path (RFC 9110 section 10.2.2 allows it, RFC 3986 section 5 resolves
- * it). It is built of decoded segments and never begins with a slash, so it cannot name another host. Empty segments of
- * the target are left behind. Where clients do not agree on the way up, because the target has an encoded dot segment
- * (`%2e%2e`) in it, the result is the path from the root.
+ * It stays valid behind a proxy that strips a path prefix (allowed in Location by RFC 9110 section 10.2.2; resolved as
+ * in RFC 3986 section 5). Built from decoded segments without a leading slash, so it cannot name another host. Empty
+ * segments of the target are skipped. If the target contains an encoded dot segment (`%2e%2e`), which clients resolve
+ * differently, returns the absolute path instead.
  *
- * @param from The request target as the client sent it, from the first `/` on.
- * @param to Where to.
- * @param options `slash`: whether the path is that of a directory. `query`: the query to go on with, without the `?`.
+ * @param from The request target as sent, starting with `/`.
+ * @param to The destination.
+ * @param options `slash`: whether the destination is a directory. `query`: the query to append, without `?`.
  *
  * @example
  * ```ts
@@ -50,7 +50,7 @@ export function relativeReference(
   return ("../".repeat(stepsUp) + below + slash || "./") + query;
 }
 
-/** The segments that a reference is resolved against, as sent: all in front of the last slash, without dot segments. */
+/** The base segments of a reference, as sent: everything before the last slash, with dot segments removed. */
 function directoryOf(target: string): { directory: readonly string[]; certain: boolean } {
   const segments = target.replace(/[?#].*/s, "").split("/").slice(1, -1);
   const directory: string[] = [];

@@ -1,8 +1,8 @@
 /**
- * From the request target as sent to a path that can be looked up: split first, decode once, then judge.
+ * Parses request targets into paths: split first, decode once, then validate.
  *
- * `new URL().pathname` is never asked: it resolves `..`, turns `\` into `/` and drops control characters before anybody
- * could judge them (RFC 3986 sections 3.3 and 5.2.4, RFC 9110 section 17.3).
+ * Does not use `new URL().pathname`, which resolves `..`, turns `\` into `/` and drops control characters before they
+ * can be checked (RFC 3986 sections 3.3 and 5.2.4, RFC 9110 section 17.3).
  *
  * @module
  */
@@ -10,20 +10,20 @@
 import { encodeHeaderUrl, encodeSegment } from "./escape.ts";
 import { Refusal } from "./refusal.ts";
 
-/** Characters of target that are taken at most: RFC 9112 section 3 asks for 8000 octets, twice that leaves room. */
+/** Maximum length of a target in characters: RFC 9112 section 3 recommends 8000 octets; this is twice that. */
 export const MAX_TARGET_LENGTH = 16_384;
 
-/** Segments of a path that are taken at most: no tree that is served is as deep, and each segment costs a look at the disk. */
+/** Maximum number of path segments: no served tree is deeper, and each segment costs a system call. */
 export const MAX_DEPTH = 255;
 
-/** Makes a path of segments that have been judged; only this module can. */
+/** Creates a path from validated segments; private to this module. */
 let pathOf: (segments: readonly string[]) => SitePath;
 
 /**
- * A path inside a site: decoded segments, none of them empty, `.`, `..`, or with a `/` or NUL in it.
+ * A validated path inside a site: decoded segments that are not empty, `.` or `..`, and contain no `/` or NUL.
  *
- * Only {@linkcode parseTarget} and the methods here make one, so an unchecked string cannot reach a
- * {@linkcode FileSource}. It does not say that something is there.
+ * Can only be created by {@linkcode parseTarget} and the methods here, so that an unvalidated string cannot reach a
+ * {@linkcode FileSource}. The path need not exist.
  *
  * @example
  * ```ts
@@ -36,12 +36,12 @@ let pathOf: (segments: readonly string[]) => SitePath;
  * ```
  */
 export class SitePath {
-  /** The path of no segments: the root of the site. */
+  /** The root of the site. */
   static readonly root: SitePath = new SitePath([]);
-  /** A path that nothing has: what handlers see in place of that of a request which is refused. */
+  /** A path that never exists: stands for the path of a refused request. */
   static readonly nowhere: SitePath = new SitePath(["\uffff"]);
 
-  /** The decoded segments, from the root on. */
+  /** The decoded segments, starting at the root. */
   readonly segments: readonly string[];
 
   private constructor(segments: readonly string[]) {
@@ -52,66 +52,68 @@ export class SitePath {
     pathOf = (segments) => new SitePath(segments);
   }
 
-  /** The path one level below, or null where the name cannot be a segment (empty, `.`, `..`, with `/` or NUL). */
+  /** The path of an entry, or null if the name is not a valid segment (empty, `.`, `..`, or containing `/` or NUL). */
   child(name: string): SitePath | null {
     return isSegment(name) ? new SitePath([...this.segments, name]) : null;
   }
 
-  /** The path one level above; null for the root. */
+  /** The parent directory; null for the root. */
   get parent(): SitePath | null {
     return this.segments.length === 0 ? null : new SitePath(this.segments.slice(0, -1));
   }
 
-  /** The path of another name in the same directory, or null where the name cannot be a segment. */
+  /** The path of another name in the same directory, or null if the name is not a valid segment. */
   sibling(name: string): SitePath | null {
     return this.parent?.child(name) ?? null;
   }
 
-  /** This path with the segments of another behind it. */
+  /** Appends the segments of another path. */
   join(below: SitePath): SitePath {
     return below.segments.length === 0 ? this : new SitePath([...this.segments, ...below.segments]);
   }
 
-  /** What is left of this path below a prefix, or null where it is not below; the prefix ends at a segment's border. */
+  /** This path relative to a prefix, or null if it is not below it; compares whole segments. */
   below(prefix: SitePath): SitePath | null {
     const depth = prefix.segments.length;
     if (prefix.segments.some((segment, index) => segment !== this.segments[index])) return null;
     return depth === 0 ? this : new SitePath(this.segments.slice(depth));
   }
 
-  /** The last segment, `""` for the root. */
+  /** The last segment; `""` for the root. */
   get name(): string {
     return this.segments.at(-1) ?? "";
   }
 
-  /** The path in words, decoded, beginning with `/` and without one at the end (but for the root). */
+  /** The decoded path for display, with a leading slash and no trailing one (except for the root). */
   get text(): string {
     return "/" + this.segments.join("/");
   }
 
-  /** The path for a URL: every segment percent-encoded, exactly one `/` in front, none at the end (but for the root). */
+  /** The path as a URL: percent-encoded, with exactly one leading slash and no trailing one (except for the root). */
   get href(): string {
     return "/" + this.segments.map(encodeSegment).join("/");
   }
 }
 
-/** What a request asks for, taken apart. */
+/** A parsed request target. */
 export interface Target {
-  /** The target as sent, without scheme and authority: `/a%20b/?x=1`. For logs; never judge by it. */
+  /**
+   * The target as sent, without scheme and authority: `/a%20b/?x=1`. For logs only; never make decisions based on it.
+   */
   readonly raw: string;
   /** The path, decoded and resolved. */
   readonly path: SitePath;
-  /** Whether the path asks for a directory: it ended in `/`, `/.` or `/..`. */
+  /** Whether the path denotes a directory: it ended in `/`, `/.` or `/..`. */
   readonly slash: boolean;
-  /** The query as sent, without the `?`; empty where there is none. */
+  /** The query as sent, without `?`; empty if there is none. */
   readonly query: string;
 }
 
 /**
- * Finds the target in the URL that Deno.serve shows: what follows the authority.
+ * Extracts the target from the URL reported by Deno.serve: everything after the authority.
  *
- * The URL is text as it came over the wire, so this only cuts; for absolute-form targets it drops scheme and authority.
- * A URL without a path (`http://host?q`) has the path `/`.
+ * The URL is the raw text of the request, so this only slices it. If the URL has no path (`http://host?q`), the path is
+ * `/`.
  *
  * @example
  * ```ts
@@ -132,22 +134,21 @@ export function rawTarget(url: string): string {
 }
 
 /**
- * The verdict on a slash that is encoded, by which a segment would be none: always this object, so that whoever can answer
- * such a path (a program, as part of its PATH_INFO) knows it.
+ * The refusal for an encoded slash inside a segment. Always this object, so that a handler that can accept such a path
+ * (as PATH_INFO of a program) can recognize it.
  */
 export const ENCODED_SLASH: Refusal = new Refusal(404, "The path has an encoded slash in it");
 
 /**
- * Takes a request target apart, or says why it cannot be answered.
+ * Parses a request target, or returns why it is refused.
  *
- * The query is cut off, the path is split at `/`, each segment is decoded once (bytes, then UTF-8),
- * then empty segments, `.` and `..` are resolved. 414 for more than {@linkcode MAX_TARGET_LENGTH} characters; 400 for a
- * `#`, a bad escape, NUL, or bytes that are not UTF-8; 404 for an encoded `/` inside a segment, for `..` above the root,
- * and for more than {@linkcode MAX_DEPTH} segments.
- * Nothing is trimmed or normalised: `+`, `;`, `\`, dots and spaces are ordinary characters.
+ * Removes the query, splits the path at `/`, decodes each segment once (bytes, then UTF-8), and then resolves empty
+ * segments, `.` and `..`. 414 for more than {@linkcode MAX_TARGET_LENGTH} characters; 400 for a `#`, an invalid escape,
+ * NUL, or invalid UTF-8; 404 for an encoded `/` inside a segment, for `..` above the root, and for more than {@linkcode
+ * MAX_DEPTH} segments. Does not trim or normalize: `+`, `;`, `\`, dots and spaces are ordinary characters.
  *
- * @param raw The target as sent, from the first `/` on. Characters beyond ASCII, which no client should send unescaped,
- * are taken for themselves: Deno has decoded their bytes as UTF-8, and refused what is none.
+ * @param raw The target as sent, starting with `/`. Unescaped non-ASCII characters, which clients should not send, are
+ * accepted: Deno has decoded them as UTF-8, and refuses invalid UTF-8 itself.
  *
  * @example
  * ```ts
@@ -179,8 +180,8 @@ export function parseTarget(raw: string): Target | Refusal {
 }
 
 /**
- * A path as far as it can be read: up to the first segment by which {@linkcode parseTarget} refuses a target. It says whose
- * part of a site a refused request was for, and nothing about what it asked for there.
+ * The part of a path before the first segment that {@linkcode parseTarget} refuses. It tells which part of a site a
+ * refused request was for, and nothing about the resource.
  *
  * @example
  * ```ts
@@ -203,16 +204,16 @@ export function readablePath(raw: string): SitePath {
   return path;
 }
 
-/** Segments that are read of a target that is refused: more than any prefix has. */
+/** Maximum number of segments examined in a refused target: more than any prefix has. */
 const MAX_READABLE = 64;
 
 /**
- * The decoded segments of a path that is not all about files, because a program answers what is below it (PATH_INFO).
+ * The decoded segments of a path of which a part is not a file path but PATH_INFO of a program.
  *
- * As {@linkcode parseTarget}, but empty segments stay, as does `""` at the end for a slash there, and a segment may have
- * an encoded slash in it. Without the empty ones, and up to the first with a slash, they are the segments of
- * `parseTarget`. The same errors; and 404 for an encoded slash with `.` or `..` at its side, which a program would resolve
- * once more.
+ * Like {@linkcode parseTarget}, but keeps empty segments, including a trailing `""` for a trailing slash, and allows
+ * encoded slashes inside a segment. Without the empty segments, and up to the first one with a slash, the result equals
+ * that of `parseTarget`. Same errors; additionally 404 for an encoded slash next to `.` or `..`, which a program would
+ * resolve again.
  *
  * @example
  * ```ts
@@ -247,8 +248,8 @@ export function pathSegments(raw: string): readonly string[] | Refusal {
 }
 
 /**
- * The target of a path with an encoded slash in it, as far as it can be looked up: up to the segment in front of that one.
- * The rest of it only {@linkcode pathSegments} tells, of `raw`. Null where it has none, or cannot be answered besides.
+ * The target of a path with an encoded slash, up to the segment before it; the rest is only available from {@linkcode
+ * pathSegments} of `raw`. Null if there is no encoded slash, or the target is refused for another reason.
  *
  * @example
  * ```ts
@@ -269,11 +270,11 @@ export function targetBeforeEncodedSlash(raw: string): Target | null {
 }
 
 /**
- * The URL, relative to the server, under which a path is found. It leaves the prefix that a proxy takes off; what leads
- * clients on (Location, links) is made by {@linkcode relativeReference}.
+ * The URL of a path as the server sees it, without any prefix that a proxy strips. For Location and links, use
+ * {@linkcode relativeReference}.
  *
- * Built from decoded segments, so it begins with exactly one `/` and cannot name another host, whatever the target
- * looked like (CVE-2021-28861 and its relatives).
+ * Built from decoded segments, so it begins with exactly one `/` and cannot name another host, whatever the target was
+ * (CVE-2021-28861 and similar).
  *
  * @example
  * ```ts
@@ -298,8 +299,8 @@ function tooDeep(): Refusal {
 }
 
 /**
- * A fragment is not sent (RFC 9112 section 3.2): a client that does means a name with `#` in it, and cutting it off would
- * delete, or overwrite, something else.
+ * Clients must not send a fragment (RFC 9112 section 3.2). One that does means a name containing `#`, and truncating it
+ * would delete or overwrite another file.
  */
 function withFragment(): Refusal {
   return new Refusal(400, 'The target has a "#" in it; in a name it is written %23');
@@ -321,8 +322,8 @@ function isSegment(name: string): boolean {
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * A segment as sent, decoded once: bytes, then UTF-8. It may be empty, `.`, `..`, or have a slash in it; 400 for a bad
- * escape, NUL, and bytes that are not UTF-8.
+ * Decodes a segment once: bytes, then UTF-8. The result may be empty, `.`, `..`, or contain a slash; 400 for an invalid
+ * escape, NUL, and invalid UTF-8.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Bodies of requests, taken out of what has arrived: by length, or to the end of the connection. Chunked ones are in
+ * Request bodies, decoded from the input buffer: by length, or until the connection closes. Chunked bodies are in
  * `chunked.ts`.
  *
  * @module
@@ -10,17 +10,17 @@ import type { Framing } from "./framing.ts";
 import type { InputBuffer } from "./input_buffer.ts";
 import type { Rejection } from "./rejection.ts";
 
-/** A body on its way. */
+/** A request body being decoded. */
 export interface Body {
-  /** Whether the last byte of it has been taken. */
+  /** Whether the body has been consumed completely. */
   readonly ended: boolean;
-  /** Whether it ends where the connection does. */
+  /** Whether it is delimited by the end of the connection. */
   readonly endsWithConnection: boolean;
-  /** Takes at most `max` bytes of content (at least 1); null where none has arrived yet, or the body has ended. */
+  /** Takes up to `max` bytes of content (at least 1); null if none has arrived yet, or the body has ended. */
   take(input: InputBuffer, max: number): Uint8Array<ArrayBuffer> | Rejection | null;
 }
 
-/** The body of a framing. */
+/** The decoder for a framing. */
 export function bodyOf(framing: Framing): Body {
   return framing.kind === "chunked" ? new ChunkedBody() : new LengthBody(framing.length);
 }
@@ -48,14 +48,14 @@ class LengthBody implements Body {
 /** The body of a request without one. */
 export const NO_BODY: Body = new LengthBody(0);
 
-/** All that comes, in no framing: what is left of a connection that has changed its protocol. */
+/** Everything that follows, unframed: for a connection that has switched protocols. */
 export class RawBody implements Body {
-  /** Always false: the end is seen by whoever fills the buffer. */
+  /** Always false: the owner of the buffer detects the end. */
   readonly ended = false;
   /** Always true. */
   readonly endsWithConnection = true;
 
-  /** Takes what is there. */
+  /** Takes the buffered bytes. */
   take(input: InputBuffer, max: number): Uint8Array<ArrayBuffer> | null {
     return input.length === 0 ? null : input.take(max);
   }

@@ -1,8 +1,8 @@
 /**
- * The chunked transfer coding (RFC 9112 section 7.1), decoded.
+ * Decodes the chunked transfer coding (RFC 9112 section 7.1).
  *
- * Strict, because a size that two readers take for two sizes is how requests are smuggled: digits only, CRLF only.
- * Extensions are skipped, trailer fields read and thrown away (they must not be merged into the header).
+ * Strict, because a chunk size that two recipients parse differently enables request smuggling: digits only, CRLF only.
+ * Chunk extensions are ignored and trailer fields are discarded (they must not be merged into the header section).
  *
  * @module
  */
@@ -12,32 +12,32 @@ import { FieldsParser } from "./header_fields.ts";
 import { type InputBuffer, latin1 } from "./input_buffer.ts";
 import { Rejection } from "./rejection.ts";
 
-/** Bytes of a size and its extensions taken at most. */
+/** Maximum length of a chunk-size line including extensions. */
 const MAX_SIZE_LINE = 4_096;
 
-/** Thirteen hexadecimal digits are below 2^53. A quoted extension may hold a semicolon; none may hold CR or NUL. */
+/** Thirteen hexadecimal digits are below 2^53. A quoted extension may contain a semicolon, but never CR or NUL. */
 const SIZE_LINE = /^0*([0-9A-Fa-f]{1,13})[ \t]*(?:;[^\0\r\n]*)?\r\n$/;
 
-/** Bytes of overhead taken at most, in sizes and extensions, for each byte of content, and to begin with. */
+/** Allowed overhead (chunk sizes and extensions) per byte of content, and initially. */
 const OVERHEAD_PER_BYTE = 16;
 const OVERHEAD_AT_FIRST = 16_384;
 
-/** A chunked body on its way. */
+/** A chunked body being decoded. */
 export class ChunkedBody implements Body {
-  /** Always false: it says itself where it ends. */
+  /** Always false: chunked bodies are self-delimiting. */
   readonly endsWithConnection = false;
   #state: "size" | "data" | "data end" | "trailers" | "ended" = "size";
   #left = 0;
-  /** What may still be spent on sizes: a body that is nearly all extensions costs more than it brings. */
+  /** The remaining overhead allowance: a body consisting mostly of extensions costs more than it delivers. */
   #allowance = OVERHEAD_AT_FIRST;
   readonly #trailers = new FieldsParser();
 
-  /** Whether the last chunk and the trailer fields have been taken. */
+  /** Whether the last chunk and the trailer section have been consumed. */
   get ended(): boolean {
     return this.#state === "ended";
   }
 
-  /** Takes content that has arrived. */
+  /** Takes buffered content. */
   take(input: InputBuffer, max: number): Uint8Array<ArrayBuffer> | Rejection | null {
     for (;;) {
       if (this.#state === "data") return this.#takeData(input, max);

@@ -1,5 +1,5 @@
 /**
- * Where the body of a request ends (RFC 9112 section 6): the checks that Python's http.server does not make (gh-150499).
+ * Request body framing (RFC 9112 section 6), with the checks that Python's http.server lacks (gh-150499).
  *
  * @module
  */
@@ -9,15 +9,15 @@ import type { Field } from "./header_fields.ts";
 import { Rejection } from "./rejection.ts";
 import { isAtLeast11 } from "./request_line.ts";
 
-/** How a body is framed. */
+/** The framing of a body. */
 export type Framing = { readonly kind: "length"; readonly length: number } | { readonly kind: "chunked" };
 
 /**
- * Decides how the body of a request is framed; a request without either field has none.
+ * Determines the framing of a request body; without either header, there is no body.
  *
- * Content-Length given twice, even with the same value, beside Transfer-Encoding, or as anything but digits is 400, as is
- * Transfer-Encoding in HTTP/1.0 or one that does not end in `chunked`; codings other than chunked are 501. Host given
- * twice is 400 as well: two readers would send the request to two sites.
+ * 400 for a duplicate Content-Length (even with the same value), for Content-Length together with Transfer-Encoding or
+ * with anything but digits, for Transfer-Encoding in HTTP/1.0, and if `chunked` is not the last coding; 501 for other
+ * codings. A duplicate Host is 400 as well: two recipients could route the request differently.
  */
 export function bodyFraming(fields: readonly Field[], version: readonly [number, number]): Framing | Rejection {
   const lengths = valuesOf(fields, "content-length");
@@ -40,7 +40,7 @@ function codingFraming(
 ): Framing | Rejection {
   if (lengths.length > 0) return new Rejection("length-beside-coding");
   if (!isAtLeast11(version)) return new Rejection("coding-in-http10");
-  // Not trim(): other white space than OWS makes a coding that some servers know and others do not.
+  // Not trim(): whitespace other than OWS makes a coding name that recipients interpret differently.
   const codings = text.toLowerCase().split(",").map(trimBlanks);
   if (codings.at(-1) !== "chunked" || codings.indexOf("chunked") !== codings.length - 1 || codings.includes("")) {
     return new Rejection("coding", text);

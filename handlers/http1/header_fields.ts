@@ -1,8 +1,8 @@
 /**
- * Header fields (RFC 9112 section 5), within Python's limits.
+ * Parses header fields (RFC 9112 section 5), within Python's limits.
  *
- * Where Python lets a doubtful line pass, this refuses it: what two readers take apart in two ways is how requests are
- * smuggled (gh-114782, gh-150499).
+ * Refuses ambiguous lines that Python accepts: lines that two recipients parse differently enable request smuggling
+ * (gh-114782, gh-150499).
  *
  * @module
  */
@@ -12,10 +12,10 @@ import { type InputBuffer, latin1 } from "./input_buffer.ts";
 import { Rejection } from "./rejection.ts";
 import { MAX_LINE_BYTES } from "./request_line.ts";
 
-/** Field lines taken at most, folded ones counted: Python's limit. */
+/** Maximum number of field lines, including folded ones: Python's limit. */
 export const MAX_FIELDS = 100;
 
-/** Bytes of all lines together: what Python's limits leave open, 6.5 MB, would be memory for the asking. */
+/** Maximum total size of all field lines in bytes: Python's limits would allow 6.5 MB per request. */
 export const MAX_FIELDS_BYTES = 262_144;
 
 /** A name and its value. */
@@ -24,24 +24,24 @@ export type Field = readonly [name: string, value: string];
 /** RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
-/** Control characters that Python accepts in values, against RFC 9110 section 5.5. */
+/** Control characters in values, which Python accepts and RFC 9110 section 5.5 forbids. */
 // deno-lint-ignore no-control-regex
 const CONTROLS = /[\x01-\x08\x0b-\x1f\x7f]/;
 
-/** Reads field lines up to the blank line behind them, as they arrive. */
+/** An incremental parser for field lines up to the blank line. */
 export class FieldsParser {
-  /** What has been read so far. */
+  /** The fields parsed so far. */
   readonly fields: Field[] = [];
   readonly #isStrict: boolean;
   #lines = 0;
   #bytes = 0;
 
-  /** Makes a parser. A strict one rejects folded lines and control characters, as Deno.serve does. */
+  /** In strict mode, rejects obsolete line folding and control characters, as Deno.serve does. */
   constructor(isStrict = false) {
     this.#isStrict = isStrict;
   }
 
-  /** Takes the lines that have arrived. */
+  /** Parses the buffered lines. */
   parse(input: InputBuffer): "done" | "more" | Rejection {
     for (;;) {
       const bytes = input.takeLine(MAX_LINE_BYTES + 1);
@@ -63,7 +63,7 @@ export class FieldsParser {
     if (/[\0\r]/.test(line) || (folded && this.fields.length === 0)) return new Rejection("header-line", line);
     if (this.#isStrict && (folded || CONTROLS.test(line))) return new Rejection("header-line", line);
     if (folded) {
-      // RFC 9112 section 5.2: what is folded is joined by spaces.
+      // RFC 9112 section 5.2: replace obsolete line folding by a space.
       const [name, value] = this.fields.pop()!;
       this.fields.push([name, trimBlanks(`${value} ${trimBlanks(line)}`)]);
       return null;

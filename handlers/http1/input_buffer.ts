@@ -1,50 +1,50 @@
 /**
- * Bytes that have arrived and nobody has taken yet. No I/O: somebody else fills it.
+ * The input buffer of a connection. Does no I/O.
  *
  * @module
  */
 
-/** Room made at first: the head of nearly every request fits. */
+/** Initial size: enough for the head of nearly every request. */
 const FIRST_BYTES = 8_192;
 
-/** A buffer that had to grow beyond this is given back once it is empty. */
+/** A buffer larger than this is released once it is empty. */
 const KEPT_BYTES = 65_536;
 
 const LF = 0x0a;
 
-/** Buffers that connections have left behind, for the next ones: to make one takes longer than to read a request. */
+/** A pool of buffers of closed connections: allocating one takes longer than reading a request. */
 const spare: Uint8Array<ArrayBuffer>[] = [];
 const MOST_SPARE = 64;
 
-/** A queue of bytes with lines in it. What is taken is a copy, so that nobody holds the buffer itself. */
+/** A byte queue with line access. Returns copies, so the internal buffer never escapes. */
 export class InputBuffer {
   #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #start = 0;
   #end = 0;
-  /** Whether more may have come at once than there was room for. */
+  /** Whether the last read filled the buffer, so that more data may be waiting. */
   #filledUp = false;
-  /** How many of the bytes have been looked through for the end of a line, so that a slow line is not read again and again. */
+  /** How far the buffer has been searched for a line end, to avoid quadratic rescans of a line that arrives slowly. */
   #searched = 0;
 
-  /** Bytes that are there. */
+  /** The number of buffered bytes. */
   get length(): number {
     return this.#end - this.#start;
   }
 
-  /** Room to read into; say with {@linkcode filled} how much of it was used. */
+  /** Free space to read into; report the number of bytes read with {@linkcode filled}. */
   room(): Uint8Array<ArrayBuffer> {
     if (this.#start === this.#end) this.#reset();
     if (this.#bytes.length - this.#end < FIRST_BYTES / 4) this.#makeRoom();
     return this.#bytes.subarray(this.#end);
   }
 
-  /** Adds the first `count` bytes of the room to what is there. */
+  /** Commits the first `count` bytes of the free space. */
   filled(count: number): void {
     this.#end += count;
     this.#filledUp = this.#end === this.#bytes.length;
   }
 
-  /** Adds bytes. */
+  /** Appends bytes. */
   append(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length;) {
       const room = this.room();
@@ -55,10 +55,7 @@ export class InputBuffer {
     }
   }
 
-  /**
-   * Takes the next line with its line end (LF), or the first `limit` bytes of one that is longer; null where neither has
-   * arrived.
-   */
+  /** Takes the next line including its LF, or the first `limit` bytes of a longer one; null if neither has arrived. */
   takeLine(limit: number): Uint8Array<ArrayBuffer> | null {
     const available = Math.min(this.length, limit);
     const window = this.#bytes.subarray(this.#start, this.#start + available);
@@ -69,7 +66,7 @@ export class InputBuffer {
     return null;
   }
 
-  /** Takes at most `max` bytes; none where nothing is there. */
+  /** Takes up to `max` bytes; empty if nothing is buffered. */
   take(max: number): Uint8Array<ArrayBuffer> {
     const end = Math.min(this.#start + max, this.#end);
     const taken = this.#bytes.slice(this.#start, end);
@@ -78,7 +75,7 @@ export class InputBuffer {
     return taken;
   }
 
-  /** Throws at most `max` bytes away, and says how many. */
+  /** Discards up to `max` bytes; returns how many. */
   drop(max: number): number {
     const count = Math.min(max, this.length);
     this.#start += count;
@@ -86,7 +83,7 @@ export class InputBuffer {
     return count;
   }
 
-  /** Throws away all that is there, and gives the memory back; nobody may be reading into the room. */
+  /** Discards all data and releases the memory; no read into the free space may be pending. */
   release(): void {
     if (this.#bytes.length === FIRST_BYTES && spare.length < MOST_SPARE) spare.push(this.#bytes);
     this.#bytes = new Uint8Array(0);
@@ -95,7 +92,7 @@ export class InputBuffer {
 
   #reset(): void {
     this.#start = this.#end = this.#searched = 0;
-    // Who sends a lot is read a lot at a time.
+    // Use large reads for clients that send a lot.
     if (this.#filledUp && this.#bytes.length < KEPT_BYTES) this.#bytes = new Uint8Array(KEPT_BYTES);
     if (this.#bytes.length > KEPT_BYTES) this.#bytes = new Uint8Array(0);
     this.#filledUp = false;
@@ -113,7 +110,7 @@ export class InputBuffer {
   }
 }
 
-/** Text of bytes, a character a byte (ISO 8859-1); the decoder of the platform makes windows-1252 of that. */
+/** Decodes ISO 8859-1; the platform's decoder would use windows-1252 instead. */
 export function latin1(bytes: Uint8Array): string {
   let text = "";
   for (let at = 0; at < bytes.length; at += 8_192) {

@@ -1,10 +1,10 @@
 /**
- * Why a request cannot be read: a status and a code, which each engine puts into its own words.
+ * Why a request is malformed: a status and a code, for which each engine has its own wording.
  *
  * @module
  */
 
-/** What is wrong with a request. */
+/** The reason for a rejection. */
 export type RejectionCode =
   | "request-line"
   | "http09-method"
@@ -48,16 +48,16 @@ const STATUS: Readonly<Record<RejectionCode, number>> = {
   "chunk-end": 400,
 };
 
-/** A verdict against what a client sent; afterwards the connection is of no more use. */
+/** A malformed request; the connection cannot be reused afterwards. */
 export class Rejection {
-  /** What is wrong. */
+  /** The reason. */
   readonly code: RejectionCode;
   /** The status of the response: 400, 414, 431, 501 or 505. */
   readonly status: number;
-  /** What was sent, a character a byte; or the limit, as text. */
+  /** The offending input as ISO 8859-1, or the limit as text. */
   readonly detail: string;
 
-  /** Makes a verdict. */
+  /** Takes the reason and the details. */
   constructor(code: RejectionCode, detail = "") {
     this.code = code;
     this.status = STATUS[code];

@@ -1,27 +1,27 @@
 /**
- * The first line of a request (RFC 9112 section 3), as leniently as Python reads it; `strictVerdict` is stricter.
+ * Parses the request line (RFC 9112 section 3), as leniently as Python does; `strictVerdict` is strict.
  *
  * @module
  */
 
 import { Rejection } from "./rejection.ts";
 
-/** Bytes of a line taken at most, the line end not counted: Python's limit for every line. */
+/** Maximum length of any line in bytes, without its line end: Python's limit. */
 export const MAX_LINE_BYTES = 65_536;
 
-/** What a request line says. */
+/** A parsed request line. */
 export interface RequestLine {
-  /** The method, in the case it was sent in. */
+  /** The method, case preserved. */
   readonly command: string;
-  /** The request target, slashes in front reduced to one (CVE-2021-28861). */
+  /** The request target, multiple leading slashes reduced to one (CVE-2021-28861). */
   readonly path: string;
-  /** The version as sent; what the caller gave as default where the line has two words. */
+  /** The version as sent; the caller's default if the line has two words. */
   readonly version: string;
-  /** Major and minor; [0, 9] where the line has two words. */
+  /** Major and minor version; [0, 9] if the line has two words. */
   readonly number: readonly [major: number, minor: number];
 }
 
-/** What Python's `str.split()` takes for white space in ISO 8859-1, line ends in between included. */
+/** The whitespace of Python's `str.split()` within ISO 8859-1, including line breaks. */
 // deno-lint-ignore no-control-regex
 const WHITESPACE = /[\t-\r\x1c-\x20\x85\xa0]+/;
 
@@ -29,13 +29,13 @@ const WHITESPACE = /[\t-\r\x1c-\x20\x85\xa0]+/;
 const VERSION = /^HTTP\/(\d{1,10})\.(\d{1,10})$/;
 
 /**
- * Takes a request line apart, or says what is wrong with it.
+ * Parses a request line, or returns why it is malformed.
  *
- * Runs of white space count as one, as RFC 9112 section 3 allows. `GET /x` of two words is HTTP/0.9.
+ * Accepts runs of whitespace between words, as RFC 9112 section 3 permits. Two words, as in `GET /x`, are HTTP/0.9.
  *
- * @param line The line without its line end, a character a byte.
- * @param defaultVersion What a line of two words is taken for.
- * @returns Null for a line without a word.
+ * @param line The line as ISO 8859-1, without its line end.
+ * @param defaultVersion The version assumed for a line of two words.
+ * @returns Null for a blank line.
  */
 export function parseRequestLine(line: string, defaultVersion: string): RequestLine | Rejection | null {
   const words = line.split(WHITESPACE).filter((word) => word !== "");
@@ -58,19 +58,19 @@ function parseVersion(version: string): [major: number, minor: number] | Rejecti
   return major >= 2 ? new Rejection("unsupported-version", version.slice(5)) : [major, minor];
 }
 
-/** RFC 9112 section 3: one space on each side, a token, and one digit on each side of the dot; or HTTP/0.9. */
+/** RFC 9112 section 3: single spaces, a token, and one digit on each side of the dot; or HTTP/0.9. */
 const STRICT_LINE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [^\0-\x20\x7f]+(?: HTTP\/\d\.\d)?$/;
 
-/** Where a target has its own authority (RFC 9112 section 3.2.2). */
+/** A target in absolute form (RFC 9112 section 3.2.2). */
 const ABSOLUTE = /^[a-z][a-z\d+.-]*:\/\/[^/?#]/i;
 
 /**
- * Rejects request lines that Python accepts and RFC 9112 does not: other white space than single spaces, a method that is
- * not a token, control characters, a target in none of the four forms, or one that is not UTF-8. null for all others.
+ * Rejects request lines that Python accepts but RFC 9112 does not: whitespace other than single spaces, a method that
+ * is not a token, control characters, a target in none of the four forms, or one that is not UTF-8. Null if valid.
  *
- * Deno.serve rejects the same, so that a request means the same whichever engine serves a site.
+ * Deno.serve rejects the same, so that both engines interpret requests identically.
  *
- * @param line The line without its line end, a character a byte.
+ * @param line The line as ISO 8859-1, without its line end.
  */
 export function strictVerdict(line: string): Rejection | null {
   if (!STRICT_LINE.test(line)) return new Rejection("request-line", line);
@@ -88,7 +88,10 @@ function isOtherForm(command: string, target: string): boolean {
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Decodes bytes, given as characters, as UTF-8; null if they are not. Text with other characters is returned as it is. */
+/**
+ * Decodes a string of bytes as UTF-8; null if it is invalid. A string with characters above U+00FF is returned
+ * unchanged.
+ */
 export function utf8OfBytes(text: string): string | null {
   if (/^[\0-\x7f]*$/.test(text) || /[^\0-\xff]/.test(text)) return text;
   try {

@@ -1,5 +1,5 @@
 /**
- * One line for each request.
+ * The access log.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import type { Layer } from "../types.ts";
 export { LOG_FORMATS, type LogFormat } from "../access_line.ts";
 
 /**
- * A layer that logs each response when its head is ready, to the context's log.
+ * A layer that logs each response to the context's log as soon as its head is ready.
  *
- * `python` is http.server's line, `ADDRESS - - [22/Nov/2026 05:29:33] "GET / HTTP/1.1" 200 -` in local time, and the line
- * `code 404, message File not found` before that of an error. `common` and `combined` have the time with its zone and
- * the length of the content. `json` has one object a line: time, address, user, method, target, status, bytes,
- * milliseconds, referer, agent. Control characters are escaped in all of them. Deno.serve does not tell
- * the HTTP version: with it a request without Host is taken for HTTP/2. The length is the one announced, not what arrived.
+ * `python`: the line of http.server, `ADDRESS - - [22/Nov/2026 05:29:33] "GET / HTTP/1.1" 200 -` in local time,
+ * preceded by `code 404, message File not found` for errors. `common` and `combined`: with time zone and content
+ * length. `json`: one object per line with time, address, user, method, target, status, bytes, milliseconds, referer
+ * and agent. All formats escape control characters. Deno.serve does not report the HTTP version, so a request without
+ * Host is logged as HTTP/2. The length is the announced one, not the number of bytes delivered.
  *
  * @example
  * ```ts

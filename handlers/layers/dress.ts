@@ -1,5 +1,5 @@
 /**
- * What all responses of a file server have in common: headers, and pages for errors.
+ * Headers and error pages common to all responses of a file server.
  *
  * @module
  */
@@ -8,11 +8,10 @@ import type { Context, Layer } from "../types.ts";
 import { withErrorPage } from "./error_pages.ts";
 
 /**
- * A layer that gives each response its error page and its headers, once: one that the same file server has dressed further
- * in passes as it is. So the layer is put around the cache's handler, to be part of what is kept, and again around the
- * layers of the user, for what these answer themselves.
+ * A layer that adds error pages and headers. Idempotent per file server, because it wraps both the cached handler, so
+ * that the result is cached, and the user's layers, for responses that these create themselves.
  *
- * @param put Puts the headers on a response, in place.
+ * @param put Sets the headers on a response, in place.
  */
 export function dress(put: (response: Response) => Response): Layer {
   const dressed = (request: Request, context: Context, response: Response | null) => {

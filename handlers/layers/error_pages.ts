@@ -1,5 +1,5 @@
 /**
- * Errors as pages for people and as JSON for programs.
+ * Error pages in HTML, and in JSON for programs.
  *
  * @module
  */
@@ -13,12 +13,12 @@ import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
 import type { Context, Layer } from "../types.ts";
 
 /**
- * A layer that makes a page of the bare response of an error: HTML for clients that ask for it, as browsers do, and for
- * those that prefer JSON a problem of RFC 9457 (`application/problem+json`:
- * `{"status":404,"title":"Not Found","detail":"File not found"}` and what else the error says). All others keep the line
- * of plain text. A handler's own response with an error status is left alone.
+ * A layer that renders bare error responses: as HTML for clients that ask for it, as browsers do; as RFC 9457 problem
+ * details (`application/problem+json`: `{"status":404,"title":"Not Found","detail":"File not found"}` and any extension
+ * members) for clients that prefer JSON; otherwise as a line of plain text. Does not change error responses made by a
+ * handler itself.
  *
- * It shows the message of the error, and nothing of its cause.
+ * Shows the message of the error, never its cause.
  *
  * @example
  * ```ts
@@ -38,13 +38,13 @@ export function errorPages(): Layer {
   };
 }
 
-/** The page of an error in place of its bare response; any other response as it is. */
+/** Renders a bare error response; returns any other response unchanged. */
 export function withErrorPage(request: Request, context: Context, response: Response): Response {
   const failure = failureOf(response);
   return failure ? dressed(request, context, response, failure) : response;
 }
 
-/** RFC 9457 section 3: also for those who ask for JSON only, for that is what it is. */
+/** RFC 9457 section 3: also sent to clients that accept application/json only, because it is JSON. */
 const PROBLEM = "application/problem+json";
 
 function dressed(request: Request, { requestTarget }: Context, bare: Response, error: HttpError): Response {

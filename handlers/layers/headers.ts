@@ -1,5 +1,5 @@
 /**
- * Headers of one's own.
+ * Custom headers.
  *
  * @module
  */
@@ -7,12 +7,12 @@
 import type { Layer } from "../types.ts";
 
 /**
- * A layer that puts headers on every response, errors and redirects included.
+ * A layer that sets headers on every response, including errors and redirects.
  *
- * A name that the response has already is replaced; a name given twice is sent twice. It checks names and values now, and
- * not at the first request: a bad one is a TypeError.
+ * Replaces existing headers of the same name; a name given twice is sent twice. Names and values are validated when the
+ * layer is created: an invalid one throws TypeError.
  *
- * @param fields Pairs of name and value, as Python's `--header NAME VALUE`.
+ * @param fields Name and value pairs, as in Python's `--header NAME VALUE`.
  *
  * @example
  * ```ts
@@ -33,11 +33,11 @@ export function headers(fields: readonly (readonly [name: string, value: string]
   };
 }
 
-/** What puts headers on a response, in place. */
+/** Returns a function that sets headers on a response, in place. */
 export function putter(
   fields: readonly (readonly [name: string, value: string])[],
 ): (response: Response) => Response {
-  // Headers throws at names and values that cannot be sent; the pairs are kept, because it joins what is given twice.
+  // Validates only: Headers throws on invalid names and values, but would merge duplicate names.
   new Headers(fields.map(([name, value]) => [name, value]));
   const names = new Set(fields.map(([name]) => name.toLowerCase()));
   return (response) => {

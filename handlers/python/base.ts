@@ -1,5 +1,5 @@
 /**
- * Python's `BaseHTTPRequestHandler`: a class with a method for each method of HTTP.
+ * Python's `BaseHTTPRequestHandler`: a class with one method per HTTP method.
  *
  * @module
  */
@@ -24,13 +24,13 @@ import { type ReadLimits, RequestReader, UNLIMITED } from "./rfile.ts";
 import type { HTTPServer } from "./server.ts";
 import { ResponseWriter } from "./wfile.ts";
 
-/** Bytes of a body that nobody has read which are read and thrown away, so that the connection can go on behind it. */
+/** Maximum size of an unread request body that is discarded so that the connection can be reused. */
 const DRAINED_BYTES = 262_144;
 
-/** Bytes that may wait to be sent while the next request of the connection is read already. */
+/** Maximum number of unsent response bytes while the next request on the connection is already being read. */
 const QUEUED_BYTES = 65_536;
 
-/** Characters of a request line that a log line shows: a method may have 65,000 of them (gh-87979). */
+/** Maximum length of a request line in the log, in characters: a method can be 65,000 characters long (gh-87979). */
 const LOGGED_CHARACTERS = 2_048;
 
 const ERROR_MESSAGE_FORMAT = `<!DOCTYPE HTML>
@@ -59,40 +59,41 @@ const MONTHS = [null, "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "S
 /** RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
-/** Control characters that end a line, or a C program's idea of a text. */
+/** Control characters that terminate a line or a C string. */
 const BREAKS_LINES = /[\0\r\n]/;
 
-/** What has been said of the reply to the request that is being handled. */
+/** State of the current response. */
 interface Reply {
-  /** The status; 0 before there is one. */
+  /** The status; 0 if not sent yet. */
   status: number;
-  /** The value of Content-Length; null without. */
+  /** The value of Content-Length; null if not sent. */
   length: number | null;
-  /** Whether Transfer-Encoding says where the reply ends. */
+  /** Whether the response is chunked. */
   chunked: boolean;
-  /** What Connection has said so far; null if nothing about this. */
+  /** What the Connection header says so far; null if nothing. */
   told: "close" | "keep-alive" | null;
-  /** What `wfile` had written when the body began; -1 before. */
+  /** The `wfile` byte count at the start of the body; -1 before. */
   bodyAt: number;
-  /** What `wfile` had written when the request began, or after an interim response such as 100 Continue. */
+  /** The `wfile` byte count at the start of the request, or after an interim response such as 100 Continue. */
   startAt: number;
 }
 
 /**
- * Handles the requests of one connection: the class that is given to a server, with a method for each method of HTTP.
+ * Handles the requests of one connection. Pass a subclass to a server.
  *
- * Make a class of it with methods `do_GET`, `do_POST` and so on, asynchronous or not. In them `this.path`,
- * `this.headers` and `this.rfile` are the request; `this.send_response`, `this.send_header`, `this.end_headers` and
- * `this.wfile` the reply. Names, defaults, messages and limits are Python's (3.15). What differs:
+ * Subclasses define `do_GET`, `do_POST` and so on, synchronous or async. There, `this.path`, `this.headers` and
+ * `this.rfile` are the request; `this.send_response`, `this.send_header`, `this.end_headers` and `this.wfile` make the
+ * response. Names, defaults, messages and limits are those of Python 3.15. Differences:
  *
- * - Attributes of the class are fields: `override protocol_version = "HTTP/1.1"`.
- * - `rfile` reads and `wfile` writes are promises, and `parse_request` may be one.
- * - The constructor does not handle anything, because it could not await: the server calls {@linkcode run}.
- * - `rfile` ends where the body ends. A body that nobody reads is never taken for the next request.
- * - A reply of which the client could not tell the end closes the connection. Over HTTP/1.1 it says so.
- * - Doubtful framing is refused with 400 (RFC 9112): Content-Length twice or beside Transfer-Encoding, a header line
- *   without a colon or with space before it, a bare CR. `send_header` and `send_response` throw where a line would break.
- * - Every malformed request gets a status line, and an empty line before a request is skipped.
+ * - Class attributes are fields: `override protocol_version = "HTTP/1.1"`.
+ * - `rfile` reads and `wfile` writes return promises, and `parse_request` may.
+ * - The constructor does not handle requests, because it cannot await: the server calls {@linkcode run}.
+ * - `rfile` ends at the end of the body. An unread body is never parsed as the next request.
+ * - A response that is not self-delimiting closes the connection; HTTP/1.1 responses announce that.
+ * - Ambiguous framing is refused with 400 (RFC 9112): a duplicate Content-Length, or one together with
+ * Transfer-Encoding, a header line without a colon or with whitespace before it, a bare CR. `send_header` and
+ * `send_response` throw on line breaks.
+ * - Every malformed request gets a status line; empty lines before a request are skipped.
  *
  * Python: `class Handler(BaseHTTPRequestHandler)`.
  *
@@ -126,69 +127,69 @@ export class BaseHTTPRequestHandler {
 
   /** Phrase and description by status, shared by all handlers. Python: `self.responses`. */
   readonly responses: Responses = responses;
-  /** The first half of Server. Python: `server_version`. */
+  /** The first part of the Server header. Python: `server_version`. */
   server_version: string = "BaseHTTP";
-  /** The second half of Server; `""` for none. Python: `sys_version`, there `Python/3.14.2`. */
+  /** The second part of the Server header; `""` to omit it. Python: `sys_version`, there `Python/3.14.2`. */
   sys_version: string = `Deno/${Deno.version.deno}`;
   /**
-   * The version replies have: `HTTP/1.0`, which closes after each, or `HTTP/1.1`, which keeps connections open. Python:
+   * The HTTP version of responses: `HTTP/1.0` closes the connection after each, `HTTP/1.1` keeps it open. Python:
    * `protocol_version`.
    */
   protocol_version: string = "HTTP/1.0";
-  /** What a request line of two words is taken for. Python: `default_request_version`. */
+  /** The version assumed for a request line of two words. Python: `default_request_version`. */
   default_request_version: string = "HTTP/0.9";
-  /** The page of `send_error`, with `%(code)d`, `%(message)s` and `%(explain)s`. Python: `error_message_format`. */
+  /** The template of `send_error`, with `%(code)d`, `%(message)s` and `%(explain)s`. Python: `error_message_format`. */
   error_message_format: string = ERROR_MESSAGE_FORMAT;
-  /** The type of that page. Python: `error_content_type`. */
+  /** The Content-Type of the error page. Python: `error_content_type`. */
   error_content_type: string = "text/html;charset=utf-8";
-  /** Seconds for each read and write, in place of the server's; null for those. Python: `timeout`. */
+  /** Timeout of each read and write in seconds; null for the server's. Python: `timeout`. */
   timeout: number | null = null;
-  /** Days of the week for dates. Python: `weekdayname`. */
+  /** Names of the days of the week. Python: `weekdayname`. */
   readonly weekdayname: readonly string[] = WEEKDAYS;
-  /** Months for dates, from 1 on. Python: `monthname`. */
+  /** Names of the months, starting at index 1. Python: `monthname`. */
   readonly monthname: readonly (string | null)[] = MONTHS;
 
   /** The connection. Python: `request`, a socket. */
   readonly request: Connection;
   /** The connection. Python: `connection`, a socket. */
   readonly connection: Connection;
-  /** Host and port of the other end. Python: `client_address`. */
+  /** Host and port of the client. Python: `client_address`. */
   readonly client_address: ClientAddress;
   /** The server. Python: `server`. */
   readonly server: HTTPServer;
 
-  /** Whether the connection ends after this request. Python: `close_connection`. */
+  /** Whether to close the connection after this request. Python: `close_connection`. */
   close_connection: boolean = true;
-  /** The request line as it came, line end included. Python: `raw_requestline`. */
+  /** The request line as received, including its line end. Python: `raw_requestline`. */
   raw_requestline: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  /** The request line as text, a character a byte; `""` for one that is too long. Python: `requestline`. */
+  /** The request line as ISO 8859-1; `""` if it is too long. Python: `requestline`. */
   requestline: string = "";
-  /** The method, in the case it was sent in; null until it is known. Python: `command`. */
+  /** The method, case preserved; null until it is known. Python: `command`. */
   command: string | null = null;
-  /** The target with its query, slashes in front reduced to one. Python: `path`. */
+  /** The target with its query, multiple leading slashes reduced to one. Python: `path`. */
   path: string = "";
-  /** `HTTP/1.1`, `HTTP/1.0`, or `HTTP/0.9`, to which no headers are sent; `""` until known. Python: `request_version`. */
+  /** `HTTP/1.1`, `HTTP/1.0`, or `HTTP/0.9` (responses without headers); `""` until known. Python: `request_version`. */
   request_version: string = "";
   /** The headers of the request. Python: `headers`. */
   headers: HTTPMessage = NO_HEADERS;
   /** The body of the request. Python: `rfile`. */
   rfile: RequestReader;
-  /** Where the reply is written. Python: `wfile`. */
+  /** The output stream of the response. Python: `wfile`. */
   wfile: ResponseWriter;
 
-  /** Whether requests that Python accepts and RFC 9112 lets a server reject are 400, as they are with Deno.serve. */
+  /** Whether requests that Python accepts but RFC 9112 allows to reject are 400, as with Deno.serve. */
   protected readonly is_strict: boolean = false;
 
   #head = "";
   #headers_queued = false;
   #reply: Reply = noReply(0);
-  /** The version of the request, in numbers: `HTTP/1.10` is more than `HTTP/1.9`. */
+  /** The parsed version of the request: `HTTP/1.10` is higher than `HTTP/1.9`. */
   #version: readonly [major: number, minor: number] = [0, 9];
 
   /**
-   * Makes a handler; the server does. It handles nothing before {@linkcode run} is called.
+   * Called by the server. Handles nothing until {@linkcode run} is called.
    *
-   * Python: `Handler(request, client_address, server)`, which does.
+   * Python: `Handler(request, client_address, server)`, which handles the requests.
    */
   constructor(request: Connection, client_address: ClientAddress, server: HTTPServer) {
     this.request = request;
@@ -218,10 +219,10 @@ export class BaseHTTPRequestHandler {
     this.connection.limitWrites(this.timeout ?? body_timeout, body_rate);
   }
 
-  /** Called last, whatever happened. Python: `finish`. */
+  /** Called last, also after an error. Python: `finish`. */
   finish(): Awaitable<void> {}
 
-  /** Handles requests until `close_connection`. Python: `handle`. */
+  /** Handles requests until `close_connection` is set. Python: `handle`. */
   async handle(): Promise<void> {
     this.close_connection = true;
     await this.handle_one_request();
@@ -229,7 +230,8 @@ export class BaseHTTPRequestHandler {
   }
 
   /**
-   * Reads one request and calls its method; 414 for a line longer than 65,536 bytes, 501 for a method that is not there.
+   * Reads one request and calls its method; 414 for a line longer than 65,536 bytes, 501 for a method that is not
+   * defined.
    *
    * Python: `handle_one_request`.
    */
@@ -255,8 +257,8 @@ export class BaseHTTPRequestHandler {
   }
 
   /**
-   * Takes the request line apart, and reads and checks the headers; answers what is wrong with them. Whether the request
-   * is to be handled.
+   * Parses the request line, and reads and validates the headers; sends an error if they are malformed. Returns whether
+   * to handle the request.
    *
    * Python: `parse_request`.
    */
@@ -287,7 +289,7 @@ export class BaseHTTPRequestHandler {
   }
 
   /**
-   * Answers `Expect: 100-continue`, by default with 100 Continue. To refuse, send an error and return false.
+   * Handles `Expect: 100-continue`; sends 100 Continue unless overridden. To refuse, send an error and return false.
    *
    * Python: `handle_expect_100`.
    */
@@ -298,12 +300,12 @@ export class BaseHTTPRequestHandler {
   }
 
   /**
-   * Sends and logs a whole reply that says what went wrong, and ends the connection.
+   * Sends and logs a complete error response, and closes the connection.
    *
    * @param code The status.
-   * @param message What happened, as the reason phrase and in the page; the standard phrase unless given.
-   * @param explain A sentence for the page; the standard one unless given.
-   * @param headers More headers, such as Allow. Python has no such argument.
+   * @param message The reason phrase, also shown on the page; defaults to the standard phrase.
+   * @param explain The explanation on the page; defaults to the standard one.
+   * @param headers Additional headers, such as Allow. Python has no such argument.
    *
    * Python: `send_error(code, message=None, explain=None)`.
    */
@@ -316,7 +318,7 @@ export class BaseHTTPRequestHandler {
     const [short, long] = this.responses[code] ?? ["???", "???"];
     const said = message ?? short;
     this.log_error("code %d, message %s", code, said);
-    // A reason phrase has one byte a character; the page has all of them.
+    // A reason phrase is limited to ISO 8859-1; the page is not.
     this.send_response(code, isLatin1(said) ? said : short);
     this.send_header("Connection", "close");
     for (const [name, value] of Object.entries(headers)) this.send_header(name, value);
@@ -331,7 +333,7 @@ export class BaseHTTPRequestHandler {
     if (content && this.command !== "HEAD") this.wfile.writeOwned(content);
   }
 
-  /** Logs the request, and begins a reply with a status line, Server and Date. Python: `send_response`. */
+  /** Logs the request, and starts a response with a status line, Server and Date. Python: `send_response`. */
   send_response(code: number, message?: string | null): void {
     this.log_request(code);
     this.send_response_only(code, message);
@@ -340,11 +342,11 @@ export class BaseHTTPRequestHandler {
   }
 
   /**
-   * Begins a reply with a status line, and nothing else.
+   * Starts a response with a status line only.
    *
-   * With 101 `rfile` becomes the connection itself, up to its end: what follows is another protocol.
+   * After status 101, `rfile` is the raw connection up to its end: another protocol follows.
    *
-   * @throws TypeError where the message would break the line, or has characters beyond ISO 8859-1.
+   * @throws TypeError if the message contains a line break or characters beyond ISO 8859-1.
    *
    * Python: `send_response_only`.
    */
@@ -361,13 +363,13 @@ export class BaseHTTPRequestHandler {
   }
 
   /**
-   * Adds a header to the reply. `close` and `keep-alive` in Connection also decide whether the connection persists. If
+   * Adds a response header. `close` and `keep-alive` in Connection also control whether the connection persists. If
    * neither is given, `end_headers` adds the one that is not the default of the version: `close` for HTTP/1.1,
    * `keep-alive` for HTTP/1.0.
    *
-   * @throws TypeError where the name is no token, or the value has CR, LF, NUL or characters beyond ISO 8859-1 in it.
+   * @throws TypeError if the name is not a token, or the value contains CR, LF, NUL or characters beyond ISO 8859-1.
    *
-   * Python: `send_header`, which checks nothing but the characters (gh-142533).
+   * Python: `send_header`, which only checks the character set (gh-142533).
    */
   send_header(keyword: string, value: string | number): void {
     const text = String(value);
@@ -381,7 +383,7 @@ export class BaseHTTPRequestHandler {
     this.#head += `${keyword}: ${text}\r\n`;
   }
 
-  /** Ends the headers of the reply, and sends them. Python: `end_headers`. */
+  /** Ends the header section and sends it. Python: `end_headers`. */
   end_headers(): void {
     if (this.#reply.status >= 200) this.#settle_connection();
     if (this.request_version !== "HTTP/0.9") {
@@ -390,16 +392,16 @@ export class BaseHTTPRequestHandler {
     }
     this.flush_headers();
     if (this.#reply.status >= 200 || this.#reply.status === 101) this.#reply.bodyAt = this.wfile.written;
-    else this.#reply.startAt = this.wfile.written; // the reply itself is still to come
+    else this.#reply.startAt = this.wfile.written; // an interim response: the final one follows
   }
 
-  /** The method of this class that answers a method of HTTP, or null: `do_GET` for GET. Python: `getattr`. */
+  /** The method of this class for an HTTP method, or null: `do_GET` for GET. Python: `getattr`. */
   protected method_for(command: string): (() => Awaitable<void>) | null {
     const method = (this as unknown as Record<string, unknown>)[`do_${command}`];
     return typeof method === "function" ? method as () => Awaitable<void> : null;
   }
 
-  /** The page of `send_error`. Python formats `error_message_format` there. */
+  /** Renders the page of `send_error`. Python formats `error_message_format` there. */
   protected error_page(code: number, message: string, explain: string): string {
     return percentFormat(this.error_message_format, {
       code,
@@ -408,7 +410,7 @@ export class BaseHTTPRequestHandler {
     });
   }
 
-  /** Sends what there is of the headers. Python: `flush_headers`. */
+  /** Sends the buffered headers. Python: `flush_headers`. */
   flush_headers(): void {
     if (!this.#headers_queued) return;
     this.wfile.writeSoon(encodeLatin1(this.#head));
@@ -423,14 +425,14 @@ export class BaseHTTPRequestHandler {
     this.log_message('"%s" %s %s', shown, code, size);
   }
 
-  /** Logs what went wrong with a request. Python: `log_error`. */
+  /** Logs an error. Python: `log_error`. */
   log_error(format: string, ...args: unknown[]): void {
     this.log_message(format, ...args);
   }
 
   /**
-   * Writes a line to stderr: `127.0.0.1 - - [22/Nov/2026 05:29:33] ` and the formatted arguments, control characters
-   * escaped. Override it to log elsewhere, or nowhere.
+   * Writes a line to stderr: `127.0.0.1 - - [22/Nov/2026 05:29:33] ` and the formatted message, with control characters
+   * escaped. Override it to redirect or disable logging.
    *
    * Python: `log_message(format, *args)`.
    */
@@ -440,29 +442,32 @@ export class BaseHTTPRequestHandler {
     Deno.stderr.writeSync(ENCODER.encode(line));
   }
 
-  /** The value of Server. Python: `version_string`. */
+  /** The value of the Server header. Python: `version_string`. */
   version_string(): string {
     return this.sys_version === "" ? this.server_version : `${this.server_version} ${this.sys_version}`;
   }
 
-  /** A time in seconds since 1970, now unless given, as a header has it. Python: `date_time_string`. */
+  /** Formats a time in seconds since 1970 (defaults to now) as an HTTP date. Python: `date_time_string`. */
   date_time_string(timestamp?: number | null): string {
     return timestamp === undefined || timestamp === null ? httpDateOfNow() : formatHttpDate(timestamp * 1000);
   }
 
-  /** The local time as log lines have it: `22/Nov/2026 05:29:33`. Python: `log_date_time_string`. */
+  /** The local time in the format of the log: `22/Nov/2026 05:29:33`. Python: `log_date_time_string`. */
   log_date_time_string(): string {
     const now = new Date();
     const date = `${twoDigits(now.getDate())}/${this.monthname[now.getMonth() + 1]}/${now.getFullYear()}`;
     return `${date} ${twoDigits(now.getHours())}:${twoDigits(now.getMinutes())}:${twoDigits(now.getSeconds())}`;
   }
 
-  /** The address of the client; no name is looked up. Python: `address_string`. */
+  /** The client's address, without a DNS lookup. Python: `address_string`. */
   address_string(): string {
     return this.client_address[0];
   }
 
-  /** Reads the next line that is not empty (RFC 9112 section 2.2); empty lines together may be as long as one line. */
+  /**
+   * Reads the next non-empty line (RFC 9112 section 2.2); the length limit of a line also applies to all skipped empty
+   * lines together.
+   */
   async #read_request_line(): Promise<boolean> {
     const { connection } = this;
     this.#begin();
@@ -482,7 +487,7 @@ export class BaseHTTPRequestHandler {
     }
   }
 
-  /** Judges the line before Python strips every CR at its end. */
+  /** Runs before trailing CRs are stripped as in Python. */
   #strict_verdict(): Rejection | null {
     const line = latin1(this.raw_requestline).replace(/\r?\n$/, "");
     return line === "" ? null : strictVerdict(line);
@@ -495,7 +500,7 @@ export class BaseHTTPRequestHandler {
     this.#reply = noReply(this.wfile.written);
   }
 
-  /** Waits for a part of a head: a while for its first byte, and not much longer for all of it. */
+  /** Waits for more of a request head: idle timeout for its first byte, header timeout for the rest. */
   async #fill_head(): Promise<boolean> {
     const { connection, server } = this;
     const idle = connection.input.length === 0 && !connection.headLimited;
@@ -548,7 +553,7 @@ export class BaseHTTPRequestHandler {
     return { seconds: this.timeout ?? body_timeout, rate, most };
   }
 
-  /** After 101 the connection speaks another protocol, in which a client may be silent for as long as `timeout` allows. */
+  /** After 101, the new protocol may be idle for as long as `timeout` permits. */
   #limits_of_its_own(): ReadLimits {
     return { seconds: this.timeout, rate: null, most: this.server.max_read };
   }
@@ -571,7 +576,10 @@ export class BaseHTTPRequestHandler {
     this.close_connection = told === "close";
   }
 
-  /** Decides whether the connection persists, and says so unless it is the default (RFC 9112 section 9.3). */
+  /**
+   * Decides whether the connection persists, and adds the Connection header if that is not the default (RFC 9112
+   * section 9.3).
+   */
   #settle_connection(): void {
     if (!this.#has_an_end() || this.server.closes_next?.(this.connection)) this.close_connection = true;
     const { told } = this.#reply;
@@ -591,14 +599,14 @@ export class BaseHTTPRequestHandler {
     return this.command === "HEAD" || status === 204 || status === 304;
   }
 
-  /** Makes the connection ready for the next request, or closes it. */
+  /** Prepares the connection for the next request, or closes it. */
   async #finish_reply(): Promise<void> {
     if (this.close_connection) return;
     this.close_connection = !this.#is_complete() || !await this.#drain();
     if (this.connection.queued > QUEUED_BYTES) await this.wfile.flush();
   }
 
-  /** Whether the client and this side agree about where the reply has ended. */
+  /** Whether the response was complete, as the client sees it. */
   #is_complete(): boolean {
     const { bodyAt, length, chunked } = this.#reply;
     if (bodyAt < 0) return false;
@@ -607,22 +615,22 @@ export class BaseHTTPRequestHandler {
     return chunked || written === length;
   }
 
-  /** Whether the rest of the body could be read, so that the next request begins behind it. */
+  /** Discards the rest of the body, so that the next request can be read; returns whether that succeeded. */
   async #drain(): Promise<boolean> {
     if (this.rfile.ended) return true;
     try {
       return await this.rfile.discard(DRAINED_BYTES);
     } catch (error) {
-      if (error instanceof HttpError) return false; // it is malformed, and the reply is out
+      if (error instanceof HttpError) return false; // malformed, but the response has been sent
       throw error;
     }
   }
 
-  /** Says what can still be said, and leaves the rest to the server. */
+  /** Sends an error response if that is still possible; otherwise leaves the error to the server. */
   #give_up(error: unknown): void {
     this.close_connection = true;
     if (error === this.connection.lost) {
-      // Nobody needs a trace of a client that left, nor a line when it was this side that closed.
+      // No stack trace for a disconnect, and no line at all if this side closed the connection.
       if (!this.connection.closedHere) this.log_error("Connection lost: %s", (error as Error).message);
       return;
     }
@@ -632,7 +640,7 @@ export class BaseHTTPRequestHandler {
     if (!known || error.status >= 500) throw error;
   }
 
-  /** Sends an error instead of the reply, unless part of that has been sent. */
+  /** Sends an error in place of the response, unless part of it has been sent. */
   #answer_instead(status: number, message: string | null = null, headers: Readonly<Record<string, string>> = {}): void {
     if (this.wfile.written !== this.#reply.startAt) return;
     this.#head = "";
@@ -648,7 +656,7 @@ function noReply(startAt: number): Reply {
   return { status: 0, length: null, chunked: false, told: null, bodyAt: -1, startAt };
 }
 
-/** The members of a list field, in lower case. */
+/** The lower-cased members of a list header. */
 function listed(value: string): string[] {
   return value.toLowerCase().split(",").map((member) => member.trim());
 }
@@ -662,12 +670,12 @@ function encodeLatin1(text: string): Uint8Array {
   return bytes.length === text.length ? bytes : Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
-/** Python's `html.escape(text, quote=False)`: the page has it between tags. */
+/** Python's `html.escape(text, quote=False)`: for text between tags. */
 function escapeText(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-/** Python's `rstrip("\r\n")`; a regular expression would look at a run of CR in the middle once for each of them. */
+/** Python's `rstrip("\r\n")`; a regular expression would take quadratic time on a run of CRs. */
 function withoutLineEnd(line: string): string {
   let end = line.length;
   while (end > 0 && (line[end - 1] === "\r" || line[end - 1] === "\n")) end--;
@@ -681,7 +689,7 @@ function twoDigits(number: number): string {
 let lastSecond = NaN;
 let lastDate = "";
 
-/** The date in whole seconds, which is the same for many replies. */
+/** The current HTTP date, cached for a second. */
 function httpDateOfNow(): string {
   const now = Date.now();
   const second = Math.floor(now / 1000);

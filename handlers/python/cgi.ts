@@ -1,5 +1,5 @@
 /**
- * Python's `CGIHTTPRequestHandler`: programs, run by the CGI of this package.
+ * Python's `CGIHTTPRequestHandler`, based on the CGI support of this package.
  *
  * @module
  */
@@ -27,23 +27,23 @@ import { type SourceFile, urlOf } from "./exchange.ts";
 import { pythonRepr } from "./repr.ts";
 import { type ContentRules, SimpleHTTPRequestHandler } from "./simple.ts";
 
-/** Where a program is: a directory of programs, and what is below it with the query behind. Python: `cgi_info`. */
+/** The location of a program: its directory, and the rest of the target including the query. Python: `cgi_info`. */
 export type CgiInfo = readonly [directory: string, rest: string];
 
 /**
- * Serves files, and runs the programs in some directories: Python's `CGIHTTPRequestHandler`, which Python has no more
- * since 3.15.
+ * Serves files, and runs the programs in certain directories: Python's `CGIHTTPRequestHandler`, which was removed in
+ * Python 3.15.
  *
- * Programs are run by the same code as the command's `--cgi`: with a clean environment, in a process group of their own,
- * with limits of time and number; Status, Location and the rest of RFC 3875 are understood. A program whose name begins
- * with `nph-` speaks to the client itself: what it prints is sent as it is, and the connection is closed behind it. A
- * program ends when its client leaves, and with the server. No spelling of a path gets at its source.
+ * Programs are run by the same code as for `--cgi`: with a clean environment, in their own process group, with limits
+ * on time and number; Status, Location and the rest of RFC 3875 are supported. A program whose name begins with `nph-`
+ * (non-parsed headers) writes the response itself: its output is sent unmodified, and then the connection is closed. A
+ * program is killed when its client disconnects, and when the server stops. No spelling of a path exposes its source.
  *
- * It answers under own names of the server only, files as well: a page of another site could otherwise run programs by
- * DNS rebinding. All other names are 421; see `hosts`.
+ * Only requests for the server's own host names are answered, including those for files: otherwise a page of another
+ * site could run programs by DNS rebinding. All other names get 421; see `hosts`.
  *
- * GET, HEAD and POST are for programs; other methods are 501, as in Python, unless the class has `do_PUT` and so on, which
- * may call `run_cgi`. Programs are looked for below `directory`, and `translate_path` is not asked for them.
+ * GET, HEAD and POST run programs; other methods are 501, as in Python, unless the class defines `do_PUT` and so on,
+ * which may call `run_cgi`. Programs are looked up below `directory`, without calling `translate_path`.
  *
  * Python: `class Handler(CGIHTTPRequestHandler)`.
  *
@@ -75,19 +75,22 @@ export class CGIHTTPRequestHandler extends SimpleHTTPRequestHandler {
 
   /** Directories in which every file is a program. Python: `cgi_directories`. */
   cgi_directories: readonly string[] = CGIHTTPRequestHandler.cgi_directories;
-  /** Whether the system has processes as Unix has. It decides nothing here. Python: `have_fork`. */
+  /** Whether the platform has Unix processes; not used here. Python: `have_fork`. */
   readonly have_fork: boolean = Deno.build.os !== "windows";
-  /** Where the program is that the request asks for; set by `is_cgi`. Python: `cgi_info`. */
+  /** The program requested, set by `is_cgi`. Python: `cgi_info`. */
   cgi_info: CgiInfo = ["", ""];
-  /** Names under which it may be asked, besides addresses, `localhost` and the machine's; `"any"` for any. Python: any. */
+  /**
+   * Accepted host names besides addresses, `localhost` and the machine's own names; `"any"` accepts all, as Python
+   * does.
+   */
   override hosts: Hosts | null = [];
-  /** How programs are run: limits, variables, interpreters. Python has no such thing. */
+  /** Options for running programs: limits, variables, interpreters. Python has no equivalent. */
   cgi_options: CgiOptions = {};
 
-  /** What `is_cgi` has found, and the target that leads there. */
+  /** The result of `is_cgi`, and the target it applies to. */
   #found: { readonly info: CgiInfo; readonly target: string } | null = null;
 
-  /** Runs a program; 501 where none is asked for. Python: `do_POST`. */
+  /** Runs a program; 501 if the path is not that of a program. Python: `do_POST`. */
   async do_POST(): Promise<void> {
     if (this.is_cgi()) await this.run_cgi();
     else this.send_error(501, "Can only POST to CGI scripts");
@@ -101,10 +104,10 @@ export class CGIHTTPRequestHandler extends SimpleHTTPRequestHandler {
   }
 
   /**
-   * Whether the path is for a program: it leads below one of `cgi_directories`; then `cgi_info` says where.
+   * Whether the path is below one of `cgi_directories`; if so, sets `cgi_info`.
    *
-   * As in Python, an encoded slash counts as one up to there; behind it, only the program may say what it means. Override
-   * it, and set `cgi_info`, to find programs in another way.
+   * As in Python, an encoded slash counts as a slash up to the program's name; after it, only the program decides what
+   * it means. Override this, and set `cgi_info`, to find programs differently.
    *
    * Python: `is_cgi`.
    */
@@ -120,28 +123,28 @@ export class CGIHTTPRequestHandler extends SimpleHTTPRequestHandler {
     return false;
   }
 
-  /** Whether a file can be run. Python: `is_executable(path)`. */
+  /** Whether a file is executable. Python: `is_executable(path)`. */
   is_executable(path: string): boolean {
     try {
       checkExecutable(path);
     } catch (error) {
-      // Something else is wrong with it, which is told when it is to run.
+      // It has another problem, which is reported when it is run.
       return error instanceof HttpError && error.status === 500;
     }
     return true;
   }
 
-  /** Whether a file is a Python script, by its extension. It decides nothing here. Python: `is_python(path)`. */
+  /** Whether a file is a Python script, by its extension; not used here. Python: `is_python(path)`. */
   is_python(path: string): boolean {
     return /\.pyw?$/i.test(path);
   }
 
   /**
-   * Runs the program of `cgi_info`, and sends what it prints.
+   * Runs the program of `cgi_info`, and sends its output.
    *
-   * 404 where it is not there, 403 where it is not a file or cannot be run, 502 and 504 where it has nothing to say.
+   * 404 if it does not exist, 403 if it is not a file or not executable, 502 and 504 if it fails to produce a response.
    *
-   * Python: `run_cgi`, which sends `200 Script output follows` in any case.
+   * Python: `run_cgi`, which always sends `200 Script output follows`.
    */
   async run_cgi(): Promise<void> {
     const { cgi_info } = this;
@@ -161,7 +164,7 @@ export class CGIHTTPRequestHandler extends SimpleHTTPRequestHandler {
     if (body && this.command !== "HEAD") await this.copyfile(body, this.wfile);
   }
 
-  /** What of the directory is not to be sent as files. */
+  /** Excludes programs from the files that are served. */
   protected override content_rules(): ContentRules {
     const options = this.#options();
     return {
@@ -170,7 +173,7 @@ export class CGIHTTPRequestHandler extends SimpleHTTPRequestHandler {
     };
   }
 
-  /** In the words of Python. */
+  /** Converts errors to Python's messages. */
   async #find(find: () => Promise<Program | null>): Promise<Program | null> {
     const script = () => pythonRepr(nameOf(this.cgi_info));
     try {
@@ -184,7 +187,7 @@ export class CGIHTTPRequestHandler extends SimpleHTTPRequestHandler {
     throw new HttpError(403, `CGI script is not executable (${script()})`);
   }
 
-  /** Sends what a program prints as it is. Nobody here knows where such a reply ends, so that the connection ends with it. */
+  /** Sends a program's output unmodified. Its length is unknown, so the connection is closed at its end. */
   async #pass_on(script: RunningScript): Promise<void> {
     let bytes = await script.read();
     if (bytes === null) throw new HttpError(502, "The program ended without any output");
@@ -227,17 +230,17 @@ export class CGIHTTPRequestHandler extends SimpleHTTPRequestHandler {
   }
 }
 
-/** Rules that are remembered for a directory: more than a program has classes. */
+/** Maximum number of cached rules per directory: more than a program has classes. */
 const MOST_RULES = 100;
 
-/** The programs of a directory, by the rules they run by: one for all handlers, because they share the places to run. */
+/** Programs by directory and rules, shared by all handlers, so that the concurrency limit is shared too. */
 const programsOf = new WeakMap<FileSource, Map<string, Programs>>();
 
-/** Where the first part of a target is a directory of programs, that and the rest of it. */
+/** Splits a target into a program directory and the rest; null if it does not begin with one. */
 function cgiInfo(target: string, directories: readonly string[]): CgiInfo | null {
   const segments = pathSegments(target);
   if (segments instanceof Refusal) return null;
-  // Empty segments count only at the end, and in what the program is told.
+  // Empty segments count only at the end and in PATH_INFO.
   const names = segments.filter((segment, index) => segment !== "" || index === segments.length - 1);
   for (let depth = 1; depth < names.length; depth++) {
     const directory = "/" + names.slice(0, depth).join("/");
@@ -252,14 +255,14 @@ function withSlashes(target: string): string {
   return target.replace(/^[^?#]*/, (path) => path.replace(/%2f/gi, "/"));
 }
 
-/** A target for where a class of somebody has found a program. */
+/** The target for a program found by an overridden `is_cgi`. */
 function targetOf([directory, rest]: CgiInfo): string {
   const at = rest.indexOf("?");
   const path = `${directory}/${at < 0 ? rest : rest.slice(0, at)}`;
   return path.split("/").map(encodeSegment).join("/") + (at < 0 ? "" : rest.slice(at));
 }
 
-/** The path of a program as Python shows it. */
+/** The path of a program as Python displays it. */
 function nameOf([directory, rest]: CgiInfo): string {
   return `${directory}/${rest.replace(/[/?].*/s, "")}`;
 }

@@ -1,5 +1,5 @@
 /**
- * A connection with a client: what has arrived, what is to be sent, and how long it may take.
+ * A client connection: input buffer, output queue, timeouts.
  *
  * @module
  */
@@ -8,45 +8,48 @@ import type { Deadlines } from "./deadlines.ts";
 import { InputBuffer } from "../http1/input_buffer.ts";
 import { setImmediate } from "node:timers";
 
-/** Bytes that are put together before they are written: a head and a short body leave in one segment. */
+/** Writes are coalesced up to this size, so that the head and a short body are sent in one segment. */
 const TOGETHER_BYTES = 65_536;
 
-/** Bytes and seconds spent on what a client still sends when the connection ends, so that it reads the reply (RFC 9112, 9.6). */
+/**
+ * Lingering close: bytes and seconds spent on reading input after the response, so that the client receives it (RFC
+ * 9112 section 9.6).
+ */
 const LINGER_BYTES = 1_048_576;
 const LINGER_SECONDS = 2;
 
-/** Bytes of a next request that are read ahead, to see whether the client leaves. */
+/** Maximum read-ahead in bytes, used to detect a disconnect. */
 const AHEAD_BYTES = 65_536;
 
-/** What those are told who use a connection that this side has closed. Made once: an error takes time to look where it is. */
+/** Thrown on use of a connection closed by this side. Created once, because capturing a stack trace is slow. */
 const CLOSED = new Deno.errors.ConnectionAborted("The connection was closed");
 
 /**
- * Who is at the other end: host and port. For a Unix socket `["unix", 0]`.
+ * The client's address: host and port; `["unix", 0]` for a Unix socket.
  *
  * Python: `client_address`.
  */
 export type ClientAddress = readonly [host: string, port: number];
 
 /**
- * The connection of a request: Python's socket, as far as a handler needs one.
+ * The connection of a request: the part of Python's socket API that handlers need.
  *
- * `rfile` and `wfile` of a handler are the way to read a body and to write a reply. This is for those who speak another
- * protocol than HTTP from here on.
+ * To read a body and write a response, use a handler's `rfile` and `wfile`. This class is for switching to a protocol
+ * other than HTTP.
  */
 export class Connection {
-  /** Who is at the other end. */
+  /** The client's address. */
   readonly client_address: ClientAddress;
-  /** Whether it is encrypted. */
+  /** Whether it uses TLS. */
   readonly secure: boolean;
   /**
-   * Whether the client may still be sending when the connection ends.
+   * Whether the client may still be sending when the connection is closed.
    *
    * @internal
    */
   unread = false;
   /**
-   * Called when nothing happens on it: the last reply has been sent, and no further request has begun.
+   * Called when the connection becomes idle: the last response has been sent, and no request has begun.
    *
    * @internal
    */
@@ -58,7 +61,7 @@ export class Connection {
    */
   onclose: () => void = () => {};
   /**
-   * What has arrived.
+   * The input buffer.
    *
    * @internal
    */
@@ -79,17 +82,17 @@ export class Connection {
   #writeBy = Infinity;
   #writeSeconds: number | null = null;
   #writeRate: number | null = null;
-  /** Seconds that may still be spent waiting for the client to read. */
+  /** The remaining time, in seconds, to wait for the client to read. */
   #patience = Infinity;
   #queue: Uint8Array[] = [];
   #queued = 0;
-  /** Settles when all that is in the queue now has been sent. */
+  /** Resolves when everything now in the queue has been sent. */
   #sent: PromiseWithResolvers<void> | null = null;
   #pumping: Promise<void> | null = null;
   #scheduled = false;
 
   /**
-   * Takes over a connection that was accepted.
+   * Takes ownership of an accepted connection.
    *
    * @internal
    */
@@ -102,18 +105,18 @@ export class Connection {
     deadlines.add(this);
   }
 
-  /** The address of the other end, as the system says it. */
+  /** The client's address, as reported by the system. */
   get remoteAddr(): Deno.Addr {
     return this.#conn.remoteAddr;
   }
 
-  /** Why nothing can be read or written any more, or null. */
+  /** Why the connection can no longer be used, or null. */
   get lost(): Error | null {
     return this.#lost;
   }
 
   /**
-   * The error of a read that has timed out, or null. What was written can still be sent.
+   * The timeout error of a read, or null. Writing is still possible.
    *
    * @internal
    */
@@ -121,13 +124,13 @@ export class Connection {
     return this.#late;
   }
 
-  /** Bytes that are written and not sent yet. */
+  /** The number of bytes not yet sent. */
   get queued(): number {
     return this.#queued;
   }
 
   /**
-   * Whether it was closed by this side, on purpose.
+   * Whether it was closed deliberately by this side.
    *
    * @internal
    */
@@ -136,7 +139,7 @@ export class Connection {
   }
 
   /**
-   * Whether nothing has come since the last request, and nothing is left to send.
+   * Whether nothing has been received since the last request and nothing is left to send.
    *
    * @internal
    */
@@ -145,7 +148,7 @@ export class Connection {
   }
 
   /**
-   * Seconds for which it has been idle; 0 where it is not.
+   * How long it has been idle, in seconds; 0 if it is not.
    *
    * @internal
    */
@@ -154,7 +157,7 @@ export class Connection {
   }
 
   /**
-   * Whether there is a limit for the head of a request.
+   * Whether a header timeout is running.
    *
    * @internal
    */
@@ -165,8 +168,8 @@ export class Connection {
   /**
    * Limits how slowly the client may read.
    *
-   * @param seconds Seconds without progress, and in total beyond what `rate` allows; null for no limit.
-   * @param rate Bytes a second that the client has to read on average; null for any number.
+   * @param seconds Timeout without progress, and total time beyond what `rate` allows; null for no limit.
+   * @param rate Minimum average rate in bytes per second; null for none.
    *
    * @internal
    */
@@ -177,7 +180,7 @@ export class Connection {
   }
 
   /**
-   * Seconds from now until the head of a request must have arrived; null for any time.
+   * Starts the header timeout, in seconds; null for none.
    *
    * @internal
    */
@@ -186,10 +189,10 @@ export class Connection {
   }
 
   /**
-   * Waits for more bytes of the client; at most some seconds, if given.
+   * Waits for more input, with an optional timeout in seconds.
    *
-   * @returns Whether there are any; false where the client has sent its last.
-   * @throws What the system says when the client is gone; Deno.errors.TimedOut.
+   * @returns False at the end of input.
+   * @throws The system's error if the connection is lost; Deno.errors.TimedOut.
    */
   async fill(seconds: number | null): Promise<boolean> {
     if (this.#lost) throw this.#lost;
@@ -198,7 +201,7 @@ export class Connection {
     if (seconds === null) return await reading;
     this.#readBy = this.#deadlines.after(seconds);
     try {
-      // A connection that is idle for too long is closed, which ends the read.
+      // The idle timeout closes the connection, which ends the read.
       return await (this.#idle ? reading : this.#orLate(reading));
     } finally {
       this.#readBy = Infinity;
@@ -212,8 +215,8 @@ export class Connection {
   }
 
   /**
-   * Aborted when the client has left, or said that it will send no more, which looks the same. To be asked for when the
-   * body of the request has been read: from then on the connection is read ahead.
+   * Aborted when the client disconnects or half-closes the connection, which cannot be told apart. Use it only after
+   * the request body has been read: from then on, the connection is read ahead.
    */
   get leaving(): AbortSignal {
     if (this.#leaving === null) {
@@ -228,11 +231,11 @@ export class Connection {
       while (!this.#ended && this.input.length < AHEAD_BYTES) await (this.#reading ??= this.#read());
       if (this.#ended) leaving.abort(new Deno.errors.ConnectionReset("The client has left"));
     } catch {
-      // Then it is lost, and whoever listens has been told.
+      // The connection is lost, and its listeners have been notified.
     }
   }
 
-  /** One at a time: whoever wants to read while another reads waits for the same bytes. */
+  /** Only one read at a time: concurrent callers wait for the same one. */
   async #read(): Promise<boolean> {
     try {
       const count = await this.#conn.read(this.input.room());
@@ -247,9 +250,9 @@ export class Connection {
   }
 
   /**
-   * Waits for a next request. A client that leaves now, or says nothing for too long, has done nothing wrong.
+   * Waits for the next request. A disconnect or timeout at this point is normal.
    *
-   * @returns Whether there is one.
+   * @returns Whether there is a request.
    * @internal
    */
   async wait(seconds: number | null): Promise<boolean> {
@@ -266,29 +269,30 @@ export class Connection {
     }
   }
 
-  /** At most `size` bytes of what the client sends, none at its end. Python: `recv`. */
+  /** Receives up to `size` bytes; empty at the end of input. Python: `recv`. */
   async recv(size: number): Promise<Uint8Array<ArrayBuffer>> {
     if (this.input.length === 0) await this.fill(null);
     return this.input.take(size);
   }
 
   /**
-   * Sends bytes behind all that was written before. Not awaiting it is harmless; but do not change the bytes before it
-   * resolves. Python: `sendall`.
+   * Queues bytes for sending. Awaiting is optional, but do not modify the bytes before the promise resolves. Python:
+   * `sendall`.
    */
   sendall(bytes: Uint8Array): Promise<void> {
     this.#enqueue(bytes);
     if (this.#lost) return rejected(this.#lost);
     if (this.#sent === null) {
       this.#sent = Promise.withResolvers();
-      this.#sent.promise.catch(() => {}); // who has not awaited it does not want to know
+      this.#sent.promise.catch(() => {}); // a caller that does not await it does not want the error
     }
     this.#start();
     return this.#sent.promise;
   }
 
   /**
-   * Sends bytes together with what is written next, but no later than the other events that wait now.
+   * Queues bytes and delays sending until the end of the current event loop turn, so that they are coalesced with
+   * further writes.
    *
    * @internal
    */
@@ -302,7 +306,7 @@ export class Connection {
     });
   }
 
-  /** Waits until all that was written has been sent. */
+  /** Waits until everything queued has been sent. */
   async flush(): Promise<void> {
     if (this.#queue.length > 0) this.#start();
     await this.#pumping;
@@ -310,8 +314,8 @@ export class Connection {
   }
 
   /**
-   * Sends what was written, and closes. Where the client may still be sending it waits a little: what arrives at a closed
-   * socket is answered with a reset, and the client might lose the reply.
+   * Flushes, then closes. If the client may still be sending, lingers: data received after close triggers a TCP reset,
+   * by which the client could lose the response.
    *
    * @internal
    */
@@ -321,26 +325,26 @@ export class Connection {
       await this.flush();
       if (this.unread || this.input.length > 0) await this.#linger();
     } catch {
-      // The client is gone.
+      // The client has disconnected.
     }
     this.close();
   }
 
   /**
-   * Closes it because the server ends. A reply that has been written is flushed first, for 2 seconds at most.
+   * Closes it at server shutdown. A response already written is flushed first, for up to 2 seconds.
    *
    * @internal
    */
   async cut(): Promise<void> {
     if (this.#queued > 0) {
       const patience = setTimeout(() => this.close(), LINGER_SECONDS * 1000);
-      await this.flush().catch(() => {}); // the client is gone
+      await this.flush().catch(() => {}); // the client has disconnected
       clearTimeout(patience);
     }
     this.close();
   }
 
-  /** Closes at once. What waits is told so. Python: `close`. */
+  /** Closes immediately; pending operations fail. Python: `close`. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -349,15 +353,15 @@ export class Connection {
     try {
       this.#conn.close();
     } catch {
-      // The runtime has closed it.
+      // Already closed by the runtime.
     }
     if (this.#reading === null) this.input.release();
     this.onclose();
   }
 
   /**
-   * Closes it when a write, or, once all that was written has been sent, the head of a request has timed out. A read of a
-   * body that times out fails, so that it can be answered.
+   * Closes it after a write timeout, or, once all output has been sent, a header timeout. A body read that times out
+   * only fails, so that an error response can be sent.
    *
    * @internal
    */
@@ -374,12 +378,12 @@ export class Connection {
   }
 
   /**
-   * Comes to an agreement with a client that wants encryption, and waits for its first bytes; whether there are any.
+   * Performs the TLS handshake, if any, and waits for the first bytes; returns whether there are any.
    *
    * @internal
    */
   async greet(): Promise<boolean> {
-    this.#idle = true; // what has said nothing yet can be closed like what has nothing more to say
+    this.#idle = true; // before its first byte, a connection can be closed like an idle one
     this.#idleSince = this.#deadlines.now;
     try {
       if ("handshake" in this.#conn) await (this.#conn as Deno.TlsConn).handshake();
@@ -410,7 +414,7 @@ export class Connection {
     this.#queued += bytes.length;
   }
 
-  /** Begins to send, in the next microtask: what is written in one go leaves together. */
+  /** Starts sending in the next microtask, so that consecutive writes are coalesced. */
   #start(): void {
     this.#pumping ??= Promise.resolve().then(() => this.#pump());
   }
@@ -452,7 +456,7 @@ export class Connection {
   }
 
   /**
-   * Says why nothing can be read or written any more; the first reason counts.
+   * Records why the connection can no longer be used; the first reason wins.
    *
    * @internal
    */
@@ -471,11 +475,11 @@ function withoutDelay(conn: Deno.TcpConn): void {
   try {
     conn.setNoDelay(true);
   } catch {
-    // The client is gone already, which the first read says.
+    // Already disconnected, which the first read reports.
   }
 }
 
-/** Short pieces as one, long ones as they are. */
+/** Coalesces short pieces; passes long ones through. */
 function* together(pieces: readonly Uint8Array[]): Iterable<Uint8Array> {
   if (pieces.length === 1) return yield pieces[0]!;
   let gathered: Uint8Array[] = [];

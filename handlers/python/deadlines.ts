@@ -1,42 +1,42 @@
 /**
- * Time limits for many connections with one timer: setting one costs a number, not a timer.
+ * Timeouts for many connections with a single timer: setting one is a number assignment.
  *
  * @module
  */
 
-/** Milliseconds between two looks: no limit is exacter than this. */
+/** Resolution in milliseconds. */
 const TICK = 100;
 
-/** Something that has a time limit. */
+/** An object with a timeout. */
 export interface Limited {
-  /** Told the time, in ticks, now and then. */
+  /** Called periodically with the current tick. */
   expire(now: number): void;
 }
 
-/** A coarse clock, and those who want to be told when it has gone on. It runs only while there are any. */
+/** A coarse clock that notifies its subscribers. Runs only while there are any. */
 export class Deadlines {
-  /** The time in ticks. */
+  /** The current tick. */
   now = 0;
   readonly #limited = new Set<Limited>();
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** The time, in ticks, a number of seconds from now; never for null. */
+  /** The tick a number of seconds from now; Infinity for null. */
   after(seconds: number | null): number {
     return seconds === null ? Infinity : this.now + Math.ceil(seconds * 1000 / TICK) + 1;
   }
 
-  /** Seconds that have gone by since a time, in ticks. */
+  /** Seconds elapsed since a tick. */
   since(then: number): number {
     return (this.now - then) * TICK / 1000;
   }
 
-  /** Begins to tell. */
+  /** Subscribes. */
   add(limited: Limited): void {
     this.#limited.add(limited);
     this.#timer ??= setInterval(() => this.#tick(), TICK);
   }
 
-  /** Ends to tell. */
+  /** Unsubscribes. */
   delete(limited: Limited): void {
     this.#limited.delete(limited);
     if (this.#limited.size > 0) return;

@@ -1,6 +1,6 @@
 /**
- * Between the classes and the handlers of this package: the request that a class has read as a `Request`, and a
- * `Response` as what a class sends.
+ * Adapts between the classes and the fetch handlers of this package: a class's request as a `Request`, and a `Response`
+ * as output of a class.
  *
  * @module
  */
@@ -10,42 +10,42 @@ import type { BaseHTTPRequestHandler } from "./base.ts";
 import { utf8OfBytes } from "../http1/request_line.ts";
 import type { ResponseWriter } from "./wfile.ts";
 
-/** Something to send: what `send_head` returns. An open `Deno.FsFile` is one. */
+/** Content to send, as returned by `send_head`. An open `Deno.FsFile` qualifies. */
 export interface SourceFile extends Disposable {
-  /** The bytes. */
+  /** The content. */
   readonly readable: ReadableStream<Uint8Array>;
 }
 
-/** Bodies up to this size are taken as a whole: a stream costs more than the bytes. */
+/** Bodies up to this size are buffered: a stream costs more than the bytes. */
 const WHOLE_BYTES = 65_536;
 
-/** How header names have been spelled by Python for decades; others are capitalised. */
+/** Python's traditional spellings of header names; others are capitalized. */
 const SPELLINGS: Readonly<Record<string, string>> = {
   "content-type": "Content-type",
   "etag": "ETag",
   "www-authenticate": "WWW-Authenticate",
 };
 
-/** Headers that Python sends, in its order; others come behind them. */
+/** Headers that Python sends, in its order; others follow. */
 const FIRST = ["location", "content-type", "content-length", "last-modified"];
 
 /**
- * Methods whose requests have no body as far as handlers can see: content of theirs has no defined meaning (RFC 9110 section
- * 9.3.1). Requests of all other methods have one, even if it is empty. Deno.serve does the same.
+ * Methods whose request content has no defined meaning (RFC 9110 section 9.3.1) and is hidden from handlers. Requests
+ * with any other method have a body, possibly empty. Deno.serve does the same.
  */
 const BODILESS_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "CONNECT"]);
 const EMPTY = new Uint8Array(0);
 
 /**
- * The request for handlers: with method and target as they were sent, which the constructor would tidy up or refuse, and
- * with a signal that listens to the client only when somebody asks for it.
+ * The `Request` for handlers. Method and target are as sent, which the constructor would normalize or refuse, and the
+ * abort signal is created lazily.
  *
- * @param path The target.
+ * @param path The request target.
  */
 export function requestOf(handler: BaseHTTPRequestHandler, path: string = handler.path): Request {
   const { command, connection, headers, rfile } = handler;
   const hasBody = !BODILESS_METHODS.has(command!);
-  // Whatever the method is: the constructor knows of none that it does not mend or refuse.
+  // A placeholder method: the constructor normalizes or refuses others.
   const request = new Request("http://localhost/", {
     method: hasBody ? "POST" : "GET",
     headers: headers.pairs(),
@@ -58,27 +58,27 @@ export function requestOf(handler: BaseHTTPRequestHandler, path: string = handle
   });
 }
 
-/** What handlers may know of the connection. */
+/** The connection details for handlers. */
 export function infoOf({ connection, request_version }: BaseHTTPRequestHandler): ConnectionInfo {
   return { remoteAddr: connection.remoteAddr, protocol: request_version };
 }
 
-/** The URL of a target, as Deno.serve would show it: pasted together. */
+/** The URL of a target, assembled as Deno.serve does. */
 export function urlOf(handler: BaseHTTPRequestHandler, path: string): string {
   const { command, connection, headers, request_version, server } = handler;
   const target = utf8OfBytes(path) ?? path.replace(/[^\0-\x7f]/g, percentByte);
-  if (command === "CONNECT" && !target.includes("/")) return `http://${target}`; // the authority form
-  if (/^[a-z][a-z\d+.-]*:\/\//i.test(target)) return target; // the absolute form (RFC 9112 section 3.2.2)
+  if (command === "CONNECT" && !target.includes("/")) return `http://${target}`; // authority form
+  if (/^[a-z][a-z\d+.-]*:\/\//i.test(target)) return target; // absolute form (RFC 9112 section 3.2.2)
   const host = headers.get("host");
   const rest = `${target.startsWith("/") ? "" : "/"}${target}`;
-  // HTTP/1.0 need not name a host; where HTTP/1.1 does not, the URL is one that is known to be made up, and refused.
+  // Host is optional in HTTP/1.0. If it is missing in HTTP/1.1, the placeholder URL makes the request fail.
   if (host === null && request_version >= "HTTP/1.1") return `http://localhost:${server.server_port}${rest}`;
   return `${connection.secure ? "https" : "http"}://${host ?? "0.0.0.0"}${rest}`;
 }
 
 /**
- * Hop-by-hop fields (RFC 9110 section 7.6.1). The engine manages the connection and frames the body: a Transfer-Encoding that
- * it does not apply, as in HTTP/1.0, would announce chunks that are not there.
+ * Hop-by-hop headers (RFC 9110 section 7.6.1). The engine manages the connection and frames the body: passing on a
+ * Transfer-Encoding that it does not apply, as in HTTP/1.0, would corrupt the response.
  */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "connection",
@@ -90,7 +90,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** The headers of a response in Python's order and spelling, without those about the connection. */
+/** Response headers in Python's order and spelling, without hop-by-hop headers. */
 export function pythonHeaders(headers: Headers): [name: string, value: string][] {
   const first: [string, string][] = [];
   const others: [string, string][] = [];
@@ -101,9 +101,9 @@ export function pythonHeaders(headers: Headers): [name: string, value: string][]
   return [...first, ...others].map(([name, value]) => [spelled(name), value]);
 }
 
-/** What a response of this package has for a body, no byte longer than its Content-Length. */
+/** The body of a response, truncated at its Content-Length. */
 export class ReplyBody implements SourceFile {
-  /** All of it, where it is short. */
+  /** The full content, if it is short. */
   readonly bytes: Uint8Array | null;
   readonly #body: ReadableStream<Uint8Array> | null;
   readonly #length: number;
@@ -114,21 +114,21 @@ export class ReplyBody implements SourceFile {
     this.#length = length;
   }
 
-  /** Takes the body of a response, all of it where it is known to be short; null where it has none. */
+  /** Takes the body of a response, buffering it if it is known to be short; null if it has none. */
   static async of(response: Response): Promise<ReplyBody | null> {
     const length = Number(response.headers.get("content-length") ?? Infinity);
-    // To look at `body` would make a stream of what mostly is bytes.
+    // Accessing `body` would create a stream for what usually is a buffer.
     const bytes = length <= WHOLE_BYTES ? await response.bytes() : null;
     const body = bytes === null ? response.body : null;
     return bytes?.length || body ? new ReplyBody(bytes, body, length) : null;
   }
 
-  /** The bytes. */
+  /** The content as a stream. */
   get readable(): ReadableStream<Uint8Array> {
     return ReadableStream.from(this.#chunks());
   }
 
-  /** Writes all of it as fast as the client takes it; one that leaves ends it, also where nothing comes to be written. */
+  /** Writes the body with backpressure; a disconnect ends it, even while no data is available. */
   async writeTo(wfile: ResponseWriter, leaving: () => AbortSignal): Promise<void> {
     if (this.bytes) return void wfile.writeOwned(this.bytes);
     if (this.#length !== Infinity) {
@@ -150,12 +150,12 @@ export class ReplyBody implements SourceFile {
     }
   }
 
-  /** Throws away what nobody has read. */
+  /** Discards unread content. */
   [Symbol.dispose](): void {
     if (this.#body?.locked === false) this.#body.cancel().catch(() => {});
   }
 
-  /** The stream of the system goes on behind the end of a file that grows. */
+  /** The native stream continues past the expected end if the file grows. */
   async *#chunks(): AsyncGenerator<Uint8Array> {
     if (this.bytes) return yield this.bytes;
     let left = this.#length;
@@ -167,7 +167,7 @@ export class ReplyBody implements SourceFile {
   }
 }
 
-/** Names that have been spelled before; programs may think of any. */
+/** A cache of spellings; bounded, because programs can send arbitrary names. */
 const known = new Map(Object.entries(SPELLINGS));
 const MOST_KNOWN = 200;
 

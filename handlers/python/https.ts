@@ -8,22 +8,22 @@ import { createPrivateKey } from "node:crypto";
 import type { ClientAddress, Connection } from "./connection.ts";
 import { HTTPServer, type RequestHandlerClass, type ServerAddress } from "./server.ts";
 
-/** Where certificate and key are. */
+/** TLS options. */
 export interface HTTPSServerOptions {
-  /** The file of the certificate chain, PEM; it may hold the key, too. */
+  /** The certificate chain (PEM file); may also contain the key. */
   readonly certfile: string;
-  /** The file of the private key, PEM; `certfile` unless given. */
+  /** The private key (PEM file); defaults to `certfile`. */
   readonly keyfile?: string | null;
-  /** The password of the private key. */
+  /** The passphrase of the private key. */
   readonly password?: string | null;
-  /** Protocols for ALPN; `http/1.1` unless given. */
+  /** ALPN protocols; defaults to `http/1.1`. */
   readonly alpn_protocols?: readonly string[] | null;
 }
 
 /**
  * {@linkcode HTTPServer} over TLS: Python's `HTTPSServer`.
  *
- * A client that connects and says nothing holds up nobody, where Python waits for it in `accept`.
+ * The TLS handshake does not block other clients; in Python, it happens in `accept`.
  *
  * Python: `HTTPSServer(("", 4443), Handler, certfile="cert.pem", keyfile="key.pem")`.
  *
@@ -45,9 +45,9 @@ export class HTTPSServer extends HTTPServer {
   readonly #options: HTTPSServerOptions;
 
   /**
-   * Makes a server, and listens.
+   * Binds and listens, unless told otherwise.
    *
-   * @throws What the system refuses, and what is wrong with certificate or key.
+   * @throws System errors, and an error if the certificate or key is invalid.
    */
   constructor(
     server_address: ServerAddress,
@@ -60,7 +60,7 @@ export class HTTPSServer extends HTTPServer {
     if (bind_and_activate) this.server_bind();
   }
 
-  /** Makes the listener. */
+  /** Creates the TLS listener. */
   protected override listen(address: ServerAddress): Deno.Listener {
     if (typeof address === "string") throw new TypeError("Cannot serve HTTPS on a Unix socket");
     const { certfile, keyfile, password, alpn_protocols } = this.#options;
@@ -77,16 +77,16 @@ export class HTTPSServer extends HTTPServer {
   }
 }
 
-/** {@linkcode HTTPSServer} that handles connections at the same time. Python: `ThreadingHTTPSServer`. */
+/** Concurrent {@linkcode HTTPSServer}. Python: `ThreadingHTTPSServer`. */
 export class ThreadingHTTPSServer extends HTTPSServer {
-  /** Handles a connection beside others. Python: `process_request`. */
+  /** Handles a connection concurrently. Python: `process_request`. */
   override process_request(request: Connection, client_address: ClientAddress): Promise<void> {
     this.process_request_thread(request, client_address);
     return Promise.resolve();
   }
 }
 
-/** The TLS library of the runtime takes no password. */
+/** The runtime's TLS library does not support encrypted keys. */
 function decrypted(pem: string, passphrase: string | null): string {
   const key = /-----BEGIN ((?:[A-Z]+ )?PRIVATE KEY)-----[\s\S]*?-----END \1-----/.exec(pem)?.[0];
   if (key === undefined) throw new TypeError("Cannot serve HTTPS: the file holds no PEM private key");

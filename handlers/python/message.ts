@@ -1,5 +1,5 @@
 /**
- * The headers of a request as Python's handlers see them.
+ * Request headers with Python's API.
  *
  * @module
  */
@@ -7,9 +7,9 @@
 import type { Field } from "../http1/header_fields.ts";
 
 /**
- * Headers in the order and the spelling they came in: Python's `http.client.HTTPMessage`.
+ * Request headers in their original order and spelling: Python's `http.client.HTTPMessage`.
  *
- * Values are text of one character a byte (ISO 8859-1), folded lines are joined. It cannot be changed.
+ * Values are decoded as ISO 8859-1, folded lines are joined. Immutable.
  *
  * Python: `self.headers["Content-Length"]`, `self.headers.get("Cookie", "")`, `self.headers.get_all("Accept")`.
  *
@@ -27,12 +27,12 @@ import type { Field } from "../http1/header_fields.ts";
 export class HTTPMessage {
   readonly #fields: readonly Field[];
 
-  /** Makes headers of pairs of name and value. */
+  /** Takes name and value pairs. */
   constructor(fields: readonly Field[] = []) {
     this.#fields = fields;
   }
 
-  /** The first value of a name, in any case; `failobj`, null unless given, where there is none. Python: `get`. */
+  /** The first value of a header, case-insensitively; `failobj` (defaults to null) if it is missing. Python: `get`. */
   get<T extends string | null = null>(name: string, failobj: T = null as T): string | T {
     const lower = name.toLowerCase();
     for (const [field, value] of this.#fields) {
@@ -41,19 +41,19 @@ export class HTTPMessage {
     return failobj;
   }
 
-  /** All values of a name, or null where there is none. Python: `get_all`. */
+  /** All values of a header, or null if it is missing. Python: `get_all`. */
   get_all(name: string): string[] | null {
     const lower = name.toLowerCase();
     const values = this.#fields.filter(([field]) => field.toLowerCase() === lower).map(([, value]) => value);
     return values.length === 0 ? null : values;
   }
 
-  /** Whether a name is there. Python: `name in headers`. */
+  /** Whether a header is present. Python: `name in headers`. */
   has(name: string): boolean {
     return this.get(name) !== null;
   }
 
-  /** The media type in Content-Type, lower case, `text/plain` where there is none. Python: `get_content_type`. */
+  /** The media type in Content-Type, in lower case; defaults to `text/plain`. Python: `get_content_type`. */
   get_content_type(): string {
     const type = (this.get("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
     return /^[^/\s]+\/[^/\s]+$/.test(type) ? type : "text/plain";
@@ -69,23 +69,27 @@ export class HTTPMessage {
     return this.#fields.map(([, value]) => value);
   }
 
-  /** Pairs of name and value. Python: `items`. */
+  /** Name and value pairs. Python: `items`. */
   items(): Field[] {
     return [...this.#fields];
   }
 
-  /** How many there are. Python: `len(headers)`. */
+  /** The number of header lines. Python: `len(headers)`. */
   get length(): number {
     return this.#fields.length;
   }
 
-  /** The same for Web APIs, several of one name joined: by commas, cookies by semicolons. Python has no such thing. */
+  /**
+   * Converts to Web API headers; repeated headers are joined by commas, cookies by semicolons. Python has no
+   * equivalent.
+   */
   to_headers(): Headers {
     return new Headers(this.pairs());
   }
 
   /**
-   * What Web APIs make headers of. They would join cookies by commas, too (RFC 9113 section 8.2.3).
+   * The initializer for Web API headers, with cookies joined: `Headers` would join them by commas (RFC 9113 section
+   * 8.2.3).
    *
    * @internal
    */
@@ -96,12 +100,12 @@ export class HTTPMessage {
     return [...pairs.filter(([name]) => name.toLowerCase() !== "cookie"), ["cookie", cookies.join("; ")]];
   }
 
-  /** The lines, for a log. Python: `str(headers)`. */
+  /** The header lines, for logging. Python: `str(headers)`. */
   toString(): string {
     return this.#fields.map(([name, value]) => `${name}: ${value}\n`).join("") + "\n";
   }
 
-  /** Iterates over pairs of name and value; Python iterates over names. */
+  /** Iterates over name and value pairs; Python iterates over names. */
   [Symbol.iterator](): Iterator<Field> {
     return this.#fields[Symbol.iterator]();
   }

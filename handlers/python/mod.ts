@@ -1,5 +1,5 @@
 /**
- * Python's `http.server`, class by class, for scripts that are ported line by line.
+ * Python's `http.server`, class by class, for porting scripts line by line.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Python's `format % args`, as far as log messages and error pages use it.
+ * Python's `format % args`, to the extent that log messages and error pages use it.
  *
  * @module
  */
@@ -9,9 +9,9 @@ import { pythonRepr } from "./repr.ts";
 const CONVERSION = /%(?:\((\w+)\))?(-|0)?(\d+)?(?:\.(\d+))?([sdirfxX%])/g;
 
 /**
- * Fills `%s`, `%d`, `%i`, `%r`, `%f`, `%x`, `%X` and `%%`, with a width and a precision, in the order of the arguments,
- * and `%(name)s` from a record. What has no argument stays as it is, where Python raises TypeError: no reply should fail
- * for a log line.
+ * Formats `%s`, `%d`, `%i`, `%r`, `%f`, `%x`, `%X` and `%%`, with width and precision, from positional arguments, and
+ * `%(name)s` from a record. A placeholder without an argument is kept, where Python raises TypeError: a log line should
+ * not fail a response.
  */
 export function percentFormat(format: string, args: readonly unknown[] | Readonly<Record<string, unknown>>): string {
   let next = 0;

@@ -1,5 +1,5 @@
 /**
- * What Python's `send_error` says of a request that cannot be read.
+ * Python's error messages for malformed requests.
  *
  * @module
  */
@@ -7,13 +7,13 @@
 import type { Rejection, RejectionCode } from "../http1/rejection.ts";
 import { pythonRepr } from "./repr.ts";
 
-/** The message and the explanation for `send_error`; null for the standard ones of the status. */
+/** The message and explanation for `send_error`; null for the defaults of the status. */
 export interface RejectionText {
   readonly message: string | null;
   readonly explain: string | null;
 }
 
-/** Characters of the client's text that are repeated; Python repeats a request line whole. */
+/** Maximum number of characters quoted from the request; Python quotes a request line in full. */
 const MAX_REPEATED = 100;
 
 const MESSAGES: Readonly<Record<RejectionCode, (detail: string) => string | null>> = {
@@ -44,7 +44,7 @@ const EXPLANATIONS: Partial<Record<RejectionCode, (limit: string) => string>> = 
   "too-many-headers": (limit) => `got more than ${limit} headers`,
 };
 
-/** Puts a verdict into Python's words. */
+/** The Python message for a rejection. */
 export function rejectionText({ code, detail }: Rejection): RejectionText {
   return { message: MESSAGES[code](detail), explain: EXPLANATIONS[code]?.(detail) ?? null };
 }

@@ -1,12 +1,12 @@
 /**
- * Python's `repr` of a string, for messages that have been reading so for decades.
+ * Python's `repr` of a string, to keep its messages unchanged.
  *
  * @module
  */
 
 const SHORT: Readonly<Record<string, string>> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-/** Text as Python shows it in code: `'GET'`, `"it's"`, `'\x16\x03'`. */
+/** A string as a Python literal: `'GET'`, `"it's"`, `'\x16\x03'`. */
 export function pythonRepr(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
   // deno-lint-ignore no-control-regex

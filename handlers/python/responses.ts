@@ -1,15 +1,15 @@
 /**
- * What every status means, in Python's words: `http.HTTPStatus`.
+ * Status phrases and descriptions as in Python: `http.HTTPStatus`.
  *
  * @module
  */
 
-/** A table from status to phrase and description. */
+/** Phrase and description by status. */
 export type Responses = Record<number, readonly [phrase: string, description: string]>;
 
 /**
- * Python's `BaseHTTPRequestHandler.responses`, of version 3.14: `responses[404]` is
- * `["Not Found", "Nothing matches the given URI"]`. Entries can be added.
+ * Python's `BaseHTTPRequestHandler.responses` as of version 3.14: `responses[404]` is `["Not Found", "Nothing matches
+ * the given URI"]`. Mutable: entries can be added.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * What a handler reads of a request: its body, and nothing behind it.
+ * The request body as a readable file.
  *
  * @module
  */
@@ -11,16 +11,16 @@ import { InputBuffer } from "../http1/input_buffer.ts";
 import { Rejection } from "../http1/rejection.ts";
 import { rejectionText } from "./rejections.ts";
 
-/** Bytes taken at a time where nobody says how many. */
+/** Default read size. */
 const PIECE_BYTES = 65_536;
 
-/** How much time and memory the body of a request may take. */
+/** Limits on reading a request body. */
 export interface ReadLimits {
-  /** Seconds without progress, and in total beyond what `rate` allows; null for no limit. */
+  /** Timeout without progress, and total time beyond what `rate` allows, in seconds; null for no limit. */
   readonly seconds: number | null;
-  /** Bytes a second that have to arrive on average; null for any number. */
+  /** Minimum average rate in bytes per second; null for none. */
   readonly rate: number | null;
-  /** Bytes that a single read may buffer; null for any number. */
+  /** Maximum number of bytes buffered by a single read; null for no limit. */
   readonly most: number | null;
 }
 
@@ -28,12 +28,12 @@ export interface ReadLimits {
 export const UNLIMITED: ReadLimits = { seconds: null, rate: null, most: null };
 
 /**
- * The body of a request, as a file to read from: Python's `rfile`.
+ * The request body as a file: Python's `rfile`.
  *
- * Every read is a promise: await it. It ends where the body ends, by Content-Length or by the last chunk (which is
- * decoded), where Python's would wait for ever. A body that stalls for the server's `body_timeout`, or trickles below its
- * `body_rate`, fails with Deno.errors.TimedOut, which is answered 408 unless it is caught; a read of more than the server's
- * `max_read` with an HttpError, which is 413.
+ * All reads return promises. The file ends with the body, as given by Content-Length or the last chunk (chunked bodies
+ * are decoded), where Python's would block. If a body stalls for the server's `body_timeout`, or arrives at less than
+ * `body_rate`, reading throws Deno.errors.TimedOut, which results in 408 unless caught; a read of more than the
+ * server's `max_read` throws HttpError 413.
  *
  * Python: `self.rfile.read(int(self.headers["Content-Length"]))`; here `await this.rfile.read()` is enough.
  *
@@ -62,13 +62,13 @@ export class RequestReader {
   readonly #connection: Connection;
   readonly #body: Body;
   readonly #limits: ReadLimits;
-  /** Seconds that may still be spent waiting for the client. */
+  /** The remaining time, in seconds, to wait for the client. */
   #patience: number;
-  /** Content that was looked at for a line, or gathered for a read, and not taken. */
+  /** Content buffered by `readline` or `read` but not consumed. */
   readonly #content = new InputBuffer();
 
   /**
-   * Reads a body off a connection; null for a request without one.
+   * Reads a body from a connection; null for a request without one.
    *
    * @internal
    */
@@ -79,17 +79,17 @@ export class RequestReader {
     this.#patience = limits.seconds ?? Infinity;
   }
 
-  /** Whether nothing of the body is left to read. */
+  /** Whether the body has been consumed. */
   get ended(): boolean {
     return this.#body.ended && this.#content.length === 0;
   }
 
   /**
-   * Reads `size` bytes, fewer only where the body ends; all the rest where `size` is -1 or not given. Empty at the end.
+   * Reads `size` bytes, fewer only at the end; everything if `size` is -1 or omitted. Empty at the end.
    *
-   * A body can be of any length: to take a long one, read it in pieces.
+   * Read large bodies in pieces: their size is not limited.
    *
-   * @throws {HttpError} 413 where it would buffer more than the server's `max_read`.
+   * @throws {HttpError} 413 if it would buffer more than the server's `max_read`.
    */
   async read(size: number = -1): Promise<Uint8Array<ArrayBuffer>> {
     const wanted = size < 0 ? Infinity : size;
@@ -102,13 +102,13 @@ export class RequestReader {
     return this.#content.take(wanted);
   }
 
-  /** Reads what has arrived, at most `size` bytes, and waits only where nothing has. Empty at the end. */
+  /** Reads up to `size` available bytes; waits only if none are available. Empty at the end. */
   async read1(size: number = PIECE_BYTES): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#content.length > 0) return this.#content.take(size);
     return await this.#take(size) ?? new Uint8Array(0);
   }
 
-  /** Reads a line with its line end; at most `limit` bytes of it, if given. Empty at the end. */
+  /** Reads a line including its line end, up to an optional `limit` in bytes. Empty at the end. */
   async readline(limit: number = -1): Promise<Uint8Array<ArrayBuffer>> {
     const most = limit < 0 ? Infinity : limit;
     for (;;) {
@@ -125,7 +125,7 @@ export class RequestReader {
     for (let line = await this.readline(); line.length > 0; line = await this.readline()) yield line;
   }
 
-  /** The body for Web APIs; read either it or the file, not both. */
+  /** The body as a Web stream; use either this or the file methods. */
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return new ReadableStream({
       pull: async (controller) => {
@@ -139,7 +139,7 @@ export class RequestReader {
   }
 
   /**
-   * Throws away what is left, up to so many bytes; whether that was all.
+   * Discards the rest, up to a number of bytes; returns whether the end was reached.
    *
    * @internal
    */
@@ -167,13 +167,13 @@ export class RequestReader {
       const piece = this.#body.take(this.#connection.input, max);
       if (piece instanceof Rejection) throw new HttpError(piece.status, rejectionText(piece).message ?? undefined);
       if (piece !== null) return this.#count(piece);
-      // The last bytes of a chunked body have no content.
+      // The final bytes of a chunked body contain no content.
       if (!this.#body.ended && !await this.#wait()) return this.#endOfInput();
     }
     return null;
   }
 
-  /** Waits for more. Only this time counts, not the time between two reads. */
+  /** Waits for more input. Only this time counts towards the limits, not the time between reads. */
   async #wait(): Promise<boolean> {
     const { seconds } = this.#limits;
     if (seconds === null) return await this.#connection.fill(null);

@@ -11,25 +11,25 @@ import { type ClientAddress, Connection } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
 import { pythonRepr } from "./repr.ts";
 
-/** Milliseconds until it accepts again after a failure; each time twice as long. */
+/** Initial delay in milliseconds before retrying a failed accept; doubled each time. */
 const SHORTEST_PAUSE = 50;
 const LONGEST_PAUSE = 1_000;
 
 /**
- * Seconds a connection has to be idle before it is closed to free its descriptor: a request that was sent right after
- * connecting may have arrived and not been read yet.
+ * How long a connection must be idle, in seconds, before it is closed to free its descriptor: a request sent
+ * immediately after connecting may have arrived without having been read.
  */
 const UNREAD_SECONDS = 1;
 
 /**
- * Where a server listens: host and port, or the path of a Unix socket. The host `""` is all of IPv4, the port 0 any that
- * is free.
+ * The address of a server: host and port, or the path of a Unix socket. Host `""` is all IPv4 addresses, port 0 any
+ * free port.
  *
  * Python: `("", 8000)`.
  */
 export type ServerAddress = readonly [host: string, port: number] | string;
 
-/** A class that handles requests; made once for each connection. Python: `RequestHandlerClass`. */
+/** A handler class, instantiated once per connection. Python: `RequestHandlerClass`. */
 export type RequestHandlerClass = new (
   request: Connection,
   client_address: ClientAddress,
@@ -37,13 +37,13 @@ export type RequestHandlerClass = new (
 ) => BaseHTTPRequestHandler;
 
 /**
- * Listens, and handles one request at a time with a class of your own: Python's `HTTPServer`.
+ * Serves with a handler class, one request at a time: Python's `HTTPServer`.
  *
- * A connection is handled when its first bytes are there, so that one which says nothing (browsers open some in advance)
- * holds up nobody; and one that is kept open but idle is closed when another has something to say. It binds when it is
- * made, and looks up no name but the one to bind. Limits that Python lacks are fields: `header_timeout`, `idle_timeout`,
- * `body_timeout`, `body_rate`, `max_read`, `max_connections`. When the process is out of file descriptors it closes
- * connections that are idle, and goes on.
+ * A connection is handled once its first bytes have arrived, so that a silent one (browsers open spare connections)
+ * does not block others; an idle persistent connection is closed when another one has a request. Binds in the
+ * constructor; resolves no name except the one to bind. Limits that Python lacks are fields: `header_timeout`,
+ * `idle_timeout`, `body_timeout`, `body_rate`, `max_read`, `max_connections`. When the process runs out of file
+ * descriptors, idle connections are closed and the server keeps running.
  *
  * Python: `HTTPServer(("", 8000), Handler).serve_forever()`.
  *
@@ -68,41 +68,41 @@ export type RequestHandlerClass = new (
  * ```
  */
 export class HTTPServer implements AsyncDisposable {
-  /** Connections that the system lets wait; set it on the class. Python: `request_queue_size`. */
+  /** The listen backlog; set it on the class. Python: `request_queue_size`. */
   static request_queue_size = 511;
 
-  /** The class that handles requests. Python: `RequestHandlerClass`. */
+  /** The handler class. Python: `RequestHandlerClass`. */
   readonly RequestHandlerClass: RequestHandlerClass;
-  /** Where it listens; the real port, once it is bound. Python: `server_address`. */
+  /** The address; contains the actual port once bound. Python: `server_address`. */
   server_address: ServerAddress;
-  /** The host it was told to bind; Python looks for a name of it, which may take 30 seconds. Python: `server_name`. */
+  /** The host to bind; Python does a reverse DNS lookup, which may take 30 seconds. Python: `server_name`. */
   server_name: string = "";
   /**
-   * The address or name it was told to bind.
+   * The address or name to bind, as given.
    *
    * @internal
    */
   bound_name: string = "";
   /** The port; 0 for a Unix socket. Python: `server_port`. */
   server_port: number = 0;
-  /** Seconds that `handle_request` waits; null for any time. Python: `timeout`. */
+  /** Timeout of `handle_request` in seconds; null for none. Python: `timeout`. */
   timeout: number | null = null;
-  /** Whether `server_close` cuts what is still being handled; else it waits for it. Python: `daemon_threads`. */
+  /** Whether `server_close` aborts active connections; otherwise it waits for them. Python: `daemon_threads`. */
   daemon_threads: boolean = true;
-  /** Seconds from the first byte of a request to the end of its head; null for any time. */
+  /** Timeout from the first byte of a request to the end of its head, in seconds; null for none. */
   header_timeout: number | null = 20;
-  /** Seconds that a connection is kept open without a request; null for any time. */
+  /** Keep-alive timeout in seconds; null for none. */
   idle_timeout: number | null = 60;
-  /** Seconds in which some of a body has to arrive, and some of a reply to be taken; null for any time. */
+  /** Timeout without progress in receiving a body or sending a response, in seconds; null for none. */
   body_timeout: number | null = 60;
   /**
-   * Bytes a second that a client has to send of a body, or read of a reply, on average, once it has been waited for
-   * `body_timeout` seconds in total: a slow trickle is disconnected, too. null for any number.
+   * Minimum average rate, in bytes per second, at which a client must send a body or read a response once it has kept
+   * the server waiting for `body_timeout` seconds in total; slower clients are disconnected. Null for none.
    */
   body_rate: number | null = 1_024;
-  /** Bytes that a single read of `rfile` may buffer in memory; more is 413. null for any number. */
+  /** Maximum number of bytes that a single read of `rfile` buffers in memory; more is 413. Null for no limit. */
   max_read: number | null = 64 * 1024 * 1024;
-  /** Connections at a time; the next wait for one of them to end, an idle one is closed for them. */
+  /** Maximum number of connections; further ones wait. An idle connection is closed to make room. */
   max_connections: number = 1_000;
 
   readonly #deadlines = new Deadlines();
@@ -111,7 +111,7 @@ export class HTTPServer implements AsyncDisposable {
     access() {},
     error: (message, cause) => this.complain(message, cause),
   });
-  /** Those that have said something, and wait to be handled. */
+  /** Connections with input, waiting to be handled. */
   #ready: Connection[] = [];
   #wake: () => void = () => {};
   #freed: () => void = () => {};
@@ -120,15 +120,15 @@ export class HTTPServer implements AsyncDisposable {
   readonly #closed = new AbortController();
   #serving: PromiseWithResolvers<void> | null = null;
   #stopping = false;
-  /** The one that is handled while others wait. */
+  /** The connection being handled while others wait. */
   #current: Connection | null = null;
   readonly #running = new Set<Promise<void>>();
 
   /**
-   * Makes a server, and listens.
+   * Binds and listens, unless told otherwise.
    *
-   * @param bind_and_activate Whether it listens at once; else `server_bind` has to be called.
-   * @throws Deno.errors.AddrInUse and others: what the system refuses.
+   * @param bind_and_activate Whether to listen immediately; otherwise call `server_bind`.
+   * @throws Deno.errors.AddrInUse and other system errors.
    */
   constructor(server_address: ServerAddress, RequestHandlerClass: RequestHandlerClass, bind_and_activate = true) {
     this.server_address = server_address;
@@ -136,7 +136,7 @@ export class HTTPServer implements AsyncDisposable {
     if (bind_and_activate) this.server_bind();
   }
 
-  /** Connections that the system lets wait. Python: `request_queue_size`. */
+  /** The listen backlog. Python: `request_queue_size`. */
   get request_queue_size(): number {
     return (this.constructor as typeof HTTPServer).request_queue_size;
   }
@@ -154,16 +154,16 @@ export class HTTPServer implements AsyncDisposable {
     this.server_port = port;
   }
 
-  /** Makes the listener; a class of its own may listen in another way. */
+  /** Creates the listener; override it to listen differently. */
   protected listen(address: ServerAddress): Deno.Listener {
     if (typeof address === "string") return Deno.listen({ transport: "unix", path: address });
     return Deno.listen({ hostname: address[0] || "0.0.0.0", port: address[1], tcpBacklog: this.request_queue_size });
   }
 
   /**
-   * Handles requests until `shutdown` or `server_close`; resolves then. It need not be awaited.
+   * Handles requests until `shutdown` or `server_close`, and then resolves. Awaiting it is optional.
    *
-   * Python: `serve_forever`, which does not return before.
+   * Python: `serve_forever`, which blocks.
    */
   async serve_forever(): Promise<void> {
     if (this.#serving) throw new Error("Cannot serve: the server is serving");
@@ -184,7 +184,7 @@ export class HTTPServer implements AsyncDisposable {
     }
   }
 
-  /** Handles one connection; waits for it no longer than `timeout`. Python: `handle_request`. */
+  /** Handles one connection, waiting up to `timeout` for it. Python: `handle_request`. */
   async handle_request(): Promise<void> {
     this.#begin_accepting();
     this.#stopping = false;
@@ -202,10 +202,10 @@ export class HTTPServer implements AsyncDisposable {
   }
 
   /**
-   * Ends `serve_forever`, and resolves when it has ended. What is being handled goes on; in a {@linkcode HTTPServer} it is
-   * waited for, so that a handler must not await this.
+   * Stops `serve_forever`, and resolves when it has stopped. Active requests continue; {@linkcode HTTPServer} waits for
+   * them, so a handler must not await this.
    *
-   * Python: `shutdown`, which deadlocks when a handler calls it.
+   * Python: `shutdown`, which deadlocks if called by a handler.
    */
   async shutdown(): Promise<void> {
     this.#stopping = true;
@@ -215,8 +215,8 @@ export class HTTPServer implements AsyncDisposable {
   }
 
   /**
-   * Stops listening, and ends `serve_forever`. What is being handled is cut, or waited for where `daemon_threads` is false.
-   * A reply that has been written by then is sent.
+   * Stops listening, and stops `serve_forever`. Active connections are aborted, or awaited if `daemon_threads` is
+   * false. Responses already written are flushed.
    *
    * Python: `server_close`.
    */
@@ -236,8 +236,8 @@ export class HTTPServer implements AsyncDisposable {
   }
 
   /**
-   * Whether the connection is closed after the current reply, which then says so: because another one is waiting, or the
-   * server ends.
+   * Whether to close the connection after the current response, and announce that: because another connection is
+   * waiting, or the server is stopping.
    *
    * @internal
    */
@@ -252,8 +252,8 @@ export class HTTPServer implements AsyncDisposable {
   }
 
   /**
-   * The next connection that has something to say, or null when the server stops. Python: `get_request`, which gives the
-   * socket and the address.
+   * The next connection with input, or null when the server stops. Python: `get_request`, which returns the socket and
+   * the address.
    */
   async get_request(): Promise<Connection | null> {
     while (this.#ready.length === 0 && !this.#stopping) {
@@ -262,12 +262,12 @@ export class HTTPServer implements AsyncDisposable {
     return this.#stopping ? null : this.#ready.shift()!;
   }
 
-  /** Whether a connection is to be handled; true, unless overridden. Python: `verify_request`. */
+  /** Whether to handle a connection; true unless overridden. Python: `verify_request`. */
   verify_request(_request: Connection, _client_address: ClientAddress): Awaitable<boolean> {
     return true;
   }
 
-  /** Handles a connection, and ends it. Python: `process_request`. */
+  /** Handles a connection, and closes it. Python: `process_request`. */
   async process_request(request: Connection, client_address: ClientAddress): Promise<void> {
     this.#current = request;
     try {
@@ -278,14 +278,12 @@ export class HTTPServer implements AsyncDisposable {
     }
   }
 
-  /**
-   * Makes a handler and lets it run; override it to give the handler more arguments. Python: `finish_request`.
-   */
+  /** Instantiates and runs a handler; override it to pass more arguments to the handler. Python: `finish_request`. */
   finish_request(request: Connection, client_address: ClientAddress): Awaitable<void> {
     return new this.RequestHandlerClass(request, client_address, this).run();
   }
 
-  /** Sends what a handler has written, and ends the connection. Python: `shutdown_request`. */
+  /** Flushes the response, and closes the connection. Python: `shutdown_request`. */
   async shutdown_request(request: Connection): Promise<void> {
     await request.end();
     this.close_request(request);
@@ -296,13 +294,13 @@ export class HTTPServer implements AsyncDisposable {
     request.close();
   }
 
-  /** Called when `handle_request` has waited for `timeout` seconds. Python: `handle_timeout`. */
+  /** Called when `handle_request` times out. Python: `handle_timeout`. */
   handle_timeout(): Awaitable<void> {}
 
   /**
-   * Called with what a handler has thrown: writes it to stderr.
+   * Called with an error thrown by a handler: writes it to stderr.
    *
-   * Python: `handle_error(request, client_address)`, which asks `sys.exception()`.
+   * Python: `handle_error(request, client_address)`, which uses `sys.exception()`.
    */
   handle_error(_request: Connection, [host, port]: ClientAddress, error: unknown): void {
     const line = "-".repeat(40);
@@ -314,12 +312,12 @@ export class HTTPServer implements AsyncDisposable {
     );
   }
 
-  /** Called when no connection can be accepted for a while: writes it to stderr. */
+  /** Called when accepting connections fails: writes the reason to stderr. */
   protected complain(message: string, _cause?: unknown): void {
     writeError(`${message}\n`);
   }
 
-  /** Handles a connection beside others, and ends it: what `process_request` of the threading servers does. */
+  /** Handles a connection concurrently, and closes it: the `process_request` of the threading servers. */
   protected process_request_thread(request: Connection, client_address: ClientAddress): void {
     const running = this.#process(request, client_address);
     this.#running.add(running);
@@ -398,7 +396,7 @@ export class HTTPServer implements AsyncDisposable {
     if (this.#current?.idle) this.#current.close();
   }
 
-  /** The connection that has been idle longest: the least likely to have its next request on the way. */
+  /** The connection idle for longest: the least likely to have a request in flight. */
   #idle(): Connection | undefined {
     let longest: Connection | undefined;
     for (const connection of this.#connections) {
@@ -413,15 +411,15 @@ export class HTTPServer implements AsyncDisposable {
     try {
       Deno.removeSync(this.server_address);
     } catch {
-      // Somebody has taken it away.
+      // Already removed.
     }
   }
 }
 
 /**
- * Listens, and handles connections at the same time, each with a handler of its own: Python's `ThreadingHTTPServer`.
+ * Handles connections concurrently, each with its own handler: Python's `ThreadingHTTPServer`.
  *
- * There are no threads: while one handler waits, others run. One that computes for a second holds up all.
+ * There are no threads: handlers interleave when they await. CPU-bound work in one blocks all others.
  *
  * Python: `ThreadingHTTPServer(("", 8000), Handler).serve_forever()`.
  *
@@ -441,7 +439,7 @@ export class HTTPServer implements AsyncDisposable {
  * ```
  */
 export class ThreadingHTTPServer extends HTTPServer {
-  /** Handles a connection beside others. Python: `process_request`. */
+  /** Handles a connection concurrently. Python: `process_request`. */
   override process_request(request: Connection, client_address: ClientAddress): Promise<void> {
     this.process_request_thread(request, client_address);
     return Promise.resolve();

@@ -1,5 +1,5 @@
 /**
- * Python's `SimpleHTTPRequestHandler`: files and listings, asked from the handlers that the command uses, too.
+ * Python's `SimpleHTTPRequestHandler`: files and listings, based on the same handlers as the command.
  *
  * @module
  */
@@ -29,15 +29,15 @@ import { infoOf, pythonHeaders, ReplyBody, requestOf, type SourceFile, urlOf } f
 import type { HTTPServer } from "./server.ts";
 import type { ResponseWriter } from "./wfile.ts";
 
-/** Headers that a 304 does not have, but for the policy. */
+/** Headers omitted from a 304, except policies. */
 const OF_CONTENT = /^(?:content-(?!security-policy)|last-modified$)/i;
 
-/** A pair of name and value. */
+/** A name and value pair. */
 export type HeaderPair = readonly [name: string, value: string];
 
-/** What {@linkcode SimpleHTTPRequestHandler} is given besides what every handler is. */
+/** Options of {@linkcode SimpleHTTPRequestHandler}. */
 export interface SimpleHandlerOptions {
-  /** The directory to serve; the current one unless given. Python: `directory`. */
+  /** The directory to serve; defaults to the current one. Python: `directory`. */
   readonly directory?: string;
   /** Headers for files and listings. Python: `extra_response_headers`. */
   readonly extra_response_headers?: readonly HeaderPair[];
@@ -46,12 +46,12 @@ export interface SimpleHandlerOptions {
 /**
  * Serves the files of a directory, with listings: Python's `SimpleHTTPRequestHandler`.
  *
- * It answers GET and HEAD, asks the same handlers as the command does, and sends what they say through `send_response`,
- * `send_header`, `end_headers` and `copyfile`, so that these can be overridden as in Python. So it has what the command
- * has: ranges, entity tags, preconditions, sorted listings in HTML, JSON and text, UTF-8 types; hidden files, links out
- * of the directory, FIFOs and `..` above the root are not there. It redirects to a path from the root, as Python does, where
- * the command sends a relative reference. Bound to the loopback interface it answers under names
- * of its own only (421 for others; see `hosts`). All other methods are 501, errors are Python's pages.
+ * Handles GET and HEAD by calling the same handlers as the command, and sends their responses through `send_response`,
+ * `send_header`, `end_headers` and `copyfile`, which can be overridden as in Python. So it has the features of the
+ * command: ranges, entity tags, preconditions, sorted listings in HTML, JSON and text, UTF-8 types; dotfiles, symlinks
+ * out of the directory, FIFOs and `..` above the root are treated as absent. Redirects use absolute paths, as in
+ * Python, where the command sends relative references. Bound to the loopback interface, it only accepts its own host
+ * names (421 for others; see `hosts`). All other methods are 501; error pages are Python's.
  *
  * Python: `class Handler(SimpleHTTPRequestHandler)`.
  *
@@ -80,7 +80,7 @@ export interface SimpleHandlerOptions {
  * ```
  */
 export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
-  /** Types by extension that go before all others, shared by all handlers. Python: `extensions_map`. */
+  /** Types by extension, with precedence over all other tables; shared by all handlers. Python: `extensions_map`. */
   static readonly extensions_map: Record<string, string> = {
     ".gz": "application/gzip",
     ".Z": "application/octet-stream",
@@ -88,33 +88,33 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     ".xz": "application/x-xz",
   };
 
-  /** The first half of Server. Python: `server_version`. */
+  /** The first part of the Server header. Python: `server_version`. */
   override server_version = "SimpleHTTP";
-  /** Types by extension that go before all others, shared by all handlers. Python: `extensions_map`. */
+  /** Types by extension, with precedence over all other tables; shared by all handlers. Python: `extensions_map`. */
   extensions_map: Record<string, string> = SimpleHTTPRequestHandler.extensions_map;
-  /** Names that stand for their directory, tried in turn. Python: `index_pages`. */
+  /** Index file names, in order of precedence. Python: `index_pages`. */
   index_pages: readonly string[] = ["index.html", "index.htm"];
-  /** The type of files with an unknown extension. Python: `default_content_type`. */
+  /** The type for unknown extensions. Python: `default_content_type`. */
   default_content_type: string = "application/octet-stream";
   /** The directory to serve. Python: `directory`. */
   directory: string;
-  /** Headers for files and listings, unless the reply has one of that name. Python: `extra_response_headers`. */
+  /** Headers for files and listings, unless the response already has them. Python: `extra_response_headers`. */
   extra_response_headers: readonly HeaderPair[];
-  /** Whether names with a dot in front are served. Python always does. */
+  /** Whether dotfiles are served. Python always does. */
   hidden: boolean = false;
-  /** Whether links that lead out of the directory are followed. Python always does. */
+  /** Whether symlinks that leave the directory are followed. Python always does. */
   follow_links: boolean = false;
 
   /**
-   * Names under which the server may be asked, as `hosts` of `toFetch`; unless given, any name where others than this
-   * machine can reach it. Python knows no such thing.
+   * Accepted host names, as `hosts` of `toFetch`; by default, any name if other machines can reach the server. Python
+   * has no equivalent.
    */
   hosts: Hosts | null = null;
 
   #asked: Asked | null = null;
 
   /**
-   * Makes a handler; the server does. To give it a directory, override the field, or `finish_request` of the server.
+   * Called by the server. To set the directory, override the field, or `finish_request` of the server.
    *
    * Python: `functools.partial(SimpleHTTPRequestHandler, directory="site")`.
    */
@@ -135,15 +135,15 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     if (file) await this.copyfile(file, this.wfile);
   }
 
-  /** Sends the head of what GET would. Python: `do_HEAD`. */
+  /** Sends the response headers for GET without content. Python: `do_HEAD`. */
   async do_HEAD(): Promise<void> {
     using _file = await this.send_head();
   }
 
   /**
-   * Sends the head of the reply.
+   * Sends the response headers.
    *
-   * @returns What is to be sent behind it, or null where all has been said.
+   * @returns The content to be sent, or null if the response is complete.
    *
    * Python: `send_head`.
    */
@@ -158,7 +158,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     const options = {
       index: this.index_pages,
       fallback: this.default_content_type,
-      // What is not decided here says itself which charset it is in, if it can.
+      // Only a type changed by this class is final; otherwise the document may declare its charset.
       typeOf: (name: string) => {
         const guessed = this.guess_type(name);
         return guessed === mediaType(name, { fallback: this.default_content_type }) ? undefined : guessed;
@@ -171,9 +171,9 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   }
 
   /**
-   * Sends the head of a listing of the directory that the request asks for.
+   * Sends the response headers for a listing of the requested directory.
    *
-   * @param _path Where the directory is on disk.
+   * @param _path The path of the directory on disk.
    * @returns The listing.
    *
    * Python: `list_directory(path)`.
@@ -184,12 +184,12 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   }
 
   /**
-   * Says where on disk the target of a request is; with a slash at the end where the target has one.
+   * Maps the request target to a path on disk; with a trailing slash if the target has one.
    *
-   * Override it to serve from elsewhere: what it returns is served as it is, links out of its directory not followed.
-   * Unless overridden it is not asked: the way from a target to a file is the one of the command.
+   * Override it to serve from elsewhere: the returned path is served without following symlinks that leave its
+   * directory. Unless it is overridden, it is not called: targets are resolved as in the command.
    *
-   * @throws {HttpError} Where the target leads nowhere: NUL, a bad escape, `..` above the root.
+   * @throws {HttpError} If the target is invalid: NUL, an invalid escape, `..` above the root.
    *
    * Python: `translate_path(path)`.
    */
@@ -199,7 +199,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     return join(this.directory, ...target.path.segments) + (target.slash ? "/" : "");
   }
 
-  /** Sends what `send_head` has returned. Python: `copyfile(source, outputfile)`. */
+  /** Sends the content returned by `send_head`. Python: `copyfile(source, outputfile)`. */
   async copyfile(source: SourceFile, outputfile: ResponseWriter): Promise<void> {
     if (source instanceof ReplyBody) return await source.writeTo(outputfile, () => this.connection.leaving);
     for await (const chunk of source.readable) await outputfile.writeOwned(chunk);
@@ -213,9 +213,9 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   }
 
   /**
-   * Asks a handler of this package about the request; 404 where it declines. Python has no such thing.
+   * Calls a handler of this package; 404 if it declines. Python has no equivalent.
    *
-   * @param path What to ask for, in place of the target of the request.
+   * @param path The target to use in place of the request's.
    */
   async ask(handler: Handler, path: string = this.path): Promise<Response> {
     const error = (message: string, cause?: unknown) => {
@@ -234,9 +234,10 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   }
 
   /**
-   * Sends the head of a response of this package; of an error, the page of `send_error`. Python has no such thing.
+   * Sends the headers of a `Response` of this package; for an error, the page of `send_error`. Python has no
+   * equivalent.
    *
-   * @returns The body, or null where all has been said.
+   * @returns The content, or null if the response is complete.
    */
   async send_reply(response: Response): Promise<SourceFile | null> {
     const failure = failureOf(response);
@@ -253,12 +254,12 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     return body;
   }
 
-  /** What of the directory is not to be sent; null for nothing. */
+  /** Which files to exclude; null for none. */
   protected content_rules(): ContentRules | null {
     return null;
   }
 
-  /** The files of the directory, those included that are not to be sent. */
+  /** The source of the directory, including excluded files. */
   protected site_source(): FileSource {
     return siteOf(this.directory, { hidden: this.hidden, followLinks: this.follow_links, rules: null, variant: "" })
       .source;
@@ -270,14 +271,14 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
       sent.add(name.toLowerCase());
       this.send_header(name, value);
     }
-    if (status !== 200 && status !== 206 && status !== 304) return; // what a cache has takes over those of a 304
+    if (status !== 200 && status !== 206 && status !== 304) return; // caches update stored headers from a 304
     for (const [name, value] of this.extra_response_headers) {
       if (sent.has(name.toLowerCase()) || /^(?:server|date)$/i.test(name)) continue;
       if (status !== 304 || !OF_CONTENT.test(name)) this.send_header(name, value);
     }
   }
 
-  /** What keeps files that are asked for again; null where this class may say something else of them each time. */
+  /** The response cache; null if this class overrides something that may change from request to request. */
   #cache(asked: Asked): ResponseCache | null {
     if (this.#translates() || this.guess_type !== SimpleHTTPRequestHandler.prototype.guess_type) return null;
     return cacheOf(
@@ -286,7 +287,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     );
   }
 
-  /** What decides how files and listings are sent, besides what they are. */
+  /** The cache key for options that affect how files and listings are sent. */
   get #variant(): string {
     return JSON.stringify(this.extra_response_headers);
   }
@@ -309,8 +310,8 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
 }
 
 /**
- * Sends clients on to a path from the root, as Python does and its tests demand, where the command sends a relative one.
- * Behind a proxy that takes a prefix off, the proxy has to mend it (`proxy_redirect` in nginx).
+ * Redirects to an absolute path, as Python does and its tests require, where the command sends a relative reference.
+ * Behind a proxy that strips a prefix, the proxy has to rewrite it (`proxy_redirect` in nginx).
  */
 function withPythonLocation(handler: Handler): Handler {
   const mended = (response: Response | null, { target: { path, query } }: Context) => {
@@ -323,29 +324,29 @@ function withPythonLocation(handler: Handler): Handler {
   };
 }
 
-/** What of a directory is not to be sent. */
+/** Which files of a directory to exclude. */
 export interface ContentRules {
-  /** Tells these rules from others. */
+  /** The cache key of these rules. */
   readonly key: string;
-  /** Takes it out of a source. */
+  /** Wraps a source to hide the excluded files. */
   readonly without: (source: FileSource) => FileSource;
 }
 
-/** What is served, and by what. */
+/** What is served, and by which handlers. */
 interface Site {
   readonly source: FileSource;
   readonly listing: Handler;
-  /** Files that are asked for again, by what decides their types and index pages. */
+  /** Response caches, by the options for types and index files. */
   readonly caches: Map<string, ResponseCache>;
 }
 
-/** The part of it that a request is about. */
+/** A site together with the current request. */
 interface Asked extends Site {
-  /** The target of the request. */
+  /** The request target. */
   readonly path: string;
-  /** Where it is on disk. */
+  /** The path on disk. */
   readonly directory: () => string;
-  /** Makes a handler find it. */
+  /** Adapts a handler to that path. */
   readonly within: (handler: Handler) => Handler;
 }
 
@@ -356,10 +357,10 @@ interface SiteOptions {
   readonly variant: string;
 }
 
-/** What handlers serve: one for all of them, because listings are kept in it. */
+/** Sites shared by all handlers, because listings are cached in them. */
 const sites = new Map<string, Site>();
 
-/** Directories that are remembered at a time: more than a program has classes. */
+/** Maximum number of cached sites: more than a program has classes. */
 const MOST_SITES = 100;
 
 function siteOf(directory: string, { hidden, followLinks, rules, variant }: SiteOptions): Site {
@@ -376,19 +377,19 @@ function siteOf(directory: string, { hidden, followLinks, rules, variant }: Site
   return site;
 }
 
-/** Bytes of memory for the files of a directory that are asked for again. */
+/** Cache size per directory. */
 const CACHE_BYTES = 32 * 1024 * 1024;
 
 function cacheOf({ caches }: Site, rules: string): ResponseCache {
   const known = caches.get(rules);
   if (known) return known;
   const made = new ResponseCache({ maxBytes: CACHE_BYTES });
-  caches.clear(); // the rules of a program seldom change, and the memory is not for each of them
+  caches.clear(); // options rarely change in a program; this bounds the memory if they do
   caches.set(rules, made);
   return made;
 }
 
-/** A directory that is not there has no files, as with Python. */
+/** A missing directory is an empty site, as with Python. */
 function opened(directory: string, followLinks: boolean): FileSource {
   try {
     return disk(directory, { followLinks });
@@ -398,7 +399,7 @@ function opened(directory: string, followLinks: boolean): FileSource {
   }
 }
 
-/** Somewhere on disk where the target of a request is said to be. */
+/** A site for a path returned by `translate_path`. */
 function translatedSite(path: string, place: string, options: SiteOptions): Asked {
   const isDirectory = isDirectorySync(place);
   const site = siteOf(isDirectory ? place : dirname(place), options);
@@ -419,6 +420,6 @@ function isDirectorySync(place: string): boolean {
   try {
     return Deno.statSync(place).isDirectory;
   } catch {
-    return false; // which the source then says better
+    return false; // let the source report the error
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Python's `http.server.test`: what `python -m http.server` calls, and many scripts do.
+ * Python's `http.server.test`, which `python -m http.server` and many scripts call.
  *
  * @module
  */
@@ -8,24 +8,24 @@ import { BaseHTTPRequestHandler } from "./base.ts";
 import { ThreadingHTTPSServer } from "./https.ts";
 import { type HTTPServer, type RequestHandlerClass, ThreadingHTTPServer } from "./server.ts";
 
-/** What {@linkcode test} may be told besides. */
+/** Additional options of {@linkcode test}. */
 export interface TestOptions {
-  /** The file of the certificate: then it speaks HTTPS. Python: `tls_cert`. */
+  /** The certificate file; enables HTTPS. Python: `tls_cert`. */
   readonly tls_cert?: string | null;
-  /** The file of the private key. Python: `tls_key`. */
+  /** The private key file. Python: `tls_key`. */
   readonly tls_key?: string | null;
-  /** The password of the private key. Python: `tls_password`. */
+  /** The passphrase of the private key. Python: `tls_password`. */
   readonly tls_password?: string | null;
 }
 
 /**
- * Serves until it is interrupted, says where, and ends the process with 0.
+ * Serves until interrupted, prints the address, and exits with status 0.
  *
- * @param HandlerClass The class of the handlers.
- * @param ServerClass The class of the server; it is not asked where there is a certificate.
- * @param protocol The version of the replies.
- * @param port The port; 0 for any that is free.
- * @param bind The address; all of IPv4 unless given.
+ * @param HandlerClass The handler class.
+ * @param ServerClass The server class; ignored if there is a certificate.
+ * @param protocol The HTTP version of responses.
+ * @param port The port; 0 for any free port.
+ * @param bind The address; defaults to all IPv4 addresses.
  *
  * Python: `test(HandlerClass, ServerClass, protocol, port, bind)`.
  *
@@ -63,7 +63,7 @@ export async function test(
   Deno.exit(0);
 }
 
-/** Written at once, also into a pipe: scripts wait for it. */
+/** Unbuffered, even into a pipe: scripts wait for this line. */
 function print(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(text));
 }

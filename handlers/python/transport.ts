@@ -1,5 +1,5 @@
 /**
- * The classic transport: handlers of this package served over HTTP/1.0 by the engine of Python's classes.
+ * The HTTP/1.0 transport: serves handlers of this package with the engine of Python's classes.
  *
  * @module
  */
@@ -18,18 +18,18 @@ import { infoOf, pythonHeaders, ReplyBody, requestOf } from "./exchange.ts";
 import { percentFormat } from "./percent_format.ts";
 import { type ServerAddress, ThreadingHTTPServer } from "./server.ts";
 
-/** How {@linkcode serveClassic} serves. */
+/** Options of {@linkcode serveClassic}. */
 export interface ClassicServeOptions extends ServeOptions {
-  /** Whether requests that no handler gets to see, because they are malformed, are logged as Python does. */
+  /** Whether to log malformed requests, which never reach a handler, as Python does. */
   readonly logRefused?: boolean;
 }
 
 /**
- * Listens, and answers with a fetch function, as `serve` does, but in the words of Python's `http.server`: status line
- * `HTTP/1.0` with Python's reason phrases, headers in Python's order and spelling, every connection closed after its
- * reply, HTTP/0.9 understood. The handlers are the same, and so are bodies, statuses and headers.
+ * Serves a fetch function like `serve`, but with the wire format of Python's `http.server`: status line `HTTP/1.0` with
+ * Python's reason phrases, headers in Python's order and spelling, one request per connection, HTTP/0.9 supported.
+ * Handlers, bodies, statuses and headers are the same.
  *
- * @throws Deno.errors.AddrInUse, AddrNotAvailable, PermissionDenied, NotCapable: what the system refuses.
+ * @throws Deno.errors.AddrInUse, AddrNotAvailable, PermissionDenied, NotCapable: system errors.
  *
  * @example
  * ```ts
@@ -47,7 +47,7 @@ export function serveClassic(fetch: FetchFunction, options: ClassicServeOptions 
   const server = new ClassicServer(fetch, options);
   const { promise: finished, resolve: finish, reject: fail } = Promise.withResolvers<void>();
   const serving = server.serve_forever();
-  finished.catch(() => {}); // whoever asks is told
+  finished.catch(() => {}); // handled by whoever awaits it
   serving.catch(fail);
   const end = async (cut: boolean) => {
     server.daemon_threads = cut;
@@ -95,7 +95,7 @@ class ClassicServer extends ThreadingHTTPServer {
   }
 }
 
-/** Lets a fetch function answer, whatever the method. */
+/** Dispatches all methods to a fetch function. */
 class ClassicHandler extends BaseHTTPRequestHandler {
   override server_version = "pyserve";
   override sys_version = "";
@@ -120,7 +120,7 @@ class ClassicHandler extends BaseHTTPRequestHandler {
     return this.#answer;
   }
 
-  /** For what the engine refuses: a page like those of the handlers. */
+  /** Errors of the engine: rendered like those of the handlers. */
   override send_error(
     code: number,
     message?: string | null,
@@ -136,14 +136,16 @@ class ClassicHandler extends BaseHTTPRequestHandler {
     return errorPage({ status: code, phrase, message, details: "", start });
   }
 
-  /** Handlers log what they answer; what is left is what the engine has to say. */
+  /** Handlers log their own responses; this leaves messages of the engine. */
   override log_message(format: string, ...args: unknown[]): void {
     if (!this.#options.logRefused) return;
     const message = escapeLog(percentFormat(format, args));
     this.#options.log?.access(`${this.address_string()} - - [${this.log_date_time_string()}] ${message}`);
   }
 
-  /** The target with all its slashes: what is relative is resolved against it. `path` has lost some, as in Python. */
+  /**
+   * The target with all leading slashes, as the base of relative references; `path` has them collapsed, as in Python.
+   */
   get #sentTarget(): string {
     return /^\S+\s+(\S+)/.exec(this.requestline)?.[1] ?? this.path;
   }
@@ -159,7 +161,7 @@ class ClassicHandler extends BaseHTTPRequestHandler {
     this.send_response_only(status, failure && isPhrase(failure.message) ? failure.message : null);
     this.send_header("Server", headers.get("server") ?? this.version_string());
     this.send_header("Date", this.date_time_string());
-    if (failure) this.send_header("Connection", "close"); // where Python says so
+    if (failure) this.send_header("Connection", "close"); // at the same position as Python
     for (const [name, value] of pythonHeaders(headers)) {
       if (!OURS.has(name)) this.send_header(failure && name === "Content-type" ? "Content-Type" : name, value);
     }
@@ -171,10 +173,10 @@ const SPELLED_PAGE_HEADERS = Object.fromEntries(
   pythonHeaders(new Headers({ ...PAGE_HEADERS, ...NOT_KEPT, "x-content-type-options": "nosniff" })),
 );
 
-/** Headers that the engine sends in front of those of the handler. */
+/** Headers that the engine sends itself, before those of the handler. */
 const OURS: ReadonlySet<string> = new Set(["Server", "Date"]);
 
-/** Whether a message can stand in a status line, where no other character can. */
+/** Whether a message is a valid reason phrase. */
 function isPhrase(message: string): boolean {
   return /^[\t\x20-\x7e]+$/.test(message);
 }

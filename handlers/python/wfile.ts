@@ -1,5 +1,5 @@
 /**
- * What a handler writes.
+ * The response as a writable file.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import type { Connection } from "./connection.ts";
 const ENCODER = new TextEncoder();
 
 /**
- * The reply, as a file to write to: Python's `wfile`.
+ * The response as a file: Python's `wfile`.
  *
- * A write is a promise that resolves when the bytes have been given to the system. To forget its `await` is harmless:
- * writes are sent in order, all before the next request is read or the connection ends, and only an awaited one fails when
- * the client is gone. To await it is what keeps a long reply from piling up in memory. Text is sent as UTF-8; Python
- * takes bytes only.
+ * Writes return promises that resolve when the data has been handed to the system. Omitting `await` is safe: writes are
+ * sent in order, and all before the next request is read or the connection is closed; only an awaited write reports a
+ * disconnect. Awaiting provides backpressure for long responses. Strings are encoded as UTF-8; Python accepts bytes
+ * only.
  *
  * Python: `self.wfile.write(b"hello")`; here `await this.wfile.write("hello")`.
  *
@@ -51,33 +51,33 @@ export class ResponseWriter {
     this.#connection = connection;
   }
 
-  /** Bytes written so far. */
+  /** The number of bytes written so far. */
   get written(): number {
     return this.#written;
   }
 
   /**
-   * Writes bytes, or text as UTF-8, and resolves with how many they were. The bytes may be changed afterwards.
+   * Writes bytes, or a string as UTF-8, and resolves to the number of bytes. The buffer may be reused afterwards.
    *
-   * @throws What the system says when the client is gone; Deno.errors.TimedOut where it has stopped to read.
+   * @throws The system's error if the client has disconnected; Deno.errors.TimedOut if it has stopped reading.
    */
   write(data: Uint8Array | string): Promise<number> {
     const bytes = typeof data === "string" ? ENCODER.encode(data) : data.slice();
     return this.writeOwned(bytes);
   }
 
-  /** Resolves when all that was written has been given to the system. Python: `flush`. */
+  /** Resolves when all writes have been handed to the system. Python: `flush`. */
   flush(): Promise<void> {
     return this.#connection.flush();
   }
 
-  /** The same for Web APIs: `response.body.pipeTo(this.wfile.writable)`. Closing it closes nothing. */
+  /** The response as a Web stream: `response.body.pipeTo(this.wfile.writable)`. Closing it has no effect. */
   get writable(): WritableStream<Uint8Array> {
     return new WritableStream({ write: async (chunk) => void await this.write(chunk) });
   }
 
   /**
-   * Writes bytes that nobody else will change.
+   * Writes bytes that will not be modified, without copying.
    *
    * @internal
    */
@@ -85,12 +85,12 @@ export class ResponseWriter {
     const count = bytes.length;
     this.#written += count;
     const sent = this.#connection.sendall(bytes).then(() => count);
-    sent.catch(() => {}); // whoever has not awaited it does not want to know
+    sent.catch(() => {}); // a caller that does not await it does not want the error
     return sent;
   }
 
   /**
-   * Writes bytes that are to leave together with what is written next.
+   * Writes bytes to be coalesced with the next write.
    *
    * @internal
    */

@@ -1,18 +1,18 @@
 /**
- * Where something on disk really lies: the one proof that reading, listing, writing and running go by.
+ * Containment: proves where a path really lies. Reading, listing, writing and running all rely on this one check.
  *
- * A name proves nothing, because a directory on the way may be exchanged for a link between any two calls
- * (CVE-2025-67124). So a place is opened first (`O_PATH`: no FIFO blocks, no device notices), then the kernel is asked where
- * the descriptor lies, then that is judged, and from there on everything is done with the descriptor: `/proc/self/fd/N`
- * for the thing itself, `/proc/self/fd/N/name` for what is in it.
+ * Checking a name is racy (TOCTOU): any directory on the path may be replaced by a symlink between two system calls
+ * (CVE-2025-67124). So the path is opened first with `O_PATH` (which neither blocks on a FIFO nor has side effects on a
+ * device), the kernel is asked where the descriptor lies, that location is checked, and every later operation goes
+ * through the descriptor: `/proc/self/fd/N` for the object itself, `/proc/self/fd/N/name` for its entries.
  *
- * That takes Linux and all permissions. Elsewhere (macOS, Windows, `--allow-read=DIR`) what is found is its real path, and
- * {@linkcode Found.assertStill} looks before and after whether that still means the same. An exchange there and back between
- * two looks is not noticed; what may come of it, docs/security.md says. Hard links and bind mounts cannot be told from files
- * and directories anywhere.
+ * This requires Linux and all permissions. Elsewhere (macOS, Windows, `--allow-read=DIR`) a path is identified by its
+ * real path, and {@linkcode Found.assertStill} verifies before and after each operation that it still resolves to the
+ * same inode. A path that is swapped and swapped back between two checks goes unnoticed; docs/security.md lists the
+ * consequences. Hard links and bind mounts are indistinguishable from files and directories on every platform.
  *
- * The root is a name as well. What it leads to is asked each time, so that a link (`current`) which is switched to another
- * directory switches what is served, and what is inside is judged by where it leads now.
+ * The root is itself a name and is resolved each time, so that retargeting a symlinked root (`current`) switches what
+ * is served; containment is checked against its current target.
  *
  * @module
  */
@@ -27,67 +27,75 @@ import { doNow, result, type Steps } from "./steps.ts";
 import { FileChanged } from "./types.ts";
 import { isPlainOnWindows } from "./windows.ts";
 
-/** How often a path is looked up that changes while it is. */
+/** Retries for a path that changes during the lookup. */
 const ATTEMPTS = 3;
 
-/** Something on disk that was proven to be where it is. Whoever finds it closes it. */
+/** A file or directory whose location has been verified. The caller disposes of it. */
 export class Found implements Disposable {
-  /** What it is: a link only where links were not to be followed. */
+  /** Its metadata; describes a symlink only if symlinks were not to be followed. */
   readonly info: Deno.FileInfo;
   #real: string | null;
   #descriptor: number | null;
 
-  /** Takes a descriptor that it closes, or the real path where there is none. */
+  /** Takes ownership of a descriptor, or a real path if there is none. */
   constructor(place: number | string, info: Deno.FileInfo) {
     this.info = info;
     this.#descriptor = typeof place === "number" ? place : null;
     this.#real = typeof place === "number" ? null : place;
   }
 
-  /** The real path it was found under; where it is held, as it is now. Of what has been deleted, the path that it had. */
+  /**
+   * The real path: the current one if it is held by a descriptor, else the one at lookup; for a deleted file, its last
+   * path.
+   */
   get real(): string {
     return this.#real ??= withoutMark(Deno.readLinkSync(this.path), this.path);
   }
 
-  /** Whether its path means this, whatever happens to its name. */
+  /** Whether it is pinned by a descriptor, so that its path refers to the same inode even if the name is replaced. */
   get isHeld(): boolean {
     return this.#descriptor !== null;
   }
 
-  /** A path that means it until it is closed. */
+  /** A path that refers to it until it is disposed of. */
   get path(): string {
     return this.#descriptor === null ? this.#real! : pathOf(this.#descriptor);
   }
 
-  /** A path that means what has this name in it. */
+  /** The path of an entry in this directory. */
   at(name: string): string {
     return below(this.path, name);
   }
 
-  /** Whether something has the same inode. */
+  /** Whether the given metadata describes the same inode. */
   isSame({ ino, dev }: Deno.FileInfo): boolean {
     return ino === this.info.ino && dev === this.info.dev;
   }
 
-  /** What has a name in it, and of a link itself. */
+  /** The metadata of an entry; a symlink is not followed. */
   lookAt(name: string): EntryInfo {
     const info = this.#descriptor === null ? null : DESCRIPTORS!.lstatAt(this.#descriptor, name);
     return info ?? Deno.lstatSync(this.at(name));
   }
 
-  /** Takes hold of what has a name in it, and of a link itself. It lies where this lies, so nothing has to be judged. */
+  /**
+   * Opens an entry; a symlink is not followed. The entry lies inside because its directory does, so no further check is
+   * needed.
+   */
   child(name: string): Found {
     return childOf(this, name);
   }
 
-  /** Sets its permissions, and those of nothing that has taken its name. Not of a link; Windows has none. */
+  /**
+   * Changes the mode of this inode, never of a file that has replaced it. Not for symlinks; does nothing on Windows.
+   */
   setMode(mode: number): void {
     if (Deno.build.os === "windows") return;
     if (this.isHeld) Deno.chmodSync(this.path, mode);
     else setModeUnheld(this, mode);
   }
 
-  /** Throws {@linkcode FileChanged} where the path may lead elsewhere by now. */
+  /** Throws {@linkcode FileChanged} if the path may resolve to something else by now. */
   assertStill(): void {
     if (this.isHeld) return;
     if (!this.isSame(Deno.lstatSync(this.real)) || Deno.realPathSync(this.real) !== this.real) throw new FileChanged();
@@ -99,25 +107,25 @@ export class Found implements Disposable {
   }
 }
 
-/** How {@linkcode DiskRoot} judges. */
+/** How {@linkcode DiskRoot} checks containment. */
 export interface DiskRootOptions {
-  /** Whether links that lead out of the root are followed. */
+  /** Whether symlinks that leave the root are followed. */
   readonly followLinks: boolean;
-  /** Whether places are held where they can be; for tests of what is done elsewhere. */
+  /** Whether to use descriptors where available; false lets tests exercise the fallback. */
   readonly holds?: boolean;
 }
 
-/** A directory by its name, and what lies in it. */
+/** A root directory, identified by its name, and lookups below it. */
 export class DiskRoot {
-  /** The absolute name that was given. */
+  /** The absolute path as given, not resolved. */
   readonly name: string;
-  /** Whether places are held. */
+  /** Whether paths are pinned by descriptors. */
   readonly holds: boolean;
   readonly #followLinks: boolean;
-  /** Where the name led when it was last asked. */
+  /** What the name resolved to at the last check. */
   #real = "";
 
-  /** Makes one for an absolute path. */
+  /** Takes an absolute path. */
   constructor(name: string, { followLinks, holds = true }: DiskRootOptions) {
     this.name = name;
     this.holds = holds && DESCRIPTORS !== null;
@@ -125,37 +133,39 @@ export class DiskRoot {
   }
 
   /**
-   * Finds what a site path names; null where nothing is there, where it leads out of the root, is a part, or is a name that
-   * this system would take for something else.
+   * Looks up a site path. Returns null if it does not exist, leaves the root, names a partial file, or is a name that
+   * the platform would interpret differently.
    *
-   * @throws Deno.errors.NotFound and others of the system where it cannot be looked at: of those that say that nothing is
-   * there (`isNotThere`), most are told as null, because throwing takes three times as long as looking.
+   * @throws Deno.errors.NotFound and other system errors. Of the errors that mean "does not exist" (`isNotThere`) most
+   * become null instead, because throwing takes three times as long as the lookup.
    */
   *find(calls: DiskCalls, path: SitePath): Steps<Found | null> {
     const found = isNameable(path) ? yield* this.#findBelow(calls, this.name, path.segments.join("/")) : null;
     return found === "absent" ? null : found;
   }
 
-  /** The same, but that nothing is there is thrown: where it matters why. */
+  /** Like `find`, but throws the system's error if the path does not exist, for callers that need the reason. */
   *findOrThrow(calls: DiskCalls, path: SitePath): Steps<Found | null> {
     const found = isNameable(path) ? yield* this.#findBelow(calls, this.name, path.segments.join("/")) : null;
     if (found !== "absent") return found;
     yield* result(calls.stat(this.nameOf(path)));
-    throw new Deno.errors.NotFound(); // it has just come
+    throw new Deno.errors.NotFound(); // created in the meantime
   }
 
-  /** Finds what a name in a directory leads to, wherever that directory's own name leads by now; null as for `find`. */
+  /**
+   * Looks up a name in an open directory, even if that directory has been renamed since. Returns null as `find` does.
+   */
   *findIn(calls: DiskCalls, directory: Found, name: string): Steps<Found | null> {
     const found = yield* this.#findBelow(calls, directory.path, name);
     return found === "absent" ? null : found;
   }
 
-  /** {@linkcode find}, at once. */
+  /** Synchronous {@linkcode find}. */
   findNow(path: SitePath): Found | null {
     return doNow(this.find(NOW, path));
   }
 
-  /** What a site path is called on disk: a name, which proves nothing. */
+  /** The path on disk of a site path: only a name, which proves nothing about its location. */
   nameOf(path: SitePath): string {
     return join(this.name, ...path.segments);
   }
@@ -196,7 +206,7 @@ export class DiskRoot {
 
   *#judge(calls: DiskCalls, real: string): Steps<"inside" | null | "changed"> {
     if (this.#followLinks) return "inside";
-    // Asked after the place was opened, so that a root which is switched meanwhile makes this fail and not succeed.
+    // Resolved after opening, so that a root switched in between makes the check fail rather than pass.
     const root = yield* result(calls.realPath(this.name));
     const isSwitched = root !== this.#real;
     this.#real = root;
@@ -205,13 +215,13 @@ export class DiskRoot {
   }
 }
 
-/** Whether a path names something that may be looked at: no part, and nothing that means something else on Windows. */
+/** Whether a path may be looked up: no partial files, and no names with a special meaning on Windows. */
 function isNameable({ segments }: SitePath): boolean {
   if (segments.some(isPartName)) return false;
   return Deno.build.os !== "windows" || segments.every(isPlainOnWindows);
 }
 
-/** The kernel marks the path of what has no name left. */
+/** The suffix with which the kernel marks the path of an unlinked file. */
 const DELETED = " (deleted)";
 
 function withoutMark(real: string, path: string): string {
@@ -223,7 +233,7 @@ function pathOf(descriptor: number): string {
   return `/proc/self/fd/${descriptor}`;
 }
 
-/** What a name leads to, wherever that is: for names that no client has a say in. */
+/** Opens a path without a containment check: only for names that clients cannot influence. */
 export function findAnywhere(name: string): Found {
   if (DESCRIPTORS !== null) return foundBy(DESCRIPTORS.open(name, true));
   const real = Deno.realPathSync(name);

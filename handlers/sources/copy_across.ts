@@ -1,8 +1,8 @@
 /**
- * Copying to another file system, for what is moved there: RFC 4918 section 9.9 has MOVE be COPY and DELETE.
+ * Copying across file systems, for MOVE: RFC 4918 section 9.9 defines MOVE as COPY followed by DELETE.
  *
- * Memory does not grow with what is copied; each level of directories takes a few descriptors. Permissions and dates are
- * kept, owners and extended attributes are not, hard links become files of their own. Parts of uploads are left out.
+ * Memory use is constant; each directory level holds a few descriptors open. Preserves permissions and timestamps, but
+ * not owners, extended attributes or hard links (they become separate files). Skips partial uploads.
  *
  * @module
  */
@@ -13,24 +13,25 @@ import { isLockedByOther, Place } from "./place.ts";
 import { FileChanged } from "./types.ts";
 import { WriteRefused } from "./writer.ts";
 
-/** Bytes copied at a time. */
+/** Buffer size. */
 const CHUNK_BYTES = 262_144;
 
-/** The coarsest clock of a common file system, in milliseconds: FAT keeps every other second. */
+/** The coarsest timestamp resolution of a common file system, in milliseconds: FAT stores even seconds. */
 const COARSE_MS = 2_000;
 
 /**
- * Copies a file, a link or a directory with all in it, under a name in another directory, and syncs it.
+ * Copies a file, symlink or directory tree into another directory under a given name, and syncs it to disk.
  *
- * @param path The path that it has, below what is held.
- * @throws {WriteRefused} `elsewhere` where something in it can only be made anew: a FIFO, a socket, a device.
- * @throws {FileChanged} where a file changes meanwhile.
+ * @param path The path of the original, below a held directory.
+ * @throws {WriteRefused} `elsewhere` if the tree contains something that cannot be copied: a FIFO, a socket or a
+ * device.
+ * @throws {FileChanged} if a file changes during the copy.
  */
 export async function copyAcross(from: Found, path: string, to: Place, name: string): Promise<void> {
   const { isFile, isDirectory, isSymlink } = from.info;
   if (isFile) await copyFile(from, to, name);
   else if (isDirectory) await copyDirectory(from, to, name);
-  else if (isSymlink) copyLink(path, to, name); // of a link there is nothing to be had by its descriptor
+  else if (isSymlink) copyLink(path, to, name); // a symlink cannot be read through its descriptor
   else throw new WriteRefused("elsewhere");
 }
 
@@ -59,7 +60,7 @@ function isUnchanged(before: Deno.FileInfo, after: Deno.FileInfo): boolean {
   return before.size === after.size && before.mtime?.getTime() === after.mtime?.getTime();
 }
 
-/** Locked while it is filled, so that it is not taken for one that was left behind. */
+/** Locked while it is filled, so that the sweep does not take it for an abandoned one. */
 async function copyDirectory(from: Found, to: Place, name: string): Promise<void> {
   Deno.mkdirSync(to.at(name), { mode: 0o700 });
   using target = new Place(to.find(name));
@@ -71,7 +72,7 @@ async function copyDirectory(from: Found, to: Place, name: string): Promise<void
     await copyAcross(child, from.at(entry.name), target, entry.name);
   }
   target.directory.setMode((from.info.mode ?? 0o755) & 0o777);
-  // By its name it might be another directory by now.
+  // By name, this could set the times of a directory that has replaced it.
   if (target.directory.isHeld) await Deno.utime(target.path, from.info.atime ?? 0, from.info.mtime ?? 0);
   await lock.sync();
 }
@@ -84,14 +85,15 @@ function targetOf(path: string): string {
   try {
     return Deno.readLinkSync(path);
   } catch (error) {
-    throw (error as { code?: string }).code === "EINVAL" ? new FileChanged() : error; // it is no link any more
+    throw (error as { code?: string }).code === "EINVAL" ? new FileChanged() : error; // no longer a symlink
   }
 }
 
 /**
- * Removes what was copied from where it was.
+ * Deletes the original after a copy.
  *
- * @throws {WriteRefused} `changed` where something was written there since: that stays, and so do the directories it is in.
+ * @throws {WriteRefused} `changed` if something in it was modified since; modified files and their directories are
+ * kept.
  */
 export async function removeCopied(source: Place, from: Found, path: string, copy: Found): Promise<void> {
   if (from.info.isDirectory) await removeTwins(from, copy);

@@ -1,8 +1,8 @@
 /**
  * Files on disk.
  *
- * Deno's path permissions do not stop a link that leads out of the root, so containment is proven, on what is open and not
- * on its name (`contained.ts`).
+ * Deno's path permissions do not stop symlinks that leave the root, so containment is verified on open descriptors
+ * rather than on names (`contained.ts`).
  *
  * @module
  */
@@ -12,26 +12,27 @@ import { DiskSource } from "./disk_source.ts";
 import type { FileSource } from "./types.ts";
 import { showsDirectory } from "./written.ts";
 
-/** How {@linkcode disk} treats links. */
+/** Symlink handling of {@linkcode disk}. */
 export interface DiskOptions {
-  /** Whether links that lead out of the root are followed; by default what they lead to is not there. */
+  /** Whether symlinks that leave the root are followed. Defaults to false: they are treated as absent. */
   readonly followLinks?: boolean;
 }
 
 /**
  * A source of the files below a directory on disk.
  *
- * Symbolic links are followed as long as they stay inside the root; a link that leaves it is not there, unless
- * `followLinks`. FIFOs, sockets and devices are seen but never opened. Dotfiles are files like others:
- * `filtered(disk(root), isVisible)` hides them. It judges the path that was asked for, so a visible link to a hidden
- * directory shows what is in it. Hard links and bind mounts cannot be told from files and directories.
+ * Follows symbolic links that stay inside the root; those that leave it are treated as absent, unless `followLinks` is
+ * set. FIFOs, sockets and devices are reported but never opened. Dotfiles are included: hide them with
+ * `filtered(disk(root), isVisible)`, which checks the requested path, so that a visible symlink to a hidden directory
+ * exposes its contents. Hard links and bind mounts cannot be told from files and directories.
  *
- * With all permissions on Linux the proof holds against a local user who exchanges names inside the root at any moment.
- * On macOS, on Windows and with fewer permissions, each path is looked at before and after it is opened instead.
+ * On Linux with all permissions, containment holds even against a local user who renames and relinks paths inside the
+ * root at any moment. On macOS, on Windows and with fewer permissions, each path is verified before and after it is
+ * opened instead.
  *
- * @param root The directory, by a name that is asked each time where it leads: where it is a link, or a link is on the way,
- * and that is switched to another directory, the other one is served. A relative path is made absolute now.
- * @throws Deno.errors.NotFound and others where the root cannot be looked at, TypeError where it is not a directory.
+ * @param root The directory. It is resolved on every access: if it is a symlink, or its path contains one, retargeting
+ * that switches what is served. A relative path is made absolute once, when this is called.
+ * @throws Deno.errors.NotFound and other system errors if the root is inaccessible; TypeError if it is not a directory.
  *
  * @example
  * ```ts

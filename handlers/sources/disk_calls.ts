@@ -1,5 +1,5 @@
 /**
- * The calls of the system that looking at a disk takes, at once or in the background.
+ * The system calls needed for lookups on disk, synchronous or asynchronous.
  *
  * @module
  */
@@ -8,31 +8,34 @@ import { nodeFs, type PathDescriptors, pathDescriptors } from "../system/path_de
 import type { Awaitable } from "../types.ts";
 import { FileChanged } from "./types.ts";
 
-/** One set of calls; all of one set either wait or do not. */
+/** A set of calls, either all synchronous or all asynchronous. */
 export interface DiskCalls {
   readonly realPath: (path: string) => Awaitable<string>;
   readonly stat: (path: string) => Awaitable<Deno.FileInfo>;
   readonly lstat: (path: string) => Awaitable<Deno.FileInfo>;
   readonly readLink: (path: string) => Awaitable<string>;
-  /** Opens what a path of a descriptor (`/proc/self/fd/N`) means: never the name of a file, which may be a FIFO by now. */
+  /** Opens a descriptor path (`/proc/self/fd/N`), never a file name, which may have become a FIFO. */
   readonly openFile: (path: string, options: Deno.OpenOptions) => Awaitable<Deno.FsFile>;
   /**
-   * Opens a name on Unix for reading, neither waiting for the other end of a FIFO nor through a link at its end (which may
-   * lead to a device that notices): for where no place can be held.
+   * Opens a name for reading with `O_NONBLOCK` and `O_NOFOLLOW`: it neither blocks on a FIFO nor follows a symlink (to
+   * a device with side effects on open, for example). Unix only; used where paths cannot be held by descriptors.
    *
-   * @throws {FileChanged} Where nothing is there, or a link.
+   * @throws {FileChanged} If the name does not exist or is a symlink.
    */
   readonly openUnblocked: (path: string) => Awaitable<number>;
-  /** Opens a place; only called where places can be held. */
+  /** Opens a path with `O_PATH`; only called if descriptors are available. */
   readonly openPlace: (path: string) => Awaitable<number>;
-  /** Opens a place that the kernel says lies below a directory; negative where it does not say so. */
+  /** Opens a path that the kernel guarantees to lie below a directory; negative if it cannot. */
   readonly openBeneath: (directory: string, path: string) => Awaitable<number>;
 }
 
-/** How places are held, or null where they cannot be. Loaded now: a library loaded in a test would count as its leak. */
+/**
+ * Descriptor support, or null if unavailable. Loaded eagerly: a library first loaded inside a test would count as a
+ * resource leak.
+ */
 export const DESCRIPTORS: PathDescriptors | null = pathDescriptors();
 
-/** Calls that are done when they return. */
+/** Synchronous calls. */
 export const NOW: DiskCalls = {
   realPath: (path) => Deno.realPathSync(path),
   stat: (path) => Deno.statSync(path),
@@ -50,7 +53,7 @@ export const NOW: DiskCalls = {
   openBeneath: (directory, path) => DESCRIPTORS!.openBeneath(directory, path),
 };
 
-/** Calls that threads of the runtime do meanwhile. */
+/** Asynchronous calls, run on the runtime's thread pool. */
 export const LATER: DiskCalls = {
   realPath: (path) => Deno.realPath(path),
   stat: (path) => Deno.stat(path),
@@ -70,7 +73,7 @@ export const LATER: DiskCalls = {
 
 let fs: typeof import("node:fs") | undefined;
 
-/** The only module that takes flags for opening. It takes 20 ms to load, so it is left to where nothing else will do. */
+/** `node:fs` is the only API that takes open(2) flags. It takes 20 ms to load, so it is loaded only when needed. */
 export function unblockedFs(): typeof import("node:fs") {
   return fs ??= nodeFs();
 }
@@ -80,7 +83,7 @@ function unblocked(): number {
   return O_RDONLY | O_NONBLOCK | O_NOFOLLOW;
 }
 
-/** The same error as Deno's own calls would throw. */
+/** Converts an error of `node:fs` to what Deno's own calls would throw. */
 function denoError(error: unknown): unknown {
   const code = (error as { code?: string }).code ?? "";
   if (["ENOENT", "ENOTDIR", "ELOOP", "ENXIO"].includes(code)) return new FileChanged();

@@ -9,37 +9,37 @@ import { type DiskCalls, NOW, unblockedFs } from "./disk_calls.ts";
 import { doNow, result, type Steps } from "./steps.ts";
 import { FileChanged, type OpenFile } from "./types.ts";
 
-/** Reads up to this size are done at once: from the page cache they take less time than a trip to another thread. */
+/** Reads up to this size are synchronous: from the page cache they are faster than a round trip to another thread. */
 const SYNC_READ_BYTES = 65_536;
 
 /**
- * Opens for reading a regular file that was found, and never waits for the other end of a FIFO that has taken its name. Where
- * it is not held, what is open is looked at afterwards.
+ * Opens a found regular file for reading, and never blocks on a FIFO that has replaced it. If the file is not held by a
+ * descriptor, the opened file is verified afterwards.
  *
- * @throws {FileChanged} Where it is something else by now.
+ * @throws {FileChanged} If it has been replaced.
  */
 export function* openFound(calls: DiskCalls, found: Found): Steps<OpenFile> {
   if (!found.info.isFile) throw new FileChanged();
   if (found.isHeld) return new DiskFile(yield* result(calls.openFile(found.path, { read: true })));
   if (Deno.build.os !== "windows") return yield* openUnblocked(calls, found);
-  const file = yield* result(calls.openFile(found.real, { read: true })); // Windows has no FIFOs among files
+  const file = yield* result(calls.openFile(found.real, { read: true })); // Windows has no FIFOs in the file system
   if (found.isSame(file.statSync())) return new DiskFile(file);
   file.close();
   throw new FileChanged();
 }
 
 /**
- * The first bytes of a regular file at a path, wherever that leads; null where it is none. It never waits for the other end of
- * a FIFO.
+ * Returns the first bytes of the regular file at a path, without a containment check; null if it is not a regular file.
+ * Never blocks on a FIFO.
  *
- * @throws Deno.errors.NotFound and others where it is not there or may not be read.
+ * @throws Deno.errors.NotFound and other system errors if the file does not exist or is not readable.
  */
 export function readStart(path: string, length: number): Uint8Array | null {
   const into = new Uint8Array(length);
   try {
     using found = findAnywhere(path);
     using file = doNow(openFound(NOW, found));
-    return into.subarray(0, file.read(0, into) as number); // so few are read at once
+    return into.subarray(0, file.read(0, into) as number); // small reads are synchronous
   } catch (error) {
     if (error instanceof FileChanged) return null;
     throw error;
@@ -53,7 +53,7 @@ function* openUnblocked(calls: DiskCalls, found: Found): Steps<OpenFile> {
   throw new FileChanged();
 }
 
-/** A file as Deno opens it, with a stream of the runtime. */
+/** A file opened by Deno; streams natively. */
 class DiskFile implements OpenFile {
   readonly #file: Deno.FsFile;
   #position = 0;
@@ -77,11 +77,11 @@ class DiskFile implements OpenFile {
 
   stream(offset: number): ReadableStream<Uint8Array<ArrayBuffer>> {
     this.#file.seekSync(offset, Deno.SeekMode.Start);
-    this.#closed = true; // by the stream, at its end or when it is cancelled
+    this.#closed = true; // by the stream, at its end or when cancelled
     return this.#file.readable;
   }
 
-  /** Closes the file once, however often it is asked: a reader that leaves and a read that fails may both ask. */
+  /** Idempotent: both a disconnect and a failed read may close the file. */
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -89,7 +89,7 @@ class DiskFile implements OpenFile {
   }
 }
 
-/** A file that `node:fs` has opened: of a bare descriptor Deno makes no stream. */
+/** A file opened by `node:fs`; Deno cannot make a native stream from a bare descriptor. */
 class UnblockedFile implements OpenFile {
   #descriptor: number | null;
   #reads = 0;
@@ -120,7 +120,7 @@ class UnblockedFile implements OpenFile {
 
   #isDisposed = false;
 
-  /** Closes it after the last read: a descriptor closed under a read might be another file's by the time of it. */
+  /** Defers closing until pending reads have finished: a descriptor closed earlier could be reused for another file. */
   [Symbol.dispose](): void {
     this.#isDisposed = true;
     this.#close();

@@ -1,8 +1,8 @@
 /**
- * A file on disk that is not finished.
+ * A partial file on disk.
  *
- * It is readable by its owner only and gets the permissions of a file in its directory, or of the one it replaces, when it
- * gets its name.
+ * It is readable by its owner only. On commit it gets the default permissions of its directory, or those of the file it
+ * replaces.
  *
  * @module
  */
@@ -20,7 +20,7 @@ const nodeFsPromises = onDemand(() => import("node:fs/promises"));
 
 const OWNER_ONLY = 0o600;
 
-/** A part, open and locked, in a directory that is held. */
+/** An open, locked partial file in a held directory. */
 export class DiskPart implements PartFile {
   readonly #place: Place;
   readonly #name: string;
@@ -36,13 +36,13 @@ export class DiskPart implements PartFile {
   }
 
   /**
-   * Makes a part, or takes one that is there and empties it. It owns the place from then on.
+   * Creates a partial file, or truncates an existing one. Takes ownership of the place.
    *
-   * @param onDiscard What else goes when it is discarded: the directories that were made for it.
+   * @param onDiscard Additional cleanup on discard: removes the directories created for it.
    */
   static async create(place: Place, name: string, onDiscard: () => Promise<void>): Promise<DiskPart> {
     try {
-      // createNew goes through no link, not even one that leads nowhere.
+      // createNew (O_EXCL) never follows a symlink, not even a dangling one.
       const file = await Deno.open(place.at(name), { createNew: true, read: true, write: true, mode: OWNER_ONLY });
       endClaim(place, name);
       return await DiskPart.#lockedOrRemoved(new DiskPart(place, name, file, onDiscard));
@@ -54,7 +54,7 @@ export class DiskPart implements PartFile {
     return part;
   }
 
-  /** Takes a part that is there. It owns the place from then on. */
+  /** Opens an existing partial file. Takes ownership of the place. */
   static async resume(place: Place, name: string): Promise<DiskPart> {
     using seen = findOrNull(place, name);
     if (seen === null) {
@@ -68,7 +68,7 @@ export class DiskPart implements PartFile {
     return part;
   }
 
-  /** A part that was made where it should not be, because the directory was exchanged, is empty, and goes again. */
+  /** If the directory was swapped, the empty file just created in the wrong place is removed again. */
   static async #lockedOrRemoved(part: DiskPart): Promise<DiskPart> {
     const name = part.#place.at(part.#name);
     const { ino, dev } = part.#file.statSync();
@@ -118,14 +118,14 @@ export class DiskPart implements PartFile {
   }
 
   async free(): Promise<number | null> {
-    // Not asked for on a terminal, where the question would block the server.
+    // Never request the permission: on a terminal, the prompt would block the server.
     if (Deno.permissions.querySync({ name: "sys", kind: "statfs" }).state !== "granted") return null;
     try {
       const { statfs } = await nodeFsPromises();
       const { bavail, bsize } = await statfs(this.#place.path);
       return Number(bavail) * Number(bsize);
     } catch {
-      return null; // not known of this file system
+      return null; // not supported by this file system
     }
   }
 
@@ -146,13 +146,13 @@ export class DiskPart implements PartFile {
     return { path, replaced, stat };
   }
 
-  /** Right behind the publishing, so that a process that is killed leaves both or, most likely, neither. */
+  /** Written immediately after publishing, so that a killed process almost always leaves both or neither. */
   #recordFinished(notes: string | undefined, name: string, { version }: FileStat): Deno.FsFile | null {
     if (notes === undefined) return null;
     try {
       return writeRecord(this.#place, this.#name, { notes, finished: { name, version } });
     } catch {
-      return null; // The file is there, and its client is told so; only if the answer is lost it cannot ask again.
+      return null; // The upload succeeded and the client is told; it only cannot ask again if the response is lost.
     }
   }
 
@@ -171,7 +171,7 @@ export class DiskPart implements PartFile {
       removeRecord(this.#place, this.#name);
       Deno.removeSync(this.#place.at(this.#name));
     } catch (error) {
-      // It was removed or exchanged: then there is nothing of ours left to remove.
+      // Already removed or replaced: nothing of ours is left to remove.
       if (!(error instanceof Deno.errors.NotFound || error instanceof FileChanged)) throw error;
     } finally {
       this.#close();
@@ -187,7 +187,7 @@ export class DiskPart implements PartFile {
     }
   }
 
-  /** What has the name of the part, held; throws {@linkcode FileChanged} where that is not what is open. */
+  /** Opens the part by name; throws {@linkcode FileChanged} if that is no longer the open file. */
   #own(): Found {
     this.#place.assertStill();
     const named = this.#place.find(this.#name);

@@ -1,5 +1,5 @@
 /**
- * A source over a directory on disk, for reading; disk_writer.ts is loaded for writing.
+ * A source for a directory on disk. Reading only: disk_writer.ts is loaded on demand.
  *
  * @module
  */
@@ -27,27 +27,27 @@ import type { SourceWriter } from "./writer.ts";
 
 const diskWriter = onDemand(() => import("./disk_writer.ts"));
 
-/** Entries looked at before other requests get their turn: about a millisecond. */
+/** Entries per time slice, about a millisecond. */
 const ENTRIES_PER_SLICE = 256;
 
 /**
- * A directory that takes up to so many bytes on disk has so few names (5,000 at most in ext4) that they are read at once:
- * for few names that is three times as fast as in the background; 100,000 would block the server for 80 ms.
+ * A directory up to this size on disk has few enough names (at most 5,000 on ext4) to be read synchronously, which is
+ * three times as fast; 100,000 names would block the server for 80 ms.
  */
 const SYNC_DIRECTORY_BYTES = 65_536;
 
-/** For so long, in milliseconds, a stat of the name is proof enough that what was found inside is still there. */
+/** How long a containment check stays valid, in milliseconds, as long as a stat of the name shows the same inode. */
 const PROOF_MS = 1_000;
 
-/** Directories above a missing name that are tried; deeper paths below nothing are not worth remembering. */
+/** How many missing path components are examined; deeper nonexistent paths are not worth caching. */
 const ABSENCE_LEVELS = 8;
 
-/** What is below a directory. */
+/** The files below a directory on disk. */
 export class DiskSource implements FileSource {
   readonly #root: DiskRoot;
   readonly #pace = new Pace();
 
-  /** Makes one for an absolute path. */
+  /** Takes an absolute path. */
   constructor(root: string, options: DiskRootOptions) {
     this.#root = new DiskRoot(root, options);
   }
@@ -75,7 +75,7 @@ export class DiskSource implements FileSource {
     return yield* openFound(calls, found);
   }
 
-  /** At once, unless the file system has shown that it is slow. */
+  /** Synchronous, unless the file system has proven slow. */
   #paced<T>(steps: (calls: DiskCalls) => Steps<T>): Awaitable<T> {
     return this.#pace.isSlow ? doLater(steps(LATER)) : this.#pace.measure(() => doNow(steps(NOW)));
   }
@@ -91,10 +91,10 @@ export class DiskSource implements FileSource {
 
   async *#slices(path: SitePath): AsyncGenerator<FileEntry[]> {
     try {
-      // Only now, because a reader that never begins would never close it.
+      // Opened lazily: a generator that is never started would never close it.
       using directory = this.#root.findNow(path);
       if (directory === null) throw new FileChanged();
-      // What cannot be held is read as quickly as can be, so that little can happen meanwhile.
+      // Without a descriptor, read it synchronously to keep the window for a swap small.
       const isLarge = directory.isHeld && directory.info.size > SYNC_DIRECTORY_BYTES;
       for await (const names of isLarge ? namesLater(directory.path) : namesNow(directory.path)) {
         directory.assertStill();
@@ -114,7 +114,8 @@ export class DiskSource implements FileSource {
       return { name, stat, link: isSymlink, problem: stat.kind === "other" ? "special file" : null };
     } catch (error) {
       if (!isNotThere(error)) return { name, stat: null, link: isSymlink, problem: "not readable" };
-      // Deno shows bytes that are not UTF-8 as U+FFFD, and finds nothing under that name. Else it has just vanished.
+      // Deno shows invalid UTF-8 as U+FFFD and then finds no file of that name. Otherwise the entry has just been
+      // deleted.
       return name.includes("\ufffd") ? { name, stat: null, link: isSymlink, problem: "name is not UTF-8" } : null;
     }
   }
@@ -129,23 +130,23 @@ export class DiskSource implements FileSource {
   }
 
   /**
-   * A stat of the name. The same inode, unchanged, was proven to lie inside when it was found, and a link in its place would
-   * be another inode. That a directory on the way was moved out and linked to would not show, so once a second the proof is
-   * made anew.
+   * A stat of the name. The inode was verified to lie inside the root when it was found, and a symlink replacing it
+   * would have another inode. It cannot detect that a parent directory was moved out and replaced by a symlink, so
+   * containment is verified again once a second.
    */
   freshness(path: SitePath, seen: FileStat): FreshnessCheck | null {
     const name = this.#root.nameOf(path);
     const named = path.parent === null ? null : lookOrNull(Deno.lstatSync, name);
     const isLink = named === null || named.isSymlink;
     const known = isLink ? lookOrNull(Deno.statSync, name) : named;
-    // Unsettled, another change could leave all of these as they are.
+    // Not settled: another change could leave all of these values unchanged.
     if (known === null || !seen.settled || describe(known).version !== seen.version) return null;
     return this.#check(path, known, isLink ? Deno.statSync : Deno.lstatSync);
   }
 
   /**
-   * A stat of the nearest directory above that is there: while its times stay, no name has come into it. Only for names
-   * that nothing has; what a link leads to can come without a trace in the link's directory.
+   * A stat of the nearest existing ancestor: as long as its timestamps do not change, no entry was added. Only for
+   * names that do not exist; the target of a dangling symlink can be created without changing the symlink's directory.
    */
   absence(path: SitePath): FreshnessCheck | null {
     let missing = path;
@@ -199,7 +200,7 @@ export class DiskSource implements FileSource {
   }
 }
 
-/** What a name leads to, or null where that is nothing, or cannot be looked at. */
+/** Stats a name; null if it does not exist or is inaccessible. */
 function lookOrNull(look: (name: string) => Deno.FileInfo, name: string): Deno.FileInfo | null {
   try {
     return look(name);
@@ -208,7 +209,7 @@ function lookOrNull(look: (name: string) => Deno.FileInfo, name: string): Deno.F
   }
 }
 
-/** Whether what is seen now is what was seen, unchanged. */
+/** Compares later metadata with that seen first. */
 function sameAs({ dev, ino, size, mtime, ctime }: Deno.FileInfo): (now: Deno.FileInfo) => boolean {
   const [modified, changed] = [mtime?.getTime(), ctime?.getTime()];
   return (now) =>
@@ -225,7 +226,7 @@ function isVersion(seen: FileStat, { info }: Found): boolean {
   return describe(info).version === seen.version;
 }
 
-/** What a directory has, in slices: read at once, which is three times as fast, or in the background. */
+/** The entries of a directory in slices: read synchronously, which is three times as fast, or asynchronously. */
 function* namesNow(directory: string): Generator<Deno.DirEntry[]> {
   const names = [...Deno.readDirSync(directory)];
   for (let i = 0; i < names.length; i += ENTRIES_PER_SLICE) yield names.slice(i, i + ENTRIES_PER_SLICE);

@@ -1,9 +1,9 @@
 /**
  * Writing to files on disk.
  *
- * A file is written to a part beside its place, under a name that is never shown, and given its own name when it is whole and
- * on the disk. No name that exists is ever opened for writing, so no link is written through; the directory is held
- * meanwhile (`contained.ts`).
+ * A file is written as a partial file next to its destination, under a name that is never exposed, and renamed once it
+ * is complete and synced. Existing names are never opened for writing, so no symlink is written through; the directory
+ * is held by a descriptor meanwhile (`contained.ts`).
  *
  * @module
  */
@@ -36,21 +36,21 @@ import {
   WriteRefused,
 } from "./writer.ts";
 
-/** How often a file is begun again in a directory that went meanwhile. */
+/** Attempts to create a file whose directory is removed concurrently. */
 const ATTEMPTS = 3;
 
-/** A directory that was made on the way to a file. */
+/** A directory created for an upload. */
 interface MadeDirectory {
   readonly path: SitePath;
   readonly info: Deno.FileInfo;
 }
 
-/** Writes below a directory on disk. */
+/** Writes below a root directory. */
 export class DiskWriter implements SourceWriter {
   readonly #root: DiskRoot;
   readonly #only: readonly SitePath[] | null;
 
-  /** Makes one for a root, or for some directories below it. */
+  /** Takes the root and, optionally, the only directories in which writing is allowed. */
   constructor(root: DiskRoot, only: readonly SitePath[] | null = null) {
     this.#root = root;
     this.#only = only;
@@ -58,7 +58,7 @@ export class DiskWriter implements SourceWriter {
 
   async create(path: SitePath, id: string): Promise<PartFile> {
     checkName(path.name);
-    // A directory may go between two steps, because an upload that broke off had made it.
+    // A failing upload may remove the directory it had created between our steps.
     for (let attempt = 1;; attempt++) {
       try {
         return await this.#create(path, id);
@@ -156,7 +156,7 @@ export class DiskWriter implements SourceWriter {
     await refuseMounts(found);
     const move = { source, place, found, name: source.at(from.name), options: { ...to, paths }, ...options };
     const published = await moveWithin(move) ?? await moveAcross(move);
-    await source.alone(() => {}); // so that the old name does not come back with the power
+    await source.alone(() => {}); // syncs the directory, so that the old name does not reappear after a power failure
     return published;
   }
 
@@ -164,7 +164,7 @@ export class DiskWriter implements SourceWriter {
     return await sweepParts(this.#root, Date.now() - olderThan);
   }
 
-  /** Takes hold of the directory that something is in which is to be there already. */
+  /** Opens the parent directory of something that must exist. */
   async #holdParent(path: SitePath): Promise<Place> {
     try {
       return await this.#hold(parentOf(path));
@@ -174,7 +174,7 @@ export class DiskWriter implements SourceWriter {
     }
   }
 
-  /** Takes hold of a directory. Those that are missing are made, and noted in `made`, where that is given. */
+  /** Opens a directory. Missing ones are created and appended to `made`, if given. */
   async #hold(directory: SitePath, made?: MadeDirectory[]): Promise<Place> {
     const missing: SitePath[] = [];
     let above = directory;
@@ -194,7 +194,9 @@ export class DiskWriter implements SourceWriter {
     return place;
   }
 
-  /** Throws where a directory that is held lies in none that may be written to, whatever its name led to before. */
+  /**
+   * Throws unless an open directory really lies in one where writing is allowed, whatever its name resolved to before.
+   */
   async #requireAllowed(directory: Found): Promise<void> {
     if (this.#only === null) return;
     for (const path of this.#only) {
@@ -204,7 +206,7 @@ export class DiskWriter implements SourceWriter {
     throw new WriteRefused("not here");
   }
 
-  /** Finds a directory; says where it is missing, if it may be. */
+  /** Looks up a directory; returns "missing" if that is allowed. */
   async #find(directory: SitePath, mayBeMissing: boolean): Promise<Found | "missing"> {
     try {
       const find = () => doLater(this.#root.findOrThrow(LATER, directory));
@@ -217,7 +219,7 @@ export class DiskWriter implements SourceWriter {
     throw new WriteRefused("no directory");
   }
 
-  /** Removes directories, the last first, until one is not empty, or not the one that was made. */
+  /** Removes directories, deepest first, stopping at one that is not empty or has been replaced. */
   async #removeEmpty(directories: readonly MadeDirectory[]): Promise<void> {
     for (const { path, info } of directories.toReversed()) {
       try {
@@ -237,7 +239,7 @@ function isAtOrIn(real: string, home: string): boolean {
   return real === home || real.startsWith(home + SEPARATOR);
 }
 
-/** Makes a directory in another and takes hold of it; that another request was faster does not matter. */
+/** Creates a directory and opens it; losing the race to another request is harmless. */
 async function makeIn(outer: Place, path: SitePath, made: MadeDirectory[]): Promise<Place> {
   await outer.alone(() => {
     try {
@@ -250,7 +252,7 @@ async function makeIn(outer: Place, path: SitePath, made: MadeDirectory[]): Prom
   return new Place(outer.find(path.name));
 }
 
-/** What is moved, and where to. */
+/** The source and destination of a move. */
 interface Move extends ChangeOptions {
   readonly source: Place;
   readonly place: Place;
@@ -259,7 +261,7 @@ interface Move extends ChangeOptions {
   readonly options: CommitOptions;
 }
 
-/** Gives it another name; null where that is on another file system. */
+/** Renames it; null if the destination is on another file system. */
 async function moveWithin(move: Move): Promise<Committed | null> {
   const { source, place, found, name } = move;
   try {
@@ -274,7 +276,9 @@ async function moveWithin(move: Move): Promise<Committed | null> {
   }
 }
 
-/** Copies it to a part, gives that the name, and then removes what was copied: at no time is it nowhere. */
+/**
+ * Copies it to a part, publishes that, and then deletes the original, so that a complete version exists at all times.
+ */
 async function moveAcross(move: Move): Promise<Committed> {
   const { source, place, found, name } = move;
   const part = randomPartName();
@@ -286,11 +290,11 @@ async function moveAcross(move: Move): Promise<Committed> {
       checkIs(found, name, move.expected);
       return publish(move, place.at(part), copy);
     });
-    using named = place.find(published.path.name); // where it is not held, the path that it had means nothing any more
+    using named = place.find(published.path.name); // without a descriptor, the path it had is no longer valid
     await removeCopied(source, found, name, named);
     return published;
   } catch (error) {
-    await Deno.remove(place.at(part), { recursive: true }).catch(() => {}); // where it has not got its name
+    await Deno.remove(place.at(part), { recursive: true }).catch(() => {}); // if not published
     throw error;
   }
 }
@@ -303,7 +307,7 @@ function publish({ place, options }: Move, path: string, found: Found): Committe
   return { ...published, stat: describe(info) };
 }
 
-/** Throws where a name means something else than what was found, or not in the version that was expected. */
+/** Throws if the name has been replaced, or its version is not the expected one. */
 function checkIs(found: Found, name: string, expected: string | undefined): void {
   if (!found.isSame(Deno.lstatSync(name))) throw new FileChanged();
   if (expected !== undefined) checkVersion(Deno.statSync(name), expected);
@@ -318,7 +322,7 @@ async function removeDirectory(name: string, recursive: boolean): Promise<void> 
     await Deno.remove(name, { recursive });
   } catch (error) {
     if ((error as { code?: string }).code !== "ENOTEMPTY" || recursive) throw error;
-    // What is not finished is not there for clients, so it cannot be in the way.
+    // Partial files are invisible to clients, so they do not make a directory count as non-empty.
     for await (const entry of Deno.readDir(name)) {
       if (!isPartName(entry.name)) throw new WriteRefused("not empty");
     }
@@ -326,13 +330,13 @@ async function removeDirectory(name: string, recursive: boolean): Promise<void> 
   }
 }
 
-/** The part of a path under an id: whoever does not know both cannot name it. */
+/** The name of the part for a path and an upload id; it cannot be guessed without knowing both. */
 function partName(path: SitePath, id: string): string {
   const digest = createHash("sha256").update(`${path.name}\0${id}`).digest("hex");
   return partNameOf(digest.slice(0, 32));
 }
 
-/** The first of the paths, and all of them, each with a name that may be given. */
+/** The first path, and all paths including it, with the first name validated. */
 function checked(paths: Iterable<SitePath>): [first: SitePath, all: Iterable<SitePath>] {
   const iterator = paths[Symbol.iterator]();
   const { value: first } = iterator.next();
@@ -350,14 +354,14 @@ function checkName(name: string): void {
   if (problem) throw new WriteRefused("name", problem);
 }
 
-/** The directory of what is to be removed or moved: not of the root, and not of a part, which is not there. */
+/** The parent directory for a remove or move. Refuses the root, and partial files, which count as absent. */
 function parentOf(path: SitePath): SitePath {
   if (path.parent === null) throw new WriteRefused("name", "it is the root");
   if (isPartName(path.name)) throw new WriteRefused("absent");
   return path.parent;
 }
 
-/** Closes a place where what was to own it was not made. */
+/** Closes a place if its intended owner could not be created. */
 async function orClose<T>(place: Place, make: () => Promise<T>): Promise<T> {
   try {
     return await make();

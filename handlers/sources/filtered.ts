@@ -1,5 +1,5 @@
 /**
- * A source with some of its paths taken away.
+ * A source that hides paths.
  *
  * @module
  */
@@ -9,17 +9,18 @@ import type { SitePath } from "../http/target.ts";
 import type { FileEntry, FileSlices, FileSource } from "./types.ts";
 import { showsSome } from "./written.ts";
 
-/** What filters writing, for those who write. */
+/** The write side, loaded on demand. */
 export const loadFilteredWriter: () => Promise<typeof import("./filtered_writer.ts")> = onDemand(() =>
   import("./filtered_writer.ts")
 );
 
 /**
- * A source that shows of another only what a rule keeps. What is not kept is not there: not found, not listed, and so
- * not in anything else that is made of the source; nor can it be written, except that a directory goes with all in it.
+ * A source that exposes only the paths for which a predicate returns true. All others are treated as absent: not found,
+ * not listed, and missing from anything built on the source. They cannot be written either, but removing or moving a
+ * directory includes its hidden contents.
  *
- * The rule sees decoded, resolved paths, so no spelling of a URL gets around it. It is asked about each path as a whole:
- * let it look at all segments, or files below a hidden directory stay visible.
+ * The predicate sees decoded, resolved paths, so alternative URL spellings cannot bypass it. It is called with the full
+ * path: check all segments, or files below a hidden directory remain visible.
  *
  * @param mayWrite The rule for what may be written; `keep` unless given, but with {@linkcode isVisible} no name with a dot in
  * front at all: what is in `.well-known` speaks for the whole site, to certificate authorities among others.
@@ -65,7 +66,7 @@ async function* keptOf(slices: FileSlices, keep: (entry: FileEntry) => boolean):
 }
 
 /**
- * The rule that hides names with a dot in front, wherever they stand in a path, except `.well-known` (RFC 8615).
+ * Predicate that hides dotfiles at any depth of a path, except `.well-known` (RFC 8615).
  *
  * @example
  * ```ts

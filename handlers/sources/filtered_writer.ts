@@ -1,5 +1,5 @@
 /**
- * Writing to a source with some of its paths taken away.
+ * Write support for sources that hide paths.
  *
  * @module
  */
@@ -8,11 +8,11 @@ import type { SitePath } from "../http/target.ts";
 import { type CommitOptions, type PartFile, type SourceWriter, type WriteProblem, WriteRefused } from "./writer.ts";
 
 /**
- * A writer that refuses what a rule does not keep, whether it is there or not.
+ * A writer that refuses paths that a predicate rejects, whether they exist or not.
  *
- * @param keep The rule for paths.
- * @param keepIn The rule for the directories that something would come into, or go from; any unless given.
- * @param problem Why it refuses.
+ * @param keep The predicate for paths.
+ * @param keepIn The predicate for the directories that are written to; defaults to accepting all.
+ * @param problem The reason given for a refusal.
  */
 export function filteredWriter(
   writer: SourceWriter,
@@ -47,8 +47,8 @@ export function filteredWriter(
     remove: (path, options) => kept(path, () => writer.remove(path, options)),
     move: (from, to, options) =>
       kept(from, async () => {
-        const paths = [...to.paths]; // at most as many as a name is tried with
-        if (paths[0]) await check(paths[0]); // all are in one directory
+        const paths = [...to.paths]; // bounded by the number of alternative names
+        if (paths[0]) await check(paths[0]); // all share one directory
         return await writer.move(from, withKept({ ...to, paths }), options);
       }),
     sweep: (olderThan) => writer.sweep(olderThan),

@@ -1,5 +1,5 @@
 /**
- * Files held in memory.
+ * Files in memory.
  *
  * @module
  */
@@ -8,19 +8,19 @@ import { encodeSegment } from "../http/escape.ts";
 import type { SitePath } from "../http/target.ts";
 import { FileChanged, type FileEntry, type FileSource, type FileStat, type OpenFile } from "./types.ts";
 
-/** How {@linkcode memory} describes its files. */
+/** Options of {@linkcode memory}. */
 export interface MemoryOptions {
-  /** The time all of them were modified, in milliseconds since 1970; now unless given. */
+  /** Modification time of all files, in milliseconds since 1970; defaults to now. */
   readonly modified?: number;
 }
 
 /**
- * A source of files that are values: for tests and for assets built into a program.
+ * An in-memory source, for tests and for assets embedded in a program.
  *
- * Directories are there because files are in them; there are no links. The files are fixed: later changes of the record
- * are not seen.
+ * Directories are implied by the paths of files; there are no symlinks. The files are fixed: later changes to the
+ * record have no effect.
  *
- * @param files Content by path, without a slash in front: `{ "docs/a.txt": "a" }`. Text is sent as UTF-8.
+ * @param files Content by path, without a leading slash: `{ "docs/a.txt": "a" }`. Text is encoded as UTF-8.
  *
  * @example
  * ```ts
@@ -45,7 +45,7 @@ export function memory(files: Readonly<Record<string, string | Uint8Array>>, opt
 }
 
 /**
- * Bytes as an open file: for content that is made rather than stored.
+ * Wraps bytes as an open file, for generated content.
  *
  * @example
  * ```ts
@@ -68,7 +68,7 @@ export function openBytes(bytes: Uint8Array): OpenFile {
   };
 }
 
-/** Entries that are described at a time: a millisecond. */
+/** Entries per slice: about a millisecond. */
 const ENTRIES_PER_SLICE = 1_000;
 
 type Directory = Map<string, Directory | Uint8Array>;

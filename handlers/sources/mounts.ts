@@ -1,5 +1,5 @@
 /**
- * Whether file systems are mounted on a directory or below it: what is on those is not the directory's to remove or move.
+ * Detects mount points in a directory tree: other file systems must not be removed or moved along with it.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import { SEPARATOR } from "@std/path/constants";
 import type { Found } from "./contained.ts";
 
 /**
- * Whether there is a mount point at a directory or below it.
+ * Whether a directory is, or contains, a mount point.
  *
- * Linux keeps a list, bind mounts included. Where that may not be read, the tree is gone through, looking for another device
- * number: a bind mount of the same file system cannot be told from a directory then.
+ * Linux lists all mounts, including bind mounts. If that list is not accessible, the tree is searched for another
+ * device number, which cannot detect a bind mount of the same file system.
  */
 export async function hasMount(directory: Found): Promise<boolean> {
   return directory.isHeld ? await isListed(directory.real) : await isOfSeveralDevices(directory);
@@ -26,7 +26,7 @@ async function isListed(real: string): Promise<boolean> {
   return false;
 }
 
-/** Space, tab, line feed and backslash are octal escapes. */
+/** Space, tab, line feed and backslash are escaped in octal. */
 function unescaped(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)));
 }

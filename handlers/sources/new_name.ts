@@ -1,5 +1,6 @@
 /**
- * Which names may come into a directory: stricter than which names are served, because somebody has to live with them.
+ * Which names are accepted for new files: stricter than for files that are served, because a name once created
+ * persists.
  *
  * @module
  */
@@ -7,17 +8,17 @@
 import { isPartName } from "./part_name.ts";
 import { isPlainOnWindows } from "./windows.ts";
 
-/** Bytes a name may have on all common file systems. */
+/** The limit of all common file systems, in bytes. */
 const MAX_NAME_BYTES = 255;
 
 /**
- * What is wrong with a name for a new file or directory, in words, or null.
+ * Explains what is wrong with the name of a new file or directory; null if it is valid.
  *
- * Separators of any system are refused, so that an archive of the directory unpacks everywhere into what it was; and
- * control characters, which no page, log or terminal shows as they are. Names that Windows gives a meaning of its own
- * (`NUL`, `a:b`, a dot at the end) are refused on Windows.
+ * Refuses path separators of any platform, so that an archive of the directory unpacks to the same tree everywhere, and
+ * control characters, which pages, logs and terminals cannot display. On Windows, also refuses names with a special
+ * meaning (`NUL`, `a:b`, a trailing dot).
  *
- * @param os The system; this one unless given.
+ * @param os The platform; defaults to the current one.
  *
  * @example
  * ```ts

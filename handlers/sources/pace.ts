@@ -1,32 +1,32 @@
 /**
- * How fast a file system answers.
+ * Detects slow file systems.
  *
  * @module
  */
 
-/** A look that takes longer than this, in milliseconds, says that the file system is slow: on a disk it takes 0.003. */
+/** A system call slower than this, in milliseconds, indicates a slow file system; on a local disk it takes 0.003. */
 const SLOW_MS = 20;
 
-/** So many in a row: a single one may only say that the machine is busy, and took the processor away in between. */
+/** Consecutive slow calls required: a single one may be due to CPU scheduling on a busy machine. */
 const SLOW_IN_A_ROW = 2;
 
-/** For so long, in milliseconds, nobody waits for a slow file system in the main thread. */
+/** How long, in milliseconds, a slow file system is accessed asynchronously only. */
 const REST_MS = 10_000;
 
 /**
- * Asking at once is ten times cheaper than asking in the background, but a network mount that hangs would stop the whole
- * server. So it is asked at once until that has taken too long, and then in the background for a while.
+ * Synchronous calls are ten times cheaper than asynchronous ones, but a hung network mount would block the whole
+ * server. So calls are synchronous until they prove slow, and then asynchronous for a while.
  */
 export class Pace {
   #slowUntil = 0;
   #slowInARow = 0;
 
-  /** Whether to ask in the background. */
+  /** Whether to use asynchronous calls. */
   get isSlow(): boolean {
     return this.#slowUntil !== 0 && performance.now() < this.#slowUntil;
   }
 
-  /** Asks at once, and takes the time: by a clock that is read in no time, because this is done for each request. */
+  /** Times a synchronous call. Uses `Date.now()`, the cheapest clock, because this runs on every request. */
   measure<T>(ask: () => T): T {
     const start = Date.now();
     try {

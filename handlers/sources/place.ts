@@ -1,5 +1,5 @@
 /**
- * A directory on disk that is written to.
+ * A directory on disk that is open for writing.
  *
  * @module
  */
@@ -8,19 +8,19 @@ import { SEPARATOR } from "@std/path/constants";
 import type { Found } from "./contained.ts";
 import { WriteRefused } from "./writer.ts";
 
-/** How often, and with how many milliseconds in between, a lock is asked for that another process has. */
+/** How often, and at which interval in milliseconds, to try to acquire a lock that another process holds. */
 const LOCK_TURNS = 200;
 const LOCK_WAIT_MS = 5;
 
 /**
- * A directory that was proven to be the right one, and stays it: held where the system can, so that its path cannot be
- * exchanged for a link; elsewhere it is looked at before and after each step.
+ * A verified directory that cannot be swapped for a symlink: held by a descriptor if the platform allows; otherwise
+ * verified before and after each step.
  */
 export class Place implements Disposable {
-  /** The directory. */
+  /** The verified directory. */
   readonly directory: Found;
 
-  /** Takes what was found, and closes it when it is closed itself, or where that is no directory. */
+  /** Takes ownership of what was found; closes it and throws if it is not a directory. */
   constructor(directory: Found) {
     if (!directory.info.isDirectory) {
       directory[Symbol.dispose]();
@@ -29,29 +29,30 @@ export class Place implements Disposable {
     this.directory = directory;
   }
 
-  /** A path that means the directory. */
+  /** A path that refers to the directory. */
   get path(): string {
     return this.directory.path;
   }
 
-  /** A path that means what has this name in the directory. */
+  /** A path that refers to an entry of the directory. */
   at(name: string): string {
     return this.directory.at(name);
   }
 
-  /** Takes hold of what has a name in the directory, and of a link itself. */
+  /** Opens an entry of the directory; a symlink is not followed. */
   find(name: string): Found {
     return this.directory.child(name);
   }
 
-  /** Throws {@linkcode FileChanged} where the path may lead elsewhere by now. */
+  /** Throws {@linkcode FileChanged} if the path may resolve to something else by now. */
   assertStill(): void {
     this.directory.assertStill();
   }
 
   /**
-   * Does work on the names in the directory that no other process of ours interrupts, and syncs the directory, so that the
-   * result survives a power failure. The work is synchronous, so nothing in this process interrupts it either.
+   * Runs a critical section on the directory's entries: excludes other pyserve processes by a lock, and syncs the
+   * directory so that the result survives a power failure. The work is synchronous, so nothing in this process
+   * interleaves either.
    */
   async alone<T>(work: () => T): Promise<T> {
     const handle = await openDirectory(this);
@@ -73,7 +74,10 @@ export class Place implements Disposable {
   }
 }
 
-/** Takes the lock of an open file or directory, until it is closed; false where no such locks are, as on some networks. */
+/**
+ * Tries to lock an open file or directory until it is closed. Returns false if the file system does not support locks,
+ * as some network file systems do not.
+ */
 export function isLockedByOther(handle: Deno.FsFile | null): boolean {
   try {
     return handle !== null && !handle.tryLockSync(true);
@@ -86,13 +90,13 @@ function unlock(handle: Deno.FsFile | null): void {
   try {
     handle?.unlockSync();
   } catch {
-    // There was no lock to be had.
+    // Locks are not supported here.
   }
 }
 
 /**
- * Windows opens no directory this way, and writes its names down by itself. The dot at the end is for where the directory is
- * not held: of a FIFO in its place it makes an error, where opening the FIFO would wait.
+ * Windows cannot open directories this way, and persists directory entries itself. The trailing dot protects
+ * directories that are not held by a descriptor: if a FIFO has replaced one, open(2) fails instead of blocking.
  */
 async function openDirectory({ path }: Place): Promise<Deno.FsFile | null> {
   return Deno.build.os === "windows" ? null : await Deno.open(`${path}${SEPARATOR}.`);

@@ -1,7 +1,7 @@
 /**
- * Giving what is finished its name: at once, and never over something that was not to be replaced.
+ * Publishing: giving a complete file its final name, atomically, and without ever replacing anything by accident.
  *
- * All of it is synchronous and done while the directory is locked, so that what is checked still holds when it is done.
+ * Everything here is synchronous and runs under the directory's lock, so that what was checked still holds.
  *
  * @module
  */
@@ -13,23 +13,23 @@ import { randomPartName } from "./part_name.ts";
 import type { Place } from "./place.ts";
 import { type CommitOptions, WriteRefused } from "./writer.ts";
 
-/** What is given a name. */
+/** A file or directory to be published. */
 export interface Nameless {
-  /** The path it has. */
+  /** Its current path. */
   readonly path: string;
-  /** The same, held. */
+  /** The same file, open. */
   readonly found: Found;
-  /** Whether it was written by an upload: then its permissions are still to be given. */
+  /** Whether it was uploaded, so that its permissions have yet to be set. */
   readonly isNew: boolean;
 }
 
-/** What was given a name. */
+/** The result of publishing. */
 export interface Published {
   readonly path: SitePath;
   readonly replaced: boolean;
 }
 
-/** Gives a file, or a link, one of the names in a directory. */
+/** Publishes a file or symlink under the first free of several names. */
 export function publishFile(place: Place, file: Nameless, options: CommitOptions): Published {
   if (options.replace) return replaceFile(place, file, options);
   if (file.isNew) file.found.setMode(newFileMode(place));
@@ -53,8 +53,8 @@ function replaceFile(place: Place, file: Nameless, { paths, expected }: CommitOp
 }
 
 /**
- * A private file stays one; a program does not, because what came in its place is not what was trusted. What is moved never
- * gets more permissions than it had.
+ * A private file stays private when it is replaced; the executable bits are dropped, because the new content is not
+ * what was trusted. A moved file never gains permissions.
  */
 function modeInPlaceOf(there: Deno.FileInfo | null, { found, isNew }: Nameless, place: Place): number | null {
   if (!found.info.isFile || found.info.mode === null) return null;
@@ -62,7 +62,10 @@ function modeInPlaceOf(there: Deno.FileInfo | null, { found, isNew }: Nameless, 
   return there.mode & (isNew ? 0o666 : found.info.mode & 0o666);
 }
 
-/** The permissions that a new file gets in a directory, by the umask or the directory's default ACL: tried with an empty one. */
+/**
+ * The mode of a new file in this directory, as determined by the umask or a default ACL: found out by creating an empty
+ * file.
+ */
 function newFileMode(place: Place): number {
   const name = place.at(randomPartName());
   using file = Deno.openSync(name, { createNew: true, write: true });
@@ -70,7 +73,7 @@ function newFileMode(place: Place): number {
   return (file.statSync().mode ?? 0o644) & 0o666;
 }
 
-/** Gives a directory one of the names in a directory; it never replaces anything. */
+/** Publishes a directory under the first free of several names; never replaces anything. */
 export function publishDirectory(place: Place, from: Nameless, options: CommitOptions): Published {
   const { paths, replace, expected } = options;
   if (replace) {
@@ -84,13 +87,13 @@ export function publishDirectory(place: Place, from: Nameless, options: CommitOp
   throw new WriteRefused("taken");
 }
 
-/** Throws where something does not have the version that was expected. */
+/** Throws if the version is not the expected one. */
 export function checkVersion(info: Deno.FileInfo | null, expected: string | undefined): void {
   if (expected === undefined) return;
   if (info === null || describe(info).version !== expected) throw new WriteRefused("changed");
 }
 
-/** A second name and then one name less: link(2) is the only way that never replaces and never shows half of it. */
+/** Hard link, then unlink: link(2) is the only call that neither replaces a file nor exposes an incomplete one. */
 function takeName(from: string, to: string): boolean {
   try {
     Deno.linkSync(from, to);
@@ -103,7 +106,7 @@ function takeName(from: string, to: string): boolean {
   return true;
 }
 
-/** Where there are no hard links, an empty file keeps the name until the other has replaced it. */
+/** Without hard links, an empty file reserves the name until it is replaced by rename(2). */
 function takeReservedName(from: string, to: string): boolean {
   try {
     Deno.openSync(to, { createNew: true, write: true }).close();
@@ -114,7 +117,7 @@ function takeReservedName(from: string, to: string): boolean {
   return renameToReserved(from, to);
 }
 
-/** An empty directory keeps the name: rename(2) replaces that one, and nothing else, by a directory. */
+/** An empty directory reserves the name: rename(2) replaces an empty directory, and nothing else, by a directory. */
 function takeDirectoryName(from: string, to: string): boolean {
   if (Deno.build.os === "windows") {
     if (!isFree(to)) return false;

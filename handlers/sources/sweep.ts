@@ -1,5 +1,5 @@
 /**
- * Removing what uploads and copies have left unfinished.
+ * Removes abandoned uploads and copies.
  *
  * @module
  */
@@ -12,14 +12,17 @@ import { isPartName, partBeside } from "./part_name.ts";
 import { isLockedByOther, Place } from "./place.ts";
 import { doLater } from "./steps.ts";
 
-/** Removes the parts below a root that were last written to before a time, and are not in use. Returns how many. */
+/**
+ * Removes parts below a root that were last modified before a given time and are not in use. Returns the number
+ * removed.
+ */
 export async function sweepParts(root: DiskRoot, before: number): Promise<number> {
   let count = 0;
   for (const directories = [SitePath.root]; directories.length > 0;) {
     try {
       count += await sweepDirectory(root, directories.pop()!, before, directories);
     } catch {
-      // Gone meanwhile, or not readable: what cannot be looked at has no parts of ours.
+      // Deleted concurrently, or unreadable and therefore without parts of ours.
     }
   }
   return count;
@@ -40,7 +43,7 @@ async function sweepDirectory(
     else if (isDirectory) directories.push(...[path.child(name)].filter((child) => child !== null));
   }
   let count = 0;
-  // Parts come first: the record of one is needed for as long as there is the part.
+  // Parts first: a record is needed as long as its part exists.
   for (const name of parts.toSorted((a, b) => Number(b.endsWith("part")) - Number(a.endsWith("part")))) {
     if (await removeIfOld(place, name, before)) count += 1;
   }
@@ -58,10 +61,10 @@ async function removeIfOld(place: Place, name: string, before: number): Promise<
   return true;
 }
 
-/** Whether a part is being written to, or what stands beside one belongs to a part that is there. */
+/** Whether a part is being written to, or a sidecar belongs to an existing part. */
 async function isInUse(place: Place, name: string, { info, path }: Found): Promise<boolean> {
   if (!name.endsWith("part")) return !isFree(place.at(partBeside(name)));
-  if (!info.isFile && !info.isDirectory) return true; // none of ours
+  if (!info.isFile && !info.isDirectory) return true; // not ours
   using file = await Deno.open(path, { read: true });
   return isLockedByOther(file);
 }

@@ -1,5 +1,5 @@
 /**
- * Where files come from: metadata first, bytes lazily.
+ * The file source interface: metadata first, content lazily.
  *
  * @module
  */
@@ -8,111 +8,113 @@ import type { SitePath } from "../http/target.ts";
 import type { Awaitable } from "../types.ts";
 import type { SourceWriter } from "./writer.ts";
 
-/** What something is: only a `file` has bytes and only a `directory` has entries; `other` is a FIFO, socket or device. */
+/**
+ * The kind of an entry: only a `file` has content, only a `directory` has entries; `other` is a FIFO, socket or device.
+ */
 export type FileKind = "file" | "directory" | "other";
 
-/** What is known of a file or directory without opening it. Links are followed: it is of what they lead to. */
+/** Metadata of a file or directory; symlinks are followed. */
 export interface FileStat {
-  /** What it is. */
+  /** The kind of the entry. */
   readonly kind: FileKind;
-  /** Bytes of a file; 0 for all else. */
+  /** The size of a file in bytes; 0 for anything else. */
   readonly size: number;
-  /** The last change of the content, in milliseconds since 1970; null where the source does not know. */
+  /** Modification time, in milliseconds since 1970; null if unknown. */
   readonly modified: number | null;
-  /** Text that changes whenever the bytes may have changed, of characters that an entity tag may hold. */
+  /** A string that changes whenever the content may have changed, made of characters allowed in an entity tag. */
   readonly version: string;
-  /** False while another change could still leave `version` as it is, because the clock has not moved on. */
+  /** False while another change could go undetected because of the timestamp resolution. */
   readonly settled: boolean;
-  /** The permissions as Unix has them, `0o644`; null or absent where the source does not know. */
+  /** Unix permissions, such as `0o644`; null or absent if unknown. */
   readonly mode?: number | null;
 }
 
-/** Why an entry of a directory cannot be fetched. */
+/** Why a directory entry cannot be served. */
 export type EntryProblem = "broken link" | "special file" | "name is not UTF-8" | "not readable";
 
 /** One entry of a directory. */
 export interface FileEntry {
-  /** The name as it is to be shown; where it is not UTF-8, with U+FFFD for what cannot be shown. */
+  /** The name for display; bytes that are not UTF-8 are shown as U+FFFD. */
   readonly name: string;
-  /** What the entry is, or null where it cannot be fetched. */
+  /** Its metadata, or null if it cannot be served. */
   readonly stat: FileStat | null;
   /** Whether the entry is a symbolic link. */
   readonly link: boolean;
-  /** Why it cannot be fetched, or null. */
+  /** Why it cannot be served, or null. */
   readonly problem: EntryProblem | null;
 }
 
-/** Entries of a directory, some at a time. */
+/** The entries of a directory, in slices. */
 export type FileSlices = Iterable<readonly FileEntry[]> | AsyncIterable<readonly FileEntry[]>;
 
-/** An open file. Whoever opens it closes it. */
+/** An open file. The caller disposes of it. */
 export interface OpenFile extends Disposable {
   /**
-   * Reads bytes from an offset into a buffer; may read fewer than it holds.
+   * Reads from an offset into a buffer; may read less than the buffer holds.
    *
-   * @returns How many were read; 0 at the end of the file.
+   * @returns The number of bytes read; 0 at the end of the file.
    */
   read(offset: number, into: Uint8Array): Awaitable<number>;
   /**
-   * All bytes from an offset on as a stream of the system, faster than one made of `read`; it closes the file at its end.
-   * Optional.
+   * Optional: the content from an offset on as a native stream, faster than one built on `read`. The stream closes the
+   * file at its end.
    */
   stream?(offset: number): ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
-/** Whether a path still names the file that was seen, unchanged: at once, and no in doubt. */
+/** Whether a path still refers to the same, unchanged file. Synchronous; returns false in doubt. */
 export type FreshnessCheck = () => boolean;
 
 /**
- * Where files come from. The default is `disk(root)`; `memory()` and `filtered()` come with it, and yours can be next.
+ * Where files come from: `disk(root)` by default, `memory()`, `filtered()`, or an implementation of your own.
  *
- * A source decides what exists: what it must not give away (outside its root, hidden) it says null to, as to what is not
- * there. It throws what the system refuses (permission, I/O), and the table of errors gives that its status.
+ * A source decides what exists: for anything it must not expose (outside its root, hidden) it returns null, as for a
+ * missing file. It throws system errors (permission, I/O), which `settle` maps to a status.
  */
 export interface FileSource {
-  /** What is at a path, or null where nothing is. */
+  /** The metadata for a path, or null if it does not exist. */
   stat(path: SitePath): Awaitable<FileStat | null>;
   /**
-   * The entries of a directory, in no order, without `.` and `..`; null where there is no such directory.
+   * The entries of a directory, unordered, without `.` and `..`; null if there is no such directory.
    *
-   * They come in slices, each of which takes a millisecond or two: whoever asks lets others have their turn in between,
-   * and may stop. Where there are few, `[entries]` will do.
+   * Each slice takes a millisecond or two, so that the caller can let other requests run in between, and can stop
+   * early. For a small directory, `[entries]` is enough.
    *
-   * @throws {FileChanged} Here or between slices, where the directory was exchanged: what came so far counts for nothing.
+   * @throws {FileChanged} Here or between slices, if the directory was replaced: discard the entries received so far.
    */
   list(path: SitePath): Awaitable<FileSlices | null>;
   /**
-   * Opens the file that `seen` describes.
+   * Opens the file described by `seen`.
    *
-   * @throws {FileChanged} Where what is there now is not what was seen: ask `stat` again.
+   * @throws {FileChanged} If the file is no longer the one described by `seen`: call `stat` again.
    */
   open(path: SitePath, seen: FileStat): Awaitable<OpenFile>;
   /**
-   * Makes the check that comes before every answer out of a cache, or null where nothing can be promised yet. Optional:
-   * files of a source without it are not cached.
+   * Optional: returns a check to be run before each response from a cache, or null if freshness cannot be guaranteed
+   * yet. Files of a source without this method are not cached.
    */
   freshness?(path: SitePath, seen: FileStat): FreshnessCheck | null;
-  /** The same for a path at which nothing is. Optional. */
+  /** Optional: the same for a path that does not exist. */
   absence?(path: SitePath): FreshnessCheck | null;
   /**
-   * The real path on disk of what is at a path, for a program that is to run or open it; null where nothing is, or where
-   * it must not be given away. Optional: only a source on disk has such paths. What it names may be exchanged at any time.
+   * Optional: the real path on disk, for a program to run or open; null if it does not exist or must not be disclosed.
+   * Only sources on disk have such paths. The file at that path may be replaced at any time.
    *
-   * @param seen What it is to be the path of: of anything else it is null. Then what is decided by the path holds for the
+   * @param seen The expected file: returns null for any other. A decision based on the path then also holds for the
    * file that `open` opens.
    */
   locate?(path: SitePath, seen?: FileStat): Awaitable<string | null>;
   /**
-   * What writes to it, loaded when it is first asked for. Optional: without it, nothing can be written.
+   * Optional: the writer, loaded on first use. Without it, the source is read-only.
    *
-   * @param only Directories that alone may be written to, as {@linkcode writableIn} wants it. Where a path may lead elsewhere
-   * by the time it is opened, what is open has to be judged: `WriteRefused` with `not here`.
+   * @param only The only directories that may be written to, for {@linkcode writableIn}. Because a path may resolve to
+   * another directory by the time it is opened, the opened directory has to be checked: `WriteRefused` with `not here`.
    */
   openWriter?(only?: readonly SitePath[]): Promise<SourceWriter>;
 }
 
 /**
- * Says that a file is no longer the one that was looked at; not an error of anybody, look again.
+ * Thrown if a file is no longer the one that was looked up. Not a failure: look it up again.
  *
  * @example
  * ```ts
@@ -135,7 +137,7 @@ export class FileChanged extends Error {
   /** Always `"FileChanged"`. */
   override readonly name: string = "FileChanged";
 
-  /** Makes the message; the path stays out of it. */
+  /** The message does not contain the path. */
   constructor() {
     super("The file changed between looking at it and opening it");
   }

@@ -1,6 +1,6 @@
 /**
- * What is kept of an upload on disk besides its bytes, so that every process that serves the directory knows of it, and
- * those that come after.
+ * Persistent state of an upload besides its content, shared by all processes that serve the directory, now and after a
+ * restart.
  *
  * @module
  */
@@ -8,37 +8,34 @@
 import { nameBeside } from "./part_name.ts";
 import type { Place } from "./place.ts";
 
-/** A record, as it is written: as JSON, in a file beside the part. */
+/** The JSON record, stored in a sidecar of the part. */
 export interface StoredRecord {
-  /** What the upload room has noted. */
+  /** Notes of the upload handler. */
   readonly notes: string;
-  /** The name that the upload got, and the version of what has it; null while it is not finished. */
+  /** The final name and the version of the finished upload; null while it is unfinished. */
   readonly finished: { readonly name: string; readonly version: string } | null;
 }
 
-/** Bytes of a record at most; what is larger was not written here. */
+/** Maximum size of a record; a larger file was not written by pyserve. */
 const MAX_BYTES = 65_536;
 
-/** Reads the record of a part; null where there is none, or none that can be read. */
+/** Reads the record of a part; null if it does not exist or is invalid. */
 export async function readRecord(place: Place, part: string): Promise<StoredRecord | null> {
   try {
     using record = place.find(nameBeside(part, "upload"));
     const { isFile, size } = record.info;
     return isFile && size <= MAX_BYTES ? parseRecord(await Deno.readTextFile(record.path)) : null;
   } catch (error) {
-    // Another user's server has written it: then it is that one's upload.
+    // Written by another user's server: that user's upload.
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return null;
     throw error;
   }
 }
 
-/**
- * Writes the record of a part, in one step for those who read it. It may be lost with the power until the file that is
- * returned, open, has been synced.
- */
+/** Writes the record of a part atomically. It may be lost in a power failure until the returned open file is synced. */
 export function writeRecord(place: Place, part: string, record: StoredRecord): Deno.FsFile {
   const next = place.at(nameBeside(part, "next"));
-  removeIfThere(next); // of a process that has ended in between
+  removeIfThere(next); // left by a killed process
   const file = Deno.openSync(next, { createNew: true, write: true, mode: 0o600 });
   try {
     const bytes = new TextEncoder().encode(JSON.stringify(record));
@@ -57,7 +54,7 @@ export function removeRecord(place: Place, part: string): boolean {
   return removeIfThere(place.at(nameBeside(part, "upload")));
 }
 
-/** Asks the process that writes to a part to let go of it. */
+/** Asks the process that is writing to a part to release it. */
 export function claimPart(place: Place, part: string): void {
   try {
     Deno.openSync(place.at(nameBeside(part, "claim")), { createNew: true, write: true, mode: 0o600 }).close();
@@ -66,7 +63,7 @@ export function claimPart(place: Place, part: string): void {
   }
 }
 
-/** Whether another process has asked for a part. */
+/** Whether another process has asked for the part. */
 export function isPartClaimed(place: Place, part: string): boolean {
   try {
     Deno.lstatSync(place.at(nameBeside(part, "claim")));
@@ -76,7 +73,7 @@ export function isPartClaimed(place: Place, part: string): boolean {
   }
 }
 
-/** Ends the claim to a part: it is held by the process that asked, or is not there any more. */
+/** Withdraws the claim to a part: the claiming process has it now, or it no longer exists. */
 export function endClaim(place: Place, part: string): void {
   removeIfThere(place.at(nameBeside(part, "claim")));
 }
@@ -99,6 +96,6 @@ function parseRecord(text: string): StoredRecord | null {
     const { name, version } = finished;
     return typeof name === "string" && typeof version === "string" ? { notes, finished: { name, version } } : null;
   } catch {
-    return null; // cut off with the power, or not ours
+    return null; // truncated by a power failure, or not ours
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Names that mean something else on Windows than what they say.
+ * Names with a special meaning on Windows.
  *
  * @module
  */
@@ -7,9 +7,9 @@
 const DEVICE = /^(?:CON|PRN|AUX|NUL|COM[0-9¹²³]|LPT[0-9¹²³]|CONIN\$|CONOUT\$)(?:\..*)?$/i;
 
 /**
- * Whether Windows takes a name for just that name: no separator, no stream or drive (`:`), no wildcard or control
- * character, no dot or space at the end, no device (`NUL`, `COM1.txt`), and no 8.3 short name (`PROGRA~1`), which
- * would be a second name for a file that a rule knows by its first.
+ * Whether Windows takes a name literally: no separator, alternate data stream or drive (`:`), wildcard or control
+ * character, no trailing dot or space, no device name (`NUL`, `COM1.txt`), and no 8.3 short name (`PROGRA~1`), an alias
+ * by which a file could bypass a rule on its long name.
  *
  * @example
  * ```ts

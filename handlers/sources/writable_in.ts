@@ -1,5 +1,5 @@
 /**
- * A source that can be written in some of its directories only.
+ * A source that is writable in some directories only.
  *
  * @module
  */
@@ -12,14 +12,14 @@ import type { FileSource } from "./types.ts";
 import { showsSome } from "./written.ts";
 
 /**
- * A source of which all can be read, and only what lies in some directories can be written.
+ * A source that is readable everywhere but writable only below some directories.
  *
- * A path must lie in one of them as it is spelled and, on disk, in reality: a link in one of them that leads elsewhere takes
- * nothing. The directories themselves can be neither removed nor moved, and are not made: while one is missing, nothing is
- * written there.
+ * A path must lie in one of them both by name and, on disk, by its real path: nothing is written through a symlink that
+ * leads elsewhere. The directories themselves can be neither removed nor moved, and are not created: while one is
+ * missing, writing there fails.
  *
- * @param directories Paths of directories in the notation of URLs: `/incoming`.
- * @throws {TypeError} Where one is no path, or is the root.
+ * @param directories URL paths of directories: `/incoming`.
+ * @throws {TypeError} If one is not a valid path, or is the root.
  *
  * @example
  * ```ts
@@ -48,8 +48,8 @@ export function writableIn(source: FileSource, directories: readonly string[]): 
     ...(source.openWriter && {
       async openWriter(only) {
         const { filteredWriter } = await loadFilteredWriter();
-        // The root is in no directory, and all else is judged by the directory that it is in: by its name here, and by what
-        // is open there, because the name may lead elsewhere by then.
+        // The root has no parent. Everything else is checked by its parent directory: by name here, and by the open
+        // directory in the writer, because the name may resolve to another one by then.
         return filteredWriter(
           await source.openWriter!(only ? common(places, only) : places),
           (path) => path.parent !== null,
@@ -61,7 +61,7 @@ export function writableIn(source: FileSource, directories: readonly string[]): 
   }, source);
 }
 
-/** The directories that lie in one of each list, or are one. */
+/** The intersection of two lists of directory trees. */
 function common(some: readonly SitePath[], others: readonly SitePath[]): readonly SitePath[] {
   return some.flatMap((one) =>
     others.flatMap((other) => one.below(other) !== null ? [one] : other.below(one) !== null ? [other] : [])
@@ -69,9 +69,9 @@ function common(some: readonly SitePath[], others: readonly SitePath[]): readonl
 }
 
 /**
- * The path of a directory that takes uploads, as it is written in an option.
+ * Parses the path of an upload directory given as an option.
  *
- * @throws {TypeError} Where it is none, or is the root.
+ * @throws {TypeError} If it is not a valid path, or is the root.
  */
 export function uploadPath(text: string): SitePath {
   const target = text.startsWith("/") ? parseTarget(text) : new Refusal(400, "It does not begin with a slash");
@@ -80,10 +80,10 @@ export function uploadPath(text: string): SitePath {
   return target.path;
 }
 
-/** Whether the nearest directory that is there, at a path or above it, lies in another. */
+/** Whether the nearest existing ancestor of a path (or the path itself) really lies in another directory. */
 async function isReallyIn(source: FileSource, directory: SitePath, place: SitePath): Promise<boolean> {
   const locate = async (path: SitePath) => await source.locate?.(path) ?? null;
-  if (await locate(SitePath.root) === null) return true; // not on disk: nothing has another path
+  if (await locate(SitePath.root) === null) return true; // not on disk: paths have no aliases
   const home = await locate(place);
   if (home === null) return false;
   for (let at: SitePath | null = directory; at !== null; at = at.parent) {

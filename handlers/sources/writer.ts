@@ -1,5 +1,5 @@
 /**
- * Writing to where files come from: new files appear whole or not at all.
+ * The writer interface: new files appear atomically.
  *
  * @module
  */
@@ -7,25 +7,25 @@
 import type { SitePath } from "../http/target.ts";
 import type { FileStat } from "./types.ts";
 
-/** Why a source refuses to write. */
+/** Why a source refuses a write. */
 export type WriteProblem =
-  | "taken" // something has the name
-  | "directory" // a directory is where a file was expected
-  | "not a directory" // a file is where a directory was expected
-  | "absent" // nothing is there
-  | "no directory" // the directory that it would be in is not there
-  | "changed" // it is not in the state that was expected
-  | "not empty" // a directory has entries
-  | "hidden" // the path is not one that this source shows
-  | "not here" // only other directories of this source can be written to
-  | "name" // the name cannot be given
-  | "busy" // somebody else is writing it
-  | "inside itself" // a directory would be moved below itself
-  | "mount" // a file system is mounted on a directory, or below it
-  | "elsewhere"; // it lies on another file system, and cannot be copied
+  | "taken" // the name is in use
+  | "directory" // a directory is in the place of a file
+  | "not a directory" // a file is in the place of a directory
+  | "absent" // it does not exist
+  | "no directory" // the parent directory does not exist
+  | "changed" // the version is not the expected one
+  | "not empty" // the directory is not empty
+  | "hidden" // the source hides this path
+  | "not here" // only other directories of this source are writable
+  | "name" // the name is invalid
+  | "busy" // another request is writing to it
+  | "inside itself" // a directory cannot be moved into itself
+  | "mount" // it is, or contains, a mount point
+  | "elsewhere"; // on another file system, and cannot be copied
 
 /**
- * Says that a source does not write what it was asked to write.
+ * Thrown if a source refuses a write.
  *
  * @example
  * ```ts
@@ -38,12 +38,12 @@ export type WriteProblem =
 export class WriteRefused extends Error {
   /** Always `"WriteRefused"`. */
   override readonly name: string = "WriteRefused";
-  /** Why. */
+  /** The reason. */
   readonly problem: WriteProblem;
-  /** What is wrong with a name, in words; else null. */
+  /** What is wrong with the name, for `name`; otherwise null. */
   readonly detail: string | null;
 
-  /** Makes the message; the path stays out of it. */
+  /** The message does not contain the path. */
   constructor(problem: WriteProblem, detail: string | null = null) {
     super(`Cannot write: ${detail ?? problem}`);
     this.problem = problem;
@@ -51,107 +51,107 @@ export class WriteRefused extends Error {
   }
 }
 
-/** Where a finished file goes. */
+/** Where a complete file is published. */
 export interface CommitOptions {
-  /** Paths in the directory of the part; the first that is free is taken. */
+  /** Candidate paths in the directory of the part; the first free one is used. */
   readonly paths: Iterable<SitePath>;
-  /** Whether a file that has the first path is replaced, instead of looking for one that is free. */
+  /** Whether to replace a file at the first path instead of looking for a free one. */
   readonly replace: boolean;
-  /** The version that must be replaced (`FileStat.version`): any other, or none, is refused as `changed`. */
+  /** The version to be replaced (`FileStat.version`): if it is another one, or there is none, refused as `changed`. */
   readonly expected?: string;
-  /** Where given, what the part has become is recorded under its id, with these notes, for `recall`. */
+  /** If given, the result is recorded under the upload id with these notes, for `recall`. */
   readonly notes?: string;
 }
 
-/** What is recorded of an upload: for the next request, whichever process takes it. */
+/** The record of an upload, available to later requests in any process. */
 export interface UploadRecord {
-  /** What was noted of it; the source does not read it. */
+  /** Notes of the caller; opaque to the source. */
   readonly notes: string;
-  /** What it has become; null while it is not finished. It may have gone, or become something else, since. */
+  /** The result; null while the upload is unfinished. The file may have been removed or changed since. */
   readonly finished: {
-    /** The path that it got. */
+    /** The final path. */
     readonly path: SitePath;
-    /** Its version then (`FileStat.version`). */
+    /** Its version at that time (`FileStat.version`). */
     readonly version: string;
   } | null;
 }
 
-/** A file that has become visible. */
+/** A published file. */
 export interface Committed {
-  /** Where it is. */
+  /** Its path. */
   readonly path: SitePath;
-  /** What is known of it. */
+  /** Its metadata. */
   readonly stat: FileStat;
-  /** Whether it replaced another. */
+  /** Whether it replaced another file. */
   readonly replaced: boolean;
 }
 
 /**
- * A file that is being written, and that nobody sees. Whoever has it ends it once: with `commit`, `discard` or `keep`; a
- * `commit` that fails does not end it.
+ * A partial file, invisible to clients. Its owner ends it exactly once, by `commit`, `discard` or `keep`; a failed
+ * `commit` does not end it.
  */
 export interface PartFile {
   /** Bytes written so far. */
   readonly size: number;
-  /** Appends bytes; the buffer must not change until that is done. */
+  /** Appends bytes; do not modify the buffer until the promise resolves. */
   write(bytes: Uint8Array): Promise<void>;
-  /** Reads bytes from an offset; 0 at the end. */
+  /** Reads from an offset; returns 0 at the end. */
   read(offset: number, into: Uint8Array): Promise<number>;
-  /** Forgets the bytes from an offset on. */
+  /** Truncates the file to a size. */
   truncate(size: number): Promise<void>;
-  /** Bytes that the file system has room for; null where nobody knows. */
+  /** Free space on the file system in bytes; null if unknown. */
   free(): Promise<number | null>;
   /**
-   * Gives the file its name: it is on the disk, whole, before anybody sees it.
+   * Publishes the file: it is complete and synced to disk before it becomes visible.
    *
    * @throws {WriteRefused} `taken`, `changed` or `directory`.
    */
   commit(options: CommitOptions): Promise<Committed>;
-  /** Records notes of an unfinished upload, in place of those before. */
+  /** Records notes for an unfinished upload, replacing earlier ones. */
   note(notes: string): Promise<void>;
-  /** Whether another process waits for the part (`claim`). */
+  /** Whether another process has claimed the part (`claim`). */
   isClaimed(): boolean;
-  /** Ends it without a trace; directories made for it go as well, if nothing else is in them. */
+  /** Deletes the part, and the directories created for it if they are empty. */
   discard(): Promise<void>;
-  /** Ends it for now; `resume` goes on. What was written is on the disk then. */
+  /** Syncs and closes the part; `resume` continues it. */
   keep(): Promise<void>;
 }
 
-/** What can be removed or moved. */
+/** Options for removing and moving. */
 export interface ChangeOptions {
-  /** The version that it must have (`FileStat.version`); any other is refused as `changed`. */
+  /** The required version (`FileStat.version`); any other is refused as `changed`. */
   readonly expected?: string;
 }
 
 /**
- * Writes to a source. What it writes appears whole or not at all, also after the power has failed, and never outside of
- * what the source shows: where links lead out, and below hidden names, it refuses.
+ * Writes to a source. Writes are atomic and durable across power failures, and never leave what the source exposes:
+ * symlinks that lead out and hidden names are refused.
  */
 export interface SourceWriter {
   /**
-   * Begins a file at a path, in a part that `id` and the path name; directories on the way are made. One that was there
-   * under the same id begins anew.
+   * Creates the part for a path and an upload id, and missing parent directories. An existing part with that id is
+   * truncated.
    */
   create(path: SitePath, id: string): Promise<PartFile>;
-  /** Goes on where a part ended, or null where there is none. */
+  /** Reopens a part to continue writing; null if there is none. */
   resume(path: SitePath, id: string): Promise<PartFile | null>;
-  /** Bytes of a part, or null where there is none. Also while it is being written. */
+  /** The size of a part, also while it is being written; null if there is none. */
   progress(path: SitePath, id: string): Promise<number | null>;
-  /** What is recorded of an upload, unfinished or finished; null where nothing is. */
+  /** The record of an upload, finished or not; null if there is none. */
   recall(path: SitePath, id: string): Promise<UploadRecord | null>;
-  /** Removes the record of an upload, not what it has become. Returns whether there was one. */
+  /** Removes the record of an upload, but not the resulting file. Returns whether there was one. */
   forget(path: SitePath, id: string): Promise<boolean>;
-  /** Asks whoever writes to a part, in this process or in another, to let go of it (`PartFile.isClaimed`). */
+  /** Asks the current writer of a part, in this or another process, to release it (`PartFile.isClaimed`). */
   claim(path: SitePath, id: string): Promise<void>;
-  /** Makes one directory; its parent must be there. */
+  /** Creates one directory; its parent must exist. */
   makeDirectory(path: SitePath): Promise<void>;
-  /** Removes a file, a link (never what it leads to) or a directory, with all in it only where `recursive`. */
+  /** Removes a file, a symlink (never its target) or a directory; a non-empty one only if `recursive`. */
   remove(path: SitePath, options?: ChangeOptions & { readonly recursive?: boolean }): Promise<void>;
   /**
-   * Gives a file or directory the first of several paths in one directory that is free, or replaces a file. To another file
-   * system it is copied; what was moved goes from its old path only when the copy has the new one.
+   * Moves a file or directory to the first free of several paths in one directory, or replaces a file. Across file
+   * systems it is copied, and the original is deleted only after the copy is published.
    */
   move(from: SitePath, to: CommitOptions, options?: ChangeOptions): Promise<Committed>;
-  /** Removes parts that have not been written to for so many milliseconds, and records as old. Returns how many. */
+  /** Removes parts and records not modified for this many milliseconds. Returns the number removed. */
   sweep(olderThan: number): Promise<number>;
 }

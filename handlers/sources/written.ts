@@ -1,5 +1,5 @@
 /**
- * Which files clients can write: a page among them may be any client's, whichever handler sends it.
+ * Tracks which files clients can write: such a page may be untrusted, whichever handler serves it.
  *
  * @module
  */
@@ -7,31 +7,31 @@
 import { SEPARATOR } from "@std/path/constants";
 import type { FileSource } from "./types.ts";
 
-/** What a source shows: a directory by its real path, or what is in another source, or in itself only. */
+/** What a source exposes: a directory, by its real path; another source; or only itself. */
 const shown = new WeakMap<FileSource, string | FileSource>();
 
 const writtenSources = new WeakSet<FileSource>();
 const writtenDirectories = new Set<string>();
 
-/** Says that a source shows a directory on disk. */
+/** Records that a source exposes a directory on disk. */
 export function showsDirectory(source: FileSource, name: string): void {
   shown.set(source, realPathOf(name));
 }
 
-/** Says that a source shows, all or in part, what another one has; gives it back. */
+/** Records that a source exposes all or part of another one; returns the former. */
 export function showsSome(source: FileSource, of: FileSource): FileSource {
   shown.set(source, of);
   return source;
 }
 
-/** Says that clients can write to a source. */
+/** Records that clients can write to a source. */
 export function noteWritten(source: FileSource): void {
   const base = baseOf(source);
   if (typeof base === "string") writtenDirectories.add(base);
   else writtenSources.add(base);
 }
 
-/** Whether something in a source can have been written by a client of this process. */
+/** Whether files of a source may have been written by a client of this process. */
 export function isWritten(source: FileSource): boolean {
   const base = baseOf(source);
   if (typeof base !== "string") return writtenSources.has(base);
@@ -54,6 +54,6 @@ function realPathOf(name: string): string {
   try {
     return Deno.realPathSync(name);
   } catch {
-    return name; // not to be looked at: then its name has to do
+    return name; // inaccessible: fall back to the name
   }
 }

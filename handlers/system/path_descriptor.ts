@@ -1,47 +1,47 @@
 /**
- * Descriptors that stand for a place in the file system (`O_PATH`) and not for its content.
+ * `O_PATH` descriptors, which refer to a location in the file system and not to its content.
  *
- * Opening one never blocks and has no effect on what is opened: a FIFO has no reader by it and a device is not touched.
- * `/proc/self/fd/N` then means exactly that inode, whatever happens to its name, and reading that link tells where the
- * inode lies: the kernel's answer, not one put together from names.
+ * Opening one never blocks and has no side effects: a FIFO gets no reader, a device is not touched. `/proc/self/fd/N`
+ * then refers to exactly that inode, even if its name is replaced, and readlink(2) on it returns the kernel's view of
+ * where the inode lies, rather than one assembled from names.
  *
- * libc is called through FFI, which takes 1 ms to load; `node:fs` takes 20, so it is only asked where libc is not found under
- * any of its names.
+ * Calls libc through FFI, which takes 1 ms to load; `node:fs` takes 20 ms and is the fallback if libc is not found
+ * under any of its names.
  *
  * @module
  */
 
-/** What the system says of something, as far as it is of use here. */
+/** The metadata used here. */
 export type EntryInfo = Pick<
   Deno.FileInfo,
   "isFile" | "isDirectory" | "isSymlink" | "size" | "mtime" | "ctime" | "ino" | "dev" | "mode"
 >;
 
-/** Instead of a descriptor: nothing is there. */
+/** In place of a descriptor: the path does not exist. */
 export const ABSENT = -1;
-/** Instead of a descriptor: find it another way. */
+/** In place of a descriptor: undecided, use another method. */
 export const UNKNOWN = -2;
 
-/** The calls. Tests replace them to exchange a path just before one. */
+/** The system calls. Tests replace them to swap a path immediately before a call. */
 export interface PathDescriptors {
-  /** Opens a path; with `follow` false a link at its end is opened itself. */
+  /** Opens a path; unless `follow` is set, a symlink as the last component is opened itself. */
   open(path: string, follow: boolean): number;
-  /** The same in a thread of the runtime, for file systems that are slow. */
+  /** Asynchronous `open`, run on the runtime's thread pool, for slow file systems. */
   openLater(path: string, follow: boolean): Promise<number>;
   /**
-   * Opens a path that does not leave a directory on the way, which the kernel sees to (openat2(2), `RESOLVE_BENEATH`):
-   * {@linkcode ABSENT} where nothing is there; {@linkcode UNKNOWN} where a link is absolute or climbs out and may come back,
-   * and where the kernel cannot tell.
+   * Opens a path below a directory, with containment enforced by the kernel (openat2(2), `RESOLVE_BENEATH`). Returns
+   * {@linkcode ABSENT} if the path does not exist; {@linkcode UNKNOWN} if a symlink is absolute or climbs out of the
+   * directory (it may lead back inside), or if the kernel does not support the call.
    *
-   * With a stat it takes 3.3 us. To open it, read where it lies and where the root lies takes 5.3; `realpath` and `stat`,
-   * which prove nothing, 2.7.
+   * Takes 3.3 µs including stat. Opening and then resolving both the descriptor and the root takes 5.3 µs; `realpath`
+   * and `stat`, which prove nothing, 2.7 µs.
    */
   openBeneath(directory: string, path: string): number;
-  /** The same in a thread of the runtime. */
+  /** Asynchronous `openBeneath`. */
   openBeneathLater(directory: string, path: string): Promise<number>;
   /**
-   * What has a name in a directory that is open, a link itself; null for what Deno's own call is to be asked, which says why
-   * not. It takes half of its time.
+   * The metadata of an entry of an open directory, not following a symlink. Null on failure: Deno's own call then gives
+   * the reason. Takes half as long as Deno's call.
    */
   lstatAt(descriptor: number, name: string): EntryInfo | null;
   /** Closes a descriptor. */
@@ -52,10 +52,10 @@ const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
 const O_NOFOLLOW = Deno.build.arch === "aarch64" ? 0o100000 : 0o400000;
 
-/** What Deno asks for before it lets a program look into /proc/self. */
+/** The permissions that Deno requires for access to /proc/self. */
 const ALL = ["read", "write", "net", "env", "sys", "run", "ffi"] as const;
 
-/** How often a name is opened that is there when it is looked at. */
+/** Retries if open fails although stat succeeds. */
 const ATTEMPTS = 3;
 
 /** glibc, then musl. */
@@ -64,8 +64,8 @@ const LIBC = ["libc.so.6", `libc.musl-${Deno.build.arch}.so.1`, "libc.so"];
 let made: PathDescriptors | null | undefined;
 
 /**
- * The calls, or null where a place cannot be held: anywhere but on Linux, without /proc, and in a process that does not have
- * all permissions (Deno grants /proc/self to no other; one with an exception, `--deny-read=...`, counts as not having all).
+ * The system calls, or null if unavailable: on platforms other than Linux, without /proc, and unless all permissions
+ * are granted (Deno requires that for /proc/self; an exception such as `--deny-read=...` counts as not all).
  */
 export function pathDescriptors(): PathDescriptors | null {
   return made === undefined ? made = make() : made;
@@ -106,25 +106,25 @@ const SYMBOLS = {
 
 type Libc = Deno.StaticForeignLibraryInterface<typeof SYMBOLS>;
 
-/** The number of the system call, the same on x86-64 and aarch64. */
+/** The system call number, the same on x86-64 and aarch64. */
 const OPENAT2 = 437;
 
-/** The size of its `struct open_how`. */
+/** `sizeof(struct open_how)`. */
 const HOW_BYTES = 24;
 
-/** `RESOLVE_BENEATH` implies it in all kernels so far; openat2(2) wants it to be asked for. */
+/** Implied by `RESOLVE_BENEATH` in all kernels so far, but openat2(2) recommends setting it explicitly. */
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_BENEATH = 0x08;
 
 const ENOENT = 2;
 const ENOTDIR = 20;
 
-/** What statx(2) is asked for: `STATX_BASIC_STATS`, of a link itself. */
+/** The fields requested of statx(2), without following a symlink. */
 const STATX_BASIC_STATS = 0x7ff;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const STATX_BYTES = 256;
 
-/** Bytes of the longest path that Linux takes. */
+/** The longest path that Linux accepts, in bytes. */
 const PATH_MAX = 4096;
 
 function throughLibc(): PathDescriptors | null {
@@ -135,7 +135,7 @@ function throughLibc(): PathDescriptors | null {
 class LibcDescriptors implements PathDescriptors {
   readonly #libc: Libc;
   readonly #encoder = new TextEncoder();
-  /** The path of the next call. Pointers are made once: each costs more than the call. */
+  /** Buffer for the path of the next call. Pointers are created once: creating one costs more than the call. */
   readonly #path = pinned(new Uint8Array(PATH_MAX + 1));
   readonly #how = pinned(
     new Uint8Array(
@@ -175,7 +175,7 @@ class LibcDescriptors implements PathDescriptors {
     if (above < 0) return UNKNOWN;
     const isWritten = this.#write(path);
     const descriptor = isWritten ? this.#libc.openat2(OPENAT2, above, this.#path.at, this.#how.at, HOW_BYTES) : UNKNOWN;
-    const errno = this.#errno[0]!; // before anything else is called, which may set it
+    const errno = this.#errno[0]!; // read before any other call can change it
     this.#libc.close(above);
     if (descriptor >= 0) return descriptor;
     return isWritten && (errno === ENOENT || errno === ENOTDIR) ? ABSENT : UNKNOWN;
@@ -187,7 +187,7 @@ class LibcDescriptors implements PathDescriptors {
     const words = [this.#terminated(path), this.#how.at, HOW_BYTES] as const;
     const descriptor = await this.#libc.openat2Later(OPENAT2, above, ...words);
     this.#libc.close(above);
-    return descriptor < 0 ? UNKNOWN : descriptor; // errno is another thread's
+    return descriptor < 0 ? UNKNOWN : descriptor; // errno is thread-local, and the call ran on another thread
   }
 
   lstatAt(descriptor: number, name: string): EntryInfo | null {
@@ -204,7 +204,7 @@ class LibcDescriptors implements PathDescriptors {
     return this.#write(path) ? this.#libc.open(this.#path.at, flagsFor(follow)) : -1;
   }
 
-  /** Makes a path that of the next call; false where it is too long for any. */
+  /** Writes a path into the buffer; false if it is too long. */
   #write(path: string): boolean {
     const { read, written } = this.#encoder.encodeInto(path, this.#path.bytes.subarray(0, PATH_MAX));
     this.#path.bytes[written] = 0;
@@ -215,7 +215,7 @@ class LibcDescriptors implements PathDescriptors {
     return this.#encoder.encode(path + "\0");
   }
 
-  /** What could be looked at and not be opened comes and goes; unless nothing can be opened, for want of descriptors. */
+  /** Stat succeeds but open fails: either the path keeps changing, or the process is out of descriptors. */
   #whyNotOpened(): Error {
     const descriptor = this.#open("/", true);
     if (descriptor < 0) return Object.assign(new Error("Too many open files"), { code: "EMFILE" });
@@ -230,8 +230,8 @@ const S_IFREG = 0o100000;
 const S_IFLNK = 0o120000;
 
 /**
- * Reads a `struct statx`, by words of 32 bits. Times are what Deno makes of them, so that both give a file the same version:
- * milliseconds, and whole seconds of the last change of its state. Null for times before 1970.
+ * Decodes a `struct statx` from 32-bit words. Timestamps are rounded as Deno does, so that both yield the same version:
+ * milliseconds for mtime, whole seconds for ctime. Null for times before 1970.
  */
 function entryInfo(words: Uint32Array): EntryInfo | null {
   const mode = words[7]! & 0xffff;
@@ -261,7 +261,7 @@ function deviceOf(major: number, minor: number): number {
   return low + (minor & ~0xff) * 2 ** 12 + (major & ~0xfff) * 2 ** 32;
 }
 
-/** Bytes and where they are: outside of the heap, so they do not move for as long as they are held. */
+/** A buffer and its address: allocated outside V8's heap, so it does not move while referenced. */
 function pinned(bytes: Uint8Array<ArrayBuffer>): { bytes: Uint8Array<ArrayBuffer>; at: Deno.PointerValue } {
   return { bytes, at: Deno.UnsafePointer.of(bytes) };
 }
@@ -271,7 +271,7 @@ function loaded() {
     try {
       return Deno.dlopen(name, SYMBOLS);
     } catch {
-      // Not under this name.
+      // Try the next name.
     }
   }
   return null;
@@ -282,8 +282,8 @@ function flagsFor(follow: boolean): number {
 }
 
 /**
- * errno is not asked for, since the runtime may have made calls of its own by then. Deno's own call on the same name says
- * the same, and as one of Deno's errors.
+ * Does not use errno, which the runtime may have overwritten by now: repeating the lookup with Deno's own call yields
+ * the same failure as a Deno error.
  */
 function throwWhatStatThrows(path: string, follow: boolean): void {
   if (follow) Deno.statSync(path);
@@ -310,7 +310,7 @@ function throughNode(): PathDescriptors {
   };
 }
 
-/** Loads `node:fs` at once: an `import()` could only be awaited, and opening a file does not wait. */
+/** Loads `node:fs` synchronously; `import()` would have to be awaited. */
 export function nodeFs(): typeof import("node:fs") {
   const { process } = globalThis as unknown as {
     process: { getBuiltinModule(name: "node:fs"): typeof import("node:fs") };

@@ -1,40 +1,44 @@
 /**
- * The sockets of this process, by number: what Deno has no call for.
+ * Socket operations by descriptor, for which Deno has no API.
  *
- * Deno.serve tells neither its listening socket nor those of its connections, so they are looked for among the descriptors
- * of the process: `getsockopt(2)` says which listen, `getsockname(2)` and `getpeername(2)` on which port. Only Linux has
- * been looked at for what `accept(2)` passes on from the listening socket; elsewhere, and without FFI, nothing is done.
+ * Deno.serve exposes neither its listening socket nor its connections, so they are found among the descriptors of the
+ * process: `getsockopt(2)` identifies listeners, `getsockname(2)` and `getpeername(2)` give the ports. Whether
+ * `accept(2)` inherits options from the listening socket is verified for Linux only; on other platforms, and without
+ * FFI, this module does nothing.
  *
  * @module
  */
 
 /** A connection that was accepted on a port. */
 export interface Connection {
-  /** Its descriptor; it means this connection only until the event loop goes on. */
+  /** Its descriptor; only valid until the next turn of the event loop. */
   readonly descriptor: number;
-  /** The port of the other end. */
+  /** The remote port. */
   readonly peerPort: number;
 }
 
-/** What can be done with the sockets of this process. To be disposed of: a library stays loaded until then. */
+/** Operations on the sockets of this process. Dispose of it to unload the library. */
 export interface Sockets extends Disposable {
-  /** Sets options on what listens on a port, and thereby on what is accepted from now on. Whether there was such a socket. */
+  /**
+   * Sets options on the sockets listening on a port; connections accepted from then on inherit them. Returns whether
+   * there was such a socket.
+   */
   setOnListeners(port: number, options: readonly SocketOption[]): boolean;
-  /** The connections that were accepted on a port. */
+  /** The accepted connections of a port. */
   connections(port: number): Connection[];
-  /** What has gone over a connection since it was opened, or null where it has gone itself. */
+  /** Traffic on a connection since it was opened; null if it is closed. */
   traffic(connection: Connection): Traffic | null;
-  /** Resets a connection at once, and drops what has come and was not read; its owner sees an error. */
+  /** Resets a connection, discarding unread data; its owner sees an error. */
   reset(connection: Connection): void;
 }
 
-/** Bytes that have gone over a connection. */
+/** Byte counts of a connection. */
 export interface Traffic {
-  /** Bytes that have come. */
+  /** Bytes received by the kernel. */
   readonly received: number;
-  /** Those of them that have been read. */
+  /** The part of these that has been read by the process. */
   readonly read: number;
-  /** Bytes that the other end has acknowledged. */
+  /** Bytes acknowledged by the peer. */
   readonly sent: number;
 }
 
@@ -50,31 +54,31 @@ const TCP_KEEPIDLE = 4;
 const TCP_INFO = 11;
 const TCP_USER_TIMEOUT = 18;
 
-/** `SIOCINQ` (tcp(7)): bytes that wait to be read. */
+/** `SIOCINQ` (tcp(7)): unread bytes in the receive buffer. */
 const FIONREAD = 0x541Bn;
 
-/** `TCP_NODELAY` (tcp(7)): small segments are sent at once, whatever has not been acknowledged yet. */
+/** `TCP_NODELAY` (tcp(7)): disables Nagle's algorithm. */
 export const NO_DELAY: SocketOption = [IPPROTO_TCP, TCP_NODELAY, 1];
 
-/** `SO_KEEPALIVE` and `TCP_KEEPIDLE` (tcp(7)): a silent client is asked after a while whether it is still there. */
+/** `SO_KEEPALIVE` and `TCP_KEEPIDLE` (tcp(7)): probes idle connections. */
 export function keepAlive(seconds: number): readonly SocketOption[] {
   return [[SOL_SOCKET, SO_KEEPALIVE, 1], [IPPROTO_TCP, TCP_KEEPIDLE, seconds]];
 }
 
 /**
- * `TCP_USER_TIMEOUT` (tcp(7)): a connection is closed whose client has not acknowledged what was sent, or has taken nothing
- * of what waits to be sent, for so long.
+ * `TCP_USER_TIMEOUT` (tcp(7)): closes a connection if the peer has not acknowledged sent data, or has kept its receive
+ * window closed, for this long.
  */
 export function userTimeout(milliseconds: number): SocketOption {
   return [IPPROTO_TCP, TCP_USER_TIMEOUT, milliseconds];
 }
 
-/** Where `tcpi_bytes_acked` and `tcpi_bytes_received` are in `struct tcp_info` (linux/tcp.h, since Linux 4.1). */
+/** Offsets of `tcpi_bytes_acked` and `tcpi_bytes_received` in `struct tcp_info` (linux/tcp.h, since Linux 4.1). */
 const BYTES_ACKED = 120;
 const BYTES_RECEIVED = 128;
 const TCP_INFO_BYTES = 256;
 
-/** Descriptors are numbered from below: behind so many that are not open, none is. */
+/** Descriptors are allocated lowest first: after a gap this large, there are no more. */
 const LARGEST_GAP = 1_024;
 
 /** glibc, then musl. */
@@ -92,7 +96,10 @@ const SYMBOLS = {
 
 type Libc = Deno.DynamicLibrary<typeof SYMBOLS>;
 
-/** The sockets, or null where they cannot be had: anywhere but on Linux, and without `--allow-ffi`. Takes a millisecond. */
+/**
+ * Opens the library; null if unavailable (on platforms other than Linux, and without `--allow-ffi`). Takes a
+ * millisecond.
+ */
 export function openSockets(): Sockets | null {
   if (Deno.build.os !== "linux") return null;
   const { state, partial } = Deno.permissions.querySync({ name: "ffi" });
@@ -105,7 +112,7 @@ function load(): Libc | null {
     try {
       return Deno.dlopen(name, SYMBOLS);
     } catch {
-      // Not under this name.
+      // Try the next name.
     }
   }
   return null;
@@ -157,7 +164,7 @@ class LibcSockets implements Sockets {
 
   reset({ descriptor, peerPort }: Connection): void {
     if (this.#portOf("getpeername", descriptor) !== peerPort) return;
-    // connect(2): an address of the family AF_UNSPEC dissolves the association; tcp(7) sockets are reset by it.
+    // connect(2) to an AF_UNSPEC address dissolves the association; for TCP, that resets the connection.
     this.#libc.connect(descriptor, new Uint8Array(16), 16);
   }
 
@@ -165,7 +172,7 @@ class LibcSockets implements Sockets {
     this.#library.close();
   }
 
-  /** The descriptors that are open; fcntl(2) knows without looking into /proc, which takes more permissions. */
+  /** The open descriptors. fcntl(2) needs fewer permissions than listing /proc. */
   #open(): number[] {
     const open: number[] = [];
     for (let fd = 0; fd - (open.at(-1) ?? 0) <= LARGEST_GAP; fd++) {
@@ -181,7 +188,7 @@ class LibcSockets implements Sockets {
     return failed === 0 && this.#value[0] === 1;
   }
 
-  /** The port of this end or of the other, or null for what is no socket of the Internet or has no other end. */
+  /** The local or remote port; null for anything but a connected TCP/IP socket. */
   #portOf(which: "getsockname" | "getpeername", descriptor: number): number | null {
     this.#length[0] = this.#address.length;
     if (this.#libc[which](descriptor, this.#address, this.#length) !== 0) return null;

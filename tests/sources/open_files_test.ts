@@ -59,6 +59,24 @@ Deno.test({
   },
 });
 
+for (const holds of DESCRIPTORS ? [true, false] : [false]) {
+  Deno.test(`a listing says of each entry what a look at it says (${holds ? "held" : "by name"})`, async () => {
+    await using tree = await tempTree({ "a.bin": BYTES, "empty": "", "d/": "", "old": "", "run.sh": "" });
+    for (
+      const [name, seconds] of [["a.bin", 1_700_000_000.123], ["old", -1_000_000.5], ["d", 4_000_000_000.999]] as const
+    ) {
+      await Deno.utime(tree.at(name), seconds, seconds);
+    }
+    if (Deno.build.os !== "windows") await Deno.chmod(tree.at("run.sh"), 0o4750);
+    const source = new DiskSource(tree.path, { followLinks: false, holds });
+    const entries = (await Array.fromAsync(source.list(SitePath.root)!)).flat();
+    assertEquals(entries.length, 5);
+    for (const { name, stat } of entries) {
+      assertEquals([name, stat], [name, await source.stat(SitePath.root.child(name)!)]);
+    }
+  });
+}
+
 Deno.test({
   name: "nothing that is looked for, found or refused leaves a descriptor open, which the runtime would not know of",
   ignore: DESCRIPTORS === null,
