@@ -44,7 +44,6 @@ export interface PathDescriptors {
    * the reason. Takes half as long as Deno's call.
    */
   lstatAt(descriptor: number, name: string): EntryInfo | null;
-  /** Closes a descriptor. */
   close(descriptor: number): void;
 }
 
