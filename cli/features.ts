@@ -7,7 +7,7 @@
 import type { Feature } from "../handlers/feature.ts";
 import { archives, checksums, searches } from "../handlers/reading_features.ts";
 import type { UploadOptions } from "../handlers/upload.ts";
-import type { FeatureSettings } from "./settings.ts";
+import type { FeatureSettings, Settings } from "./settings.ts";
 
 /** Loads the features that the settings ask for, in the order in which they are asked; `root` is what is served. */
 export async function loadFeatures(settings: FeatureSettings, root: string): Promise<Feature[]> {
@@ -22,6 +22,12 @@ export async function loadFeatures(settings: FeatureSettings, root: string): Pro
   if (search) features.push(searches(search));
   if (checksum) features.push(checksums());
   return features;
+}
+
+/** The paths that serving and its features read, and those that they write to. */
+export function neededPaths({ root, tls, features }: Settings): { readonly read: string[]; readonly write: string[] } {
+  const read = [root, tls?.cert, tls?.key, tls?.password].filter((path) => typeof path === "string");
+  return { read, write: features.upload ? [root] : [] };
 }
 
 async function uploads(

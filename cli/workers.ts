@@ -13,10 +13,11 @@
 
 import type { Logger } from "../handlers/types.ts";
 import type { RunningServer } from "../handlers/serve.ts";
+import { childArgs } from "./child.ts";
+import { neededPaths } from "./features.ts";
 import type { Settings } from "./settings.ts";
 import type { StopSignal } from "./signals.ts";
 import { StartError } from "./start_error.ts";
-import { permissionFlags } from "./worker_permissions.ts";
 import { WorkerProcess } from "./worker_process.ts";
 import { WORKER_WORD } from "./worker_seat.ts";
 
@@ -65,7 +66,9 @@ export interface WorkersOptions {
  */
 export async function startWorkers(options: WorkersOptions): Promise<RunningServer & AsyncDisposable> {
   const { settings, address, log } = options;
-  const args = [...denoFlags(settings, address.port), Deno.mainModule, WORKER_WORD, String(address.port)];
+  const { hostname } = settings;
+  const needs = { option: "--workers", address: { hostname, port: address.port }, ...neededPaths(settings) };
+  const args = [...childArgs(needs), WORKER_WORD, String(address.port)];
   const workers = new Workers(address, () => new WorkerProcess([...args, ...options.args], log), log);
   try {
     await workers.start(settings.workers);
@@ -74,13 +77,6 @@ export async function startWorkers(options: WorkersOptions): Promise<RunningServ
     await workers[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-function denoFlags(settings: Settings, port: number): string[] {
-  // What was published is loaded as this process has it: not from the network again, and not through the deno.json of a
-  // directory that happens to be the current one, whose import map could put other code in its place.
-  const published = Deno.mainModule.startsWith("file:") ? [] : ["--cached-only", "--no-config"];
-  return ["run", "--unstable-net", "--no-prompt", "--no-lock", ...published, ...permissionFlags(settings, port)];
 }
 
 class Workers implements RunningServer, AsyncDisposable {
