@@ -1,5 +1,5 @@
 /**
- * Taking uploads: files that appear whole or not at all, and changes of what is there.
+ * Uploads: files are stored atomically, existing ones can be changed.
  *
  * @module
  */
@@ -24,53 +24,53 @@ import { makeDirectory, move, remove } from "./upload/tree.ts";
 
 export type { ConflictPolicy, UploadRights };
 
-/** What {@linkcode upload} takes. */
+/** Options of {@linkcode upload}. */
 export interface UploadOptions {
-  /** What may be written; new files and directories only, unless given. */
+  /** What may be written; defaults to new files and directories only. */
   readonly rights?: UploadRights;
-  /** What happens where a name is taken: `fail` unless given, so that nobody loses a file by accident. */
+  /** What to do if a name is taken; defaults to `fail`, so that no file is lost by accident. */
   readonly onConflict?: ConflictPolicy;
-  /** Bytes that a file may have; as many as there is room for, unless given. */
+  /** Maximum file size in bytes; unlimited by default, except by the disk. */
   readonly maxBytes?: number;
-  /** Milliseconds without a byte after which an upload is given up; 60,000 unless given. */
+  /** Time without data after which an upload is aborted, in milliseconds; defaults to 60,000. */
   readonly stallMs?: number;
-  /** Milliseconds after which an upload that nobody goes on with is removed; a day unless given. */
+  /** Time after which an unfinished upload is removed, in milliseconds; defaults to one day. */
   readonly partAgeMs?: number;
-  /** How the files are sent to readers, for the entity tags of answers; a file server tells its features by itself. */
+  /** Options the files are served with, for the entity tags of responses; a file server passes them itself. */
   readonly files?: FilesOptions;
 }
 
-/** Long enough for a network that changes, short enough for those who wait. */
+/** Long enough for a change of networks, short enough for a queue. */
 const STALL_MS = 60_000;
 
 const DAY_MS = 86_400_000;
 
 /**
- * Takes files into a source, and changes what is in it; declines GET and HEAD, but for `?upload=`.
+ * Stores files in a source and changes those in it; declines GET and HEAD, except for `?upload=`.
  *
- * - `PUT` stores the content: 201 for a new file, 204 for one that replaced another. Directories on the way are made.
- * - `PATCH ?upload=ID` with Upload-Offset takes a file in pieces, and goes on where one broke off; `HEAD ?upload=ID` tells
- *   where that is, `DELETE ?upload=ID` gives it up (draft-ietf-httpbis-resumable-upload). The id is the client's choice, or
- *   the server's where `PUT` or `POST` with Upload-Complete begins an upload. What is known of it is recorded beside its
- *   part, so that other processes, and later ones, know it as well.
- * - `POST` takes a form with files into a directory (RFC 7578).
- * - `MKCOL` makes a directory; `DELETE` removes a file or directory, with all in it only with `?recursive`; `MOVE` with
- *   Destination gives it another path (RFC 4918).
+ * - `PUT` stores the content: 201 for a new file, 204 for a replaced one. Missing directories are created.
+ * - `PATCH ?upload=ID` with Upload-Offset uploads a file in parts and resumes an interrupted upload; `HEAD ?upload=ID`
+ *   returns the offset, `DELETE ?upload=ID` cancels (draft-ietf-httpbis-resumable-upload). The id is chosen by the client,
+ *   or by the server if a `PUT` or `POST` with Upload-Complete starts the upload. The state is recorded next to the part,
+ *   so that other processes, and later ones, can continue.
+ * - `POST` of a form stores its files in a directory (RFC 7578).
+ * - `MKCOL` creates a directory; `DELETE` removes a file or directory, a non-empty one only with `?recursive`; `MOVE` with
+ *   Destination renames or moves it (RFC 4918).
  *
- * Where a name is taken, `?on-conflict=fail`, `rename` or `overwrite` says what to do, within the rights; If-Match,
- * If-None-Match and If-Unmodified-Since are honoured until the moment that a file gets its name. Content-Digest and
- * Repr-Digest (RFC 9530) are verified.
+ * If a name is taken, `?on-conflict=fail`, `rename` or `overwrite` decides, within the rights. If-Match, If-None-Match
+ * and If-Unmodified-Since are enforced up to the moment a file gets its name. Content-Digest and Repr-Digest (RFC 9530)
+ * are verified.
  *
- * A file has its name only when it is whole and on the disk. One that breaks off leaves nothing, or, with an id, what can
- * be gone on with. 403 for a missing right, for a hidden name, and for a request that a page of another site has sent; 409
- * or 412 for a name that is taken; 413 for too many bytes, 507 for a full disk: before they are read, where
- * Content-Length says it.
+ * A file appears under its name only when it is complete and on disk. An interrupted upload leaves nothing or, with an
+ * id, something that can be resumed. Responds with 403 for a missing right, a hidden name, or a cross-site request;
+ * with 409 or 412 for a name that is taken; with 413 for too many bytes and 507 for a full disk, before the content is
+ * read if Content-Length is known.
  *
- * All of these must name an own host of the server (`hosts` of `toFetch`): any other is 421.
+ * The Host of all these requests must be one of the server's own (`hosts` of `toFetch`); others get 421.
  *
- * It knows nobody: put a layer around it that asks who is there, or listen on this machine only.
+ * It does not authenticate: put a layer around it that does, or listen on loopback only.
  *
- * @throws TypeError where the source cannot be written.
+ * @throws TypeError If the source is read-only.
  *
  * @example
  * ```ts
@@ -91,8 +91,8 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
 }
 
 /**
- * Uploads as a feature of a {@linkcode fileServer}: as two, because of GET it is asked for `?upload=` only. Old parts are
- * removed when the server is made.
+ * Uploads as features of a {@linkcode fileServer}: two, because GET is only handled for `?upload=`. Expired parts are
+ * removed when the server is created.
  *
  * @example
  * ```ts
@@ -114,7 +114,7 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
     const known = uploads.get(source);
     if (known) return known.handler;
     const store = new Store(source, { ...settings, etagOf });
-    store.sweepNowAndThen(() => {}); // what cannot be looked through now is tried, and told, at the first upload
+    store.sweepNowAndThen(() => {}); // an error here is reported again at the first upload
     const made = new Uploads(store);
     uploads.set(source, made);
     return made.handler;
@@ -152,7 +152,7 @@ function settingsOf(options: UploadOptions): StoreSettings {
 
 type Answer = (request: Request, context: Context) => Promise<Response>;
 
-/** The methods; {@linkcode METHODS} has the right that each needs. */
+/** The methods; {@linkcode METHODS} lists the right that each requires. */
 class Uploads {
   readonly #store: Store;
   readonly #resumables: Resumables;
@@ -188,7 +188,7 @@ class Uploads {
     return cancels ? this.#resumables.cancel(request, context) : answer(request, context);
   };
 
-  /** Where an upload is; of a page that has such a query for itself, only HEAD is answered, which is what clients send. */
+  /** The offset of an upload. An index page owns its query, so there only HEAD is handled, which clients use. */
   async #progress(request: Request, context: Context): Promise<Response | null> {
     const { path, slash } = context.target;
     const there = slash ? null : await this.#store.source.stat(path);
@@ -209,7 +209,7 @@ class Uploads {
     return this.#resumables.begin(request, context);
   }
 
-  /** Waits for what goes on in the background. */
+  /** Waits for background work. */
   end(): Promise<void> {
     return this.#store.end();
   }

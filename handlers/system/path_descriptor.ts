@@ -51,7 +51,6 @@ export interface PathDescriptors {
    * (fcntl(2), `F_SETLEASE`), for which open(2) waits up to 45 s; {@linkcode UNKNOWN} on any other failure.
    */
   openAtOnce(path: string): number;
-  /** Closes a descriptor. */
   close(descriptor: number): void;
 }
 

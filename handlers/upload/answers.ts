@@ -1,5 +1,5 @@
 /**
- * What is answered where something was written.
+ * Responses to successful writes.
  *
  * @module
  */
@@ -11,28 +11,28 @@ import type { Committed } from "../sources/writer.ts";
 import type { Context } from "../types.ts";
 import type { Store } from "./store.ts";
 
-/** A file that was stored, as JSON tells of it. */
+/** A stored file, as described in JSON. */
 export interface StoredFile {
-  /** The name that it got. */
+  /** The name it was given. */
   readonly name: string;
-  /** Where it is served: a URL relative to that of the request. */
+  /** The URL at which it is served, relative to that of the request. */
   readonly href: string;
   readonly size: number;
   readonly etag: string;
-  /** When it was stored, ISO 8601. */
+  /** Modification time, ISO 8601. */
   readonly modified: string | null;
-  /** Whether it replaced another. */
+  /** Whether it replaced an existing file. */
   readonly replaced: boolean;
 }
 
-/** What is told of a stored file. */
+/** Describes a stored file. */
 export function describeStored(store: Store, context: Context, { path, stat, replaced }: Committed): StoredFile {
   const modified = stat.modified === null ? null : new Date(stat.modified).toISOString();
   const [href, etag] = [locationFor(context, path), store.settings.etagOf(path, stat)];
   return { name: path.name, href, size: stat.size, etag, modified, replaced };
 }
 
-/** 201 for a new file, 204 for one that replaced another; 200 where its description was asked for. */
+/** 201 for a new file, 204 for a replaced one; 200 if the client asked for a description. */
 export function storedResponse(
   store: Store,
   request: Request,
@@ -48,12 +48,12 @@ export function storedResponse(
   return new Response(null, { status: replaced ? 204 : 201, headers });
 }
 
-/** Whether a client wants data, and neither a page nor nothing in particular. */
+/** Whether a client prefers JSON; without Accept it does not. */
 export function wantsJson(request: Request): boolean {
   return accepts(request, "text/plain", "text/html", "application/json") === "application/json";
 }
 
-/** Whether a client shows pages. */
+/** Whether a client prefers HTML. */
 export function wantsPage(request: Request): boolean {
   return accepts(request, "text/plain", "application/json", "text/html") === "text/html";
 }

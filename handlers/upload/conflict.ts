@@ -1,5 +1,5 @@
 /**
- * What happens where a name is taken.
+ * Name conflicts.
  *
  * @module
  */
@@ -7,26 +7,24 @@
 import { HttpError } from "../errors.ts";
 import type { SitePath } from "../http/target.ts";
 
-/** What is done where a name is taken: refuse, look for a free one, replace what is there. */
+/** What to do if a name is taken: refuse, find a free name, or replace the file. */
 export type ConflictPolicy = "fail" | "rename" | "overwrite";
 
-/** All of them. */
 export const CONFLICT_POLICIES: readonly ConflictPolicy[] = ["fail", "rename", "overwrite"];
 
-/** What a request wants where a name is taken. */
+/** How a request wants conflicts resolved. */
 export interface Wish {
-  /** What is to be done. */
   readonly policy: ConflictPolicy;
-  /** The status where that is to refuse: 412 for who made it a condition, 409 for all others. */
+  /** The status of a refusal: 412 if the request made it a precondition, 409 otherwise. */
   readonly status: 409 | 412;
 }
 
 /**
- * The wish of a request: by its conditions, by `?on-conflict=`, or what the server does.
+ * Determines the policy of a request: from its preconditions, `?on-conflict=`, or the server's default.
  *
- * `If-None-Match: *` (RFC 9110 section 13.1.2) and `Overwrite: F` (RFC 4918 section 10.6) want nothing replaced, If-Match,
- * If-Unmodified-Since and `Overwrite: T` want it replaced. Without `Overwrite` the server's policy counts, and not T: that
- * is for WebDAV, where clients know what they do.
+ * `If-None-Match: *` (RFC 9110 section 13.1.2) and `Overwrite: F` (RFC 4918 section 10.6) mean `fail`; If-Match,
+ * If-Unmodified-Since and `Overwrite: T` mean `overwrite`. Without `Overwrite`, the server's policy applies rather than
+ * the RFC's default of T: that suits WebDAV clients, which are explicit about overwriting.
  */
 export function wishOf(headers: Headers, query: string, fallback: ConflictPolicy): Wish {
   const overwrite = headers.get("overwrite")?.toUpperCase();
@@ -37,23 +35,23 @@ export function wishOf(headers: Headers, query: string, fallback: ConflictPolicy
   return { policy: replaces ? "overwrite" : fallback, status: 409 };
 }
 
-/** A policy by its name; 400 for any other. */
+/** A policy by name; 400 if it is unknown. */
 export function policyOf(name: string): ConflictPolicy {
   const policy = CONFLICT_POLICIES.find((each) => each === name);
   if (policy) return policy;
   throw new HttpError(400, `The parameter "on-conflict" is not one of ${CONFLICT_POLICIES.join(", ")}`);
 }
 
-/** Names tried before giving up: more of one name are a mistake of a program. */
+/** Maximum number of names tried: more conflicts are a client's mistake. */
 const MOST_NUMBERS = 999;
 
-/** Bytes a name may have on all common file systems. */
+/** Maximum length of a name on all common file systems. */
 const MAX_NAME_BYTES = 255;
 
 /**
- * The path, and where it is to be renamed, `name (1).ext`, `name (2).ext` and so on.
+ * The path itself and, for `rename`, `name (1).ext`, `name (2).ext` and so on.
  *
- * @param first The first of the numbers.
+ * @param first The first number.
  */
 export function* pathsFor(path: SitePath, policy: ConflictPolicy, first = 1): Generator<SitePath> {
   yield path;
@@ -63,8 +61,8 @@ export function* pathsFor(path: SitePath, policy: ConflictPolicy, first = 1): Ge
 }
 
 /**
- * A number from which on names are most likely free. They are tried one by one in the main thread, so those that are known
- * to be taken are left out: this looks at some twenty names, where there may be a thousand.
+ * A number from which names are most likely free. Names are tried one by one on the main thread, so this search skips
+ * those known to be taken: it checks some twenty names where there may be a thousand.
  */
 export async function firstFreeNumber(path: SitePath, isTaken: (path: SitePath) => Promise<boolean>): Promise<number> {
   const isNumberTaken = (number: number) => {
@@ -81,7 +79,7 @@ export async function firstFreeNumber(path: SitePath, isTaken: (path: SitePath) 
   return free;
 }
 
-/** A name with a number before its extension; shortened where it would get too long. */
+/** Inserts a number before the extension; shortens the name if it would be too long. */
 export function numbered(name: string, number: number): string {
   const [, stem, extension] = /^(.+?)((?:\.tar)?\.[^. ]{1,16})?$/su.exec(name) as unknown as [string, string, string?];
   const end = ` (${number})${extension ?? ""}`;

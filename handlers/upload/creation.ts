@@ -1,5 +1,5 @@
 /**
- * POST as the creation of a resumable upload: to the path of a file, or to a directory, where it gets a name.
+ * POST as the creation of a resumable upload: of a named file, or in a directory, where the request provides the name.
  *
  * @module
  */
@@ -11,13 +11,13 @@ import { parseDisposition } from "./multipart.ts";
 import type { Store } from "./store.ts";
 import { PARTIAL_UPLOAD } from "./upload_fields.ts";
 
-/** Whether a POST is the first request of an upload in pieces, and not a form. */
+/** Whether a POST creates a resumable upload rather than submitting a form. */
 export function isCreation({ headers }: Request): boolean {
   const type = (headers.get("content-type") ?? "").replace(/;.*/s, "").trim().toLowerCase();
   return type === PARTIAL_UPLOAD || (headers.has("upload-complete") && type !== "multipart/form-data");
 }
 
-/** The path of the file that a POST creates: its target, or in a directory the name that it gives. */
+/** Path of the file a POST creates: its target or, in a directory, the name the request provides. */
 export async function createdPath(store: Store, { headers }: Request, { target }: Context): Promise<SitePath> {
   const there = target.slash ? await directoryAt(store, target.path) : await store.source.stat(target.path);
   if (there?.kind !== "directory") return target.path;
@@ -33,7 +33,7 @@ async function directoryAt(store: Store, path: SitePath) {
   throw there ? new HttpError(409, "A file is where a directory should be") : new HttpError(404);
 }
 
-/** The name that a request gives its file: in Content-Disposition (RFC 6266), or as tus clients do; null without one. */
+/** The file name in a request: from Content-Disposition (RFC 6266), or from tus metadata; null if there is none. */
 function nameOf(headers: Headers): string | null {
   const disposition = headers.get("content-disposition");
   if (disposition !== null) return parseDisposition(disposition);

@@ -1,5 +1,5 @@
 /**
- * Checksums of what is uploaded (RFC 9530).
+ * Integrity fields of uploads (RFC 9530).
  *
  * @module
  */
@@ -7,22 +7,22 @@
 import { createHash, type Hash, timingSafeEqual } from "node:crypto";
 import { HttpError } from "../errors.ts";
 
-/** The algorithms that are verified; RFC 9530 has no other that is not deprecated. */
+/** The supported algorithms; RFC 9530 has no other that is not deprecated. */
 const ALGORITHMS: Readonly<Record<string, { readonly node: string; readonly bytes: number }>> = {
   "sha-256": { node: "sha256", bytes: 32 },
   "sha-512": { node: "sha512", bytes: 64 },
 };
 
-/** A checksum that was promised. */
+/** An expected digest. */
 export interface Promised {
   readonly algorithm: string;
   readonly digest: Uint8Array;
 }
 
 /**
- * Reads Content-Digest or Repr-Digest: `sha-256=:BASE64:`, several with commas between. Algorithms that are not known are
- * left out, as section 2 wants; null where none is left. 400 for one that cannot be read, and for an algorithm that is
- * named twice: each would be another pass over the content, as many as fit into a header.
+ * Parses Content-Digest or Repr-Digest: `sha-256=:BASE64:`, comma-separated. Unknown algorithms are ignored, as section
+ * 2 requires; null if none is left. 400 for a malformed field, and for a repeated algorithm: each would be another pass
+ * over the content, as many as fit into a header.
  */
 export function parseDigests(header: string | null): Promised[] | null {
   if (header === null) return null;
@@ -43,12 +43,12 @@ export function parseDigests(header: string | null): Promised[] | null {
   return promised.length === 0 ? null : promised;
 }
 
-/** Digests as {@linkcode parseDigests} reads them. */
+/** Serializes digests for {@linkcode parseDigests}. */
 export function formatDigests(promised: readonly Promised[]): string {
   return promised.map(({ algorithm, digest }) => `${algorithm}=:${digest.toBase64()}:`).join(", ");
 }
 
-/** What Base64 stands for; null where it stands for nothing, as a single letter does. */
+/** Decodes Base64; null if it is invalid, like a single letter. */
 function bytesOf(base64: string): Uint8Array | null {
   try {
     return Uint8Array.fromBase64(base64);
@@ -57,24 +57,24 @@ function bytesOf(base64: string): Uint8Array | null {
   }
 }
 
-/** Checksums that are made while bytes go by: one of each algorithm, however often it was promised. */
+/** Digests computed incrementally, one for each algorithm. */
 export class Verification {
   readonly #promised: readonly Promised[];
   readonly #hashes: ReadonlyMap<string, Hash>;
 
-  /** Begins to verify what was promised. */
+  /** Starts verifying the expected digests. */
   constructor(promised: readonly Promised[]) {
     this.#promised = promised;
     const algorithms = new Set(promised.map(({ algorithm }) => algorithm));
     this.#hashes = new Map([...algorithms].map((name) => [name, createHash(ALGORITHMS[name]!.node)]));
   }
 
-  /** Takes the next bytes. */
+  /** Hashes a chunk. */
   update(bytes: Uint8Array): void {
     for (const hash of this.#hashes.values()) hash.update(bytes);
   }
 
-  /** Throws 400 where a promise was not kept. */
+  /** Throws 400 if a digest does not match. */
   check(): void {
     const digests = new Map([...this.#hashes].map(([name, hash]) => [name, hash.digest()]));
     for (const { algorithm, digest } of this.#promised) {

@@ -1,5 +1,5 @@
 /**
- * Forms with files, as a page without script sends them: POST to a directory (RFC 7578).
+ * File uploads by HTML forms, which work without JavaScript: POST to a directory (RFC 7578).
  *
  * @module
  */
@@ -21,21 +21,21 @@ import type { Store } from "./store.ts";
 import { turns } from "./turns.ts";
 import { PARTIAL_UPLOAD } from "./upload_fields.ts";
 
-/** The media types of a POST: a form, and the first piece of an upload. */
+/** The media types of a POST: a form, or the first part of a resumable upload. */
 export const ACCEPTED_POSTS = `multipart/form-data, ${PARTIAL_UPLOAD}`;
 
-/** Files, and other fields, in one form: more are a mistake or an attack. */
+/** Maximum number of fields in a form: more are a mistake or an attack. */
 const MOST_FIELDS = 10_000;
 
-/** Bytes of the one field that is read besides files, which is a single word. */
+/** Maximum size of the one field that is read besides files: a single word. */
 const MAX_POLICY_BYTES = 100;
 
-/** Bytes of a field that is no file, and is ignored. */
+/** Maximum size of an ignored field that is not a file. */
 const MAX_IGNORED_BYTES = 1_048_576;
 
 /**
- * Stores the files of a form, each by itself: one that cannot be stored does not hold up the others. Browsers are sent back
- * to the directory, all others get a list.
+ * Stores the files of a form independently: an error with one does not affect the others. Browsers are redirected to
+ * the directory, other clients get a list.
  */
 export async function postForm(store: Store, request: Request, context: Context): Promise<Response> {
   const boundary = boundaryOf(request.headers.get("content-type"));
@@ -64,7 +64,7 @@ export async function postForm(store: Store, request: Request, context: Context)
   return answer(request, context, intake.outcomes);
 }
 
-/** The events of a form. A header takes a moment to be read, and a form may be nothing but headers. */
+/** The events of a form, time-sliced: parsing headers takes a moment, and a form may contain nothing else. */
 async function* inTurns(events: Iterator<FormEvent>): AsyncGenerator<FormEvent> {
   for (;;) {
     const { done, value } = turns.take(() => events.next());
@@ -74,7 +74,7 @@ async function* inTurns(events: Iterator<FormEvent>): AsyncGenerator<FormEvent> 
   }
 }
 
-/** Takes the events of a form, and stores its files. */
+/** Consumes the events of a form and stores its files. */
 class FormIntake {
   readonly outcomes = new Outcomes();
   readonly #store: Store;
@@ -86,7 +86,7 @@ class FormIntake {
   #spool: Spool | null = null;
   #file: { readonly part: PartFile; readonly path: SitePath; readonly spool: Spool } | null = null;
   #policy: string | null = null;
-  /** What may still come of a field that is not stored. */
+  /** Bytes left for ignored fields. */
   #ignorable = 0;
 
   constructor(store: Store, request: Request, context: Context) {
@@ -111,7 +111,7 @@ class FormIntake {
     if (this.#ignorable < 0) throw new HttpError(413, "A field of the form that is not stored is too long");
   }
 
-  /** Ends the file that could not be ended, and the form with it. What came before stays stored. */
+  /** Fails the current file and ends the form. Files stored before are kept. */
   async breakOff(error: unknown): Promise<void> {
     const file = this.#file;
     this.#file = null;
@@ -125,7 +125,7 @@ class FormIntake {
     if (this.#fields > MOST_FIELDS) throw new HttpError(413, `The form has more than ${MOST_FIELDS} fields`);
     this.#ignorable = filename === null ? MAX_IGNORED_BYTES : this.#store.settings.maxBytes;
     if (filename === null) this.#policy = name === "on-conflict" ? "" : null;
-    else if (filename !== "") await this.#beginFile(filename); // "" is what no chosen file looks like
+    else if (filename !== "") await this.#beginFile(filename); // "" means that no file was chosen
   }
 
   async #beginFile(filename: string): Promise<void> {
@@ -135,7 +135,7 @@ class FormIntake {
       const part = await begin(this.#store, path);
       this.#file = { part, path, spool: this.#spoolInto(part) };
       await this.#store.checkRoom(part, this.#length);
-      this.#length = null; // of the whole form, so it says nothing of the next file
+      this.#length = null; // of the whole form, so it does not apply to further files
     } catch (error) {
       const failure = writeError(error, this.#directory);
       if (failure.status >= 500) throw failure;
@@ -143,7 +143,7 @@ class FormIntake {
     }
   }
 
-  /** One spool for all files: its buffers are large, and so would be the garbage of many small files. */
+  /** One spool for all files: its buffers are large, and many small files would leave as much garbage. */
   #spoolInto(part: PartFile): Spool {
     if (this.#spool) this.#spool.goOnWith(part);
     return this.#spool ??= new Spool(part, fileLimit(this.#store.settings.maxBytes));
@@ -157,7 +157,7 @@ class FormIntake {
   async #end(): Promise<void> {
     const [policy, file] = [this.#policy, this.#file];
     this.#policy = null;
-    // It counts for the files behind it, so it has to stand in front of them. All other fields are ignored.
+    // It applies to the files that follow, so it must precede them. Other fields are ignored.
     if (policy !== null) this.#wish = { policy: policyOf(policy), status: 409 };
     if (!file) return;
     await file.spool.finish();
@@ -179,7 +179,7 @@ class FormIntake {
   }
 }
 
-/** The path of a file name in a form; a folder that is sent has names with slashes in them. */
+/** The path of a file name in a form; an uploaded folder has names with slashes. */
 function pathBelow(directory: SitePath, filename: string): SitePath {
   let path: SitePath | null = directory;
   for (const name of filename.split("/")) path = path?.child(name) ?? null;

@@ -1,5 +1,5 @@
 /**
- * Forms with files (RFC 7578), piece by piece: bytes in, events out, never more of them in memory than a header.
+ * A streaming parser for multipart forms (RFC 7578): buffers at most one part header.
  *
  * @module
  */
@@ -7,64 +7,62 @@
 import { HttpError } from "../errors.ts";
 import { Needle } from "./needle.ts";
 
-/** Bytes of a part's header: its names may be paths of a few thousand characters. */
+/** Maximum size of a part header: its names may be paths of a few thousand characters. */
 const MAX_HEADER_BYTES = 16_384;
 
-/** Lines of a part's header, and parameters in one: RFC 7578 knows of three of each. */
+/** Maximum number of lines in a part header, and of parameters in one: RFC 7578 defines three of each. */
 const MOST_LINES = 32;
 const MOST_PARAMETERS = 32;
 
-/** Bytes of the name of a file, which may be a path: what Linux takes (PATH_MAX). */
+/** Maximum length of a file name, which may be a path: PATH_MAX on Linux. */
 const MAX_NAME_BYTES = 4_096;
 
-/** Bytes in front of the first delimiter, and behind the last, that are ignored. RFC 7578 wants none. */
+/** Maximum size of the preamble and epilogue, which are ignored. RFC 7578 allows none. */
 const MAX_ASIDE_BYTES = 65_536;
 
 const LINE_END = new TextEncoder().encode("\r\n");
 const END_OF_LINE = new Needle(LINE_END);
 const END_OF_HEADER = new Needle(new TextEncoder().encode("\r\n\r\n"));
 
-/** What a field of a form is, before its content. */
+/** The header of a field. */
 export interface FormField {
-  /** The name of the field. */
   readonly name: string;
-  /** The name of the file, maybe a path with `/`; null where the field is no file. */
+  /** The file name, perhaps a path with `/`; null if the field is not a file. */
   readonly filename: string | null;
 }
 
-/** What comes out: a field begins, some of its content, it ends. */
+/** Parser events: a field begins, has content, ends. */
 export type FormEvent =
   | { readonly kind: "field"; readonly field: FormField }
   | { readonly kind: "data"; readonly bytes: Uint8Array }
   | { readonly kind: "end" };
 
-/** The boundary of a Content-Type, or null where that is no form with files, or has none that is allowed (RFC 2046). */
+/** The boundary in a Content-Type; null if it is not a form with files, or has no valid boundary (RFC 2046). */
 export function boundaryOf(contentType: string | null): string | null {
   const match = /^\s*multipart\/form-data\s*;(?:.*;)?\s*boundary=(?:"([^"]+)"|([^\s;"]+))/i.exec(contentType ?? "");
   const boundary = match?.[1] ?? match?.[2];
   return boundary !== undefined && /^[\w'()+,./:=? -]{0,69}[\w'()+,./:=?-]$/.test(boundary) ? boundary : null;
 }
 
-/** Takes a form apart. */
 export class MultipartParser {
   readonly #delimiter: Needle;
   #state: "preamble" | "delimiter" | "header" | "content" | "epilogue" = "preamble";
-  // The first delimiter may stand at the very beginning; all others have a line end in front that belongs to them.
+  // The first delimiter may be at the very beginning; all others include the preceding line end.
   #rest: Uint8Array = LINE_END;
   #work = new Uint8Array();
   #aside = MAX_ASIDE_BYTES + LINE_END.length;
 
-  /** Begins with a boundary, as {@linkcode boundaryOf} finds it. */
+  /** @param boundary As returned by {@linkcode boundaryOf}. */
   constructor(boundary: string) {
     this.#delimiter = new Needle(new TextEncoder().encode(`\r\n--${boundary}`));
   }
 
-  /** Whether the last delimiter has come; what is missing when it has not, nobody knows. */
+  /** Whether the closing delimiter has been read; without it the form is truncated. */
   get isFinished(): boolean {
     return this.#state === "epilogue";
   }
 
-  /** Takes the next bytes. What comes out is to be used at once: the next bytes take its place. Throws 400 for no form. */
+  /** Parses a chunk. Use each event at once: the next chunk reuses the buffer. Throws 400 for a malformed form. */
   *push(bytes: Uint8Array): Generator<FormEvent> {
     this.#rest = this.#restAnd(bytes);
     for (let goesOn = true; goesOn;) {
@@ -77,12 +75,12 @@ export class MultipartParser {
     }
   }
 
-  /** What is left, and bytes behind it, in one buffer that is used again and again. */
+  /** Concatenates the rest and new bytes in a reusable buffer. */
   #restAnd(bytes: Uint8Array): Uint8Array {
     const rest = this.#rest;
     const length = rest.length + bytes.length;
     if (this.#work.length < length) this.#work = new Uint8Array(length * 2);
-    this.#work.set(rest); // as if by way of a copy, where both are in one buffer
+    this.#work.set(rest); // copies correctly even within the same buffer
     this.#work.set(bytes, rest.length);
     return this.#work.subarray(0, length);
   }
@@ -105,7 +103,7 @@ export class MultipartParser {
     this.#rest = this.#rest.subarray(length);
   }
 
-  /** Where the next delimiter begins, or may begin: then it is to be seen with the next bytes. */
+  /** Offset of the next delimiter, or of a possible one that is cut off by the end of the chunk. */
   #findDelimiter(): { at: number; isCertain: boolean } {
     const { length } = this.#delimiter.bytes;
     for (let from = 0;;) {
@@ -113,13 +111,13 @@ export class MultipartParser {
       if (at < 0) return { at: Math.max(0, this.#rest.length - length), isCertain: false };
       const behind = latin1(this.#rest.subarray(at + length, at + length + 2));
       if (behind === "" || behind === "-") return { at, isCertain: false };
-      // A line that only begins like the delimiter is content.
+      // A line that merely starts like the delimiter is content.
       if (/^(?:--|[\r\t ])/.test(behind)) return { at, isCertain: true };
       from = at + 1;
     }
   }
 
-  /** What is behind a boundary on its line: nothing but blanks, or `--` at the end of the form. */
+  /** Consumes the rest of a delimiter's line: only white space, or `--` at the end of the form. */
   #takeDelimiter(): void {
     if (this.#rest.length < 2) return;
     if (this.#rest[0] === 0x2d && this.#rest[1] === 0x2d) {
@@ -130,7 +128,7 @@ export class MultipartParser {
     const line = this.#rest.subarray(0, end < 0 ? MAX_HEADER_BYTES + 1 : Math.min(end, MAX_HEADER_BYTES + 1));
     if (line.length > MAX_HEADER_BYTES || !/^[ \t]*\r?$/.test(latin1(line))) throw broken();
     if (end < 0) return;
-    // The line end stays: a part without a header has its empty line right there.
+    // Keep the line end: for a part without header fields it is the empty line.
     this.#rest = this.#rest.subarray(end);
     this.#state = "header";
   }
@@ -170,8 +168,8 @@ function parseField(header: Uint8Array): FormField {
 }
 
 /**
- * The name of a file in a Content-Disposition of a whole request (RFC 6266), or null. 400 where it cannot be read. Of a
- * path, whose directories are the client's, the last name.
+ * The file name in a request's Content-Disposition (RFC 6266), or null. 400 if it is malformed. Only the last segment
+ * of a path is used, because the directories are the client's own.
  */
 export function parseDisposition(disposition: string): string | null {
   const filename = filenameOf(parametersOf(disposition, /^\s*[\w-]+\s*(?=;|$)/));
@@ -187,12 +185,12 @@ function filenameOf(parameters: ReadonlyMap<string, string>): string | null {
   return filename ?? null;
 }
 
-/** Whether a name has too many bytes in UTF-8; nothing of it is kept then. */
+/** Whether a name is too long in UTF-8. Does not keep a copy. */
 function isLongName(name: string): boolean {
   return name.length > MAX_NAME_BYTES || new TextEncoder().encode(name).length > MAX_NAME_BYTES;
 }
 
-/** The parameters behind a type; of those that are there twice the first. */
+/** The parameters after a type; the first of duplicates. */
 function parametersOf(disposition: string, ofType: RegExp): Map<string, string> {
   const parameters = new Map<string, string>();
   const type = ofType.exec(disposition);
@@ -213,7 +211,7 @@ function parametersOf(disposition: string, ofType: RegExp): Map<string, string> 
   return parameters;
 }
 
-/** The value of a parameter, quoted or not, and where it ends. */
+/** The value of a parameter, quoted or not, and its end. */
 function valueAt(text: string, start: number): { value: string; end: number } {
   if (text[start] !== '"') {
     const token = /[^\s;"]*/y;
@@ -227,7 +225,7 @@ function valueAt(text: string, start: number): { value: string; end: number } {
   return { value: unquoted(text.slice(start + 1, end)), end: end + 1 };
 }
 
-/** Whether an odd number of backslashes stands in front of a place. */
+/** Whether an odd number of backslashes precedes an offset. */
 function isEscaped(text: string, at: number): boolean {
   let start = at;
   while (text[start - 1] === "\\") start -= 1;
@@ -235,15 +233,15 @@ function isEscaped(text: string, at: number): boolean {
 }
 
 /**
- * Browsers write a quote as %22 and line ends as %0D %0A, and nothing else otherwise than it is (HTML, "multipart form
- * data"); others write a quote as \". A backslash before anything else is one.
+ * Browsers write a quote as %22 and line ends as %0D %0A, and everything else literally (HTML, "multipart form data");
+ * other clients write a quote as \". A backslash before anything else is literal.
  */
 function unquoted(text: string): string {
   if (!/[\\%]/.test(text)) return text;
   return text.replace(/\\"/g, '"').replace(/%22/g, '"').replace(/%0D/gi, "\r").replace(/%0A/gi, "\n");
 }
 
-/** RFC 8187, which RFC 7578 forbids in forms and some programs use for names that are not ASCII. */
+/** RFC 8187, which RFC 7578 forbids in forms but some programs use for non-ASCII names. */
 function extendedValue(text: string): string {
   const [, encoded] = /^utf-8'[^']*'((?:%[0-9a-f]{2}|[\w!#$&+.^`|~-])*)$/i.exec(text) ?? [];
   if (encoded === undefined) throw broken();

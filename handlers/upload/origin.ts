@@ -1,5 +1,5 @@
 /**
- * Whether a request that writes comes from a page of this site, or from no page at all.
+ * Cross-site request forgery protection for requests that write.
  *
  * @module
  */
@@ -7,9 +7,9 @@
 import type { HostNames } from "../types.ts";
 
 /**
- * Whether another site's page has sent a request. Every browser since 2023 says so by itself in Sec-Fetch-Site, but over
- * plain HTTP only of localhost; then, and in older ones, Origin or Referer tells. Programs send none of them, and cannot be
- * made to send anything by a page.
+ * Whether a request was sent by a page of another site. Every browser since 2023 says so in Sec-Fetch-Site, but over
+ * plain HTTP only for localhost; otherwise, and in older browsers, Origin or Referer tells. Programs send none of
+ * these, and a page cannot make them send anything.
  */
 export function isCrossSite({ headers, url }: Request, hosts: HostNames): boolean {
   const site = headers.get("sec-fetch-site");
@@ -19,12 +19,12 @@ export function isCrossSite({ headers, url }: Request, hosts: HostNames): boolea
 }
 
 /**
- * Whether a URL is one of this server: of the host and port that a request was sent to, or of a name that the operator has
- * given, by which a proxy in front may be asked that passes on another one.
+ * Whether a URL belongs to this server: its host and port are those of the request, or a host name configured by the
+ * operator, which a reverse proxy may have replaced in Host.
  *
- * The scheme is not compared, because that proxy may have taken off the encryption. An address or `localhost` has to be the
- * one that was asked for: other servers may listen there, too. `null`, which is what a page without an origin says, and what
- * is no http or https URL, are nothing of this server.
+ * The scheme is not compared, because a proxy may terminate TLS. An IP address or `localhost` must equal the request's,
+ * including the port, because other servers may listen there too. `null`, the value for an opaque origin, and anything
+ * that is not an http or https URL do not match.
  *
  * @param asked The URL of the request.
  */
@@ -34,7 +34,7 @@ export function isOwnUrl(url: string, asked: string, hosts: HostNames): boolean 
   return hosts.isGiven(theirs.host) || (ours !== null && isSameHost(theirs, ours));
 }
 
-/** The default port may be said or not, and the scheme that this server sees is not always the one that clients see. */
+/** The default port may be explicit or not, and the scheme seen by this server is not always the one clients see. */
 function isSameHost(theirs: URL, ours: URL): boolean {
   if (withoutDot(theirs.hostname) !== withoutDot(ours.hostname)) return false;
   if (theirs.port === ours.port) return true;

@@ -1,5 +1,5 @@
 /**
- * What became of the files of a form, as far as an answer has room for it.
+ * The results for the files of a form, limited to a bounded response.
  *
  * @module
  */
@@ -8,24 +8,24 @@ import { HttpError } from "../errors.ts";
 import { escapeLog } from "../http/escape.ts";
 import type { StoredFile } from "./answers.ts";
 
-/** Files that could not be stored before the rest of a form is refused: more are a mistake or an attack. */
+/** Number of failures after which the rest of a form is refused: more are a mistake or an attack. */
 const MOST_FAILURES = 1_000;
 
-/** Characters of JSON kept of stored files: some thousand of them with usual names. The client chose the names. */
+/** Characters of JSON kept for stored files: some thousand with usual names. The names are chosen by the client. */
 const STORED_ROOM = 262_144;
 
-/** The same for failures: less, because a form of nothing else costs its sender little. */
+/** The same for failures: less, because a form of failures costs its sender little. */
 const FAILED_ROOM = 65_536;
 
-/** Names that the sentence of a failure shows. */
+/** Number of names in the error message. */
 const SHOWN_NAMES = 3;
 
-/** A file of a form, as JSON tells of it. */
+/** The result for one file, as JSON. */
 export type FileOutcome =
   | (StoredFile & { readonly status: 200 | 201 })
   | { readonly name: string; readonly status: number; readonly detail: string };
 
-/** Counts all files of a form, and lists the first of them. */
+/** Counts all files of a form, and lists the first ones. */
 export class Outcomes {
   readonly #files: FileOutcome[] = [];
   readonly #shown: string[] = [];
@@ -36,25 +36,25 @@ export class Outcomes {
   #storedRoom = STORED_ROOM;
   #failedRoom = FAILED_ROOM;
 
-  /** Whether there was no file. */
+  /** Whether the form had no file. */
   get isEmpty(): boolean {
     return this.#stored + this.#failed === 0;
   }
 
-  /** Takes a file that was stored. */
+  /** Records a stored file. */
   addStored(file: StoredFile): void {
     this.#stored += 1;
     this.#storedRoom = this.#list({ ...file, status: file.replaced ? 200 : 201 }, this.#storedRoom);
   }
 
-  /** Takes a file that was not stored. Throws 400 where there are too many. */
+  /** Records a failed file. Throws 400 after too many. */
   addFailure(name: string, error: HttpError): void {
     this.#fail(name, error);
     if (this.#failed <= MOST_FAILURES) return;
     throw new HttpError(400, `More than ${MOST_FAILURES} files of the form cannot be stored; the rest was not read`);
   }
 
-  /** Takes what ended the form before its end, and the name of the file that it ended with it, or `""`. */
+  /** Records the error that ended the form, with the name of the affected file, or `""`. */
   addEnd(name: string, error: HttpError): void {
     this.#failedRoom = FAILED_ROOM;
     this.#fail(name, error);
@@ -69,22 +69,22 @@ export class Outcomes {
     this.#failedRoom = this.#list({ name, status: error.status, detail: error.message }, this.#failedRoom);
   }
 
-  /** Lists a file where there is room. Returns the room that is left: none, once something did not fit. */
+  /** Lists a file if it fits. Returns the space left: none, once something did not fit. */
   #list(file: FileOutcome, room: number): number {
     const text = JSON.stringify(file);
     if (text.length > room) return 0;
-    // A copy: a name that was cut out of a header keeps all of the header in memory.
+    // A copy: a name sliced from a header would keep the whole header in memory.
     this.#files.push(JSON.parse(text));
     return room - text.length;
   }
 
-  /** The members of the JSON answer: the files, and how many of them are not listed. */
+  /** The members of the JSON response: the files, and the number of those omitted. */
   toJSON(): { readonly files: readonly FileOutcome[]; readonly omitted?: number } {
     const omitted = this.#stored + this.#failed - this.#files.length;
     return { files: this.#files, ...(omitted > 0 && { omitted }) };
   }
 
-  /** The error of a form of which a file was not stored, or null: what ended it, or else the first failure. */
+  /** The error of a form, or null: the one that ended it, or else the first failure. */
   failure(): HttpError | null {
     const error = this.#told;
     if (error === null) return null;

@@ -1,5 +1,5 @@
 /**
- * PUT: a whole file at once (RFC 9110 section 9.3.4).
+ * PUT of a complete file (RFC 9110 section 9.3.4).
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { writeError } from "./refusals.ts";
 import { fileLimit, Spool } from "./spool.ts";
 import type { Store } from "./store.ts";
 
-/** Stores the content of a request, or leaves nothing. */
+/** Stores the content of a request atomically. */
 export async function putFile(store: Store, request: Request, context: Context): Promise<Response> {
   const { path } = fileTarget(context);
   const wish = wishOf(request.headers, context.target.query, store.settings.onConflict);
@@ -42,15 +42,15 @@ export async function putFile(store: Store, request: Request, context: Context):
   }
 }
 
-/** The target as the path of a file; throws where it cannot be one, or the content is not simply the file. */
+/** The target as a file path; throws if it cannot be one, or if the content is encoded or partial. */
 export function fileTarget({ target }: Context): { path: SitePath } {
   if (!target.slash) return { path: target.path };
   throw new HttpError(409, "The path ends in a slash, so it names a directory; MKCOL makes one, POST takes a form");
 }
 
-/** Throws where the content of a request is not simply the bytes of the file. */
+/** Throws if the content of a request is encoded or partial. */
 export function checkCoding(headers: Headers): void {
-  // RFC 9110 section 14.4: who ignores it would take a part for the whole.
+  // RFC 9110 section 14.4: ignoring it would store a part as the whole file.
   if (headers.has("content-range")) throw new HttpError(400, "Content-Range is not understood; PATCH takes pieces");
   const coding = headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
   if (coding === "identity") return;
@@ -60,8 +60,8 @@ export function checkCoding(headers: Headers): void {
 }
 
 /**
- * Throws 412 where a precondition does not hold. Returns the version that must still be there when it is replaced, for the
- * conditions that speak of one.
+ * Throws 412 if a precondition fails. For conditions on a version, returns the one that must still exist when the file
+ * is replaced.
  */
 export async function checkPreconditions(store: Store, request: Request, path: SitePath): Promise<string | undefined> {
   const { headers, method } = request;
@@ -84,7 +84,9 @@ export async function checkPreconditions(store: Store, request: Request, path: S
   return isOfVersion ? stat?.version : undefined;
 }
 
-/** Conditions about the bytes only: a file that is sent in another way, since a client has seen it, is still the one it saw. */
+/**
+ * Conditions compare content only: serving the same bytes with other headers does not invalidate a client's version.
+ */
 function ofBytes(headers: Headers): Headers {
   const asked = new Headers(headers);
   for (const name of ["if-match", "if-none-match"]) {
@@ -94,13 +96,13 @@ function ofBytes(headers: Headers): Headers {
   return asked;
 }
 
-/** What verifies the checksums that the header promises; null where it promises none. The content is the whole file. */
+/** The verification of the digests in the header, over the whole file; null if there are none. */
 function verificationOf(headers: Headers): Verification | null {
   const promised = ["content-digest", "repr-digest"].flatMap((name) => parseDigests(headers.get(name)) ?? []);
   return promised.length === 0 ? null : new Verification(promised);
 }
 
-/** Begins a part that only this request knows. */
+/** Creates a part for this request alone. */
 export async function begin(store: Store, path: SitePath): Promise<PartFile> {
   try {
     return await (await store.writer()).create(path, crypto.randomUUID());
@@ -109,7 +111,7 @@ export async function begin(store: Store, path: SitePath): Promise<PartFile> {
   }
 }
 
-/** Takes all there is. Nothing is being written any more when that is done, or when it fails. */
+/** Spools all chunks. No write is pending when it resolves or rejects. */
 export async function receive(chunks: AsyncIterable<Uint8Array>, spool: Spool): Promise<void> {
   try {
     for await (const chunk of chunks) await spool.push(chunk);

@@ -1,5 +1,5 @@
 /**
- * What was not written, in words: the one table from a source's refusals, and the system's, to statuses.
+ * Maps a source's refusals and system errors on writing to statuses and messages.
  *
  * @module
  */
@@ -41,10 +41,10 @@ const CODES: Readonly<Record<string, readonly [status: number, sentence: string]
 };
 
 /**
- * The error that the failure of a write becomes.
+ * Converts a write failure to an error response.
  *
- * @param path What was to be written; its name is shown, as it came.
- * @param taken The status where the name is taken: 409, or 412 where the request made that a condition.
+ * @param path The path written to; its name is shown unescaped.
+ * @param taken The status for a name that is taken: 409, or 412 if the request made that a precondition.
  */
 export function writeError(thrown: unknown, path: SitePath, taken: 409 | 412 = 409): HttpError {
   if (thrown instanceof HttpError) return thrown;
@@ -66,7 +66,7 @@ export function writeError(thrown: unknown, path: SitePath, taken: 409 | 412 = 4
   return toHttpError(thrown);
 }
 
-/** The sentence for a name that is taken; what cannot be seen in it is escaped, for it may be read on a terminal. */
+/** The message for a name that is taken; control characters are escaped, because a terminal may show it. */
 export function nameTaken(path: SitePath): string {
   return `The name "${escapeLog(path.name)}" is taken`;
 }

@@ -1,12 +1,12 @@
 /**
- * Uploads in pieces, which go on where they broke off: `PATCH /file?upload=ID` with Upload-Offset.
+ * Resumable uploads: `PATCH /file?upload=ID` with Upload-Offset.
  *
- * The fields, statuses and problem types are those of draft-ietf-httpbis-resumable-upload. What is added is that the client
- * may choose the id: then a broken first request is resumed like any other, where the draft needs an interim response (104)
- * that this runtime cannot send.
+ * Fields, statuses and problem types are those of draft-ietf-httpbis-resumable-upload. In addition, the client may
+ * choose the id: then an interrupted first request can be resumed like any other, where the draft needs an interim
+ * response (104) that this runtime cannot send.
  *
- * Nothing of an upload is kept in memory but what the running requests need: it has to be known to other workers, and after
- * a restart. The bytes are in a part, all else in a record beside it.
+ * Only running requests have state in memory: other workers, and later processes, must know an upload too. The bytes
+ * are in a part, everything else in a record next to it.
  *
  * @module
  */
@@ -42,26 +42,26 @@ import {
 import { formatNotes, NO_NOTES, type UploadNotes } from "./upload_notes.ts";
 import { type Known, recall, sizeOf } from "./upload_state.ts";
 
-/** Bytes read at a time, where a whole file is verified that came in pieces. */
+/** Bytes read at a time when verifying a completed upload. */
 const READ_BYTES = 262_144;
 
-/** A request that is writing to an upload. */
+/** A request writing to an upload. */
 interface Running {
   readonly stop: AbortController;
   readonly ended: Promise<void>;
 }
 
-/** The uploads of a store that come in pieces. */
+/** The resumable uploads of a store. */
 export class Resumables {
   readonly #store: Store;
   readonly #running = new Map<string, Running>();
 
-  /** Begins without any; those of other processes are found when they are asked for. */
+  /** Starts empty; uploads of other processes are found on demand. */
   constructor(store: Store) {
     this.#store = store;
   }
 
-  /** PUT or POST: the first piece, of an upload with a new id unless one is given. */
+  /** PUT or POST: the first part of an upload, with a new id unless the request has one. */
   async begin(request: Request, context: Context): Promise<Response> {
     const fields = uploadFields(request.headers);
     const chosen = uploadId(context.target.query);
@@ -74,7 +74,7 @@ export class Resumables {
     return await this.#alone(path, id, (stop) => this.#take({ ...piece, stop }));
   }
 
-  /** PATCH: a piece. */
+  /** PATCH: a further part. */
   async append(request: Request, context: Context): Promise<Response> {
     const id = uploadId(context.target.query);
     if (id === null) throw new HttpError(400, "PATCH goes on with an upload, and needs ?upload=ID to say which");
@@ -85,13 +85,13 @@ export class Resumables {
     return await this.#alone(path, id, (stop) => this.#take({ ...piece, stop }));
   }
 
-  /** HEAD and GET: how far it is. */
+  /** HEAD and GET: the current offset. */
   async progress(request: Request, context: Context): Promise<Response> {
     refuseUploadFields(request.headers);
     const id = uploadId(context.target.query)!;
     const { path } = fileTarget(context);
     const size = await sizeOf(this.#store, path, id);
-    // Read behind the size, so that an upload that finishes in between is found finished.
+    // Read after the size, so that an upload finishing in between is seen as finished.
     const { notes, finished } = await recall(this.#store, path, id);
     const offset = finished?.stat.size ?? size;
     if (offset === null) throw new HttpError(404, "There is no such upload");
@@ -108,7 +108,7 @@ export class Resumables {
     return Response.json({ offset, complete: finished !== null }, { headers });
   }
 
-  /** DELETE: gives it up; of one that is finished, only what is known of it. */
+  /** DELETE: cancels an upload; of a finished one, removes only the record. */
   async cancel(request: Request, context: Context): Promise<Response> {
     refuseUploadFields(request.headers);
     const id = uploadId(context.target.query)!;
@@ -122,7 +122,7 @@ export class Resumables {
     });
   }
 
-  /** One request at a time writes to an upload: the last, for the one before has most likely lost its client. */
+  /** One request at a time writes to an upload: the latest, because an earlier one has most likely lost its client. */
   async #alone(path: SitePath, id: string, write: (stop: AbortController) => Promise<Response>): Promise<Response> {
     const key = `${path.text}\0${id}`;
     for (let other = this.#running.get(key); other; other = this.#running.get(key)) {
@@ -168,7 +168,7 @@ export class Resumables {
     return finishedResponse(this.#store, request, context, await this.#commit(piece, part, wish, notes));
   }
 
-  /** The part that a piece belongs to, where the piece begins. */
+  /** The part file, positioned at the offset of the request. */
   async #open({ path, id, fields, anew }: Piece): Promise<{ part: PartFile; isResumed: boolean }> {
     const offset = fields.offset ?? 0;
     const there = anew ? null : await this.#resume(path, id);
@@ -186,7 +186,7 @@ export class Resumables {
     return { part, isResumed: false };
   }
 
-  /** Takes the content of a piece. `length` is that of the whole, where it is known. */
+  /** Receives the content of a request. `length` is the total, if known. */
   async #append(
     { request, stop, fields }: Piece,
     length: number | null,
@@ -208,7 +208,7 @@ export class Resumables {
       checkLength(length, part.size, fields.complete === true);
       verification?.check();
     } catch (error) {
-      // What has come of a piece is kept where nobody promised what it is; a piece that is wrong is forgotten.
+      // Without a digest, the bytes received are kept; with one, an incomplete request is discarded.
       if (error instanceof IncompleteBody && verification === null) await spool.finish();
       else await part.truncate(start);
       throw error;
@@ -226,7 +226,7 @@ export class Resumables {
     return new Response(null, { status: 201, headers });
   }
 
-  /** Keeps what can be gone on with; a disk that is full is not kept full, nor what its client cannot name. */
+  /** Keeps what can be resumed, but not on a full disk, nor without an id known to the client. */
   async #endBroken(
     { path, isKnown }: Piece,
     part: PartFile,
@@ -240,7 +240,7 @@ export class Resumables {
     return failure;
   }
 
-  /** Where the name is taken the part stays: another `on-conflict` stores it without sending it again. */
+  /** If the name is taken, the part stays: another `on-conflict` stores it without sending it again. */
   async #commit({ path, isKnown }: Piece, part: PartFile, wish: Wish, notes: UploadNotes): Promise<Committed> {
     try {
       return await this.#store.commit(part, path, wish, notes.expected, isKnown ? formatNotes(notes) : undefined);
@@ -265,7 +265,7 @@ export class Resumables {
   }
 }
 
-/** A request that brings a piece of an upload. */
+/** A request with a part of an upload. */
 interface Piece {
   readonly request: Request;
   readonly context: Context;
@@ -273,21 +273,21 @@ interface Piece {
   readonly id: string;
   readonly stop: AbortController;
   readonly fields: UploadFields;
-  /** Whether what came before is forgotten. */
+  /** Whether earlier bytes are discarded. */
   readonly anew: boolean;
-  /** Whether the client knows the id, so that it can go on where this request breaks off. */
+  /** Whether the client knows the id, so that it can resume after this request. */
   readonly isKnown: boolean;
 }
 
 /**
- * tus-js-client 4, in its modes for drafts 3 and 5, announces an empty file and never says that it is whole; from draft 7
- * on clients do not send this field.
+ * tus-js-client 4, in its modes for drafts 3 and 5, announces an empty file but never completes it; from draft 7 on,
+ * clients do not send this field.
  */
 function isEmptyOfOldDraft(headers: Headers, { length }: UploadFields): boolean {
   return length === 0 && headers.has("upload-draft-interop-version");
 }
 
-/** Notes what the first request has said, and what a later one has added. */
+/** Records what the first request announced and later ones have added. */
 async function noteIfNew(part: PartFile, notes: UploadNotes, { record, notes: before }: Known): Promise<void> {
   const isKnown = formatNotes(notes) === formatNotes(before);
   if (part.size === 0 ? record !== null || !isKnown : notes.length !== before.length) {
@@ -307,7 +307,7 @@ function finishedResponse(store: Store, request: Request, context: Context, comm
   return response;
 }
 
-/** Reads all of a part again, because it may have come in pieces, and before the server was started. */
+/** Reads the whole part again, because it may have been written by several requests and processes. */
 async function verifyWhole(part: PartFile, promised: readonly Promised[], path: SitePath): Promise<void> {
   const verification = new Verification(promised);
   const buffer = new Uint8Array(READ_BYTES);

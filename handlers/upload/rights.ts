@@ -1,5 +1,5 @@
 /**
- * Who may write what: two rights, each with the option that gives it.
+ * Write permissions: two rights, each granted by an option.
  *
  * @module
  */
@@ -9,9 +9,9 @@ import type { SitePath } from "../http/target.ts";
 import type { Context } from "../types.ts";
 import type { ConflictPolicy } from "./conflict.ts";
 
-/** What may be written. */
+/** The granted rights. */
 export interface UploadRights {
-  /** New files and directories (`--upload`). */
+  /** Create files and directories (`--upload`). */
   readonly create: boolean;
   /** Delete, overwrite and move (`--delete`). */
   readonly change: boolean;
@@ -27,7 +27,7 @@ const SENTENCES: Readonly<Record<keyof UploadRights, string>> = {
   change: "Deleting, overwriting and moving are not allowed here",
 };
 
-/** The right that each method needs. */
+/** The right that each method requires. */
 export const METHODS: Readonly<Record<string, keyof UploadRights>> = {
   PUT: "create",
   PATCH: "create",
@@ -37,7 +37,9 @@ export const METHODS: Readonly<Record<string, keyof UploadRights>> = {
   MOVE: "change",
 };
 
-/** Throws a 403 where a right is missing: it names the option, or the client has no right to this path. */
+/**
+ * Throws 403 if a right is missing. The message names the option, or says that the client has no right to this path.
+ */
 export function requireRight(
   rights: UploadRights,
   right: keyof UploadRights,
@@ -48,14 +50,14 @@ export function requireRight(
   if (!context.may(right, path)) throw new HttpError(403, SENTENCES[right], { problem: { right, name: path.name } });
 }
 
-/** Throws 403 where the client has no right to what takes a name: a free one may be any in the directory. */
+/** Throws 403 if the client may not create the name; with `rename`, any name in the directory. */
 export function requireName(context: Context, path: SitePath, policy: ConflictPolicy): void {
   const isAllowed = context.may("create", path) && (policy !== "overwrite" || context.may("change", path)) &&
     (policy !== "rename" || path.parent === null || context.may("create", path.parent));
   if (!isAllowed) throw new HttpError(403, SENTENCES.create, { problem: { right: "create", name: path.name } });
 }
 
-/** The methods that the rights allow, for Allow. */
+/** The permitted methods, for Allow. */
 export function methodsOf(rights: UploadRights): string[] {
   return Object.keys(METHODS).filter((method) => rights[METHODS[method]!]);
 }

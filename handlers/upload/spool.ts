@@ -1,5 +1,5 @@
 /**
- * From the pieces that a network brings to writes of a size that a disk likes.
+ * Buffers network chunks into larger writes.
  *
  * @module
  */
@@ -10,25 +10,25 @@ import type { Verification } from "./digest.ts";
 import { turns } from "./turns.ts";
 
 /**
- * Bytes written at a time. In pieces of 16 to 64 KiB, as they come, 1 GiB took two to four times as long; larger ones than
- * this were no faster.
+ * Bytes written at a time. With chunks of 16 to 64 KiB, as they arrive, 1 GiB took two to four times as long; larger
+ * writes than this were no faster.
  */
 const BUFFER_BYTES = 262_144;
 
-/** How large a part may get. */
+/** A size limit for a part. */
 export interface SizeLimit {
-  /** Bytes at most. */
+  /** Maximum size in bytes. */
   readonly bytes: number;
-  /** The error of one that would have so many. */
+  /** Creates the error for a larger size. */
   error(size: number): HttpError;
 }
 
-/** The limit of all files. */
+/** The limit for every file. */
 export function fileLimit(maxBytes: number): SizeLimit {
   return { bytes: maxBytes, error: () => tooLarge(maxBytes) };
 }
 
-/** Fills one buffer while the other is written, in another thread: the event loop waits for no disk. */
+/** Double buffering: one buffer is filled while the other is written on another thread. */
 export class Spool {
   #part: PartFile;
   readonly #limit: SizeLimit;
@@ -39,7 +39,7 @@ export class Spool {
   #size: number;
   #writing: Promise<void> = Promise.resolve();
 
-  /** Appends to a part, up to a size. */
+  /** Appends to a part, up to a limit. */
   constructor(part: PartFile, limit: SizeLimit, verification: Verification | null = null) {
     this.#part = part;
     this.#limit = limit;
@@ -47,7 +47,7 @@ export class Spool {
     this.#size = part.size;
   }
 
-  /** Goes on with another part, once the one before is finished. */
+  /** Switches to another part after finishing the previous one. */
   goOnWith(part: PartFile): void {
     this.#part = part;
     this.#size = part.size;
@@ -55,7 +55,7 @@ export class Spool {
     this.#writing = Promise.resolve();
   }
 
-  /** Takes bytes, and is done with them when that is done. Throws what the limit says where they are too many. */
+  /** Copies a chunk; it may be reused afterwards. Throws the limit's error if there are too many bytes. */
   async push(bytes: Uint8Array): Promise<void> {
     this.#size += bytes.length;
     if (this.#size > this.#limit.bytes) throw this.#limit.error(this.#size);
@@ -75,13 +75,13 @@ export class Spool {
     if (turns.due) await turns.next();
   }
 
-  /** Writes what is left. */
+  /** Flushes the buffer. */
   async finish(): Promise<void> {
     await this.#write();
     await this.#writing;
   }
 
-  /** Waits until nothing is being written any more, well or badly. */
+  /** Waits for pending writes, whether they succeed or fail. */
   async idle(): Promise<void> {
     await this.#writing.catch(() => {});
   }
@@ -93,11 +93,11 @@ export class Spool {
     const bytes = full.subarray(0, this.#filled);
     [this.#filling, this.#spare, this.#filled] = [this.#spare, full, 0];
     this.#writing = this.#part.write(bytes);
-    this.#writing.catch(() => {}); // whoever waits for it next is told
+    this.#writing.catch(() => {}); // reported to the next call that awaits it
   }
 }
 
-/** The error of an upload that has more bytes than are taken. */
+/** The error for an upload above the limit. */
 export function tooLarge(maxBytes: number): HttpError {
   return new HttpError(413, `No more than ${maxBytes} bytes are taken in one file`, {
     problem: { "max-size": maxBytes },

@@ -1,5 +1,5 @@
 /**
- * One file after the other into a source: what PUT, PATCH and forms have in common.
+ * Storing files in a source: shared by PUT, PATCH and forms.
  *
  * @module
  */
@@ -15,24 +15,24 @@ import type { Context } from "../types.ts";
 import { requireName, requireRight, type UploadRights } from "./rights.ts";
 import { tooLarge } from "./spool.ts";
 
-/** How often the source is looked through for parts that nobody goes on with. */
+/** Interval between sweeps for expired parts. */
 const SWEEP_EVERY_MS = 3_600_000;
 
-/** What all uploads to a source have in common. */
+/** Settings shared by all uploads to a source. */
 export interface StoreSettings {
   readonly rights: UploadRights;
   readonly onConflict: ConflictPolicy;
-  /** Bytes of one file. */
+  /** Maximum file size in bytes. */
   readonly maxBytes: number;
-  /** Milliseconds without a byte after which an upload is given up. */
+  /** Time without data after which an upload is aborted, in milliseconds. */
   readonly stallMs: number;
-  /** Milliseconds after which a part that nobody goes on with is removed. */
+  /** Time after which an unfinished part is removed, in milliseconds. */
   readonly partAgeMs: number;
-  /** The entity tag with which a file is sent. */
+  /** The entity tag a file is served with. */
   readonly etagOf: (path: SitePath, stat: FileStat) => string;
 }
 
-/** A source, what writes to it, and what may be written. */
+/** A source with its writer, settings and rights. */
 export class Store {
   readonly source: FileSource;
   readonly settings: StoreSettings;
@@ -40,7 +40,7 @@ export class Store {
   #sweeping: Promise<unknown> | null = null;
   #sweptAt = -Infinity;
 
-  /** Makes one for a source that can be written. */
+  /** Creates a store for a writable source. */
   constructor(source: FileSource, settings: StoreSettings) {
     if (!source.openWriter) throw new TypeError("Cannot take uploads: the source cannot be written");
     noteWritten(source);
@@ -48,12 +48,11 @@ export class Store {
     this.settings = settings;
   }
 
-  /** What writes to the source. */
   writer(): Promise<SourceWriter> {
     return this.#writer ??= this.source.openWriter!();
   }
 
-  /** Removes parts that are too old, in the background, if that has not been done lately. */
+  /** Removes expired parts in the background, at most once per interval. */
   sweepNowAndThen(onError: (cause: unknown) => void): void {
     if (performance.now() - this.#sweptAt < SWEEP_EVERY_MS) return;
     this.#sweptAt = performance.now();
@@ -63,12 +62,12 @@ export class Store {
     });
   }
 
-  /** Waits for a sweep that is running. */
+  /** Waits for a running sweep. */
   async end(): Promise<void> {
     await this.#sweeping;
   }
 
-  /** Throws 507 where so many bytes more do not fit on the disk; null is as many as nobody knows. */
+  /** Throws 507 if this many more bytes do not fit on the disk; null means unknown. */
   async checkRoom(part: PartFile, more: number | null): Promise<void> {
     const free = more === null ? null : await part.free();
     if (more !== null && free !== null && more > free) {
@@ -76,18 +75,20 @@ export class Store {
     }
   }
 
-  /** Throws 413 for a file of so many bytes. */
+  /** Throws 413 if a file of this size exceeds the limit. */
   checkSize(size: number): void {
     if (size > this.settings.maxBytes) throw tooLarge(this.settings.maxBytes);
   }
 
-  /** Throws 403 where the client must not create a file at a path, replace one, or take a free name beside it. */
+  /**
+   * Throws 403 if the client may not create or replace a file at a path, or create one under a free name next to it.
+   */
   requireRights(context: Context, path: SitePath, { policy }: Wish): void {
     if (policy === "overwrite") requireRight(this.settings.rights, "change", context, path);
     requireName(context, path, policy);
   }
 
-  /** Throws what must stand in the way of a new file before any of it is read, as far as it can be known by then. */
+  /** Throws if missing rights or a known conflict rule out the upload, before its content is read. */
   async checkWish(context: Context, path: SitePath, wish: Wish): Promise<void> {
     this.requireRights(context, path, wish);
     const there = await this.source.stat(path);
@@ -99,14 +100,14 @@ export class Store {
     }
   }
 
-  /** The paths that are tried for a new name, in this order. */
+  /** The candidate paths for a new file, in order. */
   async pathsFor(path: SitePath, policy: ConflictPolicy): Promise<Iterable<SitePath>> {
     if (policy !== "rename") return pathsFor(path, policy);
     const isTaken = async (path: SitePath) => await this.source.stat(path) !== null;
     return pathsFor(path, policy, await isTaken(path) ? await firstFreeNumber(path, isTaken) : 1);
   }
 
-  /** Gives a part its name. With notes, what it has become is recorded. */
+  /** Gives a part its name. With notes, the result is recorded. */
   async commit(
     part: PartFile,
     path: SitePath,

@@ -1,5 +1,6 @@
 /**
- * MKCOL, DELETE and MOVE: directories, and what is there already (RFC 9110 section 9.3.5, RFC 4918 sections 9.3 and 9.9).
+ * MKCOL, DELETE and MOVE: changes to directories and existing files (RFC 9110 section 9.3.5, RFC 4918 sections 9.3 and
+ * 9.9).
  *
  * @module
  */
@@ -19,7 +20,6 @@ import { nameTaken, writeError } from "./refusals.ts";
 import { METHODS, methodsOf, requireName, requireRight } from "./rights.ts";
 import type { Store } from "./store.ts";
 
-/** Makes a directory. */
 export async function makeDirectory(store: Store, request: Request, context: Context): Promise<Response> {
   const { path } = context.target;
   for await (const _ of readBody(request.body, { stallMs: store.settings.stallMs })) {
@@ -30,7 +30,7 @@ export async function makeDirectory(store: Store, request: Request, context: Con
     await (await store.writer()).makeDirectory(path);
   } catch (error) {
     if (!(error instanceof WriteRefused && error.problem === "taken")) throw writeError(error, path);
-    // RFC 4918 section 9.3.1 wants 405, which wants Allow.
+    // RFC 4918 section 9.3.1 requires 405, which requires Allow.
     const rightful = methodsOf(store.settings.rights).filter((method) => context.may(METHODS[method]!, path));
     throw new HttpError(405, nameTaken(path), {
       headers: { allow: ["GET", "HEAD", "OPTIONS", ...rightful].join(", ") },
@@ -41,7 +41,7 @@ export async function makeDirectory(store: Store, request: Request, context: Con
   return new Response(null, { status: 201, headers: { location } });
 }
 
-/** Deletes a file, a link or a directory: one that is not empty only with `?recursive`. */
+/** Deletes a file, a link or a directory; a non-empty one only with `?recursive`. */
 export async function remove(store: Store, request: Request, context: Context): Promise<Response> {
   const { path, query } = context.target;
   const expected = await checkTarget(store, request, context);
@@ -54,12 +54,12 @@ export async function remove(store: Store, request: Request, context: Context): 
   return new Response(null, { status: 204 });
 }
 
-/** Gives a file or directory another path, or another name. */
+/** Moves a file or directory. */
 export async function move(store: Store, request: Request, context: Context): Promise<Response> {
   const { path } = context.target;
   const to = destinationOf(request, context);
   const expected = await checkTarget(store, request, context);
-  // The conditions are about what is moved; what is at the other end is the business of Overwrite.
+  // The preconditions apply to the source; Overwrite covers the destination.
   const headers = new Headers([...request.headers].filter(([name]) => !name.startsWith("if-")));
   const { policy, status } = wishOf(headers, context.target.query, store.settings.onConflict);
   requireName(context, to, policy);
@@ -75,7 +75,7 @@ export async function move(store: Store, request: Request, context: Context): Pr
   }
 }
 
-/** Throws where a precondition does not hold, or the path asks for a directory and names none. */
+/** Throws if a precondition fails, or if the path has a trailing slash but is not a directory. */
 async function checkTarget(store: Store, request: Request, context: Context): Promise<string | undefined> {
   requireRight(store.settings.rights, "change", context);
   const { target } = context;
@@ -84,7 +84,7 @@ async function checkTarget(store: Store, request: Request, context: Context): Pr
   return await checkPreconditions(store, request, target.path);
 }
 
-/** The path that a Destination header names: on this server, and below the same mount. */
+/** The path in a Destination header: on this server, and below the same mount. */
 function destinationOf(request: Request, { base, hosts }: Context): SitePath {
   const destination = request.headers.get("destination");
   if (destination === null) throw new HttpError(400, "Destination is missing");

@@ -1,18 +1,18 @@
 /**
- * Work of uploads in slices that they all share: however many there are, other requests are answered in between.
+ * Time slicing shared by all uploads: other requests are served in between, however many uploads there are.
  *
  * @module
  */
 
-/** Milliseconds of work in one turn. */
+/** Milliseconds of work in one slice. */
 const SLICE_MS = 4;
 
-/** The work of all uploads of this process, and those that wait for their next turn. */
+/** The work of all uploads of this process, and those waiting for a slice. */
 export class Turns {
   #worked = 0;
   readonly #waiting: (() => void)[] = [];
 
-  /** Does work, and takes the time. */
+  /** Does work and accounts for its time. */
   take<T>(work: () => T): T {
     const start = performance.now();
     try {
@@ -22,14 +22,14 @@ export class Turns {
     }
   }
 
-  /** Whether it is time to `await` the {@linkcode next} turn. */
+  /** Whether it is time to `await` {@linkcode next}. */
   get due(): boolean {
     return this.#worked >= SLICE_MS;
   }
 
   /**
-   * Waits for the next turn, in which others have not worked yet: one goes on at a time. By timers, because what goes on
-   * at once keeps the runtime from looking at its connections (`listing/turns.ts`).
+   * Waits for the next slice; one upload resumes at a time. Uses timers, because work that is ready at once keeps the
+   * runtime from polling its connections (`listing/turns.ts`).
    */
   next(): Promise<void> {
     return new Promise((resolve) => {
@@ -47,5 +47,5 @@ export class Turns {
   }
 }
 
-/** The turns of this process. */
+/** The slices of this process. */
 export const turns: Turns = new Turns();

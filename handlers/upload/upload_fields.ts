@@ -1,28 +1,28 @@
 /**
- * The fields of resumable uploads (draft-ietf-httpbis-resumable-upload).
+ * Header fields of resumable uploads (draft-ietf-httpbis-resumable-upload).
  *
  * @module
  */
 
 import { HttpError } from "../errors.ts";
 
-/** The media type of a PATCH that goes on with an upload. */
+/** The media type of a PATCH that continues an upload. */
 export const PARTIAL_UPLOAD = "application/partial-upload";
 
-/** The problem types of the draft (section "HTTP Problem Types" of the IANA considerations). */
+/** Base URL of the draft's problem types (section "HTTP Problem Types" of the IANA considerations). */
 const PROBLEMS = "https://iana.org/assignments/http-problem-types";
 
-/** What a request says of the upload that it is a piece of; null where it says nothing. */
+/** The upload fields of a request; null for absent ones. */
 export interface UploadFields {
-  /** The byte that its content begins at. */
+  /** Offset of the content. */
   readonly offset: number | null;
-  /** Whether its content is the last. */
+  /** Whether the content completes the upload. */
   readonly complete: boolean | null;
-  /** Bytes of the whole. */
+  /** Total size in bytes. */
   readonly length: number | null;
 }
 
-/** Reads Upload-Offset, Upload-Complete and Upload-Length; 400 for what cannot be read. */
+/** Parses Upload-Offset, Upload-Complete and Upload-Length; 400 if they are malformed. */
 export function uploadFields(headers: Headers): UploadFields {
   const complete = headers.get("upload-complete")?.trim() ?? null;
   if (complete !== null && complete !== "?0" && complete !== "?1") {
@@ -35,42 +35,42 @@ export function uploadFields(headers: Headers): UploadFields {
   };
 }
 
-/** The id of an upload, from the query, or null. 400 for what is none: it would be too short to be only the client's. */
+/** The upload id in the query, or null. 400 if it is malformed: a short id might be guessed. */
 export function uploadId(query: string): string | null {
-  if (!query.includes("upload=")) return null; // most have no query at all
+  if (!query.includes("upload=")) return null; // most requests have no query
   const id = new URLSearchParams(query).get("upload");
   if (id === null || /^[\w.~-]{8,128}$/.test(id)) return id;
   throw new HttpError(400, 'The parameter "upload" is not 8 to 128 letters, digits, or any of - . _ ~');
 }
 
-/** Whether the query of a request that only reads may be about an upload: where the id is none, it is about something else. */
+/** Whether the query of a read-only request names an upload; without a valid id it belongs to something else. */
 export function namesUpload(query: string): boolean {
   return /(?:^|&)upload=[\w.~-]{8,128}(?:&|$)/.test(query);
 }
 
-/** 400 for a request about an upload, and not to it, that speaks as if it brought a piece. */
+/** 400 for a request on an upload that has no content but sends fields for it. */
 export function refuseUploadFields(headers: Headers): void {
   for (const name of ["Upload-Offset", "Upload-Complete"]) {
     if (headers.has(name)) throw new HttpError(400, `${name} is not understood of this method`);
   }
 }
 
-/** Whether the upload is whole after a request: it says so, or it has all the bytes that there are. */
+/** Whether a request completes the upload: it says so, or all announced bytes have arrived. */
 export function isComplete({ complete, length }: UploadFields, size: number): boolean {
   return complete ?? (length !== null && size === length);
 }
 
 /**
- * Throws where an upload does not get the length that was announced.
+ * Throws if an upload does not have the announced length.
  *
- * @param size What is there after the request, as far as it is known.
- * @param isLast Whether that is all.
+ * @param size Size after the request, as far as known.
+ * @param isLast Whether the upload is then complete.
  */
 export function checkLength(length: number | null, size: number, isLast: boolean): void {
   if (length !== null && (size > length || (isLast && size < length))) throw wrongLength(size, length);
 }
 
-/** The error of an upload that has another length than was announced. */
+/** The error for a length that differs from the announced one. */
 export function wrongLength(size: number, length: number): HttpError {
   const sentence = size > length
     ? `The upload has more than the ${length} bytes that were announced`
@@ -78,7 +78,7 @@ export function wrongLength(size: number, length: number): HttpError {
   return new HttpError(400, sentence, { problem: { type: `${PROBLEMS}#inconsistent-upload-length` } });
 }
 
-/** The length of an upload as this request and those before have announced it. Throws where they do not agree. */
+/** The length announced by this request and earlier ones. Throws if they differ. */
 export function agreedLength(before: number | null, now: number | null): number | null {
   if (before === null || now === null || before === now) return now ?? before;
   throw new HttpError(400, `The upload was announced with ${before} bytes, and now with ${now}`, {
@@ -86,7 +86,7 @@ export function agreedLength(before: number | null, now: number | null): number 
   });
 }
 
-/** The error of a request that begins elsewhere than where the upload ends, with where that is. */
+/** The error for a wrong offset, with the expected one. */
 export function wrongOffset(provided: number, expected: number): HttpError {
   return new HttpError(409, `The upload continues at byte ${expected}, not at ${provided}`, {
     headers: { "upload-offset": String(expected), "upload-complete": "?0" },
@@ -98,7 +98,7 @@ export function wrongOffset(provided: number, expected: number): HttpError {
   });
 }
 
-/** The error of a request to an upload that has become a file of so many bytes. */
+/** The error for a request on an upload that is already complete. */
 export function alreadyComplete(size: number): HttpError {
   return new HttpError(400, "The upload is complete", {
     headers: { "upload-offset": String(size), "upload-complete": "?1" },
@@ -106,7 +106,7 @@ export function alreadyComplete(size: number): HttpError {
   });
 }
 
-/** Upload-Limit: how large a file may be, and how many seconds an unfinished one is kept. */
+/** Upload-Limit: maximum file size, and the lifetime of an unfinished upload in seconds. */
 export function uploadLimit(
   { maxBytes, partAgeMs }: { readonly maxBytes: number; readonly partAgeMs: number },
 ): string {

@@ -1,5 +1,5 @@
 /**
- * What is noted of an upload in pieces, so that its first request holds for those that follow.
+ * The notes of a resumable upload: what its first request announced, for those that follow.
  *
  * @module
  */
@@ -7,27 +7,27 @@
 import { CONFLICT_POLICIES, type ConflictPolicy } from "./conflict.ts";
 import { formatDigests, parseDigests, type Promised } from "./digest.ts";
 
-/** What the requests of an upload have said so far; null for what they have not. */
+/** What the requests of an upload have announced so far; null if they have not. */
 export interface UploadNotes {
-  /** Bytes of the whole (Upload-Length). */
+  /** Total size in bytes (Upload-Length). */
   readonly length: number | null;
-  /** What happens where the name is taken. */
+  /** What to do if the name is taken. */
   readonly policy: ConflictPolicy | null;
-  /** The version that is to be replaced, of If-Match and its like. */
+  /** The version to be replaced, from If-Match and the like. */
   readonly expected: string | null;
-  /** Repr-Digest, which speaks of the whole. */
+  /** Repr-Digest, which covers the whole file. */
   readonly digests: readonly Promised[] | null;
 }
 
-/** Notes that say nothing. */
+/** Empty notes. */
 export const NO_NOTES: UploadNotes = { length: null, policy: null, expected: null, digests: null };
 
-/** Notes as text. */
+/** Serializes notes. */
 export function formatNotes({ length, policy, expected, digests }: UploadNotes): string {
   return JSON.stringify({ length, policy, expected, digest: digests && formatDigests(digests) });
 }
 
-/** Notes of a text; what cannot be read says nothing, for another version of pyserve may have written it. */
+/** Parses notes; unreadable ones count as empty, because another version of pyserve may have written them. */
 export function parseNotes(text: string): UploadNotes {
   try {
     const { length, policy, expected, digest } = Object(JSON.parse(text));

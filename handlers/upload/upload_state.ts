@@ -1,5 +1,5 @@
 /**
- * How an upload in pieces stands, whichever process has written to it.
+ * The state of a resumable upload, whichever process has written to it.
  *
  * @module
  */
@@ -11,17 +11,17 @@ import { writeError } from "./refusals.ts";
 import type { Store } from "./store.ts";
 import { NO_NOTES, parseNotes, type UploadNotes } from "./upload_notes.ts";
 
-/** What is known of an upload. */
+/** The recorded state of an upload. */
 export interface Known {
-  /** As it was recorded; null where nothing was. */
+  /** The record; null if there is none. */
   readonly record: UploadRecord | null;
-  /** What earlier requests have said, while it is not finished. */
+  /** What earlier requests announced, while it is unfinished. */
   readonly notes: UploadNotes;
-  /** The file that it became, as long as it is that: a client that deletes it is to be able to begin again. */
+  /** The resulting file while it is unchanged: a client that deletes it must be able to upload again. */
   readonly finished: { readonly path: SitePath; readonly stat: FileStat } | null;
 }
 
-/** Looks up what is recorded of an upload. */
+/** Looks up the record of an upload. */
 export async function recall(store: Store, path: SitePath, id: string): Promise<Known> {
   const record = await nullIfRefused(store, path, (writer) => writer.recall(path, id));
   if (record === null) return { record, notes: NO_NOTES, finished: null };
@@ -31,7 +31,7 @@ export async function recall(store: Store, path: SitePath, id: string): Promise<
   return { record, notes: NO_NOTES, finished: stat?.version === version ? { path: became, stat } : null };
 }
 
-/** Bytes of an unfinished upload; null where there is none. */
+/** Size of an unfinished upload in bytes; null if there is none. */
 export async function sizeOf(store: Store, path: SitePath, id: string): Promise<number | null> {
   return await nullIfRefused(store, path, (writer) => writer.progress(path, id));
 }
