@@ -55,7 +55,6 @@ export interface PathDescriptors {
 }
 
 const O_NONBLOCK = 0o4000;
-
 const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
 const O_NOFOLLOW = Deno.build.arch === "aarch64" ? 0o100000 : 0o400000;
