@@ -17,8 +17,8 @@ import { HttpError } from "./errors.ts";
 import { heldBody, STALL_MS } from "./held_body.ts";
 import { clientOf } from "./http/client.ts";
 import { attachment } from "./http/disposition.ts";
-import { DEFAULT_INDEX, indexFileOf } from "./index_file.ts";
 import { Limiter } from "./limiter.ts";
+import { DEFAULT_INDEX, resolve } from "./resolve.ts";
 import { readable } from "./rights.ts";
 import { FileChanged, type FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./types.ts";
@@ -145,9 +145,8 @@ class Archives {
 
   async answer(request: Request, context: Context, asked: string, query: URLSearchParams): Promise<Response | null> {
     const source = readable(this.#source, context);
-    const stat = await source.stat(context.target.path);
-    if (stat?.kind !== "directory") return null;
-    if (await indexFileOf(source, context.target.path, this.#index)) return null;
+    const found = await resolve(source, { path: context.target.path, slash: true }, this.#index);
+    if (found.kind !== "listing") return null;
     const kind = KINDS.get(asked);
     if (!kind) throw new HttpError(400, `The parameter "archive" is not one of ${[...KINDS.keys()].join(", ")}`);
     const client = clientOf(context.remoteAddress, request.headers);

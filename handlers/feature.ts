@@ -7,11 +7,11 @@
 import { chain } from "./chain.ts";
 import { HttpError } from "./errors.ts";
 import { ENCODED_SLASH, targetBeforeEncodedSlash } from "./http/target.ts";
-import { indexFileOf } from "./index_file.ts";
 import { onDemand } from "./on_demand.ts";
 import { settle, type SettledHandler } from "./settle.ts";
 import type { SitePath } from "./http/target.ts";
 import type { FileSource, FileStat } from "./sources/types.ts";
+import { resolve } from "./resolve.ts";
 import { readable } from "./rights.ts";
 import { type Context, derive, type Handler, type Right } from "./types.ts";
 
@@ -107,7 +107,9 @@ export function askedFor({ queries, handler }: Feature, site: Site, content: Fil
   if (queries === undefined) return answer;
   const asked = new RegExp(`(?:^|&)(?:${queries.join("|")})(?:[=&]|$)`);
   const answerUnlessPage = async (request: Request, context: Context) => {
-    if (await indexFileOf(readable(content, context), context.target.path, site.index)) return null;
+    const { path } = context.target;
+    const found = await resolve(readable(content, context), { path, slash: true }, site.index);
+    if (found.kind === "index") return null;
     return await answer(request, context);
   };
   return (request, context) => asked.test(context.target.query) ? answerUnlessPage(request, context) : null;

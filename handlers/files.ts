@@ -12,9 +12,9 @@ import { BEGINNING_BYTES } from "./http/declared_charset.ts";
 import { etagOf } from "./http/etag.ts";
 import type { MediaTypeOptions } from "./http/media_type.ts";
 import type { SitePath } from "./http/target.ts";
-import { DEFAULT_INDEX, type IndexFile, indexFileOf } from "./index_file.ts";
 import { Representations } from "./representations.ts";
 import type { ResponseCache } from "./response_cache.ts";
+import { DEFAULT_INDEX, resolve, type ResolvedFile } from "./resolve.ts";
 import { readable } from "./rights.ts";
 import { slashRedirect } from "./slash_redirect.ts";
 import { FileChanged, type FileSource, type FileStat, type FreshnessCheck } from "./sources/types.ts";
@@ -102,32 +102,28 @@ class FileServing {
   }
 
   answer(request: Request, context: Context): Awaitable<Response | null> {
-    const { path } = context.target;
+    const { target } = context;
     const source = readable(this.#source, context);
-    return then(source.stat(path), (stat) => {
-      if (stat?.kind === "directory") {
-        return slashRedirect(context, this.#options.cacheControl) ?? this.#answerIndex(source, request, context);
+    return then(resolve(source, target, this.#index), (found) => {
+      if (found.kind === "file" || found.kind === "index") return this.#send(source, request, context, found);
+      if (found.kind === "redirect") return slashRedirect(context, this.#options.cacheControl);
+      if (found.stat === null) {
+        this.#cache?.offerAbsence(request, context, () => source.absence?.(target.path) ?? null);
       }
-      if (stat === null) this.#cache?.offerAbsence(request, context, () => source.absence?.(path) ?? null);
-      if (stat?.kind !== "file" || context.target.slash) return null;
-      return this.#send(source, request, context, { path, stat });
+      return null;
     });
   }
 
-  async #answerIndex(source: FileSource, request: Request, context: Context): Promise<Response | null> {
-    const found = await indexFileOf(source, context.target.path, this.#index);
-    return found && await this.#send(source, request, context, found);
-  }
-
   /** Sends the file; where it was exchanged between looking and opening, looks again. */
-  async #send(source: FileSource, request: Request, context: Context, found: IndexFile): Promise<Response | null> {
+  async #send(source: FileSource, request: Request, context: Context, found: ResolvedFile): Promise<Response | null> {
     const { path } = found;
     let stat: FileStat | null = found.stat;
     for (let attempt = 0; attempt < ATTEMPTS && stat?.kind === "file"; attempt++) {
       try {
-        const chosen = await this.#choose(source, request, { path, stat });
-        const content = await this.#content(source, { path, stat, ...chosen });
-        const keep = this.#keep(source, request, context, { path, stat, ...chosen });
+        const plain = { path, stat, sidecar: null, passed: [] };
+        const sent = this.#options.precompressed ? await this.#choose(source, request, plain) : plain;
+        const content = this.#content(source, sent, sent.sidecar && await this.#plainType(source, sent));
+        const keep = this.#keep(source, request, context, sent);
         return await sendContent(request, { ...content, cutsAtLength: context.cutsAtLength, ...(keep && { keep }) });
       } catch (error) {
         if (!(error instanceof FileChanged)) throw error;
@@ -138,11 +134,15 @@ class FileServing {
     throw new HttpError(503, "The file keeps changing", { headers: { "retry-after": "1" } });
   }
 
-  async #content(source: FileSource, { path, stat, sidecar: coded }: Sent): Promise<Content> {
+  /** The type of a coded document that says itself which encoding it is in: by the first bytes of the plain file. */
+  async #plainType(source: FileSource, { path, stat }: Sent): Promise<string | null> {
+    const { typeOf } = this.#representations.of(path.name);
+    return typeOf ? typeOf(await beginningOf(source, path, stat)) : null;
+  }
+
+  #content(source: FileSource, { path, stat, sidecar: coded }: Sent, ownType: string | null): Content {
     const opened = coded ?? { path, stat, coding: path.name.toLowerCase().endsWith(".svgz") ? "gzip" : null };
     const { type, typeOf, headers, variant } = this.#representations.of(path.name);
-    // What is coded says nothing in its first bytes: the plain file does.
-    const ownType = coded && typeOf ? typeOf(await beginningOf(source, path, stat)) : null;
     return {
       type: ownType ?? type,
       ...(ownType === null && typeOf && { typeOf }),
@@ -167,18 +167,18 @@ class FileServing {
   }
 
   /** The compressed file beside this one that the client likes best: a regular file, and not older than the plain one. */
-  async #choose(source: FileSource, request: Request, { path, stat: plain }: IndexFile): Promise<Choice> {
+  async #choose(source: FileSource, request: Request, plain: Sent): Promise<Sent> {
+    const { path, stat: { modified } } = plain;
     const passed: Passed[] = [];
-    const codings = this.#options.precompressed ? acceptedCodings(request.headers.get("accept-encoding")) : [];
-    for (const coding of codings) {
+    for (const coding of acceptedCodings(request.headers.get("accept-encoding"))) {
       const beside = path.sibling(path.name + CODINGS[coding]);
       const stat = beside && await source.stat(beside);
-      if (beside && stat?.kind === "file" && (stat.modified ?? 0) >= (plain.modified ?? 0)) {
-        return { sidecar: { path: beside, stat, coding }, passed };
+      if (beside && stat?.kind === "file" && (stat.modified ?? 0) >= (modified ?? 0)) {
+        return { ...plain, sidecar: { path: beside, stat, coding }, passed };
       }
       if (beside) passed.push({ path: beside, stat });
     }
-    return { sidecar: null, passed };
+    return { ...plain, passed };
   }
 }
 
@@ -202,23 +202,17 @@ function freshnessOf(source: FileSource, { path, stat, sidecar, passed }: Sent):
   return checks.length === 1 ? first! : () => checks.every((isFresh) => isFresh());
 }
 
-/** Which of a file and its compressed siblings is sent. */
-interface Choice {
-  /** The sibling that is sent in place of the file, or null. */
-  readonly sidecar: Sidecar | null;
-  /** What would have been preferred, had it been there or new enough. */
-  readonly passed: readonly Passed[];
-}
-
 interface Passed {
   readonly path: SitePath;
   readonly stat: FileStat | null;
 }
 
 /** A file as it is sent. */
-interface Sent extends Choice {
-  readonly path: SitePath;
-  readonly stat: FileStat;
+interface Sent extends ResolvedFile {
+  /** The compressed sibling that is sent in its place, or null. */
+  readonly sidecar: Sidecar | null;
+  /** The siblings that would have been preferred, had they been there or new enough. */
+  readonly passed: readonly Passed[];
 }
 
 interface Sidecar {

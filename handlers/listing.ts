@@ -5,6 +5,7 @@
  */
 
 import { accepts } from "@std/http/negotiation";
+import { then } from "./awaitable.ts";
 import { HttpError } from "./errors.ts";
 import { type Asked, ListingBuilds } from "./listing/builds.ts";
 import { STALL_MS } from "./held_body.ts";
@@ -14,9 +15,10 @@ import type { ListingFormat } from "./listing/format.ts";
 import { WholePage } from "./listing/pages.ts";
 import { prepareScript } from "./page/script.ts";
 import type { ResponseCache } from "./response_cache.ts";
+import { resolve, type Resolved } from "./resolve.ts";
 import { readable } from "./rights.ts";
 import { slashRedirect } from "./slash_redirect.ts";
-import type { FileSource, FileStat } from "./sources/types.ts";
+import type { FileSource } from "./sources/types.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
 
 export type { ListingFormat };
@@ -112,21 +114,19 @@ function partsOf(
     }
     return answer;
   };
-  const made = (request: Request, context: Context, stat: FileStat | null): Awaitable<Response | null> => {
-    if (stat?.kind !== "directory") return null;
-    const redirect = slashRedirect(context);
-    if (redirect) return redirect;
+  const made = (request: Request, context: Context, found: Resolved): Awaitable<Response | null> => {
+    if (found.kind === "redirect") return slashRedirect(context);
+    if (found.kind !== "listing") return null;
     const { key, asked } = askedOf(request, context, readable(source, context), abilitiesOf(context));
     const script = asked.head.can ? prepareScript(asked.path.segments.length) : null;
-    const page = script ? script.then(() => builds.page(key, asked, stat)) : builds.page(key, asked, stat);
+    const page = script ? script.then(() => builds.page(key, asked, found.stat)) : builds.page(key, asked, found.stat);
     return page instanceof Promise ? page.then((late) => late && late.send(request)) : page && page.send(request);
   };
   const all: Handler = (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     const answer = kept(request, context);
     if (answer) return answer;
-    const stat = readable(source, context).stat(context.target.path);
-    return stat instanceof Promise ? stat.then((late) => made(request, context, late)) : made(request, context, stat);
+    return then(resolve(readable(source, context), context.target), (found) => made(request, context, found));
   };
   return { kept, all };
 }

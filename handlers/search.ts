@@ -6,7 +6,6 @@
 
 import { accepts } from "@std/http/negotiation";
 import { HttpError } from "./errors.ts";
-import { DEFAULT_INDEX, indexFileOf } from "./index_file.ts";
 import { heldBody, STALL_MS } from "./held_body.ts";
 import { clientOf } from "./http/client.ts";
 import { Limiter } from "./limiter.ts";
@@ -14,6 +13,7 @@ import { Gate } from "./listing/turns.ts";
 import { type SearchFormat, type SearchHead, type SearchTail, type SearchWriter, writerOf } from "./search/format.ts";
 import { type Found, type Hunt, hunt, type SearchEnd } from "./search/hunt.ts";
 import { patternOf } from "./search/pattern.ts";
+import { DEFAULT_INDEX, resolve } from "./resolve.ts";
 import { readable } from "./rights.ts";
 import { slashRedirect } from "./slash_redirect.ts";
 import type { FileSource } from "./sources/types.ts";
@@ -112,8 +112,8 @@ interface Asked {
 async function answer(request: Request, context: Context, asked: Asked): Promise<Response | null> {
   const { source, query, options } = asked;
   const { path: directory } = context.target;
-  if ((await source.stat(directory))?.kind !== "directory") return null;
-  if (await indexFileOf(source, directory, options.index ?? DEFAULT_INDEX)) return null;
+  const found = await resolve(source, { path: directory, slash: true }, options.index ?? DEFAULT_INDEX);
+  if (found.kind !== "listing") return null;
   const redirect = slashRedirect(context);
   if (redirect) return redirect;
   const text = query.get("q")!;
@@ -138,8 +138,8 @@ async function answer(request: Request, context: Context, asked: Asked): Promise
     directories: options.maxDirectories ?? 100_000,
     milliseconds: options.maxMilliseconds ?? 30_000,
   };
-  const found = hunt(source, { directory, pattern: patternOf(text), limits, gate: asked.gate, signal: stop.signal });
-  const body = streamOf(piecesOf(found, writer), stop);
+  const hunted = hunt(source, { directory, pattern: patternOf(text), limits, gate: asked.gate, signal: stop.signal });
+  const body = streamOf(piecesOf(hunted, writer), stop);
   const { stallTimeout: stallMs = STALL_MS } = options;
   return new Response(heldBody(body, { place, stallMs }), { headers });
 }

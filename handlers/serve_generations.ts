@@ -33,7 +33,6 @@ interface Generation {
   readonly aborting: AbortController;
   /** Resolves to the reason for a failure, or to null after a requested stop. */
   readonly failed: Promise<unknown>;
-  /** Resolves `failed`. */
   readonly fail: (reason: unknown) => void;
 }
 

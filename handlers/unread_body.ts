@@ -64,6 +64,6 @@ export async function dropBody(body: ReadableStream<Uint8Array>): Promise<void> 
     for await (const _ of readBody(body, limits));
   } catch (error) {
     const isBroken = error instanceof IncompleteBody && error.status !== 408;
-    if (!isBroken) throw error; // the client of a broken body is gone
+    if (!isBroken) throw error; // a broken body means that the client has disconnected
   }
 }

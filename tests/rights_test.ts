@@ -102,84 +102,6 @@ function mounted(name: string, layer: Layer): Layer {
     });
 }
 
-Deno.test("Allow, OPTIONS, the page and the upload handler go by the rights of each request", async () => {
-  await using tree = await tempTree({ "in/a.txt": "a", "b.txt": "b" });
-  const features = uploadFeatures({ rights: { create: true, change: true } });
-  const layers = [users({
-    reader: (right) => right === "read",
-    sender: (right, path) => right === "read" || (right === "create" && isBelow(path, "in")),
-  })];
-  const ask = asks(toFetch(fileServer(tree.path, { features, log: false, layers })));
-  const allow = async (user: string | null, target: string) => (await ask(user, target, { method: "OPTIONS" })).headers;
-  const all = "PUT, PATCH, POST, MKCOL, DELETE, MOVE, GET, HEAD, OPTIONS";
-  assertEquals((await allow(null, "/")).get("allow"), all);
-  assertEquals((await allow("reader", "/in/")).get("allow"), "GET, HEAD, OPTIONS");
-  assertEquals((await allow("reader", "/in/")).get("accept-patch"), null);
-  assertEquals((await allow("sender", "/")).get("allow"), "GET, HEAD, OPTIONS");
-  assertEquals((await allow("sender", "/in/")).get("allow"), "PUT, PATCH, POST, MKCOL, GET, HEAD, OPTIONS");
-  assertEquals((await ask("reader", "/", { method: "FROB" })).status, 501);
-  const can = async (user: string | null, target: string) => {
-    const { text } = await ask(user, target, { headers: { accept: "application/json" } });
-    const page = await ask(user, target, { headers: { accept: "text/html" } });
-    const listed = JSON.parse(text).can.join(" ");
-    assertMatch(page.text, new RegExp(`data-can="${listed}"`));
-    assertEquals(page.text.includes("multipart/form-data"), listed.includes("upload"), page.text);
-    return listed;
-  };
-  for (let round = 0; round < 3; round++) {
-    assertEquals([await can(null, "/"), await can("reader", "/"), await can("sender", "/")], ["upload delete", "", ""]);
-    assertEquals([await can("reader", "/in/"), await can("sender", "/in/")], ["", "upload"]);
-  }
-  const put = async (user: string, target: string, init: RequestInit = {}) => {
-    return (await ask(user, target, { method: "PUT", body: "new", ...init })).status;
-  };
-  const form = new FormData();
-  form.set("file", new File(["x"], "form.txt"));
-  const to = (destination: string) => ({ method: "MOVE", body: null, headers: { destination } });
-  assertEquals([await put("reader", "/in/c.txt"), await put("sender", "/c.txt"), await put("sender", "/in/c.txt")], [
-    403,
-    403,
-    201,
-  ]);
-  assertEquals([
-    await put("sender", "/in/a.txt?on-conflict=overwrite"),
-    await put("sender", "/in/a.txt?on-conflict=rename"),
-  ], [403, 201]);
-  assertEquals([
-    await put("sender", "/", { method: "POST", body: form }),
-    await put("sender", "/in/", { method: "POST", body: form }),
-  ], [403, 201]);
-  assertEquals([
-    await put("sender", "/in/a.txt", { method: "DELETE", body: null }),
-    await put("sender", "/in/a.txt", to("/in/z.txt")),
-  ], [403, 403]);
-  assertEquals([
-    await put("sender", "/d/", { method: "MKCOL", body: null }),
-    await put("sender", "/in/d/", { method: "MKCOL", body: null }),
-  ], [403, 201]);
-  assertEquals(
-    await put("sender", "/c.txt?upload=0123456789abcdef0123", { headers: { "upload-complete": "?0" } }),
-    403,
-  );
-  assertEquals([...Deno.readDirSync(tree.path)].map(({ name }) => name).sort(), ["b.txt", "in"]);
-  assertEquals(await Deno.readTextFile(tree.at("in/a.txt")), "a");
-});
-
-Deno.test("nothing is moved to where the client may not create, or over what it may not change", async () => {
-  await using tree = await tempTree({ "mine/a.txt": "a", "mine/b.txt": "b", "yours/c.txt": "c" });
-  const features = uploadFeatures({ rights: { create: true, change: true } });
-  const layers = [users({ me: (right, path) => right === "read" || isBelow(path, "mine") })];
-  const ask = asks(toFetch(fileServer(tree.path, { features, log: false, layers })));
-  const move = async (from: string, destination: string, overwrite = "F") => {
-    return (await ask("me", from, { method: "MOVE", headers: { destination, overwrite } })).status;
-  };
-  assertEquals(await move("/mine/a.txt", "/yours/a.txt"), 403);
-  assertEquals(await move("/mine/a.txt", "/yours/c.txt", "T"), 403);
-  assertEquals(await move("/yours/c.txt", "/mine/c.txt"), 403);
-  assertEquals(await move("/mine/a.txt", "/mine/b.txt", "T"), 204);
-  assertEquals(await Deno.readTextFile(tree.at("yours/c.txt")), "c");
-});
-
 Deno.test({
   name: "a program is run only for those who may run it",
   ignore: Deno.build.os === "windows",
@@ -209,41 +131,6 @@ Deno.test("FastCGI answers for those only who may run what it runs", async () =>
   const fetch = toFetch(fileServer(tree.path, { features, log: false, layers }), { log: { access() {}, error() {} } });
   const status = async (target: string) => (await asks(fetch)("bob", target)).status;
   assertEquals([await status("/a.php"), await status("/b.php")], [502, 403]);
-});
-
-Deno.test("a file of a form, and a free name beside a taken one, need a right of their own", async () => {
-  await using tree = await tempTree({ "in/a.txt": "a" });
-  const features = uploadFeatures({ rights: { create: true, change: false } });
-  const layers = [users({
-    picky: (right, path) => right === "read" || (isBelow(path, "in") && path.name !== "no.txt"),
-    narrow: (right, path) => right === "read" || path.text === "/in/a.txt",
-  })];
-  const ask = asks(toFetch(fileServer(tree.path, { features, log: false, layers })));
-  const form = new FormData();
-  form.set("file", new File(["x"], "no.txt"));
-  assertEquals((await ask("picky", "/in/", { method: "POST", body: form })).status, 403);
-  assertEquals((await ask("narrow", "/in/a.txt?on-conflict=rename", { method: "PUT", body: "x" })).status, 403);
-  assertEquals([...Deno.readDirSync(tree.at("in"))].map(({ name }) => name), ["a.txt"]);
-});
-
-Deno.test("with uploads beside programs, the page offers uploading only where it is taken", async () => {
-  await using tree = await tempTree({ "in/deep/a.txt": "a", "other/b.txt": "b" });
-  const features = [cgiFeature(), ...uploadFeatures({ rights: { create: true, change: true } })];
-  const site = fileServer(tree.path, { features, log: false, uploadBesidePrograms: ["/in"] });
-  const ask = asks(toFetch(site));
-  const can = async (target: string) => JSON.parse((await ask(null, `${target}?format=json`)).text).can.join(" ");
-  for (let round = 0; round < 2; round++) {
-    assertEquals([await can("/"), await can("/other/")], ["", ""]);
-    assertEquals([await can("/in/"), await can("/in/deep/")], ["upload delete", "upload delete"]);
-  }
-  const page = async (target: string) => (await ask(null, target, { headers: { accept: "text/html" } })).text;
-  const control = /multipart\/form-data/;
-  assert(!control.test(await page("/")) && control.test(await page("/in/")));
-  const allow = async (target: string) => (await ask(null, target, { method: "OPTIONS" })).headers.get("allow");
-  assertEquals(await allow("/other/"), "GET, HEAD, OPTIONS");
-  assertEquals(await allow("/in/"), "PUT, PATCH, POST, MKCOL, DELETE, MOVE, GET, HEAD, OPTIONS");
-  assertEquals((await ask(null, "/other/c.txt", { method: "PUT", body: "c" })).status, 403);
-  assertEquals((await ask(null, "/in/c.txt", { method: "PUT", body: "c" })).status, 201);
 });
 
 /** A sequence of numbers from a seed (mulberry32). */
@@ -358,4 +245,120 @@ Deno.test("the same property holds on disk, where times have to pass", async () 
     assertEquals(await statuses(null), [200, 200, 200, 200, 200, 200]);
     assertEquals(await statuses("alice"), [200, 200, 404, 200, 200, 404]);
   }
+});
+
+/** Parts of old uploads are removed in the background, and that goes on when a test has ended. */
+const SWEEPING = { sanitizeOps: false, sanitizeResources: false };
+
+Deno.test("Allow, OPTIONS, the page and the upload handler go by the rights of each request", SWEEPING, async () => {
+  await using tree = await tempTree({ "in/a.txt": "a", "b.txt": "b" });
+  const features = uploadFeatures({ rights: { create: true, change: true } });
+  const layers = [users({
+    reader: (right) => right === "read",
+    sender: (right, path) => right === "read" || (right === "create" && isBelow(path, "in")),
+  })];
+  const ask = asks(toFetch(fileServer(tree.path, { features, log: false, layers })));
+  const allow = async (user: string | null, target: string) => (await ask(user, target, { method: "OPTIONS" })).headers;
+  const all = "PUT, PATCH, POST, MKCOL, DELETE, MOVE, GET, HEAD, OPTIONS";
+  assertEquals((await allow(null, "/")).get("allow"), all);
+  assertEquals((await allow("reader", "/in/")).get("allow"), "GET, HEAD, OPTIONS");
+  assertEquals((await allow("reader", "/in/")).get("accept-patch"), null);
+  assertEquals((await allow("sender", "/")).get("allow"), "GET, HEAD, OPTIONS");
+  assertEquals((await allow("sender", "/in/")).get("allow"), "PUT, PATCH, POST, MKCOL, GET, HEAD, OPTIONS");
+  assertEquals((await ask("reader", "/", { method: "FROB" })).status, 501);
+  const can = async (user: string | null, target: string) => {
+    const { text } = await ask(user, target, { headers: { accept: "application/json" } });
+    const page = await ask(user, target, { headers: { accept: "text/html" } });
+    const listed = JSON.parse(text).can.join(" ");
+    assertMatch(page.text, new RegExp(`data-can="${listed}"`));
+    assertEquals(page.text.includes("multipart/form-data"), listed.includes("upload"), page.text);
+    return listed;
+  };
+  for (let round = 0; round < 3; round++) {
+    assertEquals([await can(null, "/"), await can("reader", "/"), await can("sender", "/")], ["upload delete", "", ""]);
+    assertEquals([await can("reader", "/in/"), await can("sender", "/in/")], ["", "upload"]);
+  }
+  const put = async (user: string, target: string, init: RequestInit = {}) => {
+    return (await ask(user, target, { method: "PUT", body: "new", ...init })).status;
+  };
+  const form = new FormData();
+  form.set("file", new File(["x"], "form.txt"));
+  const to = (destination: string) => ({ method: "MOVE", body: null, headers: { destination } });
+  assertEquals([await put("reader", "/in/c.txt"), await put("sender", "/c.txt"), await put("sender", "/in/c.txt")], [
+    403,
+    403,
+    201,
+  ]);
+  assertEquals([
+    await put("sender", "/in/a.txt?on-conflict=overwrite"),
+    await put("sender", "/in/a.txt?on-conflict=rename"),
+  ], [403, 201]);
+  assertEquals([
+    await put("sender", "/", { method: "POST", body: form }),
+    await put("sender", "/in/", { method: "POST", body: form }),
+  ], [403, 201]);
+  assertEquals([
+    await put("sender", "/in/a.txt", { method: "DELETE", body: null }),
+    await put("sender", "/in/a.txt", to("/in/z.txt")),
+  ], [403, 403]);
+  assertEquals([
+    await put("sender", "/d/", { method: "MKCOL", body: null }),
+    await put("sender", "/in/d/", { method: "MKCOL", body: null }),
+  ], [403, 201]);
+  assertEquals(
+    await put("sender", "/c.txt?upload=0123456789abcdef0123", { headers: { "upload-complete": "?0" } }),
+    403,
+  );
+  assertEquals([...Deno.readDirSync(tree.path)].map(({ name }) => name).sort(), ["b.txt", "in"]);
+  assertEquals(await Deno.readTextFile(tree.at("in/a.txt")), "a");
+});
+
+Deno.test("nothing is moved to where the client may not create, or over what it may not change", SWEEPING, async () => {
+  await using tree = await tempTree({ "mine/a.txt": "a", "mine/b.txt": "b", "yours/c.txt": "c" });
+  const features = uploadFeatures({ rights: { create: true, change: true } });
+  const layers = [users({ me: (right, path) => right === "read" || isBelow(path, "mine") })];
+  const ask = asks(toFetch(fileServer(tree.path, { features, log: false, layers })));
+  const move = async (from: string, destination: string, overwrite = "F") => {
+    return (await ask("me", from, { method: "MOVE", headers: { destination, overwrite } })).status;
+  };
+  assertEquals(await move("/mine/a.txt", "/yours/a.txt"), 403);
+  assertEquals(await move("/mine/a.txt", "/yours/c.txt", "T"), 403);
+  assertEquals(await move("/yours/c.txt", "/mine/c.txt"), 403);
+  assertEquals(await move("/mine/a.txt", "/mine/b.txt", "T"), 204);
+  assertEquals(await Deno.readTextFile(tree.at("yours/c.txt")), "c");
+});
+
+Deno.test("a file of a form, and a free name beside a taken one, need a right of their own", SWEEPING, async () => {
+  await using tree = await tempTree({ "in/a.txt": "a" });
+  const features = uploadFeatures({ rights: { create: true, change: false } });
+  const layers = [users({
+    picky: (right, path) => right === "read" || (isBelow(path, "in") && path.name !== "no.txt"),
+    narrow: (right, path) => right === "read" || path.text === "/in/a.txt",
+  })];
+  const ask = asks(toFetch(fileServer(tree.path, { features, log: false, layers })));
+  const form = new FormData();
+  form.set("file", new File(["x"], "no.txt"));
+  assertEquals((await ask("picky", "/in/", { method: "POST", body: form })).status, 403);
+  assertEquals((await ask("narrow", "/in/a.txt?on-conflict=rename", { method: "PUT", body: "x" })).status, 403);
+  assertEquals([...Deno.readDirSync(tree.at("in"))].map(({ name }) => name), ["a.txt"]);
+});
+
+Deno.test("with uploads beside programs, the page offers uploading only where it is taken", SWEEPING, async () => {
+  await using tree = await tempTree({ "in/deep/a.txt": "a", "other/b.txt": "b" });
+  const features = [cgiFeature(), ...uploadFeatures({ rights: { create: true, change: true } })];
+  const site = fileServer(tree.path, { features, log: false, uploadBesidePrograms: ["/in"] });
+  const ask = asks(toFetch(site));
+  const can = async (target: string) => JSON.parse((await ask(null, `${target}?format=json`)).text).can.join(" ");
+  for (let round = 0; round < 2; round++) {
+    assertEquals([await can("/"), await can("/other/")], ["", ""]);
+    assertEquals([await can("/in/"), await can("/in/deep/")], ["upload delete", "upload delete"]);
+  }
+  const page = async (target: string) => (await ask(null, target, { headers: { accept: "text/html" } })).text;
+  const control = /multipart\/form-data/;
+  assert(!control.test(await page("/")) && control.test(await page("/in/")));
+  const allow = async (target: string) => (await ask(null, target, { method: "OPTIONS" })).headers.get("allow");
+  assertEquals(await allow("/other/"), "GET, HEAD, OPTIONS");
+  assertEquals(await allow("/in/"), "PUT, PATCH, POST, MKCOL, DELETE, MOVE, GET, HEAD, OPTIONS");
+  assertEquals((await ask(null, "/other/c.txt", { method: "PUT", body: "c" })).status, 403);
+  assertEquals((await ask(null, "/in/c.txt", { method: "PUT", body: "c" })).status, 201);
 });

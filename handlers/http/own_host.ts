@@ -17,8 +17,8 @@ const LOOPBACK = /^(?:(?:::ffff:)?127\.|::1$|localhost$)/i;
  * Whether the host of a request is one of this server's names.
  *
  * DNS rebinding: an attacker's page can point its own name at this server and then counts as same-origin. Only the name
- * reveals it: nobody can register an address or `localhost`, and any other name has to be listed. Ignores case, the
- * port and a trailing dot.
+ * reveals it: an address or `localhost` cannot be registered by anyone else, and any other name has to be listed.
+ * Ignores case, the port and a trailing dot.
  *
  * @param host A Host header, or the authority of a URL, with or without a port.
  * @param names The server's names, ports ignored; `*.example.org` matches all subdomains.

@@ -45,7 +45,6 @@ class LengthBody implements Body {
   }
 }
 
-/** The body of a request without one. */
 export const NO_BODY: Body = new LengthBody(0);
 
 /** Everything that follows, unframed: for a connection that has switched protocols. */

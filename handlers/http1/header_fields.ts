@@ -18,7 +18,7 @@ export const MAX_FIELDS = 100;
 /** Maximum total size of all field lines in bytes: Python's limits would allow 6.5 MB per request. */
 export const MAX_FIELDS_BYTES = 262_144;
 
-/** A name and its value. */
+/** A header field. */
 export type Field = readonly [name: string, value: string];
 
 /** RFC 9110 section 5.6.2. */

@@ -26,7 +26,6 @@ export class InputBuffer {
   /** How far the buffer has been searched for a line end, to avoid quadratic rescans of a line that arrives slowly. */
   #searched = 0;
 
-  /** The number of buffered bytes. */
   get length(): number {
     return this.#end - this.#start;
   }
@@ -44,7 +43,6 @@ export class InputBuffer {
     this.#filledUp = this.#end === this.#bytes.length;
   }
 
-  /** Appends bytes. */
   append(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length;) {
       const room = this.room();

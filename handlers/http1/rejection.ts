@@ -50,14 +50,12 @@ const STATUS: Readonly<Record<RejectionCode, number>> = {
 
 /** A malformed request; the connection cannot be reused afterwards. */
 export class Rejection {
-  /** The reason. */
   readonly code: RejectionCode;
   /** The status of the response: 400, 414, 431, 501 or 505. */
   readonly status: number;
   /** The offending input as ISO 8859-1, or the limit as text. */
   readonly detail: string;
 
-  /** Takes the reason and the details. */
   constructor(code: RejectionCode, detail = "") {
     this.code = code;
     this.status = STATUS[code];

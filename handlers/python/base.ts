@@ -588,7 +588,7 @@ export class BaseHTTPRequestHandler {
     else if (!this.close_connection && told === null && !is11) this.send_header("Connection", "keep-alive");
   }
 
-  /** Whether the reply is self-delimiting: the client can tell where it ends without the connection being closed. */
+  /** Whether the response is self-delimiting: the client can find its end without the connection being closed. */
   #has_an_end(): boolean {
     const { length, chunked } = this.#reply;
     return length !== null || this.#is_bodyless() || (chunked && isAtLeast11(this.#version));

@@ -96,7 +96,7 @@ export class CGIHTTPRequestHandler extends SimpleHTTPRequestHandler {
     else this.send_error(501, "Can only POST to CGI scripts");
   }
 
-  /** Runs a program, or sends the head of a file or a listing. Python: `send_head`. */
+  /** Runs a program, or sends the response headers of a file or a listing. Python: `send_head`. */
   override async send_head(): Promise<SourceFile | null> {
     if (!this.is_cgi()) return await super.send_head();
     await this.run_cgi();

@@ -30,13 +30,11 @@ export class Deadlines {
     return (this.now - then) * TICK / 1000;
   }
 
-  /** Subscribes. */
   add(limited: Limited): void {
     this.#limited.add(limited);
     this.#timer ??= setInterval(() => this.#tick(), TICK);
   }
 
-  /** Unsubscribes. */
   delete(limited: Limited): void {
     this.#limited.delete(limited);
     if (this.#limited.size > 0) return;

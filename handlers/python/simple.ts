@@ -16,6 +16,7 @@ import { Refusal } from "../http/refusal.ts";
 import { locationOf, parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { listing } from "../listing.ts";
 import type { Hosts } from "../own_hosts.ts";
+import { resolve } from "../resolve.ts";
 import { ResponseCache } from "../response_cache.ts";
 import { settle } from "../settle.ts";
 import { slashRedirect } from "../slash_redirect.ts";
@@ -152,7 +153,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     const cache = this.#cache(asked);
     let isDirectory = false;
     const look: Handler = async (_request, { target }) => {
-      isDirectory = target.slash && (await asked.source.stat(target.path))?.kind === "directory";
+      isDirectory = (await resolve(asked.source, target)).kind === "listing";
       return null;
     };
     const options = {

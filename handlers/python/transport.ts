@@ -47,7 +47,7 @@ export function serveClassic(fetch: FetchFunction, options: ClassicServeOptions 
   const server = new ClassicServer(fetch, options);
   const { promise: finished, resolve: finish, reject: fail } = Promise.withResolvers<void>();
   const serving = server.serve_forever();
-  finished.catch(() => {}); // handled by whoever awaits it
+  finished.catch(() => {}); // errors are handled where `finished` is awaited
   serving.catch(fail);
   const end = async (cut: boolean) => {
     server.daemon_threads = cut;

@@ -13,7 +13,6 @@ import { isLockedByOther, Place } from "./place.ts";
 import { FileChanged } from "./types.ts";
 import { WriteRefused } from "./writer.ts";
 
-/** Buffer size. */
 const CHUNK_BYTES = 262_144;
 
 /** The coarsest timestamp resolution of a common file system, in milliseconds: FAT stores even seconds. */

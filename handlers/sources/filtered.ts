@@ -22,8 +22,8 @@ export const loadFilteredWriter: () => Promise<typeof import("./filtered_writer.
  * The predicate sees decoded, resolved paths, so alternative URL spellings cannot bypass it. It is called with the full
  * path: check all segments, or files below a hidden directory remain visible.
  *
- * @param mayWrite The rule for what may be written; `keep` unless given, but with {@linkcode isVisible} no name with a dot in
- * front at all: what is in `.well-known` speaks for the whole site, to certificate authorities among others.
+ * @param mayWrite The predicate for writing; defaults to `keep`, but with {@linkcode isVisible} it excludes all
+ * dotfiles: files in `.well-known` speak for the whole site, for example to certificate authorities.
  *
  * @example
  * ```ts

@@ -17,7 +17,6 @@ const LOCK_WAIT_MS = 5;
  * verified before and after each step.
  */
 export class Place implements Disposable {
-  /** The verified directory. */
   readonly directory: Found;
 
   /** Takes ownership of what was found; closes it and throws if it is not a directory. */
