@@ -1,5 +1,5 @@
 /**
- * The command: words in, a server that runs until a signal comes, an exit status out.
+ * The command: parses the command line, runs a server until a signal stops it, returns an exit status.
  *
  * @example
  * ```ts
@@ -33,40 +33,40 @@ import { type RunningServer, serve } from "./handlers/serve.ts";
 import type { Handler, Logger } from "./handlers/types.ts";
 import config from "./deno.json" with { type: "json" };
 
-/** Milliseconds that running transfers get after SIGTERM. */
+/** Drain time after SIGTERM, in milliseconds. */
 const DRAIN_MS = 10_000;
 
-/** Milliseconds that the log gets at the end, where its reader is slow. */
+/** Time to flush the log at the end, in milliseconds. */
 const FLUSH_MS = 1_000;
 
 export type { ByteWriter, StopSignal };
 
-/** What the command touches of the world; each part can be given for a test, the rest is that of the process. */
+/** The command's environment; each part can be replaced by a test and defaults to the process's own. */
 export interface CommandIo {
-  /** Writes to standard output, at once. */
+  /** Writes to standard output, synchronously. */
   readonly out?: (text: string) => void;
-  /** Standard error, for the log and for what goes wrong. */
+  /** Standard error, for the log and for errors. */
   readonly err?: ByteWriter;
-  /** Whether standard output and standard error are terminals that want colours. */
+  /** Whether standard output and standard error are terminals that support colours. */
   readonly colors?: { readonly out: boolean; readonly err: boolean };
-  /** Environment variables: those that begin with `PYSERVE_` are options. */
+  /** Environment variables: those prefixed with `PYSERVE_` are options. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Calls back for every signal that is to stop the command; returns what ends that. */
+  /** Registers a callback for the signals that stop the command; returns a function that removes it. */
   readonly onSignal?: (callback: (signal: StopSignal) => void) => () => void;
-  /** Where this process is one of several that listen on one port (`--workers`): that port. */
+  /** The port shared by several processes (`--workers`), if this is one of them. */
   readonly sharedPort?: number | null;
-  /** Whether `--workers` may start the main module of this process again, because it does nothing but run the command. */
+  /** Whether `--workers` may start the main module of this process again, because it only runs the command. */
   readonly startsWorkers?: boolean;
 }
 
 /**
- * Runs the command to its end.
+ * Runs the command until it ends.
  *
- * @param args The words of the command line.
- * @param io What it touches; the process unless given.
- * @returns The exit status: 0 at the end asked for, 1 for what the system refused, 2 for a command line that cannot be
- * used, 129 where the terminal has gone (Linux), 130 or 143 where a second signal cut the drain. It never throws for those,
- * and never calls `Deno.exit`.
+ * @param args The command-line arguments.
+ * @param io The environment; defaults to the process's own.
+ * @returns The exit status: 0 for a normal end, 1 if the system refused, 2 for an invalid command line, 129 if the
+ * terminal was closed (Linux), 130 or 143 if a second signal aborted the drain. It never throws for those, and never
+ * calls `Deno.exit`.
  */
 export async function main(args: readonly string[], io: CommandIo = {}): Promise<number> {
   const { err, ...world } = { ...processIo, ...io };
@@ -93,7 +93,7 @@ async function helpFor(topic: string): Promise<string> {
   return text;
 }
 
-/** Runs the command as this process, and ends it; for a main module that does nothing else. */
+/** Runs the command as this process and exits; for a main module that does nothing else. */
 export async function runAsProcess(): Promise<never> {
   const worker = workerSeat(Deno.args);
   Deno.exit(await (worker ? main(worker.args, worker.io) : main(Deno.args, { startsWorkers: true })));
@@ -103,7 +103,7 @@ type World = Required<Omit<CommandIo, "err">> & { readonly sink: LogSink };
 
 async function run(args: readonly string[], settings: Settings, world: World): Promise<number> {
   const log = loggerOf(world.sink, world.colors.err);
-  // Heard from now on: who sees the start line may send a signal at once.
+  // Registered now: after the start line has been printed, a signal may arrive at any time.
   using signals = new Signals(world.onSignal);
   const features = await loadFeatures(settings.features, settings.root);
   await using _features = { [Symbol.asyncDispose]: () => endAll(features) };
@@ -113,7 +113,7 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   const urls = reachableUrls(server.address, secure).map((url) => `  ${url}\n`);
   const note = settings.confinedBy.length > 0 ? `  ${confinement(settings.confinedBy)}\n` : "";
   world.out(`${world.colors.out ? colorStartLine(line) : line}\n${urls.join("")}${note}`);
-  // A promise that nobody waits for must not take the server, and everybody's downloads, with it.
+  // An unhandled rejection must not stop the server and abort all downloads.
   const survive = (event: PromiseRejectionEvent) => {
     event.preventDefault();
     log.error("Something failed that nobody was waiting for", event.reason);
@@ -126,7 +126,7 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   }
 }
 
-/** Starts what is to be stopped: a server in this process, or workers. What is only sometimes needed is loaded here. */
+/** Starts a server in this process, or workers. Rarely needed modules are loaded here. */
 async function startServer(
   args: readonly string[],
   settings: Settings,
@@ -151,15 +151,15 @@ async function startServer(
   const own = listen(transport, fetch, { hostname, port, log, reusePort: sharedPort !== null, ...(tls && { tls }) });
   address = own.address;
   if (several === null) return Object.assign(own, { async [Symbol.asyncDispose]() {} });
-  // Workers would share the port with anybody: this process has listened by itself, so it is free.
+  // Workers would share the port with any other process: this one has listened exclusively, so it is free.
   await own.abort();
   return await several.startWorkers({ args, settings, address: own.address, log });
 }
 
-/** Python's way to speak; loaded only here. */
+/** Python's transport, loaded only here. */
 async function classic({ server: { log } }: Settings): Promise<Serve> {
   const { serveClassic } = await import("./handlers/python/transport.ts");
-  // What no handler gets to see has a line in the format of Python, or none.
+  // Requests refused before any handler runs are logged in Python's format, or not at all.
   return (fetch, options) => serveClassic(fetch, { ...options, logRefused: log === "python" });
 }
 
@@ -171,7 +171,8 @@ function handlerFor({ root, server }: Settings, features: readonly Feature[]): H
   try {
     const info = Deno.statSync(root);
     if (info.isFile || info.isDirectory) {
-      // Refused now rather than at each request. Windows opens no directory this way, and says so as it would of a secret.
+      // Fail now rather than at each request. Windows cannot open a directory this way and reports it like a permission
+      // error.
       if (info.isFile || Deno.build.os !== "windows") Deno.openSync(root).close();
       return fileServer(root, { ...server, features });
     }
@@ -182,19 +183,19 @@ function handlerFor({ root, server }: Settings, features: readonly Feature[]): H
   throw new StartError(`Cannot serve "${root}": it is neither a directory nor a file`);
 }
 
-/** What a root that is not there may have been meant to be. */
+/** A hint on a root that does not exist. */
 function hintFor(root: string, error: unknown): string {
   if (!(error instanceof Deno.errors.NotFound)) return "";
   if (root.startsWith("~")) {
     return `; "~" is your home directory only where a shell expands it, not in quotes: try "$HOME"`;
   }
-  // The runtime hands over the bytes of a name that is not UTF-8 as U+FFFD, which names another file.
+  // The runtime replaces the bytes of a name that is not UTF-8 with U+FFFD, which names another file.
   if (root.includes("\uFFFD")) return "; a name that is not UTF-8 cannot be served: rename it";
   if (isHost(root)) return `; to listen on this address, use --bind ${root}`;
   return "";
 }
 
-/** Whether it is what only an address looks like: a name may well be that of a directory. */
+/** Whether it can only be an address: a host name might as well be the name of a directory. */
 function isHost(word: string): boolean {
   return word === "localhost" || /^\d{1,3}(\.\d{1,3}){3}$/.test(word) || /^[0-9a-f]*:[0-9a-f:]+$/i.test(word);
 }
@@ -209,7 +210,7 @@ function loggerOf(sink: LogSink, colors: boolean): Logger {
   };
 }
 
-/** The signals that come, from the moment it is made. */
+/** Queues signals from the moment it is created. */
 class Signals implements Disposable {
   readonly first: Promise<StopSignal>;
   readonly second: Promise<StopSignal>;
@@ -231,11 +232,14 @@ class Signals implements Disposable {
   }
 }
 
-/** Waits for a signal and stops: Ctrl-C and the end of the terminal cut, SIGTERM drains, a second signal cuts after all. Returns the exit status. */
+/**
+ * Waits for a signal and stops the server: SIGINT and SIGHUP abort, SIGTERM drains, a second signal aborts the drain.
+ * Returns the exit status.
+ */
 async function untilStopped(server: RunningServer, out: World["out"], signals: Signals): Promise<number> {
   const first = await Promise.race([signals.first, endOf(server)]);
   if (first === "SIGHUP") {
-    await server.abort(); // the terminal is gone, and so is who would wait
+    await server.abort(); // the terminal has gone, so there is no one to wait for
     return 128 + SIGNAL_NUMBERS.SIGHUP;
   }
   if (first === "SIGINT") {
@@ -257,8 +261,8 @@ function wait(milliseconds: number): Promise<void> {
 }
 
 /**
- * Whether whoever started this process has it go on at the end of the terminal, as nohup(1) does; null where that cannot be
- * told. The runtime forgets it with the first listener for any signal.
+ * Whether SIGHUP was ignored by the parent process, as nohup(1) does; null if unknown. The runtime loses this with the
+ * first signal listener.
  */
 function ignoresHangup(): boolean | null {
   if (Deno.build.os !== "linux" || Deno.permissions.querySync({ name: "read" }).state !== "granted") return null;
@@ -266,11 +270,11 @@ function ignoresHangup(): boolean | null {
     const ignored = /^SigIgn:\s*([0-9a-f]+)/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1];
     return ignored === undefined ? null : (BigInt(`0x${ignored}`) & 1n) === 1n;
   } catch {
-    return null; // the permission to read is not that for all of /proc
+    return null; // the read permission does not cover all of /proc
   }
 }
 
-/** A reader that has gone, as in `pyserve | head -1`, wants no more: that is no failure of the server. */
+/** A closed pipe, as in `pyserve | head -1`, is not an error of the server. */
 function printToStdout(text: string): void {
   const bytes = new TextEncoder().encode(text);
   try {
@@ -284,7 +288,7 @@ function wantsColors(stream: typeof Deno.stdout): boolean {
   return !Deno.noColor && stream.isTerminal() && !isDumbTerminal();
 }
 
-/** Without the permission to look, which is not asked for, a terminal is taken for a good one. */
+/** Without the permission to read TERM, which is not requested, assume a capable terminal. */
 function isDumbTerminal(): boolean {
   const { state } = Deno.permissions.querySync({ name: "env", variable: "TERM" });
   return state === "granted" && Deno.env.get("TERM") === "dumb";

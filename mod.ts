@@ -70,7 +70,7 @@ export * from "./handlers/upstream/find_script.ts";
 export * from "./handlers/upstream/environment.ts";
 export * from "./handlers/upstream/cgi/indexed_query.ts";
 export { CgiHeaderParser, type ScriptHead } from "./handlers/upstream/header_block.ts";
-export * from "./handlers/upstream/respond.ts";
+export { hasBody, scriptResponse } from "./handlers/upstream/reply.ts";
 export { endAllScripts, type SystemUser } from "./handlers/upstream/cgi/process_group.ts";
 export { accessLog, LOG_FORMATS, type LogFormat } from "./handlers/layers/access_log.ts";
 export * from "./handlers/layers/error_pages.ts";

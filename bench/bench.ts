@@ -1,10 +1,10 @@
 /**
- * Measures pyserve and every other server that is installed, in turns and from another process: `deno task bench`, and for
+ * Benchmarks pyserve and every other installed server, interleaved and from another process: `deno task bench`, and for
  * CGI programs `deno task bench:cgi`.
  *
- * Options: `--suite NAME` (`files` unless given, or `cgi`), `--rounds N`, `--seconds S` (whole seconds of each load), `--only CASE,...`, `--peers NAME,...`, and
- * `--quick`: one round, and in each case only the servers that its goals name. A whole run writes RESULTS.md or RESULTS-CGI.md; any other
- * only prints.
+ * Options: `--suite NAME` (`files`, the default, or `cgi`), `--rounds N`, `--seconds S` (duration of each load, whole
+ * seconds), `--only CASE,...`, `--peers NAME,...`, and `--quick`: one round, with only the servers named by the goals
+ * of each case. A full run writes RESULTS.md or RESULTS-CGI.md; any other only prints.
  *
  * Needs Linux, wrk and curl; openssl for HTTPS and h2load for HTTP/2.
  */
@@ -17,13 +17,13 @@ import { caseTable, goalTable, peerTable, report, type Results, type Samples } f
 import { type Contestant, Servers } from "./servers.ts";
 import { makeSite } from "./site.ts";
 
-/** What is measured in one run and written to one file. */
+/** A suite of cases whose results go to one file. */
 interface Suite {
   readonly title: string;
   readonly command: string;
   readonly cases: readonly Case[];
   readonly file: string;
-  /** Rounds and seconds unless others are given. */
+  /** Default number of rounds and seconds. */
   readonly rounds: string;
   readonly seconds: string;
 }
@@ -47,7 +47,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   },
 };
 
-/** In a quick run it takes part in every case, beside those that the case's goals name. */
+/** Takes part in every case of a quick run, in addition to the servers named by the goals. */
 const BASELINE = "nginx";
 
 interface Options {
@@ -78,7 +78,7 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-/** Writes the file of a suite, in the format that the checkout is checked for. */
+/** Writes the report of a suite, formatted with deno fmt. */
 async function writeReport(results: Results, { file }: Suite): Promise<void> {
   const url = new URL(`./${file}`, import.meta.url);
   await Deno.writeTextFile(url, report(results));
@@ -175,7 +175,7 @@ async function runAll(options: Options, args: readonly string[], directory: stri
   };
 }
 
-/** Whether a peer is measured in a case: also those that could not do it, unless that is known before. */
+/** Whether a peer is measured in a case; one that lacks a feature is included unless that is known in advance. */
 function takesPart(peer: Contestant, one: Case, { quick }: Options): boolean {
   if (peer.name === "pyserve") return true;
   if (one.root === "lists" && peer.noLists) return false;
@@ -185,7 +185,7 @@ function takesPart(peer: Contestant, one: Case, { quick }: Options): boolean {
   return named.includes(peer.name) || (!peer.onlyNamed && (!quick || peer.name === BASELINE));
 }
 
-/** Rounds of a case: every peer once in each, the order turned by one from round to round. */
+/** The rounds of a case: every peer once in each, in an order rotated from round to round. */
 async function runCase(one: Case, peers: readonly Contestant[], options: Options, bench: Bench): Promise<Samples> {
   await prepare(one, bench.directory);
   const samples = new Map(peers.map(({ name }) => [name, [] as (Sample | null)[]]));
@@ -194,7 +194,7 @@ async function runCase(one: Case, peers: readonly Contestant[], options: Options
     const turn = round % peers.length;
     for (const peer of [...peers.slice(turn), ...peers.slice(0, turn)]) {
       const before = samples.get(peer.name)!;
-      // Once may be chance: a server with a short queue of connections can turn away all of them.
+      // A single failure may be chance: a server with a short accept queue can reject a whole load.
       const failed = before.length > 1 && before.every((sample) => sample === null);
       before.push(failed ? null : await measure(one, peer, bench));
     }
@@ -219,7 +219,7 @@ if (import.meta.main) {
     print(error instanceof Error ? error.message : String(error));
     Deno.exitCode ||= 1;
   } finally {
-    // Listeners of signals would keep the process alive.
+    // Signal listeners would keep the process alive.
     Deno.exit();
   }
 }

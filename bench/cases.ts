@@ -1,12 +1,12 @@
-/** What is measured, and what pyserve is meant to reach. */
+/** The benchmark cases and their goals. */
 
 import { entryName, type Root, SIZES } from "./site.ts";
 
-/** What pyserve is meant to reach in a case. */
+/** A goal of a case. */
 export interface Goal {
-  /** The peer whose figure divides ours; our own figure counts where there is none. */
+  /** The peer to compare with, as a ratio; without it, the goal is our own figure. */
   readonly against?: string;
-  /** Which figure of the case. */
+  /** The figure of the case. */
   readonly metric: string;
   readonly atLeast?: number;
   readonly atMost?: number;
@@ -23,47 +23,47 @@ interface Common {
   readonly title: string;
   readonly root: Root;
   readonly metrics: readonly Metric[];
-  /** What a reader of the figures should know. */
+  /** A remark for readers of the results. */
   readonly note?: string;
   readonly goals: readonly Goal[];
-  /** Peers that take part although they do not in every case; so do those that the goals name. */
+  /** Peers that are only measured in cases that name them; those named by goals are included. */
   readonly named?: readonly string[];
-  /** Once is enough for figures that hardly vary, like memory. */
+  /** Measured once, because it hardly varies, like memory. */
   readonly once?: true;
 }
 
-/** Requests as fast as they are answered. */
+/** Requests at full speed. */
 export interface Load extends Common {
   readonly kind: "load";
   readonly path: string;
   readonly connections: number;
   readonly status: number;
   readonly range?: string;
-  /** The size that the body must have. */
+  /** Expected size of the body. */
   readonly size?: number;
-  /** A text that the body must contain. */
+  /** Text expected in the body. */
   readonly contains?: string;
-  /** Ask whether the file has changed. */
+  /** Conditional requests. */
   readonly conditional?: true;
-  /** Too large to be fetched whole: checked with HEAD, and its rate counted in bytes. */
+  /** Too large to download completely: checked with HEAD, and measured in bytes per second. */
   readonly huge?: true;
   readonly tls?: true;
-  /** Streams on each connection of HTTP/2. */
+  /** HTTP/2 streams per connection. */
   readonly streams?: number;
-  /** Directories of so many entries that have to be there. */
+  /** Directories to create, with this many entries each. */
   readonly lists?: { readonly entries: number; readonly count: number };
-  /** The directories `path`/0/, `path`/1/ … in turn, which all change again before they are asked for again. */
+  /** The directories `path`/0/, `path`/1/ … in turn, each modified before it is requested again. */
   readonly cold?: true;
 }
 
-/** A large page, one at a time, while another client asks for a small file at a steady pace. */
+/** A large page, one request at a time, while another client requests a small file at a steady pace. */
 export interface Page extends Common {
   readonly kind: "page";
   readonly path: string;
   readonly entries: number;
 }
 
-/** Everything else: what is done is in measure.ts, by its kind. */
+/** Special cases, implemented by kind in measure.ts. */
 export interface Special extends Common {
   readonly kind: "start" | "memory" | "slow";
 }
@@ -77,7 +77,7 @@ const GIBIBYTE = 1024 ** 3;
 const RANGE_START = GIBIBYTE / 2;
 const MEGABYTE = 1_000_000;
 
-/** The cases in the order in which they are run. */
+/** The cases in the order in which they run. */
 export const CASES: readonly Case[] = [
   withCosts(file("1k", "1 KiB, 64 connections", "1k.txt", 64, [
     ["clone", 0.72],
@@ -160,7 +160,7 @@ export const CASES: readonly Case[] = [
   },
 ];
 
-/** Programs by CGI: the least that one can do. */
+/** CGI programs: the minimal one. */
 export const CGI_CASES: readonly Case[] = [
   {
     ...load("cgi", "A shell script that says hello, by CGI, 8 connections", "/cgi-bin/hello.sh", 8, 200, [
@@ -184,7 +184,7 @@ on what else the machine has to do.`,
   },
 ];
 
-/** A peer and how many times its rate ours is meant to be at least. */
+/** A peer, and the minimum ratio of our rate to its rate. */
 type Ratio = readonly [peer: string, times: number];
 
 function load(name: string, title: string, path: string, connections: number, status: number, goals: readonly Ratio[]) {
@@ -205,7 +205,7 @@ function file(name: string, title: string, path: string, connections: number, go
   return { ...load(name, title, `/${path}`, connections, 200, goals), size: SIZES[path]! };
 }
 
-/** Measures also what the log costs, and what can be had at best. */
+/** Also measures the cost of logging, and the upper bound. */
 function withCosts(one: Load): Load {
   const goal = { against: "pyserve-log", metric: "rate", atMost: 1.12 };
   return { ...one, goals: [...one.goals, goal], named: ["clone", "constant"] };

@@ -1,6 +1,6 @@
 /**
- * What `Deno.serve` can do at best, without a file system: one body for every request, as a new response ("constant")
- * or as the copy of a response made before ("clone"). Run as `ceilings.ts constant|clone PORT`.
+ * The upper bound of `Deno.serve`, without a file system: the same body for every request, as a new response
+ * ("constant") or as a clone of one response ("clone"). Run as `ceilings.ts constant|clone PORT`.
  */
 
 const BODY = new Uint8Array(1024).fill(97);

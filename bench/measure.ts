@@ -1,38 +1,38 @@
-/** How a case is measured: the load comes from another process, CPU and memory of the server are read from /proc. */
+/** Measures a case: the load comes from another process, CPU and memory of the server are read from /proc. */
 
 import type { Case, Load, Page } from "./cases.ts";
 import { cpuSeconds, ownCpuSeconds, residentBytes, run, stop } from "./processes.ts";
 import type { Contestant, Server, Servers } from "./servers.ts";
 import { entryName, makeList, touch } from "./site.ts";
 
-/** The figures of one measurement, by the keys of the case's metrics. */
+/** The figures of one measurement by metric. */
 export type Sample = Readonly<Record<string, number>>;
 
-/** What a measurement may use. */
+/** Resources of a measurement. */
 export interface Bench {
   readonly servers: Servers;
-  /** Where the site is, and scripts may be written. */
+  /** Contains the site, and takes scripts. */
   readonly directory: string;
-  /** How long a load lasts. */
+  /** Duration of a load. */
   readonly seconds: number;
-  /** Says why a server was not measured. */
+  /** Reports why a server was not measured. */
   readonly note: (text: string) => void;
 }
 
-/** Directories that must look changed are touched this often; a server comes back to each of them more seldom. */
+/** Interval between touches of directories that must look changed; a server returns to each of them less often. */
 const TOUCH_MS = 30;
 
-/** Times of files can be as coarse as a second: only after it can a server tell that nothing has changed since. */
+/** File times may have a resolution of one second: only after that can a server be sure that nothing has changed. */
 const AGE_MS = 2_000;
 
-/** How long a server may go on with requests that nobody waits for any more. */
+/** Maximum time for a server to finish requests of clients that have left. */
 const SETTLE_MS = 5_000;
 
-/** How often the client beside a large page asks, and how long for. */
+/** Request interval of the client next to a large page, and its duration. */
 const PROBE_MS = 5;
 const PAGE_MS = 1_000;
 
-/** A page that takes longer than this is given up. */
+/** Time limit for a page. */
 const PAGE_LIMIT_SECONDS = 10;
 
 const READERS = 200;
@@ -42,10 +42,10 @@ const READING_MS = 2_000;
 
 const MIB = 1024 * 1024;
 
-/** Servers that have had a load before. */
+/** Servers that are warmed up. */
 const warm = new WeakSet<Server>();
 
-/** Makes the directories that a case lists, and lets them grow old where they are to count as unchanged. */
+/** Creates the directories of a case, and lets them age if they are to count as unchanged. */
 export async function prepare(one: Case, directory: string): Promise<void> {
   if (one.kind === "page") makeList(directory, one.path, one.entries);
   if (one.kind !== "load" || one.lists === undefined) return;
@@ -53,7 +53,7 @@ export async function prepare(one: Case, directory: string): Promise<void> {
   if (!one.cold) await pause(AGE_MS);
 }
 
-/** Measures a peer in a case once; null where it cannot do what the case asks for. */
+/** Measures a peer in a case once; null if it does not support the case. */
 export async function measure(one: Case, peer: Contestant, bench: Bench): Promise<Sample | null> {
   switch (one.kind) {
     case "load":
@@ -97,21 +97,21 @@ async function measureLoad(one: Load, peer: Contestant, bench: Bench): Promise<S
   return one.huge ? bulkSample(done, cpu, peer) : loadSample(done, cpu, peer);
 }
 
-/** The instance of a peer that a case asks for. */
+/** The instance of a peer for a case. */
 async function running(peer: Contestant, one: Load | Page, { servers, note }: Bench): Promise<Server | null> {
   const server = await servers.get(peer, { root: one.root, tls: one.kind === "load" ? one.tls : undefined });
   if (server === null) note(`${peer.name} did not start`);
   return server;
 }
 
-/** Lets a server that has just been started run for a moment, so that its compiler has seen the code. */
+/** Warms up a server that has just started, so that its code is compiled. */
 async function warmUp(one: Load, server: Server, options: readonly string[]): Promise<void> {
   if (warm.has(server)) return;
   warm.add(server);
   await fire(one, server, { seconds: 1, options });
 }
 
-/** The load of a case. */
+/** Runs the load of a case. */
 async function fire(one: Load, server: Server, options: Omit<WrkOptions, "connections">): Promise<Done | null> {
   const { connections, streams, path } = one;
   if (streams !== undefined) {
@@ -127,16 +127,16 @@ async function fire(one: Load, server: Server, options: Omit<WrkOptions, "connec
   }
 }
 
-/** What a load has come to. */
+/** The result of a load. */
 interface Done {
   readonly requests: number;
   readonly bytes: number;
   readonly seconds: number;
-  /** How many were answered with an error. */
+  /** Number of error responses. */
   readonly errors: number;
 }
 
-/** Seconds of CPU: those of a server with its children, and those without the children that have ended. */
+/** CPU seconds of a server: with all its children, and without the exited ones. */
 interface Cpu {
   readonly all: number;
   readonly own: number;
@@ -178,7 +178,7 @@ async function h2load(url: string, clients: number, streams: number, seconds: nu
   return { requests: Number(good), bytes: 0, seconds: Number(good) / Number(rate), errors: 0 };
 }
 
-/** A script that has wrk ask for a case's directories in turn. */
+/** A wrk script that requests a case's directories in turn. */
 function writeCycle(one: Load, directory: string): string {
   const file = `${directory}/${one.name}.lua`;
   const requests = listPaths(one).map((path) => `"${path}"`).join(",");
@@ -192,7 +192,7 @@ function listPaths({ path, lists, cold }: Load): string[] {
   return Array.from({ length: lists?.count ?? 0 }, (_, index) => path.replace("/0/", `/${index}/`));
 }
 
-/** A server goes on with what the client no longer waits for: that is not to be counted for the next. */
+/** Waits until a server has finished requests whose clients have left, so that they do not count for the next. */
 async function settle({ child: { pid } }: Server): Promise<void> {
   const begin = performance.now();
   for (let last = -1; last !== cpuSeconds(pid) && performance.now() - begin < SETTLE_MS;) {
@@ -201,7 +201,7 @@ async function settle({ child: { pid } }: Server): Promise<void> {
   }
 }
 
-/** The headers that a case sends; null where the server gives nothing to ask a condition with. */
+/** The request headers of a case; null if the server sends no validator for a conditional request. */
 async function requestHeaders({ conditional, range, path }: Load, { url }: Server): Promise<string[] | null> {
   if (range !== undefined) return [`Range: ${range}`];
   if (!conditional) return [];
@@ -212,7 +212,7 @@ async function requestHeaders({ conditional, range, path }: Load, { url }: Serve
   return modified ? [`If-Modified-Since: ${modified}`] : null;
 }
 
-/** What is wrong with a server's answer to a case's request, so that no error page is measured; null if nothing is. */
+/** The error in a server's response to a case's request, so that no error page is measured; null if it is correct. */
 async function faultOf(one: Load, { url }: Server, headers: readonly string[]): Promise<string | null> {
   const options = headers.flatMap((header) => ["-H", header]);
   const got = await curl([one.huge ? "-I" : "-i", ...options, url + one.path]);
@@ -262,7 +262,7 @@ async function measurePage(one: Page, peer: Contestant, bench: Bench): Promise<S
   };
 }
 
-/** Milliseconds to the first byte and to the last of a page, by a client that does nothing else. */
+/** Milliseconds to the first and to the last byte of a page, measured by a separate client. */
 async function fetchPage(url: string, file: string): Promise<{ first: number; total: number } | null> {
   const format = "%{http_code} %{time_starttransfer} %{time_total}";
   const output = await run(["curl", "-s", "-m", String(PAGE_LIMIT_SECONDS), "-o", file, "-w", format, url]);
@@ -270,7 +270,9 @@ async function fetchPage(url: string, file: string): Promise<{ first: number; to
   return status === 200 ? { first: first! * 1e3, total: total! * 1e3 } : null;
 }
 
-/** Asks at a steady pace whether or not it has been answered, so that a stall counts for all whom it kept waiting. */
+/**
+ * Sends requests at a steady pace without waiting for responses, so that a stall counts for every request it delays.
+ */
 export async function probe(url: string, signal: AbortSignal): Promise<number[]> {
   const delays: Promise<number>[] = [];
   for (let due = performance.now(); !signal.aborted; due += PROBE_MS) {
@@ -281,13 +283,13 @@ export async function probe(url: string, signal: AbortSignal): Promise<number[]>
   return await Promise.all(delays);
 }
 
-/** How many of the entries a page names. */
+/** Number of entries that a page names. */
 function countNames(page: string, entries: number): number {
   const names = new Set(page.match(/f\d{6}\.txt/g));
   return Array.from({ length: entries }, (_, index) => entryName(index)).filter((name) => names.has(name)).length;
 }
 
-/** A measurement of a new process, which is ended after it. */
+/** Measures a new process and stops it. */
 async function withFresh(
   peer: Contestant,
   { servers, note }: Bench,
@@ -312,7 +314,7 @@ async function measureMemory({ url, child: { pid } }: Server): Promise<Sample | 
   return done && { idle, loaded: residentBytes(pid) / MIB };
 }
 
-/** Clients that take a large file in small bites. The file is sent once before, so that keeping it does not count. */
+/** Clients that read a large file slowly. The file is sent once before, so that caching it does not count. */
 async function measureSlowReaders({ url, port, child: { pid } }: Server): Promise<Sample | null> {
   const got = await curl(["-i", `${url}/16m.bin`]);
   if (got?.status !== 200) return null;
@@ -320,7 +322,7 @@ async function measureSlowReaders({ url, port, child: { pid } }: Server): Promis
   const reading = new AbortController();
   const connections: Deno.Conn[] = [];
   try {
-    // One after the other: some servers have room for a few that wait to be accepted, and turn the others away.
+    // One after the other: some servers have a short accept queue and reject further connections.
     while (connections.length < READERS) connections.push(await Deno.connect({ hostname: "127.0.0.1", port }));
     const readers = connections.map((connection) => readSlowly(connection, reading.signal));
     let most = 0;
@@ -336,7 +338,7 @@ async function measureSlowReaders({ url, port, child: { pid } }: Server): Promis
   }
 }
 
-/** Whether the server kept sending until the end. */
+/** Whether the server kept sending to the end. */
 async function readSlowly(connection: Deno.Conn, signal: AbortSignal): Promise<boolean> {
   const aborted = new Promise<number>((resolve) => signal.addEventListener("abort", () => resolve(0)));
   const buffer = new Uint8Array(READER_BYTES);

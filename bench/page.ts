@@ -1,11 +1,11 @@
 /**
- * Measures what people do on the page: a folder of 100,000 entries in Chromium, a file of 4 GiB up and down, and a folder of
- * 50,000 files as an archive, beside other servers and programs, in turns: `deno task bench:page`.
+ * Benchmarks user tasks: a folder of 100,000 entries in Chromium, upload and download of a 4 GiB file, and a folder of
+ * 50,000 files as an archive, interleaved with other servers and programs: `deno task bench:page`.
  *
  * Options: `--only NAME,...`, `--rounds N`. A run without options writes RESULTS-PAGE.md; any other only prints.
  *
- * Needs Linux, Chromium, curl, zip, unzip and tar; nginx and Caddy take part where they are installed. The large file and what
- * comes of it are in memory, in /dev/shm: 8 GiB, and less of a file where there is less room.
+ * Needs Linux, Chromium, curl, zip, unzip and tar; nginx and Caddy take part if they are installed. The large file and
+ * its copies are in memory, in /dev/shm: 8 GiB, or a smaller file if there is less space.
  */
 
 import { type Browser, launch, type Page } from "../tests/support/browser.ts";
@@ -17,19 +17,19 @@ import { caseTable, machine, peerTable } from "./report.ts";
 import { type Contestant, type Server, Servers } from "./servers.ts";
 import { entryName, type Root } from "./site.ts";
 
-/** What is measured of each contestant, once a round. */
+/** A measurement of each contestant, once a round. */
 interface Trial {
   readonly name: string;
   readonly title: string;
   readonly note: string;
   readonly metrics: readonly Metric[];
   readonly contestants: readonly string[];
-  /** Rounds at most, where one takes long or hardly differs from the next. */
+  /** Maximum number of rounds for slow or stable measurements. */
   readonly most?: number;
   readonly measure: (name: string) => Promise<Sample | null>;
 }
 
-/** Where the files are. */
+/** The locations of the files. */
 interface Site {
   readonly small: Servers;
   readonly smallDirectory: string;
@@ -150,7 +150,7 @@ function archiveTrial(site: Site, format: "zip" | "tar"): Trial {
   };
 }
 
-/** A new process of a server for one measurement; null where it is not here. */
+/** Runs a measurement on a new server process; null if the server is not installed. */
 async function withServer(
   { peers, small, large }: Site,
   name: string,
@@ -169,7 +169,7 @@ async function withServer(
   }
 }
 
-/** Does something while the other client asks; what that client waited for, in milliseconds. */
+/** Does work while another client sends requests; returns that client's latencies in milliseconds. */
 async function beside(url: string, work: () => Promise<unknown>): Promise<Sample> {
   const worker = new Worker(new URL("./prober.ts", import.meta.url), { type: "module" });
   const next = () => new Promise<number[]>((resolve) => worker.onmessage = ({ data }) => resolve(data));
@@ -188,7 +188,7 @@ async function beside(url: string, work: () => Promise<unknown>): Promise<Sample
   }
 }
 
-/** The same, and how far the memory of a server has grown. */
+/** The same, with the growth of a server's memory. */
 async function watched(url: string, pid: number, work: () => Promise<unknown>): Promise<Sample> {
   const before = residentBytes(pid);
   forgetPeak(pid);
@@ -196,7 +196,7 @@ async function watched(url: string, pid: number, work: () => Promise<unknown>): 
   return { ...waited, growth: Math.max(0, peakBytes(pid) - before) / MIB };
 }
 
-/** Notes when the first row and all of them have been painted. Runs in the page, from before it is there. */
+/** Records when the first row and all rows have been painted. Runs in the page before it loads. */
 const WATCH = `{
   const seen = { first: null, loaded: null };
   let resolve;
@@ -218,7 +218,7 @@ const WATCH = `{
   requestAnimationFrame(look);
 }`;
 
-/** Sorts as the reader of pyserve's page does: by a click. */
+/** Sorts pyserve's page as a user does: by a click. */
 const SORT = `new Promise((resolve) => {
   const begin = performance.now();
   document.querySelector("th.size button").click();
@@ -226,7 +226,7 @@ const SORT = `new Promise((resolve) => {
   requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)));
 })`;
 
-/** How many rows the page has, or says it has where it shows only those in sight. */
+/** Number of rows in the page, or the total that a virtualized table announces. */
 const COUNT = `Math.max(document.querySelectorAll('a[href*="f0"], a[href*="f1"]').length,
   Number(document.querySelector("table")?.getAttribute("aria-rowcount") ?? 0) - 1)`;
 
@@ -324,7 +324,7 @@ async function measureProgram({ smallDirectory }: Site, format: "zip" | "tar"): 
   return { rate: (await Deno.stat(file)).size / 1e6 / seconds, seconds };
 }
 
-/** Fails unless an archive is whole: for tar also compared with the files. */
+/** Fails if an archive is incomplete; a tar file is also compared with the original files. */
 async function check(file: string, directory: string, format: "zip" | "tar"): Promise<void> {
   const isZip = format === "zip";
   await must(isZip ? ["unzip", "-tqq", file] : ["tar", "--compare", "-f", file, "-C", directory]);
@@ -348,7 +348,7 @@ interface Entry {
   readonly size: number;
 }
 
-/** The files of a folder, of sizes that are in another order than the names. */
+/** The files of a folder; their order by size differs from that by name. */
 function entriesOf(kind: "list" | "tree"): Entry[] {
   const count = kind === "list" ? ENTRIES : FILES;
   const size = (index: number) => kind === "list" ? (index * 7919) % 100_003 : 4096;
@@ -376,14 +376,14 @@ async function makeSite(peers: Site["peers"]): Promise<Site> {
   return { small, smallDirectory, large, largeDirectory, peers };
 }
 
-/** One that a server can read which has given its rights away. */
+/** A directory readable by a server that has dropped its privileges. */
 async function newDirectory(dir: string): Promise<string> {
   const path = await Deno.makeTempDir({ dir, prefix: "pyserve-bench-" });
   await Deno.chmod(path, 0o755);
   return path;
 }
 
-/** Makes the large file: of 4 GiB, or less where there is not the room for it and its copy; its size. */
+/** Creates the large file of 4 GiB, or less if there is no space for it and its copy; returns its size. */
 async function makeLarge(directory: string): Promise<number> {
   const room = Number((await must(["df", "--output=avail", "-B1", directory])).split("\n")[1]);
   const size = Math.min(4, Math.floor(Math.min(room, Deno.systemMemoryInfo().available) / GIB / 2.5)) * GIB;
@@ -392,7 +392,7 @@ async function makeLarge(directory: string): Promise<number> {
   return size;
 }
 
-/** Rounds of a trial: every contestant once in each, the order turned by one from round to round. */
+/** The rounds of a trial: every contestant once in each, in an order rotated from round to round. */
 async function runTrial({ contestants, measure, most = Infinity }: Trial, wanted: number) {
   const rounds = Math.min(wanted, most);
   const samples = new Map(contestants.map((name) => [name, [] as (Sample | null)[]]));
@@ -476,6 +476,6 @@ try {
   print(error instanceof Error ? error.message : String(error));
   Deno.exitCode ||= 1;
 } finally {
-  // Listeners of signals would keep the process alive.
+  // Signal listeners would keep the process alive.
   Deno.exit();
 }

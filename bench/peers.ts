@@ -1,8 +1,8 @@
-/** Who is measured: for each server whether it is here, in which version, and how it is started. */
+/** The servers measured: how to find each, its version, and its command line. */
 
 import { run } from "./processes.ts";
 
-/** Where an instance of a server is to run. */
+/** Where to run an instance of a server. */
 export interface Place {
   /** The directory to serve. */
   readonly root: string;
@@ -10,36 +10,35 @@ export interface Place {
   readonly port: number;
   /** A directory for its configuration. */
   readonly temp: string;
-  /** The files of a certificate and its key, if it is to speak HTTPS. */
+  /** Paths of a certificate and its key, for HTTPS. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
-  /** It is to run the programs in /cgi-bin. */
+  /** Whether to run the programs in /cgi-bin. */
   readonly cgi: boolean;
 }
 
 /** A server that is installed. */
 export interface Installed {
   readonly version: string;
-  /** The command line; configuration files that it needs are written to `place.temp`. */
+  /** Creates the command line; writes configuration files to `place.temp`. */
   readonly command: (place: Place) => readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A server. */
 export interface Peer {
   readonly name: string;
-  /** Null where it is not installed. */
+  /** Null if it is not installed. */
   readonly find: () => Promise<Installed | null>;
-  /** How to get it. */
+  /** How to install it. */
   readonly install?: string;
-  /** It can speak HTTPS. */
+  /** It supports HTTPS. */
   readonly tls?: true;
-  /** It can run CGI programs. */
+  /** It supports CGI. */
   readonly cgi?: true;
   /** It cannot list directories. */
   readonly noLists?: true;
-  /** Its CPU time cannot be read. */
+  /** Its CPU time cannot be measured. */
   readonly noCpu?: true;
-  /** It is measured only in the cases that name it. */
+  /** Only measured in the cases that name it. */
   readonly onlyNamed?: true;
 }
 
@@ -50,20 +49,20 @@ const NODE_MODULES = new URL("./npm/node_modules/", import.meta.url);
 const DENO = Deno.execPath();
 const NPM = "cd bench/npm && npm install --no-package-lock";
 
-/** Servers, ours first. */
+/** The servers, ours first. */
 export const PEERS: readonly Peer[] = [
   { name: "pyserve", tls: true, cgi: true, find: () => findPyserve(["--quiet"]) },
   { name: "pyserve-upload", onlyNamed: true, find: () => findPyserve(["--quiet", "--upload"]) },
   { name: "pyserve-log", onlyNamed: true, find: () => findPyserve([]) },
   { name: "clone", onlyNamed: true, find: () => findCeiling("clone") },
   { name: "constant", onlyNamed: true, find: () => findCeiling("constant") },
-  // The same with 300 MiB of other memory in use, of which a fork would have to copy the page tables.
+  // With 300 MiB of additional memory, whose page tables a fork would have to copy.
   { name: "pyserve-300m", onlyNamed: true, cgi: true, find: () => findPyserve(["--quiet"], [HEAVY, "300"]) },
   { name: "nginx", install: "apt-get install nginx-light", tls: true, find: findNginx },
   { name: "caddy", install: "apt-get install caddy", tls: true, find: findCaddy },
   { name: "apache", install: "apt-get install apache2-bin", onlyNamed: true, cgi: true, find: findApache },
   { name: "lighttpd", install: "apt-get install lighttpd", cgi: true, find: findLighttpd },
-  // It forks for each connection and has the kernel reap the children, whose times are then lost.
+  // It forks for each connection and has the kernel reap the children, which loses their CPU times.
   { name: "busybox", install: "apt-get install busybox", cgi: true, noLists: true, noCpu: true, find: findBusybox },
   { name: "python", install: "apt-get install python3", cgi: true, find: findPython },
   { name: "std", install: "STD_HTTP=path of file_server.ts, or access to JSR", find: findStd },
@@ -95,10 +94,10 @@ async function findNginx(): Promise<Installed | null> {
   return { version, command };
 }
 
-/** With more requests on a connection than by default, because h2load does not connect again. */
+/** With more requests per connection than the default, because h2load does not reconnect. */
 function nginxConfig({ root, port, temp, tls }: Place): string {
   const certificate = tls ? `ssl_certificate ${tls.cert}; ssl_certificate_key ${tls.key};` : "";
-  // Everything that it could write goes to its own directory.
+  // All paths it may write to are in its own directory.
   const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((
     name,
   ) => `${name}_temp_path ${temp}/${name};`);
@@ -157,7 +156,7 @@ mimetype.assign = (".txt" => "text/plain", "" => "application/octet-stream")
 `;
 }
 
-/** With one process for each connection, which run programs by mod_cgi: as it is fastest where there are few. */
+/** With one process per connection, running programs by mod_cgi: the fastest configuration for few connections. */
 async function findApache(): Promise<Installed | null> {
   const version = await versionOf(["apache2", "-v"]);
   if (version === null) return null;
@@ -195,7 +194,7 @@ async function findBusybox(): Promise<Installed | null> {
 }
 
 async function findPython(): Promise<Installed | null> {
-  // Its own path: a version manager's wrapper in the PATH would be measured too.
+  // The real path: a version manager's wrapper in PATH would be measured too.
   const python = (await run(["python3", "-c", "import sys; print(sys.executable)"]))?.trim();
   if (!python) return null;
   const version = await versionOf([python, "--version"]) ?? "?";
@@ -210,7 +209,7 @@ async function findPython(): Promise<Installed | null> {
 
 async function findStd(): Promise<Installed | null> {
   const checkout = Deno.env.get("STD_HTTP");
-  // From JSR without our configuration, which puts a stand-in in the place of @std/http.
+  // From JSR without our configuration, which substitutes a stand-in for @std/http.
   const program = checkout
     ? [DENO, "run", "-A", checkout]
     : [DENO, "run", "-A", "--no-config", "jsr:@std/http@^1/file-server"];
@@ -257,7 +256,7 @@ async function findNpm(name: string, script: string): Promise<{ version: string;
   }
 }
 
-/** The first version number that a program prints; null where it does not run. */
+/** The first version number a program prints; null if it does not run. */
 async function versionOf(command: readonly string[]): Promise<string | null> {
   const output = await run(command, 20);
   return output === null ? null : /\d+\.\d+[.\d]*/.exec(output)?.[0] ?? "?";

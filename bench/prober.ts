@@ -1,4 +1,4 @@
-/** The other client, in a thread of its own: what the benchmark does otherwise must not keep it from its clock. */
+/** The second client, on its own thread, so that the benchmark's other work does not disturb its timing. */
 
 /// <reference no-default-lib="true" />
 /// <reference lib="deno.worker" />
@@ -7,7 +7,7 @@ import { probe } from "./measure.ts";
 
 const probing = new AbortController();
 
-/** Asks an address that it is sent until it is sent null; tells when it has begun, and in the end how long each answer took. */
+/** Requests a URL from when it is received until null is received; reports the start, and finally all latencies. */
 addEventListener("message", async ({ data: url }: MessageEvent<string | null>) => {
   if (url === null) return probing.abort();
   await fetch(url).then((response) => response.bytes());

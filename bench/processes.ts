@@ -1,9 +1,9 @@
-/** Processes that the benchmark starts, each ended by its own id, and what /proc says of them and of their children. */
+/** Starts and stops processes by id, and reads their figures and those of their children from /proc. */
 
-/** Ticks in a second of /proc/PID/stat: 100 on every Linux that Deno runs on. */
+/** Ticks per second in /proc/PID/stat: 100 on every Linux that Deno runs on. */
 const TICKS = 100;
 
-/** Time for a server to end by itself before it is killed. */
+/** Time for a server to exit by itself before it is killed. */
 const GRACE_MS = 2_000;
 
 const running = new Set<Deno.ChildProcess>();
@@ -16,7 +16,7 @@ export function start([program, ...args]: readonly string[], env: Readonly<Recor
   return remember(new Deno.Command(program!, { args, env, ...io }).spawn());
 }
 
-/** What a program printed on both its outputs; null where it is not there, fails, or takes longer than `seconds`. */
+/** Standard output and standard error of a program; null if it is missing, fails, or exceeds `seconds`. */
 export async function run([program, ...args]: readonly string[], seconds = 60): Promise<string | null> {
   try {
     const io = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
@@ -30,7 +30,7 @@ export async function run([program, ...args]: readonly string[], seconds = 60): 
   }
 }
 
-/** Ends one process, and if it does not end in time, it and its children. */
+/** Stops a process; kills it and its children if it does not exit in time. */
 export async function stop(child: Deno.ChildProcess): Promise<void> {
   if (!running.has(child)) return;
   const all = tree(child.pid);
@@ -40,13 +40,13 @@ export async function stop(child: Deno.ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Ends everything that was started, and lets nothing be started after it. */
+/** Stops all processes, and prevents new ones. */
 export async function stopAll(): Promise<void> {
   ending = true;
   await Promise.all([...running].map(stop));
 }
 
-/** Ends the servers, whereupon the run fails and cleans up after itself. */
+/** Stops the servers, which makes the run fail and clean up. */
 export function onInterrupt(): void {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => {
@@ -56,14 +56,14 @@ export function onInterrupt(): void {
   }
 }
 
-/** Seconds of CPU, user and system, that a process and its children have used, those that have ended included. */
+/** CPU seconds, user and system, of a process and its children, including exited ones. */
 export function cpuSeconds(pid: number): number {
   return ownCpuSeconds(pid) + sum(tree(pid), (one) => ticks(statFields(one).slice(13, 15)));
 }
 
 /**
- * The same without the children that have ended: what the processes of a server use, and not the programs that they run
- * one after the other. The copying of page tables for a fork counts as the server's own, what follows it as the child's.
+ * The same without exited children: the server's own processes, but not the programs they run one after the other.
+ * Copying page tables for a fork counts as the server's, anything after it as the child's.
  */
 export function ownCpuSeconds(pid: number): number {
   return sum(tree(pid), (one) => ticks(statFields(one).slice(11, 13)));
@@ -73,22 +73,22 @@ function ticks([user = "0", system = "0"]: readonly string[]): number {
   return (Number(user) + Number(system)) / TICKS;
 }
 
-/** Bytes of memory in which a process and its children reside. Pages that they share count for each. */
+/** Resident memory in bytes of a process and its children. Shared pages count for each. */
 export function residentBytes(pid: number): number {
   return statusBytes(pid, "VmRSS");
 }
 
-/** Forgets what {@linkcode peakBytes} has seen until now. */
+/** Resets {@linkcode peakBytes}. */
 export function forgetPeak(pid: number): void {
   for (const one of tree(pid)) Deno.writeTextFileSync(`/proc/${one}/clear_refs`, "5");
 }
 
-/** The most that {@linkcode residentBytes} has been; of several processes the sum of what each has been at most. */
+/** The peak of {@linkcode residentBytes}; for several processes, the sum of their peaks. */
 export function peakBytes(pid: number): number {
   return statusBytes(pid, "VmHWM");
 }
 
-/** A field of /proc/PID/status, over a process and its children. */
+/** A field of /proc/PID/status, summed over a process and its children. */
 function statusBytes(pid: number, field: string): number {
   return sum(tree(pid), (one) => {
     const [, kibibytes = 0] = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(read(`/proc/${one}/status`)) ?? [];
@@ -96,7 +96,7 @@ function statusBytes(pid: number, field: string): number {
   });
 }
 
-/** Seconds that all cores have worked since the machine was started. */
+/** Seconds all cores have been busy since the machine was started. */
 export function busySeconds(): number {
   const [line = ""] = Deno.readTextFileSync("/proc/stat").split("\n");
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = line.split(/\s+/).slice(1).map(Number);
@@ -113,11 +113,11 @@ function kill(pid: number, signal: Deno.Signal): void {
   try {
     Deno.kill(pid, signal);
   } catch {
-    // It has ended by itself.
+    // It has already exited.
   }
 }
 
-/** A process and all that descend from it. */
+/** A process and all its descendants. */
 function tree(root: number): number[] {
   const children = Map.groupBy(pids(), (pid) => Number(statFields(pid)[1]));
   const found = [root];
@@ -129,13 +129,13 @@ function pids(): number[] {
   return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => pid > 0);
 }
 
-/** The fields of /proc/PID/stat after the name, which may itself contain spaces and brackets. */
+/** The fields of /proc/PID/stat after the name, which may contain spaces and parentheses. */
 function statFields(pid: number): string[] {
   const stat = read(`/proc/${pid}/stat`);
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
-/** A file of /proc; empty where the process has just ended. */
+/** A file of /proc; empty if the process has just exited. */
 function read(path: string): string {
   try {
     return Deno.readTextFileSync(path);
@@ -148,7 +148,7 @@ function sum<T>(values: readonly T[], of: (value: T) => number): number {
   return values.reduce((total, value) => total + of(value), 0);
 }
 
-/** A character for each byte, so that the length of a body is its size. */
+/** One character per byte, so that the length of a body is its size. */
 function latin1(bytes: Uint8Array): string {
   return new TextDecoder("latin1").decode(bytes);
 }

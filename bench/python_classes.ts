@@ -1,8 +1,9 @@
 /**
- * Measures Python's classes as they are here against CPython's own, in turns: `deno task bench:python`.
+ * Benchmarks our port of Python's classes against CPython's, interleaved: `deno task bench:python`.
  *
- * Each port of `python_classes/server.py` answers 1 KiB; both log every request, to nowhere. Beside them the command, over
- * both of its transports. A run writes RESULTS-PYTHON.md, unless `--rounds N` or `--seconds S` is given.
+ * Each port of `python_classes/server.py` responds with 1 KiB; both log every request, to /dev/null. The command is
+ * measured too, with both its transports. A run writes RESULTS-PYTHON.md, unless `--rounds N` or `--seconds S` is
+ * given.
  *
  * Needs Linux, wrk and Python 3.
  */
@@ -10,26 +11,26 @@
 import { fileURLToPath } from "node:url";
 import { cpuSeconds, run, start, stopAll } from "./processes.ts";
 
-/** A server, and what it serves. */
+/** A server and its content. */
 interface Contestant {
   readonly name: string;
   readonly kind: "base" | "simple";
-  /** Whether it can keep connections open. */
+  /** Whether it supports persistent connections. */
   readonly keeps: boolean;
   readonly command: (port: number, root: string) => readonly string[];
 }
 
-/** How a server is asked. */
+/** The parameters of a load. */
 interface Load {
   readonly name: string;
   readonly connections: number;
   readonly keep: boolean;
 }
 
-/** What one load has come to. */
+/** The result of one load. */
 interface Sample {
   readonly perSecond: number;
-  /** Microseconds of CPU for each request. */
+  /** CPU microseconds per request. */
   readonly cpu: number;
 }
 
@@ -140,7 +141,7 @@ async function main(): Promise<void> {
     });
     for (const { port } of servers) await listening(port);
     const samples = new Map<string, Sample[]>();
-    for (let round = -1; round < rounds; round++) { // the first is to warm up
+    for (let round = -1; round < rounds; round++) { // the first is a warm-up
       for (const load of LOADS) {
         for (const { kind, name, keeps, port, child } of servers) {
           if (load.keep && !keeps) continue;

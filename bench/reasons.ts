@@ -1,6 +1,6 @@
-/** What profiles and experiments have shown of the cases in which a goal may be missed; the figures are of a quiet machine. */
+/** Findings from profiles and experiments on cases whose goals may be missed; the figures are from a quiet machine. */
 
-/** Where the time of a case goes, and what would have to change, by the name of the case. */
+/** Where the time of a case goes, and what would have to change, by case name. */
 export const REASONS: Readonly<Record<string, string>> = {
   "1k":
     "of 17 µs the runtime takes 11.5 for a cloned response, the stat before every answer 3, reading the header 1.7 " +

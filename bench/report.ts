@@ -1,14 +1,14 @@
-/** Tables of the results, in Markdown. */
+/** Renders the results as Markdown tables. */
 
 import type { Case, Goal, Metric } from "./cases.ts";
 import type { Sample } from "./measure.ts";
 import type { Peer } from "./peers.ts";
 import { REASONS } from "./reasons.ts";
 
-/** The samples of each peer in a case, one a round; null where it could not do it. */
+/** The samples of each peer in a case, one per round; null if it does not support the case. */
 export type Samples = ReadonlyMap<string, readonly (Sample | null)[]>;
 
-/** All that a run has found. */
+/** All results of a run. */
 export interface Results {
   readonly title: string;
   readonly command: string;
@@ -16,7 +16,7 @@ export interface Results {
   readonly seconds: number;
   readonly minutes: number;
   readonly load: string;
-  /** Each peer with its version; null where it is not installed. */
+  /** Each peer with its version; null if it is not installed. */
   readonly peers: readonly (readonly [Peer, string | null])[];
   readonly cases: readonly (readonly [Case, Samples])[];
 }
@@ -24,10 +24,10 @@ export interface Results {
 const OURS = "pyserve";
 const BAR = 40;
 
-/** The cases of the chart. */
+/** The cases in the chart. */
 const CHARTED = ["1k", "100k", "304", "list1000", "cgi"];
 
-/** The whole of RESULTS.md. */
+/** Renders RESULTS.md. */
 export function report(results: Results): string {
   const { title, command, rounds, seconds, minutes, load } = results;
   return [
@@ -74,13 +74,13 @@ export function caseTable({ metrics }: Pick<Case, "metrics">, samples: Samples):
   return table(header, rows);
 }
 
-/** What was meant to be reached, and what was. */
+/** The goals and whether they were reached. */
 export function goalTable({ cases }: Pick<Results, "cases">): string[] {
   const rows = cases.flatMap(([one, samples]) => one.goals.map((goal) => goalRow(one, goal, samples)));
   return table(["case", "goal", "measured", "by CPU", ""], rows);
 }
 
-/** Who was measured, and how to get who was not. */
+/** The servers measured, and how to install those that were not. */
 export function peerTable({ peers }: Pick<Results, "peers">): string[] {
   const rows = peers.map(([{ name, install }, version]) => {
     return [name, version ?? `not installed${install ? ` (${install})` : ""}`];
@@ -88,7 +88,7 @@ export function peerTable({ peers }: Pick<Results, "peers">): string[] {
   return table(["server", "version"], rows);
 }
 
-/** What stands between the goals that were missed and reaching them. */
+/** Why goals were missed. */
 function reasons({ cases }: Results): string[] {
   const missed = cases.filter(([one, samples]) =>
     one.goals.some((goal) => goalRow(one, goal, samples).at(-1) !== "met")
@@ -122,7 +122,7 @@ function reaches({ atLeast = -Infinity, atMost = Infinity }: Goal, value: number
   return value >= atLeast && value <= atMost;
 }
 
-/** Bars of the rates, the longest for the fastest. */
+/** A bar chart of the rates, relative to the fastest. */
 function chart({ cases }: Results): string[] {
   const charted = cases.filter(([{ name }]) => CHARTED.includes(name));
   const lines = charted.flatMap(([one, samples]) => {
@@ -146,7 +146,7 @@ function figures(samples: Samples, name: string, key: Metric["key"]): number[] {
   return (samples.get(name) ?? []).map((sample) => sample?.[key]).filter((value) => value !== undefined);
 }
 
-/** Our figure over a peer's of the same round. */
+/** Ratios of our figure to a peer's in the same round. */
 function ratios(samples: Samples, name: string, key: Metric["key"]): number[] {
   const ours = samples.get(OURS) ?? [];
   const theirs = samples.get(name) ?? [];
@@ -161,7 +161,7 @@ function spread(values: readonly number[], format: (value: number) => string): s
   return `${format(least)} / **${format(median(values))}** / ${format(most)}`;
 }
 
-/** The ratios of CPU the other way round, so that more is better as with rates. */
+/** Inverts the ratios of CPU time, so that more is better, as with rates. */
 function inverse(quotients: readonly number[]): number[] {
   return quotients.map((quotient) => 1 / quotient);
 }
@@ -191,7 +191,7 @@ function table(header: readonly string[], rows: readonly (readonly string[])[]):
   return [header, align, ...rows].map((cells) => `| ${cells.join(" | ")} |`);
 }
 
-/** What it ran on. */
+/** The machine the benchmark ran on. */
 export function machine(): string {
   const info = Deno.readTextFileSync("/proc/cpuinfo");
   const cpu = /^model name\s*: (.*)$/m.exec(info)?.[1] ?? Deno.build.arch;

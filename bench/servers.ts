@@ -1,13 +1,13 @@
-/** Instances of servers: started when first asked for, started again when they have died. */
+/** Server instances: started on demand, restarted if they have died. */
 
 import type { Installed, Peer, Place } from "./peers.ts";
 import { run, start, stop } from "./processes.ts";
 import type { Root } from "./site.ts";
 
-/** How long a server may take until it answers; one that reads its whole tree first needs some seconds. */
+/** Time limit for the first response; a server that scans its whole tree first needs some seconds. */
 const START_MS = 15_000;
 
-/** A peer that is here. */
+/** An installed peer. */
 export interface Contestant extends Peer {
   readonly installed: Installed;
 }
@@ -16,22 +16,22 @@ export interface Contestant extends Peer {
 export interface Server {
   readonly peer: Contestant;
   readonly child: Deno.ChildProcess;
-  /** Without a slash at the end. */
+  /** Without a trailing slash. */
   readonly url: string;
   readonly port: number;
-  /** The directory that it serves. */
+  /** The directory served. */
   readonly root: string;
-  /** From the start of the process to its first answer. */
+  /** From process start to the first response. */
   readonly startMs: number;
 }
 
-/** What tells instances of one peer apart. */
+/** The parameters that distinguish instances of one peer. */
 export interface Variant {
   readonly root: Root;
   readonly tls?: true | undefined;
 }
 
-/** Starts instances in a temporary directory, which holds the site too. */
+/** Starts instances in a temporary directory, which also contains the site. */
 export class Servers {
   readonly #directory: string;
   readonly #kept = new Map<string, Server>();
@@ -42,7 +42,7 @@ export class Servers {
     this.#directory = directory;
   }
 
-  /** The instance that is kept for a peer; null where it does not start. */
+  /** The shared instance of a peer; null if it does not start. */
   async get(peer: Contestant, variant: Variant): Promise<Server | null> {
     const key = `${peer.name} ${variant.root} ${variant.tls ?? false}`;
     const kept = this.#kept.get(key);
@@ -54,7 +54,7 @@ export class Servers {
     return server;
   }
 
-  /** A new instance, which the caller stops; null where it does not start. */
+  /** A new instance, to be stopped by the caller; null if it does not start. */
   async fresh(peer: Contestant, { root, tls }: Variant): Promise<Server | null> {
     const place = await this.#place(root, tls ?? false);
     if (place === null) return null;
@@ -78,7 +78,7 @@ export class Servers {
   }
 }
 
-/** Waits for the answer to a first request, or over TLS for the port to be open. */
+/** Waits for a first response or, with TLS, for the port to open. */
 async function answers(port: number, tls: boolean, child: Deno.ChildProcess): Promise<boolean> {
   let ended = false;
   child.status.then(() => ended = true);

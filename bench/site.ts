@@ -1,9 +1,9 @@
-/** The files that are served: made in a temporary directory, and only those that the chosen cases need. */
+/** The files served: created in a temporary directory, limited to those the chosen cases need. */
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** Files by name, in bytes. */
+/** File sizes in bytes, by name. */
 export const SIZES: Readonly<Record<string, number>> = {
   "1k.txt": KIB,
   "10k.txt": 10 * KIB,
@@ -13,7 +13,7 @@ export const SIZES: Readonly<Record<string, number>> = {
   "1g.bin": 1024 * MIB,
 };
 
-/** Larger files are only stretched to their size: their holes are read like data and take no disk. */
+/** Larger files are sparse: holes are read like data and take no disk space. */
 const WRITTEN_UP_TO = 16 * MIB;
 
 /** The name of an entry of a listing. */
@@ -21,18 +21,21 @@ export function entryName(index: number): string {
   return `f${String(index).padStart(6, "0")}.txt`;
 }
 
-/** As little as a CGI program can be: what is measured is what it takes to run it. */
+/** A minimal CGI program, so that the overhead of running it is measured. */
 const HELLO = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nhello\\n'\n";
 
 /**
- * Roots of their own, so that a server that reads its whole tree at start is not asked to read 200,000 entries: "files",
- * "lists" for the listings, and "cgi" for programs.
+ * Separate roots, so that a server that scans its whole tree at start does not read 200,000 entries: "files", "lists"
+ * for the listings, and "cgi" for programs.
  */
 export type Root = "files" | "lists" | "cgi";
 
-/** Makes all roots in a directory, with all the files in "files", and one in each of the others to see a server start. */
+/**
+ * Creates all roots in a directory, with all files in "files", and one file in each of the others to detect that a
+ * server has started.
+ */
 export async function makeSite(directory: string): Promise<void> {
-  // A server that was started as root gives its rights away and still has to read this.
+  // A server started as root drops its privileges and must still be able to read this.
   await Deno.chmod(directory, 0o755);
   for (const root of ["files", "lists", "cgi/cgi-bin"]) await Deno.mkdir(`${directory}/${root}`, { recursive: true });
   for (const [name, size] of Object.entries(SIZES)) await makeFile(`${directory}/files/${name}`, size);
@@ -40,7 +43,7 @@ export async function makeSite(directory: string): Promise<void> {
   await Deno.writeTextFile(`${directory}/cgi/cgi-bin/hello.sh`, HELLO, { mode: 0o755 });
 }
 
-/** Makes a directory of empty files in "lists", unless it is there. */
+/** Creates a directory of empty files in "lists", unless it exists. */
 export function makeList(directory: string, path: string, entries: number): void {
   const list = `${directory}/lists/${path}`;
   try {
@@ -51,7 +54,7 @@ export function makeList(directory: string, path: string, entries: number): void
   }
 }
 
-/** Makes a directory look changed now, so that no server may answer from a listing it has kept. */
+/** Marks a directory as just modified, so that no server may respond from a cached listing. */
 export function touch(directory: string): void {
   const now = new Date();
   Deno.utimeSync(directory, now, now);
@@ -63,7 +66,7 @@ async function makeFile(path: string, size: number): Promise<void> {
   await readThrough(path);
 }
 
-/** Brings a file to the system's cache, or the first server that is asked for it would pay for all. */
+/** Reads a file into the page cache; otherwise the first server measured would pay for all. */
 async function readThrough(path: string): Promise<void> {
   using file = await Deno.open(path);
   const buffer = new Uint8Array(MIB);

@@ -1,6 +1,6 @@
 // deno-lint-ignore-file no-console
 /**
- * One warning of the runtime that tells the user of the command nothing.
+ * Suppresses a warning of the runtime that does not concern users of the command.
  *
  * @module
  */
@@ -8,17 +8,17 @@
 import type { Feature } from "../handlers/feature.ts";
 
 /**
- * How the warning begins that Deno 2.9 prints at the first look at the signal of any request, because the signal aborts
- * at the end of good answers too. Programs and applications are ended by it when their clients have left, and nobody looks
- * any more when the answer begins: that is right with the old behaviour and with the new one.
+ * Beginning of the warning that Deno 2.9 prints when a request's signal is first read, because the signal also aborts
+ * after successful responses. Programs and applications are stopped by it when their clients disconnect, and it is no
+ * longer read once the response begins: correct with the old and the new behaviour.
  */
 const ABORT_WARNING = "Deno.serve: request.signal aborts on successful responses";
 
-/** Features that look at signals and have not ended. */
+/** Number of features that read signals and are still running. */
 let looking = 0;
 let restore = () => {};
 
-/** Keeps that one warning from standard error until the feature ends. */
+/** Suppresses the warning until the feature ends. */
 export function withoutAbortWarning(feature: Feature): Feature {
   if (looking++ === 0) restore = filterWarnings();
   const end = async () => {
@@ -28,7 +28,7 @@ export function withoutAbortWarning(feature: Feature): Feature {
   return { ...feature, end };
 }
 
-/** Returns what puts `console.warn` back as it was, unless somebody else has put another in its place. */
+/** Returns a function that restores `console.warn`, unless it has been replaced again. */
 function filterWarnings(): () => void {
   const { warn } = console;
   const filtered = (...words: unknown[]) => {

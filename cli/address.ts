@@ -4,17 +4,17 @@
  * @module
  */
 
-/** An address and a port, as far as they were given. */
+/** An address and a port; either may be missing. */
 export interface AddressAndPort {
-  /** The address or name, without brackets; null where only a port was given (`:8000`). */
+  /** The address or host name, without brackets; null for a port alone (`:8000`). */
   readonly hostname: string | null;
-  /** The digits of the port; null where only an address was given. */
+  /** The digits of the port; null for an address alone. */
   readonly port: string | null;
 }
 
 /**
- * Takes `:8000`, `localhost:8000`, `127.0.0.1:8000` or `[::1]:8000` apart; null for anything else, `::1` included, whose
- * last group is no port. On Windows, `C:8000` is a path.
+ * Splits `:8000`, `localhost:8000`, `127.0.0.1:8000` or `[::1]:8000`; null for anything else, including `::1`, whose
+ * last group is not a port. On Windows, `C:8000` is a path.
  */
 export function splitAddress(text: string): AddressAndPort | null {
   const [, bracketed, name, port] = /^(?:\[([0-9A-Za-z:.%_-]+)\]|([0-9A-Za-z._-]*)):(\d+)$/.exec(text) ?? [];

@@ -1,5 +1,5 @@
 /**
- * From the options of CGI to the feature; loaded where one of them is given.
+ * Creates the CGI feature from its options; loaded on demand.
  *
  * @module
  */
@@ -17,8 +17,8 @@ import { StartError } from "./start_error.ts";
 import type { Assignment } from "./values.ts";
 
 /**
- * The feature that the options ask for, for what is served at `root`. Throws {@linkcode StartError} where a program is not
- * there or may not be run.
+ * Creates the feature for the directory served at `root`. Throws {@linkcode StartError} if a program does not exist or
+ * may not be executed.
  */
 export async function cgiOf(options: Options, root: string): Promise<Feature> {
   const given = cgiOptionsOf(options);
@@ -41,14 +41,14 @@ function cgiOptionsOf(options: Options): CgiOptions {
   };
 }
 
-/** What for, and the words of the command, whose first is a program that is there. */
+/** The key and the command of an assignment; its first word is the path of an existing program. */
 function commandOf({ key, words: [name, ...words] }: Assignment): [key: string, words: CommandWords] {
   const program = findProgram(name!);
   if (program === null) throw new StartError(`Cannot run "${name}": there is no such program that can be run`);
   return [key, [program, ...words]];
 }
 
-/** Only root can run programs as somebody else. */
+/** Only root can run programs as another user. */
 async function userOf(name: string): Promise<SystemUser> {
   if (Deno.build.os === "windows" || Deno.uid() !== 0) {
     throw new StartError(`Cannot run programs as "${name}": only root can`);

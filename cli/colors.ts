@@ -1,5 +1,5 @@
 /**
- * Colours for a terminal, those of Python 3.15. Text is escaped before it comes here.
+ * Terminal colours, those of Python 3.15. The text must be escaped already.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export function colorStartLine(line: string): string {
   return GREEN + line.replace(/\(([^\s()]+)\)/, `(${CYAN}$1${RESET}${GREEN})`) + RESET;
 }
 
-/** Colours a line of the log in Python's format; gives any other line back as it is. */
+/** Colours a log line in Python's format; returns any other line unchanged. */
 export function colorLogLine(line: string): string {
   const match = /^(\S* - - \[[^\]]*\]) (.*)$/.exec(line);
   if (!match) return line;

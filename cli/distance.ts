@@ -1,10 +1,10 @@
 /**
- * How alike two words are.
+ * Similarity of two words, for suggestions.
  *
  * @module
  */
 
-/** The number of characters to insert, delete or replace to make one word of the other (Levenshtein). */
+/** Levenshtein distance: the number of insertions, deletions and substitutions between two words. */
 export function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

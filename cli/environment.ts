@@ -9,22 +9,22 @@ import { UsageError } from "./usage_error.ts";
 
 const PREFIX = "PYSERVE_";
 
-/** Options that only make sense for one run. */
+/** Options that only make sense for a single run. */
 const NOT_INHERITED: readonly OptionName[] = ["help", "version"];
 
 const [ON, OFF] = [["1", "true", "yes", "on"], ["", "0", "false", "no", "off"]];
 
-/** The environment variable of an option; null for one that has none. */
+/** The environment variable of an option; null if it has none. */
 export function variableOf(name: OptionName): string | null {
   return NOT_INHERITED.includes(name) ? null : PREFIX + name.toUpperCase().replaceAll("-", "_");
 }
 
 /**
- * The texts that environment variables give for options. A switch takes 1, true, yes or on; an option that may be repeated
- * takes one value a line; an empty variable counts as absent.
+ * The option values in the environment. A switch accepts 1, true, yes or on, or the opposite; a repeatable option takes
+ * one value per line; an empty variable counts as unset.
  *
- * @throws {UsageError} For a variable that begins with `PYSERVE_` and names no option, or a switch that is neither on nor
- * off.
+ * @throws {UsageError} For a variable with the prefix `PYSERVE_` that names no option, or a switch with an invalid
+ * value.
  */
 export function readEnvironment(environment: Readonly<Record<string, string>>): Map<OptionName, string[]> {
   const names = new Map(OPTION_ROWS.map(([name]) => [variableOf(name), name]));
@@ -40,7 +40,7 @@ export function readEnvironment(environment: Readonly<Record<string, string>>): 
   return texts;
 }
 
-/** Null for a switch that is neither on nor off. */
+/** Null for a switch with an invalid value. */
 function textsOf(name: OptionName, value: string): string[] | null {
   const { value: takesValue, repeatable, pair, bare } = OPTIONS[name];
   const word = value.trim().toLowerCase();
@@ -51,7 +51,7 @@ function textsOf(name: OptionName, value: string): string[] | null {
   return pair ? lines.map((line) => line.includes(":") ? line : line.replace(/\s+/, ":")) : lines;
 }
 
-/** The environment of this process, as far as Deno permits to read it; it is not asked for. */
+/** The process environment, as far as permitted; the permission is not requested. */
 export function environmentOfProcess(): Readonly<Record<string, string>> {
   if (Deno.permissions.querySync({ name: "env" }).state === "granted") return Deno.env.toObject();
   const variables = OPTION_ROWS.map(([name]) => variableOf(name)).filter((variable) => variable !== null);

@@ -1,5 +1,5 @@
 /**
- * From the options of FastCGI to features; loaded where one of them is given.
+ * Creates FastCGI features from their options; loaded on demand.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Options } from "./options.ts";
 import { programOptionsOf } from "./program_options.ts";
 import { requireConnectPermission } from "./run_check.ts";
 
-/** The features that the options ask for: one for each application, whose bounds are for all that it answers. */
+/** One feature for each application, because its limits apply to the application as a whole. */
 export function fastCgiFeatures(options: Options): Feature[] {
   const given = options.fastcgi;
   for (const { address } of given) requireConnectPermission(address);

@@ -1,5 +1,5 @@
 /**
- * What the command does besides files and listings: each feature is loaded where it was asked for.
+ * Optional features of the command; each is loaded only if it is enabled.
  *
  * @module
  */
@@ -7,21 +7,27 @@
 import type { Feature } from "../handlers/feature.ts";
 import { archives, checksums, searches } from "../handlers/reading_features.ts";
 import type { UploadOptions } from "../handlers/upload.ts";
-import type { FeatureSettings } from "./settings.ts";
+import type { FeatureSettings, Settings } from "./settings.ts";
 
-/** Loads the features that the settings ask for, in the order in which they are asked; `root` is what is served. */
+/** Loads the enabled features in the order in which they handle requests; `root` is the directory served. */
 export async function loadFeatures(settings: FeatureSettings, root: string): Promise<Feature[]> {
   const { cgi, fastcgi, upload, archive, search, checksum } = settings;
   const features: Feature[] = [];
   if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi, root));
   if (fastcgi) features.push(...(await import("./fastcgi.ts")).fastCgiFeatures(fastcgi));
-  // Behind the programs, whose methods and queries are their own.
+  // After the programs, which own their methods and queries.
   if (upload) features.push(...await uploads(upload, settings, root));
-  // These load nothing before somebody asks for them.
+  // These load their implementation on first use.
   if (archive) features.push(archives(archive));
   if (search) features.push(searches(search));
   if (checksum) features.push(checksums());
   return features;
+}
+
+/** The paths that serving and its features read, and those that they write to. */
+export function neededPaths({ root, tls, features }: Settings): { readonly read: string[]; readonly write: string[] } {
+  const read = [root, tls?.cert, tls?.key, tls?.password].filter((path) => typeof path === "string");
+  return { read, write: features.upload ? [root] : [] };
 }
 
 async function uploads(

@@ -7,7 +7,7 @@
 import { type Group, GROUPS, type Option } from "./option.ts";
 import { OPTION_ROWS, type OptionName } from "./options.ts";
 
-/** Columns of the left half, and of the whole. */
+/** Width of the left column, and of the whole text. */
 const LEFT = 30;
 const WIDTH = 80;
 
@@ -28,8 +28,8 @@ const EXAMPLES = `  pyserve                      the current directory on port 8
 `;
 
 /**
- * Renders the help from the table of options: without a topic the most used ones, with `all` all of them, with the name
- * of a group, in lower case, that group. Null for a topic that is none.
+ * Renders the help from the table of options: the most used ones by default, all of them for `all`, one group for its
+ * name in lower case. Null for an unknown topic.
  */
 export function help(topic: string): string | null {
   if (topic === "") return USAGE + EXAMPLES + section("Options", common()) + more();
@@ -38,7 +38,6 @@ export function help(topic: string): string | null {
   return USAGE + groups.map((group) => section(group, inGroup(group))).join("\n");
 }
 
-/** The topics of `--help`. */
 export function topics(): string {
   return ["all", ...GROUPS.map((group) => group.toLowerCase())].join(", ");
 }
@@ -74,13 +73,13 @@ function entry([name, option]: Row): string {
   return lines.map((line) => line + "\n").join("");
 }
 
-/** How the value of an option is written, with what comes before it. */
+/** The value placeholder of an option, with its separator. */
 export function valueText({ value, bare }: Option): string {
   if (value === undefined) return "";
   return bare === undefined ? ` ${value}` : `[=${value}]`;
 }
 
-/** What an option does, whether it may be repeated, and its default. */
+/** The description of an option, whether it is repeatable, and its default. */
 export function sentence({ help, shown, repeatable }: Option): string {
   return `${help}${repeatable ? "; may be repeated" : ""}${shown ? ` (default: ${shown})` : ""}`;
 }

@@ -1,5 +1,5 @@
 /**
- * Listening, and what to say when that fails; the addresses to print when it does not.
+ * Starts listening, with helpful errors, and lists the URLs to print.
  *
  * @module
  */
@@ -9,13 +9,13 @@ import { isLoopback } from "../handlers/http/own_host.ts";
 import type { RunningServer, ServeOptions } from "../handlers/serve.ts";
 import { StartError } from "./start_error.ts";
 
-/** Ports tried when one is in use, to name one that is free. */
+/** Number of ports probed for a free one if the port is in use. */
 const NEXT_PORTS = 20;
 
-/** A transport: `serve`, or one like it. */
+/** A transport: `serve` or a function with the same signature. */
 export type Serve = (fetch: FetchFunction, options: ServeOptions) => RunningServer;
 
-/** Starts the server. Throws {@linkcode StartError} where the system refuses. */
+/** Starts the server. Throws {@linkcode StartError} if the system refuses. */
 export function listen(
   serve: Serve,
   fetch: FetchFunction,
@@ -57,19 +57,19 @@ function nextFree(hostname: string, port: number): number | null {
       Deno.listen({ hostname, port: next }).close();
       return next;
     } catch {
-      // Also in use, or not permitted: the next one.
+      // In use or not permitted as well.
     }
   }
   return null;
 }
 
-/** Python's start line, without a line end. */
+/** Python's start line, without a newline. */
 export function startLine({ hostname, port }: Deno.NetAddr, secure: boolean): string {
   const scheme = secure ? "https" : "http";
   return `Serving ${scheme.toUpperCase()} on ${hostname} port ${port} (${scheme}://${urlHost(hostname)}:${port}/) ...`;
 }
 
-/** The URLs under which a server that listens on all addresses can be reached; none for one that listens on one. */
+/** The URLs of a server that listens on all addresses; none if it listens on one. */
 export function reachableUrls({ hostname, port }: Deno.NetAddr, secure: boolean): string[] {
   if (hostname !== "0.0.0.0" && hostname !== "::") return [];
   const scheme = secure ? "https" : "http";
@@ -82,12 +82,12 @@ export function reachableUrls({ hostname, port }: Deno.NetAddr, secure: boolean)
   );
 }
 
-/** Why only this machine can reach the server, and what changes that. */
+/** Why the server is limited to loopback, and how to change that. */
 export function confinement(options: readonly string[]): string {
   return `only on this machine, because of ${options.join(" and ")}; --bind 0.0.0.0 lets the network in, too`;
 }
 
-/** Without the permission to look (--allow-sys) there is nothing to say, and that is no reason not to start. */
+/** Empty without the permission (--allow-sys), which is no reason to fail. */
 function interfaces(): Deno.NetworkInterfaceInfo[] {
   try {
     return Deno.networkInterfaces();

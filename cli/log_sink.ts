@@ -1,24 +1,24 @@
 /**
- * Where log lines wait for a reader that may be slow.
+ * A buffer between the log and a possibly slow reader.
  *
  * @module
  */
 
-/** What takes bytes: stderr, or a test. */
+/** A byte sink: stderr, or a test. */
 export interface ByteWriter {
-  /** Writes some of the bytes, and says how many. */
+  /** Writes some of the bytes, and returns how many. */
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** Milliseconds that lines are gathered: one write for many lines costs little more than for one. */
+/** Batching interval in milliseconds: one write of many lines costs little more than one of a single line. */
 const GATHER_MS = 20;
 
-/** Characters that wait at most; a terminal that was stopped with Ctrl-S must not fill the memory. */
+/** Maximum number of buffered characters; a terminal paused with Ctrl-S must not exhaust memory. */
 const MAX_WAITING = 4 * 1024 * 1024;
 
 /**
- * Writes lines in the background, in order and in batches, so that no request waits for a terminal. Where the reader is
- * too slow, lines are dropped and counted, and a line says how many.
+ * Writes lines in the background, in order and in batches, so that no request waits for a terminal. If the reader is
+ * too slow, lines are dropped and counted, and a line reports how many.
  */
 export class LogSink {
   readonly #writer: ByteWriter;
@@ -27,12 +27,11 @@ export class LogSink {
   #dropped = 0;
   #writing: Promise<void> | null = null;
 
-  /** Makes a sink that writes to a writer. */
   constructor(writer: ByteWriter) {
     this.#writer = writer;
   }
 
-  /** Takes a line, without the line end. */
+  /** Queues a line, without a newline. */
   line(text: string): void {
     if (this.#size + text.length > MAX_WAITING) {
       this.#dropped += 1;
@@ -43,7 +42,7 @@ export class LogSink {
     this.#writing ??= this.#run();
   }
 
-  /** Waits until all that was taken is written, but not longer than so many milliseconds. */
+  /** Waits until everything has been written, up to a time limit in milliseconds. */
   async flush(milliseconds: number): Promise<void> {
     if (this.#writing === null) return;
     const late = Promise.withResolvers<void>();
@@ -61,7 +60,7 @@ export class LogSink {
         while (bytes.length > 0) bytes = bytes.subarray(await this.#writer.write(bytes));
       }
     } catch {
-      this.#take(); // Nobody reads any more (a closed pipe): serving goes on without a log.
+      this.#take(); // A closed pipe: keep serving without a log.
     } finally {
       this.#writing = null;
     }

@@ -1,5 +1,5 @@
 /**
- * What an option of the command is, and the kinds there are: a switch, one value, a list.
+ * Option types of the command: switches, single values, lists.
  *
  * @module
  */
@@ -19,58 +19,57 @@ export const GROUPS = [
 /** A heading of `--help all`. */
 export type Group = typeof GROUPS[number];
 
-/** A value that an option cannot take; the message ends the sentence "Cannot use --port "x": ...". */
+/** An invalid option value; the message completes the sentence "Cannot use --port "x": ...". */
 export class InvalidValue extends Error {
   /** Always `"InvalidValue"`. */
   override readonly name: string = "InvalidValue";
 }
 
-/** One option of the command, of which parsing, checks, help, environment variables and the reference are made. */
+/** One option of the command: the source of parsing, validation, help, environment variables and the reference. */
 export interface Option<T = unknown> {
   /** The heading in `--help all`. */
   readonly group: Group;
-  /** What it does, in a sentence or two without the default. */
+  /** What it does, in a sentence or two, without the default. */
   readonly help: string;
-  /** The place in the short help, from 1 on; without it, the option is in `--help all` only. */
+  /** Position in the short help, from 1; without it, the option is only in `--help all`. */
   readonly rank?: number;
-  /** The one-letter names, without the hyphen: `vV` is `-v` and `-V`. */
+  /** The one-letter names without the hyphen: `vV` means `-v` and `-V`. */
   readonly short?: string;
-  /** What other servers call it, without the hyphens: suggested, but not accepted. */
+  /** Its names in other servers, without the hyphens: suggested, but not accepted. */
   readonly elsewhere?: readonly string[];
-  /** Whether it lets clients change what is served: then no error message suggests it. */
+  /** Whether it lets clients change files: then it is never suggested in an error message. */
   readonly writes?: boolean;
-  /** What the value is called in the help; an option without it is a switch. */
+  /** The value's placeholder in the help; without it, the option is a switch. */
   readonly value?: string;
-  /** What it means without a value; then the value is given after `=` only. */
+  /** Its meaning without a value; a value can then only follow `=`. */
   readonly bare?: string;
   /** Whether the value may be two words, `NAME VALUE`. */
   readonly pair?: boolean;
-  /** Whether it may be given several times. */
   readonly repeatable?: boolean;
   /** The default in words, for the help. */
   readonly shown?: string;
-  /** Options of which one must be given as well. */
+  /** Options of which at least one is also required. */
   readonly needs?: readonly string[];
-  /** Options that cannot be given as well. */
+  /** Options that conflict with it. */
   readonly excludes?: readonly string[];
-  /** Makes the typed value of the texts that were given, each once for a list; of none, the default. */
+  /** Converts the given texts to the typed value: one call for a list, none for the default. */
   readonly make: (texts: readonly string[]) => T;
 }
 
-/** What a row of the table says besides how its value is read. */
+/** A row of the table without the value's type. */
 type Row = Omit<Option, "make" | "value" | "repeatable">;
 
-/** A switch: off by default. */
+/** A switch, off by default. */
 export function flag(row: Row): Option<boolean> {
   return { ...row, make: (texts) => texts.length > 0 };
 }
 
-/** An option with one value, read by `read`, which throws {@linkcode InvalidValue}. */
+/** An option with one value, parsed by `read`, which throws {@linkcode InvalidValue}. */
 export function one<T, const D>(row: Row & { value: string; default: D }, read: (text: string) => T): Option<T | D> {
   return { ...row, make: ([text]) => text === undefined ? row.default : read(text) };
 }
 
-/** An option that may be given several times. */
+/** A repeatable option. */
 export function list<T>(row: Row & { value: string }, read: (text: string) => T): Option<readonly T[]> {
   return { ...row, repeatable: true, make: (texts) => texts.map(read) };
 }

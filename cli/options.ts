@@ -1,5 +1,6 @@
 /**
- * The one table of options: parsing, typed values, environment variables, `--help` and docs/options.md come from it.
+ * The table of options: the single source of parsing, typed values, environment variables, `--help` and
+ * docs/options.md.
  *
  * @module
  */
@@ -30,13 +31,13 @@ import {
   workers,
 } from "./values.ts";
 
-/** The options that turn CGI on. */
+/** The options that enable CGI. */
 export const CGI = ["cgi", "cgi-ext", "cgi-map", "cgi-mount"] as const;
 
-/** The options because of which programs answer, FastCGI applications among them. */
+/** The options that run programs or connect to applications. */
 export const PROGRAMS = [...CGI, "fastcgi"] as const;
 
-/** The options that let clients change what is served. */
+/** The options that let clients change files. */
 export const WRITING = ["upload", "delete", "all"] as const;
 
 /** The table, in the order of the help. */
@@ -376,13 +377,13 @@ const TABLE = {
 /** The name of an option, without the hyphens. */
 export type OptionName = keyof typeof TABLE;
 
-/** The typed value of every option: what was given, or the default. */
+/** The typed value of every option, given or default. */
 export type Options = { readonly [Name in OptionName]: ReturnType<typeof TABLE[Name]["make"]> };
 
 /** The table by name. */
 export const OPTIONS: Readonly<Record<OptionName, Option>> = TABLE;
 
-/** Names and options, in the order of the help. */
+/** Names and options in the order of the help. */
 export const OPTION_ROWS: readonly (readonly [name: OptionName, option: Option])[] = Object.entries(TABLE) as [
   OptionName,
   Option,

@@ -1,8 +1,7 @@
 /**
- * From the words of a command line to typed options, by the table; with the conventions of Python's argparse:
- * `--name=value`, `-bVALUE`, prefixes that name one option only, options before and after the arguments, `--`, and the last
- * value where an option that takes one is given several times.
- *
+ * Parses a command line into typed options, with the conventions of Python's argparse: `--name=value`, `-bVALUE`,
+ * unambiguous prefixes, options before and after the arguments, `--`, and the last value of an option that is given
+ * several times.
  * @module
  */
 
@@ -13,23 +12,23 @@ import { distance } from "./distance.ts";
 import { type Texts, withPlace } from "./place.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** What was given. */
+/** A parsed command line. */
 export interface Given {
   /** The typed value of every option. */
   readonly options: Options;
-  /** The names of the options that were given, on the command line or in the environment. */
+  /** The names of the options set on the command line or in the environment. */
   readonly names: ReadonlySet<OptionName>;
-  /** What the environment adds, as words of a command line: for processes that do not get the environment. */
+  /** The environment's options as command-line arguments, for processes that do not inherit the environment. */
   readonly inherited: readonly string[];
 }
 
 /**
- * Parses a command line, adds what environment variables say (`PYSERVE_PORT=8080`) where the command line does not, and
- * checks all of it against the table. Throws {@linkcode UsageError}.
+ * Parses a command line, adds environment variables (`PYSERVE_PORT=8080`) where it does not override them, and
+ * validates everything against the table. Throws {@linkcode UsageError}.
  */
 export function parse(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Given {
   const { texts, words } = split(args);
-  // Whoever wants help gets it, whatever else is wrong.
+  // Help takes precedence over any error.
   if (texts.has("help") || texts.has("version")) return given(onlyInformation(texts), new Map());
   const own = withPlace(texts, words);
   const inherited = missingFrom(own, withPlace(readEnvironment(environment), []));
@@ -56,7 +55,7 @@ function split(args: readonly string[]): { texts: Texts; words: string[] } {
   return { texts, words };
 }
 
-/** A number is none, as in argparse: `-1` is a bad port and not an unknown option. */
+/** A number is not an option, as in argparse: `-1` is an invalid port, not an unknown option. */
 function isOption(word: string): boolean {
   return word.startsWith("-") && word !== "-" && !/^-\d/.test(word);
 }
@@ -72,13 +71,13 @@ function takeOption(word: string, rest: string[]): { name: OptionName; text: str
   if (name === "help" && inline === null && isTopic(rest[0])) return { name, text: rest.shift()! };
   if (bare !== undefined) return { name, text: inline || bare };
   const text = inline ?? takeValue(name, rest);
-  // Python's -p is the protocol; what most people mean by it is the port.
+  // Python's -p is the protocol, but most people expect it to be the port.
   if (flag === "-p" && /^HTTP\//i.test(text)) return { name: "protocol", text };
-  // In two words, as Python's, unless the first is a whole header already.
+  // Two words, as in Python, unless the first is a complete header already.
   return { name, text: pair && !text.includes(":") ? `${text}:${takeValue(name, rest)}` : text };
 }
 
-/** Whether a word behind `--help` says what help is wanted for, and is not a directory to serve. */
+/** Whether the word after `--help` is a topic and not a directory to serve. */
 function isTopic(word: string | undefined): boolean {
   return word === "all" || GROUPS.some((group) => group.toLowerCase() === word);
 }
@@ -110,7 +109,7 @@ function byLetter(flag: string): OptionName | undefined {
   return flag.length === 2 ? OPTION_ROWS.find(([, { short }]) => short?.includes(flag[1]!))?.[0] : undefined;
 }
 
-/** The option that was probably meant. Never one that lets clients write: a typing error must not lead to such an offer. */
+/** The most similar option. Never one that lets clients write: a typo must not lead to such a suggestion. */
 function suggestion(flag: string): string {
   const offered = OPTION_ROWS.filter(([, { writes }]) => !writes);
   const elsewhere = offered.find(([, option]) => option.elsewhere?.includes(flag.replace(/^--?/, "")));
@@ -129,7 +128,7 @@ function onlyInformation(texts: Texts): Texts {
   return new Map([...texts].filter(([name]) => name === "help" || name === "version"));
 }
 
-/** What the environment says and the command line neither says nor contradicts. */
+/** Options of the environment that the command line neither sets nor excludes. */
 function missingFrom(texts: Texts, inherited: Texts): Texts {
   const contradicted = (name: OptionName) =>
     [...texts.keys()].some((other) =>
@@ -159,7 +158,7 @@ function valueOf(name: OptionName, option: Option, texts: readonly string[]): un
   }
 }
 
-/** The first of the texts that the option does not take. */
+/** The first text that the option rejects. */
 function badText(option: Option, texts: readonly string[]): string {
   return texts.find((text) => {
     try {

@@ -1,5 +1,5 @@
 /**
- * What is served and where: a directory, an address and a port, as options or as arguments in any order.
+ * What to serve and where: a directory, an address and a port, as options or as arguments in any order.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import type { OptionName } from "./options.ts";
 import { UsageError } from "./usage_error.ts";
 import { isNumber } from "./values.ts";
 
-/** The texts given for each option. */
+/** The texts of each option. */
 export type Texts = Map<OptionName, string[]>;
 
 /**
- * Makes options of the arguments: a number is the port, as for Python, `ADDRESS:PORT` both, and anything else the
- * directory; and takes the port out of `--bind ADDRESS:PORT`. Throws {@linkcode UsageError} where two say different things.
+ * Converts the arguments to options: a number is the port, as in Python, `ADDRESS:PORT` both, and anything else the
+ * directory. Also splits `--bind ADDRESS:PORT`. Throws {@linkcode UsageError} if two contradict each other.
  */
 export function withPlace(texts: Texts, words: readonly string[]): Texts {
   const isRoot = (word: string) => !isNumber(word) && splitAddress(word) === null;
@@ -30,7 +30,7 @@ export function withPlace(texts: Texts, words: readonly string[]): Texts {
   return new Map([...others, ...[...places].filter(([, given]) => given.length > 0)]);
 }
 
-/** The value of `--bind`: an address, perhaps in brackets, perhaps with a port. */
+/** Parses `--bind`: an address, perhaps in brackets, perhaps with a port. */
 function boundTo(text: string): AddressAndPort {
   return splitAddress(text) ?? { hostname: text.replace(/^\[(.*)\]$/, "$1"), port: null };
 }

@@ -1,5 +1,5 @@
 /**
- * What CGI programs and FastCGI applications have in common on the command line.
+ * Command-line options shared by CGI and FastCGI.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Options } from "./options.ts";
 import type { Variable } from "./values.ts";
 import config from "../deno.json" with { type: "json" };
 
-/** How programs are told of requests, and how long they may take; times in milliseconds. */
+/** Environment and limits of programs; times in milliseconds. */
 export interface ProgramOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly passAuth: boolean;
@@ -20,7 +20,7 @@ export interface ProgramOptions {
   readonly bodyTimeout: number;
 }
 
-/** What was given, and the defaults. */
+/** The options, with defaults. */
 export function programOptionsOf(options: Options): ProgramOptions {
   const maxBody = options["max-body"];
   return {
@@ -35,7 +35,7 @@ export function programOptionsOf(options: Options): ProgramOptions {
   };
 }
 
-/** A variable as given; or that of the server, where it has one. */
+/** A variable with its value, or the server's own value if it has one. */
 function variableFor({ name, value }: Variable): [name: string, value: string][] {
   const given = value ?? Deno.env.get(name);
   return given === undefined ? [] : [[name, given]];

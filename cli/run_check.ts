@@ -1,5 +1,5 @@
 /**
- * Looking whether programs may be run and applications reached when the command starts, not at the first request.
+ * Checks the permissions to run programs and to connect to applications at start, not at the first request.
  *
  * @module
  */
@@ -10,9 +10,9 @@ import type { FastCgiAddress } from "../handlers/upstream/fastcgi/connection.ts"
 import { StartError } from "./start_error.ts";
 
 /**
- * Throws where Deno does not permit what CGI needs. On a terminal it asks the user, once and now.
+ * Throws if Deno does not permit what CGI needs. On a terminal it prompts the user once, now.
  *
- * A list (`--allow-run=php-cgi`) is enough where it has the programs that were named, or a program in the directories.
+ * A list (`--allow-run=php-cgi`) is enough if it contains the configured programs, or a program in the directories.
  */
 export function requireRunPermission(root: string, options: CgiOptions): void {
   const named = [...Object.values(options.interpreters ?? {}), ...Object.values(options.mounts ?? {})];
@@ -25,7 +25,7 @@ export function requireRunPermission(root: string, options: CgiOptions): void {
   throw new StartError("Cannot run programs: it is not permitted (--allow-run)");
 }
 
-/** Throws where Deno does not permit to connect to an application. */
+/** Throws if Deno does not permit connecting to an application. */
 export function requireConnectPermission(address: FastCgiAddress): void {
   const missing = address.transport === "tcp"
     ? [{ name: "net", host: `${hostOf(address.hostname)}:${address.port}` } as const]
@@ -49,7 +49,7 @@ function isPermitted(command: string): boolean {
   return Deno.permissions.querySync({ name: "run", command }).state === "granted";
 }
 
-/** What is in the directories of programs, and what lies at the top with one of the extensions. */
+/** The files in the program directories, and those in the root with a program extension. */
 function scriptsIn(root: string, directories: readonly string[], extensions: readonly string[]): string[] {
   const inside = directories.flatMap((directory) => namesIn(join(root, directory)));
   const top = namesIn(root).filter((name) => extensions.some((extension) => name.endsWith(extension)));
@@ -60,6 +60,6 @@ function namesIn(directory: string): string[] {
   try {
     return [...Deno.readDirSync(directory)].map(({ name }) => join(directory, name));
   } catch {
-    return []; // not there, or not a directory: it has no programs
+    return []; // missing, or not a directory: no programs
   }
 }

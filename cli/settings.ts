@@ -1,5 +1,5 @@
 /**
- * From what was given on the command line to settings with types.
+ * Converts parsed options to typed settings.
  *
  * @module
  */
@@ -12,59 +12,59 @@ import { CGI, type OptionName, type Options, PROGRAMS, WRITING } from "./options
 import type { Given } from "./parse.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** What the command is to do. */
+/** The settings of one run. */
 export interface Settings {
   /** The directory or file to serve. */
   readonly root: string;
   /** The address to bind. */
   readonly hostname: string;
-  /** The options because of which that is this machine only, although nobody asked for it. */
+  /** The options that limit the default address to loopback. */
   readonly confinedBy: readonly string[];
-  /** The names under which it may be asked besides its own; null where none were given. */
+  /** Additional accepted host names; null if not given. */
   readonly hosts: readonly string[] | null;
-  /** The port, 0 for any. */
+  /** The port; 0 picks a free one. */
   readonly port: number;
-  /** Whether it speaks HTTP/1.0 as Python does, and nothing later. */
+  /** Whether it speaks only HTTP/1.0, as Python does. */
   readonly classic: boolean;
-  /** The number of processes that serve; 1 is this one. */
+  /** The number of server processes; 1 means this one only. */
   readonly workers: number;
-  /** Where certificate, key and password are, or null for plain HTTP. */
+  /** Paths of certificate, key and password, or null for plain HTTP. */
   readonly tls: TlsFiles | null;
-  /** How to serve. */
+  /** Options of the file server. */
   readonly server: FileServerOptions;
-  /** What to do besides; cli/features.ts loads it. */
+  /** Optional features, loaded by cli/features.ts. */
   readonly features: FeatureSettings;
 }
 
-/** What the command does besides serving files; null is what was not asked for, or was forbidden. */
+/** Settings of the optional features; null if a feature is off. */
 export interface FeatureSettings {
-  /** What cli/cgi.ts makes the feature of. */
+  /** Converted by cli/cgi.ts. */
   readonly cgi: Options | null;
-  /** What cli/fastcgi.ts makes the features of. */
+  /** Converted by cli/fastcgi.ts. */
   readonly fastcgi: Options | null;
-  /** What may be written, and how. */
+  /** Write rights and limits. */
   readonly upload: UploadOptions | null;
-  /** The only directories where that is allowed, because programs run. */
+  /** The only directories that accept uploads when programs run. */
   readonly uploadPlaces: readonly string[] | null;
-  /** How directories are packed. */
+  /** Limits of archives. */
   readonly archive: ArchiveOptions | null;
-  /** How names are searched for. */
+  /** Limits of searches. */
   readonly search: SearchOptions | null;
-  /** Whether checksums of files are made. */
+  /** Whether checksums are available. */
   readonly checksum: boolean;
 }
 
-/** Options that let whoever reaches the server do more than read. */
+/** Options that give clients more than read access. */
 const DANGEROUS: readonly OptionName[] = [...WRITING, ...PROGRAMS];
 
-/** The files that TLS needs. */
+/** The files for TLS. */
 export interface TlsFiles {
   readonly cert: string;
   readonly key: string | null;
   readonly password: string | null;
 }
 
-/** Makes settings of what was given. Throws {@linkcode UsageError}. */
+/** Converts a parsed command line. Throws {@linkcode UsageError}. */
 export function settingsOf({ options, names }: Given): Settings {
   refuseWritingBesidePrograms(options, names);
   const { bind } = options;
@@ -111,7 +111,7 @@ function featuresOf(options: Options, names: Given["names"]): FeatureSettings {
     fastcgi: options.fastcgi.length > 0 ? options : null,
     upload: uploadOf(options),
     uploadPlaces: options["upload-beside-programs"],
-    // Without listings, their contents must not come out in another way.
+    // Without listings, an archive must not reveal the names either.
     archive: listing && !options["no-archive"] ? { ...(maxBytes !== null && { maxBytes }) } : null,
     search: listing && !options["no-search"] ? {} : null,
     checksum: !options["no-checksum"],
@@ -127,7 +127,7 @@ function refuseWritingBesidePrograms(options: Options, names: Given["names"]): v
   );
 }
 
-/** What may be written; null for nothing. */
+/** The write rights; null for none. */
 function uploadOf(options: Options): UploadOptions | null {
   const rights = { create: options.all || options.upload, change: options.all || options.delete };
   if (!rights.create && !rights.change) return null;

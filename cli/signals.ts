@@ -1,11 +1,11 @@
 /**
- * The signals that the command listens to.
+ * The signals the command handles.
  *
  * @module
  */
 
-/** The signals that end the command. */
+/** The signals that stop the command. */
 export type StopSignal = "SIGHUP" | "SIGINT" | "SIGTERM";
 
-/** Their numbers: what a shell adds to 128 for a command that one of them ended, and what goes to a worker. */
+/** Signal numbers: added to 128 in an exit status, and sent to workers. */
 export const SIGNAL_NUMBERS: Readonly<Record<StopSignal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };

@@ -1,15 +1,15 @@
 /**
- * What the system refuses at start, in one sentence.
+ * Errors at start.
  *
  * @module
  */
 
-/** A start that failed because of what is or is not on the machine: one sentence, exit status 1. */
+/** A start that failed because of the state of the machine: one sentence, exit status 1. */
 export class StartError extends Error {
   /** Always `"StartError"`. */
   override readonly name: string = "StartError";
 
-  /** Why the system refused, in words. */
+  /** A system error as a phrase. */
   static reason(error: unknown): string {
     if (error instanceof Deno.errors.NotFound) return "it does not exist";
     if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
@@ -19,10 +19,10 @@ export class StartError extends Error {
     return firstLine(error);
   }
 
-  /** The sentence for any error at start. */
+  /** Any start error as a sentence. */
   static sentence(error: unknown): string {
     if (error instanceof StartError) return error.message;
-    // Deno's own words name the flag: Requires net access to "0.0.0.0:8000", run again with the --allow-net flag.
+    // Deno's message names the flag: Requires net access to "0.0.0.0:8000", run again with the --allow-net flag.
     if (error instanceof Deno.errors.NotCapable) return `Not permitted: ${firstLine(error)}`;
     return `Cannot start: ${firstLine(error)}`;
   }

@@ -1,5 +1,5 @@
 /**
- * Reading certificate and key.
+ * Reads the certificate and the private key.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { TlsFiles } from "./settings.ts";
 import { StartError } from "./start_error.ts";
 
-/** Reads what TLS needs from its files; decrypts the key. Throws {@linkcode StartError}. */
+/** Reads the TLS files and decrypts the key. Throws {@linkcode StartError}. */
 export async function readTls(files: TlsFiles): Promise<{ cert: string; key: string }> {
   const certText = read(files.cert, "certificate");
   const keyText = files.key === null ? certText : read(files.key, "key");
@@ -37,7 +37,7 @@ function blocks(text: string, label: string): string {
   return (text.match(pattern) ?? []).map((block) => block + "\n").join("");
 }
 
-/** The TLS library of the runtime takes no password, node:crypto does; it is loaded only for this. */
+/** The runtime's TLS accepts no password, but node:crypto does; it is loaded only for this. */
 async function decrypt(key: string, passphrase: string, path: string): Promise<string> {
   const { createPrivateKey } = await import("node:crypto");
   try {

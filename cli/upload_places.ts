@@ -1,5 +1,5 @@
 /**
- * Directories that take uploads although programs run; loaded where they are given.
+ * Directories that accept uploads while programs run; loaded on demand.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { programOptionsOf } from "./program_options.ts";
 import { StartError } from "./start_error.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** Where they are on disk. Throws where one of them is not there, or programs are in it or around it. */
+/** Resolves them on disk. Throws if one does not exist, or if it contains programs or lies in a program directory. */
 export function findUploadPlaces(
   places: readonly string[],
   root: string,

@@ -1,10 +1,10 @@
 /**
- * A command line, or an environment, that cannot be used as it is.
+ * Invalid command lines and environments.
  *
  * @module
  */
 
-/** What is wrong with it: one sentence, exit status 2. */
+/** An invalid command line or environment: one sentence, exit status 2. */
 export class UsageError extends Error {
   /** Always `"UsageError"`. */
   override readonly name: string = "UsageError";

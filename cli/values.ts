@@ -1,5 +1,5 @@
 /**
- * Readers of option values: from the text that was given to what it says, or {@linkcode InvalidValue}.
+ * Parsers of option values: from text to a typed value, or {@linkcode InvalidValue}.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { Refusal } from "../handlers/http/refusal.ts";
 import { parseTarget } from "../handlers/http/target.ts";
 import { InvalidValue } from "./option.ts";
 
-/** The text itself, where it is not empty. */
+/** Any non-empty text. */
 export function text(given: string): string {
   return valid(given, given !== "", "it is empty");
 }
@@ -30,32 +30,32 @@ export function choice<T extends string>(...choices: readonly T[]): (given: stri
   return (given) => valid(given as T, choices.includes(given as T), `it must be ${all}`);
 }
 
-/** The most processes that serve: more, on any machine, are a typing error. */
+/** Maximum number of processes: more is a typo on any machine. */
 const MOST_WORKERS = 256;
 
-/** A number of workers, or `auto` for one for each core. */
+/** A number of workers, or `auto` for one per core. */
 export function workers(given: string): number {
   const count = given === "auto" ? navigator.hardwareConcurrency : Number(given);
   const good = given === "auto" || /^\d+$/.test(given) && count >= 1 && count <= MOST_WORKERS;
   return valid(count, good, `it is neither a number from 1 to ${MOST_WORKERS} nor auto`);
 }
 
-/** The longest time that a timer of the runtime can be set to is some weeks. */
+/** The longest time accepted: timers of the runtime overflow after some weeks. */
 const MOST_SECONDS = 1_000_000;
 
-/** Seconds, as milliseconds. */
+/** Seconds, converted to milliseconds. */
 export function seconds(given: string): number {
   const good = /^\d+(\.\d+)?$/.test(given) && Number(given) <= MOST_SECONDS;
   return valid(Number(given) * 1000, good, `it is not a number of seconds from 0 to ${MOST_SECONDS}`);
 }
 
-/** A port, written as Python's `int()` takes it: `8000`, ` 8000`, `8_000`. */
+/** A port in the syntax of Python's `int()`: `8000`, ` 8000`, `8_000`. */
 export function port(given: string): number {
   const number = isNumber(given) ? Number(given.replaceAll("_", "")) : NaN;
   return valid(number, number >= 0 && number <= 65535, "it is not a port from 0 to 65535");
 }
 
-/** Whether a text is a number to Python's `int()`, and so meant as a port. */
+/** Whether Python's `int()` accepts a text, so that it is meant as a port. */
 export function isNumber(given: string): boolean {
   return /^\s*[+-]?\d+(?:_\d+)*\s*$/.test(given);
 }
@@ -65,7 +65,7 @@ export function count(given: string): number {
   return valid(Number(given), /^[1-9]\d{0,4}$/.test(given), "it is not a number from 1 to 99999");
 }
 
-/** Bytes, from a size in steps of 1024: `64M`. */
+/** A size in bytes with a binary suffix: `64M`. */
 export function size(example: string): (given: string) => number {
   return (given) => {
     const [, digits, unit] = /^(\d{1,12})([KMG]?)$/i.exec(given) ?? [];
@@ -74,18 +74,17 @@ export function size(example: string): (given: string) => number {
   };
 }
 
-/** The name of a host, or `*.NAME` for all below it. */
+/** A host name, or `*.NAME` for all its subdomains. */
 export function hostPattern(given: string): string {
   const isHost = /^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(:\d{1,5})?$/.test(given);
   return valid(given, isHost, "it is not the name of a host");
 }
 
-/** The name of a file, without a directory. */
+/** A file name without a directory. */
 export function fileName(given: string): string {
   return valid(given, given !== "" && !/[/\0]/.test(given), "it is not the name of a file");
 }
 
-/** A media type. */
 export function mediaTypeText(given: string): string {
   return valid(
     given,
@@ -94,7 +93,7 @@ export function mediaTypeText(given: string): string {
   );
 }
 
-/** A charset that browsers know, because they ignore any other; or `none`, which is null. */
+/** A charset known to browsers, which ignore any other; or `none`, which gives null. */
 export function charset(given: string): string | null {
   return given === "none"
     ? null
@@ -145,7 +144,7 @@ function isExtension(given: string): boolean {
   return /^\.[^./\\\0]+$/.test(given);
 }
 
-/** What is answered by a program, and the words of its command line. */
+/** A URL pattern and the command line of the program that handles it. */
 export interface Assignment {
   /** An extension or a path. */
   readonly key: string;
@@ -169,14 +168,14 @@ function assignment(given: string, isKey: (key: string) => boolean, problem: str
   return valid({ key, words }, at > 0 && isKey(key) && Boolean(words[0]), problem);
 }
 
-/** The words of a command, separated by blanks, with quotes around what has blanks in it; none where a quote is not closed. */
+/** Splits a command at spaces, except within quotes; empty if a quote is not closed. */
 function wordsOf(command: string): readonly string[] {
   if (!/^(?:"[^"]*"|'[^']*'|[^"'])*$/.test(command)) return [];
   const words = command.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
   return words.map((word) => word.replace(/"([^"]*)"|'([^']*)'/g, "$1$2"));
 }
 
-/** A variable for programs; without a value, that of the server is passed on. */
+/** A variable for programs; without a value, the server's own is passed on. */
 export interface Variable {
   readonly name: string;
   readonly value: string | null;
@@ -188,7 +187,7 @@ export function variable(given: string): Variable {
   return valid({ name: name!, value: value ?? null }, name !== undefined, "it is not the name of a variable");
 }
 
-/** A FastCGI application, and the extension of the files that it answers for. */
+/** A FastCGI application and the extension of the files it handles. */
 export interface Application {
   readonly extension: string;
   readonly address: FastCgiAddress;
@@ -205,7 +204,7 @@ export function application(given: string): Application {
   return valid({ extension: extension!, address }, good, "it is not of the form .EXT=unix:/PATH or .EXT=HOST:PORT");
 }
 
-/** Headers that describe one response or one connection, and would be wrong if every response had the same. */
+/** Headers that are specific to a response or connection, and would be wrong if set for all. */
 const OF_ONE_RESPONSE = [
   "accept-ranges",
   "allow",
@@ -224,7 +223,7 @@ const OF_ONE_RESPONSE = [
   "upgrade",
 ];
 
-/** `Name: value`. A name has no colon in it, so the first one ends it. */
+/** `Name: value`. A name contains no colon, so the first one ends it. */
 export function header(given: string): readonly [name: string, value: string] {
   const at = given.indexOf(":");
   const [name, value] = at < 0 ? ["", given] : [given.slice(0, at), given.slice(at + 1).trim()];

@@ -1,5 +1,5 @@
 /**
- * One worker, seen from the command.
+ * A worker process, as seen by the command.
  *
  * @module
  */
@@ -8,24 +8,24 @@ import type { Logger } from "../handlers/types.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./signals.ts";
 import { StartError } from "./start_error.ts";
 
-/** Characters of a line that is not at its end; a worker's lines are shorter by far. */
+/** Maximum length of an unterminated line; a worker's lines are far shorter. */
 const MAX_LINE = 1024 * 1024;
 
-/** Milliseconds that the log of a worker that has ended gets: something it started may hold the pipe open. */
+/** Time to read the rest of an exited worker's log, in milliseconds: a child of it may keep the pipe open. */
 const LAST_LINES_MS = 1_000;
 
-/** A process that runs, with a lifeline to it. */
+/** A running worker with its lifeline. */
 export class WorkerProcess {
-  /** Resolves when it listens. Rejects with {@linkcode StartError}, and its first words, where it ends before. */
+  /** Resolves when it listens. Rejects with {@linkcode StartError} and its first output if it exits before. */
   readonly listening: Promise<void>;
-  /** Resolves when it has ended and all its lines are in the log, with how it ended. */
+  /** Resolves with the cause when it has exited and its output has been logged. */
   readonly ended: Promise<string>;
   readonly #child: Deno.ChildProcess;
   readonly #lifeline: WritableStreamDefaultWriter<Uint8Array>;
-  /** What it said before it listened: the reason where it never does, else for the log. */
+  /** Its output before it listens: the error message if it never does, otherwise for the log. */
   #early: string[] | null = [];
 
-  /** Starts a worker; its lines go to the log, whole and in order. */
+  /** Starts a worker; its lines are logged whole and in order. */
   constructor(args: readonly string[], log: Logger) {
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [...args],
@@ -41,22 +41,21 @@ export class WorkerProcess {
     this.listening.catch(() => {});
   }
 
-  /** Its process. */
   get pid(): number {
     return this.#child.pid;
   }
 
-  /** Hands a signal on. A worker that has ended takes none, and that is all right. */
+  /** Forwards a signal; ignored if the worker has exited. */
   tell(signal: StopSignal): void {
     this.#lifeline.write(new Uint8Array([SIGNAL_NUMBERS[signal]])).catch(() => {});
   }
 
-  /** Ends it at once. */
+  /** Kills it. */
   kill(): void {
     try {
       this.#child.kill("SIGKILL");
     } catch {
-      // It has ended by itself.
+      // It has already exited.
     }
   }
 
@@ -78,7 +77,7 @@ export class WorkerProcess {
     return `${signal ?? `status ${code}`}${reason === null ? "" : `: ${reason}`}`;
   }
 
-  /** Why it does not listen, as it said itself. */
+  /** The error it printed instead of listening. */
   #reason(): string | null {
     return this.#early?.[0]?.replace(/^(pyserve|error): /, "") ?? null;
   }
@@ -97,7 +96,7 @@ export class WorkerProcess {
   }
 }
 
-/** The lines of a stream. A last one without an end is what a process that was killed could not finish: left out. */
+/** Splits a stream into lines. Drops an unterminated last one, left by a killed process. */
 async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
   let rest = "";
   for await (const text of stream.pipeThrough(new TextDecoderStream())) {

@@ -1,20 +1,19 @@
 /**
- * The side of a worker: what a process does otherwise that the command has started for `--workers`.
+ * The worker's side of `--workers`.
  *
- * It is the same command with the same words, behind {@linkcode WORKER_WORD} and the port. Its standard input is its
- * lifeline: a byte that comes is the number of a signal, and its end is the end of the command. Its standard output says
- * that it listens. Signals of the system it ignores: Ctrl-C in a terminal, and a stop by systemd, reach every process,
- * and it is the command that decides what they mean.
- *
+ * A worker is the same command with the same arguments, preceded by {@linkcode WORKER_WORD} and the port. Its standard
+ * input is its lifeline: a byte is a signal number, and the end of the stream means that the command has exited. Its
+ * standard output reports that it listens. It ignores system signals: Ctrl-C in a terminal and a stop by systemd reach
+ * every process, and the command decides what they mean.
  * @module
  */
 
 import { SIGNAL_NUMBERS, type StopSignal } from "./signals.ts";
 
-/** The first word of a worker's command line, before the port; for the command's own use. */
+/** The first argument of a worker, before the port; internal. */
 export const WORKER_WORD = "--as-worker";
 
-/** What the command touches of the world when it is a worker. */
+/** The command's environment in a worker. */
 export interface WorkerIo {
   readonly sharedPort: number;
   readonly out: (text: string) => void;
@@ -22,7 +21,7 @@ export interface WorkerIo {
   readonly onSignal: (callback: (signal: StopSignal) => void) => () => void;
 }
 
-/** What a worker is to be run with, or null where this process is none. */
+/** Arguments and environment of a worker, or null if this process is not one. */
 export function workerSeat(words: readonly string[]): { args: readonly string[]; io: WorkerIo } | null {
   const [first, port, ...args] = words;
   if (first !== WORKER_WORD || !/^\d+$/.test(port ?? "")) return null;
@@ -31,7 +30,7 @@ export function workerSeat(words: readonly string[]): { args: readonly string[];
   return { args, io };
 }
 
-/** The start line is the command's to print; that there is one says that this worker listens. */
+/** The start line is printed by the command; here it only reports that this worker listens. */
 function tellOnce(): (text: string) => void {
   let told = false;
   return () => {
@@ -47,7 +46,7 @@ function onLifeline(callback: (signal: StopSignal) => void): () => void {
       for (const byte of value) callback(byte === SIGNAL_NUMBERS.SIGTERM ? "SIGTERM" : "SIGINT");
     }
   };
-  // The command has ended, or cannot be heard: nobody would stop this worker any more.
+  // The command has exited or is unreachable: nothing else would stop this worker.
   listen().catch(() => {}).then(() => callback("SIGINT"));
   return () => void reader.cancel().catch(() => {});
 }

@@ -1,40 +1,40 @@
 /**
- * Several processes that answer on one port, so that several cores serve: `--workers`.
+ * Several processes listening on one port, to use several cores: `--workers`.
  *
- * The system gives each connection to one of the processes that listen on a port with SO_REUSEPORT. Deno has that behind
- * `--unstable-net`, which nobody gave to the command and which cannot be had later, so the workers are started anew.
- * Then they may as well be processes and not Web Workers within one: one that runs out of memory, or is killed, takes
- * nobody else's downloads with it, each is simply the command over again, and one costs only some MiB more.
+ * The kernel distributes connections among the processes that listen on a port with SO_REUSEPORT. Deno only offers that
+ * with `--unstable-net`, which cannot be enabled at run time, so workers are started as new processes. Processes rather
+ * than Web Workers: one that runs out of memory or is killed does not abort the downloads of the others, each simply
+ * runs the command again, and one costs only some MiB more.
  *
- * Only Linux spreads connections over the sockets of a port; elsewhere one would get them all.
+ * Only Linux distributes connections among the sockets of a port; elsewhere one would get them all.
  *
  * @module
  */
 
 import type { Logger } from "../handlers/types.ts";
 import type { RunningServer } from "../handlers/serve.ts";
+import { childArgs } from "./child.ts";
+import { neededPaths } from "./features.ts";
 import type { Settings } from "./settings.ts";
 import type { StopSignal } from "./signals.ts";
 import { StartError } from "./start_error.ts";
-import { permissionFlags } from "./worker_permissions.ts";
 import { WorkerProcess } from "./worker_process.ts";
 import { WORKER_WORD } from "./worker_seat.ts";
 
-/** A worker that ends within so many milliseconds has ended at once; when it does so several times, all ends. */
+/** A worker that exits within this time counts as failed at start; several such failures stop the server. */
 const AT_ONCE_MS = 2_000;
 const MOST_AT_ONCE = 3;
 
-/** Milliseconds until another takes the place of a worker; twice as many after each that ended at once. */
+/** Delay before a worker is restarted; doubled after each failure at start. */
 const RESTART_MS = 100;
 
-/** Milliseconds that workers get to end when they are told to end at once; their log is written in this time. */
+/** Time for workers to abort and flush their logs, in milliseconds. */
 const ABORT_MS = 2_000;
 
 /**
- * Throws {@linkcode StartError} where there can be no workers.
+ * Throws {@linkcode StartError} if workers are not possible.
  *
- * @param isCommand Whether the main module does nothing but run the command: any other program would be started over and
- * over again.
+ * @param isCommand Whether the main module only runs the command: any other program would start itself over and over.
  */
 export function checkWorkersPossible(isCommand: boolean): void {
   const reason = Deno.build.os !== "linux"
@@ -47,25 +47,27 @@ export function checkWorkersPossible(isCommand: boolean): void {
   if (reason !== null) throw new StartError(`Cannot use --workers: ${reason}`);
 }
 
-/** What {@linkcode startWorkers} needs to know. */
+/** Parameters of {@linkcode startWorkers}. */
 export interface WorkersOptions {
-  /** The words of the command line, which are the workers' too. */
+  /** The command-line arguments, which workers get too. */
   readonly args: readonly string[];
-  /** What they mean. */
+  /** The parsed settings. */
   readonly settings: Settings;
-  /** Where to listen; the port is a number that was free a moment ago. */
+  /** The address to listen on; its port was free a moment ago. */
   readonly address: Deno.NetAddr;
-  /** Where all the lines of all workers go. */
+  /** The log for the output of all workers. */
   readonly log: Logger;
 }
 
 /**
- * Starts the workers, and resolves when all listen; they are a server like any other then. A worker that ends by itself
- * is replaced, and the server ends by itself only when that does not help. Throws {@linkcode StartError}.
+ * Starts the workers and resolves when all listen. A worker that exits is replaced; the server ends only when that
+ * keeps failing. Throws {@linkcode StartError}.
  */
 export async function startWorkers(options: WorkersOptions): Promise<RunningServer & AsyncDisposable> {
   const { settings, address, log } = options;
-  const args = [...denoFlags(settings, address.port), Deno.mainModule, WORKER_WORD, String(address.port)];
+  const { hostname } = settings;
+  const needs = { option: "--workers", address: { hostname, port: address.port }, ...neededPaths(settings) };
+  const args = [...childArgs(needs), WORKER_WORD, String(address.port)];
   const workers = new Workers(address, () => new WorkerProcess([...args, ...options.args], log), log);
   try {
     await workers.start(settings.workers);
@@ -74,13 +76,6 @@ export async function startWorkers(options: WorkersOptions): Promise<RunningServ
     await workers[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-function denoFlags(settings: Settings, port: number): string[] {
-  // What was published is loaded as this process has it: not from the network again, and not through the deno.json of a
-  // directory that happens to be the current one, whose import map could put other code in its place.
-  const published = Deno.mainModule.startsWith("file:") ? [] : ["--cached-only", "--no-config"];
-  return ["run", "--unstable-net", "--no-prompt", "--no-lock", ...published, ...permissionFlags(settings, port)];
 }
 
 class Workers implements RunningServer, AsyncDisposable {
@@ -121,7 +116,7 @@ class Workers implements RunningServer, AsyncDisposable {
     clearTimeout(late);
   }
 
-  /** Nothing is left behind, however the command ends: a worker that is killed could not end the programs it runs. */
+  /** Leaves nothing running: a killed worker could not end its programs itself. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.abort();
   }
@@ -133,7 +128,7 @@ class Workers implements RunningServer, AsyncDisposable {
     return worker;
   }
 
-  /** Sees to it that there is always a worker in the place of this one. */
+  /** Replaces a worker whenever it exits. */
   async #keep(worker: WorkerProcess): Promise<void> {
     for (let atOnce = 0;;) {
       const start = performance.now();

@@ -1,5 +1,5 @@
 /**
- * Looking whether uploads can be stored when the command starts, not when a client sends the first one.
+ * Checks at start, not at the first upload, that files can be stored.
  *
  * @module
  */
@@ -8,16 +8,16 @@ import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { StartError } from "./start_error.ts";
 
-/** Directories below the root that are tried where the root itself cannot be written: the first in no order. */
+/** Number of subdirectories tried if the root itself is not writable, in arbitrary order. */
 const MAX_TRIED = 64;
 
 /**
- * Throws where what is below a directory may not be written, by Deno or by the system. It is enough that the root or one
- * of the directories in it can be written: a site with one directory for uploads is a common layout. A single file takes
- * no others, and is refused unless clients may at least replace it (`changes`).
+ * Throws if Deno or the system does not permit writing below a directory. It is enough that the root or one of its
+ * subdirectories is writable: a site with one directory for uploads is a common layout. A single file as the root has
+ * none, and is refused unless clients may at least replace it (`changes`).
  *
- * On a terminal Deno asks the user for the permission, once and now: asked at the first upload, the question would hold up
- * every client, and any client could have it asked.
+ * On a terminal, Deno prompts the user once, now: at the first upload, the prompt would block all clients, and any
+ * client could trigger it.
  */
 export function requireWritable(root: string, changes: boolean): void {
   const path = realPathOf(root);
@@ -33,7 +33,7 @@ export function requireWritable(root: string, changes: boolean): void {
   throw new StartError(`Cannot take uploads: "${root}" cannot be written: ${reasonOf(refusal)}`);
 }
 
-/** Null where nothing is there, which is reported elsewhere. */
+/** Null if it does not exist, which is reported elsewhere. */
 function realPathOf(root: string): string | null {
   try {
     return Deno.realPathSync(root);
@@ -44,8 +44,8 @@ function realPathOf(root: string): string | null {
 }
 
 /**
- * What the system says to a new file, or null where it takes one. Nothing but a try knows of read-only file systems, access
- * lists and quotas. The name is that of an unfinished upload, which is served to no client and removed when it is old.
+ * The system's error for a new file, or null. Only an attempt accounts for read-only file systems, access lists and
+ * quotas. The name is that of an unfinished upload, which is never served and is removed when it expires.
  */
 function refusalOf(directory: string): unknown {
   const name = join(directory, `.pyserve-${crypto.randomUUID().replaceAll("-", "")}.part`);
@@ -63,7 +63,7 @@ function directoriesIn(directory: string): string[] {
     const entries = Deno.readDirSync(directory).filter((entry) => entry.isDirectory).take(MAX_TRIED);
     return [...entries].map(({ name }) => join(directory, name));
   } catch {
-    return []; // may be written into and not be read
+    return []; // may be writable but not readable
   }
 }
 

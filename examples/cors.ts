@@ -1,5 +1,5 @@
 /**
- * Files of the current directory, for scripts of other sites too: `deno run -A examples/cors.ts [port] [address]`.
+ * Serves the current directory to scripts of other sites (CORS): `deno run -A examples/cors.ts [port] [address]`.
  *
  * The Python original:
  *
@@ -17,7 +17,7 @@ class CORSRequestHandler extends SimpleHTTPRequestHandler {
     super.end_headers();
   }
 
-  /** What a browser asks first, before a request with headers of its own. */
+  /** The preflight request that browsers send before requests with custom headers. */
   do_OPTIONS() {
     this.send_response(204);
     this.send_header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS");

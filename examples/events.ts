@@ -1,5 +1,5 @@
 /**
- * A page that shows the time of the server, which sends it each second as an event:
+ * A page that shows the server's time, sent each second as a server-sent event:
  * `deno run -A examples/events.ts [port] [address]`.
  *
  * The Python original, which streams over `wfile` as MJPEG cameras do:
@@ -33,7 +33,7 @@ class EventHandler extends BaseHTTPRequestHandler {
     this.wfile.write(PAGE);
   }
 
-  /** Sends events until the client leaves: then the write that is awaited fails, and the log has a line of it. */
+  /** Sends events until the client disconnects: then the pending write fails, and a line is logged. */
   async events() {
     this.send_response(200);
     this.send_header("Content-Type", "text/event-stream");

@@ -1,7 +1,7 @@
 /**
- * A form and what becomes of it: `deno run -A examples/form.ts [port] [address]`.
+ * A form and its result: `deno run -A examples/form.ts [port] [address]`.
  *
- * The Python script that everybody writes first, line by line:
+ * The classic first Python server, line by line:
  *
  *     class Handler(BaseHTTPRequestHandler):
  *         def do_POST(self):
@@ -12,7 +12,7 @@
 import { BaseHTTPRequestHandler, test, ThreadingHTTPServer } from "@x/pyserve/python";
 import { escapeHtml } from "@x/pyserve";
 
-/** Bytes of a form taken at most. */
+/** Maximum size of a form in bytes. */
 const MOST = 65_536;
 
 class FormHandler extends BaseHTTPRequestHandler {

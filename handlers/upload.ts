@@ -32,7 +32,10 @@ export interface UploadOptions {
   readonly onConflict?: ConflictPolicy;
   /** Maximum file size in bytes; unlimited by default, except by the disk. */
   readonly maxBytes?: number;
-  /** Time without data after which an upload is aborted, in milliseconds; defaults to 60,000. */
+  /**
+   * Time without data after which an upload is aborted (408), in milliseconds; defaults to 60,000. A request also has this time
+   * in all, plus a second for each KiB received.
+   */
   readonly stallMs?: number;
   /** Time after which an unfinished upload is removed, in milliseconds; defaults to one day. */
   readonly partAgeMs?: number;

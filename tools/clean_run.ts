@@ -1,5 +1,5 @@
 /**
- * Runs a command, and fails where it has left something behind: files in the temporary directory, or processes.
+ * Runs a command, and fails if it leaves temporary files or processes behind.
  *
  *     deno run -A tools/clean_run.ts deno test -A tests/upstream/fastcgi/fastcgi_test.ts
  *
@@ -14,7 +14,7 @@ if (program === undefined) {
 }
 
 const place = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "clean-run-" }));
-const path = program === "deno" ? Deno.execPath() : program; // the one that runs this, wherever it came from
+const path = program === "deno" ? Deno.execPath() : program; // the running executable, wherever it is
 const { code } = await new Deno.Command(path, { args, env: { TMPDIR: place, TEMP: place, TMP: place } }).spawn()
   .status;
 const left = [...Deno.readDirSync(place)].map(({ name }) => `${place}/${name}`);
@@ -24,7 +24,7 @@ for (const line of [...left, ...running]) console.error(`left behind: ${line}`);
 if (left.length + running.length === 0) Deno.removeSync(place);
 Deno.exit(code !== 0 ? code : left.length + running.length === 0 ? 0 : 1);
 
-/** Processes that were given the directory as theirs for temporary files, or work in it; CGI programs know it by the latter. */
+/** Processes whose TMPDIR or working directory is the directory; CGI programs only have the latter. */
 function processesOf(directory: string): string[] {
   const pids = [...Deno.readDirSync("/proc")].map(({ name }) => name).filter((name) => /^\d+$/.test(name));
   return pids.filter((pid) => pid !== String(Deno.pid)).flatMap((pid) => {
@@ -33,7 +33,7 @@ function processesOf(directory: string): string[] {
       const about = [Deno.readTextFileSync(`/proc/${pid}/environ`), words, Deno.readLinkSync(`/proc/${pid}/cwd`)];
       return about.some((text) => text.includes(directory)) ? [`process ${pid}: ${words}`] : [];
     } catch {
-      return []; // it has ended, or is another user's
+      return []; // it has exited, or belongs to another user
     }
   });
 }

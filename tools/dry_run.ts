@@ -1,21 +1,21 @@
 /**
- * Tries whether the publishable copy can be published, without network: `deno task package:check`.
+ * Checks offline that the publishable copy can be published: `deno task package:check`.
  *
- * The copy has no `links`, so alone it needs JSR even to be type-checked. Deno takes links from the root of a
- * workspace; so a workspace is made around the copy, in a temporary directory, that links to what the checkout links
- * to. Nothing in the copy is other than it is when it is published.
+ * The copy has no `links`, so on its own it needs JSR even to be type-checked. Deno reads links from the root of a
+ * workspace; so a temporary workspace with the checkout's links is created around the copy. The copy itself is exactly
+ * what is published.
  */
 
 import { join } from "@std/path/join";
 import { CHECKOUT, readConfig, writePackage } from "./package.ts";
 
-/** The publishable copy, in a workspace in which it can be used without network; gone at the end of the block. */
+/** The publishable copy in a workspace that works offline; deleted on disposal. */
 export interface PackageCopy extends AsyncDisposable {
-  /** Where it is. */
+  /** Its path. */
   readonly directory: string;
 }
 
-/** Makes the copy and the workspace around it. */
+/** Creates the copy and the workspace around it. */
 export async function packageCopy(): Promise<PackageCopy> {
   const root = await Deno.realPath(await Deno.makeTempDir({ prefix: "pyserve-package-" }));
   await using stack = new AsyncDisposableStack();
@@ -29,9 +29,9 @@ export async function packageCopy(): Promise<PackageCopy> {
   return { directory, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** The dry run of publishing, with type check and the check for slow types, ready to be started. */
+/** The command for a dry run of publishing, with type check and slow-types check. */
 export function dryRun({ directory }: PackageCopy, options: Deno.CommandOptions = {}): Deno.Command {
-  // It asks git whether all is committed, and the temporary directory may lie in someone's repository.
+  // Deno asks git whether everything is committed, and the temporary directory may be inside a repository.
   const args = ["publish", "--dry-run", "--allow-dirty", "--no-lock"];
   return new Deno.Command(Deno.execPath(), { ...options, args, cwd: directory, stdin: "null" });
 }

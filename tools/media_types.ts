@@ -1,8 +1,8 @@
 /**
- * Writes `handlers/http/media_types.ts` from the table of the npm package `mime`, which is well kept.
+ * Generates `handlers/http/media_types.ts` from the well-maintained npm package `mime`.
  *
- * The table is written down instead of imported, because a run of the published command inside a Node project could not
- * resolve an npm package, and because it is read at every start. A test says when the two are no longer the same.
+ * The table is generated rather than imported, because the published command could not resolve an npm package inside a
+ * Node project, and because it is needed at every start. A test compares the two.
  */
 
 import { fileURLToPath } from "node:url";

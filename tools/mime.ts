@@ -1,10 +1,10 @@
-/** The table of the npm package `mime`, turned the way we write it. */
+/** The table of the npm package `mime`, inverted. */
 
 import other from "npm:mime@4.1.2/types/other.js";
 import standard from "npm:mime@4.1.2/types/standard.js";
 import mime from "npm:mime@4.1.2";
 
-/** Extensions that `mime` gives each type, sorted, and only those it really answers with that type. */
+/** Extensions by type, sorted, limited to those that `mime` itself maps back to the type. */
 export function knownTypes(): Map<string, string> {
   const types = new Map<string, string[]>();
   const extensions = new Set(Object.values({ ...standard, ...other }).flat().map((name) => name.replace(/^\*/, "")));

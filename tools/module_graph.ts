@@ -1,15 +1,15 @@
-/** What deno knows of the modules of a program: which they are, what they import, and where in their text. */
+/** The module graph of a program: modules, imports and their positions. */
 
-/** A module of the graph, as `deno info --json` has it; the part that is read here. */
+/** A module of the graph, as in `deno info --json`; only the fields used here. */
 export interface Module {
   /** Its URL. */
   readonly specifier: string;
   readonly dependencies?: readonly Dependency[];
 }
 
-/** Something a module imports. Of two imports of the same specifier in one module only the first is there. */
+/** An import. Of two imports of the same specifier in one module, only the first is listed. */
 export interface Dependency {
-  /** As it is written in the module. */
+  /** The specifier as written in the module. */
   readonly specifier: string;
   readonly code?: Resolution;
   readonly type?: Resolution;
@@ -17,19 +17,19 @@ export interface Dependency {
   readonly assertionType?: string;
 }
 
-/** Where a specifier leads, and where it stands in its module, quotes included. */
+/** The target of a specifier, and its position in the module, quotes included. */
 export interface Resolution {
   readonly specifier?: string;
   readonly span: { readonly start: Position; readonly end: Position };
 }
 
-/** A place in a text; both count from 0, and a character is a code point, not a UTF-16 code unit. */
+/** A position in a text, counted from 0 in lines and code points (not UTF-16 code units). */
 export interface Position {
   readonly line: number;
   readonly character: number;
 }
 
-/** All modules that some modules need, and those themselves; each once, dynamic and type imports included. */
+/** The modules and all their dependencies, without duplicates, including dynamic and type imports. */
 export async function modulesOf(entries: readonly URL[]): Promise<Module[]> {
   const graphs = await Promise.all(entries.map(readGraph));
   return [...new Map(graphs.flat().map((module) => [module.specifier, module])).values()];
@@ -38,7 +38,7 @@ export async function modulesOf(entries: readonly URL[]): Promise<Module[]> {
 async function readGraph(entry: URL): Promise<Module[]> {
   const command = new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", "--no-lock", entry.href],
-    cwd: new URL(".", entry), // where deno looks for the configuration
+    cwd: new URL(".", entry), // deno looks for its configuration here
     stdin: "null",
     env: { NO_COLOR: "1" },
   });
@@ -47,21 +47,21 @@ async function readGraph(entry: URL): Promise<Module[]> {
   return JSON.parse(new TextDecoder().decode(stdout)).modules;
 }
 
-/** A part of a text, in UTF-16 code units, and what to put in its place. */
+/** A range of a text in UTF-16 code units, and its replacement. */
 export interface Edit {
   readonly start: number;
   readonly end: number;
   readonly text: string;
 }
 
-/** Makes edits that do not overlap. */
+/** Applies edits that do not overlap. */
 export function edited(text: string, edits: readonly Edit[]): string {
-  // From the last to the first, so that what is still to be edited does not move.
+  // From the last to the first, so that earlier positions stay valid.
   return edits.toSorted((a, b) => b.start - a.start)
     .reduce((result, edit) => result.slice(0, edit.start) + edit.text + result.slice(edit.end), text);
 }
 
-/** Where the specifier of an import stands in the text of its module, quotes included. */
+/** The range of an import specifier in the text of its module, quotes included. */
 export function placeOf({ span }: Resolution, text: string): { start: number; end: number } {
   const [start, end] = [offsetOf(span.start, text), offsetOf(span.end, text)];
   const quoted = text.slice(start, end);

@@ -1,5 +1,5 @@
 /**
- * Writes what the documentation says of options, from the table: docs/options.md, and the short table in README.md.
+ * Generates the reference of the options from the table: docs/options.md and the short table in README.md.
  *
  * `deno task options` writes them; a test compares.
  */
@@ -9,7 +9,7 @@ import { sentence, valueText } from "../cli/help.ts";
 import { GROUPS } from "../cli/option.ts";
 import { OPTION_ROWS, type OptionName, OPTIONS } from "../cli/options.ts";
 
-/** Between these lines of README.md the table stands. */
+/** Markers around the table in README.md. */
 const [BEGIN, END] = ["<!-- options: written by deno task options -->", "<!-- end of options -->"];
 
 /** The text of docs/options.md. */
@@ -56,7 +56,7 @@ function cell(text: string): string {
   return text.replaceAll("|", "\\|").replaceAll("*", "\\*").replaceAll("<", "&lt;");
 }
 
-/** README.md with the most used options in the place for them. */
+/** README.md with the table of the most used options replaced. */
 export function withTable(readme: string): string {
   const [start, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
   if (start < 0 || end < start) throw new Error("README.md has no place for the options");
@@ -66,7 +66,7 @@ export function withTable(readme: string): string {
   return `${readme.slice(0, start)}${BEGIN}\n\n${table}\n\n${readme.slice(end)}`;
 }
 
-/** A text as deno fmt writes Markdown. */
+/** Formats Markdown with deno fmt. */
 export async function formatted(text: string): Promise<string> {
   const command = new Deno.Command(Deno.execPath(), {
     args: ["fmt", "--config", new URL("../deno.json", import.meta.url).pathname, "--ext", "md", "-"],

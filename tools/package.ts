@@ -1,26 +1,26 @@
 /**
- * Writes what is published to a directory that is empty or not there yet: `deno task package DIRECTORY`.
+ * Writes the publishable copy to an empty or new directory: `deno task package DIRECTORY`.
  *
- * The checkout itself is not published. Its `links` are for work without JSR, and its page is written in real HTML, CSS
- * and JavaScript files, imported as text, which the analysis on the server of JSR may refuse (jsr-io/jsr#1478). In the
- * copy there is a module with the text instead of each such file, and the configuration is cut down to what counts for
- * those who use the package. Files that no export needs are not in it, so that there is no list of what to leave out.
+ * The checkout itself is not published. Its `links` are for work without JSR, and its page consists of real HTML, CSS
+ * and JavaScript files, imported as text, which JSR's server-side analysis may reject (jsr-io/jsr#1478). In the copy,
+ * each such file is replaced with a module that exports the text, and the configuration is reduced to what matters to
+ * users of the package. Files that no export depends on are left out, so no exclusion list is needed.
  */
 
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { type Dependency, type Edit, edited, type Module, modulesOf, placeOf } from "./module_graph.ts";
 
-/** What is published besides modules, where it is there. */
+/** Files published besides modules, if they exist. */
 const PROSE = ["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"];
 
-/** Keys of deno.json that are published; of `imports` only what is used. */
+/** Published keys of deno.json; `imports` is reduced to those used. */
 const PUBLISHED_KEYS = ["name", "version", "license", "exports", "imports", "compilerOptions"];
 
-/** The checkout this file is in. */
+/** The checkout that contains this file. */
 export const CHECKOUT: URL = new URL("../", import.meta.url);
 
-/** The configuration of a checkout; the part that is read here. */
+/** The configuration of a checkout; only the fields used here. */
 export interface DenoConfig {
   readonly name: string;
   readonly version: string;
@@ -50,7 +50,7 @@ async function makeEmpty(directory: string): Promise<void> {
   }
 }
 
-/** The files of the copy, by their path in it. */
+/** The files of the copy by relative path. */
 async function publishableFiles(checkout: URL): Promise<Map<string, Uint8Array>> {
   const config = await readConfig(checkout);
   const entries = Object.values(config.exports).map((path) => new URL(path, checkout));
@@ -63,11 +63,11 @@ async function publishableFiles(checkout: URL): Promise<Map<string, Uint8Array>>
     if (texts.has(specifier)) files.set(pathIn(checkout, `${specifier}.ts`), textModule(specifier, source));
     else files.set(pathIn(checkout, specifier), withoutTextImports(module, source));
   }
-  // Last, because it is a module of the graph too: the command reads its version there.
+  // Last, because it is in the module graph too: the command reads its version there.
   return files.set("deno.json", encode(`${JSON.stringify(publishedConfig(config, modules), null, 2)}\n`));
 }
 
-/** The stand-ins for packages are not: who gets the package from JSR gets those from there. */
+/** The stand-ins are excluded: users of the JSR package get the real ones. */
 function isPublished(specifier: string, checkout: URL, { links = [] }: DenoConfig): boolean {
   const elsewhere = links.map((link) => new URL(`${link}/`, checkout).href);
   return specifier.startsWith(checkout.href) && !elsewhere.some((directory) => specifier.startsWith(directory));
@@ -92,7 +92,7 @@ function urlOf({ specifier, code }: Dependency): string {
   return code.specifier;
 }
 
-/** A module whose default export is a text. The type is written out: JSR asks for that in what is exported. */
+/** A module whose default export is a text, explicitly typed as JSR requires for exports. */
 function textModule(specifier: string, text: Uint8Array): Uint8Array {
   const name = decodeURIComponent(specifier.slice(specifier.lastIndexOf("/") + 1));
   return encode(`/** The text of ${name}, written by tools/package.ts. */
@@ -103,10 +103,10 @@ export default text;
 
 const TYPE_TEXT = String.raw`\{\s*type\s*:\s*["']text["']\s*,?\s*\}`;
 
-/** What follows "y" in `import x from "y" with { type: "text" }` and in `import("y", { with: { type: "text" } })`. */
+/** The rest of `import x from "y" with { type: "text" }` and of `import("y", { with: { type: "text" } })` after "y". */
 const ATTRIBUTES = String.raw`\s*(?:with\s*${TYPE_TEXT}|,\s*\{\s*with\s*:\s*${TYPE_TEXT}\s*,?\s*\})`;
 
-/** A module that imports the modules with the texts. */
+/** Rewrites text imports to imports of the modules with the texts. */
 function withoutTextImports({ specifier, dependencies = [] }: Module, source: Uint8Array): Uint8Array {
   if (dependencies.length === 0) return source;
   const code = new TextDecoder().decode(source);
@@ -125,7 +125,7 @@ function moduleImport({ specifier, code }: Dependency, source: string, module: s
   return { start, end: attributes.lastIndex, text: JSON.stringify(`${specifier}.ts`) };
 }
 
-/** Deno tells the place of the first import of a specifier only, and a dry run does not miss what another imports. */
+/** Deno lists only the first import of a specifier, and a dry run does not notice further ones. */
 function refuseTextImports(code: string, dependencies: readonly Dependency[], module: string): void {
   const imported = new Set(dependencies.map(({ specifier }) => specifier));
   for (const [, specifier] of code.matchAll(new RegExp(`["']([^"'\\n]+)["']${ATTRIBUTES}`, "g"))) {
@@ -141,7 +141,7 @@ function publishedConfig(config: DenoConfig, modules: readonly Module[]): Partia
   return { ...Object.fromEntries(published), imports: Object.fromEntries(imports) };
 }
 
-/** The longest name in the import map that is meant by a specifier, as import maps want it; undefined without any. */
+/** The longest matching key of the import map, as import maps are resolved; undefined if none matches. */
 export function importName(specifier: string, { imports = {} }: DenoConfig): string | undefined {
   return Object.keys(imports)
     .filter((name) => specifier === name || specifier.startsWith(`${name}/`))

@@ -1,6 +1,6 @@
 /**
- * Takes the pictures of the page that the README shows: `deno task screenshots`. It makes a directory to show, serves it
- * with the command, and looks at it with Chromium.
+ * Takes the README's screenshots: `deno task screenshots`. Creates a sample directory, serves it with the command, and
+ * renders the page in Chromium.
  */
 
 import { launch, newPage, openFolder, type Page } from "../tests/support/browser.ts";
@@ -21,7 +21,7 @@ const SKIES = [
 
 const VIEWS = ["cliffs", "dunes", "fog", "harbour at dawn", "lake", "meadow", "north shore", "valley", "winter light"];
 
-/** A landscape, drawn: there is nobody to ask for the rights. */
+/** A generated landscape: no image rights to clear. */
 function landscape(seed: number): string {
   const [glow, sky, ...hills] = SKIES[seed % SKIES.length]!;
   const hill = (base: number, phase: number) => {

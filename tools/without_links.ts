@@ -4,8 +4,8 @@
  * The packages come from JSR, or, where JSR cannot be reached, from a checkout of github.com/denoland/std:
  * `TEST_STD=../std deno task test:jsr`.
  *
- * It runs in a temporary copy of the checkout whose deno.json has no `links` to the stand-ins. Another configuration for
- * the same checkout would not be enough: a process started by a test looks for deno.json beside its module.
+ * Runs in a temporary copy of the checkout whose deno.json has no `links` to the stand-ins. A different configuration
+ * for the same checkout would not be enough: a process started by a test looks for deno.json next to its module.
  */
 
 import { basename } from "@std/path/basename";
@@ -14,7 +14,7 @@ import { cp } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { CHECKOUT, readConfig } from "./package.ts";
 
-/** Not copied: of no use there, and possibly large. */
+/** Not copied: not needed, and possibly large. */
 const LEFT_OUT = [".git", "node_modules", "coverage"];
 
 async function main(args: string[]): Promise<number> {

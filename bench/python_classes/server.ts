@@ -1,4 +1,4 @@
-/** server.py, ported line by line: server.ts base|simple PORT ROOT. */
+/** A line-by-line port of server.py: server.ts base|simple PORT ROOT. */
 
 import { BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer } from "@x/pyserve/python";
 

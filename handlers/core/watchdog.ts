@@ -1,11 +1,11 @@
-/** A deadline that moves often and is missed seldom: moving it costs no timer. */
+/** A deadline that moves often and is rarely missed: moving it costs no timer. */
 export class Watchdog {
   #deadline = Infinity;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #wakesAt = Infinity;
   #bark: () => void = () => {};
 
-  /** Calls in so many milliseconds, instead of what was set before. 0 for never. */
+  /** Calls back in so many milliseconds, instead of what was set before; 0 = never. */
   set(ms: number, bark: () => void): void {
     if (ms === 0) return this.rest();
     this.#bark = bark;
@@ -15,12 +15,12 @@ export class Watchdog {
     this.#sleep(ms);
   }
 
-  /** Calls nobody, until it is set again. */
+  /** Suspends it until it is set again; the timer is kept. */
   rest(): void {
     this.#deadline = Infinity;
   }
 
-  /** Gives up the timer, too: no later than at the end. */
+  /** Clears the timer, too. Call it at the end. */
   stop(deadline = Infinity): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;

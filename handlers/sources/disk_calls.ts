@@ -4,7 +4,7 @@
  * @module
  */
 
-import { nodeFs, type PathDescriptors, pathDescriptors } from "../system/path_descriptor.ts";
+import { BUSY, nodeFs, type PathDescriptors, pathDescriptors, UNKNOWN } from "../system/path_descriptor.ts";
 import type { Awaitable } from "../types.ts";
 import { FileChanged } from "./types.ts";
 
@@ -41,7 +41,16 @@ export const NOW: DiskCalls = {
   stat: (path) => Deno.statSync(path),
   lstat: (path) => Deno.lstatSync(path),
   readLink: (path) => Deno.readLinkSync(path),
-  openFile: (path, options) => Deno.openSync(path, options),
+  openFile(path, options) {
+    // While it is open no lease can be taken on it, for which the second call would wait, and the whole server with it.
+    const descriptor = DESCRIPTORS?.openAtOnce(path) ?? UNKNOWN;
+    if (descriptor === BUSY) throw new FileChanged();
+    try {
+      return Deno.openSync(path, options);
+    } finally {
+      if (descriptor >= 0) DESCRIPTORS!.close(descriptor);
+    }
+  },
   openUnblocked(path) {
     try {
       return unblockedFs().openSync(path, unblocked());
@@ -86,6 +95,6 @@ function unblocked(): number {
 /** Converts an error of `node:fs` to what Deno's own calls would throw. */
 function denoError(error: unknown): unknown {
   const code = (error as { code?: string }).code ?? "";
-  if (["ENOENT", "ENOTDIR", "ELOOP", "ENXIO"].includes(code)) return new FileChanged();
+  if (["ENOENT", "ENOTDIR", "ELOOP", "ENXIO", "EAGAIN"].includes(code)) return new FileChanged();
   return ["EACCES", "EPERM"].includes(code) ? new Deno.errors.PermissionDenied() : error;
 }

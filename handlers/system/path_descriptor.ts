@@ -21,6 +21,8 @@ export type EntryInfo = Pick<
 export const ABSENT = -1;
 /** In place of a descriptor: undecided, use another method. */
 export const UNKNOWN = -2;
+/** In place of a descriptor: opening would have to wait. */
+export const BUSY = -3;
 
 /** The system calls. Tests replace them to swap a path immediately before a call. */
 export interface PathDescriptors {
@@ -44,9 +46,15 @@ export interface PathDescriptors {
    * the reason. Takes half as long as Deno's call.
    */
   lstatAt(descriptor: number, name: string): EntryInfo | null;
+  /**
+   * Opens a path for reading, without waiting. Returns {@linkcode BUSY} if another process holds a lease on the file
+   * (fcntl(2), `F_SETLEASE`), for which open(2) waits up to 45 s; {@linkcode UNKNOWN} on any other failure.
+   */
+  openAtOnce(path: string): number;
   close(descriptor: number): void;
 }
 
+const O_NONBLOCK = 0o4000;
 const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
 const O_NOFOLLOW = Deno.build.arch === "aarch64" ? 0o100000 : 0o400000;
@@ -116,6 +124,7 @@ const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_BENEATH = 0x08;
 
 const ENOENT = 2;
+const EAGAIN = 11;
 const ENOTDIR = 20;
 
 /** The fields requested of statx(2), without following a symlink. */
@@ -193,6 +202,12 @@ class LibcDescriptors implements PathDescriptors {
     const flags = [AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS] as const;
     if (!this.#write(name) || this.#libc.statx(descriptor, this.#path.at, ...flags, this.#statx.at) < 0) return null;
     return entryInfo(this.#words);
+  }
+
+  openAtOnce(path: string): number {
+    const descriptor = this.#write(path) ? this.#libc.open(this.#path.at, O_NONBLOCK | O_CLOEXEC) : UNKNOWN;
+    if (descriptor >= 0) return descriptor;
+    return this.#errno[0] === EAGAIN ? BUSY : UNKNOWN;
   }
 
   close(descriptor: number): void {
@@ -289,7 +304,8 @@ function throwWhatStatThrows(path: string, follow: boolean): void {
   else Deno.lstatSync(path);
 }
 
-function throughNode(): PathDescriptors {
+/** The same calls by `node:fs`, without those that it does not have. */
+export function throughNode(): PathDescriptors {
   const fs = nodeFs();
   const open = (path: string, follow: boolean) => {
     try {
@@ -305,6 +321,13 @@ function throughNode(): PathDescriptors {
     openBeneath: () => UNKNOWN,
     openBeneathLater: () => Promise.resolve(UNKNOWN),
     lstatAt: () => null,
+    openAtOnce(path) {
+      try {
+        return fs.openSync(path, O_NONBLOCK | O_CLOEXEC);
+      } catch (error) {
+        return (error as { code?: string }).code === "EAGAIN" ? BUSY : UNKNOWN;
+      }
+    },
     close: (descriptor) => fs.closeSync(descriptor),
   };
 }

@@ -1,24 +1,24 @@
 /**
- * Noticing that the client has left before there is an answer.
+ * Notices that the client disconnects before there is a response.
  *
  * @module
  */
 
 /**
- * Milliseconds until a request is watched: the first look at the signal of a request makes the runtime print a warning, and
- * by far most answers are there before.
+ * Milliseconds until a request is watched: the first use of a request's signal makes the runtime print a warning, and most
+ * responses are ready before.
  */
 const PATIENCE_MS = 200;
 
 /**
- * Whether a client that leaves now is noticed at the first look later. With HTTP/2 the runtime tells only those who have
- * looked before. Nothing says which version a request has, but only one of HTTP/2 has no Host.
+ * Whether a disconnect is noticed although the signal is used only later. With HTTP/2 the runtime aborts only a signal that is
+ * in use already. Nothing says which version a request has, but only those of HTTP/2 have no Host.
  */
 function canBeSeenLater(request: Request): boolean {
   return request.headers.has("host");
 }
 
-/** Calls back once when the client leaves, until it is disposed of; do that when the answer begins. */
+/** Calls back once when the client disconnects. Dispose of it when the response begins. */
 export function whenClientLeaves(request: Request, callback: () => void): Disposable {
   let signal: AbortSignal | null = null;
   const watch = () => {

@@ -1,5 +1,5 @@
 /**
- * The environment of a program: what RFC 3875 section 4.1 asks for, and what programs rely on besides.
+ * The environment of a program: the variables of RFC 3875 section 4.1, and others that programs rely on.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Context } from "../types.ts";
 import { utf8OfHeader } from "./latin1.ts";
 import type { Program } from "./program.ts";
 
-/** What {@linkcode cgiEnvironment} makes an environment of. */
+/** The input of {@linkcode cgiEnvironment}. */
 export interface CgiEnvironmentInput {
   /** The request as it is answered: after a local redirect, the one that the redirect makes. */
   readonly request: Request;
@@ -31,8 +31,8 @@ export interface CgiEnvironmentInput {
 }
 
 /**
- * Not passed on as `HTTP_*`: what has a variable of its own, what belongs to the connection, what the server is asked
- * for by proxies, and `Proxy`, which programs would take for the HTTP_PROXY of their operator (CVE-2016-5385, httpoxy).
+ * Not passed on as `HTTP_*`: headers with a variable of their own, hop-by-hop headers, and `Proxy`, which programs would take
+ * for the HTTP_PROXY of their operator (CVE-2016-5385, httpoxy).
  */
 const WITHHELD = new Set([
   "authorization",
@@ -129,7 +129,7 @@ function clientVariables({ remoteAddress, remotePort, user }: Context) {
   const address = remoteAddress === "unix" ? "" : remoteAddress.replace(/%.*/s, "");
   return present({
     REMOTE_ADDR: address,
-    // Nobody waits for a name server: section 4.1.9 allows the address.
+    // No reverse DNS lookup: section 4.1.9 allows the address.
     REMOTE_HOST: address,
     REMOTE_PORT: remotePort === null ? null : String(remotePort),
     AUTH_TYPE: user === null ? null : "Basic",
@@ -151,10 +151,10 @@ function headerVariables(headers: Headers, passAuth: boolean): Record<string, st
   return variables;
 }
 
-/** A host that can be a name or an address; what else a client may write in its place, programs would print. */
+/** A host name or address, and a port. Anything else is not passed on: programs print it. */
 const AUTHORITY = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d*))?$/;
 
-/** What the client calls this server: the target where it is absolute, else Host; the runtime's URL has that order. */
+/** The authority that the client named: that of an absolute target, else Host; the runtime's URL has the same order. */
 function authorityOf(request: Request): { host: string; port: number | null } | null {
   const inUrl = /^[^:]+:\/\/([^/?#]*)/.exec(request.url)?.[1];
   for (const text of [inUrl, request.headers.get("host")]) {
@@ -168,7 +168,7 @@ function bracketed(hostname: string): string {
   return hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 
-/** The variables that have a value: to many programs an empty one is not the same as none. */
+/** Leaves out null: to many programs an empty variable is not the same as none. */
 function present(variables: Record<string, string | null>): Record<string, string> {
   const found: Record<string, string> = {};
   for (const [name, value] of Object.entries(variables)) if (value !== null) found[name] = value;

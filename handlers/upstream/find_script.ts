@@ -64,7 +64,7 @@ export const DEFAULT_SCRIPT_RULES: ScriptRules = {
 interface Found {
   readonly path: SitePath;
   readonly stat: FileStat;
-  /** What is behind it: PATH_INFO. */
+  /** The rest of the path: PATH_INFO. */
   readonly rest: string;
 }
 
@@ -192,7 +192,7 @@ export class ScriptFinder {
 
   async #mounted(mount: ScriptMount, context: Context, segments: readonly string[]): Promise<Program> {
     const { path, command: words } = mount;
-    const found = { path, rest: restBehind(segments, path.segments.length) };
+    const found = { path, rest: restAfter(segments, path.segments.length) };
     return await this.#program(context, found, { real: words[0], words });
   }
 
@@ -203,19 +203,19 @@ export class ScriptFinder {
     const depth = whole.segments.length;
     const isWhole = !segments.some((segment) => segment.includes("/"));
     if (stat !== null && (isWhole || stat.kind === "file")) {
-      return { path: whole, stat, rest: restBehind(segments, depth) };
+      return { path: whole, stat, rest: restAfter(segments, depth) };
     }
     let path = SitePath.root;
     for (const [index, segment] of whole.segments.entries()) {
       path = path.child(segment)!;
       const stat = await this.#source.stat(path);
       if (stat === null) return null;
-      if (stat.kind !== "directory") return { path, stat, rest: restBehind(segments, index + 1) };
+      if (stat.kind !== "directory") return { path, stat, rest: restAfter(segments, index + 1) };
     }
     return null;
   }
 
-  /** Nothing is there: null for a path of others, so that nobody sends as content what comes there in the meantime. */
+  /** Nothing is there: 404 for the path of a program, so that no source is sent if a file appears in the meantime. */
   #missing(path: SitePath): null {
     if (this.#isBelow(path) || path.segments.some((segment) => this.isProgramName(segment))) {
       throw new HttpError(404, "No such CGI program");
@@ -262,7 +262,7 @@ export class ScriptFinder {
     const documentRoot = await this.#source.locate?.(SitePath.root) ?? null;
     const place = base.join(path);
     // Some programs run, or take for a repository with a configuration of its own, what PATH_TRANSLATED names.
-    const isTranslated = documentRoot !== null && rest !== "" && !await this.#uploads.lieBehind(rest);
+    const isTranslated = documentRoot !== null && rest !== "" && !await this.#uploads.leadInto(rest);
     return {
       command,
       args,
@@ -324,7 +324,7 @@ function countTo(segments: readonly string[], names: number): number {
   return count;
 }
 
-function restBehind(segments: readonly string[], names: number): string {
+function restAfter(segments: readonly string[], names: number): string {
   const rest = segments.slice(countTo(segments, names));
   return rest.length === 0 ? "" : "/" + rest.join("/");
 }

@@ -1,5 +1,5 @@
 /**
- * The header that a program prints: bytes in, verdict out.
+ * Parses the header block of a CGI reply: bytes in, verdict out.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import { trimBlanks } from "../http/blanks.ts";
 import { Refusal } from "../http/refusal.ts";
 import { textOfBytes, utf8OfHeader } from "./latin1.ts";
 
-/** Bytes of header taken at most, interim responses included: as many as Deno takes of a request. */
+/** Maximum size of the header in bytes, interim responses included: Deno's own limit for requests. */
 export const MAX_HEADER_BLOCK_BYTES = 65_536;
 
-/** What a program says about its answer. */
+/** The header of a reply. */
 export interface ScriptHead {
   /** 200 to 599, never 1xx. */
   readonly status: number;
@@ -20,13 +20,13 @@ export interface ScriptHead {
    * Content-Length and `X-CGI-*`.
    */
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** The target whose answer is wanted in place of this one (RFC 3875 section 6.2.2), or null. */
+  /** The target of a local redirect (RFC 3875 section 6.2.2), or null. */
   readonly localRedirect: string | null;
   /** Bytes of body that the program announces, or null. */
   readonly contentLength: number | null;
-  /** The first bytes of the body: what came behind the header in the same chunk. */
+  /** The first bytes of the body: the rest of the chunk in which the header ended. */
   readonly rest: Uint8Array<ArrayBuffer>;
-  /** Lines that were left out because their name is none, one character a byte: for the log, which must escape them. */
+  /** Lines left out because their field name is malformed, one character per byte: for the log, which must escape them. */
   readonly dropped: readonly string[];
 }
 

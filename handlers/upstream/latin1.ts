@@ -1,5 +1,5 @@
 /**
- * Bytes as text. Values of headers are strings of one character a byte; environments and targets are UTF-8.
+ * Header values are strings of one character per byte; environments and targets are UTF-8.
  *
  * @module
  */

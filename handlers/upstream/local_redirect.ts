@@ -1,5 +1,5 @@
 /**
- * Local redirects: a program answers with a path of this site, and what is there is the answer (RFC 3875 section 6.2.2).
+ * Local redirects: a program names a path of this site, whose response is sent (RFC 3875 section 6.2.2).
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { Refusal } from "../http/refusal.ts";
 import { parseTarget } from "../http/target.ts";
 import { type Context, derive, type Handler } from "../types.ts";
 
-/** How many programs in a row may send a request on: Apache's LimitInternalRecursion. */
+/** Maximum number of local redirects in a row: Apache's LimitInternalRecursion. */
 const MOST_HOPS = 10;
 
-/** Where a request comes from that a program has sent on. */
+/** The origin of a request that a local redirect made. */
 export interface Redirected {
   /** The request as the client sent it. */
   readonly original: Request;
@@ -24,7 +24,7 @@ export interface Redirected {
 
 const redirected = new WeakMap<Request, Redirected>();
 
-/** Where a request comes from, or null where a client sent it. */
+/** The origin of a request, or null where a client sent it. */
 export function redirectedFrom(request: Request): Redirected | null {
   return redirected.get(request) ?? null;
 }
@@ -55,7 +55,7 @@ export async function followLocalRedirect(
     hops,
   });
   const response = await answer(next, derive(context, { target: { ...target, path: below } }));
-  // To decline would be to let the next handler send the program's own file.
+  // Declining would let the next handler send the source of the program.
   if (response === null) throw new HttpError(404);
   return response;
 }

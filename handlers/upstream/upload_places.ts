@@ -1,5 +1,5 @@
 /**
- * Directories that take uploads, in which nothing is run: a client that may upload must not be able to run code.
+ * Directories that take uploads, in which no program is run: a client that can upload must not be able to run code.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export class UploadPlaces {
   }
 
   /** Whether a PATH_INFO, as a name below the document root, leads into one of them, or cannot be judged. */
-  async lieBehind(pathInfo: string): Promise<boolean> {
+  async leadInto(pathInfo: string): Promise<boolean> {
     if (this.isEmpty || pathInfo === "") return false;
     let path: SitePath | null = SitePath.root;
     // Decoded, it may have slashes and dots in it that no target has.

@@ -1,5 +1,5 @@
 /**
- * What is left of a source when its programs are taken out.
+ * A view of a source without its programs.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { FileEntry, FileSlices, FileSource } from "../sources/types.ts";
 import { showsSome } from "../sources/written.ts";
 import type { ScriptFinder } from "./find_script.ts";
 
-/** How often a file is looked at that changes meanwhile. */
+/** Attempts to look at a file that keeps changing. */
 const ATTEMPTS = 5;
 
 /**

@@ -2,17 +2,17 @@ import { join } from "node:path";
 
 /** An entry that {@linkcode walk} found. */
 export interface WalkEntry extends Deno.DirEntry {
-  /** The path of the entry, from the root that was given on. */
+  /** The path of the entry, including the given root. */
   path: string;
 }
 
-/** What {@linkcode walk} yields; the part of the options that pyserve uses. */
+/** Options of {@linkcode walk}, limited to those pyserve uses. */
 export interface WalkOptions {
-  /** Whether files are yielded; true unless given. */
+  /** Whether files are yielded; defaults to true. */
   includeFiles?: boolean;
-  /** Whether directories are yielded; true unless given. */
+  /** Whether directories are yielded; defaults to true. */
   includeDirs?: boolean;
-  /** Whether symbolic links are yielded; true unless given. */
+  /** Whether symbolic links are yielded; defaults to true. */
   includeSymlinks?: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The media type of those given that the request's Accept header likes best, and of equals the first; the first where
- * there is no header or an empty one, undefined where none is acceptable. A range with parameters other than `q` matches none of ours.
+ * The media type preferred by the request's Accept header; the first of equals, the first if there is no header or it
+ * is empty, and undefined if none is acceptable. A range with parameters other than `q` never matches.
  */
 export function accepts<T extends string>(request: Pick<Request, "headers">, ...types: T[]): T | undefined {
   const header = request.headers.get("accept");
@@ -30,7 +30,7 @@ function parseRange(text: string): MediaRange | null {
   return { type: match[1]!, subtype: match[2]!, weight };
 }
 
-/** The most specific range counts, and of two that are equally specific the one with more weight. */
+/** The most specific range applies; of two equally specific ones, the one with the higher weight. */
 function best(type: string, ranges: readonly MediaRange[]): Preference {
   const [main, sub] = type.split("/");
   return ranges

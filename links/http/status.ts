@@ -1,4 +1,4 @@
-/** The statuses that IANA lists, as `@std/http/status` has them. */
+/** The IANA status codes, as in `@std/http/status`. */
 export type StatusCode = keyof typeof PHRASES;
 
 const PHRASES = {
@@ -66,5 +66,5 @@ const PHRASES = {
   511: "Network Authentication Required",
 } as const;
 
-/** The phrase of each status. */
+/** The reason phrase of each status. */
 export const STATUS_TEXT: Readonly<Record<StatusCode, string>> = PHRASES;

@@ -1,2 +1,2 @@
-/** The character that separates the segments of a path. */
+/** The path separator. */
 export const SEPARATOR: "/" | "\\" = Deno.build.os === "windows" ? "\\" : "/";

@@ -1,5 +1,5 @@
 import nodePath from "node:path";
-/** The directory of a path. */
+/** The parent directory of a path. */
 export function dirname(path: string): string {
   return nodePath.dirname(path);
 }

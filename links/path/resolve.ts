@@ -1,5 +1,5 @@
 import nodePath from "node:path";
-/** Makes a path absolute, by the current directory where it is not, and normalizes it. */
+/** Resolves a path against the current directory and normalizes it. */
 export function resolve(...paths: string[]): string {
   return nodePath.resolve(...paths);
 }

@@ -13,7 +13,7 @@ const BY_NAME = [
   ...["symlink", "utime", "readFile", "readTextFile"],
 ];
 
-const OF_DESCRIPTORS = ["open", "openLater", "openBeneath", "openBeneathLater", "lstatAt"];
+const OF_DESCRIPTORS = ["open", "openLater", "openBeneath", "openBeneathLater", "lstatAt", "openAtOnce"];
 
 type Call = (...words: unknown[]) => unknown;
 type Calls = Record<string, Call>;

@@ -1,5 +1,5 @@
 /**
- * Why a program failed: for the log in a line, and for whoever may know more with the last of what it wrote.
+ * Why a program failed: one line for the log, and for local clients the last lines of its output.
  *
  * @module
  */

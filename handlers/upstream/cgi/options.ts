@@ -7,59 +7,59 @@
 import type { Handler } from "../../types.ts";
 import type { SystemUser } from "./process_group.ts";
 
-/** A program and its words; the program as an absolute path on disk. */
+/** A command line; the program is an absolute path. */
 export type CommandWords = readonly [program: string, ...words: string[]];
 
-/** Which programs `cgi` runs, and how. Times are in milliseconds, and 0 is as long as it takes. */
+/** Options of `cgi`. Times are in milliseconds; 0 = unlimited. */
 export interface CgiOptions {
-  /** Paths of directories of which every file is a program; `/cgi-bin` and `/htbin` unless given. */
+  /** Paths of directories of which every file is a program; defaults to `/cgi-bin` and `/htbin`. */
   readonly directories?: readonly string[];
-  /** Ends of names (`.cgi`) of files that are programs wherever they lie. */
+  /** Extensions (`.cgi`) of files that are programs in any directory. */
   readonly extensions?: readonly string[];
-  /** Ends of names (`.php`) and what runs such files; the file is added as the last word. */
+  /** Extensions (`.php`) and the interpreters of such files; the file is appended as the last argument. */
   readonly interpreters?: Readonly<Record<string, CommandWords>>;
-  /** Paths (`/git`) and the program that answers for all below. */
+  /** Paths (`/git`), each with the program for everything below it. */
   readonly mounts?: Readonly<Record<string, CommandWords>>;
-  /** Names of programs that stand for the directory they are in; none unless given. */
+  /** Names of programs that are the index of their directory; defaults to none. */
   readonly index?: readonly string[];
-  /** Variables for all programs, besides those of CGI; they win over these. */
+  /** Additional environment variables, which override those of CGI. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Whether programs get the Authorization header, with the password in it. */
+  /** Whether to pass the Authorization header, password included; defaults to false. */
   readonly passAuth?: boolean;
-  /** As whom programs run; as root only. */
+  /** User to run programs as; needs root. */
   readonly user?: SystemUser;
-  /** How many run at once; four for each core, and eight at least, unless given. */
+  /** Maximum number of running programs; defaults to four per core, at least eight. */
   readonly maxPrograms?: number;
-  /** How many of these may run for one client; three quarters unless given. See {@linkcode clientOf}. */
+  /** How many of them may run for one client; defaults to three quarters. See {@linkcode clientOf}. */
   readonly maxPerClient?: number;
-  /** How long a request waits for a program to end; 10 seconds unless given, and 0 is not at all. */
+  /** How long a request waits for a running program to end; defaults to 10 seconds, 0 = not at all. */
   readonly queueTimeout?: number;
-  /** The longest request body in bytes, or null for any; 1 GiB unless given. */
+  /** Maximum size of a request body in bytes (413), or null for unlimited; defaults to 1 GiB. */
   readonly maxBody?: number | null;
   /**
-   * How long a client may send nothing of a request body; 30 seconds unless given. The whole body has that time, too, and a
+   * How long a client may send nothing of a request body; defaults to 30 seconds. The whole body has this time, too, and a
    * second more for each KiB: 408 after that.
    */
   readonly bodyTimeout?: number;
-  /** How long a program may take until its header is there; 30 seconds unless given. */
+  /** How long a program may take until its header is complete; defaults to 30 seconds. */
   readonly headerTimeout?: number;
-  /** How long a program may be silent after that; 60 seconds unless given. */
+  /** How long a program may be silent after that; defaults to 60 seconds. */
   readonly idleTimeout?: number;
-  /** How long a program may go on after its answer; 5 seconds unless given. */
+  /** How long a program may continue after its response; defaults to 5 seconds. */
   readonly lingerTimeout?: number;
-  /** How long a client may keep a program waiting that has something to send; a minute unless given. */
+  /** How long a client may read nothing while output is pending; defaults to a minute. */
   readonly stallTimeout?: number;
-  /** Whether everybody is shown why a program failed, and not only clients on this machine. */
+  /** Whether all clients are shown why a program failed, not only those on this machine; defaults to false. */
   readonly debug?: boolean;
-  /** What programs are told of the server (SERVER_SOFTWARE); `pyserve` unless given. */
+  /** SERVER_SOFTWARE; defaults to `pyserve`. */
   readonly software?: string;
   /**
-   * Paths of directories that take uploads (`/incoming`); none unless given. What lies there is not run, nor is its source
+   * Paths of directories that take uploads (`/incoming`); defaults to none. What is in them is not run, nor is its source
    * sent; PATH_TRANSLATED never names it; and interpreters are started so that they take less from the directory of a
    * script: PYTHONSAFEPATH for Python, `--no-config` for Deno, no `.user.ini` for php-cgi, and so on (`env` wins over
    * the variables). See {@linkcode writableIn} for the other half, which `fileServer` does by itself.
    */
   readonly uploads?: readonly string[];
-  /** Answers when a program sends a request on to another path; this handler and then `files` unless given. */
+  /** The handler for local redirects; defaults to this handler, then `files`. */
   readonly answer?: Handler;
 }

@@ -38,7 +38,7 @@ export type Style = "setsid" | "detached";
 
 /** Milliseconds between TERM and KILL. */
 const KILL_AFTER_MS = 1_000;
-/** Nobody tells when the last of a group is gone. */
+/** The system does not notify when the last process of a group ends, so it is polled. */
 const LOOK_EVERY_MS = 20;
 
 const live = new Set<ProcessGroup>();
@@ -115,7 +115,7 @@ export class ProcessGroup {
     killAllAtUnload();
   }
 
-  /** Sends TERM to all of the group, and KILL after a second to whoever is left. Resolves when nobody is. */
+  /** Sends TERM to the group, and KILL to what is left after a second. Resolves when the group is empty. */
   end(): Promise<void> {
     return this.#ending ??= this.#end();
   }
@@ -171,7 +171,7 @@ function signalGroup(leader: number, signal: Deno.Signal): boolean {
     Deno.kill(-leader, signal);
     return true;
   } catch {
-    return false; // nobody is in it
+    return false; // the group is empty
   }
 }
 

@@ -1,14 +1,12 @@
 /**
- * Programs that answer requests: found, started, fed, and their output made a response.
+ * Runs the program for a request, and makes its output the response.
  *
  * @module
  */
 
 import { HttpError } from "../../errors.ts";
-import { STALL_MS } from "../../held_body.ts";
 import { clientOf } from "../../http/client.ts";
 import { isLoopback } from "../../http/own_host.ts";
-import { Refusal } from "../../http/refusal.ts";
 import { Limiter } from "../../limiter.ts";
 import { requireOwnHost } from "../../own_hosts.ts";
 import type { FileSource } from "../../sources/types.ts";
@@ -17,12 +15,12 @@ import type { Context, Handler } from "../../types.ts";
 import { whenClientLeaves } from "../client_watch.ts";
 import { cgiEnvironment } from "../environment.ts";
 import { rulePath, ScriptFinder } from "../find_script.ts";
-import { CgiHeaderParser, type ScriptHead } from "../header_block.ts";
+import type { ScriptHead } from "../header_block.ts";
+import { DEFAULT_LIMITS, shareOf } from "../limits.ts";
 import { followLocalRedirect, redirectedFrom } from "../local_redirect.ts";
 import { type Program, requireRun } from "../program.ts";
-import { hasBody, scriptResponse } from "../respond.ts";
-import { shareOf } from "../share.ts";
-import { spoolBody, type Spooled } from "../spool.ts";
+import { hasBody, readHead, scriptResponse } from "../reply.ts";
+import { spoolBody, type Spooled, type SpoolOptions } from "../spool.ts";
 import { checkExecutable, type Executable } from "./executable.ts";
 import { explained } from "./explain.ts";
 import { indexedQueryWords } from "./indexed_query.ts";
@@ -30,31 +28,26 @@ import { isolated, ISOLATED_VARIABLES, type Start } from "./isolation.ts";
 import type { CgiOptions } from "./options.ts";
 import { type RunningScript, type ScriptLimits, startScript } from "./run.ts";
 
-/** What one run of a program is given besides. */
+/** Options of one run of a program. */
 export interface RunOptions {
-  /** Variables, which win over all others. */
+  /** Environment variables, which override all others. */
   readonly env?: Readonly<Record<string, string>>;
   /**
-   * Takes the output of the program as it comes, header and all (NPH), to its end; and gives what stands for the response.
-   * What it throws is an error of the program.
+   * Reads the raw output of the program, header included (NPH), to its end, and returns the response for the log. What it
+   * throws counts as an error of the program.
    */
   readonly raw?: (script: RunningScript) => Promise<Response>;
 }
 
-const MAX_BODY = 1024 ** 3;
-
-/** Milliseconds a client may send nothing of a body. */
-const BODY_STALL_MS = 30_000;
-
-/** Milliseconds that an answer waits for its end to come with its beginning. */
+/** Milliseconds to wait for the end of a response after its first output. */
 const BREATH_MS = 2;
 
-/** Variables of the server that programs get: where to find others, and what time it is. */
+/** Variables inherited from the server: the search path and the time zone. */
 const INHERITED = Deno.build.os === "windows"
   ? ["PATH", "PATHEXT", "SystemRoot", "COMSPEC", "WINDIR", "TEMP", "TMP", "TZ"]
   : ["PATH", "TZ"];
 
-/** Finds programs by the options of CGI. */
+/** The finder for the options of CGI. */
 export function finderOf(source: FileSource, options: CgiOptions): ScriptFinder {
   const { directories = ["/cgi-bin", "/htbin"], interpreters = {}, mounts = {} } = options;
   return new ScriptFinder(source, {
@@ -67,21 +60,21 @@ export function finderOf(source: FileSource, options: CgiOptions): ScriptFinder 
   });
 }
 
-/** The programs of a source, and the places for those that run. */
+/** The programs of a source, and the limit on how many run at once. */
 export class Programs {
   readonly #finder: ScriptFinder;
   readonly #options: CgiOptions;
   readonly #answer: Handler;
   readonly #limiter: Limiter;
   readonly #limits: ScriptLimits;
-  readonly #maxBody: number | null;
-  /** Programs that are part of the set-up, so that it is no fault of the client where one is not there. */
+  readonly #body: SpoolOptions;
+  /** Programs named by the configuration: if one is missing, that is 500 and not 404. */
   readonly #ours: ReadonlySet<string>;
-  /** Whether there are uploads, which interpreters must not find. */
+  /** Whether there are uploads, which interpreters must not load. */
   readonly #isIsolated: boolean;
   #inherited: Record<string, string> | null = null;
 
-  /** Takes the options of CGI, and what answers where a program sends a request on. */
+  /** Takes the options of CGI, and the handler for local redirects. */
   constructor(source: FileSource, options: CgiOptions, answer: Handler) {
     this.#finder = finderOf(source, options);
     this.#options = options;
@@ -90,42 +83,42 @@ export class Programs {
     this.#answer = answer;
     this.#isIsolated = (options.uploads ?? []).length > 0;
     const { maxPrograms: max = Math.max(8, 4 * navigator.hardwareConcurrency) } = options;
-    const { maxPerClient = shareOf(max), queueTimeout: queueMs = 10_000 } = options;
+    const limits = { ...DEFAULT_LIMITS, ...options };
+    const { maxPerClient = shareOf(max), queueTimeout: queueMs } = limits;
     this.#limiter = new Limiter({ max, maxPerClient, queueMs });
     this.#limits = {
-      headerMs: options.headerTimeout ?? 30_000,
-      idleMs: options.idleTimeout ?? 60_000,
-      lingerMs: options.lingerTimeout ?? 5_000,
-      stallMs: options.stallTimeout ?? STALL_MS,
+      headerMs: limits.headerTimeout,
+      idleMs: limits.idleTimeout,
+      lingerMs: limits.lingerTimeout,
+      stallMs: limits.stallTimeout,
     };
-    this.#maxBody = options.maxBody === undefined ? MAX_BODY : options.maxBody;
+    this.#body = { max: limits.maxBody, stallMs: limits.bodyTimeout };
   }
 
-  /** Answers with the program that is asked for, and declines where none is. */
+  /** Runs the program for a request; declines where there is none. */
   async answer(request: Request, context: Context): Promise<Response | null> {
     const program = await this.find(context);
     return program && await this.run(program, request, context);
   }
 
-  /** The program that is asked for, or null; throws {@linkcode HttpError} where it should be one, and is none. */
+  /** The program for a request, or null. Throws {@linkcode HttpError} where there should be one. */
   find(context: Context): Promise<Program | null> {
     return this.#finder.find(context);
   }
 
-  /** Lets a program answer, where the request names an own host of this server. */
+  /** Runs a program for a request, which must name an own host of this server. */
   async run(program: Program, request: Request, context: Context, options: RunOptions = {}): Promise<Response> {
     requireOwnHost(request, context);
     requireRun(program, context);
     const executable = this.#check(program);
     if (this.#isIsolated) await this.#checkRepositories(options.env);
-    const stallMs = this.#options.bodyTimeout ?? BODY_STALL_MS;
-    const input = await spoolBody(request, { max: this.#maxBody, stallMs });
+    const input = await spoolBody(request, this.#body);
     const exchange = new Exchange(request, context, program);
     const start = this.#startOf(exchange, executable, input, options.env);
     const run = <T>(use: Use<T>) => exchange.start(this.#limiter, start, this.#limits, use, this.#options.debug);
     const { raw } = options;
     if (raw) return await run((script) => raw(script));
-    const head = await run(readHead);
+    const head = await run(readScriptHead);
     if (head.localRedirect === null) return await exchange.respond(head);
     exchange.script.discard();
     return await followLocalRedirect(head.localRedirect, request, context, this.#answer);
@@ -171,7 +164,7 @@ export class Programs {
     return this.#isIsolated ? isolated(start) : start;
   }
 
-  /** Throws where repositories could be uploaded: git runs what the configuration of one names. */
+  /** Throws where repositories could be uploaded: git runs commands from a repository's configuration. */
   async #checkRepositories(env: RunOptions["env"]): Promise<void> {
     const repositories = { ...this.#options.env, ...env }["GIT_PROJECT_ROOT"];
     if (repositories === undefined || !await this.#finder.overlapsUploads(repositories)) return;
@@ -179,17 +172,17 @@ export class Programs {
   }
 }
 
-/** What a program prints next; null where it has ended. */
+/** The next output of a program; null at its end. */
 type Output = ReturnType<RunningScript["read"]>;
 
-/** What is started: on Windows, which knows no first line, the interpreter that it names. */
+/** The command line: on Windows, which does not know `#!`, it begins with the interpreter. */
 function commandLine({ command, args }: Program, { interpreter }: Executable): readonly [string, ...string[]] {
   if (Deno.build.os !== "windows" || interpreter === null) return [command, ...args];
   const [program, ...words] = interpreter;
   return [program!, ...words, command, ...args];
 }
 
-/** What is done with a program that runs; what is put into `printed` is shown where that fails. */
+/** Uses a running program; the output in `printed` is shown if that fails. */
 type Use<T> = (script: RunningScript, printed: Uint8Array[]) => Promise<T>;
 
 /** One request and the program that answers it. */
@@ -198,7 +191,7 @@ class Exchange {
   readonly context: Context;
   readonly program: Program;
   #script: RunningScript | null = null;
-  /** Whether the end of the program is known, or nobody's concern any more. */
+  /** Whether the end of the program has been logged, or need not be. */
   #isOver = false;
 
   constructor(request: Request, context: Context, program: Program) {
@@ -211,7 +204,7 @@ class Exchange {
     return this.#script!;
   }
 
-  /** Waits for a place, starts the program, and gives what comes of its use. */
+  /** Waits for a place, starts the program, and uses it. */
   async start<T>(
     limiter: Limiter,
     start: Parameters<typeof startScript>[0],
@@ -233,7 +226,7 @@ class Exchange {
       throw error;
     }
     this.#script.ended.then(() => place[Symbol.dispose]());
-    if (left.signal.aborted) this.#script.kill(); // it left while the program was started
+    if (left.signal.aborted) this.#script.kill(); // the client disconnected during the start
     const printed: Uint8Array[] = [];
     try {
       const used = await use(this.#script, printed);
@@ -243,8 +236,8 @@ class Exchange {
       return used;
     } catch (error) {
       this.#isOver = true;
-      left.signal.throwIfAborted(); // nobody's failure, and it is being ended
-      const postMortem = await this.#script.postMortem(); // before it is ended: how it ends by itself is what helps
+      left.signal.throwIfAborted(); // not a failure, and the program is being killed
+      const postMortem = await this.#script.postMortem(); // before the kill: how it ended by itself is what helps
       this.#script.kill();
       const shown = debug || isFromHere(this.request, this.context);
       throw explained(error, postMortem, printed, shown);
@@ -269,7 +262,7 @@ class Exchange {
     return scriptResponse(this.request, head, await this.#body(head));
   }
 
-  /** Most programs say all they have in one breath: bytes with their length are less work than a stream, for both sides. */
+  /** Most programs write everything at once: bytes of known length are cheaper than a stream, for both sides. */
   async #body(
     { rest, contentLength }: ScriptHead,
   ): Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>> {
@@ -282,7 +275,7 @@ class Exchange {
     return await soon(next) === null ? rest : this.#stream([rest, next], Infinity);
   }
 
-  /** The body as the program prints it, read as the client takes it: what has been read already comes first. */
+  /** The body as a stream, read as fast as the client takes it; what has been read already comes first. */
   #stream(begun: (Awaited<Output> | Output)[], length: number): ReadableStream<Uint8Array<ArrayBuffer>> {
     const { script } = this;
     let left = length;
@@ -311,7 +304,7 @@ class Exchange {
     }, { highWaterMark: 0 });
   }
 
-  /** Logs how the program has come to its end, unless that is known, or no wonder. */
+  /** Logs how the program ended, once. */
   #end(how: string): void {
     if (!this.#isOver) this.#log(how);
     this.#isOver = true;
@@ -322,46 +315,43 @@ class Exchange {
   }
 }
 
-/** What a program prints next comes to, where it does so at once; undefined where it takes longer, or fails. */
+/** The next output, if it arrives at once; undefined if it takes longer, or fails. */
 async function soon(output: Output): Promise<Awaited<Output> | void> {
   const late = Promise.withResolvers<void>();
   const timer = setTimeout(late.resolve, BREATH_MS);
   try {
     return await Promise.race([output, late.promise]);
   } catch {
-    return undefined; // the body says so
+    return undefined; // the body reports the error
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Reads on until the header is there; keeps what was printed, for a message. */
-async function readHead(script: RunningScript, printed: Uint8Array[]): Promise<ScriptHead> {
-  const parser = new CgiHeaderParser();
-  for (let bytes = await script.read(); bytes !== null; bytes = await script.read()) {
-    printed.push(bytes);
-    const verdict = parser.push(bytes);
-    if (verdict instanceof Refusal) throw HttpError.from(verdict);
-    if (verdict === null) continue;
-    script.headersDone();
-    return verdict;
-  }
-  throw HttpError.from(parser.end());
+/** Reads the header of a program, and keeps its output for an error message. */
+async function readScriptHead(script: RunningScript, printed: Uint8Array[]): Promise<ScriptHead> {
+  const head = await readHead(async () => {
+    const bytes = await script.read();
+    if (bytes !== null) printed.push(bytes);
+    return bytes;
+  });
+  script.headersDone();
+  return head;
 }
 
 function ending({ code, signal }: Deno.CommandStatus): string {
   return signal === null ? `exit status ${code}` : `ended by ${signal}`;
 }
 
-/** What proxies say of the client. Anybody can say it, and be shown the less for it. */
+/** Headers of proxies. Any client can send them, and is shown less for it. */
 const FORWARDED = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
 
-/** Whether whoever asks is on this machine, as far as can be told: of all that a proxy passes on, the proxy is. */
+/** Whether the client is on this machine. The requests of a local proxy come from elsewhere. */
 function isFromHere({ headers }: Request, { remoteAddress }: Context): boolean {
   return isLoopback(remoteAddress) && !FORWARDED.some((name) => headers.has(name));
 }
 
-/** Looked up when the first program runs: without permission there is none, and no program is the worse for it. */
+/** Read when the first program runs; variables that Deno's permissions hide are left out. */
 function inheritedVariables(isIsolated: boolean): Record<string, string> {
   const inherited = Object.fromEntries(INHERITED.flatMap((name) => {
     try {

@@ -32,7 +32,7 @@ export interface ScriptLimits {
   readonly idleMs: number;
   /** To run on after its output has ended. */
   readonly lingerMs: number;
-  /** With output that nobody takes: the client has stopped reading, but not left. */
+  /** With output pending: the client has stopped reading, but not disconnected. */
   readonly stallMs: number;
 }
 
@@ -146,7 +146,7 @@ function isGone({ command, file = command }: ScriptStart): boolean {
   }
 }
 
-/** Somebody who waits for output. */
+/** A pending `read()`. */
 type Reading = PromiseWithResolvers<Uint8Array<ArrayBuffer> | null>;
 
 class Script implements RunningScript {
@@ -294,7 +294,7 @@ class Script implements RunningScript {
     this.#ended.resolve(status);
   }
 
-  /** A second after its end: whoever still holds its outputs is no part of it. */
+  /** A second after its end: a process that still holds its outputs is a daemon. */
   #leaveDaemons(): void {
     this.#stderr.stop();
     if (this.#verdict !== null) return this.#giveUpOutput();

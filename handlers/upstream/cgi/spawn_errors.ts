@@ -6,7 +6,7 @@
 
 import { HttpError } from "../../errors.ts";
 
-/** Whether somebody has the program open for writing, so that the system does not run it (ETXTBSY has no code in Deno). */
+/** Whether the program is open for writing, so that the system does not run it (ETXTBSY, which has no code in Deno). */
 export function isBusy(thrown: unknown): boolean {
   return thrown instanceof Error && /\btext file busy\b|\(os error 26\)/i.test(thrown.message);
 }

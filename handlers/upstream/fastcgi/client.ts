@@ -1,5 +1,5 @@
 /**
- * Requests to a FastCGI application, one at a time over each connection, streamed both ways.
+ * FastCGI requests, one at a time on each connection, streamed both ways.
  *
  * @module
  */
@@ -53,7 +53,7 @@ export class FastCgiClient {
 
   /** Begins a request; the answer is to be read to its end, or aborted. Throws as {@linkcode Connection.open} does. */
   async ask(request: FastCgiRequest): Promise<Exchange> {
-    // The application may close a connection that rests just now, and nobody could say whether it has done its work.
+    // The application may be closing an idle connection just now, and then it is unknown whether it processed the request.
     const reused = request.idempotent ? this.#resting.pop() : undefined;
     reused?.wake();
     try {
@@ -140,7 +140,7 @@ export class Exchange {
 
   /**
    * Ends it before its end by closing the connection: what applications notice, at their next output at the latest.
-   * ABORT_REQUEST would tell them no sooner, and would have to wait behind the body.
+   * ABORT_REQUEST would arrive no sooner: it would queue after the body.
    */
   abort(reason: HttpError = new HttpError(502, "The request was given up")): void {
     if (this.#over) return;

@@ -1,5 +1,5 @@
 /**
- * A connection to an application: bytes both ways, and rest in between.
+ * A connection to an application, which may be idle between requests.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export class Connection {
   readonly #conn: Deno.TcpConn | Deno.UnixConn;
   #buffer: Uint8Array<ArrayBuffer> = new Uint8Array();
   #size = SMALL_BYTES;
-  /** What is read while nobody asks: it tells when the other side closes. */
+  /** A read on an idle connection: it notices that the other side closes. */
   #ahead: Promise<Uint8Array<ArrayBuffer> | null> | null = null;
   /** Ends the rest when it has taken too long; null where it does not rest. */
   #resting: ReturnType<typeof setTimeout> | null = null;
@@ -35,7 +35,7 @@ export class Connection {
    * Connects.
    *
    * @throws {HttpError} 504 where that takes too long, 503 where the application is too busy to be connected to, 502
-   * where nobody listens, 500 where this process may not connect.
+   * where nothing listens, 500 where this process may not connect.
    */
   static async open(address: FastCgiAddress, milliseconds: number): Promise<Connection> {
     const giveUp = new AbortController();

@@ -9,9 +9,7 @@ import { Watchdog } from "../../core/watchdog.ts";
 import { HttpError } from "../../errors.ts";
 import type { Feature } from "../../feature.ts";
 import { files } from "../../files.ts";
-import { STALL_MS } from "../../held_body.ts";
 import { clientOf } from "../../http/client.ts";
-import { Refusal } from "../../http/refusal.ts";
 import { Limiter } from "../../limiter.ts";
 import { requireOwnHost } from "../../own_hosts.ts";
 import type { FileSource } from "../../sources/types.ts";
@@ -20,11 +18,11 @@ import type { Context, Handler } from "../../types.ts";
 import { whenClientLeaves } from "../client_watch.ts";
 import { cgiEnvironment } from "../environment.ts";
 import { ScriptFinder } from "../find_script.ts";
-import { CgiHeaderParser, type ScriptHead } from "../header_block.ts";
+import type { ScriptHead } from "../header_block.ts";
+import { DEFAULT_LIMITS, shareOf } from "../limits.ts";
 import { followLocalRedirect, redirectedFrom } from "../local_redirect.ts";
 import { type Program, requireRun } from "../program.ts";
-import { hasBody, scriptResponse } from "../respond.ts";
-import { shareOf } from "../share.ts";
+import { hasBody, readHead, scriptResponse } from "../reply.ts";
 import { spoolBody, type Spooled } from "../spool.ts";
 import { Lines } from "../stderr_lines.ts";
 import { withoutPrograms } from "../without_programs.ts";
@@ -34,33 +32,30 @@ import { replyStream } from "./reply_stream.ts";
 
 export type { FastCgiAddress };
 
-/** Which files {@linkcode fastcgi} has answered, by whom, and within what bounds. Times are in milliseconds. */
+/** Options of {@linkcode fastcgi}. Times are in milliseconds. */
 export interface FastCgiOptions {
   /** Where the application listens. It must see the files under the same paths. */
   readonly address: FastCgiAddress;
-  /** Ends of names (`.php`) of the files it answers, in any case of letters. */
+  /** Extensions (`.php`) of the files that it answers, case-insensitive. */
   readonly extensions: readonly string[];
-  /**
-   * Names that answer for the directory they lie in, before all index files; `index` with each of the extensions unless
-   * given.
-   */
+  /** Index files that come before all others; defaults to `index` with each of the extensions. */
   readonly index?: readonly string[];
-  /** Parameters besides those of CGI, over which they win. */
+  /** Additional parameters, which override those of CGI. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Whether the application is told the client's Authorization, password included. */
+  /** Whether to pass the Authorization header, password included; defaults to false. */
   readonly passAuth?: boolean;
-  /** What the application is told of this server; `pyserve` unless given. */
+  /** SERVER_SOFTWARE; defaults to `pyserve`. */
   readonly software?: string;
-  /** Bytes of a request body at most, 413 for more; null for any, 1 GiB by default. */
+  /** Maximum size of a request body in bytes (413), or null for unlimited; defaults to 1 GiB. */
   readonly maxBody?: number | null;
   /**
-   * How long a client may send nothing of a request body; 30 s by default. The whole body has that time, too, and a second
+   * How long a client may send nothing of a request body; defaults to 30 s. The whole body has this time, too, and a second
    * more for each KiB; 408 after that.
    */
   readonly bodyTimeout?: number;
-  /** Requests at once, 64 by default: as many as the application has workers is best. */
+  /** Maximum number of concurrent requests; defaults to 64. Best is the number of the application's workers. */
   readonly maxRequests?: number;
-  /** How many of these may be of one client; three quarters by default. See {@linkcode clientOf}. */
+  /** How many of them one client may have; defaults to three quarters. See {@linkcode clientOf}. */
   readonly maxPerClient?: number;
   /** How long a request waits for its turn; 10 s by default, then 503. */
   readonly queueTimeout?: number;
@@ -72,7 +67,7 @@ export interface FastCgiOptions {
   readonly idleTimeout?: number;
   /** How long a client may read nothing of what is there for it; 60 s by default, then the request is given up. */
   readonly stallTimeout?: number;
-  /** How long it may work on where nobody wants its body (HEAD, 204, 304); 5 s by default. */
+  /** How long it may continue after a response without a body (HEAD, 204, 304); defaults to 5 s. */
   readonly lingerTimeout?: number;
   /**
    * How many connections are kept open between requests; none by default. Each saves a fraction of a millisecond, and
@@ -82,11 +77,11 @@ export interface FastCgiOptions {
   /** How long such a connection is kept; 10 s by default. */
   readonly idleConnectionTimeout?: number;
   /**
-   * Paths of directories that take uploads (`/incoming`); none unless given. The application is not asked for what lies
-   * there, nor is its source sent, and PATH_TRANSLATED never names it.
+   * Paths of directories that take uploads (`/incoming`); defaults to none. The application never answers for what is in
+   * them, its source is never sent, and PATH_TRANSLATED never names it.
    */
   readonly uploads?: readonly string[];
-  /** Answers when the application sends a request on to another path; this handler and then `files` unless given. */
+  /** The handler for local redirects; defaults to this handler, then `files`. */
   readonly answer?: Handler;
 }
 
@@ -94,20 +89,14 @@ const DEFAULTS = {
   env: {},
   passAuth: false,
   software: "pyserve",
-  maxBody: 1024 ** 3,
-  bodyTimeout: 30_000,
+  ...DEFAULT_LIMITS,
   maxRequests: 64,
-  queueTimeout: 10_000,
   connectTimeout: 5_000,
-  headerTimeout: 30_000,
-  idleTimeout: 60_000,
-  stallTimeout: STALL_MS,
-  lingerTimeout: 5_000,
   idleConnections: 0,
   idleConnectionTimeout: 10_000,
 } as const;
 
-/** What nobody sees but the access log. */
+/** Seen only in the access log. */
 const CLIENT_LEFT = new HttpError(400, "The client has left");
 
 /** Methods of which doing it twice does no more than doing it once (RFC 9110 section 9.2.2). */
@@ -116,10 +105,9 @@ const IDEMPOTENT = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
 /**
  * Has files with some extensions answered by a FastCGI application (specification 1.0, as a responder): PHP by php-fpm.
  *
- * What is asked for is decided on the file that is found, links resolved, so its source is never sent; the file must be
- * there, what is behind it in the path is PATH_INFO, and any method is passed on. The request body is taken in first, in
- * memory up to 1 MiB and in a temporary file above, the answer is streamed as it comes, and neither is held in memory as a
- * whole. An answer is that of a CGI program, local redirects included. What the application writes to its standard error
+ * Which file a path leads to decides, symlinks resolved, so that its source is never sent; the file must exist, the rest of
+ * the path is PATH_INFO, and any method is passed on. The request body is spooled first (in memory up to 1 MiB, then in a
+ * temporary file), and the response is streamed, so that neither is in memory as a whole. An answer is that of a CGI program, local redirects included. What the application writes to its standard error
  * goes to the log. Where the client leaves, the connection is closed, which the application notices.
  *
  * A request for the application must name an own host of the server (`hosts` of `toFetch`): any other is 421.
@@ -244,7 +232,7 @@ class FastCgi {
     return scriptResponse(request, head, replyStream(exchange, head.rest, { idleTimeout, stallTimeout, broken }));
   }
 
-  /** From the request to the header of its answer. */
+  /** Sends the request, and reads the header of the reply. */
   async #begin(request: Request, context: Context, program: Program): Promise<ScriptHead & { exchange: Exchange }> {
     using resources = new DisposableStack();
     const { maxBody: max, bodyTimeout: stallMs } = this.#options;
@@ -279,25 +267,22 @@ class FastCgi {
   }
 
   async #readHead(exchange: Exchange): Promise<ScriptHead> {
-    const parser = new CgiHeaderParser();
-    for (;;) {
-      const bytes = await exchange.read(this.#options.headerTimeout);
-      const verdict = bytes === null ? parser.end() : parser.push(bytes);
-      if (verdict === null) continue;
-      if (!(verdict instanceof Refusal)) return verdict;
+    try {
+      return await readHead(() => exchange.read(this.#options.headerTimeout));
+    } catch (error) {
       exchange.abort();
-      throw HttpError.from(verdict);
+      throw error;
     }
   }
 
-  /** Lets the application work on where nobody wants its body, for a while. */
+  /** Lets the application finish a response whose body is not sent, for a while. */
   async #drain(exchange: Exchange): Promise<void> {
     const watchdog = new Watchdog();
     watchdog.set(this.#options.lingerTimeout, () => exchange.abort());
     try {
       while (await exchange.read(0) !== null);
     } catch {
-      // Whatever becomes of it, the answer has been given.
+      // The response has been sent already.
     }
     watchdog.stop();
   }

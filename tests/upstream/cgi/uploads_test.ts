@@ -356,9 +356,9 @@ Deno.test("what lies where uploads are taken is told in any spelling, and what c
   await Deno.symlink("in", tree.at("alias"));
   const places = new UploadPlaces(disk(tree.path), [SitePath.root.child("in")!]);
   const holds = ["/in", "/in/a", "/IN/A", "/alias/a", "/alias/absent", "//in", "/./in/x", "/other/../in", "/in\0"];
-  for (const path of holds) assertEquals([path, await places.lieBehind(path)], [path, true]);
+  for (const path of holds) assertEquals([path, await places.leadInto(path)], [path, true]);
   for (const path of ["", "/", "/other/x", "/inner", "/absent/in"]) {
-    assertEquals([path, await places.lieBehind(path)], [path, false]);
+    assertEquals([path, await places.leadInto(path)], [path, false]);
   }
 });
 

@@ -1,13 +1,15 @@
 /**
- * From what a program says about its answer to the response.
+ * The reply of a program, made a response.
  *
  * @module
  */
 
-import type { ScriptHead } from "./header_block.ts";
+import { HttpError } from "../errors.ts";
+import { Refusal } from "../http/refusal.ts";
+import { CgiHeaderParser, type ScriptHead } from "./header_block.ts";
 
-/** What is said to this server or by it, and not by the program (RFC 9110 section 7.6.1). */
-const NOT_ITS_OWN = new Set([
+/** Hop-by-hop fields (RFC 9110 section 7.6.1), and those that the server generates itself. */
+const NOT_FORWARDED = new Set([
   "connection",
   "date",
   "keep-alive",
@@ -20,21 +22,34 @@ const NOT_ITS_OWN = new Set([
   "upgrade",
 ]);
 
-/** With these there is no body, and `new Response` throws where it is given one. */
+/** Statuses without a body: `new Response` throws if it is given one. */
 const NULL_BODY = new Set([204, 205, 304]);
 
 /**
- * Whether the answer to a request has a body at all. Where it has not, whoever runs the program lets it finish, and
- * throws away what it prints.
+ * Reads the output of a program up to the end of its header.
+ *
+ * @param read Returns the next output, null at its end.
+ * @throws {HttpError} 502 for a header that is malformed or incomplete.
  */
+export async function readHead(read: () => Promise<Uint8Array<ArrayBuffer> | null>): Promise<ScriptHead> {
+  const parser = new CgiHeaderParser();
+  for (;;) {
+    const bytes = await read();
+    const verdict = bytes === null ? parser.end() : parser.push(bytes);
+    if (verdict instanceof Refusal) throw HttpError.from(verdict);
+    if (verdict !== null) return verdict;
+  }
+}
+
+/** Whether the response has a body. If not, the caller lets the program finish and discards its output. */
 export function hasBody(request: Request, head: ScriptHead): boolean {
   return request.method !== "HEAD" && !NULL_BODY.has(head.status);
 }
 
 /**
- * The response that a program means. Headers are appended, so that each Set-Cookie stays a line of its own; those of the
- * connection, Date and Server are left out. A Content-Length that the program gave is sent: the runtime cuts a longer body
- * and breaks off a shorter one.
+ * The response to a request, from the header that a program printed. Each Set-Cookie stays a line of its own; hop-by-hop
+ * fields, Date and Server are left out. The program's Content-Length is sent: the runtime truncates a longer body, and
+ * aborts the response where the body is shorter.
  *
  * It neither reads nor cancels the body.
  *
@@ -59,8 +74,8 @@ export function scriptResponse(
   const headers = new Headers();
   for (const [name, value] of head.headers) {
     const lower = name.toLowerCase();
-    if (NOT_ITS_OWN.has(lower)) continue;
-    // Two types are none; programs print a second one to correct the first.
+    if (NOT_FORWARDED.has(lower)) continue;
+    // Programs print a second Content-Type to correct the first.
     if (lower === "content-type") headers.set(name, value);
     else headers.append(name, value);
   }
