@@ -85,7 +85,7 @@ async function denoServe(): Promise<Door> {
     "127.0.0.1",
     "--port",
     String(port),
-    fromFileUrl("./report.ts"),
+    fromFileUrl("../doors/report.ts"),
   ];
   const process = new Deno.Command(Deno.execPath(), { args, cwd: ROOT, stdout: "null", stderr: "null" }).spawn();
   const end = async () => {
