@@ -14,6 +14,8 @@ if (program === undefined) {
 }
 
 const place = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "clean-run-" }));
+// Tests run servers as another user, who has to reach what is in it.
+if (Deno.build.os !== "windows") Deno.chmodSync(place, 0o755);
 const path = program === "deno" ? Deno.execPath() : program; // the running executable, wherever it is
 const { code } = await new Deno.Command(path, { args, env: { TMPDIR: place, TEMP: place, TMP: place } }).spawn()
   .status;
