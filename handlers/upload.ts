@@ -19,7 +19,7 @@ import { checkCoding, putFile } from "./upload/put.ts";
 import { namesUpload, PARTIAL_UPLOAD, uploadId, uploadLimit } from "./upload/upload_fields.ts";
 import { Resumables } from "./upload/resumables.ts";
 import { METHODS, methodsOf, requireRight, type UploadRights } from "./upload/rights.ts";
-import { Store, type StoreSettings } from "./upload/store.ts";
+import { Store, type StoreSettings, sweepsEnded } from "./upload/store.ts";
 import { makeDirectory, move, remove } from "./upload/tree.ts";
 
 export type { ConflictPolicy, UploadRights };
@@ -137,7 +137,7 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
       methods: ["GET", "HEAD"],
       queries: ["upload"],
       handler,
-      end: async () => void await Promise.all([...uploads.values()].map((each) => each.end())),
+      end: sweepsEnded,
     },
   ];
 }
@@ -210,11 +210,6 @@ class Uploads {
     if (!isCreation(request)) return postForm(this.#store, request, context);
     checkCoding(request.headers);
     return this.#resumables.begin(request, context);
-  }
-
-  /** Waits for background work. */
-  end(): Promise<void> {
-    return this.#store.end();
   }
 
   #put(request: Request, context: Context): Promise<Response> {

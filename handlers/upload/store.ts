@@ -18,6 +18,14 @@ import { tooLarge } from "./spool.ts";
 /** Interval between sweeps for expired parts. */
 const SWEEP_EVERY_MS = 3_600_000;
 
+/** The running sweeps of this process. */
+const sweeps = new Set<Promise<unknown>>();
+
+/** Waits for the running sweeps, so that a server, or a test, ends with everything that it started. */
+export async function sweepsEnded(): Promise<void> {
+  await Promise.all(sweeps);
+}
+
 /** Settings shared by all uploads to a source. */
 export interface StoreSettings {
   readonly rights: UploadRights;
@@ -37,7 +45,6 @@ export class Store {
   readonly source: FileSource;
   readonly settings: StoreSettings;
   #writer: Promise<SourceWriter> | null = null;
-  #sweeping: Promise<unknown> | null = null;
   #sweptAt = -Infinity;
 
   /** Creates a store for a writable source. */
@@ -56,15 +63,12 @@ export class Store {
   sweepNowAndThen(onError: (cause: unknown) => void): void {
     if (performance.now() - this.#sweptAt < SWEEP_EVERY_MS) return;
     this.#sweptAt = performance.now();
-    this.#sweeping = this.writer().then((writer) => writer.sweep(this.settings.partAgeMs)).catch((cause) => {
+    const sweep = this.writer().then((writer) => writer.sweep(this.settings.partAgeMs)).catch((cause) => {
       this.#sweptAt = -Infinity;
       onError(cause);
     });
-  }
-
-  /** Waits for a running sweep. */
-  async end(): Promise<void> {
-    await this.#sweeping;
+    sweeps.add(sweep);
+    sweep.then(() => sweeps.delete(sweep));
   }
 
   /** Throws 507 if this many more bytes do not fit on the disk; null means unknown. */

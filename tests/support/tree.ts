@@ -2,6 +2,7 @@
 
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
+import { sweepsEnded } from "../../handlers/upload/store.ts";
 
 /** A temporary directory that is gone at the end of the block: `await using tree = await tempTree({...})`. */
 export interface TempTree extends AsyncDisposable {
@@ -22,7 +23,14 @@ export async function tempTree(files: Readonly<Record<string, string | Uint8Arra
     await Deno.mkdir(dirname(at(name)), { recursive: true });
     await (typeof content === "string" ? Deno.writeTextFile(at(name), content) : Deno.writeFile(at(name), content));
   }
-  return { path, at, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+  return {
+    path,
+    at,
+    async [Symbol.asyncDispose]() {
+      await sweepsEnded(); // of uploads that a test took in this process
+      await Deno.remove(path, { recursive: true });
+    },
+  };
 }
 
 /** Sets the times of files into the past, so that their entity tags are strong. */
