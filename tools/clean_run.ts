@@ -19,11 +19,13 @@ if (Deno.build.os !== "windows") Deno.chmodSync(place, 0o755);
 const path = program === "deno" ? Deno.execPath() : program; // the running executable, wherever it is
 const { code } = await new Deno.Command(path, { args, env: { TMPDIR: place, TEMP: place, TMP: place } }).spawn()
   .status;
-const left = [...Deno.readDirSync(place)].map(({ name }) => `${place}/${name}`);
+// Chromium's sound library makes a directory of its own where the user has none for it.
+const names = [...Deno.readDirSync(place)].map(({ name }) => name).filter((name) => !name.startsWith("pulse-"));
+const left = names.map((name) => `${place}/${name}`);
 const running = Deno.build.os === "linux" ? processesOf(place) : [];
 // deno-lint-ignore no-console
 for (const line of [...left, ...running]) console.error(`left behind: ${line}`);
-if (left.length + running.length === 0) Deno.removeSync(place);
+if (left.length + running.length === 0) Deno.removeSync(place, { recursive: true });
 Deno.exit(code !== 0 ? code : left.length + running.length === 0 ? 0 : 1);
 
 /** Processes whose TMPDIR or working directory is the directory; CGI programs only have the latter. */
