@@ -77,7 +77,7 @@ export interface Feature {
   readonly runsPrograms?: boolean;
   /**
    * Whether it is asked for paths with an encoded slash in them, too, of which its target has what is in front of that
-   * segment. They are nobody else's: what it declines is 404.
+   * segment. No other handler is asked for them: what it declines is 404.
    */
   readonly encodedSlashes?: boolean;
   /**
@@ -87,7 +87,7 @@ export interface Feature {
   readonly contentOf?: (source: FileSource, index: readonly string[]) => FileSource;
   /**
    * Whether the whole file server is to be answered under its own names only (`hosts` of `toFetch`), because more than
-   * reading is possible; unless given, where it runs programs or one of its methods is not safe (RFC 9110 section 9.2.1).
+   * reading is possible; defaults to true where it runs programs or one of its methods is not safe (RFC 9110 section 9.2.1).
    */
   readonly ownNamesOnly?: boolean;
   /** What OPTIONS tells of it besides its methods. */

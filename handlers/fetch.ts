@@ -18,13 +18,13 @@ import type { Awaitable, Context, Handler, LocalAddress, Logger, RequestNotes } 
 export interface ConnectionInfo {
   /** The other end of the connection. */
   readonly remoteAddr?: Deno.Addr;
-  /** The HTTP version of the request (`HTTP/1.0`), where somebody knows it. */
+  /** The HTTP version of the request (`HTTP/1.0`), if known. */
   readonly protocol?: string;
 }
 
 /** How {@linkcode toFetch} answers. */
 export interface ToFetchOptions {
-  /** Where lines and causes go; the console unless given. */
+  /** Where log lines and causes go; defaults to the console. */
   readonly log?: Logger;
   /**
    * Names under which the server may be asked, besides addresses, `localhost` and the name of the machine (where the
@@ -93,7 +93,7 @@ interface Notes extends RequestNotes {
 }
 
 /**
- * The context of a request, worked out as far as somebody asks: most requests are answered without all of it.
+ * The context of a request, computed lazily: most requests need only a part of it.
  *
  * The fields are not `#private`, because a derived context has this object as its prototype, and must reach them.
  */

@@ -38,13 +38,13 @@ export interface FileServerOptions extends FilesOptions {
   readonly hidden?: boolean;
   /** Whether links that lead out of the root are followed. */
   readonly followLinks?: boolean;
-  /** Whether directories without an index are listed; true unless given. */
+  /** Whether directories without an index are listed; defaults to true. */
   readonly listing?: boolean;
-  /** As for {@linkcode files}; unless given, also true where a feature can `upload` or `delete`. */
+  /** As for {@linkcode files}; also defaults to true where a feature can `upload` or `delete`. */
   readonly sandbox?: boolean;
   /** Headers for every response, as pairs of name and value. */
   readonly headers?: readonly (readonly [name: string, value: string])[];
-  /** Bytes of memory for files that are asked for again; 64 MiB unless given, 0 for none. */
+  /** Maximum size of the cache, in bytes; defaults to 64 MiB, 0 turns it off. */
   readonly cacheSize?: number;
   /**
    * What the server can do besides, asked in this order before files and listings; features with `queries` behind all
@@ -64,23 +64,23 @@ export interface FileServerOptions extends FilesOptions {
    * different rights says so with {@linkcode derive}: `may`, and `view` for the cache.
    */
   readonly layers?: readonly Layer[];
-  /** The format of the access log, or false for none; `python` unless given. */
+  /** The format of the access log, or false for none; defaults to `python`. */
   readonly log?: LogFormat | false;
 }
 
 /**
  * Serves a directory: its files, its index pages, listings, and true answers to all else. It never declines.
  *
- * Where a feature writes or runs programs, all of it is answered under the names of the server only: `hosts` of `toFetch`
- * says which these are.
+ * If a feature writes or runs programs, the whole server answers only to its own names: `hosts` of `toFetch` says which.
  *
- * The same as the command does, for use in a program; the parts it is made of are exported beside it.
+ * A client that may upload must not be able to run code, and an interpreter reads more than the script (`php.ini`,
+ * `json.pyc`, `deno.json` beside it or above). So features that write and features that run programs exclude each other,
+ * except with `uploadBesidePrograms`. It cannot know of another server or handler that writes to the same directory.
+ *
+ * It does what the command does; the parts that it is made of are exported as well.
  *
  * @param root A directory; or a file, which is then served under its name and as the start page; or any source, to which
  * `hidden` and `followLinks` do not apply.
- * A client that may upload must not be able to run code, and an interpreter reads more than the script (`php.ini`,
- * `json.pyc`, `deno.json` beside it or above). So features that write and features that run programs exclude each other, but for
- * `uploadBesidePrograms`. It cannot know of another server or handler that writes to the same directory.
  *
  * @throws Deno.errors.NotFound and others where the root cannot be looked at, TypeError where a feature writes and another
  * runs programs.
@@ -123,7 +123,7 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   const abilities = (context: Context) => {
     return features.flatMap((feature) => rightful(feature.abilities ?? [], feature, context));
   };
-  // A page that somebody has put there must not be able to do what only its reader may.
+  // An uploaded page must not act with the rights of the user who opens it.
   const sandbox = options.sandbox ?? (features.some(writes) ? true : undefined);
   const variant = JSON.stringify([options.variant ?? "", options.headers ?? []]);
   const served: FilesOptions = { ...options, ...(sandbox !== undefined && { sandbox }), variant };

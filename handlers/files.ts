@@ -23,13 +23,13 @@ import type { Awaitable, Context, Handler } from "./types.ts";
 
 /** How {@linkcode files} serves. */
 export interface FilesOptions extends MediaTypeOptions {
-  /** Names that stand for their directory, tried in turn; `index.html`, then `index.htm` unless given. */
+  /** Names that stand for their directory, tried in turn; defaults to `index.html`, then `index.htm`. */
   readonly index?: readonly string[];
-  /** Cache-Control; `no-cache` unless given: caches may keep a copy and ask each time whether it still holds. */
+  /** Cache-Control; defaults to `no-cache`: caches may keep a copy and ask each time whether it still holds. */
   readonly cacheControl?: string;
   /**
    * Whether a page among the files (HTML, SVG, other XML) runs with an origin of its own, as one of another site: it can
-   * read and write nothing of the site, and has no storage. For files that nobody vouches for. Unless given, where `upload`
+   * read and write nothing of the site, and has no storage. For untrusted files. Defaults to true where `upload`
    * takes files into the same source, into one that it was made of (`filtered`, `writableIn`), or, on disk, into the same
    * directory or one above or below; not where another process does.
    */

@@ -1,5 +1,5 @@
 /**
- * The end of a chain: what is said to methods that nobody before took.
+ * The end of a chain: the response to methods that no handler before it takes.
  *
  * @module
  */
@@ -15,8 +15,7 @@ const STANDARD_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTI
  * other method with 501 (RFC 9110 sections 9.3.7, 15.5.6, 15.6.2). Declines the methods that are allowed, for then the
  * handlers before it have found nothing: 404.
  *
- * It does not look whether the path exists: what is allowed is the same for all paths, and so it tells nobody what is
- * there. Method names are case-sensitive.
+ * It does not check that the path exists, so that Allow does not reveal what is there. Method names are case-sensitive.
  *
  * @param allowed The methods that handlers of the chain answer.
  * @param headers What OPTIONS is told besides.

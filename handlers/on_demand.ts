@@ -1,5 +1,5 @@
 /**
- * Modules that are loaded when somebody needs them: one at a time.
+ * Modules that are loaded on first use, one at a time.
  *
  * Two imports that are under way at once, while requests are answered, can make Deno 2.9.6 panic ("RefCell already
  * borrowed" in its map of modules) and end the server. So every `import()` of a server that runs goes through here.

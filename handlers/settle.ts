@@ -60,7 +60,7 @@ function answering(handler: Handler): SettledHandler {
 
 function failed(thrown: unknown, request: Request, context: Context): Response {
   const error = toHttpError(thrown);
-  // What only the runtime's flags forbid is nobody's 403 but the operator's: the log names the flag.
+  // A missing Deno permission is the operator's error, not the client's: the log names the flag.
   const forbidden = error.cause instanceof Deno.errors.NotCapable;
   if (forbidden || (error.status >= 500 && error.cause !== undefined)) {
     context.log.error(`Cannot answer ${request.method} ${context.target.raw}`, error.cause);

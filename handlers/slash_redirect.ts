@@ -12,7 +12,7 @@ import type { Context } from "./types.ts";
  * target has the slash. 301 with an empty body, as Python sends it; the Location is relative (`docs/`), so that it stays
  * below the prefix of a proxy.
  *
- * @param cacheControl What caches may do with it: unless told, they could keep it for ever (RFC 9110 section 15.4.2), also
+ * @param cacheControl What caches may do with it: without it they may keep it indefinitely (RFC 9110 section 15.4.2), also
  * when a file has taken the directory's place.
  *
  * @example

@@ -9,7 +9,7 @@ import type { SystemUser } from "./process_group.ts";
 /** Names as useradd(8) takes them; above all, nothing that id(1) takes for an option. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?$/;
 
-/** The largest number of 32 bits stands for nobody. */
+/** The largest 32-bit number is not a user: to the kernel it means "leave unchanged". */
 const MOST_ID = 2 ** 32 - 2;
 
 /**
