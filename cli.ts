@@ -26,11 +26,11 @@ import { StartError } from "./cli/start_error.ts";
 import { UsageError } from "./cli/usage_error.ts";
 import { workerSeat } from "./cli/worker_seat.ts";
 import type { Feature } from "./handlers/feature.ts";
-import { toFetch } from "./handlers/fetch.ts";
+import { toFetch } from "./handlers/core/fetch.ts";
 import { fileServer } from "./handlers/file_server.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
 import { type RunningServer, serve } from "./handlers/serve.ts";
-import type { Handler, Logger } from "./handlers/types.ts";
+import type { Handler, Logger } from "./handlers/core/types.ts";
 import config from "./deno.json" with { type: "json" };
 
 /** Drain time after SIGTERM, in milliseconds. */

@@ -18,13 +18,13 @@
  * @module
  */
 
-export * from "./handlers/types.ts";
-export * from "./handlers/chain.ts";
-export * from "./handlers/fetch.ts";
-export { settle, type SettledHandler } from "./handlers/settle.ts";
-export * from "./handlers/mount.ts";
-export { type Hosts, requireOwnHost } from "./handlers/own_hosts.ts";
-export * from "./handlers/methods.ts";
+export * from "./handlers/core/types.ts";
+export * from "./handlers/core/chain.ts";
+export * from "./handlers/core/fetch.ts";
+export { settle, type SettledHandler } from "./handlers/core/settle.ts";
+export * from "./handlers/core/mount.ts";
+export { type Hosts, requireOwnHost } from "./handlers/core/own_hosts.ts";
+export * from "./handlers/core/methods.ts";
 export { type Feature, lazily, type Site } from "./handlers/feature.ts";
 export * from "./handlers/reading_features.ts";
 export { archive, type ArchiveOptions } from "./handlers/archive.ts";
@@ -47,9 +47,9 @@ export {
   markFailure,
   statusText,
   toHttpError,
-} from "./handlers/errors.ts";
+} from "./handlers/core/errors.ts";
 export { files, type FilesOptions } from "./handlers/files.ts";
-export * from "./handlers/location.ts";
+export * from "./handlers/core/location.ts";
 export * from "./handlers/slash_redirect.ts";
 export { listing, type ListingFormat, type ListingOptions } from "./handlers/listing.ts";
 export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./handlers/listing_data.ts";
@@ -75,8 +75,8 @@ export { endAllScripts, type SystemUser } from "./handlers/upstream/cgi/process_
 export { accessLog, LOG_FORMATS, type LogFormat } from "./handlers/layers/access_log.ts";
 export * from "./handlers/layers/error_pages.ts";
 export * from "./handlers/layers/headers.ts";
-export { heldBody, type HeldBodyOptions } from "./handlers/held_body.ts";
-export * from "./handlers/limiter.ts";
+export { heldBody, type HeldBodyOptions } from "./handlers/core/held_body.ts";
+export * from "./handlers/core/limiter.ts";
 export { IncompleteBody } from "./handlers/core/request_body.ts";
 export { spool, type Spooled, type SpoolOptions } from "./handlers/upstream/spool.ts";
 export * from "./handlers/sources/types.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FetchFunction } from "../handlers/fetch.ts";
+import type { FetchFunction } from "../handlers/core/fetch.ts";
 import { isLoopback } from "../handlers/http/own_host.ts";
 import type { RunningServer, ServeOptions } from "../handlers/serve.ts";
 import { StartError } from "./start_error.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Logger } from "../handlers/types.ts";
+import type { Logger } from "../handlers/core/types.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./signals.ts";
 import { StartError } from "./start_error.ts";
 

@@ -11,7 +11,7 @@
  * @module
  */
 
-import type { Logger } from "../handlers/types.ts";
+import type { Logger } from "../handlers/core/types.ts";
 import type { RunningServer } from "../handlers/serve.ts";
 import { childArgs } from "./child.ts";
 import { neededPaths } from "./features.ts";

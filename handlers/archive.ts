@@ -13,15 +13,15 @@ import { KeptSums } from "./archive/sums.ts";
 import { tarParts } from "./archive/tar.ts";
 import { ZIP_LAYOUT, zipParts } from "./archive/zip.ts";
 import { sendContent } from "./content.ts";
-import { HttpError } from "./errors.ts";
-import { heldBody, STALL_MS } from "./held_body.ts";
+import { HttpError } from "./core/errors.ts";
+import { heldBody, STALL_MS } from "./core/held_body.ts";
 import { clientOf } from "./http/client.ts";
 import { attachment } from "./http/disposition.ts";
-import { Limiter } from "./limiter.ts";
+import { Limiter } from "./core/limiter.ts";
 import { DEFAULT_INDEX, resolve } from "./resolve.ts";
 import { readable } from "./rights.ts";
 import { FileChanged, type FileSource } from "./sources/types.ts";
-import type { Context, Handler } from "./types.ts";
+import type { Context, Handler } from "./core/types.ts";
 
 /** How {@linkcode archive} packs. */
 export interface ArchiveOptions {

@@ -6,28 +6,28 @@
 
 import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
-import { chain, wrap } from "./chain.ts";
+import { chain, wrap } from "./core/chain.ts";
 import { askedFor, type Feature, inOrder, needsOwnNames, rightful, withEncodedSlashes } from "./feature.ts";
 import { type FilesOptions, filesWith } from "./files.ts";
-import type { LogFormat } from "./access_line.ts";
+import type { LogFormat } from "./core/access_line.ts";
 import { accessLog } from "./layers/access_log.ts";
 import { dress } from "./layers/dress.ts";
 import { putter } from "./layers/headers.ts";
 import { listingParts } from "./listing.ts";
-import { allowAsked, type Allowed } from "./methods.ts";
-import { requireOwnHost } from "./own_hosts.ts";
+import { allowAsked, type Allowed } from "./core/methods.ts";
+import { requireOwnHost } from "./core/own_hosts.ts";
 import { pageAssets } from "./page/assets.ts";
 import { tagger } from "./representations.ts";
 import { DEFAULT_INDEX } from "./resolve.ts";
 import { ResponseCache } from "./response_cache.ts";
 import { limit } from "./rights.ts";
-import { settle, type SettledHandler, settleLast } from "./settle.ts";
+import { settle, type SettledHandler, settleLast } from "./core/settle.ts";
 import { disk } from "./sources/disk.ts";
 import { filtered, isVisible } from "./sources/filtered.ts";
 import type { FileSource } from "./sources/types.ts";
 import { uploadPath, writableIn } from "./sources/writable_in.ts";
 import type { SitePath } from "./http/target.ts";
-import type { Context, Handler, Layer, Right } from "./types.ts";
+import type { Context, Handler, Layer, Right } from "./core/types.ts";
 
 /** Bytes of memory for files that are asked for again. */
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { then } from "./awaitable.ts";
+import { then } from "./core/awaitable.ts";
 import { type Content, sendContent } from "./content.ts";
-import { HttpError } from "./errors.ts";
+import { HttpError } from "./core/errors.ts";
 import { acceptedCodings, type CodingName, CODINGS } from "./http/coding.ts";
 import { BEGINNING_BYTES } from "./http/declared_charset.ts";
 import { etagOf } from "./http/etag.ts";
@@ -19,7 +19,7 @@ import { readable } from "./rights.ts";
 import { slashRedirect } from "./slash_redirect.ts";
 import { FileChanged, type FileSource, type FileStat, type FreshnessCheck } from "./sources/types.ts";
 import { isWritten } from "./sources/written.ts";
-import type { Awaitable, Context, Handler } from "./types.ts";
+import type { Awaitable, Context, Handler } from "./core/types.ts";
 
 /** How {@linkcode files} serves. */
 export interface FilesOptions extends MediaTypeOptions {

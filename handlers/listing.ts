@@ -5,10 +5,10 @@
  */
 
 import { accepts } from "@std/http/negotiation";
-import { then } from "./awaitable.ts";
-import { HttpError } from "./errors.ts";
+import { then } from "./core/awaitable.ts";
+import { HttpError } from "./core/errors.ts";
 import { type Asked, ListingBuilds } from "./listing/builds.ts";
-import { STALL_MS } from "./held_body.ts";
+import { STALL_MS } from "./core/held_body.ts";
 import { clientOf } from "./http/client.ts";
 import { headOf } from "./listing_data.ts";
 import type { ListingFormat } from "./listing/format.ts";
@@ -19,7 +19,7 @@ import { resolve, type Resolved } from "./resolve.ts";
 import { readable } from "./rights.ts";
 import { slashRedirect } from "./slash_redirect.ts";
 import type { FileSource } from "./sources/types.ts";
-import type { Awaitable, Context, Handler } from "./types.ts";
+import type { Awaitable, Context, Handler } from "./core/types.ts";
 
 export type { ListingFormat };
 

@@ -6,7 +6,7 @@
 
 import { encodeSegment } from "./http/escape.ts";
 import type { EntryProblem, FileEntry } from "./sources/types.ts";
-import type { Context } from "./types.ts";
+import type { Context } from "./core/types.ts";
 
 /** Sort keys of a listing. */
 export type SortKey = "name" | "size" | "modified";

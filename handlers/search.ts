@@ -5,11 +5,11 @@
  */
 
 import { accepts } from "@std/http/negotiation";
-import { HttpError } from "./errors.ts";
-import { heldBody, STALL_MS } from "./held_body.ts";
+import { HttpError } from "./core/errors.ts";
+import { heldBody, STALL_MS } from "./core/held_body.ts";
 import { clientOf } from "./http/client.ts";
-import { Limiter } from "./limiter.ts";
-import { Gate } from "./listing/turns.ts";
+import { Limiter } from "./core/limiter.ts";
+import { Gate } from "./core/turns.ts";
 import { type SearchFormat, type SearchHead, type SearchTail, type SearchWriter, writerOf } from "./search/format.ts";
 import { type Found, type Hunt, hunt, type SearchEnd } from "./search/hunt.ts";
 import { patternOf } from "./search/pattern.ts";
@@ -17,7 +17,7 @@ import { DEFAULT_INDEX, resolve } from "./resolve.ts";
 import { readable } from "./rights.ts";
 import { slashRedirect } from "./slash_redirect.ts";
 import type { FileSource } from "./sources/types.ts";
-import type { Context, Handler } from "./types.ts";
+import type { Context, Handler } from "./core/types.ts";
 
 export type { Found, SearchEnd, SearchFormat, SearchHead, SearchTail };
 

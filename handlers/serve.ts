@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FetchFunction } from "./fetch.ts";
+import type { FetchFunction } from "./core/fetch.ts";
 import { Generations } from "./serve_generations.ts";
 import type { RunningServer, ServeOptions } from "./serve_types.ts";
 

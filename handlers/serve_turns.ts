@@ -9,8 +9,8 @@
  * @module
  */
 
-import { onDemand } from "./on_demand.ts";
-import type { Logger } from "./types.ts";
+import { onDemand } from "./core/on_demand.ts";
+import type { Logger } from "./core/types.ts";
 
 /** Heartbeat interval in milliseconds. */
 const BEAT_MS = 25;

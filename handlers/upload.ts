@@ -4,13 +4,13 @@
  * @module
  */
 
-import { HttpError } from "./errors.ts";
+import { HttpError } from "./core/errors.ts";
 import type { Feature } from "./feature.ts";
 import type { FilesOptions } from "./files.ts";
 import { tagger } from "./representations.ts";
-import { requireOwnHost } from "./own_hosts.ts";
+import { requireOwnHost } from "./core/own_hosts.ts";
 import type { FileSource } from "./sources/types.ts";
-import type { Context, Handler } from "./types.ts";
+import type { Context, Handler } from "./core/types.ts";
 import type { ConflictPolicy } from "./upload/conflict.ts";
 import { isCreation } from "./upload/creation.ts";
 import { ACCEPTED_POSTS, postForm } from "./upload/form.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { Limiter } from "../handlers/limiter.ts";
-import { HttpError } from "../handlers/errors.ts";
+import { Limiter } from "../handlers/core/limiter.ts";
+import { HttpError } from "../handlers/core/errors.ts";
 
 Deno.test("So many are let in, the others in the order in which they came", async () => {
   const limiter = new Limiter({ max: 2, queueMs: 60_000 });

@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { walk } from "@std/fs/walk";
-import { onDemand } from "../handlers/on_demand.ts";
+import { onDemand } from "../handlers/core/on_demand.ts";
 import { ROOT } from "./support/paths.ts";
 
 Deno.test("what is needed is loaded once, one at a time, and again where it failed", async () => {

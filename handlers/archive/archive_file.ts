@@ -5,7 +5,7 @@
  */
 
 import { crc32 } from "node:zlib";
-import { Turns } from "../listing/turns.ts";
+import { Turns } from "../core/turns.ts";
 import type { SitePath } from "../http/target.ts";
 import { openBytes } from "../sources/memory.ts";
 import { FileChanged, type FileSource, type OpenFile } from "../sources/types.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Turns } from "../listing/turns.ts";
+import { Turns } from "../core/turns.ts";
 import type { OpenFile } from "../sources/types.ts";
 
 /** Bytes compressed at a time: one or two milliseconds, during which the event loop is blocked. */

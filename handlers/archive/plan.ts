@@ -5,11 +5,11 @@
  */
 
 import { createHash } from "node:crypto";
-import { HttpError, isNotThere } from "../errors.ts";
+import { HttpError, isNotThere } from "../core/errors.ts";
 import type { SitePath } from "../http/target.ts";
 import { DirectoryScan } from "../listing/scan.ts";
 import { sortEntries } from "../listing/sort.ts";
-import { Turns } from "../listing/turns.ts";
+import { Turns } from "../core/turns.ts";
 import { formatSize } from "../page/listing_page.ts";
 import { plainName } from "../page/names.ts";
 import { FileChanged, type FileEntry, type FileSource, type FileStat } from "../sources/types.ts";

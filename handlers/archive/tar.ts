@@ -5,7 +5,7 @@
  * @module
  */
 
-import { joined } from "../joined.ts";
+import { joined } from "../core/joined.ts";
 import type { Part } from "./parts.ts";
 import type { ArchivePlan, Member } from "./plan.ts";
 

@@ -6,8 +6,8 @@
 
 import { createHash } from "node:crypto";
 import type { SitePath } from "../http/target.ts";
-import { Limiter } from "../limiter.ts";
-import { Turns } from "../listing/turns.ts";
+import { Limiter } from "../core/limiter.ts";
+import { Turns } from "../core/turns.ts";
 import { FileChanged, type FileSource, type FileStat } from "../sources/types.ts";
 
 /** The supported algorithms, the recommended one first. */

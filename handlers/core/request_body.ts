@@ -6,7 +6,7 @@
  * @module
  */
 
-import { HttpError } from "../errors.ts";
+import { HttpError } from "./errors.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** Bounds for {@linkcode readBody}. */

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { accessLogWriter, type LogFormat } from "../access_line.ts";
-import type { Layer } from "../types.ts";
+import { accessLogWriter, type LogFormat } from "../core/access_line.ts";
+import type { Layer } from "../core/types.ts";
 
-export { LOG_FORMATS, type LogFormat } from "../access_line.ts";
+export { LOG_FORMATS, type LogFormat } from "../core/access_line.ts";
 
 /**
  * A layer that logs each response to the context's log as soon as its head is ready.

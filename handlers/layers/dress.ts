@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Context, Layer } from "../types.ts";
+import type { Context, Layer } from "../core/types.ts";
 import { withErrorPage } from "./error_pages.ts";
 
 /**

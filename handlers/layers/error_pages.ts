@@ -5,12 +5,12 @@
  */
 
 import { accepts } from "@std/http/negotiation";
-import { failureOf, type HttpError, markFailure, statusText } from "../errors.ts";
+import { failureOf, type HttpError, markFailure, statusText } from "../core/errors.ts";
 import { escapeJson } from "../http/escape.ts";
 import { relativeReference } from "../http/relative.ts";
 import { SitePath } from "../http/target.ts";
 import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
-import type { Context, Layer } from "../types.ts";
+import type { Context, Layer } from "../core/types.ts";
 
 /**
  * A layer that renders bare error responses: as HTML for clients that ask for it, as browsers do; as RFC 9457 problem

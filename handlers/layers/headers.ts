@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Layer } from "../types.ts";
+import type { Layer } from "../core/types.ts";
 
 /**
  * A layer that sets headers on every response, including errors and redirects.

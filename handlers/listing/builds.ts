@@ -10,10 +10,10 @@ import { type ListingFormat, type ListingWriter, writerOf } from "./format.ts";
 import { type ListingPage, StreamedPage, WholePage } from "./pages.ts";
 import { DirectoryScan } from "./scan.ts";
 import { sortEntries } from "./sort.ts";
-import { Gate, Turns } from "./turns.ts";
+import { Gate, Turns } from "../core/turns.ts";
 import type { SitePath } from "../http/target.ts";
 import { FileChanged, type FileEntry, type FileSource, type FileStat } from "../sources/types.ts";
-import type { Awaitable } from "../types.ts";
+import type { Awaitable } from "../core/types.ts";
 
 /** Directories with more entries are streamed; reading this many takes some 10 ms. */
 const WHOLE_ENTRIES = 2_000;

@@ -5,14 +5,14 @@
  */
 
 import { sendContent } from "../content.ts";
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import { shortDigest } from "../http/etag.ts";
-import { heldBody } from "../held_body.ts";
+import { heldBody } from "../core/held_body.ts";
 import { evaluatePreconditions } from "../http/preconditions.ts";
 import type { ListingWriter } from "./format.ts";
 import { SharedStream, type StreamOwner } from "./stream.ts";
 import { openBytes } from "../sources/memory.ts";
-import type { Awaitable } from "../types.ts";
+import type { Awaitable } from "../core/types.ts";
 
 /** A listing ready to be sent. */
 export interface ListingPage {

@@ -6,7 +6,7 @@
 
 import type { SitePath } from "../http/target.ts";
 import type { ListingTotals } from "../listing_data.ts";
-import type { Turns } from "./turns.ts";
+import type { Turns } from "../core/turns.ts";
 import { FileChanged, type FileEntry, type FileSource } from "../sources/types.ts";
 
 /** Maximum number of attempts at a directory that is replaced during the read. */

@@ -6,7 +6,7 @@
 
 import { entryOrders, type ListingHead } from "../listing_data.ts";
 import type { FileEntry } from "../sources/types.ts";
-import { sortInTurns, type Turns } from "./turns.ts";
+import { sortInTurns, type Turns } from "../core/turns.ts";
 
 /** Sorts the entries of a directory in the order of its listing. The result does not depend on the input order. */
 export async function sortEntries(

@@ -8,7 +8,7 @@ import { sendContent } from "../content.ts";
 import { acceptedCodings } from "../http/coding.ts";
 import { assetFiles, SCRIPT_DIRECTORY } from "./script.ts";
 import { openBytes } from "../sources/memory.ts";
-import type { Handler } from "../types.ts";
+import type { Handler } from "../core/types.ts";
 
 interface Asset {
   readonly type: string;

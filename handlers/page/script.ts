@@ -4,7 +4,7 @@
  * @module
  */
 
-import { onDemand } from "../on_demand.ts";
+import { onDemand } from "../core/on_demand.ts";
 
 /** The inline script of pages at one depth. */
 export interface PageScript {

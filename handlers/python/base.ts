@@ -4,10 +4,10 @@
  * @module
  */
 
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import { formatHttpDate } from "../http/date.ts";
 import { escapeLog, showUnseen } from "../http/escape.ts";
-import type { Awaitable } from "../types.ts";
+import type { Awaitable } from "../core/types.ts";
 import type { ClientAddress, Connection } from "./connection.ts";
 import { bodyOf, RawBody } from "../http1/body.ts";
 import { bodyFraming } from "../http1/framing.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ConnectionInfo } from "../fetch.ts";
+import type { ConnectionInfo } from "../core/fetch.ts";
 import type { BaseHTTPRequestHandler } from "./base.ts";
 import { utf8OfBytes } from "../http1/request_line.ts";
 import type { ResponseWriter } from "./wfile.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import type { Connection } from "./connection.ts";
 import { type Body, NO_BODY } from "../http1/body.ts";
 import { InputBuffer } from "../http1/input_buffer.ts";

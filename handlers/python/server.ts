@@ -5,7 +5,7 @@
  */
 
 import { complainer, sleep } from "../serve_generations.ts";
-import type { Awaitable } from "../types.ts";
+import type { Awaitable } from "../core/types.ts";
 import type { BaseHTTPRequestHandler } from "./base.ts";
 import { type ClientAddress, Connection } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";

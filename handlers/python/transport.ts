@@ -4,14 +4,14 @@
  * @module
  */
 
-import { failureOf, type HttpError, NOT_KEPT } from "../errors.ts";
-import type { FetchFunction } from "../fetch.ts";
+import { failureOf, type HttpError, NOT_KEPT } from "../core/errors.ts";
+import type { FetchFunction } from "../core/fetch.ts";
 import { escapeLog } from "../http/escape.ts";
 import { relativeReference } from "../http/relative.ts";
 import { SitePath } from "../http/target.ts";
 import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
 import type { RunningServer, ServeOptions } from "../serve_types.ts";
-import type { Awaitable } from "../types.ts";
+import type { Awaitable } from "../core/types.ts";
 import { BaseHTTPRequestHandler } from "./base.ts";
 import type { ClientAddress, Connection } from "./connection.ts";
 import { infoOf, pythonHeaders, ReplyBody, requestOf } from "./exchange.ts";

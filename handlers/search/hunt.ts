@@ -8,7 +8,7 @@ import type { SitePath } from "../http/target.ts";
 import { entryOf, type ListingEntry } from "../listing_data.ts";
 import { DirectoryScan } from "../listing/scan.ts";
 import { sortEntries } from "../listing/sort.ts";
-import { type Gate, Turns } from "../listing/turns.ts";
+import { type Gate, Turns } from "../core/turns.ts";
 import { encodeSegment } from "../http/escape.ts";
 import type { FileEntry, FileSource } from "../sources/types.ts";
 import type { Pattern } from "./pattern.ts";

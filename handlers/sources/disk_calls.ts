@@ -5,7 +5,7 @@
  */
 
 import { BUSY, nodeFs, type PathDescriptors, pathDescriptors, UNKNOWN } from "../system/path_descriptor.ts";
-import type { Awaitable } from "../types.ts";
+import type { Awaitable } from "../core/types.ts";
 import { FileChanged } from "./types.ts";
 
 /** A set of calls, either all synchronous or all asynchronous. */

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { onDemand } from "../on_demand.ts";
+import { onDemand } from "../core/on_demand.ts";
 import type { Found } from "./contained.ts";
 import { describe } from "./disk_stat.ts";
 import { isLockedByOther, type Place } from "./place.ts";

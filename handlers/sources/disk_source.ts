@@ -4,10 +4,10 @@
  * @module
  */
 
-import { isNotThere } from "../errors.ts";
+import { isNotThere } from "../core/errors.ts";
 import type { SitePath } from "../http/target.ts";
-import { onDemand } from "../on_demand.ts";
-import type { Awaitable } from "../types.ts";
+import { onDemand } from "../core/on_demand.ts";
+import type { Awaitable } from "../core/types.ts";
 import { DiskRoot, type DiskRootOptions, type Found } from "./contained.ts";
 import { type DiskCalls, LATER, NOW } from "./disk_calls.ts";
 import { openFound } from "./disk_file.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { onDemand } from "../on_demand.ts";
+import { onDemand } from "../core/on_demand.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileEntry, FileSlices, FileSource } from "./types.ts";
 import { showsSome } from "./written.ts";

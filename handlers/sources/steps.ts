@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Awaitable } from "../types.ts";
+import type { Awaitable } from "../core/types.ts";
 
 /** A computation that may or may not await its calls. */
 export type Steps<T> = Generator<Awaitable<unknown>, T, unknown>;

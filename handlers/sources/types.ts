@@ -5,7 +5,7 @@
  */
 
 import type { SitePath } from "../http/target.ts";
-import type { Awaitable } from "../types.ts";
+import type { Awaitable } from "../core/types.ts";
 import type { SourceWriter } from "./writer.ts";
 
 /**

@@ -6,9 +6,9 @@
 
 import { accepts } from "@std/http/negotiation";
 import { formatHttpDate } from "../http/date.ts";
-import { locationFor } from "../location.ts";
+import { locationFor } from "../core/location.ts";
 import type { Committed } from "../sources/writer.ts";
-import type { Context } from "../types.ts";
+import type { Context } from "../core/types.ts";
 import type { Store } from "./store.ts";
 
 /** A stored file, as described in JSON. */

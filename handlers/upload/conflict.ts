@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import type { SitePath } from "../http/target.ts";
 
 /** What to do if a name is taken: refuse, find a free name, or replace the file. */

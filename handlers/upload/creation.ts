@@ -4,9 +4,9 @@
  * @module
  */
 
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import type { SitePath } from "../http/target.ts";
-import type { Context } from "../types.ts";
+import type { Context } from "../core/types.ts";
 import { parseDisposition } from "./multipart.ts";
 import type { Store } from "./store.ts";
 import { PARTIAL_UPLOAD } from "./upload_fields.ts";

@@ -5,7 +5,7 @@
  */
 
 import { createHash, type Hash, timingSafeEqual } from "node:crypto";
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 
 /** The supported algorithms; RFC 9530 has no other that is not deprecated. */
 const ALGORITHMS: Readonly<Record<string, { readonly node: string; readonly bytes: number }>> = {

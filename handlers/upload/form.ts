@@ -5,11 +5,11 @@
  */
 
 import { contentLengthOf, readBody } from "../core/request_body.ts";
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import type { SitePath } from "../http/target.ts";
-import { locationFor } from "../location.ts";
+import { locationFor } from "../core/location.ts";
 import type { PartFile } from "../sources/writer.ts";
-import type { Context } from "../types.ts";
+import type { Context } from "../core/types.ts";
 import { describeStored, wantsPage } from "./answers.ts";
 import { policyOf, type Wish, wishOf } from "./conflict.ts";
 import { boundaryOf, type FormEvent, type FormField, MultipartParser } from "./multipart.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import { Needle } from "./needle.ts";
 
 /** Maximum size of a part header: its names may be paths of a few thousand characters. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import { escapeLog } from "../http/escape.ts";
 import type { StoredFile } from "./answers.ts";
 

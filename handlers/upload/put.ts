@@ -5,12 +5,12 @@
  */
 
 import { contentLengthOf, readBody } from "../core/request_body.ts";
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import { withoutVariants } from "../http/etag.ts";
 import { evaluatePreconditions } from "../http/preconditions.ts";
 import type { SitePath } from "../http/target.ts";
 import type { PartFile } from "../sources/writer.ts";
-import type { Context } from "../types.ts";
+import type { Context } from "../core/types.ts";
 import { storedResponse } from "./answers.ts";
 import { wishOf } from "./conflict.ts";
 import { parseDigests, Verification } from "./digest.ts";

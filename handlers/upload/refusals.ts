@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HttpError, toHttpError } from "../errors.ts";
+import { HttpError, toHttpError } from "../core/errors.ts";
 import { escapeLog } from "../http/escape.ts";
 import type { SitePath } from "../http/target.ts";
 import { FileChanged } from "../sources/types.ts";

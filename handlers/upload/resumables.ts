@@ -12,11 +12,11 @@
  */
 
 import { contentLengthOf, IncompleteBody, readBody } from "../core/request_body.ts";
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import type { SitePath } from "../http/target.ts";
-import { locationFor } from "../location.ts";
+import { locationFor } from "../core/location.ts";
 import type { Committed, PartFile } from "../sources/writer.ts";
-import type { Context } from "../types.ts";
+import type { Context } from "../core/types.ts";
 import { storedResponse } from "./answers.ts";
 import { type Wish, wishOf } from "./conflict.ts";
 import { createdPath } from "./creation.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import type { PartFile } from "../sources/writer.ts";
 import type { Verification } from "./digest.ts";
 import { turns } from "./turns.ts";

@@ -4,14 +4,14 @@
  * @module
  */
 
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileSource, FileStat } from "../sources/types.ts";
 import { noteWritten } from "../sources/written.ts";
 import type { Committed, PartFile, SourceWriter } from "../sources/writer.ts";
 import { type ConflictPolicy, firstFreeNumber, pathsFor, type Wish } from "./conflict.ts";
 import { nameTaken, writeError } from "./refusals.ts";
-import type { Context } from "../types.ts";
+import type { Context } from "../core/types.ts";
 import { requireName, requireRight, type UploadRights } from "./rights.ts";
 import { tooLarge } from "./spool.ts";
 

@@ -6,12 +6,12 @@
  */
 
 import { readBody } from "../core/request_body.ts";
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, type SitePath } from "../http/target.ts";
-import { locationFor } from "../location.ts";
+import { locationFor } from "../core/location.ts";
 import { WriteRefused } from "../sources/writer.ts";
-import type { Context } from "../types.ts";
+import type { Context } from "../core/types.ts";
 import { describeStored, wantsJson } from "./answers.ts";
 import { wishOf } from "./conflict.ts";
 import { isOwnUrl } from "./origin.ts";

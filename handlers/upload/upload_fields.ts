@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 
 /** The media type of a PATCH that continues an upload. */
 export const PARTIAL_UPLOAD = "application/partial-upload";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Context } from "../types.ts";
+import type { Context } from "../core/types.ts";
 import { utf8OfHeader } from "./latin1.ts";
 import type { Program } from "./program.ts";
 

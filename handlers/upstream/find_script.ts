@@ -9,11 +9,11 @@
 
 import { SEPARATOR } from "@std/path/constants";
 import { dirname } from "@std/path/dirname";
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, pathSegments, SitePath } from "../http/target.ts";
 import type { FileSource, FileStat } from "../sources/types.ts";
-import type { Context } from "../types.ts";
+import type { Context } from "../core/types.ts";
 import type { Program } from "./program.ts";
 import { sharedWithPrograms, UploadPlaces } from "./upload_places.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { STALL_MS } from "../held_body.ts";
+import { STALL_MS } from "../core/held_body.ts";
 
 /** Defaults of the options of these names: bytes for `maxBody`, else milliseconds. */
 export const DEFAULT_LIMITS = {

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget } from "../http/target.ts";
-import { type Context, derive, type Handler } from "../types.ts";
+import { type Context, derive, type Handler } from "../core/types.ts";
 
 /** Maximum number of local redirects in a row: Apache's LimitInternalRecursion. */
 const MOST_HOPS = 10;

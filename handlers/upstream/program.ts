@@ -4,9 +4,9 @@
  * @module
  */
 
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import { SitePath } from "../http/target.ts";
-import type { Context } from "../types.ts";
+import type { Context } from "../core/types.ts";
 
 /** A program and the part of the request's path that is about it. Who it is run for is not part of it. */
 export interface Program {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HttpError } from "../errors.ts";
+import { HttpError } from "../core/errors.ts";
 import { Refusal } from "../http/refusal.ts";
 import { CgiHeaderParser, type ScriptHead } from "./header_block.ts";
 

@@ -8,7 +8,7 @@
  */
 
 import { bodyTooLarge, contentLengthOf, readBody } from "../core/request_body.ts";
-import { HttpError, toHttpError } from "../errors.ts";
+import { HttpError, toHttpError } from "../core/errors.ts";
 import { Pace } from "../sources/pace.ts";
 
 /** Options of {@linkcode spool}. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { IncompleteBody } from "../../handlers/core/request_body.ts";
-import { HttpError } from "../../handlers/errors.ts";
+import { HttpError } from "../../handlers/core/errors.ts";
 import { spool, type Spooled } from "../../handlers/upstream/spool.ts";
 import { hasProgram } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";

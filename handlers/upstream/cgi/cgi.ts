@@ -4,11 +4,11 @@
  * @module
  */
 
-import { chain } from "../../chain.ts";
+import { chain } from "../../core/chain.ts";
 import type { Feature } from "../../feature.ts";
 import { files } from "../../files.ts";
 import type { FileSource } from "../../sources/types.ts";
-import type { Handler } from "../../types.ts";
+import type { Handler } from "../../core/types.ts";
 import { withoutPrograms } from "../without_programs.ts";
 import type { CgiOptions, CommandWords } from "./options.ts";
 import { endAllScripts } from "./process_group.ts";

@@ -11,7 +11,7 @@ import { basename } from "@std/path/basename";
 import { SEPARATOR } from "@std/path/constants";
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
-import { HttpError } from "../../errors.ts";
+import { HttpError } from "../../core/errors.ts";
 import { trimBlanks } from "../../http/blanks.ts";
 import { readStart } from "../../sources/disk_file.ts";
 import { textOfBytes } from "../latin1.ts";

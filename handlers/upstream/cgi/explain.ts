@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HttpError, toHttpError } from "../../errors.ts";
+import { HttpError, toHttpError } from "../../core/errors.ts";
 import { textOfBytes } from "../latin1.ts";
 import type { PostMortem } from "./run.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Handler } from "../../types.ts";
+import type { Handler } from "../../core/types.ts";
 import type { SystemUser } from "./process_group.ts";
 
 /** A command line; the program is an absolute path. */

@@ -4,14 +4,14 @@
  * @module
  */
 
-import { HttpError } from "../../errors.ts";
+import { HttpError } from "../../core/errors.ts";
 import { clientOf } from "../../http/client.ts";
 import { isLoopback } from "../../http/own_host.ts";
-import { Limiter } from "../../limiter.ts";
-import { requireOwnHost } from "../../own_hosts.ts";
+import { Limiter } from "../../core/limiter.ts";
+import { requireOwnHost } from "../../core/own_hosts.ts";
 import type { FileSource } from "../../sources/types.ts";
 import { uploadPath } from "../../sources/writable_in.ts";
-import type { Context, Handler } from "../../types.ts";
+import type { Context, Handler } from "../../core/types.ts";
 import { whenClientLeaves } from "../client_watch.ts";
 import { cgiEnvironment } from "../environment.ts";
 import { rulePath, ScriptFinder } from "../find_script.ts";

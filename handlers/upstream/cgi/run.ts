@@ -6,7 +6,7 @@
  */
 
 import { Watchdog } from "../../core/watchdog.ts";
-import { HttpError } from "../../errors.ts";
+import { HttpError } from "../../core/errors.ts";
 import type { Spooled } from "../spool.ts";
 import { Feeding } from "./feeding.ts";
 import { bestStyle, launch, type ProcessGroup, type ProgramLaunch, type Style } from "./process_group.ts";

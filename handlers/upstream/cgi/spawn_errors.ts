@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HttpError } from "../../errors.ts";
+import { HttpError } from "../../core/errors.ts";
 
 /** Whether the program is open for writing, so that the system does not run it (ETXTBSY, which has no code in Deno). */
 export function isBusy(thrown: unknown): boolean {

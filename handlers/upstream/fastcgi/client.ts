@@ -5,7 +5,7 @@
  */
 
 import { Watchdog } from "../../core/watchdog.ts";
-import { HttpError } from "../../errors.ts";
+import { HttpError } from "../../core/errors.ts";
 import { Refusal } from "../../http/refusal.ts";
 import { Connection, type FastCgiAddress } from "./connection.ts";
 import { encodeRequest, encodeStdin, END_OF_STDIN, RecordDecoder, type ReplyPart, replyPart } from "./records.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HttpError } from "../../errors.ts";
+import { HttpError } from "../../core/errors.ts";
 
 /** Where an application listens. */
 export type FastCgiAddress =

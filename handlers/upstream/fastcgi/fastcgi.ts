@@ -4,17 +4,17 @@
  * @module
  */
 
-import { chain } from "../../chain.ts";
+import { chain } from "../../core/chain.ts";
 import { Watchdog } from "../../core/watchdog.ts";
-import { HttpError } from "../../errors.ts";
+import { HttpError } from "../../core/errors.ts";
 import type { Feature } from "../../feature.ts";
 import { files } from "../../files.ts";
 import { clientOf } from "../../http/client.ts";
-import { Limiter } from "../../limiter.ts";
-import { requireOwnHost } from "../../own_hosts.ts";
+import { Limiter } from "../../core/limiter.ts";
+import { requireOwnHost } from "../../core/own_hosts.ts";
 import type { FileSource } from "../../sources/types.ts";
 import { uploadPath } from "../../sources/writable_in.ts";
-import type { Context, Handler } from "../../types.ts";
+import type { Context, Handler } from "../../core/types.ts";
 import { whenClientLeaves } from "../client_watch.ts";
 import { cgiEnvironment } from "../environment.ts";
 import { ScriptFinder } from "../find_script.ts";

@@ -8,7 +8,7 @@
  */
 
 import { Refusal } from "../../http/refusal.ts";
-import { joined } from "../../joined.ts";
+import { joined } from "../../core/joined.ts";
 
 /** The types of record that a web server and a responder exchange (section 8). */
 export const RecordType = {

@@ -5,7 +5,7 @@
  */
 
 import { Watchdog } from "../../core/watchdog.ts";
-import { HttpError } from "../../errors.ts";
+import { HttpError } from "../../core/errors.ts";
 import type { Exchange } from "./client.ts";
 
 /** What {@linkcode replyStream} waits for, in milliseconds, and whom it tells. */

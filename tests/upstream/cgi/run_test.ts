@@ -10,7 +10,7 @@ import {
 } from "../../../handlers/upstream/cgi/run.ts";
 import { spool, type Spooled } from "../../../handlers/upstream/spool.ts";
 import { findUser } from "../../../handlers/upstream/cgi/user.ts";
-import { HttpError } from "../../../handlers/errors.ts";
+import { HttpError } from "../../../handlers/core/errors.ts";
 import { ROOT } from "../../support/paths.ts";
 import { missing } from "../../support/programs.ts";
 import { tempTree } from "../../support/tree.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { parseTarget, readablePath, type SitePath } from "./http/target.ts";
-import { Refusal } from "./http/refusal.ts";
+import { parseTarget, readablePath, type SitePath } from "../http/target.ts";
+import { Refusal } from "../http/refusal.ts";
 import { type Context, derive, type Handler } from "./types.ts";
 
 /**

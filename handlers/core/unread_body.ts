@@ -7,7 +7,7 @@
  * @module
  */
 
-import { hasUnreadBody, IncompleteBody, readBody } from "./core/request_body.ts";
+import { hasUnreadBody, IncompleteBody, readBody } from "./request_body.ts";
 import { HttpError } from "./errors.ts";
 
 /** Maximum content of a GET request, in bytes: as much as connections buffer anyway. */

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { relativeReference } from "./http/relative.ts";
-import type { SitePath } from "./http/target.ts";
+import { relativeReference } from "../http/relative.ts";
+import type { SitePath } from "../http/target.ts";
 import type { Context } from "./types.ts";
 
 /**

@@ -5,8 +5,8 @@
  */
 
 import { STATUS_TEXT, type StatusCode } from "@std/http/status";
-import { showUnseen } from "./http/escape.ts";
-import type { Refusal } from "./http/refusal.ts";
+import { showUnseen } from "../http/escape.ts";
+import type { Refusal } from "../http/refusal.ts";
 
 /** Options of {@linkcode HttpError}. */
 export interface HttpErrorOptions extends ErrorOptions {

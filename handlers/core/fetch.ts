@@ -5,11 +5,11 @@
  */
 
 import { accessLogWriter, type LogFormat } from "./access_line.ts";
-import { escapeLog } from "./http/escape.ts";
-import { isHeaderTooLong, MAX_HEADER_BYTES } from "./http/header_size.ts";
-import { judgeHost } from "./http/host.ts";
-import { Refusal } from "./http/refusal.ts";
-import { parseTarget, rawTarget, SitePath, type Target } from "./http/target.ts";
+import { escapeLog } from "../http/escape.ts";
+import { isHeaderTooLong, MAX_HEADER_BYTES } from "../http/header_size.ts";
+import { judgeHost } from "../http/host.ts";
+import { Refusal } from "../http/refusal.ts";
+import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { type SettledHandler, settleLast } from "./settle.ts";
 import type { Awaitable, Context, Handler, LocalAddress, Logger, RequestNotes } from "./types.ts";

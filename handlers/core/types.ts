@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Refusal } from "./http/refusal.ts";
-import type { SitePath, Target } from "./http/target.ts";
+import type { Refusal } from "../http/refusal.ts";
+import type { SitePath, Target } from "../http/target.ts";
 
 /** A value or a promise of it: handlers respond synchronously where possible. */
 export type Awaitable<T> = T | Promise<T>;

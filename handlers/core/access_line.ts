@@ -5,8 +5,8 @@
  */
 
 import { failureOf } from "./errors.ts";
-import { escapeJson, escapeLog, escapeLogQuoted } from "./http/escape.ts";
-import { rawTarget } from "./http/target.ts";
+import { escapeJson, escapeLog, escapeLogQuoted } from "../http/escape.ts";
+import { rawTarget } from "../http/target.ts";
 import type { Context } from "./types.ts";
 
 /** The format of the lines: Python's, Common Log Format, that with Referer and User-Agent, or a JSON object. */

@@ -5,8 +5,8 @@
  */
 
 import { HttpError } from "./errors.ts";
-import { isLoopback, isNamed, isOwnHost } from "./http/own_host.ts";
-import { Refusal } from "./http/refusal.ts";
+import { isLoopback, isNamed, isOwnHost } from "../http/own_host.ts";
+import { Refusal } from "../http/refusal.ts";
 import type { Context, HostNames, LocalAddress } from "./types.ts";
 
 /** Accepted host names: a list, or `"any"`. */
