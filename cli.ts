@@ -25,7 +25,7 @@ import { SIGNAL_NUMBERS, type StopSignal } from "./cli/signals.ts";
 import { StartError } from "./cli/start_error.ts";
 import { UsageError } from "./cli/usage_error.ts";
 import { workerSeat } from "./cli/worker_seat.ts";
-import type { Feature } from "./handlers/feature.ts";
+import type { Feature } from "./handlers/serving/feature.ts";
 import { toFetch } from "./handlers/core/fetch.ts";
 import { fileServer } from "./handlers/file_server.ts";
 import { escapeLog } from "./handlers/http/escape.ts";

@@ -25,7 +25,7 @@ export { settle, type SettledHandler } from "./handlers/core/settle.ts";
 export * from "./handlers/core/mount.ts";
 export { type Hosts, requireOwnHost } from "./handlers/core/own_hosts.ts";
 export * from "./handlers/core/methods.ts";
-export { type Feature, lazily, type Site } from "./handlers/feature.ts";
+export { type Feature, lazily, type Site } from "./handlers/serving/feature.ts";
 export * from "./handlers/reading_features.ts";
 export { archive, type ArchiveOptions } from "./handlers/archive.ts";
 export { type Checksum, checksum } from "./handlers/checksum.ts";
@@ -50,12 +50,12 @@ export {
 } from "./handlers/core/errors.ts";
 export { files, type FilesOptions } from "./handlers/files.ts";
 export * from "./handlers/core/location.ts";
-export * from "./handlers/slash_redirect.ts";
+export * from "./handlers/serving/slash_redirect.ts";
 export { listing, type ListingFormat, type ListingOptions } from "./handlers/listing.ts";
-export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./handlers/listing_data.ts";
+export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./handlers/serving/listing_data.ts";
 export { pageAssets } from "./handlers/page/assets.ts";
 export * from "./handlers/upload.ts";
-export * from "./handlers/content.ts";
+export * from "./handlers/serving/content.ts";
 export * from "./handlers/file_server.ts";
 export {
   fastcgi,

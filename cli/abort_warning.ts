@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Feature } from "../handlers/feature.ts";
+import type { Feature } from "../handlers/serving/feature.ts";
 
 /**
  * Beginning of the warning that Deno 2.9 prints when a request's signal is first read, because the signal also aborts

@@ -8,7 +8,7 @@ import { cgiFeature, type CgiOptions, type CommandWords } from "../handlers/upst
 import { findProgram } from "../handlers/upstream/cgi/executable.ts";
 import type { SystemUser } from "../handlers/upstream/cgi/process_group.ts";
 import { findUser } from "../handlers/upstream/cgi/user.ts";
-import type { Feature } from "../handlers/feature.ts";
+import type { Feature } from "../handlers/serving/feature.ts";
 import { withoutAbortWarning } from "./abort_warning.ts";
 import type { Options } from "./options.ts";
 import { programOptionsOf } from "./program_options.ts";

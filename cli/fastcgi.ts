@@ -5,7 +5,7 @@
  */
 
 import { fastCgiFeature } from "../handlers/upstream/fastcgi/fastcgi.ts";
-import type { Feature } from "../handlers/feature.ts";
+import type { Feature } from "../handlers/serving/feature.ts";
 import { withoutAbortWarning } from "./abort_warning.ts";
 import type { Options } from "./options.ts";
 import { programOptionsOf } from "./program_options.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Feature } from "../handlers/feature.ts";
+import type { Feature } from "../handlers/serving/feature.ts";
 import { archives, checksums, searches } from "../handlers/reading_features.ts";
 import type { UploadOptions } from "../handlers/upload.ts";
 import type { FeatureSettings, Settings } from "./settings.ts";

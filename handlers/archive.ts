@@ -12,14 +12,14 @@ import { type ArchivePlan, planOf, type Selection } from "./archive/plan.ts";
 import { KeptSums } from "./archive/sums.ts";
 import { tarParts } from "./archive/tar.ts";
 import { ZIP_LAYOUT, zipParts } from "./archive/zip.ts";
-import { sendContent } from "./content.ts";
+import { sendContent } from "./serving/content.ts";
 import { HttpError } from "./core/errors.ts";
 import { heldBody, STALL_MS } from "./core/held_body.ts";
 import { clientOf } from "./http/client.ts";
 import { attachment } from "./http/disposition.ts";
 import { Limiter } from "./core/limiter.ts";
-import { DEFAULT_INDEX, resolve } from "./resolve.ts";
-import { readable } from "./rights.ts";
+import { DEFAULT_INDEX, resolve } from "./serving/resolve.ts";
+import { readable } from "./serving/rights.ts";
 import { FileChanged, type FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./core/types.ts";
 

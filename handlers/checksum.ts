@@ -6,11 +6,11 @@
 
 import { accepts } from "@std/http/negotiation";
 import { type Algorithm, ALGORITHMS, Digests } from "./checksum/digests.ts";
-import { sendContent } from "./content.ts";
+import { sendContent } from "./serving/content.ts";
 import { HttpError } from "./core/errors.ts";
 import { clientOf } from "./http/client.ts";
 import type { SitePath } from "./http/target.ts";
-import { readable } from "./rights.ts";
+import { readable } from "./serving/rights.ts";
 import { FileChanged, type FileSource, type FileStat, type OpenFile } from "./sources/types.ts";
 import { openBytes } from "./sources/memory.ts";
 import type { Context, Handler } from "./core/types.ts";

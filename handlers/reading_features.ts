@@ -5,7 +5,7 @@
  */
 
 import type { ArchiveOptions } from "./archive.ts";
-import { type Feature, lazily } from "./feature.ts";
+import { type Feature, lazily } from "./serving/feature.ts";
 import type { SearchOptions } from "./search.ts";
 
 const METHODS = ["GET", "HEAD"];

@@ -13,9 +13,9 @@ import { Gate } from "./core/turns.ts";
 import { type SearchFormat, type SearchHead, type SearchTail, type SearchWriter, writerOf } from "./search/format.ts";
 import { type Found, type Hunt, hunt, type SearchEnd } from "./search/hunt.ts";
 import { patternOf } from "./search/pattern.ts";
-import { DEFAULT_INDEX, resolve } from "./resolve.ts";
-import { readable } from "./rights.ts";
-import { slashRedirect } from "./slash_redirect.ts";
+import { DEFAULT_INDEX, resolve } from "./serving/resolve.ts";
+import { readable } from "./serving/rights.ts";
+import { slashRedirect } from "./serving/slash_redirect.ts";
 import type { FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./core/types.ts";
 

@@ -5,9 +5,9 @@
  */
 
 import { HttpError } from "./core/errors.ts";
-import type { Feature } from "./feature.ts";
+import type { Feature } from "./serving/feature.ts";
 import type { FilesOptions } from "./files.ts";
-import { tagger } from "./representations.ts";
+import { tagger } from "./serving/representations.ts";
 import { requireOwnHost } from "./core/own_hosts.ts";
 import type { FileSource } from "./sources/types.ts";
 import type { Context, Handler } from "./core/types.ts";

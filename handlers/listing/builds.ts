@@ -5,7 +5,7 @@
  */
 
 import { ListingCache } from "./cache.ts";
-import { entryOrders, type ListingHead } from "../listing_data.ts";
+import { entryOrders, type ListingHead } from "../serving/listing_data.ts";
 import { type ListingFormat, type ListingWriter, writerOf } from "./format.ts";
 import { type ListingPage, StreamedPage, WholePage } from "./pages.ts";
 import { DirectoryScan } from "./scan.ts";

@@ -5,7 +5,7 @@
  */
 
 import { escapeLog } from "../http/escape.ts";
-import { entryOf, type ListingHead, type ListingTotals } from "../listing_data.ts";
+import { entryOf, type ListingHead, type ListingTotals } from "../serving/listing_data.ts";
 import { listingPageEnd, listingPageHeaders, listingPageStart, listingRow } from "../page/listing_page.ts";
 import type { FileEntry } from "../sources/types.ts";
 

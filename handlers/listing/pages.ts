@@ -4,7 +4,7 @@
  * @module
  */
 
-import { sendContent } from "../content.ts";
+import { sendContent } from "../serving/content.ts";
 import { HttpError } from "../core/errors.ts";
 import { shortDigest } from "../http/etag.ts";
 import { heldBody } from "../core/held_body.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { SitePath } from "../http/target.ts";
-import type { ListingTotals } from "../listing_data.ts";
+import type { ListingTotals } from "../serving/listing_data.ts";
 import type { Turns } from "../core/turns.ts";
 import { FileChanged, type FileEntry, type FileSource } from "../sources/types.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { entryOrders, type ListingHead } from "../listing_data.ts";
+import { entryOrders, type ListingHead } from "../serving/listing_data.ts";
 import type { FileEntry } from "../sources/types.ts";
 import { sortInTurns, type Turns } from "../core/turns.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { sendContent } from "../content.ts";
+import { sendContent } from "../serving/content.ts";
 import { acceptedCodings } from "../http/coding.ts";
 import { assetFiles, SCRIPT_DIRECTORY } from "./script.ts";
 import { openBytes } from "../sources/memory.ts";

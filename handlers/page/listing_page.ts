@@ -5,7 +5,7 @@
  */
 
 import { encodeSegment, escapeHtml } from "../http/escape.ts";
-import type { ListingEntry, ListingHead, ListingTotals, SortKey } from "../listing_data.ts";
+import type { ListingEntry, ListingHead, ListingTotals, SortKey } from "../serving/listing_data.ts";
 import { FORM_HEADERS, PAGE_END, pageStart, type Scripted, scriptedHeaders } from "./frame.ts";
 import { nameHtml } from "./names.ts";
 import { scriptAt } from "./script.ts";

@@ -13,7 +13,7 @@ import { finderOf, Programs, type RunOptions } from "../upstream/cgi/programs.ts
 import type { RunningScript } from "../upstream/cgi/run.ts";
 import { chain } from "../core/chain.ts";
 import { HttpError } from "../core/errors.ts";
-import { withEncodedSlashes } from "../feature.ts";
+import { withEncodedSlashes } from "../serving/feature.ts";
 import { files } from "../files.ts";
 import { encodeSegment } from "../http/escape.ts";
 import { Refusal } from "../http/refusal.ts";

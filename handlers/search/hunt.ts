@@ -5,7 +5,7 @@
  */
 
 import type { SitePath } from "../http/target.ts";
-import { entryOf, type ListingEntry } from "../listing_data.ts";
+import { entryOf, type ListingEntry } from "../serving/listing_data.ts";
 import { DirectoryScan } from "../listing/scan.ts";
 import { sortEntries } from "../listing/sort.ts";
 import { type Gate, Turns } from "../core/turns.ts";

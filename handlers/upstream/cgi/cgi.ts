@@ -5,7 +5,7 @@
  */
 
 import { chain } from "../../core/chain.ts";
-import type { Feature } from "../../feature.ts";
+import type { Feature } from "../../serving/feature.ts";
 import { files } from "../../files.ts";
 import type { FileSource } from "../../sources/types.ts";
 import type { Handler } from "../../core/types.ts";

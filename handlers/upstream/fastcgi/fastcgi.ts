@@ -7,7 +7,7 @@
 import { chain } from "../../core/chain.ts";
 import { Watchdog } from "../../core/watchdog.ts";
 import { HttpError } from "../../core/errors.ts";
-import type { Feature } from "../../feature.ts";
+import type { Feature } from "../../serving/feature.ts";
 import { files } from "../../files.ts";
 import { clientOf } from "../../http/client.ts";
 import { Limiter } from "../../core/limiter.ts";

@@ -9,15 +9,15 @@
  * @module
  */
 
-import { failureOf, markFailure } from "./core/errors.ts";
-import { acceptedCodings } from "./http/coding.ts";
-import { MAX_HEADER_BYTES } from "./http/header_size.ts";
-import { judgeHost } from "./http/host.ts";
-import { MAX_TARGET_LENGTH, rawTarget } from "./http/target.ts";
-import { asksUnderOwnName } from "./core/own_hosts.ts";
-import type { SettledHandler } from "./core/settle.ts";
-import type { FreshnessCheck } from "./sources/types.ts";
-import type { Context, HostNames, OfferedAbsence, OfferedResponse } from "./core/types.ts";
+import { failureOf, markFailure } from "../core/errors.ts";
+import { acceptedCodings } from "../http/coding.ts";
+import { MAX_HEADER_BYTES } from "../http/header_size.ts";
+import { judgeHost } from "../http/host.ts";
+import { MAX_TARGET_LENGTH, rawTarget } from "../http/target.ts";
+import { asksUnderOwnName } from "../core/own_hosts.ts";
+import type { SettledHandler } from "../core/settle.ts";
+import type { FreshnessCheck } from "../sources/types.ts";
+import type { Context, HostNames, OfferedAbsence, OfferedResponse } from "../core/types.ts";
 
 /** The largest file that is kept, in bytes; larger ones are sent as fast from disk. */
 const MAX_FILE_BYTES = 1024 * 1024;

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { then } from "./core/awaitable.ts";
-import type { SitePath, Target } from "./http/target.ts";
-import type { FileSource, FileStat } from "./sources/types.ts";
-import type { Awaitable } from "./core/types.ts";
+import { then } from "../core/awaitable.ts";
+import type { SitePath, Target } from "../http/target.ts";
+import type { FileSource, FileStat } from "../sources/types.ts";
+import type { Awaitable } from "../core/types.ts";
 
 /** The names of files that stand for their directory where none are given. */
 export const DEFAULT_INDEX: readonly string[] = ["index.html", "index.htm"];

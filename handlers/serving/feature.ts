@@ -4,16 +4,16 @@
  * @module
  */
 
-import { chain } from "./core/chain.ts";
-import { HttpError } from "./core/errors.ts";
-import { ENCODED_SLASH, targetBeforeEncodedSlash } from "./http/target.ts";
-import { onDemand } from "./core/on_demand.ts";
-import { settle, type SettledHandler } from "./core/settle.ts";
-import type { SitePath } from "./http/target.ts";
-import type { FileSource, FileStat } from "./sources/types.ts";
+import { chain } from "../core/chain.ts";
+import { HttpError } from "../core/errors.ts";
+import { ENCODED_SLASH, targetBeforeEncodedSlash } from "../http/target.ts";
+import { onDemand } from "../core/on_demand.ts";
+import { settle, type SettledHandler } from "../core/settle.ts";
+import type { SitePath } from "../http/target.ts";
+import type { FileSource, FileStat } from "../sources/types.ts";
 import { resolve } from "./resolve.ts";
 import { readable } from "./rights.ts";
-import { type Context, derive, type Handler, type Right } from "./core/types.ts";
+import { type Context, derive, type Handler, type Right } from "../core/types.ts";
 
 const SAFE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 

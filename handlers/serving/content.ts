@@ -4,14 +4,14 @@
  * @module
  */
 
-import { HttpError } from "./core/errors.ts";
-import { then } from "./core/awaitable.ts";
-import { BEGINNING_BYTES } from "./http/declared_charset.ts";
-import { formatHttpDate } from "./http/date.ts";
-import { evaluatePreconditions, ifRangeHolds, type Validators } from "./http/preconditions.ts";
-import { type ByteRange, contentRange, selectRanges } from "./http/range.ts";
-import { FileChanged, type OpenFile } from "./sources/types.ts";
-import type { Awaitable } from "./core/types.ts";
+import { HttpError } from "../core/errors.ts";
+import { then } from "../core/awaitable.ts";
+import { BEGINNING_BYTES } from "../http/declared_charset.ts";
+import { formatHttpDate } from "../http/date.ts";
+import { evaluatePreconditions, ifRangeHolds, type Validators } from "../http/preconditions.ts";
+import { type ByteRange, contentRange, selectRanges } from "../http/range.ts";
+import { FileChanged, type OpenFile } from "../sources/types.ts";
+import type { Awaitable } from "../core/types.ts";
 
 /** Content up to this size is sent from one buffer; larger content is streamed. */
 const WHOLE_BYTES = 65_536;

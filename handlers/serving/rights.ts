@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { SitePath } from "./http/target.ts";
-import { filtered } from "./sources/filtered.ts";
-import type { FileSource } from "./sources/types.ts";
-import type { Context, Right } from "./core/types.ts";
+import type { SitePath } from "../http/target.ts";
+import { filtered } from "../sources/filtered.ts";
+import type { FileSource } from "../sources/types.ts";
+import type { Context, Right } from "../core/types.ts";
 
 /** A source as the client of a request may read it: the rest is not there, not even in listings. */
 export function readable(source: FileSource, context: Context): FileSource {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { locationFor } from "./core/location.ts";
-import type { Context } from "./core/types.ts";
+import { locationFor } from "../core/location.ts";
+import type { Context } from "../core/types.ts";
 
 /**
  * The redirect from a directory's name to its path with a slash, so that relative links in it work; null where the

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { encodeSegment } from "./http/escape.ts";
-import type { EntryProblem, FileEntry } from "./sources/types.ts";
-import type { Context } from "./core/types.ts";
+import { encodeSegment } from "../http/escape.ts";
+import type { EntryProblem, FileEntry } from "../sources/types.ts";
+import type { Context } from "../core/types.ts";
 
 /** Sort keys of a listing. */
 export type SortKey = "name" | "size" | "modified";

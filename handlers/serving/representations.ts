@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { FilesOptions } from "./files.ts";
-import { documentType, type SelfDescribing } from "./http/declared_charset.ts";
-import { etagOf, shortDigest } from "./http/etag.ts";
-import { namedType } from "./http/media_type.ts";
-import type { SitePath } from "./http/target.ts";
-import type { FileStat } from "./sources/types.ts";
+import type { FilesOptions } from "../files.ts";
+import { documentType, type SelfDescribing } from "../http/declared_charset.ts";
+import { etagOf, shortDigest } from "../http/etag.ts";
+import { namedType } from "../http/media_type.ts";
+import type { SitePath } from "../http/target.ts";
+import type { FileStat } from "../sources/types.ts";
 
 /** How a file with a given name is sent. */
 export interface Representation {
