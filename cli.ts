@@ -29,7 +29,7 @@ import type { Feature } from "./handlers/serving/feature.ts";
 import { toFetch } from "./handlers/core/fetch.ts";
 import { fileServer } from "./handlers/file_server.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
-import { type RunningServer, serve } from "./handlers/serve.ts";
+import { type RunningServer, serve } from "./handlers/transport/serve.ts";
 import type { Handler, Logger } from "./handlers/core/types.ts";
 import config from "./deno.json" with { type: "json" };
 

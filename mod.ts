@@ -63,7 +63,7 @@ export {
   fastCgiFeature,
   type FastCgiOptions,
 } from "./handlers/upstream/fastcgi/fastcgi.ts";
-export * from "./handlers/serve.ts";
+export * from "./handlers/transport/serve.ts";
 export * from "./handlers/upstream/cgi/cgi.ts";
 export type { Program } from "./handlers/upstream/program.ts";
 export * from "./handlers/upstream/find_script.ts";

@@ -6,7 +6,7 @@
 
 import type { FetchFunction } from "../handlers/core/fetch.ts";
 import { isLoopback } from "../handlers/http/own_host.ts";
-import type { RunningServer, ServeOptions } from "../handlers/serve.ts";
+import type { RunningServer, ServeOptions } from "../handlers/transport/serve.ts";
 import { StartError } from "./start_error.ts";
 
 /** Number of ports probed for a free one if the port is in use. */

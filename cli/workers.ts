@@ -12,7 +12,7 @@
  */
 
 import type { Logger } from "../handlers/core/types.ts";
-import type { RunningServer } from "../handlers/serve.ts";
+import type { RunningServer } from "../handlers/transport/serve.ts";
 import { childArgs } from "./child.ts";
 import { neededPaths } from "./features.ts";
 import type { Settings } from "./settings.ts";

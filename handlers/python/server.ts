@@ -4,7 +4,7 @@
  * @module
  */
 
-import { complainer, sleep } from "../serve_generations.ts";
+import { complainer, sleep } from "../transport/generations.ts";
 import type { Awaitable } from "../core/types.ts";
 import type { BaseHTTPRequestHandler } from "./base.ts";
 import { type ClientAddress, Connection } from "./connection.ts";

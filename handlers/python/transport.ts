@@ -10,7 +10,7 @@ import { escapeLog } from "../http/escape.ts";
 import { relativeReference } from "../http/relative.ts";
 import { SitePath } from "../http/target.ts";
 import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
-import type { RunningServer, ServeOptions } from "../serve_types.ts";
+import type { RunningServer, ServeOptions } from "../transport/types.ts";
 import type { Awaitable } from "../core/types.ts";
 import { BaseHTTPRequestHandler } from "./base.ts";
 import type { ClientAddress, Connection } from "./connection.ts";

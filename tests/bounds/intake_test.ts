@@ -1,7 +1,7 @@
 /** Who is disconnected for what nothing reads, and who is not. What comes, and the memory, are as each test says. */
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { IntakeGuard } from "../../handlers/serve_intake.ts";
+import { IntakeGuard } from "../../handlers/transport/intake.ts";
 import { type Connection, openSockets, type Sockets, type Traffic } from "../../handlers/system/sockets.ts";
 
 const MIB = 2 ** 20;

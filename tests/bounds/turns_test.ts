@@ -1,7 +1,7 @@
 /** Who is disconnected while the thread that serves has no turn for anybody else. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import type { Watched } from "../../handlers/serve_turns.ts";
+import type { Watched } from "../../handlers/transport/turn_guard.ts";
 import { limited } from "./support.ts";
 
 const PIECE = new Uint8Array(16_384);
@@ -42,7 +42,7 @@ limited(
       uploading: new Uint8Array(new SharedArrayBuffer(65_536)),
     };
     watched.uploading[uploading.port] = 1;
-    const worker = new Worker(import.meta.resolve("../../handlers/serve_turns_worker.ts"), { type: "module" });
+    const worker = new Worker(import.meta.resolve("../../handlers/transport/turn_guard_worker.ts"), { type: "module" });
     const said: string[] = [];
     worker.onmessage = ({ data }: MessageEvent<string>) => void said.push(data);
     worker.postMessage(watched);

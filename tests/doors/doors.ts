@@ -2,7 +2,7 @@
 
 import { ThreadingHTTPServer } from "@x/pyserve/python";
 import { serveClassic } from "../../handlers/python/transport.ts";
-import { serve } from "../../handlers/serve.ts";
+import { serve } from "../../handlers/transport/serve.ts";
 import { eventually } from "../upstream/cgi/support.ts";
 import { start } from "../support/command.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";

@@ -9,7 +9,7 @@ import { type ClientHttp2Session, connect, type OutgoingHttpHeaders } from "node
 import { fileServer, toFetch } from "@x/pyserve";
 import { SimpleHTTPRequestHandler, ThreadingHTTPServer } from "@x/pyserve/python";
 import { serveClassic } from "../../handlers/python/transport.ts";
-import { serve } from "../../handlers/serve.ts";
+import { serve } from "../../handlers/transport/serve.ts";
 import { ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { latin1 } from "../support/raw.ts";

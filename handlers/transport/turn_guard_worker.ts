@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Watched } from "./serve_turns.ts";
-import { type Connection, openSockets, type Sockets } from "./system/sockets.ts";
+import type { Watched } from "./turn_guard.ts";
+import { type Connection, openSockets, type Sockets } from "../system/sockets.ts";
 
 /** Polling interval in milliseconds. */
 const LOOK_MS = 50;

@@ -7,12 +7,12 @@
  * @module
  */
 
-import type { FetchFunction } from "./core/fetch.ts";
-import { IntakeGuard } from "./serve_intake.ts";
-import { TurnGuard } from "./serve_turns.ts";
-import type { RunningServer, ServeOptions } from "./serve_types.ts";
-import { keepAlive, NO_DELAY, openSockets, userTimeout } from "./system/sockets.ts";
-import type { Logger } from "./core/types.ts";
+import type { FetchFunction } from "../core/fetch.ts";
+import { IntakeGuard } from "./intake.ts";
+import { TurnGuard } from "./turn_guard.ts";
+import type { RunningServer, ServeOptions } from "./types.ts";
+import { keepAlive, NO_DELAY, openSockets, userTimeout } from "../system/sockets.ts";
+import type { Logger } from "../core/types.ts";
 
 /** Initial delay in milliseconds before listening again; doubled each time, because the cause may persist. */
 const SHORTEST_PAUSE = 50;

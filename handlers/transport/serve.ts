@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { FetchFunction } from "./core/fetch.ts";
-import { Generations } from "./serve_generations.ts";
-import type { RunningServer, ServeOptions } from "./serve_types.ts";
+import type { FetchFunction } from "../core/fetch.ts";
+import { Generations } from "./generations.ts";
+import type { RunningServer, ServeOptions } from "./types.ts";
 
 export type { RunningServer, ServeOptions };
 

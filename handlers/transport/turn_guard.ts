@@ -9,8 +9,8 @@
  * @module
  */
 
-import { onDemand } from "./core/on_demand.ts";
-import type { Logger } from "./core/types.ts";
+import { onDemand } from "../core/on_demand.ts";
+import type { Logger } from "../core/types.ts";
 
 /** Heartbeat interval in milliseconds. */
 const BEAT_MS = 25;
@@ -33,7 +33,7 @@ export class TurnGuard implements Disposable {
 
   /** Starts the worker. If its module is missing, as in some compiled programs, there is no monitoring. */
   constructor(port: number, uploading: Uint8Array<SharedArrayBuffer>, log: Logger | undefined) {
-    this.#worker = new Worker(new URL("./serve_turns_worker.ts", import.meta.url), { type: "module" });
+    this.#worker = new Worker(new URL("./turn_guard_worker.ts", import.meta.url), { type: "module" });
     this.#worker.onerror = (event) => event.preventDefault();
     this.#worker.onmessage = ({ data }: MessageEvent<string>) => log?.error(data);
     this.#worker.postMessage({ port, beats: this.#beats, uploading } satisfies Watched);
@@ -48,4 +48,4 @@ export class TurnGuard implements Disposable {
 }
 
 /** Never called: makes the worker's module part of the module graph, for publishing and for `deno compile`. */
-export const otherThread: () => Promise<unknown> = onDemand(() => import("./serve_turns_worker.ts"));
+export const otherThread: () => Promise<unknown> = onDemand(() => import("./turn_guard_worker.ts"));

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Logger } from "./core/types.ts";
+import type { Logger } from "../core/types.ts";
 
 /** Options of `serve`. */
 export interface ServeOptions {

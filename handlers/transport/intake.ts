@@ -9,9 +9,9 @@
  * @module
  */
 
-import type { ConnectionInfo, FetchFunction } from "./core/fetch.ts";
-import type { Connection, Sockets, Traffic } from "./system/sockets.ts";
-import type { Awaitable, Logger } from "./core/types.ts";
+import type { ConnectionInfo, FetchFunction } from "../core/fetch.ts";
+import type { Connection, Sockets, Traffic } from "../system/sockets.ts";
+import type { Awaitable, Logger } from "../core/types.ts";
 
 /** Sampling interval in milliseconds; a sample takes 10 µs. Growth between samples goes unnoticed. */
 const LOOK_MS = 50;
