@@ -27,7 +27,7 @@ import { UsageError } from "./cli/usage_error.ts";
 import { workerSeat } from "./cli/worker_seat.ts";
 import type { Feature } from "./handlers/serving/feature.ts";
 import { toFetch } from "./handlers/core/fetch.ts";
-import { fileServer } from "./handlers/file_server.ts";
+import { fileServer } from "./handlers/site/file_server.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
 import { type RunningServer, serve } from "./handlers/transport/serve.ts";
 import type { Handler, Logger } from "./handlers/core/types.ts";

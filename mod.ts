@@ -26,9 +26,9 @@ export * from "./handlers/core/mount.ts";
 export { type Hosts, requireOwnHost } from "./handlers/core/own_hosts.ts";
 export * from "./handlers/core/methods.ts";
 export { type Feature, lazily, type Site } from "./handlers/serving/feature.ts";
-export * from "./handlers/reading_features.ts";
-export { archive, type ArchiveOptions } from "./handlers/archive.ts";
-export { type Checksum, checksum } from "./handlers/checksum.ts";
+export * from "./handlers/site/reading_features.ts";
+export { archive, type ArchiveOptions } from "./handlers/archive/archive.ts";
+export { type Checksum, checksum } from "./handlers/checksum/checksum.ts";
 export {
   type Found,
   search,
@@ -37,7 +37,7 @@ export {
   type SearchOptions,
   type SearchResults,
   type SearchTail,
-} from "./handlers/search.ts";
+} from "./handlers/search/search.ts";
 export {
   errorResponse,
   failureOf,
@@ -48,15 +48,15 @@ export {
   statusText,
   toHttpError,
 } from "./handlers/core/errors.ts";
-export { files, type FilesOptions } from "./handlers/files.ts";
+export { files, type FilesOptions } from "./handlers/files/files.ts";
 export * from "./handlers/core/location.ts";
 export * from "./handlers/serving/slash_redirect.ts";
-export { listing, type ListingFormat, type ListingOptions } from "./handlers/listing.ts";
+export { listing, type ListingFormat, type ListingOptions } from "./handlers/listing/listing.ts";
 export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./handlers/serving/listing_data.ts";
 export { pageAssets } from "./handlers/page/assets.ts";
-export * from "./handlers/upload.ts";
+export * from "./handlers/upload/upload.ts";
 export * from "./handlers/serving/content.ts";
-export * from "./handlers/file_server.ts";
+export * from "./handlers/site/file_server.ts";
 export {
   fastcgi,
   type FastCgiAddress,

@@ -5,8 +5,8 @@
  */
 
 import type { Feature } from "../handlers/serving/feature.ts";
-import { archives, checksums, searches } from "../handlers/reading_features.ts";
-import type { UploadOptions } from "../handlers/upload.ts";
+import { archives, checksums, searches } from "../handlers/site/reading_features.ts";
+import type { UploadOptions } from "../handlers/upload/upload.ts";
 import type { FeatureSettings, Settings } from "./settings.ts";
 
 /** Loads the enabled features in the order in which they handle requests; `root` is the directory served. */
@@ -40,5 +40,5 @@ async function uploads(
   for (const place of find ? find(uploadPlaces, root, cgi) : [root]) {
     requireWritable(place, options.rights?.change ?? false);
   }
-  return (await import("../handlers/upload.ts")).uploadFeatures(options);
+  return (await import("../handlers/upload/upload.ts")).uploadFeatures(options);
 }

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { ArchiveOptions } from "../handlers/archive.ts";
-import type { FileServerOptions } from "../handlers/file_server.ts";
-import type { SearchOptions } from "../handlers/search.ts";
-import type { UploadOptions } from "../handlers/upload.ts";
+import type { ArchiveOptions } from "../handlers/archive/archive.ts";
+import type { FileServerOptions } from "../handlers/site/file_server.ts";
+import type { SearchOptions } from "../handlers/search/search.ts";
+import type { UploadOptions } from "../handlers/upload/upload.ts";
 import { CGI, type OptionName, type Options, PROGRAMS, WRITING } from "./options.ts";
 import type { Given } from "./parse.ts";
 import { UsageError } from "./usage_error.ts";

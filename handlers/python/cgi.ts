@@ -14,7 +14,7 @@ import type { RunningScript } from "../upstream/cgi/run.ts";
 import { chain } from "../core/chain.ts";
 import { HttpError } from "../core/errors.ts";
 import { withEncodedSlashes } from "../serving/feature.ts";
-import { files } from "../files.ts";
+import { files } from "../files/files.ts";
 import { encodeSegment } from "../http/escape.ts";
 import { Refusal } from "../http/refusal.ts";
 import { pathSegments, rawTarget } from "../http/target.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FilesOptions } from "../files.ts";
+import type { FilesOptions } from "../files/files.ts";
 import { documentType, type SelfDescribing } from "../http/declared_charset.ts";
 import { etagOf, shortDigest } from "../http/etag.ts";
 import { namedType } from "../http/media_type.ts";

@@ -6,7 +6,7 @@
 
 import { chain } from "../../core/chain.ts";
 import type { Feature } from "../../serving/feature.ts";
-import { files } from "../../files.ts";
+import { files } from "../../files/files.ts";
 import type { FileSource } from "../../sources/types.ts";
 import type { Handler } from "../../core/types.ts";
 import { withoutPrograms } from "../without_programs.ts";

@@ -8,7 +8,7 @@ import { chain } from "../../core/chain.ts";
 import { Watchdog } from "../../core/watchdog.ts";
 import { HttpError } from "../../core/errors.ts";
 import type { Feature } from "../../serving/feature.ts";
-import { files } from "../../files.ts";
+import { files } from "../../files/files.ts";
 import { clientOf } from "../../http/client.ts";
 import { Limiter } from "../../core/limiter.ts";
 import { requireOwnHost } from "../../core/own_hosts.ts";

@@ -5,21 +5,21 @@
  */
 
 import { accepts } from "@std/http/negotiation";
-import { then } from "./core/awaitable.ts";
-import { HttpError } from "./core/errors.ts";
-import { type Asked, ListingBuilds } from "./listing/builds.ts";
-import { STALL_MS } from "./core/held_body.ts";
-import { clientOf } from "./http/client.ts";
-import { headOf } from "./serving/listing_data.ts";
-import type { ListingFormat } from "./listing/format.ts";
-import { WholePage } from "./listing/pages.ts";
-import { prepareScript } from "./page/script.ts";
-import type { ResponseCache } from "./serving/response_cache.ts";
-import { resolve, type Resolved } from "./serving/resolve.ts";
-import { readable } from "./serving/rights.ts";
-import { slashRedirect } from "./serving/slash_redirect.ts";
-import type { FileSource } from "./sources/types.ts";
-import type { Awaitable, Context, Handler } from "./core/types.ts";
+import { then } from "../core/awaitable.ts";
+import { HttpError } from "../core/errors.ts";
+import { type Asked, ListingBuilds } from "./builds.ts";
+import { STALL_MS } from "../core/held_body.ts";
+import { clientOf } from "../http/client.ts";
+import { headOf } from "../serving/listing_data.ts";
+import type { ListingFormat } from "./format.ts";
+import { WholePage } from "./pages.ts";
+import { prepareScript } from "../page/script.ts";
+import type { ResponseCache } from "../serving/response_cache.ts";
+import { resolve, type Resolved } from "../serving/resolve.ts";
+import { readable } from "../serving/rights.ts";
+import { slashRedirect } from "../serving/slash_redirect.ts";
+import type { FileSource } from "../sources/types.ts";
+import type { Awaitable, Context, Handler } from "../core/types.ts";
 
 export type { ListingFormat };
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { ArchiveOptions } from "./archive.ts";
-import { type Feature, lazily } from "./serving/feature.ts";
-import type { SearchOptions } from "./search.ts";
+import type { ArchiveOptions } from "../archive/archive.ts";
+import { type Feature, lazily } from "../serving/feature.ts";
+import type { SearchOptions } from "../search/search.ts";
 
 const METHODS = ["GET", "HEAD"];
 
@@ -29,7 +29,7 @@ export function archives(options: ArchiveOptions = {}): Feature {
     queries: ["archive"],
     abilities: ["archive"],
     handler: ({ source, index }) => {
-      return lazily(async () => (await import("./archive.ts")).archive(source, { index, ...options }));
+      return lazily(async () => (await import("../archive/archive.ts")).archive(source, { index, ...options }));
     },
   };
 }
@@ -52,7 +52,7 @@ export function checksums(): Feature {
     methods: METHODS,
     queries: ["sha256", "sha512", "sha1", "md5"],
     abilities: ["checksum"],
-    handler: ({ source }) => lazily(async () => (await import("./checksum.ts")).checksum(source)),
+    handler: ({ source }) => lazily(async () => (await import("../checksum/checksum.ts")).checksum(source)),
   };
 }
 
@@ -75,7 +75,7 @@ export function searches(options: SearchOptions = {}): Feature {
     queries: ["q"],
     abilities: ["search"],
     handler: ({ source, index }) => {
-      return lazily(async () => (await import("./search.ts")).search(source, { index, ...options }));
+      return lazily(async () => (await import("../search/search.ts")).search(source, { index, ...options }));
     },
   };
 }

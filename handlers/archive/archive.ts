@@ -4,24 +4,24 @@
  * @module
  */
 
-import { ArchiveFile, type ArchiveParts, sizeOf } from "./archive/archive_file.ts";
-import { gzipOf } from "./archive/gzip.ts";
-import { folderName } from "./archive/names.ts";
-import type { ArchiveFormat } from "./archive/parts.ts";
-import { type ArchivePlan, planOf, type Selection } from "./archive/plan.ts";
-import { KeptSums } from "./archive/sums.ts";
-import { tarParts } from "./archive/tar.ts";
-import { ZIP_LAYOUT, zipParts } from "./archive/zip.ts";
-import { sendContent } from "./serving/content.ts";
-import { HttpError } from "./core/errors.ts";
-import { heldBody, STALL_MS } from "./core/held_body.ts";
-import { clientOf } from "./http/client.ts";
-import { attachment } from "./http/disposition.ts";
-import { Limiter } from "./core/limiter.ts";
-import { DEFAULT_INDEX, resolve } from "./serving/resolve.ts";
-import { readable } from "./serving/rights.ts";
-import { FileChanged, type FileSource } from "./sources/types.ts";
-import type { Context, Handler } from "./core/types.ts";
+import { ArchiveFile, type ArchiveParts, sizeOf } from "./archive_file.ts";
+import { gzipOf } from "./gzip.ts";
+import { folderName } from "./names.ts";
+import type { ArchiveFormat } from "./parts.ts";
+import { type ArchivePlan, planOf, type Selection } from "./plan.ts";
+import { KeptSums } from "./sums.ts";
+import { tarParts } from "./tar.ts";
+import { ZIP_LAYOUT, zipParts } from "./zip.ts";
+import { sendContent } from "../serving/content.ts";
+import { HttpError } from "../core/errors.ts";
+import { heldBody, STALL_MS } from "../core/held_body.ts";
+import { clientOf } from "../http/client.ts";
+import { attachment } from "../http/disposition.ts";
+import { Limiter } from "../core/limiter.ts";
+import { DEFAULT_INDEX, resolve } from "../serving/resolve.ts";
+import { readable } from "../serving/rights.ts";
+import { FileChanged, type FileSource } from "../sources/types.ts";
+import type { Context, Handler } from "../core/types.ts";
 
 /** How {@linkcode archive} packs. */
 export interface ArchiveOptions {

@@ -5,19 +5,19 @@
  */
 
 import { accepts } from "@std/http/negotiation";
-import { HttpError } from "./core/errors.ts";
-import { heldBody, STALL_MS } from "./core/held_body.ts";
-import { clientOf } from "./http/client.ts";
-import { Limiter } from "./core/limiter.ts";
-import { Gate } from "./core/turns.ts";
-import { type SearchFormat, type SearchHead, type SearchTail, type SearchWriter, writerOf } from "./search/format.ts";
-import { type Found, type Hunt, hunt, type SearchEnd } from "./search/hunt.ts";
-import { patternOf } from "./search/pattern.ts";
-import { DEFAULT_INDEX, resolve } from "./serving/resolve.ts";
-import { readable } from "./serving/rights.ts";
-import { slashRedirect } from "./serving/slash_redirect.ts";
-import type { FileSource } from "./sources/types.ts";
-import type { Context, Handler } from "./core/types.ts";
+import { HttpError } from "../core/errors.ts";
+import { heldBody, STALL_MS } from "../core/held_body.ts";
+import { clientOf } from "../http/client.ts";
+import { Limiter } from "../core/limiter.ts";
+import { Gate } from "../core/turns.ts";
+import { type SearchFormat, type SearchHead, type SearchTail, type SearchWriter, writerOf } from "./format.ts";
+import { type Found, type Hunt, hunt, type SearchEnd } from "./hunt.ts";
+import { patternOf } from "./pattern.ts";
+import { DEFAULT_INDEX, resolve } from "../serving/resolve.ts";
+import { readable } from "../serving/rights.ts";
+import { slashRedirect } from "../serving/slash_redirect.ts";
+import type { FileSource } from "../sources/types.ts";
+import type { Context, Handler } from "../core/types.ts";
 
 export type { Found, SearchEnd, SearchFormat, SearchHead, SearchTail };
 

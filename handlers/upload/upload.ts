@@ -4,23 +4,23 @@
  * @module
  */
 
-import { HttpError } from "./core/errors.ts";
-import type { Feature } from "./serving/feature.ts";
-import type { FilesOptions } from "./files.ts";
-import { tagger } from "./serving/representations.ts";
-import { requireOwnHost } from "./core/own_hosts.ts";
-import type { FileSource } from "./sources/types.ts";
-import type { Context, Handler } from "./core/types.ts";
-import type { ConflictPolicy } from "./upload/conflict.ts";
-import { isCreation } from "./upload/creation.ts";
-import { ACCEPTED_POSTS, postForm } from "./upload/form.ts";
-import { isCrossSite } from "./upload/origin.ts";
-import { checkCoding, putFile } from "./upload/put.ts";
-import { namesUpload, PARTIAL_UPLOAD, uploadId, uploadLimit } from "./upload/upload_fields.ts";
-import { Resumables } from "./upload/resumables.ts";
-import { METHODS, methodsOf, requireRight, type UploadRights } from "./upload/rights.ts";
-import { Store, type StoreSettings, sweepsEnded } from "./upload/store.ts";
-import { makeDirectory, move, remove } from "./upload/tree.ts";
+import { HttpError } from "../core/errors.ts";
+import type { Feature } from "../serving/feature.ts";
+import type { FilesOptions } from "../files/files.ts";
+import { tagger } from "../serving/representations.ts";
+import { requireOwnHost } from "../core/own_hosts.ts";
+import type { FileSource } from "../sources/types.ts";
+import type { Context, Handler } from "../core/types.ts";
+import type { ConflictPolicy } from "./conflict.ts";
+import { isCreation } from "./creation.ts";
+import { ACCEPTED_POSTS, postForm } from "./form.ts";
+import { isCrossSite } from "./origin.ts";
+import { checkCoding, putFile } from "./put.ts";
+import { namesUpload, PARTIAL_UPLOAD, uploadId, uploadLimit } from "./upload_fields.ts";
+import { Resumables } from "./resumables.ts";
+import { METHODS, methodsOf, requireRight, type UploadRights } from "./rights.ts";
+import { Store, type StoreSettings, sweepsEnded } from "./store.ts";
+import { makeDirectory, move, remove } from "./tree.ts";
 
 export type { ConflictPolicy, UploadRights };
 

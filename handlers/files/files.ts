@@ -4,22 +4,22 @@
  * @module
  */
 
-import { then } from "./core/awaitable.ts";
-import { type Content, sendContent } from "./serving/content.ts";
-import { HttpError } from "./core/errors.ts";
-import { acceptedCodings, type CodingName, CODINGS } from "./http/coding.ts";
-import { BEGINNING_BYTES } from "./http/declared_charset.ts";
-import { etagOf } from "./http/etag.ts";
-import type { MediaTypeOptions } from "./http/media_type.ts";
-import type { SitePath } from "./http/target.ts";
-import { Representations } from "./serving/representations.ts";
-import type { ResponseCache } from "./serving/response_cache.ts";
-import { DEFAULT_INDEX, resolve, type ResolvedFile } from "./serving/resolve.ts";
-import { readable } from "./serving/rights.ts";
-import { slashRedirect } from "./serving/slash_redirect.ts";
-import { FileChanged, type FileSource, type FileStat, type FreshnessCheck } from "./sources/types.ts";
-import { isWritten } from "./sources/written.ts";
-import type { Awaitable, Context, Handler } from "./core/types.ts";
+import { then } from "../core/awaitable.ts";
+import { type Content, sendContent } from "../serving/content.ts";
+import { HttpError } from "../core/errors.ts";
+import { acceptedCodings, type CodingName, CODINGS } from "../http/coding.ts";
+import { BEGINNING_BYTES } from "../http/declared_charset.ts";
+import { etagOf } from "../http/etag.ts";
+import type { MediaTypeOptions } from "../http/media_type.ts";
+import type { SitePath } from "../http/target.ts";
+import { Representations } from "../serving/representations.ts";
+import type { ResponseCache } from "../serving/response_cache.ts";
+import { DEFAULT_INDEX, resolve, type ResolvedFile } from "../serving/resolve.ts";
+import { readable } from "../serving/rights.ts";
+import { slashRedirect } from "../serving/slash_redirect.ts";
+import { FileChanged, type FileSource, type FileStat, type FreshnessCheck } from "../sources/types.ts";
+import { isWritten } from "../sources/written.ts";
+import type { Awaitable, Context, Handler } from "../core/types.ts";
 
 /** How {@linkcode files} serves. */
 export interface FilesOptions extends MediaTypeOptions {

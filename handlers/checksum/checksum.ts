@@ -5,15 +5,15 @@
  */
 
 import { accepts } from "@std/http/negotiation";
-import { type Algorithm, ALGORITHMS, Digests } from "./checksum/digests.ts";
-import { sendContent } from "./serving/content.ts";
-import { HttpError } from "./core/errors.ts";
-import { clientOf } from "./http/client.ts";
-import type { SitePath } from "./http/target.ts";
-import { readable } from "./serving/rights.ts";
-import { FileChanged, type FileSource, type FileStat, type OpenFile } from "./sources/types.ts";
-import { openBytes } from "./sources/memory.ts";
-import type { Context, Handler } from "./core/types.ts";
+import { type Algorithm, ALGORITHMS, Digests } from "./digests.ts";
+import { sendContent } from "../serving/content.ts";
+import { HttpError } from "../core/errors.ts";
+import { clientOf } from "../http/client.ts";
+import type { SitePath } from "../http/target.ts";
+import { readable } from "../serving/rights.ts";
+import { FileChanged, type FileSource, type FileStat, type OpenFile } from "../sources/types.ts";
+import { openBytes } from "../sources/memory.ts";
+import type { Context, Handler } from "../core/types.ts";
 
 /** A checksum as JSON. Fields may be added; removing one or changing its meaning increments the version. */
 export interface Checksum {
