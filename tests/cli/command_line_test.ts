@@ -1,0 +1,357 @@
+/** The words of the command line: parsing, checks, help. In process, with nothing started. */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { main } from "@x/pyserve/cli";
+import { colorLogLine, colorStartLine } from "../../cli/colors.ts";
+import { LogSink } from "../../cli/log_sink.ts";
+import { variableOf } from "../../cli/environment.ts";
+import { GROUPS } from "../../cli/option.ts";
+import { OPTION_ROWS } from "../../cli/options.ts";
+import { application } from "../../cli/values.ts";
+import { parse } from "../../cli/parse.ts";
+import { settingsOf } from "../../cli/settings.ts";
+
+const settings = (...args: string[]) => settingsOf(parse(args));
+
+/** Runs the command in process; `status` and what it printed. */
+async function ran(...args: string[]) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const status = await main(args, {
+    out: (text) => out.push(text),
+    err: { write: (bytes) => (err.push(new TextDecoder().decode(bytes)), Promise.resolve(bytes.length)) },
+  });
+  return { status, out: out.join(""), err: err.join("") };
+}
+
+Deno.test("every form of Python's command line is understood", async (t) => {
+  const rows: readonly [args: string[], root: string, port: number, hostname?: string][] = [
+    [[], ".", 8000],
+    [["8080"], ".", 8080],
+    [["9_210"], ".", 9210],
+    [[" 9210"], ".", 9210],
+    [["0"], ".", 0],
+    [["site"], "site", 8000],
+    [["site", "8080"], "site", 8080],
+    [["8080", "site"], "site", 8080],
+    [["./8080"], "./8080", 8000],
+    [["-d", "site", "8080"], "site", 8080],
+    [["--directory=site"], "site", 8000],
+    [["--dir", "site"], "site", 8000],
+    [["-b", "127.0.0.1"], ".", 8000, "127.0.0.1"],
+    [["-b127.0.0.1"], ".", 8000, "127.0.0.1"],
+    [["--bind=::1", "1"], ".", 1, "::1"],
+    [["1", "--bind", "localhost"], ".", 1, "localhost"],
+    [["-p", "HTTP/1.1"], ".", 8000],
+    [["--proto=HTTP/1.1"], ".", 8000],
+    [["--", "-odd"], "-odd", 8000],
+    [["-d", "8080"], "8080", 8000],
+    [["-b", "a", "-b", "b"], ".", 8000, "b"],
+    [["-d", "a", "-d", "b"], "b", 8000],
+    [["-p", "HTTP/1.0", "9000"], ".", 9000],
+  ];
+  for (const [args, root, port, hostname = "0.0.0.0"] of rows) {
+    await t.step(args.join(" ") || "(nothing)", () => {
+      const { root: gotRoot, port: gotPort, hostname: gotHost } = settings(...args);
+      assertEquals([gotRoot, gotPort, gotHost], [root, port, hostname]);
+    });
+  }
+});
+
+Deno.test("a port and an address are understood as other servers take them", async (t) => {
+  const rows: readonly [args: string[], root: string, port: number, hostname?: string][] = [
+    [["-p", "8080"], ".", 8080],
+    [["-p8080"], ".", 8080],
+    [["-p=8080"], ".", 8080],
+    [["--port", "8080", "site"], "site", 8080],
+    [["--port=0"], ".", 0],
+    [["-p", "8080", "-p", "HTTP/1.0"], ".", 8080],
+    [["-p", "1", "--port", "2"], ".", 2],
+    [[":8080"], ".", 8080],
+    [["localhost:8080"], ".", 8080, "localhost"],
+    [["127.0.0.1:8080", "site"], "site", 8080, "127.0.0.1"],
+    [["[::1]:8080"], ".", 8080, "::1"],
+    [["my_host.example:1"], ".", 1, "my_host.example"],
+    [["./localhost:8080"], "./localhost:8080", 8000],
+    [["-d", "localhost:8080"], "localhost:8080", 8000],
+    [["a:b"], "a:b", 8000],
+    [["::1"], "::1", 8000],
+    [["-b", "127.0.0.1:8080"], ".", 8080, "127.0.0.1"],
+    [["-b", "[::1]:8080"], ".", 8080, "::1"],
+    [["-b", "[::1]"], ".", 8000, "::1"],
+    [["-b", "::1"], ".", 8000, "::1"],
+    [["-b", ":8080"], ".", 8080],
+    [["--upload", ":8080"], ".", 8080, "127.0.0.1"],
+  ];
+  for (const [args, root, port, hostname = "0.0.0.0"] of rows) {
+    await t.step(args.join(" "), () => {
+      const { root: gotRoot, port: gotPort, hostname: gotHost } = settings(...args);
+      assertEquals([gotRoot, gotPort, gotHost], [root, port, hostname]);
+    });
+  }
+  assertEquals(settings("-p", "HTTP/1.0").classic, true);
+  assertEquals(settings("-p", "8080", "-p", "HTTP/1.0").classic, true);
+});
+
+Deno.test("every option can be an environment variable, and the command line goes before it", async (t) => {
+  const from = (env: Record<string, string>, ...args: string[]) => settingsOf(parse(args, env));
+  await t.step("values, switches, lists, places", () => {
+    assertEquals(from({ PYSERVE_PORT: "9000", PYSERVE_BIND: "::1", PYSERVE_DIRECTORY: "site" }).port, 9000);
+    assertEquals(from({ PYSERVE_BIND: "[::1]:9001" }).hostname, "::1");
+    assertEquals(from({ PYSERVE_BIND: "[::1]:9001" }).port, 9001);
+    assertEquals(from({ PYSERVE_HIDDEN: "Yes" }).server.hidden, true);
+    assertEquals(from({ PYSERVE_HIDDEN: "0" }).server.hidden, false);
+    assertEquals(from({ PYSERVE_HEADER: "X-A 1\nX-B: 2 3\n" }).server.headers, [["X-A", "1"], ["X-B", "2 3"]]);
+    assertEquals(from({ PYSERVE_CGI: "1" }).features.cgi?.cgi, ["/cgi-bin", "/htbin"]);
+    assertEquals(from({ PYSERVE_CGI: "off" }).features.cgi, null);
+    assertEquals(from({ PYSERVE_CGI: "/a,/b" }).features.cgi?.cgi, ["/a", "/b"]);
+    assertEquals(from({ PYSERVE_UPLOAD: "1" }).hostname, "127.0.0.1");
+    assertEquals(from({ PYSERVE_PORT: "" }).port, 8000);
+  });
+  await t.step("the command line goes before it", () => {
+    assertEquals(from({ PYSERVE_PORT: "9000" }, "9001").port, 9001);
+    assertEquals(from({ PYSERVE_PORT: "9000" }, "localhost:9001").port, 9001);
+    assertEquals(from({ PYSERVE_DIRECTORY: "a" }, "b").root, "b");
+    assertEquals(from({ PYSERVE_HEADER: "X-A: 1" }, "-H", "X-B: 2").server.headers, [["X-B", "2"]]);
+    assertEquals(from({ PYSERVE_LOG_FORMAT: "json" }, "--quiet").server.log, false);
+    assertEquals(from({ PYSERVE_QUIET: "1" }, "--log-format", "json").server.log, "json");
+  });
+  await t.step("what cannot be used is one sentence", async () => {
+    const rows: [env: Record<string, string>, sentence: string][] = [
+      [{ PYSERVE_PROT: "1" }, "There is no option for the environment variable PYSERVE_PROT"],
+      [{ PYSERVE_HIDDEN: "maybe" }, 'Cannot use PYSERVE_HIDDEN "maybe": it is neither 1 nor 0'],
+      [{ PYSERVE_PORT: "x" }, 'Cannot use --port "x": it is not a port from 0 to 65535'],
+      [{ PYSERVE_HELP: "1" }, "There is no option for the environment variable PYSERVE_HELP"],
+      [{ PYSERVE_TLS_KEY: "k" }, "The option --tls-key needs --tls-cert"],
+    ];
+    for (const [env, sentence] of rows) {
+      const err: string[] = [];
+      const write = (bytes: Uint8Array) => Promise.resolve(err.push(new TextDecoder().decode(bytes)) && bytes.length);
+      assertEquals(await main([], { env, err: { write } }), 2);
+      assertStringIncludes(err.join(""), sentence);
+    }
+  });
+  await t.step("workers, which may not see it, get it as words", () => {
+    const { inherited } = parse(["--port", "1"], { PYSERVE_PORT: "2", PYSERVE_HIDDEN: "1", PYSERVE_INDEX: "a\nb" });
+    assertEquals(inherited.toSorted(), ["--hidden", "--index=a", "--index=b"]);
+    assertEquals(parse([...inherited, "--port", "1"]).options.index, ["a", "b"]);
+  });
+  for (const [name] of OPTION_ROWS.filter(([name]) => name !== "help" && name !== "version")) {
+    assertEquals(variableOf(name), `PYSERVE_${name.toUpperCase().replaceAll("-", "_")}`);
+  }
+});
+
+Deno.test("no error message suggests an option that lets clients write", () => {
+  const offered = ["--all", "--delete", "--upload"];
+  for (const [name] of OPTION_ROWS.filter(([, { writes }]) => writes)) assert(offered.includes(`--${name}`), name);
+  for (
+    const name of ["al", "alll", "a", "d", "u", "uplod", "upload-", "delet", "deletee", "ssl", "ball", "upl", "dellete"]
+  ) {
+    try {
+      parse([`--${name}`]);
+    } catch (error) {
+      for (const option of offered) assert(!(error as Error).message.includes(`${option}?`), (error as Error).message);
+      assert(!/--(all|delete|upload)(?![\w-])/.test((error as Error).message.replace(`--${name}`, "")));
+    }
+  }
+});
+
+Deno.test("headers come as NAME VALUE and as Name: value", () => {
+  const { server } = settings("-H", "X-A", "1", "--header", "X-B: 2:3", "--header=X-C:4", "-H", "X-A", "5");
+  assertEquals(server.headers, [["X-A", "1"], ["X-B", "2:3"], ["X-C", "4"], ["X-A", "5"]]);
+});
+
+Deno.test("--charset names a charset, or none", () => {
+  assertEquals(settings().server.charset, undefined);
+  assertEquals(settings("--charset", "Windows-1252").server.charset, "windows-1252");
+  assertEquals(settings("--charset", "none").server.charset, null);
+});
+
+Deno.test("the other options arrive where they belong", () => {
+  const { server, tls } = settings(
+    ...["--hidden", "--follow-links", "--no-listing", "--precompressed", "--log-format", "json"],
+    ...[
+      "--cache-size",
+      "2m",
+      "--content-type",
+      "text/plain",
+      "--index",
+      "a.html",
+      "--index",
+      "b.html",
+      "--tls-cert",
+      "c",
+      "--tls-key",
+      "k",
+    ],
+  );
+  assertEquals(server, {
+    hidden: true,
+    followLinks: true,
+    listing: false,
+    precompressed: true,
+    headers: [],
+    log: "json",
+    cacheSize: 2 * 1024 * 1024,
+    fallback: "text/plain",
+    index: ["a.html", "b.html"],
+  });
+  assertEquals(tls, { cert: "c", key: "k", password: null });
+  assertEquals(settings("--quiet").server.log, false);
+});
+
+Deno.test("a command line that cannot be used is one sentence on stderr and status 2", async (t) => {
+  const rows: readonly [args: string[], sentence: string][] = [
+    [["--bindd", "x"], "There is no option --bindd; did you mean --bind?"],
+    [["--listing"], "There is no option --listing; did you mean --no-listing?"],
+    [["--xyzzy-plugh"], "There is no option --xyzzy-plugh"],
+    [["-x"], "There is no option -x"],
+    [["--h"], "The option --h could be --hidden or --header or --help"],
+    [["--bind"], "The option --bind needs ADDRESS"],
+    [["--bind", "--hidden"], "The option --bind needs ADDRESS"],
+    [["--bind", ""], 'Cannot use --bind "": it is empty'],
+    [["--hidden=yes"], "The option --hidden takes no value"],
+    [["--ssl"], "There is no option --ssl; did you mean --tls-cert?"],
+    [["--host", "x"], "There is no option --host; did you mean --bind?"],
+    [["-P", "80"], "There is no option -P; did you mean -p?"],
+    [["--al"], "The option --al could be several: write its whole name"],
+    [["--port", "x"], 'Cannot use --port "x": it is not a port from 0 to 65535'],
+    [["-p", "65536"], 'Cannot use --port "65536": it is not a port from 0 to 65535'],
+    [["-p", "1", "2"], "Cannot listen on several ports: 1, 2"],
+    [[":1", "2"], "Cannot listen on several ports: 1, 2"],
+    [["a:1", "-b", "b"], "Cannot listen on several addresses: b, a"],
+    [["localhost:70000"], 'Cannot use --port "70000": it is not a port from 0 to 65535'],
+    [["http://localhost:8000/"], 'Cannot use --directory "http://localhost:8000/": it is a URL; to listen there'],
+    [["65536"], 'Cannot use --port "65536": it is not a port from 0 to 65535'],
+    [["70000"], 'Cannot use --port "70000": it is not a port from 0 to 65535'],
+    [["-1"], 'Cannot use --port "-1": it is not a port from 0 to 65535'],
+    [["1", "2"], "Cannot listen on several ports: 1, 2"],
+    [["a", "b"], 'Cannot serve several directories: "a", "b"'],
+    [["a", "-d", "b"], 'Cannot serve several directories: "b", "a"'],
+    [[""], 'Cannot use --directory "": it is empty'],
+    [["-p", "HTTP/0.9"], 'Cannot use --protocol "HTTP/0.9": it must be HTTP/1.1 or HTTP/1.0'],
+    [["-p", "foo"], 'Cannot use --port "foo": it is not a port from 0 to 65535'],
+    [["-p", ""], 'Cannot use --port "": it is not a port from 0 to 65535'],
+    [
+      ["--fastcgi", "php=unix:/x"],
+      'Cannot use --fastcgi "php=unix:/x": it is not of the form .EXT=unix:/PATH or .EXT=HOST:PORT',
+    ],
+    [["--fastcgi", ".php=unix:"], "it is not of the form .EXT=unix:/PATH"],
+    [["--fastcgi", ".php=/run/x.sock"], "it is not of the form .EXT=unix:/PATH"],
+    [["--fastcgi", ".php=localhost"], "it is not of the form .EXT=unix:/PATH"],
+    [["--fastcgi", ".php=localhost:0"], "it is not of the form .EXT=unix:/PATH"],
+    [["--fastcgi", ".php=localhost:65536"], "it is not of the form .EXT=unix:/PATH"],
+    [["--max-body", "1M"], "The option --max-body needs --cgi or --cgi-ext or"],
+    [["--tls-key", "k"], "The option --tls-key needs --tls-cert"],
+    [["--tls-password-file", "p"], "The option --tls-password-file needs --tls-cert"],
+    [["--quiet", "--log-format", "json"], "The options --quiet and --log-format contradict each other"],
+    [["--log-format", "xml"], 'Cannot use --log-format "xml": it must be python, common, combined or json'],
+    [["--cache-size", "1.5M"], 'Cannot use --cache-size "1.5M": it is not a size such as 64M'],
+    [["--cache-size=-1"], "it is not a size such as 64M"],
+    [["--index", "a/b"], 'Cannot use --index "a/b": it is not the name of a file'],
+    [["--charset", "utf-99"], 'Cannot use --charset "utf-99": it is not a charset such as utf-8, nor none'],
+    [["--charset", "utf-8 "], 'Cannot use --charset "utf-8 ": it is not a charset such as utf-8, nor none'],
+    [["--content-type", "text"], 'Cannot use --content-type "text": it is not a media type such as text/plain'],
+    [["-H", "X-A"], "The option --header needs NAME VALUE"],
+    [["-H", "a b", "c"], 'Cannot use --header "a b:c": it has characters that headers cannot have'],
+    [["-H", "a", "b\nc: d"], 'Cannot use --header "a:b\\x0ac: d": it has characters that headers cannot have'],
+    [["-H", "Content-Length", "5"], "pyserve sets this header itself"],
+    [["-H", "Content-Type", "text/plain"], "use --content-type for the type of unknown files"],
+  ];
+  for (const [args, sentence] of rows) {
+    await t.step(args.join(" "), async () => {
+      const { status, out, err } = await ran(...args);
+      assertEquals([status, out], [2, ""]);
+      assertStringIncludes(err, sentence);
+      assertEquals(err.split("\n").length, 2, "one line");
+    });
+  }
+});
+
+Deno.test("--help and --version print to stdout, whatever else is wrong", async (t) => {
+  const all = await ran("--help", "all", "--cgi");
+  for (const args of [["--help", "--cgi"], ["--help=all"], ["-h", "cgi"]]) {
+    const help = await ran(...args);
+    assertEquals([help.status, help.err], [0, ""]);
+    await t.assertSnapshot(help.out);
+    assert(help.out.split("\n").every((line) => line.length <= 80), "80 columns");
+  }
+  for (const [name] of OPTION_ROWS) assertStringIncludes(all.out, `--${name}`);
+  for (const group of GROUPS) assertStringIncludes((await ran("--help", group.toLowerCase())).out, `${group}:\n`);
+  assertEquals((await ran("--help", "site")).out, (await ran("--help")).out);
+  assertStringIncludes((await ran("--help=nonsense")).err, 'There is no help on "nonsense", only on all, address');
+  const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  for (const flag of ["-v", "-V"]) assertEquals((await ran(flag)).out, `pyserve ${version}\n`);
+  assertEquals(settings("-q").server.log, false);
+  assertEquals(await ran("--version"), { status: 0, out: `pyserve ${version}\n`, err: "" });
+});
+
+Deno.test("colours are those of Python 3.15", () => {
+  const line = '127.0.0.1 - - [22/Nov/2026 05:29:33] "GET /a b" HTTP/1.1" 404 -';
+  assertEquals(
+    colorLogLine(line),
+    '\x1b[90m127.0.0.1 - - [22/Nov/2026 05:29:33]\x1b[0m "GET \x1b[36m/a b"\x1b[0m HTTP/1.1" \x1b[33m404\x1b[0m -',
+  );
+  assertStringIncludes(colorLogLine("::1 - - [x] code 404, message File not found"), "\x1b[33mcode 404");
+  assertEquals(colorLogLine("pyserve: anything else"), "pyserve: anything else");
+  assertStringIncludes(
+    colorStartLine("Serving HTTP on :: port 1 (http://[::]:1/) ..."),
+    "\x1b[36mhttp://[::]:1/\x1b[0m",
+  );
+});
+
+Deno.test("LogSink writes in order, in batches, through partial writes", async () => {
+  const written: number[] = [];
+  const sink = new LogSink({
+    write(bytes) {
+      written.push(...bytes.subarray(0, 3));
+      return Promise.resolve(Math.min(3, bytes.length));
+    },
+  });
+  for (let i = 0; i < 10; i++) sink.line(`line ${i} é`);
+  await sink.flush(10_000);
+  sink.line("last");
+  await sink.flush(10_000);
+  const text = new TextDecoder().decode(new Uint8Array(written));
+  assertEquals(text, [...Array(10).keys()].map((i) => `line ${i} é\n`).join("") + "last\n");
+});
+
+Deno.test("LogSink drops and counts what a stopped reader does not take, and does not wait for it", async () => {
+  const gate = Promise.withResolvers<void>();
+  const written: string[] = [];
+  const sink = new LogSink({
+    async write(bytes) {
+      await gate.promise;
+      written.push(new TextDecoder().decode(bytes));
+      return bytes.length;
+    },
+  });
+  const line = "x".repeat(1_000_000);
+  for (let i = 0; i < 10; i++) sink.line(line);
+  await sink.flush(30);
+  assertEquals(written, []);
+  gate.resolve();
+  await sink.flush(10_000);
+  assertEquals(
+    written.join("").length,
+    4 * 1_000_001 + "pyserve: 6 log lines dropped, the reader is too slow\n".length,
+  );
+});
+
+Deno.test("LogSink goes on when nobody reads any more", async () => {
+  const sink = new LogSink({ write: () => Promise.reject(new Deno.errors.BrokenPipe()) });
+  sink.line("a");
+  await sink.flush(10_000);
+  sink.line("b");
+  await sink.flush(10_000);
+});
+
+Deno.test("addresses of FastCGI applications", () => {
+  const rows: [text: string, extension: string, address: unknown][] = [
+    [".php=unix:/run/a=b:c.sock", ".php", { transport: "unix", path: "/run/a=b:c.sock" }],
+    [".php=127.0.0.1:9000", ".php", { transport: "tcp", hostname: "127.0.0.1", port: 9000 }],
+    [".tar.php=php.example:65535", ".tar.php", { transport: "tcp", hostname: "php.example", port: 65535 }],
+    [".rb=[::1]:9000", ".rb", { transport: "tcp", hostname: "::1", port: 9000 }],
+  ];
+  for (const [text, extension, address] of rows) assertEquals(application(text), { extension, address });
+});
