@@ -8,7 +8,7 @@
  * its copies are in memory, in /dev/shm: 8 GiB, or a smaller file if there is less space.
  */
 
-import { type Browser, launch, type Page } from "../tests/support/browser.ts";
+import { type Browser, launch, type Page } from "../../tests/support/browser.ts";
 import type { Metric } from "./cases.ts";
 import type { Sample } from "./measure.ts";
 import { PEERS } from "./peers.ts";

@@ -42,12 +42,12 @@ export interface Peer {
   readonly onlyNamed?: true;
 }
 
-const CLI = new URL("../cli.ts", import.meta.url).href;
+const CLI = new URL("../../cli.ts", import.meta.url).href;
 const CEILINGS = new URL("./ceilings.ts", import.meta.url).href;
 const HEAVY = new URL("./heavy.ts", import.meta.url).href;
 const NODE_MODULES = new URL("./npm/node_modules/", import.meta.url);
 const DENO = Deno.execPath();
-const NPM = "cd bench/npm && npm install --no-package-lock";
+const NPM = "cd tools/bench/npm && npm install --no-package-lock";
 
 /** The servers, ours first. */
 export const PEERS: readonly Peer[] = [
@@ -243,7 +243,7 @@ async function findSirv(): Promise<Installed | null> {
   };
 }
 
-/** A package in bench/npm/node_modules, run by Node. */
+/** A package in tools/bench/npm/node_modules, run by Node. */
 async function findNpm(name: string, script: string): Promise<{ version: string; program: readonly string[] } | null> {
   try {
     const { version } = JSON.parse(await Deno.readTextFile(new URL(`${name}/package.json`, NODE_MODULES)));

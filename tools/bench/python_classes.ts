@@ -43,7 +43,7 @@ const pythons = (kind: string) => (port: number, root: string) => {
   return ["python3", here("python_classes/server.py"), kind, String(port), root];
 };
 const command = (...options: string[]) => (port: number, root: string) => {
-  return [...deno, here("../cli.ts"), root, String(port), "-b", "127.0.0.1", ...options];
+  return [...deno, here("../../cli.ts"), root, String(port), "-b", "127.0.0.1", ...options];
 };
 
 const CONTESTANTS: readonly Contestant[] = [

@@ -3,7 +3,7 @@
  * large process.
  */
 
-import { main } from "../cli.ts";
+import { main } from "../../cli.ts";
 
 const [mebibytes, ...args] = Deno.args;
 // Filled, so that every page is resident, and global, so that it is not collected.
