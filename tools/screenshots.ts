@@ -7,7 +7,7 @@ import { launch, newPage, openFolder, type Page } from "../tests/support/browser
 import { start } from "../tests/support/command.ts";
 import { tempTree } from "../tests/support/tree.ts";
 
-const DOCS = new URL("../docs/", import.meta.url);
+const IMAGES = new URL("../docs/images/", import.meta.url);
 
 /** Colours of the sky and of the hills, from far to near. */
 const SKIES = [
@@ -80,7 +80,7 @@ async function setTimes(at: (name: string) => string): Promise<void> {
 }
 
 async function take(page: Page, name: string): Promise<void> {
-  const path = new URL(`${name}.png`, DOCS);
+  const path = new URL(`${name}.png`, IMAGES);
   await page.screenshot({ path: path.pathname });
   // deno-lint-ignore no-console
   console.log(`${name}.png: ${Math.round((await Deno.stat(path)).size / 1024)} KiB`);
@@ -88,7 +88,7 @@ async function take(page: Page, name: string): Promise<void> {
 
 const DESKTOP = { width: 1120, height: 700 };
 
-await Deno.mkdir(DOCS, { recursive: true });
+await Deno.mkdir(IMAGES, { recursive: true });
 await using tree = await tempTree(SITE);
 await setTimes(tree.at);
 await using server = await start([tree.path, "--quiet", "--upload", "--delete"]);

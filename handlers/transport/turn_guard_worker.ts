@@ -1,5 +1,5 @@
 /**
- * The worker thread of `serve_turns.ts`.
+ * The worker thread of `turn_guard.ts`.
  *
  * @module
  */

@@ -29,7 +29,7 @@ export class Turns {
 
   /**
    * Waits for the next slice; one upload resumes at a time. Uses timers, because work that is ready at once keeps the
-   * runtime from polling its connections (`listing/turns.ts`).
+   * runtime from polling its connections (`core/turns.ts`).
    */
   next(): Promise<void> {
     return new Promise((resolve) => {
