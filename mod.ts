@@ -48,7 +48,7 @@ export {
   statusText,
   toHttpError,
 } from "./handlers/core/errors.ts";
-export { files, type FilesOptions } from "./handlers/files/files.ts";
+export { files, type FilesOptions, type RepresentationOptions } from "./handlers/files/files.ts";
 export * from "./handlers/core/location.ts";
 export * from "./handlers/serving/slash_redirect.ts";
 export { listing, type ListingFormat, type ListingOptions } from "./handlers/listing/listing.ts";

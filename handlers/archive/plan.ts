@@ -69,7 +69,7 @@ export class ArchivePlan {
   readonly #places: Place[] = [];
   readonly #digest = createHash("sha256");
   readonly #encoder = new TextEncoder();
-  #settled = true;
+  #stable = true;
   #etag = "";
   #bytes = 0;
 
@@ -89,7 +89,7 @@ export class ArchivePlan {
   /** Identifies the state of every member, without quotes; null if a change could go unnoticed. */
   get etag(): string | null {
     this.#etag ||= this.#digest.digest("base64url").slice(0, 27);
-    return this.#settled ? this.#etag : null;
+    return this.#stable ? this.#etag : null;
   }
 
   /** Adds a directory and returns the index of its place. */
@@ -108,7 +108,7 @@ export class ArchivePlan {
   addReport(name: string, report: string, modified: number | null): void {
     this.report = this.#encoder.encode(report);
     const { length: size } = this.report;
-    this.#add(name, -1, { kind: "file", size, modified, version: report, settled: true }, name);
+    this.#add(name, -1, { kind: "file", size, modified, version: report, stable: true }, name);
   }
 
   #add(name: string, parent: number, stat: FileStat, text: string): void {
@@ -120,7 +120,7 @@ export class ArchivePlan {
     this.#modes.push(stat.kind === "directory" || ((stat.mode ?? 0) & 0o111) !== 0 ? 0o755 : 0o644);
     this.#versions.push(hash(stat.version));
     this.#digest.update(`${text}\0${stat.version}\0${stat.mode ?? ""}\n`);
-    this.#settled &&= stat.settled;
+    this.#stable &&= stat.stable;
     this.#bytes += stat.size;
   }
 

@@ -104,7 +104,7 @@ async function send(
     type: json ? "application/json" : "text/plain; charset=utf-8",
     size,
     modified: null,
-    etag: stat.settled ? `"${algorithm}-${json ? "json" : "text"}-${stat.version}"` : null,
+    etag: stat.stable ? `"${algorithm}-${json ? "json" : "text"}-${stat.version}"` : null,
     headers: { "cache-control": "no-cache", vary: "accept" },
     ranges: false,
     slow: true,

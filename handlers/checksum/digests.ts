@@ -66,22 +66,22 @@ export class Digests {
    * @throws {FileChanged} If the file has changed since it was requested.
    */
   async digest(wanted: Wanted, signal: AbortSignal): Promise<string> {
-    const { path, stat: { version, settled }, algorithm } = wanted;
+    const { path, stat: { version, stable }, algorithm } = wanted;
     const key = `${algorithm} ${version} ${path.text}`;
     const kept = this.#kept.get(key);
     if (kept !== undefined) {
       this.#keep(key, kept);
       return kept;
     }
-    // Until its modification time has settled, the file may have changed unnoticed since another read began.
-    const reading = (settled ? this.#readings.get(key) : undefined) ?? this.#begin(key, wanted);
+    // Until its modification time has stable, the file may have changed unnoticed since another read began.
+    const reading = (stable ? this.#readings.get(key) : undefined) ?? this.#begin(key, wanted);
     return await this.#wait(key, reading, signal);
   }
 
   #begin(key: string, wanted: Wanted): Reading {
     const stop = new AbortController();
     const sum = this.#read(wanted, stop.signal).then((value) => {
-      if (wanted.stat.settled) this.#keep(key, value);
+      if (wanted.stat.stable) this.#keep(key, value);
       return value;
     }).finally(() => {
       if (this.#readings.get(key) === reading) this.#readings.delete(key);

@@ -10,9 +10,9 @@ import { HttpError } from "../core/errors.ts";
 import { acceptedCodings, type CodingName, CODINGS } from "../http/coding.ts";
 import { BEGINNING_BYTES } from "../http/declared_charset.ts";
 import { etagOf } from "../http/etag.ts";
-import type { MediaTypeOptions } from "../http/media_type.ts";
 import type { SitePath } from "../http/target.ts";
-import { Representations } from "../serving/representations.ts";
+import { type RepresentationOptions, Representations } from "./representations.ts";
+
 import type { ResponseCache } from "../serving/response_cache.ts";
 import { DEFAULT_INDEX, resolve, type ResolvedFile } from "../serving/resolve.ts";
 import { readable } from "../serving/rights.ts";
@@ -21,26 +21,12 @@ import { FileChanged, type FileSource, type FileStat, type FreshnessCheck } from
 import { isWritten } from "../sources/written.ts";
 import type { Awaitable, Context, Handler } from "../core/types.ts";
 
+export type { RepresentationOptions };
+
 /** How {@linkcode files} serves. */
-export interface FilesOptions extends MediaTypeOptions {
+export interface FilesOptions extends RepresentationOptions {
   /** Names that stand for their directory, tried in turn; defaults to `index.html`, then `index.htm`. */
   readonly index?: readonly string[];
-  /** Cache-Control; defaults to `no-cache`: caches may keep a copy and ask each time whether it still holds. */
-  readonly cacheControl?: string;
-  /**
-   * Whether a page among the files (HTML, SVG, other XML) runs with an origin of its own, as one of another site: it can
-   * read and write nothing of the site, and has no storage. For untrusted files. Defaults to true where `upload`
-   * takes files into the same source, into one that it was made of (`filtered`, `writableIn`), or, on disk, into the same
-   * directory or one above or below; not where another process does.
-   */
-  readonly sandbox?: boolean;
-  /** Whether a file beside it with `.br`, `.zst` or `.gz` at the end is sent instead to clients that take the coding. */
-  readonly precompressed?: boolean;
-  /**
-   * What else decides how files are sent, such as headers that a layer puts on them: when this text changes, so do the
-   * entity tags, and caches ask for the files anew.
-   */
-  readonly variant?: string;
 }
 
 /** Looks at a file that changes under its hands at most so often. */
@@ -161,7 +147,7 @@ class FileServing {
     // A second index name would have to prove that the first is still not there.
     const plain = path === context.target.path || path.name === this.#index[0];
     const size = (sidecar ?? sent).stat.size;
-    if (!this.#cache || !plain || !stat.settled || !this.#cache.wants(request, context, size)) return undefined;
+    if (!this.#cache || !plain || !stat.stable || !this.#cache.wants(request, context, size)) return undefined;
     const isFresh = freshnessOf(source, sent);
     return isFresh ? (response, bytes) => this.#cache!.offer(context, response, { bytes, isFresh }) : undefined;
   }

@@ -68,7 +68,7 @@ export interface Versioned {
   /** A string that changes whenever the content may have changed. */
   readonly version: string;
   /** Whether every change is guaranteed to be detected. */
-  readonly settled: boolean;
+  readonly stable: boolean;
 }
 
 /**
@@ -81,11 +81,11 @@ export interface Versioned {
  * import { assert } from "@std/assert";
  * import { etagOf } from "@x/pyserve";
  *
- * assert(etagOf({ version: "5-1", settled: true }, "k2h8", "gzip") === '"5-1.k2h8-gzip"');
+ * assert(etagOf({ version: "5-1", stable: true }, "k2h8", "gzip") === '"5-1.k2h8-gzip"');
  * ```
  */
-export function etagOf({ version, settled }: Versioned, variant: string, coding?: string): string {
-  return `${settled ? "" : "W/"}"${version}.${variant}${coding ? `-${coding}` : ""}"`;
+export function etagOf({ version, stable }: Versioned, variant: string, coding?: string): string {
+  return `${stable ? "" : "W/"}"${version}.${variant}${coding ? `-${coding}` : ""}"`;
 }
 
 /**

@@ -1,12 +1,10 @@
 /**
  * Request bodies, decoded from the input buffer: by length, or until the connection closes. Chunked bodies are in
- * `chunked.ts`.
+ * `chunked.ts`; `decoder.ts` chooses.
  *
  * @module
  */
 
-import { ChunkedBody } from "./chunked.ts";
-import type { Framing } from "./framing.ts";
 import type { InputBuffer } from "./input_buffer.ts";
 import type { Rejection } from "./rejection.ts";
 
@@ -20,12 +18,8 @@ export interface Body {
   take(input: InputBuffer, max: number): Uint8Array<ArrayBuffer> | Rejection | null;
 }
 
-/** The decoder for a framing. */
-export function bodyOf(framing: Framing): Body {
-  return framing.kind === "chunked" ? new ChunkedBody() : new LengthBody(framing.length);
-}
-
-class LengthBody implements Body {
+/** A body of known length. */
+export class LengthBody implements Body {
   readonly endsWithConnection = false;
   #left: number;
 

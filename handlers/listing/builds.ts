@@ -84,7 +84,7 @@ export class ListingBuilds {
     const kept = this.cache.get(key, now);
     if (kept) return kept;
     const build = this.#builds.get(key);
-    if (build && (build.stat === null || (build.stat.settled && build.stat.version === now.version))) {
+    if (build && (build.stat === null || (build.stat.stable && build.stat.version === now.version))) {
       return build.page ?? build.done;
     }
     return this.#begin(key, asked).done;
@@ -114,10 +114,10 @@ export class ListingBuilds {
     const all = await scan.readOver(WHOLE_ENTRIES);
     if (all === null) return null;
     const writer = writerOf(asked.format, asked.head, asked.path.segments.length);
-    let known = { cost: 0, settled: false, hasLooseLinks: true };
+    let known = { cost: 0, stable: false, hasLooseLinks: true };
     const read = () => {
-      const settled = stat.settled && scan.isSettled;
-      known = { cost: performance.now() - since, settled, hasLooseLinks: scan.hasLooseLinks };
+      const stable = stat.stable && scan.isStable;
+      known = { cost: performance.now() - since, stable, hasLooseLinks: scan.hasLooseLinks };
     };
     const keep = (page: ListingPage, size: number) => {
       return this.cache.keep(key, asked.path, { stat, since, size, page, ...known });

@@ -32,7 +32,7 @@ export interface Made {
    * False if the directory or anything in it changed just now: it could change again within the same timestamp, and a
    * file being written should be seen to grow.
    */
-  readonly settled: boolean;
+  readonly stable: boolean;
   /** Whether an entry can change its kind without a change of the directory: a dangling link, or one to a directory. */
   readonly hasLooseLinks: boolean;
 }
@@ -45,7 +45,7 @@ interface Kept extends Made {
 /**
  * An LRU cache of pages, limited in bytes.
  *
- * The version of a settled directory proves its names, so they are never stale. It proves nothing about the sizes and
+ * The version of a stable directory proves its names, so they are never stale. It proves nothing about the sizes and
  * dates of the entries, which are as old as the page: it therefore expires soon.
  */
 export class ListingCache {
@@ -86,7 +86,7 @@ export class ListingCache {
 
   /** Caches a page if the state of its directory can prove it fresh. Returns whether it did. */
   keep(key: string, path: SitePath, made: Made): boolean {
-    if (!made.settled || !this.hasRoomFor(made.size)) return false;
+    if (!made.stable || !this.hasRoomFor(made.size)) return false;
     this.#drop(key);
     this.#kept.set(key, { ...made, holds: this.#source.freshness?.(path, made.stat) ?? null });
     this.#bytes += made.size;

@@ -23,7 +23,7 @@ export class DirectoryScan implements AsyncDisposable {
   #attempts = 0;
   #entries: FileEntry[] = [];
   #totals = { directories: 0, files: 0, bytes: 0 };
-  #isSettled = true;
+  #isStable = true;
   #hasLooseLinks = false;
 
   constructor(source: FileSource, path: SitePath, turns: Turns) {
@@ -43,8 +43,8 @@ export class DirectoryScan implements AsyncDisposable {
   }
 
   /** Whether any further change to them would show in their times. */
-  get isSettled(): boolean {
-    return this.#isSettled;
+  get isStable(): boolean {
+    return this.#isStable;
   }
 
   /** Whether an entry can change its kind without a change of the directory. */
@@ -75,7 +75,7 @@ export class DirectoryScan implements AsyncDisposable {
       if (list === null) return null;
       this.#entries = [];
       this.#totals = { directories: 0, files: 0, bytes: 0 };
-      this.#isSettled = true;
+      this.#isStable = true;
       this.#hasLooseLinks = false;
       this.#slices = Symbol.asyncIterator in list ? list[Symbol.asyncIterator]() : list[Symbol.iterator]();
     }
@@ -96,7 +96,7 @@ export class DirectoryScan implements AsyncDisposable {
     if (stat?.kind === "directory") this.#totals.directories += 1;
     if (stat?.kind === "file") this.#totals.files += 1;
     this.#totals.bytes += stat?.size ?? 0;
-    if (stat?.settled === false) this.#isSettled = false;
+    if (stat?.stable === false) this.#isStable = false;
     if (stat === null || (link && stat.kind !== "file")) this.#hasLooseLinks = true;
   }
 

@@ -5,32 +5,12 @@
  */
 
 import { nameLine } from "../listing/format.ts";
-import { resultRow, searchPageEnd, searchPageStart } from "../page/search_page.ts";
+import { resultRow, searchPageEnd, searchPageStart } from "./search_page.ts";
 import { PAGE_HEADERS } from "../page/frame.ts";
-import type { Found, SearchEnd } from "./hunt.ts";
+import type { Found, SearchHead, SearchTail } from "./results.ts";
 
 /** The formats of search results. */
 export type SearchFormat = "html" | "ndjson" | "json" | "text";
-
-/** The part of the results known before the search starts. */
-export interface SearchHead {
-  /** The version of this schema. */
-  readonly version: 1;
-  /** The decoded path of the searched directory, with leading and trailing slashes. */
-  readonly path: string;
-  /** The query. */
-  readonly query: string;
-}
-
-/** The part of the results known after the search. */
-export interface SearchTail {
-  /** Number of results. */
-  readonly count: number;
-  /** Whether there may be more. */
-  readonly more: boolean;
-  /** Whether the search was complete, or which limit ended it. */
-  readonly end: SearchEnd;
-}
 
 /** Writes the results of one search. */
 export interface SearchWriter {

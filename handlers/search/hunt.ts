@@ -5,19 +5,14 @@
  */
 
 import type { SitePath } from "../http/target.ts";
-import { entryOf, type ListingEntry } from "../serving/listing_data.ts";
+import { entryOf } from "../serving/listing_data.ts";
 import { DirectoryScan } from "../listing/scan.ts";
 import { sortEntries } from "../listing/sort.ts";
 import { type Gate, Turns } from "../core/turns.ts";
 import { encodeSegment } from "../http/escape.ts";
 import type { FileEntry, FileSource } from "../sources/types.ts";
 import type { Pattern } from "./pattern.ts";
-
-/** A match. */
-export interface Found extends ListingEntry {
-  /** Path relative to the searched directory: `docs/a.txt`. */
-  readonly path: string;
-}
+import type { Found, SearchEnd } from "./results.ts";
 
 /** Limits of a search. */
 export interface SearchLimits {
@@ -28,9 +23,6 @@ export interface SearchLimits {
   /** Maximum duration in milliseconds, excluding time spent waiting for the client to read. */
   readonly milliseconds: number;
 }
-
-/** How a search ended: completely, or at which limit. */
-export type SearchEnd = "complete" | "results" | "directories" | "time";
 
 /** A search in progress; it advances as results are read. */
 export interface Hunt {

@@ -10,8 +10,9 @@ import { heldBody, STALL_MS } from "../core/held_body.ts";
 import { clientOf } from "../http/client.ts";
 import { Limiter } from "../core/limiter.ts";
 import { Gate } from "../core/turns.ts";
-import { type SearchFormat, type SearchHead, type SearchTail, type SearchWriter, writerOf } from "./format.ts";
-import { type Found, type Hunt, hunt, type SearchEnd } from "./hunt.ts";
+import { type SearchFormat, type SearchWriter, writerOf } from "./format.ts";
+import { type Hunt, hunt } from "./hunt.ts";
+import type { Found, SearchEnd, SearchHead, SearchResults, SearchTail } from "./results.ts";
 import { patternOf } from "./pattern.ts";
 import { DEFAULT_INDEX, resolve } from "../serving/resolve.ts";
 import { readable } from "../serving/rights.ts";
@@ -19,7 +20,7 @@ import { slashRedirect } from "../serving/slash_redirect.ts";
 import type { FileSource } from "../sources/types.ts";
 import type { Context, Handler } from "../core/types.ts";
 
-export type { Found, SearchEnd, SearchFormat, SearchHead, SearchTail };
+export type { Found, SearchEnd, SearchFormat, SearchHead, SearchResults, SearchTail };
 
 /** How {@linkcode search} searches. */
 export interface SearchOptions {
@@ -44,14 +45,6 @@ export interface SearchOptions {
    * Defaults to `index.html`, then `index.htm`.
    */
   readonly index?: readonly string[];
-}
-
-/**
- * The results of a search as JSON. Fields may be added; removing one or changing its meaning increments the version.
- */
-export interface SearchResults extends SearchHead, SearchTail {
-  /** The matches, nearest directory first. */
-  readonly results: readonly Found[];
 }
 
 /** Maximum length of a query: a name has at most 255 bytes, and the time grows with the length. */

@@ -17,7 +17,7 @@ import { listingParts } from "../listing/listing.ts";
 import { allowAsked, type Allowed } from "../core/methods.ts";
 import { requireOwnHost } from "../core/own_hosts.ts";
 import { pageAssets } from "../page/assets.ts";
-import { tagger } from "../serving/representations.ts";
+import { tagger } from "../files/representations.ts";
 import { DEFAULT_INDEX } from "../serving/resolve.ts";
 import { ResponseCache } from "../serving/response_cache.ts";
 import { limit } from "../serving/rights.ts";

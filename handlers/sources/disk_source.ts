@@ -139,8 +139,8 @@ export class DiskSource implements FileSource {
     const named = path.parent === null ? null : lookOrNull(Deno.lstatSync, name);
     const isLink = named === null || named.isSymlink;
     const known = isLink ? lookOrNull(Deno.statSync, name) : named;
-    // Not settled: another change could leave all of these values unchanged.
-    if (known === null || !seen.settled || describe(known).version !== seen.version) return null;
+    // Not stable: another change could leave all of these values unchanged.
+    if (known === null || !seen.stable || describe(known).version !== seen.version) return null;
     return this.#check(path, known, isLink ? Deno.statSync : Deno.lstatSync);
   }
 
@@ -153,7 +153,7 @@ export class DiskSource implements FileSource {
     for (let level = 0; level < ABSENCE_LEVELS && missing.parent !== null; level++) {
       using above = this.#findOrNull(missing.parent);
       if (above !== null) {
-        const isProof = above.info.isDirectory && describe(above.info).settled && isFree(above.at(missing.name));
+        const isProof = above.info.isDirectory && describe(above.info).stable && isFree(above.at(missing.name));
         return isProof ? this.#check(missing.parent, above.info, Deno.statSync) : null;
       }
       missing = missing.parent;

@@ -20,7 +20,7 @@ class DiskStat implements FileStat {
   readonly kind: FileKind;
   readonly size: number;
   readonly modified: number | null;
-  readonly settled: boolean;
+  readonly stable: boolean;
   readonly mode: number | null;
   // Keeps only the fields needed: the full metadata of 100,000 entries would take 40 MB.
   readonly #length: number;
@@ -39,7 +39,7 @@ class DiskStat implements FileStat {
     this.#device = info.dev;
     const now = Date.now();
     const modified = this.modified !== null && this.modified <= now ? this.modified : 0;
-    this.settled = now - Math.max(modified, this.#changed) >= CLOCK_GRAIN_MS;
+    this.stable = now - Math.max(modified, this.#changed) >= CLOCK_GRAIN_MS;
   }
 
   get version(): string {

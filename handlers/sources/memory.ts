@@ -130,6 +130,6 @@ class MemorySource implements FileSource {
     const kind = node instanceof Map ? "directory" : "file";
     const size = node instanceof Map ? 0 : node.length;
     const version = `${encodeSegment(name)}-${size.toString(16)}-${this.#modified.toString(16)}`;
-    return { kind, size, modified: this.#modified, version, settled: true };
+    return { kind, size, modified: this.#modified, version, stable: true };
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import type { SitePath } from "../http/target.ts";
-import type { FileStat } from "./types.ts";
+import type { FileStat } from "./file_stat.ts";
 
 /** Why a source refuses a write. */
 export type WriteProblem =

@@ -11,19 +11,10 @@
 
 import { onDemand } from "../core/on_demand.ts";
 import type { Logger } from "../core/types.ts";
+import type { Watched } from "./turn_guard_worker.ts";
 
 /** Heartbeat interval in milliseconds. */
 const BEAT_MS = 25;
-
-/** The state shared with the worker thread. */
-export interface Watched {
-  /** The port whose connections are monitored. */
-  readonly port: number;
-  /** The heartbeat: changes as long as timers run. */
-  readonly beats: Int32Array<SharedArrayBuffer>;
-  /** Requests whose bodies are being read, by client port. */
-  readonly uploading: Uint8Array<SharedArrayBuffer>;
-}
 
 /** Monitors the current thread, for the connections of one port. */
 export class TurnGuard implements Disposable {

@@ -4,8 +4,17 @@
  * @module
  */
 
-import type { Watched } from "./turn_guard.ts";
 import { type Connection, openSockets, type Sockets } from "../system/sockets.ts";
+
+/** The state shared with the worker thread. */
+export interface Watched {
+  /** The port whose connections are monitored. */
+  readonly port: number;
+  /** The heartbeat: changes as long as timers run. */
+  readonly beats: Int32Array<SharedArrayBuffer>;
+  /** Requests whose bodies are being read, by client port. */
+  readonly uploading: Uint8Array<SharedArrayBuffer>;
+}
 
 /** Polling interval in milliseconds. */
 const LOOK_MS = 50;

@@ -71,7 +71,7 @@ export async function checkPreconditions(store: Store, request: Request, path: S
   const lastModified = stat?.modified === undefined || stat.modified === null
     ? null
     : Math.floor(stat.modified / 1000) * 1000;
-  const etag = stat && `${stat.settled ? "" : "W/"}"${stat.version}"`;
+  const etag = stat && `${stat.stable ? "" : "W/"}"${stat.version}"`;
   const holds = stat === null
     ? !headers.has("if-match")
     : evaluatePreconditions(method, ofBytes(headers), { etag, lastModified }) === "proceed";

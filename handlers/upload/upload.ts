@@ -7,7 +7,7 @@
 import { HttpError } from "../core/errors.ts";
 import type { Feature } from "../serving/feature.ts";
 import type { FilesOptions } from "../files/files.ts";
-import { tagger } from "../serving/representations.ts";
+import { tagger } from "../files/representations.ts";
 import { requireOwnHost } from "../core/own_hosts.ts";
 import type { FileSource } from "../sources/types.ts";
 import type { Context, Handler } from "../core/types.ts";

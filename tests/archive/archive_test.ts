@@ -563,7 +563,7 @@ Deno.test("one client gets a fourth of the places for archives, behind a proxy a
 /** A source with a file of any size, of zeros or of the same noise over and over, and a small one behind it. */
 function sparse(size: number, noise = new Uint8Array()): FileSource {
   const describe = (size: number, kind: "file" | "directory" = "file"): FileStat => {
-    return { kind, size, modified: 0, version: String(size), settled: true };
+    return { kind, size, modified: 0, version: String(size), stable: true };
   };
   const stats = new Map([["/", describe(0, "directory")], ["/a.bin", describe(size)], ["/b.txt", describe(5)]]);
   return {

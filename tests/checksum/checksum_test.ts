@@ -139,7 +139,7 @@ Deno.test("a file that changes while it is read has no checksum: the transfer br
 
 /** A source with one file of which nobody sees the end. */
 function endless(): FileSource {
-  const stat = { kind: "file", size: 2 ** 50, modified: 0, version: "1", settled: true } as const;
+  const stat = { kind: "file", size: 2 ** 50, modified: 0, version: "1", stable: true } as const;
   return {
     stat: () => stat,
     list: () => null,

@@ -282,7 +282,7 @@ async function settledTree(): Promise<TempTree> {
   const tree = await tempTree({ "a.txt": "a" });
   await settleTimes(tree.at("a.txt"));
   const source = disk(tree.path);
-  while (!(await source.stat(SitePath.root.child("a.txt")!))!.settled) {
+  while (!(await source.stat(SitePath.root.child("a.txt")!))!.stable) {
     await new Promise((done) => setTimeout(done, 100));
   }
   return tree;

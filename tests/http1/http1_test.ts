@@ -1,7 +1,8 @@
 /** The HTTP/1 engine: bytes in, verdicts out. */
 
 import { assert, assertEquals } from "@std/assert";
-import { type Body, bodyOf } from "../../handlers/http1/body.ts";
+import type { Body } from "../../handlers/http1/body.ts";
+import { bodyOf } from "../../handlers/http1/decoder.ts";
 import { bodyFraming } from "../../handlers/http1/framing.ts";
 import { FieldsParser } from "../../handlers/http1/header_fields.ts";
 import { InputBuffer, latin1 as text } from "../../handlers/http1/input_buffer.ts";

@@ -95,7 +95,7 @@ Deno.test("a layer is asked for each request, also for what is kept, and changes
   const ask = serving(tree.path, { layers: [counting] });
   const source = disk(tree.path);
   for (const path of [SitePath.root, SitePath.root.child("a.txt")!, SitePath.root.child("d")!]) {
-    while (!(await source.stat(path))!.settled) await new Promise((resolve) => setTimeout(resolve, 100));
+    while (!(await source.stat(path))!.stable) await new Promise((resolve) => setTimeout(resolve, 100));
   }
   for (const target of ["/a.txt", "/d/", "/nothing"]) {
     for (let round = 0; round < 4; round++) {

@@ -96,7 +96,7 @@ Deno.test("a directory that has not changed is not read again, until sizes and d
 async function settled(source: FileSource, path = SitePath.root): Promise<void> {
   const isSettled = async () => {
     const entries = (await Array.fromAsync<readonly FileEntry[]>((await source.list(path))!)).flat();
-    return (await source.stat(path))!.settled && entries.every(({ stat }) => stat?.settled ?? true);
+    return (await source.stat(path))!.stable && entries.every(({ stat }) => stat?.stable ?? true);
   };
   while (!(await isSettled())) await new Promise((resolve) => setTimeout(resolve, 50));
 }

@@ -473,7 +473,7 @@ Deno.test("what is kept in memory is never another class's type, nor an old file
   // What has changed lately is not kept.
   for (const name of ["a.odd", "b.odd"]) await Deno.utime(tree.at(name), 1_000_000_000, 1_000_000_000);
   const source = disk(tree.path);
-  while (!(await source.stat(SitePath.root.child("b.odd")!))!.settled) {
+  while (!(await source.stat(SitePath.root.child("b.odd")!))!.stable) {
     await new Promise((done) => setTimeout(done, 100));
   }
   let count = 0;

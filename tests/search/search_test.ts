@@ -278,7 +278,7 @@ Deno.test("limits end the search, and it says so", async () => {
 
 /** A source with a directory in each directory, too deep for anybody; it counts how many were read. */
 function bottomless(): FileSource & { lists: number } {
-  const stat = { kind: "directory", size: 0, modified: 0, version: "1", settled: true } as const;
+  const stat = { kind: "directory", size: 0, modified: 0, version: "1", stable: true } as const;
   return {
     lists: 0,
     stat: ({ name }) => name.includes(".htm") ? null : stat,

@@ -42,7 +42,7 @@ async function settledTree(files: Record<string, string | Uint8Array>): Promise<
   const source = disk(tree.path);
   const isSettled = async (name: string) => {
     const path = name.split("/").reduce((parent, segment) => parent.child(segment) ?? parent, SitePath.root);
-    return (await source.stat(path))!.settled;
+    return (await source.stat(path))!.stable;
   };
   for (const name of ["", ...Object.keys(files), ...Object.keys(files).map((name) => dirname(name))]) {
     while (!await isSettled(name)) await new Promise((resolve) => setTimeout(resolve, 100));
@@ -339,7 +339,7 @@ Deno.test({
   async fn() {
     await using tree = await settledTree({ "root/a.txt": "a", "root/sub/b.txt": "b" });
     await Deno.symlink("sub/later", tree.at("root/link"));
-    while (!(await disk(tree.at("root")).stat(SitePath.root))?.settled) {
+    while (!(await disk(tree.at("root")).stat(SitePath.root))?.stable) {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     const fetch = toFetch(fileServer(tree.at("root"), { log: false }));
@@ -423,7 +423,7 @@ Deno.test("precompressed files are kept for each set of accepted codings, until 
   await Deno.utime(tree.at("old.txt"), 2_000, 2_000);
   await Deno.utime(tree.at("old.txt.br"), 1_000, 1_000);
   const disked = disk(tree.path);
-  while (!(await disked.stat(SitePath.root.child("old.txt.br")!))!.settled) {
+  while (!(await disked.stat(SitePath.root.child("old.txt.br")!))!.stable) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   const calls = { open: 0 };

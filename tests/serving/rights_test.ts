@@ -158,7 +158,7 @@ function changing(files: Map<string, string>): FileSource & { set(path: string, 
   const versionOf = (path: SitePath) => `v${versions.get(path.text) ?? 0}`;
   const stat = async (path: SitePath) => {
     const found = await source.stat(path);
-    return found && { ...found, version: versionOf(path), settled: true };
+    return found && { ...found, version: versionOf(path), stable: true };
   };
   return {
     set(path, text) {
@@ -231,7 +231,7 @@ Deno.test("the same property holds on disk, where times have to pass", async () 
   const source = disk(tree.path);
   const paths = [SitePath.root, ...["a.txt", "alice", "bob"].map((name) => SitePath.root.child(name)!)];
   for (const path of paths) {
-    while (!(await source.stat(path))!.settled) await new Promise((resolve) => setTimeout(resolve, 100));
+    while (!(await source.stat(path))!.stable) await new Promise((resolve) => setTimeout(resolve, 100));
   }
   const ask = asks(toFetch(fileServer(source, { log: false, layers: [READERS] })));
   const targets = ["/a.txt", "/alice/a.txt", "/bob/b.txt", "/", "/alice/", "/bob/"];

@@ -89,7 +89,7 @@ Deno.test("a 304 has the policy of the moment, and for clients that ask by date 
   await using tree = await tempTree({ "p.html": "<meta charset=koi8-r>", "a.txt": "a" });
   for (const name of ["p.html", "a.txt"]) await settleTimes(tree.at(name), MODIFIED / 1000);
   const source = disk(tree.path);
-  const isSettled = async () => (await source.stat(SitePath.root.child("p.html")!))!.settled;
+  const isSettled = async () => (await source.stat(SitePath.root.child("p.html")!))!.stable;
   while (!await isSettled()) await new Promise((resolve) => setTimeout(resolve, 100));
   const site = (options: FileServerOptions) => toFetch(fileServer(source, { ...options, log: false }));
   const kept = site({ sandbox: true, headers: [["X-Own", "1"]] });

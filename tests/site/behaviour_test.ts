@@ -27,7 +27,7 @@ async function site(): Promise<TempTree> {
   // What has changed lately is not kept: with files this old, the second answer is one out of the cache.
   const source = disk(tree.path);
   for (const name of ["hello.txt", "big.bin"]) {
-    while (!(await source.stat(SitePath.root.child(name)!))!.settled) {
+    while (!(await source.stat(SitePath.root.child(name)!))!.stable) {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

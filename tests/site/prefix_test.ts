@@ -130,7 +130,7 @@ Deno.test("a redirect is relative to what the client sent, whatever a layer or a
 Deno.test("an error that is kept links to the start page from where it was asked for", async () => {
   await using tree = await tempTree({ "a.txt": "a" });
   const source = disk(tree.path);
-  while (!(await source.stat(SitePath.root))!.settled) await new Promise((resolve) => setTimeout(resolve, 100));
+  while (!(await source.stat(SitePath.root))!.stable) await new Promise((resolve) => setTimeout(resolve, 100));
   const site = toFetch(mount("/below", fileServer(source, { log: false })));
   for (const [target, start] of [["/below/none", "../"], ["/below//none", "../../"], ["/below/none", "../"]] as const) {
     for (let i = 0; i < 3; i++) {

@@ -221,7 +221,7 @@ Deno.test("a hit of the cache has one line, whatever is around it", async () => 
   await using tree = await tempTree({ "a.txt": "a" });
   await Deno.utime(tree.at("a.txt"), 1, 1);
   const source = disk(tree.path);
-  while (!(await source.stat(SitePath.root.child("a.txt")!))!.settled) {
+  while (!(await source.stat(SitePath.root.child("a.txt")!))!.stable) {
     await new Promise((done) => setTimeout(done, 50));
   }
   const lines: string[] = [];

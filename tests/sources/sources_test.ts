@@ -145,8 +145,8 @@ Deno.test("disk() calls a file that has just changed unsettled, whatever its dat
   await using tree = await tempTree({ "a.txt": "abc" });
   const source = disk(tree.path);
   await settleTimes(tree.at("a.txt"));
-  assertEquals((await source.stat(path("a.txt")))?.settled, false);
-  while (!(await source.stat(path("a.txt")))?.settled) await new Promise((resolve) => setTimeout(resolve, 100));
+  assertEquals((await source.stat(path("a.txt")))?.stable, false);
+  while (!(await source.stat(path("a.txt")))?.stable) await new Promise((resolve) => setTimeout(resolve, 100));
 });
 
 Deno.test("open() refuses what is not what was seen", async () => {

@@ -1,7 +1,7 @@
 /** Who is disconnected while the thread that serves has no turn for anybody else. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import type { Watched } from "../../handlers/transport/turn_guard.ts";
+import type { Watched } from "../../handlers/transport/turn_guard_worker.ts";
 import { limited } from "./support.ts";
 
 const PIECE = new Uint8Array(16_384);

@@ -29,7 +29,7 @@ async function settled(tree: TempTree): Promise<void> {
   await settleTimes(tree.at("a.txt"));
   const source = disk(tree.path);
   for (const path of [SitePath.root, SitePath.root.child("a.txt")!]) {
-    await eventually(async () => (await source.stat(path))!.settled, "the times are settled");
+    await eventually(async () => (await source.stat(path))!.stable, "the times are settled");
   }
 }
 

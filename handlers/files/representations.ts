@@ -4,12 +4,31 @@
  * @module
  */
 
-import type { FilesOptions } from "../files/files.ts";
 import { documentType, type SelfDescribing } from "../http/declared_charset.ts";
 import { etagOf, shortDigest } from "../http/etag.ts";
-import { namedType } from "../http/media_type.ts";
+import { type MediaTypeOptions, namedType } from "../http/media_type.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileStat } from "../sources/types.ts";
+
+/** What decides how files are sent, apart from their names. */
+export interface RepresentationOptions extends MediaTypeOptions {
+  /** Cache-Control; defaults to `no-cache`: caches may keep a copy and ask each time whether it still holds. */
+  readonly cacheControl?: string;
+  /**
+   * Whether a page among the files (HTML, SVG, other XML) runs with an origin of its own, as one of another site: it can
+   * read and write nothing of the site, and has no storage. For untrusted files. Defaults to true where `upload`
+   * takes files into the same source, into one that it was made of (`filtered`, `writableIn`), or, on disk, into the same
+   * directory or one above or below; not where another process does.
+   */
+  readonly sandbox?: boolean;
+  /** Whether a file beside it with `.br`, `.zst` or `.gz` at the end is sent instead to clients that take the coding. */
+  readonly precompressed?: boolean;
+  /**
+   * What else decides how files are sent, such as headers that a layer puts on them: when this text changes, so do the
+   * entity tags, and caches ask for the files anew.
+   */
+  readonly variant?: string;
+}
 
 /** How a file with a given name is sent. */
 export interface Representation {
@@ -38,13 +57,13 @@ const MOST_TYPES = 1_000;
 
 /** How files are sent, for one set of options. */
 export class Representations {
-  readonly #options: FilesOptions;
+  readonly #options: RepresentationOptions;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #sandboxed: Readonly<Record<string, string>>;
   readonly #known = new Map<string, Representation>();
 
   /** Precomputes what is the same for all files. */
-  constructor(options: FilesOptions) {
+  constructor(options: RepresentationOptions) {
     const vary: Record<string, string> = options.precompressed ? { vary: "accept-encoding" } : {};
     this.#options = options;
     this.#headers = { "cache-control": options.cacheControl ?? "no-cache", ...vary };
@@ -74,7 +93,7 @@ export class Representations {
 }
 
 /** Returns a function for the entity tag of an uncoded file. */
-export function tagger(options: FilesOptions): (path: SitePath, stat: FileStat) => string {
+export function tagger(options: RepresentationOptions): (path: SitePath, stat: FileStat) => string {
   const representations = new Representations(options);
   return (path, stat) => etagOf(stat, representations.of(path.name).variant);
 }

@@ -5,11 +5,11 @@
  */
 
 import { escapeHtml } from "../http/escape.ts";
-import type { Found, SearchEnd } from "../search/hunt.ts";
-import type { SearchHead, SearchTail } from "../search/format.ts";
-import { PAGE_END, pageStart } from "./frame.ts";
-import { sizeHtml } from "./listing_page.ts";
-import { nameHtml } from "./names.ts";
+import type { Found, SearchEnd, SearchHead, SearchTail } from "./results.ts";
+
+import { PAGE_END, pageStart } from "../page/frame.ts";
+import { sizeHtml } from "../page/listing_page.ts";
+import { nameHtml } from "../page/names.ts";
 
 /** The page up to the first row. */
 export function searchPageStart({ path, query }: SearchHead): string {
