@@ -74,9 +74,9 @@ export interface LocalAddress {
 
 /**
  * What a client may want to do with a path: `read` or list it, `create` a file or directory, `change` it (delete,
- * overwrite, move), or `run` a program. For a directory, `create` and `change` apply to its entries.
+ * overwrite, move), `run` a program, or `share` it with others by a link. For a directory, `create` and `change` apply to its entries.
  */
-export type Right = "read" | "create" | "change" | "run";
+export type Right = "read" | "create" | "change" | "run" | "share";
 
 /** The known host names of this server. */
 export interface HostNames {

@@ -13,6 +13,7 @@ const ROOMS = [
   "serving", // what every handler that serves from a source builds on
   "page", // the browser's page
   "layers",
+  "identity", // users, rights, sessions, shares
   "files",
   "listing",
   "search",
