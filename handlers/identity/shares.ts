@@ -1,0 +1,157 @@
+/**
+ * Share links: capabilities bound to paths, rights and an expiry. Whoever holds one can make a narrower one offline, by
+ * adding a condition (the construction of macaroons: each code is the key of the next).
+ *
+ * @module
+ */
+
+import type { Right } from "../core/types.ts";
+import { Refusal } from "../http/refusal.ts";
+import { parseTarget, type SitePath } from "../http/target.ts";
+import { decodePart, encodePart, isSameMac, keyFor, macOf } from "./signer.ts";
+
+/** What a share permits. */
+export interface ShareTerms {
+  /** The shared files and directories. */
+  readonly paths: readonly SitePath[];
+  /** The rights to them and everything below. */
+  readonly rights: ReadonlySet<Right>;
+  /** When it expires, in milliseconds since 1970; Infinity for never. */
+  readonly expires: number;
+}
+
+/** A verified share. */
+export interface Share extends ShareTerms {
+  /** Random; also of all narrower shares made from it, so that revoking it ends these as well. */
+  readonly id: string;
+  /** The user who made it; null for the operator. It never permits more than this user may do. */
+  readonly by: string | null;
+}
+
+/** Conditions of one link in the chain, as encoded. */
+interface Condition {
+  readonly paths?: readonly string[];
+  readonly rights?: readonly Right[];
+  readonly expires?: number;
+  readonly by?: string;
+}
+
+/** Bounds on what a client can make the server verify. */
+const MAX_LENGTH = 4_096;
+const MAX_CONDITIONS = 16;
+
+/** Number of verified shares kept, so that a request costs a lookup. */
+const MAX_KNOWN = 1_000;
+
+/** Makes and verifies share links. Revocation and the rights of the user are checked by the caller. */
+export class Shares {
+  readonly #key: Uint8Array;
+  readonly #now: () => number;
+  readonly #known = new Map<string, Share>();
+
+  /** The key has at least 32 random bytes and is shared by all processes of a server. */
+  constructor(key: Uint8Array, now: () => number = Date.now) {
+    if (key.length < 32) throw new RangeError("The key of shares needs at least 32 bytes");
+    this.#key = keyFor("share", key);
+    this.#now = now;
+  }
+
+  /** A new share: a token for a URL, of letters, digits, `-`, `_` and `.`. */
+  make({ paths, rights, expires }: ShareTerms, by: string | null): { readonly id: string; readonly token: string } {
+    const id = crypto.getRandomValues(new Uint8Array(9)).toBase64({ alphabet: "base64url" });
+    const first: Condition = { ...conditionOf({ paths, rights, expires }), ...(by !== null && { by }) };
+    return { id, token: extended(id, macOf(this.#key, id), first) };
+  }
+
+  /** The share of a token; null if it is forged, malformed or expired. */
+  verify(token: string): Share | null {
+    const share = this.#known.get(token) ?? this.#decode(token);
+    return share !== null && share.expires > this.#now() ? share : null;
+  }
+
+  #decode(token: string): Share | null {
+    if (token.length > MAX_LENGTH) return null;
+    const [id, ...rest] = token.split(".") as [string, ...string[]];
+    const mac = rest.pop();
+    if (mac === undefined || rest.length === 0 || rest.length > MAX_CONDITIONS) return null;
+    const expected = rest.reduce((key, part) => macOf(key, part), macOf(this.#key, id));
+    if (!isSameMac(expected, mac)) return null;
+    const share = shareOf(id, rest.map((part) => decodePart(part)));
+    if (share === null) return null;
+    if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value!);
+    this.#known.set(token, share);
+    return share;
+  }
+}
+
+/**
+ * A narrower share made from a token, without the key: its paths, rights and expiry are those that both permit.
+ *
+ * @throws TypeError If the token is malformed; whether it is valid is only known to the server.
+ */
+export function narrowShare(token: string, terms: Partial<ShareTerms>): string {
+  const parts = token.split(".");
+  if (parts.length < 3) throw new TypeError("Cannot narrow the share: it is malformed");
+  return extended(parts.slice(0, -1).join("."), parts.at(-1)!, conditionOf(terms));
+}
+
+/** Adds a condition to a chain whose last code is the key of the new one. */
+function extended(chain: string, mac: string, condition: Condition): string {
+  const part = encodePart(condition);
+  return `${chain}.${part}.${macOf(mac, part)}`;
+}
+
+function conditionOf({ paths, rights, expires }: Partial<ShareTerms>): Condition {
+  return {
+    ...(paths && { paths: paths.map(({ href }) => href) }),
+    ...(rights && { rights: [...rights] }),
+    ...(expires !== undefined && expires !== Infinity && { expires }),
+  };
+}
+
+/** What all conditions permit together; null if one of them, which a holder may have written, is malformed. */
+function shareOf(id: string, conditions: readonly unknown[]): Share | null {
+  const [first, ...narrower] = conditions.map(termsOf);
+  if (!first?.paths || !first.rights) return null;
+  let { paths, rights, expires } = { ...first, paths: first.paths, rights: first.rights };
+  for (const terms of narrower) {
+    if (terms === null || terms === undefined) return null;
+    const outer = paths;
+    paths = terms.paths ? common(outer, terms.paths) : outer;
+    rights = terms.rights ? rights.intersection(terms.rights) : rights;
+    expires = Math.min(expires, terms.expires);
+  }
+  const { by } = conditions[0] as Condition;
+  return { id, by: by ?? null, paths, rights, expires };
+}
+
+/** The paths that lie below one of both lists. */
+function common(outer: readonly SitePath[], inner: readonly SitePath[]): SitePath[] {
+  const within = (path: SitePath, others: readonly SitePath[]) => others.some((other) => path.below(other) !== null);
+  const both = [...inner.filter((path) => within(path, outer)), ...outer.filter((path) => within(path, inner))];
+  return [...new Map(both.map((path) => [path.href, path])).values()];
+}
+
+interface Terms {
+  readonly paths: SitePath[] | null;
+  readonly rights: ReadonlySet<Right> | null;
+  readonly expires: number;
+}
+
+function termsOf(condition: unknown): Terms | null {
+  if (typeof condition !== "object" || condition === null) return null;
+  const { paths, rights, expires = Infinity } = condition as Condition;
+  if (typeof expires !== "number" || !isList(paths) || !isList(rights)) return null;
+  const parsed = paths?.map(pathOf) ?? null;
+  if (parsed?.includes(null)) return null;
+  return { paths: parsed as SitePath[] | null, rights: rights ? new Set(rights) : null, expires };
+}
+
+function isList(value: unknown): boolean {
+  return value === undefined || (Array.isArray(value) && value.every((item) => typeof item === "string"));
+}
+
+function pathOf(href: string): SitePath | null {
+  const target = parseTarget(href);
+  return target instanceof Refusal || target.query !== "" ? null : target.path;
+}
