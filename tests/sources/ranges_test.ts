@@ -171,7 +171,8 @@ Deno.test("openRanges() reads any bytes in any order, however they are sliced", 
     const start = upTo(content.length);
     const range = { start, end: start + upTo(content.length - start + 1) };
     using file = await openRanges(sliced, { size: content.length, ...(upTo(4) > 0 && { range }) });
-    for (let at = upTo(2) === 0 ? start : upTo(content.length), turn = 0; turn < 20; turn++) {
+    let at = upTo(2) === 0 ? start : upTo(content.length);
+    for (let turn = 0; turn < 20; turn++) {
       const into = new Uint8Array(1 + upTo(8000));
       const count = await file.read(at, into);
       assertEquals(into.subarray(0, count), content.subarray(at, at + count));
