@@ -9,6 +9,7 @@ import type { ByteRange } from "../http/range.ts";
 import type { SitePath } from "../http/target.ts";
 import { onDemand } from "../core/on_demand.ts";
 import type { Awaitable } from "../core/types.ts";
+import { clock } from "./clock.ts";
 import { DiskRoot, type DiskRootOptions, type Found } from "./contained.ts";
 import { type DiskCalls, LATER, NOW } from "./disk_calls.ts";
 import { openFound } from "./disk_file.ts";
@@ -170,7 +171,7 @@ export class DiskSource implements FileSource {
       if (this.#pace.isSlow) return false;
       const now = this.#pace.measure(() => lookOrNull(look, name));
       if (now === null || !isSame(now)) return false;
-      const time = Date.now();
+      const time = clock.now();
       if (time - provenAt < PROOF_MS && time >= provenAt) return true;
       provenAt = time;
       using found = this.#findOrNull(path);
