@@ -30,12 +30,7 @@ export { type ConflictPolicy, upload, uploadFeatures, type UploadOptions, type U
 // Programs
 export { cgi, cgiContent, cgiFeature, type CgiOptions, type CommandWords } from "./upstream/cgi/cgi.ts";
 export { endAllScripts, type SystemUser } from "./upstream/cgi/process_group.ts";
-export {
-  fastcgi,
-  type FastCgiAddress,
-  fastCgiFeature,
-  type FastCgiOptions,
-} from "./upstream/fastcgi/fastcgi.ts";
+export { fastcgi, type FastCgiAddress, fastCgiFeature, type FastCgiOptions } from "./upstream/fastcgi/fastcgi.ts";
 export type { Program } from "./upstream/program.ts";
 export type { ScriptMount, ScriptRules } from "./upstream/find_script.ts";
 

@@ -17,7 +17,8 @@ import { MAX_TARGET_LENGTH, rawTarget } from "../http/target.ts";
 import { asksUnderOwnName } from "../core/own_hosts.ts";
 import type { SettledHandler } from "../core/settle.ts";
 import type { FreshnessCheck } from "../sources/types.ts";
-import type { Context, HostNames, OfferedAbsence, OfferedResponse } from "../core/types.ts";
+import { internalsOf, type OfferedAbsence, type OfferedResponse } from "../core/internals.ts";
+import type { Context, HostNames } from "../core/types.ts";
 
 /** The largest file that is kept, in bytes; larger ones are sent as fast from disk. */
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -155,8 +156,9 @@ export class ResponseCache {
     }
     entry.used = true;
     const response = template.clone();
-    context.notes.refusal = null; // judged by comparing: it is what an accepted request was
-    context.notes.dressed = context.notes.finished = response;
+    const { notes } = internalsOf(context);
+    notes.refusal = null; // judged by comparing: it is what an accepted request was
+    notes.dressed = notes.finished = response;
     const failure = entry.notModified === null ? failureOf(template) : null;
     return failure ? markFailure(response, failure) : response;
   }
@@ -166,7 +168,7 @@ export class ResponseCache {
     if (request.method !== "GET" || this.#maxBytes === 0) return;
     const key = this.#keyOfRequest(request, context);
     const isFresh = this.#missed.has(key) ? prove() : null;
-    if (isFresh) context.notes.absence = { key, isFresh };
+    if (isFresh) internalsOf(context).notes.absence = { key, isFresh };
     else addTo(this.#missed, key);
   }
 
@@ -188,12 +190,12 @@ export class ResponseCache {
     const headers = new Headers(response.headers);
     for (const name of OF_CONTENT) headers.delete(name);
     const notModified = new Response(null, { status: 304, headers });
-    context.notes.offer = { ...offer, response, notModified };
+    internalsOf(context).notes.offer = { ...offer, response, notModified };
   }
 
   /** Keeps a finished response if it was offered, and returns what is to be sent. */
   #remember(request: Request, context: Context, response: Response): Response {
-    const { notes } = context;
+    const { notes } = internalsOf(context);
     const { offer, absence } = notes;
     if (this.#loading.size > 0) this.#loading.delete(this.#keyOfRequest(request, context));
     if (offer === null && absence === null) return response;
@@ -247,7 +249,7 @@ export class ResponseCache {
    * are relative to that. No path as sent looks like such a key, and none begins with a digit.
    */
   #keyOf(url: string, acceptEncoding: string | null, context: Context): string {
-    const path = context.retargeted ? retargetedKey(context) : cutQuery(rawTarget(url));
+    const path = internalsOf(context).retargeted ? retargetedKey(context) : cutQuery(rawTarget(url));
     const { view } = context;
     if (view === "" && !this.#isCoded) return path;
     return `${view.length}:${view}${this.#isCoded ? this.#codingsOf(acceptEncoding) : ""} ${path}`;
@@ -264,7 +266,7 @@ export class ResponseCache {
 
   /** Whether Host and URL have their usual form; the slow path judges all others. */
   #isUsual(request: Request, url: string, context: Context, host: string | null): boolean {
-    if (host === null || context.retargeted) {
+    if (host === null || internalsOf(context).retargeted) {
       return context.refusal === null && (!this.#ownNamesOnly || asksUnderOwnName(request, context.hosts));
     }
     if (url.length > MAX_TARGET_LENGTH) return false;
@@ -415,7 +417,7 @@ function cutQuery(target: string): string {
 
 /** What may be a query, from its question mark on, or null where there is none. */
 function queryOf(url: string, context: Context): string | null {
-  if (context.retargeted) return context.target.query === "" ? null : `?${context.target.query}`;
+  if (internalsOf(context).retargeted) return context.target.query === "" ? null : `?${context.target.query}`;
   const start = url.indexOf("?");
   return start < 0 ? null : url.slice(start);
 }

@@ -4,19 +4,19 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   chain,
   disk,
-  type FileEntry,
   fileServer,
   type FileSource,
   filtered,
   headers,
   listing,
-  type ListingOptions,
   memory,
   mount,
   SitePath,
   toFetch,
   wrap,
 } from "@x/pyserve";
+import type { ListingOptions } from "@x/pyserve/handlers";
+import type { FileEntry } from "@x/pyserve/sources";
 import { tempTree } from "../support/tree.ts";
 
 /** A source that counts how often its directories are read, and how often at the same time. */
