@@ -282,7 +282,7 @@ async function readFully(file: OpenFile, offset: number, into: Uint8Array): Prom
   }
 }
 
-/** Reads on demand, never sends more bytes than announced, and fails if there are fewer. */
+/** Reads on demand; never sends more bytes than announced, and fails if there are fewer. */
 function streamOf(pieces: readonly Piece[], file: OpenFile): ReadableStream<Uint8Array<ArrayBuffer>> {
   let index = 0;
   let within = 0;

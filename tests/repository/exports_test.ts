@@ -52,7 +52,7 @@ const INTERNAL = [
   ...["allowAsked", "putter", "withErrorPage", "filesWith", "listingParts", "cgiEnvironment", "ResponseCache"],
 ];
 
-Deno.test("the entries are those that the documentation names, and each loads by its name", async () => {
+Deno.test("the entries are those that the documentation names, and each loads by its name", () => {
   const entries = [".", "./cli", "./handlers", "./http", "./layers", "./python", "./sources"];
   assertEquals([...ENTRIES.keys()].toSorted(), entries);
   const imports: Record<string, string> = config.imports;
