@@ -139,7 +139,7 @@ class FileServing {
       etag: etagOf(opened.stat, variant, coded?.coding),
       headers,
       ...(opened.coding && { contentHeaders: { "content-encoding": opened.coding } }),
-      open: () => source.open(opened.path, opened.stat),
+      open: (range) => source.open(opened.path, opened.stat, range),
     };
   }
 
@@ -171,8 +171,8 @@ class FileServing {
 }
 
 async function beginningOf(source: FileSource, path: SitePath, stat: FileStat): Promise<Uint8Array> {
-  using file = await source.open(path, stat);
-  const beginning = new Uint8Array(BEGINNING_BYTES);
+  const beginning = new Uint8Array(Math.min(stat.size, BEGINNING_BYTES));
+  using file = await source.open(path, stat, { start: 0, end: beginning.length });
   return beginning.subarray(0, await file.read(0, beginning));
 }
 

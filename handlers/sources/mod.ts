@@ -25,6 +25,8 @@ export {
   type OpenFile,
 } from "./types.ts";
 
+export { type FetchRange, openRanges, type OpenRangesOptions } from "./ranges.ts";
+
 // To implement: writing
 export {
   type ChangeOptions,
