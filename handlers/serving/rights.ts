@@ -5,14 +5,14 @@
  */
 
 import type { SitePath } from "../http/target.ts";
-import { filtered } from "../sources/filtered.ts";
+import { permitted } from "../sources/permitted.ts";
 import type { FileSource } from "../sources/types.ts";
 import type { Context, Right } from "../core/types.ts";
 
 /** The part of a source that the client may read: everything else is hidden, also from listings. */
 export function readable(source: FileSource, context: Context): FileSource {
   if (context.view === "") return source;
-  return filtered(source, (path) => context.may("read", path));
+  return permitted(source, (path) => context.may("read", path));
 }
 
 /** Restricts a context by path, equally for all clients; therefore the view does not change. */

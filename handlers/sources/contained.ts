@@ -19,7 +19,7 @@
 
 import { SEPARATOR } from "@std/path/constants";
 import { join } from "@std/path/join";
-import type { SitePath } from "../http/target.ts";
+import { SitePath } from "../http/target.ts";
 import { ABSENT, type EntryInfo, UNKNOWN } from "../system/path_descriptor.ts";
 import { DESCRIPTORS, type DiskCalls, NOW, unblockedFs } from "./disk_calls.ts";
 import { isPartName } from "./part_name.ts";
@@ -168,6 +168,14 @@ export class DiskRoot {
   /** The path on disk of a site path: only a name, which proves nothing about its location. */
   nameOf(path: SitePath): string {
     return join(this.name, ...path.segments);
+  }
+
+  /** The site path of an object that was found, without symlinks; null if it has none. */
+  sitePathOf(found: Found): SitePath | "outside" | null {
+    const prefix = below(Deno.realPathSync(this.name), "");
+    if (!below(found.real, "").startsWith(prefix)) return "outside";
+    const names = found.real.slice(prefix.length).split(SEPARATOR).filter((name) => name !== "");
+    return names.reduce<SitePath | null>((path, name) => path?.child(name) ?? null, SitePath.root);
   }
 
   *#findBelow(calls: DiskCalls, directory: string, path: string): Steps<Found | null | "absent"> {

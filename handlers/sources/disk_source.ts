@@ -196,6 +196,15 @@ export class DiskSource implements FileSource {
     }
   }
 
+  canonical(path: SitePath, seen: FileStat): SitePath | "outside" | null {
+    try {
+      using found = this.#root.findNow(path);
+      return found === null || !isVersion(seen, found) ? null : this.#root.sitePathOf(found);
+    } catch (error) {
+      return nullUnlessServerFails(error);
+    }
+  }
+
   async openWriter(only?: readonly SitePath[]): Promise<SourceWriter> {
     const { DiskWriter } = await diskWriter();
     return new DiskWriter(this.#root, only);

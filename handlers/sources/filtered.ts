@@ -53,6 +53,7 @@ export function filtered(
       return source.open(path, seen, range);
     },
     absence: (path) => keep(path) ? source.absence?.(path) ?? null : () => true,
+    canonical: (path, seen) => source.canonical ? source.canonical(path, seen) : path,
     locate: (path, seen) => keep(path) ? source.locate?.(path, seen) ?? null : null,
     freshness: (path, seen) => keep(path) ? source.freshness?.(path, seen) ?? null : null,
     ...(source.openWriter && {

@@ -95,6 +95,11 @@ export interface FileSource {
    */
   locate?(path: SitePath, seen?: FileStat): Awaitable<string | null>;
   /**
+   * Optional: the path in this source without symlinks, for decisions about rights; `outside` if it leads out of the source,
+   * null if it is no longer the file described by `seen`. Without this method, paths contain no symlinks.
+   */
+  canonical?(path: SitePath, seen: FileStat): Awaitable<SitePath | "outside" | null>;
+  /**
    * Optional: the writer, loaded on first use. Without it, the source is read-only.
    *
    * @param only The only directories that may be written to, for {@linkcode writableIn}. Because a path may resolve to
