@@ -52,7 +52,8 @@ function writePython({ request, context, response }: Exchange): void {
 
 function commonLine({ request, context, response }: Exchange): string {
   const now = new Date();
-  const user = context.user === null ? "-" : escapeLog(context.user).replaceAll(" ", "\\x20");
+  const name = userOf(context);
+  const user = name === null ? "-" : escapeLog(name).replaceAll(" ", "\\x20");
   const line = escapeLogQuoted(requestLine(request, context));
   const time = localTime(now).replace(" ", ":");
   return `${context.remoteAddress || "-"} - ${user} [${time} ${zone(now)}] "${line}" ${response.status} ${
@@ -69,7 +70,7 @@ function jsonLine({ request, context, response, milliseconds }: Exchange): strin
   return escapeJson(JSON.stringify({
     time: new Date().toISOString(),
     address: context.remoteAddress || null,
-    user: context.user,
+    user: userOf(context),
     method: request.method,
     target: rawTarget(request.url),
     status: response.status,
@@ -78,6 +79,11 @@ function jsonLine({ request, context, response, milliseconds }: Exchange): strin
     referer: request.headers.get("referer"),
     agent: request.headers.get("user-agent"),
   }));
+}
+
+/** The log is outside of the layer that authenticates. */
+function userOf(context: Context): string | null {
+  return internalsOf(context).notes.user ?? context.user;
 }
 
 /** The target is cut from the URL here, because the context would have to parse it. */

@@ -114,6 +114,7 @@ class RequestContext implements InternalContext {
   readonly notes: Notes = {
     refusal: undefined,
     logged: false,
+    user: null,
     finished: null,
     dressed: null,
     offer: null,

@@ -35,6 +35,8 @@ export interface RequestNotes {
   refusal: Refusal | null | undefined;
   /** Whether the access log line has been written or is suppressed. */
   logged: boolean;
+  /** The user whom a layer has authenticated, for the access log outside of it; null if none has. */
+  user: string | null;
   /** The final response, to be sent unmodified, or null. */
   finished: Response | null;
   /** The response that already has its file server's headers and error page, or null. */

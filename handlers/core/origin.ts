@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HostNames } from "../core/types.ts";
+import type { HostNames } from "./types.ts";
 
 /**
  * Whether a request was sent by a page of another site. Every browser since 2023 says so in Sec-Fetch-Site, but over

@@ -1,0 +1,165 @@
+/**
+ * The layer that identifies users and gives them their rights.
+ *
+ * @module
+ */
+
+import { then } from "../core/awaitable.ts";
+import { internalsOf } from "../core/internals.ts";
+import { errorResponse, HttpError, toHttpError } from "../core/errors.ts";
+import { type Awaitable, type Context, derive, type Handler, type Layer, type Right } from "../core/types.ts";
+import type { SitePath } from "../http/target.ts";
+import { type Identification, identify, type Identity } from "./identify.ts";
+import { loginEndpoints, OWN_DIRECTORY, redirectToLogin } from "./login.ts";
+import { type AccessRule, AccessRules, parseAccessRule } from "./rules.ts";
+import { Sessions } from "./sessions.ts";
+import { type IdentityState, volatileState } from "./state.ts";
+import type { Users } from "./users.ts";
+
+/** Options of {@linkcode auth}. */
+export interface AuthOptions {
+  /** The users. */
+  readonly users: Users;
+  /**
+   * Who may do what, as parsed rules or texts such as `ann:read,upload@/team`; defaults to `users:all`: everything the
+   * server is configured for, and nothing for clients that have not logged in.
+   */
+  readonly rules?: readonly (AccessRule | string)[];
+  /** The key and the revocations; by default they end with the process, and with them all sessions. */
+  readonly state?: IdentityState;
+  /** How long a session lasts, in milliseconds; defaults to seven days. */
+  readonly lifetime?: number;
+  /** Shown by clients that ask for a password; defaults to `pyserve`. */
+  readonly realm?: string;
+}
+
+const DEFAULT_RULES = ["users:all"];
+
+/**
+ * A layer that identifies users, by the session cookie of its login page, Basic or a bearer token, and limits what clients
+ * may do to what the rules grant: `context.may` and `context.user` tell handlers inside.
+ *
+ * Put it into the `layers` of `fileServer`, so that refusals are logged and get error pages. Requests without the right are
+ * answered with a redirect to the login page (navigation in a browser), 401 (other clients that have not logged in) or
+ * 403 (users).
+ *
+ * @throws {InvalidRule} If a rule is malformed.
+ */
+export function auth(options: AuthOptions): Layer {
+  const gate = new Gate(options);
+  return (next) => (request, context) => gate.answer(request, context, next);
+}
+
+class Gate {
+  readonly #by: Identification;
+  readonly #rules: AccessRules;
+  readonly #realm: string;
+
+  constructor({ users, rules = DEFAULT_RULES, state = volatileState(), lifetime, realm = "pyserve" }: AuthOptions) {
+    const { key, revocations } = state;
+    const sessions = new Sessions({ key, ...(lifetime !== undefined && { lifetime }) });
+    this.#by = { users, sessions, revocations, verify: (name, password) => users.verify(name, password) };
+    this.#rules = new AccessRules(rules.map((rule) => typeof rule === "string" ? parseAccessRule(rule) : rule));
+    this.#realm = realm.replace(/[^ !#-[\]-~]/g, "");
+  }
+
+  answer(request: Request, context: Context, next: Handler): Awaitable<Response | null> {
+    if (context.refusal !== null) return next(request, context);
+    const identity = failing(() => identify(request, context, this.#by));
+    return then(identity, (identity) => {
+      if (identity instanceof Response) return identity;
+      if (identity === null) return this.#challenge(request, context);
+      return this.#identified(request, context, identity, next);
+    });
+  }
+
+  #identified(request: Request, context: Context, identity: Identity, next: Handler): Awaitable<Response | null> {
+    const inner = this.#withRights(context, identity);
+    return then(failing(() => loginEndpoints(request, inner, identity, this.#by)), (own) => {
+      if (own !== null) return own;
+      if (!this.#isOpen(request, inner)) return this.#refused(request, inner);
+      return then(next(request, inner), (response) => response && this.#checked(request, inner, response));
+    });
+  }
+
+  #withRights(context: Context, { user, rights: limit }: Identity): Context {
+    const name = user?.name ?? null;
+    internalsOf(context).notes.user = name;
+    const { may, view } = this.#rules.of(name);
+    const limited = limit === null ? "" : ` limited to ${[...limit].join()}`;
+    return derive(context, {
+      user: name,
+      may: (right: Right, path: SitePath) =>
+        may(right, path) && (limit === null || limit.has(right)) && context.may(right, path),
+      view: `${context.view}|${view}${limited}`,
+    });
+  }
+
+  /** Whether to ask the handlers at all: for reading, if there is a right to the path; otherwise they decide. */
+  #isOpen({ method }: Request, { target: { path }, may }: Context): boolean {
+    if (path.segments[0] === OWN_DIRECTORY || (method !== "GET" && method !== "HEAD")) return true;
+    return may("read", path) || may("run", path);
+  }
+
+  #refused(request: Request, context: Context): Response {
+    return context.user === null ? this.#challenge(request, context) : errorResponse(new HttpError(403));
+  }
+
+  /** A client that has not logged in is asked to, instead of being told that a method is forbidden or unknown. */
+  #checked(request: Request, context: Context, response: Response): Response {
+    if (context.user !== null) keepPrivate(response.headers);
+    const { status } = response;
+    if (context.user !== null || (status !== 403 && status !== 405) || !this.#couldMore(request, context)) {
+      return response;
+    }
+    response.body?.cancel().catch(() => {});
+    return this.#challenge(request, context);
+  }
+
+  #couldMore({ method }: Request, { target: { path }, may }: Context): boolean {
+    if (method === "OPTIONS") return false;
+    return !(["create", "change", "run"] as const).every((right) => may(right, path));
+  }
+
+  #challenge(request: Request, context: Context): Response {
+    if (isNavigation(request)) return redirectToLogin(context);
+    // A browser would show a dialog of its own for Basic, which has no logout.
+    const scheme = isBrowser(request) ? "Bearer" : "Basic";
+    const charset = scheme === "Basic" ? ', charset="UTF-8"' : "";
+    return errorResponse(
+      new HttpError(401, "Log in first", {
+        headers: { "www-authenticate": `${scheme} realm="${this.#realm}"${charset}` },
+      }),
+    );
+  }
+}
+
+/** Shared caches must not store what a user gets: a cookie, unlike Authorization, does not tell them (RFC 9111 section 3.5). */
+function keepPrivate(headers: Headers): void {
+  const policy = headers.get("cache-control") ?? "no-cache";
+  if (/\b(?:private|no-store|immutable)\b/.test(policy)) return;
+  headers.set("cache-control", `private, ${policy.replace(/\bpublic\b,? */, "")}`);
+}
+
+/** A layer returns its refusals, and does not throw them. */
+function failing<T>(answer: () => Awaitable<T>): Awaitable<T | Response> {
+  try {
+    const value = answer();
+    return value instanceof Promise ? value.catch((thrown) => errorResponse(toHttpError(thrown))) : value;
+  } catch (thrown) {
+    return errorResponse(toHttpError(thrown));
+  }
+}
+
+/** Whether a browser is about to show the response as a page. */
+function isNavigation({ headers, method }: Request): boolean {
+  if (headers.has("authorization") || (method !== "GET" && method !== "HEAD" && method !== "POST")) return false;
+  const mode = headers.get("sec-fetch-mode");
+  if (mode !== null) return mode === "navigate";
+  return isBrowser({ headers }) && (headers.get("accept") ?? "").includes("text/html");
+}
+
+/** Sec-Fetch-Mode is only sent to trustworthy origins, so not over plain HTTP on a network. */
+function isBrowser({ headers }: Pick<Request, "headers">): boolean {
+  return headers.has("sec-fetch-mode") || (headers.get("user-agent") ?? "").startsWith("Mozilla/");
+}

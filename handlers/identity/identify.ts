@@ -1,0 +1,88 @@
+/**
+ * Determines who sent a request: session cookie, Basic, or bearer token.
+ *
+ * @module
+ */
+
+import { then } from "../core/awaitable.ts";
+import { isCrossSite } from "../core/origin.ts";
+import type { Awaitable, Context, Right } from "../core/types.ts";
+import { cookieName, cookieOf } from "./cookies.ts";
+import type { Session, Sessions } from "./sessions.ts";
+import type { Revocations } from "./state.ts";
+import type { User, Users } from "./users.ts";
+
+/** Who sent a request. */
+export interface Identity {
+  /** The user; null for clients that have not logged in. */
+  readonly user: User | null;
+  /** The rights that a token is limited to; null for all rights of the user. */
+  readonly rights: ReadonlySet<Right> | null;
+  /** The session, if the user has logged in on the login page. */
+  readonly session: Session | null;
+}
+
+/** A client that has not logged in. */
+export const ANONYMOUS: Identity = { user: null, rights: null, session: null };
+
+/** Methods that change nothing (RFC 9110 section 9.2.1). */
+const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Longer header fields are not credentials: names have at most 128 characters, passwords 1,024. */
+const MAX_CREDENTIALS = 8_192;
+
+/** What identification needs. */
+export interface Identification {
+  readonly users: Users;
+  readonly sessions: Sessions;
+  readonly revocations: Revocations;
+  /** Verifies a name and password, with limits on attempts; throws 429. */
+  readonly verify: (name: string, password: string, request: Request, context: Context) => Awaitable<User | null>;
+}
+
+/**
+ * Identifies a request; null if it has invalid credentials in Authorization. An invalid session is the same as none.
+ *
+ * A session cookie counts for unsafe methods only if the request was sent by a page of this server: SameSite alone lets
+ * other servers on the same host send it.
+ */
+export function identify(request: Request, context: Context, by: Identification): Awaitable<Identity | null> {
+  const authorization = request.headers.get("authorization");
+  if (authorization !== null) return byAuthorization(authorization, request, context, by);
+  const cookie = cookieOf(request, cookieName(context));
+  const session = cookie === null ? null : by.sessions.verify(cookie);
+  if (session === null || by.revocations.has(session.id)) return ANONYMOUS;
+  if (!SAFE.has(request.method) && isCrossSite(request, context.hosts)) return ANONYMOUS;
+  return then(by.users.find(session.user), (user) => {
+    return user?.epoch === session.epoch ? { user, rights: null, session } : ANONYMOUS;
+  });
+}
+
+function byAuthorization(
+  authorization: string,
+  request: Request,
+  context: Context,
+  { users, verify }: Identification,
+): Awaitable<Identity | null> {
+  if (authorization.length > MAX_CREDENTIALS) return null;
+  const [, scheme = "", value = ""] = /^(\w+) +(\S+) *$/.exec(authorization) ?? [];
+  if (/^bearer$/i.test(scheme)) {
+    return then(users.token?.(value) ?? null, (grant) => grant && { ...grant, session: null });
+  }
+  const basic = /^basic$/i.test(scheme) ? basicOf(value) : null;
+  if (basic === null) return null;
+  return then(verify(basic.name, basic.password, request, context), (user) => {
+    return user && { user, rights: null, session: null };
+  });
+}
+
+/** Name and password (RFC 7617), in UTF-8 as announced by the challenge. */
+function basicOf(value: string): { readonly name: string; readonly password: string } | null {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.fromBase64(value));
+    const colon = text.indexOf(":");
+    return colon < 0 ? null : { name: text.slice(0, colon), password: text.slice(colon + 1) };
+  } catch {
+    return null;
+  }
+}

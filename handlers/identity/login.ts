@@ -1,0 +1,117 @@
+/**
+ * The endpoints for logging in and out: `/.pyserve/login` and `/.pyserve/logout`.
+ *
+ * @module
+ */
+
+import { HttpError } from "../core/errors.ts";
+import { isCrossSite } from "../core/origin.ts";
+import { readBody } from "../core/request_body.ts";
+import { locationFor } from "../core/location.ts";
+import type { Awaitable, Context } from "../core/types.ts";
+import { Refusal } from "../http/refusal.ts";
+import { parseTarget, SitePath } from "../http/target.ts";
+import { FORM_HEADERS } from "../page/frame.ts";
+import { setCookie } from "./cookies.ts";
+import type { Identification, Identity } from "./identify.ts";
+import { accountPage, loginPage } from "./login_page.ts";
+
+/** The directory of the endpoints; the page's script is below it, too. */
+export const OWN_DIRECTORY = ".pyserve";
+
+const LOGIN: SitePath = SitePath.root.child(OWN_DIRECTORY)!.child("login")!;
+
+/** A form has a name, a password and a path. */
+const MAX_FORM_BYTES = 32_768;
+const FORM_STALL_MS = 10_000;
+
+/** Answers requests for the endpoints; null for all others. */
+export function loginEndpoints(
+  request: Request,
+  context: Context,
+  identity: Identity,
+  by: Identification,
+): Awaitable<Response | null> {
+  const { segments } = context.target.path;
+  if (segments.length !== 2 || segments[0] !== OWN_DIRECTORY) return null;
+  if (segments[1] === "login") return login(request, context, identity, by);
+  return segments[1] === "logout" ? logout(request, context, identity, by) : null;
+}
+
+/** The redirect to the login page, which leads back to the requested page. */
+export function redirectToLogin(context: Context): Response {
+  const { path, slash, query } = context.target;
+  const to = `${path.href}${slash && path.parent !== null ? "/" : ""}${query === "" ? "" : `?${query}`}`;
+  return redirect(locationFor(context, LOGIN, { query: `to=${encodeURIComponent(to)}` }));
+}
+
+function login(request: Request, context: Context, { user }: Identity, by: Identification): Awaitable<Response> {
+  if (request.method === "POST") return enter(request, context, by);
+  requireMethod(request, "GET, HEAD, POST");
+  if (user !== null) return html(200, accountPage(user.name));
+  const to = new URLSearchParams(context.target.query).get("to") ?? "/";
+  return html(200, loginPage({ name: "", problem: null, to }));
+}
+
+async function enter(request: Request, context: Context, by: Identification): Promise<Response> {
+  refuseOtherSites(request, context);
+  const form = await formOf(request);
+  const [name, password, to] = ["username", "password", "to"].map((field) => form.get(field) ?? "") as [
+    string,
+    string,
+    string,
+  ];
+  const user = await by.verify(name, password, request, context);
+  if (user === null) return html(403, loginPage({ name, problem: "The name or the password is wrong.", to }));
+  const { text, session } = by.sessions.issue(user.name, user.epoch);
+  const seconds = Math.floor((session.expires - Date.now()) / 1_000);
+  return withCookie(redirect(pageAt(to, context)), setCookie(context, text, seconds));
+}
+
+/** Ends the session everywhere, and removes what the browser has cached, so that going back shows nothing. */
+function logout(request: Request, context: Context, { session }: Identity, by: Identification): Response {
+  requireMethod(request, "POST");
+  refuseOtherSites(request, context);
+  if (session !== null) by.revocations.add(session.id, session.expires);
+  const response = redirect(locationFor(context, LOGIN));
+  response.headers.set("clear-site-data", '"cache", "storage"');
+  return withCookie(response, setCookie(context, "", 0));
+}
+
+/** A path of this site to go on with. Anything else leads to the start page: an open redirect would help phishing. */
+function pageAt(to: string, context: Context): string {
+  const target = to.startsWith("/") ? parseTarget(to) : new Refusal(400, "");
+  if (target instanceof Refusal) return locationFor(context, SitePath.root, { slash: true });
+  return locationFor(context, target.path, { slash: target.slash, query: target.query });
+}
+
+function refuseOtherSites(request: Request, context: Context): void {
+  if (isCrossSite(request, context.hosts)) throw new HttpError(403, "Forms of other sites cannot log in or out");
+}
+
+function requireMethod({ method }: Request, allow: string): void {
+  if (!allow.split(", ").includes(method)) throw new HttpError(405, undefined, { headers: { allow } });
+}
+
+async function formOf(request: Request): Promise<URLSearchParams> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const bytes of readBody(request.body, { max: MAX_FORM_BYTES, stallMs: FORM_STALL_MS })) {
+    text += decoder.decode(bytes, { stream: true });
+  }
+  return new URLSearchParams(text);
+}
+
+function html(status: number, body: string): Response {
+  const headers = { ...FORM_HEADERS, "content-type": "text/html; charset=utf-8", "cache-control": "no-store" };
+  return new Response(body, { status, headers });
+}
+
+function redirect(location: string): Response {
+  return new Response(null, { status: 303, headers: { location, "cache-control": "no-store" } });
+}
+
+function withCookie(response: Response, cookie: string): Response {
+  response.headers.append("set-cookie", cookie);
+  return response;
+}

@@ -1,0 +1,233 @@
+/** The layer that identifies users and limits what they may do, around the whole file server. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { disk, type FetchFunction, fileServer, toFetch, uploadFeatures } from "../../mod.ts";
+import { auth, type AuthOptions } from "../../handlers/identity/auth.ts";
+import type { Users } from "../../handlers/identity/users.ts";
+import { tempTree } from "../support/tree.ts";
+
+/** Users in memory; an application's database would look like this. */
+function memoryUsers(passwords: Record<string, string>): Users & { readonly passwords: Map<string, string> } {
+  const known = new Map(Object.entries(passwords));
+  const find = (name: string) => known.has(name) ? { name, epoch: known.get(name)! } : null;
+  return {
+    passwords: known,
+    find,
+    verify: (name, password) => known.get(name) === password ? find(name) : null,
+    token: (token) =>
+      token === "t-ann-read" ? { user: { name: "ann", epoch: "" }, rights: new Set(["read"] as const) } : null,
+  };
+}
+
+const BROWSER = { "user-agent": "Mozilla/5.0", "accept": "text/html,*/*;q=0.8" };
+const basic = (name: string, password: string) => ({ authorization: `Basic ${btoa(`${name}:${password}`)}` });
+
+interface Site extends AsyncDisposable {
+  readonly users: ReturnType<typeof memoryUsers>;
+  readonly lines: string[];
+  get(path: string, init?: RequestInit): Promise<Response>;
+  at(path: string): string;
+}
+
+async function siteWith(options: Partial<AuthOptions> = {}): Promise<Site> {
+  const tree = await tempTree({
+    "a.txt": "a",
+    "team/plan.txt": "plan",
+    "pub/b.txt": "b",
+    "private/c.txt": "c",
+  });
+  const users = memoryUsers({ ann: "secret", bob: "hunter2" });
+  const lines: string[] = [];
+  const fetch: FetchFunction = toFetch(
+    fileServer(disk(tree.path), {
+      features: uploadFeatures({ rights: { create: true, change: true } }),
+      layers: [auth({ users, ...options })],
+      log: "common",
+    }),
+    { log: { access: (line) => lines.push(line), error: (message, cause) => lines.push(`${message} ${cause}`) } },
+  );
+  return {
+    users,
+    lines,
+    at: (path) => tree.at(path),
+    get: async (path, init) => await fetch(new Request(`http://localhost${path}`, init)),
+    [Symbol.asyncDispose]: () => tree[Symbol.asyncDispose](),
+  };
+}
+
+/** Logs in on the page; returns the cookie. */
+async function logIn(
+  site: Site,
+  username: string,
+  password: string,
+  to = "/",
+): Promise<{ response: Response; cookie: string }> {
+  const body = new URLSearchParams({ username, password, to });
+  const response = await site.get("/.pyserve/login", { method: "POST", body, headers: { origin: "http://localhost" } });
+  return { response, cookie: response.headers.get("set-cookie")?.split(";")[0] ?? "" };
+}
+
+async function status(response: Response | Promise<Response>): Promise<number> {
+  const { status, body } = await response;
+  await body?.cancel();
+  return status;
+}
+
+Deno.test("without credentials: a challenge for programs, the login page for browsers, no dialog for scripts", async () => {
+  await using site = await siteWith();
+  const program = await site.get("/a.txt");
+  assertEquals([await status(program), program.headers.get("www-authenticate")], [
+    401,
+    'Basic realm="pyserve", charset="UTF-8"',
+  ]);
+  const page = await site.get("/team/?q=x", { headers: BROWSER });
+  assertEquals([await status(page), page.headers.get("location")], [303, "../.pyserve/login?to=%2Fteam%2F%3Fq%3Dx"]);
+  const script = await site.get("/a.txt", { headers: { "sec-fetch-mode": "cors", "sec-fetch-site": "same-origin" } });
+  assertEquals([await status(script), script.headers.get("www-authenticate")], [401, 'Bearer realm="pyserve"']);
+  for (const path of ["/", "/none", "/a.txt?sha256", "/?archive=zip", "/?q=a", "/team", "/.hidden"]) {
+    assertEquals(await status(site.get(path)), 401, path);
+  }
+  for (const method of ["PUT", "DELETE", "PATCH", "MKCOL", "MOVE", "POST"]) {
+    assertEquals(await status(site.get("/new.txt", { method })), 401, method);
+  }
+});
+
+Deno.test("with Basic and with a bearer token", async () => {
+  await using site = await siteWith();
+  assertEquals(await (await site.get("/a.txt", { headers: basic("ann", "secret") })).text(), "a");
+  assertEquals(await status(site.get("/n.txt", { method: "PUT", body: "n", headers: basic("ann", "secret") })), 201);
+  for (
+    const wrong of [
+      basic("ann", "Secret"),
+      basic("eve", "secret"),
+      { authorization: "Basic !" },
+      { authorization: "Basic" },
+      {
+        authorization: "Digest x",
+      },
+      { authorization: `Basic ${"QQ".repeat(10_000)}` },
+      { authorization: `Basic ${btoa("\xff:\xff")}` },
+    ]
+  ) {
+    assertEquals(await status(site.get("/a.txt", { headers: wrong })), 401, JSON.stringify(wrong).slice(0, 50));
+  }
+  const token = { authorization: "Bearer t-ann-read" };
+  assertEquals(await status(site.get("/a.txt", { headers: token })), 200);
+  assertEquals(await status(site.get("/m.txt", { method: "PUT", body: "m", headers: token })), 403);
+  assertEquals(await status(site.get("/a.txt", { headers: { authorization: "Bearer other" } })), 401);
+});
+
+Deno.test("logging in leads back, and logging out ends the session", async () => {
+  await using site = await siteWith();
+  const { response, cookie } = await logIn(site, "ann", "secret", "/team/?q=x");
+  assertEquals([await status(response), response.headers.get("location")], [303, "../team/?q=x"]);
+  assertMatch(response.headers.get("set-cookie")!, /^pyserve=[\w.-]+; Path=\/; Max-Age=\d+; HttpOnly; SameSite=Lax$/);
+  const read = () => status(site.get("/a.txt", { headers: { cookie: `x=1; ${cookie}; y=2` } }));
+  assertEquals(await read(), 200);
+  const account = await (await site.get("/.pyserve/login", { headers: { cookie } })).text();
+  assert(account.includes("<bdi>ann</bdi>"));
+  const out = await site.get("/.pyserve/logout", { method: "POST", headers: { cookie, origin: "http://localhost" } });
+  assertEquals([await status(out), out.headers.get("clear-site-data")], [303, '"cache", "storage"']);
+  assertMatch(out.headers.get("set-cookie")!, /^pyserve=; .*Max-Age=0/);
+  assertEquals(await read(), 401, "the cookie that a thief has kept");
+});
+
+Deno.test("a wrong password says no more than that, and keeps the name", async () => {
+  await using site = await siteWith();
+  const wrong = async (name: string) => {
+    const { response } = await logIn(site, name, "x");
+    assertEquals([response.status, response.headers.get("set-cookie")], [403, null]);
+    return (await response.text()).replaceAll(name, "NAME");
+  };
+  const known = await wrong("ann");
+  assert(known.includes("The name or the password is wrong") && known.includes('value="NAME"'));
+  assertEquals(await wrong("eve"), known, "the same for a name that does not exist");
+  assert(!(await (await logIn(site, '"><script>', "x")).response.text()).includes("<script>"));
+});
+
+Deno.test("no open redirect after logging in", async () => {
+  await using site = await siteWith();
+  for (
+    const to of [
+      "//evil.example",
+      "https://evil.example/",
+      "/\\evil.example",
+      "\\\\evil",
+      "/%5cevil",
+      "javascript:x",
+      "",
+      "/\r\nx: y",
+      "/.//evil.example",
+      "/../..//evil",
+    ]
+  ) {
+    const { response } = await logIn(site, "ann", "secret", to);
+    const url = new URL(response.headers.get("location")!, "http://localhost/.pyserve/login");
+    assertEquals(url.host, "localhost", to);
+    await response.body?.cancel();
+  }
+});
+
+Deno.test("pages of other sites can neither log in nor out, nor write with the cookie", async () => {
+  await using site = await siteWith();
+  const { cookie } = await logIn(site, "ann", "secret");
+  for (
+    const foreign of [{ origin: "http://evil.example" }, { "sec-fetch-site": "cross-site" }, {
+      "sec-fetch-site": "same-site",
+    }, {
+      origin: "null",
+    }, { origin: "http://localhost:81" }]
+  ) {
+    const headers = { ...foreign, cookie };
+    const body = new URLSearchParams({ username: "ann", password: "secret", to: "/" });
+    assertEquals(await status(site.get("/.pyserve/login", { method: "POST", body, headers })), 403);
+    assertEquals(await status(site.get("/.pyserve/logout", { method: "POST", headers })), 403);
+    assertEquals(await status(site.get("/x.txt", { method: "PUT", body: "x", headers })), 401, JSON.stringify(foreign));
+  }
+  assertEquals(await status(site.get("/a.txt", { headers: { cookie } })), 200);
+});
+
+Deno.test("a session ends with the user and with the password", async () => {
+  await using site = await siteWith();
+  const { cookie } = await logIn(site, "ann", "secret");
+  site.users.passwords.set("ann", "new");
+  assertEquals(await status(site.get("/a.txt", { headers: { cookie } })), 401);
+  const { cookie: again } = await logIn(site, "ann", "new");
+  site.users.passwords.delete("ann");
+  assertEquals(await status(site.get("/a.txt", { headers: { cookie: again } })), 401);
+});
+
+Deno.test("rules hold for reading, listing, writing and both ends of a move", async () => {
+  await using site = await siteWith({
+    rules: ["anyone:read@/pub", "users:read", "ann:all@/team", "bob:read,upload@/private"],
+  });
+  const [ann, bob] = [basic("ann", "secret"), basic("bob", "hunter2")];
+  assertEquals(await status(site.get("/pub/b.txt")), 200);
+  assertEquals(await status(site.get("/a.txt")), 401);
+  assertEquals(await status(site.get("/team/plan.txt", { headers: bob })), 403);
+  assertEquals(await status(site.get("/private/c.txt", { headers: ann })), 403);
+  const list = async (headers: HeadersInit) => await (await site.get("/?format=text", { headers })).text();
+  assertEquals(await list(ann), "pub/\nteam/\na.txt\n");
+  assertEquals(await list(bob), "private/\npub/\na.txt\n");
+  assertEquals(await status(site.get("/team/x", { method: "PUT", body: "x", headers: ann })), 201);
+  assertEquals(await status(site.get("/x", { method: "PUT", body: "x", headers: ann })), 403);
+  const destination = (path: string) => ({ ...ann, destination: path });
+  assert(
+    [403, 405].includes(await status(site.get("/team/x", { method: "MOVE", headers: destination("/private/x") }))),
+  );
+  assert(
+    [403, 405].includes(await status(site.get("/pub/b.txt", { method: "MOVE", headers: destination("/team/b.txt") }))),
+  );
+  assertEquals(await status(site.get("/team/x", { method: "MOVE", headers: destination("/team/y") })), 201);
+});
+
+Deno.test("what a user gets is private to caches, and the log has the name", async () => {
+  await using site = await siteWith({ rules: ["anyone:read@/pub", "users:read"] });
+  const open = await site.get("/pub/b.txt");
+  const own = await site.get("/a.txt", { headers: basic("ann", "secret") });
+  assertEquals([open, own].map(({ headers }) => headers.get("cache-control")), ["no-cache", "private, no-cache"]);
+  await Promise.all([open.text(), own.text()]);
+  assertEquals(site.lines.map((line) => line.split(" ")[2]), ["-", "ann"]);
+  const again = await site.get("/a.txt", { headers: basic("ann", "secret") });
+  assertEquals([again.headers.get("cache-control"), await again.text()], ["private, no-cache", "a"]);
+});
