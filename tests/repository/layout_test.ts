@@ -7,6 +7,7 @@ import { type Module, modulesOf } from "../../tools/module_graph.ts";
 /** From the ground to the roof: a room imports from itself and from rooms above it in this list. */
 const ROOMS = [
   "http", // decisions of the protocol, without I/O
+  "certificates", // made without files
   "system", // calls of the C library
   "http1", // the HTTP/1 parser
   "core", // requests, answers, failures: everything that needs no source
