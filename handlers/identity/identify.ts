@@ -5,7 +5,7 @@
  */
 
 import { then } from "../core/awaitable.ts";
-import { isCrossSite } from "../core/origin.ts";
+import { isCrossSite } from "../core/cross_site.ts";
 import type { Awaitable, Context, Right } from "../core/types.ts";
 import { cookieName, cookieOf } from "./cookies.ts";
 import type { Session, Sessions } from "./sessions.ts";

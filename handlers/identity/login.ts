@@ -5,7 +5,7 @@
  */
 
 import { HttpError } from "../core/errors.ts";
-import { isCrossSite } from "../core/origin.ts";
+import { isCrossSite } from "../core/cross_site.ts";
 import { readBody } from "../core/request_body.ts";
 import { locationFor } from "../core/location.ts";
 import type { Awaitable, Context } from "../core/types.ts";

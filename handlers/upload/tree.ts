@@ -14,7 +14,7 @@ import { WriteRefused } from "../sources/writer.ts";
 import type { Context } from "../core/types.ts";
 import { describeStored, wantsJson } from "./answers.ts";
 import { wishOf } from "./conflict.ts";
-import { isOwnUrl } from "../core/origin.ts";
+import { isOwnUrl } from "../core/cross_site.ts";
 import { checkPreconditions } from "./put.ts";
 import { nameTaken, writeError } from "./refusals.ts";
 import { METHODS, methodsOf, requireName, requireRight } from "./rights.ts";

@@ -14,7 +14,7 @@ import type { Context, Handler } from "../core/types.ts";
 import type { ConflictPolicy } from "./conflict.ts";
 import { isCreation } from "./creation.ts";
 import { ACCEPTED_POSTS, postForm } from "./form.ts";
-import { isCrossSite } from "../core/origin.ts";
+import { isCrossSite } from "../core/cross_site.ts";
 import { checkCoding, putFile } from "./put.ts";
 import { namesUpload, PARTIAL_UPLOAD, uploadId, uploadLimit } from "./upload_fields.ts";
 import { Resumables } from "./resumables.ts";

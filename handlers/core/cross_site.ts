@@ -1,0 +1,46 @@
+/**
+ * Cross-site request forgery protection for requests that write.
+ *
+ * @module
+ */
+
+import type { HostNames } from "./types.ts";
+
+/**
+ * Whether a request was sent by a page of another site. Every browser since 2023 says so in Sec-Fetch-Site, but over
+ * plain HTTP only for localhost; otherwise, and in older browsers, Origin or Referer tells. Programs send none of
+ * these, and a page cannot make them send anything.
+ */
+export function isCrossSite({ headers, url }: Request, hosts: HostNames): boolean {
+  const site = headers.get("sec-fetch-site");
+  if (site !== null) return site !== "same-origin" && site !== "none";
+  const from = headers.get("origin") ?? headers.get("referer");
+  return from !== null && !isOwnUrl(from, url, hosts);
+}
+
+/**
+ * Whether a URL belongs to this server: its host and port are those of the request, or a host name configured by the
+ * operator, which a reverse proxy may have replaced in Host.
+ *
+ * The scheme is not compared, because a proxy may terminate TLS. An IP address or `localhost` must equal the request's,
+ * including the port, because other servers may listen there too. `null`, the value for an opaque origin, and anything
+ * that is not an http or https URL do not match.
+ *
+ * @param asked The URL of the request.
+ */
+export function isOwnUrl(url: string, asked: string, hosts: HostNames): boolean {
+  const [theirs, ours] = [URL.parse(url), URL.parse(asked)];
+  if (theirs === null || !/^https?:$/.test(theirs.protocol)) return false;
+  return hosts.isGiven(theirs.host) || (ours !== null && isSameHost(theirs, ours));
+}
+
+/** The default port may be explicit or not, and the scheme seen by this server is not always the one clients see. */
+function isSameHost(theirs: URL, ours: URL): boolean {
+  if (withoutDot(theirs.hostname) !== withoutDot(ours.hostname)) return false;
+  if (theirs.port === ours.port) return true;
+  return theirs.port === "" && ours.port === (theirs.protocol === "https:" ? "443" : "80");
+}
+
+function withoutDot(name: string): string {
+  return name.replace(/\.$/, "");
+}
