@@ -12,7 +12,9 @@ import type { SitePath } from "../http/target.ts";
 import { type Identification, identify, type Identity } from "./identify.ts";
 import { loginEndpoints, OWN_DIRECTORY, redirectToLogin } from "./login.ts";
 import { type AccessRule, AccessRules, parseAccessRule } from "./rules.ts";
+import { answerShared, type Sharing } from "./share_site.ts";
 import { Sessions } from "./sessions.ts";
+import { Shares } from "./shares.ts";
 import { type IdentityState, volatileState } from "./state.ts";
 import type { Users } from "./users.ts";
 
@@ -54,17 +56,24 @@ class Gate {
   readonly #by: Identification;
   readonly #rules: AccessRules;
   readonly #realm: string;
+  readonly #sharing: Sharing;
 
   constructor({ users, rules = DEFAULT_RULES, state = volatileState(), lifetime, realm = "pyserve" }: AuthOptions) {
     const { key, revocations } = state;
     const sessions = new Sessions({ key, ...(lifetime !== undefined && { lifetime }) });
     this.#by = { users, sessions, revocations, verify: (name, password) => users.verify(name, password) };
     this.#rules = new AccessRules(rules.map((rule) => typeof rule === "string" ? parseAccessRule(rule) : rule));
+    this.#sharing = { shares: new Shares(key), revocations, users, rules: this.#rules };
     this.#realm = realm.replace(/[^ !#-[\]-~]/g, "");
   }
 
   answer(request: Request, context: Context, next: Handler): Awaitable<Response | null> {
     if (context.refusal !== null) return next(request, context);
+    const shared = failing(() => answerShared(request, context, this.#sharing, next));
+    return then(shared, (response) => response ?? this.#answerOwn(request, context, next));
+  }
+
+  #answerOwn(request: Request, context: Context, next: Handler): Awaitable<Response | null> {
     const identity = failing(() => identify(request, context, this.#by));
     return then(identity, (identity) => {
       if (identity instanceof Response) return identity;

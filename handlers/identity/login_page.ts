@@ -54,3 +54,18 @@ export function accountPage(name: string): string {
 </main>`,
   );
 }
+
+/** The page of an upload link: a form, and nothing of what is there. */
+export function dropPage(name: string, isDone: boolean): string {
+  const thanks = isDone ? '<p role="status"><strong>Your files have arrived.</strong> You can send more.</p>\n' : "";
+  return page(
+    "Send files",
+    `<main class="login">
+<h1>Send files${name === "" ? "" : ` to <bdi>${escapeHtml(showUnseen(name))}</bdi>`}</h1>
+${thanks}<form class="hint" method="post" enctype="multipart/form-data">
+<label>Files <input type="file" name="file" multiple required></label>
+<button>Send</button>
+</form>
+</main>`,
+  );
+}

@@ -1,8 +1,19 @@
 /** The layer that identifies users and limits what they may do, around the whole file server. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { disk, type FetchFunction, fileServer, toFetch, uploadFeatures } from "../../mod.ts";
+import {
+  archives,
+  disk,
+  type FetchFunction,
+  fileServer,
+  searches,
+  SitePath,
+  toFetch,
+  uploadFeatures,
+} from "../../mod.ts";
 import { auth, type AuthOptions } from "../../handlers/identity/auth.ts";
+import { Shares, type ShareTerms } from "../../handlers/identity/shares.ts";
+import { volatileState } from "../../handlers/identity/state.ts";
 import type { Users } from "../../handlers/identity/users.ts";
 import { tempTree } from "../support/tree.ts";
 
@@ -40,7 +51,7 @@ async function siteWith(options: Partial<AuthOptions> = {}): Promise<Site> {
   const lines: string[] = [];
   const fetch: FetchFunction = toFetch(
     fileServer(disk(tree.path), {
-      features: uploadFeatures({ rights: { create: true, change: true } }),
+      features: [...uploadFeatures({ rights: { create: true, change: true } }), searches(), archives()],
       layers: [auth({ users, ...options })],
       log: "common",
     }),
@@ -230,4 +241,89 @@ Deno.test("what a user gets is private to caches, and the log has the name", asy
   assertEquals(site.lines.map((line) => line.split(" ")[2]), ["-", "ann"]);
   const again = await site.get("/a.txt", { headers: basic("ann", "secret") });
   assertEquals([again.headers.get("cache-control"), await again.text()], ["private, no-cache", "a"]);
+});
+
+const SHARED: ShareTerms = { paths: [SitePath.root.child("team")!], rights: new Set(["read"]), expires: Infinity };
+
+/** A site with a share; `link` is the part of the URL before the path. */
+async function siteWithShare(terms: Partial<ShareTerms> = {}, by: string | null = "ann") {
+  const state = volatileState();
+  const site = await siteWith({ state, rules: ["ann:all", "bob:read"] });
+  await Deno.mkdir(site.at("team/sub"));
+  await Deno.writeTextFile(site.at("team/sub/deep.txt"), "deep");
+  await Deno.mkdir(site.at("team2"));
+  const { id, token } = new Shares(state.key).make({ ...SHARED, ...terms }, by);
+  return Object.assign(site, { state, id, token, link: `/.pyserve/share/${token}` });
+}
+
+Deno.test("a share link shows what is shared, and nothing else", async () => {
+  await using site = await siteWithShare();
+  const { link } = site;
+  const text = async (path: string) => await (await site.get(`${link}${path}`)).text();
+  assertEquals(await text("/team/plan.txt"), "plan");
+  assertEquals(await text("/team/?format=text"), "sub/\nplan.txt\n");
+  assertEquals(await text("/team/sub/deep.txt"), "deep");
+  const root = await site.get(`${link}/`);
+  assertEquals([await status(root), root.headers.get("location")], [303, "team"]);
+  const directory = await site.get(`${link}/team`);
+  assertEquals([await status(directory), directory.headers.get("location")], [301, "team/"]);
+  for (const path of ["/a.txt", "/team2/", "/te", "/pub/b.txt", "/team/../a.txt", "/team/%2e%2e/a.txt", "/none"]) {
+    assertEquals(await status(site.get(`${link}${path}`)), 403, path);
+  }
+  const sneaky = [
+    `/.pyserve/share/${site.token}x/team/plan.txt`,
+    "/.pyserve/share/x/team/plan.txt",
+    "/.pyserve/share//team/",
+  ];
+  for (const path of sneaky) assertEquals(await status(site.get(path)), 404, path);
+  assertEquals(await status(site.get(`${link}/team/x`, { method: "PUT", body: "x" })), 403);
+  assertEquals(await status(site.get(`${link}/team/plan.txt`, { method: "DELETE" })), 403);
+  const found = await (await site.get(`${link}/team/?q=txt`, { headers: { accept: "application/json" } })).json();
+  assertEquals(found.results.map(({ path }: { path: string }) => path), ["plan.txt", "sub/deep.txt"]);
+});
+
+Deno.test("a share ends when it is revoked, with its user, and with the right to share", async () => {
+  await using site = await siteWithShare();
+  const read = () => status(site.get(`${site.link}/team/plan.txt`));
+  assertEquals(await read(), 200);
+  site.users.passwords.delete("ann");
+  assertEquals(await read(), 404);
+  site.users.passwords.set("ann", "again");
+  assertEquals(await read(), 200);
+  site.state.revocations.add(site.id, Infinity);
+  assertEquals(await read(), 404);
+  await using other = await siteWithShare({}, "bob");
+  assertEquals(await status(other.get(`${other.link}/team/plan.txt`)), 403, "bob may read, but not share");
+});
+
+Deno.test("an upload link takes files, and shows nothing of what is there", async () => {
+  await using site = await siteWithShare({ rights: new Set(["create"]) });
+  const { link } = site;
+  const page = await (await site.get(`${link}/team/`)).text();
+  assert(page.includes('type="file"') && !page.includes("plan"));
+  for (
+    const path of [
+      "/team/?format=json",
+      "/team/plan.txt",
+      "/team/none.txt",
+      "/team/sub/",
+      "/team/?q=plan",
+      "/team/?archive=zip",
+    ]
+  ) {
+    const response = await site.get(`${link}${path}`);
+    const text = await response.text();
+    assert(response.status === 403 || (text.includes('type="file"') && !text.includes("deep")), path);
+  }
+  const send = async (name: string, headers: HeadersInit = {}) => {
+    const body = new FormData();
+    body.append("file", new File(["new"], name));
+    const response = await site.get(`${link}/team/`, { method: "POST", body, headers });
+    return [response.status, response.headers.get("location"), await response.text()];
+  };
+  assertEquals(await send("new.txt"), [201, null, ""]);
+  assertEquals(await send("plan.txt"), [201, null, ""], "the same if the name is taken");
+  assertEquals(await send("form.txt", { accept: "text/html", origin: "http://localhost" }), [303, "./?done", ""]);
+  assertEquals(await Deno.readTextFile(site.at("team/plan.txt")), "plan");
+  assertEquals(await Deno.readTextFile(site.at("team/new.txt")), "new");
 });
