@@ -75,6 +75,12 @@ export { endAllScripts, type SystemUser } from "./handlers/upstream/cgi/process_
 export { accessLog, LOG_FORMATS, type LogFormat } from "./handlers/layers/access_log.ts";
 export * from "./handlers/layers/error_pages.ts";
 export * from "./handlers/layers/headers.ts";
+export { environmentUser, type Token, type User, type Users } from "./handlers/identity/users.ts";
+export { userFile, UserFileError, type UserFileOptions } from "./handlers/identity/user_file.ts";
+export { hashPassword, verifyPassword } from "./handlers/identity/password.ts";
+export { type Denied, isDenied, Logins, type LoginsOptions } from "./handlers/identity/logins.ts";
+export type { TokenGrant } from "./handlers/identity/token_line.ts";
+export { USER_RIGHTS, type UserRight } from "./handlers/identity/user_rights.ts";
 export { heldBody, type HeldBodyOptions } from "./handlers/core/held_body.ts";
 export * from "./handlers/core/limiter.ts";
 export { IncompleteBody } from "./handlers/core/request_body.ts";

@@ -13,6 +13,7 @@ const ROOMS = [
   "serving", // what every handler that serves from a source builds on
   "page", // the browser's page
   "layers",
+  "identity", // who the client is: users, passwords, tokens
   "files",
   "listing",
   "search",
