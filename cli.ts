@@ -23,6 +23,7 @@ import { parse } from "./cli/parse.ts";
 import { type Settings, settingsOf } from "./cli/settings.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./cli/signals.ts";
 import { StartError } from "./cli/start_error.ts";
+import { subcommandOf } from "./cli/subcommands.ts";
 import { UsageError } from "./cli/usage_error.ts";
 import { workerSeat } from "./cli/worker_seat.ts";
 import type { Feature } from "./handlers/serving/feature.ts";
@@ -71,7 +72,14 @@ export interface CommandIo {
 export async function main(args: readonly string[], io: CommandIo = {}): Promise<number> {
   const { err, ...world } = { ...processIo, ...io };
   const sink = new LogSink(err);
+  const subcommand = subcommandOf(args);
   try {
+    if (subcommand) {
+      return await (await subcommand())(args.slice(1), {
+        out: world.out,
+        note: (line) => sink.line(line),
+      });
+    }
     const given = parse(args, world.env);
     if (given.options.version) world.out(`pyserve ${config.version}\n`);
     else if (given.options.help !== null) world.out(await helpFor(given.options.help));
@@ -79,7 +87,8 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
     return 0;
   } catch (error) {
     const usage = error instanceof UsageError;
-    sink.line(`pyserve: ${escapeLog(usage ? `${error.message} (see pyserve --help)` : StartError.sentence(error))}`);
+    const help = subcommand ? `pyserve ${args[0]} --help` : "pyserve --help";
+    sink.line(`pyserve: ${escapeLog(usage ? `${error.message} (see ${help})` : StartError.sentence(error))}`);
     return usage ? 2 : 1;
   } finally {
     await sink.flush(FLUSH_MS);

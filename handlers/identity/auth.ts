@@ -7,16 +7,26 @@
 import { then } from "../core/awaitable.ts";
 import { internalsOf } from "../core/internals.ts";
 import { errorResponse, HttpError, toHttpError } from "../core/errors.ts";
-import { type Awaitable, type Context, derive, type Handler, type Layer, type Right } from "../core/types.ts";
-import type { SitePath } from "../http/target.ts";
+import {
+  type Awaitable,
+  type Context,
+  derive,
+  type Handler,
+  type Layer,
+  type Logger,
+  type Right,
+} from "../core/types.ts";
+import { Refusal } from "../http/refusal.ts";
+import { parseTarget, SitePath } from "../http/target.ts";
 import { type Identification, identify, type Identity } from "./identify.ts";
 import { loginEndpoints, OWN_DIRECTORY, redirectToLogin } from "./login.ts";
-import { type AccessRule, AccessRules, parseAccessRule } from "./rules.ts";
+import { Logins } from "./logins.ts";
+import { type AccessRule, AccessRules, parseAccessRule, RIGHTS } from "./rules.ts";
 import { answerShared, type Sharing } from "./share_site.ts";
 import { Sessions } from "./sessions.ts";
 import { Shares } from "./shares.ts";
 import { type IdentityState, volatileState } from "./state.ts";
-import type { Users } from "./users.ts";
+import type { Token, Users } from "./users.ts";
 
 /** Options of {@linkcode auth}. */
 export interface AuthOptions {
@@ -31,6 +41,8 @@ export interface AuthOptions {
   readonly state?: IdentityState;
   /** How long a session lasts, in milliseconds; defaults to seven days. */
   readonly lifetime?: number;
+  /** Takes one line for each failed login; defaults to the log of the request. */
+  readonly log?: Pick<Logger, "error">;
   /** Shown by clients that ask for a password; defaults to `pyserve`. */
   readonly realm?: string;
 }
@@ -58,10 +70,12 @@ class Gate {
   readonly #realm: string;
   readonly #sharing: Sharing;
 
-  constructor({ users, rules = DEFAULT_RULES, state = volatileState(), lifetime, realm = "pyserve" }: AuthOptions) {
+  constructor(
+    { users, rules = DEFAULT_RULES, state = volatileState(), lifetime, log, realm = "pyserve" }: AuthOptions,
+  ) {
     const { key, revocations } = state;
     const sessions = new Sessions({ key, ...(lifetime !== undefined && { lifetime }) });
-    this.#by = { users, sessions, revocations, verify: (name, password) => users.verify(name, password) };
+    this.#by = { users, sessions, revocations, logins: new Logins(users, { ...(log && { log }) }) };
     this.#rules = new AccessRules(rules.map((rule) => typeof rule === "string" ? parseAccessRule(rule) : rule));
     this.#sharing = { shares: new Shares(key), revocations, users, rules: this.#rules };
     this.#realm = realm.replace(/[^ !#-[\]-~]/g, "");
@@ -91,16 +105,16 @@ class Gate {
     });
   }
 
-  #withRights(context: Context, { user, rights: limit }: Identity): Context {
+  #withRights(context: Context, { user, token }: Identity): Context {
     const name = user?.name ?? null;
     internalsOf(context).notes.user = name;
     const { may, view } = this.#rules.of(name);
-    const limited = limit === null ? "" : ` limited to ${[...limit].join()}`;
+    const limit = token && limitOf(token);
     return derive(context, {
       user: name,
       may: (right: Right, path: SitePath) =>
-        may(right, path) && (limit === null || limit.has(right)) && context.may(right, path),
-      view: `${context.view}|${view}${limited}`,
+        may(right, path) && (limit === null || limit(right, path)) && context.may(right, path),
+      view: `${context.view}|${view}${token ? ` token ${token.id}` : ""}`,
     });
   }
 
@@ -141,6 +155,14 @@ class Gate {
       }),
     );
   }
+}
+
+/** What a token permits. */
+function limitOf({ rights, path }: Token): (right: Right, path: SitePath) => boolean {
+  const allowed = new Set(rights.map((name) => RIGHTS[name]));
+  const target = parseTarget(path);
+  const prefix = target instanceof Refusal ? SitePath.nowhere : target.path;
+  return (right, path) => allowed.has(right) && path.below(prefix) !== null;
 }
 
 /** Shared caches must not store what a user gets: a cookie, unlike Authorization, does not tell them (RFC 9111 section 3.5). */

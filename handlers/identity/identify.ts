@@ -6,24 +6,27 @@
 
 import { then } from "../core/awaitable.ts";
 import { isCrossSite } from "../core/cross_site.ts";
-import type { Awaitable, Context, Right } from "../core/types.ts";
+import { HttpError } from "../core/errors.ts";
+import type { Awaitable, Context } from "../core/types.ts";
+import { clientOf } from "../http/client.ts";
 import { cookieName, cookieOf } from "./cookies.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import type { Revocations } from "./state.ts";
-import type { User, Users } from "./users.ts";
+import { isDenied, type Logins } from "./logins.ts";
+import type { Token, User, Users } from "./users.ts";
 
 /** Who sent a request. */
 export interface Identity {
   /** The user; null for clients that have not logged in. */
   readonly user: User | null;
-  /** The rights that a token is limited to; null for all rights of the user. */
-  readonly rights: ReadonlySet<Right> | null;
+  /** The token that limits what the client may do; null for all rights of the user. */
+  readonly token: Token | null;
   /** The session, if the user has logged in on the login page. */
   readonly session: Session | null;
 }
 
 /** A client that has not logged in. */
-export const ANONYMOUS: Identity = { user: null, rights: null, session: null };
+export const ANONYMOUS: Identity = { user: null, token: null, session: null };
 
 /** Methods that change nothing (RFC 9110 section 9.2.1). */
 const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -34,10 +37,9 @@ const MAX_CREDENTIALS = 8_192;
 /** What identification needs. */
 export interface Identification {
   readonly users: Users;
+  readonly logins: Logins;
   readonly sessions: Sessions;
   readonly revocations: Revocations;
-  /** Verifies a name and password, with limits on attempts; throws 429. */
-  readonly verify: (name: string, password: string, request: Request, context: Context) => Awaitable<User | null>;
 }
 
 /**
@@ -54,7 +56,7 @@ export function identify(request: Request, context: Context, by: Identification)
   if (session === null || by.revocations.has(session.id)) return ANONYMOUS;
   if (!SAFE.has(request.method) && isCrossSite(request, context.hosts)) return ANONYMOUS;
   return then(by.users.find(session.user), (user) => {
-    return user?.epoch === session.epoch ? { user, rights: null, session } : ANONYMOUS;
+    return user?.epoch === session.epoch ? { user, token: null, session } : ANONYMOUS;
   });
 }
 
@@ -62,17 +64,33 @@ function byAuthorization(
   authorization: string,
   request: Request,
   context: Context,
-  { users, verify }: Identification,
+  { users, logins }: Identification,
 ): Awaitable<Identity | null> {
   if (authorization.length > MAX_CREDENTIALS) return null;
   const [, scheme = "", value = ""] = /^(\w+) +(\S+) *$/.exec(authorization) ?? [];
   if (/^bearer$/i.test(scheme)) {
-    return then(users.token?.(value) ?? null, (grant) => grant && { ...grant, session: null });
+    return then(users.token?.(value) ?? null, (token) => token && { user: token.user, token, session: null });
   }
   const basic = /^basic$/i.test(scheme) ? basicOf(value) : null;
   if (basic === null) return null;
-  return then(verify(basic.name, basic.password, request, context), (user) => {
-    return user && { user, rights: null, session: null };
+  return then(checkLogin(logins, basic.name, basic.password, request, context), (user) => {
+    return user && { user, token: null, session: null };
+  });
+}
+
+/** The user with this name and password; null if there is none. Throws 429 after too many failures. */
+export function checkLogin(
+  logins: Logins,
+  name: string,
+  password: string,
+  request: Request,
+  context: Context,
+): Awaitable<User | null> {
+  return then(logins.check(name, password, clientOf(context.remoteAddress, request.headers)), (result) => {
+    if (!isDenied(result)) return result;
+    if (result.retryAfter === null) return null;
+    const headers = { "retry-after": String(result.retryAfter) };
+    throw new HttpError(429, `Too many failed logins: wait ${result.retryAfter} seconds`, { headers });
   });
 }
 

@@ -9,11 +9,13 @@ import { isCrossSite } from "../core/cross_site.ts";
 import { readBody } from "../core/request_body.ts";
 import { locationFor } from "../core/location.ts";
 import type { Awaitable, Context } from "../core/types.ts";
+import { clientOf } from "../http/client.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, SitePath } from "../http/target.ts";
 import { FORM_HEADERS } from "../page/frame.ts";
 import { setCookie } from "./cookies.ts";
 import type { Identification, Identity } from "./identify.ts";
+import { isDenied } from "./logins.ts";
 import { accountPage, loginPage } from "./login_page.ts";
 
 /** The directory of the endpoints; the page's script is below it, too. */
@@ -61,9 +63,16 @@ async function enter(request: Request, context: Context, by: Identification): Pr
     string,
     string,
   ];
-  const user = await by.verify(name, password, request, context);
-  if (user === null) return html(403, loginPage({ name, problem: "The name or the password is wrong.", to }));
-  const { text, session } = by.sessions.issue(user.name, user.epoch);
+  const refused = (status: number, problem: string) => html(status, loginPage({ name, problem, to }));
+  const result = await by.logins.check(name, password, clientOf(context.remoteAddress, request.headers));
+  if (isDenied(result)) {
+    const { retryAfter } = result;
+    if (retryAfter === null) return refused(403, "The name or the password is wrong.");
+    const response = refused(429, `Too many failed logins. Try again in ${retryAfter} seconds.`);
+    response.headers.set("retry-after", String(retryAfter));
+    return response;
+  }
+  const { text, session } = by.sessions.issue(result.name, result.epoch);
   const seconds = Math.floor((session.expires - Date.now()) / 1_000);
   return withCookie(redirect(pageAt(to, context)), setCookie(context, text, seconds));
 }

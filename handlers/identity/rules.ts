@@ -7,12 +7,10 @@
 import type { Right } from "../core/types.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, SitePath } from "../http/target.ts";
-
-/** The rights that a rule can grant, as they are written. */
-export type RightName = "read" | "upload" | "delete" | "run" | "share";
+import type { UserRight } from "./user_rights.ts";
 
 /** What handlers ask for ({@linkcode Right}), by the names used in rules. */
-const RIGHTS: Readonly<Record<RightName, Right>> = {
+export const RIGHTS: Readonly<Record<UserRight, Right>> = {
   read: "read",
   upload: "create",
   delete: "change",
@@ -75,7 +73,7 @@ function parseRights(text: string): ReadonlySet<Right> {
 }
 
 function parseRight(name: string): Right {
-  if (Object.hasOwn(RIGHTS, name)) return RIGHTS[name as RightName];
+  if (Object.hasOwn(RIGHTS, name)) return RIGHTS[name as UserRight];
   const names = new Intl.ListFormat("en", { type: "disjunction" }).format([...Object.keys(RIGHTS), "all", "none"]);
   throw new InvalidRule(`"${name}" is not a right; the rights are ${names}`);
 }

@@ -4,30 +4,110 @@
  * @module
  */
 
-import type { Awaitable, Right } from "../core/types.ts";
+import { hash } from "node:crypto";
+import type { Awaitable } from "../core/types.ts";
+import { concealed, sameBytes } from "./bytes.ts";
+import { passwordProblem } from "./password.ts";
+import type { TokenGrant } from "./token_line.ts";
+import { nameProblem, normalizedName } from "./user_name.ts";
 
-/** A user. */
+/** A user who exists. */
 export interface User {
-  /** The unique name. */
+  /** The name, normalized (NFC). */
   readonly name: string;
-  /** Changes with the password, so that sessions end. */
+  /**
+   * Changes with the password, so that the sessions of before end. It is derived from the hash: use it where it is
+   * signed or compared, and do not hand it out.
+   */
   readonly epoch: string;
 }
 
-/** What a bearer token permits. */
-export interface Grant {
-  /** The user on whose behalf it acts. */
+/** A token with the user it acts for. */
+export interface Token extends TokenGrant {
+  /** The user; with the user, the token ends. */
   readonly user: User;
-  /** The rights that it is limited to; null for all rights of the user. */
-  readonly rights: ReadonlySet<Right> | null;
 }
 
-/** The users of a server: a file, or an application's own database. */
+/**
+ * The users of a server. Implement it over a database of your own; {@linkcode userFile} and
+ * {@linkcode environmentUser} are the ones of the command.
+ *
+ * All of it may be asked for every request, and at the same time. Answer at once, without a promise, where you can. Let
+ * `verify` take the same time for names that do not exist, and do its hashing outside of this thread. What is rejected
+ * is answered with 500.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { hashPassword, type Users, verifyPassword } from "@x/pyserve";
+ *
+ * const rows = new Map([["ann", { hash: await hashPassword("correct horse"), version: 7 }]]);
+ * const nobody = await hashPassword(crypto.randomUUID());
+ * const users: Users = {
+ *   find(name) {
+ *     const row = rows.get(name);
+ *     return row ? { name, epoch: String(row.version) } : null;
+ *   },
+ *   async verify(name, password) {
+ *     const isRight = await verifyPassword(rows.get(name)?.hash ?? nobody, password);
+ *     return isRight ? await users.find(name) : null;
+ *   },
+ * };
+ * assert((await users.verify("ann", "correct horse"))?.epoch === "7");
+ * assert(await users.verify("bob", "correct horse") === null);
+ * ```
+ */
 export interface Users {
-  /** The user with this name and password; null if there is none. Takes as long for an unknown name as for a known one. */
+  /** The user with this name and password, or null for both a wrong password and an unknown name. */
   verify(name: string, password: string): Awaitable<User | null>;
-  /** The user with this name; null if there is none. Called for each request with a session: answer from memory. */
+  /** The user with this name, for a session that has been proven already; null if there is none any more. */
   find(name: string): Awaitable<User | null>;
-  /** Optional: what a bearer token permits; null if it is unknown or expired. */
-  token?(token: string): Awaitable<Grant | null>;
+  /** What a bearer token permits; null if it is unknown or has expired. Absent where there are no tokens. */
+  token?(text: string): Awaitable<Token | null>;
+}
+
+/** A digest that changes with its source. */
+export function epochOf(source: string): string {
+  return hash("sha256", source, "base64url").slice(0, 16);
+}
+
+/**
+ * The one user in an environment variable, `NAME:PASSWORD`. The password may contain colons; one line end after it is
+ * ignored, for values that come from a file.
+ *
+ * The password is compared as it is, in constant time: hashing it would protect nothing, because the process holds it.
+ *
+ * @param value The value of the variable.
+ * @throws TypeError with a sentence that does not contain the value.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { environmentUser } from "@x/pyserve";
+ *
+ * const users = environmentUser("ann:correct horse");
+ * assert((await users.verify("ann", "correct horse"))?.name === "ann");
+ * assert(await users.verify("ann", "wrong") === null);
+ * ```
+ */
+export function environmentUser(value: string): Users {
+  const text = value.replace(/\r?\n$/, "");
+  const at = text.indexOf(":");
+  if (at < 0) throw new TypeError("The value has no colon; it is NAME:PASSWORD");
+  const [name, password] = [normalizedName(text.slice(0, at)), text.slice(at + 1).normalize("NFC")];
+  const [badName, badPassword] = [nameProblem(name), passwordProblem(password)];
+  if (badName) throw new TypeError(`The name ${badName}`);
+  if (badPassword) throw new TypeError(`The password ${badPassword}`);
+  const key = concealed(32).toBase64();
+  const digest = (text: string) => hash("sha256", key + text.normalize("NFC"), "buffer");
+  const [ownName, ownPassword] = [digest(name), digest(password)];
+  const user: User = { name, epoch: epochOf(`${name}:${password}`) };
+  return {
+    find: (other) => normalizedName(other) === name ? user : null,
+    verify(other, given) {
+      const isName = sameBytes(digest(other), ownName);
+      const isPassword = sameBytes(digest(given), ownPassword);
+      return isName && isPassword ? user : null;
+    },
+  };
 }

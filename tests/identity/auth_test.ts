@@ -14,8 +14,14 @@ import {
 import { auth, type AuthOptions } from "../../handlers/identity/auth.ts";
 import { Shares, type ShareTerms } from "../../handlers/identity/shares.ts";
 import { volatileState } from "../../handlers/identity/state.ts";
+import type { UserRight } from "../../handlers/identity/user_rights.ts";
 import type { Users } from "../../handlers/identity/users.ts";
 import { tempTree } from "../support/tree.ts";
+
+const TOKENS: Record<string, { rights: readonly UserRight[]; path: string }> = {
+  "t-read": { rights: ["read"], path: "/" },
+  "t-team": { rights: ["read", "upload"], path: "/team" },
+};
 
 /** Users in memory; an application's database would look like this. */
 function memoryUsers(passwords: Record<string, string>): Users & { readonly passwords: Map<string, string> } {
@@ -25,8 +31,11 @@ function memoryUsers(passwords: Record<string, string>): Users & { readonly pass
     passwords: known,
     find,
     verify: (name, password) => known.get(name) === password ? find(name) : null,
-    token: (token) =>
-      token === "t-ann-read" ? { user: { name: "ann", epoch: "" }, rights: new Set(["read"] as const) } : null,
+    token(text) {
+      const user = find("ann");
+      const grant = TOKENS[text];
+      return user && grant ? { user, id: text, expires: null, ...grant } : null;
+    },
   };
 }
 
@@ -122,9 +131,12 @@ Deno.test("with Basic and with a bearer token", async () => {
   ) {
     assertEquals(await status(site.get("/a.txt", { headers: wrong })), 401, JSON.stringify(wrong).slice(0, 50));
   }
-  const token = { authorization: "Bearer t-ann-read" };
+  const token = { authorization: "Bearer t-read" };
   assertEquals(await status(site.get("/a.txt", { headers: token })), 200);
   assertEquals(await status(site.get("/m.txt", { method: "PUT", body: "m", headers: token })), 403);
+  const narrow = { authorization: "Bearer t-team" };
+  assertEquals(await status(site.get("/team/m.txt", { method: "PUT", body: "m", headers: narrow })), 201);
+  assertEquals(await status(site.get("/a.txt", { headers: narrow })), 403);
   assertEquals(await status(site.get("/a.txt", { headers: { authorization: "Bearer other" } })), 401);
 });
 

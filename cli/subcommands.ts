@@ -1,0 +1,28 @@
+/**
+ * The commands beside serving: the first word of the command line. A directory with such a name is `./passwd`.
+ *
+ * @module
+ */
+
+/** What a subcommand writes to. */
+export interface SubcommandIo {
+  /** Writes to standard output, synchronously. */
+  readonly out: (text: string) => void;
+  /** Writes a line to standard error. */
+  readonly note: (line: string) => void;
+}
+
+/** A subcommand: takes the words after its name, returns the exit status. Throws `UsageError` and `StartError`. */
+export type Subcommand = (args: readonly string[], io: SubcommandIo) => Promise<number>;
+
+/** Each is loaded only when it is called. */
+const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
+  passwd: async () => (await import("./passwd.ts")).passwd,
+  token: async () => (await import("./token.ts")).token,
+};
+
+/** The subcommand that a command line calls; null if it serves. */
+export function subcommandOf(args: readonly string[]): (() => Promise<Subcommand>) | null {
+  const [word = ""] = args;
+  return Object.hasOwn(SUBCOMMANDS, word) ? SUBCOMMANDS[word]! : null;
+}

@@ -1,0 +1,91 @@
+/**
+ * Argon2id (RFC 9106) and its text form.
+ *
+ * @module
+ */
+
+import { concealed, sameBytes } from "./bytes.ts";
+import type { PasswordHash } from "./password_hash.ts";
+
+/** The parameters of a hash. */
+interface Parameters {
+  /** Memory in KiB. */
+  readonly memory: number;
+  readonly passes: number;
+  readonly parallelism: number;
+}
+
+/** For new hashes: the first choice of the OWASP cheat sheet for servers that answer many logins, some 50 ms. */
+const NEW: Parameters = { memory: 19_456, passes: 2, parallelism: 1 };
+const [SALT_BYTES, DIGEST_BYTES] = [16, 32];
+
+/** What one line of a file may demand: the memory of one hash, and memory times passes, which is about a second. */
+const MAX_MEMORY = 256 * 1024;
+const MAX_WORK = 1024 * 1024;
+const MAX_PARALLELISM = 16;
+
+const FORM =
+  /^\$argon2id\$v=19\$m=(\d{1,10}),t=(\d{1,10}),p=(\d{1,10})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
+
+/** Hashes with a fresh salt, outside of this thread; the result is a PHC string. */
+export async function argon2id(password: string): Promise<string> {
+  const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
+  const digest = await derive(password, salt, NEW, DIGEST_BYTES);
+  return `$argon2id$v=19$m=${NEW.memory},t=${NEW.passes},p=${NEW.parallelism}$${plain64(salt)}$${plain64(digest)}`;
+}
+
+/** Parses `$argon2id$v=19$m=19456,t=2,p=1$SALT$DIGEST`; a reason where it is malformed or demands too much. */
+export function parseArgon2id(text: string): PasswordHash | string {
+  const [, m, t, p, salt64, digest64] = FORM.exec(text) ?? [];
+  const salt = bytesOf(salt64);
+  const digest = bytesOf(digest64);
+  if (salt === null || digest === null) return "the argon2id hash is malformed";
+  const parameters = { memory: Number(m), passes: Number(t), parallelism: Number(p) };
+  return problemOf(parameters) ?? hashOf(text, parameters, salt, digest);
+}
+
+function problemOf({ memory, passes, parallelism }: Parameters): string | null {
+  if (passes < 1 || parallelism < 1 || memory < 8 * parallelism) return "the argon2id hash has impossible parameters";
+  if (memory > MAX_MEMORY || memory * passes > MAX_WORK || parallelism > MAX_PARALLELISM) {
+    return "the argon2id hash demands too much memory or time";
+  }
+  return null;
+}
+
+function hashOf(text: string, parameters: Parameters, salt: Uint8Array<ArrayBuffer>, digest: Uint8Array): PasswordHash {
+  const { memory, passes, parallelism } = parameters;
+  return {
+    text,
+    kind: `argon2id ${memory} ${passes} ${parallelism}`,
+    weak: null,
+    matches: async (password) => sameBytes(await derive(password, salt, parameters, digest.length), digest),
+    decoy: () => hashOf("", parameters, concealed(SALT_BYTES), concealed(digest.length)),
+  };
+}
+
+/** The types of TypeScript do not know Argon2id yet: https://wicg.github.io/webcrypto-modern-algos/#argon2 */
+async function derive(
+  password: string,
+  nonce: Uint8Array<ArrayBuffer>,
+  { memory, passes, parallelism }: Parameters,
+  bytes: number,
+): Promise<Uint8Array> {
+  const format = "raw-secret" as unknown as "raw";
+  const key = await crypto.subtle.importKey(format, new TextEncoder().encode(password), "Argon2id", false, [
+    "deriveBits",
+  ]);
+  const algorithm = { name: "Argon2id", nonce, memory, passes, parallelism };
+  return new Uint8Array(await crypto.subtle.deriveBits(algorithm, key, bytes * 8));
+}
+
+function plain64(bytes: Uint8Array): string {
+  return bytes.toBase64({ omitPadding: true });
+}
+
+function bytesOf(text: string | undefined): Uint8Array<ArrayBuffer> | null {
+  try {
+    return text === undefined ? null : Uint8Array.fromBase64(text);
+  } catch {
+    return null;
+  }
+}

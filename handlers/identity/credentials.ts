@@ -1,0 +1,62 @@
+/**
+ * Credentials that have been verified a moment ago.
+ *
+ * @module
+ */
+
+import { hash } from "node:crypto";
+import { then } from "../core/awaitable.ts";
+import type { Awaitable } from "../core/types.ts";
+import { concealed } from "./bytes.ts";
+import { Table } from "./table.ts";
+import type { User, Users } from "./users.ts";
+
+/** How long verified credentials are remembered, in milliseconds. */
+const REMEMBER_MS = 60_000;
+
+/** The number of credentials remembered: about 300 KB. */
+const MAX_ENTRIES = 1_000;
+
+/**
+ * Remembers verified credentials, so that a client that sends a password with every request costs one hash a minute.
+ *
+ * The keys are digests of name, password and client under a random key of this process: neither the password nor
+ * anything it could be guessed from is kept. Failures are not remembered. What is remembered ends with the user, and
+ * when the password changes.
+ */
+export class Credentials {
+  readonly #users: Users;
+  readonly #secret = concealed(32).toBase64();
+  readonly #verified: Table<User>;
+
+  /** Takes the users, who are asked whether they still exist, and a clock in milliseconds, for tests. */
+  constructor(users: Users, now: () => number = () => performance.now()) {
+    this.#users = users;
+    this.#verified = new Table({ max: MAX_ENTRIES, forgetMs: REMEMBER_MS, now });
+  }
+
+  /**
+   * The key of some credentials. The client is a part of it: what one address has proven must not let another one try
+   * passwords without a delay.
+   */
+  key(name: string, password: string, client: string): string {
+    // Not node:crypto's HMAC, which takes six times as long: the digest is never shown, so that none can extend it.
+    return hash("sha256", `${this.#secret}${name.length}:${name}${client.length}:${client}${password}`, "base64url");
+  }
+
+  /** The user of credentials that have been verified a moment ago, or null. */
+  recall(key: string): Awaitable<User | null> {
+    const verified = this.#verified.get(key);
+    if (verified === undefined) return null;
+    return then(this.#users.find(verified.name), (user) => {
+      if (user?.epoch === verified.epoch) return user;
+      this.#verified.delete(key);
+      return null;
+    });
+  }
+
+  /** Remembers that credentials are right. */
+  remember(key: string, user: User): void {
+    this.#verified.set(key, user);
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * A thread for hashes that are computed in JavaScript, which would block all other requests in this one.
+ *
+ * @module
+ */
+
+import { onDemand } from "../core/on_demand.ts";
+import type { Answer, Question } from "./hash_worker.ts";
+
+/** The thread ends after this time without a question, in milliseconds, so that it does not keep a process alive. */
+const IDLE_MS = 1_000;
+
+type Waiter = ReturnType<typeof Promise.withResolvers<boolean>>;
+
+let current: HashThread | null = null;
+
+/** The thread; it is started by the first question. */
+export function hashThread(): HashThread {
+  return current ??= new HashThread();
+}
+
+/** Ends the thread now, if it runs: questions under way fail. */
+export function endHashThread(): void {
+  current?.[Symbol.dispose]();
+}
+
+/** A worker that compares passwords with hashes, one after the other. */
+class HashThread implements Disposable {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiter>();
+  #asked = 0;
+  #idle: ReturnType<typeof setTimeout> | undefined;
+
+  constructor() {
+    this.#worker = new Worker(new URL("./hash_worker.ts", import.meta.url), { type: "module" });
+    this.#worker.onmessage = ({ data }: MessageEvent<Answer>) => this.#answer(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#end(`Cannot check passwords of this kind: ${event.message}`);
+    };
+  }
+
+  /** Whether a password matches a hash. Rejects with one sentence where the algorithm cannot be loaded. */
+  matches(question: Omit<Question, "id">): Promise<boolean> {
+    clearTimeout(this.#idle);
+    const id = this.#asked++;
+    const waiter = Promise.withResolvers<boolean>();
+    this.#waiting.set(id, waiter);
+    this.#worker.postMessage({ id, ...question } satisfies Question);
+    return waiter.promise;
+  }
+
+  #answer({ id, matches, problem }: Answer): void {
+    const waiter = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (problem === null) waiter?.resolve(matches);
+    else waiter?.reject(new Error(problem));
+    if (this.#waiting.size === 0) this.#idle = setTimeout(() => this[Symbol.dispose](), IDLE_MS);
+  }
+
+  [Symbol.dispose](): void {
+    this.#end("The server is stopping");
+  }
+
+  #end(reason: string): void {
+    clearTimeout(this.#idle);
+    if (current === this) current = null;
+    this.#worker.terminate();
+    for (const { reject } of this.#waiting.values()) reject(new Error(reason));
+    this.#waiting.clear();
+  }
+}
+
+/** Never called: makes the worker's module part of the module graph, for publishing and for `deno compile`. */
+export const otherThread: () => Promise<unknown> = onDemand(() => import("./hash_worker.ts"));

@@ -1,0 +1,189 @@
+/**
+ * A growing delay after failed logins.
+ *
+ * @module
+ */
+
+import { Table } from "./table.ts";
+
+/** Failures of one user from one address before the first delay: people mistype. */
+const FREE = 5;
+
+/** Failures of one address, whatever the names, before the first delay: an office may share one. */
+const FREE_OF_ADDRESS = 20;
+
+/** Failures for one name, whatever the addresses, from which on an unknown address has a single free attempt. */
+const ATTACKED = 20;
+
+/** The longest delay in seconds: of a user from one address, of an address, and where the address is not known. */
+const [MAX_OF_PAIR, MAX_OF_ADDRESS, MAX_OF_UNKNOWN] = [900, 30, 10];
+
+/** Attempts under way from one address, so that they cannot all begin before the first has failed. */
+const MAX_UNDER_WAY = 8;
+
+/** Failures are forgotten after half an hour without another, and an address that a user knows after 30 days. */
+const FORGET_MS = 30 * 60_000;
+const KNOWN_MS = 30 * 24 * 3600_000;
+
+/** The size of each table: about 3 MB at most. The oldest entry makes room. */
+const MAX_ENTRIES = 10_000;
+
+/** The failures counted under one key. */
+interface Count {
+  failures: number;
+  underWay: number;
+  /** When the next attempt may begin. */
+  until: number;
+}
+
+/** An attempt to log in: end it, whatever comes of it. */
+export interface Attempt {
+  /** Counts a failure; returns the delay before the next attempt in seconds, and the number of failures. */
+  failed(): { readonly delay: number; readonly failures: number };
+  /** Forgets the failures of this user from this address. */
+  succeeded(): void;
+  /** Ends it without a verdict: the check itself failed. */
+  dropped(): void;
+}
+
+/**
+ * Delays logins after failures, in three tables of bounded size:
+ *
+ * - for a user from one address, after 5 failures: 1 second, then twice as long each time, up to 15 minutes;
+ * - for an address, after 20 failures with any names, up to 30 seconds;
+ * - for a name, after 20 failures from any addresses: no delay, or else strangers could lock the user out, but an
+ *   address from which the user has not logged in before has one free attempt in place of five.
+ *
+ * An address from which a user has logged in is not delayed because of others who share it. A success forgets the
+ * failures of that user from that address, and takes them off the address: no others, or else a valid account would be a
+ * way around the limit. All of it is in the memory of one process.
+ */
+export class Throttle {
+  readonly #now: () => number;
+  readonly #pairs: Table<Count>;
+  readonly #addresses: Table<Count>;
+  readonly #names: Table<Count>;
+  /** Addresses from which users have logged in. */
+  readonly #known: Table<true>;
+
+  /** Takes a clock in milliseconds, for tests. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+    const counts = () => new Table<Count>({ max: MAX_ENTRIES, forgetMs: FORGET_MS, now });
+    [this.#pairs, this.#addresses, this.#names] = [counts(), counts(), counts()];
+    this.#known = new Table({ max: MAX_ENTRIES, forgetMs: KNOWN_MS, now });
+  }
+
+  /** How many seconds a user has to wait at an address; 0 for none. `client` is the key of an address: `clientOf`. */
+  delay(name: string, client: string): number {
+    return this.#left(this.#pairs.get(pairOf(name, client)));
+  }
+
+  /** Begins an attempt, or returns the whole seconds until one may begin. */
+  begin(name: string, client: string): Attempt | number {
+    const pair = pairOf(name, client);
+    const delay = Math.max(this.#pairDelay(name, pair), this.#addressDelay(client, pair));
+    if (delay > 0) return delay;
+    const counts = [this.#enter(this.#pairs, pair), this.#enter(this.#addresses, client)];
+    return this.#attempt(name, client, counts);
+  }
+
+  /** The number of entries in all tables. */
+  get size(): number {
+    return this.#pairs.size + this.#addresses.size + this.#names.size + this.#known.size;
+  }
+
+  #pairDelay(name: string, pair: string): number {
+    const count = this.#pairs.get(pair);
+    if (count === undefined) return 0;
+    const isLast = count.underWay > 0 && count.failures + count.underWay >= this.#freeOf(name, pair);
+    return Math.max(this.#left(count), isLast ? 1 : 0);
+  }
+
+  #addressDelay(client: string, pair: string): number {
+    const count = this.#addresses.get(client);
+    if (count === undefined || this.#known.get(pair)) return 0;
+    return Math.max(this.#left(count), count.underWay >= MAX_UNDER_WAY ? 1 : 0);
+  }
+
+  #freeOf(name: string, pair: string): number {
+    const isAttacked = (this.#names.get(name)?.failures ?? 0) >= ATTACKED;
+    return isAttacked && !this.#known.get(pair) ? 1 : FREE;
+  }
+
+  #left(count: Count | undefined): number {
+    return count === undefined ? 0 : Math.max(0, Math.ceil((count.until - this.#now()) / 1000));
+  }
+
+  #enter(table: Table<Count>, key: string): Count {
+    const count = table.get(key) ?? { failures: 0, underWay: 0, until: 0 };
+    count.underWay += 1;
+    table.set(key, count);
+    return count;
+  }
+
+  #attempt(name: string, client: string, counts: readonly Count[]): Attempt {
+    let isUnderWay = true;
+    const leave = () => {
+      if (isUnderWay) { for (const count of counts) count.underWay -= 1; }
+      isUnderWay = false;
+      this.#drop(name, client);
+    };
+    return {
+      dropped: leave,
+      failed: () => {
+        const result = this.#failed(name, client);
+        leave();
+        return result;
+      },
+      succeeded: () => {
+        this.#succeeded(name, client);
+        leave();
+      },
+    };
+  }
+
+  #failed(name: string, client: string): { delay: number; failures: number } {
+    const pair = pairOf(name, client);
+    const free = this.#freeOf(name, pair);
+    this.#count(this.#names, name, Infinity, 0);
+    const byAddress = this.#count(this.#addresses, client, FREE_OF_ADDRESS, MAX_OF_ADDRESS);
+    const byPair = this.#count(this.#pairs, pair, free, client === "" ? MAX_OF_UNKNOWN : MAX_OF_PAIR);
+    const known = this.#known.get(pair) === true;
+    return { delay: Math.max(this.#left(byPair), known ? 0 : this.#left(byAddress)), failures: byPair.failures };
+  }
+
+  /** Counts a failure: from `free` failures on, the next attempt has to wait. */
+  #count(table: Table<Count>, key: string, free: number, max: number): Count {
+    const count = table.get(key) ?? { failures: 0, underWay: 0, until: 0 };
+    count.failures += 1;
+    if (count.failures >= free) {
+      count.until = this.#now() + 1000 * Math.min(max, 2 ** Math.min(20, count.failures - free));
+    }
+    table.set(key, count);
+    return count;
+  }
+
+  #succeeded(name: string, client: string): void {
+    const pair = pairOf(name, client);
+    const own = this.#pairs.get(pair);
+    const all = this.#addresses.get(client);
+    if (own && all) all.failures = Math.max(0, all.failures - own.failures);
+    if (own) Object.assign(own, { failures: 0, until: 0 });
+    this.#known.set(pair, true);
+  }
+
+  /** Forgets what counts nothing. */
+  #drop(name: string, client: string): void {
+    const entries = [[this.#pairs, pairOf(name, client)], [this.#addresses, client]] as const;
+    for (const [table, key] of entries) {
+      const count = table.get(key);
+      if (count && count.failures === 0 && count.underWay === 0) table.delete(key);
+    }
+  }
+}
+
+/** A name has no NUL, whether it is a user's or has been checked only for its length. */
+function pairOf(name: string, client: string): string {
+  return `${client}\0${name}`;
+}

@@ -1,0 +1,27 @@
+/**
+ * The rights that a user or a token can have.
+ *
+ * @module
+ */
+
+/**
+ * The rights in the order in which they are listed; `run` is for programs (CGI, FastCGI).
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { USER_RIGHTS } from "@x/pyserve";
+ *
+ * assert(USER_RIGHTS.includes("read"));
+ * ```
+ */
+export const USER_RIGHTS = ["read", "upload", "delete", "run", "share"] as const;
+
+/** A right of a user, as said in rules and tokens. */
+export type UserRight = typeof USER_RIGHTS[number];
+
+/** Parses names of rights; returns the first unknown word as a string. */
+export function parseRights(words: readonly string[]): readonly UserRight[] | string {
+  const unknown = words.find((word) => !(USER_RIGHTS as readonly string[]).includes(word));
+  return unknown ?? USER_RIGHTS.filter((right) => words.includes(right));
+}
