@@ -28,7 +28,7 @@ import { UsageError } from "./cli/usage_error.ts";
 import { workerSeat } from "./cli/worker_seat.ts";
 import type { Feature } from "./handlers/serving/feature.ts";
 import { toFetch } from "./handlers/core/fetch.ts";
-import { fileServer } from "./handlers/site/file_server.ts";
+import { fileServer, type FileServerOptions } from "./handlers/site/file_server.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
 import { type RunningServer, serve } from "./handlers/transport/serve.ts";
 import type { Handler, Logger } from "./handlers/core/types.ts";
@@ -116,11 +116,18 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   using signals = new Signals(world.onSignal);
   const features = await loadFeatures(settings.features, settings.root);
   await using _features = { [Symbol.asyncDispose]: () => endAll(features) };
-  await using server = await startServer(args, settings, world, log, features);
+  const identity = settings.identity && (await import("./cli/identity.ts")).loadIdentity(settings.identity, {
+    env: world.env,
+    log,
+    workers: settings.workers,
+  });
+  const layers = identity ? [identity.layer] : [];
+  await using server = await startServer(args, settings, world, log, { features, layers });
   const secure = settings.tls !== null;
   const line = startLine(server.address, secure);
   const urls = reachableUrls(server.address, secure).map((url) => `  ${url}\n`);
-  const note = settings.confinedBy.length > 0 ? `  ${confinement(settings.confinedBy)}\n` : "";
+  const confined = settings.confinedBy.length > 0 ? [confinement(settings.confinedBy)] : [];
+  const note = [...confined, ...identity?.notes ?? []].map((sentence) => `  ${sentence}\n`).join("");
   world.out(`${world.colors.out ? colorStartLine(line) : line}\n${urls.join("")}${note}`);
   // An unhandled rejection must not stop the server and abort all downloads.
   const survive = (event: PromiseRejectionEvent) => {
@@ -135,19 +142,22 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   }
 }
 
+/** What the options load for the file server. */
+type ServerParts = Required<Pick<FileServerOptions, "features" | "layers">>;
+
 /** Starts a server in this process, or workers. Rarely needed modules are loaded here. */
 async function startServer(
   args: readonly string[],
   settings: Settings,
   { sharedPort, startsWorkers }: World,
   log: Logger,
-  features: readonly Feature[],
+  parts: ServerParts,
 ): Promise<RunningServer & AsyncDisposable> {
   const several = settings.workers > 1 && sharedPort === null ? await import("./cli/workers.ts") : null;
   several?.checkWorkersPossible(startsWorkers);
   const localAddress = () => address && { ...address, name: settings.hostname };
   let address: Deno.NetAddr | null = null;
-  const fetch = toFetch(handlerFor(settings, features), {
+  const fetch = toFetch(handlerFor(settings, parts), {
     log,
     accessLog: settings.server.log ?? false,
     localAddress,
@@ -176,14 +186,14 @@ async function endAll(features: readonly Feature[]): Promise<void> {
   await Promise.all(features.map((feature) => feature.end?.()));
 }
 
-function handlerFor({ root, server }: Settings, features: readonly Feature[]): Handler {
+function handlerFor({ root, server }: Settings, parts: ServerParts): Handler {
   try {
     const info = Deno.statSync(root);
     if (info.isFile || info.isDirectory) {
       // Fail now rather than at each request. Windows cannot open a directory this way and reports it like a permission
       // error.
       if (info.isFile || Deno.build.os !== "windows") Deno.openSync(root).close();
-      return fileServer(root, { ...server, features });
+      return fileServer(root, { ...server, ...parts });
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;

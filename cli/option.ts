@@ -8,6 +8,7 @@
 export const GROUPS = [
   "Address",
   "Files",
+  "Users",
   "Uploads",
   "CGI",
   "Responses",

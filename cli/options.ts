@@ -9,6 +9,7 @@ import { LOG_FORMATS } from "../handlers/layers/access_log.ts";
 import { CONFLICT_POLICIES } from "../handlers/upload/conflict.ts";
 import { flag, list, one, type Option } from "./option.ts";
 import {
+  accessRule,
   application,
   charset,
   choice,
@@ -36,6 +37,9 @@ export const CGI = ["cgi", "cgi-ext", "cgi-map", "cgi-mount"] as const;
 
 /** The options that run programs or connect to applications. */
 export const PROGRAMS = [...CGI, "fastcgi"] as const;
+
+/** The options that say who the users are. */
+export const AUTHENTICATING = ["auth", "auth-env"] as const;
 
 /** The options that let clients change files. */
 export const WRITING = ["upload", "delete", "all"] as const;
@@ -99,7 +103,7 @@ const TABLE = {
   }, fileName),
   "no-listing": flag({
     group: "Files",
-    rank: 7,
+    rank: 8,
     elsewhere: ["no-index", "no-dir-listing", "no-dirlist"],
     help: "Answer 404 for directories without an index file",
   }),
@@ -125,13 +129,48 @@ const TABLE = {
   }),
   "hidden": flag({
     group: "Files",
-    rank: 6,
+    rank: 7,
     help: "Serve and list dotfiles; without it only .well-known",
   }),
   "follow-links": flag({
     group: "Files",
     help: "Follow symbolic links that lead out of the directory",
   }),
+  "auth": one({
+    group: "Users",
+    rank: 6,
+    elsewhere: ["users", "htpasswd", "auth-file"],
+    value: "FILE",
+    default: null,
+    excludes: ["auth-env"],
+    help: "Only the users in this file may do anything; pyserve passwd FILE NAME adds one",
+  }, text),
+  "auth-env": one({
+    group: "Users",
+    value: "VARIABLE",
+    default: null,
+    help: "The same for the one user NAME:PASSWORD in this environment variable, for containers",
+  }, text),
+  "public": flag({
+    group: "Users",
+    needs: AUTHENTICATING,
+    help: "Let anyone read, besides what users may do; the same as --access anyone:read",
+  }),
+  "access": list({
+    group: "Users",
+    value: "WHO:RIGHTS[@PATH]",
+    shown: "users:all",
+    needs: AUTHENTICATING,
+    help: "Grant rights (read, upload, delete, run, share, or all, or none, separated by commas) to anyone, users or " +
+      "one user, at a path and below. The rules with the longest path decide; where there is none, there is no right",
+  }, accessRule),
+  "state": one({
+    group: "Users",
+    value: "DIR",
+    default: null,
+    shown: "$XDG_STATE_HOME/pyserve, or ~/.local/state/pyserve",
+    help: "Keep the key of sessions and shares in this directory, so that they survive a restart",
+  }, text),
   "upload": flag({
     group: "Uploads",
     rank: 4,
@@ -180,7 +219,7 @@ const TABLE = {
   }),
   "cgi": one({
     group: "CGI",
-    rank: 8,
+    rank: 9,
     value: "DIR,...",
     bare: "/cgi-bin,/htbin",
     default: null,
@@ -288,7 +327,7 @@ const TABLE = {
   }),
   "header": list({
     group: "Responses",
-    rank: 9,
+    rank: 10,
     short: "H",
     value: "NAME VALUE",
     pair: true,
@@ -321,7 +360,7 @@ const TABLE = {
   }, size("64M")),
   "tls-cert": one({
     group: "HTTPS",
-    rank: 10,
+    rank: 11,
     elsewhere: ["ssl", "https", "cert", "ssl-cert"],
     value: "PATH",
     default: null,
@@ -351,7 +390,7 @@ const TABLE = {
   }, choice(...LOG_FORMATS)),
   "quiet": flag({
     group: "Log",
-    rank: 11,
+    rank: 12,
     short: "q",
     elsewhere: ["silent"],
     excludes: ["log-format"],
@@ -359,7 +398,7 @@ const TABLE = {
   }),
   "help": one({
     group: "Other",
-    rank: 12,
+    rank: 13,
     short: "h",
     value: "TOPIC",
     bare: "",
@@ -368,7 +407,7 @@ const TABLE = {
   }, (given) => given),
   "version": flag({
     group: "Other",
-    rank: 13,
+    rank: 14,
     short: "vV",
     help: "Show the version",
   }),

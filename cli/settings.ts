@@ -9,6 +9,7 @@ import type { FileServerOptions } from "../handlers/site/file_server.ts";
 import type { SearchOptions } from "../handlers/search/search.ts";
 import type { UploadOptions } from "../handlers/upload/upload.ts";
 import { CGI, type OptionName, type Options, PROGRAMS, WRITING } from "./options.ts";
+import { type AccessRule, parseAccessRule } from "../handlers/identity/rules.ts";
 import type { Given } from "./parse.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -32,6 +33,8 @@ export interface Settings {
   readonly tls: TlsFiles | null;
   /** Options of the file server. */
   readonly server: FileServerOptions;
+  /** Who the users are and what they may do; null if there are none. Converted by cli/identity.ts. */
+  readonly identity: IdentitySettings | null;
   /** Optional features, loaded by cli/features.ts. */
   readonly features: FeatureSettings;
 }
@@ -54,6 +57,17 @@ export interface FeatureSettings {
   readonly checksum: boolean;
 }
 
+/** Users and their rights. */
+export interface IdentitySettings {
+  /** The file of users; null for `variable`. */
+  readonly file: string | null;
+  /** The environment variable with the only user. */
+  readonly variable: string | null;
+  readonly rules: readonly AccessRule[];
+  /** The state directory; null for the default one. */
+  readonly state: string | null;
+}
+
 /** Options that give clients more than read access. */
 const DANGEROUS: readonly OptionName[] = [...WRITING, ...PROGRAMS];
 
@@ -69,7 +83,9 @@ export function settingsOf({ options, names }: Given): Settings {
   refuseWritingBesidePrograms(options, names);
   const { bind } = options;
   const dangerous = DANGEROUS.filter((name) => names.has(name));
-  const confinedBy = bind === null ? dangerous.map((name) => `--${name}`) : [];
+  const identity = identityOf(options);
+  // Users may do from anywhere what only this machine may do without them.
+  const confinedBy = bind === null && identity === null ? dangerous.map((name) => `--${name}`) : [];
   const cert = options["tls-cert"];
   return {
     root: options.directory ?? ".",
@@ -81,8 +97,15 @@ export function settingsOf({ options, names }: Given): Settings {
     workers: options.workers,
     tls: cert === null ? null : { cert, key: options["tls-key"], password: options["tls-password-file"] },
     server: serverOptionsOf(options),
+    identity,
     features: featuresOf(options, names),
   };
+}
+
+function identityOf({ auth, "auth-env": variable, access, state, ...options }: Options): IdentitySettings | null {
+  if (auth === null && variable === null) return null;
+  const given = [...(options.public ? ["anyone:read"] : []), ...(access.length === 0 ? ["users:all"] : [])];
+  return { file: auth, variable, rules: [...given.map(parseAccessRule), ...access], state };
 }
 
 function serverOptionsOf(options: Options): FileServerOptions {

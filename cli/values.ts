@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type AccessRule, InvalidRule, parseAccessRule } from "../handlers/identity/rules.ts";
 import type { FastCgiAddress } from "../handlers/upstream/fastcgi/connection.ts";
 import { Refusal } from "../handlers/http/refusal.ts";
 import { parseTarget } from "../handlers/http/target.ts";
@@ -132,6 +133,16 @@ function sitePath(path: string): string {
 
 function isSitePath(path: string): boolean {
   return path.startsWith("/") && !/[?#]/.test(path) && !(parseTarget(path) instanceof Refusal);
+}
+
+/** A rule of access. */
+export function accessRule(given: string): AccessRule {
+  try {
+    return parseAccessRule(given);
+  } catch (error) {
+    if (error instanceof InvalidRule) throw new InvalidValue(error.message);
+    throw error;
+  }
 }
 
 /** Extensions such as `.cgi`, separated by commas. */

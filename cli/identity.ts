@@ -1,0 +1,79 @@
+/**
+ * Users and their rights, from the options of the command.
+ *
+ * @module
+ */
+
+import { join } from "@std/path/join";
+import { auth } from "../handlers/identity/auth.ts";
+import { environmentUser, type Users } from "../handlers/identity/users.ts";
+import { type IdentityState, openState, volatileState } from "../handlers/identity/state.ts";
+import { userFile, UserFileError } from "../handlers/identity/user_file.ts";
+import type { Layer, Logger } from "../handlers/core/types.ts";
+import type { IdentitySettings } from "./settings.ts";
+import { StartError } from "./start_error.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** What the command needs for users. */
+export interface LoadedIdentity {
+  /** The layer for the file server. */
+  readonly layer: Layer;
+  /** Sentences to print at the start. */
+  readonly notes: readonly string[];
+}
+
+/** Reads the users and the state. Throws {@linkcode StartError} and {@linkcode UsageError}. */
+export function loadIdentity(
+  settings: IdentitySettings,
+  { env, log, workers }: { env: Readonly<Record<string, string>>; log: Logger; workers: number },
+): LoadedIdentity {
+  const users = usersOf(settings, env, log);
+  const notes: string[] = [];
+  const state = stateOf(settings, env, (note) => notes.push(note));
+  if (state === null && workers > 1) {
+    throw new StartError(`Cannot use --workers with users: ${notes.join("")}; name another directory with --state`);
+  }
+  return { layer: auth({ users, rules: settings.rules, state: state ?? volatileState(), log }), notes };
+}
+
+function usersOf({ file, variable }: IdentitySettings, env: Readonly<Record<string, string>>, log: Logger): Users {
+  try {
+    if (file !== null) return userFile(file, { warn: (sentence) => log.error(sentence) });
+    const value = env[variable!];
+    if (value === undefined) {
+      throw new UsageError(`Cannot use --auth-env: there is no environment variable ${variable}`);
+    }
+    return environmentUser(value);
+  } catch (error) {
+    if (error instanceof UserFileError) throw new StartError(error.message);
+    if (error instanceof TypeError) throw new UsageError(`Cannot use --auth-env ${variable}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** The state; null, with a note, if there is no directory for it. */
+function stateOf(
+  { state }: IdentitySettings,
+  env: Readonly<Record<string, string>>,
+  note: (sentence: string) => void,
+): IdentityState | null {
+  const directory = state ?? defaultDirectory(env);
+  if (directory === null) {
+    note("sessions end with this process, because there is no home directory");
+    return null;
+  }
+  try {
+    return openState(directory);
+  } catch (error) {
+    if (state !== null) throw new StartError(`Cannot use --state "${state}": ${StartError.reason(error)}`);
+    note(`sessions end with this process, because "${directory}" cannot be used: ${StartError.reason(error)}`);
+    return null;
+  }
+}
+
+/** The state directory of the XDG Base Directory Specification; null without a home directory. */
+export function defaultDirectory(env: Readonly<Record<string, string>>): string | null {
+  const base = env.XDG_STATE_HOME?.startsWith("/") ? env.XDG_STATE_HOME : null;
+  const home = env.HOME ?? env.USERPROFILE;
+  return base !== null ? join(base, "pyserve") : home ? join(home, ".local", "state", "pyserve") : null;
+}
