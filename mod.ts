@@ -84,6 +84,7 @@ export * from "./handlers/sources/disk.ts";
 export * from "./handlers/sources/memory.ts";
 export { type FetchRange, openRanges, type OpenRangesOptions } from "./handlers/sources/ranges.ts";
 export * from "./handlers/sources/filtered.ts";
+export { readOnly, union } from "./handlers/sources/union.ts";
 export { writableIn } from "./handlers/sources/writable_in.ts";
 export * from "./handlers/sources/windows.ts";
 export * from "./handlers/sources/new_name.ts";

@@ -81,8 +81,8 @@ class FileServing {
   }
 
   /** Chosen for each request: the handler that writes to the source may be created later than this one. */
-  get #representations(): Representations {
-    const { sandbox = isWritten(this.#source) } = this.#options;
+  #representationsAt(path: SitePath): Representations {
+    const { sandbox = isWritten(this.#source, path) } = this.#options;
     if (sandbox) return this.#sandboxed ??= new Representations({ ...this.#options, sandbox });
     return this.#plain ??= new Representations({ ...this.#options, sandbox });
   }
@@ -122,13 +122,13 @@ class FileServing {
 
   /** The type of a precompressed document that declares its encoding: determined from the uncompressed file. */
   async #plainType(source: FileSource, { path, stat }: Sent): Promise<string | null> {
-    const { typeOf } = this.#representations.of(path.name);
+    const { typeOf } = this.#representationsAt(path).of(path.name);
     return typeOf ? typeOf(await beginningOf(source, path, stat)) : null;
   }
 
   #content(source: FileSource, { path, stat, sidecar: coded }: Sent, ownType: string | null): Content {
     const opened = coded ?? { path, stat, coding: path.name.toLowerCase().endsWith(".svgz") ? "gzip" : null };
-    const { type, typeOf, headers, variant } = this.#representations.of(path.name);
+    const { type, typeOf, headers, variant } = this.#representationsAt(path).of(path.name);
     return {
       type: ownType ?? type,
       ...(ownType === null && typeOf && { typeOf }),

@@ -101,6 +101,17 @@ export interface FileSource {
    * another directory by the time it is opened, the opened directory has to be checked: `WriteRefused` with `not here`.
    */
   openWriter?(only?: readonly SitePath[]): Promise<SourceWriter>;
+  /**
+   * Optional: watches a directory and everything below it, from the moment of this call until the signal is aborted.
+   * Yields the paths of what was created, changed or removed.
+   *
+   * A path may be yielded more than once for one change. For a directory, it may stand for anything in it: there may be
+   * too many changes to name. Changes of what the source does not expose are not reported. It is for a hint to look
+   * again, not for a record: use `freshness` to decide whether something has changed.
+   *
+   * @throws Deno.errors.NotFound and other system errors if there is no such directory.
+   */
+  watch?(path: SitePath, signal: AbortSignal): AsyncIterable<SitePath>;
 }
 
 /**
