@@ -73,7 +73,8 @@ export interface Content {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { openBytes, sendContent } from "@x/pyserve";
+ * import { sendContent } from "@x/pyserve/handlers";
+ * import { openBytes } from "@x/pyserve/sources";
  *
  * const bytes = new TextEncoder().encode("0123456789");
  * const response = await sendContent(new Request("http://localhost/", { headers: { range: "bytes=2-4" } }), {

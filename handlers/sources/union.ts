@@ -70,7 +70,8 @@ export function union(mounts: Readonly<Record<string, FileSource>>): FileSource 
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { disk, fileServer, readOnly, toFetch, union, uploadFeatures } from "@x/pyserve";
+ * import { disk, fileServer, toFetch, union, uploadFeatures } from "@x/pyserve";
+ * import { readOnly } from "@x/pyserve/sources";
  *
  * const [site, docs] = [await Deno.makeTempDir(), await Deno.makeTempDir()];
  * const source = union({ "/": disk(site), "/docs": readOnly(disk(docs)) });

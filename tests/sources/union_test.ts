@@ -9,18 +9,14 @@ import {
   fileServer,
   type FileSource,
   filtered,
-  isVisible,
   memory,
-  readOnly,
   SitePath,
   toFetch,
   union,
   upload,
   uploadFeatures,
-  writableIn,
-  type WriteProblem,
-  WriteRefused,
 } from "@x/pyserve";
+import { isVisible, readOnly, writableIn, type WriteProblem, WriteRefused } from "@x/pyserve/sources";
 import { seeded } from "../support/random.ts";
 import { nextTick } from "../support/clock.ts";
 import { oldTree, tempTree } from "../support/tree.ts";
