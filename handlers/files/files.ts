@@ -12,7 +12,7 @@ import { acceptedCodings, type CodingName, CODINGS } from "../http/coding.ts";
 import { BEGINNING_BYTES } from "../http/declared_charset.ts";
 import { etagOf } from "../http/etag.ts";
 import type { SitePath } from "../http/target.ts";
-import { type RepresentationOptions, Representations } from "./representations.ts";
+import { type Representation, type RepresentationOptions, Representations } from "./representations.ts";
 
 import type { ResponseCache } from "../serving/response_cache.ts";
 import { DEFAULT_INDEX, resolve, type ResolvedFile } from "../serving/resolve.ts";
@@ -70,22 +70,20 @@ class FileServing {
   readonly #source: FileSource;
   readonly #options: FilesOptions;
   readonly #index: readonly string[];
-  #plain: Representations | null = null;
-  #sandboxed: Representations | null = null;
+  readonly #representations: Representations;
   readonly #cache: ResponseCache | null;
 
   constructor(source: FileSource, options: FilesOptions, cache: ResponseCache | null) {
     this.#source = source;
     this.#cache = cache;
     this.#options = options;
+    this.#representations = new Representations(options);
     this.#index = options.index ?? DEFAULT_INDEX;
   }
 
-  /** Chosen for each request: the handler that writes to the source may be created later than this one. */
-  #representationsAt(path: SitePath): Representations {
-    const { sandbox = isWritten(this.#source, path) } = this.#options;
-    if (sandbox) return this.#sandboxed ??= new Representations({ ...this.#options, sandbox });
-    return this.#plain ??= new Representations({ ...this.#options, sandbox });
+  /** How a file is sent. The handler that writes to the source may be created later than this one. */
+  #representationOf(path: SitePath): Representation {
+    return this.#representations.of(path, (path) => isWritten(this.#source, path));
   }
 
   answer(request: Request, context: Context): Awaitable<Response | null> {
@@ -124,13 +122,13 @@ class FileServing {
 
   /** The type of a precompressed document that declares its encoding: determined from the uncompressed file. */
   async #plainType(source: FileSource, { path, stat }: Sent): Promise<string | null> {
-    const { typeOf } = this.#representationsAt(path).of(path.name);
+    const { typeOf } = this.#representationOf(path);
     return typeOf ? typeOf(await beginningOf(source, path, stat)) : null;
   }
 
   #content(source: FileSource, { path, stat, sidecar: coded }: Sent, ownType: string | null): Content {
     const opened = coded ?? { path, stat, coding: path.name.toLowerCase().endsWith(".svgz") ? "gzip" : null };
-    const { type, typeOf, headers, variant } = this.#representationsAt(path).of(path.name);
+    const { type, typeOf, headers, variant } = this.#representationOf(path);
     return {
       type: ownType ?? type,
       ...(ownType === null && typeOf && { typeOf }),

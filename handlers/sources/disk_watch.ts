@@ -6,8 +6,7 @@
 
 import { SEPARATOR } from "@std/path/constants";
 import type { SitePath } from "../http/target.ts";
-import type { DiskRoot, Found } from "./contained.ts";
-import { isFree } from "./disk_stat.ts";
+import type { DiskRoot } from "./contained.ts";
 import { isPartName } from "./part_name.ts";
 
 /**
@@ -39,8 +38,7 @@ async function* changesOf(root: DiskRoot, watcher: Deno.FsWatcher, watched: Watc
     if (flag === "rescan") yield watched.path; // the system has dropped events
     for (const name of paths) {
       const path = pathOf(name, watched);
-      const exposed = path && exposedPath(root, path);
-      if (exposed) yield exposed;
+      if (path !== null && isExposed(root, path)) yield path;
     }
   }
 }
@@ -61,23 +59,15 @@ function pathOf(name: string, { path, real }: Watched): SitePath | null {
 }
 
 /**
- * The path, or what is left of it: of a removed tree, its top. Null if the path leads out of the root, so that nothing
- * about files elsewhere is disclosed.
+ * Whether the directory of a path lies in the root. A watched directory that is moved away keeps its name for the system,
+ * and Deno does not promise to check where it is.
  */
-function exposedPath(root: DiskRoot, path: SitePath): SitePath | null {
-  let changed = path;
-  for (let above = path.parent; above !== null; changed = above, above = above.parent) {
-    using directory = findOrNull(root, above);
-    if (directory === null) continue;
-    return changed === path || isFree(directory.at(changed.name)) ? changed : null;
-  }
-  return path.parent === null ? path : null;
-}
-
-function findOrNull(root: DiskRoot, path: SitePath): Found | null {
+function isExposed(root: DiskRoot, { parent }: SitePath): boolean {
+  if (parent === null) return true;
   try {
-    return root.findNow(path);
+    using directory = root.findNow(parent);
+    return directory !== null;
   } catch {
-    return null; // removed, or inaccessible
+    return false; // removed, or inaccessible
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import { Refusal } from "../http/refusal.ts";
-import { parseTarget, SitePath } from "../http/target.ts";
+import { parseTarget, type SitePath } from "../http/target.ts";
 import type { FileSource } from "./types.ts";
 
 /** A source at its mount point. */

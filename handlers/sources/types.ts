@@ -106,8 +106,9 @@ export interface FileSource {
    * Yields the paths of what was created, changed or removed.
    *
    * A path may be yielded more than once for one change. For a directory, it may stand for anything in it: there may be
-   * too many changes to name. Changes of what the source does not expose are not reported. It is for a hint to look
-   * again, not for a record: use `freshness` to decide whether something has changed.
+   * too many changes to name. Changes of what the source does not expose are not reported. Treat it as a hint to look
+   * again: the platform may miss a change, such as a directory that is replaced by a symlink at once. `freshness` decides
+   * whether something has changed.
    *
    * @throws Deno.errors.NotFound and other system errors if there is no such directory.
    */

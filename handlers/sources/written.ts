@@ -54,6 +54,11 @@ export function isWritten(source: FileSource, path: SitePath): boolean {
   return false;
 }
 
+/** Whether a source is a union, or exposes one. */
+export function hasMounts(source: FileSource): boolean {
+  return baseOf(source) instanceof MountTree;
+}
+
 /** Whether a source can be written at a path: of a union, the source that is mounted there. */
 export function isWritable(source: FileSource, path: SitePath): boolean {
   if (!source.openWriter) return false;

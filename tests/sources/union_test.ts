@@ -1,6 +1,6 @@
 /** A source made of several: what it shows is what a reference model of mounted trees says, and nothing more. */
 
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   archives,
   chain,
@@ -283,4 +283,139 @@ Deno.test("what is written arrives in the source that is mounted there, under it
     "/docs/v2",
   ]);
   await writer.remove(path("docs/v2"));
+});
+
+Deno.test("each mount has its own rights: Allow, the page's controls, and what may be done", async () => {
+  await using tree = await tempTree({ "site/a.txt": "a", "docs/b.txt": "b" });
+  const source = union({ "/": disk(tree.at("site")), "/docs": readOnly(disk(tree.at("docs"))) });
+  const features = uploadFeatures({ rights: { create: true, change: true } });
+  const fetch = toFetch(fileServer(source, { features, log: false }));
+  const ask = (method: string, at: string, init: RequestInit = {}) =>
+    fetch(new Request(`http://localhost${at}`, { method, ...init }));
+  const allowed = async (at: string) => (await ask("OPTIONS", at)).headers.get("allow")!.includes("PUT");
+  assertEquals([await allowed("/a.txt"), await allowed("/docs/b.txt")], [true, false]);
+  const can = async (at: string) => (await (await ask("GET", `${at}?format=json`)).json()).can;
+  assertEquals([await can("/"), await can("/docs/")], [["upload", "delete"], []]);
+  const status = async (method: string, at: string, init?: RequestInit) => {
+    const response = await ask(method, at, init);
+    await response.body?.cancel();
+    return response.status;
+  };
+  assertEquals(await status("PUT", "/new.txt", { body: "new" }), 201);
+  assertEquals(await status("PUT", "/docs/new.txt", { body: "new" }), 403);
+  assertEquals(await status("DELETE", "/docs/b.txt"), 403);
+  assertEquals(await status("DELETE", "/a.txt"), 204);
+  assertEquals(await status("DELETE", "/docs/"), 403);
+  assertEquals([...Deno.readDirSync(tree.at("docs"))].map(({ name }) => name), ["b.txt"]);
+});
+
+Deno.test("only pages that a client may have written are sandboxed, each mount for itself", async () => {
+  const page = "<p>page";
+  await using tree = await tempTree({ "in/a.html": page, "docs/b.html": page, "in/part/c.html": page });
+  const source = union({
+    "/in": disk(tree.at("in")),
+    "/docs": readOnly(disk(tree.at("docs"))),
+    "/part": readOnly(disk(tree.at("in/part"))), // written through /in
+    "/m": memory({ "d.html": page }),
+  });
+  const sites = {
+    "with the feature": fileServer(source, {
+      features: uploadFeatures({ rights: { create: true, change: false } }),
+      log: false,
+    }),
+    "beside the handler": chain(upload(source), fileServer(filtered(source, isVisible), { log: false })),
+  };
+  for (const [name, site] of Object.entries(sites)) {
+    const isSandboxed = async (at: string) => {
+      const response = await toFetch(site)(new Request(`http://localhost${at}`));
+      assertEquals(await response.text(), page);
+      return response.headers.get("content-security-policy")?.startsWith("sandbox") ?? false;
+    };
+    const found = await Promise.all(["/in/a.html", "/docs/b.html", "/part/c.html", "/m/d.html"].map(isSandboxed));
+    assertEquals(found, [true, false, true, false], name);
+  }
+});
+
+Deno.test("filtered(), writableIn() and union() go together", async () => {
+  await using tree = await tempTree({
+    "site/incoming/": "",
+    "site/.env": "s",
+    "docs/.git/config": "s",
+    "docs/in/": "",
+  });
+  const inner = union({ "/": disk(tree.at("site")), "/docs": filtered(disk(tree.at("docs")), isVisible) });
+  const source = writableIn(filtered(inner, isVisible), ["/incoming", "/docs/in"]);
+  assertEquals([...(await treeOf(source)).keys()].toSorted(), ["/", "/docs", "/docs/in", "/incoming"]);
+  const writer = await source.openWriter!();
+  const problem = async (at: string) => await problemOf(writer.makeDirectory(path(at)));
+  assertEquals(await problem("incoming/new"), null);
+  assertEquals(await problem("docs/in/new"), null);
+  assertEquals([await problem("new"), await problem("docs/new"), await problem("docs")], [
+    "not here",
+    "not here",
+    "not here",
+  ]);
+  assertEquals(await problem("docs/in/.hidden"), "hidden");
+  await Deno.remove(tree.at("docs/in"), { recursive: true });
+  if (Deno.build.os === "windows") return;
+  await Deno.symlink(tree.at("site"), tree.at("docs/in")); // leads out of its own source
+  assertEquals(await problem("docs/in/again"), "not here");
+  assertEquals([...(await treeOf(disk(tree.at("site")))).keys()].toSorted(), [
+    "/",
+    "/.env",
+    "/incoming",
+    "/incoming/new",
+  ]);
+});
+
+Deno.test("whatever is written, it changes the mount that the path lies in, and no mount point", async () => {
+  await using tree = await tempTree({ "0/a/b.txt": "ab", "1/a/b.txt": "1", "2/docs/x": "2" });
+  const random = seeded(5);
+  const upTo = (limit: number) => Math.floor(random() * limit);
+  const points = ["/", "/docs", "/a/b"];
+  const disks = points.map((_, index) => disk(tree.at(String(index))));
+  const source = union(Object.fromEntries(points.map((point, index) => [point, disks[index]!])));
+  const writer = await source.openWriter!();
+  const randomPath = () => path(Array.from({ length: 1 + upTo(4) }, () => NAMES[upTo(4)]).join("/"));
+  const mountOf = (at: SitePath) => at.below(path("docs")) ? 1 : at.below(path("a/b")) ? 2 : 0;
+  const snapshot = async () =>
+    await Promise.all(disks.map(async (one) => JSON.stringify([...await treeOf(one)].sort())));
+  const done: Record<string, number> = {};
+  let before = await snapshot();
+  for (let turn = 0; turn < 400; turn++) {
+    const [at, to] = [randomPath(), randomPath()];
+    const operations = {
+      put: async () => {
+        const part = await writer.create(at, "id");
+        try {
+          await part.write(new TextEncoder().encode(String(turn)));
+          await part.commit({ paths: [at], replace: upTo(2) === 0 });
+        } catch (error) {
+          await part.discard();
+          throw error;
+        }
+      },
+      makeDirectory: () => writer.makeDirectory(at),
+      remove: () => writer.remove(at, { recursive: upTo(2) === 0 }),
+      move: () => writer.move(at, { paths: [to], replace: upTo(2) === 0 }),
+    };
+    const names = Object.keys(operations) as (keyof typeof operations)[];
+    const name = names[upTo(names.length)]!;
+    const problem = await problemOf(operations[name]());
+    done[`${name} ${problem === null}`] = (done[`${name} ${problem === null}`] ?? 0) + 1;
+    const after = await snapshot();
+    const changed = after.flatMap((text, index) => text === before[index] ? [] : [index]);
+    const touched = problem === null ? [mountOf(at)] : [];
+    // A refused operation may have made the directory that leads to a mount point.
+    assert(
+      changed.every((index) => touched.includes(index) || (index === 0 && problem !== null)),
+      `${name} ${at.text} ${to.text}`,
+    );
+    for (const point of points) assertEquals((await source.stat(path(point)))?.kind, "directory", point);
+    before = after;
+  }
+  assertEquals(Object.keys(done).length, 8, JSON.stringify(done)); // each succeeded, and each was refused
+  const trees = await Promise.all(disks.map((one) => treeOf(one)));
+  const expected = merged(Object.fromEntries(points.map((point, index) => [point, trees[index]!])));
+  assertEquals([...await treeOf(source)].sort(([a], [b]) => a < b ? -1 : 1), [...expected]);
 });
