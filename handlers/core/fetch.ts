@@ -12,7 +12,7 @@ import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { type SettledHandler, settleLast } from "./settle.ts";
-import type { Awaitable, Context, Handler, LocalAddress, Logger, RequestNotes } from "./types.ts";
+import type { Awaitable, Context, Encoder, Handler, LocalAddress, Logger, RequestNotes } from "./types.ts";
 
 /** What Deno.serve tells of a connection; the part that pyserve reads. */
 export interface ConnectionInfo {
@@ -139,6 +139,11 @@ class RequestContext implements Context {
     return true;
   }
 
+  /** None, unless a layer adds some. */
+  get encoders(): readonly Encoder[] {
+    return NO_ENCODERS;
+  }
+
   get target(): Target {
     const parsed = this.refusal === null ? this.parse() : null;
     if (parsed !== null && !(parsed instanceof Refusal)) return parsed;
@@ -190,6 +195,8 @@ class RequestContext implements Context {
     return this.info !== undefined && this.request.headers.has("host");
   }
 }
+
+const NO_ENCODERS: readonly Encoder[] = [];
 
 function nowhere(): null {
   return null;

@@ -82,7 +82,10 @@ export interface ResponseCacheOptions {
   readonly maxBytes: number;
   /** Gives a 304 the headers that the responses of the handler inside have; they are in the templates of all others. */
   readonly dress?: (response: Response) => Response;
-  /** Whether Accept-Encoding decides what is sent: then the codings that a client accepts are part of the key. */
+  /**
+   * Whether Accept-Encoding decides what is sent: then the codings that a client accepts are part of the key, as they are
+   * where the context has encoders.
+   */
   readonly coded?: boolean;
   /** Names of query parameters that belong to features: a request with one of them bypasses the cache. */
   readonly queries?: readonly string[];
@@ -239,7 +242,7 @@ export class ResponseCache {
   }
 
   #keyOfRequest(request: Request, context: Context): string {
-    return this.#keyOf(request.url, this.#isCoded ? request.headers.get("accept-encoding") : null, context);
+    return this.#keyOf(request.url, request.headers.get("accept-encoding"), context);
   }
 
   /**
@@ -248,9 +251,13 @@ export class ResponseCache {
    */
   #keyOf(url: string, acceptEncoding: string | null, context: Context): string {
     const path = context.retargeted ? retargetedKey(context) : cutQuery(rawTarget(url));
-    const { view } = context;
-    if (view === "" && !this.#isCoded) return path;
-    return `${view.length}:${view}${this.#isCoded ? this.#codingsOf(acceptEncoding) : ""} ${path}`;
+    const { view, encoders } = context;
+    const isCoded = this.#isCoded || encoders.length > 0;
+    if (view === "" && !isCoded) return path;
+    const codings = isCoded
+      ? this.#codingsOf(acceptEncoding) + encoders.map(({ coding }) => `+${coding}`).join("")
+      : "";
+    return `${view.length}:${view}${codings} ${path}`;
   }
 
   #codingsOf(header: string | null): string {
