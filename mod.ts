@@ -82,6 +82,7 @@ export { spool, type Spooled, type SpoolOptions } from "./handlers/upstream/spoo
 export * from "./handlers/sources/types.ts";
 export * from "./handlers/sources/disk.ts";
 export * from "./handlers/sources/memory.ts";
+export { type FetchRange, openRanges, type OpenRangesOptions } from "./handlers/sources/ranges.ts";
 export * from "./handlers/sources/filtered.ts";
 export { writableIn } from "./handlers/sources/writable_in.ts";
 export * from "./handlers/sources/windows.ts";

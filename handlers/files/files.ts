@@ -1,5 +1,5 @@
 /**
- * Files and index pages of a source, for GET and HEAD.
+ * Serves files and index pages of a source for GET and HEAD.
  *
  * @module
  */
@@ -21,22 +21,22 @@ import type { Awaitable, Context, Handler } from "../core/types.ts";
 
 export type { RepresentationOptions };
 
-/** How {@linkcode files} serves. */
+/** Options of {@linkcode files}. */
 export interface FilesOptions extends RepresentationOptions {
-  /** Names that stand for their directory, tried in turn; defaults to `index.html`, then `index.htm`. */
+  /** Names of index files, tried in order; defaults to `index.html`, then `index.htm`. */
   readonly index?: readonly string[];
 }
 
-/** Looks at a file that changes under its hands at most so often. */
+/** Maximum number of attempts to send a file that keeps changing. */
 const ATTEMPTS = 5;
 
 /**
- * Serves the files of a source to GET and HEAD, a directory by its index file, and declines all else.
+ * Serves the files of a source for GET and HEAD, and the index file of a directory; declines everything else.
  *
- * A directory asked for without a slash is redirected to the one with (301, in Python's form: the query is kept). With
- * validators, preconditions and ranges as {@linkcode sendContent} answers them. A slash behind a file's name, what is
- * absent, and a directory without an index are declined, so that the next handler is asked. It lists nothing, writes
- * nothing, and compresses nothing. 403 for what may not be read.
+ * A directory requested without a trailing slash is redirected (301; like Python, it keeps the query). Validators,
+ * preconditions and ranges are handled by {@linkcode sendContent}. Declined, so that the next handler is tried: missing
+ * files, directories without an index, and files requested with a trailing slash. It does not list, write or compress.
+ * Unreadable files are 403.
  *
  * @example
  * ```ts
@@ -54,7 +54,7 @@ export function files(source: FileSource, options: FilesOptions = {}): Handler {
   return filesWith(source, options, null);
 }
 
-/** The same, which offers what it sends to a cache. */
+/** The same, offering its responses to a cache. */
 export function filesWith(source: FileSource, options: FilesOptions, cache: ResponseCache | null): Handler {
   const server = new FileServing(source, options, cache);
   return (request, context) => {
@@ -78,7 +78,7 @@ class FileServing {
     this.#index = options.index ?? DEFAULT_INDEX;
   }
 
-  /** How files are sent. The handler that writes to the source may be made later than this one. */
+  /** Chosen for each request: the handler that writes to the source may be created later than this one. */
   get #representations(): Representations {
     const { sandbox = isWritten(this.#source) } = this.#options;
     if (sandbox) return this.#sandboxed ??= new Representations({ ...this.#options, sandbox });
@@ -98,7 +98,7 @@ class FileServing {
     });
   }
 
-  /** Sends the file; where it was exchanged between looking and opening, looks again. */
+  /** Sends the file; if it was replaced between `stat` and `open`, tries again. */
   async #send(source: FileSource, request: Request, context: Context, found: ResolvedFile): Promise<Response | null> {
     const { path } = found;
     let stat: FileStat | null = found.stat;
@@ -124,7 +124,7 @@ class FileServing {
       return found && {
         size: found.stat.size,
         etag: etagOf(found.stat, variant, coding),
-        open: () => siblings.open(coding, found),
+        open: (range) => siblings.open(coding, found, range),
       };
     };
     return {
@@ -136,7 +136,7 @@ class FileServing {
       headers,
       ...(isGzipped(path.name) ? { coding: "gzip" } : this.#options.precompressed ? { codedIn } : {}),
       keep: (size) => this.#keep(request, context, size, siblings),
-      open: () => source.open(path, stat),
+      open: (range) => source.open(path, stat, range),
     };
   }
 

@@ -5,6 +5,7 @@
  */
 
 import { type CodingName, CODINGS } from "../http/coding.ts";
+import type { ByteRange } from "../http/range.ts";
 import type { ResolvedFile } from "../serving/resolve.ts";
 import type { SitePath } from "../http/target.ts";
 import { FileChanged, type FileSource, type FileStat, type FreshnessCheck, type OpenFile } from "../sources/types.ts";
@@ -46,9 +47,9 @@ export class Siblings {
    * @throws FileChanged also where it cannot be opened for another reason, such as its permissions: the file itself can
    * be sent, so the next attempt does without the sibling.
    */
-  async open(coding: CodingName, { path, stat }: ResolvedFile): Promise<OpenFile> {
+  async open(coding: CodingName, { path, stat }: ResolvedFile, range?: ByteRange): Promise<OpenFile> {
     try {
-      return await this.#source.open(path, stat);
+      return await this.#source.open(path, stat, range);
     } catch (error) {
       if (error instanceof FileChanged) throw error;
       this.#refused.add(coding);

@@ -79,7 +79,7 @@ function send(request: Request, content: Representation, cutsAtLength: boolean):
   }
   const decided: Decided = { request, content, validators, ranges, cutsAtLength };
   return then(
-    content.open(),
+    content.open(bytesRead(decided)),
     (file) => content.encoder ? encode(decided, content.encoder, file) : respond(decided, file),
   );
 }
@@ -134,6 +134,17 @@ function notModified(request: Request, content: Representation): Awaitable<Respo
   });
 }
 
+/** The bytes that will be read; undefined for HEAD and for several ranges. */
+function bytesRead({ request, content, ranges }: Decided): ByteRange | undefined {
+  if (request.method === "HEAD") return content.typeOf && !content.plain ? beginningOf(content) : undefined;
+  if (ranges !== "whole") return ranges.length === 1 ? ranges[0] : undefined;
+  return { start: 0, end: content.size };
+}
+
+function beginningOf({ size }: Content): ByteRange {
+  return { start: 0, end: Math.min(size, BEGINNING_BYTES) };
+}
+
 /** The headers that 200, 206 and 304 have in common. */
 function commonHeaders({ headers, etag, varies }: Representation): Headers {
   const common = new Headers(headers);
@@ -146,7 +157,7 @@ function commonHeaders({ headers, etag, varies }: Representation): Headers {
 function typeOfUnread(content: Content): Awaitable<string> {
   const { typeOf } = content;
   if (typeOf === undefined) return content.type;
-  return then(content.open(), async (file) => {
+  return then(content.open(beginningOf(content)), async (file) => {
     using _closing = file;
     return await typeOfBeginning(content, typeOf, file);
   });
@@ -301,7 +312,7 @@ function bodyOf(
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const [piece] = pieces;
   const native = pieces.length === 1 && cutsAtLength && !(piece instanceof Uint8Array);
-  return (native ? file.stream?.((piece as ByteRange).start) : undefined) ?? streamOf(pieces, file);
+  return (native ? file.stream?.() : undefined) ?? streamOf(pieces, file);
 }
 
 async function readPieces(plan: Plan, file: OpenFile): Promise<Uint8Array<ArrayBuffer>> {

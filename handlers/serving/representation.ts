@@ -7,6 +7,7 @@
 import { then } from "../core/awaitable.ts";
 import type { Awaitable, Encoder } from "../core/types.ts";
 import { type CodingName, CODINGS, codingWeights } from "../http/coding.ts";
+import type { ByteRange } from "../http/range.ts";
 import type { OpenFile } from "../sources/types.ts";
 
 /** Receives a complete response and its bytes, to cache them. */
@@ -53,8 +54,10 @@ export interface Content {
   /**
    * Opens the content. Called once for GET and HEAD with status 200 or 206, never for 412 and 416; for 304 only if
    * `typeOf` is needed, because the client revalidates by date alone.
+   *
+   * @param range The bytes that will be read, as for `FileSource.open`; absent for HEAD and for several ranges.
    */
-  open(): Awaitable<OpenFile>;
+  open(range?: ByteRange): Awaitable<OpenFile>;
 }
 
 /** The same content in a coding: a representation of its own, with the type, date and headers of the content. */
@@ -64,7 +67,7 @@ export interface CodedContent {
   /** Its size in bytes, as coded. */
   readonly size: number;
   /** Opens the coded bytes. */
-  open(): Awaitable<OpenFile>;
+  open(range?: ByteRange): Awaitable<OpenFile>;
 }
 
 /** The representation of content that a request gets. */
@@ -129,7 +132,7 @@ function storedIn(content: Content, coding: CodingName): Awaitable<Representatio
   return then(content.codedIn!(coding), (coded) => {
     if (coded === null) return null;
     const { etag, size } = coded;
-    return { ...content, etag, size, coding, open: () => coded.open(), plain: content, varies: true };
+    return { ...content, etag, size, coding, open: (range) => coded.open(range), plain: content, varies: true };
   });
 }
 
