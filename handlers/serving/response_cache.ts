@@ -9,14 +9,14 @@
  */
 
 import { failureOf, markFailure } from "../core/errors.ts";
-import { acceptedCodings } from "../http/coding.ts";
+import { acceptedCodings, codingWeights } from "../http/coding.ts";
 import { MAX_HEADER_BYTES } from "../http/header_size.ts";
 import { judgeHost } from "../http/host.ts";
 import { MAX_TARGET_LENGTH, rawTarget } from "../http/target.ts";
 import { asksUnderOwnName } from "../core/own_hosts.ts";
 import type { SettledHandler } from "../core/settle.ts";
 import type { FreshnessCheck } from "../sources/types.ts";
-import type { Context, HostNames, OfferedAbsence, OfferedResponse } from "../core/types.ts";
+import type { Context, Encoder, HostNames, OfferedAbsence, OfferedResponse } from "../core/types.ts";
 
 /** Maximum size of a cached file in bytes; larger ones are sent from disk at the same speed. */
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -104,7 +104,7 @@ export class ResponseCache {
   readonly #missing: Entries = new Map();
   readonly #missed = new Set<string>();
   readonly #loading = new Set<string>();
-  readonly #codings = new Map<string | null, string>();
+  readonly #codings = new Map<string | null, { readonly order: string; readonly ties: string }>();
   readonly #maxBytes: number;
   readonly #dress: (response: Response) => Response;
   readonly #isCoded: boolean;
@@ -255,19 +255,22 @@ export class ResponseCache {
     const { view, encoders } = context;
     const isCoded = this.#isCoded || encoders.length > 0;
     if (view === "" && !isCoded) return path;
-    const codings = isCoded
-      ? this.#codingsOf(acceptEncoding) + encoders.map(({ coding }) => `+${coding}`).join("")
-      : "";
+    const codings = isCoded ? this.#codingsOf(acceptEncoding, encoders) : "";
     return `${view.length}:${view}${codings} ${path}`;
   }
 
-  #codingsOf(header: string | null): string {
-    const known = this.#codings.get(header);
-    if (known !== undefined) return known;
-    const codings = acceptedCodings(header).join();
-    if (this.#codings.size >= MAX_CODING_HEADERS) this.#codings.clear();
-    this.#codings.set(header, codings);
-    return codings;
+  /** Stored codings are chosen by order alone; with encoders, which come after them, ties matter as well. */
+  #codingsOf(header: string | null, encoders: readonly Encoder[]): string {
+    let known = this.#codings.get(header);
+    if (known === undefined) {
+      const [codings, { of }] = [acceptedCodings(header), codingWeights(header)];
+      const ties = codings.map((coding, at) => at > 0 && of(coding) === of(codings[at - 1]!) ? "=" : ">");
+      known = { order: codings.join(), ties: ties.join("") };
+      if (this.#codings.size >= MAX_CODING_HEADERS) this.#codings.clear();
+      this.#codings.set(header, known);
+    }
+    if (encoders.length === 0) return known.order;
+    return `${known.order}${known.ties}${encoders.map(({ coding }) => coding).join()}`;
   }
 
   /** Whether Host and URL have their usual form; the slow path validates all others. */
