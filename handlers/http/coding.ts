@@ -21,7 +21,7 @@ export const CODINGS: Readonly<Record<CodingName, string>> = { br: ".br", zstd: 
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { acceptedCodings } from "@x/pyserve";
+ * import { acceptedCodings } from "@x/pyserve/http";
  *
  * assert(acceptedCodings("gzip, br;q=0.5, zstd;q=0").join() === "gzip,br");
  * ```
@@ -48,7 +48,7 @@ export interface CodingWeights {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { codingWeights } from "@x/pyserve";
+ * import { codingWeights } from "@x/pyserve/http";
  *
  * const weights = codingWeights("gzip;q=0.5, *;q=0");
  * assert(weights.of("gzip") === 0.5 && weights.of("br") === 0 && weights.refusesIdentity);

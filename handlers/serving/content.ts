@@ -12,7 +12,8 @@ import { evaluatePreconditions, ifRangeHolds, type Validators } from "../http/pr
 import { type ByteRange, contentRange, selectRanges } from "../http/range.ts";
 import { openBytes } from "../sources/memory.ts";
 import { FileChanged, type OpenFile } from "../sources/types.ts";
-import type { Awaitable, Context, Encoder } from "../core/types.ts";
+import type { InternalContext } from "../core/internals.ts";
+import type { Awaitable, Encoder } from "../core/types.ts";
 import { type CodedContent, type Content, type Keep, type Representation, representationOf } from "./representation.ts";
 
 export type { CodedContent, Content, Keep };
@@ -26,8 +27,11 @@ const CHUNK_BYTES = 262_144;
 /** Chunk size for encoders: compressing it blocks the event loop for one or two milliseconds. */
 const ENCODED_CHUNK_BYTES = 65_536;
 
-/** What a {@linkcode Context} tells about how to send; all of it can be left out. */
-export type SendOptions = Partial<Pick<Context, "encoders" | "cutsAtLength">>;
+/** How {@linkcode sendContent} sends. A `Context` has these. */
+export interface SendOptions {
+  /** Content codings to apply; defaults to none. */
+  readonly encoders?: readonly Encoder[];
+}
 
 /**
  * Answers GET or HEAD with content: 200, 206, 304, 412 or 416, depending on the request headers.
@@ -46,7 +50,8 @@ export type SendOptions = Partial<Pick<Context, "encoders" | "cutsAtLength">>;
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { openBytes, sendContent } from "@x/pyserve";
+ * import { sendContent } from "@x/pyserve/handlers";
+ * import { openBytes } from "@x/pyserve/sources";
  *
  * const bytes = new TextEncoder().encode("0123456789");
  * const response = await sendContent(new Request("http://localhost/", { headers: { range: "bytes=2-4" } }), {
@@ -60,7 +65,7 @@ export type SendOptions = Partial<Pick<Context, "encoders" | "cutsAtLength">>;
  * ```
  */
 export function sendContent(request: Request, content: Content, options: SendOptions = {}): Awaitable<Response> {
-  const { encoders = [], cutsAtLength = false } = options;
+  const { encoders = [], cutsAtLength = false }: Partial<InternalContext> = options;
   return then(representationOf(request, content, encoders), (chosen) => send(request, chosen, cutsAtLength));
 }
 

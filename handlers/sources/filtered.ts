@@ -71,7 +71,8 @@ async function* keptOf(slices: FileSlices, keep: (entry: FileEntry) => boolean):
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { isVisible, SitePath } from "@x/pyserve";
+ * import { SitePath } from "@x/pyserve";
+ * import { isVisible } from "@x/pyserve/sources";
  *
  * assert(!isVisible(SitePath.root.child(".git")!.child("config")!));
  * assert(isVisible(SitePath.root.child(".well-known")!));

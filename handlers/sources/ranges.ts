@@ -41,7 +41,7 @@ const CHUNK_BYTES = 65_536;
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { openRanges } from "@x/pyserve";
+ * import { openRanges } from "@x/pyserve/sources";
  *
  * const content = new Blob(["0123456789"]);
  * const fetchRange = ({ start, end }: { start: number; end: number }) => content.slice(start, end).stream();

@@ -109,7 +109,8 @@ export interface FileSource {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { FileChanged, memory, SitePath } from "@x/pyserve";
+ * import { memory, SitePath } from "@x/pyserve";
+ * import { FileChanged } from "@x/pyserve/sources";
  *
  * const source = memory({ "a.txt": "a" });
  * const path = SitePath.root.child("a.txt")!;

@@ -4,20 +4,19 @@ import { blockedSize } from "../../handlers/archive/blocks.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   archive,
-  type ArchiveOptions,
   archives,
-  attachment,
   disk,
   fileServer,
   type FileSource,
-  type FileStat,
   filtered,
-  isVisible,
   memory,
   mount,
   serve,
   toFetch,
 } from "@x/pyserve";
+import type { ArchiveOptions } from "@x/pyserve/handlers";
+import { attachment } from "@x/pyserve/http";
+import { type FileStat, isVisible } from "@x/pyserve/sources";
 import { tarHeader } from "../../handlers/archive/tar.ts";
 import { clockAhead } from "../support/clock.ts";
 import { start } from "../support/command.ts";

@@ -1,6 +1,7 @@
 /** Who may be asked under which name: no page of another site passes for one of this server by a name of its own. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { isLoopback, isOwnHost } from "../../handlers/http/own_host.ts";
 import {
   cgi,
   cgiFeature,
@@ -13,9 +14,6 @@ import {
   type FetchFunction,
   files,
   fileServer,
-  type Hosts,
-  isLoopback,
-  isOwnHost,
   type Layer,
   mount,
   SimpleHTTPRequestHandler,
@@ -25,6 +23,7 @@ import {
   upload,
   uploadFeatures,
 } from "@x/pyserve";
+import type { Hosts } from "@x/pyserve/handlers";
 import { CLOCK_AHEAD, runCommand, start, startProcess } from "../support/command.ts";
 import { CLI, fromFileUrl, ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";

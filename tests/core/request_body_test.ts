@@ -1,7 +1,8 @@
 /** The one reader of request bodies: its bounds, and what becomes of the connection when it gives up. */
 
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { cgi, chain, disk, files, HttpError, IncompleteBody, toFetch, upload } from "@x/pyserve";
+import { IncompleteBody } from "../../handlers/core/request_body.ts";
+import { cgi, chain, disk, files, HttpError, toFetch, upload } from "@x/pyserve";
 import { readBody } from "../../handlers/core/request_body.ts";
 import { start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";

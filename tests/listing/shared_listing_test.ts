@@ -9,12 +9,12 @@ import {
   filtered,
   headers,
   listing,
-  type ListingOptions,
   memory,
   mount,
   toFetch,
   wrap,
 } from "@x/pyserve";
+import type { ListingOptions } from "@x/pyserve/handlers";
 import { clockAhead, nextTick } from "../support/clock.ts";
 import { tempTree } from "../support/tree.ts";
 

@@ -4,7 +4,7 @@
  */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { endAllScripts } from "@x/pyserve";
+import { endAllScripts } from "@x/pyserve/handlers";
 import {
   CGIHTTPRequestHandler,
   type ClientAddress,

@@ -4,19 +4,18 @@ import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/asser
 import { brotliCompressSync } from "node:zlib";
 import {
   derive,
-  type Encoder,
   fileServer,
   type FileServerOptions,
   type FileSource,
   type Layer,
   memory,
   mount,
-  pageAssets,
-  sendContent,
   serve,
   type SitePath,
   toFetch,
 } from "@x/pyserve";
+import { pageAssets, sendContent } from "@x/pyserve/handlers";
+import type { Encoder } from "@x/pyserve/layers";
 import { changing, MODIFIED } from "../support/changing.ts";
 import { seeded } from "../support/random.ts";
 import { watched } from "../support/watched.ts";

@@ -9,12 +9,12 @@ import {
   fileServer,
   type FileSource,
   type Handler,
-  parseTarget,
   SitePath,
   type Target,
   toFetch,
   wrap,
 } from "@x/pyserve";
+import { parseTarget } from "@x/pyserve/http";
 import { start } from "../support/command.ts";
 import { ask, raw } from "../support/raw.ts";
 import { clockAhead, nextSecond, nextTick } from "../support/clock.ts";

@@ -1,7 +1,8 @@
 /** Behind a proxy that takes a prefix off the path, nothing that a client is sent on to leaves the prefix. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { chain, derive, fileServer, type Handler, memory, mount, parseTarget, Refusal, toFetch } from "@x/pyserve";
+import { chain, derive, fileServer, type Handler, memory, mount, toFetch } from "@x/pyserve";
+import { parseTarget, Refusal } from "@x/pyserve/http";
 import { IN_BROWSER, launch, newPage, openFolder } from "../support/browser.ts";
 import { start } from "../support/command.ts";
 import { leadsTo } from "../support/location.ts";

@@ -1,19 +1,9 @@
 /** Reading by range: a source over a network answers a request with one request for exactly the bytes wanted. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import {
-  archive,
-  type ByteRange,
-  chain,
-  checksum,
-  disk,
-  files,
-  memory,
-  openRanges,
-  serve,
-  SitePath,
-  toFetch,
-} from "@x/pyserve";
+import { archive, chain, checksum, disk, files, memory, serve, SitePath, toFetch } from "@x/pyserve";
+import { openRanges } from "@x/pyserve/sources";
+import type { ByteRange } from "@x/pyserve/http";
 import { originOf, remote } from "../support/remote.ts";
 import { seeded } from "../support/random.ts";
 import { tempTree } from "../support/tree.ts";

@@ -1,7 +1,8 @@
 /** The root is a name: where it leads is asked each time. And what a cached answer is proven by. */
 
 import { assert, assertEquals } from "@std/assert";
-import { disk, fileServer, type FileSource, filtered, isVisible, SitePath, toFetch } from "@x/pyserve";
+import { disk, fileServer, type FileSource, filtered, SitePath, toFetch } from "@x/pyserve";
+import { isVisible } from "@x/pyserve/sources";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
 import { clockAhead } from "../support/clock.ts";

@@ -1,15 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import {
-  disk,
-  FileChanged,
-  type FileEntry,
-  type FileSource,
-  filtered,
-  isPlainOnWindows,
-  isVisible,
-  memory,
-  SitePath,
-} from "@x/pyserve";
+import { isPlainOnWindows } from "../../handlers/sources/windows.ts";
+import { disk, type FileSource, filtered, memory, SitePath } from "@x/pyserve";
+import { FileChanged, type FileEntry, isVisible } from "@x/pyserve/sources";
 import { limitOpening, makeFifo } from "../support/fifo.ts";
 import { missing } from "../support/programs.ts";
 import { clockAt } from "../support/clock.ts";

@@ -1,6 +1,7 @@
 /** A source of files that change, for tests of the cache. */
 
-import { FileChanged, type FileSource, memory, type SitePath } from "@x/pyserve";
+import { type FileSource, memory, type SitePath } from "@x/pyserve";
+import { FileChanged } from "@x/pyserve/sources";
 
 /** The time of all files, unless another is given. */
 export const MODIFIED = 1_000_000_000_000;

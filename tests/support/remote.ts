@@ -1,16 +1,8 @@
 /** A source over HTTP, and the server it fetches from: what it costs shows in the requests that arrive there. */
 
-import {
-  chain,
-  FileChanged,
-  files,
-  type FileSource,
-  type FileStat,
-  listing,
-  openRanges,
-  type SitePath,
-  toFetch,
-} from "@x/pyserve";
+import { chain, files, type FileSource, listing, type SitePath, toFetch } from "@x/pyserve";
+import { openRanges } from "@x/pyserve/sources";
+import { FileChanged, type FileStat } from "@x/pyserve/sources";
 
 /** A server that notes each request as `GET /a.txt bytes=0-4`. */
 export interface Origin extends AsyncDisposable {

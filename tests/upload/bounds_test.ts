@@ -1,7 +1,8 @@
 /** What uploads read has a bound: in bytes, in number, and in time. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { disk, errorPages, settle, toFetch, upload, type UploadOptions, wrap } from "@x/pyserve";
+import { disk, errorPages, settle, toFetch, upload, wrap } from "@x/pyserve";
+import type { UploadOptions } from "@x/pyserve/handlers";
 import { readBody } from "../../handlers/core/request_body.ts";
 import { Turns } from "../../handlers/upload/turns.ts";
 import { parseResponse } from "../support/raw.ts";

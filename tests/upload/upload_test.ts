@@ -1,7 +1,8 @@
 /** Uploads to the command, over sockets: every method, every refusal, and what is on disk afterwards. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { cgiContent, chain, disk, fileServer, memory, toFetch, upload, uploadFeatures } from "@x/pyserve";
+import { chain, disk, fileServer, memory, toFetch, upload, uploadFeatures } from "@x/pyserve";
+import { cgiContent } from "@x/pyserve/handlers";
 import { runCommand, start, type StartOptions, startProcess } from "../support/command.ts";
 import { CLI } from "../support/paths.ts";
 import { ask, raw } from "../support/raw.ts";

@@ -1,19 +1,18 @@
 /** What a client may keep waiting, and for how long: bodies that do not come, output that is not read, places of others. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { spool } from "../../../handlers/upstream/spool.ts";
 import {
   cgi,
   CGIHTTPRequestHandler,
-  type CgiOptions,
   disk,
-  endAllScripts,
   fastcgi,
   type FetchFunction,
   HttpError,
-  spool,
   ThreadingHTTPServer,
   toFetch,
 } from "@x/pyserve";
+import { type CgiOptions, endAllScripts } from "@x/pyserve/handlers";
 import { Lines } from "../../../handlers/upstream/stderr_lines.ts";
 import { startScript } from "../../../handlers/upstream/cgi/run.ts";
 import { endRequest, startResponder, stdout } from "../../support/fastcgi_responder.ts";

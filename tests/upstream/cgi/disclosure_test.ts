@@ -1,18 +1,8 @@
 /** The source of a program is never sent: not by ways on which nobody asks for its own path, and not out of the cache. */
 
 import { assertEquals } from "@std/assert";
-import {
-  cgi,
-  cgiContent,
-  chain,
-  disk,
-  files,
-  fileServer,
-  type FileSource,
-  mount,
-  SitePath,
-  toFetch,
-} from "../../../mod.ts";
+import { cgi, chain, disk, files, fileServer, type FileSource, mount, SitePath, toFetch } from "../../../mod.ts";
+import { cgiContent } from "@x/pyserve/handlers";
 import { cgiFeature } from "../../../handlers/upstream/cgi/cgi.ts";
 import { atEachStep, exchangeOf } from "../../support/interposed.ts";
 import { ask } from "../../support/raw.ts";

@@ -1,7 +1,7 @@
 /** What php-fpm never does: an application that answers as the test wants it. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import type { FastCgiOptions } from "@x/pyserve";
+import type { FastCgiOptions } from "@x/pyserve/handlers";
 import { RecordType } from "../../../handlers/upstream/fastcgi/records.ts";
 import { ask } from "../../support/raw.ts";
 import { fastCgiSite } from "../../support/fastcgi_site.ts";
