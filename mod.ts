@@ -55,6 +55,12 @@ export { listing, type ListingFormat, type ListingOptions } from "./handlers/lis
 export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./handlers/serving/listing_data.ts";
 export { pageAssets } from "./handlers/page/assets.ts";
 export * from "./handlers/upload/upload.ts";
+export { Store, type StoreOptions } from "./handlers/store/store.ts";
+export type { Actor, StoreRights } from "./handlers/store/access.ts";
+export type { ConflictPolicy } from "./handlers/store/conflict.ts";
+export type { Locks, Reach } from "./handlers/store/locks.ts";
+export type { Copied, CopyOptions, CreateOptions, Naming, Operations } from "./handlers/store/operations.ts";
+export type { ContentCheck } from "./handlers/store/write_buffer.ts";
 export * from "./handlers/serving/content.ts";
 export * from "./handlers/site/file_server.ts";
 export {
