@@ -1,5 +1,5 @@
 /**
- * The lines of the access log.
+ * Formats access log lines.
  *
  * @module
  */
@@ -7,21 +7,24 @@
 import { failureOf } from "./errors.ts";
 import { escapeJson, escapeLog, escapeLogQuoted } from "../http/escape.ts";
 import { rawTarget } from "../http/target.ts";
+import { internalsOf } from "./internals.ts";
 import type { Context } from "./types.ts";
 
-/** The format of the lines: Python's, Common Log Format, that with Referer and User-Agent, or a JSON object. */
+/**
+ * The line format: Python's, Common Log Format, Combined Log Format (with Referer and User-Agent), or a JSON object.
+ */
 export type LogFormat = "python" | "common" | "combined" | "json";
 
-/** The formats by name. */
+/** The names of the formats. */
 export const LOG_FORMATS: readonly LogFormat[] = ["python", "common", "combined", "json"];
 
-/** Writes the line of one exchange, or the two that Python writes of an error. */
+/** Writes one line per exchange; Python's format has a second one for errors. */
 export function accessLogWriter(
   format: LogFormat,
 ): (request: Request, context: Context, response: Response, milliseconds: number) => void {
   const write = WRITERS[format];
   return (request, context, response, milliseconds) => {
-    context.notes.logged = true;
+    internalsOf(context).notes.logged = true;
     write({ request, context, response, milliseconds });
   };
 }
@@ -77,7 +80,7 @@ function jsonLine({ request, context, response, milliseconds }: Exchange): strin
   }));
 }
 
-/** The target is cut out of the URL here, because the context would take it apart to have it. */
+/** The target is cut from the URL here, because the context would have to parse it. */
 function requestLine(request: Request, { protocol }: Context): string {
   const version = protocol ?? (request.headers.has("host") ? "HTTP/1.1" : "HTTP/2.0");
   return `${request.method} ${rawTarget(request.url)}${version === "HTTP/0.9" ? "" : ` ${version}`}`;
@@ -93,7 +96,7 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 let lastSecond = NaN;
 let lastTime = "";
 
-/** The time in whole seconds, which is the same for many lines. */
+/** The local time in whole seconds, cached because many lines share it. */
 function localTime(date: Date): string {
   const second = Math.floor(date.getTime() / 1000);
   if (second !== lastSecond) [lastSecond, lastTime] = [second, formatTime(date)];

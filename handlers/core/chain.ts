@@ -1,5 +1,5 @@
 /**
- * Putting handlers together: one after the other, and one inside the other.
+ * Combines handlers: in sequence, and as layers.
  *
  * @module
  */
@@ -7,9 +7,9 @@
 import type { Handler, Layer } from "./types.ts";
 
 /**
- * Asks handlers in turn until one answers; declines where none does.
+ * Tries handlers in order until one responds; declines if none does.
  *
- * An answer that is there at once is returned at once: nothing is awaited that need not be.
+ * Synchronous responses are returned synchronously: nothing is awaited needlessly.
  *
  * @example
  * ```ts
@@ -34,7 +34,7 @@ export function chain(...handlers: readonly Handler[]): Handler {
 }
 
 /**
- * Puts layers around a handler; the first is outermost and sees the request first.
+ * Wraps a handler in layers; the first is outermost and sees the request first.
  *
  * @example
  * ```ts

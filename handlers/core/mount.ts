@@ -1,5 +1,5 @@
 /**
- * A handler under a prefix.
+ * Mounts a handler at a prefix.
  *
  * @module
  */
@@ -9,13 +9,13 @@ import { Refusal } from "../http/refusal.ts";
 import { type Context, derive, type Handler } from "./types.ts";
 
 /**
- * Puts a handler under a path prefix; requests elsewhere are declined.
+ * Mounts a handler at a path prefix; other requests are declined.
  *
- * The prefix is compared segment by segment after decoding, so `/docs` is not the prefix of `/docs-old`, and `/%64ocs`
- * is (CVE-2018-19052, GHSA-gx7w-56w6-g48x). Redirects and breadcrumbs of the handler have the prefix in front.
+ * The prefix is compared segment by segment after decoding: `/docs` does not match `/docs-old`, but matches `/%64ocs`
+ * (CVE-2018-19052, GHSA-gx7w-56w6-g48x). Redirects and breadcrumbs of the handler include the prefix.
  *
- * @param prefix A path such as `/docs`; a slash at the end makes no difference.
- * @throws TypeError where the prefix is no path.
+ * @param prefix A path such as `/docs`; a trailing slash makes no difference.
+ * @throws TypeError If the prefix is not a valid path.
  *
  * @example
  * ```ts
@@ -39,12 +39,12 @@ export function mount(prefix: string, handler: Handler): Handler {
   };
 }
 
-/** The same rights, asked with paths that the mount has taken its prefix off. */
+/** The same rights, for paths relative to the mount. */
 function rightsBelow(prefix: SitePath, context: Context): Pick<Context, "may" | "view"> {
   return { may: (right, path) => context.may(right, prefix.join(path)), view: context.view };
 }
 
-/** A request that is refused is one for what it would have been for, as far as its path can be read. */
+/** A refused request belongs to the mount that its path leads to, as far as the path can be parsed. */
 function refused(handler: Handler, request: Request, context: Context, path: SitePath): ReturnType<Handler> {
   const base = context.base.join(path);
   if (readablePath(context.requestTarget).below(base) === null) return null;

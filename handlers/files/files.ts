@@ -1,5 +1,5 @@
 /**
- * Files and index pages of a source, for GET and HEAD.
+ * Serves files and index pages of a source for GET and HEAD.
  *
  * @module
  */
@@ -7,6 +7,7 @@
 import { then } from "../core/awaitable.ts";
 import { type Content, sendContent } from "../serving/content.ts";
 import { HttpError } from "../core/errors.ts";
+import { internalsOf } from "../core/internals.ts";
 import { acceptedCodings, type CodingName, CODINGS } from "../http/coding.ts";
 import { BEGINNING_BYTES } from "../http/declared_charset.ts";
 import { etagOf } from "../http/etag.ts";
@@ -23,22 +24,22 @@ import type { Awaitable, Context, Handler } from "../core/types.ts";
 
 export type { RepresentationOptions };
 
-/** How {@linkcode files} serves. */
+/** Options of {@linkcode files}. */
 export interface FilesOptions extends RepresentationOptions {
-  /** Names that stand for their directory, tried in turn; defaults to `index.html`, then `index.htm`. */
+  /** Names of index files, tried in order; defaults to `index.html`, then `index.htm`. */
   readonly index?: readonly string[];
 }
 
-/** Looks at a file that changes under its hands at most so often. */
+/** Maximum number of attempts to send a file that keeps changing. */
 const ATTEMPTS = 5;
 
 /**
- * Serves the files of a source to GET and HEAD, a directory by its index file, and declines all else.
+ * Serves the files of a source for GET and HEAD, and the index file of a directory; declines everything else.
  *
- * A directory asked for without a slash is redirected to the one with (301, in Python's form: the query is kept). With
- * validators, preconditions and ranges as {@linkcode sendContent} answers them. A slash behind a file's name, what is
- * absent, and a directory without an index are declined, so that the next handler is asked. It lists nothing, writes
- * nothing, and compresses nothing. 403 for what may not be read.
+ * A directory requested without a trailing slash is redirected (301; like Python, it keeps the query). Validators,
+ * preconditions and ranges are handled by {@linkcode sendContent}. Declined, so that the next handler is tried: missing
+ * files, directories without an index, and files requested with a trailing slash. It does not list, write or compress.
+ * Unreadable files are 403.
  *
  * @example
  * ```ts
@@ -56,7 +57,7 @@ export function files(source: FileSource, options: FilesOptions = {}): Handler {
   return filesWith(source, options, null);
 }
 
-/** The same, which offers what it sends to a cache. */
+/** The same, offering its responses to a cache. */
 export function filesWith(source: FileSource, options: FilesOptions, cache: ResponseCache | null): Handler {
   const server = new FileServing(source, options, cache);
   return (request, context) => {
@@ -80,7 +81,7 @@ class FileServing {
     this.#index = options.index ?? DEFAULT_INDEX;
   }
 
-  /** How files are sent. The handler that writes to the source may be made later than this one. */
+  /** Chosen for each request: the handler that writes to the source may be created later than this one. */
   get #representations(): Representations {
     const { sandbox = isWritten(this.#source) } = this.#options;
     if (sandbox) return this.#sandboxed ??= new Representations({ ...this.#options, sandbox });
@@ -100,7 +101,7 @@ class FileServing {
     });
   }
 
-  /** Sends the file; where it was exchanged between looking and opening, looks again. */
+  /** Sends the file; if it was replaced between `stat` and `open`, tries again. */
   async #send(source: FileSource, request: Request, context: Context, found: ResolvedFile): Promise<Response | null> {
     const { path } = found;
     let stat: FileStat | null = found.stat;
@@ -109,8 +110,9 @@ class FileServing {
         const plain = { path, stat, sidecar: null, passed: [] };
         const sent = this.#options.precompressed ? await this.#choose(source, request, plain) : plain;
         const content = this.#content(source, sent, sent.sidecar && await this.#plainType(source, sent));
+        const { cutsAtLength } = internalsOf(context);
         const keep = this.#keep(source, request, context, sent);
-        return await sendContent(request, { ...content, cutsAtLength: context.cutsAtLength, ...(keep && { keep }) });
+        return await sendContent(request, { ...content, cutsAtLength, ...(keep && { keep }) });
       } catch (error) {
         if (!(error instanceof FileChanged)) throw error;
       }
@@ -120,7 +122,7 @@ class FileServing {
     throw new HttpError(503, "The file keeps changing", { headers: { "retry-after": "1" } });
   }
 
-  /** The type of a coded document that says itself which encoding it is in: by the first bytes of the plain file. */
+  /** The type of a precompressed document that declares its encoding: determined from the uncompressed file. */
   async #plainType(source: FileSource, { path, stat }: Sent): Promise<string | null> {
     const { typeOf } = this.#representations.of(path.name);
     return typeOf ? typeOf(await beginningOf(source, path, stat)) : null;
@@ -137,14 +139,14 @@ class FileServing {
       etag: etagOf(opened.stat, variant, coded?.coding),
       headers,
       ...(opened.coding && { contentHeaders: { "content-encoding": opened.coding } }),
-      open: () => source.open(opened.path, opened.stat),
+      open: (range) => source.open(opened.path, opened.stat, range),
     };
   }
 
-  /** What offers the response to the cache; undefined where it could not be proven to be still right. */
+  /** The callback that offers the response to the cache; undefined if its freshness cannot be proven. */
   #keep(source: FileSource, request: Request, context: Context, sent: Sent): Content["keep"] {
     const { path, stat, sidecar } = sent;
-    // A second index name would have to prove that the first is still not there.
+    // For a second index name, the absence of the first would have to be proven.
     const plain = path === context.target.path || path.name === this.#index[0];
     const size = (sidecar ?? sent).stat.size;
     if (!this.#cache || !plain || !stat.stable || !this.#cache.wants(request, context, size)) return undefined;
@@ -152,7 +154,7 @@ class FileServing {
     return isFresh ? (response, bytes) => this.#cache!.offer(context, response, { bytes, isFresh }) : undefined;
   }
 
-  /** The compressed file beside this one that the client likes best: a regular file, and not older than the plain one. */
+  /** The precompressed variant that the client prefers: a regular file, no older than the original. */
   async #choose(source: FileSource, request: Request, plain: Sent): Promise<Sent> {
     const { path, stat: { modified } } = plain;
     const passed: Passed[] = [];
@@ -169,12 +171,12 @@ class FileServing {
 }
 
 async function beginningOf(source: FileSource, path: SitePath, stat: FileStat): Promise<Uint8Array> {
-  using file = await source.open(path, stat);
-  const beginning = new Uint8Array(BEGINNING_BYTES);
+  const beginning = new Uint8Array(Math.min(stat.size, BEGINNING_BYTES));
+  using file = await source.open(path, stat, { start: 0, end: beginning.length });
   return beginning.subarray(0, await file.read(0, beginning));
 }
 
-/** A check of all that the choice depends on: the file, the one sent in its place, and those that are not there. */
+/** Checks everything that the choice depends on: the file, the chosen variant, and the absence of preferred ones. */
 function freshnessOf(source: FileSource, { path, stat, sidecar, passed }: Sent): FreshnessCheck | null {
   const checks = [
     source.freshness?.(path, stat),
@@ -193,11 +195,11 @@ interface Passed {
   readonly stat: FileStat | null;
 }
 
-/** A file as it is sent. */
+/** A file and the variant that is sent. */
 interface Sent extends ResolvedFile {
-  /** The compressed sibling that is sent in its place, or null. */
+  /** The precompressed variant, or null. */
   readonly sidecar: Sidecar | null;
-  /** The siblings that would have been preferred, had they been there or new enough. */
+  /** Preferred variants that are missing or out of date. */
   readonly passed: readonly Passed[];
 }
 

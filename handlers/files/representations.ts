@@ -10,22 +10,25 @@ import { type MediaTypeOptions, namedType } from "../http/media_type.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileStat } from "../sources/types.ts";
 
-/** What decides how files are sent, apart from their names. */
+/** Options that determine how files are sent, besides their names. */
 export interface RepresentationOptions extends MediaTypeOptions {
-  /** Cache-Control; defaults to `no-cache`: caches may keep a copy and ask each time whether it still holds. */
+  /** Cache-Control; defaults to `no-cache`: caches may store responses, but must revalidate them. */
   readonly cacheControl?: string;
   /**
-   * Whether a page among the files (HTML, SVG, other XML) runs with an origin of its own, as one of another site: it can
-   * read and write nothing of the site, and has no storage. For untrusted files. Defaults to true where `upload`
-   * takes files into the same source, into one that it was made of (`filtered`, `writableIn`), or, on disk, into the same
-   * directory or one above or below; not where another process does.
+   * Whether documents among the files (HTML, SVG, other XML) run in an opaque origin, like those of another site: they
+   * cannot read or write anything on this site, and have no storage. For untrusted files. Defaults to true if `upload`
+   * writes to the same source, to one derived from it (`filtered`, `writableIn`), or, on disk, to the same directory, a
+   * parent or a subdirectory; not if another process does.
    */
   readonly sandbox?: boolean;
-  /** Whether a file beside it with `.br`, `.zst` or `.gz` at the end is sent instead to clients that take the coding. */
+  /**
+   * Whether to send precompressed variants (the file's name plus `.br`, `.zst` or `.gz`) to clients that accept their
+   * coding.
+   */
   readonly precompressed?: boolean;
   /**
-   * What else decides how files are sent, such as headers that a layer puts on them: when this text changes, so do the
-   * entity tags, and caches ask for the files anew.
+   * Anything else that determines how files are sent, such as headers added by a layer: changing this string changes
+   * all entity tags, so that caches fetch the files again.
    */
   readonly variant?: string;
 }

@@ -45,21 +45,23 @@ const CACHE_BYTES = 16 * 1024 * 1024;
 /**
  * Lists the directories of a source for GET and HEAD; declines anything that is not a directory.
  *
- * The format is HTML that works without JavaScript, JSON ({@linkcode Listing}), or plain text with a name on each line,
- * chosen by Accept or `?format=html`, `json` or `text`. Sorted by `?sort=name`, `size` or `modified` and `?order=asc`
+ * The format is HTML that works without JavaScript, JSON ({@linkcode Listing}), or plain text with one name per line,
+ * selected by Accept or `?format=html`, `json` or `text`. Sorted by `?sort=name`, `size` or `modified` and `?order=asc`
  * or `desc`, with names in natural order (f2 before f10) and directories first. Other query parameters are ignored; an
- * unknown value of these is 400. Entries that cannot be fetched (broken links, links out of the root, FIFOs, names that
- * are not UTF-8) are shown and marked, without a link; plain text omits them. Reads the metadata of each entry, but
- * opens none.
- * marked, without a link; in plain text they are left out. It looks at each entry, but opens none.
- * A listing is built once for all concurrent requests and cached while the directory is unchanged: a new name always
- * shows at once, sizes and dates may be some 100 ms old (20 times as old as the listing takes to build). Above 2,000
- * entries it is streamed, without Content-Length and without an entity tag.
+ * invalid value of these is 400.
+ *
+ * Entries that cannot be fetched (broken links, links out of the root, FIFOs, names that are not UTF-8) are shown
+ * without a link and marked; plain text omits them. Listing reads the metadata of each entry, but opens none.
+ *
+ * A listing is built once for all concurrent requests and cached while the directory is unchanged: a new name shows at
+ * once, sizes and dates may be some 100 ms old (20 times the time it takes to build the listing). Above 2,000 entries
+ * it is streamed, without Content-Length and entity tag.
  *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { type Listing, listing, memory, toFetch } from "@x/pyserve";
+ * import { listing, memory, toFetch } from "@x/pyserve";
+ * import type { Listing } from "@x/pyserve/handlers";
  *
  * const fetch = toFetch(listing(memory({ "a b.txt": "a", "docs/c.txt": "c" })));
  * const response = await fetch(new Request("http://localhost/?format=json"));
@@ -159,7 +161,7 @@ function formatOf(request: Request, query: URLSearchParams | null): ListingForma
   const asked = oneOf(query, "format", ["html", "json", "text"]);
   if (asked) return asked;
   const accept = request.headers.get("accept");
-  if (accept === null || accept === "*/*") return "html"; // the usual header of programs: no need to parse it
+  if (accept === null || accept === "*/*") return "html"; // the default of command-line clients: nothing to parse
   const accepted = accepts(request, "text/html", "application/json", "text/plain");
   return accepted === "application/json" ? "json" : accepted === "text/plain" ? "text" : "html";
 }

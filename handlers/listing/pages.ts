@@ -68,7 +68,7 @@ export class WholePage implements ListingPage {
     return sendContent(request, {
       type: this.#writer.type,
       size: this.#bytes.length,
-      modified: null, // a directory's time does not cover the sizes and dates in it
+      modified: null, // a directory's modification time does not cover the sizes and dates of its entries
       etag: this.#etag,
       headers: { ...HEADERS, ...this.#writer.headers },
       ranges: false,
@@ -77,7 +77,7 @@ export class WholePage implements ListingPage {
   }
 }
 
-/** A slow reader of a listing occupies no place of its own. */
+/** Slow readers of a listing do not occupy a place. */
 const NONE: Disposable = { [Symbol.dispose]() {} };
 
 /** Parameters of a streamed listing. */

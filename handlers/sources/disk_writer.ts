@@ -60,23 +60,23 @@ export class DiskWriter implements SourceWriter {
     this.#only = only;
   }
 
-  async create(path: SitePath, id: string): Promise<PartFile> {
+  async create(path: SitePath, id: string, { parents = true } = {}): Promise<PartFile> {
     checkName(path.name);
     // A failing upload may remove the directory it had created between our steps.
     for (let attempt = 1;; attempt++) {
       try {
-        return await this.#create(path, id);
+        return await this.#create(path, id, parents);
       } catch (error) {
         if (!(error instanceof Deno.errors.NotFound) || attempt === ATTEMPTS) throw error;
       }
     }
   }
 
-  async #create(path: SitePath, id: string): Promise<PartFile> {
+  async #create(path: SitePath, id: string, parents: boolean): Promise<PartFile> {
     const made: MadeDirectory[] = [];
     const unmake = () => this.#removeEmpty(made);
     try {
-      const place = await this.#hold(path.parent!, made);
+      const place = await this.#hold(path.parent!, parents ? made : undefined);
       return await orClose(place, () => DiskPart.create(place, partName(path, id), unmake));
     } catch (error) {
       await unmake();

@@ -33,7 +33,8 @@ export function filteredWriter(
     paths: keptOf(options.paths, keep, problem),
   });
   return {
-    create: (path, id) => kept(path, async () => filteredPart(await writer.create(path, id), withKept)),
+    create: (path, id, options) =>
+      kept(path, async () => filteredPart(await writer.create(path, id, options), withKept)),
     resume: (path, id) =>
       kept(path, async () => {
         const part = await writer.resume(path, id);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ByteRange } from "../http/range.ts";
 import type { SitePath } from "../http/target.ts";
 import type { Awaitable } from "../core/types.ts";
 import type { FileStat } from "./file_stat.ts";
@@ -55,9 +56,12 @@ export interface FileSource {
   /**
    * Opens the file described by `seen`.
    *
+   * @param range The bytes that will be read, in order, so that a source on a network can fetch them with one request.
+   * The caller may also read elsewhere, such as the beginning of the file, at the price of another request. Without a
+   * range, or with an empty one, it may read anywhere, or only find out whether the file can be opened.
    * @throws {FileChanged} If the file is no longer the one described by `seen`: call `stat` again.
    */
-  open(path: SitePath, seen: FileStat): Awaitable<OpenFile>;
+  open(path: SitePath, seen: FileStat, range?: ByteRange): Awaitable<OpenFile>;
   /**
    * Optional: returns a check to be run before each response from a cache, or null if freshness cannot be guaranteed
    * yet. Files of a source without this method are not cached.
@@ -88,7 +92,8 @@ export interface FileSource {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { FileChanged, memory, SitePath } from "@x/pyserve";
+ * import { memory, SitePath } from "@x/pyserve";
+ * import { FileChanged } from "@x/pyserve/sources";
  *
  * const source = memory({ "a.txt": "a" });
  * const path = SitePath.root.child("a.txt")!;

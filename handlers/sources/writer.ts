@@ -48,7 +48,7 @@ export interface RefusedWrite {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { WriteRefused } from "@x/pyserve";
+ * import { WriteRefused } from "@x/pyserve/sources";
  *
  * assert(new WriteRefused("name", "it is no name").detail === "it is no name");
  * ```
@@ -169,10 +169,10 @@ export interface ChangeOptions {
  */
 export interface SourceWriter {
   /**
-   * Creates the part for a path and an upload id, and missing parent directories. An existing part with that id is
-   * truncated.
+   * Creates the part for a path and an upload id, and missing parent directories unless `parents` is false. An existing
+   * part with that id is truncated.
    */
-  create(path: SitePath, id: string): Promise<PartFile>;
+  create(path: SitePath, id: string, options?: { readonly parents?: boolean }): Promise<PartFile>;
   /** Reopens a part to continue writing; null if there is none. */
   resume(path: SitePath, id: string): Promise<PartFile | null>;
   /** The size of a part, also while it is being written; null if there is none. */

@@ -22,7 +22,9 @@ export type Reach = "content" | "entry" | "tree";
  * @example
  * ```ts
  * import { assert, assertRejects } from "@std/assert";
- * import { disk, type Locks, SitePath, Store, WriteRefused } from "@x/pyserve";
+ * import { disk, SitePath } from "@x/pyserve";
+ * import { WriteRefused } from "@x/pyserve/sources";
+ * import { type Locks, Store } from "@x/pyserve/store";
  *
  * const directory = await Deno.makeTempDir();
  * const path = SitePath.root.child("a")!;

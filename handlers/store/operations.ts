@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Right } from "../core/types.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileSource } from "../sources/types.ts";
 import {
@@ -14,7 +15,7 @@ import {
   type SourceWriter,
   WriteRefused,
 } from "../sources/writer.ts";
-import type { Permit } from "./access.ts";
+import type { Permit, StoreRights } from "./access.ts";
 import type { Locks } from "./locks.ts";
 import { type ConflictPolicy, firstFreeNumber, pathsFor } from "./conflict.ts";
 import { type Original, originalOf } from "./original.ts";
@@ -44,6 +45,14 @@ export interface CopyOptions extends Naming {
   readonly shallow?: boolean;
 }
 
+/** What {@linkcode Operations.requireRight} requires. */
+export interface EarlyCheck {
+  /** What the store must allow. */
+  readonly enabled: keyof StoreRights;
+  /** The right that the actor must have. */
+  readonly right: Right;
+}
+
 /** A copy. */
 export interface Copied extends Committed {
   /** How many entries were left out: links to directories, broken links, special files. Hidden ones do not count. */
@@ -65,13 +74,18 @@ export interface OperatedStore {
  */
 export class Operations {
   readonly #store: OperatedStore;
-  /** The rights of the actor. */
-  readonly permit: Permit;
+  readonly #permit: Permit;
 
   /** Use {@linkcode Store.as}. */
   constructor(store: OperatedStore, permit: Permit) {
     this.#store = store;
-    this.permit = permit;
+    this.#permit = permit;
+  }
+
+  /** Refuses early, before anything is read: unless the store allows it at all, and the actor has a right to a path. */
+  requireRight(path: SitePath, { enabled, right }: EarlyCheck): void {
+    this.#permit.requireEnabled(enabled);
+    this.#permit.require(right, path);
   }
 
   /** Stores a new file, and the directories that it is in. What the content throws, it throws. */
@@ -105,18 +119,18 @@ export class Operations {
 
   /** Creates a directory; its parent must exist. */
   async makeDirectory(path: SitePath): Promise<void> {
-    this.permit.requireEnabled("create");
-    this.permit.require("create", path);
-    await this.permit.requireUnlocked(path, "entry");
+    this.#permit.requireEnabled("create");
+    this.#permit.require("create", path);
+    await this.#permit.requireUnlocked(path, "entry");
     if (path.parent === null) throw new WriteRefused("taken");
     await (await this.#store.writer()).makeDirectory(path);
   }
 
   /** Deletes a file, a symlink (never its target) or a directory; a non-empty one only if `recursive`. */
   async remove(path: SitePath, options: ChangeOptions & { readonly recursive?: boolean } = {}): Promise<void> {
-    this.permit.requireEnabled("change");
-    await this.permit.requireTree(path);
-    await this.permit.requireUnlocked(path, "tree");
+    this.#permit.requireEnabled("change");
+    await this.#permit.requireTree(path);
+    await this.#permit.requireUnlocked(path, "tree");
     await (await this.#store.writer()).remove(path, options);
     this.#store.options.locks?.removed?.(path);
   }
@@ -129,10 +143,10 @@ export class Operations {
    */
   async move(from: SitePath, to: SitePath, options: Naming = {}): Promise<Committed> {
     const policy = options.onConflict ?? "fail";
-    this.permit.requireEnabled("change");
-    const entries = await this.permit.requireMove(from);
-    this.permit.requireName(to, policy);
-    await this.permit.requireUnlocked(from, "tree");
+    this.#permit.requireEnabled("change");
+    const entries = await this.#permit.requireMove(from);
+    this.#permit.requireName(to, policy);
+    await this.#permit.requireUnlocked(from, "tree");
     await this.#requireNameUnlocked(to, policy);
     const target = { paths: await this.#candidates(to, policy, entries), replace: policy === "overwrite" };
     const { expected } = options;
@@ -152,12 +166,12 @@ export class Operations {
   async copy(from: SitePath, to: SitePath, options: CopyOptions = {}): Promise<Copied> {
     const { source = this.#store.source, shallow = false, onConflict: policy = "fail", expected } = options;
     const isOwn = source === this.#store.source;
-    this.permit.requireEnabled("create", policy);
-    if (isOwn) this.permit.require("read", from);
-    this.permit.requireName(to, policy);
+    this.#permit.requireEnabled("create", policy);
+    if (isOwn) this.#permit.require("read", from);
+    this.#permit.requireName(to, policy);
     await this.#requireNameUnlocked(to, policy);
     if (isOwn && !shallow && to.below(from) !== null) throw new WriteRefused("inside itself");
-    const canRead = (path: SitePath) => !isOwn || this.permit.may("read", path);
+    const canRead = (path: SitePath) => !isOwn || this.#permit.may("read", path);
     const original = await originalOf(source, from, { ...this.#store.options, canRead, shallow });
     const paths = await this.#candidates(to, policy, original.entries.map(({ path }) => path));
     const target = { paths, replace: policy === "overwrite", ...(expected !== undefined && { expected }) };
@@ -168,7 +182,7 @@ export class Operations {
   }
 
   async #copyFile(original: Original, to: SitePath, options: CommitOptions): Promise<Committed> {
-    const part = await (await this.#store.writer()).create(to, crypto.randomUUID());
+    const part = await (await this.#store.writer()).create(to, crypto.randomUUID(), { parents: false });
     try {
       await this.checkRoom(part, original.bytes);
       await receive(original.content(), new WriteBuffer(part, fileLimit(this.#store.options.maxBytes)));
@@ -186,8 +200,8 @@ export class Operations {
 
   /** Refuses a file that rights, locks or what is there rule out, before its content is read. */
   async requireFile(path: SitePath, { onConflict: policy = "fail" }: Naming): Promise<void> {
-    this.permit.requireEnabled("create", policy);
-    await this.permit.requireFile(path, policy);
+    this.#permit.requireEnabled("create", policy);
+    await this.#permit.requireFile(path, policy);
     await this.#requireNameUnlocked(path, policy);
     const there = await this.#store.source.stat(path);
     if (there?.kind === "directory") throw new WriteRefused("directory");
@@ -225,14 +239,14 @@ export class Operations {
   async #requireNameUnlocked(path: SitePath, policy: ConflictPolicy): Promise<void> {
     if (this.#store.options.locks === null) return;
     const isReplaced = policy === "overwrite" && await this.#store.source.stat(path) !== null;
-    await this.permit.requireUnlocked(path, isReplaced ? "content" : "entry");
+    await this.#permit.requireUnlocked(path, isReplaced ? "content" : "entry");
   }
 
   /** The candidate paths, in order; the actor may create each of them with these entries. */
   async #candidates(path: SitePath, policy: ConflictPolicy, entries: readonly SitePath[]): Promise<Iterable<SitePath>> {
     const isTaken = async (path: SitePath) => await this.#store.source.stat(path) !== null;
     const first = policy === "rename" && await isTaken(path) ? await firstFreeNumber(path, isTaken) : 1;
-    return this.permit.allowed(pathsFor(path, policy, first), entries);
+    return this.#permit.allowed(pathsFor(path, policy, first), entries);
   }
 }
 

@@ -50,7 +50,8 @@ export interface StoreOptions {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { disk, SitePath, Store } from "@x/pyserve";
+ * import { disk, SitePath } from "@x/pyserve";
+ * import { Store } from "@x/pyserve/store";
  *
  * const directory = await Deno.makeTempDir();
  * const files = new Store(disk(directory)).as({ may: () => true, isUniform: true });

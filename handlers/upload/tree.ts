@@ -70,12 +70,18 @@ export async function move(site: UploadSite, request: Request, context: Context)
 export async function copy(site: UploadSite, request: Request, context: Context): Promise<Response> {
   const { path } = context.target;
   const to = destinationOf(request, context);
-  const shallow = request.headers.get("depth")?.trim() === "0";
+  const shallow = isShallow(request.headers.get("depth"));
   await checkTarget(site, request, context);
   const { policy, status } = wishOf(request.headers, context.target.query, site.settings.onConflict);
   const operations = operationsFor(site, request, context);
   const copied = await answered(to, () => operations.copy(path, to, { onConflict: policy, shallow }), status);
   return transferred(site, request, context, copied);
+}
+
+function isShallow(depth: string | null): boolean {
+  const value = depth?.trim().toLowerCase() ?? "infinity";
+  if (value !== "0" && value !== "infinity") throw new HttpError(400, "Depth is neither 0 nor infinity");
+  return value === "0";
 }
 
 function transferred(site: UploadSite, request: Request, context: Context, result: Committed): Response {

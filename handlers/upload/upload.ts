@@ -202,10 +202,9 @@ class Uploads {
   /** Refuses early, so that nothing else about the path is disclosed; the operation asks again for all that it touches. */
   #requireRight(method: string, request: Request, context: Context): void {
     const { path } = context.target;
-    const { permit } = operationsFor(this.#site, request, context);
+    const operations = operationsFor(this.#site, request, context);
     try {
-      permit.requireEnabled(METHODS[method]!);
-      permit.require(targetRight(method), path);
+      operations.requireRight(path, { enabled: METHODS[method]!, right: targetRight(method) });
     } catch (error) {
       throw writeError(error, path);
     }

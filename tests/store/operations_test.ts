@@ -1,7 +1,9 @@
 /** Operations on files, without HTTP: what they store, what they refuse, and that a refusal leaves everything as it was. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { disk, filtered, isVisible, type Locks, memory, Store, type StoreOptions, WriteRefused } from "@x/pyserve";
+import { disk, filtered, memory } from "@x/pyserve";
+import { isVisible, WriteRefused } from "@x/pyserve/sources";
+import { type Locks, Store, type StoreOptions } from "@x/pyserve/store";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { ALL, bytes, pathOf, refusal, treeOf } from "./support.ts";
 

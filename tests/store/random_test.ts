@@ -1,21 +1,13 @@
 /** Random trees, rights and operations: what is denied changes nothing, and what happens is what a model says. */
 
 import { assert, assertEquals } from "@std/assert";
-import { type ConflictPolicy, disk, type Operations, type Right, SitePath, Store } from "@x/pyserve";
+import { disk, type Right, type SitePath } from "@x/pyserve";
+import { type ConflictPolicy, type Operations, Store } from "@x/pyserve/store";
+import { seeded } from "../support/random.ts";
 import { tempTree } from "../support/tree.ts";
 import { bytes, pathOf, refusal, treeOf } from "./support.ts";
 
 type Tree = Record<string, string | null>;
-
-/** A sequence of numbers from a seed (mulberry32). */
-function randomFrom(seed: number): (below: number) => number {
-  return (below) => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 
 interface Step {
   readonly kind: "create" | "mkdir" | "remove" | "move" | "copy";
@@ -115,7 +107,8 @@ function readableFor(tree: Tree, may: May, directory: string): Tree {
 Deno.test("random operations: what is denied leaves the tree unchanged, and what is done is what the rights cover", async () => {
   const tally: Record<string, number> = {};
   for (let seed = 1; seed <= 20; seed++) {
-    const random = randomFrom(seed);
+    const next = seeded(seed);
+    const random = (below: number) => Math.floor(next() * below);
     const pick = <T>(values: readonly T[]) => values[random(values.length)]!;
     const path = () => Array.from({ length: 1 + random(3) }, () => pick(NAMES)).join("/");
     await using tree = await tempTree({ "a/a": "aa", "a/b/c": "abc", "b": "b", "c/": "" });

@@ -1,6 +1,8 @@
 /** Files, and what operations on them leave. */
 
-import { type Actor, SitePath, WriteRefused } from "@x/pyserve";
+import { SitePath } from "@x/pyserve";
+import { WriteRefused } from "@x/pyserve/sources";
+import type { Actor } from "@x/pyserve/store";
 
 /** An actor with all rights. */
 export const ALL: Actor = { may: () => true, isUniform: true };

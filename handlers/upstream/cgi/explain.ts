@@ -8,13 +8,13 @@ import { HttpError, toHttpError } from "../../core/errors.ts";
 import { textOfBytes } from "../latin1.ts";
 import type { PostMortem } from "./run.ts";
 
-/** Bytes of its output that are shown. */
+/** Maximum number of output bytes shown. */
 const SHOWN_BYTES = 200;
 
 /**
- * The error of a program that failed before its header was there, with what is known of its end.
+ * The error for a program that failed before its header was complete, with its exit status and standard error.
  *
- * @param printed What it has printed so far.
+ * @param printed Its output so far.
  * @param shown Whether the client may see the details.
  */
 export function explained(

@@ -1,20 +1,22 @@
 /**
- * What it means for the client that a program could not be started.
+ * Maps failures to start a program to a status for the client.
  *
  * @module
  */
 
 import { HttpError } from "../../core/errors.ts";
 
-/** Whether the program is open for writing, so that the system does not run it (ETXTBSY, which has no code in Deno). */
+/**
+ * Whether the program is open for writing, so that the system refuses to run it (ETXTBSY, which has no code in Deno).
+ */
 export function isBusy(thrown: unknown): boolean {
   return thrown instanceof Error && /\btext file busy\b|\(os error 26\)/i.test(thrown.message);
 }
 
 /**
- * The error of a program that could not be started. The client reads nothing of paths; the cause goes to the log.
+ * The error for a program that could not be started. The client sees no paths; the cause is logged.
  *
- * @param scriptIsGone Whether what the URL named is not there any more.
+ * @param scriptIsGone Whether the file named by the URL no longer exists.
  */
 export function spawnError(thrown: unknown, scriptIsGone: boolean): HttpError {
   if (thrown instanceof Deno.errors.NotCapable) return withoutPermission(thrown);

@@ -6,18 +6,18 @@
 
 import type { SystemUser } from "./process_group.ts";
 
-/** Names as useradd(8) takes them; above all, nothing that id(1) takes for an option. */
+/** Names accepted by useradd(8); in particular, nothing that id(1) would take for an option. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?$/;
 
-/** The largest 32-bit number is not a user: to the kernel it means "leave unchanged". */
+/** The largest 32-bit number is not a user id: to the kernel, it means "leave unchanged". */
 const MOST_ID = 2 ** 32 - 2;
 
 /**
- * Finds a user and the main group of that user by name, or takes both as numbers: `uid:gid`.
+ * Finds a user and their primary group by name, or parses both as numbers: `uid:gid`.
  *
- * It asks id(1), which knows the users of the network, too.
+ * Uses id(1), which also knows users from directory services.
  *
- * @throws Error where there is no such user.
+ * @throws Error If there is no such user.
  */
 export async function findUser(name: string): Promise<SystemUser> {
   const numbers = /^(\d+):(\d+)$/.exec(name);
