@@ -25,7 +25,7 @@ export interface ConnectionInfo {
 
 /** Options of {@linkcode toFetch}. */
 export interface ToFetchOptions {
-  /** Destination of log lines and error causes; defaults to the console. */
+  /** Destination of log lines and error causes; defaults to the console (standard error). */
   readonly log?: Logger;
   /**
    * Host names under which the server may be requested, in addition to addresses, `localhost` and the machine's name
@@ -237,9 +237,12 @@ function withoutMapping(hostname: string): string {
   return hostname.startsWith("::ffff:") ? hostname.replace(/^::ffff:(?=\d+\.)/, "") : hostname;
 }
 
-/** For library users who pass no logger: drops access lines, sends errors to the console. */
+/** For library users who pass no logger: writes to standard error, as the command and Python do. */
 const consoleLogger: Logger = {
-  access() {},
+  access(line) {
+    // deno-lint-ignore no-console
+    console.error(line);
+  },
   error(message, cause) {
     const line = escapeLog(message);
     // deno-lint-ignore no-console
