@@ -3,7 +3,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { problemOfName } from "../../handlers/sources/new_name.ts";
 import { HttpError } from "@x/pyserve";
-import { firstFreeNumber, numbered, pathsFor, wishOf } from "../../handlers/upload/conflict.ts";
+import { firstFreeNumber, numbered, pathsFor } from "../../handlers/store/conflict.ts";
+import { wishOf } from "../../handlers/upload/wish.ts";
 import { parseDigests } from "../../handlers/upload/digest.ts";
 import { boundaryOf, type FormField, MultipartParser } from "../../handlers/upload/multipart.ts";
 import { Outcomes } from "../../handlers/upload/outcomes.ts";

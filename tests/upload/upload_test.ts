@@ -183,7 +183,7 @@ Deno.test("each right has its option, and what is missing is named", async (t) =
       });
     }
     const allow = option === "--upload"
-      ? "PUT, PATCH, POST, MKCOL, GET, HEAD, OPTIONS"
+      ? "PUT, PATCH, POST, MKCOL, COPY, GET, HEAD, OPTIONS"
       : "DELETE, MOVE, GET, HEAD, OPTIONS";
     assertEquals((await ask(site.port, "OPTIONS", "/")).headers.get("allow"), allow);
   }
