@@ -10,8 +10,10 @@ import {
   type ChangeOptions,
   type CommitOptions,
   type Committed,
+  type NewEntry,
   type PartFile,
   type SourceWriter,
+  type TreeOptions,
   type UploadRecord,
   type WriteProblem,
   WriteRefused,
@@ -87,6 +89,22 @@ export class UnionWriter implements SourceWriter {
     if (target.mount !== mount) throw new WriteRefused("elsewhere");
     await this.#makePoint(paths[0]?.parent ?? from);
     return committedIn(mount, await writer.move(path, this.#within(mount, { ...to, paths }), options));
+  }
+
+  async createTree(entries: Iterable<NewEntry>, to: TreeOptions): Promise<Committed> {
+    const paths = [...to.paths];
+    const [first] = paths;
+    if (first === undefined) throw new WriteRefused("taken");
+    const { mount } = this.#tree.find(first.parent ?? first);
+    if (mount === null || !this.#isWritable(mount)) throw new WriteRefused("not here");
+    await this.#makePoint(first.parent ?? first);
+    const writer = await this.#writerOf(mount);
+    return committedIn(mount, await writer.createTree(entries, this.#within(mount, { ...to, paths })));
+  }
+
+  async *below(path: SitePath): AsyncGenerator<SitePath> {
+    const { mount, writer, path: below } = await this.#enter(path, "mount");
+    for await (const found of writer.below(below)) yield mount.at.join(found);
   }
 
   async sweep(olderThan: number): Promise<number> {

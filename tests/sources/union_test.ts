@@ -18,6 +18,7 @@ import {
 } from "@x/pyserve";
 import { isVisible, readOnly, writableIn, type WriteProblem, WriteRefused } from "@x/pyserve/sources";
 import { seeded } from "../support/random.ts";
+import { Store } from "@x/pyserve/store";
 import { nextTick } from "../support/clock.ts";
 import { oldTree, tempTree } from "../support/tree.ts";
 
@@ -230,23 +231,23 @@ Deno.test("mount points cannot be removed, moved or replaced, and nothing is mov
   });
   const writer = await source.openWriter!();
   const to = (text: string, replace = false) => ({ paths: [path(text)], replace });
-  const refused: [string, Promise<unknown>, WriteProblem][] = [
-    ["remove a mount point", writer.remove(path("docs"), { recursive: true }), "mount"],
-    ["remove what contains one", writer.remove(path("v"), { recursive: true }), "mount"],
-    ["remove the root", writer.remove(SitePath.root, { recursive: true }), "name"],
-    ["move a mount point", writer.move(path("docs"), to("elsewhere")), "mount"],
-    ["move what contains one", writer.move(path("v"), to("elsewhere")), "mount"],
-    ["make a mount point", writer.makeDirectory(path("docs")), "taken"],
-    ["a file at a mount point", writer.create(path("docs"), "1"), "directory"],
-    ["move to a mount point", writer.move(path("a.txt"), to("docs")), "taken"],
-    ["replace a mount point", writer.move(path("a.txt"), to("docs", true)), "directory"],
-    ["move across", writer.move(path("a.txt"), to("docs/a.txt")), "elsewhere"],
-    ["move out", writer.move(path("docs/b.txt"), to("b.txt")), "elsewhere"],
-    ["write to a read-only mount", writer.create(path("v/w/new.txt"), "1"), "not here"],
-    ["remove from a read-only mount", writer.remove(path("v/w/b.txt")), "not here"],
-    ["write to memory", writer.makeDirectory(path("m/new")), "not here"],
+  const refused: [string, () => Promise<unknown>, WriteProblem][] = [
+    ["remove a mount point", () => writer.remove(path("docs"), { recursive: true }), "mount"],
+    ["remove what contains one", () => writer.remove(path("v"), { recursive: true }), "mount"],
+    ["remove the root", () => writer.remove(SitePath.root, { recursive: true }), "name"],
+    ["move a mount point", () => writer.move(path("docs"), to("elsewhere")), "mount"],
+    ["move what contains one", () => writer.move(path("v"), to("elsewhere")), "mount"],
+    ["make a mount point", () => writer.makeDirectory(path("docs")), "taken"],
+    ["a file at a mount point", () => writer.create(path("docs"), "1"), "directory"],
+    ["move to a mount point", () => writer.move(path("a.txt"), to("docs")), "taken"],
+    ["replace a mount point", () => writer.move(path("a.txt"), to("docs", true)), "directory"],
+    ["move across", () => writer.move(path("a.txt"), to("docs/a.txt")), "elsewhere"],
+    ["move out", () => writer.move(path("docs/b.txt"), to("b.txt")), "elsewhere"],
+    ["write to a read-only mount", () => writer.create(path("v/w/new.txt"), "1"), "not here"],
+    ["remove from a read-only mount", () => writer.remove(path("v/w/b.txt")), "not here"],
+    ["write to memory", () => writer.makeDirectory(path("m/new")), "not here"],
   ];
-  for (const [what, write, problem] of refused) assertEquals(await problemOf(write), problem, what);
+  for (const [what, write, problem] of refused) assertEquals(await problemOf(write()), problem, what);
   assertEquals([...(await treeOf(disk(tree.path))).keys()].toSorted(), [
     "/",
     "/docs",
@@ -283,6 +284,25 @@ Deno.test("what is written arrives in the source that is mounted there, under it
     "/docs/v2",
   ]);
   await writer.remove(path("docs/v2"));
+});
+
+Deno.test("files and directories are copied from one mount to another, and from one that is read-only", async () => {
+  await using tree = await tempTree({ "site/a.txt": "a", "docs/in/deep/b.txt": "b" });
+  const source = union({
+    "/": disk(tree.at("site")),
+    "/x/docs": readOnly(disk(tree.at("docs"))),
+    "/m": memory({ "c.txt": "c" }),
+  });
+  const store = new Store(source, { rights: { create: true, change: true } }).as({ may: () => true });
+  assertEquals((await store.copy(path("x/docs/in"), path("x/copy"))).path.text, "/x/copy");
+  await store.copy(path("m/c.txt"), path("c.txt"));
+  assertEquals(await problemOf(store.copy(path("a.txt"), path("x/docs/a.txt"))), "not here");
+  assertEquals(await problemOf(store.copy(path("x/docs/in"), path("m/in"))), "not here");
+  assertEquals(await problemOf(store.move(path("x/docs/in"), path("in"))), "not here");
+  assertEquals(await problemOf(store.remove(path("x"), { recursive: true })), "mount");
+  const tops = ["/a.txt", "/c.txt", "/x/copy/deep/b.txt"];
+  const site = await treeOf(disk(tree.at("site")));
+  assertEquals(tops.map((at) => site.get(at)), ["a", "c", "b"]);
 });
 
 Deno.test("each mount has its own rights: Allow, the page's controls, and what may be done", async () => {
