@@ -43,6 +43,7 @@ export type { FileSource } from "./handlers/sources/types.ts";
 
 // Handlers
 export { files } from "./handlers/files/files.ts";
+export { serveFile } from "./handlers/files/serve_file.ts";
 export { listing } from "./handlers/listing/listing.ts";
 export { search } from "./handlers/search/search.ts";
 export { archive } from "./handlers/archive/archive.ts";

@@ -6,6 +6,7 @@
 
 // One file, and the files of a source
 export { files, type FilesOptions, type RepresentationOptions } from "./files/files.ts";
+export { serveFile, type ServeFileOptions } from "./files/serve_file.ts";
 export { listing, type ListingFormat, type ListingOptions } from "./listing/listing.ts";
 export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./serving/listing_data.ts";
 export { pageAssets } from "./page/assets.ts";
