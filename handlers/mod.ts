@@ -26,7 +26,7 @@ export { archive, type ArchiveOptions } from "./archive/archive.ts";
 export { type Checksum, checksum } from "./checksum/checksum.ts";
 
 // Uploads
-export { type ConflictPolicy, upload, uploadFeatures, type UploadOptions, type UploadRights } from "./upload/upload.ts";
+export { upload, uploadFeatures, type UploadOptions } from "./upload/upload.ts";
 
 // Programs
 export { cgi, cgiContent, cgiFeature, type CgiOptions, type CommandWords } from "./upstream/cgi/cgi.ts";
@@ -40,7 +40,7 @@ export { type Feature, lazily, type Site } from "./serving/feature.ts";
 export { archives, checksums, searches } from "./site/reading_features.ts";
 
 // For handlers of your own
-export { type Content, sendContent } from "./serving/content.ts";
+export { type CodedContent, type Content, type Keep, sendContent, type SendOptions } from "./serving/content.ts";
 export { slashRedirect } from "./serving/slash_redirect.ts";
 export { locationFor } from "./core/location.ts";
 export { allow } from "./core/methods.ts";

@@ -13,7 +13,7 @@ import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { type SettledHandler, settleLast } from "./settle.ts";
 import { type InternalContext, internalsOf, type RequestNotes } from "./internals.ts";
-import type { Awaitable, Handler, LocalAddress, Logger } from "./types.ts";
+import type { Awaitable, Encoder, Handler, LocalAddress, Logger } from "./types.ts";
 
 /** The fields of Deno.serve's connection info that pyserve uses. */
 export interface ConnectionInfo {
@@ -144,6 +144,11 @@ class RequestContext implements InternalContext {
     return true;
   }
 
+  /** None, unless a layer adds some. */
+  get encoders(): readonly Encoder[] {
+    return NO_ENCODERS;
+  }
+
   get target(): Target {
     const parsed = this.refusal === null ? this.parse() : null;
     if (parsed !== null && !(parsed instanceof Refusal)) return parsed;
@@ -195,6 +200,8 @@ class RequestContext implements InternalContext {
     return this.info !== undefined && this.request.headers.has("host");
   }
 }
+
+const NO_ENCODERS: readonly Encoder[] = [];
 
 function nowhere(): null {
   return null;
