@@ -28,7 +28,8 @@ export { type RunningServer, serve, type ServeOptions } from "./handlers/transpo
 export { type FetchFunction, toFetch, type ToFetchOptions } from "./handlers/core/fetch.ts";
 
 // Handlers, layers, and putting them together
-export { type Context, derive, type Handler, type Layer, type Logger, type Right } from "./handlers/core/types.ts";
+export type { Context, Handler, Layer, Logger, Right } from "./handlers/core/types.ts";
+export { derive } from "./handlers/core/derive.ts";
 export { chain, wrap } from "./handlers/core/chain.ts";
 export { mount } from "./handlers/core/mount.ts";
 export { settle, type SettledHandler } from "./handlers/core/settle.ts";

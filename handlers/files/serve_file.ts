@@ -12,7 +12,8 @@ import { settle } from "../core/settle.ts";
 import { SitePath } from "../http/target.ts";
 import { disk } from "../sources/disk.ts";
 import type { FileSource } from "../sources/types.ts";
-import { type Context, derive, type Handler } from "../core/types.ts";
+import { derive } from "../core/derive.ts";
+import type { Context, Handler } from "../core/types.ts";
 import { files, type RepresentationOptions } from "./files.ts";
 
 /** Options of {@linkcode serveFile}. */
