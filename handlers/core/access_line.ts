@@ -7,6 +7,7 @@
 import { failureOf } from "./errors.ts";
 import { escapeJson, escapeLog, escapeLogQuoted } from "../http/escape.ts";
 import { rawTarget } from "../http/target.ts";
+import { internalsOf } from "./internals.ts";
 import type { Context } from "./types.ts";
 
 /**
@@ -23,7 +24,7 @@ export function accessLogWriter(
 ): (request: Request, context: Context, response: Response, milliseconds: number) => void {
   const write = WRITERS[format];
   return (request, context, response, milliseconds) => {
-    context.notes.logged = true;
+    internalsOf(context).notes.logged = true;
     write({ request, context, response, milliseconds });
   };
 }

@@ -12,7 +12,8 @@ import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { type SettledHandler, settleLast } from "./settle.ts";
-import type { Awaitable, Context, Handler, LocalAddress, Logger, RequestNotes } from "./types.ts";
+import { type InternalContext, internalsOf, type RequestNotes } from "./internals.ts";
+import type { Awaitable, Handler, LocalAddress, Logger } from "./types.ts";
 
 /** The fields of Deno.serve's connection info that pyserve uses. */
 export interface ConnectionInfo {
@@ -83,7 +84,7 @@ function loggedBy(write: ReturnType<typeof accessLogWriter>, settled: SettledHan
   return (request, context) => {
     const start = performance.now();
     const log = (response: Response) => {
-      if (!context.notes.logged) write(request, context, response, performance.now() - start);
+      if (!internalsOf(context).notes.logged) write(request, context, response, performance.now() - start);
       return response;
     };
     const answer = settled(request, context);
@@ -101,7 +102,7 @@ interface Notes extends RequestNotes {
  *
  * The fields are not `#private`, because a derived context has this object as its prototype and needs access to them.
  */
-class RequestContext implements Context {
+class RequestContext implements InternalContext {
   readonly base: SitePath = SitePath.root;
   readonly user: string | null = null;
   readonly retargeted: boolean = false;

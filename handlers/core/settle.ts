@@ -6,6 +6,7 @@
 
 import { errorResponse, failureOf, HttpError, markFailure, toHttpError } from "./errors.ts";
 import { closedIfUnread, dropBody, hasMuchContent, wholeResponse } from "./unread_body.ts";
+import { internalsOf } from "./internals.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
 
 /** A handler that never declines and never throws. */
@@ -74,7 +75,7 @@ const NOT_FOUND = new HttpError(404);
 const NOTHING = errorResponse(NOT_FOUND);
 
 function finish(request: Request, context: Context, answer: Response | null): Awaitable<Response> {
-  const { notes } = context;
+  const { notes } = internalsOf(context);
   if (answer !== null && answer === notes.finished) return answer;
   const finished = suited(request, answered(context, answer));
   if (finished instanceof Promise) return finished.then((late) => notes.finished = late);

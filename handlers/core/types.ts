@@ -94,44 +94,6 @@ export interface HostNames {
   areRequired(context: Context): boolean;
 }
 
-/** A cacheable response, offered to the cache. */
-export interface OfferedResponse {
-  /** The response as created by its handler. */
-  readonly response: Response;
-  /** The corresponding 304, without headers added by layers. */
-  readonly notModified: Response;
-  /** The response body. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Whether the response is still fresh. */
-  readonly isFresh: () => boolean;
-  /** Whether the response depends on Accept and the query. */
-  readonly negotiated?: boolean;
-}
-
-/** A cacheable proof that a path does not exist. */
-export interface OfferedAbsence {
-  /** The cache key of the path. */
-  readonly key: string;
-  /** Whether the path still does not exist. */
-  readonly isFresh: () => boolean;
-}
-
-/** The mutable state of one request, shared by all contexts derived for it: how handlers and layers communicate. */
-export interface RequestNotes {
-  /** Why the request is refused, or null; undefined until it has been checked. */
-  refusal: Refusal | null | undefined;
-  /** Whether the access log line has been written or is suppressed. */
-  logged: boolean;
-  /** The final response, to be sent unmodified, or null. */
-  finished: Response | null;
-  /** The response that already has its file server's headers and error page, or null. */
-  dressed: Response | null;
-  /** The response offered to the cache, or null. */
-  offer: OfferedResponse | null;
-  /** The proof of absence offered to the cache, or null. */
-  absence: OfferedAbsence | null;
-}
-
 /** Request metadata. Immutable: a layer passes on a modified copy made by {@linkcode derive}. */
 export interface Context {
   /**
@@ -139,8 +101,6 @@ export interface Context {
    * ({@linkcode SitePath.nowhere}) and the query is empty, so that no handler acts on it.
    */
   readonly target: Target;
-  /** Whether a layer or a mount has replaced the target, so that it differs from the request's URL. */
-  readonly retargeted: boolean;
   /**
    * The target as sent by the client, even if a layer, a mount or a program has replaced it: the base for relative
    * references in the response.
@@ -165,17 +125,10 @@ export interface Context {
   readonly local: LocalAddress | null;
   /** The host names of this server. */
   readonly hosts: HostNames;
-  /**
-   * Whether the transport truncates a body at its Content-Length, as Deno.serve does over HTTP/1: then a file can be
-   * sent as a native stream, which may continue past it.
-   */
-  readonly cutsAtLength: boolean;
   /** The log. */
   readonly log: Logger;
   /** The user authenticated by a layer, or null. */
   readonly user: string | null;
-  /** The mutable state of this request. */
-  readonly notes: RequestNotes;
   /**
    * Whether the client has a right to a path (relative to the mount, like `target.path`). Allows everything unless a
    * layer restricts it; what the server is not configured to do (`--upload` is off) is refused separately.

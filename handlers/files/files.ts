@@ -7,6 +7,7 @@
 import { then } from "../core/awaitable.ts";
 import { type Content, sendContent } from "../serving/content.ts";
 import { HttpError } from "../core/errors.ts";
+import { internalsOf } from "../core/internals.ts";
 import { acceptedCodings, type CodingName, CODINGS } from "../http/coding.ts";
 import { BEGINNING_BYTES } from "../http/declared_charset.ts";
 import { etagOf } from "../http/etag.ts";
@@ -109,8 +110,9 @@ class FileServing {
         const plain = { path, stat, sidecar: null, passed: [] };
         const sent = this.#options.precompressed ? await this.#choose(source, request, plain) : plain;
         const content = this.#content(source, sent, sent.sidecar && await this.#plainType(source, sent));
+        const { cutsAtLength } = internalsOf(context);
         const keep = this.#keep(source, request, context, sent);
-        return await sendContent(request, { ...content, cutsAtLength: context.cutsAtLength, ...(keep && { keep }) });
+        return await sendContent(request, { ...content, cutsAtLength, ...(keep && { keep }) });
       } catch (error) {
         if (!(error instanceof FileChanged)) throw error;
       }
@@ -137,7 +139,7 @@ class FileServing {
       etag: etagOf(opened.stat, variant, coded?.coding),
       headers,
       ...(opened.coding && { contentHeaders: { "content-encoding": opened.coding } }),
-      open: () => source.open(opened.path, opened.stat),
+      open: (range) => source.open(opened.path, opened.stat, range),
     };
   }
 
@@ -169,8 +171,8 @@ class FileServing {
 }
 
 async function beginningOf(source: FileSource, path: SitePath, stat: FileStat): Promise<Uint8Array> {
-  using file = await source.open(path, stat);
-  const beginning = new Uint8Array(BEGINNING_BYTES);
+  const beginning = new Uint8Array(Math.min(stat.size, BEGINNING_BYTES));
+  using file = await source.open(path, stat, { start: 0, end: beginning.length });
   return beginning.subarray(0, await file.read(0, beginning));
 }
 

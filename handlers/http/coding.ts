@@ -21,7 +21,7 @@ export const CODINGS: Readonly<Record<CodingName, string>> = { br: ".br", zstd: 
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { acceptedCodings } from "@x/pyserve";
+ * import { acceptedCodings } from "@x/pyserve/http";
  *
  * assert(acceptedCodings("gzip, br;q=0.5, zstd;q=0").join() === "gzip,br");
  * ```

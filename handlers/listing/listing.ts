@@ -60,7 +60,8 @@ const CACHE_BYTES = 16 * 1024 * 1024;
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { type Listing, listing, memory, toFetch } from "@x/pyserve";
+ * import { listing, memory, toFetch } from "@x/pyserve";
+ * import type { Listing } from "@x/pyserve/handlers";
  *
  * const fetch = toFetch(listing(memory({ "a b.txt": "a", "docs/c.txt": "c" })));
  * const response = await fetch(new Request("http://localhost/?format=json"));

@@ -27,7 +27,8 @@ const assets = new Map<string, Promise<Asset>>();
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { chain, listing, memory, pageAssets, toFetch } from "@x/pyserve";
+ * import { chain, listing, memory, toFetch } from "@x/pyserve";
+ * import { pageAssets } from "@x/pyserve/handlers";
  *
  * const fetch = toFetch(chain(pageAssets(), listing(memory({ "a.txt": "a" }), { abilities: [] })));
  * const page = await (await fetch(new Request("http://localhost/"))).text();

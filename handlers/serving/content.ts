@@ -56,8 +56,10 @@ export interface Content {
   /**
    * Opens the content. Called once for GET and HEAD with status 200 or 206, never for 412 and 416; for 304 only if
    * `typeOf` is needed, because the client revalidates by date alone.
+   *
+   * @param range The bytes that will be read, as for `FileSource.open`; absent for HEAD and for several ranges.
    */
-  open(): Awaitable<OpenFile>;
+  open(range?: ByteRange): Awaitable<OpenFile>;
 }
 
 /**
@@ -71,7 +73,8 @@ export interface Content {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { openBytes, sendContent } from "@x/pyserve";
+ * import { sendContent } from "@x/pyserve/handlers";
+ * import { openBytes } from "@x/pyserve/sources";
  *
  * const bytes = new TextEncoder().encode("0123456789");
  * const response = await sendContent(new Request("http://localhost/", { headers: { range: "bytes=2-4" } }), {
@@ -95,7 +98,7 @@ export function sendContent(request: Request, content: Content): Awaitable<Respo
     throw new HttpError(416, "The range lies outside the content", { headers });
   }
   const decided: Decided = { request, content, validators, ranges };
-  return then(content.open(), (file) => respond(decided, file));
+  return then(content.open(bytesRead(decided)), (file) => respond(decided, file));
 }
 
 /** What is known before the content is opened. */
@@ -146,8 +149,19 @@ function notModified(request: Request, content: Content): Awaitable<Response> {
   });
 }
 
+/** The bytes that will be read; undefined for HEAD and for several ranges. */
+function bytesRead({ request, content, ranges }: Decided): ByteRange | undefined {
+  if (request.method === "HEAD") return content.typeOf && beginningOf(content);
+  if (ranges !== "whole") return ranges.length === 1 ? ranges[0] : undefined;
+  return { start: 0, end: content.size };
+}
+
+function beginningOf({ size }: Content): ByteRange {
+  return { start: 0, end: Math.min(size, BEGINNING_BYTES) };
+}
+
 function typeOfUnread(content: Content): Awaitable<string> {
-  return then(content.open(), (file) => {
+  return then(content.open(beginningOf(content)), (file) => {
     return then(typeFrom(content, file), (type) => {
       file[Symbol.dispose]();
       return type;
@@ -257,7 +271,7 @@ function sendPieces(plan: Plan, { request, content }: Decided, file: OpenFile): 
 function bodyOf(pieces: readonly Piece[], content: Content, file: OpenFile): ReadableStream<Uint8Array<ArrayBuffer>> {
   const [piece] = pieces;
   const native = pieces.length === 1 && content.cutsAtLength && !(piece instanceof Uint8Array);
-  return (native ? file.stream?.((piece as ByteRange).start) : undefined) ?? streamOf(pieces, file);
+  return (native ? file.stream?.() : undefined) ?? streamOf(pieces, file);
 }
 
 async function readPieces(plan: Plan, file: OpenFile): Promise<Uint8Array<ArrayBuffer>> {

@@ -155,7 +155,8 @@ export function withEncodedSlashes(handlers: readonly Handler[], site: SettledHa
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { lazily, toFetch } from "@x/pyserve";
+ * import { toFetch } from "@x/pyserve";
+ * import { lazily } from "@x/pyserve/handlers";
  *
  * const fetch = toFetch(lazily(() => Promise.resolve(() => new Response("loaded"))));
  * const response = await fetch(new Request("http://localhost/"));

@@ -16,7 +16,8 @@ import { MAX_TARGET_LENGTH, rawTarget } from "../http/target.ts";
 import { asksUnderOwnName } from "../core/own_hosts.ts";
 import type { SettledHandler } from "../core/settle.ts";
 import type { FreshnessCheck } from "../sources/types.ts";
-import type { Context, HostNames, OfferedAbsence, OfferedResponse } from "../core/types.ts";
+import { internalsOf, type OfferedAbsence, type OfferedResponse } from "../core/internals.ts";
+import type { Context, HostNames } from "../core/types.ts";
 
 /** Maximum size of a cached file in bytes; larger ones are sent from disk at the same speed. */
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -156,8 +157,9 @@ export class ResponseCache {
     }
     entry.used = true;
     const response = template.clone();
-    context.notes.refusal = null; // known valid: an accepted request had the same key
-    context.notes.dressed = context.notes.finished = response;
+    const { notes } = internalsOf(context);
+    notes.refusal = null; // known valid: an accepted request had the same key
+    notes.dressed = notes.finished = response;
     const failure = entry.notModified === null ? failureOf(template) : null;
     return failure ? markFailure(response, failure) : response;
   }
@@ -167,7 +169,7 @@ export class ResponseCache {
     if (request.method !== "GET" || this.#maxBytes === 0) return;
     const key = this.#keyOfRequest(request, context);
     const isFresh = this.#missed.has(key) ? prove() : null;
-    if (isFresh) context.notes.absence = { key, isFresh };
+    if (isFresh) internalsOf(context).notes.absence = { key, isFresh };
     else addTo(this.#missed, key);
   }
 
@@ -189,12 +191,12 @@ export class ResponseCache {
     const headers = new Headers(response.headers);
     for (const name of OF_CONTENT) headers.delete(name);
     const notModified = new Response(null, { status: 304, headers });
-    context.notes.offer = { ...offer, response, notModified };
+    internalsOf(context).notes.offer = { ...offer, response, notModified };
   }
 
   /** Caches a finished response if it was offered, and returns the response to send. */
   #remember(request: Request, context: Context, response: Response): Response {
-    const { notes } = context;
+    const { notes } = internalsOf(context);
     const { offer, absence } = notes;
     if (this.#loading.size > 0) this.#loading.delete(this.#keyOfRequest(request, context));
     if (offer === null && absence === null) return response;
@@ -248,7 +250,7 @@ export class ResponseCache {
    * links are relative to that. No path as sent can be mistaken for such a key, since none begins with a digit.
    */
   #keyOf(url: string, acceptEncoding: string | null, context: Context): string {
-    const path = context.retargeted ? retargetedKey(context) : cutQuery(rawTarget(url));
+    const path = internalsOf(context).retargeted ? retargetedKey(context) : cutQuery(rawTarget(url));
     const { view } = context;
     if (view === "" && !this.#isCoded) return path;
     return `${view.length}:${view}${this.#isCoded ? this.#codingsOf(acceptEncoding) : ""} ${path}`;
@@ -265,7 +267,7 @@ export class ResponseCache {
 
   /** Whether Host and URL have their usual form; the slow path validates all others. */
   #isUsual(request: Request, url: string, context: Context, host: string | null): boolean {
-    if (host === null || context.retargeted) {
+    if (host === null || internalsOf(context).retargeted) {
       return context.refusal === null && (!this.#ownNamesOnly || asksUnderOwnName(request, context.hosts));
     }
     if (url.length > MAX_TARGET_LENGTH) return false;
@@ -416,7 +418,7 @@ function cutQuery(target: string): string {
 
 /** The possible query, including the question mark; null if there is none. */
 function queryOf(url: string, context: Context): string | null {
-  if (context.retargeted) return context.target.query === "" ? null : `?${context.target.query}`;
+  if (internalsOf(context).retargeted) return context.target.query === "" ? null : `?${context.target.query}`;
   const start = url.indexOf("?");
   return start < 0 ? null : url.slice(start);
 }

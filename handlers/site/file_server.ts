@@ -14,6 +14,7 @@ import { accessLog } from "../layers/access_log.ts";
 import { dress } from "../layers/dress.ts";
 import { putter } from "../layers/headers.ts";
 import { listingParts } from "../listing/listing.ts";
+import { internalsOf } from "../core/internals.ts";
 import { allowAsked, type Allowed } from "../core/methods.ts";
 import { requireOwnHost } from "../core/own_hosts.ts";
 import { pageAssets } from "../page/assets.ts";
@@ -176,7 +177,7 @@ function limited(site: Handler, directories: readonly SitePath[]): Handler {
 
 /** Suppresses the line of outer access logs. */
 const withoutLog: Layer = (next) => (request, context) => {
-  context.notes.logged = true;
+  internalsOf(context).notes.logged = true;
   return next(request, context);
 };
 

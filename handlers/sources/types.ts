@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ByteRange } from "../http/range.ts";
 import type { SitePath } from "../http/target.ts";
 import type { Awaitable } from "../core/types.ts";
 import type { FileStat } from "./file_stat.ts";
@@ -29,19 +30,23 @@ export interface FileEntry {
 /** The entries of a directory, in slices. */
 export type FileSlices = Iterable<readonly FileEntry[]> | AsyncIterable<readonly FileEntry[]>;
 
-/** An open file. The caller disposes of it. */
+/**
+ * An open file. The caller disposes of it. Use {@linkcode openBytes} for content in memory, {@linkcode openRanges} for
+ * content that is fetched.
+ */
 export interface OpenFile extends Disposable {
   /**
    * Reads from an offset into a buffer; may read less than the buffer holds.
    *
-   * @returns The number of bytes read; 0 at the end of the file.
+   * @returns The number of bytes read; 0 at the end of the file, or of the range it was opened for.
    */
   read(offset: number, into: Uint8Array): Awaitable<number>;
   /**
-   * Optional: the content from an offset on as a native stream, faster than one built on `read`. The stream closes the
+   * Optional: the range it was opened for (else the whole file) as a native stream, faster than one built on `read`. It
+   * may continue past the end of the range, and is only used where the transport truncates it. The stream closes the
    * file at its end.
    */
-  stream?(offset: number): ReadableStream<Uint8Array<ArrayBuffer>>;
+  stream?(): ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
 /** Whether a path still refers to the same, unchanged file. Synchronous; returns false in doubt. */
@@ -68,9 +73,12 @@ export interface FileSource {
   /**
    * Opens the file described by `seen`.
    *
+   * @param range The bytes that will be read, in order, so that a source on a network can fetch them with one request.
+   * The caller may also read elsewhere, such as the beginning of the file, at the price of another request. Without a
+   * range, or with an empty one, it may read anywhere, or only find out whether the file can be opened.
    * @throws {FileChanged} If the file is no longer the one described by `seen`: call `stat` again.
    */
-  open(path: SitePath, seen: FileStat): Awaitable<OpenFile>;
+  open(path: SitePath, seen: FileStat, range?: ByteRange): Awaitable<OpenFile>;
   /**
    * Optional: returns a check to be run before each response from a cache, or null if freshness cannot be guaranteed
    * yet. Files of a source without this method are not cached.
@@ -101,7 +109,8 @@ export interface FileSource {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { FileChanged, memory, SitePath } from "@x/pyserve";
+ * import { memory, SitePath } from "@x/pyserve";
+ * import { FileChanged } from "@x/pyserve/sources";
  *
  * const source = memory({ "a.txt": "a" });
  * const path = SitePath.root.child("a.txt")!;

@@ -30,7 +30,7 @@ export type WriteProblem =
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { WriteRefused } from "@x/pyserve";
+ * import { WriteRefused } from "@x/pyserve/sources";
  *
  * assert(new WriteRefused("name", "it is no name").detail === "it is no name");
  * ```

@@ -11,6 +11,7 @@ import { CLI } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { ask, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
+import { until } from "../support/wait.ts";
 
 const LINUX = Deno.build.os === "linux";
 // deno-lint-ignore no-console
@@ -19,11 +20,6 @@ if (!LINUX) console.log("skipped: only Linux spreads connections over several pr
 /** A test with processes, where they can be. */
 function testOnLinux(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
   Deno.test({ name, ignore: !LINUX, fn });
-}
-
-/** Waits until something holds that nothing tells about. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await holds()) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 /** The processes that a process has started and that have not ended. */

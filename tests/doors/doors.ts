@@ -3,12 +3,12 @@
 import { ThreadingHTTPServer } from "@x/pyserve/python";
 import { serveClassic } from "../../handlers/python/transport.ts";
 import { serve } from "../../handlers/transport/serve.ts";
-import { eventually } from "../upstream/cgi/support.ts";
 import { start } from "../support/command.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
 import { tempTree } from "../support/tree.ts";
 import { characters, Reporter, Reporter11, reporting, type Seen } from "./report.ts";
 import type { Who } from "./requests.ts";
+import { until } from "../support/wait.ts";
 
 /** A way in. */
 export interface Door extends AsyncDisposable {
@@ -92,7 +92,7 @@ async function denoServe(): Promise<Door> {
     process.kill("SIGKILL");
     await process.status;
   };
-  await eventually(
+  await until(
     () => Deno.connect({ hostname: "127.0.0.1", port }).then((conn) => (conn.close(), true), () => false),
     "it listens",
   );

@@ -1,15 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import {
-  accessLog,
-  derive,
-  type Handler,
-  HttpError,
-  type Layer,
-  type LogFormat,
-  settle,
-  toFetch,
-  wrap,
-} from "@x/pyserve";
+import { accessLog, derive, type Handler, HttpError, type Layer, settle, toFetch, wrap } from "@x/pyserve";
+import type { LogFormat } from "@x/pyserve/layers";
 
 /** The lines that a format makes of a request. */
 async function lines(

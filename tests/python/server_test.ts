@@ -10,12 +10,12 @@ import {
   ThreadingHTTPServer,
   ThreadingHTTPSServer,
 } from "@x/pyserve/python";
-import { eventually } from "../upstream/cgi/support.ts";
 import { startProcess } from "../support/command.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { Client, Echo, exchange, reply, serving } from "./support.ts";
+import { until as untilHolds } from "../support/wait.ts";
 
 const GET = "GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
@@ -267,7 +267,7 @@ Deno.test("HTTPServer says that it closes a connection because another waits", a
   await kept.say("GET /kept HTTP/1.1\r\n\r\n");
   await until(1);
   const second = exchange(server.port, GET);
-  await eventually(() => server.server.closes_next(connections[0]!), "another waits");
+  await untilHolds(() => server.server.closes_next(connections[0]!), "another waits");
   open(0);
   assertStringIncludes(await kept.hear(), "\r\nConnection: close\r\n");
   await until(2);

@@ -3,11 +3,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { cgi, chain, disk, fileServer, type Handler, memory, toFetch, upload } from "@x/pyserve";
 import { serveClassic } from "../../handlers/python/transport.ts";
-import { eventually, isRunning } from "../upstream/cgi/support.ts";
 import { start } from "../support/command.ts";
 import { latin1, parseResponse } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { Client, emptyLog, exchange, reply } from "./support.ts";
+import { isRunning, until } from "../support/wait.ts";
 
 /** The names of the headers of a reply, as they stand there. */
 function names(head: string): string[] {
@@ -141,9 +141,9 @@ Deno.test("a client that leaves ends its program, whether it was heard of or not
     await client.say("GET /cgi-bin/long HTTP/1.0\r\n\r\n");
     if (head) await client.hear("begun");
     const pid = () => Number(Deno.readTextFileSync(tree.at("pid")));
-    await eventually(() => Deno.statSync(tree.path).isDirectory && exists(tree.at("pid")) && pid() > 0, "it has begun");
+    await until(() => Deno.statSync(tree.path).isDirectory && exists(tree.at("pid")) && pid() > 0, "it has begun");
     client.conn.close();
-    await eventually(() => !isRunning(pid()), "the program has ended");
+    await until(() => !isRunning(pid()), "the program has ended");
   }
 });
 

@@ -6,7 +6,6 @@ import {
   cgiFeature,
   checksums,
   derive,
-  disk,
   fastCgiFeature,
   fileServer,
   type FileSource,
@@ -20,7 +19,7 @@ import {
   uploadFeatures,
   wrap,
 } from "@x/pyserve";
-import { tempTree } from "../support/tree.ts";
+import { oldTree, tempTree } from "../support/tree.ts";
 
 /** Gives the user of a header the rights of a table; without the header, all rights. */
 function users(table: Readonly<Record<string, (right: Right, path: SitePath) => boolean>>): Layer {
@@ -226,14 +225,9 @@ Deno.test("random requests and changes: no user gets bytes of another's view, an
   }
 });
 
-Deno.test("the same property holds on disk, where times have to pass", async () => {
-  await using tree = await tempTree(FILES);
-  const source = disk(tree.path);
-  const paths = [SitePath.root, ...["a.txt", "alice", "bob"].map((name) => SitePath.root.child(name)!)];
-  for (const path of paths) {
-    while (!(await source.stat(path))!.stable) await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  const ask = asks(toFetch(fileServer(source, { log: false, layers: [READERS] })));
+Deno.test("the same property holds on disk", async () => {
+  await using tree = await oldTree(FILES);
+  const ask = asks(toFetch(fileServer(tree.path, { log: false, layers: [READERS] })));
   const targets = ["/a.txt", "/alice/a.txt", "/bob/b.txt", "/", "/alice/", "/bob/"];
   const statuses = async (user: string | null) => {
     const all = [];

@@ -1,24 +1,13 @@
 /** Behind a proxy that takes a prefix off the path, nothing that a client is sent on to leaves the prefix. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import {
-  chain,
-  derive,
-  disk,
-  fileServer,
-  type Handler,
-  memory,
-  mount,
-  parseTarget,
-  Refusal,
-  SitePath,
-  toFetch,
-} from "@x/pyserve";
+import { chain, derive, fileServer, type Handler, memory, mount, toFetch } from "@x/pyserve";
+import { parseTarget, Refusal } from "@x/pyserve/http";
 import { IN_BROWSER, launch, newPage, openFolder } from "../support/browser.ts";
 import { start } from "../support/command.ts";
 import { leadsTo } from "../support/location.ts";
 import { missing } from "../support/programs.ts";
-import { tempTree } from "../support/tree.ts";
+import { oldTree, tempTree } from "../support/tree.ts";
 
 /** A proxy in front of a port, which takes `/files` off; it ends with the block. */
 async function nginx(directory: string, port: number): Promise<{ readonly url: string } & AsyncDisposable> {
@@ -128,10 +117,8 @@ Deno.test("a redirect is relative to what the client sent, whatever a layer or a
 });
 
 Deno.test("an error that is kept links to the start page from where it was asked for", async () => {
-  await using tree = await tempTree({ "a.txt": "a" });
-  const source = disk(tree.path);
-  while (!(await source.stat(SitePath.root))!.stable) await new Promise((resolve) => setTimeout(resolve, 100));
-  const site = toFetch(mount("/below", fileServer(source, { log: false })));
+  await using tree = await oldTree({ "a.txt": "a" });
+  const site = toFetch(mount("/below", fileServer(tree.path, { log: false })));
   for (const [target, start] of [["/below/none", "../"], ["/below//none", "../../"], ["/below/none", "../"]] as const) {
     for (let i = 0; i < 3; i++) {
       const request = new Request(`http://localhost${target}`, { headers: { accept: "text/html", host: "localhost" } });

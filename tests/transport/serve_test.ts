@@ -8,6 +8,7 @@ import { CLI } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { ask } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
+import { until } from "../support/wait.ts";
 
 const LINUX = Deno.build.os === "linux";
 const BIG = 20_000_000;
@@ -61,11 +62,6 @@ async function connections(port: number, count: number): Promise<Deno.TcpConn[]>
 
 async function statusOf(port: number): Promise<number> {
   return await ask(port, "GET", "/a.txt").then(({ status }) => status, () => 0);
-}
-
-/** Polls; a test that waits for ever says more than one that gives up on a slow machine. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await holds()) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
 interface Download extends AsyncDisposable {

@@ -1,7 +1,8 @@
 /** What uploads decide without touching anything: names, conflicts, checksums, fields, forms. */
 
 import { assert, assertEquals } from "@std/assert";
-import { HttpError, problemOfName } from "@x/pyserve";
+import { problemOfName } from "../../handlers/sources/new_name.ts";
+import { HttpError } from "@x/pyserve";
 import { firstFreeNumber, numbered, pathsFor, wishOf } from "../../handlers/upload/conflict.ts";
 import { parseDigests } from "../../handlers/upload/digest.ts";
 import { boundaryOf, type FormField, MultipartParser } from "../../handlers/upload/multipart.ts";

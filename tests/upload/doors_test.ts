@@ -3,7 +3,6 @@
 import { assert, assertEquals } from "@std/assert";
 import {
   cgi,
-  cgiContent,
   chain,
   disk,
   errorPages,
@@ -18,6 +17,7 @@ import {
   uploadFeatures,
   wrap,
 } from "@x/pyserve";
+import { cgiContent } from "@x/pyserve/handlers";
 import { start } from "../support/command.ts";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";

@@ -1,7 +1,8 @@
 /** Moving from one file system to another, and what is mounted in the tree. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { FileChanged, SitePath, WriteRefused } from "@x/pyserve";
+import { SitePath } from "@x/pyserve";
+import { FileChanged, WriteRefused } from "@x/pyserve/sources";
 import { findAnywhere } from "../../handlers/sources/contained.ts";
 import { copyAcross } from "../../handlers/sources/copy_across.ts";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";

@@ -82,15 +82,6 @@ export function withHeaders(sent: Sent, ...headers: readonly (readonly [string, 
   return { ...sent, headers: [...sent.headers ?? [], ...headers] };
 }
 
-/** Asks until something is so; for what no event tells of. Fails after half a minute. */
-export async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  while (!await holds()) {
-    if (performance.now() > deadline) throw new Error("It did not become so in time");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
 /** Mounts over a directory until the end of the block; null where that is not permitted, and then says so. */
 export async function mount(args: readonly string[], path: string): Promise<AsyncDisposable | null> {
   const run = (program: string, words: readonly string[]) =>
@@ -106,15 +97,4 @@ export async function mount(args: readonly string[], path: string): Promise<Asyn
 export function skipped(why: string): void {
   // deno-lint-ignore no-console
   console.log(`      skipped: ${why}`);
-}
-
-/** What a promise resolves to; an error where it takes longer than so many milliseconds, instead of a test that hangs. */
-export async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`It took longer than ${milliseconds} ms`)), milliseconds);
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,7 +1,8 @@
 /** Writing on disk: through no link that leaves the root, whatever is exchanged meanwhile, and with few permissions. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { disk, filtered, isVisible, type SitePath, SitePath as Path, writableIn, WriteRefused } from "@x/pyserve";
+import { disk, filtered, type SitePath, SitePath as Path } from "@x/pyserve";
+import { isVisible, writableIn, WriteRefused } from "@x/pyserve/sources";
 import { DiskRoot } from "../../handlers/sources/contained.ts";
 import { Place } from "../../handlers/sources/place.ts";
 import { publishFile } from "../../handlers/sources/publish.ts";

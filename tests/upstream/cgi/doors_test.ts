@@ -7,7 +7,8 @@ import { type RunningCommand, start, startProcess } from "../../support/command.
 import { fromFileUrl, ROOT } from "../../support/paths.ts";
 import { missing } from "../../support/programs.ts";
 import { type TempTree, tempTree } from "../../support/tree.ts";
-import { eventually, isRunning, run } from "./support.ts";
+import { run } from "./support.ts";
+import { isRunning, until } from "../../support/wait.ts";
 
 const SERVED = fromFileUrl("../testdata/cgi_serve.ts");
 
@@ -55,7 +56,7 @@ async function denoServe(tree: TempTree, flags: readonly string[]): Promise<Door
   const env = { TEST_PORT: String(port), TEST_ROOT: tree.at("site") };
   const server = await startProcess(Deno.execPath(), args, { cwd: ROOT, env });
   const url = `http://127.0.0.1:${port}`;
-  await eventually(() => fetch(url).then((response) => response.text()).then(() => true, () => false), "it listens");
+  await until(() => fetch(url).then((response) => response.text()).then(() => true, () => false), "it listens");
   return { server, url, flags: [], warns: flags.length === 0 };
 }
 
@@ -123,14 +124,14 @@ async function endsWithItsClient(door: Door, tree: TempTree, when: "early" | "la
   const client = curl(door, `/cgi-bin/silent.sh?${when}`);
   const output = client.stdout.getReader();
   const file = tree.at(`site/cgi-bin/${when}`);
-  await eventually(() => Deno.stat(file).then(() => true, () => false), "the program starts");
+  await until(() => Deno.stat(file).then(() => true, () => false), "the program starts");
   const pids = (await Deno.readTextFile(file)).trim().split(" ").map(Number);
   if (when === "late") assertEquals(new TextDecoder().decode((await output.read()).value), "first\n");
   assert(pids.every(isRunning));
   client.kill("SIGKILL");
   await client.status;
   await output.cancel();
-  await eventually(() => !pids.some(isRunning), `the processes ${pids.join(" and ")} are gone`);
+  await until(() => !pids.some(isRunning), `the processes ${pids.join(" and ")} are gone`);
 }
 
 for (const [name, open] of Object.entries(DOORS)) {

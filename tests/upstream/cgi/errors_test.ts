@@ -6,7 +6,8 @@ import { runCommand } from "../../support/command.ts";
 import { CLI } from "../../support/paths.ts";
 import { cgi, disk, toFetch } from "../../../mod.ts";
 import { tempTree } from "../../support/tree.ts";
-import { cgiSite, eventually, isRunning } from "./support.ts";
+import { cgiSite } from "./support.ts";
+import { isRunning, until } from "../../support/wait.ts";
 
 const ignore = Deno.build.os === "windows";
 
@@ -167,7 +168,7 @@ Deno.test({
     assertEquals([stuck.status, stuck.text, stuck.complete], [200, "half", false]);
     for (const name of ["slow", "stuck"]) {
       const pid = Number(await Deno.readTextFile(site.tree.at(`cgi-bin/${name}.pid`)));
-      await eventually(() => !isRunning(pid), `${name} is gone`);
+      await until(() => !isRunning(pid), `${name} is gone`);
     }
     await site.command.untilStderr("stuck.sh: The program has fallen silent");
   },
@@ -375,7 +376,7 @@ Deno.test({
     const fetch = toFetch(cgi(disk(tree.path), { maxPrograms: 1, queueTimeout: 50 }));
     const asked = async (init?: RequestInit) => await fetch(new Request("http://localhost/cgi-bin/wait.sh", init));
     const first = asked();
-    await eventually(() => Deno.stat(tree.at("cgi-bin/here")).then(() => true, () => false), "the first runs");
+    await until(() => Deno.stat(tree.at("cgi-bin/here")).then(() => true, () => false), "the first runs");
     // Its body has a temporary file by then, which goes with it.
     const second = await asked({ method: "POST", body: new Uint8Array(2_000_000) });
     assertEquals([second.status, second.headers.get("retry-after")], [503, "1"]);

@@ -2,7 +2,8 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ask, raw } from "../../support/raw.ts";
-import { type CgiSite, cgiSite, eventually, isRunning } from "./support.ts";
+import { type CgiSite, cgiSite } from "./support.ts";
+import { isRunning, until } from "../../support/wait.ts";
 
 const ignore = Deno.build.os === "windows";
 
@@ -16,12 +17,12 @@ wait
 
 async function pidsOf(site: CgiSite): Promise<number[]> {
   const file = site.tree.at("cgi-bin/pids");
-  await eventually(() => Deno.stat(file).then(() => true, () => false), "the program starts");
+  await until(() => Deno.stat(file).then(() => true, () => false), "the program starts");
   return (await Deno.readTextFile(file)).trim().split(" ").map(Number);
 }
 
 function untilGone(pids: readonly number[]): Promise<void> {
-  return eventually(() => !pids.some(isRunning), `the processes ${pids.join(" and ")} are gone`);
+  return until(() => !pids.some(isRunning), `the processes ${pids.join(" and ")} are gone`);
 }
 
 Deno.test({
@@ -227,7 +228,7 @@ Deno.test({
       "cgi-bin/killed.sh": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nhalf'\nkill -9 $$\n",
     });
     for (const [name, body] of [["short.sh", "short\n"], ["empty.sh", ""]] as const) {
-      await eventually(async () => {
+      await until(async () => {
         const response = await ask(site.port, "GET", `/cgi-bin/${name}`);
         assertEquals([response.status, response.text, response.complete], [200, body, true]);
         // On a busy machine its end may be late, and then nobody has waited for it.
