@@ -118,9 +118,7 @@ class ClassicServer extends ThreadingHTTPServer {
   #nameInherited(): void {
     if (endpointOf(this.#options).kind !== "inherited") return;
     const { address } = this;
-    [this.server_name, this.server_port] = address.transport === "unix"
-      ? [address.path, 0]
-      : [address.hostname, address.port];
+    [this.server_name, this.server_port] = "path" in address ? [address.path, 0] : [address.hostname, address.port];
   }
 
   /** Accepts new connections with another certificate. */

@@ -103,7 +103,7 @@ export class Binding<Listener> implements Disposable {
     if (this.#address === null) {
       throw new Deno.errors.BadResource(`Cannot listen on descriptor ${fd}: it is not a listening TCP or Unix socket`);
     }
-    if (this.#address.transport === "unix") this.#requirePlain();
+    if ("path" in this.#address) this.#requirePlain();
     listeners.adopt(fd);
     return this.#openOn(fd);
   }

@@ -39,7 +39,7 @@ export class Certificates {
 
   /** Takes the first pair. Errors in it are reported by the server that uses it. */
   constructor(pair: TlsPair) {
-    this.#pair = pair;
+    this.#pair = pairOf(pair);
   }
 
   /** The pair for new connections. */
@@ -55,18 +55,18 @@ export class Certificates {
    * Linux with `--allow-ffi` only: it has to be restarted.
    */
   replace(pair: TlsPair): void {
-    const before = this.#pair;
+    const [before, after] = [this.#pair, pairOf(pair)];
     const done: UsePair[] = [];
     try {
       for (const use of this.#users) {
-        use(pair);
+        use(after);
         done.push(use);
       }
     } catch (error) {
       for (const use of done) use(before);
       throw error;
     }
-    this.#pair = pair;
+    this.#pair = after;
   }
 
   /**
@@ -78,6 +78,11 @@ export class Certificates {
     this.#users.add(use);
     return () => void this.#users.delete(use);
   }
+}
+
+/** Without other properties, which the runtime could take for options. */
+function pairOf({ cert, key }: TlsPair): TlsPair {
+  return { cert, key };
 }
 
 /** The certificates that options name. */

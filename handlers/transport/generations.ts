@@ -108,7 +108,7 @@ export class Generations implements RunningServer<ServerAddr> {
   #watch(address: ServerAddr): void {
     const { log, tls } = this.#options;
     if (this.#certificates) this.#resources.defer(this.#certificates.usedBy((pair) => this.#exchange(pair)));
-    if (!this.#sockets || address.transport === "unix") return;
+    if (!this.#sockets || "path" in address) return;
     this.#guard = this.#resources.use(new IntakeGuard(this.#sockets, address.port, log));
     if (tls) this.#resources.use(new TurnGuard(address.port, this.#guard.uploading, log));
   }
@@ -176,7 +176,7 @@ export class Generations implements RunningServer<ServerAddr> {
     // Accepted connections inherit the listener's options. Deno sets TCP_NODELAY itself, but not with TLS: there, the
     // second segment of a response waits 40 ms for the ACK of the first (Nagle's algorithm).
     const options = [NO_DELAY, userTimeout(stallMs), ...keepAlive(KEEP_ALIVE_S)];
-    if (address.transport === "tcp") this.#sockets?.setOnListeners(address.port, options);
+    if ("port" in address) this.#sockets?.setOnListeners(address.port, options);
     return generation;
   }
 
