@@ -39,7 +39,7 @@ export { type Feature, lazily, type Site } from "./serving/feature.ts";
 export { archives, checksums, searches } from "./site/reading_features.ts";
 
 // For handlers of your own
-export { type Content, sendContent } from "./serving/content.ts";
+export { type CodedContent, type Content, type Keep, sendContent, type SendOptions } from "./serving/content.ts";
 export { slashRedirect } from "./serving/slash_redirect.ts";
 export { locationFor } from "./core/location.ts";
 export { allow } from "./core/methods.ts";

@@ -13,7 +13,7 @@ import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { type SettledHandler, settleLast } from "./settle.ts";
 import { type InternalContext, internalsOf, type RequestNotes } from "./internals.ts";
-import type { Awaitable, Handler, LocalAddress, Logger } from "./types.ts";
+import type { Awaitable, Encoder, Handler, LocalAddress, Logger } from "./types.ts";
 
 /** The fields of Deno.serve's connection info that pyserve uses. */
 export interface ConnectionInfo {
@@ -25,7 +25,7 @@ export interface ConnectionInfo {
 
 /** Options of {@linkcode toFetch}. */
 export interface ToFetchOptions {
-  /** Destination of log lines and error causes; defaults to the console. */
+  /** Destination of log lines and error causes; defaults to the console (standard error). */
   readonly log?: Logger;
   /**
    * Host names under which the server may be requested, in addition to addresses, `localhost` and the machine's name
@@ -144,6 +144,11 @@ class RequestContext implements InternalContext {
     return true;
   }
 
+  /** None, unless a layer adds some. */
+  get encoders(): readonly Encoder[] {
+    return NO_ENCODERS;
+  }
+
   get target(): Target {
     const parsed = this.refusal === null ? this.parse() : null;
     if (parsed !== null && !(parsed instanceof Refusal)) return parsed;
@@ -196,6 +201,8 @@ class RequestContext implements InternalContext {
   }
 }
 
+const NO_ENCODERS: readonly Encoder[] = [];
+
 function nowhere(): null {
   return null;
 }
@@ -237,9 +244,12 @@ function withoutMapping(hostname: string): string {
   return hostname.startsWith("::ffff:") ? hostname.replace(/^::ffff:(?=\d+\.)/, "") : hostname;
 }
 
-/** For library users who pass no logger: drops access lines, sends errors to the console. */
+/** For library users who pass no logger: writes to standard error, as the command and Python do. */
 const consoleLogger: Logger = {
-  access() {},
+  access(line) {
+    // deno-lint-ignore no-console
+    console.error(line);
+  },
   error(message, cause) {
     const line = escapeLog(message);
     // deno-lint-ignore no-console

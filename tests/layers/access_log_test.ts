@@ -1,6 +1,17 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { accessLog, derive, type Handler, HttpError, type Layer, settle, toFetch, wrap } from "@x/pyserve";
+import {
+  accessLog,
+  derive,
+  type FileServerOptions,
+  type Handler,
+  HttpError,
+  type Layer,
+  settle,
+  toFetch,
+  wrap,
+} from "@x/pyserve";
 import type { LogFormat } from "@x/pyserve/layers";
+import { ROOT } from "../support/paths.ts";
 
 /** The lines that a format makes of a request. */
 async function lines(
@@ -74,4 +85,22 @@ Deno.test("a user's name and an error's message cannot make a line of their own"
   assertMatch((await lines("python", REQUEST(), fail))[0]!, /message a\\x0ab$/);
   const [common] = await lines("common", REQUEST(), sized, "mal\n lory");
   assertMatch(common!, /^192\.0\.2\.1 - mal\\x0a\\x20lory \[/);
+});
+
+Deno.test("toFetch(fileServer()) logs to standard error, in Python's format, errors too; log: false does not", async () => {
+  const program = `import { fileServer, memory, toFetch } from "@x/pyserve";
+    const fetch = toFetch(fileServer(memory({ "a.txt": "a" }), JSON.parse(Deno.args[0])));
+    for (const path of ["a.txt", "nothing"]) await fetch(new Request("http://localhost/" + path));`;
+  const logged = async (options: FileServerOptions) => {
+    const args = ["eval", program, JSON.stringify(options)];
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, stdin: "null" }).output();
+    assertEquals(stdout, new Uint8Array());
+    return new TextDecoder().decode(stderr).replace(/\[[^\]]*\]/g, "[]");
+  };
+  const lines = [
+    '- - - [] "GET /a.txt HTTP/2.0" 200 -\n',
+    '- - - [] code 404, message File not found\n- - - [] "GET /nothing HTTP/2.0" 404 -\n',
+  ];
+  assertEquals(await logged({}), lines.join(""));
+  assertEquals(await logged({ log: false }), "");
 });

@@ -8,7 +8,6 @@ import {
   derive,
   fastCgiFeature,
   fileServer,
-  type FileSource,
   type Layer,
   memory,
   mount,
@@ -19,6 +18,7 @@ import {
   uploadFeatures,
   wrap,
 } from "@x/pyserve";
+import { changing } from "../support/changing.ts";
 import { oldTree, tempTree } from "../support/tree.ts";
 
 /** Gives the user of a header the rights of a table; without the header, all rights. */
@@ -139,49 +139,6 @@ function randomFrom(seed: number): (below: number) => number {
     let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
-
-/** Files that change, with times that prove it at once: a source that can be cached without waiting for a clock. */
-function changing(files: Map<string, string>): FileSource & { set(path: string, text: string | null): void } {
-  const versions = new Map<string, number>();
-  let version = 0;
-  const touch = (path: string) => {
-    for (let at = path; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) versions.set(at, ++version);
-    versions.set("/", ++version);
-  };
-  for (const path of files.keys()) touch(path);
-  const build = () =>
-    memory(Object.fromEntries([...files].map(([path, text]) => [path.slice(1), text])), { modified: 1e12 });
-  let source = build();
-  const versionOf = (path: SitePath) => `v${versions.get(path.text) ?? 0}`;
-  const stat = async (path: SitePath) => {
-    const found = await source.stat(path);
-    return found && { ...found, version: versionOf(path), stable: true };
-  };
-  return {
-    set(path, text) {
-      if (text === null) files.delete(path);
-      else files.set(path, text);
-      touch(path);
-      source = build();
-    },
-    stat,
-    list: async (path) => {
-      const slices = await source.list(path);
-      if (slices === null) return null;
-      const entries = [];
-      for await (const slice of slices) {
-        for (const entry of slice) entries.push({ ...entry, stat: await stat(path.child(entry.name)!) });
-      }
-      return [entries];
-    },
-    open: async (path) => await source.open(path, (await source.stat(path))!),
-    freshness: (path, seen) => () => versionOf(path) === seen.version,
-    absence: (path) => {
-      const before = versionOf(path);
-      return () => versionOf(path) === before;
-    },
   };
 }
 

@@ -99,6 +99,7 @@ export function cgiContent(source: FileSource, options: CgiOptions = {}): FileSo
  */
 export function cgiFeature(options: CgiOptions = {}): Feature {
   return {
+    name: "cgi",
     runsPrograms: true,
     methods: [], // programs decide on their methods; other paths gain none
     encodedSlashes: true, // allowed in PATH_INFO
