@@ -42,7 +42,7 @@ const DRAIN_MS = 10_000;
 /** Time to flush the log at the end, in milliseconds. */
 const FLUSH_MS = 1_000;
 
-export type { ByteWriter, StopSignal };
+export type { ByteWriter, Shared, StopSignal };
 
 /** The command's environment; each part can be replaced by a test and defaults to the process's own. */
 export interface CommandIo {

@@ -31,7 +31,6 @@ export {
   type RunningServer,
   serve,
   type ServeOptions,
-  type ServerAddr,
   type TlsPair,
 } from "./handlers/transport/serve.ts";
 export { type FetchFunction, toFetch, type ToFetchOptions } from "./handlers/core/fetch.ts";

@@ -6,7 +6,9 @@
 
 /** A certificate chain and its private key, in PEM format; the key not encrypted. */
 export interface TlsPair {
+  /** The certificate, followed by those that lead to its root. */
   readonly cert: string;
+  /** The private key of the certificate. */
   readonly key: string;
 }
 

@@ -4,36 +4,40 @@
  * @module
  */
 
-/** A TCP port. */
-export interface TcpEndpoint {
-  readonly kind: "tcp";
-  /** The address or name to bind: `0.0.0.0` is all IPv4 addresses, `::` all of IPv6 and IPv4. */
-  readonly hostname: string;
-  /** The port; 0 for any free port. */
-  readonly port: number;
-}
-
-/** A Unix socket. Plain HTTP only. */
-export interface UnixEndpoint {
-  readonly kind: "unix";
-  /** The path of the socket, at most 107 bytes. It must not exist; see {@linkcode removeStaleSocket}. */
-  readonly path: string;
-  /** Its permissions: who may write to the socket may connect. Defaults to `0o660`, owner and group. */
-  readonly mode?: number;
-}
-
-/**
- * A listening socket that the parent process has opened, as systemd does (`LISTEN_FDS`): its first one is descriptor 3.
- * Linux only, and with `--allow-ffi`. The socket stays open for the next process, so that a restart loses no connection.
- */
-export interface InheritedEndpoint {
-  readonly kind: "inherited";
-  /** The number of the descriptor. */
-  readonly fd: number;
-}
-
 /** Where a server listens. */
-export type Endpoint = TcpEndpoint | UnixEndpoint | InheritedEndpoint;
+export type Endpoint =
+  /** A TCP port. */
+  | {
+    readonly kind: "tcp";
+    /** The address or name to bind: `0.0.0.0` is all IPv4 addresses, `::` all of IPv6 and IPv4. */
+    readonly hostname: string;
+    /** The port; 0 for any free port. */
+    readonly port: number;
+  }
+  /** A Unix socket. Plain HTTP only. */
+  | {
+    readonly kind: "unix";
+    /** The path of the socket, at most 107 bytes. It must not exist; see {@linkcode removeStaleSocket}. */
+    readonly path: string;
+    /** Its permissions: who may write to the socket may connect. Defaults to `0o660`, owner and group. */
+    readonly mode?: number;
+  }
+  /**
+   * A listening socket that the parent process has opened, as systemd does (`LISTEN_FDS`). It stays open for the next
+   * process, so that a restart refuses no connection. Linux only, and with `--allow-ffi`.
+   */
+  | {
+    readonly kind: "inherited";
+    /** The number of the descriptor; the first one of systemd is 3. */
+    readonly fd: number;
+  };
+
+/** An endpoint of one kind. */
+export type TcpEndpoint = Extract<Endpoint, { kind: "tcp" }>;
+/** An endpoint of one kind. */
+export type UnixEndpoint = Extract<Endpoint, { kind: "unix" }>;
+/** An endpoint of one kind. */
+export type InheritedEndpoint = Extract<Endpoint, { kind: "inherited" }>;
 
 /** The address of a server. */
 export type ServerAddr = Deno.NetAddr | Deno.UnixAddr;

@@ -5,31 +5,12 @@
  */
 
 import type { FetchFunction } from "../core/fetch.ts";
-import { Certificates, type TlsPair, type UsePair } from "./certificates.ts";
-import {
-  type Endpoint,
-  type InheritedEndpoint,
-  removeStaleSocket,
-  type ServerAddr,
-  type TcpEndpoint,
-  type UnixEndpoint,
-} from "./endpoint.ts";
+import { Certificates, type TlsPair } from "./certificates.ts";
+import { type Endpoint, removeStaleSocket } from "./endpoint.ts";
 import { Generations } from "./generations.ts";
 import type { RunningServer, ServeOptions } from "./types.ts";
 
-export {
-  Certificates,
-  type Endpoint,
-  type InheritedEndpoint,
-  removeStaleSocket,
-  type RunningServer,
-  type ServeOptions,
-  type ServerAddr,
-  type TcpEndpoint,
-  type TlsPair,
-  type UnixEndpoint,
-  type UsePair,
-};
+export { Certificates, type Endpoint, removeStaleSocket, type RunningServer, type ServeOptions, type TlsPair };
 
 /**
  * Listens and serves a fetch function. Binds before it returns, and resolves no name except the one to bind.
@@ -70,9 +51,12 @@ export {
  * await server.drain();
  * ```
  */
-export function serve(fetch: FetchFunction, options?: ServeOptions & { endpoint?: TcpEndpoint }): RunningServer;
+export function serve(
+  fetch: FetchFunction,
+  options?: ServeOptions & { endpoint?: Extract<Endpoint, { kind: "tcp" }> },
+): RunningServer;
 /** At any endpoint: the address is that of a TCP port or of a Unix socket. */
-export function serve(fetch: FetchFunction, options: ServeOptions): RunningServer<ServerAddr>;
-export function serve(fetch: FetchFunction, options: ServeOptions = {}): RunningServer<ServerAddr> {
+export function serve(fetch: FetchFunction, options: ServeOptions): RunningServer<Deno.NetAddr | Deno.UnixAddr>;
+export function serve(fetch: FetchFunction, options: ServeOptions = {}): RunningServer<Deno.NetAddr | Deno.UnixAddr> {
   return new Generations(fetch, options);
 }

@@ -6,7 +6,7 @@
 
 import type { Logger } from "../core/types.ts";
 import type { Certificates, TlsPair } from "./certificates.ts";
-import type { Endpoint, ServerAddr } from "./endpoint.ts";
+import type { Endpoint } from "./endpoint.ts";
 
 /** Options of `serve`. */
 export interface ServeOptions {
@@ -33,7 +33,7 @@ export interface ServeOptions {
 }
 
 /** A running server. */
-export interface RunningServer<Address extends ServerAddr = Deno.NetAddr> {
+export interface RunningServer<Address extends Deno.Addr = Deno.NetAddr> {
   /** The actual address. */
   readonly address: Address;
   /** Resolves when the server has stopped; rejects if it failed. */
