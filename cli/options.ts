@@ -6,7 +6,7 @@
  */
 
 import { LOG_FORMATS } from "../handlers/layers/access_log.ts";
-import { CONFLICT_POLICIES } from "../handlers/upload/conflict.ts";
+import { CONFLICT_POLICIES } from "../handlers/store/conflict.ts";
 import { flag, list, one, type Option } from "./option.ts";
 import {
   application,

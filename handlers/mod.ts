@@ -25,7 +25,7 @@ export { archive, type ArchiveOptions } from "./archive/archive.ts";
 export { type Checksum, checksum } from "./checksum/checksum.ts";
 
 // Uploads
-export { type ConflictPolicy, upload, uploadFeatures, type UploadOptions, type UploadRights } from "./upload/upload.ts";
+export { upload, uploadFeatures, type UploadOptions } from "./upload/upload.ts";
 
 // Programs
 export { cgi, cgiContent, cgiFeature, type CgiOptions, type CommandWords } from "./upstream/cgi/cgi.ts";

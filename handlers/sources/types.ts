@@ -8,9 +8,11 @@ import type { ByteRange } from "../http/range.ts";
 import type { SitePath } from "../http/target.ts";
 import type { Awaitable } from "../core/types.ts";
 import type { FileStat } from "./file_stat.ts";
+import type { OpenFile } from "./open_file.ts";
 import type { SourceWriter } from "./writer.ts";
 
 export type { FileKind, FileStat } from "./file_stat.ts";
+export type { OpenFile } from "./open_file.ts";
 
 /** Why a directory entry cannot be served. */
 export type EntryProblem = "broken link" | "special file" | "name is not UTF-8" | "not readable";
@@ -29,25 +31,6 @@ export interface FileEntry {
 
 /** The entries of a directory, in slices. */
 export type FileSlices = Iterable<readonly FileEntry[]> | AsyncIterable<readonly FileEntry[]>;
-
-/**
- * An open file. The caller disposes of it. Use {@linkcode openBytes} for content in memory, {@linkcode openRanges} for
- * content that is fetched.
- */
-export interface OpenFile extends Disposable {
-  /**
-   * Reads from an offset into a buffer; may read less than the buffer holds.
-   *
-   * @returns The number of bytes read; 0 at the end of the file, or of the range it was opened for.
-   */
-  read(offset: number, into: Uint8Array): Awaitable<number>;
-  /**
-   * Optional: the range it was opened for (else the whole file) as a native stream, faster than one built on `read`. It
-   * may continue past the end of the range, and is only used where the transport truncates it. The stream closes the
-   * file at its end.
-   */
-  stream?(): ReadableStream<Uint8Array<ArrayBuffer>>;
-}
 
 /** Whether a path still refers to the same, unchanged file. Synchronous; returns false in doubt. */
 export type FreshnessCheck = () => boolean;

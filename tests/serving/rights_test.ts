@@ -210,12 +210,12 @@ Deno.test("Allow, OPTIONS, the page and the upload handler go by the rights of e
   })];
   const ask = asks(toFetch(fileServer(tree.path, { features, log: false, layers })));
   const allow = async (user: string | null, target: string) => (await ask(user, target, { method: "OPTIONS" })).headers;
-  const all = "PUT, PATCH, POST, MKCOL, DELETE, MOVE, GET, HEAD, OPTIONS";
+  const all = "PUT, PATCH, POST, MKCOL, COPY, DELETE, MOVE, GET, HEAD, OPTIONS";
   assertEquals((await allow(null, "/")).get("allow"), all);
   assertEquals((await allow("reader", "/in/")).get("allow"), "GET, HEAD, OPTIONS");
   assertEquals((await allow("reader", "/in/")).get("accept-patch"), null);
   assertEquals((await allow("sender", "/")).get("allow"), "GET, HEAD, OPTIONS");
-  assertEquals((await allow("sender", "/in/")).get("allow"), "PUT, PATCH, POST, MKCOL, GET, HEAD, OPTIONS");
+  assertEquals((await allow("sender", "/in/")).get("allow"), "PUT, PATCH, POST, MKCOL, COPY, GET, HEAD, OPTIONS");
   assertEquals((await ask("reader", "/", { method: "FROB" })).status, 501);
   const can = async (user: string | null, target: string) => {
     const { text } = await ask(user, target, { headers: { accept: "application/json" } });
@@ -309,7 +309,7 @@ Deno.test("with uploads beside programs, the page offers uploading only where it
   assert(!control.test(await page("/")) && control.test(await page("/in/")));
   const allow = async (target: string) => (await ask(null, target, { method: "OPTIONS" })).headers.get("allow");
   assertEquals(await allow("/other/"), "GET, HEAD, OPTIONS");
-  assertEquals(await allow("/in/"), "PUT, PATCH, POST, MKCOL, DELETE, MOVE, GET, HEAD, OPTIONS");
+  assertEquals(await allow("/in/"), "PUT, PATCH, POST, MKCOL, COPY, DELETE, MOVE, GET, HEAD, OPTIONS");
   assertEquals((await ask(null, "/other/c.txt", { method: "PUT", body: "c" })).status, 403);
   assertEquals((await ask(null, "/in/c.txt", { method: "PUT", body: "c" })).status, 201);
 });
