@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { X509Certificate } from "node:crypto";
 import { expiryOf } from "../../cli/certificate_expiry.ts";
-import { makeCertificate, setValidity } from "../support/certificate.ts";
+import { makeNamedCertificate, setValidity } from "../support/named_certificate.ts";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
 
@@ -12,7 +12,7 @@ Deno.test({
   ignore: missing("openssl"),
   async fn() {
     await using tree = await tempTree();
-    const { cert } = await makeCertificate(tree.path, "a");
+    const { cert } = await makeNamedCertificate(tree.path, "a");
     const certificates = [cert];
     for (const days of [-1, 36_500]) certificates.push(await setValidity(tree.path, "a", days));
     for (const each of certificates) assertEquals(expiryOf(each), new X509Certificate(each).validToDate);

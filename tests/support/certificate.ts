@@ -1,36 +1,3 @@
-<<<<<<< HEAD
-/** Certificates, made by openssl. */
-
-/** Makes `NAME.pem` and `NAME.key` in a directory, for localhost, with the name as its common name. */
-export async function makeCertificate(directory: string, name: string) {
-  const args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    .concat(["-keyout", `${name}.key`, "-out", `${name}.pem`, "-days", "2", "-subj", `/CN=${name}`])
-    .concat(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
-    .concat(["-addext", "basicConstraints=critical,CA:FALSE"]);
-  await openssl(directory, args);
-  const cert = Deno.readTextFileSync(`${directory}/${name}.pem`);
-  return { cert, key: Deno.readTextFileSync(`${directory}/${name}.key`) };
-}
-
-/** Changes for how many days a certificate that was made is valid, from now. */
-export async function setValidity(directory: string, name: string, days: number): Promise<string> {
-  const file = `${name}.pem`;
-  await openssl(directory, ["x509", "-in", file, "-signkey", `${name}.key`, "-days", String(days), "-out", file]);
-  return Deno.readTextFileSync(`${directory}/${file}`);
-}
-
-async function openssl(cwd: string, args: string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command("openssl", { args, cwd }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-}
-
-/** The common name of the certificate that a server shows to a new connection of openssl. */
-export async function shownBy(port: number): Promise<string> {
-  const args = ["s_client", "-connect", `127.0.0.1:${port}`, "-servername", "localhost"];
-  const { stdout } = await new Deno.Command("openssl", { args, stdin: "null", stderr: "null" }).output();
-  return /^subject=.*CN ?= ?(\S+)/m.exec(new TextDecoder().decode(stdout))?.[1] ?? "";
-}
-=======
 /** A certificate, made by openssl. */
 
 import { join } from "@std/path/join";
@@ -59,4 +26,3 @@ export async function openssl(args: string, cwd: string): Promise<void> {
   const { success, stderr } = await new Deno.Command("openssl", { args: args.split(" "), cwd }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
->>>>>>> main

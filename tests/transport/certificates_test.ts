@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { Certificates, type RunningServer, serve, type TlsPair, toFetch } from "@x/pyserve";
 import { serveClassic } from "../../handlers/python/transport.ts";
-import { makeCertificate, setValidity, shownBy } from "../support/certificate.ts";
+import { makeNamedCertificate, setValidity, shownBy } from "../support/named_certificate.ts";
 import { runCommand, type RunningCommand, start } from "../support/command.ts";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
@@ -59,7 +59,10 @@ for (const [name, engine] of ENGINES) {
     name: `${name}: new connections have the new certificate, and none is refused or cut for it`,
     async fn() {
       await using tree = await tempTree();
-      const pairs = [await makeCertificate(tree.path, "first"), await makeCertificate(tree.path, "second")] as const;
+      const pairs = [
+        await makeNamedCertificate(tree.path, "first"),
+        await makeNamedCertificate(tree.path, "second"),
+      ] as const;
       const certificates = new Certificates(pairs[0]);
       const long = longAnswer();
       const fetch = toFetch((request) => new Response(request.url.endsWith("/long") ? long.body : "hello"));
@@ -91,7 +94,10 @@ for (const [name, engine] of ENGINES) {
     name: `${name}: a pair that cannot be used leaves everything as it was`,
     async fn() {
       await using tree = await tempTree();
-      const [first, second] = [await makeCertificate(tree.path, "first"), await makeCertificate(tree.path, "second")];
+      const [first, second] = [
+        await makeNamedCertificate(tree.path, "first"),
+        await makeNamedCertificate(tree.path, "second"),
+      ];
       const certificates = new Certificates(first);
       const server: RunningServer = engine(() => new Response(), { hostname: "127.0.0.1", port: 0, tls: certificates });
       const bad: TlsPair[] = [{ cert: first.cert, key: second.key }, { cert: "", key: "" }, { cert: "x", key: "y" }];
@@ -110,7 +116,10 @@ Deno.test({
   name: "one connection of HTTP/2 outlives an exchange, and abort ends it",
   async fn() {
     await using tree = await tempTree();
-    const pairs = [await makeCertificate(tree.path, "first"), await makeCertificate(tree.path, "second")] as const;
+    const pairs = [
+      await makeNamedCertificate(tree.path, "first"),
+      await makeNamedCertificate(tree.path, "second"),
+    ] as const;
     const certificates = new Certificates(pairs[0]);
     const peers = new Set<number>();
     const server = serve((_request, info) => {
@@ -130,7 +139,10 @@ Deno.test({
 /** What the command serves. */
 async function tlsSite() {
   const tree = await tempTree({ "site/a.txt": "hello", "site/big.bin": new Uint8Array(20_000_000) });
-  const pairs = [await makeCertificate(tree.path, "first"), await makeCertificate(tree.path, "second")] as const;
+  const pairs = [
+    await makeNamedCertificate(tree.path, "first"),
+    await makeNamedCertificate(tree.path, "second"),
+  ] as const;
   const args = [tree.at("site"), "--tls-cert", tree.at("live/cert.pem"), "--tls-key", tree.at("live/key.pem")];
   await Deno.mkdir(tree.at("live"));
   const link = async (target: string, name: string) => {
@@ -210,9 +222,9 @@ Deno.test({
   name: "a certificate that cannot be used is one sentence at the start",
   async fn() {
     await using tree = await tempTree({ "site/": "" });
-    await makeCertificate(tree.path, "first");
-    await makeCertificate(tree.path, "second");
-    await makeCertificate(tree.path, "old");
+    await makeNamedCertificate(tree.path, "first");
+    await makeNamedCertificate(tree.path, "second");
+    await makeNamedCertificate(tree.path, "old");
     await setValidity(tree.path, "old", -1);
     const rows: readonly [cert: string, key: string, sentence: RegExp][] = [
       ["old.pem", "old.key", /^pyserve: Cannot use ".*old\.pem": the certificate expired on \d{4}-\d\d-\d\d\n$/],

@@ -2,12 +2,8 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { serve, toFetch } from "@x/pyserve";
-<<<<<<< HEAD
 import { complainer } from "../../handlers/transport/complain.ts";
-=======
-import { complainer } from "../../handlers/transport/generations.ts";
 import { makeCertificate } from "../support/certificate.ts";
->>>>>>> main
 import { type RunningCommand, start, startProcess } from "../support/command.ts";
 import { CLI } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
