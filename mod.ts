@@ -24,7 +24,15 @@
 
 // The server
 export { fileServer, type FileServerOptions } from "./handlers/site/file_server.ts";
-export { type RunningServer, serve, type ServeOptions } from "./handlers/transport/serve.ts";
+export {
+  Certificates,
+  type Endpoint,
+  removeStaleSocket,
+  type RunningServer,
+  serve,
+  type ServeOptions,
+  type TlsPair,
+} from "./handlers/transport/serve.ts";
 export { type FetchFunction, toFetch, type ToFetchOptions } from "./handlers/core/fetch.ts";
 
 // Handlers, layers, and putting them together
