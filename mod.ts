@@ -27,11 +27,9 @@ export { fileServer, type FileServerOptions } from "./handlers/site/file_server.
 export {
   Certificates,
   type Endpoint,
-  removeStaleSocket,
   type RunningServer,
   serve,
   type ServeOptions,
-  type TlsPair,
 } from "./handlers/transport/serve.ts";
 export { type FetchFunction, toFetch, type ToFetchOptions } from "./handlers/core/fetch.ts";
 

@@ -39,6 +39,9 @@ export type { ScriptMount, ScriptRules } from "./upstream/find_script.ts";
 export { type Feature, lazily, type Site } from "./serving/feature.ts";
 export { archives, checksums, searches } from "./site/reading_features.ts";
 
+// For servers of your own
+export { removeStaleSocket, type TlsPair } from "./transport/serve.ts";
+
 // For handlers of your own
 export { type CodedContent, type Content, type Keep, sendContent, type SendOptions } from "./serving/content.ts";
 export { slashRedirect } from "./serving/slash_redirect.ts";
