@@ -7,7 +7,8 @@ import { readBody } from "../../handlers/core/request_body.ts";
 import { SharedSlices } from "../../handlers/store/slices.ts";
 import { parseResponse } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
-import { beginRequest, form, namesBelow, noise } from "./support.ts";
+import { noise } from "../support/bytes.ts";
+import { beginRequest, form, namesBelow } from "./support.ts";
 import { within } from "../support/wait.ts";
 
 /** Uploads into a directory, asked without a socket in between: bodies then have no Content-Length. */

@@ -12,7 +12,7 @@ import { Outcomes } from "../../handlers/upload/outcomes.ts";
 import { Needle } from "../../handlers/upload/needle.ts";
 import { uploadFields, uploadId } from "../../handlers/upload/upload_fields.ts";
 import { SitePath } from "../../handlers/http/target.ts";
-import { bytesOf, joined } from "./support.ts";
+import { bytesOf, joined } from "../support/bytes.ts";
 
 /** The status that something is refused with, or null. */
 function refusal(decide: () => unknown): number | null {

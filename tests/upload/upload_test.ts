@@ -7,7 +7,8 @@ import { runCommand, start, type StartOptions, startProcess } from "../support/c
 import { CLI } from "../support/paths.ts";
 import { ask, raw } from "../support/raw.ts";
 import { settleTimes, tempTree } from "../support/tree.ts";
-import { form, namesBelow, noise, send, type Sent, sha256, withHeaders } from "./support.ts";
+import { noise } from "../support/bytes.ts";
+import { form, namesBelow, send, type Sent, sha256, withHeaders } from "./support.ts";
 
 const JSON_PLEASE = ["Accept", "application/json"] as const;
 
