@@ -11,6 +11,8 @@ import type { SitePath } from "../http/target.ts";
 import { FileChanged } from "../sources/types.ts";
 import { type WriteProblem, WriteRefused } from "../sources/writer.ts";
 import type { StoreRights } from "../store/access.ts";
+import { AppendRefused } from "../store/append_refused.ts";
+import { appendError } from "./upload_fields.ts";
 
 /** Problems with a sentence that depends on what they are about. */
 type Detailed = "taken" | "name" | "disabled" | "forbidden" | "too large" | "no room";
@@ -62,6 +64,7 @@ const RIGHTS: Readonly<Record<keyof StoreRights, readonly [sentence: string, opt
  */
 export function writeError(thrown: unknown, path: SitePath, taken: 409 | 412 = 409): HttpError {
   if (thrown instanceof HttpError) return thrown;
+  if (thrown instanceof AppendRefused) return appendError(thrown);
   if (thrown instanceof WriteRefused) return refused(thrown, thrown.about.path ?? path, taken);
   const problem = { name: path.name };
   if (thrown instanceof FileChanged || thrown instanceof Deno.errors.NotFound) {
