@@ -6,11 +6,12 @@
  */
 
 import { LOG_FORMATS } from "../handlers/layers/access_log.ts";
-import { CONFLICT_POLICIES } from "../handlers/upload/conflict.ts";
+import { CONFLICT_POLICIES } from "../handlers/store/conflict.ts";
 import { flag, list, one, type Option } from "./option.ts";
 import {
   accessRule,
   application,
+  bindAddress,
   charset,
   choice,
   count,
@@ -54,8 +55,8 @@ const TABLE = {
     value: "ADDRESS[:PORT]",
     default: null,
     shown: "0.0.0.0, all of IPv4; :: is all of IPv6 and IPv4",
-    help: "Listen on this address or name only",
-  }, text),
+    help: "Listen on this address or name only, or on a socket: unix:/PATH, or fd:3 that systemd has opened",
+  }, bindAddress),
   "port": one({
     group: "Address",
     rank: 2,

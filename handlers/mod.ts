@@ -6,6 +6,7 @@
 
 // One file, and the files of a source
 export { files, type FilesOptions, type RepresentationOptions } from "./files/files.ts";
+export { serveFile, type ServeFileOptions } from "./files/serve_file.ts";
 export { listing, type ListingFormat, type ListingOptions } from "./listing/listing.ts";
 export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./serving/listing_data.ts";
 export { pageAssets } from "./page/assets.ts";
@@ -25,7 +26,7 @@ export { archive, type ArchiveOptions } from "./archive/archive.ts";
 export { type Checksum, checksum } from "./checksum/checksum.ts";
 
 // Uploads
-export { type ConflictPolicy, upload, uploadFeatures, type UploadOptions, type UploadRights } from "./upload/upload.ts";
+export { upload, uploadFeatures, type UploadOptions } from "./upload/upload.ts";
 
 // Programs
 export { cgi, cgiContent, cgiFeature, type CgiOptions, type CommandWords } from "./upstream/cgi/cgi.ts";
@@ -38,8 +39,11 @@ export type { ScriptMount, ScriptRules } from "./upstream/find_script.ts";
 export { type Feature, lazily, type Site } from "./serving/feature.ts";
 export { archives, checksums, searches } from "./site/reading_features.ts";
 
+// For servers of your own
+export { removeStaleSocket, type TlsPair } from "./transport/serve.ts";
+
 // For handlers of your own
-export { type Content, sendContent } from "./serving/content.ts";
+export { type CodedContent, type Content, type Keep, sendContent, type SendOptions } from "./serving/content.ts";
 export { slashRedirect } from "./serving/slash_redirect.ts";
 export { locationFor } from "./core/location.ts";
 export { allow } from "./core/methods.ts";

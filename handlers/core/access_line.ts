@@ -61,6 +61,12 @@ function commonLine({ request, context, response }: Exchange): string {
   }`;
 }
 
+/** The user that a layer has named, which may be inside of the log. */
+function userOf(context: Context): string | null {
+  const { notes } = internalsOf(context);
+  return notes.user === undefined ? context.user : notes.user;
+}
+
 function referrerAndAgent({ request }: Exchange): string {
   const quoted = (name: string) => `"${escapeLogQuoted(request.headers.get(name) ?? "-")}"`;
   return `${quoted("referer")} ${quoted("user-agent")}`;
@@ -79,11 +85,6 @@ function jsonLine({ request, context, response, milliseconds }: Exchange): strin
     referer: request.headers.get("referer"),
     agent: request.headers.get("user-agent"),
   }));
-}
-
-/** The log is outside of the layer that authenticates. */
-function userOf(context: Context): string | null {
-  return internalsOf(context).notes.user ?? context.user;
 }
 
 /** The target is cut from the URL here, because the context would have to parse it. */

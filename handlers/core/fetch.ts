@@ -13,7 +13,7 @@ import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { type SettledHandler, settleLast } from "./settle.ts";
 import { type InternalContext, internalsOf, type RequestNotes } from "./internals.ts";
-import type { Awaitable, Handler, LocalAddress, Logger } from "./types.ts";
+import type { Awaitable, Encoder, Handler, LocalAddress, Logger } from "./types.ts";
 
 /** The fields of Deno.serve's connection info that pyserve uses. */
 export interface ConnectionInfo {
@@ -113,8 +113,8 @@ class RequestContext implements InternalContext {
   private readonly whereLocal: () => LocalAddress | null;
   readonly notes: Notes = {
     refusal: undefined,
+    user: undefined,
     logged: false,
-    user: null,
     finished: null,
     dressed: null,
     offer: null,
@@ -143,6 +143,11 @@ class RequestContext implements InternalContext {
 
   may(): boolean {
     return true;
+  }
+
+  /** None, unless a layer adds some. */
+  get encoders(): readonly Encoder[] {
+    return NO_ENCODERS;
   }
 
   get target(): Target {
@@ -196,6 +201,8 @@ class RequestContext implements InternalContext {
     return this.info !== undefined && this.request.headers.has("host");
   }
 }
+
+const NO_ENCODERS: readonly Encoder[] = [];
 
 function nowhere(): null {
   return null;

@@ -33,10 +33,10 @@ export interface OfferedAbsence {
 export interface RequestNotes {
   /** Why the request is refused, or null; undefined until it has been checked. */
   refusal: Refusal | null | undefined;
+  /** The user named by a layer; undefined if none has named one. */
+  user: string | null | undefined;
   /** Whether the access log line has been written or is suppressed. */
   logged: boolean;
-  /** The user whom a layer has authenticated, for the access log outside of it; null if none has. */
-  user: string | null;
   /** The final response, to be sent unmodified, or null. */
   finished: Response | null;
   /** The response that already has its file server's headers and error page, or null. */

@@ -20,7 +20,7 @@ export { type ByteRange, contentRange, type RangeVerdict, selectRanges } from ".
 // Types and codings
 export { mediaType, type MediaTypeOptions } from "./media_type.ts";
 export { declaredCharset, documentType, type SelfDescribing } from "./declared_charset.ts";
-export { acceptedCodings, type CodingName } from "./coding.ts";
+export { acceptedCodings, type CodingName, type CodingWeights, codingWeights } from "./coding.ts";
 export { attachment } from "./disposition.ts";
 
 // Escapes, one for each place of output

@@ -5,17 +5,9 @@
  */
 
 import { then } from "../core/awaitable.ts";
-import { internalsOf } from "../core/internals.ts";
 import { errorResponse, HttpError, toHttpError } from "../core/errors.ts";
-import {
-  type Awaitable,
-  type Context,
-  derive,
-  type Handler,
-  type Layer,
-  type Logger,
-  type Right,
-} from "../core/types.ts";
+import { derive } from "../core/derive.ts";
+import type { Awaitable, Context, Handler, Layer, Logger, Right } from "../core/types.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, SitePath } from "../http/target.ts";
 import { type Identification, identify, type Identity } from "./identify.ts";
@@ -107,7 +99,6 @@ class Gate {
 
   #withRights(context: Context, { user, token }: Identity): Context {
     const name = user?.name ?? null;
-    internalsOf(context).notes.user = name;
     const { may, view } = this.#rules.of(name);
     const limit = token && limitOf(token);
     return derive(context, {

@@ -10,7 +10,8 @@
 import { then } from "../core/awaitable.ts";
 import { HttpError } from "../core/errors.ts";
 import { locationFor } from "../core/location.ts";
-import { type Awaitable, type Context, derive, type Handler, type Right } from "../core/types.ts";
+import { derive } from "../core/derive.ts";
+import type { Awaitable, Context, Handler, Right } from "../core/types.ts";
 import { SitePath } from "../http/target.ts";
 import { FORM_HEADERS } from "../page/frame.ts";
 import { dropPage } from "./login_page.ts";

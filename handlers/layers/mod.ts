@@ -7,3 +7,4 @@
 export { accessLog, type LogFormat } from "./access_log.ts";
 export { errorPages } from "./error_pages.ts";
 export { headers } from "./headers.ts";
+export type { Encoder } from "../core/types.ts";

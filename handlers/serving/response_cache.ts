@@ -9,7 +9,7 @@
  */
 
 import { failureOf, markFailure } from "../core/errors.ts";
-import { acceptedCodings } from "../http/coding.ts";
+import { acceptedCodings, codingWeights } from "../http/coding.ts";
 import { MAX_HEADER_BYTES } from "../http/header_size.ts";
 import { judgeHost } from "../http/host.ts";
 import { MAX_TARGET_LENGTH, rawTarget } from "../http/target.ts";
@@ -17,7 +17,7 @@ import { asksUnderOwnName } from "../core/own_hosts.ts";
 import type { SettledHandler } from "../core/settle.ts";
 import type { FreshnessCheck } from "../sources/types.ts";
 import { internalsOf, type OfferedAbsence, type OfferedResponse } from "../core/internals.ts";
-import type { Context, HostNames } from "../core/types.ts";
+import type { Context, Encoder, HostNames } from "../core/types.ts";
 
 /** Maximum size of a cached file in bytes; larger ones are sent from disk at the same speed. */
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -84,7 +84,10 @@ export interface ResponseCacheOptions {
   readonly maxBytes: number;
   /** Adds to a 304 the headers that layers have already added to all other templates. */
   readonly dress?: (response: Response) => Response;
-  /** Whether Accept-Encoding selects the content: then the codings accepted by the client are part of the key. */
+  /**
+   * Whether Accept-Encoding selects the content: then the codings accepted by the client are part of the key, as they are
+   * if the context has encoders.
+   */
   readonly coded?: boolean;
   /** Query parameters handled by features: a request with one of them bypasses the cache. */
   readonly queries?: readonly string[];
@@ -102,7 +105,7 @@ export class ResponseCache {
   readonly #missing: Entries = new Map();
   readonly #missed = new Set<string>();
   readonly #loading = new Set<string>();
-  readonly #codings = new Map<string | null, string>();
+  readonly #codings = new Map<string | null, { readonly order: string; readonly ties: string }>();
   readonly #maxBytes: number;
   readonly #dress: (response: Response) => Response;
   readonly #isCoded: boolean;
@@ -242,7 +245,7 @@ export class ResponseCache {
   }
 
   #keyOfRequest(request: Request, context: Context): string {
-    return this.#keyOf(request.url, this.#isCoded ? request.headers.get("accept-encoding") : null, context);
+    return this.#keyOf(request.url, request.headers.get("accept-encoding"), context);
   }
 
   /**
@@ -251,18 +254,25 @@ export class ResponseCache {
    */
   #keyOf(url: string, acceptEncoding: string | null, context: Context): string {
     const path = internalsOf(context).retargeted ? retargetedKey(context) : cutQuery(rawTarget(url));
-    const { view } = context;
-    if (view === "" && !this.#isCoded) return path;
-    return `${view.length}:${view}${this.#isCoded ? this.#codingsOf(acceptEncoding) : ""} ${path}`;
+    const { view, encoders } = context;
+    const isCoded = this.#isCoded || encoders.length > 0;
+    if (view === "" && !isCoded) return path;
+    const codings = isCoded ? this.#codingsOf(acceptEncoding, encoders) : "";
+    return `${view.length}:${view}${codings} ${path}`;
   }
 
-  #codingsOf(header: string | null): string {
-    const known = this.#codings.get(header);
-    if (known !== undefined) return known;
-    const codings = acceptedCodings(header).join();
-    if (this.#codings.size >= MAX_CODING_HEADERS) this.#codings.clear();
-    this.#codings.set(header, codings);
-    return codings;
+  /** Stored codings are chosen by order alone; with encoders, which come after them, ties matter as well. */
+  #codingsOf(header: string | null, encoders: readonly Encoder[]): string {
+    let known = this.#codings.get(header);
+    if (known === undefined) {
+      const [codings, { of }] = [acceptedCodings(header), codingWeights(header)];
+      const ties = codings.map((coding, at) => at > 0 && of(coding) === of(codings[at - 1]!) ? "=" : ">");
+      known = { order: codings.join(), ties: ties.join("") };
+      if (this.#codings.size >= MAX_CODING_HEADERS) this.#codings.clear();
+      this.#codings.set(header, known);
+    }
+    if (encoders.length === 0) return known.order;
+    return `${known.order}${known.ties}+${encoders.map(({ coding }) => coding).join()}`;
   }
 
   /** Whether Host and URL have their usual form; the slow path validates all others. */

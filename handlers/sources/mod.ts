@@ -8,8 +8,9 @@
 export { disk, type DiskOptions } from "./disk.ts";
 export { memory, type MemoryOptions, openBytes } from "./memory.ts";
 
-// Sources made of another one
+// Sources made of others
 export { filtered, isVisible } from "./filtered.ts";
+export { readOnly, union } from "./union.ts";
 export { writableIn } from "./writable_in.ts";
 
 // To implement: reading
@@ -32,8 +33,11 @@ export {
   type ChangeOptions,
   type CommitOptions,
   type Committed,
+  type NewEntry,
   type PartFile,
+  type RefusedWrite,
   type SourceWriter,
+  type TreeOptions,
   type UploadRecord,
   type WriteProblem,
   WriteRefused,

@@ -8,9 +8,11 @@ import type { ByteRange } from "../http/range.ts";
 import type { SitePath } from "../http/target.ts";
 import type { Awaitable } from "../core/types.ts";
 import type { FileStat } from "./file_stat.ts";
+import type { OpenFile } from "./open_file.ts";
 import type { SourceWriter } from "./writer.ts";
 
 export type { FileKind, FileStat } from "./file_stat.ts";
+export type { OpenFile } from "./open_file.ts";
 
 /** Why a directory entry cannot be served. */
 export type EntryProblem = "broken link" | "special file" | "name is not UTF-8" | "not readable";
@@ -29,25 +31,6 @@ export interface FileEntry {
 
 /** The entries of a directory, in slices. */
 export type FileSlices = Iterable<readonly FileEntry[]> | AsyncIterable<readonly FileEntry[]>;
-
-/**
- * An open file. The caller disposes of it. Use {@linkcode openBytes} for content in memory, {@linkcode openRanges} for
- * content that is fetched.
- */
-export interface OpenFile extends Disposable {
-  /**
-   * Reads from an offset into a buffer; may read less than the buffer holds.
-   *
-   * @returns The number of bytes read; 0 at the end of the file, or of the range it was opened for.
-   */
-  read(offset: number, into: Uint8Array): Awaitable<number>;
-  /**
-   * Optional: the range it was opened for (else the whole file) as a native stream, faster than one built on `read`. It
-   * may continue past the end of the range, and is only used where the transport truncates it. The stream closes the
-   * file at its end.
-   */
-  stream?(): ReadableStream<Uint8Array<ArrayBuffer>>;
-}
 
 /** Whether a path still refers to the same, unchanged file. Synchronous; returns false in doubt. */
 export type FreshnessCheck = () => boolean;
@@ -106,6 +89,18 @@ export interface FileSource {
    * another directory by the time it is opened, the opened directory has to be checked: `WriteRefused` with `not here`.
    */
   openWriter?(only?: readonly SitePath[]): Promise<SourceWriter>;
+  /**
+   * Optional: watches a directory and everything below it, from the moment of this call until the signal is aborted.
+   * Yields the paths of what was created, changed or removed.
+   *
+   * A path may be yielded more than once for one change. For a directory, it may stand for anything in it: there may be
+   * too many changes to name. Changes of what the source does not expose are not reported. Treat it as a hint to look
+   * again: the platform may miss a change, such as a directory that is replaced by a symlink at once. `freshness` decides
+   * whether something has changed.
+   *
+   * @throws Deno.errors.NotFound and other system errors if there is no such directory.
+   */
+  watch?(path: SitePath, signal: AbortSignal): AsyncIterable<SitePath>;
 }
 
 /**

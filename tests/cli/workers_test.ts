@@ -5,6 +5,7 @@ import { main } from "@x/pyserve/cli";
 import config from "../../deno.json" with { type: "json" };
 import { parse } from "../../cli/parse.ts";
 import { settingsOf } from "../../cli/settings.ts";
+import { makeCertificate } from "../support/certificate.ts";
 import { runCommand, type RunningCommand, start, startProcess } from "../support/command.ts";
 import { freshMachine } from "../support/jsr_registry.ts";
 import { CLI } from "../support/paths.ts";
@@ -356,10 +357,8 @@ Deno.test({
   ignore: !LINUX || missing("openssl", "curl"),
   async fn() {
     await using tree = await tempTree({ "site/a.txt": "hello" });
-    const make = "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=localhost";
-    await new Deno.Command("openssl", { args: make.split(" "), cwd: tree.path, stderr: "null" }).output();
-    const files = ["--tls-cert", tree.at("cert.pem"), "--tls-key", tree.at("key.pem")];
-    await using server = await twoWorkers(tree.at("site"), ...files, "-b", "localhost");
+    const { options } = await makeCertificate(tree.path);
+    await using server = await twoWorkers(tree.at("site"), ...options, "-b", "localhost");
     const url = `https://localhost:${server.port}/a.txt`;
     const { stdout } = await new Deno.Command("curl", { args: ["-sSk", url] }).output();
     assertEquals(new TextDecoder().decode(stdout), "hello");

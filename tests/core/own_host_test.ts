@@ -24,6 +24,7 @@ import {
   uploadFeatures,
 } from "@x/pyserve";
 import type { Hosts } from "@x/pyserve/handlers";
+import { makeCertificate } from "../support/certificate.ts";
 import { CLOCK_AHEAD, runCommand, start, startProcess } from "../support/command.ts";
 import { CLI, fromFileUrl, ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
@@ -113,11 +114,8 @@ async function command(args: readonly string[]): Promise<Door> {
 
 /** HTTPS, asked by curl, which sends the name as `:authority` over HTTP/2. */
 async function tls(args: readonly string[], version: string, tree: TempTree): Promise<Door> {
-  const [cert, key] = [tree.at("cert.pem"), tree.at("key.pem")];
-  const words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost";
-  await new Deno.Command("openssl", { args: [...words.split(" "), "-keyout", key, "-out", cert], stderr: "null" })
-    .output();
-  const door = await command([...args, "--tls-cert", cert, "--tls-key", key]);
+  const { options } = await makeCertificate(tree.path);
+  const door = await command([...args, ...options]);
   const status = async (host: string, method: string, target: string) => {
     const authority = `${host}:${door.port}`;
     const { stdout } = await new Deno.Command("curl", {

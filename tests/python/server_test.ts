@@ -10,6 +10,7 @@ import {
   ThreadingHTTPServer,
   ThreadingHTTPSServer,
 } from "@x/pyserve/python";
+import { makeCertificate, openssl } from "../support/certificate.ts";
 import { startProcess } from "../support/command.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
@@ -371,13 +372,10 @@ Deno.test({
 
 /** A certificate, and its key with the password "secret". */
 async function certificate(tree: TempTree): Promise<{ certfile: string; keyfile: string }> {
-  const openssl = (args: string) => new Deno.Command("openssl", { args: args.split(" "), cwd: tree.path }).output();
-  await openssl(
-    "req -x509 -newkey rsa:2048 -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost " +
-      "-addext basicConstraints=critical,CA:FALSE -nodes -keyout plain.pem -out cert.pem",
-  );
-  await openssl("pkcs8 -topk8 -in plain.pem -out key.pem -passout pass:secret");
-  return { certfile: tree.at("cert.pem"), keyfile: tree.at("key.pem") };
+  const { cert, key } = await makeCertificate(tree.path);
+  const keyfile = tree.at("secret.pem");
+  await openssl(`pkcs8 -topk8 -in ${key} -out ${keyfile} -passout pass:secret`, tree.path);
+  return { certfile: cert, keyfile };
 }
 
 for (const Server of [HTTPSServer, ThreadingHTTPSServer]) {

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { cgi, chain, disk, fileServer, type Handler, memory, toFetch, upload } from "@x/pyserve";
 import { serveClassic } from "../../handlers/python/transport.ts";
+import { makeCertificate } from "../support/certificate.ts";
 import { start } from "../support/command.ts";
 import { latin1, parseResponse } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
@@ -158,25 +159,9 @@ function exists(path: string): boolean {
 
 Deno.test("--protocol HTTP/1.0 over TLS", async () => {
   await using tree = await tempTree({ "a.txt": "hello" });
-  const file = tree.at("key.pem");
-  const { success } = await new Deno.Command("openssl", {
-    args: ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"].concat(
-      [
-        "-addext",
-        "basicConstraints=critical,CA:FALSE",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-keyout",
-        file,
-        "-out",
-        tree.at("c.pem"),
-      ],
-    ),
-    stderr: "null",
-  }).output();
-  assert(success);
-  const cert = await Deno.readTextFile(tree.at("c.pem"));
-  await using command = await start([tree.path, "-p", "HTTP/1.0", "--tls-cert", tree.at("c.pem"), "--tls-key", file]);
+  const tls = await makeCertificate(tree.path);
+  const cert = await Deno.readTextFile(tls.cert);
+  await using command = await start([tree.path, "-p", "HTTP/1.0", ...tls.options]);
   using conn = await Deno.connectTls({ hostname: "127.0.0.1", port: command.port, caCerts: [cert] });
   await conn.write(latin1("GET /a.txt HTTP/1.0\r\n\r\n"));
   const heard = await new Response(conn.readable).bytes();

@@ -53,7 +53,7 @@ const INTERNAL = [
 ];
 
 Deno.test("the entries are those that the documentation names, and each loads by its name", () => {
-  const entries = [".", "./cli", "./handlers", "./http", "./layers", "./python", "./sources"];
+  const entries = [".", "./cli", "./handlers", "./http", "./layers", "./python", "./sources", "./store"];
   assertEquals([...ENTRIES.keys()].toSorted(), entries);
   const imports: Record<string, string> = config.imports;
   for (const [entry, path] of ENTRIES) {

@@ -12,6 +12,7 @@ const ROOMS = [
   "http1", // the HTTP/1 parser
   "core", // requests, answers, failures: everything that needs no source
   "sources", // where bytes live
+  "store", // operations on files, without HTTP
   "serving", // what every handler that serves from a source builds on
   "page", // the browser's page
   "layers",

@@ -17,7 +17,7 @@ import {
 import { parseTarget } from "@x/pyserve/http";
 import { start } from "../support/command.ts";
 import { ask, raw } from "../support/raw.ts";
-import { clockAhead, nextSecond } from "../support/clock.ts";
+import { clockAhead, nextSecond, nextTick } from "../support/clock.ts";
 import { oldTree, settleTimes, tempTree } from "../support/tree.ts";
 
 /** A source that counts what is asked of it. */
@@ -434,6 +434,7 @@ Deno.test("precompressed files are kept for each set of accepted codings, until 
   }
   await Deno.utime(tree.at("old.txt.br"), 3_000, 3_000);
   assertEquals(await ask("old.txt", "br"), ["br", "accept-encoding", "bytes of old.txt.br"]);
+  await nextTick();
   await Deno.writeTextFile(tree.at("a.txt"), "new"); // and newer than what is beside it
   assertEquals(await ask("a.txt", "gzip"), [null, "accept-encoding", "new"]);
 });

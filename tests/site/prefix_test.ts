@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { chain, derive, fileServer, type Handler, memory, mount, toFetch } from "@x/pyserve";
 import { parseTarget, Refusal } from "@x/pyserve/http";
+import { noise } from "../support/bytes.ts";
 import { IN_BROWSER, launch, newPage, openFolder } from "../support/browser.ts";
 import { start } from "../support/command.ts";
 import { leadsTo } from "../support/location.ts";
@@ -133,8 +134,7 @@ Deno.test({
   ignore: missing("zsync", "zsyncmake"),
   async fn() {
     await using tree = await tempTree({});
-    const whole = new Uint8Array(1024 * 1024);
-    for (let at = 0; at < whole.length; at += 65_536) crypto.getRandomValues(whole.subarray(at, at + 65_536));
+    const whole = noise(1024 * 1024);
     const old = whole.slice(0, whole.length / 2);
     old.fill(0x20, 200_000, 202_000); // what is missing is in the middle and at the end
     await Deno.mkdir(tree.at("s"));

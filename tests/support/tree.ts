@@ -3,7 +3,7 @@
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { clockAhead, nextTick } from "./clock.ts";
-import { sweepsEnded } from "../../handlers/upload/store.ts";
+import { sweepsEnded } from "../../handlers/store/store.ts";
 
 /** A temporary directory that is gone at the end of the block: `await using tree = await tempTree({...})`. */
 export interface TempTree extends AsyncDisposable {

@@ -4,10 +4,11 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { disk, errorPages, settle, toFetch, upload, wrap } from "@x/pyserve";
 import type { UploadOptions } from "@x/pyserve/handlers";
 import { readBody } from "../../handlers/core/request_body.ts";
-import { Turns } from "../../handlers/upload/turns.ts";
+import { SharedSlices } from "../../handlers/store/slices.ts";
 import { parseResponse } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
-import { beginRequest, form, namesBelow, noise } from "./support.ts";
+import { noise } from "../support/bytes.ts";
+import { beginRequest, form, namesBelow } from "./support.ts";
 import { within } from "../support/wait.ts";
 
 /** Uploads into a directory, asked without a socket in between: bodies then have no Content-Length. */
@@ -157,18 +158,18 @@ Deno.test("a body that was made by hand is handed on in pieces", async () => {
 });
 
 Deno.test("work that takes long goes on one after the other, each in a turn of its own", async () => {
-  const turns = new Turns();
+  const slices = new SharedSlices();
   const work = () =>
-    turns.take(() => {
+    slices.run(() => {
       for (const end = performance.now() + 5; performance.now() < end;); // longer than a turn
     });
-  assert(!turns.due);
+  assert(!slices.due);
   work();
-  assert(turns.due);
+  assert(slices.due);
   const order: string[] = [];
   const goOn = async (name: string) => {
-    await turns.next();
-    order.push(`${name}${turns.due ? ", too late" : ""}`);
+    await slices.next();
+    order.push(`${name}${slices.due ? ", too late" : ""}`);
     work();
   };
   await Promise.all([goOn("first"), goOn("second"), goOn("third")]);

@@ -11,7 +11,8 @@ import { Place } from "../../handlers/sources/place.ts";
 import { start } from "../support/command.ts";
 import { atEachStep, exchangeOf, interposed } from "../support/interposed.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
-import { mount, namesBelow, noise, send, skipped } from "./support.ts";
+import { noise } from "../support/bytes.ts";
+import { mount, namesBelow, send, skipped } from "./support.ts";
 
 const ignore = Deno.build.os !== "linux";
 const WAYS = DESCRIPTORS ? [true, false] : [false];

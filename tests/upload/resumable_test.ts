@@ -6,7 +6,8 @@ import { start } from "../support/command.ts";
 import { interposed } from "../support/interposed.ts";
 import { ask, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
-import { beginRequest, headOf, namesBelow, noise, send, sha256 } from "./support.ts";
+import { noise } from "../support/bytes.ts";
+import { beginRequest, headOf, namesBelow, send, sha256 } from "./support.ts";
 import { until, within } from "../support/wait.ts";
 
 const ID = "abcdefgh12345678";

@@ -4,7 +4,8 @@ import { Buffer } from "node:buffer";
 import { assert, assertEquals } from "@std/assert";
 import { start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
-import { namesBelow, noise, skipped } from "./support.ts";
+import { noise } from "../support/bytes.ts";
+import { namesBelow, skipped } from "./support.ts";
 import { until, within } from "../support/wait.ts";
 
 /** The part of tus-js-client that is used here. */

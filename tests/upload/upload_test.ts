@@ -7,7 +7,8 @@ import { runCommand, start, type StartOptions, startProcess } from "../support/c
 import { CLI } from "../support/paths.ts";
 import { ask, raw } from "../support/raw.ts";
 import { settleTimes, tempTree } from "../support/tree.ts";
-import { form, namesBelow, noise, send, type Sent, sha256, withHeaders } from "./support.ts";
+import { noise } from "../support/bytes.ts";
+import { form, namesBelow, send, type Sent, sha256, withHeaders } from "./support.ts";
 
 const JSON_PLEASE = ["Accept", "application/json"] as const;
 
@@ -182,7 +183,7 @@ Deno.test("each right has its option, and what is missing is named", async (t) =
       });
     }
     const allow = option === "--upload"
-      ? "PUT, PATCH, POST, MKCOL, GET, HEAD, OPTIONS"
+      ? "PUT, PATCH, POST, MKCOL, COPY, GET, HEAD, OPTIONS"
       : "DELETE, MOVE, GET, HEAD, OPTIONS";
     assertEquals((await ask(site.port, "OPTIONS", "/")).headers.get("allow"), allow);
   }

@@ -10,7 +10,8 @@ import { runCommand, start } from "../support/command.ts";
 import { CLI } from "../support/paths.ts";
 import { ask } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
-import { namesBelow, noise, send, skipped } from "./support.ts";
+import { noise } from "../support/bytes.ts";
+import { namesBelow, send, skipped } from "./support.ts";
 
 const pathOf = (text: string): SitePath =>
   text.split("/").reduce<SitePath>((path, name) => path.child(name)!, Path.root);

@@ -3,11 +3,12 @@
 // deno-lint-ignore-file no-console
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { withoutAbortWarning } from "../../../cli/abort_warning.ts";
+import { makeCertificate } from "../../support/certificate.ts";
+import { noise } from "../../support/bytes.ts";
 import { type RunningCommand, start, startProcess } from "../../support/command.ts";
 import { fromFileUrl, ROOT } from "../../support/paths.ts";
 import { missing } from "../../support/programs.ts";
 import { type TempTree, tempTree } from "../../support/tree.ts";
-import { run } from "./support.ts";
 import { isRunning, until } from "../../support/wait.ts";
 
 const SERVED = fromFileUrl("../testdata/cgi_serve.ts");
@@ -42,11 +43,8 @@ async function command(tree: TempTree, options: readonly string[] = []): Promise
 }
 
 async function commandOverTls(tree: TempTree, version: string, options: readonly string[] = []): Promise<Door> {
-  const kind = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost";
-  const made = `req -x509 ${kind} -keyout key.pem -out cert.pem`;
-  await run("openssl", made.split(" "), { cwd: tree.path });
-  const tls = ["--tls-cert", tree.at("cert.pem"), "--tls-key", tree.at("key.pem")];
-  const { server } = await command(tree, [...tls, ...options]);
+  const tls = await makeCertificate(tree.path);
+  const { server } = await command(tree, [...tls.options, ...options]);
   return { server, url: `https://127.0.0.1:${server.port}`, flags: ["-k", version], warns: false };
 }
 
@@ -140,8 +138,7 @@ for (const [name, open] of Object.entries(DOORS)) {
     ignore: Deno.build.os === "windows" || missing("curl", "openssl"),
     async fn(t) {
       await using tree = await siteTree();
-      const body = new Uint8Array(3 * 1024 * 1024);
-      for (let at = 0; at < body.length; at += 65_536) crypto.getRandomValues(body.subarray(at, at + 65_536));
+      const body = noise(3 * 1024 * 1024);
       await Deno.writeFile(tree.at("body"), body);
       const door = await open(tree);
       await using server = door.server;

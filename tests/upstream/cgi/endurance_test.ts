@@ -5,7 +5,7 @@ import { ask } from "../../support/raw.ts";
 import { type CgiSite, cgiSite } from "./support.ts";
 import { until } from "../../support/wait.ts";
 
-const REQUESTS = 500;
+const REQUESTS = 200;
 const AT_ONCE = 16;
 
 const TYPE = "printf 'Content-Type: text/plain\\n\\n'";
