@@ -31,6 +31,7 @@ import {
   type ChangeOptions,
   type CommitOptions,
   type Committed,
+  type DirectoryCheck,
   type NewEntry,
   type PartFile,
   type SourceWriter,
@@ -53,11 +54,17 @@ interface MadeDirectory {
 export class DiskWriter implements SourceWriter {
   readonly #root: DiskRoot;
   readonly #only: readonly SitePath[] | null;
+  readonly #allows: DirectoryCheck | null;
 
-  /** Takes the root and, optionally, the only directories in which writing is allowed. */
-  constructor(root: DiskRoot, only: readonly SitePath[] | null = null) {
+  /** Takes the root and, optionally, the only directories in which writing is allowed, and a check of directories. */
+  constructor(root: DiskRoot, only: readonly SitePath[] | null = null, allows: DirectoryCheck | null = null) {
     this.#root = root;
     this.#only = only;
+    this.#allows = allows;
+  }
+
+  judged(allows: DirectoryCheck): DiskWriter {
+    return new DiskWriter(this.#root, this.#only, allows);
   }
 
   async create(path: SitePath, id: string, { parents = true } = {}): Promise<PartFile> {
@@ -233,7 +240,7 @@ export class DiskWriter implements SourceWriter {
       found = await this.#find(above, above.parent !== null);
     }
     let place = new Place(found);
-    await orClose(place, () => this.#requireAllowed(place.directory));
+    await orClose(place, () => this.#requireAllowed(place.directory, above));
     for (const path of missing) {
       using outer = place;
       place = await makeIn(outer, path, made!);
@@ -244,7 +251,11 @@ export class DiskWriter implements SourceWriter {
   /**
    * Throws unless an open directory really lies in one where writing is allowed, whatever its name resolved to before.
    */
-  async #requireAllowed(directory: Found): Promise<void> {
+  async #requireAllowed(directory: Found, requested: SitePath): Promise<void> {
+    if (this.#allows !== null) {
+      const canonical = this.#root.sitePathOf(directory);
+      if (canonical === null || !this.#allows(requested, canonical)) throw new WriteRefused("not here");
+    }
     if (this.#only === null) return;
     for (const path of this.#only) {
       using home = await doLater(this.#root.find(LATER, path));

@@ -58,6 +58,9 @@ export function filteredWriter(
       if (!all.every(({ path }) => keep(paths[0]?.join(path) ?? path))) throw new WriteRefused(problem);
       return await writer.createTree(all, withKept({ ...to, paths }));
     },
+    ...(writer.judged && {
+      judged: (allows) => filteredWriter(writer.judged!(allows), keep, keepIn, problem),
+    }),
     below: (path) => writer.below(path),
     sweep: (olderThan) => writer.sweep(olderThan),
   };

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { then } from "../core/awaitable.ts";
 import { onDemand } from "../core/on_demand.ts";
 import type { Awaitable } from "../core/types.ts";
 import type { ByteRange } from "../http/range.ts";
@@ -155,6 +156,15 @@ class UnionSource implements FileSource {
     const at = this.#tree.find(path);
     if (isJoined(at)) return null;
     return at.mount === null ? () => true : at.mount.source.absence?.(at.path) ?? null;
+  }
+
+  canonical(path: SitePath, seen: FileStat): Awaitable<SitePath | "outside" | null> {
+    const { mount, path: below } = this.#tree.find(path);
+    const own = seen instanceof JoinedStat ? seen.own : seen;
+    if (own === null || !mount?.source.canonical) return path;
+    return then(mount.source.canonical(below, own), (canonical) => {
+      return canonical === null || canonical === "outside" ? canonical : mount.at.join(canonical);
+    });
   }
 
   locate(path: SitePath, seen?: FileStat): Awaitable<string | null> {

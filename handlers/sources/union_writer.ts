@@ -10,6 +10,7 @@ import {
   type ChangeOptions,
   type CommitOptions,
   type Committed,
+  type DirectoryCheck,
   type NewEntry,
   type PartFile,
   type SourceWriter,
@@ -30,12 +31,18 @@ interface Place {
 export class UnionWriter implements SourceWriter {
   readonly #tree: MountTree;
   readonly #only: readonly SitePath[] | undefined;
+  readonly #allows: DirectoryCheck | null;
   readonly #writers = new Map<Mounted, Promise<SourceWriter>>();
 
   /** Takes the mounts and, optionally, the only directories in which writing is allowed. */
-  constructor(tree: MountTree, only: readonly SitePath[] | undefined) {
+  constructor(tree: MountTree, only: readonly SitePath[] | undefined, allows: DirectoryCheck | null = null) {
     this.#tree = tree;
     this.#only = only;
+    this.#allows = allows;
+  }
+
+  judged(allows: DirectoryCheck): UnionWriter {
+    return new UnionWriter(this.#tree, this.#only, allows);
   }
 
   async create(path: SitePath, id: string): Promise<PartFile> {
@@ -141,9 +148,17 @@ export class UnionWriter implements SourceWriter {
   #writerOf(mount: Mounted): Promise<SourceWriter> {
     const known = this.#writers.get(mount);
     if (known) return known;
-    const opened = mount.source.openWriter!(this.#only && this.#onlyIn(mount, this.#only));
+    const opened = this.#open(mount);
     this.#writers.set(mount, opened);
     return opened;
+  }
+
+  async #open(mount: Mounted): Promise<SourceWriter> {
+    const writer = await mount.source.openWriter!(this.#only && this.#onlyIn(mount, this.#only));
+    const allows = this.#allows;
+    if (allows === null || !writer.judged) return writer;
+    const inUnion = (path: SitePath | "outside") => path === "outside" ? path : mount.at.join(path);
+    return writer.judged((requested, canonical) => allows(mount.at.join(requested), inUnion(canonical)));
   }
 
   /** Those of the only directories that lie in a mount, as paths in its source. */

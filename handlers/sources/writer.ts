@@ -164,6 +164,12 @@ export interface ChangeOptions {
 }
 
 /**
+ * Whether a directory may be written to, given the path requested and the one without symlinks; `outside` if that leads out
+ * of the source. Called with the directory that is open, so that exchanging a symlink changes nothing.
+ */
+export type DirectoryCheck = (requested: SitePath, canonical: SitePath | "outside") => boolean;
+
+/**
  * Writes to a source. Writes are atomic and durable across power failures, and never leave what the source exposes:
  * symlinks that lead out and hidden names are refused.
  */
@@ -202,6 +208,11 @@ export interface SourceWriter {
    * followed. Empty for anything else.
    */
   below(path: SitePath): AsyncIterable<SitePath>;
+  /**
+   * Optional: the same writer for a client with limited rights, which refuses directories (`not here`) that a check rejects.
+   * Without it, paths contain no symlinks.
+   */
+  judged?(allows: DirectoryCheck): SourceWriter;
   /** Removes parts and records not modified for this many milliseconds. Returns the number removed. */
   sweep(olderThan: number): Promise<number>;
 }

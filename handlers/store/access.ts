@@ -83,6 +83,11 @@ export class Permit {
     return this.#actor.may(right, path);
   }
 
+  /** The policy for a name: an actor who cannot read it must not learn that it is taken. */
+  concealing(path: SitePath, policy: ConflictPolicy): ConflictPolicy {
+    return policy === "fail" && !this.may("read", path) ? "rename" : policy;
+  }
+
   /** Whether everything in a directory can be read by whoever can read the directory. */
   get isUniform(): boolean {
     return this.#actor.isUniform ?? false;

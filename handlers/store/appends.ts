@@ -65,6 +65,7 @@ export interface UploadProgress {
 
 /** What appending needs of the operations of an actor. */
 export interface Appending {
+  writer(): Promise<SourceWriter>;
   requireFile(path: SitePath, naming: { readonly onConflict: ConflictPolicy }): Promise<void>;
   checkSize(size: number): void;
   checkRoom(part: PartFile, more: number | null): Promise<void>;
@@ -124,10 +125,10 @@ export class Appends {
   }
 
   /** Cancels an upload; of a finished one, removes only the record. */
-  async cancel(key: UploadKey): Promise<void> {
+  async cancel(key: UploadKey, operations: Appending): Promise<void> {
     const { path, id } = key;
     await this.#alone(key, async () => {
-      const part = await this.#resume(key);
+      const part = await this.#resume(key, operations);
       await part?.discard();
       const isForgotten = await (await this.#store.writer()).forget(path, id);
       if (part === null && !isForgotten) throw new AppendRefused({ kind: "unknown" });
@@ -176,8 +177,10 @@ export class Appends {
   }
 
   /** The part file, positioned at the offset of the piece. */
-  async #open({ path, id, piece: { offset, isFirst } }: Arrival): Promise<{ part: PartFile; isResumed: boolean }> {
-    const there = isFirst ? null : await this.#resume({ path, id });
+  async #open(
+    { operations, path, id, piece: { offset, isFirst } }: Arrival,
+  ): Promise<{ part: PartFile; isResumed: boolean }> {
+    const there = isFirst ? null : await this.#resume({ path, id }, operations);
     if (there === null && offset > 0) {
       const { finished } = await recall(this.#store, path, id); // by another process, just now
       throw finished ? complete(finished.stat) : new AppendRefused({ kind: "offset", expected: 0, provided: offset });
@@ -187,7 +190,7 @@ export class Appends {
       throw new AppendRefused({ kind: "offset", expected: there.size, provided: offset });
     }
     if (there !== null) return { part: there, isResumed: true };
-    const writer = await this.#store.writer();
+    const writer = await operations.writer();
     return { part: await takeOver(writer, { path, id }, () => writer.create(path, id)), isResumed: false };
   }
 
@@ -213,8 +216,8 @@ export class Appends {
     }
   }
 
-  async #resume({ path, id }: UploadKey): Promise<PartFile | null> {
-    const writer: SourceWriter = await this.#store.writer();
+  async #resume({ path, id }: UploadKey, operations: Appending): Promise<PartFile | null> {
+    const writer = await operations.writer();
     return await takeOver(writer, { path, id }, () => writer.resume(path, id));
   }
 }

@@ -6,6 +6,7 @@
 
 import type { Right } from "../core/types.ts";
 import type { SitePath } from "../http/target.ts";
+import { permitted } from "../sources/permitted.ts";
 import type { FileSource } from "../sources/types.ts";
 import {
   type ChangeOptions,
@@ -84,6 +85,11 @@ export class Operations {
     this.#permit = permit;
   }
 
+  /** The writer on behalf of the actor. */
+  writer(): Promise<SourceWriter> {
+    return this.#store.writer();
+  }
+
   /** Refuses early, before anything is read: unless the store allows it at all, and the actor has a right to a path. */
   requireRight(path: SitePath, { enabled, right }: EarlyCheck): void {
     this.#permit.requireEnabled(enabled);
@@ -139,7 +145,7 @@ export class Operations {
   async cancel(upload: UploadKey): Promise<void> {
     this.#permit.requireEnabled("create");
     this.#permit.require("create", upload.path);
-    await this.#store.appends.cancel(upload);
+    await this.#store.appends.cancel(upload, this);
   }
 
   /** Creates a directory; its parent must exist. */
@@ -197,7 +203,9 @@ export class Operations {
     await this.#requireNameUnlocked(to, policy);
     if (isOwn && !shallow && to.below(from) !== null) throw new WriteRefused("inside itself");
     const canRead = (path: SitePath) => !isOwn || this.#permit.may("read", path);
-    const original = await originalOf(source, from, { ...this.#store.options, canRead, shallow });
+    // Links in the original do not confer rights either.
+    const readable = isOwn && !this.#permit.isUniform ? permitted(source, canRead) : source;
+    const original = await originalOf(readable, from, { ...this.#store.options, canRead, shallow });
     const paths = await this.#candidates(to, policy, original.entries.map(({ path }) => path));
     const target = { paths, replace: policy === "overwrite", ...(expected !== undefined && { expected }) };
     const copy = original.stat.kind === "directory"
@@ -224,12 +232,13 @@ export class Operations {
   }
 
   /** Refuses a file that rights, locks or what is there rule out, before its content is read. */
-  async requireFile(path: SitePath, { onConflict: policy = "fail" }: Naming): Promise<void> {
+  async requireFile(path: SitePath, { onConflict = "fail" }: Naming): Promise<void> {
+    const policy = this.#permit.concealing(path, onConflict);
     this.#permit.requireEnabled("create", policy);
     await this.#permit.requireFile(path, policy);
     await this.#requireNameUnlocked(path, policy);
     const there = await this.#store.source.stat(path);
-    if (there?.kind === "directory") throw new WriteRefused("directory");
+    if (there?.kind === "directory" && policy !== "rename") throw new WriteRefused("directory");
     if (there && policy === "fail") throw new WriteRefused("taken");
   }
 
@@ -240,7 +249,8 @@ export class Operations {
 
   /** Gives a part its name. With notes, the result is recorded. */
   async commit(part: PartFile, path: SitePath, naming: Naming, notes?: string): Promise<Committed> {
-    const { onConflict: policy = "fail", expected } = naming;
+    const { onConflict = "fail", expected } = naming;
+    const policy = this.#permit.concealing(path, onConflict);
     await this.#requireNameUnlocked(path, policy);
     return await part.commit({
       paths: await this.#candidates(path, policy, []),

@@ -6,9 +6,10 @@
  * @module
  */
 
+import type { Right } from "../core/types.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileSource } from "../sources/types.ts";
-import type { SourceWriter } from "../sources/writer.ts";
+import type { DirectoryCheck, SourceWriter } from "../sources/writer.ts";
 import { noteWritten } from "../sources/written.ts";
 import { type Actor, Permit, type StoreRights } from "./access.ts";
 import { Appends } from "./appends.ts";
@@ -100,7 +101,11 @@ export class Store {
       below: async (path: SitePath) => (await this.writer()).below(path),
     });
     const { source, options } = this;
-    return new Operations({ source, options, appends: this.#appends, writer: () => this.writer() }, permit);
+    const writer = async () => {
+      const writer = await this.writer();
+      return actor.isUniform ? writer : writer.judged?.(linksConferNothing(actor)) ?? writer;
+    };
+    return new Operations({ source, options, appends: this.#appends, writer }, permit);
   }
 
   /** The writer of the source, opened at the first use. */
@@ -120,3 +125,16 @@ export class Store {
     sweep.then(() => sweeps.delete(sweep));
   }
 }
+
+/**
+ * Lets an actor write through symlinks only to directories to which it has all the rights that it has to the requested
+ * path. What lies outside the source is judged by the requested path only.
+ */
+function linksConferNothing(actor: Actor): DirectoryCheck {
+  return (requested, canonical) => {
+    if (canonical === "outside" || canonical.text === requested.text) return true;
+    return RIGHTS.every((right) => !actor.may(right, requested) || actor.may(right, canonical));
+  };
+}
+
+const RIGHTS: readonly Right[] = ["read", "create", "change"];
