@@ -89,7 +89,7 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
 async function helpFor(topic: string): Promise<string> {
   const { help, topics } = await import("./cli/help.ts");
   const text = help(topic);
-  if (text === null) throw new UsageError(`There is no help on "${topic}", only on ${topics()}`);
+  if (text === null) throw new UsageError(`No help on "${topic}"; topics are ${topics()}`);
   return text;
 }
 
@@ -116,7 +116,7 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   // An unhandled rejection must not stop the server and abort all downloads.
   const survive = (event: PromiseRejectionEvent) => {
     event.preventDefault();
-    log.error("Something failed that nobody was waiting for", event.reason);
+    log.error("Unhandled error", event.reason);
   };
   globalThis.addEventListener("unhandledrejection", survive);
   try {
@@ -187,7 +187,7 @@ function handlerFor({ root, server }: Settings, features: readonly Feature[]): H
 function hintFor(root: string, error: unknown): string {
   if (!(error instanceof Deno.errors.NotFound)) return "";
   if (root.startsWith("~")) {
-    return `; "~" is your home directory only where a shell expands it, not in quotes: try "$HOME"`;
+    return `; the shell does not expand "~" in quotes: use "$HOME"`;
   }
   // The runtime replaces the bytes of a name that is not UTF-8 with U+FFFD, which names another file.
   if (root.includes("\uFFFD")) return "; a name that is not UTF-8 cannot be served: rename it";
@@ -253,7 +253,7 @@ async function untilStopped(server: RunningServer, out: World["out"], signals: S
 
 async function endOf(server: RunningServer): Promise<never> {
   const reason = await server.finished.then(() => "it was closed", StartError.reason);
-  throw new StartError(`The server has ended by itself: ${reason}`);
+  throw new StartError(`The server stopped unexpectedly: ${reason}`);
 }
 
 function wait(milliseconds: number): Promise<void> {

@@ -38,7 +38,9 @@ function explain(error: unknown, { hostname, port, tls }: ServeOptions & { hostn
     return `Cannot listen on "${hostname}": it is not an address of this machine`;
   }
   if (error instanceof Deno.errors.PermissionDenied) {
-    return `Cannot listen on port ${port}: permission denied${port < 1024 ? "; ports from 1024 on need none" : ""}`;
+    return `Cannot listen on port ${port}: permission denied${
+      port < 1024 ? "; ports from 1024 on do not need it" : ""
+    }`;
   }
   const reason = StartError.reason(error);
   if (/invalid host|invalid char|FQDN/i.test(reason)) {
@@ -47,7 +49,7 @@ function explain(error: unknown, { hostname, port, tls }: ServeOptions & { hostn
   if (/lookup|resolve|name or service/i.test(reason)) {
     return `Cannot listen on "${hostname}": the name does not resolve`;
   }
-  if (tls && /mismatch/i.test(reason)) return "Cannot use the certificate with this key: they do not belong together";
+  if (tls && /mismatch/i.test(reason)) return "Cannot use the certificate: it does not match the private key";
   return tls ? `Cannot use the certificate or the key: ${reason}` : `Cannot listen on "${hostname}": ${reason}`;
 }
 
@@ -84,7 +86,9 @@ export function reachableUrls({ hostname, port }: Deno.NetAddr, secure: boolean)
 
 /** Why the server is limited to loopback, and how to change that. */
 export function confinement(options: readonly string[]): string {
-  return `only on this machine, because of ${options.join(" and ")}; --bind 0.0.0.0 lets the network in, too`;
+  return `only on this machine, because of ${
+    options.join(" and ")
+  }; use --bind 0.0.0.0 to allow access from the network`;
 }
 
 /** Empty without the permission (--allow-sys), which is no reason to fail. */

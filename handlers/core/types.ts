@@ -209,7 +209,7 @@ export interface Context {
 export function derive(context: Context, changes: Partial<Context>): Context {
   if (changes.may && !changes.view) {
     throw new TypeError(
-      "derive() needs a view beside may: the name, not empty, of the set of rights that it stands for",
+      "derive() with may also needs view: a non-empty name for the set of rights",
     );
   }
   const retargeted = "target" in changes ? { retargeted: true } : {};

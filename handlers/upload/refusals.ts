@@ -13,31 +13,31 @@ import { type WriteProblem, WriteRefused } from "../sources/writer.ts";
 const REFUSALS: Readonly<Record<Exclude<WriteProblem, "taken" | "name">, readonly [status: number, sentence: string]>> =
   {
     directory: [409, "A directory has that name"],
-    "not a directory": [409, "A file is where a directory should be"],
-    absent: [404, "Nothing is there"],
-    "no directory": [409, "The directory that it should be in is not there"],
-    changed: [412, "What is there is not in the state that the request requires"],
-    "not empty": [409, "The directory is not empty; with ?recursive all that is in it is deleted too"],
-    hidden: [403, "Hidden names and programs cannot be written"],
-    "not here": [403, "Only other directories of this site can be written to"],
+    "not a directory": [409, "A parent of the path is a file, not a directory"],
+    absent: [404, "The path does not exist"],
+    "no directory": [409, "The parent directory does not exist"],
+    changed: [412, "The file does not match the conditions of the request"],
+    "not empty": [409, "The directory is not empty; use ?recursive to delete it with its contents"],
+    hidden: [403, "Hidden files and programs cannot be written"],
+    "not here": [403, "This directory is read-only; only other directories of this site accept uploads"],
     busy: [409, "Another request is writing to this upload"],
-    "inside itself": [403, "Nothing can be moved into itself"],
+    "inside itself": [403, "A directory cannot be moved into itself"],
     mount: [409, "A file system is mounted there or below it; unmount it first"],
     elsewhere: [409, "It cannot be moved to another file system: a FIFO, socket or device cannot be copied"],
   };
 
 const CODES: Readonly<Record<string, readonly [status: number, sentence: string]>> = {
-  EACCES: [403, "The server may not write there"],
-  EPERM: [403, "The server may not write there"],
-  EROFS: [403, "The file system there cannot be written"],
+  EACCES: [403, "The server has no permission to write there"],
+  EPERM: [403, "The server has no permission to write there"],
+  EROFS: [403, "The file system is read-only"],
   ENAMETOOLONG: [400, "The name is too long"],
-  EILSEQ: [400, "The file system there cannot have that name"],
-  EINVAL: [400, "The file system there cannot have that name"],
-  EFBIG: [413, "The file system there cannot have a file of that size"],
+  EILSEQ: [400, "The file system does not support that name"],
+  EINVAL: [400, "The file system does not support that name"],
+  EFBIG: [413, "The file system does not support files of that size"],
   EBUSY: [409, "It is in use"],
   ENOTEMPTY: [409, "The directory is being changed"],
   ENOSPC: [507, "The disk is full"],
-  EDQUOT: [507, "The disk quota is used up"],
+  EDQUOT: [507, "The disk quota is exhausted"],
 };
 
 /**

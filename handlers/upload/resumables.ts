@@ -77,7 +77,7 @@ export class Resumables {
   /** PATCH: a further part. */
   async append(request: Request, context: Context): Promise<Response> {
     const id = uploadId(context.target.query);
-    if (id === null) throw new HttpError(400, "PATCH goes on with an upload, and needs ?upload=ID to say which");
+    if (id === null) throw new HttpError(400, "PATCH continues an upload, and needs its id: ?upload=ID");
     const fields = uploadFields(request.headers);
     if (fields.offset === null) throw new HttpError(400, "Upload-Offset is missing");
     const { path } = fileTarget(context);
@@ -314,7 +314,7 @@ async function verifyWhole(part: PartFile, promised: readonly Promised[], path: 
   try {
     for (let at = 0; at < part.size;) {
       const count = await part.read(at, buffer);
-      if (count === 0) throw new Error("The part became shorter while it was read");
+      if (count === 0) throw new Error("The partial upload was truncated while being read");
       verification.update(buffer.subarray(0, count));
       at += count;
     }

@@ -18,8 +18,8 @@ export interface UploadRights {
 }
 
 const OPTIONS: Readonly<Record<keyof UploadRights, string>> = {
-  create: "the option --upload allows it",
-  change: "the option --delete allows them",
+  create: "enable it with --upload",
+  change: "enable it with --delete",
 };
 
 const SENTENCES: Readonly<Record<keyof UploadRights, string>> = {

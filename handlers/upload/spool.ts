@@ -99,7 +99,7 @@ export class Spool {
 
 /** The error for an upload above the limit. */
 export function tooLarge(maxBytes: number): HttpError {
-  return new HttpError(413, `No more than ${maxBytes} bytes are taken in one file`, {
+  return new HttpError(413, `A file may have at most ${maxBytes} bytes`, {
     problem: { "max-size": maxBytes },
   });
 }

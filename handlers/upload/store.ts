@@ -75,7 +75,7 @@ export class Store {
   async checkRoom(part: PartFile, more: number | null): Promise<void> {
     const free = more === null ? null : await part.free();
     if (more !== null && free !== null && more > free) {
-      throw new HttpError(507, `There is room for ${free} bytes only`, { problem: { free } });
+      throw new HttpError(507, `Only ${free} bytes are free`, { problem: { free } });
     }
   }
 

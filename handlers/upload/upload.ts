@@ -183,11 +183,11 @@ class Uploads {
     requireOwnHost(request, context);
     const isUpload = uploadId(context.target.query) !== null;
     if (isCrossSite(request, context.hosts)) {
-      throw new HttpError(403, "A page of another site has sent this request");
+      throw new HttpError(403, "The request was sent by a page of another site");
     }
     const cancels = request.method === "DELETE" && isUpload;
     requireRight(this.#store.settings.rights, cancels ? "create" : METHODS[request.method]!, context);
-    this.#store.sweepNowAndThen((cause) => context.log.error("Cannot remove what is left of old uploads", cause));
+    this.#store.sweepNowAndThen((cause) => context.log.error("Cannot remove expired uploads", cause));
     return cancels ? this.#resumables.cancel(request, context) : answer(request, context);
   };
 

@@ -26,7 +26,7 @@ export interface UploadFields {
 export function uploadFields(headers: Headers): UploadFields {
   const complete = headers.get("upload-complete")?.trim() ?? null;
   if (complete !== null && complete !== "?0" && complete !== "?1") {
-    throw new HttpError(400, "Upload-Complete is neither ?0 nor ?1");
+    throw new HttpError(400, "Upload-Complete must be ?0 or ?1");
   }
   return {
     offset: integer(headers, "Upload-Offset"),
@@ -51,7 +51,7 @@ export function namesUpload(query: string): boolean {
 /** 400 for a request on an upload that has no content but sends fields for it. */
 export function refuseUploadFields(headers: Headers): void {
   for (const name of ["Upload-Offset", "Upload-Complete"]) {
-    if (headers.has(name)) throw new HttpError(400, `${name} is not understood of this method`);
+    if (headers.has(name)) throw new HttpError(400, `${name} is not supported for this method`);
   }
 }
 
@@ -73,15 +73,15 @@ export function checkLength(length: number | null, size: number, isLast: boolean
 /** The error for a length that differs from the announced one. */
 export function wrongLength(size: number, length: number): HttpError {
   const sentence = size > length
-    ? `The upload has more than the ${length} bytes that were announced`
-    : `The upload ends at ${size} bytes, and ${length} were announced`;
+    ? `The upload exceeds its announced length of ${length} bytes`
+    : `The upload ends at ${size} bytes, but ${length} were announced`;
   return new HttpError(400, sentence, { problem: { type: `${PROBLEMS}#inconsistent-upload-length` } });
 }
 
 /** The length announced by this request and earlier ones. Throws if they differ. */
 export function agreedLength(before: number | null, now: number | null): number | null {
   if (before === null || now === null || before === now) return now ?? before;
-  throw new HttpError(400, `The upload was announced with ${before} bytes, and now with ${now}`, {
+  throw new HttpError(400, `The announced length of the upload has changed from ${before} to ${now} bytes`, {
     problem: { type: `${PROBLEMS}#inconsistent-upload-length` },
   });
 }
