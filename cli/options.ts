@@ -6,10 +6,11 @@
  */
 
 import { LOG_FORMATS } from "../handlers/layers/access_log.ts";
-import { CONFLICT_POLICIES } from "../handlers/upload/conflict.ts";
+import { CONFLICT_POLICIES } from "../handlers/store/conflict.ts";
 import { flag, list, one, type Option } from "./option.ts";
 import {
   application,
+  bindAddress,
   charset,
   choice,
   count,
@@ -50,8 +51,8 @@ const TABLE = {
     value: "ADDRESS[:PORT]",
     default: null,
     shown: "0.0.0.0 = all IPv4 addresses; :: = all IPv6 and IPv4 addresses",
-    help: "Listen on this address or host name only",
-  }, text),
+    help: "Listen on this address or host name only, or on a socket: unix:/PATH, or fd:3 as passed by systemd",
+  }, bindAddress),
   "port": one({
     group: "Address",
     rank: 2,

@@ -12,7 +12,8 @@ import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { type SettledHandler, settleLast } from "./settle.ts";
-import type { Awaitable, Context, Handler, LocalAddress, Logger, RequestNotes } from "./types.ts";
+import { type InternalContext, internalsOf, type RequestNotes } from "./internals.ts";
+import type { Awaitable, Encoder, Handler, LocalAddress, Logger } from "./types.ts";
 
 /** The fields of Deno.serve's connection info that pyserve uses. */
 export interface ConnectionInfo {
@@ -24,7 +25,7 @@ export interface ConnectionInfo {
 
 /** Options of {@linkcode toFetch}. */
 export interface ToFetchOptions {
-  /** Destination of log lines and error causes; defaults to the console. */
+  /** Destination of log lines and error causes; defaults to the console (standard error). */
   readonly log?: Logger;
   /**
    * Host names under which the server may be requested, in addition to addresses, `localhost` and the machine's name
@@ -83,7 +84,7 @@ function loggedBy(write: ReturnType<typeof accessLogWriter>, settled: SettledHan
   return (request, context) => {
     const start = performance.now();
     const log = (response: Response) => {
-      if (!context.notes.logged) write(request, context, response, performance.now() - start);
+      if (!internalsOf(context).notes.logged) write(request, context, response, performance.now() - start);
       return response;
     };
     const answer = settled(request, context);
@@ -101,7 +102,7 @@ interface Notes extends RequestNotes {
  *
  * The fields are not `#private`, because a derived context has this object as its prototype and needs access to them.
  */
-class RequestContext implements Context {
+class RequestContext implements InternalContext {
   readonly base: SitePath = SitePath.root;
   readonly user: string | null = null;
   readonly retargeted: boolean = false;
@@ -112,6 +113,7 @@ class RequestContext implements Context {
   private readonly whereLocal: () => LocalAddress | null;
   readonly notes: Notes = {
     refusal: undefined,
+    user: undefined,
     logged: false,
     finished: null,
     dressed: null,
@@ -141,6 +143,11 @@ class RequestContext implements Context {
 
   may(): boolean {
     return true;
+  }
+
+  /** None, unless a layer adds some. */
+  get encoders(): readonly Encoder[] {
+    return NO_ENCODERS;
   }
 
   get target(): Target {
@@ -195,6 +202,8 @@ class RequestContext implements Context {
   }
 }
 
+const NO_ENCODERS: readonly Encoder[] = [];
+
 function nowhere(): null {
   return null;
 }
@@ -236,9 +245,12 @@ function withoutMapping(hostname: string): string {
   return hostname.startsWith("::ffff:") ? hostname.replace(/^::ffff:(?=\d+\.)/, "") : hostname;
 }
 
-/** For library users who pass no logger: drops access lines, sends errors to the console. */
+/** For library users who pass no logger: writes to standard error, as the command and Python do. */
 const consoleLogger: Logger = {
-  access() {},
+  access(line) {
+    // deno-lint-ignore no-console
+    console.error(line);
+  },
   error(message, cause) {
     const line = escapeLog(message);
     // deno-lint-ignore no-console

@@ -33,7 +33,7 @@ interface Waiter {
  * @example
  * ```ts
  * import { assert, assertRejects } from "@std/assert";
- * import { HttpError, Limiter } from "@x/pyserve";
+ * import { HttpError } from "@x/pyserve";
  *
  * const limiter = new Limiter({ max: 2, maxPerClient: 1, queueMs: 10 });
  * {

@@ -23,7 +23,8 @@ const STANDARD_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTI
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { allow, chain, files, memory, toFetch } from "@x/pyserve";
+ * import { chain, files, memory, toFetch } from "@x/pyserve";
+ * import { allow } from "@x/pyserve/handlers";
  *
  * const fetch = toFetch(chain(files(memory({})), allow(["GET", "HEAD"])));
  * const response = await fetch(new Request("http://localhost/", { method: "DELETE" }));

@@ -78,7 +78,8 @@ export class OwnHosts implements HostNames {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { type Handler, requireOwnHost, toFetch } from "@x/pyserve";
+ * import { type Handler, toFetch } from "@x/pyserve";
+ * import { requireOwnHost } from "@x/pyserve/handlers";
  *
  * const counted: Handler = (request, context) => {
  *   if (request.method !== "POST") return null;

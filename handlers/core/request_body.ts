@@ -32,7 +32,7 @@ export interface BodyLimits {
  * @example
  * ```ts
  * import { assert, assertRejects } from "@std/assert";
- * import { IncompleteBody, spool } from "@x/pyserve";
+ * import { spool } from "../upstream/spool.ts";
  *
  * const broken = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("gone")) });
  * const error = await assertRejects(() => spool(broken, { max: null }), IncompleteBody);

@@ -6,6 +6,8 @@
 
 import { errorResponse, failureOf, HttpError, markFailure, toHttpError } from "./errors.ts";
 import { closedIfUnread, dropBody, hasMuchContent, wholeResponse } from "./unread_body.ts";
+import { notAnAnswer, originOf } from "./origin.ts";
+import { internalsOf } from "./internals.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
 
 /** A handler that never declines and never throws. */
@@ -30,10 +32,25 @@ export type SettledHandler = (request: Request, context: Context) => Awaitable<R
  * ```
  */
 export function settle(handler: Handler): SettledHandler {
-  return answering((request, context) => {
+  const answer = answering((request, context) => {
     if (context.refusal) throw HttpError.from(context.refusal);
     return handler(request, context);
-  });
+  }, handler.name);
+  return neverDeclining(answer);
+}
+
+/** Handlers known never to decline: what comes after one in a chain is a mistake, which is reported. */
+const settled = new WeakSet<Handler>();
+
+/** Marks a handler that never declines. */
+export function neverDeclining<T extends Handler>(handler: T): T {
+  settled.add(handler);
+  return handler;
+}
+
+/** Whether a handler is known never to decline. */
+export function isSettled(handler: Handler): boolean {
+  return settled.has(handler);
 }
 
 /**
@@ -41,20 +58,21 @@ export function settle(handler: Handler): SettledHandler {
  * headers like any other; a response to it that is not an error is replaced.
  */
 export function settleLast(handler: Handler): SettledHandler {
-  return answering(handler);
+  return answering(handler, handler.name);
 }
 
-function answering(handler: Handler): SettledHandler {
+function answering(handler: Handler, name: string): SettledHandler {
+  const title = name === "" ? "the handler" : `handler "${name}"`;
   return (request, context) => {
     try {
       const answer = handler(request, context);
-      if (!(answer instanceof Promise)) return finish(request, context, answer);
+      if (!(answer instanceof Promise)) return finish(request, context, answer, title);
       return answer.then(
-        (late) => finish(request, context, late),
-        (thrown) => finish(request, context, failed(thrown, request, context)),
+        (late) => finish(request, context, late, title),
+        (thrown) => finish(request, context, failed(thrown, request, context), title),
       );
     } catch (thrown) {
-      return finish(request, context, failed(thrown, request, context));
+      return finish(request, context, failed(thrown, request, context), title);
     }
   };
 }
@@ -64,7 +82,9 @@ function failed(thrown: unknown, request: Request, context: Context): Response {
   // A missing Deno permission is the operator's error, not the client's: the log names the flag.
   const forbidden = error.cause instanceof Deno.errors.NotCapable;
   if (forbidden || (error.status >= 500 && error.cause !== undefined)) {
-    context.log.error(`Cannot answer ${request.method} ${context.target.raw}`, error.cause);
+    const origin = originOf(thrown);
+    const by = origin === "" ? "" : `: ${origin} failed`;
+    context.log.error(`Cannot answer ${request.method} ${context.target.raw}${by}`, error.cause);
   }
   return errorResponse(error);
 }
@@ -73,10 +93,12 @@ function failed(thrown: unknown, request: Request, context: Context): Response {
 const NOT_FOUND = new HttpError(404);
 const NOTHING = errorResponse(NOT_FOUND);
 
-function finish(request: Request, context: Context, answer: Response | null): Awaitable<Response> {
-  const { notes } = context;
+function finish(request: Request, context: Context, answer: Response | null, title: string): Awaitable<Response> {
+  const { notes } = internalsOf(context);
   if (answer !== null && answer === notes.finished) return answer;
-  const finished = suited(request, answered(context, answer));
+  const isAnswer = answer === null || answer instanceof Response;
+  const given = isAnswer ? answer : failed(notAnAnswer(title, answer), request, context);
+  const finished = suited(request, answered(context, given));
   if (finished instanceof Promise) return finished.then((late) => notes.finished = late);
   return notes.finished = finished;
 }

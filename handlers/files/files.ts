@@ -5,19 +5,17 @@
  */
 
 import { then } from "../core/awaitable.ts";
-import { type Content, sendContent } from "../serving/content.ts";
+import { type Content, type Keep, sendContent } from "../serving/content.ts";
 import { HttpError } from "../core/errors.ts";
-import { acceptedCodings, type CodingName, CODINGS } from "../http/coding.ts";
-import { BEGINNING_BYTES } from "../http/declared_charset.ts";
+import type { CodingName } from "../http/coding.ts";
 import { etagOf } from "../http/etag.ts";
-import type { SitePath } from "../http/target.ts";
 import { type RepresentationOptions, Representations } from "./representations.ts";
-
+import { Siblings } from "./siblings.ts";
 import type { ResponseCache } from "../serving/response_cache.ts";
 import { DEFAULT_INDEX, resolve, type ResolvedFile } from "../serving/resolve.ts";
 import { readable } from "../serving/rights.ts";
 import { slashRedirect } from "../serving/slash_redirect.ts";
-import { FileChanged, type FileSource, type FileStat, type FreshnessCheck } from "../sources/types.ts";
+import { FileChanged, type FileSource, type FileStat } from "../sources/types.ts";
 import { isWritten } from "../sources/written.ts";
 import type { Awaitable, Context, Handler } from "../core/types.ts";
 
@@ -104,13 +102,11 @@ class FileServing {
   async #send(source: FileSource, request: Request, context: Context, found: ResolvedFile): Promise<Response | null> {
     const { path } = found;
     let stat: FileStat | null = found.stat;
+    const refused = new Set<CodingName>();
     for (let attempt = 0; attempt < ATTEMPTS && stat?.kind === "file"; attempt++) {
       try {
-        const plain = { path, stat, sidecar: null, passed: [] };
-        const sent = this.#options.precompressed ? await this.#choose(source, request, plain) : plain;
-        const content = this.#content(source, sent, sent.sidecar && await this.#plainType(source, sent));
-        const keep = this.#keep(source, request, context, sent);
-        return await sendContent(request, { ...content, cutsAtLength: context.cutsAtLength, ...(keep && { keep }) });
+        const siblings = new Siblings(source, { path, stat }, refused);
+        return await sendContent(request, this.#content(source, request, context, siblings), context);
       } catch (error) {
         if (!(error instanceof FileChanged)) throw error;
       }
@@ -120,89 +116,42 @@ class FileServing {
     throw new HttpError(503, "The file keeps changing", { headers: { "retry-after": "1" } });
   }
 
-  /** The type of a precompressed document that declares its encoding: determined from the uncompressed file. */
-  async #plainType(source: FileSource, { path, stat }: Sent): Promise<string | null> {
-    const { typeOf } = this.#representations.of(path.name);
-    return typeOf ? typeOf(await beginningOf(source, path, stat)) : null;
-  }
-
-  #content(source: FileSource, { path, stat, sidecar: coded }: Sent, ownType: string | null): Content {
-    const opened = coded ?? { path, stat, coding: path.name.toLowerCase().endsWith(".svgz") ? "gzip" : null };
+  #content(source: FileSource, request: Request, context: Context, siblings: Siblings): Content {
+    const { path, stat } = siblings.plain;
     const { type, typeOf, headers, variant } = this.#representations.of(path.name);
+    const codedIn: Content["codedIn"] = async (coding) => {
+      const found = await siblings.find(coding);
+      return found && {
+        size: found.stat.size,
+        etag: etagOf(found.stat, variant, coding),
+        open: (range) => siblings.open(coding, found, range),
+      };
+    };
     return {
-      type: ownType ?? type,
-      ...(ownType === null && typeOf && { typeOf }),
-      size: opened.stat.size,
+      type,
+      ...(typeOf && { typeOf }),
+      size: stat.size,
       modified: stat.modified,
-      etag: etagOf(opened.stat, variant, coded?.coding),
+      etag: etagOf(stat, variant),
       headers,
-      ...(opened.coding && { contentHeaders: { "content-encoding": opened.coding } }),
-      open: () => source.open(opened.path, opened.stat),
+      ...(isGzipped(path.name) ? { coding: "gzip" } : this.#options.precompressed ? { codedIn } : {}),
+      keep: (size) => this.#keep(request, context, size, siblings),
+      open: (range) => source.open(path, stat, range),
     };
   }
 
-  /** The callback that offers the response to the cache; undefined if its freshness cannot be proven. */
-  #keep(source: FileSource, request: Request, context: Context, sent: Sent): Content["keep"] {
-    const { path, stat, sidecar } = sent;
-    // For a second index name, the absence of the first would have to be proven.
+  /** What offers the response to the cache; null where it could not be proven to be still right. */
+  #keep(request: Request, context: Context, size: number, siblings: Siblings): Keep | null {
+    const { path } = siblings.plain;
+    // A second index name would have to prove that the first is still not there.
     const plain = path === context.target.path || path.name === this.#index[0];
-    const size = (sidecar ?? sent).stat.size;
-    if (!this.#cache || !plain || !stat.stable || !this.#cache.wants(request, context, size)) return undefined;
-    const isFresh = freshnessOf(source, sent);
-    return isFresh ? (response, bytes) => this.#cache!.offer(context, response, { bytes, isFresh }) : undefined;
-  }
-
-  /** The precompressed variant that the client prefers: a regular file, no older than the original. */
-  async #choose(source: FileSource, request: Request, plain: Sent): Promise<Sent> {
-    const { path, stat: { modified } } = plain;
-    const passed: Passed[] = [];
-    for (const coding of acceptedCodings(request.headers.get("accept-encoding"))) {
-      const beside = path.sibling(path.name + CODINGS[coding]);
-      const stat = beside && await source.stat(beside);
-      if (beside && stat?.kind === "file" && (stat.modified ?? 0) >= (modified ?? 0)) {
-        return { ...plain, sidecar: { path: beside, stat, coding }, passed };
-      }
-      if (beside) passed.push({ path: beside, stat });
-    }
-    return { ...plain, passed };
+    if (!this.#cache || !plain || !siblings.areStable || !this.#cache.wants(request, context, size)) return null;
+    const isFresh = siblings.freshness();
+    return isFresh && ((response, bytes) => this.#cache!.offer(context, response, { bytes, isFresh }));
   }
 }
 
-async function beginningOf(source: FileSource, path: SitePath, stat: FileStat): Promise<Uint8Array> {
-  using file = await source.open(path, stat);
-  const beginning = new Uint8Array(BEGINNING_BYTES);
-  return beginning.subarray(0, await file.read(0, beginning));
-}
-
-/** Checks everything that the choice depends on: the file, the chosen variant, and the absence of preferred ones. */
-function freshnessOf(source: FileSource, { path, stat, sidecar, passed }: Sent): FreshnessCheck | null {
-  const checks = [
-    source.freshness?.(path, stat),
-    ...sidecar ? [source.freshness?.(sidecar.path, sidecar.stat)] : [],
-    ...passed.map(({ path, stat }) => {
-      return stat ? source.freshness?.(path, stat) : source.absence?.(path);
-    }),
-  ];
-  if (!checks.every((check) => !!check)) return null;
-  const [first] = checks;
-  return checks.length === 1 ? first! : () => checks.every((isFresh) => isFresh());
-}
-
-interface Passed {
-  readonly path: SitePath;
-  readonly stat: FileStat | null;
-}
-
-/** A file and the variant that is sent. */
-interface Sent extends ResolvedFile {
-  /** The precompressed variant, or null. */
-  readonly sidecar: Sidecar | null;
-  /** Preferred variants that are missing or out of date. */
-  readonly passed: readonly Passed[];
-}
-
-interface Sidecar {
-  readonly path: SitePath;
-  readonly stat: FileStat;
-  readonly coding: CodingName;
+/** SVG that is compressed on disk, and served as SVG. */
+function isGzipped(name: string): boolean {
+  return name.toLowerCase().endsWith(".svgz");
 }

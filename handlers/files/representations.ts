@@ -67,9 +67,8 @@ export class Representations {
 
   /** Precomputes what is the same for all files. */
   constructor(options: RepresentationOptions) {
-    const vary: Record<string, string> = options.precompressed ? { vary: "accept-encoding" } : {};
     this.#options = options;
-    this.#headers = { "cache-control": options.cacheControl ?? "no-cache", ...vary };
+    this.#headers = { "cache-control": options.cacheControl ?? "no-cache" };
     this.#sandboxed = { ...this.#headers, "content-security-policy": SANDBOX };
   }
 
@@ -87,7 +86,8 @@ export class Representations {
 
   #make(type: string, charset: string | null): Representation {
     const headers = this.#options.sandbox && DOCUMENT.test(type) ? this.#sandboxed : this.#headers;
-    const variant = shortDigest(JSON.stringify([type, charset, headers, this.#options.variant ?? ""]));
+    const { precompressed = false, variant: other = "" } = this.#options;
+    const variant = shortDigest(JSON.stringify([type, charset, headers, precompressed, other]));
     if (charset === null) return { type, headers, variant };
     const whole = `${type}; charset=${charset}`;
     if (!describesItself(type)) return { type: whole, headers, variant };

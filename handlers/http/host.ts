@@ -37,7 +37,6 @@ const MADE_UP = /^http:\/\/localhost:\d+(?:[/?#]|$)/;
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { judgeHost } from "@x/pyserve";
  *
  * assert(judgeHost("example.org:8000", "http://example.org:8000/x") === null);
  * assert(judgeHost("a/b", "http://a/b/x")?.status === 400);

@@ -12,7 +12,6 @@ import { STALL_MS } from "../core/held_body.ts";
 import { clientOf } from "../http/client.ts";
 import { headOf } from "../serving/listing_data.ts";
 import type { ListingFormat } from "./format.ts";
-import { WholePage } from "./pages.ts";
 import { prepareScript } from "../page/script.ts";
 import type { ResponseCache } from "../serving/response_cache.ts";
 import { resolve, type Resolved } from "../serving/resolve.ts";
@@ -60,7 +59,8 @@ const CACHE_BYTES = 16 * 1024 * 1024;
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { type Listing, listing, memory, toFetch } from "@x/pyserve";
+ * import { listing, memory, toFetch } from "@x/pyserve";
+ * import type { Listing } from "@x/pyserve/handlers";
  *
  * const fetch = toFetch(listing(memory({ "a b.txt": "a", "docs/c.txt": "c" })));
  * const response = await fetch(new Request("http://localhost/?format=json"));
@@ -106,14 +106,11 @@ function partsOf(
     if (!context.target.slash || context.target.query !== "" || builds.cache.isEmpty) return null;
     const key = keyOf(context, formatOf(request, null));
     const page = builds.cache.proven(key);
-    const answer = page && page.send(request);
-    if (page instanceof WholePage && answer instanceof Response && answer.status === 200) {
-      const isFresh = () => builds.cache.proven(key) === page;
-      if (cache?.wants(request, context, page.size, { negotiated: true })) {
-        cache.offer(context, answer, { bytes: page.bytes, isFresh, negotiated: true });
-      }
-    }
-    return answer;
+    const isFresh = () => builds.cache.proven(key) === page;
+    return page && page.send(request, context, (size) => {
+      if (!cache?.wants(request, context, size, { negotiated: true })) return null;
+      return (response, bytes) => cache.offer(context, response, { bytes, isFresh, negotiated: true });
+    });
   };
   const made = (request: Request, context: Context, found: Resolved): Awaitable<Response | null> => {
     if (found.kind === "redirect") return slashRedirect(context);
@@ -121,7 +118,9 @@ function partsOf(
     const { key, asked } = askedOf(request, context, readable(source, context), abilitiesOf(context));
     const script = asked.head.can ? prepareScript(asked.path.segments.length) : null;
     const page = script ? script.then(() => builds.page(key, asked, found.stat)) : builds.page(key, asked, found.stat);
-    return page instanceof Promise ? page.then((late) => late && late.send(request)) : page && page.send(request);
+    return page instanceof Promise
+      ? page.then((late) => late && late.send(request, context))
+      : page && page.send(request, context);
   };
   const all: Handler = (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;

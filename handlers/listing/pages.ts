@@ -4,7 +4,7 @@
  * @module
  */
 
-import { sendContent } from "../serving/content.ts";
+import { type Keep, sendContent } from "../serving/content.ts";
 import { HttpError } from "../core/errors.ts";
 import { shortDigest } from "../http/etag.ts";
 import { heldBody } from "../core/held_body.ts";
@@ -12,12 +12,16 @@ import { evaluatePreconditions } from "../http/preconditions.ts";
 import type { ListingWriter } from "./format.ts";
 import { SharedStream, type StreamOwner } from "./stream.ts";
 import { openBytes } from "../sources/memory.ts";
-import type { Awaitable } from "../core/types.ts";
+import type { Awaitable, Context } from "../core/types.ts";
 
 /** A listing ready to be sent. */
 export interface ListingPage {
-  /** Answers GET or HEAD. */
-  send(request: Request): Awaitable<Response>;
+  /**
+   * Answers GET or HEAD.
+   *
+   * @param keep As in `Content`.
+   */
+  send(request: Request, context: Context, keep?: (size: number) => Keep | null): Awaitable<Response>;
 }
 
 /** Headers of every listing, including the 304. */
@@ -49,31 +53,34 @@ export class WholePage implements ListingPage {
     return new WholePage(bytes, writer, `W/"${hash.subarray(0, 12).toHex()}.${sent}"`);
   }
 
-  /** The body. */
-  get bytes(): Uint8Array<ArrayBuffer> {
-    return this.#bytes;
-  }
-
   /** Size of the body in bytes. */
   get size(): number {
     return this.#bytes.length;
   }
 
-  send(request: Request): Awaitable<Response> {
-    if (request.method === "GET" && !request.headers.has("if-match")) {
+  send(request: Request, context: Context, keep: (size: number) => Keep | null = () => null): Awaitable<Response> {
+    if (request.method === "GET" && context.encoders.length === 0 && !request.headers.has("if-match")) {
       const tag = request.headers.get("if-none-match");
-      if (tag === null) return this.#whole.clone();
+      if (tag === null) return this.#sendWhole(keep);
       if (tag === this.#etag) return this.#unchanged.clone();
     }
-    return sendContent(request, {
+    const content = {
       type: this.#writer.type,
       size: this.#bytes.length,
       modified: null, // a directory's modification time does not cover the sizes and dates of its entries
       etag: this.#etag,
       headers: { ...HEADERS, ...this.#writer.headers },
       ranges: false,
+      keep,
       open: () => openBytes(this.#bytes),
-    });
+    };
+    return sendContent(request, content, context);
+  }
+
+  #sendWhole(keep: (size: number) => Keep | null): Response {
+    const response = this.#whole.clone();
+    keep(this.#bytes.length)?.(response, this.#bytes);
+    return response;
   }
 }
 

@@ -7,13 +7,15 @@
 import { chain } from "../core/chain.ts";
 import { HttpError } from "../core/errors.ts";
 import { ENCODED_SLASH, targetBeforeEncodedSlash } from "../http/target.ts";
+import { requireFunction } from "../core/origin.ts";
 import { onDemand } from "../core/on_demand.ts";
 import { settle, type SettledHandler } from "../core/settle.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileSource, FileStat } from "../sources/types.ts";
 import { resolve } from "./resolve.ts";
 import { readable } from "./rights.ts";
-import { type Context, derive, type Handler, type Right } from "../core/types.ts";
+import { derive } from "../core/derive.ts";
+import type { Context, Handler, Right } from "../core/types.ts";
 
 const SAFE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
@@ -56,6 +58,8 @@ export interface Site {
  * ```
  */
 export interface Feature {
+  /** What it is called in errors and in the log; defaults to its first ability or query parameter. */
+  readonly name?: string;
   /** The methods it handles, for Allow. */
   readonly methods: readonly string[];
   /**
@@ -99,13 +103,41 @@ export interface Feature {
   readonly end?: () => Promise<void>;
 }
 
+/** What a feature is called in messages; the position counts from 0. */
+export function featureTitle({ name, abilities, queries }: Feature, position: number): string {
+  const known = name ?? abilities?.[0] ?? queries?.[0];
+  return known === undefined ? `feature ${position + 1}` : `feature "${known}"`;
+}
+
+/** Throws a TypeError for two features that answer for the same, of which the second would never be tried. */
+export function requireDistinct(features: readonly Feature[]): void {
+  const claims = new Map<unknown, Feature>();
+  for (const [position, feature] of features.entries()) {
+    const { queries = [], abilities = [] } = feature;
+    for (const claim of [feature, ...queries.map((name) => `?${name}`), ...abilities]) {
+      const other = claims.get(claim);
+      if (other === undefined) claims.set(claim, feature);
+      else {throw new TypeError(
+          twice(featureTitle(feature, position), featureTitle(other, features.indexOf(other)), claim),
+        );}
+    }
+  }
+}
+
+function twice(title: string, other: string, claim: unknown): string {
+  if (title === other) return `Cannot add ${title} twice: give it once, with the options for all`;
+  return `Cannot add ${title} beside ${other}: both are for "${claim}"`;
+}
+
 /**
  * The handler of a feature, restricted to requests with its query parameters. The pages of a site may use any query
  * parameter, so directories with an index page are excluded. Files are not: features for files use parameters without a
  * value (`?sha256`), which pages do not.
  */
-export function askedFor({ queries, handler }: Feature, site: Site, content: FileSource): Handler {
+export function askedFor({ queries, handler }: Feature, site: Site, content: FileSource, title: string): Handler {
+  requireFunction(handler, `the handler of ${title}`);
   const answer = handler(site);
+  requireFunction(answer, `what ${title} made as its handler`);
   if (queries === undefined) return answer;
   const asked = new RegExp(`(?:^|&)(?:${queries.join("|")})(?:[=&]|$)`);
   const answerUnlessPage = async (request: Request, context: Context) => {
@@ -155,7 +187,8 @@ export function withEncodedSlashes(handlers: readonly Handler[], site: SettledHa
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { lazily, toFetch } from "@x/pyserve";
+ * import { toFetch } from "@x/pyserve";
+ * import { lazily } from "@x/pyserve/handlers";
  *
  * const fetch = toFetch(lazily(() => Promise.resolve(() => new Response("loaded"))));
  * const response = await fetch(new Request("http://localhost/"));

@@ -9,14 +9,15 @@
  */
 
 import { failureOf, markFailure } from "../core/errors.ts";
-import { acceptedCodings } from "../http/coding.ts";
+import { acceptedCodings, codingWeights } from "../http/coding.ts";
 import { MAX_HEADER_BYTES } from "../http/header_size.ts";
 import { judgeHost } from "../http/host.ts";
 import { MAX_TARGET_LENGTH, rawTarget } from "../http/target.ts";
 import { asksUnderOwnName } from "../core/own_hosts.ts";
 import type { SettledHandler } from "../core/settle.ts";
 import type { FreshnessCheck } from "../sources/types.ts";
-import type { Context, HostNames, OfferedAbsence, OfferedResponse } from "../core/types.ts";
+import { internalsOf, type OfferedAbsence, type OfferedResponse } from "../core/internals.ts";
+import type { Context, Encoder, HostNames } from "../core/types.ts";
 
 /** Maximum size of a cached file in bytes; larger ones are sent from disk at the same speed. */
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -83,7 +84,10 @@ export interface ResponseCacheOptions {
   readonly maxBytes: number;
   /** Adds to a 304 the headers that layers have already added to all other templates. */
   readonly dress?: (response: Response) => Response;
-  /** Whether Accept-Encoding selects the content: then the codings accepted by the client are part of the key. */
+  /**
+   * Whether Accept-Encoding selects the content: then the codings accepted by the client are part of the key, as they are
+   * if the context has encoders.
+   */
   readonly coded?: boolean;
   /** Query parameters handled by features: a request with one of them bypasses the cache. */
   readonly queries?: readonly string[];
@@ -101,7 +105,7 @@ export class ResponseCache {
   readonly #missing: Entries = new Map();
   readonly #missed = new Set<string>();
   readonly #loading = new Set<string>();
-  readonly #codings = new Map<string | null, string>();
+  readonly #codings = new Map<string | null, { readonly order: string; readonly ties: string }>();
   readonly #maxBytes: number;
   readonly #dress: (response: Response) => Response;
   readonly #isCoded: boolean;
@@ -156,8 +160,9 @@ export class ResponseCache {
     }
     entry.used = true;
     const response = template.clone();
-    context.notes.refusal = null; // known valid: an accepted request had the same key
-    context.notes.dressed = context.notes.finished = response;
+    const { notes } = internalsOf(context);
+    notes.refusal = null; // known valid: an accepted request had the same key
+    notes.dressed = notes.finished = response;
     const failure = entry.notModified === null ? failureOf(template) : null;
     return failure ? markFailure(response, failure) : response;
   }
@@ -167,7 +172,7 @@ export class ResponseCache {
     if (request.method !== "GET" || this.#maxBytes === 0) return;
     const key = this.#keyOfRequest(request, context);
     const isFresh = this.#missed.has(key) ? prove() : null;
-    if (isFresh) context.notes.absence = { key, isFresh };
+    if (isFresh) internalsOf(context).notes.absence = { key, isFresh };
     else addTo(this.#missed, key);
   }
 
@@ -189,12 +194,12 @@ export class ResponseCache {
     const headers = new Headers(response.headers);
     for (const name of OF_CONTENT) headers.delete(name);
     const notModified = new Response(null, { status: 304, headers });
-    context.notes.offer = { ...offer, response, notModified };
+    internalsOf(context).notes.offer = { ...offer, response, notModified };
   }
 
   /** Caches a finished response if it was offered, and returns the response to send. */
   #remember(request: Request, context: Context, response: Response): Response {
-    const { notes } = context;
+    const { notes } = internalsOf(context);
     const { offer, absence } = notes;
     if (this.#loading.size > 0) this.#loading.delete(this.#keyOfRequest(request, context));
     if (offer === null && absence === null) return response;
@@ -240,7 +245,7 @@ export class ResponseCache {
   }
 
   #keyOfRequest(request: Request, context: Context): string {
-    return this.#keyOf(request.url, this.#isCoded ? request.headers.get("accept-encoding") : null, context);
+    return this.#keyOf(request.url, request.headers.get("accept-encoding"), context);
   }
 
   /**
@@ -248,24 +253,31 @@ export class ResponseCache {
    * links are relative to that. No path as sent can be mistaken for such a key, since none begins with a digit.
    */
   #keyOf(url: string, acceptEncoding: string | null, context: Context): string {
-    const path = context.retargeted ? retargetedKey(context) : cutQuery(rawTarget(url));
-    const { view } = context;
-    if (view === "" && !this.#isCoded) return path;
-    return `${view.length}:${view}${this.#isCoded ? this.#codingsOf(acceptEncoding) : ""} ${path}`;
+    const path = internalsOf(context).retargeted ? retargetedKey(context) : cutQuery(rawTarget(url));
+    const { view, encoders } = context;
+    const isCoded = this.#isCoded || encoders.length > 0;
+    if (view === "" && !isCoded) return path;
+    const codings = isCoded ? this.#codingsOf(acceptEncoding, encoders) : "";
+    return `${view.length}:${view}${codings} ${path}`;
   }
 
-  #codingsOf(header: string | null): string {
-    const known = this.#codings.get(header);
-    if (known !== undefined) return known;
-    const codings = acceptedCodings(header).join();
-    if (this.#codings.size >= MAX_CODING_HEADERS) this.#codings.clear();
-    this.#codings.set(header, codings);
-    return codings;
+  /** Stored codings are chosen by order alone; with encoders, which come after them, ties matter as well. */
+  #codingsOf(header: string | null, encoders: readonly Encoder[]): string {
+    let known = this.#codings.get(header);
+    if (known === undefined) {
+      const [codings, { of }] = [acceptedCodings(header), codingWeights(header)];
+      const ties = codings.map((coding, at) => at > 0 && of(coding) === of(codings[at - 1]!) ? "=" : ">");
+      known = { order: codings.join(), ties: ties.join("") };
+      if (this.#codings.size >= MAX_CODING_HEADERS) this.#codings.clear();
+      this.#codings.set(header, known);
+    }
+    if (encoders.length === 0) return known.order;
+    return `${known.order}${known.ties}+${encoders.map(({ coding }) => coding).join()}`;
   }
 
   /** Whether Host and URL have their usual form; the slow path validates all others. */
   #isUsual(request: Request, url: string, context: Context, host: string | null): boolean {
-    if (host === null || context.retargeted) {
+    if (host === null || internalsOf(context).retargeted) {
       return context.refusal === null && (!this.#ownNamesOnly || asksUnderOwnName(request, context.hosts));
     }
     if (url.length > MAX_TARGET_LENGTH) return false;
@@ -416,7 +428,7 @@ function cutQuery(target: string): string {
 
 /** The possible query, including the question mark; null if there is none. */
 function queryOf(url: string, context: Context): string | null {
-  if (context.retargeted) return context.target.query === "" ? null : `?${context.target.query}`;
+  if (internalsOf(context).retargeted) return context.target.query === "" ? null : `?${context.target.query}`;
   const start = url.indexOf("?");
   return start < 0 ? null : url.slice(start);
 }

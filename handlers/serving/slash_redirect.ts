@@ -18,7 +18,8 @@ import type { Context } from "../core/types.ts";
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { slashRedirect, toFetch } from "@x/pyserve";
+ * import { toFetch } from "@x/pyserve";
+ * import { slashRedirect } from "@x/pyserve/handlers";
  *
  * const response = await toFetch((_request, context) => slashRedirect(context))(new Request("http://localhost/a/b?c"));
  * assert(response.headers.get("location") === "b/?c");

@@ -6,14 +6,24 @@
 
 import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
-import { chain, wrap } from "../core/chain.ts";
-import { askedFor, type Feature, inOrder, needsOwnNames, rightful, withEncodedSlashes } from "../serving/feature.ts";
+import { inTurn, layered } from "../core/chain.ts";
+import {
+  askedFor,
+  type Feature,
+  featureTitle,
+  inOrder,
+  needsOwnNames,
+  requireDistinct,
+  rightful,
+  withEncodedSlashes,
+} from "../serving/feature.ts";
 import { type FilesOptions, filesWith } from "../files/files.ts";
 import type { LogFormat } from "../core/access_line.ts";
 import { accessLog } from "../layers/access_log.ts";
 import { dress } from "../layers/dress.ts";
 import { putter } from "../layers/headers.ts";
 import { listingParts } from "../listing/listing.ts";
+import { internalsOf } from "../core/internals.ts";
 import { allowAsked, type Allowed } from "../core/methods.ts";
 import { requireOwnHost } from "../core/own_hosts.ts";
 import { pageAssets } from "../page/assets.ts";
@@ -21,7 +31,7 @@ import { tagger } from "../files/representations.ts";
 import { DEFAULT_INDEX } from "../serving/resolve.ts";
 import { ResponseCache } from "../serving/response_cache.ts";
 import { limit } from "../serving/rights.ts";
-import { settle, type SettledHandler, settleLast } from "../core/settle.ts";
+import { neverDeclining, settle, type SettledHandler, settleLast } from "../core/settle.ts";
 import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
 import type { FileSource } from "../sources/types.ts";
@@ -61,7 +71,10 @@ export interface FileServerOptions extends FilesOptions {
    * gives users different rights uses {@linkcode derive} to set `may`, and `view` for the cache.
    */
   readonly layers?: readonly Layer[];
-  /** The format of the access log, or false for none; defaults to `python`. */
+  /**
+   * The format of the access log, or false for none; defaults to `python`. The lines go to the `log` of `toFetch`,
+   * which defaults to standard error.
+   */
   readonly log?: LogFormat | false;
 }
 
@@ -81,7 +94,7 @@ export interface FileServerOptions extends FilesOptions {
  * `hidden` and `followLinks` do not apply.
  *
  * @throws Deno.errors.NotFound and other system errors if the root cannot be accessed; TypeError if one feature writes
- * and another runs programs.
+ * and another runs programs, for two features that claim the same query parameter or ability, and for what is no layer.
  *
  * @example
  * ```ts
@@ -94,6 +107,7 @@ export interface FileServerOptions extends FilesOptions {
  * ```
  */
 export function fileServer(root: string | FileSource, options: FileServerOptions = {}): Handler {
+  requireDistinct(options.features ?? []);
   checkUploads(options);
   const { source, ...own } = typeof root === "string" ? sourceOf(root, options) : { source: root };
   const format = options.log ?? "python";
@@ -110,8 +124,8 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   const dressed = dress(put);
   const record = format ? accessLog(format) : withoutLog;
   const site = cache.around(dressed(siteOf(source, { ...options, ...own }, cache)) as SettledHandler);
-  if (layers.length === 0) return record(site);
-  return record(dressed(settleLast(wrap(site, ...layers))));
+  if (layers.length === 0) return neverDeclining(record(site));
+  return neverDeclining(record(dressed(settleLast(layered(site, layers)))));
 }
 
 /** Everything but the layers: a table of features, files and listings, and the response to unsupported methods. */
@@ -134,14 +148,15 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   const content = contentFor(null, features, source, index);
   const asked = inOrder(features).map((feature) => {
     const own = contentFor(feature, features, source, index);
-    return { ...feature, on: true, handler: askedFor(feature, { ...site, source: own }, content) };
+    const title = featureTitle(feature, features.indexOf(feature));
+    return { ...feature, on: true, title, handler: askedFor(feature, { ...site, source: own }, content, title) };
   });
   const listings = listingParts(source, { abilities, variant });
   const assets = pageAssets();
   // A feature is a row: its methods and its handler. Rows are tried in this order.
   const table = (cache: ResponseCache | null) => {
     const listed = listings(cache);
-    const rows = [
+    const rows: readonly Row[] = [
       { on: features.some(needsOwnNames), methods: [], handler: underOwnNames },
       { on: listing, methods: [], handler: assets },
       ...asked,
@@ -150,7 +165,8 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
       { on: listing, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
     ].filter((row) => row.on);
     const methods = rows.flatMap((row) => row.methods);
-    const site = chain(...rows.map((row) => row.handler), allowAsked(methods, (context) => allowedBy(rows, context)));
+    const handlers = [...rows.map((row) => row.handler), allowAsked(methods, (context) => allowedBy(rows, context))];
+    const site = inTurn(handlers, (position) => rows[position]?.title ?? "");
     return uploads ? limited(site, uploads.map(uploadPath)) : site;
   };
   // A response found under another path must not be cached for the requested one.
@@ -159,8 +175,16 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   return withEncodedSlashes(slashed, settle(table(cache)));
 }
 
+/** A feature, or a part of every file server. */
+interface Row extends Pick<Feature, "methods" | "rights" | "optionsHeaders"> {
+  readonly on: boolean;
+  readonly handler: Handler;
+  /** What it is called in the log when it fails; `""` if not given. */
+  readonly title?: string;
+}
+
 /** The methods of the rows that the client has a right to, and the features' headers for OPTIONS. */
-function allowedBy(rows: readonly Pick<Feature, "methods" | "rights" | "optionsHeaders">[], context: Context): Allowed {
+function allowedBy(rows: readonly Row[], context: Context): Allowed {
   const told = rows.map((row) => ({ row, methods: rightful(row.methods, row, context) }));
   const headers = told.filter(({ methods }) => methods.length > 0).map(({ row }) => row.optionsHeaders);
   return { methods: told.flatMap(({ methods }) => methods), headers: Object.assign({}, ...headers) };
@@ -176,7 +200,7 @@ function limited(site: Handler, directories: readonly SitePath[]): Handler {
 
 /** Suppresses the line of outer access logs. */
 const withoutLog: Layer = (next) => (request, context) => {
-  context.notes.logged = true;
+  internalsOf(context).notes.logged = true;
   return next(request, context);
 };
 

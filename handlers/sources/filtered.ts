@@ -48,9 +48,9 @@ export function filtered(
         return child !== null && keep(child);
       });
     },
-    open(path, seen) {
+    open(path, seen, range) {
       if (!keep(path)) throw new Deno.errors.NotFound();
-      return source.open(path, seen);
+      return source.open(path, seen, range);
     },
     absence: (path) => keep(path) ? source.absence?.(path) ?? null : () => true,
     locate: (path, seen) => keep(path) ? source.locate?.(path, seen) ?? null : null,
@@ -71,7 +71,8 @@ async function* keptOf(slices: FileSlices, keep: (entry: FileEntry) => boolean):
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { isVisible, SitePath } from "@x/pyserve";
+ * import { SitePath } from "@x/pyserve";
+ * import { isVisible } from "@x/pyserve/sources";
  *
  * assert(!isVisible(SitePath.root.child(".git")!.child("config")!));
  * assert(isVisible(SitePath.root.child(".well-known")!));

@@ -50,7 +50,7 @@ export function memory(files: Readonly<Record<string, string | Uint8Array>>, opt
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { openBytes } from "@x/pyserve";
+ * import { openBytes } from "@x/pyserve/sources";
  *
  * using file = openBytes(new Uint8Array([1, 2, 3]));
  * const into = new Uint8Array(2);

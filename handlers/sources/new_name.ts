@@ -23,7 +23,6 @@ const MAX_NAME_BYTES = 255;
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { problemOfName } from "@x/pyserve";
  *
  * assert(problemOfName("Übersicht 2026.pdf") === null);
  * assert(problemOfName("a\\b") === "it contains a path separator");

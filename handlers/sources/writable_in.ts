@@ -24,7 +24,8 @@ import { showsSome } from "./written.ts";
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { disk, toFetch, upload, writableIn } from "@x/pyserve";
+ * import { disk, toFetch, upload } from "@x/pyserve";
+ * import { writableIn } from "@x/pyserve/sources";
  *
  * const root = await Deno.makeTempDir();
  * await Deno.mkdir(`${root}/incoming`);

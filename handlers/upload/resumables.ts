@@ -17,14 +17,15 @@ import type { SitePath } from "../http/target.ts";
 import { locationFor } from "../core/location.ts";
 import type { Committed, PartFile } from "../sources/writer.ts";
 import type { Context } from "../core/types.ts";
+import type { Operations } from "../store/operations.ts";
+import type { Store } from "../store/store.ts";
+import { fileLimit, receive, type SizeLimit, WriteBuffer } from "../store/write_buffer.ts";
 import { storedResponse } from "./answers.ts";
-import { type Wish, wishOf } from "./conflict.ts";
 import { createdPath } from "./creation.ts";
 import { parseDigests, type Promised, Verification } from "./digest.ts";
-import { checkPreconditions, fileTarget, receive } from "./put.ts";
-import { writeError } from "./refusals.ts";
-import { fileLimit, type SizeLimit, Spool } from "./spool.ts";
-import type { Store } from "./store.ts";
+import { checkPreconditions, fileTarget } from "./put.ts";
+import { answered, writeError } from "./refusals.ts";
+import { operationsFor } from "./rights.ts";
 import { stopWhenClaimed, stopWriting, takeOver } from "./take_over.ts";
 import {
   agreedLength,
@@ -40,7 +41,9 @@ import {
   wrongOffset,
 } from "./upload_fields.ts";
 import { formatNotes, NO_NOTES, type UploadNotes } from "./upload_notes.ts";
+import type { UploadSite } from "./upload_site.ts";
 import { type Known, recall, sizeOf } from "./upload_state.ts";
+import { type Wish, wishOf } from "./wish.ts";
 
 /** Bytes read at a time when verifying a completed upload. */
 const READ_BYTES = 262_144;
@@ -53,12 +56,14 @@ interface Running {
 
 /** The resumable uploads of a store. */
 export class Resumables {
+  readonly #site: UploadSite;
   readonly #store: Store;
   readonly #running = new Map<string, Running>();
 
   /** Starts empty; uploads of other processes are found on demand. */
-  constructor(store: Store) {
-    this.#store = store;
+  constructor(site: UploadSite) {
+    this.#site = site;
+    this.#store = site.store;
   }
 
   /** PUT or POST: the first part of an upload, with a new id unless the request has one. */
@@ -66,7 +71,7 @@ export class Resumables {
     const fields = uploadFields(request.headers);
     const chosen = uploadId(context.target.query);
     const isPost = request.method === "POST";
-    const path = isPost ? await createdPath(this.#store, request, context) : fileTarget(context).path;
+    const path = isPost ? await createdPath(this.#site, request, context) : fileTarget(context).path;
     const id = chosen ?? crypto.randomUUID();
     const complete = isEmptyOfOldDraft(request.headers, fields) || (fields.complete ?? true);
     const whole = { ...fields, offset: 0, complete };
@@ -99,7 +104,7 @@ export class Resumables {
     const headers = {
       "upload-offset": String(offset),
       "upload-complete": finished ? "?1" : "?0",
-      "upload-limit": uploadLimit(this.#store.settings),
+      "upload-limit": uploadLimit(this.#store.options),
       "cache-control": "no-store",
       ...(length !== null && { "upload-length": String(length) }),
       ...(finished && { location: locationFor(context, finished.path) }),
@@ -146,26 +151,32 @@ export class Resumables {
     if (known.finished) throw alreadyComplete(known.finished.stat.size);
     const before = piece.anew ? NO_NOTES : known.notes;
     const { headers } = request;
-    const { onConflict } = this.#store.settings;
+    const { onConflict } = this.#site.settings;
     const wish = wishOf(headers, context.target.query, before.policy ?? onConflict);
     const notes = {
       length: agreedLength(before.length, fields.length),
       policy: wish.policy === onConflict ? null : wish.policy,
-      expected: await checkPreconditions(this.#store, request, path) ?? before.expected,
+      expected: await checkPreconditions(this.#site, request, path) ?? before.expected,
       digests: parseDigests(headers.get("repr-digest")) ?? before.digests,
     };
-    await this.#store.checkWish(context, path, wish);
+    const operations = operationsFor(this.#site, request, context);
+    await answered(path, () => operations.requireFile(path, { onConflict: wish.policy }), wish.status);
     const promised = parseDigests(headers.get("content-digest"));
     const { part, isResumed } = await this.#open(piece);
     try {
       await noteIfNew(part, notes, { ...known, notes: before });
-      await this.#append(piece, notes.length, part, promised);
+      await this.#append(piece, operations, notes.length, part, promised);
       if (!isComplete({ ...fields, length: notes.length }, part.size)) return await this.#pause(piece, part);
     } catch (error) {
       throw await this.#endBroken(piece, part, isResumed, error);
     }
     if (notes.digests) await verifyWhole(part, notes.digests, path);
-    return finishedResponse(this.#store, request, context, await this.#commit(piece, part, wish, notes));
+    return finishedResponse(
+      this.#site,
+      request,
+      context,
+      await this.#commit({ ...piece, operations }, part, wish, notes),
+    );
   }
 
   /** The part file, positioned at the offset of the request. */
@@ -189,6 +200,7 @@ export class Resumables {
   /** Receives the content of a request. `length` is the total, if known. */
   async #append(
     { request, stop, fields }: Piece,
+    operations: Operations,
     length: number | null,
     part: PartFile,
     promised: Promised[] | null,
@@ -197,19 +209,20 @@ export class Resumables {
     const sent = contentLengthOf(request);
     checkLength(length, start + (sent ?? 0), fields.complete === true && sent !== null);
     const more = length === null ? sent : length - start;
-    this.#store.checkSize(start + (more ?? 0));
-    await this.#store.checkRoom(part, more);
-    const { maxBytes, stallMs } = this.#store.settings;
+    operations.checkSize(start + (more ?? 0));
+    await operations.checkRoom(part, more);
+    const { maxBytes } = this.#store.options;
+    const { stallMs } = this.#site.settings;
     const verification = promised && new Verification(promised);
-    const spool = new Spool(part, limitOf(length, maxBytes), verification);
+    const buffer = new WriteBuffer(part, limitOf(length, maxBytes), verification);
     try {
       using _watch = stopWhenClaimed(part, stop);
-      await receive(readBody(request.body, { stallMs, signal: stop.signal }), spool);
+      await receive(readBody(request.body, { stallMs, signal: stop.signal }), buffer);
       checkLength(length, part.size, fields.complete === true);
       verification?.check();
     } catch (error) {
       // Without a digest, the bytes received are kept; with one, an incomplete request is discarded.
-      if (error instanceof IncompleteBody && verification === null) await spool.finish();
+      if (error instanceof IncompleteBody && verification === null) await buffer.finish();
       else await part.truncate(start);
       throw error;
     }
@@ -222,7 +235,7 @@ export class Resumables {
     const headers = new Headers({ "upload-offset": String(size), "upload-complete": "?0" });
     if (!anew) return new Response(null, { status: 204, headers });
     headers.set("location", locationFor(context, path, { query: `upload=${id}` }));
-    headers.set("upload-limit", uploadLimit(this.#store.settings));
+    headers.set("upload-limit", uploadLimit(this.#store.options));
     return new Response(null, { status: 201, headers });
   }
 
@@ -241,13 +254,20 @@ export class Resumables {
   }
 
   /** If the name is taken, the part stays: another `on-conflict` stores it without sending it again. */
-  async #commit({ path, isKnown }: Piece, part: PartFile, wish: Wish, notes: UploadNotes): Promise<Committed> {
+  async #commit(
+    { path, isKnown, operations }: Piece & { operations: Operations },
+    part: PartFile,
+    wish: Wish,
+    notes: UploadNotes,
+  ): Promise<Committed> {
     try {
-      return await this.#store.commit(part, path, wish, notes.expected, isKnown ? formatNotes(notes) : undefined);
+      const naming = { onConflict: wish.policy, ...(notes.expected !== null && { expected: notes.expected }) };
+      return await operations.commit(part, path, naming, isKnown ? formatNotes(notes) : undefined);
     } catch (error) {
-      if (error instanceof HttpError && error.status < 500) await part.keep();
+      const failure = writeError(error, path, wish.status);
+      if (failure.status < 500) await part.keep();
       else await part.discard();
-      throw error;
+      throw failure;
     }
   }
 
@@ -300,8 +320,8 @@ function limitOf(length: number | null, maxBytes: number): SizeLimit {
   return { bytes: length, error: (size) => wrongLength(size, length) };
 }
 
-function finishedResponse(store: Store, request: Request, context: Context, committed: Committed): Response {
-  const response = storedResponse(store, request, context, committed);
+function finishedResponse(site: UploadSite, request: Request, context: Context, committed: Committed): Response {
+  const response = storedResponse(site, request, context, committed);
   response.headers.set("upload-complete", "?1");
   response.headers.set("upload-offset", String(committed.stat.size));
   return response;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CONFLICT_POLICIES, type ConflictPolicy } from "./conflict.ts";
+import { CONFLICT_POLICIES, type ConflictPolicy } from "../store/conflict.ts";
 import { formatDigests, parseDigests, type Promised } from "./digest.ts";
 
 /** What the requests of an upload have announced so far; null if they have not. */

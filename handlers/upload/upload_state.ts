@@ -8,7 +8,7 @@ import type { SitePath } from "../http/target.ts";
 import type { FileStat } from "../sources/types.ts";
 import { type SourceWriter, type UploadRecord, WriteRefused } from "../sources/writer.ts";
 import { writeError } from "./refusals.ts";
-import type { Store } from "./store.ts";
+import type { Store } from "../store/store.ts";
 import { NO_NOTES, parseNotes, type UploadNotes } from "./upload_notes.ts";
 
 /** The recorded state of an upload. */

@@ -61,7 +61,7 @@ const WITHHELD = new Set([
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { cgiEnvironment, toFetch } from "@x/pyserve";
+ * import { toFetch } from "@x/pyserve";
  *
  * const program = {
  *   ...{ command: "/srv/cgi-bin/a.sh", args: [], file: "/srv/cgi-bin/a.sh", directory: "/srv/cgi-bin" },

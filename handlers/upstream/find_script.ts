@@ -53,7 +53,6 @@ export interface ScriptRules {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { DEFAULT_SCRIPT_RULES } from "@x/pyserve";
  *
  * assertEquals(DEFAULT_SCRIPT_RULES.directories.map((path) => path.text), ["/cgi-bin", "/htbin"]);
  * ```
@@ -94,7 +93,7 @@ interface Command {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { DEFAULT_SCRIPT_RULES, disk, ScriptFinder, toFetch } from "@x/pyserve";
+ * import { disk, toFetch } from "@x/pyserve";
  *
  * const root = await Deno.makeTempDir();
  * await Deno.mkdir(`${root}/cgi-bin`);
@@ -370,7 +369,6 @@ function translated(root: string, pathInfo: string): string {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { rulePath } from "@x/pyserve";
  *
  * assert(rulePath("/my%20scripts/").text === "/my scripts");
  * ```

@@ -60,7 +60,7 @@ const CR = 0x0d;
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { CgiHeaderParser, Refusal } from "@x/pyserve";
+ * import { Refusal } from "@x/pyserve/http";
  *
  * const parser = new CgiHeaderParser();
  * const bytes = new TextEncoder().encode("Status: 404 Not here\nContent-Type: text/plain\n\nSorry");

@@ -58,7 +58,8 @@ export function hasBody(request: Request, head: ScriptHead): boolean {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { CgiHeaderParser, Refusal, scriptResponse } from "@x/pyserve";
+ * import { CgiHeaderParser } from "./header_block.ts";
+ * import { Refusal } from "@x/pyserve/http";
  *
  * const head = new CgiHeaderParser().push(new TextEncoder().encode("Status: 204\nSet-Cookie: a=1\nSet-Cookie: b=2\n\n"));
  * assert(head !== null && !(head instanceof Refusal));

@@ -57,7 +57,6 @@ const READ_SIZE = 1 << 16;
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { spool } from "@x/pyserve";
  *
  * const request = new Request("http://localhost/", { method: "POST", body: "a=1" });
  * using body = await spool(request.body, { max: 1_000_000 });

@@ -40,7 +40,7 @@ export function withoutPrograms(source: FileSource, finder: ScriptFinder, index:
       return slices && contentOf(slices, path, isProgram);
     },
     // `open` opens the file seen by `stat` or throws `FileChanged`: it cannot be replaced by a program in between.
-    open: (path, seen) => source.open(path, seen),
+    open: (path, seen, range) => source.open(path, seen, range),
     absence: (path) => source.absence?.(path) ?? null,
     locate: (path, seen) => source.locate?.(path, seen) ?? null,
     freshness(path, seen) {

@@ -1,22 +1,9 @@
 /** Advisories about the log: a request is one clean line. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import {
-  accessLog,
-  derive,
-  errorPages,
-  escapeJson,
-  escapeLog,
-  escapeLogQuoted,
-  type Handler,
-  HttpError,
-  type Layer,
-  LOG_FORMATS,
-  settle,
-  showUnseen,
-  toFetch,
-  wrap,
-} from "@x/pyserve";
+import { LOG_FORMATS } from "../../handlers/core/access_line.ts";
+import { accessLog, derive, errorPages, type Handler, HttpError, type Layer, settle, toFetch, wrap } from "@x/pyserve";
+import { escapeJson, escapeLog, escapeLogQuoted, showUnseen } from "@x/pyserve/http";
 import { runCommand, type RunningCommand, start } from "../support/command.ts";
 import { ask } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";

@@ -5,14 +5,9 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { archive, type FileSource, memory, toFetch } from "@x/pyserve";
 import { blockedSize, Blocks } from "../../handlers/archive/blocks.ts";
 import { HELD_BYTES, HeldFile } from "../../handlers/archive/held_file.ts";
+import { noise } from "../support/bytes.ts";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
-
-function noise(size: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(size);
-  for (let at = 0; at < size; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
-  return bytes;
-}
 
 function ask(source: FileSource, init: RequestInit = {}): Promise<Response> {
   return Promise.resolve(toFetch(archive(source))(new Request("http://localhost/pack/?archive=zip", init)));

@@ -1,17 +1,8 @@
 /** Checksums, beside those of the programs that people compare with. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import {
-  type Checksum,
-  checksum,
-  checksums,
-  disk,
-  fileServer,
-  type FileSource,
-  memory,
-  serve,
-  toFetch,
-} from "@x/pyserve";
+import { checksum, checksums, disk, fileServer, type FileSource, memory, serve, toFetch } from "@x/pyserve";
+import type { Checksum } from "@x/pyserve/handlers";
 import { start } from "../support/command.ts";
 import { missing } from "../support/programs.ts";
 import { settleTimes, tempTree } from "../support/tree.ts";

@@ -1,6 +1,7 @@
 /** The command as a process: what it prints, how it starts, how it ends. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { type Certificate, makeCertificate } from "../support/certificate.ts";
 import { runCommand, start, startProcess } from "../support/command.ts";
 import { CLI } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
@@ -82,15 +83,12 @@ Deno.test({
 });
 
 Deno.test("a certificate and a key that do not belong together are refused in words", async () => {
-  await using tree = await tempTree();
-  const make = async (name: string) => {
-    const args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost".split(" ");
-    const files = ["-keyout", tree.at(`${name}.key`), "-out", tree.at(`${name}.pem`)];
-    await new Deno.Command("openssl", { args: [...args, ...files], stderr: "null" }).output();
-  };
-  await make("a");
-  await make("b");
-  const ended = await runCommand([tree.path, "0", "--tls-cert", tree.at("a.pem"), "--tls-key", tree.at("b.key")]);
+  await using tree = await tempTree({ "other/": "" });
+  const [{ cert }, { key }] = await Promise.all([tree.path, tree.at("other")].map(makeCertificate)) as [
+    Certificate,
+    Certificate,
+  ];
+  const ended = await runCommand([tree.path, "0", "--tls-cert", cert, "--tls-key", key]);
   assertEquals(ended.code, 1);
   assertEquals(ended.stderr, "pyserve: Cannot use the certificate: it does not match the private key\n");
 });

@@ -5,12 +5,14 @@ import { main } from "@x/pyserve/cli";
 import config from "../../deno.json" with { type: "json" };
 import { parse } from "../../cli/parse.ts";
 import { settingsOf } from "../../cli/settings.ts";
+import { makeCertificate } from "../support/certificate.ts";
 import { runCommand, type RunningCommand, start, startProcess } from "../support/command.ts";
 import { freshMachine } from "../support/jsr_registry.ts";
 import { CLI } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { ask, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
+import { until } from "../support/wait.ts";
 
 const LINUX = Deno.build.os === "linux";
 // deno-lint-ignore no-console
@@ -19,11 +21,6 @@ if (!LINUX) console.log("skipped: only Linux distributes connections among proce
 /** A test with processes, where they can be. */
 function testOnLinux(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
   Deno.test({ name, ignore: !LINUX, fn });
-}
-
-/** Waits until something holds that nothing tells about. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await holds()) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 /** The processes that a process has started and that have not ended. */
@@ -364,10 +361,8 @@ Deno.test({
   ignore: !LINUX || missing("openssl", "curl"),
   async fn() {
     await using tree = await tempTree({ "site/a.txt": "hello" });
-    const make = "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=localhost";
-    await new Deno.Command("openssl", { args: make.split(" "), cwd: tree.path, stderr: "null" }).output();
-    const files = ["--tls-cert", tree.at("cert.pem"), "--tls-key", tree.at("key.pem")];
-    await using server = await twoWorkers(tree.at("site"), ...files, "-b", "localhost");
+    const { options } = await makeCertificate(tree.path);
+    await using server = await twoWorkers(tree.at("site"), ...options, "-b", "localhost");
     const url = `https://localhost:${server.port}/a.txt`;
     const { stdout } = await new Deno.Command("curl", { args: ["-sSk", url] }).output();
     assertEquals(new TextDecoder().decode(stdout), "hello");

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { clientOf, heldBody } from "@x/pyserve";
+import { heldBody } from "@x/pyserve/handlers";
+import { clientOf } from "@x/pyserve/http";
 
 /** A body whose end is seen: how often its place was left, and why its source was cancelled. */
 function held(pull: UnderlyingDefaultSource<Uint8Array<ArrayBuffer>>["pull"], stallMs: number) {

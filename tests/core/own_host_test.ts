@@ -1,6 +1,7 @@
 /** Who may be asked under which name: no page of another site passes for one of this server by a name of its own. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { isLoopback, isOwnHost } from "../../handlers/http/own_host.ts";
 import {
   cgi,
   cgiFeature,
@@ -13,24 +14,22 @@ import {
   type FetchFunction,
   files,
   fileServer,
-  type Hosts,
-  isLoopback,
-  isOwnHost,
   type Layer,
   mount,
   SimpleHTTPRequestHandler,
-  SitePath,
   ThreadingHTTPServer,
   toFetch,
   type ToFetchOptions,
   upload,
   uploadFeatures,
 } from "@x/pyserve";
-import { runCommand, start, startProcess } from "../support/command.ts";
+import type { Hosts } from "@x/pyserve/handlers";
+import { makeCertificate } from "../support/certificate.ts";
+import { CLOCK_AHEAD, runCommand, start, startProcess } from "../support/command.ts";
 import { CLI, fromFileUrl, ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { raw } from "../support/raw.ts";
-import { settleTimes, type TempTree, tempTree } from "../support/tree.ts";
+import { oldTree, type TempTree, tempTree } from "../support/tree.ts";
 
 Deno.test("addresses and localhost are always own, other names where they are given", () => {
   const own = ["127.0.0.1", "127.0.0.1:8000", "[::1]:8000", "192.0.2.7:1", "localhost", "LOCALHOST:8", "a.localhost."];
@@ -109,17 +108,14 @@ function overHttp(fetch: FetchFunction, listen: Deno.ServeTcpOptions = { hostnam
 }
 
 async function command(args: readonly string[]): Promise<Door> {
-  const process = await start([...args, "--quiet"]);
+  const process = await start([...args, "--quiet"], { clockAhead: true });
   return { port: process.port, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
 }
 
 /** HTTPS, asked by curl, which sends the name as `:authority` over HTTP/2. */
 async function tls(args: readonly string[], version: string, tree: TempTree): Promise<Door> {
-  const [cert, key] = [tree.at("cert.pem"), tree.at("key.pem")];
-  const words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost";
-  await new Deno.Command("openssl", { args: [...words.split(" "), "-keyout", key, "-out", cert], stderr: "null" })
-    .output();
-  const door = await command([...args, "--tls-cert", cert, "--tls-key", key]);
+  const { options } = await makeCertificate(tree.path);
+  const door = await command([...args, ...options]);
   const status = async (host: string, method: string, target: string) => {
     const authority = `${host}:${door.port}`;
     const { stdout } = await new Deno.Command("curl", {
@@ -134,7 +130,18 @@ async function tls(args: readonly string[], version: string, tree: TempTree): Pr
 async function denoServe({ path }: TempTree, env: Record<string, string> = {}): Promise<Door> {
   const port = freePort();
   const process = await startProcess(Deno.execPath(), [
-    ...["serve", "-A", "--no-lock", "--config", `${ROOT}/deno.json`, "--host", "127.0.0.1", "--port", String(port)],
+    ...[
+      "serve",
+      "-A",
+      "--no-lock",
+      ...CLOCK_AHEAD,
+      "--config",
+      `${ROOT}/deno.json`,
+      "--host",
+      "127.0.0.1",
+      "--port",
+      String(port),
+    ],
     fromFileUrl("../testdata/deno_serve.ts"),
   ], { env: { TEST_ROOT: path, TEST_PORT: String(port), ...env } });
   // The module prints its line before the runtime listens.
@@ -177,8 +184,7 @@ const ignoreDoor = (name: string) =>
 
 for (const [name, open] of Object.entries(WRITING_DOORS)) {
   Deno.test({ name: `nothing is read or written under another name: ${name}`, ignore: ignoreDoor(name) }, async () => {
-    await using tree = await tempTree({ "a.txt": "a" });
-    await settleTimes(tree.at("a.txt"));
+    await using tree = await oldTree({ "a.txt": "a" });
     await using door = await open(tree);
     const status = (host: string, method: string, target: string) =>
       door.status?.(host, method, target) ?? statusAs(door.port, host, method, target);
@@ -234,8 +240,7 @@ for (const [name, open] of Object.entries(READING_DOORS)) {
     name: `what only this machine reaches is not read under another name: ${name}`,
     ignore: ignoreDoor(name),
   }, async () => {
-    await using tree = await tempTree({ "a.txt": "a" });
-    await settleTimes(tree.at("a.txt"));
+    await using tree = await oldTree({ "a.txt": "a" });
     await using door = await open(tree);
     const status = (host: string, target = "/a.txt") =>
       door.status?.(host, "GET", target) ?? statusAs(door.port, host, "GET", target);
@@ -249,8 +254,7 @@ for (const [name, open] of Object.entries(READING_DOORS)) {
 }
 
 Deno.test("what others can reach is read under any name, out of the cache as well, but not written", async () => {
-  await using tree = await tempTree({ "a.txt": "a" });
-  await settleTimes(tree.at("a.txt"));
+  await using tree = await oldTree({ "a.txt": "a" });
   await using open = await command([tree.path, "-b", "0.0.0.0"]);
   for (const host of ["evil.example", "localhost", "evil.example", "evil.example"]) {
     assertEquals(await statusAs(open.port, host), 200);
@@ -277,19 +281,8 @@ Deno.test("handlers that write or run programs judge the name themselves, whatev
   assertEquals(await statusAs(door.port, "localhost", "GET", "/a.php"), 502);
 });
 
-/** A tree whose file is kept from the second time on that it is asked for. */
-async function settledTree(): Promise<TempTree> {
-  const tree = await tempTree({ "a.txt": "a" });
-  await settleTimes(tree.at("a.txt"));
-  const source = disk(tree.path);
-  while (!(await source.stat(SitePath.root.child("a.txt")!))!.stable) {
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  return tree;
-}
-
 Deno.test("one handler in two servers is judged as each of them says, whatever the other has kept", async () => {
-  await using tree = await settledTree();
+  await using tree = await oldTree({ "a.txt": "a" });
   const site = fileServer(tree.path, { log: false });
   const local = (hostname: string): ToFetchOptions => ({ localAddress: () => ({ hostname, port: 1 }) });
   await using open = overHttp(toFetch(site, local("0.0.0.0")));
@@ -305,7 +298,7 @@ Deno.test("one handler in two servers is judged as each of them says, whatever t
 });
 
 Deno.test("a file that is kept is not sent under another name where a feature writes, below a mount neither", async () => {
-  await using tree = await settledTree();
+  await using tree = await oldTree({ "a.txt": "a" });
   const everywhere = { localAddress: () => ({ hostname: "0.0.0.0", port: 1 }) };
   for (const feature of [...uploadFeatures().slice(0, 1), cgiFeature(), fastCgiFeature(PHP)]) {
     const site = fileServer(tree.path, { features: [feature], log: false });
@@ -358,8 +351,7 @@ Deno.test("a feature of one's own with a method that writes has the server answe
 });
 
 Deno.test("an absolute-form target and Host both have to be own", async () => {
-  await using tree = await tempTree({ "a.txt": "a" });
-  await settleTimes(tree.at("a.txt"));
+  await using tree = await oldTree({ "a.txt": "a" });
   await using door = await command([tree.path, "--upload"]);
   for (const method of ["GET", "PUT"]) {
     const good = method === "GET" ? 200 : 409;

@@ -1,17 +1,12 @@
 /** The one reader of request bodies: its bounds, and what becomes of the connection when it gives up. */
 
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { cgi, chain, disk, files, HttpError, IncompleteBody, toFetch, upload } from "@x/pyserve";
+import { IncompleteBody } from "../../handlers/core/request_body.ts";
+import { cgi, chain, disk, files, HttpError, toFetch, upload } from "@x/pyserve";
 import { readBody } from "../../handlers/core/request_body.ts";
 import { start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
-
-/** Fails after 30 seconds. */
-async function within<T>(promise: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error("It did not happen in time")), 30_000);
-  return await Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
-}
+import { within } from "../support/wait.ts";
 
 /** A body that never ends: chunks of a size, with a pause between them; and whether it was cancelled. */
 function endless(size: number, pauseMs: number) {

@@ -3,12 +3,13 @@
 import { ThreadingHTTPServer } from "@x/pyserve/python";
 import { serveClassic } from "../../handlers/python/transport.ts";
 import { serve } from "../../handlers/transport/serve.ts";
-import { eventually } from "../upstream/cgi/support.ts";
+import { makeCertificate } from "../support/certificate.ts";
 import { start } from "../support/command.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
 import { tempTree } from "../support/tree.ts";
 import { characters, Reporter, Reporter11, reporting, type Seen } from "./report.ts";
 import type { Who } from "./requests.ts";
+import { until } from "../support/wait.ts";
 
 /** A way in. */
 export interface Door extends AsyncDisposable {
@@ -69,10 +70,8 @@ async function overTls(is: readonly Who[], listen: typeof serve): Promise<Door> 
 /** A certificate for this machine and its key, PEM. */
 export async function certificate(): Promise<{ cert: string; key: string }> {
   await using tree = await tempTree();
-  const args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost " +
-    "-addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout key.pem -out cert.pem";
-  await new Deno.Command("openssl", { args: args.split(" "), cwd: tree.path, stderr: "null" }).output();
-  return { cert: await Deno.readTextFile(tree.at("cert.pem")), key: await Deno.readTextFile(tree.at("key.pem")) };
+  const { cert, key } = await makeCertificate(tree.path);
+  return { cert: await Deno.readTextFile(cert), key: await Deno.readTextFile(key) };
 }
 
 async function denoServe(): Promise<Door> {
@@ -92,7 +91,7 @@ async function denoServe(): Promise<Door> {
     process.kill("SIGKILL");
     await process.status;
   };
-  await eventually(
+  await until(
     () => Deno.connect({ hostname: "127.0.0.1", port }).then((conn) => (conn.close(), true), () => false),
     "it listens",
   );

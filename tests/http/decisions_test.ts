@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { judgeHost } from "../../handlers/http/host.ts";
 import {
   acceptedCodings,
   contentRange,
@@ -9,13 +10,12 @@ import {
   evaluatePreconditions,
   formatHttpDate,
   ifRangeHolds,
-  judgeHost,
   mediaType,
   parseEtags,
   parseHttpDate,
   type Precondition,
   selectRanges,
-} from "@x/pyserve";
+} from "@x/pyserve/http";
 
 const NOW = Date.UTC(2026, 10, 22);
 const TIME = Date.UTC(1994, 10, 6, 8, 49, 37);

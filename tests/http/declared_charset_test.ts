@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { declaredCharset, documentType } from "@x/pyserve";
+import { declaredCharset, documentType } from "@x/pyserve/http";
 import { latin1 } from "../support/raw.ts";
 
 const HTML: readonly (readonly [text: string, declared: string | null])[] = [

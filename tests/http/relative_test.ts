@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { parseTarget, Refusal, relativeReference, type SitePath } from "@x/pyserve";
+import type { SitePath } from "@x/pyserve";
+import { parseTarget, Refusal, relativeReference } from "@x/pyserve/http";
 
 interface Row {
   readonly from: string;

@@ -4,7 +4,6 @@ import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import {
   chain,
   derive,
-  disk,
   fileServer,
   type FileServerOptions,
   type Handler,
@@ -14,7 +13,7 @@ import {
   SitePath,
   toFetch,
 } from "@x/pyserve";
-import { settleTimes, tempTree } from "../support/tree.ts";
+import { oldTree } from "../support/tree.ts";
 
 /** A server with layers, and the lines of its log. */
 function serving(root: Parameters<typeof fileServer>[0], options: FileServerOptions) {
@@ -82,8 +81,7 @@ Deno.test("a layer that fails is a 500 with a page, a line, and its cause in the
 });
 
 Deno.test("a layer is asked for each request, also for what is kept, and changes the headers of this answer only", async () => {
-  await using tree = await tempTree({ "a.txt": "a", "d/b.txt": "b" });
-  await settleTimes(tree.at("a.txt"));
+  await using tree = await oldTree({ "a.txt": "a", "d/b.txt": "b" });
   let asked = 0;
   const counting: Layer = (next) => async (request, context) => {
     asked += 1;
@@ -93,10 +91,6 @@ Deno.test("a layer is asked for each request, also for what is kept, and changes
     return response;
   };
   const ask = serving(tree.path, { layers: [counting] });
-  const source = disk(tree.path);
-  for (const path of [SitePath.root, SitePath.root.child("a.txt")!, SitePath.root.child("d")!]) {
-    while (!(await source.stat(path))!.stable) await new Promise((resolve) => setTimeout(resolve, 100));
-  }
   for (const target of ["/a.txt", "/d/", "/nothing"]) {
     for (let round = 0; round < 4; round++) {
       const { response, lines } = await ask(target);

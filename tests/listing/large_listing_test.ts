@@ -1,7 +1,9 @@
 /** Listings of large directories: sent while they are made, and nobody else waits for them. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { disk, FileChanged, type FileSource, type Listing, listing, memory, serve, toFetch } from "@x/pyserve";
+import { disk, type FileSource, listing, memory, serve, toFetch } from "@x/pyserve";
+import type { Listing } from "@x/pyserve/handlers";
+import { FileChanged } from "@x/pyserve/sources";
 import { tempTree } from "../support/tree.ts";
 
 const COUNT = 5_000;

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { chain, disk, files, type Listing, listing, memory, mount, toFetch } from "@x/pyserve";
+import { chain, disk, files, listing, memory, mount, toFetch } from "@x/pyserve";
+import type { Listing } from "@x/pyserve/handlers";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
 

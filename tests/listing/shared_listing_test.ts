@@ -4,19 +4,18 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   chain,
   disk,
-  type FileEntry,
   fileServer,
   type FileSource,
   filtered,
   headers,
   listing,
-  type ListingOptions,
   memory,
   mount,
-  SitePath,
   toFetch,
   wrap,
 } from "@x/pyserve";
+import type { ListingOptions } from "@x/pyserve/handlers";
+import { clockAhead, nextTick } from "../support/clock.ts";
 import { tempTree } from "../support/tree.ts";
 
 /** A source that counts how often its directories are read, and how often at the same time. */
@@ -70,8 +69,7 @@ Deno.test("a directory is read once for all who ask at the same time", async () 
 Deno.test("a directory that has not changed is not read again, until sizes and dates may be old", async () => {
   for (const kind of ["memory", "disk"]) {
     await using tree = await tempTree(SITE);
-    // The time of the last change of an inode cannot be set: it has to pass.
-    if (kind === "disk") await settled(disk(tree.path));
+    using _ahead = clockAhead();
     using clock = stoppedClock();
     const { counts, source } = counted(kind === "disk" ? disk(tree.path) : memory(SITE));
     const ask = asking(source);
@@ -91,15 +89,6 @@ Deno.test("a directory that has not changed is not read again, until sizes and d
     assertEquals(counts.lists, 6, kind);
   }
 });
-
-/** Waits until nothing in a directory has changed just now. */
-async function settled(source: FileSource, path = SitePath.root): Promise<void> {
-  const isSettled = async () => {
-    const entries = (await Array.fromAsync<readonly FileEntry[]>((await source.list(path))!)).flat();
-    return (await source.stat(path))!.stable && entries.every(({ stat }) => stat?.stable ?? true);
-  };
-  while (!(await isSettled())) await new Promise((resolve) => setTimeout(resolve, 50));
-}
 
 Deno.test("two directories are read at a time", async () => {
   const files = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`d${i}/a`, "a"]));
@@ -206,10 +195,10 @@ Deno.test("a name is seen at once: made, renamed or removed just before the requ
 
 Deno.test("a change is seen at once in a directory whose page was kept", async () => {
   await using tree = await tempTree({ "dir/a": "", "dir/b": "" });
-  const source = disk(tree.path);
-  const { counts, source: counting } = counted(source);
-  const ask = asking(counting);
-  await settled(source, SitePath.root.child("dir")!);
+  const { counts, source } = counted(disk(tree.path));
+  const ask = asking(source);
+  await nextTick();
+  using _ahead = clockAhead();
   using _clock = stoppedClock();
   const page = async () => await (await ask("/dir/?format=text")).text();
   assertEquals([await page(), await page(), counts.lists], ["a\nb\n", "a\nb\n", 1]);
@@ -223,7 +212,7 @@ Deno.test("a change is seen at once in a directory whose page was kept", async (
 
 Deno.test("the whole server answers with a listing that it keeps as it did with the first", async () => {
   await using tree = await tempTree({ "dir/a": "1", "dir/b": "22" });
-  await settled(disk(tree.path), SitePath.root.child("dir")!);
+  using _ahead = clockAhead();
   using clock = stoppedClock();
   const starting = () => {
     const server = fileServer(tree.path, { log: false, headers: [["x-site", "mine"]] });
@@ -309,7 +298,7 @@ Deno.test("a file that is being written is seen to grow", async () => {
 Deno.test("an index file that a link begins to lead to is seen at once, though the directory is unchanged", async () => {
   await using tree = await tempTree({ "dir/a": "a", "elsewhere/": "" });
   await Deno.symlink("../elsewhere/page", tree.at("dir/index.html"));
-  await settled(disk(tree.path), SitePath.root.child("dir")!);
+  using _ahead = clockAhead();
   const fetch = toFetch(fileServer(tree.path, { log: false }));
   const text = async () => await (await fetch(new Request("http://localhost/dir/"))).text();
   for (let i = 0; i < 3; i++) assertStringIncludes(await text(), "broken link");

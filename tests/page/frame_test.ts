@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
-  allow,
   chain,
   type Context,
   derive,
@@ -17,9 +16,9 @@ import {
   settle,
   SitePath,
   toFetch,
-  toHttpError,
   wrap,
 } from "@x/pyserve";
+import { allow, toHttpError } from "@x/pyserve/handlers";
 
 function recorder(): Logger & { readonly lines: string[]; readonly errors: [string, unknown][] } {
   const lines: string[] = [];

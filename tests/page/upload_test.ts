@@ -5,12 +5,7 @@ import { Buffer } from "node:buffer";
 import { IN_BROWSER, launch, newPage, openFolder, type Page, shownNames } from "../support/browser.ts";
 import { type RunningCommand, start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
-
-/** Bytes that are nowhere the same. */
-function bytes(length: number, seed = 1): Uint8Array {
-  let state = seed;
-  return Uint8Array.from({ length }, () => (state = (state * 1103515245 + 12345) & 0x7fffffff) >> 16);
-}
+import { noise } from "../support/bytes.ts";
 
 async function shows(page: Page, text: string | RegExp): Promise<void> {
   await page.locator(".uploads h2", { hasText: text }).waitFor();
@@ -40,7 +35,7 @@ Deno.test({
   name: "files and folders are uploaded by choosing, dropping and pasting, with what is there asked about",
   ...IN_BROWSER,
   async fn(t) {
-    const large = bytes(3_000_000);
+    const large = noise(3_000_000);
     await using from = await tempTree({
       "a.txt": "from a",
       "large.bin": large,
@@ -168,8 +163,8 @@ Deno.test({
   name: "an upload is paused, goes on, outlives the server and a visit, and can be given up",
   ...IN_BROWSER,
   async fn(t) {
-    const content = bytes(4_000_000, 7);
-    await using from = await tempTree({ "movie.bin": content, "other.bin": bytes(24_000_000, 8) });
+    const content = noise(4_000_000);
+    await using from = await tempTree({ "movie.bin": content, "other.bin": noise(24_000_000) });
     await using to = await tempTree();
     let server: RunningCommand = await start([to.path, "--upload"]);
     try {

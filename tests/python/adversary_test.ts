@@ -7,9 +7,9 @@ import { assert, assertEquals } from "@std/assert";
 import { fileServer, memory, toFetch } from "@x/pyserve";
 import { SimpleHTTPRequestHandler } from "@x/pyserve/python";
 import { serveClassic } from "../../handlers/python/transport.ts";
-import { eventually } from "../upstream/cgi/support.ts";
 import { tempTree } from "../support/tree.ts";
 import { Client, Echo, emptyLog, exchange, type Serving, serving } from "./support.ts";
+import { until } from "../support/wait.ts";
 
 /** A request that must not be answered where it stands in the body or in a header of another. */
 const HIDDEN = "GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -178,7 +178,7 @@ for (const Handler of CLASSES) {
       await using server = serving(Handler);
       const before = sockets();
       await comeAndGo(server.port);
-      await eventually(() => sockets() <= before, "all sockets are closed");
+      await until(() => sockets() <= before, "all sockets are closed");
       const heard = await exchange(server.port, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
       assert(heard.startsWith("HTTP/1.1 200"), heard);
       assertQuiet("", server.errors);
@@ -196,7 +196,7 @@ Deno.test({
     const server = serveClassic(toFetch(handler, { log }), { hostname: "127.0.0.1", port: 0, log });
     const before = sockets();
     await comeAndGo(server.address.port);
-    await eventually(() => sockets() <= before, "all sockets are closed");
+    await until(() => sockets() <= before, "all sockets are closed");
     const heard = await exchange(server.address.port, "GET / HTTP/1.0\r\n\r\n");
     assert(heard.endsWith("start"), heard);
     await server.drain();

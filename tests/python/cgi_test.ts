@@ -4,7 +4,7 @@
  */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { endAllScripts } from "@x/pyserve";
+import { endAllScripts } from "@x/pyserve/handlers";
 import {
   CGIHTTPRequestHandler,
   type ClientAddress,
@@ -12,11 +12,11 @@ import {
   type HTTPServer,
   ThreadingHTTPServer,
 } from "@x/pyserve/python";
-import { eventually, isRunning } from "../upstream/cgi/support.ts";
 import { missing } from "../support/programs.ts";
 import { latin1, parseResponse, type RawResponse } from "../support/raw.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { Client, exchange, reply, type Serving, serving } from "./support.ts";
+import { isRunning, until } from "../support/wait.ts";
 
 const FILE1 = "#!/usr/bin/env python3\n\nprint('Content-type: text/html')\nprint()\nprint('Hello World')\n";
 const SH = "#!/bin/sh\necho 'Content-type: text/plain'\necho\n";
@@ -303,13 +303,13 @@ for (const name of ["slow", "begun", "nph-begun"]) {
       await client.say(`GET /cgi-bin/${name} HTTP/1.0\r\n\r\n`);
       if (head) await client.hear("begun");
       let pids: number[] = [];
-      await eventually(() => {
+      await until(() => {
         pids = (Deno.readTextFileSync(ensure(tree.at("pids"))).match(/\d+/g) ?? []).map(Number);
         return pids.length === 2;
       }, "it has begun");
       if (way === "the client leaves") client.conn.close();
       else await server.server.server_close();
-      await eventually(() => !pids.some(isRunning), "both have ended");
+      await until(() => !pids.some(isRunning), "both have ended");
       assertEquals(server.errors, []);
     });
   }

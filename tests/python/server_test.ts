@@ -10,12 +10,13 @@ import {
   ThreadingHTTPServer,
   ThreadingHTTPSServer,
 } from "@x/pyserve/python";
-import { eventually } from "../upstream/cgi/support.ts";
+import { makeCertificate, openssl } from "../support/certificate.ts";
 import { startProcess } from "../support/command.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { Client, Echo, exchange, reply, serving } from "./support.ts";
+import { until as untilHolds } from "../support/wait.ts";
 
 const GET = "GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
@@ -267,7 +268,7 @@ Deno.test("HTTPServer says that it closes a connection because another waits", a
   await kept.say("GET /kept HTTP/1.1\r\n\r\n");
   await until(1);
   const second = exchange(server.port, GET);
-  await eventually(() => server.server.closes_next(connections[0]!), "another waits");
+  await untilHolds(() => server.server.closes_next(connections[0]!), "another waits");
   open(0);
   assertStringIncludes(await kept.hear(), "\r\nConnection: close\r\n");
   await until(2);
@@ -371,13 +372,10 @@ Deno.test({
 
 /** A certificate, and its key with the password "secret". */
 async function certificate(tree: TempTree): Promise<{ certfile: string; keyfile: string }> {
-  const openssl = (args: string) => new Deno.Command("openssl", { args: args.split(" "), cwd: tree.path }).output();
-  await openssl(
-    "req -x509 -newkey rsa:2048 -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost " +
-      "-addext basicConstraints=critical,CA:FALSE -nodes -keyout plain.pem -out cert.pem",
-  );
-  await openssl("pkcs8 -topk8 -in plain.pem -out key.pem -passout pass:secret");
-  return { certfile: tree.at("cert.pem"), keyfile: tree.at("key.pem") };
+  const { cert, key } = await makeCertificate(tree.path);
+  const keyfile = tree.at("secret.pem");
+  await openssl(`pkcs8 -topk8 -in ${key} -out ${keyfile} -passout pass:secret`, tree.path);
+  return { certfile: cert, keyfile };
 }
 
 for (const Server of [HTTPSServer, ThreadingHTTPSServer]) {

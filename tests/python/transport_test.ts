@@ -3,11 +3,12 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { cgi, chain, disk, fileServer, type Handler, memory, toFetch, upload } from "@x/pyserve";
 import { serveClassic } from "../../handlers/python/transport.ts";
-import { eventually, isRunning } from "../upstream/cgi/support.ts";
+import { makeCertificate } from "../support/certificate.ts";
 import { start } from "../support/command.ts";
 import { latin1, parseResponse } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { Client, emptyLog, exchange, reply } from "./support.ts";
+import { isRunning, until } from "../support/wait.ts";
 
 /** The names of the headers of a reply, as they stand there. */
 function names(head: string): string[] {
@@ -141,9 +142,9 @@ Deno.test("a client that leaves ends its program, whether it was heard of or not
     await client.say("GET /cgi-bin/long HTTP/1.0\r\n\r\n");
     if (head) await client.hear("begun");
     const pid = () => Number(Deno.readTextFileSync(tree.at("pid")));
-    await eventually(() => Deno.statSync(tree.path).isDirectory && exists(tree.at("pid")) && pid() > 0, "it has begun");
+    await until(() => Deno.statSync(tree.path).isDirectory && exists(tree.at("pid")) && pid() > 0, "it has begun");
     client.conn.close();
-    await eventually(() => !isRunning(pid()), "the program has ended");
+    await until(() => !isRunning(pid()), "the program has ended");
   }
 });
 
@@ -158,25 +159,9 @@ function exists(path: string): boolean {
 
 Deno.test("--protocol HTTP/1.0 over TLS", async () => {
   await using tree = await tempTree({ "a.txt": "hello" });
-  const file = tree.at("key.pem");
-  const { success } = await new Deno.Command("openssl", {
-    args: ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"].concat(
-      [
-        "-addext",
-        "basicConstraints=critical,CA:FALSE",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-keyout",
-        file,
-        "-out",
-        tree.at("c.pem"),
-      ],
-    ),
-    stderr: "null",
-  }).output();
-  assert(success);
-  const cert = await Deno.readTextFile(tree.at("c.pem"));
-  await using command = await start([tree.path, "-p", "HTTP/1.0", "--tls-cert", tree.at("c.pem"), "--tls-key", file]);
+  const tls = await makeCertificate(tree.path);
+  const cert = await Deno.readTextFile(tls.cert);
+  await using command = await start([tree.path, "-p", "HTTP/1.0", ...tls.options]);
   using conn = await Deno.connectTls({ hostname: "127.0.0.1", port: command.port, caCerts: [cert] });
   await conn.write(latin1("GET /a.txt HTTP/1.0\r\n\r\n"));
   const heard = await new Response(conn.readable).bytes();

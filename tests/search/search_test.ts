@@ -1,21 +1,9 @@
 /** The search: patterns against a naive reference, results in every format, limits and leaving. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import {
-  disk,
-  fileServer,
-  type FileSource,
-  filtered,
-  type Found,
-  isVisible,
-  memory,
-  mount,
-  search,
-  searches,
-  type SearchOptions,
-  type SearchResults,
-  toFetch,
-} from "@x/pyserve";
+import { disk, fileServer, type FileSource, filtered, memory, mount, search, searches, toFetch } from "@x/pyserve";
+import type { Found, SearchOptions, SearchResults } from "@x/pyserve/handlers";
+import { isVisible } from "@x/pyserve/sources";
 import { patternOf } from "../../handlers/search/pattern.ts";
 import { start } from "../support/command.ts";
 import { skeletonOf } from "../support/html.ts";

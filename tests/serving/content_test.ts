@@ -1,7 +1,8 @@
 /** What leaves through sendContent: no byte that is not the file's, and nothing left open. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { disk, files, type FileSource, memory, sendContent, toFetch } from "@x/pyserve";
+import { disk, files, type FileSource, memory, toFetch } from "@x/pyserve";
+import { sendContent } from "@x/pyserve/handlers";
 import { tempTree } from "../support/tree.ts";
 import { watched } from "../support/watched.ts";
 

@@ -1,7 +1,6 @@
 /** The cache of files: always fresh, never more than it may hold, and not to be told from no cache. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { dirname } from "@std/path/dirname";
 import {
   cgiFeature,
   derive,
@@ -10,15 +9,16 @@ import {
   fileServer,
   type FileSource,
   type Handler,
-  parseTarget,
   SitePath,
   type Target,
   toFetch,
   wrap,
 } from "@x/pyserve";
+import { parseTarget } from "@x/pyserve/http";
 import { start } from "../support/command.ts";
 import { ask, raw } from "../support/raw.ts";
-import { settleTimes, type TempTree, tempTree } from "../support/tree.ts";
+import { clockAhead, nextSecond, nextTick } from "../support/clock.ts";
+import { oldTree, settleTimes, tempTree } from "../support/tree.ts";
 
 /** A source that counts what is asked of it. */
 function counted(source: FileSource) {
@@ -33,21 +33,6 @@ function counted(source: FileSource) {
     },
   };
   return { calls, source: counting };
-}
-
-/** A tree whose files are old enough to be kept; their ctime cannot be set, so it has to pass. */
-async function settledTree(files: Record<string, string | Uint8Array>): Promise<TempTree> {
-  const tree = await tempTree(files);
-  for (const name of Object.keys(files)) await settleTimes(tree.at(name));
-  const source = disk(tree.path);
-  const isSettled = async (name: string) => {
-    const path = name.split("/").reduce((parent, segment) => parent.child(segment) ?? parent, SitePath.root);
-    return (await source.stat(path))!.stable;
-  };
-  for (const name of ["", ...Object.keys(files), ...Object.keys(files).map((name) => dirname(name))]) {
-    while (!await isSettled(name)) await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  return tree;
 }
 
 /** Counts the Responses that are made while something runs. */
@@ -69,7 +54,7 @@ async function responsesMade(run: () => Promise<void>): Promise<number> {
 }
 
 Deno.test("a hit costs one look at the file, and makes no Response", async () => {
-  await using tree = await settledTree({ "a.txt": "hello", "site/index.html": "index" });
+  await using tree = await oldTree({ "a.txt": "hello", "site/index.html": "index" });
   const { calls, source } = counted(disk(tree.path));
   const fetch = toFetch(fileServer(source, { log: false }));
   const ask = (target: string, headers: HeadersInit = {}) =>
@@ -93,7 +78,7 @@ Deno.test("a hit costs one look at the file, and makes no Response", async () =>
 });
 
 Deno.test("with and without the cache, every answer is the same", async () => {
-  await using tree = await settledTree({ "a.txt": "0123456789", "b.svgz": "zipped", "empty": "" });
+  await using tree = await oldTree({ "a.txt": "0123456789", "b.svgz": "zipped", "empty": "" });
   const options = { log: false, headers: [["x-mine", "1"], ["x-content-type-options", "nosniff"]] } as const;
   const [kept, plain] = [0, 1].map((off) =>
     toFetch(fileServer(tree.path, { ...options, ...(off && { cacheSize: 0 }) }))
@@ -135,9 +120,15 @@ Deno.test("with and without the cache, every answer is the same", async () => {
 });
 
 Deno.test("no answer is stale: in place, truncated, renamed over, and with the time put back", async () => {
-  await using tree = await settledTree({ "a.txt": "0000000" });
+  await using tree = await tempTree({ "a.txt": "0000000" });
   const fetch = toFetch(fileServer(tree.path, { log: false }));
+  const text = async () => await (await fetch(new Request("http://localhost/a.txt"))).text();
   const path = tree.at("a.txt");
+  await settleTimes(path);
+  {
+    using _clock = clockAhead();
+    for (let again = 0; again < 3; again++) assertEquals(await text(), "0000000");
+  }
   const { mtime } = await Deno.stat(path);
   const changes: readonly ((text: string) => void)[] = [
     (text) => {
@@ -155,13 +146,10 @@ Deno.test("no answer is stale: in place, truncated, renamed over, and with the t
     },
   ];
   let stale = 0;
-  for (let round = 0; round < 4000; round++) {
-    const text = String(round).padStart(7, "0");
-    changes[round % 4]!(text);
-    for (let again = 0; again < 2; again++) {
-      const response = await fetch(new Request("http://localhost/a.txt"));
-      if (await response.text() !== text) stale++;
-    }
+  for (let round = 1; round <= 1000; round++) {
+    const content = String(round).padStart(7, "0");
+    changes[round % 4]!(content);
+    for (let again = 0; again < 2; again++) if (await text() !== content) stale++;
   }
   assertEquals(stale, 0);
 });
@@ -170,7 +158,8 @@ Deno.test("a file that is kept is fresh after each kind of change, too", async (
   for (
     const change of [
       (path: string) => Deno.writeTextFileSync(path, "HELLO"),
-      (path: string) => {
+      async (path: string) => {
+        await nextSecond(); // only the ctime differs
         const { mtime } = Deno.statSync(path);
         Deno.writeTextFileSync(path, "HELLO");
         Deno.utimeSync(path, mtime!, mtime!);
@@ -181,12 +170,12 @@ Deno.test("a file that is kept is fresh after each kind of change, too", async (
       },
     ]
   ) {
-    await using tree = await settledTree({ "a.txt": "hello" });
+    await using tree = await oldTree({ "a.txt": "hello" });
     const { calls, source } = counted(disk(tree.path));
     const fetch = toFetch(fileServer(source, { log: false }));
     const text = async () => await (await fetch(new Request("http://localhost/a.txt"))).text();
     assertEquals([await text(), await text(), calls.open], ["hello", "hello", 1]);
-    change(tree.at("a.txt"));
+    await change(tree.at("a.txt"));
     assertEquals([await text(), calls.open], ["HELLO", 2]);
     await Deno.remove(tree.at("a.txt"));
     assertEquals(await text(), "404 Not Found: File not found\n");
@@ -194,7 +183,7 @@ Deno.test("a file that is kept is fresh after each kind of change, too", async (
 });
 
 Deno.test("an index page is not kept that another would go before, if it came", async () => {
-  await using tree = await settledTree({ "index.htm": "second", "d/index.html": "first" });
+  await using tree = await oldTree({ "index.htm": "second", "d/index.html": "first" });
   const fetch = toFetch(fileServer(tree.path, { log: false }));
   const get = async (path: string) => await (await fetch(new Request(`http://localhost${path}`))).text();
   for (let i = 0; i < 3; i++) assertEquals([await get("/"), await get("/d/")], ["second", "first"]);
@@ -207,7 +196,7 @@ Deno.test({
   name: "what is kept is not given away when its directory becomes a link to outside",
   ignore: Deno.build.os === "windows",
   async fn() {
-    await using tree = await settledTree({ "root/d/a.txt": "inside", "outside/a.txt": "secret" });
+    await using tree = await oldTree({ "root/d/a.txt": "inside", "outside/a.txt": "secret" });
     const fetch = toFetch(fileServer(tree.at("root"), { log: false }));
     const text = async () => await (await fetch(new Request("http://localhost/d/a.txt"))).text();
     assertEquals([await text(), await text()], ["inside", "inside"]);
@@ -220,7 +209,7 @@ Deno.test({
 Deno.test("no more is kept than may be, and what is asked for often stays", async () => {
   const size = 10_000;
   const names = Array.from({ length: 20 }, (_, index) => `f${index}`);
-  await using tree = await settledTree(Object.fromEntries(names.map((name) => [name, name.padEnd(size)])));
+  await using tree = await oldTree(Object.fromEntries(names.map((name) => [name, name.padEnd(size)])));
   const { calls, source } = counted(disk(tree.path));
   const fetch = toFetch(fileServer(source, { log: false, cacheSize: 5 * (size + 2048) }));
   const ask = async (name: string) => {
@@ -240,7 +229,7 @@ Deno.test("no more is kept than may be, and what is asked for often stays", asyn
 });
 
 Deno.test("layers outside can change the headers of a hit without changing the next", async () => {
-  await using tree = await settledTree({ "a.txt": "a" });
+  await using tree = await oldTree({ "a.txt": "a" });
   let count = 0;
   const stamp = (next: Handler): Handler => async (request, context) => {
     const response = await next(request, context);
@@ -256,7 +245,7 @@ Deno.test("layers outside can change the headers of a hit without changing the n
 });
 
 Deno.test("hits are logged like other answers", async () => {
-  await using tree = await settledTree({ "a.txt": "hello" });
+  await using tree = await oldTree({ "a.txt": "hello" });
   for (const format of ["python", "common", "json"] as const) {
     const lines: string[] = [];
     const log = { access: (line: string) => lines.push(line), error() {} };
@@ -268,12 +257,11 @@ Deno.test("hits are logged like other answers", async () => {
 });
 
 Deno.test("a target of another scheme, or with a user in it, is refused though its file is kept", async () => {
-  await using tree = await settledTree({ "a.txt": "a" });
+  await using tree = await oldTree({ "a.txt": "a" });
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     toFetch(fileServer(tree.path, { log: false })),
   );
-  const { ask } = await import("../support/raw.ts");
   for (let round = 0; round < 2; round++) {
     assertEquals((await ask(server.addr.port, "GET", "/a.txt")).text, "a");
     assertEquals((await ask(server.addr.port, "GET", "http://elsewhere.localhost/a.txt")).text, "a");
@@ -288,7 +276,7 @@ Deno.test("a target of another scheme, or with a user in it, is refused though i
 });
 
 Deno.test("a name that is not there is kept as such, until it is", async () => {
-  await using tree = await settledTree({ "d/a.txt": "a" });
+  await using tree = await oldTree({ "d/a.txt": "a" });
   const real = disk(tree.path);
   let stats = 0;
   const source: FileSource = {
@@ -321,7 +309,7 @@ Deno.test("a name that is not there is kept as such, until it is", async () => {
 });
 
 Deno.test("a name far below what is there is not kept: looking for what is there would take long", async () => {
-  await using tree = await settledTree({ "a.txt": "a" });
+  await using tree = await oldTree({ "a.txt": "a" });
   const source = disk(tree.path);
   const below = (depth: number) => {
     let path = SitePath.root;
@@ -337,11 +325,8 @@ Deno.test({
   name: "what a link leads to is never kept as not there",
   ignore: Deno.build.os === "windows",
   async fn() {
-    await using tree = await settledTree({ "root/a.txt": "a", "root/sub/b.txt": "b" });
+    await using tree = await oldTree({ "root/a.txt": "a", "root/sub/b.txt": "b" });
     await Deno.symlink("sub/later", tree.at("root/link"));
-    while (!(await disk(tree.at("root")).stat(SitePath.root))?.stable) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
     const fetch = toFetch(fileServer(tree.at("root"), { log: false }));
     const text = async (target: string) => await (await fetch(new Request(`http://localhost${target}`))).text();
     for (let round = 0; round < 4; round++) {
@@ -355,7 +340,7 @@ Deno.test({
 });
 
 Deno.test("a layer that replaces the target gets what it asks for, though the URL is the same", async () => {
-  await using tree = await settledTree({ "ada/a.txt": "ada's", "bob/a.txt": "bob's" });
+  await using tree = await oldTree({ "ada/a.txt": "ada's", "bob/a.txt": "bob's" });
   const home = (next: Handler): Handler => (request, context) => {
     const path = SitePath.root.child(request.headers.get("x-user")!)!.join(context.target.path);
     return next(request, derive(derive(context, { target: { ...context.target, path } }), { user: "somebody" }));
@@ -380,16 +365,16 @@ Deno.test("what a feature finds under another path is not kept as what is at the
       return answer(new Request(`http://localhost${target.raw}`, request), derive(context, { target }));
     },
   };
-  await using tree = await settledTree({ "a.txt": "a", "b.txt": "b", "program": "its source" });
+  await using tree = await oldTree({ "a.txt": "a", "b.txt": "b", "program": "its source" });
   const fetch = toFetch(fileServer(tree.path, { features: [elsewhere], log: false }));
   const text = async () => await (await fetch(new Request("http://localhost/program"))).text();
   assertEquals([await text(), await text()], ["a", "b"]);
 });
 
 Deno.test("what is kept does not answer for what is not asked for: another Host, a feature's query", async () => {
-  await using tree = await settledTree({ "b/a.txt": "kept" });
+  await using tree = await oldTree({ "b/a.txt": "kept" });
   // On all addresses, where any name will do: on loopback the name would be refused because it is none of the server's.
-  await using command = await start([tree.path, "--bind", "0.0.0.0"]);
+  await using command = await start([tree.path, "--bind", "0.0.0.0"], { clockAhead: true });
   for (let i = 0; i < 3; i++) assertEquals((await ask(command.port, "GET", "/b/a.txt")).text, "kept");
   // Deno pastes the two together: to a cache that looks at the URL only, it is the file that is kept.
   const pasted = await raw(command.port, "GET /a.txt HTTP/1.1\r\nHost: localhost/b\r\nConnection: close\r\n\r\n");
@@ -403,7 +388,7 @@ Deno.test({
   name: "an index page that is kept does not hide a program that has come to stand for its directory",
   ignore: Deno.build.os === "windows",
   async fn() {
-    await using tree = await settledTree({ "index.html": "kept", "d/index.html": "kept" });
+    await using tree = await oldTree({ "index.html": "kept", "d/index.html": "kept" });
     const programs = cgiFeature({ extensions: [".cgi"], index: ["index.cgi"] });
     const fetch = toFetch(fileServer(tree.path, { features: [programs], log: false }));
     const read = async (target: string) => await (await fetch(new Request(`http://localhost${target}`))).text();
@@ -419,13 +404,10 @@ Deno.test({
 
 Deno.test("precompressed files are kept for each set of accepted codings, until any file of the choice changes", async () => {
   const names = ["a.txt", "a.txt.gz", "old.txt", "old.txt.br"];
-  await using tree = await settledTree(Object.fromEntries(names.map((name) => [name, `bytes of ${name}`])));
+  await using tree = await oldTree(Object.fromEntries(names.map((name) => [name, `bytes of ${name}`])));
   await Deno.utime(tree.at("old.txt"), 2_000, 2_000);
   await Deno.utime(tree.at("old.txt.br"), 1_000, 1_000);
   const disked = disk(tree.path);
-  while (!(await disked.stat(SitePath.root.child("old.txt.br")!))!.stable) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
   const calls = { open: 0 };
   const source: FileSource = { ...sourceOf(disked), open: (path, seen) => (calls.open++, disked.open(path, seen)) };
   const fetch = toFetch(fileServer(source, { log: false, precompressed: true }));
@@ -452,6 +434,7 @@ Deno.test("precompressed files are kept for each set of accepted codings, until 
   }
   await Deno.utime(tree.at("old.txt.br"), 3_000, 3_000);
   assertEquals(await ask("old.txt", "br"), ["br", "accept-encoding", "bytes of old.txt.br"]);
+  await nextTick();
   await Deno.writeTextFile(tree.at("a.txt"), "new"); // and newer than what is beside it
   assertEquals(await ask("a.txt", "gzip"), [null, "accept-encoding", "new"]);
 });
@@ -468,7 +451,7 @@ function sourceOf(source: FileSource): FileSource {
 }
 
 Deno.test("a listing and an absent name are kept for each Accept beside the others", async () => {
-  await using tree = await settledTree({ "d/a.txt": "a" });
+  await using tree = await oldTree({ "d/a.txt": "a" });
   const fetch = toFetch(fileServer(tree.path, { log: false }));
   const ask = (target: string, accept: string) =>
     fetch(new Request(`http://localhost${target}`, { headers: { accept } }));

@@ -6,10 +6,8 @@ import {
   cgiFeature,
   checksums,
   derive,
-  disk,
   fastCgiFeature,
   fileServer,
-  type FileSource,
   type Layer,
   memory,
   mount,
@@ -20,7 +18,8 @@ import {
   uploadFeatures,
   wrap,
 } from "@x/pyserve";
-import { tempTree } from "../support/tree.ts";
+import { changing } from "../support/changing.ts";
+import { oldTree, tempTree } from "../support/tree.ts";
 
 /** Gives the user of a header the rights of a table; without the header, all rights. */
 function users(table: Readonly<Record<string, (right: Right, path: SitePath) => boolean>>): Layer {
@@ -143,49 +142,6 @@ function randomFrom(seed: number): (below: number) => number {
   };
 }
 
-/** Files that change, with times that prove it at once: a source that can be cached without waiting for a clock. */
-function changing(files: Map<string, string>): FileSource & { set(path: string, text: string | null): void } {
-  const versions = new Map<string, number>();
-  let version = 0;
-  const touch = (path: string) => {
-    for (let at = path; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) versions.set(at, ++version);
-    versions.set("/", ++version);
-  };
-  for (const path of files.keys()) touch(path);
-  const build = () =>
-    memory(Object.fromEntries([...files].map(([path, text]) => [path.slice(1), text])), { modified: 1e12 });
-  let source = build();
-  const versionOf = (path: SitePath) => `v${versions.get(path.text) ?? 0}`;
-  const stat = async (path: SitePath) => {
-    const found = await source.stat(path);
-    return found && { ...found, version: versionOf(path), stable: true };
-  };
-  return {
-    set(path, text) {
-      if (text === null) files.delete(path);
-      else files.set(path, text);
-      touch(path);
-      source = build();
-    },
-    stat,
-    list: async (path) => {
-      const slices = await source.list(path);
-      if (slices === null) return null;
-      const entries = [];
-      for await (const slice of slices) {
-        for (const entry of slice) entries.push({ ...entry, stat: await stat(path.child(entry.name)!) });
-      }
-      return [entries];
-    },
-    open: async (path) => await source.open(path, (await source.stat(path))!),
-    freshness: (path, seen) => () => versionOf(path) === seen.version,
-    absence: (path) => {
-      const before = versionOf(path);
-      return () => versionOf(path) === before;
-    },
-  };
-}
-
 const USERS = [null, "alice", "bob"];
 const CODINGS = ["identity", "gzip", "br, gzip"];
 const ACCEPTS = ["*/*", "text/html", "application/json"];
@@ -226,14 +182,9 @@ Deno.test("random requests and changes: no user gets bytes of another's view, an
   }
 });
 
-Deno.test("the same property holds on disk, where times have to pass", async () => {
-  await using tree = await tempTree(FILES);
-  const source = disk(tree.path);
-  const paths = [SitePath.root, ...["a.txt", "alice", "bob"].map((name) => SitePath.root.child(name)!)];
-  for (const path of paths) {
-    while (!(await source.stat(path))!.stable) await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  const ask = asks(toFetch(fileServer(source, { log: false, layers: [READERS] })));
+Deno.test("the same property holds on disk", async () => {
+  await using tree = await oldTree(FILES);
+  const ask = asks(toFetch(fileServer(tree.path, { log: false, layers: [READERS] })));
   const targets = ["/a.txt", "/alice/a.txt", "/bob/b.txt", "/", "/alice/", "/bob/"];
   const statuses = async (user: string | null) => {
     const all = [];
@@ -259,12 +210,12 @@ Deno.test("Allow, OPTIONS, the page and the upload handler go by the rights of e
   })];
   const ask = asks(toFetch(fileServer(tree.path, { features, log: false, layers })));
   const allow = async (user: string | null, target: string) => (await ask(user, target, { method: "OPTIONS" })).headers;
-  const all = "PUT, PATCH, POST, MKCOL, DELETE, MOVE, GET, HEAD, OPTIONS";
+  const all = "PUT, PATCH, POST, MKCOL, COPY, DELETE, MOVE, GET, HEAD, OPTIONS";
   assertEquals((await allow(null, "/")).get("allow"), all);
   assertEquals((await allow("reader", "/in/")).get("allow"), "GET, HEAD, OPTIONS");
   assertEquals((await allow("reader", "/in/")).get("accept-patch"), null);
   assertEquals((await allow("sender", "/")).get("allow"), "GET, HEAD, OPTIONS");
-  assertEquals((await allow("sender", "/in/")).get("allow"), "PUT, PATCH, POST, MKCOL, GET, HEAD, OPTIONS");
+  assertEquals((await allow("sender", "/in/")).get("allow"), "PUT, PATCH, POST, MKCOL, COPY, GET, HEAD, OPTIONS");
   assertEquals((await ask("reader", "/", { method: "FROB" })).status, 501);
   const can = async (user: string | null, target: string) => {
     const { text } = await ask(user, target, { headers: { accept: "application/json" } });
@@ -358,7 +309,7 @@ Deno.test("with uploads beside programs, the page offers uploading only where it
   assert(!control.test(await page("/")) && control.test(await page("/in/")));
   const allow = async (target: string) => (await ask(null, target, { method: "OPTIONS" })).headers.get("allow");
   assertEquals(await allow("/other/"), "GET, HEAD, OPTIONS");
-  assertEquals(await allow("/in/"), "PUT, PATCH, POST, MKCOL, DELETE, MOVE, GET, HEAD, OPTIONS");
+  assertEquals(await allow("/in/"), "PUT, PATCH, POST, MKCOL, COPY, DELETE, MOVE, GET, HEAD, OPTIONS");
   assertEquals((await ask(null, "/other/c.txt", { method: "PUT", body: "c" })).status, 403);
   assertEquals((await ask(null, "/in/c.txt", { method: "PUT", body: "c" })).status, 201);
 });

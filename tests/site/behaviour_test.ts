@@ -2,6 +2,7 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { disk, fileServer, SimpleHTTPRequestHandler, SitePath, ThreadingHTTPServer, toFetch } from "@x/pyserve";
+import { makeCertificate } from "../support/certificate.ts";
 import { start, startProcess } from "../support/command.ts";
 import { missing } from "../support/programs.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
@@ -94,8 +95,8 @@ async function command(args: readonly string[]): Promise<Door> {
 
 async function commandOverTls(args: readonly string[]): Promise<Door> {
   const tree = await tempTree();
-  const { cert, key } = await certificate(tree);
-  const process = await start([...args, "--tls-cert", cert, "--tls-key", key]);
+  const { cert, options } = await makeCertificate(tree.path);
+  const process = await start([...args, ...options]);
   const client = Deno.createHttpClient({ caCerts: [await Deno.readTextFile(cert)], http1: false, http2: true });
   return {
     ask: (target, init) => fetch(`https://localhost:${process.port}${target}`, { ...init, client, redirect: "manual" }),
@@ -105,14 +106,6 @@ async function commandOverTls(args: readonly string[]): Promise<Door> {
       await tree[Symbol.asyncDispose]();
     },
   };
-}
-
-async function certificate(tree: TempTree): Promise<{ cert: string; key: string }> {
-  const [cert, key] = [tree.at("cert.pem"), tree.at("key.pem")];
-  const args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost " +
-    "-addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE";
-  await new Deno.Command("openssl", { args: [...args.split(" "), "-keyout", key, "-out", cert] }).output();
-  return { cert, key };
 }
 
 function overHttp(port: number, close: () => PromiseLike<unknown>): Door {

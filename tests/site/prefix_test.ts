@@ -1,24 +1,14 @@
 /** Behind a proxy that takes a prefix off the path, nothing that a client is sent on to leaves the prefix. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import {
-  chain,
-  derive,
-  disk,
-  fileServer,
-  type Handler,
-  memory,
-  mount,
-  parseTarget,
-  Refusal,
-  SitePath,
-  toFetch,
-} from "@x/pyserve";
+import { chain, derive, fileServer, type Handler, memory, mount, toFetch } from "@x/pyserve";
+import { parseTarget, Refusal } from "@x/pyserve/http";
+import { noise } from "../support/bytes.ts";
 import { IN_BROWSER, launch, newPage, openFolder } from "../support/browser.ts";
 import { start } from "../support/command.ts";
 import { leadsTo } from "../support/location.ts";
 import { missing } from "../support/programs.ts";
-import { tempTree } from "../support/tree.ts";
+import { oldTree, tempTree } from "../support/tree.ts";
 
 /** A proxy in front of a port, which takes `/files` off; it ends with the block. */
 async function nginx(directory: string, port: number): Promise<{ readonly url: string } & AsyncDisposable> {
@@ -128,10 +118,8 @@ Deno.test("a redirect is relative to what the client sent, whatever a layer or a
 });
 
 Deno.test("an error that is kept links to the start page from where it was asked for", async () => {
-  await using tree = await tempTree({ "a.txt": "a" });
-  const source = disk(tree.path);
-  while (!(await source.stat(SitePath.root))!.stable) await new Promise((resolve) => setTimeout(resolve, 100));
-  const site = toFetch(mount("/below", fileServer(source, { log: false })));
+  await using tree = await oldTree({ "a.txt": "a" });
+  const site = toFetch(mount("/below", fileServer(tree.path, { log: false })));
   for (const [target, start] of [["/below/none", "../"], ["/below//none", "../../"], ["/below/none", "../"]] as const) {
     for (let i = 0; i < 3; i++) {
       const request = new Request(`http://localhost${target}`, { headers: { accept: "text/html", host: "localhost" } });
@@ -146,8 +134,7 @@ Deno.test({
   ignore: missing("zsync", "zsyncmake"),
   async fn() {
     await using tree = await tempTree({});
-    const whole = new Uint8Array(1024 * 1024);
-    for (let at = 0; at < whole.length; at += 65_536) crypto.getRandomValues(whole.subarray(at, at + 65_536));
+    const whole = noise(1024 * 1024);
     const old = whole.slice(0, whole.length / 2);
     old.fill(0x20, 200_000, 202_000); // what is missing is in the middle and at the end
     await Deno.mkdir(tree.at("s"));

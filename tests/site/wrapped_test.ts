@@ -19,13 +19,12 @@ import {
   memory,
   mount,
   settle,
-  SitePath,
   toFetch,
   type ToFetchOptions,
   upload,
   wrap,
 } from "@x/pyserve";
-import { tempTree } from "../support/tree.ts";
+import { oldTree, tempTree } from "../support/tree.ts";
 
 /** Fails in a way that no file does, and answers for paths with an encoded slash in them. */
 const failing: Feature = {
@@ -218,12 +217,7 @@ Deno.test("without a format the lines are Python's; without a logger, or where n
 });
 
 Deno.test("a hit of the cache has one line, whatever is around it", async () => {
-  await using tree = await tempTree({ "a.txt": "a" });
-  await Deno.utime(tree.at("a.txt"), 1, 1);
-  const source = disk(tree.path);
-  while (!(await source.stat(SitePath.root.child("a.txt")!))!.stable) {
-    await new Promise((done) => setTimeout(done, 50));
-  }
+  await using tree = await oldTree({ "a.txt": "a" });
   const lines: string[] = [];
   const log = { access: (line: string) => void lines.push(line), error() {} };
   for (const fetch of [toFetch(fileServer(tree.path), { log }), toFetch(greeting(fileServer(tree.path)), { log })]) {

@@ -1,18 +1,8 @@
 /** What is made of a source, while paths are exchanged at every step: files, listings, checksums, searches, archives, programs. */
 
 import { assert, assertEquals } from "@std/assert";
-import {
-  archives,
-  checksums,
-  DEFAULT_SCRIPT_RULES,
-  disk,
-  fileServer,
-  type FileSource,
-  ScriptFinder,
-  searches,
-  SitePath,
-  toFetch,
-} from "@x/pyserve";
+import { DEFAULT_SCRIPT_RULES, ScriptFinder } from "../../handlers/upstream/find_script.ts";
+import { archives, checksums, disk, fileServer, type FileSource, searches, SitePath, toFetch } from "@x/pyserve";
 import { planOf } from "../../handlers/archive/plan.ts";
 import { withoutPrograms } from "../../handlers/upstream/without_programs.ts";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";

@@ -1,7 +1,8 @@
 /** Paths that are exchanged between any two calls of the file system: nothing outside is read, listed, changed or removed. */
 
 import { assert, assertEquals } from "@std/assert";
-import { FileChanged, type FileSource, filtered, isVisible, SitePath, writableIn, WriteRefused } from "@x/pyserve";
+import { type FileSource, filtered, SitePath } from "@x/pyserve";
+import { FileChanged, isVisible, writableIn, WriteRefused } from "@x/pyserve/sources";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
 import { DiskRoot } from "../../handlers/sources/contained.ts";
 import { DESCRIPTORS, LATER } from "../../handlers/sources/disk_calls.ts";

@@ -1,7 +1,8 @@
 /** Opening waits for nothing: a FIFO in the place of a file, whenever it comes there. */
 
 import { assert, assertEquals } from "@std/assert";
-import { disk, FileChanged, HttpError, SitePath, WriteRefused } from "@x/pyserve";
+import { disk, HttpError, SitePath } from "@x/pyserve";
+import { FileChanged, WriteRefused } from "@x/pyserve/sources";
 import { checkExecutable } from "../../handlers/upstream/cgi/executable.ts";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";

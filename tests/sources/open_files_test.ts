@@ -1,7 +1,8 @@
 /** Files that are open: what is read of them, and when they are closed. */
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { type OpenFile, SitePath } from "@x/pyserve";
+import { SitePath } from "@x/pyserve";
+import type { OpenFile } from "@x/pyserve/sources";
 import { DiskRoot } from "../../handlers/sources/contained.ts";
 import { DESCRIPTORS, LATER } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";

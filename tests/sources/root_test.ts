@@ -1,9 +1,11 @@
 /** The root is a name: where it leads is asked each time. And what a cached answer is proven by. */
 
 import { assert, assertEquals } from "@std/assert";
-import { disk, fileServer, type FileSource, filtered, isVisible, SitePath, toFetch } from "@x/pyserve";
+import { disk, fileServer, type FileSource, filtered, SitePath, toFetch } from "@x/pyserve";
+import { isVisible } from "@x/pyserve/sources";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
+import { clockAhead } from "../support/clock.ts";
 import { interposed } from "../support/interposed.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
 
@@ -21,15 +23,10 @@ function lead(link: string, target: string): void {
   Deno.renameSync(`${link}.next`, link);
 }
 
-/** Sets the clock to what it will be: times of the disk that are new have settled then, and proofs are old. */
+/** Does work with the clock ahead. */
 async function after<T>(milliseconds: number, work: () => T | Promise<T>): Promise<T> {
-  const { now } = Date;
-  Date.now = () => now() + milliseconds;
-  try {
-    return await work();
-  } finally {
-    Date.now = now;
-  }
+  using _clock = clockAhead(milliseconds);
+  return await work();
 }
 
 async function textAt(source: FileSource, path: SitePath): Promise<string | null> {

@@ -1,17 +1,10 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import {
-  disk,
-  FileChanged,
-  type FileEntry,
-  type FileSource,
-  filtered,
-  isPlainOnWindows,
-  isVisible,
-  memory,
-  SitePath,
-} from "@x/pyserve";
+import { isPlainOnWindows } from "../../handlers/sources/windows.ts";
+import { disk, type FileSource, filtered, memory, SitePath } from "@x/pyserve";
+import { FileChanged, type FileEntry, isVisible } from "@x/pyserve/sources";
 import { limitOpening, makeFifo } from "../support/fifo.ts";
 import { missing } from "../support/programs.ts";
+import { clockAt } from "../support/clock.ts";
 import { settleTimes, tempTree } from "../support/tree.ts";
 
 const POSIX = Deno.build.os !== "windows";
@@ -141,12 +134,17 @@ Deno.test("disk() gives every state of a file its own version", async () => {
   assertEquals(versions.size, 5);
 });
 
-Deno.test("disk() calls a file that has just changed unsettled, whatever its date says", async () => {
+Deno.test("disk() calls a file unstable for two seconds after a change, whatever its date says", async () => {
   await using tree = await tempTree({ "a.txt": "abc" });
   const source = disk(tree.path);
   await settleTimes(tree.at("a.txt"));
   assertEquals((await source.stat(path("a.txt")))?.stable, false);
-  while (!(await source.stat(path("a.txt")))?.stable) await new Promise((resolve) => setTimeout(resolve, 100));
+  const { mtime, ctime } = await Deno.stat(tree.at("a.txt"));
+  assert(mtime!.getTime() < ctime!.getTime());
+  for (const [age, isStable] of [[1_999, false], [2_000, true]] as const) {
+    using _clock = clockAt(ctime!.getTime() + age);
+    assertEquals((await source.stat(path("a.txt")))?.stable, isStable);
+  }
 });
 
 Deno.test("open() refuses what is not what was seen", async () => {

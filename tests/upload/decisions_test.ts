@@ -1,15 +1,17 @@
 /** What uploads decide without touching anything: names, conflicts, checksums, fields, forms. */
 
 import { assert, assertEquals } from "@std/assert";
-import { HttpError, problemOfName } from "@x/pyserve";
-import { firstFreeNumber, numbered, pathsFor, wishOf } from "../../handlers/upload/conflict.ts";
+import { problemOfName } from "../../handlers/sources/new_name.ts";
+import { HttpError } from "@x/pyserve";
+import { firstFreeNumber, numbered, pathsFor } from "../../handlers/store/conflict.ts";
+import { wishOf } from "../../handlers/upload/wish.ts";
 import { parseDigests } from "../../handlers/upload/digest.ts";
 import { boundaryOf, type FormField, MultipartParser } from "../../handlers/upload/multipart.ts";
 import { Outcomes } from "../../handlers/upload/outcomes.ts";
 import { Needle } from "../../handlers/upload/needle.ts";
 import { isComplete, uploadFields, uploadId } from "../../handlers/upload/upload_fields.ts";
 import { SitePath } from "../../handlers/http/target.ts";
-import { bytesOf, joined } from "./support.ts";
+import { bytesOf, joined } from "../support/bytes.ts";
 
 /** The status that something is refused with, or null. */
 function refusal(decide: () => unknown): number | null {

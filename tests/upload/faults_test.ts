@@ -5,7 +5,9 @@ import { disk, toFetch, upload } from "@x/pyserve";
 import { type RunningCommand, start } from "../support/command.ts";
 import { ask, parseResponse } from "../support/raw.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
-import { beginRequest, form, headOf, joined, mount, namesBelow, noise, send, sha256, until } from "./support.ts";
+import { joined, noise } from "../support/bytes.ts";
+import { beginRequest, form, headOf, mount, namesBelow, send, sha256 } from "./support.ts";
+import { until } from "../support/wait.ts";
 
 const MiB = 1024 * 1024;
 

@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { CgiHeaderParser, Refusal, type ScriptHead, scriptResponse } from "@x/pyserve";
+import { CgiHeaderParser, type ScriptHead } from "../../handlers/upstream/header_block.ts";
+import { scriptResponse } from "../../handlers/upstream/reply.ts";
+import { Refusal } from "@x/pyserve/http";
 import { MAX_HEADER_BLOCK_BYTES } from "../../handlers/upstream/header_block.ts";
 
 function bytesOf(text: string): Uint8Array<ArrayBuffer> {

@@ -67,7 +67,8 @@ export function cgi(source: FileSource, options: CgiOptions = {}): Handler {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { cgi, cgiContent, chain, disk, files, toFetch } from "@x/pyserve";
+ * import { cgi, chain, disk, files, toFetch } from "@x/pyserve";
+ * import { cgiContent } from "@x/pyserve/handlers";
  *
  * const root = await Deno.makeTempDir();
  * await Deno.writeTextFile(`${root}/index.php`, "<?php echo $secret;");
@@ -98,6 +99,7 @@ export function cgiContent(source: FileSource, options: CgiOptions = {}): FileSo
  */
 export function cgiFeature(options: CgiOptions = {}): Feature {
   return {
+    name: "cgi",
     runsPrograms: true,
     methods: [], // programs decide on their methods; other paths gain none
     encodedSlashes: true, // allowed in PATH_INFO

@@ -21,7 +21,6 @@ const OPTION = /^\s*[-\u00ad\p{Pd}]/u;
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { indexedQueryWords } from "@x/pyserve";
  *
  * assertEquals(indexedQueryWords("GET", "3+hello%20world"), ["3", "hello world"]);
  * assertEquals(indexedQueryWords("GET", "-s"), []);

@@ -164,6 +164,7 @@ export function fastcgi(source: FileSource, options: FastCgiOptions): Handler {
 export function fastCgiFeature(options: FastCgiOptions): Feature {
   const { extensions, index = indexOf(extensions) } = options;
   return {
+    name: "fastcgi",
     runsPrograms: true,
     methods: [], // scripts decide on their methods; other paths gain none
     encodedSlashes: true,

@@ -2,9 +2,10 @@
 
 import { assertEquals } from "@std/assert";
 import { ask } from "../../support/raw.ts";
-import { type CgiSite, cgiSite, eventually } from "./support.ts";
+import { type CgiSite, cgiSite } from "./support.ts";
+import { until } from "../../support/wait.ts";
 
-const REQUESTS = 500;
+const REQUESTS = 200;
 const AT_ONCE = 16;
 
 const TYPE = "printf 'Content-Type: text/plain\\n\\n'";
@@ -125,7 +126,7 @@ Deno.test({
       ...["--cgi-timeout=1", "--cgi-idle=1", "--cgi-linger=0.5"],
     ]);
     assertEquals((await ask(site.port, "GET", "/cgi-bin/answers")).text, "ok\n");
-    await eventually(async () => (await held(site)).programs.length === 0, "the first program is gone");
+    await until(async () => (await held(site)).programs.length === 0, "the first program is gone");
     const before = await held(site);
     const seed = Math.floor(Math.random() * 2 ** 31);
     const random = randomFrom(seed);
@@ -135,7 +136,7 @@ Deno.test({
     }));
     let after = await held(site);
     const isAsBefore = async () => JSON.stringify(after = await held(site)) === JSON.stringify(before);
-    await eventually(isAsBefore, `as before (seed ${seed})`).catch(() => assertEquals(after, before, `seed ${seed}`));
+    await until(isAsBefore, `as before (seed ${seed})`).catch(() => assertEquals(after, before, `seed ${seed}`));
     // Six of these at once take all places: none is lost.
     const silent = Array.from({ length: 6 }, () => ask(site.port, "GET", "/cgi-bin/silent"));
     assertEquals((await Promise.all(silent)).map(({ status }) => status), Array(6).fill(504), `seed ${seed}`);

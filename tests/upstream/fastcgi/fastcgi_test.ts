@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import type { FastCgiAddress } from "@x/pyserve";
+import type { FastCgiAddress } from "@x/pyserve/handlers";
 import { start } from "../../support/command.ts";
 import { fastCgiSite } from "../../support/fastcgi_site.ts";
 import { findPhpFpm, type PhpFpm, startPhpFpm } from "../../support/php_fpm.ts";
