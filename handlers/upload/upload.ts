@@ -193,7 +193,7 @@ class Uploads {
     }
     const cancels = request.method === "DELETE" && isUpload;
     this.#requireRight(cancels ? "PATCH" : request.method, request, context);
-    this.#site.store.sweepNowAndThen((cause) => context.log.error("Cannot remove what is left of old uploads", cause));
+    this.#site.store.sweepNowAndThen((cause) => context.log.error("Cannot remove expired uploads", cause));
     return cancels ? cancelUpload(this.#site, request, context) : answer(request, context);
   };
 
