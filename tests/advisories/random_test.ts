@@ -5,16 +5,7 @@ import { start } from "../support/command.ts";
 import { ask, latin1, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { assertAlive, assertLocal, ignore, rootInSecrets, SECRET, withEach } from "./support.ts";
-
-/** A generator of numbers from 0 to below 1 that gives the same ones each time (mulberry32). */
-function seeded(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
+import { seeded } from "../support/random.ts";
 
 /** Pieces that mean something in a target, to get further than single bytes do. */
 const PIECES = [

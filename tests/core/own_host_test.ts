@@ -30,6 +30,7 @@ import { CLI, fromFileUrl, ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { raw } from "../support/raw.ts";
 import { oldTree, type TempTree, tempTree } from "../support/tree.ts";
+import { freePort } from "../support/port.ts";
 
 Deno.test("addresses and localhost are always own, other names where they are given", () => {
   const own = ["127.0.0.1", "127.0.0.1:8000", "[::1]:8000", "192.0.2.7:1", "localhost", "LOCALHOST:8", "a.localhost."];
@@ -147,11 +148,6 @@ async function denoServe({ path }: TempTree, env: Record<string, string> = {}): 
   // The module prints its line before the runtime listens.
   while (await statusAs(port, "localhost").catch(() => 0) === 0) await new Promise((done) => setTimeout(done, 20));
   return { port, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 const PHP = { address: { transport: "unix", path: "/nowhere/php.sock" }, extensions: [".php"] } as const;

@@ -10,6 +10,7 @@ import { tempTree } from "../support/tree.ts";
 import { characters, Reporter, Reporter11, reporting, type Seen } from "./report.ts";
 import type { Who } from "./requests.ts";
 import { until } from "../support/wait.ts";
+import { freePort } from "../support/port.ts";
 
 /** A way in. */
 export interface Door extends AsyncDisposable {
@@ -96,11 +97,6 @@ async function denoServe(): Promise<Door> {
     "it listens",
   );
   return handlers(["runtime"], port, end);
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 function pythonClass(is: Who, Handler: typeof Reporter): Promise<Door> {

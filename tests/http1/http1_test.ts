@@ -10,6 +10,7 @@ import { Rejection } from "../../handlers/http1/rejection.ts";
 import { rejectionText } from "../../handlers/python/rejections.ts";
 import { MAX_LINE_BYTES, parseRequestLine } from "../../handlers/http1/request_line.ts";
 import { latin1 } from "../support/raw.ts";
+import { seeded } from "../support/random.ts";
 
 /** What the engine makes of bytes that arrive in pieces: the requests in them, and how it ended. */
 function read(pieces: Iterable<Uint8Array>): string[] {
@@ -59,16 +60,6 @@ function* content(body: Body, input: InputBuffer): Generator<void, string | Reje
 
 function rejected(rejection: Rejection): string {
   return `${rejection.status} ${rejectionText(rejection).message}`;
-}
-
-/** A generator of numbers in [0, 1) that a seed decides (mulberry32). */
-function random(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 const CORPUS = [
@@ -128,7 +119,7 @@ Deno.test("the engine gives the same result wherever the bytes are split", () =>
 });
 
 Deno.test("the engine throws at no bytes, and gives the same result wherever they are split", () => {
-  const next = random(20_261_122);
+  const next = seeded(20_261_122);
   const verdicts = new Set<string>();
   for (let round = 0; round < 20_000; round++) {
     const sent = mutated(CORPUS[Math.floor(next() * CORPUS.length)]!, next);
@@ -173,7 +164,7 @@ Deno.test("a line is taken with its end, or as far as the limit", () => {
 });
 
 Deno.test("the buffer keeps its bytes in order while it grows and is emptied", () => {
-  const next = random(7);
+  const next = seeded(7);
   const input = new InputBuffer();
   let sent = 0;
   let taken = 0;

@@ -7,6 +7,7 @@ import { start, startProcess } from "../support/command.ts";
 import { missing } from "../support/programs.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
 import { settleTimes, type TempTree, tempTree } from "../support/tree.ts";
+import { freePort } from "../support/port.ts";
 
 const SERVED = fromFileUrl("../testdata/deno_serve.ts");
 
@@ -117,11 +118,6 @@ function overHttp(port: number, close: () => PromiseLike<unknown>): Door {
       await close();
     },
   };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return (listener.addr as Deno.NetAddr).port;
 }
 
 async function untilListening(port: number): Promise<void> {

@@ -2,12 +2,13 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { DEFAULT_SCRIPT_RULES, ScriptFinder } from "../../handlers/upstream/find_script.ts";
-import { archives, checksums, disk, fileServer, type FileSource, searches, SitePath, toFetch } from "@x/pyserve";
+import { archives, checksums, disk, fileServer, type FileSource, searches, toFetch } from "@x/pyserve";
 import { planOf } from "../../handlers/archive/plan.ts";
 import { withoutPrograms } from "../../handlers/upstream/without_programs.ts";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { atEachStep, exchangeOf } from "../support/interposed.ts";
 import { tempTree } from "../support/tree.ts";
+import { pathOf, textAt } from "../support/source.ts";
 
 const SECRET = "SECRET";
 const ignore = DESCRIPTORS === null;
@@ -80,18 +81,6 @@ for (const [target, expected] of Object.entries(TARGETS)) {
       assert(seen.size > 1, "Never exchanged");
     },
   });
-}
-
-function pathOf(text: string): SitePath {
-  return text.split("/").reduce((parent, name) => parent.child(name)!, SitePath.root);
-}
-
-async function textAt(source: FileSource, path: SitePath): Promise<string | null> {
-  const seen = await source.stat(path);
-  if (seen?.kind !== "file") return null;
-  using file = await source.open(path, seen);
-  const bytes = new Uint8Array(100);
-  return new TextDecoder().decode(bytes.subarray(0, await file.read(0, bytes)));
 }
 
 for (const first of ["a directory", "a link to programs"]) {

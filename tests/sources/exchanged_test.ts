@@ -1,7 +1,7 @@
 /** Paths that are exchanged between any two calls of the file system: nothing outside is read, listed, changed or removed. */
 
 import { assert, assertEquals } from "@std/assert";
-import { type FileSource, filtered, SitePath } from "@x/pyserve";
+import { type FileSource, filtered, type SitePath } from "@x/pyserve";
 import { FileChanged, isVisible, writableIn, WriteRefused } from "@x/pyserve/sources";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
 import { DiskRoot } from "../../handlers/sources/contained.ts";
@@ -11,13 +11,10 @@ import { doLater } from "../../handlers/sources/steps.ts";
 import { atEachStep, type Exchange, exchangeOf, type Round } from "../support/interposed.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { namesBelow } from "../upload/support.ts";
+import { pathOf, textAt } from "../support/source.ts";
 
 const SECRET = "SECRET";
 const INSIDE = "inside";
-
-function pathOf(text: string): SitePath {
-  return text.split("/").reduce((parent, name) => parent.child(name)!, SitePath.root);
-}
 
 /** What a source may say to a path that is exchanged. */
 function isNoError(error: unknown): boolean {
@@ -32,14 +29,6 @@ async function orRefused<T>(work: () => T | Promise<T>): Promise<T | null> {
     if (!isNoError(error)) throw error;
     return null;
   }
-}
-
-async function textAt(source: FileSource, path: SitePath): Promise<string | null> {
-  const seen = await source.stat(path);
-  if (seen?.kind !== "file") return null;
-  using file = await source.open(path, seen);
-  const bytes = new Uint8Array(100);
-  return new TextDecoder().decode(bytes.subarray(0, await file.read(0, bytes)));
 }
 
 /** The names that are told; also those before it turns out that they are of something else, for they may have been sent. */

@@ -8,14 +8,11 @@ import { DiskSource } from "../../handlers/sources/disk_source.ts";
 import { clockAhead } from "../support/clock.ts";
 import { interposed } from "../support/interposed.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
+import { pathOf, textAt } from "../support/source.ts";
 
 const ignore = Deno.build.os === "windows";
 const WAYS = [{ way: "held", holds: true }, { way: "by name", holds: false }]
   .filter(({ holds }) => !holds || DESCRIPTORS !== null);
-
-function pathOf(text: string): SitePath {
-  return text.split("/").reduce((parent, name) => parent.child(name)!, SitePath.root);
-}
 
 /** Leads a link elsewhere in one step, as releases are switched. */
 function lead(link: string, target: string): void {
@@ -27,14 +24,6 @@ function lead(link: string, target: string): void {
 async function after<T>(milliseconds: number, work: () => T | Promise<T>): Promise<T> {
   using _clock = clockAhead(milliseconds);
   return await work();
-}
-
-async function textAt(source: FileSource, path: SitePath): Promise<string | null> {
-  const seen = await source.stat(path);
-  if (seen?.kind !== "file") return null;
-  using file = await source.open(path, seen);
-  const bytes = new Uint8Array(100);
-  return new TextDecoder().decode(bytes.subarray(0, await file.read(0, bytes)));
 }
 
 async function namesAt(source: FileSource, path: SitePath): Promise<string[] | null> {
