@@ -1,4 +1,4 @@
-/** Random bytes, as target and as request: what no advisory has thought of. */
+/** Random bytes, as target and as request: what no advisory covers. */
 
 import { assert, assertEquals } from "@std/assert";
 import { start } from "../support/command.ts";
@@ -7,7 +7,7 @@ import { tempTree } from "../support/tree.ts";
 import { assertAlive, assertLocal, ignore, rootInSecrets, SECRET, withEach } from "./support.ts";
 import { seeded } from "../support/random.ts";
 
-/** Pieces that mean something in a target, to get further than single bytes do. */
+/** Pieces with a meaning in a target, which get further than random bytes. */
 const PIECES = [
   ...[
     "/",
@@ -63,7 +63,7 @@ function randomTargets(count: number): string[] {
 }
 
 Deno.test(
-  { name: "miniserve 0.12, vercel/serve, http-server: random bytes as target end nothing", ignore },
+  { name: "miniserve 0.12, vercel/serve, http-server: random bytes as a target crash nothing", ignore },
   async () => {
     await using tree = await rootInSecrets();
     await Deno.symlink(`../${SECRET}.txt`, tree.at("root/link"));
@@ -88,13 +88,13 @@ Deno.test(
   },
 );
 
-Deno.test("miniserve 0.12: random bytes as request end nothing", async () => {
+Deno.test("miniserve 0.12: random bytes as a request crash nothing", async () => {
   await using tree = await tempTree({ "alive.txt": "alive" });
   await using command = await start([tree.path, "--quiet"]);
   const random = seeded(7);
   const requests = Array.from({ length: 200 }, (_, index) => {
     const bytes = Uint8Array.from({ length: 200 }, () => random() * 256);
-    // Half of them get behind the request line.
+    // Half of them get past the request line.
     return index % 2 === 0 ? bytes : Uint8Array.from([...latin1("GET / HTTP/1.1\r\nHost: localhost\r\n"), ...bytes]);
   });
   await withEach(requests, async (bytes) => {

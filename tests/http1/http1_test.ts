@@ -12,7 +12,7 @@ import { MAX_LINE_BYTES, parseRequestLine } from "../../handlers/http1/request_l
 import { latin1 } from "../support/raw.ts";
 import { seeded } from "../support/random.ts";
 
-/** What the engine makes of bytes that arrive in pieces: the requests in them, and how it ended. */
+/** The result of bytes that arrive in pieces: the requests in them, and how it ended. */
 function read(pieces: Iterable<Uint8Array>): string[] {
   const input = new InputBuffer();
   const seen: string[] = [];
@@ -118,7 +118,7 @@ Deno.test("the engine gives the same result wherever the bytes are split", () =>
   }
 });
 
-Deno.test("the engine throws at no bytes, and gives the same result wherever they are split", () => {
+Deno.test("no bytes make the engine throw, and it gives the same result wherever they are split", () => {
   const next = seeded(20_261_122);
   const verdicts = new Set<string>();
   for (let round = 0; round < 20_000; round++) {
@@ -142,7 +142,7 @@ Deno.test("the engine throws at no bytes, and gives the same result wherever the
   }
 });
 
-Deno.test("a body is taken as far as it goes, and what is behind it stays", () => {
+Deno.test("a body is read to its end, and the bytes after it are kept", () => {
   for (const framed of ["3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", "abcde"]) {
     const input = new InputBuffer();
     input.append(latin1(`${framed}GET /next`));
@@ -152,7 +152,7 @@ Deno.test("a body is taken as far as it goes, and what is behind it stays", () =
   }
 });
 
-Deno.test("a line is taken with its end, or as far as the limit", () => {
+Deno.test("a line is read with its end, or up to the limit", () => {
   const input = new InputBuffer();
   input.append(latin1("ab"));
   assertEquals(input.takeLine(5), null);
@@ -176,7 +176,7 @@ Deno.test("the buffer keeps its bytes in order while it grows and is emptied", (
   }
 });
 
-/** Framings that two readers could take for two different ones. */
+/** Framings that two readers could interpret differently. */
 const FRAMINGS: readonly (readonly [headers: string, verdict: string, version?: string])[] = [
   ["Content-Length: 3", "xyz"],
   ["Content-Length: 3\r\nContent-Length: 3", "400 Several Content-Length headers"],
@@ -214,7 +214,7 @@ for (const [headers, verdict, version = "HTTP/1.1"] of FRAMINGS) {
   });
 }
 
-/** Chunks that are none. */
+/** Malformed chunks. */
 const CHUNKS: readonly (readonly [sent: string, result: string])[] = [
   ["3\r\nabc\r\n0\r\n\r\n", "abc"],
   ["0003 ;x=y\r\nabc\r\n000\r\nTrailer: x\r\n\r\n", "abc"],

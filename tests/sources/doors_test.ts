@@ -1,4 +1,4 @@
-/** What is made of a source, while paths are exchanged at every step: files, listings, checksums, searches, archives, programs. */
+/** Everything that reads a source, while paths are replaced at every step: files, listings, checksums, searches, archives, programs. */
 
 import { assert, assertEquals } from "@std/assert";
 import { DEFAULT_SCRIPT_RULES, ScriptFinder } from "../../handlers/upstream/find_script.ts";
@@ -16,13 +16,13 @@ const ignore = DESCRIPTORS === null;
 /** Each archive that breaks off says so. */
 const SILENT = { access() {}, error() {} };
 
-/** Reads a body as far as it comes. */
+/** Reads a body until it ends or fails. */
 async function bodyOf(response: Response): Promise<string> {
   let text = "";
   try {
     for await (const chunk of response.body ?? []) text += new TextDecoder("latin1").decode(chunk);
   } catch {
-    // What is being packed or sent was exchanged meanwhile.
+    // The file being packed or sent was replaced meanwhile.
   }
   return text;
 }
@@ -119,7 +119,7 @@ for (const first of ["a directory", "a link to programs"]) {
 }
 
 Deno.test({
-  name: "of a source that does not tell real paths, links to directories are not packed",
+  name: "links to directories are not packed from a source without real paths",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using tree = await tempTree({ "d/a.txt": "a", "other/b.txt": "b" });
@@ -138,7 +138,7 @@ Deno.test({
   },
 });
 
-/** A source as an object of its own, of which methods can be left out. */
+/** A copy of a source, of which methods can be left out. */
 function methodsOf(source: FileSource): FileSource {
   return {
     stat: (path) => source.stat(path),
