@@ -10,8 +10,8 @@ import { StartError } from "./start_error.ts";
 export interface ChildNeeds {
   /** The option that starts it, for error messages: `--workers`. */
   readonly option: string;
-  /** The address on which it may listen; on no other. */
-  readonly address: { readonly hostname: string; readonly port: number };
+  /** The addresses on which it may listen, `HOST:PORT`, and on no other; null for any. */
+  readonly addresses: readonly string[] | null;
   /** Files and directories that it reads. */
   readonly read: readonly string[];
   /** Directories that it writes to, if this process may. */
@@ -40,9 +40,14 @@ export function childArgs(needs: ChildNeeds): string[] {
  */
 function permissionFlags(needs: ChildNeeds): string[] {
   const kinds = KINDS.filter((name) => isWhole({ name }, needs)).map((name) => `--allow-${name}`);
-  const { hostname, port } = needs.address;
-  const net = `--allow-net=${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
-  return [net, ...readFlags(needs), ...writeFlags(needs), ...kinds];
+  return [netFlag(needs), ...readFlags(needs), ...writeFlags(needs), ...kinds];
+}
+
+function netFlag(needs: ChildNeeds): string {
+  const { option, addresses } = needs;
+  if (addresses !== null) return `--allow-net=${addresses.join(",")}`;
+  if (isWhole({ name: "net" }, needs)) return "--allow-net";
+  throw new StartError(`Cannot use ${option}: for a Unix socket it needs --allow-net, for all addresses`);
 }
 
 function readFlags(needs: ChildNeeds): string[] {

@@ -10,6 +10,7 @@ import { CONFLICT_POLICIES } from "../handlers/store/conflict.ts";
 import { flag, list, one, type Option } from "./option.ts";
 import {
   application,
+  bindAddress,
   charset,
   choice,
   count,
@@ -50,8 +51,8 @@ const TABLE = {
     value: "ADDRESS[:PORT]",
     default: null,
     shown: "0.0.0.0, all of IPv4; :: is all of IPv6 and IPv4",
-    help: "Listen on this address or name only",
-  }, text),
+    help: "Listen on this address or name only, or on a socket: unix:/PATH, or fd:3 that systemd has opened",
+  }, bindAddress),
   "port": one({
     group: "Address",
     rank: 2,

@@ -7,11 +7,29 @@
 import type { FastCgiAddress } from "../handlers/upstream/fastcgi/connection.ts";
 import { Refusal } from "../handlers/http/refusal.ts";
 import { parseTarget } from "../handlers/http/target.ts";
+import { socketOf } from "./address.ts";
 import { InvalidValue } from "./option.ts";
 
 /** Any non-empty text. */
 export function text(given: string): string {
   return valid(given, given !== "", "it is empty");
+}
+
+/** The maximum length of the path of a Unix socket (unix(7)), in bytes. */
+const MAX_SOCKET_PATH = 107;
+
+/** An address or a name to bind, without a port, or a socket. */
+export function bindAddress(given: string): string {
+  const socket = socketOf(given);
+  if (socket?.kind === "unix") {
+    valid(given, socket.path !== "", "the path of the socket is missing");
+    const { length } = new TextEncoder().encode(socket.path);
+    return valid(given, length <= MAX_SOCKET_PATH, `the path of a socket has at most ${MAX_SOCKET_PATH} bytes`);
+  }
+  valid(given, !/^[^:]*:$|\]:$/.test(given), "the port is missing");
+  const good = socket !== null || !/^[^:]*:[^:]*$|[[\]]/.test(given);
+  valid(given, good, "it is neither an address, perhaps with a port, nor unix:/PATH nor fd:NUMBER");
+  return text(given);
 }
 
 /** A directory or a file to serve. */

@@ -113,6 +113,7 @@ class RequestContext implements InternalContext {
   private readonly whereLocal: () => LocalAddress | null;
   readonly notes: Notes = {
     refusal: undefined,
+    user: undefined,
     logged: false,
     finished: null,
     dressed: null,

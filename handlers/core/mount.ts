@@ -6,7 +6,8 @@
 
 import { parseTarget, readablePath, type SitePath } from "../http/target.ts";
 import { Refusal } from "../http/refusal.ts";
-import { type Context, derive, type Handler } from "./types.ts";
+import { derive } from "./derive.ts";
+import type { Context, Handler } from "./types.ts";
 
 /**
  * Mounts a handler at a path prefix; other requests are declined.

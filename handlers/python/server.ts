@@ -4,7 +4,7 @@
  * @module
  */
 
-import { complainer, sleep } from "../transport/generations.ts";
+import { complainer, sleep } from "../transport/complain.ts";
 import type { Awaitable } from "../core/types.ts";
 import type { BaseHTTPRequestHandler } from "./base.ts";
 import { type ClientAddress, Connection } from "./connection.ts";
@@ -152,6 +152,17 @@ export class HTTPServer implements AsyncDisposable {
     if (typeof this.server_address !== "string") this.server_address = [host, port];
     this.server_name = host;
     this.server_port = port;
+  }
+
+  /**
+   * Accepts further connections from another listener, and closes the one before.
+   *
+   * @internal
+   */
+  protected replace_listener(listener: Deno.Listener): void {
+    const before = this.#listener;
+    this.#listener = listener;
+    before?.close(); // wakes the accept loop, which continues with the new one
   }
 
   /** Creates the listener; override it to listen differently. */
@@ -351,12 +362,13 @@ export class HTTPServer implements AsyncDisposable {
     listener.ref();
     if (this.#accepting) return;
     this.#accepting = true;
-    this.#accept(listener);
+    this.#accept();
   }
 
-  async #accept(listener: Deno.Listener): Promise<void> {
+  async #accept(): Promise<void> {
     let pause = SHORTEST_PAUSE;
     while (!this.#closed.signal.aborted) {
+      const listener = this.#listener!;
       if (this.#connections.size >= this.max_connections && !this.#idle()) {
         await new Promise<void>((resolve) => this.#freed = resolve);
         continue;
@@ -368,6 +380,7 @@ export class HTTPServer implements AsyncDisposable {
         pause = SHORTEST_PAUSE;
       } catch (error) {
         if (this.#closed.signal.aborted) return;
+        if (listener !== this.#listener) continue;
         this.#complain(error);
         for (const connection of this.#connections) if (connection.idleSeconds >= UNREAD_SECONDS) connection.close();
         await sleep(pause, this.#closed.signal);

@@ -7,7 +7,8 @@
 import { HttpError } from "../core/errors.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget } from "../http/target.ts";
-import { type Context, derive, type Handler } from "../core/types.ts";
+import { derive } from "../core/derive.ts";
+import type { Context, Handler } from "../core/types.ts";
 
 /** Maximum number of consecutive local redirects, like Apache's LimitInternalRecursion. */
 const MOST_HOPS = 10;

@@ -1,6 +1,6 @@
 /** The command line: parsing, checks, help. In process, without starting a server. */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { main } from "@x/pyserve/cli";
 import { colorLogLine, colorStartLine } from "../../cli/colors.ts";
 import { LogSink } from "../../cli/log_sink.ts";
@@ -9,7 +9,10 @@ import { GROUPS } from "../../cli/option.ts";
 import { OPTION_ROWS } from "../../cli/options.ts";
 import { application } from "../../cli/values.ts";
 import { parse } from "../../cli/parse.ts";
-import { settingsOf } from "../../cli/settings.ts";
+import { type Settings, settingsOf } from "../../cli/settings.ts";
+import { activatedSocket } from "../../cli/socket_activation.ts";
+import { StartError } from "../../cli/start_error.ts";
+import type { InheritedEndpoint, TcpEndpoint } from "../../handlers/transport/endpoint.ts";
 
 const settings = (...args: string[]) => settingsOf(parse(args));
 
@@ -22,6 +25,10 @@ async function ran(...args: string[]) {
     err: { write: (bytes) => (err.push(new TextDecoder().decode(bytes)), Promise.resolve(bytes.length)) },
   });
   return { status, out: out.join(""), err: err.join("") };
+}
+
+function tcpOf({ endpoint }: Settings): TcpEndpoint {
+  return endpoint as TcpEndpoint;
 }
 
 Deno.test("every form of Python's command line is understood", async (t) => {
@@ -52,8 +59,8 @@ Deno.test("every form of Python's command line is understood", async (t) => {
   ];
   for (const [args, root, port, hostname = "0.0.0.0"] of rows) {
     await t.step(args.join(" ") || "(nothing)", () => {
-      const { root: gotRoot, port: gotPort, hostname: gotHost } = settings(...args);
-      assertEquals([gotRoot, gotPort, gotHost], [root, port, hostname]);
+      const { root: gotRoot, endpoint } = settings(...args);
+      assertEquals([gotRoot, endpoint], [root, { kind: "tcp", hostname, port }]);
     });
   }
 });
@@ -85,32 +92,53 @@ Deno.test("a port and an address are understood as other servers take them", asy
   ];
   for (const [args, root, port, hostname = "0.0.0.0"] of rows) {
     await t.step(args.join(" "), () => {
-      const { root: gotRoot, port: gotPort, hostname: gotHost } = settings(...args);
-      assertEquals([gotRoot, gotPort, gotHost], [root, port, hostname]);
+      const { root: gotRoot, endpoint } = settings(...args);
+      assertEquals([gotRoot, endpoint], [root, { kind: "tcp", hostname, port }]);
     });
   }
   assertEquals(settings("-p", "HTTP/1.0").classic, true);
   assertEquals(settings("-p", "8080", "-p", "HTTP/1.0").classic, true);
 });
 
+Deno.test("a socket is an address, and systemd's is used where no address and no port is given", () => {
+  const systemd: InheritedEndpoint = { kind: "inherited", fd: 3 };
+  const endpoint = (...args: string[]) => settingsOf(parse(args), systemd).endpoint;
+  assertEquals(endpoint("-b", "unix:/run/a:1.sock"), { kind: "unix", path: "/run/a:1.sock" });
+  assertEquals(endpoint("-b", "unix:a.sock", "--upload"), { kind: "unix", path: "a.sock" });
+  assertEquals(endpoint("-b", "fd:7"), { kind: "inherited", fd: 7 });
+  assertEquals(endpoint(), systemd);
+  assertEquals(endpoint("--upload"), systemd);
+  assertEquals(endpoint("8080"), { kind: "tcp", hostname: "0.0.0.0", port: 8080 });
+  assertEquals(endpoint("-b", "::1"), { kind: "tcp", hostname: "::1", port: 8000 });
+});
+
+Deno.test("the socket of systemd belongs to the process that it names, and there can be only one", () => {
+  const LISTEN_PID = String(Deno.pid);
+  assertEquals(activatedSocket({ LISTEN_PID, LISTEN_FDS: "1" }), { kind: "inherited", fd: 3 });
+  assertEquals(activatedSocket({ LISTEN_PID: "1", LISTEN_FDS: "1" }), null);
+  assertEquals(activatedSocket({ LISTEN_PID, LISTEN_FDS: "0" }), null);
+  assertEquals(activatedSocket({}), null);
+  assertThrows(() => activatedSocket({ LISTEN_PID, LISTEN_FDS: "2" }), StartError, "Cannot listen on 2 sockets");
+});
+
 Deno.test("every option can be an environment variable, which the command line overrides", async (t) => {
   const from = (env: Record<string, string>, ...args: string[]) => settingsOf(parse(args, env));
   await t.step("values, switches, lists, places", () => {
-    assertEquals(from({ PYSERVE_PORT: "9000", PYSERVE_BIND: "::1", PYSERVE_DIRECTORY: "site" }).port, 9000);
-    assertEquals(from({ PYSERVE_BIND: "[::1]:9001" }).hostname, "::1");
-    assertEquals(from({ PYSERVE_BIND: "[::1]:9001" }).port, 9001);
+    assertEquals(tcpOf(from({ PYSERVE_PORT: "9000", PYSERVE_BIND: "::1", PYSERVE_DIRECTORY: "site" })).port, 9000);
+    assertEquals(tcpOf(from({ PYSERVE_BIND: "[::1]:9001" })).hostname, "::1");
+    assertEquals(tcpOf(from({ PYSERVE_BIND: "[::1]:9001" })).port, 9001);
     assertEquals(from({ PYSERVE_HIDDEN: "Yes" }).server.hidden, true);
     assertEquals(from({ PYSERVE_HIDDEN: "0" }).server.hidden, false);
     assertEquals(from({ PYSERVE_HEADER: "X-A 1\nX-B: 2 3\n" }).server.headers, [["X-A", "1"], ["X-B", "2 3"]]);
     assertEquals(from({ PYSERVE_CGI: "1" }).features.cgi?.cgi, ["/cgi-bin", "/htbin"]);
     assertEquals(from({ PYSERVE_CGI: "off" }).features.cgi, null);
     assertEquals(from({ PYSERVE_CGI: "/a,/b" }).features.cgi?.cgi, ["/a", "/b"]);
-    assertEquals(from({ PYSERVE_UPLOAD: "1" }).hostname, "127.0.0.1");
-    assertEquals(from({ PYSERVE_PORT: "" }).port, 8000);
+    assertEquals(tcpOf(from({ PYSERVE_UPLOAD: "1" })).hostname, "127.0.0.1");
+    assertEquals(tcpOf(from({ PYSERVE_PORT: "" })).port, 8000);
   });
-  await t.step("the command line overrides it", () => {
-    assertEquals(from({ PYSERVE_PORT: "9000" }, "9001").port, 9001);
-    assertEquals(from({ PYSERVE_PORT: "9000" }, "localhost:9001").port, 9001);
+  await t.step("the command line goes before it", () => {
+    assertEquals(tcpOf(from({ PYSERVE_PORT: "9000" }, "9001")).port, 9001);
+    assertEquals(tcpOf(from({ PYSERVE_PORT: "9000" }, "localhost:9001")).port, 9001);
     assertEquals(from({ PYSERVE_DIRECTORY: "a" }, "b").root, "b");
     assertEquals(from({ PYSERVE_HEADER: "X-A: 1" }, "-H", "X-B: 2").server.headers, [["X-B", "2"]]);
     assertEquals(from({ PYSERVE_LOG_FORMAT: "json" }, "--quiet").server.log, false);
@@ -210,6 +238,19 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [["--bind"], "The option --bind needs ADDRESS"],
     [["--bind", "--hidden"], "The option --bind needs ADDRESS"],
     [["--bind", ""], 'Cannot use --bind "": it is empty'],
+    [["-b", "localhost:"], 'Cannot use --bind "localhost:": the port is missing'],
+    [["-b", "[::1]:"], 'Cannot use --bind "[::1]:": the port is missing'],
+    [
+      ["-b", "localhost:http"],
+      'Cannot use --bind "localhost:http": it is neither an address, perhaps with a port, nor',
+    ],
+    [["-b", "[::1"], 'Cannot use --bind "[::1": it is neither an address'],
+    [["-b", "unix:"], 'Cannot use --bind "unix:": the path of the socket is missing'],
+    [["-b", `unix:/${"x".repeat(107)}`], "the path of a socket has at most 107 bytes"],
+    [["-b", "fd:x"], 'Cannot use --bind "fd:x": it is neither an address'],
+    [["-b", "unix:/x", "80"], 'Cannot use a port with --bind "unix:/x"'],
+    [["-b", "fd:3", "--port=80"], 'Cannot use a port with --bind "fd:3"'],
+    [["-b", "unix:/x", "--tls-cert", "c"], "Cannot use --tls-cert with a Unix socket"],
     [["--hidden=yes"], "The option --hidden takes no value"],
     [["--ssl"], "There is no option --ssl; did you mean --tls-cert?"],
     [["--host", "x"], "There is no option --host; did you mean --bind?"],

@@ -27,9 +27,9 @@ for (const args of DANGEROUS) {
     ignore: Deno.build.os === "windows" && args[0]!.startsWith("--cgi-m"),
     async fn() {
       const alone = settingsOf(parse(args));
-      assertEquals([alone.hostname, alone.confinedBy], ["127.0.0.1", [args[0]]]);
+      assertEquals([alone.endpoint, alone.confinedBy], [{ kind: "tcp", hostname: "127.0.0.1", port: 8000 }, [args[0]]]);
       const bound = settingsOf(parse([...args, "-b", "0.0.0.0"]));
-      assertEquals([bound.hostname, bound.confinedBy], ["0.0.0.0", []]);
+      assertEquals([bound.endpoint, bound.confinedBy], [{ kind: "tcp", hostname: "0.0.0.0", port: 8000 }, []]);
       await using tree = await tempTree({ "a.txt": "a" });
       await using server = await start([tree.path, "-b", "0.0.0.0", ...args]);
       const status = async (host: string) => {
@@ -43,7 +43,8 @@ for (const args of DANGEROUS) {
 Deno.test("a read-only server listens on all interfaces, under any name", () => {
   const reading = ["--hidden", "--follow-links", "--precompressed", "--no-archive", "--header=X-A: b"];
   const settings = settingsOf(parse(reading));
-  assertEquals([settings.hostname, settings.confinedBy, settings.hosts], ["0.0.0.0", [], null]);
+  const endpoint = { kind: "tcp", hostname: "0.0.0.0", port: 8000 };
+  assertEquals([settings.endpoint, settings.confinedBy, settings.hosts], [endpoint, [], null]);
   assertEquals(settingsOf(parse(["--delete", "--allow-host", "a.example"])).hosts, ["a.example"]);
 });
 

@@ -2,10 +2,12 @@ import { assertEquals, assertMatch } from "@std/assert";
 import {
   accessLog,
   derive,
+  fileServer,
   type FileServerOptions,
   type Handler,
   HttpError,
   type Layer,
+  memory,
   settle,
   toFetch,
   wrap,
@@ -103,4 +105,22 @@ Deno.test("toFetch(fileServer()) logs to standard error, in Python's format, err
   ];
   assertEquals(await logged({}), lines.join(""));
   assertEquals(await logged({ log: false }), "");
+});
+
+Deno.test("the log of a file server names the user of a layer inside of it, in all formats, cached or not", async () => {
+  const authenticate: Layer = (next) => (request, context) => {
+    const user = request.headers.get("x-user");
+    return next(request, user === null ? context : derive(context, { user, may: () => true, view: user }));
+  };
+  for (const format of ["common", "json"] as const) {
+    const lines: string[] = [];
+    const log = { access: (line: string) => void lines.push(line), error() {} };
+    const fetch = toFetch(fileServer(memory({ "a.txt": "a" }), { layers: [authenticate], log: format }), { log });
+    for (const user of ["alice", "bob", "alice", "bob"]) {
+      await (await fetch(new Request("http://localhost/a.txt", { headers: { "x-user": user } }))).text();
+    }
+    await (await fetch(new Request("http://localhost/a.txt"))).text();
+    const users = lines.map((line) => format === "json" ? JSON.parse(line).user ?? "-" : line.split(" ")[2]);
+    assertEquals(users, ["alice", "bob", "alice", "bob", "-"]);
+  }
 });

@@ -32,12 +32,13 @@ export interface StartOptions {
 /** Flags of Deno with which a server's clock is ahead of the timestamps of files. */
 export const CLOCK_AHEAD: readonly string[] = ["--preload", fromFileUrl(import.meta.resolve("./clock_ahead.ts"))];
 
-/** Starts `pyserve ...args` on a free port of 127.0.0.1 and waits for its start line. */
+/** Starts `pyserve ...args`, on a free port of 127.0.0.1 unless they say otherwise, and waits for its start line. */
 export async function start(args: readonly string[], options: StartOptions = {}): Promise<RunningCommand> {
   const { run = ["-A", CLI], cwd, env } = options;
   const preload = options.clockAhead ? CLOCK_AHEAD : [];
   const bind = args.includes("-b") || args.includes("--bind") ? [] : ["-b", "127.0.0.1"];
-  const port = args.some((arg, i) => /^\d+$/.test(arg) && !takesValue(args[i - 1])) ? [] : ["0"];
+  const isSocket = args.some((arg) => /^(unix|fd):/.test(arg));
+  const port = isSocket || args.some((arg, i) => /^\d+$/.test(arg) && !takesValue(args[i - 1])) ? [] : ["0"];
   return await startProcess(Deno.execPath(), [
     ...["run", "--no-lock", ...preload, ...run],
     ...[...args, ...bind, ...port],

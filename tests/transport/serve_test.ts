@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { serve, toFetch } from "@x/pyserve";
-import { complainer } from "../../handlers/transport/generations.ts";
+import { complainer } from "../../handlers/transport/complain.ts";
 import { makeCertificate } from "../support/certificate.ts";
 import { type RunningCommand, start, startProcess } from "../support/command.ts";
 import { CLI } from "../support/paths.ts";
