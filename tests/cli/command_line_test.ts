@@ -1,4 +1,4 @@
-/** The words of the command line: parsing, checks, help. In process, with nothing started. */
+/** The command line: parsing, checks, help. In process, without starting a server. */
 
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { main } from "@x/pyserve/cli";
@@ -121,7 +121,7 @@ Deno.test("the socket of systemd belongs to the process that it names, and there
   assertThrows(() => activatedSocket({ LISTEN_PID, LISTEN_FDS: "2" }), StartError, "Cannot listen on 2 sockets");
 });
 
-Deno.test("every option can be an environment variable, and the command line goes before it", async (t) => {
+Deno.test("every option can be an environment variable, which the command line overrides", async (t) => {
   const from = (env: Record<string, string>, ...args: string[]) => settingsOf(parse(args, env));
   await t.step("values, switches, lists, places", () => {
     assertEquals(tcpOf(from({ PYSERVE_PORT: "9000", PYSERVE_BIND: "::1", PYSERVE_DIRECTORY: "site" })).port, 9000);
@@ -144,7 +144,7 @@ Deno.test("every option can be an environment variable, and the command line goe
     assertEquals(from({ PYSERVE_LOG_FORMAT: "json" }, "--quiet").server.log, false);
     assertEquals(from({ PYSERVE_QUIET: "1" }, "--log-format", "json").server.log, "json");
   });
-  await t.step("what cannot be used is one sentence", async () => {
+  await t.step("an unusable value is one sentence", async () => {
     const rows: [env: Record<string, string>, sentence: string][] = [
       [{ PYSERVE_PROT: "1" }, "There is no option for the environment variable PYSERVE_PROT"],
       [{ PYSERVE_HIDDEN: "maybe" }, 'Cannot use PYSERVE_HIDDEN "maybe": it is neither 1 nor 0'],
@@ -159,7 +159,7 @@ Deno.test("every option can be an environment variable, and the command line goe
       assertStringIncludes(err.join(""), sentence);
     }
   });
-  await t.step("workers, which may not see it, get it as words", () => {
+  await t.step("workers, which may not read the environment, get it as arguments", () => {
     const { inherited } = parse(["--port", "1"], { PYSERVE_PORT: "2", PYSERVE_HIDDEN: "1", PYSERVE_INDEX: "a\nb" });
     assertEquals(inherited.toSorted(), ["--hidden", "--index=a", "--index=b"]);
     assertEquals(parse([...inherited, "--port", "1"]).options.index, ["a", "b"]);
@@ -309,7 +309,7 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
   }
 });
 
-Deno.test("--help and --version print to stdout, whatever else is wrong", async (t) => {
+Deno.test("--help and --version print to stdout even if other options are wrong", async (t) => {
   const all = await ran("--help", "all", "--cgi");
   for (const args of [["--help", "--cgi"], ["--help=all"], ["-h", "cgi"]]) {
     const help = await ran(...args);
@@ -357,7 +357,7 @@ Deno.test("LogSink writes in order, in batches, through partial writes", async (
   assertEquals(text, [...Array(10).keys()].map((i) => `line ${i} é\n`).join("") + "last\n");
 });
 
-Deno.test("LogSink drops and counts what a stopped reader does not take, and does not wait for it", async () => {
+Deno.test("LogSink drops and counts lines that a stalled reader does not take, and does not wait for it", async () => {
   const gate = Promise.withResolvers<void>();
   const written: string[] = [];
   const sink = new LogSink({
@@ -379,7 +379,7 @@ Deno.test("LogSink drops and counts what a stopped reader does not take, and doe
   );
 });
 
-Deno.test("LogSink goes on when nobody reads any more", async () => {
+Deno.test("LogSink keeps working when its reader is gone", async () => {
   const sink = new LogSink({ write: () => Promise.reject(new Deno.errors.BrokenPipe()) });
   sink.line("a");
   await sink.flush(10_000);

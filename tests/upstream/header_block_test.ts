@@ -3,6 +3,7 @@ import { CgiHeaderParser, type ScriptHead } from "../../handlers/upstream/header
 import { scriptResponse } from "../../handlers/upstream/reply.ts";
 import { Refusal } from "@x/pyserve/http";
 import { MAX_HEADER_BLOCK_BYTES } from "../../handlers/upstream/header_block.ts";
+import { seeded } from "../support/random.ts";
 
 function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
@@ -170,16 +171,6 @@ Deno.test("CgiHeaderParser repeats its verdict", () => {
   assert(verdict instanceof Refusal);
   assertEquals([refused.push(bytesOf(TYPE)), refused.end()], [verdict, verdict]);
 });
-
-/** Random numbers that are the same in every run (mulberry32). */
-function seeded(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 Deno.test("CgiHeaderParser gives any bytes the same verdict in any pieces, and one that can be answered", async () => {
   const random = seeded(4);
