@@ -11,6 +11,8 @@ import type { SitePath } from "../http/target.ts";
 import { FileChanged } from "../sources/types.ts";
 import { type WriteProblem, WriteRefused } from "../sources/writer.ts";
 import type { StoreRights } from "../store/access.ts";
+import { AppendRefused } from "../store/append_refused.ts";
+import { appendError } from "./upload_fields.ts";
 
 /** Problems with a sentence that depends on what they are about. */
 type Detailed = "taken" | "name" | "disabled" | "forbidden" | "too large" | "no room";
@@ -26,8 +28,11 @@ const REFUSALS: Readonly<Record<Exclude<WriteProblem, Detailed>, readonly [statu
   "not here": [403, "Only other directories of this site can be written to"],
   busy: [409, "Another request is writing to this upload"],
   "inside itself": [403, "Nothing can be moved or copied into itself"],
-  mount: [409, "A file system is mounted there or below it; unmount it first"],
-  elsewhere: [409, "It cannot be copied or moved to another file system: a FIFO, socket or device has no content"],
+  mount: [409, "It is a mount point, or contains one, and stays where it is until that is unmounted"],
+  elsewhere: [
+    409,
+    "It cannot be moved there: copy it instead, unless it is a FIFO, socket or device, which has no content",
+  ],
   locked: [423, "It is locked"],
   "too many": [403, "The directory is too large: it has too many entries, or is too deep"],
 };
@@ -59,6 +64,7 @@ const RIGHTS: Readonly<Record<keyof StoreRights, readonly [sentence: string, opt
  */
 export function writeError(thrown: unknown, path: SitePath, taken: 409 | 412 = 409): HttpError {
   if (thrown instanceof HttpError) return thrown;
+  if (thrown instanceof AppendRefused) return appendError(thrown);
   if (thrown instanceof WriteRefused) return refused(thrown, thrown.about.path ?? path, taken);
   const problem = { name: path.name };
   if (thrown instanceof FileChanged || thrown instanceof Deno.errors.NotFound) {
