@@ -14,9 +14,16 @@ import { openBytes } from "../sources/memory.ts";
 import { FileChanged, type OpenFile } from "../sources/types.ts";
 import type { InternalContext } from "../core/internals.ts";
 import type { Awaitable, Encoder } from "../core/types.ts";
-import { type CodedContent, type Content, type Keep, type Representation, representationOf } from "./representation.ts";
+import {
+  type CacheableContent,
+  type CodedContent,
+  type Content,
+  type Keep,
+  type Representation,
+  representationOf,
+} from "./representation.ts";
 
-export type { CodedContent, Content, Keep };
+export type { CacheableContent, CodedContent, Content, Keep };
 
 /** Content up to this size is sent from one buffer; larger content is streamed. */
 const WHOLE_BYTES = 65_536;
