@@ -1,7 +1,7 @@
 /** Clients that send data that is not read: bytes after a request, and small frames of HTTP/2. */
 
 import { assert, assertEquals } from "@std/assert";
-import { bigSite, encode, flood, limited, MOST_MIB, swallow, type Watched, watched } from "./support.ts";
+import { bigSite, encode, flood, limited, MOST_MIB, swallow, type Watched, watched } from "../support/flood.ts";
 
 const [DATA, HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION] = [0, 1, 3, 4, 6, 8, 9];
 const [END_STREAM, END_HEADERS] = [1, 4];

@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path/join";
 import { startProcess } from "../support/command.ts";
-import { bigSite, limited } from "./support.ts";
+import { bigSite, limited } from "../support/flood.ts";
 
 const SERVER = join(import.meta.dirname!, "options_server.ts");
 const EXPECTED = { noDelay: 1, userTimeout: 60_000, keepAlive: 1, keepIdle: 60 };

@@ -2,7 +2,7 @@
 
 import { assert } from "@std/assert";
 import { files, memory, serve, toFetch } from "@x/pyserve";
-import { limited } from "./support.ts";
+import { limited } from "../support/flood.ts";
 
 const STALL_MS = 1_000;
 

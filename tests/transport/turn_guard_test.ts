@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { Watched } from "../../handlers/transport/turn_guard_worker.ts";
-import { limited } from "./support.ts";
+import { limited } from "../support/flood.ts";
 
 const PIECE = new Uint8Array(16_384);
 

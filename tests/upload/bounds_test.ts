@@ -8,7 +8,7 @@ import { SharedSlices } from "../../handlers/store/slices.ts";
 import { parseResponse } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { noise } from "../support/bytes.ts";
-import { beginRequest, form, namesBelow } from "./support.ts";
+import { beginRequest, form, namesBelow } from "../support/upload.ts";
 import { within } from "../support/wait.ts";
 
 /** Uploads into a directory, called without a socket: bodies then have no Content-Length. */
@@ -131,7 +131,7 @@ Deno.test("files of one name get free numbers, even if many are taken", async ()
   ]);
 });
 
-Deno.test("a form may have many refused files after many stored ones, and "." among them", async () => {
+Deno.test("a form may have many refused files after many stored ones, with a full stop among them", async () => {
   await using site = await uploads();
   await Deno.writeTextFile(site.tree.at("taken"), "");
   const late = Array.from({ length: 1_002 }, () => ['name="f"; filename="taken"', "x"] as const);

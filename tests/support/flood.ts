@@ -1,9 +1,9 @@
 /** Server processes whose memory is measured, and clients that flood them. */
 
-import { makeCertificate } from "../support/certificate.ts";
-import { type RunningCommand, start } from "../support/command.ts";
-import { missing } from "../support/programs.ts";
-import { tempTree } from "../support/tree.ts";
+import { makeCertificate } from "./certificate.ts";
+import { type RunningCommand, start } from "./command.ts";
+import { missing } from "./programs.ts";
+import { tempTree } from "./tree.ts";
 
 /** Whether these tests cannot run: they need /proc, openssl and curl. */
 export const IGNORE: boolean = Deno.build.os !== "linux" || missing("openssl", "curl");
