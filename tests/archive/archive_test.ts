@@ -269,9 +269,9 @@ Deno.test({
       "d (left out).txt",
     ]);
     assertEquals(await reportIn(source, "/d/?archive=zip"), [
-      "d/dir-in/back/: link to a directory above it",
-      "d/sub/here/: link to a directory above it",
-      "d/sub/up/: link to a directory above it",
+      "d/dir-in/back/: link to a parent directory",
+      "d/sub/here/: link to a parent directory",
+      "d/sub/up/: link to a parent directory",
       "d/broken: broken link",
       "d/etc: broken link",
       "d/fifo: special file",
@@ -477,7 +477,7 @@ Deno.test("a file that cannot be read to its end breaks off the archive, and the
   const fetch = toFetch(archive(source), { log });
   const response = await fetch(new Request("http://localhost/d/?archive=tar"));
   await assertRejects(() => response.bytes(), Error);
-  assertEquals(logged, ["Broke off packing /d/?archive=tar at /d/a: Error: Input/output error"]);
+  assertEquals(logged, ["Aborted the archive of /d/?archive=tar at /d/a: Error: Input/output error"]);
 });
 
 Deno.test("a file that ends early without other signs of change breaks off the archive", async () => {
@@ -537,7 +537,7 @@ Deno.test("a client that stops reading is disconnected, and its slot goes to the
     await next.body?.cancel();
     await endless.untilClosed();
   }
-  assertEquals(await logged.promise, "Broke off packing /?archive=zip: the client has stopped reading");
+  assertEquals(await logged.promise, "Aborted the archive of /?archive=zip: the client has stopped reading");
   await server.abort();
 });
 

@@ -90,7 +90,7 @@ Deno.test("a certificate and a key that do not match are refused in one sentence
   ];
   const ended = await runCommand([tree.path, "0", "--tls-cert", cert, "--tls-key", key]);
   assertEquals(ended.code, 1);
-  assertEquals(ended.stderr, "pyserve: Cannot use the certificate with this key: they do not belong together\n");
+  assertEquals(ended.stderr, "pyserve: Cannot use the certificate: it does not match the private key\n");
 });
 
 Deno.test({
@@ -133,15 +133,15 @@ Deno.test("an error of the system is one sentence and status 1, and nothing is s
   const { port } = taken.addr as Deno.NetAddr;
   const rows: readonly [args: string[], sentence: RegExp][] = [
     [[tree.at("nothing")], /Cannot serve ".*nothing": it does not exist$/],
-    [[tree.at("a.txt/x")], /Cannot serve ".*x": it (lies below a file|does not exist)$/],
-    [["~/nothing"], /Cannot serve "~\/nothing": it does not exist; "~" is your home directory only where a shell/],
+    [[tree.at("a.txt/x")], /Cannot serve ".*x": (one of its parents is a file|it does not exist)$/],
+    [["~/nothing"], /Cannot serve "~\/nothing": it does not exist; the shell does not expand "~"/],
     ...["localhost", "127.0.0.1", "::1"].map((host): [string[], RegExp] => {
       return [
         [host],
         new RegExp(`Cannot serve "${host}": it does not exist; to listen on this address, use --bind ${host}$`),
       ];
     }),
-    [[tree.at("a.txt"), "--upload"], /Cannot take uploads: ".*a\.txt" is a file; give a directory$/],
+    [[tree.at("a.txt"), "--upload"], /Cannot take uploads: ".*a\.txt" is a file; serve a directory instead$/],
     [["a\uFFFDb"], /it does not exist; a name that is not UTF-8 cannot be served: rename it$/],
     [["-b", "no:such:address", "0"], /Cannot listen on "no:such:address": it is neither an address nor a name$/],
     [[tree.path, "-b", "127.0.0.1", String(port)], new RegExp(`port ${port}: it is in use; port \\d+ is free$`)],
@@ -158,10 +158,10 @@ Deno.test("an error of the system is one sentence and status 1, and nothing is s
       /Cannot read the certificate file ".*nothing": it does not exist$/,
     ],
     [[tree.path, "--tls-cert", tree.at("d"), "0"], /Cannot read the certificate file ".*d": .+$/],
-    [[tree.path, "--tls-cert", tree.at("junk.pem"), "0"], /it holds no PEM certificate$/],
+    [[tree.path, "--tls-cert", tree.at("junk.pem"), "0"], /it contains no PEM certificate$/],
     ...POSIX
       ? [
-        [[tree.at("loop")], /its links lead in a circle$/],
+        [[tree.at("loop")], /it is a symlink loop$/],
         [["/dev/null"], /Cannot serve "\/dev\/null": it is neither a directory nor a file$/],
       ] satisfies [string[], RegExp][]
       : [],
@@ -263,8 +263,8 @@ Deno.test({
       });
     }
     const refused: readonly [string[], string][] = [
-      [["--tls-cert", tree.at("cert.pem")], "it holds no PEM private key; name it with --tls-key"],
-      [["--tls-cert", tree.at("cert.pem"), "--tls-key", tree.at("pkcs8.pem")], "the key has a password"],
+      [["--tls-cert", tree.at("cert.pem")], "it contains no PEM private key; give its file with --tls-key"],
+      [["--tls-cert", tree.at("cert.pem"), "--tls-key", tree.at("pkcs8.pem")], "the key is encrypted"],
       [
         ["--tls-cert", tree.at("cert.pem"), "--tls-key", tree.at("pkcs8.pem"), "--tls-password-file", tree.at("wrong")],
         "the password is wrong",

@@ -16,7 +16,7 @@ import { until } from "../support/wait.ts";
 
 const LINUX = Deno.build.os === "linux";
 // deno-lint-ignore no-console
-if (!LINUX) console.log("skipped: only Linux spreads connections over several processes");
+if (!LINUX) console.log("skipped: only Linux distributes connections among processes");
 
 /** A test with workers, skipped on other systems. */
 function testOnLinux(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
@@ -244,10 +244,10 @@ testOnLinux("a worker that was killed is replaced, and serving continues", async
   await using server = await twoWorkers(tree.path);
   const [victim, other] = server.workers as [number, number];
   Deno.kill(victim, "SIGKILL");
-  await server.untilStderr("another takes its place");
+  await server.untilStderr("starting another");
   assertStringIncludes(
     server.stderr(),
-    `pyserve: Worker ${victim} has ended by itself (SIGKILL), another takes its place\n`,
+    `pyserve: Worker ${victim} exited unexpectedly (SIGKILL); starting another\n`,
   );
   assertEquals((await ask(server.port, "GET", "/a.txt")).text, "hello");
   const replacement = () => childrenOf(server.process.pid).find((pid) => pid !== victim && pid !== other);
@@ -278,9 +278,9 @@ testOnLinux("a worker that repeatedly ends at once ends the command with one sen
   const lines = server.stderr().trimEnd().split("\n");
   assertEquals(
     lines.at(-1),
-    "pyserve: The server has ended by itself: a worker ended at once 3 times in a row (SIGKILL)",
+    "pyserve: The server stopped unexpectedly: a worker exited right after startup 3 times in a row (SIGKILL)",
   );
-  assertEquals(lines.filter((line) => line.endsWith("another takes its place")).length, lines.length - 1);
+  assertEquals(lines.filter((line) => line.endsWith("starting another")).length, lines.length - 1);
   assertEquals(isAlive(stays), false);
 });
 
@@ -333,7 +333,11 @@ testOnLinux("workers get no more permissions than the command, or do not start",
     ],
     [[`--allow-read=${tree.path}`, `--deny-read=${tree.at("b")}`, "--allow-net"], tree.path, /--deny-read excludes/],
     [["--allow-all", "--deny-env=HOME"], tree.path, /--deny-env excludes cannot be repeated/],
-    [["--allow-net", `--allow-read=${tree.path}`], tree.at("c,d"), /has a comma, so --allow-read is needed/],
+    [
+      ["--allow-net", `--allow-read=${tree.path}`],
+      tree.at("c,d"),
+      /contains a comma, so unrestricted --allow-read is needed/,
+    ],
   ];
   for (const [flags, root, sentence] of rows) {
     await t.step(flags.join(" "), async () => {

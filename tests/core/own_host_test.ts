@@ -408,7 +408,7 @@ Deno.test("the log and the page say which option adds a name, in one sentence", 
   const head = "GET / HTTP/1.1\r\nHost: evil.example\r\nAccept: text/html\r\nConnection: close\r\n\r\n";
   const { status, text } = await raw(server.port, head);
   assertEquals(status, 421);
-  const sentence = "The server does not go by this name; the option --allow-host (in the library: hosts) adds it";
+  const sentence = "This host name is not accepted; allow it with --allow-host (in the library: hosts)";
   assertStringIncludes(text, sentence);
   await server.stop();
   assertStringIncludes(server.stderr(), `code 421, message ${sentence}`);
@@ -420,5 +420,5 @@ Deno.test("with given names, files are served under these only", async () => {
   assertEquals(await statusAs(closed.port, "any.example.org"), 200);
   assertEquals(await statusAs(closed.port, "example.net"), 421);
   const ended = await runCommand(["--allow-host", "a b"]);
-  assertEquals([ended.code, ended.stderr.includes("it is not the name of a host")], [2, true]);
+  assertEquals([ended.code, ended.stderr.includes("it is not a host name")], [2, true]);
 });

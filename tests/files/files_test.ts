@@ -81,7 +81,7 @@ Deno.test("files() answers ranges", async (t) => {
     ["bytes=0-3", 206, "bytes 0-3/10", "0123"],
     ["bytes=-2", 206, "bytes 8-9/10", "89"],
     ["bytes=5-", 206, "bytes 5-9/10", "56789"],
-    ["bytes=12-20", 416, "bytes */10", "416 Range Not Satisfiable: The range lies outside the content\n"],
+    ["bytes=12-20", 416, "bytes */10", "416 Range Not Satisfiable: The range is outside the file\n"],
     ["lines=1-2", 200, null, "0123456789"],
     ["bytes=3-1", 200, null, "0123456789"],
   ];

@@ -195,7 +195,7 @@ const FRAMINGS: readonly (readonly [headers: string, verdict: string, version?: 
   ["Transfer-Encoding: gzip", "400 Bad Transfer-Encoding ('gzip')"],
   ["Transfer-Encoding: chunked, gzip", "400 Bad Transfer-Encoding ('chunked, gzip')"],
   ["Transfer-Encoding: chunked, chunked", "400 Bad Transfer-Encoding ('chunked, chunked')"],
-  ["Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", "501 The only transfer coding understood is chunked"],
+  ["Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", "501 The only supported transfer coding is chunked"],
   ["Transfer-Encoding: \x0bchunked", "400 Bad Transfer-Encoding ('\\x0bchunked')"],
   ["Transfer-Encoding: xchunked", "400 Bad Transfer-Encoding ('xchunked')"],
   ["Host: a\r\nHost: a", "400 Several Host headers"],

@@ -147,14 +147,14 @@ Deno.test({
     await t.step("the question mark shows the keys, and character keys can be turned off", async () => {
       await page.keyboard.press("?");
       await until(page, "dialog h2", "Keyboard");
-      await page.getByLabel(/keys that are characters/).uncheck();
+      await page.getByLabel(/Single-character shortcuts/).uncheck();
       await page.keyboard.press("Escape");
       await page.keyboard.press("?");
       await page.keyboard.press("/");
       assertEquals(await page.locator("dialog[open]").count(), 0);
       assertEquals(await page.locator(".filter input:focus").count(), 0);
       await page.getByRole("button", { name: /Keyboard help/ }).click();
-      await page.getByLabel(/keys that are characters/).check();
+      await page.getByLabel(/Single-character shortcuts/).check();
       await page.keyboard.press("Escape");
     });
     await t.step("Space, Shift and Ctrl+A select, and Escape clears the selection", async () => {
@@ -189,7 +189,7 @@ Deno.test({
       await page.getByRole("menuitem", { name: "Checksum" }).click();
       await until(page, "dialog output", "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b");
       await page.getByLabel("Checksum to compare with").fill("6B86");
-      await until(page, ".compare .bad", "Not the same");
+      await until(page, ".compare .bad", "No match");
       await page.keyboard.press("Escape");
     });
     await t.step("menus work by keyboard and restore the focus", async () => {
@@ -217,7 +217,7 @@ Deno.test({
     });
     await t.step("the theme is switched, remembered, and applied before the script runs", async () => {
       await page.emulateMedia({ colorScheme: "light" });
-      await page.getByRole("button", { name: "Theme: as the system" }).click();
+      await page.getByRole("button", { name: "Theme: system" }).click();
       await page.getByRole("button", { name: "Theme: light" }).click();
       await page.getByRole("button", { name: "Theme: dark" }).waitFor();
       await page.goto(`${base}/`, { waitUntil: "commit" });

@@ -229,14 +229,14 @@ Deno.test({
     });
     await t.step("a file that cannot be shown says so", async () => {
       await show("i.txt");
-      await stage.locator(".failed", { hasText: "This is no text." }).waitFor();
+      await stage.locator(".failed", { hasText: "This is not a text file." }).waitFor();
       await close();
       await show("l.mp4");
-      await stage.locator(".failed", { hasText: "cannot be shown" }).waitFor();
+      await stage.locator(".failed", { hasText: "No preview is available" }).waitFor();
       await close();
       await Deno.remove(tree.at("f.ts"));
       await show("f.ts");
-      await stage.locator(".failed", { hasText: "The file is not there any more" }).waitFor();
+      await stage.locator(".failed", { hasText: "The file no longer exists" }).waitFor();
       await close();
     });
     await t.step("an address with a preview opens it", async () => {

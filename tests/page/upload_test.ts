@@ -75,7 +75,7 @@ Deno.test({
       await uploaded(page, "1 file uploaded");
       assertEquals(await Deno.readTextFile(to.at("a (1).txt")), "newer");
       await choose("a.txt", "large.bin", "#?% ü.txt");
-      await page.getByLabel("Do the same for all others").check();
+      await page.getByLabel("Do the same for all conflicts").check();
       await question.getByRole("button", { name: "Replace" }).click();
       await uploaded(page, "3 files uploaded");
       assertEquals(await Deno.readTextFile(to.at("a.txt")), "newer");
@@ -135,7 +135,7 @@ Deno.test({
         await page.getByLabel("New name").evaluate((input: unknown) =>
           (input as { validationMessage: string }).validationMessage
         ),
-        "A name cannot have a slash in it",
+        "A name cannot contain a slash",
       );
       await page.getByLabel("New name").fill("renamed #1");
       await page.keyboard.press("Enter");
@@ -183,7 +183,7 @@ Deno.test({
         await sent(/^\d+(?:\.\d+)? MiB of/);
         await page.locator(".uploads .facts", { hasText: /\/s · .* left/ }).first().waitFor();
         await server.stop("SIGKILL");
-        await page.locator(".uploads li", { hasText: "trying again" }).waitFor();
+        await page.locator(".uploads li", { hasText: "retrying" }).waitFor();
         assertEquals(
           await Array.fromAsync(Deno.readDir(to.path), ({ name }) => name).then((names) => names.includes("movie.bin")),
           false,
@@ -203,7 +203,7 @@ Deno.test({
         await shows(page, "Paused");
         await page.locator(".uploads li", { hasText: "paused" }).waitFor();
         assertEquals((await partsIn(to.path)).length, 1);
-        await page.getByRole("button", { name: "Go on" }).click();
+        await page.getByRole("button", { name: "Resume" }).click();
         await shows(page, "Uploading");
         await unlimited();
       });

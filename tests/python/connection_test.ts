@@ -467,7 +467,7 @@ Deno.test("a client that disconnects during a reply is one line in the log", asy
 Deno.test("a client that disconnects during its body is one line in the log", async () => {
   await using server = serving(Echo);
   assertEquals(await exchange(server.port, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc", { end: true }), "");
-  await server.log.until("Connection lost: the client left before the end of the body");
+  await server.log.until("Connection lost: the client disconnected before the end of the body");
   assertEquals(server.errors, []);
 });
 
