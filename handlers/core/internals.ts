@@ -1,5 +1,5 @@
 /**
- * What the modules of a server share about a request, and handlers of others need not know.
+ * State of a request that is internal to this package.
  *
  * @module
  */
@@ -47,7 +47,7 @@ export interface RequestNotes {
   absence: OfferedAbsence | null;
 }
 
-/** A context with what is internal. Every context is one, because only `toFetch` creates them. */
+/** A context with its internal fields. Every context has them, because only `toFetch` creates contexts. */
 export interface InternalContext extends Context {
   /** Whether a layer or a mount has replaced the target, so that it differs from the request's URL. */
   readonly retargeted: boolean;

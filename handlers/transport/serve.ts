@@ -55,7 +55,7 @@ export function serve(
   fetch: FetchFunction,
   options?: ServeOptions & { endpoint?: Extract<Endpoint, { kind: "tcp" }> },
 ): RunningServer;
-/** At any endpoint: the address is that of a TCP port or of a Unix socket. */
+/** For any endpoint: the address is that of a TCP port or a Unix socket. */
 export function serve(fetch: FetchFunction, options: ServeOptions): RunningServer<Deno.NetAddr | Deno.UnixAddr>;
 export function serve(fetch: FetchFunction, options: ServeOptions = {}): RunningServer<Deno.NetAddr | Deno.UnixAddr> {
   return new Generations(fetch, options);
