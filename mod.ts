@@ -46,6 +46,7 @@ export { SitePath, type Target } from "./handlers/http/target.ts";
 export { disk } from "./handlers/sources/disk.ts";
 export { memory } from "./handlers/sources/memory.ts";
 export { filtered } from "./handlers/sources/filtered.ts";
+export { union } from "./handlers/sources/union.ts";
 export type { FileSource } from "./handlers/sources/types.ts";
 
 // Handlers

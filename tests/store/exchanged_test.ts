@@ -7,7 +7,8 @@ import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
 import { atEachStep, exchangeOf, interposed } from "../support/interposed.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
-import { ALL, pathOf, treeOf } from "./support.ts";
+import { pathOf } from "../support/source.ts";
+import { ALL, treeOf } from "./support.ts";
 
 const ignore = Deno.build.os === "windows";
 const WAYS = DESCRIPTORS ? [true, false] : [false];
@@ -72,7 +73,7 @@ for (const holds of WAYS) {
               assertEquals(Object.keys(root).filter((name) => name.includes(".part")), [], told);
             },
           };
-        }, 2);
+        }, 1);
         assertEquals([...outcomes].sort(), ["copied", "refused"]);
       },
     });
