@@ -30,7 +30,7 @@ import type { Context } from "./types.ts";
 export function derive(context: Context, changes: Partial<Context>): Context {
   if (changes.may && !changes.view) {
     throw new TypeError(
-      "derive() needs a view beside may: the name, not empty, of the set of rights that it stands for",
+      "derive() with may also needs view: a non-empty name for the set of rights",
     );
   }
   const { notes } = internalsOf(context);

@@ -64,7 +64,7 @@ const NOT_AN_AUTHORITY = /^[^:]*:\/\/[^/?#]*[/?#]./;
 
 function refusalOfHead(request: Request, isConnected: boolean): Refusal | null {
   if (request.method === "CONNECT" && NOT_AN_AUTHORITY.test(request.url)) {
-    return new Refusal(400, "The target of CONNECT is not a host and a port");
+    return new Refusal(400, "The target of CONNECT must be a host and a port");
   }
   const host = request.headers.get("host");
   if (host !== null || isConnected) {
@@ -73,12 +73,12 @@ function refusalOfHead(request: Request, isConnected: boolean): Refusal | null {
   }
   const coding = request.headers.get("transfer-encoding");
   if (coding !== null && coding.trim().toLowerCase() !== "chunked") {
-    return new Refusal(501, "The only transfer coding understood is chunked"); // RFC 9112 section 6.1
+    return new Refusal(501, "The only supported transfer coding is chunked"); // RFC 9112 section 6.1
   }
   const length = request.headers.get("content-length");
   // Repeated lines with the same value are a list here, whereas Deno.serve treats them as one (RFC 9112 section 6.3).
   if (length !== null && !(/^\d+$/.test(length) && Number.isSafeInteger(Number(length)))) {
-    return new Refusal(400, "The Content-Length is not one length");
+    return new Refusal(400, "The Content-Length is invalid");
   }
   if (!isHeaderTooLong(request.headers)) return null;
   return new Refusal(431, `The header is longer than ${MAX_HEADER_BYTES} bytes`);

@@ -5,7 +5,7 @@
  */
 
 import { then } from "../core/awaitable.ts";
-import { type Content, type Keep, sendContent } from "../serving/content.ts";
+import { type CacheableContent, type Content, type Keep, sendContent } from "../serving/content.ts";
 import { HttpError } from "../core/errors.ts";
 import type { CodingName } from "../http/coding.ts";
 import { etagOf } from "../http/etag.ts";
@@ -115,7 +115,7 @@ class FileServing {
     throw new HttpError(503, "The file keeps changing", { headers: { "retry-after": "1" } });
   }
 
-  #content(source: FileSource, request: Request, context: Context, siblings: Siblings): Content {
+  #content(source: FileSource, request: Request, context: Context, siblings: Siblings): CacheableContent {
     const { path, stat } = siblings.plain;
     const { type, typeOf, headers, variant } = this.#representationOf(path);
     const codedIn: Content["codedIn"] = async (coding) => {

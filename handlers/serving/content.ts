@@ -14,9 +14,16 @@ import { openBytes } from "../sources/memory.ts";
 import { FileChanged, type OpenFile } from "../sources/types.ts";
 import type { InternalContext } from "../core/internals.ts";
 import type { Awaitable, Encoder } from "../core/types.ts";
-import { type CodedContent, type Content, type Keep, type Representation, representationOf } from "./representation.ts";
+import {
+  type CacheableContent,
+  type CodedContent,
+  type Content,
+  type Keep,
+  type Representation,
+  representationOf,
+} from "./representation.ts";
 
-export type { CodedContent, Content, Keep };
+export type { CacheableContent, CodedContent, Content, Keep };
 
 /** Content up to this size is sent from one buffer; larger content is streamed. */
 const WHOLE_BYTES = 65_536;
@@ -74,13 +81,13 @@ function send(request: Request, content: Representation, cutsAtLength: boolean):
   const verdict = evaluatePreconditions(request.method, request.headers, validators);
   const vary = content.varies ? VARY : {};
   if (verdict === "failed") {
-    throw new HttpError(412, "The content is not in the state that the request requires", { headers: vary });
+    throw new HttpError(412, "The file does not match the conditions of the request", { headers: vary });
   }
   if (verdict === "not-modified") return notModified(request, content);
   const ranges = rangesOf(request, content, validators);
   if (ranges === "unsatisfiable") {
     const headers = { "content-range": contentRange(null, content.size), ...vary };
-    throw new HttpError(416, "The range lies outside the content", { headers });
+    throw new HttpError(416, "The range is outside the file", { headers });
   }
   const decided: Decided = { request, content, validators, ranges, cutsAtLength };
   return then(
@@ -378,6 +385,6 @@ async function readChunk(file: OpenFile, range: ByteRange, within: number, most:
   const buffer = new Uint8Array(Math.min(most, range.end - start));
   const count = await file.read(start, buffer);
   // The headers have been sent: aborting is the only way to signal an incomplete body.
-  if (count === 0) throw new Error("The file became shorter while it was sent");
+  if (count === 0) throw new Error("The file was truncated while being sent");
   return buffer.subarray(0, count);
 }

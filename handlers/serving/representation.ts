@@ -43,12 +43,6 @@ export interface Content {
   readonly codedIn?: (coding: CodingName) => Awaitable<CodedContent | null>;
   /** Whether ranges are supported; defaults to true. */
   readonly ranges?: boolean;
-  /**
-   * Called when the full content is about to be sent, with the size of its representation (before it is encoded). If it
-   * returns a function, the content is buffered regardless of size, and the function receives the response and its bytes,
-   * to cache them.
-   */
-  readonly keep?: (size: number) => Keep | null;
   /** Whether the content is slow to produce: then even short content is streamed, so that a disconnect is noticed. */
   readonly slow?: boolean;
   /**
@@ -58,6 +52,16 @@ export interface Content {
    * @param range The bytes that will be read, as for `FileSource.open`; absent for HEAD and for several ranges.
    */
   open(range?: ByteRange): Awaitable<OpenFile>;
+}
+
+/** Content that the response cache may keep. */
+export interface CacheableContent extends Content {
+  /**
+   * Called when the full content is about to be sent, with the size of its representation (before it is encoded). If it
+   * returns a function, the content is buffered regardless of size, and the function receives the response and its bytes,
+   * to cache them.
+   */
+  readonly keep?: (size: number) => Keep | null;
 }
 
 /** The same content in a coding: a representation of its own, with the type, date and headers of the content. */
@@ -71,7 +75,7 @@ export interface CodedContent {
 }
 
 /** The representation of content that a request gets. */
-export interface Representation extends Content {
+export interface Representation extends CacheableContent {
   /** Whether there are others, for other values of Accept-Encoding. */
   readonly varies?: boolean;
   /** The content without its coding, to determine the type; absent where it is the same. */
@@ -89,7 +93,7 @@ export interface Representation extends Content {
  */
 export function representationOf(
   request: Request,
-  content: Content,
+  content: CacheableContent,
   encoders: readonly Encoder[],
 ): Awaitable<Representation> {
   if (content.coding !== undefined) return content;
@@ -128,7 +132,7 @@ function firstOf(offers: readonly Offer[], at = 0): Awaitable<Representation | n
   return then(offers[at]!.find(), (found) => found ?? firstOf(offers, at + 1));
 }
 
-function storedIn(content: Content, coding: CodingName): Awaitable<Representation | null> {
+function storedIn(content: CacheableContent, coding: CodingName): Awaitable<Representation | null> {
   return then(content.codedIn!(coding), (coded) => {
     if (coded === null) return null;
     const { etag, size } = coded;
@@ -136,7 +140,7 @@ function storedIn(content: Content, coding: CodingName): Awaitable<Representatio
   });
 }
 
-function encodedBy(content: Content, encoder: Encoder): Representation {
+function encodedBy(content: CacheableContent, encoder: Encoder): Representation {
   const { coding } = encoder;
   return { ...content, etag: encodedTag(content.etag, coding), coding, encoder, ranges: false, varies: true };
 }

@@ -226,7 +226,7 @@ function checkUploads({ features = [], uploadBesidePrograms }: FileServerOptions
   const isUnsafe = features.some(writes) && features.some(({ runsPrograms }) => runsPrograms);
   if (!isUnsafe || uploadBesidePrograms) return;
   throw new TypeError(
-    "Cannot take uploads beside programs, which would run what was uploaded: name directories for them with uploadBesidePrograms",
+    "Cannot combine uploads with programs, which could run uploaded files: restrict uploads to directories with uploadBesidePrograms",
   );
 }
 

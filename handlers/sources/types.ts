@@ -125,6 +125,6 @@ export class FileChanged extends Error {
 
   /** The message does not contain the path. */
   constructor() {
-    super("The file changed between looking at it and opening it");
+    super("The file changed before it was opened");
   }
 }

@@ -189,11 +189,11 @@ class Uploads {
     requireOwnHost(request, context);
     const isUpload = uploadId(context.target.query) !== null;
     if (isCrossSite(request, context.hosts)) {
-      throw new HttpError(403, "A page of another site has sent this request");
+      throw new HttpError(403, "The request was sent by a page of another site");
     }
     const cancels = request.method === "DELETE" && isUpload;
     this.#requireRight(cancels ? "PATCH" : request.method, request, context);
-    this.#site.store.sweepNowAndThen((cause) => context.log.error("Cannot remove what is left of old uploads", cause));
+    this.#site.store.sweepNowAndThen((cause) => context.log.error("Cannot remove expired uploads", cause));
     return cancels ? cancelUpload(this.#site, request, context) : answer(request, context);
   };
 

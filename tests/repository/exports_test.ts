@@ -95,8 +95,13 @@ Deno.test("handlers, features, layers, sources and Python's classes are in the m
 Deno.test("nothing internal is exported", () => {
   const all = [...exported.keys()].flatMap(namesOf);
   assertEquals(all.filter((name) => INTERNAL.includes(name) || /^[A-Z][A-Z0-9]*_[A-Z0-9_]+$/.test(name)), []);
-  const context = exported.get(".")!.find(({ name }) => name === "Context")!;
-  const properties = context.declarations.flatMap(({ def }) => def?.properties ?? []).map(({ name }) => name);
-  assert(properties.includes("target"));
-  assertEquals(properties.filter((name) => ["notes", "retargeted", "cutsAtLength"].includes(name)), []);
+  const properties = (entry: string, name: string) => {
+    const { declarations } = exported.get(entry)!.find((each) => each.name === name)!;
+    return declarations.flatMap(({ def }) => def?.properties ?? []).map(({ name }) => name);
+  };
+  const inside = ["notes", "retargeted", "cutsAtLength", "keep"];
+  for (const [entry, name, known] of [[".", "Context", "target"], ["./handlers", "Content", "etag"]] as const) {
+    assert(properties(entry, name).includes(known));
+    assertEquals(properties(entry, name).filter((property) => inside.includes(property)), []);
+  }
 });

@@ -46,7 +46,7 @@ Deno.test("a name for a new file has no separator, no control character, and 255
   for (const name of bad) assert(problemOfName(name, "linux") !== null, JSON.stringify(name));
   assert(problemOfName(`.pyserve-${"a".repeat(32)}.part`) !== null);
   for (const name of ["nul", "COM1.txt", "a:b", "a.", "PROGRA~1"]) {
-    assertEquals(problemOfName(name, "windows"), "it means something else on Windows");
+    assertEquals(problemOfName(name, "windows"), "it has a special meaning on Windows");
   }
 });
 
