@@ -4,6 +4,7 @@
  * @module
  */
 
+import { then } from "./awaitable.ts";
 import { accessLogWriter, type LogFormat } from "./access_line.ts";
 import { escapeLog } from "../http/escape.ts";
 import { Refusal } from "../http/refusal.ts";
@@ -82,12 +83,10 @@ export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFu
 function loggedBy(write: ReturnType<typeof accessLogWriter>, settled: SettledHandler): SettledHandler {
   return (request, context) => {
     const start = performance.now();
-    const log = (response: Response) => {
+    return then(settled(request, context), (response) => {
       if (!internalsOf(context).notes.logged) write(request, context, response, performance.now() - start);
       return response;
-    };
-    const answer = settled(request, context);
-    return answer instanceof Promise ? answer.then(log) : log(answer);
+    });
   };
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { then } from "./awaitable.ts";
 import { errorResponse, failureOf, HttpError, markFailure, toHttpError } from "./errors.ts";
 import { closedIfUnread, dropBody, hasMuchContent, wholeResponse } from "./unread_body.ts";
 import { notAnAnswer, originOf } from "./origin.ts";
@@ -98,9 +99,7 @@ function finish(request: Request, context: Context, answer: Response | null, tit
   if (answer !== null && answer === notes.finished) return answer;
   const isAnswer = answer === null || answer instanceof Response;
   const given = isAnswer ? answer : failed(notAnAnswer(title, answer), request, context);
-  const finished = suited(request, answered(context, given));
-  if (finished instanceof Promise) return finished.then((late) => notes.finished = late);
-  return notes.finished = finished;
+  return then(suited(request, answered(context, given)), (response) => notes.finished = response);
 }
 
 /** Reconciles the response with the bodies of request and response. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { then } from "../core/awaitable.ts";
 import { internalsOf } from "../core/internals.ts";
 import type { SettledHandler } from "../core/settle.ts";
 import type { Context } from "../core/types.ts";
@@ -22,8 +23,6 @@ export function dress(put: (response: Response) => Response): (next: SettledHand
     return notes.dressed = put(withErrorPage(request, context, response));
   };
   return (next) => (request, context) => {
-    const answer = next(request, context);
-    if (answer instanceof Promise) return answer.then((late) => dressed(request, context, late));
-    return dressed(request, context, answer);
+    return then(next(request, context), (response) => dressed(request, context, response));
   };
 }

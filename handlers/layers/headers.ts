@@ -4,6 +4,7 @@
  * @module
  */
 
+import { then } from "../core/awaitable.ts";
 import { passedByErrors } from "../core/chain.ts";
 import type { Layer } from "../core/types.ts";
 
@@ -28,9 +29,7 @@ import type { Layer } from "../core/types.ts";
 export function headers(fields: readonly (readonly [name: string, value: string])[]): Layer {
   const put = putter(fields);
   return passedByErrors("headers", (next) => (request, context) => {
-    const answer = next(request, context);
-    if (answer instanceof Promise) return answer.then((late) => late && put(late));
-    return answer && put(answer);
+    return then(next(request, context), (response) => response && put(response));
   });
 }
 

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { then } from "../core/awaitable.ts";
 import { failureOf, markFailure } from "../core/errors.ts";
 import { acceptedCodings, codingWeights } from "../http/coding.ts";
 import { rawTarget } from "../http/target.ts";
@@ -125,9 +126,7 @@ export class ResponseCache {
     return (request, context) => {
       const kept = this.answer(request, context);
       if (kept !== null) return kept;
-      const answered = handler(request, context);
-      if (answered instanceof Promise) return answered.then((response) => this.#remember(request, context, response));
-      return this.#remember(request, context, answered);
+      return then(handler(request, context), (response) => this.#remember(request, context, response));
     };
   }
 
