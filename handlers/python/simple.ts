@@ -25,7 +25,7 @@ import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
 import type { FileSource } from "../sources/types.ts";
 import { derive } from "../core/derive.ts";
-import type { Context, Handler } from "../core/types.ts";
+import type { Handler } from "../core/types.ts";
 import { BaseHTTPRequestHandler } from "./base.ts";
 import type { ClientAddress, Connection } from "./connection.ts";
 import { infoOf, pythonHeaders, ReplyBody, requestOf, type SourceFile, urlOf } from "./exchange.ts";

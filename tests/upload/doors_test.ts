@@ -22,7 +22,7 @@ import { makeCertificate } from "../support/certificate.ts";
 import { start } from "../support/command.ts";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
-import { form, withHeaders } from "./support.ts";
+import { form, withHeaders } from "../support/upload.ts";
 
 /** Asks for a path, which begins with a slash. */
 interface Door extends AsyncDisposable {

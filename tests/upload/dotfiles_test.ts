@@ -5,7 +5,7 @@ import { chain, disk, files, filtered, toFetch, upload } from "@x/pyserve";
 import { isVisible } from "@x/pyserve/sources";
 import { start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
-import { form, namesBelow, send } from "./support.ts";
+import { form, namesBelow, send } from "../support/upload.ts";
 
 const FILES = { ".well-known/security.txt": "mine", "sub/a.txt": "a" };
 

@@ -8,7 +8,7 @@ import { CLI } from "../support/paths.ts";
 import { ask, raw } from "../support/raw.ts";
 import { settleTimes, tempTree } from "../support/tree.ts";
 import { noise } from "../support/bytes.ts";
-import { form, namesBelow, send, type Sent, sha256, withHeaders } from "./support.ts";
+import { form, namesBelow, send, type Sent, sha256, withHeaders } from "../support/upload.ts";
 
 const JSON_PLEASE = ["Accept", "application/json"] as const;
 

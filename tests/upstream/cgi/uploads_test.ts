@@ -25,7 +25,7 @@ import { runCommand, start } from "../../support/command.ts";
 import { hasProgram, missing } from "../../support/programs.ts";
 import { ask } from "../../support/raw.ts";
 import { type TempTree, tempTree } from "../../support/tree.ts";
-import { form, namesBelow, send, type Sent } from "../../upload/support.ts";
+import { form, namesBelow, send, type Sent } from "../../support/upload.ts";
 import { run } from "./support.ts";
 
 const ignore = Deno.build.os === "windows";
