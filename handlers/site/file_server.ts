@@ -130,7 +130,7 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   });
   const dressed = dress(put);
   const record = format ? accessLog(format) : withoutLog;
-  const site = cache.around(dressed(siteOf(source, { ...options, ...own }, cache)) as SettledHandler);
+  const site = cache.around(dressed(siteOf(source, { ...options, ...own }, cache)));
   if (layers.length === 0) return neverDeclining(record(site));
   return neverDeclining(record(dressed(settleLast(layered(site, layers)))));
 }
