@@ -24,6 +24,8 @@ import type { Handler, Layer } from "./types.ts";
  * const response = await toFetch(chain(files(source), listing(source)))(new Request("http://localhost/docs/"));
  * assert((await response.text()).includes("a.txt"));
  * ```
+ *
+ * @category Composition
  */
 export function chain(...handlers: readonly Handler[]): Handler {
   const title = (position: number) => titleOf("handler", handlers[position], position);
@@ -80,6 +82,8 @@ export function inTurn(handlers: readonly Handler[], title: (position: number) =
  * assert(response.status === 404 && response.headers.get("x-site") === "mine");
  * await response.body?.cancel();
  * ```
+ *
+ * @category Composition
  */
 export function wrap(handler: Handler, ...layers: readonly Layer[]): Handler {
   requireFunction(handler, "the handler of wrap");

@@ -26,6 +26,8 @@ import type { Context } from "./types.ts";
  * const asGuest: Layer = (next) => (request, context) => next(request, derive(context, { user: "guest" }));
  * assert(typeof asGuest === "function");
  * ```
+ *
+ * @category Composition
  */
 export function derive(context: Context, changes: Partial<Context>): Context {
   if (changes.may && !changes.view) {

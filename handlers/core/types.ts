@@ -25,6 +25,8 @@ export type Awaitable<T> = T | Promise<T>;
  * const response = await toFetch(chain(health))(new Request("http://localhost/health"));
  * assert(await response.text() === "ok");
  * ```
+ *
+ * @category Composition
  */
 export type Handler = (request: Request, context: Context) => Awaitable<Response | null>;
 
@@ -49,10 +51,16 @@ export type Handler = (request: Request, context: Context) => Awaitable<Response
  * assert(response.headers.get("x-greeting") === "hello");
  * await response.body?.cancel();
  * ```
+ *
+ * @category Composition
  */
 export type Layer = (next: Handler) => Handler;
 
-/** The destination of access log lines and error causes. */
+/**
+ * The destination of access log lines and error causes.
+ *
+ * @category Composition
+ */
 export interface Logger {
   /** Writes one access log line, without a line end; already escaped. */
   access(line: string): void;
@@ -76,6 +84,8 @@ export interface LocalAddress {
 /**
  * What a client may want to do with a path: `read` or list it, `create` a file or directory, `change` it (delete,
  * overwrite, move), or `run` a program. For a directory, `create` and `change` apply to its entries.
+ *
+ * @category Composition
  */
 export type Right = "read" | "create" | "change" | "run";
 
@@ -132,7 +142,11 @@ export interface Encoder {
   encode(content: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
-/** Request metadata. Immutable: a layer passes on a modified copy made by {@linkcode derive}. */
+/**
+ * Request metadata. Immutable: a layer passes on a modified copy made by {@linkcode derive}.
+ *
+ * @category Composition
+ */
 export interface Context {
   /**
    * The parsed target; below a mount, without the mount's prefix. For a refused request, the path does not exist

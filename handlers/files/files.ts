@@ -50,6 +50,8 @@ const ATTEMPTS = 5;
  * const page = await fetch(new Request("http://localhost/docs/"));
  * assert(await page.text() === "<h1>Docs</h1>");
  * ```
+ *
+ * @category Handlers
  */
 export function files(source: FileSource, options: FilesOptions = {}): Handler {
   return filesWith(source, options, null);

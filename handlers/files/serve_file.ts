@@ -50,6 +50,8 @@ export interface ServeFileOptions extends RepresentationOptions {
  * const response = await serveFile(request, "/index.html", { source });
  * assert(response.status === 206 && await response.text() === "Hello");
  * ```
+ *
+ * @category Handlers
  */
 export async function serveFile(request: Request, path: string, options: ServeFileOptions = {}): Promise<Response> {
   const { context, ...rest } = options;

@@ -56,6 +56,8 @@ export interface Site {
  * const response = await fetch(new Request("http://localhost/a.txt?size"));
  * assert(await response.text() === "5");
  * ```
+ *
+ * @category Features
  */
 export interface Feature {
   /** Its name in errors and in the log; defaults to its first ability or query parameter. */

@@ -195,7 +195,7 @@ export class Operations {
     if (isOwn) this.#permit.require("read", from);
     this.#permit.requireName(to, policy);
     await this.#requireNameUnlocked(to, policy);
-    if (isOwn && !shallow && to.below(from) !== null) throw new WriteRefused("inside itself");
+    if (isOwn && isInItself(from, to, options)) throw new WriteRefused("inside itself");
     const canRead = (path: SitePath) => !isOwn || this.#permit.may("read", path);
     const original = await originalOf(source, from, { ...this.#store.options, canRead, shallow });
     const paths = await this.#candidates(to, policy, original.entries.map(({ path }) => path));
@@ -273,6 +273,12 @@ export class Operations {
     const first = policy === "rename" && await isTaken(path) ? await firstFreeNumber(path, isTaken) : 1;
     return this.#permit.allowed(pathsFor(path, policy, first), entries);
   }
+}
+
+/** Whether a copy would end up in its original, or in its place; next to it, it may. */
+function isInItself(from: SitePath, to: SitePath, { shallow = false, onConflict }: CopyOptions): boolean {
+  if (from.text === to.text) return onConflict !== "rename";
+  return !shallow && to.below(from) !== null;
 }
 
 function modeOf({ stat: { mode } }: Original): { readonly mode?: number } {

@@ -119,7 +119,7 @@ async function* contentOf(source: FileSource, path: SitePath, stat: FileStat): A
 
 /** Opens a file to be read completely and in order; a change during that time is detected at the end. */
 async function openWhole(source: FileSource, path: SitePath, seen: FileStat): Promise<OpenFile> {
-  const file = await source.open(path, seen);
+  const file = await source.open(path, seen, { start: 0, end: seen.size });
   return {
     async read(offset, into) {
       const count = await file.read(offset, into);

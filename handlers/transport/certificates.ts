@@ -37,6 +37,8 @@ export type UsePair = (pair: TlsPair) => void;
  *   setInterval(() => certificates.replace(read()), 24 * 60 * 60 * 1000);
  * }
  * ```
+ *
+ * @category Server
  */
 export class Certificates {
   #pair: TlsPair;

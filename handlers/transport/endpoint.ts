@@ -4,7 +4,11 @@
  * @module
  */
 
-/** Where a server listens. */
+/**
+ * Where a server listens.
+ *
+ * @category Server
+ */
 export type Endpoint =
   /** A TCP port. */
   | {
