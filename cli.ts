@@ -96,7 +96,7 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
 async function helpFor(topic: string): Promise<string> {
   const { help, topics } = await import("./cli/help.ts");
   const text = help(topic);
-  if (text === null) throw new UsageError(`There is no help on "${topic}", only on ${topics()}`);
+  if (text === null) throw new UsageError(`No help on "${topic}"; topics are ${topics()}`);
   return text;
 }
 
@@ -242,7 +242,7 @@ function handlerFor({ root, server }: Settings, features: readonly Feature[]): H
 function hintFor(root: string, error: unknown): string {
   if (!(error instanceof Deno.errors.NotFound)) return "";
   if (root.startsWith("~")) {
-    return `; "~" is your home directory only where a shell expands it, not in quotes: try "$HOME"`;
+    return `; the shell does not expand "~" in quotes: use "$HOME"`;
   }
   // The runtime replaces the bytes of a name that is not UTF-8 with U+FFFD, which names another file.
   if (root.includes("\uFFFD")) return "; a name that is not UTF-8 cannot be served: rename it";
@@ -308,7 +308,7 @@ async function untilStopped(server: RunningServer<ServerAddr>, out: World["out"]
 
 async function endOf(server: RunningServer<ServerAddr>): Promise<never> {
   const reason = await server.finished.then(() => "it was closed", StartError.reason);
-  throw new StartError(`The server has ended by itself: ${reason}`);
+  throw new StartError(`The server stopped unexpectedly: ${reason}`);
 }
 
 function wait(milliseconds: number): Promise<void> {

@@ -27,16 +27,15 @@ export { fileServer, type FileServerOptions } from "./handlers/site/file_server.
 export {
   Certificates,
   type Endpoint,
-  removeStaleSocket,
   type RunningServer,
   serve,
   type ServeOptions,
-  type TlsPair,
 } from "./handlers/transport/serve.ts";
 export { type FetchFunction, toFetch, type ToFetchOptions } from "./handlers/core/fetch.ts";
 
 // Handlers, layers, and putting them together
-export { type Context, derive, type Handler, type Layer, type Logger, type Right } from "./handlers/core/types.ts";
+export type { Context, Handler, Layer, Logger, Right } from "./handlers/core/types.ts";
+export { derive } from "./handlers/core/derive.ts";
 export { chain, wrap } from "./handlers/core/chain.ts";
 export { mount } from "./handlers/core/mount.ts";
 export { settle, type SettledHandler } from "./handlers/core/settle.ts";
@@ -47,10 +46,12 @@ export { SitePath, type Target } from "./handlers/http/target.ts";
 export { disk } from "./handlers/sources/disk.ts";
 export { memory } from "./handlers/sources/memory.ts";
 export { filtered } from "./handlers/sources/filtered.ts";
+export { union } from "./handlers/sources/union.ts";
 export type { FileSource } from "./handlers/sources/types.ts";
 
 // Handlers
 export { files } from "./handlers/files/files.ts";
+export { serveFile } from "./handlers/files/serve_file.ts";
 export { listing } from "./handlers/listing/listing.ts";
 export { search } from "./handlers/search/search.ts";
 export { archive } from "./handlers/archive/archive.ts";

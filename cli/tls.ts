@@ -101,14 +101,18 @@ export async function readTls(files: TlsFiles): Promise<TlsPair> {
   const certText = read(files.cert, "certificate");
   const keyText = files.key === null ? certText : read(files.key, "key");
   const cert = blocks(certText, "CERTIFICATE");
-  if (cert === "") throw new StartError(`Cannot use "${files.cert}": it holds no PEM certificate`);
+  if (cert === "") throw new StartError(`Cannot use "${files.cert}": it contains no PEM certificate`);
   const key = blocks(keyText, "(?:[A-Z]+ )?PRIVATE KEY");
   const keyFile = files.key ?? files.cert;
-  if (key === "") throw new StartError(`Cannot use "${keyFile}": it holds no PEM private key; name it with --tls-key`);
+  if (key === "") {
+    throw new StartError(`Cannot use "${keyFile}": it contains no PEM private key; give its file with --tls-key`);
+  }
   requireValid(cert, files.cert);
   if (!/ENCRYPTED/.test(key)) return { cert, key };
   if (files.password === null) {
-    throw new StartError(`Cannot use "${keyFile}": the key has a password; name its file with --tls-password-file`);
+    throw new StartError(
+      `Cannot use "${keyFile}": the key is encrypted; give its password in a file with --tls-password-file`,
+    );
   }
   return { cert, key: await decrypt(key, read(files.password, "password").trim(), keyFile) };
 }
@@ -156,6 +160,6 @@ async function decrypt(key: string, passphrase: string, path: string): Promise<s
   try {
     return createPrivateKey({ key, passphrase }).export({ type: "pkcs8", format: "pem" }) as string;
   } catch {
-    throw new StartError(`Cannot decrypt the key in "${path}": the password is wrong, or the cipher is not known`);
+    throw new StartError(`Cannot decrypt the key in "${path}": the password is wrong or the cipher is not supported`);
   }
 }

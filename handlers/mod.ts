@@ -6,6 +6,7 @@
 
 // One file, and the files of a source
 export { files, type FilesOptions, type RepresentationOptions } from "./files/files.ts";
+export { serveFile, type ServeFileOptions } from "./files/serve_file.ts";
 export { listing, type ListingFormat, type ListingOptions } from "./listing/listing.ts";
 export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./serving/listing_data.ts";
 export { pageAssets } from "./page/assets.ts";
@@ -37,6 +38,9 @@ export type { ScriptMount, ScriptRules } from "./upstream/find_script.ts";
 // Features of a file server
 export { type Feature, lazily, type Site } from "./serving/feature.ts";
 export { archives, checksums, searches } from "./site/reading_features.ts";
+
+// For servers of your own
+export { removeStaleSocket, type TlsPair } from "./transport/serve.ts";
 
 // For handlers of your own
 export { type CodedContent, type Content, type Keep, sendContent, type SendOptions } from "./serving/content.ts";

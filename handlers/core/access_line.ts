@@ -52,12 +52,19 @@ function writePython({ request, context, response }: Exchange): void {
 
 function commonLine({ request, context, response }: Exchange): string {
   const now = new Date();
-  const user = context.user === null ? "-" : escapeLog(context.user).replaceAll(" ", "\\x20");
+  const name = userOf(context);
+  const user = name === null ? "-" : escapeLog(name).replaceAll(" ", "\\x20");
   const line = escapeLogQuoted(requestLine(request, context));
   const time = localTime(now).replace(" ", ":");
   return `${context.remoteAddress || "-"} - ${user} [${time} ${zone(now)}] "${line}" ${response.status} ${
     lengthOf(response) ?? "-"
   }`;
+}
+
+/** The user that a layer has named, which may be inside of the log. */
+function userOf(context: Context): string | null {
+  const { notes } = internalsOf(context);
+  return notes.user === undefined ? context.user : notes.user;
 }
 
 function referrerAndAgent({ request }: Exchange): string {
@@ -69,7 +76,7 @@ function jsonLine({ request, context, response, milliseconds }: Exchange): strin
   return escapeJson(JSON.stringify({
     time: new Date().toISOString(),
     address: context.remoteAddress || null,
-    user: context.user,
+    user: userOf(context),
     method: request.method,
     target: rawTarget(request.url),
     status: response.status,

@@ -113,6 +113,7 @@ class RequestContext implements InternalContext {
   private readonly whereLocal: () => LocalAddress | null;
   readonly notes: Notes = {
     refusal: undefined,
+    user: undefined,
     logged: false,
     finished: null,
     dressed: null,
@@ -212,7 +213,7 @@ const NOT_AN_AUTHORITY = /^[^:]*:\/\/[^/?#]*[/?#]./;
 
 function judgeRequest(request: Request, info: ConnectionInfo | undefined): Refusal | null {
   if (request.method === "CONNECT" && NOT_AN_AUTHORITY.test(request.url)) {
-    return new Refusal(400, "The target of CONNECT is not a host and a port");
+    return new Refusal(400, "The target of CONNECT must be a host and a port");
   }
   const host = request.headers.get("host");
   if (host !== null || info !== undefined) {
@@ -221,12 +222,12 @@ function judgeRequest(request: Request, info: ConnectionInfo | undefined): Refus
   }
   const coding = request.headers.get("transfer-encoding");
   if (coding !== null && coding.trim().toLowerCase() !== "chunked") {
-    return new Refusal(501, "The only transfer coding understood is chunked"); // RFC 9112 section 6.1
+    return new Refusal(501, "The only supported transfer coding is chunked"); // RFC 9112 section 6.1
   }
   const length = request.headers.get("content-length");
   // Repeated lines with the same value are a list here, whereas Deno.serve treats them as one (RFC 9112 section 6.3).
   if (length !== null && !(/^\d+$/.test(length) && Number.isSafeInteger(Number(length)))) {
-    return new Refusal(400, "The Content-Length is not one length");
+    return new Refusal(400, "The Content-Length is invalid");
   }
   if (!isHeaderTooLong(request.headers)) return null;
   return new Refusal(431, `The header is longer than ${MAX_HEADER_BYTES} bytes`);

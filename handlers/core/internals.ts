@@ -33,6 +33,8 @@ export interface OfferedAbsence {
 export interface RequestNotes {
   /** Why the request is refused, or null; undefined until it has been checked. */
   refusal: Refusal | null | undefined;
+  /** The user named by a layer; undefined if none has named one. */
+  user: string | null | undefined;
   /** Whether the access log line has been written or is suppressed. */
   logged: boolean;
   /** The final response, to be sent unmodified, or null. */

@@ -6,7 +6,8 @@
 
 import { parseTarget, readablePath, type SitePath } from "../http/target.ts";
 import { Refusal } from "../http/refusal.ts";
-import { type Context, derive, type Handler } from "./types.ts";
+import { derive } from "./derive.ts";
+import type { Context, Handler } from "./types.ts";
 
 /**
  * Mounts a handler at a path prefix; other requests are declined.
@@ -52,7 +53,7 @@ function refused(handler: Handler, request: Request, context: Context, path: Sit
 }
 
 function prefixPath(prefix: string): SitePath {
-  const target = prefix.startsWith("/") ? parseTarget(prefix) : new Refusal(400, "It does not begin with a slash");
+  const target = prefix.startsWith("/") ? parseTarget(prefix) : new Refusal(400, "It must begin with a slash");
   if (target instanceof Refusal) throw new TypeError(`Cannot mount at "${prefix}": ${target.reason}`);
   return target.path;
 }

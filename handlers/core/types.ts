@@ -178,31 +178,3 @@ export interface Context {
    */
   readonly view: string;
 }
-
-/**
- * A copy of a context with some fields replaced, for inner handlers.
- *
- * To change the rights (`may`), also give the name of the new set (`view`), which separates the cache entries; combine
- * both with those of the given context.
- *
- * @throws TypeError for `may` without a `view`, or with that of all rights (`""`): clients with different rights would
- * share cache entries.
- *
- * @example
- * ```ts
- * import { assert } from "@std/assert";
- * import { derive, type Layer } from "@x/pyserve";
- *
- * const asGuest: Layer = (next) => (request, context) => next(request, derive(context, { user: "guest" }));
- * assert(typeof asGuest === "function");
- * ```
- */
-export function derive(context: Context, changes: Partial<Context>): Context {
-  if (changes.may && !changes.view) {
-    throw new TypeError(
-      "derive() needs a view beside may: the name, not empty, of the set of rights that it stands for",
-    );
-  }
-  const retargeted = "target" in changes ? { retargeted: true } : {};
-  return Object.create(context, Object.getOwnPropertyDescriptors({ ...changes, ...retargeted })) as Context;
-}

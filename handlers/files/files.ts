@@ -9,7 +9,8 @@ import { type Content, type Keep, sendContent } from "../serving/content.ts";
 import { HttpError } from "../core/errors.ts";
 import type { CodingName } from "../http/coding.ts";
 import { etagOf } from "../http/etag.ts";
-import { type RepresentationOptions, Representations } from "./representations.ts";
+import type { SitePath } from "../http/target.ts";
+import { type Representation, type RepresentationOptions, Representations } from "./representations.ts";
 import { Siblings } from "./siblings.ts";
 import type { ResponseCache } from "../serving/response_cache.ts";
 import { DEFAULT_INDEX, resolve, type ResolvedFile } from "../serving/resolve.ts";
@@ -67,22 +68,20 @@ class FileServing {
   readonly #source: FileSource;
   readonly #options: FilesOptions;
   readonly #index: readonly string[];
-  #plain: Representations | null = null;
-  #sandboxed: Representations | null = null;
+  readonly #representations: Representations;
   readonly #cache: ResponseCache | null;
 
   constructor(source: FileSource, options: FilesOptions, cache: ResponseCache | null) {
     this.#source = source;
     this.#cache = cache;
     this.#options = options;
+    this.#representations = new Representations(options);
     this.#index = options.index ?? DEFAULT_INDEX;
   }
 
-  /** Chosen for each request: the handler that writes to the source may be created later than this one. */
-  get #representations(): Representations {
-    const { sandbox = isWritten(this.#source) } = this.#options;
-    if (sandbox) return this.#sandboxed ??= new Representations({ ...this.#options, sandbox });
-    return this.#plain ??= new Representations({ ...this.#options, sandbox });
+  /** How a file is sent. The handler that writes to the source may be created later than this one. */
+  #representationOf(path: SitePath): Representation {
+    return this.#representations.of(path, (path) => isWritten(this.#source, path));
   }
 
   answer(request: Request, context: Context): Awaitable<Response | null> {
@@ -118,7 +117,7 @@ class FileServing {
 
   #content(source: FileSource, request: Request, context: Context, siblings: Siblings): Content {
     const { path, stat } = siblings.plain;
-    const { type, typeOf, headers, variant } = this.#representations.of(path.name);
+    const { type, typeOf, headers, variant } = this.#representationOf(path);
     const codedIn: Content["codedIn"] = async (coding) => {
       const found = await siblings.find(coding);
       return found && {

@@ -18,9 +18,10 @@ export interface RepresentationOptions extends MediaTypeOptions {
    * Whether documents among the files (HTML, SVG, other XML) run in an opaque origin, like those of another site: they
    * cannot read or write anything on this site, and have no storage. For untrusted files. Defaults to true if `upload`
    * writes to the same source, to one derived from it (`filtered`, `writableIn`), or, on disk, to the same directory, a
-   * parent or a subdirectory; not if another process does.
+   * parent or a subdirectory; not if another process does. Of a `union`, each source counts for itself. A function decides
+   * by path.
    */
-  readonly sandbox?: boolean;
+  readonly sandbox?: boolean | ((path: SitePath) => boolean);
   /**
    * Whether to send precompressed variants (the file's name plus `.br`, `.zst` or `.gz`) to clients that accept their
    * coding.
@@ -72,20 +73,22 @@ export class Representations {
     this.#sandboxed = { ...this.#headers, "content-security-policy": SANDBOX };
   }
 
-  /** How a file with the given name is sent. */
-  of(name: string): Representation {
-    const { type, charset } = namedType(name, this.#options);
-    const key = `${type}; charset=${charset ?? ""}`;
+  /** How the file at a path is sent; `isWritten` is asked if no option says whether it is sandboxed. */
+  of(path: SitePath, isWritten: (path: SitePath) => boolean = () => false): Representation {
+    const { sandbox = isWritten } = this.#options;
+    const isSandboxed = typeof sandbox === "function" ? sandbox(path) : sandbox;
+    const { type, charset } = namedType(path.name, this.#options);
+    const key = `${isSandboxed ? "sandboxed " : ""}${type}; charset=${charset ?? ""}`;
     const known = this.#known.get(key);
     if (known) return known;
-    const made = this.#make(type, charset);
+    const made = this.#make(type, charset, isSandboxed);
     if (this.#known.size >= MOST_TYPES) this.#known.clear();
     this.#known.set(key, made);
     return made;
   }
 
-  #make(type: string, charset: string | null): Representation {
-    const headers = this.#options.sandbox && DOCUMENT.test(type) ? this.#sandboxed : this.#headers;
+  #make(type: string, charset: string | null, isSandboxed: boolean): Representation {
+    const headers = isSandboxed && DOCUMENT.test(type) ? this.#sandboxed : this.#headers;
     const { precompressed = false, variant: other = "" } = this.#options;
     const variant = shortDigest(JSON.stringify([type, charset, headers, precompressed, other]));
     if (charset === null) return { type, headers, variant };
@@ -98,7 +101,7 @@ export class Representations {
 /** Returns a function for the entity tag of an uncoded file. */
 export function tagger(options: RepresentationOptions): (path: SitePath, stat: FileStat) => string {
   const representations = new Representations(options);
-  return (path, stat) => etagOf(stat, representations.of(path.name).variant);
+  return (path, stat) => etagOf(stat, representations.of(path).variant);
 }
 
 function describesItself(type: string): type is SelfDescribing {

@@ -137,7 +137,7 @@ export function rawTarget(url: string): string {
  * The refusal for an encoded slash inside a segment. Always this object, so that a handler that can accept such a path
  * (as PATH_INFO of a program) can recognize it.
  */
-export const ENCODED_SLASH: Refusal = new Refusal(404, "The path has an encoded slash in it");
+export const ENCODED_SLASH: Refusal = new Refusal(404, "The path contains an encoded slash");
 
 /**
  * Parses a request target, or returns why it is refused.
@@ -339,16 +339,16 @@ export function decodeSegment(part: string): string | Refusal {
     let code = escaped.charCodeAt(i);
     if (code === 0x25) { // "%"
       const hex = escaped.slice(i + 1, i + 3);
-      if (!/^[0-9a-fA-F]{2}$/.test(hex)) return new Refusal(400, "The target has a broken percent-escape");
+      if (!/^[0-9a-fA-F]{2}$/.test(hex)) return new Refusal(400, "The target contains an invalid percent-encoding");
       code = parseInt(hex, 16);
       i += 2;
     }
-    if (code === 0) return new Refusal(400, "The target has a NUL in it");
+    if (code === 0) return new Refusal(400, "The target contains a NUL");
     bytes[length++] = code;
   }
   try {
     return UTF8.decode(bytes.subarray(0, length));
   } catch {
-    return new Refusal(400, "The target is not UTF-8");
+    return new Refusal(400, "The target is not valid UTF-8");
   }
 }

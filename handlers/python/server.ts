@@ -177,7 +177,7 @@ export class HTTPServer implements AsyncDisposable {
    * Python: `serve_forever`, which blocks.
    */
   async serve_forever(): Promise<void> {
-    if (this.#serving) throw new Error("Cannot serve: the server is serving");
+    if (this.#serving) throw new Error("Cannot serve: the server is already serving");
     this.#begin_accepting();
     const serving = this.#serving = Promise.withResolvers<void>();
     this.#stopping = false;
@@ -358,7 +358,7 @@ export class HTTPServer implements AsyncDisposable {
 
   #begin_accepting(): void {
     const listener = this.#listener;
-    if (listener === null) throw new Error("Cannot serve: the server does not listen");
+    if (listener === null) throw new Error("Cannot serve: the server is not listening");
     listener.ref();
     if (this.#accepting) return;
     this.#accepting = true;

@@ -74,13 +74,13 @@ function send(request: Request, content: Representation, cutsAtLength: boolean):
   const verdict = evaluatePreconditions(request.method, request.headers, validators);
   const vary = content.varies ? VARY : {};
   if (verdict === "failed") {
-    throw new HttpError(412, "The content is not in the state that the request requires", { headers: vary });
+    throw new HttpError(412, "The file does not match the conditions of the request", { headers: vary });
   }
   if (verdict === "not-modified") return notModified(request, content);
   const ranges = rangesOf(request, content, validators);
   if (ranges === "unsatisfiable") {
     const headers = { "content-range": contentRange(null, content.size), ...vary };
-    throw new HttpError(416, "The range lies outside the content", { headers });
+    throw new HttpError(416, "The range is outside the file", { headers });
   }
   const decided: Decided = { request, content, validators, ranges, cutsAtLength };
   return then(
@@ -378,6 +378,6 @@ async function readChunk(file: OpenFile, range: ByteRange, within: number, most:
   const buffer = new Uint8Array(Math.min(most, range.end - start));
   const count = await file.read(start, buffer);
   // The headers have been sent: aborting is the only way to signal an incomplete body.
-  if (count === 0) throw new Error("The file became shorter while it was sent");
+  if (count === 0) throw new Error("The file was truncated while being sent");
   return buffer.subarray(0, count);
 }

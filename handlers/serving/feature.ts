@@ -14,7 +14,8 @@ import type { SitePath } from "../http/target.ts";
 import type { FileSource, FileStat } from "../sources/types.ts";
 import { resolve } from "./resolve.ts";
 import { readable } from "./rights.ts";
-import { type Context, derive, type Handler, type Right } from "../core/types.ts";
+import { derive } from "../core/derive.ts";
+import type { Context, Handler, Right } from "../core/types.ts";
 
 const SAFE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 

@@ -36,6 +36,7 @@ import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
 import type { FileSource } from "../sources/types.ts";
 import { uploadPath, writableIn } from "../sources/writable_in.ts";
+import { hasMounts, isWritable, isWritten, noteWritten } from "../sources/written.ts";
 import type { SitePath } from "../http/target.ts";
 import type { Context, Handler, Layer, Right } from "../core/types.ts";
 
@@ -50,8 +51,8 @@ export interface FileServerOptions extends FilesOptions {
   readonly followLinks?: boolean;
   /** Whether directories without an index are listed; defaults to true. */
   readonly listing?: boolean;
-  /** As for {@linkcode files}; also defaults to true if a feature can `upload` or `delete`. */
-  readonly sandbox?: boolean;
+  /** As for {@linkcode files}; also defaults to true for what a feature can `upload` or `delete`. */
+  readonly sandbox?: boolean | ((path: SitePath) => boolean);
   /** Headers for every response, as pairs of name and value. */
   readonly headers?: readonly (readonly [name: string, value: string])[];
   /** Maximum size of the response cache in bytes; defaults to 64 MiB, 0 disables it. */
@@ -136,7 +137,7 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
     return features.flatMap((feature) => rightful(feature.abilities ?? [], feature, context));
   };
   // An uploaded page must not act with the rights of the user who opens it.
-  const sandbox = options.sandbox ?? (features.some(writes) ? true : undefined);
+  const sandbox = options.sandbox ?? (features.some(writes) ? writtenWhere(source) : undefined);
   const variant = JSON.stringify([options.variant ?? "", options.headers ?? []]);
   const served: FilesOptions = { ...options, ...(sandbox !== undefined && { sandbox }), variant };
   const site = {
@@ -167,7 +168,7 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
     const methods = rows.flatMap((row) => row.methods);
     const handlers = [...rows.map((row) => row.handler), allowAsked(methods, (context) => allowedBy(rows, context))];
     const site = inTurn(handlers, (position) => rows[position]?.title ?? "");
-    return uploads ? limited(site, uploads.map(uploadPath)) : site;
+    return uploads || hasMounts(source) ? limited(site, writableWhere(source, uploads)) : site;
   };
   // A response found under another path must not be cached for the requested one.
   const answerElse = table(null);
@@ -190,12 +191,23 @@ function allowedBy(rows: readonly Row[], context: Context): Allowed {
   return { methods: told.flatMap(({ methods }) => methods), headers: Object.assign({}, ...headers) };
 }
 
-/** A site that is writable in some directories only. */
-function limited(site: Handler, directories: readonly SitePath[]): Handler {
-  const allows = (right: Right, path: SitePath) => {
-    return right === "read" || right === "run" || directories.some((directory) => path.below(directory) !== null);
-  };
+/** A site that is writable at some paths only. */
+function limited(site: Handler, isWritable: (path: SitePath) => boolean): Handler {
+  const allows = (right: Right, path: SitePath) => right === "read" || right === "run" || isWritable(path);
   return (request, context) => site(request, limit(context, allows));
+}
+
+/** What features write to: everything, but of a union only the sources that have a writer. */
+function writtenWhere(source: FileSource): true | ((path: SitePath) => boolean) {
+  if (!hasMounts(source)) return true;
+  noteWritten(source);
+  return (path) => isWritten(source, path);
+}
+
+/** Whether a path lies in one of the directories, if there are any, and in a source that can be written. */
+function writableWhere(source: FileSource, directories: readonly string[] | undefined): (path: SitePath) => boolean {
+  const places = directories?.map(uploadPath);
+  return (path) => (places?.some((place) => path.below(place) !== null) ?? true) && isWritable(source, path);
 }
 
 /** Suppresses the line of outer access logs. */
@@ -214,7 +226,7 @@ function checkUploads({ features = [], uploadBesidePrograms }: FileServerOptions
   const isUnsafe = features.some(writes) && features.some(({ runsPrograms }) => runsPrograms);
   if (!isUnsafe || uploadBesidePrograms) return;
   throw new TypeError(
-    "Cannot take uploads beside programs, which would run what was uploaded: name directories for them with uploadBesidePrograms",
+    "Cannot combine uploads with programs, which could run uploaded files: restrict uploads to directories with uploadBesidePrograms",
   );
 }
 

@@ -25,6 +25,7 @@ import {
   type FreshnessCheck,
   type OpenFile,
 } from "./types.ts";
+import { watchDisk } from "./disk_watch.ts";
 import type { SourceWriter } from "./writer.ts";
 
 const diskWriter = onDemand(() => import("./disk_writer.ts"));
@@ -194,6 +195,10 @@ export class DiskSource implements FileSource {
     } catch (error) {
       return nullUnlessServerFails(error);
     }
+  }
+
+  watch(path: SitePath, signal: AbortSignal): AsyncIterable<SitePath> {
+    return watchDisk(this.#root, path, signal);
   }
 
   async openWriter(only?: readonly SitePath[]): Promise<SourceWriter> {

@@ -55,10 +55,23 @@ export function filtered(
     absence: (path) => keep(path) ? source.absence?.(path) ?? null : () => true,
     locate: (path, seen) => keep(path) ? source.locate?.(path, seen) ?? null : null,
     freshness: (path, seen) => keep(path) ? source.freshness?.(path, seen) ?? null : null,
+    ...(source.watch && {
+      watch(path, signal) {
+        if (!keep(path)) throw new Deno.errors.NotFound();
+        return keptPaths(source.watch!(path, signal), keep);
+      },
+    }),
     ...(source.openWriter && {
       openWriter: async (only) => (await loadFilteredWriter()).filteredWriter(await source.openWriter!(only), mayWrite),
     }),
   }, source);
+}
+
+async function* keptPaths(
+  paths: AsyncIterable<SitePath>,
+  keep: (path: SitePath) => boolean,
+): AsyncGenerator<SitePath> {
+  for await (const path of paths) if (keep(path)) yield path;
 }
 
 async function* keptOf(slices: FileSlices, keep: (entry: FileEntry) => boolean): AsyncGenerator<FileEntry[]> {

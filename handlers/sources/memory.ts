@@ -75,7 +75,7 @@ type Directory = Map<string, Directory | Uint8Array>;
 
 function directoryIn(parent: Directory, name: string, path: string): Directory {
   const found = parent.get(name) ?? new Map();
-  if (found instanceof Uint8Array) throw new TypeError(`Cannot put "${path}" into memory: "${name}" is a file`);
+  if (found instanceof Uint8Array) throw new TypeError(`Cannot add "${path}": "${name}" is a file`);
   parent.set(name, found);
   return found;
 }

@@ -8,8 +8,9 @@
 export { disk, type DiskOptions } from "./disk.ts";
 export { memory, type MemoryOptions, openBytes } from "./memory.ts";
 
-// Sources made of another one
+// Sources made of others
 export { filtered, isVisible } from "./filtered.ts";
+export { readOnly, union } from "./union.ts";
 export { writableIn } from "./writable_in.ts";
 
 // To implement: reading

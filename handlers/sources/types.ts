@@ -84,6 +84,18 @@ export interface FileSource {
    * another directory by the time it is opened, the opened directory has to be checked: `WriteRefused` with `not here`.
    */
   openWriter?(only?: readonly SitePath[]): Promise<SourceWriter>;
+  /**
+   * Optional: watches a directory and everything below it, from the moment of this call until the signal is aborted.
+   * Yields the paths of what was created, changed or removed.
+   *
+   * A path may be yielded more than once for one change. For a directory, it may stand for anything in it: there may be
+   * too many changes to name. Changes of what the source does not expose are not reported. Treat it as a hint to look
+   * again: the platform may miss a change, such as a directory that is replaced by a symlink at once. `freshness` decides
+   * whether something has changed.
+   *
+   * @throws Deno.errors.NotFound and other system errors if there is no such directory.
+   */
+  watch?(path: SitePath, signal: AbortSignal): AsyncIterable<SitePath>;
 }
 
 /**
@@ -113,6 +125,6 @@ export class FileChanged extends Error {
 
   /** The message does not contain the path. */
   constructor() {
-    super("The file changed between looking at it and opening it");
+    super("The file changed before it was opened");
   }
 }

@@ -24,7 +24,7 @@ export type WriteProblem =
   | "busy" // another request is writing to it
   | "inside itself" // a directory cannot be moved into itself
   | "mount" // it is, or contains, a mount point
-  | "elsewhere" // on another file system, and cannot be copied
+  | "elsewhere" // on another file system, and cannot be copied; or in another source of a union
   | "disabled" // the operation is not enabled for this store
   | "forbidden" // the actor has no right to this path
   | "locked" // another actor holds a lock

@@ -10,3 +10,5 @@ export type { Actor, StoreRights } from "./access.ts";
 export type { ConflictPolicy } from "./conflict.ts";
 export type { Locks, Reach } from "./locks.ts";
 export type { ContentCheck } from "./write_buffer.ts";
+export type { Appended, Piece, UploadKey, UploadProgress } from "./appends.ts";
+export { type AppendProblem, AppendRefused } from "./append_refused.ts";

@@ -17,6 +17,7 @@ import {
 } from "../sources/writer.ts";
 import type { Permit, StoreRights } from "./access.ts";
 import type { Locks } from "./locks.ts";
+import type { Appended, Appends, Piece, UploadKey, UploadProgress } from "./appends.ts";
 import { type ConflictPolicy, firstFreeNumber, pathsFor } from "./conflict.ts";
 import { type Original, originalOf } from "./original.ts";
 import { type ContentCheck, fileLimit, receive, tooLarge, WriteBuffer } from "./write_buffer.ts";
@@ -63,6 +64,7 @@ export interface Copied extends Committed {
 export interface OperatedStore {
   readonly source: FileSource;
   readonly options: { readonly maxBytes: number; readonly maxEntries: number; readonly locks: Locks | null };
+  readonly appends: Appends;
   writer(): Promise<SourceWriter>;
 }
 
@@ -115,6 +117,29 @@ export class Operations {
     options: Omit<CreateOptions, "onConflict"> = {},
   ): Promise<Committed> {
     return await this.create(path, content, { ...options, onConflict: "overwrite" });
+  }
+
+  /**
+   * Appends a piece to a resumable upload, and stores the file with the last one. A piece that breaks off can be resumed,
+   * also by another process.
+   *
+   * @throws {AppendRefused} If the piece does not fit what has arrived before.
+   */
+  async append(upload: UploadKey, piece: Piece): Promise<Appended> {
+    return await this.#store.appends.append(upload, piece, this);
+  }
+
+  /** How far a resumable upload is; null if there is none. */
+  async progress(upload: UploadKey): Promise<UploadProgress | null> {
+    this.#permit.require("create", upload.path);
+    return await this.#store.appends.progress(upload);
+  }
+
+  /** Cancels a resumable upload. */
+  async cancel(upload: UploadKey): Promise<void> {
+    this.#permit.requireEnabled("create");
+    this.#permit.require("create", upload.path);
+    await this.#store.appends.cancel(upload);
   }
 
   /** Creates a directory; its parent must exist. */

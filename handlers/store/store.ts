@@ -11,6 +11,7 @@ import type { FileSource } from "../sources/types.ts";
 import type { SourceWriter } from "../sources/writer.ts";
 import { noteWritten } from "../sources/written.ts";
 import { type Actor, Permit, type StoreRights } from "./access.ts";
+import { Appends } from "./appends.ts";
 import type { Locks } from "./locks.ts";
 import { Operations } from "./operations.ts";
 
@@ -68,6 +69,7 @@ export class Store {
   readonly source: FileSource;
   /** The options, with defaults. */
   readonly options: Required<Omit<StoreOptions, "locks">> & { readonly locks: Locks | null };
+  readonly #appends = new Appends(this);
   #writer: Promise<SourceWriter> | null = null;
   #sweptAt = -Infinity;
 
@@ -97,7 +99,8 @@ export class Store {
       exists: async (path: SitePath) => await this.source.stat(path) !== null,
       below: async (path: SitePath) => (await this.writer()).below(path),
     });
-    return new Operations(this, permit);
+    const { source, options } = this;
+    return new Operations({ source, options, appends: this.#appends, writer: () => this.writer() }, permit);
   }
 
   /** The writer of the source, opened at the first use. */

@@ -57,7 +57,8 @@ export function endpointOf(
  *
  * @example
  * ```ts
- * import { removeStaleSocket, serve, toFetch } from "@x/pyserve";
+ * import { serve, toFetch } from "@x/pyserve";
+ * import { removeStaleSocket } from "@x/pyserve/handlers";
  *
  * const path = `${Deno.makeTempDirSync()}/site.sock`;
  * await removeStaleSocket(path);

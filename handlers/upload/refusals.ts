@@ -11,44 +11,49 @@ import type { SitePath } from "../http/target.ts";
 import { FileChanged } from "../sources/types.ts";
 import { type WriteProblem, WriteRefused } from "../sources/writer.ts";
 import type { StoreRights } from "../store/access.ts";
+import { AppendRefused } from "../store/append_refused.ts";
+import { appendError } from "./upload_fields.ts";
 
 /** Problems with a sentence that depends on what they are about. */
 type Detailed = "taken" | "name" | "disabled" | "forbidden" | "too large" | "no room";
 
 const REFUSALS: Readonly<Record<Exclude<WriteProblem, Detailed>, readonly [status: number, sentence: string]>> = {
   directory: [409, "A directory has that name"],
-  "not a directory": [409, "A file is where a directory should be"],
-  absent: [404, "Nothing is there"],
-  "no directory": [409, "The directory that it should be in is not there"],
-  changed: [412, "What is there is not in the state that the request requires"],
-  "not empty": [409, "The directory is not empty; with ?recursive all that is in it is deleted too"],
-  hidden: [403, "Hidden names and programs cannot be written"],
-  "not here": [403, "Only other directories of this site can be written to"],
+  "not a directory": [409, "A parent of the path is a file, not a directory"],
+  absent: [404, "The path does not exist"],
+  "no directory": [409, "The parent directory does not exist"],
+  changed: [412, "The file does not match the conditions of the request"],
+  "not empty": [409, "The directory is not empty; use ?recursive to delete it with its contents"],
+  hidden: [403, "Hidden files and programs cannot be written"],
+  "not here": [403, "This directory is read-only; only other directories of this site accept uploads"],
   busy: [409, "Another request is writing to this upload"],
   "inside itself": [403, "Nothing can be moved or copied into itself"],
-  mount: [409, "A file system is mounted there or below it; unmount it first"],
-  elsewhere: [409, "It cannot be copied or moved to another file system: a FIFO, socket or device has no content"],
+  mount: [409, "It is a mount point, or contains one, and stays where it is until that is unmounted"],
+  elsewhere: [
+    409,
+    "It cannot be moved there: copy it instead, unless it is a FIFO, socket or device, which has no content",
+  ],
   locked: [423, "It is locked"],
   "too many": [403, "The directory is too large: it has too many entries, or is too deep"],
 };
 
 const CODES: Readonly<Record<string, readonly [status: number, sentence: string]>> = {
-  EACCES: [403, "The server may not write there"],
-  EPERM: [403, "The server may not write there"],
-  EROFS: [403, "The file system there cannot be written"],
+  EACCES: [403, "The server has no permission to write there"],
+  EPERM: [403, "The server has no permission to write there"],
+  EROFS: [403, "The file system is read-only"],
   ENAMETOOLONG: [400, "The name is too long"],
-  EILSEQ: [400, "The file system there cannot have that name"],
-  EINVAL: [400, "The file system there cannot have that name"],
-  EFBIG: [413, "The file system there cannot have a file of that size"],
+  EILSEQ: [400, "The file system does not support that name"],
+  EINVAL: [400, "The file system does not support that name"],
+  EFBIG: [413, "The file system does not support files of that size"],
   EBUSY: [409, "It is in use"],
   ENOTEMPTY: [409, "The directory is being changed"],
   ENOSPC: [507, "The disk is full"],
-  EDQUOT: [507, "The disk quota is used up"],
+  EDQUOT: [507, "The disk quota is exhausted"],
 };
 
 const RIGHTS: Readonly<Record<keyof StoreRights, readonly [sentence: string, option: string]>> = {
-  create: ["Uploading is not allowed here", "the option --upload allows it"],
-  change: ["Deleting, overwriting and moving are not allowed here", "the option --delete allows them"],
+  create: ["Uploading is not allowed here", "enable it with --upload"],
+  change: ["Deleting, overwriting and moving are not allowed here", "enable it with --delete"],
 };
 
 /**
@@ -59,6 +64,7 @@ const RIGHTS: Readonly<Record<keyof StoreRights, readonly [sentence: string, opt
  */
 export function writeError(thrown: unknown, path: SitePath, taken: 409 | 412 = 409): HttpError {
   if (thrown instanceof HttpError) return thrown;
+  if (thrown instanceof AppendRefused) return appendError(thrown);
   if (thrown instanceof WriteRefused) return refused(thrown, thrown.about.path ?? path, taken);
   const problem = { name: path.name };
   if (thrown instanceof FileChanged || thrown instanceof Deno.errors.NotFound) {
@@ -91,11 +97,11 @@ function refused({ problem: reason, detail, about }: WriteRefused, path: SitePat
     case "forbidden":
       return forbidden(reason, about.right!, path);
     case "too large":
-      return new HttpError(413, `No more than ${about.bytes} bytes are taken in one file`, {
+      return new HttpError(413, `A file may have at most ${about.bytes} bytes`, {
         problem: { "max-size": about.bytes },
       });
     case "no room":
-      return new HttpError(507, `There is room for ${about.bytes} bytes only`, { problem: { free: about.bytes } });
+      return new HttpError(507, `Only ${about.bytes} bytes are free`, { problem: { free: about.bytes } });
   }
   const [status, sentence] = REFUSALS[reason];
   return new HttpError(status, sentence, { problem, headers: reason === "busy" ? { "retry-after": "1" } : {} });

@@ -104,11 +104,11 @@ function destinationOf(request: Request, { base, hosts }: Context): SitePath {
   if (destination === null) throw new HttpError(400, "Destination is missing");
   const isPath = /^\/(?!\/)/.test(destination);
   const url = isPath ? null : URL.parse(destination);
-  if (!isPath && (!url || !/^https?:$/.test(url.protocol))) throw new HttpError(400, "Destination is no URL");
-  if (url && !isOwnUrl(destination, request.url, hosts)) throw new HttpError(502, "Destination is another server");
+  if (!isPath && (!url || !/^https?:$/.test(url.protocol))) throw new HttpError(400, "Destination is not a URL");
+  if (url && !isOwnUrl(destination, request.url, hosts)) throw new HttpError(502, "Destination is on another server");
   const target = parseTarget(isPath ? destination : rawTarget(destination));
   if (target instanceof Refusal) throw HttpError.from(target);
   const path = target.path.below(base);
-  if (path === null || path.parent === null) throw new HttpError(403, "Nothing can be moved or copied there");
+  if (path === null || path.parent === null) throw new HttpError(403, "The destination cannot be written");
   return path;
 }

@@ -20,7 +20,7 @@ import { ACCEPTED_POSTS, postForm } from "./form.ts";
 import { isCrossSite } from "./origin.ts";
 import { checkCoding, putFile } from "./put.ts";
 import { namesUpload, PARTIAL_UPLOAD, uploadId, uploadLimit } from "./upload_fields.ts";
-import { Resumables } from "./resumables.ts";
+import { beginUpload, cancelUpload, continueUpload, uploadProgress } from "./resumables.ts";
 import { writeError } from "./refusals.ts";
 import { METHODS, methodsOf, operationsFor, targetRight } from "./rights.ts";
 import { copy, makeDirectory, move, remove } from "./tree.ts";
@@ -165,15 +165,13 @@ type Answer = (request: Request, context: Context) => Promise<Response>;
 /** The methods; {@linkcode METHODS} lists the right that each requires. */
 class Uploads {
   readonly #site: UploadSite;
-  readonly #resumables: Resumables;
   readonly #methods: ReadonlyMap<string, Answer>;
 
   constructor(site: UploadSite) {
     this.#site = site;
-    this.#resumables = new Resumables(site);
     this.#methods = new Map([
       ["PUT", (request, context) => this.#put(request, context)],
-      ["PATCH", (request, context) => this.#resumables.append(request, context)],
+      ["PATCH", (request, context) => continueUpload(site, request, context)],
       ["POST", (request, context) => this.#post(request, context)],
       ["MKCOL", (request, context) => makeDirectory(site, request, context)],
       ["DELETE", (request, context) => remove(site, request, context)],
@@ -191,12 +189,12 @@ class Uploads {
     requireOwnHost(request, context);
     const isUpload = uploadId(context.target.query) !== null;
     if (isCrossSite(request, context.hosts)) {
-      throw new HttpError(403, "A page of another site has sent this request");
+      throw new HttpError(403, "The request was sent by a page of another site");
     }
     const cancels = request.method === "DELETE" && isUpload;
     this.#requireRight(cancels ? "PATCH" : request.method, request, context);
-    this.#site.store.sweepNowAndThen((cause) => context.log.error("Cannot remove what is left of old uploads", cause));
-    return cancels ? this.#resumables.cancel(request, context) : answer(request, context);
+    this.#site.store.sweepNowAndThen((cause) => context.log.error("Cannot remove expired uploads", cause));
+    return cancels ? cancelUpload(this.#site, request, context) : answer(request, context);
   };
 
   /** Refuses early, so that nothing else about the path is disclosed; the operation asks again for all that it touches. */
@@ -217,7 +215,7 @@ class Uploads {
     if (slash || there?.kind === "directory" || !context.may("create", path)) return null;
     requireOwnHost(request, context);
     try {
-      return await this.#resumables.progress(request, context);
+      return await uploadProgress(this.#site, request, context);
     } catch (error) {
       const isUnknown = error instanceof HttpError && error.status === 404;
       if (isUnknown && there !== null && request.method === "GET") return null;
@@ -228,12 +226,12 @@ class Uploads {
   #post(request: Request, context: Context): Promise<Response> {
     if (!isCreation(request)) return postForm(this.#site, request, context);
     checkCoding(request.headers);
-    return this.#resumables.begin(request, context);
+    return beginUpload(this.#site, request, context);
   }
 
   #put(request: Request, context: Context): Promise<Response> {
     checkCoding(request.headers);
     const inPieces = request.headers.has("upload-complete") || uploadId(context.target.query) !== null;
-    return inPieces ? this.#resumables.begin(request, context) : putFile(this.#site, request, context);
+    return inPieces ? beginUpload(this.#site, request, context) : putFile(this.#site, request, context);
   }
 }

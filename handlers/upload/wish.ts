@@ -7,9 +7,9 @@
 import { HttpError } from "../core/errors.ts";
 import { CONFLICT_POLICIES, type ConflictPolicy } from "../store/conflict.ts";
 
-/** How a request wants conflicts resolved. */
-export interface Wish {
-  readonly policy: ConflictPolicy;
+/** How a request wants conflicts resolved; `Fallback` is the type of the policy of one that does not say. */
+export interface Wish<Fallback = ConflictPolicy> {
+  readonly policy: ConflictPolicy | Fallback;
   /** The status of a refusal: 412 if the request made it a precondition, 409 otherwise. */
   readonly status: 409 | 412;
 }
@@ -21,7 +21,11 @@ export interface Wish {
  * If-Unmodified-Since and `Overwrite: T` mean `overwrite`. Without `Overwrite`, the server's policy applies rather than
  * the RFC's default of T: that suits WebDAV clients, which are explicit about overwriting.
  */
-export function wishOf(headers: Headers, query: string, fallback: ConflictPolicy): Wish {
+export function wishOf<Fallback extends ConflictPolicy | null>(
+  headers: Headers,
+  query: string,
+  fallback: Fallback,
+): Wish<Fallback> {
   const overwrite = headers.get("overwrite")?.toUpperCase();
   if (headers.get("if-none-match")?.trim() === "*" || overwrite === "F") return { policy: "fail", status: 412 };
   const asked = new URLSearchParams(query).get("on-conflict");

@@ -49,6 +49,7 @@ export function withoutPrograms(source: FileSource, finder: ScriptFinder, index:
         .filter((check) => check !== null && check !== undefined);
       return checks.length === programs.length + 1 ? () => checks.every((check) => check()) : null;
     },
+    ...(source.watch && { watch: (path, signal) => source.watch!(path, signal) }),
     ...(source.openWriter && {
       async openWriter(only) {
         const { filteredWriter } = await loadFilteredWriter();

@@ -5,7 +5,8 @@ import { disk, filtered, memory } from "@x/pyserve";
 import { isVisible, WriteRefused } from "@x/pyserve/sources";
 import { type Locks, Store, type StoreOptions } from "@x/pyserve/store";
 import { type TempTree, tempTree } from "../support/tree.ts";
-import { ALL, bytes, pathOf, refusal, treeOf } from "./support.ts";
+import { ALL, bytes, refusal, treeOf } from "./support.ts";
+import { pathOf } from "../support/source.ts";
 
 const ignore = Deno.build.os === "windows";
 

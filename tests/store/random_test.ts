@@ -5,7 +5,8 @@ import { disk, type Right, type SitePath } from "@x/pyserve";
 import { type ConflictPolicy, type Operations, Store } from "@x/pyserve/store";
 import { seeded } from "../support/random.ts";
 import { tempTree } from "../support/tree.ts";
-import { bytes, pathOf, refusal, treeOf } from "./support.ts";
+import { bytes, refusal, treeOf } from "./support.ts";
+import { pathOf } from "../support/source.ts";
 
 type Tree = Record<string, string | null>;
 

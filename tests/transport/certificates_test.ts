@@ -1,7 +1,8 @@
 /** Certificates that are exchanged while the server runs. */
 
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { Certificates, type RunningServer, serve, type TlsPair, toFetch } from "@x/pyserve";
+import { Certificates, type RunningServer, serve, toFetch } from "@x/pyserve";
+import type { TlsPair } from "@x/pyserve/handlers";
 import { serveClassic } from "../../handlers/python/transport.ts";
 import { makeNamedCertificate, setValidity, shownBy } from "../support/named_certificate.ts";
 import { runCommand, type RunningCommand, start } from "../support/command.ts";

@@ -31,7 +31,7 @@ Deno.test({
     assertEquals(await download.rest(), BIG);
     assertEquals(await ended, 0);
     const lines = server.stderr().split("\n").filter((line) => line.startsWith("pyserve:"));
-    assertEquals(lines, ["pyserve: Out of file descriptors: waiting for connections to end"]);
+    assertEquals(lines, ["pyserve: Out of file descriptors: waiting for connections to close"]);
   },
 });
 
@@ -43,11 +43,11 @@ Deno.test("what keeps connections from being accepted is logged once a minute, h
     let time = 0;
     performance.now = () => time;
     for (time = 0; time <= 60_000; time += 1_000) complain(new Error("Too many open files (os error 24)"));
-    assertEquals(lines, Array(2).fill("Out of file descriptors: waiting for connections to end"));
+    assertEquals(lines, Array(2).fill("Out of file descriptors: waiting for connections to close"));
     complain(new Error("another"));
     time += 60_000;
     complain(new Error("another"));
-    assertEquals(lines.slice(2), ["Cannot accept connections: trying again"]);
+    assertEquals(lines.slice(2), ["Cannot accept connections: retrying"]);
   } finally {
     performance.now = now;
   }

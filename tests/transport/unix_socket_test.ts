@@ -1,7 +1,8 @@
 /** Unix sockets, at every door. */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
-import { removeStaleSocket, serve, toFetch } from "@x/pyserve";
+import { serve, toFetch } from "@x/pyserve";
+import { removeStaleSocket } from "@x/pyserve/handlers";
 import { runCommand, start } from "../support/command.ts";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";

@@ -46,7 +46,7 @@ Deno.test("a digest names each algorithm once, however many would fit into the h
       const response = await site.ask(method!, target!, body, { [name]: twice, "upload-offset": "0" });
       assertEquals([response.status, (await response.json()).detail], [
         400,
-        "The digest names an algorithm more than once",
+        "The digest repeats an algorithm",
       ]);
     }
   }
@@ -81,7 +81,10 @@ Deno.test("a form of which too much is refused is given up, and its answer stays
     "",
   ]]);
   assertEquals(many.status, 400);
-  assertStringIncludes(many.detail, "More than 1000 files of the form cannot be stored; the rest was not read");
+  assertStringIncludes(
+    many.detail,
+    "More than 1000 files of the form cannot be stored; the remaining ones were not read",
+  );
   const long = await post(site, [refused("x".repeat(4_096))]);
   assertEquals([long.status, long.detail], [400, "A file name is longer than 4096 bytes"]);
   assertEquals(await namesBelow(site.tree.path), ["good.txt"]);
@@ -137,7 +140,7 @@ Deno.test("a form may have many refused files behind many stored ones, and a ful
   const late = Array.from({ length: 1_002 }, () => ['name="f"; filename="taken"', "x"] as const);
   const { status, detail } = await post(site, [['name="f"; filename="first"', "1"], ...late]);
   assertEquals(status, 400);
-  assertStringIncludes(detail, "cannot be stored; the rest was not read");
+  assertStringIncludes(detail, "cannot be stored; the remaining ones were not read");
   assertEquals(await namesBelow(site.tree.path), ["first", "taken"]);
   if (Deno.build.os === "windows") return; // makes links for administrators only
   // A link that leads nowhere has a name, too; that is seen when a file is to get it.
@@ -145,7 +148,7 @@ Deno.test("a form may have many refused files behind many stored ones, and a ful
   const links = Array.from({ length: 1_002 }, () => ['name="f"; filename="dangling"', "x"] as const);
   const ended = await post(site, links);
   assertEquals([ended.status, ended.files.at(-1).status, ended.files[0].status], [400, 400, 409]);
-  assertStringIncludes(ended.detail, "cannot be stored; the rest was not read");
+  assertStringIncludes(ended.detail, "cannot be stored; the remaining ones were not read");
   assertEquals(await namesBelow(site.tree.path), ["dangling", "first", "taken"]);
 });
 

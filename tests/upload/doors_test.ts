@@ -178,7 +178,7 @@ Deno.test({
     const form = await door.ask("/sub/", { method: "POST", body, headers: { accept: "application/json" } });
     assertEquals([form.status, (await form.json()).detail], [
       403,
-      "Hidden names and programs cannot be written (form.php)",
+      "Hidden files and programs cannot be written (form.php)",
     ]);
     assertEquals([...Deno.readDirSync(tree.at("sub"))].map(({ name }) => name), ["a.txt"]);
     assertEquals([...Deno.readDirSync(tree.at("cgi-bin"))].map(({ name }) => name), ["run.sh"]);

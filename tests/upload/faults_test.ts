@@ -288,7 +288,7 @@ Deno.test("a directory that cannot be written is 403, for each method", async (t
     await t.step(`${method} ${target}`, async () => {
       const response = await send(command.port, method, target, { headers: [["Destination", "/disk/b.txt"]] });
       assertEquals(response.status, 403);
-      assertStringIncludes(response.text, "cannot be written");
+      assertStringIncludes(response.text, "is read-only");
     });
   }
   assertEquals(await namesBelow(tree.path), ["disk/", "disk/a.txt"]);

@@ -179,7 +179,7 @@ Deno.test("each right has its option, and what is missing is named", async (t) =
       await t.step(`${option}: ${method} ${target}`, async () => {
         const response = await site.send(method, target, sent);
         assertEquals(response.status === 403, missing !== null);
-        if (missing) assertStringIncludes(response.text, `the option ${missing} allows`);
+        if (missing) assertStringIncludes(response.text, `enable it with ${missing}`);
       });
     }
     const allow = option === "--upload"
@@ -499,7 +499,7 @@ Deno.test("an upload in pieces goes on where it is, and its file appears when it
     assertEquals((await piece(`/${location}`, "cd", at(2), ["Upload-Length", "4"])).status, 201);
     assertEquals(await site.read("put.txt"), "abcd");
   });
-  await t.step("lengths that contradict each other, or are too much, are refused", async () => {
+  await t.step("lengths that cannot be combined, or are too much, are refused", async () => {
     assertEquals((await piece("/l?upload=lengths-1", "abc", at(0), ["Upload-Length", "2"])).status, 400);
     assertEquals((await piece("/l?upload=lengths-1", "abc", at(0), LAST, ["Upload-Length", "4"])).status, 400);
     assertEquals((await piece("/l?upload=lengths-2", "abc", at(0), ["Upload-Length", "2000000"])).status, 413);
