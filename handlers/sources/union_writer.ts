@@ -38,9 +38,10 @@ export class UnionWriter implements SourceWriter {
     this.#only = only;
   }
 
-  async create(path: SitePath, id: string): Promise<PartFile> {
+  async create(path: SitePath, id: string, options?: { readonly parents?: boolean }): Promise<PartFile> {
     const place = await this.#enter(path, "directory");
-    return this.#partIn(place.mount, await place.writer.create(place.path, id));
+    if (options?.parents === false) await this.#makePoint(path.parent!);
+    return this.#partIn(place.mount, await place.writer.create(place.path, id, options));
   }
 
   async resume(path: SitePath, id: string): Promise<PartFile | null> {

@@ -1,5 +1,5 @@
 /**
- * The socket of a server, on which the listeners of an engine take turns.
+ * The socket of a server, which successive listeners of an engine share.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import { openSockets, type Sockets } from "../system/sockets.ts";
 import { sleep } from "./complain.ts";
 import type { Endpoint, InheritedEndpoint, ServerAddr, UnixEndpoint } from "./endpoint.ts";
 
-/** Where a listener of the runtime listens. */
+/** The address for a listener of the runtime. */
 export type Place =
   | { readonly hostname: string; readonly port: number }
   | { readonly path: string; readonly transport: "unix" };
 
-/** How an engine creates and closes its listeners: those of `Deno.serve` or of `Deno.listen`. */
+/** Creates and closes listeners, of `Deno.serve` or of `Deno.listen`. */
 export interface Engine<Listener> {
   readonly open: (place: Place) => Listener;
   readonly close: (listener: Listener) => void;
@@ -26,7 +26,7 @@ export interface Engine<Listener> {
 /** Owner and group may connect. */
 const SOCKET_MODE = 0o660;
 
-/** Where a listener is created that is then given another socket: any free port. */
+/** A temporary address for a listener that is then given another socket: any free port. */
 const LOOPBACK = { hostname: "127.0.0.1", port: 0 } as const;
 
 /** How long clients that have connected may take to send something before a drain, and how often that is looked at. */
@@ -35,7 +35,7 @@ const LOOK_MS = 50;
 
 const NEVER = new AbortController().signal;
 
-/** Opens the listeners of one endpoint, one after the other. */
+/** Opens successive listeners at one endpoint. */
 export class Binding<Listener> implements Disposable {
   readonly #endpoint: Endpoint;
   readonly #engine: Engine<Listener>;
@@ -50,7 +50,7 @@ export class Binding<Listener> implements Disposable {
     this.#engine = engine;
   }
 
-  /** The actual address; only once opened. */
+  /** The actual address; available once opened. */
   get address(): ServerAddr {
     return this.#address!;
   }
@@ -66,10 +66,10 @@ export class Binding<Listener> implements Disposable {
   }
 
   /**
-   * Opens another listener on the socket of the current one, which gets no connections any more and keeps those that it
-   * has. No connection is refused in between: the socket stays open, with the connections that wait in it.
+   * Opens another listener on the socket of the current one, which accepts no further connections and keeps its
+   * existing ones. No connection is refused in between: the socket stays open, with its backlog.
    *
-   * @throws {Deno.errors.NotSupported} where that is impossible.
+   * @throws {Deno.errors.NotSupported} If that is not possible.
    */
   succeed(): Listener {
     const listeners = this.#library("Cannot exchange a listener");
@@ -102,7 +102,7 @@ export class Binding<Listener> implements Disposable {
     return sockets.connections(this.address.port).some((connection) => sockets.traffic(connection)?.received === 0);
   }
 
-  /** Closes no listener. */
+  /** Does not close listeners. */
   [Symbol.dispose](): void {
     this.#listeners?.[Symbol.dispose]();
     this.#listeners = null;
@@ -138,7 +138,7 @@ export class Binding<Listener> implements Disposable {
     return this.#openOn(fd);
   }
 
-  /** Opens a listener elsewhere, and gives it a socket. */
+  /** Opens a listener at another address, then replaces its socket. */
   #openOn(socket: number): Listener {
     const listeners = this.#listeners!;
     const { value, descriptor } = listeners.opening(() => this.#engine.open(elsewhere(this.address)));
@@ -171,7 +171,7 @@ export function requireExchange(): void {
   requireLoopback();
 }
 
-/** A place of the same family: the runtime reads the addresses of clients as those of its own socket. */
+/** An address of the same family: the runtime parses client addresses as those of its own socket. */
 function elsewhere({ transport }: ServerAddr): Place {
   if (transport === "unix") return { transport, path: `\0pyserve-${crypto.randomUUID()}` };
   requireLoopback();

@@ -1,10 +1,10 @@
-/** What accepted connections take over from the socket that listens. */
+/** Socket options that accepted connections inherit from the listener. */
 
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path/join";
 import { startProcess } from "../support/command.ts";
+import { bigSite, limited } from "../support/flood.ts";
 import { passedSocket } from "../support/passed_socket.ts";
-import { bigSite, limited } from "./support.ts";
 
 const SERVER = join(import.meta.dirname!, "options_server.ts");
 const EXPECTED = { noDelay: 1, userTimeout: 60_000, keepAlive: 1, keepIdle: 60 };
@@ -45,7 +45,7 @@ async function optionsOf(version: string, url: string): Promise<unknown> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-/** As many as the server takes. */
+/** As many connections as the server accepts. */
 async function connections(port: number, count: number): Promise<Deno.TcpConn[]> {
   const opening = Array.from({ length: count }, () => Deno.connect({ hostname: "127.0.0.1", port }));
   const opened = await Promise.allSettled(opening);
