@@ -35,7 +35,7 @@ export function childArgs(needs: ChildNeeds): string[] {
 }
 
 /**
- * Deno tells whether something is permitted, but does not list what is, so that a list is probed for what the child needs, and
+ * Deno reports whether something is permitted, but does not list permissions, so a list is probed for what the child needs, and
  * an exception (`--deny-read=...`) cannot be repeated at all.
  */
 function permissionFlags(needs: ChildNeeds): string[] {
@@ -56,10 +56,10 @@ function readFlags(needs: ChildNeeds): string[] {
   for (const path of paths) {
     // A list of paths has no escape for a comma.
     if (path.includes(",")) {
-      throw new StartError(`Cannot use ${option}: "${path}" has a comma, so --allow-read is needed`);
+      throw new StartError(`Cannot use ${option}: "${path}" contains a comma, so unrestricted --allow-read is needed`);
     }
     if (!isWhole({ name: "read", path }, needs)) {
-      throw new StartError(`Cannot use ${option}: to read "${path}" is not permitted`);
+      throw new StartError(`Cannot use ${option}: reading "${path}" is not permitted`);
     }
   }
   return [`--allow-read=${paths.join(",")}`];
@@ -75,7 +75,7 @@ function isWhole(descriptor: Deno.PermissionDescriptor, { option }: ChildNeeds):
   const { state, partial } = Deno.permissions.querySync(descriptor);
   if (partial) {
     throw new StartError(
-      `Cannot use ${option}: what --deny-${descriptor.name} excludes cannot be repeated for the workers`,
+      `Cannot use ${option}: the exceptions of --deny-${descriptor.name} cannot be passed on to the workers`,
     );
   }
   return state === "granted";

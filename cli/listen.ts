@@ -56,7 +56,7 @@ export function explained<T>(open: () => T, options: { endpoint: Endpoint; tls?:
 
 /** Errors in the certificate; null for any other. */
 function explainTls(reason: string): string | null {
-  if (/mismatch/i.test(reason)) return "Cannot use the certificate with this key: they do not belong together";
+  if (/mismatch/i.test(reason)) return "Cannot use the certificate: it does not match the private key";
   return /key|certificate|PEM|TLS/i.test(reason) ? `Cannot use the certificate or the key: ${reason}` : null;
 }
 
@@ -94,7 +94,9 @@ function explainTcp(error: unknown, { hostname, port }: TcpEndpoint): string {
     return `Cannot listen on "${hostname}": it is not an address of this machine`;
   }
   if (error instanceof Deno.errors.PermissionDenied) {
-    return `Cannot listen on port ${port}: permission denied${port < 1024 ? "; ports from 1024 on need none" : ""}`;
+    return `Cannot listen on port ${port}: permission denied${
+      port < 1024 ? "; ports from 1024 on do not need it" : ""
+    }`;
   }
   const reason = StartError.reason(error);
   if (/invalid host|invalid char|FQDN/i.test(reason)) {
@@ -144,7 +146,9 @@ export function reachableUrls(address: ServerAddr, secure: boolean): string[] {
 
 /** Why the server is limited to loopback, and how to change that. */
 export function confinement(options: readonly string[]): string {
-  return `only on this machine, because of ${options.join(" and ")}; --bind 0.0.0.0 lets the network in, too`;
+  return `only on this machine, because of ${
+    options.join(" and ")
+  }; use --bind 0.0.0.0 to allow access from the network`;
 }
 
 /** Empty without the permission (--allow-sys), which is no reason to fail. */

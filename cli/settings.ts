@@ -159,8 +159,8 @@ function refuseWritingBesidePrograms(options: Options, names: Given["names"]): v
   const [programs, writing] = [PROGRAMS, WRITING].map((ways) => ways.find((name) => names.has(name)));
   if (programs === undefined || writing === undefined || options["upload-beside-programs"] !== null) return;
   throw new UsageError(
-    `Cannot use --${writing} together with --${programs}: programs would run or read what was uploaded; ` +
-      "--upload-beside-programs DIR accepts uploads in directories in which nothing is run",
+    `Cannot use --${writing} together with --${programs}: programs could run or read uploaded files; ` +
+      "use --upload-beside-programs DIR to accept uploads in directories where nothing is run",
   );
 }
 

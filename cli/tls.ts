@@ -22,7 +22,7 @@ export class CertificateFiles implements Disposable {
   readonly certificates: Certificates;
   readonly #files: TlsFiles;
   readonly #log: Logger | null;
-  readonly #timer: ReturnType<typeof setInterval>;
+  #timer: ReturnType<typeof setInterval> | undefined;
   /** The state of the files in use, and at the last look. */
   #used: string;
   #seen: string;
@@ -31,11 +31,15 @@ export class CertificateFiles implements Disposable {
    * Reads the files.
    *
    * @param log Where changes are reported; null for none.
+   * @param interval How often they are looked at, in milliseconds.
    * @throws {StartError} if they cannot be used.
    */
-  static async open(files: TlsFiles, log: Logger | null): Promise<CertificateFiles> {
+  static async open(files: TlsFiles, log: Logger | null, interval: number = LOOK_MS): Promise<CertificateFiles> {
     const state = stateOf(files);
-    return new CertificateFiles(files, log, new Certificates(await readTls(files)), state);
+    const watched = new CertificateFiles(files, log, new Certificates(await readTls(files)), state);
+    watched.#timer = setInterval(() => watched.#look(), interval);
+    Deno.unrefTimer(watched.#timer as unknown as number);
+    return watched;
   }
 
   private constructor(files: TlsFiles, log: Logger | null, certificates: Certificates, state: string) {
@@ -43,8 +47,6 @@ export class CertificateFiles implements Disposable {
     this.#log = log;
     this.certificates = certificates;
     this.#used = this.#seen = state;
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
-    Deno.unrefTimer(this.#timer as unknown as number);
   }
 
   [Symbol.dispose](): void {
@@ -67,9 +69,17 @@ export class CertificateFiles implements Disposable {
       this.certificates.replace(pair);
       this.#log?.error(`New certificate in use${validity(pair.cert)}`);
     } catch (error) {
-      this.#log?.error(`The old certificate stays in use. ${StartError.sentence(error)}`);
+      this.#log?.error(`The old certificate stays in use. ${problemOf(error)}`);
     }
   }
+}
+
+function problemOf(error: unknown): string {
+  if (error instanceof StartError) return error.message;
+  if (error instanceof Deno.errors.NotSupported || error instanceof Deno.errors.NotCapable) {
+    return "To use the new one, restart pyserve; without a restart, it takes Linux, --allow-ffi and --allow-net";
+  }
+  return `Cannot use the certificate or the key: ${StartError.reason(error)}`;
 }
 
 /** Changes with each of the files, also where a name is a link to another file now. */
@@ -91,14 +101,18 @@ export async function readTls(files: TlsFiles): Promise<TlsPair> {
   const certText = read(files.cert, "certificate");
   const keyText = files.key === null ? certText : read(files.key, "key");
   const cert = blocks(certText, "CERTIFICATE");
-  if (cert === "") throw new StartError(`Cannot use "${files.cert}": it holds no PEM certificate`);
+  if (cert === "") throw new StartError(`Cannot use "${files.cert}": it contains no PEM certificate`);
   const key = blocks(keyText, "(?:[A-Z]+ )?PRIVATE KEY");
   const keyFile = files.key ?? files.cert;
-  if (key === "") throw new StartError(`Cannot use "${keyFile}": it holds no PEM private key; name it with --tls-key`);
+  if (key === "") {
+    throw new StartError(`Cannot use "${keyFile}": it contains no PEM private key; give its file with --tls-key`);
+  }
   requireValid(cert, files.cert);
   if (!/ENCRYPTED/.test(key)) return { cert, key };
   if (files.password === null) {
-    throw new StartError(`Cannot use "${keyFile}": the key has a password; name its file with --tls-password-file`);
+    throw new StartError(
+      `Cannot use "${keyFile}": the key is encrypted; give its password in a file with --tls-password-file`,
+    );
   }
   return { cert, key: await decrypt(key, read(files.password, "password").trim(), keyFile) };
 }
@@ -146,6 +160,6 @@ async function decrypt(key: string, passphrase: string, path: string): Promise<s
   try {
     return createPrivateKey({ key, passphrase }).export({ type: "pkcs8", format: "pem" }) as string;
   } catch {
-    throw new StartError(`Cannot decrypt the key in "${path}": the password is wrong, or the cipher is not known`);
+    throw new StartError(`Cannot decrypt the key in "${path}": the password is wrong or the cipher is not supported`);
   }
 }

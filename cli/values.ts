@@ -38,7 +38,7 @@ export function directory(given: string): string {
   valid(
     given,
     !/^https?:\/\//i.test(given),
-    "it is a URL; to listen there, give an address and a port: localhost:8000",
+    "it is a URL; to listen there, write ADDRESS:PORT, as in localhost:8000",
   );
   return text(given);
 }
@@ -96,12 +96,12 @@ export function size(example: string): (given: string) => number {
 /** A host name, or `*.NAME` for all its subdomains. */
 export function hostPattern(given: string): string {
   const isHost = /^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(:\d{1,5})?$/.test(given);
-  return valid(given, isHost, "it is not the name of a host");
+  return valid(given, isHost, "it is not a host name");
 }
 
 /** A file name without a directory. */
 export function fileName(given: string): string {
-  return valid(given, given !== "" && !/[/\0]/.test(given), "it is not the name of a file");
+  return valid(given, given !== "" && !/[/\0]/.test(given), "it is not a file name");
 }
 
 export function mediaTypeText(given: string): string {
@@ -136,7 +136,7 @@ export function sitePaths(given: string): string[] {
 /** Paths of directories below the root, separated by commas. */
 export function uploadPaths(given: string): string[] {
   const paths = sitePaths(text(given));
-  return valid(paths, !paths.some(isRoot), "the root has programs in it");
+  return valid(paths, !paths.some(isRoot), "the root directory cannot be a directory of programs");
 }
 
 function isRoot(path: string): boolean {
@@ -145,8 +145,8 @@ function isRoot(path: string): boolean {
 }
 
 function sitePath(path: string): string {
-  valid(path, path.startsWith("/"), "its paths do not begin with a slash");
-  return valid(path, isSitePath(path), "it is not a path of the site");
+  valid(path, path.startsWith("/"), "its paths must begin with a slash");
+  return valid(path, isSitePath(path), "it is not a valid path");
 }
 
 function isSitePath(path: string): boolean {
@@ -213,7 +213,7 @@ export interface Variable {
 /** `NAME=VALUE` or `NAME`. */
 export function variable(given: string): Variable {
   const [, name, value] = /^([^=\0]+)(?:=([^\0]*))?$/s.exec(given) ?? [];
-  return valid({ name: name!, value: value ?? null }, name !== undefined, "it is not the name of a variable");
+  return valid({ name: name!, value: value ?? null }, name !== undefined, "it is not a variable name");
 }
 
 /** A FastCGI application and the extension of the files it handles. */
@@ -259,7 +259,7 @@ export function header(given: string): readonly [name: string, value: string] {
   valid(name, name !== "", "it is not of the form NAME: VALUE");
   valid(name, name.toLowerCase() !== "content-type", "use --content-type for the type of unknown files");
   valid(name, !OF_ONE_RESPONSE.includes(name.toLowerCase()), "pyserve sets this header itself");
-  return valid([name, value] as const, isHeader(name, value), "it has characters that headers cannot have");
+  return valid([name, value] as const, isHeader(name, value), "it contains characters that are not allowed in headers");
 }
 
 function isHeader(name: string, value: string): boolean {

@@ -41,12 +41,12 @@ const ABORT_MS = 2_000;
  */
 export function checkWorkersPossible(isCommand: boolean): void {
   const reason = Deno.build.os !== "linux"
-    ? "only Linux spreads connections over several processes"
+    ? "only Linux distributes connections among processes"
     : Deno.build.standalone
-    ? "a compiled program cannot start others of its kind"
+    ? "a compiled program cannot start itself again"
     : isCommand
     ? null
-    : "only the command itself can start them, not a program that calls it";
+    : "only the command can start them, not a program that imports it";
   if (reason !== null) throw new StartError(`Cannot use --workers: ${reason}`);
 }
 
@@ -160,8 +160,10 @@ class Workers implements RunningServer<ServerAddr>, AsyncDisposable {
       const how = await worker.ended;
       if (this.#stopped) return;
       atOnce = performance.now() - start < AT_ONCE_MS ? atOnce + 1 : 0;
-      if (atOnce === MOST_AT_ONCE) throw new StartError(`a worker ended at once ${atOnce} times in a row (${how})`);
-      this.#log.error(`Worker ${worker.pid} has ended by itself (${how}), another takes its place`);
+      if (atOnce === MOST_AT_ONCE) {
+        throw new StartError(`a worker exited right after startup ${atOnce} times in a row (${how})`);
+      }
+      this.#log.error(`Worker ${worker.pid} exited unexpectedly (${how}); starting another`);
       await this.#pause(RESTART_MS * 2 ** atOnce);
       if (this.#stopped) return;
       worker = this.#startOne();

@@ -172,7 +172,7 @@ export class ArchiveFile implements OpenFile {
     const file = await source.open(path, stat, range);
     if (!this.#closed) return file;
     file[Symbol.dispose]();
-    throw new Error("The archive was closed while it was read");
+    throw new Error("The archive was closed while being read");
   }
 
   /** The checksum of a file: the file is read for it before it is sent, or instead of being sent. */
@@ -211,7 +211,7 @@ export class ArchiveFile implements OpenFile {
   }
 
   #throwIfClosed(): void {
-    if (this.#closed) throw new Error("The archive was closed while it was read");
+    if (this.#closed) throw new Error("The archive was closed while being read");
   }
 
   #closeContent(): void {

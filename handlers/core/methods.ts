@@ -36,7 +36,7 @@ export function allow(allowed: readonly string[], headers: Readonly<Record<strin
   return allowAsked(allowed, () => ({ methods: allowed, headers }));
 }
 
-/** What is allowed, for OPTIONS and 405. */
+/** The allowed methods, for OPTIONS and 405. */
 export interface Allowed {
   /** The methods, without OPTIONS. */
   readonly methods: readonly string[];
@@ -49,7 +49,7 @@ export function allowAsked(all: readonly string[], allowed: (context: Context) =
   return ({ method }, context) => {
     if (all.includes(method)) return null;
     const isStandard = STANDARD_METHODS.includes(method);
-    if (method !== "OPTIONS" && !isStandard) throw new HttpError(501, "The method is not known");
+    if (method !== "OPTIONS" && !isStandard) throw new HttpError(501, "The method is not supported");
     const { methods, headers } = allowed(context);
     const allow = [...new Set([...methods, "OPTIONS"])].join(", ");
     if (method === "OPTIONS") return new Response(null, { status: 204, headers: { ...headers, allow } });

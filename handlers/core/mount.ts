@@ -27,6 +27,8 @@ import type { Context, Handler } from "./types.ts";
  * const response = await fetch(new Request("http://localhost/docs/a.txt"));
  * assert(await response.text() === "a");
  * ```
+ *
+ * @category Composition
  */
 export function mount(prefix: string, handler: Handler): Handler {
   const path = prefixPath(prefix);
@@ -53,7 +55,7 @@ function refused(handler: Handler, request: Request, context: Context, path: Sit
 }
 
 function prefixPath(prefix: string): SitePath {
-  const target = prefix.startsWith("/") ? parseTarget(prefix) : new Refusal(400, "It does not begin with a slash");
+  const target = prefix.startsWith("/") ? parseTarget(prefix) : new Refusal(400, "It must begin with a slash");
   if (target instanceof Refusal) throw new TypeError(`Cannot mount at "${prefix}": ${target.reason}`);
   return target.path;
 }

@@ -67,6 +67,8 @@ const CACHE_BYTES = 16 * 1024 * 1024;
  * const { entries }: Listing = await response.json();
  * assert(entries.map((entry) => entry.href).join(" ") === "docs/ a%20b.txt");
  * ```
+ *
+ * @category Handlers
  */
 export function listing(source: FileSource, options: ListingOptions = {}): Handler {
   return listingParts(source, options)(null).all;
@@ -118,9 +120,7 @@ function partsOf(
     const { key, asked } = askedOf(request, context, readable(source, context), abilitiesOf(context));
     const script = asked.head.can ? prepareScript(asked.path.segments.length) : null;
     const page = script ? script.then(() => builds.page(key, asked, found.stat)) : builds.page(key, asked, found.stat);
-    return page instanceof Promise
-      ? page.then((late) => late && late.send(request, context))
-      : page && page.send(request, context);
+    return then(page, (page) => page && page.send(request, context));
   };
   const all: Handler = (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;

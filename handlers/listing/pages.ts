@@ -19,7 +19,7 @@ export interface ListingPage {
   /**
    * Answers GET or HEAD.
    *
-   * @param keep As in `Content`.
+   * @param keep As in `CacheableContent`.
    */
   send(request: Request, context: Context, keep?: (size: number) => Keep | null): Awaitable<Response>;
 }
@@ -117,7 +117,7 @@ export class StreamedPage implements ListingPage {
     const body = stream && heldBody(stream, { place: NONE, stallMs: this.#stallMs });
     // By then, other readers of this page have started; otherwise it was for a HEAD, and the rest is not needed.
     if (body === null) setImmediate(() => this.#stream.endUnread());
-    if (verdict === "failed") throw new HttpError(412, "The content is not in the state that the request requires");
+    if (verdict === "failed") throw new HttpError(412, "The listing does not match the conditions of the request");
     if (verdict === "not-modified") return new Response(null, { status: 304, headers: this.#unchanged });
     if (body !== null || request.method === "HEAD") return new Response(body, { headers: this.#headers });
     throw new HttpError(503, "The directory keeps changing", { headers: { "retry-after": "1" } });

@@ -66,6 +66,8 @@ export type RequestHandlerClass = new (
  * const response = await fetch(`http://127.0.0.1:${server.server_port}/`);
  * assert(await response.text() === "Hello");
  * ```
+ *
+ * @category Python
  */
 export class HTTPServer implements AsyncDisposable {
   /** The listen backlog; set it on the class. Python: `request_queue_size`. */
@@ -177,7 +179,7 @@ export class HTTPServer implements AsyncDisposable {
    * Python: `serve_forever`, which blocks.
    */
   async serve_forever(): Promise<void> {
-    if (this.#serving) throw new Error("Cannot serve: the server is serving");
+    if (this.#serving) throw new Error("Cannot serve: the server is already serving");
     this.#begin_accepting();
     const serving = this.#serving = Promise.withResolvers<void>();
     this.#stopping = false;
@@ -358,7 +360,7 @@ export class HTTPServer implements AsyncDisposable {
 
   #begin_accepting(): void {
     const listener = this.#listener;
-    if (listener === null) throw new Error("Cannot serve: the server does not listen");
+    if (listener === null) throw new Error("Cannot serve: the server is not listening");
     listener.ref();
     if (this.#accepting) return;
     this.#accepting = true;
@@ -450,6 +452,8 @@ export class HTTPServer implements AsyncDisposable {
  * const response = await fetch(`http://127.0.0.1:${server.server_port}/`);
  * assert((await response.text()).includes("Directory listing for /"));
  * ```
+ *
+ * @category Python
  */
 export class ThreadingHTTPServer extends HTTPServer {
   /** Handles a connection concurrently. Python: `process_request`. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { then } from "../core/awaitable.ts";
 import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
@@ -24,7 +25,7 @@ import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
 import type { FileSource } from "../sources/types.ts";
 import { derive } from "../core/derive.ts";
-import type { Context, Handler } from "../core/types.ts";
+import type { Handler } from "../core/types.ts";
 import { BaseHTTPRequestHandler } from "./base.ts";
 import type { ClientAddress, Connection } from "./connection.ts";
 import { infoOf, pythonHeaders, ReplyBody, requestOf, type SourceFile, urlOf } from "./exchange.ts";
@@ -80,6 +81,8 @@ export interface SimpleHandlerOptions {
  * await response.body?.cancel();
  * Deno.removeSync(site, { recursive: true });
  * ```
+ *
+ * @category Python
  */
 export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   /** Types by extension, with precedence over all other tables; shared by all handlers. Python: `extensions_map`. */
@@ -316,14 +319,12 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
  * Behind a proxy that strips a prefix, the proxy has to rewrite it (`proxy_redirect` in nginx).
  */
 function withPythonLocation(handler: Handler): Handler {
-  const mended = (response: Response | null, { target: { path, query } }: Context) => {
-    if (response?.status === 301) response.headers.set("location", locationOf(path, { slash: true, query }));
-    return response;
-  };
-  return (request, context) => {
-    const answer = handler(request, context);
-    return answer instanceof Promise ? answer.then((late) => mended(late, context)) : mended(answer, context);
-  };
+  return (request, context) =>
+    then(handler(request, context), (response) => {
+      const { path, query } = context.target;
+      if (response?.status === 301) response.headers.set("location", locationOf(path, { slash: true, query }));
+      return response;
+    });
 }
 
 /** Which files of a directory to exclude. */
@@ -334,7 +335,7 @@ export interface ContentRules {
   readonly without: (source: FileSource) => FileSource;
 }
 
-/** What is served, and by which handlers. */
+/** A site: the source and its handlers. */
 interface Site {
   readonly source: FileSource;
   readonly listing: Handler;

@@ -30,6 +30,8 @@ export interface MemoryOptions {
  * const stat = await memory({ "docs/a.txt": "abc" }).stat(SitePath.root.child("docs")!.child("a.txt")!);
  * assert(stat?.kind === "file" && stat.size === 3);
  * ```
+ *
+ * @category Sources
  */
 export function memory(files: Readonly<Record<string, string | Uint8Array>>, options: MemoryOptions = {}): FileSource {
   const modified = options.modified ?? Date.now();
@@ -75,7 +77,7 @@ type Directory = Map<string, Directory | Uint8Array>;
 
 function directoryIn(parent: Directory, name: string, path: string): Directory {
   const found = parent.get(name) ?? new Map();
-  if (found instanceof Uint8Array) throw new TypeError(`Cannot put "${path}" into memory: "${name}" is a file`);
+  if (found instanceof Uint8Array) throw new TypeError(`Cannot add "${path}": "${name}" is a file`);
   parent.set(name, found);
   return found;
 }

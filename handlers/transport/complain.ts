@@ -1,5 +1,5 @@
 /**
- * What a server does while it cannot accept connections: reports why, and waits.
+ * What a server does while it cannot accept connections: log the reason, and wait.
  *
  * @module
  */
@@ -18,8 +18,8 @@ export function complainer(log: Logger | undefined): Complain {
   return (cause) => {
     if (performance.now() - last < QUIET) return;
     last = performance.now();
-    if (isOutOfDescriptors(cause)) log?.error("Out of file descriptors: waiting for connections to end");
-    else log?.error("Cannot accept connections: trying again", cause);
+    if (isOutOfDescriptors(cause)) log?.error("Out of file descriptors: waiting for connections to close");
+    else log?.error("Cannot accept connections: retrying", cause);
   };
 }
 

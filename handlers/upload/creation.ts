@@ -23,14 +23,14 @@ export async function createdPath(site: UploadSite, { headers }: Request, { targ
   if (there?.kind !== "directory") return target.path;
   const name = nameOf(headers) ?? `upload-${crypto.randomUUID().slice(0, 8)}`;
   const path = target.path.child(name);
-  if (path === null) throw new HttpError(400, "Cannot use that name: it is no name of a file", { problem: { name } });
+  if (path === null) throw new HttpError(400, "Cannot use that name: it is not a file name", { problem: { name } });
   return path;
 }
 
 async function directoryAt({ store }: UploadSite, path: SitePath) {
   const there = await store.source.stat(path);
   if (there?.kind === "directory") return there;
-  throw there ? new HttpError(409, "A file is where a directory should be") : new HttpError(404);
+  throw there ? new HttpError(409, "A parent of the path is a file, not a directory") : new HttpError(404);
 }
 
 /** The file name in a request: from Content-Disposition (RFC 6266), or from tus metadata; null if there is none. */
@@ -43,6 +43,6 @@ function nameOf(headers: Headers): string | null {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.fromBase64(encoded));
   } catch {
-    throw new HttpError(400, "The filename in Upload-Metadata cannot be read; it is written as Base64 of UTF-8");
+    throw new HttpError(400, "The filename in Upload-Metadata is invalid; it must be UTF-8, encoded as Base64");
   }
 }

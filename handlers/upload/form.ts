@@ -43,7 +43,7 @@ export async function postForm(site: UploadSite, request: Request, context: Cont
   if (boundary === null) {
     throw new HttpError(
       415,
-      "POST takes a form of multipart/form-data, or begins an upload in pieces (Upload-Complete)",
+      "POST takes multipart/form-data, or starts a resumable upload (Upload-Complete)",
       {
         headers: { "accept-post": ACCEPTED_POSTS },
       },
@@ -51,14 +51,16 @@ export async function postForm(site: UploadSite, request: Request, context: Cont
   }
   const directory = await site.store.source.stat(context.target.path);
   if (directory === null) throw new HttpError(404);
-  if (directory.kind !== "directory") throw new HttpError(409, "A form goes to a directory; PUT stores one file");
+  if (directory.kind !== "directory") {
+    throw new HttpError(409, "Forms can only be sent to a directory; use PUT to store a single file");
+  }
   const intake = new FormIntake(site, request, context);
   try {
     const parser = new MultipartParser(boundary);
     for await (const chunk of readBody(request.body, { stallMs: site.settings.stallMs })) {
       for await (const event of inSlices(parser.push(chunk))) await intake.take(event);
     }
-    if (!parser.isFinished) throw new HttpError(400, "The form ends before its end");
+    if (!parser.isFinished) throw new HttpError(400, "The form is truncated");
   } catch (error) {
     await intake.breakOff(error);
   }
@@ -111,7 +113,7 @@ class FormIntake {
 
   #ignore({ length }: Uint8Array): void {
     this.#ignorable -= length;
-    if (this.#ignorable < 0) throw new HttpError(413, "A field of the form that is not stored is too long");
+    if (this.#ignorable < 0) throw new HttpError(413, "A form field that is not a file is too long");
   }
 
   /** Fails the current file and ends the form. Files stored before are kept. */
@@ -188,13 +190,13 @@ function pathBelow(directory: SitePath, filename: string): SitePath {
   let path: SitePath | null = directory;
   for (const name of filename.split("/")) path = path?.child(name) ?? null;
   if (path) return path;
-  throw new HttpError(400, "Cannot use that name: it has an empty, . or .. segment, or a NUL in it", {
+  throw new HttpError(400, "Cannot use that name: it contains an empty segment, . or .., or a NUL", {
     problem: { name: filename },
   });
 }
 
 function answer(request: Request, context: Context, outcomes: Outcomes): Response {
-  if (outcomes.isEmpty) throw new HttpError(400, "There is no file in the form");
+  if (outcomes.isEmpty) throw new HttpError(400, "The form contains no file");
   const failure = outcomes.failure();
   if (failure) throw failure;
   if (wantsPage(request)) {

@@ -38,16 +38,21 @@ export async function putFile(site: UploadSite, request: Request, context: Conte
 /** The target as a file path; throws if it cannot be one, or if the content is encoded or partial. */
 export function fileTarget({ target }: Context): { path: SitePath } {
   if (!target.slash) return { path: target.path };
-  throw new HttpError(409, "The path ends in a slash, so it names a directory; MKCOL makes one, POST takes a form");
+  throw new HttpError(
+    409,
+    "The path ends in a slash, so it is a directory; use MKCOL to create one, or POST to send a form",
+  );
 }
 
 /** Throws if the content of a request is encoded or partial. */
 export function checkCoding(headers: Headers): void {
   // RFC 9110 section 14.4: ignoring it would store a part as the whole file.
-  if (headers.has("content-range")) throw new HttpError(400, "Content-Range is not understood; PATCH takes pieces");
+  if (headers.has("content-range")) {
+    throw new HttpError(400, "Content-Range is not supported; use PATCH to upload in parts");
+  }
   const coding = headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
   if (coding === "identity") return;
-  throw new HttpError(415, "The content is coded; it is stored as it comes, so send it as it is to be", {
+  throw new HttpError(415, "Content-Encoding is not supported; send the file unencoded", {
     headers: { "accept-encoding": "identity" },
   });
 }
@@ -73,7 +78,7 @@ export async function checkPreconditions(
     ? !headers.has("if-match")
     : evaluatePreconditions(method, ofBytes(headers), { etag, lastModified }) === "proceed";
   if (!holds) {
-    throw new HttpError(412, "What is there is not in the state that the request requires", {
+    throw new HttpError(412, "The file does not match the conditions of the request", {
       problem: { name: path.name },
     });
   }

@@ -14,18 +14,18 @@ import type { StoreRights } from "../store/access.ts";
 import { AppendRefused } from "../store/append_refused.ts";
 import { appendError } from "./upload_fields.ts";
 
-/** Problems with a sentence that depends on what they are about. */
+/** Problems whose message depends on details. */
 type Detailed = "taken" | "name" | "disabled" | "forbidden" | "too large" | "no room";
 
 const REFUSALS: Readonly<Record<Exclude<WriteProblem, Detailed>, readonly [status: number, sentence: string]>> = {
   directory: [409, "A directory has that name"],
-  "not a directory": [409, "A file is where a directory should be"],
-  absent: [404, "Nothing is there"],
-  "no directory": [409, "The directory that it should be in is not there"],
-  changed: [412, "What is there is not in the state that the request requires"],
-  "not empty": [409, "The directory is not empty; with ?recursive all that is in it is deleted too"],
-  hidden: [403, "Hidden names and programs cannot be written"],
-  "not here": [403, "Only other directories of this site can be written to"],
+  "not a directory": [409, "A parent of the path is a file, not a directory"],
+  absent: [404, "The path does not exist"],
+  "no directory": [409, "The parent directory does not exist"],
+  changed: [412, "The file does not match the conditions of the request"],
+  "not empty": [409, "The directory is not empty; use ?recursive to delete it with its contents"],
+  hidden: [403, "Hidden files and programs cannot be written"],
+  "not here": [403, "This directory is read-only; only other directories of this site accept uploads"],
   busy: [409, "Another request is writing to this upload"],
   "inside itself": [403, "Nothing can be moved or copied into itself"],
   mount: [409, "It is a mount point, or contains one, and stays where it is until that is unmounted"],
@@ -38,22 +38,22 @@ const REFUSALS: Readonly<Record<Exclude<WriteProblem, Detailed>, readonly [statu
 };
 
 const CODES: Readonly<Record<string, readonly [status: number, sentence: string]>> = {
-  EACCES: [403, "The server may not write there"],
-  EPERM: [403, "The server may not write there"],
-  EROFS: [403, "The file system there cannot be written"],
+  EACCES: [403, "The server has no permission to write there"],
+  EPERM: [403, "The server has no permission to write there"],
+  EROFS: [403, "The file system is read-only"],
   ENAMETOOLONG: [400, "The name is too long"],
-  EILSEQ: [400, "The file system there cannot have that name"],
-  EINVAL: [400, "The file system there cannot have that name"],
-  EFBIG: [413, "The file system there cannot have a file of that size"],
+  EILSEQ: [400, "The file system does not support that name"],
+  EINVAL: [400, "The file system does not support that name"],
+  EFBIG: [413, "The file system does not support files of that size"],
   EBUSY: [409, "It is in use"],
   ENOTEMPTY: [409, "The directory is being changed"],
   ENOSPC: [507, "The disk is full"],
-  EDQUOT: [507, "The disk quota is used up"],
+  EDQUOT: [507, "The disk quota is exhausted"],
 };
 
 const RIGHTS: Readonly<Record<keyof StoreRights, readonly [sentence: string, option: string]>> = {
-  create: ["Uploading is not allowed here", "the option --upload allows it"],
-  change: ["Deleting, overwriting and moving are not allowed here", "the option --delete allows them"],
+  create: ["Uploading is not allowed here", "enable it with --upload"],
+  change: ["Deleting, overwriting and moving are not allowed here", "enable it with --delete"],
 };
 
 /**
@@ -97,11 +97,11 @@ function refused({ problem: reason, detail, about }: WriteRefused, path: SitePat
     case "forbidden":
       return forbidden(reason, about.right!, path);
     case "too large":
-      return new HttpError(413, `No more than ${about.bytes} bytes are taken in one file`, {
+      return new HttpError(413, `A file may have at most ${about.bytes} bytes`, {
         problem: { "max-size": about.bytes },
       });
     case "no room":
-      return new HttpError(507, `There is room for ${about.bytes} bytes only`, { problem: { free: about.bytes } });
+      return new HttpError(507, `Only ${about.bytes} bytes are free`, { problem: { free: about.bytes } });
   }
   const [status, sentence] = REFUSALS[reason];
   return new HttpError(status, sentence, { problem, headers: reason === "busy" ? { "retry-after": "1" } : {} });
@@ -109,7 +109,7 @@ function refused({ problem: reason, detail, about }: WriteRefused, path: SitePat
 
 /** The message names the option, or says that the client has no right to this path. */
 function forbidden(reason: "disabled" | "forbidden", right: Right, { name }: SitePath): HttpError {
-  if (right !== "create" && right !== "change") return new HttpError(404); // what cannot be read is not there
+  if (right !== "create" && right !== "change") return new HttpError(404); // unreadable paths appear not to exist
   const [sentence, option] = RIGHTS[right];
   if (reason === "disabled") return new HttpError(403, `${sentence}; ${option}`, { problem: { right } });
   return new HttpError(403, sentence, { problem: { right, name } });

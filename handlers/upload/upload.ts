@@ -92,6 +92,8 @@ const DAY_MS = 86_400_000;
  * assert(await Deno.readTextFile(`${directory}/docs/a.txt`) === "hello");
  * await Deno.remove(directory, { recursive: true });
  * ```
+ *
+ * @category Handlers
  */
 export function upload(source: FileSource, options: UploadOptions = {}): Handler {
   return new Uploads({ store: new Store(source, storeOptions(options)), settings: settingsOf(options) }).handler;
@@ -113,6 +115,8 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
  * assert(options.headers.get("allow") === "PUT, PATCH, POST, MKCOL, COPY, GET, HEAD, OPTIONS");
  * await Deno.remove(directory, { recursive: true });
  * ```
+ *
+ * @category Features
  */
 export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   const [settings, stored] = [settingsOf(options), storeOptions(options)];
@@ -189,11 +193,11 @@ class Uploads {
     requireOwnHost(request, context);
     const isUpload = uploadId(context.target.query) !== null;
     if (isCrossSite(request, context.hosts)) {
-      throw new HttpError(403, "A page of another site has sent this request");
+      throw new HttpError(403, "The request was sent by a page of another site");
     }
     const cancels = request.method === "DELETE" && isUpload;
     this.#requireRight(cancels ? "PATCH" : request.method, request, context);
-    this.#site.store.sweepNowAndThen((cause) => context.log.error("Cannot remove what is left of old uploads", cause));
+    this.#site.store.sweepNowAndThen((cause) => context.log.error("Cannot remove expired uploads", cause));
     return cancels ? cancelUpload(this.#site, request, context) : answer(request, context);
   };
 

@@ -27,7 +27,7 @@ export interface UploadFields {
 export function uploadFields(headers: Headers): UploadFields {
   const complete = headers.get("upload-complete")?.trim() ?? null;
   if (complete !== null && complete !== "?0" && complete !== "?1") {
-    throw new HttpError(400, "Upload-Complete is neither ?0 nor ?1");
+    throw new HttpError(400, "Upload-Complete must be ?0 or ?1");
   }
   return {
     offset: integer(headers, "Upload-Offset"),
@@ -52,7 +52,7 @@ export function namesUpload(query: string): boolean {
 /** 400 for a request on an upload that has no content but sends fields for it. */
 export function refuseUploadFields(headers: Headers): void {
   for (const name of ["Upload-Offset", "Upload-Complete"]) {
-    if (headers.has(name)) throw new HttpError(400, `${name} is not understood of this method`);
+    if (headers.has(name)) throw new HttpError(400, `${name} is not supported for this method`);
   }
 }
 

@@ -145,8 +145,10 @@ export class ScriptFinder {
     if (found.stat.kind === "directory") return await this.#index(context, found.path);
     const command = await this.#commandOf(found.path);
     if (command === null) return null;
-    if (await this.#isUploaded(found.path)) throw new HttpError(403, "Nothing is run where uploads are taken");
-    if (found.stat.kind !== "file") throw new HttpError(403, "The CGI program is not a plain file");
+    if (await this.#isUploaded(found.path)) {
+      throw new HttpError(403, "Programs are not run in directories that take uploads");
+    }
+    if (found.stat.kind !== "file") throw new HttpError(403, "The CGI program is not a regular file");
     return await this.#program(context, found, command);
   }
 
@@ -244,7 +246,7 @@ export class ScriptFinder {
     }
     const real = await this.#source.locate?.(path) ?? null;
     if (this.#isBelow(path) || (real !== null && await this.#isReallyBelow(real))) {
-      throw new HttpError(403, "A directory of CGI programs is not listed");
+      throw new HttpError(403, "Directories of CGI programs are not listed");
     }
     return null;
   }
@@ -372,7 +374,7 @@ function translated(root: string, pathInfo: string): string {
  * ```
  */
 export function rulePath(text: string): SitePath {
-  const target = text.startsWith("/") ? parseTarget(text) : new Refusal(400, "It does not begin with a slash");
+  const target = text.startsWith("/") ? parseTarget(text) : new Refusal(400, "It must begin with a slash");
   if (target instanceof Refusal) throw new TypeError(`Cannot run programs at "${text}": ${target.reason}`);
   return target.path;
 }

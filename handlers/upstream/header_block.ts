@@ -131,13 +131,13 @@ class Block {
 
   #takeStatusLine(line: string): Refusal | null {
     const [, status] = STATUS_LINE.exec(line) ?? [];
-    if (status === undefined) return bad("began with a status line that is none");
+    if (status === undefined) return bad("began with an invalid status line");
     this.#statusLine = status;
     return null;
   }
 
   #fold(line: string): Refusal | null {
-    if (this.#last === null) return bad("began its header with a blank");
+    if (this.#last === null) return bad("began its header with whitespace");
     if (this.#last === "dropped") return null;
     if (CONTROL.test(line)) return this.#control();
     const field = this.#fields.at(-1)!;
@@ -172,7 +172,7 @@ class Block {
       return bad("printed no header before its first empty line");
     }
     if (this.#all("transfer-encoding").length > 0) {
-      return bad("printed a Transfer-Encoding, which is not its to choose");
+      return bad("printed a Transfer-Encoding, which only the server may set");
     }
     const stated = this.#only("status", this.#statusLine === null ? [] : [this.#statusLine]);
     const length = this.#only("content-length", []);
@@ -188,9 +188,9 @@ class Block {
     rest: Uint8Array<ArrayBuffer>,
   ): ScriptHead | Refusal {
     const status = stated === null ? location ? 302 : 200 : Number(STATUS.exec(stated)?.[1]);
-    if (!(status >= 200 && status <= 599)) return bad("printed a status other than 200 to 599");
+    if (!(status >= 200 && status <= 599)) return bad("printed a status outside of 200 to 599");
     if (length !== null && !(/^\d+$/.test(length) && Number.isSafeInteger(Number(length)))) {
-      return bad("printed a Content-Length that is no number");
+      return bad("printed an invalid Content-Length");
     }
     const headers = this.#fields.filter(([name]) => !/^(?:status|content-length|x-cgi-.*)$/i.test(name));
     const isAlone = stated === null && length === null && headers.every(([name]) => isNamed(name, "location"));

@@ -43,12 +43,12 @@ export async function followLocalRedirect(
 ): Promise<Response> {
   const before = redirectedFrom(request);
   const hops = (before?.hops ?? 0) + 1;
-  if (hops > MOST_HOPS) throw new HttpError(502, `The programs sent the request on more than ${MOST_HOPS} times`);
+  if (hops > MOST_HOPS) throw new HttpError(502, `The programs redirected the request more than ${MOST_HOPS} times`);
   const raw = location.replace(/#.*/s, "");
   const target = parseTarget(raw);
-  if (target instanceof Refusal) throw new HttpError(502, "The program sent the request on to what is no path");
+  if (target instanceof Refusal) throw new HttpError(502, "The program redirected the request to an invalid path");
   const below = target.path.below(context.base);
-  if (below === null) throw new HttpError(502, "The program sent the request on to a path outside of its mount");
+  if (below === null) throw new HttpError(502, "The program redirected the request to a path outside of its mount");
   const next = new Request(origin(request) + raw, { method: methodOf(request), headers: headersOf(request) });
   redirected.set(next, {
     original: before?.original ?? request,

@@ -199,7 +199,7 @@ class OnDisk implements Spooled {
     for (let left = this.length; left > 0;) {
       const chunk = new Uint8Array(Math.min(left, READ_SIZE));
       const count = pace.isSlow ? await file.read(chunk) : pace.measure(() => file.readSync(chunk));
-      if (count === null) throw new Error("The temporary file has become shorter");
+      if (count === null) throw new Error("The temporary file was truncated");
       left -= count;
       yield chunk.subarray(0, count);
     }

@@ -115,7 +115,7 @@ export class Lines {
 
   #sayDropped(): void {
     if (this.#dropped === 0) return;
-    this.#emit(`(too much at once: ${this.#dropped} more bytes were not logged)`);
+    this.#emit(`(too much output: ${this.#dropped} bytes were not logged)`);
     this.#dropped = 0;
   }
 }

@@ -90,7 +90,7 @@ function realPathOf(path: string): string {
 export function sharedWithPrograms(uploads: readonly SitePath[], programs: readonly SitePath[]): string | null {
   for (const place of uploads) {
     const program = programs.find((path) => path.below(place) !== null || place.below(path) !== null);
-    if (program) return `Cannot take uploads in "${place.text}": programs are in "${program.text}"`;
+    if (program) return `Cannot take uploads in "${place.text}": there are programs in "${program.text}"`;
   }
   return null;
 }

@@ -1,4 +1,4 @@
-/** The words of the command line: parsing, checks, help. In process, with nothing started. */
+/** The command line: parsing, checks, help. In process, without starting a server. */
 
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { main } from "@x/pyserve/cli";
@@ -121,7 +121,7 @@ Deno.test("the socket of systemd belongs to the process that it names, and there
   assertThrows(() => activatedSocket({ LISTEN_PID, LISTEN_FDS: "2" }), StartError, "Cannot listen on 2 sockets");
 });
 
-Deno.test("every option can be an environment variable, and the command line goes before it", async (t) => {
+Deno.test("every option can be an environment variable, which the command line overrides", async (t) => {
   const from = (env: Record<string, string>, ...args: string[]) => settingsOf(parse(args, env));
   await t.step("values, switches, lists, places", () => {
     assertEquals(tcpOf(from({ PYSERVE_PORT: "9000", PYSERVE_BIND: "::1", PYSERVE_DIRECTORY: "site" })).port, 9000);
@@ -144,7 +144,7 @@ Deno.test("every option can be an environment variable, and the command line goe
     assertEquals(from({ PYSERVE_LOG_FORMAT: "json" }, "--quiet").server.log, false);
     assertEquals(from({ PYSERVE_QUIET: "1" }, "--log-format", "json").server.log, "json");
   });
-  await t.step("what cannot be used is one sentence", async () => {
+  await t.step("an unusable value is one sentence", async () => {
     const rows: [env: Record<string, string>, sentence: string][] = [
       [{ PYSERVE_PROT: "1" }, "There is no option for the environment variable PYSERVE_PROT"],
       [{ PYSERVE_HIDDEN: "maybe" }, 'Cannot use PYSERVE_HIDDEN "maybe": it is neither 1 nor 0'],
@@ -159,7 +159,7 @@ Deno.test("every option can be an environment variable, and the command line goe
       assertStringIncludes(err.join(""), sentence);
     }
   });
-  await t.step("workers, which may not see it, get it as words", () => {
+  await t.step("workers, which may not read the environment, get it as arguments", () => {
     const { inherited } = parse(["--port", "1"], { PYSERVE_PORT: "2", PYSERVE_HIDDEN: "1", PYSERVE_INDEX: "a\nb" });
     assertEquals(inherited.toSorted(), ["--hidden", "--index=a", "--index=b"]);
     assertEquals(parse([...inherited, "--port", "1"]).options.index, ["a", "b"]);
@@ -234,7 +234,7 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [["--listing"], "There is no option --listing; did you mean --no-listing?"],
     [["--xyzzy-plugh"], "There is no option --xyzzy-plugh"],
     [["-x"], "There is no option -x"],
-    [["--h"], "The option --h could be --hidden or --header or --help"],
+    [["--h"], "The option --h could mean --hidden or --header or --help"],
     [["--bind"], "The option --bind needs ADDRESS"],
     [["--bind", "--hidden"], "The option --bind needs ADDRESS"],
     [["--bind", ""], 'Cannot use --bind "": it is empty'],
@@ -255,7 +255,7 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [["--ssl"], "There is no option --ssl; did you mean --tls-cert?"],
     [["--host", "x"], "There is no option --host; did you mean --bind?"],
     [["-P", "80"], "There is no option -P; did you mean -p?"],
-    [["--al"], "The option --al could be several: write its whole name"],
+    [["--al"], "The option --al is ambiguous: write the full name"],
     [["--port", "x"], 'Cannot use --port "x": it is not a port from 0 to 65535'],
     [["-p", "65536"], 'Cannot use --port "65536": it is not a port from 0 to 65535'],
     [["-p", "1", "2"], "Cannot listen on several ports: 1, 2"],
@@ -285,17 +285,20 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [["--max-body", "1M"], "The option --max-body needs --cgi or --cgi-ext or"],
     [["--tls-key", "k"], "The option --tls-key needs --tls-cert"],
     [["--tls-password-file", "p"], "The option --tls-password-file needs --tls-cert"],
-    [["--quiet", "--log-format", "json"], "The options --quiet and --log-format contradict each other"],
+    [["--quiet", "--log-format", "json"], "The options --quiet and --log-format cannot be combined"],
     [["--log-format", "xml"], 'Cannot use --log-format "xml": it must be python, common, combined or json'],
     [["--cache-size", "1.5M"], 'Cannot use --cache-size "1.5M": it is not a size such as 64M'],
     [["--cache-size=-1"], "it is not a size such as 64M"],
-    [["--index", "a/b"], 'Cannot use --index "a/b": it is not the name of a file'],
+    [["--index", "a/b"], 'Cannot use --index "a/b": it is not a file name'],
     [["--charset", "utf-99"], 'Cannot use --charset "utf-99": it is not a charset such as utf-8, nor none'],
     [["--charset", "utf-8 "], 'Cannot use --charset "utf-8 ": it is not a charset such as utf-8, nor none'],
     [["--content-type", "text"], 'Cannot use --content-type "text": it is not a media type such as text/plain'],
     [["-H", "X-A"], "The option --header needs NAME VALUE"],
-    [["-H", "a b", "c"], 'Cannot use --header "a b:c": it has characters that headers cannot have'],
-    [["-H", "a", "b\nc: d"], 'Cannot use --header "a:b\\x0ac: d": it has characters that headers cannot have'],
+    [["-H", "a b", "c"], 'Cannot use --header "a b:c": it contains characters that are not allowed in headers'],
+    [
+      ["-H", "a", "b\nc: d"],
+      'Cannot use --header "a:b\\x0ac: d": it contains characters that are not allowed in headers',
+    ],
     [["-H", "Content-Length", "5"], "pyserve sets this header itself"],
     [["-H", "Content-Type", "text/plain"], "use --content-type for the type of unknown files"],
   ];
@@ -309,7 +312,7 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
   }
 });
 
-Deno.test("--help and --version print to stdout, whatever else is wrong", async (t) => {
+Deno.test("--help and --version print to stdout even if other options are wrong", async (t) => {
   const all = await ran("--help", "all", "--cgi");
   for (const args of [["--help", "--cgi"], ["--help=all"], ["-h", "cgi"]]) {
     const help = await ran(...args);
@@ -320,7 +323,7 @@ Deno.test("--help and --version print to stdout, whatever else is wrong", async 
   for (const [name] of OPTION_ROWS) assertStringIncludes(all.out, `--${name}`);
   for (const group of GROUPS) assertStringIncludes((await ran("--help", group.toLowerCase())).out, `${group}:\n`);
   assertEquals((await ran("--help", "site")).out, (await ran("--help")).out);
-  assertStringIncludes((await ran("--help=nonsense")).err, 'There is no help on "nonsense", only on all, address');
+  assertStringIncludes((await ran("--help=nonsense")).err, 'No help on "nonsense"; topics are all, address');
   const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
   for (const flag of ["-v", "-V"]) assertEquals((await ran(flag)).out, `pyserve ${version}\n`);
   assertEquals(settings("-q").server.log, false);
@@ -357,7 +360,7 @@ Deno.test("LogSink writes in order, in batches, through partial writes", async (
   assertEquals(text, [...Array(10).keys()].map((i) => `line ${i} é\n`).join("") + "last\n");
 });
 
-Deno.test("LogSink drops and counts what a stopped reader does not take, and does not wait for it", async () => {
+Deno.test("LogSink drops and counts lines that a stalled reader does not take, and does not wait for it", async () => {
   const gate = Promise.withResolvers<void>();
   const written: string[] = [];
   const sink = new LogSink({
@@ -379,7 +382,7 @@ Deno.test("LogSink drops and counts what a stopped reader does not take, and doe
   );
 });
 
-Deno.test("LogSink goes on when nobody reads any more", async () => {
+Deno.test("LogSink keeps working when its reader is gone", async () => {
   const sink = new LogSink({ write: () => Promise.reject(new Deno.errors.BrokenPipe()) });
   sink.line("a");
   await sink.flush(10_000);

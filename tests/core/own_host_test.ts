@@ -1,4 +1,4 @@
-/** Who may be asked under which name: no page of another site passes for one of this server by a name of its own. */
+/** Under which host names the server answers: no page of another site becomes same-origin by DNS rebinding. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { isLoopback, isOwnHost } from "../../handlers/http/own_host.ts";
@@ -30,8 +30,9 @@ import { CLI, fromFileUrl, ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { raw } from "../support/raw.ts";
 import { oldTree, type TempTree, tempTree } from "../support/tree.ts";
+import { freePort } from "../support/port.ts";
 
-Deno.test("addresses and localhost are always own, other names where they are given", () => {
+Deno.test("addresses and localhost are always own names, others are if they are given", () => {
   const own = ["127.0.0.1", "127.0.0.1:8000", "[::1]:8000", "192.0.2.7:1", "localhost", "LOCALHOST:8", "a.localhost."];
   const others = [
     "",
@@ -50,7 +51,7 @@ Deno.test("addresses and localhost are always own, other names where they are gi
   assertEquals(isOwnHost("evilexample.org", ["*.example.org"]), false);
 });
 
-Deno.test("a dot at the end makes no difference, wherever it is", () => {
+Deno.test("a trailing dot makes no difference", () => {
   for (const host of ["localhost.", "files.example.:80", "FILES.example", "sub.example."]) {
     assertEquals([host, isOwnHost(host, ["files.example.", "*.example."])], [host, true]);
   }
@@ -70,7 +71,7 @@ Deno.test("isLoopback() knows the addresses that only this machine can reach", (
 
 // --- At every door ---
 
-/** Names as a browser sends them, and whether the server below is asked under its own. */
+/** Names as a browser sends them, and whether they are the server's own. */
 const NAMES: readonly (readonly [host: string, isOwn: boolean])[] = [
   ["evil.example", false],
   ["127.0.0.1.evil.example", false],
@@ -88,7 +89,7 @@ const NAMES: readonly (readonly [host: string, isOwn: boolean])[] = [
   ["evil-files.example", false],
 ];
 
-/** A server that is asked under a name: the status of a request. */
+/** A server, and the status of a request to it under a name. */
 interface Door extends AsyncDisposable {
   readonly port: number;
   status?(host: string, method: string, target: string): Promise<number>;
@@ -112,7 +113,7 @@ async function command(args: readonly string[]): Promise<Door> {
   return { port: process.port, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
 }
 
-/** HTTPS, asked by curl, which sends the name as `:authority` over HTTP/2. */
+/** HTTPS with curl as the client, which sends the name as `:authority` over HTTP/2. */
 async function tls(args: readonly string[], version: string, tree: TempTree): Promise<Door> {
   const { options } = await makeCertificate(tree.path);
   const door = await command([...args, ...options]);
@@ -149,11 +150,6 @@ async function denoServe({ path }: TempTree, env: Record<string, string> = {}): 
   return { port, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
 }
 
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 const PHP = { address: { transport: "unix", path: "/nowhere/php.sock" }, extensions: [".php"] } as const;
 const greeting: Layer = (next) => (request, context) => next(request, context);
 const RIGHTS = { rights: { create: true, change: true } };
@@ -188,7 +184,7 @@ for (const [name, open] of Object.entries(WRITING_DOORS)) {
     await using door = await open(tree);
     const status = (host: string, method: string, target: string) =>
       door.status?.(host, method, target) ?? statusAs(door.port, host, method, target);
-    // Three times, so that the last comes from what is kept.
+    // Three times, so that the last response comes from the cache.
     for (let i = 0; i < 3; i++) assertEquals(await status("localhost", "GET", "/a.txt"), 200);
     for (const [index, [host, isOwn]] of NAMES.entries()) {
       assertEquals([host, await status(host, "GET", "/a.txt")], [host, isOwn ? 200 : 421]);
@@ -205,7 +201,7 @@ Deno.test("a port makes no difference to a name", async () => {
   assertEquals(await statusAs(door.port, "evil.example:80"), 421);
 });
 
-/** Servers that were told no names. */
+/** Servers without configured names. */
 const READING_DOORS: Readonly<Record<string, (tree: TempTree) => Door | Promise<Door>>> = {
   "the command": ({ path }) => command([path]),
   "HTTP/1.0": ({ path }) => command([path, "-p", "HTTP/1.0"]),
@@ -237,7 +233,7 @@ function served(Handler: typeof SimpleHTTPRequestHandler, directory: string, bin
 
 for (const [name, open] of Object.entries(READING_DOORS)) {
   Deno.test({
-    name: `what only this machine reaches is not read under another name: ${name}`,
+    name: `a server on loopback is not read under another name: ${name}`,
     ignore: ignoreDoor(name),
   }, async () => {
     await using tree = await oldTree({ "a.txt": "a" });
@@ -253,7 +249,7 @@ for (const [name, open] of Object.entries(READING_DOORS)) {
   });
 }
 
-Deno.test("what others can reach is read under any name, out of the cache as well, but not written", async () => {
+Deno.test("a public server is read under any name, also from the cache, but not written", async () => {
   await using tree = await oldTree({ "a.txt": "a" });
   await using open = await command([tree.path, "-b", "0.0.0.0"]);
   for (const host of ["evil.example", "localhost", "evil.example", "evil.example"]) {
@@ -263,7 +259,7 @@ Deno.test("what others can reach is read under any name, out of the cache as wel
   assertEquals(await statusAs(simple.port, "evil.example"), 200);
 });
 
-Deno.test("handlers that write or run programs judge the name themselves, whatever they are put into", async () => {
+Deno.test("handlers that write or run programs check the name themselves, however they are composed", async () => {
   await using tree = await tempTree({ "a.txt": "a", "cgi-bin/run": "#!/bin/sh\necho; touch ../ran\n", "a.php": "" });
   await Deno.chmod(tree.at("cgi-bin/run"), 0o755).catch(() => {}); // Windows has no modes
   const source = disk(tree.path);
@@ -271,7 +267,7 @@ Deno.test("handlers that write or run programs judge the name themselves, whatev
   const everywhere = { localAddress: () => ({ hostname: "0.0.0.0", port: 1 }), log: { access() {}, error() {} } };
   await using door = overHttp(toFetch(mount("/", greeting(site)), everywhere));
   assertEquals(await statusAs(door.port, "evil.example"), 200);
-  for (const method of ["PUT", "PATCH", "POST", "MKCOL", "DELETE", "MOVE"]) {
+  for (const method of ["PUT", "PATCH", "POST", "MKCOL", "COPY", "DELETE", "MOVE"]) {
     assertEquals(await statusAs(door.port, "evil.example", method, "/new"), 421);
   }
   assertEquals(await statusAs(door.port, "evil.example", "GET", "/a.txt?upload=an-upload-of-mine"), 421);
@@ -281,7 +277,7 @@ Deno.test("handlers that write or run programs judge the name themselves, whatev
   assertEquals(await statusAs(door.port, "localhost", "GET", "/a.php"), 502);
 });
 
-Deno.test("one handler in two servers is judged as each of them says, whatever the other has kept", async () => {
+Deno.test("one handler in two servers follows the names of each, whatever the other has cached", async () => {
   await using tree = await oldTree({ "a.txt": "a" });
   const site = fileServer(tree.path, { log: false });
   const local = (hostname: string): ToFetchOptions => ({ localAddress: () => ({ hostname, port: 1 }) });
@@ -297,7 +293,7 @@ Deno.test("one handler in two servers is judged as each of them says, whatever t
   }
 });
 
-Deno.test("a file that is kept is not sent under another name where a feature writes, below a mount neither", async () => {
+Deno.test("a cached file is not sent under another name if a feature writes, nor below a mount", async () => {
   await using tree = await oldTree({ "a.txt": "a" });
   const everywhere = { localAddress: () => ({ hostname: "0.0.0.0", port: 1 }) };
   for (const feature of [...uploadFeatures().slice(0, 1), cgiFeature(), fastCgiFeature(PHP)]) {
@@ -311,7 +307,7 @@ Deno.test("a file that is kept is not sent under another name where a feature wr
   }
 });
 
-/** Features that end what they do in the background with the test. */
+/** Features whose background work ends with the test. */
 function uploading() {
   const features = uploadFeatures();
   const end = async () => void await Promise.all(features.map((feature) => feature.end?.()));
@@ -332,7 +328,7 @@ Deno.test('"any" is any name, for everything', async () => {
   assertEquals(await statusAs(classes.port, "evil.example"), 200);
 });
 
-Deno.test("a feature of one's own with a method that writes has the server answer under its own names", async () => {
+Deno.test("a custom feature with a writing method restricts the server to its own names", async () => {
   await using tree = await tempTree({ "a.txt": "a" });
   const writing: Feature = {
     methods: ["POST"],
@@ -350,7 +346,7 @@ Deno.test("a feature of one's own with a method that writes has the server answe
   assertEquals(await ask({ ...writing, methods: [], ownNamesOnly: true }, "evil.example", "GET"), 421);
 });
 
-Deno.test("an absolute-form target and Host both have to be own", async () => {
+Deno.test("an absolute-form target and Host both have to be own names", async () => {
   await using tree = await oldTree({ "a.txt": "a" });
   await using door = await command([tree.path, "--upload"]);
   for (const method of ["GET", "PUT"]) {
@@ -362,7 +358,7 @@ Deno.test("an absolute-form target and Host both have to be own", async () => {
 });
 
 Deno.test(
-  { name: "over a Unix socket the path of the socket is no name", ignore: Deno.build.os === "windows" },
+  { name: "the path of a Unix socket is not a name", ignore: Deno.build.os === "windows" },
   async () => {
     await using tree = await tempTree({ "site/a.txt": "a" });
     await using features = uploading();
@@ -380,7 +376,7 @@ Deno.test(
   },
 );
 
-Deno.test("the name that the server is told to bind is its own", async () => {
+Deno.test("the name that the server binds is its own", async () => {
   await using tree = await tempTree({ "a.txt": "a" });
   const local = { hostname: "127.0.0.1", port: 1, name: "files.test" };
   await using features = uploading();
@@ -391,7 +387,7 @@ Deno.test("the name that the server is told to bind is its own", async () => {
 });
 
 Deno.test({
-  name: "a name that the machine knows and the command is to bind is its own",
+  name: "a name that the command binds and that resolves locally is its own",
   ignore: missing("unshare", "mount") || !isRoot(),
 }, async () => {
   await using tree = await tempTree({ "a.txt": "a", "hosts": "127.0.0.1 files.test\n" });
@@ -412,17 +408,17 @@ Deno.test("the log and the page say which option adds a name, in one sentence", 
   const head = "GET / HTTP/1.1\r\nHost: evil.example\r\nAccept: text/html\r\nConnection: close\r\n\r\n";
   const { status, text } = await raw(server.port, head);
   assertEquals(status, 421);
-  const sentence = "The server does not go by this name; the option --allow-host (in the library: hosts) adds it";
+  const sentence = "This host name is not accepted; allow it with --allow-host (in the library: hosts)";
   assertStringIncludes(text, sentence);
   await server.stop();
   assertStringIncludes(server.stderr(), `code 421, message ${sentence}`);
 });
 
-Deno.test("where names are given, files are answered under these only", async () => {
+Deno.test("with given names, files are served under these only", async () => {
   await using tree = await tempTree({ "a.txt": "a" });
   await using closed = await command([tree.path, "--allow-host", "*.example.org", "-b", "0.0.0.0"]);
   assertEquals(await statusAs(closed.port, "any.example.org"), 200);
   assertEquals(await statusAs(closed.port, "example.net"), 421);
   const ended = await runCommand(["--allow-host", "a b"]);
-  assertEquals([ended.code, ended.stderr.includes("it is not the name of a host")], [2, true]);
+  assertEquals([ended.code, ended.stderr.includes("it is not a host name")], [2, true]);
 });

@@ -1,4 +1,4 @@
-/** The doors of the house, each with a handler, a class or a program behind it that says what it sees. */
+/** The ways in which requests reach handlers ("doors"), each with a handler, class or program that reports what it sees. */
 
 import { ThreadingHTTPServer } from "@x/pyserve/python";
 import { serveClassic } from "../../handlers/python/transport.ts";
@@ -10,17 +10,18 @@ import { tempTree } from "../support/tree.ts";
 import { characters, Reporter, Reporter11, reporting, type Seen } from "./report.ts";
 import type { Who } from "./requests.ts";
 import { until } from "../support/wait.ts";
+import { freePort } from "../support/port.ts";
 
-/** A way in. */
+/** A door. */
 export interface Door extends AsyncDisposable {
   /** What it is, from the special to the general: the first exception of a row that names one of them counts. */
   readonly is: readonly Who[];
   /** Where its handler is. */
   readonly path: string;
-  /** What a program is told of a header and a body is less than what a handler is. */
+  /** Programs see less of headers and bodies than handlers do. */
   readonly program: boolean;
   connect(): Promise<Deno.Conn>;
-  /** What a reply says that was seen. */
+  /** The report in a response. */
   seen(field: string): Seen;
 }
 
@@ -98,11 +99,6 @@ async function denoServe(): Promise<Door> {
   return handlers(["runtime"], port, end);
 }
 
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 function pythonClass(is: Who, Handler: typeof Reporter): Promise<Door> {
   const server = new ThreadingHTTPServer(["127.0.0.1", 0], Handler);
   server.handle_error = () => {};
@@ -114,7 +110,7 @@ function pythonClass(is: Who, Handler: typeof Reporter): Promise<Door> {
   return Promise.resolve(handlers([is, "python"], server.server_port, close));
 }
 
-/** The command, and a program that says what it sees: its environment and its input. */
+/** The command with a program that reports what it sees: its environment and its input. */
 async function programs(is: readonly Who[], ...options: readonly string[]): Promise<Door> {
   const tree = await tempTree({
     "cgi-bin/see": `#!/bin/sh

@@ -15,7 +15,7 @@ import {
 import type { LogFormat } from "@x/pyserve/layers";
 import { ROOT } from "../support/paths.ts";
 
-/** The lines that a format makes of a request. */
+/** The lines that a format produces for a request. */
 async function lines(
   format: LogFormat,
   request: Request,
@@ -62,7 +62,7 @@ Deno.test("common and combined: the zone, the length, quotes escaped", async () 
   assertMatch(none!, /"GET \/ HTTP\/2\.0" 200 - "-" "-"$/);
 });
 
-Deno.test("json: one object a line, nothing a terminal would act on", async () => {
+Deno.test("json: one object a line, nothing that a terminal would interpret", async () => {
   const [line] = await lines("json", REQUEST(), sized);
   // deno-lint-ignore no-control-regex
   assertEquals(/[\x00-\x1f\x7f-\x9f]/.test(line!), false);
@@ -80,7 +80,7 @@ Deno.test("json: one object a line, nothing a terminal would act on", async () =
   });
 });
 
-Deno.test("a user's name and an error's message cannot make a line of their own", async () => {
+Deno.test("neither a user's name nor an error message can start a line", async () => {
   const fail: Handler = () => {
     throw new HttpError(400, "a\nb");
   };

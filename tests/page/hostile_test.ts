@@ -1,4 +1,4 @@
-/** Files that would keep a browser busy: whatever is in them, the page goes on. */
+/** Files that try to keep a browser busy: the page stays responsive. */
 
 import { assertEquals } from "@std/assert";
 import { IN_BROWSER, launch, newPage, openFolder } from "../support/browser.ts";
@@ -50,7 +50,7 @@ const RENDER = `async (assets, text) => {
   renderMarkdown(text, location.href);
 }`;
 
-/** With line ends, because what has none is not coloured. */
+/** With line ends, because very long lines are not coloured. */
 const COLOUR = `async (assets, text) => {
   const { highlight } = await import(assets + "highlight.js");
   const code = document.createElement("code");
@@ -89,7 +89,7 @@ const COLOUR_OF_NUMBERS = `async (assets, text) => {
 }`;
 
 Deno.test({
-  name: "a folder whose README was made to keep the page busy is shown, and can be left",
+  name: "a folder with a README made to keep the page busy is shown, and can be left",
   ...IN_BROWSER,
   async fn() {
     const readmes = ["a code span of blanks", "a table of rows", "lists"];
@@ -111,7 +111,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what is too much for a browser is shown as it was written",
+  name: "Markdown that is too much for a browser is shown as source",
   ...IN_BROWSER,
   async fn() {
     await using tree = await tempTree({ "README.md": "# First\n\n" + "- item\n".repeat(20_000) + "\nthe **end**\n" });

@@ -1,4 +1,4 @@
-/** The cache of files: always fresh, never more than it may hold, and not to be told from no cache. */
+/** The response cache: always fresh, within its limit, and indistinguishable from no cache. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
@@ -20,7 +20,7 @@ import { ask, raw } from "../support/raw.ts";
 import { clockAhead, nextSecond, nextTick } from "../support/clock.ts";
 import { oldTree, settleTimes, tempTree } from "../support/tree.ts";
 
-/** A source that counts what is asked of it. */
+/** A source that counts calls. */
 function counted(source: FileSource) {
   const calls = { stat: 0, open: 0, fresh: 0 };
   const counting: FileSource = {
@@ -35,7 +35,7 @@ function counted(source: FileSource) {
   return { calls, source: counting };
 }
 
-/** Counts the Responses that are made while something runs. */
+/** Counts the Responses constructed during some work. */
 async function responsesMade(run: () => Promise<void>): Promise<number> {
   const Original = globalThis.Response;
   let made = 0;
@@ -53,7 +53,7 @@ async function responsesMade(run: () => Promise<void>): Promise<number> {
   return made;
 }
 
-Deno.test("a hit costs one look at the file, and makes no Response", async () => {
+Deno.test("a hit costs one stat, and constructs no Response", async () => {
   await using tree = await oldTree({ "a.txt": "hello", "site/index.html": "index" });
   const { calls, source } = counted(disk(tree.path));
   const fetch = toFetch(fileServer(source, { log: false }));
@@ -77,7 +77,7 @@ Deno.test("a hit costs one look at the file, and makes no Response", async () =>
   }
 });
 
-Deno.test("with and without the cache, every answer is the same", async () => {
+Deno.test("with and without the cache, every response is the same", async () => {
   await using tree = await oldTree({ "a.txt": "0123456789", "b.svgz": "zipped", "empty": "" });
   const options = { log: false, headers: [["x-mine", "1"], ["x-content-type-options", "nosniff"]] } as const;
   const [kept, plain] = [0, 1].map((off) =>
@@ -119,7 +119,7 @@ Deno.test("with and without the cache, every answer is the same", async () => {
   }
 });
 
-Deno.test("no answer is stale: in place, truncated, renamed over, and with the time put back", async () => {
+Deno.test("no response is stale: after changes in place, truncation, renames, and with the time reset", async () => {
   await using tree = await tempTree({ "a.txt": "0000000" });
   const fetch = toFetch(fileServer(tree.path, { log: false }));
   const text = async () => await (await fetch(new Request("http://localhost/a.txt"))).text();
@@ -154,7 +154,7 @@ Deno.test("no answer is stale: in place, truncated, renamed over, and with the t
   assertEquals(stale, 0);
 });
 
-Deno.test("a file that is kept is fresh after each kind of change, too", async () => {
+Deno.test("a cached file is fresh after each kind of change, too", async () => {
   for (
     const change of [
       (path: string) => Deno.writeTextFileSync(path, "HELLO"),
@@ -182,7 +182,7 @@ Deno.test("a file that is kept is fresh after each kind of change, too", async (
   }
 });
 
-Deno.test("an index page is not kept that another would go before, if it came", async () => {
+Deno.test("an index page is not stale when one of higher priority appears", async () => {
   await using tree = await oldTree({ "index.htm": "second", "d/index.html": "first" });
   const fetch = toFetch(fileServer(tree.path, { log: false }));
   const get = async (path: string) => await (await fetch(new Request(`http://localhost${path}`))).text();
@@ -193,7 +193,7 @@ Deno.test("an index page is not kept that another would go before, if it came", 
 });
 
 Deno.test({
-  name: "what is kept is not given away when its directory becomes a link to outside",
+  name: "a cached file is not sent when its directory becomes a link to outside",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using tree = await oldTree({ "root/d/a.txt": "inside", "outside/a.txt": "secret" });
@@ -206,7 +206,7 @@ Deno.test({
   },
 });
 
-Deno.test("no more is kept than may be, and what is asked for often stays", async () => {
+Deno.test("the cache keeps to its limit, and keeps frequently used files", async () => {
   const size = 10_000;
   const names = Array.from({ length: 20 }, (_, index) => `f${index}`);
   await using tree = await oldTree(Object.fromEntries(names.map((name) => [name, name.padEnd(size)])));
@@ -223,12 +223,12 @@ Deno.test("no more is kept than may be, and what is asked for often stays", asyn
   }
   const before = calls.open;
   await ask("f0");
-  assertEquals(calls.open, before, "f0 is asked for all the time, and was let go");
+  assertEquals(calls.open, before, "f0 is requested all the time, and was evicted");
   for (const name of names.slice(1, 15)) await ask(name);
-  assertEquals(calls.open, before + 14, "more is kept than may be");
+  assertEquals(calls.open, before + 14, "the cache is over its limit");
 });
 
-Deno.test("layers outside can change the headers of a hit without changing the next", async () => {
+Deno.test("outer layers can change the headers of a hit without changing the next", async () => {
   await using tree = await oldTree({ "a.txt": "a" });
   let count = 0;
   const stamp = (next: Handler): Handler => async (request, context) => {
@@ -244,7 +244,7 @@ Deno.test("layers outside can change the headers of a hit without changing the n
   }
 });
 
-Deno.test("hits are logged like other answers", async () => {
+Deno.test("hits are logged like other responses", async () => {
   await using tree = await oldTree({ "a.txt": "hello" });
   for (const format of ["python", "common", "json"] as const) {
     const lines: string[] = [];
@@ -256,7 +256,7 @@ Deno.test("hits are logged like other answers", async () => {
   }
 });
 
-Deno.test("a target of another scheme, or with a user in it, is refused though its file is kept", async () => {
+Deno.test("a target with another scheme or with userinfo is refused though its file is cached", async () => {
   await using tree = await oldTree({ "a.txt": "a" });
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
@@ -275,7 +275,7 @@ Deno.test("a target of another scheme, or with a user in it, is refused though i
   }
 });
 
-Deno.test("a name that is not there is kept as such, until it is", async () => {
+Deno.test("an absent name is cached until it appears", async () => {
   await using tree = await oldTree({ "d/a.txt": "a" });
   const real = disk(tree.path);
   let stats = 0;
@@ -296,7 +296,7 @@ Deno.test("a name that is not there is kept as such, until it is", async () => {
     assertEquals(await ask(target), first);
     const before = stats;
     for (let round = 0; round < 5; round++) assertEquals(await ask(target), first);
-    assertEquals(stats, before, `${target} was looked for again`);
+    assertEquals(stats, before, `${target} was looked up again`);
     const html = await ask(target, { accept: "text/html" });
     assertEquals([html.status, html.text.startsWith("<!DOCTYPE html>")], [404, true]);
     assertEquals(await ask(target), first);
@@ -308,7 +308,7 @@ Deno.test("a name that is not there is kept as such, until it is", async () => {
   assertEquals((await ask("/no/such/thing")).text, "there");
 });
 
-Deno.test("a name far below what is there is not kept: looking for what is there would take long", async () => {
+Deno.test("a name far below an existing directory is not cached: finding that directory would take long", async () => {
   await using tree = await oldTree({ "a.txt": "a" });
   const source = disk(tree.path);
   const below = (depth: number) => {
@@ -322,7 +322,7 @@ Deno.test("a name far below what is there is not kept: looking for what is there
 });
 
 Deno.test({
-  name: "what a link leads to is never kept as not there",
+  name: "the target of a dangling link is never cached as absent",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using tree = await oldTree({ "root/a.txt": "a", "root/sub/b.txt": "b" });
@@ -339,11 +339,11 @@ Deno.test({
   },
 });
 
-Deno.test("a layer that replaces the target gets what it asks for, though the URL is the same", async () => {
+Deno.test("a layer that replaces the target gets that target, though the URL is the same", async () => {
   await using tree = await oldTree({ "ada/a.txt": "ada's", "bob/a.txt": "bob's" });
   const home = (next: Handler): Handler => (request, context) => {
     const path = SitePath.root.child(request.headers.get("x-user")!)!.join(context.target.path);
-    return next(request, derive(derive(context, { target: { ...context.target, path } }), { user: "somebody" }));
+    return next(request, derive(derive(context, { target: { ...context.target, path } }), { user: "carol" }));
   };
   const fetch = toFetch(wrap(fileServer(tree.path, { log: false }), home));
   const ask = async (user: string, target: string) => {
@@ -355,7 +355,7 @@ Deno.test("a layer that replaces the target gets what it asks for, though the UR
   }
 });
 
-Deno.test("what a feature finds under another path is not kept as what is at the one that was asked for", async () => {
+Deno.test("a response that a feature finds under another path is not cached under the requested one", async () => {
   let asked = 0;
   const elsewhere: Feature = {
     methods: ["GET"],
@@ -371,12 +371,12 @@ Deno.test("what a feature finds under another path is not kept as what is at the
   assertEquals([await text(), await text()], ["a", "b"]);
 });
 
-Deno.test("what is kept does not answer for what is not asked for: another Host, a feature's query", async () => {
+Deno.test("a cached response does not answer other requests: another Host, a feature's query", async () => {
   await using tree = await oldTree({ "b/a.txt": "kept" });
-  // On all addresses, where any name will do: on loopback the name would be refused because it is none of the server's.
+  // On all addresses, where any name is accepted: on loopback the name would be refused as foreign.
   await using command = await start([tree.path, "--bind", "0.0.0.0"], { clockAhead: true });
   for (let i = 0; i < 3; i++) assertEquals((await ask(command.port, "GET", "/b/a.txt")).text, "kept");
-  // Deno pastes the two together: to a cache that looks at the URL only, it is the file that is kept.
+  // Deno concatenates the two: a cache that looks at the URL only would take it for the cached file.
   const pasted = await raw(command.port, "GET /a.txt HTTP/1.1\r\nHost: localhost/b\r\nConnection: close\r\n\r\n");
   assertEquals(pasted.status, 400);
   const sum = await ask(command.port, "GET", "/b/a.txt?sha256");
@@ -385,7 +385,7 @@ Deno.test("what is kept does not answer for what is not asked for: another Host,
 });
 
 Deno.test({
-  name: "an index page that is kept does not hide a program that has come to stand for its directory",
+  name: "a cached index page does not hide a program that becomes the index of its directory",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using tree = await oldTree({ "index.html": "kept", "d/index.html": "kept" });
@@ -402,7 +402,7 @@ Deno.test({
   },
 });
 
-Deno.test("precompressed files are kept for each set of accepted codings, until any file of the choice changes", async () => {
+Deno.test("precompressed files are cached for each set of accepted codings, until any of the siblings changes", async () => {
   const names = ["a.txt", "a.txt.gz", "old.txt", "old.txt.br"];
   await using tree = await oldTree(Object.fromEntries(names.map((name) => [name, `bytes of ${name}`])));
   await Deno.utime(tree.at("old.txt"), 2_000, 2_000);
@@ -435,7 +435,7 @@ Deno.test("precompressed files are kept for each set of accepted codings, until 
   await Deno.utime(tree.at("old.txt.br"), 3_000, 3_000);
   assertEquals(await ask("old.txt", "br"), ["br", "accept-encoding", "bytes of old.txt.br"]);
   await nextTick();
-  await Deno.writeTextFile(tree.at("a.txt"), "new"); // and newer than what is beside it
+  await Deno.writeTextFile(tree.at("a.txt"), "new"); // and newer than its sibling
   assertEquals(await ask("a.txt", "gzip"), [null, "accept-encoding", "new"]);
 });
 
@@ -450,7 +450,7 @@ function sourceOf(source: FileSource): FileSource {
   };
 }
 
-Deno.test("a listing and an absent name are kept for each Accept beside the others", async () => {
+Deno.test("listings and absent names are cached separately for each Accept", async () => {
   await using tree = await oldTree({ "d/a.txt": "a" });
   const fetch = toFetch(fileServer(tree.path, { log: false }));
   const ask = (target: string, accept: string) =>
@@ -466,5 +466,25 @@ Deno.test("a listing and an absent name are kept for each Accept beside the othe
       assertMatch(hit.headers.get("content-type")!, new RegExp(accept.replace("application/json", "json")));
       await hit.text();
     }
+  }
+});
+
+Deno.test("what is kept does not answer a request that is refused: its Host, its length, its header's size", async () => {
+  await using tree = await oldTree({ "a.txt": "kept" });
+  const site = fileServer(tree.path, { log: false });
+  const [one, other] = [toFetch(site, { hosts: ["one.example"] }), toFetch(site, { hosts: ["other.example"] })];
+  const status = async (fetch: typeof one, host: string, headers: Record<string, string> = {}, query = "") => {
+    const response = await fetch(new Request(`http://${host}/a.txt${query}`, { headers: { host, ...headers } }));
+    await response.body?.cancel();
+    return response.status;
+  };
+  for (let round = 0; round < 3; round++) {
+    assertEquals(await status(one, "one.example"), 200);
+    assertEquals(await status(other, "one.example"), 421); // the cache is shared, the names are not
+    assertEquals(await status(other, "other.example"), 200);
+    assertEquals(await status(one, "other.example"), 421);
+    assertEquals(await status(one, "one.example", { cookie: "x".repeat(40_000) }), 431);
+    assertEquals(await status(one, "one.example", {}, `?${"x".repeat(70_000)}`), 414);
+    assertEquals(await status(one, "one.example", { host: "a b" }), 400);
   }
 });

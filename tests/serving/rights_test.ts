@@ -1,4 +1,4 @@
-/** Rights are asked for each request: of what is read, listed, packed, found, written, run, and offered. */
+/** Rights are checked for each request: for reading, listing, archives, searches, writing, programs, and the page. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
@@ -21,7 +21,7 @@ import {
 import { changing } from "../support/changing.ts";
 import { oldTree, tempTree } from "../support/tree.ts";
 
-/** Gives the user of a header the rights of a table; without the header, all rights. */
+/** A layer that gives the user named by a header the rights of a table; without the header, all rights. */
 function users(table: Readonly<Record<string, (right: Right, path: SitePath) => boolean>>): Layer {
   return (next) => (request, context) => {
     const user = request.headers.get("x-user");
@@ -32,7 +32,7 @@ function users(table: Readonly<Record<string, (right: Right, path: SitePath) => 
 
 const isBelow = (path: SitePath, name: string) => path.segments[0] === name;
 
-/** Alice sees what is Bob's least of all, and the other way around. */
+/** Alice must not see Bob's files, and the other way around. */
 const READERS = users({
   alice: (right, path) => right === "read" && !isBelow(path, "bob") && path.name !== "secret.txt",
   bob: (right, path) => right === "read" && !isBelow(path, "alice"),
@@ -55,7 +55,7 @@ const asks =
     return { status: response.status, headers: response.headers, text: await response.text() };
   };
 
-Deno.test("what a user may not read is not there: not as file, index, listing, archive, result or checksum", async () => {
+Deno.test("a file that a user may not read is absent: as file, index, listing entry, in archives, results and checksums", async () => {
   const features = [archives(), searches(), checksums()];
   const site = fileServer(memory(FILES), { features, log: false, layers: [READERS] });
   const below = wrap(mount("/docs", fileServer(memory(FILES), { features, log: false })), mounted("docs", READERS));
@@ -90,7 +90,7 @@ Deno.test("what a user may not read is not there: not as file, index, listing, a
   }
 });
 
-/** The layer outside of a mount, whose rights are about paths below it. */
+/** A layer outside of a mount, with rights for paths below it. */
 function mounted(name: string, layer: Layer): Layer {
   const strip = (path: SitePath) => path.below(SitePath.root.child(name)!) ?? SitePath.root;
   return (next) =>
@@ -122,7 +122,7 @@ Deno.test({
   },
 });
 
-Deno.test("FastCGI answers for those only who may run what it runs", async () => {
+Deno.test("FastCGI runs a program only for those who may run it", async () => {
   const layers = [users({ bob: (right, path) => right === "read" || (right === "run" && path.name === "a.php") })];
   const address = { transport: "tcp", hostname: "127.0.0.1", port: 1 } as const; // where nothing listens
   const features = [fastCgiFeature({ extensions: [".php"], address })];
@@ -198,7 +198,7 @@ Deno.test("the same property holds on disk", async () => {
   }
 });
 
-/** Parts of old uploads are removed in the background, and that goes on when a test has ended. */
+/** Old parts of uploads are removed in the background, even after a test. */
 const SWEEPING = { sanitizeOps: false, sanitizeResources: false };
 
 Deno.test("Allow, OPTIONS, the page and the upload handler go by the rights of each request", SWEEPING, async () => {
@@ -279,7 +279,7 @@ Deno.test("nothing is moved to where the client may not create, or over what it 
   assertEquals(await Deno.readTextFile(tree.at("yours/c.txt")), "c");
 });
 
-Deno.test("a file of a form, and a free name beside a taken one, need a right of their own", SWEEPING, async () => {
+Deno.test("each file of a form, and an alternative name, needs its own right", SWEEPING, async () => {
   await using tree = await tempTree({ "in/a.txt": "a" });
   const features = uploadFeatures({ rights: { create: true, change: false } });
   const layers = [users({
@@ -294,7 +294,7 @@ Deno.test("a file of a form, and a free name beside a taken one, need a right of
   assertEquals([...Deno.readDirSync(tree.at("in"))].map(({ name }) => name), ["a.txt"]);
 });
 
-Deno.test("with uploads beside programs, the page offers uploading only where it is taken", SWEEPING, async () => {
+Deno.test("with uploads beside programs, the page offers uploads only in their directory", SWEEPING, async () => {
   await using tree = await tempTree({ "in/deep/a.txt": "a", "other/b.txt": "b" });
   const features = [cgiFeature(), ...uploadFeatures({ rights: { create: true, change: true } })];
   const site = fileServer(tree.path, { features, log: false, uploadBesidePrograms: ["/in"] });

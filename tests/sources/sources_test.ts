@@ -18,7 +18,7 @@ async function entriesOf(source: FileSource, path: SitePath): Promise<FileEntry[
   return slices && (await Array.fromAsync<readonly FileEntry[]>(slices)).flat();
 }
 
-Deno.test("disk() tells files, directories and what is not there apart", async () => {
+Deno.test("disk() distinguishes files, directories and missing paths", async () => {
   await using tree = await tempTree({ "a/b.txt": "abc" });
   const source = disk(tree.path);
   assertEquals((await source.stat(SitePath.root))?.kind, "directory");
@@ -31,7 +31,7 @@ Deno.test("disk() tells files, directories and what is not there apart", async (
   assertEquals(await entriesOf(source, path("nothing")), null);
 });
 
-Deno.test("disk() refuses a root that is no directory", async () => {
+Deno.test("disk() refuses a root that is not a directory", async () => {
   await using tree = await tempTree({ "a.txt": "a" });
   assertThrows(() => disk(tree.at("a.txt")), TypeError, "not a directory");
   assertThrows(() => disk(tree.at("nothing")), Deno.errors.NotFound);
@@ -147,7 +147,7 @@ Deno.test("disk() calls a file unstable for two seconds after a change, whatever
   }
 });
 
-Deno.test("open() refuses what is not what was seen", async () => {
+Deno.test("open() refuses a file that has changed since its stat", async () => {
   await using tree = await tempTree({ "a.txt": "abc" });
   const source = disk(tree.path);
   const seen = (await source.stat(path("a.txt")))!;
@@ -173,7 +173,7 @@ Deno.test("memory() is a source like any other", async () => {
   assertThrows(() => memory({ "a": "", "a/b": "" }), TypeError, '"a" is a file');
 });
 
-Deno.test("filtered() takes away from stat, list and open alike", async () => {
+Deno.test("filtered() hides entries from stat, list and open alike", async () => {
   const all = memory({ ".git/config": "x", "a/.env": "x", "a/b": "y", ".well-known/acme": "z" });
   const source = filtered(all, isVisible);
   for (const hidden of [".git", ".git/config", "a/.env"]) assertEquals(await source.stat(path(hidden)), null, hidden);
@@ -185,7 +185,7 @@ Deno.test("filtered() takes away from stat, list and open alike", async () => {
   assertThrows(() => source.open(path("a/.env"), seen), Deno.errors.NotFound);
 });
 
-Deno.test("isPlainOnWindows() refuses what Windows takes for something else", () => {
+Deno.test("isPlainOnWindows() refuses names that Windows interprets differently", () => {
   const odd = [
     "a\\b",
     "c:",
@@ -207,12 +207,12 @@ Deno.test("isPlainOnWindows() refuses what Windows takes for something else", ()
   }
 });
 
-Deno.test("disk() asks a slow file system in the background, and once it is slow does not wait for it", async () => {
+Deno.test("disk() reads a slow file system asynchronously, and does not block once it is known to be slow", async () => {
   await using tree = await tempTree({ "a.txt": "abc" });
   const source = disk(tree.path);
   const sync = { statSync: Deno.statSync, lstatSync: Deno.lstatSync };
   let waited = 0;
-  // No file system here is slow; so looking at this one takes as long as at a network mount that hangs.
+  // No file system here is slow, so a stat of this one is made to take as long as one of a hung network mount.
   const slow = (look: typeof Deno.statSync): typeof Deno.statSync => (path) => {
     waited++;
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30);

@@ -4,7 +4,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { disk } from "@x/pyserve";
 import { AppendRefused, type Piece, Store } from "@x/pyserve/store";
 import { tempTree } from "../support/tree.ts";
-import { ALL, bytes, pathOf, refusal, treeOf } from "./support.ts";
+import { pathOf } from "../support/source.ts";
+import { ALL, bytes, refusal, treeOf } from "./support.ts";
 
 const UPLOAD = { path: pathOf("new/a.txt"), id: "an upload" };
 

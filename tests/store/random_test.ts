@@ -5,7 +5,8 @@ import { disk, type Right, type SitePath } from "@x/pyserve";
 import { type ConflictPolicy, type Operations, Store } from "@x/pyserve/store";
 import { seeded } from "../support/random.ts";
 import { tempTree } from "../support/tree.ts";
-import { bytes, pathOf, refusal, treeOf } from "./support.ts";
+import { bytes, refusal, treeOf } from "./support.ts";
+import { pathOf } from "../support/source.ts";
 
 type Tree = Record<string, string | null>;
 
@@ -43,7 +44,8 @@ function modelled(tree: Tree, step: Step): Tree | null {
     return at(tree, to) === undefined && at(tree, parentOf(to)) === null ? { ...tree, [to]: null } : null;
   }
   if (kind === "create") return created(tree, step, content);
-  if (!(from in tree) || isIn(to, from) || at(tree, parentOf(to)) !== null) return null;
+  const isDuplicate = kind === "copy" && from === to && step.policy === "rename";
+  if (!(from in tree) || (isIn(to, from) && !isDuplicate) || at(tree, parentOf(to)) !== null) return null;
   const name = nameFor(tree, step, tree[from] === null);
   if (name === undefined) return null;
   const entries = inTree(tree, from).map((path) => [name + path.slice(from.length), tree[path]!]);

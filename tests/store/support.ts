@@ -1,16 +1,10 @@
 /** Files, and what operations on them leave. */
 
-import { SitePath } from "@x/pyserve";
 import { WriteRefused } from "@x/pyserve/sources";
 import type { Actor } from "@x/pyserve/store";
 
 /** An actor with all rights. */
 export const ALL: Actor = { may: () => true, isUniform: true };
-
-/** A path from its text, without a leading slash. */
-export function pathOf(text: string): SitePath {
-  return text.split("/").reduce((parent, name) => parent.child(name)!, SitePath.root);
-}
 
 /** Chunks of content. */
 export function bytes(...chunks: readonly string[]): Uint8Array[] {

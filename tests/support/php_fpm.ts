@@ -2,8 +2,9 @@
 
 import { join } from "@std/path/join";
 import { tempTree } from "./tree.ts";
+import { freePort } from "./port.ts";
 
-/** Where Debian keeps it: under a name with its version in it, and not on everybody's PATH. */
+/** Debian's directory for it: the name includes the version, and it is not on every PATH. */
 const DIRECTORIES = ["/usr/sbin", "/usr/local/sbin", "/usr/bin"];
 
 /** The path of php-fpm on this machine, or null. */
@@ -85,9 +86,4 @@ async function listens(socket: string, port: number): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

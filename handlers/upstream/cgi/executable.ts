@@ -53,7 +53,7 @@ const known = new Map<string, { readonly stamp: string; readonly executable: Exe
 export function checkExecutable(file: string): Executable {
   const info = statOf(file);
   if (info === null) throw new HttpError(404, "No such CGI program");
-  if (!info.isFile) throw new HttpError(403, "The CGI program is not a plain file");
+  if (!info.isFile) throw new HttpError(403, "The CGI program is not a regular file");
   if (!mayBeRun(info)) throw new HttpError(403, "The CGI program is not executable");
   const stamp = [info.dev, info.ino, info.size, info.mtime?.getTime(), info.ctime?.getTime(), info.mode].join();
   const before = known.get(file);
@@ -73,12 +73,12 @@ function judge(start: string | null, file: string): Executable {
 
 function whyNoFormat(start: string): string {
   if (start === "") return "it is empty";
-  if (start.startsWith("\xef\xbb\xbf#!")) return "it has a byte order mark before #!, save it as UTF-8 without one";
-  if (/^(?:\xff\xfe|\xfe\xff)/.test(start)) return "it is UTF-16, save it as UTF-8 without byte order mark";
+  if (start.startsWith("\xef\xbb\xbf#!")) return "it has a byte order mark before #!; save it as UTF-8 without BOM";
+  if (/^(?:\xff\xfe|\xfe\xff)/.test(start)) return "it is UTF-16; save it as UTF-8 without BOM";
   if (/^(?:\x7fELF|MZ|\xca\xfe\xba\xbe|[\xce\xcf]\xfa\xed\xfe|\xfe\xed\xfa[\xce\xcf])/.test(start)) {
-    return "it is a program for another system";
+    return "it is a binary for another system";
   }
-  return "it is no program of this machine, and has no first line such as #!/bin/sh";
+  return "it is neither a binary nor a script that begins with a line such as #!/bin/sh";
 }
 
 /** The words of the shebang line: the interpreter, and the rest as a single argument, as on Linux. */
@@ -95,7 +95,7 @@ function interpreterOf(start: string, file: string): readonly string[] {
   if (Deno.build.os === "windows") return [onWindows(name, argument)];
   // Perl ignores a CR after its argument; env and the kernel take it as part of the program's name.
   if (name.endsWith("\r") || (basename(name) === "env" && argument.endsWith("\r"))) {
-    throw cannotRun("its first line ends in CR LF, save it with line ends of Unix (LF)");
+    throw cannotRun("its first line ends in CR LF; save it with Unix line endings (LF)");
   }
   const missing = whyNotThere(join(name.startsWith("/") ? "/" : dirname(file), name));
   if (missing) throw cannotRun(`its interpreter "${printable(name)}" ${missing}`);
@@ -105,7 +105,7 @@ function interpreterOf(start: string, file: string): readonly string[] {
 function whyNotThere(path: string): string | null {
   try {
     const info = statOf(path);
-    if (info === null) return "is not there";
+    if (info === null) return "does not exist";
     return info.isFile && mayBeRun(info) ? null : "is not executable";
   } catch (error) {
     // A file that cannot be examined may still be executable.
@@ -119,7 +119,7 @@ function onWindows(name: string, argument: string): string {
   const said = basename(name.trim());
   const wanted = said === "env" ? argument.trim().split(/\s+/)[0]! : said;
   const found = findProgram(wanted);
-  if (found === null) throw cannotRun(`its interpreter "${printable(wanted)}" is not there`);
+  if (found === null) throw cannotRun(`its interpreter "${printable(wanted)}" does not exist`);
   return found;
 }
 
@@ -174,7 +174,7 @@ function mayBeRun({ mode }: Deno.FileInfo): boolean {
 function firstBytes(file: string): string | null {
   try {
     const bytes = readStart(file, SNIFFED_BYTES);
-    if (bytes === null) throw new HttpError(403, "The CGI program is not a plain file");
+    if (bytes === null) throw new HttpError(403, "The CGI program is not a regular file");
     return textOfBytes(bytes);
   } catch (error) {
     if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return null;

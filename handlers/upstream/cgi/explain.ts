@@ -32,14 +32,14 @@ export function explained(
 function details(end: PostMortem, printed: readonly Uint8Array[]): string {
   const first = firstOf(printed);
   return [
-    `Its end: ${ending(end)}.`,
-    ...(end.stderr.length > 0 ? ["", "The last lines of its standard error:", ...end.stderr] : []),
-    ...(first !== "" ? ["", "The first of what it printed:", first] : []),
+    `It ended with: ${ending(end)}.`,
+    ...(end.stderr.length > 0 ? ["", "Last lines of its standard error:", ...end.stderr] : []),
+    ...(first !== "" ? ["", "Beginning of its output:", first] : []),
   ].join("\n");
 }
 
 function ending({ code, signal }: PostMortem): string {
-  if (signal !== null) return `ended by ${signal}`;
+  if (signal !== null) return `killed by ${signal}`;
   return code === null ? "still running" : `exit status ${code}`;
 }
 

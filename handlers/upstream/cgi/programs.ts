@@ -132,7 +132,7 @@ export class Programs {
       return checkExecutable(command);
     } catch (error) {
       if (!this.#ours.has(command)) throw error;
-      throw new HttpError(500, "The program for this path cannot be run", { cause: error });
+      throw new HttpError(500, "The program for this path cannot be started", { cause: error });
     }
   }
 
@@ -171,7 +171,10 @@ export class Programs {
   async #checkRepositories(env: RunOptions["env"]): Promise<void> {
     const repositories = { ...this.#options.env, ...env }["GIT_PROJECT_ROOT"];
     if (repositories === undefined || !await this.#finder.overlapsUploads(repositories)) return;
-    throw new HttpError(500, "GIT_PROJECT_ROOT leads to where uploads are taken, whose configuration git would run");
+    throw new HttpError(
+      500,
+      "GIT_PROJECT_ROOT contains a directory that takes uploads: git would run commands from uploaded configuration",
+    );
   }
 }
 
@@ -218,7 +221,7 @@ class Exchange {
     const left = new AbortController();
     using _watch = whenClientLeaves(redirectedFrom(this.request)?.original ?? this.request, () => {
       this.#isOver = true;
-      left.abort(new HttpError(400, "The client has left"));
+      left.abort(new HttpError(400, "The client has disconnected"));
       this.#script?.kill();
     });
     const place = await this.#enter(limiter, left.signal, start.input);
@@ -257,7 +260,7 @@ class Exchange {
   }
 
   async respond(head: ScriptHead): Promise<Response> {
-    for (const line of head.dropped) this.#log(`a header without a name was left out: ${line}`);
+    for (const line of head.dropped) this.#log(`dropped a header without a name: ${line}`);
     if (!hasBody(this.request, head)) {
       this.script.discard();
       return scriptResponse(this.request, head, null);
@@ -343,7 +346,7 @@ async function readScriptHead(script: RunningScript, printed: Uint8Array[]): Pro
 }
 
 function ending({ code, signal }: Deno.CommandStatus): string {
-  return signal === null ? `exit status ${code}` : `ended by ${signal}`;
+  return signal === null ? `exit status ${code}` : `killed by ${signal}`;
 }
 
 /** Headers set by proxies. A client can forge them, but only gets fewer details. */

@@ -396,7 +396,7 @@ class Script implements RunningScript {
     if (this.#leftover !== null) {
       this.#grace.set(this.#leftover > 0 ? LEFTOVER_MS : 1, () => this.#conclude());
     } else if (this.#hasHeaders && this.#exit === null) {
-      this.#patience.set(this.#limits.idleMs, () => this.#fail(tooLong("The program has fallen silent")));
+      this.#patience.set(this.#limits.idleMs, () => this.#fail(tooLong("The program has stopped sending output")));
     }
   }
 

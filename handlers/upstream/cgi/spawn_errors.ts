@@ -26,27 +26,27 @@ export function spawnError(thrown: unknown, scriptIsGone: boolean): HttpError {
 }
 
 function withoutPermission(thrown: Error): HttpError {
-  const hint = new Error("Running programs needs the permission: start with --allow-run", { cause: thrown });
+  const hint = new Error("Running programs is not permitted (--allow-run)", { cause: thrown });
   return new HttpError(500, "The server may not run programs", { cause: hint });
 }
 
 function verdict(thrown: unknown): [number, string] {
-  if (isBusy(thrown)) return [503, "The program is being written just now"];
+  if (isBusy(thrown)) return [503, "The program is currently being written"];
   if (thrown instanceof Deno.errors.NotFound) {
-    return [500, "The program cannot be started: its interpreter is not there"];
+    return [500, "The program cannot be started: its interpreter does not exist"];
   }
   if (thrown instanceof Deno.errors.PermissionDenied) return [403, "The program may not be run"];
   return BY_CODE[codeOf(thrown)] ?? [500, "The program cannot be started"];
 }
 
 const BY_CODE: Readonly<Record<string, [number, string]>> = {
-  ENOTDIR: [500, "The program cannot be started: its interpreter is not there"],
-  ENOEXEC: [500, "The program cannot be started: this system does not know its format"],
+  ENOTDIR: [500, "The program cannot be started: its interpreter does not exist"],
+  ENOEXEC: [500, "The program cannot be started: this system does not support its format"],
   E2BIG: [431, "The request is too large for the environment of a program"],
-  EINVAL: [400, "The request cannot be put into the environment of a program"],
+  EINVAL: [400, "The request cannot be represented in the environment of a program"],
   EMFILE: [503, "The server has run out of file descriptors"],
   ENFILE: [503, "The server has run out of file descriptors"],
-  EAGAIN: [503, "The server can start no more programs"],
+  EAGAIN: [503, "The server cannot start more programs"],
   ENOMEM: [503, "The server has run out of memory"],
 };
 

@@ -24,12 +24,12 @@ export async function findUser(name: string): Promise<SystemUser> {
   if (numbers && numbers.slice(1).every((id) => Number(id) <= MOST_ID)) {
     return { uid: Number(numbers[1]), gid: Number(numbers[2]) };
   }
-  if (!NAME.test(name)) throw new Error(`There is no user ${JSON.stringify(name)}`);
+  if (!NAME.test(name)) throw new Error(`No such user: ${JSON.stringify(name)}`);
   return { uid: await askId("-u", name), gid: await askId("-g", name) };
 }
 
 async function askId(what: string, name: string): Promise<number> {
   const { success, stdout } = await new Deno.Command("id", { args: [what, name], stderr: "null" }).output();
-  if (!success) throw new Error(`There is no user ${JSON.stringify(name)}`);
+  if (!success) throw new Error(`No such user: ${JSON.stringify(name)}`);
   return Number(new TextDecoder().decode(stdout));
 }

@@ -144,7 +144,7 @@ export class Exchange {
    * Aborts the request by closing the connection, which applications notice at their next output at the latest.
    * ABORT_REQUEST would not arrive sooner: it would queue after the body.
    */
-  abort(reason: HttpError = new HttpError(502, "The request was given up")): void {
+  abort(reason: HttpError = new HttpError(502, "The request was aborted")): void {
     if (this.#over) return;
     this.#failure ??= reason;
     this.#connection.close();
@@ -186,7 +186,7 @@ export class Exchange {
   }
 
   #howCutOff(): string {
-    return this.#heard ? "The application broke off its answer" : "The application gave no answer";
+    return this.#heard ? "The application aborted its reply" : "The application sent no reply";
   }
 
   async #send(connection: Connection): Promise<void> {
@@ -215,7 +215,7 @@ export class Exchange {
     const records = this.#decoder.push(bytes);
     if (records instanceof Refusal) this.#fail(HttpError.from(records));
     for (const record of records) {
-      const part = this.#end === null ? replyPart(record) : new Refusal(502, "The application answered twice");
+      const part = this.#end === null ? replyPart(record) : new Refusal(502, "The application replied twice");
       if (part instanceof Refusal) this.#fail(HttpError.from(part));
       if (part.kind === "end") this.#end = part;
       else if (part.kind === "stderr") this.#request.onStderr(part.bytes);
@@ -229,7 +229,7 @@ export class Exchange {
       this.#fail(new HttpError(503, "The application is overloaded", { headers: { "retry-after": "1" } }));
     }
     if (protocolStatus !== "request complete") {
-      this.#fail(new HttpError(502, `The application said: ${protocolStatus}`));
+      this.#fail(new HttpError(502, `The application reported: ${protocolStatus}`));
     }
     const clean = this.#client.keeps && this.#sentOver === this.#connection && !this.#decoder.isInside;
     if (clean) this.#client.release(this.#connection);

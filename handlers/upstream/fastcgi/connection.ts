@@ -47,7 +47,7 @@ export class Connection {
       return new Connection(conn);
     } catch (error) {
       throw giveUp.signal.aborted
-        ? new HttpError(504, "The application could not be connected to in time", { cause: error })
+        ? new HttpError(504, "Connecting to the application timed out", { cause: error })
         : connectError(error);
     } finally {
       clearTimeout(timer);

@@ -97,7 +97,7 @@ const DEFAULTS = {
 } as const;
 
 /** Appears only in the access log. */
-const CLIENT_LEFT = new HttpError(400, "The client has left");
+const CLIENT_LEFT = new HttpError(400, "The client has disconnected");
 
 /** Idempotent methods (RFC 9110 section 9.2.2). */
 const IDEMPOTENT = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
@@ -138,6 +138,8 @@ const IDEMPOTENT = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
  * await response.body?.cancel();
  * await Deno.remove(root, { recursive: true });
  * ```
+ *
+ * @category Handlers
  */
 export function fastcgi(source: FileSource, options: FastCgiOptions): Handler {
   const handler: Handler = (request, context) => application.answer(request, context);
@@ -160,6 +162,8 @@ export function fastcgi(source: FileSource, options: FastCgiOptions): Handler {
  * const response = await fetch(new Request("http://localhost/a.txt"));
  * assert(await response.text() === "no PHP");
  * ```
+ *
+ * @category Features
  */
 export function fastCgiFeature(options: FastCgiOptions): Feature {
   const { extensions, index = indexOf(extensions) } = options;
@@ -201,7 +205,7 @@ class FastCgi {
     const { extensions, index = indexOf(extensions) } = options;
     for (const extension of extensions) {
       if (!/^\.[^/\\]+$/.test(extension)) {
-        throw new TypeError(`Cannot have "${extension}" answered: it is no extension`);
+        throw new TypeError(`"${extension}" is not an extension such as .php`);
       }
     }
     this.#options = { ...DEFAULTS, ...options } as FastCgiOptions & typeof DEFAULTS;
@@ -220,7 +224,7 @@ class FastCgi {
     const head = await this.#begin(request, context, program);
     const { exchange, localRedirect } = head;
     for (const line of head.dropped) {
-      context.log.error(`${program.name}: a header without a name was left out: ${line}`);
+      context.log.error(`${program.name}: dropped a header without a name: ${line}`);
     }
     if (localRedirect !== null) {
       this.#drain(exchange);
@@ -256,7 +260,7 @@ class FastCgi {
       onStderr: (bytes) => stderr.take(bytes),
       onOver: (appStatus) => {
         held.dispose();
-        if (appStatus) context.log.error(`${program.name}: ended with status ${appStatus}`);
+        if (appStatus) context.log.error(`${program.name}: exit status ${appStatus}`);
       },
     });
     return { ...await this.#readHead(exchange), exchange };

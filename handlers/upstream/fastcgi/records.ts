@@ -155,12 +155,12 @@ function recordAt(bytes: Uint8Array<ArrayBuffer>, at: number): FastCgiRecord {
 
 /** Interprets a record of the reply; returns a refusal for anything a responder must not send. */
 export function replyPart({ type, requestId, content }: FastCgiRecord): ReplyPart | Refusal {
-  if (requestId !== REQUEST_ID) return new Refusal(502, "The application answered a request that it was not sent");
+  if (requestId !== REQUEST_ID) return new Refusal(502, "The application replied to an unknown request");
   if (type === RecordType.stdout) return { kind: "stdout", bytes: content };
   if (type === RecordType.stderr) return { kind: "stderr", bytes: content };
   const protocolStatus = PROTOCOL_STATUS[content[4] ?? -1];
   if (type !== RecordType.endRequest || content.length !== 8 || protocolStatus === undefined) {
-    return new Refusal(502, "The application sent a record that is no part of an answer");
+    return new Refusal(502, "The application sent an invalid record");
   }
   return { kind: "end", appStatus: uint16(content, 0) * 0x10000 + uint16(content, 2), protocolStatus };
 }

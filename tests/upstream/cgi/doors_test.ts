@@ -10,6 +10,7 @@ import { fromFileUrl, ROOT } from "../../support/paths.ts";
 import { missing } from "../../support/programs.ts";
 import { type TempTree, tempTree } from "../../support/tree.ts";
 import { isRunning, until } from "../../support/wait.ts";
+import { freePort } from "../../support/port.ts";
 
 const SERVED = fromFileUrl("../testdata/cgi_serve.ts");
 
@@ -56,11 +57,6 @@ async function denoServe(tree: TempTree, flags: readonly string[]): Promise<Door
   const url = `http://127.0.0.1:${port}`;
   await until(() => fetch(url).then((response) => response.text()).then(() => true, () => false), "it listens");
   return { server, url, flags: [], warns: flags.length === 0 };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 const SCRIPTS = {

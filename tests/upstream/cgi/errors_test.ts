@@ -41,9 +41,9 @@ const CASES: readonly Case[] = [
   { name: "cut", script: prints("Content-Type: text/plain\\nX-Cut: of"), status: 502, says: "middle of its header" },
   { name: "no-header", script: prints("\\nbody"), status: 502, says: "no header" },
   { name: "huge", script: sh("head -c 2000000 /dev/zero | tr '\\0' a"), status: 502, says: "65536 bytes of header" },
-  { name: "status", script: prints("Status: 99\\n\\n"), status: 502, says: "status other than" },
-  { name: "status-word", script: prints("Status: abc\\n\\n"), status: 502, says: "status other than" },
-  { name: "switching", script: prints("Status: 101\\n\\n"), status: 502, says: "status other than" },
+  { name: "status", script: prints("Status: 99\\n\\n"), status: 502, says: "status outside of" },
+  { name: "status-word", script: prints("Status: abc\\n\\n"), status: 502, says: "status outside of" },
+  { name: "switching", script: prints("Status: 101\\n\\n"), status: 502, says: "status outside of" },
   {
     name: "lengths",
     script: prints("Content-Length: 1\\nContent-Length: 2\\n\\nab"),
@@ -170,7 +170,7 @@ Deno.test({
       const pid = Number(await Deno.readTextFile(site.tree.at(`cgi-bin/${name}.pid`)));
       await until(() => !isRunning(pid), `${name} is gone`);
     }
-    await site.command.untilStderr("stuck.sh: The program has fallen silent");
+    await site.command.untilStderr("stuck.sh: The program has stopped sending output");
   },
 });
 
@@ -220,7 +220,7 @@ Deno.test({
 });
 
 const USAGE: readonly (readonly [args: string[], says: string])[] = [
-  [["--cgi=bin"], "do not begin with a slash"],
+  [["--cgi=bin"], "must begin with a slash"],
   [["--cgi-map", "php=x"], "of the form .EXT=PROGRAM"],
   [["--cgi-map", ".ph/p=x"], "of the form .EXT=PROGRAM"],
   [["--cgi-map", ".php="], "of the form .EXT=PROGRAM"],
@@ -230,13 +230,13 @@ const USAGE: readonly (readonly [args: string[], says: string])[] = [
   [["--cgi-mount", "/git"], "of the form /PATH=PROGRAM"],
   [["--cgi-mount", "git=/bin/true"], "of the form /PATH=PROGRAM"],
   [["--cgi-mount", "/g%zz=/bin/true"], "of the form /PATH=PROGRAM"],
-  [["--cgi=/a%00"], "not a path of the site"],
-  [["--cgi=/a%2Fb"], "not a path of the site"],
-  [["--cgi=/../x"], "not a path of the site"],
-  [["--cgi=/a,,/b"], "do not begin with a slash"],
+  [["--cgi=/a%00"], "not a valid path"],
+  [["--cgi=/a%2Fb"], "not a valid path"],
+  [["--cgi=/../x"], "not a valid path"],
+  [["--cgi=/a,,/b"], "must begin with a slash"],
   [["--cgi-ext", ".cgi,"], "list of extensions"],
-  [["--cgi", "--cgi-index", "a/b"], "not the name of a file"],
-  [["--cgi", "--cgi-env", "=x"], "not the name of a variable"],
+  [["--cgi", "--cgi-index", "a/b"], "not a file name"],
+  [["--cgi", "--cgi-env", "=x"], "not a variable name"],
   [["--cgi", "--cgi-user", ""], "it is empty"],
   [["--cgi", "--cgi-timeout", "-1"], "not a number of seconds"],
   [["--cgi", "--cgi-idle", "1e9"], "not a number of seconds"],
@@ -258,9 +258,9 @@ for (const [args, says] of USAGE) {
 }
 
 const REFUSED: readonly (readonly [args: string[], says: string])[] = [
-  [["--cgi-map", ".php=no-such-program-at-all"], 'Cannot run "no-such-program-at-all": there is no such program'],
-  [["--cgi-mount", "/x=/etc/passwd"], 'Cannot run "/etc/passwd": there is no such program that can be run'],
-  [["--cgi-mount", "/x=/"], 'Cannot run "/": there is no such program that can be run'],
+  [["--cgi-map", ".php=no-such-program-at-all"], 'Cannot run "no-such-program-at-all": it does not exist'],
+  [["--cgi-mount", "/x=/etc/passwd"], 'Cannot run "/etc/passwd": it does not exist or is not executable'],
+  [["--cgi-mount", "/x=/"], 'Cannot run "/": it does not exist or is not executable'],
   [["--cgi", "--cgi-user", "no-such-user"], 'Cannot run programs as "no-such-user": '],
   [["--cgi", "--cgi-user=-G"], 'Cannot run programs as "-G": '],
   [["--cgi", "--cgi-user", "99999999999:1"], 'Cannot run programs as "99999999999:1": '],
@@ -360,7 +360,7 @@ Deno.test({
     );
     assertEquals(ours.sort(), [
       "",
-      "pyserve: /cgi-bin/dies: ended by SIGKILL",
+      "pyserve: /cgi-bin/dies: killed by SIGKILL",
       "pyserve: /cgi-bin/fails: exit status 3",
       "pyserve: Cannot answer GET /cgi-bin/crash: The program ended without any output; exit status 3",
     ], "neither what is a client's affair, nor a warning of the runtime");

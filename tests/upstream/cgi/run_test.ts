@@ -323,7 +323,7 @@ Deno.test("What cannot be started is told apart", { ignore }, async (t) => {
     assertEquals(await failed({ command: at("gone"), file: null }), 500);
   });
   await t.step(
-    "its interpreter is not there: 500",
+    "its interpreter does not exist: 500",
     async () => assertEquals(await failed({ command: at("lost") }), 500),
   );
   await t.step("not to be run: 403", async () => {
@@ -367,7 +367,7 @@ Deno.test("A user is found by name or by numbers, and nothing else is taken for 
   assertEquals(await findUser("root"), { uid: 0, gid: 0 });
   assertEquals(await findUser("65534:12"), { uid: 65534, gid: 12 });
   for (const name of ["no-such-user", "-u", "", "a b", "1:2:3"]) {
-    await assertRejects(() => findUser(name), Error, "no user");
+    await assertRejects(() => findUser(name), Error, "No such user");
   }
 });
 
@@ -437,7 +437,7 @@ Deno.test("With a list of programs that may be run, the script itself is ended",
 Deno.test("Without the permission to run programs, the log names the flag", { ignore }, async () => {
   const code = `await startScript(start, limits, () => {}).catch((e) => console.log(e.status, e.cause.message));`;
   const said = (await inDeno(["--allow-read"], code)).join(" ");
-  assertEquals(said, "500 Running programs needs the permission: start with --allow-run");
+  assertEquals(said, "500 Running programs is not permitted (--allow-run)");
 });
 
 Deno.test(

@@ -25,7 +25,7 @@ import { runCommand, start } from "../../support/command.ts";
 import { hasProgram, missing } from "../../support/programs.ts";
 import { ask } from "../../support/raw.ts";
 import { type TempTree, tempTree } from "../../support/tree.ts";
-import { form, namesBelow, send, type Sent } from "../../upload/support.ts";
+import { form, namesBelow, send, type Sent } from "../../support/upload.ts";
 import { run } from "./support.ts";
 
 const ignore = Deno.build.os === "windows";
@@ -43,7 +43,7 @@ Deno.test("options for programs and for writing exclude each other at start", as
       await t.step([...words, writing].join(" "), async () => {
         const { code, stderr } = await runCommand([tree.path, writing, ...words, "0"]);
         assertEquals(code, 2);
-        assertStringIncludes(stderr, `Cannot use ${writing} together with ${words[0]}: programs would run or read`);
+        assertStringIncludes(stderr, `Cannot use ${writing} together with ${words[0]}: programs could run or read`);
         assertStringIncludes(stderr, "--upload-beside-programs DIR");
       });
     }
@@ -51,14 +51,14 @@ Deno.test("options for programs and for writing exclude each other at start", as
 });
 
 const REFUSED: readonly (readonly [places: string, words: readonly string[], code: number, says: string])[] = [
-  ["/cgi-bin/in", ["--cgi"], 2, 'Cannot take uploads in "/cgi-bin/in": programs are in "/cgi-bin"'],
-  ["/cgi-bin", ["--cgi"], 2, 'programs are in "/cgi-bin"'],
-  ["/in,/deep", ["--cgi=/deep/bin"], 2, 'Cannot take uploads in "/deep": programs are in "/deep/bin"'],
-  ["/in", ["--cgi-mount", "/in/x=true"], 2, 'programs are in "/in/x"'],
-  ["/in", ["--cgi-mount", "/=true"], 2, 'programs are in "/"'],
-  ["/", ["--cgi"], 2, "the root has programs in it"],
-  ["//", ["--cgi"], 2, "the root has programs in it"],
-  ["/in/..", ["--cgi"], 2, "the root has programs in it"],
+  ["/cgi-bin/in", ["--cgi"], 2, 'Cannot take uploads in "/cgi-bin/in": there are programs in "/cgi-bin"'],
+  ["/cgi-bin", ["--cgi"], 2, 'there are programs in "/cgi-bin"'],
+  ["/in,/deep", ["--cgi=/deep/bin"], 2, 'Cannot take uploads in "/deep": there are programs in "/deep/bin"'],
+  ["/in", ["--cgi-mount", "/in/x=true"], 2, 'there are programs in "/in/x"'],
+  ["/in", ["--cgi-mount", "/=true"], 2, 'there are programs in "/"'],
+  ["/", ["--cgi"], 2, "the root directory cannot be a directory of programs"],
+  ["//", ["--cgi"], 2, "the root directory cannot be a directory of programs"],
+  ["/in/..", ["--cgi"], 2, "the root directory cannot be a directory of programs"],
   ["in", ["--cgi"], 2, "begin with a slash"],
   ["/absent", ["--cgi"], 1, 'Cannot take uploads in "/absent": there is no such directory'],
   ["/a.txt", ["--cgi"], 1, "there is no such directory"],
@@ -80,7 +80,7 @@ Deno.test("git's repositories are refused where uploads are taken, above and bel
     const words = ["--cgi-mount", "/git=true", "--cgi-env", `GIT_PROJECT_ROOT=${root}`];
     const ended = await runCommand([tree.path, "--upload", ...words, "--upload-beside-programs", "/in", "0"]);
     assertEquals(ended.code, 2, root);
-    assertStringIncludes(ended.stderr, "git would take them for repositories");
+    assertStringIncludes(ended.stderr, "git would treat uploads there as repositories");
   }
 });
 
@@ -102,7 +102,7 @@ Deno.test("fileServer refuses features that write beside features that run progr
         assertThrows(
           () => fileServer(source(), { features: both, log: false }),
           TypeError,
-          "Cannot take uploads beside",
+          "Cannot combine uploads with programs",
         );
       }
       fileServer(source(), { features: [program, ...features], log: false, uploadBesidePrograms: ["/in"] });
@@ -113,7 +113,7 @@ Deno.test("fileServer refuses features that write beside features that run progr
   for (const place of ["/cgi-bin", "/cgi-bin/x", "/", "in"]) {
     const features = [cgiFeature(), ...uploadFeatures()];
     const make = () => fileServer(source(), { features, log: false, uploadBesidePrograms: [place] });
-    assertThrows(make, TypeError, "Cannot take uploads in");
+    assertThrows(make, TypeError, "uploads ");
   }
 });
 
@@ -230,6 +230,19 @@ const ATTACKS: readonly (readonly [method: string, target: string, sent: Sent])[
   ["MOVE", "/sub", to("/in/sub2")],
   ["MOVE", "/sub/plain.txt", to("/in/plain.txt")],
   ["MOVE", "/lib.js", to("/in/lib.txt")],
+  ["COPY", "/in/old.txt", to("/php.ini")],
+  ["COPY", "/in/old.txt", to("/in/up/php.ini")],
+  ["COPY", "/in/old.txt", to("/in/copy.php")],
+  ["COPY", "/in/sub", to("/node_modules")],
+  // As a copy, a program would be sent.
+  ["COPY", "/page.php", to("/in/page.txt")],
+  ["COPY", "/page.php/x", to("/in/page.txt")],
+  ["COPY", "/cgi-bin/page", to("/in/page.txt")],
+  ["COPY", "/cgi-bin", to("/in/programs")],
+  ["COPY", "/in/theirs.php", to("/in/theirs.txt")],
+  ["COPY", "/in/up/page.php", to("/in/page.txt")],
+  ["COPY", "/in/scripts/page", to("/in/page.txt")],
+  ["COPY", "/link.php", to("/in/page.txt")],
   ["DELETE", "/lib.js", {}],
   ["DELETE", "/sub?recursive", {}],
   ["DELETE", "/in?recursive", {}],
@@ -266,6 +279,13 @@ for (const [name, open] of Object.entries(DOORS)) {
         for (const path of ["/page.php", "/page.py", "/page.ts", "/cgi-bin/page", "/sub/deep/page.php"]) {
           assertEquals((await ask(door.port, "GET", path)).text.trim(), "page", path);
         }
+      });
+      await t.step("a copy of a directory is one without its programs", async () => {
+        assertEquals((await send(door.port, "COPY", "/sub", to("/in/copy"))).status, 201);
+        const names = await namesBelow(tree.at("in/copy"));
+        assertEquals(names.filter((name) => /\.(php|py|ts)$/.test(name)), []);
+        assert(names.includes("plain.txt"), names.join());
+        assertEquals((await send(door.port, "DELETE", "/in/copy?recursive")).status, 204);
       });
       await t.step("nothing runs where uploads are taken, nor is its source sent", async () => {
         const paths = ["/in/theirs.php", "/in/theirs.php/x", "/in/index.php", "/in/up/page.php"];
