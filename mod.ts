@@ -76,7 +76,7 @@ export { accessLog, LOG_FORMATS, type LogFormat } from "./handlers/layers/access
 export * from "./handlers/layers/error_pages.ts";
 export * from "./handlers/layers/headers.ts";
 export { environmentUser, type Token, type User, type Users } from "./handlers/identity/users.ts";
-export { userFile, UserFileError, type UserFileOptions } from "./handlers/identity/user_file.ts";
+export { type FileUsers, userFile, UserFileError, type UserFileOptions } from "./handlers/identity/user_file.ts";
 export { hashPassword, verifyPassword } from "./handlers/identity/password.ts";
 export { type Denied, isDenied, Logins, type LoginsOptions } from "./handlers/identity/logins.ts";
 export type { TokenGrant } from "./handlers/identity/token_line.ts";

@@ -41,7 +41,7 @@ export class Credentials {
    */
   key(name: string, password: string, client: string): string {
     // Not node:crypto's HMAC, which takes six times as long: the digest is never shown, so that none can extend it.
-    return hash("sha256", `${this.#secret}${name.length}:${name}${client.length}:${client}${password}`, "base64url");
+    return hash("sha256", `${this.#secret}${name.length}:${name}${client.length}:${client}${password}`, "hex");
   }
 
   /** The user of credentials that have been verified a moment ago, or null. */

@@ -12,7 +12,7 @@ import type { PasswordHash } from "./password_hash.ts";
 /** Longer passwords are never right: hashing one must not cost more than hashing another. */
 const MAX_BYTES = 1024;
 
-/** Half of the cores stay with the requests that need no hash; each place costs the memory of a hash, mostly 19 MiB. */
+/** Half of the cores stay with the requests that need no hash; each place costs the memory of a hash, mostly 46 MiB. */
 const PLACES = Math.max(1, Math.min(4, Math.floor(navigator.hardwareConcurrency / 2)));
 
 /** A login that has not had its turn after this time fails with 503, in milliseconds. */
@@ -29,7 +29,7 @@ export function passwordProblem(password: string): string | null {
 }
 
 /**
- * Hashes a password for a line of a file of users: Argon2id with 19 MiB and a fresh salt, as a PHC string. Takes some
+ * Hashes a password for a line of a file of users: Argon2id with 46 MiB and a fresh salt, as a PHC string. Takes some
  * 50 ms in another thread. Unicode is normalized (NFC, as RFC 8265 says).
  *
  * @throws TypeError for what cannot be a password: empty, more than 1,024 bytes, control characters.
@@ -40,7 +40,7 @@ export function passwordProblem(password: string): string | null {
  * import { hashPassword } from "@x/pyserve";
  *
  * const hash = await hashPassword("correct horse battery staple");
- * assert(hash.startsWith("$argon2id$v=19$m=19456,t=2,p=1$"));
+ * assert(hash.startsWith("$argon2id$v=19$m=47104,t=1,p=1$"));
  * ```
  */
 export async function hashPassword(password: string): Promise<string> {

@@ -27,6 +27,16 @@ export interface UserFileOptions {
   readonly now?: () => number;
 }
 
+/** Users in a file: found without a promise. */
+export interface FileUsers extends Users {
+  /** See {@linkcode Users.verify}; waits its turn, and hashes in another thread. */
+  verify(name: string, password: string): Promise<User | null>;
+  /** See {@linkcode Users.find}. */
+  find(name: string): User | null;
+  /** See {@linkcode Users.token}. */
+  token(text: string): Token | null;
+}
+
 /** A file of users that cannot be used. The message is a sentence, and contains no part of a hash. */
 export class UserFileError extends Error {
   /** Always `"UserFileError"`. */
@@ -66,11 +76,11 @@ interface Loaded {
  * await Deno.remove(path);
  * ```
  */
-export function userFile(path: string, options: UserFileOptions = {}): Required<Users> {
+export function userFile(path: string, options: UserFileOptions = {}): FileUsers {
   return new UserFile(path, options);
 }
 
-class UserFile implements Required<Users> {
+class UserFile implements FileUsers {
   readonly #path: string;
   readonly #warn: (sentence: string) => void;
   readonly #now: () => number;
