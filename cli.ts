@@ -17,19 +17,22 @@
 import { colorLogLine, colorStartLine } from "./cli/colors.ts";
 import { environmentOfProcess } from "./cli/environment.ts";
 import { loadFeatures } from "./cli/features.ts";
-import { confinement, listen, reachableUrls, type Serve, startLine } from "./cli/listen.ts";
+import { confinement, listen, makeRoom, reachableUrls, type Serve, startLine } from "./cli/listen.ts";
 import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
 import { parse } from "./cli/parse.ts";
-import { type Settings, settingsOf } from "./cli/settings.ts";
+import { type Settings, settingsOf, type TlsFiles } from "./cli/settings.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./cli/signals.ts";
+import { activatedSocket } from "./cli/socket_activation.ts";
 import { StartError } from "./cli/start_error.ts";
 import { subcommandOf } from "./cli/subcommands.ts";
 import { UsageError } from "./cli/usage_error.ts";
-import { workerSeat } from "./cli/worker_seat.ts";
+import { type Shared, workerSeat } from "./cli/worker_seat.ts";
 import type { Feature } from "./handlers/serving/feature.ts";
 import { toFetch } from "./handlers/core/fetch.ts";
 import { fileServer } from "./handlers/site/file_server.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
+import type { Certificates } from "./handlers/transport/certificates.ts";
+import type { Endpoint, ServerAddr, TcpEndpoint } from "./handlers/transport/endpoint.ts";
 import { type RunningServer, serve } from "./handlers/transport/serve.ts";
 import type { Handler, Logger } from "./handlers/core/types.ts";
 import config from "./deno.json" with { type: "json" };
@@ -40,7 +43,7 @@ const DRAIN_MS = 10_000;
 /** Time to flush the log at the end, in milliseconds. */
 const FLUSH_MS = 1_000;
 
-export type { ByteWriter, StopSignal };
+export type { ByteWriter, Shared, StopSignal };
 
 /** The command's environment; each part can be replaced by a test and defaults to the process's own. */
 export interface CommandIo {
@@ -54,8 +57,8 @@ export interface CommandIo {
   readonly env?: Readonly<Record<string, string>>;
   /** Registers a callback for the signals that stop the command; returns a function that removes it. */
   readonly onSignal?: (callback: (signal: StopSignal) => void) => () => void;
-  /** The port shared by several processes (`--workers`), if this is one of them. */
-  readonly sharedPort?: number | null;
+  /** The port or the socket shared by several processes (`--workers`), if this is one of them. */
+  readonly shared?: Shared | null;
   /** Whether `--workers` may start the main module of this process again, because it only runs the command. */
   readonly startsWorkers?: boolean;
 }
@@ -83,7 +86,10 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
     const given = parse(args, world.env);
     if (given.options.version) world.out(`pyserve ${config.version}\n`);
     else if (given.options.help !== null) world.out(await helpFor(given.options.help));
-    else return await run([...given.inherited, ...args], settingsOf(given), { ...world, sink });
+    else {
+      const settings = settingsOf(given, activatedSocket(world.env));
+      return await run([...given.inherited, ...args], settings, { ...world, sink });
+    }
     return 0;
   } catch (error) {
     const usage = error instanceof UsageError;
@@ -98,7 +104,7 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
 async function helpFor(topic: string): Promise<string> {
   const { help, topics } = await import("./cli/help.ts");
   const text = help(topic);
-  if (text === null) throw new UsageError(`There is no help on "${topic}", only on ${topics()}`);
+  if (text === null) throw new UsageError(`No help on "${topic}"; topics are ${topics()}`);
   return text;
 }
 
@@ -115,8 +121,9 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   // Registered now: after the start line has been printed, a signal may arrive at any time.
   using signals = new Signals(world.onSignal);
   const features = await loadFeatures(settings.features, settings.root);
-  await using _features = { [Symbol.asyncDispose]: () => endAll(features) };
-  await using server = await startServer(args, settings, world, log, features);
+  await using resources = new AsyncDisposableStack();
+  resources.defer(() => endAll(features));
+  const server = await startServer({ args, settings, world, log, features, resources });
   const secure = settings.tls !== null;
   const line = startLine(server.address, secure);
   const urls = reachableUrls(server.address, secure).map((url) => `  ${url}\n`);
@@ -125,7 +132,7 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   // An unhandled rejection must not stop the server and abort all downloads.
   const survive = (event: PromiseRejectionEvent) => {
     event.preventDefault();
-    log.error("Something failed that nobody was waiting for", event.reason);
+    log.error("Unexpected error; the server keeps running", event.reason);
   };
   globalThis.addEventListener("unhandledrejection", survive);
   try {
@@ -135,34 +142,78 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   }
 }
 
+/** What {@linkcode startServer} needs. */
+interface Start {
+  readonly args: readonly string[];
+  readonly settings: Settings;
+  readonly world: World;
+  readonly log: Logger;
+  readonly features: readonly Feature[];
+  /** What ends after the server. */
+  readonly resources: AsyncDisposableStack;
+}
+
 /** Starts a server in this process, or workers. Rarely needed modules are loaded here. */
-async function startServer(
-  args: readonly string[],
-  settings: Settings,
-  { sharedPort, startsWorkers }: World,
-  log: Logger,
-  features: readonly Feature[],
-): Promise<RunningServer & AsyncDisposable> {
-  const several = settings.workers > 1 && sharedPort === null ? await import("./cli/workers.ts") : null;
-  several?.checkWorkersPossible(startsWorkers);
-  const localAddress = () => address && { ...address, name: settings.hostname };
-  let address: Deno.NetAddr | null = null;
+async function startServer(start: Start): Promise<RunningServer<ServerAddr>> {
+  const { settings, world: { shared, startsWorkers } } = start;
+  if (settings.workers > 1 && shared === null) return await startSeveral(start, startsWorkers);
+  if (shared === null && settings.endpoint.kind === "unix") await makeRoom(settings.endpoint);
+  return await startAlone(start);
+}
+
+/** Starts a server in this process. */
+async function startAlone({ settings, world: { shared }, log, features, resources }: Start) {
+  const localAddress = () => address && "port" in address ? { ...address, name: hostnameOf(settings) } : null;
+  let address: ServerAddr | null = null;
   const fetch = toFetch(handlerFor(settings, features), {
     log,
     accessLog: settings.server.log ?? false,
     localAddress,
     ...(settings.hosts && { hosts: settings.hosts }),
   });
-  const { hostname } = settings;
-  const tls = settings.tls && await (await import("./cli/tls.ts")).readTls(settings.tls);
-  const port = sharedPort ?? settings.port;
+  const tls = settings.tls && await watchedTls(settings.tls, shared === null ? log : null, resources);
   const transport = settings.classic ? await classic(settings) : serve;
-  const own = listen(transport, fetch, { hostname, port, log, reusePort: sharedPort !== null, ...(tls && { tls }) });
-  address = own.address;
-  if (several === null) return Object.assign(own, { async [Symbol.asyncDispose]() {} });
-  // Workers would share the port with any other process: this one has listened exclusively, so it is free.
-  await own.abort();
-  return await several.startWorkers({ args, settings, address: own.address, log });
+  const reusePort = shared !== null && "port" in shared;
+  const endpoint = endpointFor(settings, shared);
+  const server = listen(transport, fetch, { endpoint, log, reusePort, ...(tls && { tls }) });
+  address = server.address;
+  return server;
+}
+
+/** Starts workers, once it is certain that one could start. */
+async function startSeveral(start: Start, isCommand: boolean): Promise<RunningServer<ServerAddr>> {
+  const { settings: { endpoint, tls }, log, resources } = start;
+  const { checkWorkersPossible, openForWorkers, startWorkers } = await import("./cli/workers.ts");
+  checkWorkersPossible(isCommand);
+  if (endpoint.kind === "unix") await makeRoom(endpoint);
+  const socket = endpoint.kind === "tcp" ? null : resources.use(openForWorkers(endpoint));
+  // Workers would share a port with any other process: it is free if this one can listen on it exclusively.
+  const own = socket ?? await startAlone(start);
+  if ("abort" in own) await own.abort();
+  else if (tls) await watchedTls(tls, log, resources);
+  return resources.use(await startWorkers({ ...start, address: own.address, socket }));
+}
+
+/** Where this process listens. */
+function endpointFor({ endpoint }: Settings, shared: Shared | null): Endpoint {
+  if (shared === null) return endpoint;
+  return "fd" in shared ? { kind: "inherited", fd: shared.fd } : { ...endpoint as TcpEndpoint, port: shared.port };
+}
+
+/** The name to bind; a socket has none. */
+function hostnameOf({ endpoint }: Settings): string {
+  return endpoint.kind === "tcp" ? endpoint.hostname : "localhost";
+}
+
+/** The certificate of the files, exchanged when they change; loaded only here. */
+async function watchedTls(
+  files: TlsFiles,
+  log: Logger | null,
+  resources: AsyncDisposableStack,
+): Promise<Certificates> {
+  const { CertificateFiles } = await import("./cli/tls.ts");
+  const watched = resources.use(await CertificateFiles.open(files, log));
+  return watched.certificates;
 }
 
 /** Python's transport, loaded only here. */
@@ -196,7 +247,7 @@ function handlerFor({ root, server }: Settings, features: readonly Feature[]): H
 function hintFor(root: string, error: unknown): string {
   if (!(error instanceof Deno.errors.NotFound)) return "";
   if (root.startsWith("~")) {
-    return `; "~" is your home directory only where a shell expands it, not in quotes: try "$HOME"`;
+    return `; the shell does not expand "~" in quotes: use "$HOME"`;
   }
   // The runtime replaces the bytes of a name that is not UTF-8 with U+FFFD, which names another file.
   if (root.includes("\uFFFD")) return "; a name that is not UTF-8 cannot be served: rename it";
@@ -245,7 +296,7 @@ class Signals implements Disposable {
  * Waits for a signal and stops the server: SIGINT and SIGHUP abort, SIGTERM drains, a second signal aborts the drain.
  * Returns the exit status.
  */
-async function untilStopped(server: RunningServer, out: World["out"], signals: Signals): Promise<number> {
+async function untilStopped(server: RunningServer<ServerAddr>, out: World["out"], signals: Signals): Promise<number> {
   const first = await Promise.race([signals.first, endOf(server)]);
   if (first === "SIGHUP") {
     await server.abort(); // the terminal has gone, so there is no one to wait for
@@ -260,9 +311,9 @@ async function untilStopped(server: RunningServer, out: World["out"], signals: S
   return impatient ? 128 + SIGNAL_NUMBERS[impatient] : 0;
 }
 
-async function endOf(server: RunningServer): Promise<never> {
+async function endOf(server: RunningServer<ServerAddr>): Promise<never> {
   const reason = await server.finished.then(() => "it was closed", StartError.reason);
-  throw new StartError(`The server has ended by itself: ${reason}`);
+  throw new StartError(`The server stopped unexpectedly: ${reason}`);
 }
 
 function wait(milliseconds: number): Promise<void> {
@@ -325,7 +376,7 @@ const processIo: Required<CommandIo> = {
       for (const { signal, listener } of listeners) Deno.removeSignalListener(signal, listener);
     };
   },
-  sharedPort: null,
+  shared: null,
   startsWorkers: false,
 };
 

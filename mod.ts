@@ -2,8 +2,12 @@
  * Python's `http.server` family, grown up: a file server as a command and as a library of Web-standard handlers.
  *
  * Run it: `deno run -A jsr:@x/pyserve [directory] [port]`. Or build on it: a {@linkcode Handler} answers or declines,
- * {@linkcode chain} asks them in turn, {@linkcode wrap} puts layers around, {@linkcode toFetch} makes the function that
+ * {@linkcode chain} tries them in turn, {@linkcode wrap} adds layers, {@linkcode toFetch} makes the function that
  * `Deno.serve`, `deno serve` and tests call. {@linkcode fileServer} is all of it put together.
+ *
+ * Options and result types, and what only authors of handlers, layers and sources need, are in the sub-paths:
+ * `/handlers`, `/layers`, `/sources`, `/identity` (users, passwords, tokens), `/http` (decisions about the protocol, without
+ * I/O), `/python` (Python's classes with their types, and `test`) and `/cli`.
  *
  * @example
  * ```ts
@@ -18,98 +22,62 @@
  * @module
  */
 
-export * from "./handlers/core/types.ts";
-export * from "./handlers/core/chain.ts";
-export * from "./handlers/core/fetch.ts";
+// The server
+export { fileServer, type FileServerOptions } from "./handlers/site/file_server.ts";
+export {
+  Certificates,
+  type Endpoint,
+  type RunningServer,
+  serve,
+  type ServeOptions,
+} from "./handlers/transport/serve.ts";
+export { type FetchFunction, toFetch, type ToFetchOptions } from "./handlers/core/fetch.ts";
+
+// Handlers, layers, and putting them together
+export type { Context, Handler, Layer, Logger, Right } from "./handlers/core/types.ts";
+export { derive } from "./handlers/core/derive.ts";
+export { chain, wrap } from "./handlers/core/chain.ts";
+export { mount } from "./handlers/core/mount.ts";
 export { settle, type SettledHandler } from "./handlers/core/settle.ts";
-export * from "./handlers/core/mount.ts";
-export { type Hosts, requireOwnHost } from "./handlers/core/own_hosts.ts";
-export * from "./handlers/core/methods.ts";
-export { type Feature, lazily, type Site } from "./handlers/serving/feature.ts";
-export * from "./handlers/site/reading_features.ts";
-export { archive, type ArchiveOptions } from "./handlers/archive/archive.ts";
-export { type Checksum, checksum } from "./handlers/checksum/checksum.ts";
-export {
-  type Found,
-  search,
-  type SearchEnd,
-  type SearchHead,
-  type SearchOptions,
-  type SearchResults,
-  type SearchTail,
-} from "./handlers/search/search.ts";
-export {
-  errorResponse,
-  failureOf,
-  HttpError,
-  type HttpErrorOptions,
-  isNotThere,
-  markFailure,
-  statusText,
-  toHttpError,
-} from "./handlers/core/errors.ts";
-export { files, type FilesOptions, type RepresentationOptions } from "./handlers/files/files.ts";
-export * from "./handlers/core/location.ts";
-export * from "./handlers/serving/slash_redirect.ts";
-export { listing, type ListingFormat, type ListingOptions } from "./handlers/listing/listing.ts";
-export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./handlers/serving/listing_data.ts";
-export { pageAssets } from "./handlers/page/assets.ts";
-export * from "./handlers/upload/upload.ts";
-export * from "./handlers/serving/content.ts";
-export * from "./handlers/site/file_server.ts";
-export {
-  fastcgi,
-  type FastCgiAddress,
-  fastCgiFeature,
-  type FastCgiOptions,
-} from "./handlers/upstream/fastcgi/fastcgi.ts";
-export * from "./handlers/transport/serve.ts";
-export * from "./handlers/upstream/cgi/cgi.ts";
-export type { Program } from "./handlers/upstream/program.ts";
-export * from "./handlers/upstream/find_script.ts";
-export * from "./handlers/upstream/environment.ts";
-export * from "./handlers/upstream/cgi/indexed_query.ts";
-export { CgiHeaderParser, type ScriptHead } from "./handlers/upstream/header_block.ts";
-export { hasBody, scriptResponse } from "./handlers/upstream/reply.ts";
-export { endAllScripts, type SystemUser } from "./handlers/upstream/cgi/process_group.ts";
-export { accessLog, LOG_FORMATS, type LogFormat } from "./handlers/layers/access_log.ts";
-export * from "./handlers/layers/error_pages.ts";
-export * from "./handlers/layers/headers.ts";
-export { environmentUser, type Token, type User, type Users } from "./handlers/identity/users.ts";
-export { type FileUsers, userFile, UserFileError, type UserFileOptions } from "./handlers/identity/user_file.ts";
-export { hashPassword, verifyPassword } from "./handlers/identity/password.ts";
-export { type Denied, isDenied, Logins, type LoginsOptions } from "./handlers/identity/logins.ts";
-export type { TokenGrant } from "./handlers/identity/token_line.ts";
-export { USER_RIGHTS, type UserRight } from "./handlers/identity/user_rights.ts";
-export { heldBody, type HeldBodyOptions } from "./handlers/core/held_body.ts";
-export * from "./handlers/core/limiter.ts";
-export { IncompleteBody } from "./handlers/core/request_body.ts";
-export { spool, type Spooled, type SpoolOptions } from "./handlers/upstream/spool.ts";
-export * from "./handlers/sources/types.ts";
-export * from "./handlers/sources/disk.ts";
-export * from "./handlers/sources/memory.ts";
-export * from "./handlers/sources/filtered.ts";
-export { writableIn } from "./handlers/sources/writable_in.ts";
-export * from "./handlers/sources/windows.ts";
-export * from "./handlers/sources/new_name.ts";
-export * from "./handlers/sources/writer.ts";
-export * from "./handlers/http/relative.ts";
-export * from "./handlers/http/target.ts";
-export * from "./handlers/http/client.ts";
-export * from "./handlers/http/host.ts";
-export * from "./handlers/http/own_host.ts";
-export * from "./handlers/http/header_size.ts";
-export * from "./handlers/http/refusal.ts";
-export * from "./handlers/http/date.ts";
-export * from "./handlers/http/etag.ts";
-export * from "./handlers/http/preconditions.ts";
-export * from "./handlers/http/range.ts";
-export * from "./handlers/http/coding.ts";
-export * from "./handlers/http/media_type.ts";
-export * from "./handlers/http/declared_charset.ts";
-export * from "./handlers/http/escape.ts";
-export * from "./handlers/http/disposition.ts";
-export * from "./handlers/python/mod.ts";
+export { HttpError, type HttpErrorOptions } from "./handlers/core/errors.ts";
+export { SitePath, type Target } from "./handlers/http/target.ts";
+
+// Sources: where files come from
+export { disk } from "./handlers/sources/disk.ts";
+export { memory } from "./handlers/sources/memory.ts";
+export { filtered } from "./handlers/sources/filtered.ts";
+export { union } from "./handlers/sources/union.ts";
+export type { FileSource } from "./handlers/sources/types.ts";
+
+// Handlers
+export { files } from "./handlers/files/files.ts";
+export { serveFile } from "./handlers/files/serve_file.ts";
+export { listing } from "./handlers/listing/listing.ts";
+export { search } from "./handlers/search/search.ts";
+export { archive } from "./handlers/archive/archive.ts";
+export { checksum } from "./handlers/checksum/checksum.ts";
+export { upload } from "./handlers/upload/upload.ts";
+export { cgi } from "./handlers/upstream/cgi/cgi.ts";
+export { fastcgi } from "./handlers/upstream/fastcgi/fastcgi.ts";
+
+// The same as features of `fileServer`
+export type { Feature } from "./handlers/serving/feature.ts";
+export { archives, checksums, searches } from "./handlers/site/reading_features.ts";
+export { uploadFeatures } from "./handlers/upload/upload.ts";
+export { cgiFeature } from "./handlers/upstream/cgi/cgi.ts";
+export { fastCgiFeature } from "./handlers/upstream/fastcgi/fastcgi.ts";
+
+// Layers
+export { accessLog } from "./handlers/layers/access_log.ts";
+export { errorPages } from "./handlers/layers/error_pages.ts";
+export { headers } from "./handlers/layers/headers.ts";
+
+// Python's classes
+export { HTTPServer, ThreadingHTTPServer } from "./handlers/python/server.ts";
+export { HTTPSServer, ThreadingHTTPSServer } from "./handlers/python/https.ts";
+export { BaseHTTPRequestHandler } from "./handlers/python/base.ts";
+export { SimpleHTTPRequestHandler } from "./handlers/python/simple.ts";
+export { CGIHTTPRequestHandler } from "./handlers/python/cgi.ts";
 
 if (import.meta.main) {
   // Imported only now: whoever uses the library does not load the command, and cli.ts never imports this module.

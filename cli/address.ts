@@ -1,8 +1,11 @@
 /**
- * `ADDRESS:PORT` on the command line, as other servers and browsers write it.
+ * Where to listen, on the command line: `ADDRESS:PORT`, as other servers and browsers write it, `unix:/PATH` as nginx
+ * and systemd do, `fd:3`.
  *
  * @module
  */
+
+import type { InheritedEndpoint, UnixEndpoint } from "../handlers/transport/endpoint.ts";
 
 /** An address and a port; either may be missing. */
 export interface AddressAndPort {
@@ -22,4 +25,11 @@ export function splitAddress(text: string): AddressAndPort | null {
   const hostname = bracketed ?? name ?? "";
   if (Deno.build.os === "windows" && /^[A-Za-z]$/.test(hostname)) return null;
   return { hostname: hostname === "" ? null : hostname, port };
+}
+
+/** The endpoint of `unix:/PATH` or `fd:N`; null for anything else. */
+export function socketOf(text: string): UnixEndpoint | InheritedEndpoint | null {
+  const [, path, fd] = /^(?:unix:(.*)|fd:(\d{1,9}))$/s.exec(text) ?? [];
+  if (path !== undefined) return { kind: "unix", path };
+  return fd === undefined ? null : { kind: "inherited", fd: Number(fd) };
 }

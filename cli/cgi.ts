@@ -44,7 +44,7 @@ function cgiOptionsOf(options: Options): CgiOptions {
 /** The key and the command of an assignment; its first word is the path of an existing program. */
 function commandOf({ key, words: [name, ...words] }: Assignment): [key: string, words: CommandWords] {
   const program = findProgram(name!);
-  if (program === null) throw new StartError(`Cannot run "${name}": there is no such program that can be run`);
+  if (program === null) throw new StartError(`Cannot run "${name}": it does not exist or is not executable`);
   return [key, [program, ...words]];
 }
 

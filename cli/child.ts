@@ -10,8 +10,8 @@ import { StartError } from "./start_error.ts";
 export interface ChildNeeds {
   /** The option that starts it, for error messages: `--workers`. */
   readonly option: string;
-  /** The address on which it may listen; on no other. */
-  readonly address: { readonly hostname: string; readonly port: number };
+  /** The addresses on which it may listen, `HOST:PORT`, and on no other; null for any. */
+  readonly addresses: readonly string[] | null;
   /** Files and directories that it reads. */
   readonly read: readonly string[];
   /** Directories that it writes to, if this process may. */
@@ -40,9 +40,14 @@ export function childArgs(needs: ChildNeeds): string[] {
  */
 function permissionFlags(needs: ChildNeeds): string[] {
   const kinds = KINDS.filter((name) => isWhole({ name }, needs)).map((name) => `--allow-${name}`);
-  const { hostname, port } = needs.address;
-  const net = `--allow-net=${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
-  return [net, ...readFlags(needs), ...writeFlags(needs), ...kinds];
+  return [netFlag(needs), ...readFlags(needs), ...writeFlags(needs), ...kinds];
+}
+
+function netFlag(needs: ChildNeeds): string {
+  const { option, addresses } = needs;
+  if (addresses !== null) return `--allow-net=${addresses.join(",")}`;
+  if (isWhole({ name: "net" }, needs)) return "--allow-net";
+  throw new StartError(`Cannot use ${option}: for a Unix socket it needs --allow-net, for all addresses`);
 }
 
 function readFlags(needs: ChildNeeds): string[] {
@@ -51,10 +56,10 @@ function readFlags(needs: ChildNeeds): string[] {
   for (const path of paths) {
     // A list of paths has no escape for a comma.
     if (path.includes(",")) {
-      throw new StartError(`Cannot use ${option}: "${path}" has a comma, so --allow-read is needed`);
+      throw new StartError(`Cannot use ${option}: "${path}" contains a comma, so unrestricted --allow-read is needed`);
     }
     if (!isWhole({ name: "read", path }, needs)) {
-      throw new StartError(`Cannot use ${option}: to read "${path}" is not permitted`);
+      throw new StartError(`Cannot use ${option}: reading "${path}" is not permitted`);
     }
   }
   return [`--allow-read=${paths.join(",")}`];
@@ -70,7 +75,7 @@ function isWhole(descriptor: Deno.PermissionDescriptor, { option }: ChildNeeds):
   const { state, partial } = Deno.permissions.querySync(descriptor);
   if (partial) {
     throw new StartError(
-      `Cannot use ${option}: what --deny-${descriptor.name} excludes cannot be repeated for the workers`,
+      `Cannot use ${option}: the exceptions of --deny-${descriptor.name} cannot be passed on to the workers`,
     );
   }
   return state === "granted";

@@ -5,6 +5,7 @@
  */
 
 import { OPTION_ROWS, type OptionName, OPTIONS } from "./options.ts";
+import { ACTIVATION_VARIABLES } from "./socket_activation.ts";
 import { UsageError } from "./usage_error.ts";
 
 const PREFIX = "PYSERVE_";
@@ -54,7 +55,8 @@ function textsOf(name: OptionName, value: string): string[] | null {
 /** The process environment, as far as permitted; the permission is not requested. */
 export function environmentOfProcess(): Readonly<Record<string, string>> {
   if (Deno.permissions.querySync({ name: "env" }).state === "granted") return Deno.env.toObject();
-  const variables = OPTION_ROWS.map(([name]) => variableOf(name)).filter((variable) => variable !== null);
+  const options = OPTION_ROWS.map(([name]) => variableOf(name)).filter((variable) => variable !== null);
+  const variables = [...options, ...ACTIVATION_VARIABLES];
   const readable = variables.filter((variable) => {
     return Deno.permissions.querySync({ name: "env", variable }).state === "granted" && Deno.env.has(variable);
   });

@@ -6,6 +6,15 @@
 
 import type { FetchFunction } from "../handlers/core/fetch.ts";
 import { isLoopback } from "../handlers/http/own_host.ts";
+import { escapeLog } from "../handlers/http/escape.ts";
+import {
+  type Endpoint,
+  type InheritedEndpoint,
+  removeStaleSocket,
+  type ServerAddr,
+  type TcpEndpoint,
+  type UnixEndpoint,
+} from "../handlers/transport/endpoint.ts";
 import type { RunningServer, ServeOptions } from "../handlers/transport/serve.ts";
 import { StartError } from "./start_error.ts";
 
@@ -13,23 +22,70 @@ import { StartError } from "./start_error.ts";
 const NEXT_PORTS = 20;
 
 /** A transport: `serve` or a function with the same signature. */
-export type Serve = (fetch: FetchFunction, options: ServeOptions) => RunningServer;
+export type Serve = (fetch: FetchFunction, options: ServeOptions) => RunningServer<ServerAddr>;
 
 /** Starts the server. Throws {@linkcode StartError} if the system refuses. */
 export function listen(
   serve: Serve,
   fetch: FetchFunction,
-  options: ServeOptions & { hostname: string; port: number },
-): RunningServer {
+  options: ServeOptions & { endpoint: Endpoint },
+): RunningServer<ServerAddr> {
+  return explained(() => serve(fetch, options), options);
+}
+
+/** Makes room for a Unix socket. Throws {@linkcode StartError} if the path is taken. */
+export async function makeRoom({ path }: UnixEndpoint): Promise<void> {
   try {
-    return serve(fetch, options);
+    await removeStaleSocket(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
-    throw new StartError(explain(error, options));
+    throw new StartError(explainUnix(error, path));
   }
 }
 
-function explain(error: unknown, { hostname, port, tls }: ServeOptions & { hostname: string; port: number }): string {
+/** Starts to listen. Throws {@linkcode StartError} if the system refuses. */
+export function explained<T>(open: () => T, options: { endpoint: Endpoint; tls?: unknown }): T {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    const tls = options.tls === undefined ? null : explainTls(StartError.reason(error));
+    throw new StartError(tls ?? explain(error, options.endpoint));
+  }
+}
+
+/** Errors in the certificate; null for any other. */
+function explainTls(reason: string): string | null {
+  if (/mismatch/i.test(reason)) return "Cannot use the certificate: it does not match the private key";
+  return /key|certificate|PEM|TLS/i.test(reason) ? `Cannot use the certificate or the key: ${reason}` : null;
+}
+
+function explain(error: unknown, endpoint: Endpoint): string {
+  if (endpoint.kind === "unix") return explainUnix(error, endpoint.path);
+  return endpoint.kind === "tcp" ? explainTcp(error, endpoint) : explainInherited(error, endpoint);
+}
+
+function explainUnix(error: unknown, path: string): string {
+  const reason = error instanceof Deno.errors.AddrInUse
+    ? "it is in use"
+    : error instanceof Deno.errors.AlreadyExists
+    ? "it exists and is not a socket"
+    : error instanceof Deno.errors.NotFound
+    ? "there is no such directory"
+    : StartError.reason(error);
+  return `Cannot listen on "unix:${path}": ${reason}`;
+}
+
+function explainInherited(error: unknown, { fd }: InheritedEndpoint): string {
+  const reason = error instanceof Deno.errors.BadResource
+    ? "it is not a socket that listens"
+    : error instanceof Deno.errors.NotSupported
+    ? "that takes Linux and --allow-ffi"
+    : StartError.reason(error);
+  return `Cannot listen on "fd:${fd}": ${reason}`;
+}
+
+function explainTcp(error: unknown, { hostname, port }: TcpEndpoint): string {
   if (error instanceof Deno.errors.AddrInUse) {
     const free = nextFree(hostname, port);
     return `Cannot listen on port ${port}: it is in use${free === null ? "" : `; port ${free} is free`}`;
@@ -38,7 +94,9 @@ function explain(error: unknown, { hostname, port, tls }: ServeOptions & { hostn
     return `Cannot listen on "${hostname}": it is not an address of this machine`;
   }
   if (error instanceof Deno.errors.PermissionDenied) {
-    return `Cannot listen on port ${port}: permission denied${port < 1024 ? "; ports from 1024 on need none" : ""}`;
+    return `Cannot listen on port ${port}: permission denied${
+      port < 1024 ? "; ports from 1024 on do not need it" : ""
+    }`;
   }
   const reason = StartError.reason(error);
   if (/invalid host|invalid char|FQDN/i.test(reason)) {
@@ -47,8 +105,7 @@ function explain(error: unknown, { hostname, port, tls }: ServeOptions & { hostn
   if (/lookup|resolve|name or service/i.test(reason)) {
     return `Cannot listen on "${hostname}": the name does not resolve`;
   }
-  if (tls && /mismatch/i.test(reason)) return "Cannot use the certificate with this key: they do not belong together";
-  return tls ? `Cannot use the certificate or the key: ${reason}` : `Cannot listen on "${hostname}": ${reason}`;
+  return `Cannot listen on "${hostname}": ${reason}`;
 }
 
 function nextFree(hostname: string, port: number): number | null {
@@ -64,13 +121,18 @@ function nextFree(hostname: string, port: number): number | null {
 }
 
 /** Python's start line, without a newline. */
-export function startLine({ hostname, port }: Deno.NetAddr, secure: boolean): string {
+export function startLine(address: ServerAddr, secure: boolean): string {
   const scheme = secure ? "https" : "http";
-  return `Serving ${scheme.toUpperCase()} on ${hostname} port ${port} (${scheme}://${urlHost(hostname)}:${port}/) ...`;
+  const name = scheme.toUpperCase();
+  if ("path" in address) return `Serving ${name} on unix:${escapeLog(address.path)} ...`;
+  const { hostname, port } = address;
+  return `Serving ${name} on ${hostname} port ${port} (${scheme}://${urlHost(hostname)}:${port}/) ...`;
 }
 
 /** The URLs of a server that listens on all addresses; none if it listens on one. */
-export function reachableUrls({ hostname, port }: Deno.NetAddr, secure: boolean): string[] {
+export function reachableUrls(address: ServerAddr, secure: boolean): string[] {
+  if ("path" in address) return [];
+  const { hostname, port } = address;
   if (hostname !== "0.0.0.0" && hostname !== "::") return [];
   const scheme = secure ? "https" : "http";
   const families = hostname === "::" ? ["IPv4", "IPv6"] : ["IPv4"];
@@ -84,7 +146,9 @@ export function reachableUrls({ hostname, port }: Deno.NetAddr, secure: boolean)
 
 /** Why the server is limited to loopback, and how to change that. */
 export function confinement(options: readonly string[]): string {
-  return `only on this machine, because of ${options.join(" and ")}; --bind 0.0.0.0 lets the network in, too`;
+  return `only on this machine, because of ${
+    options.join(" and ")
+  }; use --bind 0.0.0.0 to allow access from the network`;
 }
 
 /** Empty without the permission (--allow-sys), which is no reason to fail. */

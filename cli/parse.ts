@@ -100,8 +100,8 @@ function find(flag: string): OptionName {
   const meant = flag.startsWith("--") ? OPTION_ROWS.filter(([name]) => `--${name}`.startsWith(flag)) : [];
   if (meant.length === 1) return meant[0]![0];
   const names = meant.filter(([, { writes }]) => !writes).map(([name]) => `--${name}`);
-  if (names.length > 1) throw new UsageError(`The option ${flag} could be ${names.join(" or ")}`);
-  if (meant.length > 1) throw new UsageError(`The option ${flag} could be several: write its whole name`);
+  if (names.length > 1) throw new UsageError(`The option ${flag} could mean ${names.join(" or ")}`);
+  if (meant.length > 1) throw new UsageError(`The option ${flag} is ambiguous: write the full name`);
   throw new UsageError(`There is no option ${flag}${suggestion(flag)}`);
 }
 
@@ -178,6 +178,6 @@ function check(texts: Texts): void {
       throw new UsageError(`The option --${name} needs ${needs.map((other) => `--${other}`).join(" or ")}`);
     }
     const other = excludes.find(has);
-    if (other) throw new UsageError(`The options --${name} and --${other} contradict each other`);
+    if (other) throw new UsageError(`The options --${name} and --${other} cannot be combined`);
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type AddressAndPort, splitAddress } from "./address.ts";
+import { type AddressAndPort, socketOf, splitAddress } from "./address.ts";
 import type { OptionName } from "./options.ts";
 import { UsageError } from "./usage_error.ts";
 import { isNumber } from "./values.ts";
@@ -22,6 +22,8 @@ export function withPlace(texts: Texts, words: readonly string[]): Texts {
   const ports = [...texts.get("port") ?? [], ...addresses.flatMap(({ port }) => port ?? []), ...words.filter(isNumber)];
   const hostnames = addresses.flatMap(({ hostname }) => hostname ?? []);
   const roots = [...texts.get("directory") ?? [], ...words.filter(isRoot)];
+  const socket = hostnames.find((name) => socketOf(name) !== null);
+  if (socket !== undefined && ports.length > 0) throw new UsageError(`Cannot use a port with --bind "${socket}"`);
   if (ports.length > 1) throw new UsageError(`Cannot listen on several ports: ${ports.join(", ")}`);
   if (hostnames.length > 1) throw new UsageError(`Cannot listen on several addresses: ${hostnames.join(", ")}`);
   if (roots.length > 1) throw new UsageError(`Cannot serve several directories: "${roots.join('", "')}"`);
@@ -30,7 +32,8 @@ export function withPlace(texts: Texts, words: readonly string[]): Texts {
   return new Map([...others, ...[...places].filter(([, given]) => given.length > 0)]);
 }
 
-/** Parses `--bind`: an address, perhaps in brackets, perhaps with a port. */
+/** Parses `--bind`: a socket, or an address, perhaps in brackets, perhaps with a port. */
 function boundTo(text: string): AddressAndPort {
+  if (socketOf(text)) return { hostname: text, port: null };
   return splitAddress(text) ?? { hostname: text.replace(/^\[(.*)\]$/, "$1"), port: null };
 }

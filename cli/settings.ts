@@ -8,6 +8,8 @@ import type { ArchiveOptions } from "../handlers/archive/archive.ts";
 import type { FileServerOptions } from "../handlers/site/file_server.ts";
 import type { SearchOptions } from "../handlers/search/search.ts";
 import type { UploadOptions } from "../handlers/upload/upload.ts";
+import type { Endpoint, InheritedEndpoint } from "../handlers/transport/endpoint.ts";
+import { socketOf } from "./address.ts";
 import { CGI, type OptionName, type Options, PROGRAMS, WRITING } from "./options.ts";
 import type { Given } from "./parse.ts";
 import { UsageError } from "./usage_error.ts";
@@ -16,14 +18,12 @@ import { UsageError } from "./usage_error.ts";
 export interface Settings {
   /** The directory or file to serve. */
   readonly root: string;
-  /** The address to bind. */
-  readonly hostname: string;
+  /** Where to listen. */
+  readonly endpoint: Endpoint;
   /** The options that limit the default address to loopback. */
   readonly confinedBy: readonly string[];
   /** Additional accepted host names; null if not given. */
   readonly hosts: readonly string[] | null;
-  /** The port; 0 picks a free one. */
-  readonly port: number;
   /** Whether it speaks only HTTP/1.0, as Python does. */
   readonly classic: boolean;
   /** The number of server processes; 1 means this one only. */
@@ -64,25 +64,39 @@ export interface TlsFiles {
   readonly password: string | null;
 }
 
-/** Converts a parsed command line. Throws {@linkcode UsageError}. */
-export function settingsOf({ options, names }: Given): Settings {
+/**
+ * Converts a parsed command line. Throws {@linkcode UsageError}.
+ *
+ * @param activated The socket passed by systemd, used if no option names an address or a port.
+ */
+export function settingsOf({ options, names }: Given, activated: InheritedEndpoint | null = null): Settings {
   refuseWritingBesidePrograms(options, names);
-  const { bind } = options;
+  const chosen = chosenEndpoint(options, names, activated);
   const dangerous = DANGEROUS.filter((name) => names.has(name));
-  const confinedBy = bind === null ? dangerous.map((name) => `--${name}`) : [];
+  const confinedBy = chosen === null ? dangerous.map((name) => `--${name}`) : [];
+  const hostname = confinedBy.length > 0 ? "127.0.0.1" : "0.0.0.0";
   const cert = options["tls-cert"];
+  if (cert !== null && chosen?.kind === "unix") {
+    throw new UsageError("Cannot use --tls-cert with a Unix socket: the proxy in front of it has the certificate");
+  }
   return {
     root: options.directory ?? ".",
-    hostname: bind ?? (confinedBy.length > 0 ? "127.0.0.1" : "0.0.0.0"),
+    endpoint: chosen ?? { kind: "tcp", hostname, port: options.port },
     confinedBy,
     hosts: options["allow-host"].length > 0 ? options["allow-host"] : null,
-    port: options.port,
     classic: options.protocol === "HTTP/1.0",
     workers: options.workers,
     tls: cert === null ? null : { cert, key: options["tls-key"], password: options["tls-password-file"] },
     server: serverOptionsOf(options),
     features: featuresOf(options, names),
   };
+}
+
+/** The endpoint that the operator chose; null for the default address. */
+function chosenEndpoint(options: Options, names: Given["names"], activated: InheritedEndpoint | null): Endpoint | null {
+  const { bind, port } = options;
+  if (bind !== null) return socketOf(bind) ?? { kind: "tcp", hostname: bind, port };
+  return names.has("port") ? null : activated;
 }
 
 function serverOptionsOf(options: Options): FileServerOptions {
@@ -122,8 +136,8 @@ function refuseWritingBesidePrograms(options: Options, names: Given["names"]): v
   const [programs, writing] = [PROGRAMS, WRITING].map((ways) => ways.find((name) => names.has(name)));
   if (programs === undefined || writing === undefined || options["upload-beside-programs"] !== null) return;
   throw new UsageError(
-    `Cannot use --${writing} together with --${programs}: programs would run or read what was uploaded; ` +
-      "--upload-beside-programs DIR accepts uploads in directories in which nothing is run",
+    `Cannot use --${writing} together with --${programs}: programs could run or read uploaded files; ` +
+      "use --upload-beside-programs DIR to accept uploads in directories where nothing is run",
   );
 }
 

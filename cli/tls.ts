@@ -1,26 +1,133 @@
 /**
- * Reads the certificate and the private key.
+ * The certificate and the private key: reads their files, and again when they change.
  *
  * @module
  */
 
+import type { Logger } from "../handlers/core/types.ts";
+import { Certificates, type TlsPair } from "../handlers/transport/certificates.ts";
+import { expiryOf } from "./certificate_expiry.ts";
 import type { TlsFiles } from "./settings.ts";
 import { StartError } from "./start_error.ts";
 
+/** How often the files are looked at, in milliseconds. */
+const LOOK_MS = 1_000;
+
+/**
+ * A certificate that follows its files. It is exchanged once they have not changed for {@linkcode LOOK_MS}, so that a
+ * pair that is written one after the other is read whole. While the new pair is invalid, the old one stays in use.
+ */
+export class CertificateFiles implements Disposable {
+  /** What servers use. */
+  readonly certificates: Certificates;
+  readonly #files: TlsFiles;
+  readonly #log: Logger | null;
+  readonly #timer: ReturnType<typeof setInterval>;
+  /** The state of the files in use, and at the last look. */
+  #used: string;
+  #seen: string;
+
+  /**
+   * Reads the files.
+   *
+   * @param log Where changes are reported; null for none.
+   * @throws {StartError} if they cannot be used.
+   */
+  static async open(files: TlsFiles, log: Logger | null): Promise<CertificateFiles> {
+    const state = stateOf(files);
+    return new CertificateFiles(files, log, new Certificates(await readTls(files)), state);
+  }
+
+  private constructor(files: TlsFiles, log: Logger | null, certificates: Certificates, state: string) {
+    this.#files = files;
+    this.#log = log;
+    this.certificates = certificates;
+    this.#used = this.#seen = state;
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    Deno.unrefTimer(this.#timer as unknown as number);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    const state = stateOf(this.#files);
+    const isStable = state === this.#seen;
+    this.#seen = state;
+    if (!isStable || state === this.#used) return;
+    this.#used = state;
+    this.#exchange();
+  }
+
+  async #exchange(): Promise<void> {
+    try {
+      const pair = await readTls(this.#files);
+      await requireMatch(pair);
+      this.certificates.replace(pair);
+      this.#log?.error(`New certificate in use${validity(pair.cert)}`);
+    } catch (error) {
+      this.#log?.error(`The old certificate stays in use. ${StartError.sentence(error)}`);
+    }
+  }
+}
+
+/** Changes with each of the files, also where a name is a link to another file now. */
+function stateOf({ cert, key, password }: TlsFiles): string {
+  return [cert, key, password].map((path) => path === null ? "" : fileState(path)).join();
+}
+
+function fileState(path: string): string {
+  try {
+    const { dev, ino, size, mtime, ctime } = Deno.statSync(path);
+    return [dev, ino, size, Number(mtime), Number(ctime)].join(" ");
+  } catch {
+    return "unreadable";
+  }
+}
+
 /** Reads the TLS files and decrypts the key. Throws {@linkcode StartError}. */
-export async function readTls(files: TlsFiles): Promise<{ cert: string; key: string }> {
+export async function readTls(files: TlsFiles): Promise<TlsPair> {
   const certText = read(files.cert, "certificate");
   const keyText = files.key === null ? certText : read(files.key, "key");
   const cert = blocks(certText, "CERTIFICATE");
-  if (cert === "") throw new StartError(`Cannot use "${files.cert}": it holds no PEM certificate`);
+  if (cert === "") throw new StartError(`Cannot use "${files.cert}": it contains no PEM certificate`);
   const key = blocks(keyText, "(?:[A-Z]+ )?PRIVATE KEY");
   const keyFile = files.key ?? files.cert;
-  if (key === "") throw new StartError(`Cannot use "${keyFile}": it holds no PEM private key; name it with --tls-key`);
+  if (key === "") {
+    throw new StartError(`Cannot use "${keyFile}": it contains no PEM private key; give its file with --tls-key`);
+  }
+  requireValid(cert, files.cert);
   if (!/ENCRYPTED/.test(key)) return { cert, key };
   if (files.password === null) {
-    throw new StartError(`Cannot use "${keyFile}": the key has a password; name its file with --tls-password-file`);
+    throw new StartError(
+      `Cannot use "${keyFile}": the key is encrypted; give its password in a file with --tls-password-file`,
+    );
   }
   return { cert, key: await decrypt(key, read(files.password, "password").trim(), keyFile) };
+}
+
+function requireValid(cert: string, path: string): void {
+  const expiry = expiryOf(cert);
+  if (expiry === null || Number(expiry) > Date.now()) return;
+  throw new StartError(`Cannot use "${path}": the certificate expired on ${dayOf(expiry)}`);
+}
+
+/** Workers leave the check to this process; a server would make it itself. */
+async function requireMatch({ cert, key }: TlsPair): Promise<void> {
+  const { createPrivateKey, X509Certificate } = await import("node:crypto");
+  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
+    throw new StartError("Cannot use the certificate with this key: they do not belong together");
+  }
+}
+
+function validity(cert: string): string {
+  const expiry = expiryOf(cert);
+  return expiry === null ? "" : `, valid until ${dayOf(expiry)}`;
+}
+
+function dayOf(date: Date): string {
+  return date.toISOString().slice(0, 10);
 }
 
 function read(path: string, what: string): string {
@@ -43,6 +150,6 @@ async function decrypt(key: string, passphrase: string, path: string): Promise<s
   try {
     return createPrivateKey({ key, passphrase }).export({ type: "pkcs8", format: "pem" }) as string;
   } catch {
-    throw new StartError(`Cannot decrypt the key in "${path}": the password is wrong, or the cipher is not known`);
+    throw new StartError(`Cannot decrypt the key in "${path}": the password is wrong or the cipher is not supported`);
   }
 }

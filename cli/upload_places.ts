@@ -30,7 +30,7 @@ export function findUploadPlaces(
     if (!isDirectory(name)) throw new StartError(`Cannot take uploads in "${path.text}": there is no such directory`);
     if (repositories === undefined || !overlap(name, repositories)) return name;
     throw new UsageError(
-      `Cannot take uploads in "${path.text}": git would take them for repositories (GIT_PROJECT_ROOT)`,
+      `Cannot take uploads in "${path.text}": git would treat uploads there as repositories (GIT_PROJECT_ROOT)`,
     );
   });
 }

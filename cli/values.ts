@@ -7,6 +7,7 @@
 import type { FastCgiAddress } from "../handlers/upstream/fastcgi/connection.ts";
 import { Refusal } from "../handlers/http/refusal.ts";
 import { parseTarget } from "../handlers/http/target.ts";
+import { socketOf } from "./address.ts";
 import { InvalidValue } from "./option.ts";
 
 /** Any non-empty text. */
@@ -14,12 +15,29 @@ export function text(given: string): string {
   return valid(given, given !== "", "it is empty");
 }
 
+/** The maximum length of the path of a Unix socket (unix(7)), in bytes. */
+const MAX_SOCKET_PATH = 107;
+
+/** An address or a name to bind, without a port, or a socket. */
+export function bindAddress(given: string): string {
+  const socket = socketOf(given);
+  if (socket?.kind === "unix") {
+    valid(given, socket.path !== "", "the path of the socket is missing");
+    const { length } = new TextEncoder().encode(socket.path);
+    return valid(given, length <= MAX_SOCKET_PATH, `the path of a socket has at most ${MAX_SOCKET_PATH} bytes`);
+  }
+  valid(given, !/^[^:]*:$|\]:$/.test(given), "the port is missing");
+  const good = socket !== null || !/^[^:]*:[^:]*$|[[\]]/.test(given);
+  valid(given, good, "it is neither an address, perhaps with a port, nor unix:/PATH nor fd:NUMBER");
+  return text(given);
+}
+
 /** A directory or a file to serve. */
 export function directory(given: string): string {
   valid(
     given,
     !/^https?:\/\//i.test(given),
-    "it is a URL; to listen there, give an address and a port: localhost:8000",
+    "it is a URL; to listen there, write ADDRESS:PORT, as in localhost:8000",
   );
   return text(given);
 }
@@ -77,12 +95,12 @@ export function size(example: string): (given: string) => number {
 /** A host name, or `*.NAME` for all its subdomains. */
 export function hostPattern(given: string): string {
   const isHost = /^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(:\d{1,5})?$/.test(given);
-  return valid(given, isHost, "it is not the name of a host");
+  return valid(given, isHost, "it is not a host name");
 }
 
 /** A file name without a directory. */
 export function fileName(given: string): string {
-  return valid(given, given !== "" && !/[/\0]/.test(given), "it is not the name of a file");
+  return valid(given, given !== "" && !/[/\0]/.test(given), "it is not a file name");
 }
 
 export function mediaTypeText(given: string): string {
@@ -117,7 +135,7 @@ export function sitePaths(given: string): string[] {
 /** Paths of directories below the root, separated by commas. */
 export function uploadPaths(given: string): string[] {
   const paths = sitePaths(text(given));
-  return valid(paths, !paths.some(isRoot), "the root has programs in it");
+  return valid(paths, !paths.some(isRoot), "the root directory cannot be a directory of programs");
 }
 
 function isRoot(path: string): boolean {
@@ -126,8 +144,8 @@ function isRoot(path: string): boolean {
 }
 
 function sitePath(path: string): string {
-  valid(path, path.startsWith("/"), "its paths do not begin with a slash");
-  return valid(path, isSitePath(path), "it is not a path of the site");
+  valid(path, path.startsWith("/"), "its paths must begin with a slash");
+  return valid(path, isSitePath(path), "it is not a valid path");
 }
 
 function isSitePath(path: string): boolean {
@@ -184,7 +202,7 @@ export interface Variable {
 /** `NAME=VALUE` or `NAME`. */
 export function variable(given: string): Variable {
   const [, name, value] = /^([^=\0]+)(?:=([^\0]*))?$/s.exec(given) ?? [];
-  return valid({ name: name!, value: value ?? null }, name !== undefined, "it is not the name of a variable");
+  return valid({ name: name!, value: value ?? null }, name !== undefined, "it is not a variable name");
 }
 
 /** A FastCGI application and the extension of the files it handles. */
@@ -230,7 +248,7 @@ export function header(given: string): readonly [name: string, value: string] {
   valid(name, name !== "", "it is not of the form NAME: VALUE");
   valid(name, name.toLowerCase() !== "content-type", "use --content-type for the type of unknown files");
   valid(name, !OF_ONE_RESPONSE.includes(name.toLowerCase()), "pyserve sets this header itself");
-  return valid([name, value] as const, isHeader(name, value), "it has characters that headers cannot have");
+  return valid([name, value] as const, isHeader(name, value), "it contains characters that are not allowed in headers");
 }
 
 function isHeader(name: string, value: string): boolean {

@@ -92,7 +92,7 @@ export class WorkerProcess {
       return;
     }
     const how = await this.ended;
-    throw new StartError(this.#reason() ?? `A worker ended at its start (${how})`);
+    throw new StartError(this.#reason() ?? `A worker exited at startup (${how})`);
   }
 }
 

@@ -1,21 +1,25 @@
 /**
  * The worker's side of `--workers`.
  *
- * A worker is the same command with the same arguments, preceded by {@linkcode WORKER_WORD} and the port. Its standard
- * input is its lifeline: a byte is a signal number, and the end of the stream means that the command has exited. Its
- * standard output reports that it listens. It ignores system signals: Ctrl-C in a terminal and a stop by systemd reach
- * every process, and the command decides what they mean.
+ * A worker is the same command with the same arguments, preceded by {@linkcode WORKER_WORD} and what it shares: a
+ * port, or the descriptor of a socket (`fd:7`). Its standard input is its lifeline: a byte is a signal number, and the
+ * end of the stream means that the command has exited. Its standard output reports that it listens. It ignores system
+ * signals: Ctrl-C in a terminal and a stop by systemd reach every process, and the command decides what they mean.
+ *
  * @module
  */
 
 import { SIGNAL_NUMBERS, type StopSignal } from "./signals.ts";
 
-/** The first argument of a worker, before the port; internal. */
+/** The first argument of a worker, before what it shares; internal. */
 export const WORKER_WORD = "--as-worker";
+
+/** What several processes listen on: a port, each with a socket of its own, or one socket. */
+export type Shared = { readonly port: number } | { readonly fd: number };
 
 /** The command's environment in a worker. */
 export interface WorkerIo {
-  readonly sharedPort: number;
+  readonly shared: Shared;
   readonly out: (text: string) => void;
   readonly colors: { readonly out: boolean; readonly err: boolean };
   readonly onSignal: (callback: (signal: StopSignal) => void) => () => void;
@@ -23,10 +27,12 @@ export interface WorkerIo {
 
 /** Arguments and environment of a worker, or null if this process is not one. */
 export function workerSeat(words: readonly string[]): { args: readonly string[]; io: WorkerIo } | null {
-  const [first, port, ...args] = words;
-  if (first !== WORKER_WORD || !/^\d+$/.test(port ?? "")) return null;
+  const [first, place = "", ...args] = words;
+  const [, fd, port] = /^(?:fd:(\d+)|(\d+))$/.exec(place) ?? [];
+  if (first !== WORKER_WORD || (fd ?? port) === undefined) return null;
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
-  const io = { sharedPort: Number(port), out: tellOnce(), colors: { out: false, err: false }, onSignal: onLifeline };
+  const shared = fd === undefined ? { port: Number(port) } : { fd: Number(fd) };
+  const io = { shared, out: tellOnce(), colors: { out: false, err: false }, onSignal: onLifeline };
   return { args, io };
 }
 

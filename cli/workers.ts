@@ -12,9 +12,12 @@
  */
 
 import type { Logger } from "../handlers/core/types.ts";
+import type { InheritedEndpoint, ServerAddr, UnixEndpoint } from "../handlers/transport/endpoint.ts";
 import type { RunningServer } from "../handlers/transport/serve.ts";
+import { openShared, type SharedSocket } from "../handlers/transport/shared_socket.ts";
 import { childArgs } from "./child.ts";
 import { neededPaths } from "./features.ts";
+import { explained } from "./listen.ts";
 import type { Settings } from "./settings.ts";
 import type { StopSignal } from "./signals.ts";
 import { StartError } from "./start_error.ts";
@@ -38,13 +41,18 @@ const ABORT_MS = 2_000;
  */
 export function checkWorkersPossible(isCommand: boolean): void {
   const reason = Deno.build.os !== "linux"
-    ? "only Linux spreads connections over several processes"
+    ? "only Linux distributes connections among processes"
     : Deno.build.standalone
-    ? "a compiled program cannot start others of its kind"
+    ? "a compiled program cannot start itself again"
     : isCommand
     ? null
-    : "only the command itself can start them, not a program that calls it";
+    : "only the command can start them, not a program that imports it";
   if (reason !== null) throw new StartError(`Cannot use --workers: ${reason}`);
+}
+
+/** Opens the socket that the workers share. Throws {@linkcode StartError} if the system refuses. */
+export function openForWorkers(endpoint: UnixEndpoint | InheritedEndpoint): SharedSocket {
+  return explained(() => openShared(endpoint), { endpoint });
 }
 
 /** Parameters of {@linkcode startWorkers}. */
@@ -53,8 +61,10 @@ export interface WorkersOptions {
   readonly args: readonly string[];
   /** The parsed settings. */
   readonly settings: Settings;
-  /** The address to listen on; its port was free a moment ago. */
-  readonly address: Deno.NetAddr;
+  /** The address to listen on; a port was free a moment ago. */
+  readonly address: ServerAddr;
+  /** The socket that the workers share; null if each opens its own, on the same port. */
+  readonly socket: SharedSocket | null;
   /** The log for the output of all workers. */
   readonly log: Logger;
 }
@@ -63,11 +73,11 @@ export interface WorkersOptions {
  * Starts the workers and resolves when all listen. A worker that exits is replaced; the server ends only when that
  * keeps failing. Throws {@linkcode StartError}.
  */
-export async function startWorkers(options: WorkersOptions): Promise<RunningServer & AsyncDisposable> {
-  const { settings, address, log } = options;
-  const { hostname } = settings;
-  const needs = { option: "--workers", address: { hostname, port: address.port }, ...neededPaths(settings) };
-  const args = [...childArgs(needs), WORKER_WORD, String(address.port)];
+export async function startWorkers(options: WorkersOptions): Promise<RunningServer<ServerAddr> & AsyncDisposable> {
+  const { settings, address, socket, log } = options;
+  const needs = { option: "--workers", addresses: neededAddresses(options), ...neededPaths(settings) };
+  const seat = socket ? `fd:${socket.fd}` : String((address as Deno.NetAddr).port);
+  const args = [...childArgs(needs), WORKER_WORD, seat];
   const workers = new Workers(address, () => new WorkerProcess([...args, ...options.args], log), log);
   try {
     await workers.start(settings.workers);
@@ -78,8 +88,23 @@ export async function startWorkers(options: WorkersOptions): Promise<RunningServ
   }
 }
 
-class Workers implements RunningServer, AsyncDisposable {
-  readonly address: Deno.NetAddr;
+/** The addresses on which the workers listen; null for a Unix socket, whose permission a list cannot name. */
+function neededAddresses({ settings: { endpoint, tls }, address }: WorkersOptions): string[] | null {
+  if ("path" in address) return null;
+  const hostname = endpoint.kind === "tcp" ? endpoint.hostname : address.hostname;
+  const own = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${address.port}`;
+  // An inherited socket, or the next certificate, takes over a listener that is opened on any free port.
+  return tls || endpoint.kind === "inherited" ? [own, ANY_FREE].filter(isAllowed) : [own];
+}
+
+const ANY_FREE = "127.0.0.1:0";
+
+function isAllowed(host: string): boolean {
+  return host !== ANY_FREE || Deno.permissions.querySync({ name: "net", host }).state === "granted";
+}
+
+class Workers implements RunningServer<ServerAddr>, AsyncDisposable {
+  readonly address: ServerAddr;
   readonly finished: Promise<void>;
   readonly #spawn: () => WorkerProcess;
   readonly #log: Logger;
@@ -88,7 +113,7 @@ class Workers implements RunningServer, AsyncDisposable {
   readonly #finished = Promise.withResolvers<void>();
   #stopped = false;
 
-  constructor(address: Deno.NetAddr, spawn: () => WorkerProcess, log: Logger) {
+  constructor(address: ServerAddr, spawn: () => WorkerProcess, log: Logger) {
     this.address = address;
     this.#spawn = spawn;
     this.#log = log;
@@ -135,8 +160,10 @@ class Workers implements RunningServer, AsyncDisposable {
       const how = await worker.ended;
       if (this.#stopped) return;
       atOnce = performance.now() - start < AT_ONCE_MS ? atOnce + 1 : 0;
-      if (atOnce === MOST_AT_ONCE) throw new StartError(`a worker ended at once ${atOnce} times in a row (${how})`);
-      this.#log.error(`Worker ${worker.pid} has ended by itself (${how}), another takes its place`);
+      if (atOnce === MOST_AT_ONCE) {
+        throw new StartError(`a worker exited right after startup ${atOnce} times in a row (${how})`);
+      }
+      this.#log.error(`Worker ${worker.pid} exited unexpectedly (${how}); starting another`);
       await this.#pause(RESTART_MS * 2 ** atOnce);
       if (this.#stopped) return;
       worker = this.#startOne();

@@ -23,7 +23,9 @@ export function requireWritable(root: string, changes: boolean): void {
   const path = realPathOf(root);
   if (path === null) return;
   const { isDirectory } = Deno.statSync(path);
-  if (!isDirectory && !changes) throw new StartError(`Cannot take uploads: "${root}" is a file; give a directory`);
+  if (!isDirectory && !changes) {
+    throw new StartError(`Cannot take uploads: "${root}" is a file; serve a directory instead`);
+  }
   if (Deno.permissions.requestSync({ name: "write", path }).state !== "granted") {
     throw new StartError(`Cannot take uploads: writing to "${root}" is not permitted (--allow-write)`);
   }
@@ -70,6 +72,6 @@ function directoriesIn(directory: string): string[] {
 function reasonOf(refusal: unknown): string {
   const { code } = refusal as { code?: string };
   if (code === "EROFS") return "its file system is read-only";
-  if (code === "ENOSPC" || code === "EDQUOT") return "there is no room left";
+  if (code === "ENOSPC" || code === "EDQUOT") return "the disk is full";
   return StartError.reason(refusal);
 }

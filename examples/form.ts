@@ -10,7 +10,7 @@
  */
 
 import { BaseHTTPRequestHandler, test, ThreadingHTTPServer } from "@x/pyserve/python";
-import { escapeHtml } from "@x/pyserve";
+import { escapeHtml } from "@x/pyserve/http";
 
 /** Maximum size of a form in bytes. */
 const MOST = 65_536;

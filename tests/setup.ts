@@ -1,12 +1,12 @@
 /**
- * Brings what the tests need: on Debian as root, the packages that are missing; elsewhere nothing, and the tests that need
+ * Installs what the tests need: on Debian as root, the missing packages; elsewhere nothing, and the tests that need
  * a missing program say so and are counted as skipped.
  */
 
 import { findPhpFpm } from "./support/php_fpm.ts";
 import { hasProgram } from "./support/programs.ts";
 
-/** Debian's packages, and how to tell that each is there. */
+/** Debian's packages, and how to tell whether each is installed. */
 const PACKAGES: Readonly<Record<string, () => boolean>> = {
   "apache2-utils": () => hasProgram("htpasswd"),
   "argon2": () => hasProgram("argon2"),

@@ -167,7 +167,7 @@ class Archives {
     const { body, status, headers } = response;
     if (body === null) place[Symbol.dispose]();
     if (body === null) return response;
-    const stalled = () => log.error(`Broke off packing ${target.raw}: the client has stopped reading`);
+    const stalled = () => log.error(`Aborted the archive of ${target.raw}: the client has stopped reading`);
     return new Response(heldBody(body, { place, stallMs: this.#stallMs, stalled }), { status, headers });
   }
 
@@ -180,7 +180,7 @@ class Archives {
         if (!(error instanceof FileChanged)) throw error;
       }
     }
-    throw new HttpError(503, "What is to be packed keeps changing", { headers: { "retry-after": "1" } });
+    throw new HttpError(503, "The files keep changing", { headers: { "retry-after": "1" } });
   }
 
   async #pack(request: Request, context: Context, { source, kind, client, names }: Wanted): Promise<Response> {
@@ -213,7 +213,7 @@ class Archives {
 
   #open(parts: ArchiveParts, context: Context): ArchiveFile {
     return new ArchiveFile(parts, (path, error) => {
-      context.log.error(`Broke off packing ${context.target.raw} at ${path?.text}`, error);
+      context.log.error(`Aborted the archive of ${context.target.raw} at ${path?.text}`, error);
     });
   }
 }

@@ -6,6 +6,7 @@
 
 import { crc32 } from "node:zlib";
 import { Turns } from "../core/turns.ts";
+import type { ByteRange } from "../http/range.ts";
 import type { SitePath } from "../http/target.ts";
 import { openBytes } from "../sources/memory.ts";
 import { FileChanged, type FileSource, type OpenFile } from "../sources/types.ts";
@@ -140,7 +141,7 @@ export class ArchiveFile implements OpenFile {
       wanted.set(this.#held.bytes.subarray(offset, offset + wanted.length));
       return wanted.length;
     }
-    this.#content ??= await this.#open(content);
+    this.#content ??= await this.#open(content, { start: offset, end: size });
     const count = await this.#content.read(offset, wanted);
     if (count === 0) throw new FileChanged();
     if (this.#sum.bytes === offset) {
@@ -161,17 +162,17 @@ export class ArchiveFile implements OpenFile {
     sums.set(index, this.#sum.value);
   }
 
-  async #open(index: number): Promise<OpenFile> {
+  async #open(index: number, range: ByteRange): Promise<OpenFile> {
     const { plan, source } = this.#archive;
     const path = plan.pathOf(index);
     this.#reading = path;
     if (path === null) return openBytes(plan.report);
     const stat = await source.stat(path);
     if (!plan.isUnchanged(index, stat)) throw new FileChanged();
-    const file = await source.open(path, stat);
+    const file = await source.open(path, stat, range);
     if (!this.#closed) return file;
     file[Symbol.dispose]();
-    throw new Error("The archive was closed while it was read");
+    throw new Error("The archive was closed while being read");
   }
 
   /** The checksum of a file: the file is read for it before it is sent, or instead of being sent. */
@@ -190,7 +191,7 @@ export class ArchiveFile implements OpenFile {
   /** Reads a whole file through the buffer. */
   async #sumFile(index: number, size: number, buffer: Uint8Array): Promise<number> {
     let sum = 0;
-    using file = await this.#open(index);
+    using file = await this.#open(index, { start: 0, end: size });
     for (let at = 0; at < size;) {
       const piece = buffer.subarray(at % buffer.length, at % buffer.length + Math.min(size - at, buffer.length));
       const count = await file.read(at, piece);
@@ -210,7 +211,7 @@ export class ArchiveFile implements OpenFile {
   }
 
   #throwIfClosed(): void {
-    if (this.#closed) throw new Error("The archive was closed while it was read");
+    if (this.#closed) throw new Error("The archive was closed while being read");
   }
 
   #closeContent(): void {

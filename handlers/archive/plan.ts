@@ -207,7 +207,7 @@ class Planning {
     return await Promise.all([...new Set(names)].map(async (name) => {
       const path = directory.child(name);
       const stat = path && await this.#source.stat(path);
-      if (!stat) throw new HttpError(404, "One of the names to be packed is not there");
+      if (!stat) throw new HttpError(404, "One of the requested files does not exist");
       return { name, stat, link: false, problem: stat.kind === "other" ? "special file" : null };
     }));
   }
@@ -223,7 +223,7 @@ class Planning {
   async #addAll(entries: readonly FileEntry[], parent: Place & { place: number; above: Trail | null }): Promise<void> {
     for (const entry of entries) {
       const path = parent.path.child(entry.name);
-      const problem = path === null || !isSafeName(entry.name) ? "name is not safe to unpack" : entry.problem;
+      const problem = path === null || !isSafeName(entry.name) ? "name is unsafe to extract" : entry.problem;
       if (problem !== null || entry.stat === null) this.#leaveOut(parent.text + entry.name, problem ?? "not readable");
       else if (entry.stat.kind === "directory") await this.#addDirectory(path!, parent, entry);
       else if (await this.#mayRead(path!, entry.stat)) this.#addFile(entry.name, parent.place, entry.stat);
@@ -242,7 +242,7 @@ class Planning {
     const above = await this.#trail(path, parent.above);
     // Without real paths a cycle of links cannot be detected.
     if (above === null && entry.link) return this.#leaveOut(text, "link to a directory");
-    if (above !== null && leadsBack(above)) return this.#leaveOut(text, "link to a directory above it");
+    if (above !== null && leadsBack(above)) return this.#leaveOut(text, "link to a parent directory");
     const entries = await this.#entriesOrNull(path);
     if (entries === null) return this.#leaveOut(text, "not readable");
     const place = this.#plan.addDirectory(path, text, entry.stat!);
@@ -280,7 +280,7 @@ class Planning {
   #check(): void {
     if (this.#plan.length > this.#limits.entries) throw tooMany(this.#limits.entries);
     if (this.#plan.bytes <= this.#limits.bytes) return;
-    throw new HttpError(403, `It is larger than ${formatSize(this.#limits.bytes)}, the most that is packed at once`);
+    throw new HttpError(403, `It exceeds the maximum archive size, ${formatSize(this.#limits.bytes)}`);
   }
 
   #leaveOut(text: string, problem: string): void {
@@ -302,5 +302,5 @@ function leadsBack({ identity, above }: Trail): boolean {
 }
 
 function tooMany(entries: number): HttpError {
-  return new HttpError(403, `It has more than ${entries} files and directories, the most that is packed at once`);
+  return new HttpError(403, `It has more than ${entries} files and directories, the maximum for an archive`);
 }

@@ -45,7 +45,8 @@ const ATTEMPTS = 3;
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { type Checksum, checksum, memory, toFetch } from "@x/pyserve";
+ * import { checksum, memory, toFetch } from "@x/pyserve";
+ * import type { Checksum } from "@x/pyserve/handlers";
  *
  * const fetch = toFetch(checksum(memory({ "a.txt": "hello" })));
  * const response = await fetch(new Request("http://localhost/a.txt?sha256&format=json"));

@@ -113,7 +113,7 @@ export class Digests {
 
   async #read({ path, stat, algorithm, client }: Wanted, signal: AbortSignal): Promise<string> {
     using _place = await this.#gate.enter(client, signal);
-    using file = await this.#source.open(path, stat);
+    using file = await this.#source.open(path, stat, { start: 0, end: stat.size });
     const hash = createHash(algorithm);
     const buffer = new Uint8Array(Math.min(CHUNK_BYTES, stat.size + 1)); // one extra, to detect growth
     const turns = new Turns();

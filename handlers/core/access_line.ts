@@ -1,5 +1,5 @@
 /**
- * The lines of the access log.
+ * Formats access log lines.
  *
  * @module
  */
@@ -7,21 +7,24 @@
 import { failureOf } from "./errors.ts";
 import { escapeJson, escapeLog, escapeLogQuoted } from "../http/escape.ts";
 import { rawTarget } from "../http/target.ts";
+import { internalsOf } from "./internals.ts";
 import type { Context } from "./types.ts";
 
-/** The format of the lines: Python's, Common Log Format, that with Referer and User-Agent, or a JSON object. */
+/**
+ * The line format: Python's, Common Log Format, Combined Log Format (with Referer and User-Agent), or a JSON object.
+ */
 export type LogFormat = "python" | "common" | "combined" | "json";
 
-/** The formats by name. */
+/** The names of the formats. */
 export const LOG_FORMATS: readonly LogFormat[] = ["python", "common", "combined", "json"];
 
-/** Writes the line of one exchange, or the two that Python writes of an error. */
+/** Writes one line per exchange; Python's format has a second one for errors. */
 export function accessLogWriter(
   format: LogFormat,
 ): (request: Request, context: Context, response: Response, milliseconds: number) => void {
   const write = WRITERS[format];
   return (request, context, response, milliseconds) => {
-    context.notes.logged = true;
+    internalsOf(context).notes.logged = true;
     write({ request, context, response, milliseconds });
   };
 }
@@ -49,12 +52,19 @@ function writePython({ request, context, response }: Exchange): void {
 
 function commonLine({ request, context, response }: Exchange): string {
   const now = new Date();
-  const user = context.user === null ? "-" : escapeLog(context.user).replaceAll(" ", "\\x20");
+  const name = userOf(context);
+  const user = name === null ? "-" : escapeLog(name).replaceAll(" ", "\\x20");
   const line = escapeLogQuoted(requestLine(request, context));
   const time = localTime(now).replace(" ", ":");
   return `${context.remoteAddress || "-"} - ${user} [${time} ${zone(now)}] "${line}" ${response.status} ${
     lengthOf(response) ?? "-"
   }`;
+}
+
+/** The user that a layer has named, which may be inside of the log. */
+function userOf(context: Context): string | null {
+  const { notes } = internalsOf(context);
+  return notes.user === undefined ? context.user : notes.user;
 }
 
 function referrerAndAgent({ request }: Exchange): string {
@@ -66,7 +76,7 @@ function jsonLine({ request, context, response, milliseconds }: Exchange): strin
   return escapeJson(JSON.stringify({
     time: new Date().toISOString(),
     address: context.remoteAddress || null,
-    user: context.user,
+    user: userOf(context),
     method: request.method,
     target: rawTarget(request.url),
     status: response.status,
@@ -77,7 +87,7 @@ function jsonLine({ request, context, response, milliseconds }: Exchange): strin
   }));
 }
 
-/** The target is cut out of the URL here, because the context would take it apart to have it. */
+/** The target is cut from the URL here, because the context would have to parse it. */
 function requestLine(request: Request, { protocol }: Context): string {
   const version = protocol ?? (request.headers.has("host") ? "HTTP/1.1" : "HTTP/2.0");
   return `${request.method} ${rawTarget(request.url)}${version === "HTTP/0.9" ? "" : ` ${version}`}`;
@@ -93,7 +103,7 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 let lastSecond = NaN;
 let lastTime = "";
 
-/** The time in whole seconds, which is the same for many lines. */
+/** The local time in whole seconds, cached because many lines share it. */
 function localTime(date: Date): string {
   const second = Math.floor(date.getTime() / 1000);
   if (second !== lastSecond) [lastSecond, lastTime] = [second, formatTime(date)];

@@ -1,15 +1,19 @@
 /**
- * Putting handlers together: one after the other, and one inside the other.
+ * Combines handlers: in sequence, and as layers.
  *
  * @module
  */
 
+import { accountable, notAnAnswer, requireFunction, thrownBy, titleOf } from "./origin.ts";
+import { isSettled, settle } from "./settle.ts";
 import type { Handler, Layer } from "./types.ts";
 
 /**
- * Asks handlers in turn until one answers; declines where none does.
+ * Tries handlers in order until one responds; declines if none does.
  *
- * An answer that is there at once is returned at once: nothing is awaited that need not be.
+ * Synchronous responses are returned synchronously: nothing is awaited needlessly.
+ *
+ * @throws {TypeError} For a handler after one that never declines, such as a `fileServer`: it would never be tried.
  *
  * @example
  * ```ts
@@ -22,19 +26,49 @@ import type { Handler, Layer } from "./types.ts";
  * ```
  */
 export function chain(...handlers: readonly Handler[]): Handler {
+  const title = (position: number) => titleOf("handler", handlers[position], position);
+  for (const [i, handler] of handlers.entries()) requireFunction(handler, `${title(i)} of the chain`);
+  const last = handlers.findIndex(isSettled);
+  if (last >= 0 && last < handlers.length - 1) {
+    throw new TypeError(`Cannot chain ${title(last + 1)}: ${title(last)} before it never declines; put that one last`);
+  }
+  return inTurn(handlers, title);
+}
+
+/** A chain of which the log names the handlers by their titles; one without a title is `""`. */
+export function inTurn(handlers: readonly Handler[], title: (position: number) => string): Handler {
   const ask = (from: number): Handler => (request, context) => {
-    for (let i = from; i < handlers.length; i++) {
-      const answer = handlers[i]!(request, context);
-      if (answer instanceof Promise) return answer.then((late) => late ?? ask(i + 1)(request, context));
-      if (answer !== null) return answer;
+    let i = from;
+    try {
+      for (; i < handlers.length; i++) {
+        const answer = handlers[i]!(request, context);
+        if (answer === null) continue;
+        if (answer instanceof Response) return answer;
+        if (!(answer instanceof Promise)) throw notAnAnswer(title(i), answer);
+        return answer.then((late) => {
+          if (late === null) return ask(i + 1)(request, context);
+          if (late instanceof Response) return late;
+          throw notAnAnswer(title(i), late);
+        }, (thrown) => {
+          throw thrownBy(title(i), thrown);
+        });
+      }
+      return null;
+    } catch (thrown) {
+      throw thrownBy(title(i), thrown);
     }
-    return null;
   };
   return ask(0);
 }
 
 /**
- * Puts layers around a handler; the first is outermost and sees the request first.
+ * Wraps a handler in layers; the first is outermost and sees the request first.
+ *
+ * A layer that fails, or returns something else than a Response or null, is a 500, and the log names it: by its
+ * function's name, or else by its position.
+ *
+ * @throws {TypeError} For what is no layer, and for `settle` outside of a layer that error responses have to pass
+ * through (`accessLog`, `errorPages`, `headers`).
  *
  * @example
  * ```ts
@@ -48,5 +82,43 @@ export function chain(...handlers: readonly Handler[]): Handler {
  * ```
  */
 export function wrap(handler: Handler, ...layers: readonly Layer[]): Handler {
-  return layers.reduceRight((inner, layer) => layer(inner), handler);
+  requireFunction(handler, "the handler of wrap");
+  requireErrorsInside(handler, layers);
+  if (layers.length === 0) return handler;
+  const { name } = handler;
+  return layered(isSettled(handler) ? handler : accountable(handler, name && `handler "${name}"`), layers);
+}
+
+/** The layers around a handler that is accountable, or settled. */
+export function layered(handler: Handler, layers: readonly Layer[]): Handler {
+  return layers.reduceRight((inner, layer, position) => {
+    const title = titleOf("layer", layer, position);
+    requireFunction(layer, title);
+    const outer = layer(inner);
+    requireFunction(outer, `what ${title} returned for its handler`);
+    return dressing.has(layer) ? outer : accountable(outer, title);
+  }, handler);
+}
+
+/** Layers of this package that have something to do for error responses as well. */
+const dressing = new WeakMap<Layer, string>();
+
+/** Marks a layer of this package that error responses have to pass through; it adds no faults of its own. */
+export function passedByErrors(name: string, layer: Layer): Layer {
+  dressing.set(layer, name);
+  return layer;
+}
+
+/** Errors become responses in `settle`, so a layer for these needs one inside. */
+function requireErrorsInside(handler: Handler, layers: readonly Layer[]): void {
+  if (isSettled(handler)) return;
+  const outermost = layers.indexOf(settle);
+  const blind = layers.find((layer, i) => {
+    return dressing.has(layer) && i > outermost && !layers.includes(settle, i);
+  });
+  if (outermost < 0 || blind === undefined) return;
+  const name = dressing.get(blind);
+  throw new TypeError(
+    `Cannot wrap: settle is outside of the layer "${name}", which gets no errors so; put settle last`,
+  );
 }

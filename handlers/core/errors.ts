@@ -78,7 +78,7 @@ export class HttpError extends Error {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { statusText } from "@x/pyserve";
+ * import { statusText } from "@x/pyserve/handlers";
  *
  * assert(statusText(404) === "Not Found");
  * ```
@@ -96,7 +96,7 @@ export function statusText(status: number): string {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { toHttpError } from "@x/pyserve";
+ * import { toHttpError } from "@x/pyserve/handlers";
  *
  * assert(toHttpError(new Deno.errors.NotFound("/etc/x")).status === 404);
  * assert(toHttpError(new Error("secret")).message === "Internal Server Error");
@@ -130,7 +130,7 @@ function statusOf(thrown: unknown): number {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { isNotThere } from "@x/pyserve";
+ * import { isNotThere } from "@x/pyserve/handlers";
  *
  * assert(isNotThere(new Deno.errors.NotADirectory()) && !isNotThere(new Error("disk on fire")));
  * ```
@@ -161,7 +161,8 @@ export const NOT_KEPT: Readonly<Record<string, string>> = { "cache-control": "no
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { errorResponse, failureOf, HttpError } from "@x/pyserve";
+ * import { HttpError } from "@x/pyserve";
+ * import { errorResponse, failureOf } from "@x/pyserve/handlers";
  *
  * const response = errorResponse(new HttpError(404));
  * assert(await response.text() === "404 Not Found: File not found\n");
@@ -189,7 +190,8 @@ export function errorResponse(error: HttpError): Response {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { errorResponse, failureOf, HttpError } from "@x/pyserve";
+ * import { HttpError } from "@x/pyserve";
+ * import { errorResponse, failureOf } from "@x/pyserve/handlers";
  *
  * assert(failureOf(errorResponse(new HttpError(404)))?.message === "File not found");
  * assert(failureOf(new Response(null, { status: 404 })) === null);
@@ -208,7 +210,8 @@ export function failureOf(response: Response): HttpError | null {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { failureOf, HttpError, markFailure } from "@x/pyserve";
+ * import { HttpError } from "@x/pyserve";
+ * import { failureOf } from "@x/pyserve/handlers";
  *
  * const error = new HttpError(404);
  * const page = markFailure(new Response("<h1>Not here</h1>", { status: 404 }), error);

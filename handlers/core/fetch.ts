@@ -1,5 +1,5 @@
 /**
- * The border: from handlers that may decline or throw to the function that Deno.serve, `deno serve` and tests call.
+ * The entry point: turns handlers, which may decline or throw, into a function for Deno.serve, `deno serve` and tests.
  *
  * @module
  */
@@ -12,47 +12,52 @@ import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { type SettledHandler, settleLast } from "./settle.ts";
-import type { Awaitable, Context, Handler, LocalAddress, Logger, RequestNotes } from "./types.ts";
+import { type InternalContext, internalsOf, type RequestNotes } from "./internals.ts";
+import type { Awaitable, Encoder, Handler, LocalAddress, Logger } from "./types.ts";
 
-/** What Deno.serve tells of a connection; the part that pyserve reads. */
+/** The fields of Deno.serve's connection info that pyserve uses. */
 export interface ConnectionInfo {
-  /** The other end of the connection. */
+  /** The address of the peer. */
   readonly remoteAddr?: Deno.Addr;
   /** The HTTP version of the request (`HTTP/1.0`), if known. */
   readonly protocol?: string;
 }
 
-/** How {@linkcode toFetch} answers. */
+/** Options of {@linkcode toFetch}. */
 export interface ToFetchOptions {
-  /** Where log lines and causes go; defaults to the console. */
+  /** Destination of log lines and error causes; defaults to the console (standard error). */
   readonly log?: Logger;
   /**
-   * Names under which the server may be asked, besides addresses, `localhost` and the name of the machine (where the
-   * permission `sys` lets that be known): any other is 421, so that no page of another site can pass for one of this
-   * server (DNS rebinding). `*.example.org` is all names below; `"any"` is any name for everything.
+   * Host names under which the server may be requested, in addition to addresses, `localhost` and the machine's name
+   * (if the permission `sys` is granted). Any other is refused with 421, so that a page of another site cannot become
+   * same-origin (DNS rebinding). `*.example.org` includes all subdomains; `"any"` disables the check.
    *
-   * Unless given, the name has to be an own one only where more than reading is possible (uploads, CGI, FastCGI, a
-   * {@linkcode Feature} with methods that are not safe), and where only this machine can reach the server:
-   * `localAddress` is one of the loopback interface, or, without `localAddress`, the request comes from this machine.
+   * By default, own names are required only if more than reading is possible (uploads, CGI, FastCGI, a {@linkcode
+   * Feature} with unsafe methods), or if only this machine can reach the server: `localAddress` is a loopback address
+   * or, without `localAddress`, the request comes from this machine.
    */
   readonly hosts?: Hosts;
   /**
-   * The format of the lines for what no access log further in has written one: the answers of layers around `fileServer`,
-   * such as a 401. `python` where `log` is given; false for none. A `fileServer` without a log is without one here, too.
+   * The log format for responses that no inner access log has logged, such as the 401 of a layer around `fileServer`;
+   * false for none. Defaults to `python` if `log` is given, and to none otherwise. A `fileServer` with its log disabled
+   * is not logged here either.
    */
   readonly accessLog?: LogFormat | false;
-  /** Says where the server listens, for CGI programs and for `hosts`; asked at each request, because port 0 is known late. */
+  /**
+   * Returns the address the server listens on, for CGI programs and `hosts`. Called for each request, because port 0 is
+   * resolved only once it listens.
+   */
   readonly localAddress?: () => LocalAddress | null;
 }
 
-/** A function as Deno.serve, `deno serve` and tests call it. */
+/** A function for Deno.serve, `deno serve` and tests. */
 export type FetchFunction = (request: Request, info?: ConnectionInfo) => Awaitable<Response>;
 
 /**
- * Makes the function that Deno.serve, `deno serve` (`export default { fetch }`) and tests call.
+ * Creates the function for Deno.serve, `deno serve` and tests.
  *
- * It judges Host, target and size of the header, makes the {@linkcode Context}, and settles what is left open. A request
- * made by hand, without connection info, need not have a Host header.
+ * It validates Host, the target and the header size, creates the {@linkcode Context}, and responds if no handler does.
+ * A request created by hand, without connection info, does not need a Host header.
  *
  * @example
  * ```ts
@@ -74,12 +79,12 @@ export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFu
   return (request, info) => answer(request, new RequestContext(request, info, log, whereLocal, hosts));
 }
 
-/** Writes the line of a request where nothing further in has, or has said that there is to be none. */
+/** Logs a request unless an inner layer has logged it or has suppressed the line. */
 function loggedBy(write: ReturnType<typeof accessLogWriter>, settled: SettledHandler): SettledHandler {
   return (request, context) => {
     const start = performance.now();
     const log = (response: Response) => {
-      if (!context.notes.logged) write(request, context, response, performance.now() - start);
+      if (!internalsOf(context).notes.logged) write(request, context, response, performance.now() - start);
       return response;
     };
     const answer = settled(request, context);
@@ -87,17 +92,17 @@ function loggedBy(write: ReturnType<typeof accessLogWriter>, settled: SettledHan
   };
 }
 
-/** The notes on a request, with what its target was parsed to. */
+/** The notes of a request, with its parsed target. */
 interface Notes extends RequestNotes {
   target: Target | Refusal | undefined;
 }
 
 /**
- * The context of a request, computed lazily: most requests need only a part of it.
+ * The context of a request, computed lazily: most requests need only part of it.
  *
- * The fields are not `#private`, because a derived context has this object as its prototype, and must reach them.
+ * The fields are not `#private`, because a derived context has this object as its prototype and needs access to them.
  */
-class RequestContext implements Context {
+class RequestContext implements InternalContext {
   readonly base: SitePath = SitePath.root;
   readonly user: string | null = null;
   readonly retargeted: boolean = false;
@@ -108,6 +113,7 @@ class RequestContext implements Context {
   private readonly whereLocal: () => LocalAddress | null;
   readonly notes: Notes = {
     refusal: undefined,
+    user: undefined,
     logged: false,
     finished: null,
     dressed: null,
@@ -130,13 +136,18 @@ class RequestContext implements Context {
     this.hosts = hosts;
   }
 
-  /** All rights, until a layer knows better. */
+  /** All rights, unless a layer restricts them. */
   get view(): string {
     return "";
   }
 
   may(): boolean {
     return true;
+  }
+
+  /** None, unless a layer adds some. */
+  get encoders(): readonly Encoder[] {
+    return NO_ENCODERS;
   }
 
   get target(): Target {
@@ -186,21 +197,23 @@ class RequestContext implements Context {
   }
 
   get cutsAtLength(): boolean {
-    // HTTP/2 has no Host header, and no request made by hand is sent by anybody.
+    // HTTP/2 has no Host header, and requests created by hand need none.
     return this.info !== undefined && this.request.headers.has("host");
   }
 }
+
+const NO_ENCODERS: readonly Encoder[] = [];
 
 function nowhere(): null {
   return null;
 }
 
-/** Anything but the authority form (RFC 9112 section 3.2.3) in the URL that the runtime makes of it. */
+/** Matches anything but the authority form (RFC 9112 section 3.2.3) in the URL created by the runtime. */
 const NOT_AN_AUTHORITY = /^[^:]*:\/\/[^/?#]*[/?#]./;
 
 function judgeRequest(request: Request, info: ConnectionInfo | undefined): Refusal | null {
   if (request.method === "CONNECT" && NOT_AN_AUTHORITY.test(request.url)) {
-    return new Refusal(400, "The target of CONNECT is not a host and a port");
+    return new Refusal(400, "The target of CONNECT must be a host and a port");
   }
   const host = request.headers.get("host");
   if (host !== null || info !== undefined) {
@@ -209,12 +222,12 @@ function judgeRequest(request: Request, info: ConnectionInfo | undefined): Refus
   }
   const coding = request.headers.get("transfer-encoding");
   if (coding !== null && coding.trim().toLowerCase() !== "chunked") {
-    return new Refusal(501, "The only transfer coding understood is chunked"); // RFC 9112 section 6.1
+    return new Refusal(501, "The only supported transfer coding is chunked"); // RFC 9112 section 6.1
   }
   const length = request.headers.get("content-length");
-  // Several lines of one value are a list here, and Deno.serve takes them for one (RFC 9112 section 6.3).
+  // Repeated lines with the same value are a list here, whereas Deno.serve treats them as one (RFC 9112 section 6.3).
   if (length !== null && !(/^\d+$/.test(length) && Number.isSafeInteger(Number(length)))) {
-    return new Refusal(400, "The Content-Length is not one length");
+    return new Refusal(400, "The Content-Length is invalid");
   }
   if (!isHeaderTooLong(request.headers)) return null;
   return new Refusal(431, `The header is longer than ${MAX_HEADER_BYTES} bytes`);
@@ -227,14 +240,17 @@ function addressOf(info: ConnectionInfo | undefined): string {
   return address.transport === "unix" ? "unix" : "";
 }
 
-/** An IPv4 client of a socket that listens on `::` is shown as `::ffff:192.0.2.1`. */
+/** An IPv4 client of a socket listening on `::` appears as `::ffff:192.0.2.1`. */
 function withoutMapping(hostname: string): string {
   return hostname.startsWith("::ffff:") ? hostname.replace(/^::ffff:(?=\d+\.)/, "") : hostname;
 }
 
-/** For library users who give no logger: access lines nowhere, errors to the console, where developers look. */
+/** For library users who pass no logger: writes to standard error, as the command and Python do. */
 const consoleLogger: Logger = {
-  access() {},
+  access(line) {
+    // deno-lint-ignore no-console
+    console.error(line);
+  },
   error(message, cause) {
     const line = escapeLog(message);
     // deno-lint-ignore no-console

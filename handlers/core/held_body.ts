@@ -27,7 +27,8 @@ export interface HeldBodyOptions {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { heldBody, Limiter } from "@x/pyserve";
+ * import { Limiter } from "./limiter.ts";
+ * import { heldBody } from "@x/pyserve/handlers";
  *
  * const limiter = new Limiter({ max: 1, queueMs: 0 });
  * const body = heldBody(new Blob(["hello"]).stream(), { place: await limiter.enter() });

@@ -1,10 +1,10 @@
 /**
- * Pieces of bytes as a whole.
+ * Concatenation of byte arrays.
  *
  * @module
  */
 
-/** The bytes of several pieces, one behind the other, in memory of their own. */
+/** Concatenates byte arrays into a new one. */
 export function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
   let at = 0;

@@ -33,7 +33,7 @@ interface Waiter {
  * @example
  * ```ts
  * import { assert, assertRejects } from "@std/assert";
- * import { HttpError, Limiter } from "@x/pyserve";
+ * import { HttpError } from "@x/pyserve";
  *
  * const limiter = new Limiter({ max: 2, maxPerClient: 1, queueMs: 10 });
  * {
@@ -56,8 +56,8 @@ export class Limiter {
 
   /** Throws RangeError if a limit is below 1. */
   constructor({ max, maxPerClient = max, queueMs }: LimiterOptions) {
-    if (!(max >= 1)) throw new RangeError(`At least one must be let in, not ${max}`);
-    if (!(maxPerClient >= 1)) throw new RangeError(`At least one of each client must be let in, not ${maxPerClient}`);
+    if (!(max >= 1)) throw new RangeError(`The limit must be at least 1, not ${max}`);
+    if (!(maxPerClient >= 1)) throw new RangeError(`The limit per client must be at least 1, not ${maxPerClient}`);
     this.#max = max;
     this.#maxPerClient = maxPerClient;
     this.#queueMs = queueMs;
@@ -99,7 +99,7 @@ export class Limiter {
 
   #refusal(client: string): HttpError {
     const [status, message] = this.#inside < this.#max && this.#hasItsShare(client)
-      ? [429, "You have as many of these running as one client may have; wait until one has ended"] as const
+      ? [429, "Too many concurrent requests from your address; wait until one has finished"] as const
       : [503, "The server is busy; try again in a moment"] as const;
     return new HttpError(status, message, { headers: { "retry-after": "1" } });
   }

@@ -15,7 +15,8 @@ import type { Context } from "./types.ts";
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { locationFor, toFetch } from "@x/pyserve";
+ * import { toFetch } from "@x/pyserve";
+ * import { locationFor } from "@x/pyserve/handlers";
  *
  * const fetch = toFetch((_request, context) => {
  *   return new Response(null, { status: 303, headers: { location: locationFor(context, context.target.path.parent!) } });

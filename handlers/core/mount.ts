@@ -1,21 +1,22 @@
 /**
- * A handler under a prefix.
+ * Mounts a handler at a prefix.
  *
  * @module
  */
 
 import { parseTarget, readablePath, type SitePath } from "../http/target.ts";
 import { Refusal } from "../http/refusal.ts";
-import { type Context, derive, type Handler } from "./types.ts";
+import { derive } from "./derive.ts";
+import type { Context, Handler } from "./types.ts";
 
 /**
- * Puts a handler under a path prefix; requests elsewhere are declined.
+ * Mounts a handler at a path prefix; other requests are declined.
  *
- * The prefix is compared segment by segment after decoding, so `/docs` is not the prefix of `/docs-old`, and `/%64ocs`
- * is (CVE-2018-19052, GHSA-gx7w-56w6-g48x). Redirects and breadcrumbs of the handler have the prefix in front.
+ * The prefix is compared segment by segment after decoding: `/docs` does not match `/docs-old`, but matches `/%64ocs`
+ * (CVE-2018-19052, GHSA-gx7w-56w6-g48x). Redirects and breadcrumbs of the handler include the prefix.
  *
- * @param prefix A path such as `/docs`; a slash at the end makes no difference.
- * @throws TypeError where the prefix is no path.
+ * @param prefix A path such as `/docs`; a trailing slash makes no difference.
+ * @throws TypeError If the prefix is not a valid path.
  *
  * @example
  * ```ts
@@ -39,12 +40,12 @@ export function mount(prefix: string, handler: Handler): Handler {
   };
 }
 
-/** The same rights, asked with paths that the mount has taken its prefix off. */
+/** The same rights, for paths relative to the mount. */
 function rightsBelow(prefix: SitePath, context: Context): Pick<Context, "may" | "view"> {
   return { may: (right, path) => context.may(right, prefix.join(path)), view: context.view };
 }
 
-/** A request that is refused is one for what it would have been for, as far as its path can be read. */
+/** A refused request belongs to the mount that its path leads to, as far as the path can be parsed. */
 function refused(handler: Handler, request: Request, context: Context, path: SitePath): ReturnType<Handler> {
   const base = context.base.join(path);
   if (readablePath(context.requestTarget).below(base) === null) return null;
@@ -52,7 +53,7 @@ function refused(handler: Handler, request: Request, context: Context, path: Sit
 }
 
 function prefixPath(prefix: string): SitePath {
-  const target = prefix.startsWith("/") ? parseTarget(prefix) : new Refusal(400, "It does not begin with a slash");
+  const target = prefix.startsWith("/") ? parseTarget(prefix) : new Refusal(400, "It must begin with a slash");
   if (target instanceof Refusal) throw new TypeError(`Cannot mount at "${prefix}": ${target.reason}`);
   return target.path;
 }

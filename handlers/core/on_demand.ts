@@ -1,18 +1,18 @@
 /**
- * Modules that are loaded on first use, one at a time.
+ * Loads modules on first use, one at a time.
  *
- * Two imports that are under way at once, while requests are answered, can make Deno 2.9.6 panic ("RefCell already
- * borrowed" in its map of modules) and end the server. So every `import()` of a server that runs goes through here.
+ * Two concurrent imports in a running server can make Deno 2.9.6 panic ("RefCell already borrowed" in its module map)
+ * and crash. Every `import()` of a running server therefore goes through here.
  *
  * @module
  */
 
-/** The end of the last load that was begun. */
+/** Resolves when the most recent load ends. */
 let last: Promise<unknown> = Promise.resolve();
 
 /**
- * Makes a function that loads once, when it is first called, and not while another load is under way. A load that fails
- * is tried again by the next call.
+ * Returns a function that loads on its first call, never concurrently with another load. A failed load is retried by
+ * the next call.
  */
 export function onDemand<T>(load: () => Promise<T>): () => Promise<T> {
   let loaded: Promise<T> | null = null;

@@ -14,7 +14,7 @@ export type Hosts = readonly string[] | "any";
 
 const NOT_OWN = new Refusal(
   421,
-  "The server does not go by this name; the option --allow-host (in the library: hosts) adds it",
+  "This host name is not accepted; allow it with --allow-host (in the library: hosts)",
 );
 
 /** The host names of one server, created by `toFetch` and available in the context of each request. */
@@ -78,7 +78,8 @@ export class OwnHosts implements HostNames {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { type Handler, requireOwnHost, toFetch } from "@x/pyserve";
+ * import { type Handler, toFetch } from "@x/pyserve";
+ * import { requireOwnHost } from "@x/pyserve/handlers";
  *
  * const counted: Handler = (request, context) => {
  *   if (request.method !== "POST") return null;

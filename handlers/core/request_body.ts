@@ -14,9 +14,9 @@ export interface BodyLimits {
   /** Maximum size in bytes, or null for unlimited; defaults to null. A longer body is 413. */
   readonly max?: number | null;
   /**
-   * Milliseconds without data after which the body is given up with 408; 0 = unlimited, the default. The whole body also
-   * has this time, extended by what `minRate` allows for the bytes received, so that a trickle ends, too. Only the time spent
-   * waiting for the client counts, not the time in which the caller processes a piece.
+   * Milliseconds without data after which the body is abandoned with 408; defaults to 0 = unlimited. The whole body
+   * also has this time, extended by what `minRate` allows for the bytes received, which also bounds slow trickles. Only
+   * time spent waiting for the client counts, not time the caller spends on a piece.
    */
   readonly stallMs?: number;
   /** Minimum average rate in bytes per second, beyond the stall limit; defaults to 1,024. */
@@ -32,7 +32,7 @@ export interface BodyLimits {
  * @example
  * ```ts
  * import { assert, assertRejects } from "@std/assert";
- * import { IncompleteBody, spool } from "@x/pyserve";
+ * import { spool } from "../upstream/spool.ts";
  *
  * const broken = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("gone")) });
  * const error = await assertRejects(() => spool(broken, { max: null }), IncompleteBody);
@@ -41,7 +41,9 @@ export interface BodyLimits {
  */
 export class IncompleteBody extends HttpError {}
 
-/** Maximum size of a piece. A body made by hand may be one chunk, and hashing it at once would block the event loop. */
+/**
+ * Maximum size of a piece. A body created by hand may be one chunk, and hashing it at once would block the event loop.
+ */
 const PIECE_BYTES = 262_144;
 
 /** Size of the first read: most bodies are smaller. */
@@ -49,11 +51,12 @@ const FIRST_PIECE_BYTES = 16_384;
 
 const MIN_RATE = 1_024;
 
-/** Bodies of which a part was left unread. */
+/** Bodies that were not read to their end. */
 const abandoned = new WeakSet<ReadableStream<Uint8Array>>();
 
 /**
- * The pieces of a request body, of 256 KiB at most. A piece is valid until the next is asked for, which reuses its buffer.
+ * The pieces of a request body, at most 256 KiB each. A piece is valid until the next one is requested, which reuses
+ * its buffer.
  *
  * To stop early, leave the loop; the rest of the body is not read.
  *
@@ -101,7 +104,7 @@ export function hasUnreadBody(request: Request): boolean {
   return body !== null && (!request.bodyUsed || abandoned.has(body));
 }
 
-/** Reads, and gives up waiting at the limits. */
+/** Reads until a limit is exceeded. */
 class TimedReader {
   readonly #reader: PieceReader;
   readonly #stallMs: number;
@@ -176,13 +179,13 @@ function readerOf(body: ReadableStream<Uint8Array>): PieceReader {
   try {
     return new SingleBufferReader(body.getReader({ mode: "byob" }));
   } catch {
-    return body.getReader(); // not a byte stream: the body of a request made by hand
+    return body.getReader(); // not a byte stream: the body of a request created by hand
   }
 }
 
 /**
- * Reads into one buffer. A stream that allocates each piece needs 100 MiB for a large upload, because garbage is collected
- * more slowly than it is made.
+ * Reads into a single buffer. A stream that allocates each piece needs 100 MiB for a large upload, because garbage is
+ * collected more slowly than it is produced.
  */
 class SingleBufferReader implements PieceReader {
   readonly #reader: ReadableStreamBYOBReader;

@@ -1,22 +1,25 @@
 /**
- * Making sure that there is an answer.
+ * Ensures that every request gets a response.
  *
  * @module
  */
 
 import { errorResponse, failureOf, HttpError, markFailure, toHttpError } from "./errors.ts";
 import { closedIfUnread, dropBody, hasMuchContent, wholeResponse } from "./unread_body.ts";
+import { notAnAnswer, originOf } from "./origin.ts";
+import { internalsOf } from "./internals.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
 
 /** A handler that never declines and never throws. */
 export type SettledHandler = (request: Request, context: Context) => Awaitable<Response>;
 
 /**
- * Makes a handler answer in every case: null becomes 404, a thrown error its status, and a request that cannot be
- * answered as asked (`context.refusal`) its 4xx, before the handler sees it. An error of 500 or more is logged with its
- * cause, which the client never sees.
+ * Makes a handler always respond: null becomes 404, a thrown error its status, and a refused request
+ * (`context.refusal`) its 4xx before the handler sees it. Errors with status 500 and above are logged with their cause,
+ * which is never shown to the client.
  *
- * Put it inside the layers, so that they see real responses for errors too; `toFetch` answers what is still open outside.
+ * Apply it inside the layers, so that they see error responses, too; `toFetch` responds to whatever is still declined
+ * outside of them.
  *
  * @example
  * ```ts
@@ -29,31 +32,47 @@ export type SettledHandler = (request: Request, context: Context) => Awaitable<R
  * ```
  */
 export function settle(handler: Handler): SettledHandler {
-  return answering((request, context) => {
+  const answer = answering((request, context) => {
     if (context.refusal) throw HttpError.from(context.refusal);
     return handler(request, context);
-  });
+  }, handler.name);
+  return neverDeclining(answer);
+}
+
+/** Handlers known never to decline: what comes after one in a chain is a mistake, which is reported. */
+const settled = new WeakSet<Handler>();
+
+/** Marks a handler that never declines. */
+export function neverDeclining<T extends Handler>(handler: T): T {
+  settled.add(handler);
+  return handler;
+}
+
+/** Whether a handler is known never to decline. */
+export function isSettled(handler: Handler): boolean {
+  return settled.has(handler);
 }
 
 /**
- * Answers what a handler leaves open, outside of all layers. A refused request gets to them, so that it is logged and
- * dressed like all others by what is further in; an answer that would be no error is replaced.
+ * Responds to whatever all layers decline. A refused request passes through the layers, so that it is logged and gets
+ * headers like any other; a response to it that is not an error is replaced.
  */
 export function settleLast(handler: Handler): SettledHandler {
-  return answering(handler);
+  return answering(handler, handler.name);
 }
 
-function answering(handler: Handler): SettledHandler {
+function answering(handler: Handler, name: string): SettledHandler {
+  const title = name === "" ? "the handler" : `handler "${name}"`;
   return (request, context) => {
     try {
       const answer = handler(request, context);
-      if (!(answer instanceof Promise)) return finish(request, context, answer);
+      if (!(answer instanceof Promise)) return finish(request, context, answer, title);
       return answer.then(
-        (late) => finish(request, context, late),
-        (thrown) => finish(request, context, failed(thrown, request, context)),
+        (late) => finish(request, context, late, title),
+        (thrown) => finish(request, context, failed(thrown, request, context), title),
       );
     } catch (thrown) {
-      return finish(request, context, failed(thrown, request, context));
+      return finish(request, context, failed(thrown, request, context), title);
     }
   };
 }
@@ -63,24 +82,28 @@ function failed(thrown: unknown, request: Request, context: Context): Response {
   // A missing Deno permission is the operator's error, not the client's: the log names the flag.
   const forbidden = error.cause instanceof Deno.errors.NotCapable;
   if (forbidden || (error.status >= 500 && error.cause !== undefined)) {
-    context.log.error(`Cannot answer ${request.method} ${context.target.raw}`, error.cause);
+    const origin = originOf(thrown);
+    const by = origin === "" ? "" : `: ${origin} failed`;
+    context.log.error(`Cannot answer ${request.method} ${context.target.raw}${by}`, error.cause);
   }
   return errorResponse(error);
 }
 
-/** What most errors are; made once, because an error takes time to look where it was made. */
+/** The most frequent error, created once because capturing a stack trace is slow. */
 const NOT_FOUND = new HttpError(404);
 const NOTHING = errorResponse(NOT_FOUND);
 
-function finish(request: Request, context: Context, answer: Response | null): Awaitable<Response> {
-  const { notes } = context;
+function finish(request: Request, context: Context, answer: Response | null, title: string): Awaitable<Response> {
+  const { notes } = internalsOf(context);
   if (answer !== null && answer === notes.finished) return answer;
-  const finished = suited(request, answered(context, answer));
+  const isAnswer = answer === null || answer instanceof Response;
+  const given = isAnswer ? answer : failed(notAnAnswer(title, answer), request, context);
+  const finished = suited(request, answered(context, given));
   if (finished instanceof Promise) return finished.then((late) => notes.finished = late);
   return notes.finished = finished;
 }
 
-/** What there is to say about the bodies of the two. */
+/** Reconciles the response with the bodies of request and response. */
 function suited(request: Request, response: Response): Awaitable<Response> {
   if (request.method === "HEAD") return withoutBody(response);
   if (failureOf(response) !== null) return closedIfUnread(request, response);
@@ -94,7 +117,7 @@ function whole(request: Request, response: Response): Awaitable<Response> {
   return wholeResponse(request, response).catch((thrown) => errorResponse(toHttpError(thrown)));
 }
 
-/** Whether a request has a body that was left unread, beside an answer that may be a stream. */
+/** Whether part of the request body is unread and the response may be a stream. */
 function isUnread(request: Request, response: Response): boolean {
   if (request.bodyUsed) return false;
   const { body } = request;
@@ -111,14 +134,16 @@ async function whenDropped(request: Request, response: Response): Promise<Respon
   }
 }
 
-/** An answer to a request that was refused has to be one that says so, or at least an error. */
+/** The response to a refused request must be an error. */
 function answered({ refusal }: Context, answer: Response | null): Response {
   if (answer !== null && (refusal === null || answer.status >= 400)) return answer;
   answer?.body?.cancel().catch(() => {});
   return refusal ? errorResponse(HttpError.from(refusal)) : markFailure(NOTHING.clone(), NOT_FOUND);
 }
 
-/** HEAD has no content in any case (RFC 9110 section 9.3.2); the runtime drops it, a test that calls us would not. */
+/**
+ * HEAD never has content (RFC 9110 section 9.3.2). The runtime drops it, but direct callers such as tests would see it.
+ */
 function withoutBody(response: Response): Response {
   if (response.body === null) return response;
   response.body.cancel().catch(() => {});

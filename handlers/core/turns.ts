@@ -92,7 +92,7 @@ export class Gate {
     this.#places = places;
   }
 
-  /** Waits for a place, which is held until it is disposed of. */
+  /** Waits for a place, which is held until disposed of. */
   async enter(): Promise<Disposable> {
     if (this.#places > 0) this.#places -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

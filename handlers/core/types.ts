@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { CodingName } from "../http/coding.ts";
 import type { Refusal } from "../http/refusal.ts";
 import type { SitePath, Target } from "../http/target.ts";
 
@@ -94,42 +95,39 @@ export interface HostNames {
   areRequired(context: Context): boolean;
 }
 
-/** A cacheable response, offered to the cache. */
-export interface OfferedResponse {
-  /** The response as created by its handler. */
-  readonly response: Response;
-  /** The corresponding 304, without headers added by layers. */
-  readonly notModified: Response;
-  /** The response body. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Whether the response is still fresh. */
-  readonly isFresh: () => boolean;
-  /** Whether the response depends on Accept and the query. */
-  readonly negotiated?: boolean;
-}
-
-/** A cacheable proof that a path does not exist. */
-export interface OfferedAbsence {
-  /** The cache key of the path. */
-  readonly key: string;
-  /** Whether the path still does not exist. */
-  readonly isFresh: () => boolean;
-}
-
-/** The mutable state of one request, shared by all contexts derived for it: how handlers and layers communicate. */
-export interface RequestNotes {
-  /** Why the request is refused, or null; undefined until it has been checked. */
-  refusal: Refusal | null | undefined;
-  /** Whether the access log line has been written or is suppressed. */
-  logged: boolean;
-  /** The final response, to be sent unmodified, or null. */
-  finished: Response | null;
-  /** The response that already has its file server's headers and error page, or null. */
-  dressed: Response | null;
-  /** The response offered to the cache, or null. */
-  offer: OfferedResponse | null;
-  /** The proof of absence offered to the cache, or null. */
-  absence: OfferedAbsence | null;
+/**
+ * A content coding applied while content is sent, such as compression. A layer adds it for the handlers inside:
+ * `derive(context, { encoders: [...context.encoders, gzip] })`. Not used where the content is stored in a coding that the
+ * client prefers or likes as much.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { derive, fileServer, type Layer, memory, toFetch } from "@x/pyserve";
+ * import type { Encoder } from "@x/pyserve/layers";
+ *
+ * const gzip: Encoder = {
+ *   coding: "gzip",
+ *   suits: (type) => type.startsWith("text/"),
+ *   encode: (content) => content.pipeThrough(new CompressionStream("gzip")),
+ * };
+ * const layer: Layer = (next) => (request, context) => next(request, derive(context, { encoders: [gzip] }));
+ * const fetch = toFetch(fileServer(memory({ "a.txt": "a" }), { layers: [layer], log: false }));
+ * const response = await fetch(new Request("http://localhost/a.txt", { headers: { "accept-encoding": "gzip" } }));
+ * assert(response.headers.get("content-encoding") === "gzip");
+ * await response.body?.cancel();
+ * ```
+ */
+export interface Encoder {
+  /** The coding; encoders with the same one must produce the same kind of content, because caches do not tell them apart. */
+  readonly coding: CodingName;
+  /**
+   * Whether content should be coded, by its Content-Type and its size in bytes; null where that is not known in advance.
+   * Must always return the same for the same arguments: it also decides whether the response has `Vary: accept-encoding`.
+   */
+  suits(type: string, size: number | null): boolean;
+  /** Encodes a stream. Errors and cancellation must be passed on, as `pipeThrough` does. */
+  encode(content: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
 /** Request metadata. Immutable: a layer passes on a modified copy made by {@linkcode derive}. */
@@ -139,8 +137,6 @@ export interface Context {
    * ({@linkcode SitePath.nowhere}) and the query is empty, so that no handler acts on it.
    */
   readonly target: Target;
-  /** Whether a layer or a mount has replaced the target, so that it differs from the request's URL. */
-  readonly retargeted: boolean;
   /**
    * The target as sent by the client, even if a layer, a mount or a program has replaced it: the base for relative
    * references in the response.
@@ -165,17 +161,12 @@ export interface Context {
   readonly local: LocalAddress | null;
   /** The host names of this server. */
   readonly hosts: HostNames;
-  /**
-   * Whether the transport truncates a body at its Content-Length, as Deno.serve does over HTTP/1: then a file can be
-   * sent as a native stream, which may continue past it.
-   */
-  readonly cutsAtLength: boolean;
+  /** Content codings that handlers apply to what they send, the preferred ones first; empty unless a layer adds some. */
+  readonly encoders: readonly Encoder[];
   /** The log. */
   readonly log: Logger;
   /** The user authenticated by a layer, or null. */
   readonly user: string | null;
-  /** The mutable state of this request. */
-  readonly notes: RequestNotes;
   /**
    * Whether the client has a right to a path (relative to the mount, like `target.path`). Allows everything unless a
    * layer restricts it; what the server is not configured to do (`--upload` is off) is refused separately.
@@ -186,32 +177,4 @@ export interface Context {
    * `""` means all rights. If rights change, the view must change too.
    */
   readonly view: string;
-}
-
-/**
- * A copy of a context with some fields replaced, for inner handlers.
- *
- * To change the rights (`may`), also give the name of the new set (`view`), which separates the cache entries; combine
- * both with those of the given context.
- *
- * @throws TypeError for `may` without a `view`, or with that of all rights (`""`): clients with different rights would
- * share cache entries.
- *
- * @example
- * ```ts
- * import { assert } from "@std/assert";
- * import { derive, type Layer } from "@x/pyserve";
- *
- * const asGuest: Layer = (next) => (request, context) => next(request, derive(context, { user: "guest" }));
- * assert(typeof asGuest === "function");
- * ```
- */
-export function derive(context: Context, changes: Partial<Context>): Context {
-  if (changes.may && !changes.view) {
-    throw new TypeError(
-      "derive() needs a view beside may: the name, not empty, of the set of rights that it stands for",
-    );
-  }
-  const retargeted = "target" in changes ? { retargeted: true } : {};
-  return Object.create(context, Object.getOwnPropertyDescriptors({ ...changes, ...retargeted })) as Context;
 }

@@ -47,9 +47,9 @@ export async function wholeResponse({ headers: asked }: Request, response: Respo
   }
   body?.cancel().catch(() => {});
   if (asked.has("transfer-encoding")) {
-    throw new HttpError(411, "A GET request with content has to say its length", { headers: CLOSED });
+    throw new HttpError(411, "A GET request with content must have a Content-Length", { headers: CLOSED });
   }
-  const message = `Content of a GET request is ignored, and may have ${MAX_IGNORED_BYTES} bytes at most`;
+  const message = `The content of a GET request is ignored and limited to ${MAX_IGNORED_BYTES} bytes`;
   throw new HttpError(413, message, { headers: CLOSED });
 }
 

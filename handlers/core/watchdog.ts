@@ -5,7 +5,7 @@ export class Watchdog {
   #wakesAt = Infinity;
   #bark: () => void = () => {};
 
-  /** Calls back in so many milliseconds, instead of what was set before; 0 = never. */
+  /** Calls back after the given milliseconds, replacing any earlier deadline; 0 = never. */
   set(ms: number, bark: () => void): void {
     if (ms === 0) return this.rest();
     this.#bark = bark;
@@ -15,12 +15,12 @@ export class Watchdog {
     this.#sleep(ms);
   }
 
-  /** Suspends it until it is set again; the timer is kept. */
+  /** Suspends it until the next `set`; keeps the timer. */
   rest(): void {
     this.#deadline = Infinity;
   }
 
-  /** Clears the timer, too. Call it at the end. */
+  /** Clears the timer as well. Call it when done. */
   stop(deadline = Infinity): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;

@@ -1,44 +1,43 @@
 /**
- * Files and index pages of a source, for GET and HEAD.
+ * Serves files and index pages of a source for GET and HEAD.
  *
  * @module
  */
 
 import { then } from "../core/awaitable.ts";
-import { type Content, sendContent } from "../serving/content.ts";
+import { type Content, type Keep, sendContent } from "../serving/content.ts";
 import { HttpError } from "../core/errors.ts";
-import { acceptedCodings, type CodingName, CODINGS } from "../http/coding.ts";
-import { BEGINNING_BYTES } from "../http/declared_charset.ts";
+import type { CodingName } from "../http/coding.ts";
 import { etagOf } from "../http/etag.ts";
 import type { SitePath } from "../http/target.ts";
-import { type RepresentationOptions, Representations } from "./representations.ts";
-
+import { type Representation, type RepresentationOptions, Representations } from "./representations.ts";
+import { Siblings } from "./siblings.ts";
 import type { ResponseCache } from "../serving/response_cache.ts";
 import { DEFAULT_INDEX, resolve, type ResolvedFile } from "../serving/resolve.ts";
 import { readable } from "../serving/rights.ts";
 import { slashRedirect } from "../serving/slash_redirect.ts";
-import { FileChanged, type FileSource, type FileStat, type FreshnessCheck } from "../sources/types.ts";
+import { FileChanged, type FileSource, type FileStat } from "../sources/types.ts";
 import { isWritten } from "../sources/written.ts";
 import type { Awaitable, Context, Handler } from "../core/types.ts";
 
 export type { RepresentationOptions };
 
-/** How {@linkcode files} serves. */
+/** Options of {@linkcode files}. */
 export interface FilesOptions extends RepresentationOptions {
-  /** Names that stand for their directory, tried in turn; defaults to `index.html`, then `index.htm`. */
+  /** Names of index files, tried in order; defaults to `index.html`, then `index.htm`. */
   readonly index?: readonly string[];
 }
 
-/** Looks at a file that changes under its hands at most so often. */
+/** Maximum number of attempts to send a file that keeps changing. */
 const ATTEMPTS = 5;
 
 /**
- * Serves the files of a source to GET and HEAD, a directory by its index file, and declines all else.
+ * Serves the files of a source for GET and HEAD, and the index file of a directory; declines everything else.
  *
- * A directory asked for without a slash is redirected to the one with (301, in Python's form: the query is kept). With
- * validators, preconditions and ranges as {@linkcode sendContent} answers them. A slash behind a file's name, what is
- * absent, and a directory without an index are declined, so that the next handler is asked. It lists nothing, writes
- * nothing, and compresses nothing. 403 for what may not be read.
+ * A directory requested without a trailing slash is redirected (301; like Python, it keeps the query). Validators,
+ * preconditions and ranges are handled by {@linkcode sendContent}. Declined, so that the next handler is tried: missing
+ * files, directories without an index, and files requested with a trailing slash. It does not list, write or compress.
+ * Unreadable files are 403.
  *
  * @example
  * ```ts
@@ -56,7 +55,7 @@ export function files(source: FileSource, options: FilesOptions = {}): Handler {
   return filesWith(source, options, null);
 }
 
-/** The same, which offers what it sends to a cache. */
+/** The same, offering its responses to a cache. */
 export function filesWith(source: FileSource, options: FilesOptions, cache: ResponseCache | null): Handler {
   const server = new FileServing(source, options, cache);
   return (request, context) => {
@@ -69,22 +68,20 @@ class FileServing {
   readonly #source: FileSource;
   readonly #options: FilesOptions;
   readonly #index: readonly string[];
-  #plain: Representations | null = null;
-  #sandboxed: Representations | null = null;
+  readonly #representations: Representations;
   readonly #cache: ResponseCache | null;
 
   constructor(source: FileSource, options: FilesOptions, cache: ResponseCache | null) {
     this.#source = source;
     this.#cache = cache;
     this.#options = options;
+    this.#representations = new Representations(options);
     this.#index = options.index ?? DEFAULT_INDEX;
   }
 
-  /** How files are sent. The handler that writes to the source may be made later than this one. */
-  get #representations(): Representations {
-    const { sandbox = isWritten(this.#source) } = this.#options;
-    if (sandbox) return this.#sandboxed ??= new Representations({ ...this.#options, sandbox });
-    return this.#plain ??= new Representations({ ...this.#options, sandbox });
+  /** How a file is sent. The handler that writes to the source may be created later than this one. */
+  #representationOf(path: SitePath): Representation {
+    return this.#representations.of(path, (path) => isWritten(this.#source, path));
   }
 
   answer(request: Request, context: Context): Awaitable<Response | null> {
@@ -100,17 +97,15 @@ class FileServing {
     });
   }
 
-  /** Sends the file; where it was exchanged between looking and opening, looks again. */
+  /** Sends the file; if it was replaced between `stat` and `open`, tries again. */
   async #send(source: FileSource, request: Request, context: Context, found: ResolvedFile): Promise<Response | null> {
     const { path } = found;
     let stat: FileStat | null = found.stat;
+    const refused = new Set<CodingName>();
     for (let attempt = 0; attempt < ATTEMPTS && stat?.kind === "file"; attempt++) {
       try {
-        const plain = { path, stat, sidecar: null, passed: [] };
-        const sent = this.#options.precompressed ? await this.#choose(source, request, plain) : plain;
-        const content = this.#content(source, sent, sent.sidecar && await this.#plainType(source, sent));
-        const keep = this.#keep(source, request, context, sent);
-        return await sendContent(request, { ...content, cutsAtLength: context.cutsAtLength, ...(keep && { keep }) });
+        const siblings = new Siblings(source, { path, stat }, refused);
+        return await sendContent(request, this.#content(source, request, context, siblings), context);
       } catch (error) {
         if (!(error instanceof FileChanged)) throw error;
       }
@@ -120,89 +115,42 @@ class FileServing {
     throw new HttpError(503, "The file keeps changing", { headers: { "retry-after": "1" } });
   }
 
-  /** The type of a coded document that says itself which encoding it is in: by the first bytes of the plain file. */
-  async #plainType(source: FileSource, { path, stat }: Sent): Promise<string | null> {
-    const { typeOf } = this.#representations.of(path.name);
-    return typeOf ? typeOf(await beginningOf(source, path, stat)) : null;
-  }
-
-  #content(source: FileSource, { path, stat, sidecar: coded }: Sent, ownType: string | null): Content {
-    const opened = coded ?? { path, stat, coding: path.name.toLowerCase().endsWith(".svgz") ? "gzip" : null };
-    const { type, typeOf, headers, variant } = this.#representations.of(path.name);
+  #content(source: FileSource, request: Request, context: Context, siblings: Siblings): Content {
+    const { path, stat } = siblings.plain;
+    const { type, typeOf, headers, variant } = this.#representationOf(path);
+    const codedIn: Content["codedIn"] = async (coding) => {
+      const found = await siblings.find(coding);
+      return found && {
+        size: found.stat.size,
+        etag: etagOf(found.stat, variant, coding),
+        open: (range) => siblings.open(coding, found, range),
+      };
+    };
     return {
-      type: ownType ?? type,
-      ...(ownType === null && typeOf && { typeOf }),
-      size: opened.stat.size,
+      type,
+      ...(typeOf && { typeOf }),
+      size: stat.size,
       modified: stat.modified,
-      etag: etagOf(opened.stat, variant, coded?.coding),
+      etag: etagOf(stat, variant),
       headers,
-      ...(opened.coding && { contentHeaders: { "content-encoding": opened.coding } }),
-      open: () => source.open(opened.path, opened.stat),
+      ...(isGzipped(path.name) ? { coding: "gzip" } : this.#options.precompressed ? { codedIn } : {}),
+      keep: (size) => this.#keep(request, context, size, siblings),
+      open: (range) => source.open(path, stat, range),
     };
   }
 
-  /** What offers the response to the cache; undefined where it could not be proven to be still right. */
-  #keep(source: FileSource, request: Request, context: Context, sent: Sent): Content["keep"] {
-    const { path, stat, sidecar } = sent;
+  /** What offers the response to the cache; null where it could not be proven to be still right. */
+  #keep(request: Request, context: Context, size: number, siblings: Siblings): Keep | null {
+    const { path } = siblings.plain;
     // A second index name would have to prove that the first is still not there.
     const plain = path === context.target.path || path.name === this.#index[0];
-    const size = (sidecar ?? sent).stat.size;
-    if (!this.#cache || !plain || !stat.stable || !this.#cache.wants(request, context, size)) return undefined;
-    const isFresh = freshnessOf(source, sent);
-    return isFresh ? (response, bytes) => this.#cache!.offer(context, response, { bytes, isFresh }) : undefined;
-  }
-
-  /** The compressed file beside this one that the client likes best: a regular file, and not older than the plain one. */
-  async #choose(source: FileSource, request: Request, plain: Sent): Promise<Sent> {
-    const { path, stat: { modified } } = plain;
-    const passed: Passed[] = [];
-    for (const coding of acceptedCodings(request.headers.get("accept-encoding"))) {
-      const beside = path.sibling(path.name + CODINGS[coding]);
-      const stat = beside && await source.stat(beside);
-      if (beside && stat?.kind === "file" && (stat.modified ?? 0) >= (modified ?? 0)) {
-        return { ...plain, sidecar: { path: beside, stat, coding }, passed };
-      }
-      if (beside) passed.push({ path: beside, stat });
-    }
-    return { ...plain, passed };
+    if (!this.#cache || !plain || !siblings.areStable || !this.#cache.wants(request, context, size)) return null;
+    const isFresh = siblings.freshness();
+    return isFresh && ((response, bytes) => this.#cache!.offer(context, response, { bytes, isFresh }));
   }
 }
 
-async function beginningOf(source: FileSource, path: SitePath, stat: FileStat): Promise<Uint8Array> {
-  using file = await source.open(path, stat);
-  const beginning = new Uint8Array(BEGINNING_BYTES);
-  return beginning.subarray(0, await file.read(0, beginning));
-}
-
-/** A check of all that the choice depends on: the file, the one sent in its place, and those that are not there. */
-function freshnessOf(source: FileSource, { path, stat, sidecar, passed }: Sent): FreshnessCheck | null {
-  const checks = [
-    source.freshness?.(path, stat),
-    ...sidecar ? [source.freshness?.(sidecar.path, sidecar.stat)] : [],
-    ...passed.map(({ path, stat }) => {
-      return stat ? source.freshness?.(path, stat) : source.absence?.(path);
-    }),
-  ];
-  if (!checks.every((check) => !!check)) return null;
-  const [first] = checks;
-  return checks.length === 1 ? first! : () => checks.every((isFresh) => isFresh());
-}
-
-interface Passed {
-  readonly path: SitePath;
-  readonly stat: FileStat | null;
-}
-
-/** A file as it is sent. */
-interface Sent extends ResolvedFile {
-  /** The compressed sibling that is sent in its place, or null. */
-  readonly sidecar: Sidecar | null;
-  /** The siblings that would have been preferred, had they been there or new enough. */
-  readonly passed: readonly Passed[];
-}
-
-interface Sidecar {
-  readonly path: SitePath;
-  readonly stat: FileStat;
-  readonly coding: CodingName;
+/** SVG that is compressed on disk, and served as SVG. */
+function isGzipped(name: string): boolean {
+  return name.toLowerCase().endsWith(".svgz");
 }

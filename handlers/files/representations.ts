@@ -10,22 +10,26 @@ import { type MediaTypeOptions, namedType } from "../http/media_type.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileStat } from "../sources/types.ts";
 
-/** What decides how files are sent, apart from their names. */
+/** Options that determine how files are sent, besides their names. */
 export interface RepresentationOptions extends MediaTypeOptions {
-  /** Cache-Control; defaults to `no-cache`: caches may keep a copy and ask each time whether it still holds. */
+  /** Cache-Control; defaults to `no-cache`: caches may store responses, but must revalidate them. */
   readonly cacheControl?: string;
   /**
-   * Whether a page among the files (HTML, SVG, other XML) runs with an origin of its own, as one of another site: it can
-   * read and write nothing of the site, and has no storage. For untrusted files. Defaults to true where `upload`
-   * takes files into the same source, into one that it was made of (`filtered`, `writableIn`), or, on disk, into the same
-   * directory or one above or below; not where another process does.
+   * Whether documents among the files (HTML, SVG, other XML) run in an opaque origin, like those of another site: they
+   * cannot read or write anything on this site, and have no storage. For untrusted files. Defaults to true if `upload`
+   * writes to the same source, to one derived from it (`filtered`, `writableIn`), or, on disk, to the same directory, a
+   * parent or a subdirectory; not if another process does. Of a `union`, each source counts for itself. A function decides
+   * by path.
    */
-  readonly sandbox?: boolean;
-  /** Whether a file beside it with `.br`, `.zst` or `.gz` at the end is sent instead to clients that take the coding. */
+  readonly sandbox?: boolean | ((path: SitePath) => boolean);
+  /**
+   * Whether to send precompressed variants (the file's name plus `.br`, `.zst` or `.gz`) to clients that accept their
+   * coding.
+   */
   readonly precompressed?: boolean;
   /**
-   * What else decides how files are sent, such as headers that a layer puts on them: when this text changes, so do the
-   * entity tags, and caches ask for the files anew.
+   * Anything else that determines how files are sent, such as headers added by a layer: changing this string changes
+   * all entity tags, so that caches fetch the files again.
    */
   readonly variant?: string;
 }
@@ -64,27 +68,29 @@ export class Representations {
 
   /** Precomputes what is the same for all files. */
   constructor(options: RepresentationOptions) {
-    const vary: Record<string, string> = options.precompressed ? { vary: "accept-encoding" } : {};
     this.#options = options;
-    this.#headers = { "cache-control": options.cacheControl ?? "no-cache", ...vary };
+    this.#headers = { "cache-control": options.cacheControl ?? "no-cache" };
     this.#sandboxed = { ...this.#headers, "content-security-policy": SANDBOX };
   }
 
-  /** How a file with the given name is sent. */
-  of(name: string): Representation {
-    const { type, charset } = namedType(name, this.#options);
-    const key = `${type}; charset=${charset ?? ""}`;
+  /** How the file at a path is sent; `isWritten` is asked if no option says whether it is sandboxed. */
+  of(path: SitePath, isWritten: (path: SitePath) => boolean = () => false): Representation {
+    const { sandbox = isWritten } = this.#options;
+    const isSandboxed = typeof sandbox === "function" ? sandbox(path) : sandbox;
+    const { type, charset } = namedType(path.name, this.#options);
+    const key = `${isSandboxed ? "sandboxed " : ""}${type}; charset=${charset ?? ""}`;
     const known = this.#known.get(key);
     if (known) return known;
-    const made = this.#make(type, charset);
+    const made = this.#make(type, charset, isSandboxed);
     if (this.#known.size >= MOST_TYPES) this.#known.clear();
     this.#known.set(key, made);
     return made;
   }
 
-  #make(type: string, charset: string | null): Representation {
-    const headers = this.#options.sandbox && DOCUMENT.test(type) ? this.#sandboxed : this.#headers;
-    const variant = shortDigest(JSON.stringify([type, charset, headers, this.#options.variant ?? ""]));
+  #make(type: string, charset: string | null, isSandboxed: boolean): Representation {
+    const headers = isSandboxed && DOCUMENT.test(type) ? this.#sandboxed : this.#headers;
+    const { precompressed = false, variant: other = "" } = this.#options;
+    const variant = shortDigest(JSON.stringify([type, charset, headers, precompressed, other]));
     if (charset === null) return { type, headers, variant };
     const whole = `${type}; charset=${charset}`;
     if (!describesItself(type)) return { type: whole, headers, variant };
@@ -95,7 +101,7 @@ export class Representations {
 /** Returns a function for the entity tag of an uncoded file. */
 export function tagger(options: RepresentationOptions): (path: SitePath, stat: FileStat) => string {
   const representations = new Representations(options);
-  return (path, stat) => etagOf(stat, representations.of(path.name).variant);
+  return (path, stat) => etagOf(stat, representations.of(path).variant);
 }
 
 function describesItself(type: string): type is SelfDescribing {

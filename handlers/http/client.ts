@@ -15,7 +15,7 @@
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { clientOf } from "@x/pyserve";
+ * import { clientOf } from "@x/pyserve/http";
  *
  * assert(clientOf("192.0.2.7", new Headers()) === "192.0.2.7");
  * assert(clientOf("2001:db8:1:2:3:4:5:6", new Headers()) === "2001:db8:1:2");

@@ -23,7 +23,7 @@ const ASCTIME = new RegExp(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ${MONTH} ([ \\d]\\d
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { formatHttpDate } from "@x/pyserve";
+ * import { formatHttpDate } from "@x/pyserve/http";
  *
  * assert(formatHttpDate(784111777000) === "Sun, 06 Nov 1994 08:49:37 GMT");
  * ```
@@ -45,7 +45,7 @@ export function formatHttpDate(time: number): string {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { parseHttpDate } from "@x/pyserve";
+ * import { parseHttpDate } from "@x/pyserve/http";
  *
  * assert(parseHttpDate("Sunday, 06-Nov-94 08:49:37 GMT") === 784111777000);
  * assert(parseHttpDate("1994-11-06T08:49:37Z") === null);

@@ -22,7 +22,7 @@ export type SelfDescribing = "text/html" | "text/css";
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { documentType } from "@x/pyserve";
+ * import { documentType } from "@x/pyserve/http";
  *
  * const bytes = new TextEncoder().encode('<!DOCTYPE html><meta charset="koi8-r">');
  * assert(documentType("text/html", "utf-8", bytes) === "text/html");
@@ -43,7 +43,7 @@ export function documentType(type: SelfDescribing, fallback: string, beginning: 
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { declaredCharset } from "@x/pyserve";
+ * import { declaredCharset } from "@x/pyserve/http";
  *
  * const bytes = new TextEncoder().encode('@charset "latin1"; a {}');
  * assert(declaredCharset("text/css", bytes) === "windows-1252");

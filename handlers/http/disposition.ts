@@ -14,7 +14,7 @@ import { encodeSegment } from "./escape.ts";
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { attachment } from "@x/pyserve";
+ * import { attachment } from "@x/pyserve/http";
  *
  * assert(attachment("a.zip") === 'attachment; filename="a.zip"');
  * assert(attachment("é.zip") === `attachment; filename="_.zip"; filename*=UTF-8''%C3%A9.zip`);

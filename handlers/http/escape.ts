@@ -20,7 +20,7 @@ const HTML_ESCAPES: Readonly<Record<string, string>> = {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { escapeHtml } from "@x/pyserve";
+ * import { escapeHtml } from "@x/pyserve/http";
  *
  * assert(escapeHtml(`<a href="x">`) === "&lt;a href=&quot;x&quot;&gt;");
  * ```
@@ -39,7 +39,7 @@ export function escapeHtml(text: string): string {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { encodeSegment } from "@x/pyserve";
+ * import { encodeSegment } from "@x/pyserve/http";
  *
  * assert(encodeSegment("javascript:a b") === "javascript%3Aa%20b");
  * ```
@@ -59,7 +59,7 @@ export function encodeSegment(name: string): string {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { encodeHeaderUrl } from "@x/pyserve";
+ * import { encodeHeaderUrl } from "@x/pyserve/http";
  *
  * assert(encodeHeaderUrl("/a/?q=\r\nx") === "/a/?q=%0D%0Ax");
  * ```
@@ -95,7 +95,7 @@ const PLAIN = /^[\x20-\x5b\x5d-\x7e]*$/;
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { escapeLog } from "@x/pyserve";
+ * import { escapeLog } from "@x/pyserve/http";
  *
  * assert(escapeLog("a\x1b[2J\\") === "a\\x1b[2J\\\\" && escapeLog("\u202etxt.exe") === "\\u202etxt.exe");
  * ```
@@ -112,7 +112,7 @@ export function escapeLog(text: string): string {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { showUnseen } from "@x/pyserve";
+ * import { showUnseen } from "@x/pyserve/http";
  *
  * assert(showUnseen("a\n\u202eb") === "a\n\\u202eb");
  * ```
@@ -131,7 +131,7 @@ export function showUnseen(text: string): string {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { escapeJson } from "@x/pyserve";
+ * import { escapeJson } from "@x/pyserve/http";
  *
  * assert(escapeJson(JSON.stringify("\u202e")) === '"\\u202e"');
  * ```
@@ -149,7 +149,7 @@ export function escapeJson(json: string): string {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { escapeLogQuoted } from "@x/pyserve";
+ * import { escapeLogQuoted } from "@x/pyserve/http";
  *
  * assert(escapeLogQuoted('say "hi"') === 'say \\"hi\\"');
  * ```

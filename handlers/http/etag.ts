@@ -13,7 +13,7 @@
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { parseEtags } from "@x/pyserve";
+ * import { parseEtags } from "@x/pyserve/http";
  *
  * assert(parseEtags('"a,b", , W/"c"').length === 2);
  * assert(parseEtags("*") === "*");
@@ -35,7 +35,7 @@ export function parseEtags(header: string): "*" | string[] {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { strongMatch } from "@x/pyserve";
+ * import { strongMatch } from "@x/pyserve/http";
  *
  * assert(strongMatch('"a"', '"a"') && !strongMatch('W/"a"', 'W/"a"'));
  * ```
@@ -50,7 +50,7 @@ export function strongMatch(a: string, b: string): boolean {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { weakMatch } from "@x/pyserve";
+ * import { weakMatch } from "@x/pyserve/http";
  *
  * assert(weakMatch('W/"a"', '"a"'));
  * ```
@@ -79,7 +79,7 @@ export interface Versioned {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { etagOf } from "@x/pyserve";
+ * import { etagOf } from "@x/pyserve/http";
  *
  * assert(etagOf({ version: "5-1", stable: true }, "k2h8", "gzip") === '"5-1.k2h8-gzip"');
  * ```
@@ -95,7 +95,6 @@ export function etagOf({ version, stable }: Versioned, variant: string, coding?:
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { withoutVariants } from "@x/pyserve";
  *
  * assert(withoutVariants('"5-1.k2h8", W/"6-1.k2h8"') === '"5-1", W/"6-1"');
  * ```
@@ -111,7 +110,6 @@ export function withoutVariants(header: string): string {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { shortDigest } from "@x/pyserve";
  *
  * assert(shortDigest("text/html") !== shortDigest("text/plain"));
  * ```

@@ -15,7 +15,6 @@ export const MAX_HEADER_BYTES = 32_768;
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { isHeaderTooLong } from "@x/pyserve";
  *
  * assert(isHeaderTooLong(new Headers({ cookie: "x".repeat(40_000) })));
  * ```

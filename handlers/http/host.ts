@@ -37,7 +37,6 @@ const MADE_UP = /^http:\/\/localhost:\d+(?:[/?#]|$)/;
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { judgeHost } from "@x/pyserve";
  *
  * assert(judgeHost("example.org:8000", "http://example.org:8000/x") === null);
  * assert(judgeHost("a/b", "http://a/b/x")?.status === 400);
@@ -46,9 +45,9 @@ const MADE_UP = /^http:\/\/localhost:\d+(?:[/?#]|$)/;
 export function judgeHost(host: string | null, url: string): Refusal | null {
   if (host === null) {
     if (MADE_UP.test(url)) return new Refusal(400, "The request has no Host header");
-    return ABSOLUTE.test(url) ? null : new Refusal(400, "The target is not a plain http or https URL");
+    return ABSOLUTE.test(url) ? null : new Refusal(400, "The target must be a path or an http or https URL");
   }
-  if (!HOST.test(host)) return new Refusal(400, "The Host header does not name a host");
-  if (!ABSOLUTE.test(url)) return new Refusal(400, "The target is not a plain http or https URL");
+  if (!HOST.test(host)) return new Refusal(400, "The Host header is invalid");
+  if (!ABSOLUTE.test(url)) return new Refusal(400, "The target must be a path or an http or https URL");
   return null;
 }

@@ -60,7 +60,7 @@ const OVERLAY: Readonly<Record<string, string>> = {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { mediaType } from "@x/pyserve";
+ * import { mediaType } from "@x/pyserve/http";
  *
  * assert(mediaType("index.html") === "text/html; charset=utf-8");
  * assert(mediaType("x.tar.gz") === "application/gzip");
@@ -87,7 +87,6 @@ export interface NamedType {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { namedType } from "@x/pyserve";
  *
  * const { type, charset } = namedType("feed.xml");
  * assert(type === "text/xml" && charset === null);

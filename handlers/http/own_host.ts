@@ -26,7 +26,6 @@ const LOOPBACK = /^(?:(?:::ffff:)?127\.|::1$|localhost$)/i;
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { isOwnHost } from "@x/pyserve";
  *
  * assert(isOwnHost("127.0.0.1:8000", []) && isOwnHost("localhost", []) && isOwnHost("[::1]:8000", []));
  * assert(!isOwnHost("rebound.example:8000", []) && isOwnHost("Files.example.", ["files.example"]));
@@ -48,7 +47,6 @@ export function isOwnHost(host: string, names: readonly string[]): boolean {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { isNamed } from "@x/pyserve";
  *
  * assert(isNamed("files.example:443", ["files.example"]) && !isNamed("192.0.2.7", ["files.example"]));
  * assert(!isNamed("files.example:8443", ["files.example"]) && isNamed("files.example:8443", ["files.example:8443"]));
@@ -66,7 +64,6 @@ export function isNamed(host: string, names: readonly string[]): boolean {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { isLoopback } from "@x/pyserve";
  *
  * assert(isLoopback("127.0.0.1") && isLoopback("::1") && !isLoopback("0.0.0.0"));
  * ```

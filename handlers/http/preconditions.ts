@@ -27,7 +27,7 @@ export type Precondition = "proceed" | "not-modified" | "failed";
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { evaluatePreconditions } from "@x/pyserve";
+ * import { evaluatePreconditions } from "@x/pyserve/http";
  *
  * const headers = new Headers({ "if-none-match": '"a"' });
  * const verdict = evaluatePreconditions("GET", headers, { etag: '"a"', lastModified: null });
@@ -58,7 +58,7 @@ export function evaluatePreconditions(method: string, headers: Headers, validato
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { ifRangeHolds } from "@x/pyserve";
+ * import { ifRangeHolds } from "@x/pyserve/http";
  *
  * assert(!ifRangeHolds('W/"a"', { etag: 'W/"a"', lastModified: null }));
  * ```

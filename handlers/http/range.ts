@@ -31,7 +31,7 @@ export const MAX_RANGES = 100;
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { selectRanges } from "@x/pyserve";
+ * import { selectRanges } from "@x/pyserve/http";
  *
  * const verdict = selectRanges("bytes=-5", 100);
  * assert(Array.isArray(verdict) && verdict[0].start === 95 && verdict[0].end === 100);
@@ -62,7 +62,7 @@ export function selectRanges(header: string | null, size: number): RangeVerdict 
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { contentRange } from "@x/pyserve";
+ * import { contentRange } from "@x/pyserve/http";
  *
  * assert(contentRange({ start: 0, end: 5 }, 10) === "bytes 0-4/10");
  * ```

@@ -7,7 +7,7 @@
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { parseTarget, Refusal } from "@x/pyserve";
+ * import { parseTarget, Refusal } from "@x/pyserve/http";
  *
  * const verdict = parseTarget("/a%00b");
  * assert(verdict instanceof Refusal && verdict.status === 400);

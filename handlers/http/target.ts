@@ -118,7 +118,7 @@ export interface Target {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { rawTarget } from "@x/pyserve";
+ * import { rawTarget } from "@x/pyserve/http";
  *
  * assert(rawTarget("http://host:8000/a/../b?c") === "/a/../b?c");
  * ```
@@ -137,7 +137,7 @@ export function rawTarget(url: string): string {
  * The refusal for an encoded slash inside a segment. Always this object, so that a handler that can accept such a path
  * (as PATH_INFO of a program) can recognize it.
  */
-export const ENCODED_SLASH: Refusal = new Refusal(404, "The path has an encoded slash in it");
+export const ENCODED_SLASH: Refusal = new Refusal(404, "The path contains an encoded slash");
 
 /**
  * Parses a request target, or returns why it is refused.
@@ -153,7 +153,7 @@ export const ENCODED_SLASH: Refusal = new Refusal(404, "The path has an encoded 
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { parseTarget, Refusal } from "@x/pyserve";
+ * import { parseTarget, Refusal } from "@x/pyserve/http";
  *
  * const target = parseTarget("/a%20b/./c/?x=1");
  * assert(!(target instanceof Refusal) && target.path.text === "/a b/c" && target.slash);
@@ -186,7 +186,6 @@ export function parseTarget(raw: string): Target | Refusal {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { readablePath } from "@x/pyserve";
  *
  * assert(readablePath("/docs/%zz/a").text === "/docs");
  * ```
@@ -218,7 +217,6 @@ const MAX_READABLE = 64;
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { pathSegments } from "@x/pyserve";
  *
  * assertEquals(pathSegments("/cgi-bin/wiki//a%2Fb/../c/?q"), ["cgi-bin", "wiki", "", "c", ""]);
  * assertEquals(pathSegments("/cgi-bin/wiki/a%2Fb"), ["cgi-bin", "wiki", "a/b"]);
@@ -254,7 +252,6 @@ export function pathSegments(raw: string): readonly string[] | Refusal {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { targetBeforeEncodedSlash } from "@x/pyserve";
  *
  * assert(targetBeforeEncodedSlash("/cgi-bin/wiki/a%2Fb/c?q")?.path.text === "/cgi-bin/wiki");
  * assert(targetBeforeEncodedSlash("/cgi-bin/wiki/a/b") === null);
@@ -279,7 +276,8 @@ export function targetBeforeEncodedSlash(raw: string): Target | null {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { locationOf, SitePath } from "@x/pyserve";
+ * import { SitePath } from "@x/pyserve";
+ * import { locationOf } from "@x/pyserve/http";
  *
  * assert(locationOf(SitePath.root.child("\\evil")!, { slash: true }) === "/%5Cevil/");
  * ```
@@ -328,7 +326,6 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { decodeSegment } from "@x/pyserve";
  *
  * assert(decodeSegment("a%20b") === "a b");
  * ```
@@ -342,16 +339,16 @@ export function decodeSegment(part: string): string | Refusal {
     let code = escaped.charCodeAt(i);
     if (code === 0x25) { // "%"
       const hex = escaped.slice(i + 1, i + 3);
-      if (!/^[0-9a-fA-F]{2}$/.test(hex)) return new Refusal(400, "The target has a broken percent-escape");
+      if (!/^[0-9a-fA-F]{2}$/.test(hex)) return new Refusal(400, "The target contains an invalid percent-encoding");
       code = parseInt(hex, 16);
       i += 2;
     }
-    if (code === 0) return new Refusal(400, "The target has a NUL in it");
+    if (code === 0) return new Refusal(400, "The target contains a NUL");
     bytes[length++] = code;
   }
   try {
     return UTF8.decode(bytes.subarray(0, length));
   } catch {
-    return new Refusal(400, "The target is not UTF-8");
+    return new Refusal(400, "The target is not valid UTF-8");
   }
 }

@@ -35,7 +35,7 @@ export interface LoginsOptions {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { environmentUser, isDenied, Logins } from "@x/pyserve";
+ * import { environmentUser, isDenied, Logins } from "@x/pyserve/identity";
  *
  * const logins = new Logins(environmentUser("ann:correct horse"));
  * const user = await logins.check("ann", "correct horse", "192.0.2.7");
@@ -118,7 +118,7 @@ export class Logins {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { isDenied } from "@x/pyserve";
+ * import { isDenied } from "@x/pyserve/identity";
  *
  * assert(isDenied({ retryAfter: 30 }) && !isDenied({ name: "ann", epoch: "1" }));
  * ```

@@ -37,7 +37,7 @@ export function passwordProblem(password: string): string | null {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { hashPassword } from "@x/pyserve";
+ * import { hashPassword } from "@x/pyserve/identity";
  *
  * const hash = await hashPassword("correct horse battery staple");
  * assert(hash.startsWith("$argon2id$v=19$m=47104,t=1,p=1$"));
@@ -59,7 +59,7 @@ export async function hashPassword(password: string): Promise<string> {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { hashPassword, verifyPassword } from "@x/pyserve";
+ * import { hashPassword, verifyPassword } from "@x/pyserve/identity";
  *
  * const hash = await hashPassword("correct horse");
  * assert(await verifyPassword(hash, "correct horse") && !await verifyPassword(hash, "wrong"));

@@ -66,7 +66,7 @@ interface Loaded {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { hashPassword, userFile } from "@x/pyserve";
+ * import { hashPassword, userFile } from "@x/pyserve/identity";
  *
  * const path = await Deno.makeTempFile();
  * await Deno.writeTextFile(path, `ann:${await hashPassword("correct horse")}\n`);

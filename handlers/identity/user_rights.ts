@@ -10,7 +10,7 @@
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { USER_RIGHTS } from "@x/pyserve";
+ * import { USER_RIGHTS } from "@x/pyserve/identity";
  *
  * assert(USER_RIGHTS.includes("read"));
  * ```

@@ -39,7 +39,7 @@ export interface Token extends TokenGrant {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { hashPassword, type Users, verifyPassword } from "@x/pyserve";
+ * import { hashPassword, type Users, verifyPassword } from "@x/pyserve/identity";
  *
  * const rows = new Map([["ann", { hash: await hashPassword("correct horse"), version: 7 }]]);
  * const nobody = await hashPassword(crypto.randomUUID());
@@ -83,7 +83,7 @@ export function epochOf(source: string): string {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { environmentUser } from "@x/pyserve";
+ * import { environmentUser } from "@x/pyserve/identity";
  *
  * const users = environmentUser("ann:correct horse");
  * assert((await users.verify("ann", "correct horse"))?.name === "ann");

@@ -5,6 +5,7 @@
  */
 
 import { accessLogWriter, type LogFormat } from "../core/access_line.ts";
+import { passedByErrors } from "../core/chain.ts";
 import type { Layer } from "../core/types.ts";
 
 export { LOG_FORMATS, type LogFormat } from "../core/access_line.ts";
@@ -32,7 +33,7 @@ export { LOG_FORMATS, type LogFormat } from "../core/access_line.ts";
  */
 export function accessLog(format: LogFormat = "python"): Layer {
   const write = accessLogWriter(format);
-  return (next) => (request, context) => {
+  return passedByErrors("accessLog", (next) => (request, context) => {
     const start = performance.now();
     const answer = next(request, context);
     if (answer instanceof Promise) {
@@ -43,5 +44,5 @@ export function accessLog(format: LogFormat = "python"): Layer {
     }
     if (answer) write(request, context, answer, performance.now() - start);
     return answer;
-  };
+  });
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { internalsOf } from "../core/internals.ts";
 import type { Context, Layer } from "../core/types.ts";
 import { withErrorPage } from "./error_pages.ts";
 
@@ -15,7 +16,7 @@ import { withErrorPage } from "./error_pages.ts";
  */
 export function dress(put: (response: Response) => Response): Layer {
   const dressed = (request: Request, context: Context, response: Response | null) => {
-    const { notes } = context;
+    const { notes } = internalsOf(context);
     if (response === null || response === notes.dressed) return response;
     return notes.dressed = put(withErrorPage(request, context, response));
   };

@@ -10,6 +10,7 @@ import { escapeJson } from "../http/escape.ts";
 import { relativeReference } from "../http/relative.ts";
 import { SitePath } from "../http/target.ts";
 import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
+import { passedByErrors } from "../core/chain.ts";
 import type { Context, Layer } from "../core/types.ts";
 
 /**
@@ -31,11 +32,11 @@ import type { Context, Layer } from "../core/types.ts";
  * ```
  */
 export function errorPages(): Layer {
-  return (next) => (request, context) => {
+  return passedByErrors("errorPages", (next) => (request, context) => {
     const answer = next(request, context);
     if (answer instanceof Promise) return answer.then((late) => late && withErrorPage(request, context, late));
     return answer && withErrorPage(request, context, answer);
-  };
+  });
 }
 
 /** Renders a bare error response; returns any other response unchanged. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { passedByErrors } from "../core/chain.ts";
 import type { Layer } from "../core/types.ts";
 
 /**
@@ -26,11 +27,11 @@ import type { Layer } from "../core/types.ts";
  */
 export function headers(fields: readonly (readonly [name: string, value: string])[]): Layer {
   const put = putter(fields);
-  return (next) => (request, context) => {
+  return passedByErrors("headers", (next) => (request, context) => {
     const answer = next(request, context);
     if (answer instanceof Promise) return answer.then((late) => late && put(late));
     return answer && put(answer);
-  };
+  });
 }
 
 /** Returns a function that sets headers on a response, in place. */
@@ -40,9 +41,18 @@ export function putter(
   // Validates only: Headers throws on invalid names and values, but would merge duplicate names.
   new Headers(fields.map(([name, value]) => [name, value]));
   const names = new Set(fields.map(([name]) => name.toLowerCase()));
-  return (response) => {
+  const put = (response: Response) => {
     for (const name of names) response.headers.delete(name);
     for (const [name, value] of fields) response.headers.append(name, value);
     return response;
+  };
+  return (response) => {
+    try {
+      return put(response);
+    } catch (error) {
+      // The headers of Response.redirect() and of what fetch() returned are immutable.
+      if (!(error instanceof TypeError)) throw error;
+      return put(new Response(response.body, response));
+    }
   };
 }

@@ -12,7 +12,6 @@ import { STALL_MS } from "../core/held_body.ts";
 import { clientOf } from "../http/client.ts";
 import { headOf } from "../serving/listing_data.ts";
 import type { ListingFormat } from "./format.ts";
-import { WholePage } from "./pages.ts";
 import { prepareScript } from "../page/script.ts";
 import type { ResponseCache } from "../serving/response_cache.ts";
 import { resolve, type Resolved } from "../serving/resolve.ts";
@@ -45,21 +44,23 @@ const CACHE_BYTES = 16 * 1024 * 1024;
 /**
  * Lists the directories of a source for GET and HEAD; declines anything that is not a directory.
  *
- * The format is HTML that works without JavaScript, JSON ({@linkcode Listing}), or plain text with a name on each line,
- * chosen by Accept or `?format=html`, `json` or `text`. Sorted by `?sort=name`, `size` or `modified` and `?order=asc`
+ * The format is HTML that works without JavaScript, JSON ({@linkcode Listing}), or plain text with one name per line,
+ * selected by Accept or `?format=html`, `json` or `text`. Sorted by `?sort=name`, `size` or `modified` and `?order=asc`
  * or `desc`, with names in natural order (f2 before f10) and directories first. Other query parameters are ignored; an
- * unknown value of these is 400. Entries that cannot be fetched (broken links, links out of the root, FIFOs, names that
- * are not UTF-8) are shown and marked, without a link; plain text omits them. Reads the metadata of each entry, but
- * opens none.
- * marked, without a link; in plain text they are left out. It looks at each entry, but opens none.
- * A listing is built once for all concurrent requests and cached while the directory is unchanged: a new name always
- * shows at once, sizes and dates may be some 100 ms old (20 times as old as the listing takes to build). Above 2,000
- * entries it is streamed, without Content-Length and without an entity tag.
+ * invalid value of these is 400.
+ *
+ * Entries that cannot be fetched (broken links, links out of the root, FIFOs, names that are not UTF-8) are shown
+ * without a link and marked; plain text omits them. Listing reads the metadata of each entry, but opens none.
+ *
+ * A listing is built once for all concurrent requests and cached while the directory is unchanged: a new name shows at
+ * once, sizes and dates may be some 100 ms old (20 times the time it takes to build the listing). Above 2,000 entries
+ * it is streamed, without Content-Length and entity tag.
  *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { type Listing, listing, memory, toFetch } from "@x/pyserve";
+ * import { listing, memory, toFetch } from "@x/pyserve";
+ * import type { Listing } from "@x/pyserve/handlers";
  *
  * const fetch = toFetch(listing(memory({ "a b.txt": "a", "docs/c.txt": "c" })));
  * const response = await fetch(new Request("http://localhost/?format=json"));
@@ -105,14 +106,11 @@ function partsOf(
     if (!context.target.slash || context.target.query !== "" || builds.cache.isEmpty) return null;
     const key = keyOf(context, formatOf(request, null));
     const page = builds.cache.proven(key);
-    const answer = page && page.send(request);
-    if (page instanceof WholePage && answer instanceof Response && answer.status === 200) {
-      const isFresh = () => builds.cache.proven(key) === page;
-      if (cache?.wants(request, context, page.size, { negotiated: true })) {
-        cache.offer(context, answer, { bytes: page.bytes, isFresh, negotiated: true });
-      }
-    }
-    return answer;
+    const isFresh = () => builds.cache.proven(key) === page;
+    return page && page.send(request, context, (size) => {
+      if (!cache?.wants(request, context, size, { negotiated: true })) return null;
+      return (response, bytes) => cache.offer(context, response, { bytes, isFresh, negotiated: true });
+    });
   };
   const made = (request: Request, context: Context, found: Resolved): Awaitable<Response | null> => {
     if (found.kind === "redirect") return slashRedirect(context);
@@ -120,7 +118,9 @@ function partsOf(
     const { key, asked } = askedOf(request, context, readable(source, context), abilitiesOf(context));
     const script = asked.head.can ? prepareScript(asked.path.segments.length) : null;
     const page = script ? script.then(() => builds.page(key, asked, found.stat)) : builds.page(key, asked, found.stat);
-    return page instanceof Promise ? page.then((late) => late && late.send(request)) : page && page.send(request);
+    return page instanceof Promise
+      ? page.then((late) => late && late.send(request, context))
+      : page && page.send(request, context);
   };
   const all: Handler = (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
@@ -159,7 +159,7 @@ function formatOf(request: Request, query: URLSearchParams | null): ListingForma
   const asked = oneOf(query, "format", ["html", "json", "text"]);
   if (asked) return asked;
   const accept = request.headers.get("accept");
-  if (accept === null || accept === "*/*") return "html"; // the usual header of programs: no need to parse it
+  if (accept === null || accept === "*/*") return "html"; // the default of command-line clients: nothing to parse
   const accepted = accepts(request, "text/html", "application/json", "text/plain");
   return accepted === "application/json" ? "json" : accepted === "text/plain" ? "text" : "html";
 }

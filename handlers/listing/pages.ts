@@ -4,7 +4,7 @@
  * @module
  */
 
-import { sendContent } from "../serving/content.ts";
+import { type Keep, sendContent } from "../serving/content.ts";
 import { HttpError } from "../core/errors.ts";
 import { shortDigest } from "../http/etag.ts";
 import { heldBody } from "../core/held_body.ts";
@@ -12,12 +12,16 @@ import { evaluatePreconditions } from "../http/preconditions.ts";
 import type { ListingWriter } from "./format.ts";
 import { SharedStream, type StreamOwner } from "./stream.ts";
 import { openBytes } from "../sources/memory.ts";
-import type { Awaitable } from "../core/types.ts";
+import type { Awaitable, Context } from "../core/types.ts";
 
 /** A listing ready to be sent. */
 export interface ListingPage {
-  /** Answers GET or HEAD. */
-  send(request: Request): Awaitable<Response>;
+  /**
+   * Answers GET or HEAD.
+   *
+   * @param keep As in `Content`.
+   */
+  send(request: Request, context: Context, keep?: (size: number) => Keep | null): Awaitable<Response>;
 }
 
 /** Headers of every listing, including the 304. */
@@ -49,35 +53,38 @@ export class WholePage implements ListingPage {
     return new WholePage(bytes, writer, `W/"${hash.subarray(0, 12).toHex()}.${sent}"`);
   }
 
-  /** The body. */
-  get bytes(): Uint8Array<ArrayBuffer> {
-    return this.#bytes;
-  }
-
   /** Size of the body in bytes. */
   get size(): number {
     return this.#bytes.length;
   }
 
-  send(request: Request): Awaitable<Response> {
-    if (request.method === "GET" && !request.headers.has("if-match")) {
+  send(request: Request, context: Context, keep: (size: number) => Keep | null = () => null): Awaitable<Response> {
+    if (request.method === "GET" && context.encoders.length === 0 && !request.headers.has("if-match")) {
       const tag = request.headers.get("if-none-match");
-      if (tag === null) return this.#whole.clone();
+      if (tag === null) return this.#sendWhole(keep);
       if (tag === this.#etag) return this.#unchanged.clone();
     }
-    return sendContent(request, {
+    const content = {
       type: this.#writer.type,
       size: this.#bytes.length,
-      modified: null, // a directory's time does not cover the sizes and dates in it
+      modified: null, // a directory's modification time does not cover the sizes and dates of its entries
       etag: this.#etag,
       headers: { ...HEADERS, ...this.#writer.headers },
       ranges: false,
+      keep,
       open: () => openBytes(this.#bytes),
-    });
+    };
+    return sendContent(request, content, context);
+  }
+
+  #sendWhole(keep: (size: number) => Keep | null): Response {
+    const response = this.#whole.clone();
+    keep(this.#bytes.length)?.(response, this.#bytes);
+    return response;
   }
 }
 
-/** A slow reader of a listing occupies no place of its own. */
+/** Slow readers of a listing do not occupy a place. */
 const NONE: Disposable = { [Symbol.dispose]() {} };
 
 /** Parameters of a streamed listing. */
@@ -110,7 +117,7 @@ export class StreamedPage implements ListingPage {
     const body = stream && heldBody(stream, { place: NONE, stallMs: this.#stallMs });
     // By then, other readers of this page have started; otherwise it was for a HEAD, and the rest is not needed.
     if (body === null) setImmediate(() => this.#stream.endUnread());
-    if (verdict === "failed") throw new HttpError(412, "The content is not in the state that the request requires");
+    if (verdict === "failed") throw new HttpError(412, "The listing does not match the conditions of the request");
     if (verdict === "not-modified") return new Response(null, { status: 304, headers: this.#unchanged });
     if (body !== null || request.method === "HEAD") return new Response(body, { headers: this.#headers });
     throw new HttpError(503, "The directory keeps changing", { headers: { "retry-after": "1" } });

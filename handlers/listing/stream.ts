@@ -66,13 +66,13 @@ export class SharedStream {
   /** Stops the generator if there is no reader. */
   endUnread(): void {
     if (this.#readers.size > 0) return;
-    if (this.#state === "growing") this.#fail(new Error("Nobody reads the listing"));
+    if (this.#state === "growing") this.#fail(new Error("All readers of the listing have left"));
     else this.#owner.idle();
   }
 
   /** Aborts all readers. */
   cut(): void {
-    this.#fail(new Error("The listing was broken off: too many are being sent"));
+    this.#fail(new Error("The listing was aborted: too many large listings are being sent"));
   }
 
   async #pull(reader: Reader): Promise<void> {

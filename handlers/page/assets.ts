@@ -5,7 +5,6 @@
  */
 
 import { sendContent } from "../serving/content.ts";
-import { acceptedCodings } from "../http/coding.ts";
 import { assetFiles, SCRIPT_DIRECTORY } from "./script.ts";
 import { openBytes } from "../sources/memory.ts";
 import type { Handler } from "../core/types.ts";
@@ -27,7 +26,8 @@ const assets = new Map<string, Promise<Asset>>();
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { chain, listing, memory, pageAssets, toFetch } from "@x/pyserve";
+ * import { chain, listing, memory, toFetch } from "@x/pyserve";
+ * import { pageAssets } from "@x/pyserve/handlers";
  *
  * const fetch = toFetch(chain(pageAssets(), listing(memory({ "a.txt": "a" }), { abilities: [] })));
  * const page = await (await fetch(new Request("http://localhost/"))).text();
@@ -51,17 +51,18 @@ async function answer(request: Request, version: string, name: string): Promise<
   if (version !== files.version || !files.texts.has(name)) return null;
   if (!assets.has(name)) assets.set(name, load(name, files.texts.get(name)!));
   const { type, plain, gzip } = await assets.get(name)!;
-  const coded = acceptedCodings(request.headers.get("accept-encoding")).includes("gzip");
-  const bytes = coded ? gzip : plain;
   return sendContent(request, {
     type,
-    size: bytes.length,
+    size: plain.length,
     modified: null,
-    etag: `"${version}${coded ? "-gzip" : ""}"`,
-    headers: { "cache-control": "public, max-age=31536000, immutable", vary: "accept-encoding" },
-    contentHeaders: coded ? { "content-encoding": "gzip" } : {},
+    etag: `"${version}"`,
+    headers: { "cache-control": "public, max-age=31536000, immutable" },
     ranges: false,
-    open: () => openBytes(bytes),
+    codedIn: (coding) => {
+      if (coding !== "gzip") return null;
+      return { size: gzip.length, etag: `"${version}-gzip"`, open: () => openBytes(gzip) };
+    },
+    open: () => openBytes(plain),
   });
 }
 

@@ -11,17 +11,17 @@ export { PAGE_HEADERS };
 
 /** Advice to the reader, by status; it reveals nothing beyond the status. */
 const ADVICE: Readonly<Record<number, string>> = {
-  400: "There is a mistake in the address, or in the program that sent it.",
-  403: "Ask whoever runs this server to allow it.",
+  400: "The address is invalid, or the program that sent it has an error.",
+  403: "Ask the operator of this server for access.",
   404: "It may have been moved or renamed, or the address may be mistyped.",
-  405: "This server, or this address, does not do that.",
-  409: "What is there is not as you saw it last: reload the page, and look again.",
-  412: "What is there is not as you saw it last: reload the page, and look again.",
-  413: "Try less at once, or ask whoever runs this server.",
+  405: "It is not supported at this address.",
+  409: "It has changed since you loaded the page: reload, then try again.",
+  412: "It has changed since you loaded the page: reload, then try again.",
+  413: "Try something smaller, or ask the operator of this server.",
   429: "Wait a moment, and try again.",
-  500: "The fault is not yours. Whoever runs this server can find the cause in its log.",
+  500: "This is an error of the server. Its operator can find the cause in the log.",
   503: "Wait a moment, and try again.",
-  507: "The disk of this server is full. Whoever runs it has to free some space.",
+  507: "The disk of this server is full. Its operator has to free some space.",
 };
 
 /** The content of an error page, as plain text. */

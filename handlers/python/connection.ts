@@ -229,7 +229,7 @@ export class Connection {
   async #listen(leaving: AbortController): Promise<void> {
     try {
       while (!this.#ended && this.input.length < AHEAD_BYTES) await (this.#reading ??= this.#read());
-      if (this.#ended) leaving.abort(new Deno.errors.ConnectionReset("The client has left"));
+      if (this.#ended) leaving.abort(new Deno.errors.ConnectionReset("The client has disconnected"));
     } catch {
       // The connection is lost, and its listeners have been notified.
     }

@@ -89,13 +89,13 @@ export class ThreadingHTTPSServer extends HTTPSServer {
 /** The runtime's TLS library does not support encrypted keys. */
 function decrypted(pem: string, passphrase: string | null): string {
   const key = /-----BEGIN ((?:[A-Z]+ )?PRIVATE KEY)-----[\s\S]*?-----END \1-----/.exec(pem)?.[0];
-  if (key === undefined) throw new TypeError("Cannot serve HTTPS: the file holds no PEM private key");
+  if (key === undefined) throw new TypeError("Cannot serve HTTPS: the file contains no PEM private key");
   if (!key.includes("ENCRYPTED")) return key + "\n";
-  if (passphrase === null) throw new TypeError("Cannot serve HTTPS: the private key has a password");
+  if (passphrase === null) throw new TypeError("Cannot serve HTTPS: the private key is encrypted and needs a password");
   try {
     return createPrivateKey({ key, passphrase }).export({ type: "pkcs8", format: "pem" }) as string;
   } catch (cause) {
-    throw new TypeError("Cannot serve HTTPS: the password of the private key is wrong, or its cipher not known", {
+    throw new TypeError("Cannot serve HTTPS: the password of the private key is wrong or its cipher is not supported", {
       cause,
     });
   }

@@ -16,7 +16,7 @@ import type { Field } from "../http1/header_fields.ts";
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { HTTPMessage } from "@x/pyserve";
+ * import { HTTPMessage } from "@x/pyserve/python";
  *
  * const headers = new HTTPMessage([["Accept", "text/html"], ["accept", "text/plain"]]);
  * assert(headers.get("ACCEPT") === "text/html");

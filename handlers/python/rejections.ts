@@ -33,7 +33,7 @@ const MESSAGES: Readonly<Record<RejectionCode, (detail: string) => string | null
   "length-beside-coding": () => "Content-Length beside Transfer-Encoding",
   "coding-in-http10": () => "Transfer-Encoding in an HTTP/1.0 request",
   "coding": (coding) => `Bad Transfer-Encoding (${short(coding)})`,
-  "unknown-coding": () => "The only transfer coding understood is chunked",
+  "unknown-coding": () => "The only supported transfer coding is chunked",
   "chunk-size": () => "Bad chunk size",
   "chunk-end": () => "Bad chunk: its data is longer than its size",
 };

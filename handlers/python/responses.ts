@@ -14,7 +14,7 @@ export type Responses = Record<number, readonly [phrase: string, description: st
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { responses } from "@x/pyserve";
+ * import { responses } from "@x/pyserve/python";
  *
  * assert(responses[404]?.[1] === "Nothing matches the given URI");
  * ```

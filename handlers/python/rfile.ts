@@ -156,7 +156,7 @@ export class RequestReader {
   #gather(piece: Uint8Array): void {
     const { most } = this.#limits;
     if (most !== null && this.#content.length + piece.length > most) {
-      throw new HttpError(413, `No more than ${most} bytes are read at a time`);
+      throw new HttpError(413, `At most ${most} bytes can be read at a time`);
     }
     this.#content.append(piece);
   }
@@ -193,6 +193,6 @@ export class RequestReader {
 
   #endOfInput(): null {
     if (this.#body.endsWithConnection) return null;
-    throw this.#connection.lose(new Deno.errors.UnexpectedEof("the client left before the end of the body"));
+    throw this.#connection.lose(new Deno.errors.UnexpectedEof("the client disconnected before the end of the body"));
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { complainer, sleep } from "../transport/generations.ts";
+import { complainer, sleep } from "../transport/complain.ts";
 import type { Awaitable } from "../core/types.ts";
 import type { BaseHTTPRequestHandler } from "./base.ts";
 import { type ClientAddress, Connection } from "./connection.ts";
@@ -154,6 +154,17 @@ export class HTTPServer implements AsyncDisposable {
     this.server_port = port;
   }
 
+  /**
+   * Accepts further connections from another listener, and closes the one before.
+   *
+   * @internal
+   */
+  protected replace_listener(listener: Deno.Listener): void {
+    const before = this.#listener;
+    this.#listener = listener;
+    before?.close(); // wakes the accept loop, which continues with the new one
+  }
+
   /** Creates the listener; override it to listen differently. */
   protected listen(address: ServerAddress): Deno.Listener {
     if (typeof address === "string") return Deno.listen({ transport: "unix", path: address });
@@ -166,7 +177,7 @@ export class HTTPServer implements AsyncDisposable {
    * Python: `serve_forever`, which blocks.
    */
   async serve_forever(): Promise<void> {
-    if (this.#serving) throw new Error("Cannot serve: the server is serving");
+    if (this.#serving) throw new Error("Cannot serve: the server is already serving");
     this.#begin_accepting();
     const serving = this.#serving = Promise.withResolvers<void>();
     this.#stopping = false;
@@ -347,16 +358,17 @@ export class HTTPServer implements AsyncDisposable {
 
   #begin_accepting(): void {
     const listener = this.#listener;
-    if (listener === null) throw new Error("Cannot serve: the server does not listen");
+    if (listener === null) throw new Error("Cannot serve: the server is not listening");
     listener.ref();
     if (this.#accepting) return;
     this.#accepting = true;
-    this.#accept(listener);
+    this.#accept();
   }
 
-  async #accept(listener: Deno.Listener): Promise<void> {
+  async #accept(): Promise<void> {
     let pause = SHORTEST_PAUSE;
     while (!this.#closed.signal.aborted) {
+      const listener = this.#listener!;
       if (this.#connections.size >= this.max_connections && !this.#idle()) {
         await new Promise<void>((resolve) => this.#freed = resolve);
         continue;
@@ -368,6 +380,7 @@ export class HTTPServer implements AsyncDisposable {
         pause = SHORTEST_PAUSE;
       } catch (error) {
         if (this.#closed.signal.aborted) return;
+        if (listener !== this.#listener) continue;
         this.#complain(error);
         for (const connection of this.#connections) if (connection.idleSeconds >= UNREAD_SECONDS) connection.close();
         await sleep(pause, this.#closed.signal);

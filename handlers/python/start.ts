@@ -32,7 +32,8 @@ export interface TestOptions {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { SimpleHTTPRequestHandler, test, ThreadingHTTPServer } from "@x/pyserve";
+ * import { SimpleHTTPRequestHandler, ThreadingHTTPServer } from "@x/pyserve";
+ * import { test } from "@x/pyserve/python";
  *
  * const serve = () => test(SimpleHTTPRequestHandler, ThreadingHTTPServer, "HTTP/1.0", 8000, "127.0.0.1");
  * assert(typeof serve === "function");

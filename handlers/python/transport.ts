@@ -10,6 +10,9 @@ import { escapeLog } from "../http/escape.ts";
 import { relativeReference } from "../http/relative.ts";
 import { SitePath } from "../http/target.ts";
 import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
+import { Binding, type Place } from "../transport/binding.ts";
+import { certificatesOf, type TlsPair } from "../transport/certificates.ts";
+import { type Endpoint, endpointOf, type ServerAddr, type TcpEndpoint } from "../transport/endpoint.ts";
 import type { RunningServer, ServeOptions } from "../transport/types.ts";
 import type { Awaitable } from "../core/types.ts";
 import { BaseHTTPRequestHandler } from "./base.ts";
@@ -43,7 +46,12 @@ export interface ClassicServeOptions extends ServeOptions {
  * await server.drain();
  * ```
  */
-export function serveClassic(fetch: FetchFunction, options: ClassicServeOptions = {}): RunningServer {
+export function serveClassic(
+  fetch: FetchFunction,
+  options?: ClassicServeOptions & { endpoint?: TcpEndpoint },
+): RunningServer;
+export function serveClassic(fetch: FetchFunction, options: ClassicServeOptions): RunningServer<ServerAddr>;
+export function serveClassic(fetch: FetchFunction, options: ClassicServeOptions = {}): RunningServer<ServerAddr> {
   const server = new ClassicServer(fetch, options);
   const { promise: finished, resolve: finish, reject: fail } = Promise.withResolvers<void>();
   const serving = server.serve_forever();
@@ -55,31 +63,74 @@ export function serveClassic(fetch: FetchFunction, options: ClassicServeOptions 
     await serving;
     finish();
   };
-  return {
-    address: { transport: "tcp", hostname: server.server_name, port: server.server_port },
-    finished,
-    drain: () => end(false),
-    abort: () => end(true),
-  };
+  return { address: server.address, finished, drain: () => end(false), abort: () => end(true) };
 }
 
 class ClassicServer extends ThreadingHTTPServer {
   readonly #fetch: FetchFunction;
   readonly #options: ClassicServeOptions;
+  readonly #binding: Binding<Deno.Listener>;
+  readonly #leave: () => void;
+  #pair: TlsPair | null;
 
   constructor(fetch: FetchFunction, options: ClassicServeOptions) {
-    super([options.hostname ?? "0.0.0.0", options.port ?? 8000], BaseHTTPRequestHandler, false);
+    super(serverAddressOf(endpointOf(options)), BaseHTTPRequestHandler, false);
     this.#fetch = fetch;
     this.#options = options;
     if (options.stallMs !== undefined) this.body_timeout = options.stallMs / 1000;
+    const certificates = certificatesOf(options.tls);
+    this.#pair = certificates?.current() ?? null;
+    this.#binding = new Binding(endpointOf(options), {
+      open: (place) => this.#open(place),
+      close: (listener) => listener.close(),
+      addressOf: ({ addr }) => addr as ServerAddr,
+      secure: this.#pair !== null,
+    });
     this.server_bind();
+    this.#nameInherited();
+    this.#leave = certificates?.usedBy((pair) => this.#exchange(pair)) ?? (() => {});
   }
 
-  protected override listen(address: ServerAddress): Deno.Listener {
-    const [hostname, port] = address as [string, number];
-    const { tls, reusePort } = this.#options;
-    const place = { hostname, port, tcpBacklog: this.request_queue_size, ...(reusePort && { reusePort }) };
-    return tls ? Deno.listenTls({ ...place, ...tls, alpnProtocols: ["http/1.1"] }) : Deno.listen(place);
+  get address(): ServerAddr {
+    return this.#binding.address;
+  }
+
+  protected override listen(): Deno.Listener {
+    return this.#binding.open();
+  }
+
+  override async server_close(): Promise<void> {
+    this.#leave();
+    await super.server_close();
+    this.#binding[Symbol.dispose]();
+  }
+
+  #open(place: Place): Deno.Listener {
+    if ("path" in place) return Deno.listen(place);
+    const { reusePort } = this.#options;
+    const options = { ...place, tcpBacklog: this.request_queue_size, ...(reusePort && { reusePort }) };
+    return this.#pair
+      ? Deno.listenTls({ ...options, ...this.#pair, alpnProtocols: ["http/1.1"] })
+      : Deno.listen(options);
+  }
+
+  /** The listener of an inherited socket does not know its address. */
+  #nameInherited(): void {
+    if (endpointOf(this.#options).kind !== "inherited") return;
+    const { address } = this;
+    [this.server_name, this.server_port] = "path" in address ? [address.path, 0] : [address.hostname, address.port];
+  }
+
+  /** Accepts new connections with another certificate. */
+  #exchange(pair: TlsPair): void {
+    const before = this.#pair;
+    this.#pair = pair;
+    try {
+      this.replace_listener(this.#binding.succeed());
+    } catch (error) {
+      this.#pair = before;
+      throw error;
+    }
   }
 
   override finish_request(request: Connection, client_address: ClientAddress): Promise<void> {
@@ -93,6 +144,12 @@ class ClassicServer extends ThreadingHTTPServer {
   protected override complain(message: string, cause?: unknown): void {
     this.#options.log?.error(message, cause);
   }
+}
+
+/** Python's form; a socket file that is inherited must not be removed at the end, so that it is none here. */
+function serverAddressOf(endpoint: Endpoint): ServerAddress {
+  if (endpoint.kind === "unix") return endpoint.path;
+  return endpoint.kind === "tcp" ? [endpoint.hostname, endpoint.port] : ["", 0];
 }
 
 /** Dispatches all methods to a fetch function. */

@@ -73,7 +73,8 @@ const READ_AT_ONCE = 2;
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { memory, search, type SearchResults, toFetch } from "@x/pyserve";
+ * import { memory, search, toFetch } from "@x/pyserve";
+ * import type { SearchResults } from "@x/pyserve/handlers";
  *
  * const fetch = toFetch(search(memory({ "docs/a.txt": "a", "docs/b.md": "b" })));
  * const response = await fetch(new Request("http://localhost/?q=*.TXT&format=json"));

@@ -34,9 +34,9 @@ export function resultRow({ path, href, kind, size, modified }: Found): string {
 
 const NOTES: Readonly<Record<SearchEnd, string>> = {
   complete: "",
-  results: "There are more: a longer search text finds fewer.",
-  directories: "Not all directories were searched, there are too many: search in one of them.",
-  time: "Not all directories were searched, it took too long: search in one of them.",
+  results: "There are more results: refine your search.",
+  directories: "There are too many directories to search them all: search in one of them.",
+  time: "The search took too long and is incomplete: search in one of the directories.",
 };
 
 /** The page after the last row. */

@@ -10,8 +10,13 @@ import { BEGINNING_BYTES } from "../http/declared_charset.ts";
 import { formatHttpDate } from "../http/date.ts";
 import { evaluatePreconditions, ifRangeHolds, type Validators } from "../http/preconditions.ts";
 import { type ByteRange, contentRange, selectRanges } from "../http/range.ts";
+import { openBytes } from "../sources/memory.ts";
 import { FileChanged, type OpenFile } from "../sources/types.ts";
-import type { Awaitable } from "../core/types.ts";
+import type { InternalContext } from "../core/internals.ts";
+import type { Awaitable, Encoder } from "../core/types.ts";
+import { type CodedContent, type Content, type Keep, type Representation, representationOf } from "./representation.ts";
+
+export type { CodedContent, Content, Keep };
 
 /** Content up to this size is sent from one buffer; larger content is streamed. */
 const WHOLE_BYTES = 65_536;
@@ -19,59 +24,34 @@ const WHOLE_BYTES = 65_536;
 /** Chunk size of streams: large enough for throughput, small enough for many slow clients. */
 const CHUNK_BYTES = 262_144;
 
-/** Content to be sent: its metadata, and access to its bytes. */
-export interface Content {
-  /** Content-Type. */
-  readonly type: string;
-  /**
-   * Determines Content-Type from the first bytes of the content (1,024, or all if there are fewer), overriding `type`:
-   * for documents that declare their encoding.
-   */
-  readonly typeOf?: (beginning: Uint8Array) => string;
-  /** The full size in bytes. */
-  readonly size: number;
-  /** Modification time, in milliseconds since 1970; null if there is none. */
-  readonly modified: number | null;
-  /** The entity tag including quotes and `W/`; null for none. */
-  readonly etag: string | null;
-  /**
-   * Headers that a 304 has as well: Cache-Control, Vary, Content-Location, and policies such as
-   * Content-Security-Policy, which caches then update (RFC 9111 section 4.3.4). Whatever they depend on must be part of
-   * the entity tag.
-   */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Headers only for responses with content: Content-Encoding. */
-  readonly contentHeaders?: Readonly<Record<string, string>>;
-  /** Whether ranges are supported; defaults to true. */
-  readonly ranges?: boolean;
-  /**
-   * If given, full responses are buffered regardless of size, and this callback receives the response and its bytes, to
-   * cache them.
-   */
-  readonly keep?: (response: Response, bytes: Uint8Array<ArrayBuffer>) => void;
-  /** Whether the content is slow to produce: then even short content is streamed, so that a disconnect is noticed. */
-  readonly slow?: boolean;
-  /** Whether the transport truncates a body at its Content-Length, so that native streams can be used. */
-  readonly cutsAtLength?: boolean;
-  /**
-   * Opens the content. Called once for GET and HEAD with status 200 or 206, never for 412 and 416; for 304 only if
-   * `typeOf` is needed, because the client revalidates by date alone.
-   */
-  open(): Awaitable<OpenFile>;
+/** Chunk size for encoders: compressing it blocks the event loop for one or two milliseconds. */
+const ENCODED_CHUNK_BYTES = 65_536;
+
+/** How {@linkcode sendContent} sends. A `Context` has these. */
+export interface SendOptions {
+  /** Content codings to apply; defaults to none. */
+  readonly encoders?: readonly Encoder[];
 }
 
 /**
  * Answers GET or HEAD with content: 200, 206, 304, 412 or 416, depending on the request headers.
  *
+ * Content coding is decided here and nowhere else: by Accept-Encoding, among the codings in which the content is stored
+ * and those that the encoders of the context apply. Each coding has its own entity tag; ranges apply to the chosen
+ * representation, and to none that is encoded while it is sent: a request for a range gets content without such a coding.
+ * 406 is not used: content in no acceptable coding is sent without one.
+ *
  * A body never exceeds its Content-Length; if the source ends early, the connection is aborted instead of ending
  * cleanly. 412 and 416 are thrown as {@linkcode HttpError}, for `settle` to answer.
  *
  * @param request A GET or HEAD request.
+ * @param options The context of the request; without it, nothing is encoded, and streams are counted here.
  *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { openBytes, sendContent } from "@x/pyserve";
+ * import { sendContent } from "@x/pyserve/handlers";
+ * import { openBytes } from "@x/pyserve/sources";
  *
  * const bytes = new TextEncoder().encode("0123456789");
  * const response = await sendContent(new Request("http://localhost/", { headers: { range: "bytes=2-4" } }), {
@@ -84,26 +64,38 @@ export interface Content {
  * assert(response.status === 206 && await response.text() === "234");
  * ```
  */
-export function sendContent(request: Request, content: Content): Awaitable<Response> {
+export function sendContent(request: Request, content: Content, options: SendOptions = {}): Awaitable<Response> {
+  const { encoders = [], cutsAtLength = false }: Partial<InternalContext> = options;
+  return then(representationOf(request, content, encoders), (chosen) => send(request, chosen, cutsAtLength));
+}
+
+function send(request: Request, content: Representation, cutsAtLength: boolean): Awaitable<Response> {
   const validators = validatorsOf(content);
   const verdict = evaluatePreconditions(request.method, request.headers, validators);
-  if (verdict === "failed") throw new HttpError(412, "The content is not in the state that the request requires");
+  const vary = content.varies ? VARY : {};
+  if (verdict === "failed") {
+    throw new HttpError(412, "The file does not match the conditions of the request", { headers: vary });
+  }
   if (verdict === "not-modified") return notModified(request, content);
   const ranges = rangesOf(request, content, validators);
   if (ranges === "unsatisfiable") {
-    const headers = { "content-range": contentRange(null, content.size) };
-    throw new HttpError(416, "The range lies outside the content", { headers });
+    const headers = { "content-range": contentRange(null, content.size), ...vary };
+    throw new HttpError(416, "The range is outside the file", { headers });
   }
-  const decided: Decided = { request, content, validators, ranges };
-  return then(content.open(), (file) => respond(decided, file));
+  const decided: Decided = { request, content, validators, ranges, cutsAtLength };
+  return then(
+    content.open(bytesRead(decided)),
+    (file) => content.encoder ? encode(decided, content.encoder, file) : respond(decided, file),
+  );
 }
 
 /** What is known before the content is opened. */
 interface Decided {
   readonly request: Request;
-  readonly content: Content;
+  readonly content: Representation;
   readonly validators: Validators;
   readonly ranges: "whole" | readonly ByteRange[];
+  readonly cutsAtLength: boolean;
 }
 
 /** The complete response: headers, and the pieces of its body. */
@@ -116,6 +108,8 @@ interface Plan {
 
 /** A multipart delimiter, or a range of the content. */
 type Piece = Uint8Array<ArrayBuffer> | ByteRange;
+
+const VARY: Readonly<Record<string, string>> = { vary: "accept-encoding" };
 
 /** The earliest time that an HTTP date can represent: the beginning of the year 0000. */
 const FIRST_DATE = -62_167_219_200_000;
@@ -135,51 +129,77 @@ function validatorsOf({ etag, modified }: Content): Validators {
  * Caches update stored headers from a 304 (RFC 9111 section 4.3.4), so a changed policy takes effect. The type is
  * covered by the entity tag; a client that revalidates by date alone needs it in the response.
  */
-function notModified(request: Request, content: Content): Awaitable<Response> {
-  const headers = new Headers(content.headers);
-  if (content.etag !== null) headers.set("etag", content.etag);
+function notModified(request: Request, content: Representation): Awaitable<Response> {
+  const headers = commonHeaders(content);
   if (request.headers.has("if-none-match")) return new Response(null, { status: 304, headers });
-  return then(content.typeOf ? typeOfUnread(content) : content.type, (type) => {
+  return then(typeOfUnread(content.plain ?? content), (type) => {
     headers.set("content-type", type);
     headers.set("x-content-type-options", "nosniff");
     return new Response(null, { status: 304, headers });
   });
 }
 
+/** The bytes that will be read; undefined for HEAD and for several ranges. */
+function bytesRead({ request, content, ranges }: Decided): ByteRange | undefined {
+  if (request.method === "HEAD") return content.typeOf && !content.plain ? beginningOf(content) : undefined;
+  if (ranges !== "whole") return ranges.length === 1 ? ranges[0] : undefined;
+  return { start: 0, end: content.size };
+}
+
+function beginningOf({ size }: Content): ByteRange {
+  return { start: 0, end: Math.min(size, BEGINNING_BYTES) };
+}
+
+/** The headers that 200, 206 and 304 have in common. */
+function commonHeaders({ headers, etag, varies }: Representation): Headers {
+  const common = new Headers(headers);
+  if (varies) common.append("vary", VARY.vary!);
+  if (etag !== null) common.set("etag", etag);
+  return common;
+}
+
+/** The type of content that is not open, or not without its coding. */
 function typeOfUnread(content: Content): Awaitable<string> {
-  return then(content.open(), (file) => {
-    return then(typeFrom(content, file), (type) => {
-      file[Symbol.dispose]();
-      return type;
-    });
+  const { typeOf } = content;
+  if (typeOf === undefined) return content.type;
+  return then(content.open(beginningOf(content)), async (file) => {
+    using _closing = file;
+    return await typeOfBeginning(content, typeOf, file);
   });
 }
 
-/** The type of the content, which may require reading its beginning. */
-function typeFrom(content: Content, file: OpenFile): Awaitable<string> {
-  return content.typeOf ? typeOfBeginning(content, content.typeOf, file) : content.type;
+/** The type of content that is open, which may require reading its beginning. A failure closes the file. */
+function typeFrom({ content }: Decided, file: OpenFile): Awaitable<string> {
+  if (content.typeOf === undefined) return content.type;
+  const type = content.plain ? typeOfUnread(content.plain) : typeOfBeginning(content, content.typeOf, file);
+  return Promise.resolve(type).catch((error) => {
+    file[Symbol.dispose]();
+    throw error;
+  });
 }
 
 async function typeOfBeginning({ size }: Content, typeOf: NonNullable<Content["typeOf"]>, file: OpenFile) {
   const beginning = new Uint8Array(Math.min(size, BEGINNING_BYTES));
-  try {
-    await readFully(file, 0, beginning);
-  } catch (error) {
-    file[Symbol.dispose]();
-    throw error;
-  }
+  await readFully(file, 0, beginning);
   return typeOf(beginning);
 }
 
-function planOf({ content, validators, ranges }: Decided, type: string): Plan {
-  const headers = new Headers({ "content-type": type, ...content.headers, ...content.contentHeaders });
+function headersOf({ content, validators }: Decided, type: string): Headers {
+  const headers = commonHeaders(content);
+  headers.set("content-type", type);
   headers.set("x-content-type-options", "nosniff");
+  if (content.coding !== undefined) headers.set("content-encoding", content.coding);
   if (validators.lastModified !== null) headers.set("last-modified", formatHttpDate(validators.lastModified));
-  if (content.etag !== null) headers.set("etag", content.etag);
   if (content.ranges ?? true) headers.set("accept-ranges", "bytes");
-  if (ranges === "whole") return plan(200, headers, [{ start: 0, end: content.size }]);
-  if (ranges.length > 1) return multipart(headers, ranges, type, content.size);
-  headers.set("content-range", contentRange(ranges[0]!, content.size));
+  return headers;
+}
+
+function planOf(decided: Decided, type: string): Plan {
+  const { content: { size }, ranges } = decided;
+  const headers = headersOf(decided, type);
+  if (ranges === "whole") return plan(200, headers, [{ start: 0, end: size }]);
+  if (ranges.length > 1) return multipart(headers, ranges, type, size);
+  headers.set("content-range", contentRange(ranges[0]!, size));
   return plan(206, headers, ranges);
 }
 
@@ -224,40 +244,80 @@ function lengthOf(piece: Piece): number {
 function respond(decided: Decided, file: OpenFile): Awaitable<Response> {
   const { request, content, ranges } = decided;
   const isWhole = request.method === "GET" && ranges === "whole" && content.size > 0;
-  const isRead = content.keep !== undefined || (content.size <= WHOLE_BYTES && !content.slow);
-  if (isWhole && isRead) return sendWhole(decided, file);
-  return then(typeFrom(content, file), (type) => sendPieces(planOf(decided, type), decided, file));
+  if (isWhole) {
+    const keep = content.keep?.(content.size) ?? null;
+    if (keep || (content.size <= WHOLE_BYTES && !content.slow)) return sendWhole(decided, file, keep);
+  }
+  return then(typeFrom(decided, file), (type) => sendPieces(planOf(decided, type), decided, file));
 }
 
 /** Reads the full content, and determines its type from the same buffer. */
-async function sendWhole(decided: Decided, file: OpenFile): Promise<Response> {
+async function sendWhole(decided: Decided, file: OpenFile, keep: Keep | null): Promise<Response> {
   using _closing = file;
-  const { content } = decided;
-  const bytes = new Uint8Array(content.size);
+  const bytes = new Uint8Array(decided.content.size);
   await readFully(file, 0, bytes);
-  const type = content.typeOf?.(bytes.subarray(0, BEGINNING_BYTES)) ?? content.type;
-  const { status, headers } = planOf(decided, type);
+  const { status, headers } = planOf(decided, await typeOfWhole(decided, bytes));
   const response = new Response(bytes, { status, headers });
-  content.keep?.(response, bytes);
+  keep?.(response, bytes);
   return response;
 }
 
-function sendPieces(plan: Plan, { request, content }: Decided, file: OpenFile): Awaitable<Response> {
+function typeOfWhole({ content }: Decided, bytes: Uint8Array): Awaitable<string> {
+  if (content.plain) return typeOfUnread(content.plain);
+  return content.typeOf?.(bytes.subarray(0, BEGINNING_BYTES)) ?? content.type;
+}
+
+/** Sends content through an encoder. The length is known only of what is buffered, so HEAD does not have it. */
+function encode(decided: Decided, encoder: Encoder, file: OpenFile): Awaitable<Response> {
+  const { request, content } = decided;
+  const keep = request.method === "GET" ? content.keep?.(content.size) ?? null : null;
+  const isBuffered = keep !== null || (content.size <= WHOLE_BYTES && !content.slow);
+  if (request.method === "GET" && isBuffered) return encodeWhole(decided, encoder, file, keep);
+  return then(typeFrom(decided, file), (type) => {
+    const init = { headers: headersOf(decided, type) };
+    if (request.method === "GET") return new Response(encoder.encode(encodable(file, content.size)), init);
+    file[Symbol.dispose]();
+    return new Response(null, init);
+  });
+}
+
+async function encodeWhole(decided: Decided, encoder: Encoder, file: OpenFile, keep: Keep | null): Promise<Response> {
+  using _closing = file;
+  const plain = new Uint8Array(decided.content.size);
+  await readFully(file, 0, plain);
+  const headers = headersOf(decided, await typeOfWhole(decided, plain));
+  const bytes = await new Response(encoder.encode(encodable(openBytes(plain), plain.length))).bytes();
+  headers.set("content-length", String(bytes.length));
+  const response = new Response(bytes, { headers });
+  keep?.(response, bytes);
+  return response;
+}
+
+function encodable(file: OpenFile, size: number): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return streamOf([{ start: 0, end: size }], file, ENCODED_CHUNK_BYTES);
+}
+
+function sendPieces(plan: Plan, decided: Decided, file: OpenFile): Awaitable<Response> {
+  const { request, content } = decided;
   const init = { status: plan.status, headers: plan.headers };
   if (request.method === "HEAD" || plan.length === 0) {
     // HEAD opens the file too, so that an unreadable file fails as it does for GET.
     file[Symbol.dispose]();
     return new Response(null, init);
   }
-  if (plan.length > WHOLE_BYTES || content.slow) return new Response(bodyOf(plan.pieces, content, file), init);
+  if (plan.length > WHOLE_BYTES || content.slow) return new Response(bodyOf(plan.pieces, decided, file), init);
   return readPieces(plan, file).then((bytes) => new Response(bytes, init));
 }
 
 /** Uses a native stream for a single piece if the transport truncates it; otherwise counts bytes here. */
-function bodyOf(pieces: readonly Piece[], content: Content, file: OpenFile): ReadableStream<Uint8Array<ArrayBuffer>> {
+function bodyOf(
+  pieces: readonly Piece[],
+  { cutsAtLength }: Decided,
+  file: OpenFile,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   const [piece] = pieces;
-  const native = pieces.length === 1 && content.cutsAtLength && !(piece instanceof Uint8Array);
-  return (native ? file.stream?.((piece as ByteRange).start) : undefined) ?? streamOf(pieces, file);
+  const native = pieces.length === 1 && cutsAtLength && !(piece instanceof Uint8Array);
+  return (native ? file.stream?.() : undefined) ?? streamOf(pieces, file);
 }
 
 async function readPieces(plan: Plan, file: OpenFile): Promise<Uint8Array<ArrayBuffer>> {
@@ -282,14 +342,18 @@ async function readFully(file: OpenFile, offset: number, into: Uint8Array): Prom
 }
 
 /** Reads on demand, never sends more bytes than announced, and fails if there are fewer. */
-function streamOf(pieces: readonly Piece[], file: OpenFile): ReadableStream<Uint8Array<ArrayBuffer>> {
+function streamOf(
+  pieces: readonly Piece[],
+  file: OpenFile,
+  chunkBytes = CHUNK_BYTES,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   let index = 0;
   let within = 0;
   return new ReadableStream({
     async pull(controller) {
       const piece = pieces[index]!;
       try {
-        const chunk = piece instanceof Uint8Array ? piece : await readChunk(file, piece, within);
+        const chunk = piece instanceof Uint8Array ? piece : await readChunk(file, piece, within, chunkBytes);
         controller.enqueue(chunk);
         within += chunk.length;
       } catch (error) {
@@ -309,11 +373,11 @@ function streamOf(pieces: readonly Piece[], file: OpenFile): ReadableStream<Uint
   }, { highWaterMark: 0 });
 }
 
-async function readChunk(file: OpenFile, range: ByteRange, within: number): Promise<Uint8Array<ArrayBuffer>> {
+async function readChunk(file: OpenFile, range: ByteRange, within: number, most: number) {
   const start = range.start + within;
-  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, range.end - start));
+  const buffer = new Uint8Array(Math.min(most, range.end - start));
   const count = await file.read(start, buffer);
   // The headers have been sent: aborting is the only way to signal an incomplete body.
-  if (count === 0) throw new Error("The file became shorter while it was sent");
+  if (count === 0) throw new Error("The file was truncated while being sent");
   return buffer.subarray(0, count);
 }

@@ -1,5 +1,5 @@
 /**
- * What a file server can be given besides files and listings.
+ * The interface by which a file server is extended.
  *
  * @module
  */
@@ -7,35 +7,37 @@
 import { chain } from "../core/chain.ts";
 import { HttpError } from "../core/errors.ts";
 import { ENCODED_SLASH, targetBeforeEncodedSlash } from "../http/target.ts";
+import { requireFunction } from "../core/origin.ts";
 import { onDemand } from "../core/on_demand.ts";
 import { settle, type SettledHandler } from "../core/settle.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileSource, FileStat } from "../sources/types.ts";
 import { resolve } from "./resolve.ts";
 import { readable } from "./rights.ts";
-import { type Context, derive, type Handler, type Right } from "../core/types.ts";
+import { derive } from "../core/derive.ts";
+import type { Context, Handler, Right } from "../core/types.ts";
 
 const SAFE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
-/** The site that a feature becomes a part of. */
+/** The site that a feature is part of. */
 export interface Site {
-  /** What is served. */
+  /** The served source. */
   readonly source: FileSource;
-  /** The entity tag with which a file is sent, as long as it is not coded. */
+  /** The entity tag with which a file is sent without content coding. */
   readonly etagOf: (path: SitePath, stat: FileStat) => string;
-  /** Names of files that stand for their directory: a feature must take those that are not to be sent as they are. */
+  /** Names of index files: a feature must handle those that it does not want to be sent as files. */
   readonly index: readonly string[];
-  /** Paths of directories that take uploads although programs run: a feature must not run anything there. */
+  /** Paths of directories that take uploads although programs run: a feature must not run anything in them. */
   readonly uploads: readonly string[];
   /**
-   * Answers as the whole site does, without its layers: for an answer that is found under another path. It keeps nothing
-   * in the cache of files, which would have it for the path that was asked for.
+   * Responds like the whole site, without its layers: for responses found under another path, such as local redirects.
+   * It does not use the response cache, whose key is the path of the original request.
    */
   readonly answer: Handler;
 }
 
 /**
- * Something a file server can do besides sending files and listings: run programs, take uploads, pack archives.
+ * An ability of a file server besides files and listings: running programs, taking uploads, creating archives.
  *
  * @example
  * ```ts
@@ -56,54 +58,86 @@ export interface Site {
  * ```
  */
 export interface Feature {
-  /** Methods that it answers, for Allow. */
+  /** What it is called in errors and in the log; defaults to its first ability or query parameter. */
+  readonly name?: string;
+  /** The methods it handles, for Allow. */
   readonly methods: readonly string[];
   /**
-   * Names of query parameters (letters, digits, hyphens). Where given, the feature is asked only when the query has one of
-   * them, behind all features without, and never for a directory that has an index page: the query of a page is its own.
+   * Names of query parameters (letters, digits, hyphens). If given, the feature is tried only if the query has one of
+   * them, after all features without, and never for a directory that has an index page, whose queries are its own.
    */
   readonly queries?: readonly string[];
   /**
-   * What the page of a directory may offer because of it, one word each: `upload` (PUT, PATCH, MKCOL and multipart POST),
-   * `delete` (DELETE, MOVE, and PUT over what is there), `archive` (`?archive=zip`), `search` (`?q=`), `checksum` (`?sha256`).
+   * Abilities that it adds to the page of a directory, one word each: `upload` (PUT, PATCH, MKCOL and multipart POST),
+   * `delete` (DELETE, MOVE, and overwriting PUT), `archive` (`?archive=zip`), `search` (`?q=`), `checksum` (`?sha256`).
    */
   readonly abilities?: readonly string[];
   /**
-   * The right that a method or an ability needs, by its name: `{ PUT: "create", upload: "create" }`. What the client has no
-   * right to is neither in Allow nor offered by the page; the feature's handler refuses it. What is not named needs none.
+   * The rights required by its methods and abilities: `{ PUT: "create", upload: "create" }`. Without the right, Allow
+   * omits the method and the page does not offer the ability; refusing the request is up to the feature's handler.
+   * Names that are not listed require no right.
    */
   readonly rights?: Readonly<Record<string, Right>>;
-  /** Whether it runs what is in the source, or has it run; who may write there could run anything by it. */
+  /** Whether it executes files of the source, so that write access to the source means code execution. */
   readonly runsPrograms?: boolean;
   /**
-   * Whether it is asked for paths with an encoded slash in them, too, of which its target has what is in front of that
-   * segment. No other handler is asked for them: what it declines is 404.
+   * Whether it also handles paths with an encoded slash. Its target is then the part of the path before that segment.
+   * No other handler sees such requests: if declined, they are 404.
    */
   readonly encodedSlashes?: boolean;
   /**
-   * What is left of the source for others to send: the files that it answers for itself are not there. It is told the
-   * names of files that stand for their directory.
+   * The source as other handlers may serve it: without the files that this feature answers for. Receives the names of
+   * index files.
    */
   readonly contentOf?: (source: FileSource, index: readonly string[]) => FileSource;
   /**
-   * Whether the whole file server is to be answered under its own names only (`hosts` of `toFetch`), because more than
-   * reading is possible; defaults to true where it runs programs or one of its methods is not safe (RFC 9110 section 9.2.1).
+   * Whether the whole file server requires own host names (`hosts` of `toFetch`), because the feature does more than
+   * reading; defaults to true if it runs programs or handles an unsafe method (RFC 9110 section 9.2.1).
    */
   readonly ownNamesOnly?: boolean;
-  /** What OPTIONS tells of it besides its methods. */
+  /** Headers that it adds to the response to OPTIONS. */
   readonly optionsHeaders?: Readonly<Record<string, string>>;
-  /** Makes its handler, once; it declines what is not for it. */
+  /** Creates its handler, once; the handler declines requests that are not for it. */
   readonly handler: (site: Site) => Handler;
-  /** Ends what it has running; called by whoever runs the server, at its end. */
+  /** Ends its background work; to be called by whatever runs the server, when the server stops. */
   readonly end?: () => Promise<void>;
 }
 
+/** What a feature is called in messages; the position counts from 0. */
+export function featureTitle({ name, abilities, queries }: Feature, position: number): string {
+  const known = name ?? abilities?.[0] ?? queries?.[0];
+  return known === undefined ? `feature ${position + 1}` : `feature "${known}"`;
+}
+
+/** Throws a TypeError for two features that answer for the same, of which the second would never be tried. */
+export function requireDistinct(features: readonly Feature[]): void {
+  const claims = new Map<unknown, Feature>();
+  for (const [position, feature] of features.entries()) {
+    const { queries = [], abilities = [] } = feature;
+    for (const claim of [feature, ...queries.map((name) => `?${name}`), ...abilities]) {
+      const other = claims.get(claim);
+      if (other === undefined) claims.set(claim, feature);
+      else {throw new TypeError(
+          twice(featureTitle(feature, position), featureTitle(other, features.indexOf(other)), claim),
+        );}
+    }
+  }
+}
+
+function twice(title: string, other: string, claim: unknown): string {
+  if (title === other) return `Cannot add ${title} twice: give it once, with the options for all`;
+  return `Cannot add ${title} beside ${other}: both are for "${claim}"`;
+}
+
 /**
- * The handler of a feature, asked only for what the feature says it is for. A site may use any word in the queries of its
- * pages. Files have no such claim: what is asked of a file (`?sha256`) is asked in a form that pages do not use, without a value.
+ * The handler of a feature, restricted to requests with its query parameters. The pages of a site may use any query
+ * parameter, so directories with an index page are excluded. Files are not: features for files use parameters without a
+ * value (`?sha256`), which pages do not.
  */
-export function askedFor({ queries, handler }: Feature, site: Site, content: FileSource): Handler {
+export function askedFor({ queries, handler }: Feature, site: Site, content: FileSource, title: string): Handler {
+  requireFunction(handler, `the handler of ${title}`);
   const answer = handler(site);
+  requireFunction(answer, `what ${title} made as its handler`);
   if (queries === undefined) return answer;
   const asked = new RegExp(`(?:^|&)(?:${queries.join("|")})(?:[=&]|$)`);
   const answerUnlessPage = async (request: Request, context: Context) => {
@@ -115,12 +149,12 @@ export function askedFor({ queries, handler }: Feature, site: Site, content: Fil
   return (request, context) => asked.test(context.target.query) ? answerUnlessPage(request, context) : null;
 }
 
-/** The features in the order in which they are asked: those that a query asks for come behind those that own their paths. */
+/** The features in the order in which they are tried: those with `queries` last. */
 export function inOrder(features: readonly Feature[]): Feature[] {
   return [...features.filter(({ queries }) => !queries), ...features.filter(({ queries }) => queries)];
 }
 
-/** Those methods, or abilities, of a feature that the client has a right to, at the path of the request. */
+/** The methods or abilities of a feature that the client has a right to, for the path of the request. */
 export function rightful(names: readonly string[], { rights }: Pick<Feature, "rights">, context: Context): string[] {
   return names.filter((name) => {
     const right = rights?.[name];
@@ -128,12 +162,12 @@ export function rightful(names: readonly string[], { rights }: Pick<Feature, "ri
   });
 }
 
-/** Whether the names of the server have to be its own because of a feature. */
+/** Whether a feature requires own host names. */
 export function needsOwnNames({ methods, ownNamesOnly, runsPrograms = false }: Feature): boolean {
   return ownNamesOnly ?? (runsPrograms || methods.some((method) => !SAFE_METHODS.includes(method)));
 }
 
-/** A site whose paths with an encoded slash in them some handlers are asked for, before they are refused. */
+/** Lets some handlers answer paths with an encoded slash before they are refused. */
 export function withEncodedSlashes(handlers: readonly Handler[], site: SettledHandler): SettledHandler {
   if (handlers.length === 0) return site;
   const answer = settle(chain(...handlers, () => {
@@ -148,12 +182,13 @@ export function withEncodedSlashes(handlers: readonly Handler[], site: SettledHa
 }
 
 /**
- * A handler that is loaded when it is first asked: for what most runs of a program never need.
+ * Loads a handler on its first request: for code that most runs of a program never need.
  *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { lazily, toFetch } from "@x/pyserve";
+ * import { toFetch } from "@x/pyserve";
+ * import { lazily } from "@x/pyserve/handlers";
  *
  * const fetch = toFetch(lazily(() => Promise.resolve(() => new Response("loaded"))));
  * const response = await fetch(new Request("http://localhost/"));

@@ -66,7 +66,7 @@ export interface ListingTotals {
   readonly bytes: number;
 }
 
-/** The part of the data that does not depend on the entries. */
+/** The part of the data that is known before the entries. */
 export function headOf({ base, target }: Context, asked: Pick<ListingHead, "sort" | "order" | "can">): ListingHead {
   const path = base.join(target.path);
   return { version: 1, path: path.segments.length === 0 ? "/" : path.text + "/", ...asked };
@@ -105,7 +105,7 @@ function isoDate(time: number | null): string | null {
     lastMinute = minute;
     lastText = new Date(minute * MINUTE_MS).toISOString().slice(0, -"00.000Z".length);
   }
-  const digits = String(100_000 + Math.trunc(time) - minute * MINUTE_MS); // a 1, seconds (2), milliseconds (3)
+  const digits = String(100_000 + Math.trunc(time) - minute * MINUTE_MS); // 1, then SSmmm
   return `${lastText}${digits.slice(1, 3)}.${digits.slice(3)}Z`;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What a path leads to: the one place that decides it.
+ * Resolves a path to what answers it. The only place where this is decided.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import type { SitePath, Target } from "../http/target.ts";
 import type { FileSource, FileStat } from "../sources/types.ts";
 import type { Awaitable } from "../core/types.ts";
 
-/** The names of files that stand for their directory where none are given. */
+/** The default names of index files. */
 export const DEFAULT_INDEX: readonly string[] = ["index.html", "index.htm"];
 
-/** A file, and what is known of it. */
+/** A file and its metadata. */
 export interface ResolvedFile {
   readonly path: SitePath;
   readonly stat: FileStat;
@@ -21,11 +21,12 @@ export interface ResolvedFile {
 /**
  * What answers a path:
  *
- * - `file`: the file there.
- * - `index`: a directory, by the file in it that stands for it.
- * - `listing`: a directory without such a file.
- * - `redirect`: a directory that was asked for without a slash.
- * - `nothing`: nothing is there (`stat` is null), or what cannot be sent: a FIFO, or a file asked for with a slash.
+ * - `file`: the file itself.
+ * - `index`: a directory, through its index file.
+ * - `listing`: a directory without an index file.
+ * - `redirect`: a directory requested without a trailing slash.
+ * - `nothing`: nothing exists there (`stat` is null), or it cannot be sent: a FIFO, or a file requested with a trailing
+ *   slash.
  */
 export type Resolved =
   | { readonly kind: "file" | "index" } & ResolvedFile
@@ -33,9 +34,9 @@ export type Resolved =
   | { readonly kind: "nothing"; readonly stat: FileStat | null };
 
 /**
- * Finds what answers a path of a source; at once where the source answers at once, but for an index.
+ * Resolves a path of a source; synchronously if the source is synchronous, except for index files.
  *
- * @param index Names of files that stand for their directory, tried in turn; none where it is the same for all directories.
+ * @param index Names of index files, tried in order; none if all directories are treated alike.
  */
 export function resolve(
   source: FileSource,

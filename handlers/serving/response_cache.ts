@@ -1,51 +1,53 @@
 /**
  * The cache of finished responses: small files, listings, and names that are not there.
  *
- * It lies inside of everything that looks at each request (access log, layers of the user), and outside of everything
- * that makes responses the same for all: it keeps them with their headers and error pages, as templates. A clone shares
- * the bytes, so that a thousand slow readers of a file hold it once. A hit costs one stat of the file, and makes no new
- * Response.
+ * It sits inside everything that inspects each request (access log, layers of the user), and outside everything that is
+ * the same for all responses: it stores them as templates, with their headers and error pages. Clones share the bytes,
+ * so a thousand slow readers of a file need one copy. A hit costs one stat of the file, and creates no new Response.
  *
  * @module
  */
 
 import { failureOf, markFailure } from "../core/errors.ts";
-import { acceptedCodings } from "../http/coding.ts";
+import { acceptedCodings, codingWeights } from "../http/coding.ts";
 import { MAX_HEADER_BYTES } from "../http/header_size.ts";
 import { judgeHost } from "../http/host.ts";
 import { MAX_TARGET_LENGTH, rawTarget } from "../http/target.ts";
 import { asksUnderOwnName } from "../core/own_hosts.ts";
 import type { SettledHandler } from "../core/settle.ts";
 import type { FreshnessCheck } from "../sources/types.ts";
-import type { Context, HostNames, OfferedAbsence, OfferedResponse } from "../core/types.ts";
+import { internalsOf, type OfferedAbsence, type OfferedResponse } from "../core/internals.ts";
+import type { Context, Encoder, HostNames } from "../core/types.ts";
 
-/** The largest file that is kept, in bytes; larger ones are sent as fast from disk. */
+/** Maximum size of a cached file in bytes; larger ones are sent from disk at the same speed. */
 const MAX_FILE_BYTES = 1024 * 1024;
 
-/** What an entry takes besides its bytes, roughly. */
+/** Estimated size of an entry besides its bytes. */
 const ENTRY_BYTES = 2048;
 
-/** Files read into memory at once, so that many first requests cannot fill it. */
+/** Maximum number of files read into memory at the same time, so that a burst of first requests cannot exhaust it. */
 const MAX_LOADING = 16;
 
-/** Absent names kept at most; and absent names remembered after their first request. */
+/** Maximum number of cached 404 responses, and of missing paths remembered after their first request. */
 const MAX_MISSING = 1000;
 
-/** The longest Accept header for which an answer is kept; browsers send some 130 characters. */
+/** Maximum length of an Accept header in a cache key; browsers send some 130 characters. */
 const MAX_ACCEPT_LENGTH = 512;
 
-/** Answers of one path that differ by Accept, at most; the oldest goes. Browsers and tools send a handful. */
+/**
+ * Maximum number of responses per path that differ by Accept; the oldest is evicted. Browsers and tools send a handful.
+ */
 const MAX_VARIANTS = 8;
 
-/** Accept-Encoding headers of which the meaning is remembered; browsers and tools send a handful. */
+/** Maximum number of parsed Accept-Encoding headers; browsers and tools send a handful. */
 const MAX_CODING_HEADERS = 100;
 
 /** Request headers that bypass the cache. */
 const BYPASSING = new Set(["range", "if-match", "if-unmodified-since", "content-length", "transfer-encoding"]);
 
 /**
- * Headers that describe content, and that a 304 does not have (RFC 9110 section 15.4.5). Policies are not among them: what
- * a cache has stored gets those of the 304.
+ * Headers that describe content, omitted from a 304 (RFC 9110 section 15.4.5). Policies are not among them: a cache
+ * updates stored responses with those of the 304.
  */
 const OF_CONTENT = [
   "accept-ranges",
@@ -56,64 +58,67 @@ const OF_CONTENT = [
   "x-content-type-options",
 ];
 
-/** What a handler tells the cache of a response. */
+/** The handler's information about a cacheable response. */
 export type Offer = Omit<OfferedResponse, "response" | "notModified">;
 
 interface Entry {
   readonly whole: Response;
   readonly notModified: Response | null;
-  /** The 304 for clients that know the content by its date alone: made when one asks. */
+  /** The 304 for clients that revalidate by date alone; created on demand. */
   notModifiedSince: Response | null;
   readonly isFresh: FreshnessCheck;
   readonly etag: string | null;
   readonly lastModified: string | null;
   readonly size: number;
-  /** The Accept header that it is the answer to; undefined where it answers any. */
+  /** The Accept header that the response depends on; undefined if it does not. */
   readonly accept: string | null | undefined;
-  /** Whether it is the answer whatever the query is. */
+  /** Whether the response is the same for any query. */
   readonly anyQuery: boolean;
-  /** Whether it was asked for since the last eviction. */
+  /** Whether it has been hit since the last eviction. */
   used: boolean;
 }
 
-/** How {@linkcode ResponseCache} keeps. */
+/** Options of {@linkcode ResponseCache}. */
 export interface ResponseCacheOptions {
-  /** Bytes kept at most; 0 keeps nothing. */
+  /** Maximum size in bytes; 0 disables the cache. */
   readonly maxBytes: number;
-  /** Gives a 304 the headers that the responses of the handler inside have; they are in the templates of all others. */
+  /** Adds to a 304 the headers that layers have already added to all other templates. */
   readonly dress?: (response: Response) => Response;
-  /** Whether Accept-Encoding decides what is sent: then the codings that a client accepts are part of the key. */
+  /**
+   * Whether Accept-Encoding selects the content: then the codings accepted by the client are part of the key, as they are
+   * if the context has encoders.
+   */
   readonly coded?: boolean;
-  /** Names of query parameters that belong to features: a request with one of them bypasses the cache. */
+  /** Query parameters handled by features: a request with one of them bypasses the cache. */
   readonly queries?: readonly string[];
-  /** Whether the site is answered under its own names only, whatever the context says. */
+  /** Whether own host names are required, regardless of the context. */
   readonly ownNamesOnly?: boolean;
 }
 
 /**
- * Responses to GET. The key is all that the answers inside vary by: the path as sent, so that a hit need not parse it;
- * `context.view`, the set of rights; the accepted codings, where there are precompressed files; and Accept, where the
- * type is negotiated.
+ * Responses to GET. The key contains everything that responses vary by: the path as sent, so that a hit does not need
+ * to parse it; `context.view`, the set of rights; the accepted codings, if there are precompressed files; and Accept,
+ * if the type is negotiated.
  */
 export class ResponseCache {
   readonly #entries: Entries = new Map();
   readonly #missing: Entries = new Map();
   readonly #missed = new Set<string>();
   readonly #loading = new Set<string>();
-  readonly #codings = new Map<string | null, string>();
+  readonly #codings = new Map<string | null, { readonly order: string; readonly ties: string }>();
   readonly #maxBytes: number;
   readonly #dress: (response: Response) => Response;
   readonly #isCoded: boolean;
   readonly #elsewhere: RegExp | null;
   readonly #ownNamesOnly: boolean;
   #bytes = 0;
-  /** The last valid Host, what a URL with it begins with, and whether it is an own name of the server. */
+  /** The last valid Host, the URL prefix for it, and whether it is an own host name. */
   #host = "";
   #prefix = "";
   #isOwn = false;
   #hosts: HostNames | null = null;
 
-  /** Makes an empty cache. */
+  /** Creates an empty cache. */
   constructor({ maxBytes, dress, coded = false, queries = [], ownNamesOnly = false }: ResponseCacheOptions) {
     this.#ownNamesOnly = ownNamesOnly;
     this.#elsewhere = queries.length > 0 ? new RegExp(`[?&](?:${queries.join("|")})(?:[=&]|$)`) : null;
@@ -122,7 +127,7 @@ export class ResponseCache {
     this.#isCoded = coded;
   }
 
-  /** Puts the cache around a handler: it answers what is kept, and keeps what the handler offers. */
+  /** Wraps a handler: responds from the cache, and stores responses offered by the handler. */
   around(handler: SettledHandler): SettledHandler {
     return (request, context) => {
       const kept = this.answer(request, context);
@@ -133,10 +138,10 @@ export class ResponseCache {
     };
   }
 
-  /** The answer to a request for what is kept and has not changed, or null for the handler to work it out. */
+  /** The cached response to a request if it is still fresh; null on a miss. */
   answer(request: Request, context: Context): Response | null {
     if (this.#entries.size + this.#missing.size === 0 || request.method !== "GET") return null;
-    const { url } = request; // read once: the runtime makes the text anew each time
+    const { url } = request; // read once: the runtime builds the string each time
     const asked = fieldsOf(request.headers);
     if (asked === null) return null;
     const key = this.#keyOf(url, asked.acceptEncoding, context);
@@ -144,7 +149,7 @@ export class ResponseCache {
       entryFor(this.#missing.get(key), asked.accept);
     if (entry === undefined) return null;
     const query = queryOf(url, context);
-    // A fragment behind a query is refused, as one behind a path is.
+    // A fragment after the query is refused, like one after a path.
     if (query !== null && (!entry.anyQuery || query.includes("#") || this.#elsewhere?.test(query))) return null;
     if (!this.#isUsual(request, url, context, asked.host)) return null;
     const template = templateFor(asked, entry);
@@ -155,55 +160,56 @@ export class ResponseCache {
     }
     entry.used = true;
     const response = template.clone();
-    context.notes.refusal = null; // judged by comparing: it is what an accepted request was
-    context.notes.dressed = context.notes.finished = response;
+    const { notes } = internalsOf(context);
+    notes.refusal = null; // known valid: an accepted request had the same key
+    notes.dressed = notes.finished = response;
     const failure = entry.notModified === null ? failureOf(template) : null;
     return failure ? markFailure(response, failure) : response;
   }
 
-  /** Takes a proof that nothing is at a path, if the path was asked for before. */
+  /** Accepts a proof that a path does not exist, if the path has been requested before. */
   offerAbsence(request: Request, context: Context, prove: () => FreshnessCheck | null): void {
     if (request.method !== "GET" || this.#maxBytes === 0) return;
     const key = this.#keyOfRequest(request, context);
     const isFresh = this.#missed.has(key) ? prove() : null;
-    if (isFresh) context.notes.absence = { key, isFresh };
+    if (isFresh) internalsOf(context).notes.absence = { key, isFresh };
     else addTo(this.#missed, key);
   }
 
-  /** Whether a response of this size should be offered, when it is sent whole for this request. */
+  /** Whether a response of this size is worth offering, if it is sent in full for this request. */
   wants(request: Request, context: Context, size: number, { negotiated = false } = {}): boolean {
     if (request.method !== "GET" || size + ENTRY_BYTES > this.#maxBytes || size > MAX_FILE_BYTES) return false;
     const accept = request.headers.get("accept");
     if (negotiated && accept !== null && accept.length > MAX_ACCEPT_LENGTH) return false;
     const key = this.#keyOfRequest(request, context);
     if (this.#loading.size >= MAX_LOADING || this.#loading.has(key)) return false;
-    // Clients that ask for the same in different ways do not take turns in having it read.
+    // Requests for the same path that differ in Accept must not evict each other's entry in turn.
     if (entryFor(this.#entries.get(key), accept)?.isFresh()) return false;
     this.#loading.add(key);
     return true;
   }
 
-  /** Takes what is needed to keep a response, until it comes out of the handler, dressed. */
+  /** Records how to cache a response, until its layers have been applied. */
   offer(context: Context, response: Response, offer: Offer): void {
     const headers = new Headers(response.headers);
     for (const name of OF_CONTENT) headers.delete(name);
     const notModified = new Response(null, { status: 304, headers });
-    context.notes.offer = { ...offer, response, notModified };
+    internalsOf(context).notes.offer = { ...offer, response, notModified };
   }
 
-  /** Keeps a finished response if it was offered, and returns what is to be sent. */
+  /** Caches a finished response if it was offered, and returns the response to send. */
   #remember(request: Request, context: Context, response: Response): Response {
-    const { notes } = context;
+    const { notes } = internalsOf(context);
     const { offer, absence } = notes;
     if (this.#loading.size > 0) this.#loading.delete(this.#keyOfRequest(request, context));
     if (offer === null && absence === null) return response;
-    notes.offer = notes.absence = null; // a layer may ask again, for something else
+    notes.offer = notes.absence = null; // a layer may call again with another request
     const kept = offer?.response === response
       ? this.#keep(request, context, offer)
       : absence !== null
       ? this.#keepMissing(request, context, response, absence)
       : response;
-    // Clones stand for the response that they were made of.
+    // The clone takes the place of the original.
     if (notes.dressed === response) notes.dressed = kept;
     return kept;
   }
@@ -239,32 +245,39 @@ export class ResponseCache {
   }
 
   #keyOfRequest(request: Request, context: Context): string {
-    return this.#keyOf(request.url, this.#isCoded ? request.headers.get("accept-encoding") : null, context);
+    return this.#keyOf(request.url, request.headers.get("accept-encoding"), context);
   }
 
   /**
-   * The path as sent; where a layer or a mount has replaced it, the new one as well, with the path as sent because links
-   * are relative to that. No path as sent looks like such a key, and none begins with a digit.
+   * The path as sent; if a layer or a mount has replaced it, the new path as well, along with the original, because
+   * links are relative to that. No path as sent can be mistaken for such a key, since none begins with a digit.
    */
   #keyOf(url: string, acceptEncoding: string | null, context: Context): string {
-    const path = context.retargeted ? retargetedKey(context) : cutQuery(rawTarget(url));
-    const { view } = context;
-    if (view === "" && !this.#isCoded) return path;
-    return `${view.length}:${view}${this.#isCoded ? this.#codingsOf(acceptEncoding) : ""} ${path}`;
+    const path = internalsOf(context).retargeted ? retargetedKey(context) : cutQuery(rawTarget(url));
+    const { view, encoders } = context;
+    const isCoded = this.#isCoded || encoders.length > 0;
+    if (view === "" && !isCoded) return path;
+    const codings = isCoded ? this.#codingsOf(acceptEncoding, encoders) : "";
+    return `${view.length}:${view}${codings} ${path}`;
   }
 
-  #codingsOf(header: string | null): string {
-    const known = this.#codings.get(header);
-    if (known !== undefined) return known;
-    const codings = acceptedCodings(header).join();
-    if (this.#codings.size >= MAX_CODING_HEADERS) this.#codings.clear();
-    this.#codings.set(header, codings);
-    return codings;
+  /** Stored codings are chosen by order alone; with encoders, which come after them, ties matter as well. */
+  #codingsOf(header: string | null, encoders: readonly Encoder[]): string {
+    let known = this.#codings.get(header);
+    if (known === undefined) {
+      const [codings, { of }] = [acceptedCodings(header), codingWeights(header)];
+      const ties = codings.map((coding, at) => at > 0 && of(coding) === of(codings[at - 1]!) ? "=" : ">");
+      known = { order: codings.join(), ties: ties.join("") };
+      if (this.#codings.size >= MAX_CODING_HEADERS) this.#codings.clear();
+      this.#codings.set(header, known);
+    }
+    if (encoders.length === 0) return known.order;
+    return `${known.order}${known.ties}+${encoders.map(({ coding }) => coding).join()}`;
   }
 
-  /** Whether Host and URL have their usual form; the slow path judges all others. */
+  /** Whether Host and URL have their usual form; the slow path validates all others. */
   #isUsual(request: Request, url: string, context: Context, host: string | null): boolean {
-    if (host === null || context.retargeted) {
+    if (host === null || internalsOf(context).retargeted) {
       return context.refusal === null && (!this.#ownNamesOnly || asksUnderOwnName(request, context.hosts));
     }
     if (url.length > MAX_TARGET_LENGTH) return false;
@@ -323,7 +336,7 @@ export class ResponseCache {
     entries.delete(key);
   }
 
-  /** Evicts the oldest that was not asked for since it was last looked at (second chance). */
+  /** Evicts the oldest entry that has not been hit since its last check (second chance). */
   #makeRoom(): void {
     for (const [key, variants] of this.#entries) {
       if (this.#bytes <= this.#maxBytes) return;
@@ -335,7 +348,7 @@ export class ResponseCache {
   }
 }
 
-/** What is kept, by key: one entry, or one for each Accept. */
+/** The entries by key: one, or one per Accept. */
 type Entries = Map<string, readonly Entry[]>;
 
 function entryFor(variants: readonly Entry[] | undefined, accept: string | null): Entry | undefined {
@@ -348,7 +361,7 @@ function sizeOf(variants: readonly Entry[]): number {
   return variants.reduce((sum, { size }) => sum + size, 0);
 }
 
-/** The fields that decide what answers a request. */
+/** The request fields relevant to a cache hit. */
 interface Fields {
   readonly host: string | null;
   readonly accept: string | null;
@@ -357,7 +370,7 @@ interface Fields {
   readonly since: string | null;
 }
 
-/** Reads a header in one pass; null where it bypasses the cache. */
+/** Reads the headers in one pass; null if they bypass the cache. */
 function fieldsOf(headers: Headers): Fields | null {
   let bytes = 0;
   let host: string | null = null;
@@ -377,7 +390,7 @@ function fieldsOf(headers: Headers): Fields | null {
   return bytes > MAX_HEADER_BYTES ? null : { host, accept, acceptEncoding, noneMatch, since };
 }
 
-/** What answers a request whose conditions can be judged by comparing text, or null. */
+/** The template for a request whose conditions can be evaluated by string comparison, or null. */
 function templateFor({ noneMatch, since }: Fields, entry: Entry): Response | null {
   if (entry.notModified === null) return entry.whole;
   if (noneMatch !== null) return noneMatch === entry.etag ? entry.notModified : null;
@@ -385,7 +398,7 @@ function templateFor({ noneMatch, since }: Fields, entry: Entry): Response | nul
   return entry.whole;
 }
 
-/** The same 304 with the type, of which the date says nothing. */
+/** The same 304 with Content-Type, which the date does not cover. */
 function notModifiedSince(entry: Entry): Response {
   if (entry.notModifiedSince) return entry.notModifiedSince;
   const headers = new Headers(entry.notModified!.headers);
@@ -396,14 +409,14 @@ function notModifiedSince(entry: Entry): Response {
   return entry.notModifiedSince = new Response(null, { status: 304, headers });
 }
 
-/** Adds to a set that holds so many at most; the oldest goes. */
+/** Adds to a bounded set, evicting the oldest element. */
 function addTo(set: Set<string>, key: string): void {
   if (set.size >= MAX_MISSING) set.delete(set.keys().next().value!);
   set.add(key);
 }
 
 function retargetedKey({ base, target, requestTarget }: Context): string {
-  // No name has a slash in it, so the depth says what a mount has taken off.
+  // Names contain no slash, so the depth identifies the part of the path above the mount.
   const kind = target.slash ? "directory" : "name";
   return `${kind} ${target.path.segments.length} ${cutQuery(requestTarget)} ${base.join(target.path).text}`;
 }
@@ -413,9 +426,9 @@ function cutQuery(target: string): string {
   return query < 0 ? target : target.slice(0, query);
 }
 
-/** What may be a query, from its question mark on, or null where there is none. */
+/** The possible query, including the question mark; null if there is none. */
 function queryOf(url: string, context: Context): string | null {
-  if (context.retargeted) return context.target.query === "" ? null : `?${context.target.query}`;
+  if (internalsOf(context).retargeted) return context.target.query === "" ? null : `?${context.target.query}`;
   const start = url.indexOf("?");
   return start < 0 ? null : url.slice(start);
 }

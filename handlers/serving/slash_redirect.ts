@@ -1,5 +1,5 @@
 /**
- * The slash behind the name of a directory.
+ * The redirect to a directory's path with a trailing slash.
  *
  * @module
  */
@@ -8,17 +8,18 @@ import { locationFor } from "../core/location.ts";
 import type { Context } from "../core/types.ts";
 
 /**
- * The redirect from a directory's name to its path with a slash, so that relative links in it work; null where the
- * target has the slash. 301 with an empty body, as Python sends it; the Location is relative (`docs/`), so that it stays
- * below the prefix of a proxy.
+ * Redirects a directory's path to the one with a trailing slash, so that relative links work; null if the target has
+ * the slash. 301 with an empty body, like Python; the Location is relative (`docs/`), so that it stays below a proxy's
+ * prefix.
  *
- * @param cacheControl What caches may do with it: without it they may keep it indefinitely (RFC 9110 section 15.4.2), also
- * when a file has taken the directory's place.
+ * @param cacheControl Without it, caches may keep the redirect indefinitely (RFC 9110 section 15.4.2), even after a
+ * file has replaced the directory.
  *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { slashRedirect, toFetch } from "@x/pyserve";
+ * import { toFetch } from "@x/pyserve";
+ * import { slashRedirect } from "@x/pyserve/handlers";
  *
  * const response = await toFetch((_request, context) => slashRedirect(context))(new Request("http://localhost/a/b?c"));
  * assert(response.headers.get("location") === "b/?c");

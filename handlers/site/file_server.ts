@@ -1,19 +1,29 @@
 /**
- * The whole file server, as the command serves it: handlers in a table, layers around them.
+ * The whole file server, as served by the command: a table of handlers, wrapped in layers.
  *
  * @module
  */
 
 import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
-import { chain, wrap } from "../core/chain.ts";
-import { askedFor, type Feature, inOrder, needsOwnNames, rightful, withEncodedSlashes } from "../serving/feature.ts";
+import { inTurn, layered } from "../core/chain.ts";
+import {
+  askedFor,
+  type Feature,
+  featureTitle,
+  inOrder,
+  needsOwnNames,
+  requireDistinct,
+  rightful,
+  withEncodedSlashes,
+} from "../serving/feature.ts";
 import { type FilesOptions, filesWith } from "../files/files.ts";
 import type { LogFormat } from "../core/access_line.ts";
 import { accessLog } from "../layers/access_log.ts";
 import { dress } from "../layers/dress.ts";
 import { putter } from "../layers/headers.ts";
 import { listingParts } from "../listing/listing.ts";
+import { internalsOf } from "../core/internals.ts";
 import { allowAsked, type Allowed } from "../core/methods.ts";
 import { requireOwnHost } from "../core/own_hosts.ts";
 import { pageAssets } from "../page/assets.ts";
@@ -21,69 +31,71 @@ import { tagger } from "../files/representations.ts";
 import { DEFAULT_INDEX } from "../serving/resolve.ts";
 import { ResponseCache } from "../serving/response_cache.ts";
 import { limit } from "../serving/rights.ts";
-import { settle, type SettledHandler, settleLast } from "../core/settle.ts";
+import { neverDeclining, settle, type SettledHandler, settleLast } from "../core/settle.ts";
 import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
 import type { FileSource } from "../sources/types.ts";
 import { uploadPath, writableIn } from "../sources/writable_in.ts";
+import { hasMounts, isWritable, isWritten, noteWritten } from "../sources/written.ts";
 import type { SitePath } from "../http/target.ts";
 import type { Context, Handler, Layer, Right } from "../core/types.ts";
 
-/** Bytes of memory for files that are asked for again. */
+/** Default size of the response cache in bytes. */
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
 
-/** What {@linkcode fileServer} serves, and how. */
+/** Options of {@linkcode fileServer}. */
 export interface FileServerOptions extends FilesOptions {
-  /** Whether names with a dot in front are served and listed. */
+  /** Whether dotfiles are served and listed; defaults to false. */
   readonly hidden?: boolean;
-  /** Whether links that lead out of the root are followed. */
+  /** Whether symlinks that lead out of the root are followed; defaults to false. */
   readonly followLinks?: boolean;
   /** Whether directories without an index are listed; defaults to true. */
   readonly listing?: boolean;
-  /** As for {@linkcode files}; also defaults to true where a feature can `upload` or `delete`. */
-  readonly sandbox?: boolean;
+  /** As for {@linkcode files}; also defaults to true for what a feature can `upload` or `delete`. */
+  readonly sandbox?: boolean | ((path: SitePath) => boolean);
   /** Headers for every response, as pairs of name and value. */
   readonly headers?: readonly (readonly [name: string, value: string])[];
-  /** Maximum size of the cache, in bytes; defaults to 64 MiB, 0 turns it off. */
+  /** Maximum size of the response cache in bytes; defaults to 64 MiB, 0 disables it. */
   readonly cacheSize?: number;
-  /**
-   * What the server can do besides, asked in this order before files and listings; features with `queries` behind all
-   * others.
-   */
+  /** Features, tried in this order before files and listings; those with `queries` after all others. */
   readonly features?: readonly Feature[];
   /**
-   * Paths of directories (`/incoming`) that take uploads although programs run; where it is given, no other directory does.
-   * Nothing in them is run, and they can neither hold programs nor lie among them. Unless given, features that write and
-   * features that run programs exclude each other.
+   * Paths of directories (`/incoming`) that take uploads although programs run; then no other directory takes any.
+   * Nothing in them is run, and they can neither contain programs nor lie in a directory of programs. Without it,
+   * features that write and features that run programs exclude each other.
    */
   readonly uploadBesidePrograms?: readonly string[];
   /**
-   * What is to run for each request, the first outermost: who is it, may they, how often. Inside of access log, headers and
-   * error pages, so that an answer of a layer (401, 429) and an error it throws get these as well, and a refused request
-   * passes through; outside of the cache, so that no answer is kept of what a layer has decided. A layer that gives users
-   * different rights says so with {@linkcode derive}: `may`, and `view` for the cache.
+   * Layers to run for each request, the first outermost: authentication, authorization, rate limits. They run inside
+   * access log, headers and error pages, which therefore also apply to their responses (401, 429), to errors they throw
+   * and to refused requests; and outside the response cache, so that a layer's decision is never cached. A layer that
+   * gives users different rights uses {@linkcode derive} to set `may`, and `view` for the cache.
    */
   readonly layers?: readonly Layer[];
-  /** The format of the access log, or false for none; defaults to `python`. */
+  /**
+   * The format of the access log, or false for none; defaults to `python`. The lines go to the `log` of `toFetch`,
+   * which defaults to standard error.
+   */
   readonly log?: LogFormat | false;
 }
 
 /**
- * Serves a directory: its files, its index pages, listings, and true answers to all else. It never declines.
+ * Serves a directory: files, index pages and listings, with correct responses to everything else. Never declines.
  *
- * If a feature writes or runs programs, the whole server answers only to its own names: `hosts` of `toFetch` says which.
+ * If a feature writes or runs programs, the whole server requires own host names: see `hosts` of `toFetch`.
  *
  * A client that may upload must not be able to run code, and an interpreter reads more than the script (`php.ini`,
- * `json.pyc`, `deno.json` beside it or above). So features that write and features that run programs exclude each other,
- * except with `uploadBesidePrograms`. It cannot know of another server or handler that writes to the same directory.
+ * `json.pyc`, `deno.json` next to it or in a parent directory). Features that write and features that run programs
+ * therefore exclude each other, except with `uploadBesidePrograms`. Other servers and handlers that write to the same
+ * directory are not detected.
  *
- * It does what the command does; the parts that it is made of are exported as well.
+ * It does what the command does; its parts are exported as well.
  *
- * @param root A directory; or a file, which is then served under its name and as the start page; or any source, to which
+ * @param root A directory; a file, which is served under its name and as the start page; or any source, to which
  * `hidden` and `followLinks` do not apply.
  *
- * @throws Deno.errors.NotFound and others where the root cannot be looked at, TypeError where a feature writes and another
- * runs programs.
+ * @throws Deno.errors.NotFound and other system errors if the root cannot be accessed; TypeError if one feature writes
+ * and another runs programs, for two features that claim the same query parameter or ability, and for what is no layer.
  *
  * @example
  * ```ts
@@ -96,6 +108,7 @@ export interface FileServerOptions extends FilesOptions {
  * ```
  */
 export function fileServer(root: string | FileSource, options: FileServerOptions = {}): Handler {
+  requireDistinct(options.features ?? []);
   checkUploads(options);
   const { source, ...own } = typeof root === "string" ? sourceOf(root, options) : { source: root };
   const format = options.log ?? "python";
@@ -112,11 +125,11 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   const dressed = dress(put);
   const record = format ? accessLog(format) : withoutLog;
   const site = cache.around(dressed(siteOf(source, { ...options, ...own }, cache)) as SettledHandler);
-  if (layers.length === 0) return record(site);
-  return record(dressed(settleLast(wrap(site, ...layers))));
+  if (layers.length === 0) return neverDeclining(record(site));
+  return neverDeclining(record(dressed(settleLast(layered(site, layers)))));
 }
 
-/** Everything but the layers: features, files and listings in a table, and what is said to methods that none of them takes. */
+/** Everything but the layers: a table of features, files and listings, and the response to unsupported methods. */
 function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCache): SettledHandler {
   const { features = [], index = DEFAULT_INDEX, listing = true, uploadBesidePrograms: uploads } = options;
   const source = uploads ? writableIn(given, uploads) : given;
@@ -124,7 +137,7 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
     return features.flatMap((feature) => rightful(feature.abilities ?? [], feature, context));
   };
   // An uploaded page must not act with the rights of the user who opens it.
-  const sandbox = options.sandbox ?? (features.some(writes) ? true : undefined);
+  const sandbox = options.sandbox ?? (features.some(writes) ? writtenWhere(source) : undefined);
   const variant = JSON.stringify([options.variant ?? "", options.headers ?? []]);
   const served: FilesOptions = { ...options, ...(sandbox !== undefined && { sandbox }), variant };
   const site = {
@@ -136,14 +149,15 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   const content = contentFor(null, features, source, index);
   const asked = inOrder(features).map((feature) => {
     const own = contentFor(feature, features, source, index);
-    return { ...feature, on: true, handler: askedFor(feature, { ...site, source: own }, content) };
+    const title = featureTitle(feature, features.indexOf(feature));
+    return { ...feature, on: true, title, handler: askedFor(feature, { ...site, source: own }, content, title) };
   });
   const listings = listingParts(source, { abilities, variant });
   const assets = pageAssets();
-  // A feature is a row: the methods it answers, and its handler. Asked in this order.
+  // A feature is a row: its methods and its handler. Rows are tried in this order.
   const table = (cache: ResponseCache | null) => {
     const listed = listings(cache);
-    const rows = [
+    const rows: readonly Row[] = [
       { on: features.some(needsOwnNames), methods: [], handler: underOwnNames },
       { on: listing, methods: [], handler: assets },
       ...asked,
@@ -152,37 +166,57 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
       { on: listing, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
     ].filter((row) => row.on);
     const methods = rows.flatMap((row) => row.methods);
-    const site = chain(...rows.map((row) => row.handler), allowAsked(methods, (context) => allowedBy(rows, context)));
-    return uploads ? limited(site, uploads.map(uploadPath)) : site;
+    const handlers = [...rows.map((row) => row.handler), allowAsked(methods, (context) => allowedBy(rows, context))];
+    const site = inTurn(handlers, (position) => rows[position]?.title ?? "");
+    return uploads || hasMounts(source) ? limited(site, writableWhere(source, uploads)) : site;
   };
-  // What is found under another path must not be kept as what is at the one that was asked for.
+  // A response found under another path must not be cached for the requested one.
   const answerElse = table(null);
   const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
   return withEncodedSlashes(slashed, settle(table(cache)));
 }
 
-/** The methods of the rows that the client has a right to, and what the features tell of theirs. */
-function allowedBy(rows: readonly Pick<Feature, "methods" | "rights" | "optionsHeaders">[], context: Context): Allowed {
+/** A feature, or a part of every file server. */
+interface Row extends Pick<Feature, "methods" | "rights" | "optionsHeaders"> {
+  readonly on: boolean;
+  readonly handler: Handler;
+  /** What it is called in the log when it fails; `""` if not given. */
+  readonly title?: string;
+}
+
+/** The methods of the rows that the client has a right to, and the features' headers for OPTIONS. */
+function allowedBy(rows: readonly Row[], context: Context): Allowed {
   const told = rows.map((row) => ({ row, methods: rightful(row.methods, row, context) }));
   const headers = told.filter(({ methods }) => methods.length > 0).map(({ row }) => row.optionsHeaders);
   return { methods: told.flatMap(({ methods }) => methods), headers: Object.assign({}, ...headers) };
 }
 
-/** A site that can be written in some directories only. */
-function limited(site: Handler, directories: readonly SitePath[]): Handler {
-  const allows = (right: Right, path: SitePath) => {
-    return right === "read" || right === "run" || directories.some((directory) => path.below(directory) !== null);
-  };
+/** A site that is writable at some paths only. */
+function limited(site: Handler, isWritable: (path: SitePath) => boolean): Handler {
+  const allows = (right: Right, path: SitePath) => right === "read" || right === "run" || isWritable(path);
   return (request, context) => site(request, limit(context, allows));
 }
 
-/** Says that no line is wanted, so that none is written further out. */
+/** What features write to: everything, but of a union only the sources that have a writer. */
+function writtenWhere(source: FileSource): true | ((path: SitePath) => boolean) {
+  if (!hasMounts(source)) return true;
+  noteWritten(source);
+  return (path) => isWritten(source, path);
+}
+
+/** Whether a path lies in one of the directories, if there are any, and in a source that can be written. */
+function writableWhere(source: FileSource, directories: readonly string[] | undefined): (path: SitePath) => boolean {
+  const places = directories?.map(uploadPath);
+  return (path) => (places?.some((place) => path.below(place) !== null) ?? true) && isWritable(source, path);
+}
+
+/** Suppresses the line of outer access logs. */
 const withoutLog: Layer = (next) => (request, context) => {
-  context.notes.logged = true;
+  internalsOf(context).notes.logged = true;
   return next(request, context);
 };
 
-/** Declines what is asked under a name of this server; reading, too, for a page that can read finds what it can write to. */
+/** Refuses other host names, also for reading: a page that can read could find out what it can write to. */
 const underOwnNames: Handler = (request, context) => {
   requireOwnHost(request, context);
   return null;
@@ -192,7 +226,7 @@ function checkUploads({ features = [], uploadBesidePrograms }: FileServerOptions
   const isUnsafe = features.some(writes) && features.some(({ runsPrograms }) => runsPrograms);
   if (!isUnsafe || uploadBesidePrograms) return;
   throw new TypeError(
-    "Cannot take uploads beside programs, which would run what was uploaded: name directories for them with uploadBesidePrograms",
+    "Cannot combine uploads with programs, which could run uploaded files: restrict uploads to directories with uploadBesidePrograms",
   );
 }
 
@@ -200,7 +234,7 @@ function writes({ abilities = [] }: Feature): boolean {
   return abilities.includes("upload") || abilities.includes("delete");
 }
 
-/** What is left of a source for a feature, or for the files, when all other features have taken out what is theirs. */
+/** The source for a feature, or for files, without what belongs to other features. */
 function contentFor(
   asking: Feature | null,
   features: readonly Feature[],
@@ -211,19 +245,19 @@ function contentFor(
   return others.reduce((rest, feature) => feature.contentOf?.(rest, index) ?? rest, source);
 }
 
-/** Directories without a slash are redirected by then, so without one there is nothing to list, nor to look for. */
+/** Directories without a trailing slash have been redirected by now, so other paths have nothing to list. */
 function withSlash(handler: Handler): Handler {
   return (request, context) => context.target.slash ? handler(request, context) : null;
 }
 
-/** A directory as it is; a file as a directory of which nothing else can be seen, and which it is the index of. */
+/** A directory as it is; a file as a directory that contains only this file, as its index. */
 function sourceOf(root: string, options: FileServerOptions): { source: FileSource; index?: readonly string[] } {
   if (Deno.statSync(root).isDirectory) {
     const source = disk(root, options);
     return { source: options.hidden ? source : filtered(source, isVisible) };
   }
   const name = basename(root);
-  // The name that was given is served, wherever it leads, as a directory's is; nothing else can be seen.
+  // Like a directory, the given file is served wherever it links to; nothing else is visible.
   const source = filtered(disk(dirname(root), { followLinks: true }), ({ segments }) => {
     return segments.length === 0 || (segments.length === 1 && segments[0] === name);
   });

@@ -1,5 +1,5 @@
 /**
- * What a file server can do for readers besides sending files: each part is loaded when it is first asked for.
+ * Features for readers besides files: each is loaded on first use.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { SearchOptions } from "../search/search.ts";
 const METHODS = ["GET", "HEAD"];
 
 /**
- * The feature of {@linkcode archive}: directories to download, with `?archive=zip`, `tar` or `tar.gz`.
+ * The feature of {@linkcode archive}: downloads of directories, with `?archive=zip`, `tar` or `tar.gz`.
  *
  * @example
  * ```ts

@@ -16,14 +16,15 @@ const SYNC_READ_BYTES = 65_536;
  * Opens a found regular file for reading, and never blocks on a FIFO that has replaced it. If the file is not held by a
  * descriptor, the opened file is verified afterwards.
  *
+ * @param start The offset at which its stream begins.
  * @throws {FileChanged} If it has been replaced.
  */
-export function* openFound(calls: DiskCalls, found: Found): Steps<OpenFile> {
+export function* openFound(calls: DiskCalls, found: Found, start = 0): Steps<OpenFile> {
   if (!found.info.isFile) throw new FileChanged();
-  if (found.isHeld) return new DiskFile(yield* result(calls.openFile(found.path, { read: true })));
+  if (found.isHeld) return new DiskFile(yield* result(calls.openFile(found.path, { read: true })), start);
   if (Deno.build.os !== "windows") return yield* openUnblocked(calls, found);
   const file = yield* result(calls.openFile(found.real, { read: true })); // Windows has no FIFOs in the file system
-  if (found.isSame(file.statSync())) return new DiskFile(file);
+  if (found.isSame(file.statSync())) return new DiskFile(file, start);
   file.close();
   throw new FileChanged();
 }
@@ -56,11 +57,13 @@ function* openUnblocked(calls: DiskCalls, found: Found): Steps<OpenFile> {
 /** A file opened by Deno; streams natively. */
 class DiskFile implements OpenFile {
   readonly #file: Deno.FsFile;
+  readonly #start: number;
   #position = 0;
   #closed = false;
 
-  constructor(file: Deno.FsFile) {
+  constructor(file: Deno.FsFile, start: number) {
     this.#file = file;
+    this.#start = start;
   }
 
   read(offset: number, into: Uint8Array): number | Promise<number> {
@@ -75,8 +78,8 @@ class DiskFile implements OpenFile {
     return count ?? 0;
   }
 
-  stream(offset: number): ReadableStream<Uint8Array<ArrayBuffer>> {
-    this.#file.seekSync(offset, Deno.SeekMode.Start);
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    this.#file.seekSync(this.#start, Deno.SeekMode.Start);
     this.#closed = true; // by the stream, at its end or when cancelled
     return this.#file.readable;
   }

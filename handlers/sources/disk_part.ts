@@ -7,16 +7,14 @@
  * @module
  */
 
-import { onDemand } from "../core/on_demand.ts";
 import type { Found } from "./contained.ts";
 import { describe } from "./disk_stat.ts";
+import { freeSpace } from "./free_space.ts";
 import { isLockedByOther, type Place } from "./place.ts";
 import { publishFile } from "./publish.ts";
 import { FileChanged, type FileStat } from "./types.ts";
 import { endClaim, isPartClaimed, removeRecord, writeRecord } from "./upload_record.ts";
 import { type CommitOptions, type Committed, type PartFile, WriteRefused } from "./writer.ts";
-
-const nodeFsPromises = onDemand(() => import("node:fs/promises"));
 
 const OWNER_ONLY = 0o600;
 
@@ -118,15 +116,7 @@ export class DiskPart implements PartFile {
   }
 
   async free(): Promise<number | null> {
-    // Never request the permission: on a terminal, the prompt would block the server.
-    if (Deno.permissions.querySync({ name: "sys", kind: "statfs" }).state !== "granted") return null;
-    try {
-      const { statfs } = await nodeFsPromises();
-      const { bavail, bsize } = await statfs(this.#place.path);
-      return Number(bavail) * Number(bsize);
-    } catch {
-      return null; // not supported by this file system
-    }
+    return await freeSpace(this.#place);
   }
 
   async commit(options: CommitOptions): Promise<Committed> {

@@ -5,9 +5,11 @@
  */
 
 import { isNotThere } from "../core/errors.ts";
+import type { ByteRange } from "../http/range.ts";
 import type { SitePath } from "../http/target.ts";
 import { onDemand } from "../core/on_demand.ts";
 import type { Awaitable } from "../core/types.ts";
+import { clock } from "./clock.ts";
 import { DiskRoot, type DiskRootOptions, type Found } from "./contained.ts";
 import { type DiskCalls, LATER, NOW } from "./disk_calls.ts";
 import { openFound } from "./disk_file.ts";
@@ -23,6 +25,7 @@ import {
   type FreshnessCheck,
   type OpenFile,
 } from "./types.ts";
+import { watchDisk } from "./disk_watch.ts";
 import type { SourceWriter } from "./writer.ts";
 
 const diskWriter = onDemand(() => import("./disk_writer.ts"));
@@ -65,14 +68,14 @@ export class DiskSource implements FileSource {
     }
   }
 
-  open(path: SitePath, seen: FileStat): Awaitable<OpenFile> {
-    return this.#paced((calls) => this.#open(calls, path, seen));
+  open(path: SitePath, seen: FileStat, range?: ByteRange): Awaitable<OpenFile> {
+    return this.#paced((calls) => this.#open(calls, path, seen, range?.start ?? 0));
   }
 
-  *#open(calls: DiskCalls, path: SitePath, seen: FileStat): Steps<OpenFile> {
+  *#open(calls: DiskCalls, path: SitePath, seen: FileStat, start: number): Steps<OpenFile> {
     using found = yield* this.#root.find(calls, path);
     if (found === null || !isVersion(seen, found)) throw new FileChanged();
-    return yield* openFound(calls, found);
+    return yield* openFound(calls, found, start);
   }
 
   /** Synchronous, unless the file system has proven slow. */
@@ -169,7 +172,7 @@ export class DiskSource implements FileSource {
       if (this.#pace.isSlow) return false;
       const now = this.#pace.measure(() => lookOrNull(look, name));
       if (now === null || !isSame(now)) return false;
-      const time = Date.now();
+      const time = clock.now();
       if (time - provenAt < PROOF_MS && time >= provenAt) return true;
       provenAt = time;
       using found = this.#findOrNull(path);
@@ -192,6 +195,10 @@ export class DiskSource implements FileSource {
     } catch (error) {
       return nullUnlessServerFails(error);
     }
+  }
+
+  watch(path: SitePath, signal: AbortSignal): AsyncIterable<SitePath> {
+    return watchDisk(this.#root, path, signal);
   }
 
   async openWriter(only?: readonly SitePath[]): Promise<SourceWriter> {

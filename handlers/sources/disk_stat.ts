@@ -5,6 +5,7 @@
  */
 
 import type { EntryInfo } from "../system/path_descriptor.ts";
+import { clock } from "./clock.ts";
 import type { FileKind, FileStat } from "./types.ts";
 
 /** A file changed within this time may change again without any change of its timestamps. */
@@ -37,7 +38,7 @@ class DiskStat implements FileStat {
     this.#changed = info.ctime?.getTime() ?? 0; // whole seconds in Deno 2.9, so not sufficient by itself
     this.#inode = info.ino ?? 0;
     this.#device = info.dev;
-    const now = Date.now();
+    const now = clock.now();
     const modified = this.modified !== null && this.modified <= now ? this.modified : 0;
     this.stable = now - Math.max(modified, this.#changed) >= CLOCK_GRAIN_MS;
   }

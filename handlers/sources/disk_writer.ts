@@ -15,7 +15,9 @@ import type { DiskRoot, Found } from "./contained.ts";
 import { copyAcross, removeCopied } from "./copy_across.ts";
 import { LATER } from "./disk_calls.ts";
 import { DiskPart } from "./disk_part.ts";
+import { DiskTree } from "./disk_tree.ts";
 import { describe } from "./disk_stat.ts";
+import { freeSpace } from "./free_space.ts";
 import { hasMount } from "./mounts.ts";
 import { problemOfName } from "./new_name.ts";
 import { isPartName, partNameOf, randomPartName } from "./part_name.ts";
@@ -29,8 +31,10 @@ import {
   type ChangeOptions,
   type CommitOptions,
   type Committed,
+  type NewEntry,
   type PartFile,
   type SourceWriter,
+  type TreeOptions,
   type UploadRecord,
   type WriteProblem,
   WriteRefused,
@@ -56,23 +60,23 @@ export class DiskWriter implements SourceWriter {
     this.#only = only;
   }
 
-  async create(path: SitePath, id: string): Promise<PartFile> {
+  async create(path: SitePath, id: string, { parents = true } = {}): Promise<PartFile> {
     checkName(path.name);
     // A failing upload may remove the directory it had created between our steps.
     for (let attempt = 1;; attempt++) {
       try {
-        return await this.#create(path, id);
+        return await this.#create(path, id, parents);
       } catch (error) {
         if (!(error instanceof Deno.errors.NotFound) || attempt === ATTEMPTS) throw error;
       }
     }
   }
 
-  async #create(path: SitePath, id: string): Promise<PartFile> {
+  async #create(path: SitePath, id: string, parents: boolean): Promise<PartFile> {
     const made: MadeDirectory[] = [];
     const unmake = () => this.#removeEmpty(made);
     try {
-      const place = await this.#hold(path.parent!, made);
+      const place = await this.#hold(path.parent!, parents ? made : undefined);
       return await orClose(place, () => DiskPart.create(place, partName(path, id), unmake));
     } catch (error) {
       await unmake();
@@ -158,6 +162,49 @@ export class DiskWriter implements SourceWriter {
     const published = await moveWithin(move) ?? await moveAcross(move);
     await source.alone(() => {}); // syncs the directory, so that the old name does not reappear after a power failure
     return published;
+  }
+
+  async createTree(entries: Iterable<NewEntry>, { bytes, ...to }: TreeOptions): Promise<Committed> {
+    const [first, paths] = checked(to.paths);
+    using place = await this.#hold(first.parent!);
+    const free = await freeSpace(place);
+    if (free !== null && bytes > free) throw new WriteRefused("no room", null, { bytes: free });
+    const part = randomPartName();
+    try {
+      using tree = await DiskTree.create(place, part);
+      for (const entry of entries) await tree.add(entry);
+      await tree.finish(to.mode);
+      using made = place.find(part);
+      return await place.alone(() => publish({ place, options: { ...to, paths } }, place.at(part), made));
+    } catch (error) {
+      await Deno.remove(place.at(part), { recursive: true }).catch(() => {}); // if it was made
+      throw error;
+    }
+  }
+
+  async *below(path: SitePath): AsyncGenerator<SitePath> {
+    if (!await this.#isDirectory(path)) return;
+    for (const directories = [path]; directories.length > 0;) {
+      const directory = directories.pop()!;
+      using found = await doLater(this.#root.find(LATER, directory));
+      if (!found?.info.isDirectory) continue;
+      for await (const { name, isDirectory } of Deno.readDir(found.path)) {
+        const child = isPartName(name) ? null : directory.child(name);
+        if (child === null) continue;
+        if (isDirectory) directories.push(child);
+        yield child;
+      }
+    }
+  }
+
+  /** Whether a path names a directory itself, not a symlink to one. */
+  async #isDirectory(path: SitePath): Promise<boolean> {
+    if (path.parent === null) return true;
+    return await nullIfAbsent(async () => {
+      using place = await this.#hold(path.parent!);
+      using found = place.find(path.name);
+      return found.info.isDirectory;
+    }) ?? false;
   }
 
   async sweep(olderThan: number): Promise<number> {
@@ -299,7 +346,7 @@ async function moveAcross(move: Move): Promise<Committed> {
   }
 }
 
-function publish({ place, options }: Move, path: string, found: Found): Committed {
+function publish({ place, options }: Pick<Move, "place" | "options">, path: string, found: Found): Committed {
   const publishing = found.info.isDirectory ? publishDirectory : publishFile;
   const published: Published = publishing(place, { path, found, isNew: false }, options);
   const info = Deno.lstatSync(place.at(published.path.name));

@@ -48,17 +48,30 @@ export function filtered(
         return child !== null && keep(child);
       });
     },
-    open(path, seen) {
+    open(path, seen, range) {
       if (!keep(path)) throw new Deno.errors.NotFound();
-      return source.open(path, seen);
+      return source.open(path, seen, range);
     },
     absence: (path) => keep(path) ? source.absence?.(path) ?? null : () => true,
     locate: (path, seen) => keep(path) ? source.locate?.(path, seen) ?? null : null,
     freshness: (path, seen) => keep(path) ? source.freshness?.(path, seen) ?? null : null,
+    ...(source.watch && {
+      watch(path, signal) {
+        if (!keep(path)) throw new Deno.errors.NotFound();
+        return keptPaths(source.watch!(path, signal), keep);
+      },
+    }),
     ...(source.openWriter && {
       openWriter: async (only) => (await loadFilteredWriter()).filteredWriter(await source.openWriter!(only), mayWrite),
     }),
   }, source);
+}
+
+async function* keptPaths(
+  paths: AsyncIterable<SitePath>,
+  keep: (path: SitePath) => boolean,
+): AsyncGenerator<SitePath> {
+  for await (const path of paths) if (keep(path)) yield path;
 }
 
 async function* keptOf(slices: FileSlices, keep: (entry: FileEntry) => boolean): AsyncGenerator<FileEntry[]> {
@@ -71,7 +84,8 @@ async function* keptOf(slices: FileSlices, keep: (entry: FileEntry) => boolean):
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { isVisible, SitePath } from "@x/pyserve";
+ * import { SitePath } from "@x/pyserve";
+ * import { isVisible } from "@x/pyserve/sources";
  *
  * assert(!isVisible(SitePath.root.child(".git")!.child("config")!));
  * assert(isVisible(SitePath.root.child(".well-known")!));

@@ -28,12 +28,13 @@ export function filteredWriter(
     await check(path);
     return await write();
   };
-  const withKept = (options: CommitOptions): CommitOptions => ({
+  const withKept = <T extends CommitOptions>(options: T): T => ({
     ...options,
     paths: keptOf(options.paths, keep, problem),
   });
   return {
-    create: (path, id) => kept(path, async () => filteredPart(await writer.create(path, id), withKept)),
+    create: (path, id, options) =>
+      kept(path, async () => filteredPart(await writer.create(path, id, options), withKept)),
     resume: (path, id) =>
       kept(path, async () => {
         const part = await writer.resume(path, id);
@@ -51,6 +52,13 @@ export function filteredWriter(
         if (paths[0]) await check(paths[0]); // all share one directory
         return await writer.move(from, withKept({ ...to, paths }), options);
       }),
+    async createTree(entries, to) {
+      const [paths, all] = [[...to.paths], [...entries]];
+      if (paths[0]) await check(paths[0]);
+      if (!all.every(({ path }) => keep(paths[0]?.join(path) ?? path))) throw new WriteRefused(problem);
+      return await writer.createTree(all, withKept({ ...to, paths }));
+    },
+    below: (path) => writer.below(path),
     sweep: (olderThan) => writer.sweep(olderThan),
   };
 }

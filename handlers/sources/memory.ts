@@ -50,7 +50,7 @@ export function memory(files: Readonly<Record<string, string | Uint8Array>>, opt
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { openBytes } from "@x/pyserve";
+ * import { openBytes } from "@x/pyserve/sources";
  *
  * using file = openBytes(new Uint8Array([1, 2, 3]));
  * const into = new Uint8Array(2);
@@ -75,7 +75,7 @@ type Directory = Map<string, Directory | Uint8Array>;
 
 function directoryIn(parent: Directory, name: string, path: string): Directory {
   const found = parent.get(name) ?? new Map();
-  if (found instanceof Uint8Array) throw new TypeError(`Cannot put "${path}" into memory: "${name}" is a file`);
+  if (found instanceof Uint8Array) throw new TypeError(`Cannot add "${path}": "${name}" is a file`);
   parent.set(name, found);
   return found;
 }

@@ -23,18 +23,17 @@ const MAX_NAME_BYTES = 255;
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { problemOfName } from "@x/pyserve";
  *
  * assert(problemOfName("Übersicht 2026.pdf") === null);
- * assert(problemOfName("a\\b") === "it has a separator in it");
+ * assert(problemOfName("a\\b") === "it contains a path separator");
  * ```
  */
 export function problemOfName(name: string, os: typeof Deno.build.os = Deno.build.os): string | null {
-  if (name === "" || name === "." || name === "..") return "it is no name";
-  if (/[/\\]/.test(name)) return "it has a separator in it";
-  if (/\p{Cc}|\p{Zl}|\p{Zp}/u.test(name)) return "it has a control character in it";
-  if (!name.isWellFormed()) return "it is not Unicode";
+  if (name === "" || name === "." || name === "..") return "it is not a name";
+  if (/[/\\]/.test(name)) return "it contains a path separator";
+  if (/\p{Cc}|\p{Zl}|\p{Zp}/u.test(name)) return "it contains a control character";
+  if (!name.isWellFormed()) return "it is not valid Unicode";
   if (new TextEncoder().encode(name).length > MAX_NAME_BYTES) return `it is longer than ${MAX_NAME_BYTES} bytes`;
-  if (isPartName(name)) return "it is kept for uploads that are not finished";
-  return os === "windows" && !isPlainOnWindows(name) ? "it means something else on Windows" : null;
+  if (isPartName(name)) return "it is reserved for unfinished uploads";
+  return os === "windows" && !isPlainOnWindows(name) ? "it has a special meaning on Windows" : null;
 }

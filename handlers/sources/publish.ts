@@ -32,21 +32,22 @@ export interface Published {
 /** Publishes a file or symlink under the first free of several names. */
 export function publishFile(place: Place, file: Nameless, options: CommitOptions): Published {
   if (options.replace) return replaceFile(place, file, options);
-  if (file.isNew) file.found.setMode(newFileMode(place));
+  if (file.isNew) file.found.setMode(newFileMode(place) & atMost(options));
   for (const path of options.paths) {
     if (takeName(file.path, place.at(path.name))) return { path, replaced: false };
   }
   throw new WriteRefused("taken");
 }
 
-function replaceFile(place: Place, file: Nameless, { paths, expected }: CommitOptions): Published {
+function replaceFile(place: Place, file: Nameless, options: CommitOptions): Published {
+  const { paths, expected } = options;
   const path = firstOf(paths);
   const to = place.at(path.name);
   const there = statOrNull(to);
   checkVersion(there, expected);
   if (there?.isDirectory) throw new WriteRefused("directory");
   const mode = modeInPlaceOf(there, file, place);
-  if (mode !== null) file.found.setMode(mode);
+  if (mode !== null) file.found.setMode(mode & atMost(options));
   const replaced = there !== null || !isFree(to);
   renameSync(file.path, to);
   return { path, replaced };
@@ -66,11 +67,26 @@ function modeInPlaceOf(there: Deno.FileInfo | null, { found, isNew }: Nameless, 
  * The mode of a new file in this directory, as determined by the umask or a default ACL: found out by creating an empty
  * file.
  */
-function newFileMode(place: Place): number {
+export function newFileMode(place: Place): number {
   const name = place.at(randomPartName());
   using file = Deno.openSync(name, { createNew: true, write: true });
   Deno.removeSync(name);
   return (file.statSync().mode ?? 0o644) & 0o666;
+}
+
+/** The same for a new directory. */
+export function newDirectoryMode(place: Place): number {
+  const name = place.at(randomPartName());
+  Deno.mkdirSync(name);
+  try {
+    return (Deno.lstatSync(name).mode ?? 0o755) & 0o777;
+  } finally {
+    Deno.removeSync(name);
+  }
+}
+
+function atMost({ mode = 0o777 }: CommitOptions): number {
+  return mode;
 }
 
 /** Publishes a directory under the first free of several names; never replaces anything. */

@@ -4,12 +4,15 @@
  * @module
  */
 
+import type { ByteRange } from "../http/range.ts";
 import type { SitePath } from "../http/target.ts";
 import type { Awaitable } from "../core/types.ts";
 import type { FileStat } from "./file_stat.ts";
+import type { OpenFile } from "./open_file.ts";
 import type { SourceWriter } from "./writer.ts";
 
 export type { FileKind, FileStat } from "./file_stat.ts";
+export type { OpenFile } from "./open_file.ts";
 
 /** Why a directory entry cannot be served. */
 export type EntryProblem = "broken link" | "special file" | "name is not UTF-8" | "not readable";
@@ -28,21 +31,6 @@ export interface FileEntry {
 
 /** The entries of a directory, in slices. */
 export type FileSlices = Iterable<readonly FileEntry[]> | AsyncIterable<readonly FileEntry[]>;
-
-/** An open file. The caller disposes of it. */
-export interface OpenFile extends Disposable {
-  /**
-   * Reads from an offset into a buffer; may read less than the buffer holds.
-   *
-   * @returns The number of bytes read; 0 at the end of the file.
-   */
-  read(offset: number, into: Uint8Array): Awaitable<number>;
-  /**
-   * Optional: the content from an offset on as a native stream, faster than one built on `read`. The stream closes the
-   * file at its end.
-   */
-  stream?(offset: number): ReadableStream<Uint8Array<ArrayBuffer>>;
-}
 
 /** Whether a path still refers to the same, unchanged file. Synchronous; returns false in doubt. */
 export type FreshnessCheck = () => boolean;
@@ -68,9 +56,12 @@ export interface FileSource {
   /**
    * Opens the file described by `seen`.
    *
+   * @param range The bytes that will be read, in order, so that a source on a network can fetch them with one request.
+   * The caller may also read elsewhere, such as the beginning of the file, at the price of another request. Without a
+   * range, or with an empty one, it may read anywhere, or only find out whether the file can be opened.
    * @throws {FileChanged} If the file is no longer the one described by `seen`: call `stat` again.
    */
-  open(path: SitePath, seen: FileStat): Awaitable<OpenFile>;
+  open(path: SitePath, seen: FileStat, range?: ByteRange): Awaitable<OpenFile>;
   /**
    * Optional: returns a check to be run before each response from a cache, or null if freshness cannot be guaranteed
    * yet. Files of a source without this method are not cached.
@@ -93,6 +84,18 @@ export interface FileSource {
    * another directory by the time it is opened, the opened directory has to be checked: `WriteRefused` with `not here`.
    */
   openWriter?(only?: readonly SitePath[]): Promise<SourceWriter>;
+  /**
+   * Optional: watches a directory and everything below it, from the moment of this call until the signal is aborted.
+   * Yields the paths of what was created, changed or removed.
+   *
+   * A path may be yielded more than once for one change. For a directory, it may stand for anything in it: there may be
+   * too many changes to name. Changes of what the source does not expose are not reported. Treat it as a hint to look
+   * again: the platform may miss a change, such as a directory that is replaced by a symlink at once. `freshness` decides
+   * whether something has changed.
+   *
+   * @throws Deno.errors.NotFound and other system errors if there is no such directory.
+   */
+  watch?(path: SitePath, signal: AbortSignal): AsyncIterable<SitePath>;
 }
 
 /**
@@ -101,7 +104,8 @@ export interface FileSource {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { FileChanged, memory, SitePath } from "@x/pyserve";
+ * import { memory, SitePath } from "@x/pyserve";
+ * import { FileChanged } from "@x/pyserve/sources";
  *
  * const source = memory({ "a.txt": "a" });
  * const path = SitePath.root.child("a.txt")!;
@@ -121,6 +125,6 @@ export class FileChanged extends Error {
 
   /** The message does not contain the path. */
   constructor() {
-    super("The file changed between looking at it and opening it");
+    super("The file changed before it was opened");
   }
 }

@@ -14,7 +14,6 @@ const DEVICE = /^(?:CON|PRN|AUX|NUL|COM[0-9¹²³]|LPT[0-9¹²³]|CONIN\$|CONOUT
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { isPlainOnWindows } from "@x/pyserve";
  *
  * assert(isPlainOnWindows("a.txt") && !isPlainOnWindows("a.txt::$DATA") && !isPlainOnWindows("nul.txt"));
  * ```

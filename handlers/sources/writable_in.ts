@@ -24,7 +24,8 @@ import { showsSome } from "./written.ts";
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { disk, toFetch, upload, writableIn } from "@x/pyserve";
+ * import { disk, toFetch, upload } from "@x/pyserve";
+ * import { writableIn } from "@x/pyserve/sources";
  *
  * const root = await Deno.makeTempDir();
  * await Deno.mkdir(`${root}/incoming`);
@@ -74,9 +75,9 @@ function common(some: readonly SitePath[], others: readonly SitePath[]): readonl
  * @throws {TypeError} If it is not a valid path, or is the root.
  */
 export function uploadPath(text: string): SitePath {
-  const target = text.startsWith("/") ? parseTarget(text) : new Refusal(400, "It does not begin with a slash");
+  const target = text.startsWith("/") ? parseTarget(text) : new Refusal(400, "It must begin with a slash");
   if (target instanceof Refusal) throw new TypeError(`Cannot take uploads in "${text}": ${target.reason}`);
-  if (target.path.parent === null) throw new TypeError(`Cannot take uploads in "${text}" only: it is all there is`);
+  if (target.path.parent === null) throw new TypeError(`Cannot restrict uploads to "${text}": it is the root`);
   return target.path;
 }
 

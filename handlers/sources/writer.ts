@@ -5,7 +5,9 @@
  */
 
 import type { SitePath } from "../http/target.ts";
+import type { Awaitable, Right } from "../core/types.ts";
 import type { FileStat } from "./file_stat.ts";
+import type { OpenFile } from "./open_file.ts";
 
 /** Why a source refuses a write. */
 export type WriteProblem =
@@ -22,7 +24,23 @@ export type WriteProblem =
   | "busy" // another request is writing to it
   | "inside itself" // a directory cannot be moved into itself
   | "mount" // it is, or contains, a mount point
-  | "elsewhere"; // on another file system, and cannot be copied
+  | "elsewhere" // on another file system, and cannot be copied; or in another source of a union
+  | "disabled" // the operation is not enabled for this store
+  | "forbidden" // the actor has no right to this path
+  | "locked" // another actor holds a lock
+  | "too large" // the file is larger than the limit
+  | "no room" // the disk has not enough free space
+  | "too many"; // the directory has too many entries, or is too deep
+
+/** What a refusal is about. */
+export interface RefusedWrite {
+  /** The path; if absent, the one that the operation was called with. */
+  readonly path?: SitePath;
+  /** The missing right, for `disabled` and `forbidden`. */
+  readonly right?: Right;
+  /** The limit in bytes, for `too large`; the free space, for `no room`. */
+  readonly bytes?: number;
+}
 
 /**
  * Thrown if a source refuses a write.
@@ -30,7 +48,7 @@ export type WriteProblem =
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { WriteRefused } from "@x/pyserve";
+ * import { WriteRefused } from "@x/pyserve/sources";
  *
  * assert(new WriteRefused("name", "it is no name").detail === "it is no name");
  * ```
@@ -43,11 +61,15 @@ export class WriteRefused extends Error {
   /** What is wrong with the name, for `name`; otherwise null. */
   readonly detail: string | null;
 
+  /** The path, right or limit that it is about. */
+  readonly about: RefusedWrite;
+
   /** The message does not contain the path. */
-  constructor(problem: WriteProblem, detail: string | null = null) {
+  constructor(problem: WriteProblem, detail: string | null = null, about: RefusedWrite = {}) {
     super(`Cannot write: ${detail ?? problem}`);
     this.problem = problem;
     this.detail = detail;
+    this.about = about;
   }
 }
 
@@ -61,6 +83,24 @@ export interface CommitOptions {
   readonly expected?: string;
   /** If given, the result is recorded under the upload id with these notes, for `recall`. */
   readonly notes?: string;
+  /** Permissions that the file has at most, for a copy: it never gains any. */
+  readonly mode?: number;
+}
+
+/** One entry of a new directory; a directory precedes what is in it. */
+export interface NewEntry {
+  /** Its path, relative to the new directory. */
+  readonly path: SitePath;
+  /** Permissions that it has at most; null for the default ones. */
+  readonly mode: number | null;
+  /** Opens the content of a file; absent for a directory. */
+  readonly open?: () => Awaitable<OpenFile>;
+}
+
+/** Where a new directory is published. */
+export interface TreeOptions extends CommitOptions {
+  /** The size of all its files: if they do not fit on the disk, refused as `no room` before anything is written. */
+  readonly bytes: number;
 }
 
 /** The record of an upload, available to later requests in any process. */
@@ -129,10 +169,10 @@ export interface ChangeOptions {
  */
 export interface SourceWriter {
   /**
-   * Creates the part for a path and an upload id, and missing parent directories. An existing part with that id is
-   * truncated.
+   * Creates the part for a path and an upload id, and missing parent directories unless `parents` is false. An existing
+   * part with that id is truncated.
    */
-  create(path: SitePath, id: string): Promise<PartFile>;
+  create(path: SitePath, id: string, options?: { readonly parents?: boolean }): Promise<PartFile>;
   /** Reopens a part to continue writing; null if there is none. */
   resume(path: SitePath, id: string): Promise<PartFile | null>;
   /** The size of a part, also while it is being written; null if there is none. */
@@ -152,6 +192,16 @@ export interface SourceWriter {
    * systems it is copied, and the original is deleted only after the copy is published.
    */
   move(from: SitePath, to: CommitOptions, options?: ChangeOptions): Promise<Committed>;
+  /**
+   * Creates a directory with all its entries: it appears when it is complete and synced, or not at all. Never replaces
+   * anything. Files never gain permissions by it.
+   */
+  createTree(entries: Iterable<NewEntry>, to: TreeOptions): Promise<Committed>;
+  /**
+   * The paths of everything in a directory, at any depth, including what the source hides, but no parts; symlinks are not
+   * followed. Empty for anything else.
+   */
+  below(path: SitePath): AsyncIterable<SitePath>;
   /** Removes parts and records not modified for this many milliseconds. Returns the number removed. */
   sweep(olderThan: number): Promise<number>;
 }

@@ -11,6 +11,8 @@
  * @module
  */
 
+import { openLibc } from "./libc.ts";
+
 /** The metadata used here. */
 export type EntryInfo = Pick<
   Deno.FileInfo,
@@ -64,9 +66,6 @@ const ALL = ["read", "write", "net", "env", "sys", "run", "ffi"] as const;
 
 /** Retries if open fails although stat succeeds. */
 const ATTEMPTS = 3;
-
-/** glibc, then musl. */
-const LIBC = ["libc.so.6", `libc.musl-${Deno.build.arch}.so.1`, "libc.so"];
 
 let made: PathDescriptors | null | undefined;
 
@@ -136,7 +135,7 @@ const STATX_BYTES = 256;
 const PATH_MAX = 4096;
 
 function throughLibc(): PathDescriptors | null {
-  const library = loaded();
+  const library = openLibc(SYMBOLS);
   return library && new LibcDescriptors(library.symbols);
 }
 
@@ -278,17 +277,6 @@ function deviceOf(major: number, minor: number): number {
 /** A buffer and its address: allocated outside V8's heap, so it does not move while referenced. */
 function pinned(bytes: Uint8Array<ArrayBuffer>): { bytes: Uint8Array<ArrayBuffer>; at: Deno.PointerValue } {
   return { bytes, at: Deno.UnsafePointer.of(bytes) };
-}
-
-function loaded() {
-  for (const name of LIBC) {
-    try {
-      return Deno.dlopen(name, SYMBOLS);
-    } catch {
-      // Try the next name.
-    }
-  }
-  return null;
 }
 
 function flagsFor(follow: boolean): number {

@@ -9,6 +9,8 @@
  * @module
  */
 
+import { openLibc } from "./libc.ts";
+
 /** A connection that was accepted on a port. */
 export interface Connection {
   /** Its descriptor; only valid until the next turn of the event loop. */
@@ -81,9 +83,6 @@ const TCP_INFO_BYTES = 256;
 /** Descriptors are allocated lowest first: after a gap this large, there are no more. */
 const LARGEST_GAP = 1_024;
 
-/** glibc, then musl. */
-const LIBC = ["libc.so.6", `libc.musl-${Deno.build.arch}.so.1`, "libc.so"];
-
 const SYMBOLS = {
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
@@ -101,21 +100,8 @@ type Libc = Deno.DynamicLibrary<typeof SYMBOLS>;
  * millisecond.
  */
 export function openSockets(): Sockets | null {
-  if (Deno.build.os !== "linux") return null;
-  const { state, partial } = Deno.permissions.querySync({ name: "ffi" });
-  const libc = state === "granted" && !partial ? load() : null;
+  const libc = openLibc(SYMBOLS);
   return libc && new LibcSockets(libc);
-}
-
-function load(): Libc | null {
-  for (const name of LIBC) {
-    try {
-      return Deno.dlopen(name, SYMBOLS);
-    } catch {
-      // Try the next name.
-    }
-  }
-  return null;
 }
 
 class LibcSockets implements Sockets {

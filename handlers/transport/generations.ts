@@ -1,25 +1,26 @@
 /**
- * A server that survives the loss of its listener.
+ * A server that survives the loss of its listener, and exchanges it.
  *
  * Deno.serve stops when accept fails because the process is out of file descriptors. Its accepted connections continue,
- * so another server on the same port can take over.
+ * so another server at the same endpoint can take over. In the same way, a server with another certificate takes over
+ * from one that runs.
  *
  * @module
  */
 
 import type { FetchFunction } from "../core/fetch.ts";
+import { keepAlive, NO_DELAY, openSockets, userTimeout } from "../system/sockets.ts";
+import { Binding, type Place } from "./binding.ts";
+import { type Certificates, certificatesOf, type TlsPair } from "./certificates.ts";
+import { type Complain, complainer, sleep } from "./complain.ts";
+import { endpointOf, type ServerAddr } from "./endpoint.ts";
 import { IntakeGuard } from "./intake.ts";
 import { TurnGuard } from "./turn_guard.ts";
 import type { RunningServer, ServeOptions } from "./types.ts";
-import { keepAlive, NO_DELAY, openSockets, userTimeout } from "../system/sockets.ts";
-import type { Logger } from "../core/types.ts";
 
 /** Initial delay in milliseconds before listening again; doubled each time, because the cause may persist. */
 const SHORTEST_PAUSE = 50;
 const LONGEST_PAUSE = 1_000;
-
-/** Minimum interval between log lines about the same problem, in milliseconds. */
-const QUIET = 60_000;
 
 /** How long a client may read nothing before it is disconnected, in milliseconds; the default of other servers. */
 const STALL_MS = 60_000;
@@ -29,64 +30,87 @@ const KEEP_ALIVE_S = 60;
 
 /** One Deno.serve instance. */
 interface Generation {
-  readonly server: Deno.HttpServer<Deno.NetAddr>;
+  readonly server: Deno.HttpServer<Deno.Addr>;
   readonly aborting: AbortController;
-  /** Resolves to the reason for a failure, or to null after a requested stop. */
+  /** Resolves to the reason for a failure, or to null after a requested stop or exchange. */
   readonly failed: Promise<unknown>;
   readonly fail: (reason: unknown) => void;
 }
 
-/** Runs Deno.serve, again and again on the same port, until it is stopped. */
-export class Generations implements RunningServer {
-  readonly address: Deno.NetAddr;
+/** Runs Deno.serve, again and again at the same endpoint, until it is stopped. */
+export class Generations implements RunningServer<ServerAddr> {
+  readonly address: ServerAddr;
   readonly finished: Promise<void>;
   readonly #fetch: FetchFunction;
   readonly #options: ServeOptions;
-  #port: number;
+  readonly #binding: Binding<Generation>;
+  readonly #certificates: Certificates | null;
   readonly #complain: Complain;
   readonly #stopped = new AbortController();
   readonly #cut = Promise.withResolvers<void>();
   /** Transfers of instances that no longer listen. */
   readonly #transfers = new Set<Promise<void>>();
-  readonly #sockets = openSockets();
+  readonly #resources = new DisposableStack();
+  readonly #sockets = this.#resources.use(openSockets());
   #guard: IntakeGuard | null = null;
-  #turns: TurnGuard | null = null;
+  /** The certificate for the next instance. */
+  #pair: TlsPair | null;
   /** The listening instance; null in the pause between two. */
-  #current: Generation | null;
+  #current: Generation | null = null;
+  /** The instance before it: it gets no new connections, but still serves those that it has. */
+  #previous: Generation | null = null;
 
   /** Binds; throws system errors. */
   constructor(fetch: FetchFunction, options: ServeOptions) {
     this.#fetch = fetch;
     this.#complain = complainer(options.log);
     this.#options = options;
-    this.#port = options.port ?? 8000;
+    this.#certificates = certificatesOf(options.tls);
+    this.#pair = this.#certificates?.current() ?? null;
+    this.#binding = this.#resources.use(
+      new Binding(endpointOf(options), {
+        open: (place) => this.#serve(place),
+        close: (generation) => this.#keep(generation.server.shutdown()),
+        addressOf: ({ server }) => server.addr as ServerAddr,
+        secure: this.#pair !== null,
+      }),
+    );
     try {
       this.#current = this.#open();
     } catch (error) {
-      this.#sockets?.[Symbol.dispose]();
+      this.#resources.dispose();
       throw error;
     }
-    this.address = this.#current.server.addr;
-    this.#port = this.address.port;
-    if (this.#sockets) this.#guard = new IntakeGuard(this.#sockets, this.#port, options.log);
-    if (this.#guard && options.tls) this.#turns = new TurnGuard(this.#port, this.#guard.uploading, options.log);
-    this.finished = this.#run(this.#current);
+    this.address = this.#binding.address;
+    this.#watch(this.address);
+    this.finished = this.#run();
   }
 
   async drain(): Promise<void> {
     this.#stop();
-    if (this.#current) this.#retire(this.#current);
+    this.#retire(this.#previous);
+    this.#retire(this.#current);
+    this.#previous = this.#current = null;
     await this.finished;
   }
 
   async abort(): Promise<void> {
     this.#stop();
-    const { server, aborting } = this.#current ?? {};
+    const running = [this.#previous, this.#current].filter((generation) => generation !== null);
     // Not after shutdown(), when it would cause an uncaught BadResource in the runtime and abort nothing.
-    aborting?.abort();
-    await server?.finished.catch(() => {});
+    for (const { aborting } of running) aborting.abort();
+    await Promise.all(running.map(({ server }) => server.finished.catch(() => {})));
     this.#cut.resolve();
     await this.finished;
+  }
+
+  /** Starts what watches the connections. */
+  #watch(address: ServerAddr): void {
+    const { log, tls } = this.#options;
+    if (this.#certificates) this.#resources.defer(this.#certificates.usedBy((pair) => this.#exchange(pair)));
+    if (!this.#sockets || "path" in address) return;
+    this.#guard = this.#resources.use(new IntakeGuard(this.#sockets, address.port, log));
+    if (tls) this.#resources.use(new TurnGuard(address.port, this.#guard.uploading, log));
   }
 
   #stop(): void {
@@ -94,34 +118,33 @@ export class Generations implements RunningServer {
     this.#current?.fail(null);
   }
 
-  async #run(first: Generation): Promise<void> {
+  /** Waits for the current instance to fail, and replaces it, until stopped. */
+  async #run(): Promise<void> {
     let pause = SHORTEST_PAUSE / 2;
-    for (let generation: Generation | null = first; generation;) {
+    while (this.#current !== null && !this.#stopped.signal.aborted) {
+      const generation = this.#current;
       const since = performance.now();
       const reason = await generation.failed;
-      if (this.#stopped.signal.aborted) {
-        this.#keep(generation.server.finished);
-        break;
-      }
+      if (reason === null) continue;
+      this.#current = null;
       this.#retire(generation);
       this.#complain(reason);
       pause = performance.now() - since > LONGEST_PAUSE ? SHORTEST_PAUSE : Math.min(pause * 2, LONGEST_PAUSE);
-      generation = await this.#reopen(pause);
+      await this.#reopen(pause);
     }
+    for (const generation of [this.#previous, this.#current]) if (generation) this.#keep(generation.server.finished);
     await Promise.race([Promise.all(this.#transfers), this.#cut.promise]);
-    this.#guard?.[Symbol.dispose]();
-    this.#turns?.[Symbol.dispose]();
-    this.#sockets?.[Symbol.dispose]();
+    this.#resources.dispose();
   }
 
-  /** Listens again as soon as possible; null if stopped in the meantime. */
-  async #reopen(pause: number): Promise<Generation | null> {
+  /** Listens again as soon as possible, unless stopped in the meantime. */
+  async #reopen(pause: number): Promise<void> {
     for (;; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
       await sleep(pause, this.#stopped.signal);
-      if (this.#stopped.signal.aborted) return null;
+      if (this.#stopped.signal.aborted) return;
       try {
         this.#current = this.#open();
-        return this.#current;
+        return;
       } catch (error) {
         if (error instanceof Deno.errors.NotCapable) throw error;
         this.#complain(error);
@@ -129,22 +152,43 @@ export class Generations implements RunningServer {
     }
   }
 
+  /** Gives new connections to an instance with another certificate. */
+  #exchange(pair: TlsPair): void {
+    const before = this.#pair;
+    const current = this.#current;
+    this.#pair = pair;
+    if (current === null) return; // the next instance will use it
+    try {
+      this.#current = this.#binding.succeed();
+    } catch (error) {
+      this.#pair = before;
+      throw error;
+    }
+    this.#retire(this.#previous);
+    this.#previous = current;
+    current.fail(null);
+  }
+
   #open(): Generation {
-    const fetch: FetchFunction = this.#sockets === null
-      ? this.#fetch
-      : (request, info) => this.#guard!.answer(this.#fetch, request, info);
-    const generation = open(fetch, this.#options, this.#port);
-    const { port } = generation.server.addr;
+    const generation = this.#binding.open();
     const { stallMs = STALL_MS } = this.#options;
+    const { address } = this.#binding;
     // Accepted connections inherit the listener's options. Deno sets TCP_NODELAY itself, but not with TLS: there, the
     // second segment of a response waits 40 ms for the ACK of the first (Nagle's algorithm).
-    this.#sockets?.setOnListeners(port, [NO_DELAY, userTimeout(stallMs), ...keepAlive(KEEP_ALIVE_S)]);
+    const options = [NO_DELAY, userTimeout(stallMs), ...keepAlive(KEEP_ALIVE_S)];
+    if ("port" in address) this.#sockets?.setOnListeners(address.port, options);
     return generation;
   }
 
-  #retire({ server }: Generation): void {
-    this.#current = null;
-    this.#keep(server.shutdown());
+  #serve(place: Place): Generation {
+    const fetch: FetchFunction = this.#sockets === null || "path" in place
+      ? this.#fetch
+      : (request, info) => this.#guard!.answer(this.#fetch, request, info);
+    return serve(fetch, { ...place, ...this.#pair, ...(this.#options.reusePort && { reusePort: true }) });
+  }
+
+  #retire(generation: Generation | null): void {
+    if (generation) this.#keep(generation.server.shutdown());
   }
 
   #keep(end: Promise<void>): void {
@@ -153,14 +197,10 @@ export class Generations implements RunningServer {
   }
 }
 
-function open(fetch: FetchFunction, options: ServeOptions, port: number): Generation {
-  const { hostname = "0.0.0.0", tls, reusePort } = options;
+function serve(fetch: FetchFunction, options: Place & Partial<TlsPair> & { reusePort?: boolean }): Generation {
   const aborting = new AbortController();
   const server = Deno.serve({
-    hostname,
-    port,
-    ...tls,
-    ...(reusePort && { reusePort }),
+    ...options as Deno.ServeTcpOptions,
     signal: aborting.signal,
     onListen() {},
     onError: () => new Response(null, { status: 500 }),
@@ -168,37 +208,4 @@ function open(fetch: FetchFunction, options: ServeOptions, port: number): Genera
   const { promise: failed, resolve: fail } = Promise.withResolvers<unknown>();
   server.finished.catch(fail);
   return { server, aborting, failed, fail };
-}
-
-/** Reports why connections cannot be accepted. */
-export type Complain = (cause: unknown) => void;
-
-/** Logs the problem, rate-limited rather than once per connection attempt. */
-export function complainer(log: Logger | undefined): Complain {
-  let last = -Infinity;
-  return (cause) => {
-    if (performance.now() - last < QUIET) return;
-    last = performance.now();
-    if (isOutOfDescriptors(cause)) log?.error("Out of file descriptors: waiting for connections to end");
-    else log?.error("Cannot accept connections: trying again", cause);
-  };
-}
-
-/** EMFILE and ENFILE: the runtime's errors have no class and, from Deno.serve, no code. */
-function isOutOfDescriptors(cause: unknown): boolean {
-  return cause instanceof Error && /too many open (?:files|sockets)/i.test(cause.message);
-}
-
-/** Sleeps until the time has elapsed or a signal aborts. */
-export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, milliseconds);
-    if (signal.aborted) end();
-    else signal.addEventListener("abort", end);
-  });
 }

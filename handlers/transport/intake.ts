@@ -115,7 +115,7 @@ export class IntakeGuard implements Disposable {
       const allowed = SURPLUS_BYTES + (this.#uploads.get(connection.peerPort)?.bytes ?? 0);
       if (surplus <= allowed) continue;
       this.#sockets.reset(connection);
-      this.#log?.error(`Disconnected a client that sent ${surplus} bytes behind its request, which nothing reads`);
+      this.#log?.error(`Disconnected a client that sent ${surplus} unread bytes after its request`);
     }
     if (this.#looks < MOST_LOOKS && memory > this.#least + SUSPICIOUS_BYTES / 2) return;
     this.#suspicion = null;

@@ -5,22 +5,27 @@
  */
 
 import type { FetchFunction } from "../core/fetch.ts";
+import { Certificates, type TlsPair } from "./certificates.ts";
+import { type Endpoint, removeStaleSocket } from "./endpoint.ts";
 import { Generations } from "./generations.ts";
 import type { RunningServer, ServeOptions } from "./types.ts";
 
-export type { RunningServer, ServeOptions };
+export { Certificates, type Endpoint, removeStaleSocket, type RunningServer, type ServeOptions, type TlsPair };
 
 /**
  * Listens and serves a fetch function. Binds before it returns, and resolves no name except the one to bind.
  *
  * An error thrown by the function is a 500 without details. When the process runs out of file descriptors, closes idle
- * connections and listens again as soon as possible. Prints nothing and installs no signal handlers.
+ * connections and listens again as soon as possible. Prints nothing and installs no signal handlers. Listens at one
+ * endpoint; for several, call it several times.
  *
  * On Linux with `--allow-ffi`, fixes two shortcomings of Deno.serve: sets TCP_NODELAY for HTTPS, where small responses
  * on a persistent connection otherwise wait 40 ms for the client's ACK, and disconnects clients that have read nothing
- * for `stallMs` or have vanished.
+ * for `stallMs` or have vanished. Neither applies to Unix sockets.
  *
- * @throws Deno.errors.AddrInUse, AddrNotAvailable, PermissionDenied, NotCapable: system errors.
+ * @throws Deno.errors.AddrInUse, AddrNotAvailable, PermissionDenied, NotCapable: system errors. For an inherited socket
+ * BadResource if the descriptor is not a listening socket, NotSupported without `--allow-ffi` or not on Linux. TypeError
+ * for TLS on a Unix socket.
  *
  * @example
  * ```ts
@@ -32,7 +37,26 @@ export type { RunningServer, ServeOptions };
  * assert(await response.text() === "hello");
  * await server.drain();
  * ```
+ *
+ * @example A Unix socket, for a proxy on the same machine
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { files, memory, serve, toFetch } from "@x/pyserve";
+ *
+ * const path = `${Deno.makeTempDirSync()}/site.sock`;
+ * const server = serve(toFetch(files(memory({ "a.txt": "hello" }))), { endpoint: { kind: "unix", path } });
+ * using client = Deno.createHttpClient({ proxy: { transport: "unix", path } });
+ * const response = await fetch("http://localhost/a.txt", { client });
+ * assert(await response.text() === "hello");
+ * await server.drain();
+ * ```
  */
-export function serve(fetch: FetchFunction, options: ServeOptions = {}): RunningServer {
+export function serve(
+  fetch: FetchFunction,
+  options?: ServeOptions & { endpoint?: Extract<Endpoint, { kind: "tcp" }> },
+): RunningServer;
+/** At any endpoint: the address is that of a TCP port or of a Unix socket. */
+export function serve(fetch: FetchFunction, options: ServeOptions): RunningServer<Deno.NetAddr | Deno.UnixAddr>;
+export function serve(fetch: FetchFunction, options: ServeOptions = {}): RunningServer<Deno.NetAddr | Deno.UnixAddr> {
   return new Generations(fetch, options);
 }

@@ -79,7 +79,7 @@ function disconnectHogs(sockets: Sockets, { port, uploading }: Watched, marks: M
     const most = uploading[connection.peerPort] === 0 ? MOST_BYTES : MOST_UPLOADED;
     if (mark.times < TIMES || read - mark.first < most) continue;
     sockets.reset(connection);
-    scope.postMessage(`Disconnected a client that sent ${read - mark.first} bytes while no other client had a turn`);
+    scope.postMessage(`Disconnected a client that sent ${read - mark.first} bytes while all other clients had to wait`);
   }
 }
 

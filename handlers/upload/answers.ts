@@ -9,7 +9,7 @@ import { formatHttpDate } from "../http/date.ts";
 import { locationFor } from "../core/location.ts";
 import type { Committed } from "../sources/writer.ts";
 import type { Context } from "../core/types.ts";
-import type { Store } from "./store.ts";
+import type { UploadSite } from "./upload_site.ts";
 
 /** A stored file, as described in JSON. */
 export interface StoredFile {
@@ -26,24 +26,24 @@ export interface StoredFile {
 }
 
 /** Describes a stored file. */
-export function describeStored(store: Store, context: Context, { path, stat, replaced }: Committed): StoredFile {
+export function describeStored(site: UploadSite, context: Context, { path, stat, replaced }: Committed): StoredFile {
   const modified = stat.modified === null ? null : new Date(stat.modified).toISOString();
-  const [href, etag] = [locationFor(context, path), store.settings.etagOf(path, stat)];
+  const [href, etag] = [locationFor(context, path), site.settings.etagOf(path, stat)];
   return { name: path.name, href, size: stat.size, etag, modified, replaced };
 }
 
 /** 201 for a new file, 204 for a replaced one; 200 if the client asked for a description. */
 export function storedResponse(
-  store: Store,
+  site: UploadSite,
   request: Request,
   context: Context,
   committed: Committed,
 ): Response {
   const { stat, path, replaced } = committed;
-  const headers = new Headers({ etag: store.settings.etagOf(path, stat) });
+  const headers = new Headers({ etag: site.settings.etagOf(path, stat) });
   if (stat.modified !== null) headers.set("last-modified", formatHttpDate(Math.floor(stat.modified / 1000) * 1000));
   if (!replaced) headers.set("location", locationFor(context, path));
-  const stored = describeStored(store, context, committed);
+  const stored = describeStored(site, context, committed);
   if (wantsJson(request)) return Response.json(stored, { status: replaced ? 200 : 201, headers });
   return new Response(null, { status: replaced ? 204 : 201, headers });
 }

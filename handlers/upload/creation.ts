@@ -8,8 +8,8 @@ import { HttpError } from "../core/errors.ts";
 import type { SitePath } from "../http/target.ts";
 import type { Context } from "../core/types.ts";
 import { parseDisposition } from "./multipart.ts";
-import type { Store } from "./store.ts";
 import { PARTIAL_UPLOAD } from "./upload_fields.ts";
+import type { UploadSite } from "./upload_site.ts";
 
 /** Whether a POST creates a resumable upload rather than submitting a form. */
 export function isCreation({ headers }: Request): boolean {
@@ -18,19 +18,19 @@ export function isCreation({ headers }: Request): boolean {
 }
 
 /** Path of the file a POST creates: its target or, in a directory, the name the request provides. */
-export async function createdPath(store: Store, { headers }: Request, { target }: Context): Promise<SitePath> {
-  const there = target.slash ? await directoryAt(store, target.path) : await store.source.stat(target.path);
+export async function createdPath(site: UploadSite, { headers }: Request, { target }: Context): Promise<SitePath> {
+  const there = target.slash ? await directoryAt(site, target.path) : await site.store.source.stat(target.path);
   if (there?.kind !== "directory") return target.path;
   const name = nameOf(headers) ?? `upload-${crypto.randomUUID().slice(0, 8)}`;
   const path = target.path.child(name);
-  if (path === null) throw new HttpError(400, "Cannot use that name: it is no name of a file", { problem: { name } });
+  if (path === null) throw new HttpError(400, "Cannot use that name: it is not a file name", { problem: { name } });
   return path;
 }
 
-async function directoryAt(store: Store, path: SitePath) {
+async function directoryAt({ store }: UploadSite, path: SitePath) {
   const there = await store.source.stat(path);
   if (there?.kind === "directory") return there;
-  throw there ? new HttpError(409, "A file is where a directory should be") : new HttpError(404);
+  throw there ? new HttpError(409, "A parent of the path is a file, not a directory") : new HttpError(404);
 }
 
 /** The file name in a request: from Content-Disposition (RFC 6266), or from tus metadata; null if there is none. */
@@ -43,6 +43,6 @@ function nameOf(headers: Headers): string | null {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.fromBase64(encoded));
   } catch {
-    throw new HttpError(400, "The filename in Upload-Metadata cannot be read; it is written as Base64 of UTF-8");
+    throw new HttpError(400, "The filename in Upload-Metadata is invalid; it must be UTF-8, encoded as Base64");
   }
 }

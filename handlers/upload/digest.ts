@@ -30,13 +30,13 @@ export function parseDigests(header: string | null): Promised[] | null {
   const named = new Set<string>();
   for (const member of header.split(",")) {
     const [, algorithm, value] = /^\s*([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):\s*$/.exec(member) ?? [];
-    if (algorithm === undefined) throw new HttpError(400, "The digest cannot be read; it is written sha-256=:BASE64:");
-    if (named.has(algorithm)) throw new HttpError(400, "The digest names an algorithm more than once");
+    if (algorithm === undefined) throw new HttpError(400, "The digest is malformed; write it as sha-256=:BASE64:");
+    if (named.has(algorithm)) throw new HttpError(400, "The digest repeats an algorithm");
     named.add(algorithm);
     if (!Object.hasOwn(ALGORITHMS, algorithm)) continue;
     const digest = bytesOf(value!);
     if (digest?.length !== ALGORITHMS[algorithm]!.bytes) {
-      throw new HttpError(400, `The ${algorithm} has a wrong length`);
+      throw new HttpError(400, `The ${algorithm} digest has the wrong length`);
     }
     promised.push({ algorithm, digest });
   }
@@ -80,7 +80,7 @@ export class Verification {
     for (const { algorithm, digest } of this.#promised) {
       if (timingSafeEqual(digests.get(algorithm)!, digest)) continue;
       const problem = { type: "https://iana.org/assignments/http-problem-types#digest-mismatched-values", algorithm };
-      throw new HttpError(400, `The content does not have the ${algorithm} that was promised`, { problem });
+      throw new HttpError(400, `The content does not match its ${algorithm} digest`, { problem });
     }
   }
 }

@@ -99,7 +99,7 @@ export class MultipartParser {
 
   #ignore(length: number): void {
     this.#aside -= length;
-    if (this.#aside < 0) throw new HttpError(400, "The form has too much in front of its fields, or behind them");
+    if (this.#aside < 0) throw new HttpError(400, "The form has too much data before or after its fields");
     this.#rest = this.#rest.subarray(length);
   }
 
@@ -159,7 +159,10 @@ function parseField(header: Uint8Array): FormField {
     lines.find((line) => line.toLowerCase().startsWith(`${name}:`))?.slice(name.length + 1).trim();
   const encoding = valueOf("content-transfer-encoding")?.toLowerCase() ?? "binary";
   if (!["binary", "8bit", "7bit"].includes(encoding)) {
-    throw new HttpError(415, "A field of the form has a Content-Transfer-Encoding (RFC 7578 section 4.7)");
+    throw new HttpError(
+      415,
+      "A form field has a Content-Transfer-Encoding, which is not supported (RFC 7578 section 4.7)",
+    );
   }
   const parameters = parametersOf(valueOf("content-disposition") ?? "", /^form-data\s*(?=;|$)/i);
   const name = parameters.get("name");
@@ -263,10 +266,10 @@ function decode(bytes: Uint8Array): string {
   try {
     return UTF8.decode(bytes);
   } catch {
-    throw new HttpError(400, "A name in the form is not UTF-8");
+    throw new HttpError(400, "A name in the form is not valid UTF-8");
   }
 }
 
 function broken(): HttpError {
-  return new HttpError(400, "The form, or its Content-Disposition, cannot be read (RFC 7578)");
+  return new HttpError(400, "The form or a Content-Disposition in it is malformed (RFC 7578)");
 }

@@ -51,7 +51,10 @@ export class Outcomes {
   addFailure(name: string, error: HttpError): void {
     this.#fail(name, error);
     if (this.#failed <= MOST_FAILURES) return;
-    throw new HttpError(400, `More than ${MOST_FAILURES} files of the form cannot be stored; the rest was not read`);
+    throw new HttpError(
+      400,
+      `More than ${MOST_FAILURES} files of the form cannot be stored; the remaining ones were not read`,
+    );
   }
 
   /** Records the error that ended the form, with the name of the affected file, or `""`. */

@@ -9,52 +9,50 @@ import { HttpError } from "../core/errors.ts";
 import { withoutVariants } from "../http/etag.ts";
 import { evaluatePreconditions } from "../http/preconditions.ts";
 import type { SitePath } from "../http/target.ts";
-import type { PartFile } from "../sources/writer.ts";
 import type { Context } from "../core/types.ts";
 import { storedResponse } from "./answers.ts";
-import { wishOf } from "./conflict.ts";
 import { parseDigests, Verification } from "./digest.ts";
-import { writeError } from "./refusals.ts";
-import { fileLimit, Spool } from "./spool.ts";
-import type { Store } from "./store.ts";
+import { answered } from "./refusals.ts";
+import { operationsFor } from "./rights.ts";
+import type { UploadSite } from "./upload_site.ts";
+import { wishOf } from "./wish.ts";
 
 /** Stores the content of a request atomically. */
-export async function putFile(store: Store, request: Request, context: Context): Promise<Response> {
+export async function putFile(site: UploadSite, request: Request, context: Context): Promise<Response> {
   const { path } = fileTarget(context);
-  const wish = wishOf(request.headers, context.target.query, store.settings.onConflict);
-  const expected = await checkPreconditions(store, request, path);
-  await store.checkWish(context, path, wish);
-  const length = contentLengthOf(request);
-  store.checkSize(length ?? 0);
-  const verification = verificationOf(request.headers);
-  const part = await begin(store, path);
-  try {
-    await store.checkRoom(part, length);
-    await receive(
-      readBody(request.body, { stallMs: store.settings.stallMs }),
-      new Spool(part, fileLimit(store.settings.maxBytes), verification),
-    );
-    verification?.check();
-    return storedResponse(store, request, context, await store.commit(part, path, wish, expected));
-  } catch (error) {
-    await part.discard();
-    throw writeError(error, path);
-  }
+  const { onConflict, stallMs } = site.settings;
+  const wish = wishOf(request.headers, context.target.query, onConflict);
+  const expected = await checkPreconditions(site, request, path);
+  const options = {
+    onConflict: wish.policy,
+    length: contentLengthOf(request),
+    check: verificationOf(request.headers),
+    ...(expected !== undefined && { expected }),
+  };
+  const content = readBody(request.body, { stallMs });
+  const operations = operationsFor(site, request, context);
+  const stored = await answered(path, () => operations.create(path, content, options), wish.status);
+  return storedResponse(site, request, context, stored);
 }
 
 /** The target as a file path; throws if it cannot be one, or if the content is encoded or partial. */
 export function fileTarget({ target }: Context): { path: SitePath } {
   if (!target.slash) return { path: target.path };
-  throw new HttpError(409, "The path ends in a slash, so it names a directory; MKCOL makes one, POST takes a form");
+  throw new HttpError(
+    409,
+    "The path ends in a slash, so it is a directory; use MKCOL to create one, or POST to send a form",
+  );
 }
 
 /** Throws if the content of a request is encoded or partial. */
 export function checkCoding(headers: Headers): void {
   // RFC 9110 section 14.4: ignoring it would store a part as the whole file.
-  if (headers.has("content-range")) throw new HttpError(400, "Content-Range is not understood; PATCH takes pieces");
+  if (headers.has("content-range")) {
+    throw new HttpError(400, "Content-Range is not supported; use PATCH to upload in parts");
+  }
   const coding = headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
   if (coding === "identity") return;
-  throw new HttpError(415, "The content is coded; it is stored as it comes, so send it as it is to be", {
+  throw new HttpError(415, "Content-Encoding is not supported; send the file unencoded", {
     headers: { "accept-encoding": "identity" },
   });
 }
@@ -63,11 +61,15 @@ export function checkCoding(headers: Headers): void {
  * Throws 412 if a precondition fails. For conditions on a version, returns the one that must still exist when the file
  * is replaced.
  */
-export async function checkPreconditions(store: Store, request: Request, path: SitePath): Promise<string | undefined> {
+export async function checkPreconditions(
+  site: UploadSite,
+  request: Request,
+  path: SitePath,
+): Promise<string | undefined> {
   const { headers, method } = request;
   const conditions = ["if-match", "if-none-match", "if-unmodified-since"].filter((name) => headers.has(name));
   if (conditions.length === 0) return undefined;
-  const stat = await store.source.stat(path);
+  const stat = await site.store.source.stat(path);
   const lastModified = stat?.modified === undefined || stat.modified === null
     ? null
     : Math.floor(stat.modified / 1000) * 1000;
@@ -76,7 +78,7 @@ export async function checkPreconditions(store: Store, request: Request, path: S
     ? !headers.has("if-match")
     : evaluatePreconditions(method, ofBytes(headers), { etag, lastModified }) === "proceed";
   if (!holds) {
-    throw new HttpError(412, "What is there is not in the state that the request requires", {
+    throw new HttpError(412, "The file does not match the conditions of the request", {
       problem: { name: path.name },
     });
   }
@@ -100,23 +102,4 @@ function ofBytes(headers: Headers): Headers {
 function verificationOf(headers: Headers): Verification | null {
   const promised = ["content-digest", "repr-digest"].flatMap((name) => parseDigests(headers.get(name)) ?? []);
   return promised.length === 0 ? null : new Verification(promised);
-}
-
-/** Creates a part for this request alone. */
-export async function begin(store: Store, path: SitePath): Promise<PartFile> {
-  try {
-    return await (await store.writer()).create(path, crypto.randomUUID());
-  } catch (error) {
-    throw writeError(error, path);
-  }
-}
-
-/** Spools all chunks. No write is pending when it resolves or rejects. */
-export async function receive(chunks: AsyncIterable<Uint8Array>, spool: Spool): Promise<void> {
-  try {
-    for await (const chunk of chunks) await spool.push(chunk);
-    await spool.finish();
-  } finally {
-    await spool.idle();
-  }
 }

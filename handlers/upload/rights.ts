@@ -1,63 +1,47 @@
 /**
- * Write permissions: two rights, each granted by an option.
+ * The right that each method requires, and on whose behalf a request acts.
  *
  * @module
  */
 
-import { HttpError } from "../core/errors.ts";
-import type { SitePath } from "../http/target.ts";
-import type { Context } from "../core/types.ts";
-import type { ConflictPolicy } from "./conflict.ts";
+import type { Context, Right } from "../core/types.ts";
+import type { StoreRights } from "../store/access.ts";
+import type { Operations } from "../store/operations.ts";
+import type { UploadSite } from "./upload_site.ts";
 
-/** The granted rights. */
-export interface UploadRights {
-  /** Create files and directories (`--upload`). */
-  readonly create: boolean;
-  /** Delete, overwrite and move (`--delete`). */
-  readonly change: boolean;
-}
-
-const OPTIONS: Readonly<Record<keyof UploadRights, string>> = {
-  create: "the option --upload allows it",
-  change: "the option --delete allows them",
-};
-
-const SENTENCES: Readonly<Record<keyof UploadRights, string>> = {
-  create: "Uploading is not allowed here",
-  change: "Deleting, overwriting and moving are not allowed here",
-};
-
-/** The right that each method requires. */
-export const METHODS: Readonly<Record<string, keyof UploadRights>> = {
+/** The right that each method requires: the store must allow it, and for Allow the client have it at the target. */
+export const METHODS: Readonly<Record<string, keyof StoreRights>> = {
   PUT: "create",
   PATCH: "create",
   POST: "create",
   MKCOL: "create",
+  COPY: "create",
   DELETE: "change",
   MOVE: "change",
 };
 
-/**
- * Throws 403 if a right is missing. The message names the option, or says that the client has no right to this path.
- */
-export function requireRight(
-  rights: UploadRights,
-  right: keyof UploadRights,
-  context: Context,
-  path: SitePath = context.target.path,
-): void {
-  if (!rights[right]) throw new HttpError(403, `${SENTENCES[right]}; ${OPTIONS[right]}`, { problem: { right } });
-  if (!context.may(right, path)) throw new HttpError(403, SENTENCES[right], { problem: { right, name: path.name } });
+/** The right that a method requires to the target of the request. */
+export function targetRight(method: string): Right {
+  return method === "COPY" ? "read" : METHODS[method]!; // the destination is what is created
 }
 
-/** Throws 403 if the client may not create the name; with `rename`, any name in the directory. */
-export function requireName(context: Context, path: SitePath, policy: ConflictPolicy): void {
-  const isAllowed = context.may("create", path) && (policy !== "overwrite" || context.may("change", path)) &&
-    (policy !== "rename" || path.parent === null || context.may("create", path.parent));
-  if (!isAllowed) throw new HttpError(403, SENTENCES.create, { problem: { right: "create", name: path.name } });
-}
-
-/** The permitted methods, for Allow. */
-export function methodsOf(rights: UploadRights): string[] {
+/** The methods that a store allows. */
+export function methodsOf(rights: StoreRights): string[] {
   return Object.keys(METHODS).filter((method) => rights[METHODS[method]!]);
+}
+
+/** The store operations on behalf of the client of a request. */
+export function operationsFor({ store }: UploadSite, request: Request, context: Context): Operations {
+  return store.as({
+    may: (right, path) => context.may(right, path),
+    isUniform: context.view === "", // what all clients may do alike is decided for whole directories
+    tokens: store.options.locks === null ? [] : lockTokens(request.headers.get("if") ?? ""),
+  });
+}
+
+/** The state tokens in an If header (RFC 4918 section 10.4), which are written `(<token>)`. */
+function lockTokens(header: string): string[] {
+  return [...header.matchAll(/\([^)]*\)/g)].flatMap(([list]) =>
+    [...list.matchAll(/<([^>]*)>/g)].map(([, token]) => token!)
+  );
 }

@@ -11,23 +11,25 @@ import { tagger } from "../files/representations.ts";
 import { requireOwnHost } from "../core/own_hosts.ts";
 import type { FileSource } from "../sources/types.ts";
 import type { Context, Handler } from "../core/types.ts";
-import type { ConflictPolicy } from "./conflict.ts";
+import type { StoreRights } from "../store/access.ts";
+import type { ConflictPolicy } from "../store/conflict.ts";
+import type { Locks } from "../store/locks.ts";
+import { Store, type StoreOptions, sweepsEnded } from "../store/store.ts";
 import { isCreation } from "./creation.ts";
 import { ACCEPTED_POSTS, postForm } from "./form.ts";
 import { isCrossSite } from "./origin.ts";
 import { checkCoding, putFile } from "./put.ts";
 import { namesUpload, PARTIAL_UPLOAD, uploadId, uploadLimit } from "./upload_fields.ts";
-import { Resumables } from "./resumables.ts";
-import { METHODS, methodsOf, requireRight, type UploadRights } from "./rights.ts";
-import { Store, type StoreSettings, sweepsEnded } from "./store.ts";
-import { makeDirectory, move, remove } from "./tree.ts";
-
-export type { ConflictPolicy, UploadRights };
+import { beginUpload, cancelUpload, continueUpload, uploadProgress } from "./resumables.ts";
+import { writeError } from "./refusals.ts";
+import { METHODS, methodsOf, operationsFor, targetRight } from "./rights.ts";
+import { copy, makeDirectory, move, remove } from "./tree.ts";
+import type { UploadSettings, UploadSite } from "./upload_site.ts";
 
 /** Options of {@linkcode upload}. */
 export interface UploadOptions {
   /** What may be written; defaults to new files and directories only. */
-  readonly rights?: UploadRights;
+  readonly rights?: StoreRights;
   /** What to do if a name is taken; defaults to `fail`, so that no file is lost by accident. */
   readonly onConflict?: ConflictPolicy;
   /** Maximum file size in bytes; unlimited by default, except by the disk. */
@@ -41,6 +43,8 @@ export interface UploadOptions {
   readonly partAgeMs?: number;
   /** Options the files are served with, for the entity tags of responses; a file server passes them itself. */
   readonly files?: FilesOptions;
+  /** Locks to respect; their tokens come in the If header (RFC 4918 section 10.4). None by default. */
+  readonly locks?: Locks;
 }
 
 /** Long enough for a change of networks, short enough for a queue. */
@@ -57,8 +61,8 @@ const DAY_MS = 86_400_000;
  *   or by the server if a `PUT` or `POST` with Upload-Complete starts the upload. The state is recorded next to the part,
  *   so that other processes, and later ones, can continue.
  * - `POST` of a form stores its files in a directory (RFC 7578).
- * - `MKCOL` creates a directory; `DELETE` removes a file or directory, a non-empty one only with `?recursive`; `MOVE` with
- *   Destination renames or moves it (RFC 4918).
+ * - `MKCOL` creates a directory; `DELETE` removes a file or directory, a non-empty one only with `?recursive`; `COPY` and
+ *   `MOVE` with Destination copy it, or rename or move it (RFC 4918).
  *
  * If a name is taken, `?on-conflict=fail`, `rename` or `overwrite` decides, within the rights. If-Match, If-None-Match
  * and If-Unmodified-Since are enforced up to the moment a file gets its name. Content-Digest and Repr-Digest (RFC 9530)
@@ -90,7 +94,7 @@ const DAY_MS = 86_400_000;
  * ```
  */
 export function upload(source: FileSource, options: UploadOptions = {}): Handler {
-  return new Uploads(new Store(source, settingsOf(options))).handler;
+  return new Uploads({ store: new Store(source, storeOptions(options)), settings: settingsOf(options) }).handler;
 }
 
 /**
@@ -106,31 +110,32 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
  * const features = uploadFeatures({ rights: { create: true, change: false } });
  * const fetch = toFetch(fileServer(directory, { features, log: false }));
  * const options = await fetch(new Request("http://localhost/", { method: "OPTIONS" }));
- * assert(options.headers.get("allow") === "PUT, PATCH, POST, MKCOL, GET, HEAD, OPTIONS");
+ * assert(options.headers.get("allow") === "PUT, PATCH, POST, MKCOL, COPY, GET, HEAD, OPTIONS");
  * await Deno.remove(directory, { recursive: true });
  * ```
  */
 export function uploadFeatures(options: UploadOptions = {}): Feature[] {
-  const settings = settingsOf(options);
+  const [settings, stored] = [settingsOf(options), storeOptions(options)];
+  const { rights } = stored;
   const uploads = new Map<FileSource, Uploads>();
   const handler: Feature["handler"] = ({ source, etagOf }) => {
     const known = uploads.get(source);
     if (known) return known.handler;
-    const store = new Store(source, { ...settings, etagOf });
+    const store = new Store(source, stored);
     store.sweepNowAndThen(() => {}); // an error here is reported again at the first upload
-    const made = new Uploads(store);
+    const made = new Uploads({ store, settings: { ...settings, etagOf } });
     uploads.set(source, made);
     return made.handler;
   };
   return [
     {
-      methods: methodsOf(settings.rights),
+      methods: methodsOf(rights),
       rights: { ...METHODS, upload: "create", delete: "change" },
-      abilities: [...settings.rights.create ? ["upload"] : [], ...settings.rights.change ? ["delete"] : []],
+      abilities: [...rights.create ? ["upload"] : [], ...rights.change ? ["delete"] : []],
       handler,
       optionsHeaders: {
-        "upload-limit": uploadLimit(settings),
-        ...(settings.rights.create && { "accept-patch": PARTIAL_UPLOAD, "accept-post": ACCEPTED_POSTS }),
+        "upload-limit": uploadLimit(stored),
+        ...(rights.create && { "accept-patch": PARTIAL_UPLOAD, "accept-post": ACCEPTED_POSTS }),
       },
     },
     {
@@ -142,35 +147,36 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   ];
 }
 
-function settingsOf(options: UploadOptions): StoreSettings {
+function settingsOf(options: UploadOptions): UploadSettings {
   return {
     etagOf: tagger({ sandbox: true, ...options.files }),
-    rights: options.rights ?? { create: true, change: false },
     onConflict: options.onConflict ?? "fail",
-    maxBytes: options.maxBytes ?? Infinity,
     stallMs: options.stallMs ?? STALL_MS,
-    partAgeMs: options.partAgeMs ?? DAY_MS,
   };
+}
+
+function storeOptions(options: UploadOptions) {
+  const { rights = { create: true, change: false }, maxBytes = Infinity, partAgeMs = DAY_MS, locks } = options;
+  return { rights, maxBytes, partAgeMs, ...(locks && { locks }) } satisfies StoreOptions;
 }
 
 type Answer = (request: Request, context: Context) => Promise<Response>;
 
 /** The methods; {@linkcode METHODS} lists the right that each requires. */
 class Uploads {
-  readonly #store: Store;
-  readonly #resumables: Resumables;
+  readonly #site: UploadSite;
   readonly #methods: ReadonlyMap<string, Answer>;
 
-  constructor(store: Store) {
-    this.#store = store;
-    this.#resumables = new Resumables(store);
+  constructor(site: UploadSite) {
+    this.#site = site;
     this.#methods = new Map([
       ["PUT", (request, context) => this.#put(request, context)],
-      ["PATCH", (request, context) => this.#resumables.append(request, context)],
+      ["PATCH", (request, context) => continueUpload(site, request, context)],
       ["POST", (request, context) => this.#post(request, context)],
-      ["MKCOL", (request, context) => makeDirectory(store, request, context)],
-      ["DELETE", (request, context) => remove(store, request, context)],
-      ["MOVE", (request, context) => move(store, request, context)],
+      ["MKCOL", (request, context) => makeDirectory(site, request, context)],
+      ["DELETE", (request, context) => remove(site, request, context)],
+      ["COPY", (request, context) => copy(site, request, context)],
+      ["MOVE", (request, context) => move(site, request, context)],
     ]);
   }
 
@@ -183,22 +189,33 @@ class Uploads {
     requireOwnHost(request, context);
     const isUpload = uploadId(context.target.query) !== null;
     if (isCrossSite(request, context.hosts)) {
-      throw new HttpError(403, "A page of another site has sent this request");
+      throw new HttpError(403, "The request was sent by a page of another site");
     }
     const cancels = request.method === "DELETE" && isUpload;
-    requireRight(this.#store.settings.rights, cancels ? "create" : METHODS[request.method]!, context);
-    this.#store.sweepNowAndThen((cause) => context.log.error("Cannot remove what is left of old uploads", cause));
-    return cancels ? this.#resumables.cancel(request, context) : answer(request, context);
+    this.#requireRight(cancels ? "PATCH" : request.method, request, context);
+    this.#site.store.sweepNowAndThen((cause) => context.log.error("Cannot remove expired uploads", cause));
+    return cancels ? cancelUpload(this.#site, request, context) : answer(request, context);
   };
+
+  /** Refuses early, so that nothing else about the path is disclosed; the operation asks again for all that it touches. */
+  #requireRight(method: string, request: Request, context: Context): void {
+    const { path } = context.target;
+    const operations = operationsFor(this.#site, request, context);
+    try {
+      operations.requireRight(path, { enabled: METHODS[method]!, right: targetRight(method) });
+    } catch (error) {
+      throw writeError(error, path);
+    }
+  }
 
   /** The offset of an upload. An index page owns its query, so there only HEAD is handled, which clients use. */
   async #progress(request: Request, context: Context): Promise<Response | null> {
     const { path, slash } = context.target;
-    const there = slash ? null : await this.#store.source.stat(path);
+    const there = slash ? null : await this.#site.store.source.stat(path);
     if (slash || there?.kind === "directory" || !context.may("create", path)) return null;
     requireOwnHost(request, context);
     try {
-      return await this.#resumables.progress(request, context);
+      return await uploadProgress(this.#site, request, context);
     } catch (error) {
       const isUnknown = error instanceof HttpError && error.status === 404;
       if (isUnknown && there !== null && request.method === "GET") return null;
@@ -207,14 +224,14 @@ class Uploads {
   }
 
   #post(request: Request, context: Context): Promise<Response> {
-    if (!isCreation(request)) return postForm(this.#store, request, context);
+    if (!isCreation(request)) return postForm(this.#site, request, context);
     checkCoding(request.headers);
-    return this.#resumables.begin(request, context);
+    return beginUpload(this.#site, request, context);
   }
 
   #put(request: Request, context: Context): Promise<Response> {
     checkCoding(request.headers);
     const inPieces = request.headers.has("upload-complete") || uploadId(context.target.query) !== null;
-    return inPieces ? this.#resumables.begin(request, context) : putFile(this.#store, request, context);
+    return inPieces ? beginUpload(this.#site, request, context) : putFile(this.#site, request, context);
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { HttpError } from "../core/errors.ts";
+import type { AppendRefused } from "../store/append_refused.ts";
 
 /** The media type of a PATCH that continues an upload. */
 export const PARTIAL_UPLOAD = "application/partial-upload";
@@ -26,7 +27,7 @@ export interface UploadFields {
 export function uploadFields(headers: Headers): UploadFields {
   const complete = headers.get("upload-complete")?.trim() ?? null;
   if (complete !== null && complete !== "?0" && complete !== "?1") {
-    throw new HttpError(400, "Upload-Complete is neither ?0 nor ?1");
+    throw new HttpError(400, "Upload-Complete must be ?0 or ?1");
   }
   return {
     offset: integer(headers, "Upload-Offset"),
@@ -51,43 +52,32 @@ export function namesUpload(query: string): boolean {
 /** 400 for a request on an upload that has no content but sends fields for it. */
 export function refuseUploadFields(headers: Headers): void {
   for (const name of ["Upload-Offset", "Upload-Complete"]) {
-    if (headers.has(name)) throw new HttpError(400, `${name} is not understood of this method`);
+    if (headers.has(name)) throw new HttpError(400, `${name} is not supported for this method`);
   }
 }
 
-/** Whether a request completes the upload: it says so, or all announced bytes have arrived. */
-export function isComplete({ complete, length }: UploadFields, size: number): boolean {
-  return complete ?? (length !== null && size === length);
+/** The error for a piece that does not fit what has arrived before; tells where to continue. */
+export function appendError({ problem }: AppendRefused): HttpError {
+  switch (problem.kind) {
+    case "offset":
+      return wrongOffset(problem);
+    case "complete":
+      return new HttpError(400, "The upload is complete", {
+        headers: { "upload-offset": String(problem.size), "upload-complete": "?1" },
+        problem: { type: `${PROBLEMS}#completed-upload` },
+      });
+    case "size":
+      return wrongLength(wrongSize(problem));
+    case "length":
+      return wrongLength(`The upload was announced with ${problem.before} bytes, and now with ${problem.now}`);
+    case "unknown":
+      return new HttpError(404, "There is no such upload");
+    case "superseded":
+      return new HttpError(409, "Another request continues this upload");
+  }
 }
 
-/**
- * Throws if an upload does not have the announced length.
- *
- * @param size Size after the request, as far as known.
- * @param isLast Whether the upload is then complete.
- */
-export function checkLength(length: number | null, size: number, isLast: boolean): void {
-  if (length !== null && (size > length || (isLast && size < length))) throw wrongLength(size, length);
-}
-
-/** The error for a length that differs from the announced one. */
-export function wrongLength(size: number, length: number): HttpError {
-  const sentence = size > length
-    ? `The upload has more than the ${length} bytes that were announced`
-    : `The upload ends at ${size} bytes, and ${length} were announced`;
-  return new HttpError(400, sentence, { problem: { type: `${PROBLEMS}#inconsistent-upload-length` } });
-}
-
-/** The length announced by this request and earlier ones. Throws if they differ. */
-export function agreedLength(before: number | null, now: number | null): number | null {
-  if (before === null || now === null || before === now) return now ?? before;
-  throw new HttpError(400, `The upload was announced with ${before} bytes, and now with ${now}`, {
-    problem: { type: `${PROBLEMS}#inconsistent-upload-length` },
-  });
-}
-
-/** The error for a wrong offset, with the expected one. */
-export function wrongOffset(provided: number, expected: number): HttpError {
+function wrongOffset({ expected, provided }: { readonly expected: number; readonly provided: number }): HttpError {
   return new HttpError(409, `The upload continues at byte ${expected}, not at ${provided}`, {
     headers: { "upload-offset": String(expected), "upload-complete": "?0" },
     problem: {
@@ -98,12 +88,14 @@ export function wrongOffset(provided: number, expected: number): HttpError {
   });
 }
 
-/** The error for a request on an upload that is already complete. */
-export function alreadyComplete(size: number): HttpError {
-  return new HttpError(400, "The upload is complete", {
-    headers: { "upload-offset": String(size), "upload-complete": "?1" },
-    problem: { type: `${PROBLEMS}#completed-upload` },
-  });
+function wrongSize({ size, announced }: { readonly size: number; readonly announced: number }): string {
+  return size > announced
+    ? `The upload has more than the ${announced} bytes that were announced`
+    : `The upload ends at ${size} bytes, and ${announced} were announced`;
+}
+
+function wrongLength(sentence: string): HttpError {
+  return new HttpError(400, sentence, { problem: { type: `${PROBLEMS}#inconsistent-upload-length` } });
 }
 
 /** Upload-Limit: maximum file size, and the lifetime of an unfinished upload in seconds. */

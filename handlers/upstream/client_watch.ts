@@ -1,24 +1,25 @@
 /**
- * Notices that the client disconnects before there is a response.
+ * Detects a client disconnect before the response has begun.
  *
  * @module
  */
 
 /**
- * Milliseconds until a request is watched: the first use of a request's signal makes the runtime print a warning, and most
- * responses are ready before.
+ * Delay in milliseconds before a request's signal is used: its first use makes the runtime print a warning, and most
+ * responses are ready sooner.
  */
 const PATIENCE_MS = 200;
 
 /**
- * Whether a disconnect is noticed although the signal is used only later. With HTTP/2 the runtime aborts only a signal that is
- * in use already. Nothing says which version a request has, but only those of HTTP/2 have no Host.
+ * Whether a disconnect can still be detected if the signal is first used later. With HTTP/2, the runtime aborts only a
+ * signal that is already in use. Deno does not expose the request's HTTP version, but only HTTP/2 requests lack a Host
+ * header.
  */
 function canBeSeenLater(request: Request): boolean {
   return request.headers.has("host");
 }
 
-/** Calls back once when the client disconnects. Dispose of it when the response begins. */
+/** Calls back once if the client disconnects. Dispose of it when the response begins. */
 export function whenClientLeaves(request: Request, callback: () => void): Disposable {
   let signal: AbortSignal | null = null;
   const watch = () => {

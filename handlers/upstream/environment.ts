@@ -1,5 +1,5 @@
 /**
- * The environment of a program: the variables of RFC 3875 section 4.1, and others that programs rely on.
+ * The environment of a CGI program: the variables of RFC 3875 section 4.1, and others that programs rely on.
  *
  * @module
  */
@@ -10,29 +10,29 @@ import type { Program } from "./program.ts";
 
 /** The input of {@linkcode cgiEnvironment}. */
 export interface CgiEnvironmentInput {
-  /** The request as it is answered: after a local redirect, the one that the redirect makes. */
+  /** The request being answered: after a local redirect, the one created by the redirect. */
   readonly request: Request;
-  /** What is known of it. */
+  /** Its context. */
   readonly context: Context;
-  /** What is run. */
+  /** The program to run. */
   readonly program: Program;
-  /** Bytes that the program will find on its standard input, after transfer coding; null where there is no body. */
+  /** Length of the program's standard input, after transfer decoding; null if the request has no body. */
   readonly bodyLength: number | null;
   /** SERVER_SOFTWARE: `pyserve/0.1.0`. */
   readonly software: string;
-  /** The path that a local redirect came from. */
+  /** The path that issued a local redirect. */
   readonly redirectUrl?: string;
-  /** Whether the program is told the client's Authorization, password included. */
+  /** Whether to pass the client's Authorization header, password included. */
   readonly passAuth: boolean;
-  /** What it has from the server's own environment: PATH and little else. */
+  /** Variables inherited from the server's environment: PATH and little else. */
   readonly inherited: Readonly<Record<string, string>>;
-  /** What the operator adds; it wins over all else. */
+  /** Variables set by the operator; they override all others. */
   readonly extra: Readonly<Record<string, string>>;
 }
 
 /**
- * Not passed on as `HTTP_*`: headers with a variable of their own, hop-by-hop headers, and `Proxy`, which programs would take
- * for the HTTP_PROXY of their operator (CVE-2016-5385, httpoxy).
+ * Headers not passed on as `HTTP_*`: those with a variable of their own, hop-by-hop headers, and `Proxy`, because
+ * HTTP_PROXY configures the outgoing proxy of many programs (CVE-2016-5385, httpoxy).
  */
 const WITHHELD = new Set([
   "authorization",
@@ -50,17 +50,18 @@ const WITHHELD = new Set([
 ]);
 
 /**
- * The environment in which a program answers a request. It holds nothing of the server's own but `inherited`.
+ * Builds the environment for running a program. Nothing of the server's own environment is included except `inherited`.
  *
- * PATH_INFO and QUERY_STRING are there when empty too: wsgiref's validator and others fail without. Headers whose name
- * has anything but letters, digits and hyphens are left out, so that `X_Real_IP` cannot pass for `X-Real-IP`.
- * Authorization is withheld unless `passAuth`, and REMOTE_USER is only ever what a layer of this server has checked
- * (`context.user`), never what a client says. Header bytes arrive as they were sent if they are UTF-8, else as Latin-1.
+ * PATH_INFO and QUERY_STRING are set even if empty, because wsgiref's validator and others require them. Headers whose
+ * names contain anything but letters, digits and hyphens are dropped, so that `X_Real_IP` cannot pass for `X-Real-IP`.
+ * Authorization is withheld unless `passAuth` is set, and REMOTE_USER is only ever a user authenticated by a layer of
+ * this server (`context.user`), never a claim of the client. Header values that are valid UTF-8 are passed unchanged,
+ * others as Latin-1.
  *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { cgiEnvironment, toFetch } from "@x/pyserve";
+ * import { toFetch } from "@x/pyserve";
  *
  * const program = {
  *   ...{ command: "/srv/cgi-bin/a.sh", args: [], file: "/srv/cgi-bin/a.sh", directory: "/srv/cgi-bin" },
@@ -104,7 +105,7 @@ function requestVariables({ request, context, program, bodyLength, redirectUrl }
     DOCUMENT_ROOT: documentRoot,
     CONTENT_LENGTH: bodyLength === null ? null : String(bodyLength),
     CONTENT_TYPE: type === null ? null : utf8OfHeader(type),
-    // Without it a php-cgi built with cgi.force_redirect, as Debian's is, refuses to run.
+    // A php-cgi built with cgi.force_redirect, as on Debian, refuses to run without it.
     REDIRECT_STATUS: "200",
     REDIRECT_URL: redirectUrl ?? null,
   });
@@ -115,21 +116,21 @@ function serverVariables(request: Request, { local, secure, protocol }: Context,
   const hostname = local === null ? null : local.hostname;
   return present({
     SERVER_SOFTWARE: software,
-    // Deno.serve does not say which version the request had.
+    // Deno.serve does not expose the HTTP version of the request.
     SERVER_PROTOCOL: protocol ?? "HTTP/1.1",
     SERVER_NAME: named?.host ?? (hostname === null ? "localhost" : bracketed(hostname)),
-    // Where the request came in; a client may name any port.
+    // The actual port: the port in Host is chosen by the client.
     SERVER_PORT: String(local?.port ?? named?.port ?? (secure ? 443 : 80)),
     SERVER_ADDR: hostname,
   });
 }
 
 function clientVariables({ remoteAddress, remotePort, user }: Context) {
-  // A Unix socket has no address, and RFC 3875 no word for it.
+  // RFC 3875 does not cover Unix sockets, which have no address.
   const address = remoteAddress === "unix" ? "" : remoteAddress.replace(/%.*/s, "");
   return present({
     REMOTE_ADDR: address,
-    // No reverse DNS lookup: section 4.1.9 allows the address.
+    // No reverse DNS lookup: section 4.1.9 permits the address.
     REMOTE_HOST: address,
     REMOTE_PORT: remotePort === null ? null : String(remotePort),
     AUTH_TYPE: user === null ? null : "Basic",
@@ -144,17 +145,20 @@ function headerVariables(headers: Headers, passAuth: boolean): Record<string, st
     if (!/^[a-z0-9-]+$/.test(lower)) continue;
     if (WITHHELD.has(lower) && !(passAuth && lower === "authorization")) continue;
     const variable = "HTTP_" + lower.toUpperCase().replaceAll("-", "_");
-    // Only Set-Cookie comes more than once from `Headers`; all else is joined already.
+    // `Headers` combines repeated fields, except Set-Cookie.
     const before = variables[variable];
     variables[variable] = (before === undefined ? "" : before + ", ") + utf8OfHeader(value);
   }
   return variables;
 }
 
-/** A host name or address, and a port. Anything else is not passed on: programs print it. */
+/** A host name or address with an optional port. Nothing else is passed on, because programs print it. */
 const AUTHORITY = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d*))?$/;
 
-/** The authority that the client named: that of an absolute target, else Host; the runtime's URL has the same order. */
+/**
+ * The authority named by the client: from an absolute target, otherwise from Host; the runtime's URL uses the same
+ * order.
+ */
 function authorityOf(request: Request): { host: string; port: number | null } | null {
   const inUrl = /^[^:]+:\/\/([^/?#]*)/.exec(request.url)?.[1];
   for (const text of [inUrl, request.headers.get("host")]) {
@@ -168,7 +172,7 @@ function bracketed(hostname: string): string {
   return hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 
-/** Leaves out null: to many programs an empty variable is not the same as none. */
+/** Omits null values: many programs distinguish an empty variable from an unset one. */
 function present(variables: Record<string, string | null>): Record<string, string> {
   const found: Record<string, string> = {};
   for (const [name, value] of Object.entries(variables)) if (value !== null) found[name] = value;

@@ -1,8 +1,8 @@
 /**
- * Which program answers a path, if one does.
+ * Finds the program, if any, that answers a path.
  *
- * It is decided on the file that a path leads to, links resolved, and never on the text of a URL: `//cgi-bin/x`,
- * `/%63gi-bin/x`, `/a/../cgi-bin/x` and a link into the directory all lead to the same file.
+ * The decision is based on the resolved file, never on the text of the URL: `//cgi-bin/x`, `/%63gi-bin/x`,
+ * `/a/../cgi-bin/x` and a symlink into the directory all lead to the same file.
  *
  * @module
  */
@@ -17,37 +17,42 @@ import type { Context } from "../core/types.ts";
 import type { Program } from "./program.ts";
 import { sharedWithPrograms, UploadPlaces } from "./upload_places.ts";
 
-/** A program that answers everything below a path. */
+/** A program that answers every path below a prefix. */
 export interface ScriptMount {
-  /** The path. */
+  /** The prefix. */
   readonly path: SitePath;
-  /** The program, an absolute path on disk, and its words. */
+  /** The absolute path of the program, and its arguments. */
   readonly command: readonly [program: string, ...words: string[]];
 }
 
-/** What is run and not sent. */
+/** Which files are programs, to be run rather than served. */
 export interface ScriptRules {
-  /** Directories of which every file is a program. */
+  /** Directories in which every file is a program. */
   readonly directories: readonly SitePath[];
-  /** Ends of names (`.cgi`) of files that are programs wherever they lie; in any case of letters. */
+  /** Extensions (`.cgi`) of files that are programs in any directory, case-insensitive. */
   readonly extensions: readonly string[];
-  /** Ends of names (`.php`) and what runs such files: a program, an absolute path, and its words; the file comes last. */
+  /**
+   * Extensions (`.php`) and their interpreters: absolute path and arguments; the script is appended as the last
+   * argument.
+   */
   readonly interpreters: ReadonlyMap<string, readonly [program: string, ...words: string[]]>;
-  /** Programs that answer everything below a path; the longest path wins. */
+  /** Programs mounted at a prefix; the longest prefix wins. */
   readonly mounts: readonly ScriptMount[];
-  /** Names that answer for the directory they lie in, if they are programs. */
+  /** Names of index files that are run for their directory, if they are programs. */
   readonly index: readonly string[];
-  /** Directories that take uploads: what lies there is not run, whatever its name, and still not sent. None by default. */
+  /**
+   * Directories that take uploads: their files are never run, whatever the name, nor is the source of a program there
+   * served. None by default.
+   */
   readonly uploads?: readonly SitePath[];
 }
 
 /**
- * Python's two directories, and an index as BusyBox has it.
+ * The two directories of Python's server, and BusyBox's index program.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { DEFAULT_SCRIPT_RULES } from "@x/pyserve";
  *
  * assertEquals(DEFAULT_SCRIPT_RULES.directories.map((path) => path.text), ["/cgi-bin", "/htbin"]);
  * ```
@@ -60,15 +65,15 @@ export const DEFAULT_SCRIPT_RULES: ScriptRules = {
   index: ["index.cgi"],
 };
 
-/** Where a walk along the segments of a path ended. */
+/** Where walking the segments of a path ended. */
 interface Found {
   readonly path: SitePath;
   readonly stat: FileStat;
-  /** The rest of the path: PATH_INFO. */
+  /** The remaining path: PATH_INFO. */
   readonly rest: string;
 }
 
-/** What is run, and with what words. */
+/** The command line of a program. */
 interface Command {
   readonly real: string;
   readonly words: readonly [program: string, ...words: string[]];
@@ -77,18 +82,18 @@ interface Command {
 /**
  * Finds the program that answers a request.
  *
- * A file is a program where it lies below a CGI directory, by the path that was asked for or by its real path, or where
- * its name or its real name ends as the rules say: the file that was found, not the end of the URL, so `/a.txt/x.php`
- * is no PHP. What lies below a CGI directory is never content: if it is not there it is 404, and a directory or a FIFO
- * is 403. Links out of the root and hidden files are not there; the source says so.
+ * A file is a program if it is below a CGI directory, by its path or its real path, or if its name or real name has a
+ * configured extension. Only the resolved file counts, not the end of the URL, so `/a.txt/x.php` is not PHP. Files
+ * below a CGI directory are never served as content: a missing file there is 404, a directory or a FIFO 403. The source
+ * hides dotfiles and symlinks that leave the root.
  *
- * It does not look whether the program can be run, and needs a source that tells real paths (`locate`): of any other,
- * only mounts run. Between the answer and its use the file may be exchanged, as any file may.
+ * It does not check whether the program can be executed. The source must support `locate`; with any other, only mounts
+ * run. The file may be replaced between lookup and execution.
  *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { DEFAULT_SCRIPT_RULES, disk, ScriptFinder, toFetch } from "@x/pyserve";
+ * import { disk, toFetch } from "@x/pyserve";
  *
  * const root = await Deno.makeTempDir();
  * await Deno.mkdir(`${root}/cgi-bin`);
@@ -111,9 +116,9 @@ export class ScriptFinder {
   readonly #uploads: UploadPlaces;
 
   /**
-   * Makes a finder for the files of a source.
+   * Creates a finder for the files of a source.
    *
-   * @throws {TypeError} Where a directory takes uploads and programs as well.
+   * @throws {TypeError} If a directory takes uploads and also contains programs.
    */
   constructor(source: FileSource, rules: ScriptRules = DEFAULT_SCRIPT_RULES) {
     const { uploads = [], directories, mounts } = rules;
@@ -127,9 +132,9 @@ export class ScriptFinder {
   }
 
   /**
-   * The program that answers what `context.target` asks for, or null where that is not for a program.
+   * Returns the program that answers `context.target`, or null if the path is not a program's.
    *
-   * @throws {HttpError} 403 or 404 where it is for a program, and there is none.
+   * @throws {HttpError} 403 or 404 if the path belongs to programs, but none can be run there.
    */
   async find(context: Context): Promise<Program | null> {
     const segments = segmentsOf(context);
@@ -140,35 +145,37 @@ export class ScriptFinder {
     if (found.stat.kind === "directory") return await this.#index(context, found.path);
     const command = await this.#commandOf(found.path);
     if (command === null) return null;
-    if (await this.#isUploaded(found.path)) throw new HttpError(403, "Nothing is run where uploads are taken");
-    if (found.stat.kind !== "file") throw new HttpError(403, "The CGI program is not a plain file");
+    if (await this.#isUploaded(found.path)) {
+      throw new HttpError(403, "Programs are not run in directories that take uploads");
+    }
+    if (found.stat.kind !== "file") throw new HttpError(403, "The CGI program is not a regular file");
     return await this.#program(context, found, command);
   }
 
-  /** Whether a name is one of programs, wherever they lie. */
+  /** Whether a file of this name is a program in any directory. */
   isProgramName(name: string): boolean {
     return this.#rules.extensions.some((extension) => endsWith(name, extension)) ||
       this.#interpreterOf([name]) !== null;
   }
 
-  /** Whether a file at a path would be a program, whatever it is. */
+  /** Whether a file at this path would be a program. */
   isProgramPath(path: SitePath): boolean {
     return this.#isBelow(path) || this.isProgramName(path.name);
   }
 
-  /** Whether a directory of programs is at a path or below it: programs would go with it. */
+  /** Whether the path is, or contains, a directory of programs, which deleting or moving it would affect. */
   isAbovePrograms(path: SitePath): boolean {
     return this.#rules.directories.some((directory) => directory.below(path) !== null);
   }
 
   /**
-   * Whether the file at a path is a program, by whatever path it was come to; of no use for directories.
+   * Whether the file at a path is a program, by its path or its real path; not meaningful for directories.
    *
-   * @param seen What the source says of it. Then this is about the file that was seen, which is the one that `open` opens,
-   * and null where another has taken its path since.
+   * @param seen The expected metadata. The result then applies to exactly that file, the one that `open` opens; null if
+   * the file has been replaced since.
    */
   isProgram(path: SitePath): Promise<boolean>;
-  /** The same for the file that was seen; null where another has taken its path since. */
+  /** The same for the file described by `seen`; null if it has been replaced since. */
   isProgram(path: SitePath, seen: FileStat): Promise<boolean | null>;
   async isProgram(path: SitePath, seen?: FileStat): Promise<boolean | null> {
     const real = await this.#source.locate?.(path, seen) ?? null;
@@ -176,7 +183,7 @@ export class ScriptFinder {
     return await this.#isProgram(path, real);
   }
 
-  /** Whether what comes into a directory would lie among programs, by whatever path the directory was come to. */
+  /** Whether a file created in a directory would be among programs, by the directory's path or its real path. */
   async isAmongPrograms(directory: SitePath): Promise<boolean> {
     for (let at: SitePath | null = directory; at !== null; at = at.parent) {
       const real = await this.#source.locate?.(at) ?? null;
@@ -185,7 +192,7 @@ export class ScriptFinder {
     return false;
   }
 
-  /** Whether a directory on disk holds one that takes uploads, or lies in one. */
+  /** Whether a directory on disk contains, or is inside, one that takes uploads. */
   overlapsUploads(directory: string): Promise<boolean> {
     return this.#uploads.overlap(directory);
   }
@@ -196,9 +203,12 @@ export class ScriptFinder {
     return await this.#program(context, found, { real: words[0], words });
   }
 
-  /** The first file along the path; else what the whole path leads to; null where nothing is. */
+  /**
+   * Returns the first file along the path, otherwise whatever the whole path leads to, or null if it does not exist.
+   */
   async #walk(whole: SitePath, segments: readonly string[]): Promise<Found | null> {
-    // Nearly always there is no PATH_INFO, and one look is enough: what is there has only directories in front of it.
+    // Usually there is no PATH_INFO, and one stat is enough: if the whole path exists, all segments before the last are
+    // directories.
     const stat = await this.#source.stat(whole);
     const depth = whole.segments.length;
     const isWhole = !segments.some((segment) => segment.includes("/"));
@@ -215,7 +225,7 @@ export class ScriptFinder {
     return null;
   }
 
-  /** Nothing is there: 404 for the path of a program, so that no source is sent if a file appears in the meantime. */
+  /** Missing: 404 for the path of a program, so that its source is not served if the file appears in the meantime. */
   #missing(path: SitePath): null {
     if (this.#isBelow(path) || path.segments.some((segment) => this.isProgramName(segment))) {
       throw new HttpError(404, "No such CGI program");
@@ -231,12 +241,12 @@ export class ScriptFinder {
       const command = await this.#commandOf(child);
       if (command === null) continue;
       if (await this.#isUploaded(child)) return null;
-      // Without a slash, relative links of its page would lead elsewhere: the files redirect.
+      // Without a trailing slash, relative links would resolve against the wrong path: let `files` redirect.
       return context.target.slash ? await this.#program(context, { path: child, rest: "" }, command) : null;
     }
     const real = await this.#source.locate?.(path) ?? null;
     if (this.#isBelow(path) || (real !== null && await this.#isReallyBelow(real))) {
-      throw new HttpError(403, "A directory of CGI programs is not listed");
+      throw new HttpError(403, "Directories of CGI programs are not listed");
     }
     return null;
   }
@@ -245,7 +255,7 @@ export class ScriptFinder {
     return await this.#uploads.hold(path, await this.#source.locate?.(path) ?? null);
   }
 
-  /** How a file is run, or null where it is content. */
+  /** How a file is run, or null if it is content. */
   async #commandOf(path: SitePath): Promise<Command | null> {
     const real = await this.#source.locate?.(path) ?? null;
     if (!await this.#isProgram(path, real)) return null;
@@ -261,7 +271,7 @@ export class ScriptFinder {
   ): Promise<Program> {
     const documentRoot = await this.#source.locate?.(SitePath.root) ?? null;
     const place = base.join(path);
-    // Some programs run, or take for a repository with a configuration of its own, what PATH_TRANSLATED names.
+    // Some programs run the file named by PATH_TRANSLATED, or use it as a repository with its own configuration.
     const isTranslated = documentRoot !== null && rest !== "" && !await this.#uploads.leadInto(rest);
     return {
       command,
@@ -284,7 +294,10 @@ export class ScriptFinder {
     return this.#rules.directories.some((directory) => path.below(directory) !== null);
   }
 
-  /** By real paths, which a link, or another case of letters where the file system does not care, cannot get around. */
+  /**
+   * Compared by real path, so that a symlink, or a different case on a case-insensitive file system, cannot bypass the
+   * check.
+   */
   async #isReallyBelow(real: string): Promise<boolean> {
     for (const directory of this.#rules.directories) {
       const place = await this.#source.locate?.(directory) ?? null;
@@ -303,8 +316,8 @@ export class ScriptFinder {
 }
 
 /**
- * The segments of what was asked for, below what mounts have taken off, with the empty ones that the target has lost.
- * Where a layer has put another path in place of the one that was sent, there are only its own.
+ * The segments of the request path below the mount point, with the empty ones that normalization removed. If a layer
+ * has rewritten the path, only the segments of the new path.
  */
 function segmentsOf({ base, target }: Context): readonly string[] {
   const sent = pathSegments(target.raw);
@@ -317,7 +330,7 @@ function segmentsOf({ base, target }: Context): readonly string[] {
   return target.slash ? [...target.path.segments, ""] : target.path.segments;
 }
 
-/** How many segments it takes to have so many that are not empty. */
+/** The number of leading segments that contain a given number of non-empty ones. */
 function countTo(segments: readonly string[], names: number): number {
   let count = 0;
   for (let left = names; left > 0 && count < segments.length; count++) if (segments[count] !== "") left--;
@@ -333,7 +346,7 @@ function isSame(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((segment, index) => segment === b[index]);
 }
 
-/** Letters of either case: a file system may not care, and a source that is sent is worse than a program that fails. */
+/** Case-insensitive, as the file system may be: serving the source of a program is worse than failing to run it. */
 function endsWith(name: string, extension: string): boolean {
   return name.toLowerCase().endsWith(extension.toLowerCase());
 }
@@ -342,27 +355,26 @@ function nameOf(real: string): string {
   return real.slice(real.lastIndexOf(SEPARATOR) + 1);
 }
 
-/** Only a text for the program: nothing is opened by it, and nothing need be there. */
+/** Only a string for the program: it is never opened and need not exist. */
 function translated(root: string, pathInfo: string): string {
   const path = SEPARATOR === "/" ? pathInfo : pathInfo.replaceAll("/", SEPARATOR);
   return (root.endsWith(SEPARATOR) ? root.slice(0, -1) : root) + path;
 }
 
 /**
- * The path of a rule, as it is written in an option: `/cgi-bin`, in the notation of URLs.
+ * Parses the path in a rule, as written in an option: `/cgi-bin`, percent-encoded as in URLs.
  *
- * @throws TypeError where it is none.
+ * @throws TypeError If it is not a valid path.
  *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { rulePath } from "@x/pyserve";
  *
  * assert(rulePath("/my%20scripts/").text === "/my scripts");
  * ```
  */
 export function rulePath(text: string): SitePath {
-  const target = text.startsWith("/") ? parseTarget(text) : new Refusal(400, "It does not begin with a slash");
+  const target = text.startsWith("/") ? parseTarget(text) : new Refusal(400, "It must begin with a slash");
   if (target instanceof Refusal) throw new TypeError(`Cannot run programs at "${text}": ${target.reason}`);
   return target.path;
 }

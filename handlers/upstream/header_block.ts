@@ -1,5 +1,5 @@
 /**
- * Parses the header block of a CGI reply: bytes in, verdict out.
+ * Parses the header block of a CGI reply: takes bytes, returns a verdict.
  *
  * @module
  */
@@ -16,13 +16,13 @@ export interface ScriptHead {
   /** 200 to 599, never 1xx. */
   readonly status: number;
   /**
-   * Names as printed and values of one character a byte, in order, repeated names repeated; without Status,
-   * Content-Length and `X-CGI-*`.
+   * In order, names as printed, one character per byte in values, repeated names kept; without Status, Content-Length
+   * and `X-CGI-*`.
    */
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** The target of a local redirect (RFC 3875 section 6.2.2), or null. */
   readonly localRedirect: string | null;
-  /** Bytes of body that the program announces, or null. */
+  /** The Content-Length printed by the program, or null. */
   readonly contentLength: number | null;
   /** The first bytes of the body: the rest of the chunk in which the header ended. */
   readonly rest: Uint8Array<ArrayBuffer>;
@@ -33,12 +33,12 @@ export interface ScriptHead {
 /** RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** RFC 9110 section 5.5 has neither these nor bare CR, in which some clients see another header. */
+/** RFC 9110 section 5.5 forbids these and a bare CR, which some clients treat as the end of a line. */
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
 
-/** `HTTP/1.0 200 OK`, and `HTTP/2 200` of those who print what curl gave them. */
-const STATUS_LINE = /^HTTP\/\d(?:\.\d)?[ \t]+(.*)$/s; // s, so that nothing in the line makes it look again
+/** `HTTP/1.0 200 OK`, or the `HTTP/2 200` printed by programs that pass on the output of curl. */
+const STATUS_LINE = /^HTTP\/\d(?:\.\d)?[ \t]+(.*)$/s; // s: no character can make it backtrack
 
 const STATUS = /^(\d{3})(?:[ \t].*)?$/;
 
@@ -46,21 +46,21 @@ const LF = 0x0a;
 const CR = 0x0d;
 
 /**
- * Reads the header block of a CGI response (RFC 3875 section 6), however its bytes are split.
+ * Parses the header block of a CGI response (RFC 3875 section 6) incrementally.
  *
- * Lines end in LF or CR LF, the block at the first empty one; continuation lines are joined. A status line of HTTP counts
- * as Status, so that programs which believe to speak to the client themselves (NPH) run too; interim responses (1xx) in
- * front are skipped. A line whose name is none, such as the `<!--: spam` of Python's cgitb, is left out. Location makes a
- * local redirect where it is a path and alone, and else a 302 unless Status is given.
+ * Lines end in LF or CR LF, the block at the first empty line; continuation lines are joined. An HTTP status line
+ * counts as Status, so that non-parsed-header (NPH) programs work, too; interim responses (1xx) before it are skipped.
+ * Lines whose field name is malformed, such as the `<!--: spam` of Python's cgitb, are dropped. A Location that is a
+ * path, without other fields, is a local redirect; any other implies 302 unless Status is set.
  *
- * It answers 502 for a block of more than {@linkcode MAX_HEADER_BLOCK_BYTES}, a line without colon, a block without any
- * field, a control character in a value, a Status other than 200 to 599, Transfer-Encoding, a bad Content-Length, and two
- * Status, Location or Content-Length lines that differ. It does not check that there is a Content-Type.
+ * Returns a 502 refusal for a block larger than {@linkcode MAX_HEADER_BLOCK_BYTES}, a line without a colon, a block
+ * without fields, a control character in a value, a Status outside of 200 to 599, Transfer-Encoding, an invalid
+ * Content-Length, and conflicting Status, Location or Content-Length fields. A Content-Type is not required.
  *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { CgiHeaderParser, Refusal } from "@x/pyserve";
+ * import { Refusal } from "@x/pyserve/http";
  *
  * const parser = new CgiHeaderParser();
  * const bytes = new TextEncoder().encode("Status: 404 Not here\nContent-Type: text/plain\n\nSorry");
@@ -76,9 +76,10 @@ export class CgiHeaderParser {
   #verdict: ScriptHead | Refusal | null = null;
 
   /**
-   * Takes more of what the program prints.
+   * Takes the next chunk of output.
    *
-   * @returns Null while more is needed; else the verdict, which further calls only repeat: what comes after it is body.
+   * @returns Null until the block is complete; then the verdict, also for further calls, whose input is part of the
+   *   body.
    */
   push(chunk: Uint8Array<ArrayBuffer>): ScriptHead | Refusal | null {
     for (let start = 0; this.#verdict === null && start < chunk.length;) {
@@ -98,7 +99,7 @@ export class CgiHeaderParser {
     return this.#verdict;
   }
 
-  /** The verdict where the program ends before its header does. */
+  /** The verdict if the program ends before its header is complete. */
   end(): Refusal {
     if (this.#verdict instanceof Refusal) return this.#verdict;
     return bad(this.#taken === 0 ? "ended without any output" : "ended in the middle of its header");
@@ -113,13 +114,13 @@ export class CgiHeaderParser {
   }
 }
 
-/** The lines of one block, without the empty one at its end. */
+/** The lines of one block, without the empty line at its end. */
 class Block {
   readonly #fields: [name: string, value: string][] = [];
   readonly #dropped: string[] = [];
   #lines = 0;
   #statusLine: string | null = null;
-  /** What a continuation line continues. */
+  /** What a continuation line extends. */
   #last: "field" | "dropped" | null = null;
 
   add(line: string): Refusal | null {
@@ -130,13 +131,13 @@ class Block {
 
   #takeStatusLine(line: string): Refusal | null {
     const [, status] = STATUS_LINE.exec(line) ?? [];
-    if (status === undefined) return bad("began with a status line that is none");
+    if (status === undefined) return bad("began with an invalid status line");
     this.#statusLine = status;
     return null;
   }
 
   #fold(line: string): Refusal | null {
-    if (this.#last === null) return bad("began its header with a blank");
+    if (this.#last === null) return bad("began its header with whitespace");
     if (this.#last === "dropped") return null;
     if (CONTROL.test(line)) return this.#control();
     const field = this.#fields.at(-1)!;
@@ -164,14 +165,14 @@ class Block {
     return bad(`printed a control character in the value of a header: line ${this.#lines}`);
   }
 
-  /** The verdict on a whole block, or null where it was an interim response and another block follows. */
+  /** The verdict on a complete block, or null if it was an interim response and another block follows. */
   finish(rest: Uint8Array<ArrayBuffer>): ScriptHead | Refusal | null {
     if (this.#statusLine !== null && /^1(?!01)\d\d(?:[ \t]|$)/.test(this.#statusLine)) return null;
     if (this.#statusLine === null && this.#fields.length === 0) {
       return bad("printed no header before its first empty line");
     }
     if (this.#all("transfer-encoding").length > 0) {
-      return bad("printed a Transfer-Encoding, which is not its to choose");
+      return bad("printed a Transfer-Encoding, which only the server may set");
     }
     const stated = this.#only("status", this.#statusLine === null ? [] : [this.#statusLine]);
     const length = this.#only("content-length", []);
@@ -187,9 +188,9 @@ class Block {
     rest: Uint8Array<ArrayBuffer>,
   ): ScriptHead | Refusal {
     const status = stated === null ? location ? 302 : 200 : Number(STATUS.exec(stated)?.[1]);
-    if (!(status >= 200 && status <= 599)) return bad("printed a status other than 200 to 599");
+    if (!(status >= 200 && status <= 599)) return bad("printed a status outside of 200 to 599");
     if (length !== null && !(/^\d+$/.test(length) && Number.isSafeInteger(Number(length)))) {
-      return bad("printed a Content-Length that is no number");
+      return bad("printed an invalid Content-Length");
     }
     const headers = this.#fields.filter(([name]) => !/^(?:status|content-length|x-cgi-.*)$/i.test(name));
     const isAlone = stated === null && length === null && headers.every(([name]) => isNamed(name, "location"));
@@ -207,7 +208,7 @@ class Block {
     return this.#fields.filter(([name]) => isNamed(name, wanted)).map(([, value]) => value);
   }
 
-  /** The one value of a name; lines that differ are two answers, and clients could not agree on one. */
+  /** The single value of a field; conflicting values are refused, because clients disagree on which one counts. */
   #only(name: string, before: readonly string[]): string | null | Refusal {
     const values = [...before, ...this.#all(name)];
     const codes = new Set(name === "status" ? values.map((value) => STATUS.exec(value)?.[1] ?? value) : values);
@@ -216,7 +217,7 @@ class Block {
   }
 }
 
-/** The bytes of a line that comes in pieces. */
+/** The bytes of a line received in pieces. */
 class GrowingBytes {
   #bytes = new Uint8Array(256);
   #length = 0;
@@ -232,7 +233,7 @@ class GrowingBytes {
     this.#length = length;
   }
 
-  /** All of it, good until the next `append`; from then on it begins anew. */
+  /** All bytes; valid until the next `append`, which starts a new line. */
   drain(): Uint8Array {
     const bytes = this.#bytes.subarray(0, this.#length);
     this.#length = 0;

@@ -6,7 +6,7 @@
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** One character a byte, as in the values of `Headers`. TextDecoder's "latin1" is windows-1252, and not that. */
+/** One character per byte, as in the values of `Headers`. TextDecoder's "latin1" is windows-1252 instead. */
 export function textOfBytes(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) text += String.fromCharCode(byte);
@@ -14,10 +14,10 @@ export function textOfBytes(bytes: Uint8Array): string {
 }
 
 /**
- * The text that has, in UTF-8, the bytes that the value of a header stands for, so that a program gets what was sent.
+ * Decodes a header value as UTF-8, so that the program receives the bytes that were sent.
  *
- * Bytes that are not UTF-8 stay Latin-1 letters: the runtime cannot put them into an environment, and U+FFFD would say
- * less.
+ * If they are not valid UTF-8, the Latin-1 text is kept: the runtime cannot put other bytes into an environment, and
+ * U+FFFD would lose information.
  */
 export function utf8OfHeader(value: string): string {
   // deno-lint-ignore no-control-regex

@@ -6,7 +6,7 @@
 
 import { STALL_MS } from "../core/held_body.ts";
 
-/** Defaults of the options of these names: bytes for `maxBody`, else milliseconds. */
+/** Defaults of the options with the same names: bytes for `maxBody`, milliseconds for all others. */
 export const DEFAULT_LIMITS = {
   maxBody: 1024 ** 3,
   bodyTimeout: 30_000,
@@ -18,8 +18,8 @@ export const DEFAULT_LIMITS = {
 } as const;
 
 /**
- * The default number of places for one client, out of all: three quarters. Of eight these are the six connections that a
- * browser opens, and the rest is left for other clients.
+ * The default share of one client: three quarters. With eight places these are the six connections opened by a browser,
+ * and two are left for other clients.
  */
 export function shareOf(places: number): number {
   return Math.max(1, Math.floor(places * 0.75));

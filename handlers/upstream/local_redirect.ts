@@ -1,5 +1,5 @@
 /**
- * Local redirects: a program names a path of this site, whose response is sent (RFC 3875 section 6.2.2).
+ * Local redirects: a program names a path of this site, whose response is sent instead (RFC 3875 section 6.2.2).
  *
  * @module
  */
@@ -7,32 +7,33 @@
 import { HttpError } from "../core/errors.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget } from "../http/target.ts";
-import { type Context, derive, type Handler } from "../core/types.ts";
+import { derive } from "../core/derive.ts";
+import type { Context, Handler } from "../core/types.ts";
 
-/** Maximum number of local redirects in a row: Apache's LimitInternalRecursion. */
+/** Maximum number of consecutive local redirects, like Apache's LimitInternalRecursion. */
 const MOST_HOPS = 10;
 
-/** The origin of a request that a local redirect made. */
+/** The origin of a request created by a local redirect. */
 export interface Redirected {
   /** The request as the client sent it. */
   readonly original: Request;
-  /** The path it was sent on from, as sent and without the query: REDIRECT_URL. */
+  /** The path of the program that redirected, as sent and without the query: REDIRECT_URL. */
   readonly from: string;
-  /** How many times it was sent on. */
+  /** The number of redirects so far. */
   readonly hops: number;
 }
 
 const redirected = new WeakMap<Request, Redirected>();
 
-/** The origin of a request, or null where a client sent it. */
+/** The origin of a redirected request, or null if the client sent it. */
 export function redirectedFrom(request: Request): Redirected | null {
   return redirected.get(request) ?? null;
 }
 
 /**
- * Asks the site for the path that a program named, as GET (or HEAD) without a body.
+ * Requests the path named by a program, with GET (or HEAD) and no body.
  *
- * @throws {HttpError} 404 where nothing is there, 502 where the path is none, or where programs send a request on and on.
+ * @throws {HttpError} 404 if nothing answers, 502 for an invalid path or too many redirects.
  */
 export async function followLocalRedirect(
   location: string,
@@ -42,12 +43,12 @@ export async function followLocalRedirect(
 ): Promise<Response> {
   const before = redirectedFrom(request);
   const hops = (before?.hops ?? 0) + 1;
-  if (hops > MOST_HOPS) throw new HttpError(502, `The programs sent the request on more than ${MOST_HOPS} times`);
+  if (hops > MOST_HOPS) throw new HttpError(502, `The programs redirected the request more than ${MOST_HOPS} times`);
   const raw = location.replace(/#.*/s, "");
   const target = parseTarget(raw);
-  if (target instanceof Refusal) throw new HttpError(502, "The program sent the request on to what is no path");
+  if (target instanceof Refusal) throw new HttpError(502, "The program redirected the request to an invalid path");
   const below = target.path.below(context.base);
-  if (below === null) throw new HttpError(502, "The program sent the request on to a path outside of its mount");
+  if (below === null) throw new HttpError(502, "The program redirected the request to a path outside of its mount");
   const next = new Request(origin(request) + raw, { method: methodOf(request), headers: headersOf(request) });
   redirected.set(next, {
     original: before?.original ?? request,
@@ -55,7 +56,7 @@ export async function followLocalRedirect(
     hops,
   });
   const response = await answer(next, derive(context, { target: { ...target, path: below } }));
-  // Declining would let the next handler send the source of the program.
+  // Declining would let the next handler serve the source of the program.
   if (response === null) throw new HttpError(404);
   return response;
 }
@@ -64,7 +65,7 @@ function methodOf({ method }: Request): string {
   return method === "HEAD" ? "HEAD" : "GET";
 }
 
-/** The header without what describes the body, which is not sent on. */
+/** The headers without those that describe the body, which is not passed on. */
 function headersOf(request: Request): Headers {
   const headers = new Headers(request.headers);
   for (const name of ["content-length", "content-type", "content-encoding", "transfer-encoding", "expect"]) {

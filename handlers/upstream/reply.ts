@@ -1,5 +1,5 @@
 /**
- * The reply of a program, made a response.
+ * Turns the reply of a program into a response.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { HttpError } from "../core/errors.ts";
 import { Refusal } from "../http/refusal.ts";
 import { CgiHeaderParser, type ScriptHead } from "./header_block.ts";
 
-/** Hop-by-hop fields (RFC 9110 section 7.6.1), and those that the server generates itself. */
+/** Hop-by-hop fields (RFC 9110 section 7.6.1), and fields that the server generates itself. */
 const NOT_FORWARDED = new Set([
   "connection",
   "date",
@@ -22,14 +22,14 @@ const NOT_FORWARDED = new Set([
   "upgrade",
 ]);
 
-/** Statuses without a body: `new Response` throws if it is given one. */
+/** Statuses without a body: `new Response` throws if given one. */
 const NULL_BODY = new Set([204, 205, 304]);
 
 /**
  * Reads the output of a program up to the end of its header.
  *
- * @param read Returns the next output, null at its end.
- * @throws {HttpError} 502 for a header that is malformed or incomplete.
+ * @param read Returns the next chunk of output, null at the end.
+ * @throws {HttpError} 502 for a malformed or incomplete header.
  */
 export async function readHead(read: () => Promise<Uint8Array<ArrayBuffer> | null>): Promise<ScriptHead> {
   const parser = new CgiHeaderParser();
@@ -41,24 +41,25 @@ export async function readHead(read: () => Promise<Uint8Array<ArrayBuffer> | nul
   }
 }
 
-/** Whether the response has a body. If not, the caller lets the program finish and discards its output. */
+/** Whether the response has a body. If not, the caller discards the program's remaining output. */
 export function hasBody(request: Request, head: ScriptHead): boolean {
   return request.method !== "HEAD" && !NULL_BODY.has(head.status);
 }
 
 /**
- * The response to a request, from the header that a program printed. Each Set-Cookie stays a line of its own; hop-by-hop
- * fields, Date and Server are left out. The program's Content-Length is sent: the runtime truncates a longer body, and
- * aborts the response where the body is shorter.
+ * Builds the response from the header printed by a program. Each Set-Cookie stays a separate field; hop-by-hop fields,
+ * Date and Server are dropped. The program's Content-Length is sent: the runtime truncates a longer body, and aborts
+ * the response if the body is shorter.
  *
  * It neither reads nor cancels the body.
  *
- * @param body What follows the header, `head.rest` included; null where {@linkcode hasBody} says no.
+ * @param body The body, including `head.rest`; null if {@linkcode hasBody} returns false.
  *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { CgiHeaderParser, Refusal, scriptResponse } from "@x/pyserve";
+ * import { CgiHeaderParser } from "./header_block.ts";
+ * import { Refusal } from "@x/pyserve/http";
  *
  * const head = new CgiHeaderParser().push(new TextEncoder().encode("Status: 204\nSet-Cookie: a=1\nSet-Cookie: b=2\n\n"));
  * assert(head !== null && !(head instanceof Refusal));
@@ -75,11 +76,11 @@ export function scriptResponse(
   for (const [name, value] of head.headers) {
     const lower = name.toLowerCase();
     if (NOT_FORWARDED.has(lower)) continue;
-    // Programs print a second Content-Type to correct the first.
+    // Programs print a second Content-Type to override the first.
     if (lower === "content-type") headers.set(name, value);
     else headers.append(name, value);
   }
-  // RFC 9110 section 8.6: never with 204; with HEAD and 304 it is the length that a GET would have had.
+  // RFC 9110 section 8.6: never with 204; with HEAD and 304, the length of the response to a GET.
   if (head.contentLength !== null && head.status !== 204 && head.status !== 205) {
     headers.set("content-length", String(head.contentLength));
   }

@@ -1,8 +1,8 @@
 /**
  * Spools request bodies: in memory while they are small, then in an unlinked temporary file.
  *
- * There are two reasons (both measured): CGI and FastCGI need the length of a chunked body, and once a response has been
- * returned, Deno reads the rest of an upload into memory without bound.
+ * For two reasons, both measured: CGI and FastCGI need the length of a chunked body, and once a response has been
+ * returned, Deno buffers the rest of an upload in memory without limit.
  *
  * @module
  */
@@ -13,15 +13,15 @@ import { Pace } from "../sources/pace.ts";
 
 /** Options of {@linkcode spool}. */
 export interface SpoolOptions {
-  /** Bytes kept in memory before they are written to disk; defaults to 1 MiB. */
+  /** Bytes kept in memory before spilling to disk; defaults to 1 MiB. */
   readonly memory?: number;
   /** Maximum size in bytes, or null for unlimited. */
   readonly max: number | null;
   /** Directory of the temporary file; defaults to the system's. */
   readonly directory?: string;
   /**
-   * Milliseconds without data after which the body is given up. The whole body also has this time, plus a second for each KiB
-   * received, so that a trickle ends, too; time spent writing does not count. 0 = unlimited, the default.
+   * Milliseconds without data after which the body is abandoned. The whole body has this time plus one second per KiB
+   * received, which also bounds slow trickles; time spent writing does not count. Defaults to 0 = unlimited.
    */
   readonly stallMs?: number;
 }
@@ -31,32 +31,32 @@ export interface Spooled extends Disposable {
   /** Its size in bytes. */
   readonly length: number;
   /**
-   * Its bytes from the start, any number of times, but by one reader at a time: a file has one position.
+   * Its bytes, from the start, any number of times, but with one reader at a time: the file has a single position.
    *
-   * @throws What the file system throws, also after disposal.
+   * @throws File system errors, also after disposal.
    */
   chunks(): AsyncIterable<Uint8Array<ArrayBuffer>>;
 }
 
 const MEMORY = 1 << 20;
-/** Size of a write: a fraction of a millisecond. */
+/** Size of a write, which takes a fraction of a millisecond. */
 const WRITE_SIZE = 1 << 18;
 const FIRST_BUFFER = 1 << 14;
 const READ_SIZE = 1 << 16;
 
 /**
- * Reads a whole request body: up to 1 MiB stays in memory, more goes into a temporary file that only this user can read. The
- * file is unlinked when it is made (on Windows when it is closed), so that nothing is left of it however the process ends.
+ * Reads a whole request body: up to 1 MiB in memory, more in a temporary file readable only by this user. The file is
+ * unlinked as soon as it is created (on Windows when it is closed), so that it does not outlive the process however
+ * that ends.
  *
- * It does not look at Content-Length. Memory in use is `memory` once, whatever the size of the chunks and of the body.
+ * Content-Length is ignored. Memory use is bounded by `memory`, whatever the size of the chunks and of the body.
  *
- * @throws {HttpError} 413 for more than `max` bytes, 408 for a client that is too slow, 507 for a full disk, 500 or 503 where
- *   no file can be made, `IncompleteBody` where the client disconnects.
+ * @throws {HttpError} 413 for more than `max` bytes, 408 if the client is too slow, 507 if the disk is full, 500 or 503
+ *   if no file can be created, `IncompleteBody` if the client disconnects.
  *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { spool } from "@x/pyserve";
  *
  * const request = new Request("http://localhost/", { method: "POST", body: "a=1" });
  * using body = await spool(request.body, { max: 1_000_000 });
@@ -79,7 +79,10 @@ export async function spool(
   }
 }
 
-/** Spools the body of a request; null where it has none. One that announces too many bytes is 413 before it is read. */
+/**
+ * Spools the body of a request; null if it has none. If its Content-Length exceeds the maximum, it is refused with 413
+ * before it is read.
+ */
 export async function spoolBody(request: Request, options: SpoolOptions): Promise<Spooled | null> {
   if (request.body === null) return null;
   const { max } = options;
@@ -87,13 +90,13 @@ export async function spoolBody(request: Request, options: SpoolOptions): Promis
   return await spool(request.body, options);
 }
 
-/** A temporary file that cannot be made or written is the server's fault, never a 404 or 403. */
+/** Failing to create or write a temporary file is a server error, never a 404 or 403. */
 function storageError(thrown: unknown): HttpError {
   const error = toHttpError(thrown);
   return error.status >= 500 ? error : new HttpError(500, undefined, { cause: thrown });
 }
 
-/** A buffer that grows up to its bound, and is flushed to a file whenever it is full. */
+/** A growing, bounded buffer that is flushed to a file whenever it is full. */
 class Intake {
   readonly #memory: number;
   readonly #directory: string | undefined;
@@ -120,7 +123,7 @@ class Intake {
     this.#keep(rest);
   }
 
-  /** Bytes that fit before the buffer has to be written. */
+  /** Bytes that fit before the buffer has to be flushed. */
   #room(): number {
     return Math.min(this.#memory, this.#file === null ? Infinity : WRITE_SIZE) - this.#used;
   }
@@ -160,8 +163,8 @@ class Intake {
 }
 
 /**
- * Temporary files are in the page cache, where a copy takes less time than a switch to another thread. Besides, Deno 2.9.6
- * stops reading the body for 40 ms after each asynchronous file operation: 50 s for 300 MB.
+ * Temporary files are in the page cache, where a copy takes less time than switching threads. Besides, Deno 2.9.6 stops
+ * reading the body for 40 ms after each asynchronous file operation: 50 s for 300 MB.
  */
 const pace = new Pace();
 
@@ -196,7 +199,7 @@ class OnDisk implements Spooled {
     for (let left = this.length; left > 0;) {
       const chunk = new Uint8Array(Math.min(left, READ_SIZE));
       const count = pace.isSlow ? await file.read(chunk) : pace.measure(() => file.readSync(chunk));
-      if (count === null) throw new Error("The temporary file has become shorter");
+      if (count === null) throw new Error("The temporary file was truncated");
       left -= count;
       yield chunk.subarray(0, count);
     }
@@ -207,7 +210,7 @@ class OnDisk implements Spooled {
   }
 }
 
-/** An open file that is removed when it is closed. */
+/** An open file that is deleted when closed. */
 interface TemporaryFile extends Disposable {
   readonly file: Deno.FsFile;
 }
@@ -223,7 +226,7 @@ async function makeTemporaryFile(directory: string | undefined): Promise<Tempora
 }
 
 function removedWhenClosed(file: Deno.FsFile, path: string): TemporaryFile {
-  const later = Deno.build.os === "windows"; // which cannot remove an open file
+  const later = Deno.build.os === "windows"; // Windows cannot delete an open file
   if (!later) Deno.removeSync(path);
   let open = true;
   return {

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Bounds of what {@linkcode Lines} passes on. */
+/** Limits on the output of {@linkcode Lines}. */
 export interface StderrLimits {
   /** Bytes kept of each line. */
   readonly line: number;
@@ -26,12 +26,12 @@ const DECODER = new TextDecoder();
 /** Most programs write nothing to standard error. */
 const NO_BYTES = new Uint8Array();
 
-/** Splits bytes into lines and drops what exceeds the rate limit. The lines are not escaped: the log does that. */
+/** Splits bytes into lines and drops what exceeds the rate limit. Lines are not escaped: the log does that. */
 export class Lines {
   readonly tail: string[] = [];
   readonly #emit: (line: string) => void;
   readonly #limits: StderrLimits;
-  /** The start of an unfinished line, up to the bound. */
+  /** The start of an unfinished line, up to the maximum length. */
   #line = NO_BYTES;
   #used = 0;
   #cut = false;
@@ -115,7 +115,7 @@ export class Lines {
 
   #sayDropped(): void {
     if (this.#dropped === 0) return;
-    this.#emit(`(too much at once: ${this.#dropped} more bytes were not logged)`);
+    this.#emit(`(too much output: ${this.#dropped} bytes were not logged)`);
     this.#dropped = 0;
   }
 }

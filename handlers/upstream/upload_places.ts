@@ -1,5 +1,5 @@
 /**
- * Directories that take uploads, in which no program is run: a client that can upload must not be able to run code.
+ * Directories that take uploads, in which no program is run: a client with upload rights must not be able to run code.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import { SitePath } from "../http/target.ts";
 import type { FileSource } from "../sources/types.ts";
 
 /**
- * The directories of a source that take uploads. What lies there is told by its path and by its real path, letters of
- * either case being the same: where a file system does not care about them, neither may this.
+ * The directories of a source that take uploads. Files are matched by path and by real path, ignoring case, because the
+ * file system may be case-insensitive.
  */
 export class UploadPlaces {
   readonly #source: FileSource;
@@ -21,29 +21,29 @@ export class UploadPlaces {
     this.#paths = paths;
   }
 
-  /** Whether there is none. */
+  /** Whether there are none. */
   get isEmpty(): boolean {
     return this.#paths.length === 0;
   }
 
-  /** Whether a file or directory lies in one of them, or is one. */
+  /** Whether a file or directory is one of them or inside one. */
   async hold(path: SitePath, real: string | null): Promise<boolean> {
     if (this.isEmpty) return false;
     if (this.#paths.some((place) => isAtOrIn(path.text, place.text, "/"))) return true;
     return real !== null && (await this.#realPaths()).some((place) => isAtOrIn(real, place, SEPARATOR));
   }
 
-  /** Whether a PATH_INFO, as a name below the document root, leads into one of them, or cannot be judged. */
+  /** Whether PATH_INFO, resolved below the document root, leads into one of them, or cannot be resolved. */
   async leadInto(pathInfo: string): Promise<boolean> {
     if (this.isEmpty || pathInfo === "") return false;
     let path: SitePath | null = SitePath.root;
-    // Decoded, it may have slashes and dots in it that no target has.
+    // It is decoded, and may contain slashes and dot segments that a target cannot.
     const names = pathInfo.split(SEPARATOR === "/" ? "/" : /[/\\]/).filter((name) => name !== "" && name !== ".");
     for (const name of names) path = path?.child(name) ?? null;
     return path === null || await this.hold(path, await this.#nearest(path));
   }
 
-  /** Whether a directory on disk holds one of them, or lies in one. */
+  /** Whether a directory on disk contains, or is inside, one of them. */
   async overlap(directory: string): Promise<boolean> {
     if (this.isEmpty) return false;
     return (await this.#realPaths()).some((place) => overlap(place, directory));
@@ -68,7 +68,7 @@ function isAtOrIn(path: string, directory: string, separator: string): boolean {
   return inner === outer || inner.startsWith(outer.endsWith(separator) ? outer : outer + separator);
 }
 
-/** Whether of two directories on disk one holds the other. */
+/** Whether either of two directories on disk contains the other. */
 export function overlap(one: string, other: string): boolean {
   const [a, b] = [realPathOf(one), realPathOf(other)];
   return isAtOrIn(a, b, SEPARATOR) || isAtOrIn(b, a, SEPARATOR);
@@ -78,19 +78,19 @@ function realPathOf(path: string): string {
   try {
     return Deno.realPathSync(path);
   } catch {
-    return path; // what is not there holds nothing yet
+    return path; // a missing directory contains nothing yet
   }
 }
 
 /**
- * What is wrong with directories that take uploads where programs are in others, or null: one must not lie in the other.
+ * Describes a conflict between upload directories and programs, or returns null: neither may contain the other.
  *
- * @param programs Directories of programs, and paths below which a program answers.
+ * @param programs Directories of programs, and prefixes of mounted programs.
  */
 export function sharedWithPrograms(uploads: readonly SitePath[], programs: readonly SitePath[]): string | null {
   for (const place of uploads) {
     const program = programs.find((path) => path.below(place) !== null || place.below(path) !== null);
-    if (program) return `Cannot take uploads in "${place.text}": programs are in "${program.text}"`;
+    if (program) return `Cannot take uploads in "${place.text}": there are programs in "${program.text}"`;
   }
   return null;
 }

@@ -10,17 +10,17 @@ import type { FileEntry, FileSlices, FileSource } from "../sources/types.ts";
 import { showsSome } from "../sources/written.ts";
 import type { ScriptFinder } from "./find_script.ts";
 
-/** Attempts to look at a file that keeps changing. */
+/** Maximum number of attempts to stat a file that keeps changing. */
 const ATTEMPTS = 5;
 
 /**
- * A source in which no program is there, for whoever sends files: a path that was not asked for itself, such as the index
- * of a directory or the compressed file beside another, may lead to one as well.
+ * Hides all programs of a source from handlers that serve files. Paths derived from the requested one, such as the
+ * index of a directory or a precompressed variant, may lead to a program as well.
  *
- * Nor can any be written: who may upload files is not to run what they please.
+ * Programs cannot be written either: the right to upload must not imply the right to run code.
  *
- * @param index Names of programs that go before any file as what stands for a directory: where one has come, a file that
- *   stood for it is out of date.
+ * @param index Names of index programs, which take precedence over index files: if one appears, a cached index file is
+ *   stale.
  */
 export function withoutPrograms(source: FileSource, finder: ScriptFinder, index: readonly string[] = []): FileSource {
   const isProgram = (path: SitePath) => finder.isProgram(path);
@@ -33,14 +33,14 @@ export function withoutPrograms(source: FileSource, finder: ScriptFinder, index:
         const isProgram = await finder.isProgram(path, stat);
         if (isProgram !== null) return isProgram ? null : stat;
       }
-      return null; // it keeps changing, and what it is nothing can say
+      return null; // it keeps changing: undecidable
     },
     async list(path) {
       const slices = await source.list(path);
       return slices && contentOf(slices, path, isProgram);
     },
-    // What was seen by `stat` is what is opened, or it is `FileChanged`: a program does not get in between.
-    open: (path, seen) => source.open(path, seen),
+    // `open` opens the file seen by `stat` or throws `FileChanged`: it cannot be replaced by a program in between.
+    open: (path, seen, range) => source.open(path, seen, range),
     absence: (path) => source.absence?.(path) ?? null,
     locate: (path, seen) => source.locate?.(path, seen) ?? null,
     freshness(path, seen) {
@@ -49,6 +49,7 @@ export function withoutPrograms(source: FileSource, finder: ScriptFinder, index:
         .filter((check) => check !== null && check !== undefined);
       return checks.length === programs.length + 1 ? () => checks.every((check) => check()) : null;
     },
+    ...(source.watch && { watch: (path, signal) => source.watch!(path, signal) }),
     ...(source.openWriter && {
       async openWriter(only) {
         const { filteredWriter } = await loadFilteredWriter();

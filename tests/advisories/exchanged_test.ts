@@ -1,4 +1,4 @@
-/** Advisories about races: what is checked is exchanged before it is opened. */
+/** Advisories about races: a path is replaced between the check and the open. */
 
 import { assert } from "@std/assert";
 import { fileServer, toFetch } from "@x/pyserve";
@@ -46,7 +46,7 @@ function swap(path: string, outside: string) {
   };
 }
 
-/** Lets everything that waits for a promise go on, so many times. */
+/** Lets pending promise callbacks run, a number of times. */
 async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await Promise.resolve();
 }
@@ -76,7 +76,7 @@ Deno.test({ name: `${EXCHANGED} after each step of an answer`, ignore }, async (
   assert(seen.has("404 404 Not Found: File not found\n"), "Nothing was ever exchanged");
 });
 
-/** Asks a command again and again, while what it serves is exchanged as fast as this process can. */
+/** Sends requests to the command continuously while the files it serves are swapped as fast as this process can. */
 async function askWhileSwapping(targets: readonly string[], rounds: number): Promise<void> {
   const { tree, out, back } = await swappableTree();
   await using _tree = tree;

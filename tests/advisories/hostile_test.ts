@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { Spans } from "../../handlers/page/script/spans.js";
 
-/** Linear work takes seconds at most, all else minutes to years. */
+/** Linear work takes seconds at most, anything worse takes minutes to years. */
 const LIMIT_MS = 120_000;
 
 for (
@@ -37,7 +37,7 @@ for (
   });
 }
 
-Deno.test("a code span ends with as many backticks as it begins with, and has its blanks", () => {
+Deno.test("a code span ends with as many backticks as it begins with, and keeps its blanks", () => {
   const rows: [text: string, code: string | null, end: number][] = [
     ["`a`", "a", 3],
     ["`` a`b `` c", "a`b", 9],

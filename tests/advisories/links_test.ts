@@ -8,7 +8,7 @@ import { ask } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { assertAlive, ignore, SECRET, withEach } from "./support.ts";
 
-/** Where each link in the root leads. */
+/** The target of each link in the root. */
 const LINKS: Readonly<Record<string, string>> = {
   "file-out": `../outside/${SECRET}.txt`,
   "dir-out": "../outside",
@@ -53,7 +53,7 @@ async function linkedTree() {
   return tree;
 }
 
-/** Each kind of link that leaves, with the targets behind it. */
+/** Each kind of link that leaves the root, with the paths that go through it. */
 const LEAVING: readonly (readonly [id: string, targets: readonly string[]])[] = [
   ["CVE-2025-67487 (static-web-server): a link to a file outside", ["/file-out", "/file-out/", "/sub/../file-out"]],
   ["CVE-2025-67487: an absolute link to a file outside", ["/absolute-out"]],
@@ -100,7 +100,7 @@ Deno.test({ name: "advisories about links", ignore }, async (t) => {
   const { port } = command;
 
   for (const [id, targets] of LEAVING) {
-    await t.step(`${id}: is not there, for GET and for HEAD`, async () => {
+    await t.step(`${id}: 404, for GET and for HEAD`, async () => {
       for (const target of targets) {
         for (const method of ["GET", "HEAD"]) {
           const { status, text } = await ask(port, method, target, "Accept-Encoding: gzip, br, zstd");

@@ -1,28 +1,15 @@
-/** Advisories about the log: a request is one clean line. */
+/** Advisories about the log: each request is a single, escaped line. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import {
-  accessLog,
-  derive,
-  errorPages,
-  escapeJson,
-  escapeLog,
-  escapeLogQuoted,
-  type Handler,
-  HttpError,
-  type Layer,
-  LOG_FORMATS,
-  settle,
-  showUnseen,
-  toFetch,
-  wrap,
-} from "@x/pyserve";
+import { LOG_FORMATS } from "../../handlers/core/access_line.ts";
+import { accessLog, derive, errorPages, type Handler, HttpError, type Layer, settle, toFetch, wrap } from "@x/pyserve";
+import { escapeJson, escapeLog, escapeLogQuoted, showUnseen } from "@x/pyserve/http";
 import { runCommand, type RunningCommand, start } from "../support/command.ts";
 import { ask } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { utf8 } from "./support.ts";
 
-/** What stands in a request, and how it must stand in the log where the runtime lets it through. */
+/** Content of a request, and how the log must show it if the runtime accepts it. */
 const LOGGED: readonly (readonly [id: string, target: string, lines: readonly string[], logged: string])[] = [
   ["gh-100001 (Python): ESC", "/%1b[2J", [], "/%1b[2J"],
   ["gh-100001: ESC as a byte", "/x\x1b[2J", [], "/x\\x1b[2J"],
@@ -52,7 +39,7 @@ const PLAIN = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*$/u;
 const QUOTED = String.raw`"(?:[^"\\]|\\.)*"`;
 const COMBINED = new RegExp(String.raw`^127\.0\.0\.1 - - \[[^\]]+\] ${QUOTED} \d{3} (?:\d+|-) ${QUOTED} ${QUOTED}$`);
 
-/** The lines that a request adds to the log; another request behind it says when they are there. */
+/** The lines that a request adds to the log; the line of a second request shows that they are complete. */
 async function linesOf(command: RunningCommand, marker: string, request: () => Promise<void>): Promise<string[]> {
   const before = command.stderr().length;
   await request();
@@ -73,7 +60,7 @@ for (const format of ["combined", "common", "python", "json"]) {
           const { status, headers } = await ask(command.port, "GET", target, ...headerLines);
           [ours, failed] = [headers.get("server") === "pyserve", status >= 400];
         });
-        // What the runtime refuses by itself is not logged. Python's format has a second line for what failed.
+        // Requests that the runtime itself refuses are not logged. Python's format has a second line for failures.
         assertEquals(lines.length, !ours ? 0 : failed && format === "python" ? 2 : 1, lines.join("\n"));
         for (const line of lines) assertMatch(line, PLAIN);
         const line = lines.at(-1);
@@ -93,13 +80,13 @@ Deno.test("CVE-2026-54089 (File Browser): the address in the log is that of the 
   assertMatch(command.stderr(), /^127\.0\.0\.1 - - \[[^\]]+\] "GET \/alive\.txt HTTP\/1\.1" 200 -\n$/);
 });
 
-/** Every character that is a control, changes the direction of text, or shows nothing. */
+/** Every control, bidirectional and invisible character. */
 const UNSEEN = Array.from({ length: 0x110000 }, (_, code) => code)
   .filter((code) => code < 0xd800 || code > 0xdfff)
   .map((code) => String.fromCodePoint(code))
   .filter((character) => !PLAIN.test(character));
 
-Deno.test("no character that cannot be seen gets through: the log in four formats, error pages, listings as text", async () => {
+Deno.test("no invisible character gets through: the log in four formats, error pages, listings as text", async () => {
   assert(UNSEEN.length > 200, `${UNSEEN.length}`);
   const text = UNSEEN.join("") + "\ud800";
   for (const shown of [escapeLog(text), escapeLogQuoted(text), showUnseen(text).replace(/[\n\t]/g, "")]) {

@@ -1,4 +1,4 @@
-/** Advisories about names: a page, a link or a terminal could take them for something else. */
+/** Advisories about names: spellings that a page, a link or a terminal could misinterpret. */
 
 import { assert, assertEquals } from "@std/assert";
 import { start } from "../support/command.ts";
@@ -8,7 +8,7 @@ import { ask } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { assertLocal, ignore, withEach } from "./support.ts";
 
-/** Names that a page, a link or a terminal could take for something else. */
+/** Names that a page, a link or a terminal could misinterpret. */
 const NAMES: readonly (readonly [id: string, name: string])[] = [
   ["CVE-2024-52793 (std)", "<img src=x onerror=alert(1)>"],
   ["CVE-2024-32966 (static-web-server)", "<svg onload=alert(1)>"],
@@ -53,7 +53,7 @@ const NAMES: readonly (readonly [id: string, name: string])[] = [
   ["as long as a name can be", "a".repeat(255)],
 ];
 
-/** Control characters and those that turn text round: shown as their numbers. */
+/** Control and bidirectional characters, which are shown as code points. */
 // deno-lint-ignore no-control-regex
 const UNSEEN = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 

@@ -1,4 +1,4 @@
-/** Advisories about pages: what they repeat of a request, and what they tell of the server. */
+/** Advisories about pages: what they echo of a request, and what they disclose about the server. */
 
 import { assert, assertEquals } from "@std/assert";
 import { start } from "../support/command.ts";
@@ -7,7 +7,7 @@ import { ask } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { assertAlive, ignore, withEach } from "./support.ts";
 
-/** Payloads for what a page might repeat of a request. */
+/** Payloads that a page might echo. */
 const PAYLOADS = [
   ...["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</title><svg/onload=alert(1)>", "'-alert(1)-'"],
   ...["%3Cscript%3Ealert(1)%3C/script%3E", "%0d%0aX-Injected:%20yes", "%bb", "${7*7}{{7*7}}", "javascript:alert(1)"],
@@ -25,12 +25,12 @@ async function checkUnrepeated(port: number, target: string): Promise<void> {
   }
 }
 
-Deno.test({ name: "advisories about what pages repeat and tell", ignore }, async (t) => {
+Deno.test({ name: "advisories about what pages echo and disclose", ignore }, async (t) => {
   await using tree = await tempTree({ "alive.txt": "alive", "sub/in.txt": "in", "page/index.html": "index" });
   await using command = await start([tree.path]);
   const { port } = command;
 
-  await t.step("bpo-1100201, CVE-2024-43799 (send): an error page repeats nothing of the target", async () => {
+  await t.step("bpo-1100201, CVE-2024-43799 (send): an error page does not echo the target", async () => {
     await withEach(PAYLOADS, (payload) => checkUnrepeated(port, `/${payload.replaceAll(" ", "%20")}`));
   });
   await t.step(

@@ -7,7 +7,7 @@ import { ask } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { assertAlive, assertAnswered, assertLocal, ignore, rootInSecrets, SECRET, withEach } from "./support.ts";
 
-/** Spellings of one step up, and of what stands behind it. */
+/** Spellings of `..`, and of the path after it. */
 const UPS = [
   ...["..", "%2e%2e", ".%2e", "%2E.", "%252e%252e", "..%00", "..;", "..%20", "%20..", "..%09", "....", "..."],
   ...["%c0%ae%c0%ae", "%uff0e%uff0e", "%ef%bc%8e%ef%bc%8e", "%e2%80%a5", "..%0a", "..?", "..#", "*", "~"],
@@ -54,7 +54,7 @@ for (const mode of MODES) {
   });
 }
 
-/** Targets that a server which looks at strings would let through; each with what is told of it. */
+/** Targets that a server comparing strings would let through, each with its advisory. */
 const SPELLINGS: readonly (readonly [id: string, targets: readonly string[]])[] = [
   [
     "CVE-2025-58751 (sirv), CVE-2014-6394 (send), CVE-2023-29159 (Starlette), CVE-2026-34785 (Rack), GHSA-gx7w: " +

@@ -1,22 +1,13 @@
-/** Random bytes, as target and as request: what no advisory has thought of. */
+/** Random bytes, as target and as request: what no advisory covers. */
 
 import { assert, assertEquals } from "@std/assert";
 import { start } from "../support/command.ts";
 import { ask, latin1, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { assertAlive, assertLocal, ignore, rootInSecrets, SECRET, withEach } from "./support.ts";
+import { seeded } from "../support/random.ts";
 
-/** A generator of numbers from 0 to below 1 that gives the same ones each time (mulberry32). */
-function seeded(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
-/** Pieces that mean something in a target, to get further than single bytes do. */
+/** Pieces with a meaning in a target, which get further than random bytes. */
 const PIECES = [
   ...[
     "/",
@@ -72,7 +63,7 @@ function randomTargets(count: number): string[] {
 }
 
 Deno.test(
-  { name: "miniserve 0.12, vercel/serve, http-server: random bytes as target end nothing", ignore },
+  { name: "miniserve 0.12, vercel/serve, http-server: random bytes as a target crash nothing", ignore },
   async () => {
     await using tree = await rootInSecrets();
     await Deno.symlink(`../${SECRET}.txt`, tree.at("root/link"));
@@ -97,13 +88,13 @@ Deno.test(
   },
 );
 
-Deno.test("miniserve 0.12: random bytes as request end nothing", async () => {
+Deno.test("miniserve 0.12: random bytes as a request crash nothing", async () => {
   await using tree = await tempTree({ "alive.txt": "alive" });
   await using command = await start([tree.path, "--quiet"]);
   const random = seeded(7);
   const requests = Array.from({ length: 200 }, (_, index) => {
     const bytes = Uint8Array.from({ length: 200 }, () => random() * 256);
-    // Half of them get behind the request line.
+    // Half of them get past the request line.
     return index % 2 === 0 ? bytes : Uint8Array.from([...latin1("GET / HTTP/1.1\r\nHost: localhost\r\n"), ...bytes]);
   });
   await withEach(requests, async (bytes) => {

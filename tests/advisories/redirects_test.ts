@@ -7,7 +7,7 @@ import { ask, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { assertLocal, ignore, utf8 } from "./support.ts";
 
-/** Targets of directories, and where they are; null for what is no directory. */
+/** Targets, and the path of the directory that each names; null if it is not a directory. */
 const REDIRECTS: readonly (readonly [id: string, target: string, location: string | null])[] = [
   ["CVE-2021-28861 (Python)", "//evil.example", "/evil.example/"],
   ["CVE-2021-28861 (Python), three slashes", "///evil.example", "/evil.example/"],
@@ -69,7 +69,7 @@ Deno.test({ name: "advisories about redirects", ignore }, async (t) => {
   await t.step("CVE-2024-43799, -43800 (send, serve-static): a redirect has no page", async () => {
     assertEquals((await ask(port, "GET", "/sub?<script>alert(1)</script>")).text, "");
   });
-  await t.step("where clients do not agree on the way up, a redirect is a path from the root", async () => {
+  await t.step("where clients resolve `..` differently, a redirect is an absolute path", async () => {
     const response = await ask(port, "GET", "//evil.example/%2e%2e/sub");
     assertEquals(response.headers.get("location"), "/sub/");
     assertLocal(response);

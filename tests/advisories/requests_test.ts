@@ -8,10 +8,10 @@ import { assertAlive, assertAnswered, contentTree, withEach } from "./support.ts
 
 // --- Host ---
 
-/** Names that are hosts, and as whose own the server is asked for no harm. */
+/** Valid hosts under which the server may safely be addressed. */
 const OTHER_NAMES = ["x", "dir", "x.dir"].flatMap((name) => ["--allow-host", name]);
 
-/** What is no host; with the first, a request for /file.txt would be one for /dir/file.txt. */
+/** Invalid hosts; the first would turn a request for /file.txt into one for /dir/file.txt. */
 const BAD_HOSTS = [
   ...[
     "x/dir",
@@ -71,7 +71,7 @@ Deno.test("CVE-2024-32652 (Hono), CVE-2026-48710 (Starlette): a bad Host is 400 
 
 // --- Framing ---
 
-/** Requests that are none, each with the statuses it may get; the runtime answers some of them itself. */
+/** Malformed requests, each with the statuses it may get; the runtime answers some of them itself. */
 const MALFORMED: readonly (readonly [id: string, request: string, statuses: readonly number[]])[] = [
   ["bpo-1100201 (Python): HTML as a method", "<script>x</script> / HTTP/1.1\r\nHost: localhost\r\n\r\n", [400]],
   ["gh-54930 (Python): one word", "GET\r\n\r\n", [400]],
@@ -151,7 +151,7 @@ Deno.test("advisories about the framing of requests", async (t) => {
       assertEquals((head + text).match(/HTTP\/1\.1 \d/g)?.length, 1);
     });
   }
-  await t.step("gh-150499, werkzeug #2397: a body that nobody reads is no request", async () => {
+  await t.step("gh-150499, werkzeug #2397: an unread body is not taken for a request", async () => {
     const body = "GET /smuggled.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
     const head = `POST /alive.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`;
     const next = "GET /alive.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -197,7 +197,7 @@ const PARSED = [
   "X-Other",
 ];
 
-Deno.test("CVE-2024-45296, CVE-2022-3517 (serve), CVE-2026-34230 (Rack): no header keeps it busy", async (t) => {
+Deno.test("CVE-2024-45296, CVE-2022-3517 (serve), CVE-2026-34230 (Rack): no header keeps the server busy", async (t) => {
   await using tree = await contentTree();
   await using command = await start([tree.path, "--precompressed", "--log-format", "combined"]);
   for (const name of PARSED) {

@@ -16,7 +16,7 @@ import { tempTree } from "../support/tree.ts";
 /** Names with quotes, backslashes and line ends, links and FIFOs: a Windows disk holds none of them. */
 export const ignore = Deno.build.os === "windows";
 
-/** What lies outside the root, and in the name of what lies outside; no answer may have it. */
+/** Content and names outside the root, which no response may contain. */
 export const SECRET = "secret-outside";
 
 /** Text as the bytes of its UTF-8, a character each, as `ask` sends them. */
@@ -24,18 +24,18 @@ export function utf8(text: string): string {
   return String.fromCharCode(...new TextEncoder().encode(text));
 }
 
-/** Does something with each item, some of them at a time. */
+/** Runs work for each item, a few at a time. */
 export async function withEach<T>(items: readonly T[], each: (item: T) => Promise<void>): Promise<void> {
   const rest = items.values();
   const workers = Array.from({ length: 16 }, async () => {
     for (const item of rest) await each(item);
   });
-  // All of them come to their end first: what they ask must not outlive the test that failed.
+  // All of them finish first: their requests must not outlive a failed test.
   const failed = (await Promise.allSettled(workers)).find((worker) => worker.status === "rejected");
   if (failed) throw failed.reason;
 }
 
-/** It was answered, and no error of the server. */
+/** Fails unless there was a response, and no server error. */
 export function assertAnswered({ status }: RawResponse, what: string): void {
   assert(status >= 200 && status < 500, `${what} was answered with ${status}`);
 }
@@ -52,7 +52,7 @@ export async function assertAlive({ port }: RunningCommand): Promise<void> {
   assertEquals((await ask(port, "GET", "/alive.txt")).text, "alive");
 }
 
-/** A root among what must not be served: a file, and a directory whose name begins with the root's. */
+/** A root beside things that must not be served: a file, and a directory whose name begins with the root's. */
 export function rootInSecrets() {
   return tempTree({
     "root/alive.txt": "alive",
@@ -68,7 +68,7 @@ export function rootInSecrets() {
 export const SIZE = 1000;
 export const CONTENT = "0123456789".repeat(SIZE / 10);
 
-/** The gzip of nobody: pyserve never looks into it. */
+/** Placeholder gzip content: pyserve never decodes it. */
 export const CODED = "coded, and longer than what it stands for";
 
 export async function contentTree() {

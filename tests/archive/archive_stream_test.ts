@@ -5,14 +5,9 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { archive, type FileSource, memory, toFetch } from "@x/pyserve";
 import { blockedSize, Blocks } from "../../handlers/archive/blocks.ts";
 import { HELD_BYTES, HeldFile } from "../../handlers/archive/held_file.ts";
+import { noise } from "../support/bytes.ts";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
-
-function noise(size: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(size);
-  for (let at = 0; at < size; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
-  return bytes;
-}
 
 function ask(source: FileSource, init: RequestInit = {}): Promise<Response> {
   return Promise.resolve(toFetch(archive(source))(new Request("http://localhost/pack/?archive=zip", init)));
@@ -24,7 +19,7 @@ function files(largest: number): Record<string, Uint8Array<ArrayBuffer>> {
   return {
     "empty": new Uint8Array(),
     "hello.txt": text.encode("hello\n"),
-    // What looks like the beginnings and the end of entries ends nothing.
+    // Content that looks like headers and ends of entries does not end an entry.
     "records.bin": text.encode("PK\x03\x04 PK\x07\x08 PK\x01\x02 PK\x05\x06".repeat(100)),
     "large.bin": noise(1_500_000),
     "largest.bin": noise(largest),
@@ -36,10 +31,10 @@ function packed(content: Record<string, Uint8Array<ArrayBuffer>>): FileSource {
   return memory(Object.fromEntries(Object.entries(content).map(([name, bytes]) => [`pack/${name}`, bytes])));
 }
 
-/** Runs a program that reads an archive from a pipe; gives what it printed. */
+/** Runs a program that reads an archive from a pipe; returns its output. */
 async function pipe(source: FileSource, program: string, ...args: string[]): Promise<string> {
   const child = new Deno.Command(program, { args, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
-  const sent = (await ask(source)).body!.pipeTo(child.stdin).catch(() => {}); // it may have what it wants before the end
+  const sent = (await ask(source)).body!.pipeTo(child.stdin).catch(() => {}); // it may have read enough before the end
   const { success, stdout, stderr } = await child.output();
   await sent;
   const text = new TextDecoder();
@@ -94,7 +89,7 @@ for (
 }
 
 Deno.test({
-  name: "programs that read the directory of an archive find nothing wrong with a file in blocks",
+  name: "programs that read the central directory accept a file in blocks",
   ignore: Deno.build.os === "windows" || missing("unzip", "python3", "bsdtar"),
   async fn() {
     await using tree = await tempTree({});
@@ -109,10 +104,10 @@ Deno.test({
   },
 });
 
-Deno.test("the blocks of a content are a deflate stream of it, whichever part is read", async () => {
+Deno.test("the blocks of a file are a deflate stream of it, whichever part is read", async () => {
   for (const size of [1, 65_534, 65_535, 65_536, 131_070, 200_000]) {
     const content = noise(size);
-    /** Gives as much as it likes. */
+    /** Delivers chunks of arbitrary sizes. */
     const read = (offset: number, into: Uint8Array) => {
       const count = Math.min(into.length, 1 + Math.floor(Math.random() * 100_000));
       into.set(content.subarray(offset, offset + count));
@@ -153,7 +148,7 @@ Deno.test("all archives together hold 64 MiB of files", () => {
   for (const file of held) file[Symbol.dispose]();
 });
 
-Deno.test("archives that have no room to hold a file read it twice, and are the same", async () => {
+Deno.test("archives without room to hold a file read it twice, with the same result", async () => {
   const source = packed({ "a.bin": noise(HELD_BYTES), "b.bin": noise(300_000) });
   const begun = await Promise.all(Array.from({ length: 6 }, async () => {
     const reader = (await ask(source)).body!.getReader();
@@ -169,7 +164,7 @@ Deno.test("archives that have no room to hold a file read it twice, and are the 
   assertEquals(sums[0], crc32(await (await ask(source)).bytes()));
 });
 
-Deno.test("a file that is other bytes when it is sent than when it was summed breaks off the archive", async () => {
+Deno.test("a file that changes between its checksum and its sending breaks off the archive", async () => {
   const whole = packed({ "a.bin": noise(HELD_BYTES + 1) });
   let opened = 0;
   const source: FileSource = {

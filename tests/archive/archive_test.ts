@@ -1,24 +1,24 @@
-/** Archives, unpacked with the programs that people have. */
+/** Archives, unpacked with common programs. */
 
 import { blockedSize } from "../../handlers/archive/blocks.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   archive,
-  type ArchiveOptions,
   archives,
-  attachment,
   disk,
   fileServer,
   type FileSource,
-  type FileStat,
   filtered,
-  isVisible,
   memory,
   mount,
   serve,
   toFetch,
 } from "@x/pyserve";
+import type { ArchiveOptions } from "@x/pyserve/handlers";
+import { attachment } from "@x/pyserve/http";
+import { type FileStat, isVisible } from "@x/pyserve/sources";
 import { tarHeader } from "../../handlers/archive/tar.ts";
+import { clockAhead } from "../support/clock.ts";
 import { start } from "../support/command.ts";
 import { missing } from "../support/programs.ts";
 import { settleTimes, type TempTree, tempTree } from "../support/tree.ts";
@@ -32,7 +32,7 @@ function ask(source: FileSource, target: string, init: RequestInit = {}, options
   return Promise.resolve(toFetch(archive(source, options), SILENT)(new Request(`http://localhost${target}`, init)));
 }
 
-/** Runs a program that must succeed; gives what it printed. */
+/** Runs a program that must succeed; returns its output. */
 async function run(program: string, ...args: string[]): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(program, { args, env: { LC_ALL: "C.UTF-8" } }).output();
   const text = new TextDecoder();
@@ -57,7 +57,7 @@ const UNPACKERS: readonly Unpacker[] = [
   { program: "tar", format: "tar.gz", args: (file, directory) => ["-xzf", file, "-C", directory] },
 ];
 
-/** All that is below a directory: kind, content, and what programs keep of a file. */
+/** Everything below a directory: kind, content, and the metadata that programs preserve. */
 async function contentsOf(directory: string, { metadata = true } = {}): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
   const visit = async (path: string, name: string) => {
@@ -84,7 +84,7 @@ async function download(source: FileSource, target: string, file: string): Promi
 
 const LONG = "a".repeat(60);
 
-/** Names that are odd and good; no two of them differ in case only, because of the disks of some machines. */
+/** Unusual but valid names; no two differ in case only, since some file systems ignore case. */
 async function oddTree(): Promise<TempTree> {
   const tree = await tempTree({
     "site/a.txt": "hello",
@@ -128,7 +128,7 @@ for (const { program, format, args } of UNPACKERS) {
 }
 
 Deno.test({
-  name: "programs that test archives find nothing wrong with 5,000 files",
+  name: "programs that test archives accept 5,000 files",
   ignore: WINDOWS || missing("unzip", "python3", "tar"),
   async fn() {
     const files = Object.fromEntries(
@@ -166,7 +166,7 @@ async function namesIn(source: FileSource, target: string): Promise<string[]> {
   );
 }
 
-/** What an archive says that it lacks. */
+/** What an archive reports as left out. */
 async function reportIn(source: FileSource, target: string): Promise<string[]> {
   await using tree = await tempTree();
   await download(source, target, tree.at("file.zip"));
@@ -175,7 +175,7 @@ async function reportIn(source: FileSource, target: string): Promise<string[]> {
 }
 
 Deno.test({
-  name: "archive() packs in natural order, and what is asked for by name alone",
+  name: "archive() packs in natural order, and only the named entries if there are any",
   ignore: missing("python3"),
   async fn() {
     const site = memory({ "d/f10": "", "d/f2": "", "d/sub/x": "", "d/sub/y": "", "d/é/z": "" });
@@ -190,7 +190,7 @@ Deno.test({
   },
 });
 
-Deno.test("archive() refuses what is no format, no name, and no entry of the directory", async () => {
+Deno.test("archive() refuses unknown formats, invalid names, and names that are not entries of the directory", async () => {
   const site = memory({ "d/a": "", "b": "" });
   const rows = [["/d/?archive=rar", 400], ["/d/?archive", 400], ["/d/?archive=zip&name=b", 404]] as const;
   for (const [target, status] of rows) assertEquals((await ask(site, target)).status, status, target);
@@ -202,7 +202,7 @@ Deno.test("archive() refuses what is no format, no name, and no entry of the dir
 });
 
 Deno.test({
-  name: "names that are not safe to unpack are left out, and said to be",
+  name: "names that are unsafe to unpack are left out and reported",
   ignore: WINDOWS || missing("unzip", "python3"),
   async fn() {
     await using tree = await tempTree({ "d/good": "" });
@@ -214,7 +214,7 @@ Deno.test({
     assertEquals(report.length, bad.length);
     assert(report.every((line) => line.endsWith(": name is not safe to unpack")), report.join("\n"));
     assert(report.includes("d/new<U+000A>line: name is not safe to unpack"));
-    // One that is asked for by name is no safer.
+    // Requesting one by name does not make it safer.
     assertEquals(await namesIn(source, "/d/?archive=tar&name=a%5Cb"), ["d", "d (left out).txt"]);
   },
 });
@@ -269,9 +269,9 @@ Deno.test({
       "d (left out).txt",
     ]);
     assertEquals(await reportIn(source, "/d/?archive=zip"), [
-      "d/dir-in/back/: link to a directory above it",
-      "d/sub/here/: link to a directory above it",
-      "d/sub/up/: link to a directory above it",
+      "d/dir-in/back/: link to a parent directory",
+      "d/sub/here/: link to a parent directory",
+      "d/sub/up/: link to a parent directory",
       "d/broken: broken link",
       "d/etc: broken link",
       "d/fifo: special file",
@@ -341,7 +341,7 @@ Deno.test("an answer without a body gives its place to the next", async () => {
 });
 
 Deno.test({
-  name: "directories that look the same and are not have different tags, and checksums of their own",
+  name: "directories that look the same but differ have different tags and checksums",
   ignore: missing("unzip"),
   async fn() {
     await using tree = await tempTree();
@@ -357,7 +357,7 @@ Deno.test({
   },
 });
 
-Deno.test("any range of an archive is that part of the whole, also for who has not seen the beginning", async () => {
+Deno.test("any range of an archive is that part of the whole, even without a request for the beginning", async () => {
   const site = memory({
     "d/a": crypto.getRandomValues(new Uint8Array(3_000)),
     "d/sub/b": crypto.getRandomValues(new Uint8Array(60_000)),
@@ -395,19 +395,16 @@ Deno.test({
   async fn() {
     await using tree = await tempTree({ "d/a": "a".repeat(200_000), "d/b": "b".repeat(1000) });
     for (const name of ["d/a", "d/b", "d"]) await settleTimes(tree.at(name));
-    // Deno tells the time of a change of the inode in whole seconds; two of them have to pass for a strong tag.
     const site = disk(tree.path);
-    let response = await ask(site, "/d/?archive=zip");
-    for (let tries = 0; response.headers.get("etag") === null && tries < 100; tries++) {
-      await response.body?.cancel();
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      response = await ask(site, "/d/?archive=zip");
+    let headers: Record<string, string>;
+    {
+      using _clock = clockAhead(); // for a strong tag
+      const response = await ask(site, "/d/?archive=zip");
+      const whole = await response.bytes();
+      headers = { range: "bytes=150000-", "if-range": response.headers.get("etag")! };
+      const rest = await ask(site, "/d/?archive=zip", { headers });
+      assertEquals([rest.status, await rest.bytes()], [206, whole.slice(150_000)]);
     }
-    const etag = response.headers.get("etag")!;
-    const whole = await response.bytes();
-    const headers = { range: "bytes=150000-", "if-range": etag };
-    const rest = await ask(site, "/d/?archive=zip", { headers });
-    assertEquals([rest.status, await rest.bytes()], [206, whole.slice(150_000)]);
     await Deno.writeTextFile(tree.at("d/b"), "c".repeat(1000));
     const anew = await ask(site, "/d/?archive=zip", { headers });
     await anew.body?.cancel();
@@ -434,7 +431,7 @@ for (const [name, change] of CHANGES) {
       ignore: WINDOWS,
       async fn() {
         await using tree = await tempTree({ "d/a": "a".repeat(700_000), "d/b": "b".repeat(700_000), "d/c": "c" });
-        await settleTimes(tree.at("d/b")); // a clock of the disk that stands still would hide a change
+        await settleTimes(tree.at("d/b")); // a change within the same tick of the file system's clock would go unnoticed
         let changed: Promise<void> | void = undefined;
         const source = watched(disk(tree.path), {
           opening: ({ name }) => {
@@ -480,10 +477,10 @@ Deno.test("a file that cannot be read to its end breaks off the archive, and the
   const fetch = toFetch(archive(source), { log });
   const response = await fetch(new Request("http://localhost/d/?archive=tar"));
   await assertRejects(() => response.bytes(), Error);
-  assertEquals(logged, ["Broke off packing /d/?archive=tar at /d/a: Error: Input/output error"]);
+  assertEquals(logged, ["Aborted the archive of /d/?archive=tar at /d/a: Error: Input/output error"]);
 });
 
-Deno.test("a file that ends before its size although nothing says that it changed breaks off the archive", async () => {
+Deno.test("a file that ends early without other signs of change breaks off the archive", async () => {
   const whole = memory({ "d/a": "a".repeat(200_000) });
   const short: FileSource = {
     stat: (path) => whole.stat(path),
@@ -493,7 +490,7 @@ Deno.test("a file that ends before its size although nothing says that it change
   for (const format of FORMATS) await assertBreaks(short, `/d/?archive=${format}`);
 });
 
-/** Asks over a socket, where a body that ends early must not look whole. */
+/** Sends the request over a socket, where a body that ends early must not look complete. */
 async function assertBreaks(source: FileSource, target: string): Promise<void> {
   const server = serve(toFetch(archive(source), SILENT), { hostname: "127.0.0.1", port: 0 });
   try {
@@ -505,7 +502,7 @@ async function assertBreaks(source: FileSource, target: string): Promise<void> {
   }
 }
 
-Deno.test("a client that leaves has its file closed and its place given to the next", async () => {
+Deno.test("when a client disconnects, its file is closed and its slot goes to the next", async () => {
   const endless = watched(sparse(8 * 2 ** 30));
   const handler = archive(endless, { maxAtOnce: 1, queueTimeout: 0 });
   const server = serve(toFetch(handler, SILENT), { hostname: "127.0.0.1", port: 0 });
@@ -523,7 +520,7 @@ Deno.test("a client that leaves has its file closed and its place given to the n
   await server.abort();
 });
 
-Deno.test("a client that stops reading is broken off, and its place goes to the next", async () => {
+Deno.test("a client that stops reading is disconnected, and its slot goes to the next", async () => {
   // What is compressed well takes long to fill the buffers of a connection.
   const endless = watched(sparse(8 * 2 ** 30, crypto.getRandomValues(new Uint8Array(65_536))));
   const logged = Promise.withResolvers<string>();
@@ -540,11 +537,11 @@ Deno.test("a client that stops reading is broken off, and its place goes to the 
     await next.body?.cancel();
     await endless.untilClosed();
   }
-  assertEquals(await logged.promise, "Broke off packing /?archive=zip: the client has stopped reading");
+  assertEquals(await logged.promise, "Aborted the archive of /?archive=zip: the client has stopped reading");
   await server.abort();
 });
 
-Deno.test("one client gets a fourth of the places for archives, behind a proxy as well", async () => {
+Deno.test("one client gets a quarter of the slots for archives, also through a proxy", async () => {
   const endless = watched(sparse(8 * 2 ** 30));
   const fetch = toFetch(archive(endless, { queueTimeout: 0 }), SILENT);
   const ask = (client: string, forwarded?: string) => {
@@ -560,7 +557,7 @@ Deno.test("one client gets a fourth of the places for archives, behind a proxy a
   await endless.untilClosed();
 });
 
-/** A source with a file of any size, of zeros or of the same noise over and over, and a small one behind it. */
+/** A source with a file of any size, of zeros or of the same noise over and over, and a small one after it. */
 function sparse(size: number, noise = new Uint8Array()): FileSource {
   const describe = (size: number, kind: "file" | "directory" = "file"): FileStat => {
     return { kind, size, modified: 0, version: String(size), stable: true };
@@ -581,7 +578,7 @@ function sparse(size: number, noise = new Uint8Array()): FileSource {
 }
 
 Deno.test({
-  name: "a file of more than 4 GiB, and one behind it, are found in a zip by its 64-bit fields",
+  name: "a file of more than 4 GiB, and one after it, are found in a zip by its 64-bit fields",
   ignore: WINDOWS || missing("python3", "unzip"),
   async fn() {
     await using tree = await tempTree();
@@ -648,7 +645,7 @@ Deno.test({
   },
 });
 
-Deno.test("limits are kept, and said", async () => {
+Deno.test("limits are enforced and reported", async () => {
   const site = memory({ "d/a": "a".repeat(600), "d/b": "b".repeat(600), "d/c/d": "" });
   for (const [options, text] of [[{ maxBytes: 1199 }, "1.17 KiB"], [{ maxEntries: 4 }, "more than 4 files"]] as const) {
     const response = await ask(site, "/d/?archive=zip", {}, options);
@@ -659,7 +656,7 @@ Deno.test("limits are kept, and said", async () => {
   assertEquals([fits.status, (await fits.bytes()).length > 1200], [200, true]);
 });
 
-Deno.test("an empty directory is counted as well", async () => {
+Deno.test("an empty directory counts, too", async () => {
   await using tree = await tempTree({ "d/a/b/": "" });
   for (const [maxEntries, status] of [[3, 200], [2, 403]] as const) {
     const response = await ask(disk(tree.path), "/d/?archive=tar", {}, { maxEntries });
@@ -668,7 +665,7 @@ Deno.test("an empty directory is counted as well", async () => {
   }
 });
 
-Deno.test("a link to a directory is left out where nothing tells whether it leads back", async () => {
+Deno.test("a link to a directory is left out if it may lead back", async () => {
   const site = memory({ "d/a.txt": "a", "d/link/b.txt": "b" });
   const source: FileSource = {
     stat: (path) => site.stat(path),
@@ -699,7 +696,7 @@ Deno.test({
   },
 });
 
-Deno.test("attachment() gives every name in a way that cannot leave the header", () => {
+Deno.test("attachment() encodes every name so that it cannot break out of the header", () => {
   assertEquals(attachment('a"b\\c%41.zip'), `attachment; filename="a_b_c_41.zip"; filename*=UTF-8''a%22b%5Cc%2541.zip`);
   assertEquals(
     attachment("☂\r\n😀\ud800"),
@@ -708,7 +705,7 @@ Deno.test("attachment() gives every name in a way that cannot leave the header",
   );
 });
 
-Deno.test("the command packs unless it is told not to", async () => {
+Deno.test("the command offers archives unless they are turned off", async () => {
   await using tree = await tempTree({ "a.txt": "hello", "sub/b.txt": "b" });
   const rows = [[[], 200], [["--no-archive"], 200], [["--no-listing"], 404], [["--archive-max=4"], 403]] as const;
   for (const [args, status] of rows) {
@@ -721,7 +718,7 @@ Deno.test("the command packs unless it is told not to", async () => {
 });
 
 Deno.test({
-  name: "the sources of programs are not packed, found or told the checksum of",
+  name: "the sources of programs are neither packed, nor found, nor given a checksum",
   ignore: Deno.build.os === "windows" || missing("tar"),
   async fn() {
     await using tree = await tempTree({
@@ -743,7 +740,7 @@ Deno.test({
   },
 });
 
-Deno.test("Packing many small files leaves others their turn", async () => {
+Deno.test("packing many small files does not block other requests", async () => {
   const files = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`d/${index}`, "x"]));
   const response = await ask(memory(files), "/d/?archive=tar");
   let turns = 0;

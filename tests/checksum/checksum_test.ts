@@ -1,17 +1,8 @@
-/** Checksums, beside those of the programs that people compare with. */
+/** Checksums, compared with those of common programs. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import {
-  type Checksum,
-  checksum,
-  checksums,
-  disk,
-  fileServer,
-  type FileSource,
-  memory,
-  serve,
-  toFetch,
-} from "@x/pyserve";
+import { checksum, checksums, disk, fileServer, type FileSource, memory, serve, toFetch } from "@x/pyserve";
+import type { Checksum } from "@x/pyserve/handlers";
 import { start } from "../support/command.ts";
 import { missing } from "../support/programs.ts";
 import { settleTimes, tempTree } from "../support/tree.ts";
@@ -94,7 +85,7 @@ Deno.test("HEAD says what GET would send, and neither it nor a 304 reads the fil
   assertEquals(reads, before);
 });
 
-Deno.test("a file is read once for all who ask, and not again while it is unchanged", async () => {
+Deno.test("a file is read once for concurrent requests, and not again while it is unchanged", async () => {
   let reads = 0;
   const source = watched(memory({ "a": "hello" }), { read: (_path, offset) => void (reads += offset === 0 ? 1 : 0) });
   const fetch = toFetch(checksum(source));
@@ -137,7 +128,7 @@ Deno.test("a file that changes while it is read has no checksum: the transfer br
   }
 });
 
-/** A source with one file of which nobody sees the end. */
+/** A source with one endless file. */
 function endless(): FileSource {
   const stat = { kind: "file", size: 2 ** 50, modified: 0, version: "1", stable: true } as const;
   return {
@@ -147,13 +138,13 @@ function endless(): FileSource {
   };
 }
 
-Deno.test("reading ends when all who asked have left, and not before", async () => {
+Deno.test("reading ends when all clients have disconnected, and not before", async () => {
   const source = watched(endless());
   const server = serve(toFetch(checksum(source), SILENT), { hostname: "127.0.0.1", port: 0 });
   const url = `http://127.0.0.1:${server.address.port}/a?sha256`;
   const [one, other] = [await fetch(url), await fetch(url)];
   await one.body!.cancel();
-  // The server has heard of it when it answers whoever comes later.
+  // The server has noticed it once it answers a later request.
   await (await fetch(url, { method: "HEAD" })).body?.cancel();
   assertEquals(source.openFiles(), 1);
   await other.body!.cancel();
@@ -161,7 +152,7 @@ Deno.test("reading ends when all who asked have left, and not before", async () 
   await server.abort();
 });
 
-Deno.test("two files are read at a time for one client; one that is not wanted any more lets the next in", async () => {
+Deno.test("two files are read at a time for one client; a cancelled one makes room for the next", async () => {
   const slow = endless();
   const source = watched({
     ...slow,
@@ -198,7 +189,7 @@ Deno.test("what may not be read is 403, before anything is sent", async () => {
   for (const method of ["GET", "HEAD"]) assertEquals((await ask(source, "/a?sha256", { method })).status, 403);
 });
 
-Deno.test("the command makes checksums unless it is told not to", async () => {
+Deno.test("the command offers checksums unless they are turned off", async () => {
   await using tree = await tempTree({ "a.txt": "hello" });
   for (
     const [args, text] of [[[], "5d41402abc4b2a76b9719d911017c592  a.txt\n"], [["--no-checksum"], "hello"]] as const

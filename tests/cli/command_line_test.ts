@@ -1,6 +1,6 @@
-/** The words of the command line: parsing, checks, help. In process, with nothing started. */
+/** The command line: parsing, checks, help. In process, without starting a server. */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { main } from "@x/pyserve/cli";
 import { colorLogLine, colorStartLine } from "../../cli/colors.ts";
 import { LogSink } from "../../cli/log_sink.ts";
@@ -9,7 +9,10 @@ import { GROUPS } from "../../cli/option.ts";
 import { OPTION_ROWS } from "../../cli/options.ts";
 import { application } from "../../cli/values.ts";
 import { parse } from "../../cli/parse.ts";
-import { settingsOf } from "../../cli/settings.ts";
+import { type Settings, settingsOf } from "../../cli/settings.ts";
+import { activatedSocket } from "../../cli/socket_activation.ts";
+import { StartError } from "../../cli/start_error.ts";
+import type { InheritedEndpoint, TcpEndpoint } from "../../handlers/transport/endpoint.ts";
 
 const settings = (...args: string[]) => settingsOf(parse(args));
 
@@ -22,6 +25,10 @@ async function ran(...args: string[]) {
     err: { write: (bytes) => (err.push(new TextDecoder().decode(bytes)), Promise.resolve(bytes.length)) },
   });
   return { status, out: out.join(""), err: err.join("") };
+}
+
+function tcpOf({ endpoint }: Settings): TcpEndpoint {
+  return endpoint as TcpEndpoint;
 }
 
 Deno.test("every form of Python's command line is understood", async (t) => {
@@ -52,8 +59,8 @@ Deno.test("every form of Python's command line is understood", async (t) => {
   ];
   for (const [args, root, port, hostname = "0.0.0.0"] of rows) {
     await t.step(args.join(" ") || "(nothing)", () => {
-      const { root: gotRoot, port: gotPort, hostname: gotHost } = settings(...args);
-      assertEquals([gotRoot, gotPort, gotHost], [root, port, hostname]);
+      const { root: gotRoot, endpoint } = settings(...args);
+      assertEquals([gotRoot, endpoint], [root, { kind: "tcp", hostname, port }]);
     });
   }
 });
@@ -85,38 +92,59 @@ Deno.test("a port and an address are understood as other servers take them", asy
   ];
   for (const [args, root, port, hostname = "0.0.0.0"] of rows) {
     await t.step(args.join(" "), () => {
-      const { root: gotRoot, port: gotPort, hostname: gotHost } = settings(...args);
-      assertEquals([gotRoot, gotPort, gotHost], [root, port, hostname]);
+      const { root: gotRoot, endpoint } = settings(...args);
+      assertEquals([gotRoot, endpoint], [root, { kind: "tcp", hostname, port }]);
     });
   }
   assertEquals(settings("-p", "HTTP/1.0").classic, true);
   assertEquals(settings("-p", "8080", "-p", "HTTP/1.0").classic, true);
 });
 
-Deno.test("every option can be an environment variable, and the command line goes before it", async (t) => {
+Deno.test("a socket is an address, and systemd's is used where no address and no port is given", () => {
+  const systemd: InheritedEndpoint = { kind: "inherited", fd: 3 };
+  const endpoint = (...args: string[]) => settingsOf(parse(args), systemd).endpoint;
+  assertEquals(endpoint("-b", "unix:/run/a:1.sock"), { kind: "unix", path: "/run/a:1.sock" });
+  assertEquals(endpoint("-b", "unix:a.sock", "--upload"), { kind: "unix", path: "a.sock" });
+  assertEquals(endpoint("-b", "fd:7"), { kind: "inherited", fd: 7 });
+  assertEquals(endpoint(), systemd);
+  assertEquals(endpoint("--upload"), systemd);
+  assertEquals(endpoint("8080"), { kind: "tcp", hostname: "0.0.0.0", port: 8080 });
+  assertEquals(endpoint("-b", "::1"), { kind: "tcp", hostname: "::1", port: 8000 });
+});
+
+Deno.test("the socket of systemd belongs to the process that it names, and there can be only one", () => {
+  const LISTEN_PID = String(Deno.pid);
+  assertEquals(activatedSocket({ LISTEN_PID, LISTEN_FDS: "1" }), { kind: "inherited", fd: 3 });
+  assertEquals(activatedSocket({ LISTEN_PID: "1", LISTEN_FDS: "1" }), null);
+  assertEquals(activatedSocket({ LISTEN_PID, LISTEN_FDS: "0" }), null);
+  assertEquals(activatedSocket({}), null);
+  assertThrows(() => activatedSocket({ LISTEN_PID, LISTEN_FDS: "2" }), StartError, "Cannot listen on 2 sockets");
+});
+
+Deno.test("every option can be an environment variable, which the command line overrides", async (t) => {
   const from = (env: Record<string, string>, ...args: string[]) => settingsOf(parse(args, env));
   await t.step("values, switches, lists, places", () => {
-    assertEquals(from({ PYSERVE_PORT: "9000", PYSERVE_BIND: "::1", PYSERVE_DIRECTORY: "site" }).port, 9000);
-    assertEquals(from({ PYSERVE_BIND: "[::1]:9001" }).hostname, "::1");
-    assertEquals(from({ PYSERVE_BIND: "[::1]:9001" }).port, 9001);
+    assertEquals(tcpOf(from({ PYSERVE_PORT: "9000", PYSERVE_BIND: "::1", PYSERVE_DIRECTORY: "site" })).port, 9000);
+    assertEquals(tcpOf(from({ PYSERVE_BIND: "[::1]:9001" })).hostname, "::1");
+    assertEquals(tcpOf(from({ PYSERVE_BIND: "[::1]:9001" })).port, 9001);
     assertEquals(from({ PYSERVE_HIDDEN: "Yes" }).server.hidden, true);
     assertEquals(from({ PYSERVE_HIDDEN: "0" }).server.hidden, false);
     assertEquals(from({ PYSERVE_HEADER: "X-A 1\nX-B: 2 3\n" }).server.headers, [["X-A", "1"], ["X-B", "2 3"]]);
     assertEquals(from({ PYSERVE_CGI: "1" }).features.cgi?.cgi, ["/cgi-bin", "/htbin"]);
     assertEquals(from({ PYSERVE_CGI: "off" }).features.cgi, null);
     assertEquals(from({ PYSERVE_CGI: "/a,/b" }).features.cgi?.cgi, ["/a", "/b"]);
-    assertEquals(from({ PYSERVE_UPLOAD: "1" }).hostname, "127.0.0.1");
-    assertEquals(from({ PYSERVE_PORT: "" }).port, 8000);
+    assertEquals(tcpOf(from({ PYSERVE_UPLOAD: "1" })).hostname, "127.0.0.1");
+    assertEquals(tcpOf(from({ PYSERVE_PORT: "" })).port, 8000);
   });
   await t.step("the command line goes before it", () => {
-    assertEquals(from({ PYSERVE_PORT: "9000" }, "9001").port, 9001);
-    assertEquals(from({ PYSERVE_PORT: "9000" }, "localhost:9001").port, 9001);
+    assertEquals(tcpOf(from({ PYSERVE_PORT: "9000" }, "9001")).port, 9001);
+    assertEquals(tcpOf(from({ PYSERVE_PORT: "9000" }, "localhost:9001")).port, 9001);
     assertEquals(from({ PYSERVE_DIRECTORY: "a" }, "b").root, "b");
     assertEquals(from({ PYSERVE_HEADER: "X-A: 1" }, "-H", "X-B: 2").server.headers, [["X-B", "2"]]);
     assertEquals(from({ PYSERVE_LOG_FORMAT: "json" }, "--quiet").server.log, false);
     assertEquals(from({ PYSERVE_QUIET: "1" }, "--log-format", "json").server.log, "json");
   });
-  await t.step("what cannot be used is one sentence", async () => {
+  await t.step("an unusable value is one sentence", async () => {
     const rows: [env: Record<string, string>, sentence: string][] = [
       [{ PYSERVE_PROT: "1" }, "There is no option for the environment variable PYSERVE_PROT"],
       [{ PYSERVE_HIDDEN: "maybe" }, 'Cannot use PYSERVE_HIDDEN "maybe": it is neither 1 nor 0'],
@@ -131,7 +159,7 @@ Deno.test("every option can be an environment variable, and the command line goe
       assertStringIncludes(err.join(""), sentence);
     }
   });
-  await t.step("workers, which may not see it, get it as words", () => {
+  await t.step("workers, which may not read the environment, get it as arguments", () => {
     const { inherited } = parse(["--port", "1"], { PYSERVE_PORT: "2", PYSERVE_HIDDEN: "1", PYSERVE_INDEX: "a\nb" });
     assertEquals(inherited.toSorted(), ["--hidden", "--index=a", "--index=b"]);
     assertEquals(parse([...inherited, "--port", "1"]).options.index, ["a", "b"]);
@@ -206,15 +234,28 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [["--listing"], "There is no option --listing; did you mean --no-listing?"],
     [["--xyzzy-plugh"], "There is no option --xyzzy-plugh"],
     [["-x"], "There is no option -x"],
-    [["--h"], "The option --h could be --hidden or --header or --help"],
+    [["--h"], "The option --h could mean --hidden or --header or --help"],
     [["--bind"], "The option --bind needs ADDRESS"],
     [["--bind", "--hidden"], "The option --bind needs ADDRESS"],
     [["--bind", ""], 'Cannot use --bind "": it is empty'],
+    [["-b", "localhost:"], 'Cannot use --bind "localhost:": the port is missing'],
+    [["-b", "[::1]:"], 'Cannot use --bind "[::1]:": the port is missing'],
+    [
+      ["-b", "localhost:http"],
+      'Cannot use --bind "localhost:http": it is neither an address, perhaps with a port, nor',
+    ],
+    [["-b", "[::1"], 'Cannot use --bind "[::1": it is neither an address'],
+    [["-b", "unix:"], 'Cannot use --bind "unix:": the path of the socket is missing'],
+    [["-b", `unix:/${"x".repeat(107)}`], "the path of a socket has at most 107 bytes"],
+    [["-b", "fd:x"], 'Cannot use --bind "fd:x": it is neither an address'],
+    [["-b", "unix:/x", "80"], 'Cannot use a port with --bind "unix:/x"'],
+    [["-b", "fd:3", "--port=80"], 'Cannot use a port with --bind "fd:3"'],
+    [["-b", "unix:/x", "--tls-cert", "c"], "Cannot use --tls-cert with a Unix socket"],
     [["--hidden=yes"], "The option --hidden takes no value"],
     [["--ssl"], "There is no option --ssl; did you mean --tls-cert?"],
     [["--host", "x"], "There is no option --host; did you mean --bind?"],
     [["-P", "80"], "There is no option -P; did you mean -p?"],
-    [["--al"], "The option --al could be several: write its whole name"],
+    [["--al"], "The option --al is ambiguous: write the full name"],
     [["--port", "x"], 'Cannot use --port "x": it is not a port from 0 to 65535'],
     [["-p", "65536"], 'Cannot use --port "65536": it is not a port from 0 to 65535'],
     [["-p", "1", "2"], "Cannot listen on several ports: 1, 2"],
@@ -244,17 +285,20 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [["--max-body", "1M"], "The option --max-body needs --cgi or --cgi-ext or"],
     [["--tls-key", "k"], "The option --tls-key needs --tls-cert"],
     [["--tls-password-file", "p"], "The option --tls-password-file needs --tls-cert"],
-    [["--quiet", "--log-format", "json"], "The options --quiet and --log-format contradict each other"],
+    [["--quiet", "--log-format", "json"], "The options --quiet and --log-format cannot be combined"],
     [["--log-format", "xml"], 'Cannot use --log-format "xml": it must be python, common, combined or json'],
     [["--cache-size", "1.5M"], 'Cannot use --cache-size "1.5M": it is not a size such as 64M'],
     [["--cache-size=-1"], "it is not a size such as 64M"],
-    [["--index", "a/b"], 'Cannot use --index "a/b": it is not the name of a file'],
+    [["--index", "a/b"], 'Cannot use --index "a/b": it is not a file name'],
     [["--charset", "utf-99"], 'Cannot use --charset "utf-99": it is not a charset such as utf-8, nor none'],
     [["--charset", "utf-8 "], 'Cannot use --charset "utf-8 ": it is not a charset such as utf-8, nor none'],
     [["--content-type", "text"], 'Cannot use --content-type "text": it is not a media type such as text/plain'],
     [["-H", "X-A"], "The option --header needs NAME VALUE"],
-    [["-H", "a b", "c"], 'Cannot use --header "a b:c": it has characters that headers cannot have'],
-    [["-H", "a", "b\nc: d"], 'Cannot use --header "a:b\\x0ac: d": it has characters that headers cannot have'],
+    [["-H", "a b", "c"], 'Cannot use --header "a b:c": it contains characters that are not allowed in headers'],
+    [
+      ["-H", "a", "b\nc: d"],
+      'Cannot use --header "a:b\\x0ac: d": it contains characters that are not allowed in headers',
+    ],
     [["-H", "Content-Length", "5"], "pyserve sets this header itself"],
     [["-H", "Content-Type", "text/plain"], "use --content-type for the type of unknown files"],
   ];
@@ -268,7 +312,7 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
   }
 });
 
-Deno.test("--help and --version print to stdout, whatever else is wrong", async (t) => {
+Deno.test("--help and --version print to stdout even if other options are wrong", async (t) => {
   const all = await ran("--help", "all", "--cgi");
   for (const args of [["--help", "--cgi"], ["--help=all"], ["-h", "cgi"]]) {
     const help = await ran(...args);
@@ -279,7 +323,7 @@ Deno.test("--help and --version print to stdout, whatever else is wrong", async 
   for (const [name] of OPTION_ROWS) assertStringIncludes(all.out, `--${name}`);
   for (const group of GROUPS) assertStringIncludes((await ran("--help", group.toLowerCase())).out, `${group}:\n`);
   assertEquals((await ran("--help", "site")).out, (await ran("--help")).out);
-  assertStringIncludes((await ran("--help=nonsense")).err, 'There is no help on "nonsense", only on all, address');
+  assertStringIncludes((await ran("--help=nonsense")).err, 'No help on "nonsense"; topics are all, address');
   const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
   for (const flag of ["-v", "-V"]) assertEquals((await ran(flag)).out, `pyserve ${version}\n`);
   assertEquals(settings("-q").server.log, false);
@@ -316,7 +360,7 @@ Deno.test("LogSink writes in order, in batches, through partial writes", async (
   assertEquals(text, [...Array(10).keys()].map((i) => `line ${i} é\n`).join("") + "last\n");
 });
 
-Deno.test("LogSink drops and counts what a stopped reader does not take, and does not wait for it", async () => {
+Deno.test("LogSink drops and counts lines that a stalled reader does not take, and does not wait for it", async () => {
   const gate = Promise.withResolvers<void>();
   const written: string[] = [];
   const sink = new LogSink({
@@ -338,7 +382,7 @@ Deno.test("LogSink drops and counts what a stopped reader does not take, and doe
   );
 });
 
-Deno.test("LogSink goes on when nobody reads any more", async () => {
+Deno.test("LogSink keeps working when its reader is gone", async () => {
   const sink = new LogSink({ write: () => Promise.reject(new Deno.errors.BrokenPipe()) });
   sink.line("a");
   await sink.flush(10_000);

@@ -1,6 +1,7 @@
 /** The command as a process: what it prints, how it starts, how it ends. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { type Certificate, makeCertificate } from "../support/certificate.ts";
 import { runCommand, start, startProcess } from "../support/command.ts";
 import { CLI } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
@@ -32,7 +33,7 @@ Deno.test("it prints the reachable addresses where it listens on all", async () 
   for (const [bind, start_, local] of [["0.0.0.0", "0.0.0.0", "127.0.0.1"], ["::", "[::]", "[::1]"]] as const) {
     if (bind === "::" && !hasIpv6()) continue;
     await using server = await start([tree.path, "--bind", bind]);
-    await new Promise((resolve) => setTimeout(resolve, 50)); // the lines come in one write, the pipe may split it
+    await new Promise((resolve) => setTimeout(resolve, 50)); // the lines are one write, but the pipe may split it
     const [line, ...urls] = server.stdout().trimEnd().split("\n");
     assertEquals(line, `Serving HTTP on ${bind} port ${server.port} (http://${start_}:${server.port}/) ...`);
     assert(urls.includes(`  http://${local}:${server.port}/`), server.stdout());
@@ -45,7 +46,7 @@ function hasIpv6(): boolean {
 }
 
 Deno.test({
-  name: "SIGTERM lets a running transfer come to its end, and ends with 0",
+  name: "SIGTERM lets a running transfer finish, and exits with 0",
   ignore: !POSIX,
   async fn() {
     await using tree = await tempTree({ "big.bin": new Uint8Array(30_000_000) });
@@ -81,22 +82,19 @@ Deno.test({
   },
 });
 
-Deno.test("a certificate and a key that do not belong together are refused in words", async () => {
-  await using tree = await tempTree();
-  const make = async (name: string) => {
-    const args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost".split(" ");
-    const files = ["-keyout", tree.at(`${name}.key`), "-out", tree.at(`${name}.pem`)];
-    await new Deno.Command("openssl", { args: [...args, ...files], stderr: "null" }).output();
-  };
-  await make("a");
-  await make("b");
-  const ended = await runCommand([tree.path, "0", "--tls-cert", tree.at("a.pem"), "--tls-key", tree.at("b.key")]);
+Deno.test("a certificate and a key that do not match are refused in one sentence", async () => {
+  await using tree = await tempTree({ "other/": "" });
+  const [{ cert }, { key }] = await Promise.all([tree.path, tree.at("other")].map(makeCertificate)) as [
+    Certificate,
+    Certificate,
+  ];
+  const ended = await runCommand([tree.path, "0", "--tls-cert", cert, "--tls-key", key]);
   assertEquals(ended.code, 1);
-  assertEquals(ended.stderr, "pyserve: Cannot use the certificate with this key: they do not belong together\n");
+  assertEquals(ended.stderr, "pyserve: Cannot use the certificate: it does not match the private key\n");
 });
 
 Deno.test({
-  name: "a reader that closes its end of the pipe ends nothing and is told nothing",
+  name: "a reader that closes its end of the pipe causes neither an exit nor an error message",
   ignore: !POSIX,
   async fn(t) {
     await using tree = await tempTree({ "a.txt": "hello" });
@@ -128,22 +126,22 @@ function decode(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
 
-Deno.test("what the system refuses is one sentence and status 1, and nothing is started", async (t) => {
+Deno.test("an error of the system is one sentence and status 1, and nothing is started", async (t) => {
   await using tree = await tempTree({ "a.txt": "a", "junk.pem": "junk", "d/": "" });
   if (POSIX) await Deno.symlink("loop", tree.at("loop"));
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr as Deno.NetAddr;
   const rows: readonly [args: string[], sentence: RegExp][] = [
     [[tree.at("nothing")], /Cannot serve ".*nothing": it does not exist$/],
-    [[tree.at("a.txt/x")], /Cannot serve ".*x": it (lies below a file|does not exist)$/],
-    [["~/nothing"], /Cannot serve "~\/nothing": it does not exist; "~" is your home directory only where a shell/],
+    [[tree.at("a.txt/x")], /Cannot serve ".*x": (one of its parents is a file|it does not exist)$/],
+    [["~/nothing"], /Cannot serve "~\/nothing": it does not exist; the shell does not expand "~"/],
     ...["localhost", "127.0.0.1", "::1"].map((host): [string[], RegExp] => {
       return [
         [host],
         new RegExp(`Cannot serve "${host}": it does not exist; to listen on this address, use --bind ${host}$`),
       ];
     }),
-    [[tree.at("a.txt"), "--upload"], /Cannot take uploads: ".*a\.txt" is a file; give a directory$/],
+    [[tree.at("a.txt"), "--upload"], /Cannot take uploads: ".*a\.txt" is a file; serve a directory instead$/],
     [["a\uFFFDb"], /it does not exist; a name that is not UTF-8 cannot be served: rename it$/],
     [["-b", "no:such:address", "0"], /Cannot listen on "no:such:address": it is neither an address nor a name$/],
     [[tree.path, "-b", "127.0.0.1", String(port)], new RegExp(`port ${port}: it is in use; port \\d+ is free$`)],
@@ -160,10 +158,10 @@ Deno.test("what the system refuses is one sentence and status 1, and nothing is 
       /Cannot read the certificate file ".*nothing": it does not exist$/,
     ],
     [[tree.path, "--tls-cert", tree.at("d"), "0"], /Cannot read the certificate file ".*d": .+$/],
-    [[tree.path, "--tls-cert", tree.at("junk.pem"), "0"], /it holds no PEM certificate$/],
+    [[tree.path, "--tls-cert", tree.at("junk.pem"), "0"], /it contains no PEM certificate$/],
     ...POSIX
       ? [
-        [[tree.at("loop")], /its links lead in a circle$/],
+        [[tree.at("loop")], /it is a symlink loop$/],
         [["/dev/null"], /Cannot serve "\/dev\/null": it is neither a directory nor a file$/],
       ] satisfies [string[], RegExp][]
       : [],
@@ -265,8 +263,8 @@ Deno.test({
       });
     }
     const refused: readonly [string[], string][] = [
-      [["--tls-cert", tree.at("cert.pem")], "it holds no PEM private key; name it with --tls-key"],
-      [["--tls-cert", tree.at("cert.pem"), "--tls-key", tree.at("pkcs8.pem")], "the key has a password"],
+      [["--tls-cert", tree.at("cert.pem")], "it contains no PEM private key; give its file with --tls-key"],
+      [["--tls-cert", tree.at("cert.pem"), "--tls-key", tree.at("pkcs8.pem")], "the key is encrypted"],
       [
         ["--tls-cert", tree.at("cert.pem"), "--tls-key", tree.at("pkcs8.pem"), "--tls-password-file", tree.at("wrong")],
         "the password is wrong",
@@ -291,7 +289,7 @@ async function curl(...args: string[]): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-Deno.test("no log line keeps the server waiting, even when nobody reads stderr", async () => {
+Deno.test("no log line keeps the server waiting, even when stderr is not read", async () => {
   await using tree = await tempTree({ "a.txt": "hello" });
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-lock", CLI, tree.path, "-b", "127.0.0.1", "0"],
@@ -313,11 +311,11 @@ Deno.test("no log line keeps the server waiting, even when nobody reads stderr",
   await process.stderr.cancel();
 });
 
-/** Runs its arguments in a terminal, and copies what it shows. */
+/** Runs its arguments in a terminal and copies the output. */
 const IN_A_TERMINAL = "import pty, sys; pty.spawn(sys.argv[1:])";
 
 Deno.test({
-  name: "colours are for terminals that know them, unless NO_COLOR is set",
+  name: "only terminals that support colours get them, unless NO_COLOR is set",
   ignore: Deno.build.os !== "linux" || missing("python3"),
   async fn() {
     await using tree = await tempTree();

@@ -1,4 +1,4 @@
-/** What the documentation says of options is what the table says. */
+/** The documentation of options is generated from their table. */
 
 import { assertEquals } from "@std/assert";
 import { formatted, reference, withTable } from "../../tools/options_doc.ts";

@@ -7,7 +7,7 @@ import { CLI } from "../support/paths.ts";
 import { ask } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 
-/** What a line of the log looks like that is about a request and not about a failure. */
+/** The form of access lines, as opposed to error lines. */
 const ACCESS_LINE = /^127\.0\.0\.1 - - \[[^\]]+\] ("\S+ \S+ HTTP\/1\.1" \d{3} -|code 404, message File not found)$/;
 
 /** For `deno run`: the command with these permissions only. */
@@ -19,7 +19,7 @@ function linesOf(text: string): string[] {
   return text.split("\n").filter((line) => line !== "");
 }
 
-Deno.test("To read the directory and to listen is all the command needs", async () => {
+Deno.test("the command needs no more than reading the directory and listening", async () => {
   await using tree = await tempTree({ "a.txt": "a", "folder/b.txt": "b" });
   await using command = await start([tree.path], permitted(`--allow-read=${tree.path}`, "--allow-net=127.0.0.1"));
   assertEquals((await ask(command.port, "GET", "/a.txt")).text, "a");
@@ -58,7 +58,7 @@ const MISSING: { flag: string; given: (directory: string) => string[] }[] = [
 
 for (const { flag, given } of MISSING) {
   const shown = given("DIR").join(" ");
-  Deno.test(`With ${shown} it does not start, and names ${flag} in one line`, async () => {
+  Deno.test(`with ${shown} it does not start, and names ${flag} in one line`, async () => {
     await using tree = await tempTree({ "folder/": "" });
     const ended = await runCommand([tree.path, "-b", "127.0.0.1", "0"], permitted(...given(tree.path)));
     assertEquals(ended.code, 1);
@@ -69,7 +69,7 @@ for (const { flag, given } of MISSING) {
   });
 }
 
-Deno.test("What programs and uploads need is asked for at the start, in one line that names the flag", async (t) => {
+Deno.test("missing permissions for programs and uploads are reported at start, in one line that names the flag", async (t) => {
   await using tree = await tempTree({ "cgi-bin/a.sh": "#!/bin/sh\n", "a.php": "" });
   const run = (...flags: string[]) =>
     permitted("--allow-read", "--allow-env=PATH,PATHEXT", "--allow-net=127.0.0.1:0", ...flags);
@@ -91,7 +91,7 @@ Deno.test("What programs and uploads need is asked for at the start, in one line
       assertStringIncludes(ended.stderr, `(${flag})`);
     });
   }
-  await t.step("a list that has the program is enough", async () => {
+  await t.step("a list that includes the program is enough", async () => {
     await using _command = await start([tree.path, "--cgi"], run(`--allow-run=${tree.at("cgi-bin/a.sh")}`));
   });
 });
@@ -115,7 +115,7 @@ Deno.test("What must not be read is 403, and the log names the flag once", async
   for (const line of linesOf(command.stderr())) assertMatch(line, /^(pyserve: |127\.0\.0\.1 - - \[)/); // no stack
 });
 
-Deno.test("A directory lists what in it must not be read, and is refused itself where it must not be", async () => {
+Deno.test("a directory that may be read lists entries that may not, and a directory that may not be read is refused", async () => {
   await using tree = await tempTree({ "a.txt": "a", "private/b.txt": "b" });
   const permissions = permitted(
     `--allow-read=${tree.path}`,
@@ -130,7 +130,7 @@ Deno.test("A directory lists what in it must not be read, and is refused itself 
   await command.stop();
 });
 
-/** Where a request may try to lead, and a link may. */
+/** Places that a request or a link may try to reach. */
 const TRAVERSALS = [
   "/../secret.txt",
   "/%2e%2e/secret.txt",
@@ -157,7 +157,7 @@ const TRAVERSALS = [
   "http://localhost/../secret.txt",
 ];
 
-Deno.test("No request makes the command ask for anything outside of the directory", async () => {
+Deno.test("no request makes the command ask for permission outside of the directory", async () => {
   await using tree = await tempTree({ "root/a.txt": "a", "root/folder/b.txt": "b", "secret.txt": "a secret" });
   const root = tree.at("root");
   await Deno.symlink("..", join(root, "out"));

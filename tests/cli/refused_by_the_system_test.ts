@@ -1,4 +1,4 @@
-/** What the system does not let the server read. Root may read everything, so as root the server runs as somebody else. */
+/** Files that the system does not let the server read. Root may read everything, so tests run by root start the server as another user. */
 
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { basename } from "@std/path/basename";
@@ -82,7 +82,7 @@ async function unprivileged() {
   };
 }
 
-/** Runtime, checkout and packages where anybody may read them: those of root may lie where only root can. */
+/** Runtime, checkout and packages in a place that every user can read: root's may be where only root can. */
 async function copyForNobody(path: string): Promise<[deno: string, cli: string]> {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   const { denoDir } = JSON.parse(new TextDecoder().decode(stdout));

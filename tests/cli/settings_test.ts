@@ -9,7 +9,7 @@ import { runCommand, start } from "../support/command.ts";
 import { raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 
-/** The options by which clients can do more than read, each on its own. */
+/** The options that let clients do more than read, one by one. */
 const DANGEROUS: readonly (readonly string[])[] = [
   ["--upload"],
   ["--delete"],
@@ -27,9 +27,9 @@ for (const args of DANGEROUS) {
     ignore: Deno.build.os === "windows" && args[0]!.startsWith("--cgi-m"),
     async fn() {
       const alone = settingsOf(parse(args));
-      assertEquals([alone.hostname, alone.confinedBy], ["127.0.0.1", [args[0]]]);
+      assertEquals([alone.endpoint, alone.confinedBy], [{ kind: "tcp", hostname: "127.0.0.1", port: 8000 }, [args[0]]]);
       const bound = settingsOf(parse([...args, "-b", "0.0.0.0"]));
-      assertEquals([bound.hostname, bound.confinedBy], ["0.0.0.0", []]);
+      assertEquals([bound.endpoint, bound.confinedBy], [{ kind: "tcp", hostname: "0.0.0.0", port: 8000 }, []]);
       await using tree = await tempTree({ "a.txt": "a" });
       await using server = await start([tree.path, "-b", "0.0.0.0", ...args]);
       const status = async (host: string) => {
@@ -40,10 +40,11 @@ for (const args of DANGEROUS) {
   });
 }
 
-Deno.test("what only reads listens on all interfaces, under any name", () => {
+Deno.test("a read-only server listens on all interfaces, under any name", () => {
   const reading = ["--hidden", "--follow-links", "--precompressed", "--no-archive", "--header=X-A: b"];
   const settings = settingsOf(parse(reading));
-  assertEquals([settings.hostname, settings.confinedBy, settings.hosts], ["0.0.0.0", [], null]);
+  const endpoint = { kind: "tcp", hostname: "0.0.0.0", port: 8000 };
+  assertEquals([settings.endpoint, settings.confinedBy, settings.hosts], [endpoint, [], null]);
   assertEquals(settingsOf(parse(["--delete", "--allow-host", "a.example"])).hosts, ["a.example"]);
 });
 
@@ -64,7 +65,7 @@ Deno.test("no header that belongs to one response or connection can be given to 
     assertThrows(() => header(bad), Error, "it is not of the form NAME: VALUE");
   }
   for (const bad of ["a b: x", "a: x\ny", "a: \0"]) {
-    assertThrows(() => header(bad), Error, "it has characters that headers cannot have");
+    assertThrows(() => header(bad), Error, "it contains characters that are not allowed in headers");
   }
   for (const good of ["Cache-Control: max-age=60", "Server: mine", "X-A:", "X-A: a: b", "Content-Language: de"]) {
     assertEquals(header(good)[0], good.split(":")[0]);
@@ -85,7 +86,7 @@ Deno.test("files are replaced by default only where they may be changed", () => 
   for (const args of [["--upload", "--delete"], ["--all"]]) assertEquals(policy(...args)?.onConflict, "overwrite");
 });
 
-Deno.test("what does not list a directory neither packs nor searches it", () => {
+Deno.test("a server that does not list directories neither packs nor searches them", () => {
   const { archive, search } = settingsOf(parse(["--no-listing"])).features;
   assertEquals([archive, search], [null, null]);
 });

@@ -5,28 +5,25 @@ import { main } from "@x/pyserve/cli";
 import config from "../../deno.json" with { type: "json" };
 import { parse } from "../../cli/parse.ts";
 import { settingsOf } from "../../cli/settings.ts";
+import { makeCertificate } from "../support/certificate.ts";
 import { runCommand, type RunningCommand, start, startProcess } from "../support/command.ts";
 import { freshMachine } from "../support/jsr_registry.ts";
 import { CLI } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { ask, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
+import { until } from "../support/wait.ts";
 
 const LINUX = Deno.build.os === "linux";
 // deno-lint-ignore no-console
-if (!LINUX) console.log("skipped: only Linux spreads connections over several processes");
+if (!LINUX) console.log("skipped: only Linux distributes connections among processes");
 
-/** A test with processes, where they can be. */
+/** A test with workers, skipped on other systems. */
 function testOnLinux(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
   Deno.test({ name, ignore: !LINUX, fn });
 }
 
-/** Waits until something holds that nothing tells about. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await holds()) await new Promise((resolve) => setTimeout(resolve, 10));
-}
-
-/** The processes that a process has started and that have not ended. */
+/** The running children of a process. */
 function childrenOf(parent: number): number[] {
   const pids = [...Deno.readDirSync("/proc")].map(({ name }) => name).filter((name) => /^\d+$/.test(name));
   return pids.map(Number).filter((pid) => statusOf(pid)?.parent === parent);
@@ -78,7 +75,7 @@ async function request(connection: Deno.Conn, target: string): Promise<string> {
   return text;
 }
 
-/** Whether the port answers nobody any more. */
+/** Whether the port refuses connections. */
 async function isClosed(port: number): Promise<boolean> {
   try {
     (await Deno.connect({ hostname: "127.0.0.1", port })).close();
@@ -111,7 +108,7 @@ async function ran(...args: string[]) {
   return { status, err: err.join("") };
 }
 
-Deno.test("a number of workers that cannot be is a usage error", async () => {
+Deno.test("an invalid number of workers is a usage error", async () => {
   for (const value of ["0", "-1", "x", "", "1.5", "257", "AUTO", "1e1"]) {
     assertEquals(await ran(`--workers=${value}`), {
       status: 2,
@@ -123,7 +120,7 @@ Deno.test("a number of workers that cannot be is a usage error", async () => {
   assertStringIncludes((await ran("--workers")).err, "The option --workers needs N");
 });
 
-Deno.test("a program that calls main is not started over and over again", async () => {
+Deno.test("a program that calls main() does not start itself as a worker", async () => {
   const { status, err } = await ran("--workers", "2", "0");
   assertEquals(status, 1);
   assertMatch(err, /^pyserve: Cannot use --workers: only .*\n$/);
@@ -135,7 +132,7 @@ testOnLinux("--workers 1 starts no other process", async () => {
   assertEquals(childrenOf(server.process.pid), []);
 });
 
-testOnLinux("connections go to several workers, and all get the same", async () => {
+testOnLinux("connections are spread over several workers with the same responses", async () => {
   await using tree = await tempTree({ "a.txt": "the end" });
   await using server = await twoWorkers(tree.path, "--quiet");
   const { port } = server;
@@ -157,7 +154,7 @@ testOnLinux("connections go to several workers, and all get the same", async () 
   assertEquals(server.stderr(), "");
 });
 
-testOnLinux("the log of all workers is one, of whole lines", async () => {
+testOnLinux("all workers share one log of complete lines", async () => {
   await using tree = await tempTree({ "a.txt": "hello" });
   await using server = await twoWorkers(tree.path, "--log-format", "json");
   const padding = "x".repeat(6000); // longer than what a pipe takes in one piece
@@ -168,7 +165,7 @@ testOnLinux("the log of all workers is one, of whole lines", async () => {
   assertEquals(lines.sort(), targets.sort());
 });
 
-testOnLinux("no worker waits for a log that nobody reads", async () => {
+testOnLinux("no worker waits for a log that is not read", async () => {
   await using tree = await tempTree({ "a.txt": "hello" });
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-lock", CLI, tree.path, "--workers", "2", "-b", "127.0.0.1", "0"],
@@ -194,7 +191,7 @@ testOnLinux("Ctrl-C ends all workers with one message and status 0", async () =>
   await using server = await twoWorkers(tree.path, "--quiet");
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
   await connection.write(new TextEncoder().encode("GET /big.bin HTTP/1.1\r\nHost: localhost\r\n\r\n"));
-  // A terminal sends the signal to every process, and what it means is not for the workers to say.
+  // A terminal signals every process of the group; only the parent may act on it.
   for (const pid of server.workers) Deno.kill(pid, "SIGINT");
   assertEquals((await ask(server.port, "GET", "/nothing")).status, 404);
   assertEquals(server.workers.filter(isAlive).length, 2);
@@ -205,7 +202,7 @@ testOnLinux("Ctrl-C ends all workers with one message and status 0", async () =>
   connection.close();
 });
 
-testOnLinux("SIGTERM lets the transfers of all workers come to their end, and ends with 0", async () => {
+testOnLinux("SIGTERM lets the transfers of all workers finish, and exits with 0", async () => {
   await using tree = await tempTree({ "big.bin": new Uint8Array(8_000_000) });
   await using server = await twoWorkers(tree.path, "--quiet");
   const { port } = server;
@@ -216,7 +213,7 @@ testOnLinux("SIGTERM lets the transfers of all workers come to their end, and en
     );
     return await connection.read(new Uint8Array(1000)) ?? 0;
   }));
-  // The manager of services sends it to every process.
+  // A service manager signals every process.
   for (const pid of server.workers) Deno.kill(pid, "SIGTERM");
   const ended = server.stop("SIGTERM");
   await until(() => isClosed(port));
@@ -229,7 +226,7 @@ testOnLinux("SIGTERM lets the transfers of all workers come to their end, and en
   assertEquals([server.stderr(), server.workers.filter(isAlive)], ["", []]);
 });
 
-testOnLinux("a second signal cuts what still runs", async () => {
+testOnLinux("a second signal aborts running transfers", async () => {
   await using tree = await tempTree({ "big.bin": new Uint8Array(30_000_000) });
   await using server = await twoWorkers(tree.path, "--quiet");
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
@@ -242,15 +239,15 @@ testOnLinux("a second signal cuts what still runs", async () => {
   connection.close();
 });
 
-testOnLinux("another worker takes the place of one that was killed, and serving goes on", async () => {
+testOnLinux("a worker that was killed is replaced, and serving continues", async () => {
   await using tree = await tempTree({ "a.txt": "hello" });
   await using server = await twoWorkers(tree.path);
   const [victim, other] = server.workers as [number, number];
   Deno.kill(victim, "SIGKILL");
-  await server.untilStderr("another takes its place");
+  await server.untilStderr("starting another");
   assertStringIncludes(
     server.stderr(),
-    `pyserve: Worker ${victim} has ended by itself (SIGKILL), another takes its place\n`,
+    `pyserve: Worker ${victim} exited unexpectedly (SIGKILL); starting another\n`,
   );
   assertEquals((await ask(server.port, "GET", "/a.txt")).text, "hello");
   const replacement = () => childrenOf(server.process.pid).find((pid) => pid !== victim && pid !== other);
@@ -267,7 +264,7 @@ function portListens(port: number): RegExp {
   return new RegExp(`:${port.toString(16).toUpperCase().padStart(4, "0")} 00000000:0000 0A `, "g");
 }
 
-testOnLinux("a worker that ends at once again and again ends the command with one sentence", async () => {
+testOnLinux("a worker that repeatedly ends at once ends the command with one sentence", async () => {
   await using tree = await tempTree();
   await using server = await twoWorkers(tree.path);
   const [, stays] = server.workers as [number, number];
@@ -281,9 +278,9 @@ testOnLinux("a worker that ends at once again and again ends the command with on
   const lines = server.stderr().trimEnd().split("\n");
   assertEquals(
     lines.at(-1),
-    "pyserve: The server has ended by itself: a worker ended at once 3 times in a row (SIGKILL)",
+    "pyserve: The server stopped unexpectedly: a worker exited right after startup 3 times in a row (SIGKILL)",
   );
-  assertEquals(lines.filter((line) => line.endsWith("another takes its place")).length, lines.length - 1);
+  assertEquals(lines.filter((line) => line.endsWith("starting another")).length, lines.length - 1);
   assertEquals(isAlive(stays), false);
 });
 
@@ -294,7 +291,7 @@ testOnLinux("no worker outlives a command that was killed", async () => {
   await until(() => !server.workers.some(isAlive));
 });
 
-testOnLinux("what the system refuses is said once", async (t) => {
+testOnLinux("an error of the system is reported once", async (t) => {
   await using tree = await tempTree();
   await using first = await twoWorkers(tree.path);
   const rows: readonly [args: string[], sentence: RegExp][] = [
@@ -311,11 +308,11 @@ testOnLinux("what the system refuses is said once", async (t) => {
   }
 });
 
-testOnLinux("workers are permitted no more than the command, or there are none", async (t) => {
+testOnLinux("workers get no more permissions than the command, or do not start", async (t) => {
   await using tree = await tempTree({ "a.txt": "hello", "b/": "", "c,d/": "" });
   const run = (...flags: string[]) => ["--no-prompt", `--allow-run=${Deno.execPath()}`, ...flags, CLI];
   await t.step(
-    "a list that has all that serving needs is handed on, and no leave to write where nothing is uploaded",
+    "a sufficient list is passed on, without write permission if uploads are off",
     async () => {
       const flags = run(`--allow-read=${tree.path}`, "--allow-net=127.0.0.1", `--allow-write=${tree.path}`);
       await using server = await start([tree.path, "--workers=2"], { run: flags });
@@ -336,7 +333,11 @@ testOnLinux("workers are permitted no more than the command, or there are none",
     ],
     [[`--allow-read=${tree.path}`, `--deny-read=${tree.at("b")}`, "--allow-net"], tree.path, /--deny-read excludes/],
     [["--allow-all", "--deny-env=HOME"], tree.path, /--deny-env excludes cannot be repeated/],
-    [["--allow-net", `--allow-read=${tree.path}`], tree.at("c,d"), /has a comma, so --allow-read is needed/],
+    [
+      ["--allow-net", `--allow-read=${tree.path}`],
+      tree.at("c,d"),
+      /contains a comma, so unrestricted --allow-read is needed/,
+    ],
   ];
   for (const [flags, root, sentence] of rows) {
     await t.step(flags.join(" "), async () => {
@@ -360,17 +361,15 @@ Deno.test({
   ignore: !LINUX || missing("openssl", "curl"),
   async fn() {
     await using tree = await tempTree({ "site/a.txt": "hello" });
-    const make = "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=localhost";
-    await new Deno.Command("openssl", { args: make.split(" "), cwd: tree.path, stderr: "null" }).output();
-    const files = ["--tls-cert", tree.at("cert.pem"), "--tls-key", tree.at("key.pem")];
-    await using server = await twoWorkers(tree.at("site"), ...files, "-b", "localhost");
+    const { options } = await makeCertificate(tree.path);
+    await using server = await twoWorkers(tree.at("site"), ...options, "-b", "localhost");
     const url = `https://localhost:${server.port}/a.txt`;
     const { stdout } = await new Deno.Command("curl", { args: ["-sSk", url] }).output();
     assertEquals(new TextDecoder().decode(stdout), "hello");
   },
 });
 
-testOnLinux("what is published starts workers too, and takes nothing from where it serves", async () => {
+testOnLinux("the published package starts workers, too, and loads nothing from the served directory", async () => {
   await using machine = await freshMachine({
     "site/a.txt": "hello",
     "site/deno.json": JSON.stringify({ imports: { "jsr:@std/path@^1.0.0/join": "./replaced.ts" } }),

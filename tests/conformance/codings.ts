@@ -8,7 +8,7 @@ const BR = FILES["coded/app.js.br"]!;
 const ZST = FILES["coded/app.js.zst"]!;
 const GZIP = FILES["coded/app.js.gz"]!;
 
-/** Accept-Encoding, the coding and the bytes that have to come. */
+/** Accept-Encoding, and the expected coding and bytes. */
 const CODINGS: readonly (readonly [accept: string, coding: string | null, body: string])[] = [
   ["gzip", "gzip", GZIP],
   ["GZip", "gzip", GZIP],

@@ -1,5 +1,5 @@
 /**
- * What the RFCs ask of a static origin server, row by row, asked of the running command over raw sockets.
+ * What the RFCs require of a static origin server, row by row, tested with the running command over raw sockets.
  *
  * The rows are those of our notes on RFC 9110, 9111, 9112 and 3986; each step names its row and the section. Each
  * section has its table in a module beside this one; `--filter "conformance: ranges"` runs one of them. Left out:
@@ -30,7 +30,7 @@ import { exchange, type Row } from "./support.ts";
 import { CONTENT } from "./types.ts";
 import { OWN_CACHING, VALIDATORS } from "./validators.ts";
 
-// One file of tests for all the tables, as they share the site: until entity tags are strong takes two seconds.
+// One test file for all tables, so that they share the site: its entity tags become strong after two seconds.
 Deno.test.beforeAll(openSite);
 Deno.test.afterAll(closeSite);
 
@@ -47,7 +47,7 @@ async function run(t: Deno.TestContext, rows: readonly Row[], port: number): Pro
   }
 }
 
-/** What the rows call the server besides its own names. */
+/** Additional names under which rows address the server. */
 const OTHER_NAMES = ["a", "*.example", "xn--nxasmq6b", "a_b"].flatMap((name) => ["--allow-host", name]);
 
 function conformance(section: string, rows: readonly Row[], ...flags: readonly string[]): void {
@@ -75,7 +75,7 @@ conformance("paths, with --follow-links and --hidden", OPEN_PATHS, "--follow-lin
 conformance("names", NAME_ROWS);
 conformance("odd files", ODD);
 
-// Over the other transport, as far as it does not speak as Python does on purpose.
+// Over the other transport, except where it deliberately behaves like Python.
 conformance("conditional requests over HTTP/1.0", CONDITIONS, "--protocol", "HTTP/1.0");
 conformance("validators over HTTP/1.0", VALIDATORS, "--protocol", "HTTP/1.0");
 conformance("ranges over HTTP/1.0", RANGES, "--protocol", "HTTP/1.0");

@@ -29,7 +29,7 @@ const BAD_HOSTS = [
 
 const BAD_LENGTHS = ["x", "-1", "+5", "5 5", "0x5", "5.0", "5, 6", "", "99999999999999999999999", "1e1"];
 
-/** A request of which the framing is not sound, and a good one behind it that must not be answered. */
+/** A request with invalid framing, followed by a valid one that must not be answered. */
 const unsound = (...lines: readonly string[]) =>
   wire(["POST /hello.txt HTTP/1.1", "Host: localhost", ...lines], `0\r\n\r\n${GET_HELLO}\r\nHost: localhost\r\n\r\n`);
 
@@ -76,7 +76,7 @@ export const FRAMING: readonly Row[] = [
       send(`GET /${"a".repeat(40_000)}`).gets(414),
       send("GET /hello.txt", `X-Long: ${"a".repeat(30_000)}`).gets(200),
       send("GET /hello.txt", `X-Long: ${"a".repeat(33_000)}`).gets(431),
-      // From 64 KiB and some 100 fields on Deno.serve itself answers, and only ever 400.
+      // Beyond 64 KiB or about 100 fields Deno.serve itself answers, always with 400.
       send(`GET /${"a".repeat(70_000)}`).gets([400, 414]),
       send("GET /hello.txt", `X-Long: ${"a".repeat(70_000)}`).gets([400, 431]),
       send("GET /hello.txt", ...Array(1000).fill("X: a")).gets([400, 431]),
@@ -100,7 +100,7 @@ export const FRAMING: readonly Row[] = [
     async check(port) {
       const lengths = BAD_LENGTHS.map((length) => [`Content-Length: ${length}`]);
       for (const lines of [...lengths, ["Content-Length: 5", "Content-Length: 6"]]) {
-        // That nothing is behind it, `complete` says.
+        // `complete` says that nothing follows.
         const { send } = await unsound(...lines).gets(400);
         await exchange(port, { send, status: 400, headers: { connection: /close/i }, body: undefined });
         assert(await endsByItself(port, send), `The connection stays open: ${lines}`);
@@ -185,7 +185,7 @@ export const FRAMING: readonly Row[] = [
   }),
 ];
 
-/** Whether the server ends the connection without being made to. */
+/** Whether the server closes the connection of its own accord. */
 async function endsByItself(port: number, request: string): Promise<boolean> {
   const connection = await Deno.connect({ hostname: "127.0.0.1", port });
   const timer = setTimeout(() => connection.close(), 20_000);
@@ -196,7 +196,7 @@ async function endsByItself(port: number, request: string): Promise<boolean> {
     connection.close();
     return true;
   } catch (error) {
-    // Reset is an end as well; a connection that the timer has closed is not.
+    // A reset counts as an end, too; a connection closed by the timer does not.
     if (!(error instanceof Deno.errors.ConnectionReset)) return false;
     connection.close();
     return true;
@@ -205,7 +205,7 @@ async function endsByItself(port: number, request: string): Promise<boolean> {
   }
 }
 
-/** One answer, and then either the next request's or the end. */
+/** One response, then either that to the next request or the end. */
 async function nextIsNext(port: number, request: string): Promise<void> {
   const first = await raw(port, request);
   const next = following(first);

@@ -111,7 +111,7 @@ export const NAME_ROWS: readonly Row[] = [
       assertEquals(headers.get("content-type"), "text/html; charset=utf-8");
     },
   }),
-  row(80, "9110 17.4", "where the root is, and what the program looks like inside, is told to nobody", {
+  row(80, "9110 17.4", "neither the path of the root nor program internals are disclosed", {
     asks: ["text/html", "application/json", "text/plain"].flatMap((type) =>
       words("/ /names/ /missing /%zz /special/ /links/ /links/loop /hello.txt/x /dir/?sort=x").map(
         (target) => send(`GET ${target}`, `Accept: ${type}`).gets([200, 400, 404], {}, /^(?!.*\.ts:\d+)/s),

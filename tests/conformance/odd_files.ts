@@ -1,4 +1,4 @@
-/** Odd files: what is no plain file, what may not be read, and what changes while it is sent. */
+/** Unusual files: special files, unreadable files, and files that change while they are sent. */
 
 import { assert } from "@std/assert";
 import { join } from "@std/path/join";
@@ -89,7 +89,7 @@ async function makeFifo(): Promise<void> {
   assert(success || (await Deno.lstat(site.at("special/fifo"))).isFifo);
 }
 
-/** How many bytes of content come, when something happens after the first of them. */
+/** How many bytes of content arrive if something happens after the first of them. */
 async function receiveWhile(port: number, target: string, happens: () => Promise<void>): Promise<number> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
   await connection.write(latin1(`GET ${target} HTTP/1.1\r\nHost: localhost\r\n${CLOSE}\r\n\r\n`));
@@ -100,7 +100,7 @@ async function receiveWhile(port: number, target: string, happens: () => Promise
   try {
     for (let count: number | null = 0; count !== null; count = await connection.read(buffer)) received += count;
   } catch {
-    // Broken off: just what is wanted.
+    // Broken off, as expected.
   }
   return received - head;
 }

@@ -178,7 +178,7 @@ export const OPEN_PATHS: readonly Row[] = [
       send("GET /links/outside").gets(301, { location: "outside/" }),
       send("GET /links/inside.txt").gets(200),
       ...getEach(["/.env", "/.git/config", "/%2eenv"], 200, {}, "hidden\n"),
-      // What is above the root stays there.
+      // Paths above the root are not reachable.
       ...getEach(["/../outside/out.txt", "/links/outside/../../../outside/out.txt"], 404),
     ],
   }),

@@ -1,14 +1,14 @@
-/** What is served: a tree with everything that the rows ask about. */
+/** The tree that is served, with everything that the rows test. */
 
 import { join } from "@std/path/join";
 import { start } from "../support/command.ts";
 import { raw } from "../support/raw.ts";
 import { settleTimes, tempTree } from "../support/tree.ts";
 
-/** Never to be seen in an answer, whatever is asked. */
-export const FORBIDDEN = "what nobody may read";
+/** Must not appear in any response. */
+export const FORBIDDEN = "not to be read";
 
-/** Text of 100,000 bytes in which every place looks different. */
+/** 100,000 bytes of text without repetitions. */
 export const DATA = Array.from({ length: 12_500 }, (_, line) => String(line).padStart(7, "0") + "\n").join("");
 
 export const MODIFIED = "Sun, 02 Feb 2020 02:02:02 GMT";
@@ -85,7 +85,7 @@ export const NAMES = POSIX
 /** Directories whose names would be misread in a Location or a page. */
 export const DIRECTORIES = POSIX ? ["dir?q", "\\evil.example", "y<", "c:", "e\rf"] : ["dir#q"];
 
-/** A target and a line for every kind of answer that there is to GET. */
+/** A target for every kind of response to GET. */
 export const KINDS: readonly (readonly [status: number, target: string, ...lines: string[]])[] = [
   [200, "/hello.txt"],
   [200, "/data.bin"],
@@ -134,7 +134,7 @@ export const TYPES: Readonly<Record<string, string>> = {
 };
 
 interface Site extends AsyncDisposable {
-  /** The directory to serve; what lies beside it is not to be seen. */
+  /** The directory to serve; its siblings must stay invisible. */
   readonly root: string;
   /** Entity tags by placeholder. */
   readonly tags: Record<string, string>;
@@ -196,7 +196,7 @@ async function makePosix(at: (name: string) => string): Promise<void> {
   await Deno.chmod(at("special/noread"), 0);
 }
 
-/** Waits until the server takes the file touched last for settled, and reads the tags that the tables speak of. */
+/** Waits until the entity tag of the last changed file is strong, and reads the tags that the tables refer to. */
 async function settledTags(root: string, last: string): Promise<Record<string, string>> {
   await using server = await start([root]);
   const tag = async (name: string) =>

@@ -1,15 +1,15 @@
-/** The language of the tables: what is sent, what has to come back, and how both are compared. */
+/** The vocabulary of the tables: requests, expected responses, and their comparison. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { dirname } from "@std/path/dirname";
 import { parseResponse, raw, type RawResponse } from "../support/raw.ts";
 import { FORBIDDEN, site } from "./site.ts";
 
-/** What is sent, as it goes over the wire but for `{etag}` and its like, and what has to come back. */
+/** A request as sent, except for placeholders such as `{etag}`, and the expected response. */
 interface Exchange {
   readonly send: string;
   readonly status: number | readonly number[];
-  /** Headers it has to have, or, with null, must not have. */
+  /** Headers that it must have, or must not have (null). */
   readonly headers: Readonly<Record<string, string | RegExp | null>>;
   readonly body: string | RegExp | undefined;
 }
@@ -21,7 +21,7 @@ interface Checks {
   readonly ignore?: boolean;
 }
 
-/** A row of the notes. */
+/** A row of the table. */
 export interface Row extends Checks {
   readonly row: number;
   readonly rfc: string;
@@ -37,7 +37,7 @@ export const CLOSE = "Connection: close";
 export const IMF_FIXDATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/;
 export const ETAG = /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
 
-/** Bytes on the wire: the lines of a head and a body, and nothing that was not given. */
+/** Bytes on the wire: exactly the given header lines and body. */
 export function wire(lines: readonly string[], body = "") {
   const send = lines.join("\r\n") + "\r\n\r\n" + body;
   return {
@@ -63,7 +63,7 @@ export function sendEach(request: string, name: string, values: readonly string[
   };
 }
 
-/** A list of what has no spaces in it. */
+/** The words of a text. */
 export function words(text: string): string[] {
   return text.trim().split(/\s+/);
 }
@@ -76,7 +76,7 @@ export function getEach(
   return targets.map((target) => send(`GET ${target}`).gets(...answer));
 }
 
-/** Sends, compares, and looks whether the answer keeps what every answer has to keep. */
+/** Sends, compares, and checks the invariants of every response. */
 export async function exchange(port: number, { send, status, headers, body }: Exchange): Promise<RawResponse> {
   const request = filled(send);
   const response = await raw(port, request);
@@ -114,7 +114,7 @@ function filled(text: string): string {
   return text.replace(/\{(\w+)\}/g, (whole, name) => site.tags[name] ?? whole);
 }
 
-/** What comes after a response on the same connection. */
+/** What follows a response on the same connection. */
 export function following({ headers, body }: RawResponse): RawResponse {
   return parseResponse(body.subarray(Number(headers.get("content-length") ?? 0)));
 }
@@ -135,7 +135,7 @@ export function allLinks(html: string): string[] {
     .filter((link) => link !== "data:,"); // the icon that stops browsers from asking for one
 }
 
-/** The links to entries: neither those that sort nor those that lead up. */
+/** The links to entries, without those that sort or lead to parents. */
 export function entryLinks(html: string): string[] {
   return allLinks(html).filter((link) => !link.startsWith("?") && !link.startsWith("../"));
 }

@@ -28,7 +28,7 @@ export const CONTENT: readonly Row[] = [
       }
     },
   }),
-  row(45, "9110 8.3", "an unknown type is never guessed, by nobody", {
+  row(45, "9110 8.3", "an unknown type is never guessed, not even by the browser", {
     asks: [
       ...getEach(["/odd.unknown", "/noextension"], 200, { "content-type": "application/octet-stream" }),
       ...WITH_CONTENT.map(([status, target, ...lines]) =>

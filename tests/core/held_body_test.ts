@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { clientOf, heldBody } from "@x/pyserve";
+import { heldBody } from "@x/pyserve/handlers";
+import { clientOf } from "@x/pyserve/http";
 
-/** A body whose end is seen: how often its place was left, and why its source was cancelled. */
+/** A body whose end is observed: how often its slot was released, and why its source was cancelled. */
 function held(pull: UnderlyingDefaultSource<Uint8Array<ArrayBuffer>>["pull"], stallMs: number) {
   const seen = { left: 0, stalled: 0, cancelled: Promise.withResolvers<unknown>() };
   const source = new ReadableStream<Uint8Array<ArrayBuffer>>({ pull: pull!, cancel: seen.cancelled.resolve }, {
@@ -13,14 +14,14 @@ function held(pull: UnderlyingDefaultSource<Uint8Array<ArrayBuffer>>["pull"], st
 
 const PIECE = new Uint8Array(8);
 
-Deno.test("A held body is passed on, and leaves its place at its end", async () => {
+Deno.test("a held body is passed on, and releases its slot at its end", async () => {
   let pieces = 3;
   const { seen, body } = held((controller) => pieces-- > 0 ? controller.enqueue(PIECE) : controller.close(), 60_000);
   assertEquals((await new Response(body).bytes()).length, 24);
   assertEquals([seen.left, seen.stalled], [1, 0]);
 });
 
-Deno.test("A held body that fails, or is not wanted any more, leaves its place", async () => {
+Deno.test("a held body that fails or is cancelled releases its slot", async () => {
   const failing = held(() => Promise.reject(new Error("broken")), 60_000);
   await assertRejects(() => new Response(failing.body).bytes(), Error, "broken");
   assertEquals(failing.seen.left, 1);
@@ -29,7 +30,7 @@ Deno.test("A held body that fails, or is not wanted any more, leaves its place",
   assertEquals([left.seen.left, await left.seen.cancelled.promise], [1, "gone"]);
 });
 
-Deno.test("A held body is broken off where its client takes nothing, from the first piece on", async () => {
+Deno.test("a held body is aborted if its client reads nothing, even of the first piece", async () => {
   const never = held((controller) => controller.enqueue(PIECE), 10);
   await never.seen.cancelled.promise;
   await assertRejects(() => new Response(never.body).bytes(), Error, "stopped reading");
@@ -41,7 +42,7 @@ Deno.test("A held body is broken off where its client takes nothing, from the fi
   assertEquals([never.seen, once.seen].map(({ left, stalled }) => [left, stalled]), [[1, 1], [1, 1]]);
 });
 
-Deno.test("The time that a held body takes to be made is not its client's", async () => {
+Deno.test("the time that a held body takes to be produced does not count as its client's", async () => {
   const made = Promise.withResolvers<void>();
   const slow = held(async (controller) => {
     await made.promise;
@@ -49,13 +50,13 @@ Deno.test("The time that a held body takes to be made is not its client's", asyn
   }, 10);
   const reader = slow.body.getReader();
   const read = reader.read();
-  setTimeout(made.resolve, 50); // five times as long as a client may take nothing
+  setTimeout(made.resolve, 50); // five times as long as a client may pause
   assertEquals((await read).value, PIECE);
   await reader.cancel();
   assertEquals(slow.seen.stalled, 0);
 });
 
-Deno.test("Clients are told apart by their address, networks of IPv6 by their first half", () => {
+Deno.test("clients are distinguished by address, IPv6 networks by their first half", () => {
   const rows: [address: string, headers: Record<string, string>, client: string][] = [
     ["192.0.2.1", {}, "192.0.2.1"],
     ["192.0.2.1", { "x-forwarded-for": "10.0.0.1" }, "192.0.2.1"],

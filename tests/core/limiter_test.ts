@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Limiter } from "../../handlers/core/limiter.ts";
 import { HttpError } from "../../handlers/core/errors.ts";
 
-Deno.test("So many are let in, the others in the order in which they came", async () => {
+Deno.test("a limiter admits so many at once, and the others in order of arrival", async () => {
   const limiter = new Limiter({ max: 2, queueMs: 60_000 });
   const inside = [await limiter.enter(), await limiter.enter()];
   const order: number[] = [];
@@ -17,7 +17,7 @@ Deno.test("So many are let in, the others in the order in which they came", asyn
   assertEquals([order, limiter.inside, limiter.waiting], [[0, 1, 2], 0, 0]);
 });
 
-Deno.test("Nobody overtakes the queue", async () => {
+Deno.test("no request overtakes the queue", async () => {
   const limiter = new Limiter({ max: 1, queueMs: 60_000 });
   const first = await limiter.enter();
   const order: string[] = [];
@@ -29,7 +29,7 @@ Deno.test("Nobody overtakes the queue", async () => {
   assertEquals(order, ["second", "third"]);
 });
 
-Deno.test("A place that is left twice is one place", async () => {
+Deno.test("a slot that is released twice counts once", async () => {
   const limiter = new Limiter({ max: 1, queueMs: 0 });
   const place = await limiter.enter();
   place[Symbol.dispose]();
@@ -39,14 +39,14 @@ Deno.test("A place that is left twice is one place", async () => {
   await assertRejects(() => limiter.enter(), HttpError);
 });
 
-Deno.test("Whoever has waited too long is told when to come again", async () => {
+Deno.test("a request that has waited too long is told when to retry", async () => {
   const limiter = new Limiter({ max: 1, queueMs: 10 });
   using _ = await limiter.enter();
   const error = await assertRejects(() => limiter.enter(), HttpError);
   assertEquals([error.status, error.headers["retry-after"], limiter.waiting], [503, "1", 0]);
 });
 
-Deno.test("A client that leaves, leaves the queue and takes no place", async () => {
+Deno.test("a client that disconnects leaves the queue and takes no slot", async () => {
   const limiter = new Limiter({ max: 1, queueMs: 60_000 });
   const place = await limiter.enter();
   const client = new AbortController();
@@ -61,7 +61,7 @@ Deno.test("A client that leaves, leaves the queue and takes no place", async () 
   assertEquals(limiter.inside, 0);
 });
 
-Deno.test("A client that has its share does not take the places of others, nor hold up those behind it", async () => {
+Deno.test("a client at its limit neither takes the slots of others nor blocks those after it in the queue", async () => {
   const limiter = new Limiter({ max: 3, maxPerClient: 2, queueMs: 10_000 });
   const first = await limiter.enter("a");
   const second = await limiter.enter("a");
@@ -78,7 +78,7 @@ Deno.test("A client that has its share does not take the places of others, nor h
   assertEquals([order, limiter.inside, limiter.waiting], [["b", "a"], 0, 0]);
 });
 
-Deno.test("A client that has its share is told so with 429, unknown clients have no share of their own", async () => {
+Deno.test("a client at its limit gets 429; clients without an address have no limit of their own", async () => {
   const limiter = new Limiter({ max: 3, maxPerClient: 1, queueMs: 0 });
   using _ = await limiter.enter("a");
   assertEquals((await assertRejects(() => limiter.enter("a"), HttpError)).status, 429);
@@ -87,7 +87,7 @@ Deno.test("A client that has its share is told so with 429, unknown clients have
   assertEquals((await assertRejects(() => limiter.enter("a"), HttpError)).status, 503);
 });
 
-Deno.test("A limiter that lets nobody in is refused", () => {
+Deno.test("a limiter without slots is refused", () => {
   assertThrows(() => new Limiter({ max: 4, maxPerClient: 0, queueMs: 0 }), RangeError);
   assertThrows(() => new Limiter({ max: 0, queueMs: 0 }), RangeError);
   assertThrows(() => new Limiter({ max: NaN, queueMs: 0 }), RangeError);

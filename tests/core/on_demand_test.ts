@@ -1,11 +1,11 @@
-/** Modules that are loaded when somebody needs them. */
+/** Modules that are loaded on demand. */
 
 import { assertEquals } from "@std/assert";
 import { walk } from "@std/fs/walk";
 import { onDemand } from "../../handlers/core/on_demand.ts";
 import { ROOT } from "../support/paths.ts";
 
-Deno.test("what is needed is loaded once, one at a time, and again where it failed", async () => {
+Deno.test("modules are loaded once, one at a time, and again after a failure", async () => {
   let under = 0;
   let most = 0;
   const loads: string[] = [];
@@ -27,7 +27,7 @@ Deno.test("what is needed is loaded once, one at a time, and again where it fail
   assertEquals([loads, most], [["a", "b", "b"], 1]);
 });
 
-Deno.test("no import of a running server goes past it: two at once can make the runtime panic", async () => {
+Deno.test("a running server imports through it only: two imports at once can make the runtime panic", async () => {
   const found: string[] = [];
   for await (const { path } of walk(`${ROOT}/handlers`)) {
     if (!path.endsWith(".ts")) continue;

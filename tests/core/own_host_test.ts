@@ -1,6 +1,7 @@
-/** Who may be asked under which name: no page of another site passes for one of this server by a name of its own. */
+/** Under which host names the server answers: no page of another site becomes same-origin by DNS rebinding. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { isLoopback, isOwnHost } from "../../handlers/http/own_host.ts";
 import {
   cgi,
   cgiFeature,
@@ -13,26 +14,25 @@ import {
   type FetchFunction,
   files,
   fileServer,
-  type Hosts,
-  isLoopback,
-  isOwnHost,
   type Layer,
   mount,
   SimpleHTTPRequestHandler,
-  SitePath,
   ThreadingHTTPServer,
   toFetch,
   type ToFetchOptions,
   upload,
   uploadFeatures,
 } from "@x/pyserve";
-import { runCommand, start, startProcess } from "../support/command.ts";
+import type { Hosts } from "@x/pyserve/handlers";
+import { makeCertificate } from "../support/certificate.ts";
+import { CLOCK_AHEAD, runCommand, start, startProcess } from "../support/command.ts";
 import { CLI, fromFileUrl, ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { raw } from "../support/raw.ts";
-import { settleTimes, type TempTree, tempTree } from "../support/tree.ts";
+import { oldTree, type TempTree, tempTree } from "../support/tree.ts";
+import { freePort } from "../support/port.ts";
 
-Deno.test("addresses and localhost are always own, other names where they are given", () => {
+Deno.test("addresses and localhost are always own names, others are if they are given", () => {
   const own = ["127.0.0.1", "127.0.0.1:8000", "[::1]:8000", "192.0.2.7:1", "localhost", "LOCALHOST:8", "a.localhost."];
   const others = [
     "",
@@ -51,7 +51,7 @@ Deno.test("addresses and localhost are always own, other names where they are gi
   assertEquals(isOwnHost("evilexample.org", ["*.example.org"]), false);
 });
 
-Deno.test("a dot at the end makes no difference, wherever it is", () => {
+Deno.test("a trailing dot makes no difference", () => {
   for (const host of ["localhost.", "files.example.:80", "FILES.example", "sub.example."]) {
     assertEquals([host, isOwnHost(host, ["files.example.", "*.example."])], [host, true]);
   }
@@ -71,7 +71,7 @@ Deno.test("isLoopback() knows the addresses that only this machine can reach", (
 
 // --- At every door ---
 
-/** Names as a browser sends them, and whether the server below is asked under its own. */
+/** Names as a browser sends them, and whether they are the server's own. */
 const NAMES: readonly (readonly [host: string, isOwn: boolean])[] = [
   ["evil.example", false],
   ["127.0.0.1.evil.example", false],
@@ -89,7 +89,7 @@ const NAMES: readonly (readonly [host: string, isOwn: boolean])[] = [
   ["evil-files.example", false],
 ];
 
-/** A server that is asked under a name: the status of a request. */
+/** A server, and the status of a request to it under a name. */
 interface Door extends AsyncDisposable {
   readonly port: number;
   status?(host: string, method: string, target: string): Promise<number>;
@@ -109,17 +109,14 @@ function overHttp(fetch: FetchFunction, listen: Deno.ServeTcpOptions = { hostnam
 }
 
 async function command(args: readonly string[]): Promise<Door> {
-  const process = await start([...args, "--quiet"]);
+  const process = await start([...args, "--quiet"], { clockAhead: true });
   return { port: process.port, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
 }
 
-/** HTTPS, asked by curl, which sends the name as `:authority` over HTTP/2. */
+/** HTTPS with curl as the client, which sends the name as `:authority` over HTTP/2. */
 async function tls(args: readonly string[], version: string, tree: TempTree): Promise<Door> {
-  const [cert, key] = [tree.at("cert.pem"), tree.at("key.pem")];
-  const words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost";
-  await new Deno.Command("openssl", { args: [...words.split(" "), "-keyout", key, "-out", cert], stderr: "null" })
-    .output();
-  const door = await command([...args, "--tls-cert", cert, "--tls-key", key]);
+  const { options } = await makeCertificate(tree.path);
+  const door = await command([...args, ...options]);
   const status = async (host: string, method: string, target: string) => {
     const authority = `${host}:${door.port}`;
     const { stdout } = await new Deno.Command("curl", {
@@ -134,17 +131,23 @@ async function tls(args: readonly string[], version: string, tree: TempTree): Pr
 async function denoServe({ path }: TempTree, env: Record<string, string> = {}): Promise<Door> {
   const port = freePort();
   const process = await startProcess(Deno.execPath(), [
-    ...["serve", "-A", "--no-lock", "--config", `${ROOT}/deno.json`, "--host", "127.0.0.1", "--port", String(port)],
+    ...[
+      "serve",
+      "-A",
+      "--no-lock",
+      ...CLOCK_AHEAD,
+      "--config",
+      `${ROOT}/deno.json`,
+      "--host",
+      "127.0.0.1",
+      "--port",
+      String(port),
+    ],
     fromFileUrl("../testdata/deno_serve.ts"),
   ], { env: { TEST_ROOT: path, TEST_PORT: String(port), ...env } });
   // The module prints its line before the runtime listens.
   while (await statusAs(port, "localhost").catch(() => 0) === 0) await new Promise((done) => setTimeout(done, 20));
   return { port, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 const PHP = { address: { transport: "unix", path: "/nowhere/php.sock" }, extensions: [".php"] } as const;
@@ -177,12 +180,11 @@ const ignoreDoor = (name: string) =>
 
 for (const [name, open] of Object.entries(WRITING_DOORS)) {
   Deno.test({ name: `nothing is read or written under another name: ${name}`, ignore: ignoreDoor(name) }, async () => {
-    await using tree = await tempTree({ "a.txt": "a" });
-    await settleTimes(tree.at("a.txt"));
+    await using tree = await oldTree({ "a.txt": "a" });
     await using door = await open(tree);
     const status = (host: string, method: string, target: string) =>
       door.status?.(host, method, target) ?? statusAs(door.port, host, method, target);
-    // Three times, so that the last comes from what is kept.
+    // Three times, so that the last response comes from the cache.
     for (let i = 0; i < 3; i++) assertEquals(await status("localhost", "GET", "/a.txt"), 200);
     for (const [index, [host, isOwn]] of NAMES.entries()) {
       assertEquals([host, await status(host, "GET", "/a.txt")], [host, isOwn ? 200 : 421]);
@@ -199,7 +201,7 @@ Deno.test("a port makes no difference to a name", async () => {
   assertEquals(await statusAs(door.port, "evil.example:80"), 421);
 });
 
-/** Servers that were told no names. */
+/** Servers without configured names. */
 const READING_DOORS: Readonly<Record<string, (tree: TempTree) => Door | Promise<Door>>> = {
   "the command": ({ path }) => command([path]),
   "HTTP/1.0": ({ path }) => command([path, "-p", "HTTP/1.0"]),
@@ -231,11 +233,10 @@ function served(Handler: typeof SimpleHTTPRequestHandler, directory: string, bin
 
 for (const [name, open] of Object.entries(READING_DOORS)) {
   Deno.test({
-    name: `what only this machine reaches is not read under another name: ${name}`,
+    name: `a server on loopback is not read under another name: ${name}`,
     ignore: ignoreDoor(name),
   }, async () => {
-    await using tree = await tempTree({ "a.txt": "a" });
-    await settleTimes(tree.at("a.txt"));
+    await using tree = await oldTree({ "a.txt": "a" });
     await using door = await open(tree);
     const status = (host: string, target = "/a.txt") =>
       door.status?.(host, "GET", target) ?? statusAs(door.port, host, "GET", target);
@@ -248,9 +249,8 @@ for (const [name, open] of Object.entries(READING_DOORS)) {
   });
 }
 
-Deno.test("what others can reach is read under any name, out of the cache as well, but not written", async () => {
-  await using tree = await tempTree({ "a.txt": "a" });
-  await settleTimes(tree.at("a.txt"));
+Deno.test("a public server is read under any name, also from the cache, but not written", async () => {
+  await using tree = await oldTree({ "a.txt": "a" });
   await using open = await command([tree.path, "-b", "0.0.0.0"]);
   for (const host of ["evil.example", "localhost", "evil.example", "evil.example"]) {
     assertEquals(await statusAs(open.port, host), 200);
@@ -259,7 +259,7 @@ Deno.test("what others can reach is read under any name, out of the cache as wel
   assertEquals(await statusAs(simple.port, "evil.example"), 200);
 });
 
-Deno.test("handlers that write or run programs judge the name themselves, whatever they are put into", async () => {
+Deno.test("handlers that write or run programs check the name themselves, however they are composed", async () => {
   await using tree = await tempTree({ "a.txt": "a", "cgi-bin/run": "#!/bin/sh\necho; touch ../ran\n", "a.php": "" });
   await Deno.chmod(tree.at("cgi-bin/run"), 0o755).catch(() => {}); // Windows has no modes
   const source = disk(tree.path);
@@ -277,19 +277,8 @@ Deno.test("handlers that write or run programs judge the name themselves, whatev
   assertEquals(await statusAs(door.port, "localhost", "GET", "/a.php"), 502);
 });
 
-/** A tree whose file is kept from the second time on that it is asked for. */
-async function settledTree(): Promise<TempTree> {
-  const tree = await tempTree({ "a.txt": "a" });
-  await settleTimes(tree.at("a.txt"));
-  const source = disk(tree.path);
-  while (!(await source.stat(SitePath.root.child("a.txt")!))!.stable) {
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  return tree;
-}
-
-Deno.test("one handler in two servers is judged as each of them says, whatever the other has kept", async () => {
-  await using tree = await settledTree();
+Deno.test("one handler in two servers follows the names of each, whatever the other has cached", async () => {
+  await using tree = await oldTree({ "a.txt": "a" });
   const site = fileServer(tree.path, { log: false });
   const local = (hostname: string): ToFetchOptions => ({ localAddress: () => ({ hostname, port: 1 }) });
   await using open = overHttp(toFetch(site, local("0.0.0.0")));
@@ -304,8 +293,8 @@ Deno.test("one handler in two servers is judged as each of them says, whatever t
   }
 });
 
-Deno.test("a file that is kept is not sent under another name where a feature writes, below a mount neither", async () => {
-  await using tree = await settledTree();
+Deno.test("a cached file is not sent under another name if a feature writes, nor below a mount", async () => {
+  await using tree = await oldTree({ "a.txt": "a" });
   const everywhere = { localAddress: () => ({ hostname: "0.0.0.0", port: 1 }) };
   for (const feature of [...uploadFeatures().slice(0, 1), cgiFeature(), fastCgiFeature(PHP)]) {
     const site = fileServer(tree.path, { features: [feature], log: false });
@@ -318,7 +307,7 @@ Deno.test("a file that is kept is not sent under another name where a feature wr
   }
 });
 
-/** Features that end what they do in the background with the test. */
+/** Features whose background work ends with the test. */
 function uploading() {
   const features = uploadFeatures();
   const end = async () => void await Promise.all(features.map((feature) => feature.end?.()));
@@ -339,7 +328,7 @@ Deno.test('"any" is any name, for everything', async () => {
   assertEquals(await statusAs(classes.port, "evil.example"), 200);
 });
 
-Deno.test("a feature of one's own with a method that writes has the server answer under its own names", async () => {
+Deno.test("a custom feature with a writing method restricts the server to its own names", async () => {
   await using tree = await tempTree({ "a.txt": "a" });
   const writing: Feature = {
     methods: ["POST"],
@@ -357,9 +346,8 @@ Deno.test("a feature of one's own with a method that writes has the server answe
   assertEquals(await ask({ ...writing, methods: [], ownNamesOnly: true }, "evil.example", "GET"), 421);
 });
 
-Deno.test("an absolute-form target and Host both have to be own", async () => {
-  await using tree = await tempTree({ "a.txt": "a" });
-  await settleTimes(tree.at("a.txt"));
+Deno.test("an absolute-form target and Host both have to be own names", async () => {
+  await using tree = await oldTree({ "a.txt": "a" });
   await using door = await command([tree.path, "--upload"]);
   for (const method of ["GET", "PUT"]) {
     const good = method === "GET" ? 200 : 409;
@@ -370,7 +358,7 @@ Deno.test("an absolute-form target and Host both have to be own", async () => {
 });
 
 Deno.test(
-  { name: "over a Unix socket the path of the socket is no name", ignore: Deno.build.os === "windows" },
+  { name: "the path of a Unix socket is not a name", ignore: Deno.build.os === "windows" },
   async () => {
     await using tree = await tempTree({ "site/a.txt": "a" });
     await using features = uploading();
@@ -388,7 +376,7 @@ Deno.test(
   },
 );
 
-Deno.test("the name that the server is told to bind is its own", async () => {
+Deno.test("the name that the server binds is its own", async () => {
   await using tree = await tempTree({ "a.txt": "a" });
   const local = { hostname: "127.0.0.1", port: 1, name: "files.test" };
   await using features = uploading();
@@ -399,7 +387,7 @@ Deno.test("the name that the server is told to bind is its own", async () => {
 });
 
 Deno.test({
-  name: "a name that the machine knows and the command is to bind is its own",
+  name: "a name that the command binds and that resolves locally is its own",
   ignore: missing("unshare", "mount") || !isRoot(),
 }, async () => {
   await using tree = await tempTree({ "a.txt": "a", "hosts": "127.0.0.1 files.test\n" });
@@ -420,17 +408,17 @@ Deno.test("the log and the page say which option adds a name, in one sentence", 
   const head = "GET / HTTP/1.1\r\nHost: evil.example\r\nAccept: text/html\r\nConnection: close\r\n\r\n";
   const { status, text } = await raw(server.port, head);
   assertEquals(status, 421);
-  const sentence = "The server does not go by this name; the option --allow-host (in the library: hosts) adds it";
+  const sentence = "This host name is not accepted; allow it with --allow-host (in the library: hosts)";
   assertStringIncludes(text, sentence);
   await server.stop();
   assertStringIncludes(server.stderr(), `code 421, message ${sentence}`);
 });
 
-Deno.test("where names are given, files are answered under these only", async () => {
+Deno.test("with given names, files are served under these only", async () => {
   await using tree = await tempTree({ "a.txt": "a" });
   await using closed = await command([tree.path, "--allow-host", "*.example.org", "-b", "0.0.0.0"]);
   assertEquals(await statusAs(closed.port, "any.example.org"), 200);
   assertEquals(await statusAs(closed.port, "example.net"), 421);
   const ended = await runCommand(["--allow-host", "a b"]);
-  assertEquals([ended.code, ended.stderr.includes("it is not the name of a host")], [2, true]);
+  assertEquals([ended.code, ended.stderr.includes("it is not a host name")], [2, true]);
 });

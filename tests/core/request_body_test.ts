@@ -1,19 +1,14 @@
-/** The one reader of request bodies: its bounds, and what becomes of the connection when it gives up. */
+/** The reader of request bodies: its limits, and what happens to the connection when it gives up. */
 
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { cgi, chain, disk, files, HttpError, IncompleteBody, toFetch, upload } from "@x/pyserve";
+import { IncompleteBody } from "../../handlers/core/request_body.ts";
+import { cgi, chain, disk, files, HttpError, toFetch, upload } from "@x/pyserve";
 import { readBody } from "../../handlers/core/request_body.ts";
 import { start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
+import { within } from "../support/wait.ts";
 
-/** Fails after 30 seconds. */
-async function within<T>(promise: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error("It did not happen in time")), 30_000);
-  return await Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
-}
-
-/** A body that never ends: chunks of a size, with a pause between them; and whether it was cancelled. */
+/** An endless body of chunks with pauses, and whether it was cancelled. */
 function endless(size: number, pauseMs: number) {
   const state = { isCancelled: false };
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -105,7 +100,7 @@ Deno.test("bodies of all sizes come through a real connection", async () => {
   }
 });
 
-/** Sends the head of a request and then a byte at a time, until there is a response; its first bytes. */
+/** Sends the head of a request, then single bytes until there is a response; returns its first bytes. */
 async function trickle(port: number, head: string, pauseMs: number): Promise<string> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
   await connection.write(new TextEncoder().encode(head));

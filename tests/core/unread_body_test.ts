@@ -1,4 +1,4 @@
-/** Bodies that no handler reads, and bytes behind a request, while an answer is made and sent. */
+/** Bodies that no handler reads, and bytes after a request, while a response is produced and sent. */
 
 import { assert, assertEquals } from "@std/assert";
 import { toFetch } from "@x/pyserve";
@@ -10,7 +10,7 @@ const SENT_MIB = 500;
 const PIECE = new Uint8Array(MIB).fill(0x78);
 const CHUNK = new Uint8Array([...encode("100000\r\n"), ...PIECE, 13, 10]);
 
-/** Requests that are answered slowly, or by a stream, with the method. */
+/** Requests with slow or streamed responses. */
 const SLOW: readonly (readonly [method: string, target: string])[] = [
   ["GET", "/huge.bin?sha256"],
   ["GET", "/?archive=tar.gz"],
@@ -61,7 +61,7 @@ limited("content of a GET request is ignored beside a short response, and refuse
   assertEquals(await statusOf("/?archive=tar.gz", "Content-Length: 65537"), "413");
 });
 
-Deno.test("settle() waits five seconds for a body that its handler leaves unread, and then gives up the answer", async () => {
+Deno.test("settle() waits five seconds for a body that its handler leaves unread, and then abandons the response", async () => {
   const { setTimeout } = globalThis;
   const now = performance.now.bind(performance);
   const waits: number[] = [];
@@ -87,7 +87,7 @@ Deno.test("settle() waits five seconds for a body that its handler leaves unread
   }
 });
 
-Deno.test("settle() drops a body that its handler leaves unread, up to a bound", async () => {
+Deno.test("settle() discards a body that its handler leaves unread, up to a limit", async () => {
   let cancelled = 0;
   const answer = () => new Response(new ReadableStream({ cancel: () => void cancelled++ }));
   const fetch = toFetch((request) => new URL(request.url).pathname === "/echo" ? new Response(request.body) : answer());

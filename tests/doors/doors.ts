@@ -1,25 +1,27 @@
-/** The doors of the house, each with a handler, a class or a program behind it that says what it sees. */
+/** The ways in which requests reach handlers ("doors"), each with a handler, class or program that reports what it sees. */
 
 import { ThreadingHTTPServer } from "@x/pyserve/python";
 import { serveClassic } from "../../handlers/python/transport.ts";
 import { serve } from "../../handlers/transport/serve.ts";
-import { eventually } from "../upstream/cgi/support.ts";
+import { makeCertificate } from "../support/certificate.ts";
 import { start } from "../support/command.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
 import { tempTree } from "../support/tree.ts";
 import { characters, Reporter, Reporter11, reporting, type Seen } from "./report.ts";
 import type { Who } from "./requests.ts";
+import { until } from "../support/wait.ts";
+import { freePort } from "../support/port.ts";
 
-/** A way in. */
+/** A door. */
 export interface Door extends AsyncDisposable {
   /** What it is, from the special to the general: the first exception of a row that names one of them counts. */
   readonly is: readonly Who[];
   /** Where its handler is. */
   readonly path: string;
-  /** What a program is told of a header and a body is less than what a handler is. */
+  /** Programs see less of headers and bodies than handlers do. */
   readonly program: boolean;
   connect(): Promise<Deno.Conn>;
-  /** What a reply says that was seen. */
+  /** The report in a response. */
   seen(field: string): Seen;
 }
 
@@ -69,10 +71,8 @@ async function overTls(is: readonly Who[], listen: typeof serve): Promise<Door> 
 /** A certificate for this machine and its key, PEM. */
 export async function certificate(): Promise<{ cert: string; key: string }> {
   await using tree = await tempTree();
-  const args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost " +
-    "-addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout key.pem -out cert.pem";
-  await new Deno.Command("openssl", { args: args.split(" "), cwd: tree.path, stderr: "null" }).output();
-  return { cert: await Deno.readTextFile(tree.at("cert.pem")), key: await Deno.readTextFile(tree.at("key.pem")) };
+  const { cert, key } = await makeCertificate(tree.path);
+  return { cert: await Deno.readTextFile(cert), key: await Deno.readTextFile(key) };
 }
 
 async function denoServe(): Promise<Door> {
@@ -92,16 +92,11 @@ async function denoServe(): Promise<Door> {
     process.kill("SIGKILL");
     await process.status;
   };
-  await eventually(
+  await until(
     () => Deno.connect({ hostname: "127.0.0.1", port }).then((conn) => (conn.close(), true), () => false),
     "it listens",
   );
   return handlers(["runtime"], port, end);
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 function pythonClass(is: Who, Handler: typeof Reporter): Promise<Door> {
@@ -115,7 +110,7 @@ function pythonClass(is: Who, Handler: typeof Reporter): Promise<Door> {
   return Promise.resolve(handlers([is, "python"], server.server_port, close));
 }
 
-/** The command, and a program that says what it sees: its environment and its input. */
+/** The command with a program that reports what it sees: its environment and its input. */
 async function programs(is: readonly Who[], ...options: readonly string[]): Promise<Door> {
   const tree = await tempTree({
     "cgi-bin/see": `#!/bin/sh

@@ -1,5 +1,5 @@
 /**
- * One meaning of a request at every door: the same bytes are the same request, whichever engine has read them.
+ * A request means the same at every door: the same bytes are the same request, whichever engine reads them.
  *
  * The table says what each request means. A door may differ only where a row says why.
  */
@@ -18,16 +18,16 @@ import { askHttp2, http2Rows } from "./http2.ts";
 import { characters, reporting, type Seen } from "./report.ts";
 import { AS_IN_PYTHON, type Meaning, REQUESTS, type Row, RUNTIME_CLOSES } from "./requests.ts";
 
-/** What decides about what a door can show. */
+/** The properties of a door that exceptions refer to. */
 type Kind = Pick<Door, "is" | "path" | "program">;
 
-/** Milliseconds for one request; a door that takes longer has not understood it. */
+/** Milliseconds for one request; a door that takes longer fails. */
 const PATIENCE = 10_000;
 
 /** Requests at a time: a program for each is a process. */
 const AT_A_TIME = 4;
 
-Deno.test("the table of requests is a table", () => {
+Deno.test("the table of requests is well formed", () => {
   assert(REQUESTS.length >= 100, `${REQUESTS.length} rows`);
   const names = REQUESTS.map(({ name }) => name);
   assertEquals(names.filter((name, at) => names.indexOf(name) !== at), []);
@@ -99,7 +99,7 @@ function withoutHost({ method, target, fields, body }: Seen): Seen {
   return { method, target, fields: Object.fromEntries(others), body };
 }
 
-/** Files of this checkout, kept in memory because they are asked for again; they answer with no report. */
+/** Files of this checkout, which are cached at the second request; they give no report. */
 const FILES: Readonly<Record<string, () => Door>> = {
   "the default engine": () => {
     const server = serve(toFetch(fileServer(ROOT, { log: false }), { hosts: "any" }), LOOPBACK);
@@ -135,7 +135,7 @@ function filesDoor(is: Door["is"], port: number, close: () => Promise<unknown>):
 }
 
 for (const [name, open] of Object.entries(FILES)) {
-  Deno.test(`what is refused is refused for a file that is kept in memory, too: ${name}`, async () => {
+  Deno.test(`requests are refused for a cached file, too: ${name}`, async () => {
     await using door = open();
     for (let count = 0; count < 4; count++) {
       await exchange(door, {
@@ -153,7 +153,7 @@ for (const [name, open] of Object.entries(FILES)) {
 /** It has no `do_CONNECT` (501), looks at no query, and joins folded lines. */
 const OTHERWISE_IN_PYTHON = /^(?:CONNECT |other bytes in the target: "GET ~\?|a folded field$)/;
 
-/** What a class of Python hands on as it is, the handlers behind it judge; what Python itself takes, they do not see. */
+/** Targets that a class of Python passes on are judged by its handlers; those that Python itself handles never reach them. */
 async function fileDifference(row: Row, door: Door): Promise<unknown[]> {
   const isPython = door.is.includes("python");
   const outcome = isPython ? row.but?.python?.[0] === AS_IN_PYTHON ? {} : row.means : outcomeOf(row, door);
@@ -199,7 +199,7 @@ function listOf<T>(value: T | readonly T[]): readonly T[] {
   return Array.isArray(value) ? value : [value as T];
 }
 
-/** What is to be seen, in full, and as the door can show it. */
+/** The expected report, in full, and as far as the door can show it. */
 function expectedOf({ method = "GET", target = "~", fields = {}, body }: Meaning, door: Kind): Seen {
   const hasBody = !["GET", "HEAD", "CONNECT"].includes(method);
   const seen = {
@@ -211,7 +211,7 @@ function expectedOf({ method = "GET", target = "~", fields = {}, body }: Meaning
   return comparable(door.program ? asProgramsSee(seen) : seen, door);
 }
 
-/** Fields that programs are not told of, or by another name. */
+/** Fields that programs do not get, or get under another name. */
 const NOT_FOR_PROGRAMS =
   /^(?:authorization|connection|content-length|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|.*[^a-z\d-].*)$/;
 
@@ -220,14 +220,14 @@ function asProgramsSee(seen: Seen): Seen {
   return { ...seen, fields: Object.fromEntries(fields) };
 }
 
-/** Without what is the connection's, what is not there, and, of a class, the difference between no body and an empty one. */
+/** Without connection fields, absent fields and, for a class, the difference between no body and an empty one. */
 function comparable({ method, target, fields, body }: Seen, door: Kind): Seen {
   const { connection: _, host, ...others } = fields;
   const isClass = door.is.includes("python");
   return { method, target, fields: { ...others, ...(host && { host }) }, body: isClass ? body ?? "" : body };
 }
 
-/** All that comes for a row. */
+/** Everything received for a row. */
 async function exchange(door: Door, { sent, ends = false, stays = false }: Row): Promise<string> {
   const conn = await door.connect();
   let isLate = false;
@@ -235,7 +235,7 @@ async function exchange(door: Door, { sent, ends = false, stays = false }: Row):
     isLate = true;
     conn.close();
   }, PATIENCE);
-  await say(conn, latin1(sent.replaceAll("~", door.path))).catch(() => {}); // refused before it was through
+  await say(conn, latin1(sent.replaceAll("~", door.path))).catch(() => {}); // refused before it was sent completely
   if (ends) await conn.closeWrite().catch(() => {});
   const heard = await hear(conn, stays ? /\r\n\r\n/ : null);
   clearTimeout(timer);
@@ -248,7 +248,7 @@ async function say(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
 }
 
-/** What comes until the door closes, or until there is enough. */
+/** Everything received until the door closes, or until there is enough. */
 async function hear(conn: Deno.Conn, enough: RegExp | null): Promise<string> {
   const buffer = new Uint8Array(65_536);
   let heard = "";
@@ -260,7 +260,7 @@ async function hear(conn: Deno.Conn, enough: RegExp | null): Promise<string> {
   }
 }
 
-/** The replies one after the other: what they say was seen, or their status. */
+/** The responses in order: their reports, or their statuses. */
 function repliesIn(heard: string, door: Door): (Seen | number)[] {
   const bare = /^x-seen: (.*)$/.exec(heard); // of HTTP/0.9
   if (bare) return [comparable(door.seen(bare[1]!), door)];

@@ -40,7 +40,7 @@ function asHttp2(row: Row, path: string): Http2Row | null {
   return { row, headers, body };
 }
 
-/** Asks, and gives the reply's status and what it says was seen. */
+/** Sends a request; returns the status and the report of the response. */
 export function askHttp2(
   session: ClientHttp2Session,
   headers: OutgoingHttpHeaders,

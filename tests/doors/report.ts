@@ -1,4 +1,4 @@
-/** What handlers, classes and programs say they have been asked: for all doors in one form, in a field of their reply. */
+/** Reports of what handlers, classes and programs see of a request: in one form for all doors, in a field of the response. */
 
 import { type Handler, HttpError, toFetch } from "@x/pyserve";
 import { BaseHTTPRequestHandler } from "@x/pyserve/python";
@@ -14,7 +14,7 @@ export interface Seen {
   readonly body: string | null;
 }
 
-/** Answers with what it sees. */
+/** Answers with a report. */
 const report: Handler = async (request, { target, refusal, protocol }) => {
   if (refusal) return null;
   const body = request.body === null ? null : characters(await request.bytes().catch(brokenOff));
@@ -24,7 +24,7 @@ const report: Handler = async (request, { target, refusal, protocol }) => {
   return new Response("seen", { headers: { "x-seen": written(seen), "content-length": "4" } });
 };
 
-/** As all of this package that reads a body. */
+/** Reads bodies as the package does. */
 function brokenOff(cause: unknown): never {
   throw cause instanceof HttpError ? cause : new HttpError(400, "The body was broken off", { cause });
 }
@@ -32,7 +32,7 @@ function brokenOff(cause: unknown): never {
 /** The function that serves the report. */
 export const reporting = toFetch(report, { log: { access() {}, error() {} }, hosts: "any" });
 
-/** A class that answers every method with what it sees. */
+/** A class that answers every method with a report. */
 export class Reporter extends BaseHTTPRequestHandler {
   protected override method_for() {
     return this.report;

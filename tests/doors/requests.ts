@@ -1,6 +1,6 @@
-/** Requests as bytes, and what each means: to a handler, or as the status where none sees it. */
+/** Requests as bytes, and what each means: the request that a handler sees, or the status if none does. */
 
-/** What comes of a request: what the handler sees, or the statuses that are answered without it, interim ones included. */
+/** The outcome of a request: what the handler sees, or the statuses sent without it, including interim ones. */
 export interface Meaning {
   /** The method; `GET` unless given. */
   readonly method?: string;
@@ -8,7 +8,7 @@ export interface Meaning {
   readonly target?: string;
   /** The fields besides Host. */
   readonly fields?: Readonly<Record<string, string>>;
-  /** The body; null where there is none, which is for GET, HEAD and CONNECT always so. */
+  /** The body; null if there is none, as always for GET, HEAD and CONNECT. */
   readonly body?: string | null;
 }
 
@@ -24,20 +24,20 @@ export interface Row {
   /** The bytes, a character a byte; `~` is where the door has its handler. */
   readonly sent: string;
   readonly means: Outcome;
-  /** Who sees it otherwise, and why. */
+  /** Doors that differ, and why. */
   readonly but?: Partial<Record<Who, readonly [why: string, outcome: Outcome]>>;
-  /** Whether the client says that no more comes. */
+  /** Whether the client closes its side after sending. */
   readonly ends?: boolean;
-  /** Whether the connection may stay open behind the reply, for the body that was announced. */
+  /** Whether the connection may stay open after the response, for the announced body. */
   readonly stays?: boolean;
-  /** Why it cannot be sent over HTTP/2, where it could be read as one that can. */
+  /** Why it cannot be sent over HTTP/2, if that is not evident. */
   readonly no2?: string;
 }
 
 const HOST = "Host: a.test\r\n";
 const CLOSE = "Connection: close\r\n";
 
-/** A request of HTTP/1.1 after which the connection is closed: the lines behind Host, and the body. */
+/** An HTTP/1.1 request that closes the connection: the header lines after Host, and the body. */
 function ask(line: string, lines: string | readonly string[] = [], body = ""): string {
   const fields = typeof lines === "string" ? lines : lines.map((each) => `${each}\r\n`).join("");
   return `${line} HTTP/1.1\r\n${HOST}${CLOSE}${fields}\r\n${body}`;
@@ -119,7 +119,7 @@ const BODIES: readonly Row[] = [
     means: { ...sawChunked, body: "0123456789" },
   },
   {
-    name: "a chunk with space behind its size",
+    name: "a chunk with space after its size",
     sent: ask("POST ~", CHUNKED, "3 \r\nabc\r\n0\r\n\r\n"),
     means: sawChunked,
   },
@@ -644,7 +644,7 @@ const CONNECTIONS: readonly Row[] = [
     but: { "classic": [CLOSES, { target: "~?1" }], "python 1.0": [CLOSES, { target: "~?1" }] },
   },
   {
-    name: "close among other options, and a request behind",
+    name: "close among other options, and a request after it",
     sent: `GET ~ HTTP/1.1\r\n${HOST}Connection: x\r\nConnection: y, Close\r\n\r\n${ask("GET ~?2")}`,
     means: {},
   },

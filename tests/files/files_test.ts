@@ -28,7 +28,7 @@ function get(target: string, headers: HeadersInit = {}, method = "GET"): Promise
   return Promise.resolve(toFetch(files(SITE))(new Request(`http://localhost${target}`, { method, headers })));
 }
 
-Deno.test("files() sends a file with all that is known of it", async () => {
+Deno.test("files() sends a file with all its metadata", async () => {
   const response = await get("/hello.txt");
   assertEquals(response.status, 200);
   assertEquals(Object.fromEntries(response.headers), {
@@ -68,7 +68,7 @@ Deno.test("files() redirects a directory to its slash and keeps the query", asyn
   assertEquals([response.headers.get("content-length"), await response.text()], ["0", ""]);
 });
 
-Deno.test("files() declines a slash behind a file, other methods, and what is not there", async () => {
+Deno.test("files() declines a slash after a file, other methods, and missing files", async () => {
   for (const [method, target] of [["GET", "/hello.txt/"], ["POST", "/hello.txt"], ["GET", "/hello.txt/x"]]) {
     const response = await get(target!, {}, method);
     await response.body?.cancel();
@@ -81,7 +81,7 @@ Deno.test("files() answers ranges", async (t) => {
     ["bytes=0-3", 206, "bytes 0-3/10", "0123"],
     ["bytes=-2", 206, "bytes 8-9/10", "89"],
     ["bytes=5-", 206, "bytes 5-9/10", "56789"],
-    ["bytes=12-20", 416, "bytes */10", "416 Range Not Satisfiable: The range lies outside the content\n"],
+    ["bytes=12-20", 416, "bytes */10", "416 Range Not Satisfiable: The range is outside the file\n"],
     ["lines=1-2", 200, null, "0123456789"],
     ["bytes=3-1", 200, null, "0123456789"],
   ];
@@ -104,7 +104,7 @@ Deno.test("files() answers several ranges in parts, in the order asked for", asy
   assertEquals(
     body,
     [
-      "", // zsync takes the first boundary for one only with a line end in front
+      "", // zsync recognises the first boundary only after a line end
       `--${boundary}`,
       "Content-Type: text/plain; charset=utf-8",
       "Content-Range: bytes 8-9/10",
@@ -121,7 +121,7 @@ Deno.test("files() answers several ranges in parts, in the order asked for", asy
   );
 });
 
-Deno.test("files() streams large files, ranges and parts byte by byte right", async () => {
+Deno.test("files() streams large files, ranges and parts byte for byte", async () => {
   const bytes = new Uint8Array(1_500_000).map((_, index) => index * 31 + (index >> 8));
   await using tree = await tempTree({ "big.bin": bytes });
   const fetch = toFetch(files(disk(tree.path)));
@@ -161,7 +161,7 @@ Deno.test("files() sends the range only where If-Range holds", async () => {
   }
 });
 
-Deno.test("files() has a weak tag for a file that may change within the clock's grain", async () => {
+Deno.test("files() sends a weak tag for a file that may change within the resolution of the clock", async () => {
   await using tree = await tempTree({ "a.txt": "a" });
   const response = await toFetch(files(disk(tree.path)))(new Request("http://localhost/a.txt"));
   await response.body?.cancel();
@@ -174,13 +174,13 @@ Deno.test("files() never says that a file was modified later than now", async ()
   assert(Date.parse(response.headers.get("last-modified")!) <= Date.now());
 });
 
-Deno.test("files() says that .svgz is compressed, and of other compressed files that they are what they are", async () => {
+Deno.test("files() sends .svgz with Content-Encoding, and other compressed files as they are", async () => {
   const response = await get("/image.svgz", {}, "HEAD");
   assertEquals(response.headers.get("content-encoding"), "gzip");
   assertEquals(response.headers.get("content-type"), "image/svg+xml");
 });
 
-Deno.test("files() sends what is compressed beside a file to those who take it", async () => {
+Deno.test("files() sends precompressed siblings to clients that accept them", async () => {
   const fetch = toFetch(
     files(memory({ "a.js": "plain", "a.js.gz": "zipped", "a.js.br": "brotli" }), { precompressed: true }),
   );
@@ -196,7 +196,7 @@ Deno.test("files() sends what is compressed beside a file to those who take it",
   assertEquals(tags.size, 3);
 });
 
-Deno.test("files() ignores a compressed file that is older than the plain one", async () => {
+Deno.test("files() ignores a precompressed sibling that is older than the file", async () => {
   await using tree = await tempTree({ "a.js": "plain", "a.js.gz": "zipped" });
   await Deno.utime(tree.at("a.js.gz"), 1000, 1000);
   const fetch = toFetch(files(disk(tree.path), { precompressed: true }));
@@ -204,7 +204,7 @@ Deno.test("files() ignores a compressed file that is older than the plain one", 
   assertEquals(await response.text(), "plain");
 });
 
-/** A source in which something happens between looking at a file and opening it. */
+/** A source in which something happens between the stat and the open. */
 function meddling(source: FileSource, meddle: () => void): FileSource {
   return { ...bound(source), open: (path, seen) => (meddle(), source.open(path, seen)) };
 }
@@ -217,7 +217,7 @@ function bound(source: FileSource): FileSource {
   };
 }
 
-Deno.test("files() looks again at a file that is exchanged between looking and opening", async () => {
+Deno.test("files() stats again if a file is replaced between stat and open", async () => {
   await using tree = await tempTree({ "a.txt": "old" });
   let once = true;
   const source = meddling(disk(tree.path), () => {
@@ -228,7 +228,7 @@ Deno.test("files() looks again at a file that is exchanged between looking and o
   assertEquals([response.headers.get("content-length"), await response.text()], ["9", "brand new"]);
 });
 
-Deno.test("files() gives up with 503 on a file that never holds still, and with 404 on one that goes", async () => {
+Deno.test("files() answers 503 for a file that keeps changing, and 404 for one that disappears", async () => {
   await using tree = await tempTree({ "a.txt": "x" });
   let text = "x";
   const restless = meddling(disk(tree.path), () => Deno.writeTextFileSync(tree.at("a.txt"), text += "x"));
@@ -241,7 +241,7 @@ Deno.test("files() gives up with 503 on a file that never holds still, and with 
   assertEquals(missing.status, 404);
 });
 
-/** Fetches a large file slowly over a real socket, and does something to it when the first bytes have arrived. */
+/** Fetches a large file slowly over a real socket, and changes it when the first bytes have arrived. */
 async function whileSent(
   meddle: (path: string) => void,
 ): Promise<{ received: Uint8Array; promised: number; ended: boolean }> {
@@ -263,7 +263,7 @@ async function whileSent(
     }
     ended = true;
   } catch {
-    // Reset: the other way to say that this is not all.
+    // A reset also says that the response is incomplete.
   }
   connection.close();
   await server.drain();
@@ -272,12 +272,12 @@ async function whileSent(
   return { received: all.subarray(end), promised: bytes.length, ended };
 }
 
-Deno.test("a file that shrinks while it is sent breaks the connection off", async () => {
+Deno.test("a file that shrinks while it is sent aborts the connection", async () => {
   const { received, promised } = await whileSent((path) => Deno.truncateSync(path, 20_000_000));
   assert(received.length < promised, "as many bytes as promised, though there were fewer");
 });
 
-Deno.test("a file that grows while it is sent is sent as long as it was", async () => {
+Deno.test("a file that grows while it is sent is sent with its original length", async () => {
   const { received, promised } = await whileSent((path) => {
     Deno.writeFileSync(path, new Uint8Array(5_000_000), { append: true });
   });
@@ -285,7 +285,7 @@ Deno.test("a file that grows while it is sent is sent as long as it was", async 
 });
 
 Deno.test({
-  name: "a file that is replaced or deleted while it is sent is sent to its end",
+  name: "a file that is replaced or deleted while it is sent is sent completely",
   ignore: Deno.build.os === "windows",
   async fn() {
     for (
@@ -304,7 +304,7 @@ Deno.test({
   },
 });
 
-Deno.test("a client that leaves in the middle leaves nothing open", async () => {
+Deno.test("a client that disconnects in the middle leaves nothing open", async () => {
   await using tree = await tempTree({ "big.bin": new Uint8Array(20_000_000) });
   const server = serve(toFetch(fileServer(tree.path, { log: false })), { hostname: "127.0.0.1", port: 0 });
   for (let round = 0; round < 20; round++) {
@@ -326,7 +326,7 @@ Deno.test("toFetch() works as the handler of Deno.serve itself", async () => {
   assertEquals([response.status, response.text], [200, "0123456789"]);
 });
 
-Deno.test("where something may be written, documents that run scripts have an origin of their own", async (t) => {
+Deno.test("if clients may write, documents that run scripts get an opaque origin", async (t) => {
   const names = [
     "a.html",
     "a.htm",

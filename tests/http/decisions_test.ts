@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { judgeHost } from "../../handlers/http/host.ts";
 import {
   acceptedCodings,
   contentRange,
@@ -9,13 +10,12 @@ import {
   evaluatePreconditions,
   formatHttpDate,
   ifRangeHolds,
-  judgeHost,
   mediaType,
   parseEtags,
   parseHttpDate,
   type Precondition,
   selectRanges,
-} from "@x/pyserve";
+} from "@x/pyserve/http";
 
 const NOW = Date.UTC(2026, 10, 22);
 const TIME = Date.UTC(1994, 10, 6, 8, 49, 37);
@@ -45,7 +45,7 @@ Deno.test("parseHttpDate() reads the three forms and nothing else", async (t) =>
   assertEquals(formatHttpDate(TIME + 999), "Sun, 06 Nov 1994 08:49:37 GMT");
 });
 
-Deno.test("parseEtags() reads lists as RFC 9110 section 5.6.1 wants", () => {
+Deno.test("parseEtags() reads lists as in RFC 9110 section 5.6.1", () => {
   assertEquals(parseEtags(" * "), "*");
   assertEquals(parseEtags('"a"'), ['"a"']);
   assertEquals(parseEtags(', "a,b" ,, W/"c"\t,""'), ['"a,b"', 'W/"c"', '""']);
@@ -110,7 +110,7 @@ Deno.test("ifRangeHolds() compares strongly", () => {
   assertEquals(ifRangeHolds(formatHttpDate(TIME), weak), false);
 });
 
-Deno.test("selectRanges() takes what can be satisfied and ignores what is not well formed", async (t) => {
+Deno.test("selectRanges() takes satisfiable ranges and ignores malformed headers", async (t) => {
   const rows: readonly [header: string | null, result: string, size?: number][] = [
     [null, "whole"],
     ["bytes=0-4", "0-5"],
@@ -157,7 +157,7 @@ Deno.test("selectRanges() takes what can be satisfied and ignores what is not we
   assertEquals(contentRange(null, 10), "bytes */10");
 });
 
-Deno.test("selectRanges() never selects bytes that are not there", () => {
+Deno.test("selectRanges() never selects bytes past the end", () => {
   let seed = 1;
   const random = (below: number) => (seed = (seed * 48271) % 2147483647) % below;
   for (let round = 0; round < 20_000; round++) {
@@ -177,7 +177,7 @@ Deno.test("selectRanges() never selects bytes that are not there", () => {
   }
 });
 
-Deno.test("judgeHost() takes hosts and refuses all else", async (t) => {
+Deno.test("judgeHost() accepts valid hosts and refuses everything else", async (t) => {
   const rows: readonly [host: string | null, url: string, status: number | null][] = [
     ["localhost", "http://localhost/", null],
     ["example.org:8000", "http://example.org:8000/", null],
@@ -207,7 +207,7 @@ Deno.test("judgeHost() takes hosts and refuses all else", async (t) => {
   }
 });
 
-Deno.test("acceptedCodings() ranks what the client takes", async (t) => {
+Deno.test("acceptedCodings() ranks the codings that the client accepts", async (t) => {
   const rows: readonly [header: string | null, codings: string][] = [
     [null, ""],
     ["", ""],
@@ -230,7 +230,7 @@ Deno.test("acceptedCodings() ranks what the client takes", async (t) => {
   }
 });
 
-Deno.test("mediaType() knows what a browser needs", async (t) => {
+Deno.test("mediaType() knows the types that browsers need", async (t) => {
   const rows: readonly [name: string, type: string][] = [
     ["index.html", "text/html; charset=utf-8"],
     ["INDEX.HTM", "text/html; charset=utf-8"],
@@ -275,7 +275,7 @@ Deno.test("mediaType() knows what a browser needs", async (t) => {
   assertEquals(mediaType("a.TXT", { types: { txt: "text/x-mine" } }), "text/x-mine");
 });
 
-Deno.test("escaping leaves nothing that the place it stands in would act on", () => {
+Deno.test("escaping leaves nothing that its context would interpret", () => {
   assertEquals(escapeHtml(`<a b="c" d='e'>&`), "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;");
   assertEquals(encodeSegment("a/b ?#%:'()*!~.-_é\ud800"), "a%2Fb%20%3F%23%25%3A%27%28%29%2A%21~.-_%C3%A9%EF%BF%BD");
   assertEquals(escapeLog("a\n\x1b[31m\x9b\\\u2028é\"'"), "a\\x0a\\x1b[31m\\x9b\\\\\\u2028é\"'");

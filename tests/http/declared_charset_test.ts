@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { declaredCharset, documentType } from "@x/pyserve";
+import { declaredCharset, documentType } from "@x/pyserve/http";
 import { latin1 } from "../support/raw.ts";
 
 const HTML: readonly (readonly [text: string, declared: string | null])[] = [
@@ -16,7 +16,7 @@ const HTML: readonly (readonly [text: string, declared: string | null])[] = [
   ["<meta content='text/html;charset = \"big5\"' http-equiv=content-type>", "big5"],
   ['<meta content="text/html; charset=big5">', null], // without http-equiv it says nothing
   ['<meta http-equiv=refresh content="0; charset=big5">', null],
-  ["<meta charset=utf-16le>", "utf-8"], // what could be read is none
+  ["<meta charset=utf-16le>", "utf-8"], // what could be read is no declaration
   ["<meta charset=utf-99>", null],
   ["<meta charset=utf-99><meta charset=koi8-r>", "koi8-r"],
   ["<meta charset=koi8-r><meta charset=utf-8>", "koi8-r"],
@@ -30,7 +30,7 @@ const HTML: readonly (readonly [text: string, declared: string | null])[] = [
   ["</ <meta charset=koi8-r>", null],
   ["<!x <meta charset=koi8-r>", null],
   ["<metadata charset=koi8-r>", null],
-  ["<meta charset=koi8-r", null], // not whole
+  ["<meta charset=koi8-r", null], // incomplete
   ['<meta charset="koi8-r', null],
   ["charset=koi8-r < <meta>", null],
   ['<?xml version="1.0" encoding="koi8-r"?><html>', "koi8-r"],
@@ -61,12 +61,12 @@ Deno.test("declaredCharset() finds what browsers find", async (t) => {
   }
 });
 
-Deno.test("declaredCharset() takes no longer for what is made to take long", () => {
+Deno.test("declaredCharset() takes linear time, even for hostile input", () => {
   const hard = ["<", "<!--", "<a ", '<a b="', "<meta charset", "<a b= ", "<meta charset='", "<a/"];
   for (const text of hard) assertEquals(declaredCharset("text/html", latin1(`charset ${text.repeat(1024)}`)), null);
 });
 
-Deno.test("documentType() claims what is known, and overrules no document", () => {
+Deno.test("documentType() declares a known charset, and never overrides a document", () => {
   const rows = [
     ["<p>", "utf-8", "text/html; charset=utf-8"],
     ["<p>", "koi8-r", "text/html; charset=koi8-r"],

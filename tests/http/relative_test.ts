@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { parseTarget, Refusal, relativeReference, type SitePath } from "@x/pyserve";
+import type { SitePath } from "@x/pyserve";
+import { parseTarget, Refusal, relativeReference } from "@x/pyserve/http";
 
 interface Row {
   readonly from: string;
@@ -10,7 +11,7 @@ interface Row {
 }
 
 const ROWS: readonly Row[] = [
-  // The slash behind a directory's name.
+  // The slash after a directory's name.
   { from: "/docs", to: "/docs", slash: true, gets: "docs/" },
   { from: "/a/docs?x=1", to: "/a/docs", slash: true, query: "x=1", gets: "docs/?x=1" },
   { from: "/a/docs#f", to: "/a/docs", slash: true, gets: "docs/" },
@@ -20,7 +21,7 @@ const ROWS: readonly Row[] = [
   { from: "/\\evil.example", to: "/\\evil.example", slash: true, gets: "%5Cevil.example/" },
   { from: "/%252e%252e", to: "/%2e%2e", slash: true, gets: "%252e%252e/" },
   { from: "/docs", to: "/docs", slash: true, query: 'a="<>\r\n', gets: "docs/?a=%22%3C%3E%0D%0A" },
-  // Empty segments are left behind, and no host is made of them.
+  // Empty segments are dropped, and never become a host.
   { from: "//evil.example", to: "/evil.example", slash: true, gets: "../evil.example/" },
   { from: "/a//b", to: "/a/b", slash: true, gets: "../b/" },
   { from: "///", to: "/", slash: true, gets: "../../" },
@@ -29,7 +30,7 @@ const ROWS: readonly Row[] = [
   { from: "/x/./docs", to: "/x/docs", slash: true, gets: "docs/" },
   { from: "/docs/x/..", to: "/docs", slash: true, gets: "../" },
   { from: "/x/%2e%2e/docs", to: "/docs", slash: true, gets: "docs/" },
-  { from: "/x/%2E%2e/docs/y", to: "/other", gets: "/other" }, // two steps up for one client, three for another
+  { from: "/x/%2E%2e/docs/y", to: "/other", gets: "/other" }, // two levels up for some clients, three for others
   // The same place, beside it, above it, below it.
   { from: "/docs/", to: "/docs", slash: true, gets: "./" },
   { from: "/", to: "/", slash: true, gets: "./" },
@@ -50,7 +51,7 @@ function pathOf(target: string): SitePath {
   return parsed.path;
 }
 
-Deno.test("relativeReference() leads from a target to a path", async (t) => {
+Deno.test("relativeReference() resolves from a target to a path", async (t) => {
   for (const { from, to, gets, slash = false, query = "" } of ROWS) {
     await t.step(`${from.slice(0, 40)} -> ${to}`, () => {
       assertEquals(relativeReference(from, pathOf(to), { slash, query }), gets);
@@ -58,7 +59,7 @@ Deno.test("relativeReference() leads from a target to a path", async (t) => {
   }
 });
 
-Deno.test("relativeReference() leads to the same place below any prefix, as a browser resolves it", () => {
+Deno.test("relativeReference() resolves to the same place below any prefix, as in a browser", () => {
   const prefixes = ["", "/files", "/a/b", "/docs"];
   const names = ["a", "docs", "x y", "c:d", "..%2f", "ä"];
   const paths = ["", ...names, ...names.flatMap((name) => names.map((below) => `${name}/${below}`))];

@@ -1,15 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  locationOf,
-  MAX_DEPTH,
-  MAX_TARGET_LENGTH,
-  parseTarget,
-  pathSegments,
-  rawTarget,
-  Refusal,
-  SitePath,
-  targetBeforeEncodedSlash,
-} from "@x/pyserve";
+import { MAX_DEPTH, MAX_TARGET_LENGTH, pathSegments, targetBeforeEncodedSlash } from "../../handlers/http/target.ts";
+import { SitePath } from "@x/pyserve";
+import { locationOf, parseTarget, rawTarget, Refusal } from "@x/pyserve/http";
 
 /** What a target parses to: the decoded path (with `/` at the end for a directory), or the status it is refused with. */
 function parsed(raw: string): string | number {
@@ -91,14 +83,14 @@ Deno.test("rawTarget() cuts off scheme and authority and nothing else", () => {
   assertEquals(rawTarget("http+unix://%2Ftmp%2Fs/a"), "/a");
 });
 
-Deno.test("SitePath takes no name that could lead elsewhere", () => {
+Deno.test("SitePath accepts no name that could lead elsewhere", () => {
   for (const name of ["", ".", "..", "a/b", "a\0b", "/"]) assertEquals(SitePath.root.child(name), null, name);
   assertEquals(SitePath.root.sibling("a"), null);
   assertEquals(SitePath.root.parent, null);
   assertEquals(SitePath.root.child("a")!.sibling("b")!.text, "/b");
 });
 
-Deno.test("SitePath.below() ends prefixes at the border of a segment", () => {
+Deno.test("SitePath.below() matches prefixes of whole segments", () => {
   const path = SitePath.root.child("docs")!.child("a")!;
   assertEquals(path.below(SitePath.root.child("docs")!)?.text, "/a");
   assertEquals(path.below(SitePath.root.child("doc")!), null);
@@ -106,7 +98,7 @@ Deno.test("SitePath.below() ends prefixes at the border of a segment", () => {
   assertEquals(path.below(SitePath.root), path);
 });
 
-Deno.test("locationOf() begins with exactly one slash and holds only what a header may hold", () => {
+Deno.test("locationOf() begins with exactly one slash and contains only valid header characters", () => {
   const of = (raw: string) => {
     const target = parseTarget(raw);
     assert(!(target instanceof Refusal));
@@ -232,7 +224,7 @@ const SEGMENTS: readonly [raw: string, segments: string[] | number, before: stri
   ["/a%2Fb" + "/x".repeat(MAX_DEPTH), 404, null],
 ];
 
-Deno.test("pathSegments() keeps empty segments and encoded slashes, targetBeforeEncodedSlash() what is in front", () => {
+Deno.test("pathSegments() keeps empty segments and encoded slashes, targetBeforeEncodedSlash() the part before", () => {
   for (const [raw, expected, before] of SEGMENTS) {
     const segments = pathSegments(raw);
     assertEquals(segments instanceof Refusal ? segments.status : segments, expected, raw.slice(0, 40));

@@ -10,8 +10,9 @@ import { Rejection } from "../../handlers/http1/rejection.ts";
 import { rejectionText } from "../../handlers/python/rejections.ts";
 import { MAX_LINE_BYTES, parseRequestLine } from "../../handlers/http1/request_line.ts";
 import { latin1 } from "../support/raw.ts";
+import { seeded } from "../support/random.ts";
 
-/** What the engine makes of bytes that arrive in pieces: the requests in them, and how it ended. */
+/** The result of bytes that arrive in pieces: the requests in them, and how it ended. */
 function read(pieces: Iterable<Uint8Array>): string[] {
   const input = new InputBuffer();
   const seen: string[] = [];
@@ -59,16 +60,6 @@ function* content(body: Body, input: InputBuffer): Generator<void, string | Reje
 
 function rejected(rejection: Rejection): string {
   return `${rejection.status} ${rejectionText(rejection).message}`;
-}
-
-/** A generator of numbers in [0, 1) that a seed decides (mulberry32). */
-function random(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 const CORPUS = [
@@ -127,8 +118,8 @@ Deno.test("the engine gives the same result wherever the bytes are split", () =>
   }
 });
 
-Deno.test("the engine throws at no bytes, and gives the same result wherever they are split", () => {
-  const next = random(20_261_122);
+Deno.test("no bytes make the engine throw, and it gives the same result wherever they are split", () => {
+  const next = seeded(20_261_122);
   const verdicts = new Set<string>();
   for (let round = 0; round < 20_000; round++) {
     const sent = mutated(CORPUS[Math.floor(next() * CORPUS.length)]!, next);
@@ -151,7 +142,7 @@ Deno.test("the engine throws at no bytes, and gives the same result wherever the
   }
 });
 
-Deno.test("a body is taken as far as it goes, and what is behind it stays", () => {
+Deno.test("a body is read to its end, and the bytes after it are kept", () => {
   for (const framed of ["3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", "abcde"]) {
     const input = new InputBuffer();
     input.append(latin1(`${framed}GET /next`));
@@ -161,7 +152,7 @@ Deno.test("a body is taken as far as it goes, and what is behind it stays", () =
   }
 });
 
-Deno.test("a line is taken with its end, or as far as the limit", () => {
+Deno.test("a line is read with its end, or up to the limit", () => {
   const input = new InputBuffer();
   input.append(latin1("ab"));
   assertEquals(input.takeLine(5), null);
@@ -173,7 +164,7 @@ Deno.test("a line is taken with its end, or as far as the limit", () => {
 });
 
 Deno.test("the buffer keeps its bytes in order while it grows and is emptied", () => {
-  const next = random(7);
+  const next = seeded(7);
   const input = new InputBuffer();
   let sent = 0;
   let taken = 0;
@@ -185,7 +176,7 @@ Deno.test("the buffer keeps its bytes in order while it grows and is emptied", (
   }
 });
 
-/** Framings that two readers could take for two different ones. */
+/** Framings that two readers could interpret differently. */
 const FRAMINGS: readonly (readonly [headers: string, verdict: string, version?: string])[] = [
   ["Content-Length: 3", "xyz"],
   ["Content-Length: 3\r\nContent-Length: 3", "400 Several Content-Length headers"],
@@ -204,7 +195,7 @@ const FRAMINGS: readonly (readonly [headers: string, verdict: string, version?: 
   ["Transfer-Encoding: gzip", "400 Bad Transfer-Encoding ('gzip')"],
   ["Transfer-Encoding: chunked, gzip", "400 Bad Transfer-Encoding ('chunked, gzip')"],
   ["Transfer-Encoding: chunked, chunked", "400 Bad Transfer-Encoding ('chunked, chunked')"],
-  ["Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", "501 The only transfer coding understood is chunked"],
+  ["Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", "501 The only supported transfer coding is chunked"],
   ["Transfer-Encoding: \x0bchunked", "400 Bad Transfer-Encoding ('\\x0bchunked')"],
   ["Transfer-Encoding: xchunked", "400 Bad Transfer-Encoding ('xchunked')"],
   ["Host: a\r\nHost: a", "400 Several Host headers"],
@@ -223,7 +214,7 @@ for (const [headers, verdict, version = "HTTP/1.1"] of FRAMINGS) {
   });
 }
 
-/** Chunks that are none. */
+/** Malformed chunks. */
 const CHUNKS: readonly (readonly [sent: string, result: string])[] = [
   ["3\r\nabc\r\n0\r\n\r\n", "abc"],
   ["0003 ;x=y\r\nabc\r\n000\r\nTrailer: x\r\n\r\n", "abc"],

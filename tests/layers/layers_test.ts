@@ -4,7 +4,6 @@ import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import {
   chain,
   derive,
-  disk,
   fileServer,
   type FileServerOptions,
   type Handler,
@@ -14,7 +13,7 @@ import {
   SitePath,
   toFetch,
 } from "@x/pyserve";
-import { settleTimes, tempTree } from "../support/tree.ts";
+import { oldTree } from "../support/tree.ts";
 
 /** A server with layers, and the lines of its log. */
 function serving(root: Parameters<typeof fileServer>[0], options: FileServerOptions) {
@@ -63,7 +62,7 @@ Deno.test("an answer of a layer, an error it throws and a refused request have o
   assertEquals(response.headers.get("www-authenticate"), "Basic");
 });
 
-/** The same layer, which takes its time. */
+/** The same layer, asynchronous. */
 function async_(layer: Layer): Layer {
   return (next) => async (request, context) => {
     await Promise.resolve();
@@ -81,9 +80,8 @@ Deno.test("a layer that fails is a 500 with a page, a line, and its cause in the
   assert(text.includes("<h1>500") && !text.includes("secret"));
 });
 
-Deno.test("a layer is asked for each request, also for what is kept, and changes the headers of this answer only", async () => {
-  await using tree = await tempTree({ "a.txt": "a", "d/b.txt": "b" });
-  await settleTimes(tree.at("a.txt"));
+Deno.test("a layer runs for each request, also for cached responses, and changes the headers of this response only", async () => {
+  await using tree = await oldTree({ "a.txt": "a", "d/b.txt": "b" });
   let asked = 0;
   const counting: Layer = (next) => async (request, context) => {
     asked += 1;
@@ -93,10 +91,6 @@ Deno.test("a layer is asked for each request, also for what is kept, and changes
     return response;
   };
   const ask = serving(tree.path, { layers: [counting] });
-  const source = disk(tree.path);
-  for (const path of [SitePath.root, SitePath.root.child("a.txt")!, SitePath.root.child("d")!]) {
-    while (!(await source.stat(path))!.stable) await new Promise((resolve) => setTimeout(resolve, 100));
-  }
   for (const target of ["/a.txt", "/d/", "/nothing"]) {
     for (let round = 0; round < 4; round++) {
       const { response, lines } = await ask(target);
@@ -106,7 +100,7 @@ Deno.test("a layer is asked for each request, also for what is kept, and changes
   }
 });
 
-Deno.test("what a layer answers in place of the site is dressed, and what it makes of another path is not dressed twice", async () => {
+Deno.test("a layer's own response gets headers and error pages, and one for a rewritten path gets them once", async () => {
   const fallback: Layer = (next) => async (request, context) => {
     const response = await next(request, context);
     if (response?.status !== 404 || !request.headers.has("x-app")) return response;
@@ -134,7 +128,7 @@ Deno.test("what a layer answers in place of the site is dressed, and what it mak
   }
 });
 
-Deno.test("derive() wants the name of a set of rights, so that no answer is kept under that of all rights", () => {
+Deno.test("derive() requires a view with rights, so that no response is cached under the view of all rights", () => {
   const may = () => false;
   const changes = [{ may }, { may, view: "" }];
   for (const change of changes) {

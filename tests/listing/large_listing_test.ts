@@ -1,7 +1,9 @@
-/** Listings of large directories: sent while they are made, and nobody else waits for them. */
+/** Listings of large directories: streamed, without blocking other requests. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { disk, FileChanged, type FileSource, type Listing, listing, memory, serve, toFetch } from "@x/pyserve";
+import { disk, type FileSource, listing, memory, serve, toFetch } from "@x/pyserve";
+import type { Listing } from "@x/pyserve/handlers";
+import { FileChanged } from "@x/pyserve/sources";
 import { tempTree } from "../support/tree.ts";
 
 const COUNT = 5_000;
@@ -11,7 +13,7 @@ function asking(source: FileSource) {
   return (target: string, init?: RequestInit) => Promise.resolve(fetch(new Request(`http://localhost${target}`, init)));
 }
 
-/** Names in an order that is not theirs. */
+/** Names out of order. */
 function names(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `file ${(i * 7919) % count}.txt`);
 }
@@ -22,7 +24,7 @@ function many(count: number): FileSource {
 
 const NATURAL = Array.from({ length: COUNT }, (_, i) => `file ${i}.txt`);
 
-Deno.test("a large directory on disk is listed whole and in order, in every format", async () => {
+Deno.test("a large directory on disk is listed completely and in order, in every format", async () => {
   await using tree = await tempTree({ "sub/": "", "empty/": "" });
   for (const name of names(COUNT)) Deno.writeTextFileSync(tree.at(name), name);
   const ask = asking(disk(tree.path));
@@ -39,7 +41,7 @@ Deno.test("a large directory on disk is listed whole and in order, in every form
   assertEquals(await (await ask("/?format=text")).text(), ["empty/", "sub/", ...NATURAL, ""].join("\n"));
 });
 
-Deno.test("the same entries make the same page, large or not", async () => {
+Deno.test("the same entries give the same page, streamed or not", async () => {
   const large = await (await asking(many(2_001))("/?format=json")).json();
   const small = await (await asking(many(2_000))("/?format=json")).json();
   assertEquals(large.entries.toSpliced(2_000), small.entries);
@@ -49,7 +51,7 @@ Deno.test("the same entries make the same page, large or not", async () => {
   assertEquals(sizes, sizes.toSorted((a: number, b: number) => b - a));
 });
 
-/** A source whose slices come one at a time, when the test says so. */
+/** A source whose slices are released one by one by the test. */
 function stepwise(count: number) {
   const inner = many(count);
   const state = { lists: 0, slices: 0, closed: 0, go: Promise.withResolvers<void>(), failure: null as Error | null };
@@ -88,7 +90,7 @@ Deno.test("the head of a large listing is sent before the directory has been rea
   assertEquals([state.lists, state.closed], [1, 1]);
 });
 
-Deno.test("a large listing is made once for all who ask meanwhile", async () => {
+Deno.test("a large listing is built once for concurrent requests", async () => {
   const { source, state } = stepwise(COUNT);
   const ask = asking(source);
   const responses = await Promise.all([ask("/"), ask("/"), ask("/")]);
@@ -114,7 +116,7 @@ Deno.test("HEAD of a large listing has the headers of GET, and reads no further"
   assertEquals((await ask("/", { headers: { "if-none-match": "*" } })).status, 304);
 });
 
-Deno.test("reading a large directory ends where nobody wants the listing any more", async () => {
+Deno.test("reading a large directory stops when all its clients have disconnected", async () => {
   const { source, state } = stepwise(20 * COUNT);
   const ask = asking(source);
   const [first, second] = [await ask("/"), await ask("/")];
@@ -128,7 +130,7 @@ Deno.test("reading a large directory ends where nobody wants the listing any mor
   assert(state.slices < 10);
 });
 
-Deno.test("a large listing that fails on the way is broken off for all, and never ends cleanly", async () => {
+Deno.test("a large listing that fails midway is aborted for all, and never ends cleanly", async () => {
   const { source, state } = stepwise(COUNT);
   const ask = asking(source);
   const responses = await Promise.all([ask("/"), ask("/?format=json"), ask("/")]);
@@ -140,7 +142,7 @@ Deno.test("a large listing that fails on the way is broken off for all, and neve
   assertStringIncludes(await (await ask("/")).text(), `${COUNT} files`);
 });
 
-Deno.test("a directory that is exchanged while it is read is read again, and nothing of it was shown", async () => {
+Deno.test("a directory that is replaced while it is read is read again, and nothing of it is shown", async () => {
   const inner = many(COUNT);
   let lists = 0;
   const ask = asking({
@@ -161,7 +163,7 @@ Deno.test("a directory that is exchanged while it is read is read again, and not
   assertEquals(lists, 4);
 });
 
-Deno.test("slow readers of many large listings do not hold them all: the oldest is broken off", async () => {
+Deno.test("slow readers do not hold many large listings: the oldest is aborted", async () => {
   const sources = Array.from({ length: 12 }, () => many(COUNT));
   const all: FileSource = {
     stat: (path) => (sources[Number(path.segments[0])] ?? memory({}))!.stat(path.parent ?? path),
@@ -181,7 +183,7 @@ Deno.test("slow readers of many large listings do not hold them all: the oldest 
   assertEquals(ends.map(({ status }) => status === "rejected"), sources.map((_, i) => i < 4));
 });
 
-Deno.test("a client that has many large listings sent loses one of its own to the next", async () => {
+Deno.test("a client with many large listings loses one of its own to the next", async () => {
   const site = many(COUNT);
   const source: FileSource = {
     stat: (path) => site.stat(path.segments.length === 0 ? path : path.parent!),
@@ -206,7 +208,7 @@ Deno.test("a client that has many large listings sent loses one of its own to th
   assertEquals(ends.map(({ status }) => status === "rejected"), [false, false, true, ...Array(6).fill(false)]);
 });
 
-Deno.test("a large listing of which nothing is taken is broken off", async () => {
+Deno.test("a large listing that is not read is aborted", async () => {
   const fetch = toFetch(listing(many(COUNT), { stallTimeout: 20 }));
   const reader = (await fetch(new Request("http://localhost/"))).body!.getReader();
   await reader.read();
@@ -214,10 +216,10 @@ Deno.test("a large listing of which nothing is taken is broken off", async () =>
   await assertRejects(() => reader.read(), Error, "stopped reading");
 });
 
-Deno.test("others get their turn while a large directory on disk is read, sorted and written", async () => {
+Deno.test("other requests are served while a large directory on disk is read, sorted and written", async () => {
   await using tree = await tempTree({ "small/a.txt": "a", "large/": "" });
   for (let i = 0; i < 20_000; i++) Deno.writeFileSync(tree.at(`large/file ${(i * 7919) % 20_000}`), new Uint8Array());
-  // Over sockets: what is answered without them does not show whether the runtime gets to look at its connections.
+  // Over sockets: in-process requests would not show whether the runtime gets to poll its connections.
   const server = serve(toFetch(listing(disk(tree.path))), { hostname: "127.0.0.1", port: 0 });
   const ask = (path: string) => fetch(`http://127.0.0.1:${server.address.port}${path}`);
   let running = true;

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { chain, disk, files, type Listing, listing, memory, mount, toFetch } from "@x/pyserve";
+import { chain, disk, files, listing, memory, mount, toFetch } from "@x/pyserve";
+import type { Listing } from "@x/pyserve/handlers";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
 
@@ -67,7 +68,7 @@ Deno.test("listing() chooses the format by Accept, and by ?format= before that",
   }
 });
 
-Deno.test("listing() refuses values it does not know, and ignores keys it does not know", async () => {
+Deno.test("listing() refuses unknown values, and ignores unknown keys", async () => {
   for (const query of ["format=xml", "sort=owner", "order=up", "sort="]) {
     const response = await list(`/?${query}`);
     assertEquals(response.status, 400, query);
@@ -75,7 +76,7 @@ Deno.test("listing() refuses values it does not know, and ignores keys it does n
   }
 });
 
-Deno.test("listing() redirects to the slash, and declines files and what is not there", async () => {
+Deno.test("listing() redirects to the slash, and declines files and missing paths", async () => {
   const redirect = await list("/b%20dir?x=1");
   assertEquals([redirect.status, redirect.headers.get("location")], [301, "b%20dir/?x=1"]);
   for (const target of ["/f2", "/nothing/"]) {
@@ -85,7 +86,7 @@ Deno.test("listing() redirects to the slash, and declines files and what is not 
   }
 });
 
-Deno.test("listing() can be asked whether it is still the same", async () => {
+Deno.test("listing() answers conditional requests", async () => {
   const first = await list("/");
   await first.body?.cancel();
   const etag = first.headers.get("etag")!;
@@ -96,14 +97,14 @@ Deno.test("listing() can be asked whether it is still the same", async () => {
   assertEquals([ranged.status, ranged.headers.get("accept-ranges")], [200, null]);
 });
 
-Deno.test("listing() as a page looks as it should", async (t) => {
+Deno.test("listing() as a page matches its snapshot", async (t) => {
   const source = memory({ "b dir/<b>/x": "x", "b dir/a&b.txt": "12345" }, { modified: MODIFIED });
   const response = await toFetch(mount("/files", listing(source)))(new Request("http://localhost/files/b%20dir/"));
   const html = await response.text();
   await t.assertSnapshot(html.replace(/<style>[^]*<\/style>/, "<style>…</style>"));
 });
 
-Deno.test("listing() has a policy that lets its style through and nothing else", async () => {
+Deno.test("listing() has a policy that allows its style and nothing else", async () => {
   const response = await list("/");
   const policy = response.headers.get("content-security-policy")!;
   const style = /<style>([^]*)<\/style>/.exec(await response.text())![1]!;
@@ -193,7 +194,7 @@ Deno.test({
   },
 });
 
-Deno.test("times that no calendar has are listed as unknown", async () => {
+Deno.test("times out of the range of Date are listed as unknown", async () => {
   for (const modified of [8.64e15 + 1, -8.64e15 - 1, NaN]) {
     const response = await toFetch(listing(memory({ "a": "a" }, { modified })))(new Request("http://localhost/"));
     assertEquals(response.status, 200);
@@ -225,7 +226,7 @@ Deno.test("times are listed as toISOString writes them, to the ends of the calen
   }
 });
 
-Deno.test("names that are the same to readers have an order, too, and both ways of sorting turn it round", async () => {
+Deno.test("names that collate equal have an order, too, which both sort directions reverse", async () => {
   const names = ["f1", "f01", "f001", "F1", "f2", "f10", "f02"];
   for (const given of [names, names.toReversed()]) {
     const source = memory(Object.fromEntries(given.map((name) => [name, ""])));

@@ -1,22 +1,21 @@
-/** Listings that are shared and kept: how often a directory is read, and that no answer is older than its request. */
+/** Listings that are shared and cached: how often a directory is read, and that no response is older than its request. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   chain,
   disk,
-  type FileEntry,
   fileServer,
   type FileSource,
   filtered,
   headers,
   listing,
-  type ListingOptions,
   memory,
   mount,
-  SitePath,
   toFetch,
   wrap,
 } from "@x/pyserve";
+import type { ListingOptions } from "@x/pyserve/handlers";
+import { clockAhead, nextTick } from "../support/clock.ts";
 import { tempTree } from "../support/tree.ts";
 
 /** A source that counts how often its directories are read, and how often at the same time. */
@@ -43,7 +42,7 @@ function counted(source: FileSource) {
   return { counts, source: counting };
 }
 
-/** The clock stands still, but for what the test adds to it: how long a page is kept does not depend on the machine. */
+/** A clock that only the test advances, so that the age of cached pages does not depend on the machine. */
 function stoppedClock() {
   const { now } = performance;
   const clock = { milliseconds: 1_000, [Symbol.dispose]: () => void (performance.now = now) };
@@ -58,7 +57,7 @@ function asking(source: FileSource, options?: ListingOptions) {
 
 const SITE = { "a/1": "1", "b/2": "22", "c/3": "333" };
 
-Deno.test("a directory is read once for all who ask at the same time", async () => {
+Deno.test("a directory is read once for concurrent requests", async () => {
   using _clock = stoppedClock();
   const { counts, source } = counted(memory(SITE));
   const ask = asking(source);
@@ -67,11 +66,10 @@ Deno.test("a directory is read once for all who ask at the same time", async () 
   assertStringIncludes(texts[0]!, '<a href="a/">');
 });
 
-Deno.test("a directory that has not changed is not read again, until sizes and dates may be old", async () => {
+Deno.test("an unchanged directory is not read again until sizes and dates may be outdated", async () => {
   for (const kind of ["memory", "disk"]) {
     await using tree = await tempTree(SITE);
-    // The time of the last change of an inode cannot be set: it has to pass.
-    if (kind === "disk") await settled(disk(tree.path));
+    using _ahead = clockAhead();
     using clock = stoppedClock();
     const { counts, source } = counted(kind === "disk" ? disk(tree.path) : memory(SITE));
     const ask = asking(source);
@@ -92,15 +90,6 @@ Deno.test("a directory that has not changed is not read again, until sizes and d
   }
 });
 
-/** Waits until nothing in a directory has changed just now. */
-async function settled(source: FileSource, path = SitePath.root): Promise<void> {
-  const isSettled = async () => {
-    const entries = (await Array.fromAsync<readonly FileEntry[]>((await source.list(path))!)).flat();
-    return (await source.stat(path))!.stable && entries.every(({ stat }) => stat?.stable ?? true);
-  };
-  while (!(await isSettled())) await new Promise((resolve) => setTimeout(resolve, 50));
-}
-
 Deno.test("two directories are read at a time", async () => {
   const files = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`d${i}/a`, "a"]));
   const { counts, source } = counted(memory(files));
@@ -110,7 +99,7 @@ Deno.test("two directories are read at a time", async () => {
   assertEquals([counts.lists, counts.most, counts.running], [20, 2, 0]);
 });
 
-Deno.test("what is kept has a limit, and what was not asked for goes first", async () => {
+Deno.test("the cache has a limit, and evicts the least recently used page", async () => {
   using _clock = stoppedClock();
   const { counts, source } = counted(memory(SITE));
   const size = (await (await asking(memory(SITE))("/a/")).bytes()).length;
@@ -129,7 +118,7 @@ Deno.test("what is kept has a limit, and what was not asked for goes first", asy
   assertEquals(counts.lists - before, 3);
 });
 
-Deno.test("a kept page is answered as a new one: conditions, HEAD, and headers that layers put on it", async () => {
+Deno.test("a cached page is answered like a new one: conditions, HEAD, and headers of layers", async () => {
   using _clock = stoppedClock();
   const ask = asking(memory(SITE));
   const cold = await ask("/");
@@ -178,7 +167,7 @@ Deno.test("a kept page is answered as a new one: conditions, HEAD, and headers t
   }
 });
 
-Deno.test("a name is seen at once: made, renamed or removed just before the request", async () => {
+Deno.test("a name created, renamed or removed just before the request is seen at once", async () => {
   await using tree = await tempTree(Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`dir/old ${i}`, ""])));
   const source = filtered(disk(tree.path), () => true);
   const fetch = toFetch(fileServer(source, { log: false }));
@@ -187,7 +176,7 @@ Deno.test("a name is seen at once: made, renamed or removed just before the requ
     return (await response.text()).trimEnd().split("\n");
   };
   for (let round = 0; round < 300; round++) {
-    // Some who ask before the change, and whose reading may still be under way after it.
+    // Requests before the change, whose reading may still be under way after it.
     const before = Array.from({ length: round % 4 }, names);
     for (let i = 0; i < round % 11; i++) await Promise.resolve();
     const [made, renamed] = [`new ${round}`, `renamed ${round}`];
@@ -204,12 +193,12 @@ Deno.test("a name is seen at once: made, renamed or removed just before the requ
   }
 });
 
-Deno.test("a change is seen at once in a directory whose page was kept", async () => {
+Deno.test("a change is seen at once in a directory whose page was cached", async () => {
   await using tree = await tempTree({ "dir/a": "", "dir/b": "" });
-  const source = disk(tree.path);
-  const { counts, source: counting } = counted(source);
-  const ask = asking(counting);
-  await settled(source, SitePath.root.child("dir")!);
+  const { counts, source } = counted(disk(tree.path));
+  const ask = asking(source);
+  await nextTick();
+  using _ahead = clockAhead();
   using _clock = stoppedClock();
   const page = async () => await (await ask("/dir/?format=text")).text();
   assertEquals([await page(), await page(), counts.lists], ["a\nb\n", "a\nb\n", 1]);
@@ -221,9 +210,9 @@ Deno.test("a change is seen at once in a directory whose page was kept", async (
   assertEquals((await ask("/dir/")).status, 404);
 });
 
-Deno.test("the whole server answers with a listing that it keeps as it did with the first", async () => {
+Deno.test("the whole server answers with a cached listing as with the first one", async () => {
   await using tree = await tempTree({ "dir/a": "1", "dir/b": "22" });
-  await settled(disk(tree.path), SitePath.root.child("dir")!);
+  using _ahead = clockAhead();
   using clock = stoppedClock();
   const starting = () => {
     const server = fileServer(tree.path, { log: false, headers: [["x-site", "mine"]] });
@@ -264,7 +253,7 @@ Deno.test("the whole server answers with a listing that it keeps as it did with 
       assertEquals(await said(warm, ...request), expected[index]!, JSON.stringify(request));
     }
   }
-  // The size of a file changes without the directory: it is seen as soon as what is kept may be old.
+  // The size of a file changes without the directory: it is seen as soon as the cached page may be outdated.
   Deno.writeTextFileSync(tree.at("dir/a"), "1".repeat(777));
   clock.milliseconds += 1_000_000;
   assertStringIncludes((await said(warm, "/dir/"))[2], "777 bytes");
@@ -274,7 +263,7 @@ Deno.test("the whole server answers with a listing that it keeps as it did with 
   assertEquals((await said(warm, "/dir/"))[2], "the page");
 });
 
-Deno.test("a directory that fails to be read fails for that request, not for the next", async () => {
+Deno.test("an error reading a directory affects that request, not the next", async () => {
   const inner = memory(SITE);
   let fails = true;
   const ask = asking({
@@ -306,10 +295,10 @@ Deno.test("a file that is being written is seen to grow", async () => {
   }
 });
 
-Deno.test("an index file that a link begins to lead to is seen at once, though the directory is unchanged", async () => {
+Deno.test("an index file that appears at the target of a link is seen at once, though the directory is unchanged", async () => {
   await using tree = await tempTree({ "dir/a": "a", "elsewhere/": "" });
   await Deno.symlink("../elsewhere/page", tree.at("dir/index.html"));
-  await settled(disk(tree.path), SitePath.root.child("dir")!);
+  using _ahead = clockAhead();
   const fetch = toFetch(fileServer(tree.path, { log: false }));
   const text = async () => await (await fetch(new Request("http://localhost/dir/"))).text();
   for (let i = 0; i < 3; i++) assertStringIncludes(await text(), "broken link");

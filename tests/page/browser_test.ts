@@ -1,4 +1,4 @@
-/** The page in a real browser that runs no script; with script it is in page/. */
+/** The page in a real browser without script. */
 
 import { assert, assertEquals } from "@std/assert";
 import { start } from "../support/command.ts";
@@ -8,7 +8,7 @@ import { tempTree } from "../support/tree.ts";
 const CHROMIUM = ["chromium", "chromium-browser", "google-chrome"].find(hasProgram);
 
 Deno.test({
-  name: "the listing works without script: no other host, links that lead where they say",
+  name: "the listing works without script: no requests to other hosts, correct links",
   ignore: CHROMIUM === undefined && missing("chromium"),
   // Playwright keeps timers and pipes of its own until its process is gone.
   sanitizeOps: false,

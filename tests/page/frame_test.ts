@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
-  allow,
   chain,
   type Context,
   derive,
@@ -17,9 +16,9 @@ import {
   settle,
   SitePath,
   toFetch,
-  toHttpError,
   wrap,
 } from "@x/pyserve";
+import { allow, toHttpError } from "@x/pyserve/handlers";
 
 function recorder(): Logger & { readonly lines: string[]; readonly errors: [string, unknown][] } {
   const lines: string[] = [];
@@ -44,7 +43,7 @@ const later = (handler: Handler): Handler => async (...args) => {
 };
 const no: Handler = () => null;
 
-Deno.test("chain() asks in turn, at once where it can, and declines where all do", async () => {
+Deno.test("chain() tries handlers in turn, synchronously if it can, and declines if all do", async () => {
   assertEquals((await fetched(chain(no, later(no), yes("b"), yes("c")))).text, "b");
   assertEquals((await fetched(chain(later(yes("a")), yes("b")))).text, "a");
   assertEquals((await fetched(chain(no, later(no)))).status, 404);
@@ -80,14 +79,14 @@ Deno.test("a crash in a handler is a 500 without detail, logged with its cause",
   }
 });
 
-Deno.test("a crash in a layer is a 500 all the same", async () => {
+Deno.test("a crash in a layer is a 500, too", async () => {
   const broken = () => () => {
     throw new Error("secret");
   };
   assertEquals((await fetched(wrap(settle(yes("")), broken))).status, 500);
 });
 
-Deno.test("toHttpError() is the one table of errors", async (t) => {
+Deno.test("toHttpError() maps every kind of error", async (t) => {
   const coded = (code: string) => Object.assign(new Error(code), { code });
   const rows: readonly [thrown: unknown, status: number][] = [
     [new HttpError(418), 418],
@@ -112,7 +111,7 @@ Deno.test("toHttpError() is the one table of errors", async (t) => {
   assertEquals(toHttpError(coded("EMFILE")).headers["retry-after"], "1");
 });
 
-Deno.test("what the flags of the runtime forbid is a 403, and the log says so", async () => {
+Deno.test("a missing permission of the runtime is a 403, and the log says so", async () => {
   const log = recorder();
   const { status } = await fetched(
     () => {
@@ -130,7 +129,7 @@ Deno.test("settle() drops a body that a handler gives to HEAD by mistake", async
   assertEquals(response.body, null);
 });
 
-Deno.test("toFetch() refuses before the handler is asked, and layers see the refusal", async () => {
+Deno.test("toFetch() refuses a request before handlers run, and layers see the refusal", async () => {
   let asked = false;
   const handler: Handler = () => {
     asked = true;
@@ -157,7 +156,7 @@ Deno.test("toFetch() refuses before the handler is asked, and layers see the ref
   assertEquals(asked, false);
 });
 
-Deno.test("mount() takes its prefix off at the border of a segment, after decoding", async () => {
+Deno.test("mount() removes its prefix at a segment boundary, after decoding", async () => {
   const site = mount(
     "/docs/",
     chain(files(memory({ "a.txt": "a", "d/e/index.html": "e" })), listing(memory({ "x": "" }))),
@@ -203,7 +202,7 @@ Deno.test("allow() closes a chain", async (t) => {
   }
 });
 
-Deno.test("errorPages() gives each client the error in its own words", async () => {
+Deno.test("errorPages() renders the error in the format that each client accepts", async () => {
   const site = wrap(settle(no), errorPages());
   const as = (accept: string) => fetched(site, new Request("http://localhost/<script>", { headers: { accept } }));
   const html = await as("text/html,*/*;q=0.8");
@@ -253,7 +252,7 @@ Deno.test("errorPages() escapes what an error says", async () => {
   assert(!text.includes("<script>"));
 });
 
-Deno.test("headers() replaces what is there and sends twice what is given twice", async () => {
+Deno.test("headers() replaces existing headers and repeats those given twice", async () => {
   const inner: Handler = () => new Response("", { headers: { "cache-control": "no-cache", "x-kept": "1" } });
   const layer = headers([["Cache-Control", "max-age=1"], ["Link", "<a>"], ["Link", "<b>"]]);
   const { headers: got } = await fetched(wrap(inner, layer));

@@ -23,7 +23,7 @@ const SITE = {
 
 const NAMES = ["deep", "empty", "big.bin", "broken.png", "f2.txt", "f10.txt", "pixel.png", "Übersicht.md"];
 
-/** Waits until something is so; the deadline is Playwright's. */
+/** Waits for an element; the deadline is Playwright's. */
 async function until(page: Page, selector: string, hasText?: string | RegExp): Promise<void> {
   await page.locator(selector, hasText === undefined ? {} : { hasText }).first().waitFor();
 }
@@ -33,7 +33,7 @@ async function focused(page: Page): Promise<string | null> {
 }
 
 Deno.test({
-  name: "the page of a directory sorts, filters, searches, selects and is used by keys",
+  name: "the page of a directory sorts, filters, searches, selects and works by keyboard",
   ...IN_BROWSER,
   async fn(t) {
     await using tree = await tempTree(SITE);
@@ -73,7 +73,7 @@ Deno.test({
       page.off("request", note);
       assertEquals(requests, []);
     });
-    await t.step("the order is there again after a reload, and after going back", async () => {
+    await t.step("the order survives a reload and going back", async () => {
       await page.reload();
       await until(page, "body > footer", "as data");
       assertEquals((await shownNames(page))[2], "Übersicht.md");
@@ -144,20 +144,20 @@ Deno.test({
       await page.keyboard.press("ArrowDown");
       assertEquals(await focused(page), "deep", "the keyboard is where it left");
     });
-    await t.step("the question mark says which keys there are, and character keys can be turned off", async () => {
+    await t.step("the question mark shows the keys, and character keys can be turned off", async () => {
       await page.keyboard.press("?");
       await until(page, "dialog h2", "Keyboard");
-      await page.getByLabel(/keys that are characters/).uncheck();
+      await page.getByLabel(/Single-character shortcuts/).uncheck();
       await page.keyboard.press("Escape");
       await page.keyboard.press("?");
       await page.keyboard.press("/");
       assertEquals(await page.locator("dialog[open]").count(), 0);
       assertEquals(await page.locator(".filter input:focus").count(), 0);
       await page.getByRole("button", { name: /Keyboard help/ }).click();
-      await page.getByLabel(/keys that are characters/).check();
+      await page.getByLabel(/Single-character shortcuts/).check();
       await page.keyboard.press("Escape");
     });
-    await t.step("Space, Shift and Ctrl+A select, and Escape lets go", async () => {
+    await t.step("Space, Shift and Ctrl+A select, and Escape clears the selection", async () => {
       await openFolder(page, `${base}/`);
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("Space");
@@ -189,10 +189,10 @@ Deno.test({
       await page.getByRole("menuitem", { name: "Checksum" }).click();
       await until(page, "dialog output", "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b");
       await page.getByLabel("Checksum to compare with").fill("6B86");
-      await until(page, ".compare .bad", "Not the same");
+      await until(page, ".compare .bad", "No match");
       await page.keyboard.press("Escape");
     });
-    await t.step("menus are used by keys and give the focus back", async () => {
+    await t.step("menus work by keyboard and restore the focus", async () => {
       const opener = page.getByRole("button", { name: "Actions for big.bin" });
       await opener.focus();
       await page.keyboard.press("Enter");
@@ -202,7 +202,7 @@ Deno.test({
       assertEquals(await page.locator("[role=menu]").count(), 0);
       assertEquals(await page.locator("button:focus").getAttribute("aria-label"), "Actions for big.bin");
     });
-    await t.step("tiles have thumbnails of what is a picture, and are remembered", async () => {
+    await t.step("tiles have thumbnails of images, and are remembered", async () => {
       await page.keyboard.press("v");
       await until(page, "table.tiles");
       await page.locator("tr", { hasText: "pixel.png" }).locator("img").waitFor();
@@ -215,9 +215,9 @@ Deno.test({
       await page.getByRole("button", { name: "List" }).click();
       await page.locator("table:not(.tiles)").waitFor();
     });
-    await t.step("the theme is switched, kept, and there before the script", async () => {
+    await t.step("the theme is switched, remembered, and applied before the script runs", async () => {
       await page.emulateMedia({ colorScheme: "light" });
-      await page.getByRole("button", { name: "Theme: as the system" }).click();
+      await page.getByRole("button", { name: "Theme: system" }).click();
       await page.getByRole("button", { name: "Theme: light" }).click();
       await page.getByRole("button", { name: "Theme: dark" }).waitFor();
       await page.goto(`${base}/`, { waitUntil: "commit" });
@@ -225,7 +225,7 @@ Deno.test({
       assertEquals(await page.evaluate("getComputedStyle(document.body).backgroundColor"), "rgb(22, 25, 29)");
       await page.getByRole("button", { name: "Theme: dark" }).click();
     });
-    await t.step("a folder without anything in it says so", async () => {
+    await t.step("an empty folder says so", async () => {
       await openFolder(page, `${base}/empty/`);
       await until(page, ".empty h2", "This folder is empty");
     });
@@ -234,7 +234,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a folder of 20,000 entries has few rows, and all of them in reach",
+  name: "a folder of 20,000 entries has few rows, and all entries are reachable",
   ...IN_BROWSER,
   async fn() {
     await using tree = await tempTree();

@@ -1,4 +1,4 @@
-/** What the script of the page decides by itself, without a page. */
+/** Logic of the page's script that needs no page. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { formatAgo, formatDuration, formatSize } from "../../handlers/page/script/format.js";
@@ -12,7 +12,7 @@ function entry(name: string, more: object = {}) {
   return { name, ...nothing, ...more };
 }
 
-Deno.test("QR codes of every length are read by somebody else's decoder", async () => {
+Deno.test("QR codes of every length are read by an independent decoder", async () => {
   const { default: jsQR } = await import("npm:jsqr@1.4.0");
   const read = jsQR as unknown as (data: Uint8ClampedArray, width: number, height: number) => { data: string } | null;
   const lengths = [1, 14, 15, 26, 27, 42, 62, 84, 106, 122, 152, 180, 213, 251, 287, 331, 412, 666, 1000, 1500];
@@ -52,7 +52,7 @@ Deno.test("filters find parts of names, words in any order, and patterns", () =>
     for (const name of no) assert(!test(entry(name)), `${asked} does not find ${name}`);
   }
   assertEquals(matcher("  "), null);
-  // A pattern that would take a backtracking engine years.
+  // A pattern that would take years with backtracking.
   assert(!matcher(`${"*a".repeat(100)}b`)!(entry("a".repeat(250))));
   assertEquals(marksOf("a Note, noted", "note a"), [[0, 1], [2, 6]]);
   assertEquals(marksOf("İstanbul", "stan"), []); // lower case has another length
@@ -78,7 +78,7 @@ Deno.test("entries are ordered as the server orders them", () => {
   assertEquals(searchWith("", { sort: "size", order: "desc" }), "?sort=size&order=desc");
 });
 
-Deno.test("sizes and times are what people would say", () => {
+Deno.test("sizes and times are easy to read", () => {
   assertEquals([0, 999, 1000, 1536, 12_345_678].map(formatSize), ["0 B", "999 B", "0.98 KiB", "1.50 KiB", "11.8 MiB"]);
   const now = Date.UTC(2026, 0, 20);
   const ago = (seconds: number) => formatAgo(now - seconds * 1000, now);

@@ -1,4 +1,4 @@
-/** How the page gets its script, over HTTP; what it does there is in page/. */
+/** How the page gets its script, over HTTP. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { archives, fileServer, listing, memory, mount, searches, toFetch } from "@x/pyserve";
@@ -36,7 +36,7 @@ Deno.test("every page allows its own script only, whatever its depth", async () 
   }
 });
 
-Deno.test("no page of the server can be framed by another site, send its forms there, or have another base", async () => {
+Deno.test("no page of the server can be framed by another site, submit forms there, or get another base", async () => {
   const able = toFetch(fileServer(SITE, { features: [archives(), searches()], log: false }));
   const plain = toFetch(listing(SITE));
   for (const [fetch, target] of [[able, "/"], [able, "/?q=a"], [able, "/none"], [plain, "/"]] as const) {
@@ -53,7 +53,7 @@ Deno.test("no page of the server can be framed by another site, send its forms t
   }
 });
 
-Deno.test("the script may be kept for ever, is packed, and can be asked about", async () => {
+Deno.test("the script is immutable, compressed, and revalidated", async () => {
   const script = await scriptOf("/");
   const plain = await get(script);
   assertEquals(plain.headers.get("cache-control"), "public, max-age=31536000, immutable");
@@ -111,7 +111,7 @@ Deno.test("a file of the site cannot stand in for the script", async () => {
   }
 });
 
-Deno.test("a listing by itself has no script, and the page says what the server can do", async () => {
+Deno.test("listing() alone has no script, and the page says what the server can do", async () => {
   const bare = await (await toFetch(listing(SITE))(new Request("http://localhost/"))).text();
   assert(!bare.includes("<script") && !bare.includes("data-can"));
   const feature = { methods: ["PUT"], abilities: ["upload", "search"], handler: () => () => null };
@@ -125,7 +125,7 @@ Deno.test("a listing by itself has no script, and the page says what the server 
   assertEquals(json.can, ["upload", "search"]);
 });
 
-Deno.test("no page links to another form of itself, which crawlers would fetch as well", async () => {
+Deno.test("no page links to another form of itself, which crawlers would fetch, too", async () => {
   const able = toFetch(fileServer(SITE, { features: [archives(), searches()], log: false }));
   for (const target of ["/", "/?sort=size&order=desc", "/?q=a"]) {
     const html = await (await able(new Request(`http://localhost${target}`))).text();
@@ -135,7 +135,7 @@ Deno.test("no page links to another form of itself, which crawlers would fetch a
   }
 });
 
-Deno.test("what a page says in words is read as a sentence, with one byte where there is one", async () => {
+Deno.test("a page's text reads as sentences, with the singular for one byte", async () => {
   const able = toFetch(fileServer(memory({ "a.txt": "a", "ab.txt": "ab" }), { features: [searches()], log: false }));
   const text = async (path: string) => await (await able(new Request(`http://localhost${path}`))).text();
   for (const path of ["/", "/?q=a"]) {

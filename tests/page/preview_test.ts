@@ -72,7 +72,7 @@ const HOSTILE_MARKDOWN = `# Title <img src=x onerror="${RUN}">
 \`\`\`
 `;
 
-/** Half a megabyte each, which took minutes where every beginning was tried with every end. */
+/** Half a megabyte each, which takes minutes if every opening is tried with every end. */
 const TIRING: Readonly<Record<string, string>> = {
   "emphasis.md": "# Title\n\n" + "*a ".repeat(170_000),
   "heading.md": `# Title\n\n# ${" ".repeat(250_000)}x${" ".repeat(250_000)}y`,
@@ -83,7 +83,7 @@ const TIRING: Readonly<Record<string, string>> = {
 };
 
 Deno.test({
-  name: "files that were made to keep the page busy do not",
+  name: "files made to keep the page busy do not",
   ...IN_BROWSER,
   async fn(t) {
     await using tree = await tempTree(TIRING);
@@ -92,7 +92,7 @@ Deno.test({
     const base = `http://127.0.0.1:${server.port}`;
     for (const name of Object.keys(TIRING)) {
       await t.step(name, async () => {
-        const page = await newPage(browser, base); // one that hangs holds up no other
+        const page = await newPage(browser, base); // one that hangs does not affect the others
         await page.goto(`${base}/#preview=${name}`);
         await page.locator(name.endsWith(".md") ? ".stage h2" : ".stage code").first().waitFor();
         assertEquals(page.problems, []);
@@ -135,7 +135,7 @@ Deno.test({
     const close = async () => {
       await page.keyboard.press("Escape");
       await page.locator("dialog.preview").waitFor({ state: "hidden" });
-      await page.waitForURL((url) => url.hash === ""); // going back takes its time
+      await page.waitForURL((url) => url.hash === ""); // going back is asynchronous
     };
 
     await t.step("a picture, and arrows to the others", async () => {
@@ -201,11 +201,11 @@ Deno.test({
       await stage.locator("code").waitFor({ state: "attached" });
       await close();
     });
-    await t.step("Markdown without what it should not have", async () => {
+    await t.step("Markdown without scripts", async () => {
       await show("h.md");
       await stage.locator("h2").waitFor();
       assertEquals(await stage.locator("script, [onerror], a[href^='javascript'], a[href^='data']").count(), 0);
-      assertEquals(await stage.locator("img").count(), 2); // of those from here, without what they would run
+      assertEquals(await stage.locator("img").count(), 2); // of this server only
       const links = await stage.locator("a").evaluateAll((links) =>
         links.map((link) => link.getAttribute("href"))
       ) as string[];
@@ -227,16 +227,16 @@ Deno.test({
       await close();
       await page.locator(".readme h2", { hasText: "Title" }).waitFor();
     });
-    await t.step("what cannot be shown says so", async () => {
+    await t.step("a file that cannot be shown says so", async () => {
       await show("i.txt");
-      await stage.locator(".failed", { hasText: "This is no text." }).waitFor();
+      await stage.locator(".failed", { hasText: "This is not a text file." }).waitFor();
       await close();
       await show("l.mp4");
-      await stage.locator(".failed", { hasText: "cannot be shown" }).waitFor();
+      await stage.locator(".failed", { hasText: "No preview is available" }).waitFor();
       await close();
       await Deno.remove(tree.at("f.ts"));
       await show("f.ts");
-      await stage.locator(".failed", { hasText: "The file is not there any more" }).waitFor();
+      await stage.locator(".failed", { hasText: "The file no longer exists" }).waitFor();
       await close();
     });
     await t.step("an address with a preview opens it", async () => {

@@ -1,4 +1,4 @@
-/** Pages that mean harm, in a browser: those among the files, and those of other sites, write nothing. */
+/** Hostile pages in a browser: neither those among the files nor those of other sites can write. */
 
 import { assert, assertEquals } from "@std/assert";
 import { type Browser, IN_BROWSER, launch } from "../support/browser.ts";
@@ -6,7 +6,7 @@ import { start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
 import { namesBelow } from "../upload/support.ts";
 
-/** Tries to write in every way that a script has, and says when it has tried. */
+/** Tries to write in every way that a script has, and reports when it is done. */
 const attack = (site: string) => `
   const form = new FormData();
   form.append("file", new File(["x"], "form.txt"));
@@ -45,7 +45,7 @@ const FILES = {
 
 const PAGES = ["page.html", "picture.svg", "data.xml", "docs/"];
 
-/** Opens a page, waits until it has tried everything, and tells what became of that: f(ulfilled) or r(ejected). */
+/** Opens a page, waits until it has tried everything, and returns the results: f(ulfilled) or r(ejected). */
 async function opened(browser: Browser, url: string): Promise<{ tried: string; title: string }> {
   const page = await (await browser.newContext()).newPage();
   await page.goto(url);
@@ -55,7 +55,7 @@ async function opened(browser: Browser, url: string): Promise<{ tried: string; t
 }
 
 Deno.test({
-  name: "a page among the files can write nothing in the name of whoever opens it, unless that is wanted",
+  name: "a page among the files cannot write on behalf of its visitor, unless that is allowed",
   ...IN_BROWSER,
   async fn(t) {
     await using browser = await launch();
@@ -67,7 +67,7 @@ Deno.test({
       for (const name of PAGES) {
         await t.step(name, async () => {
           const { tried, title } = await opened(browser, `${base}/${name}`);
-          // What can be sent without being read was refused; what is read is not given.
+          // Requests without reading were refused; responses cannot be read.
           assertEquals(tried, "rrrrfffrr");
           assert(!title.includes("Directory listing"), title);
         });

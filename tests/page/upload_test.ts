@@ -1,29 +1,24 @@
-/** Uploading with the page: from a file on one disk to the same file on the other, whatever happens on the way. */
+/** Uploading with the page: the file arrives unchanged, whatever happens on the way. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { IN_BROWSER, launch, newPage, openFolder, type Page, shownNames } from "../support/browser.ts";
 import { type RunningCommand, start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
-
-/** Bytes that are nowhere the same. */
-function bytes(length: number, seed = 1): Uint8Array {
-  let state = seed;
-  return Uint8Array.from({ length }, () => (state = (state * 1103515245 + 12345) & 0x7fffffff) >> 16);
-}
+import { noise } from "../support/bytes.ts";
 
 async function shows(page: Page, text: string | RegExp): Promise<void> {
   await page.locator(".uploads h2", { hasText: text }).waitFor();
 }
 
-/** Waits for the end, and puts the panel away, so that what it says next is new. */
+/** Waits for the end and closes the panel, so that what it shows next is new. */
 async function uploaded(page: Page, text: string): Promise<void> {
   await shows(page, text);
   await page.locator(".uploads").getByRole("button", { name: "Close" }).click();
   await page.locator(".uploads").waitFor({ state: "hidden" });
 }
 
-/** So slow that there is time to do something meanwhile. */
+/** Throttles the page, so that there is time to act during an upload. */
 async function slow(page: Page, bytesPerSecond: number) {
   const session = await page.context().newCDPSession(page);
   const conditions = { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: bytesPerSecond };
@@ -37,10 +32,10 @@ async function partsIn(path: string): Promise<string[]> {
 }
 
 Deno.test({
-  name: "files and folders are uploaded by choosing, dropping and pasting, with what is there asked about",
+  name: "files and folders are uploaded by choosing, dropping and pasting, with a question about conflicts",
   ...IN_BROWSER,
   async fn(t) {
-    const large = bytes(3_000_000);
+    const large = noise(3_000_000);
     await using from = await tempTree({
       "a.txt": "from a",
       "large.bin": large,
@@ -80,7 +75,7 @@ Deno.test({
       await uploaded(page, "1 file uploaded");
       assertEquals(await Deno.readTextFile(to.at("a (1).txt")), "newer");
       await choose("a.txt", "large.bin", "#?% ü.txt");
-      await page.getByLabel("Do the same for all others").check();
+      await page.getByLabel("Do the same for all conflicts").check();
       await question.getByRole("button", { name: "Replace" }).click();
       await uploaded(page, "3 files uploaded");
       assertEquals(await Deno.readTextFile(to.at("a.txt")), "newer");
@@ -140,7 +135,7 @@ Deno.test({
         await page.getByLabel("New name").evaluate((input: unknown) =>
           (input as { validationMessage: string }).validationMessage
         ),
-        "A name cannot have a slash in it",
+        "A name cannot contain a slash",
       );
       await page.getByLabel("New name").fill("renamed #1");
       await page.keyboard.press("Enter");
@@ -165,11 +160,11 @@ Deno.test({
 });
 
 Deno.test({
-  name: "an upload is paused, goes on, outlives the server and a visit, and can be given up",
+  name: "an upload can be paused, resumed after the end of the server or a visit, and cancelled",
   ...IN_BROWSER,
   async fn(t) {
-    const content = bytes(4_000_000, 7);
-    await using from = await tempTree({ "movie.bin": content, "other.bin": bytes(24_000_000, 8) });
+    const content = noise(4_000_000);
+    await using from = await tempTree({ "movie.bin": content, "other.bin": noise(24_000_000) });
     await using to = await tempTree();
     let server: RunningCommand = await start([to.path, "--upload"]);
     try {
@@ -182,13 +177,13 @@ Deno.test({
       const sent = async (text: RegExp) =>
         await page.locator(".uploads li .facts", { hasText: text }).first().waitFor();
 
-      await t.step("the server is killed in the middle, and comes back", async () => {
+      await t.step("the server is killed in the middle, and restarted", async () => {
         const unlimited = await slow(page, 1_000_000);
         await page.locator("input.files").setInputFiles(from.at("movie.bin"));
         await sent(/^\d+(?:\.\d+)? MiB of/);
         await page.locator(".uploads .facts", { hasText: /\/s · .* left/ }).first().waitFor();
         await server.stop("SIGKILL");
-        await page.locator(".uploads li", { hasText: "trying again" }).waitFor();
+        await page.locator(".uploads li", { hasText: "retrying" }).waitFor();
         assertEquals(
           await Array.fromAsync(Deno.readDir(to.path), ({ name }) => name).then((names) => names.includes("movie.bin")),
           false,
@@ -200,7 +195,7 @@ Deno.test({
         assertEquals(await partsIn(to.path), []);
         assert(/PATCH \/movie\.bin/.test(server.stderr()));
       });
-      await t.step("it is paused and goes on from there", async () => {
+      await t.step("it is paused and resumed", async () => {
         const unlimited = await slow(page, 1_000_000);
         await page.locator("input.files").setInputFiles(from.at("other.bin"));
         await sent(/^\d+(?:\.\d+)? MiB of/);
@@ -208,11 +203,11 @@ Deno.test({
         await shows(page, "Paused");
         await page.locator(".uploads li", { hasText: "paused" }).waitFor();
         assertEquals((await partsIn(to.path)).length, 1);
-        await page.getByRole("button", { name: "Go on" }).click();
+        await page.getByRole("button", { name: "Resume" }).click();
         await shows(page, "Uploading");
         await unlimited();
       });
-      await t.step("the visit ends; another one goes on when it is given the same file", async () => {
+      await t.step("a later visit resumes it when it is given the same file", async () => {
         await uploaded(page, "uploaded");
         await Deno.remove(to.at("other.bin"));
         await openFolder(page, `${base}/`);
@@ -234,7 +229,7 @@ Deno.test({
         assert(offsets[0]! > 500_000, `it began at ${offsets}`);
         last = next;
       });
-      await t.step("it is given up, and nothing is left", async () => {
+      await t.step("it is cancelled, and nothing is left", async () => {
         await openFolder(last, `${base}/`);
         await slow(last, 500_000);
         await last.locator("input.files").setInputFiles({
@@ -255,7 +250,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "without script a form uploads, and without the right there is neither",
+  name: "without script a form uploads, and without the right there is no form",
   ...IN_BROWSER,
   async fn() {
     await using from = await tempTree({ "a.txt": "one", "b.txt": "two" });

@@ -1,21 +1,21 @@
 /**
- * What a client may try: requests within requests, heads that never end, lines that take long to read, leaving at any
- * moment. Whatever it is, it is answered or closed, nothing stays open, and nobody sees a trace.
+ * What a client may try: requests within requests, heads that never end, lines that take long to parse, leaving at any
+ * moment. Each is answered or closed, nothing stays open, and no response has a stack trace.
  */
 
 import { assert, assertEquals } from "@std/assert";
 import { fileServer, memory, toFetch } from "@x/pyserve";
 import { SimpleHTTPRequestHandler } from "@x/pyserve/python";
 import { serveClassic } from "../../handlers/python/transport.ts";
-import { eventually } from "../upstream/cgi/support.ts";
 import { tempTree } from "../support/tree.ts";
 import { Client, Echo, emptyLog, exchange, type Serving, serving } from "./support.ts";
+import { until } from "../support/wait.ts";
 
-/** A request that must not be answered where it stands in the body or in a header of another. */
+/** A request that must not be answered when it is inside the body or a header of another. */
 const HIDDEN = "GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const HEAD = "POST /outer HTTP/1.1\r\nHost: localhost\r\n";
 
-/** Heads by which two readers could see the end of a body in two places, each with a request behind it. */
+/** Heads with an ambiguous end of the body, each followed by a request. */
 const SMUGGLING: readonly string[] = [
   `Content-Length: 0\r\nContent-Length: ${HIDDEN.length}\r\n\r\n`,
   `Content-Length: ${HIDDEN.length}\r\nContent-Length: ${HIDDEN.length}\r\n\r\n`,
@@ -49,7 +49,7 @@ const SMUGGLING: readonly string[] = [
   "Transfer-Encoding: chunked\r\n\r\n0\r\nno colon\r\n\r\n",
 ];
 
-/** Closes early where a body is not read: the reply is out before it is known that the chunks are none. */
+/** May close early if the body is not read: the reply is sent before the chunks are known to be malformed. */
 class Lazy extends Echo {
   override do_POST(): Promise<void> {
     return Promise.resolve(this.answer("POST unread"));
@@ -65,14 +65,14 @@ class Files extends SimpleHTTPRequestHandler {
 
 const CLASSES = [Echo, Lazy, Files];
 
-/** Nothing was thrown, and no reply shows where in the code anything is. */
+/** Fails if anything was thrown, or if a reply shows a position in the code. */
 function assertQuiet(heard: string, errors: readonly unknown[]): void {
   assert(!/\.ts:\d|\bat \w+ \(|file:\/\//.test(heard), heard);
   assertEquals(errors, []);
 }
 
 for (const Handler of CLASSES) {
-  Deno.test(`no request is found where another has its body: ${Handler.name}`, async () => {
+  Deno.test(`no request is found in the body of another: ${Handler.name}`, async () => {
     await using server = serving(Handler);
     for (const shape of SMUGGLING) {
       const heard = await exchange(server.port, HEAD + shape + HIDDEN);
@@ -82,7 +82,7 @@ for (const Handler of CLASSES) {
     }
   });
 
-  Deno.test(`a body that is not read is not the next request, which is answered: ${Handler.name}`, async () => {
+  Deno.test(`an unread body is not taken for the next request, which is answered: ${Handler.name}`, async () => {
     await using server = serving(Handler);
     const bodies = [
       `Content-Length: ${HIDDEN.length}\r\n\r\n${HIDDEN}`,
@@ -102,7 +102,7 @@ for (const Handler of CLASSES) {
   });
 }
 
-Deno.test("a continuation is not sent for what is refused, and sent once for what is not", async () => {
+Deno.test("100 Continue is not sent for a refused request, and sent once for others", async () => {
   await using server = serving(Echo);
   const bad = await exchange(server.port, `${HEAD}Expect: 100-continue\r\nContent-Length: x\r\n\r\n`);
   assert(bad.startsWith("HTTP/1.1 400 "), bad);
@@ -113,7 +113,7 @@ Deno.test("a continuation is not sent for what is refused, and sent once for wha
   assertEquals(good.match(/HTTP\/1\.1 \d{3}/g), ["HTTP/1.1 100", "HTTP/1.1 200"]);
 });
 
-Deno.test("no line takes long to read, whatever it is full of", async () => {
+Deno.test("no line takes long to parse, whatever it contains", async () => {
   await using server = serving(Echo);
   const wide = 60_000;
   const lines = [
@@ -124,7 +124,7 @@ Deno.test("no line takes long to read, whatever it is full of", async () => {
     `GET / HTTP/1.1\r\nX: a\r\n${" ".repeat(wide)}b\r\n\r\n`,
     `POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n${"0".repeat(wide)}\r\n\r\n`,
   ];
-  // Each took seconds once, so that this came to minutes, and the client's patience is shorter.
+  // Each used to take seconds, minutes in total; the client's timeout is shorter.
   using client = await Client.connect(server.port);
   for (let round = 0; round < 6; round++) {
     for (const line of lines) {
@@ -172,13 +172,13 @@ async function comeAndGo(port: number): Promise<void> {
 
 for (const Handler of CLASSES) {
   Deno.test({
-    name: `two hundred clients that leave in the middle leave nothing behind: ${Handler.name}`,
+    name: `two hundred clients that disconnect in the middle leave nothing open: ${Handler.name}`,
     ignore: Deno.build.os !== "linux",
     async fn() {
       await using server = serving(Handler);
       const before = sockets();
       await comeAndGo(server.port);
-      await eventually(() => sockets() <= before, "all sockets are closed");
+      await until(() => sockets() <= before, "all sockets are closed");
       const heard = await exchange(server.port, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
       assert(heard.startsWith("HTTP/1.1 200"), heard);
       assertQuiet("", server.errors);
@@ -187,7 +187,7 @@ for (const Handler of CLASSES) {
 }
 
 Deno.test({
-  name: "two hundred clients that leave in the middle leave nothing behind: the whole file server over HTTP/1.0",
+  name: "two hundred clients that disconnect in the middle leave nothing open: the whole file server over HTTP/1.0",
   ignore: Deno.build.os !== "linux",
   async fn() {
     const logged = emptyLog();
@@ -196,7 +196,7 @@ Deno.test({
     const server = serveClassic(toFetch(handler, { log }), { hostname: "127.0.0.1", port: 0, log });
     const before = sockets();
     await comeAndGo(server.address.port);
-    await eventually(() => sockets() <= before, "all sockets are closed");
+    await until(() => sockets() <= before, "all sockets are closed");
     const heard = await exchange(server.address.port, "GET / HTTP/1.0\r\n\r\n");
     assert(heard.endsWith("start"), heard);
     await server.drain();
@@ -204,7 +204,7 @@ Deno.test({
   },
 });
 
-Deno.test("two hundred clients that never end their heads are let go, and others are answered meanwhile", async () => {
+Deno.test("two hundred clients that never end their heads are disconnected, and others are answered meanwhile", async () => {
   await using server = serving(Echo, undefined, { header_timeout: 0.5 });
   const clients: Client[] = [];
   try {
@@ -213,7 +213,7 @@ Deno.test("two hundred clients that never end their heads are let go, and others
       await client.say("GET / HTTP/1.1\r\nX: ");
       clients.push(client);
     }
-    // A byte now and then does not buy more time.
+    // Single bytes with pauses do not buy more time.
     const drip = setInterval(() => clients.forEach((client) => client.say("a").catch(() => {})), 100);
     const heard = await exchange(server.port, "GET /other HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     assert(heard.endsWith("GET /other"), heard);
@@ -225,7 +225,7 @@ Deno.test("two hundred clients that never end their heads are let go, and others
   assertQuiet("", server.errors);
 });
 
-Deno.test("random bytes between good requests are answered or closed, and the server goes on", async () => {
+Deno.test("random bytes between valid requests are answered or closed, and the server keeps serving", async () => {
   await using tree = await tempTree({ "a.txt": "hello" });
   class Root extends Files {
     override directory = tree.path;

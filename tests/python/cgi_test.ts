@@ -1,10 +1,10 @@
 /**
  * CGIHTTPRequestHandler: the cases of CPython's CGIHTTPServerTestCase under their names, NPH output, and what the class
- * may not do: send a source, run what is no program, leave anything running.
+ * must not do: send source code, run other files, leave anything running.
  */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { endAllScripts } from "@x/pyserve";
+import { endAllScripts } from "@x/pyserve/handlers";
 import {
   CGIHTTPRequestHandler,
   type ClientAddress,
@@ -12,11 +12,11 @@ import {
   type HTTPServer,
   ThreadingHTTPServer,
 } from "@x/pyserve/python";
-import { eventually, isRunning } from "../upstream/cgi/support.ts";
 import { missing } from "../support/programs.ts";
 import { latin1, parseResponse, type RawResponse } from "../support/raw.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { Client, exchange, reply, type Serving, serving } from "./support.ts";
+import { isRunning, until } from "../support/wait.ts";
 
 const FILE1 = "#!/usr/bin/env python3\n\nprint('Content-type: text/html')\nprint()\nprint('Hello World')\n";
 const SH = "#!/bin/sh\necho 'Content-type: text/plain'\necho\n";
@@ -45,7 +45,7 @@ const FILES = {
 };
 const ignore = Deno.build.os === "windows" || missing("python3");
 
-/** The classes that serve a tree; shell scripts and Python in it can be run. */
+/** The classes that serve a tree with shell scripts and Python programs. */
 async function site(files: Record<string, string> = FILES) {
   const tree = await tempTree(files);
   for (const [name, content] of Object.entries(files)) {
@@ -127,7 +127,7 @@ Deno.test({ name: "CGIHTTPServerTestCase", ignore }, async (t) => {
   });
 });
 
-/** CPython's table of `_url_collapse_path`, as far as it is about programs: what is asked for, and `cgi_info`. */
+/** CPython's table of `_url_collapse_path`, as far as it is about programs: targets, and `cgi_info`. */
 const PATHS: readonly (readonly [target: string, info: readonly [string, string] | null])[] = [
   ["/cgi-bin/file1.py", ["/cgi-bin", "file1.py"]],
   ["cgi-bin/file1.py", ["/cgi-bin", "file1.py"]],
@@ -151,7 +151,7 @@ const PATHS: readonly (readonly [target: string, info: readonly [string, string]
   ["/%00", null],
 ];
 
-Deno.test("is_cgi finds the program, and throws at no path", () => {
+Deno.test("is_cgi finds the program, and never throws", () => {
   class Asked extends CGIHTTPRequestHandler {
     constructor(path: string) {
       super({} as Connection, ["", 0] as ClientAddress, { server_port: 1 } as HTTPServer);
@@ -164,7 +164,7 @@ Deno.test("is_cgi finds the program, and throws at no path", () => {
   }
 });
 
-Deno.test({ name: "Python's errors, and what the reply says besides", ignore }, async (t) => {
+Deno.test({ name: "Python's errors, and the other headers of the reply", ignore }, async (t) => {
   await using tree = await site();
   await using server = serving(rooted(tree));
   const line = async (target: string, method = "GET", ...more: string[]) => {
@@ -186,7 +186,7 @@ Deno.test({ name: "Python's errors, and what the reply says besides", ignore }, 
   for (const [method, target, expected] of cases) {
     await t.step(`${method} ${target}`, async () => assertEquals(await line(target, method), `HTTP/1.0 ${expected}`));
   }
-  await t.step("Status is the status, a program's own", async () => {
+  await t.step("a program's Status is the status of the reply", async () => {
     const { head, text } = await ask(server, "/cgi-bin/status");
     assertEquals([head.split("\r\n")[0], text], ["HTTP/1.0 404 Not Found", "sorry"]);
   });
@@ -197,7 +197,7 @@ Deno.test({ name: "Python's errors, and what the reply says besides", ignore }, 
     const { status, body } = await ask(server, "/cgi-bin/echo", "HEAD");
     assertEquals([status, body.length], [200, 0]);
   });
-  await t.step("the program is told of this class, of the version, and of what is behind it", async () => {
+  await t.step("the program gets the software, the protocol and the path info", async () => {
     const { text } = await ask(server, "/cgi-bin/echo/a%2Fb//c");
     assertEquals(text, `GET HTTP/1.1 SimpleHTTP Deno/${Deno.version.deno} [/a/b//c]\n`);
   });
@@ -207,7 +207,7 @@ Deno.test({ name: "Python's errors, and what the reply says besides", ignore }, 
   });
 });
 
-Deno.test({ name: "no spelling of a path gets at the source of a program", ignore }, async () => {
+Deno.test({ name: "no spelling of a path reveals the source of a program", ignore }, async () => {
   await using tree = await site();
   await Deno.symlink(tree.at("cgi-bin/file1.py"), tree.at("link.py"));
   await Deno.symlink(tree.at("cgi-bin"), tree.at("bin"));
@@ -233,7 +233,7 @@ Deno.test({ name: "no spelling of a path gets at the source of a program", ignor
 });
 
 Deno.test(
-  { name: "an nph- program speaks to the client itself, and the connection ends with it", ignore },
+  { name: "an nph- program writes to the client directly, and the connection ends with it", ignore },
   async () => {
     await using tree = await site();
     class Handler extends rooted(tree) {
@@ -247,7 +247,7 @@ Deno.test(
   },
 );
 
-Deno.test({ name: "connections are kept open where the end of the output is known", ignore }, async () => {
+Deno.test({ name: "connections are kept alive if the end of the output is known", ignore }, async () => {
   await using tree = await site({ "cgi-bin/short": `${SH}echo short\n`, "a.txt": "a file" });
   class Handler extends rooted(tree) {
     override protocol_version = "HTTP/1.1";
@@ -260,7 +260,7 @@ Deno.test({ name: "connections are kept open where the end of the output is know
   assertEquals(parseResponse(latin1(heard.slice(second))).text, "short\n");
 });
 
-Deno.test({ name: "what a class overrides is asked", ignore }, async () => {
+Deno.test({ name: "methods that a class overrides are called", ignore }, async () => {
   await using tree = await site({
     "apps/run.me": `${SH}echo "$SCRIPT_NAME [$PATH_INFO] $QUERY_STRING"; cat\n`,
     "cgi-bin/x": SH,
@@ -303,19 +303,19 @@ for (const name of ["slow", "begun", "nph-begun"]) {
       await client.say(`GET /cgi-bin/${name} HTTP/1.0\r\n\r\n`);
       if (head) await client.hear("begun");
       let pids: number[] = [];
-      await eventually(() => {
+      await until(() => {
         pids = (Deno.readTextFileSync(ensure(tree.at("pids"))).match(/\d+/g) ?? []).map(Number);
         return pids.length === 2;
       }, "it has begun");
       if (way === "the client leaves") client.conn.close();
       else await server.server.server_close();
-      await eventually(() => !pids.some(isRunning), "both have ended");
+      await until(() => !pids.some(isRunning), "both have ended");
       assertEquals(server.errors, []);
     });
   }
 }
 
-/** A file that is there from now on. */
+/** Creates a file. */
 function ensure(path: string): string {
   Deno.openSync(path, { append: true, create: true }).close();
   return path;

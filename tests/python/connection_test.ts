@@ -7,7 +7,7 @@ import { Connection } from "../../handlers/python/connection.ts";
 import { Deadlines } from "../../handlers/python/deadlines.ts";
 import { Client, Echo, exchange, reply, serving } from "./support.ts";
 
-/** The statuses in what was heard. */
+/** The statuses in the received text. */
 function statuses(heard: string): string[] {
   return [...heard.matchAll(/HTTP\/1\.[01] (\d{3})/g)].map((match) => match[1]!);
 }
@@ -41,7 +41,7 @@ Deno.test("a request is read wherever its bytes are split", async () => {
   assertEquals((await client.hear()).match(/GET \/a|POST [a-z]+/g), ["POST xyz", "GET /a"]);
 });
 
-Deno.test("HTTP/1.0 closes, unless the client asks for more and the class can give it", async () => {
+Deno.test("HTTP/1.0 closes, unless the client asks for keep-alive and the class supports it", async () => {
   class Old extends Echo {
     override protocol_version = "HTTP/1.0";
   }
@@ -54,7 +54,7 @@ Deno.test("HTTP/1.0 closes, unless the client asks for more and the class can gi
   }
 });
 
-Deno.test("Connection is a list, on one line or on several, and closing is said over HTTP/1.1", async () => {
+Deno.test("Connection is a list, on one line or on several, and HTTP/1.1 announces closing", async () => {
   await using server = serving(Echo);
   for (const lines of ["Connection: x, Close", "Connection: x\r\nConnection: close"]) {
     const heard = await exchange(server.port, `GET / HTTP/1.1\r\n${lines}\r\n\r\n${GET}`);
@@ -63,7 +63,7 @@ Deno.test("Connection is a list, on one line or on several, and closing is said 
   }
 });
 
-Deno.test("a client is told what becomes of its connection where it would not know", async () => {
+Deno.test("a client is told whether its connection stays open if it could not know", async () => {
   class Telling extends Echo {
     override do_GET() {
       this.send_response(200);
@@ -79,7 +79,7 @@ Deno.test("a client is told what becomes of its connection where it would not kn
     override protocol_version = "HTTP/1.0";
   }
   const keep = "Connection: keep-alive\r\n";
-  // What is asked, what is said of the connection, and whether it is kept.
+  // The request, the Connection field of the reply, and whether the connection stays open.
   const rows = [
     [Telling, "GET / HTTP/1.1\r\n", [], true],
     [Telling, "GET /x/endless HTTP/1.1\r\n", ["x", "close"], false],
@@ -115,7 +115,7 @@ function fieldsOf(head: string, name: string): string[] {
   return head.split("\r\n").filter((line) => line.startsWith(`${name}: `)).map((line) => line.slice(name.length + 2));
 }
 
-Deno.test("a body that nobody reads is never the next request", async () => {
+Deno.test("an unread body is never taken for the next request", async () => {
   await using server = serving(Echo);
   const inside = "GET /smuggled HTTP/1.1\r\n\r\n";
   const length = `GET /a HTTP/1.1\r\nContent-Length: ${inside.length}\r\n\r\n${inside}`;
@@ -127,7 +127,7 @@ Deno.test("a body that nobody reads is never the next request", async () => {
   }
 });
 
-Deno.test("a long body that nobody reads ends the connection, and the client reads the reply", async () => {
+Deno.test("a long unread body ends the connection, and the client still reads the reply", async () => {
   await using server = serving(Echo);
   const heard = await exchange(
     server.port,
@@ -139,7 +139,7 @@ Deno.test("a long body that nobody reads ends the connection, and the client rea
 Deno.test("a client that is still sending when the connection ends is not cut off by a reset", async () => {
   await using server = serving(Echo);
   using client = await Client.connect(server.port);
-  // More than is thrown away for the sake of a next request.
+  // More than is discarded to keep the connection.
   await client.say(`GET /a HTTP/1.1\r\nContent-Length: 5000000\r\n\r\n${"x".repeat(300_000)}`);
   await client.hear("GET /a");
   // To a closed socket the first of these would be answered with a reset, and the next would fail.
@@ -151,12 +151,12 @@ Deno.test("a client that is still sending when the connection ends is not cut of
   assertMatch(await client.hear(), /GET \/a$/);
 });
 
-Deno.test("a client that goes on sending after the last reply is let go of", async () => {
+Deno.test("a client that keeps sending after the last reply is disconnected", async () => {
   await using server = serving(Echo);
   using client = await Client.connect(server.port);
   await client.say(`GET /a HTTP/1.1\r\nContent-Length: 5000000\r\n\r\n${"x".repeat(300_000)}`);
   await client.hear("GET /a");
-  // A byte now and then: neither the limit for one read nor that for the bytes is ever reached.
+  // Single bytes with pauses: neither the limit for one read nor that for the bytes is ever reached.
   const dripping = (async () => {
     for (;;) await client.say("x").then(() => new Promise((resolve) => setTimeout(resolve, 100)));
   })();
@@ -164,7 +164,7 @@ Deno.test("a client that goes on sending after the last reply is let go of", asy
   assertEquals(client.gaveUp, false, "it went on for as long as the client liked");
 });
 
-Deno.test("a client that asks and does not read is not asked for more", async () => {
+Deno.test("no more requests are read from a client that does not read its replies", async () => {
   let count = 0;
   class Counting extends Echo {
     override do_GET() {
@@ -179,7 +179,7 @@ Deno.test("a client that asks and does not read is not asked for more", async ()
   assert(count < 1_000, `${count} replies wait in memory`);
 });
 
-Deno.test("a chunk that is none, in a body that nobody reads, ends the connection behind the reply", async () => {
+Deno.test("a malformed chunk in an unread body ends the connection after the reply", async () => {
   await using server = serving(Echo);
   const heard = await exchange(server.port, `GET /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n!!\r\n${GET}`);
   assertEquals(heard.match(/GET \/[a-z]+/g), ["GET /a"]);
@@ -223,14 +223,14 @@ Deno.test("a read of a number waits for that number, however the body arrives", 
   assertEquals((await reply(server.port, sent)).text, "150000 50000");
 });
 
-Deno.test("a chunk that is none is a 400 where the body is read", async () => {
+Deno.test("a malformed chunk is a 400 if the body is read", async () => {
   await using server = serving(Echo);
   const { head } = await reply(server.port, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n");
   assertStringIncludes(head, "400 Bad chunk");
   assertEquals(server.errors, []);
 });
 
-Deno.test("writes that nobody awaits arrive in order, before the next reply", async () => {
+Deno.test("writes without await arrive in order, before the next reply", async () => {
   class Writer extends Echo {
     do_WRITE() {
       this.send_response(200);
@@ -263,7 +263,7 @@ Deno.test("wfile is a stream, and text is UTF-8", async () => {
   assertEquals((await reply(server.port, "PIPE / HTTP/1.1\r\n\r\n")).text, "äö");
 });
 
-Deno.test("headers are sent although the handler waits before it writes more", async () => {
+Deno.test("headers are sent even if the handler waits before it writes more", async () => {
   const go = Promise.withResolvers<void>();
   class Waiting extends Echo {
     async do_WAIT() {
@@ -339,7 +339,7 @@ Deno.test("100 Continue is sent when it is expected, and only over HTTP/1.1", as
   assertEquals(statuses(old), ["200"]);
 });
 
-Deno.test("what goes wrong after 100 Continue is answered all the same", async () => {
+Deno.test("errors after 100 Continue are answered, too", async () => {
   class Throwing extends Echo {
     // deno-lint-ignore require-await
     override async do_POST() {
@@ -388,7 +388,7 @@ Deno.test("after 101 the connection is the handler's", async () => {
   assertMatch(await client.hear(), /^HTTP\/1\.1 101 [^]*\r\n\r\nHELLO\nGET \/ HTTP\/1\.1\n$/);
 });
 
-Deno.test("a line is not broken by what is sent in it", () => {
+Deno.test("values cannot break a header line", () => {
   const handler = new BaseHTTPRequestHandler(...([{}, ["", 0], {}] as unknown as ConstructorParameters<typeof Echo>));
   for (const text of ["a\r\nX: y", "a\nb", "a\rb", "a\0b", "ł"]) {
     assertThrows(() => handler.send_header("X", text), TypeError);
@@ -399,7 +399,7 @@ Deno.test("a line is not broken by what is sent in it", () => {
   }
 });
 
-Deno.test("a handler that throws before it has sent anything is a 500 and one error", async () => {
+Deno.test("a handler that throws before it has sent anything causes a 500 and one error", async () => {
   class Throwing extends Echo {
     override do_GET() {
       this.send_response(200);
@@ -422,7 +422,7 @@ Deno.test("a handler that throws before it has sent anything is a 500 and one er
   assertEquals(server.errors.length, 1);
 });
 
-Deno.test("a handler that throws in the middle of its reply cuts it", async () => {
+Deno.test("a handler that throws in the middle of its reply truncates it", async () => {
   class Throwing extends Echo {
     override async do_GET() {
       this.send_response(200);
@@ -439,7 +439,7 @@ Deno.test("a handler that throws in the middle of its reply cuts it", async () =
   assertEquals(server.errors.length, 1);
 });
 
-Deno.test("a client that leaves in the middle of a reply is one line in the log", async () => {
+Deno.test("a client that disconnects during a reply is one line in the log", async () => {
   const ended = Promise.withResolvers<void>();
   class Endless extends Echo {
     override async do_GET() {
@@ -464,10 +464,10 @@ Deno.test("a client that leaves in the middle of a reply is one line in the log"
   assertEquals(server.errors, []);
 });
 
-Deno.test("a client that leaves in the middle of its body is one line in the log", async () => {
+Deno.test("a client that disconnects during its body is one line in the log", async () => {
   await using server = serving(Echo);
   assertEquals(await exchange(server.port, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc", { end: true }), "");
-  await server.log.until("Connection lost: the client left before the end of the body");
+  await server.log.until("Connection lost: the client disconnected before the end of the body");
   assertEquals(server.errors, []);
 });
 
@@ -483,7 +483,7 @@ for (const how of ["wfile.write", "connection.sendall"]) {
         this.send_response(200);
         this.end_headers();
         await left.promise;
-        // Nobody awaits these: an unhandled rejection would end the test.
+        // Not awaited: an unhandled rejection would fail the test.
         for (let i = 0; i < 100; i++) write(new Uint8Array(65_536));
         await assertRejects(() => this.wfile.flush(), Error);
         write(new Uint8Array(1));
@@ -502,10 +502,10 @@ for (const how of ["wfile.write", "connection.sendall"]) {
   });
 }
 
-Deno.test("who takes too long for a head, a body, or for the next request is let go", async () => {
+Deno.test("a client that takes too long for a head, a body, or the next request is disconnected", async () => {
   const limits = { header_timeout: 0.2, idle_timeout: 0.2, body_timeout: 0.2 };
   class Slow extends Echo {
-    // Whoever has sent all of its request may wait as long as the handler takes.
+    // A client that has sent its whole request may wait as long as the handler takes.
     override async do_GET() {
       if (this.path === "/slow") await new Promise((resolve) => setTimeout(resolve, 600));
       super.do_GET();
@@ -536,7 +536,7 @@ Deno.test("who takes too long for a head, a body, or for the next request is let
   }
   using drip = await Client.connect(server.port);
   const dripping = (async () => {
-    // A byte now and then does not help: the limit is for the whole head.
+    // Single bytes with pauses do not help: the limit is for the whole head.
     for (;;) await drip.say("x").then(() => new Promise((resolve) => setTimeout(resolve, 50)));
   })();
   assertEquals(await drip.hear(), "");
@@ -544,7 +544,7 @@ Deno.test("who takes too long for a head, a body, or for the next request is let
   assertEquals(server.errors, []);
 });
 
-Deno.test("a client that stops to read is let go", async () => {
+Deno.test("a client that stops reading is disconnected", async () => {
   const ended = Promise.withResolvers<unknown>();
   class Endless extends Echo {
     override async do_GET() {
@@ -565,7 +565,7 @@ Deno.test("a client that stops to read is let go", async () => {
   await server.log.until("Request timed out: timed out");
 });
 
-Deno.test("the timeout of a class goes before those of the server", async () => {
+Deno.test("the timeout of a class overrides those of the server", async () => {
   class Hasty extends Echo {
     override timeout = 0.2;
   }
@@ -582,7 +582,7 @@ async function trickle(client: Client, piece: string, pieces: number): Promise<v
   }
 }
 
-Deno.test("a body that trickles is let go, one that comes at the rate asked for is not", async () => {
+Deno.test("a client whose body trickles is disconnected, one at the minimum rate is not", async () => {
   const limits = { body_timeout: 0.3, body_rate: 1_000 };
   await using server = serving(Echo, undefined, limits);
   const post = "POST / HTTP/1.1\r\nConnection: close\r\n";
@@ -604,7 +604,7 @@ Deno.test("a body that trickles is let go, one that comes at the rate asked for 
   assertEquals(server.errors, []);
 });
 
-Deno.test("a client that takes a reply more slowly than it may is let go, one that is fast enough is not", async () => {
+Deno.test("a client that reads a reply too slowly is disconnected, one that is fast enough is not", async () => {
   const result = Promise.withResolvers<unknown>();
   class Long extends Echo {
     override async do_GET() {
@@ -625,7 +625,7 @@ Deno.test("a client that takes a reply more slowly than it may is let go, one th
   await client.say(GET);
   const buffer = new Uint8Array(1_000_000);
   const reading = (async () => {
-    // Some of it again and again, so that the limit for some of it is never reached.
+    // Some of it at intervals, so that the limit for a single write is never reached.
     while (await client.conn.read(buffer)) await new Promise((resolve) => setTimeout(resolve, 100));
   })().catch(() => {});
   assert(await result.promise instanceof Deno.errors.TimedOut);
@@ -635,7 +635,7 @@ Deno.test("a client that takes a reply more slowly than it may is let go, one th
   assertEquals(statuses(await exchange(patient.port, closing(GET))), ["200"]);
 });
 
-Deno.test("one read puts together no more than the server allows, and pieces may be of any number", async () => {
+Deno.test("one read collects no more than the server allows, and any number of pieces may be read", async () => {
   class Reading extends Echo {
     override async do_POST() {
       const { rfile, path } = this;
@@ -666,13 +666,13 @@ Deno.test("one read puts together no more than the server allows, and pieces may
   assertEquals(server.errors, []);
 });
 
-Deno.test("a reply on its way is not cut by the limit for the head of the next request", async () => {
+Deno.test("a reply in flight is not cut by the limit for the head of the next request", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const accepted = listener.accept();
   using client = await Client.connect(listener.addr.port);
   const deadlines = new Deadlines();
   const connection = new Connection(await accepted, deadlines);
-  const bytes = 64 * 1024 * 1024; // more than the system takes
+  const bytes = 64 * 1024 * 1024; // more than the system buffers
   const sent = connection.sendall(new Uint8Array(bytes));
   connection.limitHead(0.1);
   while (deadlines.now < 5) await new Promise((resolve) => setTimeout(resolve, 20));

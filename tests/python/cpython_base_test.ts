@@ -63,7 +63,7 @@ class RequestHandler extends BaseHTTPRequestHandler {
   }
 }
 
-/** Asks as http.client does. */
+/** Sends a request as http.client does. */
 async function ask(server: Serving, line: string, ...headers: string[]) {
   const heard = await exchange(server.port, [line, "Host: 127.0.0.1", ...headers, "", ""].join("\r\n"), { end: true });
   const { status, head, headers: fields, body } = parseResponse(latin1(heard));
@@ -140,7 +140,7 @@ Deno.test("BaseHTTPServerTestCase", async (t) => {
   }
 });
 
-/** What was seen of the last request by {@linkcode Socketless}. */
+/** What {@linkcode Socketless} saw of the last request. */
 let seen: BaseHTTPRequestHandler | null = null;
 let getCalled = false;
 
@@ -245,7 +245,7 @@ Deno.test("BaseHTTPRequestHandlerTestCase", async (t) => {
   });
 });
 
-/** A handler of nobody, to call methods of. */
+/** A handler without a connection, to call its methods. */
 function handler(sent: string[]): BaseHTTPRequestHandler {
   const connection = {
     sendSoon: (bytes: Uint8Array) => void sent.push(new TextDecoder("latin1").decode(bytes)),

@@ -24,7 +24,7 @@ Deno.test("examples/form.ts takes a form", async () => {
   assertEquals((await post(new URLSearchParams({ name: "x".repeat(70_000) }))).status, 413);
 });
 
-Deno.test("examples/cors.ts serves files with a header more", async () => {
+Deno.test("examples/cors.ts serves files with an additional header", async () => {
   await using server = await example("cors");
   const url = `http://127.0.0.1:${server.port}/deno.json`;
   const response = await fetch(url);

@@ -1,6 +1,6 @@
 /**
- * What Python's http.server answers to odd targets, directories and dates, row by row, beside what pyserve answers.
- * Where they differ it is on purpose, and the row says why. Python is 3.14; 3.11 and 3.13 differ from it only in `%2f`
+ * What Python's http.server answers to unusual targets, directories and dates, row by row, compared with pyserve.
+ * Differences are deliberate, and the row says why. Python is 3.14; 3.11 and 3.13 differ from it only in `%2f`
  * at the end of a target and in the query that a listing's title shows.
  */
 
@@ -148,7 +148,7 @@ const NAMES = [
 ];
 const EMPTY = ["empty/", "odd/index.html/", "fallback/index.html/", "\\evil.example/", "a\r\nb/"];
 
-/** The directory served, whose files say their names, in one with what is outside. */
+/** The served directory, whose files contain their names, inside one with files outside of it. */
 async function site() {
   const files = [...NAMES.map((name) => [`root/${name}`, name]), ...EMPTY.map((name) => [`root/${name}`, ""])];
   const tree = await tempTree({ ...Object.fromEntries(files), "outside.txt": "outside" });
@@ -178,16 +178,16 @@ async function checkTargets(t: Deno.TestContext, { port }: RunningCommand, rows:
   }
 }
 
-Deno.test({ name: "targets are translated to files as by Python", ignore }, async (t) => {
+Deno.test({ name: "targets are translated to files as in Python", ignore }, async (t) => {
   await using tree = await site();
   await using command = await start([tree.at("root")]);
   await checkTargets(t, command, PATHS);
 
-  await t.step("/A.TXT is what the file system says of its case", async () => {
+  await t.step("/A.TXT is found only if the file system ignores case", async () => {
     const there = await Deno.stat(tree.at("root/A.TXT")).then(() => "200 a.txt", () => "404");
     assertEquals(answerOf("/A.TXT", await ask(command.port, "GET", "/A.TXT")), there);
   });
-  await t.step("HTTP/1.1, and HTTP/1.0 to those who speak it: Python always says 1.0", async () => {
+  await t.step("HTTP/1.1, and HTTP/1.0 to clients of that version: Python always says 1.0", async () => {
     assertMatch((await ask(command.port, "GET", "/a.txt")).head, /^HTTP\/1\.1 200 OK\r\n/);
     const old = await raw(command.port, "GET /a.txt HTTP/1.0\r\nHost: localhost\r\n\r\n");
     assertMatch(old.head, /^HTTP\/1\.0 200 OK\r\n/);
@@ -195,7 +195,7 @@ Deno.test({ name: "targets are translated to files as by Python", ignore }, asyn
   });
 });
 
-Deno.test({ name: "what a flag shows is what Python serves", ignore }, async () => {
+Deno.test({ name: "with --hidden and --follow-links, pyserve serves what Python does", ignore }, async () => {
   await using tree = await site();
   await using command = await start([tree.at("root"), "--hidden", "--follow-links"]);
   for (const target of ["/.hidden", "/link-out.txt"]) {
@@ -205,7 +205,7 @@ Deno.test({ name: "what a flag shows is what Python serves", ignore }, async () 
 });
 
 Deno.test(
-  { name: "a FIFO is 404 at once, where Python waits for ever", ignore: ignore || missing("mkfifo") },
+  { name: "a FIFO is 404 at once, while Python waits forever", ignore: ignore || missing("mkfifo") },
   async () => {
     await using tree = await tempTree();
     assert((await new Deno.Command("mkfifo", { args: [tree.at("fifo")] }).output()).success);
@@ -214,17 +214,17 @@ Deno.test(
   },
 );
 
-Deno.test({ name: "directories are redirected to and indexed as by Python", ignore }, async (t) => {
+Deno.test({ name: "directories are redirected and indexed as in Python", ignore }, async (t) => {
   await using tree = await site();
   await using command = await start([tree.at("root")]);
   const { port } = command;
   await checkTargets(t, command, DIRECTORIES);
 
-  await t.step("a redirect has no content, and says so", async () => {
+  await t.step("a redirect has no content, and Content-Length 0", async () => {
     const { headers, text } = await ask(port, "GET", "/sub");
     assertEquals([headers.get("content-length"), headers.get("content-type"), text], ["0", null, ""]);
   });
-  await t.step("an index file is sent as if asked for by its name", async () => {
+  await t.step("an index file is sent as if requested by its name", async () => {
     const date = "Thu, 02 Jan 2020 03:04:05 GMT";
     await Deno.utime(tree.at("root/page/index.html"), 0, Date.parse(date) / 1000);
     const index = await ask(port, "GET", "/page/");
@@ -241,11 +241,11 @@ Deno.test({ name: "directories are redirected to and indexed as by Python", igno
   });
 });
 
-// Root may read everything, unless it lets go of the two capabilities that say so.
+// Root may read everything, unless it drops the two capabilities for it.
 const asRoot = !ignore && Deno.uid() === 0;
 const DROP = ["--bounding-set", "-dac_override,-dac_read_search"];
 
-/** The command as somebody whom permissions hold back. */
+/** The command as a user who is subject to permissions. */
 async function startUnprivileged(root: string): Promise<RunningCommand> {
   const run = ["run", "--no-lock", "-A", join(ROOT, "cli.ts"), root, "-b", "127.0.0.1", "0"];
   if (!asRoot) return await startProcess(Deno.execPath(), run);
@@ -253,7 +253,7 @@ async function startUnprivileged(root: string): Promise<RunningCommand> {
 }
 
 Deno.test({
-  name: "what may not be read is 403, where Python says 404: the log of its owner tells why",
+  name: "an unreadable file is 403, where Python says 404: the operator's log tells why",
   ignore: ignore || (asRoot && missing("setpriv")),
 }, async () => {
   await using tree = await tempTree({ "closed/in.txt": "in", "closed.txt": "closed" });
@@ -309,7 +309,7 @@ const CONDITIONS: readonly Row[] = [
   same("Accept-Encoding: gzip;q=1, identity;q=0", "200"),
 ];
 
-Deno.test("conditional requests are answered as by Python, where Python knows the condition", async (t) => {
+Deno.test("conditional requests are answered as in Python, where Python supports the condition", async (t) => {
   const date = "Thu, 02 Jan 2020 03:04:05 GMT";
   await using tree = await tempTree({ "a.txt": "hello", "page/index.html": "page" });
   for (const name of ["a.txt", "page/index.html"]) await Deno.utime(tree.at(name), 0, Date.parse(date) / 1000 + 0.678);
@@ -332,7 +332,7 @@ Deno.test("conditional requests are answered as by Python, where Python knows th
     assertEquals((await ask(port, "GET", "/a.txt", `If-None-Match: ${etag}`, old)).status, 304);
   });
   for (const target of ["/a.txt", "/page/"]) {
-    await t.step(`a 304 for ${target} has no content, and does not say how long it would be`, async () => {
+    await t.step(`a 304 for ${target} has neither content nor Content-Length`, async () => {
       for (const method of ["GET", "HEAD"]) {
         const { status, headers, text } = await ask(port, method, target, `If-Modified-Since: ${date}`);
         assertEquals([status, headers.get("last-modified"), text], [304, null, ""]);

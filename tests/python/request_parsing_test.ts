@@ -1,4 +1,4 @@
-/** What is made of a request line and of headers, row by row: Python 3.15's answer, or ours and why it differs. */
+/** How request lines and headers are parsed, row by row: Python 3.15's answer, or ours and why it differs. */
 
 import { assert, assertEquals } from "@std/assert";
 import { latin1 as characters } from "../../handlers/http1/input_buffer.ts";

@@ -1,4 +1,4 @@
-/** The servers: who is served when, and how they end. */
+/** The servers: the order of service, and how they end. */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import {
@@ -10,16 +10,17 @@ import {
   ThreadingHTTPServer,
   ThreadingHTTPSServer,
 } from "@x/pyserve/python";
-import { eventually } from "../upstream/cgi/support.ts";
+import { makeCertificate, openssl } from "../support/certificate.ts";
 import { startProcess } from "../support/command.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { Client, Echo, exchange, reply, serving } from "./support.ts";
+import { until as untilHolds } from "../support/wait.ts";
 
 const GET = "GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-/** A handler that waits until it is let go, and what is known of it. */
+/** A handler that waits until the test releases it, and its state. */
 function gated() {
   const gates: PromiseWithResolvers<void>[] = [];
   let most = 0;
@@ -69,7 +70,7 @@ Deno.test("ThreadingHTTPServer handles connections at the same time", async () =
   assertEquals(most(), 3);
 });
 
-Deno.test("HTTPServer is held up neither by a connection that says nothing, nor by one that is kept open", async () => {
+Deno.test("HTTPServer is blocked neither by a silent connection, nor by one that is kept alive", async () => {
   await using server = serving(Echo, HTTPServer);
   using _silent = await Client.connect(server.port);
   using kept = await Client.connect(server.port);
@@ -79,7 +80,7 @@ Deno.test("HTTPServer is held up neither by a connection that says nothing, nor 
   assertMatch(await kept.hear(), /GET \/kept$/);
 });
 
-Deno.test("a server knows where it listens", async () => {
+Deno.test("a server knows its address", async () => {
   await using server = new HTTPServer(["", 0], Echo);
   assertEquals(server.server_address, ["0.0.0.0", server.server_port]);
   assertEquals(server.server_name, "0.0.0.0");
@@ -87,7 +88,7 @@ Deno.test("a server knows where it listens", async () => {
   assertThrows(() => new HTTPServer(["127.0.0.1", server.server_port], Echo), Deno.errors.AddrInUse);
 });
 
-Deno.test("a server that is not bound can be, later", async () => {
+Deno.test("a server can be bound later", async () => {
   await using server = new ThreadingHTTPServer(["127.0.0.1", 0], Echo, false);
   await assertRejects(() => server.serve_forever(), Error, "does not listen");
   server.server_bind();
@@ -156,7 +157,7 @@ for (const Server of [HTTPServer, ThreadingHTTPServer]) {
       }
     }
     await using server = new Server(["127.0.0.1", 0], Last);
-    // A client that would keep its connection open holds up nothing, and is answered.
+    // A keep-alive client blocks nothing, and is answered.
     using client = await Client.connect(server.server_port);
     await client.say("GET /a HTTP/1.1\r\n\r\n");
     const answer = client.hear(Server === HTTPServer ? undefined : "GET /a");
@@ -165,7 +166,7 @@ for (const Server of [HTTPServer, ThreadingHTTPServer]) {
   });
 }
 
-Deno.test("server_close cuts what is handled, or waits for it", async () => {
+Deno.test("server_close aborts running handlers, or waits for them", async () => {
   for (const daemon_threads of [true, false]) {
     const { Gated, until, open } = gated();
     const server = new ThreadingHTTPServer(
@@ -253,7 +254,7 @@ for (const [method, status] of [["HEAD", 200], ["NONE", 204], ["SAME", 304], ["G
   }
 }
 
-Deno.test("HTTPServer says that it closes a connection because another waits", async () => {
+Deno.test("HTTPServer announces closing if another connection waits", async () => {
   const { Gated, until, open } = gated();
   const connections: Connection[] = [];
   class Noting extends Gated {
@@ -267,7 +268,7 @@ Deno.test("HTTPServer says that it closes a connection because another waits", a
   await kept.say("GET /kept HTTP/1.1\r\n\r\n");
   await until(1);
   const second = exchange(server.port, GET);
-  await eventually(() => server.server.closes_next(connections[0]!), "another waits");
+  await untilHolds(() => server.server.closes_next(connections[0]!), "another waits");
   open(0);
   assertStringIncludes(await kept.hear(), "\r\nConnection: close\r\n");
   await until(2);
@@ -275,7 +276,7 @@ Deno.test("HTTPServer says that it closes a connection because another waits", a
   assertMatch(await second, /GET \/a$/);
 });
 
-Deno.test("verify_request decides, process_request and finish_request are asked", async () => {
+Deno.test("verify_request decides, process_request and finish_request are called", async () => {
   const events: string[] = [];
   class Asking extends ThreadingHTTPServer {
     refuse = true;
@@ -301,7 +302,7 @@ Deno.test("verify_request decides, process_request and finish_request are asked"
   assertEquals(events, ["verify 127.0.0.1", "verify 127.0.0.1", "process", "finish"]);
 });
 
-Deno.test("what goes wrong in a hook is told, and the server goes on", async () => {
+Deno.test("an error in a hook is reported, and the server keeps serving", async () => {
   class Failing extends HTTPServer {
     override verify_request(): boolean {
       throw new Error("no");
@@ -313,7 +314,7 @@ Deno.test("what goes wrong in a hook is told, and the server goes on", async () 
   assertEquals(server.errors.map(String), ["Error: no", "Error: no"]);
 });
 
-Deno.test("no more connections than the cap are handled, and idle ones make room", async () => {
+Deno.test("no more connections than the maximum are handled, and idle ones make room", async () => {
   const { Gated, most, until, open } = gated();
   await using server = serving(Gated, ThreadingHTTPServer, { max_connections: 2 });
   const [first, second] = [exchange(server.port, GET), exchange(server.port, GET)];
@@ -335,7 +336,7 @@ Deno.test("no more connections than the cap are handled, and idle ones make room
   assertEquals(await idle.hear(), "");
 });
 
-Deno.test("room is made by the connection that has been idle longest, not by the one that is oldest", async () => {
+Deno.test("the connection that has been idle longest makes room, not the oldest", async () => {
   await using server = serving(Quiet, ThreadingHTTPServer, { max_connections: 2 });
   using oldest = await Client.connect(server.port);
   await oldest.say("GET /first HTTP/1.1\r\n\r\n");
@@ -351,7 +352,7 @@ Deno.test("room is made by the connection that has been idle longest, not by the
 });
 
 Deno.test({
-  name: "a server listens on a Unix socket, and takes it away",
+  name: "a server listens on a Unix socket, and removes it at the end",
   ignore: Deno.build.os === "windows",
   fn: async () => {
     await using tree = await tempTree();
@@ -371,17 +372,14 @@ Deno.test({
 
 /** A certificate, and its key with the password "secret". */
 async function certificate(tree: TempTree): Promise<{ certfile: string; keyfile: string }> {
-  const openssl = (args: string) => new Deno.Command("openssl", { args: args.split(" "), cwd: tree.path }).output();
-  await openssl(
-    "req -x509 -newkey rsa:2048 -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost " +
-      "-addext basicConstraints=critical,CA:FALSE -nodes -keyout plain.pem -out cert.pem",
-  );
-  await openssl("pkcs8 -topk8 -in plain.pem -out key.pem -passout pass:secret");
-  return { certfile: tree.at("cert.pem"), keyfile: tree.at("key.pem") };
+  const { cert, key } = await makeCertificate(tree.path);
+  const keyfile = tree.at("secret.pem");
+  await openssl(`pkcs8 -topk8 -in ${key} -out ${keyfile} -passout pass:secret`, tree.path);
+  return { certfile: cert, keyfile };
 }
 
 for (const Server of [HTTPSServer, ThreadingHTTPSServer]) {
-  const options = { name: `${Server.name} answers, whoever is silent`, ignore: missing("openssl") };
+  const options = { name: `${Server.name} answers, despite silent clients`, ignore: missing("openssl") };
   Deno.test(options, async () => {
     await using tree = await tempTree();
     const files = { ...await certificate(tree), password: "secret" };
@@ -403,7 +401,7 @@ for (const Server of [HTTPSServer, ThreadingHTTPSServer]) {
   });
 }
 
-Deno.test("what a handler throws stands on stderr once, as Python writes it", async () => {
+Deno.test("an exception of a handler is on stderr once, as Python writes it", async () => {
   const { stderr, code } = await run("throwing.ts");
   assertEquals(code, 0);
   assertMatch(
@@ -412,7 +410,7 @@ Deno.test("what a handler throws stands on stderr once, as Python writes it", as
   );
 });
 
-Deno.test("a log line is Python's, and no client writes more than one", async () => {
+Deno.test("a log line is Python's, and no client can inject another", async () => {
   const { stderr } = await run("logging.ts");
   const time = String.raw`\[\d\d/\w{3}/\d{4} \d\d:\d\d:\d\d\]`;
   assertMatch(stderr, new RegExp(String.raw`^127\.0\.0\.1 - - ${time} "GET /a\\x1b\[2J HTTP/1\.1" 200 -\n`));
@@ -429,7 +427,7 @@ async function run(name: string): Promise<{ stderr: string; code: number }> {
 }
 
 for (const Server of [HTTPServer, ThreadingHTTPServer]) {
-  Deno.test(`${Server.name} answers what was sent before its descriptors ran out`, async () => {
+  Deno.test(`${Server.name} answers requests from before its descriptors ran out`, async () => {
     const ran_out = Promise.withResolvers<void>();
     class RunningOut extends Server {
       protected override listen(address: ServerAddress): Deno.Listener {
@@ -457,7 +455,7 @@ for (const Server of [HTTPServer, ThreadingHTTPServer]) {
 }
 
 Deno.test({
-  name: "a server goes on when there were no file descriptors left",
+  name: "a server recovers from running out of file descriptors",
   ignore: missing("prlimit"),
   fn: async () => {
     const program = fromFileUrl("../testdata/python/serving.ts");
@@ -478,7 +476,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "test() says where it serves, and ends with 0 when it is interrupted",
+  name: "test() prints its address, and exits with 0 when it is interrupted",
   ignore: Deno.build.os === "windows",
   fn: async () => {
     const args = ["run", "-A", "--no-lock", fromFileUrl("../testdata/python/serving.ts"), "HTTP/1.0"];

@@ -1,11 +1,11 @@
 /**
- * SimpleHTTPRequestHandler: the cases of CPython's SimpleHTTPServerTestCase under their names, what the core adds, and
+ * SimpleHTTPRequestHandler: the cases of CPython's SimpleHTTPServerTestCase under their names, additions of the core, and
  * what a port may override.
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path/join";
-import { disk, listing, memory, SitePath } from "@x/pyserve";
+import { listing, memory } from "@x/pyserve";
 import {
   type ClientAddress,
   type Connection,
@@ -15,7 +15,7 @@ import {
 } from "@x/pyserve/python";
 import { latin1, parseResponse, type RawResponse } from "../support/raw.ts";
 import { linksOf, unescapeHtml } from "../support/html.ts";
-import { type TempTree, tempTree } from "../support/tree.ts";
+import { oldTree, type TempTree, tempTree } from "../support/tree.ts";
 import { exchange, type Serving, serving } from "./support.ts";
 
 const DATA = "We are the knights who say Ni!";
@@ -27,7 +27,7 @@ function rooted(tree: TempTree) {
   };
 }
 
-/** Asks as http.client does, and checks what CPython checks of every reply. */
+/** Sends a request as http.client does, with CPython's checks of every reply. */
 async function request(
   { port }: Serving,
   target: string,
@@ -39,7 +39,7 @@ async function request(
   );
   const response = parseResponse(latin1(heard));
   assertEquals(response.headers.get("connection") ?? "close", "close");
-  // Nothing comes behind the body.
+  // Nothing follows the body.
   const length = response.headers.get("content-length");
   if (length !== null) assert(response.body.length === (method === "HEAD" ? 0 : Number(length)), heard);
   return { ...response, version: heard.slice(0, 8) };
@@ -189,7 +189,7 @@ Deno.test("headers stand in Python's order and spelling", async () => {
   );
 });
 
-Deno.test("what the core refuses is refused here, too", async () => {
+Deno.test("requests that the core refuses are refused here, too", async () => {
   await using tree = await tempTree({ "root/a.txt": "a", "root/.hidden": "h", "root/.git/config": "g", "secret": "s" });
   if (Deno.build.os !== "windows") {
     await Deno.symlink(tree.at("secret"), tree.at("root/out"));
@@ -232,7 +232,7 @@ Deno.test("what the core refuses is refused here, too", async () => {
   assertEquals(server.errors, []);
 });
 
-Deno.test("hidden files and links out can be served, where that is wanted", async () => {
+Deno.test("hidden files and links out of the root can be served", async () => {
   await using tree = await tempTree({ "root/.hidden": "h", "secret": "s" });
   await Deno.symlink(tree.at("secret"), tree.at("root/out"));
   class Open extends SimpleHTTPRequestHandler {
@@ -291,7 +291,7 @@ Deno.test("a file that grows or shrinks while it is sent never runs into the nex
   assertEquals([...heard.matchAll(/HTTP\/1\.1 \d{3}/g)].length, 1);
 });
 
-Deno.test("a file that grows while it is sent is sent as long as it was", async () => {
+Deno.test("a file that grows while it is sent is sent with its original length", async () => {
   await using tree = await tempTree({ "big.bin": new Uint8Array(2_000_000).fill(98), "a.txt": "a" });
   class Modern extends rooted(tree) {
     override protocol_version = "HTTP/1.1";
@@ -307,7 +307,7 @@ Deno.test("a file that grows while it is sent is sent as long as it was", async 
   assertStringIncludes(heard, `\r\n\r\n${"b".repeat(2_000_000)}HTTP/1.1 200 OK\r\n`);
 });
 
-Deno.test("the methods of Python are asked", async () => {
+Deno.test("Python's methods are called", async () => {
   await using tree = await tempTree({
     "root/a.md": "# a",
     "root/b.unheard-of": "b",
@@ -389,7 +389,7 @@ Deno.test("list_directory can refuse, and send_head can send a file of its own",
   assertEquals((await request(server, "/made", { method: "HEAD" })).text, "");
 });
 
-Deno.test("translate_path can lead elsewhere, and what is there is served with the same care", async () => {
+Deno.test("translate_path can lead elsewhere, with the same checks", async () => {
   await using tree = await tempTree({
     "root/a.txt": "a",
     "other/b.txt": "b",
@@ -421,7 +421,7 @@ Deno.test("translate_path can lead elsewhere, and what is there is served with t
   assertEquals((await request(server, "/o/%00")).status, 400);
 });
 
-Deno.test("a directory can be given to the handlers by the server, and one that is not there has no files", async () => {
+Deno.test("the server can set the directory of its handlers, and a missing one has no files", async () => {
   await using tree = await tempTree({ "a.txt": "a" });
   class Server extends ThreadingHTTPServer {
     override finish_request(request: Connection, address: ClientAddress) {
@@ -446,7 +446,7 @@ Deno.test("a directory can be given to the handlers by the server, and one that 
   assertEquals((await request(file, "/")).status, 404);
 });
 
-Deno.test("any handler of the package can be asked, with the body of the request", async () => {
+Deno.test("any handler of the package can be called, with the body of the request", async () => {
   class Asking extends SimpleHTTPRequestHandler {
     async do_POST() {
       using file = await this.send_reply(
@@ -468,14 +468,8 @@ Deno.test("any handler of the package can be asked, with the body of the request
   assertEquals((await request(server, "/", { method: "LIST" })).status, 404);
 });
 
-Deno.test("what is kept in memory is never another class's type, nor an old file", async () => {
-  await using tree = await tempTree({ "a.odd": "old", "b.odd": "b" });
-  // What has changed lately is not kept.
-  for (const name of ["a.odd", "b.odd"]) await Deno.utime(tree.at(name), 1_000_000_000, 1_000_000_000);
-  const source = disk(tree.path);
-  while (!(await source.stat(SitePath.root.child("b.odd")!))!.stable) {
-    await new Promise((done) => setTimeout(done, 100));
-  }
+Deno.test("the cache never gives another class's type, nor an outdated file", async () => {
+  await using tree = await oldTree({ "a.odd": "old", "b.odd": "b" });
   let count = 0;
   const map = { ".odd": "text/x-one" };
   class One extends rooted(tree) {
@@ -506,7 +500,7 @@ Deno.test("what is kept in memory is never another class's type, nor an old file
   assertEquals((await request(one, "/a.odd")).text, "back");
 });
 
-Deno.test("two classes on one directory serve it each by its own fields, whichever is asked first", async () => {
+Deno.test("two classes on one directory serve it by their own fields, whichever comes first", async () => {
   await using outside = await tempTree({ "secret": "outside" });
   await using tree = await tempTree({ ".env": "hidden", "a.xyz": "typed", "sub/start.html": "the start" });
   await Deno.symlink(outside.at("secret"), tree.at("link"));
@@ -535,7 +529,7 @@ Deno.test("two classes on one directory serve it each by its own fields, whichev
     const listed = (await request(server, "/")).text.includes(".env");
     return [await status("/.env"), listed, await status("/link"), type === "text/x-mine", start];
   };
-  for (let round = 0; round < 2; round++) { // what the first round keeps, the second must not mix up
+  for (let round = 0; round < 2; round++) { // what the first round caches must not leak into the second
     assertEquals(await seen(hidden), [200, true, 404, false, false]);
     assertEquals(await seen(following), [404, false, 200, false, false]);
     assertEquals(await seen(typed), [404, false, 404, true, false]);

@@ -1,4 +1,4 @@
-/** Servers of Python's classes, asked over raw sockets. */
+/** Servers of Python's classes, and clients with raw sockets. */
 
 import {
   BaseHTTPRequestHandler,
@@ -9,7 +9,7 @@ import {
 import { latin1 as characters } from "../../handlers/http1/input_buffer.ts";
 import { latin1, parseResponse, type RawResponse } from "../support/raw.ts";
 
-/** Milliseconds after which a test that waits for bytes is a failed one. */
+/** Milliseconds after which a test that waits for bytes fails. */
 const PATIENCE = 20_000;
 
 /** What the handlers of a server have logged. */
@@ -19,7 +19,7 @@ export interface Log {
   until(text: string): Promise<void>;
 }
 
-/** A log that nothing stands in. */
+/** An empty log. */
 export function emptyLog(): Log & { add(line: string): void } {
   const lines: string[] = [];
   let changed = Promise.withResolvers<void>();
@@ -74,7 +74,7 @@ export function serving(
   };
 }
 
-/** A client that says what it likes, and hears what comes. */
+/** A client that sends and receives raw text. */
 export class Client implements Disposable {
   readonly conn: Deno.Conn;
   #heard = "";
@@ -93,7 +93,7 @@ export class Client implements Disposable {
     return new Client(await Deno.connect({ hostname: "127.0.0.1", port }));
   }
 
-  /** Whether it was the client that closed, because nothing came any more. */
+  /** Whether the client closed the connection after a timeout. */
   get gaveUp(): boolean {
     return this.#gaveUp;
   }
@@ -104,7 +104,7 @@ export class Client implements Disposable {
     for (let at = 0; at < bytes.length;) at += await this.conn.write(bytes.subarray(at));
   }
 
-  /** All that has come, a character a byte, when it contains a text or the server has closed. */
+  /** Everything received, a character a byte, once it contains a text or the server has closed. */
   async hear(until?: string): Promise<string> {
     const buffer = new Uint8Array(65_536);
     while (until === undefined || !this.#heard.includes(until)) {
@@ -126,10 +126,10 @@ export class Client implements Disposable {
   }
 }
 
-/** Sends bytes as they are, and gives all that comes until the server closes; `end` says that no more will be sent. */
+/** Sends bytes, and returns everything received until the server closes; `end` closes the client's side. */
 export async function exchange(port: number, sent: string | Uint8Array, { end = false } = {}): Promise<string> {
   using client = await Client.connect(port);
-  // A server that has enough closes while we still write.
+  // The server may close while we still write.
   await client.say(sent).catch(() => {});
   if (end) await client.conn.closeWrite().catch(() => {});
   return await client.hear();
@@ -140,7 +140,7 @@ export async function reply(port: number, sent: string): Promise<RawResponse> {
   return parseResponse(latin1(await exchange(port, sent)));
 }
 
-/** A class that answers GET with what it was asked, and POST with what it was sent. */
+/** A class that answers GET with the request, and POST with the body. */
 export class Echo extends BaseHTTPRequestHandler {
   override protocol_version = "HTTP/1.1";
 

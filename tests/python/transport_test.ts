@@ -1,20 +1,21 @@
-/** `--protocol HTTP/1.0`: the whole file server, in the words of Python's http.server. */
+/** `--protocol HTTP/1.0`: the whole file server with the replies of Python's http.server. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { cgi, chain, disk, fileServer, type Handler, memory, toFetch, upload } from "@x/pyserve";
 import { serveClassic } from "../../handlers/python/transport.ts";
-import { eventually, isRunning } from "../upstream/cgi/support.ts";
+import { makeCertificate } from "../support/certificate.ts";
 import { start } from "../support/command.ts";
 import { latin1, parseResponse } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { Client, emptyLog, exchange, reply } from "./support.ts";
+import { isRunning, until } from "../support/wait.ts";
 
 /** The names of the headers of a reply, as they stand there. */
 function names(head: string): string[] {
   return head.split("\r\n").slice(1).map((line) => line.slice(0, line.indexOf(":")));
 }
 
-Deno.test("--protocol HTTP/1.0 serves files, listings and errors as Python says them", async (t) => {
+Deno.test("--protocol HTTP/1.0 serves files, listings and errors in Python's form", async (t) => {
   await using tree = await tempTree({ "a.txt": "hello", "sub/b.txt": "b" });
   await using command = await start([tree.path, "--protocol", "HTTP/1.0", "-H", "X-More", "yes"]);
   const { port } = command;
@@ -33,7 +34,7 @@ Deno.test("--protocol HTTP/1.0 serves files, listings and errors as Python says 
       assertEquals(text, "hello");
     }
   });
-  await t.step("requests behind the first one are not answered", async () => {
+  await t.step("requests after the first one are not answered", async () => {
     const heard = await exchange(port, "GET /a.txt HTTP/1.0\r\n\r\n".repeat(3));
     assertEquals(heard.match(/HTTP\/1\.0/g)!.length, 1);
   });
@@ -64,7 +65,7 @@ Deno.test("--protocol HTTP/1.0 serves files, listings and errors as Python says 
     const again = await reply(port, `GET /a.txt HTTP/1.0\r\nIf-None-Match: ${etag}\r\n\r\n`);
     assertEquals([again.status, again.body.length], [304, 0]);
   });
-  await t.step("methods are neither guessed nor lost", async () => {
+  await t.step("methods are passed on unchanged", async () => {
     const status = async (line: string) => (await reply(port, `${line} HTTP/1.0\r\n\r\n`)).status;
     assertEquals(await status("get /a.txt"), 501);
     assertEquals(await status("TRACE /a.txt"), 405);
@@ -73,7 +74,7 @@ Deno.test("--protocol HTTP/1.0 serves files, listings and errors as Python says 
     assertEquals(await status("PUT /a.txt"), 405);
     assertEquals((await reply(port, "GET /a.txt HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc")).status, 200);
   });
-  await t.step("what the engine refuses is a page as well, and a line of the log", async () => {
+  await t.step("a request that the engine refuses gets an error page and a log line, too", async () => {
     const { head, text } = await reply(port, "GARBAGE\r\n\r\n");
     assertEquals(head.split("\r\n")[0], "HTTP/1.0 400 Bad request syntax ('GARBAGE')");
     assertStringIncludes(text, "<h1>400 Bad Request</h1>");
@@ -89,7 +90,7 @@ Deno.test("--protocol HTTP/1.0 serves files, listings and errors as Python says 
   await t.step("it ends at once", async () => assertEquals(await command.stop("SIGTERM"), 0));
 });
 
-Deno.test("--protocol HTTP/1.0 without a log in Python's words has no line for what is no request", async () => {
+Deno.test("--protocol HTTP/1.0 with a log format other than Python's has no line for malformed requests", async () => {
   await using tree = await tempTree({ "a.txt": "hello" });
   await using command = await start([tree.path, "-p", "HTTP/1.0", "--log-format", "common"]);
   await exchange(command.port, "GARBAGE\r\n\r\n");
@@ -132,7 +133,7 @@ Deno.test("--protocol HTTP/1.0 takes uploads and runs programs", async () => {
   assertEquals([chunked.status, chunked.text], [200, "HTTP/1.1 q\nabc"]);
 });
 
-Deno.test("a client that leaves ends its program, whether it was heard of or not", async () => {
+Deno.test("a client that disconnects ends its program, before and after its first output", async () => {
   for (const head of ["", "printf 'Content-Type: text/plain\\n\\nbegun'\n"]) {
     await using tree = await tempTree({ "cgi-bin/long": `#!/bin/sh\necho $$ > ../pid\n${head}sleep 60\n` });
     await Deno.chmod(tree.at("cgi-bin/long"), 0o755);
@@ -141,9 +142,9 @@ Deno.test("a client that leaves ends its program, whether it was heard of or not
     await client.say("GET /cgi-bin/long HTTP/1.0\r\n\r\n");
     if (head) await client.hear("begun");
     const pid = () => Number(Deno.readTextFileSync(tree.at("pid")));
-    await eventually(() => Deno.statSync(tree.path).isDirectory && exists(tree.at("pid")) && pid() > 0, "it has begun");
+    await until(() => Deno.statSync(tree.path).isDirectory && exists(tree.at("pid")) && pid() > 0, "it has begun");
     client.conn.close();
-    await eventually(() => !isRunning(pid()), "the program has ended");
+    await until(() => !isRunning(pid()), "the program has ended");
   }
 });
 
@@ -158,25 +159,9 @@ function exists(path: string): boolean {
 
 Deno.test("--protocol HTTP/1.0 over TLS", async () => {
   await using tree = await tempTree({ "a.txt": "hello" });
-  const file = tree.at("key.pem");
-  const { success } = await new Deno.Command("openssl", {
-    args: ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"].concat(
-      [
-        "-addext",
-        "basicConstraints=critical,CA:FALSE",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-keyout",
-        file,
-        "-out",
-        tree.at("c.pem"),
-      ],
-    ),
-    stderr: "null",
-  }).output();
-  assert(success);
-  const cert = await Deno.readTextFile(tree.at("c.pem"));
-  await using command = await start([tree.path, "-p", "HTTP/1.0", "--tls-cert", tree.at("c.pem"), "--tls-key", file]);
+  const tls = await makeCertificate(tree.path);
+  const cert = await Deno.readTextFile(tls.cert);
+  await using command = await start([tree.path, "-p", "HTTP/1.0", ...tls.options]);
   using conn = await Deno.connectTls({ hostname: "127.0.0.1", port: command.port, caCerts: [cert] });
   await conn.write(latin1("GET /a.txt HTTP/1.0\r\n\r\n"));
   const heard = await new Response(conn.readable).bytes();
@@ -196,7 +181,7 @@ Deno.test({
   },
 });
 
-Deno.test("a drain lets a reply come to its end, an abort cuts it", async () => {
+Deno.test("a drain lets a reply finish, an abort truncates it", async () => {
   for (const way of ["drain", "abort"] as const) {
     const begun = Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>();
     const cancelled = Promise.withResolvers<void>();
@@ -240,7 +225,7 @@ async function read(request: Request): Promise<Response> {
   return new Response(await request.bytes());
 }
 
-Deno.test("what a handler says of the connection is not passed on: the engine closes it, and sends no chunks", async () => {
+Deno.test("a handler's connection headers are not passed on: the engine closes the connection, and sends no chunks", async () => {
   const said = {
     "connection": "keep-alive, upgrade",
     "keep-alive": "timeout=5",
@@ -260,7 +245,7 @@ Deno.test("what a handler says of the connection is not passed on: the engine cl
   await server.drain();
 });
 
-Deno.test("a body that fails cuts the connection, and the server goes on", async () => {
+Deno.test("a body that fails aborts the connection, and the server keeps serving", async () => {
   const logged = emptyLog();
   const log = { access() {}, error: (message: string, cause?: unknown) => logged.add(`${message}: ${cause}`) };
   const failing = () => new ReadableStream({ pull: (controller) => controller.error(new Error("out of paper")) });

@@ -1,4 +1,4 @@
-/** What the documents refer to exists. */
+/** Everything that the documents refer to exists. */
 
 import { assertEquals } from "@std/assert";
 import { dirname } from "@std/path/dirname";

@@ -1,6 +1,7 @@
 /** The rooms of handlers/: imports lead downwards only, and no module imports itself, types included. */
 
 import { assertEquals } from "@std/assert";
+import config from "../../deno.json" with { type: "json" };
 import { type Module, modulesOf } from "../../tools/module_graph.ts";
 
 /** From the ground to the roof: a room imports from itself and from rooms above it in this list. */
@@ -10,6 +11,7 @@ const ROOMS = [
   "http1", // the HTTP/1 parser
   "core", // requests, answers, failures: everything that needs no source
   "sources", // where bytes live
+  "store", // operations on files, without HTTP
   "serving", // what every handler that serves from a source builds on
   "page", // the browser's page
   "layers",
@@ -24,13 +26,14 @@ const ROOMS = [
   "transport", // listeners
   "python", // Python's classes
   "site", // all of it put together
+  "mod.ts", // what of it is public
 ];
 
 /** Modules that refer to each other: a server and its handler know each other, as in Python. Types only. */
 const ALLOWED_CIRCLE = ["python/base.ts", "python/server.ts"];
 
 const BASE = new URL("../../handlers/", import.meta.url).href;
-const ENTRIES = ["mod.ts", "cli.ts", "handlers/python/mod.ts"].map((path) => new URL(`../../${path}`, import.meta.url));
+const ENTRIES = Object.values(config.exports).map((path) => new URL(`../../${path}`, import.meta.url));
 
 /** Imports between modules of handlers/, as paths below it. */
 function importsOf(modules: readonly Module[]): [string, string][] {

@@ -1,4 +1,4 @@
-/** The stand-ins of links/ do what the documentation of the JSR packages says; with the real packages, so do those. */
+/** The stand-ins of links/ behave as documented for the JSR packages; these tests also pass with the real ones. */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { walk } from "@std/fs/walk";
@@ -11,7 +11,7 @@ import { join } from "@std/path/join";
 import { resolve } from "@std/path/resolve";
 import { tempTree } from "../support/tree.ts";
 
-Deno.test("accepts() chooses as RFC 9110 section 12.5.1 wants", () => {
+Deno.test("accepts() chooses as in RFC 9110 section 12.5.1", () => {
   const choose = (accept: string | null, ...types: string[]) => {
     return accepts(new Request("http://x", accept === null ? {} : { headers: { accept } }), ...types);
   };

@@ -1,4 +1,4 @@
-/** The package as people get it: what would be published, from a registry, on a machine that has never seen it. */
+/** The package as users get it: the published files, from a registry, on a fresh machine. */
 
 import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { walk } from "@std/fs/walk";
@@ -23,7 +23,7 @@ const BYTES = Uint8Array.from({ length: 100_000 }, (_, index) => index);
 const SITE = { "site/bytes.bin": BYTES };
 
 /**
- * A directory whose owner wants to be more than served: deno would read all of this for a program of its own. With it
+ * A hostile directory: deno would read all of this for a program of its own. With it
  * `deno run` loads a module of theirs in the place of ours, makes node_modules and writes a lock file.
  */
 const HOSTILE_SITE = {
@@ -36,7 +36,7 @@ const HOSTILE_SITE = {
   "site/replaced.ts": `Deno.writeTextFileSync("written.txt", ""); export { join } from "node:path";`,
 };
 
-/** A project with dependencies that nobody has installed. */
+/** A project with dependencies that are not installed. */
 const NODE_PROJECT = {
   "project/package.json": JSON.stringify({ name: "project", type: "module", dependencies: { mime: "^4.1.0" } }),
   "project/hello.txt": "project",
@@ -69,7 +69,7 @@ for (const directory of ["project", "project/site"]) {
   });
 }
 
-Deno.test(`deno run -A --no-config --no-lock ${PACKAGE} takes nothing from where it serves, and leaves nothing`, async () => {
+Deno.test(`deno run -A --no-config --no-lock ${PACKAGE} loads nothing from the served directory, and leaves nothing there`, async () => {
   await using machine = await freshMachine(HOSTILE_SITE);
   const before = await namesIn(machine.tree.at("site"));
   await using server = await runDeno(["run", "-A", "--no-config", "--no-lock", PACKAGE, ...ADDRESS], machine);
@@ -86,14 +86,18 @@ Deno.test("The installed command is called pyserve, serves, and ends with 0 on S
   assertEquals(await server.stop("SIGINT"), 0);
 });
 
-Deno.test("The installed command takes nothing from where it serves, and leaves nothing", unixOnly, async () => {
-  await using machine = await freshMachine(HOSTILE_SITE);
-  const before = await namesIn(machine.tree.at("site"));
-  await using server = await startInstalled(machine);
-  await assertServesSite(server.port);
-  await server.stop();
-  assertEquals(await namesIn(machine.tree.at("site")), before);
-});
+Deno.test(
+  "The installed command loads nothing from the served directory, and leaves nothing there",
+  unixOnly,
+  async () => {
+    await using machine = await freshMachine(HOSTILE_SITE);
+    const before = await namesIn(machine.tree.at("site"));
+    await using server = await startInstalled(machine);
+    await assertServesSite(server.port);
+    await server.stop();
+    assertEquals(await namesIn(machine.tree.at("site")), before);
+  },
+);
 
 Deno.test(`A program that imports ${PACKAGE} type-checks, and answers a request without any permission`, async () => {
   const program = `
@@ -164,7 +168,7 @@ Deno.test("Every module that the exports need is published", async () => {
   assertEquals(needed.filter((path) => !files.has(path)), []);
 });
 
-Deno.test("Nothing is published but what the exports need, and what there is to read", async () => {
+Deno.test("Nothing is published but what the exports need, and the documents", async () => {
   const { files, needed } = await publishedPackage();
   const others = [...files.keys()].filter((path) => path !== "deno.json" && !needed.includes(path));
   assertEquals(others.toSorted(), ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md"]);
@@ -256,7 +260,7 @@ Deno.test("A text import that cannot be replaced is refused", async () => {
   await assertRejects(() => written, Error, 'Cannot replace the second import of "./page/a b.css"');
 });
 
-Deno.test("The copy is written only where nothing is", async () => {
+Deno.test("The copy is written only to an empty directory", async () => {
   await using tree = await tempTree({ "copy/precious.txt": "" });
   await assertRejects(() => writePackage(tree.at("copy")), Error, "the directory is not empty");
   assertEquals(await namesIn(tree.at("copy"), "file"), ["precious.txt"]);
@@ -274,7 +278,7 @@ async function startInstalled(machine: FreshMachine) {
   return await startProcess(tree.at("installed/bin/pyserve"), ADDRESS, { cwd: tree.at("site"), env });
 }
 
-/** What a deno that ends by itself printed; fails where its exit status is not 0. */
+/** The output of a deno that ends by itself; fails unless its exit status is 0. */
 async function outputOf(args: readonly string[], { tree, env }: FreshMachine): Promise<string> {
   const command = new Deno.Command(Deno.execPath(), {
     args: [...args],

@@ -1,4 +1,4 @@
-/** The workflows: what may publish, and that nothing in them floats where it can. */
+/** The workflows: what may publish, and that everything in them is pinned. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ROOT } from "../support/paths.ts";
@@ -14,7 +14,7 @@ function jobOf(text: string, name: string): string {
   return new RegExp(`^  ${name}:\\n((?:    .*\\n|\\s*\\n)+)`, "m").exec(text)?.[1] ?? "";
 }
 
-Deno.test("every action is named by its commit, and keeps no credentials", () => {
+Deno.test("every action is pinned to a commit, and keeps no credentials", () => {
   assert(WORKFLOWS.length >= 2);
   for (const name of WORKFLOWS) {
     const uses = [...workflow(name).matchAll(/uses: (.*)/g)].map(([, action]) => action!);
@@ -36,7 +36,7 @@ Deno.test("only the job that waits for the protected environment gets the token 
   for (const name of WORKFLOWS.filter((each) => each !== "publish.yml")) assert(!workflow(name).includes("id-token"));
 });
 
-Deno.test("what publishes, and what it is tested with, is of one version", () => {
+Deno.test("publishing and testing use one version of Deno", () => {
   const versions = [...workflow("publish.yml").matchAll(/deno-version: (.*)/g)].map(([, version]) => version!);
   assertEquals(versions.length, 2);
   for (const version of versions) assertMatch(version, /^\d+\.\d+\.\d+$/);

@@ -1,21 +1,9 @@
-/** The search: patterns against a naive reference, results in every format, limits and leaving. */
+/** The search: patterns against a naive reference, results in every format, limits and disconnects. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import {
-  disk,
-  fileServer,
-  type FileSource,
-  filtered,
-  type Found,
-  isVisible,
-  memory,
-  mount,
-  search,
-  searches,
-  type SearchOptions,
-  type SearchResults,
-  toFetch,
-} from "@x/pyserve";
+import { disk, fileServer, type FileSource, filtered, memory, mount, search, searches, toFetch } from "@x/pyserve";
+import type { Found, SearchOptions, SearchResults } from "@x/pyserve/handlers";
+import { isVisible } from "@x/pyserve/sources";
 import { patternOf } from "../../handlers/search/pattern.ts";
 import { start } from "../support/command.ts";
 import { skeletonOf } from "../support/html.ts";
@@ -78,7 +66,7 @@ Deno.test("a pattern matches what it should", () => {
   }
 });
 
-/** The same in the plainest way, which takes for ever where it wants. */
+/** A naive matcher, which may take exponential time. */
 function naive(glob: string, name: string, isStart = true): boolean {
   if (glob === "") return name === "";
   const stars = /^\*+/.exec(glob)?.[0].length ?? 0;
@@ -135,7 +123,7 @@ Deno.test("20,000 globs at random match what a naive matcher matches", () => {
   assert(matched > 500, `only ${matched} matched: the test proves little`);
 });
 
-Deno.test("no pattern takes long: what would keep a backtracking matcher busy for ever is done", () => {
+Deno.test("no pattern takes long, even those that would keep a backtracking matcher busy forever", () => {
   const name = `${"a".repeat(4_000)}b`;
   for (const unit of ["*a", "a*", "**a", "**/", "*?", "?*", "[a-z]*", "**", "*/"]) {
     const pattern = patternOf(`${unit.repeat(Math.floor(250 / unit.length))}c`);
@@ -186,7 +174,7 @@ Deno.test("search() as text has a path on each line, and HEAD has the headers of
   }
 });
 
-Deno.test("search() as a page shows hostile names and texts as what they are", async () => {
+Deno.test("search() as a page shows hostile names and queries as text", async () => {
   const site = memory({ "d/<img src=x onerror=alert(1)>": "", 'd/"&quot;': "", "d/javascript:alert(1)": "" });
   const response = await ask(site, `/?q=${encodeURIComponent("[!x]*")}`);
   assertStringIncludes(response.headers.get("content-security-policy")!, "default-src 'none'");
@@ -203,7 +191,7 @@ Deno.test("search() as a page shows hostile names and texts as what they are", a
   assertEquals(skeletonOf(hostile), skeletonOf(plain));
 });
 
-Deno.test("search() refuses what is too long or unknown, declines what is not for it, and redirects to the slash", async () => {
+Deno.test("search() refuses long patterns and unknown values, declines other requests, and redirects to the slash", async () => {
   const longest = await ask(SITE, `/?q=${"x".repeat(256)}`);
   assertEquals([longest.status, await longest.text().then((text) => text.includes("Nothing found"))], [200, true]);
   assertEquals((await ask(SITE, `/?q=${"x".repeat(257)}`)).status, 400);
@@ -216,7 +204,7 @@ Deno.test("search() refuses what is too long or unknown, declines what is not fo
   assertEquals([redirect.status, redirect.headers.get("location")], [301, "docs/?q=a%20b"]);
 });
 
-Deno.test("a page that stands for its directory gets its own query", async () => {
+Deno.test("an index page keeps its own query", async () => {
   const site = memory({ "app/index.html": "<h1>App</h1>", "app/x": "", "plain/x": "" });
   const fetch = toFetch(mount("/m", fileServer(site, { features: [searches()], log: false })));
   const text = async (target: string) => await (await fetch(new Request(`http://localhost${target}`))).text();
@@ -227,7 +215,7 @@ Deno.test("a page that stands for its directory gets its own query", async () =>
 });
 
 Deno.test({
-  name: "hidden names, what is outside, and what cannot be fetched is not found; loops of links end",
+  name: "hidden names, files outside the root, and files that cannot be fetched are not found; loops of links end",
   ignore: WINDOWS,
   async fn() {
     await using tree = await tempTree({
@@ -247,13 +235,13 @@ Deno.test({
     for (const [name, target] of Object.entries(links)) await Deno.symlink(target, tree.at(`root/d/${name}`));
     await Deno.symlink("d", tree.at("root/again"));
     const source = filtered(disk(tree.at("root")), isVisible);
-    // Through whichever way it came first: each directory is looked through once.
+    // By whichever path comes first: each directory is searched once.
     assertEquals(await found(source, "/?q=x-"), ["again/x-file", "again/x-in"]);
     assertEquals(await found(source, "/?q=*"), ["again", "d", "again/here", "again/up", "again/x-file", "again/x-in"]);
   },
 });
 
-Deno.test("limits end the search, and it says so", async () => {
+Deno.test("limits end the search, which reports them", async () => {
   const site = memory(Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`d${i % 10}/x${i}`, ""])));
   const rows: readonly [options: SearchOptions, count: number, end: string][] = [
     [{ maxResults: 30 }, 30, "complete"],
@@ -276,7 +264,7 @@ Deno.test("limits end the search, and it says so", async () => {
   assertStringIncludes(page, "3 found. There are more");
 });
 
-/** A source with a directory in each directory, too deep for anybody; it counts how many were read. */
+/** A source with a directory in each directory, without end; it counts how many were read. */
 function bottomless(): FileSource & { lists: number } {
   const stat = { kind: "directory", size: 0, modified: 0, version: "1", stable: true } as const;
   return {
@@ -292,7 +280,7 @@ function bottomless(): FileSource & { lists: number } {
   };
 }
 
-Deno.test("results come while the search goes on, no faster than they are taken", async () => {
+Deno.test("results are streamed during the search, no faster than they are read", async () => {
   const source = bottomless();
   const reader = (await ask(source, "/?q=x&format=ndjson")).body!.getReader();
   const line = new TextDecoder().decode((await reader.read()).value);
@@ -301,7 +289,7 @@ Deno.test("results come while the search goes on, no faster than they are taken"
   await reader.cancel();
 });
 
-Deno.test("a search ends when nobody reads it any more, in the middle of what it does", async () => {
+Deno.test("a search ends when its client disconnects, in the middle of a directory", async () => {
   const source = bottomless();
   const reader = (await ask(source, "/?q=nothing&format=json")).body!.getReader();
   await reader.read();
@@ -312,7 +300,7 @@ Deno.test("a search ends when nobody reads it any more, in the middle of what it
   assert(source.lists < 20_000, "it went on to the end");
 });
 
-Deno.test("a search whose reader leaves while it waits for its turn reads nothing", async () => {
+Deno.test("a search whose client disconnects in the queue reads nothing", async () => {
   const turn = Promise.withResolvers<void>();
   const site = memory({ "a/x": "", "b/x": "", "c/x": "" });
   const read: string[] = [];
@@ -338,7 +326,7 @@ Deno.test("a search whose reader leaves while it waits for its turn reads nothin
   await Promise.all(readers.map((reader) => reader.cancel()));
 });
 
-Deno.test("a search of which nothing is taken is broken off, and its place goes to the next", async () => {
+Deno.test("a search whose results are not read is aborted, and its slot goes to the next", async () => {
   const source = bottomless();
   const fetch = toFetch(search(source, { maxAtOnce: 1, stallTimeout: 20 }));
   const ask = () => fetch(new Request("http://localhost/?q=x&format=ndjson"));
@@ -350,7 +338,7 @@ Deno.test("a search of which nothing is taken is broken off, and its place goes 
   await assertRejects(() => stalled.read(), Error, "stopped reading");
 });
 
-Deno.test("one client gets a fourth of the places for searches", async () => {
+Deno.test("one client gets a quarter of the slots for searches", async () => {
   const fetch = toFetch(search(bottomless(), { queueTimeout: 0 }));
   const ask = (hostname: string) => {
     const remoteAddr = { transport: "tcp", hostname, port: 1 } as const;
@@ -363,7 +351,7 @@ Deno.test("one client gets a fourth of the places for searches", async () => {
   await Promise.all(answers.map(({ body }) => body?.cancel()));
 });
 
-Deno.test("results differ by Accept, and say so", async () => {
+Deno.test("results vary by Accept, and say so", async () => {
   for (const accept of ["text/html", "application/json"]) {
     const response = await ask(memory({ "a": "" }), "/?q=a", { headers: { accept } });
     assertEquals(response.headers.get("vary"), "accept");
@@ -371,7 +359,7 @@ Deno.test("results differ by Accept, and say so", async () => {
   }
 });
 
-Deno.test("the command searches unless it is told not to", async () => {
+Deno.test("the command offers searches unless they are turned off", async () => {
   await using tree = await tempTree({ "d/a.txt": "hello", ".hidden/a.txt": "" });
   for (const args of [[], ["--no-search"], ["--no-listing"]]) {
     await using command = await start([tree.path, ...args]);
@@ -380,7 +368,7 @@ Deno.test("the command searches unless it is told not to", async () => {
   }
 });
 
-Deno.test("every form of the results says that Accept decides which it is, and that it is not to be kept", async () => {
+Deno.test("every format of the results has Vary: Accept and must not be stored", async () => {
   const fetch = toFetch(search(memory({ "a.txt": "a" })));
   const types = ["text/html", "application/json", "application/x-ndjson", "text/plain", "*/*"];
   const headers = types.map((accept): RequestInit => ({ headers: { accept } }));

@@ -1,7 +1,8 @@
-/** What leaves through sendContent: no byte that is not the file's, and nothing left open. */
+/** sendContent: it sends only bytes of the file, and leaves nothing open. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { disk, files, type FileSource, memory, sendContent, toFetch } from "@x/pyserve";
+import { disk, files, type FileSource, memory, toFetch } from "@x/pyserve";
+import { sendContent } from "@x/pyserve/handlers";
 import { tempTree } from "../support/tree.ts";
 import { watched } from "../support/watched.ts";
 
@@ -23,9 +24,9 @@ function betweenOpenAndRead(source: FileSource, change: () => void): FileSource 
   };
 }
 
-for (const name of ["a.txt", "a.html"]) { // of the one the type is known, into the other one has to look
+for (const name of ["a.txt", "a.html"]) { // the type of one is known, the other is searched for a declaration
   for (const range of [null, "bytes=0-8", "bytes=0-1,4-8"]) {
-    Deno.test(`a file that shrinks between open and read is not filled up: ${name}, ${range ?? "whole"}`, async () => {
+    Deno.test(`a file that shrinks between open and read is not padded: ${name}, ${range ?? "whole"}`, async () => {
       await using tree = await tempTree({ [name]: "0123456789" });
       const source = betweenOpenAndRead(disk(tree.path), () => Deno.truncateSync(tree.at(name), 4));
       const fetch = toFetch(files(source));
@@ -38,16 +39,16 @@ for (const name of ["a.txt", "a.html"]) { // of the one the type is known, into 
       assertEquals(response.headers.get("content-length"), String(text.length));
     });
   }
-  Deno.test(`a large file that shrinks between open and read breaks off: ${name}`, async () => {
+  Deno.test(`a large file that shrinks between open and read aborts the response: ${name}`, async () => {
     await using tree = await tempTree({ [name]: LARGE });
     const source = betweenOpenAndRead(disk(tree.path), () => Deno.truncateSync(tree.at(name), 100_000));
     const response = await toFetch(files(source))(new Request(`http://localhost/${name}`));
     assertEquals(response.headers.get("content-length"), String(LARGE.length));
-    await assertRejects(() => response.bytes(), Error, "shorter");
+    await assertRejects(() => response.bytes(), Error, "truncated");
   });
 }
 
-/** Answers, and what is done with them; after that nothing is open, at once and without waiting for anything. */
+/** Responses, and what is done with them; afterwards nothing is open, immediately. */
 const ENDS: readonly (readonly [what: string, init: RequestInit, end: (response: Response) => Promise<unknown>])[] = [
   ["read", {}, (response) => response.bytes()],
   ["cancelled before it is read", {}, (response) => response.body!.cancel()],
@@ -80,7 +81,7 @@ for (const name of ["big.txt", "big.html", "small.txt", "small.html", "empty.htm
   }
 }
 
-Deno.test("content that cannot be read is closed, and its failure is told", async () => {
+Deno.test("content that cannot be read is closed, and its error reported", async () => {
   for (const typeOf of [undefined, () => "text/html"]) {
     for (const method of ["GET", "HEAD"]) {
       let closed = 0;

@@ -1,4 +1,4 @@
-/** Words that pyserve reserves in queries are not taken from pages: a page may have any query. */
+/** Reserved words in queries do not affect pages: a page may have any query. */
 
 import { assert, assertEquals } from "@std/assert";
 import {
@@ -41,7 +41,7 @@ const FILES = {
 
 const reading = () => [archives(), searches(), checksums()];
 
-/** A feature of a user's own. */
+/** A custom feature. */
 const size: Feature = {
   methods: ["GET"],
   queries: ["size"],
@@ -78,7 +78,7 @@ for (const [name, open] of Object.entries(DOORS)) {
   });
 }
 
-Deno.test("where no page answers, the words are pyserve's", async () => {
+Deno.test("without a page, the words have pyserve's meaning", async () => {
   const door = DOORS["a file server"]!(memory(FILES));
   assert((await text(door, "/plain/?archive=tar")).startsWith("200 plain/"));
   assertEquals(await text(door, "/plain/?q=a.txt&format=text"), "200 a.txt\n");
@@ -97,7 +97,7 @@ Deno.test("a directory with a page can be packed as an entry of another, under i
   assert((await response.text()).includes("plain/site/index.html"));
 });
 
-Deno.test("index names of one's own are what pages are", async () => {
+Deno.test("custom index names count as pages", async () => {
   const options = { index: ["start.txt"], features: reading(), log: false } as const;
   const door = fileServer(memory({ "start.txt": "the page", "plain/index.html": "no page" }), options);
   assertEquals(await text(door, "/?archive=zip"), "200 the page");
@@ -105,7 +105,7 @@ Deno.test("index names of one's own are what pages are", async () => {
 });
 
 Deno.test(
-  { name: "a program that stands for its directory keeps its query", ignore: Deno.build.os === "windows" },
+  { name: "a program that is an index keeps its query", ignore: Deno.build.os === "windows" },
   async () => {
     await using tree = await tempTree({
       "p/index.cgi": '#!/bin/sh\necho Content-Type: text/plain; echo; printf "%s" "$QUERY_STRING"\n',

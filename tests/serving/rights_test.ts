@@ -1,4 +1,4 @@
-/** Rights are asked for each request: of what is read, listed, packed, found, written, run, and offered. */
+/** Rights are checked for each request: for reading, listing, archives, searches, writing, programs, and the page. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
@@ -6,10 +6,8 @@ import {
   cgiFeature,
   checksums,
   derive,
-  disk,
   fastCgiFeature,
   fileServer,
-  type FileSource,
   type Layer,
   memory,
   mount,
@@ -20,9 +18,10 @@ import {
   uploadFeatures,
   wrap,
 } from "@x/pyserve";
-import { tempTree } from "../support/tree.ts";
+import { changing } from "../support/changing.ts";
+import { oldTree, tempTree } from "../support/tree.ts";
 
-/** Gives the user of a header the rights of a table; without the header, all rights. */
+/** A layer that gives the user named by a header the rights of a table; without the header, all rights. */
 function users(table: Readonly<Record<string, (right: Right, path: SitePath) => boolean>>): Layer {
   return (next) => (request, context) => {
     const user = request.headers.get("x-user");
@@ -33,7 +32,7 @@ function users(table: Readonly<Record<string, (right: Right, path: SitePath) => 
 
 const isBelow = (path: SitePath, name: string) => path.segments[0] === name;
 
-/** Alice sees what is Bob's least of all, and the other way around. */
+/** Alice must not see Bob's files, and the other way around. */
 const READERS = users({
   alice: (right, path) => right === "read" && !isBelow(path, "bob") && path.name !== "secret.txt",
   bob: (right, path) => right === "read" && !isBelow(path, "alice"),
@@ -56,7 +55,7 @@ const asks =
     return { status: response.status, headers: response.headers, text: await response.text() };
   };
 
-Deno.test("what a user may not read is not there: not as file, index, listing, archive, result or checksum", async () => {
+Deno.test("a file that a user may not read is absent: as file, index, listing entry, in archives, results and checksums", async () => {
   const features = [archives(), searches(), checksums()];
   const site = fileServer(memory(FILES), { features, log: false, layers: [READERS] });
   const below = wrap(mount("/docs", fileServer(memory(FILES), { features, log: false })), mounted("docs", READERS));
@@ -91,7 +90,7 @@ Deno.test("what a user may not read is not there: not as file, index, listing, a
   }
 });
 
-/** The layer outside of a mount, whose rights are about paths below it. */
+/** A layer outside of a mount, with rights for paths below it. */
 function mounted(name: string, layer: Layer): Layer {
   const strip = (path: SitePath) => path.below(SitePath.root.child(name)!) ?? SitePath.root;
   return (next) =>
@@ -123,7 +122,7 @@ Deno.test({
   },
 });
 
-Deno.test("FastCGI answers for those only who may run what it runs", async () => {
+Deno.test("FastCGI runs a program only for those who may run it", async () => {
   const layers = [users({ bob: (right, path) => right === "read" || (right === "run" && path.name === "a.php") })];
   const address = { transport: "tcp", hostname: "127.0.0.1", port: 1 } as const; // where nothing listens
   const features = [fastCgiFeature({ extensions: [".php"], address })];
@@ -140,49 +139,6 @@ function randomFrom(seed: number): (below: number) => number {
     let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
-
-/** Files that change, with times that prove it at once: a source that can be cached without waiting for a clock. */
-function changing(files: Map<string, string>): FileSource & { set(path: string, text: string | null): void } {
-  const versions = new Map<string, number>();
-  let version = 0;
-  const touch = (path: string) => {
-    for (let at = path; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) versions.set(at, ++version);
-    versions.set("/", ++version);
-  };
-  for (const path of files.keys()) touch(path);
-  const build = () =>
-    memory(Object.fromEntries([...files].map(([path, text]) => [path.slice(1), text])), { modified: 1e12 });
-  let source = build();
-  const versionOf = (path: SitePath) => `v${versions.get(path.text) ?? 0}`;
-  const stat = async (path: SitePath) => {
-    const found = await source.stat(path);
-    return found && { ...found, version: versionOf(path), stable: true };
-  };
-  return {
-    set(path, text) {
-      if (text === null) files.delete(path);
-      else files.set(path, text);
-      touch(path);
-      source = build();
-    },
-    stat,
-    list: async (path) => {
-      const slices = await source.list(path);
-      if (slices === null) return null;
-      const entries = [];
-      for await (const slice of slices) {
-        for (const entry of slice) entries.push({ ...entry, stat: await stat(path.child(entry.name)!) });
-      }
-      return [entries];
-    },
-    open: async (path) => await source.open(path, (await source.stat(path))!),
-    freshness: (path, seen) => () => versionOf(path) === seen.version,
-    absence: (path) => {
-      const before = versionOf(path);
-      return () => versionOf(path) === before;
-    },
   };
 }
 
@@ -226,14 +182,9 @@ Deno.test("random requests and changes: no user gets bytes of another's view, an
   }
 });
 
-Deno.test("the same property holds on disk, where times have to pass", async () => {
-  await using tree = await tempTree(FILES);
-  const source = disk(tree.path);
-  const paths = [SitePath.root, ...["a.txt", "alice", "bob"].map((name) => SitePath.root.child(name)!)];
-  for (const path of paths) {
-    while (!(await source.stat(path))!.stable) await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  const ask = asks(toFetch(fileServer(source, { log: false, layers: [READERS] })));
+Deno.test("the same property holds on disk", async () => {
+  await using tree = await oldTree(FILES);
+  const ask = asks(toFetch(fileServer(tree.path, { log: false, layers: [READERS] })));
   const targets = ["/a.txt", "/alice/a.txt", "/bob/b.txt", "/", "/alice/", "/bob/"];
   const statuses = async (user: string | null) => {
     const all = [];
@@ -247,7 +198,7 @@ Deno.test("the same property holds on disk, where times have to pass", async () 
   }
 });
 
-/** Parts of old uploads are removed in the background, and that goes on when a test has ended. */
+/** Old parts of uploads are removed in the background, even after a test. */
 const SWEEPING = { sanitizeOps: false, sanitizeResources: false };
 
 Deno.test("Allow, OPTIONS, the page and the upload handler go by the rights of each request", SWEEPING, async () => {
@@ -259,12 +210,12 @@ Deno.test("Allow, OPTIONS, the page and the upload handler go by the rights of e
   })];
   const ask = asks(toFetch(fileServer(tree.path, { features, log: false, layers })));
   const allow = async (user: string | null, target: string) => (await ask(user, target, { method: "OPTIONS" })).headers;
-  const all = "PUT, PATCH, POST, MKCOL, DELETE, MOVE, GET, HEAD, OPTIONS";
+  const all = "PUT, PATCH, POST, MKCOL, COPY, DELETE, MOVE, GET, HEAD, OPTIONS";
   assertEquals((await allow(null, "/")).get("allow"), all);
   assertEquals((await allow("reader", "/in/")).get("allow"), "GET, HEAD, OPTIONS");
   assertEquals((await allow("reader", "/in/")).get("accept-patch"), null);
   assertEquals((await allow("sender", "/")).get("allow"), "GET, HEAD, OPTIONS");
-  assertEquals((await allow("sender", "/in/")).get("allow"), "PUT, PATCH, POST, MKCOL, GET, HEAD, OPTIONS");
+  assertEquals((await allow("sender", "/in/")).get("allow"), "PUT, PATCH, POST, MKCOL, COPY, GET, HEAD, OPTIONS");
   assertEquals((await ask("reader", "/", { method: "FROB" })).status, 501);
   const can = async (user: string | null, target: string) => {
     const { text } = await ask(user, target, { headers: { accept: "application/json" } });
@@ -328,7 +279,7 @@ Deno.test("nothing is moved to where the client may not create, or over what it 
   assertEquals(await Deno.readTextFile(tree.at("yours/c.txt")), "c");
 });
 
-Deno.test("a file of a form, and a free name beside a taken one, need a right of their own", SWEEPING, async () => {
+Deno.test("each file of a form, and an alternative name, needs its own right", SWEEPING, async () => {
   await using tree = await tempTree({ "in/a.txt": "a" });
   const features = uploadFeatures({ rights: { create: true, change: false } });
   const layers = [users({
@@ -343,7 +294,7 @@ Deno.test("a file of a form, and a free name beside a taken one, need a right of
   assertEquals([...Deno.readDirSync(tree.at("in"))].map(({ name }) => name), ["a.txt"]);
 });
 
-Deno.test("with uploads beside programs, the page offers uploading only where it is taken", SWEEPING, async () => {
+Deno.test("with uploads beside programs, the page offers uploads only in their directory", SWEEPING, async () => {
   await using tree = await tempTree({ "in/deep/a.txt": "a", "other/b.txt": "b" });
   const features = [cgiFeature(), ...uploadFeatures({ rights: { create: true, change: true } })];
   const site = fileServer(tree.path, { features, log: false, uploadBesidePrograms: ["/in"] });
@@ -358,7 +309,7 @@ Deno.test("with uploads beside programs, the page offers uploading only where it
   assert(!control.test(await page("/")) && control.test(await page("/in/")));
   const allow = async (target: string) => (await ask(null, target, { method: "OPTIONS" })).headers.get("allow");
   assertEquals(await allow("/other/"), "GET, HEAD, OPTIONS");
-  assertEquals(await allow("/in/"), "PUT, PATCH, POST, MKCOL, DELETE, MOVE, GET, HEAD, OPTIONS");
+  assertEquals(await allow("/in/"), "PUT, PATCH, POST, MKCOL, COPY, DELETE, MOVE, GET, HEAD, OPTIONS");
   assertEquals((await ask(null, "/other/c.txt", { method: "PUT", body: "c" })).status, 403);
   assertEquals((await ask(null, "/in/c.txt", { method: "PUT", body: "c" })).status, 201);
 });

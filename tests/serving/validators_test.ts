@@ -1,22 +1,14 @@
-/** A validator covers all that an answer depends on: what an option changes, caches ask for anew. */
+/** A validator covers everything that a response depends on: after a change of options, caches revalidate. */
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import {
-  disk,
-  type Feature,
-  fileServer,
-  type FileServerOptions,
-  memory,
-  SitePath,
-  toFetch,
-  uploadFeatures,
-} from "@x/pyserve";
+import { disk, type Feature, fileServer, type FileServerOptions, memory, toFetch, uploadFeatures } from "@x/pyserve";
 import { SimpleHTTPRequestHandler } from "@x/pyserve/python";
 import { serving } from "../python/support.ts";
 import { IN_BROWSER, launch, newPage } from "../support/browser.ts";
 import { start } from "../support/command.ts";
 import { ask, latin1 } from "../support/raw.ts";
-import { settleTimes, tempTree } from "../support/tree.ts";
+import { clockAhead } from "../support/clock.ts";
+import { oldTree, settleTimes, tempTree } from "../support/tree.ts";
 
 const MODIFIED = Date.UTC(2026, 0, 2, 3, 4, 5);
 const DATE = new Date(MODIFIED).toUTCString();
@@ -32,7 +24,7 @@ const FILES = {
 
 const EDITS: Feature = { methods: ["DELETE"], abilities: ["delete"], handler: () => () => null };
 
-/** Options, and targets that are sent in another way because of them. */
+/** Options, and targets whose responses they change. */
 const CHANGES: readonly (readonly [what: string, options: FileServerOptions, targets: readonly string[]])[] = [
   ["a feature that writes", { features: [EDITS] }, ["/p.html", "/x.svg", "/d/"]],
   ["a sandbox", { sandbox: true }, ["/p.html", "/x.svg"]],
@@ -57,7 +49,7 @@ function siteOf(options: FileServerOptions) {
   };
 }
 
-Deno.test("an entity tag changes with all that decides how a file is sent", async (t) => {
+Deno.test("an entity tag changes with everything that affects how a file is sent", async (t) => {
   const plain = siteOf({});
   for (const [what, options, targets] of CHANGES) {
     for (const target of targets) {
@@ -85,12 +77,10 @@ Deno.test("an entity tag changes with all that decides how a file is sent", asyn
   });
 });
 
-Deno.test("a 304 has the policy of the moment, and for clients that ask by date the type", async (t) => {
-  await using tree = await tempTree({ "p.html": "<meta charset=koi8-r>", "a.txt": "a" });
+Deno.test("a 304 has the current policy, and the type for clients that revalidate by date", async (t) => {
+  await using tree = await oldTree({ "p.html": "<meta charset=koi8-r>", "a.txt": "a" });
   for (const name of ["p.html", "a.txt"]) await settleTimes(tree.at(name), MODIFIED / 1000);
   const source = disk(tree.path);
-  const isSettled = async () => (await source.stat(SitePath.root.child("p.html")!))!.stable;
-  while (!await isSettled()) await new Promise((resolve) => setTimeout(resolve, 100));
   const site = (options: FileServerOptions) => toFetch(fileServer(source, { ...options, log: false }));
   const kept = site({ sandbox: true, headers: [["X-Own", "1"]] });
   const cold = site({ sandbox: true, headers: [["X-Own", "1"]], cacheSize: 0 });
@@ -138,7 +128,7 @@ Deno.test("a listing's 304 has its policy, too", async () => {
 });
 
 for (const protocol of ["HTTP/1.1", "HTTP/1.0"]) {
-  Deno.test(`a page cached while nothing could be written is not what it was (${protocol})`, async () => {
+  Deno.test(`a page cached while the server was read-only is sent again with uploads (${protocol})`, async () => {
     await using tree = await tempTree({ "p.html": "<p>" });
     await settleTimes(tree.at("p.html"), MODIFIED / 1000);
     const args = [tree.path, "--protocol", protocol];
@@ -152,7 +142,7 @@ for (const protocol of ["HTTP/1.1", "HTTP/1.0"]) {
   });
 }
 
-Deno.test("what is written has the tag with which it is sent, and a tag of another configuration still names the bytes", async () => {
+Deno.test("an upload's tag is that of its file, and a tag of another configuration still identifies the bytes", async () => {
   await using tree = await tempTree({});
   const writing = toFetch(fileServer(tree.path, { features: uploadFeatures(), log: false, headers: [["X-A", "1"]] }));
   const features = uploadFeatures({ rights: { create: true, change: true } });
@@ -167,8 +157,7 @@ Deno.test("what is written has the tag with which it is sent, and a tag of anoth
   const stored = await send(writing, "PUT");
   assertEquals(stored.headers.get("etag"), (await send(writing, "GET")).headers.get("etag"));
   await settleTimes(tree.at("p.html"), MODIFIED / 1000);
-  const isSettled = async () => !(await send(reading, "GET")).headers.get("etag")!.startsWith("W/");
-  while (!await isSettled()) await new Promise((resolve) => setTimeout(resolve, 100));
+  using _clock = clockAhead();
   const tag = (await send(reading, "GET")).headers.get("etag")!;
   assertNotEquals(tag, (await send(changing, "GET")).headers.get("etag"));
   assertEquals((await send(changing, "PUT", { "if-match": '"x"' })).status, 412);
@@ -196,7 +185,7 @@ Deno.test("Python's classes: extra headers are in the tag, and on the 304", asyn
   }
 });
 
-Deno.test("a document keeps its own encoding, whatever is asked of it and however it is sent", async (t) => {
+Deno.test("a document keeps its own encoding for every kind of request and response", async (t) => {
   const html = (charset: string) => latin1(`<!DOCTYPE html><meta charset="${charset}"><p>caf\xe9</p>`);
   const long = new Uint8Array(200_000).fill(0x20);
   long.set(html("iso-8859-1"));
@@ -258,7 +247,7 @@ Deno.test("a document keeps its own encoding, whatever is asked of it and howeve
       assertEquals(headers.get("content-type"), type.replace(/;.*/, ""));
     });
   }
-  await t.step("what is coded is what the plain file is", async () => {
+  await t.step("a precompressed file has the type of the plain file", async () => {
     const { headers } = await ask(command.port, "GET", "/coded.html", "Accept-Encoding: gzip");
     assertEquals([headers.get("content-encoding"), headers.get("content-type")], ["gzip", "text/html"]);
   });

@@ -1,15 +1,17 @@
-/** One suite, every door: called in a test, by Deno.serve, by `deno serve`, by the command, by Python's classes. */
+/** One suite, every door: called directly, by Deno.serve, by `deno serve`, by the command, by Python's classes. */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { disk, fileServer, SimpleHTTPRequestHandler, SitePath, ThreadingHTTPServer, toFetch } from "@x/pyserve";
+import { makeCertificate } from "../support/certificate.ts";
 import { start, startProcess } from "../support/command.ts";
 import { missing } from "../support/programs.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
 import { settleTimes, type TempTree, tempTree } from "../support/tree.ts";
+import { freePort } from "../support/port.ts";
 
 const SERVED = fromFileUrl("../testdata/deno_serve.ts");
 
-/** A way to ask: the part of `fetch` that the suite needs. */
+/** The part of `fetch` that the suite needs. */
 interface Door extends AsyncDisposable {
   ask(target: string, init?: RequestInit): Promise<Response>;
 }
@@ -24,7 +26,7 @@ async function site(): Promise<TempTree> {
     "big.bin": new Uint8Array(300_000).map((_, index) => index % 251),
   });
   await settleTimes(tree.at("hello.txt"), 1_000_000_000);
-  // What has changed lately is not kept: with files this old, the second answer is one out of the cache.
+  // Recently changed files are not cached: with files this old, the second response comes from the cache.
   const source = disk(tree.path);
   for (const name of ["hello.txt", "big.bin"]) {
     while (!(await source.stat(SitePath.root.child(name)!))!.stable) {
@@ -94,8 +96,8 @@ async function command(args: readonly string[]): Promise<Door> {
 
 async function commandOverTls(args: readonly string[]): Promise<Door> {
   const tree = await tempTree();
-  const { cert, key } = await certificate(tree);
-  const process = await start([...args, "--tls-cert", cert, "--tls-key", key]);
+  const { cert, options } = await makeCertificate(tree.path);
+  const process = await start([...args, ...options]);
   const client = Deno.createHttpClient({ caCerts: [await Deno.readTextFile(cert)], http1: false, http2: true });
   return {
     ask: (target, init) => fetch(`https://localhost:${process.port}${target}`, { ...init, client, redirect: "manual" }),
@@ -107,14 +109,6 @@ async function commandOverTls(args: readonly string[]): Promise<Door> {
   };
 }
 
-async function certificate(tree: TempTree): Promise<{ cert: string; key: string }> {
-  const [cert, key] = [tree.at("cert.pem"), tree.at("key.pem")];
-  const args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost " +
-    "-addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE";
-  await new Deno.Command("openssl", { args: [...args.split(" "), "-keyout", key, "-out", cert] }).output();
-  return { cert, key };
-}
-
 function overHttp(port: number, close: () => PromiseLike<unknown>): Door {
   const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
   return {
@@ -124,11 +118,6 @@ function overHttp(port: number, close: () => PromiseLike<unknown>): Door {
       await close();
     },
   };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return (listener.addr as Deno.NetAddr).port;
 }
 
 async function untilListening(port: number): Promise<void> {
@@ -150,7 +139,7 @@ for (const [name, open] of Object.entries(DOORS)) {
       const response = await door.ask(target, init);
       return { status: response.status, headers: response.headers, text: await response.text() };
     };
-    /** Asks three times; but for the boundary of parts, the answer is always the same. */
+    /** Sends a request three times; except for the boundary of parts, the response must be the same. */
     const text = async (target: string, init?: RequestInit) => {
       const answers = [await once(target, init), await once(target, init), await once(target, init)] as const;
       const shapes = answers.map(({ status, headers, text }) => {
@@ -191,7 +180,7 @@ for (const [name, open] of Object.entries(DOORS)) {
     await t.step("an index and its redirect", async () => {
       assertEquals((await text("/site/")).text, "<h1>site</h1>");
       const { status, headers } = await text("/site?q=1");
-      // Python's classes send a path from the root, as Python does; all other doors a relative reference.
+      // Python's classes send an absolute path, as Python does; all other doors a relative reference.
       const expected = name === "Python's classes" ? "/site/?q=1" : "site/?q=1";
       assertEquals([status, headers.get("location"), headers.get("cache-control")], [301, expected, "no-cache"]);
     });
@@ -205,7 +194,7 @@ for (const [name, open] of Object.entries(DOORS)) {
         assertEquals((await text(target)).status, status, target);
       }
       const { status, headers } = await text("/hello.txt", { method: "DELETE" });
-      // A class knows the methods that it has; so do those who port a script to it.
+      // A class supports the methods that it defines.
       const known = name === "Python's classes" ? [501, null] : [405, "GET, HEAD, OPTIONS"];
       assertEquals([status, headers.get("allow")], known);
     });

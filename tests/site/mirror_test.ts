@@ -1,4 +1,4 @@
-/** What crawlers fetch of a site: each directory once, each file once, as of Python's listings. */
+/** What crawlers fetch of a site: each directory and each file once, as with Python's listings. */
 
 import { assertEquals } from "@std/assert";
 import { start } from "../support/command.ts";
@@ -21,7 +21,9 @@ const CRAWLERS: readonly (readonly [program: string, ...args: string[]])[] = [
 
 for (const [program, ...args] of CRAWLERS) {
   Deno.test({
-    name: `${program} ${args.join(" ")} fetches what is there, and no archive, order or other form of it`,
+    name: `${program} ${
+      args.join(" ")
+    } fetches files and directories, and no archives, sort orders or other formats of them`,
     ignore: missing(program),
     async fn() {
       await using tree = await tempTree(SITE);

@@ -1,26 +1,16 @@
-/** Behind a proxy that takes a prefix off the path, nothing that a client is sent on to leaves the prefix. */
+/** With a proxy that strips a prefix, no redirect, Location or link leaves the prefix. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import {
-  chain,
-  derive,
-  disk,
-  fileServer,
-  type Handler,
-  memory,
-  mount,
-  parseTarget,
-  Refusal,
-  SitePath,
-  toFetch,
-} from "@x/pyserve";
+import { chain, derive, fileServer, type Handler, memory, mount, toFetch } from "@x/pyserve";
+import { parseTarget, Refusal } from "@x/pyserve/http";
+import { noise } from "../support/bytes.ts";
 import { IN_BROWSER, launch, newPage, openFolder } from "../support/browser.ts";
 import { start } from "../support/command.ts";
 import { leadsTo } from "../support/location.ts";
 import { missing } from "../support/programs.ts";
-import { tempTree } from "../support/tree.ts";
+import { oldTree, tempTree } from "../support/tree.ts";
 
-/** A proxy in front of a port, which takes `/files` off; it ends with the block. */
+/** A proxy in front of a port that strips `/files`, until the end of the block. */
 async function nginx(directory: string, port: number): Promise<{ readonly url: string } & AsyncDisposable> {
   const own = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const listen = own.addr.port;
@@ -39,7 +29,7 @@ http { access_log off; ${places.join(" ")}
     process.kill("SIGTERM");
     await process.status;
   };
-  const deadline = performance.now() + 10_000; // nginx tells nobody when it listens
+  const deadline = performance.now() + 10_000; // nginx does not report when it listens
   for (;;) {
     const answer = await fetch(`${url}/`).catch(() => null);
     await answer?.body?.cancel();
@@ -54,7 +44,7 @@ http { access_log off; ${places.join(" ")}
 
 for (const protocol of ["HTTP/1.1", "HTTP/1.0"]) {
   Deno.test({
-    name: `what a client is sent on to stays below the prefix of a proxy (${protocol})`,
+    name: `redirects and locations stay below the prefix of a proxy (${protocol})`,
     ignore: missing("nginx"),
     async fn(t) {
       await using tree = await tempTree({ "s/docs/a.txt": "a", "s/b.txt": "b" });
@@ -62,7 +52,7 @@ for (const protocol of ["HTTP/1.1", "HTTP/1.0"]) {
       await using scratch = await tempTree({});
       await using proxy = await nginx(scratch.path, command.port);
 
-      /** The URL that an answer leads to, as a browser resolves it. */
+      /** The URL of a Location, as a browser resolves it. */
       const place = async (method: string, path: string, init: RequestInit = {}) => {
         const response = await fetch(proxy.url + path, { method, redirect: "manual", ...init });
         await response.body?.cancel();
@@ -84,13 +74,13 @@ for (const protocol of ["HTTP/1.1", "HTTP/1.0"]) {
         assertEquals(await place("POST", "/docs", form()), [303, "/docs/"]);
         assertEquals(await place("POST", "/", form()), [303, "/"]);
       });
-      await t.step("what was made", async () => {
+      await t.step("a creation", async () => {
         assertEquals(await place("MKCOL", "/m/"), [201, "/m/"]);
         assertEquals(await place("MKCOL", "/m/n"), [201, "/m/n/"]);
         assertEquals(await place("PUT", "/m/x.txt", { body: "x" }), [201, "/m/x.txt"]);
         assertEquals(await place("PUT", "/b.txt?on-conflict=rename", { body: "x" }), [201, "/b%20%281%29.txt"]);
       });
-      await t.step("what was moved, when the proxy mends Destination", async () => {
+      await t.step("a move, if the proxy rewrites Destination", async () => {
         const headers = { destination: "/m/n/b.txt" };
         assertEquals(await place("MOVE", "/docs/a.txt", { headers }), [201, "/m/n/b.txt"]);
       });
@@ -110,7 +100,7 @@ for (const protocol of ["HTTP/1.1", "HTTP/1.0"]) {
   });
 }
 
-Deno.test("a redirect is relative to what the client sent, whatever a layer or a mount has put in its place", async () => {
+Deno.test("a redirect is relative to the client's target, even if a layer or a mount has rewritten it", async () => {
   const source = memory({ "docs/a.txt": "a" });
   const site = fileServer(source, { log: false });
   const elsewhere: Handler = (request, context) => {
@@ -127,11 +117,9 @@ Deno.test("a redirect is relative to what the client sent, whatever a layer or a
   assertEquals(await fetched(chain(mount("/rewritten", elsewhere)), "/rewritten/a/b"), "/rewritten/docs/");
 });
 
-Deno.test("an error that is kept links to the start page from where it was asked for", async () => {
-  await using tree = await tempTree({ "a.txt": "a" });
-  const source = disk(tree.path);
-  while (!(await source.stat(SitePath.root))!.stable) await new Promise((resolve) => setTimeout(resolve, 100));
-  const site = toFetch(mount("/below", fileServer(source, { log: false })));
+Deno.test("a cached error page links to the start page relative to each request", async () => {
+  await using tree = await oldTree({ "a.txt": "a" });
+  const site = toFetch(mount("/below", fileServer(tree.path, { log: false })));
   for (const [target, start] of [["/below/none", "../"], ["/below//none", "../../"], ["/below/none", "../"]] as const) {
     for (let i = 0; i < 3; i++) {
       const request = new Request(`http://localhost${target}`, { headers: { accept: "text/html", host: "localhost" } });
@@ -142,12 +130,11 @@ Deno.test("an error that is kept links to the start page from where it was asked
 });
 
 Deno.test({
-  name: "zsync fetches what is missing, in several ranges of one request",
+  name: "zsync fetches the missing parts, in several ranges of one request",
   ignore: missing("zsync", "zsyncmake"),
   async fn() {
     await using tree = await tempTree({});
-    const whole = new Uint8Array(1024 * 1024);
-    for (let at = 0; at < whole.length; at += 65_536) crypto.getRandomValues(whole.subarray(at, at + 65_536));
+    const whole = noise(1024 * 1024);
     const old = whole.slice(0, whole.length / 2);
     old.fill(0x20, 200_000, 202_000); // what is missing is in the middle and at the end
     await Deno.mkdir(tree.at("s"));
@@ -160,7 +147,7 @@ Deno.test({
     });
     assert((await make.output()).success);
     await using command = await start([tree.at("s")]);
-    // What it does not understand it asks for again, for ever.
+    // It repeats requests whose responses it does not understand, forever.
     const args = [
       "30",
       "zsync",

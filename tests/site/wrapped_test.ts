@@ -1,4 +1,4 @@
-/** What is said of a request is the same whatever is around the handler that answers it. */
+/** The log and the response are the same, however the handler is wrapped. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
@@ -19,15 +19,14 @@ import {
   memory,
   mount,
   settle,
-  SitePath,
   toFetch,
   type ToFetchOptions,
   upload,
   wrap,
 } from "@x/pyserve";
-import { tempTree } from "../support/tree.ts";
+import { oldTree, tempTree } from "../support/tree.ts";
 
-/** Fails in a way that no file does, and answers for paths with an encoded slash in them. */
+/** A handler that fails in an unusual way, and answers paths with an encoded slash. */
 const failing: Feature = {
   methods: ["GET"],
   encodedSlashes: true,
@@ -45,7 +44,7 @@ function site(): Handler {
   return fileServer(SOURCE, { features: [failing], headers: [["x-site", "mine"]], log: "common" });
 }
 
-/** A layer as users write it: it reads what there is of the request, and passes it on. */
+/** A layer as users write it: it reads the request and passes it on. */
 const greeting: Layer = (next) => async (request, context) => {
   const { target, base } = context;
   const response = await next(request, context);
@@ -53,13 +52,13 @@ const greeting: Layer = (next) => async (request, context) => {
   return response;
 };
 
-/** A handler of one's own, which knows some paths. */
+/** A custom handler for some paths. */
 const health: Handler = ({ method }, { target }) => {
   if (method === "DELETE" && target.path.segments.length === 0) throw new Error("All is deleted");
   return target.path.text === "/health" ? new Response("ok") : null;
 };
 
-/** Ways to put a site into something, each with the prefix that it then has. */
+/** Ways to wrap a site, each with its prefix. */
 const SHAPES: Readonly<Record<string, readonly [prefix: string, put: (site: Handler) => Handler]>> = {
   "plain": ["", (site) => site],
   "in a layer written by hand": ["", (site) => (request, context) => site(request, context)],
@@ -75,7 +74,7 @@ const SHAPES: Readonly<Record<string, readonly [prefix: string, put: (site: Hand
   "below a mount, in a layer, in a chain": ["/docs", (site) => chain(health, mount("/docs", greeting(site)), health)],
 };
 
-/** What is asked for: method, target below the prefix, headers. */
+/** Requests: method, target below the prefix, headers. */
 const REQUESTS: readonly (readonly [method: string, target: string, fields?: Record<string, string>])[] = [
   ["GET", "/%zz"],
   ["HEAD", "/%zz"],
@@ -112,7 +111,7 @@ interface Said {
   readonly lines: readonly string[];
 }
 
-/** Puts a site into something, and asks. */
+/** Wraps a site, and sends it a request. */
 function asking(put: (site: Handler) => Handler, prefix: string, options: ToFetchOptions = {}) {
   const lines: string[] = [];
   const log = { access: (line: string) => void lines.push(line), error() {} };
@@ -123,14 +122,14 @@ function asking(put: (site: Handler) => Handler, prefix: string, options: ToFetc
     const request = requestOf(method, `http://${host}${prefix}${target}`, { host, ...fields });
     const response = await fetch(request, { remoteAddr: { transport: "tcp", hostname: "192.0.2.1", port: 1 } });
     const own = [...response.headers].filter(([name]) => !["x-greeting", "content-length"].includes(name));
-    // The start page is the same, and has another reference from there.
+    // The start page is the same, with another relative reference.
     const body = (await response.text()).replace(/<a href="[./]*">Go to/, "<a>Go to").replaceAll(prefix || "\0", "");
     const told = lines.map((line) => line.replace(/\[.*?\]/, "[]").replace(prefix, "").replace(/\d+$/, "N"));
     return { status: response.status, headers: own, body, lines: told };
   };
 }
 
-/** A request as it comes over the wire: the constructor would mend it. */
+/** A request as it comes over the wire: the constructor would normalise it. */
 function requestOf(method: string, url: string, fields: Record<string, string>): Request {
   return Object.defineProperties(new Request("http://localhost/", { headers: fields }), {
     url: { value: url },
@@ -141,7 +140,7 @@ function requestOf(method: string, url: string, fields: Record<string, string>):
 const plain = asking(...([(site: Handler) => site, ""] as const));
 
 for (const [name, [prefix, put]] of Object.entries(SHAPES)) {
-  Deno.test(`refused, failed and good requests are answered and logged alike: ${name}`, async () => {
+  Deno.test(`refused, failed and valid requests are answered and logged alike: ${name}`, async () => {
     const ask = asking(put, prefix);
     for (const [method, target, fields] of REQUESTS) {
       for (const accept of ACCEPTED) {
@@ -160,7 +159,7 @@ for (const [name, [prefix, put]] of Object.entries(SHAPES)) {
   });
 }
 
-Deno.test("each of these requests is what it is meant to be", async () => {
+Deno.test("each of these requests has the intended status", async () => {
   const statuses = [];
   for (const [method, target, fields] of REQUESTS) statuses.push((await plain(method, target, fields)).status);
   assertEquals(statuses, [
@@ -174,7 +173,7 @@ Deno.test("each of these requests is what it is meant to be", async () => {
   assertEquals(lines, ['192.0.2.1 - - [] "GET /%zz HTTP/1.1" 400 N']);
 });
 
-Deno.test("a layer outside that answers 401 is logged, once, in the format that toFetch is told", async () => {
+Deno.test("a 401 of an outer layer is logged once, in the format given to toFetch", async () => {
   const guard: Layer = (next) => (request, context) => {
     if (request.headers.has("authorization")) return next(request, context);
     return new Response("Who is there?", { status: 401, headers: { "www-authenticate": "Basic" } });
@@ -196,7 +195,7 @@ Deno.test("a layer outside that answers 401 is logged, once, in the format that 
   }
 });
 
-Deno.test("without a format the lines are Python's; without a logger, or where none are wanted, there are none", async () => {
+Deno.test("without a format the lines are Python's; without a logger, or with logging off, there are none", async () => {
   const lines: string[] = [];
   const log = { access: (line: string) => void lines.push(line), error() {} };
   const request = () => new Request("http://localhost/a.txt");
@@ -217,13 +216,8 @@ Deno.test("without a format the lines are Python's; without a logger, or where n
   assertEquals(lines.length, 1);
 });
 
-Deno.test("a hit of the cache has one line, whatever is around it", async () => {
-  await using tree = await tempTree({ "a.txt": "a" });
-  await Deno.utime(tree.at("a.txt"), 1, 1);
-  const source = disk(tree.path);
-  while (!(await source.stat(SitePath.root.child("a.txt")!))!.stable) {
-    await new Promise((done) => setTimeout(done, 50));
-  }
+Deno.test("a cache hit has one line, however it is wrapped", async () => {
+  await using tree = await oldTree({ "a.txt": "a" });
   const lines: string[] = [];
   const log = { access: (line: string) => void lines.push(line), error() {} };
   for (const fetch of [toFetch(fileServer(tree.path), { log }), toFetch(greeting(fileServer(tree.path)), { log })]) {
@@ -239,7 +233,7 @@ Deno.test("a hit of the cache has one line, whatever is around it", async () => 
   assertEquals(lines, []);
 });
 
-Deno.test("a handler that does not look is not heard where a request is refused, and no path leads it anywhere", async () => {
+Deno.test("a handler that ignores refusals is not heard for a refused request, and gets a path that leads nowhere", async () => {
   const seen: string[] = [];
   const careless: Handler = (_request, { target }) => {
     seen.push(`${target.path.text}?${target.query}`);
@@ -256,7 +250,7 @@ Deno.test("a handler that does not look is not heard where a request is refused,
   for (const path of seen) assertEquals(path, "/\uffff?");
 });
 
-Deno.test("handlers of this package do nothing of a request that is refused", async () => {
+Deno.test("handlers of this package do nothing for a refused request", async () => {
   await using tree = await tempTree({ "a.txt": "a", "docs/b.txt": "b", "cgi-bin/run": "#!/bin/sh\ntouch ../ran\n" });
   await Deno.chmod(tree.at("cgi-bin/run"), 0o755).catch(() => {}); // Windows has no modes
   const source = disk(tree.path);
@@ -280,7 +274,7 @@ Deno.test("handlers of this package do nothing of a request that is refused", as
   assertEquals(names.sort(), ["a.txt", "b.txt", "cgi-bin", "docs"]);
 });
 
-Deno.test("a refused request is refused, whatever a handler that does not look says, unless that is an error", async () => {
+Deno.test("a refused request stays refused whatever a handler returns, unless that is an error", async () => {
   for (const [given, status] of [[200, 400], [206, 400], [204, 400], [301, 400], [304, 400], [403, 403], [503, 503]]) {
     const fetch = toFetch(() => new Response(null, { status: given! }), { log: { access() {}, error() {} } });
     const response = await fetch(new Request("http://localhost/%zz"));

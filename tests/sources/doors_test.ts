@@ -1,23 +1,14 @@
-/** What is made of a source, while paths are exchanged at every step: files, listings, checksums, searches, archives, programs. */
+/** Everything that reads a source, while paths are replaced at every step: files, listings, checksums, searches, archives, programs. */
 
 import { assert, assertEquals } from "@std/assert";
-import {
-  archives,
-  checksums,
-  DEFAULT_SCRIPT_RULES,
-  disk,
-  fileServer,
-  type FileSource,
-  ScriptFinder,
-  searches,
-  SitePath,
-  toFetch,
-} from "@x/pyserve";
+import { DEFAULT_SCRIPT_RULES, ScriptFinder } from "../../handlers/upstream/find_script.ts";
+import { archives, checksums, disk, fileServer, type FileSource, searches, toFetch } from "@x/pyserve";
 import { planOf } from "../../handlers/archive/plan.ts";
 import { withoutPrograms } from "../../handlers/upstream/without_programs.ts";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { atEachStep, exchangeOf } from "../support/interposed.ts";
 import { tempTree } from "../support/tree.ts";
+import { pathOf, textAt } from "../support/source.ts";
 
 const SECRET = "SECRET";
 const ignore = DESCRIPTORS === null;
@@ -25,13 +16,13 @@ const ignore = DESCRIPTORS === null;
 /** Each archive that breaks off says so. */
 const SILENT = { access() {}, error() {} };
 
-/** Reads a body as far as it comes. */
+/** Reads a body until it ends or fails. */
 async function bodyOf(response: Response): Promise<string> {
   let text = "";
   try {
     for await (const chunk of response.body ?? []) text += new TextDecoder("latin1").decode(chunk);
   } catch {
-    // What is being packed or sent was exchanged meanwhile.
+    // The file being packed or sent was replaced meanwhile.
   }
   return text;
 }
@@ -92,18 +83,6 @@ for (const [target, expected] of Object.entries(TARGETS)) {
   });
 }
 
-function pathOf(text: string): SitePath {
-  return text.split("/").reduce((parent, name) => parent.child(name)!, SitePath.root);
-}
-
-async function textAt(source: FileSource, path: SitePath): Promise<string | null> {
-  const seen = await source.stat(path);
-  if (seen?.kind !== "file") return null;
-  using file = await source.open(path, seen);
-  const bytes = new Uint8Array(100);
-  return new TextDecoder().decode(bytes.subarray(0, await file.read(0, bytes)));
-}
-
 for (const first of ["a directory", "a link to programs"]) {
   Deno.test({
     name: `exchanged at any step, a link to programs and a directory: no source code is sent (${first} at first)`,
@@ -140,7 +119,7 @@ for (const first of ["a directory", "a link to programs"]) {
 }
 
 Deno.test({
-  name: "of a source that does not tell real paths, links to directories are not packed",
+  name: "links to directories are not packed from a source without real paths",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using tree = await tempTree({ "d/a.txt": "a", "other/b.txt": "b" });
@@ -159,7 +138,7 @@ Deno.test({
   },
 });
 
-/** A source as an object of its own, of which methods can be left out. */
+/** A copy of a source, of which methods can be left out. */
 function methodsOf(source: FileSource): FileSource {
   return {
     stat: (path) => source.stat(path),

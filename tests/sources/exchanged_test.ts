@@ -1,7 +1,8 @@
-/** Paths that are exchanged between any two calls of the file system: nothing outside is read, listed, changed or removed. */
+/** Paths that are replaced between any two system calls: nothing outside the root is read, listed, changed or removed. */
 
 import { assert, assertEquals } from "@std/assert";
-import { FileChanged, type FileSource, filtered, isVisible, SitePath, writableIn, WriteRefused } from "@x/pyserve";
+import { type FileSource, filtered, type SitePath } from "@x/pyserve";
+import { FileChanged, isVisible, writableIn, WriteRefused } from "@x/pyserve/sources";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
 import { DiskRoot } from "../../handlers/sources/contained.ts";
 import { DESCRIPTORS, LATER } from "../../handlers/sources/disk_calls.ts";
@@ -10,15 +11,12 @@ import { doLater } from "../../handlers/sources/steps.ts";
 import { atEachStep, type Exchange, exchangeOf, type Round } from "../support/interposed.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { namesBelow } from "../upload/support.ts";
+import { pathOf, textAt } from "../support/source.ts";
 
 const SECRET = "SECRET";
 const INSIDE = "inside";
 
-function pathOf(text: string): SitePath {
-  return text.split("/").reduce((parent, name) => parent.child(name)!, SitePath.root);
-}
-
-/** What a source may say to a path that is exchanged. */
+/** Errors that a source may throw for a replaced path. */
 function isNoError(error: unknown): boolean {
   return error instanceof FileChanged || error instanceof WriteRefused || error instanceof Deno.errors.NotFound ||
     error instanceof Deno.errors.NotADirectory || (error as { code?: string }).code === "ENOTEMPTY";
@@ -33,15 +31,7 @@ async function orRefused<T>(work: () => T | Promise<T>): Promise<T | null> {
   }
 }
 
-async function textAt(source: FileSource, path: SitePath): Promise<string | null> {
-  const seen = await source.stat(path);
-  if (seen?.kind !== "file") return null;
-  using file = await source.open(path, seen);
-  const bytes = new Uint8Array(100);
-  return new TextDecoder().decode(bytes.subarray(0, await file.read(0, bytes)));
-}
-
-/** The names that are told; also those before it turns out that they are of something else, for they may have been sent. */
+/** The listed names, including those before an error: they may have been sent. */
 async function namesAt(source: FileSource, path: SitePath): Promise<string[] | null> {
   const slices = await source.list(path);
   if (slices === null) return null;
@@ -54,7 +44,7 @@ async function namesAt(source: FileSource, path: SitePath): Promise<string[] | n
   return names;
 }
 
-/** Where places are held every exchange is survived; elsewhere those that are not undone between two looks. */
+/** With descriptors every replacement is safe; without them, those that are not undone between two checks. */
 const WAYS = [
   { way: "held", holds: true, ignore: DESCRIPTORS === null },
   { way: "by name", holds: false, ignore: Deno.build.os === "windows" },
@@ -64,10 +54,10 @@ interface Case {
   /** The tree; `root` in it is served. */
   readonly files: Readonly<Record<string, string>>;
   readonly links?: Readonly<Record<string, string>>;
-  /** What is exchanged for a link, and where that leads. */
+  /** The path that is replaced by a link, and the link's target. */
   readonly exchanged: readonly [path: string, target: string];
   readonly work: (source: FileSource, root: string) => unknown;
-  /** What must be so afterwards, of what the work returned. */
+  /** Checks the state afterwards, and the result of the work. */
   readonly check: (result: unknown, tree: TempTree, round: Round) => Promise<void> | void;
 }
 
@@ -159,7 +149,7 @@ for (const { way, holds, ignore } of WAYS) {
   }
 }
 
-/** What is outside must be as it was. */
+/** Fails if anything outside has changed. */
 async function assertOutsideIsLeftAlone(_: unknown, tree: TempTree, { out, back }: Round): Promise<void> {
   const names = await namesBelow(tree.at("outside"));
   assertEquals(names, ["a.txt", SECRET, "sub/", "sub/x"].sort(), `exchanged at ${out}, back at ${back}`);
@@ -256,13 +246,13 @@ for (const [name, [work, ...asked]] of Object.entries(WRITING_IN)) {
   });
 }
 
-/** What may be written to is known to one of several sources only, and has to get through to the disk. */
+/** The writable directory is known to an outer source only, and must reach the disk source. */
 function onlyIn(source: FileSource, inner: readonly string[], outer: readonly string[]): FileSource {
   return writableIn(filtered(writableIn(source, inner), isVisible), outer);
 }
 
 Deno.test({
-  name: "exchanged for a link to outside while a slow file system is asked in the background",
+  name: "exchanged for a link to outside while a slow file system is read in the background",
   ignore: DESCRIPTORS === null,
   fn: () =>
     exchangeAll(true, {

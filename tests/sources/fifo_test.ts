@@ -1,7 +1,8 @@
-/** Opening waits for nothing: a FIFO in the place of a file, whenever it comes there. */
+/** Opening never blocks: a FIFO in the place of a file, at whatever moment it appears. */
 
 import { assert, assertEquals } from "@std/assert";
-import { disk, FileChanged, HttpError, SitePath, WriteRefused } from "@x/pyserve";
+import { disk, HttpError, SitePath } from "@x/pyserve";
+import { FileChanged, WriteRefused } from "@x/pyserve/sources";
 import { checkExecutable } from "../../handlers/upstream/cgi/executable.ts";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
@@ -13,7 +14,7 @@ import { type TempTree, tempTree } from "../support/tree.ts";
 
 const ignore = Deno.build.os === "windows" || missing("mkfifo");
 
-/** Does work while a file is exchanged for a FIFO at every step. */
+/** Does work while a file is replaced by a FIFO at every step. */
 async function withFifo(name: string, mode: number, work: (tree: TempTree) => unknown): Promise<string[]> {
   const results = new Set<string>();
   await atEachStep(async () => {

@@ -1,4 +1,4 @@
-/** Opening waits for nothing: a lease that another process has taken on a file (fcntl(2)) would hold up open(2) for 45 s. */
+/** Opening never blocks: a lease held by another process (fcntl(2)) would block open(2) for 45 s. */
 
 import { assertEquals } from "@std/assert";
 import { fileServer, SitePath, toFetch } from "@x/pyserve";
@@ -10,7 +10,7 @@ import { tempTree } from "../support/tree.ts";
 
 const ignore = Deno.build.os !== "linux" || missing("python3");
 
-/** Takes a lease for writing and does not give it back when it is asked to. */
+/** Takes a write lease and does not release it on request. */
 const HOLDER = `
 import fcntl, os, signal, sys
 signal.signal(signal.SIGIO, signal.SIG_IGN)
@@ -52,7 +52,7 @@ for (const holds of DESCRIPTORS ? [true, false] : [false]) {
 }
 
 Deno.test({
-  name: "a file with a lease on it is 503 to its client, and holds up nobody else",
+  name: "a file with a lease on it is 503, and blocks no other request",
   ignore: ignore || DESCRIPTORS === null,
   async fn() {
     await using tree = await tempTree({ "a.txt": "a" });

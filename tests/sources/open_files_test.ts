@@ -1,7 +1,8 @@
-/** Files that are open: what is read of them, and when they are closed. */
+/** Open files: reading them, and when they are closed. */
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { type OpenFile, SitePath } from "@x/pyserve";
+import { SitePath } from "@x/pyserve";
+import type { OpenFile } from "@x/pyserve/sources";
 import { DiskRoot } from "../../handlers/sources/contained.ts";
 import { DESCRIPTORS, LATER } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
@@ -31,7 +32,7 @@ for (const holds of DESCRIPTORS ? [true, false] : [false]) {
 }
 
 Deno.test({
-  name: "a descriptor is not closed under a read: by the time of it, it might be another file's",
+  name: "a descriptor is not closed during a read: it could be reused for another file",
   ignore: Deno.build.os === "windows", // where Deno's own files are used
   async fn() {
     await using tree = await tempTree({ "a.bin": BYTES });
@@ -60,7 +61,7 @@ Deno.test({
 });
 
 for (const holds of DESCRIPTORS ? [true, false] : [false]) {
-  Deno.test(`a listing says of each entry what a look at it says (${holds ? "held" : "by name"})`, async () => {
+  Deno.test(`a listing says of each entry what its stat says (${holds ? "held" : "by name"})`, async () => {
     await using tree = await tempTree({ "a.bin": BYTES, "empty": "", "d/": "", "old": "", "run.sh": "" });
     for (
       const [name, seconds] of [["a.bin", 1_700_000_000.123], ["old", -1_000_000.5], ["d", 4_000_000_000.999]] as const
@@ -78,7 +79,7 @@ for (const holds of DESCRIPTORS ? [true, false] : [false]) {
 }
 
 Deno.test({
-  name: "nothing that is looked for, found or refused leaves a descriptor open, which the runtime would not know of",
+  name: "no lookup, found or refused, leaks a descriptor, which the runtime would not notice",
   ignore: DESCRIPTORS === null,
   async fn() {
     await using tree = await tempTree({ "root/d/a.txt": "a", "outside/b.txt": "b" });
@@ -101,14 +102,14 @@ Deno.test({
       source.locate(path);
       (await doLater(root.find(LATER, path)).catch(() => null))?.[Symbol.dispose]();
     };
-    for (const path of paths) await lookAt(path); // what is loaded at the first time stays open
+    for (const path of paths) await lookAt(path); // files opened by the first call stay open
     const before = openDescriptors();
     for (let i = 0; i < 5; i++) for (const path of paths) await lookAt(path);
     assertEquals(openDescriptors(), before);
   },
 });
 
-/** What the descriptors of this process mean, but for the one by which they are read. */
+/** The targets of this process's descriptors, except for the one that reads them. */
 function openDescriptors(): string[] {
   const names = [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => name);
   return names.flatMap((name) => {

@@ -1,43 +1,29 @@
-/** The root is a name: where it leads is asked each time. And what a cached answer is proven by. */
+/** The root is a name that is resolved on every access; and the proofs of cached responses. */
 
 import { assert, assertEquals } from "@std/assert";
-import { disk, fileServer, type FileSource, filtered, isVisible, SitePath, toFetch } from "@x/pyserve";
+import { disk, fileServer, type FileSource, filtered, SitePath, toFetch } from "@x/pyserve";
+import { isVisible } from "@x/pyserve/sources";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
+import { clockAhead } from "../support/clock.ts";
 import { interposed } from "../support/interposed.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
+import { pathOf, textAt } from "../support/source.ts";
 
 const ignore = Deno.build.os === "windows";
 const WAYS = [{ way: "held", holds: true }, { way: "by name", holds: false }]
   .filter(({ holds }) => !holds || DESCRIPTORS !== null);
 
-function pathOf(text: string): SitePath {
-  return text.split("/").reduce((parent, name) => parent.child(name)!, SitePath.root);
-}
-
-/** Leads a link elsewhere in one step, as releases are switched. */
+/** Retargets a link atomically, as releases are switched. */
 function lead(link: string, target: string): void {
   Deno.symlinkSync(target, `${link}.next`);
   Deno.renameSync(`${link}.next`, link);
 }
 
-/** Sets the clock to what it will be: times of the disk that are new have settled then, and proofs are old. */
+/** Does work with the clock ahead. */
 async function after<T>(milliseconds: number, work: () => T | Promise<T>): Promise<T> {
-  const { now } = Date;
-  Date.now = () => now() + milliseconds;
-  try {
-    return await work();
-  } finally {
-    Date.now = now;
-  }
-}
-
-async function textAt(source: FileSource, path: SitePath): Promise<string | null> {
-  const seen = await source.stat(path);
-  if (seen?.kind !== "file") return null;
-  using file = await source.open(path, seen);
-  const bytes = new Uint8Array(100);
-  return new TextDecoder().decode(bytes.subarray(0, await file.read(0, bytes)));
+  using _clock = clockAhead(milliseconds);
+  return await work();
 }
 
 async function namesAt(source: FileSource, path: SitePath): Promise<string[] | null> {
@@ -45,7 +31,7 @@ async function namesAt(source: FileSource, path: SitePath): Promise<string[] | n
   return slices && (await Array.fromAsync(slices)).flat().map(({ name }) => name).sort();
 }
 
-/** Two releases, and the two ways in which a root may come to lead to one of them. */
+/** Two releases, and the two ways in which a root may lead to one of them. */
 const RELEASES = { "r1/site/v.txt": "one", "r1/site/old/x": "", "r2/site/v.txt": "two", "r2/site/new/x": "" };
 const ROOTS = [
   { what: "the root is a link", link: "current", to: (release: string) => `${release}/site`, root: "current" },
@@ -84,7 +70,7 @@ for (const { what, link, to, root } of ROOTS) {
 
 for (const { way, holds } of WAYS) {
   Deno.test({
-    name: `B2: what is inside is judged by where the root leads now (${way})`,
+    name: `B2: containment is judged by the current target of the root (${way})`,
     ignore,
     async fn() {
       await using tree = await tempTree({ "r1/a.txt": "one", "r1/dir/b.txt": "one", "r2/c.txt": "two" });
@@ -110,7 +96,7 @@ for (const { way, holds } of WAYS) {
       let steps = 1;
       for (let step = 0; step < steps; step++) {
         await using tree = await tempTree({ "r1/v.txt": "one", "r2/v.txt": "two" });
-        await Deno.symlink(tree.at("r1/v.txt"), tree.at("r1/link")); // absolute, so that it takes the longer way
+        await Deno.symlink(tree.at("r1/v.txt"), tree.at("r1/link")); // absolute, so that it takes the longer code path
         await Deno.symlink(tree.at("r2/v.txt"), tree.at("r2/link"));
         lead(tree.at("current"), "r1");
         const source = new DiskSource(tree.at("current"), { followLinks: false, holds });
@@ -159,7 +145,7 @@ for (const { way, holds } of WAYS) {
   });
 }
 
-/** A file whose times have settled, and a check that it is fresh; done ten seconds later. */
+/** A stable file and its freshness check, with the clock ten seconds ahead. */
 async function withCheck(
   files: Record<string, string>,
   path: SitePath,
@@ -218,7 +204,7 @@ Deno.test({
   },
 });
 
-Deno.test("nothing is promised of a file that has just changed, nor of names in a directory that has", async () => {
+Deno.test("there is no freshness check for a file that has just changed, nor for names in such a directory", async () => {
   await using tree = await tempTree({ "a.txt": "a" });
   const source = disk(tree.path);
   const seen = (await source.stat(pathOf("a.txt")))!;
@@ -227,13 +213,13 @@ Deno.test("nothing is promised of a file that has just changed, nor of names in 
     const settled = (await source.stat(pathOf("a.txt")))!;
     const checks = [source.freshness!(pathOf("a.txt"), settled), source.absence!(pathOf("none"))];
     assertEquals(checks.map((isSo) => isSo?.()), [true, true]);
-    assertEquals(source.absence!(pathOf("a.txt")), null); // it is there
+    assertEquals(source.absence!(pathOf("a.txt")), null); // it exists
     assertEquals(source.freshness!(pathOf("a.txt"), { ...settled, version: "another" }), null);
   });
 });
 
 Deno.test({
-  name: "that nothing has a name is proven in the directory itself, not in what has taken its name",
+  name: "absence is proven in the directory itself, not in one that has taken its name",
   ignore,
   async fn() {
     await using tree = await tempTree({ "root/d/x": "", "outside/y": "" });
@@ -249,7 +235,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a response from the cache is of the release that the root leads to now",
+  name: "a response from the cache is of the current release",
   ignore,
   async fn() {
     await using tree = await tempTree(RELEASES);

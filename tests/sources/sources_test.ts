@@ -1,17 +1,10 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import {
-  disk,
-  FileChanged,
-  type FileEntry,
-  type FileSource,
-  filtered,
-  isPlainOnWindows,
-  isVisible,
-  memory,
-  SitePath,
-} from "@x/pyserve";
+import { isPlainOnWindows } from "../../handlers/sources/windows.ts";
+import { disk, type FileSource, filtered, memory, SitePath } from "@x/pyserve";
+import { FileChanged, type FileEntry, isVisible } from "@x/pyserve/sources";
 import { limitOpening, makeFifo } from "../support/fifo.ts";
 import { missing } from "../support/programs.ts";
+import { clockAt } from "../support/clock.ts";
 import { settleTimes, tempTree } from "../support/tree.ts";
 
 const POSIX = Deno.build.os !== "windows";
@@ -25,7 +18,7 @@ async function entriesOf(source: FileSource, path: SitePath): Promise<FileEntry[
   return slices && (await Array.fromAsync<readonly FileEntry[]>(slices)).flat();
 }
 
-Deno.test("disk() tells files, directories and what is not there apart", async () => {
+Deno.test("disk() distinguishes files, directories and missing paths", async () => {
   await using tree = await tempTree({ "a/b.txt": "abc" });
   const source = disk(tree.path);
   assertEquals((await source.stat(SitePath.root))?.kind, "directory");
@@ -38,7 +31,7 @@ Deno.test("disk() tells files, directories and what is not there apart", async (
   assertEquals(await entriesOf(source, path("nothing")), null);
 });
 
-Deno.test("disk() refuses a root that is no directory", async () => {
+Deno.test("disk() refuses a root that is not a directory", async () => {
   await using tree = await tempTree({ "a.txt": "a" });
   assertThrows(() => disk(tree.at("a.txt")), TypeError, "not a directory");
   assertThrows(() => disk(tree.at("nothing")), Deno.errors.NotFound);
@@ -141,15 +134,20 @@ Deno.test("disk() gives every state of a file its own version", async () => {
   assertEquals(versions.size, 5);
 });
 
-Deno.test("disk() calls a file that has just changed unsettled, whatever its date says", async () => {
+Deno.test("disk() calls a file unstable for two seconds after a change, whatever its date says", async () => {
   await using tree = await tempTree({ "a.txt": "abc" });
   const source = disk(tree.path);
   await settleTimes(tree.at("a.txt"));
   assertEquals((await source.stat(path("a.txt")))?.stable, false);
-  while (!(await source.stat(path("a.txt")))?.stable) await new Promise((resolve) => setTimeout(resolve, 100));
+  const { mtime, ctime } = await Deno.stat(tree.at("a.txt"));
+  assert(mtime!.getTime() < ctime!.getTime());
+  for (const [age, isStable] of [[1_999, false], [2_000, true]] as const) {
+    using _clock = clockAt(ctime!.getTime() + age);
+    assertEquals((await source.stat(path("a.txt")))?.stable, isStable);
+  }
 });
 
-Deno.test("open() refuses what is not what was seen", async () => {
+Deno.test("open() refuses a file that has changed since its stat", async () => {
   await using tree = await tempTree({ "a.txt": "abc" });
   const source = disk(tree.path);
   const seen = (await source.stat(path("a.txt")))!;
@@ -175,7 +173,7 @@ Deno.test("memory() is a source like any other", async () => {
   assertThrows(() => memory({ "a": "", "a/b": "" }), TypeError, '"a" is a file');
 });
 
-Deno.test("filtered() takes away from stat, list and open alike", async () => {
+Deno.test("filtered() hides entries from stat, list and open alike", async () => {
   const all = memory({ ".git/config": "x", "a/.env": "x", "a/b": "y", ".well-known/acme": "z" });
   const source = filtered(all, isVisible);
   for (const hidden of [".git", ".git/config", "a/.env"]) assertEquals(await source.stat(path(hidden)), null, hidden);
@@ -187,7 +185,7 @@ Deno.test("filtered() takes away from stat, list and open alike", async () => {
   assertThrows(() => source.open(path("a/.env"), seen), Deno.errors.NotFound);
 });
 
-Deno.test("isPlainOnWindows() refuses what Windows takes for something else", () => {
+Deno.test("isPlainOnWindows() refuses names that Windows interprets differently", () => {
   const odd = [
     "a\\b",
     "c:",
@@ -209,12 +207,12 @@ Deno.test("isPlainOnWindows() refuses what Windows takes for something else", ()
   }
 });
 
-Deno.test("disk() asks a slow file system in the background, and once it is slow does not wait for it", async () => {
+Deno.test("disk() reads a slow file system asynchronously, and does not block once it is known to be slow", async () => {
   await using tree = await tempTree({ "a.txt": "abc" });
   const source = disk(tree.path);
   const sync = { statSync: Deno.statSync, lstatSync: Deno.lstatSync };
   let waited = 0;
-  // No file system here is slow; so looking at this one takes as long as at a network mount that hangs.
+  // No file system here is slow, so a stat of this one is made to take as long as one of a hung network mount.
   const slow = (look: typeof Deno.statSync): typeof Deno.statSync => (path) => {
     waited++;
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30);

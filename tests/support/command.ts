@@ -1,7 +1,7 @@
 /** The command as a process. */
 
 import { OPTION_ROWS } from "../../cli/options.ts";
-import { CLI } from "./paths.ts";
+import { CLI, fromFileUrl } from "./paths.ts";
 
 /** A command that serves. */
 export interface RunningCommand extends AsyncDisposable {
@@ -25,14 +25,24 @@ export interface StartOptions {
   readonly env?: Record<string, string>;
   /** The flags and the module for `deno run`; everything allowed and cli.ts unless given. */
   readonly run?: readonly string[];
+  /** Whether files count as old, so that responses are cached: the server's clock is ahead of theirs. Not for workers. */
+  readonly clockAhead?: boolean;
 }
 
-/** Starts `pyserve ...args` on a free port of 127.0.0.1 and waits for its start line. */
+/** Flags of Deno with which a server's clock is ahead of the timestamps of files. */
+export const CLOCK_AHEAD: readonly string[] = ["--preload", fromFileUrl(import.meta.resolve("./clock_ahead.ts"))];
+
+/** Starts `pyserve ...args`, on a free port of 127.0.0.1 unless they say otherwise, and waits for its start line. */
 export async function start(args: readonly string[], options: StartOptions = {}): Promise<RunningCommand> {
   const { run = ["-A", CLI], cwd, env } = options;
+  const preload = options.clockAhead ? CLOCK_AHEAD : [];
   const bind = args.includes("-b") || args.includes("--bind") ? [] : ["-b", "127.0.0.1"];
-  const port = args.some((arg, i) => /^\d+$/.test(arg) && !takesValue(args[i - 1])) ? [] : ["0"];
-  return await startProcess(Deno.execPath(), ["run", "--no-lock", ...run, ...args, ...bind, ...port], { cwd, env });
+  const isSocket = args.some((arg) => /^(unix|fd):/.test(arg));
+  const port = isSocket || args.some((arg, i) => /^\d+$/.test(arg) && !takesValue(args[i - 1])) ? [] : ["0"];
+  return await startProcess(Deno.execPath(), [
+    ...["run", "--no-lock", ...preload, ...run],
+    ...[...args, ...bind, ...port],
+  ], { cwd, env });
 }
 
 /** Whether the word behind this one is its value, and no port. */

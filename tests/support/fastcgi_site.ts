@@ -1,6 +1,7 @@
 /** A site of which some files are answered by a FastCGI application, on a real socket. */
 
-import { fastCgiFeature, type FastCgiOptions, fileServer, type FileServerOptions, serve, toFetch } from "@x/pyserve";
+import { fastCgiFeature, fileServer, type FileServerOptions, serve, toFetch } from "@x/pyserve";
+import type { FastCgiOptions } from "@x/pyserve/handlers";
 import { type TempTree, tempTree } from "./tree.ts";
 
 /** The site. */

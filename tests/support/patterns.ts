@@ -56,14 +56,15 @@ function prefixOf(source: string): string {
   return plain.slice(0, plain.search(/[([*+?{\\]|$/));
 }
 
-/** Milliseconds of a run that are looked at more closely. */
-const SUSPICIOUS_MS = 4;
+/** Characters of a first text, and milliseconds of its run that are looked at more closely: a linear one takes 0.02. */
+const LENGTH = 2_000;
+const SUSPICIOUS_MS = 0.6;
 
 /** Whether a pattern takes more than linear time for a text: tells by a text eight times as long, the best of three. */
 export function isSlow(pattern: RegExp, attack: (length: number) => string): boolean {
-  const text = attack(5_000);
+  const text = attack(LENGTH);
   if (timeOf(pattern, text) < SUSPICIOUS_MS) return false;
-  const longer = attack(40_000);
+  const longer = attack(8 * LENGTH);
   return Math.min(...[1, 2, 3].map(() => timeOf(pattern, longer) / timeOf(pattern, text))) > 20;
 }
 

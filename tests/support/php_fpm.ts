@@ -2,6 +2,7 @@
 
 import { join } from "@std/path/join";
 import { tempTree } from "./tree.ts";
+import { freePort } from "./port.ts";
 
 /** Where Debian keeps it: under a name with its version in it, and not on everybody's PATH. */
 const DIRECTORIES = ["/usr/sbin", "/usr/local/sbin", "/usr/bin"];
@@ -85,9 +86,4 @@ async function listens(socket: string, port: number): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

@@ -2,7 +2,8 @@
 
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
-import { sweepsEnded } from "../../handlers/upload/store.ts";
+import { clockAhead, nextTick } from "./clock.ts";
+import { sweepsEnded } from "../../handlers/store/store.ts";
 
 /** A temporary directory that is gone at the end of the block: `await using tree = await tempTree({...})`. */
 export interface TempTree extends AsyncDisposable {
@@ -29,6 +30,21 @@ export async function tempTree(files: Readonly<Record<string, string | Uint8Arra
     async [Symbol.asyncDispose]() {
       await sweepsEnded(); // of uploads that a test took in this process
       await Deno.remove(path, { recursive: true });
+    },
+  };
+}
+
+/** A temporary directory whose files count as old until the end of the block, so that responses are cached. */
+export async function oldTree(files: Readonly<Record<string, string | Uint8Array>>): Promise<TempTree> {
+  const tree = await tempTree(files);
+  for (const name of Object.keys(files)) if (!name.endsWith("/")) await settleTimes(tree.at(name));
+  await nextTick();
+  const clock = clockAhead();
+  return {
+    ...tree,
+    async [Symbol.asyncDispose]() {
+      clock[Symbol.dispose]();
+      await tree[Symbol.asyncDispose]();
     },
   };
 }

@@ -1,6 +1,7 @@
 /** A source that tells what is done with it, and lets a test do something meanwhile. */
 
-import type { FileSource, OpenFile, SitePath } from "@x/pyserve";
+import type { FileSource, SitePath } from "@x/pyserve";
+import type { OpenFile } from "@x/pyserve/sources";
 
 /** Milliseconds after which a file that is not closed never is. */
 const PATIENCE_MS = 20_000;

@@ -2,12 +2,14 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { serve, toFetch } from "@x/pyserve";
-import { complainer } from "../../handlers/transport/generations.ts";
+import { complainer } from "../../handlers/transport/complain.ts";
+import { makeCertificate } from "../support/certificate.ts";
 import { type RunningCommand, start, startProcess } from "../support/command.ts";
 import { CLI } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { ask } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
+import { until } from "../support/wait.ts";
 
 const LINUX = Deno.build.os === "linux";
 const BIG = 20_000_000;
@@ -29,7 +31,7 @@ Deno.test({
     assertEquals(await download.rest(), BIG);
     assertEquals(await ended, 0);
     const lines = server.stderr().split("\n").filter((line) => line.startsWith("pyserve:"));
-    assertEquals(lines, ["pyserve: Out of file descriptors: waiting for connections to end"]);
+    assertEquals(lines, ["pyserve: Out of file descriptors: waiting for connections to close"]);
   },
 });
 
@@ -41,11 +43,11 @@ Deno.test("what keeps connections from being accepted is logged once a minute, h
     let time = 0;
     performance.now = () => time;
     for (time = 0; time <= 60_000; time += 1_000) complain(new Error("Too many open files (os error 24)"));
-    assertEquals(lines, Array(2).fill("Out of file descriptors: waiting for connections to end"));
+    assertEquals(lines, Array(2).fill("Out of file descriptors: waiting for connections to close"));
     complain(new Error("another"));
     time += 60_000;
     complain(new Error("another"));
-    assertEquals(lines.slice(2), ["Cannot accept connections: trying again"]);
+    assertEquals(lines.slice(2), ["Cannot accept connections: retrying"]);
   } finally {
     performance.now = now;
   }
@@ -61,11 +63,6 @@ async function connections(port: number, count: number): Promise<Deno.TcpConn[]>
 
 async function statusOf(port: number): Promise<number> {
   return await ask(port, "GET", "/a.txt").then(({ status }) => status, () => 0);
-}
-
-/** Polls; a test that waits for ever says more than one that gives up on a slow machine. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await holds()) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
 interface Download extends AsyncDisposable {
@@ -159,16 +156,10 @@ Deno.test("abort does not wait for a transfer that a drain before it waits for",
 async function tlsTree() {
   const bytes = new Uint8Array(BIG).map((_, at) => (at * 2_654_435_761) >>> 13);
   const tree = await tempTree({ "site/a.txt": "hello", "site/big.bin": bytes });
-  const { success, stderr } = await new Deno.Command("openssl", {
-    args: ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem"]
-      .concat(["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
-      .concat(["-addext", "basicConstraints=critical,CA:FALSE"]),
-    cwd: tree.path,
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-  const args = [tree.at("site"), "--tls-cert", tree.at("cert.pem"), "--tls-key", tree.at("key.pem")];
-  const cert = await Deno.readTextFile(tree.at("cert.pem"));
-  const key = await Deno.readTextFile(tree.at("key.pem"));
+  const files = await makeCertificate(tree.path);
+  const args = [tree.at("site"), ...files.options];
+  const cert = await Deno.readTextFile(files.cert);
+  const key = await Deno.readTextFile(files.key);
   return { tree, args, bytes, cert, key, [Symbol.asyncDispose]: () => tree[Symbol.asyncDispose]() };
 }
 

@@ -1,5 +1,6 @@
 /** Servers as processes, whose memory is looked at, and clients that send what none should. */
 
+import { makeCertificate } from "../support/certificate.ts";
 import { type RunningCommand, start } from "../support/command.ts";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
@@ -30,18 +31,12 @@ export async function bigSite() {
   const tree = await tempTree({ "site/a.txt": "hello", "site/huge.bin": "", "site/cgi-bin/slow.sh": SLOW_PROGRAM });
   await Deno.truncate(tree.at("site/huge.bin"), 8 * 2 ** 30);
   await Deno.chmod(tree.at("site/cgi-bin/slow.sh"), 0o755);
-  const { success, stderr } = await new Deno.Command("openssl", {
-    args: ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem"]
-      .concat(["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
-      .concat(["-addext", "basicConstraints=critical,CA:FALSE"]),
-    cwd: tree.path,
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  const { cert, key, options } = await makeCertificate(tree.path);
   return {
     path: tree.at("site"),
-    tls: ["--tls-cert", tree.at("cert.pem"), "--tls-key", tree.at("key.pem")],
-    cert: tree.at("cert.pem"),
-    key: tree.at("key.pem"),
+    tls: options,
+    cert,
+    key,
     [Symbol.asyncDispose]: () => tree[Symbol.asyncDispose](),
   };
 }
@@ -66,7 +61,7 @@ function rssOf(pid: number): number {
 }
 
 /** Milliseconds in which a connection that takes nothing is given up. */
-const STUCK_MS = 1_000;
+const STUCK_MS = 500;
 
 /**
  * Sends pieces until so many MiB were sent, or the server takes no more, or has closed; returns the most memory that the

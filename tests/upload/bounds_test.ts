@@ -1,12 +1,15 @@
 /** What uploads read has a bound: in bytes, in number, and in time. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { disk, errorPages, settle, toFetch, upload, type UploadOptions, wrap } from "@x/pyserve";
+import { disk, errorPages, settle, toFetch, upload, wrap } from "@x/pyserve";
+import type { UploadOptions } from "@x/pyserve/handlers";
 import { readBody } from "../../handlers/core/request_body.ts";
-import { Turns } from "../../handlers/upload/turns.ts";
+import { SharedSlices } from "../../handlers/store/slices.ts";
 import { parseResponse } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
-import { beginRequest, form, namesBelow, noise, within } from "./support.ts";
+import { noise } from "../support/bytes.ts";
+import { beginRequest, form, namesBelow } from "./support.ts";
+import { within } from "../support/wait.ts";
 
 /** Uploads into a directory, asked without a socket in between: bodies then have no Content-Length. */
 async function uploads(options: UploadOptions = {}) {
@@ -43,7 +46,7 @@ Deno.test("a digest names each algorithm once, however many would fit into the h
       const response = await site.ask(method!, target!, body, { [name]: twice, "upload-offset": "0" });
       assertEquals([response.status, (await response.json()).detail], [
         400,
-        "The digest names an algorithm more than once",
+        "The digest repeats an algorithm",
       ]);
     }
   }
@@ -78,7 +81,10 @@ Deno.test("a form of which too much is refused is given up, and its answer stays
     "",
   ]]);
   assertEquals(many.status, 400);
-  assertStringIncludes(many.detail, "More than 1000 files of the form cannot be stored; the rest was not read");
+  assertStringIncludes(
+    many.detail,
+    "More than 1000 files of the form cannot be stored; the remaining ones were not read",
+  );
   const long = await post(site, [refused("x".repeat(4_096))]);
   assertEquals([long.status, long.detail], [400, "A file name is longer than 4096 bytes"]);
   assertEquals(await namesBelow(site.tree.path), ["good.txt"]);
@@ -134,7 +140,7 @@ Deno.test("a form may have many refused files behind many stored ones, and a ful
   const late = Array.from({ length: 1_002 }, () => ['name="f"; filename="taken"', "x"] as const);
   const { status, detail } = await post(site, [['name="f"; filename="first"', "1"], ...late]);
   assertEquals(status, 400);
-  assertStringIncludes(detail, "cannot be stored; the rest was not read");
+  assertStringIncludes(detail, "cannot be stored; the remaining ones were not read");
   assertEquals(await namesBelow(site.tree.path), ["first", "taken"]);
   if (Deno.build.os === "windows") return; // makes links for administrators only
   // A link that leads nowhere has a name, too; that is seen when a file is to get it.
@@ -142,7 +148,7 @@ Deno.test("a form may have many refused files behind many stored ones, and a ful
   const links = Array.from({ length: 1_002 }, () => ['name="f"; filename="dangling"', "x"] as const);
   const ended = await post(site, links);
   assertEquals([ended.status, ended.files.at(-1).status, ended.files[0].status], [400, 400, 409]);
-  assertStringIncludes(ended.detail, "cannot be stored; the rest was not read");
+  assertStringIncludes(ended.detail, "cannot be stored; the remaining ones were not read");
   assertEquals(await namesBelow(site.tree.path), ["dangling", "first", "taken"]);
 });
 
@@ -155,18 +161,18 @@ Deno.test("a body that was made by hand is handed on in pieces", async () => {
 });
 
 Deno.test("work that takes long goes on one after the other, each in a turn of its own", async () => {
-  const turns = new Turns();
+  const slices = new SharedSlices();
   const work = () =>
-    turns.take(() => {
+    slices.run(() => {
       for (const end = performance.now() + 5; performance.now() < end;); // longer than a turn
     });
-  assert(!turns.due);
+  assert(!slices.due);
   work();
-  assert(turns.due);
+  assert(slices.due);
   const order: string[] = [];
   const goOn = async (name: string) => {
-    await turns.next();
-    order.push(`${name}${turns.due ? ", too late" : ""}`);
+    await slices.next();
+    order.push(`${name}${slices.due ? ", too late" : ""}`);
     work();
   };
   await Promise.all([goOn("first"), goOn("second"), goOn("third")]);
@@ -198,7 +204,7 @@ Deno.test("whatever reads a body gives up one that stalls", async (t) => {
       const head = [`${line} HTTP/1.1`, "Host: localhost", "Content-Length: 1000", ...fields, "", ""].join("\r\n");
       using connection = await beginRequest(server.addr.port, head, content);
       const buffer = new Uint8Array(1_000);
-      const count = await within(10_000, connection.read(buffer));
+      const count = await within(connection.read(buffer), 10_000);
       assertEquals(parseResponse(buffer.subarray(0, count!)).status, status);
       const names = (await namesBelow(tree.path)).filter((name) => !/^[ac]\.txt$/.test(name));
       assertEquals([names.length, names.every((name) => left?.test(name))], [left ? 1 : 0, true]);
@@ -233,9 +239,9 @@ Deno.test("of two requests to one upload the second begins where the first has e
       },
     }, { highWaterMark: 0 });
     const first = site.ask("PATCH", "/a.bin?upload=abcdefgh", hanging, fields(0, "?0"));
-    await within(20_000, asked.promise);
-    const second = await within(20_000, site.ask("PATCH", "/a.bin?upload=abcdefgh", "0123456789", fields(1_000, "?1")));
-    const told = await within(20_000, first);
+    await within(asked.promise, 20_000);
+    const second = await within(site.ask("PATCH", "/a.bin?upload=abcdefgh", "0123456789", fields(1_000, "?1")), 20_000);
+    const told = await within(first, 20_000);
     assertEquals([told.status, second.status], [409, 201]);
     for (const response of [told, second]) await response.body?.cancel();
     assertEquals((await Deno.stat(site.tree.at("a.bin"))).size, 1_010);

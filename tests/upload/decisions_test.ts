@@ -1,15 +1,18 @@
 /** What uploads decide without touching anything: names, conflicts, checksums, fields, forms. */
 
 import { assert, assertEquals } from "@std/assert";
-import { HttpError, problemOfName } from "@x/pyserve";
-import { firstFreeNumber, numbered, pathsFor, wishOf } from "../../handlers/upload/conflict.ts";
+import { problemOfName } from "../../handlers/sources/new_name.ts";
+import { HttpError } from "@x/pyserve";
+import { isComplete } from "../../handlers/store/appends.ts";
+import { firstFreeNumber, numbered, pathsFor } from "../../handlers/store/conflict.ts";
+import { wishOf } from "../../handlers/upload/wish.ts";
 import { parseDigests } from "../../handlers/upload/digest.ts";
 import { boundaryOf, type FormField, MultipartParser } from "../../handlers/upload/multipart.ts";
 import { Outcomes } from "../../handlers/upload/outcomes.ts";
 import { Needle } from "../../handlers/upload/needle.ts";
-import { isComplete, uploadFields, uploadId } from "../../handlers/upload/upload_fields.ts";
+import { uploadFields, uploadId } from "../../handlers/upload/upload_fields.ts";
 import { SitePath } from "../../handlers/http/target.ts";
-import { bytesOf, joined } from "./support.ts";
+import { bytesOf, joined } from "../support/bytes.ts";
 
 /** The status that something is refused with, or null. */
 function refusal(decide: () => unknown): number | null {
@@ -43,7 +46,7 @@ Deno.test("a name for a new file has no separator, no control character, and 255
   for (const name of bad) assert(problemOfName(name, "linux") !== null, JSON.stringify(name));
   assert(problemOfName(`.pyserve-${"a".repeat(32)}.part`) !== null);
   for (const name of ["nul", "COM1.txt", "a:b", "a.", "PROGRA~1"]) {
-    assertEquals(problemOfName(name, "windows"), "it means something else on Windows");
+    assertEquals(problemOfName(name, "windows"), "it has a special meaning on Windows");
   }
 });
 
@@ -133,9 +136,9 @@ Deno.test("fields of uploads in pieces are numbers, booleans and ids, or refused
   ) {
     assertEquals(refusal(() => uploadId(query)), 400);
   }
-  assertEquals(isComplete({ offset: 0, complete: null, length: 3 }, 3), true);
-  assertEquals(isComplete({ offset: 0, complete: false, length: 3 }, 3), false);
-  assertEquals(isComplete({ offset: 0, complete: null, length: null }, 3), false);
+  assertEquals(isComplete({ complete: null, length: 3 }, 3), true);
+  assertEquals(isComplete({ complete: false, length: 3 }, 3), false);
+  assertEquals(isComplete({ complete: null, length: null }, 3), false);
 });
 
 Deno.test("the boundary of a form is found, where there is one that is allowed", () => {

@@ -3,7 +3,6 @@
 import { assert, assertEquals } from "@std/assert";
 import {
   cgi,
-  cgiContent,
   chain,
   disk,
   errorPages,
@@ -18,6 +17,8 @@ import {
   uploadFeatures,
   wrap,
 } from "@x/pyserve";
+import { cgiContent } from "@x/pyserve/handlers";
+import { makeCertificate } from "../support/certificate.ts";
 import { start } from "../support/command.ts";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
@@ -77,15 +78,8 @@ async function command(args: readonly string[]): Promise<Door> {
 
 async function commandOverTls(root: string): Promise<Door> {
   const tree = await tempTree();
-  const [cert, key] = [tree.at("cert.pem"), tree.at("key.pem")];
-  const args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost " +
-    "-addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE";
-  const made = await new Deno.Command("openssl", {
-    args: [...args.split(" "), "-keyout", key, "-out", cert],
-    stderr: "null",
-  }).output();
-  assert(made.success);
-  const process = await start([root, "--quiet", "--all", "--tls-cert", cert, "--tls-key", key]);
+  const { cert, options } = await makeCertificate(tree.path);
+  const process = await start([root, "--quiet", "--all", ...options]);
   const client = Deno.createHttpClient({ caCerts: [await Deno.readTextFile(cert)], http1: false, http2: true });
   return {
     ask: (target, init) => fetch(`https://localhost:${process.port}${target}`, { ...init, client, redirect: "manual" }),
@@ -184,7 +178,7 @@ Deno.test({
     const form = await door.ask("/sub/", { method: "POST", body, headers: { accept: "application/json" } });
     assertEquals([form.status, (await form.json()).detail], [
       403,
-      "Hidden names and programs cannot be written (form.php)",
+      "Hidden files and programs cannot be written (form.php)",
     ]);
     assertEquals([...Deno.readDirSync(tree.at("sub"))].map(({ name }) => name), ["a.txt"]);
     assertEquals([...Deno.readDirSync(tree.at("cgi-bin"))].map(({ name }) => name), ["run.sh"]);

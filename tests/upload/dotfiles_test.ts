@@ -1,7 +1,8 @@
 /** Dotfiles are not written without --hidden: also not .well-known, which is read, and speaks for the whole site. */
 
 import { assertEquals } from "@std/assert";
-import { chain, disk, files, filtered, isVisible, toFetch, upload } from "@x/pyserve";
+import { chain, disk, files, filtered, toFetch, upload } from "@x/pyserve";
+import { isVisible } from "@x/pyserve/sources";
 import { start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
 import { form, namesBelow, send } from "./support.ts";

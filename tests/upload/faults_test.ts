@@ -5,7 +5,9 @@ import { disk, toFetch, upload } from "@x/pyserve";
 import { type RunningCommand, start } from "../support/command.ts";
 import { ask, parseResponse } from "../support/raw.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
-import { beginRequest, form, headOf, joined, mount, namesBelow, noise, send, sha256, until } from "./support.ts";
+import { joined, noise } from "../support/bytes.ts";
+import { beginRequest, form, headOf, mount, namesBelow, send, sha256 } from "./support.ts";
+import { until } from "../support/wait.ts";
 
 const MiB = 1024 * 1024;
 
@@ -286,7 +288,7 @@ Deno.test("a directory that cannot be written is 403, for each method", async (t
     await t.step(`${method} ${target}`, async () => {
       const response = await send(command.port, method, target, { headers: [["Destination", "/disk/b.txt"]] });
       assertEquals(response.status, 403);
-      assertStringIncludes(response.text, "cannot be written");
+      assertStringIncludes(response.text, "is read-only");
     });
   }
   assertEquals(await namesBelow(tree.path), ["disk/", "disk/a.txt"]);

@@ -1,7 +1,8 @@
 /** Who may read a file while it is written and afterwards; and that nothing else gets other permissions. */
 
 import { assert, assertEquals } from "@std/assert";
-import { disk, FileChanged, SitePath, WriteRefused } from "@x/pyserve";
+import { disk, SitePath } from "@x/pyserve";
+import { FileChanged, WriteRefused } from "@x/pyserve/sources";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
 import { atEachStep, exchangeOf } from "../support/interposed.ts";

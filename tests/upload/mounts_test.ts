@@ -1,7 +1,7 @@
 /** Moving from one file system to another, and what is mounted in the tree. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { FileChanged, SitePath, WriteRefused } from "@x/pyserve";
+import { FileChanged, WriteRefused } from "@x/pyserve/sources";
 import { findAnywhere } from "../../handlers/sources/contained.ts";
 import { copyAcross } from "../../handlers/sources/copy_across.ts";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
@@ -10,14 +10,12 @@ import { Place } from "../../handlers/sources/place.ts";
 import { start } from "../support/command.ts";
 import { atEachStep, exchangeOf, interposed } from "../support/interposed.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
-import { mount, namesBelow, noise, send, skipped } from "./support.ts";
+import { noise } from "../support/bytes.ts";
+import { mount, namesBelow, send, skipped } from "./support.ts";
+import { pathOf } from "../support/source.ts";
 
 const ignore = Deno.build.os !== "linux";
 const WAYS = DESCRIPTORS ? [true, false] : [false];
-
-function pathOf(text: string): SitePath {
-  return text.split("/").reduce((parent, name) => parent.child(name)!, SitePath.root);
-}
 
 const writerOf = (tree: TempTree, holds: boolean) =>
   new DiskSource(tree.at("root"), { followLinks: false, holds }).openWriter();

@@ -1,7 +1,8 @@
 /** Which pages may write: those of this server, under the names that it has for its visitors. */
 
 import { assert, assertEquals } from "@std/assert";
-import { fileServer, isNamed, toFetch, uploadFeatures } from "@x/pyserve";
+import { isNamed } from "../../handlers/http/own_host.ts";
+import { fileServer, toFetch, uploadFeatures } from "@x/pyserve";
 import { start } from "../support/command.ts";
 import { raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";

@@ -1,7 +1,8 @@
 /** The lock of a directory: one process at a time gives names in it. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { disk, FileChanged, SitePath, type SourceWriter } from "@x/pyserve";
+import { disk, SitePath } from "@x/pyserve";
+import { FileChanged, type SourceWriter } from "@x/pyserve/sources";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { interposed } from "../support/interposed.ts";
 import { tempTree } from "../support/tree.ts";

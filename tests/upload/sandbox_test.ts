@@ -3,20 +3,19 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path/join";
 import {
-  cgiContent,
   chain,
   disk,
   files,
   fileServer,
   filtered,
   type Handler,
-  isVisible,
   mount,
   toFetch,
   upload,
   uploadFeatures,
-  writableIn,
 } from "@x/pyserve";
+import { cgiContent } from "@x/pyserve/handlers";
+import { isVisible, writableIn } from "@x/pyserve/sources";
 import { tempTree } from "../support/tree.ts";
 
 /** Ways to let clients write below `root/in`, and to send what is there; each with the path of the page that is asked for. */

@@ -1,6 +1,7 @@
 /** Requests that write, on sockets of their own; and what is to be seen on disk afterwards. */
 
 import { join } from "@std/path/join";
+import { bytesOf, joined } from "../support/bytes.ts";
 import { latin1, raw, type RawResponse } from "../support/raw.ts";
 
 /** A request with content: an array of names and values, and bytes or text. */
@@ -30,22 +31,6 @@ export async function beginRequest(port: number, head: string, content: string |
   return connection;
 }
 
-/** Text as UTF-8. */
-export function bytesOf(content: string | Uint8Array): Uint8Array {
-  return typeof content === "string" ? new TextEncoder().encode(content) : content;
-}
-
-/** Bytes one after the other. */
-export function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
-}
-
 /** All names below a directory, hidden ones too, sorted. */
 export async function namesBelow(directory: string, above = ""): Promise<string[]> {
   const names: string[] = [];
@@ -55,13 +40,6 @@ export async function namesBelow(directory: string, above = ""): Promise<string[
     if (isDirectory) names.push(...await namesBelow(directory, path));
   }
   return names.sort();
-}
-
-/** Bytes that are not the same anywhere. */
-export function noise(length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  for (let at = 0; at < length; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
-  return bytes;
 }
 
 /** The value of Content-Digest for bytes. */
@@ -82,15 +60,6 @@ export function withHeaders(sent: Sent, ...headers: readonly (readonly [string, 
   return { ...sent, headers: [...sent.headers ?? [], ...headers] };
 }
 
-/** Asks until something is so; for what no event tells of. Fails after half a minute. */
-export async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  while (!await holds()) {
-    if (performance.now() > deadline) throw new Error("It did not become so in time");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
 /** Mounts over a directory until the end of the block; null where that is not permitted, and then says so. */
 export async function mount(args: readonly string[], path: string): Promise<AsyncDisposable | null> {
   const run = (program: string, words: readonly string[]) =>
@@ -106,15 +75,4 @@ export async function mount(args: readonly string[], path: string): Promise<Asyn
 export function skipped(why: string): void {
   // deno-lint-ignore no-console
   console.log(`      skipped: ${why}`);
-}
-
-/** What a promise resolves to; an error where it takes longer than so many milliseconds, instead of a test that hangs. */
-export async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`It took longer than ${milliseconds} ms`)), milliseconds);
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -4,7 +4,9 @@ import { Buffer } from "node:buffer";
 import { assert, assertEquals } from "@std/assert";
 import { start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
-import { namesBelow, noise, skipped, until, within } from "./support.ts";
+import { noise } from "../support/bytes.ts";
+import { namesBelow, skipped } from "./support.ts";
+import { until, within } from "../support/wait.ts";
 
 /** The part of tus-js-client that is used here. */
 interface TusUpload {
@@ -47,7 +49,6 @@ for (const protocol of ["ietf-draft-03", "ietf-draft-05"]) {
     const base = `http://127.0.0.1:${command.port}`;
     const send = (file: Uint8Array, path: string, options: Partial<TusOptions> = {}) =>
       within(
-        20_000,
         new Promise<void>((resolve, reject) => {
           const own = {
             endpoint: base + path,
@@ -58,6 +59,7 @@ for (const protocol of ["ietf-draft-03", "ietf-draft-05"]) {
           };
           new tus!.Upload(Buffer.from(file), { ...own, ...options }).start();
         }),
+        20_000,
       );
     const body = noise(1_000_000);
     await t.step("in one piece", async () => {
@@ -92,7 +94,7 @@ for (const protocol of ["ietf-draft-03", "ietf-draft-05"]) {
         onSuccess: () => network.fail(new Error("It was not stopped")),
       });
       upload.start();
-      await within(20_000, network.full);
+      await within(network.full, 20_000);
       await until(async () => {
         const { headers } = await fetch(upload.url!.replace(`:${network.port}`, `:${command.port}`), {
           method: "HEAD",

@@ -1,7 +1,8 @@
 /** Writing on disk: through no link that leaves the root, whatever is exchanged meanwhile, and with few permissions. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { disk, filtered, isVisible, type SitePath, SitePath as Path, writableIn, WriteRefused } from "@x/pyserve";
+import { disk, filtered, type SitePath, SitePath as Path } from "@x/pyserve";
+import { isVisible, writableIn, WriteRefused } from "@x/pyserve/sources";
 import { DiskRoot } from "../../handlers/sources/contained.ts";
 import { Place } from "../../handlers/sources/place.ts";
 import { publishFile } from "../../handlers/sources/publish.ts";
@@ -9,7 +10,8 @@ import { runCommand, start } from "../support/command.ts";
 import { CLI } from "../support/paths.ts";
 import { ask } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
-import { namesBelow, noise, send, skipped } from "./support.ts";
+import { noise } from "../support/bytes.ts";
+import { namesBelow, send, skipped } from "./support.ts";
 
 const pathOf = (text: string): SitePath =>
   text.split("/").reduce<SitePath>((path, name) => path.child(name)!, Path.root);

@@ -1,15 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  cgiEnvironment,
-  type CgiEnvironmentInput,
-  derive,
-  type Handler,
-  type LocalAddress,
-  mount,
-  type Program,
-  toFetch,
-  type ToFetchOptions,
-} from "@x/pyserve";
+import { cgiEnvironment, type CgiEnvironmentInput } from "../../handlers/upstream/environment.ts";
+import { derive, type Handler, mount, toFetch, type ToFetchOptions } from "@x/pyserve";
+import type { LocalAddress, Program } from "@x/pyserve/handlers";
 import { raw } from "../support/raw.ts";
 
 const PROGRAM: Program = {

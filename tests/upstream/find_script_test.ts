@@ -1,8 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path/join";
+import { targetBeforeEncodedSlash } from "../../handlers/http/target.ts";
+import { DEFAULT_SCRIPT_RULES, rulePath, ScriptFinder } from "../../handlers/upstream/find_script.ts";
 import {
   type Context,
-  DEFAULT_SCRIPT_RULES,
   derive,
   disk,
   type Feature,
@@ -12,16 +13,11 @@ import {
   HttpError,
   memory,
   mount,
-  parseTarget,
-  type Program,
-  Refusal,
-  rulePath,
-  ScriptFinder,
-  type ScriptRules,
   SitePath,
-  targetBeforeEncodedSlash,
   toFetch,
 } from "@x/pyserve";
+import type { Program, ScriptRules } from "@x/pyserve/handlers";
+import { parseTarget, Refusal } from "@x/pyserve/http";
 import { leadsTo } from "../support/location.ts";
 import { ask, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";

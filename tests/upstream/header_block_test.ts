@@ -1,6 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { CgiHeaderParser, Refusal, type ScriptHead, scriptResponse } from "@x/pyserve";
+import { CgiHeaderParser, type ScriptHead } from "../../handlers/upstream/header_block.ts";
+import { scriptResponse } from "../../handlers/upstream/reply.ts";
+import { Refusal } from "@x/pyserve/http";
 import { MAX_HEADER_BLOCK_BYTES } from "../../handlers/upstream/header_block.ts";
+import { seeded } from "../support/random.ts";
 
 function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
@@ -50,8 +53,8 @@ const BLOCKS: readonly [printed: string, verdict: string, why: string][] = [
   ["X-A: \xa0\xe9\xff\n\n", "200 X-A=\xa0\xe9\xff []", "bytes beyond ASCII stay, U+00A0 is no blank"],
   ["X-A: b\n c\n\td\n\n", "200 X-A=b c d []", "continuation lines are joined"],
   ["X-A:\n b\n\n", "200 X-A=b []", "a value that is all on the next line"],
-  [" X-A: b\n\n", "began its header with a blank", "nothing to continue"],
-  ["HTTP/1.1 200 OK\n X-A: b\n\n", "began its header with a blank", "a status line is not continued"],
+  [" X-A: b\n\n", "began its header with whitespace", "nothing to continue"],
+  ["HTTP/1.1 200 OK\n X-A: b\n\n", "began its header with whitespace", "a status line is not continued"],
   ["<!--: spam\nX-A: b\n\n", "200 X-A=b|dropped <!--: spam []", "Python's cgitb begins so"],
   ["<!--: spam\n spam\nX-A: b\n\n", "200 X-A=b|dropped <!--: spam []", "what it continues goes as well"],
   [
@@ -80,16 +83,16 @@ const BLOCKS: readonly [printed: string, verdict: string, why: string][] = [
   ["Status: 200\nStatus: 200 OK\n\n", "200  []", "twice the same"],
   ["Status: 200\nStatus: 404\n\n", "printed two different statuses", "two that differ"],
   ...["99", "abc", "30", "101", "100 Continue", "600", "999", "20x", "", "-200", "2000", "200OK"].map((status) =>
-    [`Status: ${status}\n\n`, "printed a status other than 200 to 599", `Status ${status}`] as [string, string, string]
+    [`Status: ${status}\n\n`, "printed a status outside of 200 to 599", `Status ${status}`] as [string, string, string]
   ),
   ["HTTP/1.0 200 OK\r\nX-A: b\r\n\r\nhi", "200 X-A=b [hi]", "a status line in any script (NPH)"],
   ["HTTP/1.1 404 Not Found\n\n", "404  []", "a status line alone"],
   ["HTTP/2 204 \n\n", "204  []", "as curl prints it"],
   ["HTTP/1.1 403\nStatus: 403 Forbidden\n\n", "403  []", "CGI.pm prints both"],
   ["HTTP/1.1 403\nStatus: 200\n\n", "printed two different statuses", "both, and they differ"],
-  ["HTTP/1.1 abc\n\n", "printed a status other than 200 to 599", "a status line without status"],
-  ["HTTP/1.1\n\n", "began with a status line that is none", "nor anything else"],
-  ["HTTP/1.1 101 Switching Protocols\n\n", "printed a status other than 200 to 599", "which would hang the connection"],
+  ["HTTP/1.1 abc\n\n", "printed a status outside of 200 to 599", "a status line without status"],
+  ["HTTP/1.1\n\n", "began with an invalid status line", "nor anything else"],
+  ["HTTP/1.1 101 Switching Protocols\n\n", "printed a status outside of 200 to 599", "which would hang the connection"],
   ["X-A: b\nHTTP/1.1 200 OK\n\n", "printed a line without a colon in its header: line 2", "only as the first line"],
   [
     "HTTP/1.1 100 Continue\r\nX: y\r\n\r\n".repeat(5) + "HTTP/1.1 200 OK\r\nX-A: b\r\n\r\nhi",
@@ -117,13 +120,13 @@ const BLOCKS: readonly [printed: string, verdict: string, why: string][] = [
   ["Content-Length: 5\ncontent-length: 5\n\n", "200 length 5 []", "twice the same"],
   ["Content-Length: 5\nContent-Length: 6\n\n", "printed two different content-length headers", "two that differ"],
   ...["-1", "5, 5", "0x5", "abc", "", "99999999999999999999"].map((length) =>
-    [`Content-Length: ${length}\n\n`, "printed a Content-Length that is no number", `a length of ${length}`] as [
+    [`Content-Length: ${length}\n\n`, "printed an invalid Content-Length", `a length of ${length}`] as [
       string,
       string,
       string,
     ]
   ),
-  ["Transfer-Encoding: chunked\n\n", "printed a Transfer-Encoding, which is not its to choose", "smuggling"],
+  ["Transfer-Encoding: chunked\n\n", "printed a Transfer-Encoding, which only the server may set", "smuggling"],
   ["", "ended without any output", "nothing"],
   ["\xff", "ended in the middle of its header", "cut off"],
   ["Content-Type: text/plain\n", "ended in the middle of its header", "no empty line"],
@@ -168,16 +171,6 @@ Deno.test("CgiHeaderParser repeats its verdict", () => {
   assert(verdict instanceof Refusal);
   assertEquals([refused.push(bytesOf(TYPE)), refused.end()], [verdict, verdict]);
 });
-
-/** Random numbers that are the same in every run (mulberry32). */
-function seeded(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 Deno.test("CgiHeaderParser gives any bytes the same verdict in any pieces, and one that can be answered", async () => {
   const random = seeded(4);

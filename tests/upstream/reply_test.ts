@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { CgiHeaderParser, hasBody, Refusal, type ScriptHead, scriptResponse } from "@x/pyserve";
+import { CgiHeaderParser, type ScriptHead } from "../../handlers/upstream/header_block.ts";
+import { hasBody, scriptResponse } from "../../handlers/upstream/reply.ts";
+import { Refusal } from "@x/pyserve/http";
 
 function headOf(text: string): ScriptHead {
   const head = new CgiHeaderParser().push(Uint8Array.from(text + "\n", (character) => character.charCodeAt(0)));

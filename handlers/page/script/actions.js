@@ -65,13 +65,15 @@ export function archiveUrl(entries) {
 /** @param {readonly Entry[]} entries */
 export function downloadZip(entries) {
   const url = archiveUrl(entries);
-  if (url === null) return toast("That is too much for one download: take the whole folder, or less of it", "failed");
+  if (url === null) {
+    return toast("Too many items for one download: select fewer, or download the whole folder", "failed");
+  }
   h("a", { href: url, download: true }).click();
 }
 
 /** @param {Entry} entry */
 async function openChecksum(entry) {
-  const value = h("output", {}, "The server is adding it up …");
+  const value = h("output", {}, "Computing …");
   const dialog = openDialog("SHA-256", [
     h("p", { class: "faint" }, h("bdi", {}, entry.name)),
     h("p", { class: "sum" }, value),
@@ -87,7 +89,7 @@ async function openChecksum(entry) {
     value.after(compareField(sum));
   } catch (error) {
     if (!left.signal.aborted) {
-      value.textContent = `It could not be had: ${error instanceof Error ? error.message : error}`;
+      value.textContent = `Could not compute the checksum: ${error instanceof Error ? error.message : error}`;
     }
   }
 }
@@ -96,14 +98,14 @@ async function openChecksum(entry) {
 function compareField(sum) {
   const verdict = h("span", { role: "status" });
   const input = h("input", {
-    placeholder: "Paste one to compare",
+    placeholder: "Paste a checksum to compare",
     "aria-label": "Checksum to compare with",
     spellcheck: "false",
   });
   input.addEventListener("input", () => {
     const given = input.value.trim().toLowerCase();
     const same = given === sum;
-    verdict.textContent = given === "" ? "" : same ? "The same" : "Not the same";
+    verdict.textContent = given === "" ? "" : same ? "Match" : "No match";
     verdict.className = same ? "good" : "bad";
   });
   return h("div", { class: "compare" }, input, verdict);
@@ -116,8 +118,8 @@ export async function confirmRemoval(entries) {
   const hasFolders = entries.some(({ kind }) => kind === "directory");
   const bytes = entries.reduce((sum, { size }) => sum + (size ?? 0), 0);
   const text = hasFolders
-    ? "With everything in it. It cannot be brought back."
-    : `${formatSize(bytes)}. It cannot be brought back.`;
+    ? "This includes everything in it and cannot be undone."
+    : `${formatSize(bytes)}. This cannot be undone.`;
   return await ask(`Delete ${what}?`, [h("p", {}, text)], [["delete", "Delete"], ["keep", "Keep"]], {
     danger: true,
   }) === "delete";

@@ -77,8 +77,8 @@ export async function askName(title, label, value, doIt) {
 
 /** @param {string} name */
 function problemOf(name) {
-  if (/[/\\]/.test(name)) return "A name cannot have a slash in it";
-  return name === "." || name === ".." ? "This is not a name" : "";
+  if (/[/\\]/.test(name)) return "A name cannot contain a slash";
+  return name === "." || name === ".." ? "This name is not allowed" : "";
 }
 
 /**

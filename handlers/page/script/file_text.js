@@ -18,7 +18,7 @@ export async function fetchText(href, signal) {
   if (response.status === 416) return { text: "", isCut: false }; // an empty file has no satisfiable range
   if (!response.ok) {
     throw new Error(
-      response.status === 404 ? "The file is not there any more" : `The server answered ${response.status}`,
+      response.status === 404 ? "The file no longer exists" : `The server answered ${response.status}`,
     );
   }
   const { bytes, isMore } = await firstBytes(response);

@@ -6,24 +6,24 @@ import { characterKeys } from "./keyboard.js";
 
 /** @type {readonly (readonly [keys: string, what: string, isCharacter?: boolean])[]} */
 const KEYS = [
-  ["↑ ↓", "go through the rows"],
+  ["↑ ↓", "move between rows"],
   ["Enter", "open"],
-  ["Backspace", "go to the folder above"],
+  ["Backspace", "go to the parent folder"],
   ["/", "filter", true],
-  ["Esc", "close, or clear the filter, or the selection"],
+  ["Esc", "close, or clear the filter or selection"],
   ["Space", "select", true],
-  ["Shift + ↑ ↓", "select on the way"],
+  ["Shift + ↑ ↓", "extend the selection"],
   ["Ctrl + A", "select all"],
   ["V", "switch between list and tiles", true],
-  ["Home End", "go to the first or the last"],
-  ["← →", "in a preview, the one before or after"],
-  ["?", "this help", true],
+  ["Home End", "go to the first or last row"],
+  ["← →", "in a preview: previous or next file"],
+  ["?", "show this help", true],
 ];
 
 /** @param {(ability: string) => boolean} can */
 export function openHelp(can) {
   const rows = [...KEYS];
-  if (can("delete")) rows.push(["F2", "rename"], ["Delete", "delete what is selected"]);
+  if (can("delete")) rows.push(["F2", "rename"], ["Delete", "delete the selection"]);
   const switchKeys = h("input", { type: "checkbox", checked: characterKeys.on });
   switchKeys.addEventListener("change", () => {
     characterKeys.on = switchKeys.checked;
@@ -34,7 +34,7 @@ export function openHelp(can) {
       { class: "keys" },
       ...rows.map(([keys, what]) => h("div", {}, h("dt", {}, ...caps(keys)), h("dd", {}, what))),
     ),
-    h("label", { class: "check" }, switchKeys, " Use keys that are characters: /, ?, V and Space"),
+    h("label", { class: "check" }, switchKeys, " Single-character shortcuts: /, ?, V and Space"),
   ], { class: "help" });
 }
 

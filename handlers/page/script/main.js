@@ -100,7 +100,7 @@ serverBody.remove();
 for (const leftover of document.querySelectorAll("main > .hint")) leftover.remove();
 model.finish();
 if (!document.querySelector("body > footer")) {
-  toast("The connection broke off: the list is not complete. Reload the page.", "failed");
+  toast("The connection was lost, so the list is incomplete. Reload the page.", "failed");
 }
 shortenFooter();
 rows.render();
@@ -301,15 +301,13 @@ function emptyText(isFiltered) {
   if (model.found) {
     return searching
       ? [h("p", {}, "Searching …")]
-      : [h("h2", {}, "Nothing found"), h("p", {}, "Try a part of the name, or a pattern such as *.pdf.")];
+      : [h("h2", {}, "Nothing found"), h("p", {}, "Try part of the name, or a pattern such as *.pdf.")];
   }
   if (isFiltered) {
     const hint = can("search") ? "Press Enter to search the folders below." : "Press Esc to see all.";
     return [h("h2", {}, `Nothing here matches “${model.text.trim()}”`), h("p", {}, hint)];
   }
-  const hint = can("upload")
-    ? "Drop files here, or press Upload."
-    : "Files that are put into it show up when you reload.";
+  const hint = can("upload") ? "Drop files here, or press Upload." : "New files appear when you reload.";
   return [h("h2", {}, "This folder is empty"), h("p", {}, hint)];
 }
 
@@ -321,7 +319,7 @@ async function refresh() {
     selection.keep(entries);
     rows.refresh();
   } catch {
-    toast("The list could not be loaded anew. Reload the page.", "failed");
+    toast("Could not refresh the list. Reload the page.", "failed");
   }
 }
 
@@ -332,7 +330,7 @@ function focusName(name) {
 }
 
 async function newFolder() {
-  const name = await askName("New folder", "Name", "", "Make folder");
+  const name = await askName("New folder", "Name", "", "Create folder");
   if (name === null) return;
   await changed(makeFolder(name));
   focusName(name);

@@ -175,7 +175,7 @@ export class Preview {
 
   /** @param {HTMLElement} element */
   #put(element) {
-    element.addEventListener("error", () => this.#fail("This file cannot be shown here."));
+    element.addEventListener("error", () => this.#fail("No preview is available for this file."));
     this.#stage.replaceChildren(element);
   }
 
@@ -197,7 +197,7 @@ export class Preview {
     try {
       const content = await fetchText(href, signal);
       if (signal.aborted) return;
-      if (content === null) return this.#fail("This is no text.");
+      if (content === null) return this.#fail("This is not a text file.");
       const source = sourceOf(content.text, name);
       const note = content.isCut && h("p", { class: "cut" }, `Only the first ${formatSize(SHOWN_BYTES)} are shown.`);
       if (!isMarkdown) return this.#stage.replaceChildren(...[note, source].filter((part) => part !== false));
@@ -210,7 +210,7 @@ export class Preview {
       });
       this.#stage.replaceChildren(...[note, toggle, rendered].filter((part) => part !== false));
     } catch (error) {
-      if (!signal.aborted) this.#fail(`It could not be loaded: ${error instanceof Error ? error.message : error}.`);
+      if (!signal.aborted) this.#fail(`Could not load the file: ${error instanceof Error ? error.message : error}.`);
     }
   }
 }

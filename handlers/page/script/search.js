@@ -7,7 +7,7 @@ import { entryOfJson } from "./entries.js";
 /** @type {Record<string, string>} */
 const NOTES = {
   complete: "",
-  results: "There are more: a longer text finds fewer.",
+  results: "There are more results: refine your search.",
   directories: "Not all folders were searched: there are too many.",
   time: "Not all folders were searched: it took too long.",
 };
@@ -34,7 +34,7 @@ export async function search(text, take, signal) {
     }
     take(entries);
   }
-  if (end === "") throw new Error("The connection broke off");
+  if (end === "") throw new Error("The connection was lost");
   return NOTES[end] ?? "";
 }
 

@@ -19,7 +19,7 @@ export function openShare(title, url) {
       h(
         "p",
         { class: "faint" },
-        "This address is only for this machine. For a phone, open the page by an address that the server printed for the network.",
+        "This address only works on this machine. For a phone, open the page at a network address that the server printed.",
       ),
       h(
         "div",
@@ -56,7 +56,7 @@ function drawing(url) {
 /** @param {string} text */
 export async function copyText(text) {
   if (await written(text)) toast("Copied");
-  else toast("The browser does not allow copying here", "failed");
+  else toast("The browser does not allow copying on this page", "failed");
 }
 
 /** The Clipboard API needs a secure context: over plain HTTP, fall back to execCommand. @param {string} text */

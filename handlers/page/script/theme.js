@@ -5,7 +5,7 @@ import { button, kept } from "./dom.js";
 const THEMES = ["auto", "light", "dark"];
 
 /** @type {Record<string, string>} */
-const LABELS = { auto: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" };
+const LABELS = { auto: "Theme: system", light: "Theme: light", dark: "Theme: dark" };
 
 /** @type {Record<string, string>} */
 const PICTURES = { auto: "auto", light: "sun", dark: "moon" };

@@ -63,7 +63,7 @@ export async function sendFile(file, href, policy, progress) {
       start: offset,
     }, progress);
     if (answer === "too large" && most > SMALLEST_PIECE) most = Math.max(SMALLEST_PIECE, most / 8);
-    else if (answer === "too large") throw new Error("A proxy on the way does not take so much at once");
+    else if (answer === "too large") throw new Error("A proxy limits the size of requests");
     else if (typeof answer === "number") offset = answer;
     else offset = end === file.size ? "complete" : end;
   }
@@ -134,7 +134,7 @@ async function offsetOf(href, id, signal) {
  *
  * @param {{ method: string, url: string, body: Blob, headers: Record<string, string>, start: number }} piece
  * @param {Progress} progress
- * @returns {Promise<"taken in" | "too large" | number>} A number is the offset at which the server wants to continue.
+ * @returns {Promise<"stored" | "too large" | number>} A number is the offset at which the server wants to continue.
  */
 function sendPiece({ method, url, body, headers, start }, { sent, signal }) {
   return new Promise((resolve, reject) => {
@@ -157,10 +157,10 @@ function sendPiece({ method, url, body, headers, start }, { sent, signal }) {
   });
 }
 
-/** @param {XMLHttpRequest} request @returns {"taken in" | "too large" | number | Error} */
+/** @param {XMLHttpRequest} request @returns {"stored" | "too large" | number | Error} */
 function verdictOf(request) {
   const { status } = request;
-  if (status >= 200 && status < 300) return "taken in";
+  if (status >= 200 && status < 300) return "stored";
   const problem = problemOf(request);
   const sentence = problem.detail || `The server answered ${status}`;
   const offset = request.getResponseHeader("upload-offset");
@@ -170,7 +170,7 @@ function verdictOf(request) {
   // pyserve states its limit; a 413 without one comes from a proxy.
   if (status === 413 && !problem.detail && request.responseURL.includes("upload=")) return "too large";
   // A full disk is not a temporary error.
-  return PASSING.has(status) ? new Passing(status === 0 ? "The connection broke off" : sentence) : new Error(sentence);
+  return PASSING.has(status) ? new Passing(status === 0 ? "The connection was lost" : sentence) : new Error(sentence);
 }
 
 /** @param {XMLHttpRequest} request @returns {{ detail?: string }} */

@@ -107,7 +107,7 @@ async function askConflict({ path }, others, canReplace) {
   answers.push(["skip", "Skip"]);
   const answer = await ask("The name is taken", [
     h("p", {}, "A file named ", h("strong", {}, h("bdi", {}, path)), " already exists."),
-    ...(others ? [h("label", { class: "check" }, all, " Do the same for all others")] : []),
+    ...(others ? [h("label", { class: "check" }, all, " Do the same for all conflicts")] : []),
   ], answers);
   return answer && { answer, all: all.checked };
 }
@@ -117,7 +117,7 @@ const WORDS = {
   waiting: "waiting",
   sending: "",
   paused: "paused",
-  retrying: "trying again",
+  retrying: "retrying",
   asking: "the name is taken",
   done: "done",
   failed: "failed",
@@ -168,9 +168,9 @@ class Panel {
 
   async #end() {
     if (this.#queue.isActive) {
-      const answer = await ask("Stop uploading?", [h("p", {}, "What is not there yet is given up.")], [
+      const answer = await ask("Stop uploading?", [h("p", {}, "Unfinished files are cancelled.")], [
         ["stop", "Stop"],
-        ["go on", "Go on"],
+        ["continue", "Continue"],
       ], { danger: true });
       if (answer !== "stop") return;
     }
@@ -195,7 +195,7 @@ class Panel {
     this.#bar.value = size > 0 ? sent / size : isActive ? 0 : 1;
     this.#bar.hidden = !isActive;
     this.#pause.hidden = !isActive;
-    const label = isPaused ? "Go on" : "Pause";
+    const label = isPaused ? "Resume" : "Pause";
     this.#pause.setAttribute("aria-label", label);
     this.#pause.title = label;
     /** @type {HTMLElement} */ (this.#pause.firstElementChild).style.setProperty(
@@ -238,7 +238,7 @@ class Panel {
     const bar = h("progress", { max: 1, "aria-label": item.path });
     const facts = h("p", { class: "facts" });
     const sign = icon("upload");
-    const retry = button("retry", `Try again: ${item.path}`, () => this.#queue.retry(item));
+    const retry = button("retry", `Retry: ${item.path}`, () => this.#queue.retry(item));
     const cancel = button("close", `Cancel: ${item.path}`, () => this.#queue.cancel(item));
     const element = h("li", {}, sign, h("div", {}, h("bdi", {}, item.path), bar, facts), retry, cancel);
     return {

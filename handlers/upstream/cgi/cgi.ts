@@ -17,26 +17,27 @@ import { finderOf, Programs } from "./programs.ts";
 export type { CgiOptions, CommandWords };
 
 /**
- * Runs CGI programs, and declines what is for no program.
+ * Runs CGI programs, and declines paths that are not a program's.
  *
- * Which file is a program is decided on the file that a path leads to, links resolved: no spelling of a path gets at its
- * source. A program gets a clean environment, its directory as the current one, and the whole request body with its
- * length, chunked or not (in memory up to 1 MiB, then in a temporary file). Its answer is sent as it comes, with Status,
- * redirects (RFC 3875 section 6.2) and headers checked. It runs in a process group of its own, which ends when the client
- * leaves, when a time is up, and with the server ({@linkcode endAllScripts}).
+ * A file is identified as a program after resolving symlinks, so that no spelling of a path discloses its source. A
+ * program gets a clean environment, its own directory as working directory, and the whole request body with its length,
+ * even if sent chunked (up to 1 MiB in memory, more in a temporary file). Its response is streamed; Status, redirects
+ * (RFC 3875 section 6.2) and headers are validated. It runs in its own process group, which is killed if the client
+ * disconnects, on a timeout, and when the server stops ({@linkcode endAllScripts}).
  *
- * Let {@linkcode cgiContent} be what is sent besides: programs are not in it, and an index file may be one.
+ * Serve {@linkcode cgiContent} for all other paths: programs are hidden from it, and an index file may be a program.
  *
- * Its relative in Python is `CGIHTTPRequestHandler`, of which it is a correct version. What it does not do: byte for byte
- * output (`nph-` programs are understood, and sent as others), conditional and range requests on a program's output.
+ * It is a corrected version of Python's `CGIHTTPRequestHandler`. Not supported: raw output (`nph-` programs work, but
+ * are parsed like any other), conditional and range requests for a program's output.
  *
- * A request for a program must name an own host of the server (`hosts` of `toFetch`): any other is 421.
+ * A request for a program must name one of the server's own hosts (`hosts` of `toFetch`); any other is refused with
+ * 421.
  *
- * In order to notice that a client has left it looks at `request.signal`, of which Deno 2.9 warns once on standard error;
- * with `--unstable-no-legacy-abort` it does not, and all is the same.
+ * Detecting a disconnect uses `request.signal`, for which Deno 2.9 prints a warning once on standard error;
+ * `--unstable-no-legacy-abort` silences it and changes nothing else.
  *
- * @param source Where the programs are; only one on disk has any, and mounts run with any.
- * @throws TypeError where a path of the options is none.
+ * @param source Contains the programs. Only a source on disk can; mounts work with any.
+ * @throws TypeError If a path in the options is invalid.
  *
  * @example
  * ```ts
@@ -58,15 +59,16 @@ export function cgi(source: FileSource, options: CgiOptions = {}): Handler {
 }
 
 /**
- * What is left of a source without the programs that {@linkcode cgi} runs with these options: for `files`, so that no
- * program's source is sent as the index of a directory, or as the compressed file beside another.
+ * The source without the programs that {@linkcode cgi} runs with these options. Use it for `files`, so that the source
+ * of a program is never served as a directory's index or as a precompressed variant.
  *
- * It hides what is a program now. A directory of programs is in it, empty.
+ * Only what is currently a program is hidden. A directory of programs remains visible, empty.
  *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { cgi, cgiContent, chain, disk, files, toFetch } from "@x/pyserve";
+ * import { cgi, chain, disk, files, toFetch } from "@x/pyserve";
+ * import { cgiContent } from "@x/pyserve/handlers";
  *
  * const root = await Deno.makeTempDir();
  * await Deno.writeTextFile(`${root}/index.php`, "<?php echo $secret;");
@@ -97,9 +99,10 @@ export function cgiContent(source: FileSource, options: CgiOptions = {}): FileSo
  */
 export function cgiFeature(options: CgiOptions = {}): Feature {
   return {
+    name: "cgi",
     runsPrograms: true,
-    methods: [], // what a program allows is its own affair, and other paths allow nothing more for it
-    encodedSlashes: true, // PATH_INFO may have them
+    methods: [], // programs decide on their methods; other paths gain none
+    encodedSlashes: true, // allowed in PATH_INFO
     contentOf: (source, index) => cgiContent(source, withIndex(options, index)),
     handler: ({ source, answer, index, uploads }) => {
       return cgi(source, { answer, ...withIndex(options, index), uploads: [...uploads, ...options.uploads ?? []] });
@@ -108,7 +111,7 @@ export function cgiFeature(options: CgiOptions = {}): Feature {
   };
 }
 
-/** Options by which what stands for a directory runs, too, where it is a program. */
+/** Options with the file server's index names, which run if they are programs. */
 function withIndex(options: CgiOptions, index: readonly string[]): CgiOptions {
   return { ...options, index: [...options.index ?? [], ...index] };
 }

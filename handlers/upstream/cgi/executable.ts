@@ -1,8 +1,8 @@
 /**
- * Whether a program can be run, before it is tried.
+ * Checks whether a program can be run before starting it.
  *
- * What goes wrong at the start of a program is told too late or not at all: `setsid` in front of it only leaves an exit
- * status, and where the kernel does not know a format, the runtime gives the file to `sh`, which runs text line by line.
+ * Failures to start are otherwise reported late or not at all: `setsid` only exits with a status, and for a format
+ * unknown to the kernel, the runtime falls back to `sh`, which interprets the file line by line.
  *
  * @module
  */
@@ -16,19 +16,19 @@ import { trimBlanks } from "../../http/blanks.ts";
 import { readStart } from "../../sources/disk_file.ts";
 import { textOfBytes } from "../latin1.ts";
 
-/** What is known of a program that can be run. */
+/** What is known about an executable program. */
 export interface Executable {
-  /** The interpreter that its first line names and that line's argument; null for a program of the machine. */
+  /** The interpreter and its argument from the shebang line; null for a native binary. */
   readonly interpreter: readonly string[] | null;
 }
 
-/** How much of a file Linux looks at for a first line. */
+/** How many bytes Linux reads for a shebang line. */
 const SNIFFED_BYTES = 256;
 
-/** Programs whose file is remembered as good: as many as anybody has. */
+/** Maximum number of programs whose check is cached. */
 const MAX_KNOWN = 1000;
 
-/** First bytes of programs of the machine, as Latin-1 text. */
+/** Magic numbers of native binaries, as Latin-1 text. */
 const MAGIC: Readonly<Record<string, readonly string[]>> = {
   darwin: ["\xfe\xed\xfa\xce", "\xfe\xed\xfa\xcf", "\xce\xfa\xed\xfe", "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe"],
   windows: ["MZ"],
@@ -38,22 +38,22 @@ const ELF = ["\x7fELF"];
 const known = new Map<string, { readonly stamp: string; readonly executable: Executable }>();
 
 /**
- * Looks whether a file can be run: it is one, it may be executed, and it is a program of this machine or a script whose
- * interpreter is there. Of `#!/usr/bin/env python3` only `env` is looked for. Where it may not be read it is taken for good,
- * since many a program can be run and not read.
+ * Checks whether a file can be run: it is executable, and a native binary or a script whose interpreter exists. For
+ * `#!/usr/bin/env python3` only `env` is checked. An unreadable file passes, since many programs can be executed but
+ * not read.
  *
- * A file once found good is looked at again when it has changed; whether its interpreter is still there is not.
+ * The result is cached until the file changes; the interpreter is not checked again.
  *
- * On Windows, which has neither the bit nor `#!`, the interpreter is what {@linkcode findProgram} finds under its name (not
- * tried there).
+ * Windows has neither the permission bit nor `#!`: there, {@linkcode findProgram} looks up the interpreter by name
+ * (untested on Windows).
  *
  * @param file A real path on disk.
- * @throws {HttpError} 404 where it is not there, 403 where it may not be run, 500 with a sentence that says what is wrong.
+ * @throws {HttpError} 404 if it does not exist, 403 if it may not be run, 500 with a reason if it cannot be run.
  */
 export function checkExecutable(file: string): Executable {
   const info = statOf(file);
   if (info === null) throw new HttpError(404, "No such CGI program");
-  if (!info.isFile) throw new HttpError(403, "The CGI program is not a plain file");
+  if (!info.isFile) throw new HttpError(403, "The CGI program is not a regular file");
   if (!mayBeRun(info)) throw new HttpError(403, "The CGI program is not executable");
   const stamp = [info.dev, info.ino, info.size, info.mtime?.getTime(), info.ctime?.getTime(), info.mode].join();
   const before = known.get(file);
@@ -73,15 +73,15 @@ function judge(start: string | null, file: string): Executable {
 
 function whyNoFormat(start: string): string {
   if (start === "") return "it is empty";
-  if (start.startsWith("\xef\xbb\xbf#!")) return "it has a byte order mark before #!, save it as UTF-8 without one";
-  if (/^(?:\xff\xfe|\xfe\xff)/.test(start)) return "it is UTF-16, save it as UTF-8 without byte order mark";
+  if (start.startsWith("\xef\xbb\xbf#!")) return "it has a byte order mark before #!; save it as UTF-8 without BOM";
+  if (/^(?:\xff\xfe|\xfe\xff)/.test(start)) return "it is UTF-16; save it as UTF-8 without BOM";
   if (/^(?:\x7fELF|MZ|\xca\xfe\xba\xbe|[\xce\xcf]\xfa\xed\xfe|\xfe\xed\xfa[\xce\xcf])/.test(start)) {
-    return "it is a program for another system";
+    return "it is a binary for another system";
   }
-  return "it is no program of this machine, and has no first line such as #!/bin/sh";
+  return "it is neither a binary nor a script that begins with a line such as #!/bin/sh";
 }
 
-/** The words of the first line: an interpreter, and the rest as one argument, as Linux has it. */
+/** The words of the shebang line: the interpreter, and the rest as a single argument, as on Linux. */
 function interpreterOf(start: string, file: string): readonly string[] {
   const end = start.indexOf("\n");
   const line = (end < 0 ? start : start.slice(0, end)).slice(2);
@@ -93,9 +93,9 @@ function interpreterOf(start: string, file: string): readonly string[] {
   }
   const words = argument === "" ? [name] : [name, argument];
   if (Deno.build.os === "windows") return [onWindows(name, argument)];
-  // Perl ignores a CR behind its argument; env looks for a program that has it in its name, and so does the kernel.
+  // Perl ignores a CR after its argument; env and the kernel take it as part of the program's name.
   if (name.endsWith("\r") || (basename(name) === "env" && argument.endsWith("\r"))) {
-    throw cannotRun("its first line ends in CR LF, save it with line ends of Unix (LF)");
+    throw cannotRun("its first line ends in CR LF; save it with Unix line endings (LF)");
   }
   const missing = whyNotThere(join(name.startsWith("/") ? "/" : dirname(file), name));
   if (missing) throw cannotRun(`its interpreter "${printable(name)}" ${missing}`);
@@ -105,29 +105,29 @@ function interpreterOf(start: string, file: string): readonly string[] {
 function whyNotThere(path: string): string | null {
   try {
     const info = statOf(path);
-    if (info === null) return "is not there";
+    if (info === null) return "does not exist";
     return info.isFile && mayBeRun(info) ? null : "is not executable";
   } catch (error) {
-    // What this process may not look at it may still be able to start.
+    // A file that cannot be examined may still be executable.
     if (error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.PermissionDenied) return null;
     throw error;
   }
 }
 
-/** Of `/usr/bin/env python3 -u` and `/usr/bin/python3`: `python3`, wherever it is on this machine. */
+/** The name in `/usr/bin/env python3 -u` or `/usr/bin/python3`, looked up on this machine: `python3`. */
 function onWindows(name: string, argument: string): string {
   const said = basename(name.trim());
   const wanted = said === "env" ? argument.trim().split(/\s+/)[0]! : said;
   const found = findProgram(wanted);
-  if (found === null) throw cannotRun(`its interpreter "${printable(wanted)}" is not there`);
+  if (found === null) throw cannotRun(`its interpreter "${printable(wanted)}" does not exist`);
   return found;
 }
 
 /**
- * Finds a program as a shell would: a name in the directories of PATH, on Windows with the endings of PATHEXT; a path as it
- * is. Made absolute, because a program is started in a directory of its own.
+ * Finds a program as a shell would: a bare name in the directories of PATH, on Windows with the extensions of PATHEXT;
+ * a path as it is. The result is absolute, because programs are started in another working directory.
  *
- * @returns An absolute path, or null where there is no such program.
+ * @returns An absolute path, or null if there is no such program.
  */
 export function findProgram(name: string): string | null {
   const isWindows = Deno.build.os === "windows";
@@ -148,7 +148,7 @@ function isExecutable(path: string): boolean {
     const info = statOf(path);
     return info !== null && info.isFile && mayBeRun(info);
   } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied) return false; // a directory that is not for this user
+    if (error instanceof Deno.errors.PermissionDenied) return false; // a directory this user may not search
     throw error;
   }
 }
@@ -166,7 +166,7 @@ function statOf(file: string): Deno.FileInfo | null {
   }
 }
 
-/** Whether anybody may execute it; whether this user may, the system says. Windows has no such bit. */
+/** Whether any execute bit is set; the system checks whether this user may run it. Windows has no such bit. */
 function mayBeRun({ mode }: Deno.FileInfo): boolean {
   return mode === null || Deno.build.os === "windows" || (mode & 0o111) !== 0;
 }
@@ -174,7 +174,7 @@ function mayBeRun({ mode }: Deno.FileInfo): boolean {
 function firstBytes(file: string): string | null {
   try {
     const bytes = readStart(file, SNIFFED_BYTES);
-    if (bytes === null) throw new HttpError(403, "The CGI program is not a plain file");
+    if (bytes === null) throw new HttpError(403, "The CGI program is not a regular file");
     return textOfBytes(bytes);
   } catch (error) {
     if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return null;
@@ -186,7 +186,7 @@ function cannotRun(why: string): HttpError {
   return new HttpError(500, `The CGI program cannot be run: ${why}`);
 }
 
-/** The name may be any bytes of a file that is none of text. */
+/** The name may contain arbitrary bytes of a binary file. */
 function printable(name: string): string {
   return name.slice(0, 100).replace(/[^\x20-\x7e]/g, "?");
 }

@@ -8,13 +8,13 @@ import { HttpError, toHttpError } from "../../core/errors.ts";
 import { textOfBytes } from "../latin1.ts";
 import type { PostMortem } from "./run.ts";
 
-/** Bytes of its output that are shown. */
+/** Maximum number of output bytes shown. */
 const SHOWN_BYTES = 200;
 
 /**
- * The error of a program that failed before its header was there, with what is known of its end.
+ * The error for a program that failed before its header was complete, with its exit status and standard error.
  *
- * @param printed What it has printed so far.
+ * @param printed Its output so far.
  * @param shown Whether the client may see the details.
  */
 export function explained(
@@ -32,14 +32,14 @@ export function explained(
 function details(end: PostMortem, printed: readonly Uint8Array[]): string {
   const first = firstOf(printed);
   return [
-    `Its end: ${ending(end)}.`,
-    ...(end.stderr.length > 0 ? ["", "The last lines of its standard error:", ...end.stderr] : []),
-    ...(first !== "" ? ["", "The first of what it printed:", first] : []),
+    `It ended with: ${ending(end)}.`,
+    ...(end.stderr.length > 0 ? ["", "Last lines of its standard error:", ...end.stderr] : []),
+    ...(first !== "" ? ["", "Beginning of its output:", first] : []),
   ].join("\n");
 }
 
 function ending({ code, signal }: PostMortem): string {
-  if (signal !== null) return `ended by ${signal}`;
+  if (signal !== null) return `killed by ${signal}`;
   return code === null ? "still running" : `exit status ${code}`;
 }
 

@@ -1,13 +1,13 @@
 import type { Spooled } from "../spool.ts";
 
-/** Feeds an input to a program, for as long as the program takes it. */
+/** Writes an input to a program until the program stops reading. */
 export class Feeding {
-  /** Resolves when nothing is fed any more; never rejects. */
+  /** Resolves when writing has ended; never rejects. */
   readonly done: Promise<void>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   #stopped = false;
 
-  /** Begins. `onUnreadable` is told when the input breaks: what the program has got then is not all. */
+  /** Begins. `onUnreadable` is called if the input cannot be read: the program has then received only part of it. */
   constructor(
     stdin: WritableStream<Uint8Array<ArrayBuffer>>,
     input: Spooled,
@@ -21,8 +21,8 @@ export class Feeding {
   }
 
   /**
-   * Gives up. Where a process that the program left behind holds the pipe and does not read, the pipe stays open until that
-   * process ends: the runtime cannot take a write back.
+   * Stops. If a background process of the program holds the pipe without reading, the pipe stays open until that
+   * process ends: the runtime cannot cancel a write.
    */
   stop(): void {
     this.#stopped = true;
@@ -36,7 +36,7 @@ export class Feeding {
     await this.#writer.close().catch(() => {});
   }
 
-  /** Returns whether the program took it: one that does not read its input closes the pipe, which is its right. */
+  /** Returns whether the program accepted it: a program may close the pipe without reading its input. */
   async #write(chunk: Uint8Array<ArrayBuffer>): Promise<boolean> {
     try {
       await this.#writer.write(chunk);

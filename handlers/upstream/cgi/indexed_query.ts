@@ -1,27 +1,26 @@
 /**
- * The words of an indexed query, which a program gets as its arguments.
+ * The words of an indexed query, passed to a program as arguments.
  *
  * @module
  */
 
 /**
- * A hyphen, or what some system makes one of: php-cgi skips blanks before it (CVE-2012-2311), and Windows maps the soft
- * hyphen and the dashes to it (CVE-2024-4577).
+ * A hyphen, or a character converted to one: php-cgi skips blanks before it (CVE-2012-2311), and Windows maps the soft
+ * hyphen and dashes to it (CVE-2024-4577).
  */
 const OPTION = /^\s*[-\u00ad\p{Pd}]/u;
 
 /**
- * The arguments that a query without `=` is (RFC 3875 section 4.4): `?3+socket` is `3` and `socket`.
+ * Splits a query without `=` into arguments (RFC 3875 section 4.4): `?3+socket` gives `3` and `socket`.
  *
- * None for methods other than GET and HEAD, and none at all where one of the words is empty, does not decode (once, as
- * UTF-8), holds a NUL, or could be taken for an option (CVE-2012-1823).
+ * Returns none for methods other than GET and HEAD, and none if any word is empty, is not valid percent-encoded UTF-8,
+ * contains NUL, or could be taken for an option (CVE-2012-1823).
  *
  * @param query The query as sent, without the `?`.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { indexedQueryWords } from "@x/pyserve";
  *
  * assertEquals(indexedQueryWords("GET", "3+hello%20world"), ["3", "hello world"]);
  * assertEquals(indexedQueryWords("GET", "-s"), []);

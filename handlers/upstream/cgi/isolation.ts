@@ -1,31 +1,32 @@
 /**
- * Starting interpreters so that they take less from the directory of a script: for sites that take uploads.
+ * Starts interpreters so that they load less from the script's directory, for sites that take uploads.
  *
- * It is the second line of defence. The first is that uploads come into no directory from that of a script up to the root.
+ * This is a second line of defence. The first is that uploads are kept out of the script's directory and all its
+ * parents.
  *
  * @module
  */
 
 import { basename } from "@std/path/basename";
 
-/** Variables that interpreters, and what they start in turn, go by. Node and Ruby have none for this purpose. */
+/** Variables honoured by interpreters and inherited by their children. Node and Ruby have none for this purpose. */
 export const ISOLATED_VARIABLES: Readonly<Record<string, string>> = {
-  PYTHONSAFEPATH: "1", // neither the directory of the script nor the current one is in sys.path (3.11)
+  PYTHONSAFEPATH: "1", // keeps the script's directory and the working directory out of sys.path (3.11)
   PYTHONDONTWRITEBYTECODE: "1",
   PYTHONNOUSERSITE: "1",
-  PERL_USE_UNSAFE_INC: "0", // the current directory is not in @INC
+  PERL_USE_UNSAFE_INC: "0", // keeps the working directory out of @INC
   DENO_NO_PACKAGE_JSON: "1",
 };
 
 type Words = readonly [program: string, ...words: string[]];
 
-/** What is run, and in which directory. */
+/** A command and its working directory. */
 export interface Start {
   readonly words: Words;
   readonly directory: string;
 }
 
-/** An interpreter that has to be told in words. */
+/** An interpreter that needs arguments. */
 interface Rule {
   readonly program: RegExp;
   readonly isolate: (start: Start) => Start;
@@ -33,7 +34,8 @@ interface Rule {
 
 const RULES: readonly Rule[] = [
   {
-    // It looks for php.ini in the current directory, then goes to that of the script, and for .user.ini from there up.
+    // php-cgi looks for php.ini in the working directory, then changes to the script's, and reads .user.ini from there
+    // up to the root.
     program: /^php-?cgi|^php[\d.]*-cgi/i,
     isolate: ({ words: [program, ...words] }) => ({
       words: [program, "-d", "user_ini.filename=", ...words],
@@ -53,7 +55,7 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-/** The same start, so that an interpreter ignores what lies beside the script; as it is where none is known. */
+/** The same command, with what makes a known interpreter ignore files next to the script; unchanged for others. */
 export function isolated(start: Start): Start {
   const name = basename(start.words[0]);
   return RULES.find(({ program }) => program.test(name))?.isolate(start) ?? start;

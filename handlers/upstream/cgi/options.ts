@@ -32,32 +32,33 @@ export interface CgiOptions {
   readonly maxPrograms?: number;
   /** How many of them may run for one client; defaults to three quarters. See {@linkcode clientOf}. */
   readonly maxPerClient?: number;
-  /** How long a request waits for a running program to end; defaults to 10 seconds, 0 = not at all. */
+  /** How long a request waits for a running program to end; defaults to 10 seconds, 0 = does not wait. */
   readonly queueTimeout?: number;
   /** Maximum size of a request body in bytes (413), or null for unlimited; defaults to 1 GiB. */
   readonly maxBody?: number | null;
   /**
-   * How long a client may send nothing of a request body; defaults to 30 seconds. The whole body has this time, too, and a
-   * second more for each KiB: 408 after that.
+   * How long a client may pause while sending a request body; defaults to 30 seconds. The whole body has this time plus
+   * one second per KiB; then 408.
    */
   readonly bodyTimeout?: number;
-  /** How long a program may take until its header is complete; defaults to 30 seconds. */
+  /** How long a program may take to complete its header; defaults to 30 seconds. */
   readonly headerTimeout?: number;
   /** How long a program may be silent after that; defaults to 60 seconds. */
   readonly idleTimeout?: number;
   /** How long a program may continue after its response; defaults to 5 seconds. */
   readonly lingerTimeout?: number;
-  /** How long a client may read nothing while output is pending; defaults to a minute. */
+  /** How long a client may stop reading while output is pending; defaults to a minute. */
   readonly stallTimeout?: number;
   /** Whether all clients are shown why a program failed, not only those on this machine; defaults to false. */
   readonly debug?: boolean;
   /** SERVER_SOFTWARE; defaults to `pyserve`. */
   readonly software?: string;
   /**
-   * Paths of directories that take uploads (`/incoming`); defaults to none. What is in them is not run, nor is its source
-   * sent; PATH_TRANSLATED never names it; and interpreters are started so that they take less from the directory of a
-   * script: PYTHONSAFEPATH for Python, `--no-config` for Deno, no `.user.ini` for php-cgi, and so on (`env` wins over
-   * the variables). See {@linkcode writableIn} for the other half, which `fileServer` does by itself.
+   * Paths of directories that take uploads (`/incoming`); defaults to none. Their files are not run, nor is the source
+   * of programs there served; PATH_TRANSLATED never names them; and interpreters are started so that they load less
+   * from the script's directory: PYTHONSAFEPATH for Python, `--no-config` for Deno, no `.user.ini` for php-cgi, etc.
+   * (`env` overrides the variables). See {@linkcode writableIn} for restricting uploads to them, which `fileServer`
+   * does on its own.
    */
   readonly uploads?: readonly string[];
   /** The handler for local redirects; defaults to this handler, then `files`. */

@@ -1,54 +1,55 @@
 /**
- * Programs in process groups of their own, so that whatever a program starts ends with it.
+ * Runs programs in their own process groups, so that their child processes are killed with them.
  *
- * On Linux setsid(1) goes in front, where it is there: Deno's `detached` makes the runtime fork, which copies the page
- * tables of the whole server with the event loop standing still (434 starts a second instead of 1,150, and 72 with 300 MiB
- * in use), while a plain start is a posix_spawn. setsid then becomes the program: same process id, new session, new group.
+ * On Linux, programs are started through setsid(1) if it is installed. With Deno's `detached`, the runtime forks, which
+ * copies the page tables of the whole server and blocks the event loop (434 starts per second instead of 1,150, and 72
+ * with 300 MiB in use), whereas a plain start is a posix_spawn. setsid then execs the program: same process id, new
+ * session, new group.
  *
- * Signalling a group needs `--allow-run` without a list. With a list, `detached` is taken and only the program itself is
- * signalled, not what it has started.
+ * Signalling a group needs `--allow-run` without a list. With a list, `detached` is used and only the program itself is
+ * signalled, not its children.
  *
  * @module
  */
 
-/** A user of the system, by number. */
+/** A numeric user of the system. */
 export interface SystemUser {
-  /** The user. */
+  /** User id. */
   readonly uid: number;
-  /** The group; there are no others. */
+  /** Group id; there are no supplementary groups. */
   readonly gid: number;
 }
 
-/** A program and what it is started with. */
+/** A program and how to start it. */
 export interface ProgramLaunch {
-  /** Path of the program: absolute, so that it is looked for nowhere. */
+  /** Absolute path of the program, so that PATH is not searched. */
   readonly command: string;
   /** Its arguments. */
   readonly args: readonly string[];
-  /** The directory it is started in. */
+  /** Its working directory. */
   readonly cwd: string;
-  /** Its whole environment: nothing of the server's is added. */
+  /** Its whole environment: nothing is inherited from the server. */
   readonly env: Readonly<Record<string, string>>;
-  /** As whom it runs; by default as whom the server runs. Only root can give another, and never on Windows. */
+  /** The user it runs as; defaults to the server's. Only root can choose another; not supported on Windows. */
   readonly user?: SystemUser | null;
 }
 
-/** What puts a program into a group of its own: a program in front of it, or the runtime. */
+/** How a program gets its own group: through setsid(1), or by the runtime. */
 export type Style = "setsid" | "detached";
 
-/** Milliseconds between TERM and KILL. */
+/** Milliseconds between SIGTERM and SIGKILL. */
 const KILL_AFTER_MS = 1_000;
-/** The system does not notify when the last process of a group ends, so it is polled. */
+/** The system does not notify when the last process of a group exits, so it is polled. */
 const LOOK_EVERY_MS = 20;
 
 const live = new Set<ProcessGroup>();
 
 /**
- * Starts a program, its outputs piped.
+ * Starts a program with its output piped.
  *
- * @param stdin `"null"` for none: a program that reads it sees its end at once.
- * @throws What the system says. With setsid in front it says only that setsid cannot be started: what keeps the program
- *   from starting, setsid tells on stderr, and exits with 126 or 127.
+ * @param stdin `"null"` for no input: the program reads the end of file at once.
+ * @throws System errors. With setsid, only a failure to start setsid itself: any other is reported on stderr, with exit
+ *   status 126 or 127.
  */
 export function launch(program: ProgramLaunch, stdin: "piped" | "null", style: Style): ProcessGroup {
   const { cwd, env, user } = program;
@@ -67,7 +68,7 @@ function asUser(user: SystemUser | null | undefined): string[] {
   return user ? [setpriv()!, `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups"] : [];
 }
 
-/** How a program is best started here and now. */
+/** The best way to start a program here. */
 export function bestStyle({ user }: ProgramLaunch): Style {
   return mayRunAnything() && setsid() !== null && (!user || setpriv() !== null) ? "setsid" : "detached";
 }
@@ -89,7 +90,7 @@ function isExecutable(path: string): boolean {
     const { isFile, mode } = Deno.statSync(path);
     return isFile && (mode! & 0o111) !== 0;
   } catch {
-    return false; // not there, or no business of this process
+    return false; // missing, or access denied
   }
 }
 
@@ -98,16 +99,16 @@ function once<T>(make: () => T): () => T {
   return () => (made ??= { value: make() }).value;
 }
 
-/** A program that runs, and what it has started. */
+/** A running program and its child processes. */
 export class ProcessGroup {
   /** The program itself. */
   readonly child: Deno.ChildProcess;
-  /** Resolves when the program itself has ended. */
+  /** Resolves when the program itself has exited. */
   readonly exited: Promise<Deno.CommandStatus>;
   #hasExited = false;
   #ending: Promise<void> | null = null;
 
-  /** Takes charge of a child that leads a group. */
+  /** Takes ownership of a child that leads a group. */
   constructor(child: Deno.ChildProcess) {
     this.child = child;
     this.exited = child.status.then((status) => this.#onExit(status));
@@ -115,24 +116,27 @@ export class ProcessGroup {
     killAllAtUnload();
   }
 
-  /** Sends TERM to the group, and KILL to what is left after a second. Resolves when the group is empty. */
+  /**
+   * Sends SIGTERM to the group, and SIGKILL to the remaining processes after a second. Resolves when the group is
+   * empty.
+   */
   end(): Promise<void> {
     return this.#ending ??= this.#end();
   }
 
-  /** Resolves when the program has ended and, if it was made to, all of the group with it. */
+  /** Resolves when the program has exited and, if `end` was called, the whole group with it. */
   get ended(): Promise<void> {
     return this.#ending ?? this.exited.then(() => {});
   }
 
-  /** Sends KILL to all of the group, at once. */
+  /** Sends SIGKILL to the whole group immediately. */
   kill(): void {
     this.#signal("SIGKILL");
   }
 
   #onExit(status: Deno.CommandStatus): Deno.CommandStatus {
     this.#hasExited = true;
-    // Its number may soon be another's. What a program leaves behind when it ends by itself is left alone.
+    // The process id may be reused. Background processes of a program that exits normally are not killed.
     if (this.#ending === null) live.delete(this);
     return status;
   }
@@ -153,15 +157,15 @@ export class ProcessGroup {
   }
 
   #hasMembers(): boolean {
-    // Signal 0 asks only; the type leaves it out.
+    // Signal 0 only probes; the type omits it.
     return mayRunAnything() && Deno.build.os !== "windows" && signalGroup(this.child.pid, 0 as unknown as Deno.Signal);
   }
 
-  /** Returns whether there was anybody to get it. */
+  /** Returns whether any process received it. */
   #signal(signal: Deno.Signal): boolean {
     if (Deno.build.os === "windows") endTree(this.child.pid);
     else if (mayRunAnything() && signalGroup(this.child.pid, signal)) return true;
-    // No group to signal: not allowed to, or setsid has not made it yet.
+    // No group to signal: not permitted, or not yet created by setsid.
     return !this.#hasExited && signalChild(this.child, signal);
   }
 }
@@ -180,34 +184,34 @@ function signalChild(child: Deno.ChildProcess, signal: Deno.Signal): boolean {
     child.kill(signal);
     return true;
   } catch {
-    return false; // it has ended
+    return false; // already exited
   }
 }
 
-/** Windows has no groups, but keeps who started whom. */
+/** Windows has no process groups, but records each process's parent. */
 function endTree(pid: number): void {
   try {
     const args = ["/T", "/F", "/PID", String(pid)];
     new Deno.Command("taskkill", { args, stdin: "null", stdout: "null", stderr: "null" }).spawn().unref();
   } catch {
-    // Not allowed: the program itself is ended all the same.
+    // Not permitted: the program itself is still killed.
   }
 }
 
 /**
- * Ends every program that runs and all it has started: TERM, and KILL after a second. For the end of a server; what is
- * started meanwhile is not included.
+ * Ends all running programs and their child processes: SIGTERM, and SIGKILL after a second. Call it when the server
+ * stops; programs started in the meantime are not included.
  */
 export async function endAllScripts(): Promise<void> {
   await Promise.all([...live].map((group) => group.end()));
 }
 
-/** How many programs run. */
+/** The number of running programs. */
 export function countScripts(): number {
   return live.size;
 }
 
-/** The last resort: children outlive Deno.exit, and a listener for unload cannot wait. */
+/** The last resort: child processes survive Deno.exit, and unload listeners cannot wait. */
 const killAllAtUnload = once(() => {
   globalThis.addEventListener("unload", () => {
     for (const group of live) group.kill();

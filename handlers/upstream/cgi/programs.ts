@@ -1,5 +1,5 @@
 /**
- * Runs the program for a request, and makes its output the response.
+ * Runs the program for a request and turns its output into the response.
  *
  * @module
  */
@@ -33,13 +33,13 @@ export interface RunOptions {
   /** Environment variables, which override all others. */
   readonly env?: Readonly<Record<string, string>>;
   /**
-   * Reads the raw output of the program, header included (NPH), to its end, and returns the response for the log. What it
-   * throws counts as an error of the program.
+   * Reads the raw output of the program, header included (NPH), to its end, and returns the response for the log.
+   * Anything it throws is treated as an error of the program.
    */
   readonly raw?: (script: RunningScript) => Promise<Response>;
 }
 
-/** Milliseconds to wait for the end of a response after its first output. */
+/** How long to wait, in milliseconds, for a response to be complete after its first output. */
 const BREATH_MS = 2;
 
 /** Variables inherited from the server: the search path and the time zone. */
@@ -47,7 +47,7 @@ const INHERITED = Deno.build.os === "windows"
   ? ["PATH", "PATHEXT", "SystemRoot", "COMSPEC", "WINDIR", "TEMP", "TMP", "TZ"]
   : ["PATH", "TZ"];
 
-/** The finder for the options of CGI. */
+/** Creates the finder for the CGI options. */
 export function finderOf(source: FileSource, options: CgiOptions): ScriptFinder {
   const { directories = ["/cgi-bin", "/htbin"], interpreters = {}, mounts = {} } = options;
   return new ScriptFinder(source, {
@@ -68,13 +68,13 @@ export class Programs {
   readonly #limiter: Limiter;
   readonly #limits: ScriptLimits;
   readonly #body: SpoolOptions;
-  /** Programs named by the configuration: if one is missing, that is 500 and not 404. */
+  /** Programs named by the configuration: a missing one is 500, not 404. */
   readonly #ours: ReadonlySet<string>;
-  /** Whether there are uploads, which interpreters must not load. */
+  /** Whether uploads are enabled, whose files interpreters must not load. */
   readonly #isIsolated: boolean;
   #inherited: Record<string, string> | null = null;
 
-  /** Takes the options of CGI, and the handler for local redirects. */
+  /** Creates the programs of a source; `answer` handles local redirects. */
   constructor(source: FileSource, options: CgiOptions, answer: Handler) {
     this.#finder = finderOf(source, options);
     this.#options = options;
@@ -95,18 +95,21 @@ export class Programs {
     this.#body = { max: limits.maxBody, stallMs: limits.bodyTimeout };
   }
 
-  /** Runs the program for a request; declines where there is none. */
+  /** Runs the program for a request; declines if there is none. */
   async answer(request: Request, context: Context): Promise<Response | null> {
     const program = await this.find(context);
     return program && await this.run(program, request, context);
   }
 
-  /** The program for a request, or null. Throws {@linkcode HttpError} where there should be one. */
+  /**
+   * The program for a request, or null. Throws {@linkcode HttpError} if the path belongs to programs, but none can be
+   * run there.
+   */
   find(context: Context): Promise<Program | null> {
     return this.#finder.find(context);
   }
 
-  /** Runs a program for a request, which must name an own host of this server. */
+  /** Runs a program for a request, which must name one of the server's own hosts. */
   async run(program: Program, request: Request, context: Context, options: RunOptions = {}): Promise<Response> {
     requireOwnHost(request, context);
     requireRun(program, context);
@@ -129,7 +132,7 @@ export class Programs {
       return checkExecutable(command);
     } catch (error) {
       if (!this.#ours.has(command)) throw error;
-      throw new HttpError(500, "The program for this path cannot be run", { cause: error });
+      throw new HttpError(500, "The program for this path cannot be started", { cause: error });
     }
   }
 
@@ -164,34 +167,37 @@ export class Programs {
     return this.#isIsolated ? isolated(start) : start;
   }
 
-  /** Throws where repositories could be uploaded: git runs commands from a repository's configuration. */
+  /** Throws if repositories could be uploaded: git runs commands from a repository's configuration. */
   async #checkRepositories(env: RunOptions["env"]): Promise<void> {
     const repositories = { ...this.#options.env, ...env }["GIT_PROJECT_ROOT"];
     if (repositories === undefined || !await this.#finder.overlapsUploads(repositories)) return;
-    throw new HttpError(500, "GIT_PROJECT_ROOT leads to where uploads are taken, whose configuration git would run");
+    throw new HttpError(
+      500,
+      "GIT_PROJECT_ROOT contains a directory that takes uploads: git would run commands from uploaded configuration",
+    );
   }
 }
 
-/** The next output of a program; null at its end. */
+/** The next chunk of output; null at the end. */
 type Output = ReturnType<RunningScript["read"]>;
 
-/** The command line: on Windows, which does not know `#!`, it begins with the interpreter. */
+/** The command line; on Windows, which does not support `#!`, it begins with the interpreter. */
 function commandLine({ command, args }: Program, { interpreter }: Executable): readonly [string, ...string[]] {
   if (Deno.build.os !== "windows" || interpreter === null) return [command, ...args];
   const [program, ...words] = interpreter;
   return [program!, ...words, command, ...args];
 }
 
-/** Uses a running program; the output in `printed` is shown if that fails. */
+/** Uses a running program; if that fails, the output in `printed` is shown. */
 type Use<T> = (script: RunningScript, printed: Uint8Array[]) => Promise<T>;
 
-/** One request and the program that answers it. */
+/** A request and the program that answers it. */
 class Exchange {
   readonly request: Request;
   readonly context: Context;
   readonly program: Program;
   #script: RunningScript | null = null;
-  /** Whether the end of the program has been logged, or need not be. */
+  /** Whether the program's exit has been logged, or does not need to be. */
   #isOver = false;
 
   constructor(request: Request, context: Context, program: Program) {
@@ -204,7 +210,7 @@ class Exchange {
     return this.#script!;
   }
 
-  /** Waits for a place, starts the program, and uses it. */
+  /** Waits for a free slot, starts the program, and uses it. */
   async start<T>(
     limiter: Limiter,
     start: Parameters<typeof startScript>[0],
@@ -215,7 +221,7 @@ class Exchange {
     const left = new AbortController();
     using _watch = whenClientLeaves(redirectedFrom(this.request)?.original ?? this.request, () => {
       this.#isOver = true;
-      left.abort(new HttpError(400, "The client has left"));
+      left.abort(new HttpError(400, "The client has disconnected"));
       this.#script?.kill();
     });
     const place = await this.#enter(limiter, left.signal, start.input);
@@ -236,8 +242,8 @@ class Exchange {
       return used;
     } catch (error) {
       this.#isOver = true;
-      left.signal.throwIfAborted(); // not a failure, and the program is being killed
-      const postMortem = await this.#script.postMortem(); // before the kill: how it ended by itself is what helps
+      left.signal.throwIfAborted(); // not a failure: the program is being killed
+      const postMortem = await this.#script.postMortem(); // before killing it: its own exit status explains the failure
       this.#script.kill();
       const shown = debug || isFromHere(this.request, this.context);
       throw explained(error, postMortem, printed, shown);
@@ -254,7 +260,7 @@ class Exchange {
   }
 
   async respond(head: ScriptHead): Promise<Response> {
-    for (const line of head.dropped) this.#log(`a header without a name was left out: ${line}`);
+    for (const line of head.dropped) this.#log(`dropped a header without a name: ${line}`);
     if (!hasBody(this.request, head)) {
       this.script.discard();
       return scriptResponse(this.request, head, null);
@@ -262,7 +268,7 @@ class Exchange {
     return scriptResponse(this.request, head, await this.#body(head));
   }
 
-  /** Most programs write everything at once: bytes of known length are cheaper than a stream, for both sides. */
+  /** Most programs write all output at once: a body of known length is cheaper than a stream, for both sides. */
   async #body(
     { rest, contentLength }: ScriptHead,
   ): Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>> {
@@ -275,7 +281,7 @@ class Exchange {
     return await soon(next) === null ? rest : this.#stream([rest, next], Infinity);
   }
 
-  /** The body as a stream, read as fast as the client takes it; what has been read already comes first. */
+  /** The body as a stream that follows the client's pace; output that has been read already comes first. */
   #stream(begun: (Awaited<Output> | Output)[], length: number): ReadableStream<Uint8Array<ArrayBuffer>> {
     const { script } = this;
     let left = length;
@@ -304,7 +310,7 @@ class Exchange {
     }, { highWaterMark: 0 });
   }
 
-  /** Logs how the program ended, once. */
+  /** Logs the program's exit, once. */
   #end(how: string): void {
     if (!this.#isOver) this.#log(how);
     this.#isOver = true;
@@ -315,7 +321,7 @@ class Exchange {
   }
 }
 
-/** The next output, if it arrives at once; undefined if it takes longer, or fails. */
+/** The next chunk of output if it arrives at once; undefined if it takes longer or fails. */
 async function soon(output: Output): Promise<Awaited<Output> | void> {
   const late = Promise.withResolvers<void>();
   const timer = setTimeout(late.resolve, BREATH_MS);
@@ -328,7 +334,7 @@ async function soon(output: Output): Promise<Awaited<Output> | void> {
   }
 }
 
-/** Reads the header of a program, and keeps its output for an error message. */
+/** Reads the header of a program, keeping its output for an error message. */
 async function readScriptHead(script: RunningScript, printed: Uint8Array[]): Promise<ScriptHead> {
   const head = await readHead(async () => {
     const bytes = await script.read();
@@ -340,18 +346,18 @@ async function readScriptHead(script: RunningScript, printed: Uint8Array[]): Pro
 }
 
 function ending({ code, signal }: Deno.CommandStatus): string {
-  return signal === null ? `exit status ${code}` : `ended by ${signal}`;
+  return signal === null ? `exit status ${code}` : `killed by ${signal}`;
 }
 
-/** Headers of proxies. Any client can send them, and is shown less for it. */
+/** Headers set by proxies. A client can forge them, but only gets fewer details. */
 const FORWARDED = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
 
-/** Whether the client is on this machine. The requests of a local proxy come from elsewhere. */
+/** Whether the client is on this machine, and not merely behind a local proxy. */
 function isFromHere({ headers }: Request, { remoteAddress }: Context): boolean {
   return isLoopback(remoteAddress) && !FORWARDED.some((name) => headers.has(name));
 }
 
-/** Read when the first program runs; variables that Deno's permissions hide are left out. */
+/** Read when the first program runs; variables hidden by Deno's permissions are omitted. */
 function inheritedVariables(isIsolated: boolean): Record<string, string> {
   const inherited = Object.fromEntries(INHERITED.flatMap((name) => {
     try {

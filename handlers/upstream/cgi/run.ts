@@ -1,6 +1,5 @@
 /**
- * Running a program for a request: its input fed and its output read at the same time, within bounds of time, and nothing
- * of it left behind.
+ * Runs a program for a request: feeds its input while reading its output, enforces time limits, and cleans up after it.
  *
  * @module
  */
@@ -13,32 +12,32 @@ import { bestStyle, launch, type ProcessGroup, type ProgramLaunch, type Style } 
 import { isBusy, spawnError } from "./spawn_errors.ts";
 import { collectStderr, type StderrReader } from "./stderr.ts";
 
-/** A program, its input, and what it stands for. */
+/** A program, its input, and the file it stands for. */
 export interface ScriptStart extends ProgramLaunch {
-  /** What it reads on its standard input, null for nothing. It is disposed of when the program has ended. */
+  /** Its standard input, or null for none. Disposed of when the program has exited. */
   readonly input: Spooled | null;
   /**
-   * The file that the URL named: a start that fails because this is gone is a 404. Null where the URL names a program
-   * that is part of the server's set-up. `command` by default.
+   * The file named by the URL: if the start fails because it no longer exists, the status is 404. Null if the URL names
+   * a program of the server's configuration. Defaults to `command`.
    */
   readonly file?: string | null;
 }
 
-/** How long a script may take for what. All in milliseconds, 0 for as long as it likes. */
+/** Time limits of a script, in milliseconds; 0 = unlimited. */
 export interface ScriptLimits {
   /** From its start until `headersDone()`. */
   readonly headerMs: number;
-  /** Without output, after that, while output is waited for. */
+  /** Without output, after that, while a read is pending. */
   readonly idleMs: number;
-  /** To run on after its output has ended. */
+  /** To keep running after the end of its output. */
   readonly lingerMs: number;
   /** With output pending: the client has stopped reading, but not disconnected. */
   readonly stallMs: number;
 }
 
-/** How a script has ended, and what it said. */
+/** How a script ended, and its last error output. */
 export interface PostMortem {
-  /** Exit status; 128 and the number of the signal where that ended it. Null where it still runs. */
+  /** Exit status; 128 plus the signal number if a signal ended it. Null if it is still running. */
   readonly code: number | null;
   /** The signal that ended it. */
   readonly signal: Deno.Signal | null;
@@ -46,53 +45,56 @@ export interface PostMortem {
   readonly stderr: readonly string[];
 }
 
-/** A script that runs. Read it to its end, or `discard()` or `kill()` it. */
+/** A running script. Read it to its end, or call `discard()` or `kill()`. */
 export interface RunningScript extends AsyncDisposable {
   /**
-   * The next of its output, null at its end. One call at a time; nothing is read that is not asked for.
+   * The next chunk of output, null at the end. One call at a time; nothing is read ahead.
    *
-   * It ends when everybody has closed the output, or a second after the script itself has ended although a process that it
-   * left behind still has it.
+   * The output ends when all processes have closed it, or one second after the script has exited if a background
+   * process still holds it open.
    *
-   * @throws HttpError 404, 500, 503, ... where it could not be started, 504 where it took too long, 502 where a signal
-   *   killed it: what was read then is no whole reply.
+   * @throws HttpError 404, 500, 503, ... if it could not be started, 504 if it took too long, 502 if a signal killed
+   *   it: the output so far is then incomplete.
    */
   read(): Promise<Uint8Array<ArrayBuffer> | null>;
-  /** Says that it has sent its headers: `idleMs` and `stallMs` count from here on, `headerMs` no more. */
+  /** Marks the end of the header: from here on, `idleMs` and `stallMs` apply instead of `headerMs`. */
   headersDone(): void;
-  /** Reads and throws away what it still sends, in the background, for `lingerMs` at most. */
+  /** Discards the remaining output in the background, for at most `lingerMs`. */
   discard(): void;
-  /** Ends it and all it has started: TERM, and KILL after a second. */
+  /** Kills it and its child processes: SIGTERM, and SIGKILL after a second. */
   kill(): void;
-  /** Resolves when the script itself has ended, and its input is free. */
+  /** Resolves when the script itself has exited and its input has been released. */
   readonly ended: Promise<Deno.CommandStatus>;
-  /** The last lines of its standard error up to now, not escaped. */
+  /** The last lines of its standard error so far, not escaped. */
   readonly stderrTail: readonly string[];
-  /** What became of it, once that is known: a tenth of a second after its output at most. For error messages. */
+  /** How it ended, available at most a tenth of a second after the end of its output. For error messages. */
   postMortem(): Promise<PostMortem>;
 }
 
-/** What a left-behind process may keep the output open after the script has ended. */
+/** How long a background process may keep the output open after the script has exited. */
 const DAEMON_GRACE_MS = 1_000;
-/** How long the end of the output waits for the end of the script, which tells whether it is a whole reply. */
+/** How long the end of the output waits for the script to exit, which tells whether the reply is complete. */
 const EXIT_GRACE_MS = 50;
-/** How long is waited for the rest of the output where only daemons hold it: it is there, or it is not. */
+/**
+ * How long to wait for remaining output that only background processes hold open: either it is there already, or it is
+ * not.
+ */
 const LEFTOVER_MS = 50;
-/** What a pipe and a read ahead hold: more than this does not come from the script itself. */
+/** Size of a pipe plus one read: anything beyond was not written by the script itself. */
 const LEFTOVER_BYTES = 1 << 18;
 const BUSY_PAUSE_MS = 50;
 const POST_MORTEM_MS = 100;
 
-/** Exit statuses by which a program in front of another says that it could not start it. */
+/** Exit statuses with which setsid(1) reports that it could not start the program. */
 const NOT_STARTED = [126, 127];
 
 /**
  * Starts a script.
  *
- * @param onStderr Takes each line of its standard error, bounded in length and number, and as it is: a log has to escape
- *   it.
- * @throws HttpError where the system refuses: 404 the script is gone, 403 it may not be run, 431 too large an environment,
- *   503 out of descriptors, processes, memory, or the script is being written (tried twice), 500 all else.
+ * @param onStderr Receives each line of its standard error, limited in length and number, not escaped: a log must do
+ *   that.
+ * @throws HttpError If the system refuses: 404 the script no longer exists, 403 permission denied, 431 environment too
+ *   large, 503 out of descriptors, processes or memory, or the script is being written (tried twice), 500 otherwise.
  *
  * @example
  * ```ts
@@ -120,7 +122,7 @@ export async function startScript(
   }
 }
 
-/** Launches; a program that is being written gets a second chance. */
+/** Launches the program, with one retry if it is being written. */
 async function launchPatiently(start: ScriptStart, style: Style): Promise<ProcessGroup> {
   const stdin = start.input === null ? "null" : "piped";
   try {
@@ -155,9 +157,9 @@ class Script implements RunningScript {
   readonly #limits: ScriptLimits;
   readonly #onStderr: (line: string) => void;
   readonly #ended = Promise.withResolvers<Deno.CommandStatus>();
-  /** What the script is given time for, while it runs. */
+  /** Time limits of the running script. */
   readonly #patience = new Watchdog();
-  /** What the ends of it are given time for. */
+  /** Grace periods around its end. */
   readonly #grace = new Watchdog();
   #style: Style;
   #group!: ProcessGroup;
@@ -165,17 +167,20 @@ class Script implements RunningScript {
   #stderr!: StderrReader;
   #feeding: Feeding | null = null;
   #secondStart: Promise<void> | null = null;
-  /** One callback that every end shares: a race per chunk against a promise that lives long would keep all chunks. */
+  /**
+   * A single promise resolved by every kind of end: racing each chunk against a long-lived promise would retain all
+   * chunks.
+   */
   #reading: Reading | null = null;
   #hasOutput = false;
   #hasHeaders = false;
-  /** Its output has ended, or is of no interest any more. */
+  /** The output has ended, or is no longer needed. */
   #outputOver = false;
   #stderrOver = false;
   #exit: Deno.CommandStatus | null = null;
-  /** Bytes that may still come after the time of the daemons is over; null before that. */
+  /** Bytes still accepted after the background processes' grace period; null before that. */
   #leftover: number | null = null;
-  /** What a reader is told at the end, null for a good one. */
+  /** What a reader receives at the end: an error, or null for success. */
   #verdict: { readonly error: unknown } | null = null;
 
   constructor(
@@ -235,7 +240,7 @@ class Script implements RunningScript {
     await Promise.all([this.#group.ended, this.#stderr.done]);
   }
 
-  /** Takes a process over: the first one, or the second where the first could not become the program. */
+  /** Takes over a process: the first one, or the second if the first could not exec the program. */
   #adopt(group: ProcessGroup): void {
     this.#patience.set(this.#limits.headerMs, () => this.#fail(tooLong("The program did not answer in time")));
     this.#group = group;
@@ -253,7 +258,7 @@ class Script implements RunningScript {
   #readOn(): void {
     this.#output.read().then(
       ({ value }) => value === undefined ? this.#onEof() : this.#onOutput(value),
-      () => this.#onEof(), // a pipe that breaks has ended
+      () => this.#onEof(), // a broken pipe counts as ended
     );
   }
 
@@ -268,7 +273,7 @@ class Script implements RunningScript {
     this.#outputOver = true;
     if (this.#verdict === null) {
       if (this.#exit !== null) this.#conclude();
-      else this.#grace.set(EXIT_GRACE_MS, () => this.#close(null)); // it runs on
+      else this.#grace.set(EXIT_GRACE_MS, () => this.#close(null)); // still running
     }
     this.#rest();
   }
@@ -287,14 +292,14 @@ class Script implements RunningScript {
     this.#rest();
   }
 
-  /** The script has ended and gives its input back. */
+  /** The script has exited and no longer needs its input. */
   #settle(status: Deno.CommandStatus): void {
     this.#feeding?.stop();
     this.#start.input?.[Symbol.dispose]();
     this.#ended.resolve(status);
   }
 
-  /** A second after its end: a process that still holds its outputs is a daemon. */
+  /** One second after its exit: a process that still holds its output is a daemon. */
   #leaveDaemons(): void {
     this.#stderr.stop();
     if (this.#verdict !== null) return this.#giveUpOutput();
@@ -302,7 +307,7 @@ class Script implements RunningScript {
     if (this.#reading !== null) this.#conclude();
   }
 
-  /** Script and output have ended: was it a whole reply? */
+  /** The script has exited and its output has ended: is the reply complete? */
   #conclude(): void {
     if (this.#mayBeUnstarted()) return void (this.#secondStart = this.#startOtherwise(this.#exit!));
     const { signal } = this.#exit!;
@@ -315,7 +320,10 @@ class Script implements RunningScript {
     return this.#style === "setsid" && !this.#hasOutput && NOT_STARTED.includes(this.#exit!.code);
   }
 
-  /** setsid(1) says in words why it did not become the program; the runtime says it in numbers, and may have more luck. */
+  /**
+   * setsid(1) reports why it could not exec the program only as text; the runtime reports an error code, and may
+   * succeed.
+   */
   async #startOtherwise(status: Deno.CommandStatus): Promise<void> {
     this.#style = "detached";
     await Promise.all([this.#stderr.done, this.#feeding?.done]);
@@ -351,7 +359,7 @@ class Script implements RunningScript {
   #fail(error: unknown): void {
     if (this.#verdict === null) this.#close(error);
     this.#patience.rest();
-    // What a script that has ended by itself leaves behind is left alone, once its output is over.
+    // Background processes of a script that exited normally are not killed, once its output has ended.
     if (this.#exit === null || !this.#outputOver) void this.#group.end();
     this.#giveUpOutput();
   }
@@ -369,7 +377,7 @@ class Script implements RunningScript {
     this.#rest();
   }
 
-  /** Where there is nothing to wait for, a timer would only hold up the end of the server. */
+  /** If nothing is pending, a timer would only delay the server's exit. */
   #rest(): void {
     if (this.#exit !== null && this.#outputOver && this.#stderrOver) this.#grace.stop();
   }
@@ -378,21 +386,21 @@ class Script implements RunningScript {
     try {
       while (!(await this.#output.read()).done);
     } catch {
-      // A pipe that breaks has ended.
+      // A broken pipe counts as ended.
     }
     this.#onEof();
   }
 
-  /** Output is waited for. */
+  /** A read is pending. */
   #timeOutput(): void {
     if (this.#leftover !== null) {
       this.#grace.set(this.#leftover > 0 ? LEFTOVER_MS : 1, () => this.#conclude());
     } else if (this.#hasHeaders && this.#exit === null) {
-      this.#patience.set(this.#limits.idleMs, () => this.#fail(tooLong("The program has fallen silent")));
+      this.#patience.set(this.#limits.idleMs, () => this.#fail(tooLong("The program has stopped sending output")));
     }
   }
 
-  /** The next reading is waited for. */
+  /** The next call of `read` is awaited. */
   #timeReader(): void {
     if (this.#leftover !== null) this.#grace.rest();
     if (!this.#hasHeaders || this.#exit !== null || this.#verdict !== null) return;
@@ -408,7 +416,7 @@ function told(error: unknown): Promise<null> {
   return error === null ? Promise.resolve(null) : Promise.reject(error);
 }
 
-/** Whether all that was said is that a program in front of this one could not start it. */
+/** Whether the only error output is setsid's message that it could not start the program. */
 function isComplaint(stderr: readonly string[], command: string): boolean {
   return stderr.length === 1 && /^(?:setsid|setpriv): /.test(stderr[0]!) && stderr[0]!.includes(command);
 }

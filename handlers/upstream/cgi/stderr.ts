@@ -1,5 +1,5 @@
 /**
- * Reads the standard error of a program into the log.
+ * Copies the standard error of a program to the log.
  *
  * @module
  */
@@ -8,18 +8,18 @@ import { Lines, STDERR_LIMITS, type StderrLimits } from "../stderr_lines.ts";
 
 /** Reads the standard error of a program. */
 export interface StderrReader {
-  /** The last lines, each cut at its bound. */
+  /** The last lines, each truncated at the maximum length. */
   readonly tail: readonly string[];
   /** Resolves at the end of the stream, or when stopped; never rejects. */
   readonly done: Promise<void>;
-  /** Closes the stream, whoever else holds its other end. */
+  /** Closes the stream, even if other processes hold the other end open. */
   stop(): void;
 }
 
 /**
- * Reads a standard error to its end, as fast as it comes, so that the program never waits for the log.
+ * Reads a standard error to its end, as fast as it arrives, so that the program never blocks on the log.
  *
- * @param emit Takes each line, without its end and as it is: a log has to escape it.
+ * @param emit Receives each line, without line terminator and not escaped: a log must do that.
  */
 export function collectStderr(
   stream: ReadableStream<Uint8Array>,
@@ -36,7 +36,7 @@ async function pump(reader: ReadableStreamDefaultReader<Uint8Array>, lines: Line
   try {
     for (let { value } = await reader.read(); value !== undefined; { value } = await reader.read()) lines.take(value);
   } catch {
-    // A pipe that breaks has ended.
+    // A broken pipe counts as ended.
   }
   lines.end();
 }

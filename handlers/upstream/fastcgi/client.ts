@@ -14,46 +14,47 @@ import { encodeRequest, encodeStdin, END_OF_STDIN, RecordDecoder, type ReplyPart
 export interface FastCgiClientOptions {
   /** Milliseconds to wait for a connection. */
   readonly connectTimeout: number;
-  /** How many connections may rest between requests; with 0 the application is asked to close each. */
+  /** Maximum number of idle connections; with 0, the application is told to close each. */
   readonly idleConnections: number;
-  /** Milliseconds that a connection may rest. */
+  /** Milliseconds after which an idle connection is closed. */
   readonly idleConnectionTimeout: number;
 }
 
-/** What is asked of an application. */
+/** A request to an application. */
 export interface FastCgiRequest {
-  /** The parameters, as CGI's environment. */
+  /** The parameters: the CGI environment. */
   readonly params: Iterable<readonly [name: string, value: string]>;
-  /** Begins to read the body; called again where it has to be sent again. Null for none. */
+  /** Starts reading the body; called again if the request has to be resent. Null for no body. */
   readonly body: (() => AsyncIterable<Uint8Array>) | null;
-  /** Whether the same twice does no more than once (RFC 9110 section 9.2.2). */
+  /** Whether the request is idempotent, and may be sent again (RFC 9110 section 9.2.2). */
   readonly idempotent: boolean;
-  /** Gives it up when it aborts; its reason is an {@linkcode HttpError}. */
+  /** Cancels the request; its reason is an {@linkcode HttpError}. */
   readonly signal: AbortSignal;
-  /** Is given what the application writes to its standard error. */
+  /** Receives the application's standard error. */
   readonly onStderr: (bytes: Uint8Array) => void;
   /**
-   * Is called when it is over, however it ended, and nothing of the body is read any more; with the status with which the
-   * application says to have ended, null where it did not say.
+   * Called once when the request is over, however it ended, and the body is no longer read. Its argument is the exit
+   * status reported by the application, or null if there was none.
    */
   readonly onOver: (appStatus: number | null) => void;
 }
 
-/** A FastCGI application, and the connections to it that rest. */
+/** A FastCGI application and its idle connections. */
 export class FastCgiClient {
   readonly #address: FastCgiAddress;
   readonly #options: FastCgiClientOptions;
   readonly #resting: Connection[] = [];
 
-  /** Nothing is connected yet. */
+  /** Does not connect yet. */
   constructor(address: FastCgiAddress, options: FastCgiClientOptions) {
     this.#address = address;
     this.#options = options;
   }
 
-  /** Begins a request; the answer is to be read to its end, or aborted. Throws as {@linkcode Connection.open} does. */
+  /** Sends a request; read the reply to its end, or abort it. Throws like {@linkcode Connection.open}. */
   async ask(request: FastCgiRequest): Promise<Exchange> {
-    // The application may be closing an idle connection just now, and then it is unknown whether it processed the request.
+    // The application may be closing an idle connection at this moment, in which case it is unknown whether it
+    // processed the request.
     const reused = request.idempotent ? this.#resting.pop() : undefined;
     reused?.wake();
     try {
@@ -64,17 +65,17 @@ export class FastCgiClient {
     }
   }
 
-  /** Whether connections are to be left open. */
+  /** Whether connections are kept open. */
   get keeps(): boolean {
     return this.#options.idleConnections > 0;
   }
 
-  /** A new connection. */
+  /** Opens a new connection. */
   connect(): Promise<Connection> {
     return Connection.open(this.#address, this.#options.connectTimeout);
   }
 
-  /** Takes back a connection after an exchange, to be used again where that is wanted. */
+  /** Returns a connection after an exchange, to be reused or closed. */
   release(connection: Connection): void {
     if (this.#resting.length >= this.#options.idleConnections) return connection.close();
     this.#resting.push(connection);
@@ -84,16 +85,16 @@ export class FastCgiClient {
   }
 }
 
-/** A request under way, and its answer. */
+/** A request in progress and its reply. */
 export class Exchange {
   readonly #request: FastCgiRequest;
   readonly #client: FastCgiClient;
   #connection: Connection;
-  /** Whether the connection has been used before, so that the application may have closed it just now. */
+  /** Whether the connection was reused, so that the application may just have closed it. */
   #reused: boolean;
   #sending: Promise<void>;
   #over = false;
-  /** The connection over which the whole request has gone. */
+  /** The connection over which the complete request was sent. */
   #sentOver: Connection | null = null;
   #decoder = new RecordDecoder();
   #ready: Uint8Array<ArrayBuffer>[] = [];
@@ -103,7 +104,7 @@ export class Exchange {
   readonly #watchdog = new Watchdog();
   #patience = 0;
 
-  /** Begins to send. */
+  /** Starts sending. */
   constructor(request: FastCgiRequest, client: FastCgiClient, connection: Connection, reused: boolean) {
     this.#request = request;
     this.#client = client;
@@ -116,11 +117,12 @@ export class Exchange {
   }
 
   /**
-   * The next bytes of standard output, null at the end. Nothing is read before it is asked for.
+   * The next chunk of standard output, null at the end. Nothing is read ahead.
    *
-   * @param patience Milliseconds in which the application must take something of the body or put something out; 0 for no bound.
-   * @throws {HttpError} 502 where the answer is cut off or garbage, 503 where the application says that it is overloaded,
-   * 504 where it is too slow; the connection is closed then.
+   * @param patience Milliseconds within which the application must read some of the body or write output; 0 =
+   *   unlimited.
+   * @throws {HttpError} 502 if the reply is truncated or malformed, 503 if the application is overloaded, 504 if it is
+   * too slow. The connection is then closed.
    */
   async read(patience: number): Promise<Uint8Array<ArrayBuffer> | null> {
     this.#patience = patience;
@@ -139,17 +141,17 @@ export class Exchange {
   }
 
   /**
-   * Ends it before its end by closing the connection: what applications notice, at their next output at the latest.
-   * ABORT_REQUEST would arrive no sooner: it would queue after the body.
+   * Aborts the request by closing the connection, which applications notice at their next output at the latest.
+   * ABORT_REQUEST would not arrive sooner: it would queue after the body.
    */
-  abort(reason: HttpError = new HttpError(502, "The request was given up")): void {
+  abort(reason: HttpError = new HttpError(502, "The request was aborted")): void {
     if (this.#over) return;
     this.#failure ??= reason;
     this.#connection.close();
     this.#finish();
   }
 
-  /** What holds for every end. */
+  /** Common to every way of ending. */
   #finish(): void {
     if (this.#over) return;
     this.#over = true;
@@ -169,11 +171,11 @@ export class Exchange {
     }
   }
 
-  /** Asks once more, over a connection that is new: the one used again was closed before a byte came. */
+  /** Resends the request over a new connection: the reused one was closed before any reply. */
   async #tryAgain(): Promise<void> {
     this.#connection.close();
     this.#reused = false;
-    await this.#sending; // a body is read by one at a time
+    await this.#sending; // the body supports one reader at a time
     try {
       this.#connection = await this.#client.connect();
     } catch (error) {
@@ -184,7 +186,7 @@ export class Exchange {
   }
 
   #howCutOff(): string {
-    return this.#heard ? "The application broke off its answer" : "The application gave no answer";
+    return this.#heard ? "The application aborted its reply" : "The application sent no reply";
   }
 
   async #send(connection: Connection): Promise<void> {
@@ -195,7 +197,7 @@ export class Exchange {
       if (body !== null) await this.#sendBody(connection, body());
       this.#sentOver = connection;
     } catch (error) {
-      // That the application takes no more is its right: its answer is read all the same.
+      // An application may stop reading the body: its reply is still read.
       if (!isClosed(error)) this.abort(new HttpError(500, undefined, { cause: error }));
     }
   }
@@ -213,7 +215,7 @@ export class Exchange {
     const records = this.#decoder.push(bytes);
     if (records instanceof Refusal) this.#fail(HttpError.from(records));
     for (const record of records) {
-      const part = this.#end === null ? replyPart(record) : new Refusal(502, "The application answered twice");
+      const part = this.#end === null ? replyPart(record) : new Refusal(502, "The application replied twice");
       if (part instanceof Refusal) this.#fail(HttpError.from(part));
       if (part.kind === "end") this.#end = part;
       else if (part.kind === "stderr") this.#request.onStderr(part.bytes);
@@ -227,7 +229,7 @@ export class Exchange {
       this.#fail(new HttpError(503, "The application is overloaded", { headers: { "retry-after": "1" } }));
     }
     if (protocolStatus !== "request complete") {
-      this.#fail(new HttpError(502, `The application said: ${protocolStatus}`));
+      this.#fail(new HttpError(502, `The application reported: ${protocolStatus}`));
     }
     const clean = this.#client.keeps && this.#sentOver === this.#connection && !this.#decoder.isInside;
     if (clean) this.#client.release(this.#connection);
@@ -245,7 +247,7 @@ function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
-/** Whether an error says that a connection is closed, by the other side or by this one. */
+/** Whether an error means that the connection was closed, by either side. */
 function isClosed(error: unknown): boolean {
   return error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted ||
     error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe;

@@ -11,20 +11,20 @@ export type FastCgiAddress =
   | { readonly transport: "unix"; readonly path: string }
   | { readonly transport: "tcp"; readonly hostname: string; readonly port: number };
 
-/** Bytes that are read at once at first: most pages are smaller, and each connection has a buffer of its own. */
+/** Initial read size: most pages are smaller, and each connection has its own buffer. */
 const SMALL_BYTES = 16_384;
 
-/** Bytes that are read at once when more has come. */
+/** Read size once more data has arrived. */
 const READ_BYTES = 65_536;
 
-/** A connection that is open until it is closed from either side. */
+/** An open connection, until either side closes it. */
 export class Connection {
   readonly #conn: Deno.TcpConn | Deno.UnixConn;
   #buffer: Uint8Array<ArrayBuffer> = new Uint8Array();
   #size = SMALL_BYTES;
-  /** A read on an idle connection: it notices that the other side closes. */
+  /** A pending read on an idle connection: it detects that the other side closes it. */
   #ahead: Promise<Uint8Array<ArrayBuffer> | null> | null = null;
-  /** Ends the rest when it has taken too long; null where it does not rest. */
+  /** Closes the connection if it is idle for too long; null while in use. */
   #resting: ReturnType<typeof setTimeout> | null = null;
 
   private constructor(conn: Deno.TcpConn | Deno.UnixConn) {
@@ -32,10 +32,10 @@ export class Connection {
   }
 
   /**
-   * Connects.
+   * Opens a connection.
    *
-   * @throws {HttpError} 504 where that takes too long, 503 where the application is too busy to be connected to, 502
-   * where nothing listens, 500 where this process may not connect.
+   * @throws {HttpError} 504 on a timeout, 503 if the application's backlog is full, 502 if nothing listens, 500 if this
+   * process may not connect.
    */
   static async open(address: FastCgiAddress, milliseconds: number): Promise<Connection> {
     const giveUp = new AbortController();
@@ -47,14 +47,14 @@ export class Connection {
       return new Connection(conn);
     } catch (error) {
       throw giveUp.signal.aborted
-        ? new HttpError(504, "The application could not be connected to in time", { cause: error })
+        ? new HttpError(504, "Connecting to the application timed out", { cause: error })
         : connectError(error);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** The next bytes, which are the caller's from then on; null at the end. */
+  /** The next bytes, owned by the caller; null at the end. */
   read(): Promise<Uint8Array<ArrayBuffer> | null> {
     const ahead = this.#ahead;
     this.#ahead = null;
@@ -66,19 +66,19 @@ export class Connection {
     const buffer = this.#buffer;
     const count = await this.#conn.read(buffer);
     if (count === null) return null;
-    // The little that comes is copied out of the buffer, which is then used again.
+    // Short reads are copied out of the buffer, which is then reused.
     if (count < SMALL_BYTES) return buffer.slice(0, count);
     this.#size = READ_BYTES;
     this.#buffer = new Uint8Array();
     return buffer.subarray(0, count);
   }
 
-  /** Writes all of it, as fast as the other side takes it. */
+  /** Writes all bytes, at the pace of the other side. */
   async write(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) at += await this.#conn.write(bytes.subarray(at));
   }
 
-  /** Lets it rest; it is closed when that takes too long, when the other side closes it or says something unasked. */
+  /** Marks the connection as idle; it is closed on a timeout, if the other side closes it, or if it sends anything. */
   rest(milliseconds: number, onClosed: () => void): void {
     const leave = () => {
       if (this.#resting === null) return;
@@ -93,7 +93,7 @@ export class Connection {
     this.#ahead.then(leave, leave);
   }
 
-  /** Ends the rest. */
+  /** Marks the connection as in use. */
   wake(): void {
     this.#endRest();
     this.#conn.ref();
@@ -104,7 +104,7 @@ export class Connection {
     this.#resting = null;
   }
 
-  /** Closes it, also where it is closed; what is being read or written fails. */
+  /** Closes the connection, if still open; pending reads and writes fail. */
   close(): void {
     this.#endRest();
     this.#conn[Symbol.dispose]();
@@ -113,7 +113,7 @@ export class Connection {
 
 function connectError(error: unknown): HttpError {
   if (error instanceof Deno.errors.NotCapable) return new HttpError(500, undefined, { cause: error });
-  // Linux says so of a Unix socket at which too many wait to be accepted.
+  // On Linux, a Unix socket with a full backlog.
   const busy = error instanceof Deno.errors.WouldBlock;
   const headers: Record<string, string> = busy ? { "retry-after": "1" } : {};
   const message = busy ? "The application is too busy" : "The application cannot be reached";

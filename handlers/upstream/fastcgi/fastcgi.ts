@@ -1,5 +1,5 @@
 /**
- * FastCGI: files of some kinds are answered by an application that runs all the time, such as php-fpm.
+ * FastCGI: a long-running application, such as php-fpm, answers for some types of files.
  *
  * @module
  */
@@ -34,11 +34,11 @@ export type { FastCgiAddress };
 
 /** Options of {@linkcode fastcgi}. Times are in milliseconds. */
 export interface FastCgiOptions {
-  /** Where the application listens. It must see the files under the same paths. */
+  /** Where the application listens. It must see the files at the same paths. */
   readonly address: FastCgiAddress;
-  /** Extensions (`.php`) of the files that it answers, case-insensitive. */
+  /** Extensions (`.php`) of the files it answers for, case-insensitive. */
   readonly extensions: readonly string[];
-  /** Index files that come before all others; defaults to `index` with each of the extensions. */
+  /** Index files that take precedence over all others; defaults to `index` with each of the extensions. */
   readonly index?: readonly string[];
   /** Additional parameters, which override those of CGI. */
   readonly env?: Readonly<Record<string, string>>;
@@ -49,32 +49,32 @@ export interface FastCgiOptions {
   /** Maximum size of a request body in bytes (413), or null for unlimited; defaults to 1 GiB. */
   readonly maxBody?: number | null;
   /**
-   * How long a client may send nothing of a request body; defaults to 30 s. The whole body has this time, too, and a second
-   * more for each KiB; 408 after that.
+   * How long a client may pause while sending a request body; defaults to 30 s. The whole body has this time plus one
+   * second per KiB; then 408.
    */
   readonly bodyTimeout?: number;
-  /** Maximum number of concurrent requests; defaults to 64. Best is the number of the application's workers. */
+  /** Maximum number of concurrent requests; defaults to 64. Ideally, the number of the application's workers. */
   readonly maxRequests?: number;
   /** How many of them one client may have; defaults to three quarters. See {@linkcode clientOf}. */
   readonly maxPerClient?: number;
-  /** How long a request waits for its turn; 10 s by default, then 503. */
+  /** How long a request waits for its turn; defaults to 10 s, then 503. */
   readonly queueTimeout?: number;
-  /** How long a connection may take; 5 s by default, then 504. */
+  /** How long connecting may take; defaults to 5 s, then 504. */
   readonly connectTimeout?: number;
-  /** How long the application may be silent before its header is there; 30 s by default, then 504. */
+  /** How long the application may be silent before its header is complete; defaults to 30 s, then 504. */
   readonly headerTimeout?: number;
-  /** How long it may be silent after that; 60 s by default, then the transfer is broken off. */
+  /** How long it may be silent after that; defaults to 60 s, then the response is aborted. */
   readonly idleTimeout?: number;
-  /** How long a client may read nothing of what is there for it; 60 s by default, then the request is given up. */
+  /** How long a client may stop reading while output is pending; defaults to 60 s, then the request is aborted. */
   readonly stallTimeout?: number;
   /** How long it may continue after a response without a body (HEAD, 204, 304); defaults to 5 s. */
   readonly lingerTimeout?: number;
   /**
-   * How many connections are kept open between requests; none by default. Each saves a fraction of a millisecond, and
-   * occupies a worker of php-fpm while it rests.
+   * Maximum number of idle connections to keep open; defaults to none. Each saves a fraction of a millisecond per
+   * request, and occupies a worker of php-fpm while idle.
    */
   readonly idleConnections?: number;
-  /** How long such a connection is kept; 10 s by default. */
+  /** How long an idle connection is kept; defaults to 10 s. */
   readonly idleConnectionTimeout?: number;
   /**
    * Paths of directories that take uploads (`/incoming`); defaults to none. The application never answers for what is in
@@ -96,29 +96,32 @@ const DEFAULTS = {
   idleConnectionTimeout: 10_000,
 } as const;
 
-/** Seen only in the access log. */
-const CLIENT_LEFT = new HttpError(400, "The client has left");
+/** Appears only in the access log. */
+const CLIENT_LEFT = new HttpError(400, "The client has disconnected");
 
-/** Methods of which doing it twice does no more than doing it once (RFC 9110 section 9.2.2). */
+/** Idempotent methods (RFC 9110 section 9.2.2). */
 const IDEMPOTENT = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
 
 /**
- * Has files with some extensions answered by a FastCGI application (specification 1.0, as a responder): PHP by php-fpm.
+ * Passes requests for files with some extensions to a FastCGI application (specification 1.0, responder role): PHP to
+ * php-fpm.
  *
- * Which file a path leads to decides, symlinks resolved, so that its source is never sent; the file must exist, the rest of
- * the path is PATH_INFO, and any method is passed on. The request body is spooled first (in memory up to 1 MiB, then in a
- * temporary file), and the response is streamed, so that neither is in memory as a whole. An answer is that of a CGI program, local redirects included. What the application writes to its standard error
- * goes to the log. Where the client leaves, the connection is closed, which the application notices.
+ * A path is matched after resolving symlinks, so that the source of a script is never served. The file must exist, the
+ * rest of the path is PATH_INFO, and all methods are passed on. The request body is spooled first (up to 1 MiB in
+ * memory, more in a temporary file) and the response is streamed, so that neither is held in memory as a whole. The
+ * reply is treated like that of a CGI program, local redirects included. The application's standard error goes to the
+ * log. If the client disconnects, the connection to the application is closed, which it notices.
  *
- * A request for the application must name an own host of the server (`hosts` of `toFetch`): any other is 421.
+ * A request for the application must name one of the server's own hosts (`hosts` of `toFetch`); any other is refused
+ * with 421.
  *
- * 502 for an application that cannot be reached, answers garbage or breaks off, 503 where it is overloaded, 504 where it
- * is too slow; after its header the transfer is broken off instead. It starts no application, and asks no other for the
- * same request.
+ * Responds 502 if the application cannot be reached or its reply is malformed or truncated, 503 if it is overloaded,
+ * 504 if it is too slow; after the header, the response is aborted instead. It does not start an application, nor try
+ * another one for the same request.
  *
- * @throws {TypeError} Where an extension is none.
+ * @throws {TypeError} If an extension is invalid.
  *
- * @param source Where the files are; only one on disk has any that an application could open.
+ * @param source Contains the files. Only a source on disk has files that an application can open.
  *
  * @example
  * ```ts
@@ -143,9 +146,9 @@ export function fastcgi(source: FileSource, options: FastCgiOptions): Handler {
 }
 
 /**
- * {@linkcode fastcgi} as a feature of a file server, whose index files it answers, too, where they are for it.
+ * {@linkcode fastcgi} as a feature of a file server, which also answers for index files with its extensions.
  *
- * @throws {TypeError} Where an extension is none.
+ * @throws {TypeError} If an extension is invalid.
  *
  * @example
  * ```ts
@@ -161,8 +164,9 @@ export function fastcgi(source: FileSource, options: FastCgiOptions): Handler {
 export function fastCgiFeature(options: FastCgiOptions): Feature {
   const { extensions, index = indexOf(extensions) } = options;
   return {
+    name: "fastcgi",
     runsPrograms: true,
-    methods: [], // what a script allows is its own affair, and other paths allow nothing more for it
+    methods: [], // scripts decide on their methods; other paths gain none
     encodedSlashes: true,
     contentOf: (source, others) => withoutPrograms(source, finderOf(extensions, index, source), [...index, ...others]),
     handler: ({ source, answer, index: others, uploads: given }) => {
@@ -197,7 +201,7 @@ class FastCgi {
     const { extensions, index = indexOf(extensions) } = options;
     for (const extension of extensions) {
       if (!/^\.[^/\\]+$/.test(extension)) {
-        throw new TypeError(`Cannot have "${extension}" answered: it is no extension`);
+        throw new TypeError(`"${extension}" is not an extension such as .php`);
       }
     }
     this.#options = { ...DEFAULTS, ...options } as FastCgiOptions & typeof DEFAULTS;
@@ -216,7 +220,7 @@ class FastCgi {
     const head = await this.#begin(request, context, program);
     const { exchange, localRedirect } = head;
     for (const line of head.dropped) {
-      context.log.error(`${program.name}: a header without a name was left out: ${line}`);
+      context.log.error(`${program.name}: dropped a header without a name: ${line}`);
     }
     if (localRedirect !== null) {
       this.#drain(exchange);
@@ -232,7 +236,7 @@ class FastCgi {
     return scriptResponse(request, head, replyStream(exchange, head.rest, { idleTimeout, stallTimeout, broken }));
   }
 
-  /** Sends the request, and reads the header of the reply. */
+  /** Sends the request and reads the header of the reply. */
   async #begin(request: Request, context: Context, program: Program): Promise<ScriptHead & { exchange: Exchange }> {
     using resources = new DisposableStack();
     const { maxBody: max, bodyTimeout: stallMs } = this.#options;
@@ -252,7 +256,7 @@ class FastCgi {
       onStderr: (bytes) => stderr.take(bytes),
       onOver: (appStatus) => {
         held.dispose();
-        if (appStatus) context.log.error(`${program.name}: ended with status ${appStatus}`);
+        if (appStatus) context.log.error(`${program.name}: exit status ${appStatus}`);
       },
     });
     return { ...await this.#readHead(exchange), exchange };
@@ -275,14 +279,14 @@ class FastCgi {
     }
   }
 
-  /** Lets the application finish a response whose body is not sent, for a while. */
+  /** Gives the application some time to finish a response whose body is not sent. */
   async #drain(exchange: Exchange): Promise<void> {
     const watchdog = new Watchdog();
     watchdog.set(this.#options.lingerTimeout, () => exchange.abort());
     try {
       while (await exchange.read(0) !== null);
     } catch {
-      // The response has been sent already.
+      // The response has already been sent.
     }
     watchdog.stop();
   }

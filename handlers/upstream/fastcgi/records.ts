@@ -1,8 +1,7 @@
 /**
- * The records of FastCGI (specification 1.0, sections 3 to 5): a request into bytes, bytes into the parts of a reply. No
- * I/O.
+ * FastCGI records (specification 1.0, sections 3 to 5): encodes requests, decodes replies. No I/O.
  *
- * One request at a time goes over a connection, so its id is always 1: no application in use takes several at once.
+ * Each connection carries one request at a time, so its id is always 1: no application in use supports multiplexing.
  *
  * @module
  */
@@ -10,7 +9,7 @@
 import { Refusal } from "../../http/refusal.ts";
 import { joined } from "../../core/joined.ts";
 
-/** The types of record that a web server and a responder exchange (section 8). */
+/** The record types exchanged by a web server and a responder (section 8). */
 export const RecordType = {
   beginRequest: 1,
   endRequest: 3,
@@ -26,31 +25,31 @@ const RESPONDER = 1;
 const KEEP_CONNECTION = 1;
 const HEADER_BYTES = 8;
 
-/** Bytes of content in a record that is sent: as many as fit in, in whole words of eight, so that nothing is padded. */
+/** Maximum content of a record that is sent: the largest multiple of eight, so that no padding is needed. */
 const MAX_CONTENT = 65_528;
 
-/** A record as it came. */
+/** A decoded record. */
 export interface FastCgiRecord {
-  /** One of {@linkcode RecordType}, or what no server is sent. */
+  /** One of {@linkcode RecordType}, or a type that a server does not expect. */
   readonly type: number;
   /** The request it belongs to, 0 for none. */
   readonly requestId: number;
-  /** What is in it, without padding. Empty content ends a stream. */
+  /** Its content, without padding. Empty content ends a stream. */
   readonly content: Uint8Array<ArrayBuffer>;
 }
 
-/** The states in which a responder can leave a request (section 5.5), by their number. */
+/** The values of protocolStatus (section 5.5), by their number. */
 export const PROTOCOL_STATUS = ["request complete", "cannot multiplex", "overloaded", "unknown role"] as const;
 
-/** What a record means for a reply. */
+/** The meaning of a record in a reply. */
 export type ReplyPart =
   | { readonly kind: "stdout" | "stderr"; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "end"; readonly appStatus: number; readonly protocolStatus: typeof PROTOCOL_STATUS[number] };
 
 /**
- * A request up to its body, ready for one write: BEGIN_REQUEST, and PARAMS with their end.
+ * Encodes a request without its body, for a single write: BEGIN_REQUEST, and the complete PARAMS stream.
  *
- * @param keep Whether the application is to leave the connection open.
+ * @param keep Whether the application should keep the connection open.
  */
 export function encodeRequest(params: Iterable<readonly [name: string, value: string]>, keep: boolean): Uint8Array {
   const begin = new Uint8Array([0, RESPONDER, keep ? KEEP_CONNECTION : 0, 0, 0, 0, 0, 0]);
@@ -61,15 +60,15 @@ export function encodeRequest(params: Iterable<readonly [name: string, value: st
   ]);
 }
 
-/** A part of the body as records of STDIN, ready for one write. */
+/** Encodes part of the body as STDIN records, for a single write. */
 export function encodeStdin(bytes: Uint8Array): Uint8Array {
   return joined(records(RecordType.stdin, bytes));
 }
 
-/** The end of the body. */
+/** The record that ends the body. */
 export const END_OF_STDIN: Uint8Array = record(RecordType.stdin, new Uint8Array());
 
-/** Name-value pairs (section 3.4): each length in one byte up to 127, in four with the highest bit set above. */
+/** Name-value pairs (section 3.4): lengths up to 127 take one byte, longer ones four with the highest bit set. */
 function encodePairs(pairs: Iterable<readonly [name: string, value: string]>): Uint8Array {
   const encoder = new TextEncoder();
   const parts: Uint8Array[] = [];
@@ -98,29 +97,28 @@ function record(type: number, content: Uint8Array): Uint8Array {
   return joined([new Uint8Array(header), content]);
 }
 
-/**
- * Takes records out of bytes, however those are split. Of what is not whole it keeps at most one record: 64 KiB and 263 bytes.
- */
+/** Decodes records from bytes split at any position. It buffers at most one incomplete record: 64 KiB and 263 bytes. */
 export class RecordDecoder {
   #waiting: Uint8Array<ArrayBuffer>[] = [];
   #length = 0;
-  /** How many bytes must be there before anything more can be said. */
+  /** Bytes needed before any progress can be made. */
   #needed = 1;
 
-  /** Whether a record has begun and not ended. */
+  /** Whether a record is incomplete. */
   get isInside(): boolean {
     return this.#length > 0;
   }
 
   /**
-   * Takes the next bytes, which become the content of records and must not be written to again.
+   * Takes the next bytes. They become the content of records and must not be modified afterwards.
    *
-   * @returns The records that are whole by now; a refusal where these are no records, and then it is of no further use.
+   * @returns The records completed so far; a refusal if the bytes are not FastCGI, after which the decoder must not be
+   *   used.
    */
   push(bytes: Uint8Array<ArrayBuffer>): FastCgiRecord[] | Refusal {
     this.#waiting.push(bytes);
     this.#length += bytes.length;
-    // Joined only when a record is whole: one that comes byte by byte is not copied anew for each.
+    // Joined only once a record is complete: one that arrives byte by byte is not copied each time.
     if (this.#length < this.#needed) return [];
     return this.#take(this.#waiting.length === 1 ? bytes : joined(this.#waiting));
   }
@@ -143,7 +141,7 @@ export class RecordDecoder {
   }
 }
 
-/** Where a record ends, its padding included; where its header is not whole, the end of that. */
+/** The end of a record, padding included; if its header is incomplete, the end of the header. */
 function endOfRecord(bytes: Uint8Array, at: number): number {
   const header = at + HEADER_BYTES;
   return bytes.length < header ? header : header + uint16(bytes, at + 4) + bytes[at + 6]!;
@@ -155,14 +153,14 @@ function recordAt(bytes: Uint8Array<ArrayBuffer>, at: number): FastCgiRecord {
   return { type: bytes[at + 1]!, requestId: uint16(bytes, at + 2), content };
 }
 
-/** What a record means for the reply, or a refusal of what no responder sends to a server that asked for nothing else. */
+/** Interprets a record of the reply; returns a refusal for anything a responder must not send. */
 export function replyPart({ type, requestId, content }: FastCgiRecord): ReplyPart | Refusal {
-  if (requestId !== REQUEST_ID) return new Refusal(502, "The application answered a request that it was not sent");
+  if (requestId !== REQUEST_ID) return new Refusal(502, "The application replied to an unknown request");
   if (type === RecordType.stdout) return { kind: "stdout", bytes: content };
   if (type === RecordType.stderr) return { kind: "stderr", bytes: content };
   const protocolStatus = PROTOCOL_STATUS[content[4] ?? -1];
   if (type !== RecordType.endRequest || content.length !== 8 || protocolStatus === undefined) {
-    return new Refusal(502, "The application sent a record that is no part of an answer");
+    return new Refusal(502, "The application sent an invalid record");
   }
   return { kind: "end", appStatus: uint16(content, 0) * 0x10000 + uint16(content, 2), protocolStatus };
 }

@@ -1,5 +1,5 @@
 /**
- * The body of an answer on its way to the client.
+ * The body of a reply on its way to the client.
  *
  * @module
  */
@@ -8,17 +8,17 @@ import { Watchdog } from "../../core/watchdog.ts";
 import { HttpError } from "../../core/errors.ts";
 import type { Exchange } from "./client.ts";
 
-/** What {@linkcode replyStream} waits for, in milliseconds, and whom it tells. */
+/** Time limits of {@linkcode replyStream} in milliseconds, and its error callback. */
 export interface ReplyStreamOptions {
   /** How long the application may be silent. */
   readonly idleTimeout: number;
-  /** How long the client may read nothing. */
+  /** How long the client may stop reading. */
   readonly stallTimeout: number;
-  /** Is told why the body is broken off, unless it is because the client has left. */
+  /** Called with the reason if the body is aborted, unless the client disconnected. */
   readonly broken: (error: unknown) => void;
 }
 
-/** What is left of an answer as a stream, which reads when it is asked to; cancelled, it ends the exchange. */
+/** The rest of a reply as a stream that reads on demand; cancelling it aborts the exchange. */
 export function replyStream(
   exchange: Exchange,
   first: Uint8Array<ArrayBuffer>,
@@ -42,7 +42,7 @@ export function replyStream(
     });
   };
   return new ReadableStream({
-    start: waitForClient, // with HTTP/2 a client may not let even the first piece come
+    start: waitForClient, // an HTTP/2 client may block even the first chunk
     async pull(controller) {
       watchdog.rest();
       try {
@@ -54,7 +54,7 @@ export function replyStream(
           return controller.close();
         }
         waitForClient(controller);
-        controller.enqueue(bytes); // last, because the runtime may cancel from in here
+        controller.enqueue(bytes); // last, because the runtime may call cancel synchronously
       } catch (error) {
         breakOff(controller, error);
       }

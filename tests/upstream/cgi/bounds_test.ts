@@ -1,26 +1,26 @@
 /** What a client may keep waiting, and for how long: bodies that do not come, output that is not read, places of others. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { spool } from "../../../handlers/upstream/spool.ts";
 import {
   cgi,
   CGIHTTPRequestHandler,
-  type CgiOptions,
   disk,
-  endAllScripts,
   fastcgi,
   type FetchFunction,
   HttpError,
-  spool,
   ThreadingHTTPServer,
   toFetch,
 } from "@x/pyserve";
+import { type CgiOptions, endAllScripts } from "@x/pyserve/handlers";
 import { Lines } from "../../../handlers/upstream/stderr_lines.ts";
 import { startScript } from "../../../handlers/upstream/cgi/run.ts";
 import { endRequest, startResponder, stdout } from "../../support/fastcgi_responder.ts";
 import { missing } from "../../support/programs.ts";
 import { type TempTree, tempTree } from "../../support/tree.ts";
 import { start } from "../../support/command.ts";
-import { cgiSite, eventually, isRunning } from "./support.ts";
+import { cgiSite } from "./support.ts";
+import { isRunning, until, within } from "../../support/wait.ts";
 
 const ignore = missing("sh", "setsid");
 
@@ -40,17 +40,6 @@ interface Door extends AsyncDisposable {
 function served(fetch: FetchFunction): Door {
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, fetch);
   return { port: server.addr.port, [Symbol.asyncDispose]: () => server.shutdown() };
-}
-
-/** Fails where something takes longer than half a minute. */
-async function within<T>(promise: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error("It did not happen in time")), 30_000);
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Reads until there is some text, or the end. */
@@ -154,7 +143,7 @@ Deno.test({
       fetch(`http://127.0.0.1:${door.port}/cgi-bin/wait.sh`, { headers: { "x-forwarded-for": client } })
         .then(async (response) => (await response.body?.cancel(), response.status));
     const running = (count: number) =>
-      eventually(async () => {
+      until(async () => {
         return (await Deno.readTextFile(tree.at("cgi-bin/here")).catch(() => "")).length === count;
       }, `${count} run`);
     const first = [asked("192.0.2.1"), asked("192.0.2.1"), asked("192.0.2.1")];
@@ -182,10 +171,10 @@ Deno.test("an application has three quarters of its places for one client at mos
     fetch(`http://127.0.0.1:${door.port}/x.php`, { headers: { "x-forwarded-for": client } })
       .then(async (response) => (await response.body?.cancel().catch(() => {}), response.status));
   const first = [asked("192.0.2.1"), asked("192.0.2.1"), asked("192.0.2.1")];
-  await eventually(() => responder.calls.length === 3, "three run");
+  await until(() => responder.calls.length === 3, "three run");
   assertEquals(await asked("192.0.2.1"), 429);
   first.push(asked("192.0.2.2"));
-  await eventually(() => responder.calls.length === 4, "four run");
+  await until(() => responder.calls.length === 4, "four run");
   go.resolve();
   assertEquals(await Promise.all(first), [200, 200, 200, 200]);
 });
@@ -203,7 +192,7 @@ Deno.test({
     const options = { maxPrograms: 1, queueTimeout: 20_000, stallTimeout: 200 };
     const gone = async () => {
       const pid = Number(await Deno.readTextFile(tree.at("cgi-bin/pid")));
-      await eventually(() => !isRunning(pid), "the program is gone");
+      await until(() => !isRunning(pid), "the program is gone");
     };
     const unread = await answered(tree.path, "/cgi-bin/yes.sh", options);
     assertEquals(unread.status, 200);
@@ -265,7 +254,7 @@ Deno.test({
     await script.ended;
     assert(isRunning(pid));
     script.kill();
-    await eventually(() => !isRunning(pid), "what it has left behind is gone");
+    await until(() => !isRunning(pid), "what it has left behind is gone");
   },
 });
 

@@ -1,37 +1,18 @@
 /** The source of a program is never sent: not by ways on which nobody asks for its own path, and not out of the cache. */
 
 import { assertEquals } from "@std/assert";
-import {
-  cgi,
-  cgiContent,
-  chain,
-  disk,
-  files,
-  fileServer,
-  type FileSource,
-  mount,
-  SitePath,
-  toFetch,
-} from "../../../mod.ts";
+import { cgi, chain, disk, files, fileServer, type FileSource, mount, SitePath, toFetch } from "../../../mod.ts";
+import { cgiContent } from "@x/pyserve/handlers";
 import { cgiFeature } from "../../../handlers/upstream/cgi/cgi.ts";
 import { atEachStep, exchangeOf } from "../../support/interposed.ts";
 import { ask } from "../../support/raw.ts";
-import { settleTimes, type TempTree, tempTree } from "../../support/tree.ts";
-import { cgiSite, eventually } from "./support.ts";
+import { oldTree, settleTimes, tempTree } from "../../support/tree.ts";
+import { cgiSite } from "./support.ts";
 
 const ignore = Deno.build.os === "windows";
 
 /** A program that says so where it runs, and gives itself away where it is sent. */
 const PROGRAM = "#!/bin/sh\n# SECRET\nprintf 'Content-Type: text/plain\\n\\nran'\n";
-
-/** Waits until `a.txt` is one that the cache takes. */
-async function settled(tree: TempTree): Promise<void> {
-  await settleTimes(tree.at("a.txt"));
-  const source = disk(tree.path);
-  for (const path of [SitePath.root, SitePath.root.child("a.txt")!]) {
-    await eventually(async () => (await source.stat(path))!.stable, "the times are settled");
-  }
-}
 
 Deno.test({
   name: "a program that is the index of a directory, or a compressed file beside another, is not sent",
@@ -121,8 +102,9 @@ Deno.test({
   name: "content that becomes a program, and back, is what it is now, however often it was asked for",
   ignore,
   async fn() {
-    await using site = await cgiSite({ "a": "content", "a.txt": "content", "cgi-bin/run.sh": PROGRAM });
-    await settled(site.tree);
+    const files = { "a": "content", "a.txt": "content", "cgi-bin/run.sh": PROGRAM };
+    await using site = await cgiSite(files, ["--cgi"], { clockAhead: true });
+    await settleTimes(site.tree.at("a.txt"));
     const name = site.tree.at("link");
     for (let round = 0; round < 2; round++) {
       await Deno.symlink(site.tree.at("a.txt"), name);
@@ -139,8 +121,7 @@ Deno.test({
   name: "a program that comes to stand for a directory does so, however often the file before it was asked for",
   ignore,
   async fn() {
-    await using tree = await tempTree({ "a.txt": "", "index.html": "content" });
-    await settled(tree);
+    await using tree = await oldTree({ "a.txt": "", "index.html": "content" });
     const features = [cgiFeature({ extensions: [".cgi"], index: ["index.cgi"] })];
     const fetch = toFetch(fileServer(tree.path, { features, log: false }));
     const asked = async () => await (await fetch(new Request("http://localhost/"))).text();
@@ -160,9 +141,8 @@ Deno.test({
       "sub/b.txt": "content",
       "cgi-bin/on.sh": "#!/bin/sh\necho x >> ran\nprintf 'Location: /%s\\n\\n' \"$QUERY_STRING\"\n",
     };
-    await using tree = await tempTree(files);
+    await using tree = await oldTree(files);
     await Deno.chmod(tree.at("cgi-bin/on.sh"), 0o755);
-    await settled(tree);
     const fetch = toFetch(fileServer(tree.path, { features: [cgiFeature()], log: false }));
     const fetched = async (path: string) => (await (await fetch(new Request(`http://localhost${path}`))).text());
     for (let i = 0; i < 4; i++) {

@@ -3,11 +3,14 @@
 // deno-lint-ignore-file no-console
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { withoutAbortWarning } from "../../../cli/abort_warning.ts";
+import { makeCertificate } from "../../support/certificate.ts";
+import { noise } from "../../support/bytes.ts";
 import { type RunningCommand, start, startProcess } from "../../support/command.ts";
 import { fromFileUrl, ROOT } from "../../support/paths.ts";
 import { missing } from "../../support/programs.ts";
 import { type TempTree, tempTree } from "../../support/tree.ts";
-import { eventually, isRunning, run } from "./support.ts";
+import { isRunning, until } from "../../support/wait.ts";
+import { freePort } from "../../support/port.ts";
 
 const SERVED = fromFileUrl("../testdata/cgi_serve.ts");
 
@@ -41,11 +44,8 @@ async function command(tree: TempTree, options: readonly string[] = []): Promise
 }
 
 async function commandOverTls(tree: TempTree, version: string, options: readonly string[] = []): Promise<Door> {
-  const kind = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost";
-  const made = `req -x509 ${kind} -keyout key.pem -out cert.pem`;
-  await run("openssl", made.split(" "), { cwd: tree.path });
-  const tls = ["--tls-cert", tree.at("cert.pem"), "--tls-key", tree.at("key.pem")];
-  const { server } = await command(tree, [...tls, ...options]);
+  const tls = await makeCertificate(tree.path);
+  const { server } = await command(tree, [...tls.options, ...options]);
   return { server, url: `https://127.0.0.1:${server.port}`, flags: ["-k", version], warns: false };
 }
 
@@ -55,13 +55,8 @@ async function denoServe(tree: TempTree, flags: readonly string[]): Promise<Door
   const env = { TEST_PORT: String(port), TEST_ROOT: tree.at("site") };
   const server = await startProcess(Deno.execPath(), args, { cwd: ROOT, env });
   const url = `http://127.0.0.1:${port}`;
-  await eventually(() => fetch(url).then((response) => response.text()).then(() => true, () => false), "it listens");
+  await until(() => fetch(url).then((response) => response.text()).then(() => true, () => false), "it listens");
   return { server, url, flags: [], warns: flags.length === 0 };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 const SCRIPTS = {
@@ -123,14 +118,14 @@ async function endsWithItsClient(door: Door, tree: TempTree, when: "early" | "la
   const client = curl(door, `/cgi-bin/silent.sh?${when}`);
   const output = client.stdout.getReader();
   const file = tree.at(`site/cgi-bin/${when}`);
-  await eventually(() => Deno.stat(file).then(() => true, () => false), "the program starts");
+  await until(() => Deno.stat(file).then(() => true, () => false), "the program starts");
   const pids = (await Deno.readTextFile(file)).trim().split(" ").map(Number);
   if (when === "late") assertEquals(new TextDecoder().decode((await output.read()).value), "first\n");
   assert(pids.every(isRunning));
   client.kill("SIGKILL");
   await client.status;
   await output.cancel();
-  await eventually(() => !pids.some(isRunning), `the processes ${pids.join(" and ")} are gone`);
+  await until(() => !pids.some(isRunning), `the processes ${pids.join(" and ")} are gone`);
 }
 
 for (const [name, open] of Object.entries(DOORS)) {
@@ -139,8 +134,7 @@ for (const [name, open] of Object.entries(DOORS)) {
     ignore: Deno.build.os === "windows" || missing("curl", "openssl"),
     async fn(t) {
       await using tree = await siteTree();
-      const body = new Uint8Array(3 * 1024 * 1024);
-      for (let at = 0; at < body.length; at += 65_536) crypto.getRandomValues(body.subarray(at, at + 65_536));
+      const body = noise(3 * 1024 * 1024);
       await Deno.writeFile(tree.at("body"), body);
       const door = await open(tree);
       await using server = door.server;

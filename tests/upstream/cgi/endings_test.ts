@@ -4,7 +4,8 @@ import { assertEquals } from "@std/assert";
 import { startProcess } from "../../support/command.ts";
 import { CLI } from "../../support/paths.ts";
 import { tempTree } from "../../support/tree.ts";
-import { type CgiSite, cgiSite, eventually, isRunning } from "./support.ts";
+import { type CgiSite, cgiSite } from "./support.ts";
+import { isRunning, until } from "../../support/wait.ts";
 
 const ignore = Deno.build.os !== "linux";
 
@@ -58,7 +59,7 @@ for (const workers of [[], ["--workers=2"]]) {
         );
         await using site = await cgiSite(files, ["--cgi", "--cgi-linger=600", ...workers]);
         using _clients = await visit(site);
-        await eventually(async () => (await pidsOf(site)).length === NOTED, "all of them run");
+        await until(async () => (await pidsOf(site)).length === NOTED, "all of them run");
         const { process } = site.command;
         if (signals.length > 1) {
           process.kill(signals[0]!);

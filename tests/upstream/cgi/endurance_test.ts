@@ -2,9 +2,11 @@
 
 import { assertEquals } from "@std/assert";
 import { ask } from "../../support/raw.ts";
-import { type CgiSite, cgiSite, eventually } from "./support.ts";
+import { type CgiSite, cgiSite } from "./support.ts";
+import { until } from "../../support/wait.ts";
+import { seeded } from "../../support/random.ts";
 
-const REQUESTS = 500;
+const REQUESTS = 200;
 const AT_ONCE = 16;
 
 const TYPE = "printf 'Content-Type: text/plain\\n\\n'";
@@ -35,16 +37,6 @@ const PROGRAMS: Readonly<Record<string, string>> = {
 
 /** What a client does after its request. */
 const MANNERS = ["reads", "reads", "leaves at once", "leaves soon", "leaves late", "sends half its body"] as const;
-
-/** A generator of numbers that are the same for the same seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface Visit {
   readonly method: string;
@@ -125,17 +117,17 @@ Deno.test({
       ...["--cgi-timeout=1", "--cgi-idle=1", "--cgi-linger=0.5"],
     ]);
     assertEquals((await ask(site.port, "GET", "/cgi-bin/answers")).text, "ok\n");
-    await eventually(async () => (await held(site)).programs.length === 0, "the first program is gone");
+    await until(async () => (await held(site)).programs.length === 0, "the first program is gone");
     const before = await held(site);
     const seed = Math.floor(Math.random() * 2 ** 31);
-    const random = randomFrom(seed);
+    const random = seeded(seed);
     let left = REQUESTS;
     await Promise.all(Array.from({ length: AT_ONCE }, async () => {
       while (left-- > 0) await pay(visitOf(random), site.port, random);
     }));
     let after = await held(site);
     const isAsBefore = async () => JSON.stringify(after = await held(site)) === JSON.stringify(before);
-    await eventually(isAsBefore, `as before (seed ${seed})`).catch(() => assertEquals(after, before, `seed ${seed}`));
+    await until(isAsBefore, `as before (seed ${seed})`).catch(() => assertEquals(after, before, `seed ${seed}`));
     // Six of these at once take all places: none is lost.
     const silent = Array.from({ length: 6 }, () => ask(site.port, "GET", "/cgi-bin/silent"));
     assertEquals((await Promise.all(silent)).map(({ status }) => status), Array(6).fill(504), `seed ${seed}`);

@@ -6,7 +6,8 @@ import { runCommand } from "../../support/command.ts";
 import { CLI } from "../../support/paths.ts";
 import { cgi, disk, toFetch } from "../../../mod.ts";
 import { tempTree } from "../../support/tree.ts";
-import { cgiSite, eventually, isRunning } from "./support.ts";
+import { cgiSite } from "./support.ts";
+import { isRunning, until } from "../../support/wait.ts";
 
 const ignore = Deno.build.os === "windows";
 
@@ -40,9 +41,9 @@ const CASES: readonly Case[] = [
   { name: "cut", script: prints("Content-Type: text/plain\\nX-Cut: of"), status: 502, says: "middle of its header" },
   { name: "no-header", script: prints("\\nbody"), status: 502, says: "no header" },
   { name: "huge", script: sh("head -c 2000000 /dev/zero | tr '\\0' a"), status: 502, says: "65536 bytes of header" },
-  { name: "status", script: prints("Status: 99\\n\\n"), status: 502, says: "status other than" },
-  { name: "status-word", script: prints("Status: abc\\n\\n"), status: 502, says: "status other than" },
-  { name: "switching", script: prints("Status: 101\\n\\n"), status: 502, says: "status other than" },
+  { name: "status", script: prints("Status: 99\\n\\n"), status: 502, says: "status outside of" },
+  { name: "status-word", script: prints("Status: abc\\n\\n"), status: 502, says: "status outside of" },
+  { name: "switching", script: prints("Status: 101\\n\\n"), status: 502, says: "status outside of" },
   {
     name: "lengths",
     script: prints("Content-Length: 1\\nContent-Length: 2\\n\\nab"),
@@ -167,9 +168,9 @@ Deno.test({
     assertEquals([stuck.status, stuck.text, stuck.complete], [200, "half", false]);
     for (const name of ["slow", "stuck"]) {
       const pid = Number(await Deno.readTextFile(site.tree.at(`cgi-bin/${name}.pid`)));
-      await eventually(() => !isRunning(pid), `${name} is gone`);
+      await until(() => !isRunning(pid), `${name} is gone`);
     }
-    await site.command.untilStderr("stuck.sh: The program has fallen silent");
+    await site.command.untilStderr("stuck.sh: The program has stopped sending output");
   },
 });
 
@@ -219,7 +220,7 @@ Deno.test({
 });
 
 const USAGE: readonly (readonly [args: string[], says: string])[] = [
-  [["--cgi=bin"], "do not begin with a slash"],
+  [["--cgi=bin"], "must begin with a slash"],
   [["--cgi-map", "php=x"], "of the form .EXT=PROGRAM"],
   [["--cgi-map", ".ph/p=x"], "of the form .EXT=PROGRAM"],
   [["--cgi-map", ".php="], "of the form .EXT=PROGRAM"],
@@ -229,13 +230,13 @@ const USAGE: readonly (readonly [args: string[], says: string])[] = [
   [["--cgi-mount", "/git"], "of the form /PATH=PROGRAM"],
   [["--cgi-mount", "git=/bin/true"], "of the form /PATH=PROGRAM"],
   [["--cgi-mount", "/g%zz=/bin/true"], "of the form /PATH=PROGRAM"],
-  [["--cgi=/a%00"], "not a path of the site"],
-  [["--cgi=/a%2Fb"], "not a path of the site"],
-  [["--cgi=/../x"], "not a path of the site"],
-  [["--cgi=/a,,/b"], "do not begin with a slash"],
+  [["--cgi=/a%00"], "not a valid path"],
+  [["--cgi=/a%2Fb"], "not a valid path"],
+  [["--cgi=/../x"], "not a valid path"],
+  [["--cgi=/a,,/b"], "must begin with a slash"],
   [["--cgi-ext", ".cgi,"], "list of extensions"],
-  [["--cgi", "--cgi-index", "a/b"], "not the name of a file"],
-  [["--cgi", "--cgi-env", "=x"], "not the name of a variable"],
+  [["--cgi", "--cgi-index", "a/b"], "not a file name"],
+  [["--cgi", "--cgi-env", "=x"], "not a variable name"],
   [["--cgi", "--cgi-user", ""], "it is empty"],
   [["--cgi", "--cgi-timeout", "-1"], "not a number of seconds"],
   [["--cgi", "--cgi-idle", "1e9"], "not a number of seconds"],
@@ -257,9 +258,9 @@ for (const [args, says] of USAGE) {
 }
 
 const REFUSED: readonly (readonly [args: string[], says: string])[] = [
-  [["--cgi-map", ".php=no-such-program-at-all"], 'Cannot run "no-such-program-at-all": there is no such program'],
-  [["--cgi-mount", "/x=/etc/passwd"], 'Cannot run "/etc/passwd": there is no such program that can be run'],
-  [["--cgi-mount", "/x=/"], 'Cannot run "/": there is no such program that can be run'],
+  [["--cgi-map", ".php=no-such-program-at-all"], 'Cannot run "no-such-program-at-all": it does not exist'],
+  [["--cgi-mount", "/x=/etc/passwd"], 'Cannot run "/etc/passwd": it does not exist or is not executable'],
+  [["--cgi-mount", "/x=/"], 'Cannot run "/": it does not exist or is not executable'],
   [["--cgi", "--cgi-user", "no-such-user"], 'Cannot run programs as "no-such-user": '],
   [["--cgi", "--cgi-user=-G"], 'Cannot run programs as "-G": '],
   [["--cgi", "--cgi-user", "99999999999:1"], 'Cannot run programs as "99999999999:1": '],
@@ -334,7 +335,7 @@ Deno.test({
       "cgi-bin/silent": sh("sleep 600"),
       "cgi-bin/half": sh("printf 'Content-Type: text/plain\\n\\nhalf'; sleep 600"),
     };
-    await using site = await cgiSite(files, ["--cgi", "--cgi-max=2"]);
+    await using site = await cgiSite(files, ["--cgi", "--cgi-max=3"]); // of which one client gets two
     assertEquals((await ask(site.port, "GET", "/cgi-bin/says")).text, "ok");
     assertEquals((await ask(site.port, "GET", "/cgi-bin/crash")).status, 502);
     assertEquals((await ask(site.port, "GET", "/cgi-bin/fails")).status, 200);
@@ -344,7 +345,9 @@ Deno.test({
     for (const path of ["silent", "half", "silent?queued"]) {
       clients.push(await Deno.connect({ hostname: "127.0.0.1", port: site.port }));
       await clients.at(-1)!.write(new TextEncoder().encode(`GET /cgi-bin/${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`));
-      if (path === "half") await clients[1]!.read(new Uint8Array(1000));
+      if (path !== "half") continue;
+      const begun = new Uint8Array(1000);
+      assertStringIncludes(new TextDecoder().decode(begun.subarray(0, await clients[1]!.read(begun) ?? 0)), "200 OK");
     }
     // They are waited for by the server when it watches them, which nobody tells; leaving before is just as good.
     for (const client of clients.reverse()) client.close();
@@ -357,7 +360,7 @@ Deno.test({
     );
     assertEquals(ours.sort(), [
       "",
-      "pyserve: /cgi-bin/dies: ended by SIGKILL",
+      "pyserve: /cgi-bin/dies: killed by SIGKILL",
       "pyserve: /cgi-bin/fails: exit status 3",
       "pyserve: Cannot answer GET /cgi-bin/crash: The program ended without any output; exit status 3",
     ], "neither what is a client's affair, nor a warning of the runtime");
@@ -375,7 +378,7 @@ Deno.test({
     const fetch = toFetch(cgi(disk(tree.path), { maxPrograms: 1, queueTimeout: 50 }));
     const asked = async (init?: RequestInit) => await fetch(new Request("http://localhost/cgi-bin/wait.sh", init));
     const first = asked();
-    await eventually(() => Deno.stat(tree.at("cgi-bin/here")).then(() => true, () => false), "the first runs");
+    await until(() => Deno.stat(tree.at("cgi-bin/here")).then(() => true, () => false), "the first runs");
     // Its body has a temporary file by then, which goes with it.
     const second = await asked({ method: "POST", body: new Uint8Array(2_000_000) });
     assertEquals([second.status, second.headers.get("retry-after")], [503, "1"]);

@@ -17,12 +17,12 @@ function verdict(file: string): string {
   }
 }
 
-const NO_FORMAT = "500 it is no program of this machine, and has no first line such as #!/bin/sh";
-const CRLF = "500 its first line ends in CR LF, save it with line ends of Unix (LF)";
-const BOM = "500 it has a byte order mark before #!, save it as UTF-8 without one";
-const UTF16 = "500 it is UTF-16, save it as UTF-8 without byte order mark";
+const NO_FORMAT = "500 it is neither a binary nor a script that begins with a line such as #!/bin/sh";
+const CRLF = "500 its first line ends in CR LF; save it with Unix line endings (LF)";
+const BOM = "500 it has a byte order mark before #!; save it as UTF-8 without BOM";
+const UTF16 = "500 it is UTF-16; save it as UTF-8 without BOM";
 const NO_NAME = "500 its first line names no interpreter after #!";
-const FOREIGN = Deno.build.os === "darwin" ? "runs" : "500 it is a program for another system";
+const FOREIGN = Deno.build.os === "darwin" ? "runs" : "500 it is a binary for another system";
 
 /** What a file begins with, one character a byte. */
 const STARTS: readonly [start: string, verdict: string][] = [
@@ -34,13 +34,13 @@ const STARTS: readonly [start: string, verdict: string][] = [
   ["#!/usr/bin/env no-such-program\n", "runs by /usr/bin/env no-such-program"],
   ["#!/bin/sh -e" + " ".repeat(300), "runs by /bin/sh -e"],
   ["#!./own\n", "runs by ./own"],
-  ["#!/no/such/interpreter\n", '500 its interpreter "/no/such/interpreter" is not there'],
-  ["#!/no/su\x1bch\n", '500 its interpreter "/no/su?ch" is not there'],
-  ["#!/no/" + "x".repeat(200) + "\n", `500 its interpreter "/no/${"x".repeat(96)}" is not there`],
-  ["#!no-such\n", '500 its interpreter "no-such" is not there'],
+  ["#!/no/such/interpreter\n", '500 its interpreter "/no/such/interpreter" does not exist'],
+  ["#!/no/su\x1bch\n", '500 its interpreter "/no/su?ch" does not exist'],
+  ["#!/no/" + "x".repeat(200) + "\n", `500 its interpreter "/no/${"x".repeat(96)}" does not exist`],
+  ["#!no-such\n", '500 its interpreter "no-such" does not exist'],
   ["#!/etc/passwd\n", '500 its interpreter "/etc/passwd" is not executable'],
   ["#!/bin\n", '500 its interpreter "/bin" is not executable'],
-  ["#!/bin/sh/x\n", '500 its interpreter "/bin/sh/x" is not there'],
+  ["#!/bin/sh/x\n", '500 its interpreter "/bin/sh/x" does not exist'],
   ["#!/bin/sh\r\necho\r\n", CRLF],
   ["#!/usr/bin/env python3\r\n", CRLF],
   ["#!/bin/sh -e\r\n", "runs by /bin/sh -e\r"],
@@ -57,7 +57,7 @@ const STARTS: readonly [start: string, verdict: string][] = [
   [" #!/bin/sh\n", NO_FORMAT],
   ["#", NO_FORMAT],
   ["\0\x01\x02\x03", NO_FORMAT],
-  ["MZ\x90\0", "500 it is a program for another system"],
+  ["MZ\x90\0", "500 it is a binary for another system"],
   ["\xcf\xfa\xed\xfe", FOREIGN],
 ];
 
@@ -81,7 +81,7 @@ Deno.test({ name: "checkExecutable() wants a file that may be run", ignore }, as
   await using tree = await tempTree({ "a.sh": "#!/bin/sh\n", "directory/": "" });
   await Deno.chmod(tree.at("a.sh"), 0o644);
   assertEquals(verdict(tree.at("a.sh")), "403 is not executable");
-  assertEquals(verdict(tree.at("directory")), "403 is not a plain file");
+  assertEquals(verdict(tree.at("directory")), "403 is not a regular file");
   assertEquals(verdict(tree.at("nothing")), "404 No such CGI program");
   assertEquals(verdict(tree.at("a.sh/x")), "404 No such CGI program");
   // A bit for anybody will do: for whom, the system knows.

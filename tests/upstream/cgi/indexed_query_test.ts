@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { indexedQueryWords } from "@x/pyserve";
+import { indexedQueryWords } from "../../../handlers/upstream/cgi/indexed_query.ts";
 
 const QUERIES: readonly [query: string, words: string[], why: string][] = [
   ["", [], "no query"],

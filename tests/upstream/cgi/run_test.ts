@@ -14,6 +14,7 @@ import { HttpError } from "../../../handlers/core/errors.ts";
 import { ROOT } from "../../support/paths.ts";
 import { missing } from "../../support/programs.ts";
 import { tempTree } from "../../support/tree.ts";
+import { isRunning, until } from "../../support/wait.ts";
 
 const ignore = missing("sh", "setsid");
 const LIMITS: ScriptLimits = { headerMs: 20_000, idleMs: 20_000, lingerMs: 20_000, stallMs: 20_000 };
@@ -51,23 +52,6 @@ async function lineOf(script: RunningScript): Promise<string> {
 
 function body(bytes: Uint8Array<ArrayBuffer> | string): Promise<Spooled> {
   return spool(new Blob([bytes]).stream(), { max: null });
-}
-
-/** Whether a process runs; zombies do not. */
-function runs(pid: number): boolean {
-  try {
-    return !/^State:\s*Z/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
-  } catch {
-    return false;
-  }
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 20_000;
-  while (!holds()) {
-    assert(performance.now() < deadline, `still not: ${holds}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 function countDescriptors(): number {
@@ -160,7 +144,7 @@ Deno.test("A script that ignores TERM gets KILL", { ignore }, async () => {
   const pid = Number(await lineOf(script));
   script.kill();
   assertEquals((await script.ended).signal, "SIGKILL");
-  assert(!runs(pid));
+  assert(!isRunning(pid));
 });
 
 Deno.test("Killed at once, before it has a group, a script is gone", { ignore }, async () => {
@@ -174,10 +158,10 @@ Deno.test("Killed at once, before it has a group, a script is gone", { ignore },
 Deno.test("What a script has started ends with it, also what ignores TERM", { ignore }, async () => {
   const script = await sh("(trap '' TERM; while :; do sleep 1; done) & a=$!; sleep 1000 & echo $a $! $$; wait");
   const pids = (await lineOf(script)).split(" ").map(Number);
-  assert(pids.every(runs));
+  assert(pids.every(isRunning));
   script.kill();
   await script[Symbol.asyncDispose]();
-  await until(() => !pids.some(runs));
+  await until(() => !pids.some(isRunning));
 });
 
 Deno.test("A script without headers in time is a 504, and is ended", { ignore }, async () => {
@@ -232,10 +216,10 @@ Deno.test(
       assertEquals((await script.ended).code, 0);
       await script[Symbol.asyncDispose]();
     }
-    assert(pids.every(runs), "it is left alone");
+    assert(pids.every(isRunning), "it is left alone");
     await until(() => countDescriptors() <= before);
     for (const pid of pids) Deno.kill(pid, "SIGKILL");
-    await until(() => !pids.some(runs));
+    await until(() => !pids.some(isRunning));
   },
 );
 
@@ -339,7 +323,7 @@ Deno.test("What cannot be started is told apart", { ignore }, async (t) => {
     assertEquals(await failed({ command: at("gone"), file: null }), 500);
   });
   await t.step(
-    "its interpreter is not there: 500",
+    "its interpreter does not exist: 500",
     async () => assertEquals(await failed({ command: at("lost") }), 500),
   );
   await t.step("not to be run: 403", async () => {
@@ -383,7 +367,7 @@ Deno.test("A user is found by name or by numbers, and nothing else is taken for 
   assertEquals(await findUser("root"), { uid: 0, gid: 0 });
   assertEquals(await findUser("65534:12"), { uid: 65534, gid: 12 });
   for (const name of ["no-such-user", "-u", "", "a b", "1:2:3"]) {
-    await assertRejects(() => findUser(name), Error, "no user");
+    await assertRejects(() => findUser(name), Error, "No such user");
   }
 });
 
@@ -405,7 +389,7 @@ Deno.test("At the end of the server every script is ended, with what it has star
   );
   const pids = (await Promise.all(scripts.map(lineOf))).flatMap((line) => line.split(" ").map(Number));
   await endAllScripts();
-  await until(() => !pids.some(runs));
+  await until(() => !pids.some(isRunning));
   assertEquals(countScripts(), 0);
   await Promise.all(scripts.map((script) => script[Symbol.asyncDispose]()));
 });
@@ -440,20 +424,20 @@ function pidOf(word: string | undefined): number {
 Deno.test("Not even Deno.exit leaves a script behind", { ignore }, async () => {
   const pids = (await inDeno(["-A"], `${STARTED} Deno.exit();`)).map(pidOf);
   assertEquals(pids.length, 2);
-  await until(() => !pids.some(runs));
+  await until(() => !pids.some(isRunning));
 });
 
 Deno.test("With a list of programs that may be run, the script itself is ended", { ignore }, async () => {
   const flags = ["--allow-run=/bin/sh", "--allow-read"];
   const [left, script] = (await inDeno(flags, `${STARTED} script.kill(); await script.ended;`)).map(pidOf);
-  assert(!runs(script!));
+  assert(!isRunning(script!));
   Deno.kill(left!, "SIGKILL"); // which is why --allow-run takes no list where scripts start others
 });
 
 Deno.test("Without the permission to run programs, the log names the flag", { ignore }, async () => {
   const code = `await startScript(start, limits, () => {}).catch((e) => console.log(e.status, e.cause.message));`;
   const said = (await inDeno(["--allow-read"], code)).join(" ");
-  assertEquals(said, "500 Running programs needs the permission: start with --allow-run");
+  assertEquals(said, "500 Running programs is not permitted (--allow-run)");
 });
 
 Deno.test(

@@ -2,7 +2,8 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ask, raw } from "../../support/raw.ts";
-import { type CgiSite, cgiSite, eventually, isRunning } from "./support.ts";
+import { type CgiSite, cgiSite } from "./support.ts";
+import { isRunning, until } from "../../support/wait.ts";
 
 const ignore = Deno.build.os === "windows";
 
@@ -16,12 +17,12 @@ wait
 
 async function pidsOf(site: CgiSite): Promise<number[]> {
   const file = site.tree.at("cgi-bin/pids");
-  await eventually(() => Deno.stat(file).then(() => true, () => false), "the program starts");
+  await until(() => Deno.stat(file).then(() => true, () => false), "the program starts");
   return (await Deno.readTextFile(file)).trim().split(" ").map(Number);
 }
 
 function untilGone(pids: readonly number[]): Promise<void> {
-  return eventually(() => !pids.some(isRunning), `the processes ${pids.join(" and ")} are gone`);
+  return until(() => !pids.some(isRunning), `the processes ${pids.join(" and ")} are gone`);
 }
 
 Deno.test({
@@ -154,7 +155,7 @@ function peakMemory(pid: number): number {
 }
 
 Deno.test({
-  name: "300 MB in and out leave the memory of the server as it is",
+  name: "200 MB in and out leave the memory of the server as it is",
   ignore: Deno.build.os !== "linux",
   async fn() {
     await using site = await cgiSite({
@@ -166,16 +167,16 @@ Deno.test({
     let sent = 0;
     const body = new ReadableStream<Uint8Array>({
       pull(controller) {
-        if (sent++ < 300) controller.enqueue(chunk);
+        if (sent++ < 200) controller.enqueue(chunk);
         else controller.close();
       },
     });
     const response = await fetch(`${site.base}/cgi-bin/echo.sh`, { method: "POST", body });
     let received = 0;
     for await (const part of response.body!) received += part.length;
-    assertEquals(received, 300 * chunk.length);
+    assertEquals(received, 200 * chunk.length);
     const grown = peakMemory(site.command.process.pid) - before;
-    assert(grown < 150, `it grew by ${Math.round(grown)} MiB`);
+    assert(grown < 100, `it grew by ${Math.round(grown)} MiB`);
   },
 });
 
@@ -227,7 +228,7 @@ Deno.test({
       "cgi-bin/killed.sh": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nhalf'\nkill -9 $$\n",
     });
     for (const [name, body] of [["short.sh", "short\n"], ["empty.sh", ""]] as const) {
-      await eventually(async () => {
+      await until(async () => {
         const response = await ask(site.port, "GET", `/cgi-bin/${name}`);
         assertEquals([response.status, response.text, response.complete], [200, body, true]);
         // On a busy machine its end may be late, and then nobody has waited for it.

@@ -1,6 +1,6 @@
 /** A directory with programs in it, served by the command. */
 
-import { type RunningCommand, start } from "../../support/command.ts";
+import { type RunningCommand, start, type StartOptions } from "../../support/command.ts";
 import { type TempTree, tempTree } from "../../support/tree.ts";
 
 /** A running command, and the directory it serves. */
@@ -15,12 +15,13 @@ export interface CgiSite extends AsyncDisposable {
 export async function cgiSite(
   files: Readonly<Record<string, string | Uint8Array>>,
   options: readonly string[] | ((tree: TempTree) => readonly string[]) = ["--cgi"],
+  startOptions: StartOptions = {},
 ): Promise<CgiSite> {
   const tree = await tempTree(files);
   for (const [name, content] of Object.entries(files)) {
     if (typeof content === "string" && content.startsWith("#!")) await Deno.chmod(tree.at(name), 0o755);
   }
-  const command = await start([tree.path, ...typeof options === "function" ? options(tree) : options]);
+  const command = await start([tree.path, ...typeof options === "function" ? options(tree) : options], startOptions);
   return {
     tree,
     command,
@@ -43,22 +44,4 @@ export async function run(
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   if (!success) throw new Error(`${program} ${args.join(" ")} failed: ${decode(stdout)}${decode(stderr)}`);
   return decode(stdout);
-}
-
-/** Waits until something holds; fails the test where it does not within some seconds. */
-export async function eventually(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 15_000;
-  while (!await holds()) {
-    if (Date.now() > deadline) throw new Error(`It did not happen: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-/** Whether a process runs; one that has ended and is waited for does not. */
-export function isRunning(pid: number): boolean {
-  try {
-    return !/^State:\s+[ZX]/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
-  } catch {
-    return false;
-  }
 }

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import type { FastCgiAddress } from "@x/pyserve";
+import type { FastCgiAddress } from "@x/pyserve/handlers";
 import { start } from "../../support/command.ts";
 import { fastCgiSite } from "../../support/fastcgi_site.ts";
 import { findPhpFpm, type PhpFpm, startPhpFpm } from "../../support/php_fpm.ts";
@@ -265,7 +265,7 @@ async function killed(address: FastCgiAddress) {
   const after = await fetch(`${site.url}/after.php`);
   await killWorker();
   await assertRejects(() => after.text(), Error);
-  await site.untilError("Cannot finish GET /after.php: HttpError: The application broke off its answer");
+  await site.untilError("Cannot finish GET /after.php: HttpError: The application aborted its reply");
 }
 
 async function slow(address: FastCgiAddress) {

@@ -1,7 +1,7 @@
 /** What php-fpm never does: an application that answers as the test wants it. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import type { FastCgiOptions } from "@x/pyserve";
+import type { FastCgiOptions } from "@x/pyserve/handlers";
 import { RecordType } from "../../../handlers/upstream/fastcgi/records.ts";
 import { ask } from "../../support/raw.ts";
 import { fastCgiSite } from "../../support/fastcgi_site.ts";
@@ -14,7 +14,7 @@ import {
   stderr,
   stdout,
 } from "../../support/fastcgi_responder.ts";
-import { within } from "../../upload/support.ts";
+import { within } from "../../support/wait.ts";
 
 /** Milliseconds after which a connection that is not closed is an error; it takes some hundred at most. */
 const LIMIT_MS = 20_000;
@@ -32,20 +32,20 @@ Deno.test("answers that are none: status and sentence", async (t) => {
   const rows: [name: string, parts: Uint8Array[], status: number, sentence: string][] = [
     ["another protocol", [latin1("HTTP/1.1 200 OK\r\n\r\n")], 502, "does not speak FastCGI"],
     ["another version", [Uint8Array.of(2, 6, 0, 1, 0, 0, 0, 0)], 502, "does not speak FastCGI"],
-    ["nothing", [], 502, "gave no answer"],
-    ["half a record", [stdout(HEAD).subarray(0, 9)], 502, "broke off its answer"],
-    ["half a header", [stdout("Content-Type: te")], 502, "broke off its answer"],
+    ["nothing", [], 502, "sent no reply"],
+    ["half a record", [stdout(HEAD).subarray(0, 9)], 502, "aborted its reply"],
+    ["half a header", [stdout("Content-Type: te")], 502, "aborted its reply"],
     ["an end without output", [endRequest()], 502, "ended without any output"],
     ["an end within the header", [stdout("A: b\r\n"), endRequest()], 502, "in the middle of its header"],
     ["only standard error", [stderr("no"), endRequest(1)], 502, "ended without any output"],
     ["no header", [stdout("hello\n"), endRequest()], 502, "without a colon"],
-    ["another request", [recordBytes(RecordType.stdout, latin1(HEAD), 2)], 502, "was not sent"],
-    ["a record for applications", [recordBytes(RecordType.stdin, latin1(HEAD))], 502, "no part of an answer"],
-    ["a bad end", [recordBytes(RecordType.endRequest, latin1("abc"))], 502, "no part of an answer"],
+    ["another request", [recordBytes(RecordType.stdout, latin1(HEAD), 2)], 502, "to an unknown request"],
+    ["a record for applications", [recordBytes(RecordType.stdin, latin1(HEAD))], 502, "invalid record"],
+    ["a bad end", [recordBytes(RecordType.endRequest, latin1("abc"))], 502, "invalid record"],
     ["overloaded", [endRequest(0, 2)], 503, "overloaded"],
     ["cannot multiplex", [endRequest(0, 1)], 502, "cannot multiplex"],
     ["unknown role", [endRequest(0, 3)], 502, "unknown role"],
-    ["a status of its own", [stdout("Status: 99\n\n"), endRequest()], 502, "status other than"],
+    ["a status of its own", [stdout("Status: 99\n\n"), endRequest()], 502, "status outside of"],
   ];
   for (const [name, parts, status, sentence] of rows) {
     await t.step(name, async () => {
@@ -103,8 +103,8 @@ Deno.test("a good answer, byte by byte and with padding", async () => {
   });
   await using site = await siteOf(responder);
   assertEquals(await (await fetch(`${site.url}/x.php`)).text(), "hello");
-  await site.untilError("ended with status 3");
-  assertEquals(site.errors, ["/x.php: a warning", "/x.php: and another", "/x.php: ended with status 3"]);
+  await site.untilError("exit status 3");
+  assertEquals(site.errors, ["/x.php: a warning", "/x.php: and another", "/x.php: exit status 3"]);
 });
 
 Deno.test("many records in one write, and large ones", async () => {
@@ -184,7 +184,7 @@ Deno.test("where the client leaves, the connection is closed", async (t) => {
       const { closed } = await called;
       if (name === "behind the header") await client.read(new Uint8Array(1000));
       client.close();
-      await within(LIMIT_MS, closed);
+      await within(closed, LIMIT_MS);
     });
   }
 });
@@ -196,7 +196,7 @@ Deno.test("a body that nobody wants is thrown away, for a while", async () => {
   });
   await using site = await siteOf(responder, { lingerTimeout: 50 });
   assertEquals((await fetch(`${site.url}/x.php`)).status, 204);
-  await within(LIMIT_MS, responder.calls[0]!.closed);
+  await within(responder.calls[0]!.closed, LIMIT_MS);
 });
 
 Deno.test("a client that stops reading does not hold the application for ever", async () => {
@@ -209,7 +209,7 @@ Deno.test("a client that stops reading does not hold the application for ever", 
   using client = await Deno.connect({ hostname: "127.0.0.1", port: site.port });
   await client.write(latin1("GET /x.php HTTP/1.1\r\nHost: localhost\r\n\r\n"));
   await site.untilError("The client has stopped reading");
-  await within(LIMIT_MS, responder.calls[0]!.closed);
+  await within(responder.calls[0]!.closed, LIMIT_MS);
 });
 
 Deno.test("an application whose header is none is not listened to any longer, and its place goes to the next", async () => {
@@ -232,7 +232,7 @@ Deno.test("what is longer than its Content-Length is cut, and the exchange ends"
   });
   await using site = await siteOf(responder);
   assertEquals(await (await fetch(`${site.url}/x.php`)).text(), "abc");
-  await within(LIMIT_MS, responder.calls[0]!.closed);
+  await within(responder.calls[0]!.closed, LIMIT_MS);
 });
 
 Deno.test("by default each request has a connection of its own, and the application is to close it", async () => {
@@ -240,7 +240,7 @@ Deno.test("by default each request has a connection of its own, and the applicat
   await using site = await siteOf(responder);
   for (let i = 0; i < 3; i++) await (await fetch(`${site.url}/x.php`)).text();
   assertEquals(responder.calls.map(({ keep, connection }) => [keep, connection]), [[false, 0], [false, 1], [false, 2]]);
-  await within(LIMIT_MS, Promise.all(responder.calls.map(({ closed }) => closed)));
+  await within(Promise.all(responder.calls.map(({ closed }) => closed)), LIMIT_MS);
 });
 
 Deno.test("a connection that is kept is used again, and closed when it has rested long enough", async () => {
@@ -254,7 +254,7 @@ Deno.test("a connection that is kept is used again, and closed when it has reste
     [true, 1, 1],
     [true, 2, 2],
   ]);
-  await within(LIMIT_MS, responder.calls[2]!.closed);
+  await within(responder.calls[2]!.closed, LIMIT_MS);
 });
 
 Deno.test("a connection that was closed while it was to be used again", async (t) => {
@@ -272,7 +272,7 @@ Deno.test("a connection that was closed while it was to be used again", async (t
       const last = responder.calls.at(-1)!;
       assertEquals([responder.calls.length, last.connection, last.turn], [requests, 1, 0]);
       assertEquals(new TextDecoder().decode(last.body), body ?? "");
-      await within(LIMIT_MS, Promise.all(responder.calls.map(({ closed }) => closed)));
+      await within(Promise.all(responder.calls.map(({ closed }) => closed)), LIMIT_MS);
     });
   }
 });
@@ -343,7 +343,7 @@ Deno.test("nobody accepts: 504", async () => {
     await using site = await siteOf({ port } as Responder, { connectTimeout: 100 });
     const { status, text } = await ask(site.port, "GET", "/x.php");
     assertEquals(status, 504);
-    assertStringIncludes(text, "could not be connected to in time");
+    assertStringIncludes(text, "timed out");
   }
   for (const conn of filling) conn.close();
   listener.close();
@@ -352,6 +352,6 @@ Deno.test("nobody accepts: 504", async () => {
 Deno.test("extensions that are none are refused at once", async () => {
   await using responder = startResponder(() => {});
   for (const extension of ["php", ".", "", "./x"]) {
-    await assertRejects(() => siteOf(responder, { extensions: [extension] }), TypeError, "no extension");
+    await assertRejects(() => siteOf(responder, { extensions: [extension] }), TypeError, "is not an extension");
   }
 });

@@ -8,12 +8,12 @@
 const SLICE_MS = 4;
 
 /** The work of all uploads of this process, and those waiting for a slice. */
-export class Turns {
+export class SharedSlices {
   #worked = 0;
   readonly #waiting: (() => void)[] = [];
 
   /** Does work and accounts for its time. */
-  take<T>(work: () => T): T {
+  run<T>(work: () => T): T {
     const start = performance.now();
     try {
       return work();
@@ -48,4 +48,4 @@ export class Turns {
 }
 
 /** The slices of this process. */
-export const turns: Turns = new Turns();
+export const slices: SharedSlices = new SharedSlices();

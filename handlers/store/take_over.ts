@@ -4,9 +4,9 @@
  * @module
  */
 
-import { IncompleteBody } from "../core/request_body.ts";
 import type { SitePath } from "../http/target.ts";
 import { type PartFile, type SourceWriter, WriteRefused } from "../sources/writer.ts";
+import { AppendRefused } from "./append_refused.ts";
 
 /** Milliseconds between two checks whether another process waits for a part. */
 const LOOK_MS = 200;
@@ -18,8 +18,7 @@ const TURN_MS = 50;
 /** Opens a part. While another process has it, that one is asked to release it; `busy` where it does not. */
 export async function takeOver<T>(
   writer: SourceWriter,
-  path: SitePath,
-  id: string,
+  { path, id }: { readonly path: SitePath; readonly id: string },
   open: () => Promise<T>,
 ): Promise<T> {
   for (let turn = 1;; turn++) {
@@ -35,7 +34,7 @@ export async function takeOver<T>(
 
 /** Stops the request that writes to an upload, because another continues it. What has been received is kept. */
 export function stopWriting(stop: AbortController): void {
-  stop.abort(new IncompleteBody(409, "Another request continues this upload"));
+  stop.abort(new AppendRefused({ kind: "superseded" }));
 }
 
 /** Stops a request when another process asks for its part, until disposed of. */

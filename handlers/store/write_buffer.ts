@@ -1,13 +1,11 @@
 /**
- * Buffers network chunks into larger writes.
+ * Buffers chunks into larger writes.
  *
  * @module
  */
 
-import { HttpError } from "../core/errors.ts";
-import type { PartFile } from "../sources/writer.ts";
-import type { Verification } from "./digest.ts";
-import { turns } from "./turns.ts";
+import { type PartFile, WriteRefused } from "../sources/writer.ts";
+import { slices } from "./slices.ts";
 
 /**
  * Bytes written at a time. With chunks of 16 to 64 KiB, as they arrive, 1 GiB took two to four times as long; larger
@@ -20,7 +18,15 @@ export interface SizeLimit {
   /** Maximum size in bytes. */
   readonly bytes: number;
   /** Creates the error for a larger size. */
-  error(size: number): HttpError;
+  error(size: number): Error;
+}
+
+/** Verifies content, by a digest for example. */
+export interface ContentCheck {
+  /** Takes the next bytes. */
+  update(bytes: Uint8Array): void;
+  /** Throws if the content is not the expected one. */
+  check(): void;
 }
 
 /** The limit for every file. */
@@ -29,10 +35,10 @@ export function fileLimit(maxBytes: number): SizeLimit {
 }
 
 /** Double buffering: one buffer is filled while the other is written on another thread. */
-export class Spool {
+export class WriteBuffer {
   #part: PartFile;
   readonly #limit: SizeLimit;
-  readonly #verification: Verification | null;
+  readonly #verification: ContentCheck | null;
   #filling: Uint8Array<ArrayBuffer> | null = null;
   #spare: Uint8Array<ArrayBuffer> | null = null;
   #filled = 0;
@@ -40,7 +46,7 @@ export class Spool {
   #writing: Promise<void> = Promise.resolve();
 
   /** Appends to a part, up to a limit. */
-  constructor(part: PartFile, limit: SizeLimit, verification: Verification | null = null) {
+  constructor(part: PartFile, limit: SizeLimit, verification: ContentCheck | null = null) {
     this.#part = part;
     this.#limit = limit;
     this.#verification = verification;
@@ -48,7 +54,7 @@ export class Spool {
   }
 
   /** Switches to another part after finishing the previous one. */
-  goOnWith(part: PartFile): void {
+  continueWith(part: PartFile): void {
     this.#part = part;
     this.#size = part.size;
     this.#filled = 0;
@@ -70,9 +76,9 @@ export class Spool {
     }
   }
 
-  async #verify(verification: Verification, bytes: Uint8Array): Promise<void> {
-    turns.take(() => verification.update(bytes));
-    if (turns.due) await turns.next();
+  async #verify(verification: ContentCheck, bytes: Uint8Array): Promise<void> {
+    slices.run(() => verification.update(bytes));
+    if (slices.due) await slices.next();
   }
 
   /** Flushes the buffer. */
@@ -97,9 +103,20 @@ export class Spool {
   }
 }
 
-/** The error for an upload above the limit. */
-export function tooLarge(maxBytes: number): HttpError {
-  return new HttpError(413, `No more than ${maxBytes} bytes are taken in one file`, {
-    problem: { "max-size": maxBytes },
-  });
+/** The refusal of a file above the limit. */
+export function tooLarge(maxBytes: number): WriteRefused {
+  return new WriteRefused("too large", null, { bytes: maxBytes });
+}
+
+/** Writes all chunks. No write is pending when it resolves or rejects. */
+export async function receive(
+  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  buffer: WriteBuffer,
+): Promise<void> {
+  try {
+    for await (const chunk of chunks) await buffer.push(chunk);
+    await buffer.finish();
+  } finally {
+    await buffer.idle();
+  }
 }

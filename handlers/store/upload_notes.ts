@@ -1,30 +1,29 @@
 /**
- * The notes of a resumable upload: what its first request announced, for those that follow.
+ * The notes of a resumable upload: what its first piece announced, for those that follow.
  *
  * @module
  */
 
 import { CONFLICT_POLICIES, type ConflictPolicy } from "./conflict.ts";
-import { formatDigests, parseDigests, type Promised } from "./digest.ts";
 
-/** What the requests of an upload have announced so far; null if they have not. */
+/** What the pieces of an upload have announced so far; null if they have not. */
 export interface UploadNotes {
-  /** Total size in bytes (Upload-Length). */
+  /** Total size in bytes. */
   readonly length: number | null;
   /** What to do if the name is taken. */
   readonly policy: ConflictPolicy | null;
-  /** The version to be replaced, from If-Match and the like. */
+  /** The version to be replaced. */
   readonly expected: string | null;
-  /** Repr-Digest, which covers the whole file. */
-  readonly digests: readonly Promised[] | null;
+  /** A digest of the whole file, in the notation of the sender. */
+  readonly digest: string | null;
 }
 
 /** Empty notes. */
-export const NO_NOTES: UploadNotes = { length: null, policy: null, expected: null, digests: null };
+export const NO_NOTES: UploadNotes = { length: null, policy: null, expected: null, digest: null };
 
 /** Serializes notes. */
-export function formatNotes({ length, policy, expected, digests }: UploadNotes): string {
-  return JSON.stringify({ length, policy, expected, digest: digests && formatDigests(digests) });
+export function formatNotes({ length, policy, expected, digest }: UploadNotes): string {
+  return JSON.stringify({ length, policy, expected, digest });
 }
 
 /** Parses notes; unreadable ones count as empty, because another version of pyserve may have written them. */
@@ -35,7 +34,7 @@ export function parseNotes(text: string): UploadNotes {
       length: Number.isSafeInteger(length) && length >= 0 ? length : null,
       policy: CONFLICT_POLICIES.find((each) => each === policy) ?? null,
       expected: typeof expected === "string" ? expected : null,
-      digests: parseDigests(typeof digest === "string" ? digest : null),
+      digest: typeof digest === "string" ? digest : null,
     };
   } catch {
     return NO_NOTES;

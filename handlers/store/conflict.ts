@@ -4,43 +4,13 @@
  * @module
  */
 
-import { HttpError } from "../core/errors.ts";
 import type { SitePath } from "../http/target.ts";
 
 /** What to do if a name is taken: refuse, find a free name, or replace the file. */
 export type ConflictPolicy = "fail" | "rename" | "overwrite";
 
+/** All policies. */
 export const CONFLICT_POLICIES: readonly ConflictPolicy[] = ["fail", "rename", "overwrite"];
-
-/** How a request wants conflicts resolved. */
-export interface Wish {
-  readonly policy: ConflictPolicy;
-  /** The status of a refusal: 412 if the request made it a precondition, 409 otherwise. */
-  readonly status: 409 | 412;
-}
-
-/**
- * Determines the policy of a request: from its preconditions, `?on-conflict=`, or the server's default.
- *
- * `If-None-Match: *` (RFC 9110 section 13.1.2) and `Overwrite: F` (RFC 4918 section 10.6) mean `fail`; If-Match,
- * If-Unmodified-Since and `Overwrite: T` mean `overwrite`. Without `Overwrite`, the server's policy applies rather than
- * the RFC's default of T: that suits WebDAV clients, which are explicit about overwriting.
- */
-export function wishOf(headers: Headers, query: string, fallback: ConflictPolicy): Wish {
-  const overwrite = headers.get("overwrite")?.toUpperCase();
-  if (headers.get("if-none-match")?.trim() === "*" || overwrite === "F") return { policy: "fail", status: 412 };
-  const asked = new URLSearchParams(query).get("on-conflict");
-  if (asked !== null) return { policy: policyOf(asked), status: 409 };
-  const replaces = overwrite === "T" || headers.has("if-match") || headers.has("if-unmodified-since");
-  return { policy: replaces ? "overwrite" : fallback, status: 409 };
-}
-
-/** A policy by name; 400 if it is unknown. */
-export function policyOf(name: string): ConflictPolicy {
-  const policy = CONFLICT_POLICIES.find((each) => each === name);
-  if (policy) return policy;
-  throw new HttpError(400, `The parameter "on-conflict" is not one of ${CONFLICT_POLICIES.join(", ")}`);
-}
 
 /** Maximum number of names tried: more conflicts are a client's mistake. */
 const MOST_NUMBERS = 999;

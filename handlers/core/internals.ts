@@ -1,0 +1,66 @@
+/**
+ * What the modules of a server share about a request, and handlers of others need not know.
+ *
+ * @module
+ */
+
+import type { Refusal } from "../http/refusal.ts";
+import type { Context } from "./types.ts";
+
+/** A cacheable response, offered to the cache. */
+export interface OfferedResponse {
+  /** The response as created by its handler. */
+  readonly response: Response;
+  /** The corresponding 304, without headers added by layers. */
+  readonly notModified: Response;
+  /** The response body. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Whether the response is still fresh. */
+  readonly isFresh: () => boolean;
+  /** Whether the response depends on Accept and the query. */
+  readonly negotiated?: boolean;
+}
+
+/** A cacheable proof that a path does not exist. */
+export interface OfferedAbsence {
+  /** The cache key of the path. */
+  readonly key: string;
+  /** Whether the path still does not exist. */
+  readonly isFresh: () => boolean;
+}
+
+/** The mutable state of one request, shared by all contexts derived for it: how handlers and layers communicate. */
+export interface RequestNotes {
+  /** Why the request is refused, or null; undefined until it has been checked. */
+  refusal: Refusal | null | undefined;
+  /** The user named by a layer; undefined if none has named one. */
+  user: string | null | undefined;
+  /** Whether the access log line has been written or is suppressed. */
+  logged: boolean;
+  /** The final response, to be sent unmodified, or null. */
+  finished: Response | null;
+  /** The response that already has its file server's headers and error page, or null. */
+  dressed: Response | null;
+  /** The response offered to the cache, or null. */
+  offer: OfferedResponse | null;
+  /** The proof of absence offered to the cache, or null. */
+  absence: OfferedAbsence | null;
+}
+
+/** A context with what is internal. Every context is one, because only `toFetch` creates them. */
+export interface InternalContext extends Context {
+  /** Whether a layer or a mount has replaced the target, so that it differs from the request's URL. */
+  readonly retargeted: boolean;
+  /**
+   * Whether the transport truncates a body at its Content-Length, as Deno.serve does over HTTP/1: then a file can be
+   * sent as a native stream, which may continue past it.
+   */
+  readonly cutsAtLength: boolean;
+  /** The mutable state of this request. */
+  readonly notes: RequestNotes;
+}
+
+/** The internal part of a context. */
+export function internalsOf(context: Context): InternalContext {
+  return context as InternalContext;
+}

@@ -1,0 +1,74 @@
+/**
+ * Names the handler or layer at fault, in errors at construction and in the log.
+ *
+ * @module
+ */
+
+import { HttpError } from "./errors.ts";
+import type { Handler } from "./types.ts";
+
+/** Which function threw an error; `""` for one without a name. */
+const origins = new WeakMap<object, string>();
+
+/**
+ * Records which function threw an error, unless one that it called is recorded already. An {@linkcode HttpError} is a
+ * response rather than a fault, and is not recorded.
+ *
+ * @returns The error to throw in its place: the same one, or an Error for a value that is not an object.
+ */
+export function thrownBy(title: string, thrown: unknown): unknown {
+  if (thrown instanceof HttpError) return thrown;
+  const error = isObject(thrown) ? thrown : new Error(`${kindOf(thrown)} was thrown: ${String(thrown)}`);
+  if (!origins.has(error)) origins.set(error, title);
+  return error;
+}
+
+/** Which function threw an error, or `""`. */
+export function originOf(error: unknown): string {
+  return isObject(error) ? origins.get(error) ?? "" : "";
+}
+
+/** What a function is called in messages: its name, or its position, counted from 0. */
+export function titleOf(role: string, value: unknown, position: number): string {
+  return typeof value === "function" && value.name !== "" ? `${role} "${value.name}"` : `${role} ${position + 1}`;
+}
+
+/** The error for a value that a function returned in place of a response; its message has the title. */
+export function notAnAnswer(title: string, answer: unknown): unknown {
+  return thrownBy("", new TypeError(`${title} returned ${kindOf(answer)}, not a Response or null`));
+}
+
+/** A handler whose faults name it: what it throws, and what it returns that is neither a Response nor null. */
+export function accountable(handler: Handler, title: string): Handler {
+  const checked = (answer: unknown) => {
+    if (answer === null || answer instanceof Response) return answer;
+    throw notAnAnswer(title, answer);
+  };
+  const failed = (thrown: unknown): never => {
+    throw thrownBy(title, thrown);
+  };
+  return (request, context) => {
+    try {
+      const answer = handler(request, context);
+      return answer instanceof Promise ? answer.then(checked, failed) : checked(answer);
+    } catch (thrown) {
+      return failed(thrown);
+    }
+  };
+}
+
+/** Throws a TypeError for what is not a function. */
+export function requireFunction(value: unknown, title: string): void {
+  if (typeof value !== "function") throw new TypeError(`Cannot use ${title}: it is ${kindOf(value)}, not a function`);
+}
+
+/** What is in place of a function or a response, for messages: only its kind, because the content may be private. */
+function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return `${value}`;
+  if (typeof value !== "object") return `a ${typeof value}`;
+  return Array.isArray(value) ? "an array" : `an object (${value.constructor?.name ?? "without a class"})`;
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === "object" && value !== null) || typeof value === "function";
+}

@@ -1,0 +1,75 @@
+/**
+ * Precompressed files: `NAME.br`, `NAME.zst` and `NAME.gz` in the directory of `NAME`.
+ *
+ * @module
+ */
+
+import { type CodingName, CODINGS } from "../http/coding.ts";
+import type { ByteRange } from "../http/range.ts";
+import type { ResolvedFile } from "../serving/resolve.ts";
+import type { SitePath } from "../http/target.ts";
+import { FileChanged, type FileSource, type FileStat, type FreshnessCheck, type OpenFile } from "../sources/types.ts";
+
+/** The precompressed files of one file, looked up for one request. */
+export class Siblings {
+  readonly #source: FileSource;
+  /** The file itself. */
+  readonly plain: ResolvedFile;
+  /** Everything that the choice depends on: the siblings that were looked for, present or not. */
+  readonly #seen: { readonly path: SitePath; readonly stat: FileStat | null }[] = [];
+
+  readonly #refused: Set<CodingName>;
+
+  /**
+   * Looks nothing up yet.
+   *
+   * @param refused The codings whose sibling could not be opened by an earlier attempt at the same request.
+   */
+  constructor(source: FileSource, plain: ResolvedFile, refused: Set<CodingName>) {
+    this.#source = source;
+    this.plain = plain;
+    this.#refused = refused;
+  }
+
+  /** The sibling in a coding: a regular file that is not older than the plain one; null if there is none. */
+  async find(coding: CodingName): Promise<ResolvedFile | null> {
+    const { path, stat: { modified } } = this.plain;
+    const beside = path.sibling(path.name + CODINGS[coding]);
+    if (!beside || this.#refused.has(coding)) return null;
+    const stat = await this.#source.stat(beside);
+    this.#seen.push({ path: beside, stat });
+    return stat?.kind === "file" && (stat.modified ?? 0) >= (modified ?? 0) ? { path: beside, stat } : null;
+  }
+
+  /**
+   * Opens a sibling that was found.
+   *
+   * @throws FileChanged also where it cannot be opened for another reason, such as its permissions: the file itself can
+   * be sent, so the next attempt does without the sibling.
+   */
+  async open(coding: CodingName, { path, stat }: ResolvedFile, range?: ByteRange): Promise<OpenFile> {
+    try {
+      return await this.#source.open(path, stat, range);
+    } catch (error) {
+      if (error instanceof FileChanged) throw error;
+      this.#refused.add(coding);
+      throw new FileChanged();
+    }
+  }
+
+  /** Whether the choice can be proven later: a sibling that could not be opened may be readable the next time. */
+  get areStable(): boolean {
+    return this.plain.stat.stable && this.#refused.size === 0;
+  }
+
+  /** A check that the file and all siblings that were looked for are unchanged; null if that cannot be guaranteed. */
+  freshness(): FreshnessCheck | null {
+    const source = this.#source;
+    const checks = [this.plain, ...this.#seen].map(({ path, stat }) => {
+      return stat ? source.freshness?.(path, stat) : source.absence?.(path);
+    });
+    if (!checks.every((check) => !!check)) return null;
+    const [first] = checks;
+    return checks.length === 1 ? first! : () => checks.every((isFresh) => isFresh());
+  }
+}

@@ -1,0 +1,10 @@
+/**
+ * Layers: what wraps a handler.
+ *
+ * @module
+ */
+
+export { accessLog, type LogFormat } from "./access_log.ts";
+export { errorPages } from "./error_pages.ts";
+export { headers } from "./headers.ts";
+export type { Encoder } from "../core/types.ts";

@@ -1,0 +1,54 @@
+/**
+ * Handlers with their options and results, features of a file server, and the parts for handlers of your own.
+ *
+ * @module
+ */
+
+// One file, and the files of a source
+export { files, type FilesOptions, type RepresentationOptions } from "./files/files.ts";
+export { serveFile, type ServeFileOptions } from "./files/serve_file.ts";
+export { listing, type ListingFormat, type ListingOptions } from "./listing/listing.ts";
+export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./serving/listing_data.ts";
+export { pageAssets } from "./page/assets.ts";
+
+// Search, archives, checksums
+export {
+  type Found,
+  search,
+  type SearchEnd,
+  type SearchFormat,
+  type SearchHead,
+  type SearchOptions,
+  type SearchResults,
+  type SearchTail,
+} from "./search/search.ts";
+export { archive, type ArchiveOptions } from "./archive/archive.ts";
+export { type Checksum, checksum } from "./checksum/checksum.ts";
+
+// Uploads
+export { upload, uploadFeatures, type UploadOptions } from "./upload/upload.ts";
+
+// Programs
+export { cgi, cgiContent, cgiFeature, type CgiOptions, type CommandWords } from "./upstream/cgi/cgi.ts";
+export { endAllScripts, type SystemUser } from "./upstream/cgi/process_group.ts";
+export { fastcgi, type FastCgiAddress, fastCgiFeature, type FastCgiOptions } from "./upstream/fastcgi/fastcgi.ts";
+export type { Program } from "./upstream/program.ts";
+export type { ScriptMount, ScriptRules } from "./upstream/find_script.ts";
+
+// Features of a file server
+export { type Feature, lazily, type Site } from "./serving/feature.ts";
+export { archives, checksums, searches } from "./site/reading_features.ts";
+
+// For servers of your own
+export { removeStaleSocket, type TlsPair } from "./transport/serve.ts";
+
+// For handlers of your own
+export { type CodedContent, type Content, type Keep, sendContent, type SendOptions } from "./serving/content.ts";
+export { slashRedirect } from "./serving/slash_redirect.ts";
+export { locationFor } from "./core/location.ts";
+export { allow } from "./core/methods.ts";
+export { heldBody, type HeldBodyOptions } from "./core/held_body.ts";
+export { errorResponse, failureOf, isNotThere, statusText, toHttpError } from "./core/errors.ts";
+export { type Hosts, requireOwnHost } from "./core/own_hosts.ts";
+export type { ConnectionInfo } from "./core/fetch.ts";
+export type { Awaitable, HostNames, LocalAddress } from "./core/types.ts";

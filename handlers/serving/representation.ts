@@ -1,0 +1,147 @@
+/**
+ * Content, and which representation of it a request gets: content coding, decided in one place (RFC 9110 section 12.5.3).
+ *
+ * @module
+ */
+
+import { then } from "../core/awaitable.ts";
+import type { Awaitable, Encoder } from "../core/types.ts";
+import { type CodingName, CODINGS, codingWeights } from "../http/coding.ts";
+import type { ByteRange } from "../http/range.ts";
+import type { OpenFile } from "../sources/types.ts";
+
+/** Receives a complete response and its bytes, to cache them. */
+export type Keep = (response: Response, bytes: Uint8Array<ArrayBuffer>) => void;
+
+/** Content to be sent: its metadata, and access to its bytes. */
+export interface Content {
+  /** Content-Type. */
+  readonly type: string;
+  /**
+   * Determines Content-Type from the first bytes of the content (1,024, or all if there are fewer), overriding `type`:
+   * for documents that declare their encoding.
+   */
+  readonly typeOf?: (beginning: Uint8Array) => string;
+  /** The full size in bytes. */
+  readonly size: number;
+  /** Modification time, in milliseconds since 1970; null if there is none. */
+  readonly modified: number | null;
+  /** The entity tag including quotes and `W/`; null for none. */
+  readonly etag: string | null;
+  /**
+   * Headers that a 304 has as well: Cache-Control, Vary, Content-Location, and policies such as
+   * Content-Security-Policy, which caches then update (RFC 9111 section 4.3.4). Whatever they depend on must be part of
+   * the entity tag.
+   */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The content coding of content that is available in no other; `codedIn` and encoders are not used then. */
+  readonly coding?: CodingName;
+  /**
+   * Returns the content in a coding, or null if it is not available in that one. Called for the codings that the client
+   * accepts, in its order of preference, until one is available. With it, all responses have `Vary: accept-encoding`.
+   */
+  readonly codedIn?: (coding: CodingName) => Awaitable<CodedContent | null>;
+  /** Whether ranges are supported; defaults to true. */
+  readonly ranges?: boolean;
+  /**
+   * Called when the full content is about to be sent, with the size of its representation (before it is encoded). If it
+   * returns a function, the content is buffered regardless of size, and the function receives the response and its bytes,
+   * to cache them.
+   */
+  readonly keep?: (size: number) => Keep | null;
+  /** Whether the content is slow to produce: then even short content is streamed, so that a disconnect is noticed. */
+  readonly slow?: boolean;
+  /**
+   * Opens the content. Called once for GET and HEAD with status 200 or 206, never for 412 and 416; for 304 only if
+   * `typeOf` is needed, because the client revalidates by date alone.
+   *
+   * @param range The bytes that will be read, as for `FileSource.open`; absent for HEAD and for several ranges.
+   */
+  open(range?: ByteRange): Awaitable<OpenFile>;
+}
+
+/** The same content in a coding: a representation of its own, with the type, date and headers of the content. */
+export interface CodedContent {
+  /** Its entity tag; must differ from those of the other codings (RFC 9110 section 8.8.3.3). */
+  readonly etag: string | null;
+  /** Its size in bytes, as coded. */
+  readonly size: number;
+  /** Opens the coded bytes. */
+  open(range?: ByteRange): Awaitable<OpenFile>;
+}
+
+/** The representation of content that a request gets. */
+export interface Representation extends Content {
+  /** Whether there are others, for other values of Accept-Encoding. */
+  readonly varies?: boolean;
+  /** The content without its coding, to determine the type; absent where it is the same. */
+  readonly plain?: Content;
+  /** Encodes the bytes while they are sent. */
+  readonly encoder?: Encoder;
+}
+
+/**
+ * Selects the representation with the highest weight. Among equal ones, a stored coding comes before one that has to be
+ * computed, then br before zstd before gzip, and content without a coding comes last.
+ *
+ * If the client refuses content without a coding and there is no other, it gets it nevertheless: section 12.5.3 allows
+ * 406 but does not require it, and a client that cannot decode the identity coding does not exist.
+ */
+export function representationOf(
+  request: Request,
+  content: Content,
+  encoders: readonly Encoder[],
+): Awaitable<Representation> {
+  if (content.coding !== undefined) return content;
+  const suitable = encodersFor(content, encoders);
+  if (content.codedIn === undefined && suitable.length === 0) return content;
+  const weights = codingWeights(request.headers.get("accept-encoding"));
+  const stored = content.codedIn
+    ? CODING_NAMES.map((coding) => ({ coding, find: () => storedIn(content, coding) }))
+    : [];
+  const computed = wantsRange(request, content) && !weights.refusesIdentity
+    ? [] // only content with a length has ranges: a download can then be resumed
+    : suitable.map((encoder) => ({ coding: encoder.coding, find: () => encodedBy(content, encoder) }));
+  const offers = [...stored, ...computed].filter(({ coding }) => weights.of(coding) > 0);
+  offers.sort((a, b) => weights.of(b.coding) - weights.of(a.coding));
+  return then(firstOf(offers), (found) => found ?? { ...content, varies: true });
+}
+
+const CODING_NAMES = Object.keys(CODINGS) as readonly CodingName[];
+
+interface Offer {
+  readonly coding: CodingName;
+  readonly find: () => Awaitable<Representation | null>;
+}
+
+function encodersFor({ type, size }: Content, encoders: readonly Encoder[]): readonly Encoder[] {
+  if (encoders.length === 0 || size === 0) return [];
+  return encoders.filter((encoder) => encoder.suits(type, size));
+}
+
+function wantsRange({ method, headers }: Request, { ranges = true }: Content): boolean {
+  return ranges && method === "GET" && headers.has("range");
+}
+
+function firstOf(offers: readonly Offer[], at = 0): Awaitable<Representation | null> {
+  if (at >= offers.length) return null;
+  return then(offers[at]!.find(), (found) => found ?? firstOf(offers, at + 1));
+}
+
+function storedIn(content: Content, coding: CodingName): Awaitable<Representation | null> {
+  return then(content.codedIn!(coding), (coded) => {
+    if (coded === null) return null;
+    const { etag, size } = coded;
+    return { ...content, etag, size, coding, open: (range) => coded.open(range), plain: content, varies: true };
+  });
+}
+
+function encodedBy(content: Content, encoder: Encoder): Representation {
+  const { coding } = encoder;
+  return { ...content, etag: encodedTag(content.etag, coding), coding, encoder, ranges: false, varies: true };
+}
+
+/** Weak: another version of the encoder produces other bytes of the same meaning. */
+function encodedTag(etag: string | null, coding: CodingName): string | null {
+  return etag && `W/${etag.replace(/^W\//, "").slice(0, -1)}-${coding}"`;
+}

@@ -1,0 +1,118 @@
+/**
+ * A directory that is filled under the name of a part, and published when it is complete.
+ *
+ * @module
+ */
+
+import type { SitePath } from "../http/target.ts";
+import { problemOfName } from "./new_name.ts";
+import { isLockedByOther, Place } from "./place.ts";
+import { newDirectoryMode, newFileMode } from "./publish.ts";
+import { FileChanged } from "./types.ts";
+import { type NewEntry, WriteRefused } from "./writer.ts";
+import type { OpenFile } from "./open_file.ts";
+
+const CHUNK_BYTES = 262_144;
+
+/** The modes of new files and directories below a place, as determined by the umask or a default ACL. */
+interface Modes {
+  readonly file: number;
+  readonly directory: number;
+}
+
+/** The directory while it is filled: private, and locked so that the sweep does not take it for an abandoned one. */
+export class DiskTree implements Disposable {
+  readonly #modes: Modes;
+  readonly #lock: Deno.FsFile;
+  /** The open directories from the top to the one being filled. */
+  readonly #open: Place[];
+  #names: readonly string[] = [];
+
+  private constructor(top: Place, lock: Deno.FsFile, modes: Modes) {
+    this.#open = [top];
+    this.#lock = lock;
+    this.#modes = modes;
+  }
+
+  /** Creates the directory under a free name. */
+  static async create(place: Place, name: string): Promise<DiskTree> {
+    const modes = { file: newFileMode(place), directory: newDirectoryMode(place) };
+    Deno.mkdirSync(place.at(name), { mode: 0o700 });
+    const top = new Place(place.find(name));
+    try {
+      const lock = await Deno.open(top.path, { read: true });
+      isLockedByOther(lock);
+      return new DiskTree(top, lock, modes);
+    } catch (error) {
+      top[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Adds an entry; its directory has been added before. */
+  async add({ path, mode, open }: NewEntry): Promise<void> {
+    const problem = problemOfName(path.name);
+    if (problem) throw new WriteRefused("name", problem);
+    const place = this.#enter(path.parent!);
+    const atMost = mode ?? 0o777;
+    if (open) await addFile(place, path.name, { open, mode: this.#modes.file & atMost });
+    else addDirectory(place, path.name, this.#modes.directory & (atMost | 0o700));
+  }
+
+  /** Gives the directory itself its permissions, and syncs it. */
+  async finish(mode: number | undefined): Promise<void> {
+    const [top] = this.#open;
+    top!.directory.setMode(this.#modes.directory & ((mode ?? 0o777) | 0o700));
+    await this.#lock.sync();
+  }
+
+  /** Opens a directory of the tree; those that it shares with the previous one stay open. */
+  #enter({ segments }: SitePath): Place {
+    const shared = this.#names.findIndex((name, index) => name !== segments[index]);
+    if (shared >= 0) this.#open.splice(shared + 1).forEach((place) => place[Symbol.dispose]());
+    for (const name of segments.slice(this.#open.length - 1)) {
+      this.#open.push(new Place(this.#open.at(-1)!.find(name)));
+    }
+    this.#names = segments;
+    return this.#open.at(-1)!;
+  }
+
+  [Symbol.dispose](): void {
+    this.#lock.close();
+    this.#open.splice(0).forEach((place) => place[Symbol.dispose]());
+  }
+}
+
+function addDirectory(place: Place, name: string, mode: number): void {
+  place.assertStill();
+  Deno.mkdirSync(place.at(name), { mode: 0o700 });
+  using made = place.find(name);
+  if (!made.info.isDirectory) throw new FileChanged();
+  made.setMode(mode);
+}
+
+/** A new file of a tree: its content, and its permissions when it is complete. */
+interface NewFile {
+  readonly open: NonNullable<NewEntry["open"]>;
+  readonly mode: number;
+}
+
+async function addFile(place: Place, name: string, { open, mode }: NewFile): Promise<void> {
+  using source = await open();
+  place.assertStill();
+  using target = await Deno.open(place.at(name), { createNew: true, write: true, mode: 0o600 });
+  await copyContent(source, target);
+  using made = place.find(name);
+  if (!made.isSame(target.statSync())) throw new FileChanged();
+  made.setMode(mode);
+  await target.sync();
+}
+
+async function copyContent(source: OpenFile, target: Deno.FsFile): Promise<void> {
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  let offset = 0;
+  for (let count = await source.read(0, buffer); count > 0; count = await source.read(offset, buffer)) {
+    for (let at = 0; at < count;) at += await target.write(buffer.subarray(at, count));
+    offset += count;
+  }
+}

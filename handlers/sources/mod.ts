@@ -1,0 +1,44 @@
+/**
+ * Sources: where files come from, and what a source of your own implements.
+ *
+ * @module
+ */
+
+// Sources
+export { disk, type DiskOptions } from "./disk.ts";
+export { memory, type MemoryOptions, openBytes } from "./memory.ts";
+
+// Sources made of others
+export { filtered, isVisible } from "./filtered.ts";
+export { readOnly, union } from "./union.ts";
+export { writableIn } from "./writable_in.ts";
+
+// To implement: reading
+export {
+  type EntryProblem,
+  FileChanged,
+  type FileEntry,
+  type FileKind,
+  type FileSlices,
+  type FileSource,
+  type FileStat,
+  type FreshnessCheck,
+  type OpenFile,
+} from "./types.ts";
+
+export { type FetchRange, openRanges, type OpenRangesOptions } from "./ranges.ts";
+
+// To implement: writing
+export {
+  type ChangeOptions,
+  type CommitOptions,
+  type Committed,
+  type NewEntry,
+  type PartFile,
+  type RefusedWrite,
+  type SourceWriter,
+  type TreeOptions,
+  type UploadRecord,
+  type WriteProblem,
+  WriteRefused,
+} from "./writer.ts";

@@ -1,0 +1,48 @@
+/**
+ * Watching a union.
+ *
+ * @module
+ */
+
+import { SitePath } from "../http/target.ts";
+import type { Mounted, MountTree } from "./mount_tree.ts";
+
+/** The changes below a directory, of all sources that are mounted there. */
+export function mergedWatch(tree: MountTree, path: SitePath, signal: AbortSignal): AsyncIterable<SitePath> {
+  const stop = new AbortController();
+  const within = AbortSignal.any([signal, stop.signal]);
+  const { mount: around } = tree.find(path);
+  const watches = tree.mounts.flatMap((mount) => {
+    const from = mount === around ? path.below(mount.at) : mount.at.below(path) && SitePath.root;
+    const changes = from && mount.source.watch?.(from, within);
+    return changes ? [changesOf(tree, mount, changes)] : [];
+  });
+  return merged(watches, stop);
+}
+
+/** The changes in a mounted source; none of what another mount hides. */
+async function* changesOf(tree: MountTree, mount: Mounted, changes: AsyncIterable<SitePath>): AsyncGenerator<SitePath> {
+  for await (const change of changes) {
+    const path = mount.at.join(change);
+    if (tree.find(path).mount === mount) yield path;
+  }
+}
+
+async function* merged<T>(sources: readonly AsyncGenerator<T>[], stop: AbortController): AsyncGenerator<T> {
+  const next = (source: AsyncGenerator<T>) => source.next().then((result) => ({ source, result }));
+  const pending = new Map(sources.map((source) => [source, next(source)]));
+  try {
+    while (pending.size > 0) {
+      const { source, result } = await Promise.race(pending.values());
+      if (result.done) {
+        pending.delete(source);
+      } else {
+        pending.set(source, next(source));
+        yield result.value;
+      }
+    }
+  } finally {
+    stop.abort(); // ends those that are still waiting
+    await Promise.allSettled(pending.values());
+  }
+}

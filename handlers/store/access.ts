@@ -1,0 +1,151 @@
+/**
+ * Who may do what: the one place where the store operations ask for rights and locks.
+ *
+ * Every path that an operation touches is asked for, before anything changes: both ends of a move or copy, parents that
+ * would be created, and everything in a directory that is deleted or moved, because a rule may deny a path below one that
+ * it allows.
+ *
+ * @module
+ */
+
+import type { Awaitable, Right } from "../core/types.ts";
+import type { SitePath } from "../http/target.ts";
+import { WriteRefused } from "../sources/writer.ts";
+import type { ConflictPolicy } from "./conflict.ts";
+import type { Locks, Reach } from "./locks.ts";
+
+/** What a store allows at all, whoever asks. */
+export interface StoreRights {
+  /** Create files and directories (`--upload`). */
+  readonly create: boolean;
+  /** Delete, overwrite and move (`--delete`). */
+  readonly change: boolean;
+}
+
+/** On whose behalf an operation runs. */
+export interface Actor {
+  /** Whether the actor has a right to a path, which need not exist. */
+  may(right: Right, path: SitePath): boolean;
+  /**
+   * Whether a right to a directory implies the same right to everything below it, at any depth, and whether everything can
+   * be read. Then the entries of a directory need not be looked at; defaults to false.
+   */
+  readonly isUniform?: boolean;
+  /** The tokens of the locks that the actor has submitted, for {@linkcode Locks}. */
+  readonly tokens?: readonly string[];
+}
+
+/** What {@linkcode Permit} knows of the store. */
+export interface PermitOptions {
+  readonly rights: StoreRights;
+  readonly locks: Locks | null;
+  /** Whether a path exists. */
+  readonly exists: (path: SitePath) => Awaitable<boolean>;
+  /** Everything in a directory, hidden files too. */
+  readonly below: (path: SitePath) => Promise<AsyncIterable<SitePath>>;
+}
+
+/** Rights that a whole directory needs at its old and its new place. */
+export interface Passage {
+  readonly from: SitePath;
+  readonly to: SitePath;
+  /** What the directory contains, relative to it; empty for a file. */
+  readonly entries: readonly SitePath[];
+}
+
+/** Maximum number of entries of a directory that is moved by an actor with rights to parts of it only. */
+const MOST_ENTRIES = 100_000;
+
+/** The rights and locks of one actor. All methods throw {@linkcode WriteRefused}: `disabled`, `forbidden` or `locked`. */
+export class Permit {
+  readonly #actor: Actor;
+  readonly #options: PermitOptions;
+
+  constructor(actor: Actor, options: PermitOptions) {
+    this.#actor = actor;
+    this.#options = options;
+  }
+
+  /** Requires that the store allows an operation at all. */
+  requireEnabled(right: keyof StoreRights, policy: ConflictPolicy = "fail"): void {
+    const { rights } = this.#options;
+    if (!rights[right]) throw new WriteRefused("disabled", null, { right });
+    if (policy === "overwrite" && !rights.change) throw new WriteRefused("disabled", null, { right: "change" });
+  }
+
+  /** Requires a right to one path. The refusal names `shown`, not a path that the actor may not even see. */
+  require(right: Right, path: SitePath, shown: SitePath = path): void {
+    if (!this.#actor.may(right, path)) throw new WriteRefused("forbidden", null, { path: shown, right });
+  }
+
+  /** Whether the actor has a right to a path. */
+  may(right: Right, path: SitePath): boolean {
+    return this.#actor.may(right, path);
+  }
+
+  /** Whether everything in a directory can be read by whoever can read the directory. */
+  get isUniform(): boolean {
+    return this.#actor.isUniform ?? false;
+  }
+
+  /**
+   * Requires what storing under a name takes: to create it, to change it if it may replace something, and to create any
+   * name in the directory if a free one may be chosen.
+   */
+  requireName(path: SitePath, policy: ConflictPolicy): void {
+    if (policy === "overwrite") this.require("change", path);
+    this.require("create", path);
+    if (policy === "rename" && path.parent !== null) this.require("create", path.parent, path);
+  }
+
+  /** The same, and for the parents that would be created. */
+  async requireFile(path: SitePath, policy: ConflictPolicy): Promise<void> {
+    this.requireName(path, policy);
+    if (this.isUniform && this.#options.locks === null) return;
+    for (let above = path.parent; above !== null && !await this.#options.exists(above); above = above.parent) {
+      this.require("create", above, path);
+      await this.requireUnlocked(above, "entry");
+    }
+  }
+
+  /** Requires the right to change a path and everything in it. */
+  async requireTree(path: SitePath): Promise<void> {
+    this.require("change", path);
+    if (this.isUniform) return;
+    for await (const below of await this.#options.below(path)) this.require("change", below, path);
+  }
+
+  /** Requires what moving takes at the old place, for everything in it; returns that. */
+  async requireMove(from: SitePath): Promise<SitePath[]> {
+    this.#requireTaking(from, from);
+    if (this.isUniform) return [];
+    const entries: SitePath[] = [];
+    for await (const below of await this.#options.below(from)) {
+      this.#requireTaking(below, from);
+      if (entries.push(below.below(from)!) > MOST_ENTRIES) throw new WriteRefused("too many", null, { path: from });
+    }
+    return entries;
+  }
+
+  /** Moving is also reading: at another place the actor may be able to read it. */
+  #requireTaking(path: SitePath, shown: SitePath): void {
+    this.require("change", path, shown);
+    this.require("read", path, shown);
+  }
+
+  /** Candidate names, each with the right to create it with everything that will be in it. */
+  *allowed(paths: Iterable<SitePath>, entries: readonly SitePath[]): Generator<SitePath> {
+    for (const path of paths) {
+      this.require("create", path);
+      for (const entry of entries) this.require("create", path.join(entry), path);
+      yield path;
+    }
+  }
+
+  /** Requires that no lock of another stands in the way. */
+  async requireUnlocked(path: SitePath, reach: Reach): Promise<void> {
+    const { locks } = this.#options;
+    if (locks === null || await locks.mayWrite(path, this.#actor.tokens ?? [], reach)) return;
+    throw new WriteRefused("locked", null, { path });
+  }
+}

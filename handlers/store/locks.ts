@@ -1,0 +1,47 @@
+/**
+ * The seam for locks, such as those of WebDAV (RFC 4918 section 6).
+ *
+ * @module
+ */
+
+import type { Awaitable } from "../core/types.ts";
+import type { SitePath } from "../http/target.ts";
+
+/**
+ * What an operation does to a path:
+ *
+ * - `content`: replaces the content of an existing file;
+ * - `entry`: adds the name to its directory, so that a lock on that directory counts, too;
+ * - `tree`: removes the name from its directory with everything in it, so that locks below count, too.
+ */
+export type Reach = "content" | "entry" | "tree";
+
+/**
+ * Locks on paths. A store without them asks nothing.
+ *
+ * @example
+ * ```ts
+ * import { assert, assertRejects } from "@std/assert";
+ * import { disk, SitePath } from "@x/pyserve";
+ * import { WriteRefused } from "@x/pyserve/sources";
+ * import { type Locks, Store } from "@x/pyserve/store";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const path = SitePath.root.child("a")!;
+ * const locks: Locks = { mayWrite: (asked, tokens) => asked.text !== "/a" || tokens.includes("token") };
+ * const store = new Store(disk(directory), { locks });
+ * const all = { may: () => true, isUniform: true };
+ * await assertRejects(() => store.as(all).makeDirectory(path), WriteRefused, "locked");
+ * await store.as({ ...all, tokens: ["token"] }).makeDirectory(path);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export interface Locks {
+  /**
+   * Whether a path may be written by an actor that has submitted these tokens. Asked before an operation begins and, for
+   * content that takes time to arrive, again before it is published.
+   */
+  mayWrite(path: SitePath, tokens: readonly string[], reach: Reach): Awaitable<boolean>;
+  /** Called when a path has been deleted or moved away, with everything in it: its locks end (RFC 4918 section 9.6). */
+  removed?(path: SitePath): void;
+}

@@ -1,0 +1,280 @@
+/**
+ * The operations of a store on behalf of one actor.
+ *
+ * @module
+ */
+
+import type { Right } from "../core/types.ts";
+import type { SitePath } from "../http/target.ts";
+import type { FileSource } from "../sources/types.ts";
+import {
+  type ChangeOptions,
+  type CommitOptions,
+  type Committed,
+  type PartFile,
+  type SourceWriter,
+  WriteRefused,
+} from "../sources/writer.ts";
+import type { Permit, StoreRights } from "./access.ts";
+import type { Locks } from "./locks.ts";
+import type { Appended, Appends, Piece, UploadKey, UploadProgress } from "./appends.ts";
+import { type ConflictPolicy, firstFreeNumber, pathsFor } from "./conflict.ts";
+import { type Original, originalOf } from "./original.ts";
+import { type ContentCheck, fileLimit, receive, tooLarge, WriteBuffer } from "./write_buffer.ts";
+
+/** What to do about the name of a file that is stored. */
+export interface Naming {
+  /** What to do if the name is taken; defaults to `fail`. */
+  readonly onConflict?: ConflictPolicy;
+  /** The version to be replaced (`FileStat.version`): any other, or none, is refused as `changed`. */
+  readonly expected?: string;
+}
+
+/** Options of {@linkcode Operations.create}. */
+export interface CreateOptions extends Naming {
+  /** The size of the content in bytes, if known: what does not fit is refused before it is read. */
+  readonly length?: number | null;
+  /** Verifies the content before the file gets its name. */
+  readonly check?: ContentCheck | null;
+}
+
+/** Options of {@linkcode Operations.copy}. */
+export interface CopyOptions extends Naming {
+  /** Another source, of which everything that it shows is copied; defaults to the store's own. */
+  readonly source?: FileSource;
+  /** Whether only an empty directory is made of a directory (`Depth: 0` of WebDAV); defaults to false. */
+  readonly shallow?: boolean;
+}
+
+/** What {@linkcode Operations.requireRight} requires. */
+export interface EarlyCheck {
+  /** What the store must allow. */
+  readonly enabled: keyof StoreRights;
+  /** The right that the actor must have. */
+  readonly right: Right;
+}
+
+/** A copy. */
+export interface Copied extends Committed {
+  /** How many entries were left out: links to directories, broken links, special files. Hidden ones do not count. */
+  readonly omitted: number;
+}
+
+/** What the operations need of the store. */
+export interface OperatedStore {
+  readonly source: FileSource;
+  readonly options: { readonly maxBytes: number; readonly maxEntries: number; readonly locks: Locks | null };
+  readonly appends: Appends;
+  writer(): Promise<SourceWriter>;
+}
+
+/**
+ * Operations on files; obtained from {@linkcode Store.as}.
+ *
+ * All of them ask for every right and lock before they change anything, and throw {@linkcode WriteRefused} with a typed
+ * `problem` if they refuse. What they store appears when it is complete, or not at all.
+ */
+export class Operations {
+  readonly #store: OperatedStore;
+  readonly #permit: Permit;
+
+  /** Use {@linkcode Store.as}. */
+  constructor(store: OperatedStore, permit: Permit) {
+    this.#store = store;
+    this.#permit = permit;
+  }
+
+  /** Refuses early, before anything is read: unless the store allows it at all, and the actor has a right to a path. */
+  requireRight(path: SitePath, { enabled, right }: EarlyCheck): void {
+    this.#permit.requireEnabled(enabled);
+    this.#permit.require(right, path);
+  }
+
+  /** Stores a new file, and the directories that it is in. What the content throws, it throws. */
+  async create(
+    path: SitePath,
+    content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    { length = null, check = null, ...naming }: CreateOptions = {},
+  ): Promise<Committed> {
+    await this.requireFile(path, naming);
+    this.checkSize(length ?? 0);
+    const part = await this.begin(path);
+    try {
+      await this.checkRoom(part, length);
+      await receive(content, new WriteBuffer(part, fileLimit(this.#store.options.maxBytes), check));
+      check?.check();
+      return await this.commit(part, path, naming);
+    } catch (error) {
+      await part.discard();
+      throw error;
+    }
+  }
+
+  /** Replaces a file; with `expected`, only that version of it. Creates the file if there is none, unless it is expected. */
+  async replace(
+    path: SitePath,
+    content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    options: Omit<CreateOptions, "onConflict"> = {},
+  ): Promise<Committed> {
+    return await this.create(path, content, { ...options, onConflict: "overwrite" });
+  }
+
+  /**
+   * Appends a piece to a resumable upload, and stores the file with the last one. A piece that breaks off can be resumed,
+   * also by another process.
+   *
+   * @throws {AppendRefused} If the piece does not fit what has arrived before.
+   */
+  async append(upload: UploadKey, piece: Piece): Promise<Appended> {
+    return await this.#store.appends.append(upload, piece, this);
+  }
+
+  /** How far a resumable upload is; null if there is none. */
+  async progress(upload: UploadKey): Promise<UploadProgress | null> {
+    this.#permit.require("create", upload.path);
+    return await this.#store.appends.progress(upload);
+  }
+
+  /** Cancels a resumable upload. */
+  async cancel(upload: UploadKey): Promise<void> {
+    this.#permit.requireEnabled("create");
+    this.#permit.require("create", upload.path);
+    await this.#store.appends.cancel(upload);
+  }
+
+  /** Creates a directory; its parent must exist. */
+  async makeDirectory(path: SitePath): Promise<void> {
+    this.#permit.requireEnabled("create");
+    this.#permit.require("create", path);
+    await this.#permit.requireUnlocked(path, "entry");
+    if (path.parent === null) throw new WriteRefused("taken");
+    await (await this.#store.writer()).makeDirectory(path);
+  }
+
+  /** Deletes a file, a symlink (never its target) or a directory; a non-empty one only if `recursive`. */
+  async remove(path: SitePath, options: ChangeOptions & { readonly recursive?: boolean } = {}): Promise<void> {
+    this.#permit.requireEnabled("change");
+    await this.#permit.requireTree(path);
+    await this.#permit.requireUnlocked(path, "tree");
+    await (await this.#store.writer()).remove(path, options);
+    this.#store.options.locks?.removed?.(path);
+  }
+
+  /**
+   * Moves a file, a symlink or a directory with everything in it, hidden files too. The parent of the new place must
+   * exist; a directory never replaces anything.
+   *
+   * @param options.expected The version of the original.
+   */
+  async move(from: SitePath, to: SitePath, options: Naming = {}): Promise<Committed> {
+    const policy = options.onConflict ?? "fail";
+    this.#permit.requireEnabled("change");
+    const entries = await this.#permit.requireMove(from);
+    this.#permit.requireName(to, policy);
+    await this.#permit.requireUnlocked(from, "tree");
+    await this.#requireNameUnlocked(to, policy);
+    const target = { paths: await this.#candidates(to, policy, entries), replace: policy === "overwrite" };
+    const { expected } = options;
+    const moved = await (await this.#store.writer()).move(from, target, expected === undefined ? {} : { expected });
+    this.#store.options.locks?.removed?.(from);
+    return moved;
+  }
+
+  /**
+   * Copies a file, or a directory with everything in it that the actor can read: hidden files are left out, links to files
+   * are copied as files, and links to directories are left out. The parent of the new place must exist; a directory never
+   * replaces anything. Copies get default permissions, but never more than the original has.
+   *
+   * @throws {WriteRefused} `too many` for more entries than the store allows, or a tree that is too deep.
+   * @throws {FileChanged} If a file changes meanwhile.
+   */
+  async copy(from: SitePath, to: SitePath, options: CopyOptions = {}): Promise<Copied> {
+    const { source = this.#store.source, shallow = false, onConflict: policy = "fail", expected } = options;
+    const isOwn = source === this.#store.source;
+    this.#permit.requireEnabled("create", policy);
+    if (isOwn) this.#permit.require("read", from);
+    this.#permit.requireName(to, policy);
+    await this.#requireNameUnlocked(to, policy);
+    if (isOwn && !shallow && to.below(from) !== null) throw new WriteRefused("inside itself");
+    const canRead = (path: SitePath) => !isOwn || this.#permit.may("read", path);
+    const original = await originalOf(source, from, { ...this.#store.options, canRead, shallow });
+    const paths = await this.#candidates(to, policy, original.entries.map(({ path }) => path));
+    const target = { paths, replace: policy === "overwrite", ...(expected !== undefined && { expected }) };
+    const copy = original.stat.kind === "directory"
+      ? this.#copyTree(original, target)
+      : this.#copyFile(original, to, target);
+    return { ...await copy, omitted: original.omitted };
+  }
+
+  async #copyFile(original: Original, to: SitePath, options: CommitOptions): Promise<Committed> {
+    const part = await (await this.#store.writer()).create(to, crypto.randomUUID(), { parents: false });
+    try {
+      await this.checkRoom(part, original.bytes);
+      await receive(original.content(), new WriteBuffer(part, fileLimit(this.#store.options.maxBytes)));
+      return await part.commit({ ...options, ...modeOf(original) });
+    } catch (error) {
+      await part.discard();
+      throw error;
+    }
+  }
+
+  async #copyTree(original: Original, options: CommitOptions): Promise<Committed> {
+    const { entries, bytes } = original;
+    return await (await this.#store.writer()).createTree(entries, { ...options, bytes, ...modeOf(original) });
+  }
+
+  /** Refuses a file that rights, locks or what is there rule out, before its content is read. */
+  async requireFile(path: SitePath, { onConflict: policy = "fail" }: Naming): Promise<void> {
+    this.#permit.requireEnabled("create", policy);
+    await this.#permit.requireFile(path, policy);
+    await this.#requireNameUnlocked(path, policy);
+    const there = await this.#store.source.stat(path);
+    if (there?.kind === "directory") throw new WriteRefused("directory");
+    if (there && policy === "fail") throw new WriteRefused("taken");
+  }
+
+  /** Creates the part of a file for which `requireFile` has been called. */
+  async begin(path: SitePath): Promise<PartFile> {
+    return await (await this.#store.writer()).create(path, crypto.randomUUID());
+  }
+
+  /** Gives a part its name. With notes, the result is recorded. */
+  async commit(part: PartFile, path: SitePath, naming: Naming, notes?: string): Promise<Committed> {
+    const { onConflict: policy = "fail", expected } = naming;
+    await this.#requireNameUnlocked(path, policy);
+    return await part.commit({
+      paths: await this.#candidates(path, policy, []),
+      replace: policy === "overwrite",
+      ...(expected !== undefined && { expected }),
+      ...(notes !== undefined && { notes }),
+    });
+  }
+
+  /** Refuses a file of this size if it exceeds the limit. */
+  checkSize(size: number): void {
+    if (size > this.#store.options.maxBytes) throw tooLarge(this.#store.options.maxBytes);
+  }
+
+  /** Refuses this many more bytes if they do not fit on the disk; null means unknown. */
+  async checkRoom(part: PartFile, more: number | null): Promise<void> {
+    const free = more === null ? null : await part.free();
+    if (more !== null && free !== null && more > free) throw new WriteRefused("no room", null, { bytes: free });
+  }
+
+  async #requireNameUnlocked(path: SitePath, policy: ConflictPolicy): Promise<void> {
+    if (this.#store.options.locks === null) return;
+    const isReplaced = policy === "overwrite" && await this.#store.source.stat(path) !== null;
+    await this.#permit.requireUnlocked(path, isReplaced ? "content" : "entry");
+  }
+
+  /** The candidate paths, in order; the actor may create each of them with these entries. */
+  async #candidates(path: SitePath, policy: ConflictPolicy, entries: readonly SitePath[]): Promise<Iterable<SitePath>> {
+    const isTaken = async (path: SitePath) => await this.#store.source.stat(path) !== null;
+    const first = policy === "rename" && await isTaken(path) ? await firstFreeNumber(path, isTaken) : 1;
+    return this.#permit.allowed(pathsFor(path, policy, first), entries);
+  }
+}
+
+function modeOf({ stat: { mode } }: Original): { readonly mode?: number } {
+  return mode === null || mode === undefined ? {} : { mode };
+}

@@ -1,0 +1,141 @@
+/**
+ * What is to be copied: all of it is looked at, and counted, before anything is written.
+ *
+ * @module
+ */
+
+import { SitePath } from "../http/target.ts";
+import type { OpenFile } from "../sources/open_file.ts";
+import { FileChanged, type FileEntry, type FileSource, type FileStat } from "../sources/types.ts";
+import { type NewEntry, WriteRefused } from "../sources/writer.ts";
+import { tooLarge } from "./write_buffer.ts";
+
+/** Maximum depth of a directory that is copied: one descriptor is open for each level. */
+const MAX_COPY_DEPTH = 64;
+
+const CHUNK_BYTES = 262_144;
+
+/** How an original is looked at. */
+export interface OriginalOptions {
+  /** Maximum size of a file in bytes. */
+  readonly maxBytes: number;
+  /** Maximum number of entries. */
+  readonly maxEntries: number;
+  /** Whether a path can be read; the others are left out, as if they were not there. */
+  readonly canRead: (path: SitePath) => boolean;
+  /** Whether the entries of a directory are left out. */
+  readonly shallow: boolean;
+}
+
+/** A file or directory that is to be copied. */
+export interface Original {
+  readonly stat: FileStat;
+  /** The total size of its files. */
+  readonly bytes: number;
+  /** What a directory contains, each directory before its entries. */
+  readonly entries: readonly NewEntry[];
+  /** How many entries are left out because they cannot be copied. */
+  readonly omitted: number;
+  /** The content of a file. */
+  content(): AsyncIterable<Uint8Array>;
+}
+
+/**
+ * Looks at a file or directory.
+ *
+ * @throws {WriteRefused} `absent`, `elsewhere` (it cannot be copied), `too many` or `too large`.
+ */
+export async function originalOf(source: FileSource, path: SitePath, options: OriginalOptions): Promise<Original> {
+  const stat = await source.stat(path);
+  if (stat === null) throw new WriteRefused("absent");
+  if (stat.kind === "other") throw new WriteRefused("elsewhere");
+  const survey = new Survey(source, path, options);
+  if (stat.kind === "directory") {
+    if (!options.shallow) await survey.directory(SitePath.root, 1);
+  } else survey.count(stat);
+  const { bytes, entries, omitted } = survey;
+  return { stat, bytes, entries, omitted, content: () => contentOf(source, path, stat) };
+}
+
+/** Walks a directory, depth first. */
+class Survey {
+  readonly entries: NewEntry[] = [];
+  bytes = 0;
+  omitted = 0;
+  readonly #source: FileSource;
+  readonly #top: SitePath;
+  readonly #options: OriginalOptions;
+
+  constructor(source: FileSource, top: SitePath, options: OriginalOptions) {
+    this.#source = source;
+    this.#top = top;
+    this.#options = options;
+  }
+
+  /** Counts the size of a file. */
+  count({ size }: FileStat): void {
+    if (size > this.#options.maxBytes) throw tooLarge(this.#options.maxBytes);
+    this.bytes += size;
+  }
+
+  async directory(relative: SitePath, depth: number): Promise<void> {
+    if (depth > MAX_COPY_DEPTH) throw new WriteRefused("too many");
+    const slices = await this.#source.list(this.#top.join(relative));
+    if (slices === null) throw new FileChanged();
+    const directories: SitePath[] = [];
+    for await (const slice of slices) {
+      for (const entry of slice) this.#add(relative, entry, directories);
+    }
+    for (const directory of directories) await this.directory(directory, depth + 1);
+  }
+
+  /** Adds an entry; a directory also to those that are looked into next. */
+  #add(relative: SitePath, { name, stat, link, problem }: FileEntry, directories: SitePath[]): void {
+    const path = relative.child(name);
+    const at = path && this.#top.join(path);
+    if (at && !this.#options.canRead(at)) return;
+    const isDirectory = stat?.kind === "directory";
+    if (at === null || stat === null || problem !== null || stat.kind === "other" || (link && isDirectory)) {
+      this.omitted += 1;
+      return;
+    }
+    const mode = stat.mode ?? null;
+    if (isDirectory) directories.push(path!);
+    else this.count(stat);
+    this.entries.push({ path: path!, mode, ...(!isDirectory && { open: () => openWhole(this.#source, at, stat) }) });
+    if (this.entries.length > this.#options.maxEntries) throw new WriteRefused("too many");
+  }
+}
+
+async function* contentOf(source: FileSource, path: SitePath, stat: FileStat): AsyncGenerator<Uint8Array> {
+  using file = await openWhole(source, path, stat);
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  let offset = 0;
+  for (let count = await file.read(0, buffer); count > 0; count = await file.read(offset, buffer)) {
+    yield buffer.subarray(0, count);
+    offset += count;
+  }
+}
+
+/** Opens a file of which all bytes are read, in order; a file that changes meanwhile is noticed at the end. */
+async function openWhole(source: FileSource, path: SitePath, seen: FileStat): Promise<OpenFile> {
+  const file = await source.open(path, seen);
+  return {
+    async read(offset, into) {
+      const count = await file.read(offset, into);
+      if (count === 0) await requireSame(source, path, { seen, size: offset });
+      return count;
+    },
+    [Symbol.dispose]: () => file[Symbol.dispose](),
+  };
+}
+
+interface Whole {
+  readonly seen: FileStat;
+  readonly size: number;
+}
+
+async function requireSame(source: FileSource, path: SitePath, { seen, size }: Whole): Promise<void> {
+  const now = await source.stat(path);
+  if (size !== seen.size || now?.version !== seen.version) throw new FileChanged();
+}

@@ -1,0 +1,122 @@
+/**
+ * A writable source, and the operations on it: create, replace, append, make directory, copy, move, delete.
+ *
+ * Nothing in this room knows of HTTP: uploads and WebDAV are thin over it.
+ *
+ * @module
+ */
+
+import type { SitePath } from "../http/target.ts";
+import type { FileSource } from "../sources/types.ts";
+import type { SourceWriter } from "../sources/writer.ts";
+import { noteWritten } from "../sources/written.ts";
+import { type Actor, Permit, type StoreRights } from "./access.ts";
+import { Appends } from "./appends.ts";
+import type { Locks } from "./locks.ts";
+import { Operations } from "./operations.ts";
+
+/** Interval between sweeps for expired parts. */
+const SWEEP_EVERY_MS = 3_600_000;
+
+const DAY_MS = 86_400_000;
+
+/** The running sweeps of this process. */
+const sweeps = new Set<Promise<unknown>>();
+
+/** Waits for the running sweeps, so that a server, or a test, ends with everything that it started. */
+export async function sweepsEnded(): Promise<void> {
+  await Promise.all(sweeps);
+}
+
+/** Options of a {@linkcode Store}. */
+export interface StoreOptions {
+  /** What is allowed at all; defaults to everything. */
+  readonly rights?: StoreRights;
+  /** Maximum size of a file in bytes; unlimited by default, except by the disk. */
+  readonly maxBytes?: number;
+  /** Maximum number of entries of a directory that is copied; defaults to 100,000. */
+  readonly maxEntries?: number;
+  /** Time after which an unfinished part is removed, in milliseconds; defaults to one day. */
+  readonly partAgeMs?: number;
+  /** Locks to respect; none by default. */
+  readonly locks?: Locks;
+}
+
+/**
+ * Operations on the files of a source, for any number of actors.
+ *
+ * It does not authenticate: the caller says who acts, and what that actor may do. Refusals are {@linkcode WriteRefused};
+ * other errors are those of the source.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { disk, SitePath } from "@x/pyserve";
+ * import { Store } from "@x/pyserve/store";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const files = new Store(disk(directory)).as({ may: () => true, isUniform: true });
+ * const [a, b] = ["a.txt", "b.txt"].map((name) => SitePath.root.child(name)!);
+ * await files.create(a!, [new TextEncoder().encode("hello")]);
+ * await files.copy(a!, b!);
+ * await files.remove(a!);
+ * assert(await Deno.readTextFile(`${directory}/b.txt`) === "hello");
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export class Store {
+  /** The source. */
+  readonly source: FileSource;
+  /** The options, with defaults. */
+  readonly options: Required<Omit<StoreOptions, "locks">> & { readonly locks: Locks | null };
+  readonly #appends = new Appends(this);
+  #writer: Promise<SourceWriter> | null = null;
+  #sweptAt = -Infinity;
+
+  /**
+   * Creates a store for a writable source.
+   *
+   * @throws TypeError If the source is read-only.
+   */
+  constructor(source: FileSource, options: StoreOptions = {}) {
+    if (!source.openWriter) throw new TypeError("Cannot take uploads: the source cannot be written");
+    noteWritten(source);
+    this.source = source;
+    this.options = {
+      rights: options.rights ?? { create: true, change: true },
+      maxBytes: options.maxBytes ?? Infinity,
+      maxEntries: options.maxEntries ?? 100_000,
+      partAgeMs: options.partAgeMs ?? DAY_MS,
+      locks: options.locks ?? null,
+    };
+  }
+
+  /** The operations on behalf of an actor. */
+  as(actor: Actor): Operations {
+    const permit = new Permit(actor, {
+      rights: this.options.rights,
+      locks: this.options.locks,
+      exists: async (path: SitePath) => await this.source.stat(path) !== null,
+      below: async (path: SitePath) => (await this.writer()).below(path),
+    });
+    const { source, options } = this;
+    return new Operations({ source, options, appends: this.#appends, writer: () => this.writer() }, permit);
+  }
+
+  /** The writer of the source, opened at the first use. */
+  writer(): Promise<SourceWriter> {
+    return this.#writer ??= this.source.openWriter!();
+  }
+
+  /** Removes expired parts in the background, at most once per interval. */
+  sweepNowAndThen(onError: (cause: unknown) => void): void {
+    if (performance.now() - this.#sweptAt < SWEEP_EVERY_MS) return;
+    this.#sweptAt = performance.now();
+    const sweep = this.writer().then((writer) => writer.sweep(this.options.partAgeMs)).catch((cause) => {
+      this.#sweptAt = -Infinity;
+      onError(cause);
+    });
+    sweeps.add(sweep);
+    sweep.then(() => sweeps.delete(sweep));
+  }
+}

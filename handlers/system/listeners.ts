@@ -1,0 +1,230 @@
+/**
+ * Listening sockets by descriptor: inherits one from the parent process, and hands one from a listener of the runtime
+ * to another.
+ *
+ * Deno can only listen on a socket that it has created itself. A listener that it has created gets another socket with
+ * `dup3(2)`: its descriptor then refers to that socket. As the kernel forgets the event registration of the replaced
+ * socket, it is registered again under the same token, which `/proc/self/fdinfo` shows. Linux only, and with
+ * `--allow-ffi`.
+ *
+ * @module
+ */
+
+import { openLibc } from "./libc.ts";
+
+/** Operations on the listening sockets of this process. Dispose of it to unload the library. */
+export interface Listeners extends Disposable {
+  /** Runs a function that starts to listen on one socket, and finds the descriptor of that socket. */
+  opening<T>(open: () => T): { readonly value: T; readonly descriptor: number };
+  /** The descriptor that listens on a port; null if there is none. */
+  listeningOn(port: number): number | null;
+  /** The address of a listening socket; null if the descriptor is not a listening TCP or Unix socket. */
+  addressOf(descriptor: number): Deno.NetAddr | Deno.UnixAddr | null;
+  /** Prepares a socket of the parent process: not blocking, and closed in child processes. */
+  adopt(descriptor: number): void;
+  /** Leaves a socket open in child processes, under the same number. */
+  keepInChildren(descriptor: number): void;
+  /**
+   * Makes the owner of one descriptor listen on the socket of another; both accept connections from then on.
+   *
+   * @throws {Deno.errors.NotSupported} if the runtime keeps its listeners in an unknown way; nothing has changed then.
+   */
+  share(from: number, to: number): void;
+  /** Makes the owner of a descriptor wait for connections that never come, without closing its connections. */
+  silence(descriptor: number): void;
+}
+
+const SYMBOLS = {
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  dup3: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  listen: { parameters: ["i32", "i32"], result: "i32" },
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  close: { parameters: ["i32"], result: "i32" },
+} as const;
+
+type Libc = Deno.DynamicLibrary<typeof SYMBOLS>;
+
+const [F_GETFD, F_SETFD, F_GETFL, F_SETFL] = [1, 2, 3, 4] as const;
+const FD_CLOEXEC = 1;
+const [O_RDONLY, O_NONBLOCK, O_CLOEXEC] = [0, 0o4000, 0o2000000] as const;
+const SOL_SOCKET = 1;
+const SO_ACCEPTCONN = 30;
+const SOCK_STREAM = 1;
+const [AF_UNIX, AF_INET, AF_INET6] = [1, 2, 10] as const;
+const [EPOLL_CTL_ADD, EPOLL_CTL_DEL] = [1, 2] as const;
+
+/** Descriptors are allocated lowest first: after a gap this large, there are no more. */
+const LARGEST_GAP = 1_024;
+
+const SOCKADDR_BYTES = 128;
+
+/** Opens the library; null if unavailable (on platforms other than Linux, and without `--allow-ffi`). */
+export function openListeners(): Listeners | null {
+  const libc = openLibc(SYMBOLS);
+  return libc && new LibcListeners(libc);
+}
+
+/** How an epoll instance knows a descriptor. */
+interface Registration {
+  readonly epoll: number;
+  readonly events: number;
+  readonly data: bigint;
+}
+
+class LibcListeners implements Listeners {
+  readonly #library: Libc;
+  readonly #libc: Libc["symbols"];
+
+  constructor(library: Libc) {
+    this.#library = library;
+    this.#libc = library.symbols;
+  }
+
+  opening<T>(open: () => T): { value: T; descriptor: number } {
+    const before = new Set(this.#listening());
+    const value = open();
+    const descriptor = this.#listening().find((each) => !before.has(each));
+    if (descriptor === undefined) throw new Deno.errors.NotSupported("Cannot find the descriptor of a listener");
+    return { value, descriptor };
+  }
+
+  listeningOn(port: number): number | null {
+    const found = this.#listening().find((descriptor) => {
+      const address = this.addressOf(descriptor);
+      return address?.transport === "tcp" && address.port === port;
+    });
+    return found ?? null;
+  }
+
+  addressOf(descriptor: number): Deno.NetAddr | Deno.UnixAddr | null {
+    if (!this.#isListening(descriptor)) return null;
+    const bytes = new Uint8Array(SOCKADDR_BYTES);
+    const length = new Uint32Array([SOCKADDR_BYTES]);
+    if (this.#libc.getsockname(descriptor, bytes, bytesOf(length)) !== 0) return null;
+    return addressIn(bytes.subarray(0, length[0]));
+  }
+
+  adopt(descriptor: number): void {
+    this.#libc.fcntl(descriptor, F_SETFL, this.#libc.fcntl(descriptor, F_GETFL, 0) | O_NONBLOCK);
+    this.#libc.fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+  }
+
+  keepInChildren(descriptor: number): void {
+    this.#libc.fcntl(descriptor, F_SETFD, 0);
+  }
+
+  share(from: number, to: number): void {
+    const registration = this.#registrationOf(to);
+    if (registration === null) throw new Deno.errors.NotSupported("Cannot replace the socket of a listener");
+    this.#replace(from, to);
+    const { epoll, events, data } = registration;
+    this.#libc.epoll_ctl(epoll, EPOLL_CTL_ADD, to, epollEvent(events, data));
+  }
+
+  silence(descriptor: number): void {
+    // The socket may be open under other descriptors, so that closing this one does not end its registration.
+    const registration = this.#registrationOf(descriptor);
+    if (registration) this.#libc.epoll_ctl(registration.epoll, EPOLL_CTL_DEL, descriptor, epollEvent(0, 0n));
+    // An accept that is already due finds no connection on this socket, and waits.
+    const silent = this.#libc.socket(AF_UNIX, SOCK_STREAM | O_NONBLOCK | O_CLOEXEC, 0);
+    this.#libc.bind(silent, new Uint8Array(new Uint16Array([AF_UNIX]).buffer), 2); // an abstract name of its own
+    this.#libc.listen(silent, 1);
+    this.#replace(silent, descriptor);
+    this.#libc.close(silent);
+  }
+
+  [Symbol.dispose](): void {
+    this.#library.close();
+  }
+
+  #replace(from: number, to: number): void {
+    if (this.#libc.dup3(from, to, O_CLOEXEC) < 0) throw new Deno.errors.NotSupported("Cannot duplicate a socket");
+  }
+
+  #listening(): number[] {
+    return this.#open().filter((descriptor) => this.#isListening(descriptor));
+  }
+
+  #open(): number[] {
+    const open: number[] = [];
+    for (let fd = 0; fd - (open.at(-1) ?? 0) <= LARGEST_GAP; fd++) {
+      if (this.#libc.fcntl(fd, F_GETFD, 0) >= 0) open.push(fd);
+    }
+    return open;
+  }
+
+  #isListening(descriptor: number): boolean {
+    const value = new Int32Array(1);
+    const failed = this.#libc.getsockopt(
+      descriptor,
+      SOL_SOCKET,
+      SO_ACCEPTCONN,
+      bytesOf(value),
+      bytesOf(new Uint32Array([4])),
+    );
+    return failed === 0 && value[0] === 1;
+  }
+
+  #registrationOf(descriptor: number): Registration | null {
+    for (const epoll of this.#open()) {
+      const registration = registrationIn(this.#read(`/proc/self/fdinfo/${epoll}`), descriptor);
+      if (registration) return { epoll, ...registration };
+    }
+    return null;
+  }
+
+  /** Reads a file of /proc, for which Deno.readTextFileSync needs more permissions. Empty if it cannot be opened. */
+  #read(path: string): string {
+    const descriptor = this.#libc.open(new TextEncoder().encode(`${path}\0`), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return "";
+    const piece = new Uint8Array(65_536);
+    let text = "";
+    for (let count = -1; count !== 0;) {
+      count = Math.max(0, Number(this.#libc.read(descriptor, piece, BigInt(piece.length))));
+      text += new TextDecoder().decode(piece.subarray(0, count));
+    }
+    this.#libc.close(descriptor);
+    return text;
+  }
+}
+
+/** Finds a descriptor in the description of an epoll instance (proc_pid_fdinfo(5)). */
+export function registrationIn(text: string, descriptor: number): { events: number; data: bigint } | null {
+  const line = new RegExp(`^tfd: +${descriptor} events: +([0-9a-f]+) data: +([0-9a-f]+)`, "m");
+  const [, events, data] = line.exec(text) ?? [];
+  return events === undefined ? null : { events: parseInt(events, 16), data: BigInt(`0x${data}`) };
+}
+
+/** `struct epoll_event`, which is packed on x86_64 only. */
+function epollEvent(events: number, data: bigint): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(16));
+  view.setUint32(0, events, true);
+  view.setBigUint64(Deno.build.arch === "x86_64" ? 4 : 8, data, true);
+  return new Uint8Array(view.buffer);
+}
+
+/** `struct sockaddr`; null for a family that is not served. */
+function addressIn(bytes: Uint8Array): Deno.NetAddr | Deno.UnixAddr | null {
+  const family = bytes[0]! | bytes[1]! << 8;
+  const port = bytes[2]! << 8 | bytes[3]!;
+  if (family === AF_INET) return { transport: "tcp", hostname: bytes.subarray(4, 8).join("."), port };
+  if (family === AF_INET6) return { transport: "tcp", hostname: ipv6(bytes.subarray(8, 24)), port };
+  if (family !== AF_UNIX) return null;
+  return { transport: "unix", path: new TextDecoder().decode(bytes.subarray(2)).replace(/(?<=.)\0+$/s, "") };
+}
+
+/** The URL parser compresses zeros as RFC 5952 says. */
+function ipv6(bytes: Uint8Array): string {
+  const groups = Array.from({ length: 8 }, (_, at) => (bytes[2 * at]! << 8 | bytes[2 * at + 1]!).toString(16));
+  return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
+}
+
+function bytesOf(array: Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(array.buffer);
+}

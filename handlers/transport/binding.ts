@@ -1,0 +1,151 @@
+/**
+ * The socket of a server, on which the listeners of an engine take turns.
+ *
+ * @module
+ */
+
+import { type Listeners, openListeners } from "../system/listeners.ts";
+import type { Endpoint, InheritedEndpoint, ServerAddr, UnixEndpoint } from "./endpoint.ts";
+
+/** Where a listener of the runtime listens. */
+export type Place =
+  | { readonly hostname: string; readonly port: number }
+  | { readonly path: string; readonly transport: "unix" };
+
+/** How an engine creates and closes its listeners: those of `Deno.serve` or of `Deno.listen`. */
+export interface Engine<Listener> {
+  readonly open: (place: Place) => Listener;
+  readonly close: (listener: Listener) => void;
+  readonly addressOf: (listener: Listener) => ServerAddr;
+  /** Whether it encrypts, which the runtime does not do on Unix sockets. */
+  readonly secure: boolean;
+}
+
+/** Owner and group may connect. */
+const SOCKET_MODE = 0o660;
+
+/** Where a listener is created that is then given another socket: any free port. */
+const LOOPBACK = { hostname: "127.0.0.1", port: 0 } as const;
+
+/** Opens the listeners of one endpoint, one after the other. */
+export class Binding<Listener> implements Disposable {
+  readonly #endpoint: Endpoint;
+  readonly #engine: Engine<Listener>;
+  #listeners: Listeners | null = null;
+  /** The descriptor of the current listener, if known. */
+  #descriptor: number | null = null;
+  #address: ServerAddr | null = null;
+
+  /** Does not open anything yet. */
+  constructor(endpoint: Endpoint, engine: Engine<Listener>) {
+    this.#endpoint = endpoint;
+    this.#engine = engine;
+  }
+
+  /** The actual address; only once opened. */
+  get address(): ServerAddr {
+    return this.#address!;
+  }
+
+  /** Listens: the first time, and again after the listener has failed. Throws system errors. */
+  open(): Listener {
+    this.#descriptor = null;
+    const { kind } = this.#endpoint;
+    if (kind === "inherited") return this.#openInherited(this.#endpoint);
+    const listener = kind === "unix" ? this.#openUnix(this.#endpoint) : this.#openTcp();
+    this.#address ??= this.#engine.addressOf(listener);
+    return listener;
+  }
+
+  /**
+   * Opens another listener on the socket of the current one, which gets no connections any more and keeps those that it
+   * has. No connection is refused in between: the socket stays open, with the connections that wait in it.
+   *
+   * @throws {Deno.errors.NotSupported} where that is impossible.
+   */
+  succeed(): Listener {
+    const listeners = this.#library("Cannot exchange a listener");
+    const current = this.#descriptor ?? ("port" in this.address ? listeners.listeningOn(this.address.port) : null);
+    if (current === null) throw new Deno.errors.NotSupported("Cannot exchange a listener that is closed");
+    const listener = this.#openOn(current);
+    listeners.silence(current);
+    return listener;
+  }
+
+  /** Closes no listener. */
+  [Symbol.dispose](): void {
+    this.#listeners?.[Symbol.dispose]();
+    this.#listeners = null;
+  }
+
+  #openTcp(): Listener {
+    const { hostname, port } = this.#endpoint as Extract<Endpoint, { kind: "tcp" }>;
+    const address = this.#address;
+    return this.#engine.open({ hostname, port: address && "port" in address ? address.port : port });
+  }
+
+  #openUnix({ path, mode = SOCKET_MODE }: UnixEndpoint): Listener {
+    this.#requirePlain();
+    if (this.#address) removeIfThere(path);
+    const listener = this.#engine.open({ transport: "unix", path });
+    try {
+      Deno.chmodSync(path, mode);
+    } catch (error) {
+      this.#engine.close(listener);
+      throw error;
+    }
+    return listener;
+  }
+
+  #openInherited({ fd }: InheritedEndpoint): Listener {
+    const listeners = this.#library(`Cannot listen on descriptor ${fd}`);
+    this.#address = listeners.addressOf(fd);
+    if (this.#address === null) {
+      throw new Deno.errors.BadResource(`Cannot listen on descriptor ${fd}: it is not a listening TCP or Unix socket`);
+    }
+    if ("path" in this.#address) this.#requirePlain();
+    listeners.adopt(fd);
+    return this.#openOn(fd);
+  }
+
+  /** Opens a listener elsewhere, and gives it a socket. */
+  #openOn(socket: number): Listener {
+    const listeners = this.#listeners!;
+    const { value, descriptor } = listeners.opening(() => this.#engine.open(elsewhere(this.address)));
+    try {
+      listeners.share(socket, descriptor);
+    } catch (error) {
+      this.#engine.close(value);
+      throw error;
+    }
+    this.#descriptor = descriptor;
+    return value;
+  }
+
+  #requirePlain(): void {
+    if (this.#engine.secure) throw new TypeError("Cannot use TLS on a Unix socket");
+  }
+
+  #library(problem: string): Listeners {
+    this.#listeners ??= openListeners();
+    if (this.#listeners) return this.#listeners;
+    throw new Deno.errors.NotSupported(`${problem}: that takes Linux and --allow-ffi`);
+  }
+}
+
+/** A place of the same family: the runtime reads the addresses of clients as those of its own socket. */
+function elsewhere({ transport }: ServerAddr): Place {
+  if (transport === "unix") return { transport, path: `\0pyserve-${crypto.randomUUID()}` };
+  // Never request the permission: on a terminal, the runtime would prompt the operator while it serves.
+  const { state } = Deno.permissions.querySync({ name: "net", host: "127.0.0.1:0" });
+  if (state === "granted") return LOOPBACK;
+  throw new Deno.errors.NotCapable('Requires net access to "127.0.0.1:0", run again with the --allow-net flag');
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

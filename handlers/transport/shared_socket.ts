@@ -1,0 +1,46 @@
+/**
+ * A socket for child processes, which listen on it together.
+ *
+ * @module
+ */
+
+import { openListeners } from "../system/listeners.ts";
+import { Binding, type Engine } from "./binding.ts";
+import type { InheritedEndpoint, ServerAddr, UnixEndpoint } from "./endpoint.ts";
+
+/** A socket that child processes inherit under the same number. Dispose of it to close it. */
+export interface SharedSocket extends Disposable {
+  /** The number of the descriptor. */
+  readonly fd: number;
+  /** Its address. */
+  readonly address: ServerAddr;
+}
+
+/**
+ * Opens a socket that this process does not serve, but its children do, each as its inherited endpoint.
+ *
+ * @throws System errors; Deno.errors.BadResource, NotSupported as `serve` does for an inherited socket.
+ */
+export function openShared(endpoint: UnixEndpoint | InheritedEndpoint): SharedSocket {
+  const listeners = openListeners();
+  if (listeners === null) throw new Deno.errors.NotSupported("Cannot share a socket: that takes Linux and --allow-ffi");
+  using resources = new DisposableStack();
+  resources.use(listeners);
+  if (endpoint.kind === "inherited") {
+    const address = listeners.addressOf(endpoint.fd);
+    if (address === null) throw new Deno.errors.BadResource(`Descriptor ${endpoint.fd} is not a listening socket`);
+    listeners.keepInChildren(endpoint.fd);
+    return { fd: endpoint.fd, address, [Symbol.dispose]() {} };
+  }
+  const binding = new Binding(endpoint, ENGINE);
+  const { value, descriptor } = listeners.opening(() => binding.open());
+  listeners.keepInChildren(descriptor);
+  return { fd: descriptor, address: binding.address, [Symbol.dispose]: () => value.close() };
+}
+
+const ENGINE: Engine<Deno.Listener> = {
+  open: (place) => "path" in place ? Deno.listen(place) : Deno.listen(place),
+  close: (listener) => listener.close(),
+  addressOf: ({ addr }) => addr as ServerAddr,
+  secure: false,
+};

@@ -1,0 +1,26 @@
+/**
+ * A store with the settings that requests to it have in common.
+ *
+ * @module
+ */
+
+import type { SitePath } from "../http/target.ts";
+import type { FileStat } from "../sources/types.ts";
+import type { ConflictPolicy } from "../store/conflict.ts";
+import type { Store } from "../store/store.ts";
+
+/** Settings shared by all requests. */
+export interface UploadSettings {
+  /** What is done by default if a name is taken. */
+  readonly onConflict: ConflictPolicy;
+  /** Time without data after which an upload is aborted, in milliseconds. */
+  readonly stallMs: number;
+  /** The entity tag a file is served with. */
+  readonly etagOf: (path: SitePath, stat: FileStat) => string;
+}
+
+/** A store as it is reached over HTTP. */
+export interface UploadSite {
+  readonly store: Store;
+  readonly settings: UploadSettings;
+}

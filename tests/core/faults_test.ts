@@ -1,0 +1,224 @@
+/** Mistakes of library users: named at construction where possible, and in one log line where not. */
+
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import {
+  accessLog,
+  archives,
+  chain,
+  checksums,
+  errorPages,
+  type Feature,
+  files,
+  fileServer,
+  type Handler,
+  headers,
+  HttpError,
+  type Layer,
+  memory,
+  mount,
+  searches,
+  settle,
+  toFetch,
+  uploadFeatures,
+  wrap,
+} from "@x/pyserve";
+
+const SOURCE = memory({ "a.txt": "a" });
+
+/** What only a program without types can pass. */
+// deno-lint-ignore no-explicit-any
+const untyped = (value: unknown) => value as any;
+
+/** What a request gets, and all that the log has for the operator. */
+async function askedOf(handler: Handler, url = "http://localhost/a.txt", accept = "text/html") {
+  const errors: string[] = [];
+  const error = (message: string, cause?: unknown) => {
+    errors.push(`${message}: ${cause instanceof Error ? `${cause.name}: ${cause.message}` : cause}`);
+  };
+  const fetch = toFetch(handler, { log: { access() {}, error } });
+  const response = await fetch(new Request(url, { headers: { accept } }));
+  return { status: response.status, text: await response.text(), errors };
+}
+
+Deno.test("a feature that is given twice is named at construction, and so are two that are for the same", () => {
+  const twice: Record<string, Feature[]> = {
+    archive: [archives(), archives({ maxBytes: 1 })],
+    checksum: [checksums(), searches(), checksums()],
+    search: [searches(), searches()],
+    upload: [...uploadFeatures(), ...uploadFeatures()],
+    mine: ((feature) => [feature, feature])({ name: "mine", methods: ["GET"], handler: () => () => null }),
+  };
+  for (const [name, features] of Object.entries(twice)) {
+    assertThrows(() => fileServer(SOURCE, { features }), TypeError, `Cannot add feature "${name}" twice`);
+  }
+  const other: Feature = { name: "mine", queries: ["archive"], methods: ["GET"], handler: () => () => null };
+  assertThrows(
+    () => fileServer(SOURCE, { features: [archives(), other] }),
+    TypeError,
+    'Cannot add feature "mine" beside feature "archive": both are for "?archive"',
+  );
+  fileServer(SOURCE, { features: [archives(), searches(), checksums()], log: false });
+});
+
+Deno.test("a feature without a handler is named at construction", () => {
+  const methods = ["GET"];
+  const features: [Feature, string][] = [
+    [untyped({ name: "mine", methods }), 'Cannot use the handler of feature "mine": it is undefined, not a function'],
+    [
+      untyped({ queries: ["size"], methods, handler: () => null }),
+      'Cannot use what feature "size" made as its handler',
+    ],
+    [untyped({ methods, handler: 1 }), "Cannot use the handler of feature 1: it is a number, not a function"],
+  ];
+  for (const [feature, message] of features) {
+    assertThrows(() => fileServer(SOURCE, { features: [feature] }), TypeError, message);
+  }
+});
+
+Deno.test("what is no layer, and a layer that makes no handler, is named at construction", () => {
+  const auth = () => undefined;
+  const layers: [unknown, string][] = [
+    [undefined, "Cannot use layer 2: it is undefined, not a function"],
+    [{ user: "alice" }, "Cannot use layer 2: it is an object (Object), not a function"],
+    [auth, 'Cannot use what layer "auth" returned for its handler: it is undefined, not a function'],
+    [() => Promise.resolve(), "Cannot use what layer 2 returned for its handler: it is an object (Promise)"],
+  ];
+  for (const [layer, message] of layers) {
+    const both = [headers([]), untyped(layer)];
+    assertThrows(() => wrap(files(SOURCE), ...both), TypeError, message);
+    assertThrows(() => fileServer(SOURCE, { layers: both }), TypeError, message);
+  }
+  assertThrows(() => wrap(untyped(null)), TypeError, "Cannot use the handler of wrap: it is null, not a function");
+});
+
+Deno.test("a handler after one that never declines is named at construction", () => {
+  const health: Handler = () => new Response("ok");
+  const site = fileServer(SOURCE, { log: false });
+  const message = 'Cannot chain handler "health": handler 1 before it never declines; put that one last';
+  assertThrows(() => chain(site, health), TypeError, message);
+  assertThrows(() => chain(settle(files(SOURCE)), health), TypeError, message);
+  assertThrows(() => chain(health, untyped(undefined)), TypeError, "Cannot use handler 2 of the chain");
+  chain(health, mount("/files", site), settle(files(SOURCE)));
+});
+
+Deno.test("settle outside of a layer that error responses have to pass through is refused at construction", async () => {
+  for (
+    const [name, layer] of Object.entries({ accessLog: accessLog(), errorPages: errorPages(), headers: headers([]) })
+  ) {
+    const message = `Cannot wrap: settle is outside of the layer "${name}"`;
+    assertThrows(() => wrap(files(SOURCE), settle, layer), TypeError, message);
+    wrap(files(SOURCE), layer, settle);
+    wrap(files(SOURCE), settle, layer, settle);
+    wrap(settle(files(SOURCE)), settle, layer);
+    wrap(files(SOURCE), layer);
+  }
+  const { text } = await askedOf(wrap(files(SOURCE), errorPages(), settle), "http://localhost/nothing");
+  assertMatch(text, /<!DOCTYPE html>/i);
+});
+
+const broken: Layer = () => () => {
+  throw new Error("secret");
+};
+const brokenLate: Layer = () => async () => await Promise.reject(new RangeError("secret"));
+const silent: Layer = (next) =>
+  untyped((request: Request, context: Parameters<Handler>[1]) => void next(request, context));
+const silentLate: Layer = (next) => async (request, context) => untyped(void await next(request, context));
+const chatty: Layer = () => untyped(() => "secret");
+const nested: Layer = () => untyped(() => () => new Response());
+
+Deno.test("a layer that fails, or returns no response, is a 500 without details, and one line of the log names it", async () => {
+  const faults: [Layer, string][] = [
+    [broken, 'Cannot answer GET /a.txt: layer "broken" failed: Error: secret'],
+    [brokenLate, 'Cannot answer GET /a.txt: layer "brokenLate" failed: RangeError: secret'],
+    [silent, 'Cannot answer GET /a.txt: TypeError: layer "silent" returned undefined, not a Response or null'],
+    [silentLate, 'Cannot answer GET /a.txt: TypeError: layer "silentLate" returned undefined, not a Response or null'],
+    [chatty, 'Cannot answer GET /a.txt: TypeError: layer "chatty" returned a string, not a Response or null'],
+    [nested, 'Cannot answer GET /a.txt: TypeError: layer "nested" returned a function, not a Response or null'],
+    [(() => broken)()!, 'Cannot answer GET /a.txt: layer "broken" failed: Error: secret'],
+  ];
+  const passing: Layer = (next) => (request, context) => next(request, context);
+  const late: Layer = (next) => async (request, context) => await next(request, context);
+  for (const [layer, line] of faults) {
+    const sites = [
+      fileServer(SOURCE, { layers: [layer], log: false }),
+      fileServer(SOURCE, { layers: [passing, late, layer, late], log: false }),
+      wrap(fileServer(SOURCE, { log: false }), passing, layer),
+      wrap(chain(mount("/b", files(SOURCE)), files(SOURCE)), late, errorPages(), layer),
+      mount("/", wrap(files(SOURCE), layer)),
+    ];
+    for (const site of sites) {
+      const { status, text, errors } = await askedOf(site);
+      assertEquals([status, errors], [500, [line]]);
+      assert(!text.includes("secret") && !text.includes(".ts:"));
+    }
+  }
+});
+
+Deno.test("a layer without a name is named by its position", async () => {
+  const layers: Layer[] = [(next) => next, () => () => Promise.reject("secret")];
+  const { status, errors } = await askedOf(fileServer(SOURCE, { layers, log: false }));
+  assertEquals([status, errors], [500, [
+    "Cannot answer GET /a.txt: layer 2 failed: Error: a string was thrown: secret",
+  ]]);
+});
+
+Deno.test("a layer is not blamed for what is inside of it, nor for an HttpError", async () => {
+  const passing: Layer = (next) => async (request, context) => await next(request, context);
+  const failing: Handler = () => {
+    throw new Error("inside");
+  };
+  const inside = await askedOf(wrap(failing, passing, passing));
+  assertEquals(inside.errors, ['Cannot answer GET /a.txt: handler "failing" failed: Error: inside']);
+  const anonymous = await askedOf(wrap((() => failing)().bind(null), passing));
+  assertMatch(anonymous.errors[0]!, /^Cannot answer GET \/a\.txt: handler "bound failing" failed: Error: inside$/);
+  const refusing: Layer = () => () => {
+    throw new HttpError(503, "Closed", { cause: new Error("no power") });
+  };
+  const refused = await askedOf(wrap(failing, refusing));
+  assertEquals([refused.status, refused.errors], [503, ["Cannot answer GET /a.txt: Error: no power"]]);
+});
+
+Deno.test("a layer can still catch what its handler throws, as it was thrown", async () => {
+  const thrown = new Deno.errors.NotFound("inside");
+  const failing: Handler = () => Promise.reject(thrown);
+  const caught: unknown[] = [];
+  const catching: Layer = (next) => async (request, context) => {
+    try {
+      return await next(request, context);
+    } catch (error) {
+      caught.push(error);
+      throw error;
+    }
+  };
+  const { status, errors } = await askedOf(wrap(failing, catching));
+  assertEquals([status, errors], [404, []]);
+  assert(caught[0] === thrown);
+});
+
+Deno.test("a handler that returns no response is a 500, and one line of the log names it", async () => {
+  const forgetful: Handler = () => untyped(undefined);
+  const forgetfulLate: Handler = () => Promise.resolve(untyped(undefined));
+  for (const [handler, name] of [[forgetful, "forgetful"], [forgetfulLate, "forgetfulLate"]] as const) {
+    const said = `handler "${name}" returned undefined, not a Response or null`;
+    for (const site of [handler, settle(handler), chain(handler, files(SOURCE)), wrap(handler, errorPages())]) {
+      const { status, errors } = await askedOf(site);
+      assertEquals([status, errors], [500, [`Cannot answer GET /a.txt: TypeError: ${said}`]]);
+    }
+  }
+  const feature: Feature = { name: "mine", methods: ["GET"], handler: () => forgetful };
+  const { errors } = await askedOf(fileServer(SOURCE, { features: [feature], log: false }));
+  assertEquals(errors, [
+    'Cannot answer GET /a.txt: TypeError: feature "mine" returned undefined, not a Response or null',
+  ]);
+});
+
+Deno.test("a response with immutable headers gets the headers of the server", async () => {
+  const elsewhere: Layer = (next) => chain(mount("/old", () => Response.redirect("http://localhost/new", 307)), next);
+  const site = fileServer(SOURCE, { layers: [elsewhere], headers: [["x-site", "mine"]], log: false });
+  for (const handler of [site, wrap(site, headers([["x-more", "1"]]))]) {
+    const response = await toFetch(handler)(new Request("http://localhost/old"));
+    const { status, headers: sent } = response;
+    assertEquals([status, sent.get("location"), sent.get("x-site")], [307, "http://localhost/new", "mine"]);
+    assertEquals(sent.get("x-more"), handler === site ? null : "1");
+  }
+});

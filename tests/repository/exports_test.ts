@@ -1,0 +1,104 @@
+/** What the package exports: small enough to read, complete, and nothing internal. */
+
+import { assert, assertEquals } from "@std/assert";
+import { join } from "@std/path/join";
+import config from "../../deno.json" with { type: "json" };
+import { ROOT } from "../support/paths.ts";
+
+/** The most names of the main entry that can be read in a minute. */
+const MOST_NAMES = 60;
+
+const ENTRIES = new Map(Object.entries(config.exports));
+
+/** One export, as `deno doc --json` describes it; only the fields used here. */
+interface Documented {
+  readonly name: string;
+  readonly declarations: readonly {
+    readonly def?: { readonly properties?: readonly { readonly name: string }[] };
+  }[];
+}
+
+async function documented(path: string): Promise<readonly Documented[]> {
+  const args = ["doc", "--json", path];
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, stdin: "null" }).output();
+  const { nodes } = JSON.parse(new TextDecoder().decode(stdout)) as {
+    nodes: Record<string, { symbols: Documented[] }>;
+  };
+  return Object.values(nodes)[0]!.symbols;
+}
+
+/** The exports of each entry. */
+const exported = new Map(
+  await Promise.all([...ENTRIES].map(async ([entry, path]) => [entry, await documented(path)] as const)),
+);
+
+function namesOf(entry: string): string[] {
+  return exported.get(entry)!.map(({ name }) => name);
+}
+
+function specifierOf(entry: string): string {
+  return `@x/pyserve${entry.slice(1)}`;
+}
+
+/** How many values each entry exports; loaded here, because the modules of a server keep what they load. */
+const loaded = new Map<string, number>();
+for (const entry of ENTRIES.keys()) loaded.set(entry, Object.keys(await import(specifierOf(entry))).length);
+
+/** Names that only pyserve's own modules use. */
+const INTERNAL = [
+  ...["loadFilteredWriter", "isPlainOnWindows", "problemOfName", "ENCODED_SLASH", "pathSegments", "hasBody", "spool"],
+  ...["targetBeforeEncodedSlash", "rulePath", "ScriptFinder", "scriptResponse", "CgiHeaderParser", "Limiter"],
+  ...["markFailure", "internalsOf", "InternalContext", "RequestNotes", "OfferedResponse", "OfferedAbsence"],
+  ...["allowAsked", "putter", "withErrorPage", "filesWith", "listingParts", "cgiEnvironment", "ResponseCache"],
+];
+
+Deno.test("the entries are those that the documentation names, and each loads by its name", () => {
+  const entries = [
+    ...[".", "./cli", "./handlers", "./http", "./identity", "./layers", "./python", "./sources", "./store"],
+  ];
+  assertEquals([...ENTRIES.keys()].toSorted(), entries);
+  const imports: Record<string, string> = config.imports;
+  for (const [entry, path] of ENTRIES) {
+    assertEquals(imports[specifierOf(entry)], path); // for the tests and examples of the checkout
+    assert(loaded.get(entry)! > 0);
+  }
+});
+
+Deno.test(`the main entry has at most ${MOST_NAMES} names, each written out`, async () => {
+  const names = namesOf(".");
+  assert(names.length <= MOST_NAMES, `${names.length} names`);
+  for (const path of ENTRIES.values()) {
+    const source = await Deno.readTextFile(join(ROOT, path));
+    assertEquals(source.match(/^export \*/gm), null, path);
+  }
+});
+
+Deno.test("handlers, features, layers, sources and Python's classes are in the main entry, and in that of their kind", () => {
+  const main = namesOf(".");
+  const expected: Record<string, string[]> = {
+    "./handlers": [
+      ...["archive", "archives", "cgi", "cgiFeature", "checksum", "checksums", "fastCgiFeature", "fastcgi", "files"],
+      ...["listing", "search", "searches", "upload", "uploadFeatures", "Feature"],
+    ],
+    "./layers": ["accessLog", "errorPages", "headers"],
+    "./sources": ["disk", "filtered", "memory", "FileSource"],
+    "./http": ["SitePath", "Target"],
+    "./python": [
+      ...["HTTPServer", "ThreadingHTTPServer", "HTTPSServer", "ThreadingHTTPSServer"],
+      ...["BaseHTTPRequestHandler", "SimpleHTTPRequestHandler", "CGIHTTPRequestHandler"],
+    ],
+  };
+  for (const [entry, names] of Object.entries(expected)) {
+    assertEquals(names.filter((name) => !main.includes(name) || !namesOf(entry).includes(name)), [], entry);
+  }
+  assertEquals(["test", "HTTPMessage"].filter((name) => main.includes(name)), []);
+});
+
+Deno.test("nothing internal is exported", () => {
+  const all = [...exported.keys()].flatMap(namesOf);
+  assertEquals(all.filter((name) => INTERNAL.includes(name) || /^[A-Z][A-Z0-9]*_[A-Z0-9_]+$/.test(name)), []);
+  const context = exported.get(".")!.find(({ name }) => name === "Context")!;
+  const properties = context.declarations.flatMap(({ def }) => def?.properties ?? []).map(({ name }) => name);
+  assert(properties.includes("target"));
+  assertEquals(properties.filter((name) => ["notes", "retargeted", "cutsAtLength"].includes(name)), []);
+});

@@ -1,0 +1,244 @@
+/** Certificates that are exchanged while the server runs. */
+
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { Certificates, type RunningServer, serve, toFetch } from "@x/pyserve";
+import type { TlsPair } from "@x/pyserve/handlers";
+import { serveClassic } from "../../handlers/python/transport.ts";
+import { makeNamedCertificate, setValidity, shownBy } from "../support/named_certificate.ts";
+import { runCommand, type RunningCommand, start } from "../support/command.ts";
+import { missing } from "../support/programs.ts";
+import { tempTree } from "../support/tree.ts";
+import { until } from "../support/wait.ts";
+
+const IGNORE = { ignore: Deno.build.os !== "linux" || missing("openssl", "curl") } as const;
+
+const ENGINES = [["serve", serve], ["serveClassic", serveClassic]] as const;
+
+/** A body whose parts are sent when told to. */
+function longAnswer(): { body: ReadableStream<Uint8Array>; more: (text: string) => void; end: () => void } {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  const more = (text: string) => void writer.write(new TextEncoder().encode(text));
+  return { body: readable, more, end: () => void writer.close() };
+}
+
+/** Connections one after the other, each with a request, until told to stop; what failed. */
+function connectInALoop(port: number, cert: string) {
+  let stopped = false;
+  const failures: string[] = [];
+  let answered = 0;
+  const loop = async () => {
+    while (!stopped) {
+      try {
+        assertMatch(await askTls(port, cert), /^HTTP\/1\.[01] 200 /);
+        answered += 1;
+      } catch (error) {
+        failures.push(String(error));
+      }
+    }
+  };
+  const running = Promise.all([loop(), loop(), loop()]);
+  return {
+    answered: () => answered,
+    async stop() {
+      stopped = true;
+      await running;
+      return failures;
+    },
+  };
+}
+
+async function askTls(port: number, caCerts: string): Promise<string> {
+  using conn = await Deno.connectTls({ hostname: "127.0.0.1", port, caCerts: [caCerts], alpnProtocols: ["http/1.1"] });
+  await conn.write(new TextEncoder().encode("GET /a.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+  return await new Response(conn.readable).text();
+}
+
+for (const [name, engine] of ENGINES) {
+  Deno.test({
+    ...IGNORE,
+    name: `${name}: new connections have the new certificate, and none is refused or cut for it`,
+    async fn() {
+      await using tree = await tempTree();
+      const pairs = [
+        await makeNamedCertificate(tree.path, "first"),
+        await makeNamedCertificate(tree.path, "second"),
+      ] as const;
+      const certificates = new Certificates(pairs[0]);
+      const long = longAnswer();
+      const fetch = toFetch((request) => new Response(request.url.endsWith("/long") ? long.body : "hello"));
+      const server: RunningServer = engine(fetch, { hostname: "127.0.0.1", port: 0, tls: certificates });
+      const { port } = server.address;
+      assertEquals(await shownBy(port), "first");
+      const client = Deno.createHttpClient({ caCerts: pairs.map(({ cert }) => cert) });
+      const download = await globalThis.fetch(`https://localhost:${port}/long`, { client });
+      long.more("before ");
+      const loop = connectInALoop(port, pairs.map(({ cert }) => cert).join(""));
+      for (let round = 1; round <= 10; round++) {
+        certificates.replace(pairs[round % 2]!);
+        assertEquals(certificates.current(), pairs[round % 2]);
+        assertEquals(await shownBy(port), ["first", "second"][round % 2]);
+        const target = loop.answered() + 2;
+        await until(() => loop.answered() >= target);
+      }
+      assertEquals(await loop.stop(), []);
+      long.more("after");
+      long.end();
+      assertEquals(await download.text(), "before after");
+      client.close();
+      await server.drain();
+    },
+  });
+
+  Deno.test({
+    ...IGNORE,
+    name: `${name}: a pair that cannot be used leaves everything as it was`,
+    async fn() {
+      await using tree = await tempTree();
+      const [first, second] = [
+        await makeNamedCertificate(tree.path, "first"),
+        await makeNamedCertificate(tree.path, "second"),
+      ];
+      const certificates = new Certificates(first);
+      const server: RunningServer = engine(() => new Response(), { hostname: "127.0.0.1", port: 0, tls: certificates });
+      const bad: TlsPair[] = [{ cert: first.cert, key: second.key }, { cert: "", key: "" }, { cert: "x", key: "y" }];
+      for (const pair of bad) {
+        assertThrows(() => certificates.replace(pair), Error);
+        assertEquals([certificates.current(), await shownBy(server.address.port)], [first, "first"]);
+      }
+      await server.abort();
+      certificates.replace(second); // no longer used
+    },
+  });
+}
+
+Deno.test({
+  ...IGNORE,
+  name: "one connection of HTTP/2 outlives an exchange, and abort ends it",
+  async fn() {
+    await using tree = await tempTree();
+    const pairs = [
+      await makeNamedCertificate(tree.path, "first"),
+      await makeNamedCertificate(tree.path, "second"),
+    ] as const;
+    const certificates = new Certificates(pairs[0]);
+    const peers = new Set<number>();
+    const server = serve((_request, info) => {
+      peers.add((info!.remoteAddr as Deno.NetAddr).port);
+      return new Response("hello");
+    }, { hostname: "127.0.0.1", port: 0, tls: certificates });
+    using client = Deno.createHttpClient({ caCerts: pairs.map(({ cert }) => cert), http1: false });
+    const ask = async () => await (await fetch(`https://localhost:${server.address.port}/`, { client })).text();
+    assertEquals(await ask(), "hello");
+    certificates.replace(pairs[1]);
+    assertEquals([await ask(), peers.size], ["hello", 1]);
+    await server.abort();
+    assertEquals(await ask().catch(() => "gone"), "gone");
+  },
+});
+
+/** What the command serves. */
+async function tlsSite() {
+  const tree = await tempTree({ "site/a.txt": "hello", "site/big.bin": new Uint8Array(20_000_000) });
+  const pairs = [
+    await makeNamedCertificate(tree.path, "first"),
+    await makeNamedCertificate(tree.path, "second"),
+  ] as const;
+  const args = [tree.at("site"), "--tls-cert", tree.at("live/cert.pem"), "--tls-key", tree.at("live/key.pem")];
+  await Deno.mkdir(tree.at("live"));
+  const link = async (target: string, name: string) => {
+    await Deno.symlink(target, tree.at("live/new"));
+    await Deno.rename(tree.at("live/new"), tree.at(`live/${name}`));
+  };
+  return {
+    tree,
+    pairs,
+    args,
+    /** Exchanges the links as certbot does. */
+    async renew(name: string) {
+      await link(`../${name}.pem`, "cert.pem");
+      await link(`../${name}.key`, "key.pem");
+    },
+    linkKey: (name: string) => link(`../${name}.key`, "key.pem"),
+    [Symbol.asyncDispose]: () => tree[Symbol.asyncDispose](),
+  };
+}
+
+const DOORS: readonly (readonly [args: string[], http: string])[] = [
+  [[], "--http2"],
+  [["-p", "HTTP/1.0"], "--http1.1"],
+  [["--workers", "2"], "--http2"],
+];
+
+for (const [more, http] of DOORS) {
+  Deno.test({
+    ...IGNORE,
+    name: `files that change are read again, and a long download goes on: ${more.join(" ") || "by default"}`,
+    async fn() {
+      await using site = await tlsSite();
+      await site.renew("first");
+      await using server = await start([...site.args, ...more]);
+      assertEquals(await shownBy(server.port), "first");
+      const download = slowDownload(server, http);
+      await download.begun;
+      await site.renew("second");
+      await server.untilStderr("New certificate in use, valid until ");
+      await until(async () => await shownBy(server.port) === "second");
+      assertEquals(await download.end(), 20_000_000);
+      await site.linkKey("first");
+      await server.untilStderr("they do not belong together");
+      for (let round = 0; round < 4; round++) assertEquals(await shownBy(server.port), "second");
+      const lines = server.stderr().split("\n").filter((line) => line.startsWith("pyserve:"));
+      assertMatch(lines[0]!, /^pyserve: New certificate in use, valid until \d{4}-\d\d-\d\d$/);
+      assertEquals(lines.slice(1), [
+        "pyserve: The old certificate stays in use. Cannot use the certificate with this key: they do not belong together",
+      ]);
+      assertEquals(await server.stop("SIGTERM"), 0);
+    },
+  });
+}
+
+/** curl, which reads on only when told to. */
+function slowDownload({ port }: RunningCommand, http: string) {
+  const args = ["-sSkN", http, "--output", "-", `https://127.0.0.1:${port}/big.bin`];
+  const { stdout } = new Deno.Command("curl", { args, stdout: "piped", stderr: "null" }).spawn();
+  const reader = stdout.getReader();
+  let count = 0;
+  const read = async () => {
+    const { value } = await reader.read();
+    count += value?.length ?? 0;
+    return value !== undefined;
+  };
+  return {
+    begun: read().then(assert),
+    async end() {
+      while (await read());
+      return count;
+    },
+  };
+}
+
+Deno.test({
+  ...IGNORE,
+  name: "a certificate that cannot be used is one sentence at the start",
+  async fn() {
+    await using tree = await tempTree({ "site/": "" });
+    await makeNamedCertificate(tree.path, "first");
+    await makeNamedCertificate(tree.path, "second");
+    await makeNamedCertificate(tree.path, "old");
+    await setValidity(tree.path, "old", -1);
+    const rows: readonly [cert: string, key: string, sentence: RegExp][] = [
+      ["old.pem", "old.key", /^pyserve: Cannot use ".*old\.pem": the certificate expired on \d{4}-\d\d-\d\d\n$/],
+      ["first.pem", "second.key", /^pyserve: Cannot use the certificate with this key: they do not belong together\n$/],
+      ["first.key", "first.key", /^pyserve: Cannot use ".*first\.key": it holds no PEM certificate\n$/],
+    ];
+    for (const more of [[], ["-p", "HTTP/1.0"], ["--workers", "2"]]) {
+      for (const [cert, key, sentence] of rows) {
+        const args = ["--tls-cert", tree.at(cert), "--tls-key", tree.at(key), "-b", "127.0.0.1", "0"];
+        const { code, stdout, stderr } = await runCommand([tree.at("site"), ...args, ...more]);
+        assertEquals([code, stdout], [1, ""]);
+        assertMatch(stderr, sentence);
+      }
+    }
+  },
+});
