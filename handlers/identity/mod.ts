@@ -4,9 +4,9 @@
  * @module
  */
 
-export { environmentUser, type Token, type User, type Users } from "./users.ts";
+export { combinedUsers, environmentUser, type Token, type User, type Users } from "./users.ts";
 export { type FileUsers, userFile, UserFileError, type UserFileOptions } from "./user_file.ts";
 export { hashPassword, verifyPassword } from "./password.ts";
 export { type Denied, isDenied, Logins, type LoginsOptions } from "./logins.ts";
 export type { TokenGrant } from "./token_line.ts";
-export { USER_RIGHTS, type UserRight } from "./user_rights.ts";
+export type { UserRight } from "./user_rights.ts";

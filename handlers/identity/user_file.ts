@@ -29,6 +29,11 @@ export interface UserFileOptions {
 
 /** Users in a file: found without a promise. */
 export interface FileUsers extends Users {
+  /**
+   * Loads what the hashes in the file need (bcryptjs, if there are bcrypt hashes), so that it is known before the first
+   * login; rejects with a sentence where that fails.
+   */
+  ready(): Promise<void>;
   /** See {@linkcode Users.verify}; waits its turn, and hashes in another thread. */
   verify(name: string, password: string): Promise<User | null>;
   /** See {@linkcode Users.find}. */
@@ -58,7 +63,7 @@ interface Loaded {
  * has been deleted, or whose password has changed, is so from then on. If the new file cannot be used, the users of
  * before remain, and `warn` is told once. Nothing keeps the process alive, and nothing has to be closed.
  *
- * bcrypt needs the npm package bcryptjs, which is loaded by the first such login.
+ * bcrypt needs the npm package bcryptjs, which is loaded by the first login, or by `ready()`.
  *
  * @param path The path of the file.
  * @throws UserFileError where the file cannot be read, or a line cannot be used; the sentence has its number.
@@ -110,6 +115,10 @@ class UserFile implements FileUsers {
 
   find(name: string): User | null {
     return this.#current().users.get(normalizedName(name)) ?? null;
+  }
+
+  async ready(): Promise<void> {
+    await this.#current().checker.check(null, "");
   }
 
   async verify(name: string, password: string): Promise<User | null> {

@@ -5,6 +5,7 @@
  */
 
 import { hash } from "node:crypto";
+import { then } from "../core/awaitable.ts";
 import type { Awaitable } from "../core/types.ts";
 import { concealed, sameBytes } from "./bytes.ts";
 import { passwordProblem } from "./password.ts";
@@ -110,4 +111,39 @@ export function environmentUser(value: string): Users {
       return isName && isPassword ? user : null;
     },
   };
+}
+
+/**
+ * The users of several sources, such as a file and an environment variable. A name belongs to the first source that has
+ * it. All sources check every password, so that the time does not tell which one has a name.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { combinedUsers, environmentUser } from "@x/pyserve/identity";
+ *
+ * const users = combinedUsers(environmentUser("ann:correct horse"), environmentUser("bob:battery staple"));
+ * assert((await users.verify("bob", "battery staple"))?.name === "bob");
+ * ```
+ */
+export function combinedUsers(...sources: readonly Users[]): Required<Users> {
+  return {
+    find: (name) => first(sources, (source) => source.find(name)),
+    token: (text) => first(sources, (source) => source.token?.(text) ?? null),
+    async verify(name, password) {
+      let owner: { readonly user: User | null } | null = null;
+      for (const source of sources) {
+        const user = await source.verify(name, password);
+        const isOwner = await source.find(name) !== null;
+        if (owner === null && isOwner) owner = { user };
+      }
+      return owner?.user ?? null;
+    },
+  };
+}
+
+/** The first result that is not null; without a promise where no source returns one. */
+function first<T>(sources: readonly Users[], ask: (source: Users) => Awaitable<T | null>): Awaitable<T | null> {
+  const [source, ...others] = sources;
+  return source === undefined ? null : then(ask(source), (result) => result ?? first(others, ask));
 }

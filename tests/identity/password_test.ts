@@ -19,6 +19,9 @@ const PASSWORDS = [
   "y".repeat(72),
 ];
 
+/** A hash of crypt_blowfish's vectors, of "U*U". */
+const BCRYPT = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+
 async function output(program: string, args: readonly string[], input = ""): Promise<string> {
   const child = new Deno.Command(program, {
     args: [...args],
@@ -122,7 +125,7 @@ Deno.test({
 Deno.test("bcrypt: all three prefixes are read, and the part of a password that it would ignore is not ignored", async () => {
   using _thread = threadHere();
   // The vectors of crypt_blowfish (openwall).
-  assert(await verifyPassword("$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "U*U"));
+  assert(await verifyPassword(BCRYPT, "U*U"));
   assert(await verifyPassword("$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "U*U"));
   const long = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
   const hash = "$2a$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui";
@@ -188,7 +191,7 @@ Deno.test("each check costs the same hashes, whoever is asked for", async () => 
   const argon2id = counted(argon("m=64,t=1,p=1"), counts);
   const other = counted(argon("m=128,t=1,p=1"), counts);
   const sha = counted("{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", counts);
-  const bcrypt = counted("$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", counts);
+  const bcrypt = counted(BCRYPT, counts);
   const apr1 = counted("$apr1$7X4TYdoP$SUxL1FIfFoRGfzQiyXg701", counts);
   const checker = new PasswordChecker([sha, argon2id, argon2id, other, bcrypt, apr1]);
   assertEquals(checker.kinds, 5);
@@ -214,7 +217,7 @@ Deno.test("a decoy is of the same kind, and no password matches it", async () =>
   const texts = [
     argon("m=64,t=1,p=1"),
     "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=",
-    "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+    BCRYPT,
     "$apr1$7X4TYdoP$SUxL1FIfFoRGfzQiyXg701",
   ];
   for (const text of texts) {
@@ -259,13 +262,14 @@ Deno.test({
   },
 });
 
-Deno.test("a worker that cannot load bcrypt says so in one sentence", async () => {
+Deno.test("where bcrypt cannot be loaded, a file that needs it says so in one sentence, before the first login", async () => {
   const directory = await Deno.makeTempDir();
   try {
     const script = `
-      import { verifyPassword } from "./handlers/identity/password.ts";
+      import { userFile } from "./handlers/identity/user_file.ts";
+      Deno.writeTextFileSync(Deno.env.get("DENO_DIR") + "/users.txt", "ann:${BCRYPT}");
       try {
-        await verifyPassword("$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "U*U");
+        await userFile(Deno.env.get("DENO_DIR") + "/users.txt").ready();
       } catch (error) {
         console.log(error.message);
       }

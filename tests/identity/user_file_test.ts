@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { newToken } from "../../handlers/identity/token_line.ts";
 import { userFile, UserFileError } from "../../handlers/identity/user_file.ts";
-import { environmentUser } from "../../handlers/identity/users.ts";
+import { combinedUsers, environmentUser } from "../../handlers/identity/users.ts";
 import { tempTree } from "../support/tree.ts";
 
 /** Small hashes of "secret" and of "other". */
@@ -190,4 +190,20 @@ Deno.test("the user of an environment variable", async () => {
     const error = assertThrows(() => environmentUser(bad), TypeError);
     assert(!error.message.includes("secret"));
   }
+});
+
+Deno.test("a name of several sources belongs to the first one, with its password and tokens", async () => {
+  const { text, line } = newToken("ann", { rights: ["read"], path: "/", expires: null });
+  await using file = await opened(`ann:${SECRET}\nbob:${SECRET}\n${line}\n`);
+  const users = combinedUsers(environmentUser("bob:other"), file.users);
+  assertEquals((await users.verify("ann", "secret"))?.name, "ann");
+  assertEquals((await users.verify("bob", "other"))?.name, "bob");
+  assertEquals([await users.verify("bob", "secret"), await users.verify("zoe", "secret")], [null, null]);
+  const found = users.find("ann");
+  assert(!(found instanceof Promise) && found?.epoch === file.users.find("ann")!.epoch);
+  assertEquals([(await users.token(text))?.user, await users.token("pys_"), await users.find("zoe")], [
+    found,
+    null,
+    null,
+  ]);
 });
