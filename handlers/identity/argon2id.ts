@@ -4,7 +4,7 @@
  * @module
  */
 
-import { concealed, sameBytes } from "./bytes.ts";
+import { randomBytes, sameBytes } from "./bytes.ts";
 import type { PasswordHash } from "./password_hash.ts";
 
 /** The parameters of a hash. */
@@ -63,7 +63,7 @@ function hashOf(text: string, parameters: Parameters, salt: Uint8Array<ArrayBuff
     kind: `argon2id ${memory} ${passes} ${parallelism}`,
     weak: null,
     matches: async (password) => sameBytes(await derive(password, salt, parameters, digest.length), digest),
-    decoy: () => hashOf("", parameters, concealed(SALT_BYTES), concealed(digest.length)),
+    decoy: () => hashOf("", parameters, randomBytes(SALT_BYTES), randomBytes(digest.length)),
   };
 }
 

@@ -106,8 +106,9 @@ export class Logins {
   #failed(name: string, client: string, attempt: Attempt): Denied {
     const { delay, failures } = attempt.failed();
     const who = name === NO_NAME ? "a name that no user can have" : `"${name}"`;
-    const next = delay > 0 ? `, failure ${failures}; the next attempt may follow in ${delay} s` : "";
-    this.#log?.error(`Login failed: ${who} from ${client || "an unknown address"}${next}`);
+    const next = delay > 0 ? ` (failure ${failures}, next attempt in ${delay} s)` : "";
+    // The address comes first: a name could imitate what follows it.
+    this.#log?.error(`Login failed from ${client || "an unknown address"}${next}: ${who}`);
     return { retryAfter: null };
   }
 }

@@ -23,7 +23,7 @@ const places = new Limiter({ max: PLACES, queueMs: QUEUE_MS });
 /** Why a text cannot be a password, to complete the sentence "The password ..."; null if it can. */
 export function passwordProblem(password: string): string | null {
   if (password === "") return "is empty";
-  if (/\p{Cc}/u.test(password)) return "has control characters"; // RFC 7617: none can be sent in Basic authentication
+  if (/\p{Cc}/u.test(password)) return "has control characters"; // RFC 7617: not allowed in Basic authentication
   if (!password.isWellFormed()) return "is not valid Unicode";
   return isTooLong(password) ? `is longer than ${MAX_BYTES} bytes` : null;
 }

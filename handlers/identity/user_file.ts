@@ -10,7 +10,7 @@ import { parseUserLines, type UserLines } from "./user_lines.ts";
 import { normalizedName } from "./user_name.ts";
 import { epochOf, type Token, type User, type Users } from "./users.ts";
 
-/** How often the file is looked at, at most, in milliseconds: a change takes effect within a second. */
+/** The shortest interval between two checks for changes, in milliseconds: a change takes effect within a second. */
 const LOOK_MS = 500;
 
 /** A file that was written to in the last 100 ms may be half written. */
@@ -27,7 +27,7 @@ export interface UserFileOptions {
   readonly now?: () => number;
 }
 
-/** Users in a file: found without a promise. */
+/** Users in a file, looked up synchronously. */
 export interface FileUsers extends Users {
   /**
    * Loads what the hashes in the file need (bcryptjs, if there are bcrypt hashes), so that it is known before the first
@@ -59,9 +59,9 @@ interface Loaded {
  * The users of a file with one `NAME:HASH` a line: that of `pyserve passwd`, or of Apache's htpasswd. The hashes are
  * `$argon2id$`, `$2y$`, `$2b$`, `$2a$` (bcrypt), and the weak ones `$apr1$` and `{SHA}`, for which there is a warning.
  *
- * The file is read again when it has changed: half a second after it at the latest, when a user is asked for. A user who
- * has been deleted, or whose password has changed, is so from then on. If the new file cannot be used, the users of
- * before remain, and `warn` is told once. Nothing keeps the process alive, and nothing has to be closed.
+ * The file is checked for changes at most twice a second, when it is used, and read again if it has changed: a deleted
+ * user or a new password takes effect within a second. A file that cannot be used is reported to `warn` once, and the
+ * previous users stay. There is no timer that keeps the process alive, and nothing to close.
  *
  * bcrypt needs the npm package bcryptjs, which is loaded by the first login, or by `ready()`.
  *
@@ -89,12 +89,12 @@ class UserFile implements FileUsers {
   readonly #path: string;
   readonly #warn: (sentence: string) => void;
   readonly #now: () => number;
-  /** The look at the file that `#loaded` or the last complaint belongs to. */
+  /** The state of the file that was loaded or reported last. */
   #seen: string;
   #loaded: Loaded;
   #nextLook: number;
   #isMissing = false;
-  /** The warnings about what is loaded: not repeated when it is loaded again. */
+  /** The warnings given so far that still apply: they are not repeated after a change. */
   #warned: ReadonlySet<string> = new Set();
 
   constructor(path: string, { warn = () => {}, now = () => performance.now() }: UserFileOptions) {
@@ -104,7 +104,7 @@ class UserFile implements FileUsers {
     try {
       const { look, info, text } = read(path);
       this.#loaded = this.#load(text, info);
-      // Something may still be writing: then it is read again.
+      // If it may still be written to, it is read again.
       this.#seen = isSettled(info) ? look : "";
     } catch (error) {
       if (error instanceof Deno.errors.NotCapable) throw error;
@@ -149,7 +149,7 @@ class UserFile implements FileUsers {
       const look = lookOf(info);
       if (look !== this.#seen) this.#reload(look, info, now);
     } catch (error) {
-      // Missing for a moment while it is replaced: told only if it still is at the next look.
+      // Editors may remove the file for a moment to replace it: report only if it is still missing at the next check.
       if (this.#isMissing) this.#complain("missing", reasonOf(error));
       this.#isMissing = true;
     }
@@ -173,7 +173,7 @@ class UserFile implements FileUsers {
   #complain(look: string, reason: string): void {
     if (this.#seen === look) return;
     this.#seen = look;
-    this.#warn(`Cannot use the new "${this.#path}": ${reason}; the users of before remain`);
+    this.#warn(`Cannot use the new "${this.#path}": ${reason}; the previous users stay`);
   }
 
   #load(text: string, info: Deno.FileInfo): Loaded {
@@ -189,7 +189,7 @@ class UserFile implements FileUsers {
   }
 }
 
-/** Reads the file as it is at one moment; `look` tells whether it has changed since. */
+/** Reads the file; `look` identifies its state. */
 function read(path: string): { look: string; info: Deno.FileInfo; text: string } {
   const kind = Deno.statSync(path);
   if (!kind.isFile) throw new Error("it is not a file"); // before it is opened: a FIFO would block

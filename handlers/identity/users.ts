@@ -7,18 +7,18 @@
 import { hash } from "node:crypto";
 import { then } from "../core/awaitable.ts";
 import type { Awaitable } from "../core/types.ts";
-import { concealed, sameBytes } from "./bytes.ts";
+import { randomBytes, sameBytes } from "./bytes.ts";
 import { passwordProblem } from "./password.ts";
 import type { TokenGrant } from "./token_line.ts";
 import { nameProblem, normalizedName } from "./user_name.ts";
 
-/** A user who exists. */
+/** An existing user. */
 export interface User {
   /** The name, normalized (NFC). */
   readonly name: string;
   /**
-   * Changes with the password, so that the sessions of before end. It is derived from the hash: use it where it is
-   * signed or compared, and do not hand it out.
+   * Changes with the password, so that the sessions of before end. It is derived from the hash: include it in
+   * what is signed, but do not send it to clients.
    */
   readonly epoch: string;
 }
@@ -30,12 +30,12 @@ export interface Token extends TokenGrant {
 }
 
 /**
- * The users of a server. Implement it over a database of your own; {@linkcode userFile} and
- * {@linkcode environmentUser} are the ones of the command.
+ * The users of a server. An application can implement it over its own database; the command uses {@linkcode userFile}
+ * and {@linkcode environmentUser}.
  *
- * All of it may be asked for every request, and at the same time. Answer at once, without a promise, where you can. Let
- * `verify` take the same time for names that do not exist, and do its hashing outside of this thread. What is rejected
- * is answered with 500.
+ * `find` and `token` are called for every request: return a value instead of a promise where possible. `verify` must take
+ * the same time for unknown names, and must not block the event loop while it hashes; calls may be concurrent. A rejection
+ * becomes 500.
  *
  * @example
  * ```ts
@@ -43,14 +43,14 @@ export interface Token extends TokenGrant {
  * import { hashPassword, type Users, verifyPassword } from "@x/pyserve/identity";
  *
  * const rows = new Map([["ann", { hash: await hashPassword("correct horse"), version: 7 }]]);
- * const nobody = await hashPassword(crypto.randomUUID());
+ * const decoy = await hashPassword(crypto.randomUUID());
  * const users: Users = {
  *   find(name) {
  *     const row = rows.get(name);
  *     return row ? { name, epoch: String(row.version) } : null;
  *   },
  *   async verify(name, password) {
- *     const isRight = await verifyPassword(rows.get(name)?.hash ?? nobody, password);
+ *     const isRight = await verifyPassword(rows.get(name)?.hash ?? decoy, password);
  *     return isRight ? await users.find(name) : null;
  *   },
  * };
@@ -61,7 +61,7 @@ export interface Token extends TokenGrant {
 export interface Users {
   /** The user with this name and password, or null for both a wrong password and an unknown name. */
   verify(name: string, password: string): Awaitable<User | null>;
-  /** The user with this name, for a session that has been proven already; null if there is none any more. */
+  /** The user with this name, for a session or token that has been verified; null if the user no longer exists. */
   find(name: string): Awaitable<User | null>;
   /** What a bearer token permits; null if it is unknown or has expired. Absent where there are no tokens. */
   token?(text: string): Awaitable<Token | null>;
@@ -99,7 +99,7 @@ export function environmentUser(value: string): Users {
   const [badName, badPassword] = [nameProblem(name), passwordProblem(password)];
   if (badName) throw new TypeError(`The name ${badName}`);
   if (badPassword) throw new TypeError(`The password ${badPassword}`);
-  const key = concealed(32).toBase64();
+  const key = randomBytes(32).toBase64();
   const digest = (text: string) => hash("sha256", key + text.normalize("NFC"), "buffer");
   const [ownName, ownPassword] = [digest(name), digest(password)];
   const user: User = { name, epoch: epochOf(`${name}:${password}`) };

@@ -95,8 +95,8 @@ Deno.test("failures delay, also what is remembered: it must not tell which guess
   pass(1);
   assertEquals(nameOf(await logins.check("ann", "secret", HOME)), "ann");
   assertEquals(lines.length, 5);
-  assertEquals(lines[0], 'Login failed: "ann" from 192.0.2.1');
-  assertEquals(lines[4], 'Login failed: "ann" from 192.0.2.1, failure 5; the next attempt may follow in 1 s');
+  assertEquals(lines[0], 'Login failed from 192.0.2.1: "ann"');
+  assertEquals(lines[4], 'Login failed from 192.0.2.1 (failure 5, next attempt in 1 s): "ann"');
 });
 
 Deno.test("10,000 wrong passwords are few checks", async () => {
@@ -115,7 +115,7 @@ Deno.test("names that no user can have are counted as one, and kept nowhere", as
   }
   assertEquals(checks, Array(5).fill(":secret"));
   assertEquals(nameOf(await logins.check("z\n", "secret", HOME)), 1);
-  assertEquals(lines[0], "Login failed: a name that no user can have from 192.0.2.1");
+  assertEquals(lines[0], "Login failed from 192.0.2.1: a name that no user can have");
 });
 
 Deno.test("an error of the users is no failure of the client, and is not remembered", async () => {

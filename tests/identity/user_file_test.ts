@@ -76,7 +76,7 @@ Deno.test("a user who is deleted while the password is checked is not let in", a
   assertEquals((await Promise.all(checks)).at(-1), null);
 });
 
-Deno.test("a new file that cannot be used keeps the users of before, and is told of once", async () => {
+Deno.test("a new file that cannot be used keeps the users of before, and is reported once", async () => {
   await using file = await opened(`ann:${SECRET}\n`);
   const { users, path, warnings } = file;
   const rows: readonly [text: string | Uint8Array, reason: string][] = [
@@ -89,12 +89,12 @@ Deno.test("a new file that cannot be used keeps the users of before, and is told
     await Deno.writeFile(path, typeof text === "string" ? new TextEncoder().encode(text) : text);
     await until(() => users.find("ann") !== null && warnings.length > 0);
     for (let i = 0; i < 5; i++) assert(users.find("ann"));
-    assertEquals(warnings, [`Cannot use the new "${path}": ${reason}; the users of before remain`]);
+    assertEquals(warnings, [`Cannot use the new "${path}": ${reason}; the previous users stay`]);
   }
   warnings.splice(0);
   await Deno.remove(path);
   for (let i = 0; i < 5; i++) assert(users.find("ann"));
-  assertEquals(warnings, [`Cannot use the new "${path}": it does not exist; the users of before remain`]);
+  assertEquals(warnings, [`Cannot use the new "${path}": it does not exist; the previous users stay`]);
   await Deno.mkdir(path);
   await until(() => users.find("ann") !== null && warnings.length === 2);
   assert(warnings[1]!.includes("it is not a file"));
@@ -120,7 +120,7 @@ Deno.test("a file that is being written is not read by half", async () => {
   assertEquals(warnings, []);
 });
 
-Deno.test("the file is looked at twice a second at most", async () => {
+Deno.test("the file is checked twice a second at most", async () => {
   await using tree = await tempTree({ "users.txt": `ann:${SECRET}\n` });
   let now = 0;
   const users = userFile(tree.at("users.txt"), { now: () => now });

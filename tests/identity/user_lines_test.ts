@@ -89,7 +89,7 @@ Deno.test("weak hashes, tokens without a user and many kinds of hashes are warne
     'line 3: the hash of "bob" and 1 more is weak ({SHA}); set the password again with "pyserve passwd"',
   ]);
   assertEquals(parseUserLines(`gone/abc:${TOKEN}\n`).warnings, [
-    'line 1: a token of "gone", who has no line, is ignored',
+    'line 1: a token of "gone", which is no user of the file, is ignored',
   ]);
   assertEquals(parseUserLines(`gone/abc:${TOKEN}\n`).tokens.size, 0);
   assertEquals(parseUserLines(`${many}\nann:${BCRYPT}`).warnings, [
