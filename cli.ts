@@ -81,7 +81,7 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
     if (subcommand) {
       return await (await subcommand())(args.slice(1), {
         out: world.out,
-        note: (line) => sink.line(line),
+        note: (line) => sink.line(escapeLog(line)),
       });
     }
     const given = parse(args, world.env);

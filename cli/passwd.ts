@@ -14,13 +14,13 @@ import { UsageError } from "./usage_error.ts";
 import { editUserFile, remainingProblem } from "./user_file_edit.ts";
 import { parseWords } from "./words.ts";
 
-const HELP = `Sets the password of a user in a file for --auth, which is made if it does not exist.
+const HELP = `Sets the password of a user in a file for --auth, and makes the file if needed.
 
 Usage: pyserve passwd [--delete] FILE NAME
 
   Asks for the password twice, or reads one line from standard input where that
-  is no terminal. Writes an argon2id hash; the file becomes readable by you only.
-  A running server notices the change within a second.
+  is no terminal. Writes an argon2id hash; only you can then read the file. A
+  running server notices the change within a second.
 
       --delete                Remove the user, with all tokens
   -h, --help                  Show this help

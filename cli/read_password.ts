@@ -4,12 +4,16 @@
  * @module
  */
 
+import { SIGNAL_NUMBERS } from "./signals.ts";
 import { StartError } from "./start_error.ts";
 
 /** The longest line that is read, in bytes. */
 const MAX_BYTES = 64 * 1024;
 
 const [CTRL_C, CTRL_D, BACKSPACE, CTRL_U, ESCAPE, DELETE] = [0x03, 0x04, 0x08, 0x15, 0x1B, 0x7F];
+
+/** Signals that end the process, and must not leave the terminal without echo; Ctrl-C is a key here. */
+const SIGNALS = Deno.build.os === "windows" ? [] : ["SIGTERM", "SIGHUP"] as const;
 
 /** The prompt was cancelled. */
 export class Cancelled extends Error {
@@ -55,8 +59,8 @@ async function readLine(): Promise<string> {
 
 /** The terminal is as before when it returns or throws, and when a signal ends the process. */
 async function ask(prompt: string): Promise<string> {
+  using _raw = new RawTerminal(); // before the prompt, or else what is typed at once is shown
   Deno.stderr.writeSync(new TextEncoder().encode(prompt));
-  using _raw = new RawTerminal();
   try {
     return await typedLine();
   } finally {
@@ -66,21 +70,25 @@ async function ask(prompt: string): Promise<string> {
 
 /** A terminal that does not echo, and leaves all keys to the program, until it is disposed of. */
 class RawTerminal implements Disposable {
-  readonly #signals: readonly Deno.Signal[] = Deno.build.os === "windows" ? [] : ["SIGTERM", "SIGHUP"];
+  readonly #listeners = SIGNALS.map((signal) => [signal, () => this.#end(signal)] as const);
 
   constructor() {
     Deno.stdin.setRaw(true);
-    for (const signal of this.#signals) Deno.addSignalListener(signal, this.#end);
+    for (const [signal, listener] of this.#listeners) Deno.addSignalListener(signal, listener);
   }
 
-  readonly #end = () => {
+  #end(signal: "SIGTERM" | "SIGHUP"): never {
     this[Symbol.dispose]();
-    Deno.exit(143);
-  };
+    Deno.exit(128 + SIGNAL_NUMBERS[signal]);
+  }
 
   [Symbol.dispose](): void {
-    for (const signal of this.#signals) Deno.removeSignalListener(signal, this.#end);
-    Deno.stdin.setRaw(false);
+    for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
+    try {
+      Deno.stdin.setRaw(false);
+    } catch {
+      // The terminal has gone.
+    }
   }
 }
 

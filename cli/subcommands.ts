@@ -1,5 +1,5 @@
 /**
- * The commands beside serving: the first word of the command line. A directory with such a name is `./passwd`.
+ * Subcommands: the first word of the command line. A directory with such a name is `./passwd`.
  *
  * @module
  */

@@ -21,10 +21,9 @@ export async function editUserFile(path: string, edit: (text: string) => Edited)
     const target = targetOf(path);
     // As git does: the file that the text is written to is the lock, too.
     const lock = `${target}.lock`;
-    using file = await acquire(lock);
+    const file = await acquire(lock);
     try {
-      const edited = edit(read(target));
-      write(file, edited.text, target);
+      const edited = editedWith(file, edit, target);
       Deno.renameSync(lock, target);
       return edited;
     } catch (error) {
@@ -91,10 +90,6 @@ async function acquire(lock: string): Promise<Deno.FsFile> {
   }
 }
 
-function read(target: string): string {
-  return textOf(target) ?? "";
-}
-
 /** Null where there is no file. */
 function textOf(path: string): string | null {
   try {
@@ -104,6 +99,14 @@ function textOf(path: string): string | null {
     if (error instanceof Deno.errors.NotFound) return null;
     throw error;
   }
+}
+
+/** Writes the new text and closes the file: Windows renames no open one. */
+function editedWith(file: Deno.FsFile, edit: (text: string) => Edited, target: string): Edited {
+  using _closed = file;
+  const edited = edit(textOf(target) ?? "");
+  write(file, edited.text, target);
+  return edited;
 }
 
 function write(file: Deno.FsFile, text: string, target: string): void {

@@ -8,10 +8,13 @@ import { hasProgram } from "./support/programs.ts";
 
 /** Debian's packages, and how to tell whether each is installed. */
 const PACKAGES: Readonly<Record<string, () => boolean>> = {
+  "apache2-utils": () => hasProgram("htpasswd"),
+  "argon2": () => hasProgram("argon2"),
   "busybox": () => hasProgram("busybox"),
   "cgit": () => hasFile("/usr/lib/cgit/cgit.cgi"),
   "chromium": () => hasProgram("chromium"),
   "curl": () => hasProgram("curl"),
+  "expect": () => hasProgram("expect"),
   "gcc": () => hasProgram("gcc"),
   "git": () => hasProgram("git"),
   "gitweb": () => hasFile("/usr/share/gitweb/gitweb.cgi"),

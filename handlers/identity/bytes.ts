@@ -17,14 +17,14 @@ export function sameText(a: string, b: string): boolean {
   return sameBytes(encoder.encode(a), encoder.encode(b));
 }
 
-/** Random bytes that are told to none: a digest that no password has. */
-export function concealed(length: number): Uint8Array<ArrayBuffer> {
+/** Cryptographically random bytes: a key, a salt, or a digest that no password has. */
+export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
   return crypto.getRandomValues(new Uint8Array(length));
 }
 
-/** Random characters of an alphabet, each as likely as the others. */
+/** Random characters of an alphabet, uniformly distributed. */
 export function randomText(length: number, alphabet: string): string {
-  const most = 256 - 256 % alphabet.length; // a byte from here on would favour the first characters
+  const most = 256 - 256 % alphabet.length; // larger bytes are rejected: they would bias the result
   let text = "";
   while (text.length < length) {
     for (const byte of crypto.getRandomValues(new Uint8Array(length))) {

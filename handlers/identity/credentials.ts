@@ -7,7 +7,7 @@
 import { hash } from "node:crypto";
 import { then } from "../core/awaitable.ts";
 import type { Awaitable } from "../core/types.ts";
-import { concealed } from "./bytes.ts";
+import { randomBytes } from "./bytes.ts";
 import { Table } from "./table.ts";
 import type { User, Users } from "./users.ts";
 
@@ -26,22 +26,23 @@ const MAX_ENTRIES = 1_000;
  */
 export class Credentials {
   readonly #users: Users;
-  readonly #secret = concealed(32).toBase64();
+  readonly #secret = randomBytes(32).toBase64();
   readonly #verified: Table<User>;
 
-  /** Takes the users, who are asked whether they still exist, and a clock in milliseconds, for tests. */
+  /** Takes the users, to look up whether they still exist, and a clock in milliseconds, for tests. */
   constructor(users: Users, now: () => number = () => performance.now()) {
     this.#users = users;
     this.#verified = new Table({ max: MAX_ENTRIES, forgetMs: REMEMBER_MS, now });
   }
 
   /**
-   * The key of some credentials. The client is a part of it: what one address has proven must not let another one try
-   * passwords without a delay.
+   * The key of some credentials. The client is a part of it: otherwise another address could test guesses against
+   * the table without a delay.
    */
   key(name: string, password: string, client: string): string {
-    // Not node:crypto's HMAC, which takes six times as long: the digest is never shown, so that none can extend it.
-    return hash("sha256", `${this.#secret}${name.length}:${name}${client.length}:${client}${password}`, "base64url");
+    // A secret prefix in place of HMAC, which takes six times as long: the digest never leaves this object, so that there
+    // is no length extension to fear.
+    return hash("sha256", `${this.#secret}${name.length}:${name}${client.length}:${client}${password}`, "hex");
   }
 
   /** The user of credentials that have been verified a moment ago, or null. */

@@ -35,7 +35,7 @@ export interface LoginsOptions {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { environmentUser, isDenied, Logins } from "@x/pyserve";
+ * import { environmentUser, isDenied, Logins } from "@x/pyserve/identity";
  *
  * const logins = new Logins(environmentUser("ann:correct horse"));
  * const user = await logins.check("ann", "correct horse", "192.0.2.7");
@@ -106,8 +106,9 @@ export class Logins {
   #failed(name: string, client: string, attempt: Attempt): Denied {
     const { delay, failures } = attempt.failed();
     const who = name === NO_NAME ? "a name that no user can have" : `"${name}"`;
-    const next = delay > 0 ? `, failure ${failures}; the next attempt may follow in ${delay} s` : "";
-    this.#log?.error(`Login failed: ${who} from ${client || "an unknown address"}${next}`);
+    const next = delay > 0 ? ` (failure ${failures}, next attempt in ${delay} s)` : "";
+    // The address comes first: a name could imitate what follows it.
+    this.#log?.error(`Login failed from ${client || "an unknown address"}${next}: ${who}`);
     return { retryAfter: null };
   }
 }
@@ -118,7 +119,7 @@ export class Logins {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { isDenied } from "@x/pyserve";
+ * import { isDenied } from "@x/pyserve/identity";
  *
  * assert(isDenied({ retryAfter: 30 }) && !isDenied({ name: "ann", epoch: "1" }));
  * ```

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { concealed, randomText, sameBytes } from "./bytes.ts";
+import { randomBytes, randomText, sameBytes } from "./bytes.ts";
 import { hashThread } from "./hash_thread.ts";
 import type { PasswordHash } from "./password_hash.ts";
 
@@ -65,6 +65,6 @@ function sha1Hash(text: string, digest: Uint8Array): PasswordHash {
     async matches(password) {
       return sameBytes(new Uint8Array(await crypto.subtle.digest("SHA-1", new TextEncoder().encode(password))), digest);
     },
-    decoy: () => sha1Hash("", concealed(digest.length)),
+    decoy: () => sha1Hash("", randomBytes(digest.length)),
   };
 }

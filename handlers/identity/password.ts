@@ -12,7 +12,7 @@ import type { PasswordHash } from "./password_hash.ts";
 /** Longer passwords are never right: hashing one must not cost more than hashing another. */
 const MAX_BYTES = 1024;
 
-/** Half of the cores stay with the requests that need no hash; each place costs the memory of a hash, mostly 19 MiB. */
+/** Half of the cores stay with the requests that need no hash; each place costs the memory of a hash, mostly 46 MiB. */
 const PLACES = Math.max(1, Math.min(4, Math.floor(navigator.hardwareConcurrency / 2)));
 
 /** A login that has not had its turn after this time fails with 503, in milliseconds. */
@@ -23,13 +23,13 @@ const places = new Limiter({ max: PLACES, queueMs: QUEUE_MS });
 /** Why a text cannot be a password, to complete the sentence "The password ..."; null if it can. */
 export function passwordProblem(password: string): string | null {
   if (password === "") return "is empty";
-  if (/\p{Cc}/u.test(password)) return "has control characters"; // RFC 7617: none can be sent in Basic authentication
+  if (/\p{Cc}/u.test(password)) return "has control characters"; // RFC 7617: not allowed in Basic authentication
   if (!password.isWellFormed()) return "is not valid Unicode";
   return isTooLong(password) ? `is longer than ${MAX_BYTES} bytes` : null;
 }
 
 /**
- * Hashes a password for a line of a file of users: Argon2id with 19 MiB and a fresh salt, as a PHC string. Takes some
+ * Hashes a password for a line of a file of users: Argon2id with 46 MiB and a fresh salt, as a PHC string. Takes some
  * 50 ms in another thread. Unicode is normalized (NFC, as RFC 8265 says).
  *
  * @throws TypeError for what cannot be a password: empty, more than 1,024 bytes, control characters.
@@ -37,10 +37,10 @@ export function passwordProblem(password: string): string | null {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { hashPassword } from "@x/pyserve";
+ * import { hashPassword } from "@x/pyserve/identity";
  *
  * const hash = await hashPassword("correct horse battery staple");
- * assert(hash.startsWith("$argon2id$v=19$m=19456,t=2,p=1$"));
+ * assert(hash.startsWith("$argon2id$v=19$m=47104,t=1,p=1$"));
  * ```
  */
 export async function hashPassword(password: string): Promise<string> {
@@ -59,7 +59,7 @@ export async function hashPassword(password: string): Promise<string> {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { hashPassword, verifyPassword } from "@x/pyserve";
+ * import { hashPassword, verifyPassword } from "@x/pyserve/identity";
  *
  * const hash = await hashPassword("correct horse");
  * assert(await verifyPassword(hash, "correct horse") && !await verifyPassword(hash, "wrong"));

@@ -29,7 +29,7 @@ export class Table<V> {
     return this.#entries.size;
   }
 
-  /** The value of a key; undefined if there is none, or none any more. */
+  /** The value of a key; undefined if it is missing or has expired. */
   get(key: string): V | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined || this.#options.now() < entry.until) return entry?.value;

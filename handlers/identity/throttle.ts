@@ -12,16 +12,16 @@ const FREE = 5;
 /** Failures of one address, whatever the names, before the first delay: an office may share one. */
 const FREE_OF_ADDRESS = 20;
 
-/** Failures for one name, whatever the addresses, from which on an unknown address has a single free attempt. */
+/** Failures for one name, whatever the addresses, after which a new address has a single free attempt. */
 const ATTACKED = 20;
 
 /** The longest delay in seconds: of a user from one address, of an address, and where the address is not known. */
 const [MAX_OF_PAIR, MAX_OF_ADDRESS, MAX_OF_UNKNOWN] = [900, 30, 10];
 
-/** Attempts under way from one address, so that they cannot all begin before the first has failed. */
+/** Concurrent attempts from one address: otherwise all of them could begin before the first has failed. */
 const MAX_UNDER_WAY = 8;
 
-/** Failures are forgotten after half an hour without another, and an address that a user knows after 30 days. */
+/** Failures expire half an hour after the last one, and the address of a successful login after 30 days. */
 const FORGET_MS = 30 * 60_000;
 const KNOWN_MS = 30 * 24 * 3600_000;
 
@@ -36,27 +36,29 @@ interface Count {
   until: number;
 }
 
-/** An attempt to log in: end it, whatever comes of it. */
+/** An attempt to log in; call one of its methods in any case. */
 export interface Attempt {
   /** Counts a failure; returns the delay before the next attempt in seconds, and the number of failures. */
   failed(): { readonly delay: number; readonly failures: number };
   /** Forgets the failures of this user from this address. */
   succeeded(): void;
-  /** Ends it without a verdict: the check itself failed. */
+  /** Ends it without counting: there was no result. */
   dropped(): void;
 }
 
 /**
- * Delays logins after failures, in three tables of bounded size:
+ * Exponential backoff after failed logins, in tables of bounded size:
  *
- * - for a user from one address, after 5 failures: 1 second, then twice as long each time, up to 15 minutes;
- * - for an address, after 20 failures with any names, up to 30 seconds;
- * - for a name, after 20 failures from any addresses: no delay, or else strangers could lock the user out, but an
- *   address from which the user has not logged in before has one free attempt in place of five.
+ * - Per user and address: after 5 failures, 1 second, doubled by each further failure, up to 15 minutes.
+ * - Per address: after 20 failures with any names, the same up to 30 seconds. It does not apply to users who have logged
+ *   in from this address before, because several people may share it.
+ * - Per name: after 20 failures from any addresses there is no delay, because strangers could lock the user out; but
+ *   an address from which the user has not logged in before has one free attempt instead of 5.
  *
- * An address from which a user has logged in is not delayed because of others who share it. A success forgets the
- * failures of that user from that address, and takes them off the address: no others, or else a valid account would be a
- * way around the limit. All of it is in the memory of one process.
+ * A success clears the failures of this user from this address, and subtracts them from those of the address. Others are
+ * kept: otherwise an attacker could clear them with an account of their own.
+ *
+ * The tables are in memory, so that each worker process has its own, and a restart clears them.
  */
 export class Throttle {
   readonly #now: () => number;
@@ -79,7 +81,7 @@ export class Throttle {
     return this.#left(this.#pairs.get(pairOf(name, client)));
   }
 
-  /** Begins an attempt, or returns the whole seconds until one may begin. */
+  /** Begins an attempt, or returns the seconds to wait, rounded up. */
   begin(name: string, client: string): Attempt | number {
     const pair = pairOf(name, client);
     const delay = Math.max(this.#pairDelay(name, pair), this.#addressDelay(client, pair));
@@ -173,7 +175,7 @@ export class Throttle {
     this.#known.set(pair, true);
   }
 
-  /** Forgets what counts nothing. */
+  /** Removes empty counts. */
   #drop(name: string, client: string): void {
     const entries = [[this.#pairs, pairOf(name, client)], [this.#addresses, client]] as const;
     for (const [table, key] of entries) {
@@ -183,7 +185,7 @@ export class Throttle {
   }
 }
 
-/** A name has no NUL, whether it is a user's or has been checked only for its length. */
+/** The key of a user at an address; neither contains NUL. */
 function pairOf(name: string, client: string): string {
   return `${client}\0${name}`;
 }

@@ -21,7 +21,7 @@ const ID_ALPHABET = "bcdfghjkmnpqrstvwxz23456789";
 
 const TOKEN = new RegExp(`^${PREFIX}[A-Za-z0-9]{${SECRET_LENGTH}}$`);
 const SCHEME = "$pyserve$";
-const VALUE = /^\$pyserve\$rights=([a-z+]+)(?:,path=([^,$\s]+))?(?:,until=(\d{8}T\d{6}Z))?\$([A-Za-z0-9_-]{43})$/;
+const VALUE = /^\$pyserve\$rights=([a-z+]+)(?:,path=([^,$\s]+))?(?:,until=(\d{8}T\d{6}Z))?\$([0-9a-f]{64})$/;
 
 /** What a token permits, at most: its user's rights limit it further. */
 export interface TokenGrant {
@@ -39,7 +39,7 @@ export interface TokenGrant {
 export interface StoredToken extends TokenGrant {
   /** The name of the user it acts for. */
   readonly user: string;
-  /** The SHA-256 of the token, in base64url. */
+  /** The SHA-256 of the token, in hexadecimal. */
   readonly digest: string;
 }
 
@@ -80,7 +80,7 @@ export function isCanonicalPath(path: string): boolean {
 }
 
 function digestOf(text: string): string {
-  return hash("sha256", text, "base64url");
+  return hash("sha256", text, "hex");
 }
 
 function written(path: string): string {

@@ -10,7 +10,7 @@ import { parseUserLines, type UserLines } from "./user_lines.ts";
 import { normalizedName } from "./user_name.ts";
 import { epochOf, type Token, type User, type Users } from "./users.ts";
 
-/** How often the file is looked at, at most, in milliseconds: a change takes effect within a second. */
+/** The shortest interval between two checks for changes, in milliseconds: a change takes effect within a second. */
 const LOOK_MS = 500;
 
 /** A file that was written to in the last 100 ms may be half written. */
@@ -25,6 +25,21 @@ export interface UserFileOptions {
   readonly warn?: (sentence: string) => void;
   /** The clock in milliseconds; for tests. */
   readonly now?: () => number;
+}
+
+/** Users in a file, looked up synchronously. */
+export interface FileUsers extends Users {
+  /**
+   * Loads what the hashes in the file need (bcryptjs, if there are bcrypt hashes), so that it is known before the first
+   * login; rejects with a sentence where that fails.
+   */
+  ready(): Promise<void>;
+  /** See {@linkcode Users.verify}; waits its turn, and hashes in another thread. */
+  verify(name: string, password: string): Promise<User | null>;
+  /** See {@linkcode Users.find}. */
+  find(name: string): User | null;
+  /** See {@linkcode Users.token}. */
+  token(text: string): Token | null;
 }
 
 /** A file of users that cannot be used. The message is a sentence, and contains no part of a hash. */
@@ -44,11 +59,11 @@ interface Loaded {
  * The users of a file with one `NAME:HASH` a line: that of `pyserve passwd`, or of Apache's htpasswd. The hashes are
  * `$argon2id$`, `$2y$`, `$2b$`, `$2a$` (bcrypt), and the weak ones `$apr1$` and `{SHA}`, for which there is a warning.
  *
- * The file is read again when it has changed: half a second after it at the latest, when a user is asked for. A user who
- * has been deleted, or whose password has changed, is so from then on. If the new file cannot be used, the users of
- * before remain, and `warn` is told once. Nothing keeps the process alive, and nothing has to be closed.
+ * The file is checked for changes at most twice a second, when it is used, and read again if it has changed: a deleted
+ * user or a new password takes effect within a second. A file that cannot be used is reported to `warn` once, and the
+ * previous users stay. There is no timer that keeps the process alive, and nothing to close.
  *
- * bcrypt needs the npm package bcryptjs, which is loaded by the first such login.
+ * bcrypt needs the npm package bcryptjs, which is loaded by the first login, or by `ready()`.
  *
  * @param path The path of the file.
  * @throws UserFileError where the file cannot be read, or a line cannot be used; the sentence has its number.
@@ -56,7 +71,7 @@ interface Loaded {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { hashPassword, userFile } from "@x/pyserve";
+ * import { hashPassword, userFile } from "@x/pyserve/identity";
  *
  * const path = await Deno.makeTempFile();
  * await Deno.writeTextFile(path, `ann:${await hashPassword("correct horse")}\n`);
@@ -66,20 +81,20 @@ interface Loaded {
  * await Deno.remove(path);
  * ```
  */
-export function userFile(path: string, options: UserFileOptions = {}): Required<Users> {
+export function userFile(path: string, options: UserFileOptions = {}): FileUsers {
   return new UserFile(path, options);
 }
 
-class UserFile implements Required<Users> {
+class UserFile implements FileUsers {
   readonly #path: string;
   readonly #warn: (sentence: string) => void;
   readonly #now: () => number;
-  /** The look at the file that `#loaded` or the last complaint belongs to. */
+  /** The state of the file that was loaded or reported last. */
   #seen: string;
   #loaded: Loaded;
   #nextLook: number;
   #isMissing = false;
-  /** The warnings about what is loaded: not repeated when it is loaded again. */
+  /** The warnings given so far that still apply: they are not repeated after a change. */
   #warned: ReadonlySet<string> = new Set();
 
   constructor(path: string, { warn = () => {}, now = () => performance.now() }: UserFileOptions) {
@@ -89,7 +104,7 @@ class UserFile implements Required<Users> {
     try {
       const { look, info, text } = read(path);
       this.#loaded = this.#load(text, info);
-      // Something may still be writing: then it is read again.
+      // If it may still be written to, it is read again.
       this.#seen = isSettled(info) ? look : "";
     } catch (error) {
       if (error instanceof Deno.errors.NotCapable) throw error;
@@ -100,6 +115,10 @@ class UserFile implements Required<Users> {
 
   find(name: string): User | null {
     return this.#current().users.get(normalizedName(name)) ?? null;
+  }
+
+  async ready(): Promise<void> {
+    await this.#current().checker.check(null, "");
   }
 
   async verify(name: string, password: string): Promise<User | null> {
@@ -130,7 +149,7 @@ class UserFile implements Required<Users> {
       const look = lookOf(info);
       if (look !== this.#seen) this.#reload(look, info, now);
     } catch (error) {
-      // Missing for a moment while it is replaced: told only if it still is at the next look.
+      // Editors may remove the file for a moment to replace it: report only if it is still missing at the next check.
       if (this.#isMissing) this.#complain("missing", reasonOf(error));
       this.#isMissing = true;
     }
@@ -154,7 +173,7 @@ class UserFile implements Required<Users> {
   #complain(look: string, reason: string): void {
     if (this.#seen === look) return;
     this.#seen = look;
-    this.#warn(`Cannot use the new "${this.#path}": ${reason}; the users of before remain`);
+    this.#warn(`Cannot use the new "${this.#path}": ${reason}; the previous users stay`);
   }
 
   #load(text: string, info: Deno.FileInfo): Loaded {
@@ -170,7 +189,7 @@ class UserFile implements Required<Users> {
   }
 }
 
-/** Reads the file as it is at one moment; `look` tells whether it has changed since. */
+/** Reads the file; `look` identifies its state. */
 function read(path: string): { look: string; info: Deno.FileInfo; text: string } {
   const kind = Deno.statSync(path);
   if (!kind.isFile) throw new Error("it is not a file"); // before it is opened: a FIFO would block

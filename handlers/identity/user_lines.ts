@@ -131,7 +131,7 @@ class Reader {
     const orphan = [...this.#tokens.values()].find(({ digest }) => !tokens.has(digest));
     if (orphan) {
       const line = this.#lines.get(`${orphan.user}/${orphan.id}`);
-      yield `line ${line}: a token of "${orphan.user}", who has no line, is ignored`;
+      yield `line ${line}: a token of "${orphan.user}", which is no user of the file, is ignored`;
     }
     const kinds = new Set([...this.#users.values()].map(({ kind }) => kind)).size;
     if (kinds > MANY_KINDS) {

@@ -38,5 +38,6 @@ export function nameProblem(name: string): string | null {
 }
 
 function isTooLong(name: string): boolean {
+  if (name.length * 3 <= MAX_BYTES) return false; // no UTF-16 code unit takes more bytes
   return name.length > MAX_BYTES || new TextEncoder().encode(name).length > MAX_BYTES;
 }

@@ -4,17 +4,7 @@
  * @module
  */
 
-/**
- * The rights in the order in which they are listed; `run` is for programs (CGI, FastCGI).
- *
- * @example
- * ```ts
- * import { assert } from "@std/assert";
- * import { USER_RIGHTS } from "@x/pyserve";
- *
- * assert(USER_RIGHTS.includes("read"));
- * ```
- */
+/** The rights in the order in which they are listed; `run` is for programs (CGI, FastCGI). */
 export const USER_RIGHTS = ["read", "upload", "delete", "run", "share"] as const;
 
 /** A right of a user, as said in rules and tokens. */

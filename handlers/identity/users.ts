@@ -5,19 +5,20 @@
  */
 
 import { hash } from "node:crypto";
+import { then } from "../core/awaitable.ts";
 import type { Awaitable } from "../core/types.ts";
-import { concealed, sameBytes } from "./bytes.ts";
+import { randomBytes, sameBytes } from "./bytes.ts";
 import { passwordProblem } from "./password.ts";
 import type { TokenGrant } from "./token_line.ts";
 import { nameProblem, normalizedName } from "./user_name.ts";
 
-/** A user who exists. */
+/** An existing user. */
 export interface User {
   /** The name, normalized (NFC). */
   readonly name: string;
   /**
-   * Changes with the password, so that the sessions of before end. It is derived from the hash: use it where it is
-   * signed or compared, and do not hand it out.
+   * Changes with the password, so that the sessions of before end. It is derived from the hash: include it in
+   * what is signed, but do not send it to clients.
    */
   readonly epoch: string;
 }
@@ -29,27 +30,27 @@ export interface Token extends TokenGrant {
 }
 
 /**
- * The users of a server. Implement it over a database of your own; {@linkcode userFile} and
- * {@linkcode environmentUser} are the ones of the command.
+ * The users of a server. An application can implement it over its own database; the command uses {@linkcode userFile}
+ * and {@linkcode environmentUser}.
  *
- * All of it may be asked for every request, and at the same time. Answer at once, without a promise, where you can. Let
- * `verify` take the same time for names that do not exist, and do its hashing outside of this thread. What is rejected
- * is answered with 500.
+ * `find` and `token` are called for every request: return a value instead of a promise where possible. `verify` must take
+ * the same time for unknown names, and must not block the event loop while it hashes; calls may be concurrent. A rejection
+ * becomes 500.
  *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { hashPassword, type Users, verifyPassword } from "@x/pyserve";
+ * import { hashPassword, type Users, verifyPassword } from "@x/pyserve/identity";
  *
  * const rows = new Map([["ann", { hash: await hashPassword("correct horse"), version: 7 }]]);
- * const nobody = await hashPassword(crypto.randomUUID());
+ * const decoy = await hashPassword(crypto.randomUUID());
  * const users: Users = {
  *   find(name) {
  *     const row = rows.get(name);
  *     return row ? { name, epoch: String(row.version) } : null;
  *   },
  *   async verify(name, password) {
- *     const isRight = await verifyPassword(rows.get(name)?.hash ?? nobody, password);
+ *     const isRight = await verifyPassword(rows.get(name)?.hash ?? decoy, password);
  *     return isRight ? await users.find(name) : null;
  *   },
  * };
@@ -60,7 +61,7 @@ export interface Token extends TokenGrant {
 export interface Users {
   /** The user with this name and password, or null for both a wrong password and an unknown name. */
   verify(name: string, password: string): Awaitable<User | null>;
-  /** The user with this name, for a session that has been proven already; null if there is none any more. */
+  /** The user with this name, for a session or token that has been verified; null if the user no longer exists. */
   find(name: string): Awaitable<User | null>;
   /** What a bearer token permits; null if it is unknown or has expired. Absent where there are no tokens. */
   token?(text: string): Awaitable<Token | null>;
@@ -83,7 +84,7 @@ export function epochOf(source: string): string {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { environmentUser } from "@x/pyserve";
+ * import { environmentUser } from "@x/pyserve/identity";
  *
  * const users = environmentUser("ann:correct horse");
  * assert((await users.verify("ann", "correct horse"))?.name === "ann");
@@ -98,7 +99,7 @@ export function environmentUser(value: string): Users {
   const [badName, badPassword] = [nameProblem(name), passwordProblem(password)];
   if (badName) throw new TypeError(`The name ${badName}`);
   if (badPassword) throw new TypeError(`The password ${badPassword}`);
-  const key = concealed(32).toBase64();
+  const key = randomBytes(32).toBase64();
   const digest = (text: string) => hash("sha256", key + text.normalize("NFC"), "buffer");
   const [ownName, ownPassword] = [digest(name), digest(password)];
   const user: User = { name, epoch: epochOf(`${name}:${password}`) };
@@ -110,4 +111,39 @@ export function environmentUser(value: string): Users {
       return isName && isPassword ? user : null;
     },
   };
+}
+
+/**
+ * The users of several sources, such as a file and an environment variable. A name belongs to the first source that has
+ * it. All sources check every password, so that the time does not tell which one has a name.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { combinedUsers, environmentUser } from "@x/pyserve/identity";
+ *
+ * const users = combinedUsers(environmentUser("ann:correct horse"), environmentUser("bob:battery staple"));
+ * assert((await users.verify("bob", "battery staple"))?.name === "bob");
+ * ```
+ */
+export function combinedUsers(...sources: readonly Users[]): Required<Users> {
+  return {
+    find: (name) => first(sources, (source) => source.find(name)),
+    token: (text) => first(sources, (source) => source.token?.(text) ?? null),
+    async verify(name, password) {
+      let owner: { readonly user: User | null } | null = null;
+      for (const source of sources) {
+        const user = await source.verify(name, password);
+        const isOwner = await source.find(name) !== null;
+        if (owner === null && isOwner) owner = { user };
+      }
+      return owner?.user ?? null;
+    },
+  };
+}
+
+/** The first result that is not null; without a promise where no source returns one. */
+function first<T>(sources: readonly Users[], ask: (source: Users) => Awaitable<T | null>): Awaitable<T | null> {
+  const [source, ...others] = sources;
+  return source === undefined ? null : then(ask(source), (result) => result ?? first(others, ask));
 }

@@ -55,7 +55,9 @@ const INTERNAL = [
 ];
 
 Deno.test("the entries are those that the documentation names, and each loads by its name", () => {
-  const entries = [".", "./cli", "./handlers", "./http", "./layers", "./python", "./sources", "./store"];
+  const entries = [
+    ...[".", "./cli", "./handlers", "./http", "./identity", "./layers", "./python", "./sources", "./store"],
+  ];
   assertEquals([...ENTRIES.keys()].toSorted(), entries);
   const imports: Record<string, string> = config.imports;
   for (const [entry, path] of ENTRIES) {
