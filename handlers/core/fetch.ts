@@ -114,6 +114,7 @@ class RequestContext implements InternalContext {
   readonly base: SitePath = SitePath.root;
   readonly user: string | null = null;
   readonly retargeted: boolean = false;
+  readonly visitor: null = null;
   readonly log: Logger;
   private readonly judge: Judge;
   private readonly request: Request;

@@ -55,6 +55,16 @@ export interface HeadFields {
   readonly bytes: number;
 }
 
+/** What pages show about the client. */
+export interface Visitor {
+  /** The name of the user; null for clients that have not logged in. */
+  readonly name: string | null;
+  /** Whether to offer logging in or out. */
+  readonly hasLogin: boolean;
+  /** The number of segments of `base` that are not shown: the token of a share. */
+  readonly hidden: number;
+}
+
 /** A context with what is internal. Every context is one, because only `toFetch` creates them. */
 export interface InternalContext extends Context {
   /** Whether a layer or a mount has replaced the target, so that it differs from the request's URL. */
@@ -73,9 +83,16 @@ export interface InternalContext extends Context {
   accepts(url: string, head: HeadFields, ownNamesOnly: boolean): boolean;
   /** The mutable state of this request. */
   readonly notes: RequestNotes;
+  /** What pages show about the client; null on servers without users. Pages for directories are cached separately. */
+  readonly visitor: Visitor | null;
 }
 
 /** The internal part of a context. */
 export function internalsOf(context: Context): InternalContext {
   return context as InternalContext;
+}
+
+/** The part of a cache key that stands for what pages show about the client. */
+export function visitorKey(visitor: Visitor | null): string {
+  return visitor === null ? "" : JSON.stringify([visitor.name, visitor.hasLogin, visitor.hidden]);
 }

@@ -6,6 +6,7 @@
 
 import { then } from "../core/awaitable.ts";
 import { errorResponse, HttpError, toHttpError } from "../core/errors.ts";
+import type { Visitor } from "../core/internals.ts";
 import { derive } from "../core/derive.ts";
 import type { Awaitable, Context, Handler, Layer, Logger, Right } from "../core/types.ts";
 import { Refusal } from "../http/refusal.ts";
@@ -101,7 +102,9 @@ class Gate {
     const name = user?.name ?? null;
     const { may, view } = this.#rules.of(name);
     const limit = token && limitOf(token);
+    const visitor: Visitor = { name, hasLogin: true, hidden: 0 };
     return derive(context, {
+      ...{ visitor },
       user: name,
       may: (right: Right, path: SitePath) =>
         may(right, path) && (limit === null || limit(right, path)) && context.may(right, path),

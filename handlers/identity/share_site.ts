@@ -10,6 +10,7 @@
 import { then } from "../core/awaitable.ts";
 import { HttpError } from "../core/errors.ts";
 import { locationFor } from "../core/location.ts";
+import type { Visitor } from "../core/internals.ts";
 import { derive } from "../core/derive.ts";
 import type { Awaitable, Context, Handler, Right } from "../core/types.ts";
 import { SitePath } from "../http/target.ts";
@@ -67,7 +68,9 @@ function within(share: Share, token: string, context: Context, rules: AccessRule
   const prefix = sharePath(token);
   const issuer = share.by === null ? null : rules.of(share.by);
   const covers = (path: SitePath) => share.paths.some((shared) => path.below(shared) !== null);
+  const visitor: Visitor = { name: null, hasLogin: false, hidden: prefix.segments.length };
   return derive(context, {
+    ...{ visitor },
     target: { ...context.target, path: context.target.path.below(prefix)! },
     base: context.base.join(prefix),
     user: null,

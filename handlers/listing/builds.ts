@@ -11,6 +11,7 @@ import { type ListingPage, StreamedPage, WholePage } from "./pages.ts";
 import { DirectoryScan } from "./scan.ts";
 import { sortEntries } from "./sort.ts";
 import { Gate, Turns } from "../core/turns.ts";
+import type { Visitor } from "../core/internals.ts";
 import type { SitePath } from "../http/target.ts";
 import { FileChanged, type FileEntry, type FileSource, type FileStat } from "../sources/types.ts";
 import type { Awaitable } from "../core/types.ts";
@@ -37,6 +38,8 @@ export interface Asked {
   readonly path: SitePath;
   readonly head: ListingHead;
   readonly format: ListingFormat;
+  /** What the page shows about the client. */
+  readonly visitor: Visitor | null;
   /** The client, as identified by `clientOf`. */
   readonly client: string;
 }
@@ -113,7 +116,7 @@ export class ListingBuilds {
     const scan = new DirectoryScan(asked.source, asked.path, turns);
     const all = await scan.readOver(WHOLE_ENTRIES);
     if (all === null) return null;
-    const writer = writerOf(asked.format, asked.head, asked.path.segments.length);
+    const writer = writerOf(asked.format, asked.head, { depth: asked.path.segments.length, visitor: asked.visitor });
     let known = { cost: 0, stable: false, hasLooseLinks: true };
     const read = () => {
       const stable = stat.stable && scan.isStable;

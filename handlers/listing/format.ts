@@ -6,7 +6,13 @@
 
 import { escapeLog } from "../http/escape.ts";
 import { entryOf, type ListingHead, type ListingTotals } from "../serving/listing_data.ts";
-import { listingPageEnd, listingPageHeaders, listingPageStart, listingRow } from "../page/listing_page.ts";
+import {
+  listingPageEnd,
+  listingPageHeaders,
+  listingPageStart,
+  listingRow,
+  type PagePlace,
+} from "../page/listing_page.ts";
 import type { FileEntry } from "../sources/types.ts";
 
 /** The formats of a listing. */
@@ -28,20 +34,16 @@ export interface ListingWriter {
   after(totals: ListingTotals, count: number): string;
 }
 
-/**
- * Creates the writer of a listing.
- *
- * @param depth Number of parent directories that can be linked to.
- */
-export function writerOf(format: ListingFormat, head: ListingHead, depth: number): ListingWriter {
-  return WRITERS[format](head, depth);
+/** Creates the writer of a listing. */
+export function writerOf(format: ListingFormat, head: ListingHead, place: PagePlace): ListingWriter {
+  return WRITERS[format](head, place);
 }
 
-const WRITERS: Readonly<Record<ListingFormat, (head: ListingHead, depth: number) => ListingWriter>> = {
-  html: (head, depth) => ({
+const WRITERS: Readonly<Record<ListingFormat, (head: ListingHead, place: PagePlace) => ListingWriter>> = {
+  html: (head, place) => ({
     type: "text/html; charset=utf-8",
-    headers: listingPageHeaders(head, depth),
-    start: () => listingPageStart(head, depth),
+    headers: listingPageHeaders(head, place),
+    start: () => listingPageStart(head, place),
     before: () => "",
     entry: (entry) => listingRow(entryOf(entry)),
     after: (totals, count) => listingPageEnd(count, totals, head.can),

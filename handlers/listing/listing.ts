@@ -18,6 +18,7 @@ import { resolve, type Resolved } from "../serving/resolve.ts";
 import { readable } from "../serving/rights.ts";
 import { slashRedirect } from "../serving/slash_redirect.ts";
 import type { FileSource } from "../sources/types.ts";
+import { internalsOf, visitorKey } from "../core/internals.ts";
 import type { Awaitable, Context, Handler } from "../core/types.ts";
 
 export type { ListingFormat };
@@ -145,13 +146,21 @@ function askedOf(
   const head = headOf(context, { sort, order, ...(can && { can }) });
   return {
     key: keyOf(context, format, sort, order),
-    asked: { source, path, head, format, client: clientOf(context.remoteAddress, request.headers) },
+    asked: {
+      source,
+      path,
+      head,
+      format,
+      visitor: internalsOf(context).visitor,
+      client: clientOf(context.remoteAddress, request.headers),
+    },
   };
 }
 
 /** The cache key. Names contain no slash, so the depth identifies the part of the path above the mount. */
-function keyOf({ base, target, view }: Context, format: ListingFormat, sort = "name", order = "asc"): string {
-  const rights = view === "" ? "" : `${view.length}:${view} `;
+function keyOf(context: Context, format: ListingFormat, sort = "name", order = "asc"): string {
+  const { base, target, view, visitor } = internalsOf(context);
+  const rights = view === "" ? "" : `${view.length}:${view} ${visitorKey(visitor)} `;
   return `${rights}${format} ${sort} ${order} ${target.path.segments.length} ${base.join(target.path).text}`;
 }
 

@@ -5,13 +5,22 @@
  */
 
 import { encodeSegment, escapeHtml } from "../http/escape.ts";
+import type { Visitor } from "../core/internals.ts";
 import type { ListingEntry, ListingHead, ListingTotals, SortKey } from "../serving/listing_data.ts";
 import { FORM_HEADERS, PAGE_END, pageStart, type Scripted, scriptedHeaders } from "./frame.ts";
 import { nameHtml } from "./names.ts";
 import { scriptAt } from "./script.ts";
 
+/** Where a page of a directory is, and for whom. */
+export interface PagePlace {
+  /** Number of parent directories that can be linked to: 0 at the root. */
+  readonly depth: number;
+  /** What the page shows about the client. */
+  readonly visitor: Visitor | null;
+}
+
 /** The headers of the page of a directory. */
-export function listingPageHeaders(head: ListingHead, depth: number): Readonly<Record<string, string>> {
+export function listingPageHeaders(head: ListingHead, { depth }: PagePlace): Readonly<Record<string, string>> {
   const scripted = scriptedOf(head, depth);
   return scripted ? scriptedHeaders(scripted.script) : FORM_HEADERS;
 }
@@ -21,17 +30,13 @@ function scriptedOf({ can, path }: ListingHead, depth: number): Scripted | null 
   return script && { script, can: can!, path: path.split("/").map(encodeSegment).join("/") };
 }
 
-/**
- * The page up to the first row: everything that does not depend on the entries.
- *
- * @param head The listing's head.
- * @param depth Number of parent directories that can be linked to: 0 at the root.
- */
-export function listingPageStart(head: ListingHead, depth: number): string {
-  const title = `Directory listing for ${head.path}`;
+/** The page up to the first row: everything that does not depend on the entries. */
+export function listingPageStart(head: ListingHead, { depth, visitor }: PagePlace): string {
+  const path = shownPath(head.path, visitor);
+  const title = `Directory listing for ${path}`;
   return `${pageStart(title, scriptedOf(head, depth))}<header>
-<h1>${breadcrumbs(head.path, depth)}</h1>
-</header>
+<h1>${breadcrumbs(path, depth)}</h1>
+${visitor?.hasLogin ? account(visitor.name, path, depth) : ""}</header>
 <main>
 <table>
 <thead><tr>${column(head, "name", "Name")}${column(head, "size", "Size")}${
@@ -69,6 +74,22 @@ const UPLOAD_FORM = `<form class="hint" method="post" enctype="multipart/form-da
 `;
 
 const parentRow = '<tr class="parent"><th scope="row"><a href="../">../</a></th><td></td><td></td></tr>\n';
+
+/** The path without the token of a share, which is as good as a password. */
+function shownPath(path: string, visitor: Visitor | null): string {
+  return visitor === null ? path : "/" + path.split("/").slice(1 + visitor.hidden).join("/");
+}
+
+/** Who has logged in, and the way out; or the way in. */
+function account(name: string | null, path: string, depth: number): string {
+  const own = `${"../".repeat(depth)}.pyserve/`;
+  if (name === null) {
+    const to = "/" + path.split("/").slice(-1 - depth).map(encodeSegment).join("/");
+    return `<p class="account"><a href="${own}login?to=${encodeURIComponent(to)}">Log in</a></p>\n`;
+  }
+  return `<form class="account" method="post" action="${own}logout"><bdi>${nameHtml(name)}</bdi> ` +
+    `<button>Log out</button></form>\n`;
+}
 
 /** The path as links; directories above a mount cannot be reached and are not linked. */
 function breadcrumbs(path: string, depth: number): string {

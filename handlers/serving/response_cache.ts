@@ -15,7 +15,13 @@ import { rawTarget } from "../http/target.ts";
 import { asksUnderOwnName } from "../core/own_hosts.ts";
 import type { SettledHandler } from "../core/settle.ts";
 import type { FreshnessCheck } from "../sources/types.ts";
-import { type HeadFields, internalsOf, type OfferedAbsence, type OfferedResponse } from "../core/internals.ts";
+import {
+  type HeadFields,
+  internalsOf,
+  type OfferedAbsence,
+  type OfferedResponse,
+  visitorKey,
+} from "../core/internals.ts";
 import type { Context, Encoder } from "../core/types.ts";
 
 /** Maximum size of a cached file in bytes; larger ones are sent from disk at the same speed. */
@@ -246,7 +252,8 @@ export class ResponseCache {
    */
   #keyOf(url: string, acceptEncoding: string | null, context: Context): string {
     const path = internalsOf(context).retargeted ? retargetedKey(context) : cutQuery(rawTarget(url));
-    const { view, encoders } = context;
+    const { encoders } = context;
+    const view = viewOf(path, context);
     const isCoded = this.#isCoded || encoders.length > 0;
     if (view === "" && !isCoded) return path;
     const codings = isCoded ? this.#codingsOf(acceptEncoding, encoders) : "";
@@ -389,6 +396,12 @@ function notModifiedSince(entry: Entry): Response {
     if (value !== null) headers.set(name, value);
   }
   return entry.notModifiedSince = new Response(null, { status: 304, headers });
+}
+
+/** Pages of directories show who has logged in; files are the same for all users with the same rights. */
+function viewOf(path: string, context: Context): string {
+  const { visitor, view } = internalsOf(context);
+  return visitor !== null && path.endsWith("/") ? `${view} ${visitorKey(visitor)}` : view;
 }
 
 /** Adds to a bounded set, evicting the oldest element. */

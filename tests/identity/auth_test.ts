@@ -339,3 +339,25 @@ Deno.test("an upload link takes files, and shows nothing of what is there", asyn
   assertEquals(await Deno.readTextFile(site.at("team/plan.txt")), "plan");
   assertEquals(await Deno.readTextFile(site.at("team/new.txt")), "new");
 });
+
+Deno.test("pages show who has logged in, to that user only, and their tags differ", async () => {
+  await using site = await siteWith({ rules: ["anyone:read@/pub", "users:read"] });
+  const page = async (headers: Record<string, string>) => {
+    const response = await site.get("/pub/", { headers: { accept: "text/html", ...headers } });
+    return { text: await response.text(), etag: response.headers.get("etag") };
+  };
+  for (let round = 0; round < 3; round++) {
+    const [open, ann, bob] = [await page({}), await page(basic("ann", "secret")), await page(basic("bob", "hunter2"))];
+    assert(open.text.includes('href="../.pyserve/login?to=%2Fpub%2F"') && !open.text.includes("Log out"));
+    assert(ann.text.includes("<bdi>ann</bdi>") && ann.text.includes('action="../.pyserve/logout"'));
+    assert(bob.text.includes("<bdi>bob</bdi>") && !bob.text.includes("ann"));
+    const tags = [open, ann, bob].map(({ etag }) => etag).filter((etag) => etag !== null);
+    assertEquals(new Set(tags).size, tags.length, tags.join());
+  }
+});
+
+Deno.test("the page of a share shows neither its token nor a way to log in", async () => {
+  await using site = await siteWithShare();
+  const text = await (await site.get(`${site.link}/team/`, { headers: { accept: "text/html" } })).text();
+  assert(text.includes("<title>Directory listing for /team/</title>") && !text.includes("Log in"));
+});
