@@ -1,3 +1,5 @@
+/** The environment of programs (RFC 3875 section 4.1). */
+
 import { assert, assertEquals } from "@std/assert";
 import { cgiEnvironment, type CgiEnvironmentInput } from "../../handlers/upstream/environment.ts";
 import { derive, type Handler, mount, toFetch, type ToFetchOptions } from "@x/pyserve";

@@ -1,3 +1,5 @@
+/** Which program a path names. */
+
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path/join";
 import { targetBeforeEncodedSlash } from "../../handlers/http/target.ts";

@@ -1,3 +1,5 @@
+/** The header that a program prints. */
+
 import { assert, assertEquals } from "@std/assert";
 import { CgiHeaderParser, type ScriptHead } from "../../handlers/upstream/header_block.ts";
 import { scriptResponse } from "../../handlers/upstream/reply.ts";

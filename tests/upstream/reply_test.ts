@@ -1,3 +1,5 @@
+/** Responses made of the output of programs. */
+
 import { assert, assertEquals } from "@std/assert";
 import { CgiHeaderParser, type ScriptHead } from "../../handlers/upstream/header_block.ts";
 import { hasBody, scriptResponse } from "../../handlers/upstream/reply.ts";

@@ -1,3 +1,5 @@
+/** Request bodies buffered in memory or in a nameless file. */
+
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { IncompleteBody } from "../../handlers/core/request_body.ts";
 import { HttpError } from "../../handlers/core/errors.ts";

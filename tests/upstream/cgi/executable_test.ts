@@ -1,3 +1,5 @@
+/** Whether a file can be run as a program, and how. */
+
 import { assert, assertEquals } from "@std/assert";
 import { HttpError } from "@x/pyserve";
 import { checkExecutable, findProgram } from "../../../handlers/upstream/cgi/executable.ts";

@@ -1,3 +1,5 @@
+/** Indexed queries (RFC 3875 section 4.4). */
+
 import { assertEquals } from "@std/assert";
 import { indexedQueryWords } from "../../../handlers/upstream/cgi/indexed_query.ts";
 

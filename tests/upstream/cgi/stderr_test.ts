@@ -1,3 +1,5 @@
+/** Standard error of programs, line by line. */
+
 import { assert, assertEquals } from "@std/assert";
 import { collectStderr } from "../../../handlers/upstream/cgi/stderr.ts";
 
