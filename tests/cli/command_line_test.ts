@@ -136,7 +136,7 @@ Deno.test("every option can be an environment variable, which the command line o
     assertEquals(tcpOf(from({ PYSERVE_UPLOAD: "1" })).hostname, "127.0.0.1");
     assertEquals(tcpOf(from({ PYSERVE_PORT: "" })).port, 8000);
   });
-  await t.step("the command line goes before it", () => {
+  await t.step("the command line overrides it", () => {
     assertEquals(tcpOf(from({ PYSERVE_PORT: "9000" }, "9001")).port, 9001);
     assertEquals(tcpOf(from({ PYSERVE_PORT: "9000" }, "localhost:9001")).port, 9001);
     assertEquals(from({ PYSERVE_DIRECTORY: "a" }, "b").root, "b");
