@@ -8,13 +8,13 @@ import { type Listeners, openListeners } from "../system/listeners.ts";
 import type { Endpoint, InheritedEndpoint, ServerAddr, UnixEndpoint } from "./endpoint.ts";
 
 /** Where a listener of the runtime listens. */
-export type Place =
+export type ListenAddress =
   | { readonly hostname: string; readonly port: number }
   | { readonly path: string; readonly transport: "unix" };
 
 /** How an engine creates and closes its listeners: those of `Deno.serve` or of `Deno.listen`. */
 export interface Engine<Listener> {
-  readonly open: (place: Place) => Listener;
+  readonly open: (place: ListenAddress) => Listener;
   readonly close: (listener: Listener) => void;
   readonly addressOf: (listener: Listener) => ServerAddr;
   /** Whether it encrypts, which the runtime does not do on Unix sockets. */
@@ -134,7 +134,7 @@ export class Binding<Listener> implements Disposable {
 }
 
 /** A place of the same family: the runtime reads the addresses of clients as those of its own socket. */
-function elsewhere({ transport }: ServerAddr): Place {
+function elsewhere({ transport }: ServerAddr): ListenAddress {
   if (transport === "unix") return { transport, path: `\0pyserve-${crypto.randomUUID()}` };
   // Never request the permission: on a terminal, the runtime would prompt the operator while it serves.
   const { state } = Deno.permissions.querySync({ name: "net", host: "127.0.0.1:0" });
