@@ -105,6 +105,8 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
  * assert(response.headers.get("content-disposition") === 'attachment; filename="docs.zip"');
  * assert((await response.bytes()).length === Number(response.headers.get("content-length")));
  * ```
+ *
+ * @category Handlers
  */
 export function archive(source: FileSource, options: ArchiveOptions = {}): Handler {
   const archives = new Archives(source, options);

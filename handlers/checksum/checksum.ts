@@ -53,6 +53,8 @@ const ATTEMPTS = 3;
  * const { checksum: sum }: Checksum = await response.json();
  * assert(sum.startsWith("2cf24dba"));
  * ```
+ *
+ * @category Handlers
  */
 export function checksum(source: FileSource): Handler {
   const digests = new Digests(source);

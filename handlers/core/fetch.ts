@@ -23,7 +23,11 @@ export interface ConnectionInfo {
   readonly protocol?: string;
 }
 
-/** Options of {@linkcode toFetch}. */
+/**
+ * Options of {@linkcode toFetch}.
+ *
+ * @category Server
+ */
 export interface ToFetchOptions {
   /** Destination of log lines and error causes; defaults to the console (standard error). */
   readonly log?: Logger;
@@ -50,7 +54,11 @@ export interface ToFetchOptions {
   readonly localAddress?: () => LocalAddress | null;
 }
 
-/** A function for Deno.serve, `deno serve` and tests. */
+/**
+ * A function for Deno.serve, `deno serve` and tests.
+ *
+ * @category Server
+ */
 export type FetchFunction = (request: Request, info?: ConnectionInfo) => Awaitable<Response>;
 
 /**
@@ -68,6 +76,8 @@ export type FetchFunction = (request: Request, info?: ConnectionInfo) => Awaitab
  * const response = await fetch(new Request("http://localhost/hello.txt"));
  * assert(await response.text() === "hello");
  * ```
+ *
+ * @category Server
  */
 export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFunction {
   const settled = settleLast(handler);

@@ -27,6 +27,8 @@ import type { Context, Handler } from "./types.ts";
  * const response = await fetch(new Request("http://localhost/docs/a.txt"));
  * assert(await response.text() === "a");
  * ```
+ *
+ * @category Composition
  */
 export function mount(prefix: string, handler: Handler): Handler {
   const path = prefixPath(prefix);

@@ -11,7 +11,11 @@ import { notAnAnswer, originOf } from "./origin.ts";
 import { internalsOf } from "./internals.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
 
-/** A handler that never declines and never throws. */
+/**
+ * A handler that never declines and never throws.
+ *
+ * @category Composition
+ */
 export type SettledHandler = (request: Request, context: Context) => Awaitable<Response>;
 
 /**
@@ -31,6 +35,8 @@ export type SettledHandler = (request: Request, context: Context) => Awaitable<R
  * assert(response.status === 404);
  * await response.body?.cancel();
  * ```
+ *
+ * @category Composition
  */
 export function settle(handler: Handler): SettledHandler {
   const answer = answering((request, context) => {

@@ -81,6 +81,8 @@ export interface SimpleHandlerOptions {
  * await response.body?.cancel();
  * Deno.removeSync(site, { recursive: true });
  * ```
+ *
+ * @category Python
  */
 export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   /** Types by extension, with precedence over all other tables; shared by all handlers. Python: `extensions_map`. */

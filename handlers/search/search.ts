@@ -81,6 +81,8 @@ const READ_AT_ONCE = 2;
  * const { results }: SearchResults = await response.json();
  * assert(results.map(({ path }) => path).join() === "docs/a.txt");
  * ```
+ *
+ * @category Handlers
  */
 export function search(source: FileSource, options: SearchOptions = {}): Handler {
   const gate = new Gate(READ_AT_ONCE);

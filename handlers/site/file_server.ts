@@ -43,7 +43,11 @@ import type { Context, Handler, Layer, Right } from "../core/types.ts";
 /** Default size of the response cache in bytes. */
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
 
-/** Options of {@linkcode fileServer}. */
+/**
+ * Options of {@linkcode fileServer}.
+ *
+ * @category Server
+ */
 export interface FileServerOptions extends FilesOptions {
   /** Whether dotfiles are served and listed; defaults to false. */
   readonly hidden?: boolean;
@@ -106,6 +110,8 @@ export interface FileServerOptions extends FilesOptions {
  * const response = await fetch(new Request("http://localhost/a.txt"));
  * assert(await response.text() === "hello");
  * ```
+ *
+ * @category Server
  */
 export function fileServer(root: string | FileSource, options: FileServerOptions = {}): Handler {
   requireDistinct(options.features ?? []);

@@ -40,6 +40,8 @@ export type FreshnessCheck = () => boolean;
  *
  * A source decides what exists: for anything it must not expose (outside its root, hidden) it returns null, as for a
  * missing file. It throws system errors (permission, I/O), which `settle` maps to a status.
+ *
+ * @category Sources
  */
 export interface FileSource {
   /** The metadata for a path, or null if it does not exist. */

@@ -58,6 +58,8 @@ const unionWriter = onDemand(() => import("./union_writer.ts"));
  * assertEquals(await (await fetch(new Request("http://localhost/"))).text(), "<h1>Site");
  * assertEquals(await (await fetch(new Request("http://localhost/docs/a.txt"))).text(), "hello");
  * ```
+ *
+ * @category Sources
  */
 export function union(mounts: Readonly<Record<string, FileSource>>): FileSource {
   const tree = new MountTree(mounts);

@@ -16,7 +16,7 @@ export const CONFLICT_POLICIES: readonly ConflictPolicy[] = ["fail", "rename", "
 export interface Naming {
   /** What to do if the name is taken; defaults to `fail`. */
   readonly onConflict?: ConflictPolicy;
-  /** The version to be replaced (`FileStat.version`): any other, or none, is refused as `changed`. */
+  /** The version to be replaced (`FileStat.version`); any other version, or a missing file, is refused as `changed`. */
   readonly expected?: string;
 }
 
