@@ -106,9 +106,9 @@ export interface HostNames {
 }
 
 /**
- * A content coding applied while content is sent, such as compression. A layer adds it for the handlers inside:
- * `derive(context, { encoders: [...context.encoders, gzip] })`. Not used where the content is stored in a coding that the
- * client prefers or likes as much.
+ * A content coding applied while content is sent, such as compression. A layer adds it for inner handlers:
+ * `derive(context, { encoders: [...context.encoders, gzip] })`. Not used if the content is stored in a coding that the
+ * client prefers at least as much.
  *
  * @example
  * ```ts
@@ -129,11 +129,13 @@ export interface HostNames {
  * ```
  */
 export interface Encoder {
-  /** The coding; encoders with the same one must produce the same kind of content, because caches do not tell them apart. */
+  /**
+   * The coding; encoders with the same coding must produce equivalent content, because caches do not distinguish them.
+   */
   readonly coding: CodingName;
   /**
-   * Whether content should be coded, by its Content-Type and its size in bytes; null where that is not known in advance.
-   * Must always return the same for the same arguments: it also decides whether the response has `Vary: accept-encoding`.
+   * Whether to encode content, by its Content-Type and its size in bytes; null if the size is not known in advance.
+   * Must be deterministic: it also decides whether the response has `Vary: accept-encoding`.
    */
   suits(type: string, size: number | null): boolean;
   /** Encodes a stream. Errors and cancellation must be passed on, as `pipeThrough` does. */
@@ -175,7 +177,7 @@ export interface Context {
   readonly local: LocalAddress | null;
   /** The host names of this server. */
   readonly hosts: HostNames;
-  /** Content codings that handlers apply to what they send, the preferred ones first; empty unless a layer adds some. */
+  /** Content codings that handlers apply to responses, in order of preference; empty unless a layer adds some. */
   readonly encoders: readonly Encoder[];
   /** The log. */
   readonly log: Logger;
@@ -187,8 +189,8 @@ export interface Context {
    */
   may(right: Right, path: SitePath): boolean;
   /**
-   * The name of the set of rights behind `may`, part of the cache key: requests with the same view get the same bytes.
-   * `""` means all rights. If rights change, the view must change too.
+   * The name of the set of rights that `may` implements, part of the cache key: requests with the same view get the
+   * same bytes. `""` means all rights. If rights change, the view must change too.
    */
   readonly view: string;
 }

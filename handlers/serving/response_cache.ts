@@ -1,5 +1,5 @@
 /**
- * The cache of finished responses: small files, listings, and names that are not there.
+ * The cache of finished responses: small files, listings, and missing paths.
  *
  * It sits inside everything that inspects each request (access log, layers of the user), and outside everything that is
  * the same for all responses: it stores them as templates, with their headers and error pages. Clones share the bytes,

@@ -1,5 +1,5 @@
 /**
- * The socket of a server, on which the listeners of an engine take turns.
+ * The socket of a server, which successive listeners of an engine share.
  *
  * @module
  */
@@ -7,12 +7,12 @@
 import { type Listeners, openListeners } from "../system/listeners.ts";
 import type { Endpoint, InheritedEndpoint, ServerAddr, UnixEndpoint } from "./endpoint.ts";
 
-/** Where a listener of the runtime listens. */
+/** The address for a listener of the runtime. */
 export type Place =
   | { readonly hostname: string; readonly port: number }
   | { readonly path: string; readonly transport: "unix" };
 
-/** How an engine creates and closes its listeners: those of `Deno.serve` or of `Deno.listen`. */
+/** Creates and closes listeners, of `Deno.serve` or of `Deno.listen`. */
 export interface Engine<Listener> {
   readonly open: (place: Place) => Listener;
   readonly close: (listener: Listener) => void;
@@ -24,10 +24,10 @@ export interface Engine<Listener> {
 /** Owner and group may connect. */
 const SOCKET_MODE = 0o660;
 
-/** Where a listener is created that is then given another socket: any free port. */
+/** A temporary address for a listener that is then given another socket: any free port. */
 const LOOPBACK = { hostname: "127.0.0.1", port: 0 } as const;
 
-/** Opens the listeners of one endpoint, one after the other. */
+/** Opens successive listeners at one endpoint. */
 export class Binding<Listener> implements Disposable {
   readonly #endpoint: Endpoint;
   readonly #engine: Engine<Listener>;
@@ -42,7 +42,7 @@ export class Binding<Listener> implements Disposable {
     this.#engine = engine;
   }
 
-  /** The actual address; only once opened. */
+  /** The actual address; available once opened. */
   get address(): ServerAddr {
     return this.#address!;
   }
@@ -58,10 +58,10 @@ export class Binding<Listener> implements Disposable {
   }
 
   /**
-   * Opens another listener on the socket of the current one, which gets no connections any more and keeps those that it
-   * has. No connection is refused in between: the socket stays open, with the connections that wait in it.
+   * Opens another listener on the socket of the current one, which accepts no further connections and keeps its
+   * existing ones. No connection is refused in between: the socket stays open, with its backlog.
    *
-   * @throws {Deno.errors.NotSupported} where that is impossible.
+   * @throws {Deno.errors.NotSupported} If that is not possible.
    */
   succeed(): Listener {
     const listeners = this.#library("Cannot exchange a listener");
@@ -72,7 +72,7 @@ export class Binding<Listener> implements Disposable {
     return listener;
   }
 
-  /** Closes no listener. */
+  /** Does not close listeners. */
   [Symbol.dispose](): void {
     this.#listeners?.[Symbol.dispose]();
     this.#listeners = null;
@@ -108,7 +108,7 @@ export class Binding<Listener> implements Disposable {
     return this.#openOn(fd);
   }
 
-  /** Opens a listener elsewhere, and gives it a socket. */
+  /** Opens a listener at another address, then replaces its socket. */
   #openOn(socket: number): Listener {
     const listeners = this.#listeners!;
     const { value, descriptor } = listeners.opening(() => this.#engine.open(elsewhere(this.address)));
@@ -133,7 +133,7 @@ export class Binding<Listener> implements Disposable {
   }
 }
 
-/** A place of the same family: the runtime reads the addresses of clients as those of its own socket. */
+/** An address of the same family: the runtime parses client addresses as those of its own socket. */
 function elsewhere({ transport }: ServerAddr): Place {
   if (transport === "unix") return { transport, path: `\0pyserve-${crypto.randomUUID()}` };
   // Never request the permission: on a terminal, the runtime would prompt the operator while it serves.
