@@ -89,7 +89,7 @@ export { SimpleHTTPRequestHandler } from "./handlers/python/simple.ts";
 export { CGIHTTPRequestHandler } from "./handlers/python/cgi.ts";
 
 if (import.meta.main) {
-  // Imported only now: whoever uses the library does not load the command, and cli.ts never imports this module.
+  // Imported dynamically, so that library users do not load the command; cli.ts never imports this module.
   const { runAsProcess } = await import("./cli.ts");
   await runAsProcess();
 }

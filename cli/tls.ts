@@ -22,7 +22,7 @@ export class CertificateFiles implements Disposable {
   readonly certificates: Certificates;
   readonly #files: TlsFiles;
   readonly #log: Logger | null;
-  readonly #timer: ReturnType<typeof setInterval>;
+  #timer: ReturnType<typeof setInterval> | undefined;
   /** The state of the files in use, and at the last look. */
   #used: string;
   #seen: string;
@@ -31,11 +31,15 @@ export class CertificateFiles implements Disposable {
    * Reads the files.
    *
    * @param log Where changes are reported; null for none.
+   * @param interval How often they are looked at, in milliseconds.
    * @throws {StartError} if they cannot be used.
    */
-  static async open(files: TlsFiles, log: Logger | null): Promise<CertificateFiles> {
+  static async open(files: TlsFiles, log: Logger | null, interval: number = LOOK_MS): Promise<CertificateFiles> {
     const state = stateOf(files);
-    return new CertificateFiles(files, log, new Certificates(await readTls(files)), state);
+    const watched = new CertificateFiles(files, log, new Certificates(await readTls(files)), state);
+    watched.#timer = setInterval(() => watched.#look(), interval);
+    Deno.unrefTimer(watched.#timer as unknown as number);
+    return watched;
   }
 
   private constructor(files: TlsFiles, log: Logger | null, certificates: Certificates, state: string) {
@@ -43,8 +47,6 @@ export class CertificateFiles implements Disposable {
     this.#log = log;
     this.certificates = certificates;
     this.#used = this.#seen = state;
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
-    Deno.unrefTimer(this.#timer as unknown as number);
   }
 
   [Symbol.dispose](): void {
@@ -67,9 +69,17 @@ export class CertificateFiles implements Disposable {
       this.certificates.replace(pair);
       this.#log?.error(`New certificate in use${validity(pair.cert)}`);
     } catch (error) {
-      this.#log?.error(`The old certificate stays in use. ${StartError.sentence(error)}`);
+      this.#log?.error(`The old certificate stays in use. ${problemOf(error)}`);
     }
   }
+}
+
+function problemOf(error: unknown): string {
+  if (error instanceof StartError) return error.message;
+  if (error instanceof Deno.errors.NotSupported || error instanceof Deno.errors.NotCapable) {
+    return "To use the new one, restart pyserve; without a restart, it takes Linux, --allow-ffi and --allow-net";
+  }
+  return `Cannot use the certificate or the key: ${StartError.reason(error)}`;
 }
 
 /** Changes with each of the files, also where a name is a link to another file now. */

@@ -335,7 +335,7 @@ export interface ContentRules {
   readonly without: (source: FileSource) => FileSource;
 }
 
-/** What is served, and by which handlers. */
+/** A site: the source and its handlers. */
 interface Site {
   readonly source: FileSource;
   readonly listing: Handler;

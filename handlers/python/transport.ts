@@ -59,6 +59,7 @@ export function serveClassic(fetch: FetchFunction, options: ClassicServeOptions 
   serving.catch(fail);
   const end = async (cut: boolean) => {
     server.daemon_threads = cut;
+    if (!cut) await server.quiesce();
     await server.server_close();
     await serving;
     finish();
@@ -97,6 +98,10 @@ class ClassicServer extends ThreadingHTTPServer {
 
   protected override listen(): Deno.Listener {
     return this.#binding.open();
+  }
+
+  quiesce(): Promise<void> | null {
+    return this.#binding.quiesce();
   }
 
   override async server_close(): Promise<void> {

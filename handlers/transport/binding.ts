@@ -5,6 +5,8 @@
  */
 
 import { type Listeners, openListeners } from "../system/listeners.ts";
+import { openSockets, type Sockets } from "../system/sockets.ts";
+import { sleep } from "./complain.ts";
 import type { Endpoint, InheritedEndpoint, ServerAddr, UnixEndpoint } from "./endpoint.ts";
 
 /** The address for a listener of the runtime. */
@@ -26,6 +28,12 @@ const SOCKET_MODE = 0o660;
 
 /** A temporary address for a listener that is then given another socket: any free port. */
 const LOOPBACK = { hostname: "127.0.0.1", port: 0 } as const;
+
+/** How long clients that have connected may take to send something before a drain, and how often that is looked at. */
+const FIRST_REQUEST_MS = 1_000;
+const LOOK_MS = 50;
+
+const NEVER = new AbortController().signal;
 
 /** Opens successive listeners at one endpoint. */
 export class Binding<Listener> implements Disposable {
@@ -70,6 +78,28 @@ export class Binding<Listener> implements Disposable {
     const listener = this.#openOn(current);
     listeners.silence(current);
     return listener;
+  }
+
+  /**
+   * Before a drain, leaves connections that wait in an inherited socket to the next process, and gives clients that
+   * have just been accepted time for their request: the runtime closes connections on which it has read nothing. Null
+   * if there is nothing to wait for.
+   */
+  quiesce(): Promise<void> | null {
+    if (this.#endpoint.kind !== "inherited" || this.#descriptor === null) return null;
+    this.#listeners!.silence(this.#descriptor);
+    return this.#firstRequests();
+  }
+
+  async #firstRequests(): Promise<void> {
+    using sockets = openSockets();
+    const end = performance.now() + FIRST_REQUEST_MS;
+    do await sleep(LOOK_MS, NEVER); while (performance.now() < end && this.#awaitsRequests(sockets));
+  }
+
+  #awaitsRequests(sockets: Sockets | null): boolean {
+    if (sockets === null || "path" in this.address) return false;
+    return sockets.connections(this.address.port).some((connection) => sockets.traffic(connection)?.received === 0);
   }
 
   /** Does not close listeners. */
@@ -133,12 +163,25 @@ export class Binding<Listener> implements Disposable {
   }
 }
 
+/** Throws what {@linkcode Binding.succeed} throws where no process of this program can exchange a listener. */
+export function requireExchange(): void {
+  const listeners = openListeners();
+  if (listeners === null) throw new Deno.errors.NotSupported("Cannot exchange a listener");
+  listeners[Symbol.dispose]();
+  requireLoopback();
+}
+
 /** An address of the same family: the runtime parses client addresses as those of its own socket. */
 function elsewhere({ transport }: ServerAddr): Place {
   if (transport === "unix") return { transport, path: `\0pyserve-${crypto.randomUUID()}` };
-  // Never request the permission: on a terminal, the runtime would prompt the operator while it serves.
+  requireLoopback();
+  return LOOPBACK;
+}
+
+/** Never requests the permission: on a terminal, the runtime would prompt the operator while it serves. */
+function requireLoopback(): void {
   const { state } = Deno.permissions.querySync({ name: "net", host: "127.0.0.1:0" });
-  if (state === "granted") return LOOPBACK;
+  if (state === "granted") return;
   throw new Deno.errors.NotCapable('Requires net access to "127.0.0.1:0", run again with the --allow-net flag');
 }
 

@@ -26,7 +26,7 @@ export type UsePair = (pair: TlsPair) => void;
  * refused in between. Does not watch files, and does not check names or dates.
  *
  * @example
- * ```ts no-assert
+ * ```ts
  * import { Certificates, fileServer, serve, toFetch } from "@x/pyserve";
  *
  * const read = () => ({ cert: Deno.readTextFileSync("cert.pem"), key: Deno.readTextFileSync("key.pem") });

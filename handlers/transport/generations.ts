@@ -88,6 +88,8 @@ export class Generations implements RunningServer<ServerAddr> {
 
   async drain(): Promise<void> {
     this.#stop();
+    const quiet = this.#binding.quiesce();
+    if (quiet) await quiet;
     this.#retire(this.#previous);
     this.#retire(this.#current);
     this.#previous = this.#current = null;
@@ -97,6 +99,7 @@ export class Generations implements RunningServer<ServerAddr> {
   async abort(): Promise<void> {
     this.#stop();
     const running = [this.#previous, this.#current].filter((generation) => generation !== null);
+    this.#previous = this.#current = null;
     // Not after shutdown(), when it would cause an uncaught BadResource in the runtime and abort nothing.
     for (const { aborting } of running) aborting.abort();
     await Promise.all(running.map(({ server }) => server.finished.catch(() => {})));
