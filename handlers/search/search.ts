@@ -22,7 +22,7 @@ import type { Context, Handler } from "../core/types.ts";
 
 export type { Found, SearchEnd, SearchFormat, SearchHead, SearchResults, SearchTail };
 
-/** How {@linkcode search} searches. */
+/** Options of {@linkcode search}. */
 export interface SearchOptions {
   /** Maximum number of results; defaults to 1,000. */
   readonly maxResults?: number;
