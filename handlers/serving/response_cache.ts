@@ -253,7 +253,7 @@ export class ResponseCache {
     return `${view.length}:${view}${codings} ${path}`;
   }
 
-  /** Stored codings are chosen by order alone; with encoders, which come after them, ties matter as well. */
+  /** Stored codings are selected by order alone; encoders come after them, so ties matter as well. */
   #codingsOf(header: string | null, encoders: readonly Encoder[]): string {
     let known = this.#codings.get(header);
     if (known === undefined) {

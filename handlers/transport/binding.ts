@@ -10,13 +10,13 @@ import { sleep } from "./complain.ts";
 import type { Endpoint, InheritedEndpoint, ServerAddr, TcpEndpoint, UnixEndpoint } from "./endpoint.ts";
 
 /** The address for a listener of the runtime. */
-export type Place =
+export type ListenAddress =
   | { readonly hostname: string; readonly port: number }
   | { readonly path: string; readonly transport: "unix" };
 
 /** Creates and closes listeners, of `Deno.serve` or of `Deno.listen`. */
 export interface Engine<Listener> {
-  readonly open: (place: Place) => Listener;
+  readonly open: (place: ListenAddress) => Listener;
   readonly close: (listener: Listener) => void;
   readonly addressOf: (listener: Listener) => ServerAddr;
   /** Whether it encrypts, which the runtime does not do on Unix sockets. */
@@ -171,7 +171,7 @@ export function requireExchange(): void {
 }
 
 /** An address of the same family: the runtime parses client addresses as those of its own socket. */
-function elsewhere({ transport }: ServerAddr): Place {
+function elsewhere({ transport }: ServerAddr): ListenAddress {
   if (transport === "unix") return { transport, path: `\0pyserve-${crypto.randomUUID()}` };
   requireLoopback();
   return LOOPBACK;

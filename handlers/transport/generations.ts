@@ -10,7 +10,7 @@
 
 import type { FetchFunction } from "../core/fetch.ts";
 import { keepAlive, NO_DELAY, openSockets, userTimeout } from "../system/sockets.ts";
-import { Binding, type Place } from "./binding.ts";
+import { Binding, type ListenAddress } from "./binding.ts";
 import { type Certificates, certificatesOf, type TlsPair } from "./certificates.ts";
 import { type Complain, complainer, isOutOfDescriptors, sleep } from "./complain.ts";
 import { endpointOf, type ServerAddr } from "./endpoint.ts";
@@ -189,7 +189,7 @@ export class Generations implements RunningServer<ServerAddr> {
     return generation;
   }
 
-  #serve(place: Place): Generation {
+  #serve(place: ListenAddress): Generation {
     const fetch: FetchFunction = this.#sockets === null || "path" in place
       ? this.#fetch
       : (request, info) => this.#guard!.answer(this.#fetch, request, info);
@@ -206,7 +206,7 @@ export class Generations implements RunningServer<ServerAddr> {
   }
 }
 
-function serve(fetch: FetchFunction, options: Place & Partial<TlsPair> & { reusePort?: boolean }): Generation {
+function serve(fetch: FetchFunction, options: ListenAddress & Partial<TlsPair> & { reusePort?: boolean }): Generation {
   const aborting = new AbortController();
   const server = Deno.serve({
     ...options as Deno.ServeTcpOptions,

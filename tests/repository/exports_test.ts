@@ -124,7 +124,7 @@ Deno.test("the overview of the main entry names its functions by category", asyn
   ) {
     const { doc } = declarations[0]!.jsDoc!.tags!.find(({ kind }) => kind === "category")!;
     assert(
-      overview.split("\n").some((line) => line.startsWith(` * - ${doc}: `) && line.includes(`{@linkcode ${name}}`)),
+      overview.split("\n").some((line) => line.startsWith(` * - ${doc}: `) && line.includes(`\`${name}\``)),
       name,
     );
   }
