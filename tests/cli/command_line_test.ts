@@ -105,6 +105,8 @@ Deno.test("a socket is an address, and systemd's is used where no address and no
   const endpoint = (...args: string[]) => settingsOf(parse(args), systemd).endpoint;
   assertEquals(endpoint("-b", "unix:/run/a:1.sock"), { kind: "unix", path: "/run/a:1.sock" });
   assertEquals(endpoint("-b", "unix:a.sock", "--upload"), { kind: "unix", path: "a.sock" });
+  assertEquals(endpoint("site", "unix:/run/a.sock"), { kind: "unix", path: "/run/a.sock" });
+  assertEquals(endpoint("fd:7"), { kind: "inherited", fd: 7 });
   assertEquals(endpoint("-b", "fd:7"), { kind: "inherited", fd: 7 });
   assertEquals(endpoint(), systemd);
   assertEquals(endpoint("--upload"), systemd);
