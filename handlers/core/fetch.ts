@@ -11,6 +11,7 @@ import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { Judge } from "./judge.ts";
+import { requireFunction } from "./origin.ts";
 import { type SettledHandler, settleLast } from "./settle.ts";
 import { type HeadFields, type InternalContext, internalsOf, type RequestNotes } from "./internals.ts";
 import type { Awaitable, Encoder, Handler, LocalAddress, Logger } from "./types.ts";
@@ -23,7 +24,11 @@ export interface ConnectionInfo {
   readonly protocol?: string;
 }
 
-/** Options of {@linkcode toFetch}. */
+/**
+ * Options of {@linkcode toFetch}.
+ *
+ * @category Server
+ */
 export interface ToFetchOptions {
   /** Destination of log lines and error causes; defaults to the console (standard error). */
   readonly log?: Logger;
@@ -50,7 +55,11 @@ export interface ToFetchOptions {
   readonly localAddress?: () => LocalAddress | null;
 }
 
-/** A function for Deno.serve, `deno serve` and tests. */
+/**
+ * A function for Deno.serve, `deno serve` and tests.
+ *
+ * @category Server
+ */
 export type FetchFunction = (request: Request, info?: ConnectionInfo) => Awaitable<Response>;
 
 /**
@@ -68,8 +77,11 @@ export type FetchFunction = (request: Request, info?: ConnectionInfo) => Awaitab
  * const response = await fetch(new Request("http://localhost/hello.txt"));
  * assert(await response.text() === "hello");
  * ```
+ *
+ * @category Server
  */
 export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFunction {
+  requireFunction(handler, "the handler of toFetch");
   const settled = settleLast(handler);
   const log = options.log ?? consoleLogger;
   const whereLocal = options.localAddress ?? nowhere;

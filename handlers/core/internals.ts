@@ -1,5 +1,5 @@
 /**
- * What the modules of a server share about a request, and handlers of others need not know.
+ * State of a request that is internal to this package.
  *
  * @module
  */

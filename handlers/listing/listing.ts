@@ -67,6 +67,8 @@ const CACHE_BYTES = 16 * 1024 * 1024;
  * const { entries }: Listing = await response.json();
  * assert(entries.map((entry) => entry.href).join(" ") === "docs/ a%20b.txt");
  * ```
+ *
+ * @category Handlers
  */
 export function listing(source: FileSource, options: ListingOptions = {}): Handler {
   return listingParts(source, options)(null).all;

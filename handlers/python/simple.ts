@@ -81,6 +81,8 @@ export interface SimpleHandlerOptions {
  * await response.body?.cancel();
  * Deno.removeSync(site, { recursive: true });
  * ```
+ *
+ * @category Python
  */
 export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   /** Types by extension, with precedence over all other tables; shared by all handlers. Python: `extensions_map`. */
@@ -333,7 +335,7 @@ export interface ContentRules {
   readonly without: (source: FileSource) => FileSource;
 }
 
-/** What is served, and by which handlers. */
+/** A site: the source and its handlers. */
 interface Site {
   readonly source: FileSource;
   readonly listing: Handler;

@@ -59,6 +59,7 @@ export function serveClassic(fetch: FetchFunction, options: ClassicServeOptions 
   serving.catch(fail);
   const end = async (cut: boolean) => {
     server.daemon_threads = cut;
+    if (!cut) await server.quiesce();
     await server.server_close();
     await serving;
     finish();
@@ -99,6 +100,10 @@ class ClassicServer extends ThreadingHTTPServer {
     return this.#binding.open();
   }
 
+  quiesce(): Promise<void> | null {
+    return this.#binding.quiesce();
+  }
+
   override async server_close(): Promise<void> {
     this.#leave();
     await super.server_close();
@@ -121,7 +126,7 @@ class ClassicServer extends ThreadingHTTPServer {
     [this.server_name, this.server_port] = "path" in address ? [address.path, 0] : [address.hostname, address.port];
   }
 
-  /** Accepts new connections with another certificate. */
+  /** Switches new connections to another certificate. */
   #exchange(pair: TlsPair): void {
     const before = this.#pair;
     this.#pair = pair;
@@ -146,7 +151,7 @@ class ClassicServer extends ThreadingHTTPServer {
   }
 }
 
-/** Python's form; a socket file that is inherited must not be removed at the end, so that it is none here. */
+/** Python's form of the address; empty for an inherited socket, whose file must not be removed at the end. */
 function serverAddressOf(endpoint: Endpoint): ServerAddress {
   if (endpoint.kind === "unix") return endpoint.path;
   return endpoint.kind === "tcp" ? [endpoint.hostname, endpoint.port] : ["", 0];

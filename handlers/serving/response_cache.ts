@@ -1,5 +1,5 @@
 /**
- * The cache of finished responses: small files, listings, and names that are not there.
+ * The cache of finished responses: small files, listings, and missing paths.
  *
  * It sits inside everything that inspects each request (access log, layers of the user), and outside everything that is
  * the same for all responses: it stores them as templates, with their headers and error pages. Clones share the bytes,
@@ -253,7 +253,7 @@ export class ResponseCache {
     return `${view.length}:${view}${codings} ${path}`;
   }
 
-  /** Stored codings are chosen by order alone; with encoders, which come after them, ties matter as well. */
+  /** Stored codings are selected by order alone; encoders come after them, so ties matter as well. */
   #codingsOf(header: string | null, encoders: readonly Encoder[]): string {
     let known = this.#codings.get(header);
     if (known === undefined) {

@@ -119,7 +119,7 @@ function pieceOf(site: UploadSite, request: Request, asked: PieceRequest): Omit<
   };
 }
 
-/** The verification of a recorded digest; another version of pyserve may have written one that cannot be read. */
+/** The verification of a recorded digest; one written by another version of pyserve may not be parsable. */
 function verificationOf(digest: string): Verification | null {
   try {
     const promised = parseDigests(digest);
@@ -129,7 +129,7 @@ function verificationOf(digest: string): Verification | null {
   }
 }
 
-/** More is to come. */
+/** More is expected. */
 function paused(site: UploadSite, context: Context, { path, id, isFirst, size }: Paused): Response {
   const headers = new Headers({ "upload-offset": String(size), "upload-complete": "?0" });
   if (!isFirst) return new Response(null, { status: 204, headers });

@@ -21,6 +21,8 @@ const WRITES: readonly (readonly [method: string, target: string, headers?: Reco
     ["MKCOL", "/sub/.well-known"],
     ["DELETE", "/.well-known/security.txt"],
     ["DELETE", "/.well-known/?recursive"],
+    ["COPY", "/sub/a.txt", { destination: "/.well-known/a.txt" }],
+    ["COPY", "/sub", { destination: "/.well-known/sub" }],
     ["MOVE", "/sub/a.txt", { destination: "/.well-known/a.txt" }],
     ["MOVE", "/sub", { destination: "/.well-known/sub" }],
     ["MOVE", "/.well-known", { destination: "/sub/well-known" }],

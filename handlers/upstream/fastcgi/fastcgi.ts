@@ -138,6 +138,8 @@ const IDEMPOTENT = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
  * await response.body?.cancel();
  * await Deno.remove(root, { recursive: true });
  * ```
+ *
+ * @category Handlers
  */
 export function fastcgi(source: FileSource, options: FastCgiOptions): Handler {
   const handler: Handler = (request, context) => application.answer(request, context);
@@ -160,6 +162,8 @@ export function fastcgi(source: FileSource, options: FastCgiOptions): Handler {
  * const response = await fetch(new Request("http://localhost/a.txt"));
  * assert(await response.text() === "no PHP");
  * ```
+ *
+ * @category Features
  */
 export function fastCgiFeature(options: FastCgiOptions): Feature {
   const { extensions, index = indexOf(extensions) } = options;
