@@ -69,14 +69,18 @@ export function checksum(source: FileSource): Handler {
   };
 }
 
-interface Asked {
+interface ChecksumRequest {
   readonly source: FileSource;
   readonly digests: Digests;
   readonly algorithm: Algorithm;
   readonly query: URLSearchParams;
 }
 
-async function answer(request: Request, { target, remoteAddress }: Context, asked: Asked): Promise<Response | null> {
+async function answer(
+  request: Request,
+  { target, remoteAddress }: Context,
+  asked: ChecksumRequest,
+): Promise<Response | null> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const stat = await asked.source.stat(target.path);
     if (stat?.kind !== "file") return null;
@@ -93,7 +97,7 @@ async function send(
   request: Request,
   path: SitePath,
   stat: FileStat,
-  asked: Asked & { readonly client: string },
+  asked: ChecksumRequest & { readonly client: string },
 ): Promise<Response> {
   const { digests, algorithm, client } = asked;
   const json = formatOf(request, asked.query) === "json";

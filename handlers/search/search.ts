@@ -97,7 +97,7 @@ export function search(source: FileSource, options: SearchOptions = {}): Handler
   };
 }
 
-interface Asked {
+interface SearchRequest {
   readonly source: FileSource;
   readonly gate: Gate;
   readonly limiter: Limiter;
@@ -105,7 +105,7 @@ interface Asked {
   readonly options: SearchOptions;
 }
 
-async function answer(request: Request, context: Context, asked: Asked): Promise<Response | null> {
+async function answer(request: Request, context: Context, asked: SearchRequest): Promise<Response | null> {
   const { source, query, options } = asked;
   const { path: directory } = context.target;
   const found = await resolve(source, { path: directory, slash: true }, options.index ?? DEFAULT_INDEX);
