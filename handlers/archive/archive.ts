@@ -120,7 +120,7 @@ export function archive(source: FileSource, options: ArchiveOptions = {}): Handl
 }
 
 /** A parsed request for an archive. */
-interface Wanted {
+interface ArchiveRequest {
   readonly source: FileSource;
   readonly kind: Kind;
   readonly client: string;
@@ -186,7 +186,7 @@ class Archives {
     throw new HttpError(503, "The files keep changing", { headers: { "retry-after": "1" } });
   }
 
-  async #pack(request: Request, context: Context, { source, kind, client, names }: Wanted): Promise<Response> {
+  async #pack(request: Request, context: Context, { source, kind, client, names }: ArchiveRequest): Promise<Response> {
     const { name } = context.base.join(context.target.path);
     const [only] = names;
     const headers = {

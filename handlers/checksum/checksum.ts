@@ -79,7 +79,7 @@ interface ChecksumRequest {
 async function answer(
   request: Request,
   { target, remoteAddress }: Context,
-  wanted: ChecksumRequest,
+  asked: ChecksumRequest,
 ): Promise<Response | null> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const stat = await wanted.source.stat(target.path);
@@ -97,7 +97,7 @@ async function send(
   request: Request,
   path: SitePath,
   stat: FileStat,
-  wanted: ChecksumRequest & { readonly client: string },
+  asked: ChecksumRequest & { readonly client: string },
 ): Promise<Response> {
   const { digests, algorithm, client } = wanted;
   const json = formatOf(request, wanted.query) === "json";

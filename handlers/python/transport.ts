@@ -10,7 +10,7 @@ import { escapeLog } from "../http/escape.ts";
 import { relativeReference } from "../http/relative.ts";
 import { SitePath } from "../http/target.ts";
 import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
-import { Binding, type Place } from "../transport/binding.ts";
+import { Binding, type ListenAddress } from "../transport/binding.ts";
 import { certificatesOf, type TlsPair } from "../transport/certificates.ts";
 import { type Endpoint, endpointOf, type ServerAddr, type TcpEndpoint } from "../transport/endpoint.ts";
 import type { RunningServer, ServeOptions } from "../transport/types.ts";
@@ -110,7 +110,7 @@ class ClassicServer extends ThreadingHTTPServer {
     this.#binding[Symbol.dispose]();
   }
 
-  #open(place: Place): Deno.Listener {
+  #open(place: ListenAddress): Deno.Listener {
     if ("path" in place) return Deno.listen(place);
     const { reusePort } = this.#options;
     const options = { ...place, tcpBacklog: this.request_queue_size, ...(reusePort && { reusePort }) };
