@@ -174,7 +174,7 @@ const DOORS: readonly (readonly [args: string[], http: string])[] = [
 for (const [more, http] of DOORS) {
   Deno.test({
     ...IGNORE,
-    name: `files that change are read again, and a long download goes on: ${more.join(" ") || "by default"}`,
+    name: `changed files are read again, and a long download continues: ${more.join(" ") || "by default"}`,
     async fn() {
       await using site = await tlsSite();
       await site.renew("first");
@@ -209,14 +209,14 @@ for (const more of [[], ["-p", "HTTP/1.0"], ["--workers", "2"]]) {
       const run = ["--no-prompt", "--allow-read", "--allow-net", `--allow-run=${Deno.execPath()}`, CLI];
       await using server = await start([...site.args, ...more], { run });
       await site.renew("second");
-      await server.untilStderr("restart pyserve");
+      await server.untilStderr("Restart pyserve");
       assertEquals(await shownBy(server.port), "first");
       assertEquals(server.stderr(), `pyserve: The old certificate stays in use. ${RESTART}\n`);
     },
   });
 }
 
-const RESTART = "To use the new one, restart pyserve; without a restart, it takes Linux, --allow-ffi and --allow-net";
+const RESTART = "Restart pyserve to use the new one: replacing it at run time needs Linux, --allow-ffi and --allow-net";
 
 /** curl, which reads on only when told to. */
 function slowDownload({ port }: RunningCommand, http: string) {
