@@ -34,6 +34,8 @@ let pathOf: (segments: readonly string[]) => SitePath;
  * assert(path?.text === "/a b/c" && path.href === "/a%20b/c");
  * assert(SitePath.root.child("..") === null);
  * ```
+ *
+ * @category Composition
  */
 export class SitePath {
   /** The root of the site. */
@@ -95,7 +97,11 @@ export class SitePath {
   }
 }
 
-/** A parsed request target. */
+/**
+ * A parsed request target.
+ *
+ * @category Composition
+ */
 export interface Target {
   /**
    * The target as sent, without scheme and authority: `/a%20b/?x=1`. For logs only; never make decisions based on it.

@@ -31,6 +31,8 @@ export { LOG_FORMATS, type LogFormat } from "../core/access_line.ts";
  * await fetch(new Request("http://localhost/a"));
  * assert(lines[0]!.endsWith('"GET /a HTTP/2.0" 200 -'));
  * ```
+ *
+ * @category Layers
  */
 export function accessLog(format: LogFormat = "python"): Layer {
   const write = accessLogWriter(format);

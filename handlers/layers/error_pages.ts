@@ -31,6 +31,8 @@ import type { Context, Layer } from "../core/types.ts";
  * const response = await fetch(new Request("http://localhost/", { headers: { accept: "application/json" } }));
  * assert((await response.json()).title === "Not Found");
  * ```
+ *
+ * @category Layers
  */
 export function errorPages(): Layer {
   return passedByErrors("errorPages", (next) => (request, context) => {

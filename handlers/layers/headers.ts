@@ -25,6 +25,8 @@ import type { Layer } from "../core/types.ts";
  * const response = await fetch(new Request("http://localhost/a.txt", { method: "HEAD" }));
  * assert(response.headers.get("cache-control") === "max-age=60");
  * ```
+ *
+ * @category Layers
  */
 export function headers(fields: readonly (readonly [name: string, value: string])[]): Layer {
   const put = putter(fields);

@@ -16,7 +16,7 @@ export function showsDirectory(source: FileSource, name: string): void {
   shown.set(source, realPathOf(name));
 }
 
-/** Records that a source exposes all or part of another one, under the same paths; returns the former. */
+/** Records that a source exposes all or part of another one, at the same paths; returns the former. */
 export function showsSome(source: FileSource, of: FileSource): FileSource {
   shown.set(source, of);
   return source;
@@ -28,13 +28,13 @@ export function showsMounts(source: FileSource, tree: MountTree): FileSource {
   return source;
 }
 
-/** What is behind all decorators: a directory, by its real path; the sources of a union; or a source of its own. */
+/** What all decorators expose in the end: a directory, by its real path; the sources of a union; or another source. */
 export function baseOf(source: FileSource): string | MountTree | FileSource {
   const base = shown.get(source) ?? source;
   return typeof base === "string" || base instanceof MountTree || base === source ? base : baseOf(base);
 }
 
-/** The same for a path, so never a union; null if no source is mounted there. */
+/** The same for one path, and therefore never a union; null if no source is mounted there. */
 export function baseAt(source: FileSource, path: SitePath): string | FileSource | null {
   const base = baseOf(source);
   if (!(base instanceof MountTree)) return base;
@@ -42,12 +42,12 @@ export function baseAt(source: FileSource, path: SitePath): string | FileSource 
   return mount && baseAt(mount.source, below);
 }
 
-/** Whether a source is a union, or exposes one. */
+/** Whether a source is a union or exposes one. */
 export function hasMounts(source: FileSource): boolean {
   return baseOf(source) instanceof MountTree;
 }
 
-/** Whether a source can be written at a path: of a union, the source that is mounted there. */
+/** Whether a source is writable at a path; for a union, the source mounted there. */
 export function isWritable(source: FileSource, path: SitePath): boolean {
   if (!source.openWriter) return false;
   const base = shown.get(source);
@@ -57,7 +57,7 @@ export function isWritable(source: FileSource, path: SitePath): boolean {
   return mount !== null && isWritable(mount.source, below);
 }
 
-/** Whether files at a path have real paths: if so, `locate` returns null only for a file that is not there any more. */
+/** Whether a file at a path has a real path: then `locate` returns null only for a file that does not exist any more. */
 export function isLocatable(source: FileSource, path: SitePath): boolean {
   const base = baseAt(source, path);
   return typeof base === "string" || base?.locate !== undefined;

@@ -13,7 +13,7 @@ import type { FileSource } from "./types.ts";
 const writtenSources = new WeakSet<FileSource>();
 const writtenDirectories = new Set<string>();
 
-/** Records that clients can write to a source; of a union, to those sources that have a writer. */
+/** Records that clients can write to a source; for a union, to its sources that have a writer. */
 export function noteWritten(source: FileSource): void {
   const base = baseOf(source);
   if (base instanceof MountTree) base.mounts.forEach(({ source }) => source.openWriter && noteWritten(source));
