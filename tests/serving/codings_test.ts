@@ -420,6 +420,29 @@ Deno.test("a listing is encoded like a file, in each of its forms, and kept", as
   }
 });
 
+Deno.test("a listing that is streamed is encoded while it is", async () => {
+  const names = Array.from({ length: 2_500 }, (_, index) => [`d/file-${index}.txt`, "x"] as const);
+  const fetch = toFetch(fileServer(memory(Object.fromEntries(names)), {
+    log: false,
+    layers: [encoding(gzipEncoder())],
+  }));
+  for (const accept of ["text/html", "application/json", "text/plain"]) {
+    const plain = await get(fetch, "/d/", { accept });
+    const coded = await get(fetch, "/d/", { accept, ...GZIP });
+    assertEquals([codingOf(plain), codingOf(coded)], [null, "gzip"]);
+    for (const answer of [plain, coded]) assertEquals(answer.headers.get("content-length"), null);
+    assertEquals(await decoded(coded) === text(plain), true);
+    assert(coded.bytes.length < plain.bytes.length / 4);
+    for (const answer of [plain, coded]) assertEquals(answer.headers.get("vary"), "accept, accept-encoding");
+    const head = await get(fetch, "/d/", { accept, ...GZIP }, "HEAD");
+    assertEquals([...head.headers], [...coded.headers]);
+    const unlayered = await get(fetch, "/d/", { accept, ...GZIP, "x-plain": "1" });
+    assertEquals([codingOf(unlayered), unlayered.headers.get("vary")], [null, "accept"]);
+    const any = await get(fetch, "/d/", { accept, ...GZIP, "if-none-match": "*" });
+    assertEquals([any.status, any.headers.get("vary")], [304, "accept, accept-encoding"]);
+  }
+});
+
 Deno.test("an encoder's stream ends with its client, and breaks off with its file", async () => {
   const large = TEXT.repeat(1000);
   const source = watched(memory({ "large.txt": large }));
