@@ -127,7 +127,7 @@ function requireValid(cert: string, path: string): void {
 async function requireMatch({ cert, key }: TlsPair): Promise<void> {
   const { createPrivateKey, X509Certificate } = await import("node:crypto");
   if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
-    throw new StartError("Cannot use the certificate with this key: they do not belong together");
+    throw new StartError("Cannot use the certificate: it does not match the private key");
   }
 }
 
