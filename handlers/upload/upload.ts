@@ -201,7 +201,7 @@ class Uploads {
     return cancels ? cancelUpload(this.#site, request, context) : answer(request, context);
   };
 
-  /** Refuses early, so that nothing else about the path is disclosed; the operation asks again for all that it touches. */
+  /** Refuses early, so that nothing else about the path is disclosed; the operation checks all that it touches again. */
   #requireRight(method: string, request: Request, context: Context): void {
     const { path } = context.target;
     const operations = operationsFor(this.#site, request, context);
