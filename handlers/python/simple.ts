@@ -116,7 +116,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
    */
   hosts: Hosts | null = null;
 
-  #asked: SiteRequest | null = null;
+  #requested: SiteRequest | null = null;
 
   /**
    * Called by the server. To set the directory, override the field, or `finish_request` of the server.
@@ -284,7 +284,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   }
 
   /** The response cache; null if this class overrides something that may change from request to request. */
-  #cache(asked: SiteRequest): ResponseCache | null {
+  #cache(site: SiteRequest): ResponseCache | null {
     if (this.#translates() || this.guess_type !== SimpleHTTPRequestHandler.prototype.guess_type) return null;
     return cacheOf(
       site,
@@ -301,7 +301,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     return this.translate_path !== SimpleHTTPRequestHandler.prototype.translate_path;
   }
 
-  #ask_about(path: string): SiteRequest {
+  #site_of(path: string): SiteRequest {
     const { hidden, follow_links: followLinks } = this;
     const options = { hidden, followLinks, rules: this.content_rules(), variant: this.#variant };
     this.#requested = this.#translates() ? translatedSite(path, this.translate_path(path), options) : {

@@ -113,6 +113,7 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
  * const fetch = toFetch(fileServer(directory, { features, log: false }));
  * const options = await fetch(new Request("http://localhost/", { method: "OPTIONS" }));
  * assert(options.headers.get("allow") === "PUT, PATCH, POST, MKCOL, COPY, GET, HEAD, OPTIONS");
+ * for (const feature of features) await feature.end?.(); // waits for the removal of expired parts
  * await Deno.remove(directory, { recursive: true });
  * ```
  *
