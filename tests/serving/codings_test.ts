@@ -16,6 +16,8 @@ import {
 } from "@x/pyserve";
 import { pageAssets, sendContent } from "@x/pyserve/handlers";
 import type { Encoder } from "@x/pyserve/layers";
+import { serveClassic } from "../../handlers/python/transport.ts";
+import { certificate } from "../doors/doors.ts";
 import { changing, MODIFIED } from "../support/changing.ts";
 import { seeded } from "../support/random.ts";
 import { watched } from "../support/watched.ts";
@@ -466,24 +468,30 @@ Deno.test("an encoder's stream ends with its client, and breaks off with its fil
   await assertRejects(() => broken.bytes(), Error, "truncated");
 });
 
-Deno.test("real clients decode what an encoder made", async () => {
+Deno.test("curl decodes what an encoder made, over HTTP/1.1, HTTP/1.0 and HTTP/2", async (t) => {
   const large = TEXT.repeat(100);
-  const site = fileServer(memory({ "a.txt": TEXT, "large.txt": large }), {
-    log: false,
-    layers: [encoding(gzipEncoder())],
-  });
-  const server = serve(toFetch(site), { hostname: "127.0.0.1", port: 0 });
-  const origin = `http://127.0.0.1:${server.address.port}`;
-  for (let round = 0; round < 2; round++) {
-    for (const [name, body] of [["a.txt", TEXT], ["large.txt", large]]) {
-      const curl = new Deno.Command("curl", { args: ["-sS", "--compressed", "-D", "-", `${origin}/${name}`] });
-      const output = new TextDecoder().decode((await curl.output()).stdout);
-      assert(output.includes("content-encoding: gzip"), output.slice(0, 500));
-      assertEquals(output.slice(output.indexOf("\r\n\r\n") + 4) === body, true);
-      assertEquals(await (await fetch(`${origin}/${name}`)).text() === body, true);
-    }
+  const files = memory({ "a.txt": TEXT, "large.txt": large });
+  const fetch = toFetch(fileServer(files, { log: false, layers: [encoding(gzipEncoder())] }));
+  const options = { hostname: "127.0.0.1", port: 0 };
+  const doors = {
+    "HTTP/1.1": () => serve(fetch, options),
+    "HTTP/1.0": () => serveClassic(fetch, options),
+    "HTTP/2": async () => serve(fetch, { ...options, tls: await certificate() }),
+  };
+  for (const [version, open] of Object.entries(doors)) {
+    await t.step(version, async () => {
+      const server = await open();
+      const origin = `${version === "HTTP/2" ? "https" : "http"}://127.0.0.1:${server.address.port}`;
+      for (const [name, body] of [["a.txt", TEXT], ["large.txt", large], ["a.txt", TEXT]]) {
+        const args = ["-sS", "--insecure", "--compressed", "-D", "-", `${origin}/${name}`];
+        const { stdout } = await new Deno.Command("curl", { args }).output();
+        const [head, text] = new TextDecoder().decode(stdout).split("\r\n\r\n") as [string, string];
+        assert(head.startsWith(`${version} 200`) && /\r\ncontent-encoding: gzip/i.test(head), head);
+        assertEquals(text === body, true);
+      }
+      await server.drain();
+    });
   }
-  await server.drain();
 });
 
 Deno.test("random requests and changes: with siblings, encoders and rights, the cache changes no answer", async () => {
