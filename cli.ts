@@ -153,14 +153,14 @@ async function run(args: readonly string[], settings: Settings, world: World): P
 /** What the options load for the file server. */
 type ServerParts = Required<Pick<FileServerOptions, "features" | "layers">>;
 
-/** What {@linkcode startServer} needs. */
+/** Parameters of {@linkcode startServer}. */
 interface Start {
   readonly args: readonly string[];
   readonly settings: Settings;
   readonly world: World;
   readonly log: Logger;
   readonly parts: ServerParts;
-  /** What ends after the server. */
+  /** Disposed of after the server has ended. */
   readonly resources: AsyncDisposableStack;
 }
 
@@ -170,7 +170,7 @@ async function startServer(start: Start): Promise<RunningServer<ServerAddr>> {
   const several = settings.workers > 1 && shared === null ? await import("./cli/workers.ts") : null;
   several?.checkWorkersPossible(start.world.startsWorkers);
   if (shared === null && settings.endpoint.kind === "unix") await makeRoom(settings.endpoint);
-  // Each worker exchanges its certificate; the command tells of it once.
+  // Each worker replaces its certificate; the command logs it once.
   const tls = settings.tls && await watchedTls(settings.tls, shared === null ? log : null, resources);
   return several ? await startSeveral(start, tls, several) : await startAlone(start, tls);
 }
@@ -193,7 +193,7 @@ async function startAlone({ settings, world: { shared }, log, parts }: Start, tl
   return server;
 }
 
-/** Starts workers, once it is certain that one could start. */
+/** Starts workers, after verifying that one can start. */
 async function startSeveral(
   start: Start,
   tls: Certificates | null,
@@ -208,18 +208,18 @@ async function startSeveral(
   return resources.use(await startWorkers({ ...start, address: own.address, socket }));
 }
 
-/** Where this process listens. */
+/** The endpoint of this process. */
 function endpointFor({ endpoint }: Settings, shared: Shared | null): Endpoint {
   if (shared === null) return endpoint;
   return "fd" in shared ? { kind: "inherited", fd: shared.fd } : { ...endpoint as TcpEndpoint, port: shared.port };
 }
 
-/** The name to bind; a socket has none. */
+/** The host name to bind; null for a socket. */
 function hostnameOf({ endpoint }: Settings): string {
   return endpoint.kind === "tcp" ? endpoint.hostname : "localhost";
 }
 
-/** The certificate of the files, exchanged when they change; loaded only here. */
+/** The certificate from the files, replaced when they change; loaded only here. */
 async function watchedTls(
   files: TlsFiles,
   log: Logger | null,

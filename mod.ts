@@ -5,17 +5,14 @@
  * {@linkcode chain} tries them in turn, {@linkcode wrap} adds layers, {@linkcode toFetch} makes the function that
  * `Deno.serve`, `deno serve` and tests call. {@linkcode fileServer} is all of it put together.
  *
- * - Server: {@linkcode fileServer}, {@linkcode serve}, {@linkcode toFetch}
- * - Composition: {@linkcode chain}, {@linkcode wrap}, {@linkcode mount}, {@linkcode settle}, {@linkcode derive},
- *   {@linkcode HttpError}
- * - Sources: {@linkcode disk}, {@linkcode memory}, {@linkcode filtered}, {@linkcode union}
- * - Handlers: {@linkcode files}, {@linkcode serveFile}, {@linkcode listing}, {@linkcode search}, {@linkcode archive},
- *   {@linkcode checksum}, {@linkcode upload}, {@linkcode cgi}, {@linkcode fastcgi}
- * - Features: {@linkcode archives}, {@linkcode checksums}, {@linkcode searches}, {@linkcode uploadFeatures},
- *   {@linkcode cgiFeature}, {@linkcode fastCgiFeature}
- * - Layers: {@linkcode accessLog}, {@linkcode errorPages}, {@linkcode headers}
- * - Python: {@linkcode HTTPServer}, {@linkcode BaseHTTPRequestHandler}, {@linkcode SimpleHTTPRequestHandler},
- *   {@linkcode CGIHTTPRequestHandler} and the threading and HTTPS servers
+ * - Server: `fileServer`, `serve`, `toFetch`
+ * - Composition: `chain`, `wrap`, `mount`, `settle`, `derive`, `HttpError`
+ * - Sources: `disk`, `memory`, `filtered`, `union`
+ * - Handlers: `files`, `serveFile`, `listing`, `search`, `archive`, `checksum`, `upload`, `cgi`, `fastcgi`
+ * - Features: `archives`, `checksums`, `searches`, `uploadFeatures`, `cgiFeature`, `fastCgiFeature`
+ * - Layers: `accessLog`, `errorPages`, `headers`
+ * - Python: `HTTPServer`, `BaseHTTPRequestHandler`, `SimpleHTTPRequestHandler`, `CGIHTTPRequestHandler` and the
+ *   threading and HTTPS servers
  *
  * Options and result types, and what authors of handlers, layers and sources need, are in the sub-paths: `/handlers`,
  * `/layers`, `/sources`, `/store` (operations on files), `/http` (decisions about the protocol, without I/O), `/python`

@@ -11,6 +11,7 @@ import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { Judge } from "./judge.ts";
+import { requireFunction } from "./origin.ts";
 import { type SettledHandler, settleLast } from "./settle.ts";
 import { type HeadFields, type InternalContext, internalsOf, type RequestNotes } from "./internals.ts";
 import type { Awaitable, Encoder, Handler, LocalAddress, Logger } from "./types.ts";
@@ -80,6 +81,7 @@ export type FetchFunction = (request: Request, info?: ConnectionInfo) => Awaitab
  * @category Server
  */
 export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFunction {
+  requireFunction(handler, "the handler of toFetch");
   const settled = settleLast(handler);
   const log = options.log ?? consoleLogger;
   const whereLocal = options.localAddress ?? nowhere;

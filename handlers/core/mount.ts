@@ -7,6 +7,7 @@
 import { parseTarget, readablePath, type SitePath } from "../http/target.ts";
 import { Refusal } from "../http/refusal.ts";
 import { derive } from "./derive.ts";
+import { requireFunction } from "./origin.ts";
 import type { Context, Handler } from "./types.ts";
 
 /**
@@ -31,6 +32,7 @@ import type { Context, Handler } from "./types.ts";
  * @category Composition
  */
 export function mount(prefix: string, handler: Handler): Handler {
+  requireFunction(handler, `the handler mounted at "${prefix}"`);
   const path = prefixPath(prefix);
   return (request, context) => {
     if (context.refusal) return refused(handler, request, context, path);

@@ -7,7 +7,7 @@
 import { then } from "./awaitable.ts";
 import { errorResponse, failureOf, HttpError, markFailure, toHttpError } from "./errors.ts";
 import { closedIfUnread, dropBody, hasMuchContent, wholeResponse } from "./unread_body.ts";
-import { notAnAnswer, originOf } from "./origin.ts";
+import { notAnAnswer, originOf, requireFunction } from "./origin.ts";
 import { internalsOf } from "./internals.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
 
@@ -39,6 +39,7 @@ export type SettledHandler = (request: Request, context: Context) => Awaitable<R
  * @category Composition
  */
 export function settle(handler: Handler): SettledHandler {
+  requireFunction(handler, "the handler of settle");
   const answer = answering((request, context) => {
     if (context.refusal) throw HttpError.from(context.refusal);
     return handler(request, context);

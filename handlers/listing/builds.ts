@@ -32,7 +32,7 @@ const STREAMED = 8;
 const PIECE_LENGTH = 65_536;
 
 /** A request for a listing. */
-export interface Asked {
+export interface ListingRequest {
   /** The source, filtered by the client's rights. */
   readonly source: FileSource;
   readonly path: SitePath;
@@ -83,55 +83,58 @@ export class ListingBuilds {
    * @param now The directory's state after the request arrived: a build that began earlier is only used if the
    * directory has not changed since.
    */
-  page(key: string, asked: Asked, now: FileStat): Awaitable<ListingPage | null> {
+  page(key: string, wanted: ListingRequest, now: FileStat): Awaitable<ListingPage | null> {
     const kept = this.cache.get(key, now);
     if (kept) return kept;
     const build = this.#builds.get(key);
     if (build && (build.stat === null || (build.stat.stable && build.stat.version === now.version))) {
       return build.page ?? build.done;
     }
-    return this.#begin(key, asked).done;
+    return this.#begin(key, wanted).done;
   }
 
-  #begin(key: string, asked: Asked): Build {
+  #begin(key: string, wanted: ListingRequest): Build {
     const { promise, resolve } = Promise.withResolvers<ListingPage | null>();
     const build: Build = { stat: null, page: null, done: promise };
     this.#builds.set(key, build);
     const end = () => {
       if (this.#builds.get(key) === build) this.#builds.delete(key);
     };
-    const made = this.#make(key, asked, build, end);
+    const made = this.#make(key, wanted, build, end);
     resolve(made);
     made.then((page) => page instanceof StreamedPage || end(), end);
     return build;
   }
 
-  async #make(key: string, asked: Asked, build: Build, end: () => void): Promise<ListingPage | null> {
+  async #make(key: string, wanted: ListingRequest, build: Build, end: () => void): Promise<ListingPage | null> {
     using _place = await this.#small.enter();
     const since = performance.now();
-    const stat = await asked.source.stat(asked.path);
+    const stat = await wanted.source.stat(wanted.path);
     if (stat?.kind !== "directory") return null;
     build.stat = stat;
     const turns = new Turns();
-    const scan = new DirectoryScan(asked.source, asked.path, turns);
+    const scan = new DirectoryScan(wanted.source, wanted.path, turns);
     const all = await scan.readOver(WHOLE_ENTRIES);
     if (all === null) return null;
-    const writer = writerOf(asked.format, asked.head, { depth: asked.path.segments.length, visitor: asked.visitor });
+    const writer = writerOf(wanted.format, wanted.head, {
+      depth: wanted.path.segments.length,
+      visitor: wanted.visitor,
+    });
     let known = { cost: 0, stable: false, hasLooseLinks: true };
     const read = () => {
       const stable = stat.stable && scan.isStable;
       known = { cost: performance.now() - since, stable, hasLooseLinks: scan.hasLooseLinks };
     };
     const keep = (page: ListingPage, size: number) => {
-      return this.cache.keep(key, asked.path, { stat, since, size, page, ...known });
+      return this.cache.keep(key, wanted.path, { stat, since, size, page, ...known });
     };
     if (all === "complete") {
-      const page = await WholePage.of(textOf(scan, asked.head, writer), writer, this.#variant);
+      const page = await WholePage.of(textOf(scan, wanted.head, writer), writer, this.#variant);
       read();
       keep(page, page.size);
       return page;
     }
-    return build.page = this.#stream({ scan, turns, writer, head: asked.head, read }, asked.client, keep, end);
+    return build.page = this.#stream({ scan, turns, writer, head: wanted.head, read }, wanted.client, keep, end);
   }
 
   #stream(

@@ -7,7 +7,7 @@
 import { accepts } from "@std/http/negotiation";
 import { then } from "../core/awaitable.ts";
 import { HttpError } from "../core/errors.ts";
-import { type Asked, ListingBuilds } from "./builds.ts";
+import { ListingBuilds, type ListingRequest } from "./builds.ts";
 import { STALL_MS } from "../core/held_body.ts";
 import { clientOf } from "../http/client.ts";
 import { headOf } from "../serving/listing_data.ts";
@@ -118,9 +118,11 @@ function partsOf(
   const made = (request: Request, context: Context, found: Resolved): Awaitable<Response | null> => {
     if (found.kind === "redirect") return slashRedirect(context);
     if (found.kind !== "listing") return null;
-    const { key, asked } = askedOf(request, context, readable(source, context), abilitiesOf(context));
-    const script = asked.head.can ? prepareScript(asked.path.segments.length) : null;
-    const page = script ? script.then(() => builds.page(key, asked, found.stat)) : builds.page(key, asked, found.stat);
+    const { key, wanted } = listingRequestOf(request, context, readable(source, context), abilitiesOf(context));
+    const script = wanted.head.can ? prepareScript(wanted.path.segments.length) : null;
+    const page = script
+      ? script.then(() => builds.page(key, wanted, found.stat))
+      : builds.page(key, wanted, found.stat);
     return then(page, (page) => page && page.send(request, context));
   };
   const all: Handler = (request, context) => {
@@ -132,12 +134,12 @@ function partsOf(
   return { kept, all };
 }
 
-function askedOf(
+function listingRequestOf(
   request: Request,
   context: Context,
   source: FileSource,
   can?: readonly string[],
-): { key: string; asked: Asked } {
+): { key: string; wanted: ListingRequest } {
   const { path, query: text } = context.target;
   const query = text === "" ? null : new URLSearchParams(text);
   const format = formatOf(request, query);
@@ -146,7 +148,7 @@ function askedOf(
   const head = headOf(context, { sort, order, ...(can && { can }) });
   return {
     key: keyOf(context, format, sort, order),
-    asked: {
+    wanted: {
       source,
       path,
       head,
@@ -165,8 +167,8 @@ function keyOf(context: Context, format: ListingFormat, sort = "name", order = "
 }
 
 function formatOf(request: Request, query: URLSearchParams | null): ListingFormat {
-  const asked = oneOf(query, "format", ["html", "json", "text"]);
-  if (asked) return asked;
+  const explicit = oneOf(query, "format", ["html", "json", "text"]);
+  if (explicit) return explicit;
   const accept = request.headers.get("accept");
   if (accept === null || accept === "*/*") return "html"; // the default of command-line clients: nothing to parse
   const accepted = accepts(request, "text/html", "application/json", "text/plain");

@@ -157,14 +157,14 @@ export class HTTPServer implements AsyncDisposable {
   }
 
   /**
-   * Accepts further connections from another listener, and closes the one before.
+   * Accepts further connections from another listener, and closes the previous one.
    *
    * @internal
    */
   protected replace_listener(listener: Deno.Listener): void {
     const before = this.#listener;
     this.#listener = listener;
-    before?.close(); // wakes the accept loop, which continues with the new one
+    before?.close(); // wakes the accept loop, which continues with the new listener
   }
 
   /** Creates the listener; override it to listen differently. */

@@ -116,7 +116,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
    */
   hosts: Hosts | null = null;
 
-  #asked: Asked | null = null;
+  #requested: RequestedSite | null = null;
 
   /**
    * Called by the server. To set the directory, override the field, or `finish_request` of the server.
@@ -153,11 +153,11 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
    * Python: `send_head`.
    */
   async send_head(): Promise<SourceFile | null> {
-    const asked = this.#ask_about(this.path);
-    const cache = this.#cache(asked);
+    const site = this.#site_of(this.path);
+    const cache = this.#cache(site);
     let isDirectory = false;
     const look: Handler = async (_request, { target }) => {
-      isDirectory = (await resolve(asked.source, target)).kind === "listing";
+      isDirectory = (await resolve(site.source, target)).kind === "listing";
       return null;
     };
     const options = {
@@ -170,9 +170,9 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
       },
       variant: this.#variant,
     };
-    const found = chain(filesWith(asked.source, options, cache), look);
-    const response = await this.ask(withPythonLocation(cache ? cache.around(settle(found)) : asked.within(found)));
-    return isDirectory ? await this.list_directory(asked.directory()) : await this.send_reply(response);
+    const found = chain(filesWith(site.source, options, cache), look);
+    const response = await this.ask(withPythonLocation(cache ? cache.around(settle(found)) : site.within(found)));
+    return isDirectory ? await this.list_directory(site.directory()) : await this.send_reply(response);
   }
 
   /**
@@ -184,8 +184,8 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
    * Python: `list_directory(path)`.
    */
   async list_directory(_path: string): Promise<SourceFile | null> {
-    const asked = this.#asked?.path === this.path ? this.#asked : this.#ask_about(this.path);
-    return await this.send_reply(await this.ask(withPythonLocation(asked.within(asked.listing))));
+    const site = this.#requested?.path === this.path ? this.#requested : this.#site_of(this.path);
+    return await this.send_reply(await this.ask(withPythonLocation(site.within(site.listing))));
   }
 
   /**
@@ -284,10 +284,10 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   }
 
   /** The response cache; null if this class overrides something that may change from request to request. */
-  #cache(asked: Asked): ResponseCache | null {
+  #cache(site: RequestedSite): ResponseCache | null {
     if (this.#translates() || this.guess_type !== SimpleHTTPRequestHandler.prototype.guess_type) return null;
     return cacheOf(
-      asked,
+      site,
       JSON.stringify([this.extensions_map, this.default_content_type, this.index_pages]),
     );
   }
@@ -301,16 +301,16 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     return this.translate_path !== SimpleHTTPRequestHandler.prototype.translate_path;
   }
 
-  #ask_about(path: string): Asked {
+  #site_of(path: string): RequestedSite {
     const { hidden, follow_links: followLinks } = this;
     const options = { hidden, followLinks, rules: this.content_rules(), variant: this.#variant };
-    this.#asked = this.#translates() ? translatedSite(path, this.translate_path(path), options) : {
+    this.#requested = this.#translates() ? translatedSite(path, this.translate_path(path), options) : {
       path,
       directory: () => this.translate_path(path),
       within: (handler) => handler,
       ...siteOf(this.directory, options),
     };
-    return this.#asked;
+    return this.#requested;
   }
 }
 
@@ -344,7 +344,7 @@ interface Site {
 }
 
 /** A site together with the current request. */
-interface Asked extends Site {
+interface RequestedSite extends Site {
   /** The request target. */
   readonly path: string;
   /** The path on disk. */
@@ -403,7 +403,7 @@ function opened(directory: string, followLinks: boolean): FileSource {
 }
 
 /** A site for a path returned by `translate_path`. */
-function translatedSite(path: string, place: string, options: SiteOptions): Asked {
+function translatedSite(path: string, place: string, options: SiteOptions): RequestedSite {
   const isDirectory = isDirectorySync(place);
   const site = siteOf(isDirectory ? place : dirname(place), options);
   const found = isDirectory ? SitePath.root : SitePath.root.child(basename(place));

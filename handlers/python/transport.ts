@@ -10,7 +10,7 @@ import { escapeLog } from "../http/escape.ts";
 import { relativeReference } from "../http/relative.ts";
 import { SitePath } from "../http/target.ts";
 import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
-import { Binding, type Place } from "../transport/binding.ts";
+import { Binding, type ListenAddress } from "../transport/binding.ts";
 import { certificatesOf, type TlsPair } from "../transport/certificates.ts";
 import { type Endpoint, endpointOf, type ServerAddr, type TcpEndpoint } from "../transport/endpoint.ts";
 import type { RunningServer, ServeOptions } from "../transport/types.ts";
@@ -110,7 +110,7 @@ class ClassicServer extends ThreadingHTTPServer {
     this.#binding[Symbol.dispose]();
   }
 
-  #open(place: Place): Deno.Listener {
+  #open(place: ListenAddress): Deno.Listener {
     if ("path" in place) return Deno.listen(place);
     const { reusePort } = this.#options;
     const options = { ...place, tcpBacklog: this.request_queue_size, ...(reusePort && { reusePort }) };
@@ -126,7 +126,7 @@ class ClassicServer extends ThreadingHTTPServer {
     [this.server_name, this.server_port] = "path" in address ? [address.path, 0] : [address.hostname, address.port];
   }
 
-  /** Accepts new connections with another certificate. */
+  /** Switches new connections to another certificate. */
   #exchange(pair: TlsPair): void {
     const before = this.#pair;
     this.#pair = pair;
@@ -151,7 +151,7 @@ class ClassicServer extends ThreadingHTTPServer {
   }
 }
 
-/** Python's form; a socket file that is inherited must not be removed at the end, so that it is none here. */
+/** Python's form of the address; empty for an inherited socket, whose file must not be removed at the end. */
 function serverAddressOf(endpoint: Endpoint): ServerAddress {
   if (endpoint.kind === "unix") return endpoint.path;
   return endpoint.kind === "tcp" ? [endpoint.hostname, endpoint.port] : ["", 0];

@@ -21,7 +21,7 @@ import {
 } from "./writer.ts";
 
 /** A path in a mounted source, and the writer of that source. */
-interface Place {
+interface MountedPath {
   readonly mount: Mounted;
   readonly writer: SourceWriter;
   readonly path: SitePath;
@@ -122,7 +122,7 @@ export class UnionWriter implements SourceWriter {
   }
 
   /** Finds the source of a path; refused if the path is, or contains, a mount point. */
-  async #enter(path: SitePath, problem: WriteProblem): Promise<Place> {
+  async #enter(path: SitePath, problem: WriteProblem): Promise<MountedPath> {
     if (path.parent === null) throw new WriteRefused("name", "it is the root");
     const { mount, path: below, isPoint } = this.#tree.find(path);
     if (isPoint) throw new WriteRefused(problem);

@@ -11,7 +11,7 @@ import type { SitePath } from "../http/target.ts";
 import { FileChanged, type FileStat } from "../sources/types.ts";
 import { type Committed, type PartFile, type SourceWriter, WriteRefused } from "../sources/writer.ts";
 import { AppendRefused } from "./append_refused.ts";
-import type { ConflictPolicy } from "./conflict.ts";
+import type { ConflictPolicy, Naming } from "./conflict.ts";
 import { stopWhenClaimed, stopWriting, takeOver } from "./take_over.ts";
 import { formatNotes, NO_NOTES, type UploadNotes } from "./upload_notes.ts";
 import { type Known, recall, sizeOf, type UploadStore } from "./upload_state.ts";
@@ -21,7 +21,7 @@ import { type ContentCheck, fileLimit, receive, type SizeLimit, WriteBuffer } fr
 const READ_BYTES = 262_144;
 
 /** A part of an upload's content. */
-export interface Piece {
+export interface UploadPiece {
   /** The content; ends with the reason of the signal when that is aborted. */
   readonly content: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
   /** The size of the content in bytes; null if unknown. */
@@ -72,11 +72,6 @@ export interface Appending {
   commit(part: PartFile, path: SitePath, naming: Naming, notes?: string): Promise<Committed>;
 }
 
-interface Naming {
-  readonly onConflict: ConflictPolicy;
-  readonly expected?: string;
-}
-
 /** A call that is writing to an upload. */
 interface Running {
   readonly stop: AbortController;
@@ -85,7 +80,7 @@ interface Running {
 
 /** A piece being received. */
 interface Arrival {
-  readonly piece: Piece;
+  readonly piece: UploadPiece;
   readonly operations: Appending;
   readonly path: SitePath;
   readonly id: string;
@@ -111,7 +106,7 @@ export class Appends {
   }
 
   /** Receives a piece; earlier calls for the same upload end first. */
-  async append(key: UploadKey, piece: Piece, operations: Appending): Promise<Appended> {
+  async append(key: UploadKey, piece: UploadPiece, operations: Appending): Promise<Appended> {
     return await this.#alone(key, (stop) => this.#take({ ...key, piece, operations, stop }));
   }
 
@@ -235,9 +230,9 @@ class Sent {
   /** Whether the content or its check failed. */
   isAtFault = false;
   readonly check: ContentCheck | null;
-  readonly #content: Piece["content"];
+  readonly #content: UploadPiece["content"];
 
-  constructor({ content, check }: Piece) {
+  constructor({ content, check }: UploadPiece) {
     this.#content = content;
     this.check = check && { update: (bytes) => check.update(bytes), check: () => this.#verify(check) };
   }
@@ -273,7 +268,7 @@ class Sent {
 }
 
 /** The notes of an upload after this piece. */
-async function notesAfter(piece: Piece, before: UploadNotes, policy: ConflictPolicy): Promise<UploadNotes> {
+async function notesAfter(piece: UploadPiece, before: UploadNotes, policy: ConflictPolicy): Promise<UploadNotes> {
   return {
     length: agreedLength(before.length, piece.length),
     policy: policy === piece.fallback ? null : policy,
@@ -283,7 +278,7 @@ async function notesAfter(piece: Piece, before: UploadNotes, policy: ConflictPol
 }
 
 /** Whether a piece completes the upload: it says so, or all announced bytes have arrived. */
-export function isComplete({ complete, length }: Pick<Piece, "complete" | "length">, size: number): boolean {
+export function isComplete({ complete, length }: Pick<UploadPiece, "complete" | "length">, size: number): boolean {
   return complete ?? (length !== null && size === length);
 }
 

@@ -18,18 +18,10 @@ import {
 } from "../sources/writer.ts";
 import type { Permit, StoreRights } from "./access.ts";
 import type { Locks } from "./locks.ts";
-import type { Appended, Appends, Piece, UploadKey, UploadProgress } from "./appends.ts";
-import { type ConflictPolicy, firstFreeNumber, pathsFor } from "./conflict.ts";
+import type { Appended, Appends, UploadKey, UploadPiece, UploadProgress } from "./appends.ts";
+import { type ConflictPolicy, firstFreeNumber, type Naming, pathsFor } from "./conflict.ts";
 import { type Original, originalOf } from "./original.ts";
 import { type ContentCheck, fileLimit, receive, tooLarge, WriteBuffer } from "./write_buffer.ts";
-
-/** What to do about the name of a file that is stored. */
-export interface Naming {
-  /** What to do if the name is taken; defaults to `fail`. */
-  readonly onConflict?: ConflictPolicy;
-  /** The version to be replaced (`FileStat.version`); any other version, or a missing file, is refused as `changed`. */
-  readonly expected?: string;
-}
 
 /** Options of {@linkcode Operations.create}. */
 export interface CreateOptions extends Naming {
@@ -131,7 +123,7 @@ export class Operations {
    *
    * @throws {AppendRefused} If the piece does not continue what has been received.
    */
-  async append(upload: UploadKey, piece: Piece): Promise<Appended> {
+  async append(upload: UploadKey, piece: UploadPiece): Promise<Appended> {
     return await this.#store.appends.append(upload, piece, this);
   }
 

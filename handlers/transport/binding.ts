@@ -7,16 +7,16 @@
 import { type Listeners, openListeners } from "../system/listeners.ts";
 import { openSockets, type Sockets } from "../system/sockets.ts";
 import { sleep } from "./complain.ts";
-import type { Endpoint, InheritedEndpoint, ServerAddr, UnixEndpoint } from "./endpoint.ts";
+import type { Endpoint, InheritedEndpoint, ServerAddr, TcpEndpoint, UnixEndpoint } from "./endpoint.ts";
 
 /** The address for a listener of the runtime. */
-export type Place =
+export type ListenAddress =
   | { readonly hostname: string; readonly port: number }
   | { readonly path: string; readonly transport: "unix" };
 
 /** Creates and closes listeners, of `Deno.serve` or of `Deno.listen`. */
 export interface Engine<Listener> {
-  readonly open: (place: Place) => Listener;
+  readonly open: (place: ListenAddress) => Listener;
   readonly close: (listener: Listener) => void;
   readonly addressOf: (listener: Listener) => ServerAddr;
   /** Whether it encrypts, which the runtime does not do on Unix sockets. */
@@ -58,9 +58,9 @@ export class Binding<Listener> implements Disposable {
   /** Listens: the first time, and again after the listener has failed. Throws system errors. */
   open(): Listener {
     this.#descriptor = null;
-    const { kind } = this.#endpoint;
-    if (kind === "inherited") return this.#openInherited(this.#endpoint);
-    const listener = kind === "unix" ? this.#openUnix(this.#endpoint) : this.#openTcp();
+    const endpoint = this.#endpoint;
+    if (endpoint.kind === "inherited") return this.#openInherited(endpoint);
+    const listener = endpoint.kind === "unix" ? this.#openUnix(endpoint) : this.#openTcp(endpoint);
     this.#address ??= this.#engine.addressOf(listener);
     return listener;
   }
@@ -108,8 +108,7 @@ export class Binding<Listener> implements Disposable {
     this.#listeners = null;
   }
 
-  #openTcp(): Listener {
-    const { hostname, port } = this.#endpoint as Extract<Endpoint, { kind: "tcp" }>;
+  #openTcp({ hostname, port }: TcpEndpoint): Listener {
     const address = this.#address;
     return this.#engine.open({ hostname, port: address && "port" in address ? address.port : port });
   }
@@ -159,7 +158,7 @@ export class Binding<Listener> implements Disposable {
   #library(problem: string): Listeners {
     this.#listeners ??= openListeners();
     if (this.#listeners) return this.#listeners;
-    throw new Deno.errors.NotSupported(`${problem}: that takes Linux and --allow-ffi`);
+    throw new Deno.errors.NotSupported(`${problem}: this needs Linux and --allow-ffi`);
   }
 }
 
@@ -172,7 +171,7 @@ export function requireExchange(): void {
 }
 
 /** An address of the same family: the runtime parses client addresses as those of its own socket. */
-function elsewhere({ transport }: ServerAddr): Place {
+function elsewhere({ transport }: ServerAddr): ListenAddress {
   if (transport === "unix") return { transport, path: `\0pyserve-${crypto.randomUUID()}` };
   requireLoopback();
   return LOOPBACK;

@@ -10,9 +10,9 @@
 
 import type { FetchFunction } from "../core/fetch.ts";
 import { keepAlive, NO_DELAY, openSockets, userTimeout } from "../system/sockets.ts";
-import { Binding, type Place } from "./binding.ts";
+import { Binding, type ListenAddress } from "./binding.ts";
 import { type Certificates, certificatesOf, type TlsPair } from "./certificates.ts";
-import { type Complain, complainer, sleep } from "./complain.ts";
+import { type Complain, complainer, isOutOfDescriptors, sleep } from "./complain.ts";
 import { endpointOf, type ServerAddr } from "./endpoint.ts";
 import { IntakeGuard } from "./intake.ts";
 import { TurnGuard } from "./turn_guard.ts";
@@ -55,6 +55,8 @@ export class Generations implements RunningServer<ServerAddr> {
   #guard: IntakeGuard | null = null;
   /** The certificate for the next instance. */
   #pair: TlsPair | null;
+  /** The certificate of the latest instance. */
+  #usable: TlsPair | null = null;
   /** The listening instance; null in the pause between two. */
   #current: Generation | null = null;
   /** The previous instance: it accepts no new connections, but still serves its existing ones. */
@@ -150,6 +152,8 @@ export class Generations implements RunningServer<ServerAddr> {
         return;
       } catch (error) {
         if (error instanceof Deno.errors.NotCapable) throw error;
+        // A certificate that was replaced in the meantime has not been tried yet.
+        if (!isOutOfDescriptors(error)) this.#pair = this.#usable;
         this.#complain(error);
       }
     }
@@ -160,9 +164,10 @@ export class Generations implements RunningServer<ServerAddr> {
     const before = this.#pair;
     const current = this.#current;
     this.#pair = pair;
-    if (current === null) return; // the next instance will use it
+    if (current === null || this.#stopped.signal.aborted) return; // the next instance will use it
     try {
       this.#current = this.#binding.succeed();
+      this.#usable = pair;
     } catch (error) {
       this.#pair = before;
       throw error;
@@ -174,6 +179,7 @@ export class Generations implements RunningServer<ServerAddr> {
 
   #open(): Generation {
     const generation = this.#binding.open();
+    this.#usable = this.#pair;
     const { stallMs = STALL_MS } = this.#options;
     const { address } = this.#binding;
     // Accepted connections inherit the listener's options. Deno sets TCP_NODELAY itself, but not with TLS: there, the
@@ -183,7 +189,7 @@ export class Generations implements RunningServer<ServerAddr> {
     return generation;
   }
 
-  #serve(place: Place): Generation {
+  #serve(place: ListenAddress): Generation {
     const fetch: FetchFunction = this.#sockets === null || "path" in place
       ? this.#fetch
       : (request, info) => this.#guard!.answer(this.#fetch, request, info);
@@ -200,7 +206,7 @@ export class Generations implements RunningServer<ServerAddr> {
   }
 }
 
-function serve(fetch: FetchFunction, options: Place & Partial<TlsPair> & { reusePort?: boolean }): Generation {
+function serve(fetch: FetchFunction, options: ListenAddress & Partial<TlsPair> & { reusePort?: boolean }): Generation {
   const aborting = new AbortController();
   const server = Deno.serve({
     ...options as Deno.ServeTcpOptions,

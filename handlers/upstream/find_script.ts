@@ -12,6 +12,7 @@ import { dirname } from "@std/path/dirname";
 import { HttpError } from "../core/errors.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, pathSegments, SitePath } from "../http/target.ts";
+import { isLocatable } from "../sources/shown.ts";
 import type { FileSource, FileStat } from "../sources/types.ts";
 import type { Context } from "../core/types.ts";
 import type { Program } from "./program.ts";
@@ -66,7 +67,7 @@ export const DEFAULT_SCRIPT_RULES: ScriptRules = {
 };
 
 /** Where walking the segments of a path ended. */
-interface Found {
+interface WalkEnd {
   readonly path: SitePath;
   readonly stat: FileStat;
   /** The remaining path: PATH_INFO. */
@@ -179,7 +180,7 @@ export class ScriptFinder {
   isProgram(path: SitePath, seen: FileStat): Promise<boolean | null>;
   async isProgram(path: SitePath, seen?: FileStat): Promise<boolean | null> {
     const real = await this.#source.locate?.(path, seen) ?? null;
-    if (real === null && seen && this.#source.locate) return null;
+    if (real === null && seen && isLocatable(this.#source, path)) return null;
     return await this.#isProgram(path, real);
   }
 
@@ -206,7 +207,7 @@ export class ScriptFinder {
   /**
    * Returns the first file along the path, otherwise whatever the whole path leads to, or null if it does not exist.
    */
-  async #walk(whole: SitePath, segments: readonly string[]): Promise<Found | null> {
+  async #walk(whole: SitePath, segments: readonly string[]): Promise<WalkEnd | null> {
     // Usually there is no PATH_INFO, and one stat is enough: if the whole path exists, all segments before the last are
     // directories.
     const stat = await this.#source.stat(whole);
@@ -266,7 +267,7 @@ export class ScriptFinder {
 
   async #program(
     { base }: Context,
-    { path, rest }: Pick<Found, "path" | "rest">,
+    { path, rest }: Pick<WalkEnd, "path" | "rest">,
     { real, words: [command, ...args] }: Command,
   ): Promise<Program> {
     const documentRoot = await this.#source.locate?.(SitePath.root) ?? null;

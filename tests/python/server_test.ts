@@ -90,10 +90,10 @@ Deno.test("a server knows its address", async () => {
 
 Deno.test("a server can be bound later", async () => {
   await using server = new ThreadingHTTPServer(["127.0.0.1", 0], Echo, false);
-  await assertRejects(() => server.serve_forever(), Error, "does not listen");
+  await assertRejects(() => server.serve_forever(), Error, "is not listening");
   server.server_bind();
   const ended = server.serve_forever();
-  await assertRejects(() => server.serve_forever(), Error, "is serving");
+  await assertRejects(() => server.serve_forever(), Error, "is already serving");
   server.RequestHandlerClass.prototype.log_message = () => {};
   assertMatch(await exchange(server.server_port, GET), /GET \/a$/);
   await server.shutdown();

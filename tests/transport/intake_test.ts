@@ -2,7 +2,7 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { IntakeGuard } from "../../handlers/transport/intake.ts";
-import { type Connection, openSockets, type Sockets, type Traffic } from "../../handlers/system/sockets.ts";
+import { type AcceptedSocket, openSockets, type Sockets, type Traffic } from "../../handlers/system/sockets.ts";
 
 const MIB = 2 ** 20;
 const [FIRST, SECOND] = [40_001, 40_002];
@@ -19,7 +19,8 @@ class Watch implements Disposable {
 
   constructor() {
     for (const port of [FIRST, SECOND]) this.#traffic.set(port, { received: 1_000, read: 1_000, sent: 0 });
-    const connections = (): Connection[] => [...this.#traffic.keys()].map((peerPort) => ({ descriptor: 9, peerPort }));
+    const connections = (): AcceptedSocket[] =>
+      [...this.#traffic.keys()].map((peerPort) => ({ descriptor: 9, peerPort }));
     const sockets: Sockets = {
       setOnListeners: () => true,
       connections,

@@ -149,7 +149,7 @@ function isGone({ command, file = command }: ScriptStart): boolean {
 }
 
 /** A pending `read()`. */
-type Reading = PromiseWithResolvers<Uint8Array<ArrayBuffer> | null>;
+type PendingRead = PromiseWithResolvers<Uint8Array<ArrayBuffer> | null>;
 
 class Script implements RunningScript {
   readonly ended: Promise<Deno.CommandStatus>;
@@ -171,7 +171,7 @@ class Script implements RunningScript {
    * A single promise resolved by every kind of end: racing each chunk against a long-lived promise would retain all
    * chunks.
    */
-  #reading: Reading | null = null;
+  #reading: PendingRead | null = null;
   #hasOutput = false;
   #hasHeaders = false;
   /** The output has ended, or is no longer needed. */
@@ -203,7 +203,7 @@ class Script implements RunningScript {
   }
 
   read(): Promise<Uint8Array<ArrayBuffer> | null> {
-    if (this.#verdict !== null) return told(this.#verdict.error);
+    if (this.#verdict !== null) return rejected(this.#verdict.error);
     this.#reading = Promise.withResolvers();
     this.#timeOutput();
     this.#readOn();
@@ -364,7 +364,7 @@ class Script implements RunningScript {
     this.#giveUpOutput();
   }
 
-  #answer(how: (reading: Reading) => void): void {
+  #answer(how: (reading: PendingRead) => void): void {
     const reading = this.#reading;
     this.#reading = null;
     if (reading !== null) how(reading);
@@ -412,7 +412,7 @@ function tooLong(message: string): HttpError {
   return new HttpError(504, message);
 }
 
-function told(error: unknown): Promise<null> {
+function rejected(error: unknown): Promise<null> {
   return error === null ? Promise.resolve(null) : Promise.reject(error);
 }
 
