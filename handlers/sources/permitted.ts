@@ -17,7 +17,7 @@ import {
   type FileStat,
   type FreshnessCheck,
 } from "./types.ts";
-import { showsSome } from "./written.ts";
+import { showsSome } from "./shown.ts";
 
 /** How long the target of a cached path counts as judged, in milliseconds. */
 const JUDGED_MS = 1_000;
