@@ -46,8 +46,7 @@ export function answerDropBox(
   const isProgress = new URLSearchParams(query).has("upload");
   if ((method === "GET" || method === "HEAD") && !isProgress) {
     if (!isBox) throw refused();
-    return then(pages(), ({ dropPage, dropHeaders }) =>
-      html(200, dropPage(path.name, query === "done"), dropHeaders));
+    return then(pages(), ({ dropPage, dropHeaders }) => html(200, dropPage(path.name, query === "done"), dropHeaders));
   }
   // Other paths may be directories, where the same request means something else.
   if (method === "POST" && !isBox) throw refused();

@@ -13,7 +13,7 @@ import { formOf, html, OWN_DIRECTORY, redirect, refuseOtherSites, requireMethod,
 import type { Identity } from "./identify.ts";
 import { sharesPage, type ShownShare } from "./shares_page.ts";
 import { type ShareRecord, TooManyShares } from "./share_records.ts";
-import { type Sharing, sharePath, triedShare } from "./share_site.ts";
+import { sharePath, type Sharing, triedShare } from "./share_site.ts";
 import { rightsOfShare, type ShareWish, wishOfForm, wishOfJson } from "./share_wish.ts";
 import { outermost, type Share } from "./shares.ts";
 import { RIGHTS } from "./rules.ts";

@@ -70,8 +70,12 @@ export function recordsIn(path: string, isRevoked: (id: string) => boolean): Sha
       requireRoom(kept, record);
       // A line that a full disk has cut off has no end.
       const line = `${lines.at(-1) === "" ? "" : "\n"}${JSON.stringify(record)}\n`;
-      if (lines.length > 2 * kept.length + 100) replaceFile(path, kept.map((each) => `${JSON.stringify(each)}\n`).join("") + line);
-      else writeAll(file, line);
+      if (lines.length > 2 * kept.length + 100) {
+        replaceFile(
+          path,
+          kept.map((each) => `${JSON.stringify(each)}\n`).join("") + line,
+        );
+      } else writeAll(file, line);
     },
     all: () => read().flatMap(parse).filter(isCurrent),
   };

@@ -6,9 +6,9 @@ import { themeButton } from "./theme.js";
 
 /**
  * @param {HTMLElement} header The page header with its heading.
- * @param {{ can: (ability: string) => boolean, filter: (text: string) => void, search: (text: string) => void, view: () => void, help: () => void, upload: (opener: HTMLElement) => void, folder: () => void }} deeds
+ * @param {{ can: (ability: string) => boolean, filter: (text: string) => void, search: (text: string) => void, view: () => void, help: () => void, upload: (opener: HTMLElement) => void, folder: () => void, share: () => void }} deeds
  */
-export function fillToolbar(header, { can, filter, search, view, help, upload, folder }) {
+export function fillToolbar(header, { can, filter, search, view, help, upload, folder, share }) {
   const input = h("input", {
     type: "search",
     placeholder: "Filter",
@@ -69,13 +69,15 @@ export function fillToolbar(header, { can, filter, search, view, help, upload, f
   const tools = h(
     "div",
     { class: "tools" },
+    can("share") && button("share", "Share …", share),
     button(
       "qr",
-      "Share: link and QR code",
+      can("share") ? "Address and QR code" : "Share: link and QR code",
       () => openShare(document.title.replace("Directory listing for ", ""), location.href.replace(/#.*/, "")),
     ),
     themeButton(),
     button("help", "Keyboard help", help, { keys: "?", class: "keyboard" }),
+    accountOf(header),
   );
   header.replaceChildren(h("div", { class: "top" }, heading, tools), bar);
   return {
@@ -99,20 +101,28 @@ export function fillToolbar(header, { can, filter, search, view, help, upload, f
   };
 }
 
+/** The part of the header about the account, whose link for sharing is a button here. @param {HTMLElement} header */
+function accountOf(header) {
+  const account = header.querySelector(".account");
+  account?.querySelector(":scope > a[href*='/shares?']")?.remove();
+  return account;
+}
+
 /**
  * The toolbar shown while entries are selected.
  *
  * @param {import("./selection.js").Selection} selection
- * @param {{ can: (ability: string) => boolean, zip: () => void, copy: () => void, remove: () => void }} deeds
+ * @param {{ can: (ability: string) => boolean, zip: () => void, copy: () => void, remove: () => void, share: () => void }} deeds
  * @param {(entries: import("./entries.js").Entry[]) => string} describe
  */
-export function selectionBar(selection, { can, zip, copy, remove }, describe) {
+export function selectionBar(selection, { can, zip, copy, remove, share }, describe) {
   const text = h("p", { role: "status" });
   const bar = h(
     "section",
     { class: "selected", "aria-label": "Selection", hidden: true },
     text,
     can("archive") && button("download", "Download", zip, { words: true }),
+    can("share") && button("share", "Share …", share, { words: true }),
     button("link", "Copy links", copy, { words: true }),
     can("delete") && button("trash", "Delete", remove, { words: true, class: "danger" }),
     button("close", "Clear the selection", () => selection.clear(), { keys: "Esc" }),
