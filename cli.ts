@@ -31,6 +31,7 @@ import type { Feature } from "./handlers/serving/feature.ts";
 import { toFetch } from "./handlers/core/fetch.ts";
 import { fileServer } from "./handlers/site/file_server.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
+import { requireExchange } from "./handlers/transport/binding.ts";
 import type { Certificates } from "./handlers/transport/certificates.ts";
 import type { Endpoint, ServerAddr, TcpEndpoint } from "./handlers/transport/endpoint.ts";
 import { type RunningServer, serve } from "./handlers/transport/serve.ts";
@@ -142,27 +143,30 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   }
 }
 
-/** What {@linkcode startServer} needs. */
+/** Parameters of {@linkcode startServer}. */
 interface Start {
   readonly args: readonly string[];
   readonly settings: Settings;
   readonly world: World;
   readonly log: Logger;
   readonly features: readonly Feature[];
-  /** What ends after the server. */
+  /** Disposed of after the server has ended. */
   readonly resources: AsyncDisposableStack;
 }
 
 /** Starts a server in this process, or workers. Rarely needed modules are loaded here. */
 async function startServer(start: Start): Promise<RunningServer<ServerAddr>> {
-  const { settings, world: { shared, startsWorkers } } = start;
-  if (settings.workers > 1 && shared === null) return await startSeveral(start, startsWorkers);
+  const { settings, world: { shared }, log, resources } = start;
+  const several = settings.workers > 1 && shared === null ? await import("./cli/workers.ts") : null;
+  several?.checkWorkersPossible(start.world.startsWorkers);
   if (shared === null && settings.endpoint.kind === "unix") await makeRoom(settings.endpoint);
-  return await startAlone(start);
+  // Each worker replaces its certificate; the command logs it once.
+  const tls = settings.tls && await watchedTls(settings.tls, shared === null ? log : null, resources);
+  return several ? await startSeveral(start, tls, several) : await startAlone(start, tls);
 }
 
 /** Starts a server in this process. */
-async function startAlone({ settings, world: { shared }, log, features, resources }: Start) {
+async function startAlone({ settings, world: { shared }, log, features }: Start, tls: Certificates | null) {
   const localAddress = () => address && "port" in address ? { ...address, name: hostnameOf(settings) } : null;
   let address: ServerAddr | null = null;
   const fetch = toFetch(handlerFor(settings, features), {
@@ -171,7 +175,6 @@ async function startAlone({ settings, world: { shared }, log, features, resource
     localAddress,
     ...(settings.hosts && { hosts: settings.hosts }),
   });
-  const tls = settings.tls && await watchedTls(settings.tls, shared === null ? log : null, resources);
   const transport = settings.classic ? await classic(settings) : serve;
   const reusePort = shared !== null && "port" in shared;
   const endpoint = endpointFor(settings, shared);
@@ -180,32 +183,33 @@ async function startAlone({ settings, world: { shared }, log, features, resource
   return server;
 }
 
-/** Starts workers, once it is certain that one could start. */
-async function startSeveral(start: Start, isCommand: boolean): Promise<RunningServer<ServerAddr>> {
-  const { settings: { endpoint, tls }, log, resources } = start;
-  const { checkWorkersPossible, openForWorkers, startWorkers } = await import("./cli/workers.ts");
-  checkWorkersPossible(isCommand);
-  if (endpoint.kind === "unix") await makeRoom(endpoint);
+/** Starts workers, after verifying that one can start. */
+async function startSeveral(
+  start: Start,
+  tls: Certificates | null,
+  { openForWorkers, startWorkers }: typeof import("./cli/workers.ts"),
+): Promise<RunningServer<ServerAddr>> {
+  const { settings: { endpoint }, resources } = start;
   const socket = endpoint.kind === "tcp" ? null : resources.use(openForWorkers(endpoint));
   // Workers would share a port with any other process: it is free if this one can listen on it exclusively.
-  const own = socket ?? await startAlone(start);
+  const own = socket ?? await startAlone(start, tls);
   if ("abort" in own) await own.abort();
-  else if (tls) await watchedTls(tls, log, resources);
+  tls?.usedBy(requireExchange);
   return resources.use(await startWorkers({ ...start, address: own.address, socket }));
 }
 
-/** Where this process listens. */
+/** The endpoint of this process. */
 function endpointFor({ endpoint }: Settings, shared: Shared | null): Endpoint {
   if (shared === null) return endpoint;
   return "fd" in shared ? { kind: "inherited", fd: shared.fd } : { ...endpoint as TcpEndpoint, port: shared.port };
 }
 
-/** The name to bind; a socket has none. */
+/** The host name to bind; null for a socket. */
 function hostnameOf({ endpoint }: Settings): string {
   return endpoint.kind === "tcp" ? endpoint.hostname : "localhost";
 }
 
-/** The certificate of the files, exchanged when they change; loaded only here. */
+/** The certificate from the files, replaced when they change; loaded only here. */
 async function watchedTls(
   files: TlsFiles,
   log: Logger | null,

@@ -5,9 +5,18 @@
  * {@linkcode chain} tries them in turn, {@linkcode wrap} adds layers, {@linkcode toFetch} makes the function that
  * `Deno.serve`, `deno serve` and tests call. {@linkcode fileServer} is all of it put together.
  *
- * Options and result types, and what only authors of handlers, layers and sources need, are in the sub-paths:
- * `/handlers`, `/layers`, `/sources`, `/identity` (users, passwords, tokens), `/http` (decisions about the protocol, without
- * I/O), `/python` (Python's classes with their types, and `test`) and `/cli`.
+ * - Server: `fileServer`, `serve`, `toFetch`
+ * - Composition: `chain`, `wrap`, `mount`, `settle`, `derive`, `HttpError`
+ * - Sources: `disk`, `memory`, `filtered`, `union`
+ * - Handlers: `files`, `serveFile`, `listing`, `search`, `archive`, `checksum`, `upload`, `cgi`, `fastcgi`
+ * - Features: `archives`, `checksums`, `searches`, `uploadFeatures`, `cgiFeature`, `fastCgiFeature`
+ * - Layers: `accessLog`, `errorPages`, `headers`
+ * - Python: `HTTPServer`, `BaseHTTPRequestHandler`, `SimpleHTTPRequestHandler`, `CGIHTTPRequestHandler` and the
+ *   threading and HTTPS servers
+ *
+ * Options and result types, and what authors of handlers, layers and sources need, are in the sub-paths: `/handlers`,
+ * `/layers`, `/identity` (users, passwords, tokens), `/sources`, `/store` (operations on files), `/http` (decisions about
+ * the protocol, without I/O), `/python` (Python's classes with their types, and `test`) and `/cli`.
  *
  * @example
  * ```ts
@@ -22,7 +31,7 @@
  * @module
  */
 
-// The server
+// Server: a directory as a whole, sockets, and the function in between
 export { fileServer, type FileServerOptions } from "./handlers/site/file_server.ts";
 export {
   Certificates,
@@ -33,7 +42,7 @@ export {
 } from "./handlers/transport/serve.ts";
 export { type FetchFunction, toFetch, type ToFetchOptions } from "./handlers/core/fetch.ts";
 
-// Handlers, layers, and putting them together
+// Composition: what handlers and layers are, and what combines them
 export type { Context, Handler, Layer, Logger, Right } from "./handlers/core/types.ts";
 export { derive } from "./handlers/core/derive.ts";
 export { chain, wrap } from "./handlers/core/chain.ts";
@@ -49,7 +58,7 @@ export { filtered } from "./handlers/sources/filtered.ts";
 export { union } from "./handlers/sources/union.ts";
 export type { FileSource } from "./handlers/sources/types.ts";
 
-// Handlers
+// Handlers: each serves from a source, or declines
 export { files } from "./handlers/files/files.ts";
 export { serveFile } from "./handlers/files/serve_file.ts";
 export { listing } from "./handlers/listing/listing.ts";
@@ -60,19 +69,19 @@ export { upload } from "./handlers/upload/upload.ts";
 export { cgi } from "./handlers/upstream/cgi/cgi.ts";
 export { fastcgi } from "./handlers/upstream/fastcgi/fastcgi.ts";
 
-// The same as features of `fileServer`
+// Features: the same handlers as options of `fileServer`
 export type { Feature } from "./handlers/serving/feature.ts";
 export { archives, checksums, searches } from "./handlers/site/reading_features.ts";
 export { uploadFeatures } from "./handlers/upload/upload.ts";
 export { cgiFeature } from "./handlers/upstream/cgi/cgi.ts";
 export { fastCgiFeature } from "./handlers/upstream/fastcgi/fastcgi.ts";
 
-// Layers
+// Layers: what wraps a handler
 export { accessLog } from "./handlers/layers/access_log.ts";
 export { errorPages } from "./handlers/layers/error_pages.ts";
 export { headers } from "./handlers/layers/headers.ts";
 
-// Python's classes
+// Python: its classes, under their own names
 export { HTTPServer, ThreadingHTTPServer } from "./handlers/python/server.ts";
 export { HTTPSServer, ThreadingHTTPSServer } from "./handlers/python/https.ts";
 export { BaseHTTPRequestHandler } from "./handlers/python/base.ts";
@@ -80,7 +89,7 @@ export { SimpleHTTPRequestHandler } from "./handlers/python/simple.ts";
 export { CGIHTTPRequestHandler } from "./handlers/python/cgi.ts";
 
 if (import.meta.main) {
-  // Imported only now: whoever uses the library does not load the command, and cli.ts never imports this module.
+  // Imported dynamically, so that library users do not load the command; cli.ts never imports this module.
   const { runAsProcess } = await import("./cli.ts");
   await runAsProcess();
 }

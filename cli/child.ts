@@ -35,7 +35,7 @@ export function childArgs(needs: ChildNeeds): string[] {
 }
 
 /**
- * Deno tells whether something is permitted, but does not list what is, so that a list is probed for what the child needs, and
+ * Deno reports whether something is permitted, but does not list permissions, so a list is probed for what the child needs, and
  * an exception (`--deny-read=...`) cannot be repeated at all.
  */
 function permissionFlags(needs: ChildNeeds): string[] {

@@ -50,22 +50,22 @@ Every option can be an environment variable: --tls-cert is PYSERVE_TLS_CERT.
 `;
 }
 
-type Row = readonly [name: OptionName, option: Option];
+type NamedOption = readonly [name: OptionName, option: Option];
 
-function common(): readonly Row[] {
+function common(): readonly NamedOption[] {
   const ranked = OPTION_ROWS.filter(([, { rank }]) => rank !== undefined);
   return ranked.toSorted(([, a], [, b]) => a.rank! - b.rank!);
 }
 
-function inGroup(group: Group): readonly Row[] {
+function inGroup(group: Group): readonly NamedOption[] {
   return OPTION_ROWS.filter(([, option]) => option.group === group);
 }
 
-function section(heading: string, rows: readonly Row[]): string {
+function section(heading: string, rows: readonly NamedOption[]): string {
   return `${heading}:\n${rows.map(entry).join("")}`;
 }
 
-function entry([name, option]: Row): string {
+function entry([name, option]: NamedOption): string {
   const short = option.short ? [...option.short].map((letter) => `-${letter}, `).join("") : "    ";
   const left = `  ${short}--${name}${valueText(option)}`;
   const [first, ...more] = fold(sentence(option), WIDTH - LEFT);

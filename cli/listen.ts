@@ -33,7 +33,7 @@ export function listen(
   return explained(() => serve(fetch, options), options);
 }
 
-/** Makes room for a Unix socket. Throws {@linkcode StartError} if the path is taken. */
+/** Frees the path for a Unix socket. Throws {@linkcode StartError} if it is taken. */
 export async function makeRoom({ path }: UnixEndpoint): Promise<void> {
   try {
     await removeStaleSocket(path);
@@ -43,7 +43,7 @@ export async function makeRoom({ path }: UnixEndpoint): Promise<void> {
   }
 }
 
-/** Starts to listen. Throws {@linkcode StartError} if the system refuses. */
+/** Starts listening. Throws {@linkcode StartError} if the system refuses. */
 export function explained<T>(open: () => T, options: { endpoint: Endpoint; tls?: unknown }): T {
   try {
     return open();

@@ -57,19 +57,22 @@ export interface Option<T = unknown> {
 }
 
 /** A row of the table without the value's type. */
-type Row = Omit<Option, "make" | "value" | "repeatable">;
+type OptionTraits = Omit<Option, "make" | "value" | "repeatable">;
 
 /** A switch, off by default. */
-export function flag(row: Row): Option<boolean> {
+export function flag(row: OptionTraits): Option<boolean> {
   return { ...row, make: (texts) => texts.length > 0 };
 }
 
 /** An option with one value, parsed by `read`, which throws {@linkcode InvalidValue}. */
-export function one<T, const D>(row: Row & { value: string; default: D }, read: (text: string) => T): Option<T | D> {
+export function one<T, const D>(
+  row: OptionTraits & { value: string; default: D },
+  read: (text: string) => T,
+): Option<T | D> {
   return { ...row, make: ([text]) => text === undefined ? row.default : read(text) };
 }
 
 /** A repeatable option. */
-export function list<T>(row: Row & { value: string }, read: (text: string) => T): Option<readonly T[]> {
+export function list<T>(row: OptionTraits & { value: string }, read: (text: string) => T): Option<readonly T[]> {
   return { ...row, repeatable: true, make: (texts) => texts.map(read) };
 }

@@ -1,5 +1,5 @@
 /**
- * The certificate and the private key: reads their files, and again when they change.
+ * The certificate and the private key: reads their files, and rereads them when they change.
  *
  * @module
  */
@@ -10,32 +10,36 @@ import { expiryOf } from "./certificate_expiry.ts";
 import type { TlsFiles } from "./settings.ts";
 import { StartError } from "./start_error.ts";
 
-/** How often the files are looked at, in milliseconds. */
+/** Polling interval of the files in milliseconds. */
 const LOOK_MS = 1_000;
 
 /**
- * A certificate that follows its files. It is exchanged once they have not changed for {@linkcode LOOK_MS}, so that a
- * pair that is written one after the other is read whole. While the new pair is invalid, the old one stays in use.
+ * A certificate that follows its files. It is replaced once they have been unchanged for {@linkcode LOOK_MS}, so that a
+ * pair written one file after the other is read completely. While the new pair is invalid, the old one stays in use.
  */
 export class CertificateFiles implements Disposable {
-  /** What servers use. */
+  /** The certificates passed to servers. */
   readonly certificates: Certificates;
   readonly #files: TlsFiles;
   readonly #log: Logger | null;
-  readonly #timer: ReturnType<typeof setInterval>;
-  /** The state of the files in use, and at the last look. */
+  #timer: ReturnType<typeof setInterval> | undefined;
+  /** The state of the files in use, and at the last poll. */
   #used: string;
   #seen: string;
 
   /**
    * Reads the files.
    *
-   * @param log Where changes are reported; null for none.
-   * @throws {StartError} if they cannot be used.
+   * @param log Receives a line for each change; null for none.
+   * @param interval The polling interval in milliseconds.
+   * @throws {StartError} If they cannot be used.
    */
-  static async open(files: TlsFiles, log: Logger | null): Promise<CertificateFiles> {
+  static async open(files: TlsFiles, log: Logger | null, interval: number = LOOK_MS): Promise<CertificateFiles> {
     const state = stateOf(files);
-    return new CertificateFiles(files, log, new Certificates(await readTls(files)), state);
+    const watched = new CertificateFiles(files, log, new Certificates(await readTls(files)), state);
+    watched.#timer = setInterval(() => watched.#look(), interval);
+    Deno.unrefTimer(watched.#timer as unknown as number);
+    return watched;
   }
 
   private constructor(files: TlsFiles, log: Logger | null, certificates: Certificates, state: string) {
@@ -43,8 +47,6 @@ export class CertificateFiles implements Disposable {
     this.#log = log;
     this.certificates = certificates;
     this.#used = this.#seen = state;
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
-    Deno.unrefTimer(this.#timer as unknown as number);
   }
 
   [Symbol.dispose](): void {
@@ -67,12 +69,20 @@ export class CertificateFiles implements Disposable {
       this.certificates.replace(pair);
       this.#log?.error(`New certificate in use${validity(pair.cert)}`);
     } catch (error) {
-      this.#log?.error(`The old certificate stays in use. ${StartError.sentence(error)}`);
+      this.#log?.error(`The old certificate stays in use. ${problemOf(error)}`);
     }
   }
 }
 
-/** Changes with each of the files, also where a name is a link to another file now. */
+function problemOf(error: unknown): string {
+  if (error instanceof StartError) return error.message;
+  if (error instanceof Deno.errors.NotSupported || error instanceof Deno.errors.NotCapable) {
+    return "To use the new one, restart pyserve; without a restart, it takes Linux, --allow-ffi and --allow-net";
+  }
+  return `Cannot use the certificate or the key: ${StartError.reason(error)}`;
+}
+
+/** Changes with each of the files, also if a symlink is switched to another file. */
 function stateOf({ cert, key, password }: TlsFiles): string {
   return [cert, key, password].map((path) => path === null ? "" : fileState(path)).join();
 }
@@ -113,7 +123,7 @@ function requireValid(cert: string, path: string): void {
   throw new StartError(`Cannot use "${path}": the certificate expired on ${dayOf(expiry)}`);
 }
 
-/** Workers leave the check to this process; a server would make it itself. */
+/** With workers, this process checks the pair; otherwise the server does. */
 async function requireMatch({ cert, key }: TlsPair): Promise<void> {
   const { createPrivateKey, X509Certificate } = await import("node:crypto");
   if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {

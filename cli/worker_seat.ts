@@ -14,7 +14,7 @@ import { SIGNAL_NUMBERS, type StopSignal } from "./signals.ts";
 /** The first argument of a worker, before what it shares; internal. */
 export const WORKER_WORD = "--as-worker";
 
-/** What several processes listen on: a port, each with a socket of its own, or one socket. */
+/** What the processes listen on: a port, each with its own socket, or one shared socket. */
 export type Shared = { readonly port: number } | { readonly fd: number };
 
 /** The command's environment in a worker. */

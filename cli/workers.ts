@@ -61,7 +61,7 @@ export interface WorkersOptions {
   readonly args: readonly string[];
   /** The parsed settings. */
   readonly settings: Settings;
-  /** The address to listen on; a port was free a moment ago. */
+  /** The address to listen on; its port was free a moment ago. */
   readonly address: ServerAddr;
   /** The socket that the workers share; null if each opens its own, on the same port. */
   readonly socket: SharedSocket | null;
@@ -88,12 +88,14 @@ export async function startWorkers(options: WorkersOptions): Promise<RunningServ
   }
 }
 
-/** The addresses on which the workers listen; null for a Unix socket, whose permission a list cannot name. */
+/**
+ * The addresses on which the workers listen; null for a Unix socket, which cannot be named in a list of permissions.
+ */
 function neededAddresses({ settings: { endpoint, tls }, address }: WorkersOptions): string[] | null {
   if ("path" in address) return null;
   const hostname = endpoint.kind === "tcp" ? endpoint.hostname : address.hostname;
   const own = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${address.port}`;
-  // An inherited socket, or the next certificate, takes over a listener that is opened on any free port.
+  // An inherited socket, or the next certificate, takes over a listener opened on any free port.
   return tls || endpoint.kind === "inherited" ? [own, ANY_FREE].filter(isAllowed) : [own];
 }
 

@@ -24,7 +24,7 @@ class FormHandler extends BaseHTTPRequestHandler {
     if (this.headers.get_content_type() !== "application/x-www-form-urlencoded") return this.send_error(415);
     if (Number(this.headers.get("Content-Length")) > MOST) return this.send_error(413);
     const fields = new URLSearchParams(new TextDecoder().decode(await this.rfile.read(MOST)));
-    this.page(`<p>Hello, ${escapeHtml(fields.get("name") || "nobody")}!</p>`);
+    this.page(`<p>Hello, ${escapeHtml(fields.get("name") || "stranger")}!</p>`);
   }
 
   /** Sends a page. */

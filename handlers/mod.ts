@@ -43,7 +43,7 @@ export { archives, checksums, searches } from "./site/reading_features.ts";
 export { removeStaleSocket, type TlsPair } from "./transport/serve.ts";
 
 // For handlers of your own
-export { type CodedContent, type Content, type Keep, sendContent, type SendOptions } from "./serving/content.ts";
+export { type CodedContent, type Content, sendContent, type SendOptions } from "./serving/content.ts";
 export { slashRedirect } from "./serving/slash_redirect.ts";
 export { locationFor } from "./core/location.ts";
 export { allow } from "./core/methods.ts";

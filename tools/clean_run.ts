@@ -14,12 +14,12 @@ if (program === undefined) {
 }
 
 const place = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "clean-run-" }));
-// Tests run servers as another user, who has to reach what is in it.
+// Tests run servers as another user, who needs access to it.
 if (Deno.build.os !== "windows") Deno.chmodSync(place, 0o755);
 const path = program === "deno" ? Deno.execPath() : program; // the running executable, wherever it is
 const { code } = await new Deno.Command(path, { args, env: { TMPDIR: place, TEMP: place, TMP: place } }).spawn()
   .status;
-// Chromium's sound library makes a directory of its own where the user has none for it.
+// Chromium's sound library creates a directory if the user has none.
 const names = [...Deno.readDirSync(place)].map(({ name }) => name).filter((name) => !name.startsWith("pulse-"));
 const left = names.map((name) => `${place}/${name}`);
 const running = Deno.build.os === "linux" ? processesOf(place) : [];

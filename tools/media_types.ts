@@ -18,7 +18,7 @@ await Deno.writeTextFile(
   FILE,
   `/**
  * Media types and the extensions of their files, from the npm package \`mime\` (MIT license), which takes them from IANA,
- * Apache and nginx. Written by \`deno task media-types\`; what is wrong in it for a file server is mended in media_type.ts.
+ * Apache and nginx. Written by \`deno task media-types\`; media_type.ts corrects it for a file server.
  *
  * @module
  */

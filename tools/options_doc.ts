@@ -23,14 +23,14 @@ pyserve [OPTIONS] [DIRECTORY] [[ADDRESS:]PORT]
 \`\`\`
 
 As with Python, options may come before and after the arguments, \`--dir\` is enough for \`--directory\`, \`-b127.0.0.1\` works,
-and of an option that is given twice the last value counts. An argument that is a number is the port, \`localhost:8080\` is an
-address and a port, anything else is the directory (\`./8080\` for one of such a name).
+and if an option is given twice, the last value counts. A positional argument that is a number is the port,
+\`localhost:8080\` is an address and a port, anything else is the directory (\`./8080\` for a directory with that name).
 
-Every option can be an environment variable. The command line takes precedence. A switch is \`1\`, \`true\`, \`yes\` or \`on\`;
-an option that may be repeated takes one value a line; an empty variable counts as absent. A variable that begins with
-\`PYSERVE_\` and names no option is an error. \`-p\` is the port, and with Python's \`HTTP/1.0\` or \`HTTP/1.1\` the protocol.
+Every option can be set by an environment variable. The command line takes precedence. A switch is \`1\`, \`true\`, \`yes\` or \`on\`;
+a repeatable option takes one value per line; an empty variable counts as unset. A variable that begins with
+\`PYSERVE_\` and names no option is an error. \`-p\` is the port, or as in Python the protocol: \`HTTP/1.0\` or \`HTTP/1.1\`.
 
-Exit status: 0 after a requested stop, 1 for what the system refuses, 2 for a command line that cannot be used.
+Exit status: 0 after a regular stop, 1 if the system refused something, 2 for an invalid command line.
 
 ${GROUPS.map(section).join("\n")}`;
 }
@@ -59,7 +59,7 @@ function cell(text: string): string {
 /** README.md with the table of the most used options replaced. */
 export function withTable(readme: string): string {
   const [start, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
-  if (start < 0 || end < start) throw new Error("README.md has no place for the options");
+  if (start < 0 || end < start) throw new Error("README.md has no markers for the table of options");
   const rows = OPTION_ROWS.filter(([, { rank }]) => rank !== undefined).toSorted(([, a], [, b]) => a.rank! - b.rank!);
   const lines = rows.map(([name]) => `| ${flags(name)} | ${cell(sentence(OPTIONS[name]))} |`);
   const table = `| Option | What it does |\n| --- | --- |\n${lines.join("\n")}`;

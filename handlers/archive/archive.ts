@@ -23,7 +23,7 @@ import { readable } from "../serving/rights.ts";
 import { FileChanged, type FileSource } from "../sources/types.ts";
 import type { Context, Handler } from "../core/types.ts";
 
-/** How {@linkcode archive} packs. */
+/** Options of {@linkcode archive}. */
 export interface ArchiveOptions {
   /** Maximum total size of the files in one archive, in bytes; unlimited by default. */
   readonly maxBytes?: number;
@@ -34,8 +34,8 @@ export interface ArchiveOptions {
   /** Maximum number of concurrent archive downloads; defaults to 16. Each worker process counts its own. */
   readonly maxAtOnce?: number;
   /**
-   * Maximum number of concurrent archive downloads for each client; defaults to a quarter of `maxAtOnce`. Clients are
-   * told apart by {@linkcode clientOf}: all clients of a proxy on another machine count as one, so raise this to
+   * Maximum number of concurrent archive downloads per client; defaults to a quarter of `maxAtOnce`. Clients are
+   * identified by {@linkcode clientOf}: all clients of a proxy on another machine count as one, so raise this to
    * `maxAtOnce` there.
    */
   readonly maxPerClient?: number;
@@ -83,17 +83,18 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
  * requests.
  *
  * A directory with an index page is declined, because the query is that page's own; as a subdirectory of another one it
- * is packed. `&name=a&name=b` selects entries. Everything is in a folder named after the directory. An archive contains
- * what the source shows: no hidden files and no links out of the root; other links are followed. Entries left out for
- * other reasons (broken link, special file, unreadable, a name with control characters or a backslash) are listed in a
- * text file next to the folder. Owners are not stored, permissions are 644 or 755, times are in UTC.
+ * is included. `&name=a&name=b` selects entries. Everything is in a folder named after the directory. An archive
+ * contains what the source exposes: no hidden files and no symlinks out of the root; other symlinks are followed.
+ * Entries omitted for other reasons (broken link, special file, unreadable, a name with control characters or a
+ * backslash) are listed in a text file next to the folder. Owners are not stored, permissions are 644 or 755, times are
+ * in UTC.
  *
  * The tree is scanned first, so that zip (uncompressed) and tar have a Content-Length, an entity tag and ranges: an
  * interrupted download can be resumed as long as nothing has changed. `tar.gz` is compressed on the fly and has none of
- * these. All formats can be unpacked while they are received. If a file changes, vanishes or cannot be read during the
+ * these. All formats can be extracted while downloading. If a file changes, disappears or cannot be read during the
  * transfer, the connection is aborted: a completed download is a complete archive. It is also aborted if the client
- * stops reading, to free its place. Responds with 403 for more than the limits allow, 503 if too many archives are
- * being sent, and 429 if too many go to the same client.
+ * stops reading, to free its slot. Responds with 403 for more than the limits allow, 503 if too many archives are being
+ * sent, and 429 if too many go to the same client.
  *
  * @example
  * ```ts
@@ -105,6 +106,8 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
  * assert(response.headers.get("content-disposition") === 'attachment; filename="docs.zip"');
  * assert((await response.bytes()).length === Number(response.headers.get("content-length")));
  * ```
+ *
+ * @category Handlers
  */
 export function archive(source: FileSource, options: ArchiveOptions = {}): Handler {
   const archives = new Archives(source, options);
@@ -117,7 +120,7 @@ export function archive(source: FileSource, options: ArchiveOptions = {}): Handl
 }
 
 /** A parsed request for an archive. */
-interface Wanted {
+interface ArchiveRequest {
   readonly source: FileSource;
   readonly kind: Kind;
   readonly client: string;
@@ -183,7 +186,7 @@ class Archives {
     throw new HttpError(503, "The files keep changing", { headers: { "retry-after": "1" } });
   }
 
-  async #pack(request: Request, context: Context, { source, kind, client, names }: Wanted): Promise<Response> {
+  async #pack(request: Request, context: Context, { source, kind, client, names }: ArchiveRequest): Promise<Response> {
     const { name } = context.base.join(context.target.path);
     const [only] = names;
     const headers = {

@@ -19,7 +19,7 @@ import type { Sums } from "./sums.ts";
 /** Reads of at least this size are asynchronous. */
 const THREADED_BYTES = 131_072;
 
-/** What an archive is read from. */
+/** The data that an archive is generated from. */
 export interface ArchiveParts {
   readonly source: FileSource;
   readonly plan: ArchivePlan;

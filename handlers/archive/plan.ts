@@ -46,7 +46,7 @@ export interface Member {
 }
 
 /** A directory of the source and its path in the archive (with a trailing slash). */
-interface Place {
+interface PackedDirectory {
   readonly path: SitePath;
   readonly text: string;
 }
@@ -66,7 +66,7 @@ export class ArchivePlan {
   readonly #times: number[] = [];
   readonly #modes: number[] = [];
   readonly #versions: number[] = [];
-  readonly #places: Place[] = [];
+  readonly #places: PackedDirectory[] = [];
   readonly #digest = createHash("sha256");
   readonly #encoder = new TextEncoder();
   #stable = true;
@@ -220,7 +220,10 @@ class Planning {
     return await sortEntries(read === null ? [] : scan.entries, { sort: "name", order: "asc" }, this.#turns);
   }
 
-  async #addAll(entries: readonly FileEntry[], parent: Place & { place: number; above: Trail | null }): Promise<void> {
+  async #addAll(
+    entries: readonly FileEntry[],
+    parent: PackedDirectory & { place: number; above: Trail | null },
+  ): Promise<void> {
     for (const entry of entries) {
       const path = parent.path.child(entry.name);
       const problem = path === null || !isSafeName(entry.name) ? "name is unsafe to extract" : entry.problem;
@@ -237,7 +240,11 @@ class Planning {
     this.#check();
   }
 
-  async #addDirectory(path: SitePath, parent: Place & { above: Trail | null }, entry: FileEntry): Promise<void> {
+  async #addDirectory(
+    path: SitePath,
+    parent: PackedDirectory & { above: Trail | null },
+    entry: FileEntry,
+  ): Promise<void> {
     const text = `${parent.text}${entry.name}/`;
     const above = await this.#trail(path, parent.above);
     // Without real paths a cycle of links cannot be detected.

@@ -36,11 +36,11 @@ const ATTEMPTS = 3;
  * Responds to GET and HEAD of a file with `?sha256`, `?sha512`, `?sha1` or `?md5` with its checksum. Declines all other
  * requests, including those where the parameter has a value, which sites use in links of their own.
  *
- * The response starts at once and ends when the file has been read; if the file changes meanwhile, the connection is
- * aborted. The format is a line that `sha256sum -c` and the like can check, or JSON ({@linkcode Checksum}), chosen by
- * Accept or `&format=text` or `json`. Four files are read at a time, at most two for each client; further requests
- * wait. Results are cached until the file changes. SHA-1 and MD5 are for comparison with old lists and do not protect
- * against an attacker.
+ * The response starts immediately and ends when the file has been read; if the file changes in the meantime, the
+ * connection is aborted. The format is a line that `sha256sum -c` and the like can check, or JSON ({@linkcode
+ * Checksum}), selected by Accept or `&format=text` or `json`. At most four files are read concurrently, two per client;
+ * further requests wait. Results are cached until the file changes. SHA-1 and MD5 are for comparison with old lists and
+ * do not protect against an attacker.
  *
  * @example
  * ```ts
@@ -53,6 +53,8 @@ const ATTEMPTS = 3;
  * const { checksum: sum }: Checksum = await response.json();
  * assert(sum.startsWith("2cf24dba"));
  * ```
+ *
+ * @category Handlers
  */
 export function checksum(source: FileSource): Handler {
   const digests = new Digests(source);
@@ -67,14 +69,18 @@ export function checksum(source: FileSource): Handler {
   };
 }
 
-interface Asked {
+interface ChecksumRequest {
   readonly source: FileSource;
   readonly digests: Digests;
   readonly algorithm: Algorithm;
   readonly query: URLSearchParams;
 }
 
-async function answer(request: Request, { target, remoteAddress }: Context, asked: Asked): Promise<Response | null> {
+async function answer(
+  request: Request,
+  { target, remoteAddress }: Context,
+  asked: ChecksumRequest,
+): Promise<Response | null> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const stat = await asked.source.stat(target.path);
     if (stat?.kind !== "file") return null;
@@ -91,7 +97,7 @@ async function send(
   request: Request,
   path: SitePath,
   stat: FileStat,
-  asked: Asked & { readonly client: string },
+  asked: ChecksumRequest & { readonly client: string },
 ): Promise<Response> {
   const { digests, algorithm, client } = asked;
   const json = formatOf(request, asked.query) === "json";
@@ -130,8 +136,8 @@ function openLater(make: (signal: AbortSignal) => Promise<Uint8Array>): OpenFile
 }
 
 /**
- * A line as `sha256sum` and the like write it: a leading backslash marks a name with escapes. Other control characters
- * are kept, as they are there: the line is meant for programs.
+ * A line in the format of `sha256sum` and the like: a leading backslash marks a name with escapes. Other control
+ * characters are kept, as those tools do: the line is meant for programs.
  */
 function sumLine(sum: string, name: string): string {
   const escaped = name.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll("\r", "\\r");

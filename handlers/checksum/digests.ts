@@ -73,7 +73,7 @@ export class Digests {
       this.#keep(key, kept);
       return kept;
     }
-    // Until its modification time has stable, the file may have changed unnoticed since another read began.
+    // Until its modification time is stable, the file may have changed unnoticed since another read began.
     const reading = (stable ? this.#readings.get(key) : undefined) ?? this.#begin(key, wanted);
     return await this.#wait(key, reading, signal);
   }

@@ -24,6 +24,8 @@ import type { Handler, Layer } from "./types.ts";
  * const response = await toFetch(chain(files(source), listing(source)))(new Request("http://localhost/docs/"));
  * assert((await response.text()).includes("a.txt"));
  * ```
+ *
+ * @category Composition
  */
 export function chain(...handlers: readonly Handler[]): Handler {
   const title = (position: number) => titleOf("handler", handlers[position], position);
@@ -35,7 +37,7 @@ export function chain(...handlers: readonly Handler[]): Handler {
   return inTurn(handlers, title);
 }
 
-/** A chain of which the log names the handlers by their titles; one without a title is `""`. */
+/** A chain whose handlers are named by their titles in the log; `""` for one without a title. */
 export function inTurn(handlers: readonly Handler[], title: (position: number) => string): Handler {
   const ask = (from: number): Handler => (request, context) => {
     let i = from;
@@ -64,11 +66,11 @@ export function inTurn(handlers: readonly Handler[], title: (position: number) =
 /**
  * Wraps a handler in layers; the first is outermost and sees the request first.
  *
- * A layer that fails, or returns something else than a Response or null, is a 500, and the log names it: by its
- * function's name, or else by its position.
+ * If a layer fails, or returns something other than a Response or null, the response is a 500, and the log names the
+ * layer: by its function's name, or else by its position.
  *
- * @throws {TypeError} For what is no layer, and for `settle` outside of a layer that error responses have to pass
- * through (`accessLog`, `errorPages`, `headers`).
+ * @throws {TypeError} For anything that is not a layer, and for `settle` outside of a layer that error responses have
+ * to pass through (`accessLog`, `errorPages`, `headers`).
  *
  * @example
  * ```ts
@@ -80,6 +82,8 @@ export function inTurn(handlers: readonly Handler[], title: (position: number) =
  * assert(response.status === 404 && response.headers.get("x-site") === "mine");
  * await response.body?.cancel();
  * ```
+ *
+ * @category Composition
  */
 export function wrap(handler: Handler, ...layers: readonly Layer[]): Handler {
   requireFunction(handler, "the handler of wrap");
@@ -89,7 +93,7 @@ export function wrap(handler: Handler, ...layers: readonly Layer[]): Handler {
   return layered(isSettled(handler) ? handler : accountable(handler, name && `handler "${name}"`), layers);
 }
 
-/** The layers around a handler that is accountable, or settled. */
+/** The layers around a handler that is settled or reports its own faults. */
 export function layered(handler: Handler, layers: readonly Layer[]): Handler {
   return layers.reduceRight((inner, layer, position) => {
     const title = titleOf("layer", layer, position);
@@ -100,10 +104,10 @@ export function layered(handler: Handler, layers: readonly Layer[]): Handler {
   }, handler);
 }
 
-/** Layers of this package that have something to do for error responses as well. */
+/** Layers of this package that also process error responses. */
 const dressing = new WeakMap<Layer, string>();
 
-/** Marks a layer of this package that error responses have to pass through; it adds no faults of its own. */
+/** Marks a layer of this package that error responses have to pass through; it does not report faults of its own. */
 export function passedByErrors(name: string, layer: Layer): Layer {
   dressing.set(layer, name);
   return layer;

@@ -13,7 +13,7 @@ import type { Context } from "./types.ts";
  * To change the rights (`may`), also give the name of the new set (`view`), which separates the cache entries; combine
  * both with those of the given context.
  *
- * A user (`user`) is also noted for the access log, which is usually outside of the layer.
+ * A user (`user`) is also recorded for the access log, which is usually outside of the layer.
  *
  * @throws TypeError for `may` without a `view`, or with that of all rights (`""`): clients with different rights would
  * share cache entries.
@@ -26,6 +26,8 @@ import type { Context } from "./types.ts";
  * const asGuest: Layer = (next) => (request, context) => next(request, derive(context, { user: "guest" }));
  * assert(typeof asGuest === "function");
  * ```
+ *
+ * @category Composition
  */
 export function derive(context: Context, changes: Partial<Context>): Context {
   if (changes.may && !changes.view) {

@@ -8,7 +8,11 @@ import { STATUS_TEXT, type StatusCode } from "@std/http/status";
 import { showUnseen } from "../http/escape.ts";
 import type { Refusal } from "../http/refusal.ts";
 
-/** Options of {@linkcode HttpError}. */
+/**
+ * Options of {@linkcode HttpError}.
+ *
+ * @category Composition
+ */
 export interface HttpErrorOptions extends ErrorOptions {
   /** Required response headers: Allow with 405, Content-Range with 416. */
   readonly headers?: Readonly<Record<string, string>>;
@@ -44,6 +48,8 @@ const MESSAGES: Readonly<Record<number, string>> = {
  * const response = await fetch(new Request("http://localhost/"));
  * assert(response.status === 409 && (await response.text()).includes("The name is taken"));
  * ```
+ *
+ * @category Composition
  */
 export class HttpError extends Error {
   /** Always `"HttpError"`. */

@@ -4,15 +4,16 @@
  * @module
  */
 
+import { then } from "./awaitable.ts";
 import { accessLogWriter, type LogFormat } from "./access_line.ts";
 import { escapeLog } from "../http/escape.ts";
-import { isHeaderTooLong, MAX_HEADER_BYTES } from "../http/header_size.ts";
-import { judgeHost } from "../http/host.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
+import { Judge } from "./judge.ts";
+import { requireFunction } from "./origin.ts";
 import { type SettledHandler, settleLast } from "./settle.ts";
-import { type InternalContext, internalsOf, type RequestNotes } from "./internals.ts";
+import { type HeadFields, type InternalContext, internalsOf, type RequestNotes } from "./internals.ts";
 import type { Awaitable, Encoder, Handler, LocalAddress, Logger } from "./types.ts";
 
 /** The fields of Deno.serve's connection info that pyserve uses. */
@@ -23,7 +24,11 @@ export interface ConnectionInfo {
   readonly protocol?: string;
 }
 
-/** Options of {@linkcode toFetch}. */
+/**
+ * Options of {@linkcode toFetch}.
+ *
+ * @category Server
+ */
 export interface ToFetchOptions {
   /** Destination of log lines and error causes; defaults to the console (standard error). */
   readonly log?: Logger;
@@ -50,7 +55,11 @@ export interface ToFetchOptions {
   readonly localAddress?: () => LocalAddress | null;
 }
 
-/** A function for Deno.serve, `deno serve` and tests. */
+/**
+ * A function for Deno.serve, `deno serve` and tests.
+ *
+ * @category Server
+ */
 export type FetchFunction = (request: Request, info?: ConnectionInfo) => Awaitable<Response>;
 
 /**
@@ -68,27 +77,28 @@ export type FetchFunction = (request: Request, info?: ConnectionInfo) => Awaitab
  * const response = await fetch(new Request("http://localhost/hello.txt"));
  * assert(await response.text() === "hello");
  * ```
+ *
+ * @category Server
  */
 export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFunction {
+  requireFunction(handler, "the handler of toFetch");
   const settled = settleLast(handler);
   const log = options.log ?? consoleLogger;
   const whereLocal = options.localAddress ?? nowhere;
-  const hosts = new OwnHosts(options.hosts, whereLocal);
+  const judge = new Judge(new OwnHosts(options.hosts, whereLocal));
   const format = options.accessLog ?? (options.log ? "python" : false);
   const answer = format ? loggedBy(accessLogWriter(format), settled) : settled;
-  return (request, info) => answer(request, new RequestContext(request, info, log, whereLocal, hosts));
+  return (request, info) => answer(request, new RequestContext(request, info, log, whereLocal, judge));
 }
 
 /** Logs a request unless an inner layer has logged it or has suppressed the line. */
 function loggedBy(write: ReturnType<typeof accessLogWriter>, settled: SettledHandler): SettledHandler {
   return (request, context) => {
     const start = performance.now();
-    const log = (response: Response) => {
+    return then(settled(request, context), (response) => {
       if (!internalsOf(context).notes.logged) write(request, context, response, performance.now() - start);
       return response;
-    };
-    const answer = settled(request, context);
-    return answer instanceof Promise ? answer.then(log) : log(answer);
+    });
   };
 }
 
@@ -107,7 +117,7 @@ class RequestContext implements InternalContext {
   readonly user: string | null = null;
   readonly retargeted: boolean = false;
   readonly log: Logger;
-  readonly hosts: OwnHosts;
+  private readonly judge: Judge;
   private readonly request: Request;
   private readonly info: ConnectionInfo | undefined;
   private readonly whereLocal: () => LocalAddress | null;
@@ -127,13 +137,13 @@ class RequestContext implements InternalContext {
     info: ConnectionInfo | undefined,
     log: Logger,
     whereLocal: () => LocalAddress | null,
-    hosts: OwnHosts,
+    judge: Judge,
   ) {
     this.request = request;
     this.info = info;
     this.log = log;
     this.whereLocal = whereLocal;
-    this.hosts = hosts;
+    this.judge = judge;
   }
 
   /** All rights, unless a layer restricts them. */
@@ -164,10 +174,18 @@ class RequestContext implements InternalContext {
     return rawTarget(this.request.url);
   }
 
+  get hosts(): OwnHosts {
+    return this.judge.hosts;
+  }
+
   get refusal(): Refusal | null {
     if (this.notes.refusal !== undefined) return this.notes.refusal;
-    return this.notes.refusal = judgeRequest(this.request, this.info) ?? this.hosts.refusalOf(this.request, this) ??
-      this.refusedTarget();
+    return this.notes.refusal = this.judge.refusalOf(this.request, this.info, this) ?? this.refusedTarget();
+  }
+
+  accepts(url: string, head: HeadFields, ownNamesOnly: boolean): boolean {
+    if (this.notes.refusal) return false;
+    return this.judge.accepts(url, head, ownNamesOnly, this);
   }
 
   private refusedTarget(): Refusal | null {
@@ -206,31 +224,6 @@ const NO_ENCODERS: readonly Encoder[] = [];
 
 function nowhere(): null {
   return null;
-}
-
-/** Matches anything but the authority form (RFC 9112 section 3.2.3) in the URL created by the runtime. */
-const NOT_AN_AUTHORITY = /^[^:]*:\/\/[^/?#]*[/?#]./;
-
-function judgeRequest(request: Request, info: ConnectionInfo | undefined): Refusal | null {
-  if (request.method === "CONNECT" && NOT_AN_AUTHORITY.test(request.url)) {
-    return new Refusal(400, "The target of CONNECT must be a host and a port");
-  }
-  const host = request.headers.get("host");
-  if (host !== null || info !== undefined) {
-    const refusal = judgeHost(host, request.url);
-    if (refusal) return refusal;
-  }
-  const coding = request.headers.get("transfer-encoding");
-  if (coding !== null && coding.trim().toLowerCase() !== "chunked") {
-    return new Refusal(501, "The only supported transfer coding is chunked"); // RFC 9112 section 6.1
-  }
-  const length = request.headers.get("content-length");
-  // Repeated lines with the same value are a list here, whereas Deno.serve treats them as one (RFC 9112 section 6.3).
-  if (length !== null && !(/^\d+$/.test(length) && Number.isSafeInteger(Number(length)))) {
-    return new Refusal(400, "The Content-Length is invalid");
-  }
-  if (!isHeaderTooLong(request.headers)) return null;
-  return new Refusal(431, `The header is longer than ${MAX_HEADER_BYTES} bytes`);
 }
 
 function addressOf(info: ConnectionInfo | undefined): string {

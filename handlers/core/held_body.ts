@@ -27,13 +27,12 @@ export interface HeldBodyOptions {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { Limiter } from "./limiter.ts";
  * import { heldBody } from "@x/pyserve/handlers";
  *
- * const limiter = new Limiter({ max: 1, queueMs: 0 });
- * const body = heldBody(new Blob(["hello"]).stream(), { place: await limiter.enter() });
- * assert(await new Response(body).text() === "hello");
- * assert(limiter.inside === 0);
+ * let released = false;
+ * const place = { [Symbol.dispose]: () => void (released = true) };
+ * const body = heldBody(new Blob(["hello"]).stream(), { place });
+ * assert(await new Response(body).text() === "hello" && released);
  * ```
  */
 export function heldBody(

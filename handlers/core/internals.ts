@@ -1,5 +1,5 @@
 /**
- * What the modules of a server share about a request, and handlers of others need not know.
+ * State of a request that is internal to this package.
  *
  * @module
  */
@@ -47,6 +47,14 @@ export interface RequestNotes {
   absence: OfferedAbsence | null;
 }
 
+/** The parts of a request header that decide whether the request is accepted. */
+export interface HeadFields {
+  /** The Host header. */
+  readonly host: string | null;
+  /** Total size of the names and values, in bytes. */
+  readonly bytes: number;
+}
+
 /** A context with what is internal. Every context is one, because only `toFetch` creates them. */
 export interface InternalContext extends Context {
   /** Whether a layer or a mount has replaced the target, so that it differs from the request's URL. */
@@ -56,6 +64,13 @@ export interface InternalContext extends Context {
    * sent as a native stream, which may continue past it.
    */
   readonly cutsAtLength: boolean;
+  /**
+   * Whether the request is accepted (`refusal` is null), judged from fields that have been read already; the target is
+   * not judged. Only for GET requests without a body. False in doubt.
+   *
+   * @param ownNamesOnly Whether own host names are required, regardless of the context.
+   */
+  accepts(url: string, head: HeadFields, ownNamesOnly: boolean): boolean;
   /** The mutable state of this request. */
   readonly notes: RequestNotes;
 }

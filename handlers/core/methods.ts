@@ -36,7 +36,7 @@ export function allow(allowed: readonly string[], headers: Readonly<Record<strin
   return allowAsked(allowed, () => ({ methods: allowed, headers }));
 }
 
-/** What is allowed, for OPTIONS and 405. */
+/** The allowed methods, for OPTIONS and 405. */
 export interface Allowed {
   /** The methods, without OPTIONS. */
   readonly methods: readonly string[];

@@ -7,6 +7,7 @@
 import { parseTarget, readablePath, type SitePath } from "../http/target.ts";
 import { Refusal } from "../http/refusal.ts";
 import { derive } from "./derive.ts";
+import { requireFunction } from "./origin.ts";
 import type { Context, Handler } from "./types.ts";
 
 /**
@@ -27,8 +28,11 @@ import type { Context, Handler } from "./types.ts";
  * const response = await fetch(new Request("http://localhost/docs/a.txt"));
  * assert(await response.text() === "a");
  * ```
+ *
+ * @category Composition
  */
 export function mount(prefix: string, handler: Handler): Handler {
+  requireFunction(handler, `the handler mounted at "${prefix}"`);
   const path = prefixPath(prefix);
   return (request, context) => {
     if (context.refusal) return refused(handler, request, context, path);

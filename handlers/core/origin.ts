@@ -1,5 +1,5 @@
 /**
- * Names the handler or layer at fault, in errors at construction and in the log.
+ * Identifies the handler or layer at fault, in errors at construction and in the log.
  *
  * @module
  */
@@ -7,11 +7,11 @@
 import { HttpError } from "./errors.ts";
 import type { Handler } from "./types.ts";
 
-/** Which function threw an error; `""` for one without a name. */
+/** The function that threw an error; `""` for one without a name. */
 const origins = new WeakMap<object, string>();
 
 /**
- * Records which function threw an error, unless one that it called is recorded already. An {@linkcode HttpError} is a
+ * Records which function threw an error, unless one that it called is already recorded. An {@linkcode HttpError} is a
  * response rather than a fault, and is not recorded.
  *
  * @returns The error to throw in its place: the same one, or an Error for a value that is not an object.
@@ -23,22 +23,22 @@ export function thrownBy(title: string, thrown: unknown): unknown {
   return error;
 }
 
-/** Which function threw an error, or `""`. */
+/** The function that threw an error, or `""`. */
 export function originOf(error: unknown): string {
   return isObject(error) ? origins.get(error) ?? "" : "";
 }
 
-/** What a function is called in messages: its name, or its position, counted from 0. */
+/** The name of a function in messages: its own, or its position, counted from 0. */
 export function titleOf(role: string, value: unknown, position: number): string {
   return typeof value === "function" && value.name !== "" ? `${role} "${value.name}"` : `${role} ${position + 1}`;
 }
 
-/** The error for a value that a function returned in place of a response; its message has the title. */
+/** The error for a value returned instead of a response; its message contains the title. */
 export function notAnAnswer(title: string, answer: unknown): unknown {
   return thrownBy("", new TypeError(`${title} returned ${kindOf(answer)}, not a Response or null`));
 }
 
-/** A handler whose faults name it: what it throws, and what it returns that is neither a Response nor null. */
+/** Wraps a handler so that its faults name it: errors it throws, and results that are neither a Response nor null. */
 export function accountable(handler: Handler, title: string): Handler {
   const checked = (answer: unknown) => {
     if (answer === null || answer instanceof Response) return answer;
@@ -57,12 +57,12 @@ export function accountable(handler: Handler, title: string): Handler {
   };
 }
 
-/** Throws a TypeError for what is not a function. */
+/** Throws a TypeError for anything that is not a function. */
 export function requireFunction(value: unknown, title: string): void {
   if (typeof value !== "function") throw new TypeError(`Cannot use ${title}: it is ${kindOf(value)}, not a function`);
 }
 
-/** What is in place of a function or a response, for messages: only its kind, because the content may be private. */
+/** Describes a value by its kind only, for messages: its content may be private. */
 function kindOf(value: unknown): string {
   if (value === undefined || value === null) return `${value}`;
   if (typeof value !== "object") return `a ${typeof value}`;

@@ -165,13 +165,13 @@ class TimedReader {
   }
 }
 
-interface Piece {
+interface BodyRead {
   readonly done: boolean;
   readonly value?: Uint8Array | undefined;
 }
 
 interface PieceReader {
-  read(): Promise<Piece>;
+  read(): Promise<BodyRead>;
   cancel(): Promise<void>;
 }
 
@@ -195,7 +195,7 @@ class SingleBufferReader implements PieceReader {
     this.#reader = reader;
   }
 
-  async read(): Promise<Piece> {
+  async read(): Promise<BodyRead> {
     const piece = await this.#reader.read(new Uint8Array(this.#buffer));
     const { value } = piece;
     if (value === undefined) return piece;

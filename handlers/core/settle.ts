@@ -4,13 +4,18 @@
  * @module
  */
 
+import { then } from "./awaitable.ts";
 import { errorResponse, failureOf, HttpError, markFailure, toHttpError } from "./errors.ts";
 import { closedIfUnread, dropBody, hasMuchContent, wholeResponse } from "./unread_body.ts";
-import { notAnAnswer, originOf } from "./origin.ts";
+import { notAnAnswer, originOf, requireFunction } from "./origin.ts";
 import { internalsOf } from "./internals.ts";
 import type { Awaitable, Context, Handler } from "./types.ts";
 
-/** A handler that never declines and never throws. */
+/**
+ * A handler that never declines and never throws.
+ *
+ * @category Composition
+ */
 export type SettledHandler = (request: Request, context: Context) => Awaitable<Response>;
 
 /**
@@ -30,8 +35,11 @@ export type SettledHandler = (request: Request, context: Context) => Awaitable<R
  * assert(response.status === 404);
  * await response.body?.cancel();
  * ```
+ *
+ * @category Composition
  */
 export function settle(handler: Handler): SettledHandler {
+  requireFunction(handler, "the handler of settle");
   const answer = answering((request, context) => {
     if (context.refusal) throw HttpError.from(context.refusal);
     return handler(request, context);
@@ -98,9 +106,7 @@ function finish(request: Request, context: Context, answer: Response | null, tit
   if (answer !== null && answer === notes.finished) return answer;
   const isAnswer = answer === null || answer instanceof Response;
   const given = isAnswer ? answer : failed(notAnAnswer(title, answer), request, context);
-  const finished = suited(request, answered(context, given));
-  if (finished instanceof Promise) return finished.then((late) => notes.finished = late);
-  return notes.finished = finished;
+  return then(suited(request, answered(context, given)), (response) => notes.finished = response);
 }
 
 /** Reconciles the response with the bodies of request and response. */

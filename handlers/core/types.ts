@@ -25,6 +25,8 @@ export type Awaitable<T> = T | Promise<T>;
  * const response = await toFetch(chain(health))(new Request("http://localhost/health"));
  * assert(await response.text() === "ok");
  * ```
+ *
+ * @category Composition
  */
 export type Handler = (request: Request, context: Context) => Awaitable<Response | null>;
 
@@ -49,10 +51,16 @@ export type Handler = (request: Request, context: Context) => Awaitable<Response
  * assert(response.headers.get("x-greeting") === "hello");
  * await response.body?.cancel();
  * ```
+ *
+ * @category Composition
  */
 export type Layer = (next: Handler) => Handler;
 
-/** The destination of access log lines and error causes. */
+/**
+ * The destination of access log lines and error causes.
+ *
+ * @category Composition
+ */
 export interface Logger {
   /** Writes one access log line, without a line end; already escaped. */
   access(line: string): void;
@@ -76,6 +84,8 @@ export interface LocalAddress {
 /**
  * What a client may want to do with a path: `read` or list it, `create` a file or directory, `change` it (delete,
  * overwrite, move), or `run` a program. For a directory, `create` and `change` apply to its entries.
+ *
+ * @category Composition
  */
 export type Right = "read" | "create" | "change" | "run";
 
@@ -96,9 +106,9 @@ export interface HostNames {
 }
 
 /**
- * A content coding applied while content is sent, such as compression. A layer adds it for the handlers inside:
- * `derive(context, { encoders: [...context.encoders, gzip] })`. Not used where the content is stored in a coding that the
- * client prefers or likes as much.
+ * A content coding applied while content is sent, such as compression. A layer adds it for inner handlers:
+ * `derive(context, { encoders: [...context.encoders, gzip] })`. Not used if the content is stored in a coding that the
+ * client prefers at least as much.
  *
  * @example
  * ```ts
@@ -119,18 +129,24 @@ export interface HostNames {
  * ```
  */
 export interface Encoder {
-  /** The coding; encoders with the same one must produce the same kind of content, because caches do not tell them apart. */
+  /**
+   * The coding; encoders with the same coding must produce equivalent content, because caches do not distinguish them.
+   */
   readonly coding: CodingName;
   /**
-   * Whether content should be coded, by its Content-Type and its size in bytes; null where that is not known in advance.
-   * Must always return the same for the same arguments: it also decides whether the response has `Vary: accept-encoding`.
+   * Whether to encode content, by its Content-Type and its size in bytes; null if the size is not known in advance.
+   * Must be deterministic: it also decides whether the response has `Vary: accept-encoding`.
    */
   suits(type: string, size: number | null): boolean;
   /** Encodes a stream. Errors and cancellation must be passed on, as `pipeThrough` does. */
   encode(content: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
-/** Request metadata. Immutable: a layer passes on a modified copy made by {@linkcode derive}. */
+/**
+ * Request metadata. Immutable: a layer passes on a modified copy made by {@linkcode derive}.
+ *
+ * @category Composition
+ */
 export interface Context {
   /**
    * The parsed target; below a mount, without the mount's prefix. For a refused request, the path does not exist
@@ -161,7 +177,7 @@ export interface Context {
   readonly local: LocalAddress | null;
   /** The host names of this server. */
   readonly hosts: HostNames;
-  /** Content codings that handlers apply to what they send, the preferred ones first; empty unless a layer adds some. */
+  /** Content codings that handlers apply to responses, in order of preference; empty unless a layer adds some. */
   readonly encoders: readonly Encoder[];
   /** The log. */
   readonly log: Logger;
@@ -173,8 +189,8 @@ export interface Context {
    */
   may(right: Right, path: SitePath): boolean;
   /**
-   * The name of the set of rights behind `may`, part of the cache key: requests with the same view get the same bytes.
-   * `""` means all rights. If rights change, the view must change too.
+   * The name of the set of rights that `may` implements, part of the cache key: requests with the same view get the
+   * same bytes. `""` means all rights. If rights change, the view must change too.
    */
   readonly view: string;
 }

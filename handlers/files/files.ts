@@ -5,7 +5,7 @@
  */
 
 import { then } from "../core/awaitable.ts";
-import { type Content, type Keep, sendContent } from "../serving/content.ts";
+import { type CacheableContent, type Content, type Keep, sendContent } from "../serving/content.ts";
 import { HttpError } from "../core/errors.ts";
 import type { CodingName } from "../http/coding.ts";
 import { etagOf } from "../http/etag.ts";
@@ -50,6 +50,8 @@ const ATTEMPTS = 5;
  * const page = await fetch(new Request("http://localhost/docs/"));
  * assert(await page.text() === "<h1>Docs</h1>");
  * ```
+ *
+ * @category Handlers
  */
 export function files(source: FileSource, options: FilesOptions = {}): Handler {
   return filesWith(source, options, null);
@@ -115,7 +117,7 @@ class FileServing {
     throw new HttpError(503, "The file keeps changing", { headers: { "retry-after": "1" } });
   }
 
-  #content(source: FileSource, request: Request, context: Context, siblings: Siblings): Content {
+  #content(source: FileSource, request: Request, context: Context, siblings: Siblings): CacheableContent {
     const { path, stat } = siblings.plain;
     const { type, typeOf, headers, variant } = this.#representationOf(path);
     const codedIn: Content["codedIn"] = async (coding) => {
@@ -139,10 +141,10 @@ class FileServing {
     };
   }
 
-  /** What offers the response to the cache; null where it could not be proven to be still right. */
+  /** The callback that offers the response to the cache; null if its freshness cannot be proven. */
   #keep(request: Request, context: Context, size: number, siblings: Siblings): Keep | null {
     const { path } = siblings.plain;
-    // A second index name would have to prove that the first is still not there.
+    // For a second index name, the absence of the first would have to be proven.
     const plain = path === context.target.path || path.name === this.#index[0];
     if (!this.#cache || !plain || !siblings.areStable || !this.#cache.wants(request, context, size)) return null;
     const isFresh = siblings.freshness();

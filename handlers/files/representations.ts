@@ -18,8 +18,8 @@ export interface RepresentationOptions extends MediaTypeOptions {
    * Whether documents among the files (HTML, SVG, other XML) run in an opaque origin, like those of another site: they
    * cannot read or write anything on this site, and have no storage. For untrusted files. Defaults to true if `upload`
    * writes to the same source, to one derived from it (`filtered`, `writableIn`), or, on disk, to the same directory, a
-   * parent or a subdirectory; not if another process does. Of a `union`, each source counts for itself. A function decides
-   * by path.
+   * parent or a subdirectory; not if another process does. Each source of a `union` is considered separately. A
+   * function decides by path.
    */
   readonly sandbox?: boolean | ((path: SitePath) => boolean);
   /**
@@ -66,14 +66,14 @@ export class Representations {
   readonly #sandboxed: Readonly<Record<string, string>>;
   readonly #known = new Map<string, Representation>();
 
-  /** Precomputes what is the same for all files. */
+  /** Precomputes everything common to all files. */
   constructor(options: RepresentationOptions) {
     this.#options = options;
     this.#headers = { "cache-control": options.cacheControl ?? "no-cache" };
     this.#sandboxed = { ...this.#headers, "content-security-policy": SANDBOX };
   }
 
-  /** How the file at a path is sent; `isWritten` is asked if no option says whether it is sandboxed. */
+  /** How the file at a path is sent; `isWritten` is called if no option says whether it is sandboxed. */
   of(path: SitePath, isWritten: (path: SitePath) => boolean = () => false): Representation {
     const { sandbox = isWritten } = this.#options;
     const isSandboxed = typeof sandbox === "function" ? sandbox(path) : sandbox;

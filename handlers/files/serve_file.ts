@@ -1,5 +1,5 @@
 /**
- * Serves one file, whatever the target of the request is.
+ * Serves one file, regardless of the request's target.
  *
  * @module
  */
@@ -21,24 +21,24 @@ export interface ServeFileOptions extends RepresentationOptions {
   /** The source of the file; by default, the path is one on disk. */
   readonly source?: FileSource;
   /**
-   * The context of the request, inside a handler or a layer: causes of errors then go to its log, and large files are
-   * sent as native streams. The rights of the client are not checked: the caller has decided to send this file.
+   * The context of the request, inside a handler or a layer: error causes then go to its log, and large files are sent
+   * as native streams. The rights of the client are not checked: the caller has decided to send this file.
    */
   readonly context?: Context;
 }
 
 /**
  * Responds with one file, by the same rules as {@linkcode files}: types, validators, preconditions, ranges, HEAD. The
- * URL of the request is not used, so no client chooses the file; a request whose Host or target is invalid is still
- * refused (400).
+ * URL of the request is not used, so that the client does not choose the file; a request whose Host or target is
+ * invalid is still refused (400).
  *
  * Always responds: 404 if there is no such file, 405 for other methods, 403 if it cannot be read. Errors are bare
- * responses, which `errorPages` and a `fileServer` around it render. It neither lists directories nor looks for an index
- * file.
+ * responses, which `errorPages` or an enclosing `fileServer` render. It neither lists directories nor looks for an
+ * index file.
  *
- * @param request The request: its method and headers decide on the response.
- * @param path A path on disk, whose symbolic links are followed; or, with `source`, a decoded path in that
- * (`/docs/a b.txt`). It must not come from the client: for that, use `files`.
+ * @param request The request: its method and headers determine the response.
+ * @param path A path on disk, whose symlinks are followed; or, with `source`, a decoded path in that source (`/docs/a
+ * b.txt`). It must not come from the client: for that, use `files`.
  *
  * @example
  * ```ts
@@ -50,6 +50,8 @@ export interface ServeFileOptions extends RepresentationOptions {
  * const response = await serveFile(request, "/index.html", { source });
  * assert(response.status === 206 && await response.text() === "Hello");
  * ```
+ *
+ * @category Handlers
  */
 export async function serveFile(request: Request, path: string, options: ServeFileOptions = {}): Promise<Response> {
   const { context, ...rest } = options;
@@ -72,7 +74,7 @@ async function sendFile(
   return await files(from, options)(request, derive(context, { target, may: () => true, view: "serveFile" }));
 }
 
-/** A file on disk, as one of its directory. */
+/** A file on disk, as an entry of its directory. */
 function onDisk(path: string): { from: FileSource | null; at: SitePath | null } {
   const directory = dirname(path);
   const from = Deno.statSync(directory).isDirectory ? disk(directory, { followLinks: true }) : null;

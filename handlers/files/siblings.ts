@@ -10,12 +10,12 @@ import type { ResolvedFile } from "../serving/resolve.ts";
 import type { SitePath } from "../http/target.ts";
 import { FileChanged, type FileSource, type FileStat, type FreshnessCheck, type OpenFile } from "../sources/types.ts";
 
-/** The precompressed files of one file, looked up for one request. */
+/** The precompressed variants of a file, looked up for one request. */
 export class Siblings {
   readonly #source: FileSource;
   /** The file itself. */
   readonly plain: ResolvedFile;
-  /** Everything that the choice depends on: the siblings that were looked for, present or not. */
+  /** Everything that the choice depends on: the variants that were looked up, present or not. */
   readonly #seen: { readonly path: SitePath; readonly stat: FileStat | null }[] = [];
 
   readonly #refused: Set<CodingName>;
@@ -23,7 +23,7 @@ export class Siblings {
   /**
    * Looks nothing up yet.
    *
-   * @param refused The codings whose sibling could not be opened by an earlier attempt at the same request.
+   * @param refused The codings whose variant could not be opened by an earlier attempt at the same request.
    */
   constructor(source: FileSource, plain: ResolvedFile, refused: Set<CodingName>) {
     this.#source = source;
@@ -31,7 +31,7 @@ export class Siblings {
     this.#refused = refused;
   }
 
-  /** The sibling in a coding: a regular file that is not older than the plain one; null if there is none. */
+  /** The variant in a coding: a regular file no older than the original; null if there is none. */
   async find(coding: CodingName): Promise<ResolvedFile | null> {
     const { path, stat: { modified } } = this.plain;
     const beside = path.sibling(path.name + CODINGS[coding]);
@@ -42,10 +42,10 @@ export class Siblings {
   }
 
   /**
-   * Opens a sibling that was found.
+   * Opens a variant that was found.
    *
-   * @throws FileChanged also where it cannot be opened for another reason, such as its permissions: the file itself can
-   * be sent, so the next attempt does without the sibling.
+   * @throws FileChanged Also if it cannot be opened for another reason, such as its permissions: the original can still
+   * be sent, so the next attempt ignores the variant.
    */
   async open(coding: CodingName, { path, stat }: ResolvedFile, range?: ByteRange): Promise<OpenFile> {
     try {
@@ -57,12 +57,12 @@ export class Siblings {
     }
   }
 
-  /** Whether the choice can be proven later: a sibling that could not be opened may be readable the next time. */
+  /** Whether the choice can be proven later: a variant that could not be opened may be readable the next time. */
   get areStable(): boolean {
     return this.plain.stat.stable && this.#refused.size === 0;
   }
 
-  /** A check that the file and all siblings that were looked for are unchanged; null if that cannot be guaranteed. */
+  /** A check that the file and all variants that were looked up are unchanged; null if that cannot be guaranteed. */
   freshness(): FreshnessCheck | null {
     const source = this.#source;
     const checks = [this.plain, ...this.#seen].map(({ path, stat }) => {

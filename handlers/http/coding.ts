@@ -32,7 +32,7 @@ export function acceptedCodings(header: string | null): CodingName[] {
   return names.filter((name) => of(name) > 0).sort((a, b) => of(b) - of(a));
 }
 
-/** What Accept-Encoding says about codings. */
+/** The meaning of an Accept-Encoding header. */
 export interface CodingWeights {
   /** The weight of a coding, 0 to 1; 0 if it must not be used, or if the client prefers content without a coding. */
   of(coding: CodingName): number;
@@ -41,9 +41,9 @@ export interface CodingWeights {
 }
 
 /**
- * Parses Accept-Encoding. Of several weights for a coding, the last counts; an invalid one is 0.
+ * Parses Accept-Encoding. If a coding has several weights, the last counts; an invalid weight is 0.
  *
- * @param header The value of Accept-Encoding, or null: then all codings have weight 0, because none is requested.
+ * @param header The value of Accept-Encoding, or null: then all codings have weight 0, because none was requested.
  *
  * @example
  * ```ts
@@ -61,7 +61,7 @@ export function codingWeights(header: string | null): CodingWeights {
     if (name) weights.set(name === "x-gzip" ? "gzip" : name, weightOf(parameters));
   }
   const rest = weights.get("*");
-  // `*` also stands for identity. Unmentioned, identity is acceptable, but any accepted coding is preferred.
+  // `*` also stands for identity. If not mentioned, identity is acceptable, but any accepted coding is preferred.
   const identity = weights.get("identity") ?? rest;
   const of = (coding: CodingName) => {
     const weight = weights.get(coding) ?? rest ?? 0;

@@ -17,7 +17,7 @@ export type SelfDescribing = "text/html" | "text/css";
  *
  * @param type The media type without parameters.
  * @param fallback The charset of documents that do not declare one.
- * @param beginning The first bytes: {@linkcode BEGINNING_BYTES}, or all if there are fewer.
+ * @param beginning The first 1,024 bytes, or all if there are fewer.
  *
  * @example
  * ```ts

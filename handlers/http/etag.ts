@@ -104,7 +104,7 @@ export function withoutVariants(header: string): string {
 }
 
 /**
- * A short non-cryptographic hash (FNV-1a, 32 bits) to tell configurations apart; no defence against deliberate
+ * A short non-cryptographic hash (FNV-1a, 32 bits) to distinguish configurations; no defence against deliberate
  * collisions.
  *
  * @example

@@ -1,5 +1,5 @@
 /**
- * Decisions about the protocol, as pure functions: targets, preconditions, ranges, entity tags, dates, types, escapes.
+ * The protocol logic as pure functions: targets, preconditions, ranges, entity tags, dates, types, escapes.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export { declaredCharset, documentType, type SelfDescribing } from "./declared_c
 export { acceptedCodings, type CodingName, type CodingWeights, codingWeights } from "./coding.ts";
 export { attachment } from "./disposition.ts";
 
-// Escapes, one for each place of output
+// Escapes, one for each output context
 export {
   encodeHeaderUrl,
   encodeSegment,

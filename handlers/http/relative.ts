@@ -25,8 +25,7 @@ const MAX_STEPS_UP = 255;
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { SitePath } from "@x/pyserve";
- * import { relativeReference } from "@x/pyserve/http";
+ * import { relativeReference, SitePath } from "@x/pyserve/http";
  *
  * const docs = SitePath.root.child("docs")!;
  * assert(relativeReference("/docs?v=1", docs, { slash: true, query: "v=1" }) === "docs/?v=1");

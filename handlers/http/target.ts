@@ -34,6 +34,8 @@ let pathOf: (segments: readonly string[]) => SitePath;
  * assert(path?.text === "/a b/c" && path.href === "/a%20b/c");
  * assert(SitePath.root.child("..") === null);
  * ```
+ *
+ * @category Composition
  */
 export class SitePath {
   /** The root of the site. */
@@ -95,7 +97,11 @@ export class SitePath {
   }
 }
 
-/** A parsed request target. */
+/**
+ * A parsed request target.
+ *
+ * @category Composition
+ */
 export interface Target {
   /**
    * The target as sent, without scheme and authority: `/a%20b/?x=1`. For logs only; never make decisions based on it.
@@ -143,9 +149,9 @@ export const ENCODED_SLASH: Refusal = new Refusal(404, "The path contains an enc
  * Parses a request target, or returns why it is refused.
  *
  * Removes the query, splits the path at `/`, decodes each segment once (bytes, then UTF-8), and then resolves empty
- * segments, `.` and `..`. 414 for more than {@linkcode MAX_TARGET_LENGTH} characters; 400 for a `#`, an invalid escape,
- * NUL, or invalid UTF-8; 404 for an encoded `/` inside a segment, for `..` above the root, and for more than {@linkcode
- * MAX_DEPTH} segments. Does not trim or normalize: `+`, `;`, `\`, dots and spaces are ordinary characters.
+ * segments, `.` and `..`. 414 for more than 16,384 characters; 400 for a `#`, an invalid escape,
+ * NUL, or invalid UTF-8; 404 for an encoded `/` inside a segment, for `..` above the root, and for more than 255
+ * segments. Does not trim or normalize: `+`, `;`, `\`, dots and spaces are ordinary characters.
  *
  * @param raw The target as sent, starting with `/`. Unescaped non-ASCII characters, which clients should not send, are
  * accepted: Deno has decoded them as UTF-8, and refuses invalid UTF-8 itself.
@@ -276,8 +282,7 @@ export function targetBeforeEncodedSlash(raw: string): Target | null {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { SitePath } from "@x/pyserve";
- * import { locationOf } from "@x/pyserve/http";
+ * import { locationOf, SitePath } from "@x/pyserve/http";
  *
  * assert(locationOf(SitePath.root.child("\\evil")!, { slash: true }) === "/%5Cevil/");
  * ```

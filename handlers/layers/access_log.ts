@@ -4,6 +4,7 @@
  * @module
  */
 
+import { then } from "../core/awaitable.ts";
 import { accessLogWriter, type LogFormat } from "../core/access_line.ts";
 import { passedByErrors } from "../core/chain.ts";
 import type { Layer } from "../core/types.ts";
@@ -30,19 +31,16 @@ export { LOG_FORMATS, type LogFormat } from "../core/access_line.ts";
  * await fetch(new Request("http://localhost/a"));
  * assert(lines[0]!.endsWith('"GET /a HTTP/2.0" 200 -'));
  * ```
+ *
+ * @category Layers
  */
 export function accessLog(format: LogFormat = "python"): Layer {
   const write = accessLogWriter(format);
   return passedByErrors("accessLog", (next) => (request, context) => {
     const start = performance.now();
-    const answer = next(request, context);
-    if (answer instanceof Promise) {
-      return answer.then((response) => {
-        if (response) write(request, context, response, performance.now() - start);
-        return response;
-      });
-    }
-    if (answer) write(request, context, answer, performance.now() - start);
-    return answer;
+    return then(next(request, context), (response) => {
+      if (response) write(request, context, response, performance.now() - start);
+      return response;
+    });
   });
 }

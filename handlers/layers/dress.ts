@@ -4,8 +4,10 @@
  * @module
  */
 
+import { then } from "../core/awaitable.ts";
 import { internalsOf } from "../core/internals.ts";
-import type { Context, Layer } from "../core/types.ts";
+import type { SettledHandler } from "../core/settle.ts";
+import type { Context } from "../core/types.ts";
 import { withErrorPage } from "./error_pages.ts";
 
 /**
@@ -14,15 +16,13 @@ import { withErrorPage } from "./error_pages.ts";
  *
  * @param put Sets the headers on a response, in place.
  */
-export function dress(put: (response: Response) => Response): Layer {
-  const dressed = (request: Request, context: Context, response: Response | null) => {
+export function dress(put: (response: Response) => Response): (next: SettledHandler) => SettledHandler {
+  const dressed = (request: Request, context: Context, response: Response) => {
     const { notes } = internalsOf(context);
-    if (response === null || response === notes.dressed) return response;
+    if (response === notes.dressed) return response;
     return notes.dressed = put(withErrorPage(request, context, response));
   };
   return (next) => (request, context) => {
-    const answer = next(request, context);
-    if (answer instanceof Promise) return answer.then((late) => dressed(request, context, late));
-    return dressed(request, context, answer);
+    return then(next(request, context), (response) => dressed(request, context, response));
   };
 }

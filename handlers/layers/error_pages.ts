@@ -4,6 +4,7 @@
  * @module
  */
 
+import { then } from "../core/awaitable.ts";
 import { accepts } from "@std/http/negotiation";
 import { failureOf, type HttpError, markFailure, statusText } from "../core/errors.ts";
 import { escapeJson } from "../http/escape.ts";
@@ -30,12 +31,12 @@ import type { Context, Layer } from "../core/types.ts";
  * const response = await fetch(new Request("http://localhost/", { headers: { accept: "application/json" } }));
  * assert((await response.json()).title === "Not Found");
  * ```
+ *
+ * @category Layers
  */
 export function errorPages(): Layer {
   return passedByErrors("errorPages", (next) => (request, context) => {
-    const answer = next(request, context);
-    if (answer instanceof Promise) return answer.then((late) => late && withErrorPage(request, context, late));
-    return answer && withErrorPage(request, context, answer);
+    return then(next(request, context), (response) => response && withErrorPage(request, context, response));
   });
 }
 

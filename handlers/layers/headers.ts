@@ -4,6 +4,7 @@
  * @module
  */
 
+import { then } from "../core/awaitable.ts";
 import { passedByErrors } from "../core/chain.ts";
 import type { Layer } from "../core/types.ts";
 
@@ -24,13 +25,13 @@ import type { Layer } from "../core/types.ts";
  * const response = await fetch(new Request("http://localhost/a.txt", { method: "HEAD" }));
  * assert(response.headers.get("cache-control") === "max-age=60");
  * ```
+ *
+ * @category Layers
  */
 export function headers(fields: readonly (readonly [name: string, value: string])[]): Layer {
   const put = putter(fields);
   return passedByErrors("headers", (next) => (request, context) => {
-    const answer = next(request, context);
-    if (answer instanceof Promise) return answer.then((late) => late && put(late));
-    return answer && put(answer);
+    return then(next(request, context), (response) => response && put(response));
   });
 }
 

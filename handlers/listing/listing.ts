@@ -7,7 +7,7 @@
 import { accepts } from "@std/http/negotiation";
 import { then } from "../core/awaitable.ts";
 import { HttpError } from "../core/errors.ts";
-import { type Asked, ListingBuilds } from "./builds.ts";
+import { ListingBuilds, type ListingRequest } from "./builds.ts";
 import { STALL_MS } from "../core/held_body.ts";
 import { clientOf } from "../http/client.ts";
 import { headOf } from "../serving/listing_data.ts";
@@ -67,6 +67,8 @@ const CACHE_BYTES = 16 * 1024 * 1024;
  * const { entries }: Listing = await response.json();
  * assert(entries.map((entry) => entry.href).join(" ") === "docs/ a%20b.txt");
  * ```
+ *
+ * @category Handlers
  */
 export function listing(source: FileSource, options: ListingOptions = {}): Handler {
   return listingParts(source, options)(null).all;
@@ -118,9 +120,7 @@ function partsOf(
     const { key, asked } = askedOf(request, context, readable(source, context), abilitiesOf(context));
     const script = asked.head.can ? prepareScript(asked.path.segments.length) : null;
     const page = script ? script.then(() => builds.page(key, asked, found.stat)) : builds.page(key, asked, found.stat);
-    return page instanceof Promise
-      ? page.then((late) => late && late.send(request, context))
-      : page && page.send(request, context);
+    return then(page, (page) => page && page.send(request, context));
   };
   const all: Handler = (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
@@ -136,7 +136,7 @@ function askedOf(
   context: Context,
   source: FileSource,
   can?: readonly string[],
-): { key: string; asked: Asked } {
+): { key: string; asked: ListingRequest } {
   const { path, query: text } = context.target;
   const query = text === "" ? null : new URLSearchParams(text);
   const format = formatOf(request, query);

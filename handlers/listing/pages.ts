@@ -19,7 +19,7 @@ export interface ListingPage {
   /**
    * Answers GET or HEAD.
    *
-   * @param keep As in `Content`.
+   * @param keep As in `CacheableContent`.
    */
   send(request: Request, context: Context, keep?: (size: number) => Keep | null): Awaitable<Response>;
 }

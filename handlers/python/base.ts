@@ -121,6 +121,8 @@ interface Reply {
  * const response = await fetch(`http://127.0.0.1:${server.server_port}/world`);
  * assert(await response.text() === "Hello /world");
  * ```
+ *
+ * @category Python
  */
 export class BaseHTTPRequestHandler {
   /** Phrase and description by status, shared by all handlers. Python: `BaseHTTPRequestHandler.responses`. */

@@ -68,6 +68,8 @@ export type CgiInfo = readonly [directory: string, rest: string];
  * assert(await response.text() === "hello you\n");
  * Deno.removeSync(site, { recursive: true });
  * ```
+ *
+ * @category Python
  */
 export class CGIHTTPRequestHandler extends SimpleHTTPRequestHandler {
   /** Directories in which every file is a program, shared by all handlers. Python: `cgi_directories`. */

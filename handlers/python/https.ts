@@ -40,6 +40,8 @@ export interface HTTPSServerOptions {
  * }
  * assert(reason instanceof Deno.errors.NotFound);
  * ```
+ *
+ * @category Python
  */
 export class HTTPSServer extends HTTPServer {
   readonly #options: HTTPSServerOptions;
@@ -77,7 +79,11 @@ export class HTTPSServer extends HTTPServer {
   }
 }
 
-/** Concurrent {@linkcode HTTPSServer}. Python: `ThreadingHTTPSServer`. */
+/**
+ * Concurrent {@linkcode HTTPSServer}. Python: `ThreadingHTTPSServer`.
+ *
+ * @category Python
+ */
 export class ThreadingHTTPSServer extends HTTPSServer {
   /** Handles a connection concurrently. Python: `process_request`. */
   override process_request(request: Connection, client_address: ClientAddress): Promise<void> {

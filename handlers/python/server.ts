@@ -66,6 +66,8 @@ export type RequestHandlerClass = new (
  * const response = await fetch(`http://127.0.0.1:${server.server_port}/`);
  * assert(await response.text() === "Hello");
  * ```
+ *
+ * @category Python
  */
 export class HTTPServer implements AsyncDisposable {
   /** The listen backlog; set it on the class. Python: `request_queue_size`. */
@@ -155,14 +157,14 @@ export class HTTPServer implements AsyncDisposable {
   }
 
   /**
-   * Accepts further connections from another listener, and closes the one before.
+   * Accepts further connections from another listener, and closes the previous one.
    *
    * @internal
    */
   protected replace_listener(listener: Deno.Listener): void {
     const before = this.#listener;
     this.#listener = listener;
-    before?.close(); // wakes the accept loop, which continues with the new one
+    before?.close(); // wakes the accept loop, which continues with the new listener
   }
 
   /** Creates the listener; override it to listen differently. */
@@ -450,6 +452,8 @@ export class HTTPServer implements AsyncDisposable {
  * const response = await fetch(`http://127.0.0.1:${server.server_port}/`);
  * assert((await response.text()).includes("Directory listing for /"));
  * ```
+ *
+ * @category Python
  */
 export class ThreadingHTTPServer extends HTTPServer {
   /** Handles a connection concurrently. Python: `process_request`. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { then } from "../core/awaitable.ts";
 import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
@@ -24,7 +25,7 @@ import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
 import type { FileSource } from "../sources/types.ts";
 import { derive } from "../core/derive.ts";
-import type { Context, Handler } from "../core/types.ts";
+import type { Handler } from "../core/types.ts";
 import { BaseHTTPRequestHandler } from "./base.ts";
 import type { ClientAddress, Connection } from "./connection.ts";
 import { infoOf, pythonHeaders, ReplyBody, requestOf, type SourceFile, urlOf } from "./exchange.ts";
@@ -80,6 +81,8 @@ export interface SimpleHandlerOptions {
  * await response.body?.cancel();
  * Deno.removeSync(site, { recursive: true });
  * ```
+ *
+ * @category Python
  */
 export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   /** Types by extension, with precedence over all other tables; shared by all handlers. Python: `extensions_map`. */
@@ -113,7 +116,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
    */
   hosts: Hosts | null = null;
 
-  #asked: Asked | null = null;
+  #asked: SiteRequest | null = null;
 
   /**
    * Called by the server. To set the directory, override the field, or `finish_request` of the server.
@@ -281,7 +284,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   }
 
   /** The response cache; null if this class overrides something that may change from request to request. */
-  #cache(asked: Asked): ResponseCache | null {
+  #cache(asked: SiteRequest): ResponseCache | null {
     if (this.#translates() || this.guess_type !== SimpleHTTPRequestHandler.prototype.guess_type) return null;
     return cacheOf(
       asked,
@@ -298,7 +301,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     return this.translate_path !== SimpleHTTPRequestHandler.prototype.translate_path;
   }
 
-  #ask_about(path: string): Asked {
+  #ask_about(path: string): SiteRequest {
     const { hidden, follow_links: followLinks } = this;
     const options = { hidden, followLinks, rules: this.content_rules(), variant: this.#variant };
     this.#asked = this.#translates() ? translatedSite(path, this.translate_path(path), options) : {
@@ -316,14 +319,12 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
  * Behind a proxy that strips a prefix, the proxy has to rewrite it (`proxy_redirect` in nginx).
  */
 function withPythonLocation(handler: Handler): Handler {
-  const mended = (response: Response | null, { target: { path, query } }: Context) => {
-    if (response?.status === 301) response.headers.set("location", locationOf(path, { slash: true, query }));
-    return response;
-  };
-  return (request, context) => {
-    const answer = handler(request, context);
-    return answer instanceof Promise ? answer.then((late) => mended(late, context)) : mended(answer, context);
-  };
+  return (request, context) =>
+    then(handler(request, context), (response) => {
+      const { path, query } = context.target;
+      if (response?.status === 301) response.headers.set("location", locationOf(path, { slash: true, query }));
+      return response;
+    });
 }
 
 /** Which files of a directory to exclude. */
@@ -334,8 +335,8 @@ export interface ContentRules {
   readonly without: (source: FileSource) => FileSource;
 }
 
-/** What is served, and by which handlers. */
-interface Site {
+/** A site: the source and its handlers. */
+interface ServedSite {
   readonly source: FileSource;
   readonly listing: Handler;
   /** Response caches, by the options for types and index files. */
@@ -343,7 +344,7 @@ interface Site {
 }
 
 /** A site together with the current request. */
-interface Asked extends Site {
+interface SiteRequest extends ServedSite {
   /** The request target. */
   readonly path: string;
   /** The path on disk. */
@@ -360,12 +361,12 @@ interface SiteOptions {
 }
 
 /** Sites shared by all handlers, because listings are cached in them. */
-const sites = new Map<string, Site>();
+const sites = new Map<string, ServedSite>();
 
 /** Maximum number of cached sites: more than a program has classes. */
 const MOST_SITES = 100;
 
-function siteOf(directory: string, { hidden, followLinks, rules, variant }: SiteOptions): Site {
+function siteOf(directory: string, { hidden, followLinks, rules, variant }: SiteOptions): ServedSite {
   const place = directory.startsWith("/") ? directory : `${Deno.cwd()}/${directory}`;
   const key = `${hidden} ${followLinks} ${rules?.key ?? ""} ${variant} ${place}`;
   const known = sites.get(key);
@@ -382,7 +383,7 @@ function siteOf(directory: string, { hidden, followLinks, rules, variant }: Site
 /** Cache size per directory. */
 const CACHE_BYTES = 32 * 1024 * 1024;
 
-function cacheOf({ caches }: Site, rules: string): ResponseCache {
+function cacheOf({ caches }: ServedSite, rules: string): ResponseCache {
   const known = caches.get(rules);
   if (known) return known;
   const made = new ResponseCache({ maxBytes: CACHE_BYTES });
@@ -402,7 +403,7 @@ function opened(directory: string, followLinks: boolean): FileSource {
 }
 
 /** A site for a path returned by `translate_path`. */
-function translatedSite(path: string, place: string, options: SiteOptions): Asked {
+function translatedSite(path: string, place: string, options: SiteOptions): SiteRequest {
   const isDirectory = isDirectorySync(place);
   const site = siteOf(isDirectory ? place : dirname(place), options);
   const found = isDirectory ? SitePath.root : SitePath.root.child(basename(place));

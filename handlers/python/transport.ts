@@ -10,7 +10,7 @@ import { escapeLog } from "../http/escape.ts";
 import { relativeReference } from "../http/relative.ts";
 import { SitePath } from "../http/target.ts";
 import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
-import { Binding, type Place } from "../transport/binding.ts";
+import { Binding, type ListenAddress } from "../transport/binding.ts";
 import { certificatesOf, type TlsPair } from "../transport/certificates.ts";
 import { type Endpoint, endpointOf, type ServerAddr, type TcpEndpoint } from "../transport/endpoint.ts";
 import type { RunningServer, ServeOptions } from "../transport/types.ts";
@@ -59,6 +59,7 @@ export function serveClassic(fetch: FetchFunction, options: ClassicServeOptions 
   serving.catch(fail);
   const end = async (cut: boolean) => {
     server.daemon_threads = cut;
+    if (!cut) await server.quiesce();
     await server.server_close();
     await serving;
     finish();
@@ -99,13 +100,17 @@ class ClassicServer extends ThreadingHTTPServer {
     return this.#binding.open();
   }
 
+  quiesce(): Promise<void> | null {
+    return this.#binding.quiesce();
+  }
+
   override async server_close(): Promise<void> {
     this.#leave();
     await super.server_close();
     this.#binding[Symbol.dispose]();
   }
 
-  #open(place: Place): Deno.Listener {
+  #open(place: ListenAddress): Deno.Listener {
     if ("path" in place) return Deno.listen(place);
     const { reusePort } = this.#options;
     const options = { ...place, tcpBacklog: this.request_queue_size, ...(reusePort && { reusePort }) };
@@ -121,7 +126,7 @@ class ClassicServer extends ThreadingHTTPServer {
     [this.server_name, this.server_port] = "path" in address ? [address.path, 0] : [address.hostname, address.port];
   }
 
-  /** Accepts new connections with another certificate. */
+  /** Switches new connections to another certificate. */
   #exchange(pair: TlsPair): void {
     const before = this.#pair;
     this.#pair = pair;
@@ -146,7 +151,7 @@ class ClassicServer extends ThreadingHTTPServer {
   }
 }
 
-/** Python's form; a socket file that is inherited must not be removed at the end, so that it is none here. */
+/** Python's form of the address; empty for an inherited socket, whose file must not be removed at the end. */
 function serverAddressOf(endpoint: Endpoint): ServerAddress {
   if (endpoint.kind === "unix") return endpoint.path;
   return endpoint.kind === "tcp" ? [endpoint.hostname, endpoint.port] : ["", 0];

@@ -52,7 +52,7 @@ export function hunt(source: FileSource, options: HuntOptions): Hunt {
   return { batches: search.run(), end: () => search.end };
 }
 
-interface Place {
+interface HuntedDirectory {
   readonly path: SitePath;
   /** Names from the searched directory down, each followed by a slash. */
   readonly text: string;
@@ -64,7 +64,7 @@ class Search {
   readonly #options: HuntOptions;
   readonly #turns = new Turns();
   readonly #seen = new Set<string>();
-  #queue: Place[] = [];
+  #queue: HuntedDirectory[] = [];
   #results = 0;
   #directories = 0;
   #milliseconds = 0;
@@ -99,7 +99,7 @@ class Search {
     this.end = end;
   }
 
-  async #lookThrough(place: Place): Promise<Found[]> {
+  async #lookThrough(place: HuntedDirectory): Promise<Found[]> {
     const entries = await this.#entriesOf(place.path);
     const found: Found[] = [];
     for (const entry of entries) {
@@ -126,7 +126,7 @@ class Search {
     }
   }
 
-  #resultOf(entry: FileEntry, { text, href }: Place): Found | null {
+  #resultOf(entry: FileEntry, { text, href }: HuntedDirectory): Found | null {
     const { pattern } = this.#options;
     const path = text + entry.name;
     if (entry.problem !== null || !pattern.matches(pattern.onPath ? path : entry.name)) return null;
@@ -134,14 +134,14 @@ class Search {
     return { path, ...data, href: href + data.href };
   }
 
-  async #enqueueChild(entry: FileEntry, { path, text, href }: Place): Promise<void> {
+  async #enqueueChild(entry: FileEntry, { path, text, href }: HuntedDirectory): Promise<void> {
     const child = path.child(entry.name);
     if (child === null) return;
     const place = { path: child, text: `${text}${entry.name}/`, href: `${href}${encodeSegment(entry.name)}/` };
     await this.#enqueue(place, entry.link);
   }
 
-  async #enqueue(place: Place, isLink: boolean): Promise<void> {
+  async #enqueue(place: HuntedDirectory, isLink: boolean): Promise<void> {
     if (this.#directories >= this.#options.limits.directories) {
       this.end = "directories";
       return;

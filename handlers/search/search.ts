@@ -22,7 +22,7 @@ import type { Context, Handler } from "../core/types.ts";
 
 export type { Found, SearchEnd, SearchFormat, SearchHead, SearchResults, SearchTail };
 
-/** How {@linkcode search} searches. */
+/** Options of {@linkcode search}. */
 export interface SearchOptions {
   /** Maximum number of results; defaults to 1,000. */
   readonly maxResults?: number;
@@ -81,6 +81,8 @@ const READ_AT_ONCE = 2;
  * const { results }: SearchResults = await response.json();
  * assert(results.map(({ path }) => path).join() === "docs/a.txt");
  * ```
+ *
+ * @category Handlers
  */
 export function search(source: FileSource, options: SearchOptions = {}): Handler {
   const gate = new Gate(READ_AT_ONCE);
@@ -95,7 +97,7 @@ export function search(source: FileSource, options: SearchOptions = {}): Handler
   };
 }
 
-interface Asked {
+interface SearchRequest {
   readonly source: FileSource;
   readonly gate: Gate;
   readonly limiter: Limiter;
@@ -103,7 +105,7 @@ interface Asked {
   readonly options: SearchOptions;
 }
 
-async function answer(request: Request, context: Context, asked: Asked): Promise<Response | null> {
+async function answer(request: Request, context: Context, asked: SearchRequest): Promise<Response | null> {
   const { source, query, options } = asked;
   const { path: directory } = context.target;
   const found = await resolve(source, { path: directory, slash: true }, options.index ?? DEFAULT_INDEX);

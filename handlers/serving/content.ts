@@ -14,9 +14,16 @@ import { openBytes } from "../sources/memory.ts";
 import { FileChanged, type OpenFile } from "../sources/types.ts";
 import type { InternalContext } from "../core/internals.ts";
 import type { Awaitable, Encoder } from "../core/types.ts";
-import { type CodedContent, type Content, type Keep, type Representation, representationOf } from "./representation.ts";
+import {
+  type CacheableContent,
+  type CodedContent,
+  type Content,
+  type Keep,
+  type Representation,
+  representationOf,
+} from "./representation.ts";
 
-export type { CodedContent, Content, Keep };
+export type { CacheableContent, CodedContent, Content, Keep };
 
 /** Content up to this size is sent from one buffer; larger content is streamed. */
 const WHOLE_BYTES = 65_536;
@@ -27,7 +34,7 @@ const CHUNK_BYTES = 262_144;
 /** Chunk size for encoders: compressing it blocks the event loop for one or two milliseconds. */
 const ENCODED_CHUNK_BYTES = 65_536;
 
-/** How {@linkcode sendContent} sends. A `Context` has these. */
+/** Options of {@linkcode sendContent}. A `Context` has them. */
 export interface SendOptions {
   /** Content codings to apply; defaults to none. */
   readonly encoders?: readonly Encoder[];
@@ -37,9 +44,9 @@ export interface SendOptions {
  * Answers GET or HEAD with content: 200, 206, 304, 412 or 416, depending on the request headers.
  *
  * Content coding is decided here and nowhere else: by Accept-Encoding, among the codings in which the content is stored
- * and those that the encoders of the context apply. Each coding has its own entity tag; ranges apply to the chosen
- * representation, and to none that is encoded while it is sent: a request for a range gets content without such a coding.
- * 406 is not used: content in no acceptable coding is sent without one.
+ * and those of the context's encoders. Each coding has its own entity tag. Ranges apply to the chosen representation,
+ * but not to one that is encoded while being sent: a range request gets content without such a coding. 406 is not used:
+ * if no coding is acceptable, the content is sent without one.
  *
  * A body never exceeds its Content-Length; if the source ends early, the connection is aborted instead of ending
  * cleanly. 412 and 416 are thrown as {@linkcode HttpError}, for `settle` to answer.
@@ -89,7 +96,7 @@ function send(request: Request, content: Representation, cutsAtLength: boolean):
   );
 }
 
-/** What is known before the content is opened. */
+/** The values known before the content is opened. */
 interface Decided {
   readonly request: Request;
   readonly content: Representation;
@@ -150,7 +157,7 @@ function beginningOf({ size }: Content): ByteRange {
   return { start: 0, end: Math.min(size, BEGINNING_BYTES) };
 }
 
-/** The headers that 200, 206 and 304 have in common. */
+/** Headers common to 200, 206 and 304. */
 function commonHeaders({ headers, etag, varies }: Representation): Headers {
   const common = new Headers(headers);
   if (varies) common.append("vary", VARY.vary!);
@@ -158,7 +165,7 @@ function commonHeaders({ headers, etag, varies }: Representation): Headers {
   return common;
 }
 
-/** The type of content that is not open, or not without its coding. */
+/** The type of content that is not open, or only open in a coding. */
 function typeOfUnread(content: Content): Awaitable<string> {
   const { typeOf } = content;
   if (typeOf === undefined) return content.type;
@@ -168,7 +175,7 @@ function typeOfUnread(content: Content): Awaitable<string> {
   });
 }
 
-/** The type of content that is open, which may require reading its beginning. A failure closes the file. */
+/** The type of open content, which may require reading its beginning. A failure closes the file. */
 function typeFrom({ content }: Decided, file: OpenFile): Awaitable<string> {
   if (content.typeOf === undefined) return content.type;
   const type = content.plain ? typeOfUnread(content.plain) : typeOfBeginning(content, content.typeOf, file);
@@ -267,7 +274,7 @@ function typeOfWhole({ content }: Decided, bytes: Uint8Array): Awaitable<string>
   return content.typeOf?.(bytes.subarray(0, BEGINNING_BYTES)) ?? content.type;
 }
 
-/** Sends content through an encoder. The length is known only of what is buffered, so HEAD does not have it. */
+/** Sends content through an encoder. The length is known only if buffered, so HEAD does not have it. */
 function encode(decided: Decided, encoder: Encoder, file: OpenFile): Awaitable<Response> {
   const { request, content } = decided;
   const keep = request.method === "GET" ? content.keep?.(content.size) ?? null : null;

@@ -56,9 +56,11 @@ export interface Site {
  * const response = await fetch(new Request("http://localhost/a.txt?size"));
  * assert(await response.text() === "5");
  * ```
+ *
+ * @category Features
  */
 export interface Feature {
-  /** What it is called in errors and in the log; defaults to its first ability or query parameter. */
+  /** Its name in errors and in the log; defaults to its first ability or query parameter. */
   readonly name?: string;
   /** The methods it handles, for Allow. */
   readonly methods: readonly string[];
@@ -103,13 +105,13 @@ export interface Feature {
   readonly end?: () => Promise<void>;
 }
 
-/** What a feature is called in messages; the position counts from 0. */
+/** The name of a feature in messages; the position counts from 0. */
 export function featureTitle({ name, abilities, queries }: Feature, position: number): string {
   const known = name ?? abilities?.[0] ?? queries?.[0];
   return known === undefined ? `feature ${position + 1}` : `feature "${known}"`;
 }
 
-/** Throws a TypeError for two features that answer for the same, of which the second would never be tried. */
+/** Throws a TypeError for two features with the same claim, of which the second would never be tried. */
 export function requireDistinct(features: readonly Feature[]): void {
   const claims = new Map<unknown, Feature>();
   for (const [position, feature] of features.entries()) {

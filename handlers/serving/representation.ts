@@ -34,21 +34,15 @@ export interface Content {
    * the entity tag.
    */
   readonly headers?: Readonly<Record<string, string>>;
-  /** The content coding of content that is available in no other; `codedIn` and encoders are not used then. */
+  /** The coding of content that is available in no other; `codedIn` and encoders are not used then. */
   readonly coding?: CodingName;
   /**
-   * Returns the content in a coding, or null if it is not available in that one. Called for the codings that the client
-   * accepts, in its order of preference, until one is available. With it, all responses have `Vary: accept-encoding`.
+   * Returns the content in a coding, or null if it is not available in that coding. Called for the codings accepted by
+   * the client, in order of preference, until one is available. If given, all responses have `Vary: accept-encoding`.
    */
   readonly codedIn?: (coding: CodingName) => Awaitable<CodedContent | null>;
   /** Whether ranges are supported; defaults to true. */
   readonly ranges?: boolean;
-  /**
-   * Called when the full content is about to be sent, with the size of its representation (before it is encoded). If it
-   * returns a function, the content is buffered regardless of size, and the function receives the response and its bytes,
-   * to cache them.
-   */
-  readonly keep?: (size: number) => Keep | null;
   /** Whether the content is slow to produce: then even short content is streamed, so that a disconnect is noticed. */
   readonly slow?: boolean;
   /**
@@ -60,7 +54,17 @@ export interface Content {
   open(range?: ByteRange): Awaitable<OpenFile>;
 }
 
-/** The same content in a coding: a representation of its own, with the type, date and headers of the content. */
+/** Content that the response cache may keep. */
+export interface CacheableContent extends Content {
+  /**
+   * Called when the full content is about to be sent, with the size of its representation (before encoding). If it
+   * returns a function, the content is buffered regardless of size, and the function receives the response and its
+   * bytes, to cache them.
+   */
+  readonly keep?: (size: number) => Keep | null;
+}
+
+/** The same content in another coding: a separate representation with the type, date and headers of the content. */
 export interface CodedContent {
   /** Its entity tag; must differ from those of the other codings (RFC 9110 section 8.8.3.3). */
   readonly etag: string | null;
@@ -71,25 +75,25 @@ export interface CodedContent {
 }
 
 /** The representation of content that a request gets. */
-export interface Representation extends Content {
-  /** Whether there are others, for other values of Accept-Encoding. */
+export interface Representation extends CacheableContent {
+  /** Whether other values of Accept-Encoding select other representations. */
   readonly varies?: boolean;
-  /** The content without its coding, to determine the type; absent where it is the same. */
+  /** The content without its coding, to determine the type; absent if it is the same. */
   readonly plain?: Content;
-  /** Encodes the bytes while they are sent. */
+  /** Encodes the bytes while they are being sent. */
   readonly encoder?: Encoder;
 }
 
 /**
- * Selects the representation with the highest weight. Among equal ones, a stored coding comes before one that has to be
- * computed, then br before zstd before gzip, and content without a coding comes last.
+ * Selects the representation with the highest weight. Among equals, a stored coding precedes one that has to be
+ * computed, then br precedes zstd and gzip, and content without a coding comes last.
  *
- * If the client refuses content without a coding and there is no other, it gets it nevertheless: section 12.5.3 allows
- * 406 but does not require it, and a client that cannot decode the identity coding does not exist.
+ * If the client refuses unencoded content and there is no other, it gets it nevertheless: section 12.5.3 allows 406 but
+ * does not require it, and there are no clients that cannot decode the identity coding.
  */
 export function representationOf(
   request: Request,
-  content: Content,
+  content: CacheableContent,
   encoders: readonly Encoder[],
 ): Awaitable<Representation> {
   if (content.coding !== undefined) return content;
@@ -100,7 +104,7 @@ export function representationOf(
     ? CODING_NAMES.map((coding) => ({ coding, find: () => storedIn(content, coding) }))
     : [];
   const computed = wantsRange(request, content) && !weights.refusesIdentity
-    ? [] // only content with a length has ranges: a download can then be resumed
+    ? [] // only content of known length has ranges, so that a download can be resumed
     : suitable.map((encoder) => ({ coding: encoder.coding, find: () => encodedBy(content, encoder) }));
   const offers = [...stored, ...computed].filter(({ coding }) => weights.of(coding) > 0);
   offers.sort((a, b) => weights.of(b.coding) - weights.of(a.coding));
@@ -128,7 +132,7 @@ function firstOf(offers: readonly Offer[], at = 0): Awaitable<Representation | n
   return then(offers[at]!.find(), (found) => found ?? firstOf(offers, at + 1));
 }
 
-function storedIn(content: Content, coding: CodingName): Awaitable<Representation | null> {
+function storedIn(content: CacheableContent, coding: CodingName): Awaitable<Representation | null> {
   return then(content.codedIn!(coding), (coded) => {
     if (coded === null) return null;
     const { etag, size } = coded;
@@ -136,12 +140,12 @@ function storedIn(content: Content, coding: CodingName): Awaitable<Representatio
   });
 }
 
-function encodedBy(content: Content, encoder: Encoder): Representation {
+function encodedBy(content: CacheableContent, encoder: Encoder): Representation {
   const { coding } = encoder;
   return { ...content, etag: encodedTag(content.etag, coding), coding, encoder, ranges: false, varies: true };
 }
 
-/** Weak: another version of the encoder produces other bytes of the same meaning. */
+/** Weak: another version of the encoder produces different bytes with the same meaning. */
 function encodedTag(etag: string | null, coding: CodingName): string | null {
   return etag && `W/${etag.replace(/^W\//, "").slice(0, -1)}-${coding}"`;
 }

@@ -1,5 +1,5 @@
 /**
- * The cache of finished responses: small files, listings, and names that are not there.
+ * The cache of finished responses: small files, listings, and missing paths.
  *
  * It sits inside everything that inspects each request (access log, layers of the user), and outside everything that is
  * the same for all responses: it stores them as templates, with their headers and error pages. Clones share the bytes,
@@ -8,16 +8,15 @@
  * @module
  */
 
+import { then } from "../core/awaitable.ts";
 import { failureOf, markFailure } from "../core/errors.ts";
 import { acceptedCodings, codingWeights } from "../http/coding.ts";
-import { MAX_HEADER_BYTES } from "../http/header_size.ts";
-import { judgeHost } from "../http/host.ts";
-import { MAX_TARGET_LENGTH, rawTarget } from "../http/target.ts";
+import { rawTarget } from "../http/target.ts";
 import { asksUnderOwnName } from "../core/own_hosts.ts";
 import type { SettledHandler } from "../core/settle.ts";
 import type { FreshnessCheck } from "../sources/types.ts";
-import { internalsOf, type OfferedAbsence, type OfferedResponse } from "../core/internals.ts";
-import type { Context, Encoder, HostNames } from "../core/types.ts";
+import { type HeadFields, internalsOf, type OfferedAbsence, type OfferedResponse } from "../core/internals.ts";
+import type { Context, Encoder } from "../core/types.ts";
 
 /** Maximum size of a cached file in bytes; larger ones are sent from disk at the same speed. */
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -112,11 +111,6 @@ export class ResponseCache {
   readonly #elsewhere: RegExp | null;
   readonly #ownNamesOnly: boolean;
   #bytes = 0;
-  /** The last valid Host, the URL prefix for it, and whether it is an own host name. */
-  #host = "";
-  #prefix = "";
-  #isOwn = false;
-  #hosts: HostNames | null = null;
 
   /** Creates an empty cache. */
   constructor({ maxBytes, dress, coded = false, queries = [], ownNamesOnly = false }: ResponseCacheOptions) {
@@ -132,9 +126,7 @@ export class ResponseCache {
     return (request, context) => {
       const kept = this.answer(request, context);
       if (kept !== null) return kept;
-      const answered = handler(request, context);
-      if (answered instanceof Promise) return answered.then((response) => this.#remember(request, context, response));
-      return this.#remember(request, context, answered);
+      return then(handler(request, context), (response) => this.#remember(request, context, response));
     };
   }
 
@@ -151,7 +143,7 @@ export class ResponseCache {
     const query = queryOf(url, context);
     // A fragment after the query is refused, like one after a path.
     if (query !== null && (!entry.anyQuery || query.includes("#") || this.#elsewhere?.test(query))) return null;
-    if (!this.#isUsual(request, url, context, asked.host)) return null;
+    if (!this.#isAccepted(request, url, context, asked)) return null;
     const template = templateFor(asked, entry);
     if (template === null) return null;
     if (!entry.isFresh()) {
@@ -261,7 +253,7 @@ export class ResponseCache {
     return `${view.length}:${view}${codings} ${path}`;
   }
 
-  /** Stored codings are chosen by order alone; with encoders, which come after them, ties matter as well. */
+  /** Stored codings are selected by order alone; encoders come after them, so ties matter as well. */
   #codingsOf(header: string | null, encoders: readonly Encoder[]): string {
     let known = this.#codings.get(header);
     if (known === undefined) {
@@ -275,21 +267,12 @@ export class ResponseCache {
     return `${known.order}${known.ties}+${encoders.map(({ coding }) => coding).join()}`;
   }
 
-  /** Whether Host and URL have their usual form; the slow path validates all others. */
-  #isUsual(request: Request, url: string, context: Context, host: string | null): boolean {
-    if (host === null || internalsOf(context).retargeted) {
-      return context.refusal === null && (!this.#ownNamesOnly || asksUnderOwnName(request, context.hosts));
+  /** Whether the request is accepted, as far as the key does not prove it: an accepted one had the same target. */
+  #isAccepted(request: Request, url: string, context: Context, fields: Fields): boolean {
+    if (fields.host !== null && !internalsOf(context).retargeted) {
+      return internalsOf(context).accepts(url, fields, this.#ownNamesOnly);
     }
-    if (url.length > MAX_TARGET_LENGTH) return false;
-    if (host !== this.#host || context.hosts !== this.#hosts) {
-      if (judgeHost(host, url) !== null) return false;
-      this.#host = host;
-      this.#prefix = url.slice(0, url.indexOf("://") + 3) + host;
-      this.#hosts = context.hosts;
-      this.#isOwn = context.hosts.isOwn(host);
-    }
-    if (!this.#isOwn && (this.#ownNamesOnly || context.hosts.areRequired(context))) return false;
-    return url.charCodeAt(this.#prefix.length) === 0x2f && url.startsWith(this.#prefix);
+    return context.refusal === null && (!this.#ownNamesOnly || asksUnderOwnName(request, context.hosts));
   }
 
   #entryOf({ response, bytes, isFresh, notModified }: OfferedResponse, accept: string | null | undefined): Entry {
@@ -362,8 +345,7 @@ function sizeOf(variants: readonly Entry[]): number {
 }
 
 /** The request fields relevant to a cache hit. */
-interface Fields {
-  readonly host: string | null;
+interface Fields extends HeadFields {
   readonly accept: string | null;
   readonly acceptEncoding: string | null;
   readonly noneMatch: string | null;
@@ -387,7 +369,7 @@ function fieldsOf(headers: Headers): Fields | null {
     else if (name === "if-modified-since") since = value;
     else if (BYPASSING.has(name)) return null;
   }
-  return bytes > MAX_HEADER_BYTES ? null : { host, accept, acceptEncoding, noneMatch, since };
+  return { host, bytes, accept, acceptEncoding, noneMatch, since };
 }
 
 /** The template for a request whose conditions can be evaluated by string comparison, or null. */

@@ -43,7 +43,11 @@ import type { Context, Handler, Layer, Right } from "../core/types.ts";
 /** Default size of the response cache in bytes. */
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
 
-/** Options of {@linkcode fileServer}. */
+/**
+ * Options of {@linkcode fileServer}.
+ *
+ * @category Server
+ */
 export interface FileServerOptions extends FilesOptions {
   /** Whether dotfiles are served and listed; defaults to false. */
   readonly hidden?: boolean;
@@ -51,7 +55,7 @@ export interface FileServerOptions extends FilesOptions {
   readonly followLinks?: boolean;
   /** Whether directories without an index are listed; defaults to true. */
   readonly listing?: boolean;
-  /** As for {@linkcode files}; also defaults to true for what a feature can `upload` or `delete`. */
+  /** As for {@linkcode files}; also defaults to true for paths that a feature can `upload` or `delete`. */
   readonly sandbox?: boolean | ((path: SitePath) => boolean);
   /** Headers for every response, as pairs of name and value. */
   readonly headers?: readonly (readonly [name: string, value: string])[];
@@ -95,7 +99,8 @@ export interface FileServerOptions extends FilesOptions {
  * `hidden` and `followLinks` do not apply.
  *
  * @throws Deno.errors.NotFound and other system errors if the root cannot be accessed; TypeError if one feature writes
- * and another runs programs, for two features that claim the same query parameter or ability, and for what is no layer.
+ * and another runs programs, if two features claim the same query parameter or ability, and for anything that is not a
+ * layer.
  *
  * @example
  * ```ts
@@ -106,6 +111,8 @@ export interface FileServerOptions extends FilesOptions {
  * const response = await fetch(new Request("http://localhost/a.txt"));
  * assert(await response.text() === "hello");
  * ```
+ *
+ * @category Server
  */
 export function fileServer(root: string | FileSource, options: FileServerOptions = {}): Handler {
   requireDistinct(options.features ?? []);
@@ -124,7 +131,7 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   });
   const dressed = dress(put);
   const record = format ? accessLog(format) : withoutLog;
-  const site = cache.around(dressed(siteOf(source, { ...options, ...own }, cache)) as SettledHandler);
+  const site = cache.around(dressed(siteOf(source, { ...options, ...own }, cache)));
   if (layers.length === 0) return neverDeclining(record(site));
   return neverDeclining(record(dressed(settleLast(layered(site, layers)))));
 }
@@ -176,11 +183,11 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   return withEncodedSlashes(slashed, settle(table(cache)));
 }
 
-/** A feature, or a part of every file server. */
+/** A feature, or a built-in row of the table. */
 interface Row extends Pick<Feature, "methods" | "rights" | "optionsHeaders"> {
   readonly on: boolean;
   readonly handler: Handler;
-  /** What it is called in the log when it fails; `""` if not given. */
+  /** Its name in the log when it fails; `""` if it has none. */
   readonly title?: string;
 }
 
@@ -197,14 +204,14 @@ function limited(site: Handler, isWritable: (path: SitePath) => boolean): Handle
   return (request, context) => site(request, limit(context, allows));
 }
 
-/** What features write to: everything, but of a union only the sources that have a writer. */
+/** The writable paths: everything, but of a union only the sources that have a writer. */
 function writtenWhere(source: FileSource): true | ((path: SitePath) => boolean) {
   if (!hasMounts(source)) return true;
   noteWritten(source);
   return (path) => isWritten(source, path);
 }
 
-/** Whether a path lies in one of the directories, if there are any, and in a source that can be written. */
+/** Whether a path lies in one of the directories, if any are given, and in a writable source. */
 function writableWhere(source: FileSource, directories: readonly string[] | undefined): (path: SitePath) => boolean {
   const places = directories?.map(uploadPath);
   return (path) => (places?.some((place) => path.below(place) !== null) ?? true) && isWritable(source, path);

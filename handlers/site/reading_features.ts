@@ -22,6 +22,8 @@ const METHODS = ["GET", "HEAD"];
  * const response = await fetch(new Request("http://localhost/?archive=tar"));
  * assert((await response.bytes()).length % 512 === 0);
  * ```
+ *
+ * @category Features
  */
 export function archives(options: ArchiveOptions = {}): Feature {
   return {
@@ -46,6 +48,8 @@ export function archives(options: ArchiveOptions = {}): Feature {
  * const response = await fetch(new Request("http://localhost/a.txt?md5"));
  * assert(await response.text() === "5d41402abc4b2a76b9719d911017c592  a.txt\n");
  * ```
+ *
+ * @category Features
  */
 export function checksums(): Feature {
   return {
@@ -68,6 +72,8 @@ export function checksums(): Feature {
  * const response = await fetch(new Request("http://localhost/?q=*.txt&format=text"));
  * assert(await response.text() === "docs/a.txt\n");
  * ```
+ *
+ * @category Features
  */
 export function searches(options: SearchOptions = {}): Feature {
   return {

@@ -3,7 +3,7 @@
  *
  * Checking a name is racy (TOCTOU): any directory on the path may be replaced by a symlink between two system calls
  * (CVE-2025-67124). So the path is opened first with `O_PATH` (which neither blocks on a FIFO nor has side effects on a
- * device), the kernel is asked where the descriptor lies, that location is checked, and every later operation goes
+ * device), the kernel reports where the descriptor lies, that location is checked, and every later operation goes
  * through the descriptor: `/proc/self/fd/N` for the object itself, `/proc/self/fd/N/name` for its entries.
  *
  * This requires Linux and all permissions. Elsewhere (macOS, Windows, `--allow-read=DIR`) a path is identified by its

@@ -59,7 +59,7 @@ function isUnchanged(before: Deno.FileInfo, after: Deno.FileInfo): boolean {
   return before.size === after.size && before.mtime?.getTime() === after.mtime?.getTime();
 }
 
-/** Locked while it is filled, so that the sweep does not take it for an abandoned one. */
+/** Locked while being filled, so that the sweep does not treat it as abandoned. */
 async function copyDirectory(from: Found, to: Place, name: string): Promise<void> {
   Deno.mkdirSync(to.at(name), { mode: 0o700 });
   using target = new Place(to.find(name));

@@ -45,6 +45,8 @@ export interface DiskOptions {
  * assert(await response.text() === "hello");
  * await Deno.remove(directory, { recursive: true });
  * ```
+ *
+ * @category Sources
  */
 export function disk(root: string, options: DiskOptions = {}): FileSource {
   if (!Deno.statSync(root).isDirectory) throw new TypeError(`Cannot serve "${root}": it is not a directory`);

@@ -42,7 +42,7 @@ export const NOW: DiskCalls = {
   lstat: (path) => Deno.lstatSync(path),
   readLink: (path) => Deno.readLinkSync(path),
   openFile(path, options) {
-    // While it is open no lease can be taken on it, for which the second call would wait, and the whole server with it.
+    // While it is open, no lease can be taken on the file, which would block the second call and thus the whole server.
     const descriptor = DESCRIPTORS?.openAtOnce(path) ?? UNKNOWN;
     if (descriptor === BUSY) throw new FileChanged();
     try {

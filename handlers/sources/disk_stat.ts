@@ -35,7 +35,7 @@ class DiskStat implements FileStat {
     this.modified = info.mtime?.getTime() ?? null;
     this.mode = info.mode === null ? null : info.mode & 0o777;
     this.#length = info.size;
-    this.#changed = info.ctime?.getTime() ?? 0; // whole seconds in Deno 2.9, so not sufficient by itself
+    this.#changed = info.ctime?.getTime() ?? 0; // whole seconds in Deno 2.9, so not sufficient on its own
     this.#inode = info.ino ?? 0;
     this.#device = info.dev;
     const now = clock.now();

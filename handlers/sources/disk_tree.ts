@@ -1,5 +1,5 @@
 /**
- * A directory that is filled under the name of a part, and published when it is complete.
+ * A directory that is filled under the name of a partial file, and published once complete.
  *
  * @module
  */
@@ -20,7 +20,7 @@ interface Modes {
   readonly directory: number;
 }
 
-/** The directory while it is filled: private, and locked so that the sweep does not take it for an abandoned one. */
+/** The directory while being filled: private, and locked so that the sweep does not treat it as abandoned. */
 export class DiskTree implements Disposable {
   readonly #modes: Modes;
   readonly #lock: Deno.FsFile;
@@ -66,7 +66,7 @@ export class DiskTree implements Disposable {
     await this.#lock.sync();
   }
 
-  /** Opens a directory of the tree; those that it shares with the previous one stay open. */
+  /** Opens a directory of the tree; ancestors shared with the previous one stay open. */
   #enter({ segments }: SitePath): Place {
     const shared = this.#names.findIndex((name, index) => name !== segments[index]);
     if (shared >= 0) this.#open.splice(shared + 1).forEach((place) => place[Symbol.dispose]());
@@ -91,7 +91,7 @@ function addDirectory(place: Place, name: string, mode: number): void {
   made.setMode(mode);
 }
 
-/** A new file of a tree: its content, and its permissions when it is complete. */
+/** A new file of a tree: its content, and its final permissions. */
 interface NewFile {
   readonly open: NonNullable<NewEntry["open"]>;
   readonly mode: number;

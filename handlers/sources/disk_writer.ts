@@ -177,7 +177,7 @@ export class DiskWriter implements SourceWriter {
       using made = place.find(part);
       return await place.alone(() => publish({ place, options: { ...to, paths } }, place.at(part), made));
     } catch (error) {
-      await Deno.remove(place.at(part), { recursive: true }).catch(() => {}); // if it was made
+      await Deno.remove(place.at(part), { recursive: true }).catch(() => {}); // if it was created
       throw error;
     }
   }

@@ -33,6 +33,8 @@ export const loadFilteredWriter: () => Promise<typeof import("./filtered_writer.
  * const source = filtered(memory({ "a.txt": "a", "a.bak": "b" }), (path) => !path.name.endsWith(".bak"));
  * assert(await source.stat(SitePath.root.child("a.bak")!) === null);
  * ```
+ *
+ * @category Sources
  */
 export function filtered(
   source: FileSource,

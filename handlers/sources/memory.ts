@@ -30,6 +30,8 @@ export interface MemoryOptions {
  * const stat = await memory({ "docs/a.txt": "abc" }).stat(SitePath.root.child("docs")!.child("a.txt")!);
  * assert(stat?.kind === "file" && stat.size === 3);
  * ```
+ *
+ * @category Sources
  */
 export function memory(files: Readonly<Record<string, string | Uint8Array>>, options: MemoryOptions = {}): FileSource {
   const modified = options.modified ?? Date.now();

@@ -8,7 +8,7 @@
 export { disk, type DiskOptions } from "./disk.ts";
 export { memory, type MemoryOptions, openBytes } from "./memory.ts";
 
-// Sources made of others
+// Sources derived from others
 export { filtered, isVisible } from "./filtered.ts";
 export { readOnly, union } from "./union.ts";
 export { writableIn } from "./writable_in.ts";

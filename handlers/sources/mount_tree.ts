@@ -1,5 +1,5 @@
 /**
- * The mount points of a union, and which mounted source a path leads to.
+ * The mount points of a union: maps a path to a mounted source.
  *
  * @module
  */
@@ -14,9 +14,9 @@ export interface Mounted {
   readonly source: FileSource;
 }
 
-/** Where a path leads. */
+/** The result of a lookup. */
 export interface Reached {
-  /** The mount that it lies in, or null if no source is mounted at the root. */
+  /** The mount that contains it; null if no source is mounted at the root. */
   readonly mount: Mounted | null;
   /** The path in that source. */
   readonly path: SitePath;

@@ -64,8 +64,8 @@ function modeInPlaceOf(there: Deno.FileInfo | null, { found, isNew }: Nameless, 
 }
 
 /**
- * The mode of a new file in this directory, as determined by the umask or a default ACL: found out by creating an empty
- * file.
+ * The mode of a new file in this directory, as determined by the umask or a default ACL; determined by creating an
+ * empty file.
  */
 export function newFileMode(place: Place): number {
   const name = place.at(randomPartName());

@@ -1,5 +1,5 @@
 /**
- * Open files whose bytes are fetched.
+ * Open files whose content is fetched by range.
  *
  * @module
  */
@@ -24,17 +24,22 @@ export interface OpenRangesOptions {
   readonly range?: ByteRange | undefined;
 }
 
-/** This many bytes from the start can be read again without another request: more than the declaration of an encoding. */
+/**
+ * How many bytes from the start are kept for rereading without another request: more than a declaration of the encoding
+ * needs.
+ */
 const KEPT_BYTES = 4_096;
 
-/** Bytes per chunk of a stream of which the beginning has already been read. */
+/** Chunk size of a stream whose beginning has already been read. */
 const CHUNK_BYTES = 65_536;
 
 /**
- * Opens a file of a source that fetches bytes by range: over HTTP, from an object store, from a part of another file.
+ * Opens a file of a source that fetches bytes by range: over HTTP, from an object store, from a section of another
+ * file.
  *
- * The range the file is opened for is fetched at once, with one request, so that an error shows before a response
- * begins. Without a range, nothing is fetched yet. Each read outside of it, or out of order, is a request of its own.
+ * The range for which the file is opened is fetched immediately, with one request, so that an error shows before a
+ * response begins. Without a range, nothing is fetched yet. Each read outside of it, or out of order, is a separate
+ * request.
  *
  * @param fetchRange Makes one request; it must not return bytes outside of the range.
  *
@@ -58,13 +63,13 @@ export async function openRanges(fetchRange: FetchRange, { size, range }: OpenRa
 
 type Read = (offset: number, into: Uint8Array) => Promise<number>;
 
-/** A file whose range is being received. */
+/** A file whose range is being fetched. */
 class RangeFile implements OpenFile {
   readonly #body: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly #range: ByteRange;
   readonly #readApart: Read;
   #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | null = null;
-  /** The last bytes received, and the offset of the first of them. */
+  /** The last bytes received, and their offset. */
   #chunk = new Uint8Array();
   #chunkStart: number;
   #isStreamed = false;
@@ -128,7 +133,7 @@ class RangeFile implements OpenFile {
   }
 }
 
-/** Reads with a request of its own. */
+/** Reads with a separate request. */
 async function readApart(fetchRange: FetchRange, start: number, into: Uint8Array): Promise<number> {
   if (into.length === 0) return 0;
   let count = 0;

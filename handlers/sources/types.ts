@@ -40,6 +40,8 @@ export type FreshnessCheck = () => boolean;
  *
  * A source decides what exists: for anything it must not expose (outside its root, hidden) it returns null, as for a
  * missing file. It throws system errors (permission, I/O), which `settle` maps to a status.
+ *
+ * @category Sources
  */
 export interface FileSource {
   /** The metadata for a path, or null if it does not exist. */
@@ -56,9 +58,9 @@ export interface FileSource {
   /**
    * Opens the file described by `seen`.
    *
-   * @param range The bytes that will be read, in order, so that a source on a network can fetch them with one request.
-   * The caller may also read elsewhere, such as the beginning of the file, at the price of another request. Without a
-   * range, or with an empty one, it may read anywhere, or only find out whether the file can be opened.
+   * @param range The bytes that will be read, in order, so that a network source can fetch them with one request. The
+   * caller may also read elsewhere, such as the beginning of the file, at the cost of another request. Without a range,
+   * or with an empty one, it may read anywhere, or only check whether the file can be opened.
    * @throws {FileChanged} If the file is no longer the one described by `seen`: call `stat` again.
    */
   open(path: SitePath, seen: FileStat, range?: ByteRange): Awaitable<OpenFile>;
@@ -85,12 +87,12 @@ export interface FileSource {
    */
   openWriter?(only?: readonly SitePath[]): Promise<SourceWriter>;
   /**
-   * Optional: watches a directory and everything below it, from the moment of this call until the signal is aborted.
-   * Yields the paths of what was created, changed or removed.
+   * Optional: watches a directory and everything below it, from this call until the signal is aborted. Yields the paths
+   * that were created, changed or removed.
    *
-   * A path may be yielded more than once for one change. For a directory, it may stand for anything in it: there may be
-   * too many changes to name. Changes of what the source does not expose are not reported. Treat it as a hint to look
-   * again: the platform may miss a change, such as a directory that is replaced by a symlink at once. `freshness` decides
+   * A path may be yielded more than once for one change. A directory may stand for anything in it, if there are too
+   * many changes to name. Changes to what the source does not expose are not reported. Treat it as a hint to check
+   * again: the platform may miss a change, such as a directory immediately replaced by a symlink. `freshness` decides
    * whether something has changed.
    *
    * @throws Deno.errors.NotFound and other system errors if there is no such directory.

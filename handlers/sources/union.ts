@@ -1,5 +1,5 @@
 /**
- * A source made of several.
+ * A source composed of several.
  *
  * @module
  */
@@ -27,19 +27,19 @@ import { showsMounts, showsSome } from "./written.ts";
 const unionWriter = onDemand(() => import("./union_writer.ts"));
 
 /**
- * A source made of several, each mounted at a path.
+ * A source composed of several others, each mounted at a path.
  *
- * A mount point is a directory, listed in its parent even if the source there has no such entry; it hides what that
- * source has at the path, and everything below it. Directories above a mount point need not exist. Prefixes end at a
- * segment: `/docs` is not a prefix of `/docs-old`. Each source checks containment for itself: a symlink in one does not
- * lead into another.
+ * A mount point is a directory, listed in its parent even if the source there has no such entry; it hides whatever that
+ * source has at or below the path. Directories above a mount point need not exist. Prefixes are compared by segments:
+ * `/docs` is not a prefix of `/docs-old`. Each source checks containment on its own: a symlink in one does not lead
+ * into another.
  *
- * Writing goes to the source that a path lies in. A mount point, or a directory that contains one, cannot be removed,
- * moved or replaced (`mount`); nothing is moved from one source to another (`elsewhere`): copy it, then remove it. Use
- * {@linkcode readOnly} for a source that is not to be written.
+ * A path is written to the source that contains it. A mount point, or a directory that contains one, cannot be removed,
+ * moved or replaced (`mount`); nothing can be moved from one source to another (`elsewhere`): copy it, then remove it.
+ * Use {@linkcode readOnly} for a source that must not be written.
  *
- * Names are compared exactly. If the source around a mount point ignores case (macOS, Windows), what the mount point
- * hides there can be reached by another spelling: do not rely on a mount to conceal a directory.
+ * Names are compared exactly. If the source around a mount point is case-insensitive (macOS, Windows), what the mount
+ * point hides there can be reached by another spelling: do not rely on a mount to conceal a directory.
  *
  * @param mounts Sources by path (`/`, `/docs`), percent-encoded like the path of a URL. `/` may be missing: then the
  * root only contains mount points.
@@ -58,6 +58,8 @@ const unionWriter = onDemand(() => import("./union_writer.ts"));
  * assertEquals(await (await fetch(new Request("http://localhost/"))).text(), "<h1>Site");
  * assertEquals(await (await fetch(new Request("http://localhost/docs/a.txt"))).text(), "hello");
  * ```
+ *
+ * @category Sources
  */
 export function union(mounts: Readonly<Record<string, FileSource>>): FileSource {
   const tree = new MountTree(mounts);
@@ -65,7 +67,7 @@ export function union(mounts: Readonly<Record<string, FileSource>>): FileSource 
 }
 
 /**
- * A source without its writer: nothing in it can be changed through it.
+ * A view of a source without its writer: it cannot be changed through this view.
  *
  * @example
  * ```ts
@@ -165,14 +167,14 @@ class UnionSource implements FileSource {
   }
 }
 
-/** A mount point directly below a directory, or a directory that leads to one. */
+/** A mount point directly below a directory, or a parent of one. */
 interface Point {
   readonly path: SitePath;
   readonly stat: FileStat | null;
   readonly problem: "not readable" | null;
 }
 
-/** A directory that contains mount points besides what its own source has there. */
+/** A directory that contains mount points in addition to its own source's entries. */
 class JoinedStat implements FileStat {
   readonly kind: FileKind = "directory";
   readonly size = 0;
@@ -180,7 +182,7 @@ class JoinedStat implements FileStat {
   readonly mode: number | null;
   readonly version: string;
   readonly stable: boolean;
-  /** What its own source has there, of any kind. */
+  /** The entry of its own source at this path, of any kind. */
   readonly own: FileStat | null;
   readonly points: readonly Point[];
 
@@ -195,7 +197,7 @@ class JoinedStat implements FileStat {
   }
 }
 
-/** Whether a path is a directory made of mount points, or has some besides its own entries. */
+/** Whether a path is a directory that contains mount points. */
 function isJoined({ mount, isPoint, points }: Reached): boolean {
   return isPoint && (points.length > 0 || mount === null);
 }

@@ -1,5 +1,5 @@
 /**
- * Watching a union.
+ * Watches a union.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { SitePath } from "../http/target.ts";
 import type { Mounted, MountTree } from "./mount_tree.ts";
 
-/** The changes below a directory, of all sources that are mounted there. */
+/** Merges the changes below a directory from all sources mounted there. */
 export function mergedWatch(tree: MountTree, path: SitePath, signal: AbortSignal): AsyncIterable<SitePath> {
   const stop = new AbortController();
   const within = AbortSignal.any([signal, stop.signal]);
@@ -20,7 +20,7 @@ export function mergedWatch(tree: MountTree, path: SitePath, signal: AbortSignal
   return merged(watches, stop);
 }
 
-/** The changes in a mounted source; none of what another mount hides. */
+/** The changes in a mounted source, except where another mount hides them. */
 async function* changesOf(tree: MountTree, mount: Mounted, changes: AsyncIterable<SitePath>): AsyncGenerator<SitePath> {
   for await (const change of changes) {
     const path = mount.at.join(change);
@@ -42,7 +42,7 @@ async function* merged<T>(sources: readonly AsyncGenerator<T>[], stop: AbortCont
       }
     }
   } finally {
-    stop.abort(); // ends those that are still waiting
+    stop.abort(); // ends the remaining watches
     await Promise.allSettled(pending.values());
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Writing to a union: to the source that a path lies in.
+ * Writes to a union: to the source that contains the path.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import {
 } from "./writer.ts";
 
 /** A path in a mounted source, and the writer of that source. */
-interface Place {
+interface MountedPath {
   readonly mount: Mounted;
   readonly writer: SourceWriter;
   readonly path: SitePath;
@@ -38,9 +38,10 @@ export class UnionWriter implements SourceWriter {
     this.#only = only;
   }
 
-  async create(path: SitePath, id: string): Promise<PartFile> {
+  async create(path: SitePath, id: string, options?: { readonly parents?: boolean }): Promise<PartFile> {
     const place = await this.#enter(path, "directory");
-    return this.#partIn(place.mount, await place.writer.create(place.path, id));
+    if (options?.parents === false) await this.#makePoint(path.parent!);
+    return this.#partIn(place.mount, await place.writer.create(place.path, id, options));
   }
 
   async resume(path: SitePath, id: string): Promise<PartFile | null> {
@@ -114,7 +115,7 @@ export class UnionWriter implements SourceWriter {
   }
 
   /** Finds the source of a path; refused if the path is, or contains, a mount point. */
-  async #enter(path: SitePath, problem: WriteProblem): Promise<Place> {
+  async #enter(path: SitePath, problem: WriteProblem): Promise<MountedPath> {
     if (path.parent === null) throw new WriteRefused("name", "it is the root");
     const { mount, path: below, isPoint } = this.#tree.find(path);
     if (isPoint) throw new WriteRefused(problem);
@@ -122,7 +123,7 @@ export class UnionWriter implements SourceWriter {
     return { mount, writer: await this.#writerOf(mount), path: below };
   }
 
-  /** Makes a directory that so far only exists because it leads to a mount point. */
+  /** Creates a directory that so far only exists as the parent of a mount point. */
   async #makePoint(path: SitePath): Promise<void> {
     const { mount, path: below, isPoint } = this.#tree.find(path);
     if (!isPoint || mount === null || below.parent === null) return;
@@ -146,7 +147,7 @@ export class UnionWriter implements SourceWriter {
     return opened;
   }
 
-  /** Those of the only directories that lie in a mount, as paths in its source. */
+  /** The directories of `only` that lie in a mount, as paths in its source. */
   #onlyIn({ at }: Mounted, only: readonly SitePath[]): readonly SitePath[] {
     return only.flatMap((path) => {
       const inside = path.below(at);
@@ -176,7 +177,7 @@ export class UnionWriter implements SourceWriter {
     return { ...options, paths: this.#pathsIn(mount, options) };
   }
 
-  /** The paths in the mounted source; a mount point is a name that is taken. */
+  /** The paths in the mounted source; mount points count as taken names. */
   *#pathsIn({ at }: Mounted, { paths, replace }: CommitOptions): Generator<SitePath> {
     for (const path of paths) {
       const { isPoint } = this.#tree.find(path);

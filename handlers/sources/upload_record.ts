@@ -54,7 +54,7 @@ export function removeRecord(place: Place, part: string): boolean {
   return removeIfThere(place.at(nameBeside(part, "upload")));
 }
 
-/** Asks the process that is writing to a part to release it. */
+/** Claims a part: requests its release by the process that is writing to it. */
 export function claimPart(place: Place, part: string): void {
   try {
     Deno.openSync(place.at(nameBeside(part, "claim")), { createNew: true, write: true, mode: 0o600 }).close();
@@ -63,7 +63,7 @@ export function claimPart(place: Place, part: string): void {
   }
 }
 
-/** Whether another process has asked for the part. */
+/** Whether another process has claimed the part. */
 export function isPartClaimed(place: Place, part: string): boolean {
   try {
     Deno.lstatSync(place.at(nameBeside(part, "claim")));

@@ -32,7 +32,7 @@ export type WriteProblem =
   | "no room" // the disk has not enough free space
   | "too many"; // the directory has too many entries, or is too deep
 
-/** What a refusal is about. */
+/** Details of a refusal. */
 export interface RefusedWrite {
   /** The path; if absent, the one that the operation was called with. */
   readonly path?: SitePath;
@@ -58,10 +58,10 @@ export class WriteRefused extends Error {
   override readonly name: string = "WriteRefused";
   /** The reason. */
   readonly problem: WriteProblem;
-  /** What is wrong with the name, for `name`; otherwise null. */
+  /** Why the name is invalid, for `name`; otherwise null. */
   readonly detail: string | null;
 
-  /** The path, right or limit that it is about. */
+  /** The path, right or limit concerned. */
   readonly about: RefusedWrite;
 
   /** The message does not contain the path. */
@@ -79,19 +79,19 @@ export interface CommitOptions {
   readonly paths: Iterable<SitePath>;
   /** Whether to replace a file at the first path instead of looking for a free one. */
   readonly replace: boolean;
-  /** The version to be replaced (`FileStat.version`): if it is another one, or there is none, refused as `changed`. */
+  /** The version to be replaced (`FileStat.version`); any other version, or a missing file, is refused as `changed`. */
   readonly expected?: string;
   /** If given, the result is recorded under the upload id with these notes, for `recall`. */
   readonly notes?: string;
-  /** Permissions that the file has at most, for a copy: it never gains any. */
+  /** The maximum permissions of the file, for a copy: it never gains any. */
   readonly mode?: number;
 }
 
-/** One entry of a new directory; a directory precedes what is in it. */
+/** One entry of a new directory; a directory precedes its entries. */
 export interface NewEntry {
   /** Its path, relative to the new directory. */
   readonly path: SitePath;
-  /** Permissions that it has at most; null for the default ones. */
+  /** Its maximum permissions; null for the default ones. */
   readonly mode: number | null;
   /** Opens the content of a file; absent for a directory. */
   readonly open?: () => Awaitable<OpenFile>;
@@ -181,7 +181,7 @@ export interface SourceWriter {
   recall(path: SitePath, id: string): Promise<UploadRecord | null>;
   /** Removes the record of an upload, but not the resulting file. Returns whether there was one. */
   forget(path: SitePath, id: string): Promise<boolean>;
-  /** Asks the current writer of a part, in this or another process, to release it (`PartFile.isClaimed`). */
+  /** Requests the release of a part by its current writer, in this or another process (`PartFile.isClaimed`). */
   claim(path: SitePath, id: string): Promise<void>;
   /** Creates one directory; its parent must exist. */
   makeDirectory(path: SitePath): Promise<void>;
@@ -193,8 +193,8 @@ export interface SourceWriter {
    */
   move(from: SitePath, to: CommitOptions, options?: ChangeOptions): Promise<Committed>;
   /**
-   * Creates a directory with all its entries: it appears when it is complete and synced, or not at all. Never replaces
-   * anything. Files never gain permissions by it.
+   * Creates a directory with all its entries, which appears once complete and synced, or not at all. Never replaces
+   * anything. Files never gain permissions.
    */
   createTree(entries: Iterable<NewEntry>, to: TreeOptions): Promise<Committed>;
   /**

@@ -20,7 +20,7 @@ export function showsDirectory(source: FileSource, name: string): void {
   shown.set(source, realPathOf(name));
 }
 
-/** Records that a source exposes all or part of another one, under the same paths; returns the former. */
+/** Records that a source exposes all or part of another one, at the same paths; returns the former. */
 export function showsSome(source: FileSource, of: FileSource): FileSource {
   shown.set(source, of);
   return source;
@@ -32,7 +32,7 @@ export function showsMounts(source: FileSource, tree: MountTree): FileSource {
   return source;
 }
 
-/** Records that clients can write to a source; of a union, to those sources that have a writer. */
+/** Records that clients can write to a source; for a union, to its sources that have a writer. */
 export function noteWritten(source: FileSource): void {
   const base = baseOf(source);
   if (base instanceof MountTree) base.mounts.forEach(({ source }) => source.openWriter && noteWritten(source));
@@ -54,12 +54,12 @@ export function isWritten(source: FileSource, path: SitePath): boolean {
   return false;
 }
 
-/** Whether a source is a union, or exposes one. */
+/** Whether a source is a union or exposes one. */
 export function hasMounts(source: FileSource): boolean {
   return baseOf(source) instanceof MountTree;
 }
 
-/** Whether a source can be written at a path: of a union, the source that is mounted there. */
+/** Whether a source is writable at a path; for a union, the source mounted there. */
 export function isWritable(source: FileSource, path: SitePath): boolean {
   if (!source.openWriter) return false;
   const base = shown.get(source);

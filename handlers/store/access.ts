@@ -1,9 +1,9 @@
 /**
- * Who may do what: the one place where the store operations ask for rights and locks.
+ * Access control: the single place where store operations check rights and locks.
  *
- * Every path that an operation touches is asked for, before anything changes: both ends of a move or copy, parents that
- * would be created, and everything in a directory that is deleted or moved, because a rule may deny a path below one that
- * it allows.
+ * Every path that an operation touches is checked before anything changes: both ends of a move or copy, parents that
+ * would be created, and everything in a directory that is deleted or moved, because a rule may deny a path below one
+ * that it allows.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { WriteRefused } from "../sources/writer.ts";
 import type { ConflictPolicy } from "./conflict.ts";
 import type { Locks, Reach } from "./locks.ts";
 
-/** What a store allows at all, whoever asks. */
+/** What a store allows at all, regardless of the actor. */
 export interface StoreRights {
   /** Create files and directories (`--upload`). */
   readonly create: boolean;
@@ -27,8 +27,8 @@ export interface Actor {
   /** Whether the actor has a right to a path, which need not exist. */
   may(right: Right, path: SitePath): boolean;
   /**
-   * Whether a right to a directory implies the same right to everything below it, at any depth, and whether everything can
-   * be read. Then the entries of a directory need not be looked at; defaults to false.
+   * Whether a right to a directory implies the same right to everything below it, at any depth, and whether everything
+   * can be read. Then the entries of a directory need not be checked; defaults to false.
    */
   readonly isUniform?: boolean;
   /** The tokens of the locks that the actor has submitted, for {@linkcode Locks}. */
@@ -45,7 +45,7 @@ export interface PermitOptions {
   readonly below: (path: SitePath) => Promise<AsyncIterable<SitePath>>;
 }
 
-/** Rights that a whole directory needs at its old and its new place. */
+/** The rights required for a whole directory at its old and its new path. */
 export interface Passage {
   readonly from: SitePath;
   readonly to: SitePath;
@@ -53,7 +53,7 @@ export interface Passage {
   readonly entries: readonly SitePath[];
 }
 
-/** Maximum number of entries of a directory that is moved by an actor with rights to parts of it only. */
+/** Maximum number of entries of a directory moved by an actor with rights to only part of it. */
 const MOST_ENTRIES = 100_000;
 
 /** The rights and locks of one actor. All methods throw {@linkcode WriteRefused}: `disabled`, `forbidden` or `locked`. */
@@ -83,14 +83,14 @@ export class Permit {
     return this.#actor.may(right, path);
   }
 
-  /** Whether everything in a directory can be read by whoever can read the directory. */
+  /** Whether reading a directory implies the right to read everything in it. */
   get isUniform(): boolean {
     return this.#actor.isUniform ?? false;
   }
 
   /**
-   * Requires what storing under a name takes: to create it, to change it if it may replace something, and to create any
-   * name in the directory if a free one may be chosen.
+   * Requires the rights to store a file under a name: to create it, to change it if it may replace something, and to
+   * create any name in the directory if a free one may be chosen.
    */
   requireName(path: SitePath, policy: ConflictPolicy): void {
     if (policy === "overwrite") this.require("change", path);
@@ -115,7 +115,7 @@ export class Permit {
     for await (const below of await this.#options.below(path)) this.require("change", below, path);
   }
 
-  /** Requires what moving takes at the old place, for everything in it; returns that. */
+  /** Requires the rights to move something away, for everything in it; returns its entries. */
   async requireMove(from: SitePath): Promise<SitePath[]> {
     this.#requireTaking(from, from);
     if (this.isUniform) return [];
@@ -127,7 +127,7 @@ export class Permit {
     return entries;
   }
 
-  /** Moving is also reading: at another place the actor may be able to read it. */
+  /** Moving implies reading: the actor may be able to read it at the new path. */
   #requireTaking(path: SitePath, shown: SitePath): void {
     this.require("change", path, shown);
     this.require("read", path, shown);
@@ -142,7 +142,7 @@ export class Permit {
     }
   }
 
-  /** Requires that no lock of another stands in the way. */
+  /** Requires that no lock held by another actor prevents the operation. */
   async requireUnlocked(path: SitePath, reach: Reach): Promise<void> {
     const { locks } = this.#options;
     if (locks === null || await locks.mayWrite(path, this.#actor.tokens ?? [], reach)) return;

@@ -1,20 +1,20 @@
 /**
- * Why a piece of a resumable upload is refused.
+ * Reasons for refusing a part of a resumable upload.
  *
  * @module
  */
 
-/** The reason, with what the sender needs to know in order to continue. */
+/** The reason, with what the sender needs in order to continue. */
 export type AppendProblem =
   | { readonly kind: "offset"; readonly expected: number; readonly provided: number }
   | { readonly kind: "complete"; readonly size: number }
   | { readonly kind: "size"; readonly size: number; readonly announced: number }
   | { readonly kind: "length"; readonly before: number; readonly now: number }
-  | { readonly kind: "unknown" } // there is no such upload
+  | { readonly kind: "unknown" } // no such upload
   | { readonly kind: "superseded" }; // another request continues the upload
 
 /**
- * Thrown if a piece of a resumable upload is refused.
+ * Thrown if a part of a resumable upload is refused.
  *
  * @example
  * ```ts

@@ -1,8 +1,8 @@
 /**
- * Resumable uploads: files that arrive in pieces.
+ * Resumable uploads: files that arrive in parts.
  *
- * Only running calls have state in memory: other workers, and later processes, must know an upload too. The bytes are in
- * a part, everything else in a record next to it.
+ * Memory holds only the state of running calls: other workers and later processes must know an upload, too. The bytes
+ * are in a partial file, everything else in a record next to it.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { SitePath } from "../http/target.ts";
 import { FileChanged, type FileStat } from "../sources/types.ts";
 import { type Committed, type PartFile, type SourceWriter, WriteRefused } from "../sources/writer.ts";
 import { AppendRefused } from "./append_refused.ts";
-import type { ConflictPolicy } from "./conflict.ts";
+import type { ConflictPolicy, Naming } from "./conflict.ts";
 import { stopWhenClaimed, stopWriting, takeOver } from "./take_over.ts";
 import { formatNotes, NO_NOTES, type UploadNotes } from "./upload_notes.ts";
 import { type Known, recall, sizeOf, type UploadStore } from "./upload_state.ts";
@@ -20,25 +20,25 @@ import { type ContentCheck, fileLimit, receive, type SizeLimit, WriteBuffer } fr
 /** Bytes read at a time when verifying a completed upload. */
 const READ_BYTES = 262_144;
 
-/** A piece of an upload. */
-export interface Piece {
+/** A part of an upload's content. */
+export interface UploadPiece {
   /** The content; ends with the reason of the signal when that is aborted. */
   readonly content: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
   /** The size of the content in bytes; null if unknown. */
   readonly sent: number | null;
-  /** Where it belongs in the file. */
+  /** Its offset in the file. */
   readonly offset: number;
-  /** Whether it completes the file; null if the length tells. */
+  /** Whether it completes the file; null if that follows from the length. */
   readonly complete: boolean | null;
   /** The size of the whole file; null if unknown. */
   readonly length: number | null;
-  /** Whether it begins the upload anew: earlier bytes are discarded. */
+  /** Whether it restarts the upload: earlier bytes are discarded. */
   readonly isFirst: boolean;
   /** Whether the sender knows the id, so that it can resume. */
   readonly isKnown: boolean;
-  /** What to do if the name is taken; null for what an earlier piece has said, or else `fallback`. */
+  /** What to do if the name is taken; null to use the policy of an earlier piece, or else `fallback`. */
   readonly onConflict: ConflictPolicy | null;
-  /** The policy if no piece has said any. */
+  /** The policy if no piece has specified one. */
   readonly fallback: ConflictPolicy;
   /** Finds the version that must be replaced; throws if a precondition fails. Called unless the upload is complete. */
   readonly condition?: () => Promise<string | undefined>;
@@ -46,14 +46,14 @@ export interface Piece {
   readonly check: ContentCheck | null;
   /** A digest of the whole file, as a text that `checkOf` understands; recorded for the last piece. */
   readonly digest: string | null;
-  /** Creates the check for a recorded digest; null if it cannot be read. */
+  /** Creates the check for a recorded digest; null if it cannot be parsed. */
   readonly checkOf: (digest: string) => ContentCheck | null;
 }
 
-/** What a piece has led to: the file, or the size so far. */
+/** The result of a piece: the file, or the size so far. */
 export type Appended = { readonly committed: Committed } | { readonly committed: null; readonly size: number };
 
-/** How far an upload is. */
+/** The progress of an upload. */
 export interface UploadProgress {
   /** Bytes received. */
   readonly size: number;
@@ -63,17 +63,12 @@ export interface UploadProgress {
   readonly finished: SitePath | null;
 }
 
-/** What appending needs of the operations of an actor. */
+/** The actor's operations that appending needs. */
 export interface Appending {
   requireFile(path: SitePath, naming: { readonly onConflict: ConflictPolicy }): Promise<void>;
   checkSize(size: number): void;
   checkRoom(part: PartFile, more: number | null): Promise<void>;
   commit(part: PartFile, path: SitePath, naming: Naming, notes?: string): Promise<Committed>;
-}
-
-interface Naming {
-  readonly onConflict: ConflictPolicy;
-  readonly expected?: string;
 }
 
 /** A call that is writing to an upload. */
@@ -82,20 +77,20 @@ interface Running {
   readonly ended: Promise<void>;
 }
 
-/** A piece on its way into an upload. */
+/** A piece being received. */
 interface Arrival {
-  readonly piece: Piece;
+  readonly piece: UploadPiece;
   readonly operations: Appending;
   readonly path: SitePath;
   readonly id: string;
   readonly stop: AbortController;
 }
 
-/** An upload, and where it is to be stored. */
+/** An upload and its destination. */
 export interface UploadKey {
   /** The path of the file. */
   readonly path: SitePath;
-  /** Chosen by the sender, or at random; whoever knows both can continue the upload. */
+  /** Chosen by the sender, or random; knowing both is enough to continue the upload. */
   readonly id: string;
 }
 
@@ -109,12 +104,12 @@ export class Appends {
     this.#store = store;
   }
 
-  /** Takes a piece; earlier calls for the same upload end first. */
-  async append(key: UploadKey, piece: Piece, operations: Appending): Promise<Appended> {
+  /** Receives a piece; earlier calls for the same upload end first. */
+  async append(key: UploadKey, piece: UploadPiece, operations: Appending): Promise<Appended> {
     return await this.#alone(key, (stop) => this.#take({ ...key, piece, operations, stop }));
   }
 
-  /** How far an upload is; null if there is none. */
+  /** The progress of an upload; null if there is none. */
   async progress({ path, id }: UploadKey): Promise<UploadProgress | null> {
     const size = await sizeOf(this.#store, path, id);
     // Read after the size, so that an upload finishing in between is seen as finished.
@@ -179,7 +174,7 @@ export class Appends {
   async #open({ path, id, piece: { offset, isFirst } }: Arrival): Promise<{ part: PartFile; isResumed: boolean }> {
     const there = isFirst ? null : await this.#resume({ path, id });
     if (there === null && offset > 0) {
-      const { finished } = await recall(this.#store, path, id); // by another process, just now
+      const { finished } = await recall(this.#store, path, id); // just now, by another process
       throw finished ? complete(finished.stat) : new AppendRefused({ kind: "offset", expected: 0, provided: offset });
     }
     if (there !== null && there.size !== offset) {
@@ -225,16 +220,16 @@ interface Receiving {
   readonly length: number | null;
 }
 
-/** The content of a piece and its check, and whether they have failed: then it is not the store's fault. */
+/** The content of a piece and its check; tracks whether they have failed, which is not the store's fault. */
 class Sent {
-  /** Whether the content broke off. */
+  /** Whether the content was truncated. */
   isBroken = false;
   /** Whether the content or its check failed. */
   isAtFault = false;
   readonly check: ContentCheck | null;
-  readonly #content: Piece["content"];
+  readonly #content: UploadPiece["content"];
 
-  constructor({ content, check }: Piece) {
+  constructor({ content, check }: UploadPiece) {
     this.#content = content;
     this.check = check && { update: (bytes) => check.update(bytes), check: () => this.#verify(check) };
   }
@@ -269,8 +264,8 @@ class Sent {
   }
 }
 
-/** What is known of an upload with this piece. */
-async function notesAfter(piece: Piece, before: UploadNotes, policy: ConflictPolicy): Promise<UploadNotes> {
+/** The notes of an upload after this piece. */
+async function notesAfter(piece: UploadPiece, before: UploadNotes, policy: ConflictPolicy): Promise<UploadNotes> {
   return {
     length: agreedLength(before.length, piece.length),
     policy: policy === piece.fallback ? null : policy,
@@ -280,11 +275,11 @@ async function notesAfter(piece: Piece, before: UploadNotes, policy: ConflictPol
 }
 
 /** Whether a piece completes the upload: it says so, or all announced bytes have arrived. */
-export function isComplete({ complete, length }: Pick<Piece, "complete" | "length">, size: number): boolean {
+export function isComplete({ complete, length }: Pick<UploadPiece, "complete" | "length">, size: number): boolean {
   return complete ?? (length !== null && size === length);
 }
 
-/** More is to come. */
+/** More is expected. */
 async function pause(part: PartFile): Promise<Appended> {
   const { size } = part;
   await part.keep();
@@ -311,13 +306,13 @@ async function commit(
   }
 }
 
-/** Whether the sender can do something about it, unlike a full disk. */
+/** Whether the sender can resolve it, unlike a full disk. */
 function isRefusal(error: unknown): boolean {
   if (error instanceof WriteRefused) return !["too large", "no room"].includes(error.problem);
   return error instanceof AppendRefused || error instanceof FileChanged;
 }
 
-/** Records what the first piece announced and later ones have added. */
+/** Records what the first piece announced and later ones added. */
 async function noteIfNew(part: PartFile, notes: UploadNotes, { record, notes: before }: Known): Promise<void> {
   const isKnown = formatNotes(notes) === formatNotes(before);
   if (part.size === 0 ? record !== null || !isKnown : notes.length !== before.length) {

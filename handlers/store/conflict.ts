@@ -12,6 +12,14 @@ export type ConflictPolicy = "fail" | "rename" | "overwrite";
 /** All policies. */
 export const CONFLICT_POLICIES: readonly ConflictPolicy[] = ["fail", "rename", "overwrite"];
 
+/** What to do about the name of a file that is stored. */
+export interface Naming {
+  /** What to do if the name is taken; defaults to `fail`. */
+  readonly onConflict?: ConflictPolicy;
+  /** The version to be replaced (`FileStat.version`); any other version, or a missing file, is refused as `changed`. */
+  readonly expected?: string;
+}
+
 /** Maximum number of names tried: more conflicts are a client's mistake. */
 const MOST_NUMBERS = 999;
 

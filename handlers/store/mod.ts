@@ -5,10 +5,10 @@
  */
 
 export { Store, type StoreOptions } from "./store.ts";
-export type { Copied, CopyOptions, CreateOptions, EarlyCheck, Naming, Operations } from "./operations.ts";
+export type { Copied, CopyOptions, CreateOptions, EarlyCheck, Operations } from "./operations.ts";
 export type { Actor, StoreRights } from "./access.ts";
-export type { ConflictPolicy } from "./conflict.ts";
+export type { ConflictPolicy, Naming } from "./conflict.ts";
 export type { Locks, Reach } from "./locks.ts";
 export type { ContentCheck } from "./write_buffer.ts";
-export type { Appended, Piece, UploadKey, UploadProgress } from "./appends.ts";
+export type { Appended, UploadKey, UploadPiece, UploadProgress } from "./appends.ts";
 export { type AppendProblem, AppendRefused } from "./append_refused.ts";

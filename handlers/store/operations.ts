@@ -17,22 +17,14 @@ import {
 } from "../sources/writer.ts";
 import type { Permit, StoreRights } from "./access.ts";
 import type { Locks } from "./locks.ts";
-import type { Appended, Appends, Piece, UploadKey, UploadProgress } from "./appends.ts";
-import { type ConflictPolicy, firstFreeNumber, pathsFor } from "./conflict.ts";
+import type { Appended, Appends, UploadKey, UploadPiece, UploadProgress } from "./appends.ts";
+import { type ConflictPolicy, firstFreeNumber, type Naming, pathsFor } from "./conflict.ts";
 import { type Original, originalOf } from "./original.ts";
 import { type ContentCheck, fileLimit, receive, tooLarge, WriteBuffer } from "./write_buffer.ts";
 
-/** What to do about the name of a file that is stored. */
-export interface Naming {
-  /** What to do if the name is taken; defaults to `fail`. */
-  readonly onConflict?: ConflictPolicy;
-  /** The version to be replaced (`FileStat.version`): any other, or none, is refused as `changed`. */
-  readonly expected?: string;
-}
-
 /** Options of {@linkcode Operations.create}. */
 export interface CreateOptions extends Naming {
-  /** The size of the content in bytes, if known: what does not fit is refused before it is read. */
+  /** The size of the content in bytes, if known: if it does not fit, it is refused before it is read. */
   readonly length?: number | null;
   /** Verifies the content before the file gets its name. */
   readonly check?: ContentCheck | null;
@@ -40,9 +32,9 @@ export interface CreateOptions extends Naming {
 
 /** Options of {@linkcode Operations.copy}. */
 export interface CopyOptions extends Naming {
-  /** Another source, of which everything that it shows is copied; defaults to the store's own. */
+  /** Another source, whose visible entries are copied; defaults to the store's own. */
   readonly source?: FileSource;
-  /** Whether only an empty directory is made of a directory (`Depth: 0` of WebDAV); defaults to false. */
+  /** Whether a directory is copied without its entries (`Depth: 0` in WebDAV); defaults to false. */
   readonly shallow?: boolean;
 }
 
@@ -60,7 +52,7 @@ export interface Copied extends Committed {
   readonly omitted: number;
 }
 
-/** What the operations need of the store. */
+/** The parts of a store that the operations need. */
 export interface OperatedStore {
   readonly source: FileSource;
   readonly options: { readonly maxBytes: number; readonly maxEntries: number; readonly locks: Locks | null };
@@ -71,8 +63,8 @@ export interface OperatedStore {
 /**
  * Operations on files; obtained from {@linkcode Store.as}.
  *
- * All of them ask for every right and lock before they change anything, and throw {@linkcode WriteRefused} with a typed
- * `problem` if they refuse. What they store appears when it is complete, or not at all.
+ * All of them check every right and lock before they change anything, and throw {@linkcode WriteRefused} with a typed
+ * `problem` if they refuse. Files and directories appear once complete, or not at all.
  */
 export class Operations {
   readonly #store: OperatedStore;
@@ -90,7 +82,7 @@ export class Operations {
     this.#permit.require(right, path);
   }
 
-  /** Stores a new file, and the directories that it is in. What the content throws, it throws. */
+  /** Stores a new file, creating its parent directories. Errors of the content are passed on. */
   async create(
     path: SitePath,
     content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
@@ -120,16 +112,16 @@ export class Operations {
   }
 
   /**
-   * Appends a piece to a resumable upload, and stores the file with the last one. A piece that breaks off can be resumed,
+   * Appends a piece to a resumable upload, and stores the file with the last one. An interrupted piece can be resumed,
    * also by another process.
    *
-   * @throws {AppendRefused} If the piece does not fit what has arrived before.
+   * @throws {AppendRefused} If the piece does not continue what has been received.
    */
-  async append(upload: UploadKey, piece: Piece): Promise<Appended> {
+  async append(upload: UploadKey, piece: UploadPiece): Promise<Appended> {
     return await this.#store.appends.append(upload, piece, this);
   }
 
-  /** How far a resumable upload is; null if there is none. */
+  /** The progress of a resumable upload; null if there is none. */
   async progress(upload: UploadKey): Promise<UploadProgress | null> {
     this.#permit.require("create", upload.path);
     return await this.#store.appends.progress(upload);
@@ -181,12 +173,12 @@ export class Operations {
   }
 
   /**
-   * Copies a file, or a directory with everything in it that the actor can read: hidden files are left out, links to files
-   * are copied as files, and links to directories are left out. The parent of the new place must exist; a directory never
-   * replaces anything. Copies get default permissions, but never more than the original has.
+   * Copies a file, or a directory with everything in it that the actor can read: hidden files are skipped, symlinks to
+   * files are copied as files, and symlinks to directories are skipped. The parent of the new path must exist; a
+   * directory never replaces anything. Copies get default permissions, but never more than the original has.
    *
    * @throws {WriteRefused} `too many` for more entries than the store allows, or a tree that is too deep.
-   * @throws {FileChanged} If a file changes meanwhile.
+   * @throws {FileChanged} If a file changes during the copy.
    */
   async copy(from: SitePath, to: SitePath, options: CopyOptions = {}): Promise<Copied> {
     const { source = this.#store.source, shallow = false, onConflict: policy = "fail", expected } = options;
@@ -195,7 +187,7 @@ export class Operations {
     if (isOwn) this.#permit.require("read", from);
     this.#permit.requireName(to, policy);
     await this.#requireNameUnlocked(to, policy);
-    if (isOwn && !shallow && to.below(from) !== null) throw new WriteRefused("inside itself");
+    if (isOwn && isInItself(from, to, options)) throw new WriteRefused("inside itself");
     const canRead = (path: SitePath) => !isOwn || this.#permit.may("read", path);
     const original = await originalOf(source, from, { ...this.#store.options, canRead, shallow });
     const paths = await this.#candidates(to, policy, original.entries.map(({ path }) => path));
@@ -223,7 +215,7 @@ export class Operations {
     return await (await this.#store.writer()).createTree(entries, { ...options, bytes, ...modeOf(original) });
   }
 
-  /** Refuses a file that rights, locks or what is there rule out, before its content is read. */
+  /** Refuses a file because of rights, locks or existing entries before its content is read. */
   async requireFile(path: SitePath, { onConflict: policy = "fail" }: Naming): Promise<void> {
     this.#permit.requireEnabled("create", policy);
     await this.#permit.requireFile(path, policy);
@@ -273,6 +265,12 @@ export class Operations {
     const first = policy === "rename" && await isTaken(path) ? await firstFreeNumber(path, isTaken) : 1;
     return this.#permit.allowed(pathsFor(path, policy, first), entries);
   }
+}
+
+/** Whether a copy would end up in its original, or in its place; next to it, it may. */
+function isInItself(from: SitePath, to: SitePath, { shallow = false, onConflict }: CopyOptions): boolean {
+  if (from.text === to.text) return onConflict !== "rename";
+  return !shallow && to.below(from) !== null;
 }
 
 function modeOf({ stat: { mode } }: Original): { readonly mode?: number } {

@@ -1,5 +1,5 @@
 /**
- * What is to be copied: all of it is looked at, and counted, before anything is written.
+ * Surveys the original of a copy: all of it is examined and counted before anything is written.
  *
  * @module
  */
@@ -10,38 +10,38 @@ import { FileChanged, type FileEntry, type FileSource, type FileStat } from "../
 import { type NewEntry, WriteRefused } from "../sources/writer.ts";
 import { tooLarge } from "./write_buffer.ts";
 
-/** Maximum depth of a directory that is copied: one descriptor is open for each level. */
+/** Maximum depth of a copied directory: each level keeps a descriptor open. */
 const MAX_COPY_DEPTH = 64;
 
 const CHUNK_BYTES = 262_144;
 
-/** How an original is looked at. */
+/** Limits for surveying an original. */
 export interface OriginalOptions {
   /** Maximum size of a file in bytes. */
   readonly maxBytes: number;
   /** Maximum number of entries. */
   readonly maxEntries: number;
-  /** Whether a path can be read; the others are left out, as if they were not there. */
+  /** Whether a path can be read; other paths are skipped, as if they did not exist. */
   readonly canRead: (path: SitePath) => boolean;
-  /** Whether the entries of a directory are left out. */
+  /** Whether to skip the entries of a directory. */
   readonly shallow: boolean;
 }
 
-/** A file or directory that is to be copied. */
+/** A file or directory to be copied. */
 export interface Original {
   readonly stat: FileStat;
   /** The total size of its files. */
   readonly bytes: number;
   /** What a directory contains, each directory before its entries. */
   readonly entries: readonly NewEntry[];
-  /** How many entries are left out because they cannot be copied. */
+  /** How many entries are skipped because they cannot be copied. */
   readonly omitted: number;
   /** The content of a file. */
   content(): AsyncIterable<Uint8Array>;
 }
 
 /**
- * Looks at a file or directory.
+ * Surveys a file or directory.
  *
  * @throws {WriteRefused} `absent`, `elsewhere` (it cannot be copied), `too many` or `too large`.
  */
@@ -89,7 +89,7 @@ class Survey {
     for (const directory of directories) await this.directory(directory, depth + 1);
   }
 
-  /** Adds an entry; a directory also to those that are looked into next. */
+  /** Adds an entry; directories are also queued. */
   #add(relative: SitePath, { name, stat, link, problem }: FileEntry, directories: SitePath[]): void {
     const path = relative.child(name);
     const at = path && this.#top.join(path);
@@ -117,9 +117,9 @@ async function* contentOf(source: FileSource, path: SitePath, stat: FileStat): A
   }
 }
 
-/** Opens a file of which all bytes are read, in order; a file that changes meanwhile is noticed at the end. */
+/** Opens a file to be read completely and in order; a change during that time is detected at the end. */
 async function openWhole(source: FileSource, path: SitePath, seen: FileStat): Promise<OpenFile> {
-  const file = await source.open(path, seen);
+  const file = await source.open(path, seen, { start: 0, end: seen.size });
   return {
     async read(offset, into) {
       const count = await file.read(offset, into);

@@ -1,7 +1,7 @@
 /**
- * A writable source, and the operations on it: create, replace, append, make directory, copy, move, delete.
+ * A writable source and its operations: create, replace, append, make directory, copy, move, delete.
  *
- * Nothing in this room knows of HTTP: uploads and WebDAV are thin over it.
+ * Nothing in this directory depends on HTTP: uploads and WebDAV are thin layers on top.
  *
  * @module
  */
@@ -23,7 +23,7 @@ const DAY_MS = 86_400_000;
 /** The running sweeps of this process. */
 const sweeps = new Set<Promise<unknown>>();
 
-/** Waits for the running sweeps, so that a server, or a test, ends with everything that it started. */
+/** Waits for the running sweeps, so that a server or a test does not exit before they end. */
 export async function sweepsEnded(): Promise<void> {
   await Promise.all(sweeps);
 }
@@ -45,7 +45,7 @@ export interface StoreOptions {
 /**
  * Operations on the files of a source, for any number of actors.
  *
- * It does not authenticate: the caller says who acts, and what that actor may do. Refusals are {@linkcode WriteRefused};
+ * It does not authenticate: the caller identifies the actor and its rights. Refusals are {@linkcode WriteRefused};
  * other errors are those of the source.
  *
  * @example
@@ -103,7 +103,7 @@ export class Store {
     return new Operations({ source, options, appends: this.#appends, writer: () => this.writer() }, permit);
   }
 
-  /** The writer of the source, opened at the first use. */
+  /** The writer of the source, opened on first use. */
   writer(): Promise<SourceWriter> {
     return this.#writer ??= this.source.openWriter!();
   }

@@ -1,5 +1,5 @@
 /**
- * Takes an upload over from a request that has most likely lost its client, in whichever process that request runs.
+ * Takes over an upload from a request whose client has most likely disconnected, in whatever process that request runs.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import type { SitePath } from "../http/target.ts";
 import { type PartFile, type SourceWriter, WriteRefused } from "../sources/writer.ts";
 import { AppendRefused } from "./append_refused.ts";
 
-/** Milliseconds between two checks whether another process waits for a part. */
+/** Milliseconds between checks whether another process waits for a part. */
 const LOOK_MS = 200;
 
-/** Attempts to get a part that another process has, and milliseconds between them: 10 s in all. */
+/** Maximum number of attempts to get a part held by another process, and milliseconds between them: 10 s in total. */
 const TURNS = 200;
 const TURN_MS = 50;
 
-/** Opens a part. While another process has it, that one is asked to release it; `busy` where it does not. */
+/** Opens a part. If another process holds it, requests its release; throws `busy` if that fails. */
 export async function takeOver<T>(
   writer: SourceWriter,
   { path, id }: { readonly path: SitePath; readonly id: string },
@@ -37,7 +37,7 @@ export function stopWriting(stop: AbortController): void {
   stop.abort(new AppendRefused({ kind: "superseded" }));
 }
 
-/** Stops a request when another process asks for its part, until disposed of. */
+/** Stops a request when another process claims its part, until disposed of. */
 export function stopWhenClaimed(part: PartFile, stop: AbortController): Disposable {
   const timer = setInterval(() => {
     if (part.isClaimed()) stopWriting(stop);

@@ -6,7 +6,7 @@
 
 import { CONFLICT_POLICIES, type ConflictPolicy } from "./conflict.ts";
 
-/** What the pieces of an upload have announced so far; null if they have not. */
+/** What the pieces of an upload have announced so far; null for what has not been announced. */
 export interface UploadNotes {
   /** Total size in bytes. */
   readonly length: number | null;

@@ -1,5 +1,5 @@
 /**
- * The state of a resumable upload, whichever process has written to it.
+ * The state of a resumable upload, regardless of which process has written to it.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { FileSource, FileStat } from "../sources/types.ts";
 import { type SourceWriter, type UploadRecord, WriteRefused } from "../sources/writer.ts";
 import { NO_NOTES, parseNotes, type UploadNotes } from "./upload_notes.ts";
 
-/** What is needed of the store. */
+/** The parts of a store needed for uploads. */
 export interface UploadStore {
   readonly source: FileSource;
   writer(): Promise<SourceWriter>;

@@ -8,8 +8,8 @@ import { type PartFile, WriteRefused } from "../sources/writer.ts";
 import { slices } from "./slices.ts";
 
 /**
- * Bytes written at a time. With chunks of 16 to 64 KiB, as they arrive, 1 GiB took two to four times as long; larger
- * writes than this were no faster.
+ * Write size in bytes. With chunks of 16 to 64 KiB, as they arrive, writing 1 GiB took two to four times as long;
+ * larger writes were no faster.
  */
 const BUFFER_BYTES = 262_144;
 
@@ -21,7 +21,7 @@ export interface SizeLimit {
   error(size: number): Error;
 }
 
-/** Verifies content, by a digest for example. */
+/** Verifies content, for example by a digest. */
 export interface ContentCheck {
   /** Takes the next bytes. */
   update(bytes: Uint8Array): void;

@@ -1,10 +1,10 @@
 /**
- * Listening sockets by descriptor: inherits one from the parent process, and hands one from a listener of the runtime
- * to another.
+ * Listening sockets by descriptor: inherits one from the parent process, and transfers one from one listener of the
+ * runtime to another.
  *
- * Deno can only listen on a socket that it has created itself. A listener that it has created gets another socket with
- * `dup3(2)`: its descriptor then refers to that socket. As the kernel forgets the event registration of the replaced
- * socket, it is registered again under the same token, which `/proc/self/fdinfo` shows. Linux only, and with
+ * Deno can only listen on a socket that it has created itself. The socket of a Deno listener is replaced with
+ * `dup3(2)`: its descriptor then refers to another socket. Because the kernel drops the event registration of the
+ * replaced socket, it is registered again with the same token, which `/proc/self/fdinfo` shows. Requires Linux and
  * `--allow-ffi`.
  *
  * @module
@@ -14,23 +14,24 @@ import { openLibc } from "./libc.ts";
 
 /** Operations on the listening sockets of this process. Dispose of it to unload the library. */
 export interface Listeners extends Disposable {
-  /** Runs a function that starts to listen on one socket, and finds the descriptor of that socket. */
+  /** Runs a function that starts listening on one socket, and finds the descriptor of that socket. */
   opening<T>(open: () => T): { readonly value: T; readonly descriptor: number };
-  /** The descriptor that listens on a port; null if there is none. */
+  /** The descriptor listening on a port; null if there is none. */
   listeningOn(port: number): number | null;
   /** The address of a listening socket; null if the descriptor is not a listening TCP or Unix socket. */
   addressOf(descriptor: number): Deno.NetAddr | Deno.UnixAddr | null;
-  /** Prepares a socket of the parent process: not blocking, and closed in child processes. */
+  /** Prepares a socket of the parent process: non-blocking, and closed in child processes. */
   adopt(descriptor: number): void;
-  /** Leaves a socket open in child processes, under the same number. */
+  /** Keeps a socket open in child processes, with the same descriptor number. */
   keepInChildren(descriptor: number): void;
   /**
-   * Makes the owner of one descriptor listen on the socket of another; both accept connections from then on.
+   * Makes the owner of one descriptor listen on the socket of another; from then on, both accept connections.
    *
-   * @throws {Deno.errors.NotSupported} if the runtime keeps its listeners in an unknown way; nothing has changed then.
+   * @throws {Deno.errors.NotSupported} If the runtime manages its listeners in an unknown way; nothing has changed
+   *   then.
    */
   share(from: number, to: number): void;
-  /** Makes the owner of a descriptor wait for connections that never come, without closing its connections. */
+  /** Makes the owner of a descriptor wait for connections that never arrive, without closing its existing ones. */
   silence(descriptor: number): void;
 }
 
@@ -70,7 +71,7 @@ export function openListeners(): Listeners | null {
   return libc && new LibcListeners(libc);
 }
 
-/** How an epoll instance knows a descriptor. */
+/** The registration of a descriptor in an epoll instance. */
 interface Registration {
   readonly epoll: number;
   readonly events: number;
@@ -128,12 +129,12 @@ class LibcListeners implements Listeners {
   }
 
   silence(descriptor: number): void {
-    // The socket may be open under other descriptors, so that closing this one does not end its registration.
+    // The socket may be open under other descriptors, so closing this one does not end its registration.
     const registration = this.#registrationOf(descriptor);
     if (registration) this.#libc.epoll_ctl(registration.epoll, EPOLL_CTL_DEL, descriptor, epollEvent(0, 0n));
-    // An accept that is already due finds no connection on this socket, and waits.
+    // A pending accept finds no connection on this socket, and waits.
     const silent = this.#libc.socket(AF_UNIX, SOCK_STREAM | O_NONBLOCK | O_CLOEXEC, 0);
-    this.#libc.bind(silent, new Uint8Array(new Uint16Array([AF_UNIX]).buffer), 2); // an abstract name of its own
+    this.#libc.bind(silent, new Uint8Array(new Uint16Array([AF_UNIX]).buffer), 2); // autobind: a unique abstract name
     this.#libc.listen(silent, 1);
     this.#replace(silent, descriptor);
     this.#libc.close(silent);
@@ -194,7 +195,7 @@ class LibcListeners implements Listeners {
   }
 }
 
-/** Finds a descriptor in the description of an epoll instance (proc_pid_fdinfo(5)). */
+/** Finds a descriptor in the fdinfo of an epoll instance (proc_pid_fdinfo(5)). */
 export function registrationIn(text: string, descriptor: number): { events: number; data: bigint } | null {
   const line = new RegExp(`^tfd: +${descriptor} events: +([0-9a-f]+) data: +([0-9a-f]+)`, "m");
   const [, events, data] = line.exec(text) ?? [];
@@ -209,7 +210,7 @@ function epollEvent(events: number, data: bigint): Uint8Array<ArrayBuffer> {
   return new Uint8Array(view.buffer);
 }
 
-/** `struct sockaddr`; null for a family that is not served. */
+/** `struct sockaddr`; null for an unsupported address family. */
 function addressIn(bytes: Uint8Array): Deno.NetAddr | Deno.UnixAddr | null {
   const family = bytes[0]! | bytes[1]! << 8;
   const port = bytes[2]! << 8 | bytes[3]!;
@@ -219,7 +220,7 @@ function addressIn(bytes: Uint8Array): Deno.NetAddr | Deno.UnixAddr | null {
   return { transport: "unix", path: new TextDecoder().decode(bytes.subarray(2)).replace(/(?<=.)\0+$/s, "") };
 }
 
-/** The URL parser compresses zeros as RFC 5952 says. */
+/** The URL parser compresses zeros as in RFC 5952. */
 function ipv6(bytes: Uint8Array): string {
   const groups = Array.from({ length: 8 }, (_, at) => (bytes[2 * at]! << 8 | bytes[2 * at + 1]!).toString(16));
   return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);

@@ -12,7 +12,7 @@
 import { openLibc } from "./libc.ts";
 
 /** A connection that was accepted on a port. */
-export interface Connection {
+export interface AcceptedSocket {
   /** Its descriptor; only valid until the next turn of the event loop. */
   readonly descriptor: number;
   /** The remote port. */
@@ -27,11 +27,11 @@ export interface Sockets extends Disposable {
    */
   setOnListeners(port: number, options: readonly SocketOption[]): boolean;
   /** The accepted connections of a port. */
-  connections(port: number): Connection[];
+  connections(port: number): AcceptedSocket[];
   /** Traffic on a connection since it was opened; null if it is closed. */
-  traffic(connection: Connection): Traffic | null;
+  traffic(connection: AcceptedSocket): Traffic | null;
   /** Resets a connection, discarding unread data; its owner sees an error. */
-  reset(connection: Connection): void;
+  reset(connection: AcceptedSocket): void;
 }
 
 /** Byte counts of a connection. */
@@ -128,14 +128,14 @@ class LibcSockets implements Sockets {
     return listeners.length > 0;
   }
 
-  connections(port: number): Connection[] {
+  connections(port: number): AcceptedSocket[] {
     return this.#open().flatMap((descriptor) => {
       const peerPort = this.#portOf("getpeername", descriptor);
       return peerPort !== null && this.#portOf("getsockname", descriptor) === port ? [{ descriptor, peerPort }] : [];
     });
   }
 
-  traffic({ descriptor, peerPort }: Connection): Traffic | null {
+  traffic({ descriptor, peerPort }: AcceptedSocket): Traffic | null {
     if (this.#portOf("getpeername", descriptor) !== peerPort) return null;
     this.#length[0] = TCP_INFO_BYTES;
     const bytes = new Uint8Array(this.#info.buffer);
@@ -148,7 +148,7 @@ class LibcSockets implements Sockets {
     return { received, read: received - this.#value[0]!, sent: bytesAt(BYTES_ACKED) };
   }
 
-  reset({ descriptor, peerPort }: Connection): void {
+  reset({ descriptor, peerPort }: AcceptedSocket): void {
     if (this.#portOf("getpeername", descriptor) !== peerPort) return;
     // connect(2) to an AF_UNSPEC address dissolves the association; for TCP, that resets the connection.
     this.#libc.connect(descriptor, new Uint8Array(16), 16);

@@ -1,20 +1,22 @@
 /**
- * The socket of a server, on which the listeners of an engine take turns.
+ * The socket of a server, which successive listeners of an engine share.
  *
  * @module
  */
 
 import { type Listeners, openListeners } from "../system/listeners.ts";
+import { openSockets, type Sockets } from "../system/sockets.ts";
+import { sleep } from "./complain.ts";
 import type { Endpoint, InheritedEndpoint, ServerAddr, UnixEndpoint } from "./endpoint.ts";
 
-/** Where a listener of the runtime listens. */
-export type Place =
+/** The address for a listener of the runtime. */
+export type ListenAddress =
   | { readonly hostname: string; readonly port: number }
   | { readonly path: string; readonly transport: "unix" };
 
-/** How an engine creates and closes its listeners: those of `Deno.serve` or of `Deno.listen`. */
+/** Creates and closes listeners, of `Deno.serve` or of `Deno.listen`. */
 export interface Engine<Listener> {
-  readonly open: (place: Place) => Listener;
+  readonly open: (place: ListenAddress) => Listener;
   readonly close: (listener: Listener) => void;
   readonly addressOf: (listener: Listener) => ServerAddr;
   /** Whether it encrypts, which the runtime does not do on Unix sockets. */
@@ -24,10 +26,16 @@ export interface Engine<Listener> {
 /** Owner and group may connect. */
 const SOCKET_MODE = 0o660;
 
-/** Where a listener is created that is then given another socket: any free port. */
+/** A temporary address for a listener that is then given another socket: any free port. */
 const LOOPBACK = { hostname: "127.0.0.1", port: 0 } as const;
 
-/** Opens the listeners of one endpoint, one after the other. */
+/** How long clients that have connected may take to send something before a drain, and how often that is looked at. */
+const FIRST_REQUEST_MS = 1_000;
+const LOOK_MS = 50;
+
+const NEVER = new AbortController().signal;
+
+/** Opens successive listeners at one endpoint. */
 export class Binding<Listener> implements Disposable {
   readonly #endpoint: Endpoint;
   readonly #engine: Engine<Listener>;
@@ -42,7 +50,7 @@ export class Binding<Listener> implements Disposable {
     this.#engine = engine;
   }
 
-  /** The actual address; only once opened. */
+  /** The actual address; available once opened. */
   get address(): ServerAddr {
     return this.#address!;
   }
@@ -58,10 +66,10 @@ export class Binding<Listener> implements Disposable {
   }
 
   /**
-   * Opens another listener on the socket of the current one, which gets no connections any more and keeps those that it
-   * has. No connection is refused in between: the socket stays open, with the connections that wait in it.
+   * Opens another listener on the socket of the current one, which accepts no further connections and keeps its
+   * existing ones. No connection is refused in between: the socket stays open, with its backlog.
    *
-   * @throws {Deno.errors.NotSupported} where that is impossible.
+   * @throws {Deno.errors.NotSupported} If that is not possible.
    */
   succeed(): Listener {
     const listeners = this.#library("Cannot exchange a listener");
@@ -72,7 +80,29 @@ export class Binding<Listener> implements Disposable {
     return listener;
   }
 
-  /** Closes no listener. */
+  /**
+   * Before a drain, leaves connections that wait in an inherited socket to the next process, and gives clients that
+   * have just been accepted time for their request: the runtime closes connections on which it has read nothing. Null
+   * if there is nothing to wait for.
+   */
+  quiesce(): Promise<void> | null {
+    if (this.#endpoint.kind !== "inherited" || this.#descriptor === null) return null;
+    this.#listeners!.silence(this.#descriptor);
+    return this.#firstRequests();
+  }
+
+  async #firstRequests(): Promise<void> {
+    using sockets = openSockets();
+    const end = performance.now() + FIRST_REQUEST_MS;
+    do await sleep(LOOK_MS, NEVER); while (performance.now() < end && this.#awaitsRequests(sockets));
+  }
+
+  #awaitsRequests(sockets: Sockets | null): boolean {
+    if (sockets === null || "path" in this.address) return false;
+    return sockets.connections(this.address.port).some((connection) => sockets.traffic(connection)?.received === 0);
+  }
+
+  /** Does not close listeners. */
   [Symbol.dispose](): void {
     this.#listeners?.[Symbol.dispose]();
     this.#listeners = null;
@@ -108,7 +138,7 @@ export class Binding<Listener> implements Disposable {
     return this.#openOn(fd);
   }
 
-  /** Opens a listener elsewhere, and gives it a socket. */
+  /** Opens a listener at another address, then replaces its socket. */
   #openOn(socket: number): Listener {
     const listeners = this.#listeners!;
     const { value, descriptor } = listeners.opening(() => this.#engine.open(elsewhere(this.address)));
@@ -133,12 +163,25 @@ export class Binding<Listener> implements Disposable {
   }
 }
 
-/** A place of the same family: the runtime reads the addresses of clients as those of its own socket. */
-function elsewhere({ transport }: ServerAddr): Place {
+/** Throws what {@linkcode Binding.succeed} throws where no process of this program can exchange a listener. */
+export function requireExchange(): void {
+  const listeners = openListeners();
+  if (listeners === null) throw new Deno.errors.NotSupported("Cannot exchange a listener");
+  listeners[Symbol.dispose]();
+  requireLoopback();
+}
+
+/** An address of the same family: the runtime parses client addresses as those of its own socket. */
+function elsewhere({ transport }: ServerAddr): ListenAddress {
   if (transport === "unix") return { transport, path: `\0pyserve-${crypto.randomUUID()}` };
-  // Never request the permission: on a terminal, the runtime would prompt the operator while it serves.
+  requireLoopback();
+  return LOOPBACK;
+}
+
+/** Never requests the permission: on a terminal, the runtime would prompt the operator while it serves. */
+function requireLoopback(): void {
   const { state } = Deno.permissions.querySync({ name: "net", host: "127.0.0.1:0" });
-  if (state === "granted") return LOOPBACK;
+  if (state === "granted") return;
   throw new Deno.errors.NotCapable('Requires net access to "127.0.0.1:0", run again with the --allow-net flag');
 }
 

@@ -1,29 +1,32 @@
 /**
- * Certificates that can be replaced while servers run.
+ * Certificates that can be replaced in running servers.
  *
  * @module
  */
 
-/** A certificate chain and its private key, in PEM format; the key not encrypted. */
+/** A certificate chain and its private key in PEM format; the key must not be encrypted. */
 export interface TlsPair {
-  /** The certificate, followed by those that lead to its root. */
+  /** The certificate, followed by its chain. */
   readonly cert: string;
   /** The private key of the certificate. */
   readonly key: string;
 }
 
-/** Lets a server use a pair for new connections; throws if that is impossible, and then the server keeps the old one. */
+/**
+ * Makes a server use a pair for new connections; throws if that is not possible, in which case the server keeps the old
+ * one.
+ */
 export type UsePair = (pair: TlsPair) => void;
 
 /**
  * A certificate and its key, shared with the servers that use them: {@linkcode Certificates.replace} changes them
  * without closing a connection.
  *
- * New connections get the new certificate from the moment `replace` returns; connections that are open keep theirs, and
- * no connection is refused in between. Does not watch files, and does not look at names or dates.
+ * New connections get the new certificate as soon as `replace` returns; existing ones keep theirs, and no connection is
+ * refused in between. Does not watch files, and does not check names or dates.
  *
  * @example
- * ```ts no-assert
+ * ```ts
  * import { Certificates, fileServer, serve, toFetch } from "@x/pyserve";
  *
  * const read = () => ({ cert: Deno.readTextFileSync("cert.pem"), key: Deno.readTextFileSync("key.pem") });
@@ -34,6 +37,8 @@ export type UsePair = (pair: TlsPair) => void;
  *   setInterval(() => certificates.replace(read()), 24 * 60 * 60 * 1000);
  * }
  * ```
+ *
+ * @category Server
  */
 export class Certificates {
   #pair: TlsPair;
@@ -52,9 +57,9 @@ export class Certificates {
   /**
    * Replaces the pair.
    *
-   * @throws {Error} if the certificate or the key is invalid, or they do not belong together: nothing has changed then.
-   * @throws {Deno.errors.NotSupported} if a server cannot exchange its certificate while it runs, which is possible on
-   * Linux with `--allow-ffi` only: it has to be restarted.
+   * @throws {Error} If the certificate or the key is invalid, or they do not match: nothing has changed then.
+   * @throws {Deno.errors.NotSupported} If a running server cannot replace its certificate, which requires Linux and
+   * `--allow-ffi`: it has to be restarted.
    */
   replace(pair: TlsPair): void {
     const [before, after] = [this.#pair, pairOf(pair)];
@@ -82,12 +87,12 @@ export class Certificates {
   }
 }
 
-/** Without other properties, which the runtime could take for options. */
+/** Without other properties, which the runtime could interpret as options. */
 function pairOf({ cert, key }: TlsPair): TlsPair {
   return { cert, key };
 }
 
-/** The certificates that options name. */
+/** The certificates given in the options. */
 export function certificatesOf(tls: TlsPair | Certificates | undefined): Certificates | null {
   return tls === undefined ? null : tls instanceof Certificates ? tls : new Certificates(tls);
 }

@@ -1,5 +1,5 @@
 /**
- * What a server does while it cannot accept connections: reports why, and waits.
+ * What a server does while it cannot accept connections: log the reason, and wait.
  *
  * @module
  */

@@ -4,7 +4,11 @@
  * @module
  */
 
-/** Where a server listens. */
+/**
+ * Where a server listens.
+ *
+ * @category Server
+ */
 export type Endpoint =
   /** A TCP port. */
   | {
@@ -19,16 +23,16 @@ export type Endpoint =
     readonly kind: "unix";
     /** The path of the socket, at most 107 bytes. It must not exist; see {@linkcode removeStaleSocket}. */
     readonly path: string;
-    /** Its permissions: who may write to the socket may connect. Defaults to `0o660`, owner and group. */
+    /** Its permissions: write access to the socket allows connecting. Defaults to `0o660`, owner and group. */
     readonly mode?: number;
   }
   /**
-   * A listening socket that the parent process has opened, as systemd does (`LISTEN_FDS`). It stays open for the next
-   * process, so that a restart refuses no connection. Linux only, and with `--allow-ffi`.
+   * A listening socket opened by the parent process, such as systemd (`LISTEN_FDS`). It stays open for the next
+   * process, so that a restart does not refuse connections. Requires Linux and `--allow-ffi`.
    */
   | {
     readonly kind: "inherited";
-    /** The number of the descriptor; the first one of systemd is 3. */
+    /** The number of the descriptor; systemd's first is 3. */
     readonly fd: number;
   };
 
@@ -42,7 +46,7 @@ export type InheritedEndpoint = Extract<Endpoint, { kind: "inherited" }>;
 /** The address of a server. */
 export type ServerAddr = Deno.NetAddr | Deno.UnixAddr;
 
-/** The endpoint that options name: `hostname` and `port` are short for a TCP endpoint. */
+/** The endpoint given in the options: `hostname` and `port` are short for a TCP endpoint. */
 export function endpointOf(
   { endpoint, hostname = "0.0.0.0", port = 8000 }: { endpoint?: Endpoint; hostname?: string; port?: number },
 ): Endpoint {
@@ -50,10 +54,10 @@ export function endpointOf(
 }
 
 /**
- * Removes the socket file that a server has left behind which was killed: one to which nothing listens any more. Leaves
- * a socket in use alone, so that listening there fails with `AddrInUse`.
+ * Removes the socket file of a server that was killed, if nothing listens on it any more. Leaves a socket in use alone,
+ * so that listening there fails with `AddrInUse`.
  *
- * @throws {Deno.errors.AlreadyExists} if the path is something else than a socket.
+ * @throws {Deno.errors.AlreadyExists} If the path is not a socket.
  *
  * @example
  * ```ts

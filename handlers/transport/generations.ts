@@ -1,16 +1,16 @@
 /**
- * A server that survives the loss of its listener, and exchanges it.
+ * A server that survives the loss of its listener, and can replace it.
  *
  * Deno.serve stops when accept fails because the process is out of file descriptors. Its accepted connections continue,
- * so another server at the same endpoint can take over. In the same way, a server with another certificate takes over
- * from one that runs.
+ * so another server at the same endpoint can take over. A server with a new certificate takes over from a running one
+ * in the same way.
  *
  * @module
  */
 
 import type { FetchFunction } from "../core/fetch.ts";
 import { keepAlive, NO_DELAY, openSockets, userTimeout } from "../system/sockets.ts";
-import { Binding, type Place } from "./binding.ts";
+import { Binding, type ListenAddress } from "./binding.ts";
 import { type Certificates, certificatesOf, type TlsPair } from "./certificates.ts";
 import { type Complain, complainer, sleep } from "./complain.ts";
 import { endpointOf, type ServerAddr } from "./endpoint.ts";
@@ -57,7 +57,7 @@ export class Generations implements RunningServer<ServerAddr> {
   #pair: TlsPair | null;
   /** The listening instance; null in the pause between two. */
   #current: Generation | null = null;
-  /** The instance before it: it gets no new connections, but still serves those that it has. */
+  /** The previous instance: it accepts no new connections, but still serves its existing ones. */
   #previous: Generation | null = null;
 
   /** Binds; throws system errors. */
@@ -88,6 +88,8 @@ export class Generations implements RunningServer<ServerAddr> {
 
   async drain(): Promise<void> {
     this.#stop();
+    const quiet = this.#binding.quiesce();
+    if (quiet) await quiet;
     this.#retire(this.#previous);
     this.#retire(this.#current);
     this.#previous = this.#current = null;
@@ -97,6 +99,7 @@ export class Generations implements RunningServer<ServerAddr> {
   async abort(): Promise<void> {
     this.#stop();
     const running = [this.#previous, this.#current].filter((generation) => generation !== null);
+    this.#previous = this.#current = null;
     // Not after shutdown(), when it would cause an uncaught BadResource in the runtime and abort nothing.
     for (const { aborting } of running) aborting.abort();
     await Promise.all(running.map(({ server }) => server.finished.catch(() => {})));
@@ -104,7 +107,7 @@ export class Generations implements RunningServer<ServerAddr> {
     await this.finished;
   }
 
-  /** Starts what watches the connections. */
+  /** Starts monitoring the connections. */
   #watch(address: ServerAddr): void {
     const { log, tls } = this.#options;
     if (this.#certificates) this.#resources.defer(this.#certificates.usedBy((pair) => this.#exchange(pair)));
@@ -152,7 +155,7 @@ export class Generations implements RunningServer<ServerAddr> {
     }
   }
 
-  /** Gives new connections to an instance with another certificate. */
+  /** Switches new connections to an instance with another certificate. */
   #exchange(pair: TlsPair): void {
     const before = this.#pair;
     const current = this.#current;
@@ -180,7 +183,7 @@ export class Generations implements RunningServer<ServerAddr> {
     return generation;
   }
 
-  #serve(place: Place): Generation {
+  #serve(place: ListenAddress): Generation {
     const fetch: FetchFunction = this.#sockets === null || "path" in place
       ? this.#fetch
       : (request, info) => this.#guard!.answer(this.#fetch, request, info);
@@ -197,7 +200,7 @@ export class Generations implements RunningServer<ServerAddr> {
   }
 }
 
-function serve(fetch: FetchFunction, options: Place & Partial<TlsPair> & { reusePort?: boolean }): Generation {
+function serve(fetch: FetchFunction, options: ListenAddress & Partial<TlsPair> & { reusePort?: boolean }): Generation {
   const aborting = new AbortController();
   const server = Deno.serve({
     ...options as Deno.ServeTcpOptions,

@@ -10,7 +10,7 @@
  */
 
 import type { ConnectionInfo, FetchFunction } from "../core/fetch.ts";
-import type { Connection, Sockets, Traffic } from "../system/sockets.ts";
+import type { AcceptedSocket, Sockets, Traffic } from "../system/sockets.ts";
 import type { Awaitable, Logger } from "../core/types.ts";
 
 /** Sampling interval in milliseconds; a sample takes 10 µs. Growth between samples goes unnoticed. */
@@ -147,7 +147,7 @@ class Suspicion {
     this.#absolved.add(peerPort);
   }
 
-  *surpluses(): Generator<{ connection: Connection; surplus: number }> {
+  *surpluses(): Generator<{ connection: AcceptedSocket; surplus: number }> {
     for (const connection of this.#sockets.connections(this.#port)) {
       const before = this.#marks.get(keyOf(connection));
       const now = this.#sockets.traffic(connection);
@@ -160,13 +160,13 @@ class Suspicion {
     this.#absolved.clear();
   }
 
-  #mark(connection: Connection): void {
+  #mark(connection: AcceptedSocket): void {
     const traffic = this.#sockets.traffic(connection);
     if (traffic !== null) this.#marks.set(keyOf(connection), traffic);
   }
 }
 
-function keyOf({ descriptor, peerPort }: Connection): string {
+function keyOf({ descriptor, peerPort }: AcceptedSocket): string {
   return `${descriptor} ${peerPort}`;
 }
 

@@ -50,12 +50,18 @@ export { Certificates, type Endpoint, removeStaleSocket, type RunningServer, typ
  * assert(await response.text() === "hello");
  * await server.drain();
  * ```
+ *
+ * @category Server
  */
 export function serve(
   fetch: FetchFunction,
   options?: ServeOptions & { endpoint?: Extract<Endpoint, { kind: "tcp" }> },
 ): RunningServer;
-/** At any endpoint: the address is that of a TCP port or of a Unix socket. */
+/**
+ * At any endpoint: the address is that of a TCP port or of a Unix socket.
+ *
+ * @category Server
+ */
 export function serve(fetch: FetchFunction, options: ServeOptions): RunningServer<Deno.NetAddr | Deno.UnixAddr>;
 export function serve(fetch: FetchFunction, options: ServeOptions = {}): RunningServer<Deno.NetAddr | Deno.UnixAddr> {
   return new Generations(fetch, options);

@@ -1,5 +1,5 @@
 /**
- * A socket for child processes, which listen on it together.
+ * A socket that child processes listen on together.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { openListeners } from "../system/listeners.ts";
 import { Binding, type Engine } from "./binding.ts";
 import type { InheritedEndpoint, ServerAddr, UnixEndpoint } from "./endpoint.ts";
 
-/** A socket that child processes inherit under the same number. Dispose of it to close it. */
+/** A socket that child processes inherit with the same descriptor number. Dispose of it to close it. */
 export interface SharedSocket extends Disposable {
   /** The number of the descriptor. */
   readonly fd: number;
@@ -17,9 +17,9 @@ export interface SharedSocket extends Disposable {
 }
 
 /**
- * Opens a socket that this process does not serve, but its children do, each as its inherited endpoint.
+ * Opens a socket that is served by this process's children, each through its inherited endpoint.
  *
- * @throws System errors; Deno.errors.BadResource, NotSupported as `serve` does for an inherited socket.
+ * @throws System errors; Deno.errors.BadResource and NotSupported like `serve` for an inherited socket.
  */
 export function openShared(endpoint: UnixEndpoint | InheritedEndpoint): SharedSocket {
   const listeners = openListeners();

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Connection, openSockets, type Sockets } from "../system/sockets.ts";
+import { type AcceptedSocket, openSockets, type Sockets } from "../system/sockets.ts";
 
 /** The state shared with the worker thread. */
 export interface Watched {
@@ -83,6 +83,6 @@ function disconnectHogs(sockets: Sockets, { port, uploading }: Watched, marks: M
   }
 }
 
-function keyOf({ descriptor, peerPort }: Connection): string {
+function keyOf({ descriptor, peerPort }: AcceptedSocket): string {
   return `${descriptor} ${peerPort}`;
 }

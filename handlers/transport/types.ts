@@ -8,7 +8,11 @@ import type { Logger } from "../core/types.ts";
 import type { Certificates, TlsPair } from "./certificates.ts";
 import type { Endpoint } from "./endpoint.ts";
 
-/** Options of `serve`. */
+/**
+ * Options of `serve`.
+ *
+ * @category Server
+ */
 export interface ServeOptions {
   /** Where to listen: a TCP port, a Unix socket, or a socket inherited from the parent process. */
   readonly endpoint?: Endpoint;
@@ -32,7 +36,11 @@ export interface ServeOptions {
   readonly log?: Logger;
 }
 
-/** A running server. */
+/**
+ * A running server.
+ *
+ * @category Server
+ */
 export interface RunningServer<Address extends Deno.Addr = Deno.NetAddr> {
   /** The actual address. */
   readonly address: Address;

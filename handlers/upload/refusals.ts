@@ -14,7 +14,7 @@ import type { StoreRights } from "../store/access.ts";
 import { AppendRefused } from "../store/append_refused.ts";
 import { appendError } from "./upload_fields.ts";
 
-/** Problems with a sentence that depends on what they are about. */
+/** Problems whose message depends on details. */
 type Detailed = "taken" | "name" | "disabled" | "forbidden" | "too large" | "no room";
 
 const REFUSALS: Readonly<Record<Exclude<WriteProblem, Detailed>, readonly [status: number, sentence: string]>> = {
@@ -109,7 +109,7 @@ function refused({ problem: reason, detail, about }: WriteRefused, path: SitePat
 
 /** The message names the option, or says that the client has no right to this path. */
 function forbidden(reason: "disabled" | "forbidden", right: Right, { name }: SitePath): HttpError {
-  if (right !== "create" && right !== "change") return new HttpError(404); // what cannot be read is not there
+  if (right !== "create" && right !== "change") return new HttpError(404); // unreadable paths appear not to exist
   const [sentence, option] = RIGHTS[right];
   if (reason === "disabled") return new HttpError(403, `${sentence}; ${option}`, { problem: { right } });
   return new HttpError(403, sentence, { problem: { right, name } });

@@ -13,7 +13,7 @@ import { locationFor } from "../core/location.ts";
 import { contentLengthOf, readBody } from "../core/request_body.ts";
 import type { Context } from "../core/types.ts";
 import type { SitePath } from "../http/target.ts";
-import type { Piece } from "../store/appends.ts";
+import type { UploadPiece } from "../store/appends.ts";
 import { storedResponse } from "./answers.ts";
 import { createdPath } from "./creation.ts";
 import { formatDigests, parseDigests, Verification } from "./digest.ts";
@@ -98,7 +98,7 @@ async function append(site: UploadSite, request: Request, context: Context, aske
   return response;
 }
 
-function pieceOf(site: UploadSite, request: Request, asked: PieceRequest): Omit<Piece, "onConflict"> {
+function pieceOf(site: UploadSite, request: Request, asked: PieceRequest): Omit<UploadPiece, "onConflict"> {
   const { path, isFirst, isKnown, fields: { offset, complete, length } } = asked;
   const { stallMs, onConflict: fallback } = site.settings;
   const whole = parseDigests(request.headers.get("repr-digest"));
@@ -119,7 +119,7 @@ function pieceOf(site: UploadSite, request: Request, asked: PieceRequest): Omit<
   };
 }
 
-/** The verification of a recorded digest; another version of pyserve may have written one that cannot be read. */
+/** The verification of a recorded digest; one written by another version of pyserve may not be parsable. */
 function verificationOf(digest: string): Verification | null {
   try {
     const promised = parseDigests(digest);
@@ -129,7 +129,7 @@ function verificationOf(digest: string): Verification | null {
   }
 }
 
-/** More is to come. */
+/** More is expected. */
 function paused(site: UploadSite, context: Context, { path, id, isFirst, size }: Paused): Response {
   const headers = new Headers({ "upload-offset": String(size), "upload-complete": "?0" });
   if (!isFirst) return new Response(null, { status: 204, headers });

@@ -1,5 +1,5 @@
 /**
- * The right that each method requires, and on whose behalf a request acts.
+ * The right that each method requires, and the actor of a request.
  *
  * @module
  */
@@ -9,7 +9,10 @@ import type { StoreRights } from "../store/access.ts";
 import type { Operations } from "../store/operations.ts";
 import type { UploadSite } from "./upload_site.ts";
 
-/** The right that each method requires: the store must allow it, and for Allow the client have it at the target. */
+/**
+ * The right that each method requires: it must be enabled in the store and, for Allow, granted to the client at the
+ * target.
+ */
 export const METHODS: Readonly<Record<string, keyof StoreRights>> = {
   PUT: "create",
   PATCH: "create",
@@ -20,9 +23,9 @@ export const METHODS: Readonly<Record<string, keyof StoreRights>> = {
   MOVE: "change",
 };
 
-/** The right that a method requires to the target of the request. */
+/** The right that a method requires for the target of the request. */
 export function targetRight(method: string): Right {
-  return method === "COPY" ? "read" : METHODS[method]!; // the destination is what is created
+  return method === "COPY" ? "read" : METHODS[method]!; // it creates the destination
 }
 
 /** The methods that a store allows. */
@@ -34,7 +37,7 @@ export function methodsOf(rights: StoreRights): string[] {
 export function operationsFor({ store }: UploadSite, request: Request, context: Context): Operations {
   return store.as({
     may: (right, path) => context.may(right, path),
-    isUniform: context.view === "", // what all clients may do alike is decided for whole directories
+    isUniform: context.view === "", // rights common to all clients apply to whole directories
     tokens: store.options.locks === null ? [] : lockTokens(request.headers.get("if") ?? ""),
   });
 }

@@ -7,18 +7,16 @@
 
 import { readBody } from "../core/request_body.ts";
 import { HttpError } from "../core/errors.ts";
-import { Refusal } from "../http/refusal.ts";
-import { parseTarget, rawTarget, type SitePath } from "../http/target.ts";
 import { locationFor } from "../core/location.ts";
 import { type Committed, WriteRefused } from "../sources/writer.ts";
 import type { Context } from "../core/types.ts";
 import { describeStored, wantsJson } from "./answers.ts";
-import { isOwnUrl } from "./origin.ts";
+import { destinationOf } from "./destination.ts";
 import { checkPreconditions } from "./put.ts";
 import { answered, nameTaken, writeError } from "./refusals.ts";
 import { METHODS, methodsOf, operationsFor } from "./rights.ts";
 import type { UploadSite } from "./upload_site.ts";
-import { wishOf } from "./wish.ts";
+import { type Wish, wishOf } from "./wish.ts";
 
 export async function makeDirectory(site: UploadSite, request: Request, context: Context): Promise<Response> {
   const { path } = context.target;
@@ -60,7 +58,7 @@ export async function move(site: UploadSite, request: Request, context: Context)
   const { path } = context.target;
   const to = destinationOf(request, context);
   const expected = await checkTarget(site, request, context);
-  const { policy, status } = wishOf(request.headers, context.target.query, site.settings.onConflict);
+  const { policy, status } = destinationWish(site, request, context);
   const operations = operationsFor(site, request, context);
   const move = () => operations.move(path, to, { onConflict: policy, ...expected });
   return transferred(site, request, context, await answered(to, move, status));
@@ -72,10 +70,16 @@ export async function copy(site: UploadSite, request: Request, context: Context)
   const to = destinationOf(request, context);
   const shallow = isShallow(request.headers.get("depth"));
   await checkTarget(site, request, context);
-  const { policy, status } = wishOf(request.headers, context.target.query, site.settings.onConflict);
+  const { policy, status } = destinationWish(site, request, context);
   const operations = operationsFor(site, request, context);
   const copied = await answered(to, () => operations.copy(path, to, { onConflict: policy, shallow }), status);
   return transferred(site, request, context, copied);
+}
+
+/** Preconditions are about the original; only Overwrite and `?on-conflict=` are about the destination. */
+function destinationWish({ settings }: UploadSite, { headers }: Request, { target }: Context): Wish {
+  const overwrite = headers.get("overwrite");
+  return wishOf(new Headers(overwrite === null ? {} : { overwrite }), target.query, settings.onConflict);
 }
 
 function isShallow(depth: string | null): boolean {
@@ -96,19 +100,4 @@ async function checkTarget(site: UploadSite, request: Request, { target }: Conte
   if (target.slash && (await site.store.source.stat(target.path))?.kind !== "directory") throw new HttpError(404);
   const expected = await checkPreconditions(site, request, target.path);
   return expected === undefined ? {} : { expected };
-}
-
-/** The path in a Destination header: on this server, and below the same mount. */
-function destinationOf(request: Request, { base, hosts }: Context): SitePath {
-  const destination = request.headers.get("destination");
-  if (destination === null) throw new HttpError(400, "Destination is missing");
-  const isPath = /^\/(?!\/)/.test(destination);
-  const url = isPath ? null : URL.parse(destination);
-  if (!isPath && (!url || !/^https?:$/.test(url.protocol))) throw new HttpError(400, "Destination is not a URL");
-  if (url && !isOwnUrl(destination, request.url, hosts)) throw new HttpError(502, "Destination is on another server");
-  const target = parseTarget(isPath ? destination : rawTarget(destination));
-  if (target instanceof Refusal) throw HttpError.from(target);
-  const path = target.path.below(base);
-  if (path === null || path.parent === null) throw new HttpError(403, "The destination cannot be written");
-  return path;
 }

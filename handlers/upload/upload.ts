@@ -92,6 +92,8 @@ const DAY_MS = 86_400_000;
  * assert(await Deno.readTextFile(`${directory}/docs/a.txt`) === "hello");
  * await Deno.remove(directory, { recursive: true });
  * ```
+ *
+ * @category Handlers
  */
 export function upload(source: FileSource, options: UploadOptions = {}): Handler {
   return new Uploads({ store: new Store(source, storeOptions(options)), settings: settingsOf(options) }).handler;
@@ -113,6 +115,8 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
  * assert(options.headers.get("allow") === "PUT, PATCH, POST, MKCOL, COPY, GET, HEAD, OPTIONS");
  * await Deno.remove(directory, { recursive: true });
  * ```
+ *
+ * @category Features
  */
 export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   const [settings, stored] = [settingsOf(options), storeOptions(options)];

@@ -66,7 +66,7 @@ export const DEFAULT_SCRIPT_RULES: ScriptRules = {
 };
 
 /** Where walking the segments of a path ended. */
-interface Found {
+interface WalkEnd {
   readonly path: SitePath;
   readonly stat: FileStat;
   /** The remaining path: PATH_INFO. */
@@ -206,7 +206,7 @@ export class ScriptFinder {
   /**
    * Returns the first file along the path, otherwise whatever the whole path leads to, or null if it does not exist.
    */
-  async #walk(whole: SitePath, segments: readonly string[]): Promise<Found | null> {
+  async #walk(whole: SitePath, segments: readonly string[]): Promise<WalkEnd | null> {
     // Usually there is no PATH_INFO, and one stat is enough: if the whole path exists, all segments before the last are
     // directories.
     const stat = await this.#source.stat(whole);
@@ -266,7 +266,7 @@ export class ScriptFinder {
 
   async #program(
     { base }: Context,
-    { path, rest }: Pick<Found, "path" | "rest">,
+    { path, rest }: Pick<WalkEnd, "path" | "rest">,
     { real, words: [command, ...args] }: Command,
   ): Promise<Program> {
     const documentRoot = await this.#source.locate?.(SitePath.root) ?? null;

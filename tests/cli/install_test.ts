@@ -37,10 +37,15 @@ Deno.test("deno task install makes a command of the checkout that serves from an
 Deno.test("a program with the default compiler options that imports the checkout checks clean and runs", async (t) => {
   const program = `import { fileServer, memory, toFetch } from ${JSON.stringify(join(ROOT, "mod.ts"))};
 import { HTTPServer, SimpleHTTPRequestHandler } from ${JSON.stringify(join(ROOT, "handlers/python/mod.ts"))};
+import { escapeHtml } from ${JSON.stringify(join(ROOT, "handlers/http/mod.ts"))};
+import { openBytes } from ${JSON.stringify(join(ROOT, "handlers/sources/mod.ts"))};
+import { sendContent } from ${JSON.stringify(join(ROOT, "handlers/mod.ts"))};
+import { accessLog } from ${JSON.stringify(join(ROOT, "handlers/layers/mod.ts"))};
 import { main } from ${JSON.stringify(join(ROOT, "cli.ts"))};
 const fetch = toFetch(fileServer(memory({ "a.txt": "hello" }), { log: false }));
 console.log(await (await fetch(new Request("http://localhost/a.txt"))).text());
 console.log(typeof HTTPServer, typeof SimpleHTTPRequestHandler, typeof main);
+console.log([escapeHtml, openBytes, sendContent, accessLog].every((each) => typeof each === "function"));
 `;
   const configs: Record<string, Record<string, unknown>> = {
     "an import map": { importMap: IMPORT_MAP },
@@ -55,7 +60,7 @@ console.log(typeof HTTPServer, typeof SimpleHTTPRequestHandler, typeof main);
       const checked = await deno(["check", "main.ts"], tree.path);
       assertEquals(checked.code, 0, checked.text);
       const ran = await deno(["run", "--allow-read", "--allow-env", "main.ts"], tree.path);
-      assertStringIncludes(ran.text, "hello\nfunction function function\n");
+      assertStringIncludes(ran.text, "hello\nfunction function function\ntrue\n");
     });
   }
 });

@@ -91,6 +91,25 @@ Deno.test("what is no layer, and a layer that makes no handler, is named at cons
   assertThrows(() => wrap(untyped(null)), TypeError, "Cannot use the handler of wrap: it is null, not a function");
 });
 
+Deno.test("what is no handler is named at construction", () => {
+  const uses: Record<string, (handler: Handler) => unknown> = {
+    "the handler of toFetch": (handler) => toFetch(handler),
+    "the handler of settle": settle,
+    'the handler mounted at "/api"': (handler) => mount("/api", handler),
+    "the handler of wrap": (handler) => wrap(handler),
+    "handler 1 of the chain": (handler) => chain(handler),
+  };
+  for (const [title, use] of Object.entries(uses)) {
+    assertThrows(() => use(untyped({})), TypeError, `Cannot use ${title}: it is an object (Object), not a function`);
+  }
+});
+
+Deno.test("a function that makes a handler, in the place of one, is named when it is called", async () => {
+  const { status, errors } = await askedOf(untyped(fileServer));
+  assertEquals([status, errors.length], [500, 1]);
+  assertMatch(errors[0]!, /^Cannot answer GET \/a\.txt: .*handler "fileServer" /);
+});
+
 Deno.test("a handler after one that never declines is named at construction", () => {
   const health: Handler = () => new Response("ok");
   const site = fileServer(SOURCE, { log: false });

@@ -267,7 +267,7 @@ Deno.test("handlers that write or run programs check the name themselves, howeve
   const everywhere = { localAddress: () => ({ hostname: "0.0.0.0", port: 1 }), log: { access() {}, error() {} } };
   await using door = overHttp(toFetch(mount("/", greeting(site)), everywhere));
   assertEquals(await statusAs(door.port, "evil.example"), 200);
-  for (const method of ["PUT", "PATCH", "POST", "MKCOL", "DELETE", "MOVE"]) {
+  for (const method of ["PUT", "PATCH", "POST", "MKCOL", "COPY", "DELETE", "MOVE"]) {
     assertEquals(await statusAs(door.port, "evil.example", method, "/new"), 421);
   }
   assertEquals(await statusAs(door.port, "evil.example", "GET", "/a.txt?upload=an-upload-of-mine"), 421);

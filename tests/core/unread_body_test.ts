@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { toFetch } from "@x/pyserve";
 import { CLI } from "../support/paths.ts";
-import { bigSite, encode, firstLine, flood, limited, MOST_MIB, swallow, watched } from "../transport/support.ts";
+import { bigSite, encode, firstLine, flood, limited, MOST_MIB, swallow, watched } from "../support/flood.ts";
 
 const MIB = 2 ** 20;
 const SENT_MIB = 500;

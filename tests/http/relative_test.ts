@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { SitePath } from "@x/pyserve";
-import { parseTarget, Refusal, relativeReference } from "@x/pyserve/http";
+import { parseTarget, Refusal, relativeReference, type SitePath } from "@x/pyserve/http";
 
 interface Row {
   readonly from: string;

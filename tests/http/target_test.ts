@@ -1,7 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { MAX_DEPTH, MAX_TARGET_LENGTH, pathSegments, targetBeforeEncodedSlash } from "../../handlers/http/target.ts";
-import { SitePath } from "@x/pyserve";
-import { locationOf, parseTarget, rawTarget, Refusal } from "@x/pyserve/http";
+import { locationOf, parseTarget, rawTarget, Refusal, SitePath } from "@x/pyserve/http";
 
 /** What a target parses to: the decoded path (with `/` at the end for a directory), or the status it is refused with. */
 function parsed(raw: string): string | number {

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { type Browser, IN_BROWSER, launch } from "../support/browser.ts";
 import { start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
-import { namesBelow } from "../upload/support.ts";
+import { namesBelow } from "../support/upload.ts";
 
 /** Tries to write in every way that a script has, and reports when it is done. */
 const attack = (site: string) => `

@@ -8,7 +8,7 @@ import { fileServer, memory, toFetch } from "@x/pyserve";
 import { SimpleHTTPRequestHandler } from "@x/pyserve/python";
 import { serveClassic } from "../../handlers/python/transport.ts";
 import { tempTree } from "../support/tree.ts";
-import { Client, Echo, emptyLog, exchange, type Serving, serving } from "./support.ts";
+import { Client, Echo, emptyLog, exchange, type Serving, serving } from "../support/python.ts";
 import { until } from "../support/wait.ts";
 
 /** A request that must not be answered when it is inside the body or a header of another. */

@@ -15,7 +15,7 @@ import {
 import { missing } from "../support/programs.ts";
 import { latin1, parseResponse, type RawResponse } from "../support/raw.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
-import { Client, exchange, reply, type Serving, serving } from "./support.ts";
+import { Client, exchange, reply, type Serving, serving } from "../support/python.ts";
 import { isRunning, until } from "../support/wait.ts";
 
 const FILE1 = "#!/usr/bin/env python3\n\nprint('Content-type: text/html')\nprint()\nprint('Hello World')\n";

@@ -5,7 +5,7 @@ import { BaseHTTPRequestHandler } from "@x/pyserve/python";
 import { HttpError } from "@x/pyserve";
 import { Connection } from "../../handlers/python/connection.ts";
 import { Deadlines } from "../../handlers/python/deadlines.ts";
-import { Client, Echo, exchange, reply, serving } from "./support.ts";
+import { Client, Echo, exchange, reply, serving } from "../support/python.ts";
 
 /** The statuses in the received text. */
 function statuses(heard: string): string[] {

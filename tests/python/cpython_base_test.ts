@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { BaseHTTPRequestHandler, HTTPServer } from "@x/pyserve/python";
 import { latin1, parseResponse } from "../support/raw.ts";
-import { exchange, type Serving, serving } from "./support.ts";
+import { exchange, type Serving, serving } from "../support/python.ts";
 
 /** BaseHTTPServerTestCase.request_handler. */
 class RequestHandler extends BaseHTTPRequestHandler {

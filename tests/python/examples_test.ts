@@ -3,7 +3,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type RunningCommand, startProcess } from "../support/command.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
-import { Client, exchange } from "./support.ts";
+import { Client, exchange } from "../support/python.ts";
 
 /** Runs an example, in the root of the checkout. */
 function example(name: string): Promise<RunningCommand> {

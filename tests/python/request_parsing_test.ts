@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { latin1 as characters } from "../../handlers/http1/input_buffer.ts";
 import { latin1, parseResponse } from "../support/raw.ts";
-import { Echo, exchange, serving } from "./support.ts";
+import { Echo, exchange, serving } from "../support/python.ts";
 
 /** The default: HTTP/1.0. */
 class Echo10 extends Echo {

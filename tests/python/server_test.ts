@@ -15,7 +15,7 @@ import { startProcess } from "../support/command.ts";
 import { fromFileUrl, ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
-import { Client, Echo, exchange, reply, serving } from "./support.ts";
+import { Client, Echo, exchange, reply, serving } from "../support/python.ts";
 import { until as untilHolds } from "../support/wait.ts";
 
 const GET = "GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";

@@ -16,7 +16,7 @@ import {
 import { latin1, parseResponse, type RawResponse } from "../support/raw.ts";
 import { linksOf, unescapeHtml } from "../support/html.ts";
 import { oldTree, type TempTree, tempTree } from "../support/tree.ts";
-import { exchange, type Serving, serving } from "./support.ts";
+import { exchange, type Serving, serving } from "../support/python.ts";
 
 const DATA = "We are the knights who say Ni!";
 

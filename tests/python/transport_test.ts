@@ -7,7 +7,7 @@ import { makeCertificate } from "../support/certificate.ts";
 import { start } from "../support/command.ts";
 import { latin1, parseResponse } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
-import { Client, emptyLog, exchange, reply } from "./support.ts";
+import { Client, emptyLog, exchange, reply } from "../support/python.ts";
 import { isRunning, until } from "../support/wait.ts";
 
 /** The names of the headers of a reply, as they stand there. */

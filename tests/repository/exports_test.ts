@@ -14,6 +14,8 @@ const ENTRIES = new Map(Object.entries(config.exports));
 interface Documented {
   readonly name: string;
   readonly declarations: readonly {
+    readonly kind: string;
+    readonly jsDoc?: { readonly tags?: readonly { readonly kind: string; readonly doc?: string }[] };
     readonly def?: { readonly properties?: readonly { readonly name: string }[] };
   }[];
 }
@@ -94,11 +96,52 @@ Deno.test("handlers, features, layers, sources and Python's classes are in the m
   assertEquals(["test", "HTTPMessage"].filter((name) => main.includes(name)), []);
 });
 
+/** The names under each comment of a module (`// Server: ...`). */
+function groupsOf(source: string): Map<string, string> {
+  const groups = new Map<string, string>();
+  for (const part of source.split(/^\/\/ (?=[A-Z]\w+: )/m).slice(1)) {
+    const group = /^\w+/.exec(part)![0];
+    for (const [, names] of part.matchAll(/^export (?:type )?\{([^}]*)\}/gm)) {
+      for (const name of names!.split(",").map((each) => each.trim().replace("type ", ""))) groups.set(name, group);
+    }
+  }
+  return groups;
+}
+
+Deno.test("each name of the main entry has the category under which the module lists it", async () => {
+  const source = await Deno.readTextFile(join(ROOT, "mod.ts"));
+  const groups = groupsOf(source);
+  for (const { name, declarations } of exported.get(".")!) {
+    const tags = declarations.flatMap(({ jsDoc }) => jsDoc?.tags ?? []).filter(({ kind }) => kind === "category");
+    assertEquals([name, ...new Set(tags.map(({ doc }) => doc))], [name, groups.get(name)]);
+  }
+});
+
+Deno.test("the overview of the main entry names its functions by category", async () => {
+  const overview = (await Deno.readTextFile(join(ROOT, "mod.ts"))).split("*/")[0]!.replace(/\n \*   /g, " ");
+  for (
+    const { name, declarations } of exported.get(".")!.filter(({ declarations }) =>
+      declarations[0]!.kind === "function"
+    )
+  ) {
+    const { doc } = declarations[0]!.jsDoc!.tags!.find(({ kind }) => kind === "category")!;
+    assert(
+      overview.split("\n").some((line) => line.startsWith(` * - ${doc}: `) && line.includes(`\`${name}\``)),
+      name,
+    );
+  }
+});
+
 Deno.test("nothing internal is exported", () => {
   const all = [...exported.keys()].flatMap(namesOf);
   assertEquals(all.filter((name) => INTERNAL.includes(name) || /^[A-Z][A-Z0-9]*_[A-Z0-9_]+$/.test(name)), []);
-  const context = exported.get(".")!.find(({ name }) => name === "Context")!;
-  const properties = context.declarations.flatMap(({ def }) => def?.properties ?? []).map(({ name }) => name);
-  assert(properties.includes("target"));
-  assertEquals(properties.filter((name) => ["notes", "retargeted", "cutsAtLength"].includes(name)), []);
+  const properties = (entry: string, name: string) => {
+    const { declarations } = exported.get(entry)!.find((each) => each.name === name)!;
+    return declarations.flatMap(({ def }) => def?.properties ?? []).map(({ name }) => name);
+  };
+  const inside = ["notes", "retargeted", "cutsAtLength", "keep"];
+  for (const [entry, name, known] of [[".", "Context", "target"], ["./handlers", "Content", "etag"]] as const) {
+    assert(properties(entry, name).includes(known));
+    assertEquals(properties(entry, name).filter((property) => inside.includes(property)), []);
+  }
 });

@@ -113,6 +113,29 @@ Deno.test(`A program that imports ${PACKAGE} type-checks, and answers a request 
   );
 });
 
+Deno.test(`A program that imports the sub-paths of ${PACKAGE} type-checks, and needs no permission`, async () => {
+  const program = `
+    import { chain, type Handler, toFetch } from "${PACKAGE}";
+    import { listing, sendContent } from "${PACKAGE}/handlers";
+    import { mediaType } from "${PACKAGE}/http";
+    import { errorPages } from "${PACKAGE}/layers";
+    import { type FileSource, memory, openBytes } from "${PACKAGE}/sources";
+    const bytes = new TextEncoder().encode("hello");
+    const hello: Handler = (request, { target }) => target.path.name !== "a.txt" ? null : sendContent(request, {
+      type: mediaType("a.txt"), size: bytes.length, modified: null, etag: null, open: () => openBytes(bytes),
+    });
+    const source: FileSource = memory({ "b.txt": "" });
+    const fetch = toFetch(errorPages()(chain(hello, listing(source))));
+    const ask = async (path: string) => await (await fetch(new Request("http://localhost" + path))).text();
+    console.log(await ask("/a.txt"), await ask("/?format=text"));
+  `;
+  await using machine = await freshMachine({ "app/main.ts": program });
+  assertEquals(
+    await outputOf(["run", "--no-prompt", "--check", machine.tree.at("app/main.ts")], machine),
+    "hello b.txt\n\n",
+  );
+});
+
 Deno.test(`A program that imports ${PACKAGE}/python type-checks, and needs the permission for its address only`, async () => {
   const program = `
     import { BaseHTTPRequestHandler, HTTPServer } from "${PACKAGE}/python";

@@ -468,3 +468,23 @@ Deno.test("listings and absent names are cached separately for each Accept", asy
     }
   }
 });
+
+Deno.test("what is kept does not answer a request that is refused: its Host, its length, its header's size", async () => {
+  await using tree = await oldTree({ "a.txt": "kept" });
+  const site = fileServer(tree.path, { log: false });
+  const [one, other] = [toFetch(site, { hosts: ["one.example"] }), toFetch(site, { hosts: ["other.example"] })];
+  const status = async (fetch: typeof one, host: string, headers: Record<string, string> = {}, query = "") => {
+    const response = await fetch(new Request(`http://${host}/a.txt${query}`, { headers: { host, ...headers } }));
+    await response.body?.cancel();
+    return response.status;
+  };
+  for (let round = 0; round < 3; round++) {
+    assertEquals(await status(one, "one.example"), 200);
+    assertEquals(await status(other, "one.example"), 421); // the cache is shared, the names are not
+    assertEquals(await status(other, "other.example"), 200);
+    assertEquals(await status(one, "other.example"), 421);
+    assertEquals(await status(one, "one.example", { cookie: "x".repeat(40_000) }), 431);
+    assertEquals(await status(one, "one.example", {}, `?${"x".repeat(70_000)}`), 414);
+    assertEquals(await status(one, "one.example", { host: "a b" }), 400);
+  }
+});

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { disk, type Feature, fileServer, type FileServerOptions, memory, toFetch, uploadFeatures } from "@x/pyserve";
 import { SimpleHTTPRequestHandler } from "@x/pyserve/python";
-import { serving } from "../python/support.ts";
+import { serving } from "../support/python.ts";
 import { IN_BROWSER, launch, newPage } from "../support/browser.ts";
 import { start } from "../support/command.ts";
 import { ask, latin1 } from "../support/raw.ts";

@@ -10,7 +10,7 @@ import { openFound } from "../../handlers/sources/disk_file.ts";
 import { doLater } from "../../handlers/sources/steps.ts";
 import { atEachStep, type Exchange, exchangeOf, type Round } from "../support/interposed.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
-import { namesBelow } from "../upload/support.ts";
+import { namesBelow } from "../support/upload.ts";
 import { pathOf, textAt } from "../support/source.ts";
 
 const SECRET = "SECRET";

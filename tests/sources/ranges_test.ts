@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { archive, chain, checksum, disk, files, memory, serve, SitePath, toFetch } from "@x/pyserve";
 import { openRanges } from "@x/pyserve/sources";
+import { Store } from "@x/pyserve/store";
 import type { ByteRange } from "@x/pyserve/http";
 import { originOf, remote } from "../support/remote.ts";
 import { seeded } from "../support/random.ts";
@@ -103,6 +104,15 @@ Deno.test("a checksum fetches a file of a source over HTTP once", async () => {
   const fetch = toFetch(checksum(remote(origin.url)));
   const response = await fetch(new Request("http://localhost/large.txt?sha256"));
   assertEquals((await response.text()).split(" ").at(-1), "large.txt\n");
+  assertEquals(origin.requests().filter((request) => request.startsWith("GET")), ["GET /large.txt bytes=0-299999"]);
+});
+
+Deno.test("copying a file of a source over HTTP fetches it once", async () => {
+  await using tree = await tempTree();
+  await using origin = originOf(memory(FILES));
+  const store = new Store(disk(tree.path)).as({ may: () => true });
+  await store.copy(SitePath.root.child("large.txt")!, SitePath.root.child("copy")!, { source: remote(origin.url) });
+  assert(await Deno.readTextFile(tree.at("copy")) === LARGE);
   assertEquals(origin.requests().filter((request) => request.startsWith("GET")), ["GET /large.txt bytes=0-299999"]);
 });
 

@@ -120,6 +120,48 @@ Deno.test("union() without a source at the root has nothing but its mount points
   assertEquals([...(await treeOf(union({}))).keys()], ["/"]);
 });
 
+Deno.test("a union can be mounted in another one", async () => {
+  await using tree = await tempTree({ "in/a.html": "<p>a", "docs/b.html": "<p>b" });
+  const inner = union({ "/in": disk(tree.at("in")), "/docs": readOnly(disk(tree.at("docs"))) });
+  const source = union({ "/site": inner, "/site/in/m": memory({ "c.html": "<p>c" }) });
+  const all = ["/", "/site", "/site/docs", "/site/docs/b.html", "/site/in", "/site/in/a.html", "/site/in/m"];
+  assertEquals([...(await treeOf(source)).keys()].toSorted(), [...all, "/site/in/m/c.html"]);
+  const fetch = toFetch(chain(upload(source), fileServer(source, { log: false })));
+  const ask = (at: string, init?: RequestInit) => fetch(new Request(`http://localhost${at}`, init));
+  assertEquals((await ask("/site/in/new.html", { method: "PUT", body: "<p>n" })).status, 201);
+  assertEquals((await ask("/site/docs/new.html", { method: "PUT", body: "<p>n" })).status, 403);
+  const isSandboxed = async (at: string) => (await ask(at)).headers.has("content-security-policy");
+  assertEquals(
+    await Promise.all(["/site/in/new.html", "/site/docs/b.html", "/site/in/m/c.html"].map(isSandboxed)),
+    [true, false, false],
+  );
+});
+
+Deno.test("files of a mounted disk are cached, and made anew when they change", async () => {
+  await using tree = await oldTree({ "docs/a.txt": "first" });
+  const docs = disk(tree.at("docs"));
+  let opened = 0;
+  const counted: FileSource = {
+    stat: (path) => docs.stat(path),
+    list: (path) => docs.list(path),
+    open: (path, seen, range) => (opened++, docs.open(path, seen, range)),
+    freshness: (path, seen) => docs.freshness!(path, seen),
+    absence: (path) => docs.absence!(path),
+  };
+  const fetch = toFetch(fileServer(union({ "/": memory({}), "/docs": counted }), { log: false }));
+  const get = async (at: string) => {
+    const response = await fetch(new Request(`http://localhost${at}`));
+    return response.ok ? await response.text() : `${response.status}`;
+  };
+  assertEquals([await get("/docs/a.txt"), await get("/docs/a.txt"), await get("/docs/a.txt")], Array(3).fill("first"));
+  assertEquals(opened, 1);
+  assertEquals([await get("/docs/b.txt"), await get("/docs/b.txt"), await get("/docs/b.txt")], Array(3).fill("404"));
+  await nextTick();
+  await Deno.writeTextFile(tree.at("docs/a.txt"), "second");
+  await Deno.writeTextFile(tree.at("docs/b.txt"), "b");
+  assertEquals([await get("/docs/a.txt"), await get("/docs/b.txt")], ["second", "b"]);
+});
+
 Deno.test("no spelling of a path reaches another source than the one that is mounted there", async () => {
   await using tree = await tempTree({
     "site/docs/hidden.txt": "hidden",
@@ -386,6 +428,23 @@ Deno.test("filtered(), writableIn() and union() go together", async () => {
     "/incoming",
     "/incoming/new",
   ]);
+});
+
+Deno.test({
+  name: "without a disk at the root, too, nothing is written through a link out of the writable directory",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using tree = await tempTree({ "up/in/": "", "up/other/": "" });
+    await Deno.symlink("../other", tree.at("up/in/link"));
+    for (const mounts of [{}, { "/": memory({}) }]) {
+      const source = writableIn(union({ ...mounts, "/up": disk(tree.at("up")) }), ["/up/in"]);
+      const writer = await source.openWriter!();
+      assertEquals(await problemOf(writer.makeDirectory(path("up/in/link/new"))), "not here");
+      assertEquals(await problemOf(writer.create(path("up/in/link/new"), "id")), "not here");
+      await writer.makeDirectory(path(`up/in/${Object.keys(mounts).length}`));
+    }
+    assertEquals([...Deno.readDirSync(tree.at("up/other"))], []);
+  },
 });
 
 Deno.test("whatever is written, it changes the mount that the path lies in, and no mount point", async () => {

@@ -2,14 +2,18 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { disk } from "@x/pyserve";
-import { AppendRefused, type Piece, Store } from "@x/pyserve/store";
+import { AppendRefused, Store, type UploadPiece } from "@x/pyserve/store";
 import { tempTree } from "../support/tree.ts";
 import { pathOf } from "../support/source.ts";
 import { ALL, bytes, refusal, treeOf } from "./support.ts";
 
 const UPLOAD = { path: pathOf("new/a.txt"), id: "an upload" };
 
-function pieceOf(content: string | AsyncIterable<Uint8Array>, offset: number, rest: Partial<Piece> = {}): Piece {
+function pieceOf(
+  content: string | AsyncIterable<Uint8Array>,
+  offset: number,
+  rest: Partial<UploadPiece> = {},
+): UploadPiece {
   const chunks = async function* () {
     if (typeof content === "string") yield* bytes(content);
     else yield* content;

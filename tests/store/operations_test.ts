@@ -1,8 +1,7 @@
 /** Operations on files, without HTTP: what they store, what they refuse, and that a refusal leaves everything as it was. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { disk, filtered, memory } from "@x/pyserve";
-import { isVisible, WriteRefused } from "@x/pyserve/sources";
+import { disk, filtered, isVisible, memory, WriteRefused } from "@x/pyserve/sources";
 import { type Locks, Store, type StoreOptions } from "@x/pyserve/store";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { ALL, bytes, refusal, treeOf } from "./support.ts";

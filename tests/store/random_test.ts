@@ -44,7 +44,8 @@ function modelled(tree: Tree, step: Step): Tree | null {
     return at(tree, to) === undefined && at(tree, parentOf(to)) === null ? { ...tree, [to]: null } : null;
   }
   if (kind === "create") return created(tree, step, content);
-  if (!(from in tree) || isIn(to, from) || at(tree, parentOf(to)) !== null) return null;
+  const isDuplicate = kind === "copy" && from === to && step.policy === "rename";
+  if (!(from in tree) || (isIn(to, from) && !isDuplicate) || at(tree, parentOf(to)) !== null) return null;
   const name = nameFor(tree, step, tree[from] === null);
   if (name === undefined) return null;
   const entries = inTree(tree, from).map((path) => [name + path.slice(from.length), tree[path]!]);

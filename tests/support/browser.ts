@@ -4,7 +4,7 @@ import { hasProgram, missing } from "./programs.ts";
 
 const NAME = ["chromium", "chromium-browser", "google-chrome"].find(hasProgram);
 
-/** What a test in a browser says of itself: Playwright keeps timers and pipes of its own until its process is gone. */
+/** Options of tests with a browser: Playwright keeps timers and pipes until its process has ended. */
 export const IN_BROWSER = {
   ignore: NAME === undefined && missing("chromium"),
   sanitizeOps: false,
@@ -33,13 +33,13 @@ export type Browser = Awaited<ReturnType<typeof launch>>;
 /** A page of it. */
 export type Page = Awaited<ReturnType<Browser["newPage"]>>;
 
-/** A page that remembers what should not happen in it: errors, breaches of its policy, dialogs, requests to elsewhere. */
+/** A page that records problems: errors, violations of its policy, dialogs, requests to other hosts. */
 export async function newPage(browser: Browser, base: string, options: Parameters<Browser["newPage"]>[0] = {}) {
   const page = await (await browser.newContext(options)).newPage();
   page.setDefaultTimeout(15_000); // nothing here takes that long, so a test that fails says so soon
   const problems: string[] = [];
   page.on("console", (message) => {
-    // An answer that is no success is told by the browser, too; which ones are right, each test knows.
+    // The browser also reports unsuccessful responses; each test knows which are expected.
     if (!message.text().startsWith("Failed to load resource")) problems.push(message.text());
   });
   page.on("pageerror", (error) => problems.push(String(error.stack)));

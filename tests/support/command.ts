@@ -6,9 +6,9 @@ import { CLI, fromFileUrl } from "./paths.ts";
 /** A command that serves. */
 export interface RunningCommand extends AsyncDisposable {
   readonly port: number;
-  /** What stands on stdout so far. */
+  /** The output on stdout so far. */
   stdout(): string;
-  /** What stands on stderr so far. */
+  /** The output on stderr so far. */
   stderr(): string;
   /** Waits until stderr contains something. */
   untilStderr(text: string): Promise<void>;
@@ -45,7 +45,7 @@ export async function start(args: readonly string[], options: StartOptions = {})
   ], { cwd, env });
 }
 
-/** Whether the word behind this one is its value, and no port. */
+/** Whether the next argument is this option's value rather than a port. */
 function takesValue(word: string | undefined): boolean {
   return OPTION_ROWS.some(([name, { value, bare }]) =>
     word === `--${name}` && value !== undefined && bare === undefined
@@ -82,7 +82,7 @@ export async function startProcess(
       try {
         process.kill(signal);
       } catch {
-        // It has ended by itself.
+        // It has already ended.
       }
       const { code } = await process.status;
       await Promise.all([out.done, err.done]);
@@ -120,7 +120,7 @@ export async function runCommand(args: readonly string[], options: StartOptions 
   }).spawn();
   const out = collect(process.stdout);
   const err = collect(process.stderr);
-  // A command that serves when it should have refused would keep the tests waiting for ever.
+  // A command that serves instead of refusing would block the tests forever.
   let serves = false;
   out.until((all) => /^Serving HTTPS? on /m.test(all)).then(() => {
     serves = /^Serving HTTPS? on /m.test(out.text());

@@ -7,7 +7,7 @@ export interface Crawl {
   readonly files: number;
   readonly directories: number;
   readonly bytes: number;
-  /** What was not as on disk, in words. */
+  /** Differences from the disk, in words. */
   readonly problems: readonly string[];
 }
 

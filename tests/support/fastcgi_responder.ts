@@ -1,4 +1,4 @@
-/** A FastCGI application that does what a test tells it, on a real socket: for what php-fpm never does. */
+/** A FastCGI application scripted by a test, on a real socket: for behaviour that php-fpm never shows. */
 
 import { RecordDecoder, RecordType } from "../../handlers/upstream/fastcgi/records.ts";
 import { Refusal } from "../../handlers/http/refusal.ts";
@@ -9,7 +9,7 @@ export interface Call {
   readonly body: Uint8Array;
   /** Whether the connection is to stay open. */
   readonly keep: boolean;
-  /** Which connection it came over, counted from 0, and which request it is there. */
+  /** The numbers, from 0, of its connection and of the request on that connection. */
   readonly connection: number;
   readonly turn: number;
   /** Sends bytes as they are. */

@@ -9,11 +9,11 @@ export interface FastCgiSite extends AsyncDisposable {
   readonly tree: TempTree;
   readonly port: number;
   readonly url: string;
-  /** What the server has said about errors. */
+  /** The error log of the server. */
   readonly errors: readonly string[];
   /** Waits until there is a line in the access log. */
   untilAccess(text: string): Promise<void>;
-  /** Waits until it has said something. */
+  /** Waits until the error log contains a text. */
   untilError(text: string): Promise<void>;
 }
 

@@ -1,9 +1,9 @@
-/** FIFOs, and a limit for what may wait for their other end. */
+/** FIFOs, and a time limit for work that might block on one. */
 
 /** Seconds that something may wait. */
 const LIMIT_SECONDS = 20;
 
-/** What the process that ends the waiting says when it was not needed. */
+/** The exit status of the unblocking process if it was not needed. */
 const NOT_NEEDED = 3;
 
 /** Makes a FIFO. */
@@ -12,8 +12,8 @@ export function makeFifo(name: string): void {
 }
 
 /**
- * A limit for a block in which a FIFO may be opened. An `open` that waits stops this thread and all its timers: so another
- * process writes into it after a while, and the end of the block fails.
+ * A limit for a block that may open a FIFO. A blocking `open` stops this thread and all its timers, so another
+ * process writes to the FIFO after a while, and the end of the block fails.
  */
 export function limitOpening(...names: readonly string[]): AsyncDisposable {
   const script = `trap 'kill $!; exit ${NOT_NEEDED}' TERM; echo; sleep ${LIMIT_SECONDS} & wait $!; ` +
@@ -23,7 +23,7 @@ export function limitOpening(...names: readonly string[]): AsyncDisposable {
   return {
     async [Symbol.asyncDispose]() {
       const reader = rescue.stdout.getReader();
-      await reader.read(); // it knows by then what to do at a signal
+      await reader.read(); // its signal handler is set by then
       await reader.cancel();
       try {
         rescue.kill();

@@ -1,4 +1,4 @@
-/** Texts that make a pattern slow whose time is not linear, each as long as wanted. */
+/** Texts of any length on which non-linear patterns are slow. */
 
 /** Makes a text of about so many characters. */
 export type Hostile = (length: number) => string;
@@ -7,7 +7,7 @@ const repeat = (piece: string): Hostile => (length) => piece.repeat(Math.ceil(le
 const framed = (start: string, piece: string, end: string): Hostile => (length) =>
   start + repeat(piece)(length - start.length - end.length) + end;
 
-/** For Markdown: everything that can be opened and never closed, or nearly be something. */
+/** For Markdown: everything that can be opened and never closed, or is almost valid. */
 export const MARKDOWN: Readonly<Record<string, Hostile>> = {
   "a code span of blanks": framed("` ", "a ", "a`"),
   "a code span of lines": framed("` ", "a\n", "a`"),
@@ -97,7 +97,7 @@ export const MARKDOWN: Readonly<Record<string, Hostile>> = {
   "a rule of blanks": framed("a|b\n", " ", "x"),
 };
 
-/** For source text: strings, comments and numbers that nearly are some. */
+/** For source code: strings, comments and numbers that are almost valid. */
 export const SOURCE: Readonly<Record<string, Hostile>> = {
   "quotes": repeat('"'),
   "escaped quotes": repeat('\\"'),

@@ -1,4 +1,4 @@
-/** Runs what could take for ever, where it can be ended. Answers with what was too slow, or wrong. */
+/** Runs jobs that might never end in a worker that can be terminated. Replies with what was too slow or wrong. */
 
 import { patternOf } from "../../handlers/page/script/highlight.js";
 import { destinationAt, referenceAt, Spans } from "../../handlers/page/script/spans.js";
@@ -8,7 +8,7 @@ import { attacks, isSlow, patternsIn } from "./patterns.ts";
 /** Characters of a text that the page shows. */
 const LENGTH = 524_288;
 
-/** Patterns that were here, and were slow: the search must find them. */
+/** Slow patterns from the history of this repository, which the search must find. */
 const SLOW = [
   /^ (.*\S.*) $/,
   /[ \t]+$/,
@@ -39,7 +39,7 @@ const JOBS: Readonly<Record<string, () => string[] | Promise<string[]>>> = {
   },
 };
 
-/** As the page does, asking for everything that may begin at each place. */
+/** Scans as the page does, trying everything that may begin at each position. */
 function lookThrough(text: string): void {
   const spans = new Spans(text);
   for (let at = 0; at < text.length; at++) {

@@ -1,4 +1,4 @@
-/** Reading pages as a browser does, but for what a page of ours never has. */
+/** Reads pages as a browser does, as far as pages of this server need it. */
 
 import { assert, assertEquals } from "@std/assert";
 
@@ -12,13 +12,13 @@ export function unescapeHtml(html: string): string {
   });
 }
 
-/** The text of the first element of a name: what is left without the tags in it. */
+/** The text of the first element with a tag name, without tags inside. */
 export function textOf(html: string, element: string): string {
   const content = new RegExp(`<${element}[^>]*>([^]*?)</${element}>`).exec(html)?.[1] ?? "";
   return unescapeHtml(content.replace(/<[^>]*>/g, ""));
 }
 
-/** The targets of all links of a page, resolved; fails where one leads to another server or is no http URL. */
+/** The resolved targets of all links of a page; fails if one leads to another server or is not an http URL. */
 export function linksOf(html: string, base: string): string[] {
   return Array.from(html.matchAll(/<a\b[^>]*?\shref="([^"]*)"/g), ([, href]) => {
     const url = new URL(unescapeHtml(href!), base);
@@ -31,25 +31,25 @@ const TAG = /<\/?[a-z][^\s/>]*((?:[\s/]*[^\s"'>=/]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|
 const ATTRIBUTE = /([^\s"'>=/]+)(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))?/g;
 
 /**
- * The tags of a page with the names of their attributes: what text can never change. Boxes around characters that cannot
+ * The tags of a page with the names of their attributes, which text must not change. Boxes around characters that cannot
  * be seen are left out.
  */
 export function skeletonOf(html: string): string[] {
   const boxless = html.replace(/<span class="odd">(U\+[0-9A-F]+)<\/span>/g, "$1");
   return Array.from(boxless.matchAll(TAG), ([tag, attributes]) => {
-    if (attributes === undefined) return tag; // no tag, but a browser may make one of it
+    if (attributes === undefined) return tag; // not a tag, but a browser may make one of it
     const names = Array.from(attributes.matchAll(ATTRIBUTE), ([, name]) => name);
     return [/^<\/?[a-z][^\s/>]*/i.exec(tag)![0], ...names].join(" ");
   });
 }
 
-/** Takes the script out of a page that is ours: the one that begins it, which no name is a part of. */
+/** Removes the inline script at the beginning of one of our pages, which contains no names. */
 export function withoutOwnScript(html: string): string {
   return html.replace(/<script>\(d=>\{[^<]*<\/script>\n/, "");
 }
 
 /**
- * Fails where a policy lets more run than the script that begins the page: by its hash, with what that loads. Pages without
+ * Fails if a policy allows more than the page's first script, by its hash, and what that loads. Pages without
  * it may run nothing.
  */
 export async function assertOnlyOwnScript(policy: string, html: string): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * Exchanging paths between any two calls of the file system, in turn: every point at which another process could do it.
+ * Replaces paths between any two calls of the file system, one after the other: at every point where another process could.
  *
  * The calls of this process are real; before the nth of them something is done to the disk.
  */
@@ -7,7 +7,7 @@
 import { nodeFs } from "../../handlers/system/path_descriptor.ts";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 
-/** What Deno has for names; what it has for open files takes none. */
+/** Deno's functions that take names; those for open files take none. */
 const BY_NAME = [
   ...["chmod", "link", "lstat", "mkdir", "open", "readDir", "readLink", "realPath", "remove", "rename", "stat"],
   ...["symlink", "utime", "readFile", "readTextFile"],
@@ -18,7 +18,7 @@ const OF_DESCRIPTORS = ["open", "openLater", "openBeneath", "openBeneathLater", 
 type Call = (...words: unknown[]) => unknown;
 type Calls = Record<string, Call>;
 
-/** Does work with `before` called ahead of each call of the file system that takes a name, with its number, from 0 on,
+/** Does work, calling `before` ahead of each file system call that takes a name: with its number, from 0 on,
  * the call's own name, and its first path. */
 export async function interposed(
   work: () => unknown,
@@ -63,7 +63,7 @@ export interface Exchange {
   back(): void;
 }
 
-/** Exchanges a path for something that is made by `make` under another name beside it. */
+/** Replaces a path with something that `make` creates under another name beside it. */
 export function exchangeOf(path: string, make: (beside: string) => void): Exchange {
   const [kept, other] = [`${path}.kept`, `${path}.other`];
   make(other);
@@ -80,7 +80,7 @@ export function exchangeOf(path: string, make: (beside: string) => void): Exchan
   };
 }
 
-/** How a round went: what was exchanged, when. For messages. */
+/** What a round replaced, and when; for messages. */
 export interface Round {
   readonly out: number;
   readonly back: number;

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 
-/** What a proxy has in front of the path that the server sees. */
+/** The prefix that a proxy strips. */
 const PREFIX = "http://proxy.example/a/prefix";
 
 /**
@@ -10,7 +10,7 @@ const PREFIX = "http://proxy.example/a/prefix";
 export function leadsTo(target: string, { headers }: { readonly headers: Headers }): string | null {
   const location = headers.get("location");
   if (location === null) return null;
-  if (/%2e/i.test(target) && location.startsWith("/")) return location; // clients do not agree on the way up
+  if (/%2e/i.test(target) && location.startsWith("/")) return location; // clients resolve `..` differently
   assert(/^(?![a-z][a-z\d+.-]*:)[^/\\]/i.test(location), `The Location ${location} is not relative`);
   const path = target.replace(/^https?:\/\/[^/]*/, "").replaceAll("\\", "%5C"); // which a browser would take for a slash
   const { href } = new URL(location, PREFIX + path);

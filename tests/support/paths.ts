@@ -1,4 +1,4 @@
-/** Where things are in the checkout. */
+/** Paths in the checkout. */
 
 import { fileURLToPath, pathToFileURL } from "node:url";
 

@@ -1,4 +1,4 @@
-/** The regular expressions in the sources, and texts that show where one takes more than linear time. */
+/** The regular expressions in the sources, and texts on which some take more than linear time. */
 
 import { walk } from "@std/fs/walk";
 import { ROOT } from "./paths.ts";
@@ -9,11 +9,11 @@ export interface Found {
   readonly pattern: RegExp;
 }
 
-/** What stands in front of a regular expression, and of nothing that is divided. */
+/** A regular expression literal, told from a division by what precedes it. */
 const LITERAL =
   /(?<=(?:[(,=:[!&|?{;]|=>|return)\s*)\/(?![*/])((?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+)\/([dgimsuvy]*)/g;
 
-/** All that are written as literals in what runs. */
+/** All literals in code, not in comments. */
 export async function patternsIn(...folders: readonly string[]): Promise<Found[]> {
   const found: Found[] = [];
   for (const folder of folders) {
@@ -34,9 +34,9 @@ export async function patternsIn(...folders: readonly string[]): Promise<Found[]
 /** Characters that patterns look for. */
 const CHARACTERS = [..." \ta0A-_.,;:=\"'`/\\()[]{}<>*#|&%~@!?+"];
 
-/** Texts that begin as a pattern wants it, go on with the same over and over, and end as it does not. */
+/** Texts that begin as a pattern does, repeat a piece, and end with a mismatch. */
 export function* attacks({ source }: RegExp): Generator<(length: number) => string> {
-  if (!/[*+]|,\}/.test(source)) return; // it looks at so many characters at most
+  if (!/[*+]|,\}/.test(source)) return; // its matches have a bounded length
   const literal = [...new Set(source.replace(/\\[sSwWdDbB]/g, "").replace(/[\\^$]/g, ""))].filter((c) => c > " ");
   const words = source.match(/[A-Za-z0-9<!=:/ -]{2,}/g) ?? [];
   const few = literal.slice(0, 4);
@@ -50,7 +50,7 @@ export function* attacks({ source }: RegExp): Generator<(length: number) => stri
   }
 }
 
-/** What every match of a pattern begins with, as far as that is plain to see. */
+/** The literal prefix of a pattern. */
 function prefixOf(source: string): string {
   const plain = source.replace(/^\^/, "").replace(/\\d/g, "1").replace(/\\([^\w])/g, "$1");
   return plain.slice(0, plain.search(/[([*+?{\\]|$/));
@@ -60,7 +60,7 @@ function prefixOf(source: string): string {
 const LENGTH = 2_000;
 const SUSPICIOUS_MS = 0.6;
 
-/** Whether a pattern takes more than linear time for a text: tells by a text eight times as long, the best of three. */
+/** Whether a pattern takes more than linear time: measured with a text eight times as long, the best of three. */
 export function isSlow(pattern: RegExp, attack: (length: number) => string): boolean {
   const text = attack(LENGTH);
   if (timeOf(pattern, text) < SUSPICIOUS_MS) return false;

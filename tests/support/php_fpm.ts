@@ -4,7 +4,7 @@ import { join } from "@std/path/join";
 import { tempTree } from "./tree.ts";
 import { freePort } from "./port.ts";
 
-/** Where Debian keeps it: under a name with its version in it, and not on everybody's PATH. */
+/** Debian's directory for it: the name includes the version, and it is not on every PATH. */
 const DIRECTORIES = ["/usr/sbin", "/usr/local/sbin", "/usr/bin"];
 
 /** The path of php-fpm on this machine, or null. */

@@ -1,4 +1,4 @@
-/** Programs that a test needs and a machine may not have. */
+/** Programs that tests need and that may be missing. */
 
 /** Whether a program can be found on the PATH. */
 export function hasProgram(name: string): boolean {

@@ -1,4 +1,4 @@
-/** Numbers at random that are the same in each run. */
+/** Reproducible random numbers. */
 
 /** A generator of numbers from 0 up to 1 (mulberry32). */
 export function seeded(seed: number): () => number {

@@ -1,4 +1,4 @@
-/** Bytes on a socket: for what a client would tidy up. */
+/** Raw requests on a socket, which a client would normalise. */
 
 /** A response as it came over the wire. */
 export interface RawResponse {
@@ -50,7 +50,7 @@ async function readAll(connection: Deno.Conn, timeout: number): Promise<Uint8Arr
       chunks.push(buffer.slice(0, count));
     }
   } catch {
-    // Cut: what has arrived is what there is.
+    // Truncated: use what has arrived.
   } finally {
     clearTimeout(timer);
   }

@@ -1,4 +1,4 @@
-/** Directories that are there for one test. */
+/** Temporary directories. */
 
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
@@ -8,7 +8,7 @@ import { sweepsEnded } from "../../handlers/store/store.ts";
 /** A temporary directory that is gone at the end of the block: `await using tree = await tempTree({...})`. */
 export interface TempTree extends AsyncDisposable {
   readonly path: string;
-  /** The path of something in it. */
+  /** The path of an entry. */
   at(name: string): string;
 }
 

@@ -1,4 +1,4 @@
-/** Waiting for what no event tells of. */
+/** Waiting for conditions without an event. */
 
 /** How long a condition may take, in milliseconds: generous, because it only matters to a test that fails. */
 const DEADLINE_MS = 30_000;

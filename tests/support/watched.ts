@@ -1,12 +1,12 @@
-/** A source that tells what is done with it, and lets a test do something meanwhile. */
+/** A source that reports its use, and lets a test act in between. */
 
 import type { FileSource, SitePath } from "@x/pyserve";
 import type { OpenFile } from "@x/pyserve/sources";
 
-/** Milliseconds after which a file that is not closed never is. */
+/** Milliseconds after which a file counts as never closed. */
 const PATIENCE_MS = 20_000;
 
-/** What a test wants to be asked about. */
+/** Hooks of a test. */
 export interface Hooks {
   /** Before a file is opened. */
   readonly opening?: (path: SitePath) => void;
@@ -14,11 +14,11 @@ export interface Hooks {
   readonly read?: (path: SitePath, offset: number) => void | Promise<void>;
 }
 
-/** A source with an eye on it. */
+/** A watched source. */
 export interface WatchedSource extends FileSource {
   /** How many of its files are open. */
   openFiles(): number;
-  /** Waits until none is; fails after 20 seconds, so that what is never closed does not keep the tests waiting for ever. */
+  /** Waits until none is open; fails after 20 seconds. */
   untilClosed(): Promise<void>;
 }
 

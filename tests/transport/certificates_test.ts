@@ -6,6 +6,7 @@ import type { TlsPair } from "@x/pyserve/handlers";
 import { serveClassic } from "../../handlers/python/transport.ts";
 import { makeNamedCertificate, setValidity, shownBy } from "../support/named_certificate.ts";
 import { runCommand, type RunningCommand, start } from "../support/command.ts";
+import { CLI } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
 import { until } from "../support/wait.ts";
@@ -197,6 +198,25 @@ for (const [more, http] of DOORS) {
     },
   });
 }
+
+for (const more of [[], ["-p", "HTTP/1.0"], ["--workers", "2"]]) {
+  Deno.test({
+    ...IGNORE,
+    name: `without the permissions, the log says that a restart is needed: ${more.join(" ") || "by default"}`,
+    async fn() {
+      await using site = await tlsSite();
+      await site.renew("first");
+      const run = ["--no-prompt", "--allow-read", "--allow-net", `--allow-run=${Deno.execPath()}`, CLI];
+      await using server = await start([...site.args, ...more], { run });
+      await site.renew("second");
+      await server.untilStderr("restart pyserve");
+      assertEquals(await shownBy(server.port), "first");
+      assertEquals(server.stderr(), `pyserve: The old certificate stays in use. ${RESTART}\n`);
+    },
+  });
+}
+
+const RESTART = "To use the new one, restart pyserve; without a restart, it takes Linux, --allow-ffi and --allow-net";
 
 /** curl, which reads on only when told to. */
 function slowDownload({ port }: RunningCommand, http: string) {

@@ -1,14 +1,14 @@
-/** Clients that send what nothing reads: bytes behind a request, and small frames of HTTP/2. */
+/** Clients that send data that is not read: bytes after a request, and small frames of HTTP/2. */
 
 import { assert, assertEquals } from "@std/assert";
-import { bigSite, encode, flood, limited, MOST_MIB, swallow, type Watched, watched } from "./support.ts";
+import { bigSite, encode, flood, limited, MOST_MIB, swallow, type Watched, watched } from "../support/flood.ts";
 
 const [DATA, HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION] = [0, 1, 3, 4, 6, 8, 9];
 const [END_STREAM, END_HEADERS] = [1, 4];
 
 const PIECE = new Uint8Array(2 ** 20).fill(0x78);
 
-/** A connection that is encrypted where there is a certificate. */
+/** A connection, encrypted if there is a certificate. */
 async function connect(server: Watched, cert: string | null, protocol: string): Promise<Deno.Conn> {
   const place = { hostname: "127.0.0.1", port: server.port };
   if (cert === null) return await Deno.connect(place);
@@ -18,7 +18,7 @@ async function connect(server: Watched, cert: string | null, protocol: string): 
 for (const secure of [false, true]) {
   const scheme = secure ? "HTTPS" : "HTTP";
 
-  limited(`${scheme}: what a client sends behind a request that is being answered costs no memory`, async () => {
+  limited(`${scheme}: bytes after a request that is being answered cost no memory`, async () => {
     await using site = await bigSite();
     await using server = await watched([site.path, "--cgi", ...secure ? site.tls : []]);
     for (const target of ["/huge.bin?sha256", "/huge.bin", "/?archive=tar.gz", "/cgi-bin/slow.sh"]) {
@@ -32,7 +32,7 @@ for (const secure of [false, true]) {
     }
   });
 
-  limited(`${scheme}: empty frames of HTTP/2 that belong to a request which nothing reads cost no memory`, async () => {
+  limited(`${scheme}: empty HTTP/2 frames of an unread request body cost no memory`, async () => {
     await using site = await bigSite();
     await using server = await watched([site.path, ...secure ? site.tls : []]);
     for (const method of ["GET", "POST"]) {
@@ -47,7 +47,7 @@ for (const secure of [false, true]) {
   });
 
   for (const [name, bytes] of floods()) {
-    limited(`${scheme}: a flood of ${name} frames costs no memory, and leaves other clients their turn`, async () => {
+    limited(`${scheme}: a flood of ${name} frames costs no memory and does not block other clients`, async () => {
       await using site = await bigSite();
       await using server = await watched([site.path, ...secure ? site.tls : []]);
       using conn = await connect(server, secure ? site.cert : null, "h2");

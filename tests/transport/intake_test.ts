@@ -1,13 +1,13 @@
-/** Who is disconnected for what nothing reads, and who is not. What comes, and the memory, are as each test says. */
+/** Which clients are disconnected for sending unread data. Each test sets the traffic and the memory. */
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { IntakeGuard } from "../../handlers/transport/intake.ts";
-import { type Connection, openSockets, type Sockets, type Traffic } from "../../handlers/system/sockets.ts";
+import { type AcceptedSocket, openSockets, type Sockets, type Traffic } from "../../handlers/system/sockets.ts";
 
 const MIB = 2 ** 20;
 const [FIRST, SECOND] = [40_001, 40_002];
 
-/** A guard whose looks, memory and connections are in the hands of a test. */
+/** A guard whose checks, memory and connections are controlled by a test. */
 class Watch implements Disposable {
   readonly guard: IntakeGuard;
   readonly disconnected: number[] = [];
@@ -19,7 +19,8 @@ class Watch implements Disposable {
 
   constructor() {
     for (const port of [FIRST, SECOND]) this.#traffic.set(port, { received: 1_000, read: 1_000, sent: 0 });
-    const connections = (): Connection[] => [...this.#traffic.keys()].map((peerPort) => ({ descriptor: 9, peerPort }));
+    const connections = (): AcceptedSocket[] =>
+      [...this.#traffic.keys()].map((peerPort) => ({ descriptor: 9, peerPort }));
     const sockets: Sockets = {
       setOnListeners: () => true,
       connections,
@@ -35,14 +36,14 @@ class Watch implements Disposable {
     this.guard = new IntakeGuard(sockets, 80, undefined);
   }
 
-  /** Looks while memory is as it was, and when it has grown: from now on it is counted what comes. */
+  /** Checks with constant memory, then with more: from then on traffic is counted. */
   suspect(): void {
     this.#look();
     this.memory += 64 * MIB;
     this.#look();
   }
 
-  /** So much comes and goes on a connection until the next look. */
+  /** Traffic on a connection until the next check. */
   pass(peerPort: number, received: number, sent = 0): void {
     const before = this.#traffic.get(peerPort)!;
     this.#traffic.set(peerPort, { ...before, received: before.received + received, sent: before.sent + sent });
@@ -61,7 +62,7 @@ class Watch implements Disposable {
   }
 }
 
-Deno.test("while memory grows, a client that sends much and asks for nothing is disconnected, and no other", () => {
+Deno.test("while memory grows, only a client that sends much without requests is disconnected", () => {
   using watch = new Watch();
   watch.ask(FIRST);
   watch.pass(FIRST, MIB); // there was no reason to count
@@ -71,7 +72,7 @@ Deno.test("while memory grows, a client that sends much and asks for nothing is 
   assertEquals(watch.disconnected, [FIRST]);
 });
 
-Deno.test("a client that asks is not disconnected for what it asked with, nor one that acknowledges what it is sent", () => {
+Deno.test("a client is not disconnected for the bytes of its requests, nor for acknowledgements", () => {
   using watch = new Watch();
   watch.ask(FIRST);
   watch.suspect();
@@ -91,7 +92,7 @@ Deno.test("a client may send the body that is being read, and not much more", as
   const endless = watch.ask(SECOND, { method: "PUT", body: "" }, () => promise);
   watch.suspect();
   watch.pass(FIRST, 9 * MIB);
-  for (let i = 0; i < 10; i++) watch.pass(SECOND, 100 * MIB); // nobody knows how long it is
+  for (let i = 0; i < 10; i++) watch.pass(SECOND, 100 * MIB); // of unknown length
   assertEquals(watch.disconnected, []);
   watch.pass(FIRST, 2 * MIB);
   assertEquals(watch.disconnected, [FIRST]);
@@ -99,7 +100,7 @@ Deno.test("a client may send the body that is being read, and not much more", as
   await Promise.all([answered, endless]);
 });
 
-Deno.test("what a client has sent for a body that was read is no surplus afterwards", async () => {
+Deno.test("the bytes of a body that was read do not count as unread afterwards", async () => {
   using watch = new Watch();
   const { promise, resolve } = Promise.withResolvers<Response>();
   const headers = { "content-length": String(10 * MIB) };
@@ -115,7 +116,7 @@ Deno.test("what a client has sent for a body that was read is no surplus afterwa
 });
 
 Deno.test({
-  name: "a connection that is another's by now is not counted, and not disconnected",
+  name: "a connection that now belongs to another client is neither counted nor disconnected",
   ignore: Deno.build.os !== "linux",
   async fn() {
     using sockets = openSockets()!;

@@ -1,10 +1,11 @@
 /**
  * A server with TLS, or without, that tells each client which options the socket of its connection has.
  *
- * Usage: options_server.ts [CERTIFICATE KEY]
+ * Usage: options_server.ts [CERTIFICATE KEY], with the descriptor of an inherited socket in FD. It exchanges the
+ * certificate when asked for /exchange.
  */
 
-import { serve } from "@x/pyserve";
+import { Certificates, type Endpoint, serve } from "@x/pyserve";
 import { openSockets } from "../../handlers/system/sockets.ts";
 
 const [cert, key] = Deno.args;
@@ -18,9 +19,18 @@ const log = {
   error: (message: string) => Deno.stderr.writeSync(new TextEncoder().encode(`${message}\n`)),
 };
 
-const server = serve((_request, info) => {
+const certificates = cert && key
+  ? new Certificates({ cert: Deno.readTextFileSync(cert), key: Deno.readTextFileSync(key) })
+  : null;
+const fd = Deno.env.get("FD");
+const endpoint: Endpoint = fd === undefined
+  ? { kind: "tcp", hostname: "127.0.0.1", port: 0 }
+  : { kind: "inherited", fd: Number(fd) };
+
+const server = serve((request, info) => {
+  if (request.url.endsWith("/exchange")) certificates!.replace(certificates!.current());
   const { port } = info!.remoteAddr as Deno.NetAddr;
-  const connection = own.connections(server.address.port).find(({ peerPort }) => peerPort === port)!;
+  const connection = own.connections(address.port).find(({ peerPort }) => peerPort === port)!;
   const option = (name: number, level = TCP) => {
     const value = new Uint32Array(1);
     libc.symbols.getsockopt(connection.descriptor, level, name, new Uint8Array(value.buffer), new Uint32Array([4]));
@@ -29,9 +39,9 @@ const server = serve((_request, info) => {
   const keepAlive = option(9, SOL_SOCKET);
   return Response.json({ noDelay: option(1), userTimeout: option(18), keepAlive, keepIdle: option(4) });
 }, {
-  hostname: "127.0.0.1",
-  port: 0,
+  endpoint,
   log,
-  ...(cert && key && { tls: { cert: Deno.readTextFileSync(cert), key: Deno.readTextFileSync(key) } }),
+  ...(certificates && { tls: certificates }),
 });
-Deno.stdout.writeSync(new TextEncoder().encode(`Serving HTTP on 127.0.0.1 port ${server.address.port}\n`));
+const address = server.address as Deno.NetAddr;
+Deno.stdout.writeSync(new TextEncoder().encode(`Serving HTTP on 127.0.0.1 port ${address.port}\n`));

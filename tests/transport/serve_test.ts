@@ -1,4 +1,4 @@
-/** The transport: out of descriptors and back, and TLS. */
+/** The transport: running out of descriptors, and TLS. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { serve, toFetch } from "@x/pyserve";
@@ -15,7 +15,7 @@ const LINUX = Deno.build.os === "linux";
 const BIG = 20_000_000;
 
 Deno.test({
-  name: "without descriptors it waits, closes idle connections, and keeps the transfers that run",
+  name: "without descriptors it waits, closes idle connections, and keeps running transfers",
   ignore: Deno.build.os === "windows" || missing("bash"),
   async fn() {
     await using tree = await tempTree({ "big.bin": new Uint8Array(BIG), "a.txt": "hello" });
@@ -35,7 +35,7 @@ Deno.test({
   },
 });
 
-Deno.test("what keeps connections from being accepted is logged once a minute, however often it happens", () => {
+Deno.test("errors of accepting connections are logged at most once a minute", () => {
   const { now } = performance;
   const lines: string[] = [];
   const complain = complainer({ access() {}, error: (line) => lines.push(line) });
@@ -53,7 +53,7 @@ Deno.test("what keeps connections from being accepted is logged once a minute, h
   }
 });
 
-/** As many as the server takes. */
+/** As many connections as the server accepts. */
 async function connections(port: number, count: number): Promise<Deno.TcpConn[]> {
   const opened = await Promise.allSettled(
     Array.from({ length: count }, () => Deno.connect({ hostname: "127.0.0.1", port })),
@@ -70,7 +70,7 @@ interface Download extends AsyncDisposable {
   rest(): Promise<number>;
 }
 
-/** Asks for big.bin, and has read the first bytes of the answer. */
+/** Requests big.bin, and reads the first bytes of the response. */
 async function startDownload(port: number): Promise<Download> {
   const connection = await Deno.connect({ hostname: "127.0.0.1", port });
   return await startDownloadOn(connection);
@@ -116,7 +116,7 @@ Deno.test("drain and abort settle finished, in any order and more than once", as
   }
 });
 
-Deno.test("what a fetch function throws is a 500 without detail, and is not printed", async () => {
+Deno.test("an exception of a fetch function is a 500 without detail, and is not printed", async () => {
   const { console } = globalThis;
   const printed: unknown[] = [];
   globalThis.console = { ...console, error: (...words: unknown[]) => void printed.push(...words) };
@@ -132,7 +132,7 @@ Deno.test("what a fetch function throws is a 500 without detail, and is not prin
   }
 });
 
-Deno.test("abort does not wait for a transfer that a drain before it waits for", async () => {
+Deno.test("abort does not wait for transfers, even after a drain", async () => {
   const server = serve(() => new Response(new ReadableStream({ start: (body) => body.enqueue(encode("begun")) })), {
     hostname: "127.0.0.1",
     port: 0,
@@ -209,7 +209,7 @@ function last(text: string): string {
 
 Deno.test({
   ...TLS,
-  name: "TLS: a handler sees the client, and its own address as the client has it",
+  name: "TLS: a handler sees the addresses of the client and of the server",
   async fn() {
     await using site = await tlsTree();
     const seen: unknown[] = [];
@@ -253,7 +253,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "TLS: clients that leave in the middle of a download leave nothing behind",
+  name: "TLS: clients that disconnect during a download leave nothing open",
   ignore: !LINUX || TLS.ignore,
   async fn() {
     await using site = await tlsTree();
@@ -262,7 +262,7 @@ Deno.test({
       const connection = await connectTls(server, site.cert);
       await using _download = await startDownloadOn(connection);
     };
-    await leave(); // now all that is opened once is open
+    await leave(); // now everything that is opened once is open
     const before = descriptors(server, "socket:");
     for (let round = 0; round < 10; round++) await Promise.all(Array.from({ length: 5 }, leave));
     await until(() => descriptors(server, "socket:") <= before && descriptors(server, site.tree.path) === 0);
@@ -277,7 +277,7 @@ function descriptors({ process }: RunningCommand, kind: string): number {
 
 Deno.test({
   ...TLS,
-  name: "TLS: SIGTERM lets a running download come to its end",
+  name: "TLS: SIGTERM lets a running download finish",
   ignore: Deno.build.os === "windows" || TLS.ignore,
   async fn() {
     await using site = await tlsTree();
@@ -290,7 +290,7 @@ Deno.test({
   },
 });
 
-/** What the descriptors of a process lead to; one that is closed while we look leads nowhere. */
+/** The targets of a process's descriptors; none for one that is closed meanwhile. */
 function descriptorsOf({ pid }: Deno.ChildProcess): string[] {
   const directory = `/proc/${pid}/fd`;
   return [...Deno.readDirSync(directory)].flatMap(({ name }) => {
@@ -313,7 +313,7 @@ function listeningPorts({ process }: RunningCommand): number[] {
 
 Deno.test({
   ...TLS,
-  name: "TLS: the permission for one port is enough, and no other port is listened on",
+  name: "TLS: the permission for one port is enough, and there is no other listening port",
   async fn() {
     await using site = await tlsTree();
     const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });

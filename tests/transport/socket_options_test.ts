@@ -1,24 +1,33 @@
-/** What accepted connections take over from the socket that listens. */
+/** Socket options that accepted connections inherit from the listener. */
 
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path/join";
 import { startProcess } from "../support/command.ts";
-import { bigSite, limited } from "./support.ts";
+import { bigSite, limited } from "../support/flood.ts";
+import { passedSocket } from "../support/passed_socket.ts";
 
 const SERVER = join(import.meta.dirname!, "options_server.ts");
 const EXPECTED = { noDelay: 1, userTimeout: 60_000, keepAlive: 1, keepIdle: 60 };
 
-for (const secure of [true, false]) {
-  const scheme = secure ? "https" : "http";
+const SERVERS = [["https", "tcp"], ["http", "tcp"], ["https", "inherited"], ["http", "inherited"]] as const;
+
+for (const [scheme, kind] of SERVERS) {
   limited(
-    `over ${scheme} small responses go out at once and vanished clients are noticed, also after the descriptors ran out`,
+    `over ${scheme} (${kind}) small responses go out at once and vanished clients are noticed, also after the descriptors ran out`,
     async () => {
       await using site = await bigSite();
+      const secure = scheme === "https";
+      using socket = kind === "inherited" ? passedSocket() : null;
       const command = [Deno.execPath(), "run", "-A", "--no-lock", SERVER, ...secure ? [site.cert, site.key] : []];
-      await using server = await startProcess("bash", ["-c", 'ulimit -n 64; exec "$0" "$@"', ...command]);
+      const env = socket ? { FD: String(socket.fd) } : {};
+      await using server = await startProcess("bash", ["-c", 'ulimit -n 64; exec "$0" "$@"', ...command], { env });
       const url = `${scheme}://127.0.0.1:${server.port}/`;
       for (const version of secure ? ["--http1.1", "--http2"] : ["--http1.1"]) {
         assertEquals(await optionsOf(version, url), EXPECTED);
+      }
+      // The connection that asks for it is one of before.
+      for (const target of secure ? ["exchange", "", "exchange", ""] : []) {
+        assertEquals(await optionsOf("--http1.1", url + target), EXPECTED);
       }
       const idle = await connections(server.port, 100);
       await server.untilStderr("Out of file descriptors");
@@ -36,7 +45,7 @@ async function optionsOf(version: string, url: string): Promise<unknown> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-/** As many as the server takes. */
+/** As many connections as the server accepts. */
 async function connections(port: number, count: number): Promise<Deno.TcpConn[]> {
   const opening = Array.from({ length: count }, () => Deno.connect({ hostname: "127.0.0.1", port }));
   const opened = await Promise.allSettled(opening);

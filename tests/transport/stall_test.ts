@@ -1,12 +1,12 @@
-/** Answers that are not taken. */
+/** Responses that are not read. */
 
 import { assert } from "@std/assert";
 import { files, memory, serve, toFetch } from "@x/pyserve";
-import { limited } from "./support.ts";
+import { limited } from "../support/flood.ts";
 
 const STALL_MS = 1_000;
 
-limited("a client that takes nothing of a response is disconnected, one that takes it slowly is not", async () => {
+limited("a client that does not read its response is disconnected, one that reads slowly is not", async () => {
   const source = memory({ "big.bin": new Uint8Array(32 * 2 ** 20) });
   const server = serve(toFetch(files(source)), { hostname: "127.0.0.1", port: 0, stallMs: STALL_MS });
   const ask = async () => {
@@ -25,7 +25,7 @@ limited("a client that takes nothing of a response is disconnected, one that tak
   try {
     for (let count: number | null = 0; count !== null; count = await silent.read(buffer)) received += count;
   } catch {
-    // Reset, which is an end as well.
+    // A reset is an end, too.
   }
   assert(received < 32 * 2 ** 20, `${received} bytes came`);
   slow.close();

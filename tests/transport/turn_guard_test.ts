@@ -1,12 +1,12 @@
-/** Who is disconnected while the thread that serves has no turn for anybody else. */
+/** Which client is disconnected while it keeps the serving thread busy. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { Watched } from "../../handlers/transport/turn_guard_worker.ts";
-import { limited } from "./support.ts";
+import { limited } from "../support/flood.ts";
 
 const PIECE = new Uint8Array(16_384);
 
-/** A connection to a listener, and what reads from its other end as a server would. */
+/** A connection to a listener, and a reader of its other end. */
 async function connected(listener: Deno.TcpListener) {
   const client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
   const accepted = await listener.accept();
@@ -30,7 +30,7 @@ async function connected(listener: Deno.TcpListener) {
 }
 
 limited(
-  "a thread without turns loses the client that keeps it busy, not one that has little to say or uploads",
+  "a busy thread disconnects the client that keeps it busy, not a quiet one or an upload",
   async () => {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     using hog = await connected(listener);
@@ -38,7 +38,7 @@ limited(
     using quiet = await connected(listener);
     const watched: Watched = {
       port: listener.addr.port,
-      beats: new Int32Array(new SharedArrayBuffer(4)), // which stand still
+      beats: new Int32Array(new SharedArrayBuffer(4)), // which are idle
       uploading: new Uint8Array(new SharedArrayBuffer(65_536)),
     };
     watched.uploading[uploading.port] = 1;

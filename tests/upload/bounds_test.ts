@@ -1,4 +1,4 @@
-/** What uploads read has a bound: in bytes, in number, and in time. */
+/** Limits of uploads: in bytes, in number, and in time. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { disk, errorPages, settle, toFetch, upload, wrap } from "@x/pyserve";
@@ -8,10 +8,10 @@ import { SharedSlices } from "../../handlers/store/slices.ts";
 import { parseResponse } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { noise } from "../support/bytes.ts";
-import { beginRequest, form, namesBelow } from "./support.ts";
+import { beginRequest, form, namesBelow } from "../support/upload.ts";
 import { within } from "../support/wait.ts";
 
-/** Uploads into a directory, asked without a socket in between: bodies then have no Content-Length. */
+/** Uploads into a directory, called without a socket: bodies then have no Content-Length. */
 async function uploads(options: UploadOptions = {}) {
   const tree = await tempTree();
   const handler = upload(disk(tree.path), { rights: { create: true, change: true }, ...options });
@@ -36,7 +36,7 @@ async function post(site: Site, parts: readonly (readonly [string, string])[]) {
   return { status: response.status, length: text.length, ...JSON.parse(text) };
 }
 
-Deno.test("a digest names each algorithm once, however many would fit into the header", async () => {
+Deno.test("a digest header names each algorithm at most once", async () => {
   await using site = await uploads();
   const body = noise(1_000);
   const digest = (bytes: number) => new Uint8Array(bytes).toBase64();
@@ -68,7 +68,7 @@ Deno.test("a form has 10,000 fields at most", async () => {
   assertEquals(await namesBelow(site.tree.path), ["a.txt"]);
 });
 
-Deno.test("a form of which too much is refused is given up, and its answer stays small", async () => {
+Deno.test("a form with too many refused files is aborted, and its response stays small", async () => {
   await using site = await uploads();
   const refused = (name: string) => [`name="f"; filename="${name}/.."`, ""] as const;
   const good = ['name="f"; filename="good.txt"', "x"] as const;
@@ -90,18 +90,18 @@ Deno.test("a form of which too much is refused is given up, and its answer stays
   assertEquals(await namesBelow(site.tree.path), ["good.txt"]);
 });
 
-Deno.test("what a form has besides files is bounded, too", async () => {
+Deno.test("the size of other fields of a form is limited, too", async () => {
   await using site = await uploads({ maxBytes: 1_000 });
   const file = ['name="f"; filename="a.txt"', "x".repeat(1_000)] as const;
   assertEquals((await post(site, [['name="note"', "x".repeat(1_048_576)], file])).status, 201);
   assertEquals((await post(site, [['name="note"', "x".repeat(1_048_577)]])).status, 413);
-  // What is refused by its name is read to get to the next, as far as any file is.
+  // A file that is refused by its name is skipped, up to the same limit as any file.
   const refused = (length: number) => ['name="f"; filename=".."', "x".repeat(length)] as const;
   assertEquals((await post(site, [refused(1_000)])).status, 400);
   assertEquals((await post(site, [refused(1_001)])).status, 413);
 });
 
-Deno.test("a body without Content-Length is cut at the limit, to the byte", async () => {
+Deno.test("a body without Content-Length is refused exactly at the limit", async () => {
   await using site = await uploads({ maxBytes: 1_000 });
   assertEquals((await site.ask("PUT", "/most", noise(1_000))).status, 201);
   assertEquals((await site.ask("PUT", "/more", noise(1_001))).status, 413);
@@ -119,7 +119,7 @@ Deno.test("an upload in pieces that gets too large is 413, and does not keep its
   assertEquals(await namesBelow(site.tree.path), []);
 });
 
-Deno.test("files of one name get the numbers that are free, also where many are taken", async () => {
+Deno.test("files of one name get free numbers, even if many are taken", async () => {
   await using site = await uploads({ onConflict: "rename" });
   for (const name of ["a", ...Array.from({ length: 40 }, (_, i) => `a (${i + 1})`)]) {
     await Deno.writeTextFile(site.tree.at(name), "");
@@ -134,7 +134,7 @@ Deno.test("files of one name get the numbers that are free, also where many are 
   ]);
 });
 
-Deno.test("a form may have many refused files behind many stored ones, and a full stop among them", async () => {
+Deno.test("a form may have many refused files after many stored ones, with a full stop among them", async () => {
   await using site = await uploads();
   await Deno.writeTextFile(site.tree.at("taken"), "");
   const late = Array.from({ length: 1_002 }, () => ['name="f"; filename="taken"', "x"] as const);
@@ -142,8 +142,8 @@ Deno.test("a form may have many refused files behind many stored ones, and a ful
   assertEquals(status, 400);
   assertStringIncludes(detail, "cannot be stored; the remaining ones were not read");
   assertEquals(await namesBelow(site.tree.path), ["first", "taken"]);
-  if (Deno.build.os === "windows") return; // makes links for administrators only
-  // A link that leads nowhere has a name, too; that is seen when a file is to get it.
+  if (Deno.build.os === "windows") return; // only administrators may create links
+  // A dangling link occupies a name, too, which shows when a file is to get it.
   await Deno.symlink("nowhere", site.tree.at("dangling"));
   const links = Array.from({ length: 1_002 }, () => ['name="f"; filename="dangling"', "x"] as const);
   const ended = await post(site, links);
@@ -152,7 +152,7 @@ Deno.test("a form may have many refused files behind many stored ones, and a ful
   assertEquals(await namesBelow(site.tree.path), ["dangling", "first", "taken"]);
 });
 
-Deno.test("a body that was made by hand is handed on in pieces", async () => {
+Deno.test("a body from a custom stream is passed on in pieces", async () => {
   const pieces: number[] = [];
   const request = new Request("http://localhost/", { method: "PUT", body: noise(1_000_000) });
   for await (const { length } of readBody(request.body, { stallMs: 10_000 })) pieces.push(length);
@@ -160,11 +160,11 @@ Deno.test("a body that was made by hand is handed on in pieces", async () => {
   assertEquals(pieces.reduce((sum, length) => sum + length), 1_000_000);
 });
 
-Deno.test("work that takes long goes on one after the other, each in a turn of its own", async () => {
+Deno.test("long work runs in sequence, with a turn for each part", async () => {
   const slices = new SharedSlices();
   const work = () =>
     slices.run(() => {
-      for (const end = performance.now() + 5; performance.now() < end;); // longer than a turn
+      for (const end = performance.now() + 5; performance.now() < end;); // longer than a time slice
     });
   assert(!slices.due);
   work();
@@ -179,7 +179,7 @@ Deno.test("work that takes long goes on one after the other, each in a turn of i
   assertEquals(order, ["first", "second", "third"]);
 });
 
-Deno.test("whatever reads a body gives up one that stalls", async (t) => {
+Deno.test("every reader of a body gives up if it stalls", async (t) => {
   await using tree = await tempTree({ "a.txt": "a" });
   const handler = upload(disk(tree.path), { rights: { create: true, change: true }, stallMs: 100 });
   const fetch = toFetch(settle(handler));
@@ -212,13 +212,13 @@ Deno.test("whatever reads a body gives up one that stalls", async (t) => {
   }
 });
 
-Deno.test("of two requests to one upload the second begins where the first has ended, also without locks", async () => {
+Deno.test("of two requests to one upload, the second begins where the first ended, even without locks", async () => {
   const { prototype } = Deno.FsFile;
   const { tryLockSync, write } = prototype;
   prototype.tryLockSync = () => {
     throw new Deno.errors.NotSupported("There are no locks, as on some networks");
   };
-  // A slow disk, so that the first does not happen to have ended when the second looks.
+  // A slow disk, so that the first request is still running when the second one starts.
   prototype.write = async function (this: Deno.FsFile, bytes) {
     await new Promise((resolve) => setTimeout(resolve, 500));
     return await write.call(this, bytes);

@@ -1,4 +1,4 @@
-/** What uploads decide without touching anything: names, conflicts, checksums, fields, forms. */
+/** Decisions of uploads without I/O: names, conflicts, checksums, fields, forms. */
 
 import { assert, assertEquals } from "@std/assert";
 import { problemOfName } from "../../handlers/sources/new_name.ts";
@@ -14,7 +14,7 @@ import { uploadFields, uploadId } from "../../handlers/upload/upload_fields.ts";
 import { SitePath } from "../../handlers/http/target.ts";
 import { bytesOf, joined } from "../support/bytes.ts";
 
-/** The status that something is refused with, or null. */
+/** The status of a refusal, or null. */
 function refusal(decide: () => unknown): number | null {
   try {
     decide();
@@ -83,7 +83,7 @@ Deno.test("a free number is found among a thousand names in a few looks", async 
   assertEquals([...pathsFor(path, "rename", 1_000)].map(({ name }) => name), ["a.txt"]);
 });
 
-Deno.test("conditions go before the query, and the query before what the server does", () => {
+Deno.test("conditions take precedence over the query, and the query over the server's default", () => {
   const rows: readonly [headers: Record<string, string>, query: string, policy: string, status: number][] = [
     [{}, "", "fail", 409],
     [{}, "on-conflict=rename", "rename", 409],
@@ -99,7 +99,7 @@ Deno.test("conditions go before the query, and the query before what the server 
   }
 });
 
-Deno.test("digests are read as RFC 9530 writes them", () => {
+Deno.test("digests are parsed as in RFC 9530", () => {
   const sum = btoa("x".repeat(32));
   assertEquals(parseDigests(null), null);
   assertEquals(parseDigests("md5=:AAAA:"), null);
@@ -141,7 +141,7 @@ Deno.test("fields of uploads in pieces are numbers, booleans and ids, or refused
   assertEquals(isComplete({ complete: null, length: null }, 3), false);
 });
 
-Deno.test("the boundary of a form is found, where there is one that is allowed", () => {
+Deno.test("the boundary of a form is found if it is valid", () => {
   const rows = [
     ["multipart/form-data; boundary=abc", "abc"],
     ['Multipart/Form-Data; charset=utf-8; boundary="a b"', "a b"],
@@ -156,7 +156,7 @@ Deno.test("the boundary of a form is found, where there is one that is allowed",
   for (const [type, boundary] of rows) assertEquals([type, boundaryOf(type)], [type, boundary]);
 });
 
-/** Takes a form apart that comes in pieces of these lengths. */
+/** Parses a form that arrives in pieces of these lengths. */
 function parsed(bytes: Uint8Array, boundary: string, length: () => number): [FormField, string][] {
   const parser = new MultipartParser(boundary);
   const fields: { field: FormField; content: Uint8Array[] }[] = [];
@@ -171,8 +171,8 @@ function parsed(bytes: Uint8Array, boundary: string, length: () => number): [For
   return fields.map(({ field, content }) => [field, new TextDecoder("latin1").decode(joined(content))]);
 }
 
-Deno.test("a form is the same in whatever pieces it comes", () => {
-  // What looks like a delimiter, and is none; ends that are almost one; empty content.
+Deno.test("a form is the same however it is split", () => {
+  // Text that resembles a delimiter, incomplete ends, empty content.
   const contents = [
     "",
     "x",
@@ -202,7 +202,7 @@ Deno.test("a form is the same in whatever pieces it comes", () => {
   }
 });
 
-Deno.test("names in a form are taken as browsers, curl and others write them", () => {
+Deno.test("names in a form are read as browsers, curl and others write them", () => {
   const rows: readonly [disposition: string, name: string, filename: string | null][] = [
     ['form-data; name="a"', "a", null],
     ["form-data; name=a; filename=b.txt", "a", "b.txt"],
@@ -225,7 +225,7 @@ Deno.test("names in a form are taken as browsers, curl and others write them", (
   }
 });
 
-Deno.test("what is no form is refused, and takes no more memory than a header", () => {
+Deno.test("a malformed form is refused, and takes no more memory than a header", () => {
   const headed = (header: string) => `--b\r\n${header}\r\n\r\nx\r\n--b--`;
   const rows = [
     "",
@@ -278,7 +278,7 @@ Deno.test("what is no form is refused, and takes no more memory than a header", 
   assertEquals(refusal(flood), 400);
 });
 
-Deno.test("the answer to a form counts all files, and lists as many as it has room for", () => {
+Deno.test("the response to a form counts all files, and lists a limited number", () => {
   const outcomes = new Outcomes();
   const stored = { href: "/", size: 1, etag: '"x"', modified: null, replaced: false };
   for (let i = 0; i < 2_000; i++) outcomes.addStored({ name: "s".repeat(1_000), ...stored });
@@ -298,7 +298,7 @@ Deno.test("the answer to a form counts all files, and lists as many as it has ro
   }]);
 });
 
-Deno.test("random bytes are refused as a form, or taken, and nothing else happens", () => {
+Deno.test("random bytes as a form are refused or accepted, without other errors", () => {
   const words = [
     "--b",
     "\r\n",
@@ -323,7 +323,7 @@ Deno.test("random bytes are refused as a form, or taken, and nothing else happen
   }
 });
 
-Deno.test("bytes are found wherever they are", () => {
+Deno.test("a byte sequence is found at every position", () => {
   const random = (length: number) => Uint8Array.from({ length }, () => Math.floor(Math.random() * 3));
   for (let round = 0; round < 2_000; round++) {
     const [haystack, needle] = [random(Math.random() * 60), random(1 + Math.random() * 5)];

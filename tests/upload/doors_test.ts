@@ -22,7 +22,7 @@ import { makeCertificate } from "../support/certificate.ts";
 import { start } from "../support/command.ts";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
-import { form, withHeaders } from "./support.ts";
+import { form, namesBelow, withHeaders } from "../support/upload.ts";
 
 /** Asks for a path, which begins with a slash. */
 interface Door extends AsyncDisposable {
@@ -139,6 +139,10 @@ for (const [name, open] of Object.entries(DOORS)) {
       const { status, headers } = await ask("MOVE", "/a.txt", undefined, { destination: `${base}/made/b.txt` });
       assertEquals([status, headers.get("location")], [201, "made/b.txt"]);
       assertEquals([await statusAndText("/a.txt"), await statusAndText("/made/b.txt")], [[404, ""], [200, "six"]]);
+      const copied = await ask("COPY", "/made", undefined, { destination: `${base}/copy` });
+      assertEquals([copied.status, copied.headers.get("location")], [201, "copy/"]);
+      assertEquals(await statusAndText("/copy/b.txt"), [200, "six"]);
+      assertEquals((await ask("DELETE", "/copy?recursive")).status, 204);
       assertEquals((await ask("DELETE", "/made?recursive")).status, 204);
       assertEquals(await statusAndText("/made/b.txt"), [404, ""]);
     });
@@ -171,6 +175,9 @@ Deno.test({
     // Programs do not go along with the directory above theirs, to where they would be content.
     assertEquals(await write("MOVE", "/deep", { destination: "/shallow" }), 403);
     assertEquals(await write("DELETE", "/deep?recursive"), 403);
+    assertEquals(await write("COPY", "/deep", { destination: "/shallow" }), 201);
+    assertEquals(await namesBelow(tree.at("shallow")), ["bin/"]);
+    await Deno.remove(tree.at("shallow"), { recursive: true });
     assertEquals(await write("MOVE", "/sub/a.txt", { destination: "/sub/a.php" }), 403);
     assertEquals(await write("MOVE", "/sub/a.txt", { destination: "/cgi-bin/a.txt" }), 403);
     const body = new FormData();

@@ -5,7 +5,7 @@ import { chain, disk, files, filtered, toFetch, upload } from "@x/pyserve";
 import { isVisible } from "@x/pyserve/sources";
 import { start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
-import { form, namesBelow, send } from "./support.ts";
+import { form, namesBelow, send } from "../support/upload.ts";
 
 const FILES = { ".well-known/security.txt": "mine", "sub/a.txt": "a" };
 
@@ -21,6 +21,8 @@ const WRITES: readonly (readonly [method: string, target: string, headers?: Reco
     ["MKCOL", "/sub/.well-known"],
     ["DELETE", "/.well-known/security.txt"],
     ["DELETE", "/.well-known/?recursive"],
+    ["COPY", "/sub/a.txt", { destination: "/.well-known/a.txt" }],
+    ["COPY", "/sub", { destination: "/.well-known/sub" }],
     ["MOVE", "/sub/a.txt", { destination: "/.well-known/a.txt" }],
     ["MOVE", "/sub", { destination: "/.well-known/sub" }],
     ["MOVE", "/.well-known", { destination: "/sub/well-known" }],

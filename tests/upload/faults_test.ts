@@ -6,7 +6,7 @@ import { type RunningCommand, start } from "../support/command.ts";
 import { ask, parseResponse } from "../support/raw.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { joined, noise } from "../support/bytes.ts";
-import { beginRequest, form, headOf, mount, namesBelow, send, sha256 } from "./support.ts";
+import { beginRequest, form, headOf, mount, namesBelow, send, sha256 } from "../support/upload.ts";
 import { until } from "../support/wait.ts";
 
 const MiB = 1024 * 1024;

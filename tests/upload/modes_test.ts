@@ -8,7 +8,7 @@ import { DiskSource } from "../../handlers/sources/disk_source.ts";
 import { atEachStep, exchangeOf } from "../support/interposed.ts";
 import { missing } from "../support/programs.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
-import { skipped } from "./support.ts";
+import { skipped } from "../support/upload.ts";
 
 const ignore = Deno.build.os === "windows";
 const A = SitePath.root.child("a.txt")!;

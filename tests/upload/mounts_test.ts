@@ -11,7 +11,7 @@ import { start } from "../support/command.ts";
 import { atEachStep, exchangeOf, interposed } from "../support/interposed.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { noise } from "../support/bytes.ts";
-import { mount, namesBelow, send, skipped } from "./support.ts";
+import { mount, namesBelow, send, skipped } from "../support/upload.ts";
 import { pathOf } from "../support/source.ts";
 
 const ignore = Deno.build.os !== "linux";

@@ -6,7 +6,7 @@ import { fileServer, toFetch, uploadFeatures } from "@x/pyserve";
 import { start } from "../support/command.ts";
 import { raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
-import { namesBelow, send } from "./support.ts";
+import { namesBelow, send } from "../support/upload.ts";
 
 /** A proxy may send its own Host, or pass on the one it was asked under. */
 const ROWS: readonly [host: string, origin: string, allowed: boolean][] = [

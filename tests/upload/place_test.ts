@@ -6,7 +6,7 @@ import { FileChanged, type SourceWriter } from "@x/pyserve/sources";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { interposed } from "../support/interposed.ts";
 import { tempTree } from "../support/tree.ts";
-import { skipped } from "./support.ts";
+import { skipped } from "../support/upload.ts";
 
 Deno.test({
   name: "what gives a name in a directory waits until another process has let go of it",

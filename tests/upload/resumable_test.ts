@@ -7,7 +7,7 @@ import { interposed } from "../support/interposed.ts";
 import { ask, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { noise } from "../support/bytes.ts";
-import { beginRequest, headOf, namesBelow, send, sha256 } from "./support.ts";
+import { beginRequest, headOf, namesBelow, send, sha256 } from "../support/upload.ts";
 import { until, within } from "../support/wait.ts";
 
 const ID = "abcdefgh12345678";

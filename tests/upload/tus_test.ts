@@ -5,7 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import { start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
 import { noise } from "../support/bytes.ts";
-import { namesBelow, skipped } from "./support.ts";
+import { namesBelow, skipped } from "../support/upload.ts";
 import { until, within } from "../support/wait.ts";
 
 /** The part of tus-js-client that is used here. */

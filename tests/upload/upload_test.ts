@@ -8,7 +8,7 @@ import { CLI } from "../support/paths.ts";
 import { ask, raw } from "../support/raw.ts";
 import { settleTimes, tempTree } from "../support/tree.ts";
 import { noise } from "../support/bytes.ts";
-import { form, namesBelow, send, type Sent, sha256, withHeaders } from "./support.ts";
+import { form, namesBelow, send, type Sent, sha256, withHeaders } from "../support/upload.ts";
 
 const JSON_PLEASE = ["Accept", "application/json"] as const;
 
@@ -165,6 +165,9 @@ Deno.test("each right has its option, and what is missing is named", async (t) =
     ["--upload", "MKCOL", "/d", null, {}],
     ["--upload", "PUT", "/old.txt?on-conflict=overwrite", "--delete"],
     ["--upload", "DELETE", "/old.txt", "--delete"],
+    ["--delete", "COPY", "/old.txt", "--upload", { headers: [["Destination", "/c.txt"]] }],
+    ["--upload", "COPY", "/old.txt", "--delete", { headers: [["Destination", "/old.txt"], ["Overwrite", "T"]] }],
+    ["--upload", "COPY", "/old.txt", null, { headers: [["Destination", "/c.txt"]] }],
     ["--upload", "MOVE", "/old.txt", "--delete", { headers: [["Destination", "/m.txt"]] }],
     ["--delete", "PUT", "/n.txt", "--upload"],
     ["--delete", "PATCH", "/n.txt?upload=12345678", "--upload"],
@@ -219,7 +222,7 @@ Deno.test("a page of another site cannot write, whatever it sends", async (t) =>
       assertEquals(status, allowed ? 201 : 403);
     });
   }
-  for (const method of ["PUT", "PATCH", "MKCOL", "DELETE", "MOVE"]) {
+  for (const method of ["PUT", "PATCH", "MKCOL", "COPY", "DELETE", "MOVE"]) {
     await t.step(method, async () => {
       const headers = [["Sec-Fetch-Site", "cross-site"], ["Destination", "/m"]] as const;
       assertEquals((await site.send(method, "/old.txt", { headers })).status, 403);
@@ -345,6 +348,68 @@ Deno.test("DELETE removes a file, a link, a directory; all that is in one only w
   assertEquals((await site.send("DELETE", "/docs?recursive")).status, 204);
   assertEquals(await site.names(), [".secret/", ".secret/key"]);
 });
+
+Deno.test("COPY gives a file or a directory a second path, and replaces only what it is told to", async (t) => {
+  await using site = await writable("--all");
+  await Deno.symlink("/tmp", site.tree.at("out"));
+  const rows: readonly [from: string, to: string, status: number, ...headers: [name: string, value: string][]][] = [
+    ["/old.txt", "http://localhost/new%20name.txt", 201],
+    ["/old.txt", "/new%20name.txt", 409],
+    ["/old.txt", "/new%20name.txt", 412, ["Overwrite", "F"]],
+    ["/old.txt", "/new%20name.txt", 204, ["Overwrite", "T"]],
+    ["/old.txt", "/other.txt", 412, ["If-Match", '"x"']],
+    ["/docs", "/copied/", 201],
+    ["/docs", "/shallow", 201, ["Depth", "0"]],
+    ["/docs", "/other", 400, ["Depth", "1"]],
+    ["/docs", "/docs/inside", 403],
+    ["/docs", "/docs", 403],
+    ["/old.txt", "/old.txt", 403, ["Overwrite", "T"]],
+    ["/docs", "/empty", 409, ["Overwrite", "T"]],
+    ["/old.txt", "/empty", 409, ["Overwrite", "T"]],
+    ["/old.txt/", "/x", 404],
+    ["/absent", "/x", 404],
+    ["/out", "/x", 404],
+    ["/", "/x", 403],
+    ["/old.txt", "/no/such/place", 409],
+    ["/old.txt", "/out/pyserve-was-here", 409],
+    ["/old.txt", "/.hidden", 403],
+    ["/.secret/key", "/key", 404],
+    ["/old.txt", "/a%5Cb", 400],
+    ["/old.txt", "http://other.example/x", 502],
+  ];
+  for (const [from, to, status, ...headers] of rows) {
+    await t.step(`${from} to ${to} ${headers}: ${status}`, async () => {
+      const sent = { headers: [["Destination", to], ...headers] as const };
+      assertEquals((await site.send("COPY", from, sent)).status, status);
+    });
+  }
+  assertEquals((await site.send("COPY", "/old.txt")).status, 400);
+  // A precondition is about the original, and no permission to replace what is at the destination.
+  for (const method of ["COPY", "MOVE"]) {
+    const headers = [["Destination", "/docs/a.txt"], ["If-Match", "*"]] as const;
+    assertEquals((await site.send(method, "/old.txt", { headers })).status, 409);
+  }
+  assertEquals([await site.read("old.txt"), await site.read("new name.txt")], ["old", "old"]);
+  const renamed = await site.send("COPY", "/docs?on-conflict=rename", { headers: [["Destination", "/docs"]] });
+  assertEquals([renamed.status, renamed.headers.get("location")], [201, "docs%20%281%29/"]);
+  assertEquals((await site.send("DELETE", "/docs%20(1)?recursive")).status, 204);
+  const kept = (await site.names()).filter((name) => !name.startsWith(".secret") && !name.startsWith("docs"));
+  assertEquals(kept, [
+    "copied/",
+    ...await filesIn(site, "docs", "copied"),
+    "empty/",
+    "new name.txt",
+    "old.txt",
+    "out",
+    "shallow/",
+  ]);
+});
+
+/** The names of what is in one directory, as if they were in another. */
+async function filesIn(site: Awaited<ReturnType<typeof writable>>, from: string, to: string): Promise<string[]> {
+  const names = (await site.names()).filter((name) => name.startsWith(`${from}/`) && name !== `${from}/`);
+  return names.map((name) => to + name.slice(from.length));
+}
 
 Deno.test("MOVE gives a file or a directory another path, and replaces only what it is told to", async (t) => {
   await using site = await writable("--all");

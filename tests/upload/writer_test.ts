@@ -11,7 +11,7 @@ import { CLI } from "../support/paths.ts";
 import { ask } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { noise } from "../support/bytes.ts";
-import { namesBelow, send, skipped } from "./support.ts";
+import { namesBelow, send, skipped } from "../support/upload.ts";
 
 const pathOf = (text: string): SitePath =>
   text.split("/").reduce<SitePath>((path, name) => path.child(name)!, Path.root);

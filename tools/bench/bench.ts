@@ -169,7 +169,7 @@ async function runAll(options: Options, args: readonly string[], directory: stri
     rounds: options.rounds,
     seconds: options.seconds,
     minutes: seconds / 60,
-    load: `${cores.toFixed(1)} cores were busy on average, with this and with other work`,
+    load: `${cores.toFixed(1)} cores were busy on average, including other work`,
     peers,
     cases,
   };

@@ -113,7 +113,7 @@ export const CASES: readonly Case[] = [
   {
     kind: "page",
     name: "list100000",
-    title: "A listing of 100,000 that has just changed, and a client that asks for 1 KiB every 5 ms",
+    title: "A listing of 100,000 that has just changed, and a client that requests 1 KiB every 5 ms",
     root: "lists",
     path: "/list100000/",
     entries: 100_000,
@@ -135,7 +135,7 @@ export const CASES: readonly Case[] = [
   {
     kind: "start",
     name: "start",
-    title: "From the start of the process to its first answer",
+    title: "From process start to the first response",
     root: "files",
     metrics: [{ key: "start", title: "ms" }],
     goals: [{ against: "python", metric: "start", atMost: 1.2 }],
@@ -143,7 +143,7 @@ export const CASES: readonly Case[] = [
   {
     kind: "memory",
     name: "memory",
-    title: "Resident memory of a new process: after its first answer, and after 1 KiB on 64 connections",
+    title: "Resident memory of a new process: after its first response, and after 1 KiB on 64 connections",
     root: "files",
     metrics: [{ key: "idle", title: "idle, MiB" }, { key: "loaded", title: "loaded, MiB" }],
     goals: [{ metric: "idle", atMost: 50 }],
@@ -152,7 +152,7 @@ export const CASES: readonly Case[] = [
   {
     kind: "slow",
     name: "slow",
-    title: "200 slow readers of 16 MiB: resident memory that each adds",
+    title: "200 slow readers of 16 MiB: resident memory per reader",
     root: "files",
     metrics: [{ key: "each", title: "KiB" }],
     goals: [{ metric: "each", atMost: 256 }],
@@ -163,7 +163,7 @@ export const CASES: readonly Case[] = [
 /** CGI programs: the minimal one. */
 export const CGI_CASES: readonly Case[] = [
   {
-    ...load("cgi", "A shell script that says hello, by CGI, 8 connections", "/cgi-bin/hello.sh", 8, 200, [
+    ...load("cgi", "A shell script that prints hello, by CGI, 8 connections", "/cgi-bin/hello.sh", 8, 200, [
       ["apache", 1],
       ["python", 3],
     ]),
@@ -172,15 +172,16 @@ export const CGI_CASES: readonly Case[] = [
     metrics: [
       { key: "rate", title: "requests/s" },
       { key: "cpu", title: "CPU of server and scripts, µs/request" },
-      { key: "own", title: "of it the server's own" },
+      { key: "own", title: "thereof the server's own" },
     ],
     named: ["pyserve-300m"],
-    note: `The server's own CPU is what its processes use that are there all the time, the copying of page tables for a
-fork included; the rest is that of the scripts, as the system adds it up when they have ended. \`pyserve-300m\` is pyserve
-with 300 MiB of other memory in use. pyserve puts each script into a process group of its own by way of setsid(1): that is a
-second program to load for each, 0.4 ms, which no other server does. apache is mod_cgi with prefork; one request
-at a time takes it 2 ms in the median and 19 ms on average, because it waits now and then, and so its rate hardly depends
-on what else the machine has to do.`,
+    note:
+      `The server's own CPU time is that of its permanent processes, including the copying of page tables for a fork; the
+rest is that of the scripts, as accounted by the system when they have exited. \`pyserve-300m\` is pyserve with 300 MiB of
+additional memory in use. pyserve starts each script through setsid(1), in its own process group: this loads a second
+program for each, which takes 0.4 ms and which no other server does. apache is mod_cgi with prefork; a single request takes
+it 2 ms in the median and 19 ms on average, because it sometimes waits, so its rate hardly depends on the load of the
+machine.`,
   },
 ];
 

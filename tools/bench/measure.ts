@@ -73,7 +73,7 @@ async function measureLoad(one: Load, peer: Contestant, bench: Bench): Promise<S
   const server = await running(peer, one, bench);
   if (server === null) return null;
   const headers = await requestHeaders(one, server);
-  const wrong = headers === null ? "gives nothing to ask a condition with" : await faultOf(one, server, headers);
+  const wrong = headers === null ? "sends no validator" : await faultOf(one, server, headers);
   if (headers === null || wrong !== null) {
     bench.note(`${peer.name} ${wrong}`);
     return null;
@@ -86,11 +86,11 @@ async function measureLoad(one: Load, peer: Contestant, bench: Bench): Promise<S
   const done = await fire(one, server, { seconds: bench.seconds, options });
   await settle(server);
   if (done === null || (one.huge ? done.bytes : done.requests) === 0) {
-    bench.note(`${peer.name} answered nothing in time`);
+    bench.note(`${peer.name} did not respond in time`);
     return null;
   }
   if (one.status < 400 && done.errors > 0) {
-    bench.note(`${peer.name} answers ${done.errors} of ${done.requests} requests with an error`);
+    bench.note(`${peer.name} responds to ${done.errors} of ${done.requests} requests with an error`);
     return null;
   }
   const cpu = { all: cpuSeconds(pid) - before.all, own: ownCpuSeconds(pid) - before.own };
@@ -216,12 +216,12 @@ async function requestHeaders({ conditional, range, path }: Load, { url }: Serve
 async function faultOf(one: Load, { url }: Server, headers: readonly string[]): Promise<string | null> {
   const options = headers.flatMap((header) => ["-H", header]);
   const got = await curl([one.huge ? "-I" : "-i", ...options, url + one.path]);
-  if (got === null) return "does not answer";
+  if (got === null) return "does not respond";
   if (got.status !== one.status) return `answers ${got.status}`;
   if (one.size !== undefined && !one.huge && got.body.length !== one.size) {
     return `sends ${got.body.length} bytes`;
   }
-  return one.contains === undefined || got.body.includes(one.contains) ? null : "lists not all";
+  return one.contains === undefined || got.body.includes(one.contains) ? null : "lists only some entries";
 }
 
 async function curl(options: readonly string[]) {
@@ -250,7 +250,7 @@ async function measurePage(one: Page, peer: Contestant, bench: Bench): Promise<S
   const sorted = (await delays).sort((a, b) => a - b);
   await settle(server);
   if (pages.length === 0) {
-    bench.note(`${peer.name} sends no page in ${PAGE_LIMIT_SECONDS} s`);
+    bench.note(`${peer.name} does not send the page within ${PAGE_LIMIT_SECONDS} s`);
     return null;
   }
   return {

@@ -68,10 +68,10 @@ function trials(site: Site, browser: Browser, size: number): readonly Trial[] {
   return [
     {
       name: "idle",
-      title: "The other client alone",
+      title: "The second client alone",
       note:
-        "It asks for 1 KiB every 5 ms here and below, whether or not it has been answered: a stall counts for all whom " +
-        "it keeps waiting. What it sees here is the machine.",
+        "It requests 1 KiB every 5 ms here and below, without waiting for responses: a stall counts for every request " +
+        "that it delays. The figures here are those of the machine.",
       metrics: OTHER,
       contestants: SERVERS,
       most: 1,
@@ -81,13 +81,13 @@ function trials(site: Site, browser: Browser, size: number): readonly Trial[] {
       name: "browser",
       title: `${ENTRIES.toLocaleString("en")} entries in Chromium`,
       note:
-        "From a new browser context and a new server process. A row is there when a frame with it has been painted; the " +
-        "page when all that the server sends has been. pyserve sorts in the page; Caddy loads the page again in another " +
+        "With a new browser context and a new server process. A row counts when a frame with it has been painted; the " +
+        "page when everything sent by the server has been. pyserve sorts in the page; Caddy reloads the page in another " +
         "order (and lists no more than 10,000 in this version); nginx cannot sort. Chromium shares the cores with the " +
-        "other client meanwhile: the next table is without it.",
+        "second client: the next table is without a browser.",
       metrics: [
         { key: "first", title: "first row, ms" },
-        { key: "loaded", title: "all there, ms" },
+        { key: "loaded", title: "complete, ms" },
         { key: "sorted", title: "then sorted by size, ms" },
         { key: "rows", title: "rows" },
         GROWTH,
@@ -99,7 +99,7 @@ function trials(site: Site, browser: Browser, size: number): readonly Trial[] {
     {
       name: "list",
       title: `The same page by curl`,
-      note: "What the server takes, and does to others, by itself. From a new process, too.",
+      note: "The server's own time, and its effect on other clients. With a new process, too.",
       metrics: [{ key: "first", title: "first byte, ms" }, { key: "whole", title: "whole page, ms" }, GROWTH, ...OTHER],
       contestants: SERVERS,
       measure: (name) =>
@@ -110,7 +110,7 @@ function trials(site: Site, browser: Browser, size: number): readonly Trial[] {
       title: `${(size / GIB).toFixed(0)} GiB up: \`curl -T\``,
       note:
         "To a disk in memory, where `fsync` costs nothing; every byte compared afterwards. With `Repr-Digest` the server " +
-        "takes the SHA-256 on the way and compares it before the file appears.",
+        "computes the SHA-256 during the upload and compares it before the file appears.",
       metrics: TRANSFER,
       contestants: ["pyserve", "pyserve, with Repr-Digest"],
       most: 2,
@@ -140,7 +140,7 @@ function archiveTrial(site: Site, format: "zip" | "tar"): Trial {
   return {
     name: format,
     title: `${FILES.toLocaleString("en")} files of 4 KiB as ${format}`,
-    note: `From a new process; ${checked}. Beside it the program, piped to a file.`,
+    note: `With a new process; ${checked}. Compared with the program, piped to a file.`,
     metrics: ARCHIVE,
     contestants: ["pyserve", program],
     measure: (name) =>
@@ -259,7 +259,7 @@ async function sortBySize(page: Page, { peer, url }: Server, list: readonly Entr
   if (peer.name === "caddy") return (await load(page, `${url}/list/?sort=size&order=desc`)).loaded;
   const { time, top } = await page.evaluate<{ time: number; top: string }>(SORT);
   const largest = list.toSorted((a, b) => b.size - a.size)[0]!;
-  if (top !== largest.name) throw new Error(`It is not sorted: ${top} is on top`);
+  if (top !== largest.name) throw new Error(`Not sorted: ${top} is first`);
   return time;
 }
 
@@ -288,7 +288,7 @@ async function measureUpload(
       printed = await must(["curl", "-sS", "-f", "-o", "/dev/null", "-w", format, ...header, "-T", source, url]);
     });
     const [status, seconds] = printed.split(" ").map(Number);
-    if (status !== 201) throw new Error(`The upload was answered with ${status}`);
+    if (status !== 201) throw new Error(`The response to the upload was ${status}`);
     await must(["cmp", source, stored]);
     return { rate: size / 1e6 / seconds!, ...waited };
   } finally {
@@ -387,7 +387,7 @@ async function newDirectory(dir: string): Promise<string> {
 async function makeLarge(directory: string): Promise<number> {
   const room = Number((await must(["df", "--output=avail", "-B1", directory])).split("\n")[1]);
   const size = Math.min(4, Math.floor(Math.min(room, Deno.systemMemoryInfo().available) / GIB / 2.5)) * GIB;
-  if (size < GIB) throw new Error(`There is no room for a large file in ${directory}`);
+  if (size < GIB) throw new Error(`Not enough space for a large file in ${directory}`);
   await must(["sh", "-c", `head -c "$1" /dev/urandom >"$2"`, "sh", String(size), `${directory}/files/large.bin`]);
   return size;
 }
@@ -449,11 +449,11 @@ async function main(): Promise<void> {
     const text = [
       "# Results: the page",
       "",
-      `Written by \`deno task bench:page\`: do not edit. ${rounds} rounds (of the large file 2, of the other client alone 1), the order turned by one each round; ` +
+      `Written by \`deno task bench:page\`: do not edit. ${rounds} rounds (2 for the large file, 1 for the second client alone), the order rotated each round; ` +
       `${(seconds / 60).toFixed(1)} minutes in all, on ${new Date().toISOString().slice(0, 10)}. ${machine()}. ` +
-      `${((busySeconds() - busy) / seconds).toFixed(1)} cores were busy on average, with this and with other work: ` +
-      "client, server, browser and the other client share them. Three figures with strokes are least / **median** / most " +
-      "of the rounds. `pyserve ÷ it` divides round by round. Memory is what resides at most, less what did before.",
+      `${((busySeconds() - busy) / seconds).toFixed(1)} cores were busy on average, including other work: ` +
+      "client, server, browser and the second client share them. Three figures are minimum / **median** / maximum " +
+      "of the rounds. `pyserve ÷ it` is the ratio within a round. Memory is the growth of the peak resident memory.",
       "",
       ...peerTable({ peers: versions }),
       "",

@@ -3,7 +3,7 @@
 /** Ticks per second in /proc/PID/stat: 100 on every Linux that Deno runs on. */
 const TICKS = 100;
 
-/** Time for a server to exit by itself before it is killed. */
+/** Time for a server to exit before it is killed. */
 const GRACE_MS = 2_000;
 
 const running = new Set<Deno.ChildProcess>();

@@ -92,7 +92,7 @@ async function measure(load: Load, port: number, pid: number, seconds: number): 
   const printed = await run(["wrk", ...options, `http://127.0.0.1:${port}/1k.txt`]) ?? "";
   const requests = Number(/(\d+) requests in/.exec(printed)?.[1]);
   const perSecond = Number(/Requests\/sec:\s+([\d.]+)/.exec(printed)?.[1]);
-  if (!(requests > 0) || /Non-2xx/.test(printed)) throw new Error(`wrk has failed:\n${printed}`);
+  if (!(requests > 0) || /Non-2xx/.test(printed)) throw new Error(`wrk failed:\n${printed}`);
   return { perSecond, cpu: (cpuSeconds(pid) - before) * 1e6 / requests };
 }
 
@@ -155,11 +155,11 @@ async function main(): Promise<void> {
     const text = [
       "# Results: Python's classes",
       "",
-      `Written by \`deno task bench:python\`: medians of ${rounds} rounds of ${seconds} seconds, the servers in turns, with ${python},`,
-      `Deno ${Deno.version.deno}, and ${navigator.hardwareConcurrency} cores that others use as well; the load comes from the same machine (wrk, one`,
-      "thread). Python writes head and body apart, which over connections that are kept open meets Nagle's algorithm;",
-      "`wbufsize = -1` in a class keeps it from that, so both are shown. CPU is that of the server, and says more than the",
-      "rate where cores are few.",
+      `Written by \`deno task bench:python\`: medians of ${rounds} rounds of ${seconds} seconds, interleaved, with ${python},`,
+      `Deno ${Deno.version.deno}, and ${navigator.hardwareConcurrency} shared cores; the load comes from the same machine (wrk, one`,
+      "thread). Python writes header and body separately, which on persistent connections triggers Nagle's algorithm;",
+      "`wbufsize = -1` in a class avoids that, so both are shown. CPU is the server's, and more meaningful than the",
+      "rate if there are few cores.",
       "",
       table("base", samples),
       "",

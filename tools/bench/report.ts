@@ -33,8 +33,8 @@ export function report(results: Results): string {
   return [
     `# ${title}`,
     "",
-    `Written by \`${command}\`: do not edit. ${rounds} rounds of ${seconds} s, the order turned by one each round;`,
-    `${minutes.toFixed(0)} minutes in all, on ${new Date().toISOString().slice(0, 10)}. ${machine()}. ${load}.`,
+    `Written by \`${command}\`: do not edit. ${rounds} rounds of ${seconds} s, the order rotated each round;`,
+    `${minutes.toFixed(0)} minutes in total, on ${new Date().toISOString().slice(0, 10)}. ${machine()}. ${load}.`,
     "",
     "Three figures with strokes are least / **median** / most of the rounds. `pyserve ÷ it` divides round by round. Load",
     "and server share the cores, so rates and their ratios swing when other work runs; **the CPU that the server's whole",
@@ -94,7 +94,7 @@ function reasons({ cases }: Results): string[] {
     one.goals.some((goal) => goalRow(one, goal, samples).at(-1) !== "met")
   );
   const lines = missed.flatMap(([{ name, title }]) => REASONS[name] ? [`- **${title}**: ${REASONS[name]}`] : []);
-  return lines.length === 0 ? [] : ["What keeps it from the goals that were missed:", "", ...lines, ""];
+  return lines.length === 0 ? [] : ["Why goals were missed:", "", ...lines, ""];
 }
 
 function goalRow(one: Case, goal: Goal, samples: Samples): string[] {
@@ -115,7 +115,7 @@ function goalRow(one: Case, goal: Goal, samples: Samples): string[] {
 function verdict(goal: Goal, value: number, byCpu: number): string {
   if (Number.isNaN(value)) return "not measured";
   if (reaches(goal, value)) return "met";
-  return reaches(goal, byCpu) ? "met by CPU only" : "**missed**";
+  return reaches(goal, byCpu) ? "met by CPU time only" : "**missed**";
 }
 
 function reaches({ atLeast = -Infinity, atMost = Infinity }: Goal, value: number): boolean {

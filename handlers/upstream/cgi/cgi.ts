@@ -51,6 +51,8 @@ export type { CgiOptions, CommandWords };
  * assert(response.status === 201 && await response.text() === "hello\n");
  * await Deno.remove(root, { recursive: true });
  * ```
+ *
+ * @category Handlers
  */
 export function cgi(source: FileSource, options: CgiOptions = {}): Handler {
   const handler: Handler = (request, context) => programs.answer(request, context);
@@ -96,6 +98,8 @@ export function cgiContent(source: FileSource, options: CgiOptions = {}): FileSo
  * const server = fileServer(memory({}), { features: [cgiFeature({ mounts: { "/git": git } })], log: false });
  * assert(typeof server === "function");
  * ```
+ *
+ * @category Features
  */
 export function cgiFeature(options: CgiOptions = {}): Feature {
   return {

@@ -116,7 +116,7 @@ export class Programs {
     const executable = this.#check(program);
     if (this.#isIsolated) await this.#checkRepositories(options.env);
     const input = await spoolBody(request, this.#body);
-    const exchange = new Exchange(request, context, program);
+    const exchange = new ProgramRun(request, context, program);
     const start = this.#startOf(exchange, executable, input, options.env);
     const run = <T>(use: Use<T>) => exchange.start(this.#limiter, start, this.#limits, use, this.#options.debug);
     const { raw } = options;
@@ -137,7 +137,7 @@ export class Programs {
   }
 
   #startOf(
-    { request, context, program }: Exchange,
+    { request, context, program }: ProgramRun,
     executable: Executable,
     input: Spooled | null,
     env: RunOptions["env"],
@@ -192,7 +192,7 @@ function commandLine({ command, args }: Program, { interpreter }: Executable): r
 type Use<T> = (script: RunningScript, printed: Uint8Array[]) => Promise<T>;
 
 /** A request and the program that answers it. */
-class Exchange {
+class ProgramRun {
   readonly request: Request;
   readonly context: Context;
   readonly program: Program;

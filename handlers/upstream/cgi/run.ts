@@ -149,7 +149,7 @@ function isGone({ command, file = command }: ScriptStart): boolean {
 }
 
 /** A pending `read()`. */
-type Reading = PromiseWithResolvers<Uint8Array<ArrayBuffer> | null>;
+type PendingRead = PromiseWithResolvers<Uint8Array<ArrayBuffer> | null>;
 
 class Script implements RunningScript {
   readonly ended: Promise<Deno.CommandStatus>;
@@ -171,7 +171,7 @@ class Script implements RunningScript {
    * A single promise resolved by every kind of end: racing each chunk against a long-lived promise would retain all
    * chunks.
    */
-  #reading: Reading | null = null;
+  #reading: PendingRead | null = null;
   #hasOutput = false;
   #hasHeaders = false;
   /** The output has ended, or is no longer needed. */
@@ -364,7 +364,7 @@ class Script implements RunningScript {
     this.#giveUpOutput();
   }
 
-  #answer(how: (reading: Reading) => void): void {
+  #answer(how: (reading: PendingRead) => void): void {
     const reading = this.#reading;
     this.#reading = null;
     if (reading !== null) how(reading);

@@ -7,7 +7,7 @@
 import { Watchdog } from "../../core/watchdog.ts";
 import { HttpError } from "../../core/errors.ts";
 import { Refusal } from "../../http/refusal.ts";
-import { Connection, type FastCgiAddress } from "./connection.ts";
+import { type FastCgiAddress, FastCgiConnection } from "./connection.ts";
 import { encodeRequest, encodeStdin, END_OF_STDIN, RecordDecoder, type ReplyPart, replyPart } from "./records.ts";
 
 /** How {@linkcode FastCgiClient} connects. */
@@ -43,7 +43,7 @@ export interface FastCgiRequest {
 export class FastCgiClient {
   readonly #address: FastCgiAddress;
   readonly #options: FastCgiClientOptions;
-  readonly #resting: Connection[] = [];
+  readonly #resting: FastCgiConnection[] = [];
 
   /** Does not connect yet. */
   constructor(address: FastCgiAddress, options: FastCgiClientOptions) {
@@ -52,13 +52,13 @@ export class FastCgiClient {
   }
 
   /** Sends a request; read the reply to its end, or abort it. Throws like {@linkcode Connection.open}. */
-  async ask(request: FastCgiRequest): Promise<Exchange> {
+  async ask(request: FastCgiRequest): Promise<FastCgiExchange> {
     // The application may be closing an idle connection at this moment, in which case it is unknown whether it
     // processed the request.
     const reused = request.idempotent ? this.#resting.pop() : undefined;
     reused?.wake();
     try {
-      return new Exchange(request, this, reused ?? await this.connect(), reused !== undefined);
+      return new FastCgiExchange(request, this, reused ?? await this.connect(), reused !== undefined);
     } catch (error) {
       request.onOver(null);
       throw error;
@@ -71,12 +71,12 @@ export class FastCgiClient {
   }
 
   /** Opens a new connection. */
-  connect(): Promise<Connection> {
-    return Connection.open(this.#address, this.#options.connectTimeout);
+  connect(): Promise<FastCgiConnection> {
+    return FastCgiConnection.open(this.#address, this.#options.connectTimeout);
   }
 
   /** Returns a connection after an exchange, to be reused or closed. */
-  release(connection: Connection): void {
+  release(connection: FastCgiConnection): void {
     if (this.#resting.length >= this.#options.idleConnections) return connection.close();
     this.#resting.push(connection);
     connection.rest(this.#options.idleConnectionTimeout, () => {
@@ -86,16 +86,16 @@ export class FastCgiClient {
 }
 
 /** A request in progress and its reply. */
-export class Exchange {
+export class FastCgiExchange {
   readonly #request: FastCgiRequest;
   readonly #client: FastCgiClient;
-  #connection: Connection;
+  #connection: FastCgiConnection;
   /** Whether the connection was reused, so that the application may just have closed it. */
   #reused: boolean;
   #sending: Promise<void>;
   #over = false;
   /** The connection over which the complete request was sent. */
-  #sentOver: Connection | null = null;
+  #sentOver: FastCgiConnection | null = null;
   #decoder = new RecordDecoder();
   #ready: Uint8Array<ArrayBuffer>[] = [];
   #heard = false;
@@ -105,7 +105,7 @@ export class Exchange {
   #patience = 0;
 
   /** Starts sending. */
-  constructor(request: FastCgiRequest, client: FastCgiClient, connection: Connection, reused: boolean) {
+  constructor(request: FastCgiRequest, client: FastCgiClient, connection: FastCgiConnection, reused: boolean) {
     this.#request = request;
     this.#client = client;
     this.#connection = connection;
@@ -189,7 +189,7 @@ export class Exchange {
     return this.#heard ? "The application aborted its reply" : "The application sent no reply";
   }
 
-  async #send(connection: Connection): Promise<void> {
+  async #send(connection: FastCgiConnection): Promise<void> {
     const { params, body } = this.#request;
     const head = encodeRequest(params, this.#client.keeps);
     try {
@@ -202,7 +202,7 @@ export class Exchange {
     }
   }
 
-  async #sendBody(connection: Connection, body: AsyncIterable<Uint8Array>): Promise<void> {
+  async #sendBody(connection: FastCgiConnection, body: AsyncIterable<Uint8Array>): Promise<void> {
     for await (const bytes of body) {
       await connection.write(encodeStdin(bytes));
       this.#watch();

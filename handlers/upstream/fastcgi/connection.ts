@@ -18,7 +18,7 @@ const SMALL_BYTES = 16_384;
 const READ_BYTES = 65_536;
 
 /** An open connection, until either side closes it. */
-export class Connection {
+export class FastCgiConnection {
   readonly #conn: Deno.TcpConn | Deno.UnixConn;
   #buffer: Uint8Array<ArrayBuffer> = new Uint8Array();
   #size = SMALL_BYTES;
@@ -37,14 +37,14 @@ export class Connection {
    * @throws {HttpError} 504 on a timeout, 503 if the application's backlog is full, 502 if nothing listens, 500 if this
    * process may not connect.
    */
-  static async open(address: FastCgiAddress, milliseconds: number): Promise<Connection> {
+  static async open(address: FastCgiAddress, milliseconds: number): Promise<FastCgiConnection> {
     const giveUp = new AbortController();
     const timer = setTimeout(() => giveUp.abort(), milliseconds);
     try {
-      if (address.transport === "unix") return new Connection(await Deno.connect(address));
+      if (address.transport === "unix") return new FastCgiConnection(await Deno.connect(address));
       const conn = await Deno.connect({ ...address, signal: giveUp.signal });
       conn.setNoDelay();
-      return new Connection(conn);
+      return new FastCgiConnection(conn);
     } catch (error) {
       throw giveUp.signal.aborted
         ? new HttpError(504, "Connecting to the application timed out", { cause: error })

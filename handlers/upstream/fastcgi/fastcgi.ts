@@ -26,7 +26,7 @@ import { hasBody, readHead, scriptResponse } from "../reply.ts";
 import { spoolBody, type Spooled } from "../spool.ts";
 import { Lines } from "../stderr_lines.ts";
 import { withoutPrograms } from "../without_programs.ts";
-import { type Exchange, FastCgiClient } from "./client.ts";
+import { FastCgiClient, type FastCgiExchange } from "./client.ts";
 import type { FastCgiAddress } from "./connection.ts";
 import { replyStream } from "./reply_stream.ts";
 
@@ -138,6 +138,8 @@ const IDEMPOTENT = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
  * await response.body?.cancel();
  * await Deno.remove(root, { recursive: true });
  * ```
+ *
+ * @category Handlers
  */
 export function fastcgi(source: FileSource, options: FastCgiOptions): Handler {
   const handler: Handler = (request, context) => application.answer(request, context);
@@ -160,6 +162,8 @@ export function fastcgi(source: FileSource, options: FastCgiOptions): Handler {
  * const response = await fetch(new Request("http://localhost/a.txt"));
  * assert(await response.text() === "no PHP");
  * ```
+ *
+ * @category Features
  */
 export function fastCgiFeature(options: FastCgiOptions): Feature {
   const { extensions, index = indexOf(extensions) } = options;
@@ -237,7 +241,11 @@ class FastCgi {
   }
 
   /** Sends the request and reads the header of the reply. */
-  async #begin(request: Request, context: Context, program: Program): Promise<ScriptHead & { exchange: Exchange }> {
+  async #begin(
+    request: Request,
+    context: Context,
+    program: Program,
+  ): Promise<ScriptHead & { exchange: FastCgiExchange }> {
     using resources = new DisposableStack();
     const { maxBody: max, bodyTimeout: stallMs } = this.#options;
     const body = resources.use(await spoolBody(request, { max, stallMs }));
@@ -270,7 +278,7 @@ class FastCgi {
     return cgiEnvironment({ ...given, ...(redirectUrl !== undefined && { redirectUrl }) });
   }
 
-  async #readHead(exchange: Exchange): Promise<ScriptHead> {
+  async #readHead(exchange: FastCgiExchange): Promise<ScriptHead> {
     try {
       return await readHead(() => exchange.read(this.#options.headerTimeout));
     } catch (error) {
@@ -280,7 +288,7 @@ class FastCgi {
   }
 
   /** Gives the application some time to finish a response whose body is not sent. */
-  async #drain(exchange: Exchange): Promise<void> {
+  async #drain(exchange: FastCgiExchange): Promise<void> {
     const watchdog = new Watchdog();
     watchdog.set(this.#options.lingerTimeout, () => exchange.abort());
     try {

@@ -6,7 +6,7 @@
 
 import { Watchdog } from "../../core/watchdog.ts";
 import { HttpError } from "../../core/errors.ts";
-import type { Exchange } from "./client.ts";
+import type { FastCgiExchange } from "./client.ts";
 
 /** Time limits of {@linkcode replyStream} in milliseconds, and its error callback. */
 export interface ReplyStreamOptions {
@@ -20,7 +20,7 @@ export interface ReplyStreamOptions {
 
 /** The rest of a reply as a stream that reads on demand; cancelling it aborts the exchange. */
 export function replyStream(
-  exchange: Exchange,
+  exchange: FastCgiExchange,
   first: Uint8Array<ArrayBuffer>,
   { idleTimeout, stallTimeout, broken }: ReplyStreamOptions,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {

@@ -1,7 +1,7 @@
 /** Logs two requests; then the program ends by itself. */
 
 import { ThreadingHTTPServer } from "@x/pyserve/python";
-import { Echo, exchange } from "../../python/support.ts";
+import { Echo, exchange } from "../../support/python.ts";
 
 await using server = new ThreadingHTTPServer(["127.0.0.1", 0], Echo);
 server.serve_forever();

@@ -1,7 +1,7 @@
 /** Serves with `test`; the first argument is the protocol. */
 
 import { test, ThreadingHTTPServer } from "@x/pyserve/python";
-import { Echo } from "../../python/support.ts";
+import { Echo } from "../../support/python.ts";
 
 class Handler extends Echo {
   override log_message() {}

@@ -25,7 +25,7 @@ import { runCommand, start } from "../../support/command.ts";
 import { hasProgram, missing } from "../../support/programs.ts";
 import { ask } from "../../support/raw.ts";
 import { type TempTree, tempTree } from "../../support/tree.ts";
-import { form, namesBelow, send, type Sent } from "../../upload/support.ts";
+import { form, namesBelow, send, type Sent } from "../../support/upload.ts";
 import { run } from "./support.ts";
 
 const ignore = Deno.build.os === "windows";
@@ -230,6 +230,19 @@ const ATTACKS: readonly (readonly [method: string, target: string, sent: Sent])[
   ["MOVE", "/sub", to("/in/sub2")],
   ["MOVE", "/sub/plain.txt", to("/in/plain.txt")],
   ["MOVE", "/lib.js", to("/in/lib.txt")],
+  ["COPY", "/in/old.txt", to("/php.ini")],
+  ["COPY", "/in/old.txt", to("/in/up/php.ini")],
+  ["COPY", "/in/old.txt", to("/in/copy.php")],
+  ["COPY", "/in/sub", to("/node_modules")],
+  // As a copy, a program would be sent.
+  ["COPY", "/page.php", to("/in/page.txt")],
+  ["COPY", "/page.php/x", to("/in/page.txt")],
+  ["COPY", "/cgi-bin/page", to("/in/page.txt")],
+  ["COPY", "/cgi-bin", to("/in/programs")],
+  ["COPY", "/in/theirs.php", to("/in/theirs.txt")],
+  ["COPY", "/in/up/page.php", to("/in/page.txt")],
+  ["COPY", "/in/scripts/page", to("/in/page.txt")],
+  ["COPY", "/link.php", to("/in/page.txt")],
   ["DELETE", "/lib.js", {}],
   ["DELETE", "/sub?recursive", {}],
   ["DELETE", "/in?recursive", {}],
@@ -266,6 +279,13 @@ for (const [name, open] of Object.entries(DOORS)) {
         for (const path of ["/page.php", "/page.py", "/page.ts", "/cgi-bin/page", "/sub/deep/page.php"]) {
           assertEquals((await ask(door.port, "GET", path)).text.trim(), "page", path);
         }
+      });
+      await t.step("a copy of a directory is one without its programs", async () => {
+        assertEquals((await send(door.port, "COPY", "/sub", to("/in/copy"))).status, 201);
+        const names = await namesBelow(tree.at("in/copy"));
+        assertEquals(names.filter((name) => /\.(php|py|ts)$/.test(name)), []);
+        assert(names.includes("plain.txt"), names.join());
+        assertEquals((await send(door.port, "DELETE", "/in/copy?recursive")).status, 204);
       });
       await t.step("nothing runs where uploads are taken, nor is its source sent", async () => {
         const paths = ["/in/theirs.php", "/in/theirs.php/x", "/in/index.php", "/in/up/page.php"];

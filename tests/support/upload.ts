@@ -1,8 +1,8 @@
 /** Requests that write, on sockets of their own; and what is to be seen on disk afterwards. */
 
 import { join } from "@std/path/join";
-import { bytesOf, joined } from "../support/bytes.ts";
-import { latin1, raw, type RawResponse } from "../support/raw.ts";
+import { bytesOf, joined } from "./bytes.ts";
+import { latin1, raw, type RawResponse } from "./raw.ts";
 
 /** A request with content: an array of names and values, and bytes or text. */
 export interface Sent {

@@ -1,17 +1,17 @@
-/** Servers as processes, whose memory is looked at, and clients that send what none should. */
+/** Server processes whose memory is measured, and clients that flood them. */
 
-import { makeCertificate } from "../support/certificate.ts";
-import { type RunningCommand, start } from "../support/command.ts";
-import { missing } from "../support/programs.ts";
-import { tempTree } from "../support/tree.ts";
+import { makeCertificate } from "./certificate.ts";
+import { type RunningCommand, start } from "./command.ts";
+import { missing } from "./programs.ts";
+import { tempTree } from "./tree.ts";
 
-/** Whether these tests can run: they look into /proc, and make a certificate. */
+/** Whether these tests cannot run: they need /proc, openssl and curl. */
 export const IGNORE: boolean = Deno.build.os !== "linux" || missing("openssl", "curl");
 
-/** MiB that an attack may cost a server, over what it took idle. */
+/** MiB that an attack may add to the memory of an idle server. */
 export const MOST_MIB = 200;
 
-/** A test that ends in any case, well or badly. */
+/** A test with a time limit. */
 export function limited(name: string, fn: () => Promise<void>, seconds = 40): void {
   Deno.test({
     name,
@@ -26,7 +26,7 @@ export function limited(name: string, fn: () => Promise<void>, seconds = 40): vo
   });
 }
 
-/** A directory with a small file, a large one that takes no room, many files, and a certificate beside it. */
+/** A directory with a small file, a large sparse one and a slow program, and a certificate beside it. */
 export async function bigSite() {
   const tree = await tempTree({ "site/a.txt": "hello", "site/huge.bin": "", "site/cgi-bin/slow.sh": SLOW_PROGRAM });
   await Deno.truncate(tree.at("site/huge.bin"), 8 * 2 ** 30);
@@ -45,11 +45,11 @@ const SLOW_PROGRAM = "#!/bin/sh\necho Content-Type: text/plain\necho\nsleep 3\ne
 
 /** A server whose memory is watched. */
 export interface Watched extends RunningCommand {
-  /** MiB of memory it takes more than at the beginning. */
+  /** Growth of its memory since the start, in MiB. */
   grown(): number;
 }
 
-/** Starts the command, and has it answer once. */
+/** Starts the command and measures its memory. */
 export async function watched(args: readonly string[], options: Parameters<typeof start>[1] = {}): Promise<Watched> {
   const server = await start([...args, "--quiet"], options);
   const before = rssOf(server.process.pid);
@@ -60,12 +60,12 @@ function rssOf(pid: number): number {
   return Number(/^VmRSS:\s*(\d+)/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))![1]) / 1024;
 }
 
-/** Milliseconds in which a connection that takes nothing is given up. */
+/** Milliseconds after which a blocked write is abandoned. */
 const STUCK_MS = 500;
 
 /**
- * Sends pieces until so many MiB were sent, or the server takes no more, or has closed; returns the most memory that the
- * server took over what it took before.
+ * Sends pieces until so many MiB are sent, or the server reads no more or closes; returns the largest growth of the
+ * server's memory.
  */
 export async function flood(
   conn: Deno.Conn,
@@ -83,7 +83,7 @@ export async function flood(
       most = Math.max(most, server.grown());
     }
   } catch {
-    // It takes no more.
+    // It reads no more.
   }
   for (let look = 0; look < 5; look++) {
     most = Math.max(most, server.grown());
@@ -105,7 +105,7 @@ async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** Reads and forgets, until the end. */
+/** Discards everything until the end. */
 export async function swallow(conn: Deno.Conn): Promise<void> {
   const buffer = new Uint8Array(65_536);
   try {
@@ -120,7 +120,7 @@ export function encode(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 
-/** The first line that comes: the server may keep the connection, and wait for a body. */
+/** The first line received; the server may keep the connection open and wait for a body. */
 export async function firstLine(conn: Deno.Conn): Promise<string> {
   const buffer = new Uint8Array(4_096);
   const count = await conn.read(buffer) ?? 0;

@@ -7,7 +7,7 @@ import {
   ThreadingHTTPServer,
 } from "@x/pyserve/python";
 import { latin1 as characters } from "../../handlers/http1/input_buffer.ts";
-import { latin1, parseResponse, type RawResponse } from "../support/raw.ts";
+import { latin1, parseResponse, type RawResponse } from "./raw.ts";
 
 /** Milliseconds after which a test that waits for bytes fails. */
 const PATIENCE = 20_000;
