@@ -136,10 +136,12 @@ Deno.test("the file is checked twice a second at most", async () => {
 });
 
 Deno.test("a file that cannot be used is refused in one sentence", async () => {
-  await using tree = await tempTree({ "dir/": "", "bad": `ann:${SECRET}\nann:${SECRET}\n` });
+  const large = `${"#".repeat(1023)}\n`.repeat(2049);
+  await using tree = await tempTree({ "dir/": "", "bad": `ann:${SECRET}\nann:${SECRET}\n`, large });
   const rows = [
     ["none", "it does not exist"],
     ["dir", "it is not a file"],
+    ["large", "it is larger than 2 MiB"],
     ["bad", 'line 2: the name "ann" is already in line 1'],
   ] as const;
   for (const [name, reason] of rows) {
