@@ -78,9 +78,9 @@ function explainUnix(error: unknown, path: string): string {
 
 function explainInherited(error: unknown, { fd }: InheritedEndpoint): string {
   const reason = error instanceof Deno.errors.BadResource
-    ? "it is not a socket that listens"
+    ? "it is not a listening socket"
     : error instanceof Deno.errors.NotSupported
-    ? "that takes Linux and --allow-ffi"
+    ? "this needs Linux and --allow-ffi"
     : StartError.reason(error);
   return `Cannot listen on "fd:${fd}": ${reason}`;
 }

@@ -17,8 +17,8 @@ export type Texts = Map<OptionName, string[]>;
  * directory. Also splits `--bind ADDRESS:PORT`. Throws {@linkcode UsageError} if two contradict each other.
  */
 export function withPlace(texts: Texts, words: readonly string[]): Texts {
-  const isRoot = (word: string) => !isNumber(word) && splitAddress(word) === null;
-  const addresses = [...(texts.get("bind") ?? []).map(boundTo), ...words.flatMap((word) => splitAddress(word) ?? [])];
+  const isRoot = (word: string) => !isNumber(word) && placeOf(word) === null;
+  const addresses = [...(texts.get("bind") ?? []).map(boundTo), ...words.flatMap((word) => placeOf(word) ?? [])];
   const ports = [...texts.get("port") ?? [], ...addresses.flatMap(({ port }) => port ?? []), ...words.filter(isNumber)];
   const hostnames = addresses.flatMap(({ hostname }) => hostname ?? []);
   const roots = [...texts.get("directory") ?? [], ...words.filter(isRoot)];
@@ -32,8 +32,12 @@ export function withPlace(texts: Texts, words: readonly string[]): Texts {
   return new Map([...others, ...[...places].filter(([, given]) => given.length > 0)]);
 }
 
-/** Parses `--bind`: a socket, or an address, perhaps in brackets, perhaps with a port. */
+/** A socket, or an address with a port; null for anything else. */
+function placeOf(word: string): AddressAndPort | null {
+  return socketOf(word) ? { hostname: word, port: null } : splitAddress(word);
+}
+
+/** Parses `--bind`: as an argument, or an address without a port, perhaps in brackets. */
 function boundTo(text: string): AddressAndPort {
-  if (socketOf(text)) return { hostname: text, port: null };
-  return splitAddress(text) ?? { hostname: text.replace(/^\[(.*)\]$/, "$1"), port: null };
+  return placeOf(text) ?? { hostname: text.replace(/^\[(.*)\]$/, "$1"), port: null };
 }

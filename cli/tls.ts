@@ -77,7 +77,7 @@ export class CertificateFiles implements Disposable {
 function problemOf(error: unknown): string {
   if (error instanceof StartError) return error.message;
   if (error instanceof Deno.errors.NotSupported || error instanceof Deno.errors.NotCapable) {
-    return "To use the new one, restart pyserve; without a restart, it takes Linux, --allow-ffi and --allow-net";
+    return "Restart pyserve to use the new one: replacing it at run time needs Linux, --allow-ffi and --allow-net";
   }
   return `Cannot use the certificate or the key: ${StartError.reason(error)}`;
 }
@@ -127,7 +127,7 @@ function requireValid(cert: string, path: string): void {
 async function requireMatch({ cert, key }: TlsPair): Promise<void> {
   const { createPrivateKey, X509Certificate } = await import("node:crypto");
   if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
-    throw new StartError("Cannot use the certificate with this key: they do not belong together");
+    throw new StartError("Cannot use the certificate: it does not match the private key");
   }
 }
 

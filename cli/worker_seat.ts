@@ -32,12 +32,12 @@ export function workerSeat(words: readonly string[]): { args: readonly string[];
   if (first !== WORKER_WORD || (fd ?? port) === undefined) return null;
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
   const shared = fd === undefined ? { port: Number(port) } : { fd: Number(fd) };
-  const io = { shared, out: tellOnce(), colors: { out: false, err: false }, onSignal: onLifeline };
+  const io = { shared, out: reportOnce(), colors: { out: false, err: false }, onSignal: onLifeline };
   return { args, io };
 }
 
 /** The start line is printed by the command; here it only reports that this worker listens. */
-function tellOnce(): (text: string) => void {
+function reportOnce(): (text: string) => void {
   let told = false;
   return () => {
     if (!told) Deno.stdout.writeSync(new Uint8Array([10]));

@@ -114,8 +114,8 @@ export function archive(source: FileSource, options: ArchiveOptions = {}): Handl
   return (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     const query = new URLSearchParams(context.target.query);
-    const asked = query.get("archive");
-    return asked === null ? null : archives.answer(request, context, asked, query);
+    const kindName = query.get("archive");
+    return kindName === null ? null : archives.answer(request, context, kindName, query);
   };
 }
 
@@ -146,11 +146,11 @@ class Archives {
     this.#sending = new Limiter({ max: maxAtOnce, maxPerClient, queueMs: options.queueTimeout ?? QUEUE_MS });
   }
 
-  async answer(request: Request, context: Context, asked: string, query: URLSearchParams): Promise<Response | null> {
+  async answer(request: Request, context: Context, kindName: string, query: URLSearchParams): Promise<Response | null> {
     const source = readable(this.#source, context);
     const found = await resolve(source, { path: context.target.path, slash: true }, this.#index);
     if (found.kind !== "listing") return null;
-    const kind = KINDS.get(asked);
+    const kind = KINDS.get(kindName);
     if (!kind) throw new HttpError(400, `The parameter "archive" is not one of ${[...KINDS.keys()].join(", ")}`);
     const client = clientOf(context.remoteAddress, request.headers);
     const place = await this.#sending.enter(client);

@@ -82,10 +82,10 @@ async function answer(
   asked: ChecksumRequest,
 ): Promise<Response | null> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const stat = await asked.source.stat(target.path);
+    const stat = await wanted.source.stat(target.path);
     if (stat?.kind !== "file") return null;
     try {
-      return await send(request, target.path, stat, { ...asked, client: clientOf(remoteAddress, request.headers) });
+      return await send(request, target.path, stat, { ...wanted, client: clientOf(remoteAddress, request.headers) });
     } catch (error) {
       if (!(error instanceof FileChanged)) throw error;
     }
@@ -99,8 +99,8 @@ async function send(
   stat: FileStat,
   asked: ChecksumRequest & { readonly client: string },
 ): Promise<Response> {
-  const { digests, algorithm, client } = asked;
-  const json = formatOf(request, asked.query) === "json";
+  const { digests, algorithm, client } = wanted;
+  const json = formatOf(request, wanted.query) === "json";
   const write = (sum: string) => {
     const data: Checksum = { version: 1, name: path.name, size: stat.size, algorithm, checksum: sum };
     return new TextEncoder().encode(json ? `${JSON.stringify(data)}\n` : sumLine(sum, path.name));
@@ -116,7 +116,7 @@ async function send(
     ranges: false,
     slow: true,
     async open() {
-      using _readable = await asked.source.open(path, stat); // a permission error must show before the headers are sent
+      using _readable = await wanted.source.open(path, stat); // a permission error must show before the headers are sent
       return openLater(async (signal) => write(await digests.digest({ path, stat, algorithm, client }, signal)));
     },
   });
@@ -145,8 +145,8 @@ function sumLine(sum: string, name: string): string {
 }
 
 function formatOf(request: Request, query: URLSearchParams): "text" | "json" {
-  const asked = query.get("format");
-  if (asked === "text" || asked === "json") return asked;
-  if (asked !== null) throw new HttpError(400, 'The parameter "format" is not one of text, json');
+  const explicit = query.get("format");
+  if (explicit === "text" || explicit === "json") return explicit;
+  if (explicit !== null) throw new HttpError(400, 'The parameter "format" is not one of text, json');
   return accepts(request, "text/plain", "application/json") === "application/json" ? "json" : "text";
 }

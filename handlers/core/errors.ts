@@ -151,6 +151,10 @@ function codeOf(thrown: unknown): string {
   return thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
 }
 
+/**
+ * A subclass of Response would not do: `clone()` and `new Response(body, init)` return plain ones, and the error has to
+ * reach the engine of Python's classes, which receives nothing but the response.
+ */
 const failures = new WeakMap<Response, HttpError>();
 
 /**

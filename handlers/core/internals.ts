@@ -55,7 +55,7 @@ export interface HeadFields {
   readonly bytes: number;
 }
 
-/** A context with what is internal. Every context is one, because only `toFetch` creates them. */
+/** A context with its internal fields. Every context has them, because only `toFetch` creates contexts. */
 export interface InternalContext extends Context {
   /** Whether a layer or a mount has replaced the target, so that it differs from the request's URL. */
   readonly retargeted: boolean;

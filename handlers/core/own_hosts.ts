@@ -58,7 +58,7 @@ export class OwnHosts implements HostNames {
 
   /** The refusal for an unacceptable host name, regardless of the resource; or null. */
   refusalOf(request: Request, context: Context): Refusal | null {
-    return !this.areRequired(context) || asksUnderOwnName(request, this) ? null : NOT_OWN;
+    return !this.areRequired(context) || usesOwnHost(request, this) ? null : NOT_OWN;
   }
 
   #names(): readonly string[] {
@@ -93,14 +93,14 @@ export class OwnHosts implements HostNames {
  */
 export function requireOwnHost(request: Request, context: Context): void {
   if (context.refusal) throw HttpError.from(context.refusal);
-  if (!asksUnderOwnName(request, context.hosts)) throw HttpError.from(NOT_OWN);
+  if (!usesOwnHost(request, context.hosts)) throw HttpError.from(NOT_OWN);
 }
 
 /**
  * Whether a request uses only own host names. If there are two, both are checked: an absolute-form target overrides
  * Host (RFC 9112 section 3.2.2), and so does `:authority` (RFC 9113 section 8.3.1).
  */
-export function asksUnderOwnName({ headers, url }: Request, hosts: HostNames): boolean {
+export function usesOwnHost({ headers, url }: Request, hosts: HostNames): boolean {
   const host = headers.get("host");
   if (host !== null && !hosts.isOwn(host)) return false;
   const authority = /^https?:\/\/([^/?#]*)/i.exec(url)?.[1];

@@ -39,14 +39,14 @@ export function hasMuchContent({ headers }: Request): boolean {
  *
  * @throws HttpError 411 or 413, depending on the request, if the response exceeds 64 KiB or has unknown length.
  */
-export async function wholeResponse({ headers: asked }: Request, response: Response): Promise<Response> {
+export async function wholeResponse({ headers: requested }: Request, response: Response): Promise<Response> {
   const { status, headers, body } = response;
   const length = headers.get("content-length");
   if (length !== null && Number(length) <= MAX_WHOLE_BYTES) {
     return new Response(await response.bytes(), { status, headers });
   }
   body?.cancel().catch(() => {});
-  if (asked.has("transfer-encoding")) {
+  if (requested.has("transfer-encoding")) {
     throw new HttpError(411, "A GET request with content must have a Content-Length", { headers: CLOSED });
   }
   const message = `The content of a GET request is ignored and limited to ${MAX_IGNORED_BYTES} bytes`;

@@ -43,7 +43,7 @@ export class ChunkedBody implements Body {
       if (this.#state === "data") return this.#takeData(input, max);
       if (this.#state === "ended") return null;
       const verdict = this.#step(input);
-      if (verdict !== "go on") return verdict;
+      if (verdict !== "continue") return verdict;
     }
   }
 
@@ -56,16 +56,16 @@ export class ChunkedBody implements Body {
     return input.take(count);
   }
 
-  #step(input: InputBuffer): "go on" | Rejection | null {
+  #step(input: InputBuffer): "continue" | Rejection | null {
     if (this.#state === "size") return this.#readSize(input);
     if (this.#state === "trailers") return this.#readTrailers(input);
     const end = input.length < 2 ? null : latin1(input.take(2));
     if (end === null) return null;
     this.#state = "size";
-    return end === "\r\n" ? "go on" : new Rejection("chunk-end");
+    return end === "\r\n" ? "continue" : new Rejection("chunk-end");
   }
 
-  #readSize(input: InputBuffer): "go on" | Rejection | null {
+  #readSize(input: InputBuffer): "continue" | Rejection | null {
     const line = input.takeLine(MAX_SIZE_LINE);
     if (line === null) return null;
     this.#allowance -= line.length;
@@ -73,14 +73,14 @@ export class ChunkedBody implements Body {
     if (size === undefined || this.#allowance < 0) return new Rejection("chunk-size");
     this.#left = parseInt(size, 16);
     this.#state = this.#left === 0 ? "trailers" : "data";
-    return "go on";
+    return "continue";
   }
 
-  #readTrailers(input: InputBuffer): "go on" | Rejection | null {
+  #readTrailers(input: InputBuffer): "continue" | Rejection | null {
     const verdict = this.#trailers.parse(input);
     if (verdict === "more") return null;
     if (verdict instanceof Rejection) return verdict;
     this.#state = "ended";
-    return "go on";
+    return "continue";
   }
 }

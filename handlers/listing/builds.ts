@@ -87,7 +87,7 @@ export class ListingBuilds {
     if (build && (build.stat === null || (build.stat.stable && build.stat.version === now.version))) {
       return build.page ?? build.done;
     }
-    return this.#begin(key, asked).done;
+    return this.#begin(key, wanted).done;
   }
 
   #begin(key: string, asked: ListingRequest): Build {
@@ -97,7 +97,7 @@ export class ListingBuilds {
     const end = () => {
       if (this.#builds.get(key) === build) this.#builds.delete(key);
     };
-    const made = this.#make(key, asked, build, end);
+    const made = this.#make(key, wanted, build, end);
     resolve(made);
     made.then((page) => page instanceof StreamedPage || end(), end);
     return build;
@@ -106,29 +106,29 @@ export class ListingBuilds {
   async #make(key: string, asked: ListingRequest, build: Build, end: () => void): Promise<ListingPage | null> {
     using _place = await this.#small.enter();
     const since = performance.now();
-    const stat = await asked.source.stat(asked.path);
+    const stat = await wanted.source.stat(wanted.path);
     if (stat?.kind !== "directory") return null;
     build.stat = stat;
     const turns = new Turns();
-    const scan = new DirectoryScan(asked.source, asked.path, turns);
+    const scan = new DirectoryScan(wanted.source, wanted.path, turns);
     const all = await scan.readOver(WHOLE_ENTRIES);
     if (all === null) return null;
-    const writer = writerOf(asked.format, asked.head, asked.path.segments.length);
+    const writer = writerOf(wanted.format, wanted.head, wanted.path.segments.length);
     let known = { cost: 0, stable: false, hasLooseLinks: true };
     const read = () => {
       const stable = stat.stable && scan.isStable;
       known = { cost: performance.now() - since, stable, hasLooseLinks: scan.hasLooseLinks };
     };
     const keep = (page: ListingPage, size: number) => {
-      return this.cache.keep(key, asked.path, { stat, since, size, page, ...known });
+      return this.cache.keep(key, wanted.path, { stat, since, size, page, ...known });
     };
     if (all === "complete") {
-      const page = await WholePage.of(textOf(scan, asked.head, writer), writer, this.#variant);
+      const page = await WholePage.of(textOf(scan, wanted.head, writer), writer, this.#variant);
       read();
       keep(page, page.size);
       return page;
     }
-    return build.page = this.#stream({ scan, turns, writer, head: asked.head, read }, asked.client, keep, end);
+    return build.page = this.#stream({ scan, turns, writer, head: wanted.head, read }, wanted.client, keep, end);
   }
 
   #stream(

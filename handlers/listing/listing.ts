@@ -117,9 +117,11 @@ function partsOf(
   const made = (request: Request, context: Context, found: Resolved): Awaitable<Response | null> => {
     if (found.kind === "redirect") return slashRedirect(context);
     if (found.kind !== "listing") return null;
-    const { key, asked } = askedOf(request, context, readable(source, context), abilitiesOf(context));
-    const script = asked.head.can ? prepareScript(asked.path.segments.length) : null;
-    const page = script ? script.then(() => builds.page(key, asked, found.stat)) : builds.page(key, asked, found.stat);
+    const { key, wanted } = listingRequestOf(request, context, readable(source, context), abilitiesOf(context));
+    const script = wanted.head.can ? prepareScript(wanted.path.segments.length) : null;
+    const page = script
+      ? script.then(() => builds.page(key, wanted, found.stat))
+      : builds.page(key, wanted, found.stat);
     return then(page, (page) => page && page.send(request, context));
   };
   const all: Handler = (request, context) => {
@@ -131,7 +133,7 @@ function partsOf(
   return { kept, all };
 }
 
-function askedOf(
+function listingRequestOf(
   request: Request,
   context: Context,
   source: FileSource,
@@ -145,7 +147,7 @@ function askedOf(
   const head = headOf(context, { sort, order, ...(can && { can }) });
   return {
     key: keyOf(context, format, sort, order),
-    asked: { source, path, head, format, client: clientOf(context.remoteAddress, request.headers) },
+    wanted: { source, path, head, format, client: clientOf(context.remoteAddress, request.headers) },
   };
 }
 
@@ -156,8 +158,8 @@ function keyOf({ base, target, view }: Context, format: ListingFormat, sort = "n
 }
 
 function formatOf(request: Request, query: URLSearchParams | null): ListingFormat {
-  const asked = oneOf(query, "format", ["html", "json", "text"]);
-  if (asked) return asked;
+  const explicit = oneOf(query, "format", ["html", "json", "text"]);
+  if (explicit) return explicit;
   const accept = request.headers.get("accept");
   if (accept === null || accept === "*/*") return "html"; // the default of command-line clients: nothing to parse
   const accepted = accepts(request, "text/html", "application/json", "text/plain");

@@ -11,6 +11,7 @@ import { heldBody } from "../core/held_body.ts";
 import { evaluatePreconditions } from "../http/preconditions.ts";
 import type { ListingWriter } from "./format.ts";
 import { SharedStream, type StreamOwner } from "./stream.ts";
+import { encoderFor } from "../serving/representation.ts";
 import { openBytes } from "../sources/memory.ts";
 import type { Awaitable, Context } from "../core/types.ts";
 
@@ -99,27 +100,30 @@ export interface Streaming {
 
 /** A streamed listing: without Content-Length and entity tag, which are not known in advance. */
 export class StreamedPage implements ListingPage {
-  readonly #headers: Readonly<Record<string, string>>;
-  readonly #unchanged: Readonly<Record<string, string>>;
+  readonly #writer: ListingWriter;
   readonly #stream: SharedStream;
   readonly #stallMs: number;
 
   constructor({ writer, pieces, stop, stallMs }: Streaming, owner: StreamOwner) {
     this.#stallMs = stallMs;
-    this.#headers = headersOf(writer);
-    this.#unchanged = unchangedHeaders(writer);
+    this.#writer = writer;
     this.#stream = new SharedStream(pieces, stop, owner);
   }
 
-  send(request: Request): Response {
+  send(request: Request, { encoders }: Context): Response {
+    const { encoder, varies } = encoderFor(request, this.#writer.type, encoders);
     const verdict = evaluatePreconditions(request.method, request.headers, { etag: null, lastModified: null });
     const stream = verdict === "proceed" && request.method === "GET" ? this.#stream.open() : null;
-    const body = stream && heldBody(stream, { place: NONE, stallMs: this.#stallMs });
+    const encoded = stream && encoder ? encoder.encode(stream) : stream;
+    const body = encoded && heldBody(encoded, { place: NONE, stallMs: this.#stallMs });
     // By then, other readers of this page have started; otherwise it was for a HEAD, and the rest is not needed.
     if (body === null) setImmediate(() => this.#stream.endUnread());
     if (verdict === "failed") throw new HttpError(412, "The listing does not match the conditions of the request");
-    if (verdict === "not-modified") return new Response(null, { status: 304, headers: this.#unchanged });
-    if (body !== null || request.method === "HEAD") return new Response(body, { headers: this.#headers });
+    const headers = new Headers(verdict === "proceed" ? headersOf(this.#writer) : unchangedHeaders(this.#writer));
+    if (varies) headers.append("vary", "accept-encoding");
+    if (verdict === "not-modified") return new Response(null, { status: 304, headers });
+    if (encoder) headers.set("content-encoding", encoder.coding);
+    if (body !== null || request.method === "HEAD") return new Response(body, { headers });
     throw new HttpError(503, "The directory keeps changing", { headers: { "retry-after": "1" } });
   }
 

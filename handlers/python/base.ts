@@ -72,7 +72,7 @@ interface Reply {
   /** Whether the response is chunked. */
   chunked: boolean;
   /** What the Connection header says so far; null if nothing. */
-  told: "close" | "keep-alive" | null;
+  announced: "close" | "keep-alive" | null;
   /** The `wfile` byte count at the start of the body; -1 before. */
   bodyAt: number;
   /** The `wfile` byte count at the start of the request, or after an interim response such as 100 Continue. */
@@ -573,10 +573,10 @@ export class BaseHTTPRequestHandler {
   }
 
   #note_connection(options: readonly string[]): void {
-    const told = (["close", "keep-alive"] as const).find((option) => options.includes(option));
-    if (told === undefined) return;
-    this.#reply.told = told;
-    this.close_connection = told === "close";
+    const announced = (["close", "keep-alive"] as const).find((option) => options.includes(option));
+    if (announced === undefined) return;
+    this.#reply.announced = announced;
+    this.close_connection = announced === "close";
   }
 
   /**
@@ -585,10 +585,10 @@ export class BaseHTTPRequestHandler {
    */
   #settle_connection(): void {
     if (!this.#has_an_end() || this.server.closes_next?.(this.connection)) this.close_connection = true;
-    const { told } = this.#reply;
+    const { announced } = this.#reply;
     const is11 = this.#speaks11();
-    if (this.close_connection && told !== "close" && (is11 || told)) this.send_header("Connection", "close");
-    else if (!this.close_connection && told === null && !is11) this.send_header("Connection", "keep-alive");
+    if (this.close_connection && announced !== "close" && (is11 || announced)) this.send_header("Connection", "close");
+    else if (!this.close_connection && announced === null && !is11) this.send_header("Connection", "keep-alive");
   }
 
   /** Whether the response is self-delimiting: the client can find its end without the connection being closed. */
@@ -656,7 +656,7 @@ const ENCODER = new TextEncoder();
 const NO_HEADERS = new HTTPMessage();
 
 function noReply(startAt: number): Reply {
-  return { status: 0, length: null, chunked: false, told: null, bodyAt: -1, startAt };
+  return { status: 0, length: null, chunked: false, announced: null, bodyAt: -1, startAt };
 }
 
 /** The lower-cased members of a list header. */

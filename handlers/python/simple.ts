@@ -153,11 +153,11 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
    * Python: `send_head`.
    */
   async send_head(): Promise<SourceFile | null> {
-    const asked = this.#ask_about(this.path);
-    const cache = this.#cache(asked);
+    const site = this.#site_of(this.path);
+    const cache = this.#cache(site);
     let isDirectory = false;
     const look: Handler = async (_request, { target }) => {
-      isDirectory = (await resolve(asked.source, target)).kind === "listing";
+      isDirectory = (await resolve(site.source, target)).kind === "listing";
       return null;
     };
     const options = {
@@ -170,9 +170,9 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
       },
       variant: this.#variant,
     };
-    const found = chain(filesWith(asked.source, options, cache), look);
-    const response = await this.ask(withPythonLocation(cache ? cache.around(settle(found)) : asked.within(found)));
-    return isDirectory ? await this.list_directory(asked.directory()) : await this.send_reply(response);
+    const found = chain(filesWith(site.source, options, cache), look);
+    const response = await this.ask(withPythonLocation(cache ? cache.around(settle(found)) : site.within(found)));
+    return isDirectory ? await this.list_directory(site.directory()) : await this.send_reply(response);
   }
 
   /**
@@ -184,8 +184,8 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
    * Python: `list_directory(path)`.
    */
   async list_directory(_path: string): Promise<SourceFile | null> {
-    const asked = this.#asked?.path === this.path ? this.#asked : this.#ask_about(this.path);
-    return await this.send_reply(await this.ask(withPythonLocation(asked.within(asked.listing))));
+    const site = this.#requested?.path === this.path ? this.#requested : this.#site_of(this.path);
+    return await this.send_reply(await this.ask(withPythonLocation(site.within(site.listing))));
   }
 
   /**
@@ -287,7 +287,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   #cache(asked: SiteRequest): ResponseCache | null {
     if (this.#translates() || this.guess_type !== SimpleHTTPRequestHandler.prototype.guess_type) return null;
     return cacheOf(
-      asked,
+      site,
       JSON.stringify([this.extensions_map, this.default_content_type, this.index_pages]),
     );
   }
@@ -304,13 +304,13 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   #ask_about(path: string): SiteRequest {
     const { hidden, follow_links: followLinks } = this;
     const options = { hidden, followLinks, rules: this.content_rules(), variant: this.#variant };
-    this.#asked = this.#translates() ? translatedSite(path, this.translate_path(path), options) : {
+    this.#requested = this.#translates() ? translatedSite(path, this.translate_path(path), options) : {
       path,
       directory: () => this.translate_path(path),
       within: (handler) => handler,
       ...siteOf(this.directory, options),
     };
-    return this.#asked;
+    return this.#requested;
   }
 }
 

@@ -127,14 +127,14 @@ async function answer(request: Request, context: Context, asked: SearchRequest):
     ...writer.headers,
   };
   if (request.method === "HEAD") return new Response(null, { headers });
-  const place = await asked.limiter.enter(clientOf(context.remoteAddress, request.headers));
+  const place = await wanted.limiter.enter(clientOf(context.remoteAddress, request.headers));
   const stop = new AbortController();
   const limits = {
     results: options.maxResults ?? 1_000,
     directories: options.maxDirectories ?? 100_000,
     milliseconds: options.maxMilliseconds ?? 30_000,
   };
-  const hunted = hunt(source, { directory, pattern: patternOf(text), limits, gate: asked.gate, signal: stop.signal });
+  const hunted = hunt(source, { directory, pattern: patternOf(text), limits, gate: wanted.gate, signal: stop.signal });
   const body = streamOf(piecesOf(hunted, writer), stop);
   const { stallTimeout: stallMs = STALL_MS } = options;
   return new Response(heldBody(body, { place, stallMs }), { headers });
@@ -174,9 +174,9 @@ function streamOf(
 
 function formatOf(request: Request, query: URLSearchParams): SearchFormat {
   const formats = ["html", "json", "ndjson", "text"] as const;
-  const asked = query.get("format");
-  if (asked !== null) {
-    const format = formats.find((each) => each === asked);
+  const explicit = query.get("format");
+  if (explicit !== null) {
+    const format = formats.find((each) => each === explicit);
     if (!format) throw new HttpError(400, `The parameter "format" is not one of ${formats.join(", ")}`);
     return format;
   }

@@ -136,19 +136,24 @@ function twice(title: string, other: string, claim: unknown): string {
  * parameter, so directories with an index page are excluded. Files are not: features for files use parameters without a
  * value (`?sha256`), which pages do not.
  */
-export function askedFor({ queries, handler }: Feature, site: Site, content: FileSource, title: string): Handler {
+export function restrictedToQueries(
+  { queries, handler }: Feature,
+  site: Site,
+  content: FileSource,
+  title: string,
+): Handler {
   requireFunction(handler, `the handler of ${title}`);
   const answer = handler(site);
   requireFunction(answer, `what ${title} made as its handler`);
   if (queries === undefined) return answer;
-  const asked = new RegExp(`(?:^|&)(?:${queries.join("|")})(?:[=&]|$)`);
+  const pattern = new RegExp(`(?:^|&)(?:${queries.join("|")})(?:[=&]|$)`);
   const answerUnlessPage = async (request: Request, context: Context) => {
     const { path } = context.target;
     const found = await resolve(readable(content, context), { path, slash: true }, site.index);
     if (found.kind === "index") return null;
     return await answer(request, context);
   };
-  return (request, context) => asked.test(context.target.query) ? answerUnlessPage(request, context) : null;
+  return (request, context) => pattern.test(context.target.query) ? answerUnlessPage(request, context) : null;
 }
 
 /** The features in the order in which they are tried: those with `queries` last. */

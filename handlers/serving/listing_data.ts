@@ -67,9 +67,9 @@ export interface ListingTotals {
 }
 
 /** The part of the data that is known before the entries. */
-export function headOf({ base, target }: Context, asked: Pick<ListingHead, "sort" | "order" | "can">): ListingHead {
+export function headOf({ base, target }: Context, choices: Pick<ListingHead, "sort" | "order" | "can">): ListingHead {
   const path = base.join(target.path);
-  return { version: 1, path: path.segments.length === 0 ? "/" : path.text + "/", ...asked };
+  return { version: 1, path: path.segments.length === 0 ? "/" : path.text + "/", ...choices };
 }
 
 /** The data of an entry, with its link. */

@@ -6,7 +6,7 @@
 
 import { then } from "../core/awaitable.ts";
 import type { Awaitable, Encoder } from "../core/types.ts";
-import { type CodingName, CODINGS, codingWeights } from "../http/coding.ts";
+import { type CodingName, CODINGS, type CodingWeights, codingWeights } from "../http/coding.ts";
 import type { ByteRange } from "../http/range.ts";
 import type { OpenFile } from "../sources/types.ts";
 
@@ -85,11 +85,11 @@ export interface Representation extends CacheableContent {
 }
 
 /**
- * Selects the representation with the highest weight. Among equals, a stored coding precedes one that has to be
- * computed, then br precedes zstd and gzip, and content without a coding comes last.
+ * Selects the representation with the highest weight. Among equal ones, stored codings come first (br, zstd, gzip), then
+ * those of the encoders in their order, and content without a coding last.
  *
- * If the client refuses unencoded content and there is no other, it gets it nevertheless: section 12.5.3 allows 406 but
- * does not require it, and there are no clients that cannot decode the identity coding.
+ * A client that refuses content without a coding (`identity;q=0`) gets it nevertheless if there is no other: 406 is
+ * optional (section 15.5.7), and every client can decode it.
  */
 export function representationOf(
   request: Request,
@@ -106,9 +106,28 @@ export function representationOf(
   const computed = wantsRange(request, content) && !weights.refusesIdentity
     ? [] // only content of known length has ranges, so that a download can be resumed
     : suitable.map((encoder) => ({ coding: encoder.coding, find: () => encodedBy(content, encoder) }));
-  const offers = [...stored, ...computed].filter(({ coding }) => weights.of(coding) > 0);
-  offers.sort((a, b) => weights.of(b.coding) - weights.of(a.coding));
-  return then(firstOf(offers), (found) => found ?? { ...content, varies: true });
+  return then(firstOf(preferred([...stored, ...computed], weights)), (found) => found ?? { ...content, varies: true });
+}
+
+/** How a stream is encoded. */
+export interface StreamEncoding {
+  /** The encoder; null for none. */
+  readonly encoder: Encoder | null;
+  /** Whether it depends on Accept-Encoding. */
+  readonly varies: boolean;
+}
+
+/** Selects the encoder for content that is generated while it is sent: its size is unknown, and it has no ranges. */
+export function encoderFor(request: Request, type: string, encoders: readonly Encoder[]): StreamEncoding {
+  const suitable = encoders.length === 0 ? [] : encoders.filter((encoder) => encoder.suits(type, null));
+  if (suitable.length === 0) return { encoder: null, varies: false };
+  const [encoder = null] = preferred(suitable, codingWeights(request.headers.get("accept-encoding")));
+  return { encoder, varies: true };
+}
+
+/** Those that the client accepts, by weight, ties in the given order. */
+function preferred<T extends { readonly coding: CodingName }>(offers: readonly T[], { of }: CodingWeights): T[] {
+  return offers.filter(({ coding }) => of(coding) > 0).sort((a, b) => of(b.coding) - of(a.coding));
 }
 
 const CODING_NAMES = Object.keys(CODINGS) as readonly CodingName[];

@@ -12,7 +12,7 @@ import { then } from "../core/awaitable.ts";
 import { failureOf, markFailure } from "../core/errors.ts";
 import { acceptedCodings, codingWeights } from "../http/coding.ts";
 import { rawTarget } from "../http/target.ts";
-import { asksUnderOwnName } from "../core/own_hosts.ts";
+import { usesOwnHost } from "../core/own_hosts.ts";
 import type { SettledHandler } from "../core/settle.ts";
 import type { FreshnessCheck } from "../sources/types.ts";
 import { type HeadFields, internalsOf, type OfferedAbsence, type OfferedResponse } from "../core/internals.ts";
@@ -134,17 +134,17 @@ export class ResponseCache {
   answer(request: Request, context: Context): Response | null {
     if (this.#entries.size + this.#missing.size === 0 || request.method !== "GET") return null;
     const { url } = request; // read once: the runtime builds the string each time
-    const asked = fieldsOf(request.headers);
-    if (asked === null) return null;
-    const key = this.#keyOf(url, asked.acceptEncoding, context);
-    const entry = entryFor(this.#entries.get(key), asked.accept) ??
-      entryFor(this.#missing.get(key), asked.accept);
+    const fields = fieldsOf(request.headers);
+    if (fields === null) return null;
+    const key = this.#keyOf(url, fields.acceptEncoding, context);
+    const entry = entryFor(this.#entries.get(key), fields.accept) ??
+      entryFor(this.#missing.get(key), fields.accept);
     if (entry === undefined) return null;
     const query = queryOf(url, context);
     // A fragment after the query is refused, like one after a path.
     if (query !== null && (!entry.anyQuery || query.includes("#") || this.#elsewhere?.test(query))) return null;
-    if (!this.#isAccepted(request, url, context, asked)) return null;
-    const template = templateFor(asked, entry);
+    if (!this.#isAccepted(request, url, context, fields)) return null;
+    const template = templateFor(fields, entry);
     if (template === null) return null;
     if (!entry.isFresh()) {
       this.#forget(key, entry);
@@ -272,7 +272,7 @@ export class ResponseCache {
     if (fields.host !== null && !internalsOf(context).retargeted) {
       return internalsOf(context).accepts(url, fields, this.#ownNamesOnly);
     }
-    return context.refusal === null && (!this.#ownNamesOnly || asksUnderOwnName(request, context.hosts));
+    return context.refusal === null && (!this.#ownNamesOnly || usesOwnHost(request, context.hosts));
   }
 
   #entryOf({ response, bytes, isFresh, notModified }: OfferedResponse, accept: string | null | undefined): Entry {

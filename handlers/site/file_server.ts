@@ -8,12 +8,12 @@ import { basename } from "@std/path/basename";
 import { dirname } from "@std/path/dirname";
 import { inTurn, layered } from "../core/chain.ts";
 import {
-  askedFor,
   type Feature,
   featureTitle,
   inOrder,
   needsOwnNames,
   requireDistinct,
+  restrictedToQueries,
   rightful,
   withEncodedSlashes,
 } from "../serving/feature.ts";
@@ -157,7 +157,12 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   const asked = inOrder(features).map((feature) => {
     const own = contentFor(feature, features, source, index);
     const title = featureTitle(feature, features.indexOf(feature));
-    return { ...feature, on: true, title, handler: askedFor(feature, { ...site, source: own }, content, title) };
+    return {
+      ...feature,
+      on: true,
+      title,
+      handler: restrictedToQueries(feature, { ...site, source: own }, content, title),
+    };
   });
   const listings = listingParts(source, { abilities, variant });
   const assets = pageAssets();
@@ -193,9 +198,9 @@ interface Row extends Pick<Feature, "methods" | "rights" | "optionsHeaders"> {
 
 /** The methods of the rows that the client has a right to, and the features' headers for OPTIONS. */
 function allowedBy(rows: readonly Row[], context: Context): Allowed {
-  const told = rows.map((row) => ({ row, methods: rightful(row.methods, row, context) }));
-  const headers = told.filter(({ methods }) => methods.length > 0).map(({ row }) => row.optionsHeaders);
-  return { methods: told.flatMap(({ methods }) => methods), headers: Object.assign({}, ...headers) };
+  const allowed = rows.map((row) => ({ row, methods: rightful(row.methods, row, context) }));
+  const headers = allowed.filter(({ methods }) => methods.length > 0).map(({ row }) => row.optionsHeaders);
+  return { methods: allowed.flatMap(({ methods }) => methods), headers: Object.assign({}, ...headers) };
 }
 
 /** A site that is writable at some paths only. */
@@ -243,12 +248,12 @@ function writes({ abilities = [] }: Feature): boolean {
 
 /** The source for a feature, or for files, without what belongs to other features. */
 function contentFor(
-  asking: Feature | null,
+  recipient: Feature | null,
   features: readonly Feature[],
   source: FileSource,
   index: readonly string[],
 ): FileSource {
-  const others = features.filter((feature) => feature !== asking);
+  const others = features.filter((feature) => feature !== recipient);
   return others.reduce((rest, feature) => feature.contentOf?.(rest, index) ?? rest, source);
 }
 

@@ -1,5 +1,5 @@
 /**
- * The seam for locks, such as those of WebDAV (RFC 4918 section 6).
+ * The interface for locks, such as those of WebDAV (RFC 4918 section 6).
  *
  * @module
  */
@@ -17,7 +17,7 @@ import type { SitePath } from "../http/target.ts";
 export type Reach = "content" | "entry" | "tree";
 
 /**
- * Locks on paths. A store without them asks nothing.
+ * Locks on paths. By default, a store has none.
  *
  * @example
  * ```ts
@@ -27,18 +27,18 @@ export type Reach = "content" | "entry" | "tree";
  * import { type Locks, Store } from "@x/pyserve/store";
  *
  * const directory = await Deno.makeTempDir();
- * const path = SitePath.root.child("a")!;
- * const locks: Locks = { mayWrite: (asked, tokens) => asked.text !== "/a" || tokens.includes("token") };
+ * const locked = SitePath.root.child("a")!;
+ * const locks: Locks = { mayWrite: (path, tokens) => path.text !== "/a" || tokens.includes("token") };
  * const store = new Store(disk(directory), { locks });
  * const all = { may: () => true, isUniform: true };
- * await assertRejects(() => store.as(all).makeDirectory(path), WriteRefused, "locked");
- * await store.as({ ...all, tokens: ["token"] }).makeDirectory(path);
+ * await assertRejects(() => store.as(all).makeDirectory(locked), WriteRefused, "locked");
+ * await store.as({ ...all, tokens: ["token"] }).makeDirectory(locked);
  * await Deno.remove(directory, { recursive: true });
  * ```
  */
 export interface Locks {
   /**
-   * Whether a path may be written by an actor that has submitted these tokens. Asked before an operation begins and, for
+   * Whether a path may be written by an actor that has submitted these tokens. Called before an operation begins and, for
    * content that takes time to arrive, again before it is published.
    */
   mayWrite(path: SitePath, tokens: readonly string[], reach: Reach): Awaitable<boolean>;

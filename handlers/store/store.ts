@@ -30,7 +30,7 @@ export async function sweepsEnded(): Promise<void> {
 
 /** Options of a {@linkcode Store}. */
 export interface StoreOptions {
-  /** What is allowed at all; defaults to everything. */
+  /** The operations allowed at all; defaults to all. */
   readonly rights?: StoreRights;
   /** Maximum size of a file in bytes; unlimited by default, except by the disk. */
   readonly maxBytes?: number;

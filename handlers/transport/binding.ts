@@ -7,7 +7,7 @@
 import { type Listeners, openListeners } from "../system/listeners.ts";
 import { openSockets, type Sockets } from "../system/sockets.ts";
 import { sleep } from "./complain.ts";
-import type { Endpoint, InheritedEndpoint, ServerAddr, UnixEndpoint } from "./endpoint.ts";
+import type { Endpoint, InheritedEndpoint, ServerAddr, TcpEndpoint, UnixEndpoint } from "./endpoint.ts";
 
 /** The address for a listener of the runtime. */
 export type ListenAddress =
@@ -58,9 +58,9 @@ export class Binding<Listener> implements Disposable {
   /** Listens: the first time, and again after the listener has failed. Throws system errors. */
   open(): Listener {
     this.#descriptor = null;
-    const { kind } = this.#endpoint;
-    if (kind === "inherited") return this.#openInherited(this.#endpoint);
-    const listener = kind === "unix" ? this.#openUnix(this.#endpoint) : this.#openTcp();
+    const endpoint = this.#endpoint;
+    if (endpoint.kind === "inherited") return this.#openInherited(endpoint);
+    const listener = endpoint.kind === "unix" ? this.#openUnix(endpoint) : this.#openTcp(endpoint);
     this.#address ??= this.#engine.addressOf(listener);
     return listener;
   }
@@ -108,8 +108,7 @@ export class Binding<Listener> implements Disposable {
     this.#listeners = null;
   }
 
-  #openTcp(): Listener {
-    const { hostname, port } = this.#endpoint as Extract<Endpoint, { kind: "tcp" }>;
+  #openTcp({ hostname, port }: TcpEndpoint): Listener {
     const address = this.#address;
     return this.#engine.open({ hostname, port: address && "port" in address ? address.port : port });
   }
@@ -159,7 +158,7 @@ export class Binding<Listener> implements Disposable {
   #library(problem: string): Listeners {
     this.#listeners ??= openListeners();
     if (this.#listeners) return this.#listeners;
-    throw new Deno.errors.NotSupported(`${problem}: that takes Linux and --allow-ffi`);
+    throw new Deno.errors.NotSupported(`${problem}: this needs Linux and --allow-ffi`);
   }
 }
 

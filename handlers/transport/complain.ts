@@ -24,7 +24,7 @@ export function complainer(log: Logger | undefined): Complain {
 }
 
 /** EMFILE and ENFILE: the runtime's errors have no class and, from Deno.serve, no code. */
-function isOutOfDescriptors(cause: unknown): boolean {
+export function isOutOfDescriptors(cause: unknown): boolean {
   return cause instanceof Error && /too many open (?:files|sockets)/i.test(cause.message);
 }
 

@@ -12,7 +12,7 @@ import type { FetchFunction } from "../core/fetch.ts";
 import { keepAlive, NO_DELAY, openSockets, userTimeout } from "../system/sockets.ts";
 import { Binding, type ListenAddress } from "./binding.ts";
 import { type Certificates, certificatesOf, type TlsPair } from "./certificates.ts";
-import { type Complain, complainer, sleep } from "./complain.ts";
+import { type Complain, complainer, isOutOfDescriptors, sleep } from "./complain.ts";
 import { endpointOf, type ServerAddr } from "./endpoint.ts";
 import { IntakeGuard } from "./intake.ts";
 import { TurnGuard } from "./turn_guard.ts";
@@ -55,6 +55,8 @@ export class Generations implements RunningServer<ServerAddr> {
   #guard: IntakeGuard | null = null;
   /** The certificate for the next instance. */
   #pair: TlsPair | null;
+  /** The certificate of the latest instance. */
+  #usable: TlsPair | null = null;
   /** The listening instance; null in the pause between two. */
   #current: Generation | null = null;
   /** The previous instance: it accepts no new connections, but still serves its existing ones. */
@@ -150,6 +152,8 @@ export class Generations implements RunningServer<ServerAddr> {
         return;
       } catch (error) {
         if (error instanceof Deno.errors.NotCapable) throw error;
+        // A certificate that was replaced in the meantime has not been tried yet.
+        if (!isOutOfDescriptors(error)) this.#pair = this.#usable;
         this.#complain(error);
       }
     }
@@ -163,6 +167,7 @@ export class Generations implements RunningServer<ServerAddr> {
     if (current === null) return; // the next instance will use it
     try {
       this.#current = this.#binding.succeed();
+      this.#usable = pair;
     } catch (error) {
       this.#pair = before;
       throw error;
@@ -174,6 +179,7 @@ export class Generations implements RunningServer<ServerAddr> {
 
   #open(): Generation {
     const generation = this.#binding.open();
+    this.#usable = this.#pair;
     const { stallMs = STALL_MS } = this.#options;
     const { address } = this.#binding;
     // Accepted connections inherit the listener's options. Deno sets TCP_NODELAY itself, but not with TLS: there, the

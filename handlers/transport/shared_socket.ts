@@ -23,7 +23,7 @@ export interface SharedSocket extends Disposable {
  */
 export function openShared(endpoint: UnixEndpoint | InheritedEndpoint): SharedSocket {
   const listeners = openListeners();
-  if (listeners === null) throw new Deno.errors.NotSupported("Cannot share a socket: that takes Linux and --allow-ffi");
+  if (listeners === null) throw new Deno.errors.NotSupported("Cannot share a socket: this needs Linux and --allow-ffi");
   using resources = new DisposableStack();
   resources.use(listeners);
   if (endpoint.kind === "inherited") {

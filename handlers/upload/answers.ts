@@ -32,7 +32,7 @@ export function describeStored(site: UploadSite, context: Context, { path, stat,
   return { name: path.name, href, size: stat.size, etag, modified, replaced };
 }
 
-/** 201 for a new file, 204 for a replaced one; 200 if the client asked for a description. */
+/** 201 for a new file, 204 for a replaced one; 200 if the client requested a description. */
 export function storedResponse(
   site: UploadSite,
   request: Request,

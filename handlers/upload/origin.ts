@@ -26,10 +26,10 @@ export function isCrossSite({ headers, url }: Request, hosts: HostNames): boolea
  * including the port, because other servers may listen there too. `null`, the value for an opaque origin, and anything
  * that is not an http or https URL do not match.
  *
- * @param asked The URL of the request.
+ * @param requested The URL of the request.
  */
-export function isOwnUrl(url: string, asked: string, hosts: HostNames): boolean {
-  const [theirs, ours] = [URL.parse(url), URL.parse(asked)];
+export function isOwnUrl(url: string, requested: string, hosts: HostNames): boolean {
+  const [theirs, ours] = [URL.parse(url), URL.parse(requested)];
   if (theirs === null || !/^https?:$/.test(theirs.protocol)) return false;
   return hosts.isGiven(theirs.host) || (ours !== null && isSameHost(theirs, ours));
 }

@@ -29,7 +29,7 @@ export type FileOutcome =
 export class Outcomes {
   readonly #files: FileOutcome[] = [];
   readonly #shown: string[] = [];
-  #told: HttpError | null = null;
+  #error: HttpError | null = null;
   #stored = 0;
   #failed = 0;
   #named = 0;
@@ -61,12 +61,12 @@ export class Outcomes {
   addEnd(name: string, error: HttpError): void {
     this.#failedRoom = FAILED_ROOM;
     this.#fail(name, error);
-    this.#told = error;
+    this.#error = error;
   }
 
   #fail(name: string, error: HttpError): void {
     this.#failed += 1;
-    this.#told ??= error;
+    this.#error ??= error;
     if (name !== "") this.#named += 1;
     if (name !== "" && this.#shown.length < SHOWN_NAMES) this.#shown.push(escapeLog(name));
     this.#failedRoom = this.#list({ name, status: error.status, detail: error.message }, this.#failedRoom);
@@ -89,7 +89,7 @@ export class Outcomes {
 
   /** The error of a form, or null: the one that ended it, or else the first failure. */
   failure(): HttpError | null {
-    const error = this.#told;
+    const error = this.#error;
     if (error === null) return null;
     const more = this.#named - this.#shown.length;
     const shown = more > 0 ? [...this.#shown, `${more} more`] : this.#shown;

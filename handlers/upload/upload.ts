@@ -113,6 +113,7 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
  * const fetch = toFetch(fileServer(directory, { features, log: false }));
  * const options = await fetch(new Request("http://localhost/", { method: "OPTIONS" }));
  * assert(options.headers.get("allow") === "PUT, PATCH, POST, MKCOL, COPY, GET, HEAD, OPTIONS");
+ * for (const feature of features) await feature.end?.(); // waits for the removal of expired parts
  * await Deno.remove(directory, { recursive: true });
  * ```
  *
@@ -201,7 +202,7 @@ class Uploads {
     return cancels ? cancelUpload(this.#site, request, context) : answer(request, context);
   };
 
-  /** Refuses early, so that nothing else about the path is disclosed; the operation asks again for all that it touches. */
+  /** Refuses early, so that nothing else about the path is disclosed; the operation checks all that it touches again. */
   #requireRight(method: string, request: Request, context: Context): void {
     const { path } = context.target;
     const operations = operationsFor(this.#site, request, context);

@@ -11,7 +11,7 @@ import type { Store } from "../store/store.ts";
 
 /** Settings shared by all requests. */
 export interface UploadSettings {
-  /** What is done by default if a name is taken. */
+  /** The default policy for a name that is taken. */
   readonly onConflict: ConflictPolicy;
   /** Time without data after which an upload is aborted, in milliseconds. */
   readonly stallMs: number;

@@ -105,6 +105,8 @@ Deno.test("a socket is an address, and systemd's is used where no address and no
   const endpoint = (...args: string[]) => settingsOf(parse(args), systemd).endpoint;
   assertEquals(endpoint("-b", "unix:/run/a:1.sock"), { kind: "unix", path: "/run/a:1.sock" });
   assertEquals(endpoint("-b", "unix:a.sock", "--upload"), { kind: "unix", path: "a.sock" });
+  assertEquals(endpoint("site", "unix:/run/a.sock"), { kind: "unix", path: "/run/a.sock" });
+  assertEquals(endpoint("fd:7"), { kind: "inherited", fd: 7 });
   assertEquals(endpoint("-b", "fd:7"), { kind: "inherited", fd: 7 });
   assertEquals(endpoint(), systemd);
   assertEquals(endpoint("--upload"), systemd);
@@ -136,7 +138,7 @@ Deno.test("every option can be an environment variable, which the command line o
     assertEquals(tcpOf(from({ PYSERVE_UPLOAD: "1" })).hostname, "127.0.0.1");
     assertEquals(tcpOf(from({ PYSERVE_PORT: "" })).port, 8000);
   });
-  await t.step("the command line goes before it", () => {
+  await t.step("the command line overrides it", () => {
     assertEquals(tcpOf(from({ PYSERVE_PORT: "9000" }, "9001")).port, 9001);
     assertEquals(tcpOf(from({ PYSERVE_PORT: "9000" }, "localhost:9001")).port, 9001);
     assertEquals(from({ PYSERVE_DIRECTORY: "a" }, "b").root, "b");

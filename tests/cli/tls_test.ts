@@ -28,16 +28,19 @@ Deno.test({
     using files = await CertificateFiles.open({ cert, key, password: null }, log, INTERVAL);
     const yesterday = new Date(Date.now() - 24 * 60 * 60 * 1000).toISOString().slice(0, 10);
     const rows: readonly [change: () => Promise<void>, problem: string][] = [
-      [() => Deno.writeTextFile(cert, second.cert.slice(0, 100)), `Cannot use "${cert}": it holds no PEM certificate`],
+      [
+        () => Deno.writeTextFile(cert, second.cert.slice(0, 100)),
+        `Cannot use "${cert}": it contains no PEM certificate`,
+      ],
       [() => Deno.writeTextFile(cert, expired), `Cannot use "${cert}": the certificate expired on ${yesterday}`],
       [
         () => Deno.writeTextFile(cert, second.cert),
-        "Cannot use the certificate with this key: they do not belong together",
+        "Cannot use the certificate: it does not match the private key",
       ],
       [() => Deno.remove(key), `Cannot read the key file "${key}": it does not exist`],
       [
         () => Deno.writeTextFile(key, second.key.slice(0, 50)),
-        `Cannot use "${key}": it holds no PEM private key; name it with --tls-key`,
+        `Cannot use "${key}": it contains no PEM private key; give its file with --tls-key`,
       ],
     ];
     for (const [index, [change, problem]] of rows.entries()) {

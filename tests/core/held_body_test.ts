@@ -1,3 +1,5 @@
+/** Response bodies that hold a slot until they end. */
+
 import { assertEquals, assertRejects } from "@std/assert";
 import { heldBody } from "@x/pyserve/handlers";
 import { clientOf } from "@x/pyserve/http";

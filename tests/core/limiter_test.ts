@@ -1,3 +1,5 @@
+/** The concurrency limit: order, fairness, timeouts. */
+
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Limiter } from "../../handlers/core/limiter.ts";
 import { HttpError } from "../../handlers/core/errors.ts";

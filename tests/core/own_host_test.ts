@@ -346,7 +346,7 @@ Deno.test("a custom feature with a writing method restricts the server to its ow
   assertEquals(await ask({ ...writing, methods: [], ownNamesOnly: true }, "evil.example", "GET"), 421);
 });
 
-Deno.test("an absolute-form target and Host both have to be own names", async () => {
+Deno.test("an absolute-form target and Host both have to be own names names", async () => {
   await using tree = await oldTree({ "a.txt": "a" });
   await using door = await command([tree.path, "--upload"]);
   for (const method of ["GET", "PUT"]) {

@@ -1,3 +1,5 @@
+/** files(): content, index pages, redirects, ranges, conditions, and files that change. */
+
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   disk,

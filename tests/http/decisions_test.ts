@@ -1,3 +1,5 @@
+/** Decisions of the protocol: dates, entity tags, preconditions, ranges, hosts, codings, types. */
+
 import { assertEquals } from "@std/assert";
 import { judgeHost } from "../../handlers/http/host.ts";
 import {

@@ -1,3 +1,5 @@
+/** The character encoding that a document declares. */
+
 import { assertEquals } from "@std/assert";
 import { declaredCharset, documentType } from "@x/pyserve/http";
 import { latin1 } from "../support/raw.ts";

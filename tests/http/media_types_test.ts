@@ -1,3 +1,5 @@
+/** The table of media types. */
+
 import { assertEquals } from "@std/assert";
 import { EXTENSIONS_OF } from "../../handlers/http/media_types.ts";
 import { knownTypes } from "../../tools/mime.ts";

@@ -1,3 +1,5 @@
+/** Relative references between paths of the site. */
+
 import { assert, assertEquals } from "@std/assert";
 import { parseTarget, Refusal, relativeReference, type SitePath } from "@x/pyserve/http";
 

@@ -1,3 +1,5 @@
+/** Request targets and paths: parsing, decoding, normalising. */
+
 import { assert, assertEquals } from "@std/assert";
 import { MAX_DEPTH, MAX_TARGET_LENGTH, pathSegments, targetBeforeEncodedSlash } from "../../handlers/http/target.ts";
 import { locationOf, parseTarget, rawTarget, Refusal, SitePath } from "@x/pyserve/http";

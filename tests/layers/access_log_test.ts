@@ -1,3 +1,5 @@
+/** The formats of the access log. */
+
 import { assertEquals, assertMatch } from "@std/assert";
 import {
   accessLog,

@@ -1,3 +1,5 @@
+/** listing(): order, formats, links, unusual names and times. */
+
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { chain, disk, files, listing, memory, mount, toFetch } from "@x/pyserve";
 import type { Listing } from "@x/pyserve/handlers";

@@ -90,7 +90,7 @@ Deno.test("a server knows its address", async () => {
 
 Deno.test("a server can be bound later", async () => {
   await using server = new ThreadingHTTPServer(["127.0.0.1", 0], Echo, false);
-  await assertRejects(() => server.serve_forever(), Error, "does not listen");
+  await assertRejects(() => server.serve_forever(), Error, "is not listening");
   server.server_bind();
   const ended = server.serve_forever();
   await assertRejects(() => server.serve_forever(), Error, "is serving");

@@ -118,7 +118,7 @@ Deno.test("each name of the main entry has the category under which the module l
 });
 
 Deno.test("the overview of the main entry names its functions by category", async () => {
-  const overview = (await Deno.readTextFile(join(ROOT, "mod.ts"))).split("*/")[0]!.replace(/\n \*   /g, " ");
+  const overview = (await Deno.readTextFile(join(ROOT, "mod.ts"))).split("*/")[0]!.replace(/\n \* {3}/g, " ");
   for (
     const { name, declarations } of exported.get(".")!.filter(({ declarations }) =>
       declarations[0]!.kind === "function"

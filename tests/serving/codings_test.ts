@@ -16,6 +16,8 @@ import {
 } from "@x/pyserve";
 import { pageAssets, sendContent } from "@x/pyserve/handlers";
 import type { Encoder } from "@x/pyserve/layers";
+import { serveClassic } from "../../handlers/python/transport.ts";
+import { certificate } from "../doors/doors.ts";
 import { changing, MODIFIED } from "../support/changing.ts";
 import { seeded } from "../support/random.ts";
 import { watched } from "../support/watched.ts";
@@ -420,6 +422,29 @@ Deno.test("a listing is encoded like a file, in each of its forms, and kept", as
   }
 });
 
+Deno.test("a listing that is streamed is encoded while it is", async () => {
+  const names = Array.from({ length: 2_500 }, (_, index) => [`d/file-${index}.txt`, "x"] as const);
+  const fetch = toFetch(fileServer(memory(Object.fromEntries(names)), {
+    log: false,
+    layers: [encoding(gzipEncoder())],
+  }));
+  for (const accept of ["text/html", "application/json", "text/plain"]) {
+    const plain = await get(fetch, "/d/", { accept });
+    const coded = await get(fetch, "/d/", { accept, ...GZIP });
+    assertEquals([codingOf(plain), codingOf(coded)], [null, "gzip"]);
+    for (const answer of [plain, coded]) assertEquals(answer.headers.get("content-length"), null);
+    assertEquals(await decoded(coded) === text(plain), true);
+    assert(coded.bytes.length < plain.bytes.length / 4);
+    for (const answer of [plain, coded]) assertEquals(answer.headers.get("vary"), "accept, accept-encoding");
+    const head = await get(fetch, "/d/", { accept, ...GZIP }, "HEAD");
+    assertEquals([...head.headers], [...coded.headers]);
+    const unlayered = await get(fetch, "/d/", { accept, ...GZIP, "x-plain": "1" });
+    assertEquals([codingOf(unlayered), unlayered.headers.get("vary")], [null, "accept"]);
+    const any = await get(fetch, "/d/", { accept, ...GZIP, "if-none-match": "*" });
+    assertEquals([any.status, any.headers.get("vary")], [304, "accept, accept-encoding"]);
+  }
+});
+
 Deno.test("an encoder's stream ends with its client, and breaks off with its file", async () => {
   const large = TEXT.repeat(1000);
   const source = watched(memory({ "large.txt": large }));
@@ -443,24 +468,30 @@ Deno.test("an encoder's stream ends with its client, and breaks off with its fil
   await assertRejects(() => broken.bytes(), Error, "truncated");
 });
 
-Deno.test("real clients decode what an encoder made", async () => {
+Deno.test("curl decodes what an encoder made, over HTTP/1.1, HTTP/1.0 and HTTP/2", async (t) => {
   const large = TEXT.repeat(100);
-  const site = fileServer(memory({ "a.txt": TEXT, "large.txt": large }), {
-    log: false,
-    layers: [encoding(gzipEncoder())],
-  });
-  const server = serve(toFetch(site), { hostname: "127.0.0.1", port: 0 });
-  const origin = `http://127.0.0.1:${server.address.port}`;
-  for (let round = 0; round < 2; round++) {
-    for (const [name, body] of [["a.txt", TEXT], ["large.txt", large]]) {
-      const curl = new Deno.Command("curl", { args: ["-sS", "--compressed", "-D", "-", `${origin}/${name}`] });
-      const output = new TextDecoder().decode((await curl.output()).stdout);
-      assert(output.includes("content-encoding: gzip"), output.slice(0, 500));
-      assertEquals(output.slice(output.indexOf("\r\n\r\n") + 4) === body, true);
-      assertEquals(await (await fetch(`${origin}/${name}`)).text() === body, true);
-    }
+  const files = memory({ "a.txt": TEXT, "large.txt": large });
+  const fetch = toFetch(fileServer(files, { log: false, layers: [encoding(gzipEncoder())] }));
+  const options = { hostname: "127.0.0.1", port: 0 };
+  const doors = {
+    "HTTP/1.1": () => serve(fetch, options),
+    "HTTP/1.0": () => serveClassic(fetch, options),
+    "HTTP/2": async () => serve(fetch, { ...options, tls: await certificate() }),
+  };
+  for (const [version, open] of Object.entries(doors)) {
+    await t.step(version, async () => {
+      const server = await open();
+      const origin = `${version === "HTTP/2" ? "https" : "http"}://127.0.0.1:${server.address.port}`;
+      for (const [name, body] of [["a.txt", TEXT], ["large.txt", large], ["a.txt", TEXT]]) {
+        const args = ["-sS", "--insecure", "--compressed", "-D", "-", `${origin}/${name}`];
+        const { stdout } = await new Deno.Command("curl", { args }).output();
+        const [head, text] = new TextDecoder().decode(stdout).split("\r\n\r\n") as [string, string];
+        assert(head.startsWith(`${version} 200`) && /\r\ncontent-encoding: gzip/i.test(head), head);
+        assertEquals(text === body, true);
+      }
+      await server.drain();
+    });
   }
-  await server.drain();
 });
 
 Deno.test("random requests and changes: with siblings, encoders and rights, the cache changes no answer", async () => {

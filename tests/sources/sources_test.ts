@@ -1,3 +1,5 @@
+/** Sources: disk, memory, filtered. */
+
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { isPlainOnWindows } from "../../handlers/sources/windows.ts";
 import { disk, type FileSource, filtered, memory, SitePath } from "@x/pyserve";

@@ -1,3 +1,5 @@
+/** Locations of responses, resolved. */
+
 import { assert, assertEquals } from "@std/assert";
 
 /** The prefix that a proxy strips. */

@@ -1,4 +1,4 @@
-/** Requests that write, on sockets of their own; and what is to be seen on disk afterwards. */
+/** Requests that write, on their own sockets, and the files on disk afterwards. */
 
 import { join } from "@std/path/join";
 import { bytesOf, joined } from "./bytes.ts";
@@ -23,7 +23,7 @@ export function send(port: number, method: string, target: string, sent: Sent = 
   return raw(port, joined([latin1(headOf(method, target, sent)), bytesOf(sent.body ?? "")]));
 }
 
-/** A connection on which a request has begun: the head, and some of its content. */
+/** A connection with the beginning of a request: the head, and some of its content. */
 export async function beginRequest(port: number, head: string, content: string | Uint8Array): Promise<Deno.TcpConn> {
   const connection = await Deno.connect({ hostname: "127.0.0.1", port });
   const bytes = joined([latin1(head), bytesOf(content)]);
@@ -60,7 +60,7 @@ export function withHeaders(sent: Sent, ...headers: readonly (readonly [string, 
   return { ...sent, headers: [...sent.headers ?? [], ...headers] };
 }
 
-/** Mounts over a directory until the end of the block; null where that is not permitted, and then says so. */
+/** Mounts over a directory until the end of the block; null, with a message, if that is not permitted. */
 export async function mount(args: readonly string[], path: string): Promise<AsyncDisposable | null> {
   const run = (program: string, words: readonly string[]) =>
     new Deno.Command(program, { args: [...words], stdout: "null", stderr: "null" }).output().catch(() => null);
@@ -71,7 +71,7 @@ export async function mount(args: readonly string[], path: string): Promise<Asyn
   return null;
 }
 
-/** Says why a test has not shown anything here. */
+/** Prints why a test is skipped. */
 export function skipped(why: string): void {
   // deno-lint-ignore no-console
   console.log(`      skipped: ${why}`);

@@ -174,7 +174,7 @@ const DOORS: readonly (readonly [args: string[], http: string])[] = [
 for (const [more, http] of DOORS) {
   Deno.test({
     ...IGNORE,
-    name: `files that change are read again, and a long download goes on: ${more.join(" ") || "by default"}`,
+    name: `changed files are read again, and a long download continues: ${more.join(" ") || "by default"}`,
     async fn() {
       await using site = await tlsSite();
       await site.renew("first");
@@ -187,12 +187,12 @@ for (const [more, http] of DOORS) {
       await until(async () => await shownBy(server.port) === "second");
       assertEquals(await download.end(), 20_000_000);
       await site.linkKey("first");
-      await server.untilStderr("they do not belong together");
+      await server.untilStderr("it does not match the private key");
       for (let round = 0; round < 4; round++) assertEquals(await shownBy(server.port), "second");
       const lines = server.stderr().split("\n").filter((line) => line.startsWith("pyserve:"));
       assertMatch(lines[0]!, /^pyserve: New certificate in use, valid until \d{4}-\d\d-\d\d$/);
       assertEquals(lines.slice(1), [
-        "pyserve: The old certificate stays in use. Cannot use the certificate with this key: they do not belong together",
+        "pyserve: The old certificate stays in use. Cannot use the certificate: it does not match the private key",
       ]);
       assertEquals(await server.stop("SIGTERM"), 0);
     },
@@ -209,14 +209,14 @@ for (const more of [[], ["-p", "HTTP/1.0"], ["--workers", "2"]]) {
       const run = ["--no-prompt", "--allow-read", "--allow-net", `--allow-run=${Deno.execPath()}`, CLI];
       await using server = await start([...site.args, ...more], { run });
       await site.renew("second");
-      await server.untilStderr("restart pyserve");
+      await server.untilStderr("Restart pyserve");
       assertEquals(await shownBy(server.port), "first");
       assertEquals(server.stderr(), `pyserve: The old certificate stays in use. ${RESTART}\n`);
     },
   });
 }
 
-const RESTART = "To use the new one, restart pyserve; without a restart, it takes Linux, --allow-ffi and --allow-net";
+const RESTART = "Restart pyserve to use the new one: replacing it at run time needs Linux, --allow-ffi and --allow-net";
 
 /** curl, which reads on only when told to. */
 function slowDownload({ port }: RunningCommand, http: string) {
@@ -249,8 +249,8 @@ Deno.test({
     await setValidity(tree.path, "old", -1);
     const rows: readonly [cert: string, key: string, sentence: RegExp][] = [
       ["old.pem", "old.key", /^pyserve: Cannot use ".*old\.pem": the certificate expired on \d{4}-\d\d-\d\d\n$/],
-      ["first.pem", "second.key", /^pyserve: Cannot use the certificate with this key: they do not belong together\n$/],
-      ["first.key", "first.key", /^pyserve: Cannot use ".*first\.key": it holds no PEM certificate\n$/],
+      ["first.pem", "second.key", /^pyserve: Cannot use the certificate: it does not match the private key\n$/],
+      ["first.key", "first.key", /^pyserve: Cannot use ".*first\.key": it contains no PEM certificate\n$/],
     ];
     for (const more of [[], ["-p", "HTTP/1.0"], ["--workers", "2"]]) {
       for (const [cert, key, sentence] of rows) {

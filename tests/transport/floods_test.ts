@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { bigSite, encode, flood, limited, MOST_MIB, swallow, type Watched, watched } from "../support/flood.ts";
+import { passedSocket } from "../support/passed_socket.ts";
 
 const [DATA, HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION] = [0, 1, 3, 4, 6, 8, 9];
 const [END_STREAM, END_HEADERS] = [1, 4];
@@ -14,6 +15,19 @@ async function connect(server: Watched, cert: string | null, protocol: string): 
   if (cert === null) return await Deno.connect(place);
   return await Deno.connectTls({ ...place, caCerts: [await Deno.readTextFile(cert)], alpnProtocols: [protocol] });
 }
+
+limited("HTTPS on an inherited socket: bytes after a request that is being answered cost no memory", async () => {
+  await using site = await bigSite();
+  using socket = passedSocket();
+  await using server = await watched([site.path, "-b", `fd:${socket.fd}`, ...site.tls]);
+  using conn = await connect(server, site.cert, "http/1.1");
+  await conn.write(encode("GET /huge.bin HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  const reading = swallow(conn);
+  const most = await flood(conn, server, 400, () => PIECE);
+  conn[Symbol.dispose]();
+  await reading;
+  assert(most < MOST_MIB, `${most.toFixed()} MiB`);
+});
 
 for (const secure of [false, true]) {
   const scheme = secure ? "HTTPS" : "HTTP";

@@ -150,14 +150,14 @@ Deno.test({
       for (const fd of ["0", "98"]) {
         const { code, stdout, stderr } = await runCommand([tree.path, "-b", `fd:${fd}`, ...more]);
         assertEquals([code, stdout], [1, ""]);
-        assertEquals(stderr, `pyserve: Cannot listen on "fd:${fd}": it is not a socket that listens\n`);
+        assertEquals(stderr, `pyserve: Cannot listen on "fd:${fd}": it is not a listening socket\n`);
       }
     }
     using socket = passedSocket();
     const run = ["--no-prompt", "--allow-read", "--allow-net", CLI];
     const { code, stderr } = await runCommand([tree.path, "-b", `fd:${socket.fd}`], { run });
     assertEquals(code, 1);
-    assertEquals(stderr, `pyserve: Cannot listen on "fd:${socket.fd}": that takes Linux and --allow-ffi\n`);
+    assertEquals(stderr, `pyserve: Cannot listen on "fd:${socket.fd}": this needs Linux and --allow-ffi\n`);
   },
 });
 

@@ -2,7 +2,7 @@
  * A server with TLS, or without, that tells each client which options the socket of its connection has.
  *
  * Usage: options_server.ts [CERTIFICATE KEY], with the descriptor of an inherited socket in FD. It exchanges the
- * certificate when asked for /exchange.
+ * certificate when asked for /exchange, and the key for that in the file OTHER_KEY where it would log an error.
  */
 
 import { Certificates, type Endpoint, serve } from "@x/pyserve";
@@ -16,7 +16,11 @@ const libc = Deno.dlopen("libc.so.6", {
 const own = openSockets()!;
 const log = {
   access() {},
-  error: (message: string) => Deno.stderr.writeSync(new TextEncoder().encode(`${message}\n`)),
+  error(message: string) {
+    Deno.stderr.writeSync(new TextEncoder().encode(`${message}\n`));
+    const otherKey = Deno.env.get("OTHER_KEY");
+    if (otherKey) certificates!.replace({ ...certificates!.current(), key: Deno.readTextFileSync(otherKey) });
+  },
 };
 
 const certificates = cert && key

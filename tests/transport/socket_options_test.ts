@@ -1,10 +1,13 @@
 /** Socket options that accepted connections inherit from the listener. */
 
 import { assertEquals } from "@std/assert";
+import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { startProcess } from "../support/command.ts";
 import { bigSite, limited } from "../support/flood.ts";
+import { makeNamedCertificate } from "../support/named_certificate.ts";
 import { passedSocket } from "../support/passed_socket.ts";
+import { until } from "../support/wait.ts";
 
 const SERVER = join(import.meta.dirname!, "options_server.ts");
 const EXPECTED = { noDelay: 1, userTimeout: 60_000, keepAlive: 1, keepIdle: 60 };
@@ -39,6 +42,19 @@ for (const [scheme, kind] of SERVERS) {
     },
   );
 }
+
+limited("a pair that does not match, given while there are no descriptors, does not keep the server down", async () => {
+  await using site = await bigSite();
+  await makeNamedCertificate(dirname(site.cert), "other");
+  const command = [Deno.execPath(), "run", "-A", "--no-lock", SERVER, site.cert, site.key];
+  const env = { OTHER_KEY: join(dirname(site.cert), "other.key") };
+  await using server = await startProcess("bash", ["-c", 'ulimit -n 64; exec "$0" "$@"', ...command], { env });
+  const idle = await connections(server.port, 100);
+  await server.untilStderr("Out of file descriptors");
+  for (const connection of idle) connection.close();
+  const url = `https://127.0.0.1:${server.port}/`;
+  await until(() => optionsOf("--http1.1", url).then(() => true, () => false));
+});
 
 async function optionsOf(version: string, url: string): Promise<unknown> {
   const { stdout } = await new Deno.Command("curl", { args: ["-sk", version, url], stderr: "null" }).output();

@@ -1,4 +1,4 @@
-/** The same uploads through every door: what was written is served at once, whatever was kept of it. */
+/** The same uploads through every door: an upload is served at once, whatever was cached. */
 
 import { assert, assertEquals } from "@std/assert";
 import {
@@ -24,7 +24,7 @@ import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
 import { form, namesBelow, withHeaders } from "../support/upload.ts";
 
-/** Asks for a path, which begins with a slash. */
+/** Requests a path that begins with a slash. */
 interface Door extends AsyncDisposable {
   ask(target: string, init?: RequestInit): Promise<Response>;
 }
@@ -106,14 +106,14 @@ for (const [name, open] of Object.entries(DOORS)) {
       return [status, status === 200 ? text : ""];
     };
     const base = name === "a mount" ? "/below" : "";
-    await t.step("what was absent is there at once", async () => {
+    await t.step("an absent file is served as soon as it is uploaded", async () => {
       for (let i = 0; i < 3; i++) assertEquals((await ask("GET", "/new.txt")).status, 404);
       const { status, headers } = await ask("PUT", "/new.txt", "new");
       assertEquals([status, headers.get("location")], [201, "new.txt"]);
       assertEquals(await statusAndText("/new.txt"), [200, "new"]);
       assert((await ask("GET", "/?format=text")).text.includes("new.txt"));
     });
-    await t.step("what is replaced is never sent again", async () => {
+    await t.step("a replaced file is never sent again", async () => {
       for (let i = 0; i < 3; i++) assertEquals(await statusAndText("/a.txt"), [200, "old"]);
       for (const content of ["one", "two", "six"]) { // of one length, so that only the inode differs
         assertEquals((await ask("PUT", "/a.txt", content, { "if-match": "*" })).status, 204);
@@ -146,14 +146,14 @@ for (const [name, open] of Object.entries(DOORS)) {
       assertEquals((await ask("DELETE", "/made?recursive")).status, 204);
       assertEquals(await statusAndText("/made/b.txt"), [404, ""]);
     });
-    await t.step("a refusal arrives, although its content was not read", async () => {
+    await t.step("a refusal arrives, although the content was not read", async () => {
       assertEquals((await ask("PUT", "/new.txt", new Uint8Array(100_000))).status, 409);
     });
   });
 }
 
 Deno.test({
-  name: "in a chain written by hand, uploads bring no programs: neither into their directories nor under their names",
+  name: "in a custom chain, uploads cannot create programs: neither in their directories nor under their names",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using tree = await tempTree({
@@ -170,9 +170,9 @@ Deno.test({
       await response.body?.cancel();
       return response.status;
     };
-    for (const path of ["/sub/a.php", "/sub/A.PHP"]) assertEquals(await write("PUT", path), 404, path); // none is there
+    for (const path of ["/sub/a.php", "/sub/A.PHP"]) assertEquals(await write("PUT", path), 404, path); // there is none
     assertEquals(await write("PUT", "/sub/a.txt"), 201);
-    // Programs do not go along with the directory above theirs, to where they would be content.
+    // A parent directory cannot be moved, which would turn its programs into content.
     assertEquals(await write("MOVE", "/deep", { destination: "/shallow" }), 403);
     assertEquals(await write("DELETE", "/deep?recursive"), 403);
     assertEquals(await write("COPY", "/deep", { destination: "/shallow" }), 201);

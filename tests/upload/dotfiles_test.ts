@@ -1,4 +1,4 @@
-/** Dotfiles are not written without --hidden: also not .well-known, which is read, and speaks for the whole site. */
+/** Dotfiles are not written without --hidden, not even .well-known, which is readable and authoritative for the whole site. */
 
 import { assertEquals } from "@std/assert";
 import { chain, disk, files, filtered, toFetch, upload } from "@x/pyserve";
@@ -9,7 +9,7 @@ import { form, namesBelow, send } from "../support/upload.ts";
 
 const FILES = { ".well-known/security.txt": "mine", "sub/a.txt": "a" };
 
-/** Everything that would write to `.well-known`, or make one. */
+/** Requests that would write to `.well-known`, or create it. */
 const WRITES: readonly (readonly [method: string, target: string, headers?: Record<string, string>, body?: string])[] =
   [
     ["PUT", "/.well-known/acme-challenge/token", {}, "x"],
@@ -49,7 +49,7 @@ Deno.test("nothing is written to .well-known: the command", async (t) => {
   assertEquals((await send(server.port, "GET", "/.well-known/security.txt")).text, "mine");
 });
 
-Deno.test("nothing is written to .well-known: a chain written by hand", async () => {
+Deno.test("nothing is written to .well-known: a custom chain", async () => {
   await using tree = await tempTree(FILES);
   const source = filtered(disk(tree.path), isVisible);
   const fetch = toFetch(chain(upload(source), files(source)));
@@ -59,7 +59,7 @@ Deno.test("nothing is written to .well-known: a chain written by hand", async ()
   assertEquals(await (await fetch(new Request("http://localhost/.well-known/security.txt"))).text(), "mine");
 });
 
-Deno.test("with --hidden, .well-known is written like all else", async () => {
+Deno.test("with --hidden, .well-known is written like everything else", async () => {
   await using tree = await tempTree({});
   await using server = await start([tree.path, "--quiet", "--upload", "--hidden"]);
   assertEquals((await send(server.port, "PUT", "/.well-known/x", { body: "x" })).status, 201);

@@ -1,4 +1,4 @@
-/** Uploads while something goes wrong: what is on disk afterwards is the old file or the new one, whole, or nothing. */
+/** Uploads during failures: afterwards there is the old file or the new one, complete, or none. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { disk, toFetch, upload } from "@x/pyserve";
@@ -13,13 +13,13 @@ const MiB = 1024 * 1024;
 
 const parts = async (tree: TempTree) => (await namesBelow(tree.path)).filter((name) => name.endsWith(".part"));
 
-/** Whether an upload has so many bytes. What is not yet in the file is at most one buffer of the server. */
+/** Whether an upload has so many bytes; the server buffers at most one more piece. */
 async function has(command: RunningCommand, target: string, bytes: number): Promise<boolean> {
   const offset = (await ask(command.port, "HEAD", target)).headers.get("upload-offset");
   return Number(offset ?? -1) >= bytes - 262_144;
 }
 
-Deno.test("a client that goes in the middle leaves nothing, and what was there stays", async (t) => {
+Deno.test("a client that disconnects in the middle leaves nothing, and the old file stays", async (t) => {
   await using tree = await tempTree({ "old.txt": "old" });
   await using command = await start([tree.path, "--all", "--on-conflict", "overwrite"]);
   const half = noise(MiB);
@@ -48,7 +48,7 @@ Deno.test("a client that goes in the middle leaves nothing, and what was there s
   }
 });
 
-Deno.test("a client that stands still is told so, and leaves nothing", async () => {
+Deno.test("a client that stalls gets 408, and leaves nothing", async () => {
   await using tree = await tempTree();
   const fetch = toFetch(upload(disk(tree.path), { stallMs: 50 }));
   await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => fetch(request));
@@ -60,7 +60,7 @@ Deno.test("a client that stands still is told so, and leaves nothing", async () 
   assertEquals(await namesBelow(tree.path), []);
 });
 
-Deno.test("an upload goes on after its client was killed, and after the server was killed, and is whole", async () => {
+Deno.test("an upload is resumed after its client was killed, and after the server was killed, and is complete", async () => {
   await using tree = await tempTree({ "dir/": "" });
   const bytes = noise(3 * MiB);
   const target = "/dir/big.bin?upload=6f1c-resumed";
@@ -70,10 +70,10 @@ Deno.test("an upload goes on after its client was killed, and after the server w
     await using command = await start([tree.path, "--upload"]);
     const connection = await beginRequest(command.port, head, bytes.subarray(0, MiB));
     await until(() => has(command, target, MiB));
-    connection.close(); // the client has gone
+    connection.close(); // the client is gone
     await command.untilStderr("The request body is incomplete");
     offset = Number((await ask(command.port, "HEAD", target)).headers.get("upload-offset"));
-    assertEquals(offset, MiB); // all that came
+    assertEquals(offset, MiB); // everything received
     const rest = bytes.subarray(offset);
     const again = headOf("PATCH", target, {
       body: rest,
@@ -81,7 +81,7 @@ Deno.test("an upload goes on after its client was killed, and after the server w
     });
     using _connection = await beginRequest(command.port, again, rest.subarray(0, MiB));
     await until(() => has(command, target, 2 * MiB));
-    await command.stop("SIGKILL"); // the server has gone
+    await command.stop("SIGKILL"); // the server is gone
   }
   assertEquals((await parts(tree)).length, 1);
   assertEquals((await namesBelow(tree.path)).filter((name) => name.endsWith("big.bin")), []);
@@ -97,7 +97,7 @@ Deno.test("an upload goes on after its client was killed, and after the server w
   assertEquals(await parts(tree), []);
 });
 
-Deno.test("who goes on with an upload takes it over from a request that hangs", async () => {
+Deno.test("a client that resumes an upload takes it over from a hanging request", async () => {
   await using tree = await tempTree();
   await using command = await start([tree.path, "--upload"]);
   const target = "/a.bin?upload=taken-over";
@@ -136,7 +136,7 @@ Deno.test("a server that is killed leaves the old file; the next one removes wha
   assertEquals(await parts(tree), [left!, other]);
 });
 
-Deno.test("of several uploads of one name at once one wins, whole, and the others hear of it", async (t) => {
+Deno.test("of several concurrent uploads of one name one wins, complete, and the others are told", async (t) => {
   await using tree = await tempTree();
   await using command = await start([tree.path, "--all"]);
   const bodies = Array.from({ length: 8 }, () => noise(MiB));
@@ -150,17 +150,17 @@ Deno.test("of several uploads of one name at once one wins, whole, and the other
     assertEquals((await put("/new.bin")).sort(), [201, ...Array(7).fill(409)]);
     assert(await isOneOf("new.bin"));
   });
-  await t.step("overwritten: the content of one of them", async () => {
+  await t.step("overwriting: the content of one of them", async () => {
     assertEquals((await put("/new.bin?on-conflict=overwrite")).filter((status) => status !== 204), []);
     assert(await isOneOf("new.bin"));
   });
-  await t.step("renamed: each has a name of its own", async () => {
+  await t.step("renaming: each gets its own name", async () => {
     await put("/new.bin?on-conflict=rename");
     const names = await namesBelow(tree.path);
     assertEquals(names.length, 9);
     for (const name of names) assert(await isOneOf(name));
   });
-  await t.step("on one condition: one 204, and 412 for the rest", async () => {
+  await t.step("with one condition: one 204, and 412 for the rest", async () => {
     await Deno.utime(tree.at("new.bin"), 1_000_000_000, 1_000_000_000);
     let etag = "W/";
     while (etag.startsWith("W/")) etag = (await ask(command.port, "HEAD", "/new.bin")).headers.get("etag")!;
@@ -190,7 +190,7 @@ Deno.test("a reader never sees a mixture while a file is overwritten", async () 
   await Promise.all([read(), read(), write()]);
 });
 
-Deno.test("a disk that is full is 507, and nothing stays behind", async (t) => {
+Deno.test("a full disk is 507, and leaves nothing", async (t) => {
   await using tree = await tempTree({ "disk/": "" });
   await using tmpfs = await mount(["-t", "tmpfs", "-o", "size=4m", "tmpfs"], tree.at("disk"));
   if (!tmpfs) return;
@@ -249,20 +249,20 @@ Deno.test("a disk that is full is 507, and nothing stays behind", async (t) => {
     );
     await isAsBefore();
   });
-  await t.step("what fits goes in", async () => {
+  await t.step("an upload that fits is stored", async () => {
     const response = await send(command.port, "PUT", "/fits", { body: tooMuch.subarray(0, 3 * MiB) });
     assertEquals(response.status, 201);
     assertEquals(await Deno.readFile(tree.at("disk/fits")), tooMuch.subarray(0, 3 * MiB));
   });
 });
 
-/** The status of the answer to a request that may be answered before all of it is sent. */
+/** The status of a response that may come before the request is sent completely. */
 async function statusOf(port: number, head: string, content: Uint8Array): Promise<number> {
   const connection = await Deno.connect({ hostname: "127.0.0.1", port });
   const bytes = joined([new TextEncoder().encode(head), content]);
   const sending = (async () => {
     for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at, at + 65_536));
-  })().catch(() => {}); // it closes before it has all
+  })().catch(() => {}); // it closes before it has received everything
   const buffer = new Uint8Array(1_000);
   const count = await connection.read(buffer);
   connection.close();
@@ -294,7 +294,7 @@ Deno.test("a directory that cannot be written is 403, for each method", async (t
   assertEquals(await namesBelow(tree.path), ["disk/", "disk/a.txt"]);
 });
 
-Deno.test("a large upload passes through, and the memory of the server stays small", async (t) => {
+Deno.test("a large upload succeeds, and the memory of the server stays small", async (t) => {
   await using tree = await tempTree();
   await using command = await start([tree.path, "--upload"]);
   const peak = async () => {

@@ -1,4 +1,4 @@
-/** Who may read a file while it is written and afterwards; and that nothing else gets other permissions. */
+/** Permissions of files during and after an upload, and that no other file's change. */
 
 import { assert, assertEquals } from "@std/assert";
 import { disk, SitePath } from "@x/pyserve";
@@ -23,7 +23,7 @@ const modeOf = (name: string) => (Deno.statSync(name).mode ?? 0) & 0o777;
 for (const holds of DESCRIPTORS ? [true, false] : [false]) {
   const way = holds ? "held" : "by name";
   Deno.test({
-    name: `A3: a part is readable by its owner only, and has its permissions when it has its name (${way})`,
+    name: `A3: a part is readable by its owner only, and gets its permissions with its name (${way})`,
     ignore,
     async fn() {
       await using tree = await tempTree({ "private.txt": "", "plain.txt": "" });
@@ -40,13 +40,13 @@ for (const holds of DESCRIPTORS ? [true, false] : [false]) {
         await (await writer.resume(path, "id"))!.commit({ paths: [path], replace });
         assertEquals(modeOf(tree.at(name)), mode, name);
       }
-      assertEquals([...Deno.readDirSync(tree.path)].length, 3); // and what was tried is gone
+      assertEquals([...Deno.readDirSync(tree.path)].length, 3); // and the attempt has left nothing
     },
   });
 
   for (const what of ["a link", "another file"]) {
     Deno.test({
-      name: `A3: exchanged for ${what} while it replaces a file, a part changes nothing of that (${way})`,
+      name: `A3: exchanged for ${what} while it replaces a file, a part changes nothing there (${way})`,
       ignore,
       async fn() {
         const outcomes = new Set<string>();
@@ -89,7 +89,7 @@ async function outcomeOf(work: () => Promise<unknown>): Promise<string> {
 }
 
 Deno.test({
-  name: "A3: discarding a part leaves alone what has taken its name",
+  name: "A3: discarding a part leaves a file that has taken its name alone",
   ignore,
   async fn() {
     await using tree = await tempTree();
@@ -104,7 +104,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "A3: what is moved over another file never gets more permissions than it had",
+  name: "A3: a file moved over another never gets more permissions than it had",
   ignore,
   async fn() {
     const rows = [[0o600, 0o644, 0o600], [0o644, 0o600, 0o600], [0o755, 0o644, 0o644], [0o640, 0o604, 0o600]] as const;

@@ -1,4 +1,4 @@
-/** Moving from one file system to another, and what is mounted in the tree. */
+/** Moving between file systems, and mount points in the tree. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { FileChanged, WriteRefused } from "@x/pyserve/sources";
@@ -33,7 +33,7 @@ async function mountedTree(files: Record<string, string | Uint8Array>): Promise<
   return null;
 }
 
-/** Everything below a directory, with what is in it, its permissions and its date. */
+/** Everything below a directory: contents, permissions and dates. */
 async function stateOf(tree: TempTree, at: string): Promise<Record<string, unknown[]>> {
   const state: Record<string, unknown[]> = {};
   for (const name of await namesBelow(tree.at(at))) {
@@ -86,7 +86,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "B11: what is mounted is neither deleted nor moved, nor is what it is mounted in",
+  name: "B11: neither a mount point nor a directory that contains one is deleted or moved",
   ignore,
   async fn() {
     await using tree = await mountedTree({
@@ -130,7 +130,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "B11: a mount is noticed by its device number where the list of mounts cannot be read",
+  name: "B11: a mount is recognised by its device number if the list of mounts cannot be read",
   ignore,
   async fn() {
     await using tree = await mountedTree({ "root/a/b/c.txt": "" });
@@ -171,7 +171,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "B11: what is written to meanwhile is not lost",
+  name: "B11: a file that is written to meanwhile is not lost",
   ignore,
   async fn() {
     const outcomes = new Set<string>();
@@ -188,14 +188,14 @@ Deno.test({
           (error) => outcomes.add(error.name),
         );
       }, (call, name) => {
-        // Right before the name goes, nothing can tell.
+        // Right before the unlink, a change goes unnoticed.
         if (call !== at || name === "removeSync") return;
         try {
           write(tree.at("root/dir/a.txt"), "longer than before", { create: false });
           isWritten = true;
           write(tree.at("root/dir/new.txt"), "new");
         } catch {
-          // It was moved by then.
+          // It has been moved by then.
         }
       });
       const texts = ["root/dir/a.txt", "root/mnt/dir/a.txt"].map((name) => {
@@ -287,7 +287,7 @@ for (const holds of WAYS) {
             outcomes.add(await move.then(() => "moved", (error) => error.name));
           },
           async check(round) {
-            // By name, one that is exchanged right before it is removed is removed outside: docs/security.md says so.
+            // Without descriptors, a directory replaced right before its removal is removed outside: see docs/security.md.
             if (holds) {
               assertEquals(Deno.readTextFileSync(tree.at("outside/sub/a.txt")), "SECRET", JSON.stringify(round));
             }
@@ -307,7 +307,7 @@ for (const holds of WAYS) {
 }
 
 Deno.test({
-  name: "B11: what a process that was killed has left of a copy is swept, unless it is still being filled",
+  name: "B11: the incomplete copy of a killed process is swept, unless it is still being filled",
   ignore,
   async fn() {
     const PART = ".pyserve-0123456789abcdef0123456789abcdef.part";

@@ -1,4 +1,4 @@
-/** Which pages may write: those of this server, under the names that it has for its visitors. */
+/** Which pages may write: those of this server, under its public names. */
 
 import { assert, assertEquals } from "@std/assert";
 import { isNamed } from "../../handlers/http/own_host.ts";
@@ -8,7 +8,7 @@ import { raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { namesBelow, send } from "../support/upload.ts";
 
-/** A proxy may send its own Host, or pass on the one it was asked under. */
+/** A proxy may send its own Host, or pass on the client's. */
 const ROWS: readonly [host: string, origin: string, allowed: boolean][] = [
   ["files.example", "http://files.example", true],
   ["files.example", "https://files.example", true],
@@ -20,7 +20,7 @@ const ROWS: readonly [host: string, origin: string, allowed: boolean][] = [
   ["127.0.0.1:8000", "http://odd.example:8080", true],
   ["files.example:443", "https://files.example", true],
   ["files.example:8000", "http://files.example:8000", true],
-  // What listens on another port may be another's, and so may another name.
+  // A server on another port, or with another name, may belong to others.
   ["127.0.0.1:8000", "http://files.example:8080", false],
   ["127.0.0.1:8000", "http://odd.example:8081", false],
   ["127.0.0.1:8000", "http://odd.example", true],
@@ -36,7 +36,7 @@ const ROWS: readonly [host: string, origin: string, allowed: boolean][] = [
   ["127.0.0.1:8000", "null", false],
   ["127.0.0.1:8000", "", false],
   ["127.0.0.1:8000", "http://files.example, http://evil.example", false],
-  // Addresses, localhost and the name of the machine are asked under by everybody who runs anything there.
+  // Addresses, localhost and the name of the machine are shared by everything that runs there.
   ["127.0.0.1:8000", "http://127.0.0.1", false],
   ["127.0.0.1:8000", "http://127.0.0.1:8000", true],
   ["127.0.0.1:8000", "http://localhost", false],
@@ -49,7 +49,7 @@ const ROWS: readonly [host: string, origin: string, allowed: boolean][] = [
 const NAMES = ["files.example", "*.sites.example", "odd.example:8080"];
 
 for (const header of ["Origin", "Referer"]) {
-  Deno.test(`names that are allowed are own origins, and no others are (${header})`, async () => {
+  Deno.test(`allowed names are own origins, and no others are (${header})`, async () => {
     await using tree = await tempTree();
     await using command = await start([
       tree.path,
@@ -74,7 +74,7 @@ for (const header of ["Origin", "Referer"]) {
   });
 }
 
-Deno.test("without --allow-host a page is of this server only where it was asked for", async () => {
+Deno.test("without --allow-host only pages of the requested host belong to this server", async () => {
   await using tree = await tempTree();
   await using command = await start([tree.path, "--quiet", "--upload"]);
   for (const origin of [`http://${Deno.hostname()}`, "http://localhost:1", "http://files.example"]) {
@@ -83,7 +83,7 @@ Deno.test("without --allow-host a page is of this server only where it was asked
   }
 });
 
-Deno.test("Sec-Fetch-Site is believed before Origin, for no page can set it", async () => {
+Deno.test("Sec-Fetch-Site takes precedence over Origin, because no page can set it", async () => {
   await using tree = await tempTree();
   await using command = await start([tree.path, "--quiet", "--upload", "--allow-host", "files.example"]);
   const rows: readonly [site: string, status: number][] = [
@@ -111,7 +111,7 @@ Deno.test("Destination may name this server as its visitors do", async () => {
   assertEquals(await namesBelow(tree.path), ["c"]);
 });
 
-Deno.test("a port is the default one, or the one that is given with a name", () => {
+Deno.test("the port is the default one, or the one given with the name", () => {
   assert(isNamed("a.example", ["a.example"]) && isNamed("A.example.:80", ["a.example"]));
   assert(isNamed("a.example:443", ["a.example:8000"]) && isNamed("a.example:8000", ["a.example:8000"]));
   assert(!isNamed("a.example:8000", ["a.example", "b.example:8000"]));

@@ -1,4 +1,4 @@
-/** What is known of an upload in pieces: by every process, after a restart, and no longer than it is of use. */
+/** The state of a resumable upload: shared by all processes, kept over a restart, and removed when it is of no use. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { disk, SitePath } from "@x/pyserve";
@@ -17,7 +17,7 @@ const LAST = ["Upload-Complete", "?1"] as const;
 const MORE = ["Upload-Complete", "?0"] as const;
 const JSON_PLEASE = ["Accept", "application/json"] as const;
 
-/** The command over a directory of its own. */
+/** The command with its own directory. */
 async function site(...args: string[]) {
   const tree = await tempTree();
   const command = await start([tree.path, "--quiet", "--all", ...args]);
@@ -42,7 +42,7 @@ async function site(...args: string[]) {
 const hiddenBelow = async (directory: string) =>
   (await namesBelow(directory)).filter((name) => name.includes(".pyserve"));
 
-Deno.test("every worker knows that an upload has finished, and so does the server after a restart", {
+Deno.test("every worker knows of a finished upload, and so does the server after a restart", {
   ignore: Deno.build.os !== "linux",
 }, async () => {
   await using tree = await tempTree();
@@ -64,7 +64,7 @@ Deno.test("every worker knows that an upload has finished, and so does the serve
   assertEquals(await Deno.readTextFile(tree.at("w.txt")), "hi");
 });
 
-Deno.test("what a first request has said holds for those that follow, after a restart, too", async () => {
+Deno.test("the parameters of the first request apply to those that follow, even after a restart", async () => {
   await using tree = await tempTree({ "w.txt": "old" });
   const body = noise(1_000);
   const digest = await sha256(body);
@@ -83,7 +83,7 @@ Deno.test("what a first request has said holds for those that follow, after a re
   const other = await send(second.port, "PATCH", TARGET, { body: "", headers: [at(400), ["Upload-Length", "999"]] });
   assertEquals(other.status, 400);
   const ended = await send(second.port, "PATCH", TARGET, { body: body.subarray(400), headers: [at(400)] });
-  assertEquals(ended.status, 201); // by the length that was announced, and beside the file that has the name
+  assertEquals(ended.status, 201); // complete by the announced length, and renamed because of the existing file
   assertEquals(await Deno.readFile(tree.at("w (1).txt")), body);
   assertEquals((await ask(second.port, "HEAD", TARGET)).headers.get("upload-complete"), "?1");
   const replacing = `/w.txt?upload=${ID}-2`;
@@ -98,7 +98,7 @@ Deno.test("what a first request has said holds for those that follow, after a re
   assertEquals((await send(second.port, "PATCH", wrong, { body: "", headers: [at(3), LAST] })).status, 400);
 });
 
-Deno.test("an announced length is recorded, told, and not exceeded", async (t) => {
+Deno.test("an announced length is recorded, reported, and not exceeded", async (t) => {
   await using server = await site("--max-upload", "1M");
   const begun = await server.send("PUT", "/a.bin", "", MORE, ["Upload-Length", "100"]);
   const told = ["upload-complete", "upload-offset", "upload-limit"].map((name) => begun.headers.get(name));
@@ -123,14 +123,14 @@ Deno.test("an announced length is recorded, told, and not exceeded", async (t) =
     ["another length", 0, 1, ["Upload-Length", "99"]],
   ];
   for (const [what, offset, bytes, ...headers] of rows) {
-    await t.step(`${what}: 400, and nothing of it is kept`, async () => {
+    await t.step(`${what}: 400, and nothing is kept`, async () => {
       const answer = await server.send("PATCH", target, noise(bytes), at(offset), JSON_PLEASE, ...headers);
       assertEquals(answer.status, 400);
       assertMatch(JSON.parse(answer.text).type, /#inconsistent-upload-length$/);
       await isAt("0");
     });
   }
-  await t.step("too much, without Content-Length: 400, and nothing of it is kept", async () => {
+  await t.step("too much, without Content-Length: 400, and nothing is kept", async () => {
     assertEquals((await chunked("x".repeat(101), "Upload-Offset: 0")).status, 400);
     await isAt("0");
     assertEquals((await chunked("x".repeat(60), "Upload-Offset: 0", "Upload-Complete: ?0")).status, 204);
@@ -146,7 +146,7 @@ Deno.test("an announced length is recorded, told, and not exceeded", async (t) =
   });
 });
 
-Deno.test("HEAD and DELETE of an upload bring no piece", async () => {
+Deno.test("HEAD and DELETE of an upload may not have content", async () => {
   await using server = await site();
   await server.send("PATCH", TARGET, "abc", at(0));
   for (const header of ["Upload-Offset: 3", "Upload-Complete: ?1"]) {
@@ -157,7 +157,7 @@ Deno.test("HEAD and DELETE of an upload bring no piece", async () => {
   assertEquals((await server.head(TARGET)).offset, "3");
 });
 
-Deno.test("POST creates an upload: at the path of a file, or in a directory under the name that it gives", async (t) => {
+Deno.test("POST creates an upload: at the path of a file, or in a directory under the given name", async (t) => {
   await using server = await site();
   await Deno.mkdir(server.tree.at("docs"));
   const name = (text: string) => `filename ${btoa(text)},filetype dGV4dC9wbGFpbg==`;
@@ -192,7 +192,7 @@ Deno.test("POST creates an upload: at the path of a file, or in a directory unde
     const whole = await server.send("POST", "/whole.txt", "all", LAST);
     const told = ["upload-complete", "upload-offset"].map((name) => whole.headers.get(name));
     assertEquals([whole.status, ...told], [201, "?1", "3"]);
-    assertEquals(await hiddenBelow(server.tree.path), before); // of an id that nobody knows nothing is recorded
+    assertEquals(await hiddenBelow(server.tree.path), before); // nothing is recorded for an unknown id
   });
   const refused: readonly [target: string, status: number, ...(readonly [string, string])[]][] = [
     ["/b.txt", 409, MORE],
@@ -217,7 +217,7 @@ Deno.test("POST creates an upload: at the path of a file, or in a directory unde
   assertEquals(options.headers.get("upload-limit"), "max-age=86400");
 });
 
-Deno.test("a first piece that breaks off under an id that its client does not know leaves nothing", async () => {
+Deno.test("an interrupted first piece leaves nothing if its client does not know the id", async () => {
   await using server = await site();
   const content = noise(400_000);
   const head = headOf("POST", "/a.bin", { body: new Uint8Array(1_000_000), headers: [MORE] });
@@ -227,7 +227,7 @@ Deno.test("a first piece that breaks off under an id that its client does not kn
   await until(async () => (await namesBelow(server.tree.path)).length === 0);
 });
 
-Deno.test("an upload is taken over from a request that hangs in another process", {
+Deno.test("an upload is taken over from a hanging request in another process", {
   ignore: Deno.build.os === "windows",
 }, async () => {
   await using first = await site();
@@ -240,7 +240,7 @@ Deno.test("an upload is taken over from a request that hangs in another process"
   assertEquals([refused.status, refused.headers.get("upload-offset")], [409, "300000"]);
   const buffer = new Uint8Array(1_000);
   const count = await hanging.read(buffer);
-  assertMatch(new TextDecoder().decode(buffer.subarray(0, count!)), /^HTTP\/1\.1 409 /); // it was told
+  assertMatch(new TextDecoder().decode(buffer.subarray(0, count!)), /^HTTP\/1\.1 409 /); // it was notified
   const headers = [at(300_000), LAST];
   const ended = await send(second.port, "PATCH", TARGET, { body: bytes.subarray(300_000), headers });
   assertEquals(ended.status, 201);
@@ -249,7 +249,7 @@ Deno.test("an upload is taken over from a request that hangs in another process"
   assertEquals((await first.head(TARGET)).complete, "?1");
 });
 
-Deno.test("a creation takes an upload over from another process, and a cancellation does", {
+Deno.test("a creation or a cancellation takes an upload over from another process", {
   ignore: Deno.build.os === "windows",
 }, async () => {
   await using first = await site();
@@ -272,7 +272,7 @@ Deno.test("a creation takes an upload over from another process, and a cancellat
   assertEquals((await hiddenBelow(first.tree.path)).filter((name) => !name.endsWith(".upload")), []);
 });
 
-Deno.test("a record is private, and seen by nobody", async () => {
+Deno.test("a record is private, and invisible to clients", async () => {
   await using server = await site("--hidden");
   await server.send("PATCH", TARGET, "abc", at(0), ["Upload-Length", "6"]);
   await server.send("PATCH", `/done.txt?upload=${ID}`, "abc", at(0), LAST);
@@ -297,7 +297,7 @@ Deno.test("a record is private, and seen by nobody", async () => {
   assertEquals((await server.send("DELETE", "/sub", "")).status, 204);
 });
 
-Deno.test("DELETE of a finished upload forgets it, and not its file; a file that changes is no finished upload", async () => {
+Deno.test("DELETE of a finished upload removes its record, not its file; a changed file is not a finished upload", async () => {
   await using server = await site();
   await server.send("PATCH", TARGET, "abc", at(0), LAST);
   assertEquals((await server.send("DELETE", TARGET, "")).status, 204);
@@ -311,13 +311,13 @@ Deno.test("DELETE of a finished upload forgets it, and not its file; a file that
   assertEquals((await server.head(TARGET)).complete, "?1");
 });
 
-Deno.test("a claim ends where a part is had, or is not there, and a record goes with its part", async () => {
+Deno.test("a claim ends when its part is taken or absent, and a record is removed with its part", async () => {
   await using tree = await tempTree();
   const writer = await disk(tree.path).openWriter!();
   const path = SitePath.root.child("a.txt")!;
   const names = async () => (await namesBelow(tree.path)).map((name) => name.replace(/.*\./, ""));
   await writer.claim(path, ID);
-  await writer.claim(path, ID); // by another that waits
+  await writer.claim(path, ID); // by another waiting request
   assertEquals([await names(), await writer.resume(path, ID), await names()], [["claim"], null, []]);
   await writer.claim(path, ID);
   const part = await writer.create(path, ID);
@@ -332,7 +332,7 @@ Deno.test("a claim ends where a part is had, or is not there, and a record goes 
   assertEquals(await names(), []);
 });
 
-Deno.test("a record goes when it is as old as a part may get, and not before its part", async () => {
+Deno.test("a record expires with its part, and not before it", async () => {
   await using tree = await tempTree({ "sub/": "" });
   const writer = await disk(tree.path).openWriter!();
   const path = (name: string) => SitePath.root.child("sub")!.child(name)!;
@@ -358,7 +358,7 @@ Deno.test("a record goes when it is as old as a part may get, and not before its
   assertEquals(await named(), ["sub/", "sub/done"]);
 });
 
-Deno.test("a record that is cut off, or not ours, is as good as none", async () => {
+Deno.test("a truncated or foreign record is ignored", async () => {
   await using tree = await tempTree();
   const writer = await disk(tree.path).openWriter!();
   const path = SitePath.root.child("a.txt")!;
@@ -394,7 +394,7 @@ Deno.test("a record that is cut off, or not ours, is as good as none", async () 
   }
 });
 
-Deno.test("records are written and read through no link, at whatever moment one comes in their place", {
+Deno.test("records are never written or read through a link, whenever one takes their place", {
   ignore: Deno.build.os === "windows",
 }, async () => {
   await using outside = await tempTree({ "private": '{"notes":"not yours","finished":null}' });

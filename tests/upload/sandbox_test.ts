@@ -1,4 +1,4 @@
-/** Pages among files that clients can write run in a sandbox, however the handlers are put together. */
+/** Pages among writable files run in a sandbox, however the handlers are composed. */
 
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path/join";
@@ -18,7 +18,7 @@ import { cgiContent } from "@x/pyserve/handlers";
 import { isVisible, writableIn } from "@x/pyserve/sources";
 import { tempTree } from "../support/tree.ts";
 
-/** Ways to let clients write below `root/in`, and to send what is there; each with the path of the page that is asked for. */
+/** Ways to let clients write below `root/in` and to serve it, each with the path of the page. */
 const WAYS: Readonly<Record<string, readonly [path: string, make: (root: string) => Handler]>> = {
   "upload behind files": ["/in/p.html", (root) => {
     const source = disk(root);
@@ -75,7 +75,7 @@ for (const [name, [path, make]] of Object.entries(WAYS)) {
   });
 }
 
-Deno.test("the entity tag that an upload tells is that of the file as it is sent", async () => {
+Deno.test("the entity tag of an upload's response is that of the served file", async () => {
   await using tree = await tempTree({});
   const source = disk(tree.path);
   const fetch = toFetch(chain(upload(source), files(source)));
@@ -84,7 +84,7 @@ Deno.test("the entity tag that an upload tells is that of the file as it is sent
   assertEquals(stored.headers.get("etag")?.replace("W/", ""), sent.headers.get("etag")?.replace("W/", ""));
 });
 
-Deno.test("pages run in no sandbox where it is not wanted, or where nothing can be written", async () => {
+Deno.test("pages run without a sandbox if it is turned off, or if nothing can be written", async () => {
   await using tree = await tempTree({ "in/p.html": "", "input/p.html": "" });
   const policies = async (handler: Handler) => {
     const response = await toFetch(handler)(new Request("http://localhost/p.html"));

@@ -1,4 +1,4 @@
-/** tus-js-client in its modes for the drafts of the IETF, against the command: a client that others have written. */
+/** tus-js-client in its modes for the IETF drafts, an independent client, against the command. */
 
 import { Buffer } from "node:buffer";
 import { assert, assertEquals } from "@std/assert";
@@ -31,8 +31,8 @@ interface TusOptions {
 
 type Tus = { readonly Upload: new (file: Uint8Array, options: TusOptions) => TusUpload };
 
-/** Loaded when it is needed, because the network may not be there; null then, with what the reason is. */
-const PACKAGE = "npm:tus-js-client@4.3.1"; // no literal in the import, which would be loaded before anything is tested
+/** Loaded on demand; null, with the reason printed, if there is no network. */
+const PACKAGE = "npm:tus-js-client@4.3.1"; // not a literal, which would be loaded before the tests
 const tus = await import(PACKAGE).then((module: Tus) => module, (error) => {
   skipped(`tus-js-client cannot be loaded: ${error instanceof Error ? error.message : error}`);
   return null;
@@ -42,7 +42,7 @@ const CHUNK = 200_000;
 
 for (const protocol of ["ietf-draft-03", "ietf-draft-05"]) {
   const name = `tus-js-client sends files by ${protocol}, without an error`;
-  // Its progress is told by lodash.throttle, whose timers go on for 100 ms, and its connections are kept by node:http.
+  // Progress events use lodash.throttle, whose timers last 100 ms more, and node:http keeps connections alive.
   Deno.test(name, { ignore: tus === null, sanitizeOps: false, sanitizeResources: false }, async (t) => {
     await using tree = await tempTree({ "docs/": "" });
     await using command = await start([tree.path, "--quiet", "--upload"]);
@@ -75,7 +75,7 @@ for (const protocol of ["ietf-draft-03", "ietf-draft-05"]) {
       await send(body, "/pieces.bin", { uploadDataDuringCreation: true, chunkSize: CHUNK });
       for (const name of ["with.bin", "pieces.bin"]) assertEquals(await Deno.readFile(tree.at(name)), body);
     });
-    await t.step("of a length that is known late", async () => {
+    await t.step("with a deferred length", async () => {
       await send(body, "/late.bin", { uploadLengthDeferred: true, chunkSize: CHUNK });
       assertEquals(await Deno.readFile(tree.at("late.bin")), body);
     });
@@ -83,7 +83,7 @@ for (const protocol of ["ietf-draft-03", "ietf-draft-05"]) {
       await send(new Uint8Array(), "/empty.bin");
       assertEquals((await Deno.stat(tree.at("empty.bin"))).size, 0);
     });
-    await t.step("goes on after it was stopped in the middle, and knows afterwards that all is there", async () => {
+    await t.step("resumes after it was stopped in the middle, and knows afterwards that it is complete", async () => {
       const large = noise(4_000_000);
       await using network = slowNetwork(command.port, 1_500_000);
       const upload = new tus!.Upload(Buffer.from(large), {
@@ -114,11 +114,11 @@ for (const protocol of ["ietf-draft-03", "ietf-draft-05"]) {
   });
 }
 
-/** A way to a server on which so many bytes of a request pass, and no more. */
+/** A proxy that passes a limited number of bytes of a request. */
 function slowNetwork(port: number, bytes: number) {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { promise: full, resolve, reject } = Promise.withResolvers<void>();
-  full.catch(() => {}); // whoever waits for it is told
+  full.catch(() => {}); // wakes waiting callers
   const pass = async (from: Deno.Conn, to: Deno.Conn, most: number) => {
     const buffer = new Uint8Array(65_536);
     for (let left = most; left > 0;) {

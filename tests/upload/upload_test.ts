@@ -12,7 +12,7 @@ import { form, namesBelow, send, type Sent, sha256, withHeaders } from "../suppo
 
 const JSON_PLEASE = ["Accept", "application/json"] as const;
 
-/** A command that may write, in a directory with some files. */
+/** A writable command, in a directory with some files. */
 function writable(...args: string[]) {
   return writableSite(args);
 }
@@ -35,7 +35,7 @@ async function writableSite(args: readonly string[], options: StartOptions = {})
   };
 }
 
-Deno.test("PUT stores a new file, makes the directories on the way, and says what it has stored", async () => {
+Deno.test("PUT stores a new file, creates its parent directories, and reports what it has stored", async () => {
   await using site = await writable("--upload");
   const made = await site.send("PUT", "/new/deep/a%20b.txt", { body: "hello" });
   assertEquals([made.status, made.headers.get("location")], [201, "a%20b.txt"]);
@@ -50,7 +50,7 @@ Deno.test("PUT stores a new file, makes the directories on the way, and says wha
   assertEquals((await site.names()).filter((name) => name.includes(".part")), []);
 });
 
-Deno.test("PUT takes an empty file, and one without Content-Length", async () => {
+Deno.test("PUT accepts an empty file, and one without Content-Length", async () => {
   await using site = await writable("--upload");
   assertEquals((await site.send("PUT", "/none", { body: "" })).status, 201);
   const chunked = ["PUT /chunked HTTP/1.1", "Host: localhost", "Connection: close", "Transfer-Encoding: chunked", ""];
@@ -58,7 +58,7 @@ Deno.test("PUT takes an empty file, and one without Content-Length", async () =>
   assertEquals([status, await site.read("none"), await site.read("chunked")], [201, "", "abcde"]);
 });
 
-Deno.test("a name that is taken stays what it is, unless the request or the server wants otherwise", async () => {
+Deno.test("an existing file is kept, unless the request or the server says otherwise", async () => {
   await using site = await writable("--all");
   const refused = await site.send("PUT", "/old.txt", { body: "new", headers: [JSON_PLEASE] });
   assertEquals([refused.status, refused.headers.get("content-type")], [409, "application/problem+json"]);
@@ -145,12 +145,12 @@ Deno.test("PUT is refused where it cannot be a file, before its content is read"
       assertEquals(await site.names(), before);
     });
   }
-  await t.step("too large, without Content-Length: 413, and nothing stays", async () => {
+  await t.step("too large, without Content-Length: 413, and nothing is kept", async () => {
     const head = "PUT /large HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
     const { status } = await raw(site.port, `${head}500\r\n${"x".repeat(0x500)}\r\n0\r\n\r\n`);
     assertEquals([status, await site.names()], [413, before]);
   });
-  await t.step("255 bytes, and names that look odd, are names", async () => {
+  await t.step("255 bytes and unusual characters are valid in names", async () => {
     for (const name of ["a".repeat(255), "%C3%BC%20%23%3F", "nul.txt", "a:b"]) {
       assertEquals((await site.send("PUT", `/${name}`, { body: "x" })).status, 201);
     }
@@ -158,7 +158,7 @@ Deno.test("PUT is refused where it cannot be a file, before its content is read"
   });
 });
 
-Deno.test("each right has its option, and what is missing is named", async (t) => {
+Deno.test("each right has its option, and a missing one is named", async (t) => {
   const body = "x";
   const rows: readonly [option: string, method: string, target: string, missing: string | null, sent?: Sent][] = [
     ["--upload", "PUT", "/n.txt", null],
@@ -250,7 +250,7 @@ Deno.test("a form stores its files, each by itself, and sends browsers back to t
     const contents = await Promise.all(names.map((name) => site.read(`docs/${name}`)));
     assertEquals(contents, ["1", "2", "3", "4", "5", ""]);
   });
-  await t.step("from a program: a list; what cannot be stored does not hold up the rest", async () => {
+  await t.step("from a program: a list; a refused file does not affect the rest", async () => {
     const some = form(
       ['name="f"; filename="a.txt"', "taken"],
       ['name="f"; filename="../x"', "above"],
@@ -266,7 +266,7 @@ Deno.test("a form stores its files, each by itself, and sends browsers back to t
     assertEquals(files.map(({ status }: { status: number }) => status), [409, 400, 400, 400, 403, 201]);
     assertEquals([await site.read("docs/a.txt"), await site.read("docs/fine.txt")], ["a", "fine"]);
   });
-  await t.step("a field in front of the files says what happens to names that are taken", async () => {
+  await t.step("a field before the files sets the conflict policy", async () => {
     const response = await site.send(
       "POST",
       "/docs/",
@@ -279,7 +279,7 @@ Deno.test("a form stores its files, each by itself, and sends browsers back to t
     const missing = form(['name="on-conflict"', "overwrite"], ['name="f"; filename="a.txt"', "mine"]);
     assertEquals((await site.send("POST", "/docs/", missing)).status, 403);
   });
-  await t.step("a name in an answer does nothing to a terminal", async () => {
+  await t.step("a name in a response cannot control a terminal", async () => {
     const { text } = await site.send("POST", "/docs/", form(['name="f"; filename="\x1b[31m%0Ared"', "x"]));
     // deno-lint-ignore no-control-regex
     assert(text.includes("red") && !/[\x00-\x09\x0b-\x1f]|\n./.test(text), JSON.stringify(text));
@@ -322,7 +322,7 @@ Deno.test("MKCOL makes a directory", async () => {
   for (const [target, status, sent] of rows) assertEquals((await site.send("MKCOL", target, sent)).status, status);
 });
 
-Deno.test("DELETE removes a file, a link, a directory; all that is in one only when asked to", async () => {
+Deno.test("DELETE removes a file, a link, a directory; a non-empty one only if asked to", async () => {
   await using site = await writable("--delete");
   await Deno.symlink("/etc", site.tree.at("out"));
   await Deno.symlink("docs", site.tree.at("in"));
@@ -349,7 +349,7 @@ Deno.test("DELETE removes a file, a link, a directory; all that is in one only w
   assertEquals(await site.names(), [".secret/", ".secret/key"]);
 });
 
-Deno.test("COPY gives a file or a directory a second path, and replaces only what it is told to", async (t) => {
+Deno.test("COPY duplicates a file or a directory, and replaces a target only if told to", async (t) => {
   await using site = await writable("--all");
   await Deno.symlink("/tmp", site.tree.at("out"));
   const rows: readonly [from: string, to: string, status: number, ...headers: [name: string, value: string][]][] = [
@@ -411,7 +411,7 @@ async function filesIn(site: Awaited<ReturnType<typeof writable>>, from: string,
   return names.map((name) => to + name.slice(from.length));
 }
 
-Deno.test("MOVE gives a file or a directory another path, and replaces only what it is told to", async (t) => {
+Deno.test("MOVE renames a file or a directory, and replaces a target only if told to", async (t) => {
   await using site = await writable("--all");
   await Deno.symlink("/tmp", site.tree.at("out"));
   const rows: readonly [from: string, to: string, status: number, overwrite?: string][] = [
@@ -491,7 +491,7 @@ for (const engine of [[], ["-p", "HTTP/1.0"]]) {
   });
 }
 
-Deno.test("MOVE of a link over a file changes nothing of what the link leads to", async () => {
+Deno.test("MOVE of a link over a file does not change the link's target", async () => {
   await using site = await writable("--all");
   await using elsewhere = await tempTree({ "private.txt": "mine" });
   const target = elsewhere.at("private.txt");
@@ -504,7 +504,7 @@ Deno.test("MOVE of a link over a file changes nothing of what the link leads to"
   assertEquals((await Deno.stat(target)).mode! & 0o777, 0o600);
 });
 
-Deno.test("an upload in pieces goes on where it is, and its file appears when it is whole", async (t) => {
+Deno.test("an upload in pieces continues at its offset, and its file appears when it is complete", async (t) => {
   await using site = await writable("--all", "--max-upload", "1M");
   const piece = (target: string, body: string, ...headers: (readonly [string, string])[]) =>
     site.send("PATCH", target, { body, headers });
@@ -515,7 +515,7 @@ Deno.test("an upload in pieces goes on where it is, and its file appears when it
     const response = await piece(upload, "hello", at(0));
     assertEquals([response.status, response.headers.get("upload-offset")], [204, "5"]);
   });
-  await t.step("HEAD and GET tell how far it is, and nobody else sees it", async () => {
+  await t.step("HEAD and GET report its offset, and it is otherwise invisible", async () => {
     const head = await ask(site.port, "HEAD", upload);
     assertEquals([head.status, head.headers.get("upload-offset"), head.headers.get("upload-complete")], [
       200,
@@ -527,18 +527,18 @@ Deno.test("an upload in pieces goes on where it is, and its file appears when it
     assertEquals((await ask(site.port, "HEAD", "/big.bin?upload=another-id")).status, 404);
     assertEquals((await ask(site.port, "HEAD", "/other.bin?upload=0123-4567")).status, 404);
   });
-  await t.step("a wrong offset is 409 and says the right one", async () => {
+  await t.step("a wrong offset is 409 with the right one", async () => {
     const response = await piece(upload, "x", at(3), JSON_PLEASE);
     assertEquals([response.status, response.headers.get("upload-offset")], [409, "5"]);
     const problem = JSON.parse(response.text);
     assertEquals([problem["expected-offset"], problem["provided-offset"]], [5, 3]);
     assertEquals((await piece("/x?upload=unknown-id", "x", at(7))).headers.get("upload-offset"), "0");
   });
-  await t.step("a piece with a wrong digest is forgotten", async () => {
+  await t.step("a piece with a wrong digest is discarded", async () => {
     const response = await piece(upload, " world", at(5), ["Content-Digest", await sha256(noise(3))]);
     assertEquals([response.status, (await ask(site.port, "HEAD", upload)).headers.get("upload-offset")], [400, "5"]);
   });
-  await t.step("the last piece makes it a file; who did not hear of it can ask", async () => {
+  await t.step("the last piece completes the file; a client that missed the response can ask", async () => {
     const whole = await sha256(new TextEncoder().encode("hello world"));
     const response = await piece(upload, " world", at(5), LAST, ["Repr-Digest", whole]);
     assertEquals([response.status, response.headers.get("location")], [201, "big.bin"]);
@@ -549,7 +549,7 @@ Deno.test("an upload in pieces goes on where it is, and its file appears when it
     assertEquals((await ask(site.port, "HEAD", upload)).status, 404);
     assertEquals((await piece(upload, "again", at(0), LAST)).status, 201);
   });
-  await t.step("where the name is taken at the end, another policy stores what is there", async () => {
+  await t.step("if the name is taken at the end, another policy can still store it", async () => {
     const late = "/late.txt?upload=late-upload";
     await piece(late, "late", at(0));
     await site.send("PUT", "/late.txt", { body: "first" });
@@ -557,7 +557,7 @@ Deno.test("an upload in pieces goes on where it is, and its file appears when it
     const stored = await piece(`${late}&on-conflict=rename`, "", at(4), LAST);
     assertEquals([stored.status, await site.read("late (1).txt")], [201, "late"]);
   });
-  await t.step("PUT with Upload-Complete: ?0 begins one under an id of the server's", async () => {
+  await t.step("PUT with Upload-Complete: ?0 begins one with an id chosen by the server", async () => {
     const begun = await site.send("PUT", "/put.txt", { body: "ab", headers: [["Upload-Complete", "?0"]] });
     const location = begun.headers.get("location")!;
     assertMatch(location, /^put\.txt\?upload=[\w-]{36}$/);
@@ -573,7 +573,7 @@ Deno.test("an upload in pieces goes on where it is, and its file appears when it
     assertEquals((await piece("/l", "abc", at(0))).status, 400);
     assertEquals((await piece("/l?upload=bad-complete", "abc", at(0), ["Upload-Complete", "yes"])).status, 400);
   });
-  await t.step("DELETE gives it up", async () => {
+  await t.step("DELETE cancels it", async () => {
     await piece("/gone?upload=given-up", "abc", at(0));
     assertEquals((await site.send("DELETE", "/gone?upload=given-up")).status, 204);
     assertEquals((await site.send("DELETE", "/gone?upload=given-up")).status, 404);
@@ -583,7 +583,7 @@ Deno.test("an upload in pieces goes on where it is, and its file appears when it
   assertEquals((await site.names()).filter((name) => name.includes(".part")), []);
 });
 
-Deno.test("a whole file with a wrong checksum leaves nothing, whether it came in one piece or in several", async () => {
+Deno.test("a file with a wrong checksum leaves nothing, in one piece or in several", async () => {
   await using site = await writable("--upload");
   const body = noise(300_000);
   const [right, wrong] = [await sha256(body), await sha256(noise(10))];
@@ -600,7 +600,7 @@ Deno.test("a whole file with a wrong checksum leaves nothing, whether it came in
   assertEquals((await site.names()).filter((name) => name.startsWith("p") || name.endsWith(".part")), []);
 });
 
-Deno.test("parts are never listed nor served, also where hidden names are", async () => {
+Deno.test("parts are never listed nor served, even with --hidden", async () => {
   await using site = await writable("--all", "--hidden");
   await site.send("PATCH", "/x?upload=12345678", { body: "part", headers: [["Upload-Offset", "0"]] });
   const part = (await site.names()).find((name) => name.endsWith(".part"))!;
@@ -614,7 +614,7 @@ Deno.test("parts are never listed nor served, also where hidden names are", asyn
   assertEquals((await site.send("PUT", "/.hidden/x", { body: "x" })).status, 201);
 });
 
-Deno.test("what may write listens on this machine only, unless an address is given, and says so", async () => {
+Deno.test("a writable server listens on loopback only, unless an address is given, and says so", async () => {
   await using tree = await tempTree();
   const said = async (...args: string[]) => {
     const all = ["run", "--no-lock", "-A", CLI, tree.path, "0", ...args];
@@ -648,14 +648,14 @@ Deno.test("options for uploads need the option that allows them", async (t) => {
   }
 });
 
-Deno.test("the handler works by itself, below a mount, and only over a source that can be written", async () => {
+Deno.test("the handler works on its own, below a mount, and only with a writable source", async () => {
   await using tree = await tempTree({ "a.txt": "a" });
   const fetch = toFetch(fileServer(tree.path, { features: uploadFeatures({ maxBytes: 10 }), log: false }));
   const put = await fetch(new Request("http://localhost/b.txt", { method: "PUT", body: "b" }));
   assertEquals([put.status, await Deno.readTextFile(tree.at("b.txt"))], [201, "b"]);
   const { headers } = await fetch(new Request("http://localhost/", { method: "OPTIONS" }));
   assertEquals(headers.get("upload-limit"), "max-size=10, max-age=86400");
-  // Features know no server: the same ones can be given to several.
+  // Features are independent of a server: several can share them.
   await using other = await tempTree();
   const features = uploadFeatures();
   for (const { path } of [tree, other]) {
@@ -675,7 +675,7 @@ Deno.test("the handler works by itself, below a mount, and only over a source th
   assert(thrown instanceof TypeError);
 });
 
-/** A chain written by hand, which nothing keeps from taking uploads anywhere among programs but what is left of its source. */
+/** A custom chain, whose uploads are kept away from programs only by its filtered source. */
 async function writableByHand() {
   const tree = await tempTree({ "docs/a.txt": "a" });
   const handler = chain(upload(cgiContent(disk(tree.path)), { rights: { create: true, change: true } }));
@@ -691,7 +691,7 @@ async function writableByHand() {
   };
 }
 
-Deno.test("nothing comes among programs, or goes from them, through a link to their directory", async () => {
+Deno.test("nothing is moved into or out of a directory of programs through a link to it", async () => {
   await using site = await writableByHand();
   await Deno.mkdir(site.tree.at("cgi-bin/sub"), { recursive: true });
   await Deno.writeTextFile(site.tree.at("cgi-bin/run"), "#!/bin/sh\n", { mode: 0o755 });

@@ -1,4 +1,4 @@
-/** Writing on disk: through no link that leaves the root, whatever is exchanged meanwhile, and with few permissions. */
+/** Writing on disk: never through a link out of the root, whatever is replaced meanwhile, and with minimal permissions. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { disk, filtered, type SitePath, SitePath as Path } from "@x/pyserve";
@@ -16,7 +16,7 @@ import { namesBelow, send, skipped } from "../support/upload.ts";
 const pathOf = (text: string): SitePath =>
   text.split("/").reduce<SitePath>((path, name) => path.child(name)!, Path.root);
 
-/** Windows makes links for administrators only, and has no modes. */
+/** On Windows only administrators may create links, and there are no modes. */
 const unixOnly = { ignore: Deno.build.os === "windows" };
 
 Deno.test(
@@ -60,10 +60,10 @@ Deno.test(
   },
 );
 
-/** Exchanges a directory for a link to another, and back, until it is told to stop. */
+/** Replaces a directory by a link to another and back, until it is stopped. */
 async function exchanging(directory: string, other: string, isOver: () => boolean): Promise<number> {
   let count = 0;
-  // While it is away an upload may make it anew: then that goes.
+  // Meanwhile an upload may have created it again: remove that one.
   const insteadOfUploads = async (step: () => Promise<void>) => {
     while (!await step().then(() => true, () => false)) {
       await Deno.remove(directory, { recursive: true }).catch(() => {});
@@ -104,7 +104,7 @@ for (const permissions of ["all permissions", "few permissions"]) {
       for (const status of statuses) assert([201, 204, 404, 405, 409].includes(status), String(status));
       const names = await namesBelow(outside.path);
       if (permissions === "all permissions") return assertEquals(names, ["keep.txt"]);
-      // Nothing can be held then: an empty part, or directory, may slip out between two looks, but never content.
+      // Without descriptors an empty part or directory may escape between two checks, but never content.
       for (const name of names.filter((each) => each !== "keep.txt" && !each.endsWith("/"))) {
         assert(name.endsWith(".part") && (await Deno.stat(outside.at(name))).size === 0, name);
       }
@@ -174,7 +174,7 @@ Deno.test("a file that replaces another is as private as that one, and no progra
 });
 
 Deno.test(
-  "where a second name is not to be had, an empty file keeps the name until the whole one replaces it",
+  "without hard links, an empty file reserves the name until the complete one replaces it",
   unixOnly,
   async () => {
     await using tree = await tempTree({ "links/": "", "new.bin": "whole", "taken.bin": "taken" });
@@ -182,7 +182,7 @@ Deno.test(
     try {
       for (; count < 70_000; count++) Deno.linkSync(tree.at("new.bin"), tree.at(`links/${count}`));
     } catch {
-      // That was the last one that the file system allows.
+      // That was the last link that the file system allows.
     }
     if (count === 70_000) return skipped("this file system allows any number of links");
     using place = new Place(new DiskRoot(tree.path, { followLinks: false }).findNow(Path.root)!);
@@ -197,18 +197,18 @@ Deno.test(
   },
 );
 
-Deno.test("a directory that goes while a file is written to it is a refusal, and nothing comes back", async () => {
+Deno.test("a directory that is removed during a write causes a refusal, and is not created again", async () => {
   await using tree = await tempTree({ "dir/": "" });
   const writer = await disk(tree.path).openWriter!();
   const part = await writer.create(pathOf("dir/a.txt"), "id");
   await part.write(new TextEncoder().encode("a"));
-  await writer.remove(pathOf("dir")); // it looks empty, so it is
+  await writer.remove(pathOf("dir")); // it looks empty, so it may be removed
   await assertRejects(() => part.commit({ paths: [pathOf("dir/a.txt")], replace: false }), Deno.errors.NotFound);
   await part.discard();
   assertEquals(await namesBelow(tree.path), []);
 });
 
-Deno.test("a source that is written in one directory is not in those whose name begins like it", unixOnly, async () => {
+Deno.test("a source writable in one directory is not writable in others with the same prefix", unixOnly, async () => {
   await using tree = await tempTree({ "in/a/": "", "in-other/b.txt": "b", "into.txt": "c" });
   await Deno.symlink("../in-other", tree.at("in/link"));
   await Deno.symlink("a", tree.at("in/inside"));
@@ -224,7 +224,7 @@ Deno.test("a source that is written in one directory is not in those whose name 
   assertEquals(await namesBelow(tree.at("in-other")), ["b.txt"]);
 });
 
-Deno.test("an upload is on the disk before it has its name, and the name is before it is told", unixOnly, async () => {
+Deno.test("an upload is flushed before it gets its name, and the name before the response", unixOnly, async () => {
   const { linkSync, renameSync, FsFile: { prototype } } = Deno;
   const { sync } = prototype;
   let events: string[] = [];
@@ -257,7 +257,7 @@ Deno.test("an upload is on the disk before it has its name, and the name is befo
 });
 
 Deno.test(
-  "a record that a killed process has half written does not stand in the way, nor does a link",
+  "neither a half-written record of a killed process nor a link is an obstacle",
   unixOnly,
   async () => {
     await using tree = await tempTree({ "root/": "", "outside.txt": "outside" });
@@ -284,7 +284,7 @@ Deno.test(
   },
 );
 
-Deno.test("a part is written by one at a time, and swept by nobody meanwhile", async () => {
+Deno.test("a part is written by one process at a time, and not swept meanwhile", async () => {
   await using tree = await tempTree();
   const writer = await disk(tree.path).openWriter!();
   const part = await writer.create(pathOf("a.txt"), "id");
@@ -297,7 +297,7 @@ Deno.test("a part is written by one at a time, and swept by nobody meanwhile", a
   assertEquals(await writer.resume(pathOf("a.txt"), "id"), null);
 });
 
-Deno.test("what a filtered source does not show cannot be written, moved or removed", async () => {
+Deno.test("entries hidden by a filtered source cannot be written, moved or removed", async () => {
   await using tree = await tempTree({ ".env": "secret", "a.txt": "a" });
   const writer = await filtered(disk(tree.path), isVisible).openWriter!();
   const [hidden, shown] = [pathOf(".env"), pathOf("a.txt")];

@@ -1,3 +1,5 @@
+/** The environment of programs (RFC 3875 section 4.1). */
+
 import { assert, assertEquals } from "@std/assert";
 import { cgiEnvironment, type CgiEnvironmentInput } from "../../handlers/upstream/environment.ts";
 import { derive, type Handler, mount, toFetch, type ToFetchOptions } from "@x/pyserve";
@@ -15,7 +17,7 @@ const PROGRAM: Program = {
   documentRoot: "/srv",
 };
 
-/** What the tests change of an environment's input. */
+/** The input of an environment that tests vary. */
 type Changes = Partial<Omit<CgiEnvironmentInput, "request" | "context">> & { readonly user?: string };
 
 const REST = { program: PROGRAM, bodyLength: null, software: "pyserve/1", passAuth: false, inherited: {}, extra: {} };
@@ -47,7 +49,7 @@ async function made(url: string, changes: Changes = {}, options: ToFetchOptions 
   return await response.json() as Record<string, string>;
 }
 
-Deno.test("cgiEnvironment() holds what RFC 3875 asks for, and nothing that is not there", async () => {
+Deno.test("cgiEnvironment() has the variables of RFC 3875, and none without a value", async () => {
   const { environment, port } = await sent("/a%20b?c=%41&d");
   assert(/^\d+$/.test(environment.REMOTE_PORT!));
   delete environment.REMOTE_PORT;
@@ -73,7 +75,7 @@ Deno.test("cgiEnvironment() holds what RFC 3875 asks for, and nothing that is no
   });
 });
 
-Deno.test("cgiEnvironment() tells of a body, of PATH_INFO and of a redirect where there is one", async () => {
+Deno.test("cgiEnvironment() describes a body, PATH_INFO and a redirect if there is one", async () => {
   const program = { ...PROGRAM, pathInfo: "/x", pathTranslated: "/srv/x" };
   const headers = ["Content-Type: text/x; a=b", "Content-Length: 0"];
   const { environment: e } = await sent("/", headers, { program, bodyLength: 12, redirectUrl: "/from" }, "BREW");
@@ -102,8 +104,8 @@ const HEADERS: readonly [sent: string, variable: string, value: string | undefin
   ["X!a: 1", "HTTP_X!A", undefined, "nor anything else"],
   ["Proxy: http://evil", "HTTP_PROXY", undefined, "httpoxy"],
   ["Authorization: Basic eDp5", "HTTP_AUTHORIZATION", undefined, "withheld"],
-  ["Authorization: Basic eDp5", "REMOTE_USER", undefined, "and nobody is who they say"],
-  ["Authorization: Basic eDp5", "AUTH_TYPE", undefined, "and nobody is who they say"],
+  ["Authorization: Basic eDp5", "REMOTE_USER", undefined, "because the name is not verified"],
+  ["Authorization: Basic eDp5", "AUTH_TYPE", undefined, "because the name is not verified"],
   ["Proxy-Authorization: x", "HTTP_PROXY_AUTHORIZATION", undefined, "withheld"],
   ["Keep-Alive: x", "HTTP_KEEP_ALIVE", undefined, "of the connection"],
   ["TE: trailers", "HTTP_TE", undefined, "of the connection"],
@@ -128,12 +130,12 @@ Deno.test("cgiEnvironment() shows Authorization where asked to", async () => {
   assertEquals([e.HTTP_AUTHORIZATION, e.HTTP_PROXY_AUTHORIZATION, e.REMOTE_USER], ["Bearer x", undefined, undefined]);
 });
 
-Deno.test("cgiEnvironment() names the user whom this server has checked", async () => {
+Deno.test("cgiEnvironment() names the user that this server has authenticated", async () => {
   const { environment: e } = await sent("/", ["Authorization: Basic eDp5"], { user: "anna" });
   assertEquals([e.AUTH_TYPE, e.REMOTE_USER, e.HTTP_AUTHORIZATION], ["Basic", "anna", undefined]);
 });
 
-Deno.test("cgiEnvironment() has only what it is told of the server's, and the operator's word is the last", async () => {
+Deno.test("cgiEnvironment() passes only allowed variables of the server, and the operator's override all", async () => {
   const inherited = { PATH: "/bin", HTTP_ACCEPT: "inherited", PATH_INFO: "inherited" };
   const extra = { PATH_INFO: "extra", GIT_PROJECT_ROOT: "/srv/git" };
   const { environment: e } = await sent("/", ["Accept: a"], { inherited, extra });
@@ -141,7 +143,7 @@ Deno.test("cgiEnvironment() has only what it is told of the server's, and the op
   assertEquals(Object.keys(e).filter((name) => name === "HOME" || name === "USER"), []);
 });
 
-/** What the server is called by Host and absolute target; the address where neither is a name. */
+/** The server's name by Host and absolute target; the address if neither is a name. */
 const NAMES: readonly [target: string, host: string, name: string][] = [
   ["/", "example.org", "example.org"],
   ["/", "example.org:81", "example.org"],
@@ -157,11 +159,11 @@ const NAMES: readonly [target: string, host: string, name: string][] = [
   ["http://[::2]:82/x", "example.org", "[::2]"],
 ];
 
-Deno.test("cgiEnvironment() calls the server what the client calls it", async (t) => {
+Deno.test("cgiEnvironment() names the server as the client does", async (t) => {
   for (const [target, host, name] of NAMES) {
     await t.step(`${target} at ${host}`, async () => {
       const { environment, port } = await sent(target, [`Host: ${host}`]);
-      // The port is where the request came in, whatever the client says.
+      // The port is that of the connection, whatever the client says.
       assertEquals([environment.SERVER_NAME, environment.SERVER_PORT], [name, port]);
       assertEquals(environment.HTTP_HOST, host);
       assertEquals(environment.REQUEST_URI, target.replace(/^http:\/\/[^/]*/, ""));
@@ -169,7 +171,7 @@ Deno.test("cgiEnvironment() calls the server what the client calls it", async (t
   }
 });
 
-Deno.test("cgiEnvironment() makes do with what is known of server and client", async () => {
+Deno.test("cgiEnvironment() works with unknown addresses", async () => {
   const nothing = await made("http://[::3]:83/");
   assertEquals([nothing.SERVER_NAME, nothing.SERVER_PORT, nothing.SERVER_ADDR], ["[::3]", "83", undefined]);
   assertEquals([nothing.REMOTE_ADDR, nothing.REMOTE_HOST, nothing.REMOTE_PORT], ["", "", undefined]);

@@ -1,3 +1,5 @@
+/** Which program a path names. */
+
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path/join";
 import { targetBeforeEncodedSlash } from "../../handlers/http/target.ts";
@@ -25,7 +27,7 @@ import { tempTree } from "../support/tree.ts";
 /** Links and names with backslashes: a Windows disk holds none of them. */
 const ignore = Deno.build.os === "windows";
 
-/** Answers with the program that was found, and runs nothing. */
+/** A handler that answers with the program that was found, without running it. */
 function found(rules: ScriptRules): Feature {
   return {
     methods: ["GET", "POST"],
@@ -40,7 +42,7 @@ function found(rules: ScriptRules): Feature {
   };
 }
 
-/** A site, asked over the wire: `new Request` would tidy up the targets. */
+/** A site over the wire: `new Request` would normalise the targets. */
 function site(handler: Handler): { ask(target: string): Promise<string> } & AsyncDisposable {
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, toFetch(handler));
   return {
@@ -141,7 +143,7 @@ const TARGETS: readonly [target: string, answer: string, why: string][] = [
   ["/cgi-bin%2Fx.sh", "404", "an encoded slash in front of the script; Python runs it"],
   ["/cgi-bin/%2Fx.sh", "404", "here, too (CVE-2014-4650)"],
   ["/cgi-bin/sub%2Fy.sh", "404", "and here"],
-  ["/a%2Fb", "404", "it is nobody else's"],
+  ["/a%2Fb", "404", "no other handler answers it"],
   ["/a.txt/b%2Fc", "404", "nor that of a file"],
   ["/other%2F", "404", "nor that of a directory"],
   ["/%63gi-bin/x%2Esh", "/cgi-bin/x.sh|", "encoded letters"],
@@ -206,7 +208,7 @@ const TARGETS: readonly [target: string, answer: string, why: string][] = [
   ["/", "listing", "the root"],
 ];
 
-/** What httpd asks below /cgi-bin (test/modules/core), with the statuses that it has. */
+/** Requests of httpd's tests below /cgi-bin (test/modules/core), with its statuses. */
 const HTTPD: readonly [target: string, status: number][] = [
   ["/../echo.py", 400],
   ["/nothing/../../echo.py", 400],
@@ -223,7 +225,7 @@ const HTTPD: readonly [target: string, status: number][] = [
   ["/cgi-bin/%25%32%65%25%32%65/%25%32%65%25%32%65/h2_env.py", 404],
 ];
 
-Deno.test({ name: "ScriptFinder decides on the file that a path leads to", ignore }, async (t) => {
+Deno.test({ name: "ScriptFinder finds the file of a path", ignore }, async (t) => {
   await using files = await tree();
   assert((await new Deno.Command("mkfifo", { args: [files.at("root/cgi-bin/fifo")] }).output()).success);
   await using server = site(fileServer(files.at("root"), { features: [found(RULES)], log: false }));
@@ -246,7 +248,7 @@ function contextOf(raw: string, changes: Partial<Context> = {}): Context {
   return derive({ base: SitePath.root, target: refused ?? target } as Context, changes);
 }
 
-Deno.test({ name: "ScriptFinder says how a program is run", ignore }, async () => {
+Deno.test({ name: "ScriptFinder tells how a program is run", ignore }, async () => {
   await using files = await tree();
   const root = files.at("root");
   const finder = new ScriptFinder(disk(root), RULES);
@@ -295,7 +297,7 @@ Deno.test({ name: "ScriptFinder says how a program is run", ignore }, async () =
 });
 
 Deno.test(
-  { name: "ScriptFinder runs what links out of the root lead to where the source follows them", ignore },
+  { name: "ScriptFinder runs targets of links out of the root if the source follows them", ignore },
   async () => {
     await using files = await tree();
     const finder = new ScriptFinder(disk(files.at("root"), { followLinks: true }), RULES);
@@ -309,12 +311,12 @@ Deno.test({ name: "ScriptFinder runs a directory that is a link to one with anot
   await Deno.symlink("scripts", files.at("cgi-bin"));
   const finder = new ScriptFinder(disk(files.path));
   assertEquals((await finder.find(contextOf("/cgi-bin/s.sh")))?.file, files.at("scripts/s.sh"));
-  // The same file is not to be had as content under its other name.
+  // The same file is not available as content under its other name.
   assertEquals((await finder.find(contextOf("/scripts/s.sh")))?.file, files.at("scripts/s.sh"));
 });
 
 Deno.test(
-  { name: "ScriptFinder knows its directory in any case of letters, where the disk does not care", ignore },
+  { name: "ScriptFinder recognises its directory in any case on a case-insensitive file system", ignore },
   async () => {
     await using files = await tree();
     const real = disk(files.at("root"));
@@ -341,7 +343,7 @@ Deno.test(
 );
 
 Deno.test(
-  { name: "ScriptFinder believes the target that a layer has put in place of the one sent", ignore },
+  { name: "ScriptFinder uses a target rewritten by a layer", ignore },
   async () => {
     await using files = await tree();
     const finder = new ScriptFinder(disk(files.at("root")), RULES);
@@ -351,7 +353,7 @@ Deno.test(
   },
 );
 
-Deno.test("ScriptFinder at the root takes all of the path", async () => {
+Deno.test("ScriptFinder at the root matches every path", async () => {
   const rules = { ...DEFAULT_SCRIPT_RULES, mounts: [{ path: SitePath.root, command: ["/bin/app"] as const }] };
   const program = await new ScriptFinder(memory({}), rules).find(contextOf("/a//b/"));
   assertEquals([program?.name, program?.pathInfo, program?.documentRoot, program?.pathTranslated], [
@@ -362,7 +364,7 @@ Deno.test("ScriptFinder at the root takes all of the path", async () => {
   ]);
 });
 
-Deno.test("ScriptFinder gives away nothing of a source without real paths", async () => {
+Deno.test("ScriptFinder discloses nothing of a source without real paths", async () => {
   const finder = new ScriptFinder(memory({ "cgi-bin/x.sh": "secret", "a.txt": "a" }));
   assertEquals(await finder.find(contextOf("/a.txt")), null);
   const statusOf = (sent: string) => finder.find(contextOf(sent)).then(() => "declined", (error) => error.status);
@@ -370,7 +372,7 @@ Deno.test("ScriptFinder gives away nothing of a source without real paths", asyn
   assertEquals(await statusOf("/cgi-bin/"), 403);
 });
 
-Deno.test({ name: "an encoded slash is no way around what else is wrong with a request", ignore }, async () => {
+Deno.test({ name: "an encoded slash does not bypass other refusals", ignore }, async () => {
   await using files = await tree();
   const handler = fileServer(files.at("root"), { features: [found(RULES)], log: false });
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, toFetch(handler));
@@ -379,7 +381,7 @@ Deno.test({ name: "an encoded slash is no way around what else is wrong with a r
   assertEquals((await raw(server.addr.port, request("user@localhost"))).status, 400);
 });
 
-Deno.test({ name: "no spelling of a path gives away a program", ignore }, async () => {
+Deno.test({ name: "no spelling of a path discloses a program", ignore }, async () => {
   await using files = await tree();
   await using server = site(fileServer(files.at("root"), { features: [found(RULES)], log: false }));
   const parts = [
@@ -414,7 +416,7 @@ Deno.test({ name: "no spelling of a path gives away a program", ignore }, async 
   assert(programs > 50, `only ${programs} programs were found: the parts are badly chosen`);
 });
 
-Deno.test({ name: "ScriptFinder leaves to nobody else what would be a program if it were there", ignore }, async () => {
+Deno.test({ name: "ScriptFinder answers itself for paths of missing programs", ignore }, async () => {
   await using files = await tree();
   const finder = new ScriptFinder(disk(files.at("root")), RULES);
   const statusOf = (sent: string) =>
@@ -427,7 +429,7 @@ Deno.test({ name: "ScriptFinder leaves to nobody else what would be a program if
   }
 });
 
-Deno.test("rulePath() takes paths in the notation of URLs", () => {
+Deno.test("rulePath() accepts paths in URL notation", () => {
   assertEquals(rulePath("/a%20b//c/").text, "/a b/c");
   for (const text of ["", "a", "/..", "/%", "/a%2Fb"]) {
     let thrown: unknown;

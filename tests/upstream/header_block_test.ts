@@ -1,3 +1,5 @@
+/** The header that a program prints. */
+
 import { assert, assertEquals } from "@std/assert";
 import { CgiHeaderParser, type ScriptHead } from "../../handlers/upstream/header_block.ts";
 import { scriptResponse } from "../../handlers/upstream/reply.ts";
@@ -9,7 +11,7 @@ function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
-/** The verdict on text of one character a byte, given in pieces of so many bytes; `rest` is what is behind the header. */
+/** The verdict on text of one character a byte, in pieces of a number of bytes; `rest` is the text after the header. */
 function parsed(text: string, size = Infinity): { verdict: ScriptHead | Refusal; rest: string } {
   const bytes = bytesOf(text);
   const parser = new CgiHeaderParser();
@@ -133,7 +135,7 @@ const BLOCKS: readonly [printed: string, verdict: string, why: string][] = [
   ["X-A: b\r\n\r", "ended in the middle of its header", "half an empty line"],
 ];
 
-Deno.test("CgiHeaderParser judges a block, however its bytes are split", async (t) => {
+Deno.test("CgiHeaderParser parses a block, however its bytes are split", async (t) => {
   for (const [printed, verdict, why] of BLOCKS) {
     await t.step(`${JSON.stringify(printed.slice(0, 60))}: ${why}`, () => {
       for (const size of [Infinity, 1, 2, 3, 7]) assertEquals(words(printed, size), verdict, `in pieces of ${size}`);
@@ -141,7 +143,7 @@ Deno.test("CgiHeaderParser judges a block, however its bytes are split", async (
   }
 });
 
-Deno.test("CgiHeaderParser takes a header of 64 KiB, and no more of it", () => {
+Deno.test("CgiHeaderParser accepts a header of up to 64 KiB", () => {
   const tooLarge = `printed more than ${MAX_HEADER_BLOCK_BYTES} bytes of header without an empty line`;
   const filled = (bytes: number) => `X-A: ${"a".repeat(bytes - 7)}\n\n`;
   for (const size of [Infinity, 1, 4096, 65_536]) {
@@ -154,7 +156,7 @@ Deno.test("CgiHeaderParser takes a header of 64 KiB, and no more of it", () => {
   }
 });
 
-Deno.test("CgiHeaderParser takes 10,000 lines, and each becomes a header", () => {
+Deno.test("CgiHeaderParser accepts 10,000 lines, and each becomes a header", () => {
   const { verdict } = parsed("a: b\n".repeat(10_000) + "\n");
   assert(!(verdict instanceof Refusal));
   assertEquals(verdict.headers.length, 10_000);
@@ -213,7 +215,7 @@ Deno.test("CgiHeaderParser gives any bytes the same verdict in any pieces, and o
     const { verdict } = parsed(text);
     if (verdict instanceof Refusal) continue;
     heads++;
-    // Neither Headers nor Response throws at what has passed.
+    // Neither Headers nor Response throws on accepted input.
     const response = scriptResponse(new Request("http://h/"), verdict, new Blob(["x"]).stream());
     assertEquals(response.status, verdict.status);
     await response.body?.cancel();

@@ -1,4 +1,4 @@
-/** Local redirects, end to end: a program names a path of the site, and what is there is the answer. */
+/** Local redirects, end to end: a program names a path of the site, whose response is sent. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { ask, raw, type RawResponse } from "../support/raw.ts";
@@ -18,7 +18,7 @@ done
 cat
 `;
 
-/** Sends a request on as many times as its query says. */
+/** Redirects locally as many times as its query says. */
 const HOPS = `#!/bin/sh
 if [ "$QUERY_STRING" -gt 0 ]; then printf 'Location: /cgi-bin/hops?%s\\n\\n' $((QUERY_STRING - 1))
 else printf 'Content-Type: text/plain\\n\\narrived'; fi
@@ -71,7 +71,7 @@ function summary({ status, headers, text }: RawResponse): string {
 }
 
 Deno.test({
-  name: "a path of the site is answered in place of the program's own answer, however it is asked for",
+  name: "the response of the named path replaces the program's, for every kind of request",
   ignore,
   async fn(t) {
     await using site = await cgiSite(FILES, ["--cgi", "--cgi-max=1"]);
@@ -88,7 +88,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "the next program gets a GET without a body, and hears where the request comes from",
+  name: "the next program gets a GET without a body, and REDIRECT variables",
   ignore,
   async fn() {
     await using site = await cgiSite(FILES);

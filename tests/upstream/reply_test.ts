@@ -1,3 +1,5 @@
+/** Responses made of the output of programs. */
+
 import { assert, assertEquals } from "@std/assert";
 import { CgiHeaderParser, type ScriptHead } from "../../handlers/upstream/header_block.ts";
 import { hasBody, scriptResponse } from "../../handlers/upstream/reply.ts";
@@ -30,7 +32,7 @@ Deno.test("scriptResponse() keeps each Set-Cookie, and joins others", async () =
   await response.body?.cancel();
 });
 
-Deno.test("scriptResponse() leaves out what is the server's to say", async () => {
+Deno.test("scriptResponse() leaves out headers that belong to the server", async () => {
   const names = ["Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Upgrade", "Date", "Server"];
   const response = answer(names.map((name) => `${name}: x\n`).join("") + "X-A: b\n");
   assertEquals([...response.headers.keys()], ["x-a"]);

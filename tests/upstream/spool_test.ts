@@ -1,3 +1,5 @@
+/** Request bodies buffered in memory or in a nameless file. */
+
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { IncompleteBody } from "../../handlers/core/request_body.ts";
 import { HttpError } from "../../handlers/core/errors.ts";
@@ -37,7 +39,7 @@ function unlinkedFiles(directory: string): string[] {
   return names;
 }
 
-Deno.test("What is taken in comes out, around the bounds and in chunks of every kind", async () => {
+Deno.test("spooled bytes come out unchanged, around the limits and in every kind of chunks", async () => {
   await using tree = await tempTree();
   const options = { memory: 1000, max: null, directory: tree.path };
   for (const length of [0, 1, 999, 1000, 1001, 2000, 2001, 70_000]) {
@@ -45,7 +47,7 @@ Deno.test("What is taken in comes out, around the bounds and in chunks of every 
       using spooled = await spool(body(pattern(length), size), options);
       assertEquals(spooled.length, length);
       assertEquals(await bytesOf(spooled), pattern(length));
-      assertEquals(await bytesOf(spooled), pattern(length)); // and again
+      assertEquals(await bytesOf(spooled), pattern(length)); // and a second time
     }
   }
 });
@@ -55,7 +57,7 @@ Deno.test("No body is an empty one", async () => {
   assertEquals([spooled.length, (await bytesOf(spooled)).length], [0, 0]);
 });
 
-Deno.test("Up to the bound no file is made; above it, one that has no name", { ignore: !onLinux }, async () => {
+Deno.test("up to the limit there is no file; above it, one without a name", { ignore: !onLinux }, async () => {
   await using tree = await tempTree();
   const options = { max: null, directory: tree.path };
   {
@@ -70,7 +72,7 @@ Deno.test("Up to the bound no file is made; above it, one that has no name", { i
   assertEquals(unlinkedFiles(tree.path), []);
 });
 
-Deno.test("Disposed of twice, it is disposed of once; after that it gives nothing", async () => {
+Deno.test("disposing twice is safe; afterwards nothing can be read", async () => {
   await using tree = await tempTree();
   const spooled = await spool(body(pattern(100)), { memory: 10, max: null, directory: tree.path });
   spooled[Symbol.dispose]();
@@ -78,7 +80,7 @@ Deno.test("Disposed of twice, it is disposed of once; after that it gives nothin
   await assertRejects(() => bytesOf(spooled), Deno.errors.BadResource);
 });
 
-Deno.test("Too much is refused where it becomes too much, and the rest is not read", async () => {
+Deno.test("a body over the limit is refused at the limit, and the rest is not read", async () => {
   await using tree = await tempTree();
   using exact = await spool(body(pattern(500)), { max: 500 });
   assertEquals(exact.length, 500);
@@ -93,7 +95,7 @@ Deno.test("Too much is refused where it becomes too much, and the rest is not re
   if (onLinux) assertEquals(unlinkedFiles(tree.path), []);
 });
 
-Deno.test("An upload that is broken off is told apart, and leaves no file", async () => {
+Deno.test("an interrupted upload is distinguished, and leaves no file", async () => {
   await using tree = await tempTree();
   const broken = ReadableStream.from(async function* () {
     yield await Promise.resolve(pattern(500));
@@ -108,7 +110,7 @@ Deno.test("An upload that is broken off is told apart, and leaves no file", asyn
   if (onLinux) assertEquals(unlinkedFiles(tree.path), []);
 });
 
-Deno.test("A client that breaks off over a real connection is told apart", async () => {
+Deno.test("a disconnect over a real connection is distinguished", async () => {
   const told = Promise.withResolvers<unknown>();
   const listening = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
   await using server = Deno.serve(listening, async (request) => {
@@ -122,13 +124,13 @@ Deno.test("A client that breaks off over a real connection is told apart", async
   assert(await told.promise instanceof IncompleteBody);
 });
 
-Deno.test("Where no file can be made, it is the server's fault", async () => {
+Deno.test("if no file can be created, it is a server error", async () => {
   const options = { memory: 10, max: null, directory: "/no/such/directory" };
   const error = await assertRejects(() => spool(body(pattern(100)), options), HttpError);
   assertEquals(error.status, 500);
 });
 
-/** A file system of 1 MiB; null where this user may not mount one. */
+/** A file system of 1 MiB; null if this user may not mount one. */
 async function smallDisk(): Promise<({ readonly path: string } & AsyncDisposable) | null> {
   if (!onLinux || Deno.uid() !== 0 || !hasProgram("mount")) return null;
   const path = await Deno.makeTempDir({ prefix: "pyserve-" });

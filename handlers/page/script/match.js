@@ -10,11 +10,11 @@ export function fold(text) {
 /**
  * Compiles a filter; null if it matches everything.
  *
- * @param {string} asked
+ * @param {string} query
  * @returns {((entry: import("./entries.js").Entry) => boolean) | null}
  */
-export function matcher(asked) {
-  const text = fold(asked.trim());
+export function matcher(query) {
+  const text = fold(query.trim());
   if (text === "") return null;
   if (/[*?]/.test(text)) {
     const pieces = piecesOf(text);
@@ -74,11 +74,11 @@ function fitsAt(name, piece, at) {
  * Ranges of a name that match a filter, for highlighting; none for globs.
  *
  * @param {string} name
- * @param {string} asked
+ * @param {string} query
  * @returns {[start: number, end: number][]}
  */
-export function marksOf(name, asked) {
-  const text = asked.trim().toLowerCase();
+export function marksOf(name, query) {
+  const text = query.trim().toLowerCase();
   const lower = name.toLowerCase();
   if (text === "" || /[*?]/.test(text) || lower.length !== name.length) return [];
   /** @type {[number, number][]} */

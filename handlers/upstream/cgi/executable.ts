@@ -16,7 +16,7 @@ import { trimBlanks } from "../../http/blanks.ts";
 import { readStart } from "../../sources/disk_file.ts";
 import { textOfBytes } from "../latin1.ts";
 
-/** What is known about an executable program. */
+/** An executable program. */
 export interface Executable {
   /** The interpreter and its argument from the shebang line; null for a native binary. */
   readonly interpreter: readonly string[] | null;

@@ -203,7 +203,7 @@ class Script implements RunningScript {
   }
 
   read(): Promise<Uint8Array<ArrayBuffer> | null> {
-    if (this.#verdict !== null) return told(this.#verdict.error);
+    if (this.#verdict !== null) return rejected(this.#verdict.error);
     this.#reading = Promise.withResolvers();
     this.#timeOutput();
     this.#readOn();
@@ -412,7 +412,7 @@ function tooLong(message: string): HttpError {
   return new HttpError(504, message);
 }
 
-function told(error: unknown): Promise<null> {
+function rejected(error: unknown): Promise<null> {
   return error === null ? Promise.resolve(null) : Promise.reject(error);
 }
 

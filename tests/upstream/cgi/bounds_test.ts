@@ -1,4 +1,4 @@
-/** What a client may keep waiting, and for how long: bodies that do not come, output that is not read, places of others. */
+/** How long a client may delay things: bodies that do not arrive, output that is not read, slots of other clients. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { spool } from "../../../handlers/upstream/spool.ts";
@@ -99,8 +99,8 @@ for (const [name, open] of Object.entries(DOORS)) {
   });
 }
 
-Deno.test("A body that trickles is given up, however long it goes on", async () => {
-  // A byte comes a hundred times as often as it must, so that it is not given up because it stalls.
+Deno.test("a body that trickles is abandoned, even if it never stalls", async () => {
+  // Bytes come a hundred times as often as they must, so that this is not a stall.
   let cancelled = false;
   let timer: ReturnType<typeof setInterval> | undefined;
   const trickle = new ReadableStream<Uint8Array>({
@@ -114,14 +114,14 @@ Deno.test("A body that trickles is given up, however long it goes on", async () 
   assertEquals([error.status, error.message, cancelled], [408, "The request body did not arrive in time", true]);
 });
 
-Deno.test("A body that stalls is given up, however much of it has come", async () => {
+Deno.test("a body that stalls is abandoned, however much of it has arrived", async () => {
   const begun = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(new Uint8Array(1 << 20)) });
   const error = await within(assertRejects(() => spool(begun, { max: null, stallMs: 50 }), HttpError));
   assertEquals(error.status, 408);
 });
 
-Deno.test("A body has the longer the more of it has come, and only the waiting counts", async () => {
-  // 64 KiB at once are good for a minute more.
+Deno.test("the time limit of a body grows with its length, and only waiting counts", async () => {
+  // 64 KiB at once extend the limit by a minute.
   const slow = ReadableStream.from(async function* () {
     yield new Uint8Array(65_536);
     for (let i = 0; i < 10; i++) {
@@ -134,7 +134,7 @@ Deno.test("A body has the longer the more of it has come, and only the waiting c
 });
 
 Deno.test({
-  name: "one client has three quarters of the places, and those of the others are theirs",
+  name: "one client gets at most three quarters of the slots, and the rest are for others",
   ignore,
   async fn() {
     await using tree = await programs({ "wait.sh": `echo >> here; while [ ! -e go ]; do sleep 0.02; done; ${HEAD}` });
@@ -157,7 +157,7 @@ Deno.test({
   },
 });
 
-Deno.test("an application has three quarters of its places for one client at most", async () => {
+Deno.test("an application gives one client at most three quarters of its slots", async () => {
   await using tree = await tempTree({ "x.php": "" });
   const go = Promise.withResolvers<void>();
   await using responder = startResponder(async (call) => {
@@ -179,13 +179,13 @@ Deno.test("an application has three quarters of its places for one client at mos
   assertEquals(await Promise.all(first), [200, 200, 200, 200]);
 });
 
-/** In process, with no transport that would read ahead. */
+/** In process, without a transport that would read ahead. */
 async function answered(root: string, path: string, options: CgiOptions): Promise<Response> {
   return await toFetch(cgi(disk(root), options))(new Request(`http://localhost${path}`));
 }
 
 Deno.test({
-  name: "a client that reads nothing of a program's output loses the program and its place",
+  name: "a client that does not read a program's output loses the program and its slot",
   ignore,
   async fn() {
     await using tree = await programs({ "yes.sh": `echo $$ > pid; ${HEAD}; exec yes` });
@@ -201,7 +201,7 @@ Deno.test({
 
     await using door = served(toFetch(cgi(disk(tree.path), options)));
     const request = new TextEncoder().encode("GET /cgi-bin/yes.sh HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    for (let i = 0; i < 3; i++) { // each has the place of the one before
+    for (let i = 0; i < 3; i++) { // each has the slot of the one before
       using client = await Deno.connect({ hostname: "127.0.0.1", port: door.port });
       await client.write(request);
       const first = new Uint8Array(12);
@@ -213,13 +213,13 @@ Deno.test({
   },
 });
 
-Deno.test("a client that reads nothing at all of an application's answer is given up", async () => {
+Deno.test("a client that reads nothing of an application's response is disconnected", async () => {
   await using tree = await tempTree({ "x.php": "" });
   await using responder = startResponder((call) => call.send(stdout("Content-Type: text/plain\r\n\r\nbegun")));
   const address = { transport: "tcp", hostname: "127.0.0.1", port: responder.port } as const;
   const options = { address, extensions: [".php"], maxRequests: 1, stallTimeout: 100 };
   const fetch = toFetch(fastcgi(disk(tree.path), options), { log: { access() {}, error() {} } });
-  for (let i = 0; i < 2; i++) { // the second has the place of the first
+  for (let i = 0; i < 2; i++) { // the second has the slot of the first
     const response = await within(Promise.resolve(fetch(new Request("http://localhost/x.php"))));
     assertEquals(response.status, 200);
     await within(responder.calls[i]!.closed);
@@ -228,11 +228,11 @@ Deno.test("a client that reads nothing at all of an application's answer is give
 });
 
 Deno.test({
-  name: "a program that cannot be started gives its place back",
+  name: "a program that cannot be started releases its slot",
   ignore,
   async fn() {
     await using tree = await programs({ "ok.sh": `${HEAD}; echo ok` });
-    // More than Linux takes in one variable.
+    // More than Linux allows in one variable.
     const env = { LONG: "x".repeat(200_000) };
     const fetch = toFetch(cgi(disk(tree.path), { maxPrograms: 1, queueTimeout: 50, env }));
     for (let i = 0; i < 2; i++) {
@@ -244,7 +244,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what a program has left behind ends with it when it is ended while its output is open",
+  name: "child processes end with a program that is killed while its output is open",
   ignore,
   async fn() {
     const program = { command: "/bin/sh", args: ["-c", "sleep 1000 & echo $!"], cwd: "/", env: {}, input: null };
@@ -270,7 +270,7 @@ Deno.test("a line of standard error is cut at 4 KiB", async () => {
   assert(!site.command.stderr().includes(" ".repeat(4098)));
 });
 
-Deno.test("one byte more than a body may have is 413, whether it was announced or not", async () => {
+Deno.test("one byte over the limit of a body is 413, announced or not", async () => {
   for (const pieces of [[11], [10, 1], [5, 6], [1, 10]]) {
     const body = () => ReadableStream.from(pieces.map((length) => new Uint8Array(length)));
     const error = await assertRejects(() => spool(body(), { max: 10 }), HttpError);
@@ -281,7 +281,7 @@ Deno.test("one byte more than a body may have is 413, whether it was announced o
 });
 
 Deno.test({
-  name: "a request that gets no place, or whose client leaves the queue, keeps no file for its body",
+  name: "a request that gets no slot, or whose client leaves the queue, keeps no file for its body",
   ignore,
   async fn() {
     await using tree = await programs({ slow: `${HEAD}; cat > /dev/null; exec sleep 60` });

@@ -1,4 +1,4 @@
-/** The source of a program is never sent: not by ways on which nobody asks for its own path, and not out of the cache. */
+/** The source of a program is never sent: neither under other paths than its own, nor from the cache. */
 
 import { assertEquals } from "@std/assert";
 import { cgi, chain, disk, files, fileServer, type FileSource, mount, SitePath, toFetch } from "../../../mod.ts";
@@ -11,7 +11,7 @@ import { cgiSite } from "./support.ts";
 
 const ignore = Deno.build.os === "windows";
 
-/** A program that says so where it runs, and gives itself away where it is sent. */
+/** A program whose output shows that it ran, and whose source shows that it was sent. */
 const PROGRAM = "#!/bin/sh\n# SECRET\nprintf 'Content-Type: text/plain\\n\\nran'\n";
 
 Deno.test({
@@ -65,7 +65,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "below a mount and behind links, programs run and are not sent",
+  name: "below a mount and through links, programs run and are not sent",
   ignore,
   async fn() {
     await using tree = await tempTree({
@@ -99,7 +99,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "content that becomes a program, and back, is what it is now, however often it was asked for",
+  name: "content that becomes a program and back is treated as what it is now, even if it was cached",
   ignore,
   async fn() {
     const files = { "a": "content", "a.txt": "content", "cgi-bin/run.sh": PROGRAM };
@@ -118,7 +118,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a program that comes to stand for a directory does so, however often the file before it was asked for",
+  name: "a program that becomes the index of a directory replaces a cached index page",
   ignore,
   async fn() {
     await using tree = await oldTree({ "a.txt": "", "index.html": "content" });
@@ -133,7 +133,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a program that sends a request on runs each time: what is found is not kept under its path",
+  name: "a program with a local redirect runs each time: the target's response is not cached under its path",
   ignore,
   async fn() {
     const files = {

@@ -1,4 +1,4 @@
-/** Programs behind every door: HTTPS by HTTP/1.1 and HTTP/2, several workers, `deno serve`. The client is curl. */
+/** Programs at every door: HTTPS with HTTP/1.1 and HTTP/2, several workers, `deno serve`. The client is curl. */
 
 // deno-lint-ignore-file no-console
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
@@ -14,15 +14,15 @@ import { freePort } from "../../support/port.ts";
 
 const SERVED = fromFileUrl("../testdata/cgi_serve.ts");
 
-/** The runtime's warning at the first look at the signal of a request. */
+/** The runtime's warning at the first access to the signal of a request. */
 const WARNING = "request.signal aborts on successful responses";
 
-/** Where a site with programs is served, and how curl gets there. */
+/** A served site with programs, and curl's options for it. */
 interface Door {
   readonly server: RunningCommand;
   readonly url: string;
   readonly flags: readonly string[];
-  /** Whether the runtime's warning is to be seen: a library leaves `console` alone. */
+  /** Whether the runtime's warning is expected: a library leaves `console` alone. */
   readonly warns: boolean;
 }
 
@@ -71,7 +71,7 @@ done
 printf 'Content-Type: application/octet-stream\\nX-Length: %s\\nX-Scheme: %s\\n\\n' "$CONTENT_LENGTH" "$REQUEST_SCHEME"
 exec cat
 `,
-  // Writes its number and that of a child, answers a line or not, and then is silent.
+  // Writes its pid and that of a child, answers a line or not, and then is silent.
   "site/cgi-bin/silent.sh": `#!/bin/sh
 sleep 600 &
 echo "$$ $!" > "$QUERY_STRING.new"; mv "$QUERY_STRING.new" "$QUERY_STRING"
@@ -86,7 +86,7 @@ async function siteTree(): Promise<TempTree> {
   return tree;
 }
 
-/** A client that runs until it has all, or is killed. */
+/** A client that runs until it has received everything, or is killed. */
 function curl({ flags, url }: Door, path: string, ...more: string[]): Deno.ChildProcess {
   const args = ["-sSN", "--max-time", "60", ...flags, ...more, url + path];
   return new Deno.Command("curl", { args, stdin: "null", stdout: "piped", stderr: "inherit" }).spawn();
@@ -130,7 +130,7 @@ async function endsWithItsClient(door: Door, tree: TempTree, when: "early" | "la
 
 for (const [name, open] of Object.entries(DOORS)) {
   Deno.test({
-    name: `programs behind ${name}`,
+    name: `programs at ${name}`,
     ignore: Deno.build.os === "windows" || missing("curl", "openssl"),
     async fn(t) {
       await using tree = await siteTree();
@@ -143,9 +143,9 @@ for (const [name, open] of Object.entries(DOORS)) {
       await t.step("a body in chunks", () => {
         return echoes(door, tree, "-T", tree.at("body"), "-H", "Transfer-Encoding: chunked");
       });
-      await t.step("a client that leaves while nothing is there", () => endsWithItsClient(door, tree, "early"));
-      await t.step("a client that leaves during the answer", () => endsWithItsClient(door, tree, "late"));
-      await t.step("what the runtime has to say of it", async () => {
+      await t.step("a client that disconnects before there is output", () => endsWithItsClient(door, tree, "early"));
+      await t.step("a client that disconnects during the response", () => endsWithItsClient(door, tree, "late"));
+      await t.step("the runtime's warnings", async () => {
         await server.stop("SIGTERM");
         assertEquals(server.stderr().includes(WARNING), door.warns, server.stderr());
       });
@@ -153,7 +153,7 @@ for (const [name, open] of Object.entries(DOORS)) {
   });
 }
 
-Deno.test("the runtime's warning is kept away until the last feature has ended that would cause it, and no other is", async () => {
+Deno.test("only the runtime's warning is suppressed, until the last feature that would cause it has ended", async () => {
   const { warn } = console;
   const said: unknown[] = [];
   const listen = (...words: unknown[]) => void said.push(words[0]);

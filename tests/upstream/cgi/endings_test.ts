@@ -1,4 +1,4 @@
-/** However the command ends, no program that it has started goes on. */
+/** However the command ends, no program that it has started keeps running. */
 
 import { assertEquals } from "@std/assert";
 import { startProcess } from "../../support/command.ts";
@@ -12,7 +12,7 @@ const ignore = Deno.build.os !== "linux";
 const TYPE = "printf 'Content-Type: text/plain\\n\\n'";
 const NOTE = "echo $$ >> pids";
 
-/** Programs in the middle of all that a program can be in the middle of; each with a process of its own. */
+/** Programs in every state that a program can be in, each with a child process. */
 const PROGRAMS: Readonly<Record<string, string>> = {
   silent: `sleep 600 & echo $! >> pids; ${NOTE}; wait`,
   streams: `${NOTE}; ${TYPE}; while :; do echo x; sleep 0.05; done`,
@@ -28,7 +28,7 @@ async function pidsOf({ tree }: CgiSite): Promise<number[]> {
   return text.trim().split("\n").filter(Boolean).map(Number);
 }
 
-/** Asks for all of them, and sends half of a body. */
+/** Requests all of them, one with half of a body. */
 async function visit({ port }: CgiSite): Promise<Disposable> {
   const connections = new DisposableStack();
   const requests = Object.keys(PROGRAMS).map((name) => `${name === "endless" ? "HEAD" : "GET"} /cgi-bin/${name}`);

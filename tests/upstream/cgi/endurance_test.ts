@@ -1,4 +1,4 @@
-/** Whatever programs and clients do, nothing of it is left: processes, descriptors, temporary files, places. */
+/** Whatever programs and clients do, nothing leaks: processes, descriptors, temporary files, slots. */
 
 import { assertEquals } from "@std/assert";
 import { ask } from "../../support/raw.ts";
@@ -66,7 +66,7 @@ async function pay({ method, path, manner, length }: Visit, port: number, random
     if (manner === "sends half its body" && length > 0) return;
     await read(connection, stay);
   } catch {
-    // The server has broken off: it may.
+    // The server may disconnect.
   }
 }
 
@@ -74,7 +74,7 @@ async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void>
   for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
 }
 
-/** Reads until the end, for some milliseconds at most. */
+/** Reads to the end, for a number of milliseconds at most. */
 async function read(connection: Deno.Conn, stay: number): Promise<void> {
   const gone = Promise.withResolvers<null>();
   const timer = setTimeout(() => gone.resolve(null), stay);
@@ -86,7 +86,7 @@ async function read(connection: Deno.Conn, stay: number): Promise<void> {
   }
 }
 
-/** Everything of the server's that a request may take; programs themselves and zombies of them as well. */
+/** The resources of the server that requests use, including running programs and zombies. */
 async function held({ command }: CgiSite): Promise<{ programs: string[]; files: string[] }> {
   const { pid } = command.process;
   const programs: string[] = [];
@@ -107,7 +107,7 @@ async function parentOf(pid: string): Promise<number> {
 }
 
 Deno.test({
-  name: `after ${REQUESTS} random requests of random clients everything is as it was`,
+  name: `after ${REQUESTS} random requests of random clients nothing has leaked`,
   ignore: Deno.build.os !== "linux",
   async fn() {
     const files = Object.fromEntries(Object.entries(PROGRAMS).map(([name, text]) => [`cgi-bin/${name}`, text]));
@@ -128,7 +128,7 @@ Deno.test({
     let after = await held(site);
     const isAsBefore = async () => JSON.stringify(after = await held(site)) === JSON.stringify(before);
     await until(isAsBefore, `as before (seed ${seed})`).catch(() => assertEquals(after, before, `seed ${seed}`));
-    // Six of these at once take all places: none is lost.
+    // Six of these at once take all slots: none is lost.
     const silent = Array.from({ length: 6 }, () => ask(site.port, "GET", "/cgi-bin/silent"));
     assertEquals((await Promise.all(silent)).map(({ status }) => status), Array(6).fill(504), `seed ${seed}`);
     assertEquals((await ask(site.port, "GET", "/cgi-bin/answers")).text, "ok\n", `seed ${seed}`);

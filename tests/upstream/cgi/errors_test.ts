@@ -1,4 +1,4 @@
-/** What programs do wrong: each has its status, a sentence, and, for this machine, the reason. */
+/** Failures of programs: each has its status, a sentence, and, for local clients, the reason. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ask, raw } from "../../support/raw.ts";
@@ -24,7 +24,7 @@ interface Case {
   readonly name: string;
   readonly script: string;
   readonly status: number;
-  /** Part of the sentence. */
+  /** Part of the error message. */
   readonly says: string;
 }
 
@@ -57,7 +57,7 @@ const CASES: readonly Case[] = [
 ];
 
 Deno.test({
-  name: "every way to fail has its status and its sentence",
+  name: "every failure has its status and its message",
   ignore,
   async fn(t) {
     const files = Object.fromEntries(CASES.map(({ name, script }) => [`cgi-bin/${name}`, script]));
@@ -75,7 +75,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what is not there, may not be run or is a directory is never sent as content",
+  name: "a program that is absent, not executable or a directory is never sent as content",
   ignore,
   async fn() {
     await using site = await cgiSite({
@@ -120,7 +120,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a client on this machine sees why a program failed, and others do with --cgi-debug only",
+  name: "a local client sees why a program failed, others only with --cgi-debug",
   ignore,
   async fn() {
     const files = { "cgi-bin/crash": sh("echo half; echo the reason >&2; exit 3") };
@@ -156,7 +156,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a program that does not answer in time is 504 and gone; one that falls silent is broken off",
+  name: "a program without a timely response is 504 and killed; the response of one that falls silent is aborted",
   ignore,
   async fn() {
     await using site = await cgiSite({
@@ -175,7 +175,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "where all places are taken a request waits for one",
+  name: "if all slots are taken, a request waits for one",
   ignore,
   async fn() {
     await using site = await cgiSite(
@@ -279,7 +279,7 @@ for (const [args, says] of REFUSED) {
 }
 
 Deno.test({
-  name: "the words of a program are its arguments; quotes keep blanks in them",
+  name: "the words of a program's option are its arguments; quotes preserve spaces",
   ignore,
   async fn() {
     const show = `#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'; for word in "$@"; do echo "<$word>"; done\n`;
@@ -293,7 +293,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what runs other files is part of the set-up: where it is gone, that is the server's fault",
+  name: "an interpreter is part of the configuration: a missing one is a server error",
   ignore,
   async fn() {
     await using site = await cgiSite(
@@ -311,7 +311,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a client behind a proxy on this machine is not on this machine",
+  name: "a client of a local proxy is not a local client",
   ignore,
   async fn() {
     await using site = await cgiSite({ "cgi-bin/crash": sh("echo the reason >&2; exit 3") });
@@ -324,7 +324,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "an event is a line of the log, escaped once, and a client that leaves is nobody's failure",
+  name: "an event is a line of the log, escaped once, and a client's disconnect is not an error",
   ignore,
   async fn() {
     const files = {
@@ -349,7 +349,7 @@ Deno.test({
       const begun = new Uint8Array(1000);
       assertStringIncludes(new TextDecoder().decode(begun.subarray(0, await clients[1]!.read(begun) ?? 0)), "200 OK");
     }
-    // They are waited for by the server when it watches them, which nobody tells; leaving before is just as good.
+    // Nothing shows when the server watches these clients; disconnecting earlier is just as valid.
     for (const client of clients.reverse()) client.close();
     await site.command.untilStderr('"GET /cgi-bin/silent?queued HTTP/1.1" ');
     await site.command.untilStderr('"GET /cgi-bin/silent HTTP/1.1" ');
@@ -363,12 +363,12 @@ Deno.test({
       "pyserve: /cgi-bin/dies: killed by SIGKILL",
       "pyserve: /cgi-bin/fails: exit status 3",
       "pyserve: Cannot answer GET /cgi-bin/crash: The program ended without any output; exit status 3",
-    ], "neither what is a client's affair, nor a warning of the runtime");
+    ], "neither disconnects, nor a warning of the runtime");
   },
 });
 
 Deno.test({
-  name: "who has waited too long for a place is told to come again, and the place is not lost",
+  name: "a request that has waited too long for a slot is told to retry, and the slot is not lost",
   ignore,
   async fn() {
     await using tree = await tempTree({
@@ -379,7 +379,7 @@ Deno.test({
     const asked = async (init?: RequestInit) => await fetch(new Request("http://localhost/cgi-bin/wait.sh", init));
     const first = asked();
     await until(() => Deno.stat(tree.at("cgi-bin/here")).then(() => true, () => false), "the first runs");
-    // Its body has a temporary file by then, which goes with it.
+    // Its body has a temporary file by then, which is removed with it.
     const second = await asked({ method: "POST", body: new Uint8Array(2_000_000) });
     assertEquals([second.status, second.headers.get("retry-after")], [503, "1"]);
     await second.body?.cancel();

@@ -1,9 +1,11 @@
+/** Whether a file can be run as a program, and how. */
+
 import { assert, assertEquals } from "@std/assert";
 import { HttpError } from "@x/pyserve";
 import { checkExecutable, findProgram } from "../../../handlers/upstream/cgi/executable.ts";
 import { tempTree } from "../../support/tree.ts";
 
-/** Neither the bit nor the first line means anything there. */
+/** Neither the mode nor the first line means anything on Windows. */
 const ignore = Deno.build.os === "windows";
 
 /** The verdict in words: `runs`, `runs by INTERPRETER ARGUMENT`, or status and sentence of the error. */
@@ -24,7 +26,7 @@ const UTF16 = "500 it is UTF-16; save it as UTF-8 without BOM";
 const NO_NAME = "500 its first line names no interpreter after #!";
 const FOREIGN = Deno.build.os === "darwin" ? "runs" : "500 it is a binary for another system";
 
-/** What a file begins with, one character a byte. */
+/** The beginning of a file, one character a byte. */
 const STARTS: readonly [start: string, verdict: string][] = [
   ["#!/bin/sh\necho", "runs by /bin/sh"],
   ["#! /bin/sh -e \necho", "runs by /bin/sh -e"],
@@ -73,23 +75,23 @@ Deno.test({ name: "checkExecutable() says why a program cannot be run, before it
   }
 });
 
-Deno.test({ name: "checkExecutable() takes programs of the machine", ignore }, () => {
+Deno.test({ name: "checkExecutable() accepts binaries", ignore }, () => {
   assertEquals(verdict(Deno.realPathSync(Deno.execPath())), "runs");
 });
 
-Deno.test({ name: "checkExecutable() wants a file that may be run", ignore }, async () => {
+Deno.test({ name: "checkExecutable() requires an executable file", ignore }, async () => {
   await using tree = await tempTree({ "a.sh": "#!/bin/sh\n", "directory/": "" });
   await Deno.chmod(tree.at("a.sh"), 0o644);
   assertEquals(verdict(tree.at("a.sh")), "403 is not executable");
   assertEquals(verdict(tree.at("directory")), "403 is not a regular file");
   assertEquals(verdict(tree.at("nothing")), "404 No such CGI program");
   assertEquals(verdict(tree.at("a.sh/x")), "404 No such CGI program");
-  // A bit for anybody will do: for whom, the system knows.
+  // Any executable bit will do: the system decides for whom.
   await Deno.chmod(tree.at("a.sh"), 0o601);
   assertEquals(verdict(tree.at("a.sh")), "runs by /bin/sh");
 });
 
-Deno.test({ name: "checkExecutable() looks again at a file that has changed", ignore }, async () => {
+Deno.test({ name: "checkExecutable() checks a changed file again", ignore }, async () => {
   await using tree = await tempTree({ "a.sh": "#!/bin/sh\n" });
   const file = tree.at("a.sh");
   await Deno.chmod(file, 0o755);
@@ -102,7 +104,7 @@ Deno.test({ name: "checkExecutable() looks again at a file that has changed", ig
   assertEquals(verdict(file), "403 is not executable");
 });
 
-Deno.test({ name: "checkExecutable() leaves to the system what this process may not read", ignore }, async () => {
+Deno.test({ name: "checkExecutable() leaves unreadable files to the system", ignore }, async () => {
   await using tree = await tempTree({ "a.sh": "#!/no/such\n" });
   await Deno.chmod(tree.at("a.sh"), 0o755);
   const module = JSON.stringify(import.meta.resolve("../../../handlers/upstream/cgi/executable.ts"));
@@ -118,7 +120,7 @@ Deno.test({ name: "checkExecutable() leaves to the system what this process may 
       .output();
     return new TextDecoder().decode(stdout).trim() || new TextDecoder().decode(stderr);
   };
-  // It may look at the script, and not at what is outside of its directory.
+  // It may read the script, but nothing outside of its directory.
   assertEquals(await run(tree.path), '{"interpreter":["/no/such"]}');
 });
 

@@ -1,4 +1,4 @@
-/** The one-liners of the README that no other room of this house runs. */
+/** The one-liners of the documentation that no other test runs. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { hasProgram, missing } from "../../support/programs.ts";

@@ -1,4 +1,4 @@
-/** git over HTTP, by git's own program: clone, fetch, push. */
+/** git over HTTP with git http-backend: clone, fetch, push. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { noise } from "../../support/bytes.ts";
@@ -39,7 +39,7 @@ async function gitSite(): Promise<CgiSite & { readonly url: string }> {
 const ignore = missing("git");
 
 Deno.test({
-  name: "git clones, fetches and is refused to push into a repository that does not take it",
+  name: "git clones and fetches, and a push into a repository that does not accept it is refused",
   ignore,
   async fn() {
     await using site = await gitSite();
@@ -55,7 +55,7 @@ Deno.test({
     await git(tree.at("clone"), "commit", "--allow-empty", "-qm", "mine");
     const refused = await git(tree.at("clone"), "push", "-q").then(() => "", String);
     assertStringIncludes(refused, "403");
-    // A user name that nobody has checked is none: Python made REMOTE_USER of it, and git took the push.
+    // An unverified user name must not become REMOTE_USER, as it did in Python, where git accepted the push.
     const named = url.replace("http://", "http://x:y@");
     assertStringIncludes(await git(tree.at("clone"), "push", "-q", named, "main").then(() => "", String), "403");
   },

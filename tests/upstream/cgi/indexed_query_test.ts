@@ -1,3 +1,5 @@
+/** Indexed queries (RFC 3875 section 4.4). */
+
 import { assertEquals } from "@std/assert";
 import { indexedQueryWords } from "../../../handlers/upstream/cgi/indexed_query.ts";
 
@@ -31,7 +33,7 @@ const QUERIES: readonly [query: string, words: string[], why: string][] = [
   ["+", [], "two of them"],
 ];
 
-Deno.test("indexedQueryWords() makes arguments of a query without =, or none", async (t) => {
+Deno.test("indexedQueryWords() turns a query without = into arguments", async (t) => {
   for (const [query, words, why] of QUERIES) {
     await t.step(`${query}: ${why}`, () => {
       assertEquals(indexedQueryWords("GET", query), words);

@@ -97,7 +97,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "PHP is told where it is, index.php stands for its directory, and only files found by their name are PHP",
+  name: "PHP gets its paths, index.php is an index, and only files found by their name are PHP",
   ignore,
   async fn() {
     await using site = await phpSite();
@@ -106,7 +106,7 @@ Deno.test({
     assertStringIncludes(info, `SCRIPT_FILENAME=${site.tree.at("info.php")}\nDOCUMENT_ROOT=${site.tree.path}\n`);
     assertStringIncludes(info, `REQUEST_URI=/info.php/extra/path?x=1\ncgi-fcgi\n${site.tree.path}`);
     assertEquals(await (await fetch(`${site.base}/sub/`)).text(), "index of sub");
-    // cgi.fix_pathinfo would run the text file as PHP, were the end of the URL what counts.
+    // cgi.fix_pathinfo would run the text file as PHP if the end of the URL decided.
     const trick = await fetch(`${site.base}/note.txt/x.php`);
     assertEquals(trick.status, 404);
     await trick.body?.cancel();

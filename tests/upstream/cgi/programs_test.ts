@@ -1,4 +1,4 @@
-/** Programs of the world: cgit, CGI.pm, wsgiref, the shell, C. */
+/** Existing programs: cgit, CGI.pm, wsgiref, the shell, C. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { hasProgram, missing } from "../../support/programs.ts";
@@ -6,7 +6,7 @@ import { cgiSite, run } from "./support.ts";
 
 const CGIT = "/usr/lib/cgit/cgit.cgi";
 
-/** Whether something is not there of which no program's name tells it. */
+/** Whether something is missing that has no program on the PATH. */
 function absent(path: string): boolean {
   try {
     Deno.statSync(path);
@@ -19,7 +19,7 @@ function absent(path: string): boolean {
 }
 
 Deno.test({
-  name: "cgit shows a repository, its pages link to one another",
+  name: "cgit shows a repository, and its pages link to each other",
   ignore: absent(CGIT) || missing("git"),
   async fn() {
     await using site = await cgiSite({ "repo/a.txt": "hello from cgit\n" }, (tree) => [
@@ -86,7 +86,7 @@ print $q->header("text/plain"), length($c), " ", $q->param("f");
 });
 
 Deno.test({
-  name: "a WSGI application runs by wsgiref's CGIHandler under its validator",
+  name: "a WSGI application runs with wsgiref's CGIHandler and its validator",
   ignore: missing("python3"),
   async fn() {
     await using site = await cgiSite({
@@ -113,7 +113,7 @@ CGIHandler().run(validator(app))
 });
 
 Deno.test({
-  name: "a shell script and a program in C echo what they are sent",
+  name: "a shell script and a C program echo the body",
   ignore: missing("gcc"),
   async fn() {
     await using site = await cgiSite({

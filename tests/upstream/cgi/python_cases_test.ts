@@ -1,4 +1,4 @@
-/** The cases of CPython's CGIHTTPServerTestCase, and what RFC 3875 says besides, over the wire. */
+/** The cases of CPython's CGIHTTPServerTestCase, and other requirements of RFC 3875, over the wire. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { ask, raw } from "../../support/raw.ts";
@@ -74,7 +74,7 @@ test("test_os_environ_is_not_altered", async ({ port }) => {
 
 test("test_urlquote_decoding_in_cgi_check", async ({ port }) => {
   assertEquals((await ask(port, "GET", "/%63gi-bin/file1.py")).text, HELLO);
-  // Python runs the program for this one; an encoded slash is no slash (RFC 3986 section 2.2).
+  // Python runs the program for this one; an encoded slash is not a slash (RFC 3986 section 2.2).
   assertEquals((await ask(port, "GET", "/cgi-bin%2ffile1.py")).status, 404);
 });
 
@@ -114,7 +114,7 @@ test("POST elsewhere is not for programs: 405, where Python says 501", async ({ 
   assertEquals((await ask(port, "POST", "/root.py", "Content-Length: 0")).status, 405);
 });
 
-test("what a program is told", async ({ port, tree }) => {
+test("the environment of a program", async ({ port, tree }) => {
   const { text } = await ask(
     port,
     "GET",

@@ -1,4 +1,4 @@
-// Programs that run for a request: sh and python3 scripts, as they behave and misbehave.
+/** Running programs for a request: well-behaved and misbehaving sh and python3 scripts. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { countScripts, endAllScripts } from "../../../handlers/upstream/cgi/process_group.ts";
@@ -67,7 +67,7 @@ async function status(promise: Promise<unknown>): Promise<number> {
 }
 
 Deno.test(
-  "A script has the environment, arguments and directory it is given, and nothing else",
+  "a script has the given environment, arguments and directory, and nothing else",
   { ignore },
   async () => {
     const args = ["-c", 'env; pwd; echo "$0 $1"', "a b", "*"];
@@ -78,25 +78,25 @@ Deno.test(
   },
 );
 
-Deno.test("A script leads a group and a session of its own", { ignore }, async () => {
+Deno.test("a script leads its own process group and session", { ignore }, async () => {
   await using script = await sh("cut -d' ' -f1,5,6 /proc/$$/stat; exit 7");
   const [pid, group, session] = (await textOf(script)).trim().split(" ");
   assertEquals([group, session], [pid, pid]);
   assertEquals((await script.postMortem()).code, 7);
 });
 
-Deno.test("Without a body, standard input has ended", { ignore }, async () => {
+Deno.test("without a body, standard input is at its end", { ignore }, async () => {
   await using script = await sh("cat; echo over");
   assertEquals(await textOf(script), "over\n");
 });
 
-Deno.test("Input is fed while output is read: 10 MB through cat", { ignore }, async () => {
+Deno.test("input is written while output is read: 10 MB through cat", { ignore }, async () => {
   const bytes = new Uint8Array(10_000_000).map((_, i) => i * 7 + (i >> 8));
   await using script = await run({ command: "/bin/cat", input: await body(bytes) });
   assertEquals(await bytesOf(script), bytes);
 });
 
-Deno.test("A script that does not read its input answers all the same", { ignore }, async () => {
+Deno.test("a script that does not read its input can answer", { ignore }, async () => {
   await using script = await sh("exec 0<&-; echo hello", { input: await body(new Uint8Array(5_000_000)) });
   assertEquals(await textOf(script), "hello\n");
   assertEquals((await script.ended).code, 0);
@@ -115,7 +115,7 @@ Deno.test("The input is disposed of when the script has ended", { ignore }, asyn
   await disposed.promise;
 });
 
-Deno.test("An input that breaks is no whole input: the script is ended", { ignore }, async () => {
+Deno.test("a script is killed if its input fails", { ignore }, async () => {
   const input: Spooled = {
     length: 4,
     async *chunks() {
@@ -129,17 +129,17 @@ Deno.test("An input that breaks is no whole input: the script is ended", { ignor
   await script.ended;
 });
 
-Deno.test("Output that nobody asks for stays with the script", { ignore }, async () => {
+Deno.test("output that is not read blocks the script", { ignore }, async () => {
   await using script = await sh("head -c 100000000 /dev/zero; echo done >&2");
   assert((await script.read())!.length > 0);
   await sh("sleep 0.2").then(async (other) => {
     await using _ = other;
     await textOf(other);
   });
-  assertEquals(script.stderrTail, []); // it is still at it
+  assertEquals(script.stderrTail, []); // it is still running
 });
 
-Deno.test("A script that ignores TERM gets KILL", { ignore }, async () => {
+Deno.test("a script that ignores TERM gets KILL", { ignore }, async () => {
   await using script = await sh("trap '' TERM; echo $$; while :; do sleep 1; done");
   const pid = Number(await lineOf(script));
   script.kill();
@@ -147,7 +147,7 @@ Deno.test("A script that ignores TERM gets KILL", { ignore }, async () => {
   assert(!isRunning(pid));
 });
 
-Deno.test("Killed at once, before it has a group, a script is gone", { ignore }, async () => {
+Deno.test("a script that is killed before it has a process group ends", { ignore }, async () => {
   for (let i = 0; i < 20; i++) {
     await using script = await sh("exec sleep 1000");
     script.kill();
@@ -155,7 +155,7 @@ Deno.test("Killed at once, before it has a group, a script is gone", { ignore },
   }
 });
 
-Deno.test("What a script has started ends with it, also what ignores TERM", { ignore }, async () => {
+Deno.test("child processes of a script end with it, even those that ignore TERM", { ignore }, async () => {
   const script = await sh("(trap '' TERM; while :; do sleep 1; done) & a=$!; sleep 1000 & echo $a $! $$; wait");
   const pids = (await lineOf(script)).split(" ").map(Number);
   assert(pids.every(isRunning));
@@ -164,14 +164,14 @@ Deno.test("What a script has started ends with it, also what ignores TERM", { ig
   await until(() => !pids.some(isRunning));
 });
 
-Deno.test("A script without headers in time is a 504, and is ended", { ignore }, async () => {
+Deno.test("a script without a timely header is a 504, and is killed", { ignore }, async () => {
   await using script = await sh("echo part of them; sleep 1000", { headerMs: 100 });
   await lineOf(script);
   assertEquals(await status(script.read()), 504);
   assertEquals((await script.ended).signal, "SIGTERM");
 });
 
-Deno.test("A script that falls silent is ended, and its output does not end well", { ignore }, async () => {
+Deno.test("a script that falls silent is killed, and its output ends with an error", { ignore }, async () => {
   await using script = await sh("echo head; sleep 1000", { idleMs: 100 });
   await lineOf(script);
   script.headersDone();
@@ -181,7 +181,7 @@ Deno.test("A script that falls silent is ended, and its output does not end well
 });
 
 Deno.test(
-  "Silence counts only while output is waited for, output nobody takes only while it is not",
+  "the idle limit applies while output is awaited, the stall limit while output is not read",
   { ignore },
   async () => {
     await using script = await sh("echo head; head -c 10000000 /dev/zero; sleep 1000", {
@@ -195,7 +195,7 @@ Deno.test(
   },
 );
 
-Deno.test("A script that is killed after its headers sends no whole reply", { ignore }, async () => {
+Deno.test("the response of a script that is killed after its header is incomplete", { ignore }, async () => {
   await using script = await sh("echo head; kill -SEGV $$");
   assertEquals(await lineOf(script), "head");
   script.headersDone();
@@ -204,7 +204,7 @@ Deno.test("A script that is killed after its headers sends no whole reply", { ig
 });
 
 Deno.test(
-  "A process left behind holds neither the end of the output nor the server's descriptors",
+  "a background process delays neither the end of the output nor the release of descriptors",
   { ignore },
   async () => {
     const before = countDescriptors();
@@ -216,29 +216,29 @@ Deno.test(
       assertEquals((await script.ended).code, 0);
       await script[Symbol.asyncDispose]();
     }
-    assert(pids.every(isRunning), "it is left alone");
+    assert(pids.every(isRunning), "they keep running");
     await until(() => countDescriptors() <= before);
     for (const pid of pids) Deno.kill(pid, "SIGKILL");
     await until(() => !pids.some(isRunning));
   },
 );
 
-Deno.test("What a script has written before its end arrives, however late it is read", { ignore }, async () => {
+Deno.test("output written before the end of a script arrives, however late it is read", { ignore }, async () => {
   await using script = await sh("sleep 1000 & echo $! >&2; head -c 60000 /dev/zero");
   await script.ended;
-  await new Promise((resolve) => setTimeout(resolve, 1200)); // the daemon's time is over
+  await new Promise((resolve) => setTimeout(resolve, 1200)); // the background process's time is over
   assertEquals((await bytesOf(script)).length, 60_000);
   Deno.kill(pidOf(script.stderrTail[0]), "SIGKILL");
 });
 
-Deno.test("A process left behind that never stops writing is not waited for", { ignore }, async () => {
+Deno.test("a background process that never stops writing is not waited for", { ignore }, async () => {
   await using script = await sh("yes & echo $! >&2; exit 0");
   let last = await script.read();
   while (last !== null) last = await script.read();
   await script.ended;
 });
 
-Deno.test("A script may run on after its output for a while, and no longer", { ignore }, async () => {
+Deno.test("a script may run for a limited time after its output", { ignore }, async () => {
   await using tree = await tempTree();
   const done = `${tree.path}/done`;
   await using patient = await sh(`echo hello; exec >&-; sleep 0.3; echo done > ${done}`);
@@ -250,7 +250,7 @@ Deno.test("A script may run on after its output for a while, and no longer", { i
   assertEquals((await endless.ended).signal, "SIGTERM");
 });
 
-Deno.test("Discarded output does not hold up the script, nor an endless script the server", { ignore }, async () => {
+Deno.test("discarded output does not block the script, nor an endless script the server", { ignore }, async () => {
   await using script = await sh("head -c 10000000 /dev/zero; exit 3");
   await script.read();
   script.discard();
@@ -261,7 +261,7 @@ Deno.test("Discarded output does not hold up the script, nor an endless script t
 });
 
 Deno.test(
-  "Standard error goes to the log line by line, whatever becomes of the output",
+  "standard error is logged line by line, independently of the output",
   { ignore },
   async () => {
     const lines: string[] = [];
@@ -283,7 +283,7 @@ Deno.test(
   },
 );
 
-Deno.test("A flood on standard error is cut off, and holds up nobody", { ignore }, async () => {
+Deno.test("a flood on standard error is truncated, and blocks nothing", { ignore }, async () => {
   let lines = 0;
   let longest = 0;
   const onStderr = (line: string) => {
@@ -301,7 +301,7 @@ Deno.test("A flood on standard error is cut off, and holds up nobody", { ignore 
   assert(longest <= 4 * 4096 + 1, `${longest} characters`);
 });
 
-Deno.test("What cannot be started is told apart", { ignore }, async (t) => {
+Deno.test("errors of starting a program are distinguished", { ignore }, async (t) => {
   await using tree = await tempTree({
     "busy.sh": "#!/bin/sh\necho ran\n",
     "lost": "#!/no/such/interpreter\n",
@@ -340,7 +340,7 @@ Deno.test("What cannot be started is told apart", { ignore }, async (t) => {
   await t.step("NUL in the environment: 400", async () => {
     assertEquals(await failed({ command: "/bin/true", env: { X: "\0" } }), 400);
   });
-  await t.step("being written: 503, once it is not any more it runs, with all of its input", async () => {
+  await t.step("being written: 503; afterwards it runs, with all of its input", async () => {
     const writer = await Deno.open(at("busy.sh"), { append: true });
     assertEquals(await failed({ command: at("busy.sh") }), 503);
     await writer.write(new TextEncoder().encode("cat\n"));
@@ -349,7 +349,7 @@ Deno.test("What cannot be started is told apart", { ignore }, async (t) => {
     setTimeout(() => writer.close(), 30);
     assertEquals(await text, "ran\ninput\n");
   });
-  await t.step("a script that ends with 126 by itself is nothing of that", async () => {
+  await t.step("a script's own exit status 126 is not such an error", async () => {
     await using script = await sh("echo setsid: oh >&2; exit 126");
     assertEquals(await script.read(), null);
     assertEquals((await script.ended).code, 126);
@@ -363,7 +363,7 @@ Deno.test("A script runs as another user, without its groups", {
   assertEquals(await textOf(script), "65534\n65533\n65533\n");
 });
 
-Deno.test("A user is found by name or by numbers, and nothing else is taken for one", { ignore }, async () => {
+Deno.test("a user is found by name or by numbers, and anything else is refused", { ignore }, async () => {
   assertEquals(await findUser("root"), { uid: 0, gid: 0 });
   assertEquals(await findUser("65534:12"), { uid: 65534, gid: 12 });
   for (const name of ["no-such-user", "-u", "", "a b", "1:2:3"]) {
@@ -383,7 +383,7 @@ Deno.test("After 200 starts there are no zombies, descriptors or scripts left", 
   await until(() => countDescriptors() <= before);
 });
 
-Deno.test("At the end of the server every script is ended, with what it has started", { ignore }, async () => {
+Deno.test("at the end of the server every script is killed, with its child processes", { ignore }, async () => {
   const scripts = await Promise.all(
     ["sleep 1000 & echo $! $$; wait", "trap '' TERM; echo $$; while :; do sleep 1; done"].map((text) => sh(text)),
   );
@@ -401,7 +401,7 @@ const RUNNER = `
   const start = { command: "/bin/sh", args, cwd: "/", env: {}, input: null };
 `;
 
-/** Runs a program of its own around a script that has started another; returns what it has printed, by words. */
+/** Runs a separate process with a script that has started another; returns the words of its output. */
 async function inDeno(flags: readonly string[], code: string, shell = 'exec "$0" "$@"'): Promise<string[]> {
   await using tree = await tempTree({ "main.ts": RUNNER + code });
   const args = ["run", "--no-check", "--no-prompt", `--config=${ROOT}/deno.json`, ...flags, `${tree.path}/main.ts`];
@@ -421,27 +421,27 @@ function pidOf(word: string | undefined): number {
   return pid;
 }
 
-Deno.test("Not even Deno.exit leaves a script behind", { ignore }, async () => {
+Deno.test("not even Deno.exit leaves a script running", { ignore }, async () => {
   const pids = (await inDeno(["-A"], `${STARTED} Deno.exit();`)).map(pidOf);
   assertEquals(pids.length, 2);
   await until(() => !pids.some(isRunning));
 });
 
-Deno.test("With a list of programs that may be run, the script itself is ended", { ignore }, async () => {
+Deno.test("with a list in --allow-run, the script itself is killed", { ignore }, async () => {
   const flags = ["--allow-run=/bin/sh", "--allow-read"];
   const [left, script] = (await inDeno(flags, `${STARTED} script.kill(); await script.ended;`)).map(pidOf);
   assert(!isRunning(script!));
   Deno.kill(left!, "SIGKILL"); // which is why --allow-run takes no list where scripts start others
 });
 
-Deno.test("Without the permission to run programs, the log names the flag", { ignore }, async () => {
+Deno.test("without the permission to run programs, the log names the flag", { ignore }, async () => {
   const code = `await startScript(start, limits, () => {}).catch((e) => console.log(e.status, e.cause.message));`;
   const said = (await inDeno(["--allow-read"], code)).join(" ");
   assertEquals(said, "500 Running programs is not permitted (--allow-run)");
 });
 
 Deno.test(
-  "Out of descriptors, a start is 503, leaves none open, and has no part in what comes after",
+  "without free descriptors, a start is 503, leaks none, and does not affect later ones",
   { ignore },
   async () => {
     const code = `

@@ -1,9 +1,11 @@
+/** Standard error of programs, line by line. */
+
 import { assert, assertEquals } from "@std/assert";
 import { collectStderr } from "../../../handlers/upstream/cgi/stderr.ts";
 
 const LIMITS = { line: 10, lines: 3, windowMs: 60_000, tail: 2 };
 
-/** What is emitted and kept of chunks of standard error. */
+/** The emitted and the kept lines for chunks of standard error. */
 async function collect(chunks: Iterable<string | Uint8Array>, limits = LIMITS): Promise<[string[], readonly string[]]> {
   const emitted: string[] = [];
   const encoder = new TextEncoder();
@@ -15,38 +17,38 @@ async function collect(chunks: Iterable<string | Uint8Array>, limits = LIMITS): 
   return [emitted, tail];
 }
 
-Deno.test("Lines are lines however they are cut into chunks", async () => {
+Deno.test("lines are found however the chunks are split", async () => {
   assertEquals(await collect(["one\ntwo\r\n", "th", "ree"]), [["one", "two", "three"], ["two", "three"]]);
   assertEquals(await collect("one\n\ntwo\n"), [["one", "", "two"], ["", "two"]]);
   assertEquals(await collect([]), [[], []]);
 });
 
-Deno.test("A line is cut at its bound, also where it comes byte by byte", async () => {
+Deno.test("a line is truncated at the limit, even if it arrives byte by byte", async () => {
   const expected: [string[], string[]] = [["0123456789…", "0123456789", "x"], ["0123456789", "x"]];
   assertEquals(await collect(["01234567890123\n0123456789\nx"]), expected);
   assertEquals(await collect("01234567890123\n0123456789\nx"), expected);
 });
 
-Deno.test("Lines are emitted and kept as they are, for whoever writes them to escape; bytes that are no UTF-8 do no harm", async () => {
+Deno.test("lines are emitted and kept unescaped; invalid UTF-8 does no harm", async () => {
   assertEquals(await collect(["\x1b[2J\\\n", new Uint8Array([0xff, 0x61])]), [["\x1b[2J\\", "\ufffda"], [
     "\x1b[2J\\",
     "\ufffda",
   ]]);
 });
 
-Deno.test("Of a flood, the beginning is emitted and the end is kept", async () => {
+Deno.test("of a flood, the beginning is emitted and the end is kept", async () => {
   const lines = Array.from({ length: 1000 }, (_, i) => `${i}\n`);
   const bytes = lines.slice(3).join("").replaceAll("\n", "").length;
   const [emitted, tail] = await collect(lines);
   assertEquals(emitted, ["0", "1", "2", `(too much output: ${bytes} bytes were not logged)`]);
   assertEquals(tail, ["998", "999"]);
-  // In chunks of many lines most of it is not even looked at: line ends are counted then, too.
+  // Most of a chunk of many lines is skipped, except for counting line ends.
   const [inBulk, tailOfBulk] = await collect(["0\n1\n2\n", lines.slice(3).join("")]);
   assertEquals([inBulk.length, inBulk[2]], [4, "2"]);
   assertEquals(tailOfBulk, ["998", "999"]);
 });
 
-Deno.test("When the window is over, lines are emitted again, after a word on what was lost", async () => {
+Deno.test("after the window, lines are emitted again, after a note on those dropped", async () => {
   const chunks = function* () {
     yield "0\n1\n2\nlost\n";
     const over = performance.now() + 1000;

@@ -1,4 +1,4 @@
-/** Answers as they come, programs that are gone with their clients, and many at once. */
+/** Streamed responses, programs that end with their clients, and many at once. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ask, raw } from "../../support/raw.ts";
@@ -7,7 +7,7 @@ import { isRunning, until } from "../../support/wait.ts";
 
 const ignore = Deno.build.os === "windows";
 
-/** Writes its number and that of a child into pids, answers a line, and then is silent. */
+/** Writes its pid and that of a child into pids, answers a line, and then is silent. */
 const SILENT = `#!/bin/sh
 sleep 600 &
 echo "$$ $!" > pids.new; mv pids.new pids
@@ -50,7 +50,7 @@ done
 
 for (const [when, query] of [["before it answers", "early"], ["while it is silent after a line", "late"]] as const) {
   Deno.test({
-    name: `a program and its children end when the client leaves ${when}`,
+    name: `a program and its children end when the client disconnects ${when}`,
     ignore,
     async fn() {
       await using site = await cgiSite({ "cgi-bin/silent.sh": SILENT });
@@ -78,7 +78,7 @@ for (const [signal, code] of [["SIGINT", 0], ["SIGTERM", 0]] as const) {
       await connection.write(new TextEncoder().encode("GET /cgi-bin/silent.sh HTTP/1.1\r\nHost: localhost\r\n\r\n"));
       const pids = await pidsOf(site);
       const stopped = site.command.stop(signal);
-      if (signal === "SIGTERM") connection.close(); // what is still wanted may end first
+      if (signal === "SIGTERM") connection.close(); // programs with a client may finish first
       assertEquals(await stopped, code);
       await untilGone(pids);
       if (signal !== "SIGTERM") connection.close();
@@ -106,7 +106,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what a program leaves behind does not hold the answer, and is left alone",
+  name: "a background process does not delay the response, and keeps running",
   ignore,
   async fn() {
     await using site = await cgiSite({
@@ -155,7 +155,7 @@ function peakMemory(pid: number): number {
 }
 
 Deno.test({
-  name: "200 MB in and out leave the memory of the server as it is",
+  name: "200 MB in and out do not grow the memory of the server",
   ignore: Deno.build.os !== "linux",
   async fn() {
     await using site = await cgiSite({
@@ -181,7 +181,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "HEAD and statuses without content end a program that never stops, and the connection goes on",
+  name: "HEAD and statuses without content end an endless program, and keep the connection",
   ignore,
   async fn() {
     await using site = await cgiSite({
@@ -199,7 +199,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a program that is killed in the middle breaks its answer off, and its last words are in the log",
+  name: "the response of a program killed midway is aborted, and its last error output is in the log",
   ignore,
   async fn() {
     await using site = await cgiSite({
@@ -218,8 +218,7 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "an answer that ends as soon as it has begun has its length, and one that is killed then is broken off all the same",
+  name: "a short response has a Content-Length, and that of a killed program is aborted all the same",
   ignore,
   async fn() {
     await using site = await cgiSite({
@@ -231,7 +230,7 @@ Deno.test({
       await until(async () => {
         const response = await ask(site.port, "GET", `/cgi-bin/${name}`);
         assertEquals([response.status, response.text, response.complete], [200, body, true]);
-        // On a busy machine its end may be late, and then nobody has waited for it.
+        // On a busy machine its end may be too late to be waited for.
         return response.headers.get("content-length") === String(body.length);
       }, `${name} has its length`);
     }

@@ -34,7 +34,7 @@ export async function cgiSite(
   };
 }
 
-/** Runs a program to its end; its output as text. Throws with what it said where it fails. */
+/** Runs a program to its end; returns its output as text. Throws with the output if it fails. */
 export async function run(
   program: string,
   args: readonly string[],

@@ -1,4 +1,4 @@
-/** A client that may upload cannot run code: what uploads and programs may have to do with each other. */
+/** A client that may upload cannot run code: uploads beside programs. */
 
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { join } from "@std/path/join";
@@ -73,7 +73,7 @@ for (const [places, words, code, says] of REFUSED) {
   });
 }
 
-Deno.test("git's repositories are refused where uploads are taken, above and below", { ignore }, async () => {
+Deno.test("git's repositories are refused above and below directories that take uploads", { ignore }, async () => {
   await using tree = await tempTree({ "in/deep/": "", "git/": "" });
   await Deno.symlink("in/deep", tree.at("link"));
   for (const root of [tree.path, tree.at("in"), tree.at("in/deep"), tree.at("link")]) {
@@ -117,7 +117,7 @@ Deno.test("fileServer refuses features that write beside features that run progr
   }
 });
 
-/** A source that says it can be written; nothing is. */
+/** A source that claims to be writable; nothing is written. */
 function writable(source: FileSource): FileSource {
   return { ...source, openWriter: () => Promise.reject(new Error("Nothing is to be written")) };
 }
@@ -195,7 +195,7 @@ function served(
 
 const to = (path: string): Sent => ({ headers: [["Destination", path]] });
 
-/** What an attacker would bring: beside scripts, above them, under the names of directories that interpreters look into. */
+/** Attacks: uploads beside scripts, above them, and in directories that interpreters search. */
 const ATTACKS: readonly (readonly [method: string, target: string, sent: Sent])[] = [
   ...[
     "php.ini",
@@ -247,7 +247,7 @@ const ATTACKS: readonly (readonly [method: string, target: string, sent: Sent])[
   ["DELETE", "/sub?recursive", {}],
   ["DELETE", "/in?recursive", {}],
   ["DELETE", "/cgi-bin?recursive", {}],
-  // Through links: the path lies in /in, and the file would not; or the other way round.
+  // Through links: the path is inside /in and the file outside, or the other way round.
   ["PUT", "/in/up/php.ini", { body: "x" }],
   ["PUT", "/in/up/sub/deep/php.ini", { body: "x" }],
   ["PUT", "/in/scripts/php.ini", { body: "x" }],
@@ -263,7 +263,7 @@ const ATTACKS: readonly (readonly [method: string, target: string, sent: Sent])[
 
 for (const [name, open] of Object.entries(DOORS)) {
   Deno.test({
-    name: `${name}: uploads come into their directory only, and nothing there runs`,
+    name: `${name}: uploads stay in their directory, and nothing there runs`,
     ignore: ignore || missing("php-cgi", "python3"),
     async fn(t) {
       await using tree = await siteTree();
@@ -271,7 +271,7 @@ for (const [name, open] of Object.entries(DOORS)) {
       const before = await namesBelow(tree.path);
       for (const [method, target, sent] of ATTACKS) {
         const { status, text } = await send(door.port, method, target, sent);
-        const byProgram = status === 200 && text === "page"; // which has taken it for PATH_INFO
+        const byProgram = status === 200 && text === "page"; // which gets it as PATH_INFO
         assert([400, 403, 404, 405].includes(status) || byProgram, `${method} ${target}: ${status}`);
         assertEquals(await namesBelow(tree.path), before, `${method} ${target}`);
       }
@@ -287,7 +287,7 @@ for (const [name, open] of Object.entries(DOORS)) {
         assert(names.includes("plain.txt"), names.join());
         assertEquals((await send(door.port, "DELETE", "/in/copy?recursive")).status, 204);
       });
-      await t.step("nothing runs where uploads are taken, nor is its source sent", async () => {
+      await t.step("nothing runs in a directory that takes uploads, nor is source code sent", async () => {
         const paths = ["/in/theirs.php", "/in/theirs.php/x", "/in/index.php", "/in/up/page.php"];
         for (const path of [...paths, "/alias/theirs.php", "/link.php"]) {
           const { status, text } = await ask(door.port, "GET", path);
@@ -297,7 +297,7 @@ for (const [name, open] of Object.entries(DOORS)) {
         const index = await ask(door.port, "GET", "/in/");
         assert(!index.text.includes("echo") && !index.text.includes("run'"), index.text);
       });
-      await t.step("uploads are taken there", async () => {
+      await t.step("uploads are accepted there", async () => {
         assertEquals((await send(door.port, "PUT", "/in/new.txt", { body: "x" })).status, 201);
         assertEquals((await send(door.port, "PUT", "/in/made/new.txt", { body: "x" })).status, 201);
         assertEquals((await send(door.port, "MOVE", "/in/made", to("/in/moved"))).status, 201);
@@ -320,7 +320,7 @@ async function siteTree(): Promise<TempTree> {
 }
 
 Deno.test({
-  name: "an application is not asked for what was uploaded, nor is that sent",
+  name: "an uploaded program is neither passed to an application nor sent",
   ignore,
   async fn() {
     await using tree = await siteTree();
@@ -341,7 +341,7 @@ Deno.test({
   },
 });
 
-/** What lies beside a script, and would be run or obeyed. */
+/** Files beside a script that would be run or obeyed. */
 const BESIDE = {
   "php.ini": "auto_prepend_file=TREE/note.txt\n",
   ".user.ini": "auto_append_file=TREE/note.txt\n",
@@ -352,7 +352,7 @@ const BESIDE = {
 };
 
 Deno.test({
-  name: "beside uploads, interpreters are started to ignore what lies beside a script",
+  name: "beside uploads, interpreters ignore files beside a script",
   ignore: ignore || missing("php-cgi", "python3"),
   async fn() {
     await using tree = await tempTree({ ...SITE, "in/": "" });
@@ -371,7 +371,7 @@ Deno.test({
   },
 });
 
-Deno.test("what lies where uploads are taken is told in any spelling, and what cannot be judged counts as well", async () => {
+Deno.test("places that take uploads are recognised in any spelling, and unresolvable ones count, too", async () => {
   await using tree = await tempTree({ "in/a": "", "other/": "" });
   await Deno.symlink("in", tree.at("alias"));
   const places = new UploadPlaces(disk(tree.path), [SitePath.root.child("in")!]);
@@ -385,7 +385,7 @@ Deno.test("what lies where uploads are taken is told in any spelling, and what c
 const GIT_BACKEND = "/usr/lib/git-core/git-http-backend";
 
 Deno.test({
-  name: "a repository that was uploaded is none, whichever way git is told where repositories are",
+  name: "an uploaded repository is not served, however git's root is configured",
   ignore: ignore || !hasProgram("git") || !isThere(GIT_BACKEND),
   async fn() {
     await using tree = await tempTree({ "in/": "", "git/": "" });

@@ -1,4 +1,4 @@
-/** PHP through php-fpm, as the world runs it. */
+/** PHP through php-fpm, with its usual configuration. */
 
 import { createHash } from "node:crypto";
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
@@ -12,7 +12,7 @@ const ignore = findPhpFpm() === null;
 // deno-lint-ignore no-console
 if (ignore) console.log("skipped: php-fpm is not installed");
 
-/** In PHP: waits for a file; not for longer than there is the script, because the worker is wanted again. */
+/** In PHP: waits for a file, but no longer than the script exists, to free the worker. */
 const WAIT_FOR_GO =
   "while (!file_exists(__DIR__ . '/go') && file_exists(__FILE__)) { usleep(5000); clearstatcache(); }";
 
@@ -24,7 +24,7 @@ Deno.test({
     const tcp: FastCgiAddress = { transport: "tcp", hostname: "127.0.0.1", port: fpm.port };
     const unix: FastCgiAddress = { transport: "unix", path: fpm.socket };
     await t.step("forms, over both kinds of socket", () => forms([unix, tcp]));
-    await t.step("what PHP is told of a request", () => variables(unix));
+    await t.step("PHP's environment", () => variables(unix));
     await t.step("an upload of 20 MB", () => upload([unix, tcp]));
     await t.step("a body without a length", () => chunkedBody(unix));
     await t.step("sessions", () => sessions(unix));
@@ -32,12 +32,12 @@ Deno.test({
     await t.step("HEAD", () => head(unix));
     await t.step("lines arrive when they are written", () => streaming(tcp));
     await t.step("30 MB of output, whole", () => longOutput(unix));
-    await t.step("no spelling of a path gives the source away", () => sources(unix));
-    await t.step("index.php answers for its directory", () => indexes(unix));
+    await t.step("no spelling of a path discloses the source", () => sources(unix));
+    await t.step("index.php is the index of its directory", () => indexes(unix));
     await t.step("errors of scripts are in the log", () => errorLog(unix));
-    await t.step("a script that dies in the middle breaks the transfer off", () => killed(unix));
-    await t.step("a slow script is 504, one that falls silent is broken off", () => slow(unix));
-    await t.step("PHP notices that the client has left", () => leaving(unix));
+    await t.step("a script that dies midway aborts the response", () => killed(unix));
+    await t.step("a slow script is 504, the response of one that falls silent is aborted", () => slow(unix));
+    await t.step("PHP notices that the client has disconnected", () => leaving(unix));
     await t.step("connections that are kept serve many requests", () => kept([unix, tcp]));
     await t.step("the command", () => command(fpm));
   },
@@ -210,7 +210,7 @@ async function sources(address: FastCgiAddress) {
     assertEquals(response.status, status, target);
     if (text !== null) assertEquals(response.text, text, target);
   }
-  // What ends so is PHP's to judge (by default it runs .php only), and never sent.
+  // Files with these endings are passed to PHP (which runs only .php by default), and never sent.
   for (const target of ["/UPPER.PHP", "/link.php"]) {
     const { status, text } = await ask(site.port, "GET", target);
     assert(!text.includes("source") && !text.includes("plain"), `${target}: ${status} ${text}`);
@@ -306,7 +306,7 @@ async function kept(addresses: readonly FastCgiAddress[]) {
       answers.push(...await Promise.all(lengths.slice(at, at + 3).map(one)));
     }
     assertEquals(answers, lengths);
-    // The connections that rest end by themselves; the sanitizer says whether they do.
+    // Idle connections end by themselves; the sanitizer verifies it.
     await new Promise((resolve) => setTimeout(resolve, 600));
   }
 }

@@ -1,4 +1,4 @@
-/** FastCGI's records: bytes out, bytes in however split. */
+/** FastCGI's records: encoding, and decoding however the bytes are split. */
 
 import { assert, assertEquals } from "@std/assert";
 import {
@@ -41,7 +41,7 @@ Deno.test("text is sent as UTF-8, and lengths count its bytes", () => {
   assertEquals(pairsOf(params), [["PATH_INFO", "/ä/€"]]);
 });
 
-Deno.test("a body of any length is whole in its records, and none of them is an end", () => {
+Deno.test("a body of any length is complete in its records, and none of them is empty", () => {
   for (const length of [1, 8, 65_528, 65_529, 65_535, 65_536, 200_000]) {
     const body = bytesOf(length);
     const all = decoded(encodeStdin(body));
@@ -75,7 +75,7 @@ Deno.test("records are found however the bytes are split, padding left out", () 
   }
 });
 
-Deno.test("random bytes are refused or waited for, and never thrown over", () => {
+Deno.test("random bytes are refused or incomplete, and never throw", () => {
   let seed = 7;
   const random = (below: number) => (seed = (seed * 48271) % 2147483647) % below;
   let refused = 0;

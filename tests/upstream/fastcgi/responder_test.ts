@@ -1,4 +1,4 @@
-/** What php-fpm never does: an application that answers as the test wants it. */
+/** Behaviour that php-fpm never shows: an application scripted by the test. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { FastCgiOptions } from "@x/pyserve/handlers";
@@ -28,7 +28,7 @@ function siteOf({ port }: Responder, options: Partial<FastCgiOptions> = {}) {
   return fastCgiSite({ "x.php": "", "y.php": "", "plain.txt": "plain" }, { address, ...options });
 }
 
-Deno.test("answers that are none: status and sentence", async (t) => {
+Deno.test("malformed responses: status and message", async (t) => {
   const rows: [name: string, parts: Uint8Array[], status: number, sentence: string][] = [
     ["another protocol", [latin1("HTTP/1.1 200 OK\r\n\r\n")], 502, "does not speak FastCGI"],
     ["another version", [Uint8Array.of(2, 6, 0, 1, 0, 0, 0, 0)], 502, "does not speak FastCGI"],
@@ -61,7 +61,7 @@ Deno.test("answers that are none: status and sentence", async (t) => {
   }
 });
 
-Deno.test("an answer that goes wrong behind its header is broken off", async (t) => {
+Deno.test("a response that fails after its header is aborted", async (t) => {
   const rows: [name: string, ...parts: Uint8Array[]][] = [
     ["cut off", stdout(HEAD + "half")],
     ["cut off in a record", stdout(HEAD + "half"), stdout("rest").subarray(0, 10)],
@@ -87,7 +87,7 @@ Deno.test("an answer that goes wrong behind its header is broken off", async (t)
   }
 });
 
-Deno.test("a good answer, byte by byte and with padding", async () => {
+Deno.test("a valid response, byte by byte and with padding", async () => {
   const wire = [
     recordBytes(RecordType.stdout, latin1(HEAD.slice(0, 5)), 1, 7),
     stderr("a warn"),
@@ -116,7 +116,7 @@ Deno.test("many records in one write, and large ones", async () => {
   assertEquals(await (await fetch(`${site.url}/x.php`)).text(), `${large}y${large}z`);
 });
 
-Deno.test("an application may answer before it has taken the body", async () => {
+Deno.test("an application may answer before it has read the body", async () => {
   // The one for other tests reads all of a request first.
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const answered = (async () => {
@@ -150,10 +150,10 @@ Deno.test("local redirects are answered by the site", async (t) => {
     const response = await fetch(`${site.url}/x.php?/y.php`, { method: "POST", body: "abc", headers: { "x-a": "1" } });
     assertEquals(await response.json(), ["GET", "/x.php", null, "1"]);
   });
-  await t.step("to nothing, which does not make the script's own file the answer", async () => {
+  await t.step("to a missing path, which does not serve the script's own file", async () => {
     assertEquals((await ask(site.port, "GET", "/x.php?/none")).status, 404);
   });
-  await t.step("to a target that is none", async () => {
+  await t.step("to an invalid target", async () => {
     assertEquals((await ask(site.port, "GET", "/x.php?/%2500")).status, 404);
     assertEquals((await ask(site.port, "GET", "/x.php?/%00")).status, 502);
   });
@@ -164,13 +164,13 @@ Deno.test("local redirects are answered by the site", async (t) => {
     const response = await ask(loop.port, "GET", "/x.php");
     assertEquals([response.status, endless.calls.length, responder.calls.length], [502, 11, before]);
   });
-  await t.step("another host is no local redirect", async () => {
+  await t.step("another host is not a local redirect", async () => {
     const { status, headers } = await ask(site.port, "GET", "/x.php?//evil.example/");
     assertEquals([status, headers.get("location")], [302, "//evil.example/"]);
   });
 });
 
-Deno.test("where the client leaves, the connection is closed", async (t) => {
+Deno.test("when the client disconnects, the connection is closed", async (t) => {
   for (const name of ["before the header", "behind the header"]) {
     await t.step(name, async () => {
       const { promise: called, resolve: call } = Promise.withResolvers<Call>();
@@ -189,7 +189,7 @@ Deno.test("where the client leaves, the connection is closed", async (t) => {
   }
 });
 
-Deno.test("a body that nobody wants is thrown away, for a while", async () => {
+Deno.test("an unwanted body is discarded, up to a limit", async () => {
   await using responder = startResponder(async (call) => {
     await call.send(stdout(`Status: 204\n${HEAD}`));
     await call.closed;
@@ -199,7 +199,7 @@ Deno.test("a body that nobody wants is thrown away, for a while", async () => {
   await within(responder.calls[0]!.closed, LIMIT_MS);
 });
 
-Deno.test("a client that stops reading does not hold the application for ever", async () => {
+Deno.test("a client that stops reading does not block the application forever", async () => {
   const chunk = recordBytes(RecordType.stdout, new Uint8Array(65_535));
   await using responder = startResponder(async (call) => {
     await call.send(stdout(HEAD));
@@ -212,10 +212,10 @@ Deno.test("a client that stops reading does not hold the application for ever", 
   await within(responder.calls[0]!.closed, LIMIT_MS);
 });
 
-Deno.test("an application whose header is none is not listened to any longer, and its place goes to the next", async () => {
+Deno.test("an application with a malformed header is disconnected, and its slot goes to the next", async () => {
   await using responder = startResponder(async (call) => {
     await call.send(stdout("hello\n\n"));
-    await call.closed; // it would go on for ever
+    await call.closed; // it would continue forever
   });
   await using site = await siteOf(responder, { maxRequests: 1, queueTimeout: 5_000 });
   for (let i = 0; i < 2; i++) {
@@ -225,7 +225,7 @@ Deno.test("an application whose header is none is not listened to any longer, an
   }
 });
 
-Deno.test("what is longer than its Content-Length is cut, and the exchange ends", async () => {
+Deno.test("a response longer than its Content-Length is truncated, and the exchange ends", async () => {
   await using responder = startResponder(async (call) => {
     await call.send(stdout(`Content-Length: 3\n${HEAD}abcdef`));
     await call.closed;
@@ -235,7 +235,7 @@ Deno.test("what is longer than its Content-Length is cut, and the exchange ends"
   await within(responder.calls[0]!.closed, LIMIT_MS);
 });
 
-Deno.test("by default each request has a connection of its own, and the application is to close it", async () => {
+Deno.test("by default each request has its own connection, which the application closes", async () => {
   await using responder = startResponder((call) => call.send(stdout(HEAD), endRequest()));
   await using site = await siteOf(responder);
   for (let i = 0; i < 3; i++) await (await fetch(`${site.url}/x.php`)).text();
@@ -243,7 +243,7 @@ Deno.test("by default each request has a connection of its own, and the applicat
   await within(Promise.all(responder.calls.map(({ closed }) => closed)), LIMIT_MS);
 });
 
-Deno.test("a connection that is kept is used again, and closed when it has rested long enough", async () => {
+Deno.test("a kept connection is reused, and closed when it has been idle long enough", async () => {
   await using responder = startResponder((call) => call.send(stdout(HEAD), endRequest()));
   await using site = await siteOf(responder, { idleConnections: 1, idleConnectionTimeout: 300 });
   for (let i = 0; i < 3; i++) {
@@ -257,10 +257,10 @@ Deno.test("a connection that is kept is used again, and closed when it has reste
   await within(responder.calls[2]!.closed, LIMIT_MS);
 });
 
-Deno.test("a connection that was closed while it was to be used again", async (t) => {
+Deno.test("a connection that is closed just before its reuse", async (t) => {
   // Answers the first request of each connection, and closes it over the second.
   const once = (call: Call) => call.turn === 0 ? call.send(stdout(HEAD + "fine"), endRequest()) : call.hangUp();
-  // What may be done only once is not sent over such a connection at all.
+  // Non-idempotent requests are never sent over such a connection.
   for (const [method, requests] of [["GET", 3], ["PUT", 3], ["POST", 2]] as const) {
     await t.step(method, async () => {
       await using responder = startResponder(once);
@@ -277,7 +277,7 @@ Deno.test("a connection that was closed while it was to be used again", async (t
   }
 });
 
-Deno.test("so many at once, the others wait their turn, and not for ever", async () => {
+Deno.test("requests over the limit wait their turn, for a limited time", async () => {
   const { promise: go, resolve } = Promise.withResolvers<void>();
   await using responder = startResponder(async (call) => {
     await go;
@@ -296,7 +296,7 @@ Deno.test("so many at once, the others wait their turn, and not for ever", async
   assertEquals(await Promise.all([...asked, inside]), Array(6).fill("done"));
 });
 
-Deno.test("who leaves while waiting for a turn is not asked for", async () => {
+Deno.test("a request whose client disconnects in the queue is not sent", async () => {
   const { promise: go, resolve } = Promise.withResolvers<void>();
   await using responder = startResponder(async (call) => {
     await go;
@@ -315,7 +315,7 @@ Deno.test("who leaves while waiting for a turn is not asked for", async () => {
   assertEquals([responder.calls.length, site.errors], [2, []]);
 });
 
-Deno.test("nobody listens: 502, and the log says where", async () => {
+Deno.test("no listener: 502, and the log has the address", async () => {
   const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = free.addr;
   free.close();
@@ -330,7 +330,7 @@ Deno.test("nobody listens: 502, and the log says where", async () => {
   }
 });
 
-Deno.test("nobody accepts: 504", async () => {
+Deno.test("connections are not accepted: 504", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 1 });
   const { port } = listener.addr;
   const filling: Deno.Conn[] = [];
@@ -349,7 +349,7 @@ Deno.test("nobody accepts: 504", async () => {
   listener.close();
 });
 
-Deno.test("extensions that are none are refused at once", async () => {
+Deno.test("invalid extensions are refused at construction", async () => {
   await using responder = startResponder(() => {});
   for (const extension of ["php", ".", "", "./x"]) {
     await assertRejects(() => siteOf(responder, { extensions: [extension] }), TypeError, "is not an extension");

@@ -1,3 +1,5 @@
+/** How handlers are composed: chain, wrap, settle, mount, derive, errors and error pages. */
+
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   chain,

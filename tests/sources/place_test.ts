@@ -1,4 +1,4 @@
-/** The lock of a directory: one process at a time gives names in it. */
+/** The lock of a directory: one process at a time publishes names in it. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { disk, SitePath } from "@x/pyserve";
@@ -9,7 +9,7 @@ import { tempTree } from "../support/tree.ts";
 import { skipped } from "../support/upload.ts";
 
 Deno.test({
-  name: "what gives a name in a directory waits until another process has let go of it",
+  name: "publishing a name in a directory waits until another process has released its lock",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using tree = await tempTree();
@@ -35,7 +35,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what has taken a name since it was looked at is neither removed nor moved",
+  name: "a file that has taken a name since the check is neither removed nor moved",
   ignore: Deno.build.os === "windows",
   async fn() {
     const [a, b] = ["a.txt", "b.txt"].map((name) => SitePath.root.child(name)!);
@@ -49,7 +49,7 @@ Deno.test({
       const { renameSync } = Deno;
       await interposed(
         () => assertRejects(() => change(writer), FileChanged),
-        // The directory is opened for its lock, after what is in it was looked at.
+        // The directory is opened for its lock after its entry was checked.
         (_call, _name, path) => path.endsWith("/.") && renameSync(tree.at("other"), tree.at("a.txt")),
       );
       assertEquals(Deno.readTextFileSync(tree.at("a.txt")), "other");
@@ -58,7 +58,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a part that has taken the name of one that is too old is not swept",
+  name: "a part that has taken the name of an expired one is not swept",
   ignore: DESCRIPTORS === null,
   async fn() {
     const PART = ".pyserve-0123456789abcdef0123456789abcdef.part";
