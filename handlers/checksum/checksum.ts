@@ -79,7 +79,7 @@ interface ChecksumRequest {
 async function answer(
   request: Request,
   { target, remoteAddress }: Context,
-  asked: ChecksumRequest,
+  wanted: ChecksumRequest,
 ): Promise<Response | null> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const stat = await wanted.source.stat(target.path);
@@ -97,7 +97,7 @@ async function send(
   request: Request,
   path: SitePath,
   stat: FileStat,
-  asked: ChecksumRequest & { readonly client: string },
+  wanted: ChecksumRequest & { readonly client: string },
 ): Promise<Response> {
   const { digests, algorithm, client } = wanted;
   const json = formatOf(request, wanted.query) === "json";

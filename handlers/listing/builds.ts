@@ -80,7 +80,7 @@ export class ListingBuilds {
    * @param now The directory's state after the request arrived: a build that began earlier is only used if the
    * directory has not changed since.
    */
-  page(key: string, asked: ListingRequest, now: FileStat): Awaitable<ListingPage | null> {
+  page(key: string, wanted: ListingRequest, now: FileStat): Awaitable<ListingPage | null> {
     const kept = this.cache.get(key, now);
     if (kept) return kept;
     const build = this.#builds.get(key);
@@ -90,7 +90,7 @@ export class ListingBuilds {
     return this.#begin(key, wanted).done;
   }
 
-  #begin(key: string, asked: ListingRequest): Build {
+  #begin(key: string, wanted: ListingRequest): Build {
     const { promise, resolve } = Promise.withResolvers<ListingPage | null>();
     const build: Build = { stat: null, page: null, done: promise };
     this.#builds.set(key, build);
@@ -103,7 +103,7 @@ export class ListingBuilds {
     return build;
   }
 
-  async #make(key: string, asked: ListingRequest, build: Build, end: () => void): Promise<ListingPage | null> {
+  async #make(key: string, wanted: ListingRequest, build: Build, end: () => void): Promise<ListingPage | null> {
     using _place = await this.#small.enter();
     const since = performance.now();
     const stat = await wanted.source.stat(wanted.path);

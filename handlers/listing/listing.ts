@@ -138,7 +138,7 @@ function listingRequestOf(
   context: Context,
   source: FileSource,
   can?: readonly string[],
-): { key: string; asked: ListingRequest } {
+): { key: string; wanted: ListingRequest } {
   const { path, query: text } = context.target;
   const query = text === "" ? null : new URLSearchParams(text);
   const format = formatOf(request, query);

@@ -116,7 +116,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
    */
   hosts: Hosts | null = null;
 
-  #asked: SiteRequest | null = null;
+  #requested: RequestedSite | null = null;
 
   /**
    * Called by the server. To set the directory, override the field, or `finish_request` of the server.
@@ -284,7 +284,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
   }
 
   /** The response cache; null if this class overrides something that may change from request to request. */
-  #cache(asked: SiteRequest): ResponseCache | null {
+  #cache(site: RequestedSite): ResponseCache | null {
     if (this.#translates() || this.guess_type !== SimpleHTTPRequestHandler.prototype.guess_type) return null;
     return cacheOf(
       site,
@@ -301,7 +301,7 @@ export class SimpleHTTPRequestHandler extends BaseHTTPRequestHandler {
     return this.translate_path !== SimpleHTTPRequestHandler.prototype.translate_path;
   }
 
-  #ask_about(path: string): SiteRequest {
+  #site_of(path: string): RequestedSite {
     const { hidden, follow_links: followLinks } = this;
     const options = { hidden, followLinks, rules: this.content_rules(), variant: this.#variant };
     this.#requested = this.#translates() ? translatedSite(path, this.translate_path(path), options) : {
@@ -336,7 +336,7 @@ export interface ContentRules {
 }
 
 /** A site: the source and its handlers. */
-interface ServedSite {
+interface Site {
   readonly source: FileSource;
   readonly listing: Handler;
   /** Response caches, by the options for types and index files. */
@@ -344,7 +344,7 @@ interface ServedSite {
 }
 
 /** A site together with the current request. */
-interface SiteRequest extends ServedSite {
+interface RequestedSite extends Site {
   /** The request target. */
   readonly path: string;
   /** The path on disk. */
@@ -361,12 +361,12 @@ interface SiteOptions {
 }
 
 /** Sites shared by all handlers, because listings are cached in them. */
-const sites = new Map<string, ServedSite>();
+const sites = new Map<string, Site>();
 
 /** Maximum number of cached sites: more than a program has classes. */
 const MOST_SITES = 100;
 
-function siteOf(directory: string, { hidden, followLinks, rules, variant }: SiteOptions): ServedSite {
+function siteOf(directory: string, { hidden, followLinks, rules, variant }: SiteOptions): Site {
   const place = directory.startsWith("/") ? directory : `${Deno.cwd()}/${directory}`;
   const key = `${hidden} ${followLinks} ${rules?.key ?? ""} ${variant} ${place}`;
   const known = sites.get(key);
@@ -383,7 +383,7 @@ function siteOf(directory: string, { hidden, followLinks, rules, variant }: Site
 /** Cache size per directory. */
 const CACHE_BYTES = 32 * 1024 * 1024;
 
-function cacheOf({ caches }: ServedSite, rules: string): ResponseCache {
+function cacheOf({ caches }: Site, rules: string): ResponseCache {
   const known = caches.get(rules);
   if (known) return known;
   const made = new ResponseCache({ maxBytes: CACHE_BYTES });
@@ -403,7 +403,7 @@ function opened(directory: string, followLinks: boolean): FileSource {
 }
 
 /** A site for a path returned by `translate_path`. */
-function translatedSite(path: string, place: string, options: SiteOptions): SiteRequest {
+function translatedSite(path: string, place: string, options: SiteOptions): RequestedSite {
   const isDirectory = isDirectorySync(place);
   const site = siteOf(isDirectory ? place : dirname(place), options);
   const found = isDirectory ? SitePath.root : SitePath.root.child(basename(place));

@@ -105,8 +105,8 @@ interface SearchRequest {
   readonly options: SearchOptions;
 }
 
-async function answer(request: Request, context: Context, asked: SearchRequest): Promise<Response | null> {
-  const { source, query, options } = asked;
+async function answer(request: Request, context: Context, wanted: SearchRequest): Promise<Response | null> {
+  const { source, query, options } = wanted;
   const { path: directory } = context.target;
   const found = await resolve(source, { path: directory, slash: true }, options.index ?? DEFAULT_INDEX);
   if (found.kind !== "listing") return null;

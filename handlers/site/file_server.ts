@@ -36,7 +36,8 @@ import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
 import type { FileSource } from "../sources/types.ts";
 import { uploadPath, writableIn } from "../sources/writable_in.ts";
-import { hasMounts, isWritable, isWritten, noteWritten } from "../sources/written.ts";
+import { hasMounts, isWritable } from "../sources/shown.ts";
+import { isWritten, noteWritten } from "../sources/written.ts";
 import type { SitePath } from "../http/target.ts";
 import type { Context, Handler, Layer, Right } from "../core/types.ts";
 

@@ -10,7 +10,7 @@
 import { resolve } from "@std/path/resolve";
 import { DiskSource } from "./disk_source.ts";
 import type { FileSource } from "./types.ts";
-import { showsDirectory } from "./written.ts";
+import { showsDirectory } from "./shown.ts";
 
 /** Symlink handling of {@linkcode disk}. */
 export interface DiskOptions {

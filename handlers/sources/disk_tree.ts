@@ -14,6 +14,9 @@ import type { OpenFile } from "./open_file.ts";
 
 const CHUNK_BYTES = 262_144;
 
+/** Files synced at the same time: one by one, a small file takes some milliseconds. */
+const SYNCED_AT_ONCE = 16;
+
 /** The modes of new files and directories below a place, as determined by the umask or a default ACL. */
 interface Modes {
   readonly file: number;
@@ -21,11 +24,12 @@ interface Modes {
 }
 
 /** The directory while being filled: private, and locked so that the sweep does not treat it as abandoned. */
-export class DiskTree implements Disposable {
+export class DiskTree implements AsyncDisposable {
   readonly #modes: Modes;
   readonly #lock: Deno.FsFile;
   /** The open directories from the top to the one being filled. */
   readonly #open: Place[];
+  readonly #syncing: Promise<void>[] = [];
   #names: readonly string[] = [];
 
   private constructor(top: Place, lock: Deno.FsFile, modes: Modes) {
@@ -53,23 +57,38 @@ export class DiskTree implements Disposable {
   async add({ path, mode, open }: NewEntry): Promise<void> {
     const problem = problemOfName(path.name);
     if (problem) throw new WriteRefused("name", problem);
-    const place = this.#enter(path.parent!);
+    const place = await this.#enter(path.parent!);
     const atMost = mode ?? 0o777;
-    if (open) await addFile(place, path.name, { open, mode: this.#modes.file & atMost });
+    if (open) await this.#addFile(place, path.name, { open, mode: this.#modes.file & atMost });
     else addDirectory(place, path.name, this.#modes.directory & (atMost | 0o700));
   }
 
   /** Gives the directory itself its permissions, and syncs it. */
   async finish(mode: number | undefined): Promise<void> {
+    await this.#synced();
+    await this.#leave(1);
     const [top] = this.#open;
     top!.directory.setMode(this.#modes.directory & ((mode ?? 0o777) | 0o700));
     await this.#lock.sync();
   }
 
+  async #addFile(place: Place, name: string, file: NewFile): Promise<void> {
+    const target = await addFile(place, name, file);
+    const sync = target.sync().finally(() => target.close());
+    sync.catch(() => {}); // reported when all are awaited
+    this.#syncing.push(sync);
+    if (this.#syncing.length >= SYNCED_AT_ONCE) await this.#synced();
+  }
+
+  async #synced(): Promise<void> {
+    const results = await Promise.allSettled(this.#syncing.splice(0));
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
   /** Opens a directory of the tree; ancestors shared with the previous one stay open. */
-  #enter({ segments }: SitePath): Place {
+  async #enter({ segments }: SitePath): Promise<Place> {
     const shared = this.#names.findIndex((name, index) => name !== segments[index]);
-    if (shared >= 0) this.#open.splice(shared + 1).forEach((place) => place[Symbol.dispose]());
+    if (shared >= 0) await this.#leave(shared + 1);
     for (const name of segments.slice(this.#open.length - 1)) {
       this.#open.push(new Place(this.#open.at(-1)!.find(name)));
     }
@@ -77,7 +96,18 @@ export class DiskTree implements Disposable {
     return this.#open.at(-1)!;
   }
 
-  [Symbol.dispose](): void {
+  /** Syncs and closes the directories from a depth on, deepest first. */
+  async #leave(depth: number): Promise<void> {
+    while (this.#open.length > depth) {
+      using place = this.#open.pop()!;
+      if (Deno.build.os === "windows") continue; // persists directory entries itself
+      using handle = await Deno.open(place.path);
+      await handle.sync();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#syncing.splice(0));
     this.#lock.close();
     this.#open.splice(0).forEach((place) => place[Symbol.dispose]());
   }
@@ -97,15 +127,21 @@ interface NewFile {
   readonly mode: number;
 }
 
-async function addFile(place: Place, name: string, { open, mode }: NewFile): Promise<void> {
+/** Creates a complete file, and returns it open: it has yet to be synced and closed. */
+async function addFile(place: Place, name: string, { open, mode }: NewFile): Promise<Deno.FsFile> {
   using source = await open();
   place.assertStill();
-  using target = await Deno.open(place.at(name), { createNew: true, write: true, mode: 0o600 });
-  await copyContent(source, target);
-  using made = place.find(name);
-  if (!made.isSame(target.statSync())) throw new FileChanged();
-  made.setMode(mode);
-  await target.sync();
+  const target = await Deno.open(place.at(name), { createNew: true, write: true, mode: 0o600 });
+  try {
+    await copyContent(source, target);
+    using made = place.find(name);
+    if (!made.isSame(target.statSync())) throw new FileChanged();
+    made.setMode(mode);
+    return target;
+  } catch (error) {
+    target.close();
+    throw error;
+  }
 }
 
 async function copyContent(source: OpenFile, target: Deno.FsFile): Promise<void> {

@@ -171,7 +171,7 @@ export class DiskWriter implements SourceWriter {
     if (free !== null && bytes > free) throw new WriteRefused("no room", null, { bytes: free });
     const part = randomPartName();
     try {
-      using tree = await DiskTree.create(place, part);
+      await using tree = await DiskTree.create(place, part);
       for (const entry of entries) await tree.add(entry);
       await tree.finish(to.mode);
       using made = place.find(part);

@@ -7,7 +7,7 @@
 import { onDemand } from "../core/on_demand.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileEntry, FileSlices, FileSource } from "./types.ts";
-import { showsSome } from "./written.ts";
+import { showsSome } from "./shown.ts";
 
 /** The write side, loaded on demand. */
 export const loadFilteredWriter: () => Promise<typeof import("./filtered_writer.ts")> = onDemand(() =>

@@ -22,7 +22,7 @@ import {
 } from "./types.ts";
 import { mergedWatch } from "./union_watch.ts";
 import type { SourceWriter } from "./writer.ts";
-import { showsMounts, showsSome } from "./written.ts";
+import { showsMounts, showsSome } from "./shown.ts";
 
 const unionWriter = onDemand(() => import("./union_writer.ts"));
 

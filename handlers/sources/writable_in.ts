@@ -5,11 +5,11 @@
  */
 
 import { SEPARATOR } from "@std/path/constants";
-import { parseTarget, SitePath } from "../http/target.ts";
+import { parseTarget, type SitePath } from "../http/target.ts";
 import { Refusal } from "../http/refusal.ts";
 import { filtered, loadFilteredWriter } from "./filtered.ts";
 import type { FileSource } from "./types.ts";
-import { showsSome } from "./written.ts";
+import { isLocatable, showsSome } from "./shown.ts";
 
 /**
  * A source that is readable everywhere but writable only below some directories.
@@ -84,7 +84,7 @@ export function uploadPath(text: string): SitePath {
 /** Whether the nearest existing ancestor of a path (or the path itself) really lies in another directory. */
 async function isReallyIn(source: FileSource, directory: SitePath, place: SitePath): Promise<boolean> {
   const locate = async (path: SitePath) => await source.locate?.(path) ?? null;
-  if (await locate(SitePath.root) === null) return true; // not on disk: paths have no aliases
+  if (!isLocatable(source, place)) return true; // not on disk: paths have no aliases
   const home = await locate(place);
   if (home === null) return false;
   for (let at: SitePath | null = directory; at !== null; at = at.parent) {

@@ -164,7 +164,7 @@ export class Generations implements RunningServer<ServerAddr> {
     const before = this.#pair;
     const current = this.#current;
     this.#pair = pair;
-    if (current === null) return; // the next instance will use it
+    if (current === null || this.#stopped.signal.aborted) return; // the next instance will use it
     try {
       this.#current = this.#binding.succeed();
       this.#usable = pair;

@@ -42,9 +42,9 @@ export function operationsFor({ store }: UploadSite, request: Request, context: 
   });
 }
 
-/** The state tokens in an If header (RFC 4918 section 10.4), which are written `(<token>)`. */
+/** The state tokens in an If header (RFC 4918 section 10.4), which are written `(<token>)`; in linear time. */
 function lockTokens(header: string): string[] {
-  return [...header.matchAll(/\([^)]*\)/g)].flatMap(([list]) =>
-    [...list.matchAll(/<([^>]*)>/g)].map(([, token]) => token!)
+  return [...header.matchAll(/\([^()]*\)/g)].flatMap(([list]) =>
+    [...list.matchAll(/<([^<>]*)>/g)].map(([, token]) => token!)
   );
 }

@@ -12,6 +12,7 @@ import { dirname } from "@std/path/dirname";
 import { HttpError } from "../core/errors.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, pathSegments, SitePath } from "../http/target.ts";
+import { isLocatable } from "../sources/shown.ts";
 import type { FileSource, FileStat } from "../sources/types.ts";
 import type { Context } from "../core/types.ts";
 import type { Program } from "./program.ts";
@@ -179,7 +180,7 @@ export class ScriptFinder {
   isProgram(path: SitePath, seen: FileStat): Promise<boolean | null>;
   async isProgram(path: SitePath, seen?: FileStat): Promise<boolean | null> {
     const real = await this.#source.locate?.(path, seen) ?? null;
-    if (real === null && seen && this.#source.locate) return null;
+    if (real === null && seen && isLocatable(this.#source, path)) return null;
     return await this.#isProgram(path, real);
   }
 

@@ -7,7 +7,7 @@
 import type { SitePath } from "../http/target.ts";
 import { loadFilteredWriter } from "../sources/filtered.ts";
 import type { FileEntry, FileSlices, FileSource } from "../sources/types.ts";
-import { showsSome } from "../sources/written.ts";
+import { showsSome } from "../sources/shown.ts";
 import type { ScriptFinder } from "./find_script.ts";
 
 /** Maximum number of attempts to stat a file that keeps changing. */
@@ -49,7 +49,7 @@ export function withoutPrograms(source: FileSource, finder: ScriptFinder, index:
         .filter((check) => check !== null && check !== undefined);
       return checks.length === programs.length + 1 ? () => checks.every((check) => check()) : null;
     },
-    ...(source.watch && { watch: (path, signal) => source.watch!(path, signal) }),
+    ...(source.watch && { watch: (path, signal) => contentIn(source.watch!(path, signal), isProgram) }),
     ...(source.openWriter && {
       async openWriter(only) {
         const { filteredWriter } = await loadFilteredWriter();
@@ -59,6 +59,13 @@ export function withoutPrograms(source: FileSource, finder: ScriptFinder, index:
       },
     }),
   }, source);
+}
+
+async function* contentIn(
+  paths: AsyncIterable<SitePath>,
+  isProgram: (path: SitePath) => Promise<boolean>,
+): AsyncGenerator<SitePath> {
+  for await (const path of paths) if (!await isProgram(path)) yield path;
 }
 
 async function* contentOf(

@@ -212,8 +212,8 @@ Deno.test({
     assertEquals(await namesIn(source, "/d/?archive=zip"), ["d/", "d/good", "d (left out).txt"]);
     const report = await reportIn(source, "/d/?archive=zip");
     assertEquals(report.length, bad.length);
-    assert(report.every((line) => line.endsWith(": name is not safe to unpack")), report.join("\n"));
-    assert(report.includes("d/new<U+000A>line: name is not safe to unpack"));
+    assert(report.every((line) => line.endsWith(": name is unsafe to extract")), report.join("\n"));
+    assert(report.includes("d/new<U+000A>line: name is unsafe to extract"));
     // Requesting one by name does not make it safer.
     assertEquals(await namesIn(source, "/d/?archive=tar&name=a%5Cb"), ["d", "d (left out).txt"]);
   },

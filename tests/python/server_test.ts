@@ -93,7 +93,7 @@ Deno.test("a server can be bound later", async () => {
   await assertRejects(() => server.serve_forever(), Error, "is not listening");
   server.server_bind();
   const ended = server.serve_forever();
-  await assertRejects(() => server.serve_forever(), Error, "is serving");
+  await assertRejects(() => server.serve_forever(), Error, "is already serving");
   server.RequestHandlerClass.prototype.log_message = () => {};
   assertMatch(await exchange(server.server_port, GET), /GET \/a$/);
   await server.shutdown();

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   archives,
+  cgiFeature,
   chain,
   checksums,
   disk,
@@ -345,6 +346,16 @@ Deno.test("files and directories are copied from one mount to another, and from 
   const tops = ["/a.txt", "/c.txt", "/x/copy/deep/b.txt"];
   const site = await treeOf(disk(tree.at("site")));
   assertEquals(tops.map((at) => site.get(at)), ["a", "c", "b"]);
+});
+
+Deno.test("beside programs, files that are not on disk are served", async () => {
+  await using tree = await tempTree({ "site/cgi-bin/a.sh": "#!/bin/sh\n", "site/a.txt": "a" });
+  const source = union({ "/": disk(tree.at("site")), "/m": filtered(memory({ "b.txt": "b" }), isVisible) });
+  const site = fileServer(source, { features: [cgiFeature()], log: false });
+  const get = async (at: string) => await (await toFetch(site)(new Request(`http://localhost${at}`))).text();
+  assertEquals([await get("/a.txt"), await get("/m/b.txt"), await get("/m/?format=text")], ["a", "b", "b.txt\n"]);
+  const alone = fileServer(filtered(memory({ "b.txt": "b" }), isVisible), { features: [cgiFeature()], log: false });
+  assertEquals(await (await toFetch(alone)(new Request("http://localhost/b.txt"))).text(), "b");
 });
 
 Deno.test("each mount has its own rights: Allow, the page's controls, and what may be done", async () => {

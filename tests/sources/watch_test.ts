@@ -1,7 +1,7 @@
 /** Watching a source: real changes on disk arrive as paths, and only those that the source exposes. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { disk, type FileSource, filtered, memory, SitePath, union } from "@x/pyserve";
+import { cgiFeature, disk, type FileSource, filtered, memory, SitePath, union } from "@x/pyserve";
 import { isVisible, readOnly, writableIn } from "@x/pyserve/sources";
 import { tempTree } from "../support/tree.ts";
 import { within } from "../support/wait.ts";
@@ -83,6 +83,18 @@ Deno.test("filtered() reports no hidden paths", async () => {
   assertThrows(() => source.watch!(path(".git"), AbortSignal.abort()), Deno.errors.NotFound);
   for (const derived of [writableIn(source, ["/in"]), readOnly(source)]) assert(derived.watch);
   assert(!memory({}).watch && !filtered(memory({}), isVisible).watch && !union({ "/a": memory({}) }).watch);
+});
+
+Deno.test("of a site with programs, no changes of these are reported", async () => {
+  await using tree = await tempTree({ "cgi-bin/a.py": "#!", "a.txt": "a" });
+  const change = () => {
+    Deno.writeTextFileSync(tree.at("cgi-bin/a.py"), "#!/");
+    Deno.removeSync(tree.at("cgi-bin/a.py"));
+    Deno.writeTextFileSync(tree.at("a.txt"), "changed");
+    Deno.writeTextFileSync(tree.at("last"), "");
+  };
+  const seen = await reported(cgiFeature().contentOf!(disk(tree.path), []), "/", change, "/last");
+  assert(seen.has("/a.txt") && ![...seen].some((text) => text.includes("a.py")), [...seen].join());
 });
 
 Deno.test({
