@@ -30,6 +30,7 @@ import { type Shared, workerSeat } from "./cli/worker_seat.ts";
 import type { Feature } from "./handlers/serving/feature.ts";
 import { toFetch } from "./handlers/core/fetch.ts";
 import { fileServer, type FileServerOptions } from "./handlers/site/file_server.ts";
+import { isLoopback } from "./handlers/http/own_host.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
 import { requireExchange } from "./handlers/transport/binding.ts";
 import type { Certificates } from "./handlers/transport/certificates.ts";
@@ -122,10 +123,12 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   // Registered now: after the start line has been printed, a signal may arrive at any time.
   using signals = new Signals(world.onSignal);
   const features = await loadFeatures(settings.features, settings.root);
-  const identity = settings.identity && (await import("./cli/identity.ts")).loadIdentity(settings.identity, {
+  const identity = settings.identity && await (await import("./cli/identity.ts")).loadIdentity(settings.identity, {
     env: world.env,
     log,
     workers: settings.workers,
+    root: settings.root,
+    isInsecure: settings.tls === null && settings.endpoint.kind === "tcp" && !isLoopback(settings.endpoint.hostname),
   });
   const parts = { features, layers: identity ? [identity.layer] : [] };
   await using resources = new AsyncDisposableStack();
