@@ -178,11 +178,18 @@ async function startServer(start: Start): Promise<RunningServer<ServerAddr>> {
   return several ? await startSeveral(start, tls, several) : await startAlone(start, tls);
 }
 
-/** Starts a server in this process. */
-async function startAlone({ settings, world: { shared }, log, parts }: Start, tls: Certificates | null) {
+/**
+ * Starts a server in this process.
+ *
+ * @param isProbe Whether it only verifies that a server can start: then it serves nothing, so that no upload is cut off when
+ * the workers take over.
+ */
+async function startAlone(start: Start, tls: Certificates | null, isProbe = false) {
+  const { settings, world: { shared }, log, parts } = start;
   const localAddress = () => address && "port" in address ? { ...address, name: hostnameOf(settings) } : null;
   let address: ServerAddr | null = null;
-  const fetch = toFetch(handlerFor(settings, parts), {
+  const handler = handlerFor(settings, parts);
+  const fetch = toFetch(isProbe ? notYet : handler, {
     log,
     accessLog: settings.server.log ?? false,
     localAddress,
@@ -196,6 +203,14 @@ async function startAlone({ settings, world: { shared }, log, parts }: Start, tl
   return server;
 }
 
+/** The answer of a server whose workers have not started. */
+function notYet(): Response {
+  return new Response("The server is starting\n", {
+    status: 503,
+    headers: { "retry-after": "1", connection: "close" },
+  });
+}
+
 /** Starts workers, after verifying that one can start. */
 async function startSeveral(
   start: Start,
@@ -205,7 +220,7 @@ async function startSeveral(
   const { settings: { endpoint }, resources } = start;
   const socket = endpoint.kind === "tcp" ? null : resources.use(openForWorkers(endpoint));
   // Workers would share a port with any other process: it is free if this one can listen on it exclusively.
-  const own = socket ?? await startAlone(start, tls);
+  const own = socket ?? await startAlone(start, tls, true);
   if ("abort" in own) await own.abort();
   tls?.usedBy(requireExchange);
   return resources.use(await startWorkers({ ...start, address: own.address, socket }));
