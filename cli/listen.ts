@@ -144,6 +144,14 @@ export function reachableUrls(address: ServerAddr, secure: boolean): string[] {
   );
 }
 
+/** The URLs for links to a server, for other machines first; none for a socket. */
+export function linkUrls(address: ServerAddr, secure: boolean): string[] {
+  if ("path" in address) return [];
+  const [local, ...others] = reachableUrls(address, secure);
+  if (local !== undefined) return [...others, local];
+  return [`${secure ? "https" : "http"}://${urlHost(address.hostname)}:${address.port}/`];
+}
+
 /** Why the server is limited to loopback, and how to change that. */
 export function confinement(options: readonly string[]): string {
   return `only on this machine, because of ${
