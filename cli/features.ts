@@ -26,7 +26,8 @@ export async function loadFeatures(settings: FeatureSettings, root: string): Pro
 
 /** The paths that serving and its features read, and those that they write to. */
 export function neededPaths({ root, tls, features }: Settings): { readonly read: string[]; readonly write: string[] } {
-  const read = [root, tls?.cert, tls?.key, tls?.password].filter((path) => typeof path === "string");
+  const secrets = tls !== null && "cert" in tls ? [tls.cert, tls.key, tls.password] : [];
+  const read = [root, ...secrets].filter((path) => path !== null);
   return { read, write: features.upload ? [root] : [] };
 }
 

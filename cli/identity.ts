@@ -4,13 +4,13 @@
  * @module
  */
 
-import { join } from "@std/path/join";
 import { auth } from "../handlers/identity/auth.ts";
 import { environmentUser, type Users } from "../handlers/identity/users.ts";
 import { type IdentityState, openState, volatileState } from "../handlers/identity/state.ts";
 import { userFile, UserFileError } from "../handlers/identity/user_file.ts";
 import type { Layer, Logger } from "../handlers/core/types.ts";
 import type { IdentitySettings } from "./settings.ts";
+import { defaultDirectory } from "./state_directory.ts";
 import { StartError } from "./start_error.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -69,11 +69,4 @@ function stateOf(
     note(`sessions end with this process, because "${directory}" cannot be used: ${StartError.reason(error)}`);
     return null;
   }
-}
-
-/** The state directory of the XDG Base Directory Specification; null without a home directory. */
-export function defaultDirectory(env: Readonly<Record<string, string>>): string | null {
-  const base = env.XDG_STATE_HOME?.startsWith("/") ? env.XDG_STATE_HOME : null;
-  const home = env.HOME ?? env.USERPROFILE;
-  return base !== null ? join(base, "pyserve") : home ? join(home, ".local", "state", "pyserve") : null;
 }
