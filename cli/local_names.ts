@@ -27,7 +27,12 @@ export function localNames(endpoint: Endpoint, hosts: readonly string[]): Wanted
   const isName = addressBytes(bound) === null;
   const given = namesIn(["localhost", ...(isName ? [bound] : []), ...hosts.map(withoutPort)]);
   const names = namesIn([...namesOfMachine(), ...given]);
-  return { names, given, addresses: isName ? addressesOf("::") : addressesOf(bound) };
+  const isOne = !isName && bound !== "0.0.0.0" && bound !== "::";
+  return {
+    names,
+    given: [...given, ...(isOne ? [bound] : [])],
+    addresses: isName ? addressesOf("::") : addressesOf(bound),
+  };
 }
 
 function namesIn(names: readonly string[]): string[] {

@@ -64,16 +64,8 @@ function problemOf(directory: string, error: unknown): string {
 function notesOf({ current: { reason, left } }: LocalCertificates, directory: string | null): string[] {
   const isNew = reason !== null && reason !== "first";
   const remedy = directory === null ? "" : `; remove "${join(directory, DIRECTORY)}" to make an authority for it`;
-  const [names, addresses] = [left.filter((each) => !isAddress(each)), left.filter(isAddress)];
   return [
     ...(isNew ? [`there is a new authority${reasonOf(reason)}: clients have to install it again`] : []),
-    ...(names.length > 0 ? [`the certificate is not valid for ${names.join(" and ")}${remedy}`] : []),
-    ...(addresses.length > 0
-      ? [`the certificate is not valid for ${addresses.join(" and ")}, outside of local networks; see --tls-cert`]
-      : []),
+    ...(left.length > 0 ? [`the certificate is not valid for ${left.join(" and ")}${remedy}`] : []),
   ];
-}
-
-function isAddress(text: string): boolean {
-  return /^[\d.]+$|:/.test(text);
 }

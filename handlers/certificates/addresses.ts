@@ -57,3 +57,9 @@ export function isLocalAddress(text: string): boolean {
   const bytes = addressBytes(text);
   return bytes !== null && LOCAL_RANGES.some((range) => isIn(bytes, range));
 }
+
+/** The range of a single valid address. */
+export function onlyAddress(text: string): AddressRange {
+  const address = addressBytes(text)!;
+  return { address, mask: address.map(() => 0xff) };
+}

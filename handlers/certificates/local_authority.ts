@@ -1,13 +1,13 @@
 /**
  * A certificate authority of this machine, and the certificates of its servers: HTTPS without certificate files.
  *
- * The authority is constrained to names of this machine and to addresses of local networks. Even if its key leaked, no
- * certificate for any other site could be made with it, so installing it in a browser is safe.
+ * The authority is constrained to names and addresses of this machine and to addresses of local networks. Even if its key
+ * leaked, no certificate for any other site could be made with it, so installing it in a browser is safe.
  *
  * @module
  */
 
-import { addressBytes, isLocalAddress, LOCAL_RANGES } from "./addresses.ts";
+import { addressBytes, isLocalAddress, LOCAL_RANGES, onlyAddress } from "./addresses.ts";
 import { fromPem } from "./der.ts";
 import type { Keeping } from "./keeping.ts";
 import { makeStored, parseStored, readKey, type ServerNames, type Stored } from "./stored.ts";
@@ -24,7 +24,7 @@ export type { ServerNames };
 
 /** What a server is to be reached by. */
 export interface WantedNames extends ServerNames {
-  /** Those of the names for which a new authority is made if the present one cannot sign for them. */
+  /** Those of them for which a new authority is made if the present one cannot sign for them. */
   readonly given: readonly string[];
 }
 
@@ -72,8 +72,8 @@ const SERVER = /^server-\w+\.json$/;
  * The certificate of a server, from what is kept, which is created and renewed as needed. `ca.crt` is the certificate of
  * the authority. Processes that start at the same time agree.
  *
- * Addresses outside of local networks are left out, because the authority cannot sign for them; and so are names that are
- * new to the authority, except those given: for these there is a new authority.
+ * Names, and addresses outside of local networks, for which the authority cannot sign are left out, except those given: for
+ * these there is a new authority.
  *
  * @throws What {@linkcode Keeping} throws.
  */
@@ -85,8 +85,8 @@ export async function localCertificate(
   using _lock = await keeping.lock();
   const { authority, reason } = await authorityIn(keeping, wanted, now);
   const permitted = {
-    names: wanted.names.filter((name) => authority.names.names.includes(name)),
-    addresses: wanted.addresses.filter(isLocalAddress),
+    names: wanted.names.filter((name) => canSign(authority, name)),
+    addresses: wanted.addresses.filter((address) => canSign(authority, address)),
   };
   const { cert, key, begins, expires } = await serverIn(keeping, authority, permitted, now);
   return {
@@ -111,9 +111,13 @@ async function fingerprintOf(cert: string): Promise<string> {
   return hash.toHex().toUpperCase().replace(/..(?!$)/g, "$&:");
 }
 
+function canSign({ names: { names, addresses } }: Stored, place: string): boolean {
+  return names.includes(place) || addresses.includes(place) || isLocalAddress(place);
+}
+
 async function authorityIn(
   keeping: Keeping,
-  { names, given }: WantedNames,
+  { names, addresses, given }: WantedNames,
   now: number,
 ): Promise<{ readonly authority: Stored; readonly reason: Reason | null }> {
   const text = await keeping.read(AUTHORITY);
@@ -124,20 +128,23 @@ async function authorityIn(
     return { authority: known!, reason };
   }
   // With the names of the one it replaces, so that two sets of names used in turn need one authority only.
-  const authority = await makeAuthority([...new Set([...names, ...known?.names.names ?? []])], now);
+  const authority = await makeAuthority({
+    names: [...new Set([...names, ...known?.names.names ?? []])],
+    addresses: [...new Set([...addresses, ...known?.names.addresses ?? []])].filter((each) => !isLocalAddress(each)),
+  }, now);
   await keeping.write(AUTHORITY, JSON.stringify(authority));
   await keeping.write(SHOWN, authority.cert);
   return { authority, reason };
 }
 
 /** Why an authority has to be replaced; null if it need not. */
-function staleness({ begins, expires, names }: Stored, given: readonly string[], now: number): Reason | null {
-  if (begins > now) return "not valid yet";
-  if (expires - now <= SERVER_DAYS * DAY_MS) return "expired";
-  return given.every((name) => names.names.includes(name)) ? null : "new name";
+function staleness(authority: Stored, given: readonly string[], now: number): Reason | null {
+  if (authority.begins > now) return "not valid yet";
+  if (authority.expires - now <= SERVER_DAYS * DAY_MS) return "expired";
+  return given.every((place) => canSign(authority, place)) ? null : "new name";
 }
 
-async function makeAuthority(names: readonly string[], now: number): Promise<Stored> {
+async function makeAuthority({ names, addresses }: ServerNames, now: number): Promise<Stored> {
   const keys = await crypto.subtle.generateKey(KEY_ALGORITHM, true, ["sign", "verify"]);
   // Clients look issuers up by name, so that of a new authority differs.
   const name = `pyserve on ${names[0] ?? "this machine"} (${crypto.getRandomValues(new Uint8Array(4)).toHex()})`;
@@ -147,11 +154,11 @@ async function makeAuthority(names: readonly string[], now: number): Promise<Sto
     ...validity(now, AUTHORITY_DAYS),
     extensions: [
       ...authorityExtensions(),
-      nameConstraints(names, LOCAL_RANGES),
+      nameConstraints(names, [...LOCAL_RANGES, ...addresses.map(onlyAddress)]),
       ...await keyIdentifiers(keys.publicKey, keys.publicKey),
     ],
   };
-  return await makeStored(terms, { names, addresses: [] }, keys, keys.privateKey);
+  return await makeStored(terms, { names, addresses }, keys, keys.privateKey);
 }
 
 async function serverIn(keeping: Keeping, authority: Stored, names: ServerNames, now: number): Promise<Stored> {
