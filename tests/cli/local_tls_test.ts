@@ -69,7 +69,7 @@ Deno.test({
       }).output();
       assertEquals(new TextDecoder().decode(shown.stdout).trim().split("=")[1], server.fingerprint);
       fingerprints.push(server.fingerprint);
-      const refused = await head("--cacert", server.authority, "-X", "PUT", "-d", "x", url);
+      const refused = await head("--cacert", server.authority, "-X", "PUT", url);
       assertMatch(refused, /^HTTP\/\S+ 405 [\s\S]*^allow: GET, HEAD\r$/im);
       assertMatch(await head("--cacert", server.authority, "-I", url), /^content-length: \d{3}\r$/im);
     }
