@@ -25,12 +25,14 @@ import { type Settings, settingsOf } from "./cli/settings.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./cli/signals.ts";
 import { activatedSocket } from "./cli/socket_activation.ts";
 import { StartError } from "./cli/start_error.ts";
+import { stateDirectoryOf } from "./cli/state_directory.ts";
 import { subcommandOf } from "./cli/subcommands.ts";
 import { UsageError } from "./cli/usage_error.ts";
 import { type Shared, workerSeat } from "./cli/worker_seat.ts";
 import type { Feature } from "./handlers/serving/feature.ts";
 import { toFetch } from "./handlers/core/fetch.ts";
 import { fileServer, type FileServerOptions } from "./handlers/site/file_server.ts";
+import { isLoopback } from "./handlers/http/own_host.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
 import { requireExchange } from "./handlers/transport/binding.ts";
 import type { Endpoint, ServerAddr, TcpEndpoint } from "./handlers/transport/endpoint.ts";
@@ -122,10 +124,14 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   // Registered now: after the start line has been printed, a signal may arrive at any time.
   using signals = new Signals(world.onSignal);
   const features = await loadFeatures(settings.features, settings.root);
-  const identity = settings.identity && (await import("./cli/identity.ts")).loadIdentity(settings.identity, {
+  const state = stateDirectoryOf(settings, world.env);
+  if (state !== null) (await import("./cli/served_state.ts")).refuseServedState(state, settings);
+  const identity = settings.identity && await (await import("./cli/identity.ts")).loadIdentity(settings.identity, {
     env: world.env,
     log,
     workers: settings.workers,
+    root: settings.root,
+    isInsecure: settings.tls === null && settings.endpoint.kind === "tcp" && !isLoopback(settings.endpoint.hostname),
   });
   const parts = { features, layers: identity ? [identity.layer] : [] };
   await using resources = new AsyncDisposableStack();
@@ -229,9 +235,8 @@ async function startSeveral(
   const own = socket ?? await startAlone(start, https);
   if ("abort" in own) await own.abort();
   https?.certificates.usedBy(requireExchange);
-  const { words = [], directories = [] } = https?.forWorkers ?? {};
   return resources.use(
-    await startWorkers({ ...start, args: [...words, ...args], directories, address: own.address, socket }),
+    await startWorkers({ ...start, args: [...https?.forWorkers ?? [], ...args], address: own.address, socket }),
   );
 }
 

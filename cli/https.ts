@@ -24,11 +24,9 @@ export interface Https {
   readonly notes: readonly string[];
   /** The SHA-256 fingerprint of the authority that clients install; null without one. */
   readonly fingerprint: (() => string) | null;
-  /** For workers: the options of the state directory, whose default they might not be able to find, and its permission. */
-  readonly forWorkers: { readonly words: readonly string[]; readonly directories: readonly string[] };
+  /** Options for workers: the state directory, whose default they might not be able to find. */
+  readonly forWorkers: readonly string[];
 }
-
-const NOTHING = { words: [], directories: [] };
 
 /** Parameters of {@linkcode openHttps}. */
 export interface HttpsOptions {
@@ -47,7 +45,7 @@ export async function openHttps(settings: Settings, { env, log, resources }: Htt
   if ("cert" in tls) {
     const { CertificateFiles } = await import("./tls.ts");
     const { certificates } = resources.use(await CertificateFiles.open(tls, log));
-    return { certificates, layers: policy, authority: [], notes: [], fingerprint: null, forWorkers: NOTHING };
+    return { certificates, layers: policy, authority: [], notes: [], fingerprint: null, forWorkers: [] };
   }
   const { openLocalTls } = await import("./local_tls.ts");
   const { localNames } = await import("./local_names.ts");
@@ -61,9 +59,7 @@ export async function openHttps(settings: Settings, { env, log, resources }: Htt
     authority,
     notes,
     fingerprint: () => local.current.fingerprint,
-    forWorkers: state === null
-      ? NOTHING
-      : { words: tls.state === null ? [`--state=${state}`] : [], directories: [state] },
+    forWorkers: state === null || tls.state !== null ? [] : [`--state=${state}`],
   };
 }
 

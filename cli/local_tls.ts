@@ -11,7 +11,7 @@ import type { Logger } from "../handlers/core/types.ts";
 import { LocalCertificates, reasonOf } from "../handlers/transport/local_certificates.ts";
 import type { LocalTls } from "./settings.ts";
 import { StartError } from "./start_error.ts";
-import { defaultDirectory } from "./state_directory.ts";
+import { defaultStateDirectory } from "./state_directory.ts";
 
 /** The directory of the authority in the state directory. */
 const DIRECTORY = "tls";
@@ -37,7 +37,7 @@ export interface OpenedLocalTls {
 /** Makes or reads the certificate. Throws {@linkcode StartError}. */
 export async function openLocalTls({ state }: LocalTls, options: LocalTlsOptions): Promise<OpenedLocalTls> {
   const { env, log, workers, names } = options;
-  const directory = state ?? defaultDirectory(env);
+  const directory = state ?? defaultStateDirectory(env);
   const open = (keeping: Keeping) => LocalCertificates.open({ keeping, names, log });
   try {
     if (directory === null) throw new TypeError("there is no home directory");

@@ -61,8 +61,6 @@ export interface WorkersOptions {
   readonly args: readonly string[];
   /** The parsed settings. */
   readonly settings: Settings;
-  /** Directories that they read and write besides those of the settings. */
-  readonly directories: readonly string[];
   /** The address to listen on; its port was free a moment ago. */
   readonly address: ServerAddr;
   /** The socket that the workers share; null if each opens its own, on the same port. */
@@ -76,14 +74,8 @@ export interface WorkersOptions {
  * keeps failing. Throws {@linkcode StartError}.
  */
 export async function startWorkers(options: WorkersOptions): Promise<RunningServer<ServerAddr> & AsyncDisposable> {
-  const { settings, directories, address, socket, log } = options;
-  const { read, write } = neededPaths(settings);
-  const needs = {
-    option: "--workers",
-    addresses: neededAddresses(options),
-    read: [...read, ...directories],
-    write: [...write, ...directories],
-  };
+  const { settings, address, socket, log } = options;
+  const needs = { option: "--workers", addresses: neededAddresses(options), ...neededPaths(settings) };
   const seat = socket ? `fd:${socket.fd}` : String((address as Deno.NetAddr).port);
   const args = [...childArgs(needs), WORKER_WORD, seat];
   const workers = new Workers(address, () => new WorkerProcess([...args, ...options.args], log), log);

@@ -167,6 +167,26 @@ Deno.test({
   },
 });
 
+Deno.test("keys are never kept where clients could read them", async () => {
+  await using tree = await tempTree({ "a.txt": "hello" });
+  const args = (...more: string[]) => [tree.path, "0", "-b", "127.0.0.1", "--state", ...more];
+  const problem = (path: string) => [
+    1,
+    `pyserve: Cannot keep keys in "${
+      tree.at(path)
+    }": it is in the directory that is served; name another one with --state\n`,
+  ];
+  const env = { LOGIN: "ann:a long password" };
+  for (const how of [["--tls"], ["--auth-env", "LOGIN"]]) {
+    for (const [path, ...more] of [["state"], ["deep/er"], [".state", "--hidden"]] as const) {
+      const { code, stderr } = await runCommand([...args(tree.at(path), ...how), ...more], { env });
+      assertEquals([code, stderr], problem(path));
+    }
+    await using _server = await start(args(tree.at(".state"), ...how), { env });
+  }
+  assertEquals([...Deno.readDirSync(tree.path)].map(({ name }) => name).sort(), [".state", "a.txt"]);
+});
+
 Deno.test("a new authority is announced with its reason, and what the certificate lacks with a remedy", async () => {
   await using tree = await tempTree({ "site/a.txt": "hello", "state/pyserve/tls/ca.json": "{" });
   for (const path of ["state", "state/pyserve", "state/pyserve/tls"]) await Deno.chmod(tree.at(path), 0o700);

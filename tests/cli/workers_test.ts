@@ -255,7 +255,7 @@ testOnLinux("a worker that was killed is replaced, and serving continues", async
   const listening = () => Deno.readTextFileSync("/proc/net/tcp").match(portListens(server.port))?.length ?? 0;
   await until(() => listening() === 2);
   Deno.kill(other, "SIGKILL");
-  await server.untilStderr(`Worker ${other} has ended`);
+  await server.untilStderr(`Worker ${other} exited`);
   assertEquals((await ask(server.port, "GET", "/a.txt")).text, "hello");
   assertEquals(await server.stop("SIGINT"), 0);
 });
