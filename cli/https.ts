@@ -9,7 +9,6 @@ import { toFetch } from "../handlers/core/fetch.ts";
 import type { Handler, Layer, Logger } from "../handlers/core/types.ts";
 import { AUTHORITY_PATH, authorityFile, hsts, redirectToHttps } from "../handlers/layers/https.ts";
 import type { Certificates, TlsPair } from "../handlers/transport/certificates.ts";
-import type { ServerAddr } from "../handlers/transport/endpoint.ts";
 import { listen, type Serve, shownUrl } from "./listen.ts";
 import type { Settings } from "./settings.ts";
 

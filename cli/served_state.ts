@@ -4,7 +4,9 @@
  * @module
  */
 
+import { basename } from "@std/path/basename";
 import { SEPARATOR } from "@std/path/constants";
+import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { resolve } from "@std/path/resolve";
 import type { Settings } from "./settings.ts";
@@ -26,18 +28,13 @@ export function refuseServedState(directory: string, { root, server }: Settings)
   );
 }
 
-/** Of a directory that does not exist yet, that of the nearest one that does. */
+/** Of a directory that does not exist yet, that of the nearest one that does, and the rest. */
 function realPath(path: string): string {
   const absolute = resolve(path);
-  for (let at = absolute, rest = "";; rest = join(at.slice(at.lastIndexOf(SEPARATOR)), rest), at = parentOf(at)) {
-    try {
-      return join(Deno.realPathSync(at), rest);
-    } catch {
-      if (parentOf(at) === at) return absolute;
-    }
+  try {
+    return Deno.realPathSync(absolute);
+  } catch {
+    const parent = dirname(absolute);
+    return parent === absolute ? absolute : join(realPath(parent), basename(absolute));
   }
-}
-
-function parentOf(path: string): string {
-  return join(path, "..");
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Keeping } from "../certificates/keeping.ts";
+import type { Keeping } from "../certificates/keeping.ts";
 import {
   type LocalCertificate,
   localCertificate,
