@@ -204,12 +204,18 @@ async function startServer(start: Start): Promise<Started> {
   return { server, notes: told?.notes ?? [], codes };
 }
 
-/** Starts a server in this process. */
-async function startAlone({ settings, world: { shared }, log, parts }: Start, https: Https | null) {
+/**
+ * Starts a server in this process.
+ *
+ * @param isProbe Whether it only verifies that a server can start: then it serves nothing, so that no upload is cut off when
+ * the workers take over.
+ */
+async function startAlone(start: Start, https: Https | null, isProbe = false) {
+  const { settings, world: { shared }, log, parts } = start;
   const localAddress = () => address && "port" in address ? { ...address, name: hostnameOf(settings) } : null;
   let address: ServerAddr | null = null;
-  const layers = [...https?.layers ?? [], ...parts.layers];
-  const fetch = toFetch(handlerFor(settings, { ...parts, layers }), {
+  const handler = handlerFor(settings, { ...parts, layers: [...https?.layers ?? [], ...parts.layers] });
+  const fetch = toFetch(isProbe ? notYet : handler, {
     log,
     accessLog: settings.server.log ?? false,
     localAddress,
@@ -223,6 +229,14 @@ async function startAlone({ settings, world: { shared }, log, parts }: Start, ht
   return server;
 }
 
+/** The answer of a server whose workers have not started. */
+function notYet(): Response {
+  return new Response("The server is starting\n", {
+    status: 503,
+    headers: { "retry-after": "1", connection: "close" },
+  });
+}
+
 /** Starts workers, after verifying that one can start. */
 async function startSeveral(
   start: Start,
@@ -232,7 +246,7 @@ async function startSeveral(
   const { args, settings: { endpoint }, resources } = start;
   const socket = endpoint.kind === "tcp" ? null : resources.use(openForWorkers(endpoint));
   // Workers would share a port with any other process: it is free if this one can listen on it exclusively.
-  const own = socket ?? await startAlone(start, https);
+  const own = socket ?? await startAlone(start, https, true);
   if ("abort" in own) await own.abort();
   https?.certificates.usedBy(requireExchange);
   return resources.use(
