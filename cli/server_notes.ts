@@ -14,8 +14,8 @@ export interface ServerNote {
   readonly pid: number;
   /** The served directory or file, resolved. */
   readonly root: string;
-  /** Its URLs, for other machines first; empty for a Unix socket. */
-  readonly urls: readonly string[];
+  /** Its URL, for other machines if it has one; null for a Unix socket. */
+  readonly url: string | null;
   /** Whether it serves dotfiles. */
   readonly hidden: boolean;
   /** Whether it accepts uploads. */

@@ -195,8 +195,8 @@ function segmentsBelow(path: string, root: string): string[] | null {
   return path.startsWith(prefix) ? path.slice(prefix.length).split(SEPARATOR) : null;
 }
 
-function baseOf(option: string | undefined, { urls: [url] }: ServerNote): URL {
-  if (option === undefined && url === undefined) {
+function baseOf(option: string | undefined, { url }: ServerNote): URL {
+  if (option === undefined && url === null) {
     throw new StartError("The server listens on a Unix socket: give the address of its proxy with --url");
   }
   const base = URL.parse(option ?? url!);
