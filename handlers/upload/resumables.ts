@@ -98,7 +98,12 @@ async function append(site: UploadSite, request: Request, context: Context, aske
   return response;
 }
 
-function pieceOf(site: UploadSite, request: Request, context: Context, asked: PieceRequest): Omit<UploadPiece, "onConflict"> {
+function pieceOf(
+  site: UploadSite,
+  request: Request,
+  context: Context,
+  asked: PieceRequest,
+): Omit<UploadPiece, "onConflict"> {
   const { path, isFirst, isKnown, fields: { offset, complete, length } } = asked;
   const { stallMs, onConflict: fallback } = site.settings;
   const whole = parseDigests(request.headers.get("repr-digest"));

@@ -132,7 +132,9 @@ export function http2To(port: number, certificate: string): Client {
   return {
     ask(method, target, lines, body) {
       const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-      const fields = lines.map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.replace(/^[^:]*: /, "")]);
+      const fields = lines.map((
+        line,
+      ) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.replace(/^[^:]*: /, "")]);
       const path = target.replace(/^http:\/\/localhost/, "");
       const stream = session.request({
         ...{ ":method": method, ":path": path, ":authority": "localhost", ":scheme": "https" },
