@@ -30,6 +30,7 @@ import { type Shared, workerSeat } from "./cli/worker_seat.ts";
 import type { Feature } from "./handlers/serving/feature.ts";
 import { toFetch } from "./handlers/core/fetch.ts";
 import { fileServer, type FileServerOptions } from "./handlers/site/file_server.ts";
+import { isLoopback } from "./handlers/http/own_host.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
 import { requireExchange } from "./handlers/transport/binding.ts";
 import type { Certificates } from "./handlers/transport/certificates.ts";
@@ -122,10 +123,12 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   // Registered now: after the start line has been printed, a signal may arrive at any time.
   using signals = new Signals(world.onSignal);
   const features = await loadFeatures(settings.features, settings.root);
-  const identity = settings.identity && (await import("./cli/identity.ts")).loadIdentity(settings.identity, {
+  const identity = settings.identity && await (await import("./cli/identity.ts")).loadIdentity(settings.identity, {
     env: world.env,
     log,
     workers: settings.workers,
+    root: settings.root,
+    isInsecure: settings.tls === null && settings.endpoint.kind === "tcp" && !isLoopback(settings.endpoint.hostname),
   });
   const parts = { features, layers: identity ? [identity.layer] : [] };
   await using resources = new AsyncDisposableStack();
@@ -175,11 +178,18 @@ async function startServer(start: Start): Promise<RunningServer<ServerAddr>> {
   return several ? await startSeveral(start, tls, several) : await startAlone(start, tls);
 }
 
-/** Starts a server in this process. */
-async function startAlone({ settings, world: { shared }, log, parts }: Start, tls: Certificates | null) {
+/**
+ * Starts a server in this process.
+ *
+ * @param isProbe Whether it only verifies that a server can start: then it serves nothing, so that no upload is cut off when
+ * the workers take over.
+ */
+async function startAlone(start: Start, tls: Certificates | null, isProbe = false) {
+  const { settings, world: { shared }, log, parts } = start;
   const localAddress = () => address && "port" in address ? { ...address, name: hostnameOf(settings) } : null;
   let address: ServerAddr | null = null;
-  const fetch = toFetch(handlerFor(settings, parts), {
+  const handler = handlerFor(settings, parts);
+  const fetch = toFetch(isProbe ? notYet : handler, {
     log,
     accessLog: settings.server.log ?? false,
     localAddress,
@@ -193,6 +203,14 @@ async function startAlone({ settings, world: { shared }, log, parts }: Start, tl
   return server;
 }
 
+/** The answer of a server whose workers have not started. */
+function notYet(): Response {
+  return new Response("The server is starting\n", {
+    status: 503,
+    headers: { "retry-after": "1", connection: "close" },
+  });
+}
+
 /** Starts workers, after verifying that one can start. */
 async function startSeveral(
   start: Start,
@@ -202,7 +220,7 @@ async function startSeveral(
   const { settings: { endpoint }, resources } = start;
   const socket = endpoint.kind === "tcp" ? null : resources.use(openForWorkers(endpoint));
   // Workers would share a port with any other process: it is free if this one can listen on it exclusively.
-  const own = socket ?? await startAlone(start, tls);
+  const own = socket ?? await startAlone(start, tls, true);
   if ("abort" in own) await own.abort();
   tls?.usedBy(requireExchange);
   return resources.use(await startWorkers({ ...start, address: own.address, socket }));

@@ -15,8 +15,8 @@
  *   threading and HTTPS servers
  *
  * Options and result types, and what authors of handlers, layers and sources need, are in the sub-paths: `/handlers`,
- * `/layers`, `/sources`, `/store` (operations on files), `/http` (decisions about the protocol, without I/O), `/python`
- * (Python's classes with their types, and `test`) and `/cli`.
+ * `/layers`, `/identity` (users, passwords, tokens), `/sources`, `/store` (operations on files), `/http` (decisions about
+ * the protocol, without I/O), `/python` (Python's classes with their types, and `test`) and `/cli`.
  *
  * @example
  * ```ts

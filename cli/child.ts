@@ -36,7 +36,7 @@ export function childArgs(needs: ChildNeeds): string[] {
 
 /**
  * Deno reports whether something is permitted, but does not list permissions, so a list is probed for what the child needs, and
- * an exception (`--deny-read=...`) cannot be repeated at all.
+ * exceptions (`--deny-read=...`) cannot be passed on at all.
  */
 function permissionFlags(needs: ChildNeeds): string[] {
   const kinds = KINDS.filter((name) => isWhole({ name }, needs)).map((name) => `--allow-${name}`);

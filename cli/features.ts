@@ -7,6 +7,8 @@
 import type { Feature } from "../handlers/serving/feature.ts";
 import { archives, checksums, searches } from "../handlers/site/reading_features.ts";
 import type { UploadOptions } from "../handlers/upload/upload.ts";
+import { environmentOfProcess } from "./environment.ts";
+import { defaultStateDirectory } from "./state_directory.ts";
 import type { FeatureSettings, Settings } from "./settings.ts";
 
 /** Loads the enabled features in the order in which they handle requests; `root` is the directory served. */
@@ -25,9 +27,16 @@ export async function loadFeatures(settings: FeatureSettings, root: string): Pro
 }
 
 /** The paths that serving and its features read, and those that they write to. */
-export function neededPaths({ root, tls, features }: Settings): { readonly read: string[]; readonly write: string[] } {
-  const read = [root, tls?.cert, tls?.key, tls?.password].filter((path) => typeof path === "string");
-  return { read, write: features.upload ? [root] : [] };
+export function neededPaths(settings: Settings): { readonly read: string[]; readonly write: string[] } {
+  const { root, tls, features, identity } = settings;
+  const state = identity && (identity.state ?? defaultStateDirectory(environmentOfProcess()));
+  const read = [root, tls?.cert, tls?.key, tls?.password, identity?.file, state];
+  const write = [features.upload ? root : null, state];
+  return { read: read.filter(isPath), write: write.filter(isPath) };
+}
+
+function isPath(path: string | null | undefined): path is string {
+  return typeof path === "string";
 }
 
 async function uploads(

@@ -4,13 +4,14 @@
  * @module
  */
 
-import { join } from "@std/path/join";
+import { SEPARATOR } from "@std/path/constants";
 import { auth } from "../handlers/identity/auth.ts";
 import { environmentUser, type Users } from "../handlers/identity/users.ts";
 import { type IdentityState, openState, volatileState } from "../handlers/identity/state.ts";
 import { userFile, UserFileError } from "../handlers/identity/user_file.ts";
 import type { Layer, Logger } from "../handlers/core/types.ts";
 import type { IdentitySettings } from "./settings.ts";
+import { defaultStateDirectory } from "./state_directory.ts";
 import { StartError } from "./start_error.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -22,13 +23,22 @@ export interface LoadedIdentity {
   readonly notes: readonly string[];
 }
 
+/** What {@linkcode loadIdentity} needs to know of the run. */
+export interface IdentityWorld {
+  readonly env: Readonly<Record<string, string>>;
+  readonly log: Logger;
+  readonly workers: number;
+  /** The directory or file that is served. */
+  readonly root: string;
+  /** Whether clients connect over a network without TLS. */
+  readonly isInsecure: boolean;
+}
+
 /** Reads the users and the state. Throws {@linkcode StartError} and {@linkcode UsageError}. */
-export function loadIdentity(
-  settings: IdentitySettings,
-  { env, log, workers }: { env: Readonly<Record<string, string>>; log: Logger; workers: number },
-): LoadedIdentity {
-  const users = usersOf(settings, env, log);
-  const notes: string[] = [];
+export async function loadIdentity(settings: IdentitySettings, world: IdentityWorld): Promise<LoadedIdentity> {
+  const { env, log, workers } = world;
+  const users = await usersOf(settings, world);
+  const notes = world.isInsecure ? ["passwords cross the network unencrypted: HTTPS (--tls-cert) protects them"] : [];
   const state = stateOf(settings, env, (note) => notes.push(note));
   if (state === null && workers > 1) {
     throw new StartError(`Cannot use --workers with users: ${notes.join("")}; name another directory with --state`);
@@ -36,9 +46,16 @@ export function loadIdentity(
   return { layer: auth({ users, rules: settings.rules, state: state ?? volatileState(), log }), notes };
 }
 
-function usersOf({ file, variable }: IdentitySettings, env: Readonly<Record<string, string>>, log: Logger): Users {
+async function usersOf({ file, variable }: IdentitySettings, { env, log, root }: IdentityWorld): Promise<Users> {
   try {
-    if (file !== null) return userFile(file, { warn: (sentence) => log.error(sentence) });
+    if (file !== null) {
+      const users = userFile(file, { warn: (sentence) => log.error(sentence) });
+      await users.ready();
+      if (isServed(file, root)) {
+        throw new StartError(`Cannot use --auth "${file}": it is in the directory that is served`);
+      }
+      return users;
+    }
     const value = env[variable!];
     if (value === undefined) {
       throw new UsageError(`Cannot use --auth-env: there is no environment variable ${variable}`);
@@ -51,13 +68,19 @@ function usersOf({ file, variable }: IdentitySettings, env: Readonly<Record<stri
   }
 }
 
+/** Whether clients could read a file, and change it where they can upload. */
+function isServed(file: string, root: string): boolean {
+  const [path, directory] = [file, root].map((name) => Deno.realPathSync(name)) as [string, string];
+  return path === directory || path.startsWith(directory.endsWith(SEPARATOR) ? directory : directory + SEPARATOR);
+}
+
 /** The state; null, with a note, if there is no directory for it. */
 function stateOf(
   { state }: IdentitySettings,
   env: Readonly<Record<string, string>>,
   note: (sentence: string) => void,
 ): IdentityState | null {
-  const directory = state ?? defaultDirectory(env);
+  const directory = state ?? defaultStateDirectory(env);
   if (directory === null) {
     note("sessions end with this process, because there is no home directory");
     return null;
@@ -69,11 +92,4 @@ function stateOf(
     note(`sessions end with this process, because "${directory}" cannot be used: ${StartError.reason(error)}`);
     return null;
   }
-}
-
-/** The state directory of the XDG Base Directory Specification; null without a home directory. */
-export function defaultDirectory(env: Readonly<Record<string, string>>): string | null {
-  const base = env.XDG_STATE_HOME?.startsWith("/") ? env.XDG_STATE_HOME : null;
-  const home = env.HOME ?? env.USERPROFILE;
-  return base !== null ? join(base, "pyserve") : home ? join(home, ".local", "state", "pyserve") : null;
 }

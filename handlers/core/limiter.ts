@@ -38,7 +38,7 @@ interface Waiter {
  * const limiter = new Limiter({ max: 2, maxPerClient: 1, queueMs: 10 });
  * {
  *   using _place = await limiter.enter("192.0.2.1");
- *   await assertRejects(() => limiter.enter("192.0.2.1"), HttpError, "as many");
+ *   await assertRejects(() => limiter.enter("192.0.2.1"), HttpError, "Too many");
  *   using _another = await limiter.enter("192.0.2.2");
  *   await assertRejects(() => limiter.enter("192.0.2.3"), HttpError, "busy");
  * }

@@ -41,11 +41,12 @@ export async function argon2id(password: string): Promise<string> {
 /** Parses `$argon2id$v=19$m=47104,t=1,p=1$SALT$DIGEST`; a reason where it is malformed or demands too much. */
 export function parseArgon2id(text: string): PasswordHash | string {
   const [, m, t, p, salt64, digest64] = FORM.exec(text) ?? [];
-  const salt = bytesOf(salt64);
-  const digest = bytesOf(digest64);
-  if (salt === null || digest === null) return "the argon2id hash is malformed";
+  // No base64 has a rest of one character.
+  if (salt64 === undefined || digest64 === undefined || salt64.length % 4 === 1 || digest64.length % 4 === 1) {
+    return "the argon2id hash is malformed";
+  }
   const parameters = { memory: Number(m), passes: Number(t), parallelism: Number(p) };
-  return problemOf(parameters) ?? hashOf(text, parameters, salt, digest);
+  return problemOf(parameters) ?? hashOf(text, parameters, salt64, digest64);
 }
 
 function problemOf({ memory, passes, parallelism }: Parameters): string | null {
@@ -56,14 +57,21 @@ function problemOf({ memory, passes, parallelism }: Parameters): string | null {
   return null;
 }
 
-function hashOf(text: string, parameters: Parameters, salt: Uint8Array<ArrayBuffer>, digest: Uint8Array): PasswordHash {
+/** The bytes are decoded when they are needed: a file may have many hashes, of which few are used. */
+function hashOf(text: string, parameters: Parameters, salt64: string, digest64: string): PasswordHash {
   const { memory, passes, parallelism } = parameters;
   return {
     text,
     kind: `argon2id ${memory} ${passes} ${parallelism}`,
     weak: null,
-    matches: async (password) => sameBytes(await derive(password, salt, parameters, digest.length), digest),
-    decoy: () => hashOf("", parameters, randomBytes(SALT_BYTES), randomBytes(digest.length)),
+    async matches(password) {
+      const digest = Uint8Array.fromBase64(digest64);
+      return sameBytes(await derive(password, Uint8Array.fromBase64(salt64), parameters, digest.length), digest);
+    },
+    decoy() {
+      const digest = randomBytes(Uint8Array.fromBase64(digest64).length);
+      return hashOf("", parameters, plain64(randomBytes(SALT_BYTES)), plain64(digest));
+    },
   };
 }
 
@@ -84,12 +92,4 @@ async function derive(
 
 function plain64(bytes: Uint8Array): string {
   return bytes.toBase64({ omitPadding: true });
-}
-
-function bytesOf(text: string | undefined): Uint8Array<ArrayBuffer> | null {
-  try {
-    return text === undefined ? null : Uint8Array.fromBase64(text);
-  } catch {
-    return null;
-  }
 }

@@ -56,7 +56,7 @@ export function identify(request: Request, context: Context, by: Identification)
   if (session === null || by.revocations.has(session.id)) return ANONYMOUS;
   if (!SAFE.has(request.method) && isCrossSite(request, context.hosts)) return ANONYMOUS;
   return then(by.users.find(session.user), (user) => {
-    return user?.epoch === session.epoch ? { user, token: null, session } : ANONYMOUS;
+    return user && by.sessions.belongsTo(session, user) ? { user, token: null, session } : ANONYMOUS;
   });
 }
 

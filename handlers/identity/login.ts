@@ -72,7 +72,7 @@ async function enter(request: Request, context: Context, by: Identification): Pr
     response.headers.set("retry-after", String(retryAfter));
     return response;
   }
-  const { text, session } = by.sessions.issue(result.name, result.epoch);
+  const { text, session } = by.sessions.issue(result);
   const seconds = Math.floor((session.expires - Date.now()) / 1_000);
   return withCookie(redirect(pageAt(to, context)), setCookie(context, text, seconds));
 }

@@ -20,6 +20,16 @@ export interface Denied {
   readonly retryAfter: number | null;
 }
 
+/** Credentials as sent by a client. */
+interface Given {
+  /** The key of {@linkcode Credentials}. */
+  readonly key: string;
+  /** The normalized name, or {@linkcode NO_NAME}. */
+  readonly name: string;
+  readonly password: string;
+  readonly client: string;
+}
+
 /** Options of {@linkcode Logins}. */
 export interface LoginsOptions {
   /** Takes one line for each failed login. */
@@ -73,43 +83,38 @@ export class Logins {
     if (delay > 0) return { retryAfter: delay };
     const key = this.#credentials.key(asked, password, client);
     return then(this.#credentials.recall(key), (user) => {
-      return user ?? this.#underWay.get(key) ?? this.#begin(key, asked, password, client);
+      return user ?? this.#underWay.get(key) ?? this.#begin({ key, name: asked, password, client });
     });
   }
 
-  #begin(key: string, name: string, password: string, client: string): Awaitable<User | Denied> {
-    const attempt = this.#throttle.begin(name, client);
+  #begin(given: Given): Awaitable<User | Denied> {
+    const attempt = this.#throttle.begin(given.name, given.client);
     if (typeof attempt === "number") return { retryAfter: attempt };
-    const ending = this.#verify(key, name, password, client, attempt).finally(() => this.#underWay.delete(key));
-    this.#underWay.set(key, ending);
+    const ending = this.#verify(given, attempt).finally(() => this.#underWay.delete(given.key));
+    this.#underWay.set(given.key, ending);
     return ending;
   }
 
-  async #verify(
-    key: string,
-    name: string,
-    password: string,
-    client: string,
-    attempt: Attempt,
-  ): Promise<User | Denied> {
+  async #verify(given: Given, attempt: Attempt): Promise<User | Denied> {
     try {
-      const user = await this.#users.verify(name, password);
-      if (user === null) return this.#failed(name, client, attempt);
+      const user = await this.#users.verify(given.name, given.password);
+      if (user === null) {
+        this.#logFailure(given, attempt.failed());
+        return { retryAfter: null };
+      }
       attempt.succeeded();
-      this.#credentials.remember(key, user);
+      this.#credentials.remember(given.key, user);
       return user;
     } finally {
       attempt.dropped();
     }
   }
 
-  #failed(name: string, client: string, attempt: Attempt): Denied {
-    const { delay, failures } = attempt.failed();
+  #logFailure({ name, client }: Given, { delay, failures }: ReturnType<Attempt["failed"]>): void {
     const who = name === NO_NAME ? "a name that no user can have" : `"${name}"`;
     const next = delay > 0 ? ` (failure ${failures}, next attempt in ${delay} s)` : "";
     // The address comes first: a name could imitate what follows it.
     this.#log?.error(`Login failed from ${client || "an unknown address"}${next}: ${who}`);
-    return { retryAfter: null };
   }
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { User } from "./users.ts";
 import { decodePart, encodePart, isSameMac, keyFor, macOf } from "./signer.ts";
 
 /** A verified session. */
@@ -12,8 +13,8 @@ export interface Session {
   readonly id: string;
   /** The user's name. */
   readonly user: string;
-  /** The user's epoch at login (`User.epoch`): a session ends when it changes, for instance with the password. */
-  readonly epoch: string;
+  /** Stands for the user's epoch at login, without disclosing it: {@linkcode Sessions.belongsTo}. */
+  readonly seal: string;
   /** When it expires, in milliseconds since 1970. */
   readonly expires: number;
 }
@@ -36,12 +37,14 @@ const MAX_LENGTH = 2_048;
 /** Number of verified sessions kept, so that a request costs a lookup in place of a computation. */
 const MAX_KNOWN = 1_000;
 
-/** Issues and verifies sessions. Knows nothing of users or of logout: the caller checks `epoch` and revocation. */
+/** Issues and verifies sessions. Knows nothing of logout: the caller checks revocation. */
 export class Sessions {
   readonly #key: Uint8Array;
   readonly #lifetime: number;
   readonly #now: () => number;
   readonly #known = new Map<string, Session>();
+  /** Epochs by seal. */
+  readonly #epochs = new Map<string, string>();
 
   /** Does no I/O. */
   constructor({ key, lifetime = WEEK_MS, now = Date.now }: SessionOptions) {
@@ -52,10 +55,10 @@ export class Sessions {
   }
 
   /** A new session, as the value of a cookie. */
-  issue(user: string, epoch: string): { readonly text: string; readonly session: Session } {
+  issue({ name: user, epoch }: User): { readonly text: string; readonly session: Session } {
     const id = encodePart(crypto.getRandomValues(new Uint8Array(9)).toBase64());
-    const session = { id, user, epoch, expires: this.#now() + this.#lifetime };
-    const part = encodePart([id, user, epoch, session.expires]);
+    const session = { id, user, seal: this.#sealOf(epoch), expires: this.#now() + this.#lifetime };
+    const part = encodePart([id, user, session.seal, session.expires]);
     return { text: `${part}.${macOf(this.#key, part)}`, session };
   }
 
@@ -65,13 +68,26 @@ export class Sessions {
     return session !== null && session.expires > this.#now() ? session : null;
   }
 
+  /** Whether nothing has ended the session since the login: the user's epoch is the same. */
+  belongsTo({ seal }: Session, { epoch }: User): boolean {
+    if (this.#epochs.get(seal) === epoch) return true;
+    if (!isSameMac(this.#sealOf(epoch), seal)) return false;
+    if (this.#epochs.size >= MAX_KNOWN) this.#epochs.clear();
+    this.#epochs.set(seal, epoch);
+    return true;
+  }
+
+  #sealOf(epoch: string): string {
+    return macOf(this.#key, `epoch ${epoch}`);
+  }
+
   #decode(text: string): Session | null {
     const dot = text.indexOf(".");
     if (dot < 0 || text.length > MAX_LENGTH) return null;
     const part = text.slice(0, dot);
     if (!isSameMac(macOf(this.#key, part), text.slice(dot + 1))) return null;
-    const [id, user, epoch, expires] = decodePart(part) as [string, string, string, number];
-    const session = { id, user, epoch, expires };
+    const [id, user, seal, expires] = decodePart(part) as [string, string, string, number];
+    const session = { id, user, seal, expires };
     if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value!);
     this.#known.set(text, session);
     return session;

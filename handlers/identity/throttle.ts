@@ -21,6 +21,12 @@ const [MAX_OF_PAIR, MAX_OF_ADDRESS, MAX_OF_UNKNOWN] = [900, 30, 10];
 /** Concurrent attempts from one address: otherwise all of them could begin before the first has failed. */
 const MAX_UNDER_WAY = 8;
 
+/**
+ * Concurrent attempts in total, from addresses where the user has not logged in before: one and a half seconds of hashes
+ * on one core. During an attack from many addresses, users at addresses of earlier logins wait no longer than that.
+ */
+const MAX_UNDER_WAY_IN_TOTAL = 32;
+
 /** Failures expire half an hour after the last one, and the address of a successful login after 30 days. */
 const FORGET_MS = 30 * 60_000;
 const KNOWN_MS = 30 * 24 * 3600_000;
@@ -54,6 +60,7 @@ export interface Attempt {
  *   in from this address before, because several people may share it.
  * - Per name: after 20 failures from any addresses there is no delay, because strangers could lock the user out; but
  *   an address from which the user has not logged in before has one free attempt instead of 5.
+ * - In total: 32 concurrent attempts from such addresses; further ones have to wait a second.
  *
  * A success clears the failures of this user from this address, and subtracts them from those of the address. Others are
  * kept: otherwise an attacker could clear them with an account of their own.
@@ -67,6 +74,7 @@ export class Throttle {
   readonly #names: Table<Count>;
   /** Addresses from which users have logged in. */
   readonly #known: Table<true>;
+  #underWay = 0;
 
   /** Takes a clock in milliseconds, for tests. */
   constructor(now: () => number = () => performance.now()) {
@@ -84,8 +92,9 @@ export class Throttle {
   /** Begins an attempt, or returns the seconds to wait, rounded up. */
   begin(name: string, client: string): Attempt | number {
     const pair = pairOf(name, client);
-    const delay = Math.max(this.#pairDelay(name, pair), this.#addressDelay(client, pair));
+    const delay = Math.max(this.#pairDelay(name, pair), this.#addressDelay(client, pair), this.#totalDelay(pair));
     if (delay > 0) return delay;
+    this.#underWay += 1;
     const counts = [this.#enter(this.#pairs, pair), this.#enter(this.#addresses, client)];
     return this.#attempt(name, client, counts);
   }
@@ -108,6 +117,10 @@ export class Throttle {
     return Math.max(this.#left(count), count.underWay >= MAX_UNDER_WAY ? 1 : 0);
   }
 
+  #totalDelay(pair: string): number {
+    return this.#underWay >= MAX_UNDER_WAY_IN_TOTAL && !this.#known.get(pair) ? 1 : 0;
+  }
+
   #freeOf(name: string, pair: string): number {
     const isAttacked = (this.#names.get(name)?.failures ?? 0) >= ATTACKED;
     return isAttacked && !this.#known.get(pair) ? 1 : FREE;
@@ -127,7 +140,9 @@ export class Throttle {
   #attempt(name: string, client: string, counts: readonly Count[]): Attempt {
     let isUnderWay = true;
     const leave = () => {
-      if (isUnderWay) { for (const count of counts) count.underWay -= 1; }
+      if (!isUnderWay) return;
+      this.#underWay -= 1;
+      for (const count of counts) count.underWay -= 1;
       isUnderWay = false;
       this.#drop(name, client);
     };

@@ -16,8 +16,8 @@ const LOOK_MS = 500;
 /** A file that was written to in the last 100 ms may be half written. */
 const SETTLED_MS = 100;
 
-/** The size of a file with a hundred thousand lines. */
-const MAX_BYTES = 16 * 1024 * 1024;
+/** Some 20,000 users: reading more would delay other requests. */
+const MAX_BYTES = 2 * 1024 * 1024;
 
 /** Options of {@linkcode userFile}. */
 export interface UserFileOptions {
@@ -49,10 +49,27 @@ export class UserFileError extends Error {
 }
 
 /** What has been read, ready for use. */
-interface Loaded {
-  readonly users: ReadonlyMap<string, User>;
+class Loaded {
   readonly lines: UserLines;
   readonly checker: PasswordChecker;
+  /** Made when they are first found. */
+  readonly #users = new Map<string, User>();
+
+  constructor(lines: UserLines) {
+    this.lines = lines;
+    this.checker = new PasswordChecker(lines.users.values());
+  }
+
+  /** Takes a normalized name. */
+  user(name: string): User | null {
+    const found = this.#users.get(name);
+    if (found) return found;
+    const hash = this.lines.users.get(name);
+    if (hash === undefined) return null;
+    const user = { name, epoch: epochOf(hash.text) };
+    this.#users.set(name, user);
+    return user;
+  }
 }
 
 /**
@@ -114,7 +131,7 @@ class UserFile implements FileUsers {
   }
 
   find(name: string): User | null {
-    return this.#current().users.get(normalizedName(name)) ?? null;
+    return this.#current().user(normalizedName(name));
   }
 
   async ready(): Promise<void> {
@@ -132,11 +149,11 @@ class UserFile implements FileUsers {
   }
 
   token(text: string): Token | null {
-    const { lines, users } = this.#current();
-    const token = lines.tokens.get(tokenDigest(text) ?? "");
+    const loaded = this.#current();
+    const token = loaded.lines.tokens.get(tokenDigest(text) ?? "");
     if (token === undefined || token.expires !== null && token.expires <= Date.now()) return null;
     const { id, rights, path, expires } = token;
-    return { id, rights, path, expires, user: users.get(token.user)! };
+    return { id, rights, path, expires, user: loaded.user(token.user)! };
   }
 
   #current(): Loaded {
@@ -184,8 +201,7 @@ class UserFile implements FileUsers {
     }
     for (const warning of warnings) if (!this.#warned.has(warning)) this.#warn(warning);
     this.#warned = new Set(warnings);
-    const users = new Map([...lines.users].map(([name, { text }]) => [name, { name, epoch: epochOf(text) }]));
-    return { users, lines, checker: new PasswordChecker(lines.users.values()) };
+    return new Loaded(lines);
   }
 }
 
@@ -195,7 +211,7 @@ function read(path: string): { look: string; info: Deno.FileInfo; text: string }
   if (!kind.isFile) throw new Error("it is not a file"); // before it is opened: a FIFO would block
   using file = Deno.openSync(path);
   const info = file.statSync();
-  if (info.size > MAX_BYTES) throw new Error(`it is larger than ${MAX_BYTES} bytes`);
+  if (info.size > MAX_BYTES) throw new Error("it is larger than 2 MiB");
   const bytes = new Uint8Array(info.size);
   let length = 0;
   while (length < bytes.length) {

@@ -104,6 +104,17 @@ Deno.test("attempts at the same time do not get around the delay", () => {
   assertEquals(throttle.delay("ann", "192.0.2.1"), 1);
 });
 
+Deno.test("an attack from many addresses does not delay users at addresses of earlier logins", () => {
+  const { throttle, succeed } = withClock();
+  succeed("ann", "198.51.100.1");
+  const attempts = Array.from({ length: 1000 }, (_, i) => throttle.begin(`u${i}`, `2001:db8:${i}:0`));
+  const admitted = attempts.filter((attempt) => typeof attempt !== "number");
+  assertEquals([admitted.length, attempts.at(-1)], [32, 1]);
+  succeed("ann", "198.51.100.1");
+  for (const attempt of admitted) attempt.failed();
+  begun(throttle.begin("bob", "203.0.113.5")).dropped();
+});
+
 Deno.test("an attempt without a verdict counts nothing, and leaves nothing", () => {
   const { throttle } = withClock();
   for (let i = 0; i < 50; i++) {

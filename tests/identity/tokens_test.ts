@@ -19,11 +19,15 @@ const TERMS: ShareTerms = { paths: [pathOf("a", "b")], rights: new Set<Right>(["
 Deno.test("a session is valid until it expires, for every process with the key", () => {
   let time = 0;
   const options = { key: KEY, lifetime: 1_000, now: () => time };
-  const { text, session } = new Sessions(options).issue("Zoë, the 2nd", "e1");
+  const { text, session } = new Sessions(options).issue({ name: "Zoë, the 2nd", epoch: "e1" });
   const other = new Sessions(options);
   assertEquals(other.verify(text), session);
   assertEquals(other.verify(text), session, "also when it is known");
   assert(/^[\w.-]+$/.test(text), "the value needs no quoting in a cookie");
+  for (let round = 0; round < 2; round++) {
+    assert(other.belongsTo(session, { name: session.user, epoch: "e1" }));
+    assert(!other.belongsTo(session, { name: session.user, epoch: "e2" }));
+  }
   time = 1_000;
   assertEquals(other.verify(text), null);
   assertEquals(new Sessions({ ...options, key: OTHER_KEY, now: () => 0 }).verify(text), null);
@@ -31,7 +35,7 @@ Deno.test("a session is valid until it expires, for every process with the key",
 
 Deno.test("no altered session is accepted", () => {
   const sessions = new Sessions({ key: KEY });
-  const { text } = sessions.issue("ann", "e");
+  const { text } = sessions.issue({ name: "ann", epoch: "e" });
   for (let at = 0; at < text.length; at++) {
     for (const other of ["A", "B", ".", ""]) {
       const altered = text.slice(0, at) + other + text.slice(at + 1);
@@ -46,7 +50,7 @@ Deno.test("no altered session is accepted", () => {
 Deno.test("a session is no share, and a share no session", () => {
   const { token } = new Shares(KEY, () => 0).make(TERMS, null);
   assertEquals(new Sessions({ key: KEY }).verify(token), null);
-  assertEquals(new Shares(KEY).verify(new Sessions({ key: KEY }).issue("ann", "").text), null);
+  assertEquals(new Shares(KEY).verify(new Sessions({ key: KEY }).issue({ name: "ann", epoch: "" }).text), null);
 });
 
 Deno.test("short keys are refused", () => {

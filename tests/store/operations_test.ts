@@ -1,7 +1,7 @@
 /** Operations on files, without HTTP: what they store, what they refuse, and that a refusal leaves everything as it was. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { disk, filtered, isVisible, memory, WriteRefused } from "@x/pyserve/sources";
+import { disk, filtered, isVisible, memory, union, WriteRefused } from "@x/pyserve/sources";
 import { type Locks, Store, type StoreOptions } from "@x/pyserve/store";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { ALL, bytes, refusal, treeOf } from "./support.ts";
@@ -303,4 +303,27 @@ Deno.test({
     await files.copy(pathOf("private"), pathOf("plain"), { onConflict: "overwrite" });
     assertEquals(modeOf("plain"), "600");
   },
+});
+
+Deno.test("between the mounts of a union, and between file systems, a file or directory is copied as anywhere", async () => {
+  await using tree = await tempTree({ "one/dir/a.txt": "a", "one/dir/sub/b.txt": "b", "two/": "" });
+  const shm = Deno.build.os === "linux" ? "/dev/shm" : undefined; // a file system of its own
+  const other = await Deno.makeTempDir(shm === undefined ? {} : { dir: shm });
+  try {
+    const source = union({ "/": disk(tree.at("one")), "/two": disk(tree.at("two")), "/other": disk(other) });
+    const files = new Store(source).as(ALL);
+    for (const [mount, directory] of [["two", tree.at("two")], ["other", other]] as const) {
+      assertEquals((await files.copy(pathOf("dir"), pathOf(`${mount}/copy`))).path.text, `/${mount}/copy`);
+      assertEquals((await files.copy(pathOf("dir/a.txt"), pathOf(`${mount}/a.txt`))).path.text, `/${mount}/a.txt`);
+      assertEquals(treeOf(directory), {
+        "a.txt": "a",
+        "copy": null,
+        "copy/a.txt": "a",
+        "copy/sub": null,
+        "copy/sub/b.txt": "b",
+      });
+    }
+  } finally {
+    await Deno.remove(other, { recursive: true });
+  }
 });

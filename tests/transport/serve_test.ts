@@ -303,6 +303,10 @@ function descriptorsOf({ pid }: Deno.ChildProcess): string[] {
   });
 }
 
+/** Replaces a shell by a command that inherits nothing but the standard streams. */
+const CLOSE_INHERITED =
+  'for fd in /proc/$$/fd/*; do fd=${fd##*/}; ((fd > 2)) && eval "exec $fd>&-"; done; exec "$0" "$@"';
+
 /** The TCP ports on which a process listens. */
 function listeningPorts({ process }: RunningCommand): number[] {
   const inodes = descriptorsOf(process);
@@ -319,8 +323,12 @@ Deno.test({
     const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = free.addr;
     free.close();
-    const run = ["--no-prompt", `--allow-net=127.0.0.1:${port}`, `--allow-read=${site.tree.path}`, CLI];
-    await using server = await start([...site.args, String(port)], { run });
+    const run = ["--no-prompt", "--no-lock", `--allow-net=127.0.0.1:${port}`, `--allow-read=${site.tree.path}`, CLI];
+    const command = [Deno.execPath(), "run", ...run, ...site.args, "-b", "127.0.0.1", String(port)];
+    // Other tests of this process may have sockets open that children inherit.
+    await using server = LINUX
+      ? await startProcess("bash", ["-c", CLOSE_INHERITED, ...command])
+      : await start([...site.args, String(port)], { run });
     for (const version of ["1.1", "2"]) {
       assertEquals(await curlText(`--http${version}`, `https://localhost:${port}/a.txt`, "-4"), "hello");
     }

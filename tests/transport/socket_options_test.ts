@@ -35,10 +35,9 @@ for (const [scheme, kind] of SERVERS) {
       const idle = await connections(server.port, 100);
       await server.untilStderr("Out of file descriptors");
       for (const connection of idle) connection.close();
-      for (;;) {
-        const options = await optionsOf("--http1.1", url).catch(() => null);
-        if (options) return assertEquals(options, EXPECTED);
-      }
+      // Connections that were waiting when the new listener opened, before it had its options, do not have them.
+      const expected = JSON.stringify(EXPECTED);
+      await until(async () => JSON.stringify(await optionsOf("--http1.1", url).catch(() => null)) === expected);
     },
   );
 }

@@ -5,10 +5,48 @@ import { openShare } from "./share.js";
 import { themeButton } from "./theme.js";
 
 /**
- * @param {HTMLElement} header The page header with its heading.
- * @param {{ can: (ability: string) => boolean, filter: (text: string) => void, search: (text: string) => void, view: () => void, help: () => void, upload: (opener: HTMLElement) => void, folder: () => void }} deeds
+ * @typedef {object} Deeds What the toolbar does.
+ * @property {(ability: string) => boolean} can
+ * @property {(text: string) => void} filter
+ * @property {(text: string) => void} search
+ * @property {() => void} view
+ * @property {() => void} help
+ * @property {(opener: HTMLElement) => void} upload
+ * @property {() => void} folder
  */
-export function fillToolbar(header, { can, filter, search, view, help, upload, folder }) {
+
+/**
+ * @param {HTMLElement} header The page header with its heading.
+ * @param {Deeds} deeds
+ */
+export function fillToolbar(header, deeds) {
+  const filter = filterField(deeds);
+  const summary = h("p", { class: "summary" });
+  const viewButton = button("tiles", "Tiles", deeds.view, { keys: "V" });
+  const bar = h("div", { class: "toolbar" }, filter.form, filter.below, summary, actions(deeds, viewButton));
+  header.prepend(top(header, deeds));
+  header.append(bar);
+  return {
+    summary,
+    input: filter.input,
+    setFilter: filter.set,
+    /** @param {boolean} isTiles */
+    setView(isTiles) {
+      const label = isTiles ? "List" : "Tiles";
+      viewButton.setAttribute("aria-label", label);
+      viewButton.title = `${label} (V)`;
+      const image = /** @type {HTMLElement} */ (viewButton.firstElementChild);
+      image.style.setProperty("--icon", `var(--i-${isTiles ? "list" : "tiles"})`);
+    },
+  };
+}
+
+/**
+ * The field that filters names, and the button that searches subfolders for the same text.
+ *
+ * @param {Deeds} deeds
+ */
+function filterField({ can, filter, search }) {
   const input = h("input", {
     type: "search",
     placeholder: "Filter",
@@ -18,85 +56,73 @@ export function fillToolbar(header, { can, filter, search, view, help, upload, f
     enterkeyhint: can("search") ? "search" : "done",
   });
   const below = button("search", "Search in subfolders", () => search(input.value), { words: true, class: "below" });
-  below.hidden = true;
-  const shows = () => {
-    below.hidden = !can("search") || input.value.trim() === "";
+  const isEmpty = () => input.value.trim() === "";
+  const show = () => {
+    below.hidden = !can("search") || isEmpty();
   };
+  show();
   input.addEventListener("input", () => {
-    shows();
+    show();
     filter(input.value);
   });
-  const form = h(
-    "form",
-    { class: "filter", role: "search" },
-    icon("search"),
-    input,
-    h("kbd", { "aria-hidden": "true" }, "/"),
-  );
+  const hint = h("kbd", { "aria-hidden": "true" }, "/");
+  const form = h("form", { class: "filter", role: "search" }, icon("search"), input, hint);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (can("search") && input.value.trim() !== "") search(input.value);
+    if (can("search") && !isEmpty()) search(input.value);
   });
-  const summary = h("p", { class: "summary" });
-  const viewButton = button("tiles", "Tiles", view, { keys: "V" });
-  const bar = h(
+  /** @param {string} text */
+  const set = (text) => {
+    input.value = text;
+    show();
+  };
+  return { form, input, below, set };
+}
+
+/**
+ * The buttons for the whole folder.
+ *
+ * @param {Deeds} deeds
+ * @param {HTMLElement} viewButton
+ */
+function actions({ can, upload, folder }, viewButton) {
+  const label = "Download all as zip";
+  return h(
     "div",
-    { class: "toolbar" },
-    form,
-    below,
-    summary,
-    h(
-      "div",
-      { class: "deeds" },
-      can("upload") && button("folder-add", "New folder", folder, { words: true, class: "optional" }),
-      can("archive") &&
-        h("a", {
-          class: "button bare",
-          href: "?archive=zip",
-          download: true,
-          title: "Download all as zip",
-          "aria-label": "Download all as zip",
-        }, icon("download")),
-      viewButton,
-      can("upload") &&
-        button("upload", "Upload", ({ currentTarget }) => upload(/** @type {HTMLElement} */ (currentTarget)), {
-          words: true,
-          class: "primary",
-        }),
-    ),
+    { class: "deeds" },
+    can("upload") && button("folder-add", "New folder", folder, { words: true, class: "optional" }),
+    can("archive") &&
+      h(
+        "a",
+        { class: "button bare", href: "?archive=zip", download: true, title: label, "aria-label": label },
+        icon("download"),
+      ),
+    viewButton,
+    can("upload") &&
+      button("upload", "Upload", ({ currentTarget }) => upload(/** @type {HTMLElement} */ (currentTarget)), {
+        words: true,
+        class: "primary",
+      }),
   );
+}
+
+/**
+ * The heading with the buttons beside it.
+ *
+ * @param {HTMLElement} header
+ * @param {Deeds} deeds
+ */
+function top(header, { help }) {
   const heading = /** @type {HTMLElement} */ (header.querySelector("h1"));
+  const share = () => openShare(document.title.replace("Directory listing for ", ""), location.href.replace(/#.*/, ""));
   const tools = h(
     "div",
     { class: "tools" },
-    button(
-      "qr",
-      "Share: link and QR code",
-      () => openShare(document.title.replace("Directory listing for ", ""), location.href.replace(/#.*/, "")),
-    ),
+    button("qr", "Share: link and QR code", share),
     themeButton(),
     button("help", "Keyboard help", help, { keys: "?", class: "keyboard" }),
   );
-  header.replaceChildren(h("div", { class: "top" }, heading, tools), bar);
-  return {
-    summary,
-    input,
-    /** @param {string} text */
-    setFilter(text) {
-      input.value = text;
-      shows();
-    },
-    /** @param {boolean} isTiles */
-    setView(isTiles) {
-      const label = isTiles ? "List" : "Tiles";
-      viewButton.setAttribute("aria-label", label);
-      viewButton.title = `${label} (V)`;
-      /** @type {HTMLElement} */ (viewButton.firstElementChild).style.setProperty(
-        "--icon",
-        `var(--i-${isTiles ? "list" : "tiles"})`,
-      );
-    },
-  };
+  return h("div", { class: "top" }, heading, tools);
 }
 
 /**
