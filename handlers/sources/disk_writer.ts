@@ -241,7 +241,7 @@ export class DiskWriter implements SourceWriter {
   /** Whether a directory is missing must not show where a link leads to one in which the actor may not write. */
   async #requireAllowedAbove(directory: SitePath): Promise<void> {
     for (let above = directory.parent; above !== null; above = above.parent) {
-      using found = await doLater(this.#root.find(LATER, above));
+      using found = await nullIfAbsent(() => doLater(this.#root.find(LATER, above)));
       if (found?.info.isDirectory) return await this.#requireAllowed(found, above);
     }
   }
@@ -450,7 +450,7 @@ async function nullIfAbsent<T>(look: () => Promise<T>): Promise<T | null> {
   try {
     return await look();
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return null;
     if (error instanceof WriteRefused && error.problem === "no directory") return null;
     throw error;
   }

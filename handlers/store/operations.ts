@@ -240,7 +240,8 @@ export class Operations {
     await this.#permit.requireFile(path, policy);
     await this.#requireNameUnlocked(path, policy);
     const there = await this.known("create").stat(path);
-    if (there?.kind === "directory" && policy !== "rename") throw new WriteRefused("directory");
+    // For an actor who must not know of the directory, the file gets another name.
+    if (there?.kind === "directory" && policy === onConflict) throw new WriteRefused("directory");
     if (there && policy === "fail") throw new WriteRefused("taken");
   }
 

@@ -104,7 +104,7 @@ function pieceOf(
   context: Context,
   asked: PieceRequest,
 ): Omit<UploadPiece, "onConflict"> {
-  const { path, isFirst, isKnown, fields: { offset, complete, length } } = asked;
+  const { isFirst, isKnown, fields: { offset, complete, length } } = asked;
   const { stallMs, onConflict: fallback } = site.settings;
   const whole = parseDigests(request.headers.get("repr-digest"));
   const own = parseDigests(request.headers.get("content-digest"));

@@ -114,6 +114,9 @@ const TWINS: readonly Twins[] = [
   { there: "/pub/linkdir/app/", absent: "/pub/linkdir/apq/", kind: "index program", inVault: false },
   { there: "/own/door/plain.txt", absent: "/own/door/plaim.txt", kind: "file", inVault: false },
   { there: "/own/door/sub/", absent: "/own/door/sud/", kind: "directory", inVault: false },
+  { there: "/own/door/sub/new.txt", absent: "/own/door/sud/new.txt", kind: "file", inVault: false },
+  { there: "/own/door/plain.txt/new.txt", absent: "/own/door/plaim.txt/new.txt", kind: "file", inVault: false },
+  { there: "/vault/plain.txt/new.txt", absent: "/vault/plaim.txt/new.txt", kind: "file", inVault: true },
 ];
 
 /** A request, without its path. */
