@@ -44,7 +44,7 @@ export function topics(): string {
 
 function more(): string {
   return `
---help TOPIC: ${topics()}
+Topics: ${topics()}
 Users and tokens: pyserve passwd --help, pyserve token --help
 Every option can be an environment variable: --tls-cert is PYSERVE_TLS_CERT.
 `;

@@ -12,10 +12,13 @@ import type { Awaitable, Context, Handler, Layer, Logger, Right } from "../core/
 import { Refusal } from "../http/refusal.ts";
 import { ENCODED_SLASH, parseTarget, SitePath } from "../http/target.ts";
 import { type Identification, identify, type Identity } from "./identify.ts";
-import { loginEndpoints, OWN_DIRECTORY, redirectToLogin } from "./login.ts";
+import { keepPrivate, OWN_DIRECTORY } from "./forms.ts";
+import { loginEndpoints, redirectToLogin } from "./login.ts";
 import { Logins } from "./logins.ts";
 import { type AccessRule, AccessRules, parseAccessRule, RIGHTS } from "./rules.ts";
 import { answerShared, type Sharing } from "./share_site.ts";
+import { isSharesEndpoint, sharesEndpoint } from "./share_endpoint.ts";
+import { volatileRecords } from "./share_records.ts";
 import { Sessions } from "./sessions.ts";
 import { Shares } from "./shares.ts";
 import { type IdentityState, volatileState } from "./state.ts";
@@ -68,11 +71,11 @@ class Gate {
   constructor(
     { users, rules = DEFAULT_RULES, state = volatileState(), lifetime, log, realm = "pyserve" }: AuthOptions,
   ) {
-    const { key, revocations } = state;
+    const { key, revocations, shareKey = () => key, records = volatileRecords(revocations.has) } = state;
     const sessions = new Sessions({ key, ...(lifetime !== undefined && { lifetime }) });
     this.#by = { users, sessions, revocations, logins: new Logins(users, { ...(log && { log }) }) };
     this.#rules = new AccessRules(rules.map((rule) => typeof rule === "string" ? parseAccessRule(rule) : rule));
-    this.#sharing = { shares: new Shares(key), revocations, users, rules: this.#rules };
+    this.#sharing = { shares: new Shares(shareKey), revocations, records, users, rules: this.#rules };
     this.#realm = realm.replace(/[^ !#-[\]-~]/g, "");
   }
 
@@ -114,9 +117,15 @@ class Gate {
     const inner = this.#withRights(context, identity);
     return then(failing(() => loginEndpoints(request, inner, identity, this.#by)), (own) => {
       if (own !== null) return own;
+      if (isSharesEndpoint(inner)) return this.#shares(request, inner, identity, next);
       if (!this.#isOpen(request, inner)) return this.#refused(request, inner);
       return then(next(request, inner), (response) => response && this.#checked(request, inner, response));
     });
+  }
+
+  #shares(request: Request, context: Context, identity: Identity, site: Handler): Awaitable<Response | null> {
+    if (identity.user === null) return this.#challenge(request, context);
+    return failing(() => sharesEndpoint(request, context, identity, this.#sharing, site));
   }
 
   #withRights(context: Context, { user, token }: Identity): Context {
@@ -178,13 +187,6 @@ function limitOf({ rights, path }: Token): (right: Right, path: SitePath) => boo
   const target = parseTarget(path);
   const prefix = target instanceof Refusal ? SitePath.nowhere : target.path;
   return (right, path) => allowed.has(right) && path.below(prefix) !== null;
-}
-
-/** Shared caches must not store what a user gets: a cookie, unlike Authorization, does not tell them (RFC 9111 section 3.5). */
-function keepPrivate(headers: Headers): void {
-  const policy = headers.get("cache-control") ?? "no-cache";
-  if (/\b(?:private|no-store|immutable)\b/.test(policy)) return;
-  headers.set("cache-control", `private, ${policy.replace(/\bpublic\b,? */, "")}`);
 }
 
 /** A layer returns its refusals, and does not throw them. */

@@ -4,28 +4,20 @@
  * @module
  */
 
-import { HttpError } from "../core/errors.ts";
-import { isCrossSite } from "../core/cross_site.ts";
-import { readBody } from "../core/request_body.ts";
 import { locationFor } from "../core/location.ts";
 import type { Awaitable, Context } from "../core/types.ts";
 import { clientOf } from "../http/client.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, SitePath } from "../http/target.ts";
-import { FORM_HEADERS } from "../page/frame.ts";
 import { setCookie } from "./cookies.ts";
+import { formOf, html, OWN_DIRECTORY, redirect, refuseOtherSites, requireMethod } from "./forms.ts";
 import type { Identification, Identity } from "./identify.ts";
 import { isDenied } from "./logins.ts";
 import { accountPage, loginPage } from "./login_page.ts";
 
-/** The directory of the endpoints; the page's script is below it, too. */
-export const OWN_DIRECTORY = ".pyserve";
+const FOREIGN = "Forms of other sites cannot log in or out";
 
 const LOGIN: SitePath = SitePath.root.child(OWN_DIRECTORY)!.child("login")!;
-
-/** A form has a name, a password and a path. */
-const MAX_FORM_BYTES = 32_768;
-const FORM_STALL_MS = 10_000;
 
 /** Answers requests for the endpoints; null for all others. */
 export function loginEndpoints(
@@ -56,7 +48,7 @@ function login(request: Request, context: Context, { user }: Identity, by: Ident
 }
 
 async function enter(request: Request, context: Context, by: Identification): Promise<Response> {
-  refuseOtherSites(request, context);
+  refuseOtherSites(request, context, FOREIGN);
   const form = await formOf(request);
   const [name, password, to] = ["username", "password", "to"].map((field) => form.get(field) ?? "") as [
     string,
@@ -80,7 +72,7 @@ async function enter(request: Request, context: Context, by: Identification): Pr
 /** Ends the session everywhere, and removes what the browser has cached, so that going back shows nothing. */
 function logout(request: Request, context: Context, { session }: Identity, by: Identification): Response {
   requireMethod(request, "POST");
-  refuseOtherSites(request, context);
+  refuseOtherSites(request, context, FOREIGN);
   if (session !== null) by.revocations.add(session.id, session.expires);
   const response = redirect(locationFor(context, LOGIN));
   response.headers.set("clear-site-data", '"cache", "storage"');
@@ -92,32 +84,6 @@ function pageAt(to: string, context: Context): string {
   const target = to.startsWith("/") ? parseTarget(to) : new Refusal(400, "");
   if (target instanceof Refusal) return locationFor(context, SitePath.root, { slash: true });
   return locationFor(context, target.path, { slash: target.slash, query: target.query });
-}
-
-function refuseOtherSites(request: Request, context: Context): void {
-  if (isCrossSite(request, context.hosts)) throw new HttpError(403, "Forms of other sites cannot log in or out");
-}
-
-function requireMethod({ method }: Request, allow: string): void {
-  if (!allow.split(", ").includes(method)) throw new HttpError(405, undefined, { headers: { allow } });
-}
-
-async function formOf(request: Request): Promise<URLSearchParams> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const bytes of readBody(request.body, { max: MAX_FORM_BYTES, stallMs: FORM_STALL_MS })) {
-    text += decoder.decode(bytes, { stream: true });
-  }
-  return new URLSearchParams(text);
-}
-
-function html(status: number, body: string): Response {
-  const headers = { ...FORM_HEADERS, "content-type": "text/html; charset=utf-8", "cache-control": "no-store" };
-  return new Response(body, { status, headers });
-}
-
-function redirect(location: string): Response {
-  return new Response(null, { status: 303, headers: { location, "cache-control": "no-store" } });
 }
 
 function withCookie(response: Response, cookie: string): Response {

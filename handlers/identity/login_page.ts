@@ -49,22 +49,8 @@ export function accountPage(name: string): string {
 <h1>Account</h1>
 <form class="hint" method="post" action="logout">
 <p>You are logged in as <strong><bdi>${escapeHtml(showUnseen(name))}</bdi></strong>.</p>
-<button>Log out</button> <a href="../">Go to the start page</a>
-</form>
-</main>`,
-  );
-}
-
-/** The page of an upload link: a form, and nothing of what is there. */
-export function dropPage(name: string, isDone: boolean): string {
-  const thanks = isDone ? '<p role="status"><strong>Your files have arrived.</strong> You can send more.</p>\n' : "";
-  return page(
-    "Send files",
-    `<main class="login">
-<h1>Send files${name === "" ? "" : ` to <bdi>${escapeHtml(showUnseen(name))}</bdi>`}</h1>
-${thanks}<form class="hint" method="post" enctype="multipart/form-data">
-<label>Files <input type="file" name="file" multiple required></label>
-<button>Send</button>
+<p><a href="../">Start page</a> · <a href="shares">Your share links</a></p>
+<button>Log out</button>
 </form>
 </main>`,
   );

@@ -1,5 +1,5 @@
 /**
- * Identity: users, passwords, bearer tokens, and logins with a delay after failures.
+ * Identity: users, passwords, bearer tokens, rights, sessions and share links.
  *
  * @module
  */
@@ -10,3 +10,7 @@ export { hashPassword, verifyPassword } from "./password.ts";
 export { type Denied, isDenied, Logins, type LoginsOptions } from "./logins.ts";
 export type { TokenGrant } from "./token_line.ts";
 export type { UserRight } from "./user_rights.ts";
+export { auth, type AuthOptions } from "./auth.ts";
+export { type AccessRule, InvalidRule, parseAccessRule, type Who } from "./rules.ts";
+export { type IdentityState, openState, type Revocations, volatileState } from "./state.ts";
+export { narrowShare, type Share, Shares, type ShareTerms } from "./shares.ts";

@@ -1,8 +1,12 @@
 /**
  * The list of shares that were made, so that they can be shown and revoked. A share is valid without it.
  *
+ * It holds no secret: the link of a share cannot be computed from its record without the key.
+ *
  * @module
  */
+
+import { lockedFile, readIfPresent, replaceFile } from "./locked_file.ts";
 
 /** A share as recorded. */
 export interface ShareRecord {
@@ -10,47 +14,83 @@ export interface ShareRecord {
   readonly id: string;
   /** The user who made it; null for the operator. */
   readonly by: string | null;
-  /** The shared paths, as URL paths. */
+  /** The shared paths, as URL paths; those of directories end in a slash. */
   readonly paths: readonly string[];
-  /** The rights. */
+  /** The rights, by the names used in rules: `read`, `upload`. */
   readonly rights: readonly string[];
-  /** When it was made and when it expires, in milliseconds since 1970; null for never. */
+  /** When it was made, in milliseconds since 1970. */
   readonly made: number;
+  /** When it expires, in milliseconds since 1970; null for never. */
   readonly expires: number | null;
 }
 
 /** Records of shares. */
 export interface ShareRecords {
-  /** Adds a record. */
+  /**
+   * Adds a record.
+   *
+   * @throws {TooManyShares} If the user, or the server, has too many.
+   */
   add(record: ShareRecord): void;
-  /** All records of shares that have not expired. */
+  /** All records of shares that have not expired, in the order in which they were made; some may have been revoked. */
   all(): readonly ShareRecord[];
 }
 
-/** Records in memory. */
-export function volatileRecords(): ShareRecords {
-  const records: ShareRecord[] = [];
-  return { add: (record) => void records.push(record), all: () => records.filter(isCurrent) };
+/** There are too many shares; the message is a sentence. */
+export class TooManyShares extends Error {
+  /** Always `"TooManyShares"`. */
+  override readonly name: string = "TooManyShares";
 }
 
-/** Records in a file, one JSON document per line, to which all processes append. */
-export function recordsIn(path: string): ShareRecords {
+/** Bounds of what users can make the server store. */
+const MAX_OF_USER = 500;
+const MAX_RECORDS = 5_000;
+
+/** Records in memory. */
+export function volatileRecords(isRevoked: (id: string) => boolean): ShareRecords {
+  let records: readonly ShareRecord[] = [];
+  const current = () => records = records.filter((record) => isCurrent(record) && !isRevoked(record.id));
   return {
     add(record) {
-      Deno.writeTextFileSync(path, JSON.stringify(record) + "\n", { append: true, mode: 0o600 });
+      requireRoom(current(), record);
+      records = [...records, record];
     },
-    all() {
-      return readIfPresent(path).split("\n").flatMap(parse).filter(isCurrent);
-    },
+    all: current,
   };
 }
 
-function readIfPresent(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
+/** Records in a file, one JSON document per line, to which all processes append. */
+export function recordsIn(path: string, isRevoked: (id: string) => boolean): ShareRecords {
+  const read = () => new TextDecoder().decode(readIfPresent(path) ?? new Uint8Array()).split("\n");
+  return {
+    add(record) {
+      using file = lockedFile(path);
+      const lines = read();
+      const kept = lines.flatMap(parse).filter((each) => isCurrent(each) && !isRevoked(each.id));
+      requireRoom(kept, record);
+      // A line that a full disk has cut off has no end.
+      const line = `${lines.at(-1) === "" ? "" : "\n"}${JSON.stringify(record)}\n`;
+      if (lines.length > 2 * kept.length + 100) {
+        replaceFile(
+          path,
+          kept.map((each) => `${JSON.stringify(each)}\n`).join("") + line,
+        );
+      } else writeAll(file, line);
+    },
+    all: () => read().flatMap(parse).filter(isCurrent),
+  };
+}
+
+function writeAll(file: Deno.FsFile, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+  file.syncDataSync();
+}
+
+function requireRoom(records: readonly ShareRecord[], { by }: ShareRecord): void {
+  if (records.length >= MAX_RECORDS) throw new TooManyShares("There are too many share links; revoke some first");
+  if (records.filter((record) => record.by === by).length >= MAX_OF_USER) {
+    throw new TooManyShares(`There are ${MAX_OF_USER} share links already; revoke some first`);
   }
 }
 

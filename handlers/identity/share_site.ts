@@ -10,15 +10,15 @@
 import { then } from "../core/awaitable.ts";
 import { HttpError } from "../core/errors.ts";
 import { locationFor } from "../core/location.ts";
-import type { Visitor } from "../core/internals.ts";
+import { internalsOf, type Visitor } from "../core/internals.ts";
 import { derive } from "../core/derive.ts";
 import type { Awaitable, Context, Handler, Right } from "../core/types.ts";
 import { SitePath } from "../http/target.ts";
-import { FORM_HEADERS } from "../page/frame.ts";
-import { dropPage } from "./login_page.ts";
-import { OWN_DIRECTORY } from "./login.ts";
+import { answerDropBox } from "./drop_box.ts";
+import { keepPrivate, OWN_DIRECTORY } from "./forms.ts";
 import type { AccessRules } from "./rules.ts";
-import type { Share, Shares } from "./shares.ts";
+import { commonParent, type Share, type Shares } from "./shares.ts";
+import type { ShareRecords } from "./share_records.ts";
 import type { Revocations } from "./state.ts";
 import type { Users } from "./users.ts";
 
@@ -26,6 +26,7 @@ import type { Users } from "./users.ts";
 export interface Sharing {
   readonly shares: Shares;
   readonly revocations: Revocations;
+  readonly records: ShareRecords;
   readonly users: Users;
   readonly rules: AccessRules;
 }
@@ -46,11 +47,14 @@ export function answerShared(
 ): Awaitable<Response | null> {
   const { segments } = context.target.path;
   if (segments.length < 3 || DIRECTORY.some((name, index) => segments[index] !== name)) return null;
-  const share = by.shares.verify(segments[2]!);
+  const token = segments[2]!;
+  const share = by.shares.verify(token);
   if (share === null || by.revocations.has(share.id)) throw invalidLink();
   return then(isUserKnown(share, by.users), (isKnown) => {
     if (!isKnown) throw invalidLink();
-    return answer(request, within(share, segments[2]!, context, by.rules), share, next);
+    const path = context.target.path.below(sharePath(token))!;
+    const response = answer(request, within(share, token, path, context, by.rules), share, next);
+    return then(response, (response) => response && unlisted(response));
   });
 }
 
@@ -59,56 +63,124 @@ function invalidLink(): HttpError {
   return new HttpError(404, "This link is not valid, or no longer");
 }
 
+/** A link is as good as a password: neither caches nor search engines keep what it shows, and other sites never see it. */
+function unlisted(response: Response): Response {
+  const { headers } = response;
+  headers.set("x-robots-tag", "noindex");
+  if (!headers.has("referrer-policy")) headers.set("referrer-policy", "same-origin");
+  keepPrivate(headers);
+  return response;
+}
+
 function isUserKnown({ by }: Share, users: Users): Awaitable<boolean> {
   return by === null || then(users.find(by), (user) => user !== null);
 }
 
 /** The context of the shared site: its root is the root of the site, of which only the shared paths can be seen. */
-function within(share: Share, token: string, context: Context, rules: AccessRules): Context {
+function within(share: Share, token: string, path: SitePath, context: Context, rules: AccessRules): Context {
   const prefix = sharePath(token);
-  const issuer = share.by === null ? null : rules.of(share.by);
-  const covers = (path: SitePath) => share.paths.some((shared) => path.below(shared) !== null);
   const visitor: Visitor = { name: null, hasLogin: false, hidden: prefix.segments.length };
   return derive(context, {
     ...{ visitor },
-    target: { ...context.target, path: context.target.path.below(prefix)! },
+    target: { ...context.target, path },
     base: context.base.join(prefix),
     user: null,
-    may: (right: Right, path: SitePath) =>
-      share.rights.has(right) && covers(path) && context.may(right, path) &&
-      (issuer === null || (issuer.may(right, path) && issuer.may("share", path))),
+    may: permissions(share, context, rules),
     view: `${context.view}|share ${token.slice(-32)}`,
   });
 }
 
+/**
+ * What a share permits: never more than its user may do now, who also needs the right to share. Directories that lead to
+ * shared paths can be read, from the deepest one that has all of them: only what leads to these is listed in them.
+ */
+function permissions(share: Share, context: Context, rules: AccessRules): Context["may"] {
+  const issuer = share.by === null ? null : rules.of(share.by);
+  const allowed = (right: Right, path: SitePath) =>
+    share.rights.has(right) && context.may(right, path) &&
+    (issuer === null || (issuer.may(right, path) && issuer.may("share", path)));
+  const isDropBox = isWriteOnly(share);
+  const covers = (path: SitePath) =>
+    share.paths.some((shared) => {
+      const depth = path.below(shared)?.segments.length;
+      // An upload link is flat: what it does with a path below a directory would tell whether that exists.
+      return depth !== undefined && (!isDropBox || depth <= 1);
+    });
+  const start = startOf(share);
+  const leads = (path: SitePath) =>
+    start !== null && path.below(start) !== null && context.may("read", path) &&
+    share.paths.some((shared) => shared.below(path) !== null && allowed("read", shared));
+  return (right, path) => covers(path) ? allowed(right, path) : right === "read" && leads(path);
+}
+
+/** The directory of the overview; null for one path, which needs none. */
+function startOf({ paths, rights }: Share): SitePath | null {
+  return paths.length > 1 && rights.has("read") ? commonParent(paths) : null;
+}
+
+function isWriteOnly({ rights }: Share): boolean {
+  return !rights.has("read");
+}
+
 function answer(request: Request, context: Context, share: Share, next: Handler): Awaitable<Response | null> {
   const { target, may } = context;
-  const isReading = request.method === "GET" || request.method === "HEAD";
-  if (isReading && target.path.parent === null && !may("read", target.path) && share.paths.length === 1) {
-    return new Response(null, { status: 303, headers: { location: locationFor(context, share.paths[0]!) } });
+  if (request.method === "GET" || request.method === "HEAD") {
+    const start = startOf(share);
+    if (target.path.parent === null && !may("read", target.path)) {
+      const [only] = share.paths;
+      if (start !== null || (share.paths.length === 1 && only!.parent !== null)) {
+        return found(locationFor(context, start ?? only!, { slash: start !== null }));
+      }
+    }
+    const isAsset = target.path.segments[0] === OWN_DIRECTORY;
+    if (!isWriteOnly(share) && !isAsset && !may("read", target.path)) throw new HttpError(403);
   }
-  const isDropBox = !share.rights.has("read");
-  if (isReading && isDropBox && may("create", target.path)) return dropBox(context, target.query === "done");
-  if (isReading && target.path.segments[0] !== OWN_DIRECTORY && !may("read", target.path)) throw new HttpError(403);
-  return then(
-    next(request, context),
-    (response) => isDropBox && response ? concealed(request, context, response) : response,
-  );
+  return isWriteOnly(share) ? answerDropBox(request, context, share, next) : next(request, context);
 }
 
-function dropBox({ target: { path } }: Context, isDone: boolean): Response {
-  const headers = { ...FORM_HEADERS, "content-type": "text/html; charset=utf-8", "cache-control": "no-store" };
-  return new Response(dropPage(path.name, isDone), { headers });
+function found(location: string): Response {
+  return new Response(null, { status: 303, headers: { location } });
 }
 
-/** The answer to an upload without its names and links, which could tell what is there. */
-function concealed(request: Request, context: Context, response: Response): Response {
-  if (response.status >= 400 || request.method === "OPTIONS") return response;
-  response.body?.cancel().catch(() => {});
-  if (!(request.headers.get("accept") ?? "").includes("text/html")) return new Response(null, { status: 201 });
-  const { path, slash } = context.target;
-  return new Response(null, {
-    status: 303,
-    headers: { location: locationFor(context, path, { slash, query: "done" }) },
+/**
+ * Follows a share that has not been given away yet, so that no link is made that leads nowhere; tells which paths are
+ * directories, null if unknown.
+ *
+ * @throws {HttpError} If it would not lead to one of the paths.
+ */
+export async function triedShare(
+  share: Share,
+  { url, headers }: Request,
+  context: Context,
+  { rules, shares }: Sharing,
+  site: Handler,
+): Promise<(boolean | null)[]> {
+  const token = shares.tokenOf(share);
+  const tried: (boolean | null)[] = [];
+  for (const path of share.paths) {
+    // The log and the cache must not take this for the request.
+    const own = Object.create(context, { notes: { value: { ...internalsOf(context).notes } } }) as Context;
+    const inner = within(share, token, path, own, rules);
+    const method = isWriteOnly(share) ? "OPTIONS" : "HEAD";
+    const target = { ...inner.target, slash: path.parent === null, query: "" };
+    const host = headers.get("host");
+    const request = new Request(url, { method, ...(host !== null && { headers: { host } }) });
+    const response = await site(request, derive(inner, { target }));
+    await response?.body?.cancel();
+    tried.push(verdict(path, share, response));
+  }
+  return tried;
+}
+
+function verdict(path: SitePath, share: Share, response: Response | null): boolean | null {
+  const { status = 404, headers } = response ?? {};
+  if (isWriteOnly(share)) {
+    const takesUploads = (headers?.get("allow") ?? "").split(/, */).includes("PUT");
+    if (takesUploads) return null;
+    throw new HttpError(409, "This server does not take uploads there");
+  }
+  if (status < 300 || status === 301) return status === 301 || path.parent === null;
+  throw new HttpError(409, "This cannot be shared: it does not exist, or it is a link to somewhere else", {
+    problem: { path: path.href },
   });
 }

@@ -7,7 +7,7 @@
 
 import type { Right } from "../core/types.ts";
 import { Refusal } from "../http/refusal.ts";
-import { parseTarget, type SitePath } from "../http/target.ts";
+import { parseTarget, SitePath } from "../http/target.ts";
 import { decodePart, encodePart, isSameMac, keyFor, macOf } from "./signer.ts";
 
 /** What a share permits. */
@@ -30,13 +30,15 @@ export interface Share extends ShareTerms {
 
 /** Conditions of one link in the chain, as encoded. */
 interface Condition {
+  /** The directory in which the paths are, if there are several: it makes links shorter. */
+  readonly in?: string;
   readonly paths?: readonly string[];
   readonly rights?: readonly Right[];
   readonly expires?: number;
   readonly by?: string;
 }
 
-/** Bounds on what a client can make the server verify. */
+/** Bounds on what a client can make the server verify. Proxies and chat programs break longer links. */
 const MAX_LENGTH = 4_096;
 const MAX_CONDITIONS = 16;
 
@@ -45,28 +47,51 @@ const MAX_KNOWN = 1_000;
 
 /** Makes and verifies share links. Revocation and the rights of the user are checked by the caller. */
 export class Shares {
-  readonly #key: Uint8Array;
+  readonly #secret: () => Uint8Array;
   readonly #now: () => number;
   readonly #known = new Map<string, Share>();
+  #current: Uint8Array;
+  #key: Uint8Array;
 
-  /** The key has at least 32 random bytes and is shared by all processes of a server. */
-  constructor(key: Uint8Array, now: () => number = Date.now) {
-    if (key.length < 32) throw new RangeError("The key of shares needs at least 32 bytes");
-    this.#key = keyFor("share", key);
+  /** The key has at least 32 random bytes and is shared by all processes of a server. With another key, all shares end. */
+  constructor(key: Uint8Array | (() => Uint8Array), now: () => number = Date.now) {
+    this.#secret = typeof key === "function" ? key : () => key;
+    this.#current = this.#secret();
+    this.#key = shareKeyOf(this.#current);
     this.#now = now;
   }
 
   /** A new share: a token for a URL, of letters, digits, `-`, `_` and `.`. */
-  make({ paths, rights, expires }: ShareTerms, by: string | null): { readonly id: string; readonly token: string } {
+  make(terms: ShareTerms, by: string | null): { readonly id: string; readonly token: string } {
     const id = crypto.getRandomValues(new Uint8Array(9)).toBase64({ alphabet: "base64url" });
+    return { id, token: this.tokenOf({ id, by, ...terms }) };
+  }
+
+  /** The token of a share, the same each time; it is accepted if it is at most 4,096 characters long. */
+  tokenOf({ id, by, paths, rights, expires }: Share): string {
+    this.#refreshKey();
     const first: Condition = { ...conditionOf({ paths, rights, expires }), ...(by !== null && { by }) };
-    return { id, token: extended(id, macOf(this.#key, id), first) };
+    return extended(id, macOf(this.#key, id), first);
+  }
+
+  /** Whether a token is too long to be accepted. */
+  isTooLong(token: string): boolean {
+    return token.length > MAX_LENGTH;
   }
 
   /** The share of a token; null if it is forged, malformed or expired. */
   verify(token: string): Share | null {
+    this.#refreshKey();
     const share = this.#known.get(token) ?? this.#decode(token);
     return share !== null && share.expires > this.#now() ? share : null;
+  }
+
+  #refreshKey(): void {
+    const key = this.#secret();
+    if (key === this.#current) return;
+    this.#key = shareKeyOf(key);
+    this.#current = key;
+    this.#known.clear();
   }
 
   #decode(token: string): Share | null {
@@ -82,6 +107,27 @@ export class Shares {
     this.#known.set(token, share);
     return share;
   }
+}
+
+function shareKeyOf(key: Uint8Array): Uint8Array {
+  if (key.length < 32) throw new RangeError("The key of shares needs at least 32 bytes");
+  return keyFor("share", key);
+}
+
+/** The deepest directory that contains all paths, and is none of them. */
+export function commonParent(paths: readonly SitePath[]): SitePath {
+  let common = paths[0]?.parent ?? SitePath.root;
+  while (!paths.every((path) => path.below(common)?.segments.length)) {
+    if (common.parent === null) break;
+    common = common.parent;
+  }
+  return common;
+}
+
+/** The paths without those that lie below others. */
+export function outermost(paths: readonly SitePath[]): SitePath[] {
+  const distinct = [...new Map(paths.map((path) => [path.href, path])).values()];
+  return distinct.filter((path) => !distinct.some((other) => other !== path && path.below(other) !== null));
 }
 
 /**
@@ -103,10 +149,16 @@ function extended(chain: string, mac: string, condition: Condition): string {
 
 function conditionOf({ paths, rights, expires }: Partial<ShareTerms>): Condition {
   return {
-    ...(paths && { paths: paths.map(({ href }) => href) }),
+    ...(paths && pathsOf(paths)),
     ...(rights && { rights: [...rights] }),
     ...(expires !== undefined && expires !== Infinity && { expires }),
   };
+}
+
+function pathsOf(paths: readonly SitePath[]): Condition {
+  const directory = paths.length > 1 ? commonParent(paths) : SitePath.root;
+  if (directory.parent === null) return { paths: paths.map(({ href }) => href) };
+  return { in: directory.href, paths: paths.map((path) => path.below(directory)!.href.slice(1)) };
 }
 
 /** What all conditions permit together; null if one of them, which a holder may have written, is malformed. */
@@ -140,9 +192,9 @@ interface Terms {
 
 function termsOf(condition: unknown): Terms | null {
   if (typeof condition !== "object" || condition === null) return null;
-  const { paths, rights, expires = Infinity } = condition as Condition;
-  if (typeof expires !== "number" || !isList(paths) || !isList(rights)) return null;
-  const parsed = paths?.map(pathOf) ?? null;
+  const { in: directory = "", paths, rights, expires = Infinity } = condition as Condition;
+  if (typeof expires !== "number" || !isList(paths) || !isList(rights) || typeof directory !== "string") return null;
+  const parsed = paths?.map((path) => pathOf(directory === "" ? path : `${directory}/${path}`)) ?? null;
   if (parsed?.includes(null)) return null;
   return { paths: parsed as SitePath[] | null, rights: rights ? new Set(rights) : null, expires };
 }
@@ -152,6 +204,6 @@ function isList(value: unknown): boolean {
 }
 
 function pathOf(href: string): SitePath | null {
-  const target = parseTarget(href);
+  const target = href.startsWith("/") ? parseTarget(href) : new Refusal(400, "");
   return target instanceof Refusal || target.query !== "" ? null : target.path;
 }

@@ -6,10 +6,15 @@
  */
 
 import { join } from "@std/path/join";
+import { lockedFile, readIfPresent, replaceFile } from "./locked_file.ts";
+import { recordsIn, type ShareRecords, volatileRecords } from "./share_records.ts";
 
 const KEY_BYTES = 32;
 
-/** How often a process looks for revocations by others, in milliseconds. */
+/** The key of shares: ending all shares must not end sessions. */
+const SHARE_KEY = "share-key";
+
+/** How often a process looks for revocations and a new key by others, in milliseconds. */
 const LOOK_MS = 1_000;
 
 /** What sessions and shares need beyond a request. */
@@ -18,6 +23,13 @@ export interface IdentityState {
   readonly key: Uint8Array;
   /** Sessions and shares that have been ended before their expiry. */
   readonly revocations: Revocations;
+  /**
+   * The secret of shares, which changes when all shares are ended: 32 random bytes. Called for each request with a share
+   * link. Defaults to `key`.
+   */
+  readonly shareKey?: () => Uint8Array;
+  /** The shares that were made; by default they are forgotten with the process. */
+  readonly records?: ShareRecords;
 }
 
 /** Ended sessions and shares, by id. */
@@ -28,42 +40,91 @@ export interface Revocations {
   add(id: string, expires: number): void;
 }
 
-/** State that ends with the process: a random key, and a list in memory. */
-export function volatileState(): IdentityState {
+/** State that ends with the process: a random key, and lists in memory. */
+export function volatileState(): Required<IdentityState> {
   const ids = new Set<string>();
   const revocations = { has: (id: string) => ids.has(id), add: (id: string) => void ids.add(id) };
-  return { key: crypto.getRandomValues(new Uint8Array(KEY_BYTES)), revocations };
+  const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
+  return { key, revocations, shareKey: () => key, records: volatileRecords(revocations.has) };
 }
 
 /**
- * Opens a state directory, and creates it (mode 0700) and its key (mode 0600) if needed. Processes that start at the same
- * time agree on one key.
+ * Opens a state directory, and creates it (mode 0700) and its keys (mode 0600) if needed. Processes that start at the same
+ * time agree on the keys.
  *
- * @throws Deno.errors.PermissionDenied and others if it cannot be written to; TypeError if the key is malformed or others
+ * @throws Deno.errors.PermissionDenied and others if it cannot be written to; TypeError if a key is malformed or others
  * can read it.
  */
-export function openState(directory: string): IdentityState {
+export function openState(directory: string): Required<IdentityState> {
   Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
   const { mode } = Deno.statSync(directory);
   if (mode !== null && (mode & 0o022) !== 0) throw new TypeError(`other users can write to ${directory}`);
-  return { key: readKey(join(directory, "key")), revocations: new RevocationFile(join(directory, "revoked")) };
+  const revocations = new RevocationFile(join(directory, "revoked"));
+  const shareKey = watchedKey(join(directory, SHARE_KEY));
+  const records = recordsIn(join(directory, "shares"), (id) => revocations.has(id));
+  return { key: readKey(join(directory, "key")), revocations, shareKey, records };
+}
+
+/** Ends all shares: replaces their key. Running servers notice it within a second. */
+export function endAllShares(directory: string): void {
+  const path = join(directory, SHARE_KEY);
+  const own = writeNewKey(path);
+  Deno.renameSync(own.path, path);
+  removeIfPresent(join(directory, "shares"));
+}
+
+function removeIfPresent(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** A key that is read again when its file was replaced. */
+function watchedKey(path: string): () => Uint8Array {
+  let key = readKey(path);
+  let seen = stateOf(path);
+  let lookedAt = performance.now();
+  return () => {
+    if (performance.now() - lookedAt <= LOOK_MS) return key;
+    lookedAt = performance.now();
+    const now = stateOf(path);
+    if (now !== seen) [key, seen] = [readKey(path), now];
+    return key;
+  };
+}
+
+function stateOf(path: string): string | null {
+  try {
+    const { ino, size, mtime } = Deno.statSync(path);
+    return `${ino} ${size} ${mtime?.getTime()}`;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+function writeNewKey(path: string): { readonly path: string; readonly key: Uint8Array } {
+  const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
+  const own = `${path}.${crypto.randomUUID()}`;
+  Deno.writeFileSync(own, key, { createNew: true, mode: 0o600 });
+  return { path: own, key };
 }
 
 function readKey(path: string): Uint8Array {
   const known = readIfPresent(path);
   if (known) return checkedKey(path, known);
-  const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
-  const own = `${path}.${crypto.randomUUID()}`;
-  Deno.writeFileSync(own, key, { createNew: true, mode: 0o600 });
+  const own = writeNewKey(path);
   try {
     // A link is created whole, and by one process only.
-    Deno.linkSync(own, path);
-    return key;
+    Deno.linkSync(own.path, path);
+    return own.key;
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     return checkedKey(path, Deno.readFileSync(path));
   } finally {
-    Deno.removeSync(own);
+    Deno.removeSync(own.path);
   }
 }
 
@@ -78,15 +139,6 @@ function checkedKey(path: string, key: Uint8Array): Uint8Array {
   return key;
 }
 
-function readIfPresent(path: string): Uint8Array | null {
-  try {
-    return Deno.readFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
-}
-
 /** A list of `ID EXPIRES` lines to which all processes append. */
 class RevocationFile implements Revocations {
   readonly #path: string;
@@ -99,7 +151,7 @@ class RevocationFile implements Revocations {
     using file = lockedFile(path);
     this.#look();
     const lines = [...this.#ids].map(([id, expires]) => `${id} ${expires}\n`).join("");
-    if (file.statSync().size > lines.length) this.#rewrite(lines);
+    if (file.statSync().size > lines.length) replaceFile(path, lines);
   }
 
   has(id: string): boolean {
@@ -117,8 +169,7 @@ class RevocationFile implements Revocations {
   /** Reads what other processes have appended. */
   #look(): void {
     this.#lookedAt = performance.now();
-    const { size, mtime, ino } = Deno.statSync(this.#path);
-    const seen = `${ino} ${size} ${mtime?.getTime()}`;
+    const seen = stateOf(this.#path) ?? "";
     if (seen === this.#seen) return;
     for (const line of Deno.readTextFileSync(this.#path).split("\n")) this.#read(line);
     this.#seen = seen;
@@ -127,22 +178,5 @@ class RevocationFile implements Revocations {
   #read(line: string): void {
     const [id, expires] = line.split(" ");
     if (id && Number(expires) > Date.now()) this.#ids.set(id, Number(expires));
-  }
-
-  /** Replaces the list by the lines that have not expired; the caller holds the lock. */
-  #rewrite(lines: string): void {
-    const own = `${this.#path}.${crypto.randomUUID()}`;
-    Deno.writeTextFileSync(own, lines, { createNew: true, mode: 0o600 });
-    Deno.renameSync(own, this.#path);
-  }
-}
-
-/** Opens a file for appending and locks it; tries again if it was replaced while waiting for the lock. */
-function lockedFile(path: string): Deno.FsFile {
-  for (;;) {
-    const file = Deno.openSync(path, { append: true, create: true, mode: 0o600 });
-    file.lockSync(true);
-    if (file.statSync().ino === Deno.statSync(path).ino) return file;
-    file.close();
   }
 }

@@ -5,10 +5,10 @@
  */
 
 /** The rights in the order in which they are listed; `run` is for programs (CGI, FastCGI). */
-export const USER_RIGHTS = ["read", "upload", "delete", "run", "share"] as const;
+export const USER_RIGHTS: readonly UserRight[] = ["read", "upload", "delete", "run", "share"];
 
 /** A right of a user, as said in rules and tokens. */
-export type UserRight = typeof USER_RIGHTS[number];
+export type UserRight = "read" | "upload" | "delete" | "run" | "share";
 
 /** Parses names of rights; returns the first unknown word as a string. */
 export function parseRights(words: readonly string[]): readonly UserRight[] | string {

@@ -38,6 +38,8 @@ export interface ListingRequest {
   readonly path: SitePath;
   readonly head: ListingHead;
   readonly format: ListingFormat;
+  /** Number of directories above that the client can read without a gap. */
+  readonly above: number;
   /** What the page shows about the client. */
   readonly visitor: Visitor | null;
   /** The client, as identified by `clientOf`. */
@@ -118,6 +120,7 @@ export class ListingBuilds {
     if (all === null) return null;
     const writer = writerOf(wanted.format, wanted.head, {
       depth: wanted.path.segments.length,
+      above: wanted.above,
       visitor: wanted.visitor,
     });
     let known = { cost: 0, stable: false, hasLooseLinks: true };

@@ -153,10 +153,19 @@ function listingRequestOf(
       path,
       head,
       format,
+      above: readableAbove(context),
       visitor: internalsOf(context).visitor,
       client: clientOf(context.remoteAddress, request.headers),
     },
   };
+}
+
+/** The number of directories above the target that the client can read without a gap. */
+function readableAbove({ target: { path }, may, view }: Context): number {
+  if (view === "") return path.segments.length;
+  let above = 0;
+  for (let next = path.parent; next !== null && may("read", next); next = next.parent) above += 1;
+  return above;
 }
 
 /** The cache key. Names contain no slash, so the depth identifies the part of the path above the mount. */

@@ -31,6 +31,7 @@ import rows from "./script/rows.js" with { type: "text" };
 import search from "./script/search.js" with { type: "text" };
 import selection from "./script/selection.js" with { type: "text" };
 import share from "./script/share.js" with { type: "text" };
+import shareLinks from "./script/share_links.js" with { type: "text" };
 import spans from "./script/spans.js" with { type: "text" };
 import theme from "./script/theme.js" with { type: "text" };
 import toolbar from "./script/toolbar.js" with { type: "text" };
@@ -66,6 +67,7 @@ export const texts: ReadonlyMap<string, string> = new Map([
   ["search.js", search],
   ["selection.js", selection],
   ["share.js", share],
+  ["share_links.js", shareLinks],
   ["spans.js", spans],
   ["theme.js", theme],
   ["toolbar.js", toolbar],

@@ -13,8 +13,10 @@ import { scriptAt } from "./script.ts";
 
 /** Where a page of a directory is, and for whom. */
 export interface PagePlace {
-  /** Number of parent directories that can be linked to: 0 at the root. */
+  /** Number of directories above this one, up to the root of the site. */
   readonly depth: number;
+  /** Number of directories above this one that the client can read, and that are therefore linked. */
+  readonly above: number;
   /** What the page shows about the client. */
   readonly visitor: Visitor | null;
 }
@@ -31,19 +33,19 @@ function scriptedOf({ can, path }: ListingHead, depth: number): Scripted | null 
 }
 
 /** The page up to the first row: everything that does not depend on the entries. */
-export function listingPageStart(head: ListingHead, { depth, visitor }: PagePlace): string {
+export function listingPageStart(head: ListingHead, { depth, above, visitor }: PagePlace): string {
   const path = shownPath(head.path, visitor);
   const title = `Directory listing for ${path}`;
   return `${pageStart(title, scriptedOf(head, depth))}<header>
-<h1>${breadcrumbs(path, depth)}</h1>
-${visitor?.hasLogin ? account(visitor.name, path, depth) : ""}</header>
+<h1>${breadcrumbs(path, above)}</h1>
+${visitor?.hasLogin ? account(visitor.name, head, depth) : ""}</header>
 <main>
 <table>
 <thead><tr>${column(head, "name", "Name")}${column(head, "size", "Size")}${
     column(head, "modified", "Modified (UTC)")
   }</tr></thead>
 <tbody>
-${depth > 0 ? parentRow : ""}`;
+${above > 0 ? parentRow : ""}`;
 }
 
 /** The page after the last row. */
@@ -80,24 +82,26 @@ function shownPath(path: string, visitor: Visitor | null): string {
   return visitor === null ? path : "/" + path.split("/").slice(1 + visitor.hidden).join("/");
 }
 
-/** Who has logged in, and the way out; or the way in. */
-function account(name: string | null, path: string, depth: number): string {
+/** Who has logged in, what they can share, and the way out; or the way in. */
+function account(name: string | null, { path, can }: ListingHead, depth: number): string {
   const own = `${"../".repeat(depth)}.pyserve/`;
+  const here = encodeURIComponent("/" + path.split("/").slice(-1 - depth).map(encodeSegment).join("/"));
   if (name === null) {
-    const to = "/" + path.split("/").slice(-1 - depth).map(encodeSegment).join("/");
-    return `<p class="account"><a href="${own}login?to=${encodeURIComponent(to)}">Log in</a></p>\n`;
+    return `<p class="account"><a href="${own}login?to=${here}">Log in</a></p>\n`;
   }
-  return `<form class="account" method="post" action="${own}logout"><bdi>${nameHtml(name)}</bdi> ` +
+  const upload = can?.includes("upload") ? "&amp;upload" : "";
+  const share = can?.includes("share") ? `<a href="${own}shares?path=${here}${upload}">Share …</a> ` : "";
+  return `<form class="account" method="post" action="${own}logout">${share}<bdi>${nameHtml(name)}</bdi> ` +
     `<button>Log out</button></form>\n`;
 }
 
-/** The path as links; directories above a mount cannot be reached and are not linked. */
-function breadcrumbs(path: string, depth: number): string {
+/** The path as links; directories that the client cannot read, or above a mount, are not linked. */
+function breadcrumbs(path: string, above: number): string {
   const names = path.split("/").slice(1, -1);
   const crumbs = ["", ...names].map((name, index) => {
     const up = names.length - index;
     const text = `<bdi>${nameHtml(name)}/</bdi>`;
-    return up === 0 || up > depth ? text : `<a href="${"../".repeat(up)}">${text}</a>`;
+    return up === 0 || up > above ? text : `<a href="${"../".repeat(up)}">${text}</a>`;
   });
   return `<span class="prefix">Directory listing for </span>${crumbs.join("")}`;
 }

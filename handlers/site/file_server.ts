@@ -142,7 +142,8 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   const { features = [], index = DEFAULT_INDEX, listing = true, uploadBesidePrograms: uploads } = options;
   const source = uploads ? writableIn(given, uploads) : given;
   const abilities = (context: Context) => {
-    return features.flatMap((feature) => rightful(feature.abilities ?? [], feature, context));
+    const own = features.flatMap((feature) => rightful(feature.abilities ?? [], feature, context));
+    return canShare(context) ? [...own, "share"] : own;
   };
   // An uploaded page must not act with the rights of the user who opens it.
   const sandbox = options.sandbox ?? (features.some(writes) ? writtenWhere(source) : undefined);
@@ -187,6 +188,12 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   const answerElse = table(null);
   const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
   return withEncodedSlashes(slashed, settle(table(cache)));
+}
+
+/** Whether a page offers share links: to users with the right, where a layer makes them. */
+function canShare(context: Context): boolean {
+  const { user, visitor, target: { path } } = internalsOf(context);
+  return visitor?.hasLogin === true && user !== null && context.may("share", path);
 }
 
 /** A feature, or a built-in row of the table. */

@@ -32,6 +32,7 @@ export { type FetchRange, openRanges, type OpenRangesOptions } from "./ranges.ts
 export {
   type ChangeOptions,
   type CommitOptions,
+  type DirectoryCheck,
   type Committed,
   type NewEntry,
   type PartFile,

@@ -19,10 +19,10 @@ Deno.test("the key and the revocations survive a restart, readable by the owner 
   assertEquals(second.key, first.key);
   assertEquals(["one", "forever", "two"].map((id) => second.revocations.has(id)), [true, true, false]);
   if (POSIX) {
-    const modes = ["", "/key", "/revoked"].map((name) => Deno.statSync(directory + name).mode! & 0o777);
-    assertEquals(modes, [0o700, 0o600, 0o600]);
+    const modes = ["", "/key", "/revoked", "/share-key"].map((name) => Deno.statSync(directory + name).mode! & 0o777);
+    assertEquals(modes, [0o700, 0o600, 0o600, 0o600]);
   }
-  assertEquals([...Deno.readDirSync(directory)].map(({ name }) => name).sort(), ["key", "revoked"]);
+  assertEquals([...Deno.readDirSync(directory)].map(({ name }) => name).sort(), ["key", "revoked", "share-key"]);
 });
 
 Deno.test("another process's revocation is noticed", async () => {

@@ -21,10 +21,10 @@ export function urlOf({ href }) {
  * The menu of an entry.
  *
  * @param {Entry} entry
- * @param {{ can: (ability: string) => boolean, preview: (entry: Entry) => void, rename: (entry: Entry) => void, remove: (entries: Entry[]) => void }} page
+ * @param {{ can: (ability: string) => boolean, preview: (entry: Entry) => void, rename: (entry: Entry) => void, remove: (entries: Entry[]) => void, share: (entries: Entry[]) => void }} page
  * @returns {Parameters<typeof import("./dialogs.js").openMenu>[1]}
  */
-export function menuOf(entry, { can, preview, rename, remove }) {
+export function menuOf(entry, { can, preview, rename, remove, share }) {
   const href = entry.href ?? "";
   const isDirectory = entry.kind === "directory";
   const showable = isShown(entry) || kindOf(entry.name) === "html";
@@ -34,6 +34,7 @@ export function menuOf(entry, { can, preview, rename, remove }) {
     ["open", "Open", href],
     !isDirectory && ["download", "Download", href, { download: true }],
     isDirectory && can("archive") && ["download", "Download as zip", folderUrl(href), { download: true }],
+    can("share") && ["share", "Share …", () => share([entry])],
     ["link", "Copy link", () => copyText(urlOf(entry))],
     ["qr", "QR code", () => openShare(entry.name, urlOf(entry))],
     !isDirectory && can("checksum") && ["hash", "Checksum", () => openChecksum(entry)],

@@ -58,6 +58,7 @@ const toolbar = fillToolbar(header, {
     });
   },
   folder: newFolder,
+  share: () => openShareLinks(null),
 });
 const uploads = can("upload")
   ? import("./upload.js").then(({ startUploads }) => startUploads({ can, refresh, names: () => model.entries }))
@@ -87,6 +88,7 @@ selectionBar(selection, {
   zip: () => downloadZip(selection.entries),
   copy: () => import("./share.js").then(({ copyText }) => copyText(selection.entries.map(urlOf).join("\n"))),
   remove: () => removeEntries(selection.entries),
+  share: () => openShareLinks(selection.entries),
 }, (entries) => {
   const { bytes } = model.totals(entries);
   return `${count(entries.length, "item")} selected${bytes > 0 ? ` · ${formatSize(bytes)}` : ""}`;
@@ -198,7 +200,16 @@ function clicked(event) {
   }
   const opener = /** @type {HTMLElement | null} */ (target.closest(".more button"));
   if (opener) {
-    return openMenu(opener, menuOf(entry, { can, preview: openPreview, rename: renameEntry, remove: removeEntries }));
+    return openMenu(
+      opener,
+      menuOf(entry, {
+        can,
+        preview: openPreview,
+        rename: renameEntry,
+        remove: removeEntries,
+        share: openShareLinks,
+      }),
+    );
   }
   if (event.ctrlKey || event.metaKey || event.altKey || !target.closest("a")) return;
   if (event.shiftKey || selection.size > 0 && matchMedia("(pointer: coarse)").matches) {
@@ -382,6 +393,11 @@ function preview() {
     new Preview(() => model.shown, (entry) => rows.focus(entry))
   );
   return previewLoaded;
+}
+
+/** @param {Entry[] | null} entries Null for the directory. */
+async function openShareLinks(entries) {
+  (await import("./share_links.js")).openShareLinks(entries, can);
 }
 
 async function openHelp() {

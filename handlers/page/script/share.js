@@ -32,8 +32,8 @@ export function openShare(title, url) {
   );
 }
 
-/** @param {string} url */
-function drawing(url) {
+/** A QR code. @param {string} url */
+export function drawing(url) {
   let code;
   try {
     code = qrCode(url);

@@ -13,6 +13,7 @@ import { themeButton } from "./theme.js";
  * @property {() => void} help
  * @property {(opener: HTMLElement) => void} upload
  * @property {() => void} folder
+ * @property {() => void} share
  */
 
 /**
@@ -112,33 +113,44 @@ function actions({ can, upload, folder }, viewButton) {
  * @param {HTMLElement} header
  * @param {Deeds} deeds
  */
-function top(header, { help }) {
+function top(header, { can, help, share }) {
   const heading = /** @type {HTMLElement} */ (header.querySelector("h1"));
-  const share = () => openShare(document.title.replace("Directory listing for ", ""), location.href.replace(/#.*/, ""));
+  const address = () =>
+    openShare(document.title.replace("Directory listing for ", ""), location.href.replace(/#.*/, ""));
   const tools = h(
     "div",
     { class: "tools" },
-    button("qr", "Share: link and QR code", share),
+    can("share") && button("share", "Share …", share),
+    button("qr", can("share") ? "Address and QR code" : "Share: link and QR code", address),
     themeButton(),
     button("help", "Keyboard help", help, { keys: "?", class: "keyboard" }),
+    accountOf(header),
   );
   return h("div", { class: "top" }, heading, tools);
+}
+
+/** The part of the header about the account, whose link for sharing is a button here. @param {HTMLElement} header */
+function accountOf(header) {
+  const account = header.querySelector(".account");
+  account?.querySelector(":scope > a[href*='/shares?']")?.remove();
+  return account;
 }
 
 /**
  * The toolbar shown while entries are selected.
  *
  * @param {import("./selection.js").Selection} selection
- * @param {{ can: (ability: string) => boolean, zip: () => void, copy: () => void, remove: () => void }} deeds
+ * @param {{ can: (ability: string) => boolean, zip: () => void, copy: () => void, remove: () => void, share: () => void }} deeds
  * @param {(entries: import("./entries.js").Entry[]) => string} describe
  */
-export function selectionBar(selection, { can, zip, copy, remove }, describe) {
+export function selectionBar(selection, { can, zip, copy, remove, share }, describe) {
   const text = h("p", { role: "status" });
   const bar = h(
     "section",
     { class: "selected", "aria-label": "Selection", hidden: true },
     text,
     can("archive") && button("download", "Download", zip, { words: true }),
+    can("share") && button("share", "Share …", share, { words: true }),
     button("link", "Copy links", copy, { words: true }),
     can("delete") && button("trash", "Delete", remove, { words: true, class: "danger" }),
     button("close", "Clear the selection", () => selection.clear(), { keys: "Esc" }),
