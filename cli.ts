@@ -16,14 +16,16 @@
 
 import { colorLogLine, colorStartLine } from "./cli/colors.ts";
 import { environmentOfProcess } from "./cli/environment.ts";
+import type { Https } from "./cli/https.ts";
 import { loadFeatures } from "./cli/features.ts";
-import { confinement, listen, makeRoom, reachableUrls, type Serve, startLine } from "./cli/listen.ts";
+import { confinement, listen, makeRoom, reachableUrls, type Serve, shownUrl, startLine } from "./cli/listen.ts";
 import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
 import { parse } from "./cli/parse.ts";
-import { type Settings, settingsOf, type TlsFiles } from "./cli/settings.ts";
+import { type Settings, settingsOf } from "./cli/settings.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./cli/signals.ts";
 import { activatedSocket } from "./cli/socket_activation.ts";
 import { StartError } from "./cli/start_error.ts";
+import { stateDirectoryOf } from "./cli/state_directory.ts";
 import { subcommandOf } from "./cli/subcommands.ts";
 import { UsageError } from "./cli/usage_error.ts";
 import { type Shared, workerSeat } from "./cli/worker_seat.ts";
@@ -33,7 +35,6 @@ import { fileServer, type FileServerOptions } from "./handlers/site/file_server.
 import { isLoopback } from "./handlers/http/own_host.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
 import { requireExchange } from "./handlers/transport/binding.ts";
-import type { Certificates } from "./handlers/transport/certificates.ts";
 import type { Endpoint, ServerAddr, TcpEndpoint } from "./handlers/transport/endpoint.ts";
 import { type RunningServer, serve } from "./handlers/transport/serve.ts";
 import type { Handler, Logger } from "./handlers/core/types.ts";
@@ -123,6 +124,8 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   // Registered now: after the start line has been printed, a signal may arrive at any time.
   using signals = new Signals(world.onSignal);
   const features = await loadFeatures(settings.features, settings.root);
+  const state = stateDirectoryOf(settings, world.env);
+  if (state !== null) (await import("./cli/served_state.ts")).refuseServedState(state, settings);
   const identity = settings.identity && await (await import("./cli/identity.ts")).loadIdentity(settings.identity, {
     env: world.env,
     log,
@@ -133,13 +136,13 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   const parts = { features, layers: identity ? [identity.layer] : [] };
   await using resources = new AsyncDisposableStack();
   resources.defer(() => endAll(features));
-  const server = await startServer({ args, settings, world, log, parts, resources });
+  const { server, notes, codes } = await startServer({ args, settings, world, log, parts, resources });
   const secure = settings.tls !== null;
   const line = startLine(server.address, secure);
   const urls = reachableUrls(server.address, secure).map((url) => `  ${url}\n`);
   const confined = settings.confinedBy.length > 0 ? [confinement(settings.confinedBy)] : [];
-  const note = [...confined, ...identity?.notes ?? []].map((sentence) => `  ${sentence}\n`).join("");
-  world.out(`${world.colors.out ? colorStartLine(line) : line}\n${urls.join("")}${note}`);
+  const note = [...confined, ...identity?.notes ?? [], ...notes].map((sentence) => `  ${sentence}\n`).join("");
+  world.out(`${world.colors.out ? colorStartLine(line) : line}\n${urls.join("")}${note}${codes}`);
   // An unhandled rejection must not stop the server and abort all downloads.
   const survive = (event: PromiseRejectionEvent) => {
     event.preventDefault();
@@ -167,15 +170,38 @@ interface Start {
   readonly resources: AsyncDisposableStack;
 }
 
+/** A started server, and what to print about it. */
+interface Started {
+  readonly server: RunningServer<ServerAddr>;
+  readonly notes: readonly string[];
+  /** QR codes, or `""`. */
+  readonly codes: string;
+}
+
 /** Starts a server in this process, or workers. Rarely needed modules are loaded here. */
-async function startServer(start: Start): Promise<RunningServer<ServerAddr>> {
-  const { settings, world: { shared }, log, resources } = start;
-  const several = settings.workers > 1 && shared === null ? await import("./cli/workers.ts") : null;
-  several?.checkWorkersPossible(start.world.startsWorkers);
-  if (shared === null && settings.endpoint.kind === "unix") await makeRoom(settings.endpoint);
+async function startServer(start: Start): Promise<Started> {
+  const { settings, world, log, resources } = start;
+  const isWorker = world.shared !== null;
+  const several = settings.workers > 1 && !isWorker ? await import("./cli/workers.ts") : null;
+  several?.checkWorkersPossible(world.startsWorkers);
+  if (!isWorker && settings.endpoint.kind === "unix") await makeRoom(settings.endpoint);
+  const secured = settings.tls && await import("./cli/https.ts");
   // Each worker replaces its certificate; the command logs it once.
-  const tls = settings.tls && await watchedTls(settings.tls, shared === null ? log : null, resources);
-  return several ? await startSeveral(start, tls, several) : await startAlone(start, tls);
+  const https = secured && await secured.openHttps(settings, { env: world.env, log: isWorker ? null : log, resources });
+  const server = several ? await startSeveral(start, https, several) : await startAlone(start, https);
+  if (isWorker) return { server, notes: [], codes: "" };
+  const { address } = server;
+  const told = secured && await secured.announce({
+    settings,
+    https: https!,
+    transport: await transportOf(settings),
+    address: address as Deno.NetAddr,
+    log,
+    resources,
+  });
+  const urls = [shownUrl(address, https !== null), told?.authorityUrl].filter((url) => typeof url === "string");
+  const codes = settings.qr ? (await import("./cli/qr.ts")).codesFor(urls, world.colors.out) : "";
+  return { server, notes: told?.notes ?? [], codes };
 }
 
 /**
@@ -184,21 +210,21 @@ async function startServer(start: Start): Promise<RunningServer<ServerAddr>> {
  * @param isProbe Whether it only verifies that a server can start: then it serves nothing, so that no upload is cut off when
  * the workers take over.
  */
-async function startAlone(start: Start, tls: Certificates | null, isProbe = false) {
+async function startAlone(start: Start, https: Https | null, isProbe = false) {
   const { settings, world: { shared }, log, parts } = start;
   const localAddress = () => address && "port" in address ? { ...address, name: hostnameOf(settings) } : null;
   let address: ServerAddr | null = null;
-  const handler = handlerFor(settings, parts);
+  const handler = handlerFor(settings, { ...parts, layers: [...https?.layers ?? [], ...parts.layers] });
   const fetch = toFetch(isProbe ? notYet : handler, {
     log,
     accessLog: settings.server.log ?? false,
     localAddress,
     ...(settings.hosts && { hosts: settings.hosts }),
   });
-  const transport = settings.classic ? await classic(settings) : serve;
+  const transport = await transportOf(settings);
   const reusePort = shared !== null && "port" in shared;
   const endpoint = endpointFor(settings, shared);
-  const server = listen(transport, fetch, { endpoint, log, reusePort, ...(tls && { tls }) });
+  const server = listen(transport, fetch, { endpoint, log, reusePort, ...(https && { tls: https.certificates }) });
   address = server.address;
   return server;
 }
@@ -214,16 +240,18 @@ function notYet(): Response {
 /** Starts workers, after verifying that one can start. */
 async function startSeveral(
   start: Start,
-  tls: Certificates | null,
+  https: Https | null,
   { openForWorkers, startWorkers }: typeof import("./cli/workers.ts"),
 ): Promise<RunningServer<ServerAddr>> {
-  const { settings: { endpoint }, resources } = start;
+  const { args, settings: { endpoint }, resources } = start;
   const socket = endpoint.kind === "tcp" ? null : resources.use(openForWorkers(endpoint));
   // Workers would share a port with any other process: it is free if this one can listen on it exclusively.
-  const own = socket ?? await startAlone(start, tls, true);
+  const own = socket ?? await startAlone(start, https, true);
   if ("abort" in own) await own.abort();
-  tls?.usedBy(requireExchange);
-  return resources.use(await startWorkers({ ...start, address: own.address, socket }));
+  https?.certificates.usedBy(requireExchange);
+  return resources.use(
+    await startWorkers({ ...start, args: [...https?.forWorkers ?? [], ...args], address: own.address, socket }),
+  );
 }
 
 /** The endpoint of this process. */
@@ -237,15 +265,9 @@ function hostnameOf({ endpoint }: Settings): string {
   return endpoint.kind === "tcp" ? endpoint.hostname : "localhost";
 }
 
-/** The certificate from the files, replaced when they change; loaded only here. */
-async function watchedTls(
-  files: TlsFiles,
-  log: Logger | null,
-  resources: AsyncDisposableStack,
-): Promise<Certificates> {
-  const { CertificateFiles } = await import("./cli/tls.ts");
-  const watched = resources.use(await CertificateFiles.open(files, log));
-  return watched.certificates;
+/** The transport of the protocol. */
+async function transportOf(settings: Settings): Promise<Serve> {
+  return settings.classic ? await classic(settings) : serve;
 }
 
 /** Python's transport, loaded only here. */

@@ -5,6 +5,7 @@
  */
 
 import { OPTION_ROWS, type OptionName, OPTIONS } from "./options.ts";
+import { STATE_VARIABLES } from "./state_directory.ts";
 import { ACTIVATION_VARIABLES } from "./socket_activation.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -56,7 +57,7 @@ function textsOf(name: OptionName, value: string): string[] | null {
 export function environmentOfProcess(): Readonly<Record<string, string>> {
   if (Deno.permissions.querySync({ name: "env" }).state === "granted") return Deno.env.toObject();
   const options = OPTION_ROWS.map(([name]) => variableOf(name)).filter((variable) => variable !== null);
-  const variables = [...options, ...ACTIVATION_VARIABLES];
+  const variables = [...options, ...ACTIVATION_VARIABLES, ...STATE_VARIABLES];
   const readable = variables.filter((variable) => {
     return Deno.permissions.querySync({ name: "env", variable }).state === "granted" && Deno.env.has(variable);
   });

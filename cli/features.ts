@@ -8,7 +8,7 @@ import type { Feature } from "../handlers/serving/feature.ts";
 import { archives, checksums, searches } from "../handlers/site/reading_features.ts";
 import type { UploadOptions } from "../handlers/upload/upload.ts";
 import { environmentOfProcess } from "./environment.ts";
-import { defaultStateDirectory } from "./state_directory.ts";
+import { stateDirectoryOf } from "./state_directory.ts";
 import type { FeatureSettings, Settings } from "./settings.ts";
 
 /** Loads the enabled features in the order in which they handle requests; `root` is the directory served. */
@@ -29,8 +29,9 @@ export async function loadFeatures(settings: FeatureSettings, root: string): Pro
 /** The paths that serving and its features read, and those that they write to. */
 export function neededPaths(settings: Settings): { readonly read: string[]; readonly write: string[] } {
   const { root, tls, features, identity } = settings;
-  const state = identity && (identity.state ?? defaultStateDirectory(environmentOfProcess()));
-  const read = [root, tls?.cert, tls?.key, tls?.password, identity?.file, state];
+  const files = tls !== null && "cert" in tls ? [tls.cert, tls.key, tls.password] : [];
+  const state = stateDirectoryOf(settings, environmentOfProcess());
+  const read = [root, ...files, identity?.file, state];
   const write = [features.upload ? root : null, state];
   return { read: read.filter(isPath), write: write.filter(isPath) };
 }

@@ -38,7 +38,7 @@ export interface IdentityWorld {
 export async function loadIdentity(settings: IdentitySettings, world: IdentityWorld): Promise<LoadedIdentity> {
   const { env, log, workers } = world;
   const users = await usersOf(settings, world);
-  const notes = world.isInsecure ? ["passwords cross the network unencrypted: HTTPS (--tls-cert) protects them"] : [];
+  const notes = world.isInsecure ? ["passwords cross the network unencrypted: HTTPS (--tls) protects them"] : [];
   const state = stateOf(settings, env, (note) => notes.push(note));
   if (state === null && workers > 1) {
     throw new StartError(`Cannot use --workers with users: ${notes.join("")}; name another directory with --state`);

@@ -151,8 +151,17 @@ export function confinement(options: readonly string[]): string {
   }; use --bind 0.0.0.0 to allow access from the network`;
 }
 
+/** The URL to show to other devices: of the first address that is not a loopback one, if it listens on all. */
+export function shownUrl(address: ServerAddr, secure: boolean): string | null {
+  if ("path" in address) return null;
+  const urls = reachableUrls(address, secure);
+  const { hostname, port } = address;
+  const own = `${secure ? "https" : "http"}://${urlHost(hostname)}:${port}/`;
+  return urls.find((url) => !isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ""))) ?? urls[0] ?? own;
+}
+
 /** Empty without the permission (--allow-sys), which is no reason to fail. */
-function interfaces(): Deno.NetworkInterfaceInfo[] {
+export function interfaces(): Deno.NetworkInterfaceInfo[] {
   try {
     return Deno.networkInterfaces();
   } catch {

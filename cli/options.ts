@@ -10,6 +10,7 @@ import { CONFLICT_POLICIES } from "../handlers/store/conflict.ts";
 import { flag, list, one, type Option } from "./option.ts";
 import {
   accessRule,
+  age,
   application,
   bindAddress,
   charset,
@@ -41,6 +42,9 @@ export const PROGRAMS = [...CGI, "fastcgi"] as const;
 
 /** The options that say who the users are. */
 export const AUTHENTICATING = ["auth", "auth-env"] as const;
+
+/** The options that enable HTTPS. */
+export const SECURING = ["tls", "tls-cert"] as const;
 
 /** The options that let clients change files. */
 export const WRITING = ["upload", "delete", "all"] as const;
@@ -86,6 +90,10 @@ const TABLE = {
     shown: "1",
     help: "Serve with N processes, each with its own cache; auto = one per core. Linux only",
   }, workers),
+  "qr": flag({
+    group: "Address",
+    help: "Print QR codes of the server's URL, and with --tls of its authority, for phones",
+  }),
   "directory": one({
     group: "Files",
     rank: 1,
@@ -170,7 +178,8 @@ const TABLE = {
     value: "DIR",
     default: null,
     shown: "$XDG_STATE_HOME/pyserve, or ~/.local/state/pyserve",
-    help: "Keep the key of sessions and shares in this directory, so that they survive a restart",
+    help:
+      "Keep the key of sessions and shares, and the authority of --tls, in this directory, so that they survive a restart",
   }, text),
   "upload": flag({
     group: "Uploads",
@@ -358,10 +367,17 @@ const TABLE = {
     shown: "64M; 0 = no cache",
     help: "Memory for the file cache, in bytes or with K, M or G",
   }, size("64M")),
-  "tls-cert": one({
+  "tls": flag({
     group: "HTTPS",
     rank: 11,
-    elsewhere: ["ssl", "https", "cert", "ssl-cert"],
+    elsewhere: ["ssl", "https"],
+    excludes: ["tls-cert"],
+    help: "Serve HTTPS with a certificate of this machine's own authority, which clients install from /.pyserve/ca.crt",
+  }),
+  "tls-cert": one({
+    group: "HTTPS",
+    rank: 12,
+    elsewhere: ["cert", "ssl-cert"],
     value: "PATH",
     default: null,
     help: "Serve HTTPS with the certificate chain in this PEM file, which may also contain the key",
@@ -381,6 +397,22 @@ const TABLE = {
     needs: ["tls-cert"],
     help: "File with the password of the private key",
   }, text),
+  "redirect-http": one({
+    group: "HTTPS",
+    elsewhere: ["http-redirect", "redirect"],
+    value: "PORT",
+    default: null,
+    needs: SECURING,
+    help: "Also listen on this port, and redirect plain HTTP from there to HTTPS; 80 is the one that browsers try",
+  }, port),
+  "hsts": one({
+    group: "HTTPS",
+    value: "SECONDS",
+    bare: "31536000",
+    default: null,
+    needs: SECURING,
+    help: "Tell browsers to use only HTTPS for this host name, on all ports, for so long; without a value: a year",
+  }, age),
   "log-format": one({
     group: "Log",
     value: "FORMAT",
@@ -390,7 +422,7 @@ const TABLE = {
   }, choice(...LOG_FORMATS)),
   "quiet": flag({
     group: "Log",
-    rank: 12,
+    rank: 13,
     short: "q",
     elsewhere: ["silent"],
     excludes: ["log-format"],
@@ -398,7 +430,7 @@ const TABLE = {
   }),
   "help": one({
     group: "Other",
-    rank: 13,
+    rank: 14,
     short: "h",
     value: "TOPIC",
     bare: "",
@@ -407,7 +439,7 @@ const TABLE = {
   }, (given) => given),
   "version": flag({
     group: "Other",
-    rank: 14,
+    rank: 15,
     short: "vV",
     help: "Show the version",
   }),

@@ -29,8 +29,14 @@ export interface Settings {
   readonly classic: boolean;
   /** The number of server processes; 1 means this one only. */
   readonly workers: number;
-  /** Paths of certificate, key and password, or null for plain HTTP. */
-  readonly tls: TlsFiles | null;
+  /** Paths of certificate, key and password, or what an authority of this machine needs; null for plain HTTP. */
+  readonly tls: TlsFiles | LocalTls | null;
+  /** The port whose plain HTTP is redirected to HTTPS; null for none. */
+  readonly redirect: number | null;
+  /** The seconds of Strict-Transport-Security; null for none. */
+  readonly hsts: number | null;
+  /** Whether to print QR codes of the URLs. */
+  readonly qr: boolean;
   /** Options of the file server. */
   readonly server: FileServerOptions;
   /** Who the users are and what they may do; null if there are none. Converted by cli/identity.ts. */
@@ -78,6 +84,12 @@ export interface TlsFiles {
   readonly password: string | null;
 }
 
+/** For certificates of an authority of this machine. */
+export interface LocalTls {
+  /** The state directory; null for the default one. */
+  readonly state: string | null;
+}
+
 /**
  * Converts a parsed command line. Throws {@linkcode UsageError}.
  *
@@ -91,22 +103,38 @@ export function settingsOf({ options, names }: Given, activated: InheritedEndpoi
   // Users may do from anywhere what only this machine may do without them.
   const confinedBy = chosen === null && identity === null ? dangerous.map((name) => `--${name}`) : [];
   const hostname = confinedBy.length > 0 ? "127.0.0.1" : "0.0.0.0";
-  const cert = options["tls-cert"];
-  if (cert !== null && chosen?.kind === "unix") {
-    throw new UsageError("Cannot use --tls-cert with a Unix socket: the proxy in front of it has the certificate");
-  }
+  const endpoint: Endpoint = chosen ?? { kind: "tcp", hostname, port: options.port };
   return {
     root: options.directory ?? ".",
-    endpoint: chosen ?? { kind: "tcp", hostname, port: options.port },
+    endpoint,
     confinedBy,
     hosts: options["allow-host"].length > 0 ? options["allow-host"] : null,
     classic: options.protocol === "HTTP/1.0",
     workers: options.workers,
-    tls: cert === null ? null : { cert, key: options["tls-key"], password: options["tls-password-file"] },
+    ...httpsOf(options, endpoint),
+    qr: qrOf(options, endpoint),
     server: serverOptionsOf(options),
     identity,
     features: featuresOf(options, names),
   };
+}
+
+function httpsOf(options: Options, endpoint: Endpoint): Pick<Settings, "tls" | "redirect" | "hsts"> {
+  const { "tls-cert": cert, "redirect-http": redirect, hsts } = options;
+  const name = options.tls ? "tls" : "tls-cert";
+  if ((options.tls || cert !== null) && endpoint.kind === "unix") {
+    throw new UsageError(`Cannot use --${name} with a Unix socket: the proxy in front of it has the certificate`);
+  }
+  if (redirect !== null && redirect !== 0 && endpoint.kind === "tcp" && redirect === endpoint.port) {
+    throw new UsageError(`Cannot use --redirect-http ${redirect}: HTTPS is on this port`);
+  }
+  const files = cert === null ? null : { cert, key: options["tls-key"], password: options["tls-password-file"] };
+  return { tls: options.tls ? { state: options.state } : files, redirect, hsts };
+}
+
+function qrOf({ qr }: Options, endpoint: Endpoint): boolean {
+  if (qr && endpoint.kind === "unix") throw new UsageError("Cannot use --qr with a Unix socket: it has no URL");
+  return qr;
 }
 
 function identityOf({ auth, "auth-env": variable, access, state, ...options }: Options): IdentitySettings | null {

@@ -68,6 +68,11 @@ export function seconds(given: string): number {
   return valid(Number(given) * 1000, good, `it is not a number of seconds from 0 to ${MOST_SECONDS}`);
 }
 
+/** Whole seconds. */
+export function age(given: string): number {
+  return valid(Number(given), /^\d{1,10}$/.test(given), "it is not a whole number of seconds");
+}
+
 /** A port in the syntax of Python's `int()`: `8000`, ` 8000`, `8_000`. */
 export function port(given: string): number {
   const number = isNumber(given) ? Number(given.replaceAll("_", "")) : NaN;

@@ -3,6 +3,7 @@
  * a missing program say so and are counted as skipped.
  */
 
+import { FIREFOX } from "./support/firefox.ts";
 import { findPhpFpm } from "./support/php_fpm.ts";
 import { hasProgram } from "./support/programs.ts";
 
@@ -15,10 +16,12 @@ const PACKAGES: Readonly<Record<string, () => boolean>> = {
   "chromium": () => hasProgram("chromium"),
   "curl": () => hasProgram("curl"),
   "expect": () => hasProgram("expect"),
+  "firefox-esr": () => FIREFOX !== undefined,
   "gcc": () => hasProgram("gcc"),
   "git": () => hasProgram("git"),
   "gitweb": () => hasFile("/usr/share/gitweb/gitweb.cgi"),
   "libarchive-tools": () => hasProgram("bsdtar"),
+  "libnss3-tools": () => hasProgram("certutil"),
   "libc6-dev": () => hasFile("/usr/include/stdio.h"),
   "libcgi-pm-perl": () => succeeds("perl", "-MCGI", "-e1"),
   "nginx-light": () => hasProgram("nginx"),

@@ -55,13 +55,18 @@ async function publishableFiles(checkout: URL): Promise<Map<string, Uint8Array>>
   const config = await readConfig(checkout);
   const entries = Object.values(config.exports).map((path) => new URL(path, checkout));
   const modules = (await modulesOf(entries)).filter(({ specifier }) => isPublished(specifier, checkout, config));
-  const texts = new Set(modules.flatMap(({ dependencies = [] }) => dependencies.filter(isText).map(urlOf)));
+  const all = modules.flatMap(({ dependencies = [] }) => dependencies);
+  const texts = new Set(all.filter(isText).map(urlOf));
+  // The page's encoder of QR codes is both sent as a text and run by the command.
+  const run = new Set(all.filter((each) => !isText(each)).map(({ code }) => code?.specifier));
   const files = new Map(await readProse(checkout));
   for (const module of modules) {
     const { specifier } = module;
     const source = await Deno.readFile(new URL(specifier));
     if (texts.has(specifier)) files.set(pathIn(checkout, `${specifier}.ts`), textModule(specifier, source));
-    else files.set(pathIn(checkout, specifier), withoutTextImports(module, source));
+    if (!texts.has(specifier) || run.has(specifier)) {
+      files.set(pathIn(checkout, specifier), withoutTextImports(module, source));
+    }
   }
   // Last, because it is in the module graph too: the command reads its version there.
   return files.set("deno.json", encode(`${JSON.stringify(publishedConfig(config, modules), null, 2)}\n`));

@@ -51,3 +51,15 @@ export const LOCAL_RANGES: readonly AddressRange[] = [
 export function isIn(address: Uint8Array, { address: base, mask }: AddressRange): boolean {
   return address.length === base.length && address.every((byte, index) => (byte & mask[index]!) === base[index]!);
 }
+
+/** Whether a text is an address of a local network or of this machine. */
+export function isLocalAddress(text: string): boolean {
+  const bytes = addressBytes(text);
+  return bytes !== null && LOCAL_RANGES.some((range) => isIn(bytes, range));
+}
+
+/** The range of a single valid address. */
+export function onlyAddress(text: string): AddressRange {
+  const address = addressBytes(text)!;
+  return { address, mask: address.map(() => 0xff) };
+}

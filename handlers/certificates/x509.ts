@@ -65,7 +65,8 @@ function derSignature(signature: Uint8Array): Der {
   return sequence(integer(signature.subarray(0, half)), integer(signature.subarray(half)));
 }
 
-async function spkiOf(key: CryptoKey): Promise<Der> {
+/** A public key as certificates contain it. */
+export async function spkiOf(key: CryptoKey): Promise<Der> {
   return new Uint8Array(await crypto.subtle.exportKey("spki", key));
 }
 
@@ -100,13 +101,26 @@ export function alternativeNames(names: readonly string[], addresses: readonly U
   return extension("2.5.29.17", sequence(...all), false);
 }
 
-/** The names and address ranges for which an authority can sign; all others are invalid, whoever has its key. */
+/**
+ * The names and address ranges for which an authority can sign; all others are invalid, no matter who has its key.
+ *
+ * A name includes its subdomains (RFC 5280 section 4.2.1.10). Those of a name without a dot are excluded, because it can
+ * be a top-level domain: a machine may be called `dev`.
+ */
 export function nameConstraints(names: readonly string[], ranges: readonly AddressRange[]): Der {
-  const subtrees = [
+  const permitted = [
     ...names.map(dnsName),
     ...ranges.map(({ address, mask }) => implicit(7, Uint8Array.from([...address, ...mask]))),
   ];
-  return extension("2.5.29.30", sequence(explicit(0, ...subtrees.map((subtree) => sequence(subtree)))), true);
+  const excluded = names.filter((name) => !name.includes(".") && name !== "localhost").map((name) =>
+    dnsName(`.${name}`)
+  );
+  const subtrees = (names: readonly Der[]) => names.map((name) => sequence(name));
+  const parts = [
+    explicit(0, ...subtrees(permitted)),
+    ...(excluded.length > 0 ? [explicit(1, ...subtrees(excluded))] : []),
+  ];
+  return extension("2.5.29.30", sequence(...parts), true);
 }
 
 /** The identifiers by which verifiers find the issuer's key. */

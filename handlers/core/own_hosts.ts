@@ -12,7 +12,8 @@ import type { Context, HostNames, LocalAddress } from "./types.ts";
 /** Accepted host names: a list, or `"any"`. */
 export type Hosts = readonly string[] | "any";
 
-const NOT_OWN = new Refusal(
+/** The refusal for the name of another host. */
+export const NOT_OWN: Refusal = new Refusal(
   421,
   "This host name is not accepted; allow it with --allow-host (in the library: hosts)",
 );
@@ -109,7 +110,7 @@ export function usesOwnHost({ headers, url }: Request, hosts: HostNames): boolea
 }
 
 /** The machine's host name, with and without its domain, and its mDNS name (RFC 6762); none without --allow-sys. */
-function namesOfMachine(): readonly string[] {
+export function namesOfMachine(): readonly string[] {
   // Never request the permission: on a terminal, the runtime would prompt the operator during a request.
   if (Deno.permissions.querySync({ name: "sys", kind: "hostname" }).state !== "granted") return [];
   const name = Deno.hostname();

@@ -72,6 +72,21 @@ export function isLoopback(address: string): boolean {
   return LOOPBACK.test(address);
 }
 
+/**
+ * Whether a host is a name that a DNS or a network knows: neither an address nor `localhost`. Ignores the port.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ *
+ * assert(isNamedHost("files.example:8443") && !isNamedHost("[::1]") && !isNamedHost("app.localhost"));
+ * ```
+ */
+export function isNamedHost(host: string): boolean {
+  const name = nameOf(host);
+  return name !== "" && !ADDRESS.test(name) && !LOCAL.test(name);
+}
+
 function isAmong(name: string, names: readonly string[]): boolean {
   return name !== "" && names.some((each) => {
     const own = nameOf(each);

@@ -1,9 +1,10 @@
 /** Certificates without files: what independent verifiers make of them. */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { addressBytes } from "../../handlers/certificates/addresses.ts";
 import { integer, oid, sequence, time } from "../../handlers/certificates/der.ts";
-import { localCertificate } from "../../handlers/certificates/local_authority.ts";
+import { inDirectory, inMemory } from "../../handlers/certificates/keeping.ts";
+import { localCertificate, type ServerNames } from "../../handlers/certificates/local_authority.ts";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
 
@@ -13,6 +14,11 @@ const NAMES = {
 };
 const DAY_MS = 24 * 60 * 60 * 1000;
 const OPENSSL = { ignore: missing("openssl") };
+
+/** The certificate for names that all are given, from a directory. */
+async function madeIn(directory: string, names: ServerNames, now?: number) {
+  return await localCertificate(await inDirectory(directory), { ...names, given: names.names }, now);
+}
 
 async function openssl(...args: string[]): Promise<{ success: boolean; text: string }> {
   const { success, stdout, stderr } = await new Deno.Command("openssl", { args, stdin: "null" }).output();
@@ -42,7 +48,7 @@ Deno.test("addresses as bytes", () => {
 
 Deno.test("openssl accepts the server's certificate for its names, and for no others", OPENSSL, async () => {
   await using tree = await tempTree({});
-  const { cert, authority, fingerprint } = await localCertificate(tree.path, NAMES);
+  const { cert, authority, fingerprint } = await madeIn(tree.path, NAMES);
   await Deno.writeTextFile(tree.at("chain.pem"), cert);
   const verify = (...args: string[]) =>
     openssl(
@@ -59,11 +65,11 @@ Deno.test("openssl accepts the server's certificate for its names, and for no ot
     const { success, text } = await verify("-verify_hostname", name);
     assert(success, text);
   }
-  for (const address of ["127.0.0.1", "192.168.7.9", "::1"]) {
+  for (const address of NAMES.addresses) {
     assert((await verify("-verify_ip", address)).success, address);
   }
   assert(!(await verify("-verify_hostname", "example.com")).success);
-  assert(!(await verify("-verify_ip", "203.0.113.5")).success, "not a local address");
+  assert(!(await verify("-verify_ip", "203.0.113.6")).success);
   assertEquals(authority, await Deno.readTextFile(tree.at("ca.crt")));
   const shown = await openssl("x509", "-in", tree.at("ca.crt"), "-noout", "-fingerprint", "-sha256");
   assertEquals(shown.text.trim().split("=")[1], fingerprint);
@@ -71,48 +77,145 @@ Deno.test("openssl accepts the server's certificate for its names, and for no ot
 
 Deno.test("a certificate for another site, signed with the key of the authority, is refused", OPENSSL, async () => {
   await using tree = await tempTree({});
-  await localCertificate(tree.path, NAMES);
+  await madeIn(tree.path, NAMES);
   const { key } = JSON.parse(await Deno.readTextFile(tree.at("ca.json")));
   await Deno.writeTextFile(tree.at("ca.key"), key);
-  for (const san of ["DNS:example.com", "IP:203.0.113.5", "DNS:box", "IP:10.1.2.3"]) {
+  const good = ["DNS:box", "DNS:x.box.local", "IP:10.1.2.3", "IP:203.0.113.5"];
+  for (const san of [...good, "DNS:example.com", "DNS:x.box", "DNS:local", "IP:203.0.113.6", "IP:2001:db8::1"]) {
     const request = ["req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", tree.at("x.key")];
     assert((await openssl(...request, "-out", tree.at("x.csr"))).success);
     await Deno.writeTextFile(tree.at("ext"), `subjectAltName=${san}\nextendedKeyUsage=serverAuth\n`);
     const sign = ["x509", "-req", "-in", tree.at("x.csr"), "-CA", tree.at("ca.crt"), "-CAkey", tree.at("ca.key")];
     assert((await openssl(...sign, "-days", "9", "-extfile", tree.at("ext"), "-out", tree.at("x.crt"))).success);
     const { success, text } = await openssl("verify", "-CAfile", tree.at("ca.crt"), tree.at("x.crt"));
-    assertEquals(success, san === "DNS:box" || san === "IP:10.1.2.3", `${san} ${text}`);
-    if (!success) assertMatch(text, /permitted subtree violation/);
+    assertEquals(success, good.includes(san), `${san} ${text}`);
+    if (!success) assertMatch(text, san === "DNS:x.box" ? /excluded subtree violation/ : /permitted subtree violation/);
   }
 });
 
 Deno.test("files are reused, renewed in time, and replaced for a new host name", async () => {
   await using tree = await tempTree({});
   const now = Date.now();
-  const first = await localCertificate(tree.path, NAMES, now);
-  assertEquals(await localCertificate(tree.path, NAMES, now + 59 * DAY_MS), first);
-  const renewed = await localCertificate(tree.path, NAMES, now + 61 * DAY_MS);
+  const first = await madeIn(tree.path, NAMES, now);
+  assertEquals(await madeIn(tree.path, NAMES, now + 59 * DAY_MS), { ...first, reason: null });
+  const renewed = await madeIn(tree.path, NAMES, now + 61 * DAY_MS);
   assertEquals([renewed.authority, renewed.key === first.key], [first.authority, false]);
-  const moved = await localCertificate(tree.path, { ...NAMES, addresses: ["10.0.0.5"] }, now);
+  const moved = await madeIn(tree.path, { ...NAMES, addresses: ["10.0.0.5"] }, now);
   assertEquals(moved.authority, first.authority, "an address that changes needs no new authority");
-  const renamed = await localCertificate(tree.path, { ...NAMES, names: ["other"] }, now);
-  assert(renamed.authority !== first.authority);
+  const renamed = await madeIn(tree.path, { ...NAMES, names: ["other"] }, now);
+  assertEquals([renamed.reason, renamed.authority === first.authority], ["new name", false]);
+  assertEquals(
+    (await madeIn(tree.path, NAMES, now)).authority,
+    renamed.authority,
+    "it can also sign for the old names",
+  );
   const names = [...Deno.readDirSync(tree.path)].map(({ name }) => name);
-  assert(names.every((name) => /^(ca\.(json|crt|lock)|server-\w+\.json)$/.test(name)), names.join());
+  assert(names.every((name) => /^(ca\.(json|crt)|lock|server-\w+\.json)$/.test(name)), names.join());
   if (Deno.build.os !== "windows") {
     for (const name of names) assertEquals(Deno.statSync(tree.at(name)).mode! & 0o077, 0, name);
   }
 });
 
-Deno.test("a damaged file is replaced, and concurrent starts agree", async () => {
-  await using tree = await tempTree({ "ca.json": "{" });
-  const all = await Promise.all([1, 2, 3].map(() => localCertificate(tree.path, NAMES)));
+Deno.test("concurrent starts agree", async () => {
+  await using tree = await tempTree({});
+  const all = await Promise.all([1, 2, 3].map(() => madeIn(tree.path, NAMES)));
   assertEquals(new Set(all.map(({ cert }) => cert)).size, 1);
+});
+
+Deno.test("an authority that cannot be used is replaced, and the reason is told", async (t) => {
+  const now = Date.now();
+  const other = await localCertificate(inMemory(), { ...NAMES, given: [] });
+  type Change = (text: string) => string;
+  const change = (edit: (stored: Record<string, unknown>) => object): Change => (text) =>
+    JSON.stringify({ ...JSON.parse(text), ...edit(JSON.parse(text)) });
+  const rows: readonly [Change, time: number, reason: string][] = [
+    [(text) => text, now, "null"],
+    [(text) => text, now + 3_600 * DAY_MS, "expired"],
+    [(text) => text, now - 3 * DAY_MS, "not valid yet"],
+    [() => "", now, "damaged"],
+    [() => "{", now, "damaged"],
+    [() => "null", now, "damaged"],
+    [(text) => text.slice(0, -100), now, "damaged"],
+    [change(() => ({ key: other.key })), now, "damaged"],
+    [change(() => ({ cert: "" })), now, "damaged"],
+    [change(() => ({ expires: null })), now, "damaged"],
+    [change(() => ({ names: {} })), now, "damaged"],
+  ];
+  for (const [edit, time, reason] of rows) {
+    await t.step(`${reason}: ${edit}`, async () => {
+      await using tree = await tempTree({});
+      const first = await madeIn(tree.path, NAMES, now);
+      await Deno.writeTextFile(tree.at("ca.json"), edit(await Deno.readTextFile(tree.at("ca.json"))));
+      const second = await madeIn(tree.path, NAMES, time);
+      assertEquals([String(second.reason), second.fingerprint === first.fingerprint], [reason, reason === "null"]);
+      assertEquals((await madeIn(tree.path, NAMES, time)).fingerprint, second.fingerprint);
+    });
+  }
+});
+
+Deno.test("a damaged certificate, or one that is not valid yet, is replaced, with the same authority", async () => {
+  await using tree = await tempTree({});
+  const now = Date.now();
+  const first = await madeIn(tree.path, NAMES, now);
+  const file = [...Deno.readDirSync(tree.path)].find(({ name }) => name.startsWith("server-"))!.name;
+  await Deno.writeTextFile(tree.at(file), "{}");
+  const second = await madeIn(tree.path, NAMES, now);
+  assertEquals([second.authority, second.cert === first.cert], [first.authority, false]);
+  // The clock was a month ahead, later than the authority was made.
+  const ahead = await madeIn(tree.path, { ...NAMES, addresses: [] }, now + 30 * DAY_MS);
+  const corrected = await madeIn(tree.path, { ...NAMES, addresses: [] }, now);
+  assertEquals([corrected.authority, corrected.cert === ahead.cert], [first.authority, false]);
+});
+
+Deno.test("what has expired or was left unfinished is removed when a certificate is made", async () => {
+  await using tree = await tempTree({});
+  const now = Date.now();
+  const names = () => [...Deno.readDirSync(tree.path)].map(({ name }) => name).filter((name) => /^server-/.test(name));
+  for (let i = 1; i <= 9; i++) await madeIn(tree.path, { ...NAMES, addresses: [`10.0.0.${i}`] }, now + i * 1_000);
+  assertEquals(names().length, 9);
+  await Deno.writeTextFile(tree.at(`ca.json.${crypto.randomUUID()}`), "{");
+  await madeIn(tree.path, NAMES, now + 90 * DAY_MS + 5_500);
+  assertEquals(names().length, 5, "five had expired");
+  assertEquals([...Deno.readDirSync(tree.path)].length, 5 + 3);
+});
+
+Deno.test("names that are not given need no new authority, and are left out", async () => {
+  const keeping = inMemory();
+  const first = await localCertificate(keeping, { ...NAMES, given: ["localhost"] });
+  assertEquals([first.left, first.reason], [[], "first"]);
+  const there = { names: ["localhost", "cafe-17"], given: ["localhost", "10.0.0.9"] };
+  const moved = await localCertificate(keeping, { ...there, addresses: ["10.0.0.9", "198.51.100.7"] });
+  const names = { names: ["localhost"], addresses: ["10.0.0.9"] };
+  assertEquals([moved.authority, moved.left, moved.names], [first.authority, ["cafe-17", "198.51.100.7"], names]);
+  const bound = await localCertificate(keeping, { ...NAMES, addresses: ["198.51.100.7"], given: ["198.51.100.7"] });
+  assertEquals([bound.reason, bound.left], ["new name", []]);
+});
+
+Deno.test({
+  name: "a directory or a file that others can write to or read is refused in one sentence",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using tree = await tempTree({ "open/": "", "state/": "" });
+    await Deno.chmod(tree.at("open"), 0o777);
+    const problem = async (directory: string) => {
+      return (await assertRejects(() => madeIn(directory, NAMES), TypeError)).message;
+    };
+    assertEquals(await problem(tree.at("open")), `other users can write to ${tree.at("open")}`);
+    await madeIn(tree.at("state"), NAMES);
+    await Deno.chmod(tree.at("state/ca.json"), 0o644);
+    assertEquals(await problem(tree.at("state")), `other users can read ${tree.at("state/ca.json")}; remove it`);
+    if (Deno.uid() !== 0) return;
+    await Deno.chmod(tree.at("state/ca.json"), 0o600);
+    await Deno.chown(tree.at("state/ca.json"), 12345, null);
+    assertEquals(await problem(tree.at("state")), `${tree.at("state/ca.json")} belongs to another user`);
+    await Deno.chown(tree.at("state"), 12345, null);
+    assertEquals(await problem(tree.at("state")), `${tree.at("state")} belongs to another user`);
+  },
 });
 
 Deno.test("Deno accepts it: HTTPS with the authority as the only root", async () => {
   await using tree = await tempTree({});
-  const { cert, key, authority } = await localCertificate(tree.path, NAMES);
+  const { cert, key, authority } = await madeIn(tree.path, NAMES);
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, cert, key, onListen() {} },
     () => new Response("hi"),

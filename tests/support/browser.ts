@@ -20,10 +20,11 @@ const FLAGS = [
   "--autoplay-policy=no-user-gesture-required",
 ];
 
-/** Starts it; `await using` ends it. */
-export async function launch() {
+/** Starts it, with more flags and another environment if wanted; `await using` ends it. */
+export async function launch({ args = [], env }: { args?: readonly string[]; env?: Record<string, string> } = {}) {
   const { chromium } = await import("npm:playwright-core@1.65.1");
-  const browser = await chromium.launch({ executablePath: `/usr/bin/${NAME}`, args: FLAGS });
+  const executablePath = `/usr/bin/${NAME}`;
+  const browser = await chromium.launch({ executablePath, args: [...FLAGS, ...args], ...(env && { env }) });
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
 }
 
