@@ -49,6 +49,12 @@ export interface RequestNotes {
   absence: OfferedAbsence | null;
 }
 
+/** What a layer knows of the client, and grants it. */
+export interface Identified extends Pick<Context, "user" | "may" | "view"> {
+  /** What pages show about the client. */
+  readonly visitor: Visitor;
+}
+
 /** The parts of a request header that decide whether the request is accepted. */
 export interface HeadFields {
   /** The Host header. */
@@ -83,6 +89,13 @@ export interface InternalContext extends Context {
    * @param ownNamesOnly Whether own host names are required, regardless of the context.
    */
   accepts(url: string, head: HeadFields, ownNamesOnly: boolean): boolean;
+  /**
+   * The context of an identified client: the same as `derive`, at a fraction of the cost. Null for a context that has been
+   * derived itself.
+   */
+  identified(client: Identified): Context | null;
+  /** The URL of the request, which the runtime builds each time it is read. */
+  readonly url: string;
   /** The mutable state of this request. */
   readonly notes: RequestNotes;
   /** What pages show about the client; null on servers without users. Pages for directories are cached separately. */

@@ -19,10 +19,19 @@ export function cookieName({ secure, local }: Context): string {
 export function cookieOf({ headers }: Request, name: string): string | null {
   const cookies = headers.get("cookie");
   if (cookies === null) return null;
-  for (const pair of cookies.split(/; */)) {
-    if (pair.startsWith(name) && pair[name.length] === "=") return pair.slice(name.length + 1);
+  const start = `${name}=`;
+  for (let at = cookies.indexOf(start); at >= 0; at = cookies.indexOf(start, at + 1)) {
+    if (!isBeginning(cookies, at)) continue;
+    const end = cookies.indexOf(";", at);
+    return cookies.slice(at + start.length, end < 0 ? undefined : end);
   }
   return null;
+}
+
+/** Whether a pair begins there: `xname=` is not `name=`. */
+function isBeginning(cookies: string, at: number): boolean {
+  while (at > 0 && cookies[at - 1] === " ") at--;
+  return at === 0 || cookies[at - 1] === ";";
 }
 
 /**

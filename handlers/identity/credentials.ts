@@ -17,6 +17,14 @@ const REMEMBER_MS = 60_000;
 /** The number of credentials remembered: about 300 KB. */
 const MAX_ENTRIES = 1_000;
 
+/** Credentials in a header. */
+export interface Recognized {
+  /** The name of the user. */
+  readonly name: string;
+  /** The key of the credentials. */
+  readonly key: string;
+}
+
 /**
  * Remembers verified credentials, so that a client that sends a password with every request costs one hash a minute.
  *
@@ -28,11 +36,13 @@ export class Credentials {
   readonly #users: Users;
   readonly #secret = randomBytes(32).toBase64();
   readonly #verified: Table<User>;
+  readonly #headers: Table<Recognized>;
 
   /** Takes the users, to look up whether they still exist, and a clock in milliseconds, for tests. */
   constructor(users: Users, now: () => number = () => performance.now()) {
     this.#users = users;
     this.#verified = new Table({ max: MAX_ENTRIES, forgetMs: REMEMBER_MS, now });
+    this.#headers = new Table({ max: MAX_ENTRIES, forgetMs: REMEMBER_MS, now });
   }
 
   /**
@@ -43,6 +53,20 @@ export class Credentials {
     // A secret prefix in place of HMAC, which takes six times as long: the digest never leaves this object, so that there
     // is no length extension to fear.
     return hash("sha256", `${this.#secret}${name.length}:${name}${client.length}:${client}${password}`, "hex");
+  }
+
+  /** Remembers that an Authorization header of a client has the credentials of a key. */
+  rememberHeader(header: string, client: string, about: Recognized): void {
+    this.#headers.set(this.#headerKey(header, client), about);
+  }
+
+  /** What an Authorization header of a client is known to have: then it need not be decoded. */
+  recognize(header: string, client: string): Recognized | null {
+    return this.#headers.get(this.#headerKey(header, client)) ?? null;
+  }
+
+  #headerKey(header: string, client: string): string {
+    return hash("sha256", `${this.#secret}header ${client.length}:${client}${header}`, "hex");
   }
 
   /** The user of credentials that have been verified a moment ago, or null. */

@@ -13,6 +13,7 @@ import { failureOf, markFailure } from "../core/errors.ts";
 import { acceptedCodings, codingWeights } from "../http/coding.ts";
 import { rawTarget } from "../http/target.ts";
 import { usesOwnHost } from "../core/own_hosts.ts";
+import { isForUser, keepPrivate } from "../core/private.ts";
 import type { SettledHandler } from "../core/settle.ts";
 import type { FreshnessCheck } from "../sources/types.ts";
 import {
@@ -191,6 +192,7 @@ export class ResponseCache {
   offer(context: Context, response: Response, offer: Offer): void {
     const headers = new Headers(response.headers);
     for (const name of OF_CONTENT) headers.delete(name);
+    if (isForUser(context)) keepPrivate(headers);
     const notModified = new Response(null, { status: 304, headers });
     internalsOf(context).notes.offer = { ...offer, response, notModified };
   }
