@@ -185,8 +185,9 @@ class RequestContext implements InternalContext {
     return new RequestContext(request, info, log, whereLocal, judge, notes, client);
   }
 
-  get url(): string {
-    return this.notes.url ??= this.request.url;
+  urlOf(request: Request): string {
+    // A layer may pass on another request.
+    return request === this.request ? this.notes.url ??= request.url : request.url;
   }
 
   /** None, unless a layer adds some. */
@@ -205,7 +206,7 @@ class RequestContext implements InternalContext {
   }
 
   get requestTarget(): string {
-    return rawTarget(this.url);
+    return rawTarget(this.urlOf(this.request));
   }
 
   get hosts(): OwnHosts {
@@ -237,7 +238,7 @@ class RequestContext implements InternalContext {
   }
 
   get secure(): boolean {
-    return this.url.startsWith("https:");
+    return this.urlOf(this.request).startsWith("https:");
   }
 
   get protocol(): string | null {

@@ -94,8 +94,8 @@ export interface InternalContext extends Context {
    * derived itself.
    */
   identified(client: Identified): Context | null;
-  /** The URL of the request, which the runtime builds each time it is read. */
-  readonly url: string;
+  /** The URL of a request, read once: the runtime builds it each time. */
+  urlOf(request: Request): string;
   /** The mutable state of this request. */
   readonly notes: RequestNotes;
   /** What pages show about the client; null on servers without users. Pages for directories are cached separately. */

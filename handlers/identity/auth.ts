@@ -89,7 +89,8 @@ class Gate {
   }
 
   answer(request: Request, context: Context, next: Handler): Awaitable<Response | null> {
-    if (this.#openTo(request, context) !== null) return this.#answerOwn(request, context, next);
+    const open = this.#openTo(request, context);
+    if (open !== null) return this.#answerOwn(request, context, next, open);
     if (context.refusal !== null) return this.#answerRefused(request, context, context.refusal, next);
     const shared = failing(() => answerShared(request, context, this.#sharing, next));
     return then(shared, (response) => response ?? this.#answerOwn(request, context, next));
@@ -115,25 +116,31 @@ class Gate {
     return then(failing(() => identify(request, context, this.#by)), (identity) => {
       if (identity instanceof Response) return identity;
       if (identity === null) return this.#challenge(request, context);
-      const inner = this.#withRights(context, identity);
+      const inner = contextFor(this.#clientOf(identity, context), context);
       return then(next(request, inner), (response) => response && this.#checked(request, inner, response));
     });
   }
 
-  #answerOwn(request: Request, context: Context, next: Handler): Awaitable<Response | null> {
+  #answerOwn(
+    request: Request,
+    context: Context,
+    next: Handler,
+    open: ReadonlySet<Identified> | null = null,
+  ): Awaitable<Response | null> {
     const identity = failing(() => identify(request, context, this.#by));
     return then(identity, (identity) => {
       if (identity instanceof Response) return identity;
       if (identity === null) return this.#challenge(request, context);
-      return this.#identified(request, context, identity, next);
+      const client = this.#clientOf(identity, context);
+      if (!open?.has(client)) return this.#identified(request, context, identity, next);
+      const inner = contextFor(client, context);
+      return then(next(request, inner), (response) => response && this.#checked(request, inner, response));
     });
   }
 
   #identified(request: Request, context: Context, identity: Identity, next: Handler): Awaitable<Response | null> {
     const client = this.#clientOf(identity, context);
-    const inner = internalsOf(context).identified(client) ?? derive(context, client);
-    const isOpen = this.#openTo(request, context)?.has(client) ?? false;
-    if (isOpen) return then(next(request, inner), (response) => response && this.#checked(request, inner, response));
+    const inner = contextFor(client, context);
     // The host, and what else may be wrong about a request, has only been judged if the target is not a familiar one.
     if (context.refusal !== null) return this.#answerRefused(request, context, context.refusal, next);
     return then(failing(() => loginEndpoints(request, inner, identity, this.#by)), (own) => {
@@ -160,10 +167,6 @@ class Gate {
   #shares(request: Request, context: Context, identity: Identity, site: Handler): Awaitable<Response | null> {
     if (identity.user === null) return this.#challenge(request, context);
     return failing(() => sharesEndpoint(request, context, identity, this.#sharing, site));
-  }
-
-  #withRights(context: Context, identity: Identity): Context {
-    return derive(context, this.#clientOf(identity, context));
   }
 
   /** What a client may do; always the same object for a user without a token. */
@@ -237,6 +240,10 @@ class Gate {
       }),
     );
   }
+}
+
+function contextFor(client: Identified, context: Context): Context {
+  return internalsOf(context).identified(client) ?? derive(context, client);
 }
 
 /** What a token permits. */

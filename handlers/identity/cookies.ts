@@ -11,9 +11,20 @@ import type { Context } from "../core/types.ts";
  * keeps other hosts of the same domain from setting it.
  */
 export function cookieName({ secure, local }: Context): string {
-  const port = local === null ? "" : `-${local.port}`;
-  return secure ? `__Host-pyserve${port}` : `pyserve${port}`;
+  const port = local?.port ?? null;
+  if (last.port !== port || last.secure !== secure) {
+    const name = port === null ? "pyserve" : `pyserve-${port}`;
+    last = { port, secure, name: secure ? `__Host-${name}` : name };
+  }
+  return last.name;
 }
+
+/** Almost always the next one. */
+let last: { readonly port: number | null; readonly secure: boolean; readonly name: string } = {
+  port: null,
+  secure: false,
+  name: "pyserve",
+};
 
 /** The value of a cookie; null if there is none. */
 export function cookieOf({ headers }: Request, name: string): string | null {

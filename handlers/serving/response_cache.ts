@@ -140,7 +140,7 @@ export class ResponseCache {
   /** The cached response to a request if it is still fresh; null on a miss. */
   answer(request: Request, context: Context): Response | null {
     if (this.#entries.size + this.#missing.size === 0 || request.method !== "GET") return null;
-    const { url } = request; // read once: the runtime builds the string each time
+    const url = internalsOf(context).urlOf(request);
     const fields = fieldsOf(request.headers);
     if (fields === null) return null;
     const key = this.#keyOf(url, fields.acceptEncoding, context);
