@@ -111,3 +111,16 @@ export function internalsOf(context: Context): InternalContext {
 export function visitorKey(visitor: Visitor | null): string {
   return visitor === null ? "" : JSON.stringify([visitor.name, visitor.hasLogin, visitor.hidden]);
 }
+
+/** Whether responses are for a user who has logged in. */
+export function isForUser(context: Context): boolean {
+  const name = internalsOf(context).visitor?.name;
+  return name !== null && name !== undefined;
+}
+
+/** Shared caches must not store what a user gets: a cookie, unlike Authorization, does not tell them (RFC 9111 section 3.5). */
+export function keepPrivate(headers: Headers): void {
+  const policy = headers.get("cache-control") ?? "no-cache";
+  if (/\b(?:private|no-store|immutable)\b/.test(policy)) return;
+  headers.set("cache-control", `private, ${policy.replace(/\bpublic\b,? */, "")}`);
+}

@@ -6,8 +6,7 @@
 
 import { then } from "../core/awaitable.ts";
 import { errorResponse, HttpError, toHttpError } from "../core/errors.ts";
-import { type Identified, internalsOf } from "../core/internals.ts";
-import { keepPrivate } from "../core/private.ts";
+import { type Identified, internalsOf, keepPrivate } from "../core/internals.ts";
 import { derive } from "../core/derive.ts";
 import type { Awaitable, Context, Handler, Layer, Logger, Right } from "../core/types.ts";
 import { Refusal } from "../http/refusal.ts";

@@ -78,7 +78,11 @@ function identityOf(user: User): Identity {
   return { user, token: null, session: null };
 }
 
-function byCredentials(authorization: string, client: string, { users, logins }: Identification): Awaitable<Identity | null> {
+function byCredentials(
+  authorization: string,
+  client: string,
+  { users, logins }: Identification,
+): Awaitable<Identity | null> {
   const [, scheme = "", value = ""] = /^(\w+) +(\S+) *$/.exec(authorization) ?? [];
   if (/^bearer$/i.test(scheme)) {
     return then(users.token?.(value) ?? null, (token) => token && { user: token.user, token, session: null });

@@ -92,16 +92,16 @@ export class Logins {
    * has to be decoded and checked.
    */
   recognize(header: string, client: string): Awaitable<User | null> {
-    const known = this.#credentials.recognize(header, client);
-    if (known === null || this.#throttle.delay(known.name, client) > 0) return null;
-    return this.#credentials.recall(known.key);
+    const sender = this.#credentials.senderOf(header, client);
+    if (sender === null || this.#throttle.delay(sender.name, client) > 0) return null;
+    return this.#credentials.recall(sender.key);
   }
 
   /** Remembers a header whose name and password have been right. */
   remember(header: string, client: string, name: string, password: string): void {
     const normalized = normalizedName(name);
     const key = this.#credentials.key(normalized, password, client);
-    this.#credentials.rememberHeader(header, client, { name: normalized, key });
+    this.#credentials.rememberHeader(header, { name: normalized, client, key });
   }
 
   #begin(given: Given): Awaitable<User | Denied> {

@@ -5,8 +5,7 @@
  */
 
 import { then } from "../core/awaitable.ts";
-import { internalsOf } from "../core/internals.ts";
-import { isForUser, keepPrivate } from "../core/private.ts";
+import { internalsOf, isForUser, keepPrivate } from "../core/internals.ts";
 import type { SettledHandler } from "../core/settle.ts";
 import type { Context } from "../core/types.ts";
 import { withErrorPage } from "./error_pages.ts";

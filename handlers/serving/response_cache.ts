@@ -13,12 +13,13 @@ import { failureOf, markFailure } from "../core/errors.ts";
 import { acceptedCodings, codingWeights } from "../http/coding.ts";
 import { rawTarget } from "../http/target.ts";
 import { usesOwnHost } from "../core/own_hosts.ts";
-import { isForUser, keepPrivate } from "../core/private.ts";
 import type { SettledHandler } from "../core/settle.ts";
 import type { FreshnessCheck } from "../sources/types.ts";
 import {
   type HeadFields,
   internalsOf,
+  isForUser,
+  keepPrivate,
   type OfferedAbsence,
   type OfferedResponse,
   visitorKey,
