@@ -21,6 +21,7 @@ import { Limiter } from "../core/limiter.ts";
 import { DEFAULT_INDEX, resolve } from "../serving/resolve.ts";
 import { readable } from "../serving/rights.ts";
 import { FileChanged, type FileSource } from "../sources/types.ts";
+import { shownPath } from "../core/internals.ts";
 import type { Context, Handler } from "../core/types.ts";
 
 /** Options of {@linkcode archive}. */
@@ -187,7 +188,7 @@ class Archives {
   }
 
   async #pack(request: Request, context: Context, { source, kind, client, names }: ArchiveRequest): Promise<Response> {
-    const { name } = context.base.join(context.target.path);
+    const { name } = shownPath(context);
     const [only] = names;
     const headers = {
       "cache-control": "no-cache",

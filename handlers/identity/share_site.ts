@@ -80,11 +80,12 @@ function isUserKnown({ by }: Share, users: Users): Awaitable<boolean> {
 /** The context of the shared site: its root is the root of the site, of which only the shared paths can be seen. */
 function within(share: Share, token: string, path: SitePath, context: Context, rules: AccessRules): Context {
   const prefix = sharePath(token);
-  const visitor: Visitor = { name: null, hasLogin: false, hidden: prefix.segments.length };
+  const base = context.base.join(prefix);
+  const visitor: Visitor = { name: null, hasLogin: false, hidden: base.segments.length };
   return derive(context, {
     ...{ visitor },
     target: { ...context.target, path },
-    base: context.base.join(prefix),
+    base,
     user: null,
     may: permissions(share, context, rules),
     view: `${context.view}|share ${token.slice(-32)}`,
@@ -181,7 +182,7 @@ function verdict(path: SitePath, share: Share, response: Response | null): boole
     throw new HttpError(409, "This server does not take uploads there");
   }
   if (status < 300 || status === 301) return status === 301 || path.parent === null;
-  throw new HttpError(409, "This cannot be shared: it does not exist, or it is a link to somewhere else", {
+  throw new HttpError(409, "This cannot be shared: it does not exist, or is a program, or a link to somewhere else", {
     problem: { path: path.href },
   });
 }

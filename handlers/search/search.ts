@@ -18,6 +18,7 @@ import { DEFAULT_INDEX, resolve } from "../serving/resolve.ts";
 import { readable } from "../serving/rights.ts";
 import { slashRedirect } from "../serving/slash_redirect.ts";
 import type { FileSource } from "../sources/types.ts";
+import { shownPath } from "../core/internals.ts";
 import type { Context, Handler } from "../core/types.ts";
 
 export type { Found, SearchEnd, SearchFormat, SearchHead, SearchResults, SearchTail };
@@ -116,7 +117,7 @@ async function answer(request: Request, context: Context, wanted: SearchRequest)
   if (text.length > MAX_QUERY_LENGTH) {
     throw new HttpError(400, `The search text is longer than ${MAX_QUERY_LENGTH} characters`);
   }
-  const path = context.base.join(directory);
+  const path = shownPath(context);
   const head: SearchHead = { version: 1, path: path.segments.length === 0 ? "/" : `${path.text}/`, query: text };
   const writer = writerOf(formatOf(request, query), head);
   const headers = {
