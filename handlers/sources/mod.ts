@@ -32,8 +32,8 @@ export { type FetchRange, openRanges, type OpenRangesOptions } from "./ranges.ts
 export {
   type ChangeOptions,
   type CommitOptions,
-  type DirectoryCheck,
   type Committed,
+  type DirectoryCheck,
   type NewEntry,
   type PartFile,
   type RefusedWrite,

@@ -1,7 +1,7 @@
 /** HTTPS without certificate files: the command with `--tls`. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { localNames } from "../../cli/local_names.ts";
+import { localNames } from "../../handlers/transport/local_names.ts";
 import { runCommand, start } from "../support/command.ts";
 import { curl, startLocalTls } from "../support/local_tls.ts";
 import { CLI } from "../support/paths.ts";
