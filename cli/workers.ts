@@ -89,14 +89,22 @@ export async function startWorkers(options: WorkersOptions): Promise<RunningServ
 }
 
 /**
- * The addresses on which the workers listen; null for a Unix socket, which cannot be named in a list of permissions.
+ * The addresses on which the workers listen, and those of FastCGI applications; null for a Unix socket, which cannot be
+ * named in a list of permissions.
  */
-function neededAddresses({ settings: { endpoint, tls }, address }: WorkersOptions): string[] | null {
+function neededAddresses({ settings: { endpoint, tls, features }, address }: WorkersOptions): string[] | null {
   if ("path" in address) return null;
   const hostname = endpoint.kind === "tcp" ? endpoint.hostname : address.hostname;
-  const own = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${address.port}`;
+  const applications = (features.fastcgi?.fastcgi ?? []).flatMap(({ address }) =>
+    address.transport === "tcp" ? [address] : []
+  );
+  const own = [{ hostname, port: address.port }, ...applications].map(textOf);
   // An inherited socket, or the next certificate, takes over a listener opened on any free port.
-  return tls || endpoint.kind === "inherited" ? [own, ANY_FREE].filter(isAllowed) : [own];
+  return tls || endpoint.kind === "inherited" ? [...own, ANY_FREE].filter(isAllowed) : own;
+}
+
+function textOf({ hostname, port }: { readonly hostname: string; readonly port: number }): string {
+  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
 const ANY_FREE = "127.0.0.1:0";

@@ -39,21 +39,24 @@ export function mount(prefix: string, handler: Handler): Handler {
     const below = context.target.path.below(path);
     if (below === null) return null;
     const target = { ...context.target, path: below };
-    const rights = context.view === "" ? {} : rightsBelow(path, context);
-    return handler(request, derive(context, { target, base: context.base.join(path), ...rights }));
+    return handler(request, derive(context, { target, base: context.base.join(path), ...rightsBelow(path, context) }));
   };
 }
 
 /** The same rights, for paths relative to the mount. */
-function rightsBelow(prefix: SitePath, context: Context): Pick<Context, "may" | "view"> {
+function rightsBelow(prefix: SitePath, context: Context): Partial<Pick<Context, "may" | "view">> {
+  if (context.view === "") return {};
   return { may: (right, path) => context.may(right, prefix.join(path)), view: context.view };
 }
 
-/** A refused request belongs to the mount that its path leads to, as far as the path can be parsed. */
+/**
+ * A refused request belongs to the mount that its path leads to, as far as the path can be parsed. It needs rights, too: a
+ * program may accept the encoded slash for which the request is refused.
+ */
 function refused(handler: Handler, request: Request, context: Context, path: SitePath): ReturnType<Handler> {
   const base = context.base.join(path);
   if (readablePath(context.requestTarget).below(base) === null) return null;
-  return handler(request, derive(context, { base }));
+  return handler(request, derive(context, { base, ...rightsBelow(path, context) }));
 }
 
 function prefixPath(prefix: string): SitePath {

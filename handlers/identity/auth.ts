@@ -10,7 +10,7 @@ import type { Visitor } from "../core/internals.ts";
 import { derive } from "../core/derive.ts";
 import type { Awaitable, Context, Handler, Layer, Logger, Right } from "../core/types.ts";
 import { Refusal } from "../http/refusal.ts";
-import { parseTarget, SitePath } from "../http/target.ts";
+import { ENCODED_SLASH, parseTarget, SitePath } from "../http/target.ts";
 import { type Identification, identify, type Identity } from "./identify.ts";
 import { keepPrivate, OWN_DIRECTORY } from "./forms.ts";
 import { loginEndpoints, redirectToLogin } from "./login.ts";
@@ -45,6 +45,8 @@ export interface AuthOptions {
 
 const DEFAULT_RULES = ["users:all"];
 
+const NO_RIGHTS: Pick<Context, "may" | "view"> = { may: () => false, view: "no rights" };
+
 /**
  * A layer that identifies users, by the session cookie of its login page, Basic or a bearer token, and limits what clients
  * may do to what the rules grant: `context.may` and `context.user` tell handlers inside.
@@ -78,9 +80,28 @@ class Gate {
   }
 
   answer(request: Request, context: Context, next: Handler): Awaitable<Response | null> {
-    if (context.refusal !== null) return next(request, context);
+    if (context.refusal !== null) return this.#answerRefused(request, context, context.refusal, next);
     const shared = failing(() => answerShared(request, context, this.#sharing, next));
     return then(shared, (response) => response ?? this.#answerOwn(request, context, next));
+  }
+
+  /**
+   * A refused request is answered without a look at the client, and without any rights: a handler may accept it after all,
+   * as programs do with an encoded slash. For these, the client is identified.
+   */
+  #answerRefused(
+    request: Request,
+    context: Context,
+    refusal: Refusal,
+    next: Handler,
+  ): Awaitable<Response | null> {
+    if (refusal !== ENCODED_SLASH) return next(request, derive(context, NO_RIGHTS));
+    return then(failing(() => identify(request, context, this.#by)), (identity) => {
+      if (identity instanceof Response) return identity;
+      if (identity === null) return this.#challenge(request, context);
+      const inner = this.#withRights(context, identity);
+      return then(next(request, inner), (response) => response && this.#checked(request, inner, response));
+    });
   }
 
   #answerOwn(request: Request, context: Context, next: Handler): Awaitable<Response | null> {

@@ -230,6 +230,23 @@ export class DiskWriter implements SourceWriter {
 
   /** Opens a directory. Missing ones are created and appended to `made`, if given. */
   async #hold(directory: SitePath, made?: MadeDirectory[]): Promise<Place> {
+    try {
+      return await this.#open(directory, made);
+    } catch (error) {
+      if (error instanceof WriteRefused && this.#allows !== null) await this.#requireAllowedAbove(directory);
+      throw error;
+    }
+  }
+
+  /** Whether a directory is missing must not show where a link leads to one in which the actor may not write. */
+  async #requireAllowedAbove(directory: SitePath): Promise<void> {
+    for (let above = directory.parent; above !== null; above = above.parent) {
+      using found = await nullIfAbsent(() => doLater(this.#root.find(LATER, above)));
+      if (found?.info.isDirectory) return await this.#requireAllowed(found, above);
+    }
+  }
+
+  async #open(directory: SitePath, made?: MadeDirectory[]): Promise<Place> {
     const missing: SitePath[] = [];
     let above = directory;
     let found = await this.#find(above, made !== undefined);
@@ -433,7 +450,7 @@ async function nullIfAbsent<T>(look: () => Promise<T>): Promise<T | null> {
   try {
     return await look();
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return null;
     if (error instanceof WriteRefused && error.problem === "no directory") return null;
     throw error;
   }

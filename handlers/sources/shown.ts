@@ -16,8 +16,15 @@ export function showsDirectory(source: FileSource, name: string): void {
   shown.set(source, realPathOf(name));
 }
 
-/** Records that a source exposes all or part of another one, at the same paths; returns the former. */
+/**
+ * Records that a source exposes all or part of another one, at the same paths; returns the former. Symlinks lead where they
+ * lead in the other: a decorator without `canonical` would let them confer rights.
+ */
 export function showsSome(source: FileSource, of: FileSource): FileSource {
+  if (!source.canonical && of.canonical) {
+    const canonical: FileSource["canonical"] = (path, seen) => of.canonical!(path, seen);
+    Object.assign(source, { canonical });
+  }
   shown.set(source, of);
   return source;
 }

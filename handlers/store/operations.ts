@@ -77,6 +77,16 @@ export class Operations {
     this.#permit = permit;
   }
 
+  /**
+   * The source, as far as the actor may know what exists: what it may read, and where it has the right that an operation
+   * needs. For checks before the operation.
+   */
+  known(right: Right): FileSource {
+    const { source } = this.#store;
+    if (this.#permit.isUniform) return source;
+    return permitted(source, (path) => this.#permit.may(right, path) || this.#permit.may("read", path));
+  }
+
   /** The writer on behalf of the actor. */
   writer(): Promise<SourceWriter> {
     return this.#store.writer();
@@ -229,8 +239,9 @@ export class Operations {
     this.#permit.requireEnabled("create", policy);
     await this.#permit.requireFile(path, policy);
     await this.#requireNameUnlocked(path, policy);
-    const there = await this.#store.source.stat(path);
-    if (there?.kind === "directory" && policy !== "rename") throw new WriteRefused("directory");
+    const there = await this.known("create").stat(path);
+    // For an actor who must not know of the directory, the file gets another name.
+    if (there?.kind === "directory" && policy === onConflict) throw new WriteRefused("directory");
     if (there && policy === "fail") throw new WriteRefused("taken");
   }
 

@@ -94,17 +94,17 @@ export class Store {
 
   /** The operations on behalf of an actor. */
   as(actor: Actor): Operations {
-    const permit = new Permit(actor, {
-      rights: this.options.rights,
-      locks: this.options.locks,
-      exists: async (path: SitePath) => await this.source.stat(path) !== null,
-      below: async (path: SitePath) => (await this.writer()).below(path),
-    });
     const { source, options } = this;
     const writer = async () => {
       const writer = await this.writer();
       return actor.isUniform ? writer : writer.judged?.(linksConferNothing(actor)) ?? writer;
     };
+    const permit = new Permit(actor, {
+      rights: options.rights,
+      locks: options.locks,
+      exists: async (path: SitePath) => await source.stat(path) !== null,
+      below: async (path: SitePath) => (await writer()).below(path),
+    });
     return new Operations({ source, options, appends: this.#appends, writer }, permit);
   }
 

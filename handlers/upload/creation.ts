@@ -6,9 +6,11 @@
 
 import { HttpError } from "../core/errors.ts";
 import type { SitePath } from "../http/target.ts";
+import type { FileSource } from "../sources/types.ts";
 import type { Context } from "../core/types.ts";
 import { parseDisposition } from "./multipart.ts";
 import { PARTIAL_UPLOAD } from "./upload_fields.ts";
+import { operationsFor } from "./rights.ts";
 import type { UploadSite } from "./upload_site.ts";
 
 /** Whether a POST creates a resumable upload rather than submitting a form. */
@@ -18,17 +20,19 @@ export function isCreation({ headers }: Request): boolean {
 }
 
 /** Path of the file a POST creates: its target or, in a directory, the name the request provides. */
-export async function createdPath(site: UploadSite, { headers }: Request, { target }: Context): Promise<SitePath> {
-  const there = target.slash ? await directoryAt(site, target.path) : await site.store.source.stat(target.path);
+export async function createdPath(site: UploadSite, request: Request, context: Context): Promise<SitePath> {
+  const { target } = context;
+  const known = operationsFor(site, request, context).known("create");
+  const there = target.slash ? await directoryAt(known, target.path) : await known.stat(target.path);
   if (there?.kind !== "directory") return target.path;
-  const name = nameOf(headers) ?? `upload-${crypto.randomUUID().slice(0, 8)}`;
+  const name = nameOf(request.headers) ?? `upload-${crypto.randomUUID().slice(0, 8)}`;
   const path = target.path.child(name);
   if (path === null) throw new HttpError(400, "Cannot use that name: it is not a file name", { problem: { name } });
   return path;
 }
 
-async function directoryAt({ store }: UploadSite, path: SitePath) {
-  const there = await store.source.stat(path);
+async function directoryAt(source: FileSource, path: SitePath) {
+  const there = await source.stat(path);
   if (there?.kind === "directory") return there;
   throw there ? new HttpError(409, "A parent of the path is a file, not a directory") : new HttpError(404);
 }

@@ -49,7 +49,7 @@ export async function postForm(site: UploadSite, request: Request, context: Cont
       },
     );
   }
-  const directory = await site.store.source.stat(context.target.path);
+  const directory = await operationsFor(site, request, context).known("create").stat(context.target.path);
   if (directory === null) throw new HttpError(404);
   if (directory.kind !== "directory") {
     throw new HttpError(409, "Forms can only be sent to a directory; use PUT to store a single file");

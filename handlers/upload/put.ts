@@ -9,6 +9,7 @@ import { HttpError } from "../core/errors.ts";
 import { withoutVariants } from "../http/etag.ts";
 import { evaluatePreconditions } from "../http/preconditions.ts";
 import type { SitePath } from "../http/target.ts";
+import { readable } from "../serving/rights.ts";
 import type { Context } from "../core/types.ts";
 import { storedResponse } from "./answers.ts";
 import { parseDigests, Verification } from "./digest.ts";
@@ -22,7 +23,7 @@ export async function putFile(site: UploadSite, request: Request, context: Conte
   const { path } = fileTarget(context);
   const { onConflict, stallMs } = site.settings;
   const wish = wishOf(request.headers, context.target.query, onConflict);
-  const expected = await checkPreconditions(site, request, path);
+  const expected = await checkPreconditions(site, request, context);
   const options = {
     onConflict: wish.policy,
     length: contentLengthOf(request),
@@ -58,18 +59,20 @@ export function checkCoding(headers: Headers): void {
 }
 
 /**
- * Throws 412 if a precondition fails. For conditions on a version, returns the one that must still exist when the file
+ * Throws 412 if a precondition fails; a file that the client may not read counts as missing, because conditions would tell
+ * its version and date. For conditions on a version, returns the one that must still exist when the file
  * is replaced.
  */
 export async function checkPreconditions(
   site: UploadSite,
   request: Request,
-  path: SitePath,
+  context: Context,
 ): Promise<string | undefined> {
   const { headers, method } = request;
   const conditions = ["if-match", "if-none-match", "if-unmodified-since"].filter((name) => headers.has(name));
   if (conditions.length === 0) return undefined;
-  const stat = await site.store.source.stat(path);
+  const { path } = context.target;
+  const stat = await readable(site.store.source, context).stat(path);
   const lastModified = stat?.modified === undefined || stat.modified === null
     ? null
     : Math.floor(stat.modified / 1000) * 1000;

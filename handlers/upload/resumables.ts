@@ -88,7 +88,7 @@ export async function cancelUpload(site: UploadSite, request: Request, context: 
 async function append(site: UploadSite, request: Request, context: Context, asked: PieceRequest): Promise<Response> {
   const { path, id, isFirst } = asked;
   const { policy, status } = wishOf(request.headers, context.target.query, null);
-  const piece = { ...pieceOf(site, request, asked), onConflict: policy };
+  const piece = { ...pieceOf(site, request, context, asked), onConflict: policy };
   const operations = operationsFor(site, request, context);
   const result = await answered(path, () => operations.append({ path, id }, piece), status);
   if (result.committed === null) return paused(site, context, { path, id, isFirst, size: result.size });
@@ -98,8 +98,13 @@ async function append(site: UploadSite, request: Request, context: Context, aske
   return response;
 }
 
-function pieceOf(site: UploadSite, request: Request, asked: PieceRequest): Omit<UploadPiece, "onConflict"> {
-  const { path, isFirst, isKnown, fields: { offset, complete, length } } = asked;
+function pieceOf(
+  site: UploadSite,
+  request: Request,
+  context: Context,
+  asked: PieceRequest,
+): Omit<UploadPiece, "onConflict"> {
+  const { isFirst, isKnown, fields: { offset, complete, length } } = asked;
   const { stallMs, onConflict: fallback } = site.settings;
   const whole = parseDigests(request.headers.get("repr-digest"));
   const own = parseDigests(request.headers.get("content-digest"));
@@ -112,7 +117,7 @@ function pieceOf(site: UploadSite, request: Request, asked: PieceRequest): Omit<
     isFirst,
     isKnown,
     fallback,
-    condition: () => checkPreconditions(site, request, path),
+    condition: () => checkPreconditions(site, request, context),
     check: own && new Verification(own),
     digest: whole && formatDigests(whole),
     checkOf: verificationOf,

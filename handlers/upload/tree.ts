@@ -14,7 +14,7 @@ import { describeStored, wantsJson } from "./answers.ts";
 import { destinationOf } from "./destination.ts";
 import { checkPreconditions } from "./put.ts";
 import { answered, nameTaken, writeError } from "./refusals.ts";
-import { METHODS, methodsOf, operationsFor } from "./rights.ts";
+import { METHODS, methodsOf, operationsFor, targetRight } from "./rights.ts";
 import type { UploadSite } from "./upload_site.ts";
 import { type Wish, wishOf } from "./wish.ts";
 
@@ -95,9 +95,12 @@ function transferred(site: UploadSite, request: Request, context: Context, resul
 }
 
 /** Throws if a precondition fails, or if the path has a trailing slash but is not a directory. */
-async function checkTarget(site: UploadSite, request: Request, { target }: Context): Promise<{ expected?: string }> {
+async function checkTarget(site: UploadSite, request: Request, context: Context): Promise<{ expected?: string }> {
+  const { target } = context;
   if (target.path.parent === null) throw new HttpError(403, "The root can be neither deleted, moved nor copied");
-  if (target.slash && (await site.store.source.stat(target.path))?.kind !== "directory") throw new HttpError(404);
-  const expected = await checkPreconditions(site, request, target.path);
+  const known = operationsFor(site, request, context).known(targetRight(request.method));
+  const isMissing = target.slash && (await known.stat(target.path))?.kind !== "directory";
+  if (isMissing) throw writeError(new WriteRefused("absent"), target.path);
+  const expected = await checkPreconditions(site, request, context);
   return expected === undefined ? {} : { expected };
 }

@@ -216,7 +216,7 @@ class Uploads {
   /** The offset of an upload. An index page owns its query, so there only HEAD is handled, which clients use. */
   async #progress(request: Request, context: Context): Promise<Response | null> {
     const { path, slash } = context.target;
-    const there = slash ? null : await this.#site.store.source.stat(path);
+    const there = slash ? null : await operationsFor(this.#site, request, context).known("read").stat(path);
     if (slash || there?.kind === "directory" || !context.may("create", path)) return null;
     requireOwnHost(request, context);
     try {

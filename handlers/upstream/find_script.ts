@@ -12,10 +12,11 @@ import { dirname } from "@std/path/dirname";
 import { HttpError } from "../core/errors.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, pathSegments, SitePath } from "../http/target.ts";
+import { readable } from "../serving/rights.ts";
 import { isLocatable } from "../sources/shown.ts";
 import type { FileSource, FileStat } from "../sources/types.ts";
 import type { Context } from "../core/types.ts";
-import type { Program } from "./program.ts";
+import { type Program, withPathInfo } from "./program.ts";
 import { sharedWithPrograms, UploadPlaces } from "./upload_places.ts";
 
 /** A program that answers every path below a prefix. */
@@ -72,6 +73,11 @@ interface WalkEnd {
   readonly stat: FileStat;
   /** The remaining path: PATH_INFO. */
   readonly rest: string;
+}
+
+/** A program at a path; without metadata for a mount, which is not a file of the source. */
+interface Place extends Omit<WalkEnd, "stat"> {
+  readonly stat?: FileStat;
 }
 
 /** The command line of a program. */
@@ -135,9 +141,22 @@ export class ScriptFinder {
   /**
    * Returns the program that answers `context.target`, or null if the path is not a program's.
    *
+   * The client needs the right to run it at its path followed by PATH_INFO, and where symlinks are on the path, also where
+   * they lead. Without the right, the result is the same for programs that exist and for those that do not, unless the
+   * client may read the path.
+   *
    * @throws {HttpError} 403 or 404 if the path belongs to programs, but none can be run there.
    */
   async find(context: Context): Promise<Program | null> {
+    try {
+      return await this.#find(context);
+    } catch (error) {
+      if (!(error instanceof HttpError) || context.may("run", context.target.path)) throw error;
+      return await this.#withheld(context, context.target.path);
+    }
+  }
+
+  async #find(context: Context): Promise<Program | null> {
     const segments = segmentsOf(context);
     const mount = this.#mounts.find(({ path }) => context.target.path.below(path) !== null);
     if (mount) return await this.#mounted(mount, context, segments);
@@ -198,7 +217,7 @@ export class ScriptFinder {
     return this.#uploads.overlap(directory);
   }
 
-  async #mounted(mount: ScriptMount, context: Context, segments: readonly string[]): Promise<Program> {
+  async #mounted(mount: ScriptMount, context: Context, segments: readonly string[]): Promise<Program | null> {
     const { path, command: words } = mount;
     const found = { path, rest: restAfter(segments, path.segments.length) };
     return await this.#program(context, found, { real: words[0], words });
@@ -228,7 +247,7 @@ export class ScriptFinder {
 
   /** Missing: 404 for the path of a program, so that its source is not served if the file appears in the meantime. */
   #missing(path: SitePath): null {
-    if (this.#isBelow(path) || path.segments.some((segment) => this.isProgramName(segment))) {
+    if (this.#isNamed(path)) {
       throw new HttpError(404, "No such CGI program");
     }
     return null;
@@ -243,7 +262,7 @@ export class ScriptFinder {
       if (command === null) continue;
       if (await this.#isUploaded(child)) return null;
       // Without a trailing slash, relative links would resolve against the wrong path: let `files` redirect.
-      return context.target.slash ? await this.#program(context, { path: child, rest: "" }, command) : null;
+      return context.target.slash ? await this.#program(context, { path: child, stat, rest: "" }, command) : null;
     }
     const real = await this.#source.locate?.(path) ?? null;
     if (this.#isBelow(path) || (real !== null && await this.#isReallyBelow(real))) {
@@ -266,14 +285,15 @@ export class ScriptFinder {
   }
 
   async #program(
-    { base }: Context,
-    { path, rest }: Pick<WalkEnd, "path" | "rest">,
+    context: Context,
+    found: Place,
     { real, words: [command, ...args] }: Command,
-  ): Promise<Program> {
+  ): Promise<Program | null> {
+    const { path, rest } = found;
+    if (!await this.#mayRun(context, found)) return await this.#withheld(context, path);
     const documentRoot = await this.#source.locate?.(SitePath.root) ?? null;
-    const place = base.join(path);
-    // Some programs run the file named by PATH_TRANSLATED, or use it as a repository with its own configuration.
-    const isTranslated = documentRoot !== null && rest !== "" && !await this.#uploads.leadInto(rest);
+    const place = context.base.join(path);
+    const isTranslated = documentRoot !== null && rest !== "" && await this.#isTranslated(rest, context);
     return {
       command,
       args,
@@ -284,6 +304,43 @@ export class ScriptFinder {
       pathTranslated: isTranslated ? translated(documentRoot, rest) : null,
       documentRoot,
     };
+  }
+
+  async #mayRun(context: Context, { path, stat, rest }: Place): Promise<boolean> {
+    const may = (path: SitePath) => {
+      const whole = withPathInfo(path, rest);
+      return whole !== null && context.may("run", whole);
+    };
+    if (context.view === "") return context.may("run", path);
+    if (!may(path)) return false;
+    const canonical = stat && this.#source.canonical ? await this.#source.canonical(path, stat) : "outside";
+    return canonical === "outside" || (canonical !== null && may(canonical));
+  }
+
+  /** Refuses a program that the client may not run, or returns null where its existence must not show. */
+  async #withheld(context: Context, path: SitePath): Promise<null> {
+    if (this.#isNamed(context.target.path)) {
+      if (context.may("run", context.target.path)) throw new HttpError(404, "No such CGI program");
+    } else if (await readable(this.#source, context).stat(path) === null) return null;
+    throw new HttpError(403, "Running programs is not allowed here");
+  }
+
+  /**
+   * Whether the program may know the file that PATH_INFO names: some programs run or send the file at PATH_TRANSLATED, or
+   * use it as a repository with its own configuration.
+   */
+  async #isTranslated(rest: string, context: Context): Promise<boolean> {
+    if (await this.#uploads.leadInto(rest)) return false;
+    if (context.view === "") return true;
+    const path = withPathInfo(SitePath.root, rest);
+    if (path === null || !context.may("read", path)) return false;
+    return await readable(this.#source, context).stat(path) !== null || await this.#source.stat(path) === null;
+  }
+
+  /** Whether a path names a program, whether or not it exists. */
+  #isNamed(path: SitePath): boolean {
+    return this.#mounts.some((mount) => path.below(mount.path) !== null) || this.#isBelow(path) ||
+      path.segments.some((segment) => this.isProgramName(segment));
   }
 
   async #isProgram(path: SitePath, real: string | null): Promise<boolean> {

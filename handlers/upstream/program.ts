@@ -4,9 +4,7 @@
  * @module
  */
 
-import { HttpError } from "../core/errors.ts";
-import { SitePath } from "../http/target.ts";
-import type { Context } from "../core/types.ts";
+import type { SitePath } from "../http/target.ts";
 
 /** A program to run, independent of the user it runs as. */
 export interface Program {
@@ -27,16 +25,18 @@ export interface Program {
   readonly pathInfo: string;
   /**
    * `pathInfo` as a path below the document root, whether or not it exists; null if there is no document root or
-   * PATH_INFO.
+   * PATH_INFO, or if the client may not read that path.
    */
   readonly pathTranslated: string | null;
   /** The real path of the served directory, or null if it is not on disk. */
   readonly documentRoot: string | null;
 }
 
-/** Throws 403 if the client may not run programs. */
-export function requireRun({ name }: Pick<Program, "name">, context: Context): void {
-  const segments = name.split("/").slice(1 + context.base.segments.length);
-  const path = segments.reduce<SitePath | null>((parent, segment) => parent?.child(segment) ?? null, SitePath.root);
-  if (path === null || !context.may("run", path)) throw new HttpError(403, "Running programs is not allowed here");
+/**
+ * The path that the right to run a program is asked for: PATH_INFO may name what the program acts on, such as a repository.
+ * Null if PATH_INFO has segments that are no names (`..`), which a program could resolve in its own way.
+ */
+export function withPathInfo(path: SitePath, pathInfo: string): SitePath | null {
+  const names = pathInfo.split("/").filter((name) => name !== "" && name !== ".");
+  return names.reduce<SitePath | null>((parent, name) => parent?.child(name) ?? null, path);
 }

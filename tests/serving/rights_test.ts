@@ -110,7 +110,9 @@ Deno.test({
       "cgi-bin/other": "#!/bin/sh\necho Content-Type: text/plain; echo; echo ran\n",
     });
     for (const name of ["run", "other"]) await Deno.chmod(tree.at(`cgi-bin/${name}`), 0o755);
-    const layers = [users({ bob: (right, path) => right === "read" || (right === "run" && path.name === "run") })];
+    const layers = [
+      users({ bob: (right, path) => right === "read" || (right === "run" && path.segments[1] === "run") }),
+    ];
     const site = fileServer(tree.path, { features: [cgiFeature()], log: false, layers });
     const ask = asks(toFetch(site));
     const status = async (user: string | null, target: string) => (await ask(user, target)).status;

@@ -245,7 +245,8 @@ function contextOf(raw: string, changes: Partial<Context> = {}): Context {
   const target = parseTarget(raw);
   assert(!(target instanceof Refusal));
   const refused = targetBeforeEncodedSlash(raw);
-  return derive({ base: SitePath.root, target: refused ?? target } as Context, changes);
+  const rights = { view: "", may: () => true };
+  return derive({ base: SitePath.root, target: refused ?? target, ...rights } as unknown as Context, changes);
 }
 
 Deno.test({ name: "ScriptFinder tells how a program is run", ignore }, async () => {

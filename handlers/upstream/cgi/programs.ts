@@ -18,7 +18,7 @@ import { rulePath, ScriptFinder } from "../find_script.ts";
 import type { ScriptHead } from "../header_block.ts";
 import { DEFAULT_LIMITS, shareOf } from "../limits.ts";
 import { followLocalRedirect, redirectedFrom } from "../local_redirect.ts";
-import { type Program, requireRun } from "../program.ts";
+import type { Program } from "../program.ts";
 import { hasBody, readHead, scriptResponse } from "../reply.ts";
 import { spoolBody, type Spooled, type SpoolOptions } from "../spool.ts";
 import { checkExecutable, type Executable } from "./executable.ts";
@@ -112,7 +112,6 @@ export class Programs {
   /** Runs a program for a request, which must name one of the server's own hosts. */
   async run(program: Program, request: Request, context: Context, options: RunOptions = {}): Promise<Response> {
     requireOwnHost(request, context);
-    requireRun(program, context);
     const executable = this.#check(program);
     if (this.#isIsolated) await this.#checkRepositories(options.env);
     const input = await spoolBody(request, this.#body);

@@ -21,7 +21,7 @@ import { ScriptFinder } from "../find_script.ts";
 import type { ScriptHead } from "../header_block.ts";
 import { DEFAULT_LIMITS, shareOf } from "../limits.ts";
 import { followLocalRedirect, redirectedFrom } from "../local_redirect.ts";
-import { type Program, requireRun } from "../program.ts";
+import type { Program } from "../program.ts";
 import { hasBody, readHead, scriptResponse } from "../reply.ts";
 import { spoolBody, type Spooled } from "../spool.ts";
 import { Lines } from "../stderr_lines.ts";
@@ -220,7 +220,6 @@ class FastCgi {
     const program = await this.#finder.find(context);
     if (program === null) return null;
     requireOwnHost(request, context);
-    requireRun(program, context);
     const head = await this.#begin(request, context, program);
     const { exchange, localRedirect } = head;
     for (const line of head.dropped) {
