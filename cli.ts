@@ -21,6 +21,7 @@ import { loadFeatures } from "./cli/features.ts";
 import { confinement, listen, makeRoom, reachableUrls, type Serve, shownUrl, startLine } from "./cli/listen.ts";
 import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
 import { parse } from "./cli/parse.ts";
+import type { ServerNote } from "./cli/server_notes.ts";
 import { type Settings, settingsOf } from "./cli/settings.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./cli/signals.ts";
 import { activatedSocket } from "./cli/socket_activation.ts";
@@ -140,6 +141,10 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   const secure = settings.tls !== null;
   const line = startLine(server.address, secure);
   const urls = reachableUrls(server.address, secure).map((url) => `  ${url}\n`);
+  if (identity?.directory && world.shared === null) {
+    const { noteServer } = await import("./cli/server_notes.ts");
+    resources.use(noteServer(identity.directory, serverNote(settings, server.address)));
+  }
   const confined = settings.confinedBy.length > 0 ? [confinement(settings.confinedBy)] : [];
   const note = [...confined, ...identity?.notes ?? [], ...notes].map((sentence) => `  ${sentence}\n`).join("");
   world.out(`${world.colors.out ? colorStartLine(line) : line}\n${urls.join("")}${note}${codes}`);
@@ -154,6 +159,19 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   } finally {
     globalThis.removeEventListener("unhandledrejection", survive);
   }
+}
+
+/** What `pyserve share` needs to know about a server. */
+function serverNote(
+  { root, server, tls, features }: Settings,
+  address: ServerAddr,
+): Omit<ServerNote, "pid" | "started"> {
+  return {
+    root: Deno.realPathSync(root),
+    url: shownUrl(address, tls !== null),
+    hidden: server.hidden ?? false,
+    upload: features.upload?.rights?.create ?? false,
+  };
 }
 
 /** What the options load for the file server. */

@@ -45,7 +45,7 @@ export function topics(): string {
 function more(): string {
   return `
 Topics: ${topics()}
-Users and tokens: pyserve passwd --help, pyserve token --help
+Users, tokens and share links: pyserve passwd --help (or token, share)
 Every option can be an environment variable: --tls-cert is PYSERVE_TLS_CERT.
 `;
 }

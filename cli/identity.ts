@@ -21,6 +21,8 @@ export interface LoadedIdentity {
   readonly layer: Layer;
   /** Sentences to print at the start. */
   readonly notes: readonly string[];
+  /** The state directory; null if sessions and shares end with the process. */
+  readonly directory: string | null;
 }
 
 /** What {@linkcode loadIdentity} needs to know of the run. */
@@ -39,11 +41,16 @@ export async function loadIdentity(settings: IdentitySettings, world: IdentityWo
   const { env, log, workers } = world;
   const users = await usersOf(settings, world);
   const notes = world.isInsecure ? ["passwords cross the network unencrypted: HTTPS (--tls) protects them"] : [];
-  const state = stateOf(settings, env, (note) => notes.push(note));
+  const directory = settings.state ?? defaultStateDirectory(env);
+  const state = stateOf(settings, directory, (note) => notes.push(note));
   if (state === null && workers > 1) {
     throw new StartError(`Cannot use --workers with users: ${notes.join("")}; name another directory with --state`);
   }
-  return { layer: auth({ users, rules: settings.rules, state: state ?? volatileState(), log }), notes };
+  return {
+    layer: auth({ users, rules: settings.rules, state: state ?? volatileState(), log }),
+    notes,
+    directory: state && directory,
+  };
 }
 
 async function usersOf({ file, variable }: IdentitySettings, { env, log, root }: IdentityWorld): Promise<Users> {
@@ -77,10 +84,9 @@ function isServed(file: string, root: string): boolean {
 /** The state; null, with a note, if there is no directory for it. */
 function stateOf(
   { state }: IdentitySettings,
-  env: Readonly<Record<string, string>>,
+  directory: string | null,
   note: (sentence: string) => void,
 ): IdentityState | null {
-  const directory = state ?? defaultStateDirectory(env);
   if (directory === null) {
     note("sessions end with this process, because there is no home directory");
     return null;

@@ -18,6 +18,7 @@ export type Subcommand = (args: readonly string[], io: SubcommandIo) => Promise<
 /** Each is loaded only when it is called. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   passwd: async () => (await import("./passwd.ts")).passwd,
+  share: async () => (await import("./share.ts")).share,
   token: async () => (await import("./token.ts")).token,
 };
 

@@ -128,6 +128,7 @@ class RequestContext implements InternalContext {
     logged: false,
     finished: null,
     dressed: null,
+    secret: null,
     offer: null,
     absence: null,
     target: undefined,

@@ -41,6 +41,8 @@ export interface RequestNotes {
   finished: Response | null;
   /** The response that already has its file server's headers and error page, or null. */
   dressed: Response | null;
+  /** A part of the URL that is as good as a password, and what the access log shows in its place; or null. */
+  secret: { readonly text: string; readonly shown: string } | null;
   /** The response offered to the cache, or null. */
   offer: OfferedResponse | null;
   /** The proof of absence offered to the cache, or null. */

@@ -13,4 +13,5 @@ export type { UserRight } from "./user_rights.ts";
 export { auth, type AuthOptions } from "./auth.ts";
 export { type AccessRule, InvalidRule, parseAccessRule, type Who } from "./rules.ts";
 export { type IdentityState, openState, type Revocations, volatileState } from "./state.ts";
+export { type ShareRecord, type ShareRecords, TooManyShares } from "./share_records.ts";
 export { narrowShare, type Share, Shares, type ShareTerms } from "./shares.ts";

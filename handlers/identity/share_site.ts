@@ -50,6 +50,7 @@ export function answerShared(
   const token = segments[2]!;
   const share = by.shares.verify(token);
   if (share === null || by.revocations.has(share.id)) throw invalidLink();
+  internalsOf(context).notes.secret = { text: token, shown: `${share.id}...` };
   return then(isUserKnown(share, by.users), (isKnown) => {
     if (!isKnown) throw invalidLink();
     const path = context.target.path.below(sharePath(token))!;

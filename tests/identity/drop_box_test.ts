@@ -43,7 +43,7 @@ const REQUESTS: readonly (readonly [
   ["search", (name) => `?q=${name}`, () => ({})],
   ["archive", (name) => `?archive=zip&name=${name}`, () => ({})],
   ["checksum", (name) => `${name}?sha256`, () => ({})],
-  ["progress", (name) => `${name}?upload=x`, () => ({ method: "HEAD" })],
+  ["progress", (name) => `${name}?upload=0123456789abcdef0123`, () => ({ method: "HEAD" })],
   ["PUT", (name) => name, () => ({ method: "PUT", body: "new" })],
   ["PUT for JSON", (name) => name, () => ({ method: "PUT", body: "new", headers: { accept: "application/json" } })],
   ["PUT as a directory", (name) => `${name}/`, () => ({ method: "PUT", body: "new" })],
@@ -61,7 +61,11 @@ const REQUESTS: readonly (readonly [
     body: "new",
     headers: { ...PARTIAL, "content-disposition": `attachment; filename="${name}"` },
   })],
-  ["PATCH", (name) => `${name}?upload=x`, () => ({ method: "PATCH", body: "n", headers: { "upload-offset": "1" } })],
+  [
+    "PATCH",
+    (name) => `${name}?upload=0123456789abcdef0123`,
+    () => ({ method: "PATCH", body: "n", headers: { "upload-offset": "1" } }),
+  ],
   ["form", () => "", (name) => ({ method: "POST", body: form(name) })],
   ["form for JSON", () => "", (name) => ({
     method: "POST",
@@ -73,7 +77,7 @@ const REQUESTS: readonly (readonly [
   ["MKCOL", (name) => name, () => ({ method: "MKCOL" })],
   ["MKCOL below", (name) => `${name}/x`, () => ({ method: "MKCOL" })],
   ["DELETE", (name) => name, () => ({ method: "DELETE" })],
-  ["DELETE upload", (name) => `${name}?upload=x`, () => ({ method: "DELETE" })],
+  ["DELETE upload", (name) => `${name}?upload=0123456789abcdef0123`, () => ({ method: "DELETE" })],
   ["COPY", (name) => name, (_, url) => ({ method: "COPY", headers: { destination: `${url}copy` } })],
   ["MOVE", (name) => name, (_, url) => ({ method: "MOVE", headers: { destination: `${url}moved` } })],
   ["MOVE to it", () => "none", (name, url) => ({ method: "MOVE", headers: { destination: `${url}${name}` } })],
@@ -106,14 +110,18 @@ Deno.test("an upload link takes files by form, PUT and in parts; a name that is 
   const begun = await site.send(`${site.url}plan.txt`, { method: "POST", body: "pa", headers: parts });
   await begun.body?.cancel();
   assertEquals(begun.status, 403, "POST is for the directory only");
-  const put = await site.send(`${site.url}plan.txt?upload=u1`, { method: "PUT", body: "pa", headers: parts });
+  const put = await site.send(`${site.url}plan.txt?upload=0123456789abcdef0123`, {
+    method: "PUT",
+    body: "pa",
+    headers: parts,
+  });
   assertEquals([put.status, put.headers.get("upload-offset")], [201, "2"]);
   const rest = {
     method: "PATCH",
     body: "rts",
     headers: { "content-type": "application/partial-upload", "upload-offset": "2", "upload-complete": "?1" },
   };
-  const done = await site.send(`${site.url}plan.txt?upload=u1`, rest);
+  const done = await site.send(`${site.url}plan.txt?upload=0123456789abcdef0123`, rest);
   assertEquals([done.status, done.headers.get("location"), done.headers.get("etag")], [201, null, null]);
   const content = (name: string) => Deno.readTextFileSync(site.at(`team/${name}`));
   assertEquals(["plan.txt", "plan (1).txt", "plan (2).txt", "plan (3).txt"].map(content), [

@@ -341,3 +341,19 @@ Deno.test("the number of links of a user is bounded, and revoked ones make room"
   site.state.revocations.add(id, Infinity);
   assert((await site.share({ paths: ["/docs/"] })).id);
 });
+
+Deno.test("the log has the id of a link, and not what is as good as a password", async () => {
+  await using site = await sharingSite();
+  const { url, id } = await site.share({ paths: ["/team/"] });
+  assert(site.lines[0]!.includes('" 201 ') && site.lines[0]!.includes(" ann "), site.lines[0]);
+  const token = url.split("/")[3]!;
+  await site.text(`${url}plan.txt`, { headers: { referer: `http://localhost${url}` } });
+  await site.text(`${url}none.txt`);
+  const narrower = narrowShare(token, { rights: new Set(["read"]) });
+  await site.text(url.replace(token, narrower));
+  assertEquals(site.lines.length, 4);
+  for (const line of site.lines.slice(1)) {
+    assert(line.includes(`/.pyserve/share/${id}.../team/`) && !line.includes(token.slice(-32)), line);
+    assert(!line.includes(narrower.slice(-32)));
+  }
+});

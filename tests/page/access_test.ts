@@ -2,29 +2,10 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { IN_BROWSER, launch, newPage, openFolder, type Page } from "../support/browser.ts";
+import { ALL, axeSource, COLOURS, violations } from "../support/axe.ts";
+import { IN_BROWSER, launch, newPage, openFolder } from "../support/browser.ts";
 import { start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
-
-interface Verdict {
-  readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[];
-}
-
-/** All rules of axe-core; and those that the colour scheme makes a difference to. */
-const ALL = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-const COLOURS = { type: "rule", values: ["color-contrast", "link-in-text-block"] };
-
-/** What axe-core finds wrong, one line each. */
-async function violations(page: Page, runOnly: typeof ALL | typeof COLOURS = ALL): Promise<string[]> {
-  // The policy of the page rightly blocks script tags.
-  const verdict = await page.evaluate(`axe.run(document, ${JSON.stringify({ runOnly })})`) as Verdict;
-  return verdict.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-}
-
-async function axeSource(): Promise<string> {
-  const { default: axe } = await import("npm:axe-core@4.14.1");
-  return axe.source;
-}
 
 const SITE = {
   "docs/guide.md": "# Guide\n\n- [x] one\n\n| a | b |\n| - | - |\n| 1 | 2 |\n\n```\ncode\n```\n",

@@ -51,6 +51,8 @@ const FILES = {
 export interface SharingSite extends TempTree {
   readonly users: ReturnType<typeof usersNamed>;
   readonly state: ReturnType<typeof volatileState>;
+  /** The log. */
+  readonly lines: readonly string[];
   /** Sends a request. */
   send(path: string, init?: RequestInit): Promise<Response>;
   /** Sends a request; returns its status. */
@@ -65,6 +67,7 @@ export interface SharingSite extends TempTree {
 export async function sharingSite(options: Partial<AuthOptions> = {}): Promise<SharingSite> {
   const tree = await tempTree(FILES);
   const state = volatileState();
+  const lines: string[] = [];
   const users = usersNamed("ann", "bob", "eve");
   const rules = ["ann:all", "ann:all@/docs", "bob:read,share@/docs", "eve:read"];
   const fetch = toFetch(
@@ -76,8 +79,9 @@ export async function sharingSite(options: Partial<AuthOptions> = {}): Promise<S
         checksums(),
       ],
       layers: [auth({ users, state, rules, ...options })],
-      log: false,
+      log: "combined",
     }),
+    { log: { access: (line) => lines.push(line), error: (message, cause) => lines.push(`${message} ${cause}`) } },
   );
   const send = async (path: string, init: RequestInit = {}) => {
     return await fetch(new Request(new URL(path, "http://localhost/"), { redirect: "manual", ...init }));
@@ -87,6 +91,7 @@ export async function sharingSite(options: Partial<AuthOptions> = {}): Promise<S
     ...tree,
     users,
     state,
+    lines,
     send,
     text,
     async status(path, init) {

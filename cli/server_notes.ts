@@ -1,0 +1,95 @@
+/**
+ * Notes of running servers in the state directory: how `pyserve share` finds out where a file is served.
+ *
+ * A server holds a lock on its note as long as it runs, so the note of one that was killed is recognized, even if its
+ * process id is in use again.
+ *
+ * @module
+ */
+
+import { join } from "@std/path/join";
+
+/** What a running server tells about itself. */
+export interface ServerNote {
+  readonly pid: number;
+  /** The served directory or file, resolved. */
+  readonly root: string;
+  /** Its URL, for other machines if it has one; null for a Unix socket. */
+  readonly url: string | null;
+  /** Whether it serves dotfiles. */
+  readonly hidden: boolean;
+  /** Whether it accepts uploads. */
+  readonly upload: boolean;
+  /** When it was started, in milliseconds since 1970. */
+  readonly started: number;
+}
+
+const DIRECTORY = "servers";
+
+/** Writes the note of this server; disposing of it removes the note. */
+export function noteServer(state: string, note: Omit<ServerNote, "pid" | "started">): Disposable {
+  const directory = join(state, DIRECTORY);
+  Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const path = join(directory, `${Deno.pid}-${crypto.randomUUID()}`);
+  const [own, lockPath] = [`${path}.json`, lockOf(`${path}.json`)];
+  const lock = Deno.openSync(lockPath, { createNew: true, write: true, mode: 0o600 });
+  lock.lockSync(true);
+  const text = JSON.stringify({ ...note, pid: Deno.pid, started: Date.now() });
+  Deno.writeTextFileSync(`${path}.new`, text, { createNew: true, mode: 0o600 });
+  Deno.renameSync(`${path}.new`, own);
+  return {
+    [Symbol.dispose]() {
+      lock.close();
+      for (const path of [own, lockPath]) removeIfPresent(path);
+    },
+  };
+}
+
+/** Its own file: where locks are mandatory (Windows), a locked one cannot be read. */
+function lockOf(note: string): string {
+  return note.replace(/json$/, "lock");
+}
+
+/** The notes of the servers that run now; removes stale ones. */
+export function runningServers(state: string): ServerNote[] {
+  const directory = join(state, DIRECTORY);
+  return namesIn(directory).flatMap((name) => runningServer(join(directory, name)));
+}
+
+function runningServer(note: string): ServerNote[] {
+  try {
+    if (isLocked(lockOf(note))) return [JSON.parse(Deno.readTextFileSync(note))];
+    for (const path of [note, lockOf(note)]) removeIfPresent(path);
+    return [];
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return [];
+    throw error;
+  }
+}
+
+function isLocked(path: string): boolean {
+  try {
+    using file = Deno.openSync(path, { read: true, write: true });
+    return !file.tryLockSync(true);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return [...Deno.readDirSync(directory)].map(({ name }) => name).filter((name) => name.endsWith(".json"));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+function removeIfPresent(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
