@@ -47,7 +47,7 @@ export async function openHttps(settings: Settings, { env, log, resources }: Htt
     return { certificates, layers: policy, authority: [], notes: [], fingerprint: null, forWorkers: [] };
   }
   const { openLocalTls } = await import("./local_tls.ts");
-  const { localNames } = await import("./local_names.ts");
+  const { localNames } = await import("../handlers/transport/local_names.ts");
   const names = () => localNames(endpoint, hosts ?? []);
   const { local, notes, state } = await openLocalTls(tls, { env, log, workers, names });
   resources.use(local);

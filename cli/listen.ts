@@ -15,6 +15,7 @@ import {
   type TcpEndpoint,
   type UnixEndpoint,
 } from "../handlers/transport/endpoint.ts";
+import { interfaces } from "../handlers/transport/interfaces.ts";
 import type { RunningServer, ServeOptions } from "../handlers/transport/serve.ts";
 import { StartError } from "./start_error.ts";
 
@@ -158,15 +159,6 @@ export function shownUrl(address: ServerAddr, secure: boolean): string | null {
   const { hostname, port } = address;
   const own = `${secure ? "https" : "http"}://${urlHost(hostname)}:${port}/`;
   return urls.find((url) => !isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ""))) ?? urls[0] ?? own;
-}
-
-/** Empty without the permission (--allow-sys), which is no reason to fail. */
-export function interfaces(): Deno.NetworkInterfaceInfo[] {
-  try {
-    return Deno.networkInterfaces();
-  } catch {
-    return [];
-  }
 }
 
 function urlHost(hostname: string): string {
