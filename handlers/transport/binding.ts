@@ -6,6 +6,7 @@
 
 import { type Listeners, openListeners } from "../system/listeners.ts";
 import { openSockets, type Sockets } from "../system/sockets.ts";
+import type { TlsPair } from "./certificates.ts";
 import { sleep } from "./complain.ts";
 import type { Endpoint, InheritedEndpoint, ServerAddr, TcpEndpoint, UnixEndpoint } from "./endpoint.ts";
 
@@ -162,12 +163,16 @@ export class Binding<Listener> implements Disposable {
   }
 }
 
-/** Throws what {@linkcode Binding.succeed} throws where no process of this program can exchange a listener. */
-export function requireExchange(): void {
+/**
+ * Throws what {@linkcode Binding.succeed} throws where no process of this program can exchange a listener, or where the
+ * platform cannot use the certificate or its key.
+ */
+export function requireExchange({ cert, key }: TlsPair): void {
   const listeners = openListeners();
   if (listeners === null) throw new Deno.errors.NotSupported("Cannot exchange a listener");
   listeners[Symbol.dispose]();
   requireLoopback();
+  Deno.listenTls({ ...LOOPBACK, cert, key }).close();
 }
 
 /** An address of the same family: the runtime parses client addresses as those of its own socket. */
