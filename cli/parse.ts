@@ -8,7 +8,7 @@
 import { readEnvironment } from "./environment.ts";
 import { GROUPS, InvalidValue, type Option } from "./option.ts";
 import { OPTION_ROWS, type OptionName, OPTIONS, type Options } from "./options.ts";
-import { distance } from "./distance.ts";
+import { nearest } from "../handlers/core/nearest.ts";
 import { type Texts, withPlace } from "./place.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -115,9 +115,8 @@ function suggestion(flag: string): string {
   const elsewhere = offered.find(([, option]) => option.elsewhere?.includes(flag.replace(/^--?/, "")));
   if (elsewhere) return `; did you mean --${elsewhere[0]}?`;
   if (flag.length === 2) return byLetter(swapCase(flag)) ? `; did you mean ${swapCase(flag)}?` : "";
-  const ranked = offered.map(([name]) => ({ name, distance: distance(flag, `--${name}`) }));
-  const nearest = ranked.reduce((best, each) => each.distance < best.distance ? each : best);
-  return nearest.distance <= Math.max(2, flag.length / 3) ? `; did you mean --${nearest.name}?` : "";
+  const meant = nearest(flag, offered.map(([name]) => `--${name}`));
+  return meant === null ? "" : `; did you mean ${meant}?`;
 }
 
 function swapCase(flag: string): string {

@@ -5,6 +5,9 @@
  */
 
 import type { FetchFunction } from "../core/fetch.ts";
+import { requireFunction } from "../core/origin.ts";
+import { isSettled } from "../core/settle.ts";
+import type { Handler } from "../core/types.ts";
 import { Certificates, type TlsPair } from "./certificates.ts";
 import { type Endpoint, removeStaleSocket } from "./endpoint.ts";
 import { Generations } from "./generations.ts";
@@ -64,5 +67,9 @@ export function serve(
  */
 export function serve(fetch: FetchFunction, options: ServeOptions): RunningServer<Deno.NetAddr | Deno.UnixAddr>;
 export function serve(fetch: FetchFunction, options: ServeOptions = {}): RunningServer<Deno.NetAddr | Deno.UnixAddr> {
+  requireFunction(fetch, "what serve serves");
+  if (isSettled(fetch as unknown as Handler)) {
+    throw new TypeError("Cannot serve a handler: wrap it in toFetch(), as in serve(toFetch(handler))");
+  }
   return new Generations(fetch, options);
 }
