@@ -5,7 +5,7 @@
  */
 
 import { HttpError } from "./errors.ts";
-import type { Handler } from "./types.ts";
+import type { Encoder, Handler } from "./types.ts";
 
 /** The function that threw an error; `""` for one without a name. */
 const origins = new WeakMap<object, string>();
@@ -36,6 +36,24 @@ export function titleOf(role: string, value: unknown, position: number): string 
 /** The error for a value returned instead of a response; its message contains the title. */
 export function notAnAnswer(title: string, answer: unknown): unknown {
   return thrownBy("", new TypeError(`${title} returned ${kindOf(answer)}, not a Response or null`));
+}
+
+/**
+ * Encodes a stream. A failure of the encoder names it, and cancels nothing.
+ *
+ * @throws TypeError If it returns anything but a stream that can be read.
+ */
+export function encodedBy(encoder: Encoder, content: Parameters<Encoder["encode"]>[0]): ReturnType<Encoder["encode"]> {
+  const title = `the encoder for ${encoder.coding}`;
+  let stream: unknown;
+  try {
+    stream = encoder.encode(content);
+  } catch (thrown) {
+    throw thrownBy(title, thrown);
+  }
+  if (stream instanceof ReadableStream && !stream.locked) return stream;
+  const kind = stream instanceof ReadableStream ? "a stream that is in use" : kindOf(stream);
+  throw thrownBy("", new TypeError(`${title} returned ${kind}, not a stream`));
 }
 
 /** Wraps a handler so that its faults name it: errors it throws, and results that are neither a Response nor null. */
