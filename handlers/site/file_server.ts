@@ -144,7 +144,10 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
       { on: listing, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
     ].filter((row) => row.on);
     const methods = rows.flatMap((row) => row.methods);
-    const handlers = [...rows.map((row) => row.handler), allowAsked(methods, (context) => allowedBy(rows, context))];
+    const handlers = [
+      ...rows.map((row) => row.handler),
+      allowAsked(methods, (context) => allowedBy(rows, context), WITHOUT_UPLOADS),
+    ];
     const site = inTurn(handlers, (position) => rows[position]?.title ?? "");
     return uploads || hasMounts(source) ? limited(site, writableWhere(source, uploads)) : site;
   };
@@ -153,6 +156,12 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
   return withEncodedSlashes(slashed, settle(table(cache)));
 }
+
+/** What a server without uploads says; the methods are standard, so this reveals no more than Allow. */
+const WITHOUT_UPLOADS = {
+  PUT: "Uploading is not allowed here; enable it with --upload",
+  DELETE: "Deleting is not allowed here; enable it with --delete",
+};
 
 /** A feature, or a built-in row of the table. */
 interface Row extends Pick<Feature, "methods" | "rights" | "optionsHeaders"> {

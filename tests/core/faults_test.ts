@@ -191,6 +191,29 @@ Deno.test("an unknown option of a file server is named at construction, with the
   fileServer(SOURCE, untyped({ log: false, hidden: undefined, cacheControl: "no-store", types: {}, charset: null }));
 });
 
+Deno.test("serve on a port or a socket in use says which", async () => {
+  const fetch = toFetch(files(SOURCE));
+  const server = serve(fetch, { hostname: "127.0.0.1", port: 0 });
+  const { port } = server.address;
+  const message = `Cannot listen on port ${port} of 127.0.0.1: it is in use`;
+  assertThrows(() => serve(fetch, { hostname: "127.0.0.1", port }), Deno.errors.AddrInUse, message);
+  await server.drain();
+});
+
+Deno.test("a method that needs an option says which, and all say equally much", async () => {
+  const fetch = toFetch(fileServer(SOURCE, { log: false }));
+  const asked = async (method: string, target: string) => {
+    const response = await fetch(new Request(`http://localhost${target}`, { method }));
+    return [response.status, response.headers.get("allow"), await response.text()];
+  };
+  for (const target of ["/a.txt", "/missing.txt", "/"]) {
+    const say = (text: string) => [405, "GET, HEAD, OPTIONS", `405 Method Not Allowed: ${text}\n`];
+    assertEquals(await asked("PUT", target), say("Uploading is not allowed here; enable it with --upload"));
+    assertEquals(await asked("DELETE", target), say("Deleting is not allowed here; enable it with --delete"));
+    assertEquals(await asked("POST", target), say("The method is not allowed here"));
+  }
+});
+
 Deno.test("a file server that is served without toFetch says so, once", async (t) => {
   const site = fileServer(SOURCE, { log: false });
   await t.step("serve refuses it", () => {
