@@ -86,7 +86,7 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
     return 0;
   } catch (error) {
     const usage = error instanceof UsageError;
-    sink.line(`pyserve: ${escapeLog(usage ? `${error.message} (see pyserve --help)` : StartError.sentence(error))}`);
+    sink.line(`pyserve: ${escapeLog(usage ? error.sentence : StartError.sentence(error))}`);
     return usage ? 2 : 1;
   } finally {
     await sink.flush(FLUSH_MS);

@@ -80,8 +80,15 @@ export function requireFunction(value: unknown, title: string): void {
   if (typeof value !== "function") throw new TypeError(`Cannot use ${title}: it is ${kindOf(value)}, not a function`);
 }
 
+/** Throws a TypeError for anything that is not an array; the title is in the plural. */
+export function requireArray(value: unknown, title: string, of: string): void {
+  if (!Array.isArray(value)) {
+    throw new TypeError(`Cannot use ${title}: they are ${kindOf(value)}, not an array of ${of}`);
+  }
+}
+
 /** Describes a value by its kind only, for messages: its content may be private. */
-function kindOf(value: unknown): string {
+export function kindOf(value: unknown): string {
   if (value === undefined || value === null) return `${value}`;
   if (typeof value !== "object") return `a ${typeof value}`;
   return Array.isArray(value) ? "an array" : `an object (${value.constructor?.name ?? "without a class"})`;
