@@ -121,6 +121,7 @@ export class Generations implements RunningServer<ServerAddr> {
 
   #stop(): void {
     this.#stopped.abort();
+    this.#binding.withdraw();
     this.#current?.fail(null);
   }
 
