@@ -12,18 +12,18 @@ import type { FileSource } from "./types.ts";
 const shown = new WeakMap<FileSource, string | MountTree | FileSource>();
 
 /** Records that a source exposes a directory on disk. */
-export function showsDirectory(source: FileSource, name: string): void {
+export function recordDirectory(source: FileSource, name: string): void {
   shown.set(source, realPathOf(name));
 }
 
 /** Records that a source exposes all or part of another one, at the same paths; returns the former. */
-export function showsSome(source: FileSource, of: FileSource): FileSource {
+export function recordView(source: FileSource, of: FileSource): FileSource {
   shown.set(source, of);
   return source;
 }
 
 /** Records that a source exposes several, at their mount points; returns the source. */
-export function showsMounts(source: FileSource, tree: MountTree): FileSource {
+export function recordMounts(source: FileSource, tree: MountTree): FileSource {
   shown.set(source, tree);
   return source;
 }

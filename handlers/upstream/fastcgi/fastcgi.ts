@@ -24,7 +24,7 @@ import { followLocalRedirect, redirectedFrom } from "../local_redirect.ts";
 import { type Program, requireRun } from "../program.ts";
 import { hasBody, readHead, scriptResponse } from "../reply.ts";
 import { spoolBody, type Spooled } from "../spool.ts";
-import { Lines } from "../stderr_lines.ts";
+import { StderrLines } from "../stderr_lines.ts";
 import { withoutPrograms } from "../without_programs.ts";
 import { FastCgiClient, type FastCgiExchange } from "./client.ts";
 import type { FastCgiAddress } from "./connection.ts";
@@ -249,7 +249,7 @@ class FastCgi {
     using resources = new DisposableStack();
     const { maxBody: max, bodyTimeout: stallMs } = this.#options;
     const body = resources.use(await spoolBody(request, { max, stallMs }));
-    const stderr = new Lines((line) => context.log.error(`${program.name}: ${line}`));
+    const stderr = new StderrLines((line) => context.log.error(`${program.name}: ${line}`));
     resources.defer(() => stderr.end());
     const left = new AbortController();
     using _watch = whenClientLeaves(redirectedFrom(request)?.original ?? request, () => left.abort(CLIENT_LEFT));
