@@ -147,12 +147,11 @@ interface Start {
 
 /** Starts a server in this process, or workers. Rarely needed modules are loaded here. */
 async function startServer(start: Start): Promise<RunningServer<ServerAddr>> {
-  const { settings, world: { shared }, log, resources } = start;
+  const { settings, world: { shared } } = start;
   const several = settings.workers > 1 && shared === null ? await import("./cli/workers.ts") : null;
   several?.checkWorkersPossible(start.world.startsWorkers);
   if (shared === null && settings.endpoint.kind === "unix") await makeRoom(settings.endpoint);
-  // Each worker replaces its certificate; the command logs it once.
-  const tls = settings.tls && await watchedTls(settings.tls, shared === null ? log : null, resources);
+  const tls = settings.tls && await watchedTls(settings.tls, start);
   return several ? await startSeveral(start, tls, several) : await startAlone(start, tls);
 }
 
@@ -201,7 +200,7 @@ async function startSeveral(
   const own = socket ?? await startAlone(start, tls, true);
   if ("abort" in own) await own.abort();
   tls?.usedBy(requireExchange);
-  return resources.use(await startWorkers({ ...start, address: own.address, socket }));
+  return resources.use(await startWorkers({ ...start, address: own.address, socket, tls }));
 }
 
 /** The endpoint of this process. */
@@ -215,14 +214,18 @@ function hostnameOf({ endpoint }: Settings): string {
   return endpoint.kind === "tcp" ? endpoint.hostname : "localhost";
 }
 
-/** The certificate from the files, replaced when they change; loaded only here. */
+/**
+ * The certificate from the files, replaced when they change; loaded only here. Each worker replaces its own, and the
+ * command logs it once.
+ */
 async function watchedTls(
   files: TlsFiles,
-  log: Logger | null,
-  resources: AsyncDisposableStack,
+  { log, resources, world: { shared } }: Start,
 ): Promise<Certificates> {
   const { CertificateFiles } = await import("./cli/tls.ts");
-  const watched = resources.use(await CertificateFiles.open(files, log));
+  const watched = resources.use(
+    await CertificateFiles.open(files, shared ? null : log, { given: shared?.tls ?? null }),
+  );
   return watched.certificates;
 }
 
