@@ -15,8 +15,10 @@ import {
   type TcpEndpoint,
   type UnixEndpoint,
 } from "../handlers/transport/endpoint.ts";
+import { interfaces } from "../handlers/transport/interfaces.ts";
 import type { RunningServer, ServeOptions } from "../handlers/transport/serve.ts";
 import { StartError } from "./start_error.ts";
+import { isNumber } from "./values.ts";
 
 /** Number of ports probed for a free one if the port is in use. */
 const NEXT_PORTS = 20;
@@ -91,7 +93,8 @@ function explainTcp(error: unknown, { hostname, port }: TcpEndpoint): string {
     return `Cannot listen on port ${port}: it is in use${free === null ? "" : `; port ${free} is free`}`;
   }
   if (error instanceof Deno.errors.AddrNotAvailable) {
-    return `Cannot listen on "${hostname}": it is not an address of this machine`;
+    const hint = isNumber(hostname) ? `; for a port, use --port ${hostname}` : "";
+    return `Cannot listen on "${hostname}": it is not an address of this machine${hint}`;
   }
   if (error instanceof Deno.errors.PermissionDenied) {
     return `Cannot listen on port ${port}: permission denied${
@@ -158,15 +161,6 @@ export function shownUrl(address: ServerAddr, secure: boolean): string | null {
   const { hostname, port } = address;
   const own = `${secure ? "https" : "http"}://${urlHost(hostname)}:${port}/`;
   return urls.find((url) => !isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ""))) ?? urls[0] ?? own;
-}
-
-/** Empty without the permission (--allow-sys), which is no reason to fail. */
-export function interfaces(): Deno.NetworkInterfaceInfo[] {
-  try {
-    return Deno.networkInterfaces();
-  } catch {
-    return [];
-  }
 }
 
 function urlHost(hostname: string): string {

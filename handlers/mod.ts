@@ -26,7 +26,7 @@ export { archive, type ArchiveOptions } from "./archive/archive.ts";
 export { type Checksum, checksum } from "./checksum/checksum.ts";
 
 // Uploads
-export { upload, uploadFeatures, type UploadOptions } from "./upload/upload.ts";
+export { type TransferLimits, upload, uploadFeatures, type UploadOptions } from "./upload/upload.ts";
 
 // Programs
 export { cgi, cgiContent, cgiFeature, type CgiOptions, type CommandWords } from "./upstream/cgi/cgi.ts";
@@ -41,6 +41,7 @@ export { archives, checksums, searches } from "./site/reading_features.ts";
 
 // For servers of your own
 export { removeStaleSocket, type TlsPair } from "./transport/serve.ts";
+export { type LocalTls, localTls, type LocalTlsOptions } from "./transport/local_tls.ts";
 
 // For handlers of your own
 export { type CodedContent, type Content, sendContent, type SendOptions } from "./serving/content.ts";

@@ -97,10 +97,26 @@ export function hsts(seconds: number): Layer {
 export const AUTHORITY_PATH = "/.pyserve/ca.crt";
 
 /**
- * A layer that answers `/.pyserve/ca.crt` with the certificate of the authority, by which browsers and systems install it.
+ * A layer that answers `/.pyserve/ca.crt` with the certificate of an authority, by which browsers and systems install it.
  * It is public: put it outside of authentication.
  *
  * @param current Returns the certificate, PEM.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { files, memory, toFetch, wrap } from "@x/pyserve";
+ * import { localTls } from "@x/pyserve/handlers";
+ * import { authorityFile } from "@x/pyserve/layers";
+ *
+ * using tls = await localTls();
+ * const fetch = toFetch(wrap(files(memory({})), authorityFile(() => tls.authority)));
+ * const response = await fetch(new Request("http://localhost/.pyserve/ca.crt"));
+ * assert(response.headers.get("content-type") === "application/x-x509-ca-cert");
+ * await response.body?.cancel();
+ * ```
+ *
+ * @category Layers
  */
 export function authorityFile(current: () => string): Layer {
   return (next) => (request, context) => {

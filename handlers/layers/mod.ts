@@ -7,5 +7,5 @@
 export { accessLog, type LogFormat } from "./access_log.ts";
 export { errorPages } from "./error_pages.ts";
 export { headers } from "./headers.ts";
-export { hsts, type RedirectOptions, redirectToHttps } from "./https.ts";
+export { authorityFile, hsts, type RedirectOptions, redirectToHttps } from "./https.ts";
 export type { Encoder } from "../core/types.ts";

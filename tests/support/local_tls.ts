@@ -1,7 +1,7 @@
 /** A command with `--tls`, its state in a directory of the test, and curl that trusts only its authority. */
 
 import { join } from "@std/path/join";
-import { type RunningCommand, start } from "./command.ts";
+import { type RunningCommand, start, type StartOptions } from "./command.ts";
 
 /** A command that serves HTTPS with an authority of its own. */
 export interface LocalTlsCommand extends RunningCommand {
@@ -14,8 +14,12 @@ export interface LocalTlsCommand extends RunningCommand {
 }
 
 /** Starts it; `state` is the base of the state directory. */
-export async function startLocalTls(args: readonly string[], state: string): Promise<LocalTlsCommand> {
-  const command = await start([...args, "--tls"], { env: { XDG_STATE_HOME: state } });
+export async function startLocalTls(
+  args: readonly string[],
+  state: string,
+  options: Omit<StartOptions, "env"> = {},
+): Promise<LocalTlsCommand> {
+  const command = await start([...args, "--tls"], { ...options, env: { XDG_STATE_HOME: state } });
   const fingerprint = /^ {2}((?:[0-9A-F]{2}:){31}[0-9A-F]{2})$/m.exec(command.stdout())?.[1] ?? "";
   const plainPort = Number(/plain HTTP on port (\d+) is redirected/.exec(command.stdout())?.[1]);
   return Object.assign(command, { authority: join(state, "pyserve/tls/ca.crt"), fingerprint, plainPort });

@@ -4,12 +4,12 @@
  * @module
  */
 
-import { addressBytes } from "../handlers/certificates/addresses.ts";
-import type { WantedNames } from "../handlers/certificates/local_authority.ts";
-import { namesOfMachine } from "../handlers/core/own_hosts.ts";
-import { isLoopback } from "../handlers/http/own_host.ts";
-import type { Endpoint } from "../handlers/transport/endpoint.ts";
-import { interfaces } from "./listen.ts";
+import { addressBytes } from "../certificates/addresses.ts";
+import type { WantedNames } from "../certificates/local_authority.ts";
+import { namesOfMachine } from "../core/own_hosts.ts";
+import { isLoopback } from "../http/own_host.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { interfaces } from "./interfaces.ts";
 
 /** Always there, and known without a permission. */
 const LOOPBACK = ["127.0.0.1", "::1"];
