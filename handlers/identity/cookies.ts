@@ -45,6 +45,16 @@ function isBeginning(cookies: string, at: number): boolean {
   return at === 0 || cookies[at - 1] === ";";
 }
 
+/** Session cookies of this server, and of others on the same host. */
+const SESSION = /^(?:__Host-)?pyserve(?:-\d+)?=/;
+
+/** A Cookie header without sessions: whoever has one can act as the user. Null if nothing is left. */
+export function withoutSessions(cookies: string): string | null {
+  if (!cookies.includes("pyserve")) return cookies;
+  const others = cookies.split(/; */).filter((pair) => !SESSION.test(pair.trim()));
+  return others.length === 0 ? null : others.join("; ");
+}
+
 /**
  * Set-Cookie for a session; without a value, deletes it.
  *
