@@ -30,6 +30,7 @@ import { stateDirectoryOf } from "./cli/state_directory.ts";
 import { subcommandOf } from "./cli/subcommands.ts";
 import { UsageError } from "./cli/usage_error.ts";
 import { type Shared, workerSeat } from "./cli/worker_seat.ts";
+import { wrap } from "./handlers/core/chain.ts";
 import type { Feature } from "./handlers/serving/feature.ts";
 import { toFetch } from "./handlers/core/fetch.ts";
 import { fileServer, type FileServerOptions } from "./handlers/site/file_server.ts";
@@ -245,7 +246,7 @@ async function startAlone(start: Start, https: Https | null, isProbe = false) {
   const { settings, world: { shared }, log, parts } = start;
   const localAddress = () => address && "port" in address ? { ...address, name: hostnameOf(settings) } : null;
   let address: ServerAddr | null = null;
-  const handler = handlerFor(settings, { ...parts, layers: [...https?.layers ?? [], ...parts.layers] });
+  const handler = wrap(handlerFor(settings, parts), ...https?.layers ?? []);
   const fetch = toFetch(isProbe ? notYet : handler, {
     log,
     accessLog: settings.server.log ?? false,

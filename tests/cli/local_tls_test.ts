@@ -73,6 +73,12 @@ Deno.test({
       const refused = await head("--cacert", server.authority, "-X", "PUT", url);
       assertMatch(refused, /^HTTP\/\S+ 405 [\s\S]*^allow: GET, HEAD\r$/im);
       assertMatch(await head("--cacert", server.authority, "-I", url), /^content-length: \d{3}\r$/im);
+      await server.stop();
+      assertEquals(
+        server.stderr().match(/"GET \/\.pyserve\/ca\.crt HTTP\/[\d.]+" 200 -$/gm)?.length,
+        1,
+        "one log line",
+      );
     }
     assertEquals(new Set(fingerprints).size, 1);
   },
