@@ -98,8 +98,9 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
     return 0;
   } catch (error) {
     const usage = error instanceof UsageError;
-    const help = subcommand ? `pyserve ${args[0]} --help` : "pyserve --help";
-    sink.line(`pyserve: ${escapeLog(usage ? `${error.message} (see ${help})` : StartError.sentence(error))}`);
+    const ofSubcommand = (message: string) => `${message} (see pyserve ${args[0]} --help)`;
+    const text = usage ? subcommand ? ofSubcommand(error.message) : error.sentence : StartError.sentence(error);
+    sink.line(`pyserve: ${escapeLog(text)}`);
     return usage ? 2 : 1;
   } finally {
     await sink.flush(FLUSH_MS);
@@ -209,6 +210,7 @@ async function startServer(start: Start): Promise<Started> {
     env: world.env,
     log: isWorker ? null : log,
     resources,
+    given: world.shared?.tls ?? null,
   });
   const server = several ? await startSeveral(start, https, several) : await startAlone(start, https);
   return { server, ...(isWorker ? { notes: [], codes: "" } : await announced(start, server, https)) };
@@ -282,7 +284,13 @@ async function startSeveral(
   if ("abort" in own) await own.abort();
   https?.certificates.usedBy(requireExchange);
   return resources.use(
-    await startWorkers({ ...start, args: [...https?.forWorkers ?? [], ...args], address: own.address, socket }),
+    await startWorkers({
+      ...start,
+      args: [...https?.forWorkers ?? [], ...args],
+      address: own.address,
+      socket,
+      tls: https?.certificates ?? null,
+    }),
   );
 }
 

@@ -50,5 +50,6 @@ async function uploads(
   for (const place of find ? find(uploadPlaces, root, cgi) : [root]) {
     requireWritable(place, options.rights?.change ?? false);
   }
-  return (await import("../handlers/upload/upload.ts")).uploadFeatures(options);
+  const { withoutAbortWarning } = await import("./abort_warning.ts");
+  return (await import("../handlers/upload/upload.ts")).uploadFeatures(options).map(withoutAbortWarning);
 }

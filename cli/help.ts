@@ -33,10 +33,13 @@ const EXAMPLES = `  pyserve                      the current directory on port 8
  */
 export function help(topic: string): string | null {
   if (topic === "") return USAGE + EXAMPLES + section("Options", common()) + more();
-  const groups = GROUPS.filter((group) => topic === "all" || topic === group.toLowerCase());
+  const groups = GROUPS.filter((group) => topic === "all" || (ALIASES[topic] ?? topic) === group.toLowerCase());
   if (groups.length === 0) return null;
   return USAGE + groups.map((group) => section(group, inGroup(group))).join("\n");
 }
+
+/** Other names of topics. */
+const ALIASES: Readonly<Partial<Record<string, string>>> = { tls: "https" };
 
 export function topics(): string {
   return ["all", ...GROUPS.map((group) => group.toLowerCase())].join(", ");

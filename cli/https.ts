@@ -34,16 +34,18 @@ export interface HttpsOptions {
   readonly log: Logger | null;
   /** Disposed of after the server has ended. */
   readonly resources: AsyncDisposableStack;
+  /** The pair that the command uses, for a worker; null for the command. */
+  readonly given: TlsPair | null;
 }
 
 /** Reads or makes the certificate. Throws `StartError`. */
-export async function openHttps(settings: Settings, { env, log, resources }: HttpsOptions): Promise<Https> {
+export async function openHttps(settings: Settings, { env, log, resources, given }: HttpsOptions): Promise<Https> {
   const { endpoint, hosts, workers } = settings;
   const policy = settings.hsts === null ? [] : [hsts(settings.hsts)];
   const tls = settings.tls!;
   if ("cert" in tls) {
     const { CertificateFiles } = await import("./tls.ts");
-    const { certificates } = resources.use(await CertificateFiles.open(tls, log));
+    const { certificates } = resources.use(await CertificateFiles.open(tls, log, { given }));
     return { certificates, layers: policy, authority: [], notes: [], fingerprint: null, forWorkers: [] };
   }
   const { openLocalTls } = await import("./local_tls.ts");

@@ -18,6 +18,7 @@ import {
 import { interfaces } from "../handlers/transport/interfaces.ts";
 import type { RunningServer, ServeOptions } from "../handlers/transport/serve.ts";
 import { StartError } from "./start_error.ts";
+import { isNumber } from "./values.ts";
 
 /** Number of ports probed for a free one if the port is in use. */
 const NEXT_PORTS = 20;
@@ -92,7 +93,8 @@ function explainTcp(error: unknown, { hostname, port }: TcpEndpoint): string {
     return `Cannot listen on port ${port}: it is in use${free === null ? "" : `; port ${free} is free`}`;
   }
   if (error instanceof Deno.errors.AddrNotAvailable) {
-    return `Cannot listen on "${hostname}": it is not an address of this machine`;
+    const hint = isNumber(hostname) ? `; for a port, use --port ${hostname}` : "";
+    return `Cannot listen on "${hostname}": it is not an address of this machine${hint}`;
   }
   if (error instanceof Deno.errors.PermissionDenied) {
     return `Cannot listen on port ${port}: permission denied${

@@ -118,7 +118,7 @@ const TABLE = {
   }),
   "no-archive": flag({
     group: "Files",
-    help: "Do not offer directories as archives (?archive=zip, tar, tar.gz); --no-listing, CGI and FastCGI imply it",
+    help: "Do not offer directories as archives (?archive=zip, tar, tar.gz); --no-listing implies it",
   }),
   "archive-max": one({
     group: "Files",
@@ -358,6 +358,7 @@ const TABLE = {
   }, charset),
   "precompressed": flag({
     group: "Responses",
+    elsewhere: ["gzip", "brotli", "compress", "compression"],
     help: "Send NAME.br, NAME.zst or NAME.gz instead of NAME to clients that accept the coding",
   }),
   "cache-size": one({

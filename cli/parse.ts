@@ -6,9 +6,9 @@
  */
 
 import { readEnvironment } from "./environment.ts";
-import { GROUPS, InvalidValue, type Option } from "./option.ts";
+import { InvalidValue, type Option } from "./option.ts";
 import { OPTION_ROWS, type OptionName, OPTIONS, type Options } from "./options.ts";
-import { distance } from "./distance.ts";
+import { nearest } from "../handlers/core/nearest.ts";
 import { type Texts, withPlace } from "./place.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -68,7 +68,7 @@ function takeOption(word: string, rest: string[]): { name: OptionName; text: str
     if (inline !== null) throw new UsageError(`The option ${flag} takes no value`);
     return { name, text: "" };
   }
-  if (name === "help" && inline === null && isTopic(rest[0])) return { name, text: rest.shift()! };
+  if (name === "help" && inline === null && isWord(rest[0])) return { name, text: rest.shift()! };
   if (bare !== undefined) return { name, text: inline || bare };
   const text = inline ?? takeValue(name, rest);
   // Python's -p is the protocol, but most people expect it to be the port.
@@ -77,9 +77,9 @@ function takeOption(word: string, rest: string[]): { name: OptionName; text: str
   return { name, text: pair && !text.includes(":") ? `${text}:${takeValue(name, rest)}` : text };
 }
 
-/** Whether the word after `--help` is a topic and not a directory to serve. */
-function isTopic(word: string | undefined): boolean {
-  return word === "all" || GROUPS.some((group) => group.toLowerCase() === word);
+/** Whether the word after `--help` is a topic, if perhaps one that does not exist. */
+function isWord(word: string | undefined): boolean {
+  return word !== undefined && !word.startsWith("-");
 }
 
 function splitFlag(word: string): [flag: string, inline: string | null] {
@@ -102,8 +102,20 @@ function find(flag: string): OptionName {
   const names = meant.filter(([, { writes }]) => !writes).map(([name]) => `--${name}`);
   if (names.length > 1) throw new UsageError(`The option ${flag} could mean ${names.join(" or ")}`);
   if (meant.length > 1) throw new UsageError(`The option ${flag} is ambiguous: write the full name`);
-  throw new UsageError(`There is no option ${flag}${suggestion(flag)}`);
+  const hint = suggestion(flag);
+  throw new UsageError(`There is no option ${flag}${hint}`, hint === "" && isWriting(flag) ? "uploads" : "");
 }
+
+/** Whether the most similar option lets clients write. */
+function isWriting(flag: string): boolean {
+  const meant = flag.length > 2 ? nearest(flag, OPTION_ROWS.map(([name]) => `--${name}`)) : null;
+  return meant !== null && OPTION_ROWS.some(([name, { writes }]) => writes && meant === `--${name}`);
+}
+
+/** What other servers have an option for, and pyserve does by the value of another. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  "--cors": '-H Access-Control-Allow-Origin "*"',
+};
 
 function byLetter(flag: string): OptionName | undefined {
   return flag.length === 2 ? OPTION_ROWS.find(([, { short }]) => short?.includes(flag[1]!))?.[0] : undefined;
@@ -111,13 +123,14 @@ function byLetter(flag: string): OptionName | undefined {
 
 /** The most similar option. Never one that lets clients write: a typo must not lead to such a suggestion. */
 function suggestion(flag: string): string {
+  const instead = Object.hasOwn(INSTEAD, flag) ? INSTEAD[flag] : undefined;
+  if (instead !== undefined) return `; use ${instead}`;
   const offered = OPTION_ROWS.filter(([, { writes }]) => !writes);
   const elsewhere = offered.find(([, option]) => option.elsewhere?.includes(flag.replace(/^--?/, "")));
   if (elsewhere) return `; did you mean --${elsewhere[0]}?`;
   if (flag.length === 2) return byLetter(swapCase(flag)) ? `; did you mean ${swapCase(flag)}?` : "";
-  const ranked = offered.map(([name]) => ({ name, distance: distance(flag, `--${name}`) }));
-  const nearest = ranked.reduce((best, each) => each.distance < best.distance ? each : best);
-  return nearest.distance <= Math.max(2, flag.length / 3) ? `; did you mean --${nearest.name}?` : "";
+  const meant = nearest(flag, offered.map(([name]) => `--${name}`));
+  return meant === null ? "" : `; did you mean ${meant}?`;
 }
 
 function swapCase(flag: string): string {

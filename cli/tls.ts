@@ -6,12 +6,21 @@
 
 import type { Logger } from "../handlers/core/types.ts";
 import { Certificates, type TlsPair } from "../handlers/transport/certificates.ts";
-import { expiryOf } from "./certificate_expiry.ts";
+import { certificateProblem, expiryOf } from "../handlers/transport/certificate_check.ts";
 import type { TlsFiles } from "./settings.ts";
 import { StartError } from "./start_error.ts";
 
 /** Polling interval of the files in milliseconds. */
 const LOOK_MS = 1_000;
+
+/** The state of files that have not been read: any other differs. */
+const NOT_READ = "";
+
+/** Options of {@linkcode CertificateFiles.open}. */
+interface OpenOptions {
+  readonly interval?: number;
+  readonly given?: TlsPair | null;
+}
 
 /**
  * A certificate that follows its files. It is replaced once they have been unchanged for {@linkcode LOOK_MS}, so that a
@@ -23,20 +32,24 @@ export class CertificateFiles implements Disposable {
   readonly #files: TlsFiles;
   readonly #log: Logger | null;
   #timer: ReturnType<typeof setInterval> | undefined;
+  /** Whether the files cannot be used, which has been logged. */
+  #isFailing = false;
   /** The state of the files in use, and at the last poll. */
   #used: string;
   #seen: string;
 
   /**
-   * Reads the files.
+   * Reads the files, unless there is a pair already.
    *
    * @param log Receives a line for each change; null for none.
-   * @param interval The polling interval in milliseconds.
+   * @param options.interval The polling interval in milliseconds.
+   * @param options.given The pair of the command, for a worker: the files may be unusable by now.
    * @throws {StartError} If they cannot be used.
    */
-  static async open(files: TlsFiles, log: Logger | null, interval: number = LOOK_MS): Promise<CertificateFiles> {
-    const state = stateOf(files);
-    const watched = new CertificateFiles(files, log, new Certificates(await readTls(files)), state);
+  static async open(files: TlsFiles, log: Logger | null, options: OpenOptions = {}): Promise<CertificateFiles> {
+    const { interval = LOOK_MS, given = null } = options;
+    const state = given ? NOT_READ : stateOf(files);
+    const watched = new CertificateFiles(files, log, new Certificates(given ?? await readTls(files)), state);
     watched.#timer = setInterval(() => watched.#look(), interval);
     Deno.unrefTimer(watched.#timer as unknown as number);
     return watched;
@@ -65,13 +78,20 @@ export class CertificateFiles implements Disposable {
   async #exchange(): Promise<void> {
     try {
       const pair = await readTls(this.#files);
+      if (!this.#isFailing && isSame(pair, this.certificates.current())) return;
       await requireMatch(pair);
       this.certificates.replace(pair);
+      this.#isFailing = false;
       this.#log?.error(`New certificate in use${validity(pair.cert)}`);
     } catch (error) {
+      this.#isFailing = true;
       this.#log?.error(`The old certificate stays in use. ${problemOf(error)}`);
     }
   }
+}
+
+function isSame(a: TlsPair, b: TlsPair): boolean {
+  return a.cert === b.cert && a.key === b.key;
 }
 
 function problemOf(error: unknown): string {
@@ -100,14 +120,14 @@ function fileState(path: string): string {
 export async function readTls(files: TlsFiles): Promise<TlsPair> {
   const certText = read(files.cert, "certificate");
   const keyText = files.key === null ? certText : read(files.key, "key");
+  const problem = certificateProblem(certText);
+  if (problem !== null) throw new StartError(`Cannot use "${files.cert}": ${problem}`);
   const cert = blocks(certText, "CERTIFICATE");
-  if (cert === "") throw new StartError(`Cannot use "${files.cert}": it contains no PEM certificate`);
   const key = blocks(keyText, "(?:[A-Z]+ )?PRIVATE KEY");
   const keyFile = files.key ?? files.cert;
   if (key === "") {
     throw new StartError(`Cannot use "${keyFile}": it contains no PEM private key; give its file with --tls-key`);
   }
-  requireValid(cert, files.cert);
   if (!/ENCRYPTED/.test(key)) return { cert, key };
   if (files.password === null) {
     throw new StartError(
@@ -117,27 +137,18 @@ export async function readTls(files: TlsFiles): Promise<TlsPair> {
   return { cert, key: await decrypt(key, read(files.password, "password").trim(), keyFile) };
 }
 
-function requireValid(cert: string, path: string): void {
-  const expiry = expiryOf(cert);
-  if (expiry === null || Number(expiry) > Date.now()) return;
-  throw new StartError(`Cannot use "${path}": the certificate expired on ${dayOf(expiry)}`);
-}
-
-/** With workers, this process checks the pair; otherwise the server does. */
+/** Checks the pair more thoroughly than the server, and with sentences for the log. */
 async function requireMatch({ cert, key }: TlsPair): Promise<void> {
   const { createPrivateKey, X509Certificate } = await import("node:crypto");
-  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
+  const [first] = blocksOf(cert, "CERTIFICATE").map((block) => new X509Certificate(block));
+  if (!first!.checkPrivateKey(createPrivateKey(key))) {
     throw new StartError("Cannot use the certificate: it does not match the private key");
   }
 }
 
 function validity(cert: string): string {
   const expiry = expiryOf(cert);
-  return expiry === null ? "" : `, valid until ${dayOf(expiry)}`;
-}
-
-function dayOf(date: Date): string {
-  return date.toISOString().slice(0, 10);
+  return expiry === null ? "" : `, valid until ${expiry.toISOString().slice(0, 10)}`;
 }
 
 function read(path: string, what: string): string {
@@ -150,8 +161,11 @@ function read(path: string, what: string): string {
 }
 
 function blocks(text: string, label: string): string {
-  const pattern = new RegExp(`-----BEGIN (${label})-----[\\s\\S]*?-----END \\1-----`, "g");
-  return (text.match(pattern) ?? []).map((block) => block + "\n").join("");
+  return blocksOf(text, label).map((block) => block + "\n").join("");
+}
+
+function blocksOf(text: string, label: string): readonly string[] {
+  return text.match(new RegExp(`-----BEGIN (${label})-----[\\s\\S]*?-----END \\1-----`, "g")) ?? [];
 }
 
 /** The runtime's TLS accepts no password, but node:crypto does; it is loaded only for this. */

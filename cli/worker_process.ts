@@ -5,8 +5,10 @@
  */
 
 import type { Logger } from "../handlers/core/types.ts";
+import type { TlsPair } from "../handlers/transport/certificates.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./signals.ts";
 import { StartError } from "./start_error.ts";
+import { lifelineStart } from "./worker_seat.ts";
 
 /** Maximum length of an unterminated line; a worker's lines are far shorter. */
 const MAX_LINE = 1024 * 1024;
@@ -26,7 +28,7 @@ export class WorkerProcess {
   #early: string[] | null = [];
 
   /** Starts a worker; its lines are logged whole and in order. */
-  constructor(args: readonly string[], log: Logger) {
+  constructor(args: readonly string[], tls: TlsPair | null, log: Logger) {
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [...args],
       stdin: "piped",
@@ -35,6 +37,7 @@ export class WorkerProcess {
     }).spawn();
     this.#lifeline = this.#child.stdin.getWriter();
     this.#lifeline.closed.catch(() => {});
+    this.#lifeline.write(lifelineStart(tls)).catch(() => {});
     const logged = this.#log(log).catch(() => {});
     this.ended = this.#end(logged);
     this.listening = this.#listen(log);

@@ -2,20 +2,52 @@
  * The worker's side of `--workers`.
  *
  * A worker is the same command with the same arguments, preceded by {@linkcode WORKER_WORD} and what it shares: a
- * port, or the descriptor of a socket (`fd:7`). Its standard input is its lifeline: a byte is a signal number, and the
- * end of the stream means that the command has exited. Its standard output reports that it listens. It ignores system
+ * port, or the descriptor of a socket (`fd:7`). Its standard input is its lifeline: it begins with the certificate, then
+ * a byte is a signal number, and the end of the stream means that the command has exited. Its standard output reports that it listens. It ignores system
  * signals: Ctrl-C in a terminal and a stop by systemd reach every process, and the command decides what they mean.
  *
  * @module
  */
 
+import type { TlsPair } from "../handlers/transport/certificates.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./signals.ts";
 
 /** The first argument of a worker, before what it shares; internal. */
 export const WORKER_WORD = "--as-worker";
 
 /** What the processes listen on: a port, each with its own socket, or one shared socket. */
-export type Shared = { readonly port: number } | { readonly fd: number };
+export type Shared = ({ readonly port: number } | { readonly fd: number }) & {
+  /** The certificate and key in use, which the files may no longer contain; null without TLS. */
+  readonly tls?: TlsPair | null;
+};
+
+/** The certificate and key, as the first bytes of a worker's standard input: their length, then JSON. */
+export function lifelineStart(tls: TlsPair | null): Uint8Array<ArrayBuffer> {
+  const text = new TextEncoder().encode(JSON.stringify(tls));
+  const bytes = new Uint8Array(LENGTH_BYTES + text.length);
+  new DataView(bytes.buffer).setUint32(0, text.length);
+  bytes.set(text, LENGTH_BYTES);
+  return bytes;
+}
+
+const LENGTH_BYTES = 4;
+
+/** Reads what {@linkcode lifelineStart} has made; null if the command has exited. */
+function readLifelineStart(): TlsPair | null {
+  const head = readExactly(LENGTH_BYTES);
+  const text = head && readExactly(new DataView(head.buffer).getUint32(0));
+  return text && JSON.parse(new TextDecoder().decode(text));
+}
+
+function readExactly(length: number): Uint8Array<ArrayBuffer> | null {
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length;) {
+    const count = Deno.stdin.readSync(bytes.subarray(at));
+    if (count === null) return null;
+    at += count;
+  }
+  return bytes;
+}
 
 /** The command's environment in a worker. */
 export interface WorkerIo {
@@ -31,7 +63,8 @@ export function workerSeat(words: readonly string[]): { args: readonly string[];
   const [, fd, port] = /^(?:fd:(\d+)|(\d+))$/.exec(place) ?? [];
   if (first !== WORKER_WORD || (fd ?? port) === undefined) return null;
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
-  const shared = fd === undefined ? { port: Number(port) } : { fd: Number(fd) };
+  const tls = readLifelineStart();
+  const shared = fd === undefined ? { port: Number(port), tls } : { fd: Number(fd), tls };
   const io = { shared, out: reportOnce(), colors: { out: false, err: false }, onSignal: onLifeline };
   return { args, io };
 }

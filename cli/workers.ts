@@ -13,6 +13,7 @@
 
 import type { Logger } from "../handlers/core/types.ts";
 import type { InheritedEndpoint, ServerAddr, UnixEndpoint } from "../handlers/transport/endpoint.ts";
+import type { Certificates } from "../handlers/transport/certificates.ts";
 import type { RunningServer } from "../handlers/transport/serve.ts";
 import { openShared, type SharedSocket } from "../handlers/transport/shared_socket.ts";
 import { childArgs } from "./child.ts";
@@ -65,6 +66,8 @@ export interface WorkersOptions {
   readonly address: ServerAddr;
   /** The socket that the workers share; null if each opens its own, on the same port. */
   readonly socket: SharedSocket | null;
+  /** The certificate, which workers start with; null without TLS. */
+  readonly tls: Certificates | null;
   /** The log for the output of all workers. */
   readonly log: Logger;
 }
@@ -74,11 +77,15 @@ export interface WorkersOptions {
  * keeps failing. Throws {@linkcode StartError}.
  */
 export async function startWorkers(options: WorkersOptions): Promise<RunningServer<ServerAddr> & AsyncDisposable> {
-  const { settings, address, socket, log } = options;
+  const { settings, address, socket, tls, log } = options;
   const needs = { option: "--workers", addresses: neededAddresses(options), ...neededPaths(settings) };
   const seat = socket ? `fd:${socket.fd}` : String((address as Deno.NetAddr).port);
   const args = [...childArgs(needs), WORKER_WORD, seat];
-  const workers = new Workers(address, () => new WorkerProcess([...args, ...options.args], log), log);
+  const workers = new Workers(
+    address,
+    () => new WorkerProcess([...args, ...options.args], tls?.current() ?? null, log),
+    log,
+  );
   try {
     await workers.start(settings.workers);
     return workers;

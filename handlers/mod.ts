@@ -26,7 +26,7 @@ export { archive, type ArchiveOptions } from "./archive/archive.ts";
 export { type Checksum, checksum } from "./checksum/checksum.ts";
 
 // Uploads
-export { upload, uploadFeatures, type UploadOptions } from "./upload/upload.ts";
+export { type TransferLimits, upload, uploadFeatures, type UploadOptions } from "./upload/upload.ts";
 
 // Programs
 export { cgi, cgiContent, cgiFeature, type CgiOptions, type CommandWords } from "./upstream/cgi/cgi.ts";

@@ -22,6 +22,11 @@ export const LOG_FORMATS: readonly LogFormat[] = ["python", "common", "combined"
 export function accessLogWriter(
   format: LogFormat,
 ): (request: Request, context: Context, response: Response, milliseconds: number) => void {
+  if (!LOG_FORMATS.includes(format)) {
+    throw new TypeError(
+      `Cannot use the log format ${JSON.stringify(format)}: use python, common, combined or json, or false for no log`,
+    );
+  }
   const write = WRITERS[format];
   return (request, context, response, milliseconds) => {
     internalsOf(context).notes.logged = true;

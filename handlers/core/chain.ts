@@ -4,7 +4,7 @@
  * @module
  */
 
-import { accountable, notAnAnswer, requireFunction, thrownBy, titleOf } from "./origin.ts";
+import { accountable, notAnAnswer, requireArray, requireFunction, thrownBy, titleOf } from "./origin.ts";
 import { isSettled, settle } from "./settle.ts";
 import type { Handler, Layer } from "./types.ts";
 
@@ -95,13 +95,23 @@ export function wrap(handler: Handler, ...layers: readonly Layer[]): Handler {
 
 /** The layers around a handler that is settled or reports its own faults. */
 export function layered(handler: Handler, layers: readonly Layer[]): Handler {
+  requireArray(layers, "the layers", "layers");
   return layers.reduceRight((inner, layer, position) => {
     const title = titleOf("layer", layer, position);
     requireFunction(layer, title);
+    if (makers.has(layer)) throw new TypeError(`Cannot use ${title}: it makes a layer; call it: ${layer.name}()`);
     const outer = layer(inner);
     requireFunction(outer, `what ${title} returned for its handler`);
     return dressing.has(layer) ? outer : accountable(outer, title);
   }, handler);
+}
+
+/** Functions of this package that make layers: one that is not called yet is a mistake, which is reported. */
+const makers = new WeakSet<object>();
+
+/** Marks a function that makes layers. */
+export function makesLayers(maker: (...options: never[]) => Layer): void {
+  makers.add(maker);
 }
 
 /** Layers of this package that also process error responses. */

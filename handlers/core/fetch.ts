@@ -11,8 +11,8 @@ import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { Judge } from "./judge.ts";
-import { requireFunction } from "./origin.ts";
-import { type SettledHandler, settleLast } from "./settle.ts";
+import { kindOf, requireFunction } from "./origin.ts";
+import { type SettledHandler, settleLast, unchecked } from "./settle.ts";
 import { type HeadFields, type InternalContext, internalsOf, type RequestNotes } from "./internals.ts";
 import type { Awaitable, Encoder, Handler, LocalAddress, Logger } from "./types.ts";
 
@@ -82,13 +82,21 @@ export type FetchFunction = (request: Request, info?: ConnectionInfo) => Awaitab
  */
 export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFunction {
   requireFunction(handler, "the handler of toFetch");
-  const settled = settleLast(handler);
+  const settled = settleLast(unchecked(handler));
   const log = options.log ?? consoleLogger;
+  requireLogger(log);
   const whereLocal = options.localAddress ?? nowhere;
   const judge = new Judge(new OwnHosts(options.hosts, whereLocal));
   const format = options.accessLog ?? (options.log ? "python" : false);
   const answer = format ? loggedBy(accessLogWriter(format), settled) : settled;
   return (request, info) => answer(request, new RequestContext(request, info, log, whereLocal, judge));
+}
+
+function requireLogger(log: Logger): void {
+  if (typeof log?.access === "function" && typeof log.error === "function") return;
+  throw new TypeError(
+    `Cannot use the log of toFetch: it is ${kindOf(log)}, not a Logger with the methods access and error`,
+  );
 }
 
 /** Logs a request unless an inner layer has logged it or has suppressed the line. */

@@ -44,8 +44,16 @@ export interface Allowed {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** The same, if the allowed methods depend on the path and the rights of the client. */
-export function allowAsked(all: readonly string[], allowed: (context: Context) => Allowed): Handler {
+/**
+ * The same, if the allowed methods depend on the path and the rights of the client.
+ *
+ * @param reasons What a 405 says, by method.
+ */
+export function allowAsked(
+  all: readonly string[],
+  allowed: (context: Context) => Allowed,
+  reasons: Readonly<Partial<Record<string, string>>> = {},
+): Handler {
   return ({ method }, context) => {
     if (all.includes(method)) return null;
     const isStandard = STANDARD_METHODS.includes(method);
@@ -53,6 +61,6 @@ export function allowAsked(all: readonly string[], allowed: (context: Context) =
     const { methods, headers } = allowed(context);
     const allow = [...new Set([...methods, "OPTIONS"])].join(", ");
     if (method === "OPTIONS") return new Response(null, { status: 204, headers: { ...headers, allow } });
-    throw new HttpError(405, "The method is not allowed here", { headers: { allow } });
+    throw new HttpError(405, reasons[method] ?? "The method is not allowed here", { headers: { allow } });
   };
 }

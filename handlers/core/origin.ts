@@ -5,7 +5,7 @@
  */
 
 import { HttpError } from "./errors.ts";
-import type { Handler } from "./types.ts";
+import type { Encoder, Handler } from "./types.ts";
 
 /** The function that threw an error; `""` for one without a name. */
 const origins = new WeakMap<object, string>();
@@ -38,6 +38,24 @@ export function notAnAnswer(title: string, answer: unknown): unknown {
   return thrownBy("", new TypeError(`${title} returned ${kindOf(answer)}, not a Response or null`));
 }
 
+/**
+ * Encodes a stream. A failure of the encoder names it, and cancels nothing.
+ *
+ * @throws TypeError If it returns anything but a stream that can be read.
+ */
+export function encodedBy(encoder: Encoder, content: Parameters<Encoder["encode"]>[0]): ReturnType<Encoder["encode"]> {
+  const title = `the encoder for ${encoder.coding}`;
+  let stream: unknown;
+  try {
+    stream = encoder.encode(content);
+  } catch (thrown) {
+    throw thrownBy(title, thrown);
+  }
+  if (stream instanceof ReadableStream && !stream.locked) return stream;
+  const kind = stream instanceof ReadableStream ? "a stream that is in use" : kindOf(stream);
+  throw thrownBy("", new TypeError(`${title} returned ${kind}, not a stream`));
+}
+
 /** Wraps a handler so that its faults name it: errors it throws, and results that are neither a Response nor null. */
 export function accountable(handler: Handler, title: string): Handler {
   const checked = (answer: unknown) => {
@@ -62,8 +80,15 @@ export function requireFunction(value: unknown, title: string): void {
   if (typeof value !== "function") throw new TypeError(`Cannot use ${title}: it is ${kindOf(value)}, not a function`);
 }
 
+/** Throws a TypeError for anything that is not an array; the title is in the plural. */
+export function requireArray(value: unknown, title: string, of: string): void {
+  if (!Array.isArray(value)) {
+    throw new TypeError(`Cannot use ${title}: they are ${kindOf(value)}, not an array of ${of}`);
+  }
+}
+
 /** Describes a value by its kind only, for messages: its content may be private. */
-function kindOf(value: unknown): string {
+export function kindOf(value: unknown): string {
   if (value === undefined || value === null) return `${value}`;
   if (typeof value !== "object") return `a ${typeof value}`;
   return Array.isArray(value) ? "an array" : `an object (${value.constructor?.name ?? "without a class"})`;

@@ -47,13 +47,34 @@ export function settle(handler: Handler): SettledHandler {
   return neverDeclining(answer);
 }
 
-/** Handlers known never to decline: what comes after one in a chain is a mistake, which is reported. */
-const settled = new WeakSet<Handler>();
+/**
+ * Handlers known never to decline, as returned to the library's users, and the same without the check of their context.
+ * What comes after one in a chain is a mistake, which is reported.
+ */
+const settled = new WeakMap<Handler, Handler>();
 
-/** Marks a handler that never declines. */
-export function neverDeclining<T extends Handler>(handler: T): T {
-  settled.add(handler);
-  return handler;
+/** Marks a handler that never declines; the result reports a call without a context, which is a forgotten `toFetch`. */
+export function neverDeclining(handler: SettledHandler): SettledHandler {
+  const checked = withContext(handler);
+  settled.set(checked, handler);
+  return checked;
+}
+
+/** The handler without the check of its context, for `toFetch`, which passes one. */
+export function unchecked(handler: Handler): Handler {
+  return settled.get(handler) ?? handler;
+}
+
+/** Responds with 500 to a server that takes the handler for a fetch function, and says so once. */
+function withContext(handler: SettledHandler): SettledHandler {
+  let isTold = false;
+  return (request, context) => {
+    if (context?.may !== undefined) return handler(request, context);
+    // deno-lint-ignore no-console
+    if (!isTold) console.error("Cannot serve a handler: wrap it in toFetch(), as in Deno.serve(toFetch(handler))");
+    isTold = true;
+    return errorResponse(new HttpError(500));
+  };
 }
 
 /** Whether a handler is known never to decline. */

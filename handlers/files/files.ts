@@ -16,6 +16,7 @@ import type { ResponseCache } from "../serving/response_cache.ts";
 import { DEFAULT_INDEX, resolve, type ResolvedFile } from "../serving/resolve.ts";
 import { readable } from "../serving/rights.ts";
 import { slashRedirect } from "../serving/slash_redirect.ts";
+import { requireSource } from "../sources/require_source.ts";
 import { FileChanged, type FileSource, type FileStat } from "../sources/types.ts";
 import { isWritten } from "../sources/written.ts";
 import type { Awaitable, Context, Handler } from "../core/types.ts";
@@ -54,6 +55,7 @@ const ATTEMPTS = 5;
  * @category Handlers
  */
 export function files(source: FileSource, options: FilesOptions = {}): Handler {
+  requireSource(source, "the source of files");
   return filesWith(source, options, null);
 }
 

@@ -6,7 +6,7 @@
 
 import { then } from "../core/awaitable.ts";
 import { accessLogWriter, type LogFormat } from "../core/access_line.ts";
-import { passedByErrors } from "../core/chain.ts";
+import { makesLayers, passedByErrors } from "../core/chain.ts";
 import type { Layer } from "../core/types.ts";
 
 export { LOG_FORMATS, type LogFormat } from "../core/access_line.ts";
@@ -44,3 +44,4 @@ export function accessLog(format: LogFormat = "python"): Layer {
     });
   });
 }
+makesLayers(accessLog);

@@ -11,7 +11,7 @@ import { escapeJson } from "../http/escape.ts";
 import { relativeReference } from "../http/relative.ts";
 import { SitePath } from "../http/target.ts";
 import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
-import { passedByErrors } from "../core/chain.ts";
+import { makesLayers, passedByErrors } from "../core/chain.ts";
 import type { Context, Layer } from "../core/types.ts";
 
 /**
@@ -39,6 +39,7 @@ export function errorPages(): Layer {
     return then(next(request, context), (response) => response && withErrorPage(request, context, response));
   });
 }
+makesLayers(errorPages);
 
 /** Renders a bare error response; returns any other response unchanged. */
 export function withErrorPage(request: Request, context: Context, response: Response): Response {

@@ -5,7 +5,8 @@
  */
 
 import { then } from "../core/awaitable.ts";
-import { passedByErrors } from "../core/chain.ts";
+import { makesLayers, passedByErrors } from "../core/chain.ts";
+import { kindOf, requireArray } from "../core/origin.ts";
 import type { Layer } from "../core/types.ts";
 
 /**
@@ -34,11 +35,13 @@ export function headers(fields: readonly (readonly [name: string, value: string]
     return then(next(request, context), (response) => response && put(response));
   });
 }
+makesLayers(headers);
 
 /** Returns a function that sets headers on a response, in place. */
 export function putter(
   fields: readonly (readonly [name: string, value: string])[],
 ): (response: Response) => Response {
+  requirePairs(fields);
   // Validates only: Headers throws on invalid names and values, but would merge duplicate names.
   new Headers(fields.map(([name, value]) => [name, value]));
   const names = new Set(fields.map(([name]) => name.toLowerCase()));
@@ -56,4 +59,14 @@ export function putter(
       return put(new Response(response.body, response));
     }
   };
+}
+
+function requirePairs(fields: readonly unknown[]): void {
+  requireArray(fields, "the headers", "pairs of name and value");
+  for (const [position, field] of fields.entries()) {
+    if (Array.isArray(field) && field.length === 2) continue;
+    throw new TypeError(
+      `Cannot use header ${position + 1}: it is ${kindOf(field)}, not a pair such as ["x-name", "value"]`,
+    );
+  }
 }

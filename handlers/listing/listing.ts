@@ -17,6 +17,7 @@ import type { ResponseCache } from "../serving/response_cache.ts";
 import { resolve, type Resolved } from "../serving/resolve.ts";
 import { readable } from "../serving/rights.ts";
 import { slashRedirect } from "../serving/slash_redirect.ts";
+import { requireSource } from "../sources/require_source.ts";
 import type { FileSource } from "../sources/types.ts";
 import { internalsOf, visitorKey } from "../core/internals.ts";
 import type { Awaitable, Context, Handler } from "../core/types.ts";
@@ -72,6 +73,7 @@ const CACHE_BYTES = 16 * 1024 * 1024;
  * @category Handlers
  */
 export function listing(source: FileSource, options: ListingOptions = {}): Handler {
+  requireSource(source, "the source of listing");
   return listingParts(source, options)(null).all;
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { type Keep, sendContent } from "../serving/content.ts";
+import { encodedBy } from "../core/origin.ts";
 import { HttpError } from "../core/errors.ts";
 import { shortDigest } from "../http/etag.ts";
 import { heldBody } from "../core/held_body.ts";
@@ -13,7 +14,7 @@ import type { ListingWriter } from "./format.ts";
 import { SharedStream, type StreamOwner } from "./stream.ts";
 import { encoderFor } from "../serving/representation.ts";
 import { openBytes } from "../sources/memory.ts";
-import type { Awaitable, Context } from "../core/types.ts";
+import type { Awaitable, Context, Encoder } from "../core/types.ts";
 
 /** A listing ready to be sent. */
 export interface ListingPage {
@@ -23,6 +24,16 @@ export interface ListingPage {
    * @param keep As in `CacheableContent`.
    */
   send(request: Request, context: Context, keep?: (size: number) => Keep | null): Awaitable<Response>;
+}
+
+/** The encoded listing; stops reading it if the encoder fails. */
+function encodedStream(encoder: Encoder, stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
+  try {
+    return encodedBy(encoder, stream);
+  } catch (error) {
+    if (!stream.locked) stream.cancel().catch(() => {});
+    throw error;
+  }
 }
 
 /** Headers of every listing, including the 304. */
@@ -114,7 +125,7 @@ export class StreamedPage implements ListingPage {
     const { encoder, varies } = encoderFor(request, this.#writer.type, encoders);
     const verdict = evaluatePreconditions(request.method, request.headers, { etag: null, lastModified: null });
     const stream = verdict === "proceed" && request.method === "GET" ? this.#stream.open() : null;
-    const encoded = stream && encoder ? encoder.encode(stream) : stream;
+    const encoded = stream && encoder ? encodedStream(encoder, stream) : stream;
     const body = encoded && heldBody(encoded, { place: NONE, stallMs: this.#stallMs });
     // By then, other readers of this page have started; otherwise it was for a HEAD, and the rest is not needed.
     if (body === null) setImmediate(() => this.#stream.endUnread());

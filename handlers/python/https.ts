@@ -66,6 +66,7 @@ export class HTTPSServer extends HTTPServer {
   protected override listen(address: ServerAddress): Deno.Listener {
     if (typeof address === "string") throw new TypeError("Cannot serve HTTPS on a Unix socket");
     const { certfile, keyfile, password, alpn_protocols } = this.#options;
+    if (typeof certfile !== "string") throw new TypeError("Cannot serve HTTPS: certfile is missing");
     const cert = Deno.readTextFileSync(certfile);
     const key = decrypted(keyfile ? Deno.readTextFileSync(keyfile) : cert, password ?? null);
     return Deno.listenTls({

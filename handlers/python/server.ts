@@ -5,6 +5,7 @@
  */
 
 import { complainer, sleep } from "../transport/complain.ts";
+import { SocketFile } from "../transport/socket_file.ts";
 import type { Awaitable } from "../core/types.ts";
 import type { BaseHTTPRequestHandler } from "./base.ts";
 import { type ClientAddress, Connection } from "./connection.ts";
@@ -118,6 +119,8 @@ export class HTTPServer implements AsyncDisposable {
   #wake: () => void = () => {};
   #freed: () => void = () => {};
   #listener: Deno.Listener | null = null;
+  /** The file of a Unix socket. */
+  #file: SocketFile | null = null;
   #accepting = false;
   readonly #closed = new AbortController();
   #serving: PromiseWithResolvers<void> | null = null;
@@ -169,7 +172,13 @@ export class HTTPServer implements AsyncDisposable {
 
   /** Creates the listener; override it to listen differently. */
   protected listen(address: ServerAddress): Deno.Listener {
-    if (typeof address === "string") return Deno.listen({ transport: "unix", path: address });
+    if (typeof address === "string") {
+      this.#file ??= new SocketFile(address, null);
+      return this.#file.open({
+        open: (path) => Deno.listen({ transport: "unix", path }),
+        close: (listener) => listener.close(),
+      });
+    }
     return Deno.listen({ hostname: address[0] || "0.0.0.0", port: address[1], tcpBacklog: this.request_queue_size });
   }
 
@@ -421,13 +430,8 @@ export class HTTPServer implements AsyncDisposable {
   }
 
   #close_listener(listener: Deno.Listener): void {
+    this.#file?.remove();
     listener.close();
-    if (typeof this.server_address !== "string") return;
-    try {
-      Deno.removeSync(this.server_address);
-    } catch {
-      // Already removed.
-    }
   }
 }
 

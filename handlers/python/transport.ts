@@ -106,6 +106,7 @@ class ClassicServer extends ThreadingHTTPServer {
 
   override async server_close(): Promise<void> {
     this.#leave();
+    this.#binding.withdraw();
     await super.server_close();
     this.#binding[Symbol.dispose]();
   }

@@ -5,6 +5,7 @@
  */
 
 import { HttpError } from "../core/errors.ts";
+import { encodedBy } from "../core/origin.ts";
 import { then } from "../core/awaitable.ts";
 import { BEGINNING_BYTES } from "../http/declared_charset.ts";
 import { formatHttpDate } from "../http/date.ts";
@@ -282,7 +283,7 @@ function encode(decided: Decided, encoder: Encoder, file: OpenFile): Awaitable<R
   if (request.method === "GET" && isBuffered) return encodeWhole(decided, encoder, file, keep);
   return then(typeFrom(decided, file), (type) => {
     const init = { headers: headersOf(decided, type) };
-    if (request.method === "GET") return new Response(encoder.encode(encodable(file, content.size)), init);
+    if (request.method === "GET") return new Response(encoded(encoder, file, content.size), init);
     file[Symbol.dispose]();
     return new Response(null, init);
   });
@@ -293,15 +294,21 @@ async function encodeWhole(decided: Decided, encoder: Encoder, file: OpenFile, k
   const plain = new Uint8Array(decided.content.size);
   await readFully(file, 0, plain);
   const headers = headersOf(decided, await typeOfWhole(decided, plain));
-  const bytes = await new Response(encoder.encode(encodable(openBytes(plain), plain.length))).bytes();
+  const bytes = await new Response(encoded(encoder, openBytes(plain), plain.length)).bytes();
   headers.set("content-length", String(bytes.length));
   const response = new Response(bytes, { headers });
   keep?.(response, bytes);
   return response;
 }
 
-function encodable(file: OpenFile, size: number): ReadableStream<Uint8Array<ArrayBuffer>> {
-  return streamOf([{ start: 0, end: size }], file, ENCODED_CHUNK_BYTES);
+/** The encoded content; closes the file if the encoder fails. */
+function encoded(encoder: Encoder, file: OpenFile, size: number): ReturnType<Encoder["encode"]> {
+  try {
+    return encodedBy(encoder, streamOf([{ start: 0, end: size }], file, ENCODED_CHUNK_BYTES));
+  } catch (error) {
+    file[Symbol.dispose]();
+    throw error;
+  }
 }
 
 function sendPieces(plan: Plan, decided: Decided, file: OpenFile): Awaitable<Response> {

@@ -7,7 +7,7 @@
 import { chain } from "../core/chain.ts";
 import { HttpError } from "../core/errors.ts";
 import { ENCODED_SLASH, targetBeforeEncodedSlash } from "../http/target.ts";
-import { requireFunction } from "../core/origin.ts";
+import { kindOf, requireArray, requireFunction } from "../core/origin.ts";
 import { onDemand } from "../core/on_demand.ts";
 import { settle, type SettledHandler } from "../core/settle.ts";
 import type { SitePath } from "../http/target.ts";
@@ -111,6 +111,32 @@ export function featureTitle({ name, abilities, queries }: Feature, position: nu
   return known === undefined ? `feature ${position + 1}` : `feature "${known}"`;
 }
 
+/** Throws a TypeError for anything that is not a feature. */
+export function requireFeatures(features: unknown): asserts features is readonly Feature[] {
+  requireArray(features, "the features", "features");
+  for (const [position, feature] of (features as unknown[]).entries()) requireFeature(feature, position);
+}
+
+function requireFeature(feature: unknown, position: number): void {
+  const title = `feature ${position + 1}`;
+  if (typeof feature === "function") {
+    throw new TypeError(`Cannot use ${title}: it is a function; call it: ${feature.name}()`);
+  }
+  if (Array.isArray(feature)) {
+    throw new TypeError(`Cannot use ${title}: it is an array; spread it: ...uploadFeatures()`);
+  }
+  if (Array.isArray((feature as Partial<Feature> | null | undefined)?.methods)) return;
+  throw new TypeError(`Cannot use ${title}: it is ${kindOf(feature)}, not a feature with methods and a handler`);
+}
+
+/** The functions that make the features of this package, by the name of the feature. */
+const MAKERS: Readonly<Record<string, string>> = {
+  archive: "archives",
+  search: "searches",
+  checksum: "checksums",
+  upload: "uploadFeatures",
+};
+
 /** Throws a TypeError for two features with the same claim, of which the second would never be tried. */
 export function requireDistinct(features: readonly Feature[]): void {
   const claims = new Map<unknown, Feature>();
@@ -127,7 +153,9 @@ export function requireDistinct(features: readonly Feature[]): void {
 }
 
 function twice(title: string, other: string, claim: unknown): string {
-  if (title === other) return `Cannot add ${title} twice: give it once, with the options for all`;
+  const maker = MAKERS[/"(.*)"/.exec(title)?.[1] ?? ""];
+  const once = maker === undefined ? "give it" : `call ${maker}()`;
+  if (title === other) return `Cannot add ${title} twice: ${once} once, with the options for all`;
   return `Cannot add ${title} beside ${other}: both are for "${claim}"`;
 }
 

@@ -18,7 +18,6 @@ import {
   withEncodedSlashes,
 } from "../serving/feature.ts";
 import { type FilesOptions, filesWith } from "../files/files.ts";
-import type { LogFormat } from "../core/access_line.ts";
 import { accessLog } from "../layers/access_log.ts";
 import { dress } from "../layers/dress.ts";
 import { putter } from "../layers/headers.ts";
@@ -35,54 +34,18 @@ import { neverDeclining, settle, type SettledHandler, settleLast } from "../core
 import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
 import type { FileSource } from "../sources/types.ts";
+import { requireKnown, requireRoot } from "./given.ts";
+import type { FileServerOptions } from "./options.ts";
 import { uploadPath, writableIn } from "../sources/writable_in.ts";
 import { hasMounts, isWritable } from "../sources/shown.ts";
 import { isWritten, noteWritten } from "../sources/written.ts";
 import type { SitePath } from "../http/target.ts";
 import type { Context, Handler, Layer, Right } from "../core/types.ts";
 
+export type { FileServerOptions };
+
 /** Default size of the response cache in bytes. */
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
-
-/**
- * Options of {@linkcode fileServer}.
- *
- * @category Server
- */
-export interface FileServerOptions extends FilesOptions {
-  /** Whether dotfiles are served and listed; defaults to false. */
-  readonly hidden?: boolean;
-  /** Whether symlinks that lead out of the root are followed; defaults to false. */
-  readonly followLinks?: boolean;
-  /** Whether directories without an index are listed; defaults to true. */
-  readonly listing?: boolean;
-  /** As for {@linkcode files}; also defaults to true for paths that a feature can `upload` or `delete`. */
-  readonly sandbox?: boolean | ((path: SitePath) => boolean);
-  /** Headers for every response, as pairs of name and value. */
-  readonly headers?: readonly (readonly [name: string, value: string])[];
-  /** Maximum size of the response cache in bytes; defaults to 64 MiB, 0 disables it. */
-  readonly cacheSize?: number;
-  /** Features, tried in this order before files and listings; those with `queries` after all others. */
-  readonly features?: readonly Feature[];
-  /**
-   * Paths of directories (`/incoming`) that take uploads although programs run; then no other directory takes any.
-   * Nothing in them is run, and they can neither contain programs nor lie in a directory of programs. Without it,
-   * features that write and features that run programs exclude each other.
-   */
-  readonly uploadBesidePrograms?: readonly string[];
-  /**
-   * Layers to run for each request, the first outermost: authentication, authorization, rate limits. They run inside
-   * access log, headers and error pages, which therefore also apply to their responses (401, 429), to errors they throw
-   * and to refused requests; and outside the response cache, so that a layer's decision is never cached. A layer that
-   * gives users different rights uses {@linkcode derive} to set `may`, and `view` for the cache.
-   */
-  readonly layers?: readonly Layer[];
-  /**
-   * The format of the access log, or false for none; defaults to `python`. The lines go to the `log` of `toFetch`,
-   * which defaults to standard error.
-   */
-  readonly log?: LogFormat | false;
-}
 
 /**
  * Serves a directory: files, index pages and listings, with correct responses to everything else. Never declines.
@@ -100,8 +63,8 @@ export interface FileServerOptions extends FilesOptions {
  * `hidden` and `followLinks` do not apply.
  *
  * @throws Deno.errors.NotFound and other system errors if the root cannot be accessed; TypeError if one feature writes
- * and another runs programs, if two features claim the same query parameter or ability, and for anything that is not a
- * layer.
+ * and another runs programs, if two features claim the same query parameter or ability, for an unknown option, and for
+ * anything that is not a source, a feature, a header or a layer.
  *
  * @example
  * ```ts
@@ -116,6 +79,8 @@ export interface FileServerOptions extends FilesOptions {
  * @category Server
  */
 export function fileServer(root: string | FileSource, options: FileServerOptions = {}): Handler {
+  requireRoot(root);
+  requireKnown(options);
   requireDistinct(options.features ?? []);
   checkUploads(options);
   const { source, ...own } = typeof root === "string" ? sourceOf(root, options) : { source: root };
@@ -133,8 +98,8 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   const dressed = dress(put);
   const record = format ? accessLog(format) : withoutLog;
   const site = cache.around(dressed(siteOf(source, { ...options, ...own }, cache)));
-  if (layers.length === 0) return neverDeclining(record(site));
-  return neverDeclining(record(dressed(settleLast(layered(site, layers)))));
+  const inside = layers.length === 0 ? site : dressed(settleLast(layered(site, layers)));
+  return neverDeclining(record(inside) as SettledHandler);
 }
 
 /** Everything but the layers: a table of features, files and listings, and the response to unsupported methods. */
@@ -180,7 +145,10 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
       { on: listing, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
     ].filter((row) => row.on);
     const methods = rows.flatMap((row) => row.methods);
-    const handlers = [...rows.map((row) => row.handler), allowAsked(methods, (context) => allowedBy(rows, context))];
+    const handlers = [
+      ...rows.map((row) => row.handler),
+      allowAsked(methods, (context) => allowedBy(rows, context), WITHOUT_UPLOADS),
+    ];
     const site = inTurn(handlers, (position) => rows[position]?.title ?? "");
     return uploads || hasMounts(source) ? limited(site, writableWhere(source, uploads)) : site;
   };
@@ -195,6 +163,12 @@ function canShare(context: Context): boolean {
   const { user, visitor, target: { path } } = internalsOf(context);
   return visitor?.hasLogin === true && user !== null && context.may("share", path);
 }
+
+/** What a server without uploads says; the methods are standard, so this reveals no more than Allow. */
+const WITHOUT_UPLOADS = {
+  PUT: "Uploading is not allowed here; enable it with --upload",
+  DELETE: "Deleting is not allowed here; enable it with --delete",
+};
 
 /** A feature, or a built-in row of the table. */
 interface Row extends Pick<Feature, "methods" | "rights" | "optionsHeaders"> {

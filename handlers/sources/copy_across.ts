@@ -7,6 +7,7 @@
  * @module
  */
 
+import { Turns } from "../core/turns.ts";
 import type { Found } from "./contained.ts";
 import { isPartName } from "./part_name.ts";
 import { isLockedByOther, Place } from "./place.ts";
@@ -18,28 +19,40 @@ const CHUNK_BYTES = 262_144;
 /** The coarsest timestamp resolution of a common file system, in milliseconds: FAT stores even seconds. */
 const COARSE_MS = 2_000;
 
+/** Where a copy goes. */
+export interface CopyTarget {
+  /** Its directory. */
+  readonly to: Place;
+  /** Its name. */
+  readonly name: string;
+  /** Stops the copy; what has been copied stays. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Copies a file, symlink or directory tree into another directory under a given name, and syncs it to disk.
  *
  * @param path The path of the original, below a held directory.
+ * @throws The reason of the signal when it aborts.
  * @throws {WriteRefused} `elsewhere` if the tree contains something that cannot be copied: a FIFO, a socket or a
  * device.
  * @throws {FileChanged} if a file changes during the copy.
  */
-export async function copyAcross(from: Found, path: string, to: Place, name: string): Promise<void> {
+export async function copyAcross(from: Found, path: string, target: CopyTarget): Promise<void> {
+  target.signal?.throwIfAborted();
   const { isFile, isDirectory, isSymlink } = from.info;
-  if (isFile) await copyFile(from, to, name);
-  else if (isDirectory) await copyDirectory(from, to, name);
-  else if (isSymlink) copyLink(path, to, name); // a symlink cannot be read through its descriptor
+  if (isFile) await copyFile(from, target);
+  else if (isDirectory) await copyDirectory(from, target);
+  else if (isSymlink) copyLink(path, target); // a symlink cannot be read through its descriptor
   else throw new WriteRefused("elsewhere");
 }
 
-async function copyFile(from: Found, to: Place, name: string): Promise<void> {
+async function copyFile(from: Found, { to, name, signal }: CopyTarget): Promise<void> {
   using source = await Deno.open(from.path, { read: true });
   using target = await Deno.open(to.at(name), { createNew: true, write: true, mode: 0o600 });
   const before = source.statSync();
   if (!from.isSame(before)) throw new FileChanged();
-  await copyBytes(source, target);
+  await copyBytes(source, target, signal);
   if (!isUnchanged(before, source.statSync())) throw new FileChanged();
   using made = to.find(name);
   if (!made.isSame(target.statSync())) throw new FileChanged();
@@ -48,9 +61,10 @@ async function copyFile(from: Found, to: Place, name: string): Promise<void> {
   await target.sync();
 }
 
-async function copyBytes(source: Deno.FsFile, target: Deno.FsFile): Promise<void> {
+async function copyBytes(source: Deno.FsFile, target: Deno.FsFile, signal: AbortSignal | undefined): Promise<void> {
   const buffer = new Uint8Array(CHUNK_BYTES);
   for (let count = await source.read(buffer); count !== null; count = await source.read(buffer)) {
+    signal?.throwIfAborted();
     for (let at = 0; at < count;) at += await target.write(buffer.subarray(at, count));
   }
 }
@@ -60,15 +74,17 @@ function isUnchanged(before: Deno.FileInfo, after: Deno.FileInfo): boolean {
 }
 
 /** Locked while being filled, so that the sweep does not treat it as abandoned. */
-async function copyDirectory(from: Found, to: Place, name: string): Promise<void> {
+async function copyDirectory(from: Found, { to, name, signal }: CopyTarget): Promise<void> {
   Deno.mkdirSync(to.at(name), { mode: 0o700 });
   using target = new Place(to.find(name));
   using lock = await Deno.open(target.path, { read: true });
   isLockedByOther(lock);
+  const turns = new Turns();
   for await (const entry of Deno.readDir(from.path)) {
+    if (turns.due) await turns.next();
     if (isPartName(entry.name)) continue;
     using child = from.child(entry.name);
-    await copyAcross(child, from.at(entry.name), target, entry.name);
+    await copyAcross(child, from.at(entry.name), { to: target, name: entry.name, signal });
   }
   target.directory.setMode((from.info.mode ?? 0o755) & 0o777);
   // By name, this could set the times of a directory that has replaced it.
@@ -76,7 +92,7 @@ async function copyDirectory(from: Found, to: Place, name: string): Promise<void
   await lock.sync();
 }
 
-function copyLink(path: string, to: Place, name: string): void {
+function copyLink(path: string, { to, name }: CopyTarget): void {
   Deno.symlinkSync(targetOf(path), to.at(name));
 }
 

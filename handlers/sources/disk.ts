@@ -10,7 +10,7 @@
 import { resolve } from "@std/path/resolve";
 import { DiskSource } from "./disk_source.ts";
 import type { FileSource } from "./types.ts";
-import { showsDirectory } from "./shown.ts";
+import { recordDirectory } from "./shown.ts";
 
 /** Symlink handling of {@linkcode disk}. */
 export interface DiskOptions {
@@ -52,6 +52,6 @@ export function disk(root: string, options: DiskOptions = {}): FileSource {
   if (!Deno.statSync(root).isDirectory) throw new TypeError(`Cannot serve "${root}": it is not a directory`);
   const name = resolve(root);
   const source = new DiskSource(name, { followLinks: options.followLinks ?? false });
-  showsDirectory(source, name);
+  recordDirectory(source, name);
   return source;
 }

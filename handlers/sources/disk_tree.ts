@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Turns } from "../core/turns.ts";
 import type { SitePath } from "../http/target.ts";
 import { problemOfName } from "./new_name.ts";
 import { isLockedByOther, Place } from "./place.ts";
@@ -27,39 +28,54 @@ interface Modes {
 export class DiskTree implements AsyncDisposable {
   readonly #modes: Modes;
   readonly #lock: Deno.FsFile;
+  readonly #signal: AbortSignal | undefined;
   /** The open directories from the top to the one being filled. */
   readonly #open: Place[];
   readonly #syncing: Promise<void>[] = [];
   #names: readonly string[] = [];
 
-  private constructor(top: Place, lock: Deno.FsFile, modes: Modes) {
+  private constructor(top: Place, lock: Deno.FsFile, modes: Modes, signal: AbortSignal | undefined) {
     this.#open = [top];
     this.#lock = lock;
     this.#modes = modes;
+    this.#signal = signal;
   }
 
-  /** Creates the directory under a free name. */
-  static async create(place: Place, name: string): Promise<DiskTree> {
+  /** Creates the directory under a free name; the signal stops the additions to it. */
+  static async create(place: Place, name: string, signal?: AbortSignal): Promise<DiskTree> {
     const modes = { file: newFileMode(place), directory: newDirectoryMode(place) };
     Deno.mkdirSync(place.at(name), { mode: 0o700 });
     const top = new Place(place.find(name));
     try {
       const lock = await Deno.open(top.path, { read: true });
       isLockedByOther(lock);
-      return new DiskTree(top, lock, modes);
+      return new DiskTree(top, lock, modes, signal);
     } catch (error) {
       top[Symbol.dispose]();
       throw error;
     }
   }
 
-  /** Adds an entry; its directory has been added before. */
-  async add({ path, mode, open }: NewEntry): Promise<void> {
+  /**
+   * Adds entries, each directory before its entries.
+   *
+   * @throws The reason of the signal when it aborts.
+   */
+  async addAll(entries: Iterable<NewEntry>): Promise<void> {
+    const turns = new Turns();
+    for (const entry of entries) {
+      if (turns.due) await turns.next();
+      this.#signal?.throwIfAborted();
+      await this.#add(entry);
+    }
+  }
+
+  async #add({ path, mode, open }: NewEntry): Promise<void> {
     const problem = problemOfName(path.name);
     if (problem) throw new WriteRefused("name", problem);
     const place = await this.#enter(path.parent!);
     const atMost = mode ?? 0o777;
-    if (open) await this.#addFile(place, path.name, { open, mode: this.#modes.file & atMost });
+    if (open) await this.#addFile(place, path.name, { open, mode: this.#modes.file & atMost, signal: this.#signal });
     else addDirectory(place, path.name, this.#modes.directory & (atMost | 0o700));
   }
 
@@ -125,15 +141,16 @@ function addDirectory(place: Place, name: string, mode: number): void {
 interface NewFile {
   readonly open: NonNullable<NewEntry["open"]>;
   readonly mode: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** Creates a complete file, and returns it open: it has yet to be synced and closed. */
-async function addFile(place: Place, name: string, { open, mode }: NewFile): Promise<Deno.FsFile> {
+async function addFile(place: Place, name: string, { open, mode, signal }: NewFile): Promise<Deno.FsFile> {
   using source = await open();
   place.assertStill();
   const target = await Deno.open(place.at(name), { createNew: true, write: true, mode: 0o600 });
   try {
-    await copyContent(source, target);
+    await copyContent(source, target, signal);
     using made = place.find(name);
     if (!made.isSame(target.statSync())) throw new FileChanged();
     made.setMode(mode);
@@ -144,10 +161,11 @@ async function addFile(place: Place, name: string, { open, mode }: NewFile): Pro
   }
 }
 
-async function copyContent(source: OpenFile, target: Deno.FsFile): Promise<void> {
+async function copyContent(source: OpenFile, target: Deno.FsFile, signal: AbortSignal | undefined): Promise<void> {
   const buffer = new Uint8Array(CHUNK_BYTES);
   let offset = 0;
   for (let count = await source.read(0, buffer); count > 0; count = await source.read(offset, buffer)) {
+    signal?.throwIfAborted();
     for (let at = 0; at < count;) at += await target.write(buffer.subarray(at, count));
     offset += count;
   }

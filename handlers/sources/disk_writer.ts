@@ -171,18 +171,21 @@ export class DiskWriter implements SourceWriter {
     return published;
   }
 
-  async createTree(entries: Iterable<NewEntry>, { bytes, ...to }: TreeOptions): Promise<Committed> {
+  async createTree(entries: Iterable<NewEntry>, { bytes, signal, ...to }: TreeOptions): Promise<Committed> {
     const [first, paths] = checked(to.paths);
     using place = await this.#hold(first.parent!);
     const free = await freeSpace(place);
     if (free !== null && bytes > free) throw new WriteRefused("no room", null, { bytes: free });
     const part = randomPartName();
     try {
-      await using tree = await DiskTree.create(place, part);
-      for (const entry of entries) await tree.add(entry);
+      await using tree = await DiskTree.create(place, part, signal);
+      await tree.addAll(entries);
       await tree.finish(to.mode);
       using made = place.find(part);
-      return await place.alone(() => publish({ place, options: { ...to, paths } }, place.at(part), made));
+      return await place.alone(() => {
+        signal?.throwIfAborted();
+        return publish({ place, options: { ...to, paths } }, place.at(part), made);
+      });
     } catch (error) {
       await Deno.remove(place.at(part), { recursive: true }).catch(() => {}); // if it was created
       throw error;
@@ -358,9 +361,10 @@ async function moveAcross(move: Move): Promise<Committed> {
   const { source, place, found, name } = move;
   const part = randomPartName();
   try {
-    await copyAcross(found, name, place, part);
+    await copyAcross(found, name, { to: place, name: part, signal: move.signal });
     using copy = place.find(part);
     const published = await place.alone(() => {
+      move.signal?.throwIfAborted();
       source.assertStill();
       checkIs(found, name, move.expected);
       return publish(move, place.at(part), copy);

@@ -7,7 +7,7 @@
 import { onDemand } from "../core/on_demand.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileEntry, FileSlices, FileSource } from "./types.ts";
-import { showsSome } from "./shown.ts";
+import { recordView } from "./shown.ts";
 
 /** The write side, loaded on demand. */
 export const loadFilteredWriter: () => Promise<typeof import("./filtered_writer.ts")> = onDemand(() =>
@@ -41,7 +41,7 @@ export function filtered(
   keep: (path: SitePath) => boolean,
   mayWrite: (path: SitePath) => boolean = keep === isVisible ? hasNoDotfile : keep,
 ): FileSource {
-  return showsSome({
+  return recordView({
     stat: (path) => keep(path) ? source.stat(path) : null,
     async list(path) {
       const slices = keep(path) ? await source.list(path) : null;

@@ -53,10 +53,11 @@ export function filteredWriter(
         return await writer.move(from, withKept({ ...to, paths }), options);
       }),
     async createTree(entries, to) {
-      const [paths, all] = [[...to.paths], [...entries]];
+      const paths = [...to.paths];
       if (paths[0]) await check(paths[0]);
-      if (!all.every(({ path }) => keep(paths[0]?.join(path) ?? path))) throw new WriteRefused(problem);
-      return await writer.createTree(all, withKept({ ...to, paths }));
+      const isKept = (path: SitePath) => keep(paths[0]?.join(path) ?? path);
+      for (const { path } of entries) if (!isKept(path)) throw new WriteRefused(problem);
+      return await writer.createTree(entries, withKept({ ...to, paths }));
     },
     ...(writer.judged && {
       judged: (allows) => filteredWriter(writer.judged!(allows), keep, keepIn, problem),

@@ -6,6 +6,7 @@
 
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, type SitePath } from "../http/target.ts";
+import { requireSource } from "./require_source.ts";
 import type { FileSource } from "./types.ts";
 
 /** A source at its mount point. */
@@ -59,6 +60,7 @@ export class MountTree {
   }
 
   #add(prefix: string, mount: Mounted): Mounted {
+    requireSource(mount.source, `the source at "${prefix}"`);
     let node = this.#root;
     for (const segment of mount.at.segments) {
       const child: Node = node.children.get(segment) ?? { mount: null, children: new Map() };
@@ -71,7 +73,7 @@ export class MountTree {
 }
 
 function pathOf(prefix: string): SitePath {
-  const target = prefix.startsWith("/") ? parseTarget(prefix) : new Refusal(400, "It does not begin with a slash");
+  const target = prefix.startsWith("/") ? parseTarget(prefix) : new Refusal(400, "It must begin with a slash");
   if (target instanceof Refusal) throw new TypeError(`Cannot mount at "${prefix}": ${target.reason}`);
   return target.path;
 }

@@ -17,7 +17,7 @@ import {
   type FileStat,
   type FreshnessCheck,
 } from "./types.ts";
-import { showsSome } from "./shown.ts";
+import { recordView } from "./shown.ts";
 
 /** How long the target of a cached path counts as judged, in milliseconds. */
 const JUDGED_MS = 1_000;
@@ -38,7 +38,7 @@ export function permitted(source: FileSource, may: (path: SitePath) => boolean):
       source.canonical!(path, seen),
       (canonical) => canonical === "outside" || (canonical !== null && may(canonical)),
     );
-  return showsSome({
+  return recordView({
     ...named,
     stat: (path) => then(named.stat(path), (seen) => seen && then(allows(path, seen), (yes) => yes ? seen : null)),
     async list(path) {

@@ -95,7 +95,7 @@ export function publishDirectory(place: Place, from: Nameless, options: CommitOp
   if (replace) {
     const there = statOrNull(place.at(firstOf(paths).name));
     checkVersion(there, expected);
-    if (there) throw new WriteRefused(there.isDirectory ? "directory" : "not a directory");
+    if (there) throw new WriteRefused(there.isDirectory ? "directory" : "taken");
   }
   for (const path of paths) {
     if (takeDirectoryName(from.path, place.at(path.name))) return { path, replaced: false };

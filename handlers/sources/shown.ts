@@ -12,7 +12,7 @@ import type { FileSource } from "./types.ts";
 const shown = new WeakMap<FileSource, string | MountTree | FileSource>();
 
 /** Records that a source exposes a directory on disk. */
-export function showsDirectory(source: FileSource, name: string): void {
+export function recordDirectory(source: FileSource, name: string): void {
   shown.set(source, realPathOf(name));
 }
 
@@ -20,7 +20,7 @@ export function showsDirectory(source: FileSource, name: string): void {
  * Records that a source exposes all or part of another one, at the same paths; returns the former. Symlinks lead where they
  * lead in the other: a decorator without `canonical` would let them confer rights.
  */
-export function showsSome(source: FileSource, of: FileSource): FileSource {
+export function recordView(source: FileSource, of: FileSource): FileSource {
   if (!source.canonical && of.canonical) {
     const canonical: FileSource["canonical"] = (path, seen) => of.canonical!(path, seen);
     Object.assign(source, { canonical });
@@ -30,7 +30,7 @@ export function showsSome(source: FileSource, of: FileSource): FileSource {
 }
 
 /** Records that a source exposes several, at their mount points; returns the source. */
-export function showsMounts(source: FileSource, tree: MountTree): FileSource {
+export function recordMounts(source: FileSource, tree: MountTree): FileSource {
   shown.set(source, tree);
   return source;
 }

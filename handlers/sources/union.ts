@@ -23,7 +23,7 @@ import {
 } from "./types.ts";
 import { mergedWatch } from "./union_watch.ts";
 import type { SourceWriter } from "./writer.ts";
-import { showsMounts, showsSome } from "./shown.ts";
+import { recordMounts, recordView } from "./shown.ts";
 
 const unionWriter = onDemand(() => import("./union_writer.ts"));
 
@@ -64,7 +64,7 @@ const unionWriter = onDemand(() => import("./union_writer.ts"));
  */
 export function union(mounts: Readonly<Record<string, FileSource>>): FileSource {
   const tree = new MountTree(mounts);
-  return showsMounts(new UnionSource(tree), tree);
+  return recordMounts(new UnionSource(tree), tree);
 }
 
 /**
@@ -87,7 +87,7 @@ export function union(mounts: Readonly<Record<string, FileSource>>): FileSource 
  */
 export function readOnly(source: FileSource): FileSource {
   const { openWriter: _writer, ...reading } = filtered(source, () => true);
-  return showsSome(reading, source);
+  return recordView(reading, source);
 }
 
 class UnionSource implements FileSource {

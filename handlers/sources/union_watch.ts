@@ -11,13 +11,29 @@ import type { Mounted, MountTree } from "./mount_tree.ts";
 export function mergedWatch(tree: MountTree, path: SitePath, signal: AbortSignal): AsyncIterable<SitePath> {
   const stop = new AbortController();
   const within = AbortSignal.any([signal, stop.signal]);
-  const { mount: around } = tree.find(path);
-  const watches = tree.mounts.flatMap((mount) => {
+  const { mount: around, isPoint } = tree.find(path);
+  const watch = (mount: Mounted) => {
     const from = mount === around ? path.below(mount.at) : mount.at.below(path) && SitePath.root;
-    const changes = from && mount.source.watch?.(from, within);
+    if (!from) return [];
+    const changes = isPoint && mount === around ? ifThere(mount, from, within) : mount.source.watch?.(from, within);
     return changes ? [changesOf(tree, mount, changes)] : [];
-  });
-  return merged(watches, stop);
+  };
+  try {
+    return merged(tree.mounts.flatMap(watch), stop);
+  } catch (error) {
+    stop.abort(); // the watches of the other mounts
+    throw error;
+  }
+}
+
+/** Watches a directory that need not exist in its source, because it is the parent of a mount point. */
+function ifThere({ source }: Mounted, path: SitePath, signal: AbortSignal): AsyncIterable<SitePath> | undefined {
+  try {
+    return source.watch?.(path, signal);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
 
 /** The changes in a mounted source, except where another mount hides them. */

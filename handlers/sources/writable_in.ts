@@ -9,7 +9,7 @@ import { parseTarget, type SitePath } from "../http/target.ts";
 import { Refusal } from "../http/refusal.ts";
 import { filtered, loadFilteredWriter } from "./filtered.ts";
 import type { FileSource } from "./types.ts";
-import { isLocatable, showsSome } from "./shown.ts";
+import { isLocatable, recordView } from "./shown.ts";
 
 /**
  * A source that is readable everywhere but writable only below some directories.
@@ -44,7 +44,7 @@ export function writableIn(source: FileSource, directories: readonly string[]): 
     }
     return false;
   };
-  return showsSome({
+  return recordView({
     ...filtered(source, () => true),
     ...(source.openWriter && {
       async openWriter(only) {

@@ -101,6 +101,8 @@ export interface NewEntry {
 export interface TreeOptions extends CommitOptions {
   /** The size of all its files: if they do not fit on the disk, refused as `no room` before anything is written. */
   readonly bytes: number;
+  /** Stops the operation until the directory is published: what has been created is removed. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The record of an upload, available to later requests in any process. */
@@ -161,6 +163,11 @@ export interface PartFile {
 export interface ChangeOptions {
   /** The required version (`FileStat.version`); any other is refused as `changed`. */
   readonly expected?: string;
+  /**
+   * Stops a copy to another file system until it is published: what has been copied is removed. Once started, a rename
+   * or a removal is completed.
+   */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -200,7 +207,7 @@ export interface SourceWriter {
   move(from: SitePath, to: CommitOptions, options?: ChangeOptions): Promise<Committed>;
   /**
    * Creates a directory with all its entries, which appears once complete and synced, or not at all. Never replaces
-   * anything. Files never gain permissions.
+   * anything. Files never gain permissions. `entries` may be iterated several times.
    */
   createTree(entries: Iterable<NewEntry>, to: TreeOptions): Promise<Committed>;
   /**

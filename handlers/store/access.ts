@@ -9,6 +9,7 @@
  */
 
 import type { Awaitable, Right } from "../core/types.ts";
+import { Turns } from "../core/turns.ts";
 import type { SitePath } from "../http/target.ts";
 import { WriteRefused } from "../sources/writer.ts";
 import type { ConflictPolicy } from "./conflict.ts";
@@ -114,22 +115,32 @@ export class Permit {
   }
 
   /** Requires the right to change a path and everything in it. */
-  async requireTree(path: SitePath): Promise<void> {
+  async requireTree(path: SitePath, signal?: AbortSignal): Promise<void> {
     this.require("change", path);
     if (this.isUniform) return;
-    for await (const below of await this.#options.below(path)) this.require("change", below, path);
+    for await (const below of this.#below(path, signal)) this.require("change", below, path);
   }
 
   /** Requires the rights to move something away, for everything in it; returns its entries. */
-  async requireMove(from: SitePath): Promise<SitePath[]> {
+  async requireMove(from: SitePath, signal?: AbortSignal): Promise<SitePath[]> {
     this.#requireTaking(from, from);
     if (this.isUniform) return [];
     const entries: SitePath[] = [];
-    for await (const below of await this.#options.below(from)) {
+    for await (const below of this.#below(from, signal)) {
       this.#requireTaking(below, from);
       if (entries.push(below.below(from)!) > MOST_ENTRIES) throw new WriteRefused("too many", null, { path: from });
     }
     return entries;
+  }
+
+  /** Everything in a directory, without blocking other requests; throws the reason of the signal when it aborts. */
+  async *#below(path: SitePath, signal: AbortSignal | undefined): AsyncGenerator<SitePath> {
+    const turns = new Turns();
+    for await (const below of await this.#options.below(path)) {
+      signal?.throwIfAborted();
+      if (turns.due) await turns.next();
+      yield below;
+    }
   }
 
   /** Moving implies reading: the actor may be able to read it at the new path. */
@@ -139,10 +150,10 @@ export class Permit {
   }
 
   /** Candidate names, each with the right to create it with everything that will be in it. */
-  *allowed(paths: Iterable<SitePath>, entries: readonly SitePath[]): Generator<SitePath> {
+  *allowed(paths: Iterable<SitePath>, entries: Iterable<SitePath>): Generator<SitePath> {
     for (const path of paths) {
       this.require("create", path);
-      for (const entry of entries) this.require("create", path.join(entry), path);
+      if (!this.isUniform) { for (const entry of entries) this.require("create", path.join(entry), path); }
       yield path;
     }
   }

@@ -5,7 +5,7 @@
  */
 
 export { Store, type StoreOptions } from "./store.ts";
-export type { Copied, CopyOptions, CreateOptions, EarlyCheck, Operations } from "./operations.ts";
+export type { Copied, CopyOptions, CreateOptions, EarlyCheck, MoveOptions, Operations } from "./operations.ts";
 export type { Actor, StoreRights } from "./access.ts";
 export type { ConflictPolicy, Naming } from "./conflict.ts";
 export type { Locks, Reach } from "./locks.ts";

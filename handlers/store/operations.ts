@@ -12,6 +12,7 @@ import {
   type ChangeOptions,
   type CommitOptions,
   type Committed,
+  type NewEntry,
   type PartFile,
   type SourceWriter,
   WriteRefused,
@@ -37,6 +38,14 @@ export interface CopyOptions extends Naming {
   readonly source?: FileSource;
   /** Whether a directory is copied without its entries (`Depth: 0` in WebDAV); defaults to false. */
   readonly shallow?: boolean;
+  /** Stops the copy, which then leaves nothing; once the copy has appeared, it stays. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@linkcode Operations.move}. */
+export interface MoveOptions extends Naming {
+  /** Stops a move to another file system until the copy has appeared: nothing has been moved then. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What {@linkcode Operations.requireRight} requires. */
@@ -162,8 +171,9 @@ export class Operations {
   /** Deletes a file, a symlink (never its target) or a directory; a non-empty one only if `recursive`. */
   async remove(path: SitePath, options: ChangeOptions & { readonly recursive?: boolean } = {}): Promise<void> {
     this.#permit.requireEnabled("change");
-    await this.#permit.requireTree(path);
+    await this.#permit.requireTree(path, options.signal);
     await this.#permit.requireUnlocked(path, "tree");
+    options.signal?.throwIfAborted();
     await (await this.#store.writer()).remove(path, options);
     this.#store.options.locks?.removed?.(path);
   }
@@ -174,16 +184,17 @@ export class Operations {
    *
    * @param options.expected The version of the original.
    */
-  async move(from: SitePath, to: SitePath, options: Naming = {}): Promise<Committed> {
+  async move(from: SitePath, to: SitePath, options: MoveOptions = {}): Promise<Committed> {
     const policy = options.onConflict ?? "fail";
     this.#permit.requireEnabled("change");
-    const entries = await this.#permit.requireMove(from);
+    const entries = await this.#permit.requireMove(from, options.signal);
     this.#permit.requireName(to, policy);
     await this.#permit.requireUnlocked(from, "tree");
     await this.#requireNameUnlocked(to, policy);
     const target = { paths: await this.#candidates(to, policy, entries), replace: policy === "overwrite" };
-    const { expected } = options;
-    const moved = await (await this.#store.writer()).move(from, target, expected === undefined ? {} : { expected });
+    const { expected, signal } = options;
+    const change = { signal, ...(expected !== undefined && { expected }) };
+    const moved = await (await this.#store.writer()).move(from, target, change);
     this.#store.options.locks?.removed?.(from);
     return moved;
   }
@@ -197,7 +208,7 @@ export class Operations {
    * @throws {FileChanged} If a file changes during the copy.
    */
   async copy(from: SitePath, to: SitePath, options: CopyOptions = {}): Promise<Copied> {
-    const { source = this.#store.source, shallow = false, onConflict: policy = "fail", expected } = options;
+    const { source = this.#store.source, shallow = false, onConflict: policy = "fail", expected, signal } = options;
     const isOwn = source === this.#store.source;
     this.#permit.requireEnabled("create", policy);
     if (isOwn) this.#permit.require("read", from);
@@ -207,20 +218,21 @@ export class Operations {
     const canRead = (path: SitePath) => !isOwn || this.#permit.may("read", path);
     // Links in the original do not confer rights either.
     const readable = isOwn && !this.#permit.isUniform ? permitted(source, canRead) : source;
-    const original = await originalOf(readable, from, { ...this.#store.options, canRead, shallow });
-    const paths = await this.#candidates(to, policy, original.entries.map(({ path }) => path));
-    const target = { paths, replace: policy === "overwrite", ...(expected !== undefined && { expected }) };
+    const original = await originalOf(readable, from, { ...this.#store.options, canRead, shallow, signal });
+    const paths = await this.#candidates(to, policy, pathsOf(original.entries));
+    const target = { paths, replace: policy === "overwrite", signal, ...(expected !== undefined && { expected }) };
     const copy = original.stat.kind === "directory"
       ? this.#copyTree(original, target)
       : this.#copyFile(original, to, target);
     return { ...await copy, omitted: original.omitted };
   }
 
-  async #copyFile(original: Original, to: SitePath, options: CommitOptions): Promise<Committed> {
+  async #copyFile(original: Original, to: SitePath, { signal, ...options }: Target): Promise<Committed> {
     const part = await (await this.#store.writer()).create(to, crypto.randomUUID(), { parents: false });
     try {
       await this.checkRoom(part, original.bytes);
       await receive(original.content(), new WriteBuffer(part, fileLimit(this.#store.options.maxBytes)));
+      signal?.throwIfAborted();
       return await part.commit({ ...options, ...modeOf(original) });
     } catch (error) {
       await part.discard();
@@ -228,7 +240,7 @@ export class Operations {
     }
   }
 
-  async #copyTree(original: Original, options: CommitOptions): Promise<Committed> {
+  async #copyTree(original: Original, options: Target): Promise<Committed> {
     const { entries, bytes } = original;
     return await (await this.#store.writer()).createTree(entries, { ...options, bytes, ...modeOf(original) });
   }
@@ -281,11 +293,23 @@ export class Operations {
   }
 
   /** The candidate paths, in order; the actor may create each of them with these entries. */
-  async #candidates(path: SitePath, policy: ConflictPolicy, entries: readonly SitePath[]): Promise<Iterable<SitePath>> {
+  async #candidates(path: SitePath, policy: ConflictPolicy, entries: Iterable<SitePath>): Promise<Iterable<SitePath>> {
     const isTaken = async (path: SitePath) => await this.#store.source.stat(path) !== null;
     const first = policy === "rename" && await isTaken(path) ? await firstFreeNumber(path, isTaken) : 1;
     return this.#permit.allowed(pathsFor(path, policy, first), entries);
   }
+}
+
+/** Where a copy is published. */
+type Target = CommitOptions & Pick<CopyOptions, "signal">;
+
+/** The paths of entries; can be iterated several times. */
+function pathsOf(entries: Iterable<NewEntry>): Iterable<SitePath> {
+  return {
+    *[Symbol.iterator]() {
+      for (const { path } of entries) yield path;
+    },
+  };
 }
 
 /** Whether a copy would end up in its original, or in its place; next to it, it may. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Turns } from "../core/turns.ts";
 import { SitePath } from "../http/target.ts";
 import type { OpenFile } from "../sources/open_file.ts";
 import { FileChanged, type FileEntry, type FileSource, type FileStat } from "../sources/types.ts";
@@ -25,6 +26,8 @@ export interface OriginalOptions {
   readonly canRead: (path: SitePath) => boolean;
   /** Whether to skip the entries of a directory. */
   readonly shallow: boolean;
+  /** Stops the survey, and reading the content. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A file or directory to be copied. */
@@ -32,8 +35,8 @@ export interface Original {
   readonly stat: FileStat;
   /** The total size of its files. */
   readonly bytes: number;
-  /** What a directory contains, each directory before its entries. */
-  readonly entries: readonly NewEntry[];
+  /** What a directory contains, each directory before its entries; can be iterated several times. */
+  readonly entries: Iterable<NewEntry>;
   /** How many entries are skipped because they cannot be copied. */
   readonly omitted: number;
   /** The content of a file. */
@@ -46,6 +49,8 @@ export interface Original {
  * @throws {WriteRefused} `absent`, `elsewhere` (it cannot be copied), `too many` or `too large`.
  */
 export async function originalOf(source: FileSource, path: SitePath, options: OriginalOptions): Promise<Original> {
+  const { signal } = options;
+  signal?.throwIfAborted();
   const stat = await source.stat(path);
   if (stat === null) throw new WriteRefused("absent");
   if (stat.kind === "other") throw new WriteRefused("elsewhere");
@@ -53,13 +58,23 @@ export async function originalOf(source: FileSource, path: SitePath, options: Or
   if (stat.kind === "directory") {
     if (!options.shallow) await survey.directory(SitePath.root, 1);
   } else survey.count(stat);
-  const { bytes, entries, omitted } = survey;
-  return { stat, bytes, entries, omitted, content: () => contentOf(source, path, stat) };
+  const { bytes, omitted } = survey;
+  return { stat, bytes, entries: survey, omitted, content: () => contentOf(source, path, stat, signal) };
 }
 
-/** Walks a directory, depth first. */
-class Survey {
-  readonly entries: NewEntry[] = [];
+/** The entries of one directory that are copied: two parallel lists, because there may be many. */
+interface Surveyed {
+  /** Its path, relative to the original. */
+  readonly directory: SitePath;
+  readonly names: string[];
+  readonly stats: FileStat[];
+}
+
+/** Walks a directory, depth first. Holds names and metadata only; the entries are derived from them. */
+class Survey implements Iterable<NewEntry> {
+  readonly #directories: Surveyed[] = [];
+  readonly #turns = new Turns();
+  #count = 0;
   bytes = 0;
   omitted = 0;
   readonly #source: FileSource;
@@ -82,16 +97,33 @@ class Survey {
     if (depth > MAX_COPY_DEPTH) throw new WriteRefused("too many");
     const slices = await this.#source.list(this.#top.join(relative));
     if (slices === null) throw new FileChanged();
-    const directories: SitePath[] = [];
+    const surveyed: Surveyed = { directory: relative, names: [], stats: [] };
+    this.#directories.push(surveyed);
     for await (const slice of slices) {
-      for (const entry of slice) this.#add(relative, entry, directories);
+      this.#options.signal?.throwIfAborted();
+      for (const entry of slice) this.#add(surveyed, entry);
+      if (this.#turns.due) await this.#turns.next();
     }
-    for (const directory of directories) await this.directory(directory, depth + 1);
+    for (const [index, { kind }] of surveyed.stats.entries()) {
+      if (kind === "directory") await this.directory(relative.child(surveyed.names[index]!)!, depth + 1);
+    }
   }
 
-  /** Adds an entry; directories are also queued. */
-  #add(relative: SitePath, { name, stat, link, problem }: FileEntry, directories: SitePath[]): void {
-    const path = relative.child(name);
+  *[Symbol.iterator](): Generator<NewEntry> {
+    for (const { directory, names, stats } of this.#directories) {
+      for (const [index, stat] of stats.entries()) yield this.#entry(directory.child(names[index]!)!, stat);
+    }
+  }
+
+  #entry(path: SitePath, stat: FileStat): NewEntry {
+    const mode = stat.mode ?? null;
+    if (stat.kind === "directory") return { path, mode };
+    return { path, mode, open: () => openWhole(this.#source, this.#top.join(path), stat) };
+  }
+
+  /** Adds an entry. */
+  #add({ directory, names, stats }: Surveyed, { name, stat, link, problem }: FileEntry): void {
+    const path = directory.child(name);
     const at = path && this.#top.join(path);
     if (at && !this.#options.canRead(at)) return;
     const isDirectory = stat?.kind === "directory";
@@ -99,19 +131,25 @@ class Survey {
       this.omitted += 1;
       return;
     }
-    const mode = stat.mode ?? null;
-    if (isDirectory) directories.push(path!);
-    else this.count(stat);
-    this.entries.push({ path: path!, mode, ...(!isDirectory && { open: () => openWhole(this.#source, at, stat) }) });
-    if (this.entries.length > this.#options.maxEntries) throw new WriteRefused("too many");
+    if (!isDirectory) this.count(stat);
+    names.push(name);
+    stats.push(stat);
+    this.#count += 1;
+    if (this.#count > this.#options.maxEntries) throw new WriteRefused("too many");
   }
 }
 
-async function* contentOf(source: FileSource, path: SitePath, stat: FileStat): AsyncGenerator<Uint8Array> {
+async function* contentOf(
+  source: FileSource,
+  path: SitePath,
+  stat: FileStat,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
   using file = await openWhole(source, path, stat);
   const buffer = new Uint8Array(CHUNK_BYTES);
   let offset = 0;
   for (let count = await file.read(0, buffer); count > 0; count = await file.read(offset, buffer)) {
+    signal?.throwIfAborted();
     yield buffer.subarray(0, count);
     offset += count;
   }

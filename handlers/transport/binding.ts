@@ -6,7 +6,9 @@
 
 import { type Listeners, openListeners } from "../system/listeners.ts";
 import { openSockets, type Sockets } from "../system/sockets.ts";
+import type { TlsPair } from "./certificates.ts";
 import { sleep } from "./complain.ts";
+import { SocketFile } from "./socket_file.ts";
 import type { Endpoint, InheritedEndpoint, ServerAddr, TcpEndpoint, UnixEndpoint } from "./endpoint.ts";
 
 /** The address for a listener of the runtime. */
@@ -43,6 +45,7 @@ export class Binding<Listener> implements Disposable {
   /** The descriptor of the current listener, if known. */
   #descriptor: number | null = null;
   #address: ServerAddr | null = null;
+  #file: SocketFile | null = null;
 
   /** Does not open anything yet. */
   constructor(endpoint: Endpoint, engine: Engine<Listener>) {
@@ -61,7 +64,9 @@ export class Binding<Listener> implements Disposable {
     const endpoint = this.#endpoint;
     if (endpoint.kind === "inherited") return this.#openInherited(endpoint);
     const listener = endpoint.kind === "unix" ? this.#openUnix(endpoint) : this.#openTcp(endpoint);
-    this.#address ??= this.#engine.addressOf(listener);
+    this.#address ??= endpoint.kind === "unix"
+      ? { transport: "unix", path: endpoint.path }
+      : this.#engine.addressOf(listener);
     return listener;
   }
 
@@ -102,8 +107,14 @@ export class Binding<Listener> implements Disposable {
     return sockets.connections(this.address.port).some((connection) => sockets.traffic(connection)?.received === 0);
   }
 
+  /** Removes the file of a Unix socket, before its listener is closed. */
+  withdraw(): void {
+    this.#file?.remove();
+  }
+
   /** Does not close listeners. */
   [Symbol.dispose](): void {
+    this.withdraw();
     this.#listeners?.[Symbol.dispose]();
     this.#listeners = null;
   }
@@ -115,15 +126,9 @@ export class Binding<Listener> implements Disposable {
 
   #openUnix({ path, mode = SOCKET_MODE }: UnixEndpoint): Listener {
     this.#requirePlain();
-    if (this.#address) removeIfThere(path);
-    const listener = this.#engine.open({ transport: "unix", path });
-    try {
-      Deno.chmodSync(path, mode);
-    } catch (error) {
-      this.#engine.close(listener);
-      throw error;
-    }
-    return listener;
+    this.#file ??= new SocketFile(path, mode);
+    const { open, close } = this.#engine;
+    return this.#file.open({ open: (path) => open({ transport: "unix", path }), close });
   }
 
   #openInherited({ fd }: InheritedEndpoint): Listener {
@@ -162,12 +167,16 @@ export class Binding<Listener> implements Disposable {
   }
 }
 
-/** Throws what {@linkcode Binding.succeed} throws where no process of this program can exchange a listener. */
-export function requireExchange(): void {
+/**
+ * Throws what {@linkcode Binding.succeed} throws where no process of this program can exchange a listener, or where the
+ * platform cannot use the certificate or its key.
+ */
+export function requireExchange({ cert, key }: TlsPair): void {
   const listeners = openListeners();
   if (listeners === null) throw new Deno.errors.NotSupported("Cannot exchange a listener");
   listeners[Symbol.dispose]();
   requireLoopback();
+  Deno.listenTls({ ...LOOPBACK, cert, key }).close();
 }
 
 /** An address of the same family: the runtime parses client addresses as those of its own socket. */
@@ -182,12 +191,4 @@ function requireLoopback(): void {
   const { state } = Deno.permissions.querySync({ name: "net", host: "127.0.0.1:0" });
   if (state === "granted") return;
   throw new Deno.errors.NotCapable('Requires net access to "127.0.0.1:0", run again with the --allow-net flag');
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { certificateProblem } from "./certificate_check.ts";
+
 /** A certificate chain and its private key in PEM format; the key must not be encrypted. */
 export interface TlsPair {
   /** The certificate, followed by its chain. */
@@ -23,7 +25,7 @@ export type UsePair = (pair: TlsPair) => void;
  * without closing a connection.
  *
  * New connections get the new certificate as soon as `replace` returns; existing ones keep theirs, and no connection is
- * refused in between. Does not watch files, and does not check names or dates.
+ * refused in between. Does not watch files, and does not check names or signatures.
  *
  * @example
  * ```ts
@@ -44,7 +46,11 @@ export class Certificates {
   #pair: TlsPair;
   readonly #users = new Set<UsePair>();
 
-  /** Takes the first pair. Errors in it are reported by the server that uses it. */
+  /**
+   * Takes the first pair. Errors in it are reported by the server that uses it.
+   *
+   * @throws {TypeError} If the certificate or the key is missing: a server without them would not encrypt.
+   */
   constructor(pair: TlsPair) {
     this.#pair = pairOf(pair);
   }
@@ -57,12 +63,16 @@ export class Certificates {
   /**
    * Replaces the pair.
    *
-   * @throws {Error} If the certificate or the key is invalid, or they do not match: nothing has changed then.
+   * @throws {Error} If the certificate, its chain or the key is invalid, a certificate has expired, or the certificate and
+   * the key do not match: nothing has changed then. A key that the platform cannot use is noticed if a server is running.
+   * @throws {TypeError} If the certificate or the key is missing.
    * @throws {Deno.errors.NotSupported} If a running server cannot replace its certificate, which requires Linux and
    * `--allow-ffi`: it has to be restarted.
    */
   replace(pair: TlsPair): void {
     const [before, after] = [this.#pair, pairOf(pair)];
+    const problem = certificateProblem(after.cert);
+    if (problem !== null) throw new Error(`Cannot use the new certificate: ${problem}`);
     const done: UsePair[] = [];
     try {
       for (const use of this.#users) {
@@ -89,6 +99,10 @@ export class Certificates {
 
 /** Without other properties, which the runtime could interpret as options. */
 function pairOf({ cert, key }: TlsPair): TlsPair {
+  // Without them, the runtime would serve plain HTTP.
+  if (typeof cert !== "string" || typeof key !== "string") {
+    throw new TypeError("Cannot use TLS: both the certificate and its key must be given as PEM text");
+  }
   return { cert, key };
 }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { removeIfSame } from "./socket_file.ts";
+
 /**
  * Where a server listens.
  *
@@ -21,7 +23,11 @@ export type Endpoint =
   /** A Unix socket. Plain HTTP only. */
   | {
     readonly kind: "unix";
-    /** The path of the socket, at most 107 bytes. It must not exist; see {@linkcode removeStaleSocket}. */
+    /**
+     * The path of the socket, at most 107 bytes with a name of six. It must not exist; see
+     * {@linkcode removeStaleSocket}. Removed at the end, unless it has been replaced: that needs permission to write to
+     * its directory.
+     */
     readonly path: string;
     /** Its permissions: write access to the socket allows connecting. Defaults to `0o660`, owner and group. */
     readonly mode?: number;
@@ -72,11 +78,20 @@ export function endpointOf(
  */
 export async function removeStaleSocket(path: string): Promise<void> {
   try {
-    if (!Deno.lstatSync(path).isSocket) throw new Deno.errors.AlreadyExists(`"${path}" is not a socket`);
-    (await Deno.connect({ transport: "unix", path })).close();
+    const seen = Deno.lstatSync(path);
+    if (!seen.isSocket) throw new Deno.errors.AlreadyExists(`"${path}" is not a socket`);
+    if (!await isInUse(path)) removeIfSame(path, seen);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
-    Deno.removeSync(path);
+    if (!(error instanceof Deno.errors.NotFound)) throw error; // removed in the meantime
+  }
+}
+
+async function isInUse(path: string): Promise<boolean> {
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) return false;
+    throw error;
   }
 }

@@ -9,7 +9,7 @@
  */
 
 import type { FetchFunction } from "../core/fetch.ts";
-import { keepAlive, NO_DELAY, openSockets, userTimeout } from "../system/sockets.ts";
+import { keepAlive, NO_DELAY, openSockets, type Sockets, userTimeout } from "../system/sockets.ts";
 import { Binding, type ListenAddress } from "./binding.ts";
 import { type Certificates, certificatesOf, type TlsPair } from "./certificates.ts";
 import { type Complain, complainer, isOutOfDescriptors, sleep } from "./complain.ts";
@@ -51,7 +51,7 @@ export class Generations implements RunningServer<ServerAddr> {
   /** Transfers of instances that no longer listen. */
   readonly #transfers = new Set<Promise<void>>();
   readonly #resources = new DisposableStack();
-  readonly #sockets = this.#resources.use(openSockets());
+  readonly #sockets: Sockets | null;
   #guard: IntakeGuard | null = null;
   /** The certificate for the next instance. */
   #pair: TlsPair | null;
@@ -69,6 +69,7 @@ export class Generations implements RunningServer<ServerAddr> {
     this.#options = options;
     this.#certificates = certificatesOf(options.tls);
     this.#pair = this.#certificates?.current() ?? null;
+    this.#sockets = this.#resources.use(openSockets());
     this.#binding = this.#resources.use(
       new Binding(endpointOf(options), {
         open: (place) => this.#serve(place),
@@ -120,6 +121,7 @@ export class Generations implements RunningServer<ServerAddr> {
 
   #stop(): void {
     this.#stopped.abort();
+    this.#binding.withdraw();
     this.#current?.fail(null);
   }
 

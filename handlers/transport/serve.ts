@@ -5,8 +5,11 @@
  */
 
 import type { FetchFunction } from "../core/fetch.ts";
+import { requireFunction } from "../core/origin.ts";
+import { isSettled } from "../core/settle.ts";
+import type { Handler } from "../core/types.ts";
 import { Certificates, type TlsPair } from "./certificates.ts";
-import { type Endpoint, removeStaleSocket } from "./endpoint.ts";
+import { type Endpoint, endpointOf, removeStaleSocket } from "./endpoint.ts";
 import { Generations } from "./generations.ts";
 import type { RunningServer, ServeOptions } from "./types.ts";
 
@@ -64,5 +67,21 @@ export function serve(
  */
 export function serve(fetch: FetchFunction, options: ServeOptions): RunningServer<Deno.NetAddr | Deno.UnixAddr>;
 export function serve(fetch: FetchFunction, options: ServeOptions = {}): RunningServer<Deno.NetAddr | Deno.UnixAddr> {
-  return new Generations(fetch, options);
+  requireFunction(fetch, "what serve serves");
+  if (isSettled(fetch as unknown as Handler)) {
+    throw new TypeError("Cannot serve a handler: wrap it in toFetch(), as in serve(toFetch(handler))");
+  }
+  try {
+    return new Generations(fetch, options);
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) throw inUse(error, endpointOf(options));
+    throw error;
+  }
+}
+
+/** The system's error does not say what is in use. */
+function inUse(cause: Error, endpoint: Endpoint): Error {
+  if (endpoint.kind === "inherited") return cause;
+  const what = endpoint.kind === "unix" ? `"unix:${endpoint.path}"` : `port ${endpoint.port} of ${endpoint.hostname}`;
+  return new Deno.errors.AddrInUse(`Cannot listen on ${what}: it is in use`, { cause });
 }

@@ -35,7 +35,11 @@ export function openShared(endpoint: UnixEndpoint | InheritedEndpoint): SharedSo
   const binding = new Binding(endpoint, ENGINE);
   const { value, descriptor } = listeners.opening(() => binding.open());
   listeners.keepInChildren(descriptor);
-  return { fd: descriptor, address: binding.address, [Symbol.dispose]: () => value.close() };
+  const end = () => {
+    binding.withdraw();
+    value.close();
+  };
+  return { fd: descriptor, address: binding.address, [Symbol.dispose]: end };
 }
 
 const ENGINE: Engine<Deno.Listener> = {

@@ -12,8 +12,9 @@ import { parseTarget, rawTarget, type SitePath } from "../http/target.ts";
 
 /** The path in a Destination header: on this server, and below the same mount. */
 export function destinationOf(request: Request, { base, hosts }: Context): SitePath {
-  const destination = request.headers.get("destination");
-  if (destination === null) throw new HttpError(400, "Destination is missing");
+  const header = request.headers.get("destination");
+  if (header === null) throw new HttpError(400, "Destination is missing");
+  const destination = encoded(header);
   const isPath = /^\/(?!\/)/.test(destination);
   const url = isPath ? null : URL.parse(destination);
   if (!isPath && (!url || !/^https?:$/.test(url.protocol))) throw new HttpError(400, "Destination is not a URL");
@@ -23,4 +24,17 @@ export function destinationOf(request: Request, { base, hosts }: Context): SiteP
   const path = target.path.below(base);
   if (path === null || path.parent === null) throw new HttpError(403, "The destination cannot be written");
   return path;
+}
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Percent-encodes what is not ASCII, which some clients send as it is; header values have one character per byte. */
+function encoded(header: string): string {
+  return header.replace(/[\x80-\xff]+/g, (bytes) => {
+    try {
+      return encodeURIComponent(UTF8.decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0))));
+    } catch {
+      throw new HttpError(400, "Destination is neither ASCII nor UTF-8");
+    }
+  });
 }

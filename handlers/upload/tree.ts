@@ -7,6 +7,8 @@
 
 import { readBody } from "../core/request_body.ts";
 import { HttpError } from "../core/errors.ts";
+import { whenClientLeaves } from "../core/client_watch.ts";
+import { clientOf } from "../http/client.ts";
 import { locationFor } from "../core/location.ts";
 import { type Committed, WriteRefused } from "../sources/writer.ts";
 import type { Context } from "../core/types.ts";
@@ -49,7 +51,8 @@ export async function remove(site: UploadSite, request: Request, context: Contex
   const expected = await checkTarget(site, request, context);
   const recursive = new URLSearchParams(query).has("recursive");
   const operations = operationsFor(site, request, context);
-  await answered(path, () => operations.remove(path, { recursive, ...expected }));
+  const remove = (signal?: AbortSignal) => operations.remove(path, { recursive, signal, ...expected });
+  await answered(path, () => recursive ? transfer(site, request, context, remove) : remove());
   return new Response(null, { status: 204 });
 }
 
@@ -60,7 +63,13 @@ export async function move(site: UploadSite, request: Request, context: Context)
   const expected = await checkTarget(site, request, context);
   const { policy, status } = destinationWish(site, request, context);
   const operations = operationsFor(site, request, context);
-  const move = () => operations.move(path, to, { onConflict: policy, ...expected });
+  const move = () =>
+    transfer(
+      site,
+      request,
+      context,
+      (signal) => operations.move(path, to, { onConflict: policy, signal, ...expected }),
+    );
   return transferred(site, request, context, await answered(to, move, status));
 }
 
@@ -72,8 +81,28 @@ export async function copy(site: UploadSite, request: Request, context: Context)
   await checkTarget(site, request, context);
   const { policy, status } = destinationWish(site, request, context);
   const operations = operationsFor(site, request, context);
-  const copied = await answered(to, () => operations.copy(path, to, { onConflict: policy, shallow }), status);
+  const copy = () =>
+    transfer(
+      site,
+      request,
+      context,
+      (signal) => operations.copy(path, to, { onConflict: policy, shallow, signal }),
+    );
+  const copied = await answered(to, copy, status);
   return transferred(site, request, context, copied);
+}
+
+/** Works on a whole tree once there is a place for it, until the client disconnects. */
+async function transfer<T>(
+  { transfers }: UploadSite,
+  request: Request,
+  { remoteAddress }: Context,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const left = new AbortController();
+  using _watch = whenClientLeaves(request, () => left.abort(new HttpError(400, "The client has disconnected")));
+  using _place = await transfers.enter(clientOf(remoteAddress, request.headers), left.signal);
+  return await work(left.signal);
 }
 
 /** Preconditions are about the original; only Overwrite and `?on-conflict=` are about the destination. */

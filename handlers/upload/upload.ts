@@ -8,6 +8,7 @@ import { HttpError } from "../core/errors.ts";
 import type { Feature } from "../serving/feature.ts";
 import type { FilesOptions } from "../files/files.ts";
 import { tagger } from "../files/representations.ts";
+import { Limiter } from "../core/limiter.ts";
 import { requireOwnHost } from "../core/own_hosts.ts";
 import type { FileSource } from "../sources/types.ts";
 import type { Context, Handler } from "../core/types.ts";
@@ -45,7 +46,24 @@ export interface UploadOptions {
   readonly files?: FilesOptions;
   /** Locks to respect; their tokens come in the If header (RFC 4918 section 10.4). None by default. */
   readonly locks?: Locks;
+  /** How many copies, moves and recursive deletions run concurrently. */
+  readonly transfers?: TransferLimits;
 }
+
+/** Limits for COPY, MOVE and recursive DELETE; each worker process counts its own. */
+export interface TransferLimits {
+  /** Maximum concurrency; defaults to 8. */
+  readonly maxAtOnce?: number;
+  /** Maximum concurrency per client, identified by {@linkcode clientOf}; defaults to a quarter of `maxAtOnce`. */
+  readonly maxPerClient?: number;
+  /** Maximum time a request waits in the queue, in milliseconds; defaults to 10,000. 0 disables the queue. */
+  readonly queueTimeout?: number;
+}
+
+/** A copy of 100,000 entries takes some 30 MiB of memory. */
+const TRANSFERS_AT_ONCE = 8;
+
+const QUEUE_MS = 10_000;
 
 /** Long enough for a change of networks, short enough for a queue. */
 const STALL_MS = 60_000;
@@ -62,7 +80,8 @@ const DAY_MS = 86_400_000;
  *   so that other processes, and later ones, can continue.
  * - `POST` of a form stores its files in a directory (RFC 7578).
  * - `MKCOL` creates a directory; `DELETE` removes a file or directory, a non-empty one only with `?recursive`; `COPY` and
- *   `MOVE` with Destination copy it, or rename or move it (RFC 4918).
+ *   `MOVE` with Destination copy it, or rename or move it (RFC 4918). These are limited in number (503 and 429), and a
+ *   copy stops when its client disconnects, for which `request.signal` is read: Deno 2.9 prints a warning about it once.
  *
  * If a name is taken, `?on-conflict=fail`, `rename` or `overwrite` decides, within the rights. If-Match, If-None-Match
  * and If-Unmodified-Since are enforced up to the moment a file gets its name. Content-Digest and Repr-Digest (RFC 9530)
@@ -96,7 +115,8 @@ const DAY_MS = 86_400_000;
  * @category Handlers
  */
 export function upload(source: FileSource, options: UploadOptions = {}): Handler {
-  return new Uploads({ store: new Store(source, storeOptions(options)), settings: settingsOf(options) }).handler;
+  const store = new Store(source, storeOptions(options));
+  return new Uploads({ store, settings: settingsOf(options), transfers: limiterOf(options) }).handler;
 }
 
 /**
@@ -122,13 +142,14 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
 export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   const [settings, stored] = [settingsOf(options), storeOptions(options)];
   const { rights } = stored;
+  const transfers = limiterOf(options);
   const uploads = new Map<FileSource, Uploads>();
   const handler: Feature["handler"] = ({ source, etagOf }) => {
     const known = uploads.get(source);
     if (known) return known.handler;
     const store = new Store(source, stored);
     store.sweepNowAndThen(() => {}); // an error here is reported again at the first upload
-    const made = new Uploads({ store, settings: { ...settings, etagOf } });
+    const made = new Uploads({ store, settings: { ...settings, etagOf }, transfers });
     uploads.set(source, made);
     return made.handler;
   };
@@ -158,6 +179,11 @@ function settingsOf(options: UploadOptions): UploadSettings {
     onConflict: options.onConflict ?? "fail",
     stallMs: options.stallMs ?? STALL_MS,
   };
+}
+
+function limiterOf({ transfers = {} }: UploadOptions): Limiter {
+  const { maxAtOnce = TRANSFERS_AT_ONCE, maxPerClient = Math.max(1, maxAtOnce >> 2) } = transfers;
+  return new Limiter({ max: maxAtOnce, maxPerClient, queueMs: transfers.queueTimeout ?? QUEUE_MS });
 }
 
 function storeOptions(options: UploadOptions) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Limiter } from "../core/limiter.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileStat } from "../sources/types.ts";
 import type { ConflictPolicy } from "../store/conflict.ts";
@@ -23,4 +24,6 @@ export interface UploadSettings {
 export interface UploadSite {
   readonly store: Store;
   readonly settings: UploadSettings;
+  /** Limits concurrent work on whole trees: copies, moves and recursive deletions. */
+  readonly transfers: Limiter;
 }

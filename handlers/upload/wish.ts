@@ -26,12 +26,19 @@ export function wishOf<Fallback extends ConflictPolicy | null>(
   query: string,
   fallback: Fallback,
 ): Wish<Fallback> {
-  const overwrite = headers.get("overwrite")?.toUpperCase();
+  const overwrite = overwriteOf(headers);
   if (headers.get("if-none-match")?.trim() === "*" || overwrite === "F") return { policy: "fail", status: 412 };
   const asked = new URLSearchParams(query).get("on-conflict");
   if (asked !== null) return { policy: policyOf(asked), status: 409 };
   const replaces = overwrite === "T" || headers.has("if-match") || headers.has("if-unmodified-since");
   return { policy: replaces ? "overwrite" : fallback, status: 409 };
+}
+
+/** The value of Overwrite; 400 for anything but one T or F, because ignoring it could overwrite a file. */
+function overwriteOf(headers: Headers): string | undefined {
+  const overwrite = headers.get("overwrite")?.trim().toUpperCase();
+  if (overwrite === undefined || overwrite === "T" || overwrite === "F") return overwrite;
+  throw new HttpError(400, "Overwrite is neither T nor F");
 }
 
 /** A policy by name; 400 if it is unknown. */

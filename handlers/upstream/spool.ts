@@ -1,7 +1,7 @@
 /**
  * Spools request bodies: in memory while they are small, then in an unlinked temporary file.
  *
- * For two reasons, both measured: CGI and FastCGI need the length of a chunked body, and once a response has been
+ * For two reasons: CGI and FastCGI need the length of a chunked body, and once a response has been
  * returned, Deno buffers the rest of an upload in memory without limit.
  *
  * @module

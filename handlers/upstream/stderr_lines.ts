@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Limits on the output of {@linkcode Lines}. */
+/** Limits on the output of {@linkcode StderrLines}. */
 export interface StderrLimits {
   /** Bytes kept of each line. */
   readonly line: number;
@@ -27,7 +27,7 @@ const DECODER = new TextDecoder();
 const NO_BYTES = new Uint8Array();
 
 /** Splits bytes into lines and drops what exceeds the rate limit. Lines are not escaped: the log does that. */
-export class Lines {
+export class StderrLines {
   readonly tail: string[] = [];
   readonly #emit: (line: string) => void;
   readonly #limits: StderrLimits;

@@ -7,7 +7,7 @@
 import type { SitePath } from "../http/target.ts";
 import { loadFilteredWriter } from "../sources/filtered.ts";
 import type { FileEntry, FileSlices, FileSource } from "../sources/types.ts";
-import { showsSome } from "../sources/shown.ts";
+import { recordView } from "../sources/shown.ts";
 import type { ScriptFinder } from "./find_script.ts";
 
 /** Maximum number of attempts to stat a file that keeps changing. */
@@ -25,7 +25,7 @@ const ATTEMPTS = 5;
 export function withoutPrograms(source: FileSource, finder: ScriptFinder, index: readonly string[] = []): FileSource {
   const isProgram = (path: SitePath) => finder.isProgram(path);
   const programNames = index.filter((name) => finder.isProgramName(name));
-  return showsSome({
+  return recordView({
     async stat(path) {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         const stat = await source.stat(path);

@@ -234,7 +234,11 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
   const rows: readonly [args: string[], sentence: string][] = [
     [["--bindd", "x"], "There is no option --bindd; did you mean --bind?"],
     [["--listing"], "There is no option --listing; did you mean --no-listing?"],
-    [["--xyzzy-plugh"], "There is no option --xyzzy-plugh"],
+    [["--xyzzy-plugh"], "There is no option --xyzzy-plugh (see pyserve --help)"],
+    [["--cors"], 'There is no option --cors; use -H Access-Control-Allow-Origin "*"'],
+    [["--gzip"], "There is no option --gzip; did you mean --precompressed?"],
+    [["--uplod"], "There is no option --uplod (see pyserve --help uploads)"],
+    [["--dlete"], "There is no option --dlete (see pyserve --help uploads)"],
     [["-x"], "There is no option -x"],
     [["--h"], "The option --h could mean --hidden or --header or --hsts or --help"],
     [["--bind"], "The option --bind needs ADDRESS"],
@@ -324,7 +328,13 @@ Deno.test("--help and --version print to stdout even if other options are wrong"
   }
   for (const [name] of OPTION_ROWS) assertStringIncludes(all.out, `--${name}`);
   for (const group of GROUPS) assertStringIncludes((await ran("--help", group.toLowerCase())).out, `${group}:\n`);
-  assertEquals((await ran("--help", "site")).out, (await ran("--help")).out);
+  for (const args of [["--help", "site"], ["-h", "site"]]) {
+    const { status, out, err } = await ran(...args);
+    assertEquals([status, out], [2, ""]);
+    assertStringIncludes(err, 'No help on "site"; topics are all, address');
+  }
+  assertEquals((await ran("site", "--help")).out, (await ran("--help")).out);
+  assertEquals((await ran("--help", "tls")).out, (await ran("--help", "https")).out);
   assertStringIncludes((await ran("--help=nonsense")).err, 'No help on "nonsense"; topics are all, address');
   const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
   for (const flag of ["-v", "-V"]) assertEquals((await ran(flag)).out, `pyserve ${version}\n`);

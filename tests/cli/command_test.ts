@@ -150,6 +150,10 @@ Deno.test("an error of the system is one sentence and status 1, and nothing is s
       /Cannot listen on "198\.51\.100\.1": it is not an address of this machine$/,
     ],
     [
+      [tree.path, "-b", "8080"],
+      /Cannot listen on "8080": it is not an address of this machine; for a port, use --port 8080$/,
+    ],
+    [
       [tree.path, "-b", "no-such-name.invalid", "0"],
       /Cannot listen on "no-such-name\.invalid": the name does not resolve$/,
     ],

@@ -34,46 +34,58 @@ Deno.test("deno task install makes a command of the checkout that serves from an
   assertEquals((await ask(command.port, "GET", "/a.txt")).text, "hello");
 });
 
-Deno.test("a program with the default compiler options that imports the checkout checks clean and runs", async (t) => {
-  const program = `import { fileServer, memory, toFetch } from ${JSON.stringify(join(ROOT, "mod.ts"))};
-import { HTTPServer, SimpleHTTPRequestHandler } from ${JSON.stringify(join(ROOT, "handlers/python/mod.ts"))};
-import { escapeHtml } from ${JSON.stringify(join(ROOT, "handlers/http/mod.ts"))};
-import { openBytes } from ${JSON.stringify(join(ROOT, "handlers/sources/mod.ts"))};
-import { sendContent } from ${JSON.stringify(join(ROOT, "handlers/mod.ts"))};
-import { accessLog } from ${JSON.stringify(join(ROOT, "handlers/layers/mod.ts"))};
-import { main } from ${JSON.stringify(join(ROOT, "cli.ts"))};
+/** How a program names the package, as in the examples, in the checkout's place. */
+const PROGRAM = `import { fileServer, memory, toFetch } from "@x/pyserve";
+import { HTTPServer, SimpleHTTPRequestHandler } from "@x/pyserve/python";
+import { escapeHtml } from "@x/pyserve/http";
+import { openBytes } from "@x/pyserve/sources";
+import { sendContent } from "@x/pyserve/handlers";
+import { accessLog } from "@x/pyserve/layers";
+import { Store } from "@x/pyserve/store";
+import { main } from "@x/pyserve/cli";
+import { assert } from "@std/assert";
 const fetch = toFetch(fileServer(memory({ "a.txt": "hello" }), { log: false }));
 console.log(await (await fetch(new Request("http://localhost/a.txt"))).text());
-console.log(typeof HTTPServer, typeof SimpleHTTPRequestHandler, typeof main);
-console.log([escapeHtml, openBytes, sendContent, accessLog].every((each) => typeof each === "function"));
+console.log(typeof HTTPServer, typeof SimpleHTTPRequestHandler, typeof main, typeof Store);
+assert([escapeHtml, openBytes, sendContent, accessLog].every((each) => typeof each === "function"));
 `;
-  const configs: Record<string, Record<string, unknown>> = {
-    "an import map": { importMap: IMPORT_MAP },
-    "links": { links: ["assert", "fs", "http", "path"].map((name) => join(ROOT, "links", name)) },
+
+Deno.test("a program with a configuration of its own uses the checkout by the names of the package", async (t) => {
+  const links = ["", "links/assert", "links/fs", "links/http", "links/path"].map((path) => join(ROOT, path));
+  const imports = { "@x/pyserve": "jsr:@x/pyserve@^0.1.0", "@std/assert": "jsr:@std/assert@^1" };
+  const ways: Record<string, [config: Record<string, unknown>, flags: string[]]> = {
+    "an import map in the configuration": [{ importMap: IMPORT_MAP }, []],
+    "an import map on the command line": [{ imports: { "@std/assert": imports["@std/assert"] } }, [
+      "--import-map",
+      IMPORT_MAP,
+    ]],
+    "links": [{ links, imports }, []],
   };
-  for (const [name, config] of Object.entries(configs)) {
+  for (const [name, [config, flags]] of Object.entries(ways)) {
     await t.step(name, async () => {
       await using tree = await tempTree({
-        "main.ts": program,
+        "main.ts": PROGRAM,
         "deno.json": JSON.stringify({ lock: false, ...config }),
       });
-      const checked = await deno(["check", "main.ts"], tree.path);
+      const checked = await deno(["check", ...flags, "main.ts"], tree.path);
       assertEquals(checked.code, 0, checked.text);
-      const ran = await deno(["run", "--allow-read", "--allow-env", "main.ts"], tree.path);
-      assertStringIncludes(ran.text, "hello\nfunction function function\ntrue\n");
+      const ran = await deno(["run", ...flags, "--allow-read", "--allow-env", "main.ts"], tree.path);
+      assertStringIncludes(ran.text, "hello\nfunction function function function\n");
     });
   }
 });
 
-Deno.test("the import map names the stand-ins that the checkout uses, and no others", async () => {
+Deno.test("the import map names the package and the stand-ins that the checkout uses, and nothing else", async () => {
   const { imports } = JSON.parse(await Deno.readTextFile(IMPORT_MAP));
   const offered: string[] = [];
-  for (const name of ["assert", "fs", "http", "path"]) {
-    const { name: full, exports } = JSON.parse(await Deno.readTextFile(join(ROOT, "links", name, "deno.json")));
+  for (
+    const [name, place] of [...["assert", "fs", "http", "path"].map((name) => [name, `./${name}/`]), ["..", "../"]]
+  ) {
+    const { name: full, exports } = JSON.parse(await Deno.readTextFile(join(ROOT, "links", name!, "deno.json")));
     for (const [entry, file] of Object.entries<string>(exports)) {
       const specifier = full + entry.slice(1);
       offered.push(specifier);
-      assertEquals(imports[specifier], `./${name}/${file.slice(2)}`);
+      assertEquals(imports[specifier], `${place}${file.slice(2)}`);
     }
   }
   assertEquals(Object.keys(imports).sort(), offered.sort());

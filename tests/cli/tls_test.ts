@@ -25,12 +25,12 @@ Deno.test({
     await Deno.writeTextFile(key, first.key);
     const lines: string[] = [];
     const log = { access() {}, error: (line: string) => void lines.push(line) };
-    using files = await CertificateFiles.open({ cert, key, password: null }, log, INTERVAL);
+    using files = await CertificateFiles.open({ cert, key, password: null }, log, { interval: INTERVAL });
     const yesterday = new Date(Date.now() - 24 * 60 * 60 * 1000).toISOString().slice(0, 10);
     const rows: readonly [change: () => Promise<void>, problem: string][] = [
       [
         () => Deno.writeTextFile(cert, second.cert.slice(0, 100)),
-        `Cannot use "${cert}": it contains no PEM certificate`,
+        `Cannot use "${cert}": the certificate is invalid`,
       ],
       [() => Deno.writeTextFile(cert, expired), `Cannot use "${cert}": the certificate expired on ${yesterday}`],
       [

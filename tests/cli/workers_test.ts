@@ -10,6 +10,7 @@ import { runCommand, type RunningCommand, start, startProcess } from "../support
 import { freshMachine } from "../support/jsr_registry.ts";
 import { CLI } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
+import { childrenOf, isAlive } from "../support/processes.ts";
 import { ask, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 import { until } from "../support/wait.ts";
@@ -21,25 +22,6 @@ if (!LINUX) console.log("skipped: only Linux distributes connections among proce
 /** A test with workers, skipped on other systems. */
 function testOnLinux(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
   Deno.test({ name, ignore: !LINUX, fn });
-}
-
-/** The running children of a process. */
-function childrenOf(parent: number): number[] {
-  const pids = [...Deno.readDirSync("/proc")].map(({ name }) => name).filter((name) => /^\d+$/.test(name));
-  return pids.map(Number).filter((pid) => statusOf(pid)?.parent === parent);
-}
-
-function isAlive(pid: number): boolean {
-  return statusOf(pid) !== null;
-}
-
-function statusOf(pid: number): { parent: number } | null {
-  try {
-    const [state, parent] = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /s, "").split(" ");
-    return state === "Z" ? null : { parent: Number(parent) };
-  } catch {
-    return null;
-  }
 }
 
 /** The sockets that a process holds, by number. */

@@ -14,14 +14,20 @@ import {
   headers,
   HttpError,
   type Layer,
+  listing,
   memory,
   mount,
   searches,
+  serve,
   settle,
   toFetch,
+  union,
   uploadFeatures,
   wrap,
 } from "@x/pyserve";
+import { join } from "@std/path/join";
+import { ROOT } from "../support/paths.ts";
+import { tempTree } from "../support/tree.ts";
 
 const SOURCE = memory({ "a.txt": "a" });
 
@@ -51,6 +57,11 @@ Deno.test("a feature that is given twice is named at construction, and so are tw
   for (const [name, features] of Object.entries(twice)) {
     assertThrows(() => fileServer(SOURCE, { features }), TypeError, `Cannot add feature "${name}" twice`);
   }
+  assertThrows(
+    () => fileServer(SOURCE, { features: twice.archive! }),
+    TypeError,
+    'Cannot add feature "archive" twice: call archives() once, with the options for all',
+  );
   const other: Feature = { name: "mine", queries: ["archive"], methods: ["GET"], handler: () => () => null };
   assertThrows(
     () => fileServer(SOURCE, { features: [archives(), other] }),
@@ -104,10 +115,146 @@ Deno.test("what is no handler is named at construction", () => {
   }
 });
 
+Deno.test("what is no source is named at construction", () => {
+  const text = 'a string, not a FileSource; for a directory, use disk("pub")';
+  const uses: [() => unknown, string][] = [
+    [() => fileServer(untyped(undefined)), "Cannot serve the root: it is undefined, not a path or a FileSource"],
+    [
+      () => fileServer(untyped({ root: "pub" })),
+      "Cannot serve the root: it is an object (Object), not a path or a FileSource",
+    ],
+    [() => fileServer(untyped(8000)), "Cannot serve the root: it is a number, not a path or a FileSource"],
+    [() => fileServer(untyped(memory)), "Cannot serve the root: it is a function, not a path or a FileSource"],
+    [() => union({ "/": untyped("pub") }), `Cannot use the source at "/": it is ${text}`],
+    [() => files(untyped("pub")), `Cannot use the source of files: it is ${text}`],
+    [() => listing(untyped(null)), "Cannot use the source of listing: it is null, not a FileSource"],
+  ];
+  for (const [use, message] of uses) assertThrows(use, TypeError, message);
+});
+
+Deno.test("headers that are no pairs, and log formats that do not exist, are named at construction", () => {
+  const uses: [() => unknown, string][] = [
+    [
+      () => fileServer(SOURCE, { headers: untyped(["x-a: b"]) }),
+      'Cannot use header 1: it is a string, not a pair such as ["x-name", "value"]',
+    ],
+    [
+      () => headers(untyped({ "x-a": "b" })),
+      "Cannot use the headers: they are an object (Object), not an array of pairs",
+    ],
+    [() => headers(untyped([["x-a", "b"], ["x-b"]])), "Cannot use header 2: it is an array, not a pair"],
+    [
+      () => fileServer(SOURCE, { log: untyped(true) }),
+      "Cannot use the log format true: use python, common, combined or json, or false for no log",
+    ],
+    [() => accessLog(untyped("toString")), 'Cannot use the log format "toString": use python'],
+    [() => toFetch(files(SOURCE), { accessLog: untyped("apache") }), 'Cannot use the log format "apache"'],
+    [
+      () => toFetch(files(SOURCE), { log: untyped("json") }),
+      "Cannot use the log of toFetch: it is a string, not a Logger with the methods access and error",
+    ],
+  ];
+  for (const [use, message] of uses) assertThrows(use, TypeError, message);
+  fileServer(SOURCE, { headers: new Map([["x-a", "b"]]).entries().toArray(), log: false });
+});
+
+Deno.test("a feature or a layer that is not called yet is named at construction", () => {
+  const uses: [() => unknown, string][] = [
+    [
+      () => fileServer(SOURCE, { features: [searches(), untyped(archives)] }),
+      "Cannot use feature 2: it is a function; call it: archives()",
+    ],
+    [() => fileServer(SOURCE, { features: untyped(archives()) }), "Cannot use the features: they are an object"],
+    [
+      () => fileServer(SOURCE, { features: [untyped(uploadFeatures())] }),
+      "Cannot use feature 1: it is an array; spread it: ...uploadFeatures()",
+    ],
+    [() => fileServer(SOURCE, { features: [untyped(null)] }), "Cannot use feature 1: it is null, not a feature"],
+    ...[headers, accessLog, errorPages].map((maker): [() => unknown, string] => [
+      () => fileServer(SOURCE, { layers: [untyped(maker)] }),
+      `Cannot use layer "${maker.name}": it makes a layer; call it: ${maker.name}()`,
+    ]),
+    [() => wrap(files(SOURCE), untyped(headers)), 'Cannot use layer "headers": it makes a layer; call it: headers()'],
+    [() => fileServer(SOURCE, { layers: untyped(errorPages()) }), "Cannot use the layers: they are a function"],
+  ];
+  for (const [use, message] of uses) assertThrows(use, TypeError, message);
+});
+
+Deno.test("an unknown option of a file server is named at construction, with the one that is meant", () => {
+  const uses: [Record<string, unknown>, string][] = [
+    [{ hiden: true }, 'Cannot use the option "hiden" of fileServer: there is none; did you mean "hidden"?'],
+    [{ feature: [] }, 'did you mean "features"?'],
+    [{ typeof: () => "" }, 'did you mean "typeOf"?'],
+    [{ completelyDifferent: 1 }, 'Cannot use the option "completelyDifferent" of fileServer: there is none'],
+  ];
+  for (const [options, message] of uses) assertThrows(() => fileServer(SOURCE, untyped(options)), TypeError, message);
+  fileServer(SOURCE, untyped({ log: false, hidden: undefined, cacheControl: "no-store", types: {}, charset: null }));
+});
+
+Deno.test("serve on a port or a socket in use says which", async () => {
+  const fetch = toFetch(files(SOURCE));
+  const server = serve(fetch, { hostname: "127.0.0.1", port: 0 });
+  const { port } = server.address;
+  const message = `Cannot listen on port ${port} of 127.0.0.1: it is in use`;
+  assertThrows(() => serve(fetch, { hostname: "127.0.0.1", port }), Deno.errors.AddrInUse, message);
+  await server.drain();
+});
+
+Deno.test("a method that needs an option says which, and all say equally much", async () => {
+  const fetch = toFetch(fileServer(SOURCE, { log: false }));
+  const asked = async (method: string, target: string) => {
+    const response = await fetch(new Request(`http://localhost${target}`, { method }));
+    return [response.status, response.headers.get("allow"), await response.text()];
+  };
+  for (const target of ["/a.txt", "/missing.txt", "/"]) {
+    const say = (text: string) => [405, "GET, HEAD, OPTIONS", `405 Method Not Allowed: ${text}\n`];
+    assertEquals(await asked("PUT", target), say("Uploading is not allowed here; enable it with --upload"));
+    assertEquals(await asked("DELETE", target), say("Deleting is not allowed here; enable it with --delete"));
+    assertEquals(await asked("POST", target), say("The method is not allowed here"));
+  }
+});
+
+Deno.test("a file server that is served without toFetch says so, once", async (t) => {
+  const site = fileServer(SOURCE, { log: false });
+  await t.step("serve refuses it", () => {
+    for (const handler of [site, settle(files(SOURCE))]) {
+      assertThrows(
+        () => serve(untyped(handler), { port: 0 }),
+        TypeError,
+        "Cannot serve a handler: wrap it in toFetch()",
+      );
+    }
+    assertThrows(() => serve(untyped({})), TypeError, "Cannot use what serve serves: it is an object (Object)");
+  });
+  for (const [name, log] of [["without a log", false], ["with a log", "json"]] as const) {
+    await t.step(`Deno.serve gets a 500 ${name}`, async () => {
+      await using tree = await tempTree({
+        "main.ts": `import { fileServer, memory } from ${JSON.stringify(join(ROOT, "mod.ts"))};
+const site: any = fileServer(memory({ "a.txt": "a" }), { log: ${JSON.stringify(log)} });
+const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, site);
+for (const _ of [1, 2]) {
+  const response = await fetch(\`http://127.0.0.1:\${server.addr.port}/a.txt\`);
+  console.log(response.status, JSON.stringify(await response.text()));
+}
+await server.shutdown();
+`,
+      });
+      const args = ["run", "-A", "--no-check", "--config", join(ROOT, "deno.json"), tree.at("main.ts")];
+      const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" } }).output();
+      const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+      assertEquals(out, '500 "500 Internal Server Error\\n"\n'.repeat(2));
+      assertEquals(err, "Cannot serve a handler: wrap it in toFetch(), as in Deno.serve(toFetch(handler))\n");
+    });
+  }
+});
+
 Deno.test("a function that makes a handler, in the place of one, is named when it is called", async () => {
   const { status, errors } = await askedOf(untyped(fileServer));
   assertEquals([status, errors.length], [500, 1]);
-  assertMatch(errors[0]!, /^Cannot answer GET \/a\.txt: .*handler "fileServer" /);
+  assertMatch(
+    errors[0]!,
+    /^Cannot answer GET \/a\.txt: TypeError: Cannot serve a request with fileServer itself: use toFetch\(/,
+  );
 });
 
 Deno.test("a handler after one that never declines is named at construction", () => {

@@ -1,6 +1,6 @@
 /** Content coding is one decision: for files, listings and the page's script, whether a coding is stored or computed. */
 
-import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { brotliCompressSync } from "node:zlib";
 import {
   derive,
@@ -529,6 +529,37 @@ Deno.test("random requests and changes: with siblings, encoders and rights, the 
         ], what);
       }
       tags.push(...[answer.headers.get("etag")].filter((tag) => tag !== null));
+    }
+  }
+});
+
+Deno.test("an encoder that throws or returns no stream is a 500 that names it, and leaves no file open", async () => {
+  const files = { "small.txt": "x".repeat(9_000), "large.txt": "x".repeat(200_000) };
+  const broken: readonly [encode: (content: ReadableStream<Uint8Array<ArrayBuffer>>) => unknown, problem: RegExp][] = [
+    [() => {
+      throw new RangeError("broken");
+    }, /the encoder for gzip failed RangeError: broken/],
+    [(content) => {
+      content.getReader();
+      throw new RangeError("broken");
+    }, /the encoder for gzip failed RangeError: broken/],
+    [() => null, /TypeError: the encoder for gzip returned null, not a stream/],
+    [(content) => {
+      content.getReader();
+      return content;
+    }, /TypeError: the encoder for gzip returned a stream that is in use, not a stream/],
+  ];
+  for (const [encode, problem] of broken) {
+    const source = watched(memory(files));
+    const lines: string[] = [];
+    const log = { access() {}, error: (text: string, cause?: unknown) => void lines.push(`${text} ${cause}`) };
+    const encoder = { coding: "gzip", suits: () => true, encode } as unknown as Encoder;
+    const fetch = toFetch(fileServer(source, { log: false, layers: [encoding(encoder)] }), { log });
+    for (const path of ["/small.txt", "/large.txt", "/"]) {
+      lines.length = 0;
+      const answer = await get(fetch, path, GZIP);
+      assertEquals([path, answer.status, source.openFiles()], [path, 500, 0]);
+      assertMatch(lines.join(), problem);
     }
   }
 });

@@ -107,7 +107,7 @@ Deno.test("union() shows what the reference model says, for random trees and mou
 
 Deno.test("union() refuses what is no path, and two sources at one", () => {
   const source = memory({});
-  assertThrows(() => union({ docs: source }), TypeError, 'Cannot mount at "docs": It does not begin with a slash');
+  assertThrows(() => union({ docs: source }), TypeError, 'Cannot mount at "docs": It must begin with a slash');
   assertThrows(() => union({ "/../docs": source }), TypeError, "above the root");
   assertThrows(() => union({ "/a%2Fb": source }), TypeError, "encoded slash");
   assertThrows(() => union({ "/docs": source, "/%64ocs/": source }), TypeError, "another source is mounted there");

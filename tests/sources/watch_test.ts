@@ -186,3 +186,27 @@ Deno.test("a watch ends with its signal, also before it was read", async () => {
     unread.abort(); // or the watcher would be a leak
   }
 });
+
+Deno.test("a directory that exists only as the parent of a mount point can be watched, and a failure leaves no watch", async () => {
+  await using tree = await tempTree({ "root/": "", "docs/a.txt": "a" });
+  const source = union({ "/x/y": disk(tree.at("docs")), "/": disk(tree.at("root")) });
+  const seen = await reported(source, "x", () => Deno.writeTextFile(tree.at("docs/new"), ""), "/x/y/new");
+  assert(seen.has("/x/y/new"));
+  let signal: AbortSignal | undefined;
+  const failing = {
+    ...memory({}),
+    watch: () => {
+      throw new Deno.errors.PermissionDenied();
+    },
+  };
+  const first = {
+    ...memory({}),
+    watch: (_path: SitePath, within: AbortSignal) => {
+      signal = within;
+      return disk(tree.at("docs")).watch!(SitePath.root, within);
+    },
+  };
+  const both = union({ "/a": first as FileSource, "/b": failing as unknown as FileSource });
+  assertThrows(() => both.watch!(SitePath.root, new AbortController().signal), Deno.errors.PermissionDenied);
+  assert(signal?.aborted); // or the watcher would be a leak
+});

@@ -1,7 +1,7 @@
 /** Operations on files, without HTTP: what they store, what they refuse, and that a refusal leaves everything as it was. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { disk, filtered, isVisible, memory, union, WriteRefused } from "@x/pyserve/sources";
+import { disk, type FileSource, filtered, isVisible, memory, union, WriteRefused } from "@x/pyserve/sources";
 import { type Locks, Store, type StoreOptions } from "@x/pyserve/store";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { ALL, bytes, refusal, treeOf } from "./support.ts";
@@ -325,5 +325,43 @@ Deno.test("between the mounts of a union, and between file systems, a file or di
     }
   } finally {
     await Deno.remove(other, { recursive: true });
+  }
+});
+
+/** A source that stops an operation when the operation opens a file. */
+function stopping(directory: string, reason: Error) {
+  const source = disk(directory);
+  const stop = new AbortController();
+  const open: FileSource["open"] = (...args) => {
+    stop.abort(reason);
+    return source.open(...args);
+  };
+  const stat: FileSource["stat"] = (path) => source.stat(path);
+  const list: FileSource["list"] = (path) => source.list(path);
+  return {
+    files: new Store({ stat, list, open, openWriter: () => source.openWriter!() }).as(ALL),
+    signal: stop.signal,
+  };
+}
+
+Deno.test("an operation that is stopped leaves everything as it was", async () => {
+  await using tree = await tempTree({ "dir/a.txt": "a", "dir/sub/b.txt": "b", "c.txt": "c" });
+  const before = treeOf(tree.path);
+  const reason = new RangeError("stopped");
+  const signal = AbortSignal.abort(reason);
+  const limited = new Store(disk(tree.path)).as({ may: () => true });
+  const rows: readonly (() => Promise<unknown>)[] = [
+    ...["dir", "c.txt"].map((name) => {
+      const { files, signal } = stopping(tree.path, reason);
+      return () => files.copy(pathOf(name), pathOf("copy"), { signal });
+    }),
+    () => limited.copy(pathOf("dir"), pathOf("copy"), { signal }),
+    () => limited.move(pathOf("dir"), pathOf("moved"), { signal }),
+    () => limited.remove(pathOf("dir"), { recursive: true, signal }),
+    () => operate(tree).remove(pathOf("dir"), { recursive: true, signal }),
+  ];
+  for (const stopped of rows) {
+    await assertRejects(stopped, RangeError, "stopped");
+    assertEquals(treeOf(tree.path), before);
   }
 });

@@ -1,15 +1,38 @@
 /** Certificates that are exchanged while the server runs. */
 
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { Certificates, type RunningServer, serve, toFetch } from "@x/pyserve";
+import { Certificates, HTTPSServer, type RunningServer, serve, SimpleHTTPRequestHandler, toFetch } from "@x/pyserve";
 import type { TlsPair } from "@x/pyserve/handlers";
 import { serveClassic } from "../../handlers/python/transport.ts";
 import { makeNamedCertificate, setValidity, shownBy } from "../support/named_certificate.ts";
 import { runCommand, type RunningCommand, start } from "../support/command.ts";
+import { openssl } from "../support/certificate.ts";
 import { CLI } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
+import { childrenOf } from "../support/processes.ts";
 import { tempTree } from "../support/tree.ts";
 import { until } from "../support/wait.ts";
+
+/** A pair that is refused, and why. */
+type Row = readonly [pair: TlsPair, problem: RegExp];
+
+const BROKEN = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+/** Keys that openssl makes, and that the TLS library of Deno does not know. */
+const UNKNOWN_KEYS = {
+  k1: "ec -pkeyopt ec_paramgen_curve:secp256k1",
+  rsa1024: "rsa:1024",
+  ed448: "ed448",
+} as const;
+
+async function makeUnusable(directory: string, name: keyof typeof UNKNOWN_KEYS): Promise<TlsPair> {
+  const made = `-nodes -days 2 -subj /CN=${name} -keyout ${name}.key -out ${name}.pem`;
+  await openssl(`req -x509 -newkey ${UNKNOWN_KEYS[name]} ${made}`, directory);
+  return {
+    cert: Deno.readTextFileSync(`${directory}/${name}.pem`),
+    key: Deno.readTextFileSync(`${directory}/${name}.key`),
+  };
+}
 
 const IGNORE = { ignore: Deno.build.os !== "linux" || missing("openssl", "curl") } as const;
 
@@ -102,9 +125,24 @@ for (const [name, engine] of ENGINES) {
       ];
       const certificates = new Certificates(first);
       const server: RunningServer = engine(() => new Response(), { hostname: "127.0.0.1", port: 0, tls: certificates });
-      const bad: TlsPair[] = [{ cert: first.cert, key: second.key }, { cert: "", key: "" }, { cert: "x", key: "y" }];
-      for (const pair of bad) {
-        assertThrows(() => certificates.replace(pair), Error);
+      const expired = await setValidity(tree.path, "first", -1);
+      const missing = { cert: undefined, key: undefined } as unknown as TlsPair;
+      const rows: readonly Row[] = [
+        [{ cert: first.cert, key: second.key }, /./],
+        [{ cert: "", key: "" }, /contains no PEM certificate/],
+        [{ cert: "x", key: "y" }, /contains no PEM certificate/],
+        [{ cert: expired, key: first.key }, /the certificate expired on \d/],
+        [{ cert: second.cert + expired, key: second.key }, /a certificate of the chain expired on \d/],
+        ...[BROKEN, second.cert.slice(0, 200), second.cert.replace(/\n.{9}/, "\n")].map((chain): Row => [
+          { cert: second.cert + chain, key: second.key },
+          /a certificate of the chain is invalid/,
+        ]),
+        [await makeUnusable(tree.path, "k1"), /./],
+        [missing, /both the certificate and its key/],
+        [{ ...missing, cert: second.cert }, /both the certificate and its key/],
+      ];
+      for (const [pair, problem] of rows) {
+        assertMatch(assertThrows(() => certificates.replace(pair), Error).message, problem);
         assertEquals([certificates.current(), await shownBy(server.address.port)], [first, "first"]);
       }
       await server.abort();
@@ -136,6 +174,20 @@ Deno.test({
     await server.abort();
     assertEquals(await ask().catch(() => "gone"), "gone");
   },
+});
+
+Deno.test("without a certificate or a key, HTTPS is refused, and plain HTTP never takes its place", () => {
+  for (const pair of [{}, { cert: undefined, key: undefined }, { cert: null, key: null }, { cert: "x" }, null]) {
+    const tls = pair as unknown as TlsPair;
+    for (const [, engine] of ENGINES) {
+      assertThrows(() => engine(() => new Response(), { hostname: "127.0.0.1", port: 0, tls }), TypeError);
+    }
+    assertThrows(() => new Certificates(tls), TypeError);
+  }
+  for (const options of [{}, { certfile: undefined, keyfile: undefined }, { certfile: null }, null, undefined]) {
+    const tls = options as unknown as ConstructorParameters<typeof HTTPSServer>[3];
+    assertThrows(() => new HTTPSServer(["127.0.0.1", 0], SimpleHTTPRequestHandler, true, tls), TypeError);
+  }
 });
 
 /** What the command serves. */
@@ -194,6 +246,43 @@ for (const [more, http] of DOORS) {
       assertEquals(lines.slice(1), [
         "pyserve: The old certificate stays in use. Cannot use the certificate: it does not match the private key",
       ]);
+      assertEquals(await server.stop("SIGTERM"), 0);
+    },
+  });
+}
+
+for (const [more] of DOORS) {
+  Deno.test({
+    ...IGNORE,
+    name: `a new pair that the platform cannot use stays unused, and workers restart with the old one: ${
+      more.join(" ") || "by default"
+    }`,
+    async fn() {
+      await using site = await tlsSite();
+      await site.renew("first");
+      const { tree } = site;
+      for (const name of ["k1", "rsa1024", "ed448"] as const) await makeUnusable(tree.path, name);
+      await Deno.copyFile(tree.at("second.key"), tree.at("broken.key"));
+      await Deno.writeTextFile(tree.at("broken.pem"), site.pairs[1].cert + BROKEN);
+      await using server = await start([...site.args, ...more]);
+      for (const [index, name] of ["k1", "rsa1024", "ed448", "broken"].entries()) {
+        await site.renew(name);
+        await until(() => server.stderr().split("The old certificate stays in use.").length > index + 1);
+        assertEquals(await shownBy(server.port), "first");
+      }
+      if (more[0] === "--workers") {
+        const [worker] = childrenOf(server.process.pid);
+        Deno.kill(worker!, "SIGKILL");
+        await server.untilStderr("starting another");
+        await until(() =>
+          childrenOf(server.process.pid).length === 2 && !childrenOf(server.process.pid).includes(worker!)
+        );
+        for (let round = 0; round < 8; round++) assertEquals(await shownBy(server.port), "first");
+      }
+      await site.renew("second");
+      await server.untilStderr("New certificate in use");
+      await until(async () => await shownBy(server.port) === "second");
+      assert(!/New certificate[^]*stays in use/.test(server.stderr()), server.stderr());
       assertEquals(await server.stop("SIGTERM"), 0);
     },
   });

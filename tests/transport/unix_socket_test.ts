@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { serve, toFetch } from "@x/pyserve";
 import { removeStaleSocket } from "@x/pyserve/handlers";
+import { serveClassic } from "../../handlers/python/transport.ts";
 import { runCommand, start } from "../support/command.ts";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
@@ -106,6 +107,62 @@ Deno.test({
     assertThrows(() => serve(() => new Response(), { endpoint: { kind: "unix", path }, tls }), TypeError, "TLS");
     await Deno.writeTextFile(path, "");
     await assertRejects(() => removeStaleSocket(path), Deno.errors.AlreadyExists);
+  },
+});
+
+for (const [name, engine] of [["serve", serve], ["serveClassic", serveClassic]] as const) {
+  Deno.test({
+    ...UNIX,
+    name: `${name} removes its own socket only, and leaves no other file`,
+    async fn() {
+      await using tree = await tempTree();
+      const path = tree.at("s.sock");
+      const endpoint = { kind: "unix", path } as const;
+      const names = () => [...Deno.readDirSync(tree.path)].map(({ name }) => name);
+      for (const way of ["drain", "abort"] as const) {
+        const first = engine(toFetch(() => new Response("first")), { endpoint });
+        assertEquals([first.address, names()], [{ transport: "unix", path }, ["s.sock"]]);
+        assertThrows(() => engine(() => new Response(), { endpoint }), Deno.errors.AddrInUse);
+        assertEquals(names(), ["s.sock"]);
+        Deno.removeSync(path);
+        const second = engine(toFetch(() => new Response("second")), { endpoint });
+        await first[way]();
+        assertMatch(await askUnix(path, "/"), /second$/);
+        await second[way]();
+        assertEquals(names(), []);
+        const third = engine(() => new Response(), { endpoint });
+        Deno.removeSync(path);
+        Deno.writeTextFileSync(path, "precious");
+        await third[way]();
+        assertEquals(Deno.readTextFileSync(path), "precious");
+        assertThrows(() => engine(() => new Response(), { endpoint }), Deno.errors.AddrInUse);
+        Deno.removeSync(path);
+      }
+    },
+  });
+}
+
+Deno.test({
+  ...UNIX,
+  name: "of two servers that replace a stale socket at once, one gets it, and the other is told that it is in use",
+  async fn() {
+    await using tree = await tempTree();
+    const path = tree.at("s.sock");
+    for (let round = 0; round < 20; round++) {
+      const stale = Deno.listen({ transport: "unix", path: tree.at("old") });
+      Deno.renameSync(tree.at("old"), path);
+      stale.close();
+      const started = await Promise.allSettled(["a", "b"].map(async (text) => {
+        await removeStaleSocket(path);
+        return serve(toFetch(() => new Response(text)), { endpoint: { kind: "unix", path } });
+      }));
+      const servers = started.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
+      const errors = started.flatMap((result) => result.status === "rejected" ? [result.reason] : []);
+      assertEquals([servers.length, errors.length], [1, 1]);
+      assert(errors[0] instanceof Deno.errors.AddrInUse, String(errors[0]));
+      assertMatch(await askUnix(path, "/"), /(a|b)$/);
+      await servers[0]!.drain();
+    }
   },
 });
 

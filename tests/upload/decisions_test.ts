@@ -97,6 +97,9 @@ Deno.test("conditions take precedence over the query, and the query over the ser
   for (const [headers, query, policy, status] of rows) {
     assertEquals(wishOf(new Headers(headers), query, "fail"), { policy, status } as ReturnType<typeof wishOf>);
   }
+  for (const overwrite of ["F, F", "T, F", "F;x", "false", "", "yes"]) {
+    assertEquals([overwrite, refusal(() => wishOf(new Headers({ overwrite }), "", "overwrite"))], [overwrite, 400]);
+  }
 });
 
 Deno.test("digests are parsed as in RFC 9530", () => {

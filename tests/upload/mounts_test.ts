@@ -339,10 +339,34 @@ for (const change of ["grows", "is overwritten"]) {
       return count;
     };
     try {
-      await assertRejects(() => copyAcross(from, tree.at("a.bin"), to, "b.bin"), FileChanged);
+      await assertRejects(() => copyAcross(from, tree.at("a.bin"), { to, name: "b.bin" }), FileChanged);
     } finally {
       prototype.read = read;
     }
     assert(reads > 2);
   });
 }
+
+Deno.test({
+  name: "a copy to another file system can be stopped",
+  ignore,
+  async fn() {
+    await using tree = await tempTree({ "dir/a.bin": noise(1_000_000), "to/": "" });
+    using from = findAnywhere(tree.at("dir"));
+    using to = new Place(findAnywhere(tree.at("to")));
+    const stop = new AbortController();
+    const { prototype } = Deno.FsFile;
+    const { read } = prototype;
+    prototype.read = function (this: Deno.FsFile, into) {
+      stop.abort(new RangeError("stopped"));
+      return read.call(this, into);
+    };
+    try {
+      const copy = () => copyAcross(from, tree.at("dir"), { to, name: "copy", signal: stop.signal });
+      await assertRejects(copy, RangeError, "stopped");
+    } finally {
+      prototype.read = read;
+    }
+    assertEquals(Deno.statSync(tree.at("to/copy/a.bin")).size, 0);
+  },
+});

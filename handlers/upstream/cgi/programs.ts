@@ -12,7 +12,7 @@ import { requireOwnHost } from "../../core/own_hosts.ts";
 import type { FileSource } from "../../sources/types.ts";
 import { uploadPath } from "../../sources/writable_in.ts";
 import type { Context, Handler } from "../../core/types.ts";
-import { whenClientLeaves } from "../client_watch.ts";
+import { whenClientLeaves } from "../../core/client_watch.ts";
 import { cgiEnvironment } from "../environment.ts";
 import { rulePath, ScriptFinder } from "../find_script.ts";
 import type { ScriptHead } from "../header_block.ts";

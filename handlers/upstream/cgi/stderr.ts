@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Lines, STDERR_LIMITS, type StderrLimits } from "../stderr_lines.ts";
+import { STDERR_LIMITS, type StderrLimits, StderrLines } from "../stderr_lines.ts";
 
 /** Reads the standard error of a program. */
 export interface StderrReader {
@@ -27,12 +27,12 @@ export function collectStderr(
   limits: StderrLimits = STDERR_LIMITS,
 ): StderrReader {
   const reader = stream.getReader();
-  const lines = new Lines(emit, limits);
+  const lines = new StderrLines(emit, limits);
   const done = pump(reader, lines);
   return { tail: lines.tail, done, stop: () => void reader.cancel().catch(() => {}) };
 }
 
-async function pump(reader: ReadableStreamDefaultReader<Uint8Array>, lines: Lines): Promise<void> {
+async function pump(reader: ReadableStreamDefaultReader<Uint8Array>, lines: StderrLines): Promise<void> {
   try {
     for (let { value } = await reader.read(); value !== undefined; { value } = await reader.read()) lines.take(value);
   } catch {

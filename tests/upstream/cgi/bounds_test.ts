@@ -13,7 +13,7 @@ import {
   toFetch,
 } from "@x/pyserve";
 import { type CgiOptions, endAllScripts } from "@x/pyserve/handlers";
-import { Lines } from "../../../handlers/upstream/stderr_lines.ts";
+import { StderrLines } from "../../../handlers/upstream/stderr_lines.ts";
 import { startScript } from "../../../handlers/upstream/cgi/run.ts";
 import { endRequest, startResponder, stdout } from "../../support/fastcgi_responder.ts";
 import { missing } from "../../support/programs.ts";
@@ -260,7 +260,7 @@ Deno.test({
 
 Deno.test("a line of standard error is cut at 4 KiB", async () => {
   const lines: string[] = [];
-  const cutter = new Lines((line) => lines.push(line));
+  const cutter = new StderrLines((line) => lines.push(line));
   cutter.take(new TextEncoder().encode(`${"x".repeat(4096)}\n${"y".repeat(4097)}\n${"z".repeat(1_000_000)}`));
   cutter.end();
   assertEquals(lines, ["x".repeat(4096), `${"y".repeat(4096)}…`, `${"z".repeat(4096)}…`]);

@@ -119,7 +119,12 @@ Deno.test("fileServer refuses features that write beside features that run progr
 
 /** A source that claims to be writable; nothing is written. */
 function writable(source: FileSource): FileSource {
-  return { ...source, openWriter: () => Promise.reject(new Error("Nothing is to be written")) };
+  return {
+    stat: (path) => source.stat(path),
+    list: (path) => source.list(path),
+    open: (path, seen, range) => source.open(path, seen, range),
+    openWriter: () => Promise.reject(new Error("Nothing is to be written")),
+  };
 }
 
 /** Programs of every kind, and one directory that takes uploads. */

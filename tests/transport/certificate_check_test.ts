@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { X509Certificate } from "node:crypto";
-import { expiryOf } from "../../cli/certificate_expiry.ts";
+import { expiryOf } from "../../handlers/transport/certificate_check.ts";
 import { makeNamedCertificate, setValidity } from "../support/named_certificate.ts";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";

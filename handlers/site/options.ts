@@ -1,0 +1,51 @@
+/**
+ * The options of a file server.
+ *
+ * @module
+ */
+
+import type { LogFormat } from "../core/access_line.ts";
+import type { Layer } from "../core/types.ts";
+import type { FilesOptions } from "../files/files.ts";
+import type { SitePath } from "../http/target.ts";
+import type { Feature } from "../serving/feature.ts";
+
+/**
+ * Options of `fileServer`.
+ *
+ * @category Server
+ */
+export interface FileServerOptions extends FilesOptions {
+  /** Whether dotfiles are served and listed; defaults to false. */
+  readonly hidden?: boolean;
+  /** Whether symlinks that lead out of the root are followed; defaults to false. */
+  readonly followLinks?: boolean;
+  /** Whether directories without an index are listed; defaults to true. */
+  readonly listing?: boolean;
+  /** As for `files`; also defaults to true for paths that a feature can `upload` or `delete`. */
+  readonly sandbox?: boolean | ((path: SitePath) => boolean);
+  /** Headers for every response, as pairs of name and value. */
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  /** Maximum size of the response cache in bytes; defaults to 64 MiB, 0 disables it. */
+  readonly cacheSize?: number;
+  /** Features, tried in this order before files and listings; those with `queries` after all others. */
+  readonly features?: readonly Feature[];
+  /**
+   * Paths of directories (`/incoming`) that take uploads although programs run; then no other directory takes any.
+   * Nothing in them is run, and they can neither contain programs nor lie in a directory of programs. Without it,
+   * features that write and features that run programs exclude each other.
+   */
+  readonly uploadBesidePrograms?: readonly string[];
+  /**
+   * Layers to run for each request, the first outermost: authentication, authorization, rate limits. They run inside
+   * access log, headers and error pages, which therefore also apply to their responses (401, 429), to errors they throw
+   * and to refused requests; and outside the response cache, so that a layer's decision is never cached. A layer that
+   * gives users different rights uses `derive` to set `may`, and `view` for the cache.
+   */
+  readonly layers?: readonly Layer[];
+  /**
+   * The format of the access log, or false for none; defaults to `python`. The lines go to the `log` of `toFetch`,
+   * which defaults to standard error.
+   */
+  readonly log?: LogFormat | false;
+}
