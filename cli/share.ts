@@ -8,10 +8,10 @@ import { basename } from "@std/path/basename";
 import { SEPARATOR } from "@std/path/constants";
 import { escapeLog } from "../handlers/http/escape.ts";
 import { readablePath, SitePath } from "../handlers/http/target.ts";
-import { outermost, Shares } from "../handlers/identity/shares.ts";
+import { outermost, type Shares } from "../handlers/identity/shares.ts";
 import { type ShareRecord, TooManyShares } from "../handlers/identity/share_records.ts";
 import { startOf } from "../handlers/identity/share_endpoint.ts";
-import { sharePath } from "../handlers/identity/share_site.ts";
+import { sharePath, shares as sharesOf } from "../handlers/identity/share_site.ts";
 import { rightsOfShare } from "../handlers/identity/share_wish.ts";
 import { endAllShares, type IdentityState, openState } from "../handlers/identity/state.ts";
 import { isVisible } from "../handlers/sources/filtered.ts";
@@ -123,7 +123,7 @@ async function make(
   const paths = places.filter(({ path }) => kept.has(path));
   const terms = { paths: [...kept], rights: rightsOfShare(rights), expires: made + duration };
   const state = openState(directory);
-  const shares = new Shares(state.shareKey);
+  const shares = sharesOf(state);
   const { id, token } = shares.make(terms, null);
   if (shares.isTooLong(token)) throw new StartError("Too many paths for one link: share their directory instead");
   const record = {

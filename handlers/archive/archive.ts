@@ -20,7 +20,9 @@ import { attachment } from "../http/disposition.ts";
 import { Limiter } from "../core/limiter.ts";
 import { DEFAULT_INDEX, resolve } from "../serving/resolve.ts";
 import { readable } from "../serving/rights.ts";
+import { requireSource } from "../sources/require_source.ts";
 import { FileChanged, type FileSource } from "../sources/types.ts";
+import { shownPath } from "../core/internals.ts";
 import type { Context, Handler } from "../core/types.ts";
 
 /** Options of {@linkcode archive}. */
@@ -110,6 +112,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
  * @category Handlers
  */
 export function archive(source: FileSource, options: ArchiveOptions = {}): Handler {
+  requireSource(source, "the source of archive");
   const archives = new Archives(source, options);
   return (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
@@ -187,7 +190,7 @@ class Archives {
   }
 
   async #pack(request: Request, context: Context, { source, kind, client, names }: ArchiveRequest): Promise<Response> {
-    const { name } = context.base.join(context.target.path);
+    const { name } = shownPath(context);
     const [only] = names;
     const headers = {
       "cache-control": "no-cache",

@@ -5,6 +5,7 @@
  */
 
 import type { Refusal } from "../http/refusal.ts";
+import { SitePath } from "../http/target.ts";
 import type { Context } from "./types.ts";
 
 /** A cacheable response, offered to the cache. */
@@ -92,6 +93,14 @@ export interface InternalContext extends Context {
 /** The internal part of a context. */
 export function internalsOf(context: Context): InternalContext {
   return context as InternalContext;
+}
+
+/** The path of the target for people: without the token of a share, which is as good as a password. */
+export function shownPath(context: Context): SitePath {
+  const { base, target, visitor } = internalsOf(context);
+  const path = base.join(target.path);
+  const hidden = visitor?.hidden ?? 0;
+  return hidden === 0 ? path : path.segments.slice(hidden).reduce((path, name) => path.child(name)!, SitePath.root);
 }
 
 /** The part of a cache key that stands for what pages show about the client. */

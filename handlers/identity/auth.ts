@@ -16,11 +16,10 @@ import { keepPrivate, OWN_DIRECTORY } from "./forms.ts";
 import { loginEndpoints, redirectToLogin } from "./login.ts";
 import { Logins } from "./logins.ts";
 import { type AccessRule, AccessRules, parseAccessRule, RIGHTS } from "./rules.ts";
-import { answerShared, type Sharing } from "./share_site.ts";
+import { answerShared, shares, type Sharing } from "./share_site.ts";
 import { isSharesEndpoint, sharesEndpoint } from "./share_endpoint.ts";
 import { volatileRecords } from "./share_records.ts";
 import { Sessions } from "./sessions.ts";
-import { Shares } from "./shares.ts";
 import { type IdentityState, volatileState } from "./state.ts";
 import type { Token, Users } from "./users.ts";
 
@@ -71,11 +70,11 @@ class Gate {
   constructor(
     { users, rules = DEFAULT_RULES, state = volatileState(), lifetime, log, realm = "pyserve" }: AuthOptions,
   ) {
-    const { key, revocations, shareKey = () => key, records = volatileRecords(revocations.has) } = state;
+    const { key, revocations, records = volatileRecords((id) => revocations.has(id)) } = state;
     const sessions = new Sessions({ key, ...(lifetime !== undefined && { lifetime }) });
     this.#by = { users, sessions, revocations, logins: new Logins(users, { ...(log && { log }) }) };
     this.#rules = new AccessRules(rules.map((rule) => typeof rule === "string" ? parseAccessRule(rule) : rule));
-    this.#sharing = { shares: new Shares(shareKey), revocations, records, users, rules: this.#rules };
+    this.#sharing = { shares: shares(state), revocations, records, users, rules: this.#rules };
     this.#realm = realm.replace(/[^ !#-[\]-~]/g, "");
   }
 

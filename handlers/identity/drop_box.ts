@@ -10,16 +10,14 @@ import { errorResponse, HttpError } from "../core/errors.ts";
 import { locationFor } from "../core/location.ts";
 import type { Awaitable, Context, Handler } from "../core/types.ts";
 import { onDemand } from "../core/on_demand.ts";
-import { html } from "./forms.ts";
+import { html, redirect } from "./forms.ts";
 import type { Share } from "./shares.ts";
 
+/** Its script is hashed when it is loaded. */
 const pages = onDemand(() => import("./drop_page.ts"));
 
 /** What a client may do: all other methods need to know what is there. */
 const METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH"];
-
-/** Their answers would tell whether a file exists. */
-const CONDITIONS = ["if", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "overwrite"];
 
 /** Sentences without names and numbers, which could be those of what is there. */
 const SENTENCES: Readonly<Record<number, string>> = {
@@ -37,14 +35,12 @@ export function answerDropBox(
   { paths }: Share,
   next: Handler,
 ): Awaitable<Response | null> {
-  const { method, headers } = request;
+  const { method } = request;
   const { path, query } = context.target;
-  const isCancel = method === "DELETE" && new URLSearchParams(query).has("upload");
-  if (!METHODS.includes(method) && !isCancel) throw refused();
-  if (CONDITIONS.some((name) => headers.has(name))) throw refused();
+  const isResumable = new URLSearchParams(query).has("upload");
+  if (!METHODS.includes(method) && !(method === "DELETE" && isResumable)) throw refused();
   const isBox = paths.some((shared) => shared.href === path.href) && context.may("create", path);
-  const isProgress = new URLSearchParams(query).has("upload");
-  if ((method === "GET" || method === "HEAD") && !isProgress) {
+  if ((method === "GET" || method === "HEAD") && !isResumable) {
     if (!isBox) throw refused();
     return then(pages(), ({ dropPage, dropHeaders }) => html(200, dropPage(path.name, query === "done"), dropHeaders));
   }
@@ -65,12 +61,10 @@ function concealed(request: Request, context: Context, response: Response): Resp
   const status = response.status === 405 ? 403 : response.status;
   if (status >= 400) return errorResponse(new HttpError(status, SENTENCES[status]));
   if (response.headers.has("upload-offset")) return progress(response);
-  if (!(request.headers.get("accept") ?? "").includes("text/html")) return new Response(null, { status: 201 });
-  const { path } = context.target;
-  return new Response(null, {
-    status: 303,
-    headers: { location: locationFor(context, path, { slash: true, query: "done" }) },
-  });
+  if (request.method !== "POST" || !(request.headers.get("accept") ?? "").includes("text/html")) {
+    return new Response(null, { status: 201 });
+  }
+  return redirect(locationFor(context, context.target.path, { slash: true, query: "done" }));
 }
 
 /** The progress of a resumable upload: where it goes on, but not what the file is called in the end. */

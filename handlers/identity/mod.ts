@@ -14,4 +14,5 @@ export { auth, type AuthOptions } from "./auth.ts";
 export { type AccessRule, InvalidRule, parseAccessRule, type Who } from "./rules.ts";
 export { type IdentityState, openState, type Revocations, volatileState } from "./state.ts";
 export { type ShareRecord, type ShareRecords, TooManyShares } from "./share_records.ts";
+export { sharePath, shares } from "./share_site.ts";
 export { narrowShare, type Share, Shares, type ShareTerms } from "./shares.ts";

@@ -17,9 +17,9 @@ import { SitePath } from "../http/target.ts";
 import { answerDropBox } from "./drop_box.ts";
 import { keepPrivate, OWN_DIRECTORY } from "./forms.ts";
 import type { AccessRules } from "./rules.ts";
-import { commonParent, type Share, type Shares } from "./shares.ts";
+import { commonParent, type Share, Shares } from "./shares.ts";
 import type { ShareRecords } from "./share_records.ts";
-import type { Revocations } from "./state.ts";
+import type { IdentityState, Revocations } from "./state.ts";
 import type { Users } from "./users.ts";
 
 /** What shares are judged by. */
@@ -31,9 +31,40 @@ export interface Sharing {
   readonly rules: AccessRules;
 }
 
+/**
+ * The share links of servers with this state, for an application that makes links itself. The links are at
+ * {@linkcode sharePath}, where `auth` serves them.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { fileServer, memory, SitePath, toFetch } from "@x/pyserve";
+ * import { auth, environmentUser, sharePath, shares, volatileState } from "@x/pyserve/identity";
+ *
+ * const state = volatileState(); // or openState("/var/lib/files")
+ * const layers = [auth({ users: environmentUser("ann:correct horse"), state })];
+ * const fetch = toFetch(fileServer(memory({ "docs/a.txt": "a" }), { layers, log: false }));
+ *
+ * const paths = [SitePath.root.child("docs")!];
+ * const terms = { paths, rights: new Set(["read"] as const), expires: Date.now() + 3_600_000 };
+ * const { id, token } = shares(state).make(terms, "ann"); // never more than ann may do; null for the operator
+ * const response = await fetch(new Request(`http://localhost${sharePath(token).href}/docs/a.txt`));
+ * assert(await response.text() === "a");
+ *
+ * state.revocations.add(id, terms.expires);
+ * assert((await fetch(new Request(`http://localhost${sharePath(token).href}/docs/a.txt`))).status === 404);
+ * ```
+ */
+export function shares({ key, shareKey = () => key }: IdentityState): Shares {
+  return new Shares(shareKey);
+}
+
 const DIRECTORY: readonly string[] = [OWN_DIRECTORY, "share"];
 
-/** The path of a share, to which the shared path is appended. */
+/**
+ * The path of a share below the root of its server. The shared paths are below it as they are below the root:
+ * `/docs/a.txt` is at `/.pyserve/share/TOKEN/docs/a.txt`.
+ */
 export function sharePath(token: string): SitePath {
   return [...DIRECTORY, token].reduce((path, name) => path.child(name)!, SitePath.root);
 }
@@ -80,11 +111,12 @@ function isUserKnown({ by }: Share, users: Users): Awaitable<boolean> {
 /** The context of the shared site: its root is the root of the site, of which only the shared paths can be seen. */
 function within(share: Share, token: string, path: SitePath, context: Context, rules: AccessRules): Context {
   const prefix = sharePath(token);
-  const visitor: Visitor = { name: null, hasLogin: false, hidden: prefix.segments.length };
+  const base = context.base.join(prefix);
+  const visitor: Visitor = { name: null, hasLogin: false, hidden: base.segments.length };
   return derive(context, {
     ...{ visitor },
     target: { ...context.target, path },
-    base: context.base.join(prefix),
+    base,
     user: null,
     may: permissions(share, context, rules),
     view: `${context.view}|share ${token.slice(-32)}`,
@@ -181,7 +213,7 @@ function verdict(path: SitePath, share: Share, response: Response | null): boole
     throw new HttpError(409, "This server does not take uploads there");
   }
   if (status < 300 || status === 301) return status === 301 || path.parent === null;
-  throw new HttpError(409, "This cannot be shared: it does not exist, or it is a link to somewhere else", {
+  throw new HttpError(409, "This cannot be shared: it does not exist, or is a program, or a link to somewhere else", {
     problem: { path: path.href },
   });
 }

@@ -45,7 +45,10 @@ const MAX_CONDITIONS = 16;
 /** Number of verified shares kept, so that a request costs a lookup. */
 const MAX_KNOWN = 1_000;
 
-/** Makes and verifies share links. Revocation and the rights of the user are checked by the caller. */
+/**
+ * Makes and verifies share links. Revocation and the rights of the user are checked by the caller: `auth` does it for the
+ * links of {@linkcode shares}.
+ */
 export class Shares {
   readonly #secret: () => Uint8Array;
   readonly #now: () => number;
@@ -132,6 +135,19 @@ export function outermost(paths: readonly SitePath[]): SitePath[] {
 
 /**
  * A narrower share made from a token, without the key: its paths, rights and expiry are those that both permit.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { SitePath } from "@x/pyserve";
+ * import { narrowShare, Shares } from "@x/pyserve/identity";
+ *
+ * const shares = new Shares(crypto.getRandomValues(new Uint8Array(32)));
+ * const docs = SitePath.root.child("docs")!;
+ * const { token } = shares.make({ paths: [docs], rights: new Set(["read"]), expires: Infinity }, null);
+ * const narrower = narrowShare(token, { paths: [docs.child("a.txt")!], expires: Date.now() + 60_000 });
+ * assert(shares.verify(narrower)!.paths[0]!.text === "/docs/a.txt");
+ * ```
  *
  * @throws TypeError If the token is malformed; whether it is valid is only known to the server.
  */

@@ -34,7 +34,7 @@ function scriptedOf({ can, path }: ListingHead, depth: number): Scripted | null 
 
 /** The page up to the first row: everything that does not depend on the entries. */
 export function listingPageStart(head: ListingHead, { depth, above, visitor }: PagePlace): string {
-  const path = shownPath(head.path, visitor);
+  const path = pathWithoutToken(head.path, visitor);
   const title = `Directory listing for ${path}`;
   return `${pageStart(title, scriptedOf(head, depth))}<header>
 <h1>${breadcrumbs(path, above)}</h1>
@@ -78,7 +78,7 @@ const UPLOAD_FORM = `<form class="hint" method="post" enctype="multipart/form-da
 const parentRow = '<tr class="parent"><th scope="row"><a href="../">../</a></th><td></td><td></td></tr>\n';
 
 /** The path without the token of a share, which is as good as a password. */
-function shownPath(path: string, visitor: Visitor | null): string {
+function pathWithoutToken(path: string, visitor: Visitor | null): string {
   return visitor === null ? path : "/" + path.split("/").slice(1 + visitor.hidden).join("/");
 }
 

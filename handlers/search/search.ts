@@ -17,7 +17,9 @@ import { patternOf } from "./pattern.ts";
 import { DEFAULT_INDEX, resolve } from "../serving/resolve.ts";
 import { readable } from "../serving/rights.ts";
 import { slashRedirect } from "../serving/slash_redirect.ts";
+import { requireSource } from "../sources/require_source.ts";
 import type { FileSource } from "../sources/types.ts";
+import { shownPath } from "../core/internals.ts";
 import type { Context, Handler } from "../core/types.ts";
 
 export type { Found, SearchEnd, SearchFormat, SearchHead, SearchResults, SearchTail };
@@ -85,6 +87,7 @@ const READ_AT_ONCE = 2;
  * @category Handlers
  */
 export function search(source: FileSource, options: SearchOptions = {}): Handler {
+  requireSource(source, "the source of search");
   const gate = new Gate(READ_AT_ONCE);
   const { maxAtOnce = MAX_AT_ONCE, maxPerClient = Math.max(1, maxAtOnce >> 2), queueTimeout = QUEUE_MS } = options;
   const limiter = new Limiter({ max: maxAtOnce, maxPerClient, queueMs: queueTimeout });
@@ -116,7 +119,7 @@ async function answer(request: Request, context: Context, wanted: SearchRequest)
   if (text.length > MAX_QUERY_LENGTH) {
     throw new HttpError(400, `The search text is longer than ${MAX_QUERY_LENGTH} characters`);
   }
-  const path = context.base.join(directory);
+  const path = shownPath(context);
   const head: SearchHead = { version: 1, path: path.segments.length === 0 ? "/" : `${path.text}/`, query: text };
   const writer = writerOf(formatOf(request, query), head);
   const headers = {

@@ -251,9 +251,10 @@ export class Operations {
     this.#permit.requireEnabled("create", policy);
     await this.#permit.requireFile(path, policy);
     await this.#requireNameUnlocked(path, policy);
+    // An actor who cannot read it, and can repeat this, must not learn that the name is taken, from the time neither.
+    if (policy === "rename" && !this.#permit.may("read", path)) return;
     const there = await this.known("create").stat(path);
-    // For an actor who must not know of the directory, the file gets another name.
-    if (there?.kind === "directory" && policy === onConflict) throw new WriteRefused("directory");
+    if (there?.kind === "directory") throw new WriteRefused("directory");
     if (there && policy === "fail") throw new WriteRefused("taken");
   }
 

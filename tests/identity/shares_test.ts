@@ -330,6 +330,24 @@ Deno.test("the page offers sharing to users with the right only", async () => {
   assertEquals(await offers(url), [false, false]);
 });
 
+Deno.test("neither pages nor downloads have the token in their names, also below a mount", async () => {
+  await using site = await sharingSite();
+  for (const prefix of ["", "/files"]) {
+    const headers = { ...basic("ann"), ...JSON_TYPE, accept: "application/json" };
+    const made = await site.send(`${prefix}/.pyserve/shares`, { method: "POST", headers, body: '{"paths":["/"]}' });
+    const { link } = await made.json();
+    const url = `${prefix}/.pyserve/${link}`;
+    assert(/^share\/[\w.-]+\/$/.test(link), "relative, so that it works below a prefix");
+    const page = await (await site.send(url, { headers: HTML })).text();
+    assert(page.includes("<title>Directory listing for /</title>") && !page.includes('class="parent"'));
+    const found = await (await site.send(`${url}?q=plan`, { headers: HTML })).text();
+    assert(found.includes("<bdi>/</bdi>") && !found.includes(link.split("/")[1]!));
+    const archive = await site.send(`${url}?archive=tar`);
+    assertEquals(archive.headers.get("content-disposition"), 'attachment; filename="files.tar"');
+    assert(!new TextDecoder("latin1").decode(await archive.bytes()).includes(link.split("/")[1]!));
+  }
+});
+
 Deno.test("the number of links of a user is bounded, and revoked ones make room", async () => {
   await using site = await sharingSite();
   const { id } = await site.share({ paths: ["/docs/"], for: "0" });

@@ -16,6 +16,8 @@ interface Step {
   readonly to: string;
   readonly policy: ConflictPolicy;
   readonly content: string;
+  /** Whether the actor must not learn what is at the name: then even a directory only makes the file get another one. */
+  readonly isConcealed?: boolean;
 }
 
 const isIn = (path: string, directory: string) => path === directory || path.startsWith(`${directory}/`);
@@ -59,12 +61,18 @@ function created(tree: Tree, step: Step, content: string): Tree | null {
     if (!(above in tree)) made[above] = null;
   }
   // A directory is in the place of the file, whatever the policy.
-  const name = tree[step.to] === null ? undefined : nameFor(tree, step, false);
+  const name = tree[step.to] === null && !step.isConcealed ? undefined : nameFor(tree, step, false);
   return name === undefined ? null : { ...tree, ...made, [name]: content };
 }
 
 function without(tree: Tree, directory: string): Tree {
   return Object.fromEntries(Object.entries(tree).filter(([path]) => !isIn(path, directory)));
+}
+
+/** What becomes of a step of an actor who cannot read the name. */
+function concealing(step: Step, may: May): Step {
+  if (step.kind !== "create" || step.policy === "overwrite" || may("read", step.to)) return step;
+  return { ...step, policy: "rename", isConcealed: true };
 }
 
 type May = (right: Right, path: string) => boolean;
@@ -137,7 +145,7 @@ Deno.test("random operations: what is denied leaves the tree unchanged, and what
       if (problem !== null) assertEquals(after, before, told);
       else {
         const seen = step.kind === "copy" ? readableFor(before, may, step.from) : before;
-        const expected = modelled(seen, step) ?? {};
+        const expected = modelled(seen, concealing(step, may)) ?? {};
         assertEquals(after, sorted(step.kind === "copy" ? { ...before, ...expected } : expected), told);
         assert(covers(may, [seen, step.kind === "copy" ? sorted(expected) : after], step), told);
       }

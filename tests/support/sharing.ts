@@ -1,6 +1,6 @@
 /** A site with users who can share. */
 
-import { archives, checksums, disk, fileServer, searches, toFetch, uploadFeatures } from "../../mod.ts";
+import { archives, chain, checksums, disk, fileServer, mount, searches, toFetch, uploadFeatures } from "../../mod.ts";
 import { auth, type AuthOptions } from "../../handlers/identity/auth.ts";
 import { volatileState } from "../../handlers/identity/state.ts";
 import type { Users } from "../../handlers/identity/users.ts";
@@ -63,24 +63,20 @@ export interface SharingSite extends TempTree {
   share(wish: Record<string, unknown>, name?: string): Promise<SentShare & { readonly url: string }>;
 }
 
-/** Serves it. */
+/** Serves it, at the root and below `/files`. */
 export async function sharingSite(options: Partial<AuthOptions> = {}): Promise<SharingSite> {
   const tree = await tempTree(FILES);
   const state = volatileState();
   const lines: string[] = [];
   const users = usersNamed("ann", "bob", "eve");
   const rules = ["ann:all", "ann:all@/docs", "bob:read,share@/docs", "eve:read"];
+  const server = fileServer(disk(tree.path), {
+    features: [...uploadFeatures({ rights: { create: true, change: true } }), searches(), archives(), checksums()],
+    layers: [auth({ users, state, rules, ...options })],
+    log: "combined",
+  });
   const fetch = toFetch(
-    fileServer(disk(tree.path), {
-      features: [
-        ...uploadFeatures({ rights: { create: true, change: true } }),
-        searches(),
-        archives(),
-        checksums(),
-      ],
-      layers: [auth({ users, state, rules, ...options })],
-      log: "combined",
-    }),
+    chain(mount("/files", server), server),
     { log: { access: (line) => lines.push(line), error: (message, cause) => lines.push(`${message} ${cause}`) } },
   );
   const send = async (path: string, init: RequestInit = {}) => {
