@@ -20,6 +20,7 @@ import { attachment } from "../http/disposition.ts";
 import { Limiter } from "../core/limiter.ts";
 import { DEFAULT_INDEX, resolve } from "../serving/resolve.ts";
 import { readable } from "../serving/rights.ts";
+import { requireSource } from "../sources/require_source.ts";
 import { FileChanged, type FileSource } from "../sources/types.ts";
 import { shownPath } from "../core/internals.ts";
 import type { Context, Handler } from "../core/types.ts";
@@ -111,6 +112,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
  * @category Handlers
  */
 export function archive(source: FileSource, options: ArchiveOptions = {}): Handler {
+  requireSource(source, "the source of archive");
   const archives = new Archives(source, options);
   return (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { joined } from "../core/joined.ts";
+import { concatenate } from "../core/concatenate.ts";
 import type { Part } from "./parts.ts";
 import type { ArchivePlan, Member } from "./plan.ts";
 
@@ -60,7 +60,7 @@ function placeOf(path: Uint8Array): NamePlace | null {
 function recordsOf({ path, size }: Member, fits: boolean): Uint8Array {
   const encoder = new TextEncoder();
   const needsPath = !fits || path.some((byte) => byte > 0x7f);
-  return joined([
+  return concatenate([
     ...needsPath ? [record(encoder.encode("path="), path)] : [],
     ...size > MAX_NUMBER ? [record(encoder.encode("size="), encoder.encode(String(size)))] : [],
   ]);
@@ -72,7 +72,7 @@ function record(key: Uint8Array, value: Uint8Array): Uint8Array {
   let length = rest + String(rest).length;
   length = rest + String(length).length;
   const encoder = new TextEncoder();
-  return joined([encoder.encode(`${length} `), key, value, encoder.encode("\n")]);
+  return concatenate([encoder.encode(`${length} `), key, value, encoder.encode("\n")]);
 }
 
 function block(member: Omit<Member, "path"> & NamePlace, type = member.directory ? "5" : "0"): Uint8Array {

@@ -11,6 +11,7 @@ import { HttpError } from "../core/errors.ts";
 import { clientOf } from "../http/client.ts";
 import type { SitePath } from "../http/target.ts";
 import { readable } from "../serving/rights.ts";
+import { requireSource } from "../sources/require_source.ts";
 import { FileChanged, type FileSource, type FileStat, type OpenFile } from "../sources/types.ts";
 import { openBytes } from "../sources/memory.ts";
 import type { Context, Handler } from "../core/types.ts";
@@ -57,6 +58,7 @@ const ATTEMPTS = 3;
  * @category Handlers
  */
 export function checksum(source: FileSource): Handler {
+  requireSource(source, "the source of checksum");
   const digests = new Digests(source);
   return (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;

@@ -11,18 +11,38 @@ import type { Context } from "../core/types.ts";
  * keeps other hosts of the same domain from setting it.
  */
 export function cookieName({ secure, local }: Context): string {
-  const port = local === null ? "" : `-${local.port}`;
-  return secure ? `__Host-pyserve${port}` : `pyserve${port}`;
+  const port = local?.port ?? null;
+  if (last.port !== port || last.secure !== secure) {
+    const name = port === null ? "pyserve" : `pyserve-${port}`;
+    last = { port, secure, name: secure ? `__Host-${name}` : name };
+  }
+  return last.name;
 }
+
+/** Almost always the next one. */
+let last: { readonly port: number | null; readonly secure: boolean; readonly name: string } = {
+  port: null,
+  secure: false,
+  name: "pyserve",
+};
 
 /** The value of a cookie; null if there is none. */
 export function cookieOf({ headers }: Request, name: string): string | null {
   const cookies = headers.get("cookie");
   if (cookies === null) return null;
-  for (const pair of cookies.split(/; */)) {
-    if (pair.startsWith(name) && pair[name.length] === "=") return pair.slice(name.length + 1);
+  const start = `${name}=`;
+  for (let at = cookies.indexOf(start); at >= 0; at = cookies.indexOf(start, at + 1)) {
+    if (!isBeginning(cookies, at)) continue;
+    const end = cookies.indexOf(";", at);
+    return cookies.slice(at + start.length, end < 0 ? undefined : end);
   }
   return null;
+}
+
+/** Whether a pair begins there: `xname=` is not `name=`. */
+function isBeginning(cookies: string, at: number): boolean {
+  while (at > 0 && cookies[at - 1] === " ") at--;
+  return at === 0 || cookies[at - 1] === ";";
 }
 
 /**

@@ -52,10 +52,3 @@ export function html(status: number, body: string, more: Readonly<Record<string,
 export function redirect(location: string): Response {
   return new Response(null, { status: 303, headers: { location, "cache-control": "no-store" } });
 }
-
-/** Shared caches must not store what a user gets: a cookie, unlike Authorization, does not tell them (RFC 9111 section 3.5). */
-export function keepPrivate(headers: Headers): void {
-  const policy = headers.get("cache-control") ?? "no-cache";
-  if (/\b(?:private|no-store|immutable)\b/.test(policy)) return;
-  headers.set("cache-control", `private, ${policy.replace(/\bpublic\b,? */, "")}`);
-}

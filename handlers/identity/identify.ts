@@ -64,17 +64,35 @@ function byAuthorization(
   authorization: string,
   request: Request,
   context: Context,
+  by: Identification,
+): Awaitable<Identity | null> {
+  const { logins } = by;
+  if (authorization.length > MAX_CREDENTIALS) return null;
+  const client = clientOf(context.remoteAddress, request.headers);
+  return then(logins.recognize(authorization, client), (user) => {
+    return user ? identityOf(user) : byCredentials(authorization, client, by);
+  });
+}
+
+function identityOf(user: User): Identity {
+  return { user, token: null, session: null };
+}
+
+function byCredentials(
+  authorization: string,
+  client: string,
   { users, logins }: Identification,
 ): Awaitable<Identity | null> {
-  if (authorization.length > MAX_CREDENTIALS) return null;
   const [, scheme = "", value = ""] = /^(\w+) +(\S+) *$/.exec(authorization) ?? [];
   if (/^bearer$/i.test(scheme)) {
     return then(users.token?.(value) ?? null, (token) => token && { user: token.user, token, session: null });
   }
   const basic = /^basic$/i.test(scheme) ? basicOf(value) : null;
   if (basic === null) return null;
-  return then(checkLogin(logins, basic.name, basic.password, request, context), (user) => {
-    return user && { user, token: null, session: null };
+  return then(checkLogin(logins, basic.name, basic.password, client), (user) => {
+    if (user === null) return null;
+    logins.remember(authorization, client, basic.name, basic.password);
+    return identityOf(user);
   });
 }
 
@@ -83,10 +101,9 @@ export function checkLogin(
   logins: Logins,
   name: string,
   password: string,
-  request: Request,
-  context: Context,
+  client: string,
 ): Awaitable<User | null> {
-  return then(logins.check(name, password, clientOf(context.remoteAddress, request.headers)), (result) => {
+  return then(logins.check(name, password, client), (result) => {
     if (!isDenied(result)) return result;
     if (result.retryAfter === null) return null;
     const headers = { "retry-after": String(result.retryAfter) };

@@ -17,6 +17,7 @@ import { patternOf } from "./pattern.ts";
 import { DEFAULT_INDEX, resolve } from "../serving/resolve.ts";
 import { readable } from "../serving/rights.ts";
 import { slashRedirect } from "../serving/slash_redirect.ts";
+import { requireSource } from "../sources/require_source.ts";
 import type { FileSource } from "../sources/types.ts";
 import { shownPath } from "../core/internals.ts";
 import type { Context, Handler } from "../core/types.ts";
@@ -86,6 +87,7 @@ const READ_AT_ONCE = 2;
  * @category Handlers
  */
 export function search(source: FileSource, options: SearchOptions = {}): Handler {
+  requireSource(source, "the source of search");
   const gate = new Gate(READ_AT_ONCE);
   const { maxAtOnce = MAX_AT_ONCE, maxPerClient = Math.max(1, maxAtOnce >> 2), queueTimeout = QUEUE_MS } = options;
   const limiter = new Limiter({ max: maxAtOnce, maxPerClient, queueMs: queueTimeout });

@@ -7,6 +7,7 @@
 import { onDemand } from "../core/on_demand.ts";
 import type { SitePath } from "../http/target.ts";
 import type { FileEntry, FileSlices, FileSource } from "./types.ts";
+import { requireSource } from "./require_source.ts";
 import { recordView } from "./shown.ts";
 
 /** The write side, loaded on demand. */
@@ -41,6 +42,7 @@ export function filtered(
   keep: (path: SitePath) => boolean,
   mayWrite: (path: SitePath) => boolean = keep === isVisible ? hasNoDotfile : keep,
 ): FileSource {
+  requireSource(source, "the source of filtered");
   return recordView({
     stat: (path) => keep(path) ? source.stat(path) : null,
     async list(path) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { joined } from "../core/joined.ts";
+import { concatenate } from "../core/concatenate.ts";
 import type { Awaitable } from "../core/types.ts";
 import type { ByteRange } from "../http/range.ts";
 import type { OpenFile } from "./types.ts";
@@ -97,7 +97,7 @@ class RangeFile implements OpenFile {
     while (value?.length === 0) ({ done, value } = await this.#reader.read());
     if (done || value === undefined) return false;
     if (this.#chunkStart === this.#range.start && this.#chunk.length < KEPT_BYTES) {
-      this.#chunk = joined([this.#chunk, value]);
+      this.#chunk = concatenate([this.#chunk, value]);
     } else {
       this.#chunkStart += this.#chunk.length;
       this.#chunk = value;

@@ -10,7 +10,7 @@ import type { FileSource } from "./types.ts";
 /** Whether a value has the methods of a source. */
 export function isSource(value: unknown): boolean {
   const { stat, list, open } = (value ?? {}) as Partial<FileSource>;
-  return [stat, list, open].every((method) => typeof method === "function");
+  return typeof stat === "function" && typeof list === "function" && typeof open === "function";
 }
 
 /** Throws a TypeError for anything that is not a source. */

@@ -17,8 +17,8 @@ interface Listening<Listener> {
  * The file of a server's socket.
  *
  * The runtime removes a socket by the name that it was bound to, whatever has that name by then. So a socket is bound to
- * a temporary name, which `ss` and `lsof` show, and then given its own. This needs permission for the directory; if
- * there is only one for the path, the socket is bound to it.
+ * a temporary name, which `ss` and `lsof` show, and then given its own. If Deno's permissions only allow its own name,
+ * or the temporary one would be too long, it is bound to its own.
  */
 export class SocketFile {
   readonly #path: string;
@@ -35,7 +35,8 @@ export class SocketFile {
   /** Listens there. Throws system errors: `AddrInUse` if anything has that name, except for an earlier socket of this. */
   open<Listener>({ open, close }: Listening<Listener>): Listener {
     this.remove();
-    const bound = mayRename(this.#path) ? temporaryName(this.#path) : this.#path;
+    const temporary = temporaryName(this.#path);
+    const bound = fits(temporary, this.#path) && mayUse(temporary) ? temporary : this.#path;
     const listener = open(bound);
     try {
       if (this.#mode !== null) Deno.chmodSync(bound, this.#mode);
@@ -67,16 +68,21 @@ export function removeIfSame(path: string, seen: Deno.FileInfo): void {
   }
 }
 
-/** Never requests the permission. */
-function mayRename(path: string): boolean {
+/** Whether a socket may be bound to a path; never requests the permission. */
+function mayUse(path: string): boolean {
   if (Deno.build.os === "windows") return false;
-  const directory = dirname(path);
-  return (["read", "write"] as const).every((name) =>
-    Deno.permissions.querySync({ name, path: directory }).state === "granted"
-  );
+  const needed = [{ name: "read", path }, { name: "write", path }, { name: "net", host: `unix:${path}` }] as const;
+  return needed.every((descriptor) => Deno.permissions.querySync(descriptor).state === "granted");
 }
 
-/** Short, because the system limits the path of a socket to some hundred bytes. */
+/** The length in bytes that every system allows for the path of a socket: macOS has 103, Linux 107. */
+const ALWAYS_FITS = 100;
+
+function fits(temporary: string, path: string): boolean {
+  const [needed, given] = [temporary, path].map((text) => new TextEncoder().encode(text).length);
+  return needed! <= Math.max(ALWAYS_FITS, given!);
+}
+
 function temporaryName(path: string): string {
   return join(dirname(path), `.${crypto.randomUUID().slice(0, 5)}`);
 }

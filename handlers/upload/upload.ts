@@ -10,6 +10,7 @@ import type { FilesOptions } from "../files/files.ts";
 import { tagger } from "../files/representations.ts";
 import { Limiter } from "../core/limiter.ts";
 import { requireOwnHost } from "../core/own_hosts.ts";
+import { requireSource } from "../sources/require_source.ts";
 import type { FileSource } from "../sources/types.ts";
 import type { Context, Handler } from "../core/types.ts";
 import type { StoreRights } from "../store/access.ts";
@@ -115,6 +116,7 @@ const DAY_MS = 86_400_000;
  * @category Handlers
  */
 export function upload(source: FileSource, options: UploadOptions = {}): Handler {
+  requireSource(source, "the source of upload");
   const store = new Store(source, storeOptions(options));
   return new Uploads({ store, settings: settingsOf(options), transfers: limiterOf(options) }).handler;
 }

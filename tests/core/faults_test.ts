@@ -3,13 +3,17 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import {
   accessLog,
+  archive,
   archives,
   chain,
+  checksum,
   checksums,
+  disk,
   errorPages,
   type Feature,
   files,
   fileServer,
+  filtered,
   type Handler,
   headers,
   HttpError,
@@ -17,11 +21,13 @@ import {
   listing,
   memory,
   mount,
+  search,
   searches,
   serve,
   settle,
   toFetch,
   union,
+  upload,
   uploadFeatures,
   wrap,
 } from "@x/pyserve";
@@ -128,6 +134,11 @@ Deno.test("what is no source is named at construction", () => {
     [() => union({ "/": untyped("pub") }), `Cannot use the source at "/": it is ${text}`],
     [() => files(untyped("pub")), `Cannot use the source of files: it is ${text}`],
     [() => listing(untyped(null)), "Cannot use the source of listing: it is null, not a FileSource"],
+    [() => filtered(untyped("pub"), () => true), `Cannot use the source of filtered: it is ${text}`],
+    [() => search(untyped(disk)), "Cannot use the source of search: it is a function, not a FileSource"],
+    [() => archive(untyped([])), "Cannot use the source of archive: it is an array, not a FileSource"],
+    [() => checksum(untyped({})), "Cannot use the source of checksum: it is an object (Object), not a FileSource"],
+    [() => upload(untyped("pub")), `Cannot use the source of upload: it is ${text}`],
   ];
   for (const [use, message] of uses) assertThrows(use, TypeError, message);
 });

@@ -193,20 +193,18 @@ Deno.test("a directory that exists only as the parent of a mount point can be wa
   const seen = await reported(source, "x", () => Deno.writeTextFile(tree.at("docs/new"), ""), "/x/y/new");
   assert(seen.has("/x/y/new"));
   let signal: AbortSignal | undefined;
-  const failing = {
-    ...memory({}),
-    watch: () => {
+  const failing = Object.assign(memory({}), {
+    watch(): never {
       throw new Deno.errors.PermissionDenied();
     },
-  };
-  const first = {
-    ...memory({}),
-    watch: (_path: SitePath, within: AbortSignal) => {
+  });
+  const first = Object.assign(memory({}), {
+    watch(_path: SitePath, within: AbortSignal) {
       signal = within;
       return disk(tree.at("docs")).watch!(SitePath.root, within);
     },
-  };
-  const both = union({ "/a": first as FileSource, "/b": failing as unknown as FileSource });
+  });
+  const both = union({ "/a": first, "/b": failing });
   assertThrows(() => both.watch!(SitePath.root, new AbortController().signal), Deno.errors.PermissionDenied);
   assert(signal?.aborted); // or the watcher would be a leak
 });

@@ -5,6 +5,7 @@ import { serve, toFetch } from "@x/pyserve";
 import { removeStaleSocket } from "@x/pyserve/handlers";
 import { serveClassic } from "../../handlers/python/transport.ts";
 import { runCommand, start } from "../support/command.ts";
+import { CLI } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
 import { askUnix } from "../support/unix.ts";
@@ -141,6 +142,43 @@ for (const [name, engine] of [["serve", serve], ["serveClassic", serveClassic]] 
     },
   });
 }
+
+Deno.test({
+  ...LINUX,
+  name: "the path of a socket may have 107 bytes",
+  async fn() {
+    await using tree = await tempTree();
+    const directory = `${tree.path}/${"d".repeat(107 - tree.path.length - 3)}`;
+    Deno.mkdirSync(directory);
+    const path = `${directory}/s`;
+    const server = serve(toFetch(() => new Response("hello")), { endpoint: { kind: "unix", path } });
+    assertEquals([path.length, [...Deno.readDirSync(directory)].length], [107, 1]);
+    assertMatch(await askUnix(path, "/"), /hello$/);
+    await server.drain();
+    assertEquals(isThere(path), false);
+  },
+});
+
+Deno.test({
+  ...UNIX,
+  name: "permissions for the path of the socket are enough",
+  async fn() {
+    await using tree = await tempTree({ "site/a.txt": "hello" });
+    const path = tree.at("s.sock");
+    const site = tree.at("site");
+    const nets = [`--allow-net=unix:${path}`, "--allow-net"];
+    for (
+      const files of [["--allow-read", "--allow-write"], [`--allow-read=${site},${path}`, `--allow-write=${path}`]]
+    ) {
+      for (const net of nets) {
+        await using server = await start([site, "-b", `unix:${path}`], { run: ["--no-prompt", ...files, net, CLI] });
+        assertMatch(await askUnix(path, "/a.txt"), /hello$/);
+        assertEquals(await server.stop("SIGTERM"), 0);
+        assertEquals(isThere(path), false);
+      }
+    }
+  },
+});
 
 Deno.test({
   ...UNIX,

@@ -7,7 +7,7 @@
  */
 
 import { Refusal } from "../../http/refusal.ts";
-import { joined } from "../../core/joined.ts";
+import { concatenate } from "../../core/concatenate.ts";
 
 /** The record types exchanged by a web server and a responder (section 8). */
 export const RecordType = {
@@ -53,7 +53,7 @@ export type ReplyPart =
  */
 export function encodeRequest(params: Iterable<readonly [name: string, value: string]>, keep: boolean): Uint8Array {
   const begin = new Uint8Array([0, RESPONDER, keep ? KEEP_CONNECTION : 0, 0, 0, 0, 0, 0]);
-  return joined([
+  return concatenate([
     ...records(RecordType.beginRequest, begin),
     ...records(RecordType.params, encodePairs(params)),
     record(RecordType.params, new Uint8Array()),
@@ -62,7 +62,7 @@ export function encodeRequest(params: Iterable<readonly [name: string, value: st
 
 /** Encodes part of the body as STDIN records, for a single write. */
 export function encodeStdin(bytes: Uint8Array): Uint8Array {
-  return joined(records(RecordType.stdin, bytes));
+  return concatenate(records(RecordType.stdin, bytes));
 }
 
 /** The record that ends the body. */
@@ -76,7 +76,7 @@ function encodePairs(pairs: Iterable<readonly [name: string, value: string]>): U
     const [nameBytes, valueBytes] = [encoder.encode(name), encoder.encode(value)];
     parts.push(encodeLength(nameBytes.length), encodeLength(valueBytes.length), nameBytes, valueBytes);
   }
-  return joined(parts);
+  return concatenate(parts);
 }
 
 function encodeLength(length: number): Uint8Array {
@@ -94,7 +94,7 @@ function records(type: number, content: Uint8Array): Uint8Array[] {
 
 function record(type: number, content: Uint8Array): Uint8Array {
   const header = [VERSION, type, 0, REQUEST_ID, content.length >>> 8, content.length & 0xff, 0, 0];
-  return joined([new Uint8Array(header), content]);
+  return concatenate([new Uint8Array(header), content]);
 }
 
 /** Decodes records from bytes split at any position. It buffers at most one incomplete record: 64 KiB and 263 bytes. */
@@ -120,7 +120,7 @@ export class RecordDecoder {
     this.#length += bytes.length;
     // Joined only once a record is complete: one that arrives byte by byte is not copied each time.
     if (this.#length < this.#needed) return [];
-    return this.#take(this.#waiting.length === 1 ? bytes : joined(this.#waiting));
+    return this.#take(this.#waiting.length === 1 ? bytes : concatenate(this.#waiting));
   }
 
   #take(input: Uint8Array<ArrayBuffer>): FastCgiRecord[] | Refusal {
