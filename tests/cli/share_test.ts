@@ -65,6 +65,18 @@ Deno.test("pyserve share prints a link that works for everyone, and curl", async
   assertEquals(await (await fetch(`${await site.link(site.at("site"))}team/plan.txt`)).text(), "plan");
 });
 
+Deno.test("a server of a single file shares that file", async () => {
+  await using tree = await tempTree({ "a.txt": "a", "b.txt": "b" });
+  const state = tree.at("state");
+  const args = [tree.at("a.txt"), "--quiet", "--auth-env", "U", "--state", state];
+  await using running = await start(args, { env: USER });
+  const { stdout } = await runCommand(["share", "--state", state, tree.at("a.txt")]);
+  assert(stdout.endsWith("/a.txt\n"));
+  assertEquals(await (await fetch(stdout.trim())).text(), "a");
+  assertEquals((await runCommand(["share", "--state", state, tree.at("b.txt")])).code, 1);
+  await running.stop();
+});
+
 Deno.test("links work the same with HTTP/1.0, HTTPS and HTTP/2", async () => {
   await using certificate = await tempTree();
   const { options: tls } = await makeCertificate(certificate.path);

@@ -4,7 +4,7 @@ import { urlOf } from "./actions.js";
 import { openDialog } from "./dialogs.js";
 import { announce, button, h, toast } from "./dom.js";
 import { count } from "./format.js";
-import { copyText, drawing } from "./share.js";
+import { copyText, drawing, localHint } from "./share.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
 
@@ -85,7 +85,7 @@ async function make(form, paths, result) {
   const url = new URL(share.link, SHARES).href;
   const address = h("input", { value: url, readonly: true, "aria-label": "Link" });
   address.addEventListener("focus", () => address.select());
-  result.replaceChildren(
+  const parts = [
     h("p", { class: "good" }, `The link is ready. It works ${until(share.expires)}.`),
     h(
       "div",
@@ -94,7 +94,9 @@ async function make(form, paths, result) {
       button("copy", "Copy", () => copyText(url), { words: true, class: "primary" }),
     ),
     drawing(url),
-  );
+    localHint(url),
+  ];
+  result.replaceChildren(...parts.filter((part) => part !== false));
   announce("The link is ready");
   address.focus();
 }
