@@ -94,7 +94,19 @@ Deno.test("the dates of directories that only lead to what is shared are not sho
     "b true",
     "b/two.txt true",
   ]);
-  const etag = async () => (await site.send(`${url}docs/`)).headers.get("etag");
+  const tar = await (await site.send(`${url}docs/?archive=tar`)).bytes();
+  const blocks = Array.from({ length: tar.length / 512 }, (_, n) => tar.subarray(n * 512, n * 512 + 512));
+  const headers = blocks.map((block) => new TextDecoder("latin1").decode(block)).filter((text) =>
+    text.startsWith("docs/")
+  );
+  const times = headers.map((text) => `${text.split("\0")[0]} ${parseInt(text.slice(136, 147), 8) > 0}`);
+  const expected = ["docs/ false", "docs/a/ false", "docs/a/one.txt true", "docs/b/ true", "docs/b/two.txt true"];
+  assertEquals(times, expected);
+  const etag = async () => {
+    const pages = await Promise.all([site.send(`${url}docs/`), site.send(`${url}docs/?archive=zip`)]);
+    await Promise.all(pages.map((page) => page.body?.cancel()));
+    return pages.map((page) => page.headers.get("etag"));
+  };
   const before = await etag();
   await Deno.writeTextFile(site.at("docs/a/other.txt"), "other");
   assertEquals(await etag(), before);
