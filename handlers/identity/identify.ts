@@ -9,7 +9,7 @@ import { isCrossSite } from "../core/cross_site.ts";
 import { HttpError } from "../core/errors.ts";
 import type { Awaitable, Context } from "../core/types.ts";
 import { clientOf } from "../http/client.ts";
-import { cookieName, cookieOf } from "./cookies.ts";
+import { cookieName, cookiesOf } from "./cookies.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import type { Revocations } from "./state.ts";
 import { isDenied, type Logins } from "./logins.ts";
@@ -51,13 +51,27 @@ export interface Identification {
 export function identify(request: Request, context: Context, by: Identification): Awaitable<Identity | null> {
   const authorization = request.headers.get("authorization");
   if (authorization !== null) return byAuthorization(authorization, request, context, by);
-  const cookie = cookieOf(request, cookieName(context));
-  const session = cookie === null ? null : by.sessions.verify(cookie);
-  if (session === null || by.revocations.has(session.id)) return ANONYMOUS;
+  const session = sessionOf(cookiesOf(request, cookieName(context)), by);
+  if (session === null) return ANONYMOUS;
   if (!SAFE.has(request.method) && isCrossSite(request, context.hosts)) return ANONYMOUS;
   return then(by.users.find(session.user), (user) => {
     return user && by.sessions.belongsTo(session, user) ? { user, token: null, session } : ANONYMOUS;
   });
+}
+
+/**
+ * The session of a request. Where another server on this host has added a cookie of the same name, which is invalid, it does
+ * not log the user out; with valid sessions of several users, nobody knows who sent the request.
+ */
+function sessionOf(cookies: readonly string[], { sessions, revocations }: Identification): Session | null {
+  let found: Session | null = null;
+  for (const cookie of cookies) {
+    const session = sessions.verify(cookie);
+    if (session === null || revocations.has(session.id)) continue;
+    if (found !== null && found.user !== session.user) return null;
+    found ??= session;
+  }
+  return found;
 }
 
 function byAuthorization(
