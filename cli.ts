@@ -84,7 +84,8 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
   try {
     if (subcommand) {
       return await (await subcommand())(args.slice(1), {
-        out: world.out,
+        line: (line) => world.out(`${escapeLog(line)}\n`),
+        raw: world.out,
         note: (line) => sink.line(escapeLog(line)),
       });
     }
