@@ -73,7 +73,7 @@ async function enter(request: Request, context: Context, by: Identification): Pr
 function logout(request: Request, context: Context, { session }: Identity, by: Identification): Response {
   requireMethod(request, "POST");
   refuseOtherSites(request, context, FOREIGN);
-  if (session !== null) by.revocations.add(session.id, session.expires);
+  if (session !== null) by.revocations.add(session.id, session.expires, session.user);
   const response = redirect(locationFor(context, LOGIN));
   response.headers.set("clear-site-data", '"cache", "storage"');
   return withCookie(response, setCookie(context, "", 0));
