@@ -1,7 +1,8 @@
 /** The upload queue. */
 
 import { makeFolder } from "./changes.js";
-import { forget, Passing, sendFile, Stopped, Taken } from "./transfer.js";
+import { logIn, loginCount } from "./login.js";
+import { forget, LoggedOut, Passing, sendFile, Stopped, Taken } from "./transfer.js";
 
 /** Concurrent uploads. */
 const AT_ONCE = 3;
@@ -22,7 +23,7 @@ const PAUSES = [1, 2, 4, 8, ...Array(40).fill(15)];
  * @property {string} path The path below the folder, with `/`.
  * @property {State} state
  * @property {number} sent
- * @property {string} note The error message.
+ * @property {string} note Why it has failed or is paused.
  * @property {Policy} policy
  * @property {number} tries
  * @property {AbortController} stop
@@ -123,7 +124,9 @@ export class Queue extends EventTarget {
   resume() {
     this.#isPaused = false;
     this.#samples = [];
-    for (const item of this.items) if (item.state === "paused") item.state = "waiting";
+    for (const item of this.items) {
+      if (item.state === "paused") Object.assign(item, { state: "waiting", note: "" });
+    }
     this.#next();
   }
 
@@ -177,6 +180,7 @@ export class Queue extends EventTarget {
   async #send(item) {
     item.state = "sending";
     const { stop } = item;
+    const login = loginCount();
     try {
       // Ask about known conflicts before sending anything.
       if (item.policy === "fail" && this.#isTaken(item.path)) throw new Taken();
@@ -194,11 +198,26 @@ export class Queue extends EventTarget {
       this.dispatchEvent(new Event("done"));
     } catch (error) {
       if (error instanceof Stopped || stop.signal.aborted) return;
-      if (error instanceof Taken) this.#settle(item);
+      if (error instanceof LoggedOut) this.#logIn(item, login);
+      else if (error instanceof Taken) this.#settle(item);
       else if (error instanceof Passing && item.tries < PAUSES.length) this.#later(item, error);
       else Object.assign(item, { state: "failed", note: error instanceof Error ? error.message : String(error) });
     }
     this.#next();
+  }
+
+  /**
+   * Pauses until the user has logged in. What is being sent may arrive: it was accepted while there was a session.
+   *
+   * @param {Item} item
+   * @param {number} login The login that it was sent with.
+   */
+  async #logIn(item, login) {
+    item.state = "waiting";
+    if (login !== loginCount()) return;
+    Object.assign(item, { state: "paused", note: "log in to continue" });
+    this.#isPaused = true;
+    if (await logIn()) this.resume();
   }
 
   /** @param {Item} item @param {Error} error */
