@@ -153,7 +153,7 @@ class Gate {
 
   /** A client that has not logged in is asked to, instead of being told that a method is forbidden or unknown. */
   #checked(request: Request, context: Context, response: Response): Response {
-    if (context.user !== null) keepPrivate(response.headers);
+    if (context.user !== null) keepPrivate(response.headers, isNavigation(request));
     const { status } = response;
     if (context.user !== null || (status !== 403 && status !== 405) || !this.#couldMore(request, context)) {
       return response;
@@ -202,7 +202,8 @@ function failing<T>(answer: () => Awaitable<T>): Awaitable<T | Response> {
 function isNavigation({ headers, method }: Request): boolean {
   if (headers.has("authorization") || (method !== "GET" && method !== "HEAD" && method !== "POST")) return false;
   const mode = headers.get("sec-fetch-mode");
-  if (mode !== null) return mode === "navigate";
+  // Downloads (`<a download>`) have no destination: they must not save the login page.
+  if (mode !== null) return mode === "navigate" && headers.get("sec-fetch-dest") !== "empty";
   return isBrowser({ headers }) && (headers.get("accept") ?? "").includes("text/html");
 }
 

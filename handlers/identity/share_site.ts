@@ -100,7 +100,7 @@ function unlisted(response: Response): Response {
   const { headers } = response;
   headers.set("x-robots-tag", "noindex");
   if (!headers.has("referrer-policy")) headers.set("referrer-policy", "same-origin");
-  keepPrivate(headers);
+  keepPrivate(headers, false);
   return response;
 }
 

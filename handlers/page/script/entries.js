@@ -1,5 +1,7 @@
 /** The entries of a directory, read from the server's table rows or from its JSON. */
 
+import { request } from "./login.js";
+
 /**
  * @typedef {object} Entry
  * @property {string} name
