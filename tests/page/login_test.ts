@@ -389,8 +389,13 @@ Deno.test({
         await page.getByLabel("Name", { exact: true }).fill("made here");
         await page.keyboard.press("Enter");
         await dialogOf(page).getByRole("button", { name: "Close" }).click();
-        await page.locator(".toast.failed", { hasText: "Log in first" }).waitFor();
-        await dialogOf(page).getByRole("button", { name: "Close" }).click(); // of the refresh
+        await page.locator(".toast.failed", { hasText: "You are not logged in" }).waitFor();
+        for (const name of ["note.txt", "plan.txt"]) await page.getByLabel(`Select ${name}`).check();
+        await page.locator(".selected").getByRole("button", { name: "Delete" }).click();
+        await page.getByRole("button", { name: "Delete", exact: true }).last().click();
+        await dialogOf(page).getByRole("button", { name: "Close" }).click();
+        await page.locator(".toast.failed", { hasText: "You are not logged in" }).nth(1).waitFor();
+        assertEquals(await dialogOf(page).count(), 0, "it asks once for all");
         assertEquals(await shownNames(page), ["sub", "note.txt", "photo.svg", "plan.txt"]);
       },
       "another user who logs in has other rights": async (site) => {
@@ -402,7 +407,7 @@ Deno.test({
         await dialogOf(page).waitFor();
         await logIn(page, "bob");
         await page.locator(".toast", { hasText: "You are now logged in as bob. Reload the page" }).waitFor();
-        await page.locator(".toast.failed", { hasText: "may not" }).waitFor();
+        await page.locator(".toast.failed", { hasText: "Uploading is not allowed here" }).waitFor();
         assertEquals(await page.locator(".account bdi").textContent(), "bob");
       },
       "a download after the end of the session does not save the login page": async (site) => {

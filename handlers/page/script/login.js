@@ -13,24 +13,33 @@ let asking = null;
 /** How often the user has logged in on this page: a request that was sent before needs no new login. */
 let logins = 0;
 
+/** The session has ended, and the user has not logged in. */
+export class LoggedOut extends Error {
+  constructor() {
+    super("You are not logged in");
+  }
+}
+
 /** Counts the logins on this page. */
 export function loginCount() {
   return logins;
 }
 
 /**
- * Like `fetch`; if the session has ended, asks the user to log in, and then sends the request again.
+ * Like `fetch`; if the session has ended, asks the user to log in, and then sends the request again. Throws LoggedOut if
+ * the user does not.
  *
  * @param {string} url
  * @param {RequestInit} [init] Its body must not be a stream.
- * @returns {Promise<Response>} With status 401 if the user does not log in.
+ * @returns {Promise<Response>}
  */
 export async function request(url, init) {
   for (;;) {
     const before = logins;
     const response = await fetch(url, init);
-    if (response.status !== 401 || before === logins && !await logIn()) return response;
+    if (response.status !== 401) return response;
     await response.body?.cancel();
+    if (before === logins && !await logIn()) throw new LoggedOut();
   }
 }
 
@@ -68,6 +77,7 @@ function openLogin() {
       if (button.getAttribute("aria-disabled") === "true") return;
       // A disabled button would lose the focus.
       button.setAttribute("aria-disabled", "true");
+      problem.textContent = ""; // the same sentence again is an alert, too
       const user = await send(form).catch((error) => {
         problem.textContent = error instanceof Error ? error.message : String(error);
         return null;

@@ -1,8 +1,8 @@
 /** The upload queue. */
 
 import { makeFolder } from "./changes.js";
-import { logIn, loginCount } from "./login.js";
-import { forget, LoggedOut, Passing, sendFile, Stopped, Taken } from "./transfer.js";
+import { LoggedOut, logIn, loginCount } from "./login.js";
+import { forget, Passing, sendFile, Stopped, Taken } from "./transfer.js";
 
 /** Concurrent uploads. */
 const AT_ONCE = 3;
@@ -36,6 +36,8 @@ export class Queue extends EventTarget {
   #ask;
   #isTaken;
   #isPaused = false;
+  /** Empty folders to be created after a login. @type {string[]} */
+  #folders = [];
   #ids = 0;
   /** @type {{ at: number, bytes: number }[]} */
   #samples = [];
@@ -109,7 +111,13 @@ export class Queue extends EventTarget {
     const all = new Set(
       paths.flatMap((path) => path.split("/").map((_, at, names) => names.slice(0, at + 1).join("/"))),
     );
-    for (const path of all) await makeFolder(path).catch(() => {}); // an existing folder is fine
+    for (const path of all) {
+      const problem = await makeFolder(path).catch((error) => error); // an existing folder is fine
+      if (problem instanceof LoggedOut) {
+        this.#folders.push(...paths);
+        return;
+      }
+    }
     if (paths.length > 0) this.dispatchEvent(new Event("done"));
   }
 
@@ -124,6 +132,7 @@ export class Queue extends EventTarget {
   resume() {
     this.#isPaused = false;
     this.#samples = [];
+    this.addFolders(this.#folders.splice(0));
     for (const item of this.items) {
       if (item.state === "paused") Object.assign(item, { state: "waiting", note: "" });
     }
@@ -150,6 +159,7 @@ export class Queue extends EventTarget {
   cancelAll() {
     for (const item of [...this.items]) this.cancel(item);
     this.#isPaused = false;
+    this.#folders = [];
     this.items = [];
     this.#tell();
   }

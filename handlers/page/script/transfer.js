@@ -4,6 +4,7 @@
  */
 
 import { kept } from "./dom.js";
+import { LoggedOut } from "./login.js";
 
 /** Files up to this size go in one request: there is little to resume. */
 const WHOLE_BYTES = 1024 * 1024;
@@ -20,9 +21,6 @@ export class Taken extends Error {}
 
 /** A temporary error: retry later. */
 export class Passing extends Error {}
-
-/** The session has ended. */
-export class LoggedOut extends Error {}
 
 /** Stopped by the user. */
 export class Stopped extends Error {}
