@@ -30,6 +30,7 @@ import { stateDirectoryOf } from "./cli/state_directory.ts";
 import { subcommandOf } from "./cli/subcommands.ts";
 import { UsageError } from "./cli/usage_error.ts";
 import { type Shared, workerSeat } from "./cli/worker_seat.ts";
+import { wrap } from "./handlers/core/chain.ts";
 import type { Feature } from "./handlers/serving/feature.ts";
 import { toFetch } from "./handlers/core/fetch.ts";
 import { fileServer, type FileServerOptions } from "./handlers/site/file_server.ts";
@@ -204,29 +205,37 @@ async function startServer(start: Start): Promise<Started> {
   const several = settings.workers > 1 && !isWorker ? await import("./cli/workers.ts") : null;
   several?.checkWorkersPossible(world.startsWorkers);
   if (!isWorker && settings.endpoint.kind === "unix") await makeRoom(settings.endpoint);
-  const secured = settings.tls && await import("./cli/https.ts");
   // Each worker replaces its certificate; the command logs it once.
-  const https = secured &&
-    await secured.openHttps(settings, {
-      env: world.env,
-      log: isWorker ? null : log,
-      resources,
-      given: world.shared?.tls ?? null,
-    });
+  const https = settings.tls && await (await import("./cli/https.ts")).openHttps(settings, {
+    env: world.env,
+    log: isWorker ? null : log,
+    resources,
+    given: world.shared?.tls ?? null,
+  });
   const server = several ? await startSeveral(start, https, several) : await startAlone(start, https);
-  if (isWorker) return { server, notes: [], codes: "" };
-  const { address } = server;
-  const told = secured && await secured.announce({
+  return { server, ...(isWorker ? { notes: [], codes: "" } : await announced(start, server, https)) };
+}
+
+/** Starts what goes with the server, and tells what to print; aborts the server if that fails. */
+async function announced(
+  { settings, world, log, resources }: Start,
+  server: RunningServer<ServerAddr>,
+  https: Https | null,
+): Promise<Omit<Started, "server">> {
+  await using started = new AsyncDisposableStack();
+  started.defer(() => server.abort());
+  const told = https && await (await import("./cli/https.ts")).announce({
     settings,
-    https: https!,
+    https,
     transport: await transportOf(settings),
-    address: address as Deno.NetAddr,
+    address: server.address as Deno.NetAddr,
     log,
     resources,
   });
-  const urls = [shownUrl(address, https !== null), told?.authorityUrl].filter((url) => typeof url === "string");
+  const urls = [shownUrl(server.address, https !== null), told?.authorityUrl].filter((url) => typeof url === "string");
   const codes = settings.qr ? (await import("./cli/qr.ts")).codesFor(urls, world.colors.out) : "";
-  return { server, notes: told?.notes ?? [], codes };
+  started.move();
+  return { notes: told?.notes ?? [], codes };
 }
 
 /**
@@ -239,7 +248,7 @@ async function startAlone(start: Start, https: Https | null, isProbe = false) {
   const { settings, world: { shared }, log, parts } = start;
   const localAddress = () => address && "port" in address ? { ...address, name: hostnameOf(settings) } : null;
   let address: ServerAddr | null = null;
-  const handler = handlerFor(settings, { ...parts, layers: [...https?.layers ?? [], ...parts.layers] });
+  const handler = wrap(handlerFor(settings, parts), ...https?.layers ?? []);
   const fetch = toFetch(isProbe ? notYet : handler, {
     log,
     accessLog: settings.server.log ?? false,

@@ -15,7 +15,7 @@ import type { Settings } from "./settings.ts";
 /** What HTTPS adds to a server. */
 export interface Https {
   readonly certificates: Certificates;
-  /** Layers around those of the options, the first outermost. */
+  /** Layers around the file server, the first outermost: inside, each cached response would cost more. */
   readonly layers: readonly Layer[];
   /** Those of them that serve the authority's certificate. */
   readonly authority: readonly Layer[];

@@ -72,11 +72,22 @@ export async function share(args: readonly string[], io: SubcommandIo): Promise<
   }
   refuseCombined(words, given);
   const directory = stateDirectory(given.get("state"));
-  if (given.has("list")) list(directory, io);
-  else if (given.has("revoke")) revoke(directory, given.get("revoke")!, io);
-  else if (given.has("revoke-all")) revokeAll(directory, io);
-  else await make(directory, words, given, io);
+  try {
+    if (given.has("list")) list(directory, io);
+    else if (given.has("revoke")) revoke(directory, given.get("revoke")!, io);
+    else if (given.has("revoke-all")) revokeAll(directory, io);
+    else await make(directory, words, given, io);
+  } catch (error) {
+    throw explained(error, directory);
+  }
   return 0;
+}
+
+/** Errors of the state directory, which belongs to the user who runs the server. */
+function explained(error: unknown, directory: string): unknown {
+  if (!(error instanceof TypeError || error instanceof Deno.errors.PermissionDenied)) return error;
+  const hint = error instanceof TypeError ? "" : "; share as the user who runs the server";
+  return new StartError(`Cannot use the state directory "${directory}": ${StartError.reason(error)}${hint}`);
 }
 
 function refuseCombined(words: readonly string[], given: Words["given"]): void {

@@ -13,8 +13,15 @@ import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { Judge } from "./judge.ts";
 import { kindOf, requireFunction } from "./origin.ts";
 import { type SettledHandler, settleLast, unchecked } from "./settle.ts";
-import { type HeadFields, type InternalContext, internalsOf, type RequestNotes } from "./internals.ts";
-import type { Awaitable, Encoder, Handler, LocalAddress, Logger } from "./types.ts";
+import {
+  type HeadFields,
+  type Identified,
+  type InternalContext,
+  internalsOf,
+  type RequestNotes,
+  type Visitor,
+} from "./internals.ts";
+import type { Awaitable, Context, Encoder, Handler, LocalAddress, Logger } from "./types.ts";
 
 /** The fields of Deno.serve's connection info that pyserve uses. */
 export interface ConnectionInfo {
@@ -113,24 +120,19 @@ function loggedBy(write: ReturnType<typeof accessLogWriter>, settled: SettledHan
 /** The notes of a request, with its parsed target. */
 interface Notes extends RequestNotes {
   target: Target | Refusal | undefined;
+  url: string | undefined;
 }
 
-/**
- * The context of a request, computed lazily: most requests need only part of it.
- *
- * The fields are not `#private`, because a derived context has this object as its prototype and needs access to them.
- */
-class RequestContext implements InternalContext {
-  readonly base: SitePath = SitePath.root;
-  readonly user: string | null = null;
-  readonly retargeted: boolean = false;
-  readonly visitor: null = null;
-  readonly log: Logger;
-  private readonly judge: Judge;
-  private readonly request: Request;
-  private readonly info: ConnectionInfo | undefined;
-  private readonly whereLocal: () => LocalAddress | null;
-  readonly notes: Notes = {
+/** A client of which nothing is known has all rights, unless a layer restricts them. */
+const UNKNOWN: Omit<Identified, "visitor"> & { readonly visitor: null } = {
+  user: null,
+  may: () => true,
+  view: "",
+  visitor: null,
+};
+
+function newNotes(): Notes {
+  return {
     refusal: undefined,
     user: undefined,
     logged: false,
@@ -140,7 +142,28 @@ class RequestContext implements InternalContext {
     offer: null,
     absence: null,
     target: undefined,
+    url: undefined,
   };
+}
+
+/**
+ * The context of a request, computed lazily: most requests need only part of it.
+ *
+ * The fields are not `#private`, because a derived context has this object as its prototype and needs access to them.
+ */
+class RequestContext implements InternalContext {
+  readonly base: SitePath = SitePath.root;
+  readonly retargeted: boolean = false;
+  readonly user: string | null;
+  readonly may: Context["may"];
+  readonly view: string;
+  readonly visitor: Visitor | null;
+  readonly log: Logger;
+  private readonly judge: Judge;
+  private readonly request: Request;
+  private readonly info: ConnectionInfo | undefined;
+  private readonly whereLocal: () => LocalAddress | null;
+  readonly notes: Notes;
 
   constructor(
     request: Request,
@@ -148,7 +171,14 @@ class RequestContext implements InternalContext {
     log: Logger,
     whereLocal: () => LocalAddress | null,
     judge: Judge,
+    notes: Notes = newNotes(),
+    client: Identified | typeof UNKNOWN = UNKNOWN,
   ) {
+    this.notes = notes;
+    this.user = client.user;
+    this.may = client.may;
+    this.view = client.view;
+    this.visitor = client.visitor;
     this.request = request;
     this.info = info;
     this.log = log;
@@ -156,13 +186,16 @@ class RequestContext implements InternalContext {
     this.judge = judge;
   }
 
-  /** All rights, unless a layer restricts them. */
-  get view(): string {
-    return "";
+  identified(client: Identified): Context | null {
+    const { request, info, log, whereLocal, judge, notes } = this;
+    if (!Object.hasOwn(this, "notes")) return null;
+    notes.user = client.user;
+    return new RequestContext(request, info, log, whereLocal, judge, notes, client);
   }
 
-  may(): boolean {
-    return true;
+  urlOf(request: Request): string {
+    // A layer may pass on another request.
+    return request === this.request ? this.notes.url ??= request.url : request.url;
   }
 
   /** None, unless a layer adds some. */
@@ -181,7 +214,7 @@ class RequestContext implements InternalContext {
   }
 
   get requestTarget(): string {
-    return rawTarget(this.request.url);
+    return rawTarget(this.urlOf(this.request));
   }
 
   get hosts(): OwnHosts {
@@ -213,7 +246,7 @@ class RequestContext implements InternalContext {
   }
 
   get secure(): boolean {
-    return this.request.url.startsWith("https:");
+    return this.urlOf(this.request).startsWith("https:");
   }
 
   get protocol(): string | null {

@@ -50,6 +50,12 @@ export interface RequestNotes {
   absence: OfferedAbsence | null;
 }
 
+/** What a layer knows of the client, and grants it. */
+export interface Identified extends Pick<Context, "user" | "may" | "view"> {
+  /** What pages show about the client. */
+  readonly visitor: Visitor;
+}
+
 /** The parts of a request header that decide whether the request is accepted. */
 export interface HeadFields {
   /** The Host header. */
@@ -84,6 +90,13 @@ export interface InternalContext extends Context {
    * @param ownNamesOnly Whether own host names are required, regardless of the context.
    */
   accepts(url: string, head: HeadFields, ownNamesOnly: boolean): boolean;
+  /**
+   * The context of an identified client: the same as `derive`, at a fraction of the cost. Null for a context that has been
+   * derived itself.
+   */
+  identified(client: Identified): Context | null;
+  /** The URL of a request, read once: the runtime builds it each time. */
+  urlOf(request: Request): string;
   /** The mutable state of this request. */
   readonly notes: RequestNotes;
   /** What pages show about the client; null on servers without users. Pages for directories are cached separately. */
@@ -106,4 +119,17 @@ export function shownPath(context: Context): SitePath {
 /** The part of a cache key that stands for what pages show about the client. */
 export function visitorKey(visitor: Visitor | null): string {
   return visitor === null ? "" : JSON.stringify([visitor.name, visitor.hasLogin, visitor.hidden]);
+}
+
+/** Whether responses are for a user who has logged in. */
+export function isForUser(context: Context): boolean {
+  const name = internalsOf(context).visitor?.name;
+  return name !== null && name !== undefined;
+}
+
+/** Shared caches must not store what a user gets: a cookie, unlike Authorization, does not tell them (RFC 9111 section 3.5). */
+export function keepPrivate(headers: Headers): void {
+  const policy = headers.get("cache-control") ?? "no-cache";
+  if (/\b(?:private|no-store|immutable)\b/.test(policy)) return;
+  headers.set("cache-control", `private, ${policy.replace(/\bpublic\b,? */, "")}`);
 }

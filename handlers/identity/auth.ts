@@ -6,13 +6,13 @@
 
 import { then } from "../core/awaitable.ts";
 import { errorResponse, HttpError, toHttpError } from "../core/errors.ts";
-import type { Visitor } from "../core/internals.ts";
+import { type Identified, internalsOf, keepPrivate } from "../core/internals.ts";
 import { derive } from "../core/derive.ts";
 import type { Awaitable, Context, Handler, Layer, Logger, Right } from "../core/types.ts";
 import { Refusal } from "../http/refusal.ts";
 import { ENCODED_SLASH, parseTarget, SitePath } from "../http/target.ts";
 import { type Identification, identify, type Identity } from "./identify.ts";
-import { keepPrivate, OWN_DIRECTORY } from "./forms.ts";
+import { keepUnstored, OWN_DIRECTORY } from "./forms.ts";
 import { loginEndpoints, redirectToLogin } from "./login.ts";
 import { Logins } from "./logins.ts";
 import { type AccessRule, AccessRules, parseAccessRule, RIGHTS } from "./rules.ts";
@@ -44,6 +44,10 @@ export interface AuthOptions {
 
 const DEFAULT_RULES = ["users:all"];
 
+/** Bounds of what is remembered. */
+const MAX_CLIENTS = 1_000;
+const MAX_OPEN = 1_000;
+
 const NO_RIGHTS: Pick<Context, "may" | "view"> = { may: () => false, view: "no rights" };
 
 /**
@@ -66,6 +70,10 @@ class Gate {
   readonly #rules: AccessRules;
   readonly #realm: string;
   readonly #sharing: Sharing;
+  /** By name; null stands for all who have not logged in. */
+  readonly #clients = new Map<string | null, Identified>();
+  /** Targets as sent, and to whom they are open, so that a familiar request is neither parsed nor judged again. */
+  readonly #open = new Map<string, Set<Identified>>();
 
   constructor(
     { users, rules = DEFAULT_RULES, state = volatileState(), lifetime, log, realm = "pyserve" }: AuthOptions,
@@ -79,9 +87,17 @@ class Gate {
   }
 
   answer(request: Request, context: Context, next: Handler): Awaitable<Response | null> {
+    const open = this.#openTo(request, context);
+    if (open !== null) return this.#answerOwn(request, context, next, open);
     if (context.refusal !== null) return this.#answerRefused(request, context, context.refusal, next);
     const shared = failing(() => answerShared(request, context, this.#sharing, next));
     return then(shared, (response) => response ?? this.#answerOwn(request, context, next));
+  }
+
+  /** The clients for which a target is known to be open. It has been accepted before, and is no endpoint of this layer. */
+  #openTo(request: Request, context: Context): ReadonlySet<Identified> | null {
+    if (request.method !== "GET" || context.view !== "") return null;
+    return this.#open.get(context.requestTarget) ?? null;
   }
 
   /**
@@ -98,28 +114,52 @@ class Gate {
     return then(failing(() => identify(request, context, this.#by)), (identity) => {
       if (identity instanceof Response) return identity;
       if (identity === null) return this.#challenge(request, context);
-      const inner = this.#withRights(context, identity);
+      const inner = contextFor(this.#clientOf(identity, context), context);
       return then(next(request, inner), (response) => response && this.#checked(request, inner, response));
     });
   }
 
-  #answerOwn(request: Request, context: Context, next: Handler): Awaitable<Response | null> {
+  #answerOwn(
+    request: Request,
+    context: Context,
+    next: Handler,
+    open: ReadonlySet<Identified> | null = null,
+  ): Awaitable<Response | null> {
     const identity = failing(() => identify(request, context, this.#by));
     return then(identity, (identity) => {
       if (identity instanceof Response) return identity;
       if (identity === null) return this.#challenge(request, context);
-      return this.#identified(request, context, identity, next);
+      const client = this.#clientOf(identity, context);
+      if (!open?.has(client)) return this.#identified(request, context, identity, next);
+      const inner = contextFor(client, context);
+      return then(next(request, inner), (response) => response && this.#checked(request, inner, response));
     });
   }
 
   #identified(request: Request, context: Context, identity: Identity, next: Handler): Awaitable<Response | null> {
-    const inner = this.#withRights(context, identity);
+    const client = this.#clientOf(identity, context);
+    const inner = contextFor(client, context);
+    // The host, and what else may be wrong about a request, has only been judged if the target is not a familiar one.
+    if (context.refusal !== null) return this.#answerRefused(request, context, context.refusal, next);
     return then(failing(() => loginEndpoints(request, inner, identity, this.#by)), (own) => {
       if (own !== null) return own;
       if (isSharesEndpoint(inner)) return this.#shares(request, inner, identity, next);
       if (!this.#isOpen(request, inner)) return this.#refused(request, inner);
+      this.#remember(request, context, client);
       return then(next(request, inner), (response) => response && this.#checked(request, inner, response));
     });
+  }
+
+  /** Remembers that a target is open to a client. Rules do not change, and neither does what a target means. */
+  #remember(request: Request, context: Context, client: Identified): void {
+    const isOwn = context.target.path.segments[0] === OWN_DIRECTORY;
+    if (request.method !== "GET" || context.view !== "" || isOwn || !this.#isKnown(client)) return;
+    const { requestTarget } = context;
+    const clients = this.#open.get(requestTarget) ?? new Set();
+    if (clients.size >= MAX_OPEN) clients.clear();
+    clients.add(client);
+    if (this.#open.size >= MAX_OPEN) this.#open.delete(this.#open.keys().next().value!);
+    this.#open.set(requestTarget, clients);
   }
 
   #shares(request: Request, context: Context, identity: Identity, site: Handler): Awaitable<Response | null> {
@@ -127,18 +167,38 @@ class Gate {
     return failing(() => sharesEndpoint(request, context, identity, this.#sharing, site));
   }
 
-  #withRights(context: Context, { user, token }: Identity): Context {
+  /** What a client may do; always the same object for a user without a token. */
+  #clientOf({ user, token }: Identity, context: Context): Identified {
     const name = user?.name ?? null;
+    if (token !== null || context.view !== "") return this.#limited(this.#clientNamed(name), token, context);
+    return this.#clientNamed(name);
+  }
+
+  #clientNamed(name: string | null): Identified {
+    const known = this.#clients.get(name);
+    if (known) return known;
     const { may, view } = this.#rules.of(name);
+    const client = { user: name, may, view: `|${view}`, visitor: { name, hasLogin: true, hidden: 0 } };
+    if (this.#clients.size >= MAX_CLIENTS) this.#clients.clear();
+    this.#clients.set(name, client);
+    return client;
+  }
+
+  #isKnown(client: Identified): boolean {
+    return this.#clients.get(client.user) === client;
+  }
+
+  /** The same client with a token, and with what outer layers permit. */
+  #limited(client: Identified, token: Token | null, context: Context): Identified {
     const limit = token && limitOf(token);
-    const visitor: Visitor = { name, hasLogin: true, hidden: 0 };
-    return derive(context, {
-      ...{ visitor },
-      user: name,
-      may: (right: Right, path: SitePath) =>
-        may(right, path) && (limit === null || limit(right, path)) && context.may(right, path),
-      view: `${context.view}|${view}${token ? ` token ${token.id}` : ""}`,
-    });
+    const terms = token && [token.id, token.rights, token.path];
+    return {
+      ...client,
+      may: (right, path) =>
+        client.may(right, path) && (limit === null || limit(right, path)) && context.may(right, path),
+      // A name could imitate a token, and the rights of a token could change.
+      view: `${context.view}|${JSON.stringify([client.view, terms])}`,
+    };
   }
 
   /** Whether to ask the handlers at all: for reading, if there is a right to the path; otherwise they decide. */
@@ -153,13 +213,18 @@ class Gate {
 
   /** A client that has not logged in is asked to, instead of being told that a method is forbidden or unknown. */
   #checked(request: Request, context: Context, response: Response): Response {
-    if (context.user !== null) keepPrivate(response.headers, isNavigation(request));
+    if (context.user !== null) this.#keepFromOthers(request, context, response);
     const { status } = response;
     if (context.user !== null || (status !== 403 && status !== 405) || !this.#couldMore(request, context)) {
       return response;
     }
     response.body?.cancel().catch(() => {});
     return this.#challenge(request, context);
+  }
+
+  #keepFromOthers(request: Request, context: Context, response: Response): void {
+    if (isNavigation(request)) keepUnstored(response.headers);
+    else if (internalsOf(context).notes.dressed !== response) keepPrivate(response.headers);
   }
 
   #couldMore({ method }: Request, { target: { path }, may }: Context): boolean {
@@ -178,6 +243,10 @@ class Gate {
       }),
     );
   }
+}
+
+function contextFor(client: Identified, context: Context): Context {
+  return internalsOf(context).identified(client) ?? derive(context, client);
 }
 
 /** What a token permits. */

@@ -11,18 +11,55 @@ import type { Context } from "../core/types.ts";
  * keeps other hosts of the same domain from setting it.
  */
 export function cookieName({ secure, local }: Context): string {
-  const port = local === null ? "" : `-${local.port}`;
-  return secure ? `__Host-pyserve${port}` : `pyserve${port}`;
+  const port = local?.port ?? null;
+  if (last.port !== port || last.secure !== secure) {
+    const name = port === null ? "pyserve" : `pyserve-${port}`;
+    last = { port, secure, name: secure ? `__Host-${name}` : name };
+  }
+  return last.name;
 }
 
-/** The value of a cookie; null if there is none. */
-export function cookieOf({ headers }: Request, name: string): string | null {
+/** Almost always the next one. */
+let last: { readonly port: number | null; readonly secure: boolean; readonly name: string } = {
+  port: null,
+  secure: false,
+  name: "pyserve",
+};
+
+/** How many cookies of one name are looked at. */
+const MAX_SAME = 4;
+
+/**
+ * The values of a cookie, the one with the longest path first: another server on this host may have set one with the same
+ * name. At most four.
+ */
+export function cookiesOf({ headers }: Request, name: string): string[] {
   const cookies = headers.get("cookie");
-  if (cookies === null) return null;
-  for (const pair of cookies.split(/; */)) {
-    if (pair.startsWith(name) && pair[name.length] === "=") return pair.slice(name.length + 1);
+  const values: string[] = [];
+  if (cookies === null) return values;
+  const start = `${name}=`;
+  for (let at = cookies.indexOf(start); at >= 0 && values.length < MAX_SAME; at = cookies.indexOf(start, at + 1)) {
+    if (!isBeginning(cookies, at)) continue;
+    const end = cookies.indexOf(";", at);
+    values.push(cookies.slice(at + start.length, end < 0 ? undefined : end));
   }
-  return null;
+  return values;
+}
+
+/** Whether a pair begins there: `xname=` is not `name=`. */
+function isBeginning(cookies: string, at: number): boolean {
+  while (at > 0 && cookies[at - 1] === " ") at--;
+  return at === 0 || cookies[at - 1] === ";";
+}
+
+/** Session cookies of this server, and of others on the same host. */
+const SESSION = /^(?:__Host-)?pyserve(?:-\d+)?=/;
+
+/** A Cookie header without sessions: whoever has one can act as the user. Null if nothing is left. */
+export function withoutSessions(cookies: string): string | null {
+  if (!cookies.includes("pyserve")) return cookies;
+  const others = cookies.split(/; */).filter((pair) => !SESSION.test(pair.trim()));
+  return others.length === 0 ? null : others.join("; ");
 }
 
 /**

@@ -54,17 +54,9 @@ export function redirect(location: string): Response {
 }
 
 /**
- * Shared caches must not store what a user gets: a cookie, unlike Authorization, does not tell them (RFC 9111 section 3.5).
- *
- * Browsers must not store what they show as a page: the back button would show it after logout, from their cache or from
- * memory. Clear-Site-Data removes neither the page with the logout button, nor anything over plain HTTP on a network.
- *
- * @param isPage Whether a browser is about to show the response as a page.
+ * Keeps a response that a browser shows as a page to a user out of its cache and its memory: after logout, going back would
+ * show it. Clear-Site-Data removes neither the page with the logout button, nor anything over plain HTTP on a network.
  */
-export function keepPrivate(headers: Headers, isPage: boolean): void {
-  const policy = headers.get("cache-control") ?? "no-cache";
-  if (/\b(?:no-store|immutable)\b/.test(policy)) return;
-  if (isPage) return headers.set("cache-control", "no-store");
-  if (/\bprivate\b/.test(policy)) return;
-  headers.set("cache-control", `private, ${policy.replace(/\bpublic\b,? */, "")}`);
+export function keepUnstored(headers: Headers): void {
+  if (!/\bimmutable\b/.test(headers.get("cache-control") ?? "")) headers.set("cache-control", "no-store");
 }

@@ -9,7 +9,7 @@ import { isCrossSite } from "../core/cross_site.ts";
 import { HttpError } from "../core/errors.ts";
 import type { Awaitable, Context } from "../core/types.ts";
 import { clientOf } from "../http/client.ts";
-import { cookieName, cookieOf } from "./cookies.ts";
+import { cookieName, cookiesOf } from "./cookies.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import type { Revocations } from "./state.ts";
 import { isDenied, type Logins } from "./logins.ts";
@@ -51,30 +51,62 @@ export interface Identification {
 export function identify(request: Request, context: Context, by: Identification): Awaitable<Identity | null> {
   const authorization = request.headers.get("authorization");
   if (authorization !== null) return byAuthorization(authorization, request, context, by);
-  const cookie = cookieOf(request, cookieName(context));
-  const session = cookie === null ? null : by.sessions.verify(cookie);
-  if (session === null || by.revocations.has(session.id)) return ANONYMOUS;
+  const session = sessionOf(cookiesOf(request, cookieName(context)), by);
+  if (session === null) return ANONYMOUS;
   if (!SAFE.has(request.method) && isCrossSite(request, context.hosts)) return ANONYMOUS;
   return then(by.users.find(session.user), (user) => {
     return user && by.sessions.belongsTo(session, user) ? { user, token: null, session } : ANONYMOUS;
   });
 }
 
+/**
+ * The session of a request. Where another server on this host has added a cookie of the same name, which is invalid, it does
+ * not log the user out; with valid sessions of several users, nobody knows who sent the request.
+ */
+function sessionOf(cookies: readonly string[], { sessions, revocations }: Identification): Session | null {
+  let found: Session | null = null;
+  for (const cookie of cookies) {
+    const session = sessions.verify(cookie);
+    if (session === null || revocations.has(session.id)) continue;
+    if (found !== null && found.user !== session.user) return null;
+    found ??= session;
+  }
+  return found;
+}
+
 function byAuthorization(
   authorization: string,
   request: Request,
   context: Context,
+  by: Identification,
+): Awaitable<Identity | null> {
+  const { logins } = by;
+  if (authorization.length > MAX_CREDENTIALS) return null;
+  const client = clientOf(context.remoteAddress, request.headers);
+  return then(logins.recognize(authorization, client), (user) => {
+    return user ? identityOf(user) : byCredentials(authorization, client, by);
+  });
+}
+
+function identityOf(user: User): Identity {
+  return { user, token: null, session: null };
+}
+
+function byCredentials(
+  authorization: string,
+  client: string,
   { users, logins }: Identification,
 ): Awaitable<Identity | null> {
-  if (authorization.length > MAX_CREDENTIALS) return null;
   const [, scheme = "", value = ""] = /^(\w+) +(\S+) *$/.exec(authorization) ?? [];
   if (/^bearer$/i.test(scheme)) {
     return then(users.token?.(value) ?? null, (token) => token && { user: token.user, token, session: null });
   }
   const basic = /^basic$/i.test(scheme) ? basicOf(value) : null;
   if (basic === null) return null;
-  return then(checkLogin(logins, basic.name, basic.password, request, context), (user) => {
-    return user && { user, token: null, session: null };
+  return then(checkLogin(logins, basic.name, basic.password, client), (user) => {
+    if (user === null) return null;
+    logins.remember(authorization, client, basic.name, basic.password);
+    return identityOf(user);
   });
 }
 
@@ -83,10 +115,9 @@ export function checkLogin(
   logins: Logins,
   name: string,
   password: string,
-  request: Request,
-  context: Context,
+  client: string,
 ): Awaitable<User | null> {
-  return then(logins.check(name, password, clientOf(context.remoteAddress, request.headers)), (result) => {
+  return then(logins.check(name, password, client), (result) => {
     if (!isDenied(result)) return result;
     if (result.retryAfter === null) return null;
     const headers = { "retry-after": String(result.retryAfter) };

@@ -87,6 +87,23 @@ export class Logins {
     });
   }
 
+  /**
+   * The user of an Authorization header that the client has sent in the last minute, with right credentials; null if it
+   * has to be decoded and checked.
+   */
+  recognize(header: string, client: string): Awaitable<User | null> {
+    const sender = this.#credentials.senderOf(header, client);
+    if (sender === null || this.#throttle.delay(sender.name, client) > 0) return null;
+    return this.#credentials.recall(sender.key);
+  }
+
+  /** Remembers a header whose name and password have been right. */
+  remember(header: string, client: string, name: string, password: string): void {
+    const normalized = normalizedName(name);
+    const key = this.#credentials.key(normalized, password, client);
+    this.#credentials.rememberHeader(header, { name: normalized, client, key });
+  }
+
   #begin(given: Given): Awaitable<User | Denied> {
     const attempt = this.#throttle.begin(given.name, given.client);
     if (typeof attempt === "number") return { retryAfter: attempt };

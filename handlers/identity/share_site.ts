@@ -10,12 +10,12 @@
 import { then } from "../core/awaitable.ts";
 import { HttpError } from "../core/errors.ts";
 import { locationFor } from "../core/location.ts";
-import { internalsOf, type Visitor } from "../core/internals.ts";
+import { internalsOf, keepPrivate, type Visitor } from "../core/internals.ts";
 import { derive } from "../core/derive.ts";
 import type { Awaitable, Context, Handler, Right } from "../core/types.ts";
 import { SitePath } from "../http/target.ts";
 import { answerDropBox } from "./drop_box.ts";
-import { keepPrivate, OWN_DIRECTORY } from "./forms.ts";
+import { OWN_DIRECTORY } from "./forms.ts";
 import type { AccessRules } from "./rules.ts";
 import { commonParent, type Share, Shares } from "./shares.ts";
 import type { ShareRecords } from "./share_records.ts";
@@ -100,7 +100,7 @@ function unlisted(response: Response): Response {
   const { headers } = response;
   headers.set("x-robots-tag", "noindex");
   if (!headers.has("referrer-policy")) headers.set("referrer-policy", "same-origin");
-  keepPrivate(headers, false);
+  keepPrivate(headers);
   return response;
 }
 

@@ -18,6 +18,8 @@ import type { FreshnessCheck } from "../sources/types.ts";
 import {
   type HeadFields,
   internalsOf,
+  isForUser,
+  keepPrivate,
   type OfferedAbsence,
   type OfferedResponse,
   visitorKey,
@@ -139,7 +141,7 @@ export class ResponseCache {
   /** The cached response to a request if it is still fresh; null on a miss. */
   answer(request: Request, context: Context): Response | null {
     if (this.#entries.size + this.#missing.size === 0 || request.method !== "GET") return null;
-    const { url } = request; // read once: the runtime builds the string each time
+    const url = internalsOf(context).urlOf(request);
     const fields = fieldsOf(request.headers);
     if (fields === null) return null;
     const key = this.#keyOf(url, fields.acceptEncoding, context);
@@ -191,6 +193,7 @@ export class ResponseCache {
   offer(context: Context, response: Response, offer: Offer): void {
     const headers = new Headers(response.headers);
     for (const name of OF_CONTENT) headers.delete(name);
+    if (isForUser(context)) keepPrivate(headers);
     const notModified = new Response(null, { status: 304, headers });
     internalsOf(context).notes.offer = { ...offer, response, notModified };
   }

@@ -69,10 +69,12 @@ export function endpointOf(
  * import { serve, toFetch } from "@x/pyserve";
  * import { removeStaleSocket } from "@x/pyserve/handlers";
  *
- * const path = `${Deno.makeTempDirSync()}/site.sock`;
+ * const directory = await Deno.makeTempDir();
+ * const path = `${directory}/site.sock`;
  * await removeStaleSocket(path);
  * const server = serve(toFetch(() => new Response("hello")), { endpoint: { kind: "unix", path } });
  * await server.drain(); // removes the socket
+ * await Deno.remove(directory);
  * ```
  */
 export async function removeStaleSocket(path: string): Promise<void> {

@@ -46,12 +46,14 @@ export { Certificates, type Endpoint, removeStaleSocket, type RunningServer, typ
  * import { assert } from "@std/assert";
  * import { files, memory, serve, toFetch } from "@x/pyserve";
  *
- * const path = `${Deno.makeTempDirSync()}/site.sock`;
+ * const directory = await Deno.makeTempDir();
+ * const path = `${directory}/site.sock`;
  * const server = serve(toFetch(files(memory({ "a.txt": "hello" }))), { endpoint: { kind: "unix", path } });
  * using client = Deno.createHttpClient({ proxy: { transport: "unix", path } });
  * const response = await fetch("http://localhost/a.txt", { client });
  * assert(await response.text() === "hello");
  * await server.drain();
+ * await Deno.remove(directory, { recursive: true });
  * ```
  *
  * @category Server

@@ -5,6 +5,7 @@
  */
 
 import type { Context } from "../core/types.ts";
+import { withoutSessions } from "../identity/cookies.ts";
 import { utf8OfHeader } from "./latin1.ts";
 import type { Program } from "./program.ts";
 
@@ -22,7 +23,7 @@ export interface CgiEnvironmentInput {
   readonly software: string;
   /** The path that issued a local redirect. */
   readonly redirectUrl?: string;
-  /** Whether to pass the client's Authorization header, password included. */
+  /** Whether to pass the client's Authorization header, password included, and session cookies. */
   readonly passAuth: boolean;
   /** Variables inherited from the server's environment: PATH and little else. */
   readonly inherited: Readonly<Record<string, string>>;
@@ -54,7 +55,7 @@ const WITHHELD = new Set([
  *
  * PATH_INFO and QUERY_STRING are set even if empty, because wsgiref's validator and others require them. Headers whose
  * names contain anything but letters, digits and hyphens are dropped, so that `X_Real_IP` cannot pass for `X-Real-IP`.
- * Authorization is withheld unless `passAuth` is set, and REMOTE_USER is only ever a user authenticated by a layer of
+ * Authorization and the session cookies of this server are withheld unless `passAuth` is set, and REMOTE_USER is only ever a user authenticated by a layer of
  * this server (`context.user`), never a claim of the client. Header values that are valid UTF-8 are passed unchanged,
  * others as Latin-1.
  *
@@ -82,7 +83,7 @@ export function cgiEnvironment(input: CgiEnvironmentInput): Record<string, strin
     ...inherited,
     ...headerVariables(request.headers, passAuth),
     ...serverVariables(request, context, input.software),
-    ...clientVariables(context),
+    ...clientVariables(request, context),
     ...requestVariables(input),
     ...extra,
   };
@@ -125,7 +126,7 @@ function serverVariables(request: Request, { local, secure, protocol }: Context,
   });
 }
 
-function clientVariables({ remoteAddress, remotePort, user }: Context) {
+function clientVariables({ headers }: Request, { remoteAddress, remotePort, user }: Context) {
   // RFC 3875 does not cover Unix sockets, which have no address.
   const address = remoteAddress === "unix" ? "" : remoteAddress.replace(/%.*/s, "");
   return present({
@@ -133,9 +134,16 @@ function clientVariables({ remoteAddress, remotePort, user }: Context) {
     // No reverse DNS lookup: section 4.1.9 permits the address.
     REMOTE_HOST: address,
     REMOTE_PORT: remotePort === null ? null : String(remotePort),
-    AUTH_TYPE: user === null ? null : "Basic",
+    AUTH_TYPE: user === null ? null : authTypeOf(headers),
     REMOTE_USER: user,
   });
+}
+
+/** The scheme of the credentials (RFC 3875 section 4.1.1); `form` for a session, as in Apache. */
+function authTypeOf(headers: Headers): string {
+  const authorization = headers.get("authorization");
+  if (authorization === null) return "form";
+  return /^bearer /i.test(authorization) ? "Bearer" : "Basic";
 }
 
 function headerVariables(headers: Headers, passAuth: boolean): Record<string, string> {
@@ -147,7 +155,8 @@ function headerVariables(headers: Headers, passAuth: boolean): Record<string, st
     const variable = "HTTP_" + lower.toUpperCase().replaceAll("-", "_");
     // `Headers` combines repeated fields, except Set-Cookie.
     const before = variables[variable];
-    variables[variable] = (before === undefined ? "" : before + ", ") + utf8OfHeader(value);
+    const shown = lower === "cookie" && !passAuth ? withoutSessions(value) : value;
+    if (shown !== null) variables[variable] = (before === undefined ? "" : before + ", ") + utf8OfHeader(shown);
   }
   return variables;
 }

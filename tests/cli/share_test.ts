@@ -1,6 +1,7 @@
 /** `pyserve share`: links for a server that runs on the same machine. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { makeCertificate } from "../support/certificate.ts";
 import { runCommand, start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
 import { until } from "../support/wait.ts";
@@ -62,6 +63,45 @@ Deno.test("pyserve share prints a link that works for everyone, and curl", async
   const both = await site.link(site.at("site/team"), site.at("site/a b.txt"), site.at("site/team/plan.txt"));
   assertEquals(await (await fetch(`${both}?format=text`)).text(), "team/\na b.txt\n");
   assertEquals(await (await fetch(`${await site.link(site.at("site"))}team/plan.txt`)).text(), "plan");
+});
+
+Deno.test("a server of a single file shares that file", async () => {
+  await using tree = await tempTree({ "a.txt": "a", "b.txt": "b" });
+  const state = tree.at("state");
+  const args = [tree.at("a.txt"), "--quiet", "--auth-env", "U", "--state", state];
+  await using running = await start(args, { env: USER });
+  const { stdout } = await runCommand(["share", "--state", state, tree.at("a.txt")]);
+  assert(stdout.endsWith("/a.txt\n"));
+  assertEquals(await (await fetch(stdout.trim())).text(), "a");
+  assertEquals((await runCommand(["share", "--state", state, tree.at("b.txt")])).code, 1);
+  await running.stop();
+});
+
+Deno.test("links work the same with HTTP/1.0, HTTPS and HTTP/2", async () => {
+  await using certificate = await tempTree();
+  const { options: tls } = await makeCertificate(certificate.path);
+  const doors: [args: readonly string[], curl: readonly string[]][] = [
+    [[], ["--http1.1"]],
+    [["-p", "HTTP/1.0"], ["--http1.0"]],
+    [tls, ["--insecure", "--http1.1"]],
+    [tls, ["--insecure", "--http2"]],
+  ];
+  for (const [args, options] of doors) {
+    await using site = await server("--upload", ...args);
+    const curl = async (...words: string[]) => {
+      const run = new Deno.Command("curl", { args: ["--silent", "--write-out", "%{http_code}", ...options, ...words] });
+      return new TextDecoder().decode((await run.output()).stdout);
+    };
+    const link = await site.link(site.at("site/team"));
+    assertEquals(await curl(`${link}plan.txt`), "plan200", args.join(" "));
+    assertEquals(await curl("--path-as-is", `${link}../a%20b.txt`, "--output", "/dev/null"), "403");
+    assertEquals(await curl("--output", "/dev/null", link.replace("share/", "share/x")), "404");
+    const box = await site.link(site.at("site/team"), "--upload-only");
+    assertEquals(await curl("--upload-file", site.at("outside.txt"), `${box}plan.txt`), "201");
+    assertEquals(await curl("--form", `file=@${site.at("outside.txt")}`, box), "201");
+    assertEquals(await Deno.readTextFile(site.at("site/team/plan (1).txt")), "outside");
+    assertEquals(await curl(`${box}plan.txt`, "--output", "/dev/null"), "403");
+  }
 });
 
 Deno.test("pyserve share --upload and --upload-only", async () => {
@@ -133,6 +173,11 @@ Deno.test("pyserve share says what is wrong", async (t) => {
     await using _open = await start([site.at("site"), "--quiet"]);
     assertEquals((await runCommand(["share", "--state", state, file])).code, 1, "a server without users");
     assert(!(await Deno.lstat(state).then(() => true, () => false)), "nothing is created");
+    if (Deno.build.os === "windows") return;
+    await Deno.chmod(site.at("state"), 0o777);
+    await fails([file], 1, /Cannot use the state directory ".*state": other users can write to /);
+    await fails(["--list"], 1, /other users can write to /);
+    await Deno.chmod(site.at("state"), 0o700);
   });
 });
 

@@ -262,6 +262,19 @@ Deno.test("pages of other sites can neither log in nor out, nor write with the c
   assertEquals(await status(site.get("/a.txt", { headers: { cookie } })), 200);
 });
 
+Deno.test("cookies of the same name by other servers of the host neither log out nor take over", async () => {
+  await using site = await siteWith();
+  const [ann, bob] = [(await logIn(site, "ann", "secret")).cookie, (await logIn(site, "bob", "hunter2")).cookie];
+  const read = (cookie: string) => status(site.get("/a.txt", { headers: { cookie } }));
+  assertEquals([await read(`pyserve=forged; ${ann}`), await read(`${ann}; pyserve=x.y`), await read(`x${ann}`)], [
+    200,
+    200,
+    401,
+  ]);
+  assertEquals([await read(`${bob}; ${ann}`), await read(`${ann}; ${ann}`)], [401, 200]);
+  assertEquals(await read(`${"pyserve=a; ".repeat(4)}${ann}`), 401, "only so many are looked at");
+});
+
 Deno.test("a session ends with the user and with the password", async () => {
   await using site = await siteWith();
   const { cookie } = await logIn(site, "ann", "secret");

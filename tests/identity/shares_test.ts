@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SitePath } from "../../mod.ts";
 import { narrowShare, Shares } from "../../handlers/identity/shares.ts";
+import { clockAhead } from "../support/clock.ts";
 import { basic, type SentShare, sharingSite } from "../support/sharing.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
@@ -75,6 +76,48 @@ Deno.test("an overview of several directories with little in common is in the ro
   assertEquals(await site.text(`${url}team/?format=text`), "sub/\n");
   assertEquals(await site.status(`${url}team/plan.txt`), 403);
   assertEquals(await site.status(`${url}secret.txt`), 403);
+});
+
+Deno.test("an index page of the overview's directory is not shown, unless it is shared", async () => {
+  await using site = await sharingSite();
+  await Deno.writeTextFile(site.at("docs/index.html"), "INDEX PAGE");
+  const without = await site.share({ paths: ["/docs/a/", "/docs/b/"] });
+  assertEquals(await site.text(`${without.url}docs/?format=text`), "a/\nb/\n");
+  assert(!(await site.text(`${without.url}docs/`)).includes("INDEX PAGE"));
+  assertEquals(await site.status(`${without.url}docs/index.html`), 403);
+  const shared = await site.share({ paths: ["/docs/a/", "/docs/index.html"] });
+  assertEquals(await site.text(`${shared.url}docs/`), "INDEX PAGE");
+});
+
+Deno.test("links from a token permit no more than the token", async () => {
+  await using site = await sharingSite();
+  const post = async (path: string) => {
+    const headers = { ...JSON_TYPE, authorization: "Bearer team" };
+    const body = JSON.stringify({ paths: [path] });
+    return await site.status("/.pyserve/shares", { method: "POST", headers, body });
+  };
+  assertEquals([await post("/team/"), await post("/team/sub/"), await post("/docs/"), await post("/")], [
+    201,
+    201,
+    403,
+    403,
+  ]);
+});
+
+Deno.test("two links to parts of one directory share no cached page", async () => {
+  await using site = await sharingSite();
+  using _clock = clockAhead();
+  const links = [
+    await site.share({ paths: ["/docs/a/", "/docs/b/"] }),
+    await site.share({ paths: ["/docs/b/", "/docs/c/"] }),
+  ];
+  for (let round = 0; round < 3; round++) {
+    const pages = await Promise.all(links.map(({ url }) => site.text(`${url}docs/`, { headers: HTML })));
+    const names = pages.map((page) => [...page.matchAll(/<a href="(\w)\/">/g)].map(([, name]) => name).join(""));
+    assertEquals(names, ["ab", "bc"]);
+  }
+  site.state.revocations.add(links[0]!.id, Infinity);
+  assertEquals(await site.status(`${links[0]!.url}docs/`), 404, "although it is in the cache");
 });
 
 Deno.test("paths below others are shared once, and many paths still make a link", async () => {

@@ -116,6 +116,12 @@ Deno.test({
     await page.getByRole("button", { name: "Share …" }).first().tap();
     const link = await makeLink(page, "upload only, and see nothing of what is there");
     assert(await page.evaluate("document.querySelector('dialog').scrollWidth <= 360"));
+    const low = await page.evaluate(
+      `[...document.querySelectorAll("dialog :is(button, select, label), .account button")]
+      .filter((element) => element.offsetParent && element.getBoundingClientRect().height < 43.9)
+      .map((element) => element.outerHTML)`,
+    );
+    assertEquals(low, [], "touch targets are 44 pixels high");
     const guest = await site.open(PHONE);
     await guest.goto(link);
 

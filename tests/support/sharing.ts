@@ -32,7 +32,7 @@ export function usersNamed(...names: string[]): Users & { readonly names: Set<st
     token: (text) => {
       const user = find("ann");
       const rights = text === "read" ? ["read"] as const : ["read", "share"] as const;
-      return user && { user, id: text, expires: null, path: "/", rights };
+      return user && { user, id: text, expires: null, path: text === "team" ? "/team" : "/", rights };
     },
   };
 }

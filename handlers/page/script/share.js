@@ -10,17 +10,11 @@ const SVG = "http://www.w3.org/2000/svg";
 export function openShare(title, url) {
   const address = h("input", { value: url, readonly: true, "aria-label": "Address" });
   address.addEventListener("focus", () => address.select());
-  const isLocal = /^(?:localhost|127\.|\[::1\])/.test(new URL(url).hostname);
   openDialog(
     title,
     [
       drawing(url),
-      isLocal &&
-      h(
-        "p",
-        { class: "faint" },
-        "This address only works on this machine. For a phone, open the page at a network address that the server printed.",
-      ),
+      localHint(url),
       h(
         "div",
         { class: "address" },
@@ -30,6 +24,16 @@ export function openShare(title, url) {
     ].filter((part) => part !== false),
     { class: "share" },
   );
+}
+
+/** A warning about an address that only works on this machine; false for others. @param {string} url */
+export function localHint(url) {
+  return /^(?:localhost|127\.|\[::1\])/.test(new URL(url).hostname) &&
+    h(
+      "p",
+      { class: "faint" },
+      "This address only works on this machine. For a phone, open the page at a network address that the server printed.",
+    );
 }
 
 /** A QR code. @param {string} url */

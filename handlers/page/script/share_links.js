@@ -5,7 +5,7 @@ import { openDialog } from "./dialogs.js";
 import { announce, button, h, toast } from "./dom.js";
 import { count } from "./format.js";
 import { request } from "./login.js";
-import { copyText, drawing } from "./share.js";
+import { copyText, drawing, localHint } from "./share.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
 
@@ -86,7 +86,7 @@ async function make(form, paths, result) {
   const url = new URL(share.link, SHARES).href;
   const address = h("input", { value: url, readonly: true, "aria-label": "Link" });
   address.addEventListener("focus", () => address.select());
-  result.replaceChildren(
+  const parts = [
     h("p", { class: "good" }, `The link is ready. It works ${until(share.expires)}.`),
     h(
       "div",
@@ -95,7 +95,9 @@ async function make(form, paths, result) {
       button("copy", "Copy", () => copyText(url), { words: true, class: "primary" }),
     ),
     drawing(url),
-  );
+    localHint(url),
+  ];
+  result.replaceChildren(...parts.filter((part) => part !== false));
   announce("The link is ready");
   address.focus();
 }
