@@ -22,7 +22,7 @@ import { DEFAULT_INDEX, resolve } from "../serving/resolve.ts";
 import { readable } from "../serving/rights.ts";
 import { requireSource } from "../sources/require_source.ts";
 import { FileChanged, type FileSource } from "../sources/types.ts";
-import { shownPath } from "../core/internals.ts";
+import { internalsOf, shownPath } from "../core/internals.ts";
 import type { Context, Handler } from "../core/types.ts";
 
 /** Options of {@linkcode archive}. */
@@ -196,7 +196,12 @@ class Archives {
       "cache-control": "no-cache",
       "content-disposition": attachment(folderName(names.length === 1 ? only! : name) + kind.extension),
     };
-    const selection = { directory: context.target.path, name, names: names.length === 0 ? null : names };
+    const selection = {
+      directory: context.target.path,
+      name,
+      names: names.length === 0 ? null : names,
+      isUndated: internalsOf(context).visitor?.leads,
+    };
     const plan = await this.#plan(source, selection, client);
     const { format } = kind;
     const sums = this.#sums.of(format === zipParts ? plan.etag : null, format === zipParts ? plan.length : 0);

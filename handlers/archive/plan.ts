@@ -22,6 +22,8 @@ export interface Selection {
   readonly name: string;
   /** The selected entries; null for all. */
   readonly names: readonly string[] | null;
+  /** Directories of which neither the date nor the state is disclosed; none by default. */
+  readonly isUndated?: ((path: SitePath) => boolean) | undefined;
 }
 
 /** Limits of a plan. */
@@ -185,15 +187,18 @@ class Planning {
   readonly #turns = new Turns();
   readonly #leftOut: string[] = [];
   #leftOutCount = 0;
+  #isUndated: Selection["isUndated"];
 
   constructor(source: FileSource, limits: PlanLimits) {
     this.#source = source;
     this.#limits = limits;
   }
 
-  async plan({ directory, name, names }: Selection): Promise<ArchivePlan> {
-    const stat = await this.#source.stat(directory);
-    if (stat?.kind !== "directory") throw new HttpError(404);
+  async plan({ directory, name, names, isUndated }: Selection): Promise<ArchivePlan> {
+    this.#isUndated = isUndated;
+    const found = await this.#source.stat(directory);
+    if (found?.kind !== "directory") throw new HttpError(404);
+    const stat = this.#disclosed(directory, found);
     const folder = folderName(name);
     const place = this.#plan.addDirectory(directory, `${folder}/`, stat);
     const above = await this.#trail(directory, null);
@@ -201,6 +206,10 @@ class Planning {
     await this.#addAll(entries, { path: directory, text: `${folder}/`, place, above });
     if (this.#leftOutCount > 0) this.#plan.addReport(`${folder} (left out).txt`, this.#report(), stat.modified);
     return this.#plan;
+  }
+
+  #disclosed(path: SitePath, stat: FileStat): FileStat {
+    return this.#isUndated?.(path) ? { ...stat, modified: null, version: "" } : stat;
   }
 
   async #selected(directory: SitePath, names: readonly string[]): Promise<FileEntry[]> {
@@ -252,7 +261,7 @@ class Planning {
     if (above !== null && leadsBack(above)) return this.#leaveOut(text, "link to a parent directory");
     const entries = await this.#entriesOrNull(path);
     if (entries === null) return this.#leaveOut(text, "not readable");
-    const place = this.#plan.addDirectory(path, text, entry.stat!);
+    const place = this.#plan.addDirectory(path, text, this.#disclosed(path, entry.stat!));
     this.#check();
     await this.#addAll(entries, { path, text, place, above });
   }

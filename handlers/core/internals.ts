@@ -72,6 +72,8 @@ export interface Visitor {
   readonly hasLogin: boolean;
   /** The number of segments of `base` that are not shown: the token of a share. */
   readonly hidden: number;
+  /** Directories that only lead to what is shared: their dates are not shown. Follows from the view. */
+  readonly leads?: (path: SitePath) => boolean;
 }
 
 /** A context with its internal fields. Every context has them, because only `toFetch` creates contexts. */

@@ -112,13 +112,14 @@ function isUserKnown({ by }: Share, users: Users): Awaitable<boolean> {
 function within(share: Share, token: string, path: SitePath, context: Context, rules: AccessRules): Context {
   const prefix = sharePath(token);
   const base = context.base.join(prefix);
-  const visitor: Visitor = { name: null, hasLogin: false, hidden: base.segments.length };
+  const { may, leads } = permissions(share, context, rules);
+  const visitor: Visitor = { name: null, hasLogin: false, hidden: base.segments.length, ...(leads && { leads }) };
   return derive(context, {
     ...{ visitor },
     target: { ...context.target, path },
     base,
     user: null,
-    may: permissions(share, context, rules),
+    may,
     view: `${context.view}|share ${token.slice(-32)}`,
   });
 }
@@ -127,7 +128,7 @@ function within(share: Share, token: string, path: SitePath, context: Context, r
  * What a share permits: never more than its user may do now, who also needs the right to share. Directories that lead to
  * shared paths can be read, from the deepest one that has all of them: only what leads to these is listed in them.
  */
-function permissions(share: Share, context: Context, rules: AccessRules): Context["may"] {
+function permissions(share: Share, context: Context, rules: AccessRules): Permissions {
   const issuer = share.by === null ? null : rules.of(share.by);
   const allowed = (right: Right, path: SitePath) =>
     share.rights.has(right) && context.may(right, path) &&
@@ -140,10 +141,18 @@ function permissions(share: Share, context: Context, rules: AccessRules): Contex
       return depth !== undefined && (!isDropBox || depth <= 1);
     });
   const start = startOf(share);
+  if (start === null) return { may: (right, path) => covers(path) && allowed(right, path), leads: null };
   const leads = (path: SitePath) =>
-    start !== null && path.below(start) !== null && context.may("read", path) &&
+    path.below(start) !== null && !covers(path) && context.may("read", path) &&
     share.paths.some((shared) => shared.below(path) !== null && allowed("read", shared));
-  return (right, path) => covers(path) ? allowed(right, path) : right === "read" && leads(path);
+  return { may: (right, path) => covers(path) ? allowed(right, path) : right === "read" && leads(path), leads };
+}
+
+/** What a share permits. */
+interface Permissions {
+  readonly may: Context["may"];
+  /** Whether a directory only leads to shared paths; null if there is no such directory. */
+  readonly leads: ((path: SitePath) => boolean) | null;
 }
 
 /** The directory of the overview; null for one path, which needs none. */

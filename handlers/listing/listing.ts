@@ -15,7 +15,7 @@ import type { ListingFormat } from "./format.ts";
 import { prepareScript } from "../page/script.ts";
 import type { ResponseCache } from "../serving/response_cache.ts";
 import { resolve, type Resolved } from "../serving/resolve.ts";
-import { readable } from "../serving/rights.ts";
+import { listable, readable } from "../serving/rights.ts";
 import { slashRedirect } from "../serving/slash_redirect.ts";
 import { requireSource } from "../sources/require_source.ts";
 import type { FileSource } from "../sources/types.ts";
@@ -120,7 +120,7 @@ function partsOf(
   const made = (request: Request, context: Context, found: Resolved): Awaitable<Response | null> => {
     if (found.kind === "redirect") return slashRedirect(context);
     if (found.kind !== "listing") return null;
-    const { key, wanted } = listingRequestOf(request, context, readable(source, context), abilitiesOf(context));
+    const { key, wanted } = listingRequestOf(request, context, listable(source, context), abilitiesOf(context));
     const script = wanted.head.can ? prepareScript(wanted.path.segments.length) : null;
     const page = script
       ? script.then(() => builds.page(key, wanted, found.stat))

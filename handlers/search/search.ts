@@ -15,7 +15,7 @@ import { type Hunt, hunt } from "./hunt.ts";
 import type { Found, SearchEnd, SearchHead, SearchResults, SearchTail } from "./results.ts";
 import { patternOf } from "./pattern.ts";
 import { DEFAULT_INDEX, resolve } from "../serving/resolve.ts";
-import { readable } from "../serving/rights.ts";
+import { listable } from "../serving/rights.ts";
 import { slashRedirect } from "../serving/slash_redirect.ts";
 import { requireSource } from "../sources/require_source.ts";
 import type { FileSource } from "../sources/types.ts";
@@ -95,7 +95,7 @@ export function search(source: FileSource, options: SearchOptions = {}): Handler
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     const query = new URLSearchParams(context.target.query);
     return query.get("q")
-      ? answer(request, context, { source: readable(source, context), gate, limiter, query, options })
+      ? answer(request, context, { source: listable(source, context), gate, limiter, query, options })
       : null;
   };
 }

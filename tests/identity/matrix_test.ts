@@ -254,3 +254,36 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  name: "the entity tag of one client is not confirmed to another who would get something else",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using tree = await vaultTree();
+    await using door = await overHttp1(fetchOf)(tree, "uploads");
+    const targets = [...ABOVE, "/pub/link.txt", "/vault/", "/vault/plain.txt", "/vault/?format=json", "/pub/open.txt"];
+    let [tags, confirmed] = [0, 0];
+    for (const target of targets) {
+      const clients = Object.keys(CLIENTS);
+      const ask = (client: string, ...lines: string[]) => {
+        return door.client.ask("GET", target, [...linesOf(client, { method: "GET", needs: [] }), ...lines]);
+      };
+      const answers = new Map<string, Answer>();
+      for (const client of clients) answers.set(client, await ask(client));
+      for (const [client, { head, body }] of answers) {
+        const tag = head.find((line) => /^etag:/i.test(line))?.slice(5).trim();
+        if (tag === undefined) continue;
+        tags++;
+        for (const other of clients) {
+          const { status, head } = await ask(other, `If-None-Match: ${tag}`);
+          if (status !== 304) continue;
+          confirmed++;
+          assertEquals(answers.get(other)!.body, body, `${target}: ${other} has the tag of ${client}`);
+          const policy = head.find((line) => /^cache-control:/i.test(line)) ?? "";
+          assertEquals(/private/.test(policy), other !== "stranger", `${target} for ${other}: ${policy}`);
+        }
+      }
+    }
+    assert(tags > 50 && confirmed > tags, `${tags} tags, ${confirmed} confirmed`);
+  },
+});

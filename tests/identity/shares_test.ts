@@ -78,6 +78,40 @@ Deno.test("an overview of several directories with little in common is in the ro
   assertEquals(await site.status(`${url}secret.txt`), 403);
 });
 
+Deno.test("the dates of directories that only lead to what is shared are not shown", async () => {
+  await using site = await sharingSite();
+  const { url } = await site.share({ paths: ["/docs/a/one.txt", "/docs/b/"] });
+  const json = async (query: string) => {
+    return await (await site.send(`${url}docs/${query}`, { headers: { accept: "application/json" } })).json();
+  };
+  const dated = ({ name, path, modified }: { name?: string; path?: string; modified: string | null }) => {
+    return `${path ?? name} ${modified !== null}`;
+  };
+  assertEquals((await json("")).entries.map(dated), ["a false", "b true"]);
+  assertEquals((await json("?q=*")).results.map(dated).sort(), [
+    "a false",
+    "a/one.txt true",
+    "b true",
+    "b/two.txt true",
+  ]);
+  const tar = await (await site.send(`${url}docs/?archive=tar`)).bytes();
+  const blocks = Array.from({ length: tar.length / 512 }, (_, n) => tar.subarray(n * 512, n * 512 + 512));
+  const headers = blocks.map((block) => new TextDecoder("latin1").decode(block)).filter((text) =>
+    text.startsWith("docs/")
+  );
+  const times = headers.map((text) => `${text.split("\0")[0]} ${parseInt(text.slice(136, 147), 8) > 0}`);
+  const expected = ["docs/ false", "docs/a/ false", "docs/a/one.txt true", "docs/b/ true", "docs/b/two.txt true"];
+  assertEquals(times, expected);
+  const etag = async () => {
+    const pages = await Promise.all([site.send(`${url}docs/`), site.send(`${url}docs/?archive=zip`)]);
+    await Promise.all(pages.map((page) => page.body?.cancel()));
+    return pages.map((page) => page.headers.get("etag"));
+  };
+  const before = await etag();
+  await Deno.writeTextFile(site.at("docs/a/other.txt"), "other");
+  assertEquals(await etag(), before);
+});
+
 Deno.test("an index page of the overview's directory is not shown, unless it is shared", async () => {
   await using site = await sharingSite();
   await Deno.writeTextFile(site.at("docs/index.html"), "INDEX PAGE");
