@@ -254,3 +254,73 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  name: "the entity tag of one client is not confirmed to another who would get something else",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using tree = await vaultTree();
+    await using door = await overHttp1(fetchOf)(tree, "uploads");
+    const targets = [...ABOVE, "/pub/link.txt", "/vault/", "/vault/plain.txt", "/vault/?format=json", "/pub/open.txt"];
+    let [tags, confirmed] = [0, 0];
+    for (const target of targets) {
+      const clients = Object.keys(CLIENTS);
+      const ask = (client: string, ...lines: string[]) => {
+        return door.client.ask("GET", target, [...linesOf(client, { method: "GET", needs: [] }), ...lines]);
+      };
+      const answers = new Map<string, Answer>();
+      for (const client of clients) answers.set(client, await ask(client));
+      for (const [client, { head, body }] of answers) {
+        const tag = head.find((line) => /^etag:/i.test(line))?.slice(5).trim();
+        if (tag === undefined) continue;
+        tags++;
+        for (const other of clients) {
+          const { status, head } = await ask(other, `If-None-Match: ${tag}`);
+          if (status !== 304) continue;
+          confirmed++;
+          assertEquals(answers.get(other)!.body, body, `${target}: ${other} has the tag of ${client}`);
+          const policy = head.find((line) => /^cache-control:/i.test(line)) ?? "";
+          assertEquals(/private/.test(policy), other !== "stranger", `${target} for ${other}: ${policy}`);
+        }
+      }
+    }
+    assert(tags > 50 && confirmed > tags, `${tags} tags, ${confirmed} confirmed`);
+  },
+});
+
+Deno.test({
+  name: "whoever may only upload does not learn which names are taken",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using tree = await vaultTree();
+    await using door = await overHttp1(fetchOf)(tree, "uploads");
+    const form = (name: string) =>
+      `--b\r\nContent-Disposition: form-data; name="f"; filename="${name}"\r\n\r\nx\r\n--b--\r\n`;
+    const asks: readonly ((name: string) => [method: string, target: string, lines: string[], body?: string])[] = [
+      (name) => ["PUT", `/vault/${name}`, [], "x"],
+      (name) => ["PUT", `/vault/${name}`, ["Accept: application/json"], "x"],
+      (name) => ["PUT", `/vault/${name}`, ["If-None-Match: *"], "x"],
+      (name) => ["PUT", `/vault/${name}`, ["If-Match: *"], "x"],
+      (name) => ["PUT", `/vault/${name}?upload=01234567${name.slice(0, 5)}`, ["Upload-Complete: ?1"], "x"],
+      (name) => ["POST", "/vault/", ['Content-Type: multipart/form-data; boundary="b"'], form(name)],
+      (name) => ["COPY", "/own/mine.txt", [`Destination: /vault/${name}`, "Overwrite: F"]],
+      (name) => ["GET", `/vault/${name}?upload=01234567${name.slice(0, 5)}`, []],
+    ];
+    let absent = 0;
+    for (const ask of asks) {
+      const said = async (name: string) => {
+        const [method, target, lines, body] = ask(name);
+        const { status, head, body: text } = await door.client.ask(
+          method,
+          target,
+          [...linesOf("writer", { method, needs: [] }), ...lines],
+          body,
+        );
+        const own = head.filter((line) => !/^(?:date|etag|last-modified|content-length):/i.test(line)).sort();
+        return [status, ...own, text.replace(/"(?:etag|modified)":"(?:[^"\\]|\\.)*"/g, "")]
+          .join("\n").replaceAll(name, "NAME").replaceAll(`01234567${name.slice(0, 5)}`, "ID");
+      };
+      assertEquals(await said("plain.txt"), await said(`free${absent++}.txt`), ask("plain.txt").join(" "));
+    }
+  },
+});

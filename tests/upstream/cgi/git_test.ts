@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { noise } from "../../support/bytes.ts";
 import { missing } from "../../support/programs.ts";
+import { tempTree } from "../../support/tree.ts";
 import { type CgiSite, cgiSite, run } from "./support.ts";
 
 const BACKEND = "/usr/lib/git-core/git-http-backend";
@@ -116,5 +117,32 @@ Deno.test({
     const absent = await fetch(`${url.replace("r.git", "absent.git")}/info/refs`);
     assertEquals(absent.status, 404);
     await absent.body?.cancel();
+  },
+});
+
+Deno.test({
+  name: "git clones and pushes with a name and a password, where a rule grants the repository",
+  ignore,
+  async fn() {
+    const hash = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="; // of "secret"
+    await using own = await tempTree({ users: `ann:${hash}\nbob:${hash}\n` });
+    await using site = await cgiSite({ "repos/": "" }, (tree) => [
+      `--cgi-mount=/git=${BACKEND}`,
+      "--cgi-env=GIT_HTTP_EXPORT_ALL=1",
+      `--cgi-env=GIT_PROJECT_ROOT=${tree.at("repos")}`,
+      ...["--auth", own.at("users"), "--state", own.at("state"), "--access", "ann:run@/git/r.git"],
+    ]);
+    const { tree, port } = site;
+    await git(tree.at("repos"), "init", "-q", "--bare", "-b", "main", "r.git");
+    await git(tree.at("repos"), "clone", "-q", "--bare", "r.git", "other.git");
+    const url = (who: string, name = "r.git") => `http://${who}127.0.0.1:${port}/git/${name}`;
+    await git(tree.path, "clone", "-q", url("ann:secret@"), "clone");
+    await git(tree.at("clone"), "commit", "--allow-empty", "-qm", "mine");
+    await git(tree.at("clone"), "push", "-q", "origin", "HEAD:main");
+    assertStringIncludes(await git(tree.at("repos/r.git"), "log", "--format=%s", "main"), "mine");
+    for (const address of [url(""), url("ann:wrong@"), url("bob:secret@"), url("ann:secret@", "other.git")]) {
+      const refused = await git(tree.path, "ls-remote", address).then(() => "", String);
+      assert(/40[13]|Authentication failed|could not read Username/.test(refused), `${address}: ${refused}`);
+    }
   },
 });
