@@ -12,7 +12,7 @@ import type { Awaitable, Context, Handler, Layer, Logger, Right } from "../core/
 import { Refusal } from "../http/refusal.ts";
 import { ENCODED_SLASH, parseTarget, SitePath } from "../http/target.ts";
 import { type Identification, identify, type Identity } from "./identify.ts";
-import { OWN_DIRECTORY } from "./forms.ts";
+import { keepUnstored, OWN_DIRECTORY } from "./forms.ts";
 import { loginEndpoints, redirectToLogin } from "./login.ts";
 import { Logins } from "./logins.ts";
 import { type AccessRule, AccessRules, parseAccessRule, RIGHTS } from "./rules.ts";
@@ -34,6 +34,12 @@ export interface AuthOptions {
   readonly rules?: readonly (AccessRule | string)[];
   /** The key and the revocations; by default they end with the process, and with them all sessions. */
   readonly state?: IdentityState;
+  /**
+   * Tells sites with the same state apart: each accepts only its own share links. Any text, such as the path of what is
+   * served; defaults to none, for a state that only one site has. Sessions are valid wherever the user has the same
+   * password.
+   */
+  readonly site?: string;
   /** How long a session lasts, in milliseconds; defaults to seven days. */
   readonly lifetime?: number;
   /** Takes one line for each failed login; defaults to the log of the request. */
@@ -76,13 +82,13 @@ class Gate {
   readonly #open = new Map<string, Set<Identified>>();
 
   constructor(
-    { users, rules = DEFAULT_RULES, state = volatileState(), lifetime, log, realm = "pyserve" }: AuthOptions,
+    { users, rules = DEFAULT_RULES, state = volatileState(), site = "", lifetime, log, realm = "pyserve" }: AuthOptions,
   ) {
     const { key, revocations, records = volatileRecords((id) => revocations.has(id)) } = state;
     const sessions = new Sessions({ key, ...(lifetime !== undefined && { lifetime }) });
     this.#by = { users, sessions, revocations, logins: new Logins(users, { ...(log && { log }) }) };
     this.#rules = new AccessRules(rules.map((rule) => typeof rule === "string" ? parseAccessRule(rule) : rule));
-    this.#sharing = { shares: shares(state), revocations, records, users, rules: this.#rules };
+    this.#sharing = { shares: shares(state, site), site, revocations, records, users, rules: this.#rules };
     this.#realm = realm.replace(/[^ !#-[\]-~]/g, "");
   }
 
@@ -213,13 +219,18 @@ class Gate {
 
   /** A client that has not logged in is asked to, instead of being told that a method is forbidden or unknown. */
   #checked(request: Request, context: Context, response: Response): Response {
-    if (context.user !== null && internalsOf(context).notes.dressed !== response) keepPrivate(response.headers);
+    if (context.user !== null) this.#keepFromOthers(request, context, response);
     const { status } = response;
     if (context.user !== null || (status !== 403 && status !== 405) || !this.#couldMore(request, context)) {
       return response;
     }
     response.body?.cancel().catch(() => {});
     return this.#challenge(request, context);
+  }
+
+  #keepFromOthers(request: Request, context: Context, response: Response): void {
+    if (isNavigation(request)) keepUnstored(response.headers);
+    else if (internalsOf(context).notes.dressed !== response) keepPrivate(response.headers);
   }
 
   #couldMore({ method }: Request, { target: { path }, may }: Context): boolean {
@@ -266,7 +277,8 @@ function failing<T>(answer: () => Awaitable<T>): Awaitable<T | Response> {
 function isNavigation({ headers, method }: Request): boolean {
   if (headers.has("authorization") || (method !== "GET" && method !== "HEAD" && method !== "POST")) return false;
   const mode = headers.get("sec-fetch-mode");
-  if (mode !== null) return mode === "navigate";
+  // Downloads (`<a download>`) have no destination: they must not save the login page.
+  if (mode !== null) return mode === "navigate" && headers.get("sec-fetch-dest") !== "empty";
   return isBrowser({ headers }) && (headers.get("accept") ?? "").includes("text/html");
 }
 
