@@ -47,7 +47,7 @@ export async function loadIdentity(settings: IdentitySettings, world: IdentityWo
     throw new StartError(`Cannot use --workers with users: ${notes.join("")}; name another directory with --state`);
   }
   return {
-    layer: auth({ users, rules: settings.rules, state: state ?? volatileState(), log }),
+    layer: auth({ users, rules: settings.rules, state: state ?? volatileState(), site: siteOf(world.root), log }),
     notes,
     directory: state && directory,
   };
@@ -71,6 +71,16 @@ async function usersOf({ file, variable }: IdentitySettings, { env, log, root }:
   } catch (error) {
     if (error instanceof UserFileError) throw new StartError(error.message);
     if (error instanceof TypeError) throw new UsageError(`Cannot use --auth-env ${variable}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** What tells servers with the same state directory apart; `pyserve share` finds the same in the note of the server. */
+function siteOf(root: string): string {
+  try {
+    return Deno.realPathSync(root);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return root; // the server reports it
     throw error;
   }
 }
