@@ -85,7 +85,7 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
     if (subcommand) {
       return await (await subcommand())(args.slice(1), {
         line: (line) => world.out(`${escapeLog(line)}\n`),
-        raw: world.out,
+        out: world.out,
         note: (line) => sink.line(escapeLog(line)),
       });
     }

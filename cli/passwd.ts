@@ -32,7 +32,7 @@ Usage: pyserve passwd [--delete] FILE NAME
 export async function passwd(args: readonly string[], io: SubcommandIo): Promise<number> {
   const { words, given } = parseWords(args, { delete: null });
   if (given.has("help")) {
-    io.raw(HELP);
+    io.out(HELP);
     return 0;
   }
   const [file, name] = fileAndName(words);

@@ -6,6 +6,7 @@
 
 import { basename } from "@std/path/basename";
 import { SEPARATOR } from "@std/path/constants";
+import { escapeLog } from "../handlers/http/escape.ts";
 import { readablePath, SitePath } from "../handlers/http/target.ts";
 import { outermost, type Shares } from "../handlers/identity/shares.ts";
 import { type ShareRecord, TooManyShares } from "../handlers/identity/share_records.ts";
@@ -66,7 +67,7 @@ const OPTIONS = {
 export async function share(args: readonly string[], io: SubcommandIo): Promise<number> {
   const { words, given } = parseWords(args, OPTIONS);
   if (given.has("help")) {
-    io.raw(HELP);
+    io.out(HELP);
     return 0;
   }
   refuseCombined(words, given);
@@ -147,8 +148,8 @@ async function make(
   };
   add(state, record);
   const link = linkOf(base, record, shares);
-  io.line(link);
-  if (given.has("qr")) io.raw((await import("./qr.ts")).codesFor([link], Deno.stdout.isTerminal() && !Deno.noColor));
+  io.out(`${link}\n`);
+  if (given.has("qr")) io.out((await import("./qr.ts")).codesFor([link], Deno.stdout.isTerminal() && !Deno.noColor));
   io.note(`Share ${id}: ${rights.join(", ")}, ${until(record.expires)}; end it with "pyserve share --revoke ${id}"`);
 }
 
@@ -211,7 +212,10 @@ function baseOf(option: string | undefined, { url }: ServerNote): URL {
     throw new StartError("The server listens on a Unix socket: give the address of its proxy with --url");
   }
   const base = URL.parse(option ?? url!);
-  if (base && /^https?:$/.test(base.protocol)) return new URL(base.href.replace(/[?#].*|\/*$/g, "") + "/");
+  if (base && /^https?:$/.test(base.protocol)) {
+    const path = base.pathname.endsWith("/") ? base.pathname : `${base.pathname}/`;
+    return new URL(path, base);
+  }
   throw new UsageError(`Cannot use --url "${option}": it is not a URL such as https://files.example.org/`);
 }
 
@@ -249,7 +253,7 @@ function list(directory: string, io: SubcommandIo): void {
     return [id, by ?? "-", rights.join(","), until(expires), paths.map(shownPath).join(" ")];
   });
   const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
-  for (const row of rows) io.line(row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  "));
+  for (const row of rows) io.out(`${escapeLog(row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  "))}\n`);
   if (rows.length === 0) io.note(`There are no share links in ${directory}`);
 }
 
@@ -263,13 +267,13 @@ function revoke(directory: string, id: string, io: SubcommandIo): void {
   const record = current(state).find((each) => each.id === id);
   if (state === null || record === undefined) throw new StartError(`There is no share link ${id} in ${directory}`);
   state.revocations.add(id, record.expires ?? Infinity);
-  io.line(`Revoked the share link ${id}`);
+  io.out(`Revoked the share link ${id}\n`);
 }
 
 function revokeAll(directory: string, io: SubcommandIo): void {
   if (existingState(directory) === null) throw new StartError(`There are no share links in ${directory}`);
   endAllShares(directory);
-  io.line("All share links have ended");
+  io.out("All share links have ended\n");
 }
 
 function until(expires: number | null): string {

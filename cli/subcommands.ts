@@ -8,8 +8,8 @@
 export interface SubcommandIo {
   /** Writes a line to standard output, synchronously; controls and invisible characters are escaped. */
   readonly line: (line: string) => void;
-  /** Writes to standard output as it is: only for text that contains nothing of a user or a file. */
-  readonly raw: (text: string) => void;
+  /** Writes to standard output as it is, synchronously; the text must be escaped already. */
+  readonly out: (text: string) => void;
   /** Writes a line to standard error; controls and invisible characters are escaped. */
   readonly note: (line: string) => void;
 }

@@ -44,7 +44,7 @@ const OPTIONS = { rights: "RIGHT,...", path: "PATH", for: "DURATION", list: null
 export async function token(args: readonly string[], io: SubcommandIo): Promise<number> {
   const parsed = parseWords(args, OPTIONS);
   if (parsed.given.has("help")) {
-    io.raw(HELP);
+    io.out(HELP);
     return 0;
   }
   const { words: [file, name, ...others], given } = parsed;
