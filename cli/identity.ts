@@ -11,6 +11,7 @@ import { type IdentityState, openState, volatileState } from "../handlers/identi
 import { userFile, UserFileError } from "../handlers/identity/user_file.ts";
 import type { Layer, Logger } from "../handlers/core/types.ts";
 import type { IdentitySettings } from "./settings.ts";
+import { shellWord } from "./shell_word.ts";
 import { defaultStateDirectory } from "./state_directory.ts";
 import { StartError } from "./start_error.ts";
 import { UsageError } from "./usage_error.ts";
@@ -65,14 +66,22 @@ async function usersOf({ file, variable }: IdentitySettings, { env, log, root }:
     }
     const value = env[variable!];
     if (value === undefined) {
-      throw new UsageError(`Cannot use --auth-env: there is no environment variable ${variable}`);
+      throw new UsageError(`Cannot use --auth-env: there is no environment variable ${variable}`, "users");
     }
     return environmentUser(value);
   } catch (error) {
-    if (error instanceof UserFileError) throw new StartError(error.message);
-    if (error instanceof TypeError) throw new UsageError(`Cannot use --auth-env ${variable}: ${error.message}`);
+    if (error instanceof UserFileError) throw new StartError(explained(error, file!));
+    if (error instanceof TypeError) {
+      throw new UsageError(`Cannot use --auth-env ${variable}: ${error.message}`, "users");
+    }
     throw error;
   }
+}
+
+/** What is wrong with the file of `--auth`; for a new one, how to make it. */
+function explained({ message }: UserFileError, file: string): string {
+  const hint = message.endsWith(": it does not exist") ? `; make it with: pyserve passwd ${shellWord(file)} NAME` : "";
+  return message.replace(/^Cannot use "/, 'Cannot use --auth "') + hint;
 }
 
 /** Whether clients could read a file, and change it where they can upload. */

@@ -11,7 +11,7 @@ import { Refusal } from "../http/refusal.ts";
 import { parseTarget, SitePath } from "../http/target.ts";
 import { setCookie } from "./cookies.ts";
 import { formOf, html, OWN_DIRECTORY, redirect, refuseOtherSites, requireMethod } from "./forms.ts";
-import type { Identification, Identity } from "./identify.ts";
+import { type Identification, type Identity, secondsText } from "./identify.ts";
 import { isDenied } from "./logins.ts";
 import { accountPage, loginPage } from "./login_page.ts";
 
@@ -60,7 +60,7 @@ async function enter(request: Request, context: Context, by: Identification): Pr
   if (isDenied(result)) {
     const { retryAfter } = result;
     if (retryAfter === null) return refused(403, "The name or the password is wrong.");
-    const response = refused(429, `Too many failed logins. Try again in ${retryAfter} seconds.`);
+    const response = refused(429, `Too many failed logins. Try again in ${secondsText(retryAfter)}.`);
     response.headers.set("retry-after", String(retryAfter));
     return response;
   }

@@ -92,13 +92,18 @@ Deno.test("what cannot work is said at the start, in one sentence", async () => 
   await Deno.copyFile(tree.at("users"), tree.at("site/users"));
   await Deno.writeTextFile(tree.at("file"), "");
   const rows: [args: string[], code: number, sentence: RegExp][] = [
-    [["--auth", tree.at("none")], 1, /^pyserve: Cannot use ".*none": .*\n$/],
+    [
+      ["--auth", tree.at("none")],
+      1,
+      /^pyserve: Cannot use --auth ".*none": it does not exist; make it with: pyserve passwd .*none NAME\n$/,
+    ],
+    [["--auth", tree.at("users"), "--auth", tree.at("users")], 2, /--auth can be given only once.*--help users/],
     [["--auth", tree.at("bad")], 1, /line 1/],
     [["--auth", tree.at("site/users")], 1, /it is in the directory that is served/],
-    [["--auth-env", "NO_SUCH_VARIABLE"], 2, /there is no environment variable NO_SUCH_VARIABLE/],
-    [["--public"], 2, /--public needs --auth/],
+    [["--auth-env", "NO_SUCH_VARIABLE"], 2, /there is no environment variable NO_SUCH_VARIABLE.*--help users/],
+    [["--public"], 2, /--public needs --auth.*--help users/],
     [["--access", "ann:read"], 2, /--access needs --auth/],
-    [["--auth", tree.at("users"), "--access", "ann:write"], 2, /"write" is not a right/],
+    [["--auth", tree.at("users"), "--access", "ann:write"], 2, /"write" is not a right.*--help users/],
     [["--auth", tree.at("users"), "--state", tree.at("file")], 1, /Cannot use --state/],
     [["--auth", tree.at("users"), "--auth-env", "X"], 2, /--auth/],
   ];
