@@ -12,7 +12,7 @@ import type { Awaitable, Context, Handler, Layer, Logger, Right } from "../core/
 import { Refusal } from "../http/refusal.ts";
 import { ENCODED_SLASH, parseTarget, SitePath } from "../http/target.ts";
 import { type Identification, identify, type Identity } from "./identify.ts";
-import { OWN_DIRECTORY } from "./forms.ts";
+import { keepUnstored, OWN_DIRECTORY } from "./forms.ts";
 import { loginEndpoints, redirectToLogin } from "./login.ts";
 import { Logins } from "./logins.ts";
 import { type AccessRule, AccessRules, parseAccessRule, RIGHTS } from "./rules.ts";
@@ -213,13 +213,18 @@ class Gate {
 
   /** A client that has not logged in is asked to, instead of being told that a method is forbidden or unknown. */
   #checked(request: Request, context: Context, response: Response): Response {
-    if (context.user !== null && internalsOf(context).notes.dressed !== response) keepPrivate(response.headers);
+    if (context.user !== null) this.#keepFromOthers(request, context, response);
     const { status } = response;
     if (context.user !== null || (status !== 403 && status !== 405) || !this.#couldMore(request, context)) {
       return response;
     }
     response.body?.cancel().catch(() => {});
     return this.#challenge(request, context);
+  }
+
+  #keepFromOthers(request: Request, context: Context, response: Response): void {
+    if (isNavigation(request)) keepUnstored(response.headers);
+    else if (internalsOf(context).notes.dressed !== response) keepPrivate(response.headers);
   }
 
   #couldMore({ method }: Request, { target: { path }, may }: Context): boolean {
@@ -246,7 +251,7 @@ function contextFor(client: Identified, context: Context): Context {
 
 /** What is wrong with the credentials of a request; it is the same for an unknown name. */
 function problemOf({ headers }: Request): string {
-  const scheme = headers.get("authorization")?.split(" ", 1)[0]!.toLowerCase();
+  const [scheme] = (headers.get("authorization") ?? "").toLowerCase().split(" ", 1);
   if (scheme === "basic") return "The name or the password is wrong";
   return scheme === "bearer" ? "This token is not valid" : "Log in first";
 }
@@ -273,7 +278,8 @@ function failing<T>(answer: () => Awaitable<T>): Awaitable<T | Response> {
 function isNavigation({ headers, method }: Request): boolean {
   if (headers.has("authorization") || (method !== "GET" && method !== "HEAD" && method !== "POST")) return false;
   const mode = headers.get("sec-fetch-mode");
-  if (mode !== null) return mode === "navigate";
+  // Downloads (`<a download>`) have no destination: they must not save the login page.
+  if (mode !== null) return mode === "navigate" && headers.get("sec-fetch-dest") !== "empty";
   return isBrowser({ headers }) && (headers.get("accept") ?? "").includes("text/html");
 }
 

@@ -52,3 +52,11 @@ export function html(status: number, body: string, more: Readonly<Record<string,
 export function redirect(location: string): Response {
   return new Response(null, { status: 303, headers: { location, "cache-control": "no-store" } });
 }
+
+/**
+ * Keeps a response that a browser shows as a page to a user out of its cache and its memory: after logout, going back would
+ * show it. Clear-Site-Data removes neither the page with the logout button, nor anything over plain HTTP on a network.
+ */
+export function keepUnstored(headers: Headers): void {
+  if (!/\bimmutable\b/.test(headers.get("cache-control") ?? "")) headers.set("cache-control", "no-store");
+}

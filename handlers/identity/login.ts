@@ -4,12 +4,15 @@
  * @module
  */
 
+import { accepts } from "@std/http/negotiation";
+import { HttpError } from "../core/errors.ts";
 import { locationFor } from "../core/location.ts";
 import type { Awaitable, Context } from "../core/types.ts";
 import { clientOf } from "../http/client.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, SitePath } from "../http/target.ts";
 import { setCookie } from "./cookies.ts";
+import { FORM_HEADERS } from "../page/frame.ts";
 import { formOf, html, OWN_DIRECTORY, redirect, refuseOtherSites, requireMethod } from "./forms.ts";
 import { type Identification, type Identity, secondsText } from "./identify.ts";
 import { isDenied } from "./logins.ts";
@@ -55,27 +58,41 @@ async function enter(request: Request, context: Context, by: Identification): Pr
     string,
     string,
   ];
-  const refused = (status: number, problem: string) => html(status, loginPage({ name, problem, to }));
+  const isScript = wantsJson(request);
+  const refused = (status: number, problem: string, headers: Readonly<Record<string, string>> = {}) => {
+    if (isScript) throw new HttpError(status, problem, { headers });
+    return html(status, loginPage({ name, problem, to }), { ...FORM_HEADERS, ...headers });
+  };
   const result = await by.logins.check(name, password, clientOf(context.remoteAddress, request.headers));
   if (isDenied(result)) {
     const { retryAfter } = result;
     if (retryAfter === null) return refused(403, "The name or the password is wrong.");
-    const response = refused(429, `Too many failed logins. Try again in ${secondsText(retryAfter)}.`);
-    response.headers.set("retry-after", String(retryAfter));
-    return response;
+    const problem = `Too many failed logins. Try again in ${secondsText(retryAfter)}.`;
+    return refused(429, problem, { "retry-after": String(retryAfter) });
   }
   const { text, session } = by.sessions.issue(result);
   const seconds = Math.floor((session.expires - Date.now()) / 1_000);
-  return withCookie(redirect(pageAt(to, context)), setCookie(context, text, seconds));
+  const response = isScript
+    ? Response.json({ user: result.name }, { headers: { "cache-control": "no-store" } })
+    : redirect(pageAt(to, context));
+  return withCookie(response, setCookie(context, text, seconds));
 }
 
-/** Ends the session everywhere, and removes what the browser has cached, so that going back shows nothing. */
+/** Whether the form was sent by the script of a page, which stays open. */
+function wantsJson(request: Request): boolean {
+  return accepts(request, "text/html", "application/json") === "application/json";
+}
+
+/**
+ * Ends the session everywhere, and removes what the browser has cached, so that going back shows nothing. Not what pages
+ * have stored: behind a proxy, other applications can have the same origin, and this one stores only settings.
+ */
 function logout(request: Request, context: Context, { session }: Identity, by: Identification): Response {
   requireMethod(request, "POST");
   refuseOtherSites(request, context, FOREIGN);
   if (session !== null) by.revocations.add(session.id, session.expires);
   const response = redirect(locationFor(context, LOGIN));
-  response.headers.set("clear-site-data", '"cache", "storage"');
+  response.headers.set("clear-site-data", '"cache"');
   return withCookie(response, setCookie(context, "", 0));
 }
 

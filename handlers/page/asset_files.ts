@@ -18,12 +18,14 @@ import highlight from "./script/highlight.js" with { type: "text" };
 import icons from "./script/icons.js" with { type: "text" };
 import keyboard from "./script/keyboard.js" with { type: "text" };
 import kinds from "./script/kinds.js" with { type: "text" };
+import login from "./script/login.js" with { type: "text" };
 import main from "./script/main.js" with { type: "text" };
 import markdown from "./script/markdown.js" with { type: "text" };
 import match from "./script/match.js" with { type: "text" };
 import model from "./script/model.js" with { type: "text" };
 import order from "./script/order.js" with { type: "text" };
 import preview from "./script/preview.js" with { type: "text" };
+import problem from "./script/problem.js" with { type: "text" };
 import qr from "./script/qr.js" with { type: "text" };
 import queue from "./script/queue.js" with { type: "text" };
 import readme from "./script/readme.js" with { type: "text" };
@@ -54,12 +56,14 @@ export const texts: ReadonlyMap<string, string> = new Map([
   ["icons.js", icons],
   ["keyboard.js", keyboard],
   ["kinds.js", kinds],
+  ["login.js", login],
   ["main.js", main],
   ["markdown.js", markdown],
   ["match.js", match],
   ["model.js", model],
   ["order.js", order],
   ["preview.js", preview],
+  ["problem.js", problem],
   ["qr.js", qr],
   ["queue.js", queue],
   ["readme.js", readme],

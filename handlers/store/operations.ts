@@ -185,7 +185,7 @@ export class Operations {
    * @param options.expected The version of the original.
    */
   async move(from: SitePath, to: SitePath, options: MoveOptions = {}): Promise<Committed> {
-    const policy = options.onConflict ?? "fail";
+    const policy = this.#permit.concealing(to, options.onConflict ?? "fail");
     this.#permit.requireEnabled("change");
     const entries = await this.#permit.requireMove(from, options.signal);
     this.#permit.requireName(to, policy);
@@ -208,7 +208,8 @@ export class Operations {
    * @throws {FileChanged} If a file changes during the copy.
    */
   async copy(from: SitePath, to: SitePath, options: CopyOptions = {}): Promise<Copied> {
-    const { source = this.#store.source, shallow = false, onConflict: policy = "fail", expected, signal } = options;
+    const { source = this.#store.source, shallow = false, onConflict = "fail", expected, signal } = options;
+    const policy = this.#permit.concealing(to, onConflict);
     const isOwn = source === this.#store.source;
     this.#permit.requireEnabled("create", policy);
     if (isOwn) this.#permit.require("read", from);

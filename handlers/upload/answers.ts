@@ -8,6 +8,7 @@ import { accepts } from "@std/http/negotiation";
 import { formatHttpDate } from "../http/date.ts";
 import { locationFor } from "../core/location.ts";
 import type { Committed } from "../sources/writer.ts";
+import type { SitePath } from "../http/target.ts";
 import type { Context } from "../core/types.ts";
 import type { UploadSite } from "./upload_site.ts";
 
@@ -23,6 +24,14 @@ export interface StoredFile {
   readonly modified: string | null;
   /** Whether it replaced an existing file. */
   readonly replaced: boolean;
+}
+
+/**
+ * What to tell a client of what it has written: one that may not read it does not learn that it got another name, because the
+ * requested one was taken.
+ */
+export function toldTo(context: Context, committed: Committed, requested: SitePath): Committed {
+  return context.may("read", committed.path) ? committed : { ...committed, path: requested };
 }
 
 /** Describes a stored file. */

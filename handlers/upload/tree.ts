@@ -12,7 +12,7 @@ import { clientOf } from "../http/client.ts";
 import { locationFor } from "../core/location.ts";
 import { type Committed, WriteRefused } from "../sources/writer.ts";
 import type { Context } from "../core/types.ts";
-import { describeStored, wantsJson } from "./answers.ts";
+import { describeStored, toldTo, wantsJson } from "./answers.ts";
 import { destinationOf } from "./destination.ts";
 import { checkPreconditions } from "./put.ts";
 import { answered, nameTaken, writeError } from "./refusals.ts";
@@ -70,7 +70,8 @@ export async function move(site: UploadSite, request: Request, context: Context)
       context,
       (signal) => operations.move(path, to, { onConflict: policy, signal, ...expected }),
     );
-  return transferred(site, request, context, await answered(to, move, status));
+  const moved = await answered(to, move, status);
+  return transferred(site, request, context, toldTo(context, moved, to));
 }
 
 /** Copies a file or directory; with `Depth: 0`, a directory without its entries (RFC 4918 section 9.8). */
@@ -89,7 +90,7 @@ export async function copy(site: UploadSite, request: Request, context: Context)
       (signal) => operations.copy(path, to, { onConflict: policy, shallow, signal }),
     );
   const copied = await answered(to, copy, status);
-  return transferred(site, request, context, copied);
+  return transferred(site, request, context, toldTo(context, copied, to));
 }
 
 /** Works on a whole tree once there is a place for it, until the client disconnects. */

@@ -105,6 +105,22 @@ Deno.test("without credentials: a challenge for programs, the login page for bro
   assertEquals([await status(page), page.headers.get("location")], [303, "../.pyserve/login?to=%2Fteam%2F%3Fq%3Dx"]);
   const script = await site.get("/a.txt", { headers: { "sec-fetch-mode": "cors", "sec-fetch-site": "same-origin" } });
   assertEquals([await status(script), script.headers.get("www-authenticate")], [401, 'Bearer realm="pyserve"']);
+  // Over plain HTTP on a network, browsers send no Sec-Fetch-Mode.
+  const scripts: readonly HeadersInit[] = [
+    { "user-agent": "Mozilla/5.0", accept: "*/*" },
+    { "user-agent": "Mozilla/5.0", accept: "application/problem+json" },
+    { "user-agent": "Mozilla/5.0", accept: "image/avif,image/webp,*/*;q=0.8" },
+    { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" },
+    { "sec-fetch-mode": "navigate", "sec-fetch-dest": "empty" }, // a download
+  ];
+  for (const headers of scripts) {
+    const answer = await site.get("/a.txt", { headers });
+    assertEquals(
+      [await status(answer), answer.headers.get("www-authenticate")],
+      [401, 'Bearer realm="pyserve"'],
+      JSON.stringify(headers),
+    );
+  }
   for (const path of ["/", "/none", "/a.txt?sha256", "/?archive=zip", "/?q=a", "/team", "/.hidden"]) {
     assertEquals(await status(site.get(path)), 401, path);
   }
@@ -151,9 +167,45 @@ Deno.test("logging in leads back, and logging out ends the session", async () =>
   const account = await (await site.get("/.pyserve/login", { headers: { cookie } })).text();
   assert(account.includes("<bdi>ann</bdi>"));
   const out = await site.get("/.pyserve/logout", { method: "POST", headers: { cookie, origin: "http://localhost" } });
-  assertEquals([await status(out), out.headers.get("clear-site-data")], [303, '"cache", "storage"']);
+  assertEquals([await status(out), out.headers.get("clear-site-data")], [303, '"cache"']);
   assertMatch(out.headers.get("set-cookie")!, /^pyserve=; .*Max-Age=0/);
   assertEquals(await read(), 401, "the cookie that a thief has kept");
+});
+
+Deno.test("the script of a page logs in with JSON, and stays where it is", async () => {
+  await using site = await siteWith();
+  const send = (password: string, headers: HeadersInit = {}) =>
+    site.get("/.pyserve/login", {
+      method: "POST",
+      headers: { origin: "http://localhost", accept: "application/json", ...headers },
+      body: new URLSearchParams({ username: "ann", password }),
+    });
+  const right = await send("secret");
+  assertEquals([right.status, right.headers.get("cache-control"), await right.json()], [200, "no-store", {
+    user: "ann",
+  }]);
+  assertMatch(right.headers.get("set-cookie")!, /^pyserve=[\w.-]+; Path=\//);
+  const wrong = await send("x");
+  assertEquals([wrong.status, wrong.headers.get("set-cookie")], [403, null]);
+  assertEquals((await wrong.json()).detail, "The name or the password is wrong.");
+  assertEquals(await status(send("secret", { origin: "http://evil.example" })), 403);
+});
+
+Deno.test("browsers store nothing that they show as a page to a user", async () => {
+  using _clock = clockAhead();
+  await using site = await siteWith({ rules: ["ann:all", "anyone:read@/pub"] });
+  const { cookie } = await logIn(site, "ann", "secret");
+  const policy = async (path: string, headers: Record<string, string>) => {
+    const response = await site.get(path, { headers });
+    await response.body?.cancel();
+    return response.headers.get("cache-control");
+  };
+  for (const path of ["/", "/a.txt", "/pub/b.txt", "/", "/a.txt", "/pub/b.txt"]) { // the second time from the cache
+    assertEquals(await policy(path, { cookie, ...BROWSER }), "no-store", path);
+    assertEquals(await policy(path, { cookie, "sec-fetch-mode": "navigate" }), "no-store", path);
+    assertEquals(await policy(path, { cookie, "sec-fetch-mode": "no-cors" }), "private, no-cache", path);
+  }
+  assertEquals(await policy("/pub/b.txt", BROWSER), "no-cache", "without a login");
 });
 
 Deno.test("a wrong password says no more than that, and keeps the name", async () => {

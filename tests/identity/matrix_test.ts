@@ -287,3 +287,40 @@ Deno.test({
     assert(tags > 50 && confirmed > tags, `${tags} tags, ${confirmed} confirmed`);
   },
 });
+
+Deno.test({
+  name: "whoever may only upload does not learn which names are taken",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using tree = await vaultTree();
+    await using door = await overHttp1(fetchOf)(tree, "uploads");
+    const form = (name: string) =>
+      `--b\r\nContent-Disposition: form-data; name="f"; filename="${name}"\r\n\r\nx\r\n--b--\r\n`;
+    const asks: readonly ((name: string) => [method: string, target: string, lines: string[], body?: string])[] = [
+      (name) => ["PUT", `/vault/${name}`, [], "x"],
+      (name) => ["PUT", `/vault/${name}`, ["Accept: application/json"], "x"],
+      (name) => ["PUT", `/vault/${name}`, ["If-None-Match: *"], "x"],
+      (name) => ["PUT", `/vault/${name}`, ["If-Match: *"], "x"],
+      (name) => ["PUT", `/vault/${name}?upload=01234567${name.slice(0, 5)}`, ["Upload-Complete: ?1"], "x"],
+      (name) => ["POST", "/vault/", ['Content-Type: multipart/form-data; boundary="b"'], form(name)],
+      (name) => ["COPY", "/own/mine.txt", [`Destination: /vault/${name}`, "Overwrite: F"]],
+      (name) => ["GET", `/vault/${name}?upload=01234567${name.slice(0, 5)}`, []],
+    ];
+    let absent = 0;
+    for (const ask of asks) {
+      const said = async (name: string) => {
+        const [method, target, lines, body] = ask(name);
+        const { status, head, body: text } = await door.client.ask(
+          method,
+          target,
+          [...linesOf("writer", { method, needs: [] }), ...lines],
+          body,
+        );
+        const own = head.filter((line) => !/^(?:date|etag|last-modified|content-length):/i.test(line)).sort();
+        return [status, ...own, text.replace(/"(?:etag|modified)":"(?:[^"\\]|\\.)*"/g, "")]
+          .join("\n").replaceAll(name, "NAME").replaceAll(`01234567${name.slice(0, 5)}`, "ID");
+      };
+      assertEquals(await said("plain.txt"), await said(`free${absent++}.txt`), ask("plain.txt").join(" "));
+    }
+  },
+});

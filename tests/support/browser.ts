@@ -20,11 +20,25 @@ const FLAGS = [
   "--autoplay-policy=no-user-gesture-required",
 ];
 
-/** Starts it, with more flags and another environment if wanted; `await using` ends it. */
-export async function launch({ args = [], env }: { args?: readonly string[]; env?: Record<string, string> } = {}) {
+/** How to start it. */
+export interface LaunchOptions {
+  /** More flags. */
+  readonly args?: readonly string[];
+  readonly env?: Record<string, string>;
+  /** Whether pages that are left stay in memory for going back, as they do for users: Playwright switches that off. */
+  readonly keepsPages?: boolean;
+}
+
+/** Starts it; `await using` ends it. */
+export async function launch({ args = [], env, keepsPages = false }: LaunchOptions = {}) {
   const { chromium } = await import("npm:playwright-core@1.65.1");
   const executablePath = `/usr/bin/${NAME}`;
-  const browser = await chromium.launch({ executablePath, args: [...FLAGS, ...args], ...(env && { env }) });
+  const browser = await chromium.launch({
+    executablePath,
+    args: [...FLAGS, ...args],
+    ...(env && { env }),
+    ...(keepsPages && { ignoreDefaultArgs: ["--disable-back-forward-cache"] }),
+  });
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
 }
 

@@ -4,6 +4,7 @@ import { ask } from "./dialogs.js";
 import { h, toast } from "./dom.js";
 import { count, formatSize } from "./format.js";
 import { isShown, kindOf } from "./kinds.js";
+import { request } from "./login.js";
 import { copyText, openShare } from "./share.js";
 import { openDialog } from "./dialogs.js";
 
@@ -82,7 +83,7 @@ async function openChecksum(entry) {
   const left = new AbortController();
   dialog.addEventListener("close", () => left.abort());
   try {
-    const response = await fetch(`${entry.href}?sha256`, { headers: { accept: "text/plain" }, signal: left.signal });
+    const response = await request(`${entry.href}?sha256`, { headers: { accept: "text/plain" }, signal: left.signal });
     const sum = /\b[0-9a-f]{64}\b/.exec(await response.text())?.[0];
     if (!response.ok || !sum) throw new Error(`the server answered ${response.status}`);
     value.textContent = sum;

@@ -1,8 +1,11 @@
 /** Changes on the server. */
 
+import { request } from "./login.js";
+import { sentenceOf } from "./problem.js";
+
 /** Deletes a file, or a folder recursively. @param {string} href */
 export async function remove(href) {
-  await request(href.endsWith("/") ? `${href}?recursive` : href, { method: "DELETE" });
+  await change(href.endsWith("/") ? `${href}?recursive` : href, { method: "DELETE" });
 }
 
 /** @param {string} href A relative URL; a trailing slash marks a directory. @param {string} name */
@@ -12,12 +15,12 @@ export async function rename(href, name) {
   const target = folder + encodeName(name) + (isDirectory ? "/" : "");
   // The server's own path: behind a proxy that removes a prefix, this page has another URL.
   const destination = document.documentElement.dataset.path + target;
-  await request(href, { method: "MOVE", headers: { destination, overwrite: "F" } });
+  await change(href, { method: "MOVE", headers: { destination, overwrite: "F" } });
 }
 
 /** @param {string} path A name, or a path below this folder. */
 export async function makeFolder(path) {
-  await request(`./${path.split("/").map(encodeName).join("/")}/`, { method: "MKCOL" });
+  await change(`./${path.split("/").map(encodeName).join("/")}/`, { method: "MKCOL" });
 }
 
 /** @param {string} name */
@@ -26,18 +29,8 @@ function encodeName(name) {
 }
 
 /** @param {string} href @param {RequestInit} init */
-async function request(href, init) {
-  const response = await fetch(href, { ...init, headers: { accept: "application/problem+json", ...init.headers } });
+async function change(href, init) {
+  const response = await request(href, { ...init, headers: { accept: "application/problem+json", ...init.headers } });
   if (!response.ok) throw new Error(await sentenceOf(response));
   await response.body?.cancel();
-}
-
-/** The server's error message, as a sentence. @param {Response} response */
-export async function sentenceOf(response) {
-  try {
-    const { detail, title } = await response.json();
-    return detail || title || `The server answered ${response.status}`;
-  } catch {
-    return `The server answered ${response.status}`;
-  }
 }

@@ -1,5 +1,7 @@
 /** The entries of a directory, read from the server's table rows or from its JSON. */
 
+import { request } from "./login.js";
+
 /**
  * @typedef {object} Entry
  * @property {string} name
@@ -63,7 +65,7 @@ export function entryOfJson({ name, href, kind, size, modified, link, problem },
  * @returns {Promise<Entry[]>}
  */
 export async function fetchEntries() {
-  const response = await fetch("?format=json", { headers: { accept: "application/json" }, cache: "no-cache" });
+  const response = await request("?format=json", { headers: { accept: "application/json" }, cache: "no-cache" });
   if (!response.ok) throw new Error(`The server answered ${response.status}`);
   /** @type {{ entries: JsonEntry[] }} */
   const { entries } = await response.json();

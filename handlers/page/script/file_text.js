@@ -1,5 +1,7 @@
 /** The text of a file, up to a limit. */
 
+import { request } from "./login.js";
+
 /** Maximum number of bytes shown. */
 export const SHOWN_BYTES = 512 * 1024;
 
@@ -14,7 +16,7 @@ export const SHOWN_BYTES = 512 * 1024;
  */
 export async function fetchText(href, signal) {
   const range = `bytes=0-${SHOWN_BYTES - 1}`;
-  const response = await fetch(href, { headers: { range }, cache: "no-cache", ...(signal && { signal }) });
+  const response = await request(href, { headers: { range }, cache: "no-cache", ...(signal && { signal }) });
   if (response.status === 416) return { text: "", isCut: false }; // an empty file has no satisfiable range
   if (!response.ok) {
     throw new Error(

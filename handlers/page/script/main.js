@@ -12,6 +12,7 @@ import { count, formatSize } from "./format.js";
 import { iconStyle } from "./icons.js";
 import { isShown } from "./kinds.js";
 import { listenToKeys } from "./keyboard.js";
+import { LoggedOut } from "./login.js";
 import { Model } from "./model.js";
 import { nextOrder, searchWith } from "./order.js";
 import { Rows } from "./rows.js";
@@ -329,8 +330,13 @@ async function refresh() {
     model.replace(entries);
     selection.keep(entries);
     rows.refresh();
-  } catch {
-    toast("Could not refresh the list. Reload the page.", "failed");
+  } catch (error) {
+    toast(
+      error instanceof LoggedOut
+        ? "You are not logged in, so the list may be out of date"
+        : "Could not refresh the list. Reload the page.",
+      "failed",
+    );
   }
 }
 
@@ -362,7 +368,12 @@ async function removeEntries(entries) {
   selection.clear();
   const next = model.shown[model.shown.indexOf(/** @type {Entry} */ (removable[0]))];
   for (const { href } of removable) {
-    await remove(/** @type {string} */ (href)).catch((error) => toast(`${error.message}`, "failed"));
+    try {
+      await remove(/** @type {string} */ (href));
+    } catch (error) {
+      complain(error);
+      if (error instanceof LoggedOut) return;
+    }
   }
   await refresh();
   if (next && model.shown.includes(next)) rows.focus(next);
@@ -374,9 +385,15 @@ async function changed(change) {
   try {
     await change;
   } catch (error) {
-    toast(error instanceof Error ? error.message : String(error), "failed");
+    complain(error);
+    if (error instanceof LoggedOut) return;
   }
   await refresh();
+}
+
+/** @param {unknown} error */
+function complain(error) {
+  toast(error instanceof Error ? error.message : String(error), "failed");
 }
 
 /** @param {Entry} entry */

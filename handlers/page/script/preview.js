@@ -6,6 +6,7 @@ import { fetchText, SHOWN_BYTES } from "./file_text.js";
 import { isShown, kindOf } from "./kinds.js";
 import { copyText, openShare } from "./share.js";
 import { highlight } from "./highlight.js";
+import { loginCount, request } from "./login.js";
 import { renderMarkdown } from "./markdown.js";
 import { visible } from "./rows.js";
 
@@ -173,10 +174,20 @@ export class Preview {
     else this.#text(entry, kind === "markdown");
   }
 
-  /** @param {HTMLElement} element */
+  /** @param {HTMLImageElement | HTMLMediaElement | HTMLIFrameElement} element */
   #put(element) {
-    element.addEventListener("error", () => this.#fail("No preview is available for this file."));
+    element.addEventListener("error", () => this.#again(element));
     this.#stage.replaceChildren(element);
+  }
+
+  /** Elements do not tell why they failed: loads once more if it was the end of the session. */
+  async #again(/** @type {HTMLImageElement | HTMLMediaElement | HTMLIFrameElement} */ element) {
+    const { signal } = this.#left;
+    const before = loginCount();
+    await request(element.src, { method: "HEAD" }).catch(() => null);
+    if (signal.aborted) return;
+    if (before === loginCount()) this.#fail("No preview is available for this file.");
+    else element.setAttribute("src", element.src); // loads again
   }
 
   /** @param {string} sentence */

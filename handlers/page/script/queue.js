@@ -1,6 +1,7 @@
 /** The upload queue. */
 
 import { makeFolder } from "./changes.js";
+import { LoggedOut, logIn, loginCount } from "./login.js";
 import { forget, Passing, sendFile, Stopped, Taken } from "./transfer.js";
 
 /** Concurrent uploads. */
@@ -22,7 +23,7 @@ const PAUSES = [1, 2, 4, 8, ...Array(40).fill(15)];
  * @property {string} path The path below the folder, with `/`.
  * @property {State} state
  * @property {number} sent
- * @property {string} note The error message.
+ * @property {string} note Why it has failed or is paused.
  * @property {Policy} policy
  * @property {number} tries
  * @property {AbortController} stop
@@ -35,6 +36,8 @@ export class Queue extends EventTarget {
   #ask;
   #isTaken;
   #isPaused = false;
+  /** Empty folders to be created after a login. @type {string[]} */
+  #folders = [];
   #ids = 0;
   /** @type {{ at: number, bytes: number }[]} */
   #samples = [];
@@ -108,7 +111,13 @@ export class Queue extends EventTarget {
     const all = new Set(
       paths.flatMap((path) => path.split("/").map((_, at, names) => names.slice(0, at + 1).join("/"))),
     );
-    for (const path of all) await makeFolder(path).catch(() => {}); // an existing folder is fine
+    for (const path of all) {
+      const problem = await makeFolder(path).catch((error) => error); // an existing folder is fine
+      if (problem instanceof LoggedOut) {
+        this.#folders.push(...paths);
+        return;
+      }
+    }
     if (paths.length > 0) this.dispatchEvent(new Event("done"));
   }
 
@@ -123,7 +132,10 @@ export class Queue extends EventTarget {
   resume() {
     this.#isPaused = false;
     this.#samples = [];
-    for (const item of this.items) if (item.state === "paused") item.state = "waiting";
+    this.addFolders(this.#folders.splice(0));
+    for (const item of this.items) {
+      if (item.state === "paused") Object.assign(item, { state: "waiting", note: "" });
+    }
     this.#next();
   }
 
@@ -147,6 +159,7 @@ export class Queue extends EventTarget {
   cancelAll() {
     for (const item of [...this.items]) this.cancel(item);
     this.#isPaused = false;
+    this.#folders = [];
     this.items = [];
     this.#tell();
   }
@@ -177,6 +190,7 @@ export class Queue extends EventTarget {
   async #send(item) {
     item.state = "sending";
     const { stop } = item;
+    const login = loginCount();
     try {
       // Ask about known conflicts before sending anything.
       if (item.policy === "fail" && this.#isTaken(item.path)) throw new Taken();
@@ -194,11 +208,26 @@ export class Queue extends EventTarget {
       this.dispatchEvent(new Event("done"));
     } catch (error) {
       if (error instanceof Stopped || stop.signal.aborted) return;
-      if (error instanceof Taken) this.#settle(item);
+      if (error instanceof LoggedOut) this.#logIn(item, login);
+      else if (error instanceof Taken) this.#settle(item);
       else if (error instanceof Passing && item.tries < PAUSES.length) this.#later(item, error);
       else Object.assign(item, { state: "failed", note: error instanceof Error ? error.message : String(error) });
     }
     this.#next();
+  }
+
+  /**
+   * Pauses until the user has logged in. What is being sent may arrive: it was accepted while there was a session.
+   *
+   * @param {Item} item
+   * @param {number} login The login that it was sent with.
+   */
+  async #logIn(item, login) {
+    item.state = "waiting";
+    if (login !== loginCount()) return;
+    Object.assign(item, { state: "paused", note: "log in to continue" });
+    this.#isPaused = true;
+    if (await logIn()) this.resume();
   }
 
   /** @param {Item} item @param {Error} error */

@@ -1,6 +1,7 @@
 /** Recursive search: results are streamed by the server. */
 
 import { entryOfJson } from "./entries.js";
+import { request } from "./login.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
 
@@ -20,7 +21,7 @@ const NOTES = {
  */
 export async function search(text, take, signal) {
   const query = new URLSearchParams({ q: text });
-  const response = await fetch(`?${query}`, { headers: { accept: "application/x-ndjson" }, signal });
+  const response = await request(`?${query}`, { headers: { accept: "application/x-ndjson" }, signal });
   if (!response.ok) throw new Error((await response.text()).trim() || `The server answered ${response.status}`);
   let rank = 0;
   let end = "";

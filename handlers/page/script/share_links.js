@@ -4,6 +4,7 @@ import { urlOf } from "./actions.js";
 import { openDialog } from "./dialogs.js";
 import { announce, button, h, toast } from "./dom.js";
 import { count } from "./format.js";
+import { request } from "./login.js";
 import { copyText, drawing, localHint } from "./share.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
@@ -140,7 +141,7 @@ function until(expires) {
  */
 async function send(method, url, wish) {
   const headers = { accept: "application/json", ...(wish ? { "content-type": "application/json" } : {}) };
-  const response = await fetch(url, { method, headers, body: wish ? JSON.stringify(wish) : null });
+  const response = await request(url, { method, headers, body: wish ? JSON.stringify(wish) : null });
   if (response.status === 204) return null;
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.detail ?? `The server answered ${response.status}`);

@@ -4,6 +4,7 @@
  */
 
 import { kept } from "./dom.js";
+import { LoggedOut } from "./login.js";
 
 /** Files up to this size go in one request: there is little to resume. */
 const WHOLE_BYTES = 1024 * 1024;
@@ -123,6 +124,7 @@ async function offsetOf(href, id, signal) {
     throw signal.aborted ? new Stopped() : new Passing(String(error));
   });
   if (response.status === 404) return 0;
+  if (response.status === 401) throw new LoggedOut();
   if (PASSING.has(response.status)) throw new Passing(`The server answered ${response.status}`);
   if (!response.ok) throw new Error(`The server answered ${response.status}`);
   if (response.headers.get("upload-complete") === "?1") return "complete";
@@ -161,6 +163,7 @@ function sendPiece({ method, url, body, headers, start }, { sent, signal }) {
 function verdictOf(request) {
   const { status } = request;
   if (status >= 200 && status < 300) return "stored";
+  if (status === 401) return new LoggedOut();
   const problem = problemOf(request);
   const sentence = problem.detail || `The server answered ${status}`;
   const offset = request.getResponseHeader("upload-offset");

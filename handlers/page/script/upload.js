@@ -251,7 +251,9 @@ class Panel {
         const size = now.state === "sending"
           ? `${formatSize(now.sent)} of ${formatSize(now.file.size)}`
           : formatSize(now.file.size);
-        facts.textContent = [size, now.state === "failed" ? now.note : WORDS[now.state]].filter(Boolean).join(" · ");
+        facts.textContent = [size, ["failed", "paused"].includes(now.state) && now.note || WORDS[now.state]].filter(
+          Boolean,
+        ).join(" · ");
         retry.hidden = now.state !== "failed";
         cancel.hidden = now.state === "done" || now.state === "skipped";
         sign.style.setProperty(
