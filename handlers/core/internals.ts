@@ -44,6 +44,8 @@ export interface RequestNotes {
   dressed: Response | null;
   /** A part of the URL that is as good as a password, and what the access log shows in its place; or null. */
   secret: { readonly text: string; readonly shown: string } | null;
+  /** Where error pages lead: to the start of a share, or nowhere if null; to the start page if absent. */
+  start?: SitePath | null;
   /** The response offered to the cache, or null. */
   offer: OfferedResponse | null;
   /** The proof of absence offered to the cache, or null. */
