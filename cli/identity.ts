@@ -10,7 +10,8 @@ import { environmentUser, type Users } from "../handlers/identity/users.ts";
 import { type IdentityState, openState, volatileState } from "../handlers/identity/state.ts";
 import { userFile, UserFileError } from "../handlers/identity/user_file.ts";
 import type { Layer, Logger } from "../handlers/core/types.ts";
-import type { IdentitySettings } from "./settings.ts";
+import { accessWarnings } from "./access_warnings.ts";
+import type { FeatureSettings, IdentitySettings } from "./settings.ts";
 import { shellWord } from "./shell_word.ts";
 import { defaultStateDirectory } from "./state_directory.ts";
 import { StartError } from "./start_error.ts";
@@ -33,6 +34,8 @@ export interface IdentityWorld {
   readonly workers: number;
   /** The directory or file that is served. */
   readonly root: string;
+  /** What the options enable. */
+  readonly features: FeatureSettings;
   /** Whether clients connect over a network without TLS. */
   readonly isInsecure: boolean;
 }
@@ -47,8 +50,9 @@ export async function loadIdentity(settings: IdentitySettings, world: IdentityWo
   if (state === null && workers > 1) {
     throw new StartError(`Cannot use --workers with users: ${notes.join("")}; name another directory with --state`);
   }
+  notes.push(...await accessWarnings(settings.rules, { users, root: world.root, features: world.features }));
   return {
-    layer: auth({ users, rules: settings.rules, state: state ?? volatileState(), log }),
+    layer: auth({ users, rules: settings.rules, state: state ?? volatileState(), site: siteOf(world.root), log }),
     notes,
     directory: state && directory,
   };
@@ -82,6 +86,16 @@ async function usersOf({ file, variable }: IdentitySettings, { env, log, root }:
 function explained({ message }: UserFileError, file: string): string {
   const hint = message.endsWith(": it does not exist") ? `; make it with: pyserve passwd ${shellWord(file)} NAME` : "";
   return message.replace(/^Cannot use "/, 'Cannot use --auth "') + hint;
+}
+
+/** What tells servers with the same state directory apart; `pyserve share` finds the same in the note of the server. */
+function siteOf(root: string): string {
+  try {
+    return Deno.realPathSync(root);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return root; // the server reports it
+    throw error;
+  }
 }
 
 /** Whether clients could read a file, and change it where they can upload. */

@@ -135,12 +135,13 @@ async function make(
   const paths = places.filter(({ path }) => kept.has(path));
   const terms = { paths: [...kept], rights: rightsOfShare(rights), expires: made + duration };
   const state = openState(directory);
-  const shares = sharesOf(state);
+  const shares = sharesOf(state, server.root);
   const { id, token } = shares.make(terms, null);
   if (shares.isTooLong(token)) throw new StartError("Too many paths for one link: share their directory instead");
   const record = {
     id,
     by: null,
+    site: server.root,
     paths: paths.map(({ path, isDirectory }) => path.href + (isDirectory && path.parent !== null ? "/" : "")),
     rights,
     made,

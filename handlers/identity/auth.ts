@@ -34,6 +34,12 @@ export interface AuthOptions {
   readonly rules?: readonly (AccessRule | string)[];
   /** The key and the revocations; by default they end with the process, and with them all sessions. */
   readonly state?: IdentityState;
+  /**
+   * Tells sites with the same state apart: each accepts only its own share links. Any text, such as the path of what is
+   * served; defaults to none, for a state that only one site has. Sessions are valid wherever the user has the same
+   * password.
+   */
+  readonly site?: string;
   /** How long a session lasts, in milliseconds; defaults to seven days. */
   readonly lifetime?: number;
   /** Takes one line for each failed login; defaults to the log of the request. */
@@ -76,13 +82,13 @@ class Gate {
   readonly #open = new Map<string, Set<Identified>>();
 
   constructor(
-    { users, rules = DEFAULT_RULES, state = volatileState(), lifetime, log, realm = "pyserve" }: AuthOptions,
+    { users, rules = DEFAULT_RULES, state = volatileState(), site = "", lifetime, log, realm = "pyserve" }: AuthOptions,
   ) {
     const { key, revocations, records = volatileRecords((id) => revocations.has(id)) } = state;
     const sessions = new Sessions({ key, ...(lifetime !== undefined && { lifetime }) });
     this.#by = { users, sessions, revocations, logins: new Logins(users, { ...(log && { log }) }) };
     this.#rules = new AccessRules(rules.map((rule) => typeof rule === "string" ? parseAccessRule(rule) : rule));
-    this.#sharing = { shares: shares(state), revocations, records, users, rules: this.#rules };
+    this.#sharing = { shares: shares(state, site), site, revocations, records, users, rules: this.#rules };
     this.#realm = realm.replace(/[^ !#-[\]-~]/g, "");
   }
 

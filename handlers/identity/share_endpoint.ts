@@ -17,13 +17,15 @@ import { sharePath, type Sharing, triedShare } from "./share_site.ts";
 import { rightsOfShare, type ShareWish, wishOfForm, wishOfJson } from "./share_wish.ts";
 import { outermost, type Share } from "./shares.ts";
 import { RIGHTS } from "./rules.ts";
+import type { UserRight } from "./user_rights.ts";
+import type { Token } from "./users.ts";
 
 const SHARES: SitePath = SitePath.root.child(OWN_DIRECTORY)!.child("shares")!;
 
 const FOREIGN = "Pages of other sites cannot make or revoke share links";
 
 /** A share as sent to programs. */
-interface SentShare extends Omit<ShareRecord, "by"> {
+interface SentShare extends Omit<ShareRecord, "by" | "site"> {
   /** The link, relative to the URL of the request. */
   readonly link: string;
 }
@@ -33,6 +35,8 @@ interface Exchange {
   readonly request: Request;
   readonly context: Context;
   readonly user: string;
+  /** The token with which the request was sent, or null. */
+  readonly token: Token | null;
   readonly by: Sharing;
   /** The site, to find out whether a link leads to something. */
   readonly site: Handler;
@@ -49,7 +53,7 @@ export function sharesEndpoint(
   const below = context.target.path.below(SHARES);
   if (below === null || below.segments.length > 1 || user === null) return null;
   if (token !== null && !token.rights.includes("share")) throw new HttpError(403);
-  const exchange = { request, context, user: user.name, by, site };
+  const exchange = { request, context, user: user.name, token, by, site };
   return below.parent === null ? list(exchange) : one(exchange, below.name);
 }
 
@@ -108,31 +112,40 @@ function created(exchange: Exchange, record: ShareRecord): Response {
   return Response.json(share, { status: 201, headers: { location: share.link, "cache-control": "no-store" } });
 }
 
-async function make({ context, user, by, site, request }: Exchange, wish: ShareWish): Promise<ShareRecord> {
+async function make({ context, user, token: own, by, site, request }: Exchange, wish: ShareWish): Promise<ShareRecord> {
   for (const { path } of wish.paths) requireRights(context, wish, path);
   if (!wish.rights.includes("read") && wish.paths.length > 1) {
     throw new HttpError(400, "An upload link leads to one directory");
   }
   const paths = outermost(wish.paths.map(({ path }) => path));
   const made = Date.now();
-  const terms = { paths, rights: rightsOfShare(wish.rights), expires: made + wish.duration };
-  const { id, token } = by.shares.make(terms, user);
+  const terms = {
+    paths,
+    rights: rightsOfShare(wish.rights),
+    expires: Math.min(made + wish.duration, own?.expires ?? Infinity),
+  };
+  const { id, token } = by.shares.make(terms, user, own?.id ?? null);
   if (by.shares.isTooLong(token)) {
     throw new HttpError(400, "Too many paths for one link: share their directory instead");
   }
-  const tried = await triedShare({ id, by: user, ...terms }, request, context, by, site);
+  const tried = await triedShare({ id, by: user, token: own?.id ?? null, ...terms }, request, context, by, site);
   const hrefs = paths.map((path, index) => {
     const isDirectory = tried[index] ?? wish.paths.some((each) => each.slash && each.path.href === path.href);
     return path.href + (isDirectory && path.parent !== null ? "/" : "");
   });
   const expires = terms.expires === Infinity ? null : terms.expires;
-  const record = { id, by: user, paths: hrefs, rights: wish.rights, made, expires };
+  const bound = { ...(own !== null && { token: own.id }), ...(by.site !== "" && { site: by.site }) };
+  const record = { id, by: user, ...bound, paths: hrefs, rights: wish.rights, made, expires };
   add(by, record);
   return record;
 }
 
-function requireRights({ may }: Context, { rights }: ShareWish, path: SitePath): void {
-  const missing = !may("share", path) ? "share" : rights.find((right) => !may(RIGHTS[right], path));
+function missingRight({ may }: Context, { rights }: ShareWish, path: SitePath): UserRight | undefined {
+  return (["share", ...rights] as const).find((right) => !may(RIGHTS[right], path));
+}
+
+function requireRights(context: Context, wish: ShareWish, path: SitePath): void {
+  const missing = missingRight(context, wish, path);
   if (missing === undefined) return;
   const sentence = missing === "share" ? "You may not share this" : `You cannot share what you may not do: ${missing}`;
   throw new HttpError(403, sentence, { problem: { right: missing, path: path.href } });
@@ -161,12 +174,21 @@ function revoke(exchange: Exchange, id: string): void {
   exchange.by.revocations.add(id, record.expires ?? Infinity);
 }
 
-function ownShares({ user, by }: Exchange): ShareRecord[] {
-  return by.records.all().filter((record) => record.by === user && !by.revocations.has(record.id));
+/** The shares of the user on this site; with a token, those that could be made with it. */
+function ownShares({ user, token, by, context }: Exchange): ShareRecord[] {
+  return by.records.all().filter((record) =>
+    record.by === user && (record.site ?? "") === by.site && !by.revocations.has(record.id) &&
+    (token === null || mayShare(context, record))
+  );
+}
+
+function mayShare(context: Context, { paths, rights }: ShareRecord): boolean {
+  const wish = wishOfJson(JSON.stringify({ paths, rights }));
+  return wish.paths.every(({ path }) => missingRight(context, wish, path) === undefined);
 }
 
 function sent(exchange: Exchange): (record: ShareRecord) => SentShare {
-  return ({ by: _, ...record }) => ({ ...record, link: linkOf(exchange, { by: exchange.user, ...record }) });
+  return ({ by: _, site: __, ...record }) => ({ ...record, link: linkOf(exchange, { by: exchange.user, ...record }) });
 }
 
 /** The link of a recorded share. The record has no secret: the token is computed again. */
@@ -184,6 +206,7 @@ export function startOf(
   const share: Share = {
     id: record.id,
     by: record.by,
+    token: record.token ?? null,
     paths: wish.paths.map(({ path }) => path),
     rights: rightsOfShare(wish.rights),
     expires: record.expires ?? Infinity,

@@ -14,6 +14,10 @@ export interface ShareRecord {
   readonly id: string;
   /** The user who made it; null for the operator. */
   readonly by: string | null;
+  /** The id of the token with which the user made it; absent for none. */
+  readonly token?: string;
+  /** The site it belongs to, where several share the records; the command uses the real path of its root. */
+  readonly site?: string;
   /** The shared paths, as URL paths; those of directories end in a slash. */
   readonly paths: readonly string[];
   /** The rights, by the names used in rules: `read`, `upload`. */
@@ -87,9 +91,9 @@ function writeAll(file: Deno.FsFile, text: string): void {
   file.syncDataSync();
 }
 
-function requireRoom(records: readonly ShareRecord[], { by }: ShareRecord): void {
+function requireRoom(records: readonly ShareRecord[], { by, site }: ShareRecord): void {
   if (records.length >= MAX_RECORDS) throw new TooManyShares("There are too many share links; revoke some first");
-  if (records.filter((record) => record.by === by).length >= MAX_OF_USER) {
+  if (records.filter((record) => record.by === by && record.site === site).length >= MAX_OF_USER) {
     throw new TooManyShares(`There are ${MAX_OF_USER} share links already; revoke some first`);
   }
 }

@@ -27,6 +27,8 @@ export interface Sharing {
   readonly shares: Shares;
   readonly revocations: Revocations;
   readonly records: ShareRecords;
+  /** The site of its shares, as recorded; empty where it is the only one with this state. */
+  readonly site: string;
   readonly users: Users;
   readonly rules: AccessRules;
 }
@@ -34,6 +36,8 @@ export interface Sharing {
 /**
  * The share links of servers with this state, for an application that makes links itself. The links are at
  * {@linkcode sharePath}, where `auth` serves them.
+ *
+ * @param site The same text as for `auth`; defaults to none. The command uses the real path of what it serves.
  *
  * @example
  * ```ts
@@ -55,8 +59,8 @@ export interface Sharing {
  * assert((await fetch(new Request(`http://localhost${sharePath(token).href}/docs/a.txt`))).status === 404);
  * ```
  */
-export function shares({ key, shareKey = () => key }: IdentityState): Shares {
-  return new Shares(shareKey);
+export function shares({ key, shareKey = () => key }: IdentityState, site = ""): Shares {
+  return new Shares(shareKey, Date.now, site);
 }
 
 const DIRECTORY: readonly string[] = [OWN_DIRECTORY, "share"];
@@ -84,7 +88,7 @@ export function answerShared(
   const share = by.shares.verify(token);
   if (share === null || by.revocations.has(share.id)) throw invalidLink();
   notes.secret = { text: token, shown: `${share.id}...` };
-  return then(isUserKnown(share, by.users), (isKnown) => {
+  return then(isIssuerKnown(share, by.users), (isKnown) => {
     if (!isKnown) throw invalidLink();
     notes.start = context.base.join(sharePath(token));
     const path = context.target.path.below(sharePath(token))!;
@@ -107,8 +111,10 @@ function unlisted(response: Response): Response {
   return response;
 }
 
-function isUserKnown({ by }: Share, users: Users): Awaitable<boolean> {
-  return by === null || then(users.find(by), (user) => user !== null);
+/** Whether the user exists, and the token with which the share was made. */
+function isIssuerKnown({ by, token = null }: Share, users: Users): Awaitable<boolean> {
+  if (by === null) return true;
+  return then(users.find(by), (user) => user !== null && (token === null || (users.hasToken?.(by, token) ?? true)));
 }
 
 /** The context of the shared site: its root is the root of the site, of which only the shared paths can be seen. */

@@ -26,6 +26,8 @@ export interface Share extends ShareTerms {
   readonly id: string;
   /** The user who made it; null for the operator. It never permits more than this user may do. */
   readonly by: string | null;
+  /** The id of the token with which it was made, and with which it ends; null for none. */
+  readonly token?: string | null;
 }
 
 /** Conditions of one link in the chain, as encoded. */
@@ -36,6 +38,7 @@ interface Condition {
   readonly rights?: readonly Right[];
   readonly expires?: number;
   readonly by?: string;
+  readonly token?: string;
 }
 
 /** Bounds on what a client can make the server verify. Proxies and chat programs break longer links. */
@@ -51,29 +54,43 @@ const MAX_KNOWN = 1_000;
  */
 export class Shares {
   readonly #secret: () => Uint8Array;
+  readonly #site: string;
   readonly #now: () => number;
   readonly #known = new Map<string, Share>();
   #current: Uint8Array;
   #key: Uint8Array;
 
-  /** The key has at least 32 random bytes and is shared by all processes of a server. With another key, all shares end. */
-  constructor(key: Uint8Array | (() => Uint8Array), now: () => number = Date.now) {
+  /**
+   * The key has at least 32 random bytes and is shared by all processes of a server. With another key, all shares end.
+   * Sites that share a key accept only their own shares: `site` is any text that tells them apart.
+   */
+  constructor(key: Uint8Array | (() => Uint8Array), now: () => number = Date.now, site = "") {
     this.#secret = typeof key === "function" ? key : () => key;
+    this.#site = site;
     this.#current = this.#secret();
-    this.#key = shareKeyOf(this.#current);
+    this.#key = shareKeyOf(this.#current, site);
     this.#now = now;
   }
 
-  /** A new share: a token for a URL, of letters, digits, `-`, `_` and `.`. */
-  make(terms: ShareTerms, by: string | null): { readonly id: string; readonly token: string } {
+  /**
+   * A new share: a token for a URL, of letters, digits, `-`, `_` and `.`.
+   *
+   * @param token The id of the bearer token with which the user makes it: the share ends with it.
+   */
+  make(
+    terms: ShareTerms,
+    by: string | null,
+    token: string | null = null,
+  ): { readonly id: string; readonly token: string } {
     const id = crypto.getRandomValues(new Uint8Array(9)).toBase64({ alphabet: "base64url" });
-    return { id, token: this.tokenOf({ id, by, ...terms }) };
+    return { id, token: this.tokenOf({ ...terms, id, by, token }) };
   }
 
   /** The token of a share, the same each time; it is accepted if it is at most 4,096 characters long. */
-  tokenOf({ id, by, paths, rights, expires }: Share): string {
+  tokenOf({ id, by, token = null, paths, rights, expires }: Share): string {
     this.#refreshKey();
-    const first: Condition = { ...conditionOf({ paths, rights, expires }), ...(by !== null && { by }) };
+    const issuer = { ...(by !== null && { by }), ...(token !== null && { token }) };
+    const first: Condition = { ...conditionOf({ paths, rights, expires }), ...issuer };
     return extended(id, macOf(this.#key, id), first);
   }
 
@@ -92,7 +109,7 @@ export class Shares {
   #refreshKey(): void {
     const key = this.#secret();
     if (key === this.#current) return;
-    this.#key = shareKeyOf(key);
+    this.#key = shareKeyOf(key, this.#site);
     this.#current = key;
     this.#known.clear();
   }
@@ -112,9 +129,10 @@ export class Shares {
   }
 }
 
-function shareKeyOf(key: Uint8Array): Uint8Array {
+function shareKeyOf(key: Uint8Array, site: string): Uint8Array {
   if (key.length < 32) throw new RangeError("The key of shares needs at least 32 bytes");
-  return keyFor("share", key);
+  const shared = keyFor("share", key);
+  return site === "" ? shared : keyFor(`share of ${site}`, shared);
 }
 
 /** The deepest directory that contains all paths, and is none of them. */
@@ -189,8 +207,8 @@ function shareOf(id: string, conditions: readonly unknown[]): Share | null {
     rights = terms.rights ? rights.intersection(terms.rights) : rights;
     expires = Math.min(expires, terms.expires);
   }
-  const { by } = conditions[0] as Condition;
-  return { id, by: by ?? null, paths, rights, expires };
+  const { by = null, token = null } = conditions[0] as Condition;
+  return { id, by, token, paths, rights, expires };
 }
 
 /** The paths that lie below one of both lists. */

@@ -8,6 +8,7 @@ import { PasswordChecker } from "./password.ts";
 import { tokenDigest } from "./token_line.ts";
 import { parseUserLines, type UserLines } from "./user_lines.ts";
 import { normalizedName } from "./user_name.ts";
+import type { StoredToken } from "./token_line.ts";
 import { epochOf, type Token, type User, type Users } from "./users.ts";
 
 /** The shortest interval between two checks for changes, in milliseconds: a change takes effect within a second. */
@@ -40,6 +41,8 @@ export interface FileUsers extends Users {
   find(name: string): User | null;
   /** See {@linkcode Users.token}. */
   token(text: string): Token | null;
+  /** See {@linkcode Users.hasToken}. */
+  hasToken(name: string, id: string): boolean;
 }
 
 /** A file of users that cannot be used. The message is a sentence, and contains no part of a hash. */
@@ -54,6 +57,7 @@ class Loaded {
   readonly checker: PasswordChecker;
   /** Made when they are first found. */
   readonly #users = new Map<string, User>();
+  #tokens: ReadonlyMap<string, StoredToken> | null = null;
 
   constructor(lines: UserLines) {
     this.lines = lines;
@@ -69,6 +73,12 @@ class Loaded {
     const user = { name, epoch: epochOf(hash.text) };
     this.#users.set(name, user);
     return user;
+  }
+
+  /** Takes a normalized name, which contains no slash, and the id of one of the user's tokens. */
+  tokenNamed(name: string, id: string): StoredToken | undefined {
+    this.#tokens ??= new Map([...this.lines.tokens.values()].map((token) => [`${token.user}/${token.id}`, token]));
+    return this.#tokens.get(`${name}/${id}`);
   }
 }
 
@@ -153,6 +163,11 @@ class UserFile implements FileUsers {
     if (token === undefined || token.expires !== null && token.expires <= Date.now()) return null;
     const { id, rights, path, expires } = token;
     return { id, rights, path, expires, user: loaded.user(token.user)! };
+  }
+
+  hasToken(name: string, id: string): boolean {
+    const token = this.#current().tokenNamed(normalizedName(name), id);
+    return token !== undefined && (token.expires === null || token.expires > Date.now());
   }
 
   #current(): Loaded {

@@ -65,6 +65,11 @@ export interface Users {
   find(name: string): Awaitable<User | null>;
   /** What a bearer token permits; null if it is unknown or has expired. Absent where there are no tokens. */
   token?(text: string): Awaitable<Token | null>;
+  /**
+   * Whether a user still has a token with this id: called for share links that were made with it. Where it is absent, these
+   * end when the token would expire.
+   */
+  hasToken?(name: string, id: string): Awaitable<boolean>;
 }
 
 /** A digest that changes with its source. */
@@ -130,6 +135,12 @@ export function combinedUsers(...sources: readonly Users[]): Required<Users> {
   return {
     find: (name) => first(sources, (source) => source.find(name)),
     token: (text) => first(sources, (source) => source.token?.(text) ?? null),
+    async hasToken(name, id) {
+      for (const source of sources) {
+        if (await source.find(name) !== null) return await source.hasToken?.(name, id) ?? true;
+      }
+      return false;
+    },
     async verify(name, password) {
       let owner: { readonly user: User | null } | null = null;
       for (const source of sources) {

@@ -238,3 +238,19 @@ Deno.test({
     await until(async () => (await statuses()).join() === "404", "the link ends in all workers");
   },
 });
+
+Deno.test("servers with the same state directory have their own links", async () => {
+  await using tree = await tempTree({ "a/x.txt": "a", "b/x.txt": "b" });
+  const state = tree.at("state");
+  const started = (root: string) =>
+    start([tree.at(root), "--quiet", "--auth-env", "U", "--state", state], { env: USER });
+  await using a = await started("a");
+  await using b = await started("b");
+  const { stdout } = await runCommand(["share", "--state", state, tree.at("a/x.txt")]);
+  const link = new URL(stdout.trim());
+  assertEquals(await (await fetch(link)).text(), "a");
+  link.port = String(b.port);
+  assertEquals(await status(link.href), 404);
+  await a.stop();
+  await b.stop();
+});
