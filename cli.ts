@@ -84,6 +84,7 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
   try {
     if (subcommand) {
       return await (await subcommand())(args.slice(1), {
+        line: (line) => world.out(`${escapeLog(line)}\n`),
         out: world.out,
         note: (line) => sink.line(escapeLog(line)),
       });

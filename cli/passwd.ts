@@ -69,7 +69,7 @@ async function set(file: string, name: string, io: SubcommandIo): Promise<number
   if (problem) throw new StartError(`The password ${problem}`);
   const hash = await hashPassword(password);
   const { text, count } = await editUserFile(file, (text) => withHash(text, name, hash));
-  io.out(count > 0 ? `Changed the password of "${name}" in ${file}\n` : `Added "${name}" to ${file}\n`);
+  io.line(count > 0 ? `Changed the password of "${name}" in ${file}` : `Added "${name}" to ${file}`);
   noteRemaining(file, text, io);
   return 0;
 }
@@ -81,7 +81,7 @@ async function remove(file: string, name: string, io: SubcommandIo): Promise<voi
     if (edited.count === 0) throw new StartError(`There is no user "${name}" in ${file}`);
     return edited;
   });
-  io.out(`Removed "${name}" from ${file}\n`);
+  io.line(`Removed "${name}" from ${file}`);
   noteRemaining(file, text, io);
 }
 

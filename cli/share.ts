@@ -217,7 +217,10 @@ function baseOf(option: string | undefined, { url }: ServerNote): URL {
     throw new StartError("The server listens on a Unix socket: give the address of its proxy with --url");
   }
   const base = URL.parse(option ?? url!);
-  if (base && /^https?:$/.test(base.protocol)) return new URL(base.href.replace(/[?#].*|\/*$/g, "") + "/");
+  if (base && /^https?:$/.test(base.protocol)) {
+    const path = base.pathname.endsWith("/") ? base.pathname : `${base.pathname}/`;
+    return new URL(path, base);
+  }
   throw new UsageError(`Cannot use --url "${option}": it is not a URL such as https://files.example.org/`);
 }
 

@@ -96,7 +96,7 @@ async function make(file: string, given: string | undefined, options: Words["giv
     }
     return { text: withLine(before, line), count: 0 };
   });
-  io.out(`${text}\n`);
+  io.line(text);
   const below = path === "/" ? "" : ` below ${path}`;
   io.note(`Token ${id} of "${name}": ${rights.join(", ")}${below}, ${until(expires)}; it is not shown again`);
 }
@@ -121,14 +121,14 @@ async function revoke(file: string, name: string | undefined, id: string, io: Su
     if (edited.count === 0) throw new StartError(`There is no token ${id} in ${file}`);
     return edited;
   });
-  io.out(`Revoked the token ${id} in ${file}\n`);
+  io.line(`Revoked the token ${id} in ${file}`);
 }
 
 function list(file: string, name: string | null, io: SubcommandIo): void {
   const tokens = tokensOf(file).filter(({ user }) => name === null || user === normalizedName(name));
   const rows = tokens.map(({ id, user, rights, path, expires }) => [id, user, rights.join(","), path, until(expires)]);
   const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
-  for (const row of rows) io.out(`${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ")}\n`);
+  for (const row of rows) io.line(row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  "));
   if (rows.length === 0) io.note(`There are no tokens in ${file}`);
 }
 

@@ -286,10 +286,14 @@ function isNavigation({ headers, method }: Request): boolean {
   const mode = headers.get("sec-fetch-mode");
   // Downloads (`<a download>`) have no destination: they must not save the login page.
   if (mode !== null) return mode === "navigate" && headers.get("sec-fetch-dest") !== "empty";
-  return isBrowser({ headers }) && (headers.get("accept") ?? "").includes("text/html");
+  return isNamedLikeBrowser(headers) && (headers.get("accept") ?? "").includes("text/html");
 }
 
 /** Sec-Fetch-Mode is only sent to trustworthy origins, so not over plain HTTP on a network. */
 function isBrowser({ headers }: Pick<Request, "headers">): boolean {
-  return headers.has("sec-fetch-mode") || (headers.get("user-agent") ?? "").startsWith("Mozilla/");
+  return headers.has("sec-fetch-mode") || isNamedLikeBrowser(headers);
+}
+
+function isNamedLikeBrowser(headers: Headers): boolean {
+  return headers.get("user-agent")?.startsWith("Mozilla/") ?? false;
 }

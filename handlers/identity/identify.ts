@@ -67,7 +67,7 @@ function sessionOf(cookies: readonly string[], { sessions, revocations }: Identi
   let found: Session | null = null;
   for (const cookie of cookies) {
     const session = sessions.verify(cookie);
-    if (session === null || revocations.has(session.id)) continue;
+    if (session === null || revocations.has(session.id, session)) continue;
     if (found !== null && found.user !== session.user) return null;
     found ??= session;
   }

@@ -90,7 +90,7 @@ function wantsJson(request: Request): boolean {
 function logout(request: Request, context: Context, { session }: Identity, by: Identification): Response {
   requireMethod(request, "POST");
   refuseOtherSites(request, context, FOREIGN);
-  if (session !== null) by.revocations.add(session.id, session.expires);
+  if (session !== null) by.revocations.add(session.id, session.expires, session.user);
   const response = redirect(locationFor(context, LOGIN));
   response.headers.set("clear-site-data", '"cache"');
   return withCookie(response, setCookie(context, "", 0));
