@@ -85,7 +85,6 @@ export function answerShared(
   const token = segments[2]!;
   const share = by.shares.verify(token);
   if (share === null || by.revocations.has(share.id)) throw invalidLink();
-  internalsOf(context).notes.secret = { text: token, shown: `${share.id}...` };
   return then(isIssuerKnown(share, by.users), (isKnown) => {
     if (!isKnown) throw invalidLink();
     const path = context.target.path.below(sharePath(token))!;
@@ -119,7 +118,8 @@ function within(share: Share, token: string, path: SitePath, context: Context, r
   const prefix = sharePath(token);
   const base = context.base.join(prefix);
   const { may, leads } = permissions(share, context, rules);
-  const visitor: Visitor = { name: null, hasLogin: false, hidden: base.segments.length, ...(leads && { leads }) };
+  const client = { name: null, hasLogin: false, hidden: base.segments.length, share: share.id };
+  const visitor: Visitor = { ...client, ...(leads && { leads }) };
   return derive(context, {
     ...{ visitor },
     target: { ...context.target, path },
