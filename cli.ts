@@ -84,6 +84,7 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
   try {
     if (subcommand) {
       return await (await subcommand())(args.slice(1), {
+        line: (line) => world.out(`${escapeLog(line)}\n`),
         out: world.out,
         note: (line) => sink.line(escapeLog(line)),
       });
@@ -134,6 +135,7 @@ async function run(args: readonly string[], settings: Settings, world: World): P
     log,
     workers: settings.workers,
     root: settings.root,
+    features: settings.features,
     isInsecure: settings.tls === null && settings.endpoint.kind === "tcp" && !isLoopback(settings.endpoint.hostname),
   });
   const parts = { features, layers: identity ? [identity.layer] : [] };

@@ -11,7 +11,7 @@ import { Cancelled, readPassword } from "./read_password.ts";
 import { StartError } from "./start_error.ts";
 import type { SubcommandIo } from "./subcommands.ts";
 import { UsageError } from "./usage_error.ts";
-import { editUserFile, remainingProblem } from "./user_file_edit.ts";
+import { editUserFile, readUserFile, remainingProblem } from "./user_file_edit.ts";
 import { parseWords } from "./words.ts";
 
 const HELP = `Sets the password of a user in a file for --auth, and makes the file if needed.
@@ -69,18 +69,19 @@ async function set(file: string, name: string, io: SubcommandIo): Promise<number
   if (problem) throw new StartError(`The password ${problem}`);
   const hash = await hashPassword(password);
   const { text, count } = await editUserFile(file, (text) => withHash(text, name, hash));
-  io.out(count > 0 ? `Changed the password of "${name}" in ${file}\n` : `Added "${name}" to ${file}\n`);
+  io.line(count > 0 ? `Changed the password of "${name}" in ${file}` : `Added "${name}" to ${file}`);
   noteRemaining(file, text, io);
   return 0;
 }
 
 async function remove(file: string, name: string, io: SubcommandIo): Promise<void> {
+  readUserFile(file); // without it, there would be no such user, rather than no file
   const { text } = await editUserFile(file, (text) => {
     const edited = withoutUser(text, name);
     if (edited.count === 0) throw new StartError(`There is no user "${name}" in ${file}`);
     return edited;
   });
-  io.out(`Removed "${name}" from ${file}\n`);
+  io.line(`Removed "${name}" from ${file}`);
   noteRemaining(file, text, io);
 }
 

@@ -6,9 +6,11 @@
 
 /** What a subcommand writes to. */
 export interface SubcommandIo {
-  /** Writes to standard output, synchronously. */
+  /** Writes a line to standard output, synchronously; controls and invisible characters are escaped. */
+  readonly line: (line: string) => void;
+  /** Writes to standard output as it is, synchronously; the text must be escaped already. */
   readonly out: (text: string) => void;
-  /** Writes a line to standard error. */
+  /** Writes a line to standard error; controls and invisible characters are escaped. */
   readonly note: (line: string) => void;
 }
 

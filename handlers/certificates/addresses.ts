@@ -12,7 +12,7 @@ export function addressBytes(text: string): Uint8Array | null {
     const bytes = text.split(".").map(Number);
     return bytes.every((byte) => byte < 256) ? Uint8Array.from(bytes) : null;
   }
-  return text.includes(":") ? ipv6Bytes(text.replace(/%.*$/, "")) : null;
+  return text.includes(":") ? ipv6Bytes(text.split("%", 1)[0]!) : null;
 }
 
 function ipv6Bytes(text: string): Uint8Array | null {

@@ -5,6 +5,7 @@
  */
 
 import { join } from "@std/path/join";
+import { requireOwn } from "../system/ownership.ts";
 
 /** Keeps texts by name. */
 export interface Keeping {
@@ -77,16 +78,4 @@ async function readPrivate(path: string): Promise<string | null> {
     if (error instanceof Deno.errors.NotFound) return null;
     throw error;
   }
-}
-
-/** Another user could replace the keys, and so read what this server sends. */
-function requireOwn(path: string, { uid, mode }: Deno.FileInfo): void {
-  const own = ownUser();
-  if (own !== null && uid !== null && uid !== own) throw new TypeError(`${path} belongs to another user`);
-  if (mode !== null && (mode & 0o022) !== 0) throw new TypeError(`other users can write to ${path}`);
-}
-
-/** Null if unknown: on Windows, or without the permission, which is not requested. */
-function ownUser(): number | null {
-  return Deno.permissions.querySync({ name: "sys", kind: "uid" }).state === "granted" ? Deno.uid() : null;
 }

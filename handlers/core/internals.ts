@@ -42,6 +42,8 @@ export interface RequestNotes {
   finished: Response | null;
   /** The response that already has its file server's headers and error page, or null. */
   dressed: Response | null;
+  /** Where error pages lead: to the start of a share, or nowhere if null; to the start page if absent. */
+  start?: SitePath | null;
   /** The response offered to the cache, or null. */
   offer: OfferedResponse | null;
   /** The proof of absence offered to the cache, or null. */

@@ -8,7 +8,7 @@
  * The key of a client: its IPv4 address, or the first 64 bits of its IPv6 address, which identify one subscriber. `""`
  * if unknown.
  *
- * For a request forwarded by a proxy on this machine, the last address in X-Forwarded-For. Only a local user could
+ * For a request forwarded by a proxy on this machine, the last address in X-Forwarded-For, without a port. Only a local user could
  * forge it, who can use any loopback address anyway. A proxy on another machine counts as one client. Used for fair
  * sharing only, never for access control.
  *
@@ -35,11 +35,16 @@ function isHere(address: string): boolean {
   return address.startsWith("127.") || address === "::1" || address === "unix";
 }
 
-/** Maximum length of an address: the longest form of IPv6, with a zone. */
+/** Maximum length of an address: the longest form of IPv6, with a zone or a port. */
 const MAX_LENGTH = 64;
 
-function keyOf(address: string): string {
-  if (address.length > MAX_LENGTH) return "";
+/** Some proxies add the port of the connection, and put IPv6 addresses in brackets. */
+const WITH_PORT = /^(?:\[([^\]]*)\]|([^:]*\.[^:]*))(?::\d*)?$/;
+
+function keyOf(text: string): string {
+  if (text.length > MAX_LENGTH) return "";
+  const [, inBrackets, before] = WITH_PORT.exec(text) ?? [];
+  const address = inBrackets ?? before ?? text;
   if (!address.includes(":")) return address;
   return address.includes(".") ? address : network(address);
 }

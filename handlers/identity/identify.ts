@@ -67,7 +67,7 @@ function sessionOf(cookies: readonly string[], { sessions, revocations }: Identi
   let found: Session | null = null;
   for (const cookie of cookies) {
     const session = sessions.verify(cookie);
-    if (session === null || revocations.has(session.id)) continue;
+    if (session === null || revocations.has(session.id, session)) continue;
     if (found !== null && found.user !== session.user) return null;
     found ??= session;
   }
@@ -121,8 +121,13 @@ export function checkLogin(
     if (!isDenied(result)) return result;
     if (result.retryAfter === null) return null;
     const headers = { "retry-after": String(result.retryAfter) };
-    throw new HttpError(429, `Too many failed logins: wait ${result.retryAfter} seconds`, { headers });
+    throw new HttpError(429, `Too many failed logins: wait ${secondsText(result.retryAfter)}`, { headers });
   });
+}
+
+/** A number of seconds, for people. */
+export function secondsText(count: number): string {
+  return count === 1 ? "1 second" : `${count} seconds`;
 }
 
 /** Name and password (RFC 7617), in UTF-8 as announced by the challenge. */

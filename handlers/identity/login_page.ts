@@ -19,7 +19,9 @@ export interface LoginPage {
 
 /** The form for logging in. */
 export function loginPage({ name, problem, to }: LoginPage): string {
-  const alert = problem === null ? "" : `<p role="alert" id="problem"><strong>${escapeHtml(problem)}</strong></p>\n`;
+  const alert = problem === null
+    ? ""
+    : `<p role="alert" class="problem" id="problem"><strong>${escapeHtml(problem)}</strong></p>\n`;
   const invalid = problem === null ? "" : ' aria-invalid="true" aria-describedby="problem"';
   return page(
     "Log in",

@@ -12,7 +12,7 @@ export type { TokenGrant } from "./token_line.ts";
 export type { UserRight } from "./user_rights.ts";
 export { auth, type AuthOptions } from "./auth.ts";
 export { type AccessRule, InvalidRule, parseAccessRule, type Who } from "./rules.ts";
-export { type IdentityState, openState, type Revocations, volatileState } from "./state.ts";
+export { type IdentityState, openState, type RevocableSession, type Revocations, volatileState } from "./state.ts";
 export { type ShareRecord, type ShareRecords, TooManyShares } from "./share_records.ts";
 export { sharePath, shares } from "./share_site.ts";
 export { narrowShare, type Share, Shares, type ShareTerms } from "./shares.ts";

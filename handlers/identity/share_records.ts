@@ -6,7 +6,7 @@
  * @module
  */
 
-import { lockedFile, readIfPresent, replaceFile } from "./locked_file.ts";
+import { appendTo, lockedFile, readIfPresent, replaceFile } from "./locked_file.ts";
 
 /** A share as recorded. */
 export interface ShareRecord {
@@ -79,16 +79,10 @@ export function recordsIn(path: string, isRevoked: (id: string) => boolean): Sha
           path,
           kept.map((each) => `${JSON.stringify(each)}\n`).join("") + line,
         );
-      } else writeAll(file, line);
+      } else appendTo(file, line);
     },
     all: () => read().flatMap(parse).filter(isCurrent),
   };
-}
-
-function writeAll(file: Deno.FsFile, text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-  file.syncDataSync();
 }
 
 function requireRoom(records: readonly ShareRecord[], { by, site }: ShareRecord): void {

@@ -83,10 +83,13 @@ export function answerShared(
   const { segments } = context.target.path;
   if (segments.length < 3 || DIRECTORY.some((name, index) => segments[index] !== name)) return null;
   const token = segments[2]!;
+  const { notes } = internalsOf(context);
+  notes.start = null;
   const share = by.shares.verify(token);
   if (share === null || by.revocations.has(share.id)) throw invalidLink();
   return then(isIssuerKnown(share, by.users), (isKnown) => {
     if (!isKnown) throw invalidLink();
+    notes.start = context.base.join(sharePath(token));
     const path = context.target.path.below(sharePath(token))!;
     const response = answer(request, within(share, token, path, context, by.rules), share, next);
     return then(response, (response) => response && unlisted(response));
@@ -95,7 +98,7 @@ export function answerShared(
 
 /** Nothing tells whether a link was valid before. */
 function invalidLink(): HttpError {
-  return new HttpError(404, "This link is not valid, or no longer");
+  return new HttpError(404, "This link has expired or was revoked. Ask whoever sent it for a new one");
 }
 
 /** A link is as good as a password: neither caches nor search engines keep what it shows, and other sites never see it. */

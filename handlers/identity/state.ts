@@ -6,15 +6,19 @@
  */
 
 import { join } from "@std/path/join";
-import { lockedFile, readIfPresent, replaceFile } from "./locked_file.ts";
+import { requireOwn } from "../system/ownership.ts";
+import { readIfPresent } from "./locked_file.ts";
+import { RevocationFile, RevocationList, type Revocations } from "./revocations.ts";
 import { recordsIn, type ShareRecords, volatileRecords } from "./share_records.ts";
+
+export type { RevocableSession, Revocations } from "./revocations.ts";
 
 const KEY_BYTES = 32;
 
 /** The key of shares: ending all shares must not end sessions. */
 const SHARE_KEY = "share-key";
 
-/** How often a process looks for revocations and a new key by others, in milliseconds. */
+/** How often a process looks for a new key by others, in milliseconds. */
 const LOOK_MS = 1_000;
 
 /** What sessions and shares need beyond a request. */
@@ -32,20 +36,11 @@ export interface IdentityState {
   readonly records?: ShareRecords;
 }
 
-/** Ended sessions and shares, by id. */
-export interface Revocations {
-  /** Whether an id has been revoked. */
-  has(id: string): boolean;
-  /** Revokes an id; `expires` (milliseconds since 1970, Infinity for never) tells how long to remember it. */
-  add(id: string, expires: number): void;
-}
-
 /** State that ends with the process: a random key, and lists in memory. */
 export function volatileState(): Required<IdentityState> {
-  const ids = new Set<string>();
-  const revocations = { has: (id: string) => ids.has(id), add: (id: string) => void ids.add(id) };
+  const revocations = new RevocationList();
   const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
-  return { key, revocations, shareKey: () => key, records: volatileRecords(revocations.has) };
+  return { key, revocations, shareKey: () => key, records: volatileRecords((id) => revocations.has(id)) };
 }
 
 /**
@@ -53,12 +48,11 @@ export function volatileState(): Required<IdentityState> {
  * time agree on the keys.
  *
  * @throws Deno.errors.PermissionDenied and others if it cannot be written to; TypeError if a key is malformed or others
- * can read it.
+ * can read it, if the directory or a file in it belongs to another user, or if a file is a symbolic link.
  */
 export function openState(directory: string): Required<IdentityState> {
   Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const { mode } = Deno.statSync(directory);
-  if (mode !== null && (mode & 0o022) !== 0) throw new TypeError(`other users can write to ${directory}`);
+  requireOwn(directory, Deno.statSync(directory));
   const revocations = new RevocationFile(join(directory, "revoked"));
   const shareKey = watchedKey(join(directory, SHARE_KEY));
   const records = recordsIn(join(directory, "shares"), (id) => revocations.has(id));
@@ -97,7 +91,7 @@ function watchedKey(path: string): () => Uint8Array {
 
 function stateOf(path: string): string | null {
   try {
-    const { ino, size, mtime } = Deno.statSync(path);
+    const { ino, size, mtime } = Deno.lstatSync(path);
     return `${ino} ${size} ${mtime?.getTime()}`;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
@@ -122,7 +116,7 @@ function readKey(path: string): Uint8Array {
     return own.key;
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    return checkedKey(path, Deno.readFileSync(path));
+    return checkedKey(path, readIfPresent(path)!);
   } finally {
     Deno.removeSync(own.path);
   }
@@ -132,51 +126,9 @@ function checkedKey(path: string, key: Uint8Array): Uint8Array {
   if (key.length !== KEY_BYTES) {
     throw new TypeError(`the key ${path} is damaged; remove it to end all sessions and shares`);
   }
-  const { mode } = Deno.statSync(path);
+  const { mode } = Deno.lstatSync(path);
   if (mode !== null && (mode & 0o077) !== 0) {
     throw new TypeError(`other users can read the key ${path}; remove it to end all sessions and shares`);
   }
   return key;
-}
-
-/** A list of `ID EXPIRES` lines to which all processes append. */
-class RevocationFile implements Revocations {
-  readonly #path: string;
-  readonly #ids = new Map<string, number>();
-  #seen = "";
-  #lookedAt = -Infinity;
-
-  constructor(path: string) {
-    this.#path = path;
-    using file = lockedFile(path);
-    this.#look();
-    const lines = [...this.#ids].map(([id, expires]) => `${id} ${expires}\n`).join("");
-    if (file.statSync().size > lines.length) replaceFile(path, lines);
-  }
-
-  has(id: string): boolean {
-    if (performance.now() - this.#lookedAt > LOOK_MS) this.#look();
-    return this.#ids.has(id);
-  }
-
-  add(id: string, expires: number): void {
-    this.#ids.set(id, expires);
-    using file = lockedFile(this.#path);
-    file.writeSync(new TextEncoder().encode(`${id} ${expires}\n`));
-    file.syncDataSync();
-  }
-
-  /** Reads what other processes have appended. */
-  #look(): void {
-    this.#lookedAt = performance.now();
-    const seen = stateOf(this.#path) ?? "";
-    if (seen === this.#seen) return;
-    for (const line of Deno.readTextFileSync(this.#path).split("\n")) this.#read(line);
-    this.#seen = seen;
-  }
-
-  #read(line: string): void {
-    const [id, expires] = line.split(" ");
-    if (id && Number(expires) > Date.now()) this.#ids.set(id, Number(expires));
-  }
 }

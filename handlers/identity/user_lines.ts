@@ -55,7 +55,7 @@ export function splitLine(text: string): Line | null {
   if (at < 0 || text.startsWith("#")) return null;
   const [name = "", token = null] = splitOnce(text.slice(0, at), "/");
   const [value = ""] = text.slice(at + 1).split(":", 1);
-  return { name: normalizedName(name), token, value: value.replace(/[ \t]+$/, "") };
+  return { name: normalizedName(name), token, value: value.trimEnd() };
 }
 
 /** The lines of a text without their ends, and without a byte order mark. */

@@ -149,6 +149,14 @@ Deno.test("what is wrong with the arguments of a subcommand is said in one sente
     [["token", "--revoke", "x", path, "ann"], 2, "pyserve token --revoke takes an ID and a FILE"],
     [["token", path, "zoe"], 1, `There is no user "zoe" in ${path}; add it with "pyserve passwd"`],
     [["token", "--revoke", "x", path], 1, `There is no token x in ${path}`],
+    ...[["token", "--revoke", "x"], ["token", "--list"], ["passwd", "--delete"]].map((args) =>
+      [
+        [...args, tree.at("none"), ...args[0] === "passwd" ? ["ann"] : []],
+        1,
+        `Cannot read "${tree.at("none")}": it does not exist`,
+      ] as [string[], number, string]
+    ),
+    [["token", "--revoke", path, "x"], 1, `There is no token x in ${path}`],
     [["token", "--list", tree.at("none")], 1, `Cannot read "${tree.at("none")}": it does not exist`],
     [
       ["token", "--list", tree.at("bad.txt")],
@@ -367,4 +375,28 @@ Deno.test({
       assert(!namesIn(tree).includes("users.txt"));
     }
   },
+});
+
+Deno.test("no subcommand prints a control or a bidirectional character of a name, path or file", POSIX, async () => {
+  await using tree = await tempTree();
+  const [name, path] = ["ann\u0301\u202etxt", "/pub/\u202e\u2066x"];
+  const file = tree.at("a\u001b[2J\u202e\nb.txt");
+  await Deno.writeTextFile(file, "ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\nbob:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n");
+  await Deno.chmod(file, 0o600);
+  const shown = [
+    await ran("token", "--path", path, file, "ann"),
+    await ran("token", "--list", file),
+    await ran("token", "--list", file, name),
+    await ran("token", "--revoke", name, file),
+    await ran("token", file, name),
+    await ran("passwd", "--delete", file, name),
+    await ran("passwd", "--delete", file, "ann"),
+    await ran("share", "--state", tree.at("none\u202e"), "--list"),
+    await ran("share", "--state", tree.at("none\u202e"), "--revoke", "\u001b[2J"),
+    await ran("share", "--state", tree.at("none\u202e"), file),
+  ];
+  // deno-lint-ignore no-control-regex
+  for (const { out, err } of shown) assert(!/[\0-\x09\x0b-\x1f\p{Cf}]/u.test(out + err), JSON.stringify([out, err]));
+  assertStringIncludes(shown[1]!.out, "/pub/\\u202e\\u2066x");
+  assertStringIncludes(shown[6]!.out, "a\\x1b[2J\\u202e\\x0ab.txt\n");
 });

@@ -1,7 +1,7 @@
 /** No line of the log has the token of a share link. */
 
 import { assert, assertEquals } from "@std/assert";
-import { type LogFormat } from "../../handlers/core/access_line.ts";
+import type { LogFormat } from "../../handlers/core/access_line.ts";
 import { redirectToHttps } from "../../handlers/layers/https.ts";
 import { fileServer, memory, SitePath, toFetch } from "../../mod.ts";
 import { withoutTokens } from "../../handlers/core/masked_log.ts";

@@ -112,11 +112,11 @@ const overHttp1 = (fetchOf: (tree: TempTree, site: SiteKind) => FetchFunction, p
 };
 
 const DOORS: Readonly<Record<string, { readonly open: Open; readonly every: number }>> = {
-  "the default engine": { open: overHttp1(fetchOf), every: 3 },
-  "below a share link": { open: overHttp1(fetchOf, `/.pyserve/share/${SHARE.token}`), every: 7 },
-  "a mount and a union of the library": { open: overHttp1(libraryFetch, "/mounted/here"), every: 13 },
+  "the default engine": { open: overHttp1(fetchOf), every: 7 },
+  "below a share link": { open: overHttp1(fetchOf, `/.pyserve/share/${SHARE.token}`), every: 23 },
+  "a mount and a union of the library": { open: overHttp1(libraryFetch, "/mounted/here"), every: 41 },
   "HTTP/2 over TLS": {
-    every: 13,
+    every: 41,
     async open(tree, site) {
       const tls = await certificate();
       const server = serve(fetchOf(tree, site), { ...LOOPBACK, tls });
@@ -124,13 +124,13 @@ const DOORS: Readonly<Record<string, { readonly open: Open; readonly every: numb
     },
   },
   "-p HTTP/1.0": {
-    every: 23,
+    every: 73,
     open(tree, site) {
       const server = serveClassic(fetchOf(tree, site), LOOPBACK);
       return Promise.resolve(doorOf(connectionsTo(server.address.port), () => server.abort()));
     },
   },
-  ...Deno.build.os === "linux" && { "the command with two workers": { open: workers, every: 23 } },
+  ...Deno.build.os === "linux" && { "the command with two workers": { open: workers, every: 73 } },
 };
 
 function doorOf(client: Client, close: () => Promise<unknown>, prefix = ""): Door {
@@ -207,7 +207,7 @@ for (const [name, { open, every }] of Object.entries(DOORS)) {
         await using tree = await vaultTree();
         await using door = await open(tree, site);
         const before = contentsOf(tree);
-        // Each door has others, and over some time all.
+        // A share of all cases, at each door another one.
         const cases = forbidden(site).filter((_, index) => index % every === Object.keys(DOORS).indexOf(name) % every);
         await compare(door, cases);
         total += cases.length;

@@ -69,6 +69,30 @@ Deno.test("a selection is an overview: only what leads to shared paths is listed
   assert(tar.includes("one.txt") && tar.includes("two.txt") && !tar.includes("three"));
 });
 
+Deno.test("an error below a link leads to the start of the link, and that of an invalid link nowhere", async () => {
+  await using site = await sharingSite();
+  const { id, url } = await site.share({ paths: ["/team"] });
+  const start = url.replace(/team\/$/, "");
+  for (const path of ["team/none.txt", "team/none.txt", "secret.txt", ".pyserve/none"]) {
+    const response = await site.send(`${start}${path}`, { headers: HTML });
+    const [, href] = /<a href="([^"]*)">Go to the start page/.exec(await response.text())!;
+    const at = new URL(`${start}${path}`, "http://localhost");
+    assertEquals(new URL(href!, at).href, new URL(start, at).href, path);
+    assertEquals(response.headers.get("referrer-policy"), "no-referrer", path);
+  }
+  assertEquals(await site.status(`/.pyserve/shares/${id}`, { method: "DELETE", headers: basic("ann") }), 204);
+  for (const path of [url, `${url}none.txt`, "/.pyserve/share/forged/"]) {
+    const response = await site.send(path, { headers: HTML });
+    const page = await response.text();
+    assert(page.includes("This link has expired or was revoked. Ask whoever sent it for a new one."), page);
+    assert(!page.includes("start page") && !page.includes("mistyped"), page);
+    assertEquals([response.status, response.headers.get("referrer-policy")], [404, "no-referrer"]);
+  }
+  const other = await site.send("/none.txt", { headers: { ...basic("ann"), ...HTML } });
+  assertEquals(other.headers.get("referrer-policy"), "same-origin");
+  assert((await other.text()).includes('<a href="./">Go to the start page'));
+});
+
 Deno.test("an overview of several directories with little in common is in the root, which stays closed otherwise", async () => {
   await using site = await sharingSite();
   const { url } = await site.share({ paths: ["/docs/a/one.txt", "/team/sub/"] });

@@ -7,8 +7,8 @@ import { type Module, modulesOf } from "../../tools/module_graph.ts";
 /** From the ground to the roof: a room imports from itself and from rooms above it in this list. */
 const ROOMS = [
   "http", // decisions of the protocol, without I/O
-  "certificates", // made without files
-  "system", // calls of the C library
+  "system", // calls of the C library, owners of files
+  "certificates", // made without programs
   "http1", // the HTTP/1 parser
   "core", // requests, answers, failures: everything that needs no source
   "sources", // where bytes live
