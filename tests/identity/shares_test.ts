@@ -1,6 +1,6 @@
 /** Share links over HTTP: who can make them, what they show, and when they end. */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { SitePath } from "../../mod.ts";
 import { narrowShare, Shares } from "../../handlers/identity/shares.ts";
 import { clockAhead } from "../support/clock.ts";
@@ -299,7 +299,7 @@ Deno.test("a link ends when it expires, with its user, and with a right of the u
   assertEquals(await site.status(url), 200);
   const paths = [SitePath.root.child("docs")!];
   const expiring = (expires: number) =>
-    new Shares(site.state.key).make({ paths, rights: new Set(["read"]), expires }, "bob");
+    new Shares(site.state.key, () => 0).make({ paths, rights: new Set(["read"]), expires }, "bob");
   assertEquals(await site.status(`/.pyserve/share/${expiring(Date.now() + 60_000).token}/docs/b/two.txt`), 200);
   assertEquals(await site.status(`/.pyserve/share/${expiring(Date.now()).token}/docs/b/two.txt`), 404);
   site.users.names.delete("bob");
@@ -309,6 +309,17 @@ Deno.test("a link ends when it expires, with its user, and with a right of the u
     await using other = await sharingSite({ rules, state: site.state });
     assertEquals(await other.status(url), 403, String(rules));
   }
+});
+
+Deno.test("a share without paths or with an expiry that has passed is not made", () => {
+  const shares = new Shares(new Uint8Array(32), () => 1000);
+  const paths = [SitePath.root];
+  const rights = new Set(["read"] as const);
+  assertThrows(() => shares.make({ paths: [], rights, expires: Infinity }, null), TypeError, "it has no paths");
+  for (const expires of [NaN, 0, 1000, -Infinity]) {
+    assertThrows(() => shares.make({ paths, rights, expires }, null), RangeError, "not in the future");
+  }
+  for (const expires of [1001, Infinity]) assert(shares.make({ paths, rights, expires }, null).token);
 });
 
 Deno.test("a file that moves away from a shared path is no longer shared, and what replaces it is", async () => {
