@@ -87,7 +87,6 @@ export function answerShared(
   notes.start = null;
   const share = by.shares.verify(token);
   if (share === null || by.revocations.has(share.id)) throw invalidLink();
-  notes.secret = { text: token, shown: `${share.id}...` };
   return then(isIssuerKnown(share, by.users), (isKnown) => {
     if (!isKnown) throw invalidLink();
     notes.start = context.base.join(sharePath(token));
@@ -122,7 +121,8 @@ function within(share: Share, token: string, path: SitePath, context: Context, r
   const prefix = sharePath(token);
   const base = context.base.join(prefix);
   const { may, leads } = permissions(share, context, rules);
-  const visitor: Visitor = { name: null, hasLogin: false, hidden: base.segments.length, ...(leads && { leads }) };
+  const client = { name: null, hasLogin: false, hidden: base.segments.length, share: share.id };
+  const visitor: Visitor = { ...client, ...(leads && { leads }) };
   return derive(context, {
     ...{ visitor },
     target: { ...context.target, path },
