@@ -135,6 +135,7 @@ async function run(args: readonly string[], settings: Settings, world: World): P
     log,
     workers: settings.workers,
     root: settings.root,
+    features: settings.features,
     isInsecure: settings.tls === null && settings.endpoint.kind === "tcp" && !isLoopback(settings.endpoint.hostname),
   });
   const parts = { features, layers: identity ? [identity.layer] : [] };

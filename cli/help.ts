@@ -35,8 +35,11 @@ export function help(topic: string): string | null {
   if (topic === "") return USAGE + EXAMPLES + section("Options", common()) + more();
   const groups = GROUPS.filter((group) => topic === "all" || (ALIASES[topic] ?? topic) === group.toLowerCase());
   if (groups.length === 0) return null;
-  return USAGE + groups.map((group) => section(group, inGroup(group))).join("\n");
+  const users = groups.includes("Users") ? `\n${SUBCOMMANDS}` : "";
+  return USAGE + groups.map((group) => section(group, inGroup(group))).join("\n") + users;
 }
+
+const SUBCOMMANDS = "Users, tokens and share links: pyserve passwd --help (or token, share)\n";
 
 /** Other names of topics. */
 const ALIASES: Readonly<Partial<Record<string, string>>> = { tls: "https" };
@@ -48,8 +51,7 @@ export function topics(): string {
 function more(): string {
   return `
 Topics: ${topics()}
-Users, tokens and share links: pyserve passwd --help (or token, share)
-Every option can be an environment variable: --tls-cert is PYSERVE_TLS_CERT.
+${SUBCOMMANDS}Every option can be an environment variable: --tls-cert is PYSERVE_TLS_CERT.
 `;
 }
 

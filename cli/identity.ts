@@ -10,7 +10,9 @@ import { environmentUser, type Users } from "../handlers/identity/users.ts";
 import { type IdentityState, openState, volatileState } from "../handlers/identity/state.ts";
 import { userFile, UserFileError } from "../handlers/identity/user_file.ts";
 import type { Layer, Logger } from "../handlers/core/types.ts";
-import type { IdentitySettings } from "./settings.ts";
+import { accessWarnings } from "./access_warnings.ts";
+import type { FeatureSettings, IdentitySettings } from "./settings.ts";
+import { shellWord } from "./shell_word.ts";
 import { defaultStateDirectory } from "./state_directory.ts";
 import { StartError } from "./start_error.ts";
 import { UsageError } from "./usage_error.ts";
@@ -32,6 +34,8 @@ export interface IdentityWorld {
   readonly workers: number;
   /** The directory or file that is served. */
   readonly root: string;
+  /** What the options enable. */
+  readonly features: FeatureSettings;
   /** Whether clients connect over a network without TLS. */
   readonly isInsecure: boolean;
 }
@@ -46,6 +50,7 @@ export async function loadIdentity(settings: IdentitySettings, world: IdentityWo
   if (state === null && workers > 1) {
     throw new StartError(`Cannot use --workers with users: ${notes.join("")}; name another directory with --state`);
   }
+  notes.push(...await accessWarnings(settings.rules, { users, root: world.root, features: world.features }));
   return {
     layer: auth({ users, rules: settings.rules, state: state ?? volatileState(), site: siteOf(world.root), log }),
     notes,
@@ -65,14 +70,22 @@ async function usersOf({ file, variable }: IdentitySettings, { env, log, root }:
     }
     const value = env[variable!];
     if (value === undefined) {
-      throw new UsageError(`Cannot use --auth-env: there is no environment variable ${variable}`);
+      throw new UsageError(`Cannot use --auth-env: there is no environment variable ${variable}`, "users");
     }
     return environmentUser(value);
   } catch (error) {
-    if (error instanceof UserFileError) throw new StartError(error.message);
-    if (error instanceof TypeError) throw new UsageError(`Cannot use --auth-env ${variable}: ${error.message}`);
+    if (error instanceof UserFileError) throw new StartError(explained(error, file!));
+    if (error instanceof TypeError) {
+      throw new UsageError(`Cannot use --auth-env ${variable}: ${error.message}`, "users");
+    }
     throw error;
   }
+}
+
+/** What is wrong with the file of `--auth`; for a new one, how to make it. */
+function explained({ message }: UserFileError, file: string): string {
+  const hint = message.endsWith(": it does not exist") ? `; make it with: pyserve passwd ${shellWord(file)} NAME` : "";
+  return message.replace(/^Cannot use "/, 'Cannot use --auth "') + hint;
 }
 
 /** What tells servers with the same state directory apart; `pyserve share` finds the same in the note of the server. */

@@ -47,6 +47,9 @@ function split(args: readonly string[]): { texts: Texts; words: string[] } {
       words.push(...rest.splice(0));
     } else if (isOption(word)) {
       const { name, text } = takeOption(word, rest);
+      if (name === "auth" && texts.has(name)) {
+        throw new UsageError("The option --auth can be given only once: put all users into one file", "users");
+      }
       texts.set(name, OPTIONS[name].repeatable ? [...texts.get(name) ?? [], text] : [text]);
     } else {
       words.push(word);
@@ -167,8 +170,13 @@ function valueOf(name: OptionName, option: Option, texts: readonly string[]): un
     return option.make(texts);
   } catch (error) {
     if (!(error instanceof InvalidValue)) throw error;
-    throw new UsageError(`Cannot use --${name} "${badText(option, texts)}": ${error.message}`);
+    throw new UsageError(`Cannot use --${name} "${badText(option, texts)}": ${error.message}`, topicOf(name));
   }
+}
+
+/** The topic of the help: users and rights need more than the short help has. */
+function topicOf(name: OptionName): string {
+  return OPTIONS[name].group === "Users" ? "users" : "";
 }
 
 /** The first text that the option rejects. */
@@ -188,9 +196,10 @@ function check(texts: Texts): void {
   for (const name of texts.keys()) {
     const { needs, excludes = [] } = OPTIONS[name];
     if (needs && !needs.some(has)) {
-      throw new UsageError(`The option --${name} needs ${needs.map((other) => `--${other}`).join(" or ")}`);
+      const others = needs.map((other) => `--${other}`).join(" or ");
+      throw new UsageError(`The option --${name} needs ${others}`, topicOf(name));
     }
     const other = excludes.find(has);
-    if (other) throw new UsageError(`The options --${name} and --${other} cannot be combined`);
+    if (other) throw new UsageError(`The options --${name} and --${other} cannot be combined`, topicOf(name));
   }
 }

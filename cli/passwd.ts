@@ -11,7 +11,7 @@ import { Cancelled, readPassword } from "./read_password.ts";
 import { StartError } from "./start_error.ts";
 import type { SubcommandIo } from "./subcommands.ts";
 import { UsageError } from "./usage_error.ts";
-import { editUserFile, remainingProblem } from "./user_file_edit.ts";
+import { editUserFile, readUserFile, remainingProblem } from "./user_file_edit.ts";
 import { parseWords } from "./words.ts";
 
 const HELP = `Sets the password of a user in a file for --auth, and makes the file if needed.
@@ -75,6 +75,7 @@ async function set(file: string, name: string, io: SubcommandIo): Promise<number
 }
 
 async function remove(file: string, name: string, io: SubcommandIo): Promise<void> {
+  readUserFile(file); // without it, there would be no such user, rather than no file
   const { text } = await editUserFile(file, (text) => {
     const edited = withoutUser(text, name);
     if (edited.count === 0) throw new StartError(`There is no user "${name}" in ${file}`);

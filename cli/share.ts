@@ -18,6 +18,7 @@ import { isVisible } from "../handlers/sources/filtered.ts";
 import { parseDuration } from "./duration.ts";
 import { environmentOfProcess } from "./environment.ts";
 import { runningServers, type ServerNote } from "./server_notes.ts";
+import { shellWord } from "./shell_word.ts";
 import { StartError } from "./start_error.ts";
 import { defaultStateDirectory } from "./state_directory.ts";
 import type { SubcommandIo } from "./subcommands.ts";
@@ -150,7 +151,11 @@ async function make(
   const link = linkOf(base, record, shares);
   io.out(`${link}\n`);
   if (given.has("qr")) io.out((await import("./qr.ts")).codesFor([link], Deno.stdout.isTerminal() && !Deno.noColor));
-  io.note(`Share ${id}: ${rights.join(", ")}, ${until(record.expires)}; end it with "pyserve share --revoke ${id}"`);
+  const option = given.has("state") ? `--state ${shellWord(given.get("state")!)} ` : "";
+  io.note(
+    `Share ${id}: ${rights.join(", ")}, ${until(record.expires)}; ` +
+      `end it with "pyserve share ${option}--revoke ${id}"`,
+  );
 }
 
 /** A path on disk as a path of a server. */

@@ -47,7 +47,7 @@ export async function token(args: readonly string[], io: SubcommandIo): Promise<
     io.out(HELP);
     return 0;
   }
-  const { words: [file, name, ...others], given } = parsed;
+  const { words: [file, name, ...others], given } = inOrder(parsed);
   if (!file) throw new UsageError("pyserve token needs a FILE");
   if (others.length > 0) throw new UsageError("pyserve token takes a FILE and a NAME");
   refuseCombined(given);
@@ -56,6 +56,23 @@ export async function token(args: readonly string[], io: SubcommandIo): Promise<
   else if (id !== undefined) await revoke(file, name, id, io);
   else await make(file, name, given, io);
   return 0;
+}
+
+/** `--revoke FILE ID` is meant as `--revoke ID FILE`: no ID looks like a path that exists. */
+function inOrder({ words, given }: Words): Words {
+  const [file] = words;
+  const id = given.get("revoke");
+  if (words.length !== 1 || id === undefined || !isFile(id) || isFile(file!)) return { words, given };
+  return { words: [id], given: new Map([...given, ["revoke", file!]]) };
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return false;
+  }
 }
 
 function refuseCombined(given: Words["given"]): void {
@@ -98,6 +115,7 @@ function pathOf(text: string): string {
 
 async function revoke(file: string, name: string | undefined, id: string, io: SubcommandIo): Promise<void> {
   if (name !== undefined) throw new UsageError("pyserve token --revoke takes an ID and a FILE");
+  readUserFile(file); // without it, there would be nothing to revoke, rather than no file
   await editUserFile(file, (text) => {
     const edited = withoutToken(text, id);
     if (edited.count === 0) throw new StartError(`There is no token ${id} in ${file}`);

@@ -43,22 +43,16 @@ interface Exchange {
 
 const WRITERS: Readonly<Record<LogFormat, (exchange: Exchange) => void>> = {
   python: writePython,
-  common: (exchange) => log(exchange.context, commonLine(exchange)),
-  combined: (exchange) => log(exchange.context, `${commonLine(exchange)} ${referrerAndAgent(exchange)}`),
-  json: (exchange) => log(exchange.context, jsonLine(exchange)),
+  common: (exchange) => exchange.context.log.access(commonLine(exchange)),
+  combined: (exchange) => exchange.context.log.access(`${commonLine(exchange)} ${referrerAndAgent(exchange)}`),
+  json: (exchange) => exchange.context.log.access(jsonLine(exchange)),
 };
-
-/** Who can read the log must not be able to use the secrets in it, also not those in Referer. */
-function log(context: Context, line: string): void {
-  const { secret } = internalsOf(context).notes;
-  context.log.access(secret === null ? line : line.replaceAll(secret.text, secret.shown));
-}
 
 function writePython({ request, context, response }: Exchange): void {
   const prefix = `${context.remoteAddress || "-"} - - [${localTime(new Date())}]`;
   const failure = failureOf(response);
   if (failure) context.log.access(`${prefix} code ${failure.status}, message ${escapeLog(failure.message)}`);
-  log(context, `${prefix} "${escapeLog(requestLine(request, context))}" ${response.status} -`);
+  context.log.access(`${prefix} "${escapeLog(requestLine(request, context))}" ${response.status} -`);
 }
 
 function commonLine({ request, context, response }: Exchange): string {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { maskedLog } from "./masked_log.ts";
 import { then } from "./awaitable.ts";
 import { accessLogWriter, type LogFormat } from "./access_line.ts";
 import { escapeLog } from "../http/escape.ts";
@@ -90,8 +91,9 @@ export type FetchFunction = (request: Request, info?: ConnectionInfo) => Awaitab
 export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFunction {
   requireFunction(handler, "the handler of toFetch");
   const settled = settleLast(unchecked(handler));
-  const log = options.log ?? consoleLogger;
-  requireLogger(log);
+  const given = options.log ?? consoleLogger;
+  requireLogger(given);
+  const log = maskedLog(given);
   const whereLocal = options.localAddress ?? nowhere;
   const judge = new Judge(new OwnHosts(options.hosts, whereLocal));
   const format = options.accessLog ?? (options.log ? "python" : false);
@@ -138,7 +140,6 @@ function newNotes(): Notes {
     logged: false,
     finished: null,
     dressed: null,
-    secret: null,
     offer: null,
     absence: null,
     target: undefined,

@@ -42,8 +42,8 @@ export interface RequestNotes {
   finished: Response | null;
   /** The response that already has its file server's headers and error page, or null. */
   dressed: Response | null;
-  /** A part of the URL that is as good as a password, and what the access log shows in its place; or null. */
-  secret: { readonly text: string; readonly shown: string } | null;
+  /** Where error pages lead: to the start of a share, or nowhere if null; to the start page if absent. */
+  start?: SitePath | null;
   /** The response offered to the cache, or null. */
   offer: OfferedResponse | null;
   /** The proof of absence offered to the cache, or null. */
@@ -72,6 +72,8 @@ export interface Visitor {
   readonly hasLogin: boolean;
   /** The number of segments of `base` that are not shown: the token of a share. */
   readonly hidden: number;
+  /** The id of the share link by which the client came; absent for others. */
+  readonly share?: string;
   /** Directories that only lead to what is shared: their dates are not shown. Follows from the view. */
   readonly leads?: (path: SitePath) => boolean;
 }

@@ -119,7 +119,7 @@ class Gate {
     if (refusal !== ENCODED_SLASH) return next(request, derive(context, NO_RIGHTS));
     return then(failing(() => identify(request, context, this.#by)), (identity) => {
       if (identity instanceof Response) return identity;
-      if (identity === null) return this.#challenge(request, context);
+      if (identity === null) return this.#challenge(request, context, problemOf(request));
       const inner = contextFor(this.#clientOf(identity, context), context);
       return then(next(request, inner), (response) => response && this.#checked(request, inner, response));
     });
@@ -134,7 +134,7 @@ class Gate {
     const identity = failing(() => identify(request, context, this.#by));
     return then(identity, (identity) => {
       if (identity instanceof Response) return identity;
-      if (identity === null) return this.#challenge(request, context);
+      if (identity === null) return this.#challenge(request, context, problemOf(request));
       const client = this.#clientOf(identity, context);
       if (!open?.has(client)) return this.#identified(request, context, identity, next);
       const inner = contextFor(client, context);
@@ -238,13 +238,13 @@ class Gate {
     return !(["create", "change", "run"] as const).every((right) => may(right, path));
   }
 
-  #challenge(request: Request, context: Context): Response {
+  #challenge(request: Request, context: Context, problem = "Log in first"): Response {
     if (isNavigation(request)) return redirectToLogin(context);
     // A browser would show a dialog of its own for Basic, which has no logout.
     const scheme = isBrowser(request) ? "Bearer" : "Basic";
     const charset = scheme === "Basic" ? ', charset="UTF-8"' : "";
     return errorResponse(
-      new HttpError(401, "Log in first", {
+      new HttpError(401, problem, {
         headers: { "www-authenticate": `${scheme} realm="${this.#realm}"${charset}` },
       }),
     );
@@ -253,6 +253,13 @@ class Gate {
 
 function contextFor(client: Identified, context: Context): Context {
   return internalsOf(context).identified(client) ?? derive(context, client);
+}
+
+/** What is wrong with the credentials of a request; it is the same for an unknown name. */
+function problemOf({ headers }: Request): string {
+  const [scheme] = (headers.get("authorization") ?? "").toLowerCase().split(" ", 1);
+  if (scheme === "basic") return "The name or the password is wrong";
+  return scheme === "bearer" ? "This token is not valid" : "Log in first";
 }
 
 /** What a token permits. */

@@ -24,7 +24,7 @@ export function dropPage(name: string, isDone: boolean): string {
     "Send files",
     `<main class="login drop">
 <h1>Send files${name === "" ? "" : ` to <bdi>${escapeHtml(showUnseen(name))}</bdi>`}</h1>
-<p class="hint">They arrive as they are. You cannot see what is there, nor take back what you have sent.</p>
+<p class="hint">You cannot see what is there, nor take back what you have sent.</p>
 ${thanks}<form class="hint" method="post" enctype="multipart/form-data">
 <label>Files <input type="file" name="file" multiple required></label>
 <button>Send</button>

@@ -121,8 +121,13 @@ export function checkLogin(
     if (!isDenied(result)) return result;
     if (result.retryAfter === null) return null;
     const headers = { "retry-after": String(result.retryAfter) };
-    throw new HttpError(429, `Too many failed logins: wait ${result.retryAfter} seconds`, { headers });
+    throw new HttpError(429, `Too many failed logins: wait ${secondsText(result.retryAfter)}`, { headers });
   });
+}
+
+/** A number of seconds, for people. */
+export function secondsText(count: number): string {
+  return count === 1 ? "1 second" : `${count} seconds`;
 }
 
 /** Name and password (RFC 7617), in UTF-8 as announced by the challenge. */

@@ -14,7 +14,7 @@ import { parseTarget, SitePath } from "../http/target.ts";
 import { setCookie } from "./cookies.ts";
 import { FORM_HEADERS } from "../page/frame.ts";
 import { formOf, html, OWN_DIRECTORY, redirect, refuseOtherSites, requireMethod } from "./forms.ts";
-import type { Identification, Identity } from "./identify.ts";
+import { type Identification, type Identity, secondsText } from "./identify.ts";
 import { isDenied } from "./logins.ts";
 import { accountPage, loginPage } from "./login_page.ts";
 
@@ -67,8 +67,8 @@ async function enter(request: Request, context: Context, by: Identification): Pr
   if (isDenied(result)) {
     const { retryAfter } = result;
     if (retryAfter === null) return refused(403, "The name or the password is wrong.");
-    const wait = retryAfter === 1 ? "a second" : `${retryAfter} seconds`;
-    return refused(429, `Too many failed logins. Try again in ${wait}.`, { "retry-after": String(retryAfter) });
+    const problem = `Too many failed logins. Try again in ${secondsText(retryAfter)}.`;
+    return refused(429, problem, { "retry-after": String(retryAfter) });
   }
   const { text, session } = by.sessions.issue(result);
   const seconds = Math.floor((session.expires - Date.now()) / 1_000);

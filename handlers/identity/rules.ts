@@ -43,15 +43,15 @@ export class InvalidRule extends Error {
 }
 
 /**
- * Parses `WHO:RIGHTS[@PREFIX]`. WHO is `anyone`, `users` or a user's name; RIGHTS is a list of `read`, `upload`, `delete`,
- * `run` and `share` separated by commas, or `all`, or `none`; PREFIX is a path that starts with a slash and defaults to
+ * Parses `WHO:RIGHTS[@PATH]`. WHO is `anyone`, `users` or a user's name; RIGHTS is a list of `read`, `upload`, `delete`,
+ * `run` and `share` separated by commas, or `all`, or `none`; PATH is a path that starts with a slash and defaults to
  * `/`. Percent escapes in the prefix are decoded.
  *
  * @throws {InvalidRule} If it is malformed.
  */
 export function parseAccessRule(text: string): AccessRule {
   const colon = text.indexOf(":");
-  if (colon <= 0) throw new InvalidRule("a rule is WHO:RIGHTS or WHO:RIGHTS@PREFIX, such as ann:read,upload@/team");
+  if (colon <= 0) throw new InvalidRule("a rule is WHO:RIGHTS or WHO:RIGHTS@PATH, such as ann:read,upload@/team");
   const rest = text.slice(colon + 1);
   const at = rest.indexOf("@");
   return {
@@ -79,9 +79,9 @@ function parseRight(name: string): Right {
 }
 
 function parsePrefix(text: string): SitePath {
-  if (!text.startsWith("/")) throw new InvalidRule("the prefix after @ must start with a slash");
+  if (!text.startsWith("/")) throw new InvalidRule("the PATH after @ must start with a slash");
   const target = parseTarget(text);
-  if (target instanceof Refusal || /[?#]/.test(text)) throw new InvalidRule("the prefix is not a path of the site");
+  if (target instanceof Refusal || /[?#]/.test(text)) throw new InvalidRule("PATH is not a path of the site");
   return target.path;
 }
 

@@ -83,11 +83,13 @@ export function answerShared(
   const { segments } = context.target.path;
   if (segments.length < 3 || DIRECTORY.some((name, index) => segments[index] !== name)) return null;
   const token = segments[2]!;
+  const { notes } = internalsOf(context);
+  notes.start = null;
   const share = by.shares.verify(token);
   if (share === null || by.revocations.has(share.id)) throw invalidLink();
-  internalsOf(context).notes.secret = { text: token, shown: `${share.id}...` };
   return then(isIssuerKnown(share, by.users), (isKnown) => {
     if (!isKnown) throw invalidLink();
+    notes.start = context.base.join(sharePath(token));
     const path = context.target.path.below(sharePath(token))!;
     const response = answer(request, within(share, token, path, context, by.rules), share, next);
     return then(response, (response) => response && unlisted(response));
@@ -96,7 +98,7 @@ export function answerShared(
 
 /** Nothing tells whether a link was valid before. */
 function invalidLink(): HttpError {
-  return new HttpError(404, "This link is not valid, or no longer");
+  return new HttpError(404, "This link has expired or was revoked. Ask whoever sent it for a new one");
 }
 
 /** A link is as good as a password: neither caches nor search engines keep what it shows, and other sites never see it. */
@@ -119,7 +121,8 @@ function within(share: Share, token: string, path: SitePath, context: Context, r
   const prefix = sharePath(token);
   const base = context.base.join(prefix);
   const { may, leads } = permissions(share, context, rules);
-  const visitor: Visitor = { name: null, hasLogin: false, hidden: base.segments.length, ...(leads && { leads }) };
+  const client = { name: null, hasLogin: false, hidden: base.segments.length, share: share.id };
+  const visitor: Visitor = { ...client, ...(leads && { leads }) };
   return derive(context, {
     ...{ visitor },
     target: { ...context.target, path },

@@ -76,12 +76,15 @@ export class Shares {
    * A new share: a token for a URL, of letters, digits, `-`, `_` and `.`.
    *
    * @param token The id of the bearer token with which the user makes it: the share ends with it.
+   * @throws TypeError Without paths; RangeError if the expiry is not in the future (Infinity is).
    */
   make(
     terms: ShareTerms,
     by: string | null,
     token: string | null = null,
   ): { readonly id: string; readonly token: string } {
+    if (terms.paths.length === 0) throw new TypeError("Cannot make the share: it has no paths");
+    if (!(terms.expires > this.#now())) throw new RangeError("Cannot make the share: its expiry is not in the future");
     const id = crypto.getRandomValues(new Uint8Array(9)).toBase64({ alphabet: "base64url" });
     return { id, token: this.tokenOf({ ...terms, id, by, token }) };
   }

@@ -120,7 +120,6 @@ class UserFile implements FileUsers {
   #seen: string;
   #loaded: Loaded;
   #nextLook: number;
-  #isMissing = false;
   /** The warnings given so far that still apply: they are not repeated after a change. */
   #warned: ReadonlySet<string> = new Set();
 
@@ -177,13 +176,10 @@ class UserFile implements FileUsers {
     this.#nextLook = now + LOOK_MS;
     try {
       const info = Deno.statSync(this.#path);
-      this.#isMissing = false;
       const look = lookOf(info);
       if (look !== this.#seen) this.#reload(look, info, now);
     } catch (error) {
-      // Editors may remove the file for a moment to replace it: report only if it is still missing at the next check.
-      if (this.#isMissing) this.#complain("missing", reasonOf(error));
-      this.#isMissing = true;
+      this.#complain("missing", reasonOf(error));
     }
     return this.#loaded;
   }
@@ -214,6 +210,7 @@ class UserFile implements FileUsers {
     if (Deno.build.os !== "windows" && ((info.mode ?? 0) & 0o077) !== 0) {
       warnings.push(`"${this.#path}" can be used by other users of this machine; make it private: chmod 600`);
     }
+    if (lines.users.size === 0) warnings.push(`"${this.#path}" has no users: add one with "pyserve passwd"`);
     for (const warning of warnings) if (!this.#warned.has(warning)) this.#warn(warning);
     this.#warned = new Set(warnings);
     return new Loaded(lines);

@@ -11,6 +11,7 @@ import { escapeJson } from "../http/escape.ts";
 import { relativeReference } from "../http/relative.ts";
 import { SitePath } from "../http/target.ts";
 import { errorPage, PAGE_HEADERS } from "../page/error_page.ts";
+import { internalsOf } from "../core/internals.ts";
 import { makesLayers, passedByErrors } from "../core/chain.ts";
 import type { Context, Layer } from "../core/types.ts";
 
@@ -50,22 +51,28 @@ export function withErrorPage(request: Request, context: Context, response: Resp
 /** RFC 9457 section 3: also sent to clients that accept application/json only, because it is JSON. */
 const PROBLEM = "application/problem+json";
 
-function dressed(request: Request, { requestTarget }: Context, bare: Response, error: HttpError): Response {
+/** For errors below a share, whose URL is as good as a password. */
+const NO_REFERRER = ["referrer-policy", "no-referrer"] as const;
+
+function dressed(request: Request, context: Context, bare: Response, error: HttpError): Response {
   const accepted = accepts(request, "text/plain", "text/html", PROBLEM, "application/json");
+  const { notes: { start = SitePath.root } } = internalsOf(context);
   bare.headers.append("vary", "accept");
+  if (start !== SitePath.root) bare.headers.set(...NO_REFERRER);
   if (accepted === undefined || accepted === "text/plain") return bare;
-  const body = new TextEncoder().encode(accepted === "text/html" ? html(error, requestTarget) : json(error));
+  const body = new TextEncoder().encode(accepted === "text/html" ? html(error, context, start) : json(error));
   const headers = new Headers(bare.headers);
   headers.set("content-type", accepted === "text/html" ? "text/html; charset=utf-8" : PROBLEM);
   headers.set("content-length", String(body.length));
   if (accepted === "text/html") { for (const [name, value] of Object.entries(PAGE_HEADERS)) headers.set(name, value); }
+  if (start !== SitePath.root) headers.set(...NO_REFERRER);
   bare.body?.cancel().catch(() => {});
   const { status } = bare;
   return markFailure(new Response(request.method === "HEAD" ? null : body, { status, headers }), error);
 }
 
-function html({ status, message, details }: HttpError, requestTarget: string): string {
-  const start = relativeReference(requestTarget, SitePath.root);
+function html({ status, message, details }: HttpError, { requestTarget }: Context, to: SitePath | null): string {
+  const start = to && relativeReference(requestTarget, to, { slash: true });
   return errorPage({ status, phrase: statusText(status), message, details, start });
 }
 

@@ -31,22 +31,22 @@ export interface ErrorPage {
   readonly phrase: string;
   readonly message: string;
   readonly details: string;
-  /** URL of the start page, relative to this page. */
-  readonly start: string;
+  /** URL of the start page, relative to this page; null for a share link that is not valid, which leads nowhere. */
+  readonly start: string | null;
 }
 
 /** Renders an error as a complete HTML document. */
 export function errorPage({ status, phrase, message, details, start }: ErrorPage): string {
   const title = `${status} ${phrase}`;
-  const advice = ADVICE[status] === undefined ? "" : `<p>${ADVICE[status]}</p>\n`;
+  const advice = ADVICE[status] === undefined || start === null ? "" : `<p>${ADVICE[status]}</p>\n`;
+  const link = start === null ? "" : `<p><a href="${escapeHtml(start)}">Go to the start page</a></p>\n`;
   return page(
     title,
     `<main>
 <h1>${escapeHtml(title)}</h1>
 <div class="hint">
 <p><strong>${escapeHtml(showUnseen(message))}.</strong></p>
-${advice}<p><a href="${escapeHtml(start)}">Go to the start page</a></p>
-${details === "" ? "" : `<pre>${escapeHtml(showUnseen(details))}</pre>\n`}</div>
+${advice}${link}${details === "" ? "" : `<pre>${escapeHtml(showUnseen(details))}</pre>\n`}</div>
 </main>`,
   );
 }

@@ -27,6 +27,8 @@ export interface Site {
   readonly etagOf: (path: SitePath, stat: FileStat) => string;
   /** Names of index files: a feature must handle those that it does not want to be sent as files. */
   readonly index: readonly string[];
+  /** Whether `NAME.gz` and the like are sent in place of `NAME`; defaults to false. */
+  readonly precompressed?: boolean;
   /** Paths of directories that take uploads although programs run: a feature must not run anything in them. */
   readonly uploads: readonly string[];
   /**

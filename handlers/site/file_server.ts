@@ -116,6 +116,7 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   const served: FilesOptions = { ...options, ...(sandbox !== undefined && { sandbox }), variant };
   const site = {
     index,
+    precompressed: options.precompressed ?? false,
     etagOf: tagger(served),
     uploads: uploads ?? [],
     answer: ((request, context) => answerElse(request, context)) as Handler,

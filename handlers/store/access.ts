@@ -10,6 +10,7 @@
 
 import type { Awaitable, Right } from "../core/types.ts";
 import { Turns } from "../core/turns.ts";
+import { CODINGS } from "../http/coding.ts";
 import type { SitePath } from "../http/target.ts";
 import { WriteRefused } from "../sources/writer.ts";
 import type { ConflictPolicy } from "./conflict.ts";
@@ -40,6 +41,8 @@ export interface Actor {
 export interface PermitOptions {
   readonly rights: StoreRights;
   readonly locks: Locks | null;
+  /** Whether precompressed variants are sent in place of their originals. */
+  readonly precompressed: boolean;
   /** Whether a path exists. */
   readonly exists: (path: SitePath) => Awaitable<boolean>;
   /** Everything in a directory, hidden files too. */
@@ -107,11 +110,25 @@ export class Permit {
   /** The same, and for the parents that would be created. */
   async requireFile(path: SitePath, policy: ConflictPolicy): Promise<void> {
     this.requireName(path, policy);
+    await this.requireOriginal(path);
     if (this.isUniform && this.#options.locks === null) return;
     for (let above = path.parent; above !== null && !await this.#options.exists(above); above = above.parent) {
       this.require("create", above, path);
       await this.requireUnlocked(above, "entry");
     }
+  }
+
+  /**
+   * Requires the right to change a file before something is stored as its precompressed variant, which would be sent in
+   * its place. An actor who cannot read it must not learn whether it exists.
+   */
+  async requireOriginal(path: SitePath): Promise<void> {
+    if (!this.#options.precompressed) return;
+    const ending = Object.values(CODINGS).find((ending) => path.name.endsWith(ending));
+    const original = ending === undefined ? null : path.sibling(path.name.slice(0, -ending.length));
+    if (original === null || (this.may("read", original) && !await this.#options.exists(original))) return;
+    this.requireEnabled("change");
+    this.require("change", original, path);
   }
 
   /** Requires the right to change a path and everything in it. */

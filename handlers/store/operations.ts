@@ -189,6 +189,7 @@ export class Operations {
     this.#permit.requireEnabled("change");
     const entries = await this.#permit.requireMove(from, options.signal);
     this.#permit.requireName(to, policy);
+    await this.#permit.requireOriginal(to);
     await this.#permit.requireUnlocked(from, "tree");
     await this.#requireNameUnlocked(to, policy);
     const target = { paths: await this.#candidates(to, policy, entries), replace: policy === "overwrite" };
@@ -214,6 +215,7 @@ export class Operations {
     this.#permit.requireEnabled("create", policy);
     if (isOwn) this.#permit.require("read", from);
     this.#permit.requireName(to, policy);
+    await this.#permit.requireOriginal(to);
     await this.#requireNameUnlocked(to, policy);
     if (isOwn && isInItself(from, to, options)) throw new WriteRefused("inside itself");
     const canRead = (path: SitePath) => !isOwn || this.#permit.may("read", path);

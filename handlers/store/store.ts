@@ -41,6 +41,11 @@ export interface StoreOptions {
   readonly partAgeMs?: number;
   /** Locks to respect; none by default. */
   readonly locks?: Locks;
+  /**
+   * Whether `NAME.gz`, `NAME.br` and `NAME.zst` are sent in place of `NAME`: then creating one requires the right to change
+   * `NAME`. Defaults to false.
+   */
+  readonly precompressed?: boolean;
 }
 
 /**
@@ -89,6 +94,7 @@ export class Store {
       maxEntries: options.maxEntries ?? 100_000,
       partAgeMs: options.partAgeMs ?? DAY_MS,
       locks: options.locks ?? null,
+      precompressed: options.precompressed ?? false,
     };
   }
 
@@ -102,6 +108,7 @@ export class Store {
     const permit = new Permit(actor, {
       rights: options.rights,
       locks: options.locks,
+      precompressed: options.precompressed,
       exists: async (path: SitePath) => await source.stat(path) !== null,
       below: async (path: SitePath) => (await writer()).below(path),
     });

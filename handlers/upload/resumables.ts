@@ -19,7 +19,7 @@ import { createdPath } from "./creation.ts";
 import { formatDigests, parseDigests, Verification } from "./digest.ts";
 import { checkPreconditions, fileTarget } from "./put.ts";
 import { answered } from "./refusals.ts";
-import { operationsFor } from "./rights.ts";
+import { operationsFor, storedId } from "./rights.ts";
 import { refuseUploadFields, type UploadFields, uploadFields, uploadId, uploadLimit } from "./upload_fields.ts";
 import type { UploadSite } from "./upload_site.ts";
 import { wishOf } from "./wish.ts";
@@ -61,7 +61,10 @@ export async function uploadProgress(site: UploadSite, request: Request, context
   refuseUploadFields(request.headers);
   const id = uploadId(context.target.query)!;
   const { path } = fileTarget(context);
-  const progress = await answered(path, () => operationsFor(site, request, context).progress({ path, id }));
+  const progress = await answered(
+    path,
+    () => operationsFor(site, request, context).progress({ path, id: storedId(id, context) }),
+  );
   if (progress === null) throw new HttpError(404, "There is no such upload");
   const { size, length, finished } = progress;
   const headers = {
@@ -81,7 +84,7 @@ export async function cancelUpload(site: UploadSite, request: Request, context: 
   refuseUploadFields(request.headers);
   const id = uploadId(context.target.query)!;
   const { path } = fileTarget(context);
-  await answered(path, () => operationsFor(site, request, context).cancel({ path, id }));
+  await answered(path, () => operationsFor(site, request, context).cancel({ path, id: storedId(id, context) }));
   return new Response(null, { status: 204 });
 }
 
@@ -90,7 +93,7 @@ async function append(site: UploadSite, request: Request, context: Context, aske
   const { policy, status } = wishOf(request.headers, context.target.query, null);
   const piece = { ...pieceOf(site, request, context, asked), onConflict: policy };
   const operations = operationsFor(site, request, context);
-  const result = await answered(path, () => operations.append({ path, id }, piece), status);
+  const result = await answered(path, () => operations.append({ path, id: storedId(id, context) }, piece), status);
   if (result.committed === null) return paused(site, context, { path, id, isFirst, size: result.size });
   const response = storedResponse(site, request, context, toldTo(context, result.committed, path));
   response.headers.set("upload-complete", "?1");

@@ -5,6 +5,8 @@
  */
 
 import type { Context, Right } from "../core/types.ts";
+import { internalsOf } from "../core/internals.ts";
+import type { SitePath } from "../http/target.ts";
 import type { StoreRights } from "../store/access.ts";
 import type { Operations } from "../store/operations.ts";
 import type { UploadSite } from "./upload_site.ts";
@@ -34,12 +36,29 @@ export function methodsOf(rights: StoreRights): string[] {
 }
 
 /** The store operations on behalf of the client of a request. */
-export function operationsFor({ store }: UploadSite, request: Request, context: Context): Operations {
+export function operationsFor({ store, settings }: UploadSite, request: Request, context: Context): Operations {
+  // An index page would replace the listing for everyone: a link that takes files must not.
+  const index = isByShare(context) ? settings.index : [];
+  const isIndex = ({ name }: SitePath) => index.some((each) => each.toLowerCase() === name.toLowerCase());
   return store.as({
-    may: (right, path) => context.may(right, path),
+    may: (right, path) => context.may(right, path) && !(right === "create" && isIndex(path)),
     isUniform: context.view === "", // rights common to all clients apply to whole directories
     tokens: store.options.locks === null ? [] : lockTokens(request.headers.get("if") ?? ""),
   });
+}
+
+/**
+ * The id under which an upload is stored: those of different users and share links never meet, though they choose the same
+ * id, which cannot contain the separator.
+ */
+export function storedId(id: string, context: Context): string {
+  const share = internalsOf(context).visitor?.share;
+  if (context.user !== null) return `${id}\0user ${context.user}`;
+  return share === undefined ? id : `${id}\0share ${share}`;
+}
+
+function isByShare(context: Context): boolean {
+  return internalsOf(context).visitor?.share !== undefined;
 }
 
 /** The state tokens in an If header (RFC 4918 section 10.4), which are written `(<token>)`; in linear time. */

@@ -7,6 +7,7 @@
 import { HttpError } from "../core/errors.ts";
 import type { Feature } from "../serving/feature.ts";
 import type { FilesOptions } from "../files/files.ts";
+import { DEFAULT_INDEX } from "../serving/resolve.ts";
 import { tagger } from "../files/representations.ts";
 import { Limiter } from "../core/limiter.ts";
 import { requireOwnHost } from "../core/own_hosts.ts";
@@ -117,7 +118,8 @@ const DAY_MS = 86_400_000;
  */
 export function upload(source: FileSource, options: UploadOptions = {}): Handler {
   requireSource(source, "the source of upload");
-  const store = new Store(source, storeOptions(options));
+  const precompressed = options.files?.precompressed ?? false;
+  const store = new Store(source, { ...storeOptions(options), precompressed });
   return new Uploads({ store, settings: settingsOf(options), transfers: limiterOf(options) }).handler;
 }
 
@@ -146,12 +148,12 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   const { rights } = stored;
   const transfers = limiterOf(options);
   const uploads = new Map<FileSource, Uploads>();
-  const handler: Feature["handler"] = ({ source, etagOf }) => {
+  const handler: Feature["handler"] = ({ source, etagOf, index, precompressed = false }) => {
     const known = uploads.get(source);
     if (known) return known.handler;
-    const store = new Store(source, stored);
+    const store = new Store(source, { ...stored, precompressed });
     store.sweepNowAndThen(() => {}); // an error here is reported again at the first upload
-    const made = new Uploads({ store, settings: { ...settings, etagOf }, transfers });
+    const made = new Uploads({ store, settings: { ...settings, etagOf, index }, transfers });
     uploads.set(source, made);
     return made.handler;
   };
@@ -179,6 +181,7 @@ function settingsOf(options: UploadOptions): UploadSettings {
   return {
     etagOf: tagger({ sandbox: true, ...options.files }),
     onConflict: options.onConflict ?? "fail",
+    index: options.files?.index ?? DEFAULT_INDEX,
     stallMs: options.stallMs ?? STALL_MS,
   };
 }

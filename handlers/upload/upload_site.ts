@@ -16,6 +16,8 @@ export interface UploadSettings {
   readonly onConflict: ConflictPolicy;
   /** Time without data after which an upload is aborted, in milliseconds. */
   readonly stallMs: number;
+  /** Names of index files, which share links must not create. */
+  readonly index: readonly string[];
   /** The entity tag a file is served with. */
   readonly etagOf: (path: SitePath, stat: FileStat) => string;
 }

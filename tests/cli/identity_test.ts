@@ -86,19 +86,49 @@ Deno.test("one user from the environment", async () => {
   assert(Deno.statSync(`${tree.path}/.local/state/pyserve/key`).isFile);
 });
 
+Deno.test("rules that grant nothing are told at the start, one line each", async () => {
+  await using tree = await site();
+  const access = (...rules: string[]) => rules.flatMap((rule) => ["--access", rule]);
+  const rules = access("zoe:read", "ann:upload@/pub", "ann:run@/pub", "ann:all@/no%20ne", "anyone:none@/pub/b.txt");
+  await using server = await start([...tree.args, ...rules]);
+  const told = server.stdout().split("\n").filter((line) => line.startsWith("  --access")).map((line) => line.trim());
+  assertEquals(told, [
+    '--access names "zoe", who is not among the users',
+    '--access grants "upload", which nothing enables: that takes --upload',
+    '--access grants "run", which nothing enables: that takes --cgi or --fastcgi',
+    "--access names /no ne, which does not exist",
+  ]);
+  await using quiet = await start([...tree.args, "--upload", ...access("ann:all", "ann:read,upload@/pub")]);
+  assert(!quiet.stdout().includes("--access"));
+  await using programs = await start([...tree.args, "--cgi", ...access("ann:run@/git/team.git")]);
+  assert(!programs.stdout().includes("--access"), "a path of a mount, or PATH_INFO");
+});
+
+Deno.test("a user file without users is told of at the start", async () => {
+  await using tree = await site();
+  await Deno.writeTextFile(tree.at("users"), "# none yet\n");
+  await using server = await start(tree.args);
+  await server.untilStderr("has no users: add one with");
+});
+
 Deno.test("what cannot work is said at the start, in one sentence", async () => {
   await using tree = await site();
   await Deno.writeTextFile(tree.at("bad"), "ann:$9$x\n");
   await Deno.copyFile(tree.at("users"), tree.at("site/users"));
   await Deno.writeTextFile(tree.at("file"), "");
   const rows: [args: string[], code: number, sentence: RegExp][] = [
-    [["--auth", tree.at("none")], 1, /^pyserve: Cannot use ".*none": .*\n$/],
+    [
+      ["--auth", tree.at("none")],
+      1,
+      /^pyserve: Cannot use --auth ".*none": it does not exist; make it with: pyserve passwd .*none NAME\n$/,
+    ],
+    [["--auth", tree.at("users"), "--auth", tree.at("users")], 2, /--auth can be given only once.*--help users/],
     [["--auth", tree.at("bad")], 1, /line 1/],
     [["--auth", tree.at("site/users")], 1, /it is in the directory that is served/],
-    [["--auth-env", "NO_SUCH_VARIABLE"], 2, /there is no environment variable NO_SUCH_VARIABLE/],
-    [["--public"], 2, /--public needs --auth/],
+    [["--auth-env", "NO_SUCH_VARIABLE"], 2, /there is no environment variable NO_SUCH_VARIABLE.*--help users/],
+    [["--public"], 2, /--public needs --auth.*--help users/],
     [["--access", "ann:read"], 2, /--access needs --auth/],
-    [["--auth", tree.at("users"), "--access", "ann:write"], 2, /"write" is not a right/],
+    [["--auth", tree.at("users"), "--access", "ann:write"], 2, /"write" is not a right.*--help users/],
     [["--auth", tree.at("users"), "--state", tree.at("file")], 1, /Cannot use --state/],
     [["--auth", tree.at("users"), "--auth-env", "X"], 2, /--auth/],
   ];

@@ -51,7 +51,7 @@ Deno.test("pyserve share prints a link that works for everyone, and curl", async
   assertEquals(code, 0);
   assertMatch(
     stderr,
-    /^Share [\w-]{12}: read, until \d{4}-\d\d-\d\d \d\d:\d\d UTC; end it with "pyserve share --revoke /,
+    /^Share [\w-]{12}: read, until \d{4}-\d\d-\d\d \d\d:\d\d UTC; end it with "pyserve share --state [^ ]+ --revoke /,
   );
   assert(stdout.startsWith(`${site.base}.pyserve/share/`) && stdout.endsWith("/a%20b.txt\n"));
   const curl = new Deno.Command("curl", { args: ["--silent", "--fail", stdout.trim()] });

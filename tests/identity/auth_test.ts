@@ -422,6 +422,15 @@ Deno.test("pages show who has logged in, to that user only, and their tags diffe
   }
 });
 
+Deno.test("a 401 says what is wrong with the credentials, the same for unknown names", async () => {
+  await using site = await siteWith();
+  const detail = async (headers: HeadersInit) => await (await site.get("/a.txt", { headers })).text();
+  assertEquals(await detail({}), "401 Unauthorized: Log in first\n");
+  const wrong = "401 Unauthorized: The name or the password is wrong\n";
+  assertEquals([await detail(basic("ann", "x")), await detail(basic("zoe", "x"))], [wrong, wrong]);
+  assertEquals(await detail({ authorization: "Bearer x" }), "401 Unauthorized: This token is not valid\n");
+});
+
 Deno.test("the page of a share shows neither its token nor a way to log in", async () => {
   await using site = await siteWithShare();
   const text = await (await site.get(`${site.link}/team/`, { headers: { accept: "text/html" } })).text();

@@ -32,11 +32,11 @@ for (
     ["ann:read,all", '"all" is not a right'],
     ["ann:read,", '"" is not a right'],
     ["ann:toString", '"toString" is not a right'],
-    ["ann:read@", "the prefix after @ must start with a slash"],
-    ["ann:read@team", "the prefix after @ must start with a slash"],
-    ["ann:read@/../x", "the prefix is not a path of the site"],
-    ["ann:read@/x?y", "the prefix is not a path of the site"],
-    ["ann:read@/%00", "the prefix is not a path of the site"],
+    ["ann:read@", "the PATH after @ must start with a slash"],
+    ["ann:read@team", "the PATH after @ must start with a slash"],
+    ["ann:read@/../x", "PATH is not a path of the site"],
+    ["ann:read@/x?y", "PATH is not a path of the site"],
+    ["ann:read@/%00", "PATH is not a path of the site"],
   ] as const
 ) {
   Deno.test(`the rule ${JSON.stringify(text)} is refused`, () => {

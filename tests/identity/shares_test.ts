@@ -1,6 +1,6 @@
 /** Share links over HTTP: who can make them, what they show, and when they end. */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { SitePath } from "../../mod.ts";
 import { narrowShare, Shares } from "../../handlers/identity/shares.ts";
 import { clockAhead } from "../support/clock.ts";
@@ -67,6 +67,30 @@ Deno.test("a selection is an overview: only what leads to shared paths is listed
   ]);
   const tar = new TextDecoder("latin1").decode(await (await site.send(`${url}docs/?archive=tar`)).bytes());
   assert(tar.includes("one.txt") && tar.includes("two.txt") && !tar.includes("three"));
+});
+
+Deno.test("an error below a link leads to the start of the link, and that of an invalid link nowhere", async () => {
+  await using site = await sharingSite();
+  const { id, url } = await site.share({ paths: ["/team"] });
+  const start = url.replace(/team\/$/, "");
+  for (const path of ["team/none.txt", "team/none.txt", "secret.txt", ".pyserve/none"]) {
+    const response = await site.send(`${start}${path}`, { headers: HTML });
+    const [, href] = /<a href="([^"]*)">Go to the start page/.exec(await response.text())!;
+    const at = new URL(`${start}${path}`, "http://localhost");
+    assertEquals(new URL(href!, at).href, new URL(start, at).href, path);
+    assertEquals(response.headers.get("referrer-policy"), "no-referrer", path);
+  }
+  assertEquals(await site.status(`/.pyserve/shares/${id}`, { method: "DELETE", headers: basic("ann") }), 204);
+  for (const path of [url, `${url}none.txt`, "/.pyserve/share/forged/"]) {
+    const response = await site.send(path, { headers: HTML });
+    const page = await response.text();
+    assert(page.includes("This link has expired or was revoked. Ask whoever sent it for a new one."), page);
+    assert(!page.includes("start page") && !page.includes("mistyped"), page);
+    assertEquals([response.status, response.headers.get("referrer-policy")], [404, "no-referrer"]);
+  }
+  const other = await site.send("/none.txt", { headers: { ...basic("ann"), ...HTML } });
+  assertEquals(other.headers.get("referrer-policy"), "same-origin");
+  assert((await other.text()).includes('<a href="./">Go to the start page'));
 });
 
 Deno.test("an overview of several directories with little in common is in the root, which stays closed otherwise", async () => {
@@ -275,7 +299,7 @@ Deno.test("a link ends when it expires, with its user, and with a right of the u
   assertEquals(await site.status(url), 200);
   const paths = [SitePath.root.child("docs")!];
   const expiring = (expires: number) =>
-    new Shares(site.state.key).make({ paths, rights: new Set(["read"]), expires }, "bob");
+    new Shares(site.state.key, () => 0).make({ paths, rights: new Set(["read"]), expires }, "bob");
   assertEquals(await site.status(`/.pyserve/share/${expiring(Date.now() + 60_000).token}/docs/b/two.txt`), 200);
   assertEquals(await site.status(`/.pyserve/share/${expiring(Date.now()).token}/docs/b/two.txt`), 404);
   site.users.names.delete("bob");
@@ -285,6 +309,17 @@ Deno.test("a link ends when it expires, with its user, and with a right of the u
     await using other = await sharingSite({ rules, state: site.state });
     assertEquals(await other.status(url), 403, String(rules));
   }
+});
+
+Deno.test("a share without paths or with an expiry that has passed is not made", () => {
+  const shares = new Shares(new Uint8Array(32), () => 1000);
+  const paths = [SitePath.root];
+  const rights = new Set(["read"] as const);
+  assertThrows(() => shares.make({ paths: [], rights, expires: Infinity }, null), TypeError, "it has no paths");
+  for (const expires of [NaN, 0, 1000, -Infinity]) {
+    assertThrows(() => shares.make({ paths, rights, expires }, null), RangeError, "not in the future");
+  }
+  for (const expires of [1001, Infinity]) assert(shares.make({ paths, rights, expires }, null).token);
 });
 
 Deno.test("a file that moves away from a shared path is no longer shared, and what replaces it is", async () => {

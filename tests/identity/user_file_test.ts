@@ -96,6 +96,7 @@ Deno.test("a new file that cannot be used keeps the users of before, and is repo
   }
   warnings.splice(0);
   await Deno.remove(path);
+  assert(users.find("ann") && warnings.length === 1, "the first look tells");
   for (let i = 0; i < 5; i++) assert(users.find("ann"));
   assertEquals(warnings, [`Cannot use the new "${path}": it does not exist; the previous users stay`]);
   await Deno.mkdir(path);
@@ -105,6 +106,15 @@ Deno.test("a new file that cannot be used keeps the users of before, and is repo
   await Deno.writeTextFile(path, `bob:${SECRET}\n`, { mode: 0o600 });
   await until(() => users.find("bob") !== null);
   assertEquals(users.find("ann"), null);
+});
+
+Deno.test("an emptied file logs all users out, and is reported once", async () => {
+  await using file = await opened(`ann:${SECRET}\n`);
+  const { users, path, warnings } = file;
+  await Deno.writeTextFile(path, "# none left\n");
+  await until(() => users.find("ann") === null);
+  for (let i = 0; i < 5; i++) assertEquals(users.find("ann"), null);
+  assertEquals(warnings, [`"${path}" has no users: add one with "pyserve passwd"`]);
 });
 
 Deno.test("a file that is being written is not read by half", async () => {

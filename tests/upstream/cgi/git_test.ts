@@ -140,6 +140,13 @@ Deno.test({
     await git(tree.at("clone"), "commit", "--allow-empty", "-qm", "mine");
     await git(tree.at("clone"), "push", "-q", "origin", "HEAD:main");
     assertStringIncludes(await git(tree.at("repos/r.git"), "log", "--format=%s", "main"), "mine");
+    await git(tree.at("repos/r.git"), "config", "http.receivepack", "false");
+    await git(tree.at("clone"), "commit", "--allow-empty", "-qm", "refused");
+    assertStringIncludes(
+      await git(tree.at("clone"), "push", "-q", "origin", "HEAD:main").then(() => "", String),
+      "403",
+    );
+    await git(tree.at("clone"), "fetch", "-q");
     for (const address of [url(""), url("ann:wrong@"), url("bob:secret@"), url("ann:secret@", "other.git")]) {
       const refused = await git(tree.path, "ls-remote", address).then(() => "", String);
       assert(/40[13]|Authentication failed|could not read Username/.test(refused), `${address}: ${refused}`);

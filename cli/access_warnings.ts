@@ -1,0 +1,66 @@
+/**
+ * Rules of `--access` that grant nothing, most likely by mistake.
+ *
+ * @module
+ */
+
+import { join } from "@std/path/join";
+import { type AccessRule, RIGHTS } from "../handlers/identity/rules.ts";
+import type { UserRight } from "../handlers/identity/user_rights.ts";
+import type { Users } from "../handlers/identity/users.ts";
+import type { Right } from "../handlers/core/types.ts";
+import type { FeatureSettings } from "./settings.ts";
+
+/** What the rules are compared with. */
+export interface Site {
+  readonly users: Users;
+  /** The directory or file that is served. */
+  readonly root: string;
+  readonly features: FeatureSettings;
+}
+
+/** The options that enable a right; reading and sharing need none. */
+const ENABLED_BY: Readonly<Partial<Record<UserRight, string>>> = {
+  upload: "--upload",
+  delete: "--delete",
+  run: "--cgi or --fastcgi",
+};
+
+/** One sentence for each name that no user has, path that does not exist, and right that no option enables. */
+export async function accessWarnings(rules: readonly AccessRule[], site: Site): Promise<string[]> {
+  const warnings: string[] = [];
+  for (const rule of rules) {
+    const { who, prefix } = rule;
+    if (who.kind === "user" && await site.users.find(who.name) === null) {
+      warnings.push(`--access names "${who.name}", who is not among the users`);
+    }
+    if (isMissing(prefix.segments, site)) warnings.push(`--access names ${prefix.text}, which does not exist`);
+    const [right] = disabledRights(rule, site);
+    if (right) warnings.push(`--access grants "${right}", which nothing enables: that takes ${ENABLED_BY[right]}`);
+  }
+  return [...new Set(warnings)];
+}
+
+/** `all` means what the options enable. */
+function disabledRights({ rights }: AccessRule, { features }: Site): UserRight[] {
+  if (rights.size === Object.keys(RIGHTS).length) return [];
+  const { upload, cgi, fastcgi } = features;
+  const isEnabled: Partial<Record<Right, boolean>> = {
+    create: upload?.rights?.create ?? false,
+    change: upload?.rights?.change ?? false,
+    run: cgi !== null || fastcgi !== null,
+  };
+  const names = Object.keys(ENABLED_BY) as UserRight[];
+  return names.filter((name) => rights.has(RIGHTS[name]) && !isEnabled[RIGHTS[name]]);
+}
+
+/** Whether a path does not exist. With programs, paths can be more than files: those of mounts, and PATH_INFO. */
+function isMissing(segments: readonly string[], { root, features: { cgi, fastcgi } }: Site): boolean {
+  if (segments.length === 0 || cgi !== null || fastcgi !== null) return false;
+  try {
+    if (Deno.statSync(root).isDirectory) Deno.lstatSync(join(root, ...segments));
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
+  }
+}
