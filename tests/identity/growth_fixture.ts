@@ -46,4 +46,4 @@ for (const [kind, use] of Object.entries(KINDS)) {
   for (let n = 0; n < COUNT; n++) await use(n);
   grown[kind] = await heap() - before;
 }
-console.log(JSON.stringify(grown));
+await Deno.stdout.write(new TextEncoder().encode(JSON.stringify(grown)));
