@@ -78,3 +78,28 @@ Deno.test("resumable uploads of different users and links with the same id never
   assertEquals(await site.status(`/team/${path}`, end), 201);
   assertEquals(await Deno.readTextFile(site.at("team/new.txt")), "ann!");
 });
+
+Deno.test("what a user who may upload but not read can find out is what the documentation says", async () => {
+  await using tree = await tempTree({ "box/taken.txt": "a", "open/x.txt": "x" });
+  const rules = ["eve:upload", "eve:read,upload@/open"];
+  const features = uploadFeatures({ rights: { create: true, change: true } });
+  const layers = [auth({ users: usersNamed("eve"), rules })];
+  const fetch = toFetch(fileServer(disk(tree.path), { features, layers, log: false }));
+  const send = async (method: string, path: string, destination?: string) => {
+    const headers = { ...basic("eve"), ...(destination && { destination }) };
+    const init = { method, headers, ...(method === "PUT" && { body: "x" }) };
+    const response = await fetch(new Request(`http://localhost${path}`, init));
+    await response.body?.cancel();
+    return [response.status, response.headers.get("location")];
+  };
+  assertEquals(await send("GET", "/box/taken.txt"), await send("GET", "/box/free.txt"));
+  assertEquals(await send("DELETE", "/box/taken.txt"), await send("DELETE", "/box/free.txt"));
+  assertEquals((await send("MKCOL", "/box/taken.txt"))[0], 405);
+  assertEquals((await send("MKCOL", "/box/new/"))[0], 201);
+  assertEquals((await send("PUT", "/box/taken.txt/x"))[0], 409);
+  assertEquals((await send("PUT", "/box/free/x"))[0], 201);
+  assertEquals(await send("PUT", "/box/taken.txt"), [201, "taken.txt"]);
+  assertEquals(await send("PUT", "/box/free.txt"), [201, "free.txt"]);
+  assertEquals(await send("COPY", "/open/x.txt", "/box/taken.txt"), [201, "../box/taken.txt"]);
+  assertEquals(await send("COPY", "/open/x.txt", "/box/copy.txt"), [201, "../box/copy.txt"]);
+});

@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { cgi, chain, disk, files, fileServer, type FileSource, mount, SitePath, toFetch } from "../../../mod.ts";
-import { cgiContent } from "@x/pyserve/handlers";
+import { cgiContent, endAllScripts } from "@x/pyserve/handlers";
 import { cgiFeature } from "../../../handlers/upstream/cgi/cgi.ts";
 import { atEachStep, exchangeOf } from "../../support/interposed.ts";
 import { ask } from "../../support/raw.ts";
@@ -129,6 +129,7 @@ Deno.test({
     await Deno.writeTextFile(tree.at("index.cgi"), PROGRAM);
     await Deno.chmod(tree.at("index.cgi"), 0o755);
     assertEquals(await asked(), "ran");
+    await endAllScripts();
   },
 });
 
@@ -150,6 +151,7 @@ Deno.test({
       assertEquals((await fetched("/cgi-bin/on.sh?sub/")).includes("b.txt"), true);
     }
     assertEquals((await Deno.readTextFile(tree.at("cgi-bin/ran"))).length, 16);
+    await endAllScripts(); // a redirect is followed before the program has exited
   },
 });
 
