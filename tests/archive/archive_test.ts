@@ -549,6 +549,7 @@ Deno.test("a client that stops reading is disconnected, and its slot goes to the
   }
   assertEquals(await logged.promise, "Aborted the archive of /?archive=zip: the client has stopped reading");
   await server.abort();
+  await delay(0); // as above
 });
 
 Deno.test("one client gets a quarter of the slots for archives, also through a proxy", async () => {

@@ -235,5 +235,6 @@ Deno.test("other requests are served while a large directory on disk is read, so
   await others;
   await server.drain();
   assertStringIncludes(html, "20000 files");
-  assert(answered >= 100, `Only ${answered} others were answered`);
+  // Hundreds on a quiet machine; a handful if the runtime did not get to poll.
+  assert(answered >= 25, `Only ${answered} others were answered`);
 });
