@@ -41,7 +41,9 @@ export function heldBody(
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const reader = body.getReader();
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let hasLeft = false;
   const leave = () => {
+    hasLeft = true;
     clearTimeout(timer);
     place[Symbol.dispose]();
   };
@@ -56,7 +58,7 @@ export function heldBody(
     cancel(reason).catch(() => {}); // already failed; errors of the source do not matter
   };
   const watch = (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>) => {
-    timer = setTimeout(breakOff, stallMs, controller);
+    if (!hasLeft) timer = setTimeout(breakOff, stallMs, controller);
   };
   return new ReadableStream({
     start: watch, // over HTTP/2, the client can block even the first chunk by flow control
