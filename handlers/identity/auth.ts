@@ -76,6 +76,7 @@ class Gate {
   readonly #rules: AccessRules;
   readonly #realm: string;
   readonly #sharing: Sharing;
+  #log: Pick<Logger, "error"> | null;
   /** By name; null stands for all who have not logged in. */
   readonly #clients = new Map<string | null, Identified>();
   /** Targets as sent, and to whom they are open, so that a familiar request is neither parsed nor judged again. */
@@ -84,15 +85,22 @@ class Gate {
   constructor(
     { users, rules = DEFAULT_RULES, state = volatileState(), site = "", lifetime, log, realm = "pyserve" }: AuthOptions,
   ) {
+    this.#log = log ?? null;
     const { key, revocations, records = volatileRecords((id) => revocations.has(id)) } = state;
     const sessions = new Sessions({ key, ...(lifetime !== undefined && { lifetime }) });
-    this.#by = { users, sessions, revocations, logins: new Logins(users, { ...(log && { log }) }) };
+    this.#by = { users, sessions, revocations, logins: this.#loginsOf(users) };
     this.#rules = new AccessRules(rules.map((rule) => typeof rule === "string" ? parseAccessRule(rule) : rule));
     this.#sharing = { shares: shares(state, site), site, revocations, records, users, rules: this.#rules };
     this.#realm = realm.replace(/[^ !#-[\]-~]/g, "");
   }
 
+  /** Logs to the log of the requests unless an option names another one. */
+  #loginsOf(users: Users): Logins {
+    return new Logins(users, { log: { error: (line) => this.#log?.error(line) } });
+  }
+
   answer(request: Request, context: Context, next: Handler): Awaitable<Response | null> {
+    this.#log ??= context.log;
     const open = this.#openTo(request, context);
     if (open !== null) return this.#answerOwn(request, context, next, open);
     if (context.refusal !== null) return this.#answerRefused(request, context, context.refusal, next);
@@ -120,8 +128,7 @@ class Gate {
     return then(failing(() => identify(request, context, this.#by)), (identity) => {
       if (identity instanceof Response) return identity;
       if (identity === null) return this.#challenge(request, context, problemOf(request));
-      const inner = contextFor(this.#clientOf(identity, context), context);
-      return then(next(request, inner), (response) => response && this.#checked(request, inner, response));
+      return this.#pass(request, contextFor(this.#clientOf(identity, context), context), next);
     });
   }
 
@@ -137,8 +144,7 @@ class Gate {
       if (identity === null) return this.#challenge(request, context, problemOf(request));
       const client = this.#clientOf(identity, context);
       if (!open?.has(client)) return this.#identified(request, context, identity, next);
-      const inner = contextFor(client, context);
-      return then(next(request, inner), (response) => response && this.#checked(request, inner, response));
+      return this.#pass(request, contextFor(client, context), next);
     });
   }
 
@@ -152,8 +158,12 @@ class Gate {
       if (isSharesEndpoint(inner)) return this.#shares(request, inner, identity, next);
       if (!this.#isOpen(request, inner)) return this.#refused(request, inner);
       this.#remember(request, context, client);
-      return then(next(request, inner), (response) => response && this.#checked(request, inner, response));
+      return this.#pass(request, inner, next);
     });
+  }
+
+  #pass(request: Request, inner: Context, next: Handler): Awaitable<Response | null> {
+    return then(next(request, inner), (response) => response && this.#checked(request, inner, response));
   }
 
   /** Remembers that a target is open to a client. Rules do not change, and neither does what a target means. */

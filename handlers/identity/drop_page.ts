@@ -30,6 +30,6 @@ ${thanks}<form class="hint" method="post" enctype="multipart/form-data">
 <button>Send</button>
 </form>
 </main>
-<script>${script}</script>`,
+<script type="module">${script}</script>`,
   );
 }

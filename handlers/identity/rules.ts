@@ -7,7 +7,7 @@
 import type { Right } from "../core/types.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, SitePath } from "../http/target.ts";
-import type { UserRight } from "./user_rights.ts";
+import { parseRights as parseUserRights, USER_RIGHTS, type UserRight } from "./user_rights.ts";
 
 /** What handlers ask for ({@linkcode Right}), by the names used in rules. */
 export const RIGHTS: Readonly<Record<UserRight, Right>> = {
@@ -69,13 +69,10 @@ function parseWho(text: string): Who {
 function parseRights(text: string): ReadonlySet<Right> {
   if (text === "all") return new Set(ALL_RIGHTS);
   if (text === "none") return new Set();
-  return new Set(text.split(",").map(parseRight));
-}
-
-function parseRight(name: string): Right {
-  if (Object.hasOwn(RIGHTS, name)) return RIGHTS[name as UserRight];
-  const names = new Intl.ListFormat("en", { type: "disjunction" }).format([...Object.keys(RIGHTS), "all", "none"]);
-  throw new InvalidRule(`"${name}" is not a right; the rights are ${names}`);
+  const names = parseUserRights(text.split(","));
+  if (typeof names !== "string") return new Set(names.map((name) => RIGHTS[name]));
+  const known = new Intl.ListFormat("en", { type: "disjunction" }).format([...USER_RIGHTS, "all", "none"]);
+  throw new InvalidRule(`"${names}" is not a right; the rights are ${known}`);
 }
 
 function parsePrefix(text: string): SitePath {

@@ -4,8 +4,9 @@
  * @module
  */
 
+import { randomBytes, sameText } from "./bytes.ts";
 import type { User } from "./users.ts";
-import { decodePart, encodePart, isSameMac, keyFor, macOf } from "./signer.ts";
+import { decodePart, encodePart, keyFor, macOf } from "./signer.ts";
 
 /** A verified session. */
 export interface Session {
@@ -56,7 +57,7 @@ export class Sessions {
 
   /** A new session, as the value of a cookie. */
   issue({ name: user, epoch }: User): { readonly text: string; readonly session: Session } {
-    const id = encodePart(crypto.getRandomValues(new Uint8Array(9)).toBase64());
+    const id = randomBytes(9).toBase64({ alphabet: "base64url" });
     const session = { id, user, seal: this.#sealOf(epoch), expires: this.#now() + this.#lifetime };
     const part = encodePart([id, user, session.seal, session.expires]);
     return { text: `${part}.${macOf(this.#key, part)}`, session };
@@ -71,7 +72,7 @@ export class Sessions {
   /** Whether nothing has ended the session since the login: the user's epoch is the same. */
   belongsTo({ seal }: Session, { epoch }: User): boolean {
     if (this.#epochs.get(seal) === epoch) return true;
-    if (!isSameMac(this.#sealOf(epoch), seal)) return false;
+    if (!sameText(this.#sealOf(epoch), seal)) return false;
     if (this.#epochs.size >= MAX_KNOWN) this.#epochs.clear();
     this.#epochs.set(seal, epoch);
     return true;
@@ -85,7 +86,7 @@ export class Sessions {
     const dot = text.indexOf(".");
     if (dot < 0 || text.length > MAX_LENGTH) return null;
     const part = text.slice(0, dot);
-    if (!isSameMac(macOf(this.#key, part), text.slice(dot + 1))) return null;
+    if (!sameText(macOf(this.#key, part), text.slice(dot + 1))) return null;
     const [id, user, seal, expires] = decodePart(part) as [string, string, string, number];
     const session = { id, user, seal, expires };
     if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value!);

@@ -8,7 +8,8 @@
 import type { Right } from "../core/types.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, SitePath } from "../http/target.ts";
-import { decodePart, encodePart, isSameMac, keyFor, macOf } from "./signer.ts";
+import { randomBytes, sameText } from "./bytes.ts";
+import { decodePart, encodePart, keyFor, macOf } from "./signer.ts";
 
 /** What a share permits. */
 export interface ShareTerms {
@@ -85,7 +86,7 @@ export class Shares {
   ): { readonly id: string; readonly token: string } {
     if (terms.paths.length === 0) throw new TypeError("Cannot make the share: it has no paths");
     if (!(terms.expires > this.#now())) throw new RangeError("Cannot make the share: its expiry is not in the future");
-    const id = crypto.getRandomValues(new Uint8Array(9)).toBase64({ alphabet: "base64url" });
+    const id = randomBytes(9).toBase64({ alphabet: "base64url" });
     return { id, token: this.tokenOf({ ...terms, id, by, token }) };
   }
 
@@ -123,7 +124,7 @@ export class Shares {
     const mac = rest.pop();
     if (mac === undefined || rest.length === 0 || rest.length > MAX_CONDITIONS) return null;
     const expected = rest.reduce((key, part) => macOf(key, part), macOf(this.#key, id));
-    if (!isSameMac(expected, mac)) return null;
+    if (!sameText(expected, mac)) return null;
     const share = shareOf(id, rest.map((part) => decodePart(part)));
     if (share === null) return null;
     if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value!);

@@ -7,6 +7,7 @@
 
 import { join } from "@std/path/join";
 import { requireOwn } from "../system/ownership.ts";
+import { randomBytes } from "./bytes.ts";
 import { readIfPresent } from "./locked_file.ts";
 import { RevocationFile, RevocationList, type Revocations } from "./revocations.ts";
 import { recordsIn, type ShareRecords, volatileRecords } from "./share_records.ts";
@@ -39,7 +40,7 @@ export interface IdentityState {
 /** State that ends with the process: a random key, and lists in memory. */
 export function volatileState(): Required<IdentityState> {
   const revocations = new RevocationList();
-  const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
+  const key = randomBytes(KEY_BYTES);
   return { key, revocations, shareKey: () => key, records: volatileRecords((id) => revocations.has(id)) };
 }
 
@@ -100,7 +101,7 @@ function stateOf(path: string): string | null {
 }
 
 function writeNewKey(path: string): { readonly path: string; readonly key: Uint8Array } {
-  const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
+  const key = randomBytes(KEY_BYTES);
   const own = `${path}.${crypto.randomUUID()}`;
   Deno.writeFileSync(own, key, { createNew: true, mode: 0o600 });
   return { path: own, key };

@@ -436,3 +436,13 @@ Deno.test("the page of a share shows neither its token nor a way to log in", asy
   const text = await (await site.get(`${site.link}/team/`, { headers: { accept: "text/html" } })).text();
   assert(text.includes("<title>Directory listing for /team/</title>") && !text.includes("Log in"));
 });
+
+Deno.test("a failed login is one line in the log of the requests, or in that of the option", async () => {
+  await using site = await siteWith();
+  await logIn(site, "ann", "wrong");
+  assertEquals(site.lines.filter((line) => /Login failed/.test(line)).length, 1, site.lines.join("\n"));
+  const own: string[] = [];
+  await using other = await siteWith({ log: { error: (line) => own.push(line) } });
+  await logIn(other, "ann", "wrong");
+  assertEquals([own.length, other.lines.filter((line) => /Login failed/.test(line)).length], [1, 0]);
+});

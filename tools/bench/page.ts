@@ -64,6 +64,11 @@ const ARCHIVE: readonly Metric[] = [
 ];
 
 function trials(site: Site, browser: Browser, size: number): readonly Trial[] {
+  const archives = (["zip", "tar"] as const).map((format) => archiveTrial(site, format));
+  return [...pageTrials(site, browser), ...transferTrials(site, size), ...archives];
+}
+
+function pageTrials(site: Site, browser: Browser): readonly Trial[] {
   const list = entriesOf("list");
   return [
     {
@@ -105,6 +110,11 @@ function trials(site: Site, browser: Browser, size: number): readonly Trial[] {
       measure: (name) =>
         withServer(site, name, "small", ({ url, child }) => measureGet(`${url}/list/`, url, child.pid)),
     },
+  ];
+}
+
+function transferTrials(site: Site, size: number): readonly Trial[] {
+  return [
     {
       name: "upload",
       title: `${(size / GIB).toFixed(0)} GiB up: \`curl -T\``,
@@ -128,7 +138,6 @@ function trials(site: Site, browser: Browser, size: number): readonly Trial[] {
       most: 2,
       measure: (name) => withServer(site, name, "large", (server) => measureDownload(site, server, size)),
     },
-    ...(["zip", "tar"] as const).map((format) => archiveTrial(site, format)),
   ];
 }
 
