@@ -49,8 +49,8 @@ export interface Token extends TokenGrant {
  *     const row = rows.get(name);
  *     return row ? { name, epoch: String(row.version) } : null;
  *   },
- *   async verify(name, password) {
- *     const isRight = await verifyPassword(rows.get(name)?.hash ?? decoy, password);
+ *   async verify(name, password, precedence) {
+ *     const isRight = await verifyPassword(rows.get(name)?.hash ?? decoy, password, precedence);
  *     return isRight ? await users.find(name) : null;
  *   },
  * };
