@@ -7,6 +7,7 @@
 import { encodeSegment } from "../http/escape.ts";
 import type { EntryProblem, FileEntry } from "../sources/types.ts";
 import type { Context } from "../core/types.ts";
+import { naturalOrder } from "./natural_order.ts";
 
 /** Sort keys of a listing. */
 export type SortKey = "name" | "size" | "modified";
@@ -112,22 +113,18 @@ function isoDate(time: number | null): string | null {
 /** Comparison function for `toSorted`. */
 export type EntryOrder = (a: FileEntry, b: FileEntry) => number;
 
-let collator: Intl.Collator | undefined;
-
 /**
  * The order of a listing, directories first and names in natural order (f2 before f10), as successive stable sorts:
  * each keeps the order of the one before among equal entries.
  *
- * The first only decides between names that are equal in natural order (f1 and f01). But it costs a tenth of a natural
- * comparison and leaves sorted runs, which save most comparisons of the second.
+ * The first only decides between names that are equal in natural order (f1 and f01). But it is quicker, and leaves sorted
+ * runs, which save most comparisons of the second.
  */
 export function entryOrders({ sort, order }: Pick<ListingHead, "sort" | "order">): readonly EntryOrder[] {
-  collator ??= new Intl.Collator("en", { numeric: true });
-  const { compare } = collator;
   const sign = order === "asc" ? 1 : -1;
   const nameSign = sort === "name" ? sign : 1;
-  const byText: EntryOrder = (a, b) => a.name === b.name ? 0 : a.name < b.name ? -nameSign : nameSign;
-  const byName: EntryOrder = (a, b) => nameSign * compare(a.name, b.name);
+  const byText: EntryOrder = (a, b) => a.name < b.name ? -nameSign : a.name === b.name ? 0 : nameSign;
+  const byName: EntryOrder = (a, b) => nameSign * naturalOrder(a.name, b.name);
   if (sort === "name") return [byText, (a, b) => directoriesFirst(a, b) || byName(a, b)];
   const key = (entry: FileEntry) => (sort === "size" ? entry.stat?.size : entry.stat?.modified) ?? 0;
   return [byText, byName, (a, b) => directoriesFirst(a, b) || sign * (key(a) - key(b))];
