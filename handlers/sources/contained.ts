@@ -20,7 +20,8 @@
 import { SEPARATOR } from "@std/path/constants";
 import { join } from "@std/path/join";
 import { SitePath } from "../http/target.ts";
-import { ABSENT, type EntryInfo, UNKNOWN } from "../system/path_descriptor.ts";
+import { ABSENT, UNKNOWN } from "../system/path_descriptor.ts";
+import type { EntryInfo } from "../system/statx.ts";
 import { DESCRIPTORS, type DiskCalls, NOW, unblockedFs } from "./disk_calls.ts";
 import { isPartName } from "./part_name.ts";
 import { doNow, result, type Steps } from "./steps.ts";

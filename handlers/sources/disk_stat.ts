@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { EntryInfo } from "../system/path_descriptor.ts";
+import type { EntryInfo } from "../system/statx.ts";
 import { clock } from "./clock.ts";
 import type { FileKind, FileStat } from "./types.ts";
 
