@@ -7,6 +7,7 @@
 import { encodeSegment } from "../http/escape.ts";
 import type { EntryProblem, FileEntry } from "../sources/types.ts";
 import type { Context } from "../core/types.ts";
+import { isoDate } from "./iso_date.ts";
 import { naturalOrder } from "./natural_order.ts";
 
 /** Sort keys of a listing. */
@@ -85,29 +86,6 @@ export function entryOf({ name, stat, link, problem }: FileEntry): ListingEntry 
     href: problem === null ? encodeSegment(name) + (kind === "directory" ? "/" : "") : null,
     problem,
   };
-}
-
-/** The largest absolute time value a Date can hold. */
-const LAST_TIME = 8_640_000_000_000_000;
-
-const MINUTE_MS = 60_000;
-
-let lastMinute = NaN;
-let lastText = "";
-
-/**
- * A modification time can be any number the file system stores, even one no Date can hold (CVE-2024-23770). The text of
- * a minute is cached, because files are often written together: formatting it takes as long as the rest of a row.
- */
-function isoDate(time: number | null): string | null {
-  if (time === null || !(Math.abs(time) <= LAST_TIME)) return null;
-  const minute = Math.floor(Math.trunc(time) / MINUTE_MS);
-  if (minute !== lastMinute) {
-    lastMinute = minute;
-    lastText = new Date(minute * MINUTE_MS).toISOString().slice(0, -"00.000Z".length);
-  }
-  const digits = String(100_000 + Math.trunc(time) - minute * MINUTE_MS); // 1, then SSmmm
-  return `${lastText}${digits.slice(1, 3)}.${digits.slice(3)}Z`;
 }
 
 /** Comparison function for `toSorted`. */
