@@ -10,7 +10,7 @@ import type { SitePath } from "../http/target.ts";
 import { onDemand } from "../core/on_demand.ts";
 import type { Awaitable } from "../core/types.ts";
 import type { DirectoryName, DirectoryNames } from "../system/directory_names.ts";
-import type { EntryInfo } from "../system/statx.ts";
+import { type Look, lookAt, sameAs } from "../system/look.ts";
 import { clock } from "./clock.ts";
 import { DiskRoot, type DiskRootOptions, type Found } from "./contained.ts";
 import { type DiskCalls, LATER, NOW } from "./disk_calls.ts";
@@ -167,12 +167,11 @@ export class DiskSource implements FileSource {
    */
   freshness(path: SitePath, seen: FileStat): FreshnessCheck | null {
     const name = this.#root.nameOf(path);
-    const named = path.parent === null ? null : lookOrNull(Deno.lstatSync, name);
-    const isLink = named === null || named.isSymlink;
-    const known = isLink ? lookOrNull(Deno.statSync, name) : named;
+    const named = path.parent === null ? null : lookAt(name, false);
+    const look = named === null || named.info.isSymlink ? lookAt(name, true) : named;
     // Not stable: another change could leave all of these values unchanged.
-    if (known === null || !seen.stable || describe(known).version !== seen.version) return null;
-    return this.#check(path, known, isLink ? Deno.statSync : Deno.lstatSync);
+    if (look === null || !seen.stable || describe(look.info).version !== seen.version) return null;
+    return this.#check(path, look);
   }
 
   /**
@@ -185,21 +184,19 @@ export class DiskSource implements FileSource {
       using above = this.#findOrNull(missing.parent);
       if (above !== null) {
         const isProof = above.info.isDirectory && describe(above.info).stable && isFree(above.at(missing.name));
-        return isProof ? this.#check(missing.parent, above.info, Deno.statSync) : null;
+        const look = isProof ? lookAt(this.#root.nameOf(missing.parent), true) : null;
+        return look && sameAs(look.info)(above.info) ? this.#check(missing.parent, look) : null;
       }
       missing = missing.parent;
     }
     return null;
   }
 
-  #check(path: SitePath, known: EntryInfo, look: (name: string) => Deno.FileInfo): FreshnessCheck {
-    const name = this.#root.nameOf(path);
-    const isSame = sameAs(known);
+  #check(path: SitePath, look: Look): FreshnessCheck {
+    const isSame = sameAs(look.info);
     let provenAt = -Infinity;
     return () => {
-      if (this.#pace.isSlow) return false;
-      const now = this.#pace.measure(() => lookOrNull(look, name));
-      if (now === null || !isSame(now)) return false;
+      if (this.#pace.isSlow || !this.#pace.measure(() => look.isSame())) return false;
       const time = clock.now();
       if (time - provenAt < PROOF_MS && time >= provenAt) return true;
       provenAt = time;
@@ -242,23 +239,6 @@ export class DiskSource implements FileSource {
     const { DiskWriter } = await diskWriter();
     return new DiskWriter(this.#root, only);
   }
-}
-
-/** Stats a name; null if it does not exist or is inaccessible. */
-function lookOrNull(look: (name: string) => Deno.FileInfo, name: string): Deno.FileInfo | null {
-  try {
-    return look(name);
-  } catch {
-    return null;
-  }
-}
-
-/** Compares later metadata with that seen first. */
-function sameAs({ dev, ino, size, mtime, ctime }: EntryInfo): (now: EntryInfo) => boolean {
-  const [modified, changed] = [mtime?.getTime(), ctime?.getTime()];
-  return (now) =>
-    now.ino === ino && now.size === size && now.mtime?.getTime() === modified && now.ctime?.getTime() === changed &&
-    now.dev === dev;
 }
 
 function nullUnlessServerFails(error: unknown): null {

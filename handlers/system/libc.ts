@@ -127,7 +127,8 @@ export interface Pinned<Bytes extends Uint8Array | Uint32Array | Int32Array> {
 export function pinned<Bytes extends Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>(
   bytes: Bytes,
 ): Pinned<Bytes> {
-  return { bytes, at: Deno.UnsafePointer.of(bytes)! };
+  const { buffer, byteOffset } = bytes; // reading `buffer` moves the content of a small array out of V8's heap
+  return { bytes, at: Deno.UnsafePointer.of(new Uint8Array(buffer, byteOffset))! };
 }
 
 const IS_ARM = Deno.build.arch === "aarch64";

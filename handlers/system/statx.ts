@@ -16,6 +16,9 @@ export const STATX_WORDS = 64;
 /** The fields to be requested. */
 export const STATX_BASIC_STATS = 0x7ff;
 
+/** The words of inode, size, ctime, mtime and device: what changes if the file is replaced or modified. */
+export const STATE_WORDS = [8, 9, 10, 11, 24, 25, 26, 28, 29, 30, 34, 35] as const;
+
 /** The flag for not following a symlink. */
 export const AT_SYMLINK_NOFOLLOW = 0x100;
 
