@@ -5,7 +5,7 @@
  */
 
 import { errno, type FileCalls } from "./file_calls.ts";
-import { EINTR, O_CLOEXEC, O_DIRECTORY, O_NONBLOCK, O_RDONLY, pinned, SYS_GETDENTS64 } from "./libc.ts";
+import { EINTR, O_CLOEXEC, O_DIRECTORY, O_NONBLOCK, O_RDONLY, type Pinned, pinned, SYS_GETDENTS64 } from "./libc.ts";
 
 /** A name in a directory. */
 export interface DirectoryName {
@@ -24,8 +24,8 @@ export interface DirectoryNames extends Disposable {
 /** Room for 2,000 names of average length, which take some 0.3 ms. */
 const BUFFER_BYTES = 65_536;
 
-/** Shared: its content is decoded before anything else can run. */
-const buffer = pinned(new Uint8Array(BUFFER_BYTES));
+/** Shared: its content is decoded before anything else can run. Created on first use: without FFI, it cannot be. */
+let shared: Pinned<Uint8Array<ArrayBuffer>> | undefined;
 
 /** Opens a directory and reads its first names; null on failure. */
 export function openNames(libc: FileCalls, path: Deno.PointerObject): DirectoryNames | null {
@@ -55,6 +55,7 @@ class OpenNames implements DirectoryNames {
 
   /** Reads ahead. Returns whether it could. */
   read(): boolean {
+    const buffer = shared ??= pinned(new Uint8Array(BUFFER_BYTES));
     for (;;) {
       const length = this.#libc.getdents64(SYS_GETDENTS64, this.#descriptor, buffer.at, BUFFER_BYTES);
       if (length < 0 && errno() === EINTR) continue;
