@@ -9,7 +9,17 @@
  * @module
  */
 
-import { openLibc } from "./libc.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  F_GETFD,
+  type Libc,
+  openLibc,
+  pinned,
+  SO_ACCEPTCONN,
+  SO_KEEPALIVE,
+  SOL_SOCKET,
+} from "./libc.ts";
 
 /** A connection that was accepted on a port. */
 export interface AcceptedSocket {
@@ -47,9 +57,6 @@ export interface Traffic {
 /** The arguments of `setsockopt(2)`. */
 export type SocketOption = readonly [level: number, name: number, value: number];
 
-const SOL_SOCKET = 1;
-const SO_ACCEPTCONN = 30;
-const SO_KEEPALIVE = 9;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const TCP_KEEPIDLE = 4;
@@ -80,49 +87,40 @@ const BYTES_ACKED = 120;
 const BYTES_RECEIVED = 128;
 const TCP_INFO_BYTES = 256;
 
+/** `sizeof(struct sockaddr)`. */
+const SOCKADDR_BYTES = 16;
+
 /** Descriptors are allocated lowest first: after a gap this large, there are no more. */
 const LARGEST_GAP = 1_024;
 
-const SYMBOLS = {
-  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
-  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
-  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  ioctl: { parameters: ["i32", "usize", "buffer"], result: "i32" },
-  fcntl: { parameters: ["i32", "i32"], result: "i32" },
-} as const;
+type SocketCalls = Libc<
+  "fcntl" | "getsockopt" | "setsockopt" | "getsockname" | "getpeername" | "connect" | "ioctl"
+>;
 
-type Libc = Deno.DynamicLibrary<typeof SYMBOLS>;
-
-/**
- * Opens the library; null if unavailable (on platforms other than Linux, and without `--allow-ffi`). Takes a
- * millisecond.
- */
+/** Opens the library; null if unavailable (on platforms other than Linux, and without `--allow-ffi`). */
 export function openSockets(): Sockets | null {
-  const libc = openLibc(SYMBOLS);
+  const names = ["getsockname", "getpeername"] as const;
+  const libc = openLibc("fcntl", "getsockopt", "setsockopt", ...names, "connect", "ioctl");
   return libc && new LibcSockets(libc);
 }
 
 class LibcSockets implements Sockets {
-  readonly #library: Libc;
-  readonly #libc: Libc["symbols"];
-  readonly #value = new Int32Array(1);
-  readonly #length = new Uint32Array(1);
-  readonly #address = new Uint8Array(128);
-  readonly #info = new DataView(new ArrayBuffer(TCP_INFO_BYTES));
+  readonly #libc: SocketCalls;
+  readonly #value = pinned(new Int32Array(1));
+  readonly #length = pinned(new Uint32Array(1));
+  readonly #address = pinned(new Uint8Array(128));
+  readonly #info = pinned(new Uint8Array(TCP_INFO_BYTES));
 
-  constructor(library: Libc) {
-    this.#library = library;
-    this.#libc = library.symbols;
+  constructor(libc: SocketCalls) {
+    this.#libc = libc;
   }
 
   setOnListeners(port: number, options: readonly SocketOption[]): boolean {
     const listeners = this.#open().filter((fd) => this.#isListening(fd) && this.#portOf("getsockname", fd) === port);
     for (const descriptor of listeners) {
       for (const [level, name, value] of options) {
-        this.#value[0] = value;
-        this.#libc.setsockopt(descriptor, level, name, this.#value, 4);
+        this.#value.bytes[0] = value;
+        this.#libc.setsockopt(descriptor, level, name, this.#value.at, 4);
       }
     }
     return listeners.length > 0;
@@ -137,56 +135,50 @@ class LibcSockets implements Sockets {
 
   traffic({ descriptor, peerPort }: AcceptedSocket): Traffic | null {
     if (this.#portOf("getpeername", descriptor) !== peerPort) return null;
-    this.#length[0] = TCP_INFO_BYTES;
-    const bytes = new Uint8Array(this.#info.buffer);
-    if (this.#libc.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, bytes, this.#length) !== 0) return null;
-    if (this.#length[0]! < BYTES_RECEIVED + 8) return null;
-    const bytesAt = (offset: number) => Number(this.#info.getBigUint64(offset, true));
+    this.#length.bytes[0] = TCP_INFO_BYTES;
+    if (this.#libc.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, this.#info.at, this.#length.at) !== 0) return null;
+    if (this.#length.bytes[0]! < BYTES_RECEIVED + 8) return null;
+    const info = new DataView(this.#info.bytes.buffer);
+    const bytesAt = (offset: number) => Number(info.getBigUint64(offset, true));
     const received = bytesAt(BYTES_RECEIVED);
-    this.#value[0] = 0;
-    this.#libc.ioctl(descriptor, FIONREAD, bytesOf(this.#value));
-    return { received, read: received - this.#value[0]!, sent: bytesAt(BYTES_ACKED) };
+    this.#value.bytes[0] = 0;
+    this.#libc.ioctl(descriptor, FIONREAD, this.#value.at);
+    return { received, read: received - this.#value.bytes[0]!, sent: bytesAt(BYTES_ACKED) };
   }
 
   reset({ descriptor, peerPort }: AcceptedSocket): void {
     if (this.#portOf("getpeername", descriptor) !== peerPort) return;
     // connect(2) to an AF_UNSPEC address dissolves the association; for TCP, that resets the connection.
-    this.#libc.connect(descriptor, new Uint8Array(16), 16);
+    this.#address.bytes.fill(0, 0, SOCKADDR_BYTES);
+    this.#libc.connect(descriptor, this.#address.at, SOCKADDR_BYTES);
   }
 
   [Symbol.dispose](): void {
-    this.#library.close();
+    this.#libc[Symbol.dispose]();
   }
 
   /** The open descriptors. fcntl(2) needs fewer permissions than listing /proc. */
   #open(): number[] {
     const open: number[] = [];
     for (let fd = 0; fd - (open.at(-1) ?? 0) <= LARGEST_GAP; fd++) {
-      if (this.#libc.fcntl(fd, F_GETFD) >= 0) open.push(fd);
+      if (this.#libc.fcntl(fd, F_GETFD, 0) >= 0) open.push(fd);
     }
     return open;
   }
 
   #isListening(descriptor: number): boolean {
-    this.#length[0] = 4;
-    this.#value[0] = 0;
-    const failed = this.#libc.getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, bytesOf(this.#value), this.#length);
-    return failed === 0 && this.#value[0] === 1;
+    this.#length.bytes[0] = 4;
+    this.#value.bytes[0] = 0;
+    const words = [SOL_SOCKET, SO_ACCEPTCONN, this.#value.at, this.#length.at] as const;
+    return this.#libc.getsockopt(descriptor, ...words) === 0 && this.#value.bytes[0] === 1;
   }
 
   /** The local or remote port; null for anything but a connected TCP/IP socket. */
   #portOf(which: "getsockname" | "getpeername", descriptor: number): number | null {
-    this.#length[0] = this.#address.length;
-    if (this.#libc[which](descriptor, this.#address, this.#length) !== 0) return null;
-    const family = new Uint16Array(this.#address.buffer, 0, 1)[0];
-    return family === AF_INET || family === AF_INET6 ? this.#address[2]! << 8 | this.#address[3]! : null;
+    const { bytes, at } = this.#address;
+    this.#length.bytes[0] = bytes.length;
+    if (this.#libc[which](descriptor, at, this.#length.at) !== 0) return null;
+    const family = bytes[0]! | bytes[1]! << 8;
+    return family === AF_INET || family === AF_INET6 ? bytes[2]! << 8 | bytes[3]! : null;
   }
-}
-
-const F_GETFD = 1;
-const AF_INET = 2;
-const AF_INET6 = 10;
-
-function bytesOf(array: Int32Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(array.buffer);
 }
