@@ -1,7 +1,6 @@
 /** Starts and stops processes by id, and reads their figures and those of their children from the system. */
 
 import { setTimeout as pause } from "node:timers/promises";
-import { openLibc } from "../../handlers/system/libc.ts";
 
 /** Ticks per second in /proc/PID/stat: 100 on every Linux that Deno runs on. */
 const TICKS = 100;
@@ -9,7 +8,7 @@ const TICKS = 100;
 /** `CPUCLOCK_SCHED` (linux/posix-timers.h): the clock of the CPU time of a process. */
 const CPU_CLOCK = 2;
 
-const libc = openLibc({ clock_gettime: { parameters: ["i32", "buffer"], result: "i32" } });
+let libc: ReturnType<typeof openLibc> | null = null;
 
 /** The CPU time in which a server counts as idle, and how long to wait for that. */
 const IDLE_SECONDS = 0.001;
@@ -87,10 +86,15 @@ export function ownCpuSeconds(pid: number): number {
  * of a load of a second. Zero if it has just exited.
  */
 function clock(pid: number): number {
-  if (libc === null) throw new Error("Cannot measure without the C library");
+  const { symbols } = libc ??= openLibc();
   const time = new BigInt64Array(2);
-  if (libc.symbols.clock_gettime((~pid << 3) | CPU_CLOCK, time) !== 0) return 0;
+  if (symbols.clock_gettime((~pid << 3) | CPU_CLOCK, time) !== 0) return 0;
   return Number(time[0]) + Number(time[1]) / 1e9;
+}
+
+/** glibc's; opened on first use, because this is for Linux only. */
+function openLibc() {
+  return Deno.dlopen("libc.so.6", { clock_gettime: { parameters: ["i32", "buffer"], result: "i32" } });
 }
 
 /** Waits until a server has finished requests whose clients have left, so that they do not count for the next. */

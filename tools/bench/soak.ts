@@ -49,7 +49,7 @@ const CLIENTS: Readonly<Record<string, Client>> = {
   },
   uploads: async ({ url }, client, round) => {
     const options = { client, method: "PUT", body: new Uint8Array(UPLOAD_BYTES).fill(round) };
-    const { status } = await fetch(`${url}/uploads/${round % UPLOADS}.bin`, options);
+    const { status } = await fetch(`${url}/uploads/${round % UPLOADS}.bin?on-conflict=overwrite`, options);
     if (status !== 201 && status !== 204) throw new Error(`Status ${status}`);
     return 1;
   },
