@@ -116,6 +116,13 @@ export function errnoOf(libc: Libc<"__errno_location">): () => number {
   return () => errno[0]!;
 }
 
+/** Repeats a call that a signal has interrupted. */
+export function uninterrupted(call: () => number, errno: () => number): number {
+  let result = call();
+  while (result < 0 && errno() === EINTR) result = call();
+  return result;
+}
+
 /** A buffer and its address: allocated outside V8's heap, so it does not move while it is referenced. */
 export interface Pinned<Bytes extends Uint8Array | Uint32Array | Int32Array> {
   /** The buffer; keep a reference to it for as long as the address is used. */
