@@ -116,10 +116,13 @@ export function errnoOf(libc: Libc<"__errno_location">): () => number {
   return () => errno[0]!;
 }
 
+/** More signals than that do not arrive during one call. */
+const MOST_INTERRUPTIONS = 100;
+
 /** Repeats a call that a signal has interrupted. */
 export function uninterrupted(call: () => number, errno: () => number): number {
   let result = call();
-  while (result < 0 && errno() === EINTR) result = call();
+  for (let i = 0; i < MOST_INTERRUPTIONS && result < 0 && errno() === EINTR; i++) result = call();
   return result;
 }
 

@@ -24,7 +24,7 @@ const ignore = FILE_CALLS === null || DESCRIPTORS === null;
 const ERRORS = { EINTR, EMFILE, ENOSYS, EPERM } as const;
 
 /** Functions for which there is another way, or whose result does not matter. */
-const REPLACEABLE = ["openat2", "openat2Later", "statx", "close"] as const;
+const REPLACEABLE = ["openat2", "openat2Later", "statx", "getdents64", "close"] as const;
 
 /** The first call fails, and no other. */
 const FIRST = (call: number) => call === 0;
