@@ -39,7 +39,7 @@ import { escapeLog } from "./handlers/http/escape.ts";
 import { requireExchange } from "./handlers/transport/binding.ts";
 import type { Endpoint, ServerAddr, TcpEndpoint } from "./handlers/transport/endpoint.ts";
 import { type RunningServer, serve } from "./handlers/transport/serve.ts";
-import type { Handler, Logger } from "./handlers/core/types.ts";
+import type { Handler, LocalAddress, Logger } from "./handlers/core/types.ts";
 import config from "./deno.json" with { type: "json" };
 
 /** Drain time after SIGTERM, in milliseconds. */
@@ -248,20 +248,20 @@ async function announced(
  */
 async function startAlone(start: Start, https: Https | null, isProbe = false) {
   const { settings, world: { shared }, log, parts } = start;
-  const localAddress = () => address && "port" in address ? { ...address, name: hostnameOf(settings) } : null;
-  let address: ServerAddr | null = null;
+  let localAddress: LocalAddress | null = null;
   const handler = wrap(handlerFor(settings, parts), ...https?.layers ?? []);
   const fetch = toFetch(isProbe ? notYet : handler, {
     log,
     accessLog: settings.server.log ?? false,
-    localAddress,
+    localAddress: () => localAddress,
     ...(settings.hosts && { hosts: settings.hosts }),
   });
   const transport = await transportOf(settings);
   const reusePort = shared !== null && "port" in shared;
   const endpoint = endpointFor(settings, shared);
   const server = listen(transport, fetch, { endpoint, log, reusePort, ...(https && { tls: https.certificates }) });
-  address = server.address;
+  const { address } = server;
+  if ("port" in address) localAddress = { ...address, name: hostnameOf(settings) };
   return server;
 }
 

@@ -64,7 +64,7 @@ class Loaded {
     this.checker = new PasswordChecker(lines.users.values());
   }
 
-  /** Takes a normalized name. */
+  /** Takes a normalized name: no other is found. */
   user(name: string): User | null {
     const found = this.#users.get(name);
     if (found) return found;
@@ -140,7 +140,8 @@ class UserFile implements FileUsers {
   }
 
   find(name: string): User | null {
-    return this.#current().user(normalizedName(name));
+    const loaded = this.#current();
+    return loaded.user(name) ?? loaded.user(normalizedName(name)); // most names are normalized
   }
 
   async ready(): Promise<void> {

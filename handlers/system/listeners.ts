@@ -10,12 +10,36 @@
  * @module
  */
 
-import { openLibc } from "./libc.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  AF_UNIX,
+  errnoOf,
+  F_GETFD,
+  F_GETFL,
+  F_SETFD,
+  F_SETFL,
+  FD_CLOEXEC,
+  type Libc,
+  O_CLOEXEC,
+  O_NONBLOCK,
+  O_RDONLY,
+  openLibc,
+  pinned,
+  SO_ACCEPTCONN,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  uninterrupted,
+} from "./libc.ts";
 
 /** Operations on the listening sockets of this process. Dispose of it to unload the library. */
 export interface Listeners extends Disposable {
-  /** Runs a function that starts listening on one socket, and finds the descriptor of that socket. */
-  opening<T>(open: () => T): { readonly value: T; readonly descriptor: number };
+  /**
+   * Runs a function that starts listening on one socket, and finds the descriptor of that socket.
+   *
+   * @throws {Deno.errors.NotSupported} If it cannot be found; what was opened is closed then.
+   */
+  opening<T>(open: () => T, close: (opened: T) => void): { readonly value: T; readonly descriptor: number };
   /** The descriptor listening on a port; null if there is none. */
   listeningOn(port: number): number | null;
   /** The address of a listening socket; null if the descriptor is not a listening TCP or Unix socket. */
@@ -31,44 +55,45 @@ export interface Listeners extends Disposable {
    *   then.
    */
   share(from: number, to: number): void;
-  /** Makes the owner of a descriptor wait for connections that never arrive, without closing its existing ones. */
+  /**
+   * Makes the owner of a descriptor wait for connections that never arrive, without closing its existing ones. If there
+   * is no descriptor left, the owner accepts up to one more connection.
+   */
   silence(descriptor: number): void;
 }
 
-const SYMBOLS = {
-  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
-  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
-  dup3: { parameters: ["i32", "i32", "i32"], result: "i32" },
-  epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
-  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
-  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  listen: { parameters: ["i32", "i32"], result: "i32" },
-  open: { parameters: ["buffer", "i32"], result: "i32" },
-  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
-  close: { parameters: ["i32"], result: "i32" },
-} as const;
+const CALLS = [
+  ...["fcntl", "getsockopt", "getsockname", "dup3", "epoll_ctl", "__errno_location"] as const,
+  ...["socket", "bind", "listen"] as const, // of the silent socket
+  ...["open", "read", "close"] as const, // of files in /proc
+];
 
-type Libc = Deno.DynamicLibrary<typeof SYMBOLS>;
+/** The functions used. */
+export type ListenerCalls = Libc<(typeof CALLS)[number]>;
 
-const [F_GETFD, F_SETFD, F_GETFL, F_SETFL] = [1, 2, 3, 4] as const;
-const FD_CLOEXEC = 1;
-const [O_RDONLY, O_NONBLOCK, O_CLOEXEC] = [0, 0o4000, 0o2000000] as const;
-const SOL_SOCKET = 1;
-const SO_ACCEPTCONN = 30;
-const SOCK_STREAM = 1;
-const [AF_UNIX, AF_INET, AF_INET6] = [1, 2, 10] as const;
 const [EPOLL_CTL_ADD, EPOLL_CTL_DEL] = [1, 2] as const;
 
 /** Descriptors are allocated lowest first: after a gap this large, there are no more. */
 const LARGEST_GAP = 1_024;
 
+/** `sizeof(struct sockaddr_storage)`. */
 const SOCKADDR_BYTES = 128;
 
-/** Opens the library; null if unavailable (on platforms other than Linux, and without `--allow-ffi`). */
-export function openListeners(): Listeners | null {
-  const libc = openLibc(SYMBOLS);
+/** How much of a file is read at a time. */
+const PIECE_BYTES = 65_536;
+
+/**
+ * The operations, or null if unavailable (on platforms other than Linux, and without `--allow-ffi`).
+ *
+ * @param libc Tests give one with functions that fail.
+ */
+export function openListeners(libc: ListenerCalls | null = openListenerCalls()): Listeners | null {
   return libc && new LibcListeners(libc);
+}
+
+/** Opens the library. */
+export function openListenerCalls(): ListenerCalls | null {
+  return openLibc(...CALLS);
 }
 
 /** The registration of a descriptor in an epoll instance. */
@@ -79,20 +104,25 @@ interface Registration {
 }
 
 class LibcListeners implements Listeners {
-  readonly #library: Libc;
-  readonly #libc: Libc["symbols"];
+  readonly #libc: ListenerCalls;
+  readonly #errno: () => number;
+  readonly #value = pinned(new Int32Array(1));
+  readonly #length = pinned(new Uint32Array(1));
+  readonly #address = pinned(new Uint8Array(SOCKADDR_BYTES));
+  readonly #piece = pinned(new Uint8Array(PIECE_BYTES));
 
-  constructor(library: Libc) {
-    this.#library = library;
-    this.#libc = library.symbols;
+  constructor(libc: ListenerCalls) {
+    this.#libc = libc;
+    this.#errno = errnoOf(libc);
   }
 
-  opening<T>(open: () => T): { value: T; descriptor: number } {
+  opening<T>(open: () => T, close: (opened: T) => void): { value: T; descriptor: number } {
     const before = new Set(this.#listening());
     const value = open();
     const descriptor = this.#listening().find((each) => !before.has(each));
-    if (descriptor === undefined) throw new Deno.errors.NotSupported("Cannot find the descriptor of a listener");
-    return { value, descriptor };
+    if (descriptor !== undefined) return { value, descriptor };
+    close(value);
+    throw new Deno.errors.NotSupported("Cannot find the descriptor of a listener");
   }
 
   listeningOn(port: number): number | null {
@@ -105,10 +135,9 @@ class LibcListeners implements Listeners {
 
   addressOf(descriptor: number): Deno.NetAddr | Deno.UnixAddr | null {
     if (!this.#isListening(descriptor)) return null;
-    const bytes = new Uint8Array(SOCKADDR_BYTES);
-    const length = new Uint32Array([SOCKADDR_BYTES]);
-    if (this.#libc.getsockname(descriptor, bytes, bytesOf(length)) !== 0) return null;
-    return addressIn(bytes.subarray(0, length[0]));
+    this.#length.bytes[0] = SOCKADDR_BYTES;
+    if (this.#libc.getsockname(descriptor, this.#address.at, this.#length.at) !== 0) return null;
+    return addressIn(this.#address.bytes.slice(0, this.#length.bytes[0]));
   }
 
   adopt(descriptor: number): void {
@@ -123,9 +152,11 @@ class LibcListeners implements Listeners {
   share(from: number, to: number): void {
     const registration = this.#registrationOf(to);
     if (registration === null) throw new Deno.errors.NotSupported("Cannot replace the socket of a listener");
-    this.#replace(from, to);
+    if (!this.#replace(from, to)) throw new Deno.errors.NotSupported("Cannot duplicate a socket");
     const { epoll, events, data } = registration;
-    this.#libc.epoll_ctl(epoll, EPOLL_CTL_ADD, to, epollEvent(events, data));
+    if (this.#libc.epoll_ctl(epoll, EPOLL_CTL_ADD, to, epollEvent(events, data)) < 0) {
+      throw new Deno.errors.NotSupported("Cannot register a socket");
+    }
   }
 
   silence(descriptor: number): void {
@@ -134,6 +165,7 @@ class LibcListeners implements Listeners {
     if (registration) this.#libc.epoll_ctl(registration.epoll, EPOLL_CTL_DEL, descriptor, epollEvent(0, 0n));
     // A pending accept finds no connection on this socket, and waits.
     const silent = this.#libc.socket(AF_UNIX, SOCK_STREAM | O_NONBLOCK | O_CLOEXEC, 0);
+    if (silent < 0) return;
     this.#libc.bind(silent, new Uint8Array(new Uint16Array([AF_UNIX]).buffer), 2); // autobind: a unique abstract name
     this.#libc.listen(silent, 1);
     this.#replace(silent, descriptor);
@@ -141,11 +173,11 @@ class LibcListeners implements Listeners {
   }
 
   [Symbol.dispose](): void {
-    this.#library.close();
+    this.#libc[Symbol.dispose]();
   }
 
-  #replace(from: number, to: number): void {
-    if (this.#libc.dup3(from, to, O_CLOEXEC) < 0) throw new Deno.errors.NotSupported("Cannot duplicate a socket");
+  #replace(from: number, to: number): boolean {
+    return uninterrupted(() => this.#libc.dup3(from, to, O_CLOEXEC), this.#errno) >= 0;
   }
 
   #listening(): number[] {
@@ -161,15 +193,10 @@ class LibcListeners implements Listeners {
   }
 
   #isListening(descriptor: number): boolean {
-    const value = new Int32Array(1);
-    const failed = this.#libc.getsockopt(
-      descriptor,
-      SOL_SOCKET,
-      SO_ACCEPTCONN,
-      bytesOf(value),
-      bytesOf(new Uint32Array([4])),
-    );
-    return failed === 0 && value[0] === 1;
+    this.#length.bytes[0] = 4;
+    this.#value.bytes[0] = 0;
+    const words = [SOL_SOCKET, SO_ACCEPTCONN, this.#value.at, this.#length.at] as const;
+    return this.#libc.getsockopt(descriptor, ...words) === 0 && this.#value.bytes[0] === 1;
   }
 
   #registrationOf(descriptor: number): Registration | null {
@@ -182,13 +209,14 @@ class LibcListeners implements Listeners {
 
   /** Reads a file of /proc, for which Deno.readTextFileSync needs more permissions. Empty if it cannot be opened. */
   #read(path: string): string {
-    const descriptor = this.#libc.open(new TextEncoder().encode(`${path}\0`), O_RDONLY | O_CLOEXEC);
+    const { bytes, at } = this.#piece;
+    new TextEncoder().encodeInto(`${path}\0`, bytes);
+    const descriptor = uninterrupted(() => this.#libc.open(at, O_RDONLY | O_CLOEXEC), this.#errno);
     if (descriptor < 0) return "";
-    const piece = new Uint8Array(65_536);
     let text = "";
     for (let count = -1; count !== 0;) {
-      count = Math.max(0, Number(this.#libc.read(descriptor, piece, BigInt(piece.length))));
-      text += new TextDecoder().decode(piece.subarray(0, count));
+      count = Math.max(0, uninterrupted(() => this.#libc.read(descriptor, at, PIECE_BYTES), this.#errno));
+      text += new TextDecoder().decode(bytes.subarray(0, count));
     }
     this.#libc.close(descriptor);
     return text;
@@ -224,8 +252,4 @@ function addressIn(bytes: Uint8Array): Deno.NetAddr | Deno.UnixAddr | null {
 function ipv6(bytes: Uint8Array): string {
   const groups = Array.from({ length: 8 }, (_, at) => (bytes[2 * at]! << 8 | bytes[2 * at + 1]!).toString(16));
   return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
-}
-
-function bytesOf(array: Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(array.buffer);
 }

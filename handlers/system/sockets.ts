@@ -3,13 +3,23 @@
  *
  * Deno.serve exposes neither its listening socket nor its connections, so they are found among the descriptors of the
  * process: `getsockopt(2)` identifies listeners, `getsockname(2)` and `getpeername(2)` give the ports. Whether
- * `accept(2)` inherits options from the listening socket is verified for Linux only; on other platforms, and without
- * FFI, this module does nothing.
+ * `accept(2)` inherits options from the listening socket is verified for Linux only; on other platforms, without FFI,
+ * and where a call fails, this module does nothing.
  *
  * @module
  */
 
-import { openLibc } from "./libc.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  F_GETFD,
+  type Libc,
+  openLibc,
+  pinned,
+  SO_ACCEPTCONN,
+  SO_KEEPALIVE,
+  SOL_SOCKET,
+} from "./libc.ts";
 
 /** A connection that was accepted on a port. */
 export interface AcceptedSocket {
@@ -28,7 +38,7 @@ export interface Sockets extends Disposable {
   setOnListeners(port: number, options: readonly SocketOption[]): boolean;
   /** The accepted connections of a port. */
   connections(port: number): AcceptedSocket[];
-  /** Traffic on a connection since it was opened; null if it is closed. */
+  /** Traffic on a connection since it was opened; null if it is closed, or unknown. */
   traffic(connection: AcceptedSocket): Traffic | null;
   /** Resets a connection, discarding unread data; its owner sees an error. */
   reset(connection: AcceptedSocket): void;
@@ -47,9 +57,6 @@ export interface Traffic {
 /** The arguments of `setsockopt(2)`. */
 export type SocketOption = readonly [level: number, name: number, value: number];
 
-const SOL_SOCKET = 1;
-const SO_ACCEPTCONN = 30;
-const SO_KEEPALIVE = 9;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const TCP_KEEPIDLE = 4;
@@ -80,49 +87,48 @@ const BYTES_ACKED = 120;
 const BYTES_RECEIVED = 128;
 const TCP_INFO_BYTES = 256;
 
+/** `sizeof(struct sockaddr)`. */
+const SOCKADDR_BYTES = 16;
+
 /** Descriptors are allocated lowest first: after a gap this large, there are no more. */
 const LARGEST_GAP = 1_024;
 
-const SYMBOLS = {
-  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
-  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
-  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  ioctl: { parameters: ["i32", "usize", "buffer"], result: "i32" },
-  fcntl: { parameters: ["i32", "i32"], result: "i32" },
-} as const;
+const CALLS = ["fcntl", "getsockopt", "setsockopt", "getsockname", "getpeername", "connect", "ioctl"] as const;
 
-type Libc = Deno.DynamicLibrary<typeof SYMBOLS>;
+/** The functions used. */
+export type SocketCalls = Libc<(typeof CALLS)[number]>;
 
 /**
- * Opens the library; null if unavailable (on platforms other than Linux, and without `--allow-ffi`). Takes a
- * millisecond.
+ * The operations, or null if unavailable (on platforms other than Linux, and without `--allow-ffi`).
+ *
+ * @param libc Tests give one with functions that fail.
  */
-export function openSockets(): Sockets | null {
-  const libc = openLibc(SYMBOLS);
+export function openSockets(libc: SocketCalls | null = openSocketCalls()): Sockets | null {
   return libc && new LibcSockets(libc);
 }
 
-class LibcSockets implements Sockets {
-  readonly #library: Libc;
-  readonly #libc: Libc["symbols"];
-  readonly #value = new Int32Array(1);
-  readonly #length = new Uint32Array(1);
-  readonly #address = new Uint8Array(128);
-  readonly #info = new DataView(new ArrayBuffer(TCP_INFO_BYTES));
+/** Opens the library. */
+export function openSocketCalls(): SocketCalls | null {
+  return openLibc(...CALLS);
+}
 
-  constructor(library: Libc) {
-    this.#library = library;
-    this.#libc = library.symbols;
+class LibcSockets implements Sockets {
+  readonly #libc: SocketCalls;
+  readonly #value = pinned(new Int32Array(1));
+  readonly #length = pinned(new Uint32Array(1));
+  readonly #address = pinned(new Uint8Array(128));
+  readonly #info = pinned(new Uint8Array(TCP_INFO_BYTES));
+
+  constructor(libc: SocketCalls) {
+    this.#libc = libc;
   }
 
   setOnListeners(port: number, options: readonly SocketOption[]): boolean {
     const listeners = this.#open().filter((fd) => this.#isListening(fd) && this.#portOf("getsockname", fd) === port);
     for (const descriptor of listeners) {
       for (const [level, name, value] of options) {
-        this.#value[0] = value;
-        this.#libc.setsockopt(descriptor, level, name, this.#value, 4);
+        this.#value.bytes[0] = value;
+        this.#libc.setsockopt(descriptor, level, name, this.#value.at, 4);
       }
     }
     return listeners.length > 0;
@@ -137,56 +143,50 @@ class LibcSockets implements Sockets {
 
   traffic({ descriptor, peerPort }: AcceptedSocket): Traffic | null {
     if (this.#portOf("getpeername", descriptor) !== peerPort) return null;
-    this.#length[0] = TCP_INFO_BYTES;
-    const bytes = new Uint8Array(this.#info.buffer);
-    if (this.#libc.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, bytes, this.#length) !== 0) return null;
-    if (this.#length[0]! < BYTES_RECEIVED + 8) return null;
-    const bytesAt = (offset: number) => Number(this.#info.getBigUint64(offset, true));
+    this.#length.bytes[0] = TCP_INFO_BYTES;
+    if (this.#libc.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, this.#info.at, this.#length.at) !== 0) return null;
+    if (this.#length.bytes[0]! < BYTES_RECEIVED + 8) return null;
+    const info = new DataView(this.#info.bytes.buffer);
+    const bytesAt = (offset: number) => Number(info.getBigUint64(offset, true));
     const received = bytesAt(BYTES_RECEIVED);
-    this.#value[0] = 0;
-    this.#libc.ioctl(descriptor, FIONREAD, bytesOf(this.#value));
-    return { received, read: received - this.#value[0]!, sent: bytesAt(BYTES_ACKED) };
+    this.#value.bytes[0] = 0;
+    if (this.#libc.ioctl(descriptor, FIONREAD, this.#value.at) !== 0) return null;
+    return { received, read: received - this.#value.bytes[0]!, sent: bytesAt(BYTES_ACKED) };
   }
 
   reset({ descriptor, peerPort }: AcceptedSocket): void {
     if (this.#portOf("getpeername", descriptor) !== peerPort) return;
     // connect(2) to an AF_UNSPEC address dissolves the association; for TCP, that resets the connection.
-    this.#libc.connect(descriptor, new Uint8Array(16), 16);
+    this.#address.bytes.fill(0, 0, SOCKADDR_BYTES);
+    this.#libc.connect(descriptor, this.#address.at, SOCKADDR_BYTES);
   }
 
   [Symbol.dispose](): void {
-    this.#library.close();
+    this.#libc[Symbol.dispose]();
   }
 
   /** The open descriptors. fcntl(2) needs fewer permissions than listing /proc. */
   #open(): number[] {
     const open: number[] = [];
     for (let fd = 0; fd - (open.at(-1) ?? 0) <= LARGEST_GAP; fd++) {
-      if (this.#libc.fcntl(fd, F_GETFD) >= 0) open.push(fd);
+      if (this.#libc.fcntl(fd, F_GETFD, 0) >= 0) open.push(fd);
     }
     return open;
   }
 
   #isListening(descriptor: number): boolean {
-    this.#length[0] = 4;
-    this.#value[0] = 0;
-    const failed = this.#libc.getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, bytesOf(this.#value), this.#length);
-    return failed === 0 && this.#value[0] === 1;
+    this.#length.bytes[0] = 4;
+    this.#value.bytes[0] = 0;
+    const words = [SOL_SOCKET, SO_ACCEPTCONN, this.#value.at, this.#length.at] as const;
+    return this.#libc.getsockopt(descriptor, ...words) === 0 && this.#value.bytes[0] === 1;
   }
 
   /** The local or remote port; null for anything but a connected TCP/IP socket. */
   #portOf(which: "getsockname" | "getpeername", descriptor: number): number | null {
-    this.#length[0] = this.#address.length;
-    if (this.#libc[which](descriptor, this.#address, this.#length) !== 0) return null;
-    const family = new Uint16Array(this.#address.buffer, 0, 1)[0];
-    return family === AF_INET || family === AF_INET6 ? this.#address[2]! << 8 | this.#address[3]! : null;
+    const { bytes, at } = this.#address;
+    this.#length.bytes[0] = bytes.length;
+    if (this.#libc[which](descriptor, at, this.#length.at) !== 0) return null;
+    const family = bytes[0]! | bytes[1]! << 8;
+    return family === AF_INET || family === AF_INET6 ? bytes[2]! << 8 | bytes[3]! : null;
   }
-}
-
-const F_GETFD = 1;
-const AF_INET = 2;
-const AF_INET6 = 10;
-
-function bytesOf(array: Int32Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(array.buffer);
 }

@@ -4,7 +4,8 @@
  * The calls of this process are real; before the nth of them something is done to the disk.
  */
 
-import { nodeFs } from "../../handlers/system/path_descriptor.ts";
+import { FILE_CALLS } from "../../handlers/system/file_calls.ts";
+import { nodeFs } from "../../handlers/system/node.ts";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 
 /** Deno's functions that take names; those for open files take none. */
@@ -13,7 +14,10 @@ const BY_NAME = [
   ...["symlink", "utime", "readFile", "readTextFile"],
 ];
 
-const OF_DESCRIPTORS = ["open", "openLater", "openBeneath", "openBeneathLater", "lstatAt", "openAtOnce"];
+const OF_DESCRIPTORS = ["open", "openLater", "openBeneath", "openBeneathLater", "openAtOnce"];
+
+/** Functions of libc that are called for names, besides those that DESCRIPTORS calls. */
+const OF_LIBC = ["statx", "getdents64"];
 
 type Call = (...words: unknown[]) => unknown;
 type Calls = Record<string, Call>;
@@ -39,6 +43,7 @@ export async function interposed(
     ...BY_NAME.flatMap((name) => [name, `${name}Sync`]).map((name) => wrap(Deno as unknown as Calls, name, tell)),
     ...["open", "openSync"].map((name) => wrap(nodeFs() as unknown as Calls, name, tell)),
     ...(DESCRIPTORS ? OF_DESCRIPTORS : []).map((name) => wrap(DESCRIPTORS as unknown as Calls, name, tell)),
+    ...(FILE_CALLS ? OF_LIBC : []).map((name) => wrap(FILE_CALLS as unknown as Calls, name, tell)),
   ];
   try {
     await work();
