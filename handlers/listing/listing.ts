@@ -120,11 +120,10 @@ function partsOf(
   const made = (request: Request, context: Context, found: Resolved): Awaitable<Response | null> => {
     if (found.kind === "redirect") return slashRedirect(context);
     if (found.kind !== "listing") return null;
-    const { key, wanted } = listingRequestOf(request, context, listable(source, context), abilitiesOf(context));
+    const [shown, can] = [listable(source, context), abilitiesOf(context)];
+    const { key, wanted } = listingRequestOf(request, context, { source: shown, seen: found.stat, can });
     const script = wanted.head.can ? prepareScript(wanted.path.segments.length) : null;
-    const page = script
-      ? script.then(() => builds.page(key, wanted, found.stat))
-      : builds.page(key, wanted, found.stat);
+    const page = script ? script.then(() => builds.page(key, wanted)) : builds.page(key, wanted);
     return then(page, (page) => page && page.send(request, context));
   };
   const all: Handler = (request, context) => {
@@ -139,8 +138,7 @@ function partsOf(
 function listingRequestOf(
   request: Request,
   context: Context,
-  source: FileSource,
-  can?: readonly string[],
+  { source, seen, can }: Pick<ListingRequest, "source" | "seen"> & { readonly can: readonly string[] | undefined },
 ): { key: string; wanted: ListingRequest } {
   const { path, query: text } = context.target;
   const query = text === "" ? null : new URLSearchParams(text);
@@ -153,6 +151,7 @@ function listingRequestOf(
     wanted: {
       source,
       path,
+      seen,
       head,
       format,
       above: readableAbove(context),

@@ -7,6 +7,7 @@
 import { type Keep, sendContent } from "../serving/content.ts";
 import { encodedBy } from "../core/origin.ts";
 import { HttpError } from "../core/errors.ts";
+import { contentDigest } from "../http/content_digest.ts";
 import { shortDigest } from "../http/etag.ts";
 import { heldBody } from "../core/held_body.ts";
 import { evaluatePreconditions } from "../http/preconditions.ts";
@@ -44,25 +45,23 @@ export class WholePage implements ListingPage {
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #writer: ListingWriter;
   readonly #etag: string;
-  // Clones share the bytes; a new Response for each request would copy them.
-  readonly #whole: Response;
-  readonly #unchanged: Response;
+  #isSent = false;
+  // Clones share the bytes; a new Response for each request would copy them. Most pages of changing directories are
+  // sent once.
+  #whole: Response | null = null;
+  #unchanged: Response | null = null;
 
-  private constructor(bytes: Uint8Array<ArrayBuffer>, writer: ListingWriter, etag: string) {
-    this.#bytes = bytes;
+  /**
+   * Its entity tag covers the text, the headers, and the variant.
+   *
+   * @param variant Must change with the names: they can be chosen so that the digests of two texts are the same, which
+   * would hide a change from a client that has the other page.
+   */
+  constructor(text: string, writer: ListingWriter, variant: readonly string[]) {
+    this.#bytes = new TextEncoder().encode(text);
     this.#writer = writer;
-    this.#etag = etag;
-    const length = String(bytes.length);
-    this.#whole = new Response(bytes, { headers: { ...headersOf(writer), etag, "content-length": length } });
-    this.#unchanged = new Response(null, { status: 304, headers: { ...unchangedHeaders(writer), etag } });
-  }
-
-  /** Creates the page. Its entity tag covers the text, the headers and the variant. */
-  static async of(text: string, writer: ListingWriter, variant: string): Promise<WholePage> {
-    const bytes = new TextEncoder().encode(text);
-    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-    const sent = shortDigest(JSON.stringify([headersOf(writer), variant]));
-    return new WholePage(bytes, writer, `W/"${hash.subarray(0, 12).toHex()}.${sent}"`);
+    const sent = shortDigest(JSON.stringify([headersOf(writer), ...variant]));
+    this.#etag = `W/"${contentDigest(this.#bytes)}.${sent}"`;
   }
 
   /** Size of the body in bytes. */
@@ -74,7 +73,7 @@ export class WholePage implements ListingPage {
     if (request.method === "GET" && context.encoders.length === 0 && !request.headers.has("if-match")) {
       const tag = request.headers.get("if-none-match");
       if (tag === null) return this.#sendWhole(keep);
-      if (tag === this.#etag) return this.#unchanged.clone();
+      if (tag === this.#etag) return this.#sendUnchanged();
     }
     const content = {
       type: this.#writer.type,
@@ -90,9 +89,21 @@ export class WholePage implements ListingPage {
   }
 
   #sendWhole(keep: (size: number) => Keep | null): Response {
-    const response = this.#whole.clone();
+    const response = this.#isSent ? (this.#whole ??= this.#make()).clone() : this.#make();
+    this.#isSent = true;
     keep(this.#bytes.length)?.(response, this.#bytes);
     return response;
+  }
+
+  #make(): Response {
+    const { length } = this.#bytes;
+    const headers = { ...headersOf(this.#writer), etag: this.#etag, "content-length": String(length) };
+    return new Response(this.#bytes, { headers });
+  }
+
+  #sendUnchanged(): Response {
+    const headers = { ...unchangedHeaders(this.#writer), etag: this.#etag };
+    return (this.#unchanged ??= new Response(null, { status: 304, headers })).clone();
   }
 }
 

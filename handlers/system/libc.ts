@@ -116,6 +116,16 @@ export function errnoOf(libc: Libc<"__errno_location">): () => number {
   return () => errno[0]!;
 }
 
+/** More signals than that do not arrive during one call. */
+const MOST_INTERRUPTIONS = 100;
+
+/** Repeats a call that a signal has interrupted. */
+export function uninterrupted(call: () => number, errno: () => number): number {
+  let result = call();
+  for (let i = 0; i < MOST_INTERRUPTIONS && result < 0 && errno() === EINTR; i++) result = call();
+  return result;
+}
+
 /** A buffer and its address: allocated outside V8's heap, so it does not move while it is referenced. */
 export interface Pinned<Bytes extends Uint8Array | Uint32Array | Int32Array> {
   /** The buffer; keep a reference to it for as long as the address is used. */

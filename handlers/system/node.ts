@@ -1,0 +1,30 @@
+/**
+ * Node's modules, which Deno 2.9 cannot load if /proc is not mounted: it aborts the process.
+ *
+ * @module
+ */
+
+let known: boolean | undefined;
+
+/** Whether they can be loaded. Deno reads the size of its memory in /proc, and needs no permission for it. */
+export function hasNode(): boolean {
+  return known ??= Deno.build.os !== "linux" || Deno.memoryUsage().rss > 0;
+}
+
+/**
+ * Throws if they cannot be loaded, for modules that import them on demand.
+ *
+ * @throws Deno.errors.NotSupported
+ */
+export function requireNode(): void {
+  if (!hasNode()) throw new Deno.errors.NotSupported("Cannot load Node's modules: /proc is not mounted");
+}
+
+/** Loads `node:fs` synchronously; `import()` would have to be awaited. */
+export function nodeFs(): typeof import("node:fs") {
+  requireNode();
+  const { process } = globalThis as unknown as {
+    process: { getBuiltinModule(name: "node:fs"): typeof import("node:fs") };
+  };
+  return process.getBuiltinModule("node:fs");
+}
