@@ -11,6 +11,7 @@ import type { Transform } from "node:stream";
 import type { Encoder, Layer } from "../core/types.ts";
 import type { CodingName } from "../http/coding.ts";
 import { isCompressible } from "../http/compressible.ts";
+import { hasNode } from "../system/node.ts";
 
 /** Options of {@linkcode compress}. */
 export interface CompressOptions {
@@ -88,6 +89,7 @@ makesLayers(compress);
 export function compressors({ codings = CODINGS, suits = isCompressible }: CompressOptions = {}): readonly Encoder[] {
   const unknown = codings.find((coding) => !CODINGS.includes(coding));
   if (unknown !== undefined) throw new TypeError(`Cannot compress with "${unknown}": use zstd, br or gzip`);
+  if (!hasNode()) return [];
   return codings.map((coding) => ({
     coding,
     suits,
