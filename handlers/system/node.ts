@@ -12,12 +12,14 @@ export function hasNode(): boolean {
 }
 
 /**
- * Throws if they cannot be loaded, for modules that import them on demand.
+ * Throws if they cannot be loaded: before a module is imported that needs them, or Deno.execPath, which aborts, too.
  *
  * @throws Deno.errors.NotSupported
  */
 export function requireNode(): void {
-  if (!hasNode()) throw new Deno.errors.NotSupported("Cannot load Node's modules: /proc is not mounted");
+  if (!hasNode()) {
+    throw new Deno.errors.NotSupported("/proc is not mounted; without it, Deno cannot load Node's modules");
+  }
 }
 
 /** Loads `node:fs` synchronously; `import()` would have to be awaited. */
