@@ -12,7 +12,17 @@ export function hasNode(): boolean {
 }
 
 /**
- * Throws if they cannot be loaded: before a module is imported that needs them, or Deno.execPath, which aborts, too.
+ * Loads a module that imports one of them.
+ *
+ * @throws Deno.errors.NotSupported if they cannot be loaded.
+ */
+export async function withNode<T>(load: () => Promise<T>): Promise<T> {
+  requireNode();
+  return await load();
+}
+
+/**
+ * Throws if they cannot be loaded; Deno.execPath aborts the process then, too.
  *
  * @throws Deno.errors.NotSupported
  */
