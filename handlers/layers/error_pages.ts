@@ -140,7 +140,7 @@ function inPlaceOf(bare: Response, page: Response, error: HttpError): Response {
 
 function html({ status, message, details }: HttpError, { requestTarget }: Context, to: SitePath | null): string {
   const start = to && relativeReference(requestTarget, to, { slash: true });
-  return errorPage({ status, phrase: statusText(status), message, details, start });
+  return errorPage({ status, phrase: statusText(status), message, details, start, isShared: to !== SitePath.root });
 }
 
 function json(error: HttpError): string {
