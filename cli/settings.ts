@@ -174,7 +174,12 @@ function serverOptionsOf(options: Options): FileServerOptions {
 /** How pages are found. */
 function pagesOf(options: Options): FileServerOptions {
   const { spa, "clean-urls": cleanUrls, "trailing-slash": trailingSlash, "not-found": notFound } = options;
-  return { spa, cleanUrls, trailingSlash, ...(notFound !== null && { notFound }) };
+  return {
+    ...(spa !== false && { spa }),
+    ...(cleanUrls && { cleanUrls }),
+    ...(trailingSlash !== "auto" && { trailingSlash }),
+    ...(notFound !== null && { notFound }),
+  };
 }
 
 function featuresOf(options: Options, names: Given["names"]): FeatureSettings {

@@ -12,11 +12,15 @@ export function pathIn(text: string): SitePath | null {
   return names.reduce<SitePath | null>((path, name) => path?.child(name) ?? null, SitePath.root);
 }
 
-/** The same, for an option; throws a TypeError. */
+/** The same for an option; throws a TypeError. */
 export function pagePath(text: string, option: string): SitePath {
   const path = typeof text === "string" ? pathIn(text) : null;
-  if (path === null || path.parent === null) {
-    throw new TypeError(`Cannot use ${option}: ${JSON.stringify(text)} is not the path of a file, such as /index.html`);
-  }
-  return path;
+  if (path !== null && path.parent !== null) return path;
+  throw new TypeError(`Cannot use ${option}: ${JSON.stringify(text)} is not the path of a file, such as /index.html`);
+}
+
+/** The text itself, if it is such a path. */
+export function requirePage(text: string, option: string): string {
+  pagePath(text, option);
+  return text;
 }

@@ -11,6 +11,7 @@ import {
   type Feature,
   featureTitle,
   inOrder,
+  lazily,
   needsOwnNames,
   requireDistinct,
   restrictedToQueries,
@@ -18,8 +19,7 @@ import {
   withEncodedSlashes,
 } from "../serving/feature.ts";
 import { type FilesOptions, filesWith } from "../files/files.ts";
-import { notFoundPage } from "../files/not_found_page.ts";
-import { spa } from "../files/spa.ts";
+import { requirePage } from "../files/page_path.ts";
 import { derive } from "../core/derive.ts";
 import { accessLog } from "../layers/access_log.ts";
 import { compressors } from "../layers/compress.ts";
@@ -179,18 +179,24 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
 }
 
 /** The handler for addresses of a single-page app, which knows them itself; null without one. */
-function appOf(content: FileSource, served: RepresentationOptions, { spa: file = false, index }: FileServerOptions) {
-  if (file === false) return null;
-  return spa(content, { ...served, ...(index && { index }), ...(file !== true && { file }) });
+function appOf(content: FileSource, served: RepresentationOptions, options: FileServerOptions): Handler | null {
+  const { spa: page = false, index } = options;
+  if (page === false) return null;
+  const file = page === true ? {} : { file: requirePage(page, "the option spa") };
+  return lazily(async () => {
+    return (await import("../files/spa.ts")).spa(content, { ...served, ...(index && { index }), ...file });
+  });
 }
 
 function notFoundPart(
   content: FileSource,
   served: RepresentationOptions,
-  file: FileServerOptions["notFound"],
+  page: FileServerOptions["notFound"],
 ): Pick<SiteParts, "notFound"> {
-  if (file === false) return {};
-  return { notFound: notFoundPage(content, { ...served, ...(file !== undefined && { file }) }) };
+  if (page === false) return {};
+  const file = page === undefined ? {} : { file: requirePage(page, "the option notFound") };
+  const load = async () => (await import("../files/not_found_page.ts")).notFoundPage(content, { ...served, ...file });
+  return { notFound: lazily(load) };
 }
 
 /** Generated pages are always compressed: their rows are much alike. */
