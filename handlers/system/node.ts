@@ -12,12 +12,24 @@ export function hasNode(): boolean {
 }
 
 /**
- * Throws if they cannot be loaded, for modules that import them on demand.
+ * Loads a module that imports one of them.
+ *
+ * @throws Deno.errors.NotSupported if they cannot be loaded.
+ */
+export async function withNode<T>(load: () => Promise<T>): Promise<T> {
+  requireNode();
+  return await load();
+}
+
+/**
+ * Throws if they cannot be loaded; Deno.execPath aborts the process then, too.
  *
  * @throws Deno.errors.NotSupported
  */
 export function requireNode(): void {
-  if (!hasNode()) throw new Deno.errors.NotSupported("Cannot load Node's modules: /proc is not mounted");
+  if (!hasNode()) {
+    throw new Deno.errors.NotSupported("/proc is not mounted; without it, Deno cannot load Node's modules");
+  }
 }
 
 /** Loads `node:fs` synchronously; `import()` would have to be awaited. */
