@@ -138,7 +138,7 @@ async function run(args: readonly string[], settings: Settings, world: World): P
     features: settings.features,
     isInsecure: settings.tls === null && settings.endpoint.kind === "tcp" && !isLoopback(settings.endpoint.hostname),
   });
-  const parts = { features, layers: identity ? [identity.layer] : [] };
+  const parts = { features, layers: [...(identity ? [identity.layer] : []), ...settings.server.layers ?? []] };
   await using resources = new AsyncDisposableStack();
   resources.defer(() => endAll(features));
   const { server, notes, codes } = await startServer({ args, settings, world, log, parts, resources });

@@ -356,9 +356,13 @@ const TABLE = {
     shown: "utf-8",
     help: "Charset of text files that declare none, as HTML, CSS and XML can; none = omit it",
   }, charset),
+  "compress": flag({
+    group: "Responses",
+    elsewhere: ["gzip", "brotli", "compression"],
+    help: "Compress text, code and data for clients that accept zstd, br or gzip; listings always are",
+  }),
   "precompressed": flag({
     group: "Responses",
-    elsewhere: ["gzip", "brotli", "compress", "compression"],
     help: "Send NAME.br, NAME.zst or NAME.gz instead of NAME to clients that accept the coding",
   }),
   "cache-size": one({

@@ -5,6 +5,7 @@
  */
 
 import type { ArchiveOptions } from "../handlers/archive/archive.ts";
+import { compress } from "../handlers/layers/compress.ts";
 import type { FileServerOptions } from "../handlers/site/file_server.ts";
 import type { SearchOptions } from "../handlers/search/search.ts";
 import type { UploadOptions } from "../handlers/upload/upload.ts";
@@ -157,6 +158,7 @@ function serverOptionsOf(options: Options): FileServerOptions {
     followLinks: options["follow-links"],
     listing: !options["no-listing"],
     precompressed: options.precompressed,
+    ...(options.compress && { layers: [compress()] }),
     ...(options["no-sandbox"] && { sandbox: false }),
     headers: options.header,
     log: options.quiet ? false : options["log-format"],

@@ -73,7 +73,7 @@ function dressed(request: Request, context: Context, bare: Response, error: Http
 
 function html({ status, message, details }: HttpError, { requestTarget }: Context, to: SitePath | null): string {
   const start = to && relativeReference(requestTarget, to, { slash: true });
-  return errorPage({ status, phrase: statusText(status), message, details, start });
+  return errorPage({ status, phrase: statusText(status), message, details, start, isShared: to !== SitePath.root });
 }
 
 function json(error: HttpError): string {

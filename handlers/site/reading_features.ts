@@ -7,7 +7,7 @@
 import type { ArchiveOptions } from "../archive/archive.ts";
 import { type Feature, lazily } from "../serving/feature.ts";
 import type { SearchOptions } from "../search/search.ts";
-import { requireNode } from "../system/node.ts";
+import { withNode } from "../system/node.ts";
 
 const METHODS = ["GET", "HEAD"];
 
@@ -33,8 +33,7 @@ export function archives(options: ArchiveOptions = {}): Feature {
     abilities: ["archive"],
     handler: ({ source, index }) => {
       return lazily(async () => {
-        requireNode();
-        return (await import("../archive/archive.ts")).archive(source, { index, ...options });
+        return (await withNode(() => import("../archive/archive.ts"))).archive(source, { index, ...options });
       });
     },
   };
@@ -61,10 +60,7 @@ export function checksums(): Feature {
     queries: ["sha256", "sha512", "sha1", "md5"],
     abilities: ["checksum"],
     handler: ({ source }) => {
-      return lazily(async () => {
-        requireNode();
-        return (await import("../checksum/checksum.ts")).checksum(source);
-      });
+      return lazily(async () => (await withNode(() => import("../checksum/checksum.ts"))).checksum(source));
     },
   };
 }

@@ -12,11 +12,16 @@ export function hasNode(): boolean {
 }
 
 /**
- * Throws if they cannot be loaded, for modules that import them on demand.
+ * Loads a module that imports one of them.
  *
- * @throws Deno.errors.NotSupported
+ * @throws Deno.errors.NotSupported if they cannot be loaded.
  */
-export function requireNode(): void {
+export async function withNode<T>(load: () => Promise<T>): Promise<T> {
+  requireNode();
+  return await load();
+}
+
+function requireNode(): void {
   if (!hasNode()) throw new Deno.errors.NotSupported("Cannot load Node's modules: /proc is not mounted");
 }
 

@@ -15,6 +15,7 @@ import { type Certificates, certificatesOf, type TlsPair } from "./certificates.
 import { type Complain, complainer, isOutOfDescriptors, sleep } from "./complain.ts";
 import { endpointOf, type ServerAddr } from "./endpoint.ts";
 import { IntakeGuard } from "./intake.ts";
+import { Padding } from "./padding.ts";
 import { TurnGuard } from "./turn_guard.ts";
 import type { RunningServer, ServeOptions } from "./types.ts";
 
@@ -52,6 +53,7 @@ export class Generations implements RunningServer<ServerAddr> {
   readonly #transfers = new Set<Promise<void>>();
   readonly #resources = new DisposableStack();
   readonly #sockets: Sockets | null;
+  readonly #padding = new Padding();
   #guard: IntakeGuard | null = null;
   /** The certificate for the next instance. */
   #pair: TlsPair | null;
@@ -192,10 +194,18 @@ export class Generations implements RunningServer<ServerAddr> {
   }
 
   #serve(place: ListenAddress): Generation {
-    const fetch: FetchFunction = this.#sockets === null || "path" in place
-      ? this.#fetch
-      : (request, info) => this.#guard!.answer(this.#fetch, request, info);
-    return serve(fetch, { ...place, ...this.#pair, ...(this.#options.reusePort && { reusePort: true }) });
+    return serve("path" in place ? this.#fetch : this.#onConnections(), {
+      ...place,
+      ...this.#pair,
+      ...(this.#options.reusePort && { reusePort: true }),
+    });
+  }
+
+  /** The function with what concerns TCP connections around it. */
+  #onConnections(): FetchFunction {
+    const padded: FetchFunction = (request, info) => this.#padding.answer(this.#fetch, request, info);
+    if (this.#sockets === null) return padded;
+    return (request, info) => this.#guard!.answer(padded, request, info);
   }
 
   #retire(generation: Generation | null): void {

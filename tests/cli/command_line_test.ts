@@ -236,7 +236,7 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [["--listing"], "There is no option --listing; did you mean --no-listing?"],
     [["--xyzzy-plugh"], "There is no option --xyzzy-plugh (see pyserve --help)"],
     [["--cors"], 'There is no option --cors; use -H Access-Control-Allow-Origin "*"'],
-    [["--gzip"], "There is no option --gzip; did you mean --precompressed?"],
+    [["--gzip"], "There is no option --gzip; did you mean --compress?"],
     [["--uplod"], "There is no option --uplod (see pyserve --help uploads)"],
     [["--dlete"], "There is no option --dlete (see pyserve --help uploads)"],
     [["-x"], "There is no option -x"],
