@@ -36,6 +36,7 @@ import { toFetch } from "./handlers/core/fetch.ts";
 import { fileServer, type FileServerOptions } from "./handlers/site/file_server.ts";
 import { isLoopback } from "./handlers/http/own_host.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
+import { requireNode } from "./handlers/system/node.ts";
 import { requireExchange } from "./handlers/transport/binding.ts";
 import type { Endpoint, ServerAddr, TcpEndpoint } from "./handlers/transport/endpoint.ts";
 import { type RunningServer, serve } from "./handlers/transport/serve.ts";
@@ -127,6 +128,8 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   const log = loggerOf(world.sink, world.colors.err);
   // Registered now: after the start line has been printed, a signal may arrive at any time.
   using signals = new Signals(world.onSignal);
+  const { features: { upload }, identity: users, workers } = settings;
+  if (upload || users || workers > 1) requireNode();
   const features = await loadFeatures(settings.features, settings.root);
   const state = stateDirectoryOf(settings, world.env);
   if (state !== null) (await import("./cli/served_state.ts")).refuseServedState(state, settings);

@@ -21,8 +21,15 @@ export async function withNode<T>(load: () => Promise<T>): Promise<T> {
   return await load();
 }
 
-function requireNode(): void {
-  if (!hasNode()) throw new Deno.errors.NotSupported("Cannot load Node's modules: /proc is not mounted");
+/**
+ * Throws if they cannot be loaded; Deno.execPath aborts the process then, too.
+ *
+ * @throws Deno.errors.NotSupported
+ */
+export function requireNode(): void {
+  if (!hasNode()) {
+    throw new Deno.errors.NotSupported("/proc is not mounted; without it, Deno cannot load Node's modules");
+  }
 }
 
 /** Loads `node:fs` synchronously; `import()` would have to be awaited. */

@@ -111,6 +111,21 @@ async function answers(flags: readonly string[], before: readonly string[], dire
   return [...all, ...server.stderr().split("\n").filter((line) => !line.startsWith("127.0.0.1 - - ["))];
 }
 
+const NO_NODE = "/proc is not mounted; without it, Deno cannot load Node's modules";
+
+for (const options of [["--upload"], ["--workers", "2"], ["--auth", "none"]]) {
+  Deno.test({
+    name: `where /proc is not mounted, ${options.join(" ")} is refused in one sentence`,
+    ignore: WAYS["where /proc is not mounted"]!.ignore!,
+    async fn() {
+      await using tree = await tempTree();
+      const [program, ...args] = [...NO_PROC, Deno.execPath(), "run", "--no-lock", "-A", CLI, ...options, "0"];
+      const { code, stderr } = await new Deno.Command(program!, { args, cwd: tree.path }).output();
+      assertEquals([code, new TextDecoder().decode(stderr)], [1, `pyserve: Cannot start: ${NO_NODE}\n`]);
+    },
+  });
+}
+
 Deno.test({
   name: "where /proc is not mounted, what needs Node's modules fails with one line in the log, and the server stays",
   ignore: WAYS["where /proc is not mounted"]!.ignore!,
@@ -123,7 +138,7 @@ Deno.test({
       await response.body?.cancel();
       assertEquals(response.status, status, target);
     }
-    await server.untilStderr("Cannot load Node's modules: /proc is not mounted");
+    await server.untilStderr(NO_NODE);
     assert(!server.stderr().includes("    at "), server.stderr());
   },
 });
