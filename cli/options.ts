@@ -12,6 +12,7 @@ import {
   accessRule,
   age,
   application,
+  appPage,
   bindAddress,
   charset,
   choice,
@@ -23,6 +24,7 @@ import {
   header,
   hostPattern,
   mediaTypeText,
+  pageFile,
   pathProgram,
   port,
   seconds,
@@ -112,6 +114,36 @@ const TABLE = {
     shown: "index.html, index.htm",
     help: "Name of the index file of a directory",
   }, fileName),
+  "spa": one({
+    group: "Files",
+    elsewhere: ["single", "render-spa", "page-fallback", "history-api-fallback"],
+    value: "FILE",
+    bare: "",
+    default: false,
+    help:
+      "Single-page app: answer navigations to addresses for which there is no file with this page; without a value, " +
+      "the index file of the root. Missing scripts, images and names with an extension stay 404",
+  }, appPage),
+  "clean-urls": flag({
+    group: "Files",
+    elsewhere: ["pretty-urls", "html-extension"],
+    help: "Answer /about with about.html, and redirect /about.html to /about",
+  }),
+  "trailing-slash": one({
+    group: "Files",
+    value: "always|never|auto",
+    default: "auto",
+    shown: "auto: directories have one, other pages do not",
+    help: "Whether URLs of pages end with a slash; the others redirect",
+  }, choice("always", "never", "auto")),
+  "not-found": one({
+    group: "Files",
+    elsewhere: ["error-page", "page404"],
+    value: "FILE",
+    default: null,
+    shown: "404.html of the nearest directory",
+    help: "Page for browsers where nothing is found, sent with status 404",
+  }, pageFile),
   "no-listing": flag({
     group: "Files",
     rank: 8,
