@@ -164,7 +164,7 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   };
   globalThis.addEventListener("unhandledrejection", survive);
   try {
-    return await untilStopped(server, world.out, signals);
+    return await untilStopped(server, features, world.out, signals);
   } finally {
     globalThis.removeEventListener("unhandledrejection", survive);
   }
@@ -397,7 +397,12 @@ class Signals implements Disposable {
  * Waits for a signal and stops the server: SIGINT and SIGHUP abort, SIGTERM drains, a second signal aborts the drain.
  * Returns the exit status.
  */
-async function untilStopped(server: RunningServer<ServerAddr>, out: World["out"], signals: Signals): Promise<number> {
+async function untilStopped(
+  server: RunningServer<ServerAddr>,
+  features: readonly Feature[],
+  out: World["out"],
+  signals: Signals,
+): Promise<number> {
   const first = await Promise.race([signals.first, endOf(server)]);
   if (first === "SIGHUP") {
     await server.abort(); // the terminal has gone, so there is no one to wait for
@@ -408,6 +413,7 @@ async function untilStopped(server: RunningServer<ServerAddr>, out: World["out"]
     await server.abort();
     return 0;
   }
+  for (const feature of features) feature.drain?.();
   const impatient = await Promise.race([server.drain(), signals.second, wait(DRAIN_MS)]);
   return impatient ? 128 + SIGNAL_NUMBERS[impatient] : 0;
 }

@@ -13,7 +13,7 @@ import type { FeatureSettings, Settings } from "./settings.ts";
 
 /** Loads the enabled features in the order in which they handle requests; `root` is the directory served. */
 export async function loadFeatures(settings: FeatureSettings, root: string): Promise<Feature[]> {
-  const { cgi, fastcgi, upload, archive, search, checksum } = settings;
+  const { cgi, fastcgi, upload, archive, search, checksum, watch } = settings;
   const features: Feature[] = [];
   if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi, root));
   if (fastcgi) features.push(...(await import("./fastcgi.ts")).fastCgiFeatures(fastcgi));
@@ -23,6 +23,7 @@ export async function loadFeatures(settings: FeatureSettings, root: string): Pro
   if (archive) features.push(archives(archive));
   if (search) features.push(searches(search));
   if (checksum) features.push(checksums());
+  if (watch) features.push((await import("../handlers/watch/watching.ts")).watching({ ignore: watch }));
   return features;
 }
 

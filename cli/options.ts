@@ -144,6 +144,18 @@ const TABLE = {
     shown: "404.html of the nearest directory",
     help: "Page for browsers where nothing is found, sent with status 404",
   }, pageFile),
+  "watch": flag({
+    group: "Files",
+    elsewhere: ["live", "live-reload", "livereload", "reload"],
+    help: "Live reload: open pages show changes of files at once, listings as well; ?watch streams changes to programs",
+  }),
+  "watch-ignore": list({
+    group: "Files",
+    value: "PATTERN",
+    shown: ".git and node_modules",
+    needs: ["watch"],
+    help: "Do not watch these names, paths (/docs/build) or globs (*.log), besides .git and node_modules",
+  }, text),
   "no-listing": flag({
     group: "Files",
     rank: 8,

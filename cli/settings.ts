@@ -60,6 +60,8 @@ export interface FeatureSettings {
   readonly archive: ArchiveOptions | null;
   /** Limits of searches. */
   readonly search: SearchOptions | null;
+  /** What live reload ignores; null without it. */
+  readonly watch: readonly string[] | null;
   /** Whether checksums are available. */
   readonly checksum: boolean;
 }
@@ -193,6 +195,7 @@ function featuresOf(options: Options, names: Given["names"]): FeatureSettings {
     // Without listings, an archive must not reveal the names either.
     archive: listing && !options["no-archive"] ? { ...(maxBytes !== null && { maxBytes }) } : null,
     search: listing && !options["no-search"] ? {} : null,
+    watch: options.watch ? options["watch-ignore"] : null,
     checksum: !options["no-checksum"],
   };
 }

@@ -9,4 +9,4 @@ export { compress, type CompressOptions } from "./compress.ts";
 export { errorPages, type ErrorPagesOptions } from "./error_pages.ts";
 export { headers } from "./headers.ts";
 export { authorityFile, hsts, type RedirectOptions, redirectToHttps } from "./https.ts";
-export type { Encoder } from "../core/types.ts";
+export type { Encoder, Rewriter } from "../core/types.ts";
