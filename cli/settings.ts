@@ -166,7 +166,19 @@ function serverOptionsOf(options: Options): FileServerOptions {
     ...(fallback !== null && { fallback }),
     ...(options.charset !== "utf-8" && { charset: options.charset }),
     ...(index.length > 0 && { index }),
+    ...pagesOf(options),
     ...(options["upload-beside-programs"] && { uploadBesidePrograms: options["upload-beside-programs"] }),
+  };
+}
+
+/** How pages are found. */
+function pagesOf(options: Options): FileServerOptions {
+  const { spa, "clean-urls": cleanUrls, "trailing-slash": trailingSlash, "not-found": notFound } = options;
+  return {
+    ...(spa !== false && { spa }),
+    ...(cleanUrls && { cleanUrls }),
+    ...(trailingSlash !== "auto" && { trailingSlash }),
+    ...(notFound !== null && { notFound }),
   };
 }
 

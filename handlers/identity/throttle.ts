@@ -23,15 +23,15 @@ const [MAX_OF_PAIR, MAX_OF_ADDRESS, MAX_OF_UNKNOWN] = [900, 30, 10];
 const MAX_UNDER_WAY = 8;
 
 /**
- * Concurrent attempts in total: of addresses where the user has not logged in before, one and a half seconds of hashes on
+ * Concurrent attempts in total: of addresses where nobody has logged in before, one and a half seconds of hashes on
  * one core; half of it for those with failures, so that an attack from many addresses leaves room for new ones.
  */
 const MAX_UNDER_WAY_IN_TOTAL = 32;
 const MAX_OF_SUSPECTS = 16;
 
-/** An attack: more than 20 failures, from any addresses, of which one is forgotten each 3 seconds, at most the first 40. */
-const ATTACK = 20;
-const MAX_RECENT = 40;
+/** An attack: more than 10 attempts under way or failed, of which one is forgotten each 3 seconds; at most 30 are counted. */
+const ATTACK = 10;
+const MAX_RECENT = 30;
 const RECENT_MS = 3_000;
 
 /** Failures expire half an hour after the last one, and the address of a successful login after 30 days. */
@@ -69,9 +69,9 @@ export interface Attempt {
  *   in from this address before, because several people may share it.
  * - Per name: after 20 failures from any addresses there is no delay, because strangers could lock the user out; but
  *   an address from which the user has not logged in before has one free attempt instead of 5.
- * - In total: 32 concurrent attempts from such addresses, 16 of them from addresses with failures; further ones have to
- *   wait a second. While many attempts fail, passwords are checked in the background, apart from those that come from an
- *   address of an earlier login.
+ * - In total: 32 concurrent attempts from addresses without an earlier login, 16 of them from addresses with failures;
+ *   further ones have to wait a second. While many attempts are under way or fail, passwords are checked in the
+ *   background, apart from those that come from an address of an earlier login.
  *
  * A success clears the failures of this user from this address, and subtracts them from those of the address. Others are
  * kept: otherwise an attacker could clear them with an account of their own.
@@ -112,8 +112,8 @@ export class Throttle {
       this.#totalDelay(client, pair),
     );
     if (delay > 0) return delay;
-    this.#underWay += 1;
     const precedence = this.#precedenceAt(client);
+    this.#underWay += 1;
     const counts = [this.#enter(this.#pairs, pair), this.#enter(this.#addresses, client)];
     return { precedence, ...this.#attempt(name, client, counts) };
   }
@@ -138,7 +138,12 @@ export class Throttle {
 
   #totalDelay(client: string, pair: string): number {
     const max = this.#hasFailed(client) ? MAX_OF_SUSPECTS : MAX_UNDER_WAY_IN_TOTAL;
-    return this.#underWay >= max && !this.#known.get(pair) ? 1 : 0;
+    return this.#underWay >= max && !this.#known.get(pair) && !this.#isKnown(client) ? 1 : 0;
+  }
+
+  /** Whether anyone has logged in from an address. All clients without one share the key. */
+  #isKnown(client: string): boolean {
+    return client !== "" && this.#known.get(client) === true;
   }
 
   #hasFailed(client: string): boolean {
@@ -147,7 +152,7 @@ export class Throttle {
 
   /** By the address, whatever the name: the time that a check takes must not tell whether a name exists. */
   #precedenceAt(client: string): Precedence {
-    if (this.#recentFailures() <= ATTACK || this.#known.get(client)) return 0;
+    if (this.#recentFailures() + this.#underWay <= ATTACK || this.#isKnown(client)) return 0;
     return this.#hasFailed(client) ? 2 : 1;
   }
 

@@ -29,6 +29,9 @@ const STALL_MS = 60_000;
 /** TCP keep-alive interval in seconds. */
 const KEEP_ALIVE_S = 60;
 
+/** How long TLS handshakes may take to begin when the server stops, in milliseconds. */
+const HANDSHAKE_MS = 1_000;
+
 /** One Deno.serve instance. */
 interface Generation {
   readonly server: Deno.HttpServer<Deno.Addr>;
@@ -98,7 +101,7 @@ export class Generations implements RunningServer<ServerAddr> {
     this.#retire(this.#previous);
     this.#retire(this.#current);
     this.#previous = this.#current = null;
-    await this.finished;
+    await Promise.all([this.finished, this.#endHandshakes()]);
   }
 
   async abort(): Promise<void> {
@@ -125,6 +128,20 @@ export class Generations implements RunningServer<ServerAddr> {
     this.#stopped.abort();
     this.#binding.withdraw();
     this.#current?.fail(null);
+  }
+
+  /** After a while, disconnects clients that have not begun their TLS handshake, for which the runtime would wait. */
+  async #endHandshakes(): Promise<void> {
+    const { address } = this;
+    if (!this.#sockets || !this.#options.tls || "path" in address) return;
+    const ended = new AbortController();
+    const end = () => ended.abort();
+    this.finished.then(end, end);
+    await sleep(HANDSHAKE_MS, ended.signal);
+    if (ended.signal.aborted) return;
+    for (const connection of this.#sockets.connections(address.port)) {
+      if (this.#sockets.traffic(connection)?.sent === 0) this.#sockets.reset(connection);
+    }
   }
 
   /** Waits for the current instance to fail, and replaces it, until stopped. */
@@ -188,6 +205,7 @@ export class Generations implements RunningServer<ServerAddr> {
     const { address } = this.#binding;
     // Accepted connections inherit the listener's options. Deno sets TCP_NODELAY itself, but not with TLS: there, the
     // second segment of a response waits 40 ms for the ACK of the first (Nagle's algorithm).
+    // TCP_DEFER_ACCEPT would not limit silent clients: when its time is over, Linux accepts them nevertheless.
     const options = [NO_DELAY, userTimeout(stallMs), ...keepAlive(KEEP_ALIVE_S)];
     if ("port" in address) this.#sockets?.setOnListeners(address.port, options);
     return generation;

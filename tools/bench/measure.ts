@@ -45,6 +45,10 @@ const READING_MS = 2_000;
 
 const MIB = 1024 * 1024;
 
+/** A server is warm after so many requests, or at the latest after so many seconds. */
+const WARM_REQUESTS = 60_000;
+const WARM_SECONDS = 3;
+
 /** Servers that are warmed up. */
 const warm = new WeakSet<Server>();
 
@@ -84,8 +88,7 @@ async function measureLoad(one: Load, peer: Contestant, bench: Bench): Promise<S
     return null;
   }
   const script = one.cold ? writeCycle(one, bench.directory) : null;
-  if (!warm.has(server)) await fire(one, server, { seconds: 1, headers, script });
-  warm.add(server);
+  if (!warm.has(server)) await warmUp(one, server, { seconds: 1, headers, script });
   const { pid } = server.child;
   const before = { all: cpuSeconds(pid), own: ownCpuSeconds(pid) };
   const done = await fire(one, server, { seconds: bench.seconds, headers, script });
@@ -100,6 +103,15 @@ async function measureLoad(one: Load, peer: Contestant, bench: Bench): Promise<S
   if (peer.noCpu) return rates;
   const micros = (total: number) => total * 1e6 / requests;
   return { [CPU]: micros(cpuSeconds(pid) - before.all), own: micros(ownCpuSeconds(pid) - before.own), ...rates };
+}
+
+/** Sends requests to a server that has just started, until its code is compiled and optimized. */
+async function warmUp(one: Load, server: Server, firing: Firing): Promise<void> {
+  warm.add(server);
+  let requests = 0;
+  for (let second = 0; second < WARM_SECONDS && requests < WARM_REQUESTS; second++) {
+    requests += (await fire(one, server, firing))?.requests ?? 0;
+  }
 }
 
 /** Why a load cannot be counted; null if it can. */
