@@ -20,6 +20,7 @@ import type { Https } from "./cli/https.ts";
 import { loadFeatures } from "./cli/features.ts";
 import { confinement, listen, makeRoom, reachableUrls, type Serve, shownUrl, startLine } from "./cli/listen.ts";
 import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
+import { configReader } from "./cli/config_reader.ts";
 import { parse } from "./cli/parse.ts";
 import type { ServerNote } from "./cli/server_notes.ts";
 import { type Settings, settingsOf } from "./cli/settings.ts";
@@ -85,12 +86,13 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
   try {
     if (subcommand) {
       return await (await subcommand())(args.slice(1), {
+        env: world.env,
         line: (line) => world.out(`${escapeLog(line)}\n`),
         out: world.out,
         note: (line) => sink.line(escapeLog(line)),
       });
     }
-    const given = parse(args, world.env);
+    const given = parse(args, world.env, await configReader(args, world.env));
     if (given.options.version) world.out(`pyserve ${config.version}\n`);
     else if (given.options.help !== null) world.out(await helpFor(given.options.help));
     else {

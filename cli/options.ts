@@ -78,6 +78,7 @@ const TABLE = {
   }, port),
   "allow-host": list({
     group: "Address",
+    isRisky: true,
     value: "NAME",
     shown: "any name; only this machine's names on loopback, or if clients can write or run programs",
     help: "Accept requests for this host name, besides addresses and localhost; *.NAME includes all subdomains",
@@ -102,6 +103,7 @@ const TABLE = {
   }),
   "directory": one({
     group: "Files",
+    isPath: true,
     rank: 1,
     short: "d",
     elsewhere: ["root", "path", "folder"],
@@ -174,15 +176,18 @@ const TABLE = {
   }),
   "hidden": flag({
     group: "Files",
+    isRisky: true,
     rank: 7,
     help: "Serve and list dotfiles; without it, only .well-known",
   }),
   "follow-links": flag({
     group: "Files",
+    isRisky: true,
     help: "Follow symlinks that lead out of the directory",
   }),
   "auth": one({
     group: "Users",
+    isPath: true,
     rank: 6,
     elsewhere: ["users", "htpasswd", "auth-file"],
     value: "FILE",
@@ -211,6 +216,7 @@ const TABLE = {
   }, accessRule),
   "state": one({
     group: "Users",
+    isPath: true,
     value: "DIR",
     default: null,
     shown: "$XDG_STATE_HOME/pyserve, or ~/.local/state/pyserve",
@@ -219,23 +225,27 @@ const TABLE = {
   }, text),
   "upload": flag({
     group: "Uploads",
+    isRisky: true,
     rank: 4,
     writes: true,
     help: "Accept new files and directories; without --bind, from this machine only",
   }),
   "delete": flag({
     group: "Uploads",
+    isRisky: true,
     writes: true,
     help: "Let clients delete, overwrite and move files; without --bind, from this machine only",
   }),
   "all": flag({
     group: "Uploads",
+    isRisky: true,
     rank: 5,
     writes: true,
     help: "The same as --upload --delete",
   }),
   "upload-beside-programs": one({
     group: "Uploads",
+    isRisky: true,
     value: "DIR,...",
     default: null,
     shown: "no uploads",
@@ -260,11 +270,13 @@ const TABLE = {
   }, size("64M")),
   "no-sandbox": flag({
     group: "Uploads",
+    isRisky: true,
     needs: WRITING,
     help: "Let HTML files run scripts with the site's origin, which may write; without it, they are sandboxed",
   }),
   "cgi": one({
     group: "CGI",
+    isRisky: true,
     rank: 9,
     value: "DIR,...",
     bare: "/cgi-bin,/htbin",
@@ -273,21 +285,25 @@ const TABLE = {
   }, sitePaths),
   "cgi-ext": list({
     group: "CGI",
+    isRisky: true,
     value: ".EXT,...",
     help: "Run files with these extensions in any directory",
   }, extensions),
   "cgi-map": list({
     group: "CGI",
+    isRisky: true,
     value: ".EXT=PROGRAM",
     help: "Run files with this extension by an interpreter, such as .php=/usr/bin/php-cgi",
   }, extensionProgram),
   "cgi-mount": list({
     group: "CGI",
+    isRisky: true,
     value: "PATH=PROGRAM",
     help: "Run a program for a path and everything below it, such as /git=/usr/lib/git-core/git-http-backend",
   }, pathProgram),
   "fastcgi": list({
     group: "CGI",
+    isRisky: true,
     value: ".EXT=ADDRESS",
     help: "Pass files with this extension to a FastCGI application: .php=unix:/run/php/php-fpm.sock or .php=HOST:PORT",
   }, application),
@@ -299,6 +315,7 @@ const TABLE = {
   }, fileName),
   "cgi-env": list({
     group: "CGI",
+    isRisky: true,
     value: "NAME[=VALUE]",
     shown: "PATH and TZ only",
     needs: PROGRAMS,
@@ -306,11 +323,13 @@ const TABLE = {
   }, variable),
   "cgi-pass-auth": flag({
     group: "CGI",
+    isRisky: true,
     needs: PROGRAMS,
     help: "Pass the Authorization header, which contains the password, to programs",
   }),
   "cgi-user": one({
     group: "CGI",
+    isRisky: true,
     value: "NAME",
     default: null,
     needs: CGI,
@@ -455,6 +474,7 @@ const TABLE = {
   }),
   "tls-cert": one({
     group: "HTTPS",
+    isPath: true,
     rank: 12,
     elsewhere: ["cert", "ssl-cert"],
     value: "PATH",
@@ -463,6 +483,7 @@ const TABLE = {
   }, text),
   "tls-key": one({
     group: "HTTPS",
+    isPath: true,
     elsewhere: ["key", "ssl-key"],
     value: "PATH",
     default: null,
@@ -471,6 +492,7 @@ const TABLE = {
   }, text),
   "tls-password-file": one({
     group: "HTTPS",
+    isPath: true,
     value: "PATH",
     default: null,
     needs: ["tls-cert"],
@@ -507,6 +529,14 @@ const TABLE = {
     excludes: ["log-format"],
     help: "Log server errors only, no requests",
   }),
+  "config": one({
+    group: "Other",
+    isPath: true,
+    value: "FILE",
+    default: null,
+    shown: "pyserve.json in the current directory, if it exists; none = no file",
+    help: "Read options from this JSON file; those of the command line and the environment take precedence",
+  }, text),
   "help": one({
     group: "Other",
     rank: 14,
