@@ -156,7 +156,7 @@ const TABLE = {
   "watch-ignore": list({
     group: "Files",
     value: "PATTERN",
-    shown: ".git and node_modules",
+    shown: "none",
     needs: ["watch"],
     help: "Do not watch these names, paths (/docs/build) or globs (*.log), besides .git and node_modules",
   }, text),
