@@ -159,6 +159,7 @@ class FileServing {
       modified: stat.modified,
       etag: etagOf(stat, variant),
       headers,
+      ...(stat.isSequential && { ranges: false }),
       ...(isGzipped(path.name) ? { coding: "gzip" } : this.#options.precompressed ? { codedIn } : {}),
       keep: (size) => this.#keep(request, context, size, siblings),
       open: (range) => source.open(path, stat, range),
