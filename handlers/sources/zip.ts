@@ -53,7 +53,7 @@ export interface ZipOptions {
  * import { archive, fileServer, memory, toFetch } from "@x/pyserve";
  * import { zip } from "@x/pyserve/sources";
  *
- * const made = await toFetch(archive(memory({ "docs/a.txt": "hello" })))(new Request("http://localhost/?archive=zip"));
+ * const made = await toFetch(archive(memory({ "docs/a.txt": "hello" })))(new Request("http://localhost/docs/?archive=zip"));
  * const path = await Deno.makeTempFile({ suffix: ".zip" });
  * await Deno.writeFile(path, await made.bytes());
  *
