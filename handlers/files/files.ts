@@ -101,21 +101,43 @@ class FileServing {
     });
   }
 
-  /** Sends the file; if it was replaced between `stat` and `open`, tries again. */
-  async #send(source: FileSource, request: Request, context: Context, found: ResolvedFile): Promise<Response | null> {
-    const { path } = found;
-    let stat: FileStat | null = found.stat;
+  /** Sends the file; if it was replaced between `stat` and `open`, tries again. Synchronous if the source is. */
+  #send(source: FileSource, request: Request, context: Context, found: ResolvedFile): Awaitable<Response | null> {
     const refused = new Set<CodingName>();
-    for (let attempt = 0; attempt < ATTEMPTS && stat?.kind === "file"; attempt++) {
-      try {
-        const siblings = new Siblings(source, { path, stat }, refused);
-        return await sendContent(request, this.#content(source, request, context, siblings), context);
-      } catch (error) {
-        if (!(error instanceof FileChanged)) throw error;
-      }
-      stat = await source.stat(path);
+    const once = (file: ResolvedFile) => {
+      return sendContent(
+        request,
+        this.#content(source, request, context, new Siblings(source, file, refused)),
+        context,
+      );
+    };
+    const again = (error: unknown) => this.#sendAgain(source, found.path, once, error);
+    try {
+      const response = once(found);
+      return response instanceof Promise ? response.catch(again) : response;
+    } catch (error) {
+      return again(error);
     }
-    if (stat?.kind !== "file") return null;
+  }
+
+  async #sendAgain(
+    source: FileSource,
+    path: SitePath,
+    once: (file: ResolvedFile) => Awaitable<Response>,
+    failure: unknown,
+  ): Promise<Response | null> {
+    let error = failure;
+    for (let attempt = 1;; attempt++) {
+      if (!(error instanceof FileChanged)) throw error;
+      const stat: FileStat | null = await source.stat(path);
+      if (stat?.kind !== "file") return null;
+      if (attempt === ATTEMPTS) break;
+      try {
+        return await once({ path, stat });
+      } catch (failure) {
+        error = failure;
+      }
+    }
     throw new HttpError(503, "The file keeps changing", { headers: { "retry-after": "1" } });
   }
 
