@@ -5,6 +5,7 @@
  */
 
 import type { ArchiveOptions } from "../handlers/archive/archive.ts";
+import { compress } from "../handlers/layers/compress.ts";
 import type { FileServerOptions } from "../handlers/site/file_server.ts";
 import type { SearchOptions } from "../handlers/search/search.ts";
 import type { UploadOptions } from "../handlers/upload/upload.ts";
@@ -157,6 +158,7 @@ function serverOptionsOf(options: Options): FileServerOptions {
     followLinks: options["follow-links"],
     listing: !options["no-listing"],
     precompressed: options.precompressed,
+    ...(options.compress && { layers: [compress()] }),
     ...(options["no-sandbox"] && { sandbox: false }),
     headers: options.header,
     log: options.quiet ? false : options["log-format"],
@@ -164,7 +166,19 @@ function serverOptionsOf(options: Options): FileServerOptions {
     ...(fallback !== null && { fallback }),
     ...(options.charset !== "utf-8" && { charset: options.charset }),
     ...(index.length > 0 && { index }),
+    ...pagesOf(options),
     ...(options["upload-beside-programs"] && { uploadBesidePrograms: options["upload-beside-programs"] }),
+  };
+}
+
+/** How pages are found. */
+function pagesOf(options: Options): FileServerOptions {
+  const { spa, "clean-urls": cleanUrls, "trailing-slash": trailingSlash, "not-found": notFound } = options;
+  return {
+    ...(spa !== false && { spa }),
+    ...(cleanUrls && { cleanUrls }),
+    ...(trailingSlash !== "auto" && { trailingSlash }),
+    ...(notFound !== null && { notFound }),
   };
 }
 

@@ -109,6 +109,23 @@ export function fileName(given: string): string {
   return valid(given, given !== "" && !/[/\0]/.test(given), "it is not a file name");
 }
 
+/** The path of a page below the root: `errors/404.html`, with or without a slash in front. */
+export function pageFile(given: string): string {
+  const path = given.startsWith("/") ? given : `/${given}`;
+  const names = path.slice(1).split("/");
+  valid(given, !/[\\\0]/.test(given), "it is not the path of a file");
+  return valid(
+    path,
+    names.every((name) => !["", ".", ".."].includes(name)),
+    "it is not the path of a file below the root",
+  );
+}
+
+/** The page of a single-page app; without a value, the index file of the root. */
+export function appPage(given: string): string | true {
+  return given === "" ? true : pageFile(given);
+}
+
 export function mediaTypeText(given: string): string {
   return valid(
     given,

@@ -92,6 +92,8 @@ export interface ResponseCacheOptions {
    * if the context has encoders.
    */
   readonly coded?: boolean;
+  /** The encoders of generated pages, at paths that end with a slash, if the context has none. */
+  readonly pageEncoders?: readonly Encoder[];
   /** Query parameters handled by features: a request with one of them bypasses the cache. */
   readonly queries?: readonly string[];
   /** Whether own host names are required, regardless of the context. */
@@ -112,17 +114,21 @@ export class ResponseCache {
   readonly #maxBytes: number;
   readonly #dress: (response: Response) => Response;
   readonly #isCoded: boolean;
+  readonly #pageEncoders: readonly Encoder[];
   readonly #elsewhere: RegExp | null;
   readonly #ownNamesOnly: boolean;
   #bytes = 0;
 
   /** Creates an empty cache. */
-  constructor({ maxBytes, dress, coded = false, queries = [], ownNamesOnly = false }: ResponseCacheOptions) {
+  constructor(
+    { maxBytes, dress, coded = false, pageEncoders = [], queries = [], ownNamesOnly = false }: ResponseCacheOptions,
+  ) {
     this.#ownNamesOnly = ownNamesOnly;
     this.#elsewhere = queries.length > 0 ? new RegExp(`[?&](?:${queries.join("|")})(?:[=&]|$)`) : null;
     this.#maxBytes = maxBytes;
     this.#dress = dress ?? ((response) => response);
     this.#isCoded = coded;
+    this.#pageEncoders = pageEncoders;
   }
 
   /** Wraps a handler: responds from the cache, and stores responses offered by the handler. */
@@ -253,7 +259,7 @@ export class ResponseCache {
    */
   #keyOf(target: string, acceptEncoding: string | null, context: Context): string {
     const path = internalsOf(context).retargeted ? retargetedKey(context) : cutQuery(target);
-    const { encoders } = context;
+    const encoders = context.encoders.length === 0 && path.endsWith("/") ? this.#pageEncoders : context.encoders;
     const view = viewOf(path, context);
     const isCoded = this.#isCoded || encoders.length > 0;
     if (view === "" && !isCoded) return path;

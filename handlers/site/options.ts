@@ -22,6 +22,16 @@ export interface FileServerOptions extends FilesOptions {
   readonly followLinks?: boolean;
   /** Whether directories without an index are listed; defaults to true. */
   readonly listing?: boolean;
+  /**
+   * Whether navigations for which there is nothing get the page of a single-page app: true for the index file of the root,
+   * or the path of another file. See `spa`. Defaults to false.
+   */
+  readonly spa?: boolean | string;
+  /**
+   * The path of the page for what is not found, for clients that ask for HTML; false for the built-in one. Defaults to
+   * `404.html` of the nearest directory. See `notFoundPage`.
+   */
+  readonly notFound?: string | false;
   /** As for `files`; also defaults to true for paths that a feature can `upload` or `delete`. */
   readonly sandbox?: boolean | ((path: SitePath) => boolean);
   /** Headers for every response, as pairs of name and value. */

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { BUSY, nodeFs, type PathDescriptors, pathDescriptors, UNKNOWN } from "../system/path_descriptor.ts";
+import { nodeFs } from "../system/node.ts";
+import { BUSY, type PathDescriptors, pathDescriptors, UNKNOWN } from "../system/path_descriptor.ts";
 import type { EntryInfo } from "../system/statx.ts";
 import type { Awaitable } from "../core/types.ts";
 import { FileChanged } from "./types.ts";

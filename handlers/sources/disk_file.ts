@@ -5,6 +5,7 @@
  */
 
 import { NOT_CACHED, readCached, READS_CACHED } from "../system/cached_read.ts";
+import { hasNode } from "../system/node.ts";
 import { BUSY } from "../system/path_descriptor.ts";
 import { findAnywhere, type Found } from "./contained.ts";
 import { DESCRIPTORS, type DiskCalls, NOW, pathOf, unblockedFs } from "./disk_calls.ts";
@@ -30,8 +31,9 @@ const CACHED_READ_BYTES = 262_144;
 export function* openFound(calls: DiskCalls, found: Found, start = 0): Steps<OpenFile> {
   if (!found.info.isFile) throw new FileChanged();
   if (found.isHeld) return (calls === NOW ? openCached(found, start) : null) ?? (yield* openHeld(calls, found, start));
-  if (Deno.build.os !== "windows") return yield* openUnblocked(calls, found);
-  const file = yield* result(calls.openFile(found.real, { read: true })); // Windows has no FIFOs in the file system
+  if (Deno.build.os !== "windows" && hasNode()) return yield* openUnblocked(calls, found);
+  // Windows has no FIFOs in the file system. Without /proc, one that has appeared just now blocks.
+  const file = yield* result(calls.openFile(found.real, { read: true }));
   if (found.isSame(file.statSync())) return new DiskFile(file, start);
   file.close();
   throw new FileChanged();

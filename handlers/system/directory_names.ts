@@ -5,7 +5,16 @@
  */
 
 import { errno, type FileCalls } from "./file_calls.ts";
-import { EINTR, O_CLOEXEC, O_DIRECTORY, O_NONBLOCK, O_RDONLY, type Pinned, pinned, SYS_GETDENTS64 } from "./libc.ts";
+import {
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_NONBLOCK,
+  O_RDONLY,
+  type Pinned,
+  pinned,
+  SYS_GETDENTS64,
+  uninterrupted,
+} from "./libc.ts";
 
 /** A name in a directory. */
 export interface DirectoryName {
@@ -56,12 +65,10 @@ class OpenNames implements DirectoryNames {
   /** Reads ahead. Returns whether it could. */
   read(): boolean {
     const buffer = shared ??= pinned(new Uint8Array(BUFFER_BYTES));
-    for (;;) {
-      const length = this.#libc.getdents64(SYS_GETDENTS64, this.#descriptor, buffer.at, BUFFER_BYTES);
-      if (length < 0 && errno() === EINTR) continue;
-      this.#next = length > 0 ? namesOf(buffer.bytes, length) : null;
-      return length >= 0;
-    }
+    const words = [SYS_GETDENTS64, this.#descriptor, buffer.at, BUFFER_BYTES] as const;
+    const length = uninterrupted(() => this.#libc.getdents64(...words), errno);
+    this.#next = length > 0 ? namesOf(buffer.bytes, length) : null;
+    return length >= 0;
   }
 
   [Symbol.dispose](): void {

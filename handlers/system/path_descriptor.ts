@@ -25,6 +25,7 @@ import {
   SYS_STATX,
 } from "./libc.ts";
 import { type DirectoryNames, openNames } from "./directory_names.ts";
+import { hasNode, nodeFs } from "./node.ts";
 import {
   AT_EMPTY_PATH,
   AT_SYMLINK_NOFOLLOW,
@@ -96,8 +97,9 @@ export function pathDescriptors(): PathDescriptors | null {
 
 function make(): PathDescriptors | null {
   if (Deno.build.os !== "linux" || !ALL.every(isGranted)) return null;
-  const calls = FILE_CALLS ? new LibcDescriptors(FILE_CALLS) : throughNode();
+  const calls = FILE_CALLS ? new LibcDescriptors(FILE_CALLS) : hasNode() ? throughNode() : null;
   try {
+    if (calls === null) return null;
     const descriptor = calls.open("/", true);
     const real = Deno.readLinkSync(`/proc/self/fd/${descriptor}`);
     calls.close(descriptor);
@@ -258,17 +260,23 @@ function throwWhatStatThrows(path: string, follow: boolean): void {
 /** The same calls by `node:fs`, without those that it does not have. */
 export function throughNode(): PathDescriptors {
   const fs = nodeFs();
-  const open = (path: string, follow: boolean) => {
-    try {
-      return fs.openSync(path, flagsFor(follow));
-    } catch (error) {
-      throwWhatStatThrows(path, follow);
-      throw error;
-    }
-  };
   return {
-    open,
-    openLater: (path, follow) => Promise.try(open, path, follow),
+    open(path, follow) {
+      try {
+        return fs.openSync(path, flagsFor(follow));
+      } catch (error) {
+        throwWhatStatThrows(path, follow);
+        throw error;
+      }
+    },
+    async openLater(path, follow) {
+      const { promise, resolve } = Promise.withResolvers<number | Error>();
+      fs.open(path, flagsFor(follow), (error, descriptor) => resolve(error ?? descriptor));
+      const opened = await promise;
+      if (typeof opened === "number") return opened;
+      await (follow ? Deno.stat(path) : Deno.lstat(path));
+      throw opened;
+    },
     openBeneath: () => UNKNOWN,
     openBeneathLater: () => Promise.resolve(UNKNOWN),
     stat: () => null,
@@ -283,12 +291,4 @@ export function throughNode(): PathDescriptors {
     },
     close: (descriptor) => fs.closeSync(descriptor),
   };
-}
-
-/** Loads `node:fs` synchronously; `import()` would have to be awaited. */
-export function nodeFs(): typeof import("node:fs") {
-  const { process } = globalThis as unknown as {
-    process: { getBuiltinModule(name: "node:fs"): typeof import("node:fs") };
-  };
-  return process.getBuiltinModule("node:fs");
 }

@@ -230,13 +230,31 @@ Deno.test("the other options arrive where they belong", () => {
   assertEquals(settings("--quiet").server.log, false);
 });
 
+Deno.test("options about pages", () => {
+  const pages = (...args: string[]) => {
+    const { spa, cleanUrls, trailingSlash, notFound } = settings(...args).server;
+    return { spa, cleanUrls, trailingSlash, notFound };
+  };
+  const none = { spa: undefined, cleanUrls: undefined, trailingSlash: undefined, notFound: undefined };
+  assertEquals(pages(), none);
+  assertEquals(pages("--spa"), { ...none, spa: true });
+  assertEquals(pages("--spa=app/a b.html"), { ...none, spa: "/app/a b.html" });
+  assertEquals(pages("--not-found", "/404.htm"), { ...none, notFound: "/404.htm" });
+  assertEquals(pages("--clean-urls", "--trailing-slash=never"), { ...none, cleanUrls: true, trailingSlash: "never" });
+  assertEquals(settings("--spa", "8080", "site").root, "site");
+});
+
 Deno.test("a command line that cannot be used is one sentence on stderr and status 2", async (t) => {
   const rows: readonly [args: string[], sentence: string][] = [
     [["--bindd", "x"], "There is no option --bindd; did you mean --bind?"],
     [["--listing"], "There is no option --listing; did you mean --no-listing?"],
     [["--xyzzy-plugh"], "There is no option --xyzzy-plugh (see pyserve --help)"],
     [["--cors"], 'There is no option --cors; use -H Access-Control-Allow-Origin "*"'],
-    [["--gzip"], "There is no option --gzip; did you mean --precompressed?"],
+    [["--spa=../a"], 'Cannot use --spa "../a": it is not the path of a file below the root'],
+    [["--not-found", "a//b"], 'Cannot use --not-found "a//b": it is not the path of a file below the root'],
+    [["--trailing-slash=no"], 'Cannot use --trailing-slash "no": it must be always, never or auto'],
+    [["--single"], "There is no option --single; did you mean --spa?"],
+    [["--gzip"], "There is no option --gzip; did you mean --compress?"],
     [["--uplod"], "There is no option --uplod (see pyserve --help uploads)"],
     [["--dlete"], "There is no option --dlete (see pyserve --help uploads)"],
     [["-x"], "There is no option -x"],

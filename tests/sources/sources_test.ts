@@ -217,13 +217,13 @@ Deno.test("disk() reads a slow file system asynchronously, and does not block on
   const stat = DESCRIPTORS?.stat;
   let waited = 0;
   // No file system here is slow, so a stat of this one is made to take as long as one of a hung network mount.
-  const slow = <Path, Info>(look: (path: Path) => Info) => (path: Path): Info => {
+  const slow = (look: typeof Deno.statSync): typeof Deno.statSync => (path) => {
     waited++;
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30);
     return look(path);
   };
   Object.assign(Deno, { statSync: slow(sync.statSync), lstatSync: slow(sync.lstatSync) });
-  if (DESCRIPTORS) DESCRIPTORS.stat = slow(stat!.bind(DESCRIPTORS));
+  if (DESCRIPTORS) DESCRIPTORS.stat = () => null; // Deno's call is made then
   try {
     for (let round = 0; round < 2; round++) assert(!(source.stat(path("a.txt")) instanceof Promise));
     assertEquals(waited, 2);
