@@ -5,7 +5,6 @@
  */
 
 import { crc32 } from "node:zlib";
-import { then } from "../core/awaitable.ts";
 import { Turns } from "../core/turns.ts";
 import type { ByteRange } from "../http/range.ts";
 import type { SitePath } from "../http/target.ts";
@@ -165,10 +164,9 @@ export class ArchiveFile implements OpenFile {
     const path = plan.pathOf(index);
     this.#reading = path;
     if (path === null) return openBytes(plan.report);
-    const file = await then(source.stat(path), (stat) => {
-      if (!plan.isUnchanged(index, stat)) throw new FileChanged();
-      return source.open(path, stat, range); // in the same turn, a source may need no second lookup
-    });
+    const stat = await source.stat(path);
+    if (!plan.isUnchanged(index, stat)) throw new FileChanged();
+    const file = await source.open(path, stat, range);
     if (!this.#closed) return file;
     file[Symbol.dispose]();
     throw new Error("The archive was closed while being read");

@@ -16,7 +16,6 @@ import { DiskRoot, type DiskRootOptions, type Found } from "./contained.ts";
 import { type DiskCalls, LATER, NOW } from "./disk_calls.ts";
 import { openFound } from "./disk_file.ts";
 import { describe, isFree } from "./disk_stat.ts";
-import { LastLookup } from "./last_lookup.ts";
 import { Pace } from "./pace.ts";
 import { isPartName } from "./part_name.ts";
 import { doLater, doNow, type Steps } from "./steps.ts";
@@ -56,7 +55,6 @@ const ABSENCE_LEVELS = 8;
 export class DiskSource implements FileSource {
   readonly #root: DiskRoot;
   readonly #pace = new Pace();
-  readonly #lastLookup = new LastLookup();
 
   /** Takes an absolute path. */
   constructor(root: string, options: DiskRootOptions) {
@@ -69,12 +67,8 @@ export class DiskSource implements FileSource {
 
   *#stat(calls: DiskCalls, path: SitePath): Steps<FileStat | null> {
     try {
-      const found = yield* this.#root.find(calls, path);
-      if (found === null) return null;
-      const stat = describe(found.info);
-      if (stat.kind === "file" && found.isHeld && calls === NOW) this.#lastLookup.keep(path, stat, found);
-      else found[Symbol.dispose]();
-      return stat;
+      using found = yield* this.#root.find(calls, path);
+      return found && describe(found.info);
     } catch (error) {
       return nullUnlessServerFails(error);
     }
@@ -85,8 +79,6 @@ export class DiskSource implements FileSource {
   }
 
   *#open(calls: DiskCalls, path: SitePath, seen: FileStat, start: number): Steps<OpenFile> {
-    using held = this.#lastLookup.take(path, seen);
-    if (held !== null) return yield* openFound(calls, held, start);
     using found = yield* this.#root.find(calls, path);
     if (found === null || !isVersion(seen, found)) throw new FileChanged();
     return yield* openFound(calls, found, start);

@@ -1,8 +1,8 @@
 /** Open files: reading them, and when they are closed. */
 
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { SitePath } from "@x/pyserve";
-import { FileChanged, type FileStat, type OpenFile } from "@x/pyserve/sources";
+import type { OpenFile } from "@x/pyserve/sources";
 import { readCached, UNDECIDED } from "../../handlers/system/cached_read.ts";
 import { FILE_CALLS } from "../../handlers/system/file_calls.ts";
 import { SYS_PREADV2 } from "../../handlers/system/libc.ts";
@@ -109,29 +109,6 @@ Deno.test({
     const into = new Uint8Array(SIZE);
     await readAll(file, into);
     assertEquals(into, BYTES);
-  },
-});
-
-Deno.test({
-  name: "a file opened in the turn in which it was looked up is that file, and is closed like any other",
-  ignore: DESCRIPTORS === null,
-  async fn() {
-    await using tree = await tempTree({ "a.bin": "old" });
-    const source = new DiskSource(tree.path, { followLinks: false });
-    const seen = source.stat(path) as FileStat;
-    Deno.writeTextFileSync(tree.at("new"), "newer");
-    Deno.renameSync(tree.at("new"), tree.at("a.bin"));
-    {
-      using file = source.open(path, seen) as OpenFile;
-      const into = new Uint8Array(9);
-      assertEquals(new TextDecoder().decode(into.subarray(0, await file.read(0, into))), "old");
-    }
-    assertThrows(() => source.open(path, seen), FileChanged); // held once only
-    const later = source.stat(path) as FileStat;
-    await Promise.resolve();
-    Deno.removeSync(tree.at("a.bin"));
-    assertThrows(() => source.open(path, later), FileChanged); // in a later turn it is looked up again
-    assertEquals(openDescriptors(tree.path), []);
   },
 });
 
