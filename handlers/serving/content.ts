@@ -144,7 +144,7 @@ function notModified(request: Request, content: Representation): Awaitable<Respo
   const fields = commonFields(content);
   if (request.headers.has("if-none-match")) return responseOf(null, 304, fields);
   return then(typeOfUnread(content.plain ?? content), (type) => {
-    return responseOf(null, 304, [...fields, ["content-type", type], ["x-content-type-options", "nosniff"]]);
+    return responseOf(null, 304, [...fields, ...typeFields(type)]);
   });
 }
 
@@ -208,12 +208,16 @@ async function typeOfBeginning({ size }: Content, typeOf: NonNullable<Content["t
 }
 
 function fieldsOf({ content, validators }: Decided, type: string): Fields {
-  const fields = [...commonFields(content), ["content-type", type], ["x-content-type-options", "nosniff"]] as const;
-  const optional: [string, string][] = [];
-  if (content.coding !== undefined) optional.push(["content-encoding", content.coding]);
-  if (validators.lastModified !== null) optional.push(["last-modified", formatHttpDate(validators.lastModified)]);
-  if (content.ranges ?? true) optional.push(["accept-ranges", "bytes"]);
-  return [...fields, ...optional];
+  const fields: [string, string][] = [];
+  if (content.coding !== undefined) fields.push(["content-encoding", content.coding]);
+  if (validators.lastModified !== null) fields.push(["last-modified", formatHttpDate(validators.lastModified)]);
+  if (content.ranges ?? true) fields.push(["accept-ranges", "bytes"]);
+  return [...commonFields(content), ...typeFields(type), ...fields];
+}
+
+/** Where there is no type, clients are meant to guess. */
+function typeFields(type: string): Fields {
+  return type === "" ? [] : [["content-type", type], ["x-content-type-options", "nosniff"]];
 }
 
 function planOf(decided: Decided, type: string): Plan {
@@ -242,7 +246,7 @@ function multipart(fields: Fields, ranges: readonly ByteRange[], type: string, s
   const pieces: Piece[] = ranges.flatMap((range) => {
     const lines = [
       `\r\n--${boundary}`,
-      `Content-Type: ${type}`,
+      ...(type === "" ? [] : [`Content-Type: ${type}`]),
       `Content-Range: ${contentRange(range, size)}`,
     ];
     return [encoder.encode(lines.join("\r\n") + "\r\n\r\n"), range];
