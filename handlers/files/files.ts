@@ -168,7 +168,7 @@ class FileServing {
   #content(source: FileSource, request: Request, context: Context, siblings: Siblings): CacheableContent {
     const { path, stat } = siblings.plain;
     const { type, typeOf, headers, variant } = this.#representationOf(path);
-    const { etag: isTagged = true, lastModified: isDated = true, ranges } = this.#options;
+    const { etag: isTagged = true, lastModified: isDated = true, ranges = true } = this.#options;
     const codedIn: Content["codedIn"] = async (coding) => {
       const found = await siblings.find(coding);
       return found && {
@@ -184,7 +184,7 @@ class FileServing {
       modified: isDated ? stat.modified : null,
       etag: isTagged ? etagOf(stat, variant) : null,
       headers,
-      ...(ranges !== undefined && { ranges }),
+      ranges: ranges && !stat.isSequential,
       ...(isGzipped(path.name) ? { coding: "gzip" } : this.#options.precompressed ? { codedIn } : {}),
       keep: (size) => this.#keep(request, context, size, siblings),
       open: (range) => source.open(path, stat, range),
