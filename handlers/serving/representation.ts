@@ -15,7 +15,7 @@ export type Keep = (response: Response, bytes: Uint8Array<ArrayBuffer>) => void;
 
 /** Content to be sent: its metadata, and access to its bytes. */
 export interface Content {
-  /** Content-Type. */
+  /** Content-Type; `""` for none. */
   readonly type: string;
   /**
    * Determines Content-Type from the first bytes of the content (1,024, or all if there are fewer), overriding `type`:
