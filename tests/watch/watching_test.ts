@@ -96,7 +96,7 @@ async function ask(fetch: FetchFunction, target: string, headers = {}, method = 
 
 Deno.test("only the navigation of a browser to an HTML file gets the module, under an entity tag of its own", async () => {
   const source = memory({ "index.html": PAGE, "a/b/page.html": PAGE, "a.txt": "text", "list/a.txt": "a" });
-  await using server = watched(source);
+  await using server = watched(source, { precompressed: false });
   const { fetch } = server;
   const page = await ask(fetch, "/", NAVIGATION);
   assertEquals(page.text.replace(TAG, ""), PAGE);
