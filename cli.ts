@@ -41,7 +41,7 @@ import { requireNode } from "./handlers/system/node.ts";
 import { requireExchange } from "./handlers/transport/binding.ts";
 import type { Endpoint, ServerAddr, TcpEndpoint } from "./handlers/transport/endpoint.ts";
 import { type RunningServer, serve } from "./handlers/transport/serve.ts";
-import type { Handler, LocalAddress, Logger } from "./handlers/core/types.ts";
+import type { Handler, Layer, LocalAddress, Logger } from "./handlers/core/types.ts";
 import config from "./deno.json" with { type: "json" };
 
 /** Drain time after SIGTERM, in milliseconds. */
@@ -143,7 +143,7 @@ async function run(args: readonly string[], settings: Settings, world: World): P
     features: settings.features,
     isInsecure: settings.tls === null && settings.endpoint.kind === "tcp" && !isLoopback(settings.endpoint.hostname),
   });
-  const parts = { features, layers: [...(identity ? [identity.layer] : []), ...settings.server.layers ?? []] };
+  const parts = await partsOf(settings, features, identity?.layer);
   await using resources = new AsyncDisposableStack();
   resources.defer(() => endAll(features));
   const { server, notes, codes } = await startServer({ args, settings, world, log, parts, resources });
@@ -170,6 +170,16 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   }
 }
 
+async function partsOf(
+  { server, policies: given }: Settings,
+  features: readonly Feature[],
+  identity: Layer | undefined,
+): Promise<ServerParts> {
+  const policies = given && (await import("./cli/policies.ts")).policiesOf(given, server);
+  const layers = [...policies?.layers ?? [], ...(identity ? [identity] : []), ...server.layers ?? []];
+  return { features, layers, ...policies?.server };
+}
+
 /** What `pyserve share` needs to know about a server. */
 function serverNote(
   { root, server, tls, features }: Settings,
@@ -184,7 +194,7 @@ function serverNote(
 }
 
 /** What the options load for the file server. */
-type ServerParts = Required<Pick<FileServerOptions, "features" | "layers">>;
+type ServerParts = FileServerOptions & Required<Pick<FileServerOptions, "features" | "layers">>;
 
 /** Parameters of {@linkcode startServer}. */
 interface Start {

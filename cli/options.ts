@@ -14,16 +14,20 @@ import {
   application,
   appPage,
   bindAddress,
+  caching,
   charset,
   choice,
   count,
   directory,
   extensionProgram,
   extensions,
+  extensionType,
   fileName,
   header,
+  headerName,
   hostPattern,
   mediaTypeText,
+  origins,
   pageFile,
   pathProgram,
   port,
@@ -417,6 +421,44 @@ const TABLE = {
     pair: true,
     help: 'Add a header to every response; also as "NAME: VALUE"',
   }, header),
+  "remove-header": list({
+    group: "Responses",
+    value: "NAME",
+    help: "Remove a header from every response",
+  }, headerName),
+  "cors": one({
+    group: "Responses",
+    elsewhere: ["enable-cors", "cross-origin", "allow-origin"],
+    value: "ORIGIN,...",
+    bare: "*",
+    default: null,
+    help:
+      "Let pages of these origins, such as https://app.example, read with the user's cookies and passwords; without " +
+      "a value, pages of any origin, without them",
+  }, origins),
+  "isolated": flag({
+    group: "Responses",
+    elsewhere: ["coop", "coep", "cross-origin-isolated"],
+    help:
+      "Isolate pages from other origins (COOP, COEP, CORP), so that they can use SharedArrayBuffer; over HTTPS or " +
+      "from localhost",
+  }),
+  "cache": one({
+    group: "Responses",
+    elsewhere: ["cache-control", "max-age", "maxage", "cache-time"],
+    value: "auto|off|SECONDS",
+    default: null,
+    shown: "0: clients ask before each use",
+    help:
+      "How long clients may use files without asking: auto = for a year if the name contains a hash of the content, " +
+      "as in app-5LRS2FJV.js; off = never store them",
+  }, caching),
+  "type": list({
+    group: "Responses",
+    elsewhere: ["mime", "mime-type", "mimetype", "mimetypes", "mime-types"],
+    value: ".EXT=TYPE",
+    help: "Media type of files with this extension, sent as it is: .foo=text/plain; charset=utf-8",
+  }, extensionType),
   "content-type": one({
     group: "Responses",
     value: "TYPE",

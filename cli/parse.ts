@@ -145,19 +145,12 @@ function isWriting(flag: string): boolean {
   return meant !== null && OPTION_ROWS.some(([name, { writes }]) => writes && meant === `--${name}`);
 }
 
-/** What other servers have an option for, and pyserve does by the value of another. */
-const INSTEAD: Readonly<Record<string, string>> = {
-  "--cors": '-H Access-Control-Allow-Origin "*"',
-};
-
 function byLetter(flag: string): OptionName | undefined {
   return flag.length === 2 ? OPTION_ROWS.find(([, { short }]) => short?.includes(flag[1]!))?.[0] : undefined;
 }
 
 /** The most similar option. Never one that lets clients write: a typo must not lead to such a suggestion. */
 function suggestion(flag: string): string {
-  const instead = Object.hasOwn(INSTEAD, flag) ? INSTEAD[flag] : undefined;
-  if (instead !== undefined) return `; use ${instead}`;
   const offered = OPTION_ROWS.filter(([, { writes }]) => !writes);
   const elsewhere = offered.find(([, option]) => option.elsewhere?.includes(flag.replace(/^--?/, "")));
   if (elsewhere) return `; did you mean --${elsewhere[0]}?`;

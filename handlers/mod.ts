@@ -13,6 +13,7 @@ export {
   type UrlStyle,
 } from "./files/files.ts";
 export { serveFile, type ServeFileOptions } from "./files/serve_file.ts";
+export { cachePolicy } from "./files/cache_policy.ts";
 export { spa, type SpaOptions } from "./files/spa.ts";
 export { notFoundPage, type NotFoundPageOptions } from "./files/not_found_page.ts";
 export { listing, type ListingFormat, type ListingOptions } from "./listing/listing.ts";

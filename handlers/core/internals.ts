@@ -131,6 +131,11 @@ export function isForUser(context: Context): boolean {
 /** Shared caches must not store what a user gets: a cookie, unlike Authorization, does not tell them (RFC 9111 section 3.5). */
 export function keepPrivate(headers: Headers): void {
   const policy = headers.get("cache-control") ?? "no-cache";
-  if (/\b(?:private|no-store|immutable)\b/.test(policy)) return;
+  if (/\b(?:private|no-store)\b/.test(policy) || isForAll(policy)) return;
   headers.set("cache-control", `private, ${policy.replace(/\bpublic\b,? */, "")}`);
+}
+
+/** Whether a response never changes and is the same for everyone, as a script of the page. */
+export function isForAll(cacheControl: string): boolean {
+  return /\bpublic\b/.test(cacheControl) && /\bimmutable\b/.test(cacheControl);
 }

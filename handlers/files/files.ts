@@ -103,13 +103,18 @@ class FileServing {
     const source = readable(this.#source, context);
     return then(this.#resolve(source, target), (found) => {
       if (found.kind === "file" || found.kind === "index") return this.#send(source, request, context, found);
-      if (found.kind === "redirect") return slashRedirect(context, this.#options.cacheControl);
-      if (found.kind === "moved") return movedTo(context, found, this.#options.cacheControl);
+      if (found.kind === "redirect") return slashRedirect(context, this.#redirectPolicy);
+      if (found.kind === "moved") return movedTo(context, found, this.#redirectPolicy);
       if (found.stat === null) {
         this.#cache?.offerAbsence(request, context, () => this.#absence(source, target.path));
       }
       return null;
     });
+  }
+
+  get #redirectPolicy(): string | undefined {
+    const { cacheControl } = this.#options;
+    return typeof cacheControl === "string" ? cacheControl : undefined;
   }
 
   #resolve(source: FileSource, target: Target): Awaitable<Resolved | Moved> {
@@ -144,11 +149,12 @@ class FileServing {
   #content(source: FileSource, request: Request, context: Context, siblings: Siblings): CacheableContent {
     const { path, stat } = siblings.plain;
     const { type, typeOf, headers, variant } = this.#representationOf(path);
+    const { etag: isTagged = true, lastModified: isDated = true, ranges } = this.#options;
     const codedIn: Content["codedIn"] = async (coding) => {
       const found = await siblings.find(coding);
       return found && {
         size: found.stat.size,
-        etag: etagOf(found.stat, variant, coding),
+        etag: isTagged ? etagOf(found.stat, variant, coding) : null,
         open: (range) => siblings.open(coding, found, range),
       };
     };
@@ -156,9 +162,10 @@ class FileServing {
       type,
       ...(typeOf && { typeOf }),
       size: stat.size,
-      modified: stat.modified,
-      etag: etagOf(stat, variant),
+      modified: isDated ? stat.modified : null,
+      etag: isTagged ? etagOf(stat, variant) : null,
       headers,
+      ...(ranges !== undefined && { ranges }),
       ...(isGzipped(path.name) ? { coding: "gzip" } : this.#options.precompressed ? { codedIn } : {}),
       keep: (size) => this.#keep(request, context, size, siblings),
       open: (range) => source.open(path, stat, range),

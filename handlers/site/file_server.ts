@@ -20,7 +20,6 @@ import {
 } from "../serving/feature.ts";
 import { type FilesOptions, filesWith } from "../files/files.ts";
 import { requirePage } from "../files/page_path.ts";
-import { derive } from "../core/derive.ts";
 import { accessLog } from "../layers/access_log.ts";
 import { compressors } from "../layers/compress.ts";
 import { dress } from "../layers/dress.ts";
@@ -45,7 +44,7 @@ import { uploadPath, writableIn } from "../sources/writable_in.ts";
 import { hasMounts, isWritable } from "../sources/shown.ts";
 import { isWritten, noteWritten } from "../sources/written.ts";
 import type { SitePath } from "../http/target.ts";
-import type { Context, Encoder, Handler, Layer, Right } from "../core/types.ts";
+import type { Context, Handler, Layer, Right } from "../core/types.ts";
 
 export type { FileServerOptions };
 
@@ -147,8 +146,7 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   });
   const { cleanUrls: _cleanUrls, trailingSlash: _trailingSlash, index: _index, ...representation } = served;
   const app = appOf(content, representation, options);
-  const listings = listingParts(source, { abilities, variant });
-  const compressing = (handler: Handler) => withEncoders(handler, PAGE_ENCODERS);
+  const listings = listingParts(source, { abilities, variant, encoders: PAGE_ENCODERS });
   const assets = pageAssets();
   // A feature is a row: its methods and its handler. Rows are tried in this order.
   const table = (cache: ResponseCache | null) => {
@@ -158,9 +156,9 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
       { on: features.some(needsOwnNames), methods: [], handler: underOwnNames },
       { on: listing, methods: [], handler: assets },
       ...asked.filter(({ isBehind }) => !isBehind),
-      { on: listing && !isStyled(options), methods: [], handler: compressing(listed.kept) },
+      { on: listing && !isStyled(options), methods: [], handler: listed.kept },
       { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, served, cache) },
-      { on: listing, methods: ["GET", "HEAD"], handler: withSlash(compressing(listed.all)) },
+      { on: listing, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
       ...(app ? [{ on: true, methods: ["GET", "HEAD"], handler: app }] : []),
       ...asked.filter(({ isBehind }) => isBehind),
     ].filter((row) => row.on);
@@ -202,13 +200,6 @@ function notFoundPart(
 
 /** Generated pages are always compressed: their rows are much alike. */
 const PAGE_ENCODERS = compressors();
-
-/** A handler with encoders, unless a layer has added some. */
-function withEncoders(handler: Handler, encoders: readonly Encoder[]): Handler {
-  return (request, context) => {
-    return handler(request, context.encoders.length > 0 ? context : derive(context, { encoders }));
-  };
-}
 
 /** Whether a page offers share links: to users with the right, where a layer makes them. */
 function canShare(context: Context): boolean {

@@ -8,6 +8,7 @@ import type { LogFormat } from "../core/access_line.ts";
 import type { Layer } from "../core/types.ts";
 import type { FilesOptions } from "../files/files.ts";
 import type { SitePath } from "../http/target.ts";
+import type { HeaderField } from "../layers/headers.ts";
 import type { Feature } from "../serving/feature.ts";
 
 /**
@@ -34,8 +35,8 @@ export interface FileServerOptions extends FilesOptions {
   readonly notFound?: string | false;
   /** As for `files`; also defaults to true for paths that a feature can `upload` or `delete`. */
   readonly sandbox?: boolean | ((path: SitePath) => boolean);
-  /** Headers for every response, as pairs of name and value. */
-  readonly headers?: readonly (readonly [name: string, value: string])[];
+  /** Headers for every response, as pairs of name and value; null as the value removes a header. */
+  readonly headers?: readonly HeaderField[];
   /** Maximum size of the response cache in bytes; defaults to 64 MiB, 0 disables it. */
   readonly cacheSize?: number;
   /** Features, tried in this order before files and listings; those with `queries` after all others. */
