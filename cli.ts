@@ -20,6 +20,7 @@ import type { Https } from "./cli/https.ts";
 import { loadFeatures } from "./cli/features.ts";
 import { confinement, listen, makeRoom, reachableUrls, type Serve, shownUrl, startLine } from "./cli/listen.ts";
 import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
+import { configReader } from "./cli/config_reader.ts";
 import { parse } from "./cli/parse.ts";
 import type { ServerNote } from "./cli/server_notes.ts";
 import { type Settings, settingsOf } from "./cli/settings.ts";
@@ -36,10 +37,11 @@ import { toFetch } from "./handlers/core/fetch.ts";
 import { fileServer, type FileServerOptions } from "./handlers/site/file_server.ts";
 import { isLoopback } from "./handlers/http/own_host.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
+import { requireNode } from "./handlers/system/node.ts";
 import { requireExchange } from "./handlers/transport/binding.ts";
 import type { Endpoint, ServerAddr, TcpEndpoint } from "./handlers/transport/endpoint.ts";
 import { type RunningServer, serve } from "./handlers/transport/serve.ts";
-import type { Handler, Logger } from "./handlers/core/types.ts";
+import type { Handler, Layer, LocalAddress, Logger } from "./handlers/core/types.ts";
 import config from "./deno.json" with { type: "json" };
 
 /** Drain time after SIGTERM, in milliseconds. */
@@ -84,12 +86,13 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
   try {
     if (subcommand) {
       return await (await subcommand())(args.slice(1), {
+        env: world.env,
         line: (line) => world.out(`${escapeLog(line)}\n`),
         out: world.out,
         note: (line) => sink.line(escapeLog(line)),
       });
     }
-    const given = parse(args, world.env);
+    const given = parse(args, world.env, await configReader(args, world.env));
     if (given.options.version) world.out(`pyserve ${config.version}\n`);
     else if (given.options.help !== null) world.out(await helpFor(given.options.help));
     else {
@@ -127,6 +130,8 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   const log = loggerOf(world.sink, world.colors.err);
   // Registered now: after the start line has been printed, a signal may arrive at any time.
   using signals = new Signals(world.onSignal);
+  const { features: { upload }, identity: users, workers } = settings;
+  if (upload || users || workers > 1) requireNode();
   const features = await loadFeatures(settings.features, settings.root);
   const state = stateDirectoryOf(settings, world.env);
   if (state !== null) (await import("./cli/served_state.ts")).refuseServedState(state, settings);
@@ -138,7 +143,7 @@ async function run(args: readonly string[], settings: Settings, world: World): P
     features: settings.features,
     isInsecure: settings.tls === null && settings.endpoint.kind === "tcp" && !isLoopback(settings.endpoint.hostname),
   });
-  const parts = { features, layers: identity ? [identity.layer] : [] };
+  const parts = await partsOf(settings, features, identity?.layer);
   await using resources = new AsyncDisposableStack();
   resources.defer(() => endAll(features));
   const { server, notes, codes } = await startServer({ args, settings, world, log, parts, resources });
@@ -165,6 +170,16 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   }
 }
 
+async function partsOf(
+  { server, policies: given }: Settings,
+  features: readonly Feature[],
+  identity: Layer | undefined,
+): Promise<ServerParts> {
+  const policies = given && (await import("./cli/policies.ts")).policiesOf(given, server);
+  const layers = [...policies?.layers ?? [], ...(identity ? [identity] : []), ...server.layers ?? []];
+  return { features, layers, ...policies?.server };
+}
+
 /** What `pyserve share` needs to know about a server. */
 function serverNote(
   { root, server, tls, features }: Settings,
@@ -179,7 +194,7 @@ function serverNote(
 }
 
 /** What the options load for the file server. */
-type ServerParts = Required<Pick<FileServerOptions, "features" | "layers">>;
+type ServerParts = FileServerOptions & Required<Pick<FileServerOptions, "features" | "layers">>;
 
 /** Parameters of {@linkcode startServer}. */
 interface Start {
@@ -248,20 +263,20 @@ async function announced(
  */
 async function startAlone(start: Start, https: Https | null, isProbe = false) {
   const { settings, world: { shared }, log, parts } = start;
-  const localAddress = () => address && "port" in address ? { ...address, name: hostnameOf(settings) } : null;
-  let address: ServerAddr | null = null;
+  let localAddress: LocalAddress | null = null;
   const handler = wrap(handlerFor(settings, parts), ...https?.layers ?? []);
   const fetch = toFetch(isProbe ? notYet : handler, {
     log,
     accessLog: settings.server.log ?? false,
-    localAddress,
+    localAddress: () => localAddress,
     ...(settings.hosts && { hosts: settings.hosts }),
   });
   const transport = await transportOf(settings);
   const reusePort = shared !== null && "port" in shared;
   const endpoint = endpointFor(settings, shared);
   const server = listen(transport, fetch, { endpoint, log, reusePort, ...(https && { tls: https.certificates }) });
-  address = server.address;
+  const { address } = server;
+  if ("port" in address) localAddress = { ...address, name: hostnameOf(settings) };
   return server;
 }
 

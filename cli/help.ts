@@ -40,9 +40,11 @@ export function help(topic: string): string | null {
 }
 
 const SUBCOMMANDS = "Users, tokens and share links: pyserve passwd --help (or token, share)\n";
+const CONFIGURATION =
+  "Configuration file, shell completions, man page: pyserve init --help\n  (or config, completions, man)\n";
 
 /** Other names of topics. */
-const ALIASES: Readonly<Partial<Record<string, string>>> = { tls: "https" };
+const ALIASES: Readonly<Partial<Record<string, string>>> = { tls: "https", config: "other" };
 
 export function topics(): string {
   return ["all", ...GROUPS.map((group) => group.toLowerCase())].join(", ");
@@ -51,7 +53,7 @@ export function topics(): string {
 function more(): string {
   return `
 Topics: ${topics()}
-${SUBCOMMANDS}Every option can be an environment variable: --tls-cert is PYSERVE_TLS_CERT.
+${SUBCOMMANDS}${CONFIGURATION}Every option can be an environment variable: --tls-cert is PYSERVE_TLS_CERT.
 `;
 }
 

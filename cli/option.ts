@@ -40,6 +40,13 @@ export interface Option<T = unknown> {
   readonly elsewhere?: readonly string[];
   /** Whether it lets clients change files: then it is never suggested in an error message. */
   readonly writes?: boolean;
+  /**
+   * Whether it lets clients do more than read what is in the directory, or runs something: then a configuration file that
+   * merely lies there, perhaps with files of somebody else, must not set it.
+   */
+  readonly isRisky?: boolean;
+  /** Whether the value is the path of a file; in a configuration file, it is relative to that. */
+  readonly isPath?: boolean;
   /** The value's placeholder in the help; without it, the option is a switch. */
   readonly value?: string;
   /** Its meaning without a value; a value can then only follow `=`. */

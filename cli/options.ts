@@ -12,17 +12,23 @@ import {
   accessRule,
   age,
   application,
+  appPage,
   bindAddress,
+  caching,
   charset,
   choice,
   count,
   directory,
   extensionProgram,
   extensions,
+  extensionType,
   fileName,
   header,
+  headerName,
   hostPattern,
   mediaTypeText,
+  origins,
+  pageFile,
   pathProgram,
   port,
   seconds,
@@ -72,6 +78,7 @@ const TABLE = {
   }, port),
   "allow-host": list({
     group: "Address",
+    isRisky: true,
     value: "NAME",
     shown: "any name; only this machine's names on loopback, or if clients can write or run programs",
     help: "Accept requests for this host name, besides addresses and localhost; *.NAME includes all subdomains",
@@ -96,6 +103,7 @@ const TABLE = {
   }),
   "directory": one({
     group: "Files",
+    isPath: true,
     rank: 1,
     short: "d",
     elsewhere: ["root", "path", "folder"],
@@ -110,6 +118,36 @@ const TABLE = {
     shown: "index.html, index.htm",
     help: "Name of the index file of a directory",
   }, fileName),
+  "spa": one({
+    group: "Files",
+    elsewhere: ["single", "render-spa", "page-fallback", "history-api-fallback"],
+    value: "FILE",
+    bare: "",
+    default: false,
+    help:
+      "Single-page app: answer navigations to addresses for which there is no file with this page; without a value, " +
+      "the index file of the root. Missing scripts, images and names with an extension stay 404",
+  }, appPage),
+  "clean-urls": flag({
+    group: "Files",
+    elsewhere: ["pretty-urls", "html-extension"],
+    help: "Answer /about with about.html, and redirect /about.html to /about",
+  }),
+  "trailing-slash": one({
+    group: "Files",
+    value: "always|never|auto",
+    default: "auto",
+    shown: "auto: directories have one, other pages do not",
+    help: "Whether URLs of pages end with a slash; the others redirect",
+  }, choice("always", "never", "auto")),
+  "not-found": one({
+    group: "Files",
+    elsewhere: ["error-page", "page404"],
+    value: "FILE",
+    default: null,
+    shown: "404.html of the nearest directory",
+    help: "Page for browsers where nothing is found, sent with status 404",
+  }, pageFile),
   "no-listing": flag({
     group: "Files",
     rank: 8,
@@ -138,15 +176,18 @@ const TABLE = {
   }),
   "hidden": flag({
     group: "Files",
+    isRisky: true,
     rank: 7,
     help: "Serve and list dotfiles; without it, only .well-known",
   }),
   "follow-links": flag({
     group: "Files",
+    isRisky: true,
     help: "Follow symlinks that lead out of the directory",
   }),
   "auth": one({
     group: "Users",
+    isPath: true,
     rank: 6,
     elsewhere: ["users", "htpasswd", "auth-file"],
     value: "FILE",
@@ -175,6 +216,7 @@ const TABLE = {
   }, accessRule),
   "state": one({
     group: "Users",
+    isPath: true,
     value: "DIR",
     default: null,
     shown: "$XDG_STATE_HOME/pyserve, or ~/.local/state/pyserve",
@@ -183,23 +225,27 @@ const TABLE = {
   }, text),
   "upload": flag({
     group: "Uploads",
+    isRisky: true,
     rank: 4,
     writes: true,
     help: "Accept new files and directories; without --bind, from this machine only",
   }),
   "delete": flag({
     group: "Uploads",
+    isRisky: true,
     writes: true,
     help: "Let clients delete, overwrite and move files; without --bind, from this machine only",
   }),
   "all": flag({
     group: "Uploads",
+    isRisky: true,
     rank: 5,
     writes: true,
     help: "The same as --upload --delete",
   }),
   "upload-beside-programs": one({
     group: "Uploads",
+    isRisky: true,
     value: "DIR,...",
     default: null,
     shown: "no uploads",
@@ -224,11 +270,13 @@ const TABLE = {
   }, size("64M")),
   "no-sandbox": flag({
     group: "Uploads",
+    isRisky: true,
     needs: WRITING,
     help: "Let HTML files run scripts with the site's origin, which may write; without it, they are sandboxed",
   }),
   "cgi": one({
     group: "CGI",
+    isRisky: true,
     rank: 9,
     value: "DIR,...",
     bare: "/cgi-bin,/htbin",
@@ -237,21 +285,25 @@ const TABLE = {
   }, sitePaths),
   "cgi-ext": list({
     group: "CGI",
+    isRisky: true,
     value: ".EXT,...",
     help: "Run files with these extensions in any directory",
   }, extensions),
   "cgi-map": list({
     group: "CGI",
+    isRisky: true,
     value: ".EXT=PROGRAM",
     help: "Run files with this extension by an interpreter, such as .php=/usr/bin/php-cgi",
   }, extensionProgram),
   "cgi-mount": list({
     group: "CGI",
+    isRisky: true,
     value: "PATH=PROGRAM",
     help: "Run a program for a path and everything below it, such as /git=/usr/lib/git-core/git-http-backend",
   }, pathProgram),
   "fastcgi": list({
     group: "CGI",
+    isRisky: true,
     value: ".EXT=ADDRESS",
     help: "Pass files with this extension to a FastCGI application: .php=unix:/run/php/php-fpm.sock or .php=HOST:PORT",
   }, application),
@@ -263,6 +315,7 @@ const TABLE = {
   }, fileName),
   "cgi-env": list({
     group: "CGI",
+    isRisky: true,
     value: "NAME[=VALUE]",
     shown: "PATH and TZ only",
     needs: PROGRAMS,
@@ -270,11 +323,13 @@ const TABLE = {
   }, variable),
   "cgi-pass-auth": flag({
     group: "CGI",
+    isRisky: true,
     needs: PROGRAMS,
     help: "Pass the Authorization header, which contains the password, to programs",
   }),
   "cgi-user": one({
     group: "CGI",
+    isRisky: true,
     value: "NAME",
     default: null,
     needs: CGI,
@@ -342,6 +397,44 @@ const TABLE = {
     pair: true,
     help: 'Add a header to every response; also as "NAME: VALUE"',
   }, header),
+  "remove-header": list({
+    group: "Responses",
+    value: "NAME",
+    help: "Remove a header from every response",
+  }, headerName),
+  "cors": one({
+    group: "Responses",
+    elsewhere: ["enable-cors", "cross-origin", "allow-origin"],
+    value: "ORIGIN,...",
+    bare: "*",
+    default: null,
+    help:
+      "Let pages of these origins, such as https://app.example, read with the user's cookies and passwords; without " +
+      "a value, pages of any origin, without them",
+  }, origins),
+  "isolated": flag({
+    group: "Responses",
+    elsewhere: ["coop", "coep", "cross-origin-isolated"],
+    help:
+      "Isolate pages from other origins (COOP, COEP, CORP), so that they can use SharedArrayBuffer; over HTTPS or " +
+      "from localhost",
+  }),
+  "cache": one({
+    group: "Responses",
+    elsewhere: ["cache-control", "max-age", "maxage", "cache-time"],
+    value: "auto|off|SECONDS",
+    default: null,
+    shown: "0: clients ask before each use",
+    help:
+      "How long clients may use files without asking: auto = for a year if the name contains a hash of the content, " +
+      "as in app-5LRS2FJV.js; off = never store them",
+  }, caching),
+  "type": list({
+    group: "Responses",
+    elsewhere: ["mime", "mime-type", "mimetype", "mimetypes", "mime-types"],
+    value: ".EXT=TYPE",
+    help: "Media type of files with this extension, sent as it is: .foo=text/plain; charset=utf-8",
+  }, extensionType),
   "content-type": one({
     group: "Responses",
     value: "TYPE",
@@ -356,9 +449,13 @@ const TABLE = {
     shown: "utf-8",
     help: "Charset of text files that declare none, as HTML, CSS and XML can; none = omit it",
   }, charset),
+  "compress": flag({
+    group: "Responses",
+    elsewhere: ["gzip", "brotli", "compression"],
+    help: "Compress text, code and data for clients that accept zstd, br or gzip; listings always are",
+  }),
   "precompressed": flag({
     group: "Responses",
-    elsewhere: ["gzip", "brotli", "compress", "compression"],
     help: "Send NAME.br, NAME.zst or NAME.gz instead of NAME to clients that accept the coding",
   }),
   "cache-size": one({
@@ -377,6 +474,7 @@ const TABLE = {
   }),
   "tls-cert": one({
     group: "HTTPS",
+    isPath: true,
     rank: 12,
     elsewhere: ["cert", "ssl-cert"],
     value: "PATH",
@@ -385,6 +483,7 @@ const TABLE = {
   }, text),
   "tls-key": one({
     group: "HTTPS",
+    isPath: true,
     elsewhere: ["key", "ssl-key"],
     value: "PATH",
     default: null,
@@ -393,6 +492,7 @@ const TABLE = {
   }, text),
   "tls-password-file": one({
     group: "HTTPS",
+    isPath: true,
     value: "PATH",
     default: null,
     needs: ["tls-cert"],
@@ -429,6 +529,14 @@ const TABLE = {
     excludes: ["log-format"],
     help: "Log server errors only, no requests",
   }),
+  "config": one({
+    group: "Other",
+    isPath: true,
+    value: "FILE",
+    default: null,
+    shown: "pyserve.json in the current directory, if it exists; none = no file",
+    help: "Read options from this JSON file; those of the command line and the environment take precedence",
+  }, text),
   "help": one({
     group: "Other",
     rank: 14,

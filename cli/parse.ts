@@ -5,7 +5,8 @@
  * @module
  */
 
-import { readEnvironment } from "./environment.ts";
+import type { ConfigFile } from "./config_file.ts";
+import { readEnvironment, variableOf } from "./environment.ts";
 import { InvalidValue, type Option } from "./option.ts";
 import { OPTION_ROWS, type OptionName, OPTIONS, type Options } from "./options.ts";
 import { nearest } from "../handlers/core/nearest.ts";
@@ -18,23 +19,52 @@ export interface Given {
   readonly options: Options;
   /** The names of the options set on the command line or in the environment. */
   readonly names: ReadonlySet<OptionName>;
-  /** The environment's options as command-line arguments, for processes that do not inherit the environment. */
+  /** Their values as given. */
+  readonly texts: ReadonlyMap<OptionName, readonly string[]>;
+  /** Where each of them is set: on the command line (`--port`), in a variable (`PYSERVE_PORT`), or `pyserve.json:2:3`. */
+  readonly origins: ReadonlyMap<OptionName, string>;
+  /** The options of environment and file as arguments, for processes that do not inherit them. */
   readonly inherited: readonly string[];
 }
 
+/** Reads a configuration file, given its path, or null for the default one; returns null if there is none. */
+export type ConfigReader = (path: string | null) => ConfigFile | null;
+
 /**
- * Parses a command line, adds environment variables (`PYSERVE_PORT=8080`) where it does not override them, and
- * validates everything against the table. Throws {@linkcode UsageError}.
+ * Parses a command line, adds environment variables (`PYSERVE_PORT=8080`) where it does not override them, then a
+ * configuration file where neither does, and validates everything against the table. Throws {@linkcode UsageError}.
  */
-export function parse(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Given {
+export function parse(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+  readConfig: ConfigReader = () => null,
+): Given {
   const { texts, words } = split(args);
   // Help takes precedence over any error.
-  if (texts.has("help") || texts.has("version")) return given(onlyInformation(texts), new Map());
+  if (texts.has("help") || texts.has("version")) return given(onlyInformation(texts), NOTHING);
   const own = withPlace(texts, words);
-  const inherited = missingFrom(own, withPlace(readEnvironment(environment), []));
-  const all: Texts = new Map([...own, ...inherited]);
+  const variables = missingFrom(own, withPlace(readEnvironment(environment), []));
+  const near: Texts = new Map([...own, ...variables]);
+  const file = configOf(near, readConfig);
+  const configured = missingFrom(near, withPlace(file?.texts ?? new Map(), []));
+  const all: Texts = new Map([...near, ...configured]);
+  const sources = { variables, configured, places: file?.places ?? new Map() };
   check(all);
-  return given(all, inherited);
+  return given(all, sources);
+}
+
+/** The options that are not on the command line. */
+interface Sources {
+  readonly variables: Texts;
+  readonly configured: Texts;
+  readonly places: ReadonlyMap<OptionName, string>;
+}
+
+const NOTHING: Sources = { variables: new Map(), configured: new Map(), places: new Map() };
+
+function configOf(texts: Texts, readConfig: ConfigReader): ConfigFile | null {
+  const [path = null] = texts.get("config") ?? [];
+  return path === "none" ? null : readConfig(path);
 }
 
 function split(args: readonly string[]): { texts: Texts; words: string[] } {
@@ -115,19 +145,12 @@ function isWriting(flag: string): boolean {
   return meant !== null && OPTION_ROWS.some(([name, { writes }]) => writes && meant === `--${name}`);
 }
 
-/** What other servers have an option for, and pyserve does by the value of another. */
-const INSTEAD: Readonly<Record<string, string>> = {
-  "--cors": '-H Access-Control-Allow-Origin "*"',
-};
-
 function byLetter(flag: string): OptionName | undefined {
   return flag.length === 2 ? OPTION_ROWS.find(([, { short }]) => short?.includes(flag[1]!))?.[0] : undefined;
 }
 
 /** The most similar option. Never one that lets clients write: a typo must not lead to such a suggestion. */
 function suggestion(flag: string): string {
-  const instead = Object.hasOwn(INSTEAD, flag) ? INSTEAD[flag] : undefined;
-  if (instead !== undefined) return `; use ${instead}`;
   const offered = OPTION_ROWS.filter(([, { writes }]) => !writes);
   const elsewhere = offered.find(([, option]) => option.elsewhere?.includes(flag.replace(/^--?/, "")));
   if (elsewhere) return `; did you mean --${elsewhere[0]}?`;
@@ -159,18 +182,31 @@ function wordsOf(texts: Texts): string[] {
   });
 }
 
-function given(texts: Texts, inherited: Texts): Given {
-  const entries = OPTION_ROWS.map(([name, option]) => [name, valueOf(name, option, texts.get(name) ?? [])]);
+function given(texts: Texts, sources: Sources): Given {
+  const origins = originsOf(texts, sources);
+  const entries = OPTION_ROWS.map(([name, option]) => {
+    return [name, valueOf(name, option, texts.get(name) ?? [], sources.places.get(name))];
+  });
   const options = Object.fromEntries(entries) as Options;
-  return { options, names: new Set(texts.keys()), inherited: wordsOf(inherited) };
+  const inherited = wordsOf(new Map([...sources.variables, ...sources.configured]));
+  return { options, names: new Set(texts.keys()), texts, origins, inherited };
 }
 
-function valueOf(name: OptionName, option: Option, texts: readonly string[]): unknown {
+function originsOf(texts: Texts, { variables, configured, places }: Sources): ReadonlyMap<OptionName, string> {
+  return new Map([...texts.keys()].map((name) => {
+    if (configured.has(name)) return [name, places.get(name) ?? "the configuration"];
+    return [name, variables.has(name) ? variableOf(name)! : `--${name}`];
+  }));
+}
+
+function valueOf(name: OptionName, option: Option, texts: readonly string[], place?: string): unknown {
   try {
     return option.make(texts);
   } catch (error) {
     if (!(error instanceof InvalidValue)) throw error;
-    throw new UsageError(`Cannot use --${name} "${badText(option, texts)}": ${error.message}`, topicOf(name));
+    const bad = badText(option, texts);
+    const what = place === undefined ? `--${name} "${bad}"` : `${place}: "${name}" cannot be "${bad}"`;
+    throw new UsageError(`Cannot use ${what}: ${error.message}`, topicOf(name));
   }
 }
 

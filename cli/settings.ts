@@ -5,6 +5,8 @@
  */
 
 import type { ArchiveOptions } from "../handlers/archive/archive.ts";
+import { compress } from "../handlers/layers/compress.ts";
+import type { HeaderField } from "../handlers/layers/headers.ts";
 import type { FileServerOptions } from "../handlers/site/file_server.ts";
 import type { SearchOptions } from "../handlers/search/search.ts";
 import type { UploadOptions } from "../handlers/upload/upload.ts";
@@ -39,6 +41,8 @@ export interface Settings {
   readonly qr: boolean;
   /** Options of the file server. */
   readonly server: FileServerOptions;
+  /** Policies of responses, converted by cli/policies.ts; null for the usual ones. */
+  readonly policies: PolicySettings | null;
   /** Who the users are and what they may do; null if there are none. Converted by cli/identity.ts. */
   readonly identity: IdentitySettings | null;
   /** Optional features, loaded by cli/features.ts. */
@@ -61,6 +65,16 @@ export interface FeatureSettings {
   readonly search: SearchOptions | null;
   /** Whether checksums are available. */
   readonly checksum: boolean;
+}
+
+/** What browsers and caches may do with responses. */
+export interface PolicySettings {
+  /** The origins whose pages may read; null for the same origin. */
+  readonly origins: "*" | readonly string[] | null;
+  /** Whether pages are isolated from other origins. */
+  readonly isIsolated: boolean;
+  /** How long clients may use files without asking; null if they ask. */
+  readonly cache: "auto" | "off" | number | null;
 }
 
 /** Users and their rights. */
@@ -114,6 +128,7 @@ export function settingsOf({ options, names }: Given, activated: InheritedEndpoi
     ...httpsOf(options, endpoint),
     qr: qrOf(options, endpoint),
     server: serverOptionsOf(options),
+    policies: policiesOf(options),
     identity,
     features: featuresOf(options, names),
   };
@@ -158,13 +173,37 @@ function serverOptionsOf(options: Options): FileServerOptions {
     listing: !options["no-listing"],
     precompressed: options.precompressed,
     ...(options["no-sandbox"] && { sandbox: false }),
-    headers: options.header,
+    ...(options.compress && { layers: [compress()] }),
+    headers: headersOf(options),
     log: options.quiet ? false : options["log-format"],
     ...(cacheSize !== null && { cacheSize }),
     ...(fallback !== null && { fallback }),
     ...(options.charset !== "utf-8" && { charset: options.charset }),
     ...(index.length > 0 && { index }),
+    ...pagesOf(options),
+    ...(options.type.length > 0 && { types: Object.fromEntries(options.type) }),
     ...(options["upload-beside-programs"] && { uploadBesidePrograms: options["upload-beside-programs"] }),
+  };
+}
+
+function policiesOf({ cors: origins, isolated: isIsolated, cache }: Options): PolicySettings | null {
+  return origins !== null || isIsolated || cache !== null ? { origins, isIsolated, cache } : null;
+}
+
+function headersOf({ header, "remove-header": removed }: Options): readonly HeaderField[] {
+  const both = header.find(([name]) => removed.some((other) => other.toLowerCase() === name.toLowerCase()));
+  if (both) throw new UsageError(`Cannot both set and remove the header ${both[0]}`);
+  return [...header, ...removed.map((name) => [name, null] as const)];
+}
+
+/** How pages are found. */
+function pagesOf(options: Options): FileServerOptions {
+  const { spa, "clean-urls": cleanUrls, "trailing-slash": trailingSlash, "not-found": notFound } = options;
+  return {
+    ...(spa !== false && { spa }),
+    ...(cleanUrls && { cleanUrls }),
+    ...(trailingSlash !== "auto" && { trailingSlash }),
+    ...(notFound !== null && { notFound }),
   };
 }
 

@@ -6,6 +6,8 @@
 
 /** What a subcommand writes to. */
 export interface SubcommandIo {
+  /** Environment variables. */
+  readonly env: Readonly<Record<string, string>>;
   /** Writes a line to standard output, synchronously; controls and invisible characters are escaped. */
   readonly line: (line: string) => void;
   /** Writes to standard output as it is, synchronously; the text must be escaped already. */
@@ -19,10 +21,17 @@ export type Subcommand = (args: readonly string[], io: SubcommandIo) => Promise<
 
 /** Each is loaded only when it is called. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
+  completions: async () => (await import("./completions.ts")).completions,
+  config: async () => (await import("./config.ts")).config,
+  init: async () => (await import("./init.ts")).init,
+  man: async () => (await import("./man.ts")).man,
   passwd: async () => (await import("./passwd.ts")).passwd,
   share: async () => (await import("./share.ts")).share,
   token: async () => (await import("./token.ts")).token,
 };
+
+/** The names of all subcommands. */
+export const SUBCOMMAND_NAMES: readonly string[] = Object.keys(SUBCOMMANDS);
 
 /** The subcommand that a command line calls; null if it serves. */
 export function subcommandOf(args: readonly string[]): (() => Promise<Subcommand>) | null {

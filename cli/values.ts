@@ -6,6 +6,7 @@
 
 import { type AccessRule, InvalidRule, parseAccessRule } from "../handlers/identity/rules.ts";
 import type { FastCgiAddress } from "../handlers/upstream/fastcgi/connection.ts";
+import { isOrigin } from "../handlers/http/host.ts";
 import { Refusal } from "../handlers/http/refusal.ts";
 import { parseTarget } from "../handlers/http/target.ts";
 import { socketOf } from "./address.ts";
@@ -109,11 +110,54 @@ export function fileName(given: string): string {
   return valid(given, given !== "" && !/[/\0]/.test(given), "it is not a file name");
 }
 
+/** The path of a page below the root: `errors/404.html`, with or without a slash in front. */
+export function pageFile(given: string): string {
+  const path = given.startsWith("/") ? given : `/${given}`;
+  const names = path.slice(1).split("/");
+  valid(given, !/[\\\0]/.test(given), "it is not the path of a file");
+  return valid(
+    path,
+    names.every((name) => !["", ".", ".."].includes(name)),
+    "it is not the path of a file below the root",
+  );
+}
+
+/** The page of a single-page app; without a value, the index file of the root. */
+export function appPage(given: string): string | true {
+  return given === "" ? true : pageFile(given);
+}
+
 export function mediaTypeText(given: string): string {
   return valid(
     given,
-    /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;.*)?$/.test(given),
+    /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+([ \t]*;[\t\x20-\x7e]*)?$/.test(given),
     "it is not a media type such as text/plain",
+  );
+}
+
+/** A type of files, by extension in lower case without the dot. */
+export function extensionType(given: string): readonly [extension: string, type: string] {
+  const at = given.indexOf("=");
+  const extension = given.slice(0, Math.max(at, 0));
+  valid(given, isExtension(extension), "it is not of the form .EXT=TYPE");
+  return [extension.slice(1).toLowerCase(), mediaTypeText(given.slice(at + 1).trim())];
+}
+
+/** The time for which clients may use files without asking. */
+export function caching(given: string): "auto" | "off" | number {
+  if (given === "auto" || given === "off") return given;
+  return valid(Number(given), /^\d{1,10}$/.test(given), "it is neither auto nor off nor a whole number of seconds");
+}
+
+/** Origins, separated by commas; `*` for any. */
+export function origins(given: string): "*" | readonly string[] {
+  if (given === "*") return "*";
+  const all = given.split(",");
+  const wrong = all.find((origin) => !isOrigin(origin));
+  return valid(
+    all,
+    wrong === undefined,
+    `"${wrong}" is not an origin such as https://app.example or http://localhost:3000`,
   );
 }
 
@@ -265,6 +309,15 @@ export function header(given: string): readonly [name: string, value: string] {
   valid(name, name.toLowerCase() !== "content-type", "use --content-type for the type of unknown files");
   valid(name, !OF_ONE_RESPONSE.includes(name.toLowerCase()), "pyserve sets this header itself");
   return valid([name, value] as const, isHeader(name, value), "it contains characters that are not allowed in headers");
+}
+
+/** Headers without which responses would get to the wrong clients, or clients could not do what is asked of them. */
+const NEEDED = [...OF_ONE_RESPONSE, "set-cookie", "vary", "www-authenticate"];
+
+/** The name of a header that can be left out. */
+export function headerName(given: string): string {
+  valid(given, isHeader(given, ""), "it is not the name of a header");
+  return valid(given, !NEEDED.includes(given.toLowerCase()), "responses need this header");
 }
 
 function isHeader(name: string, value: string): boolean {

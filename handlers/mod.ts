@@ -5,8 +5,17 @@
  */
 
 // One file, and the files of a source
-export { files, type FilesOptions, type RepresentationOptions } from "./files/files.ts";
+export {
+  files,
+  type FilesOptions,
+  type RepresentationOptions,
+  type TrailingSlash,
+  type UrlStyle,
+} from "./files/files.ts";
 export { serveFile, type ServeFileOptions } from "./files/serve_file.ts";
+export { cachePolicy } from "./files/cache_policy.ts";
+export { spa, type SpaOptions } from "./files/spa.ts";
+export { notFoundPage, type NotFoundPageOptions } from "./files/not_found_page.ts";
 export { listing, type ListingFormat, type ListingOptions } from "./listing/listing.ts";
 export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./serving/listing_data.ts";
 export { pageAssets } from "./page/assets.ts";

@@ -16,6 +16,7 @@ const PACKAGES: Readonly<Record<string, () => boolean>> = {
   "chromium": () => hasProgram("chromium"),
   "curl": () => hasProgram("curl"),
   "expect": () => hasProgram("expect"),
+  "fish": () => hasProgram("fish"),
   "firefox-esr": () => FIREFOX !== undefined,
   "gcc": () => hasProgram("gcc"),
   "git": () => hasProgram("git"),
@@ -31,6 +32,7 @@ const PACKAGES: Readonly<Record<string, () => boolean>> = {
   "python3": () => hasProgram("python3"),
   "unzip": () => hasProgram("unzip"),
   "wget": () => hasProgram("wget"),
+  "zsh": () => hasProgram("zsh"),
   "zsync": () => hasProgram("zsync"),
 };
 

@@ -1,13 +1,16 @@
 /**
- * Generates the reference of the options from the table: docs/options.md and the short table in README.md.
+ * Generates what describes the options from their table: docs/options.md, the short table in README.md, the schema of
+ * the configuration file, and the manual page.
  *
  * `deno task options` writes them; a test compares.
  */
 
 import { variableOf } from "../cli/environment.ts";
 import { sentence, valueText } from "../cli/help.ts";
+import { manualPage } from "../cli/man.ts";
 import { GROUPS } from "../cli/option.ts";
 import { OPTION_ROWS, type OptionName, OPTIONS } from "../cli/options.ts";
+import { schema } from "../cli/schema.ts";
 
 /** Markers around the table in README.md. */
 const [BEGIN, END] = ["<!-- options: written by deno task options -->", "<!-- end of options -->"];
@@ -29,6 +32,25 @@ and if an option is given twice, the last value counts. A positional argument th
 Every option can be set by an environment variable. The command line takes precedence. A switch is \`1\`, \`true\`, \`yes\` or \`on\`;
 a repeatable option takes one value per line; an empty variable counts as unset. A variable that begins with
 \`PYSERVE_\` and names no option is an error. \`-p\` is the port, or as in Python the protocol: \`HTTP/1.0\` or \`HTTP/1.1\`.
+
+Options can also be set in a configuration file, \`pyserve.json\` in the current directory or the file named by \`--config\`;
+command line and environment take precedence over it. It is a JSON object of options without hyphens, and may have
+comments:
+
+\`\`\`jsonc
+{
+  "port": 8080, // a number or text
+  "compress": true, // a switch
+  "header": ["X-Site: mine"] // a repeatable option
+}
+\`\`\`
+
+Relative paths lead from the file. Because a \`pyserve.json\` may have come with somebody else's files, options that let
+clients do more than read what is in the directory (uploads, programs, dotfiles, links that lead out of it) are only
+accepted from a file named by \`--config\`. \`pyserve init\` writes a file with all options as comments, \`pyserve config\`
+shows which options are set and where, [pyserve.schema.json](pyserve.schema.json) (\`pyserve config --schema\`) helps
+editors. \`pyserve completions SHELL\` prints completions for bash, zsh, fish and PowerShell, and \`pyserve man\` the manual
+page ([pyserve.1](pyserve.1)).
 
 Exit status: 0 after a regular stop, 1 if the system refused something, 2 for an invalid command line.
 
@@ -66,10 +88,10 @@ export function withTable(readme: string): string {
   return `${readme.slice(0, start)}${BEGIN}\n\n${table}\n\n${readme.slice(end)}`;
 }
 
-/** Formats Markdown with deno fmt. */
-export async function formatted(text: string): Promise<string> {
+/** Formats text with deno fmt. */
+export async function formatted(text: string, extension: "md" | "json" = "md"): Promise<string> {
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--config", new URL("../deno.json", import.meta.url).pathname, "--ext", "md", "-"],
+    args: ["fmt", "--config", new URL("../deno.json", import.meta.url).pathname, "--ext", extension, "-"],
     stdin: "piped",
     stdout: "piped",
   }).spawn();
@@ -79,8 +101,18 @@ export async function formatted(text: string): Promise<string> {
   return new TextDecoder().decode((await command.output()).stdout);
 }
 
+/** The text of docs/pyserve.schema.json. */
+export function schemaText(): string {
+  return `${JSON.stringify(schema(), null, 2)}\n`;
+}
+
 if (import.meta.main) {
   const readme = new URL("../README.md", import.meta.url);
+  await Deno.writeTextFile(
+    new URL("../docs/pyserve.schema.json", import.meta.url),
+    await formatted(schemaText(), "json"),
+  );
+  await Deno.writeTextFile(new URL("../docs/pyserve.1", import.meta.url), manualPage());
   await Deno.writeTextFile(new URL("../docs/options.md", import.meta.url), await formatted(reference()));
   await Deno.writeTextFile(readme, await formatted(withTable(await Deno.readTextFile(readme))));
 }

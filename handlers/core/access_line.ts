@@ -6,7 +6,6 @@
 
 import { failureOf } from "./errors.ts";
 import { escapeJson, escapeLog, escapeLogQuoted } from "../http/escape.ts";
-import { rawTarget } from "../http/target.ts";
 import { internalsOf } from "./internals.ts";
 import type { Context } from "./types.ts";
 
@@ -17,6 +16,11 @@ export type LogFormat = "python" | "common" | "combined" | "json";
 
 /** The names of the formats. */
 export const LOG_FORMATS: readonly LogFormat[] = ["python", "common", "combined", "json"];
+
+/** The clock for {@linkcode accessLogWriter}, in milliseconds; constant for formats that contain no durations. */
+export function logClock(format: LogFormat): () => number {
+  return format === "json" ? () => performance.now() : () => 0;
+}
 
 /** Writes one line per exchange; Python's format has a second one for errors. */
 export function accessLogWriter(
@@ -49,10 +53,10 @@ const WRITERS: Readonly<Record<LogFormat, (exchange: Exchange) => void>> = {
 };
 
 function writePython({ request, context, response }: Exchange): void {
-  const prefix = `${context.remoteAddress || "-"} - - [${localTime(new Date())}]`;
+  const prefix = `${context.remoteAddress || "-"} - - [${localTime(Date.now())}]`;
   const failure = failureOf(response);
   if (failure) context.log.access(`${prefix} code ${failure.status}, message ${escapeLog(failure.message)}`);
-  context.log.access(`${prefix} "${escapeLog(requestLine(request, context))}" ${response.status} -`);
+  context.log.access(`${prefix} "${escapedLine(request, context)}" ${response.status} -`);
 }
 
 function commonLine({ request, context, response }: Exchange): string {
@@ -60,7 +64,7 @@ function commonLine({ request, context, response }: Exchange): string {
   const name = userOf(context);
   const user = name === null ? "-" : escapeLog(name).replaceAll(" ", "\\x20");
   const line = escapeLogQuoted(requestLine(request, context));
-  const time = localTime(now).replace(" ", ":");
+  const time = localTime(now.getTime()).replace(" ", ":");
   return `${context.remoteAddress || "-"} - ${user} [${time} ${zone(now)}] "${line}" ${response.status} ${
     lengthOf(response) ?? "-"
   }`;
@@ -83,7 +87,7 @@ function jsonLine({ request, context, response, milliseconds }: Exchange): strin
     address: context.remoteAddress || null,
     user: userOf(context),
     method: request.method,
-    target: rawTarget(request.url),
+    target: internalsOf(context).targetOf(request),
     status: response.status,
     bytes: lengthOf(response),
     milliseconds: Math.round(milliseconds * 1000) / 1000,
@@ -92,10 +96,33 @@ function jsonLine({ request, context, response, milliseconds }: Exchange): strin
   }));
 }
 
+/** Escaped request lines by URL, of GET over HTTP/1.1: most requests are for what has been requested before. */
+const escaped = new Map<string, string>();
+const MAX_ESCAPED = 1_000;
+const MAX_URL_LENGTH = 512;
+
+function escapedLine(request: Request, context: Context): string {
+  const url = internalsOf(context).urlOf(request);
+  if (request.method !== "GET" || url.length > MAX_URL_LENGTH || versionOf(request, context) !== "HTTP/1.1") {
+    return escapeLog(requestLine(request, context));
+  }
+  const known = escaped.get(url);
+  if (known !== undefined) return known;
+  const line = escapeLog(requestLine(request, context));
+  if (escaped.size >= MAX_ESCAPED) escaped.clear();
+  escaped.set(url, line);
+  return line;
+}
+
 /** The target is cut from the URL here, because the context would have to parse it. */
-function requestLine(request: Request, { protocol }: Context): string {
-  const version = protocol ?? (request.headers.has("host") ? "HTTP/1.1" : "HTTP/2.0");
-  return `${request.method} ${rawTarget(request.url)}${version === "HTTP/0.9" ? "" : ` ${version}`}`;
+function requestLine(request: Request, context: Context): string {
+  const version = versionOf(request, context);
+  const target = internalsOf(context).targetOf(request);
+  return `${request.method} ${target}${version === "HTTP/0.9" ? "" : ` ${version}`}`;
+}
+
+function versionOf(request: Request, context: Context): string {
+  return context.protocol ?? (internalsOf(context).headOf(request).host === null ? "HTTP/2.0" : "HTTP/1.1");
 }
 
 function lengthOf(response: Response): number | null {
@@ -109,9 +136,9 @@ let lastSecond = NaN;
 let lastTime = "";
 
 /** The local time in whole seconds, cached because many lines share it. */
-function localTime(date: Date): string {
-  const second = Math.floor(date.getTime() / 1000);
-  if (second !== lastSecond) [lastSecond, lastTime] = [second, formatTime(date)];
+function localTime(milliseconds: number): string {
+  const second = Math.floor(milliseconds / 1000);
+  if (second !== lastSecond) [lastSecond, lastTime] = [second, formatTime(new Date(milliseconds))];
   return lastTime;
 }
 

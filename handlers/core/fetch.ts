@@ -6,22 +6,16 @@
 
 import { maskedLog } from "./masked_log.ts";
 import { then } from "./awaitable.ts";
-import { accessLogWriter, type LogFormat } from "./access_line.ts";
+import { accessLogWriter, logClock, type LogFormat } from "./access_line.ts";
 import { escapeLog } from "../http/escape.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { Judge } from "./judge.ts";
 import { kindOf, requireFunction } from "./origin.ts";
+import { readHead, type RequestHead } from "./request_head.ts";
 import { type SettledHandler, settleLast, unchecked } from "./settle.ts";
-import {
-  type HeadFields,
-  type Identified,
-  type InternalContext,
-  internalsOf,
-  type RequestNotes,
-  type Visitor,
-} from "./internals.ts";
+import { type Identified, type InternalContext, internalsOf, type RequestNotes, type Visitor } from "./internals.ts";
 import type { Awaitable, Context, Encoder, Handler, LocalAddress, Logger } from "./types.ts";
 
 /** The fields of Deno.serve's connection info that pyserve uses. */
@@ -97,7 +91,7 @@ export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFu
   const whereLocal = options.localAddress ?? nowhere;
   const judge = new Judge(new OwnHosts(options.hosts, whereLocal));
   const format = options.accessLog ?? (options.log ? "python" : false);
-  const answer = format ? loggedBy(accessLogWriter(format), settled) : settled;
+  const answer = format ? loggedBy(format, settled) : settled;
   return (request, info) => answer(request, new RequestContext(request, info, log, whereLocal, judge));
 }
 
@@ -109,11 +103,13 @@ function requireLogger(log: Logger): void {
 }
 
 /** Logs a request unless an inner layer has logged it or has suppressed the line. */
-function loggedBy(write: ReturnType<typeof accessLogWriter>, settled: SettledHandler): SettledHandler {
+function loggedBy(format: LogFormat, settled: SettledHandler): SettledHandler {
+  const write = accessLogWriter(format);
+  const now = logClock(format);
   return (request, context) => {
-    const start = performance.now();
+    const start = now();
     return then(settled(request, context), (response) => {
-      if (!internalsOf(context).notes.logged) write(request, context, response, performance.now() - start);
+      if (!internalsOf(context).notes.logged) write(request, context, response, now() - start);
       return response;
     });
   };
@@ -123,6 +119,9 @@ function loggedBy(write: ReturnType<typeof accessLogWriter>, settled: SettledHan
 interface Notes extends RequestNotes {
   target: Target | Refusal | undefined;
   url: string | undefined;
+  requestTarget: string | undefined;
+  head: RequestHead | undefined;
+  address: string | undefined;
 }
 
 /** A client of which nothing is known has all rights, unless a layer restricts them. */
@@ -144,6 +143,9 @@ function newNotes(): Notes {
     absence: null,
     target: undefined,
     url: undefined,
+    requestTarget: undefined,
+    head: undefined,
+    address: undefined,
   };
 }
 
@@ -199,6 +201,14 @@ class RequestContext implements InternalContext {
     return request === this.request ? this.notes.url ??= request.url : request.url;
   }
 
+  targetOf(request: Request): string {
+    return request === this.request ? this.requestTarget : rawTarget(request.url);
+  }
+
+  headOf(request: Request): RequestHead {
+    return request === this.request ? this.notes.head ??= readHead(request) : readHead(request);
+  }
+
   /** None, unless a layer adds some. */
   get encoders(): readonly Encoder[] {
     return NO_ENCODERS;
@@ -215,7 +225,7 @@ class RequestContext implements InternalContext {
   }
 
   get requestTarget(): string {
-    return rawTarget(this.urlOf(this.request));
+    return this.notes.requestTarget ??= rawTarget(this.urlOf(this.request));
   }
 
   get hosts(): OwnHosts {
@@ -227,7 +237,7 @@ class RequestContext implements InternalContext {
     return this.notes.refusal = this.judge.refusalOf(this.request, this.info, this) ?? this.refusedTarget();
   }
 
-  accepts(url: string, head: HeadFields, ownNamesOnly: boolean): boolean {
+  accepts(url: string, head: RequestHead, ownNamesOnly: boolean): boolean {
     if (this.notes.refusal) return false;
     return this.judge.accepts(url, head, ownNamesOnly, this);
   }
@@ -238,7 +248,7 @@ class RequestContext implements InternalContext {
   }
 
   get remoteAddress(): string {
-    return addressOf(this.info);
+    return this.notes.address ??= addressOf(this.info);
   }
 
   get remotePort(): number | null {
@@ -260,7 +270,7 @@ class RequestContext implements InternalContext {
 
   get cutsAtLength(): boolean {
     // HTTP/2 has no Host header, and requests created by hand need none.
-    return this.info !== undefined && this.request.headers.has("host");
+    return this.info !== undefined && this.headOf(this.request).host !== null;
   }
 }
 

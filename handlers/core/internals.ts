@@ -6,6 +6,7 @@
 
 import type { Refusal } from "../http/refusal.ts";
 import { SitePath } from "../http/target.ts";
+import type { RequestHead } from "./request_head.ts";
 import type { Context } from "./types.ts";
 
 /** A cacheable response, offered to the cache. */
@@ -56,14 +57,6 @@ export interface Identified extends Pick<Context, "user" | "may" | "view"> {
   readonly visitor: Visitor;
 }
 
-/** The parts of a request header that decide whether the request is accepted. */
-export interface HeadFields {
-  /** The Host header. */
-  readonly host: string | null;
-  /** Total size of the names and values, in bytes. */
-  readonly bytes: number;
-}
-
 /** What pages show about the client. */
 export interface Visitor {
   /** The name of the user; null for clients that have not logged in. */
@@ -93,7 +86,7 @@ export interface InternalContext extends Context {
    *
    * @param ownNamesOnly Whether own host names are required, regardless of the context.
    */
-  accepts(url: string, head: HeadFields, ownNamesOnly: boolean): boolean;
+  accepts(url: string, head: RequestHead, ownNamesOnly: boolean): boolean;
   /**
    * The context of an identified client: the same as `derive`, at a fraction of the cost. Null for a context that has been
    * derived itself.
@@ -101,6 +94,10 @@ export interface InternalContext extends Context {
   identified(client: Identified): Context | null;
   /** The URL of a request, read once: the runtime builds it each time. */
   urlOf(request: Request): string;
+  /** The target of a request as sent, cut from its URL once. */
+  targetOf(request: Request): string;
+  /** The head of a request, read once. */
+  headOf(request: Request): RequestHead;
   /** The mutable state of this request. */
   readonly notes: RequestNotes;
   /** What pages show about the client; null on servers without users. Pages for directories are cached separately. */
@@ -134,6 +131,11 @@ export function isForUser(context: Context): boolean {
 /** Shared caches must not store what a user gets: a cookie, unlike Authorization, does not tell them (RFC 9111 section 3.5). */
 export function keepPrivate(headers: Headers): void {
   const policy = headers.get("cache-control") ?? "no-cache";
-  if (/\b(?:private|no-store|immutable)\b/.test(policy)) return;
+  if (/\b(?:private|no-store)\b/.test(policy) || isForAll(policy)) return;
   headers.set("cache-control", `private, ${policy.replace(/\bpublic\b,? */, "")}`);
+}
+
+/** Whether a response never changes and is the same for everyone, as a script of the page. */
+export function isForAll(cacheControl: string): boolean {
+  return /\bpublic\b/.test(cacheControl) && /\bimmutable\b/.test(cacheControl);
 }

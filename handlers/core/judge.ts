@@ -8,8 +8,8 @@ import { isHeaderTooLong, MAX_HEADER_BYTES } from "../http/header_size.ts";
 import { judgeHost } from "../http/host.ts";
 import { Refusal } from "../http/refusal.ts";
 import { MAX_TARGET_LENGTH } from "../http/target.ts";
-import type { HeadFields } from "./internals.ts";
 import type { OwnHosts } from "./own_hosts.ts";
+import type { RequestHead } from "./request_head.ts";
 import type { Context } from "./types.ts";
 
 /** The judge of one server. */
@@ -42,7 +42,7 @@ export class Judge {
    * @param url The URL of the request.
    * @param ownNamesOnly Whether own host names are required, regardless of the context.
    */
-  accepts(url: string, { host, bytes }: HeadFields, ownNamesOnly: boolean, context: Context): boolean {
+  accepts(url: string, { host, bytes }: RequestHead, ownNamesOnly: boolean, context: Context): boolean {
     if (host === null || bytes > MAX_HEADER_BYTES || url.length > MAX_TARGET_LENGTH) return false;
     if (host !== this.#host && !this.#remember(host, url)) return false;
     if (!this.#isOwn && (ownNamesOnly || this.hosts.areRequired(context))) return false;

@@ -19,12 +19,13 @@ export interface LimiterOptions {
 /** A queued request. */
 interface Waiter {
   readonly client: string;
+  readonly rank: number;
   /** Grants the place. */
   readonly admit: (place: Disposable) => void;
 }
 
 /**
- * A FIFO semaphore with a limit per client. Requests that time out in the queue fail with 503, or with 429 if the
+ * A semaphore with a limit per client; first in, first out among requests of the same rank. Requests that time out in the queue fail with 503, or with 429 if the
  * client itself is at its limit.
  *
  * A client at its limit does not block others queued after it. The queue is unbounded: each queued request has a
@@ -79,14 +80,15 @@ export class Limiter {
    * @param client The client's key: see {@linkcode clientOf}. `""` is an unknown client, to which only the total limit
    * applies.
    * @param signal Leaves the queue when it aborts; does not release a place already acquired.
+   * @param rank Lower ranks leave the queue before higher ones.
    * @returns The place; dispose of it to release it. Idempotent.
    * @throws HttpError 503 or 429 with Retry-After on timeout; the reason of the signal when it aborts.
    */
-  enter(client = "", signal?: AbortSignal): Promise<Disposable> {
+  enter(client = "", signal?: AbortSignal, rank = 0): Promise<Disposable> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#hasRoom(client)) return Promise.resolve(this.#place(client));
     if (this.#queueMs <= 0) return Promise.reject(this.#refusal(client));
-    return this.#wait(client, signal);
+    return this.#wait(client, signal, rank);
   }
 
   #hasRoom(client: string): boolean {
@@ -104,10 +106,11 @@ export class Limiter {
     return new HttpError(status, message, { headers: { "retry-after": "1" } });
   }
 
-  #wait(client: string, signal: AbortSignal | undefined): Promise<Disposable> {
+  #wait(client: string, signal: AbortSignal | undefined, rank: number): Promise<Disposable> {
     const { promise, resolve, reject } = Promise.withResolvers<Disposable>();
     const waiter: Waiter = {
       client,
+      rank,
       admit: (place) => {
         leave();
         resolve(place);
@@ -153,9 +156,11 @@ export class Limiter {
   }
 
   #next(): void {
+    let next: Waiter | null = null;
     for (const waiter of this.#queue) { // Set iterates in insertion order: FIFO
-      if (!this.#hasRoom(waiter.client)) continue;
-      return waiter.admit(this.#place(waiter.client));
+      if ((next === null || waiter.rank < next.rank) && this.#hasRoom(waiter.client)) next = waiter;
+      if (next?.rank === 0) break;
     }
+    next?.admit(this.#place(next.client));
   }
 }

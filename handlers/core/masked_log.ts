@@ -26,8 +26,21 @@ const MAX_DECODINGS = 4;
 export function maskedLog(log: Logger): Logger {
   return {
     access: (line) => log.access(withoutTokens(line)),
-    error: (message, cause) => log.error(withoutTokens(message), cause),
+    error: (message, cause) => log.error(withoutTokens(message), maskedCause(cause)),
   };
+}
+
+/** The cause of an error; a copy, with less detail, where it contains a token. */
+function maskedCause(cause: unknown): unknown {
+  if (cause === undefined) return cause;
+  const text = typeof cause === "string" ? cause : Deno.inspect(cause);
+  if (withoutTokens(text) === text) return cause;
+  return cause instanceof Error ? maskedError(cause) : withoutTokens(text);
+}
+
+function maskedError({ name, message, stack, cause }: Error): Error {
+  const copy = new Error(withoutTokens(message), { cause: maskedCause(cause) });
+  return Object.assign(copy, { name, stack: stack && withoutTokens(stack) });
 }
 
 /** A text with the ids of shares in place of their tokens. */

@@ -94,8 +94,20 @@ export class Gate {
 
   /** Waits for a place, which is held until disposed of. */
   async enter(): Promise<Disposable> {
-    if (this.#places > 0) this.#places -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const place = this.enterNow();
+    if (place !== null) return place;
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return this.#place();
+  }
+
+  /** Takes a place without waiting; null if there is none. */
+  enterNow(): Disposable | null {
+    if (this.#places === 0) return null;
+    this.#places -= 1;
+    return this.#place();
+  }
+
+  #place(): Disposable {
     return { [Symbol.dispose]: () => this.#leave() };
   }
 

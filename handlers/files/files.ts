@@ -9,22 +9,30 @@ import { type CacheableContent, type Content, type Keep, sendContent } from "../
 import { HttpError } from "../core/errors.ts";
 import type { CodingName } from "../http/coding.ts";
 import { etagOf } from "../http/etag.ts";
-import type { SitePath } from "../http/target.ts";
+import type { SitePath, Target } from "../http/target.ts";
 import { type Representation, type RepresentationOptions, Representations } from "./representations.ts";
-import { Siblings } from "./siblings.ts";
+import { allHold, Siblings } from "./siblings.ts";
 import type { ResponseCache } from "../serving/response_cache.ts";
-import { DEFAULT_INDEX, resolve, type ResolvedFile } from "../serving/resolve.ts";
+import { DEFAULT_INDEX, resolve, type Resolved, type ResolvedFile } from "../serving/resolve.ts";
+import {
+  isStyled,
+  type Moved,
+  pageOf,
+  resolvePage,
+  type TrailingSlash,
+  type UrlStyle,
+} from "../serving/resolve_page.ts";
 import { readable } from "../serving/rights.ts";
-import { slashRedirect } from "../serving/slash_redirect.ts";
+import { movedTo, slashRedirect } from "../serving/slash_redirect.ts";
 import { requireSource } from "../sources/require_source.ts";
-import { FileChanged, type FileSource, type FileStat } from "../sources/types.ts";
+import { FileChanged, type FileSource, type FileStat, type FreshnessCheck } from "../sources/types.ts";
 import { isWritten } from "../sources/written.ts";
 import type { Awaitable, Context, Handler } from "../core/types.ts";
 
-export type { RepresentationOptions };
+export type { RepresentationOptions, TrailingSlash, UrlStyle };
 
 /** Options of {@linkcode files}. */
-export interface FilesOptions extends RepresentationOptions {
+export interface FilesOptions extends RepresentationOptions, UrlStyle {
   /** Names of index files, tried in order; defaults to `index.html`, then `index.htm`. */
   readonly index?: readonly string[];
 }
@@ -72,6 +80,7 @@ class FileServing {
   readonly #source: FileSource;
   readonly #options: FilesOptions;
   readonly #index: readonly string[];
+  readonly #isStyled: boolean;
   readonly #representations: Representations;
   readonly #cache: ResponseCache | null;
 
@@ -81,6 +90,7 @@ class FileServing {
     this.#options = options;
     this.#representations = new Representations(options);
     this.#index = options.index ?? DEFAULT_INDEX;
+    this.#isStyled = isStyled(options);
   }
 
   /** How a file is sent. The handler that writes to the source may be created later than this one. */
@@ -91,14 +101,31 @@ class FileServing {
   answer(request: Request, context: Context): Awaitable<Response | null> {
     const { target } = context;
     const source = readable(this.#source, context);
-    return then(resolve(source, target, this.#index), (found) => {
+    return then(this.#resolve(source, target), (found) => {
       if (found.kind === "file" || found.kind === "index") return this.#send(source, request, context, found);
-      if (found.kind === "redirect") return slashRedirect(context, this.#options.cacheControl);
+      if (found.kind === "redirect") return slashRedirect(context, this.#redirectPolicy);
+      if (found.kind === "moved") return movedTo(context, found, this.#redirectPolicy);
       if (found.stat === null) {
-        this.#cache?.offerAbsence(request, context, () => source.absence?.(target.path) ?? null);
+        this.#cache?.offerAbsence(request, context, () => this.#absence(source, target.path));
       }
       return null;
     });
+  }
+
+  get #redirectPolicy(): string | undefined {
+    const { cacheControl } = this.#options;
+    return typeof cacheControl === "string" ? cacheControl : undefined;
+  }
+
+  #resolve(source: FileSource, target: Target): Awaitable<Resolved | Moved> {
+    if (this.#isStyled) return resolvePage(source, target, this.#index, this.#options);
+    return resolve(source, target, this.#index);
+  }
+
+  /** A check that nothing answers a path; null if that cannot be guaranteed. */
+  #absence(source: FileSource, path: SitePath): FreshnessCheck | null {
+    const page = this.#options.cleanUrls ? pageOf(path) : null;
+    return allHold([path, ...(page ? [page] : [])].map((path) => source.absence?.(path)));
   }
 
   /** Sends the file; if it was replaced between `stat` and `open`, tries again. */
@@ -108,7 +135,7 @@ class FileServing {
     const refused = new Set<CodingName>();
     for (let attempt = 0; attempt < ATTEMPTS && stat?.kind === "file"; attempt++) {
       try {
-        const siblings = new Siblings(source, { path, stat }, refused);
+        const siblings = new Siblings(source, { ...found, stat }, refused);
         return await sendContent(request, this.#content(source, request, context, siblings), context);
       } catch (error) {
         if (!(error instanceof FileChanged)) throw error;
@@ -122,11 +149,12 @@ class FileServing {
   #content(source: FileSource, request: Request, context: Context, siblings: Siblings): CacheableContent {
     const { path, stat } = siblings.plain;
     const { type, typeOf, headers, variant } = this.#representationOf(path);
+    const { etag: isTagged = true, lastModified: isDated = true, ranges } = this.#options;
     const codedIn: Content["codedIn"] = async (coding) => {
       const found = await siblings.find(coding);
       return found && {
         size: found.stat.size,
-        etag: etagOf(found.stat, variant, coding),
+        etag: isTagged ? etagOf(found.stat, variant, coding) : null,
         open: (range) => siblings.open(coding, found, range),
       };
     };
@@ -134,9 +162,10 @@ class FileServing {
       type,
       ...(typeOf && { typeOf }),
       size: stat.size,
-      modified: stat.modified,
-      etag: etagOf(stat, variant),
+      modified: isDated ? stat.modified : null,
+      etag: isTagged ? etagOf(stat, variant) : null,
       headers,
+      ...(ranges !== undefined && { ranges }),
       ...(isGzipped(path.name) ? { coding: "gzip" } : this.#options.precompressed ? { codedIn } : {}),
       keep: (size) => this.#keep(request, context, size, siblings),
       open: (range) => source.open(path, stat, range),
@@ -145,10 +174,10 @@ class FileServing {
 
   /** The callback that offers the response to the cache; null if its freshness cannot be proven. */
   #keep(request: Request, context: Context, size: number, siblings: Siblings): Keep | null {
-    const { path } = siblings.plain;
+    const { path, unless } = siblings.plain;
     // For a second index name, the absence of the first would have to be proven.
-    const plain = path === context.target.path || path.name === this.#index[0];
-    if (!this.#cache || !plain || !siblings.areStable || !this.#cache.wants(request, context, size)) return null;
+    const isCertain = path === context.target.path || path.name === this.#index[0] || unless !== undefined;
+    if (!this.#cache || !isCertain || !siblings.areStable || !this.#cache.wants(request, context, size)) return null;
     const isFresh = siblings.freshness();
     return isFresh && ((response, bytes) => this.#cache!.offer(context, response, { bytes, isFresh }));
   }

@@ -12,8 +12,19 @@ import type { FileStat } from "../sources/types.ts";
 
 /** Options that determine how files are sent, besides their names. */
 export interface RepresentationOptions extends MediaTypeOptions {
-  /** Cache-Control; defaults to `no-cache`: caches may store responses, but must revalidate them. */
-  readonly cacheControl?: string;
+  /**
+   * Cache-Control; defaults to `no-cache`: caches may store responses, but must revalidate them. A function decides by path;
+   * see `cachePolicy`.
+   */
+  readonly cacheControl?: string | ((path: SitePath) => string);
+  /** Whether files have a Content-Type; defaults to true. Without one, clients guess. */
+  readonly contentType?: boolean;
+  /** Whether files have an entity tag; defaults to true. */
+  readonly etag?: boolean;
+  /** Whether files have a Last-Modified date; defaults to true. */
+  readonly lastModified?: boolean;
+  /** Whether parts of files can be requested; defaults to true. */
+  readonly ranges?: boolean;
   /**
    * Whether documents among the files (HTML, SVG, other XML) run in an opaque origin, like those of another site: they
    * cannot read or write anything on this site, and have no storage. For untrusted files. Defaults to true if `upload`
@@ -36,7 +47,7 @@ export interface RepresentationOptions extends MediaTypeOptions {
 
 /** How a file with a given name is sent. */
 export interface Representation {
-  /** Content-Type, unless `typeOf` is present. */
+  /** Content-Type, unless `typeOf` is present; `""` for none. */
   readonly type: string;
   /** Determines Content-Type from the first bytes, for documents that declare their encoding. */
   readonly typeOf?: (beginning: Uint8Array) => string;
@@ -62,35 +73,40 @@ const MOST_TYPES = 1_000;
 /** How files are sent, for one set of options. */
 export class Representations {
   readonly #options: RepresentationOptions;
-  readonly #headers: Readonly<Record<string, string>>;
-  readonly #sandboxed: Readonly<Record<string, string>>;
   readonly #known = new Map<string, Representation>();
 
-  /** Precomputes everything common to all files. */
+  /** Takes the options. */
   constructor(options: RepresentationOptions) {
     this.#options = options;
-    this.#headers = { "cache-control": options.cacheControl ?? "no-cache" };
-    this.#sandboxed = { ...this.#headers, "content-security-policy": SANDBOX };
   }
 
   /** How the file at a path is sent; `isWritten` is called if no option says whether it is sandboxed. */
   of(path: SitePath, isWritten: (path: SitePath) => boolean = () => false): Representation {
-    const { sandbox = isWritten } = this.#options;
+    const { sandbox = isWritten, cacheControl = "no-cache" } = this.#options;
     const isSandboxed = typeof sandbox === "function" ? sandbox(path) : sandbox;
+    const policy = typeof cacheControl === "function" ? cacheControl(path) : cacheControl;
     const { type, charset } = namedType(path.name, this.#options);
-    const key = `${isSandboxed ? "sandboxed " : ""}${type}; charset=${charset ?? ""}`;
+    const key = `${isSandboxed ? "sandboxed " : ""}${type}; charset=${charset ?? ""}; ${policy}`;
     const known = this.#known.get(key);
     if (known) return known;
-    const made = this.#make(type, charset, isSandboxed);
+    const made = this.#make(type, charset, { policy, isSandboxed });
     if (this.#known.size >= MOST_TYPES) this.#known.clear();
     this.#known.set(key, made);
     return made;
   }
 
-  #make(type: string, charset: string | null, isSandboxed: boolean): Representation {
-    const headers = isSandboxed && DOCUMENT.test(type) ? this.#sandboxed : this.#headers;
-    const { precompressed = false, variant: other = "" } = this.#options;
-    const variant = shortDigest(JSON.stringify([type, charset, headers, precompressed, other]));
+  #make(
+    type: string,
+    charset: string | null,
+    { policy, isSandboxed }: { readonly policy: string; readonly isSandboxed: boolean },
+  ): Representation {
+    const { precompressed = false, variant: other = "", contentType = true } = this.#options;
+    // Without a type, a client may take anything for a document.
+    const isConfined = isSandboxed && (!contentType || DOCUMENT.test(type));
+    const headers = { "cache-control": policy, ...(isConfined && { "content-security-policy": SANDBOX }) };
+    const parts = [type, charset, headers, precompressed, other, ...(contentType ? [] : [contentType])];
+    const variant = shortDigest(JSON.stringify(parts));
+    if (!contentType) return { type: "", headers, variant };
     if (charset === null) return { type, headers, variant };
     const whole = `${type}; charset=${charset}`;
     if (!describesItself(type)) return { type: whole, headers, variant };

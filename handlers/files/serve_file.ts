@@ -15,6 +15,7 @@ import type { FileSource } from "../sources/types.ts";
 import { derive } from "../core/derive.ts";
 import type { Context, Handler } from "../core/types.ts";
 import { files, type RepresentationOptions } from "./files.ts";
+import { pathIn } from "./page_path.ts";
 
 /** Options of {@linkcode serveFile}. */
 export interface ServeFileOptions extends RepresentationOptions {
@@ -79,9 +80,4 @@ function onDisk(path: string): { from: FileSource | null; at: SitePath | null } 
   const directory = dirname(path);
   const from = Deno.statSync(directory).isDirectory ? disk(directory, { followLinks: true }) : null;
   return { from, at: SitePath.root.child(basename(path)) };
-}
-
-function pathIn(text: string): SitePath | null {
-  const names = text.split("/").filter((name) => name !== "");
-  return names.reduce<SitePath | null>((path, name) => path?.child(name) ?? null, SitePath.root);
 }

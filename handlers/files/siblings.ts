@@ -62,14 +62,24 @@ export class Siblings {
     return this.plain.stat.stable && this.#refused.size === 0;
   }
 
-  /** A check that the file and all variants that were looked up are unchanged; null if that cannot be guaranteed. */
+  /**
+   * A check that the file and all variants that were looked up are unchanged, and that nothing answers in its place; null if
+   * that cannot be guaranteed.
+   */
   freshness(): FreshnessCheck | null {
     const source = this.#source;
+    const { unless = [] } = this.plain;
+    if (unless === null) return null;
     const checks = [this.plain, ...this.#seen].map(({ path, stat }) => {
       return stat ? source.freshness?.(path, stat) : source.absence?.(path);
     });
-    if (!checks.every((check) => !!check)) return null;
-    const [first] = checks;
-    return checks.length === 1 ? first! : () => checks.every((isFresh) => isFresh());
+    return allHold([...checks, ...unless.map((path) => source.absence?.(path))]);
   }
+}
+
+/** One check in place of several; null if one of them cannot be made. */
+export function allHold(checks: readonly (FreshnessCheck | null | undefined)[]): FreshnessCheck | null {
+  if (!checks.every((check) => !!check)) return null;
+  const [first] = checks;
+  return checks.length === 1 ? first! : () => checks.every((isFresh) => isFresh());
 }

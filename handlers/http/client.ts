@@ -24,11 +24,11 @@
  * ```
  */
 export function clientOf(remoteAddress: string, headers: Headers): string {
-  if (!isHere(remoteAddress)) return keyOf(remoteAddress);
+  if (!isHere(remoteAddress)) return subscriberOf(remoteAddress);
   const forwarded = headers.get("x-forwarded-for");
   if (forwarded !== null) return keyOf(forwarded.slice(forwarded.lastIndexOf(",") + 1).trim());
   const isProxied = headers.has("forwarded") || headers.has("via") || headers.has("x-real-ip");
-  return isProxied || remoteAddress === "unix" ? "" : keyOf(remoteAddress);
+  return isProxied || remoteAddress === "unix" ? "" : subscriberOf(remoteAddress);
 }
 
 function isHere(address: string): boolean {
@@ -44,7 +44,11 @@ const WITH_PORT = /^(?:\[([^\]]*)\]|([^:]*\.[^:]*))(?::\d*)?$/;
 function keyOf(text: string): string {
   if (text.length > MAX_LENGTH) return "";
   const [, inBrackets, before] = WITH_PORT.exec(text) ?? [];
-  const address = inBrackets ?? before ?? text;
+  return subscriberOf(inBrackets ?? before ?? text);
+}
+
+/** The part of an address, without a port, that identifies a subscriber. */
+function subscriberOf(address: string): string {
   if (!address.includes(":")) return address;
   return address.includes(".") ? address : network(address);
 }

@@ -51,3 +51,11 @@ export function judgeHost(host: string | null, url: string): Refusal | null {
   if (!ABSOLUTE.test(url)) return new Refusal(400, "The target must be a path or an http or https URL");
   return null;
 }
+
+/** Whether a text is an origin as browsers send it: `https://app.example`, or that of an app or an extension. */
+export function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null) return false;
+  if (/^https?:$/.test(url.protocol)) return url.origin === text;
+  return url.host !== "" && text === `${url.protocol}//${url.host}`;
+}

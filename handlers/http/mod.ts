@@ -21,6 +21,8 @@ export { type ByteRange, contentRange, type RangeVerdict, selectRanges } from ".
 export { mediaType, type MediaTypeOptions } from "./media_type.ts";
 export { declaredCharset, documentType, type SelfDescribing } from "./declared_charset.ts";
 export { acceptedCodings, type CodingName, type CodingWeights, codingWeights } from "./coding.ts";
+export { isFingerprinted } from "./fingerprint.ts";
+export { isCompressible } from "./compressible.ts";
 export { attachment } from "./disposition.ts";
 
 // Escapes, one for each output context

@@ -4,16 +4,11 @@
  * @module
  */
 
-import { randomBytes, sameBytes } from "./bytes.ts";
+import { canLowerPriority } from "../system/low_priority.ts";
+import { argon2idMatches, derive, type Parameters, type Parts, partsOf, textOf } from "./argon2id_digest.ts";
+import { randomBytes } from "./bytes.ts";
+import { hashThread } from "./hash_thread.ts";
 import type { PasswordHash } from "./password_hash.ts";
-
-/** The parameters of a hash. */
-interface Parameters {
-  /** Memory in KiB. */
-  readonly memory: number;
-  readonly passes: number;
-  readonly parallelism: number;
-}
 
 /**
  * For new hashes: the first row of the OWASP cheat sheet, some 50 ms. Of its rows, which are equally strong, the only one
@@ -28,25 +23,17 @@ const MAX_MEMORY = 256 * 1024;
 const MAX_WORK = 1024 * 1024;
 const MAX_PARALLELISM = 16;
 
-const FORM =
-  /^\$argon2id\$v=19\$m=(\d{1,10}),t=(\d{1,10}),p=(\d{1,10})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
-
 /** Hashes with a fresh salt, outside of this thread; the result is a PHC string. */
 export async function argon2id(password: string): Promise<string> {
-  const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
-  const digest = await derive(password, salt, NEW, DIGEST_BYTES);
-  return `$argon2id$v=19$m=${NEW.memory},t=${NEW.passes},p=${NEW.parallelism}$${plain64(salt)}$${plain64(digest)}`;
+  const salt = randomBytes(SALT_BYTES);
+  return textOf(NEW, salt, await derive(password, salt, NEW, DIGEST_BYTES));
 }
 
 /** Parses `$argon2id$v=19$m=47104,t=1,p=1$SALT$DIGEST`; a reason where it is malformed or demands too much. */
 export function parseArgon2id(text: string): PasswordHash | string {
-  const [, m, t, p, salt64, digest64] = FORM.exec(text) ?? [];
-  // No base64 has a rest of one character.
-  if (salt64 === undefined || digest64 === undefined || salt64.length % 4 === 1 || digest64.length % 4 === 1) {
-    return "the argon2id hash is malformed";
-  }
-  const parameters = { memory: Number(m), passes: Number(t), parallelism: Number(p) };
-  return problemOf(parameters) ?? hashOf(text, parameters, salt64, digest64);
+  const parts = partsOf(text);
+  if (parts === null) return "the argon2id hash is malformed";
+  return problemOf(parts.parameters) ?? hashOf(text, parts);
 }
 
 function problemOf({ memory, passes, parallelism }: Parameters): string | null {
@@ -57,39 +44,20 @@ function problemOf({ memory, passes, parallelism }: Parameters): string | null {
   return null;
 }
 
-/** The bytes are decoded when they are needed: a file may have many hashes, of which few are used. */
-function hashOf(text: string, parameters: Parameters, salt64: string, digest64: string): PasswordHash {
+function hashOf(text: string, { parameters, digest64 }: Parts): PasswordHash {
   const { memory, passes, parallelism } = parameters;
   return {
     text,
     kind: `argon2id ${memory} ${passes} ${parallelism}`,
     weak: null,
-    async matches(password) {
-      const digest = Uint8Array.fromBase64(digest64);
-      return sameBytes(await derive(password, Uint8Array.fromBase64(salt64), parameters, digest.length), digest);
-    },
+    // WebCrypto computes in a thread anyway: another one only helps if its priority can be lowered.
+    matches: (password, inBackground) =>
+      inBackground && canLowerPriority()
+        ? hashThread(true).matches({ algorithm: "argon2id", hash: text, password })
+        : argon2idMatches(password, text),
     decoy() {
       const digest = randomBytes(Uint8Array.fromBase64(digest64).length);
-      return hashOf("", parameters, plain64(randomBytes(SALT_BYTES)), plain64(digest));
+      return parseArgon2id(textOf(parameters, randomBytes(SALT_BYTES), digest)) as PasswordHash;
     },
   };
-}
-
-/** The types of TypeScript do not know Argon2id yet: https://wicg.github.io/webcrypto-modern-algos/#argon2 */
-async function derive(
-  password: string,
-  nonce: Uint8Array<ArrayBuffer>,
-  { memory, passes, parallelism }: Parameters,
-  bytes: number,
-): Promise<Uint8Array> {
-  const format = "raw-secret" as unknown as "raw";
-  const key = await crypto.subtle.importKey(format, new TextEncoder().encode(password), "Argon2id", false, [
-    "deriveBits",
-  ]);
-  const algorithm = { name: "Argon2id", nonce, memory, passes, parallelism };
-  return new Uint8Array(await crypto.subtle.deriveBits(algorithm, key, bytes * 8));
-}
-
-function plain64(bytes: Uint8Array): string {
-  return bytes.toBase64({ omitPadding: true });
 }

@@ -8,6 +8,7 @@ import { then } from "../core/awaitable.ts";
 import { errorResponse, HttpError, toHttpError } from "../core/errors.ts";
 import { type Identified, internalsOf, keepPrivate } from "../core/internals.ts";
 import { derive } from "../core/derive.ts";
+import type { RequestHead } from "../core/request_head.ts";
 import type { Awaitable, Context, Handler, Layer, Logger, Right } from "../core/types.ts";
 import { Refusal } from "../http/refusal.ts";
 import { ENCODED_SLASH, parseTarget, SitePath } from "../http/target.ts";
@@ -127,7 +128,7 @@ class Gate {
     if (refusal !== ENCODED_SLASH) return next(request, derive(context, NO_RIGHTS));
     return then(failing(() => identify(request, context, this.#by)), (identity) => {
       if (identity instanceof Response) return identity;
-      if (identity === null) return this.#challenge(request, context, problemOf(request));
+      if (identity === null) return this.#challenge(request, context, problemOf(request, context));
       return this.#pass(request, contextFor(this.#clientOf(identity, context), context), next);
     });
   }
@@ -141,7 +142,7 @@ class Gate {
     const identity = failing(() => identify(request, context, this.#by));
     return then(identity, (identity) => {
       if (identity instanceof Response) return identity;
-      if (identity === null) return this.#challenge(request, context, problemOf(request));
+      if (identity === null) return this.#challenge(request, context, problemOf(request, context));
       const client = this.#clientOf(identity, context);
       if (!open?.has(client)) return this.#identified(request, context, identity, next);
       return this.#pass(request, contextFor(client, context), next);
@@ -239,7 +240,7 @@ class Gate {
   }
 
   #keepFromOthers(request: Request, context: Context, response: Response): void {
-    if (isNavigation(request)) keepUnstored(response.headers);
+    if (isNavigation(request, internalsOf(context).headOf(request))) keepUnstored(response.headers);
     else if (internalsOf(context).notes.dressed !== response) keepPrivate(response.headers);
   }
 
@@ -249,9 +250,10 @@ class Gate {
   }
 
   #challenge(request: Request, context: Context, problem = "Log in first"): Response {
-    if (isNavigation(request)) return redirectToLogin(context);
+    const head = internalsOf(context).headOf(request);
+    if (isNavigation(request, head)) return redirectToLogin(context);
     // A browser would show a dialog of its own for Basic, which has no logout.
-    const scheme = isBrowser(request) ? "Bearer" : "Basic";
+    const scheme = isBrowser(head) ? "Bearer" : "Basic";
     const charset = scheme === "Basic" ? ', charset="UTF-8"' : "";
     return errorResponse(
       new HttpError(401, problem, {
@@ -266,8 +268,8 @@ function contextFor(client: Identified, context: Context): Context {
 }
 
 /** What is wrong with the credentials of a request; it is the same for an unknown name. */
-function problemOf({ headers }: Request): string {
-  const [scheme] = (headers.get("authorization") ?? "").toLowerCase().split(" ", 1);
+function problemOf(request: Request, context: Context): string {
+  const [scheme] = (internalsOf(context).headOf(request).authorization ?? "").toLowerCase().split(" ", 1);
   if (scheme === "basic") return "The name or the password is wrong";
   return scheme === "bearer" ? "This token is not valid" : "Log in first";
 }
@@ -291,19 +293,18 @@ function failing<T>(answer: () => Awaitable<T>): Awaitable<T | Response> {
 }
 
 /** Whether a browser is about to show the response as a page. */
-function isNavigation({ headers, method }: Request): boolean {
-  if (headers.has("authorization") || (method !== "GET" && method !== "HEAD" && method !== "POST")) return false;
-  const mode = headers.get("sec-fetch-mode");
+function isNavigation({ method }: Request, head: RequestHead): boolean {
+  if (head.authorization !== null || (method !== "GET" && method !== "HEAD" && method !== "POST")) return false;
   // Downloads (`<a download>`) have no destination: they must not save the login page.
-  if (mode !== null) return mode === "navigate" && headers.get("sec-fetch-dest") !== "empty";
-  return isNamedLikeBrowser(headers) && (headers.get("accept") ?? "").includes("text/html");
+  if (head.fetchMode !== null) return head.fetchMode === "navigate" && head.fetchDest !== "empty";
+  return isNamedLikeBrowser(head) && (head.accept ?? "").includes("text/html");
 }
 
 /** Sec-Fetch-Mode is only sent to trustworthy origins, so not over plain HTTP on a network. */
-function isBrowser({ headers }: Pick<Request, "headers">): boolean {
-  return headers.has("sec-fetch-mode") || isNamedLikeBrowser(headers);
+function isBrowser(head: RequestHead): boolean {
+  return head.fetchMode !== null || isNamedLikeBrowser(head);
 }
 
-function isNamedLikeBrowser(headers: Headers): boolean {
-  return headers.get("user-agent")?.startsWith("Mozilla/") ?? false;
+function isNamedLikeBrowser({ userAgent }: RequestHead): boolean {
+  return userAgent?.startsWith("Mozilla/") ?? false;
 }

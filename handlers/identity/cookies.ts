@@ -32,11 +32,11 @@ const MAX_SAME = 4;
 /**
  * The values of a cookie, the one with the longest path first: another server on this host may have set one with the same
  * name. At most four.
+ *
+ * @param cookies The Cookie header.
  */
-export function cookiesOf({ headers }: Request, name: string): string[] {
-  const cookies = headers.get("cookie");
+export function cookiesNamed(name: string, cookies: string): string[] {
   const values: string[] = [];
-  if (cookies === null) return values;
   const start = `${name}=`;
   for (let at = cookies.indexOf(start); at >= 0 && values.length < MAX_SAME; at = cookies.indexOf(start, at + 1)) {
     if (!isBeginning(cookies, at)) continue;

@@ -6,6 +6,7 @@
 
 import { isCrossSite } from "../core/cross_site.ts";
 import { HttpError } from "../core/errors.ts";
+import { isForAll } from "../core/internals.ts";
 import { readBody } from "../core/request_body.ts";
 import type { Context } from "../core/types.ts";
 import { FORM_HEADERS } from "../page/frame.ts";
@@ -58,5 +59,5 @@ export function redirect(location: string): Response {
  * show it. Clear-Site-Data removes neither the page with the logout button, nor anything over plain HTTP on a network.
  */
 export function keepUnstored(headers: Headers): void {
-  if (!/\bimmutable\b/.test(headers.get("cache-control") ?? "")) headers.set("cache-control", "no-store");
+  if (!isForAll(headers.get("cache-control") ?? "")) headers.set("cache-control", "no-store");
 }

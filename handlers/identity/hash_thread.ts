@@ -1,5 +1,6 @@
 /**
- * A thread for hashes that are computed in JavaScript, which would block all other requests in this one.
+ * Threads for hashes that are computed in JavaScript, which would block all other requests in this one, and for those that
+ * can wait until the machine has nothing else to do.
  *
  * @module
  */
@@ -12,27 +13,31 @@ const IDLE_MS = 1_000;
 
 type Waiter = ReturnType<typeof Promise.withResolvers<boolean>>;
 
-let current: HashThread | null = null;
+/** By whether they run in the background. */
+const threads = new Map<boolean, HashThread>();
 
-/** The thread; it is started by the first question. */
-export function hashThread(): HashThread {
-  return current ??= new HashThread();
+/** The thread; it is started by the first question. One in the background has the lowest priority. */
+export function hashThread(inBackground: boolean): HashThread {
+  const thread = threads.get(inBackground) ?? new HashThread(inBackground);
+  threads.set(inBackground, thread);
+  return thread;
 }
 
-/** Ends the thread now, if it runs: questions under way fail. */
+/** Ends the threads now, if they run: questions under way fail. */
 export function endHashThread(): void {
-  current?.[Symbol.dispose]();
+  for (const thread of threads.values()) thread[Symbol.dispose]();
 }
 
-/** A worker that compares passwords with hashes, one after the other. */
+/** A worker that compares passwords with hashes. */
 class HashThread implements Disposable {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiter>();
   #asked = 0;
   #idle: ReturnType<typeof setTimeout> | undefined;
 
-  constructor() {
+  constructor(inBackground: boolean) {
     this.#worker = new Worker(new URL("./hash_worker.ts", import.meta.url), { type: "module" });
+    this.#worker.postMessage(inBackground);
     this.#worker.onmessage = ({ data }: MessageEvent<Answer>) => this.#answer(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
@@ -64,7 +69,7 @@ class HashThread implements Disposable {
 
   #end(reason: string): void {
     clearTimeout(this.#idle);
-    if (current === this) current = null;
+    for (const [key, thread] of threads) if (thread === this) threads.delete(key);
     this.#worker.terminate();
     for (const { reject } of this.#waiting.values()) reject(new Error(reason));
     this.#waiting.clear();

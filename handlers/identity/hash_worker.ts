@@ -1,16 +1,18 @@
 /**
- * The worker thread of `hash_thread.ts`: bcrypt and `$apr1$`.
+ * The worker thread of `hash_thread.ts`: bcrypt and `$apr1$`; in the background also Argon2id.
  *
  * @module
  */
 
 import { onDemand } from "../core/on_demand.ts";
+import { lowerPriority } from "../system/low_priority.ts";
 import { apr1Matches } from "./apr1.ts";
+import { argon2idMatches } from "./argon2id_digest.ts";
 
 /** A password and the hash to compare it with. */
 export interface Question {
   readonly id: number;
-  readonly algorithm: "bcrypt" | "apr1";
+  readonly algorithm: "argon2id" | "bcrypt" | "apr1";
   readonly hash: string;
   readonly password: string;
 }
@@ -33,18 +35,30 @@ const bcrypt = onDemand(() => import(BCRYPT) as Promise<Bcrypt>);
 
 /** The worker scope: its types would conflict with those of the main program. */
 const scope = self as unknown as {
-  onmessage: (event: MessageEvent<Question>) => void;
+  onmessage: (event: MessageEvent<Question | boolean>) => void;
   postMessage(answer: Answer): void;
 };
 
-scope.onmessage = async ({ data: { id, algorithm, hash, password } }) => {
+/** The first message tells whether to work in the background. */
+let ready: Promise<void> = Promise.resolve();
+
+scope.onmessage = async ({ data }) => {
+  if (typeof data === "boolean") {
+    if (data) ready = lowerPriority();
+    return;
+  }
   try {
-    const matches = algorithm === "apr1" ? apr1Matches(password, hash) : (await bcrypt()).compareSync(password, hash);
-    scope.postMessage({ id, matches, problem: null });
+    await ready;
+    scope.postMessage({ id: data.id, matches: await matches(data), problem: null });
   } catch (error) {
-    scope.postMessage({ id, matches: false, problem: problemOf(error) });
+    scope.postMessage({ id: data.id, matches: false, problem: problemOf(error) });
   }
 };
+
+async function matches({ algorithm, hash, password }: Question): Promise<boolean> {
+  if (algorithm === "argon2id") return await argon2idMatches(password, hash);
+  return algorithm === "apr1" ? apr1Matches(password, hash) : (await bcrypt()).compareSync(password, hash);
+}
 
 function problemOf(error: unknown): string {
   const reason = error instanceof Error ? error.message.split("\n")[0]! : String(error);

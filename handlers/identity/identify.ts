@@ -7,9 +7,10 @@
 import { then } from "../core/awaitable.ts";
 import { isCrossSite } from "../core/cross_site.ts";
 import { HttpError } from "../core/errors.ts";
+import { internalsOf } from "../core/internals.ts";
 import type { Awaitable, Context } from "../core/types.ts";
 import { clientOf } from "../http/client.ts";
-import { cookieName, cookiesOf } from "./cookies.ts";
+import { cookieName, cookiesNamed } from "./cookies.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import type { Revocations } from "./state.ts";
 import { isDenied, type Logins } from "./logins.ts";
@@ -34,6 +35,9 @@ const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
 /** Longer header fields are not credentials: names have at most 128 characters, passwords 1,024. */
 const MAX_CREDENTIALS = 8_192;
 
+/** Saves an access to the headers of the request, which is costly: see `readHead`. */
+const NOT_FORWARDED = new Headers();
+
 /** What identification needs. */
 export interface Identification {
   readonly users: Users;
@@ -49,9 +53,10 @@ export interface Identification {
  * other servers on the same host send it.
  */
 export function identify(request: Request, context: Context, by: Identification): Awaitable<Identity | null> {
-  const authorization = request.headers.get("authorization");
+  const { authorization, cookie } = internalsOf(context).headOf(request);
   if (authorization !== null) return byAuthorization(authorization, request, context, by);
-  const session = sessionOf(cookiesOf(request, cookieName(context)), by);
+  if (cookie === null) return ANONYMOUS;
+  const session = sessionOf(cookiesNamed(cookieName(context), cookie), by);
   if (session === null) return ANONYMOUS;
   if (!SAFE.has(request.method) && isCrossSite(request, context.hosts)) return ANONYMOUS;
   return then(by.users.find(session.user), (user) => {
@@ -82,7 +87,8 @@ function byAuthorization(
 ): Awaitable<Identity | null> {
   const { logins } = by;
   if (authorization.length > MAX_CREDENTIALS) return null;
-  const client = clientOf(context.remoteAddress, request.headers);
+  const { isForwarded } = internalsOf(context).headOf(request);
+  const client = clientOf(context.remoteAddress, isForwarded ? request.headers : NOT_FORWARDED);
   return then(logins.recognize(authorization, client), (user) => {
     return user ? identityOf(user) : byCredentials(authorization, client, by);
   });

@@ -114,7 +114,7 @@ export class Logins {
 
   async #verify(given: Given, attempt: Attempt): Promise<User | Denied> {
     try {
-      const user = await this.#users.verify(given.name, given.password);
+      const user = await this.#users.verify(given.name, given.password, attempt.precedence);
       if (user === null) {
         this.#logFailure(given, attempt.failed());
         return { retryAfter: null };

@@ -33,9 +33,9 @@ function bcrypt(text: string): PasswordHash | string {
     text,
     kind: `bcrypt ${cost}`,
     weak: null,
-    async matches(password) {
+    async matches(password, inBackground) {
       const fits = new TextEncoder().encode(password).length <= MAX_BCRYPT_BYTES;
-      return await hashThread().matches({ algorithm: "bcrypt", hash: text, password }) && fits;
+      return await hashThread(inBackground).matches({ algorithm: "bcrypt", hash: text, password }) && fits;
     },
     decoy: () => bcrypt(`$2b$${cost}$${randomText(53, ALPHABET_64)}`) as PasswordHash,
   };
@@ -47,7 +47,7 @@ function apr1(text: string): PasswordHash | string {
     text,
     kind: "$apr1$",
     weak: "$apr1$",
-    matches: (password) => hashThread().matches({ algorithm: "apr1", hash: text, password }),
+    matches: (password, inBackground) => hashThread(inBackground).matches({ algorithm: "apr1", hash: text, password }),
     decoy: () => apr1(`$apr1$${randomText(8, ALPHABET_64)}$${randomText(22, ALPHABET_64)}`) as PasswordHash,
   };
 }

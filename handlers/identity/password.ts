@@ -20,6 +20,15 @@ const QUEUE_MS = 10_000;
 
 const places = new Limiter({ max: PLACES, queueMs: QUEUE_MS });
 
+/** Places of their own: hashes in the background can take long, and others must not wait for them. */
+const backgroundPlaces = new Limiter({ max: PLACES, queueMs: QUEUE_MS });
+
+/**
+ * How soon a password is checked. 0: before all others. The others are checked in the background, in threads of the lowest
+ * priority where the platform has those, so that they delay no requests; 1 before 2.
+ */
+export type Precedence = 0 | 1 | 2;
+
 /** Why a text cannot be a password, to complete the sentence "The password ..."; null if it can. */
 export function passwordProblem(password: string): string | null {
   if (password === "") return "is empty";
@@ -54,6 +63,7 @@ export async function hashPassword(password: string): Promise<string> {
  * Whether a password has a hash; for an implementation of `Users`. Reads what {@linkcode hashPassword} writes, and bcrypt,
  * `$apr1$` and `{SHA}`. For unknown names, check against a hash that no password has: then they take the same time.
  *
+ * @param precedence How urgent it is: what `verify` of `Users` is called with.
  * @throws TypeError for a hash that is malformed or of another kind; HttpError 503 when the server is too busy.
  *
  * @example
@@ -65,10 +75,10 @@ export async function hashPassword(password: string): Promise<string> {
  * assert(await verifyPassword(hash, "correct horse") && !await verifyPassword(hash, "wrong"));
  * ```
  */
-export async function verifyPassword(hash: string, password: string): Promise<boolean> {
+export async function verifyPassword(hash: string, password: string, precedence: Precedence = 0): Promise<boolean> {
   const parsed = parseHash(hash);
   if (typeof parsed === "string") throw new TypeError(`Cannot check the password: ${parsed}`);
-  return await new PasswordChecker([parsed]).check(parsed, password);
+  return await new PasswordChecker([parsed]).check(parsed, password, precedence);
 }
 
 /** Parses a hash; a reason, which never contains the text, where it is malformed, or of a kind that is not read. */
@@ -105,16 +115,18 @@ export class PasswordChecker {
   /**
    * Whether the password is right; `hash` is null for an unknown name.
    *
+   * @param precedence See {@linkcode Precedence}.
    * @throws HttpError 503 when the server is too busy.
    */
-  async check(hash: PasswordHash | null, password: string): Promise<boolean> {
+  async check(hash: PasswordHash | null, password: string, precedence: Precedence = 0): Promise<boolean> {
     const usable = passwordProblem(password) === null;
     const text = usable ? password.normalize("NFC") : "";
-    using _place = await places.enter();
+    const inBackground = precedence > 0;
+    using _place = await (inBackground ? backgroundPlaces : places).enter("", undefined, precedence);
     let right = false;
     for (const [kind, decoy] of this.#decoys) {
       const isOwn = hash?.kind === kind;
-      const matches = await (isOwn ? hash : decoy).matches(text);
+      const matches = await (isOwn ? hash : decoy).matches(text, inBackground);
       if (isOwn) right = matches;
     }
     return right && usable;

@@ -12,8 +12,11 @@ export interface PasswordHash {
   readonly kind: string;
   /** The name of the algorithm, if passwords can be found from the hash cheaply; otherwise null. */
   readonly weak: string | null;
-  /** Whether a password is the right one; compares in constant time, and does the costly part in another thread. */
-  matches(password: string): Promise<boolean>;
+  /**
+   * Whether a password is the right one; compares in constant time, and does the costly part in another thread: in the
+   * background in one of the lowest priority, where the platform has those.
+   */
+  matches(password: string, inBackground: boolean): Promise<boolean>;
   /** A hash of the same kind that no password matches. */
   decoy(): PasswordHash;
 }

@@ -46,17 +46,18 @@ export class TooManyShares extends Error {
   override readonly name: string = "TooManyShares";
 }
 
-/** Bounds of what users can make the server store. */
+/** Bounds of what users can make the server store: of shares that have not ended, and of those revoked before their expiry. */
 const MAX_OF_USER = 500;
+const MAX_REVOKED = 1_000;
 const MAX_RECORDS = 5_000;
 
 /** Records in memory. */
 export function volatileRecords(isRevoked: (id: string) => boolean): ShareRecords {
   let records: readonly ShareRecord[] = [];
-  const current = () => records = records.filter((record) => isCurrent(record) && !isRevoked(record.id));
+  const current = () => records = records.filter(isCurrent);
   return {
     add(record) {
-      requireRoom(current(), record);
+      requireRoom(current(), record, isRevoked);
       records = [...records, record];
     },
     all: current,
@@ -70,8 +71,8 @@ export function recordsIn(path: string, isRevoked: (id: string) => boolean): Sha
     add(record) {
       using file = lockedFile(path);
       const lines = read();
-      const kept = lines.flatMap(parse).filter((each) => isCurrent(each) && !isRevoked(each.id));
-      requireRoom(kept, record);
+      const kept = lines.flatMap(parse).filter(isCurrent);
+      requireRoom(kept, record, isRevoked);
       // A line that a full disk has cut off has no end.
       const line = `${lines.at(-1) === "" ? "" : "\n"}${JSON.stringify(record)}\n`;
       if (lines.length > 2 * kept.length + 100) {
@@ -85,11 +86,23 @@ export function recordsIn(path: string, isRevoked: (id: string) => boolean): Sha
   };
 }
 
-function requireRoom(records: readonly ShareRecord[], { by, site }: ShareRecord): void {
-  if (records.length >= MAX_RECORDS) throw new TooManyShares("There are too many share links; revoke some first");
-  if (records.filter((record) => record.by === by && record.site === site).length >= MAX_OF_USER) {
+/** The records of revoked shares are kept until these would expire: as long, the server has to remember the revocation. */
+function requireRoom(
+  records: readonly ShareRecord[],
+  { by, site }: ShareRecord,
+  isRevoked: (id: string) => boolean,
+): void {
+  const live = records.filter(({ id }) => !isRevoked(id));
+  if (live.length >= MAX_RECORDS) throw new TooManyShares("There are too many share links; revoke some first");
+  const own = (all: readonly ShareRecord[]) => all.filter((each) => each.by === by && each.site === site).length;
+  if (own(live) >= MAX_OF_USER) {
     throw new TooManyShares(`There are ${MAX_OF_USER} share links already; revoke some first`);
   }
+  if (own(records) - own(live) < MAX_REVOKED) return;
+  throw new TooManyShares(
+    `${MAX_REVOKED} share links were revoked before their expiry, and must be remembered until then; the operator can ` +
+      'end all links with "pyserve share --revoke-all"',
+  );
 }
 
 /** The record of a line; a line cut off by a full disk is skipped. */

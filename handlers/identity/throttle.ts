@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Precedence } from "./password.ts";
 import { Table } from "./table.ts";
 
 /** Failures of one user from one address before the first delay: people mistype. */
@@ -22,10 +23,16 @@ const [MAX_OF_PAIR, MAX_OF_ADDRESS, MAX_OF_UNKNOWN] = [900, 30, 10];
 const MAX_UNDER_WAY = 8;
 
 /**
- * Concurrent attempts in total, from addresses where the user has not logged in before: one and a half seconds of hashes
- * on one core. During an attack from many addresses, users at addresses of earlier logins wait no longer than that.
+ * Concurrent attempts in total: of addresses where nobody has logged in before, one and a half seconds of hashes on
+ * one core; half of it for those with failures, so that an attack from many addresses leaves room for new ones.
  */
 const MAX_UNDER_WAY_IN_TOTAL = 32;
+const MAX_OF_SUSPECTS = 16;
+
+/** An attack: more than 10 attempts under way or failed, of which one is forgotten each 3 seconds; at most 30 are counted. */
+const ATTACK = 10;
+const MAX_RECENT = 30;
+const RECENT_MS = 3_000;
 
 /** Failures expire half an hour after the last one, and the address of a successful login after 30 days. */
 const FORGET_MS = 30 * 60_000;
@@ -44,6 +51,8 @@ interface Count {
 
 /** An attempt to log in; call one of its methods in any case. */
 export interface Attempt {
+  /** How soon the password is to be checked. */
+  readonly precedence: Precedence;
   /** Counts a failure; returns the delay before the next attempt in seconds, and the number of failures. */
   failed(): { readonly delay: number; readonly failures: number };
   /** Forgets the failures of this user from this address. */
@@ -60,7 +69,9 @@ export interface Attempt {
  *   in from this address before, because several people may share it.
  * - Per name: after 20 failures from any addresses there is no delay, because strangers could lock the user out; but
  *   an address from which the user has not logged in before has one free attempt instead of 5.
- * - In total: 32 concurrent attempts from such addresses; further ones have to wait a second.
+ * - In total: 32 concurrent attempts from addresses without an earlier login, 16 of them from addresses with failures;
+ *   further ones have to wait a second. While many attempts are under way or fail, passwords are checked in the
+ *   background, apart from those that come from an address of an earlier login.
  *
  * A success clears the failures of this user from this address, and subtracts them from those of the address. Others are
  * kept: otherwise an attacker could clear them with an account of their own.
@@ -72,9 +83,12 @@ export class Throttle {
   readonly #pairs: Table<Count>;
   readonly #addresses: Table<Count>;
   readonly #names: Table<Count>;
-  /** Addresses from which users have logged in. */
+  /** Addresses from which users have logged in, alone and with the user. */
   readonly #known: Table<true>;
   #underWay = 0;
+  /** Of all addresses; at the time `recentAt`. */
+  #recent = 0;
+  #recentAt = 0;
 
   /** Takes a clock in milliseconds, for tests. */
   constructor(now: () => number = () => performance.now()) {
@@ -92,11 +106,16 @@ export class Throttle {
   /** Begins an attempt, or returns the seconds to wait, rounded up. */
   begin(name: string, client: string): Attempt | number {
     const pair = pairOf(name, client);
-    const delay = Math.max(this.#pairDelay(name, pair), this.#addressDelay(client, pair), this.#totalDelay(pair));
+    const delay = Math.max(
+      this.#pairDelay(name, pair),
+      this.#addressDelay(client, pair),
+      this.#totalDelay(client, pair),
+    );
     if (delay > 0) return delay;
+    const precedence = this.#precedenceAt(client);
     this.#underWay += 1;
     const counts = [this.#enter(this.#pairs, pair), this.#enter(this.#addresses, client)];
-    return this.#attempt(name, client, counts);
+    return { precedence, ...this.#attempt(name, client, counts) };
   }
 
   /** The number of entries in all tables. */
@@ -117,8 +136,28 @@ export class Throttle {
     return Math.max(this.#left(count), count.underWay >= MAX_UNDER_WAY ? 1 : 0);
   }
 
-  #totalDelay(pair: string): number {
-    return this.#underWay >= MAX_UNDER_WAY_IN_TOTAL && !this.#known.get(pair) ? 1 : 0;
+  #totalDelay(client: string, pair: string): number {
+    const max = this.#hasFailed(client) ? MAX_OF_SUSPECTS : MAX_UNDER_WAY_IN_TOTAL;
+    return this.#underWay >= max && !this.#known.get(pair) && !this.#isKnown(client) ? 1 : 0;
+  }
+
+  /** Whether anyone has logged in from an address. All clients without one share the key. */
+  #isKnown(client: string): boolean {
+    return client !== "" && this.#known.get(client) === true;
+  }
+
+  #hasFailed(client: string): boolean {
+    return (this.#addresses.get(client)?.failures ?? 0) > 0;
+  }
+
+  /** By the address, whatever the name: the time that a check takes must not tell whether a name exists. */
+  #precedenceAt(client: string): Precedence {
+    if (this.#recentFailures() + this.#underWay <= ATTACK || this.#isKnown(client)) return 0;
+    return this.#hasFailed(client) ? 2 : 1;
+  }
+
+  #recentFailures(): number {
+    return Math.max(0, this.#recent - (this.#now() - this.#recentAt) / RECENT_MS);
   }
 
   #freeOf(name: string, pair: string): number {
@@ -137,7 +176,7 @@ export class Throttle {
     return count;
   }
 
-  #attempt(name: string, client: string, counts: readonly Count[]): Attempt {
+  #attempt(name: string, client: string, counts: readonly Count[]): Omit<Attempt, "precedence"> {
     let isUnderWay = true;
     const leave = () => {
       if (!isUnderWay) return;
@@ -163,6 +202,8 @@ export class Throttle {
   #failed(name: string, client: string): { delay: number; failures: number } {
     const pair = pairOf(name, client);
     const free = this.#freeOf(name, pair);
+    this.#recent = Math.min(MAX_RECENT, this.#recentFailures() + 1);
+    this.#recentAt = this.#now();
     this.#count(this.#names, name, Infinity, 0);
     const byAddress = this.#count(this.#addresses, client, FREE_OF_ADDRESS, MAX_OF_ADDRESS);
     const byPair = this.#count(this.#pairs, pair, free, client === "" ? MAX_OF_UNKNOWN : MAX_OF_PAIR);
@@ -188,6 +229,7 @@ export class Throttle {
     if (own && all) all.failures = Math.max(0, all.failures - own.failures);
     if (own) Object.assign(own, { failures: 0, until: 0 });
     this.#known.set(pair, true);
+    this.#known.set(client, true);
   }
 
   /** Removes empty counts. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { PasswordChecker } from "./password.ts";
+import { PasswordChecker, type Precedence } from "./password.ts";
 import { tokenDigest } from "./token_line.ts";
 import { parseUserLines, type UserLines } from "./user_lines.ts";
 import { normalizedName } from "./user_name.ts";
@@ -36,7 +36,7 @@ export interface FileUsers extends Users {
    */
   ready(): Promise<void>;
   /** See {@linkcode Users.verify}; waits its turn, and hashes in another thread. */
-  verify(name: string, password: string): Promise<User | null>;
+  verify(name: string, password: string, precedence?: Precedence): Promise<User | null>;
   /** See {@linkcode Users.find}. */
   find(name: string): User | null;
   /** See {@linkcode Users.token}. */
@@ -64,7 +64,7 @@ class Loaded {
     this.checker = new PasswordChecker(lines.users.values());
   }
 
-  /** Takes a normalized name. */
+  /** Takes a normalized name: no other is found. */
   user(name: string): User | null {
     const found = this.#users.get(name);
     if (found) return found;
@@ -140,17 +140,18 @@ class UserFile implements FileUsers {
   }
 
   find(name: string): User | null {
-    return this.#current().user(normalizedName(name));
+    const loaded = this.#current();
+    return loaded.user(name) ?? loaded.user(normalizedName(name)); // most names are normalized
   }
 
   async ready(): Promise<void> {
     await this.#current().checker.check(null, "");
   }
 
-  async verify(name: string, password: string): Promise<User | null> {
+  async verify(name: string, password: string, precedence: Precedence = 0): Promise<User | null> {
     const { lines, checker } = this.#current();
     const hash = lines.users.get(normalizedName(name)) ?? null;
-    const isRight = await checker.check(hash, password);
+    const isRight = await checker.check(hash, password, precedence);
     // The turn may have come late, and the user may have been deleted in the meantime.
     return isRight && this.#current().lines.users.get(normalizedName(name))?.text === hash?.text
       ? this.find(name)

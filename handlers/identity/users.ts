@@ -8,7 +8,7 @@ import { hash } from "node:crypto";
 import { then } from "../core/awaitable.ts";
 import type { Awaitable } from "../core/types.ts";
 import { randomBytes, sameBytes } from "./bytes.ts";
-import { passwordProblem } from "./password.ts";
+import { passwordProblem, type Precedence } from "./password.ts";
 import type { TokenGrant } from "./token_line.ts";
 import { nameProblem, normalizedName } from "./user_name.ts";
 
@@ -49,8 +49,8 @@ export interface Token extends TokenGrant {
  *     const row = rows.get(name);
  *     return row ? { name, epoch: String(row.version) } : null;
  *   },
- *   async verify(name, password) {
- *     const isRight = await verifyPassword(rows.get(name)?.hash ?? decoy, password);
+ *   async verify(name, password, precedence) {
+ *     const isRight = await verifyPassword(rows.get(name)?.hash ?? decoy, password, precedence);
  *     return isRight ? await users.find(name) : null;
  *   },
  * };
@@ -59,8 +59,11 @@ export interface Token extends TokenGrant {
  * ```
  */
 export interface Users {
-  /** The user with this name and password, or null for both a wrong password and an unknown name. */
-  verify(name: string, password: string): Awaitable<User | null>;
+  /**
+   * The user with this name and password, or null for both a wrong password and an unknown name. The precedence is for
+   * `verifyPassword`: while many logins fail, those of addresses without failures come first.
+   */
+  verify(name: string, password: string, precedence?: Precedence): Awaitable<User | null>;
   /** The user with this name, for a session or token that has been verified; null if the user no longer exists. */
   find(name: string): Awaitable<User | null>;
   /** What a bearer token permits; null if it is unknown or has expired. Absent where there are no tokens. */
@@ -141,10 +144,10 @@ export function combinedUsers(...sources: readonly Users[]): Required<Users> {
       }
       return false;
     },
-    async verify(name, password) {
+    async verify(name, password, precedence) {
       let owner: { readonly user: User | null } | null = null;
       for (const source of sources) {
-        const user = await source.verify(name, password);
+        const user = await source.verify(name, password, precedence);
         const isOwner = await source.find(name) !== null;
         if (owner === null && isOwner) owner = { user };
       }

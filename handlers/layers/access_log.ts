@@ -5,7 +5,7 @@
  */
 
 import { then } from "../core/awaitable.ts";
-import { accessLogWriter, type LogFormat } from "../core/access_line.ts";
+import { accessLogWriter, logClock, type LogFormat } from "../core/access_line.ts";
 import { makesLayers, passedByErrors } from "../core/chain.ts";
 import type { Layer } from "../core/types.ts";
 
@@ -36,10 +36,11 @@ export { LOG_FORMATS, type LogFormat } from "../core/access_line.ts";
  */
 export function accessLog(format: LogFormat = "python"): Layer {
   const write = accessLogWriter(format);
+  const now = logClock(format);
   return passedByErrors("accessLog", (next) => (request, context) => {
-    const start = performance.now();
+    const start = now();
     return then(next(request, context), (response) => {
-      if (response) write(request, context, response, performance.now() - start);
+      if (response) write(request, context, response, now() - start);
       return response;
     });
   });

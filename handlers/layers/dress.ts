@@ -7,7 +7,7 @@
 import { then } from "../core/awaitable.ts";
 import { internalsOf, isForUser, keepPrivate } from "../core/internals.ts";
 import type { SettledHandler } from "../core/settle.ts";
-import type { Context } from "../core/types.ts";
+import type { Context, Handler } from "../core/types.ts";
 import { withErrorPage } from "./error_pages.ts";
 
 /**
@@ -16,16 +16,22 @@ import { withErrorPage } from "./error_pages.ts";
  * logged in is private.
  *
  * @param put Sets the headers on a response, in place.
+ * @param notFound As for `errorPages`.
  */
-export function dress(put: (response: Response) => Response): (next: SettledHandler) => SettledHandler {
-  const dressed = (request: Request, context: Context, response: Response) => {
-    const { notes } = internalsOf(context);
-    if (response === notes.dressed) return response;
-    const dressed = put(withErrorPage(request, context, response));
+export function dress(
+  put: (response: Response) => Response,
+  notFound?: Handler,
+): (next: SettledHandler) => SettledHandler {
+  const finished = (context: Context, response: Response) => {
+    const dressed = put(response);
     if (isForUser(context)) keepPrivate(dressed.headers);
-    return notes.dressed = dressed;
+    return internalsOf(context).notes.dressed = dressed;
   };
   return (next) => (request, context) => {
-    return then(next(request, context), (response) => dressed(request, context, response));
+    return then(next(request, context), (response) => {
+      if (response === internalsOf(context).notes.dressed) return response;
+      const page = withErrorPage(request, context, response, notFound);
+      return then(page, (response) => finished(context, response));
+    });
   };
 }

@@ -9,13 +9,16 @@ import { makesLayers, passedByErrors } from "../core/chain.ts";
 import { kindOf, requireArray } from "../core/origin.ts";
 import type { Layer } from "../core/types.ts";
 
+/** A header to set; with null, one to remove. */
+export type HeaderField = readonly [name: string, value: string | null];
+
 /**
  * A layer that sets headers on every response, including errors and redirects.
  *
  * Replaces existing headers of the same name; a name given twice is sent twice. Names and values are validated when the
  * layer is created: an invalid one throws TypeError.
  *
- * @param fields Name and value pairs, as in Python's `--header NAME VALUE`.
+ * @param fields Name and value pairs, as in Python's `--header NAME VALUE`; null as the value removes the header.
  *
  * @example
  * ```ts
@@ -29,7 +32,7 @@ import type { Layer } from "../core/types.ts";
  *
  * @category Layers
  */
-export function headers(fields: readonly (readonly [name: string, value: string])[]): Layer {
+export function headers(fields: readonly HeaderField[]): Layer {
   const put = putter(fields);
   return passedByErrors("headers", (next) => (request, context) => {
     return then(next(request, context), (response) => response && put(response));
@@ -38,27 +41,31 @@ export function headers(fields: readonly (readonly [name: string, value: string]
 makesLayers(headers);
 
 /** Returns a function that sets headers on a response, in place. */
-export function putter(
-  fields: readonly (readonly [name: string, value: string])[],
-): (response: Response) => Response {
+export function putter(fields: readonly HeaderField[]): (response: Response) => Response {
   requirePairs(fields);
   // Validates only: Headers throws on invalid names and values, but would merge duplicate names.
-  new Headers(fields.map(([name, value]) => [name, value]));
+  new Headers(fields.map(([name, value]) => [name, value ?? ""]));
   const names = new Set(fields.map(([name]) => name.toLowerCase()));
+  const set = fields.filter((field): field is [string, string] => field[1] !== null);
   const put = (response: Response) => {
     for (const name of names) response.headers.delete(name);
-    for (const [name, value] of fields) response.headers.append(name, value);
+    for (const [name, value] of set) response.headers.append(name, value);
+  };
+  return (response) => inPlace(response, put);
+}
+
+/** Changes the headers of a response; returns another one only if they are immutable. */
+export function inPlace(response: Response, change: (response: Response) => void): Response {
+  try {
+    change(response);
     return response;
-  };
-  return (response) => {
-    try {
-      return put(response);
-    } catch (error) {
-      // The headers of Response.redirect() and of what fetch() returned are immutable.
-      if (!(error instanceof TypeError)) throw error;
-      return put(new Response(response.body, response));
-    }
-  };
+  } catch (error) {
+    // The headers of Response.redirect() and of what fetch() returned are immutable.
+    if (!(error instanceof TypeError)) throw error;
+    const copy = new Response(response.body, response);
+    change(copy);
+    return copy;
+  }
 }
 
 function requirePairs(fields: readonly unknown[]): void {

@@ -5,7 +5,10 @@
  */
 
 export { accessLog, type LogFormat } from "./access_log.ts";
-export { errorPages } from "./error_pages.ts";
-export { headers } from "./headers.ts";
+export { compress, type CompressOptions } from "./compress.ts";
+export { cors, type CorsOptions } from "./cors.ts";
+export { errorPages, type ErrorPagesOptions } from "./error_pages.ts";
+export { type HeaderField, headers } from "./headers.ts";
 export { authorityFile, hsts, type RedirectOptions, redirectToHttps } from "./https.ts";
+export { isolated, type IsolatedOptions } from "./isolated.ts";
 export type { Encoder } from "../core/types.ts";

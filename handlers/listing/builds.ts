@@ -36,6 +36,8 @@ export interface ListingRequest {
   /** The source, filtered by the client's rights. */
   readonly source: FileSource;
   readonly path: SitePath;
+  /** The directory's state after the request arrived. */
+  readonly seen: FileStat;
   readonly head: ListingHead;
   readonly format: ListingFormat;
   /** Number of directories above that the client can read without a gap. */
@@ -80,16 +82,14 @@ export class ListingBuilds {
 
   /**
    * The page of a directory: from the cache, from a build in progress, or from a new one; null if the directory no
-   * longer exists.
-   *
-   * @param now The directory's state after the request arrived: a build that began earlier is only used if the
-   * directory has not changed since.
+   * longer exists. A build that began before the request arrived is only used if the directory has not changed since.
    */
-  page(key: string, wanted: ListingRequest, now: FileStat): Awaitable<ListingPage | null> {
-    const kept = this.cache.get(key, now);
+  page(key: string, wanted: ListingRequest): Awaitable<ListingPage | null> {
+    const { seen } = wanted;
+    const kept = this.cache.get(key, seen);
     if (kept) return kept;
     const build = this.#builds.get(key);
-    if (build && (build.stat === null || (build.stat.stable && build.stat.version === now.version))) {
+    if (build && (build.stat === null || (build.stat.stable && build.stat.version === seen.version))) {
       return build.page ?? build.done;
     }
     return this.#begin(key, wanted).done;
@@ -109,9 +109,11 @@ export class ListingBuilds {
   }
 
   async #make(key: string, wanted: ListingRequest, build: Build, end: () => void): Promise<ListingPage | null> {
-    using _place = await this.#small.enter();
+    const entered = this.#small.enterNow();
+    using _place = entered ?? await this.#small.enter();
     const since = performance.now();
-    const stat = await wanted.source.stat(wanted.path);
+    // After waiting, the state is a newer one, also for the requests that have come meanwhile.
+    const stat = entered ? wanted.seen : await wanted.source.stat(wanted.path);
     if (stat?.kind !== "directory") return null;
     build.stat = stat;
     const turns = new Turns();
@@ -132,7 +134,7 @@ export class ListingBuilds {
       return this.cache.keep(key, wanted.path, { stat, since, size, page, ...known });
     };
     if (all === "complete") {
-      const page = await WholePage.of(textOf(scan, wanted.head, writer), writer, this.#variant);
+      const page = new WholePage(textOf(scan, wanted.head, writer), writer, [this.#variant, stat.version]);
       read();
       keep(page, page.size);
       return page;

@@ -45,7 +45,7 @@ const WRITERS: Readonly<Record<ListingFormat, (head: ListingHead, place: PagePla
     headers: listingPageHeaders(head, place),
     start: () => listingPageStart(head, place),
     before: () => "",
-    entry: (entry) => listingRow(entryOf(entry)),
+    entry: listingRow,
     after: (totals, count) => listingPageEnd(count, totals, head.can),
   }),
   json: (head) => ({

@@ -20,7 +20,7 @@ import { slashRedirect } from "../serving/slash_redirect.ts";
 import { requireSource } from "../sources/require_source.ts";
 import type { FileSource } from "../sources/types.ts";
 import { internalsOf, visitorKey } from "../core/internals.ts";
-import type { Awaitable, Context, Handler } from "../core/types.ts";
+import type { Awaitable, Context, Encoder, Handler } from "../core/types.ts";
 
 export type { ListingFormat };
 
@@ -36,6 +36,8 @@ export interface ListingOptions {
   readonly abilities?: readonly string[] | ((context: Context) => readonly string[]);
   /** As for {@linkcode files}: anything else that the form of a listing depends on, as part of its entity tag. */
   readonly variant?: string;
+  /** Content codings to apply if the context has none: see {@linkcode Encoder}. Defaults to none. */
+  readonly encoders?: readonly Encoder[];
   /** Time after which a large listing is aborted if the client reads nothing, in milliseconds; defaults to 60,000. */
   readonly stallTimeout?: number;
 }
@@ -95,16 +97,17 @@ export function listingParts(
 ): (cache: ResponseCache | null) => ListingParts {
   const { cacheBytes = CACHE_BYTES, variant = "", stallTimeout = STALL_MS } = options;
   const builds = new ListingBuilds(source, { cacheBytes, variant, stallMs: stallTimeout });
-  return (cache) => partsOf(source, builds, options.abilities, cache);
+  return (cache) => partsOf(source, builds, options, cache);
 }
 
 /** The parts. They offer cached listings to the response cache. */
 function partsOf(
   source: FileSource,
   builds: ListingBuilds,
-  abilities: ListingOptions["abilities"],
+  { abilities, encoders = [] }: ListingOptions,
   cache: ResponseCache | null,
 ): ListingParts {
+  const encodersOf = (context: Context) => context.encoders.length > 0 ? context.encoders : encoders;
   const abilitiesOf = typeof abilities === "function" ? abilities : () => abilities;
   const kept: Handler = (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
@@ -112,7 +115,7 @@ function partsOf(
     const key = keyOf(context, formatOf(request, null));
     const page = builds.cache.proven(key);
     const isFresh = () => builds.cache.proven(key) === page;
-    return page && page.send(request, context, (size) => {
+    return page && page.send(request, encodersOf(context), (size) => {
       if (!cache?.wants(request, context, size, { negotiated: true })) return null;
       return (response, bytes) => cache.offer(context, response, { bytes, isFresh, negotiated: true });
     });
@@ -120,12 +123,11 @@ function partsOf(
   const made = (request: Request, context: Context, found: Resolved): Awaitable<Response | null> => {
     if (found.kind === "redirect") return slashRedirect(context);
     if (found.kind !== "listing") return null;
-    const { key, wanted } = listingRequestOf(request, context, listable(source, context), abilitiesOf(context));
+    const [shown, can] = [listable(source, context), abilitiesOf(context)];
+    const { key, wanted } = listingRequestOf(request, context, { source: shown, seen: found.stat, can });
     const script = wanted.head.can ? prepareScript(wanted.path.segments.length) : null;
-    const page = script
-      ? script.then(() => builds.page(key, wanted, found.stat))
-      : builds.page(key, wanted, found.stat);
-    return then(page, (page) => page && page.send(request, context));
+    const page = script ? script.then(() => builds.page(key, wanted)) : builds.page(key, wanted);
+    return then(page, (page) => page && page.send(request, encodersOf(context)));
   };
   const all: Handler = (request, context) => {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
@@ -139,8 +141,7 @@ function partsOf(
 function listingRequestOf(
   request: Request,
   context: Context,
-  source: FileSource,
-  can?: readonly string[],
+  { source, seen, can }: Pick<ListingRequest, "source" | "seen"> & { readonly can: readonly string[] | undefined },
 ): { key: string; wanted: ListingRequest } {
   const { path, query: text } = context.target;
   const query = text === "" ? null : new URLSearchParams(text);
@@ -153,6 +154,7 @@ function listingRequestOf(
     wanted: {
       source,
       path,
+      seen,
       head,
       format,
       above: readableAbove(context),

@@ -9,6 +9,7 @@ import appCss from "./script/app.css" with { type: "text" };
 import changes from "./script/changes.js" with { type: "text" };
 import dialogs from "./script/dialogs.js" with { type: "text" };
 import dom from "./script/dom.js" with { type: "text" };
+import downloads from "./script/downloads.js" with { type: "text" };
 import drop from "./script/drop.js" with { type: "text" };
 import entries from "./script/entries.js" with { type: "text" };
 import fileText from "./script/file_text.js" with { type: "text" };
@@ -47,6 +48,7 @@ export const texts: ReadonlyMap<string, string> = new Map([
   ["changes.js", changes],
   ["dialogs.js", dialogs],
   ["dom.js", dom],
+  ["downloads.js", downloads],
   ["drop.js", drop],
   ["entries.js", entries],
   ["file_text.js", fileText],

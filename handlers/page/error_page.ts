@@ -24,6 +24,14 @@ const ADVICE: Readonly<Record<number, string>> = {
   507: "The disk of this server is full. Its operator has to free some space.",
 };
 
+/** The same for those who have followed a share link: they do not know the operator. */
+const ADVICE_OF_SHARE: Readonly<Record<number, string>> = {
+  403: "The link does not permit it. Ask whoever sent you the link.",
+  413: "Try something smaller.",
+  500: "This is an error of the server. Tell whoever sent you the link.",
+  507: "The disk of this server is full. Tell whoever sent you the link.",
+};
+
 /** The content of an error page, as plain text. */
 export interface ErrorPage {
   readonly status: number;
@@ -33,12 +41,15 @@ export interface ErrorPage {
   readonly details: string;
   /** URL of the start page, relative to this page; null for a share link that is not valid, which leads nowhere. */
   readonly start: string | null;
+  /** Whether the page is a part of a share. */
+  readonly isShared: boolean;
 }
 
 /** Renders an error as a complete HTML document. */
-export function errorPage({ status, phrase, message, details, start }: ErrorPage): string {
+export function errorPage({ status, phrase, message, details, start, isShared }: ErrorPage): string {
   const title = `${status} ${phrase}`;
-  const advice = ADVICE[status] === undefined || start === null ? "" : `<p>${ADVICE[status]}</p>\n`;
+  const text = isShared ? ADVICE_OF_SHARE[status] ?? ADVICE[status] : ADVICE[status];
+  const advice = text === undefined || start === null ? "" : `<p>${text}</p>\n`;
   const link = start === null ? "" : `<p><a href="${escapeHtml(start)}">Go to the start page</a></p>\n`;
   return page(
     title,

@@ -6,7 +6,9 @@
 
 import { encodeSegment, escapeHtml } from "../http/escape.ts";
 import type { Visitor } from "../core/internals.ts";
-import type { ListingEntry, ListingHead, ListingTotals, SortKey } from "../serving/listing_data.ts";
+import { isoDate, shownDate } from "../serving/iso_date.ts";
+import type { ListingHead, ListingTotals, SortKey } from "../serving/listing_data.ts";
+import type { FileEntry } from "../sources/types.ts";
 import { FORM_HEADERS, PAGE_END, pageStart, type Scripted, scriptedHeaders } from "./frame.ts";
 import { nameHtml } from "./names.ts";
 import { scriptAt } from "./script.ts";
@@ -118,20 +120,42 @@ function column({ sort, order }: ListingHead, key: SortKey, label: string): stri
   return `<th scope="col" class="${CLASS[key]}"${state}>${form}${mark}</th>`;
 }
 
-export function listingRow(entry: ListingEntry): string {
-  const mark = entry.link ? "@" : entry.kind === "directory" ? "/" : "";
-  const name = `<bdi>${nameHtml(entry.name)}${mark}</bdi>`;
-  const linked = entry.href === null ? name : `<a href="${escapeHtml(entry.href)}">${name}</a>`;
-  const problem = entry.problem === null ? "" : ` <span class="problem">${escapeHtml(entry.problem)}</span>`;
-  const size = entry.size === null ? "" : sizeHtml(entry.size);
-  return `<tr><th scope="row">${linked}${problem}</th><td class="size">${size}</td>` +
-    `<td class="date">${date(entry.modified)}</td></tr>\n`;
+/** Names that are the same as HTML and in a URL. */
+const PLAIN_NAME = /^[\w.~-]*$/;
+
+/**
+ * The row of an entry. Literals are as long as possible, because the time that a page takes depends on the number of its
+ * pieces rather than on its length.
+ */
+export function listingRow(entry: FileEntry): string {
+  const { stat } = entry;
+  return nameCell(entry) + (stat?.kind === "file" ? sizeCell(stat.size) : EMPTY_CELL) +
+    dateCell(stat?.modified ?? null);
 }
 
-function date(modified: string | null): string {
-  if (modified === null) return "";
-  const day = modified.indexOf("T"); // years before 0000 or after 9999 have more digits
-  return `<time datetime="${modified}">${modified.slice(0, day)} ${modified.slice(day + 1, day + 6)}</time>`;
+function nameCell({ name, stat, link, problem }: FileEntry): string {
+  const isPlain = PLAIN_NAME.test(name);
+  const shown = isPlain ? name : nameHtml(name);
+  const slash = stat?.kind === "directory" ? "/" : "";
+  const mark = link ? "@" : slash;
+  if (problem !== null) {
+    return `<tr><th scope="row"><bdi>${shown}${mark}</bdi> <span class="problem">${escapeHtml(problem)}</span></th>`;
+  }
+  const href = isPlain ? name : encodeSegment(name); // needs no escaping
+  return `<tr><th scope="row"><a href="${href}${slash}"><bdi>${shown}${mark}</bdi></a></th>`;
+}
+
+const EMPTY_CELL = '<td class="size"></td>';
+
+function sizeCell(bytes: number): string {
+  const [unit, shown] = [bytes === 1 ? "byte" : "bytes", formatSize(bytes)];
+  return `<td class="size"><span title="${bytes} ${unit}">${shown}</span></td>`;
+}
+
+function dateCell(modified: number | null): string {
+  const iso = isoDate(modified);
+  if (iso === null) return '<td class="date"></td></tr>\n';
+  return `<td class="date"><time datetime="${iso}">${shownDate(modified!)}</time></td></tr>\n`;
 }
 
 function totalsText({ directories, files, bytes }: ListingTotals): string {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { withoutTokens } from "../core/masked_log.ts";
 import { HttpError } from "../core/errors.ts";
 import { formatHttpDate } from "../http/date.ts";
 import { escapeLog, showUnseen } from "../http/escape.ts";
@@ -440,7 +441,7 @@ export class BaseHTTPRequestHandler {
    * Python: `log_message(format, *args)`.
    */
   log_message(format: string, ...args: unknown[]): void {
-    const message = escapeLog(percentFormat(format, args));
+    const message = withoutTokens(escapeLog(percentFormat(format, args)));
     const line = `${this.address_string()} - - [${this.log_date_time_string()}] ${message}\n`;
     Deno.stderr.writeSync(ENCODER.encode(line));
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { withoutTokens } from "../core/masked_log.ts";
 import { complainer, sleep } from "../transport/complain.ts";
 import { SocketFile } from "../transport/socket_file.ts";
 import type { Awaitable } from "../core/types.ts";
@@ -468,5 +469,5 @@ export class ThreadingHTTPServer extends HTTPServer {
 }
 
 function writeError(text: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(text));
+  Deno.stderr.writeSync(new TextEncoder().encode(withoutTokens(text)));
 }

@@ -141,8 +141,7 @@ function notModified(request: Request, content: Representation): Awaitable<Respo
   const headers = commonHeaders(content);
   if (request.headers.has("if-none-match")) return new Response(null, { status: 304, headers });
   return then(typeOfUnread(content.plain ?? content), (type) => {
-    headers.set("content-type", type);
-    headers.set("x-content-type-options", "nosniff");
+    setType(headers, type);
     return new Response(null, { status: 304, headers });
   });
 }
@@ -194,12 +193,18 @@ async function typeOfBeginning({ size }: Content, typeOf: NonNullable<Content["t
 
 function headersOf({ content, validators }: Decided, type: string): Headers {
   const headers = commonHeaders(content);
-  headers.set("content-type", type);
-  headers.set("x-content-type-options", "nosniff");
+  setType(headers, type);
   if (content.coding !== undefined) headers.set("content-encoding", content.coding);
   if (validators.lastModified !== null) headers.set("last-modified", formatHttpDate(validators.lastModified));
   if (content.ranges ?? true) headers.set("accept-ranges", "bytes");
   return headers;
+}
+
+/** Where there is no type, clients are meant to guess. */
+function setType(headers: Headers, type: string): void {
+  if (type === "") return;
+  headers.set("content-type", type);
+  headers.set("x-content-type-options", "nosniff");
 }
 
 function planOf(decided: Decided, type: string): Plan {
@@ -229,7 +234,7 @@ function multipart(headers: Headers, ranges: readonly ByteRange[], type: string,
   const pieces: Piece[] = ranges.flatMap((range) => {
     const lines = [
       `\r\n--${boundary}`,
-      `Content-Type: ${type}`,
+      ...(type === "" ? [] : [`Content-Type: ${type}`]),
       `Content-Range: ${contentRange(range, size)}`,
     ];
     return [encoder.encode(lines.join("\r\n") + "\r\n\r\n"), range];

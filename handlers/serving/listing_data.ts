@@ -7,6 +7,8 @@
 import { encodeSegment } from "../http/escape.ts";
 import type { EntryProblem, FileEntry } from "../sources/types.ts";
 import type { Context } from "../core/types.ts";
+import { isoDate } from "./iso_date.ts";
+import { naturalOrder } from "./natural_order.ts";
 
 /** Sort keys of a listing. */
 export type SortKey = "name" | "size" | "modified";
@@ -86,48 +88,21 @@ export function entryOf({ name, stat, link, problem }: FileEntry): ListingEntry 
   };
 }
 
-/** The largest absolute time value a Date can hold. */
-const LAST_TIME = 8_640_000_000_000_000;
-
-const MINUTE_MS = 60_000;
-
-let lastMinute = NaN;
-let lastText = "";
-
-/**
- * A modification time can be any number the file system stores, even one no Date can hold (CVE-2024-23770). The text of
- * a minute is cached, because files are often written together: formatting it takes as long as the rest of a row.
- */
-function isoDate(time: number | null): string | null {
-  if (time === null || !(Math.abs(time) <= LAST_TIME)) return null;
-  const minute = Math.floor(Math.trunc(time) / MINUTE_MS);
-  if (minute !== lastMinute) {
-    lastMinute = minute;
-    lastText = new Date(minute * MINUTE_MS).toISOString().slice(0, -"00.000Z".length);
-  }
-  const digits = String(100_000 + Math.trunc(time) - minute * MINUTE_MS); // 1, then SSmmm
-  return `${lastText}${digits.slice(1, 3)}.${digits.slice(3)}Z`;
-}
-
 /** Comparison function for `toSorted`. */
 export type EntryOrder = (a: FileEntry, b: FileEntry) => number;
-
-let collator: Intl.Collator | undefined;
 
 /**
  * The order of a listing, directories first and names in natural order (f2 before f10), as successive stable sorts:
  * each keeps the order of the one before among equal entries.
  *
- * The first only decides between names that are equal in natural order (f1 and f01). But it costs a tenth of a natural
- * comparison and leaves sorted runs, which save most comparisons of the second.
+ * The first only decides between names that are equal in natural order (f1 and f01). But it is quicker, and leaves sorted
+ * runs, which save most comparisons of the second.
  */
 export function entryOrders({ sort, order }: Pick<ListingHead, "sort" | "order">): readonly EntryOrder[] {
-  collator ??= new Intl.Collator("en", { numeric: true });
-  const { compare } = collator;
   const sign = order === "asc" ? 1 : -1;
   const nameSign = sort === "name" ? sign : 1;
-  const byText: EntryOrder = (a, b) => a.name === b.name ? 0 : a.name < b.name ? -nameSign : nameSign;
-  const byName: EntryOrder = (a, b) => nameSign * compare(a.name, b.name);
+  const byText: EntryOrder = (a, b) => a.name < b.name ? -nameSign : a.name === b.name ? 0 : nameSign;
+  const byName: EntryOrder = (a, b) => nameSign * naturalOrder(a.name, b.name);
   if (sort === "name") return [byText, (a, b) => directoriesFirst(a, b) || byName(a, b)];
   const key = (entry: FileEntry) => (sort === "size" ? entry.stat?.size : entry.stat?.modified) ?? 0;
   return [byText, byName, (a, b) => directoriesFirst(a, b) || sign * (key(a) - key(b))];

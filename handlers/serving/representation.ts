@@ -15,7 +15,7 @@ export type Keep = (response: Response, bytes: Uint8Array<ArrayBuffer>) => void;
 
 /** Content to be sent: its metadata, and access to its bytes. */
 export interface Content {
-  /** Content-Type. */
+  /** Content-Type; `""` for none. */
   readonly type: string;
   /**
    * Determines Content-Type from the first bytes of the content (1,024, or all if there are fewer), overriding `type`:
@@ -109,19 +109,29 @@ export function representationOf(
   return then(firstOf(preferred([...stored, ...computed], weights)), (found) => found ?? { ...content, varies: true });
 }
 
-/** How a stream is encoded. */
-export interface StreamEncoding {
+/** How generated content is encoded. */
+export interface Encoding {
   /** The encoder; null for none. */
   readonly encoder: Encoder | null;
   /** Whether it depends on Accept-Encoding. */
   readonly varies: boolean;
 }
 
-/** Selects the encoder for content that is generated while it is sent: its size is unknown, and it has no ranges. */
-export function encoderFor(request: Request, type: string, encoders: readonly Encoder[]): StreamEncoding {
-  const suitable = encoders.length === 0 ? [] : encoders.filter((encoder) => encoder.suits(type, null));
-  if (suitable.length === 0) return { encoder: null, varies: false };
-  const [encoder = null] = preferred(suitable, codingWeights(request.headers.get("accept-encoding")));
+/**
+ * Selects the encoder for generated content, which has no ranges.
+ *
+ * @param size Null for content that is generated while it is sent.
+ */
+export function encoderFor(
+  request: Request,
+  { type, size }: { readonly type: string; readonly size: number | null },
+  encoders: readonly Encoder[],
+): Encoding {
+  if (!encoders.some((encoder) => encoder.suits(type, size))) return { encoder: null, varies: false };
+  const accepted = request.headers.get("accept-encoding");
+  if (accepted === null) return { encoder: null, varies: true };
+  const suitable = encoders.filter((encoder) => encoder.suits(type, size));
+  const [encoder = null] = preferred(suitable, codingWeights(accepted));
   return { encoder, varies: true };
 }
 

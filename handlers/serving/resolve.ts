@@ -16,6 +16,11 @@ export const DEFAULT_INDEX: readonly string[] = ["index.html", "index.htm"];
 export interface ResolvedFile {
   readonly path: SitePath;
   readonly stat: FileStat;
+  /**
+   * The paths that would answer in its place if they existed, where its own path does not tell; null if it cannot be proven
+   * later that nothing does.
+   */
+  readonly unless?: readonly SitePath[] | null;
 }
 
 /**
@@ -57,10 +62,20 @@ async function resolveDirectory(
   stat: FileStat,
   names: readonly string[],
 ): Promise<Resolved> {
+  const index = await indexOf(source, directory, names);
+  return index ? { kind: "index", ...index } : { kind: "listing", stat };
+}
+
+/** The index file of a directory: the first of the names that is a file. */
+export async function indexOf(
+  source: FileSource,
+  directory: SitePath,
+  names: readonly string[],
+): Promise<ResolvedFile | null> {
   for (const name of names) {
     const path = directory.child(name);
-    const found = path && await source.stat(path);
-    if (path && found?.kind === "file") return { kind: "index", path, stat: found };
+    const stat = path && await source.stat(path);
+    if (path && stat?.kind === "file") return { path, stat };
   }
-  return { kind: "listing", stat };
+  return null;
 }

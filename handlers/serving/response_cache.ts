@@ -11,12 +11,11 @@
 import { then } from "../core/awaitable.ts";
 import { failureOf, markFailure } from "../core/errors.ts";
 import { acceptedCodings, codingWeights } from "../http/coding.ts";
-import { rawTarget } from "../http/target.ts";
 import { usesOwnHost } from "../core/own_hosts.ts";
+import type { RequestHead } from "../core/request_head.ts";
 import type { SettledHandler } from "../core/settle.ts";
 import type { FreshnessCheck } from "../sources/types.ts";
 import {
-  type HeadFields,
   internalsOf,
   isForUser,
   keepPrivate,
@@ -48,9 +47,6 @@ const MAX_VARIANTS = 8;
 
 /** Maximum number of parsed Accept-Encoding headers; browsers and tools send a handful. */
 const MAX_CODING_HEADERS = 100;
-
-/** Request headers that bypass the cache. */
-const BYPASSING = new Set(["range", "if-match", "if-unmodified-since", "content-length", "transfer-encoding"]);
 
 /**
  * Headers that describe content, omitted from a 304 (RFC 9110 section 15.4.5). Policies are not among them: a cache
@@ -96,6 +92,8 @@ export interface ResponseCacheOptions {
    * if the context has encoders.
    */
   readonly coded?: boolean;
+  /** The encoders of generated pages, at paths that end with a slash, if the context has none. */
+  readonly pageEncoders?: readonly Encoder[];
   /** Query parameters handled by features: a request with one of them bypasses the cache. */
   readonly queries?: readonly string[];
   /** Whether own host names are required, regardless of the context. */
@@ -116,17 +114,21 @@ export class ResponseCache {
   readonly #maxBytes: number;
   readonly #dress: (response: Response) => Response;
   readonly #isCoded: boolean;
+  readonly #pageEncoders: readonly Encoder[];
   readonly #elsewhere: RegExp | null;
   readonly #ownNamesOnly: boolean;
   #bytes = 0;
 
   /** Creates an empty cache. */
-  constructor({ maxBytes, dress, coded = false, queries = [], ownNamesOnly = false }: ResponseCacheOptions) {
+  constructor(
+    { maxBytes, dress, coded = false, pageEncoders = [], queries = [], ownNamesOnly = false }: ResponseCacheOptions,
+  ) {
     this.#ownNamesOnly = ownNamesOnly;
     this.#elsewhere = queries.length > 0 ? new RegExp(`[?&](?:${queries.join("|")})(?:[=&]|$)`) : null;
     this.#maxBytes = maxBytes;
     this.#dress = dress ?? ((response) => response);
     this.#isCoded = coded;
+    this.#pageEncoders = pageEncoders;
   }
 
   /** Wraps a handler: responds from the cache, and stores responses offered by the handler. */
@@ -141,18 +143,19 @@ export class ResponseCache {
   /** The cached response to a request if it is still fresh; null on a miss. */
   answer(request: Request, context: Context): Response | null {
     if (this.#entries.size + this.#missing.size === 0 || request.method !== "GET") return null;
-    const url = internalsOf(context).urlOf(request);
-    const fields = fieldsOf(request.headers);
-    if (fields === null) return null;
-    const key = this.#keyOf(url, fields.acceptEncoding, context);
-    const entry = entryFor(this.#entries.get(key), fields.accept) ??
-      entryFor(this.#missing.get(key), fields.accept);
+    const internals = internalsOf(context);
+    const url = internals.urlOf(request);
+    const head = internals.headOf(request);
+    if (head.isUnusual) return null;
+    const key = this.#keyOf(internals.targetOf(request), head.acceptEncoding, context);
+    const entry = entryFor(this.#entries.get(key), head.accept) ??
+      entryFor(this.#missing.get(key), head.accept);
     if (entry === undefined) return null;
     const query = queryOf(url, context);
     // A fragment after the query is refused, like one after a path.
     if (query !== null && (!entry.anyQuery || query.includes("#") || this.#elsewhere?.test(query))) return null;
-    if (!this.#isAccepted(request, url, context, fields)) return null;
-    const template = templateFor(fields, entry);
+    if (!this.#isAccepted(request, url, context, head)) return null;
+    const template = templateFor(head, entry);
     if (template === null) return null;
     if (!entry.isFresh()) {
       this.#forget(key, entry);
@@ -160,7 +163,7 @@ export class ResponseCache {
     }
     entry.used = true;
     const response = template.clone();
-    const { notes } = internalsOf(context);
+    const { notes } = internals;
     notes.refusal = null; // known valid: an accepted request had the same key
     notes.dressed = notes.finished = response;
     const failure = entry.notModified === null ? failureOf(template) : null;
@@ -179,7 +182,7 @@ export class ResponseCache {
   /** Whether a response of this size is worth offering, if it is sent in full for this request. */
   wants(request: Request, context: Context, size: number, { negotiated = false } = {}): boolean {
     if (request.method !== "GET" || size + ENTRY_BYTES > this.#maxBytes || size > MAX_FILE_BYTES) return false;
-    const accept = request.headers.get("accept");
+    const accept = internalsOf(context).headOf(request).accept;
     if (negotiated && accept !== null && accept.length > MAX_ACCEPT_LENGTH) return false;
     const key = this.#keyOfRequest(request, context);
     if (this.#loading.size >= MAX_LOADING || this.#loading.has(key)) return false;
@@ -216,14 +219,14 @@ export class ResponseCache {
   }
 
   #keep(request: Request, context: Context, offer: OfferedResponse): Response {
-    const entry = this.#entryOf(offer, offer.negotiated ? request.headers.get("accept") : undefined);
+    const entry = this.#entryOf(offer, offer.negotiated ? internalsOf(context).headOf(request).accept : undefined);
     this.#add(this.#entries, this.#keyOfRequest(request, context), entry);
     this.#makeRoom();
     return entry.whole.clone();
   }
 
   #keepMissing(request: Request, context: Context, response: Response, { key, isFresh }: OfferedAbsence): Response {
-    const accept = request.headers.get("accept");
+    const accept = internalsOf(context).headOf(request).accept;
     const failure = response.status === 404 && key === this.#keyOfRequest(request, context)
       ? failureOf(response)
       : null;
@@ -246,16 +249,17 @@ export class ResponseCache {
   }
 
   #keyOfRequest(request: Request, context: Context): string {
-    return this.#keyOf(request.url, request.headers.get("accept-encoding"), context);
+    const internals = internalsOf(context);
+    return this.#keyOf(internals.targetOf(request), internals.headOf(request).acceptEncoding, context);
   }
 
   /**
    * The path as sent; if a layer or a mount has replaced it, the new path as well, along with the original, because
    * links are relative to that. No path as sent can be mistaken for such a key, since none begins with a digit.
    */
-  #keyOf(url: string, acceptEncoding: string | null, context: Context): string {
-    const path = internalsOf(context).retargeted ? retargetedKey(context) : cutQuery(rawTarget(url));
-    const { encoders } = context;
+  #keyOf(target: string, acceptEncoding: string | null, context: Context): string {
+    const path = internalsOf(context).retargeted ? retargetedKey(context) : cutQuery(target);
+    const encoders = context.encoders.length === 0 && path.endsWith("/") ? this.#pageEncoders : context.encoders;
     const view = viewOf(path, context);
     const isCoded = this.#isCoded || encoders.length > 0;
     if (view === "" && !isCoded) return path;
@@ -278,9 +282,9 @@ export class ResponseCache {
   }
 
   /** Whether the request is accepted, as far as the key does not prove it: an accepted one had the same target. */
-  #isAccepted(request: Request, url: string, context: Context, fields: Fields): boolean {
-    if (fields.host !== null && !internalsOf(context).retargeted) {
-      return internalsOf(context).accepts(url, fields, this.#ownNamesOnly);
+  #isAccepted(request: Request, url: string, context: Context, head: RequestHead): boolean {
+    if (head.host !== null && !internalsOf(context).retargeted) {
+      return internalsOf(context).accepts(url, head, this.#ownNamesOnly);
     }
     return context.refusal === null && (!this.#ownNamesOnly || usesOwnHost(request, context.hosts));
   }
@@ -354,36 +358,8 @@ function sizeOf(variants: readonly Entry[]): number {
   return variants.reduce((sum, { size }) => sum + size, 0);
 }
 
-/** The request fields relevant to a cache hit. */
-interface Fields extends HeadFields {
-  readonly accept: string | null;
-  readonly acceptEncoding: string | null;
-  readonly noneMatch: string | null;
-  readonly since: string | null;
-}
-
-/** Reads the headers in one pass; null if they bypass the cache. */
-function fieldsOf(headers: Headers): Fields | null {
-  let bytes = 0;
-  let host: string | null = null;
-  let accept: string | null = null;
-  let acceptEncoding: string | null = null;
-  let noneMatch: string | null = null;
-  let since: string | null = null;
-  for (const [name, value] of headers) {
-    bytes += name.length + value.length;
-    if (name === "host") host = value;
-    else if (name === "accept") accept = value;
-    else if (name === "accept-encoding") acceptEncoding = value;
-    else if (name === "if-none-match") noneMatch = value;
-    else if (name === "if-modified-since") since = value;
-    else if (BYPASSING.has(name)) return null;
-  }
-  return { host, bytes, accept, acceptEncoding, noneMatch, since };
-}
-
 /** The template for a request whose conditions can be evaluated by string comparison, or null. */
-function templateFor({ noneMatch, since }: Fields, entry: Entry): Response | null {
+function templateFor({ noneMatch, modifiedSince: since }: RequestHead, entry: Entry): Response | null {
   if (entry.notModified === null) return entry.whole;
   if (noneMatch !== null) return noneMatch === entry.etag ? entry.notModified : null;
   if (since !== null) return since === entry.lastModified ? notModifiedSince(entry) : null;

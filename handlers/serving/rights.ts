@@ -4,11 +4,13 @@
  * @module
  */
 
+import { then } from "../core/awaitable.ts";
 import { internalsOf } from "../core/internals.ts";
 import type { SitePath } from "../http/target.ts";
 import { permitted } from "../sources/permitted.ts";
 import { recordView } from "../sources/shown.ts";
-import type { FileEntry, FileSlices, FileSource, FileStat } from "../sources/types.ts";
+import { eachSlice } from "../sources/slices.ts";
+import type { FileSource, FileStat } from "../sources/types.ts";
 import type { Context, Right } from "../core/types.ts";
 
 /** The part of a source that the client may read: everything else is hidden, also from listings. */
@@ -32,16 +34,16 @@ function undated(source: FileSource, isUndated: (path: SitePath) => boolean): Fi
   };
   return recordView({
     ...source,
-    async list(path) {
-      const slices = await source.list(path);
-      return slices &&
-        mapped(slices, (entry) => ({ ...entry, stat: withoutDate(path.child(entry.name)!, entry.stat) }));
+    list(path) {
+      return then(
+        source.list(path),
+        (slices) =>
+          slices &&
+          eachSlice(slices, (slice) =>
+            slice.map((entry) => ({ ...entry, stat: withoutDate(path.child(entry.name)!, entry.stat) }))),
+      );
     },
   }, source);
-}
-
-async function* mapped(slices: FileSlices, change: (entry: FileEntry) => FileEntry): AsyncGenerator<FileEntry[]> {
-  for await (const slice of slices) yield slice.map(change);
 }
 
 /** Restricts a context by path, equally for all clients; therefore the view does not change. */

@@ -1,10 +1,11 @@
 /**
- * The redirect to a directory's path with a trailing slash.
+ * Redirects to another path of the site, such as a directory's with a trailing slash.
  *
  * @module
  */
 
 import { locationFor } from "../core/location.ts";
+import type { SitePath } from "../http/target.ts";
 import type { Context } from "../core/types.ts";
 
 /**
@@ -28,7 +29,16 @@ import type { Context } from "../core/types.ts";
 export function slashRedirect(context: Context, cacheControl = "no-cache"): Response | null {
   const { target } = context;
   if (target.slash) return null;
-  const location = locationFor(context, target.path, { slash: true, query: target.query });
+  return movedTo(context, { path: target.path, slash: true }, cacheControl);
+}
+
+/** Redirects to another path of the site, in the same way. */
+export function movedTo(
+  context: Context,
+  { path, slash }: { readonly path: SitePath; readonly slash: boolean },
+  cacheControl = "no-cache",
+): Response {
+  const location = locationFor(context, path, { slash, query: context.target.query });
   return new Response(null, {
     status: 301,
     headers: { location, "cache-control": cacheControl, "content-length": "0" },

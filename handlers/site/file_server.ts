@@ -11,6 +11,7 @@ import {
   type Feature,
   featureTitle,
   inOrder,
+  lazily,
   needsOwnNames,
   requireDistinct,
   restrictedToQueries,
@@ -18,7 +19,9 @@ import {
   withEncodedSlashes,
 } from "../serving/feature.ts";
 import { type FilesOptions, filesWith } from "../files/files.ts";
+import { requirePage } from "../files/page_path.ts";
 import { accessLog } from "../layers/access_log.ts";
+import { compressors } from "../layers/compress.ts";
 import { dress } from "../layers/dress.ts";
 import { putter } from "../layers/headers.ts";
 import { listingParts } from "../listing/listing.ts";
@@ -26,8 +29,9 @@ import { internalsOf } from "../core/internals.ts";
 import { allowAsked, type Allowed } from "../core/methods.ts";
 import { requireOwnHost } from "../core/own_hosts.ts";
 import { pageAssets } from "../page/assets.ts";
-import { tagger } from "../files/representations.ts";
+import { type RepresentationOptions, tagger } from "../files/representations.ts";
 import { DEFAULT_INDEX } from "../serving/resolve.ts";
+import { isStyled } from "../serving/resolve_page.ts";
 import { ResponseCache } from "../serving/response_cache.ts";
 import { limit } from "../serving/rights.ts";
 import { neverDeclining, settle, type SettledHandler, settleLast } from "../core/settle.ts";
@@ -92,18 +96,26 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     maxBytes: options.cacheSize ?? DEFAULT_CACHE_BYTES,
     dress: put,
     coded: options.precompressed ?? false,
+    pageEncoders: PAGE_ENCODERS,
     queries: features.flatMap(({ queries }) => queries ?? []),
     ownNamesOnly: features.some(needsOwnNames),
   });
-  const dressed = dress(put);
   const record = format ? accessLog(format) : withoutLog;
-  const site = cache.around(dressed(siteOf(source, { ...options, ...own }, cache)));
-  const inside = layers.length === 0 ? site : dressed(settleLast(layered(site, layers)));
+  const { handler, notFound } = siteOf(source, { ...options, ...own }, cache);
+  // Inside the layers, so that the page is one that the client may read.
+  const site = cache.around(dress(put, notFound)(handler));
+  const inside = layers.length === 0 ? site : dress(put)(settleLast(layered(site, layers)));
   return neverDeclining(record(inside) as SettledHandler);
 }
 
+/** Everything but the layers, and what answers if nothing is found. */
+interface SiteParts {
+  readonly handler: SettledHandler;
+  readonly notFound?: Handler;
+}
+
 /** Everything but the layers: a table of features, files and listings, and the response to unsupported methods. */
-function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCache): SettledHandler {
+function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCache): SiteParts {
   const { features = [], index = DEFAULT_INDEX, listing = true, uploadBesidePrograms: uploads } = options;
   const source = uploads ? writableIn(given, uploads) : given;
   const abilities = (context: Context) => {
@@ -132,18 +144,22 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
       handler: restrictedToQueries(feature, { ...site, source: own }, content, title),
     };
   });
-  const listings = listingParts(source, { abilities, variant });
+  const { cleanUrls: _cleanUrls, trailingSlash: _trailingSlash, index: _index, ...representation } = served;
+  const app = appOf(content, representation, options);
+  const listings = listingParts(source, { abilities, variant, encoders: PAGE_ENCODERS });
   const assets = pageAssets();
   // A feature is a row: its methods and its handler. Rows are tried in this order.
   const table = (cache: ResponseCache | null) => {
-    const listed = listings(cache);
+    // What is in the parent directory may take the place of a listing, so none is proven to be fresh.
+    const listed = listings(isStyled(options) ? null : cache);
     const rows: readonly Row[] = [
       { on: features.some(needsOwnNames), methods: [], handler: underOwnNames },
       { on: listing, methods: [], handler: assets },
       ...asked,
-      { on: listing, methods: [], handler: listed.kept },
+      { on: listing && !isStyled(options), methods: [], handler: listed.kept },
       { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, served, cache) },
       { on: listing, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
+      ...(app ? [{ on: true, methods: ["GET", "HEAD"], handler: app }] : []),
     ].filter((row) => row.on);
     const methods = rows.flatMap((row) => row.methods);
     const handlers = [
@@ -156,8 +172,33 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   // A response found under another path must not be cached for the requested one.
   const answerElse = table(null);
   const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
-  return withEncodedSlashes(slashed, settle(table(cache)));
+  const handler = withEncodedSlashes(slashed, settle(table(cache)));
+  return { handler, ...notFoundPart(content, representation, options.notFound) };
 }
+
+/** The handler for addresses of a single-page app, which knows them itself; null without one. */
+function appOf(content: FileSource, served: RepresentationOptions, options: FileServerOptions): Handler | null {
+  const { spa: page = false, index } = options;
+  if (page === false) return null;
+  const file = page === true ? {} : { file: requirePage(page, "the option spa") };
+  return lazily(async () => {
+    return (await import("../files/spa.ts")).spa(content, { ...served, ...(index && { index }), ...file });
+  });
+}
+
+function notFoundPart(
+  content: FileSource,
+  served: RepresentationOptions,
+  page: FileServerOptions["notFound"],
+): Pick<SiteParts, "notFound"> {
+  if (page === false) return {};
+  const file = page === undefined ? {} : { file: requirePage(page, "the option notFound") };
+  const load = async () => (await import("../files/not_found_page.ts")).notFoundPage(content, { ...served, ...file });
+  return { notFound: lazily(load) };
+}
+
+/** Generated pages are always compressed: their rows are much alike. */
+const PAGE_ENCODERS = compressors();
 
 /** Whether a page offers share links: to users with the right, where a layer makes them. */
 function canShare(context: Context): boolean {

@@ -8,6 +8,7 @@ import type { LogFormat } from "../core/access_line.ts";
 import type { Layer } from "../core/types.ts";
 import type { FilesOptions } from "../files/files.ts";
 import type { SitePath } from "../http/target.ts";
+import type { HeaderField } from "../layers/headers.ts";
 import type { Feature } from "../serving/feature.ts";
 
 /**
@@ -22,10 +23,20 @@ export interface FileServerOptions extends FilesOptions {
   readonly followLinks?: boolean;
   /** Whether directories without an index are listed; defaults to true. */
   readonly listing?: boolean;
+  /**
+   * Whether navigations for which there is nothing get the page of a single-page app: true for the index file of the root,
+   * or the path of another file. See `spa`. Defaults to false.
+   */
+  readonly spa?: boolean | string;
+  /**
+   * The path of the page for what is not found, for clients that ask for HTML; false for the built-in one. Defaults to
+   * `404.html` of the nearest directory. See `notFoundPage`.
+   */
+  readonly notFound?: string | false;
   /** As for `files`; also defaults to true for paths that a feature can `upload` or `delete`. */
   readonly sandbox?: boolean | ((path: SitePath) => boolean);
-  /** Headers for every response, as pairs of name and value. */
-  readonly headers?: readonly (readonly [name: string, value: string])[];
+  /** Headers for every response, as pairs of name and value; null as the value removes a header. */
+  readonly headers?: readonly HeaderField[];
   /** Maximum size of the response cache in bytes; defaults to 64 MiB, 0 disables it. */
   readonly cacheSize?: number;
   /** Features, tried in this order before files and listings; those with `queries` after all others. */

@@ -7,6 +7,7 @@
 import type { ArchiveOptions } from "../archive/archive.ts";
 import { type Feature, lazily } from "../serving/feature.ts";
 import type { SearchOptions } from "../search/search.ts";
+import { withNode } from "../system/node.ts";
 
 const METHODS = ["GET", "HEAD"];
 
@@ -31,7 +32,9 @@ export function archives(options: ArchiveOptions = {}): Feature {
     queries: ["archive"],
     abilities: ["archive"],
     handler: ({ source, index }) => {
-      return lazily(async () => (await import("../archive/archive.ts")).archive(source, { index, ...options }));
+      return lazily(async () => {
+        return (await withNode(() => import("../archive/archive.ts"))).archive(source, { index, ...options });
+      });
     },
   };
 }
@@ -56,7 +59,9 @@ export function checksums(): Feature {
     methods: METHODS,
     queries: ["sha256", "sha512", "sha1", "md5"],
     abilities: ["checksum"],
-    handler: ({ source }) => lazily(async () => (await import("../checksum/checksum.ts")).checksum(source)),
+    handler: ({ source }) => {
+      return lazily(async () => (await withNode(() => import("../checksum/checksum.ts"))).checksum(source));
+    },
   };
 }
 

@@ -21,8 +21,9 @@ import { SEPARATOR } from "@std/path/constants";
 import { join } from "@std/path/join";
 import { SitePath } from "../http/target.ts";
 import { ABSENT, UNKNOWN } from "../system/path_descriptor.ts";
+import type { DirectoryNames } from "../system/directory_names.ts";
 import type { EntryInfo } from "../system/statx.ts";
-import { DESCRIPTORS, type DiskCalls, NOW, unblockedFs } from "./disk_calls.ts";
+import { DESCRIPTORS, type DiskCalls, NOW, pathOf, unblockedFs } from "./disk_calls.ts";
 import { isPartName } from "./part_name.ts";
 import { doNow, result, type Steps } from "./steps.ts";
 import { FileChanged } from "./types.ts";
@@ -34,12 +35,12 @@ const ATTEMPTS = 3;
 /** A file or directory whose location has been verified. The caller disposes of it. */
 export class Found implements Disposable {
   /** Its metadata; describes a symlink only if symlinks were not to be followed. */
-  readonly info: Deno.FileInfo;
+  readonly info: EntryInfo;
   #real: string | null;
   #descriptor: number | null;
 
   /** Takes ownership of a descriptor, or a real path if there is none. */
-  constructor(place: number | string, info: Deno.FileInfo) {
+  constructor(place: number | string, info: EntryInfo) {
     this.info = info;
     this.#descriptor = typeof place === "number" ? place : null;
     this.#real = typeof place === "number" ? null : place;
@@ -69,7 +70,7 @@ export class Found implements Disposable {
   }
 
   /** Whether the given metadata describes the same inode. */
-  isSame({ ino, dev }: Deno.FileInfo): boolean {
+  isSame({ ino, dev }: Pick<EntryInfo, "ino" | "dev">): boolean {
     return ino === this.info.ino && dev === this.info.dev;
   }
 
@@ -77,6 +78,11 @@ export class Found implements Disposable {
   lookAt(name: string): EntryInfo {
     const info = this.#descriptor === null ? null : DESCRIPTORS!.lstatAt(this.#descriptor, name);
     return info ?? Deno.lstatSync(this.at(name));
+  }
+
+  /** The names in this directory, read through its descriptor; null if that is not possible. */
+  names(): DirectoryNames | null {
+    return this.#descriptor === null ? null : DESCRIPTORS!.names(this.#descriptor);
   }
 
   /**
@@ -199,7 +205,7 @@ export class DiskRoot {
         const verdict = yield* this.#judge(calls, yield* result(calls.readLink(pathOf(descriptor))));
         if (verdict !== "inside") return verdict;
       }
-      return found = new Found(descriptor, yield* result(calls.stat(pathOf(descriptor))));
+      return found = new Found(descriptor, yield* result(calls.statOpen(descriptor)));
     } finally {
       if (found === null) DESCRIPTORS!.close(descriptor);
     }
@@ -238,10 +244,6 @@ function withoutMark(real: string, path: string): string {
   return isMarked ? real.slice(0, -DELETED.length) : real;
 }
 
-function pathOf(descriptor: number): string {
-  return `/proc/self/fd/${descriptor}`;
-}
-
 /** Opens a path without a containment check: only for names that clients cannot influence. */
 export function findAnywhere(name: string): Found {
   if (DESCRIPTORS !== null) return foundBy(DESCRIPTORS.open(name, true));
@@ -259,7 +261,7 @@ function childOf(directory: Found, name: string): Found {
 
 function foundBy(descriptor: number): Found {
   try {
-    return new Found(descriptor, Deno.statSync(pathOf(descriptor)));
+    return new Found(descriptor, doNow(result(NOW.statOpen(descriptor))));
   } catch (error) {
     DESCRIPTORS!.close(descriptor);
     throw error;

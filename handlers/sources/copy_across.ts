@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { EntryInfo } from "../system/statx.ts";
 import { Turns } from "../core/turns.ts";
 import type { Found } from "./contained.ts";
 import { isPartName } from "./part_name.ts";
@@ -139,7 +140,7 @@ function removeTwin(from: Found, path: string, copy: Found): void {
   }
 }
 
-function isTwin(now: Deno.FileInfo, copy: Deno.FileInfo): boolean {
+function isTwin(now: EntryInfo, copy: EntryInfo): boolean {
   if (!now.isFile) return now.isDirectory === copy.isDirectory && now.isSymlink === copy.isSymlink;
   const [modified, copied] = [now.mtime?.getTime() ?? 0, copy.mtime?.getTime() ?? 0];
   const isSameTime = modified === copied || (copied % 1000 === 0 && Math.abs(modified - copied) <= COARSE_MS);

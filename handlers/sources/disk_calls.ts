@@ -4,7 +4,9 @@
  * @module
  */
 
-import { BUSY, nodeFs, type PathDescriptors, pathDescriptors, UNKNOWN } from "../system/path_descriptor.ts";
+import { nodeFs } from "../system/node.ts";
+import { BUSY, type PathDescriptors, pathDescriptors, UNKNOWN } from "../system/path_descriptor.ts";
+import type { EntryInfo } from "../system/statx.ts";
 import type { Awaitable } from "../core/types.ts";
 import { FileChanged } from "./types.ts";
 
@@ -13,6 +15,8 @@ export interface DiskCalls {
   readonly realPath: (path: string) => Awaitable<string>;
   readonly stat: (path: string) => Awaitable<Deno.FileInfo>;
   readonly lstat: (path: string) => Awaitable<Deno.FileInfo>;
+  /** The metadata of what a descriptor refers to. */
+  readonly statOpen: (descriptor: number) => Awaitable<EntryInfo>;
   readonly readLink: (path: string) => Awaitable<string>;
   /** Opens a descriptor path (`/proc/self/fd/N`), never a file name, which may have become a FIFO. */
   readonly openFile: (path: string, options: Deno.OpenOptions) => Awaitable<Deno.FsFile>;
@@ -35,11 +39,17 @@ export interface DiskCalls {
  */
 export const DESCRIPTORS: PathDescriptors | null = pathDescriptors();
 
+/** The path of what a descriptor refers to. */
+export function pathOf(descriptor: number): string {
+  return `/proc/self/fd/${descriptor}`;
+}
+
 /** Synchronous calls. */
 export const NOW: DiskCalls = {
   realPath: (path) => Deno.realPathSync(path),
   stat: (path) => Deno.statSync(path),
   lstat: (path) => Deno.lstatSync(path),
+  statOpen: (descriptor) => DESCRIPTORS!.stat(descriptor) ?? Deno.statSync(pathOf(descriptor)),
   readLink: (path) => Deno.readLinkSync(path),
   openFile(path, options) {
     // While it is open, no lease can be taken on the file, which would block the second call and thus the whole server.
@@ -67,6 +77,7 @@ export const LATER: DiskCalls = {
   realPath: (path) => Deno.realPath(path),
   stat: (path) => Deno.stat(path),
   lstat: (path) => Deno.lstat(path),
+  statOpen: (descriptor) => Deno.stat(pathOf(descriptor)),
   readLink: (path) => Deno.readLink(path),
   openFile: (path, options) => Deno.open(path, options),
   openUnblocked: (path) =>

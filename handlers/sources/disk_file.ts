@@ -4,6 +4,7 @@
  * @module
  */
 
+import { hasNode } from "../system/node.ts";
 import { findAnywhere, type Found } from "./contained.ts";
 import { type DiskCalls, NOW, unblockedFs } from "./disk_calls.ts";
 import { doNow, result, type Steps } from "./steps.ts";
@@ -22,8 +23,9 @@ const SYNC_READ_BYTES = 65_536;
 export function* openFound(calls: DiskCalls, found: Found, start = 0): Steps<OpenFile> {
   if (!found.info.isFile) throw new FileChanged();
   if (found.isHeld) return new DiskFile(yield* result(calls.openFile(found.path, { read: true })), start);
-  if (Deno.build.os !== "windows") return yield* openUnblocked(calls, found);
-  const file = yield* result(calls.openFile(found.real, { read: true })); // Windows has no FIFOs in the file system
+  if (Deno.build.os !== "windows" && hasNode()) return yield* openUnblocked(calls, found);
+  // Windows has no FIFOs in the file system. Without /proc, one that has appeared just now blocks.
+  const file = yield* result(calls.openFile(found.real, { read: true }));
   if (found.isSame(file.statSync())) return new DiskFile(file, start);
   file.close();
   throw new FileChanged();

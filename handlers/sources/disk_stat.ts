@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { EntryInfo } from "../system/statx.ts";
+import { type EntryInfo, StatxInfo } from "../system/statx.ts";
 import { clock } from "./clock.ts";
 import type { FileKind, FileStat } from "./types.ts";
 
@@ -32,20 +32,26 @@ class DiskStat implements FileStat {
   constructor(info: EntryInfo) {
     this.kind = info.isFile ? "file" : info.isDirectory ? "directory" : "other";
     this.size = info.isFile ? info.size : 0;
-    this.modified = info.mtime?.getTime() ?? null;
+    const { modified, changed } = info instanceof StatxInfo ? info : timesOf(info);
+    this.modified = modified;
     this.mode = info.mode === null ? null : info.mode & 0o777;
     this.#length = info.size;
-    this.#changed = info.ctime?.getTime() ?? 0; // whole seconds in Deno 2.9, so not sufficient on its own
+    this.#changed = changed;
     this.#inode = info.ino ?? 0;
     this.#device = info.dev;
     const now = clock.now();
-    const modified = this.modified !== null && this.modified <= now ? this.modified : 0;
-    this.stable = now - Math.max(modified, this.#changed) >= CLOCK_GRAIN_MS;
+    const known = modified !== null && modified <= now ? modified : 0;
+    this.stable = now - Math.max(known, changed) >= CLOCK_GRAIN_MS;
   }
 
   get version(): string {
     return [this.#length, this.modified ?? 0, this.#changed / 1000, this.#inode, this.#device].map(hex).join("-");
   }
+}
+
+/** Deno 2.9 gives ctime in whole seconds, so it is not sufficient on its own. */
+function timesOf({ mtime, ctime }: EntryInfo): { modified: number | null; changed: number } {
+  return { modified: mtime?.getTime() ?? null, changed: ctime?.getTime() ?? 0 };
 }
 
 /** Whether a name is unused; a dangling symlink counts as used. */

@@ -6,7 +6,9 @@
 
 import { onDemand } from "../core/on_demand.ts";
 import type { SitePath } from "../http/target.ts";
-import type { FileEntry, FileSlices, FileSource } from "./types.ts";
+import { then } from "../core/awaitable.ts";
+import { eachSlice } from "./slices.ts";
+import type { FileSource } from "./types.ts";
 import { requireSource } from "./require_source.ts";
 import { recordView } from "./shown.ts";
 
@@ -45,12 +47,16 @@ export function filtered(
   requireSource(source, "the source of filtered");
   return recordView({
     stat: (path) => keep(path) ? source.stat(path) : null,
-    async list(path) {
-      const slices = keep(path) ? await source.list(path) : null;
-      return slices && keptOf(slices, ({ name }) => {
-        const child = path.child(name);
-        return child !== null && keep(child);
-      });
+    list(path) {
+      return then(
+        keep(path) ? source.list(path) : null,
+        (slices) =>
+          slices && eachSlice(slices, (slice) =>
+            slice.filter(({ name }) => {
+              const child = path.child(name);
+              return child !== null && keep(child);
+            })),
+      );
     },
     open(path, seen, range) {
       if (!keep(path)) throw new Deno.errors.NotFound();
@@ -77,10 +83,6 @@ async function* keptPaths(
   keep: (path: SitePath) => boolean,
 ): AsyncGenerator<SitePath> {
   for await (const path of paths) if (keep(path)) yield path;
-}
-
-async function* keptOf(slices: FileSlices, keep: (entry: FileEntry) => boolean): AsyncGenerator<FileEntry[]> {
-  for await (const slice of slices) yield slice.filter(keep);
 }
 
 /**

@@ -74,6 +74,14 @@ const FUNCTIONS = {
   bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   /** listen(2) on that socket. */
   listen: { parameters: ["i32", "i32"], result: "i32" },
+  /**
+   * sched_setscheduler(2), for threads that only run when the machine is idle: {@linkcode SYS_SCHED_SETSCHEDULER}, thread,
+   * policy, `struct sched_param`. A system call, because musl's function refuses. Fallback of this and all below: the
+   * threads keep their priority.
+   */
+  sched_setscheduler: { name: "syscall", parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+  /** gettid(2) of a thread of the runtime's pool: {@linkcode SYS_GETTID}. No function before glibc 2.30. */
+  gettidLater: { name: "syscall", parameters: ["i32"], result: "i32", nonblocking: true },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 type Functions = Deno.StaticForeignLibraryInterface<typeof FUNCTIONS>;
@@ -116,6 +124,16 @@ export function errnoOf(libc: Libc<"__errno_location">): () => number {
   return () => errno[0]!;
 }
 
+/** More signals than that do not arrive during one call. */
+const MOST_INTERRUPTIONS = 100;
+
+/** Repeats a call that a signal has interrupted. */
+export function uninterrupted(call: () => number, errno: () => number): number {
+  let result = call();
+  for (let i = 0; i < MOST_INTERRUPTIONS && result < 0 && errno() === EINTR; i++) result = call();
+  return result;
+}
+
 /** A buffer and its address: allocated outside V8's heap, so it does not move while it is referenced. */
 export interface Pinned<Bytes extends Uint8Array | Uint32Array | Int32Array> {
   /** The buffer; keep a reference to it for as long as the address is used. */
@@ -137,6 +155,9 @@ const IS_ARM = Deno.build.arch === "aarch64";
 export const SYS_OPENAT2 = 437;
 export const SYS_STATX = IS_ARM ? 291 : 332;
 export const SYS_GETDENTS64 = IS_ARM ? 61 : 217;
+
+export const SYS_SCHED_SETSCHEDULER = IS_ARM ? 119 : 144;
+export const SYS_GETTID = IS_ARM ? 178 : 186;
 
 /** The flags of open(2). */
 export const O_RDONLY = 0;

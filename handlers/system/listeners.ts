@@ -14,6 +14,7 @@ import {
   AF_INET,
   AF_INET6,
   AF_UNIX,
+  errnoOf,
   F_GETFD,
   F_GETFL,
   F_SETFD,
@@ -28,12 +29,17 @@ import {
   SO_ACCEPTCONN,
   SOCK_STREAM,
   SOL_SOCKET,
+  uninterrupted,
 } from "./libc.ts";
 
 /** Operations on the listening sockets of this process. Dispose of it to unload the library. */
 export interface Listeners extends Disposable {
-  /** Runs a function that starts listening on one socket, and finds the descriptor of that socket. */
-  opening<T>(open: () => T): { readonly value: T; readonly descriptor: number };
+  /**
+   * Runs a function that starts listening on one socket, and finds the descriptor of that socket.
+   *
+   * @throws {Deno.errors.NotSupported} If it cannot be found; what was opened is closed then.
+   */
+  opening<T>(open: () => T, close: (opened: T) => void): { readonly value: T; readonly descriptor: number };
   /** The descriptor listening on a port; null if there is none. */
   listeningOn(port: number): number | null;
   /** The address of a listening socket; null if the descriptor is not a listening TCP or Unix socket. */
@@ -49,14 +55,21 @@ export interface Listeners extends Disposable {
    *   then.
    */
   share(from: number, to: number): void;
-  /** Makes the owner of a descriptor wait for connections that never arrive, without closing its existing ones. */
+  /**
+   * Makes the owner of a descriptor wait for connections that never arrive, without closing its existing ones. If there
+   * is no descriptor left, the owner accepts up to one more connection.
+   */
   silence(descriptor: number): void;
 }
 
-type ListenerCalls = Libc<
-  | ("fcntl" | "getsockopt" | "getsockname" | "dup3" | "epoll_ctl")
-  | ("socket" | "bind" | "listen" | "open" | "read" | "close")
->;
+const CALLS = [
+  ...["fcntl", "getsockopt", "getsockname", "dup3", "epoll_ctl", "__errno_location"] as const,
+  ...["socket", "bind", "listen"] as const, // of the silent socket
+  ...["open", "read", "close"] as const, // of files in /proc
+];
+
+/** The functions used. */
+export type ListenerCalls = Libc<(typeof CALLS)[number]>;
 
 const [EPOLL_CTL_ADD, EPOLL_CTL_DEL] = [1, 2] as const;
 
@@ -69,12 +82,18 @@ const SOCKADDR_BYTES = 128;
 /** How much of a file is read at a time. */
 const PIECE_BYTES = 65_536;
 
-/** Opens the library; null if unavailable (on platforms other than Linux, and without `--allow-ffi`). */
-export function openListeners(): Listeners | null {
-  const silencing = ["socket", "bind", "listen"] as const;
-  const reading = ["open", "read", "close"] as const;
-  const libc = openLibc("fcntl", "getsockopt", "getsockname", "dup3", "epoll_ctl", ...silencing, ...reading);
+/**
+ * The operations, or null if unavailable (on platforms other than Linux, and without `--allow-ffi`).
+ *
+ * @param libc Tests give one with functions that fail.
+ */
+export function openListeners(libc: ListenerCalls | null = openListenerCalls()): Listeners | null {
   return libc && new LibcListeners(libc);
+}
+
+/** Opens the library. */
+export function openListenerCalls(): ListenerCalls | null {
+  return openLibc(...CALLS);
 }
 
 /** The registration of a descriptor in an epoll instance. */
@@ -86,6 +105,7 @@ interface Registration {
 
 class LibcListeners implements Listeners {
   readonly #libc: ListenerCalls;
+  readonly #errno: () => number;
   readonly #value = pinned(new Int32Array(1));
   readonly #length = pinned(new Uint32Array(1));
   readonly #address = pinned(new Uint8Array(SOCKADDR_BYTES));
@@ -93,14 +113,16 @@ class LibcListeners implements Listeners {
 
   constructor(libc: ListenerCalls) {
     this.#libc = libc;
+    this.#errno = errnoOf(libc);
   }
 
-  opening<T>(open: () => T): { value: T; descriptor: number } {
+  opening<T>(open: () => T, close: (opened: T) => void): { value: T; descriptor: number } {
     const before = new Set(this.#listening());
     const value = open();
     const descriptor = this.#listening().find((each) => !before.has(each));
-    if (descriptor === undefined) throw new Deno.errors.NotSupported("Cannot find the descriptor of a listener");
-    return { value, descriptor };
+    if (descriptor !== undefined) return { value, descriptor };
+    close(value);
+    throw new Deno.errors.NotSupported("Cannot find the descriptor of a listener");
   }
 
   listeningOn(port: number): number | null {
@@ -130,9 +152,11 @@ class LibcListeners implements Listeners {
   share(from: number, to: number): void {
     const registration = this.#registrationOf(to);
     if (registration === null) throw new Deno.errors.NotSupported("Cannot replace the socket of a listener");
-    this.#replace(from, to);
+    if (!this.#replace(from, to)) throw new Deno.errors.NotSupported("Cannot duplicate a socket");
     const { epoll, events, data } = registration;
-    this.#libc.epoll_ctl(epoll, EPOLL_CTL_ADD, to, epollEvent(events, data));
+    if (this.#libc.epoll_ctl(epoll, EPOLL_CTL_ADD, to, epollEvent(events, data)) < 0) {
+      throw new Deno.errors.NotSupported("Cannot register a socket");
+    }
   }
 
   silence(descriptor: number): void {
@@ -141,6 +165,7 @@ class LibcListeners implements Listeners {
     if (registration) this.#libc.epoll_ctl(registration.epoll, EPOLL_CTL_DEL, descriptor, epollEvent(0, 0n));
     // A pending accept finds no connection on this socket, and waits.
     const silent = this.#libc.socket(AF_UNIX, SOCK_STREAM | O_NONBLOCK | O_CLOEXEC, 0);
+    if (silent < 0) return;
     this.#libc.bind(silent, new Uint8Array(new Uint16Array([AF_UNIX]).buffer), 2); // autobind: a unique abstract name
     this.#libc.listen(silent, 1);
     this.#replace(silent, descriptor);
@@ -151,8 +176,8 @@ class LibcListeners implements Listeners {
     this.#libc[Symbol.dispose]();
   }
 
-  #replace(from: number, to: number): void {
-    if (this.#libc.dup3(from, to, O_CLOEXEC) < 0) throw new Deno.errors.NotSupported("Cannot duplicate a socket");
+  #replace(from: number, to: number): boolean {
+    return uninterrupted(() => this.#libc.dup3(from, to, O_CLOEXEC), this.#errno) >= 0;
   }
 
   #listening(): number[] {
@@ -186,11 +211,11 @@ class LibcListeners implements Listeners {
   #read(path: string): string {
     const { bytes, at } = this.#piece;
     new TextEncoder().encodeInto(`${path}\0`, bytes);
-    const descriptor = this.#libc.open(at, O_RDONLY | O_CLOEXEC);
+    const descriptor = uninterrupted(() => this.#libc.open(at, O_RDONLY | O_CLOEXEC), this.#errno);
     if (descriptor < 0) return "";
     let text = "";
     for (let count = -1; count !== 0;) {
-      count = Math.max(0, this.#libc.read(descriptor, at, PIECE_BYTES));
+      count = Math.max(0, uninterrupted(() => this.#libc.read(descriptor, at, PIECE_BYTES), this.#errno));
       text += new TextDecoder().decode(bytes.subarray(0, count));
     }
     this.#libc.close(descriptor);

@@ -24,7 +24,16 @@ import {
   SYS_OPENAT2,
   SYS_STATX,
 } from "./libc.ts";
-import { AT_SYMLINK_NOFOLLOW, type EntryInfo, entryInfo, STATX_BASIC_STATS, STATX_WORDS } from "./statx.ts";
+import { type DirectoryNames, openNames } from "./directory_names.ts";
+import { hasNode, nodeFs } from "./node.ts";
+import {
+  AT_EMPTY_PATH,
+  AT_SYMLINK_NOFOLLOW,
+  type EntryInfo,
+  entryInfo,
+  STATX_BASIC_STATS,
+  STATX_WORDS,
+} from "./statx.ts";
 
 /** In place of a descriptor: the path does not exist. */
 export const ABSENT = -1;
@@ -50,11 +59,18 @@ export interface PathDescriptors {
   openBeneath(directory: string, path: string): number;
   /** Asynchronous `openBeneath`. */
   openBeneathLater(directory: string, path: string): Promise<number>;
+  /** The metadata of what is open. Null on failure: Deno's own call then gives the reason. */
+  stat(descriptor: number): EntryInfo | null;
   /**
    * The metadata of an entry of an open directory, not following a symlink. Null on failure: Deno's own call then gives
-   * the reason. Takes half as long as Deno's call.
+   * the reason. Takes a quarter of the time of Deno's call.
    */
   lstatAt(descriptor: number, name: string): EntryInfo | null;
+  /**
+   * The names in an open directory, some thousand at a time. Null if they cannot be read like this: Deno's own call then
+   * reads them, or gives the reason.
+   */
+  names(descriptor: number): DirectoryNames | null;
   /**
    * Opens a path for reading, without waiting. Returns {@linkcode BUSY} if another process holds a lease on the file
    * (fcntl(2), `F_SETLEASE`), for which open(2) waits up to 45 s; {@linkcode UNKNOWN} on any other failure.
@@ -81,8 +97,9 @@ export function pathDescriptors(): PathDescriptors | null {
 
 function make(): PathDescriptors | null {
   if (Deno.build.os !== "linux" || !ALL.every(isGranted)) return null;
-  const calls = FILE_CALLS ? new LibcDescriptors(FILE_CALLS) : throughNode();
+  const calls = FILE_CALLS ? new LibcDescriptors(FILE_CALLS) : hasNode() ? throughNode() : null;
   try {
+    if (calls === null) return null;
     const descriptor = calls.open("/", true);
     const real = Deno.readLinkSync(`/proc/self/fd/${descriptor}`);
     calls.close(descriptor);
@@ -154,10 +171,16 @@ class LibcDescriptors implements PathDescriptors {
     return descriptor < 0 ? UNKNOWN : descriptor; // errno is thread-local, and the call ran on another thread
   }
 
+  stat(descriptor: number): EntryInfo | null {
+    return this.#write("") ? this.#info(descriptor, AT_EMPTY_PATH) : null;
+  }
+
   lstatAt(descriptor: number, name: string): EntryInfo | null {
-    if (!this.#write(name)) return null;
-    const words = [this.#path.at, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, this.#statx.at] as const;
-    return this.#libc.statx(SYS_STATX, descriptor, ...words) < 0 ? null : entryInfo(this.#statx.bytes);
+    return this.#write(name) ? this.#info(descriptor, AT_SYMLINK_NOFOLLOW) : null;
+  }
+
+  names(descriptor: number): DirectoryNames | null {
+    return this.#write(`/proc/self/fd/${descriptor}`) ? openNames(this.#libc, this.#path.at) : null;
   }
 
   openAtOnce(path: string): number {
@@ -178,8 +201,25 @@ class LibcDescriptors implements PathDescriptors {
     return this.#libc.openat2(SYS_OPENAT2, directory, this.#path.at, this.#how.at, HOW_BYTES);
   }
 
-  /** Writes a path into the buffer; false if it is too long. */
+  #info(descriptor: number, flags: number): EntryInfo | null {
+    const result = this.#libc.statx(SYS_STATX, descriptor, this.#path.at, flags, STATX_BASIC_STATS, this.#statx.at);
+    return result < 0 ? null : entryInfo(this.#statx.bytes);
+  }
+
+  /** Writes a path into the buffer; false if it is too long. Encodes ASCII itself: for short paths, a call takes longer. */
   #write(path: string): boolean {
+    const { bytes } = this.#path;
+    if (path.length >= PATH_MAX) return false;
+    for (let i = 0; i < path.length; i++) {
+      const code = path.charCodeAt(i);
+      if (code > 0x7f) return this.#encode(path);
+      bytes[i] = code;
+    }
+    bytes[path.length] = 0;
+    return true;
+  }
+
+  #encode(path: string): boolean {
     const { read, written } = this.#encoder.encodeInto(path, this.#path.bytes.subarray(0, PATH_MAX - 1));
     this.#path.bytes[written] = 0;
     return read === path.length;
@@ -220,20 +260,28 @@ function throwWhatStatThrows(path: string, follow: boolean): void {
 /** The same calls by `node:fs`, without those that it does not have. */
 export function throughNode(): PathDescriptors {
   const fs = nodeFs();
-  const open = (path: string, follow: boolean) => {
-    try {
-      return fs.openSync(path, flagsFor(follow));
-    } catch (error) {
-      throwWhatStatThrows(path, follow);
-      throw error;
-    }
-  };
   return {
-    open,
-    openLater: (path, follow) => Promise.try(open, path, follow),
+    open(path, follow) {
+      try {
+        return fs.openSync(path, flagsFor(follow));
+      } catch (error) {
+        throwWhatStatThrows(path, follow);
+        throw error;
+      }
+    },
+    async openLater(path, follow) {
+      const { promise, resolve } = Promise.withResolvers<number | Error>();
+      fs.open(path, flagsFor(follow), (error, descriptor) => resolve(error ?? descriptor));
+      const opened = await promise;
+      if (typeof opened === "number") return opened;
+      await (follow ? Deno.stat(path) : Deno.lstat(path));
+      throw opened;
+    },
     openBeneath: () => UNKNOWN,
     openBeneathLater: () => Promise.resolve(UNKNOWN),
+    stat: () => null,
     lstatAt: () => null,
+    names: () => null,
     openAtOnce(path) {
       try {
         return fs.openSync(path, O_NONBLOCK | O_CLOEXEC);
@@ -243,12 +291,4 @@ export function throughNode(): PathDescriptors {
     },
     close: (descriptor) => fs.closeSync(descriptor),
   };
-}
-
-/** Loads `node:fs` synchronously; `import()` would have to be awaited. */
-export function nodeFs(): typeof import("node:fs") {
-  const { process } = globalThis as unknown as {
-    process: { getBuiltinModule(name: "node:fs"): typeof import("node:fs") };
-  };
-  return process.getBuiltinModule("node:fs");
 }

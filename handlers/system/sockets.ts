@@ -3,8 +3,8 @@
  *
  * Deno.serve exposes neither its listening socket nor its connections, so they are found among the descriptors of the
  * process: `getsockopt(2)` identifies listeners, `getsockname(2)` and `getpeername(2)` give the ports. Whether
- * `accept(2)` inherits options from the listening socket is verified for Linux only; on other platforms, and without
- * FFI, this module does nothing.
+ * `accept(2)` inherits options from the listening socket is verified for Linux only; on other platforms, without FFI,
+ * and where a call fails, this module does nothing.
  *
  * @module
  */
@@ -38,7 +38,7 @@ export interface Sockets extends Disposable {
   setOnListeners(port: number, options: readonly SocketOption[]): boolean;
   /** The accepted connections of a port. */
   connections(port: number): AcceptedSocket[];
-  /** Traffic on a connection since it was opened; null if it is closed. */
+  /** Traffic on a connection since it was opened; null if it is closed, or unknown. */
   traffic(connection: AcceptedSocket): Traffic | null;
   /** Resets a connection, discarding unread data; its owner sees an error. */
   reset(connection: AcceptedSocket): void;
@@ -93,15 +93,23 @@ const SOCKADDR_BYTES = 16;
 /** Descriptors are allocated lowest first: after a gap this large, there are no more. */
 const LARGEST_GAP = 1_024;
 
-type SocketCalls = Libc<
-  "fcntl" | "getsockopt" | "setsockopt" | "getsockname" | "getpeername" | "connect" | "ioctl"
->;
+const CALLS = ["fcntl", "getsockopt", "setsockopt", "getsockname", "getpeername", "connect", "ioctl"] as const;
 
-/** Opens the library; null if unavailable (on platforms other than Linux, and without `--allow-ffi`). */
-export function openSockets(): Sockets | null {
-  const names = ["getsockname", "getpeername"] as const;
-  const libc = openLibc("fcntl", "getsockopt", "setsockopt", ...names, "connect", "ioctl");
+/** The functions used. */
+export type SocketCalls = Libc<(typeof CALLS)[number]>;
+
+/**
+ * The operations, or null if unavailable (on platforms other than Linux, and without `--allow-ffi`).
+ *
+ * @param libc Tests give one with functions that fail.
+ */
+export function openSockets(libc: SocketCalls | null = openSocketCalls()): Sockets | null {
   return libc && new LibcSockets(libc);
+}
+
+/** Opens the library. */
+export function openSocketCalls(): SocketCalls | null {
+  return openLibc(...CALLS);
 }
 
 class LibcSockets implements Sockets {
@@ -142,7 +150,7 @@ class LibcSockets implements Sockets {
     const bytesAt = (offset: number) => Number(info.getBigUint64(offset, true));
     const received = bytesAt(BYTES_RECEIVED);
     this.#value.bytes[0] = 0;
-    this.#libc.ioctl(descriptor, FIONREAD, this.#value.at);
+    if (this.#libc.ioctl(descriptor, FIONREAD, this.#value.at) !== 0) return null;
     return { received, read: received - this.#value.bytes[0]!, sent: bytesAt(BYTES_ACKED) };
   }
 

@@ -7,7 +7,7 @@
 /** The metadata used here. */
 export type EntryInfo = Pick<
   Deno.FileInfo,
-  "isFile" | "isDirectory" | "isSymlink" | "size" | "mtime" | "ctime" | "ino" | "dev" | "mode"
+  "isFile" | "isDirectory" | "isSymlink" | "size" | "atime" | "mtime" | "ctime" | "ino" | "dev" | "mode"
 >;
 
 /** The size of the structure in words. */
@@ -22,31 +22,71 @@ export const STATE_WORDS = [8, 9, 10, 11, 24, 25, 26, 28, 29, 30, 34, 35] as con
 /** The flag for not following a symlink. */
 export const AT_SYMLINK_NOFOLLOW = 0x100;
 
+/** The flag for the metadata of the descriptor itself, if the path is empty. */
+export const AT_EMPTY_PATH = 0x1000;
+
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
 const S_IFREG = 0o100000;
 const S_IFLNK = 0o120000;
 
+/** Decodes the structure. Null for times before 1970. */
+export function entryInfo(words: Uint32Array): StatxInfo | null {
+  return words[25]! > 0x7fff_ffff || words[29]! > 0x7fff_ffff ? null : new StatxInfo(words);
+}
+
 /**
- * Decodes the structure. Timestamps are rounded as Deno does, so that both yield the same version: milliseconds for
- * mtime, whole seconds for ctime. Null for times before 1970.
+ * The metadata, with timestamps as numbers: as dates, they would take as long as the system call. They are rounded as Deno
+ * does, so that both yield the same version: milliseconds for mtime, whole seconds for ctime.
  */
-export function entryInfo(words: Uint32Array): EntryInfo | null {
-  const mode = words[7]! & 0xffff;
-  const type = mode & S_IFMT;
-  const [changed, modified] = [long(words, 24), long(words, 28)];
-  if (words[25]! > 0x7fff_ffff || words[29]! > 0x7fff_ffff) return null;
-  return {
-    isFile: type === S_IFREG,
-    isDirectory: type === S_IFDIR,
-    isSymlink: type === S_IFLNK,
-    size: long(words, 10),
-    mtime: new Date(modified * 1000 + Math.trunc(words[30]! / 1e6)),
-    ctime: new Date(changed * 1000),
-    ino: long(words, 8),
-    dev: deviceOf(words[34]!, words[35]!),
-    mode,
-  };
+export class StatxInfo implements EntryInfo {
+  readonly mode: number;
+  readonly size: number;
+  readonly ino: number;
+  readonly dev: number;
+  /** mtime in milliseconds since 1970. */
+  readonly modified: number;
+  /** ctime in milliseconds since 1970. */
+  readonly changed: number;
+  readonly #accessed: number;
+
+  constructor(words: Uint32Array) {
+    this.mode = words[7]! & 0xffff;
+    this.size = long(words, 10);
+    this.ino = long(words, 8);
+    this.dev = deviceOf(words[34]!, words[35]!);
+    this.modified = milliseconds(words, 28);
+    this.changed = long(words, 24) * 1000;
+    this.#accessed = milliseconds(words, 16);
+  }
+
+  get isFile(): boolean {
+    return (this.mode & S_IFMT) === S_IFREG;
+  }
+
+  get isDirectory(): boolean {
+    return (this.mode & S_IFMT) === S_IFDIR;
+  }
+
+  get isSymlink(): boolean {
+    return (this.mode & S_IFMT) === S_IFLNK;
+  }
+
+  get mtime(): Date {
+    return new Date(this.modified);
+  }
+
+  get ctime(): Date {
+    return new Date(this.changed);
+  }
+
+  get atime(): Date {
+    return new Date(this.#accessed);
+  }
+}
+
+function milliseconds(words: Uint32Array, at: number): number {
+  return long(words, at) * 1000 + Math.trunc(words[at + 2]! / 1e6);
 }
 
 function long(words: Uint32Array, at: number): number {

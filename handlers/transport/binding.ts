@@ -145,7 +145,8 @@ export class Binding<Listener> implements Disposable {
   /** Opens a listener at another address, then replaces its socket. */
   #openOn(socket: number): Listener {
     const listeners = this.#listeners!;
-    const { value, descriptor } = listeners.opening(() => this.#engine.open(elsewhere(this.address)));
+    const { open, close } = this.#engine;
+    const { value, descriptor } = listeners.opening(() => open(elsewhere(this.address)), close);
     try {
       listeners.share(socket, descriptor);
     } catch (error) {

@@ -15,6 +15,7 @@ import { type Certificates, certificatesOf, type TlsPair } from "./certificates.
 import { type Complain, complainer, isOutOfDescriptors, sleep } from "./complain.ts";
 import { endpointOf, type ServerAddr } from "./endpoint.ts";
 import { IntakeGuard } from "./intake.ts";
+import { Padding } from "./padding.ts";
 import { TurnGuard } from "./turn_guard.ts";
 import type { RunningServer, ServeOptions } from "./types.ts";
 
@@ -27,6 +28,9 @@ const STALL_MS = 60_000;
 
 /** TCP keep-alive interval in seconds. */
 const KEEP_ALIVE_S = 60;
+
+/** How long TLS handshakes may take to begin when the server stops, in milliseconds. */
+const HANDSHAKE_MS = 1_000;
 
 /** One Deno.serve instance. */
 interface Generation {
@@ -52,6 +56,7 @@ export class Generations implements RunningServer<ServerAddr> {
   readonly #transfers = new Set<Promise<void>>();
   readonly #resources = new DisposableStack();
   readonly #sockets: Sockets | null;
+  readonly #padding = new Padding();
   #guard: IntakeGuard | null = null;
   /** The certificate for the next instance. */
   #pair: TlsPair | null;
@@ -96,7 +101,7 @@ export class Generations implements RunningServer<ServerAddr> {
     this.#retire(this.#previous);
     this.#retire(this.#current);
     this.#previous = this.#current = null;
-    await this.finished;
+    await Promise.all([this.finished, this.#endHandshakes()]);
   }
 
   async abort(): Promise<void> {
@@ -123,6 +128,20 @@ export class Generations implements RunningServer<ServerAddr> {
     this.#stopped.abort();
     this.#binding.withdraw();
     this.#current?.fail(null);
+  }
+
+  /** After a while, disconnects clients that have not begun their TLS handshake, for which the runtime would wait. */
+  async #endHandshakes(): Promise<void> {
+    const { address } = this;
+    if (!this.#sockets || !this.#options.tls || "path" in address) return;
+    const ended = new AbortController();
+    const end = () => ended.abort();
+    this.finished.then(end, end);
+    await sleep(HANDSHAKE_MS, ended.signal);
+    if (ended.signal.aborted) return;
+    for (const connection of this.#sockets.connections(address.port)) {
+      if (this.#sockets.traffic(connection)?.sent === 0) this.#sockets.reset(connection);
+    }
   }
 
   /** Waits for the current instance to fail, and replaces it, until stopped. */
@@ -186,16 +205,25 @@ export class Generations implements RunningServer<ServerAddr> {
     const { address } = this.#binding;
     // Accepted connections inherit the listener's options. Deno sets TCP_NODELAY itself, but not with TLS: there, the
     // second segment of a response waits 40 ms for the ACK of the first (Nagle's algorithm).
+    // TCP_DEFER_ACCEPT would not limit silent clients: when its time is over, Linux accepts them nevertheless.
     const options = [NO_DELAY, userTimeout(stallMs), ...keepAlive(KEEP_ALIVE_S)];
     if ("port" in address) this.#sockets?.setOnListeners(address.port, options);
     return generation;
   }
 
   #serve(place: ListenAddress): Generation {
-    const fetch: FetchFunction = this.#sockets === null || "path" in place
-      ? this.#fetch
-      : (request, info) => this.#guard!.answer(this.#fetch, request, info);
-    return serve(fetch, { ...place, ...this.#pair, ...(this.#options.reusePort && { reusePort: true }) });
+    return serve("path" in place ? this.#fetch : this.#onConnections(), {
+      ...place,
+      ...this.#pair,
+      ...(this.#options.reusePort && { reusePort: true }),
+    });
+  }
+
+  /** The function with what concerns TCP connections around it. */
+  #onConnections(): FetchFunction {
+    const padded: FetchFunction = (request, info) => this.#padding.answer(this.#fetch, request, info);
+    if (this.#sockets === null) return padded;
+    return (request, info) => this.#guard!.answer(padded, request, info);
   }
 
   #retire(generation: Generation | null): void {

@@ -33,13 +33,13 @@ export function openShared(endpoint: UnixEndpoint | InheritedEndpoint): SharedSo
     return { fd: endpoint.fd, address, [Symbol.dispose]() {} };
   }
   const binding = new Binding(endpoint, ENGINE);
-  const { value, descriptor } = listeners.opening(() => binding.open());
-  listeners.keepInChildren(descriptor);
-  const end = () => {
+  const close = (listener: Deno.Listener) => {
     binding.withdraw();
-    value.close();
+    listener.close();
   };
-  return { fd: descriptor, address: binding.address, [Symbol.dispose]: end };
+  const { value, descriptor } = listeners.opening(() => binding.open(), close);
+  listeners.keepInChildren(descriptor);
+  return { fd: descriptor, address: binding.address, [Symbol.dispose]: () => close(value) };
 }
 
 const ENGINE: Engine<Deno.Listener> = {

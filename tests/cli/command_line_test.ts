@@ -230,13 +230,66 @@ Deno.test("the other options arrive where they belong", () => {
   assertEquals(settings("--quiet").server.log, false);
 });
 
+Deno.test("options about policies", () => {
+  const { policies, server } = settings(
+    ...["--cors", "--isolated", "--cache=auto", "--type", ".FOO=a/b", "--type=.bar=c/d;e=f"],
+    ...["-H", "x-a: 1", "--remove-header", "server"],
+  );
+  assertEquals(policies, { origins: "*", isIsolated: true, cache: "auto" });
+  assertEquals([server.types, server.headers], [{ foo: "a/b", bar: "c/d;e=f" }, [["x-a", "1"], ["server", null]]]);
+  const origins = ["https://a.example", "http://localhost:3000"];
+  assertEquals(settings(`--cors=${origins}`, "--cache", "60").policies, { origins, isIsolated: false, cache: 60 });
+  assertEquals([settings().policies, settings().server.types], [null, undefined]);
+});
+
+Deno.test("options about pages", () => {
+  const pages = (...args: string[]) => {
+    const { spa, cleanUrls, trailingSlash, notFound } = settings(...args).server;
+    return { spa, cleanUrls, trailingSlash, notFound };
+  };
+  const none = { spa: undefined, cleanUrls: undefined, trailingSlash: undefined, notFound: undefined };
+  assertEquals(pages(), none);
+  assertEquals(pages("--spa"), { ...none, spa: true });
+  assertEquals(pages("--spa=app/a b.html"), { ...none, spa: "/app/a b.html" });
+  assertEquals(pages("--not-found", "/404.htm"), { ...none, notFound: "/404.htm" });
+  assertEquals(pages("--clean-urls", "--trailing-slash=never"), { ...none, cleanUrls: true, trailingSlash: "never" });
+  assertEquals(settings("--spa", "8080", "site").root, "site");
+});
+
 Deno.test("a command line that cannot be used is one sentence on stderr and status 2", async (t) => {
   const rows: readonly [args: string[], sentence: string][] = [
     [["--bindd", "x"], "There is no option --bindd; did you mean --bind?"],
     [["--listing"], "There is no option --listing; did you mean --no-listing?"],
     [["--xyzzy-plugh"], "There is no option --xyzzy-plugh (see pyserve --help)"],
-    [["--cors"], 'There is no option --cors; use -H Access-Control-Allow-Origin "*"'],
-    [["--gzip"], "There is no option --gzip; did you mean --precompressed?"],
+    [
+      ["--cors=app.example"],
+      'Cannot use --cors "app.example": "app.example" is not an origin such as https://app.example or http://localhost:3000',
+    ],
+    [
+      ["--cors=https://a.example,https://b.example/"],
+      'Cannot use --cors "https://a.example,https://b.example/": "https://b.example/" is not an origin such as ' +
+      "https://app.example or http://localhost:3000",
+    ],
+    [["--cache", "no"], 'Cannot use --cache "no": it is neither auto nor off nor a whole number of seconds'],
+    [["--type", "foo=text/plain"], 'Cannot use --type "foo=text/plain": it is not of the form .EXT=TYPE'],
+    [["--type", ".foo=text"], 'Cannot use --type ".foo=text": it is not a media type such as text/plain'],
+    [
+      ["--type", ".foo=text/plain;\nx: y"],
+      'Cannot use --type ".foo=text/plain;\\x0ax: y": it is not a media type such as text/plain',
+    ],
+    [
+      ["--type", ".foo=text/plain\n;"],
+      'Cannot use --type ".foo=text/plain\\x0a;": it is not a media type such as text/plain',
+    ],
+    [["--remove-header", "a b"], 'Cannot use --remove-header "a b": it is not the name of a header'],
+    [["--remove-header", "Vary"], 'Cannot use --remove-header "Vary": responses need this header'],
+    [["-H", "X-A: 1", "--remove-header", "x-a"], "Cannot both set and remove the header X-A"],
+    [["--maxage"], "There is no option --maxage; did you mean --cache?"],
+    [["--spa=../a"], 'Cannot use --spa "../a": it is not the path of a file below the root'],
+    [["--not-found", "a//b"], 'Cannot use --not-found "a//b": it is not the path of a file below the root'],
+    [["--trailing-slash=no"], 'Cannot use --trailing-slash "no": it must be always, never or auto'],
+    [["--single"], "There is no option --single; did you mean --spa?"],
+    [["--gzip"], "There is no option --gzip; did you mean --compress?"],
     [["--uplod"], "There is no option --uplod (see pyserve --help uploads)"],
     [["--dlete"], "There is no option --dlete (see pyserve --help uploads)"],
     [["-x"], "There is no option -x"],

@@ -31,6 +31,19 @@ Deno.test("no request overtakes the queue", async () => {
   assertEquals(order, ["second", "third"]);
 });
 
+Deno.test("a lower rank leaves the queue first, and those of one rank in order of arrival", async () => {
+  const limiter = new Limiter({ max: 1, queueMs: 60_000 });
+  const first = await limiter.enter();
+  const order: string[] = [];
+  const waiting = ["2a", "1a", "2b", "0a", "1b"].map(async (name) => {
+    using _ = await limiter.enter("", undefined, Number(name[0]));
+    order.push(name);
+  });
+  first[Symbol.dispose]();
+  await Promise.all(waiting);
+  assertEquals(order, ["0a", "1a", "1b", "2a", "2b"]);
+});
+
 Deno.test("a slot that is released twice counts once", async () => {
   const limiter = new Limiter({ max: 1, queueMs: 0 });
   const place = await limiter.enter();

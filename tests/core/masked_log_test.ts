@@ -49,6 +49,24 @@ for (const format of ["python", "common", "combined", "json"] as LogFormat[]) {
   });
 }
 
+Deno.test("nor has the cause of an error, whatever it is", async () => {
+  const told: unknown[] = [];
+  const log = { access: () => {}, error: (_: string, cause: unknown) => void told.push(cause) };
+  const inner = new TypeError(`Cannot open ${LINK}`);
+  const causes = [new Error(LINK), new Error("outer", { cause: inner }), LINK, { path: LINK }, new Error("harmless")];
+  for (const cause of causes) {
+    const fetch = toFetch(() => {
+      throw cause;
+    }, { log });
+    await (await fetch(new Request("http://localhost/"))).body?.cancel();
+  }
+  assertEquals(told.length, causes.length);
+  for (const cause of told) assert(!Deno.inspect(cause).includes(token.slice(-32)), Deno.inspect(cause));
+  assert(told.slice(0, 4).every((cause) => Deno.inspect(cause).includes(`${id}...`)), "the id stays");
+  assert((told[1] as Error).cause instanceof Error && (told[1] as Error).cause!.toString().startsWith("TypeError"));
+  assertEquals(told[4], causes[4], "the same object");
+});
+
 Deno.test("other names, and malformed escapes, stay as they are", () => {
   const names = [
     "a.eyJ.txt",

@@ -6,7 +6,7 @@ import { auth } from "../../handlers/identity/auth.ts";
 import { sharePath, shares } from "../../handlers/identity/share_site.ts";
 import { volatileState } from "../../handlers/identity/state.ts";
 import { userFile } from "../../handlers/identity/user_file.ts";
-import { sharingSite, usersNamed } from "../support/sharing.ts";
+import { basic, sharingSite, usersNamed } from "../support/sharing.ts";
 import { tempTree } from "../support/tree.ts";
 import { until } from "../support/wait.ts";
 import { hashPassword } from "../../handlers/identity/password.ts";
@@ -99,4 +99,14 @@ Deno.test("a link made with a token ends with it: when it expires, and when it i
   assertEquals(listed.link, made.link);
   await Deno.writeTextFile(path, user);
   await until(async () => await site.status(`/.pyserve/${made.link}`) === 404, "the link ends");
+});
+
+Deno.test("the page of an error in a share advises what the holder of a link can do", async () => {
+  await using site = await sharingSite();
+  const { url } = await site.share({ paths: ["/team/"] });
+  const headers = { accept: "text/html" };
+  const shared = await site.text(url.replace("team/", "secret.txt"), { headers });
+  assert(shared.includes("Ask whoever sent you the link.") && !shared.includes("operator"), shared);
+  const own = await site.text("/secret.txt", { headers: { ...headers, ...basic("bob") } });
+  assert(own.includes("Ask the operator of this server for access."), own);
 });

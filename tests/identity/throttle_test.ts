@@ -111,8 +111,38 @@ Deno.test("an attack from many addresses does not delay users at addresses of ea
   const admitted = attempts.filter((attempt) => typeof attempt !== "number");
   assertEquals([admitted.length, attempts.at(-1)], [32, 1]);
   succeed("ann", "198.51.100.1");
+  begun(throttle.begin("eve", "198.51.100.1")).dropped(); // for any name: it must not tell who has logged in
   for (const attempt of admitted) attempt.failed();
   begun(throttle.begin("bob", "203.0.113.5")).dropped();
+});
+
+Deno.test("while many attempts fail, passwords are checked in the background, apart from those of known addresses", () => {
+  const { throttle, fail, pass, succeed } = withClock();
+  const precedenceOf = (name: string, client: string) => {
+    const attempt = begun(throttle.begin(name, client));
+    attempt.dropped();
+    return attempt.precedence;
+  };
+  succeed("ann", "198.51.100.1");
+  fail("ann", "198.51.100.7");
+  assertEquals([precedenceOf("ann", "203.0.113.5"), precedenceOf("ann", "198.51.100.7")], [0, 0], "people mistype");
+  for (let i = 0; i < 10; i++) fail(`u${i}`, `2001:db8:${i}:0`);
+  assertEquals([precedenceOf("ann", "203.0.113.5"), precedenceOf("ann", "2001:db8:1:0")], [1, 2]);
+  assertEquals([precedenceOf("ann", "198.51.100.1"), precedenceOf("nobody", "198.51.100.1")], [0, 0], "for any name");
+  for (let i = 0; i < 1000; i++) fail(`u${i}`, `2001:db8:${i}:1`);
+  succeed("ann", "");
+  assertEquals(precedenceOf("ann", ""), 1, "clients without an address share one");
+  pass(60);
+  assertEquals(precedenceOf("ann", "203.0.113.5"), 0, "a minute after the last one, however many there were");
+});
+
+Deno.test("attempts of addresses with failures leave room for those of others", () => {
+  const { throttle, fail } = withClock();
+  const clients = Array.from({ length: 100 }, (_, i) => `2001:db8:${i}:0`);
+  for (const client of clients) fail("ann", client);
+  const again = clients.map((client) => throttle.begin("bob", client));
+  assertEquals(again.filter((attempt) => typeof attempt !== "number").length, 16);
+  begun(throttle.begin("bob", "203.0.113.5"));
 });
 
 Deno.test("an attempt without a verdict counts nothing, and leaves nothing", () => {

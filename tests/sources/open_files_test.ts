@@ -7,7 +7,7 @@ import { DiskRoot } from "../../handlers/sources/contained.ts";
 import { DESCRIPTORS, LATER } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
 import { doLater } from "../../handlers/sources/steps.ts";
-import { nodeFs } from "../../handlers/system/path_descriptor.ts";
+import { nodeFs } from "../../handlers/system/node.ts";
 import { tempTree } from "../support/tree.ts";
 
 const SIZE = 300_000;

@@ -5,8 +5,7 @@ import { disk, fileServer, type FileSource, filtered, SitePath, toFetch } from "
 import { isVisible } from "@x/pyserve/sources";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
-import { FILE_CALLS } from "../../handlers/system/file_calls.ts";
-import { clockAhead, nextTick } from "../support/clock.ts";
+import { clockAhead } from "../support/clock.ts";
 import { interposed } from "../support/interposed.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import { pathOf, textAt } from "../support/source.ts";
@@ -203,17 +202,6 @@ Deno.test({
       });
     }
   },
-});
-
-Deno.test({
-  name: "a cached file is not fresh if only the nanoseconds of its ctime have changed",
-  ignore: FILE_CALLS === null,
-  fn: () =>
-    withCheck({ "root/a.txt": "a" }, pathOf("a.txt"), async (isFresh, tree) => {
-      await nextTick();
-      Deno.chmodSync(tree.at("root/a.txt"), 0o600);
-      assert(!isFresh());
-    }),
 });
 
 Deno.test("there is no freshness check for a file that has just changed, nor for names in such a directory", async () => {

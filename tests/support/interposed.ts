@@ -5,7 +5,7 @@
  */
 
 import { FILE_CALLS } from "../../handlers/system/file_calls.ts";
-import { nodeFs } from "../../handlers/system/path_descriptor.ts";
+import { nodeFs } from "../../handlers/system/node.ts";
 import { DESCRIPTORS } from "../../handlers/sources/disk_calls.ts";
 
 /** Deno's functions that take names; those for open files take none. */

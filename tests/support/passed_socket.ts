@@ -13,11 +13,12 @@ export interface PassedSocket extends Disposable {
 /** Opens a socket: on a free port of 127.0.0.1, or at a path. */
 export function passedSocket(path?: string): PassedSocket {
   const listeners = openListeners()!;
-  const { value, descriptor } = listeners.opening<Deno.Listener>(() => {
+  const open = (): Deno.Listener => {
     return path === undefined
       ? Deno.listen({ hostname: "127.0.0.1", port: 0 })
       : Deno.listen({ transport: "unix", path });
-  });
+  };
+  const { value, descriptor } = listeners.opening(open, (listener) => listener.close());
   listeners.keepInChildren(descriptor);
   return {
     fd: descriptor,

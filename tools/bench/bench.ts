@@ -2,18 +2,24 @@
  * Benchmarks pyserve and every other installed server, interleaved and from another process: `deno task bench`, and for
  * CGI programs `deno task bench:cgi`.
  *
- * Options: `--suite NAME` (`files`, the default, or `cgi`), `--rounds N`, `--seconds S` (duration of each load, whole
- * seconds), `--only CASE,...`, `--peers NAME,...`, and `--quick`: one round, with only the servers named by the goals
- * of each case. A full run writes RESULTS.md or RESULTS-CGI.md; any other only prints.
+ * Options:
+ *
+ * - `--quick`: at most two minutes, for use while working: only pyserve, nginx and the runtime's ceiling, in a part of the
+ *   cases, or in those of `--only`, with as many rounds as there is time for
+ * - `--against DIR`: also measures pyserve in another checkout, such as a worktree of an older commit
+ * - `--only CASE,...`, `--peers NAME,...`, `--rounds N`, `--seconds S` (duration of each load, whole seconds)
+ * - `--suite NAME`: `files` (the default) or `cgi`
+ *
+ * A run without options, except `--suite`, writes RESULTS.md or RESULTS-CGI.md; any other only prints.
  *
  * Needs Linux, wrk and curl; openssl for HTTPS and h2load for HTTP/2.
  */
 
 import { type Case, CASES, CGI_CASES } from "./cases.ts";
-import { type Bench, measure, prepare, type Sample } from "./measure.ts";
-import { PEERS } from "./peers.ts";
+import { type Bench, measure, prepare } from "./measure.ts";
+import { otherCheckout, PEERS } from "./peers.ts";
 import { busySeconds, onInterrupt, run, stopAll } from "./processes.ts";
-import { caseTable, goalTable, peerTable, report, type Results, type Samples } from "./report.ts";
+import { caseTable, goalTable, overview, peerTable, report, type Results, type Taken } from "./report.ts";
 import { type Contestant, Servers } from "./servers.ts";
 import { makeSite } from "./site.ts";
 
@@ -23,40 +29,41 @@ interface Suite {
   readonly command: string;
   readonly cases: readonly Case[];
   readonly file: string;
-  /** Default number of rounds and seconds. */
-  readonly rounds: string;
-  readonly seconds: string;
+  /** Default number of rounds. */
+  readonly rounds: number;
 }
 
 const SUITES: Readonly<Record<string, Suite>> = {
-  files: {
-    title: "Results",
-    command: "deno task bench",
-    cases: CASES,
-    file: "RESULTS.md",
-    rounds: "3",
-    seconds: "1",
-  },
+  files: { title: "Results", command: "deno task bench", cases: CASES, file: "RESULTS.md", rounds: 5 },
   cgi: {
     title: "Results: CGI",
     command: "deno task bench:cgi",
     cases: CGI_CASES,
     file: "RESULTS-CGI.md",
-    rounds: "15",
-    seconds: "1",
+    rounds: 15,
   },
 };
 
-/** Takes part in every case of a quick run, in addition to the servers named by the goals. */
-const BASELINE = "nginx";
+/** A quick run starts no round that would end later if it took as long as the one before. */
+const QUICK_MS = 115_000;
+
+/** The server that issues cookies for the cases that need them. */
+const ISSUER = "pyserve-auth";
+
+/** The peers of a quick run. */
+const QUICK_PEERS = ["pyserve", "other", ISSUER, "nginx", "ceiling"];
 
 interface Options {
   readonly suite: Suite;
+  /** The cases to run. */
+  readonly cases: readonly Case[];
   readonly rounds: number;
   readonly seconds: number;
-  readonly only: readonly string[] | null;
   readonly peers: readonly string[] | null;
+  readonly against: string | null;
   readonly quick: boolean;
+  /** Whether the results are written to the file of the suite. */
+  readonly whole: boolean;
 }
 
 async function main(args: readonly string[]): Promise<void> {
@@ -68,14 +75,21 @@ async function main(args: readonly string[]): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "pyserve-bench-" });
   onInterrupt();
   try {
-    const results = await runAll(options, args, directory);
-    print(["", ...goalTable(results)].join("\n"));
-    const whole = !options.quick && options.only === null && options.peers === null;
-    if (whole) await writeReport(results, options.suite);
-    print(`\n${results.minutes.toFixed(1)} minutes${whole ? `; written to bench/${options.suite.file}` : ""}`);
+    const results = await runAll(options, directory);
+    print(summary(results, options).join("\n"));
+    if (options.whole) await writeReport(results, options.suite);
   } finally {
-    await cleanUp(directory);
+    await stopAll();
+    await Deno.remove(directory, { recursive: true }).catch(() => {});
   }
+}
+
+/** What is printed at the end. */
+function summary(results: Results, { quick, whole, suite }: Options): string[] {
+  const { rounds, minutes } = results;
+  const tables = results.cases.flatMap(([one, taken]) => ["", `### ${one.title}`, "", ...caseTable(one, taken)]);
+  const end = `${rounds} rounds, ${minutes.toFixed(1)} minutes${whole ? `; written to tools/bench/${suite.file}` : ""}`;
+  return [...quick ? ["", ...overview(results)] : tables, "", ...goalTable(results), "", end];
 }
 
 /** Writes the report of a suite, formatted with deno fmt. */
@@ -86,7 +100,7 @@ async function writeReport(results: Results, { file }: Suite): Promise<void> {
 }
 
 function parseOptions(args: readonly string[]): Options {
-  const known = ["--suite", "--rounds", "--seconds", "--only", "--peers"];
+  const known = ["--suite", "--rounds", "--seconds", "--only", "--peers", "--against"];
   const given = new Map<string, string>();
   for (let index = 0; index < args.length; index++) {
     const name = args[index]!;
@@ -98,13 +112,17 @@ function parseOptions(args: readonly string[]): Options {
   }
   const quick = given.has("--quick");
   const suite = suiteOf(given.get("--suite") ?? "files");
+  const only = names(given.get("--only"), suite.cases);
+  const rounds = given.get("--rounds");
   return {
     suite,
-    rounds: count(given.get("--rounds") ?? (quick ? "1" : suite.rounds)),
-    seconds: count(given.get("--seconds") ?? suite.seconds),
-    only: names(given.get("--only"), suite.cases),
+    cases: suite.cases.filter((one) => only?.includes(one.name) ?? (!quick || one.quick)),
+    rounds: rounds !== undefined ? count(rounds) : quick ? Infinity : suite.rounds,
+    seconds: count(given.get("--seconds") ?? "1"),
     peers: names(given.get("--peers"), PEERS),
+    against: given.get("--against") ?? null,
     quick,
+    whole: [...given.keys()].every((name) => name === "--suite"),
   };
 }
 
@@ -142,69 +160,93 @@ async function isThere(program: string): Promise<boolean> {
   return await run(["sh", "-c", `command -v ${program}`]) !== null;
 }
 
-async function runAll(options: Options, args: readonly string[], directory: string): Promise<Results> {
+async function runAll(options: Options, directory: string): Promise<Results> {
   const begin = performance.now();
-  const { cases: all, title, command } = options.suite;
-  const able = PEERS.filter((peer) => peer.cgi || all.some(({ root }) => root !== "cgi"));
-  const wanted = able.filter(({ name }) => name === "pyserve" || (options.peers?.includes(name) ?? true));
-  const found = await Promise.all(wanted.map(async (peer) => ({ ...peer, installed: await peer.find() })));
+  const { cases, suite: { title, command }, seconds } = options;
+  const found = await findPeers(options);
   const contestants = found.filter((peer): peer is Contestant => peer.installed !== null);
-  const peers = found.map((peer) => [peer, peer.installed?.version ?? null] as const);
-  print(peerTable({ peers }).join("\n"));
+  const versions = found.map((peer) => [peer, peer.installed?.version ?? null] as const);
+  print(peerTable({ peers: versions }).join("\n"));
 
   await makeSite(directory);
-  const bench = { servers: new Servers(directory), directory, seconds: options.seconds, note: print };
-  const cases: [Case, Samples][] = [];
+  await prepare(cases, directory);
+  const issuer = contestants.find(({ name }) => name === ISSUER)!;
+  const bench = { servers: new Servers(directory), issuer, directory, seconds, note: print };
+  const entries = cases.map((one) => {
+    const peers = contestants.filter((peer) => takesPart(peer, one, options));
+    return { one, peers, taken: new Map(peers.map(({ name }) => [name, []])) as Taken };
+  });
   const before = busySeconds();
-  for (const one of all.filter(({ name }) => options.only?.includes(name) ?? true)) {
-    const samples = await runCase(one, contestants.filter((peer) => takesPart(peer, one, options)), options, bench);
-    cases.push([one, samples]);
-    print(["", `### ${one.name}: ${one.title}`, "", ...caseTable(one, samples)].join("\n"));
-  }
-  const seconds = (performance.now() - begin) / 1000;
-  const cores = (busySeconds() - before) / seconds;
+  const rounds = await runRounds(entries, options, begin, bench);
+  const elapsed = (performance.now() - begin) / 1000;
+  const cores = (busySeconds() - before) / elapsed;
   return {
     title,
-    command: [command, ...args.filter((arg, index) => arg !== "--suite" && args[index - 1] !== "--suite")].join(" "),
-    rounds: options.rounds,
-    seconds: options.seconds,
-    minutes: seconds / 60,
+    command,
+    rounds,
+    seconds,
+    minutes: elapsed / 60,
     load: `${cores.toFixed(1)} cores were busy on average, including other work`,
-    peers,
-    cases,
+    peers: versions,
+    cases: entries.map(({ one, taken }) => [one, taken]),
   };
 }
 
+/** The peers that may take part, with what is known of their installation. */
+async function findPeers({ suite, peers, against, quick }: Options) {
+  const all = against === null ? PEERS : [...PEERS, otherCheckout(await Deno.realPath(against))];
+  const wanted = all.filter(({ name, cgi }) => {
+    if (["pyserve", "other", ISSUER].includes(name)) return true;
+    if (suite === SUITES.cgi && !cgi) return false;
+    return peers?.includes(name) ?? (!quick || QUICK_PEERS.includes(name));
+  });
+  return await Promise.all(wanted.map(async (peer) => ({ ...peer, installed: await peer.find() })));
+}
+
 /** Whether a peer is measured in a case; one that lacks a feature is included unless that is known in advance. */
-function takesPart(peer: Contestant, one: Case, { quick }: Options): boolean {
-  if (peer.name === "pyserve") return true;
+function takesPart(peer: Contestant, one: Case, { quick, peers }: Options): boolean {
+  const { name } = peer;
+  if (name === "pyserve" || name === "other") return true;
   if (one.root === "lists" && peer.noLists) return false;
   if (one.root === "cgi" && !peer.cgi) return false;
   if (one.kind === "load" && one.tls && !peer.tls) return false;
-  const named = [...one.goals.map(({ against }) => against), ...one.named ?? []];
-  return named.includes(peer.name) || (!peer.onlyNamed && (!quick || peer.name === BASELINE));
+  if (quick && !peers && !QUICK_PEERS.includes(name)) return false;
+  const named = [...one.goals.flatMap(({ of }) => of), ...quick ? [] : one.named ?? []].includes(name);
+  return named || (!peer.onlyNamed && !one.few);
 }
 
-/** The rounds of a case: every peer once in each, in an order rotated from round to round. */
-async function runCase(one: Case, peers: readonly Contestant[], options: Options, bench: Bench): Promise<Samples> {
-  await prepare(one, bench.directory);
-  const samples = new Map(peers.map(({ name }) => [name, [] as (Sample | null)[]]));
-  const rounds = one.once ? 1 : options.rounds;
-  for (let round = 0; round < rounds; round++) {
-    const turn = round % peers.length;
-    for (const peer of [...peers.slice(turn), ...peers.slice(0, turn)]) {
-      const before = samples.get(peer.name)!;
-      // A single failure may be chance: a server with a short accept queue can reject a whole load.
-      const failed = before.length > 1 && before.every((sample) => sample === null);
-      before.push(failed ? null : await measure(one, peer, bench));
+/** A case with its peers, and their samples so far. */
+interface Entry {
+  readonly one: Case;
+  readonly peers: readonly Contestant[];
+  readonly taken: Taken;
+}
+
+/** All cases in each round, so that a disturbance of the machine hits one round of each; returns their number. */
+async function runRounds(entries: readonly Entry[], options: Options, begin: number, bench: Bench): Promise<number> {
+  const elapsed = () => performance.now() - begin;
+  let round = 0;
+  for (let last = 0; round < options.rounds; round++) {
+    const start = elapsed();
+    if (options.quick && round > 0 && start + last > QUICK_MS) break;
+    for (const entry of entries) {
+      if (round === 0 || !entry.one.once) await runRound(entry, round, bench);
     }
+    last = elapsed() - start;
+    print(`Round ${round + 1}: ${(last / 1000).toFixed(0)} s`);
   }
-  return samples;
+  return round;
 }
 
-async function cleanUp(directory: string): Promise<void> {
-  await stopAll();
-  await Deno.remove(directory, { recursive: true }).catch(() => {});
+/** A round of a case: every peer once, in an order rotated from round to round. */
+async function runRound({ one, peers, taken }: Entry, round: number, bench: Bench): Promise<void> {
+  const turn = round % peers.length;
+  for (const peer of [...peers.slice(turn), ...peers.slice(0, turn)]) {
+    const before = taken.get(peer.name)!;
+    // A single failure may be chance: a server with a short accept queue can reject a whole load.
+    const failed = before.length > 1 && before.every((sample) => sample === null);
+    before.push(failed ? null : await measure(one, peer, bench));
+  }
 }
 
 function print(text: string): void {

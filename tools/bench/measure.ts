@@ -1,9 +1,13 @@
-/** Measures a case: the load comes from another process, CPU and memory of the server are read from /proc. */
+/** Measures a case: the load comes from another process, CPU and memory of the server are read from the system. */
 
-import type { Case, Load, Page } from "./cases.ts";
-import { cpuSeconds, ownCpuSeconds, residentBytes, run, stop } from "./processes.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { type Case, CPU, type Load, type Page } from "./cases.ts";
+import { curl, type Done, h2load, wrk } from "./clients.ts";
+import { credentials } from "./login.ts";
+import { cpuSeconds, ownCpuSeconds, residentBytes, run, settle, stop } from "./processes.ts";
 import type { Contestant, Server, Servers } from "./servers.ts";
 import { entryName, makeList, touch } from "./site.ts";
+import { percentile } from "./statistics.ts";
 
 /** The figures of one measurement by metric. */
 export type Sample = Readonly<Record<string, number>>;
@@ -11,6 +15,8 @@ export type Sample = Readonly<Record<string, number>>;
 /** Resources of a measurement. */
 export interface Bench {
   readonly servers: Servers;
+  /** The server that issues the credentials of the cases that need them. */
+  readonly issuer: Contestant;
   /** Contains the site, and takes scripts. */
   readonly directory: string;
   /** Duration of a load. */
@@ -24,9 +30,6 @@ const TOUCH_MS = 30;
 
 /** File times may have a resolution of one second: only after that can a server be sure that nothing has changed. */
 const AGE_MS = 2_000;
-
-/** Maximum time for a server to finish requests of clients that have left. */
-const SETTLE_MS = 5_000;
 
 /** Request interval of the client next to a large page, and its duration. */
 const PROBE_MS = 5;
@@ -42,15 +45,21 @@ const READING_MS = 2_000;
 
 const MIB = 1024 * 1024;
 
+/** A server is warm after so many requests, or at the latest after so many seconds. */
+const WARM_REQUESTS = 60_000;
+const WARM_SECONDS = 3;
+
 /** Servers that are warmed up. */
 const warm = new WeakSet<Server>();
 
-/** Creates the directories of a case, and lets them age if they are to count as unchanged. */
-export async function prepare(one: Case, directory: string): Promise<void> {
-  if (one.kind === "page") makeList(directory, one.path, one.entries);
-  if (one.kind !== "load" || one.lists === undefined) return;
-  for (const path of listPaths(one)) makeList(directory, path, one.lists.entries);
-  if (!one.cold) await pause(AGE_MS);
+/** Creates the directories of all cases, and lets them age, so that they can count as unchanged. */
+export async function prepare(cases: readonly Case[], directory: string): Promise<void> {
+  for (const one of cases) {
+    if (one.kind === "page") makeList(`${directory}/lists${one.path}`, one.entries);
+    if (one.kind !== "load" || one.lists === undefined) continue;
+    for (const path of listPaths(one)) makeList(`${directory}/lists${path}`, one.lists.entries);
+  }
+  if (cases.some(({ root }) => root === "lists")) await pause(AGE_MS);
 }
 
 /** Measures a peer in a case once; null if it does not support the case. */
@@ -72,110 +81,74 @@ export async function measure(one: Case, peer: Contestant, bench: Bench): Promis
 async function measureLoad(one: Load, peer: Contestant, bench: Bench): Promise<Sample | null> {
   const server = await running(peer, one, bench);
   if (server === null) return null;
-  const headers = await requestHeaders(one, server);
+  const headers = await requestHeaders(one, server, bench);
   const wrong = headers === null ? "sends no validator" : await faultOf(one, server, headers);
   if (headers === null || wrong !== null) {
-    bench.note(`${peer.name} ${wrong}`);
+    bench.note(`${peer.name}, ${one.name}: ${wrong}`);
     return null;
   }
-  const options = headers.flatMap((header) => ["-H", header]);
-  if (one.cold) options.push("-s", writeCycle(one, bench.directory));
-  await warmUp(one, server, options);
+  const script = one.cold ? writeCycle(one, bench.directory) : null;
+  if (!warm.has(server)) await warmUp(one, server, { seconds: 1, headers, script });
   const { pid } = server.child;
   const before = { all: cpuSeconds(pid), own: ownCpuSeconds(pid) };
-  const done = await fire(one, server, { seconds: bench.seconds, options });
-  await settle(server);
-  if (done === null || (one.huge ? done.bytes : done.requests) === 0) {
-    bench.note(`${peer.name} did not respond in time`);
+  const done = await fire(one, server, { seconds: bench.seconds, headers, script });
+  await settle(pid);
+  const problem = problemOf(one, done);
+  if (done === null || problem !== null) {
+    bench.note(`${peer.name}, ${one.name}: ${problem}`);
     return null;
   }
-  if (one.status < 400 && done.errors > 0) {
-    bench.note(`${peer.name} responds to ${done.errors} of ${done.requests} requests with an error`);
-    return null;
+  const { requests, seconds, p99 } = done;
+  const rates = { rate: requests / seconds, p99 };
+  if (peer.noCpu) return rates;
+  const micros = (total: number) => total * 1e6 / requests;
+  return { [CPU]: micros(cpuSeconds(pid) - before.all), own: micros(ownCpuSeconds(pid) - before.own), ...rates };
+}
+
+/** Sends requests to a server that has just started, until its code is compiled and optimized. */
+async function warmUp(one: Load, server: Server, firing: Firing): Promise<void> {
+  warm.add(server);
+  let requests = 0;
+  for (let second = 0; second < WARM_SECONDS && requests < WARM_REQUESTS; second++) {
+    requests += (await fire(one, server, firing))?.requests ?? 0;
   }
-  const cpu = { all: cpuSeconds(pid) - before.all, own: ownCpuSeconds(pid) - before.own };
-  return one.huge ? bulkSample(done, cpu, peer) : loadSample(done, cpu, peer);
+}
+
+/** Why a load cannot be counted; null if it can. */
+function problemOf({ status }: Load, done: Done | null): string | null {
+  if (done === null || done.requests === 0) return "no response in time";
+  if (status < 400 && done.errors > 0) return `${done.errors} of ${done.requests} responses are errors`;
+  return null;
 }
 
 /** The instance of a peer for a case. */
 async function running(peer: Contestant, one: Load | Page, { servers, note }: Bench): Promise<Server | null> {
-  const server = await servers.get(peer, { root: one.root, tls: one.kind === "load" ? one.tls : undefined });
+  const { root } = one;
+  const variant = one.kind === "load" ? { root, tls: one.tls, answer: one } : { root };
+  const server = await servers.get(peer, variant);
   if (server === null) note(`${peer.name} did not start`);
   return server;
 }
 
-/** Warms up a server that has just started, so that its code is compiled. */
-async function warmUp(one: Load, server: Server, options: readonly string[]): Promise<void> {
-  if (warm.has(server)) return;
-  warm.add(server);
-  await fire(one, server, { seconds: 1, options });
+interface Firing {
+  readonly seconds: number;
+  readonly headers: readonly string[];
+  readonly script: string | null;
 }
 
 /** Runs the load of a case. */
-async function fire(one: Load, server: Server, options: Omit<WrkOptions, "connections">): Promise<Done | null> {
+async function fire(one: Load, server: Server, firing: Firing): Promise<Done | null> {
   const { connections, streams, path } = one;
-  if (streams !== undefined) {
-    return await h2load(server.url + path, connections, streams, options.seconds);
-  }
+  const url = server.url + path;
+  if (streams !== undefined) return await h2load(url, { ...firing, connections, streams });
   const toucher = one.cold
     ? setInterval(() => listPaths(one).forEach((list) => touch(server.root + list)), TOUCH_MS)
     : 0;
   try {
-    return await wrk(server.url + path, { connections, ...options });
+    return await wrk(url, { ...firing, connections });
   } finally {
     clearInterval(toucher);
   }
-}
-
-/** The result of a load. */
-interface Done {
-  readonly requests: number;
-  readonly bytes: number;
-  readonly seconds: number;
-  /** Number of error responses. */
-  readonly errors: number;
-}
-
-/** CPU seconds of a server: with all its children, and without the exited ones. */
-interface Cpu {
-  readonly all: number;
-  readonly own: number;
-}
-
-function loadSample({ requests, seconds }: Done, { all, own }: Cpu, { noCpu }: Contestant): Sample {
-  return { rate: requests / seconds, ...(!noCpu && { cpu: all * 1e6 / requests, own: own * 1e6 / requests }) };
-}
-
-function bulkSample({ bytes, seconds }: Done, { all }: Cpu, { noCpu }: Contestant): Sample {
-  return { rate: bytes / 1e6 / seconds, ...(!noCpu && { cpu: all * 1e3 / (bytes / 1e9) }) };
-}
-
-interface WrkOptions {
-  readonly connections: number;
-  readonly seconds: number;
-  readonly options: readonly string[];
-}
-
-async function wrk(url: string, { connections, seconds, options }: WrkOptions): Promise<Done | null> {
-  const command = ["wrk", "-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "10s", ...options, url];
-  const output = await run(command, seconds + 30);
-  const summary = /(\d+) requests in ([\d.]+)(ms|s|m), ([\d.]+)([KMGT]?)B read/;
-  const [, requests, time, unit, amount, scale] = summary.exec(output ?? "") ?? [];
-  if (requests === undefined) return null;
-  return {
-    requests: Number(requests),
-    bytes: Number(amount) * 1024 ** " KMGT".indexOf(scale || " "),
-    seconds: Number(time) * (unit === "ms" ? 0.001 : unit === "m" ? 60 : 1),
-    errors: Number(/Non-2xx or 3xx responses: (\d+)/.exec(output ?? "")?.[1] ?? 0),
-  };
-}
-
-async function h2load(url: string, clients: number, streams: number, seconds: number): Promise<Done | null> {
-  const output = await run(["h2load", `-c${clients}`, `-m${streams}`, `-D${seconds}`, url], seconds + 30);
-  const [, rate] = /finished in [\d.]+\w+, ([\d.]+) req\/s/.exec(output ?? "") ?? [];
-  const [, good] = /(\d+) succeeded/.exec(output ?? "") ?? [];
-  if (!rate || !good || !/^Application protocol: h2$/m.test(output ?? "")) return null;
-  return { requests: Number(good), bytes: 0, seconds: Number(good) / Number(rate), errors: 0 };
 }
 
 /** A wrk script that requests a case's directories in turn. */
@@ -192,44 +165,30 @@ function listPaths({ path, lists, cold }: Load): string[] {
   return Array.from({ length: lists?.count ?? 0 }, (_, index) => path.replace("/0/", `/${index}/`));
 }
 
-/** Waits until a server has finished requests whose clients have left, so that they do not count for the next. */
-async function settle({ child: { pid } }: Server): Promise<void> {
-  const begin = performance.now();
-  for (let last = -1; last !== cpuSeconds(pid) && performance.now() - begin < SETTLE_MS;) {
-    last = cpuSeconds(pid);
-    await pause(40);
-  }
-}
-
 /** The request headers of a case; null if the server sends no validator for a conditional request. */
-async function requestHeaders({ conditional, range, path }: Load, { url }: Server): Promise<string[] | null> {
-  if (range !== undefined) return [`Range: ${range}`];
-  if (!conditional) return [];
-  const { head = "" } = await curl(["-i", url + path]) ?? {};
+async function requestHeaders(one: Load, { url }: Server, { servers, issuer }: Bench): Promise<string[] | null> {
+  const headers = [...one.headers ?? []];
+  if (one.login !== undefined) {
+    const from = await servers.get(issuer, { root: one.root });
+    const credential = from && await credentials(one.login, from.url);
+    if (credential === null) throw new Error("Cannot log in");
+    headers.push(credential);
+  }
+  if (!one.conditional) return headers;
+  const { head = "" } = await curl([url + one.path]) ?? {};
   const etag = /^etag: *(.*?)\r?$/im.exec(head)?.[1];
   const modified = /^last-modified: *(.*?)\r?$/im.exec(head)?.[1];
-  if (etag) return [`If-None-Match: ${etag}`];
-  return modified ? [`If-Modified-Since: ${modified}`] : null;
+  if (!etag && !modified) return null;
+  return [...headers, etag ? `If-None-Match: ${etag}` : `If-Modified-Since: ${modified}`];
 }
 
 /** The error in a server's response to a case's request, so that no error page is measured; null if it is correct. */
 async function faultOf(one: Load, { url }: Server, headers: readonly string[]): Promise<string | null> {
-  const options = headers.flatMap((header) => ["-H", header]);
-  const got = await curl([one.huge ? "-I" : "-i", ...options, url + one.path]);
-  if (got === null) return "does not respond";
-  if (got.status !== one.status) return `answers ${got.status}`;
-  if (one.size !== undefined && !one.huge && got.body.length !== one.size) {
-    return `sends ${got.body.length} bytes`;
-  }
-  return one.contains === undefined || got.body.includes(one.contains) ? null : "lists only some entries";
-}
-
-async function curl(options: readonly string[]) {
-  const output = await run(["curl", "-sk", "-m", String(PAGE_LIMIT_SECONDS), ...options], PAGE_LIMIT_SECONDS + 5);
-  const [, status] = /^HTTP\/[\d.]+ (\d+)/.exec(output ?? "") ?? [];
-  if (!output || !status) return null;
-  const end = output.indexOf("\r\n\r\n") + 4;
-  return { status: Number(status), head: output.slice(0, end), body: output.slice(end) };
+  const got = await curl([...headers.flatMap((header) => ["-H", header]), url + one.path]);
+  if (got === null) return "no response";
+  if (got.status !== one.status) return `status ${got.status}`;
+  if (one.size !== undefined && got.body.length !== one.size) return `${got.body.length} bytes`;
+  return one.contains === undefined || got.body.includes(one.contains) ? null : "only some entries";
 }
 
 async function measurePage(one: Page, peer: Contestant, bench: Bench): Promise<Sample | null> {
@@ -247,17 +206,17 @@ async function measurePage(one: Page, peer: Contestant, bench: Bench): Promise<S
     pages.push(page);
   }
   probing.abort();
-  const sorted = (await delays).sort((a, b) => a - b);
-  await settle(server);
+  const latencies = await delays;
+  await settle(server.child.pid);
   if (pages.length === 0) {
-    bench.note(`${peer.name} does not send the page within ${PAGE_LIMIT_SECONDS} s`);
+    bench.note(`${peer.name}, ${one.name}: no page within ${PAGE_LIMIT_SECONDS} s`);
     return null;
   }
   return {
     first: Math.max(...pages.map(({ first }) => first)),
     total: pages.reduce((sum, { total }) => sum + total, 0) / pages.length,
-    p99: sorted[Math.floor(sorted.length * 0.99)] ?? NaN,
-    cpu: (cpuSeconds(server.child.pid) - before) * 1e3 / pages.length,
+    p99: percentile(latencies, 0.99),
+    [CPU]: (cpuSeconds(server.child.pid) - before) * 1e3 / pages.length,
     names: countNames(await Deno.readTextFile(file), one.entries),
   };
 }
@@ -310,13 +269,13 @@ async function withFresh(
 async function measureMemory({ url, child: { pid } }: Server): Promise<Sample | null> {
   await pause(300);
   const idle = residentBytes(pid) / MIB;
-  const done = await wrk(`${url}/1k.txt`, { connections: 64, seconds: 1, options: [] });
+  const done = await wrk(`${url}/1k.txt`, { connections: 64, seconds: 1 });
   return done && { idle, loaded: residentBytes(pid) / MIB };
 }
 
 /** Clients that read a large file slowly. The file is sent once before, so that caching it does not count. */
 async function measureSlowReaders({ url, port, child: { pid } }: Server): Promise<Sample | null> {
-  const got = await curl(["-i", `${url}/16m.bin`]);
+  const got = await curl([`${url}/16m.bin`]);
   if (got?.status !== 200) return null;
   const before = residentBytes(pid);
   const reading = new AbortController();
@@ -352,8 +311,4 @@ async function readSlowly(connection: Deno.Conn, signal: AbortSignal): Promise<b
   } catch {
     return false;
   }
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

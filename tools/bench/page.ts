@@ -8,6 +8,7 @@
  * its copies are in memory, in /dev/shm: 8 GiB, or a smaller file if there is less space.
  */
 
+import { setTimeout as pause } from "node:timers/promises";
 import { type Browser, launch, type Page } from "../../tests/support/browser.ts";
 import type { Metric } from "./cases.ts";
 import type { Sample } from "./measure.ts";
@@ -16,6 +17,7 @@ import { busySeconds, forgetPeak, onInterrupt, peakBytes, residentBytes, run, st
 import { caseTable, machine, peerTable } from "./report.ts";
 import { type Contestant, type Server, Servers } from "./servers.ts";
 import { entryName, type Root } from "./site.ts";
+import { percentile } from "./statistics.ts";
 
 /** A measurement of each contestant, once a round. */
 interface Trial {
@@ -189,9 +191,8 @@ async function beside(url: string, work: () => Promise<unknown>): Promise<Sample
     const delays = next();
     await work();
     worker.postMessage(null);
-    const sorted = (await delays).sort((a, b) => a - b);
-    const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
-    return { p50: at(0.5), p99: at(0.99), max: at(1) };
+    const latencies = await delays;
+    return { p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99), max: percentile(latencies, 1) };
   } finally {
     worker.terminate();
   }
@@ -427,10 +428,6 @@ function option(name: string): string | null {
   return at < 0 ? null : Deno.args[at + 1] ?? "";
 }
 
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
 function print(text: string): void {
   // deno-lint-ignore no-console
   console.log(text);
@@ -462,7 +459,7 @@ async function main(): Promise<void> {
       `${(seconds / 60).toFixed(1)} minutes in all, on ${new Date().toISOString().slice(0, 10)}. ${machine()}. ` +
       `${((busySeconds() - busy) / seconds).toFixed(1)} cores were busy on average, including other work: ` +
       "client, server, browser and the second client share them. Three figures are minimum / **median** / maximum " +
-      "of the rounds. `pyserve ÷ it` is the ratio within a round. Memory is the growth of the peak resident memory.",
+      "of the rounds, one is the median. `it ÷ pyserve` is the median of the ratios within a round. Memory is the growth of the peak resident memory.",
       "",
       ...peerTable({ peers: versions }),
       "",

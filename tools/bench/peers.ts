@@ -1,6 +1,14 @@
 /** The servers measured: how to find each, its version, and its command line. */
 
+import { fileURLToPath } from "node:url";
+import { USERS } from "./login.ts";
 import { run } from "./processes.ts";
+
+/** The response that a load expects. */
+export interface Answer {
+  readonly status: number;
+  readonly size: number;
+}
 
 /** Where to run an instance of a server. */
 export interface Place {
@@ -14,6 +22,8 @@ export interface Place {
   readonly tls: { readonly cert: string; readonly key: string } | null;
   /** Whether to run the programs in /cgi-bin. */
   readonly cgi: boolean;
+  /** What a ceiling responds. */
+  readonly answer: Answer;
 }
 
 /** A server that is installed. */
@@ -40,25 +50,28 @@ export interface Peer {
   readonly noCpu?: true;
   /** Only measured in the cases that name it. */
   readonly onlyNamed?: true;
+  /** It has no files, but a single response. */
+  readonly ceiling?: true;
 }
 
-const CLI = new URL("../../cli.ts", import.meta.url).href;
-const CEILINGS = new URL("./ceilings.ts", import.meta.url).href;
-const HEAVY = new URL("./heavy.ts", import.meta.url).href;
+const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
+const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const NODE_MODULES = new URL("./npm/node_modules/", import.meta.url);
 const DENO = Deno.execPath();
 const NPM = "cd tools/bench/npm && npm install --no-package-lock";
 
-/** The servers, ours first. */
+/** The servers, ours first: it logs every request, to /dev/null. */
 export const PEERS: readonly Peer[] = [
-  { name: "pyserve", tls: true, cgi: true, find: () => findPyserve(["--quiet"]) },
-  { name: "pyserve-upload", onlyNamed: true, find: () => findPyserve(["--quiet", "--upload"]) },
-  { name: "pyserve-log", onlyNamed: true, find: () => findPyserve([]) },
-  { name: "clone", onlyNamed: true, find: () => findCeiling("clone") },
-  { name: "constant", onlyNamed: true, find: () => findCeiling("constant") },
+  { name: "pyserve", tls: true, cgi: true, find: () => findPyserve() },
+  { name: "pyserve-quiet", onlyNamed: true, find: () => findPyserve({ options: () => ["--quiet"] }) },
+  { name: "pyserve-upload", onlyNamed: true, find: () => findPyserve({ options: () => ["--upload", "--delete"] }) },
+  { name: "pyserve-auth", onlyNamed: true, find: () => findPyserve({ options: authOptions }) },
   // With 300 MiB of additional memory, whose page tables a fork would have to copy.
-  { name: "pyserve-300m", onlyNamed: true, cgi: true, find: () => findPyserve(["--quiet"], [HEAVY, "300"]) },
-  { name: "nginx", install: "apt-get install nginx-light", tls: true, find: findNginx },
+  { name: "pyserve-300m", onlyNamed: true, cgi: true, find: () => findPyserve({ program: [here("heavy.ts"), "300"] }) },
+  { name: "ceiling", onlyNamed: true, ceiling: true, tls: true, find: () => findCeiling("ceiling") },
+  { name: "ceiling-grown", onlyNamed: true, ceiling: true, find: () => findCeiling("ceiling-grown") },
+  { name: "nginx", install: "apt-get install nginx-light", tls: true, find: () => findNginx("off") },
+  { name: "nginx-log", onlyNamed: true, find: () => findNginx("/dev/null") },
   { name: "caddy", install: "apt-get install caddy", tls: true, find: findCaddy },
   { name: "apache", install: "apt-get install apache2-bin", onlyNamed: true, cgi: true, find: findApache },
   { name: "lighttpd", install: "apt-get install lighttpd", cgi: true, find: findLighttpd },
@@ -71,31 +84,54 @@ export const PEERS: readonly Peer[] = [
   { name: "sirv", install: NPM, noLists: true, find: findSirv },
 ];
 
-function findPyserve(options: readonly string[], program: readonly string[] = [CLI]): Promise<Installed> {
-  const command = ({ root, port, tls, cgi }: Place) => {
+/** pyserve in another checkout, to compare this one with. */
+export function otherCheckout(directory: string): Peer {
+  return { name: "other", tls: true, cgi: true, find: () => findPyserve({ checkout: directory }) };
+}
+
+interface Pyserve {
+  readonly checkout?: string;
+  readonly program?: readonly string[];
+  readonly options?: (place: Place) => readonly string[];
+}
+
+function findPyserve(pyserve: Pyserve = {}): Promise<Installed> {
+  const { checkout = CHECKOUT, program = [`${checkout}/cli.ts`], options = () => [] } = pyserve;
+  const command = (place: Place) => {
+    const { root, port, tls, cgi } = place;
     const more = [...tls ? ["--tls-cert", tls.cert, "--tls-key", tls.key] : [], ...cgi ? ["--cgi"] : []];
-    return [DENO, "run", "-A", ...program, root, String(port), "-b", "127.0.0.1", ...options, ...more];
+    const words = [root, String(port), "-b", "127.0.0.1", ...options(place), ...more];
+    return [DENO, "run", "-A", "--config", `${checkout}/deno.json`, ...program, ...words];
   };
   return Promise.resolve({ version: `on Deno ${Deno.version.deno}`, command });
 }
 
+function authOptions(place: Place): string[] {
+  const users = write(place, "users.txt", USERS);
+  Deno.chmodSync(users, 0o600);
+  return ["--auth", users, "--state", `${place.temp}/state`];
+}
+
 function findCeiling(name: string): Promise<Installed> {
-  const command = ({ port }: Place) => [DENO, "run", "-A", CEILINGS, name, String(port)];
+  const command = ({ port, answer: { status, size }, tls }: Place) => {
+    const words = [name, port, status, size, ...tls ? [tls.cert, tls.key] : []].map(String);
+    return [DENO, "run", "-A", here("ceilings.ts"), ...words];
+  };
   return Promise.resolve({ version: `on Deno ${Deno.version.deno}`, command });
 }
 
-async function findNginx(): Promise<Installed | null> {
+async function findNginx(log: string): Promise<Installed | null> {
   const version = await versionOf(["nginx", "-v"]);
   if (version === null) return null;
   const command = (place: Place) => {
-    const file = write(place, "nginx.conf", nginxConfig(place));
+    const file = write(place, "nginx.conf", nginxConfig(place, log));
     return ["nginx", "-p", place.temp, "-e", "stderr", "-c", file];
   };
   return { version, command };
 }
 
 /** With more requests per connection than the default, because h2load does not reconnect. */
-function nginxConfig({ root, port, temp, tls }: Place): string {
+function nginxConfig({ root, port, temp, tls }: Place, log: string): string {
   const certificate = tls ? `ssl_certificate ${tls.cert}; ssl_certificate_key ${tls.key};` : "";
   // All paths it may write to are in its own directory.
   const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((
@@ -105,7 +141,7 @@ function nginxConfig({ root, port, temp, tls }: Place): string {
     daemon off; worker_processes 1; pid ${temp}/nginx.pid; error_log stderr crit;
     events { worker_connections 1024; }
     http {
-      sendfile on; access_log off; default_type text/plain; keepalive_requests 1000000; ${paths.join(" ")}
+      sendfile on; access_log ${log}; default_type text/plain; keepalive_requests 1000000; ${paths.join(" ")}
       server {
         listen 127.0.0.1:${port}${tls ? " ssl http2" : ""}; ${certificate}
         root ${root}; autoindex on;

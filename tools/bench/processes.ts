@@ -1,7 +1,18 @@
-/** Starts and stops processes by id, and reads their figures and those of their children from /proc. */
+/** Starts and stops processes by id, and reads their figures and those of their children from the system. */
+
+import { setTimeout as pause } from "node:timers/promises";
 
 /** Ticks per second in /proc/PID/stat: 100 on every Linux that Deno runs on. */
 const TICKS = 100;
+
+/** `CPUCLOCK_SCHED` (linux/posix-timers.h): the clock of the CPU time of a process. */
+const CPU_CLOCK = 2;
+
+let libc: ReturnType<typeof openLibc> | null = null;
+
+/** The CPU time in which a server counts as idle, and how long to wait for that. */
+const IDLE_SECONDS = 0.001;
+const SETTLE_MS = 5_000;
 
 /** Time for a server to exit before it is killed. */
 const GRACE_MS = 2_000;
@@ -58,7 +69,8 @@ export function onInterrupt(): void {
 
 /** CPU seconds, user and system, of a process and its children, including exited ones. */
 export function cpuSeconds(pid: number): number {
-  return ownCpuSeconds(pid) + sum(tree(pid), (one) => ticks(statFields(one).slice(13, 15)));
+  const exited = (one: number) => statFields(one).slice(13, 15).reduce((ticks, field) => ticks + Number(field), 0);
+  return ownCpuSeconds(pid) + sum(tree(pid), exited) / TICKS;
 }
 
 /**
@@ -66,11 +78,37 @@ export function cpuSeconds(pid: number): number {
  * Copying page tables for a fork counts as the server's, anything after it as the child's.
  */
 export function ownCpuSeconds(pid: number): number {
-  return sum(tree(pid), (one) => ticks(statFields(one).slice(11, 13)));
+  return sum(tree(pid), clock);
 }
 
-function ticks([user = "0", system = "0"]: readonly string[]): number {
-  return (Number(user) + Number(system)) / TICKS;
+/**
+ * CPU seconds of all threads of a process, in nanoseconds: /proc/PID/stat counts in hundredths of a second, which is 1 %
+ * of a load of a second. Zero if it has just exited.
+ */
+function clock(pid: number): number {
+  const { symbols } = libc ??= openLibc();
+  const time = new BigInt64Array(2);
+  if (symbols.clock_gettime((~pid << 3) | CPU_CLOCK, time) !== 0) return 0;
+  return Number(time[0]) + Number(time[1]) / 1e9;
+}
+
+/** glibc's; opened on first use, because this is for Linux only. */
+function openLibc() {
+  return Deno.dlopen("libc.so.6", { clock_gettime: { parameters: ["i32", "buffer"], result: "i32" } });
+}
+
+/** Waits until a server has finished requests whose clients have left, so that they do not count for the next. */
+export async function settle(pid: number): Promise<void> {
+  const begin = performance.now();
+  for (let last = -1; cpuSeconds(pid) - last > IDLE_SECONDS && performance.now() - begin < SETTLE_MS;) {
+    last = cpuSeconds(pid);
+    await pause(40);
+  }
+}
+
+/** Number of open descriptors of a process and its children. */
+export function descriptors(pid: number): number {
+  return sum(tree(pid), (one) => [...Deno.readDirSync(`/proc/${one}/fd`)].length);
 }
 
 /** Resident memory in bytes of a process and its children. Shared pages count for each. */

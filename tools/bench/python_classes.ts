@@ -9,7 +9,9 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { wrk } from "./clients.ts";
 import { cpuSeconds, run, start, stopAll } from "./processes.ts";
+import { median } from "./statistics.ts";
 
 /** A server and its content. */
 interface Contestant {
@@ -87,17 +89,11 @@ function freePort(): number {
 
 async function measure(load: Load, port: number, pid: number, seconds: number): Promise<Sample> {
   const before = cpuSeconds(pid);
-  const close = load.keep ? [] : ["-H", "Connection: close"];
-  const options = ["-t1", `-c${load.connections}`, `-d${seconds}s`, ...close];
-  const printed = await run(["wrk", ...options, `http://127.0.0.1:${port}/1k.txt`]) ?? "";
-  const requests = Number(/(\d+) requests in/.exec(printed)?.[1]);
-  const perSecond = Number(/Requests\/sec:\s+([\d.]+)/.exec(printed)?.[1]);
-  if (!(requests > 0) || /Non-2xx/.test(printed)) throw new Error(`wrk failed:\n${printed}`);
-  return { perSecond, cpu: (cpuSeconds(pid) - before) * 1e6 / requests };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
+  const { connections, keep } = load;
+  const headers = keep ? [] : ["Connection: close"];
+  const done = await wrk(`http://127.0.0.1:${port}/1k.txt`, { connections, seconds, headers });
+  if (done === null || done.requests === 0 || done.errors > 0) throw new Error("wrk failed");
+  return { perSecond: done.requests / done.seconds, cpu: (cpuSeconds(pid) - before) * 1e6 / done.requests };
 }
 
 function table(kind: keyof typeof KINDS, samples: ReadonlyMap<string, Sample[]>): string {

@@ -1,31 +1,32 @@
-/** Findings from profiles and experiments on cases whose goals may be missed; the figures are from a quiet machine. */
+/** Findings from profiles and experiments on cases whose goals may be missed, as shares of the CPU of a request. */
+
+const SMALL =
+  "half is the runtime's own share (`ceiling`); the rest is the line in the log, the stat of the file before " +
+  "every response, the first access to the request's headers, method and URL, and the context of the request. It needs " +
+  "a stat without a FileInfo, and access to fields without a Headers object.";
+
+const FLOOR = "the runtime's own share (`ceiling`) is as much as nginx takes for everything; the rest is as for 1 KiB.";
 
 /** Where the time of a case goes, and what would have to change, by case name. */
 export const REASONS: Readonly<Record<string, string>> = {
-  "1k":
-    "of 17 µs the runtime takes 11.5 for a cloned response, the stat before every response 3, reading the header 1.7 " +
-    "(4 with the twelve fields of a browser), method and URL 0.8. It needs a stat without a FileInfo (a system call is " +
-    "below 1 µs), and access to fields without a Headers object, which copies and sorts them.",
+  "1k": SMALL,
+  browser: `${SMALL} Each field of the request costs extra: the runtime copies them all.`,
+  "404": FLOOR,
+  "304": FLOOR,
   "100k": "the runtime copies the body to the socket from its own memory, nginx sends pages of the page cache " +
     "(sendfile), for which Deno has no API.",
-  "304": "the runtime takes 6.7 µs for the response alone; stat, header, method and URL take 5, as for a " +
-    "1 KiB file. It needs the same.",
-  "404":
-    "the runtime takes 7.5 µs for the response alone, as long as nginx for everything; the rest is the stat, the " +
-    "header, method and URL. The cheaper existsSync needs node:fs, which takes 12 MiB and 17 ms to load.",
-  list1000: "28 of its 45 µs are for sending 200 KB, which other work on the machine slows down more than the " +
-    "computation in nginx. On a quiet machine it has 34 times nginx's rate.",
+  range:
+    "every byte is read into memory of the runtime and copied to the socket from there; nginx sends pages of the " +
+    "page cache (sendfile), for which Deno has no API.",
+  "tls-1k-64": SMALL,
+  "h2-100k": "the runtime's HTTP/2 takes three times nginx's CPU for small responses, and copies the body once more.",
+  list1000: "most of the time is the sending of 200 KB.",
   cold100:
-    "as for 1,000; besides, each listing proves that its directory is inside the root, unchanged and without an index " +
-    "page, in some ten calls of 3 to 8 µs.",
-  cold1000:
-    "reading names takes 0.6 µs and lstat 2 µs an entry, which is nginx's total; processing the entries takes " +
-    "as long again. It needs a readDir that returns size and time, or a stat without a FileInfo.",
-  list100000: "work is cut into slices of 4 ms separated by timers, because the runtime does not poll its " +
-    "connections while other work is ready (setImmediate, messages). The rest is garbage collection and " +
-    "other work on the machine. It needs fair polling of connections, or a way to request it.",
-  tls:
-    "each byte passes through node's TLS and two JavaScript streams to an internal server, only because Deno.serve " +
-    "leaves Nagle's algorithm enabled with TLS. It needs an option to disable it, as for TCP.",
-  h2: "as for HTTPS with HTTP/1.1.",
+    "as for 1,000; besides, each listing proves that its directory is inside the root, unchanged and without an " +
+    "index page, in several system calls through the runtime.",
+  cold1000: "reading names and a stat of each entry through the runtime take about nginx's total; sorting and " +
+    "formatting the entries take as long again.",
+  list100000: "work is cut into slices separated by timers, because the runtime does not poll its connections while " +
+    "other work is ready. The rest is garbage collection and other work on the machine.",
+  memory: "most of it is the runtime's: an empty program takes more than 40 MiB.",
 };

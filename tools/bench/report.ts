@@ -1,12 +1,16 @@
 /** Renders the results as Markdown tables. */
 
-import type { Case, Goal, Metric } from "./cases.ts";
+import { type Case, CPU, type Goal, type Metric } from "./cases.ts";
 import type { Sample } from "./measure.ts";
 import type { Peer } from "./peers.ts";
 import { REASONS } from "./reasons.ts";
+import { median } from "./statistics.ts";
 
 /** The samples of each peer in a case, one per round; null if it does not support the case. */
 export type Samples = ReadonlyMap<string, readonly (Sample | null)[]>;
+
+/** The same while they are taken. */
+export type Taken = ReadonlyMap<string, (Sample | null)[]>;
 
 /** All results of a run. */
 export interface Results {
@@ -22,10 +26,9 @@ export interface Results {
 }
 
 const OURS = "pyserve";
-const BAR = 40;
 
-/** The cases in the chart. */
-const CHARTED = ["1k", "100k", "304", "list1000", "cgi"];
+/** The servers in the overview, if they have been measured. */
+const COMPARED = ["other", "nginx", "ceiling"];
 
 /** Renders RESULTS.md. */
 export function report(results: Results): string {
@@ -33,22 +36,25 @@ export function report(results: Results): string {
   return [
     `# ${title}`,
     "",
-    `Written by \`${command}\`: do not edit. ${rounds} rounds of ${seconds} s, the order rotated each round;`,
+    `Written by \`${command}\`: do not edit. ${rounds} interleaved rounds of ${seconds} s, the order rotated each round;`,
     `${minutes.toFixed(0)} minutes in total, on ${new Date().toISOString().slice(0, 10)}. ${machine()}. ${load}.`,
     "",
-    "Three figures with strokes are least / **median** / most of the rounds. `pyserve ÷ it` divides round by round. Load",
-    "and server share the cores, so rates and their ratios swing when other work runs; **the CPU that the server's whole",
-    "process tree takes for a request hardly does**. `-`: it cannot do it, or did not within the time.",
-    "",
-    "## Chart",
-    "",
-    ...chart(results),
+    "**CPU is the time of all threads of a server's whole process tree, user and system, for a request**, from the",
+    "system's accounting: load and servers share the cores, so rates and latencies swing when other work runs; CPU hardly",
+    "does. The latencies are those of a saturated server. Three figures are least / **median** / most of the rounds, one",
+    "figure is the median; ratios are taken round by round. pyserve logs every request, to /dev/null; nginx runs one",
+    "worker, and logs only as `nginx-log`. `ceiling` is `Deno.serve` with a constant response. `-`: not supported, or",
+    "not in time.",
     "",
     "## Goals",
     "",
     ...goalTable(results),
     "",
     ...reasons(results),
+    "## Overview",
+    "",
+    ...overview(results),
+    "",
     "## Servers",
     "",
     ...peerTable(results),
@@ -59,25 +65,36 @@ export function report(results: Results): string {
   ].join("\n");
 }
 
-/** The figures of one case. */
+/** The figures of one case; the first is compared with ours. */
 export function caseTable({ metrics }: Pick<Case, "metrics">, samples: Samples): string[] {
-  const main = metrics[0]!;
-  const cpu = metrics[1]?.key === "cpu" ? metrics[1] : null;
-  const header = ["server", ...metrics.map(({ title }) => title), `pyserve ÷ it, ${main.title}`];
-  if (cpu) header.push("CPU: it ÷ pyserve");
-  const rows = [...samples].map(([name]) => {
-    const row = [name, ...metrics.map(({ key }) => spread(figures(samples, name, key), number))];
-    row.push(spread(ratios(samples, name, main.key), ratio));
-    if (cpu) row.push(show(median(inverse(ratios(samples, name, cpu.key))), ratio));
-    return row;
+  const [main, ...others] = metrics as readonly [Metric, ...Metric[]];
+  const rows = [...samples.keys()].map((name) => [
+    name,
+    spread(figures(samples, name, main.key), number),
+    show(median(quotients(samples, [name, OURS], main.key)), ratio),
+    ...others.map(({ key }) => show(median(figures(samples, name, key)), number)),
+  ]);
+  return table(["server", main.title, "it ÷ pyserve", ...others.map(({ title }) => title)], rows);
+}
+
+/** The CPU per request of the servers that matter most, and their rates and latencies. */
+export function overview({ cases }: Pick<Results, "cases">): string[] {
+  const loads = cases.filter(([{ kind }]) => kind === "load");
+  const others = COMPARED.filter((name) => loads.some(([, samples]) => samples.has(name)));
+  const names = [OURS, ...others];
+  const rows = loads.map(([{ title }, samples]) => {
+    const medians = (key: string) => names.map((name) => show(median(figures(samples, name, key)), number));
+    const times = others.map((name) => show(median(quotients(samples, [name, OURS], CPU)), ratio));
+    return [title, ...medians(CPU), ...times, medians("rate").join(" · "), medians("p99").join(" · ")];
   });
-  return table(header, rows);
+  const header = ["case", ...names.map((name) => `${name}, CPU µs`), ...others.map((name) => `${name} ÷ ${OURS}`)];
+  return table([...header, `requests/s: ${names.join(" · ")}`, "p99, ms"], rows);
 }
 
 /** The goals and whether they were reached. */
 export function goalTable({ cases }: Pick<Results, "cases">): string[] {
   const rows = cases.flatMap(([one, samples]) => one.goals.map((goal) => goalRow(one, goal, samples)));
-  return table(["case", "goal", "measured", "by CPU", ""], rows);
+  return table(["case", "goal", "measured", ""], rows);
 }
 
 /** The servers measured, and how to install those that were not. */
@@ -90,68 +107,48 @@ export function peerTable({ peers }: Pick<Results, "peers">): string[] {
 
 /** Why goals were missed. */
 function reasons({ cases }: Results): string[] {
-  const missed = cases.filter(([one, samples]) =>
-    one.goals.some((goal) => goalRow(one, goal, samples).at(-1) !== "met")
-  );
+  const missed = cases.filter(([{ goals }, samples]) => goals.some((goal) => isMissed(goal, samples)));
   const lines = missed.flatMap(([{ name, title }]) => REASONS[name] ? [`- **${title}**: ${REASONS[name]}`] : []);
   return lines.length === 0 ? [] : ["Why goals were missed:", "", ...lines, ""];
 }
 
 function goalRow(one: Case, goal: Goal, samples: Samples): string[] {
-  const metric = one.metrics.find(({ key }) => key === goal.metric)!;
-  const wanted = goal.atLeast === undefined ? `≤ ${goal.atMost}` : `≥ ${goal.atLeast}`;
-  const unit = goal.against === undefined ? metric.title : `× ${goal.against}, ${metric.title}`;
-  const values = goal.against === undefined
-    ? figures(samples, OURS, metric.key)
-    : ratios(samples, goal.against, metric.key);
-  const value = median(values);
-  const byCpu = goal.against !== undefined && metric.key === "rate"
-    ? median(inverse(ratios(samples, goal.against, "cpu")))
-    : NaN;
-  const format = goal.against === undefined ? number : ratio;
-  return [one.title, `${wanted} ${unit}`, spread(values, format), show(byCpu, ratio), verdict(goal, value, byCpu)];
+  const { title } = one.metrics.find(({ key }) => key === goal.metric)!;
+  const sign = { quotient: " ÷ ", difference: " − " }[goal.by ?? "quotient"];
+  const limit = goal.atLeast === undefined ? `≤ ${goal.atMost}` : `≥ ${goal.atLeast}`;
+  const values = valuesOf(goal, samples);
+  const verdict = values.length === 0 ? "not measured" : isMissed(goal, samples) ? "**missed**" : "met";
+  const format = goal.by === "quotient" ? ratio : number;
+  return [one.title, `${goal.of.join(sign)}: ${title} ${limit}`, spread(values, format), verdict];
 }
 
-function verdict(goal: Goal, value: number, byCpu: number): string {
-  if (Number.isNaN(value)) return "not measured";
-  if (reaches(goal, value)) return "met";
-  return reaches(goal, byCpu) ? "met by CPU time only" : "**missed**";
+function isMissed(goal: Goal, samples: Samples): boolean {
+  const { atLeast = -Infinity, atMost = Infinity } = goal;
+  const value = median(valuesOf(goal, samples));
+  return value < atLeast || value > atMost;
 }
 
-function reaches({ atLeast = -Infinity, atMost = Infinity }: Goal, value: number): boolean {
-  return value >= atLeast && value <= atMost;
+/** What a goal is about, round by round. */
+function valuesOf({ of: [name, other], by, metric }: Goal, samples: Samples): number[] {
+  if (other === undefined) return figures(samples, name, metric);
+  return by === "difference"
+    ? pairs(samples, [name, other], metric).map(([a, b]) => a - b)
+    : quotients(samples, [name, other], metric);
 }
 
-/** A bar chart of the rates, relative to the fastest. */
-function chart({ cases }: Results): string[] {
-  const charted = cases.filter(([{ name }]) => CHARTED.includes(name));
-  const lines = charted.flatMap(([one, samples]) => {
-    return ["", `${one.title}, ${one.metrics[0]!.title}`, ...bars(one, samples)];
-  });
-  return ["```text", ...lines.slice(1), "```"];
-}
-
-function bars({ metrics }: Case, samples: Samples): string[] {
-  const key = metrics[0]!.key;
-  const rates = [...samples.keys()].map((name) => ({ name, rate: median(figures(samples, name, key)) }));
-  const known = rates.filter(({ rate }) => !Number.isNaN(rate)).sort((a, b) => b.rate - a.rate);
-  const most = Math.max(...known.map(({ rate }) => rate));
-  const width = Math.max(...known.map(({ name }) => name.length));
-  return known.map(({ name, rate }) => {
-    return `  ${name.padEnd(width)} ${"█".repeat(Math.max(1, Math.round(rate / most * BAR)))} ${number(rate)}`;
-  });
-}
-
-function figures(samples: Samples, name: string, key: Metric["key"]): number[] {
+function figures(samples: Samples, name: string, key: string): number[] {
   return (samples.get(name) ?? []).map((sample) => sample?.[key]).filter((value) => value !== undefined);
 }
 
-/** Ratios of our figure to a peer's in the same round. */
-function ratios(samples: Samples, name: string, key: Metric["key"]): number[] {
-  const ours = samples.get(OURS) ?? [];
-  const theirs = samples.get(name) ?? [];
-  const quotients = ours.map((sample, round) => (sample?.[key] ?? NaN) / (theirs[round]?.[key] ?? NaN));
-  return quotients.filter((value) => !Number.isNaN(value));
+function quotients(samples: Samples, names: readonly [string, string], key: string): number[] {
+  return pairs(samples, names, key).map(([a, b]) => a / b);
+}
+
+/** The figures of two peers in the same rounds. */
+function pairs(samples: Samples, [name, other]: readonly [string, string], key: string): [number, number][] {
+  const others = samples.get(other) ?? [];
+  const both = (samples.get(name) ?? []).map((sample, round) => [sample?.[key], others[round]?.[key]]);
+  return both.filter((pair): pair is [number, number] => pair.every((value) => value !== undefined));
 }
 
 function spread(values: readonly number[], format: (value: number) => string): string {
@@ -161,20 +158,8 @@ function spread(values: readonly number[], format: (value: number) => string): s
   return `${format(least)} / **${format(median(values))}** / ${format(most)}`;
 }
 
-/** Inverts the ratios of CPU time, so that more is better, as with rates. */
-function inverse(quotients: readonly number[]): number[] {
-  return quotients.map((quotient) => 1 / quotient);
-}
-
 function show(value: number, format: (value: number) => string): string {
   return Number.isNaN(value) ? "-" : format(value);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length >> 1;
-  if (sorted.length === 0) return NaN;
-  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
 function number(value: number): string {

@@ -1,6 +1,6 @@
 /** Server instances: started on demand, restarted if they have died. */
 
-import type { Installed, Peer, Place } from "./peers.ts";
+import type { Answer, Installed, Peer, Place } from "./peers.ts";
 import { run, start, stop } from "./processes.ts";
 import type { Root } from "./site.ts";
 
@@ -29,6 +29,8 @@ export interface Server {
 export interface Variant {
   readonly root: Root;
   readonly tls?: true | undefined;
+  /** For ceilings, which know a single response. */
+  readonly answer?: Partial<Answer>;
 }
 
 /** Starts instances in a temporary directory, which also contains the site. */
@@ -44,7 +46,8 @@ export class Servers {
 
   /** The shared instance of a peer; null if it does not start. */
   async get(peer: Contestant, variant: Variant): Promise<Server | null> {
-    const key = `${peer.name} ${variant.root} ${variant.tls ?? false}`;
+    const answer = peer.ceiling ? `${variant.answer?.status} ${variant.answer?.size}` : "";
+    const key = `${peer.name} ${variant.root} ${variant.tls ?? false} ${answer}`;
     const kept = this.#kept.get(key);
     if (kept) return kept;
     const server = await this.fresh(peer, variant);
@@ -55,13 +58,14 @@ export class Servers {
   }
 
   /** A new instance, to be stopped by the caller; null if it does not start. */
-  async fresh(peer: Contestant, { root, tls }: Variant): Promise<Server | null> {
-    const place = await this.#place(root, tls ?? false);
+  async fresh(peer: Contestant, variant: Variant): Promise<Server | null> {
+    const { tls = false } = variant;
+    const place = await this.#place(variant);
     if (place === null) return null;
     const command = peer.installed.command(place);
     const begin = performance.now();
     const child = start(command, peer.installed.env);
-    if (!await answers(place.port, tls ?? false, child)) {
+    if (!await answers(place.port, tls, child)) {
       await stop(child);
       return null;
     }
@@ -69,12 +73,20 @@ export class Servers {
     return { peer, child, url, port: place.port, root: place.root, startMs: performance.now() - begin };
   }
 
-  async #place(root: Root, secure: boolean): Promise<Place | null> {
+  async #place({ root, tls: secure, answer }: Variant): Promise<Place | null> {
     const temp = `${this.#directory}/${this.#count++}`;
     await Deno.mkdir(temp);
     const tls = secure ? this.#certificate ??= await makeCertificate(this.#directory) : null;
     if (secure && tls === null) return null;
-    return { root: `${this.#directory}/${root}`, port: freePort(), temp, tls, cgi: root === "cgi" };
+    const { status = 200, size = 0 } = answer ?? {};
+    return {
+      root: `${this.#directory}/${root}`,
+      port: freePort(),
+      temp,
+      tls,
+      cgi: root === "cgi",
+      answer: { status, size },
+    };
   }
 }
 

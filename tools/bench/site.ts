@@ -6,15 +6,10 @@ const MIB = 1024 * KIB;
 /** File sizes in bytes, by name. */
 export const SIZES: Readonly<Record<string, number>> = {
   "1k.txt": KIB,
-  "10k.txt": 10 * KIB,
   "100k.txt": 100 * KIB,
   "1m.bin": MIB,
   "16m.bin": 16 * MIB,
-  "1g.bin": 1024 * MIB,
 };
-
-/** Larger files are sparse: holes are read like data and take no disk space. */
-const WRITTEN_UP_TO = 16 * MIB;
 
 /** The name of an entry of a listing. */
 export function entryName(index: number): string {
@@ -38,37 +33,23 @@ export async function makeSite(directory: string): Promise<void> {
   // A server started as root drops its privileges and must still be able to read this.
   await Deno.chmod(directory, 0o755);
   for (const root of ["files", "lists", "cgi/cgi-bin"]) await Deno.mkdir(`${directory}/${root}`, { recursive: true });
-  for (const [name, size] of Object.entries(SIZES)) await makeFile(`${directory}/files/${name}`, size);
-  for (const root of ["lists", "cgi"] satisfies Root[]) await makeFile(`${directory}/${root}/1k.txt`, KIB);
+  for (const [name, size] of Object.entries(SIZES)) {
+    await Deno.writeFile(`${directory}/files/${name}`, new Uint8Array(size).fill(97));
+  }
+  for (const root of ["lists", "cgi"] satisfies Root[]) {
+    await Deno.copyFile(`${directory}/files/1k.txt`, `${directory}/${root}/1k.txt`);
+  }
   await Deno.writeTextFile(`${directory}/cgi/cgi-bin/hello.sh`, HELLO, { mode: 0o755 });
 }
 
-/** Creates a directory of empty files in "lists", unless it exists. */
-export function makeList(directory: string, path: string, entries: number): void {
-  const list = `${directory}/lists/${path}`;
-  try {
-    Deno.statSync(list);
-  } catch {
-    Deno.mkdirSync(list, { recursive: true });
-    for (let index = 0; index < entries; index++) Deno.createSync(`${list}/${entryName(index)}`).close();
-  }
+/** Creates a directory of empty files. */
+export function makeList(directory: string, entries: number): void {
+  Deno.mkdirSync(directory, { recursive: true });
+  for (let index = 0; index < entries; index++) Deno.createSync(`${directory}/${entryName(index)}`).close();
 }
 
 /** Marks a directory as just modified, so that no server may respond from a cached listing. */
 export function touch(directory: string): void {
   const now = new Date();
   Deno.utimeSync(directory, now, now);
-}
-
-async function makeFile(path: string, size: number): Promise<void> {
-  await Deno.writeFile(path, new Uint8Array(Math.min(size, WRITTEN_UP_TO)).fill(97));
-  await Deno.truncate(path, size);
-  await readThrough(path);
-}
-
-/** Reads a file into the page cache; otherwise the first server measured would pay for all. */
-async function readThrough(path: string): Promise<void> {
-  using file = await Deno.open(path);
-  const buffer = new Uint8Array(MIB);
-  while (await file.read(buffer) !== null);
 }

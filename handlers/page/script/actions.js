@@ -70,7 +70,9 @@ export function downloadZip(entries) {
   if (url === null) {
     return toast("Too many items for one download: select fewer, or download the whole folder", "failed");
   }
-  h("a", { href: url, download: true }).click();
+  const link = document.body.appendChild(h("a", { href: url, download: true, hidden: true })); // listeners hear its click
+  link.click();
+  link.remove();
 }
 
 /** @param {Entry} entry */

@@ -7,6 +7,7 @@ import { confirmRemoval, downloadZip, menuOf, urlOf } from "./actions.js";
 import { makeFolder, remove, rename } from "./changes.js";
 import { askName, openMenu } from "./dialogs.js";
 import { announce, h, icon, kept, toast } from "./dom.js";
+import { watchDownloads } from "./downloads.js";
 import { fetchEntries, harvest } from "./entries.js";
 import { count, formatSize } from "./format.js";
 import { iconStyle } from "./icons.js";
@@ -68,6 +69,7 @@ uploads.catch(() => {});
 
 prepareHeading();
 prepareTable();
+watchDownloads();
 listenToKeys({
   filter: () => toolbar.input.focus(),
   help: openHelp,
@@ -367,9 +369,11 @@ async function removeEntries(entries) {
   if (removable.length === 0 || !await confirmRemoval(removable)) return;
   selection.clear();
   const next = model.shown[model.shown.indexOf(/** @type {Entry} */ (removable[0]))];
+  let removed = 0;
   for (const { href } of removable) {
     try {
       await remove(/** @type {string} */ (href));
+      removed += 1;
     } catch (error) {
       complain(error);
       if (error instanceof LoggedOut) return;
@@ -377,7 +381,10 @@ async function removeEntries(entries) {
   }
   await refresh();
   if (next && model.shown.includes(next)) rows.focus(next);
-  announce(`${count(removable.length, "item")} deleted`);
+  const of = removed === removable.length ? "" : ` of ${removable.length}`;
+  announce(
+    removed === 0 ? "Nothing was deleted" : `${removed}${of} ${removable.length === 1 ? "item" : "items"} deleted`,
+  );
 }
 
 /** @param {Promise<void>} change */

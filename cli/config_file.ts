@@ -1,0 +1,161 @@
+/**
+ * Options from a configuration file: `pyserve.json` in the current directory, or the one named by `--config`.
+ *
+ * @module
+ */
+
+import { dirname } from "@std/path/dirname";
+import { resolve } from "@std/path/resolve";
+import { nearest } from "../handlers/core/nearest.ts";
+import { CONFIG_NAME } from "./config_reader.ts";
+import { type JsonMember, JsonSyntaxError, type JsonValue, parseJsonText, type Position } from "./json_text.ts";
+import { OPTION_ROWS, type OptionName, OPTIONS } from "./options.ts";
+import type { Texts } from "./place.ts";
+import { StartError } from "./start_error.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** Options that only make sense on a command line. */
+const NOT_CONFIGURED: readonly OptionName[] = ["help", "version", "config"];
+
+/** A configuration has a few lines. */
+const MAX_BYTES = 1024 * 1024;
+
+/** What a configuration file sets. */
+export interface ConfigFile {
+  /** The texts of its options, as on a command line; relative paths lead from the file. */
+  readonly texts: Texts;
+  /** Where each option is set: `pyserve.json:3:5`. */
+  readonly places: ReadonlyMap<OptionName, string>;
+}
+
+/** Whether an option can be set in a configuration file. */
+export function isConfigurable(name: OptionName): boolean {
+  return !NOT_CONFIGURED.includes(name);
+}
+
+/**
+ * Reads a configuration file.
+ *
+ * @param named The path given by `--config`; null for {@linkcode CONFIG_NAME} in the current directory, which may have come
+ * with files of somebody else: then the options that let clients do more than read what is in this directory are refused.
+ * @throws {UsageError} For invalid content. {@linkcode StartError} If it cannot be read.
+ */
+export function readConfig(named: string | null): ConfigFile {
+  const path = named ?? CONFIG_NAME;
+  const reader = new Reader(path, named === null);
+  return reader.read(textOf(path));
+}
+
+function textOf(path: string): string {
+  try {
+    if (Deno.statSync(path).size > MAX_BYTES) throw new Error("it is too large for a configuration");
+    return new TextDecoder("utf-8", { fatal: true }).decode(Deno.readFileSync(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    const reason = error instanceof TypeError ? "it is not UTF-8 text" : StartError.reason(error);
+    throw new StartError(`Cannot read the configuration "${path}": ${reason}`);
+  }
+}
+
+class Reader {
+  readonly #path: string;
+  /** Whether somebody else may have written it. */
+  readonly #isFound: boolean;
+  readonly #texts: Texts = new Map();
+  readonly #places = new Map<OptionName, string>();
+
+  constructor(path: string, isFound: boolean) {
+    this.#path = path;
+    this.#isFound = isFound;
+  }
+
+  read(text: string): ConfigFile {
+    const root = this.#parsed(text);
+    if (root.kind !== "object") throw this.#error(root.at, "it must be an object of options: { ... }");
+    for (const member of root.members) if (member.key !== "$schema") this.#set(member);
+    return { texts: this.#texts, places: this.#places };
+  }
+
+  #parsed(text: string): JsonValue {
+    try {
+      return parseJsonText(text);
+    } catch (error) {
+      if (error instanceof JsonSyntaxError) throw this.#error(error.at, error.message);
+      throw error;
+    }
+  }
+
+  #set({ key, at, value }: JsonMember): void {
+    const name = this.#nameOf(key, at);
+    if (this.#places.has(name)) throw this.#error(at, `"${name}" is set twice`);
+    const texts = this.#textsOf(name, value);
+    if (texts.length === 0) return;
+    const located = OPTIONS[name].isPath ? texts.map((text) => this.#fromHere(text)) : texts;
+    if (this.#isFound) this.#refuseUntrusted(name, texts, at);
+    this.#texts.set(name, located);
+    this.#places.set(name, this.#placeOf(at));
+  }
+
+  #nameOf(key: string, at: Position): OptionName {
+    const names = OPTION_ROWS.map(([name]) => name).filter(isConfigurable);
+    const name = names.find((each) => each === key);
+    if (name !== undefined) return name;
+    const meant = nearest(key, names.filter((each) => !OPTIONS[each].writes));
+    throw this.#error(at, `there is no option "${key}"${meant === null ? "" : `; did you mean "${meant}"?`}`);
+  }
+
+  /** The texts as on a command line; none for an option that is switched off. */
+  #textsOf(name: OptionName, value: JsonValue): string[] {
+    const { value: takesValue, bare, repeatable } = OPTIONS[name];
+    if (value.kind === "true" || value.kind === "false") {
+      if (takesValue !== undefined && bare === undefined) throw this.#error(value.at, `"${name}" needs ${takesValue}`);
+      return value.kind === "true" ? [bare ?? ""] : [];
+    }
+    if (takesValue === undefined) throw this.#error(value.at, `"${name}" must be true or false`);
+    if (value.kind !== "array") return [this.#textOf(name, value)];
+    if (!repeatable) throw this.#error(value.at, `"${name}" takes one value, not a list`);
+    return value.items.map((item) => this.#textOf(name, item));
+  }
+
+  #textOf(name: OptionName, value: JsonValue): string {
+    if (value.kind === "string" || value.kind === "number") return value.text;
+    throw this.#error(value.at, `"${name}" needs ${OPTIONS[name].value} as text or as a number`);
+  }
+
+  #refuseUntrusted(name: OptionName, texts: readonly string[], at: Position): void {
+    const leadsAway = name === "directory" && texts.some((text) => !isInside(text));
+    if (!OPTIONS[name].isRisky && !leadsAway) return;
+    throw this.#error(
+      at,
+      `"${name}" is only accepted from a file that is named, since this one may be somebody else's; if it is yours, ` +
+        `add --config ${CONFIG_NAME}`,
+    );
+  }
+
+  #fromHere(path: string): string {
+    return this.#isFound ? path : resolve(dirname(this.#path), path);
+  }
+
+  #placeOf({ line, column }: Position): string {
+    return `${this.#path}:${line}:${column}`;
+  }
+
+  #error(at: Position, reason: string): UsageError {
+    return new UsageError(`Cannot use ${this.#placeOf(at)}: ${reason}`, "config");
+  }
+}
+
+/** Whether a path leads to this directory or one below it. */
+function isInside(path: string): boolean {
+  const here = real(".");
+  const there = real(path);
+  return there === here || there.startsWith(here.endsWith("/") ? here : `${here}/`);
+}
+
+function real(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return resolve(path); // it cannot be served either
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * What the server tells browsers and caches about its responses: loaded if an option asks for it.
+ *
+ * @module
+ */
+
+import type { Layer } from "../handlers/core/types.ts";
+import { settleLast } from "../handlers/core/settle.ts";
+import { cachePolicy } from "../handlers/files/cache_policy.ts";
+import { cors } from "../handlers/layers/cors.ts";
+import { isolationHeaders } from "../handlers/layers/isolated.ts";
+import type { FileServerOptions } from "../handlers/site/options.ts";
+import type { PolicySettings } from "./settings.ts";
+
+/** What the options mean to a file server. */
+export interface Policies {
+  /** Layers around those that identify users. */
+  readonly layers: readonly Layer[];
+  /** Options that replace those of the settings. */
+  readonly server: Pick<FileServerOptions, "cacheControl" | "headers">;
+}
+
+/** Converts the options; headers of the operator take the place of those that other options add. */
+export function policiesOf(
+  { origins, isIsolated, cache }: PolicySettings,
+  { headers = [] }: Pick<FileServerOptions, "headers">,
+): Policies {
+  const given = new Set(headers.map(([name]) => name.toLowerCase()));
+  // What pages of other origins may read, they may embed.
+  const resources = origins === null ? "same-origin" : "cross-origin";
+  const isolation = isIsolated ? isolationHeaders({ resources }).filter(([name]) => !given.has(name)) : [];
+  return {
+    // A preflight request has no credentials; and errors inside need the headers, too.
+    layers: origins === null ? [] : [cors({ origins }), settleLast],
+    server: { headers: [...isolation, ...headers], ...(cache !== null && { cacheControl: cachePolicy(cache) }) },
+  };
+}
