@@ -322,7 +322,7 @@ Deno.test("a page for what is not found has no validators and no ranges, and var
     });
     assertEquals([status, text], [404, FILES["404.html"]]);
     for (const name of ["etag", "last-modified", "accept-ranges"]) assertEquals(headers.get(name), null, name);
-    assertEquals(headers.get("vary"), "accept");
+    assertEquals(headers.get("vary"), "accept-encoding, accept");
     assertEquals(headers.get("cache-control"), "no-cache");
     assertEquals(headers.get("content-type"), "text/html; charset=utf-8");
     assertEquals(headers.get("x-site"), "mine");
