@@ -480,7 +480,13 @@ const TABLE = {
   }),
   "precompressed": flag({
     group: "Responses",
-    help: "Send NAME.br, NAME.zst or NAME.gz instead of NAME to clients that accept the coding",
+    excludes: ["no-precompressed"],
+    help:
+      "Also with uploads, send NAME.br, NAME.zst or NAME.gz, if it is not older, instead of NAME to clients that accept it",
+  }),
+  "no-precompressed": flag({
+    group: "Responses",
+    help: "Do not send NAME.br, NAME.zst or NAME.gz instead of NAME",
   }),
   "cache-size": one({
     group: "Responses",

@@ -66,7 +66,7 @@ function section(group: typeof GROUPS[number]): string {
 function flags(name: OptionName): string {
   const { short = "" } = OPTIONS[name];
   return [...[...short].map((letter) => `-${letter}`), `--${name}${valueText(OPTIONS[name])}`]
-    .map((flag) => `\`${flag}\``).join(", ");
+    .map((flag) => `\`${flag.replaceAll("|", "\\|")}\``).join(", ");
 }
 
 function environment(name: OptionName): string {

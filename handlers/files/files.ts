@@ -128,28 +128,47 @@ class FileServing {
     return allHold([path, ...(page ? [page] : [])].map((path) => source.absence?.(path)));
   }
 
-  /** Sends the file; if it was replaced between `stat` and `open`, tries again. */
-  async #send(source: FileSource, request: Request, context: Context, found: ResolvedFile): Promise<Response | null> {
-    const { path } = found;
-    let stat: FileStat | null = found.stat;
+  /** Sends the file; if it was replaced between `stat` and `open`, tries again. Synchronous if the source is. */
+  #send(source: FileSource, request: Request, context: Context, found: ResolvedFile): Awaitable<Response | null> {
     const refused = new Set<CodingName>();
-    for (let attempt = 0; attempt < ATTEMPTS && stat?.kind === "file"; attempt++) {
-      try {
-        const siblings = new Siblings(source, { ...found, stat }, refused);
-        return await sendContent(request, this.#content(source, request, context, siblings), context);
-      } catch (error) {
-        if (!(error instanceof FileChanged)) throw error;
-      }
-      stat = await source.stat(path);
+    const once = (stat: FileStat) => {
+      const siblings = new Siblings(source, { ...found, stat }, refused);
+      return sendContent(request, this.#content(source, request, context, siblings), context);
+    };
+    const again = (error: unknown) => this.#sendAgain(source, found.path, once, error);
+    try {
+      const response = once(found.stat);
+      return response instanceof Promise ? response.catch(again) : response;
+    } catch (error) {
+      return again(error);
     }
-    if (stat?.kind !== "file") return null;
+  }
+
+  async #sendAgain(
+    source: FileSource,
+    path: SitePath,
+    once: (stat: FileStat) => Awaitable<Response>,
+    failure: unknown,
+  ): Promise<Response | null> {
+    let error = failure;
+    for (let attempt = 1;; attempt++) {
+      if (!(error instanceof FileChanged)) throw error;
+      const stat = await source.stat(path);
+      if (stat?.kind !== "file") return null;
+      if (attempt === ATTEMPTS) break;
+      try {
+        return await once(stat);
+      } catch (failure) {
+        error = failure;
+      }
+    }
     throw new HttpError(503, "The file keeps changing", { headers: { "retry-after": "1" } });
   }
 
   #content(source: FileSource, request: Request, context: Context, siblings: Siblings): CacheableContent {
     const { path, stat } = siblings.plain;
     const { type, typeOf, headers, variant } = this.#representationOf(path);
-    const { etag: isTagged = true, lastModified: isDated = true, ranges } = this.#options;
+    const { etag: isTagged = true, lastModified: isDated = true, ranges = true } = this.#options;
     const codedIn: Content["codedIn"] = async (coding) => {
       const found = await siblings.find(coding);
       return found && {
@@ -165,7 +184,7 @@ class FileServing {
       modified: isDated ? stat.modified : null,
       etag: isTagged ? etagOf(stat, variant) : null,
       headers,
-      ...(ranges !== undefined && { ranges }),
+      ranges: ranges && !stat.isSequential,
       ...(isGzipped(path.name) ? { coding: "gzip" } : this.#options.precompressed ? { codedIn } : {}),
       keep: (size) => this.#keep(request, context, size, siblings),
       open: (range) => source.open(path, stat, range),

@@ -77,9 +77,12 @@ export class Siblings {
   }
 }
 
-/** One check in place of several; null if one of them cannot be made. */
+/** One check in place of several, each of which is made once; null if one of them cannot be made. */
 export function allHold(checks: readonly (FreshnessCheck | null | undefined)[]): FreshnessCheck | null {
-  if (!checks.every((check) => !!check)) return null;
-  const [first] = checks;
-  return checks.length === 1 ? first! : () => checks.every((isFresh) => isFresh());
+  const distinct = [...new Set(checks)];
+  if (!distinct.every((check) => !!check)) return null;
+  const [first, second, ...others] = distinct;
+  if (second === undefined) return first!;
+  if (others.length === 0) return () => first!() && second();
+  return () => distinct.every((isFresh) => isFresh());
 }

@@ -89,19 +89,19 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   checkUploads(options);
   const { source, ...own } = typeof root === "string" ? sourceOf(root, options) : { source: root };
   const format = options.log ?? "python";
-  const { features = [], layers = [] } = options;
+  const { features = [], layers = [], precompressed = !features.some(writes) } = options;
   const [putServer, putOwn] = [putter([["server", "pyserve"]]), putter(options.headers ?? [])];
   const put = (response: Response) => putOwn(putServer(response));
   const cache = new ResponseCache({
     maxBytes: options.cacheSize ?? DEFAULT_CACHE_BYTES,
     dress: put,
-    coded: options.precompressed ?? false,
+    coded: precompressed,
     pageEncoders: PAGE_ENCODERS,
     queries: features.flatMap(({ queries }) => queries ?? []),
     ownNamesOnly: features.some(needsOwnNames),
   });
   const record = format ? accessLog(format) : withoutLog;
-  const { handler, notFound } = siteOf(source, { ...options, ...own }, cache);
+  const { handler, notFound } = siteOf(source, { ...options, ...own, precompressed }, cache);
   // Inside the layers, so that the page is one that the client may read.
   const site = cache.around(dress(put, notFound)(handler));
   const inside = layers.length === 0 ? site : dress(put)(settleLast(layered(site, layers)));
@@ -128,6 +128,7 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   const served: FilesOptions = { ...options, ...(sandbox !== undefined && { sandbox }), variant };
   const site = {
     index,
+    urls: options,
     precompressed: options.precompressed ?? false,
     etagOf: tagger(served),
     uploads: uploads ?? [],

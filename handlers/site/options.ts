@@ -33,6 +33,8 @@ export interface FileServerOptions extends FilesOptions {
    * `404.html` of the nearest directory. See `notFoundPage`.
    */
   readonly notFound?: string | false;
+  /** As for `files`, but defaults to true unless a feature writes: an upload could replace what is sent for another file. */
+  readonly precompressed?: boolean;
   /** As for `files`; also defaults to true for paths that a feature can `upload` or `delete`. */
   readonly sandbox?: boolean | ((path: SitePath) => boolean);
   /** Headers for every response, as pairs of name and value; null as the value removes a header. */

@@ -11,6 +11,7 @@ import { onDemand } from "../core/on_demand.ts";
 import type { Awaitable } from "../core/types.ts";
 import type { DirectoryName, DirectoryNames } from "../system/directory_names.ts";
 import { type Look, lookAt, sameAs } from "../system/look.ts";
+import type { EntryInfo } from "../system/statx.ts";
 import { clock } from "./clock.ts";
 import { DiskRoot, type DiskRootOptions, type Found } from "./contained.ts";
 import { type DiskCalls, LATER, NOW } from "./disk_calls.ts";
@@ -184,13 +185,24 @@ export class DiskSource implements FileSource {
       using above = this.#findOrNull(missing.parent);
       if (above !== null) {
         const isProof = above.info.isDirectory && describe(above.info).stable && isFree(above.at(missing.name));
-        const look = isProof ? lookAt(this.#root.nameOf(missing.parent), true) : null;
-        return look && sameAs(look.info)(above.info) ? this.#check(missing.parent, look) : null;
+        return isProof ? this.#unchanged(missing.parent, above.info) : null;
       }
       missing = missing.parent;
     }
     return null;
   }
+
+  /** A check that a directory has not changed: the same one for several names that are missing there, so that one look does. */
+  #unchanged(path: SitePath, seen: EntryInfo): FreshnessCheck | null {
+    if (this.#lastUnchanged?.path === path.text && this.#lastUnchanged.isFresh()) return this.#lastUnchanged.isFresh;
+    const look = lookAt(this.#root.nameOf(path), true);
+    if (look === null || !sameAs(look.info)(seen)) return null;
+    const isFresh = this.#check(path, look);
+    this.#lastUnchanged = { path: path.text, isFresh };
+    return isFresh;
+  }
+
+  #lastUnchanged: { readonly path: string; readonly isFresh: FreshnessCheck } | null = null;
 
   #check(path: SitePath, look: Look): FreshnessCheck {
     const isSame = sameAs(look.info);

@@ -23,4 +23,6 @@ export interface FileStat {
   readonly stable: boolean;
   /** Unix permissions, such as `0o644`; null or absent if unknown. */
   readonly mode?: number | null;
+  /** True if reading from the middle costs as much as reading everything before it: then ranges are not offered. */
+  readonly isSequential?: boolean;
 }

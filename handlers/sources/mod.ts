@@ -7,6 +7,7 @@
 // Sources
 export { disk, type DiskOptions } from "./disk.ts";
 export { memory, type MemoryOptions, openBytes } from "./memory.ts";
+export { zip, ZipError, type ZipOptions } from "./zip.ts";
 
 // Sources derived from others
 export { filtered, isVisible } from "./filtered.ts";

@@ -1,4 +1,4 @@
-/** Types, and that nothing is coded by itself: RFC 9110 sections 8.3 and 8.4. */
+/** Types, and what is coded: RFC 9110 sections 8.3 and 8.4. */
 
 import { assertEquals } from "@std/assert";
 import { FILES, KINDS, TYPES } from "./site.ts";
@@ -44,8 +44,14 @@ export const CONTENT: readonly Row[] = [
       }, FILES["archive.tar.gz"])
     ),
   }),
-  row(47, "9110 12.5.3", "nothing is coded that was not told to be", {
-    asks: sendEach("GET /coded/app.js", "Accept-Encoding", ["gzip, br, zstd", "*", "identity;q=0"])
-      .get(200, { "content-encoding": null, vary: null }, FILES["coded/app.js"]),
+  row(47, "9110 12.5.3", "a precompressed file is sent to clients that accept its coding, and nothing else is coded", {
+    asks: [
+      ...sendEach("GET /coded/app.js", "Accept-Encoding", ["gzip, br, zstd", "*", "identity;q=0, br"])
+        .get(200, { "content-encoding": "br", vary: "accept-encoding" }, FILES["coded/app.js.br"]),
+      ...sendEach("GET /coded/app.js", "Accept-Encoding", ["identity", "deflate", "", "br;q=0"])
+        .get(200, { "content-encoding": null, vary: "accept-encoding" }, FILES["coded/app.js"]),
+      ...sendEach("GET /hello.txt", "Accept-Encoding", ["gzip, br, zstd", "*", "identity;q=0"])
+        .get(200, { "content-encoding": null, vary: "accept-encoding" }, FILES["hello.txt"]),
+    ],
   }),
 ];

@@ -23,7 +23,7 @@ async function textOf(response: Response): Promise<string> {
 }
 
 function site(files: Record<string, string>) {
-  const fetch = toFetch(fileServer(memory(files), { layers: [compress()], log: false }));
+  const fetch = toFetch(fileServer(memory(files), { layers: [compress()], precompressed: false, log: false }));
   return (path: string, headers: Record<string, string> = {}, method = "GET") =>
     Promise.resolve(fetch(new Request(`http://localhost${path}`, { method, headers })));
 }

@@ -34,7 +34,7 @@ const CHANGES: readonly (readonly [what: string, options: FileServerOptions, tar
   ["another charset", { charset: "windows-1252" }, ["/p.html", "/a.txt", "/a.css"]],
   ["no charset", { charset: null }, ["/p.html", "/a.txt", "/a.css"]],
   ["another Cache-Control", { cacheControl: "max-age=60" }, ["/p.html", "/a.txt"]],
-  ["codings", { precompressed: true }, ["/p.html", "/a.txt"]],
+  ["codings", { precompressed: false }, ["/p.html", "/a.txt"]],
   ["a header", { headers: [["X-Frame-Options", "DENY"]] }, ["/p.html", "/a.txt", "/d/"]],
   ["what a layer does", { variant: "mine" }, ["/p.html", "/a.txt", "/d/"]],
 ];
