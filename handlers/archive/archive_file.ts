@@ -16,9 +16,6 @@ import type { ArchiveFormat, ContentPart, Part } from "./parts.ts";
 import type { ArchivePlan } from "./plan.ts";
 import type { Sums } from "./sums.ts";
 
-/** Reads of at least this size are asynchronous. */
-const THREADED_BYTES = 131_072;
-
 /** The data that an archive is generated from. */
 export interface ArchiveParts {
   readonly source: FileSource;
@@ -88,7 +85,7 @@ export class ArchiveFile implements OpenFile {
       this.#at += count;
       this.#within += count;
       if (this.#within === this.#part.size) await this.#next();
-      await this.#giveTurn(count);
+      await this.#giveTurn();
     }
     return filled;
   }
@@ -142,7 +139,7 @@ export class ArchiveFile implements OpenFile {
       return wanted.length;
     }
     this.#content ??= await this.#open(content, { start: offset, end: size });
-    const count = await this.#content.read(offset, wanted);
+    const count = await this.#readFile(this.#content, offset, wanted);
     if (count === 0) throw new FileChanged();
     if (this.#sum.bytes === offset) {
       this.#sum = { value: crc32(wanted.subarray(0, count), this.#sum.value), bytes: offset + count };
@@ -194,19 +191,26 @@ export class ArchiveFile implements OpenFile {
     using file = await this.#open(index, { start: 0, end: size });
     for (let at = 0; at < size;) {
       const piece = buffer.subarray(at % buffer.length, at % buffer.length + Math.min(size - at, buffer.length));
-      const count = await file.read(at, piece);
+      const count = await this.#readFile(file, at, piece);
       if (count === 0) throw new FileChanged();
       sum = crc32(piece.subarray(0, count), sum);
       at += count;
-      await this.#giveTurn(count);
+      await this.#giveTurn();
     }
     return sum;
   }
 
-  /** Large reads are asynchronous, so other requests already had their turn: start a new time slice. */
-  async #giveTurn(count: number): Promise<void> {
-    if (count >= THREADED_BYTES) this.#turns = new Turns();
-    else if (this.#turns.due) await this.#turns.next();
+  /** During an asynchronous read, other requests have their turn: starts a new time slice. */
+  async #readFile(file: OpenFile, offset: number, into: Uint8Array): Promise<number> {
+    const reading = file.read(offset, into);
+    if (!(reading instanceof Promise)) return reading;
+    const count = await reading;
+    this.#turns = new Turns();
+    return count;
+  }
+
+  async #giveTurn(): Promise<void> {
+    if (this.#turns.due) await this.#turns.next();
     this.#throwIfClosed();
   }
 

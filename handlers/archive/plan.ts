@@ -130,12 +130,23 @@ export class ArchivePlan {
   member(index: number): Member {
     const [name, parent] = [this.#names[index]!, this.#parents[index]!];
     return {
-      path: this.#encoder.encode((this.#places[parent]?.text ?? "") + name),
+      path: this.#encode((this.#places[parent]?.text ?? "") + name),
       directory: name === "",
       size: this.#sizes[index]!,
       modified: this.#times[index]!,
       mode: this.#modes[index]!,
     };
+  }
+
+  /** Encodes ASCII itself: a call takes longer, and there are several for each member. */
+  #encode(text: string): Uint8Array {
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 0x7f) return this.#encoder.encode(text);
+      bytes[i] = code;
+    }
+    return bytes;
   }
 
   /** Path of a member in the source; null for the report. */

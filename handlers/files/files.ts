@@ -128,21 +128,40 @@ class FileServing {
     return allHold([path, ...(page ? [page] : [])].map((path) => source.absence?.(path)));
   }
 
-  /** Sends the file; if it was replaced between `stat` and `open`, tries again. */
-  async #send(source: FileSource, request: Request, context: Context, found: ResolvedFile): Promise<Response | null> {
-    const { path } = found;
-    let stat: FileStat | null = found.stat;
+  /** Sends the file; if it was replaced between `stat` and `open`, tries again. Synchronous if the source is. */
+  #send(source: FileSource, request: Request, context: Context, found: ResolvedFile): Awaitable<Response | null> {
     const refused = new Set<CodingName>();
-    for (let attempt = 0; attempt < ATTEMPTS && stat?.kind === "file"; attempt++) {
-      try {
-        const siblings = new Siblings(source, { ...found, stat }, refused);
-        return await sendContent(request, this.#content(source, request, context, siblings), context);
-      } catch (error) {
-        if (!(error instanceof FileChanged)) throw error;
-      }
-      stat = await source.stat(path);
+    const once = (stat: FileStat) => {
+      const siblings = new Siblings(source, { ...found, stat }, refused);
+      return sendContent(request, this.#content(source, request, context, siblings), context);
+    };
+    const again = (error: unknown) => this.#sendAgain(source, found.path, once, error);
+    try {
+      const response = once(found.stat);
+      return response instanceof Promise ? response.catch(again) : response;
+    } catch (error) {
+      return again(error);
     }
-    if (stat?.kind !== "file") return null;
+  }
+
+  async #sendAgain(
+    source: FileSource,
+    path: SitePath,
+    once: (stat: FileStat) => Awaitable<Response>,
+    failure: unknown,
+  ): Promise<Response | null> {
+    let error = failure;
+    for (let attempt = 1;; attempt++) {
+      if (!(error instanceof FileChanged)) throw error;
+      const stat = await source.stat(path);
+      if (stat?.kind !== "file") return null;
+      if (attempt === ATTEMPTS) break;
+      try {
+        return await once(stat);
+      } catch (failure) {
+        error = failure;
+      }
+    }
     throw new HttpError(503, "The file keeps changing", { headers: { "retry-after": "1" } });
   }
 

@@ -128,6 +128,7 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   const served: FilesOptions = { ...options, ...(sandbox !== undefined && { sandbox }), variant };
   const site = {
     index,
+    urls: options,
     precompressed: options.precompressed ?? false,
     etagOf: tagger(served),
     uploads: uploads ?? [],

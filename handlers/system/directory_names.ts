@@ -6,8 +6,10 @@
 
 import { errno, type FileCalls } from "./file_calls.ts";
 import {
+  EPERM,
   O_CLOEXEC,
   O_DIRECTORY,
+  O_NOATIME,
   O_NONBLOCK,
   O_RDONLY,
   type Pinned,
@@ -36,9 +38,16 @@ const BUFFER_BYTES = 65_536;
 /** Shared: its content is decoded before anything else can run. Created on first use: without FFI, it cannot be. */
 let shared: Pinned<Uint8Array<ArrayBuffer>> | undefined;
 
-/** Opens a directory and reads its first names; null on failure. */
+/**
+ * Opens a directory and reads its first names; null on failure.
+ *
+ * Without recording the time of access, if that is permitted: only owners and root are. Recording it after a change waits
+ * for the journal of the file system, which can take 100 ms on a busy disk.
+ */
 export function openNames(libc: FileCalls, path: Deno.PointerObject): DirectoryNames | null {
-  const descriptor = libc.open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+  const flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC;
+  const quiet = libc.open(path, flags | O_NOATIME);
+  const descriptor = quiet < 0 && errno() === EPERM ? libc.open(path, flags) : quiet;
   if (descriptor < 0) return null;
   const names = new OpenNames(libc, descriptor);
   if (names.read()) return names;

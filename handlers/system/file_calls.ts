@@ -11,7 +11,17 @@ import { errnoOf, openLibc } from "./libc.ts";
  * count as a resource leak. Tests replace functions in it by ones that fail.
  */
 export const FILE_CALLS = openLibc(
-  ...["open", "openLater", "openat2", "openat2Later", "statx", "getdents64", "close", "__errno_location"] as const,
+  ...[
+    "open",
+    "openLater",
+    "openat2",
+    "openat2Later",
+    "statx",
+    "getdents64",
+    "preadv2",
+    "close",
+    "__errno_location",
+  ] as const,
 );
 
 /** The functions for files. */

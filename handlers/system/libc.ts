@@ -45,6 +45,16 @@ const FUNCTIONS = {
   getdents64: { name: "syscall", parameters: ["i32", "i32", "pointer", "u32"], result: "i32" },
   /** read(2) of a bare descriptor, which Deno cannot read. Fallback: that of its user. */
   read: { parameters: ["i32", "pointer", "u32"], result: "i32" },
+  /**
+   * preadv2(2), for `RWF_NOWAIT`: {@linkcode SYS_PREADV2}, descriptor, `struct iovec`, their number, offset (of which the
+   * upper half is ignored where it fits into one word), flags. A system call, because musl has no function for it before
+   * 1.2.5. Fallback: the reads of Deno.FsFile.
+   */
+  preadv2: {
+    name: "syscall",
+    parameters: ["i32", "i32", "pointer", "i32", "i64", "i32", "i32"],
+    result: "i32",
+  },
   /** close(2), for the descriptors that these functions open. Never retried: after `EINTR`, it is closed. */
   close: { parameters: ["i32"], result: "i32" },
   /** errno(3), as glibc and musl define it: the address of the number, one for each thread. */
@@ -155,6 +165,10 @@ const IS_ARM = Deno.build.arch === "aarch64";
 export const SYS_OPENAT2 = 437;
 export const SYS_STATX = IS_ARM ? 291 : 332;
 export const SYS_GETDENTS64 = IS_ARM ? 61 : 217;
+export const SYS_PREADV2 = IS_ARM ? 286 : 327;
+
+/** The flag of preadv2(2) for reading only what is in memory. */
+export const RWF_NOWAIT = 8;
 
 export const SYS_SCHED_SETSCHEDULER = IS_ARM ? 119 : 144;
 export const SYS_GETTID = IS_ARM ? 178 : 186;
@@ -164,6 +178,7 @@ export const O_RDONLY = 0;
 export const O_NONBLOCK = 0o4000;
 export const O_DIRECTORY = IS_ARM ? 0o40000 : 0o200000;
 export const O_NOFOLLOW = IS_ARM ? 0o100000 : 0o400000;
+export const O_NOATIME = 0o1000000;
 export const O_CLOEXEC = 0o2000000;
 export const O_PATH = 0o10000000;
 

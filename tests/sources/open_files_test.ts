@@ -3,11 +3,15 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { SitePath } from "@x/pyserve";
 import type { OpenFile } from "@x/pyserve/sources";
+import { readCached, UNDECIDED } from "../../handlers/system/cached_read.ts";
+import { FILE_CALLS } from "../../handlers/system/file_calls.ts";
+import { SYS_PREADV2 } from "../../handlers/system/libc.ts";
 import { DiskRoot } from "../../handlers/sources/contained.ts";
 import { DESCRIPTORS, LATER } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
 import { doLater } from "../../handlers/sources/steps.ts";
 import { nodeFs } from "../../handlers/system/node.ts";
+import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
 
 const SIZE = 300_000;
@@ -30,6 +34,83 @@ for (const holds of DESCRIPTORS ? [true, false] : [false]) {
     }
   });
 }
+
+/** Reads the whole file, and returns whether each read was synchronous. */
+async function readAll(file: OpenFile, into: Uint8Array): Promise<boolean> {
+  let isSync = true;
+  for (let at = 0; at < into.length;) {
+    const count = file.read(at, into.subarray(at));
+    isSync &&= typeof count === "number";
+    at += await count;
+  }
+  return isSync;
+}
+
+/** Some file systems, such as overlayfs, do not. */
+function tellsWhatIsCached(path: string): boolean {
+  const descriptor = DESCRIPTORS!.openAtOnce(path);
+  const count = readCached(descriptor, 0, new Uint8Array(1));
+  DESCRIPTORS!.close(descriptor);
+  return count !== UNDECIDED;
+}
+
+Deno.test({
+  name: "what is in the page cache is read without waiting, whatever its size",
+  ignore: DESCRIPTORS === null || FILE_CALLS === null,
+  async fn() {
+    await using tree = await tempTree({ "a.bin": BYTES });
+    if (!tellsWhatIsCached(tree.at("a.bin"))) return;
+    using file = await opened(tree.path, true);
+    const into = new Uint8Array(SIZE);
+    assertEquals(await readAll(file, into), true);
+    assertEquals(into, BYTES);
+    assertEquals(file.read(SIZE, into), 0);
+  },
+});
+
+const FAILURES: readonly (readonly [why: string, call: number, flags: number])[] = [
+  ["the file system does not tell what is in memory (EOPNOTSUPP)", SYS_PREADV2, 0x4000_0000],
+  ["the kernel or seccomp refuses the call (ENOSYS)", 9_999, 0],
+];
+
+for (const [why, call, flags] of FAILURES) {
+  Deno.test({
+    name: `a file is read by Deno where ${why}`,
+    ignore: DESCRIPTORS === null || FILE_CALLS === null,
+    async fn() {
+      await using tree = await tempTree({ "a.bin": BYTES });
+      using file = await opened(tree.path, true);
+      const { preadv2 } = FILE_CALLS!;
+      let calls = 0;
+      FILE_CALLS!.preadv2 = (_call, file, vector, count, offset, high) => {
+        calls += 1;
+        return preadv2(call, file, vector, count, offset, high, flags);
+      };
+      try {
+        const into = new Uint8Array(SIZE);
+        assertEquals(await readAll(file, into), false);
+        assertEquals(into, BYTES);
+        assertEquals(calls > 0, true);
+      } finally {
+        FILE_CALLS!.preadv2 = preadv2;
+      }
+    },
+  });
+}
+
+Deno.test({
+  name: "bytes that are not in the page cache are read in the background",
+  ignore: DESCRIPTORS === null || FILE_CALLS === null || missing("dd"),
+  async fn() {
+    await using tree = await tempTree({ "a.bin": BYTES });
+    const args = [`of=${tree.at("a.bin")}`, "oflag=nocache", "conv=notrunc,fdatasync", "count=0"];
+    await new Deno.Command("dd", { args, stdin: "null", stderr: "null" }).output(); // drops them, if the file system can
+    using file = await opened(tree.path, true);
+    const into = new Uint8Array(SIZE);
+    await readAll(file, into);
+    assertEquals(into, BYTES);
+  },
+});
 
 Deno.test({
   name: "a descriptor is not closed during a read: it could be reused for another file",

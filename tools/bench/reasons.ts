@@ -22,10 +22,11 @@ export const REASONS: Readonly<Record<string, string>> = {
   "h2-100k": "the runtime's HTTP/2 takes three times nginx's CPU for small responses, and copies the body once more.",
   list1000: "most of the time is the sending of 200 KB.",
   cold100:
-    "as for 1,000; besides, each listing proves that its directory is inside the root, unchanged and without an " +
-    "index page, in several system calls through the runtime.",
-  cold1000: "reading names and a stat of each entry through the runtime take about nginx's total; sorting and " +
-    "formatting the entries take as long again.",
+    "as for 1,000; besides, a listing of any size takes 110 µs: five lookups that prove where a path lies, the response, " +
+    "the page around the rows, and the digest for its entity tag. nginx sends no validators, and takes 12 µs.",
+  cold1000:
+    "reading names and a statx of each entry take the kernel 1.3 µs an entry, nearly nginx's total; the rest is " +
+    "sorting, formatting, joining and encoding the rows, which are twice as long as nginx's.",
   list100000: "work is cut into slices separated by timers, because the runtime does not poll its connections while " +
     "other work is ready. The rest is garbage collection and other work on the machine.",
   memory: "most of it is the runtime's: an empty program takes more than 40 MiB.",
