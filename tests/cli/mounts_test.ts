@@ -47,6 +47,7 @@ Deno.test("a prefix given twice, the root, and names that pyserve does not serve
   assertStringIncludes(refused(["/=x"]), "it must be below the root");
   assertStringIncludes(refused(["--mount", "docs=x"]), "it is not of the form /PREFIX=PATH");
   assertStringIncludes(refused(["/docs="]), "it is not of the form /PREFIX=PATH");
+  assertStringIncludes(refused(["/api=http://localhost:3000"]), "use --proxy");
   assertStringIncludes(refused(["/a%2fb=x"]), "is not a path of the site");
   assertStringIncludes(refused(["/.git=x"]), "dotfiles are not served; add --hidden");
   assertStringIncludes(refused(["--hidden", "/.pyserve/x=x"]), "pyserve itself answers there");
