@@ -30,10 +30,10 @@ export async function loadFeatures(settings: FeatureSettings, root: string): Pro
 
 /** The paths that serving and its features read, and those that they write to. */
 export function neededPaths(settings: Settings): { readonly read: string[]; readonly write: string[] } {
-  const { root, tls, features, identity } = settings;
+  const { root, mounts, tls, features, identity } = settings;
   const files = tls !== null && "cert" in tls ? [tls.cert, tls.key, tls.password] : [];
   const state = stateDirectoryOf(settings, environmentOfProcess());
-  const read = [root, ...files, identity?.file, state];
+  const read = [root, ...mounts.map(({ path }) => path), ...files, identity?.file, state];
   const write = [features.upload ? root : null, state];
   return { read: read.filter(isPath), write: write.filter(isPath) };
 }

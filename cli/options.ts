@@ -13,6 +13,7 @@ import {
   age,
   application,
   appPage,
+  belowRoot,
   bindAddress,
   caching,
   charset,
@@ -27,6 +28,7 @@ import {
   headerName,
   hostPattern,
   mediaTypeText,
+  mountPoint,
   origins,
   pageFile,
   pathProgram,
@@ -111,8 +113,26 @@ const TABLE = {
     value: "DIRECTORY",
     default: null,
     shown: "the current directory",
-    help: "Serve this directory or single file; also as a positional argument",
+    help:
+      "Serve this directory or single file, or the files in a ZIP archive (site.zip/); also as a positional argument",
   }, directory),
+  "mount": list({
+    group: "Files",
+    isPath: "after =",
+    elsewhere: ["alias", "mounts"],
+    value: "/PREFIX=PATH",
+    help:
+      "Serve another directory, or the files in a ZIP archive, at this path, for reading only; also as a positional " +
+      "argument",
+  }, mountPoint),
+  "base": one({
+    group: "Files",
+    elsewhere: ["base-path", "path-prefix", "prefix", "public-path"],
+    value: "/PREFIX",
+    default: null,
+    shown: "/",
+    help: "Serve everything below this path, as a proxy that keeps it expects",
+  }, belowRoot),
   "index": list({
     group: "Files",
     value: "NAME",
