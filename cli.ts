@@ -176,7 +176,7 @@ async function partsOf(
   identity: Layer | undefined,
 ): Promise<ServerParts> {
   const policies = given && (await import("./cli/policies.ts")).policiesOf(given, server);
-  const layers = [...policies?.layers ?? [], ...(identity ? [identity] : []), ...server.layers ?? []];
+  const layers = [...policies?.outer ?? [], ...(identity ? [identity] : []), ...policies?.inner ?? []];
   return { features, layers, ...policies?.server };
 }
 

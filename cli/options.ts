@@ -452,7 +452,7 @@ const TABLE = {
   "compress": flag({
     group: "Responses",
     elsewhere: ["gzip", "brotli", "compression"],
-    help: "Compress text, code and data for clients that accept zstd, br or gzip; listings always are",
+    help: "Compress text, code and data for clients that accept zstd, br or gzip; listings always are, with gzip",
   }),
   "precompressed": flag({
     group: "Responses",

@@ -5,7 +5,6 @@
  */
 
 import type { ArchiveOptions } from "../handlers/archive/archive.ts";
-import { compress } from "../handlers/layers/compress.ts";
 import type { HeaderField } from "../handlers/layers/headers.ts";
 import type { FileServerOptions } from "../handlers/site/file_server.ts";
 import type { SearchOptions } from "../handlers/search/search.ts";
@@ -75,6 +74,8 @@ export interface PolicySettings {
   readonly isIsolated: boolean;
   /** How long clients may use files without asking; null if they ask. */
   readonly cache: "auto" | "off" | number | null;
+  /** Whether responses are compressed. */
+  readonly isCompressed: boolean;
 }
 
 /** Users and their rights. */
@@ -174,7 +175,6 @@ function serverOptionsOf(options: Options): FileServerOptions {
     ...(options.precompressed && { precompressed: true }),
     ...(options["no-precompressed"] && { precompressed: false }),
     ...(options["no-sandbox"] && { sandbox: false }),
-    ...(options.compress && { layers: [compress()] }),
     headers: headersOf(options),
     log: options.quiet ? false : options["log-format"],
     ...(cacheSize !== null && { cacheSize }),
@@ -187,8 +187,10 @@ function serverOptionsOf(options: Options): FileServerOptions {
   };
 }
 
-function policiesOf({ cors: origins, isolated: isIsolated, cache }: Options): PolicySettings | null {
-  return origins !== null || isIsolated || cache !== null ? { origins, isIsolated, cache } : null;
+function policiesOf(options: Options): PolicySettings | null {
+  const { cors: origins, isolated: isIsolated, cache, compress: isCompressed } = options;
+  if (origins === null && !isIsolated && cache === null && !isCompressed) return null;
+  return { origins, isIsolated, cache, isCompressed };
 }
 
 function headersOf({ header, "remove-header": removed }: Options): readonly HeaderField[] {
