@@ -5,7 +5,6 @@
  */
 
 import type { Layer } from "../handlers/core/types.ts";
-import { settleLast } from "../handlers/core/settle.ts";
 import { cachePolicy } from "../handlers/files/cache_policy.ts";
 import { cors } from "../handlers/layers/cors.ts";
 import { isolationHeaders } from "../handlers/layers/isolated.ts";
@@ -14,7 +13,7 @@ import type { PolicySettings } from "./settings.ts";
 
 /** What the options mean to a file server. */
 export interface Policies {
-  /** Layers around those that identify users. */
+  /** Layers around those that identify users: a preflight request has no credentials. */
   readonly layers: readonly Layer[];
   /** Options that replace those of the settings. */
   readonly server: Pick<FileServerOptions, "cacheControl" | "headers">;
@@ -30,8 +29,7 @@ export function policiesOf(
   const resources = origins === null ? "same-origin" : "cross-origin";
   const isolation = isIsolated ? isolationHeaders({ resources }).filter(([name]) => !given.has(name)) : [];
   return {
-    // A preflight request has no credentials; and errors inside need the headers, too.
-    layers: origins === null ? [] : [cors({ origins }), settleLast],
+    layers: origins === null ? [] : [cors({ origins })],
     server: { headers: [...isolation, ...headers], ...(cache !== null && { cacheControl: cachePolicy(cache) }) },
   };
 }

@@ -10,9 +10,10 @@ import { ENCODED_SLASH, targetBeforeEncodedSlash } from "../http/target.ts";
 import { kindOf, requireArray, requireFunction } from "../core/origin.ts";
 import { onDemand } from "../core/on_demand.ts";
 import { settle, type SettledHandler } from "../core/settle.ts";
-import type { SitePath } from "../http/target.ts";
+import type { SitePath, Target } from "../http/target.ts";
 import type { FileSource, FileStat } from "../sources/types.ts";
 import { resolve } from "./resolve.ts";
+import { isStyled, resolvePage, type UrlStyle } from "./resolve_page.ts";
 import { readable } from "./rights.ts";
 import { derive } from "../core/derive.ts";
 import type { Context, Handler, Right } from "../core/types.ts";
@@ -27,6 +28,8 @@ export interface Site {
   readonly etagOf: (path: SitePath, stat: FileStat) => string;
   /** Names of index files: a feature must handle those that it does not want to be sent as files. */
   readonly index: readonly string[];
+  /** How URLs of pages end; a page of the site answers its queries itself. */
+  readonly urls?: UrlStyle;
   /** Whether `NAME.gz` and the like are sent in place of `NAME`; defaults to false. */
   readonly precompressed?: boolean;
   /** Paths of directories that take uploads although programs run: a feature must not run anything in them. */
@@ -99,6 +102,8 @@ export interface Feature {
    * reading; defaults to true if it runs programs or handles an unsafe method (RFC 9110 section 9.2.1).
    */
   readonly ownNamesOnly?: boolean;
+  /** Whether it is tried last, for what neither files nor other features answer; defaults to false. */
+  readonly isBehind?: boolean;
   /** Headers that it adds to the response to OPTIONS. */
   readonly optionsHeaders?: Readonly<Record<string, string>>;
   /** Creates its handler, once; the handler declines requests that are not for it. */
@@ -178,12 +183,21 @@ export function restrictedToQueries(
   if (queries === undefined) return answer;
   const pattern = new RegExp(`(?:^|&)(?:${queries.join("|")})(?:[=&]|$)`);
   const answerUnlessPage = async (request: Request, context: Context) => {
-    const { path } = context.target;
-    const found = await resolve(readable(content, context), { path, slash: true }, site.index);
-    if (found.kind === "index") return null;
-    return await answer(request, context);
+    return await isPage(readable(content, context), context.target, site) ? null : await answer(request, context);
   };
   return (request, context) => pattern.test(context.target.query) ? answerUnlessPage(request, context) : null;
+}
+
+/** Whether a page of the site answers a path, or is where it redirects to. */
+async function isPage(source: FileSource, target: Target, { index, urls }: Site): Promise<boolean> {
+  const { path } = target;
+  if ((await resolve(source, { path, slash: true }, index)).kind === "index") return true;
+  if (urls === undefined || !isStyled(urls)) return false;
+  const found = await resolvePage(source, target, index, urls);
+  // A file asked for by its own name is not only a page: it has a checksum, too.
+  return found.kind === "file"
+    ? found.path !== path
+    : found.kind === "moved" && (await source.stat(path))?.kind !== "file";
 }
 
 /** The features in the order in which they are tried: those with `queries` last. */

@@ -1,9 +1,12 @@
 /** Access by pages of other origins: preflight requests, Vary, credentials, private networks. */
 
 import { assertEquals, assertThrows } from "@std/assert";
-import { fileServer, HttpError, type Layer, memory, settle, toFetch } from "@x/pyserve";
+import { fileServer, HttpError, type Layer, memory, serve, settle, toFetch } from "@x/pyserve";
 import { cors, type CorsOptions } from "@x/pyserve/layers";
+import { serveClassic } from "../../handlers/python/transport.ts";
+import { certificate } from "../doors/doors.ts";
 import { start } from "../support/command.ts";
+import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
 
 const APP = "https://app.example";
@@ -148,6 +151,44 @@ Deno.test("what is no origin is an error", () => {
   }
   assertThrows(() => cors({ credentials: true }), TypeError, "browsers refuse that");
   assertThrows(() => cors({ maxAge: -1 }), TypeError, "whole seconds");
+});
+
+Deno.test({
+  name: "it means the same through every engine",
+  ignore: missing("openssl"),
+  fn: async () => {
+    const { cert, key } = await certificate();
+    const source = memory({ "a.txt": "a" });
+    const handler = toFetch(fileServer(source, { layers: [cors({ origins: [APP] }), settle], log: false }));
+    const [plain, tls] = [{ hostname: "127.0.0.1", port: 0 }, { hostname: "127.0.0.1", port: 0, tls: { cert, key } }];
+    const doors = [serve(handler, plain), serveClassic(handler, plain), serve(handler, tls)];
+    using client = Deno.createHttpClient({ caCerts: [cert], poolMaxIdlePerHost: 0 });
+    for (const [position, server] of doors.entries()) {
+      const base = `http${position === 2 ? "s" : ""}://localhost:${server.address.port}`;
+      const ask = async (method: string, target: string, headers: Record<string, string>) => {
+        const response = await fetch(`${base}${target}`, { method, headers, client });
+        await response.body?.cancel();
+        return [
+          response.status,
+          ...["allow-origin", "allow-methods", "allow-headers"].map((name) => {
+            return response.headers.get(`access-control-${name}`);
+          }),
+        ];
+      };
+      const wanted = { "access-control-request-method": "GET", "access-control-request-headers": "range,x-a" };
+      assertEquals(await ask("OPTIONS", "/a.txt", { origin: APP, ...wanted }), [
+        204,
+        APP,
+        "GET, HEAD, POST",
+        "range,x-a",
+      ]);
+      assertEquals(await ask("OPTIONS", "/a.txt", { origin: OTHER, ...wanted }), [204, null, null, null]);
+      assertEquals(await ask("GET", "/a.txt", { origin: APP }), [200, APP, null, null]);
+      assertEquals(await ask("GET", "/a.txt", { origin: OTHER }), [200, null, null, null]);
+      assertEquals(await ask("GET", "/missing", { origin: APP }), [404, APP, null, null]);
+      await server.abort();
+    }
+  },
 });
 
 Deno.test("--cors with users: preflight requests need no password, and a 401 can be read", async () => {

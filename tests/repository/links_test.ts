@@ -53,6 +53,27 @@ Deno.test("the functions on paths agree with the platform", () => {
   assertEquals(resolve(Deno.cwd(), "..", "a"), join(dirname(Deno.cwd()), "a"));
 });
 
+Deno.test({
+  name: "the functions on paths normalize as documented",
+  ignore: Deno.build.os === "windows",
+  fn() {
+    const joined: [paths: [string, ...string[]], result: string][] = [
+      [[""], "."],
+      [["a", "", "./b/"], "a/b/"],
+      [["a/b", "../../.."], ".."],
+      [["/", "../a"], "/a"],
+      [["a//b", ".", "c"], "a/b/c"],
+      [["./"], "./"],
+    ];
+    for (const [paths, result] of joined) assertEquals(join(...paths), result);
+    assertEquals([resolve("/a", "b/", "../c"), resolve("/a", "/b/"), resolve("/")], ["/a/c", "/b", "/"]);
+    assertEquals(resolve(""), Deno.cwd());
+    assertEquals(["a", "/a", "a/b/", "/", "a//b", ""].map(dirname), [".", "/", "a", "/", "a", "."]);
+    assertEquals(["a", "/a.txt", "a/b/", "/", ""].map((path) => basename(path)), ["a", "a.txt", "b", "/", ""]);
+    assertEquals([basename("a.txt", ".txt"), basename(".txt", ".txt")], ["a", ".txt"]);
+  },
+});
+
 Deno.test("walk() finds everything and follows no link", async () => {
   await using tree = await tempTree({ "a/b.txt": "b", "c.txt": "c" });
   if (Deno.build.os !== "windows") await Deno.symlink("a", tree.at("link"));

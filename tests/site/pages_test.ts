@@ -2,15 +2,20 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
+  checksums,
   type Context,
   derive,
   fileServer,
   type FileServerOptions,
+  type FileSource,
   type Layer,
+  memory,
+  searches,
   serve,
   toFetch,
   uploadFeatures,
 } from "@x/pyserve";
+import { compress } from "@x/pyserve/layers";
 import { serveClassic } from "../../handlers/python/transport.ts";
 import { certificate } from "../doors/doors.ts";
 import { start } from "../support/command.ts";
@@ -362,6 +367,137 @@ Deno.test("what is cached follows the files: pages, fallbacks and pages for what
   await settled("/about", HTML, 404, "none");
   await Deno.writeTextFile(tree.at("index.html"), "home again");
   await settled("/about", HTML, 200, "home again");
+});
+
+Deno.test("a listing is not cached where a page may come to take its place", async () => {
+  await using tree = await oldTree({ "docs/a.txt": "a" });
+  const ask = asker(tree.path, { cleanUrls: true });
+  for (let round = 0; round < 3; round++) assertMatch((await ask("/docs/")).text, /a\.txt/);
+  await Deno.writeTextFile(tree.at("docs.html"), "docs");
+  assertEquals((await ask("/docs/")).headers.get("location"), "../docs");
+});
+
+Deno.test("a 404 is not cached while an app has no page", async () => {
+  await using tree = await oldTree({ "docs/a.txt": "a" });
+  const ask = asker(tree.path, { spa: true, notFound: false });
+  for (let round = 0; round < 3; round++) assertEquals((await ask("/docs/x/y")).status, 404);
+  await Deno.writeTextFile(tree.at("index.html"), "home");
+  assertEquals((await ask("/docs/x/y")).text, "home");
+});
+
+Deno.test("a redirect leads to the same site, whatever slashes and dots are in the request", async () => {
+  await using tree = await oldTree({
+    ...FILES,
+    "evil.example/index.html": "a directory",
+    "evil.example/about.html": "x",
+  });
+  const targets = [
+    ...[
+      "//about.html",
+      "///docs/index.html",
+      "//evil.example/index.html",
+      "//evil.example/about.html",
+      "/docs//guide.html",
+    ],
+    ...[
+      "/%2e%2e/about.html",
+      "/docs/../about.html",
+      "/docs/%2e%2e/about.html",
+      "/./about.html",
+      "/about//",
+      "//docs//",
+    ],
+    ...[
+      "/docs/..%5cabout.html",
+      "/\\evil.example/about.html",
+      "/%5cevil.example/about.html",
+      "/%2fevil.example/about.html",
+    ],
+    ...["//evil.example", "//evil.example/", "/evil.example/about/", "//evil.example//about//"],
+  ];
+  for (const trailingSlash of ["auto", "always", "never"] as const) {
+    const ask = asker(tree.path, { cleanUrls: true, trailingSlash });
+    let followed = 0;
+    for (const target of targets) {
+      const location = (await ask(target)).headers.get("location");
+      if (location === null) continue;
+      assert(!/^(?:[/\\]{2}|[a-z]+:)/i.test(location), `${target} leads to ${location}`);
+      const url = new URL(location, new URL(`http://localhost${target}`));
+      assertEquals(url.host, new URL(`http://localhost${target}`).host, target);
+      const end = await ask(url.href.slice(url.origin.length));
+      assertEquals([end.status, end.headers.get("location")], [200, null], `${target} leads to ${location}`);
+      followed++;
+    }
+    assert(followed >= 10, `${followed} redirects`);
+  }
+});
+
+Deno.test("a page for what is not found is sent in the coding that the client accepts", async () => {
+  const page = "nothing here ".repeat(200);
+  const gzipped = new Blob([page]).stream().pipeThrough(new CompressionStream("gzip"));
+  await using tree = await oldTree({ "404.html": page, "404.html.gz": await new Response(gzipped).bytes() });
+  const settings: FileServerOptions[] = [{ precompressed: true }, { layers: [compress({ codings: ["gzip"] })] }];
+  for (const options of settings) {
+    const fetch = toFetch(fileServer(tree.path, { ...options, log: false }));
+    for (const coding of ["gzip", "identity", "gzip"]) {
+      const headers = { accept: HTML, "accept-encoding": coding };
+      const response = await fetch(new Request("http://localhost/x.js", { headers }));
+      const isCoded = coding === "gzip";
+      assertEquals([response.status, response.headers.has("content-encoding")], [404, isCoded]);
+      assertEquals(response.headers.get("vary"), "accept-encoding, accept");
+      const body = isCoded ? response.body!.pipeThrough(new DecompressionStream("gzip")) : response.body;
+      assertEquals(await new Response(body).text(), page);
+    }
+  }
+});
+
+Deno.test("where the page for what is not found cannot be read, the built-in one is sent, and the log tells", async () => {
+  const source = memory({ "404.html": "nothing" });
+  const broken: FileSource = {
+    ...source,
+    stat: (path) => source.stat(path),
+    list: (path) => source.list(path),
+    open() {
+      throw new Error("disk on fire");
+    },
+  };
+  const errors: string[] = [];
+  const log = { access() {}, error: (message: string) => void errors.push(message) };
+  const fetch = toFetch(fileServer(broken, { log: false }), { log });
+  const response = await fetch(new Request("http://localhost/x", { headers: { accept: HTML } }));
+  assertEquals([response.status, (await response.text()).slice(0, 9)], [404, "<!DOCTYPE"]);
+  assertEquals(errors, ["Cannot send the page for status 404 at /x"]);
+});
+
+Deno.test("users who must log in are asked to, at addresses that an app would have", async () => {
+  await using tree = await oldTree({ ...FILES, "private/a.html": "a" });
+  await using state = await oldTree({});
+  const rules = ["--access", "anyone:read", "--access", "users:read@/private"];
+  const args = [tree.path, "--quiet", "--auth-env", "U", "--state", state.path, ...rules, "--spa", "--clean-urls"];
+  await using command = await start(args, { clockAhead: true, env: { U: "ann:secret" } });
+  const ask = async (target: string, headers: Record<string, string> = {}) => {
+    const url = `http://127.0.0.1:${command.port}${target}`;
+    const response = await fetch(url, { headers: { accept: HTML, ...headers }, redirect: "manual" });
+    return [response.status, await response.text()];
+  };
+  for (let round = 0; round < 3; round++) {
+    assertEquals(await ask("/public/x"), [200, "home"]);
+    for (const name of ["a", "a.html", "x", "x.js", ""]) assertEquals((await ask(`/private/${name}`))[0], 401, name);
+    const user = { authorization: `Basic ${btoa("ann:secret")}` };
+    assertEquals(await ask("/private/a", user), [200, "a"]);
+    assertEquals(await ask("/private/x", user), [200, "home"]);
+    assertEquals(await ask("/private/x.js", user), [404, "nothing in the root"]);
+  }
+});
+
+Deno.test("a page answers its own queries; a file has its checksum by its own name", async () => {
+  await using tree = await oldTree(FILES);
+  const ask = asker(tree.path, { cleanUrls: true, features: [searches(), checksums()] });
+  assertEquals((await ask("/about?q=x")).text, "about");
+  assertEquals((await ask("/team?q=x")).text, "team"); // there is a directory of this name, too
+  assertEquals((await ask("/team/?q=x")).headers.get("location"), "../team?q=x");
+  assertMatch((await ask("/list/?q=y&format=text")).text, /^y\.txt/);
+  assertMatch((await ask("/about.html?md5")).text, /^[0-9a-f]{32} {2}about\.html/);
 });
 
 Deno.test("nothing is revealed to those who may not read it", async () => {

@@ -1,2 +1,0 @@
-/** The path separator. */
-export const SEPARATOR: "/" | "\\" = Deno.build.os === "windows" ? "\\" : "/";
