@@ -8,8 +8,10 @@
  * - Server: `fileServer`, `serve`, `toFetch`
  * - Composition: `chain`, `wrap`, `mount`, `settle`, `derive`, `HttpError`
  * - Sources: `disk`, `memory`, `filtered`, `union`
- * - Handlers: `files`, `serveFile`, `listing`, `search`, `archive`, `checksum`, `upload`, `cgi`, `fastcgi`
- * - Features: `archives`, `checksums`, `searches`, `uploadFeatures`, `cgiFeature`, `fastCgiFeature`
+ * - Handlers: `files`, `serveFile`, `listing`, `search`, `archive`, `checksum`, `upload`, `cgi`, `fastcgi`,
+ *   `proxy`
+ * - Features: `archives`, `checksums`, `searches`, `uploadFeatures`, `cgiFeature`, `fastCgiFeature`,
+ *   `proxyFeature`
  * - Layers: `accessLog`, `errorPages`, `headers`
  * - Python: `HTTPServer`, `BaseHTTPRequestHandler`, `SimpleHTTPRequestHandler`, `CGIHTTPRequestHandler` and the
  *   threading and HTTPS servers
@@ -68,6 +70,7 @@ export { checksum } from "./handlers/checksum/checksum.ts";
 export { upload } from "./handlers/upload/upload.ts";
 export { cgi } from "./handlers/upstream/cgi/cgi.ts";
 export { fastcgi } from "./handlers/upstream/fastcgi/fastcgi.ts";
+export { proxy } from "./handlers/upstream/proxy/proxy.ts";
 
 // Features: the same handlers as options of `fileServer`
 export type { Feature } from "./handlers/serving/feature.ts";
@@ -75,6 +78,7 @@ export { archives, checksums, searches } from "./handlers/site/reading_features.
 export { uploadFeatures } from "./handlers/upload/upload.ts";
 export { cgiFeature } from "./handlers/upstream/cgi/cgi.ts";
 export { fastCgiFeature } from "./handlers/upstream/fastcgi/fastcgi.ts";
+export { proxyFeature } from "./handlers/upstream/proxy/proxy.ts";
 
 // Layers: what wraps a handler
 export { accessLog } from "./handlers/layers/access_log.ts";

@@ -23,7 +23,7 @@ export interface Site {
 const ENABLED_BY: Readonly<Partial<Record<UserRight, string>>> = {
   upload: "--upload",
   delete: "--delete",
-  run: "--cgi or --fastcgi",
+  run: "--cgi, --fastcgi or --proxy",
 };
 
 /** One sentence for each name that no user has, path that does not exist, and right that no option enables. */
@@ -44,19 +44,19 @@ export async function accessWarnings(rules: readonly AccessRule[], site: Site): 
 /** `all` means what the options enable. */
 function disabledRights({ rights }: AccessRule, { features }: Site): UserRight[] {
   if (rights.size === Object.keys(RIGHTS).length) return [];
-  const { upload, cgi, fastcgi } = features;
+  const { upload, cgi, fastcgi, proxy } = features;
   const isEnabled: Partial<Record<Right, boolean>> = {
     create: upload?.rights?.create ?? false,
     change: upload?.rights?.change ?? false,
-    run: cgi !== null || fastcgi !== null,
+    run: cgi !== null || fastcgi !== null || proxy !== null,
   };
   const names = Object.keys(ENABLED_BY) as UserRight[];
   return names.filter((name) => rights.has(RIGHTS[name]) && !isEnabled[RIGHTS[name]]);
 }
 
-/** Whether a path does not exist. With programs, paths can be more than files: those of mounts, and PATH_INFO. */
-function isMissing(segments: readonly string[], { root, features: { cgi, fastcgi } }: Site): boolean {
-  if (segments.length === 0 || cgi !== null || fastcgi !== null) return false;
+/** Whether a path does not exist. With programs and proxies, paths can be more than files: those of mounts, and PATH_INFO. */
+function isMissing(segments: readonly string[], { root, features: { cgi, fastcgi, proxy } }: Site): boolean {
+  if (segments.length === 0 || cgi !== null || fastcgi !== null || proxy !== null) return false;
   try {
     if (Deno.statSync(root).isDirectory) Deno.lstatSync(join(root, ...segments));
     return false;

@@ -13,10 +13,11 @@ import type { FeatureSettings, Settings } from "./settings.ts";
 
 /** Loads the enabled features in the order in which they handle requests; `root` is the directory served. */
 export async function loadFeatures(settings: FeatureSettings, root: string): Promise<Feature[]> {
-  const { cgi, fastcgi, upload, archive, search, checksum } = settings;
+  const { cgi, fastcgi, proxy, upload, archive, search, checksum } = settings;
   const features: Feature[] = [];
   if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi, root));
   if (fastcgi) features.push(...(await import("./fastcgi.ts")).fastCgiFeatures(fastcgi));
+  if (proxy) features.push(...(await import("./proxy.ts")).proxyFeatures(proxy));
   // After the programs, which own their methods and queries.
   if (upload) features.push(...await uploads(upload, settings, root));
   // These load their implementation on first use.

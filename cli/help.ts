@@ -52,7 +52,7 @@ export function topics(): string {
 
 function more(): string {
   return `
-Topics: ${topics()}
+${fold(`Topics: ${topics()}`, WIDTH - 2).join("\n  ")}
 ${SUBCOMMANDS}${CONFIGURATION}Every option can be an environment variable: --tls-cert is PYSERVE_TLS_CERT.
 `;
 }

@@ -11,6 +11,7 @@ export const GROUPS = [
   "Users",
   "Uploads",
   "CGI",
+  "Proxy",
   "Responses",
   "HTTPS",
   "Log",

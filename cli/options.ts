@@ -31,6 +31,7 @@ import {
   pageFile,
   pathProgram,
   port,
+  proxyRule,
   seconds,
   sitePaths,
   size,
@@ -388,6 +389,29 @@ const TABLE = {
     group: "CGI",
     needs: CGI,
     help: "Show all clients why a program failed, with its last error output; without it, only clients on this machine",
+  }),
+  "proxy": list({
+    group: "Proxy",
+    isRisky: true,
+    elsewhere: ["proxy-all", "proxy-pass", "reverse-proxy"],
+    value: "/PATH=URL",
+    help: "Pass requests for a path and everything below it to an application: /api=http://127.0.0.1:3000, or " +
+      "=unix:/PATH; with a slash at the end of the URL, without /api. /=URL: what is not found among the files",
+  }, proxyRule),
+  "proxy-timeout": one({
+    group: "Proxy",
+    value: "SECONDS",
+    default: 60_000,
+    shown: "60; 0 = unlimited",
+    needs: ["proxy"],
+    help: "Maximum time until an application has sent its header",
+  }, seconds),
+  "proxy-pass-auth": flag({
+    group: "Proxy",
+    isRisky: true,
+    needs: ["proxy"],
+    help:
+      "With --auth, pass the Authorization header, which contains the password, and session cookies to applications",
   }),
   "header": list({
     group: "Responses",

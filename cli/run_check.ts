@@ -6,7 +6,7 @@
 
 import { join } from "@std/path/join";
 import type { CgiOptions } from "../handlers/upstream/cgi/cgi.ts";
-import type { FastCgiAddress } from "../handlers/upstream/fastcgi/connection.ts";
+import type { UpstreamAddress } from "../handlers/upstream/connection.ts";
 import { StartError } from "./start_error.ts";
 
 /**
@@ -26,7 +26,7 @@ export function requireRunPermission(root: string, options: CgiOptions): void {
 }
 
 /** Throws if Deno does not permit connecting to an application. */
-export function requireConnectPermission(address: FastCgiAddress): void {
+export function requireConnectPermission(address: UpstreamAddress): void {
   const missing = address.transport === "tcp"
     ? [{ name: "net", host: `${hostOf(address.hostname)}:${address.port}` } as const]
     : [{ name: "read", path: address.path } as const, { name: "write", path: address.path } as const];

@@ -54,6 +54,8 @@ export interface FeatureSettings {
   readonly cgi: Options | null;
   /** Converted by cli/fastcgi.ts. */
   readonly fastcgi: Options | null;
+  /** Converted by cli/proxy.ts. */
+  readonly proxy: Options | null;
   /** Write rights and limits. */
   readonly upload: UploadOptions | null;
   /** The only directories that accept uploads when programs run. */
@@ -90,7 +92,7 @@ export interface IdentitySettings {
 }
 
 /** Options that give clients more than read access. */
-const DANGEROUS: readonly OptionName[] = [...WRITING, ...PROGRAMS];
+const DANGEROUS: readonly OptionName[] = [...WRITING, ...PROGRAMS, "proxy"];
 
 /** The files for TLS. */
 export interface TlsFiles {
@@ -216,6 +218,7 @@ function featuresOf(options: Options, names: Given["names"]): FeatureSettings {
   return {
     cgi: CGI.some((name) => names.has(name)) ? options : null,
     fastcgi: options.fastcgi.length > 0 ? options : null,
+    proxy: proxyOf(options),
     upload: uploadOf(options),
     uploadPlaces: options["upload-beside-programs"],
     // Without listings, an archive must not reveal the names either.
@@ -223,6 +226,13 @@ function featuresOf(options: Options, names: Given["names"]): FeatureSettings {
     search: listing && !options["no-search"] ? {} : null,
     checksum: !options["no-checksum"],
   };
+}
+
+function proxyOf(options: Options): Options | null {
+  const paths = options.proxy.map(({ path }) => path.replace(/\/+$/, ""));
+  const twice = paths.find((path, index) => paths.indexOf(path) !== index);
+  if (twice !== undefined) throw new UsageError(`Cannot use --proxy twice for ${twice || "/"}`);
+  return paths.length > 0 ? options : null;
 }
 
 function refuseWritingBesidePrograms(options: Options, names: Given["names"]): void {

@@ -5,10 +5,11 @@
  */
 
 import { type AccessRule, InvalidRule, parseAccessRule } from "../handlers/identity/rules.ts";
-import type { FastCgiAddress } from "../handlers/upstream/fastcgi/connection.ts";
+import type { UpstreamAddress } from "../handlers/upstream/connection.ts";
 import { isOrigin } from "../handlers/http/host.ts";
 import { Refusal } from "../handlers/http/refusal.ts";
 import { parseTarget } from "../handlers/http/target.ts";
+import { parseUpstream } from "../handlers/upstream/proxy/upstream_url.ts";
 import { socketOf } from "./address.ts";
 import { InvalidValue } from "./option.ts";
 
@@ -268,18 +269,34 @@ export function variable(given: string): Variable {
 /** A FastCGI application and the extension of the files it handles. */
 export interface Application {
   readonly extension: string;
-  readonly address: FastCgiAddress;
+  readonly address: UpstreamAddress;
 }
 
 /** `.php=unix:/path` or `.php=host:port`. */
 export function application(given: string): Application {
   const [, extension, path, hostname, port] =
     /^(\.[^/\\=]+)=(?:unix:(.+)|(\[[0-9a-f:.%]+\]|[^:/\s]+):(\d+))$/i.exec(given) ?? [];
-  const address: FastCgiAddress = path !== undefined
+  const address: UpstreamAddress = path !== undefined
     ? { transport: "unix", path }
     : { transport: "tcp", hostname: hostname?.replace(/^\[|\]$/g, "") ?? "", port: Number(port) };
   const good = extension !== undefined && (path !== undefined || Number(port) >= 1 && Number(port) <= 65535);
   return valid({ extension: extension!, address }, good, "it is not of the form .EXT=unix:/PATH or .EXT=HOST:PORT");
+}
+
+/** A path and the application that answers for it. */
+export interface ProxyRule {
+  readonly path: string;
+  /** Its URL, or `unix:/PATH`. */
+  readonly upstream: string;
+}
+
+/** `/PATH=URL`. */
+export function proxyRule(given: string): ProxyRule {
+  const at = given.indexOf("=");
+  const [path, upstream] = [given.slice(0, at), given.slice(at + 1)];
+  valid(given, at > 0 && isSitePath(path), "it is not of the form /PATH=URL");
+  const parsed = parseUpstream(upstream);
+  return valid({ path, upstream }, typeof parsed === "object", String(parsed));
 }
 
 /** Headers that are specific to a response or connection, and would be wrong if set for all. */

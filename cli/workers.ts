@@ -11,6 +11,7 @@
  * @module
  */
 
+import { parseUpstream } from "../handlers/upstream/proxy/upstream_url.ts";
 import type { Logger } from "../handlers/core/types.ts";
 import type { InheritedEndpoint, ServerAddr, UnixEndpoint } from "../handlers/transport/endpoint.ts";
 import type { Certificates } from "../handlers/transport/certificates.ts";
@@ -96,15 +97,15 @@ export async function startWorkers(options: WorkersOptions): Promise<RunningServ
 }
 
 /**
- * The addresses on which the workers listen, and those of FastCGI applications; null for a Unix socket, which cannot be
+ * The addresses on which the workers listen, and those of applications; null for a Unix socket, which cannot be
  * named in a list of permissions.
  */
 function neededAddresses({ settings: { endpoint, tls, features }, address }: WorkersOptions): string[] | null {
   if ("path" in address) return null;
   const hostname = endpoint.kind === "tcp" ? endpoint.hostname : address.hostname;
-  const applications = (features.fastcgi?.fastcgi ?? []).flatMap(({ address }) =>
-    address.transport === "tcp" ? [address] : []
-  );
+  const upstreams = (features.proxy?.proxy ?? []).map(({ upstream }) => parseUpstream(upstream));
+  const addresses = [...features.fastcgi?.fastcgi ?? [], ...upstreams.filter((each) => typeof each === "object")];
+  const applications = addresses.flatMap(({ address }) => address.transport === "tcp" ? [address] : []);
   const own = [{ hostname, port: address.port }, ...applications].map(textOf);
   // An inherited socket, or the next certificate, takes over a listener opened on any free port.
   return tls || endpoint.kind === "inherited" ? [...own, ANY_FREE].filter(isAllowed) : own;

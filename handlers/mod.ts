@@ -40,9 +40,13 @@ export { type TransferLimits, upload, uploadFeatures, type UploadOptions } from 
 // Programs
 export { cgi, cgiContent, cgiFeature, type CgiOptions, type CommandWords } from "./upstream/cgi/cgi.ts";
 export { endAllScripts, type SystemUser } from "./upstream/cgi/process_group.ts";
-export { fastcgi, type FastCgiAddress, fastCgiFeature, type FastCgiOptions } from "./upstream/fastcgi/fastcgi.ts";
+export { fastcgi, fastCgiFeature, type FastCgiOptions } from "./upstream/fastcgi/fastcgi.ts";
+export type { UpstreamAddress as FastCgiAddress } from "./upstream/connection.ts";
 export type { Program } from "./upstream/program.ts";
 export type { ScriptMount, ScriptRules } from "./upstream/find_script.ts";
+
+// Applications over HTTP
+export { proxy, proxyFeature, type ProxyOptions } from "./upstream/proxy/proxy.ts";
 
 // Features of a file server
 export { type Feature, lazily, type Site } from "./serving/feature.ts";

@@ -102,6 +102,8 @@ export interface Feature {
    * reading; defaults to true if it runs programs or handles an unsafe method (RFC 9110 section 9.2.1).
    */
   readonly ownNamesOnly?: boolean;
+  /** Whether it is tried last, for what neither files nor other features answer; defaults to false. */
+  readonly isBehind?: boolean;
   /** Headers that it adds to the response to OPTIONS. */
   readonly optionsHeaders?: Readonly<Record<string, string>>;
   /** Creates its handler, once; the handler declines requests that are not for it. */

@@ -156,11 +156,12 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
     const rows: readonly Row[] = [
       { on: features.some(needsOwnNames), methods: [], handler: underOwnNames },
       { on: listing, methods: [], handler: assets },
-      ...asked,
+      ...asked.filter(({ isBehind }) => !isBehind),
       { on: listing && !isStyled(options), methods: [], handler: listed.kept },
       { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, served, cache) },
       { on: listing, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
       ...(app ? [{ on: true, methods: ["GET", "HEAD"], handler: app }] : []),
+      ...asked.filter(({ isBehind }) => isBehind),
     ].filter((row) => row.on);
     const methods = rows.flatMap((row) => row.methods);
     const handlers = [

@@ -100,7 +100,19 @@ Deno.test("a file that cannot be used is one sentence, with line and column", as
 Deno.test("options that let clients do more than read are refused in a file that is not named", async () => {
   await using tree = await tempTree({ "sub/a.txt": "a" });
   const risky = OPTION_ROWS.filter(([, { isRisky }]) => isRisky).map(([name]) => name);
-  for (const name of ["upload", "delete", "all", "cgi", "fastcgi", "hidden", "follow-links", "allow-host"] as const) {
+  for (
+    const name of [
+      "upload",
+      "delete",
+      "all",
+      "cgi",
+      "fastcgi",
+      "proxy",
+      "hidden",
+      "follow-links",
+      "allow-host",
+    ] as const
+  ) {
     assert(risky.includes(name), name);
   }
   await Deno.symlink("/", tree.at("link"));

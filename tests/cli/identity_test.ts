@@ -95,7 +95,7 @@ Deno.test("rules that grant nothing are told at the start, one line each", async
   assertEquals(told, [
     '--access names "zoe", who is not among the users',
     '--access grants "upload", which nothing enables: that takes --upload',
-    '--access grants "run", which nothing enables: that takes --cgi or --fastcgi',
+    '--access grants "run", which nothing enables: that takes --cgi, --fastcgi or --proxy',
     "--access names /no ne, which does not exist",
   ]);
   await using quiet = await start([...tree.args, "--upload", ...access("ann:all", "ann:read,upload@/pub")]);

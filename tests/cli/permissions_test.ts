@@ -82,6 +82,7 @@ Deno.test("missing permissions for programs and uploads are reported at start, i
     [["--cgi-mount", `/x=${Deno.execPath()}`], "--allow-run"],
     [["--fastcgi", ".php=127.0.0.1:9"], "--allow-net"],
     [["--fastcgi", `.php=unix:${tree.at("s")}`], "--allow-write"],
+    [["--proxy", "/api=http://127.0.0.1:9"], "--allow-net"],
   ];
   for (const [args, flag] of rows) {
     await t.step(args[0]!, async () => {

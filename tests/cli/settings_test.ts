@@ -19,6 +19,7 @@ const DANGEROUS: readonly (readonly string[])[] = [
   ["--cgi-map", ".x=/bin/cat"],
   ["--cgi-mount", "/x=/bin/cat"],
   ["--fastcgi", ".php=unix:/run/none.sock"],
+  ["--proxy", "/api=http://127.0.0.1:9"],
 ];
 
 for (const args of DANGEROUS) {

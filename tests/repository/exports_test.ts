@@ -79,7 +79,19 @@ Deno.test("handlers, features, layers, sources and Python's classes are in the m
   const main = namesOf(".");
   const expected: Record<string, string[]> = {
     "./handlers": [
-      ...["archive", "archives", "cgi", "cgiFeature", "checksum", "checksums", "fastCgiFeature", "fastcgi", "files"],
+      ...[
+        "archive",
+        "archives",
+        "cgi",
+        "cgiFeature",
+        "checksum",
+        "checksums",
+        "fastCgiFeature",
+        "fastcgi",
+        "files",
+        "proxy",
+        "proxyFeature",
+      ],
       ...["listing", "search", "searches", "upload", "uploadFeatures", "Feature"],
     ],
     "./layers": ["accessLog", "errorPages", "headers"],

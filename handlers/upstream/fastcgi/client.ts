@@ -7,7 +7,7 @@
 import { Watchdog } from "../../core/watchdog.ts";
 import { HttpError } from "../../core/errors.ts";
 import { Refusal } from "../../http/refusal.ts";
-import { type FastCgiAddress, FastCgiConnection } from "./connection.ts";
+import { type UpstreamAddress, UpstreamConnection } from "../connection.ts";
 import { encodeRequest, encodeStdin, END_OF_STDIN, RecordDecoder, type ReplyPart, replyPart } from "./records.ts";
 
 /** How {@linkcode FastCgiClient} connects. */
@@ -41,12 +41,12 @@ export interface FastCgiRequest {
 
 /** A FastCGI application and its idle connections. */
 export class FastCgiClient {
-  readonly #address: FastCgiAddress;
+  readonly #address: UpstreamAddress;
   readonly #options: FastCgiClientOptions;
-  readonly #resting: FastCgiConnection[] = [];
+  readonly #resting: UpstreamConnection[] = [];
 
   /** Does not connect yet. */
-  constructor(address: FastCgiAddress, options: FastCgiClientOptions) {
+  constructor(address: UpstreamAddress, options: FastCgiClientOptions) {
     this.#address = address;
     this.#options = options;
   }
@@ -71,12 +71,12 @@ export class FastCgiClient {
   }
 
   /** Opens a new connection. */
-  connect(): Promise<FastCgiConnection> {
-    return FastCgiConnection.open(this.#address, this.#options.connectTimeout);
+  connect(): Promise<UpstreamConnection> {
+    return UpstreamConnection.open(this.#address, this.#options.connectTimeout);
   }
 
   /** Returns a connection after an exchange, to be reused or closed. */
-  release(connection: FastCgiConnection): void {
+  release(connection: UpstreamConnection): void {
     if (this.#resting.length >= this.#options.idleConnections) return connection.close();
     this.#resting.push(connection);
     connection.rest(this.#options.idleConnectionTimeout, () => {
@@ -89,13 +89,13 @@ export class FastCgiClient {
 export class FastCgiExchange {
   readonly #request: FastCgiRequest;
   readonly #client: FastCgiClient;
-  #connection: FastCgiConnection;
+  #connection: UpstreamConnection;
   /** Whether the connection was reused, so that the application may just have closed it. */
   #reused: boolean;
   #sending: Promise<void>;
   #over = false;
   /** The connection over which the complete request was sent. */
-  #sentOver: FastCgiConnection | null = null;
+  #sentOver: UpstreamConnection | null = null;
   #decoder = new RecordDecoder();
   #ready: Uint8Array<ArrayBuffer>[] = [];
   #heard = false;
@@ -105,7 +105,7 @@ export class FastCgiExchange {
   #patience = 0;
 
   /** Starts sending. */
-  constructor(request: FastCgiRequest, client: FastCgiClient, connection: FastCgiConnection, reused: boolean) {
+  constructor(request: FastCgiRequest, client: FastCgiClient, connection: UpstreamConnection, reused: boolean) {
     this.#request = request;
     this.#client = client;
     this.#connection = connection;
@@ -189,7 +189,7 @@ export class FastCgiExchange {
     return this.#heard ? "The application aborted its reply" : "The application sent no reply";
   }
 
-  async #send(connection: FastCgiConnection): Promise<void> {
+  async #send(connection: UpstreamConnection): Promise<void> {
     const { params, body } = this.#request;
     const head = encodeRequest(params, this.#client.keeps);
     try {
@@ -202,7 +202,7 @@ export class FastCgiExchange {
     }
   }
 
-  async #sendBody(connection: FastCgiConnection, body: AsyncIterable<Uint8Array>): Promise<void> {
+  async #sendBody(connection: UpstreamConnection, body: AsyncIterable<Uint8Array>): Promise<void> {
     for await (const bytes of body) {
       await connection.write(encodeStdin(bytes));
       this.#watch();

@@ -27,15 +27,13 @@ import { spoolBody, type Spooled } from "../spool.ts";
 import { StderrLines } from "../stderr_lines.ts";
 import { withoutPrograms } from "../without_programs.ts";
 import { FastCgiClient, type FastCgiExchange } from "./client.ts";
-import type { FastCgiAddress } from "./connection.ts";
-import { replyStream } from "./reply_stream.ts";
-
-export type { FastCgiAddress };
+import type { UpstreamAddress } from "../connection.ts";
+import { replyStream } from "../reply_stream.ts";
 
 /** Options of {@linkcode fastcgi}. Times are in milliseconds. */
 export interface FastCgiOptions {
   /** Where the application listens. It must see the files at the same paths. */
-  readonly address: FastCgiAddress;
+  readonly address: UpstreamAddress;
   /** Extensions (`.php`) of the files it answers for, case-insensitive. */
   readonly extensions: readonly string[];
   /** Index files that take precedence over all others; defaults to `index` with each of the extensions. */

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { HttpError } from "../../core/errors.ts";
+import { HttpError } from "../core/errors.ts";
 
-/** Where an application listens. */
-export type FastCgiAddress =
+/** Where an application listens: FastCGI, or HTTP. */
+export type UpstreamAddress =
   | { readonly transport: "unix"; readonly path: string }
   | { readonly transport: "tcp"; readonly hostname: string; readonly port: number };
 
@@ -18,8 +18,8 @@ const SMALL_BYTES = 16_384;
 const READ_BYTES = 65_536;
 
 /** An open connection, until either side closes it. */
-export class FastCgiConnection {
-  readonly #conn: Deno.TcpConn | Deno.UnixConn;
+export class UpstreamConnection {
+  readonly #conn: Deno.TcpConn | Deno.UnixConn | Deno.TlsConn;
   #buffer: Uint8Array<ArrayBuffer> = new Uint8Array();
   #size = SMALL_BYTES;
   /** A pending read on an idle connection: it detects that the other side closes it. */
@@ -27,24 +27,29 @@ export class FastCgiConnection {
   /** Closes the connection if it is idle for too long; null while in use. */
   #resting: ReturnType<typeof setTimeout> | null = null;
 
-  private constructor(conn: Deno.TcpConn | Deno.UnixConn) {
+  private constructor(conn: Deno.TcpConn | Deno.UnixConn | Deno.TlsConn) {
     this.#conn = conn;
   }
 
   /**
    * Opens a connection.
    *
-   * @throws {HttpError} 504 on a timeout, 503 if the application's backlog is full, 502 if nothing listens, 500 if this
-   * process may not connect.
+   * @param tlsName The name that the certificate must have, for TLS; null for none.
+   * @throws {HttpError} 504 on a timeout, 503 if the application's backlog is full, 502 if nothing listens or its
+   * certificate is not trusted, 500 if this process may not connect.
    */
-  static async open(address: FastCgiAddress, milliseconds: number): Promise<FastCgiConnection> {
+  static async open(
+    address: UpstreamAddress,
+    milliseconds: number,
+    tlsName: string | null = null,
+  ): Promise<UpstreamConnection> {
     const giveUp = new AbortController();
     const timer = setTimeout(() => giveUp.abort(), milliseconds);
     try {
-      if (address.transport === "unix") return new FastCgiConnection(await Deno.connect(address));
+      if (address.transport === "unix") return new UpstreamConnection(await Deno.connect(address));
       const conn = await Deno.connect({ ...address, signal: giveUp.signal });
       conn.setNoDelay();
-      return new FastCgiConnection(conn);
+      return new UpstreamConnection(tlsName === null ? conn : await secured(conn, tlsName, giveUp.signal));
     } catch (error) {
       throw giveUp.signal.aborted
         ? new HttpError(504, "Connecting to the application timed out", { cause: error })
@@ -88,7 +93,7 @@ export class FastCgiConnection {
     const timer = setTimeout(leave, milliseconds);
     Deno.unrefTimer(timer);
     this.#resting = timer;
-    this.#conn.unref();
+    if ("unref" in this.#conn) this.#conn.unref();
     this.#ahead = this.#read();
     this.#ahead.then(leave, leave);
   }
@@ -96,7 +101,7 @@ export class FastCgiConnection {
   /** Marks the connection as in use. */
   wake(): void {
     this.#endRest();
-    this.#conn.ref();
+    if ("ref" in this.#conn) this.#conn.ref();
   }
 
   #endRest(): void {
@@ -108,6 +113,22 @@ export class FastCgiConnection {
   close(): void {
     this.#endRest();
     this.#conn[Symbol.dispose]();
+  }
+}
+
+/** Begins TLS, as a client of HTTP/1.1. */
+async function secured(conn: Deno.TcpConn, hostname: string, signal: AbortSignal): Promise<Deno.TlsConn> {
+  const secure = await Deno.startTls(conn, { hostname, alpnProtocols: ["http/1.1"] });
+  const close = () => secure[Symbol.dispose]();
+  signal.addEventListener("abort", close, { once: true });
+  try {
+    await secure.handshake();
+    return secure;
+  } catch (error) {
+    close();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", close);
   }
 }
 

@@ -4,9 +4,16 @@
  * @module
  */
 
-import { Watchdog } from "../../core/watchdog.ts";
-import { HttpError } from "../../core/errors.ts";
-import type { FastCgiExchange } from "./client.ts";
+import { Watchdog } from "../core/watchdog.ts";
+import { HttpError } from "../core/errors.ts";
+
+/** A reply that is read on demand. */
+export interface Reply {
+  /** The next chunk, null at the end; waits at most so many milliseconds, 0 = unlimited. */
+  read(patience: number): Promise<Uint8Array<ArrayBuffer> | null>;
+  /** Ends the exchange with the application. */
+  abort(reason?: HttpError): void;
+}
 
 /** Time limits of {@linkcode replyStream} in milliseconds, and its error callback. */
 export interface ReplyStreamOptions {
@@ -20,7 +27,7 @@ export interface ReplyStreamOptions {
 
 /** The rest of a reply as a stream that reads on demand; cancelling it aborts the exchange. */
 export function replyStream(
-  exchange: FastCgiExchange,
+  exchange: Reply,
   first: Uint8Array<ArrayBuffer>,
   { idleTimeout, stallTimeout, broken }: ReplyStreamOptions,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
