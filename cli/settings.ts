@@ -15,11 +15,18 @@ import { CGI, type OptionName, type Options, PROGRAMS, WRITING } from "./options
 import { type AccessRule, parseAccessRule } from "../handlers/identity/rules.ts";
 import type { Given } from "./parse.ts";
 import { UsageError } from "./usage_error.ts";
+import type { MountPoint } from "./values.ts";
 
 /** The settings of one run. */
 export interface Settings {
-  /** The directory or file to serve. */
+  /** The directory or file to serve, without a trailing slash. */
   readonly root: string;
+  /** Whether it had one: then a file is an archive to be served as a directory. */
+  readonly isDirectory: boolean;
+  /** What else is served, at paths below the root. */
+  readonly mounts: readonly MountPoint[];
+  /** The path below which everything is served; null for the root. */
+  readonly base: string | null;
   /** Where to listen. */
   readonly endpoint: Endpoint;
   /** The options that limit the default address to loopback. */
@@ -64,6 +71,8 @@ export interface FeatureSettings {
   readonly archive: ArchiveOptions | null;
   /** Limits of searches. */
   readonly search: SearchOptions | null;
+  /** What live reload ignores; null without it. */
+  readonly watch: readonly string[] | null;
   /** Whether checksums are available. */
   readonly checksum: boolean;
 }
@@ -111,8 +120,13 @@ export interface LocalTls {
  * Converts a parsed command line. Throws {@linkcode UsageError}.
  *
  * @param activated The socket passed by systemd, used if no option names an address or a port.
+ * @param env Its HOME is what `~` stands for in mounts, where the shell does not replace it.
  */
-export function settingsOf({ options, names }: Given, activated: InheritedEndpoint | null = null): Settings {
+export function settingsOf(
+  { options, names }: Given,
+  activated: InheritedEndpoint | null = null,
+  env: Readonly<Record<string, string>> = {},
+): Settings {
   refuseWritingBesidePrograms(options, names);
   const chosen = chosenEndpoint(options, names, activated);
   const dangerous = DANGEROUS.filter((name) => names.has(name));
@@ -122,7 +136,7 @@ export function settingsOf({ options, names }: Given, activated: InheritedEndpoi
   const hostname = confinedBy.length > 0 ? "127.0.0.1" : "0.0.0.0";
   const endpoint: Endpoint = chosen ?? { kind: "tcp", hostname, port: options.port };
   return {
-    root: options.directory ?? ".",
+    ...placesOf(options, env),
     endpoint,
     confinedBy,
     hosts: options["allow-host"].length > 0 ? options["allow-host"] : null,
@@ -135,6 +149,36 @@ export function settingsOf({ options, names }: Given, activated: InheritedEndpoi
     identity,
     features: featuresOf(options, names),
   };
+}
+
+/** What is served, and where. */
+function placesOf(
+  options: Options,
+  env: Readonly<Record<string, string>>,
+): Pick<Settings, "root" | "isDirectory" | "mounts" | "base"> {
+  const directory = options.directory ?? ".";
+  const mounts = options.mount.map(({ prefix, path }) => ({ prefix, path: fromHome(path, env) }));
+  for (const [index, { prefix }] of mounts.entries()) {
+    if (mounts.findIndex((mount) => mount.prefix === prefix) < index) {
+      throw new UsageError(`Cannot mount two directories at ${prefix}`);
+    }
+    const names = prefix.split("/");
+    if (names[1] === ".pyserve") throw new UsageError(`Cannot mount at ${prefix}: pyserve itself answers there`);
+    if (!options.hidden && names.some((name) => name.startsWith(".") && name !== ".well-known")) {
+      throw new UsageError(`Cannot mount at ${prefix}: dotfiles are not served; add --hidden`);
+    }
+  }
+  const isDirectory = /[^/]\/+$/.test(directory);
+  return { root: isDirectory ? withoutSlashes(directory) : directory, isDirectory, mounts, base: options.base };
+}
+
+function withoutSlashes(path: string): string {
+  return path.endsWith("/") ? withoutSlashes(path.slice(0, -1)) : path;
+}
+
+function fromHome(path: string, { HOME, USERPROFILE }: Readonly<Record<string, string>>): string {
+  const home = HOME ?? USERPROFILE;
+  return home && (path === "~" || path.startsWith("~/")) ? home + path.slice(1) : path;
 }
 
 function httpsOf(options: Options, endpoint: Endpoint): Pick<Settings, "tls" | "redirect" | "hsts"> {
@@ -224,6 +268,7 @@ function featuresOf(options: Options, names: Given["names"]): FeatureSettings {
     // Without listings, an archive must not reveal the names either.
     archive: listing && !options["no-archive"] ? { ...(maxBytes !== null && { maxBytes }) } : null,
     search: listing && !options["no-search"] ? {} : null,
+    watch: options.watch ? options["watch-ignore"] : null,
     checksum: !options["no-checksum"],
   };
 }

@@ -89,7 +89,8 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   checkUploads(options);
   const { source, ...own } = typeof root === "string" ? sourceOf(root, options) : { source: root };
   const format = options.log ?? "python";
-  const { features = [], layers = [], precompressed = !features.some(writes) } = options;
+  const { features = [], precompressed = !features.some(writes) } = options;
+  const layers = [...options.layers ?? [], ...features.flatMap(({ layer }) => layer ?? [])];
   const [putServer, putOwn] = [putter([["server", "pyserve"]]), putter(options.headers ?? [])];
   const put = (response: Response) => putOwn(putServer(response));
   const cache = new ResponseCache({
@@ -155,7 +156,7 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
     const listed = listings(isStyled(options) ? null : cache);
     const rows: readonly Row[] = [
       { on: features.some(needsOwnNames), methods: [], handler: underOwnNames },
-      { on: listing, methods: [], handler: assets },
+      { on: listing || features.some(hasScript), methods: [], handler: assets },
       ...asked.filter(({ isBehind }) => !isBehind),
       { on: listing && !isStyled(options), methods: [], handler: listed.kept },
       { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, served, cache) },
@@ -277,6 +278,11 @@ function checkUploads({ features = [], uploadBesidePrograms }: FileServerOptions
 
 function writes({ abilities = [] }: Feature): boolean {
   return abilities.includes("upload") || abilities.includes("delete");
+}
+
+/** Whether pages other than listings load a script of this package. */
+function hasScript({ abilities = [] }: Feature): boolean {
+  return abilities.includes("watch");
 }
 
 /** The source for a feature, or for files, without what belongs to other features. */

@@ -243,8 +243,8 @@ export class DiskSource implements FileSource {
     }
   }
 
-  watch(path: SitePath, signal: AbortSignal): AsyncIterable<SitePath> {
-    return watchDisk(this.#root, path, signal);
+  watch(path: SitePath, signal: AbortSignal, skip?: (path: SitePath) => boolean): AsyncIterable<SitePath> {
+    return watchDisk(this.#root, path, signal, skip);
   }
 
   async openWriter(only?: readonly SitePath[]): Promise<SourceWriter> {
