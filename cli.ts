@@ -23,6 +23,7 @@ import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
 import { configReader } from "./cli/config_reader.ts";
 import { parse } from "./cli/parse.ts";
 import type { ServerNote } from "./cli/server_notes.ts";
+import { handlerFor, type ServerParts } from "./cli/root.ts";
 import { type Settings, settingsOf } from "./cli/settings.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./cli/signals.ts";
 import { activatedSocket } from "./cli/socket_activation.ts";
@@ -34,14 +35,13 @@ import { type Shared, workerSeat } from "./cli/worker_seat.ts";
 import { wrap } from "./handlers/core/chain.ts";
 import type { Feature } from "./handlers/serving/feature.ts";
 import { toFetch } from "./handlers/core/fetch.ts";
-import { fileServer, type FileServerOptions } from "./handlers/site/file_server.ts";
 import { isLoopback } from "./handlers/http/own_host.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
 import { requireNode } from "./handlers/system/node.ts";
 import { requireExchange } from "./handlers/transport/binding.ts";
 import type { Endpoint, ServerAddr, TcpEndpoint } from "./handlers/transport/endpoint.ts";
 import { type RunningServer, serve } from "./handlers/transport/serve.ts";
-import type { Handler, Layer, LocalAddress, Logger } from "./handlers/core/types.ts";
+import type { Layer, LocalAddress, Logger } from "./handlers/core/types.ts";
 import config from "./deno.json" with { type: "json" };
 
 /** Drain time after SIGTERM, in milliseconds. */
@@ -96,7 +96,7 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
     if (given.options.version) world.out(`pyserve ${config.version}\n`);
     else if (given.options.help !== null) world.out(await helpFor(given.options.help));
     else {
-      const settings = settingsOf(given, activatedSocket(world.env));
+      const settings = settingsOf(given, activatedSocket(world.env), world.env);
       return await run([...given.inherited, ...args], settings, { ...world, sink });
     }
     return 0;
@@ -140,6 +140,7 @@ async function run(args: readonly string[], settings: Settings, world: World): P
     log,
     workers: settings.workers,
     root: settings.root,
+    mounts: settings.mounts,
     features: settings.features,
     isInsecure: settings.tls === null && settings.endpoint.kind === "tcp" && !isLoopback(settings.endpoint.hostname),
   });
@@ -148,8 +149,8 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   resources.defer(() => endAll(features));
   const { server, notes, codes } = await startServer({ args, settings, world, log, parts, resources });
   const secure = settings.tls !== null;
-  const line = startLine(server.address, secure);
-  const urls = reachableUrls(server.address, secure).map((url) => `  ${url}\n`);
+  const line = startLine(server.address, secure, settings.base);
+  const urls = reachableUrls(server.address, secure, settings.base).map((url) => `  ${url}\n`);
   if (identity?.directory && world.shared === null) {
     const { noteServer } = await import("./cli/server_notes.ts");
     resources.use(noteServer(identity.directory, serverNote(settings, server.address)));
@@ -164,7 +165,7 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   };
   globalThis.addEventListener("unhandledrejection", survive);
   try {
-    return await untilStopped(server, world.out, signals);
+    return await untilStopped(server, features, world.out, signals);
   } finally {
     globalThis.removeEventListener("unhandledrejection", survive);
   }
@@ -176,25 +177,22 @@ async function partsOf(
   identity: Layer | undefined,
 ): Promise<ServerParts> {
   const policies = given && (await import("./cli/policies.ts")).policiesOf(given, server);
-  const layers = [...policies?.layers ?? [], ...(identity ? [identity] : []), ...server.layers ?? []];
+  const layers = [...policies?.outer ?? [], ...(identity ? [identity] : []), ...policies?.inner ?? []];
   return { features, layers, ...policies?.server };
 }
 
 /** What `pyserve share` needs to know about a server. */
 function serverNote(
-  { root, server, tls, features }: Settings,
+  { root, base, server, tls, features }: Settings,
   address: ServerAddr,
 ): Omit<ServerNote, "pid" | "started"> {
   return {
     root: Deno.realPathSync(root),
-    url: shownUrl(address, tls !== null),
+    url: shownUrl(address, tls !== null, base),
     hidden: server.hidden ?? false,
     upload: features.upload?.rights?.create ?? false,
   };
 }
-
-/** What the options load for the file server. */
-type ServerParts = FileServerOptions & Required<Pick<FileServerOptions, "features" | "layers">>;
 
 /** Parameters of {@linkcode startServer}. */
 interface Start {
@@ -249,7 +247,9 @@ async function announced(
     log,
     resources,
   });
-  const urls = [shownUrl(server.address, https !== null), told?.authorityUrl].filter((url) => typeof url === "string");
+  const urls = [shownUrl(server.address, https !== null, settings.base), told?.authorityUrl].filter((url) =>
+    typeof url === "string"
+  );
   const codes = settings.qr ? (await import("./cli/qr.ts")).codesFor(urls, world.colors.out) : "";
   started.move();
   return { notes: told?.notes ?? [], codes };
@@ -264,7 +264,7 @@ async function announced(
 async function startAlone(start: Start, https: Https | null, isProbe = false) {
   const { settings, world: { shared }, log, parts } = start;
   let localAddress: LocalAddress | null = null;
-  const handler = wrap(handlerFor(settings, parts), ...https?.layers ?? []);
+  const handler = wrap(await handlerFor(settings, parts), ...https?.layers ?? []);
   const fetch = toFetch(isProbe ? notYet : handler, {
     log,
     accessLog: settings.server.log ?? false,
@@ -339,39 +339,6 @@ async function endAll(features: readonly Feature[]): Promise<void> {
   await Promise.all(features.map((feature) => feature.end?.()));
 }
 
-function handlerFor({ root, server }: Settings, parts: ServerParts): Handler {
-  try {
-    const info = Deno.statSync(root);
-    if (info.isFile || info.isDirectory) {
-      // Fail now rather than at each request. Windows cannot open a directory this way and reports it like a permission
-      // error.
-      if (info.isFile || Deno.build.os !== "windows") Deno.openSync(root).close();
-      return fileServer(root, { ...server, ...parts });
-    }
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) throw error;
-    throw new StartError(`Cannot serve "${root}": ${StartError.reason(error)}${hintFor(root, error)}`);
-  }
-  throw new StartError(`Cannot serve "${root}": it is neither a directory nor a file`);
-}
-
-/** A hint on a root that does not exist. */
-function hintFor(root: string, error: unknown): string {
-  if (!(error instanceof Deno.errors.NotFound)) return "";
-  if (root.startsWith("~")) {
-    return `; the shell does not expand "~" in quotes: use "$HOME"`;
-  }
-  // The runtime replaces the bytes of a name that is not UTF-8 with U+FFFD, which names another file.
-  if (root.includes("\uFFFD")) return "; a name that is not UTF-8 cannot be served: rename it";
-  if (isHost(root)) return `; to listen on this address, use --bind ${root}`;
-  return "";
-}
-
-/** Whether it can only be an address: a host name might as well be the name of a directory. */
-function isHost(word: string): boolean {
-  return word === "localhost" || /^\d{1,3}(\.\d{1,3}){3}$/.test(word) || /^[0-9a-f]*:[0-9a-f:]+$/i.test(word);
-}
-
 function loggerOf(sink: LogSink, colors: boolean): Logger {
   return {
     access: (line) => sink.line(colors ? colorLogLine(line) : line),
@@ -408,7 +375,12 @@ class Signals implements Disposable {
  * Waits for a signal and stops the server: SIGINT and SIGHUP abort, SIGTERM drains, a second signal aborts the drain.
  * Returns the exit status.
  */
-async function untilStopped(server: RunningServer<ServerAddr>, out: World["out"], signals: Signals): Promise<number> {
+async function untilStopped(
+  server: RunningServer<ServerAddr>,
+  features: readonly Feature[],
+  out: World["out"],
+  signals: Signals,
+): Promise<number> {
   const first = await Promise.race([signals.first, endOf(server)]);
   if (first === "SIGHUP") {
     await server.abort(); // the terminal has gone, so there is no one to wait for
@@ -419,6 +391,7 @@ async function untilStopped(server: RunningServer<ServerAddr>, out: World["out"]
     await server.abort();
     return 0;
   }
+  for (const feature of features) feature.drain?.();
   const impatient = await Promise.race([server.drain(), signals.second, wait(DRAIN_MS)]);
   return impatient ? 128 + SIGNAL_NUMBERS[impatient] : 0;
 }

@@ -9,13 +9,17 @@ import { type AccessRule, RIGHTS } from "../handlers/identity/rules.ts";
 import type { UserRight } from "../handlers/identity/user_rights.ts";
 import type { Users } from "../handlers/identity/users.ts";
 import type { Right } from "../handlers/core/types.ts";
+import type { SitePath } from "../handlers/http/target.ts";
 import type { FeatureSettings } from "./settings.ts";
+import type { MountPoint } from "./values.ts";
 
 /** What the rules are compared with. */
 export interface Site {
   readonly users: Users;
   /** The directory or file that is served. */
   readonly root: string;
+  /** What else is served. */
+  readonly mounts: readonly MountPoint[];
   readonly features: FeatureSettings;
 }
 
@@ -34,7 +38,7 @@ export async function accessWarnings(rules: readonly AccessRule[], site: Site): 
     if (who.kind === "user" && await site.users.find(who.name) === null) {
       warnings.push(`--access names "${who.name}", who is not among the users`);
     }
-    if (isMissing(prefix.segments, site)) warnings.push(`--access names ${prefix.text}, which does not exist`);
+    if (isMissing(prefix, site)) warnings.push(`--access names ${prefix.text}, which does not exist`);
     const [right] = disabledRights(rule, site);
     if (right) warnings.push(`--access grants "${right}", which nothing enables: that takes ${ENABLED_BY[right]}`);
   }
@@ -55,8 +59,11 @@ function disabledRights({ rights }: AccessRule, { features }: Site): UserRight[]
 }
 
 /** Whether a path does not exist. With programs and proxies, paths can be more than files: those of mounts, and PATH_INFO. */
-function isMissing(segments: readonly string[], { root, features: { cgi, fastcgi, proxy } }: Site): boolean {
+function isMissing({ segments, href }: SitePath, { root, mounts, features: { cgi, fastcgi, proxy } }: Site): boolean {
   if (segments.length === 0 || cgi !== null || fastcgi !== null || proxy !== null) return false;
+  if (mounts.some(({ prefix }) => `${prefix}/`.startsWith(`${href}/`) || `${href}/`.startsWith(`${prefix}/`))) {
+    return false;
+  }
   try {
     if (Deno.statSync(root).isDirectory) Deno.lstatSync(join(root, ...segments));
     return false;

@@ -13,7 +13,7 @@ import type { SubcommandIo } from "./subcommands.ts";
 
 const HELP = `Shows the options that are set, and where each value comes from.
 
-Usage: pyserve config [OPTIONS] [DIRECTORY] [[ADDRESS:]PORT]
+Usage: pyserve config [OPTIONS] [DIRECTORY] [/PREFIX=PATH]... [[ADDRESS:]PORT]
        pyserve config --schema
 
   Takes the options of pyserve, and starts nothing. The command line takes

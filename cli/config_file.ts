@@ -90,7 +90,7 @@ class Reader {
     if (this.#places.has(name)) throw this.#error(at, `"${name}" is set twice`);
     const texts = this.#textsOf(name, value);
     if (texts.length === 0) return;
-    const located = OPTIONS[name].isPath ? texts.map((text) => this.#fromHere(text)) : texts;
+    const located = texts.map((text) => this.#located(name, text));
     if (this.#isFound) this.#refuseUntrusted(name, texts, at);
     this.#texts.set(name, located);
     this.#places.set(name, this.#placeOf(at));
@@ -123,7 +123,8 @@ class Reader {
   }
 
   #refuseUntrusted(name: OptionName, texts: readonly string[], at: Position): void {
-    const leadsAway = name === "directory" && texts.some((text) => !isInside(text));
+    const leadsAway = name === "directory" && texts.some((text) => !isInside(text)) ||
+      name === "mount" && texts.some((text) => !isShownInside(text.slice(text.indexOf("=") + 1)));
     if (!OPTIONS[name].isRisky && !leadsAway) return;
     throw this.#error(
       at,
@@ -132,8 +133,17 @@ class Reader {
     );
   }
 
+  #located(name: OptionName, text: string): string {
+    const { isPath } = OPTIONS[name];
+    if (isPath !== "after =") return isPath ? this.#fromHere(text) : text;
+    const start = text.indexOf("=") + 1;
+    return text.slice(0, start) + this.#fromHere(text.slice(start));
+  }
+
+  /** A trailing slash is kept: it means that an archive is served as a directory. */
   #fromHere(path: string): string {
-    return this.#isFound ? path : resolve(dirname(this.#path), path);
+    if (this.#isFound || path === "" || path === "~" || path.startsWith("~/")) return path;
+    return resolve(dirname(this.#path), path) + (/[^/]\/$/.test(path) ? "/" : "");
   }
 
   #placeOf({ line, column }: Position): string {
@@ -150,6 +160,12 @@ function isInside(path: string): boolean {
   const here = real(".");
   const there = real(path);
   return there === here || there.startsWith(here.endsWith("/") ? here : `${here}/`);
+}
+
+/** Whether it does, and not into a dotfile, which a mount would show under another name. */
+function isShownInside(path: string): boolean {
+  if (path.startsWith("~") || !isInside(path)) return false;
+  return !real(path).slice(real(".").length).split("/").some((name) => name.startsWith("."));
 }
 
 function real(path: string): string {

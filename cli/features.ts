@@ -13,7 +13,7 @@ import type { FeatureSettings, Settings } from "./settings.ts";
 
 /** Loads the enabled features in the order in which they handle requests; `root` is the directory served. */
 export async function loadFeatures(settings: FeatureSettings, root: string): Promise<Feature[]> {
-  const { cgi, fastcgi, proxy, upload, archive, search, checksum } = settings;
+  const { cgi, fastcgi, proxy, upload, archive, search, checksum, watch } = settings;
   const features: Feature[] = [];
   if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi, root));
   if (fastcgi) features.push(...(await import("./fastcgi.ts")).fastCgiFeatures(fastcgi));
@@ -24,15 +24,16 @@ export async function loadFeatures(settings: FeatureSettings, root: string): Pro
   if (archive) features.push(archives(archive));
   if (search) features.push(searches(search));
   if (checksum) features.push(checksums());
+  if (watch) features.push((await import("../handlers/watch/watching.ts")).watching({ ignore: watch }));
   return features;
 }
 
 /** The paths that serving and its features read, and those that they write to. */
 export function neededPaths(settings: Settings): { readonly read: string[]; readonly write: string[] } {
-  const { root, tls, features, identity } = settings;
+  const { root, mounts, tls, features, identity } = settings;
   const files = tls !== null && "cert" in tls ? [tls.cert, tls.key, tls.password] : [];
   const state = stateDirectoryOf(settings, environmentOfProcess());
-  const read = [root, ...files, identity?.file, state];
+  const read = [root, ...mounts.map(({ path }) => path), ...files, identity?.file, state];
   const write = [features.upload ? root : null, state];
   return { read: read.filter(isPath), write: write.filter(isPath) };
 }

@@ -13,7 +13,7 @@ const WIDTH = 80;
 
 const USAGE = `Serves a directory over HTTP.
 
-Usage: pyserve [OPTIONS] [DIRECTORY] [[ADDRESS:]PORT]
+Usage: pyserve [OPTIONS] [DIRECTORY] [/PREFIX=PATH]... [[ADDRESS:]PORT]
 
 `;
 
@@ -21,6 +21,8 @@ const EXAMPLES = `  pyserve                      the current directory on port 8
   pyserve 8080                 on port 8080
   pyserve site localhost:8080  the directory "site", for this machine only
   pyserve report.pdf           a single file
+  pyserve site.zip/            the files in an archive
+  pyserve . /docs=~/docs       another directory besides, at /docs/
   pyserve --upload             accept uploads, from this machine only
   pyserve -b 0.0.0.0 --upload  accept uploads from the network
   pyserve --cgi                run the programs in cgi-bin

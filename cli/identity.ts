@@ -16,6 +16,7 @@ import { shellWord } from "./shell_word.ts";
 import { defaultStateDirectory } from "./state_directory.ts";
 import { StartError } from "./start_error.ts";
 import { UsageError } from "./usage_error.ts";
+import type { MountPoint } from "./values.ts";
 
 /** What the command needs for users. */
 export interface LoadedIdentity {
@@ -34,6 +35,8 @@ export interface IdentityWorld {
   readonly workers: number;
   /** The directory or file that is served. */
   readonly root: string;
+  /** What else is served. */
+  readonly mounts: readonly MountPoint[];
   /** What the options enable. */
   readonly features: FeatureSettings;
   /** Whether clients connect over a network without TLS. */
@@ -50,7 +53,7 @@ export async function loadIdentity(settings: IdentitySettings, world: IdentityWo
   if (state === null && workers > 1) {
     throw new StartError(`Cannot use --workers with users: ${notes.join("")}; name another directory with --state`);
   }
-  notes.push(...await accessWarnings(settings.rules, { users, root: world.root, features: world.features }));
+  notes.push(...await accessWarnings(settings.rules, { users, ...world }));
   return {
     layer: auth({ users, rules: settings.rules, state: state ?? volatileState(), site: siteOf(world.root), log }),
     notes,
@@ -58,12 +61,15 @@ export async function loadIdentity(settings: IdentitySettings, world: IdentityWo
   };
 }
 
-async function usersOf({ file, variable }: IdentitySettings, { env, log, root }: IdentityWorld): Promise<Users> {
+async function usersOf(
+  { file, variable }: IdentitySettings,
+  { env, log, root, mounts }: IdentityWorld,
+): Promise<Users> {
   try {
     if (file !== null) {
       const users = userFile(file, { warn: (sentence) => log.error(sentence) });
       await users.ready();
-      if (isServed(file, root)) {
+      if ([root, ...mounts.map(({ path }) => path)].some((path) => isServed(file, path))) {
         throw new StartError(`Cannot use --auth "${file}": it is in the directory that is served`);
       }
       return users;
@@ -100,7 +106,8 @@ function siteOf(root: string): string {
 
 /** Whether clients could read a file, and change it where they can upload. */
 function isServed(file: string, root: string): boolean {
-  const [path, directory] = [file, root].map((name) => Deno.realPathSync(name)) as [string, string];
+  const path = Deno.realPathSync(file);
+  const directory = siteOf(root);
   return path === directory || path.startsWith(directory.endsWith(SEPARATOR) ? directory : directory + SEPARATOR);
 }
 

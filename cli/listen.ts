@@ -124,16 +124,16 @@ function nextFree(hostname: string, port: number): number | null {
 }
 
 /** Python's start line, without a newline. */
-export function startLine(address: ServerAddr, secure: boolean): string {
+export function startLine(address: ServerAddr, secure: boolean, base: string | null = null): string {
   const scheme = secure ? "https" : "http";
   const name = scheme.toUpperCase();
   if ("path" in address) return `Serving ${name} on unix:${escapeLog(address.path)} ...`;
   const { hostname, port } = address;
-  return `Serving ${name} on ${hostname} port ${port} (${scheme}://${urlHost(hostname)}:${port}/) ...`;
+  return `Serving ${name} on ${hostname} port ${port} (${scheme}://${urlHost(hostname)}:${port}${base ?? ""}/) ...`;
 }
 
 /** The URLs of a server that listens on all addresses; none if it listens on one. */
-export function reachableUrls(address: ServerAddr, secure: boolean): string[] {
+export function reachableUrls(address: ServerAddr, secure: boolean, base: string | null = null): string[] {
   if ("path" in address) return [];
   const { hostname, port } = address;
   if (hostname !== "0.0.0.0" && hostname !== "::") return [];
@@ -143,7 +143,7 @@ export function reachableUrls(address: ServerAddr, secure: boolean): string[] {
   const local = hosts.filter(isLoopback);
   const others = hosts.filter((host) => !isLoopback(host) && !/^fe80:/i.test(host));
   return [...local.length > 0 ? local : ["127.0.0.1"], ...others].map((host) =>
-    `${scheme}://${urlHost(host)}:${port}/`
+    `${scheme}://${urlHost(host)}:${port}${base ?? ""}/`
   );
 }
 
@@ -155,11 +155,11 @@ export function confinement(options: readonly string[]): string {
 }
 
 /** The URL to show to other devices: of the first address that is not a loopback one, if it listens on all. */
-export function shownUrl(address: ServerAddr, secure: boolean): string | null {
+export function shownUrl(address: ServerAddr, secure: boolean, base: string | null = null): string | null {
   if ("path" in address) return null;
-  const urls = reachableUrls(address, secure);
+  const urls = reachableUrls(address, secure, base);
   const { hostname, port } = address;
-  const own = `${secure ? "https" : "http"}://${urlHost(hostname)}:${port}/`;
+  const own = `${secure ? "https" : "http"}://${urlHost(hostname)}:${port}${base ?? ""}/`;
   return urls.find((url) => !isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ""))) ?? urls[0] ?? own;
 }
 

@@ -46,8 +46,8 @@ export interface Option<T = unknown> {
    * merely lies there, perhaps with files of somebody else, must not set it.
    */
   readonly isRisky?: boolean;
-  /** Whether the value is the path of a file; in a configuration file, it is relative to that. */
-  readonly isPath?: boolean;
+  /** Whether the value is the path of a file, or contains one after `=`; in a configuration file, it is relative to that. */
+  readonly isPath?: boolean | "after =";
   /** The value's placeholder in the help; without it, the option is a switch. */
   readonly value?: string;
   /** Its meaning without a value; a value can then only follow `=`. */

@@ -13,6 +13,7 @@ import {
   age,
   application,
   appPage,
+  belowRoot,
   bindAddress,
   caching,
   charset,
@@ -27,6 +28,7 @@ import {
   headerName,
   hostPattern,
   mediaTypeText,
+  mountPoint,
   origins,
   pageFile,
   pathProgram,
@@ -120,8 +122,26 @@ const TABLE = {
     value: "DIRECTORY",
     default: null,
     shown: "the current directory",
-    help: "Serve this directory or single file; also as a positional argument",
+    help:
+      "Serve this directory or single file, or the files in a ZIP archive (site.zip/); also as a positional argument",
   }, directory),
+  "mount": list({
+    group: "Files",
+    isPath: "after =",
+    elsewhere: ["alias", "mounts"],
+    value: "/PREFIX=PATH",
+    help:
+      "Serve another directory, or the files in a ZIP archive, at this path, for reading only; also as a positional " +
+      "argument",
+  }, mountPoint),
+  "base": one({
+    group: "Files",
+    elsewhere: ["base-path", "path-prefix", "prefix", "public-path"],
+    value: "/PREFIX",
+    default: null,
+    shown: "/",
+    help: "Serve everything below this path, as a proxy that keeps it expects",
+  }, belowRoot),
   "index": list({
     group: "Files",
     value: "NAME",
@@ -158,6 +178,18 @@ const TABLE = {
     shown: "404.html of the nearest directory",
     help: "Page for browsers where nothing is found, sent with status 404",
   }, pageFile),
+  "watch": flag({
+    group: "Files",
+    elsewhere: ["live", "live-reload", "livereload", "reload"],
+    help: "Live reload: open pages show changes of files at once, listings as well; ?watch streams changes to programs",
+  }),
+  "watch-ignore": list({
+    group: "Files",
+    value: "PATTERN",
+    shown: "none",
+    needs: ["watch"],
+    help: "Do not watch these names, paths (/docs/build) or globs (*.log), besides .git and node_modules",
+  }, text),
   "no-listing": flag({
     group: "Files",
     rank: 8,
@@ -485,7 +517,7 @@ const TABLE = {
   "compress": flag({
     group: "Responses",
     elsewhere: ["gzip", "brotli", "compression"],
-    help: "Compress text, code and data for clients that accept zstd, br or gzip; listings always are",
+    help: "Compress text, code and data for clients that accept zstd, br or gzip; listings always are, with gzip",
   }),
   "precompressed": flag({
     group: "Responses",

@@ -13,10 +13,27 @@ import { isNumber } from "./values.ts";
 export type Texts = Map<OptionName, string[]>;
 
 /**
- * Converts the arguments to options: a number is the port, as in Python, `ADDRESS:PORT` both, and anything else the
- * directory. Also splits `--bind ADDRESS:PORT`. Throws {@linkcode UsageError} if two contradict each other.
+ * Converts the arguments to options: a number is the port, as in Python, `ADDRESS:PORT` both, `/PREFIX=PATH` a mount, and
+ * anything else the directory. Also splits `--bind ADDRESS:PORT`. Throws {@linkcode UsageError} if two contradict each other.
  */
 export function withPlace(texts: Texts, words: readonly string[]): Texts {
+  const mounts = [...texts.get("mount") ?? [], ...words.filter(isMount)];
+  return withRoot(
+    new Map([...texts, ...(mounts.length > 0 ? [["mount", mounts] as const] : [])]),
+    words.filter(isNoMount),
+  );
+}
+
+/** Whether a word is `/PREFIX=PATH`. A directory with such a name needs `--directory`. */
+function isMount(word: string): boolean {
+  return /^\/[^=]*=/.test(word);
+}
+
+function isNoMount(word: string): boolean {
+  return !isMount(word);
+}
+
+function withRoot(texts: Texts, words: readonly string[]): Texts {
   const isRoot = (word: string) => !isNumber(word) && placeOf(word) === null;
   const addresses = [...(texts.get("bind") ?? []).map(boundTo), ...words.flatMap((word) => placeOf(word) ?? [])];
   const ports = [...texts.get("port") ?? [], ...addresses.flatMap(({ port }) => port ?? []), ...words.filter(isNumber)];

@@ -17,7 +17,11 @@ import { StartError } from "./start_error.ts";
  *
  * @throws {StartError} If it lies in the directory that is served, and dotfiles do not hide it.
  */
-export function refuseServedState(directory: string, { root, server }: Settings): void {
+export function refuseServedState(directory: string, { root, mounts, server }: Settings): void {
+  for (const path of [root, ...mounts.map((mount) => mount.path)]) refuseServedAt(directory, path, server);
+}
+
+function refuseServedAt(directory: string, root: string, server: Settings["server"]): void {
   const [state, site] = [realPath(directory), realPath(root)];
   const below = state === site ? "" : state.startsWith(join(site, SEPARATOR)) ? state.slice(site.length) : null;
   if (below === null) return;

@@ -5,7 +5,6 @@
  */
 
 import type { ArchiveOptions } from "../handlers/archive/archive.ts";
-import { compress } from "../handlers/layers/compress.ts";
 import type { HeaderField } from "../handlers/layers/headers.ts";
 import type { FileServerOptions } from "../handlers/site/file_server.ts";
 import type { SearchOptions } from "../handlers/search/search.ts";
@@ -16,11 +15,18 @@ import { CGI, type OptionName, type Options, PROGRAMS, WRITING } from "./options
 import { type AccessRule, parseAccessRule } from "../handlers/identity/rules.ts";
 import type { Given } from "./parse.ts";
 import { UsageError } from "./usage_error.ts";
+import type { MountPoint } from "./values.ts";
 
 /** The settings of one run. */
 export interface Settings {
-  /** The directory or file to serve. */
+  /** The directory or file to serve, without a trailing slash. */
   readonly root: string;
+  /** Whether it had one: then a file is an archive to be served as a directory. */
+  readonly isDirectory: boolean;
+  /** What else is served, at paths below the root. */
+  readonly mounts: readonly MountPoint[];
+  /** The path below which everything is served; null for the root. */
+  readonly base: string | null;
   /** Where to listen. */
   readonly endpoint: Endpoint;
   /** The options that limit the default address to loopback. */
@@ -67,6 +73,8 @@ export interface FeatureSettings {
   readonly archive: ArchiveOptions | null;
   /** Limits of searches. */
   readonly search: SearchOptions | null;
+  /** What live reload ignores; null without it. */
+  readonly watch: readonly string[] | null;
   /** Whether checksums are available. */
   readonly checksum: boolean;
 }
@@ -79,6 +87,8 @@ export interface PolicySettings {
   readonly isIsolated: boolean;
   /** How long clients may use files without asking; null if they ask. */
   readonly cache: "auto" | "off" | number | null;
+  /** Whether responses are compressed. */
+  readonly isCompressed: boolean;
 }
 
 /** Users and their rights. */
@@ -112,8 +122,13 @@ export interface LocalTls {
  * Converts a parsed command line. Throws {@linkcode UsageError}.
  *
  * @param activated The socket passed by systemd, used if no option names an address or a port.
+ * @param env Its HOME is what `~` stands for in mounts, where the shell does not replace it.
  */
-export function settingsOf({ options, names }: Given, activated: InheritedEndpoint | null = null): Settings {
+export function settingsOf(
+  { options, names }: Given,
+  activated: InheritedEndpoint | null = null,
+  env: Readonly<Record<string, string>> = {},
+): Settings {
   refuseWritingBesidePrograms(options, names);
   const chosen = chosenEndpoint(options, names, activated);
   const dangerous = DANGEROUS.filter((name) => names.has(name));
@@ -123,7 +138,7 @@ export function settingsOf({ options, names }: Given, activated: InheritedEndpoi
   const hostname = confinedBy.length > 0 ? "127.0.0.1" : "0.0.0.0";
   const endpoint: Endpoint = chosen ?? { kind: "tcp", hostname, port: options.port };
   return {
-    root: options.directory ?? ".",
+    ...placesOf(options, env),
     endpoint,
     confinedBy,
     hosts: options["allow-host"].length > 0 ? options["allow-host"] : null,
@@ -137,6 +152,36 @@ export function settingsOf({ options, names }: Given, activated: InheritedEndpoi
     identity,
     features: featuresOf(options, names),
   };
+}
+
+/** What is served, and where. */
+function placesOf(
+  options: Options,
+  env: Readonly<Record<string, string>>,
+): Pick<Settings, "root" | "isDirectory" | "mounts" | "base"> {
+  const directory = options.directory ?? ".";
+  const mounts = options.mount.map(({ prefix, path }) => ({ prefix, path: fromHome(path, env) }));
+  for (const [index, { prefix }] of mounts.entries()) {
+    if (mounts.findIndex((mount) => mount.prefix === prefix) < index) {
+      throw new UsageError(`Cannot mount two directories at ${prefix}`);
+    }
+    const names = prefix.split("/");
+    if (names[1] === ".pyserve") throw new UsageError(`Cannot mount at ${prefix}: pyserve itself answers there`);
+    if (!options.hidden && names.some((name) => name.startsWith(".") && name !== ".well-known")) {
+      throw new UsageError(`Cannot mount at ${prefix}: dotfiles are not served; add --hidden`);
+    }
+  }
+  const isDirectory = /[^/]\/+$/.test(directory);
+  return { root: isDirectory ? withoutSlashes(directory) : directory, isDirectory, mounts, base: options.base };
+}
+
+function withoutSlashes(path: string): string {
+  return path.endsWith("/") ? withoutSlashes(path.slice(0, -1)) : path;
+}
+
+function fromHome(path: string, { HOME, USERPROFILE }: Readonly<Record<string, string>>): string {
+  const home = HOME ?? USERPROFILE;
+  return home && (path === "~" || path.startsWith("~/")) ? home + path.slice(1) : path;
 }
 
 function httpsOf(options: Options, endpoint: Endpoint): Pick<Settings, "tls" | "redirect" | "hsts"> {
@@ -179,7 +224,6 @@ function serverOptionsOf(options: Options): FileServerOptions {
     ...(options.precompressed && { precompressed: true }),
     ...(options["no-precompressed"] && { precompressed: false }),
     ...(options["no-sandbox"] && { sandbox: false }),
-    ...(options.compress && { layers: [compress()] }),
     headers: headersOf(options),
     log: options.quiet ? false : options["log-format"],
     ...(cacheSize !== null && { cacheSize }),
@@ -192,8 +236,10 @@ function serverOptionsOf(options: Options): FileServerOptions {
   };
 }
 
-function policiesOf({ cors: origins, isolated: isIsolated, cache }: Options): PolicySettings | null {
-  return origins !== null || isIsolated || cache !== null ? { origins, isIsolated, cache } : null;
+function policiesOf(options: Options): PolicySettings | null {
+  const { cors: origins, isolated: isIsolated, cache, compress: isCompressed } = options;
+  if (origins === null && !isIsolated && cache === null && !isCompressed) return null;
+  return { origins, isIsolated, cache, isCompressed };
 }
 
 function headersOf({ header, "remove-header": removed }: Options): readonly HeaderField[] {
@@ -225,6 +271,7 @@ function featuresOf(options: Options, names: Given["names"]): FeatureSettings {
     // Without listings, an archive must not reveal the names either.
     archive: listing && !options["no-archive"] ? { ...(maxBytes !== null && { maxBytes }) } : null,
     search: listing && !options["no-search"] ? {} : null,
+    watch: options.watch ? options["watch-ignore"] : null,
     checksum: !options["no-checksum"],
   };
 }

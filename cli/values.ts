@@ -215,6 +215,29 @@ function isSitePath(path: string): boolean {
   return path.startsWith("/") && !/[?#]/.test(path) && !(parseTarget(path) instanceof Refusal);
 }
 
+/** A directory or an archive, and the path of the site at which it is served. */
+export interface MountPoint {
+  /** Percent-encoded, with a leading slash and no trailing one. */
+  readonly prefix: string;
+  readonly path: string;
+}
+
+/** `/PREFIX=PATH` */
+export function mountPoint(given: string): MountPoint {
+  const at = given.indexOf("=");
+  const [prefix, path] = [given.slice(0, at), given.slice(at + 1)];
+  valid(given, at > 0 && prefix.startsWith("/") && path !== "", "it is not of the form /PREFIX=PATH");
+  valid(given, !/^https?:\/\//i.test(path), "it is a URL; to pass requests on, use --proxy");
+  return { prefix: belowRoot(prefix), path };
+}
+
+/** A path of the site that is not its root, such as `/docs`. */
+export function belowRoot(given: string): string {
+  const target = isSitePath(given) ? parseTarget(given) : new Refusal(400, "");
+  if (target instanceof Refusal) throw new InvalidValue(`"${given}" is not a path of the site such as /docs`);
+  return valid(target.path.href, target.path.parent !== null, "it must be below the root, such as /docs");
+}
+
 /** A rule of access. */
 export function accessRule(given: string): AccessRule {
   try {

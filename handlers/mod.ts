@@ -34,6 +34,10 @@ export {
 export { archive, type ArchiveOptions } from "./archive/archive.ts";
 export { type Checksum, checksum } from "./checksum/checksum.ts";
 
+// Live reload
+export { watching, type WatchOptions } from "./watch/watching.ts";
+export type { WatchEvent } from "./watch/event_stream.ts";
+
 // Uploads
 export { type TransferLimits, upload, uploadFeatures, type UploadOptions } from "./upload/upload.ts";
 

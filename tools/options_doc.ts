@@ -22,7 +22,7 @@ export function reference(): string {
 Written by \`deno task options\` from the table in [cli/options.ts](../cli/options.ts).
 
 \`\`\`text
-pyserve [OPTIONS] [DIRECTORY] [[ADDRESS:]PORT]
+pyserve [OPTIONS] [DIRECTORY] [/PREFIX=PATH]... [[ADDRESS:]PORT]
 \`\`\`
 
 As with Python, options may come before and after the arguments, \`--dir\` is enough for \`--directory\`, \`-b127.0.0.1\` works,

@@ -17,7 +17,7 @@ import { kindOf, requireFunction } from "./origin.ts";
 import { readHead, type RequestHead } from "./request_head.ts";
 import { type SettledHandler, settleLast, unchecked } from "./settle.ts";
 import { type Identified, type InternalContext, internalsOf, type RequestNotes, type Visitor } from "./internals.ts";
-import type { Awaitable, Context, Encoder, Handler, LocalAddress, Logger } from "./types.ts";
+import type { Awaitable, Context, Encoder, Handler, LocalAddress, Logger, Rewriter } from "./types.ts";
 
 /** The fields of Deno.serve's connection info that pyserve uses. */
 export interface ConnectionInfo {
@@ -223,6 +223,10 @@ class RequestContext implements InternalContext {
     return NO_ENCODERS;
   }
 
+  get rewriters(): readonly Rewriter[] {
+    return NO_REWRITERS;
+  }
+
   get target(): Target {
     const parsed = this.refusal === null ? this.parse() : null;
     if (parsed !== null && !(parsed instanceof Refusal)) return parsed;
@@ -291,6 +295,7 @@ class RequestContext implements InternalContext {
 }
 
 const NO_ENCODERS: readonly Encoder[] = [];
+const NO_REWRITERS: readonly Rewriter[] = [];
 
 function nowhere(): null {
   return null;

@@ -144,6 +144,47 @@ export interface Encoder {
 }
 
 /**
+ * A change to content while it is sent, such as a script inserted into HTML. A layer adds it for inner handlers:
+ * `derive(context, { rewriters: [...context.rewriters, rewriter] })`. Rewritten content has an entity tag of its own, no
+ * date, and no ranges; it is compressed after that.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { derive, fileServer, type Layer, memory, toFetch } from "@x/pyserve";
+ * import type { Rewriter } from "@x/pyserve/layers";
+ *
+ * const loud: Rewriter = {
+ *   name: "loud",
+ *   vary: "",
+ *   suits: ({ type }) => type.startsWith("text/plain"),
+ *   rewrite: (content) =>
+ *     content.pipeThrough(new TextDecoderStream())
+ *       .pipeThrough(new TransformStream({ transform: (text, to) => to.enqueue(text.toUpperCase()) }))
+ *       .pipeThrough(new TextEncoderStream()),
+ * };
+ * const layer: Layer = (next) => (request, context) => next(request, derive(context, { rewriters: [loud] }));
+ * const fetch = toFetch(fileServer(memory({ "a.txt": "hello" }), { layers: [layer], log: false }));
+ * assert(await (await fetch(new Request("http://localhost/a.txt"))).text() === "HELLO");
+ * ```
+ */
+export interface Rewriter {
+  /** Identifies the change in entity tags and cache keys (letters, digits, hyphens): the same name, the same change. */
+  readonly name: string;
+  /** The request header fields that the layer decides by, as in Vary; `""` for none. */
+  readonly vary: string;
+  /** Whether it applies to content, by its Content-Type and the headers that come with it. Must be deterministic. */
+  suits(content: { readonly type: string; readonly headers?: Readonly<Record<string, string>> }): boolean;
+  /**
+   * Changes a stream. Errors and cancellation must be passed on, as `pipeThrough` does. Null if this request gets the content
+   * as it is, but another one would not.
+   */
+  readonly rewrite:
+    | ((content: ReadableStream<Uint8Array<ArrayBuffer>>) => ReadableStream<Uint8Array<ArrayBuffer>>)
+    | null;
+}
+
+/**
  * Request metadata. Immutable: a layer passes on a modified copy made by {@linkcode derive}.
  *
  * @category Composition
@@ -180,6 +221,8 @@ export interface Context {
   readonly hosts: HostNames;
   /** Content codings that handlers apply to responses, in order of preference; empty unless a layer adds some. */
   readonly encoders: readonly Encoder[];
+  /** Changes that handlers make to content while it is sent, in this order; empty unless a layer adds some. */
+  readonly rewriters: readonly Rewriter[];
   /** The log. */
   readonly log: Logger;
   /** The user authenticated by a layer, or null. */

@@ -19,6 +19,8 @@ import highlight from "./script/highlight.js" with { type: "text" };
 import icons from "./script/icons.js" with { type: "text" };
 import keyboard from "./script/keyboard.js" with { type: "text" };
 import kinds from "./script/kinds.js" with { type: "text" };
+import live from "./script/live.js" with { type: "text" };
+import liveRows from "./script/live_rows.js" with { type: "text" };
 import login from "./script/login.js" with { type: "text" };
 import main from "./script/main.js" with { type: "text" };
 import markdown from "./script/markdown.js" with { type: "text" };
@@ -36,6 +38,7 @@ import selection from "./script/selection.js" with { type: "text" };
 import share from "./script/share.js" with { type: "text" };
 import shareLinks from "./script/share_links.js" with { type: "text" };
 import spans from "./script/spans.js" with { type: "text" };
+import stream from "./script/stream.js" with { type: "text" };
 import theme from "./script/theme.js" with { type: "text" };
 import toolbar from "./script/toolbar.js" with { type: "text" };
 import transfer from "./script/transfer.js" with { type: "text" };
@@ -58,6 +61,8 @@ export const texts: ReadonlyMap<string, string> = new Map([
   ["icons.js", icons],
   ["keyboard.js", keyboard],
   ["kinds.js", kinds],
+  ["live.js", live],
+  ["live_rows.js", liveRows],
   ["login.js", login],
   ["main.js", main],
   ["markdown.js", markdown],
@@ -75,6 +80,7 @@ export const texts: ReadonlyMap<string, string> = new Map([
   ["share.js", share],
   ["share_links.js", shareLinks],
   ["spans.js", spans],
+  ["stream.js", stream],
   ["theme.js", theme],
   ["toolbar.js", toolbar],
   ["transfer.js", transfer],

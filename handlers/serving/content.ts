@@ -14,7 +14,7 @@ import { type ByteRange, contentRange, selectRanges } from "../http/range.ts";
 import { openBytes } from "../sources/memory.ts";
 import { FileChanged, type OpenFile } from "../sources/types.ts";
 import type { InternalContext } from "../core/internals.ts";
-import type { Awaitable, Encoder } from "../core/types.ts";
+import type { Awaitable, Encoder, Rewriter } from "../core/types.ts";
 import {
   type CacheableContent,
   type CodedContent,
@@ -22,6 +22,7 @@ import {
   type Keep,
   type Representation,
   representationOf,
+  rewrittenBy,
 } from "./representation.ts";
 
 export type { CacheableContent, CodedContent, Content, Keep };
@@ -39,6 +40,8 @@ const ENCODED_CHUNK_BYTES = 65_536;
 export interface SendOptions {
   /** Content codings to apply; defaults to none. */
   readonly encoders?: readonly Encoder[];
+  /** Changes to make to the content; defaults to none. */
+  readonly rewriters?: readonly Rewriter[];
 }
 
 /**
@@ -73,8 +76,9 @@ export interface SendOptions {
  * ```
  */
 export function sendContent(request: Request, content: Content, options: SendOptions = {}): Awaitable<Response> {
-  const { encoders = [], cutsAtLength = false }: Partial<InternalContext> = options;
-  return then(representationOf(request, content, encoders), (chosen) => send(request, chosen, cutsAtLength));
+  const { encoders = [], rewriters = [], cutsAtLength = false }: Partial<InternalContext> = options;
+  const changed = rewriters.length === 0 ? content : rewrittenBy(request, content, rewriters);
+  return then(representationOf(request, changed, encoders), (chosen) => send(request, chosen, cutsAtLength));
 }
 
 function send(request: Request, content: Representation, cutsAtLength: boolean): Awaitable<Response> {
@@ -93,7 +97,7 @@ function send(request: Request, content: Representation, cutsAtLength: boolean):
   const decided: Decided = { request, content, validators, ranges, cutsAtLength };
   return then(
     content.open(bytesRead(decided)),
-    (file) => content.encoder ? encode(decided, content.encoder, file) : respond(decided, file),
+    (file) => content.encoder || content.rewriters ? transform(decided, file) : respond(decided, file),
   );
 }
 
@@ -291,35 +295,42 @@ function typeOfWhole({ content }: Decided, bytes: Uint8Array): Awaitable<string>
   return content.typeOf?.(bytes.subarray(0, BEGINNING_BYTES)) ?? content.type;
 }
 
-/** Sends content through an encoder. The length is known only if buffered, so HEAD does not have it. */
-function encode(decided: Decided, encoder: Encoder, file: OpenFile): Awaitable<Response> {
+/** Sends content through rewriters and an encoder. The length is known only if buffered, so HEAD does not have it. */
+function transform(decided: Decided, file: OpenFile): Awaitable<Response> {
   const { request, content } = decided;
   const keep = request.method === "GET" ? content.keep?.(content.size) ?? null : null;
   const isBuffered = keep !== null || (content.size <= WHOLE_BYTES && !content.slow);
-  if (request.method === "GET" && isBuffered) return encodeWhole(decided, encoder, file, keep);
+  if (request.method === "GET" && isBuffered) return transformWhole(decided, file, keep);
   return then(typeFrom(decided, file), (type) => {
     const fields = fieldsOf(decided, type);
-    if (request.method === "GET") return responseOf(encoded(encoder, file, content.size), 200, fields);
+    if (request.method === "GET") return responseOf(transformed(content, file, content.size), 200, fields);
     file[Symbol.dispose]();
     return responseOf(null, 200, fields);
   });
 }
 
-async function encodeWhole(decided: Decided, encoder: Encoder, file: OpenFile, keep: Keep | null): Promise<Response> {
+async function transformWhole(decided: Decided, file: OpenFile, keep: Keep | null): Promise<Response> {
   using _closing = file;
   const plain = new Uint8Array(decided.content.size);
   await readFully(file, 0, plain);
   const fields = fieldsOf(decided, await typeOfWhole(decided, plain));
-  const bytes = await new Response(encoded(encoder, openBytes(plain), plain.length)).bytes();
+  const bytes = await new Response(transformed(decided.content, openBytes(plain), plain.length)).bytes();
   const response = responseOf(bytes, 200, [...fields, ["content-length", String(bytes.length)]]);
   keep?.(response, bytes);
   return response;
 }
 
-/** The encoded content; closes the file if the encoder fails. */
-function encoded(encoder: Encoder, file: OpenFile, size: number): ReturnType<Encoder["encode"]> {
+/** The changed and encoded content; closes the file if a rewriter or the encoder fails. */
+function transformed(
+  { encoder, rewriters = [] }: Representation,
+  file: OpenFile,
+  size: number,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   try {
-    return encodedBy(encoder, streamOf([{ start: 0, end: size }], file, ENCODED_CHUNK_BYTES));
+    const chunkBytes = encoder ? ENCODED_CHUNK_BYTES : CHUNK_BYTES;
+    const plain = streamOf([{ start: 0, end: size }], file, chunkBytes);
+    const changed = rewriters.reduce((stream, rewriter) => rewriter.rewrite?.(stream) ?? stream, plain);
+    return encoder ? encodedBy(encoder, changed) : changed;
   } catch (error) {
     file[Symbol.dispose]();
     throw error;

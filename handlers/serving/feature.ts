@@ -16,7 +16,7 @@ import { resolve } from "./resolve.ts";
 import { isStyled, resolvePage, type UrlStyle } from "./resolve_page.ts";
 import { readable } from "./rights.ts";
 import { derive } from "../core/derive.ts";
-import type { Context, Handler, Right } from "../core/types.ts";
+import type { Context, Handler, Layer, Right } from "../core/types.ts";
 
 const SAFE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
@@ -76,7 +76,8 @@ export interface Feature {
   readonly queries?: readonly string[];
   /**
    * Abilities that it adds to the page of a directory, one word each: `upload` (PUT, PATCH, MKCOL and multipart POST),
-   * `delete` (DELETE, MOVE, and overwriting PUT), `archive` (`?archive=zip`), `search` (`?q=`), `checksum` (`?sha256`).
+   * `delete` (DELETE, MOVE, and overwriting PUT), `archive` (`?archive=zip`), `search` (`?q=`), `checksum` (`?sha256`),
+   * `watch` (`?watch`).
    */
   readonly abilities?: readonly string[];
   /**
@@ -108,6 +109,13 @@ export interface Feature {
   readonly optionsHeaders?: Readonly<Record<string, string>>;
   /** Creates its handler, once; the handler declines requests that are not for it. */
   readonly handler: (site: Site) => Handler;
+  /**
+   * Wraps the whole site for this feature: inside the layers of the file server, outside the response cache. For changes to
+   * what other handlers send, such as a {@linkcode Rewriter}.
+   */
+  readonly layer?: Layer;
+  /** Ends responses that would not end by themselves; to be called when the server begins to stop. */
+  readonly drain?: () => void;
   /** Ends its background work; to be called by whatever runs the server, when the server stops. */
   readonly end?: () => Promise<void>;
 }
@@ -141,6 +149,7 @@ const MAKERS: Readonly<Record<string, string>> = {
   archive: "archives",
   search: "searches",
   checksum: "checksums",
+  watch: "watching",
   upload: "uploadFeatures",
 };
 

@@ -5,7 +5,7 @@
  */
 
 import { then } from "../core/awaitable.ts";
-import type { Awaitable, Encoder } from "../core/types.ts";
+import type { Awaitable, Encoder, Rewriter } from "../core/types.ts";
 import { type CodingName, CODINGS, type CodingWeights, codingWeights } from "../http/coding.ts";
 import type { ByteRange } from "../http/range.ts";
 import type { OpenFile } from "../sources/types.ts";
@@ -82,6 +82,8 @@ export interface Representation extends CacheableContent {
   readonly plain?: Content;
   /** Encodes the bytes while they are being sent. */
   readonly encoder?: Encoder;
+  /** Change the bytes before they are encoded. */
+  readonly rewriters?: readonly Rewriter[];
 }
 
 /**
@@ -107,6 +109,26 @@ export function representationOf(
     ? [] // only content of known length has ranges, so that a download can be resumed
     : suitable.map((encoder) => ({ coding: encoder.coding, find: () => encodedBy(content, encoder) }));
   return then(firstOf(preferred([...stored, ...computed], weights)), (found) => found ?? { ...content, varies: true });
+}
+
+/**
+ * The content as changed by rewriters. Its stored codings are of no use then, and the date does not say which version a
+ * client has. HEAD and ranges get the content as it is: its length, and the bytes of a download that is resumed.
+ */
+export function rewrittenBy(
+  request: Request,
+  content: CacheableContent,
+  rewriters: readonly Rewriter[],
+): CacheableContent & Pick<Representation, "rewriters"> {
+  const suitable = content.coding === undefined ? rewriters.filter((rewriter) => rewriter.suits(content)) : [];
+  if (suitable.length === 0) return content;
+  const vary = [content.headers?.vary ?? "", ...suitable.map(({ vary }) => vary)].filter((names) => names !== "");
+  const varying = { ...content, headers: { ...content.headers, ...(vary.length > 0 && { vary: vary.join(", ") }) } };
+  const active = suitable.filter(({ rewrite }) => rewrite !== null);
+  if (active.length === 0 || request.method !== "GET" || request.headers.has("range")) return varying;
+  const { codedIn: _codedIn, ...plain } = varying;
+  const etag = active.reduce((tag, { name }) => variantTag(tag, name), content.etag);
+  return { ...plain, etag, modified: null, ranges: false, rewriters: active };
 }
 
 /** How generated content is encoded. */
@@ -171,10 +193,10 @@ function storedIn(content: CacheableContent, coding: CodingName): Awaitable<Repr
 
 function encodedBy(content: CacheableContent, encoder: Encoder): Representation {
   const { coding } = encoder;
-  return { ...content, etag: encodedTag(content.etag, coding), coding, encoder, ranges: false, varies: true };
+  return { ...content, etag: variantTag(content.etag, coding), coding, encoder, ranges: false, varies: true };
 }
 
 /** Weak: another version of the encoder produces different bytes with the same meaning. */
-function encodedTag(etag: string | null, coding: CodingName): string | null {
-  return etag && `W/${etag.replace(/^W\//, "").slice(0, -1)}-${coding}"`;
+function variantTag(etag: string | null, variant: string): string | null {
+  return etag && `W/${etag.replace(/^W\//, "").slice(0, -1)}-${variant}"`;
 }

@@ -23,7 +23,7 @@ import {
   type OfferedResponse,
   visitorKey,
 } from "../core/internals.ts";
-import type { Context, Encoder } from "../core/types.ts";
+import type { Context, Encoder, Rewriter } from "../core/types.ts";
 
 /** Maximum size of a cached file in bytes; larger ones are sent from disk at the same speed. */
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -262,9 +262,10 @@ export class ResponseCache {
     const encoders = context.encoders.length === 0 && path.endsWith("/") ? this.#pageEncoders : context.encoders;
     const view = viewOf(path, context);
     const isCoded = this.#isCoded || encoders.length > 0;
-    if (view === "" && !isCoded) return path;
+    const { rewriters } = context;
+    if (view === "" && !isCoded && rewriters.length === 0) return path;
     const codings = isCoded ? this.#codingsOf(acceptEncoding, encoders) : "";
-    return `${view.length}:${view}${codings} ${path}`;
+    return `${view.length}:${view}${codings}${rewriters.length === 0 ? "" : changesOf(rewriters)} ${path}`;
   }
 
   /** Stored codings are selected by order alone; encoders come after them, so ties matter as well. */
@@ -375,6 +376,11 @@ function notModifiedSince(entry: Entry): Response {
     if (value !== null) headers.set(name, value);
   }
   return entry.notModifiedSince = new Response(null, { status: 304, headers });
+}
+
+/** The part of a key that stands for the changes made to content. */
+function changesOf(rewriters: readonly Rewriter[]): string {
+  return rewriters.map(({ name, rewrite }) => `!${rewrite === null ? "" : name}`).join("");
 }
 
 /** Pages of directories show who has logged in; files are the same for all users with the same rights. */

@@ -21,13 +21,13 @@ import {
 import { type FilesOptions, filesWith } from "../files/files.ts";
 import { requirePage } from "../files/page_path.ts";
 import { accessLog } from "../layers/access_log.ts";
-import { compressors } from "../layers/compress.ts";
 import { dress } from "../layers/dress.ts";
 import { putter } from "../layers/headers.ts";
 import { listingParts } from "../listing/listing.ts";
 import { internalsOf } from "../core/internals.ts";
 import { allowAsked, type Allowed } from "../core/methods.ts";
 import { requireOwnHost } from "../core/own_hosts.ts";
+import { isCompressible } from "../http/compressible.ts";
 import { pageAssets } from "../page/assets.ts";
 import { type RepresentationOptions, tagger } from "../files/representations.ts";
 import { DEFAULT_INDEX } from "../serving/resolve.ts";
@@ -44,7 +44,7 @@ import { uploadPath, writableIn } from "../sources/writable_in.ts";
 import { hasMounts, isWritable } from "../sources/shown.ts";
 import { isWritten, noteWritten } from "../sources/written.ts";
 import type { SitePath } from "../http/target.ts";
-import type { Context, Handler, Layer, Right } from "../core/types.ts";
+import type { Context, Encoder, Handler, Layer, Right } from "../core/types.ts";
 
 export type { FileServerOptions };
 
@@ -89,7 +89,8 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   checkUploads(options);
   const { source, ...own } = typeof root === "string" ? sourceOf(root, options) : { source: root };
   const format = options.log ?? "python";
-  const { features = [], layers = [], precompressed = !features.some(writes) } = options;
+  const { features = [], precompressed = !features.some(writes) } = options;
+  const layers = [...options.layers ?? [], ...features.flatMap(({ layer }) => layer ?? [])];
   const [putServer, putOwn] = [putter([["server", "pyserve"]]), putter(options.headers ?? [])];
   const put = (response: Response) => putOwn(putServer(response));
   const cache = new ResponseCache({
@@ -155,7 +156,7 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
     const listed = listings(isStyled(options) ? null : cache);
     const rows: readonly Row[] = [
       { on: features.some(needsOwnNames), methods: [], handler: underOwnNames },
-      { on: listing, methods: [], handler: assets },
+      { on: listing || features.some(hasScript), methods: [], handler: assets },
       ...asked.filter(({ isBehind }) => !isBehind),
       { on: listing && !isStyled(options), methods: [], handler: listed.kept },
       { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, served, cache) },
@@ -199,8 +200,15 @@ function notFoundPart(
   return { notFound: lazily(load) };
 }
 
-/** Generated pages are always compressed: their rows are much alike. */
-const PAGE_ENCODERS = compressors();
+/**
+ * Generated pages are always compressed: their rows are much alike. Not by `node:zlib`, which would delay the first page by
+ * 20 ms.
+ */
+const PAGE_ENCODERS: readonly Encoder[] = [{
+  coding: "gzip",
+  suits: isCompressible,
+  encode: (content) => content.pipeThrough(new CompressionStream("gzip")),
+}];
 
 /** Whether a page offers share links: to users with the right, where a layer makes them. */
 function canShare(context: Context): boolean {
@@ -270,6 +278,11 @@ function checkUploads({ features = [], uploadBesidePrograms }: FileServerOptions
 
 function writes({ abilities = [] }: Feature): boolean {
   return abilities.includes("upload") || abilities.includes("delete");
+}
+
+/** Whether pages other than listings load a script of this package. */
+function hasScript({ abilities = [] }: Feature): boolean {
+  return abilities.includes("watch");
 }
 
 /** The source for a feature, or for files, without what belongs to other features. */

@@ -67,9 +67,10 @@ export function filtered(
     locate: (path, seen) => keep(path) ? source.locate?.(path, seen) ?? null : null,
     freshness: (path, seen) => keep(path) ? source.freshness?.(path, seen) ?? null : null,
     ...(source.watch && {
-      watch(path, signal) {
+      watch(path, signal, skip) {
         if (!keep(path)) throw new Deno.errors.NotFound();
-        return keptPaths(source.watch!(path, signal), keep);
+        const passed = skip && ((path: SitePath) => !keep(path) || skip(path));
+        return keptPaths(source.watch!(path, signal, passed), keep);
       },
     }),
     ...(source.openWriter && {

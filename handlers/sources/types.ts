@@ -100,9 +100,11 @@ export interface FileSource {
    * again: the platform may miss a change, such as a directory immediately replaced by a symlink. `freshness` decides
    * whether something has changed.
    *
-   * @throws Deno.errors.NotFound and other system errors if there is no such directory.
+   * @param skip Directories that need not be watched; changes in them may be reported nevertheless.
+   * @throws Deno.errors.NotFound and other system errors if there is no such directory. If the system refuses to watch, it
+   * throws here, or later while the changes are read.
    */
-  watch?(path: SitePath, signal: AbortSignal): AsyncIterable<SitePath>;
+  watch?(path: SitePath, signal: AbortSignal, skip?: (path: SitePath) => boolean): AsyncIterable<SitePath>;
 }
 
 /**

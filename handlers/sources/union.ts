@@ -98,7 +98,7 @@ class UnionSource implements FileSource {
   constructor(tree: MountTree) {
     this.#tree = tree;
     if (tree.mounts.some(({ source }) => source.openWriter)) this.openWriter = (only) => openWriter(tree, only);
-    if (tree.mounts.some(({ source }) => source.watch)) this.watch = (path, signal) => mergedWatch(tree, path, signal);
+    if (tree.mounts.some(({ source }) => source.watch)) this.watch = (...given) => mergedWatch(tree, ...given);
   }
 
   stat(path: SitePath): Awaitable<FileStat | null> {

@@ -8,14 +8,21 @@ import { SitePath } from "../http/target.ts";
 import type { Mounted, MountTree } from "./mount_tree.ts";
 
 /** Merges the changes below a directory from all sources mounted there. */
-export function mergedWatch(tree: MountTree, path: SitePath, signal: AbortSignal): AsyncIterable<SitePath> {
+export function mergedWatch(
+  tree: MountTree,
+  path: SitePath,
+  signal: AbortSignal,
+  skip?: (path: SitePath) => boolean,
+): AsyncIterable<SitePath> {
   const stop = new AbortController();
   const within = AbortSignal.any([signal, stop.signal]);
   const { mount: around, isPoint } = tree.find(path);
   const watch = (mount: Mounted) => {
     const from = mount === around ? path.below(mount.at) : mount.at.below(path) && SitePath.root;
     if (!from) return [];
-    const changes = isPoint && mount === around ? ifThere(mount, from, within) : mount.source.watch?.(from, within);
+    const skipHere = skip && ((path: SitePath) => skip(mount.at.join(path)));
+    const start = () => mount.source.watch?.(from, within, skipHere);
+    const changes = isPoint && mount === around ? ifThere(start) : start();
     return changes ? [changesOf(tree, mount, changes)] : [];
   };
   try {
@@ -27,9 +34,9 @@ export function mergedWatch(tree: MountTree, path: SitePath, signal: AbortSignal
 }
 
 /** Watches a directory that need not exist in its source, because it is the parent of a mount point. */
-function ifThere({ source }: Mounted, path: SitePath, signal: AbortSignal): AsyncIterable<SitePath> | undefined {
+function ifThere<T>(start: () => T): T | undefined {
   try {
-    return source.watch?.(path, signal);
+    return start();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

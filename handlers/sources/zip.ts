@@ -155,6 +155,7 @@ class ZipSource implements FileSource {
       try {
         using file = await this.#directory.open(this.#archive, seen);
         const tree = await readZipTree(file, seen.size, this.#maxEntries);
+        tree.root.modified = seen.modified;
         return this.#contents = { seen, tree };
       } catch (error) {
         if (!(error instanceof FileChanged) || attempt === ATTEMPTS) throw error;

@@ -49,7 +49,9 @@ export function withoutPrograms(source: FileSource, finder: ScriptFinder, index:
         .filter((check) => check !== null && check !== undefined);
       return checks.length === programs.length + 1 ? () => checks.every((check) => check()) : null;
     },
-    ...(source.watch && { watch: (path, signal) => contentIn(source.watch!(path, signal), isProgram) }),
+    ...(source.watch && {
+      watch: (path, signal, skip) => contentIn(source.watch!(path, signal, skip), isProgram),
+    }),
     ...(source.openWriter && {
       async openWriter(only) {
         const { filteredWriter } = await loadFilteredWriter();

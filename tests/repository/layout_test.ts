@@ -22,6 +22,7 @@ const ROOMS = [
   "search",
   "archive",
   "checksum",
+  "watch", // live reload
   "upload",
   "upstream", // CGI and FastCGI
   "transport", // listeners

@@ -113,6 +113,7 @@ focusWhereWeCameFrom();
 showReadme();
 followAddress();
 addEventListener("hashchange", followAddress);
+if (can("watch")) followChanges();
 
 /** Waits for the table: the script may run before it is parsed. @returns {Promise<HTMLTableElement>} */
 async function serverTable() {
@@ -321,7 +322,11 @@ function emptyText(isFiltered) {
     const hint = can("search") ? "Press Enter to search the folders below." : "Press Esc to see all.";
     return [h("h2", {}, `Nothing here matches “${model.text.trim()}”`), h("p", {}, hint)];
   }
-  const hint = can("upload") ? "Drop files here, or press Upload." : "New files appear when you reload.";
+  const hint = can("upload")
+    ? "Drop files here, or press Upload."
+    : can("watch")
+    ? "New files appear by themselves."
+    : "New files appear when you reload.";
   return [h("h2", {}, "This folder is empty"), h("p", {}, hint)];
 }
 
@@ -340,6 +345,18 @@ async function refresh() {
       "failed",
     );
   }
+}
+
+async function followChanges() {
+  const { followDirectory, merged } = await import("./live_rows.js");
+  followDirectory(async () => {
+    const entries = await fetchEntries().catch(() => null);
+    if (entries === null) return; // the next change tries again
+    if (model.found) return void (here = merged(here, entries));
+    const next = merged(model.entries, entries);
+    model.replace(next);
+    selection.keep(next);
+  });
 }
 
 /** @param {string} name */

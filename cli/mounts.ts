@@ -1,0 +1,66 @@
+/**
+ * Several directories and archives as one site; loaded if there are any.
+ *
+ * @module
+ */
+
+import { disk } from "../handlers/sources/disk.ts";
+import { filtered, isVisible } from "../handlers/sources/filtered.ts";
+import type { FileSource } from "../handlers/sources/types.ts";
+import { readOnly, union } from "../handlers/sources/union.ts";
+import { zip, ZipError } from "../handlers/sources/zip.ts";
+import { SitePath } from "../handlers/http/target.ts";
+import type { Settings } from "./settings.ts";
+import { StartError } from "./start_error.ts";
+import type { MountPoint } from "./values.ts";
+
+/** The source of a site with mounts, or of an archive. Throws {@linkcode StartError}. */
+export async function sourceOf({ root, isDirectory, mounts, server, features }: Settings): Promise<FileSource> {
+  const { hidden = false, followLinks = false } = server;
+  if (!isDirectory && Deno.statSync(root).isFile) {
+    throw new StartError(`Cannot mount anything beside the single file "${root}": serve a directory instead`);
+  }
+  const own = await opened(root, followLinks, `Cannot serve "${root}"`);
+  if (features.upload && !own.openWriter) {
+    throw new StartError(`Cannot take uploads: "${root}" is an archive; serve a directory instead`);
+  }
+  const others: [string, FileSource][] = [];
+  for (const mount of mounts) others.push([mount.prefix, readOnly(await mounted(mount, followLinks))]);
+  const source = others.length === 0 ? own : union({ "/": own, ...Object.fromEntries(others) });
+  return hidden ? source : filtered(source, isVisible);
+}
+
+async function mounted({ prefix, path }: MountPoint, followLinks: boolean): Promise<FileSource> {
+  try {
+    return await opened(path, followLinks, `Cannot mount "${path}" at ${prefix}`);
+  } catch (error) {
+    if (!(error instanceof StartError) || !isThere(`${prefix}=${path}`)) throw error;
+    throw new StartError(`${error.message}; to serve "${prefix}=${path}", use --directory`);
+  }
+}
+
+async function opened(path: string, followLinks: boolean, what: string): Promise<FileSource> {
+  try {
+    if (Deno.statSync(path).isDirectory) {
+      if (Deno.build.os !== "windows") Deno.openSync(path).close();
+      return disk(path, { followLinks });
+    }
+    const source = zip(path);
+    await source.stat(SitePath.root); // reads it
+    return source;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    if (error instanceof ZipError) throw new StartError(`${what}: ${error.message}`);
+    const isNeither = error instanceof TypeError;
+    throw new StartError(`${what}: ${isNeither ? "it is neither a directory nor a file" : StartError.reason(error)}`);
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
