@@ -4,6 +4,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { archives, checksums, fileServer, type FileSource, searches, SitePath, toFetch, union } from "@x/pyserve";
 import { zip, ZipError } from "@x/pyserve/sources";
 import { crc32 } from "node:zlib";
+import { seeded } from "../support/random.ts";
 import { missing } from "../support/programs.ts";
 import { oldTree, tempTree } from "../support/tree.ts";
 import { type HandArchive, type HandEntry, handZip } from "../support/zip.ts";
@@ -289,4 +290,39 @@ Deno.test("what is no file is not accepted as an archive", async () => {
   await using tree = await tempTree({ "docs/": "" });
   assertThrows(() => zip(tree.at("docs")), TypeError, "it is not a file");
   assertThrows(() => zip(tree.at("missing.zip")), Deno.errors.NotFound);
+});
+
+Deno.test("whatever bytes an archive consists of, each response is an error, whole, or breaks off", async () => {
+  const random = seeded(14);
+  const upTo = (limit: number) => Math.floor(random() * limit);
+  const data = LARGE.slice(0, 400_000);
+  const good = handZip([
+    { name: "a.txt", data: "hello", isWide: true },
+    { name: "docs/b.txt", data: "hello ".repeat(50), method: 8 },
+    { name: "docs/large.txt", data, method: 8, mode: 0o100644 },
+  ], { isWide: true });
+  // Mostly in the records, which lie at the end.
+  const flipped = () => {
+    const bytes = good.slice();
+    for (let i = 1 + upTo(3); i > 0; i--) {
+      bytes[random() < 0.8 ? bytes.length - 1 - upTo(420) : upTo(bytes.length)] = upTo(256);
+    }
+    return random() < 0.1 ? bytes.subarray(0, upTo(bytes.length)) : bytes;
+  };
+  await using tree = await tempTree({ "a.zip": good });
+  const outcomes = new Map<string, number>();
+  for (let round = 0; round < 300; round++) {
+    await Deno.writeFile(tree.at("a.zip"), flipped());
+    const get = serving(zip(tree.at("a.zip")));
+    for (const path of ["/", "/?q=*&format=text", "/a.txt", "/docs/b.txt", "/docs/large.txt"]) {
+      const response = await get(path, { accept: "text/plain" });
+      const length = response.headers.get("content-length");
+      const outcome = await response.bytes().then((bytes) => {
+        assert(length === null || bytes.length === Number(length), `${path} in round ${round}`);
+        return `${response.status}`;
+      }, () => `${response.status}, broken off`);
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    }
+  }
+  assertEquals([...outcomes.keys()].sort(), ["200", "200, broken off", "403", "404", "500"]);
 });
