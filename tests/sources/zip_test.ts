@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { archives, checksums, fileServer, type FileSource, searches, SitePath, toFetch, union } from "@x/pyserve";
-import { zip, ZipError } from "@x/pyserve/sources";
+import { FileChanged, zip, ZipError } from "@x/pyserve/sources";
 import { crc32 } from "node:zlib";
 import { seeded } from "../support/random.ts";
 import { missing } from "../support/programs.ts";
@@ -194,6 +194,8 @@ Deno.test("lies about sizes, offsets, names and checksums: an error, or a body t
   assertEquals(await status({ data: small, method: 8, crc: 1 }), 500);
   assertEquals(await status({ data: small, method: 8, size: 1e9 }), 500);
   assertEquals(await status({ data: small, method: 8, packed: 5 }), 500);
+  const last = handZip([{ name: "a.bin", data: small, packed: small.length + 3, size: small.length + 3 }]);
+  assertEquals((await served(last, "/a.bin")).status, 500); // it would end within the central directory
   for (const lie of [{ size: large.length - 1 }, { size: large.length + 1 }, { crc: 1 }, { packed: 100_000 }]) {
     const { status, bytes, isWhole } = await received({ data: large, method: 8, ...lie });
     assertEquals([status, isWhole], [200, false]);
@@ -259,6 +261,22 @@ Deno.test("an archive that is replaced is served as it is now; a download under 
   assertEquals((await get("/a.txt")).status, 500);
   await Deno.remove(tree.at("a.zip"));
   assertEquals((await get("/a.txt")).status, 404);
+});
+
+Deno.test("what was looked up in one archive is not opened in another", async () => {
+  await using tree = await tempTree({ "a.zip": handZip([{ name: "a.txt", data: "old" }]) });
+  const source = zip(tree.at("a.zip"));
+  const path = SitePath.root.child("a.txt")!;
+  const seen = (await source.stat(path))!;
+  await Deno.writeFile(tree.at("b.zip"), handZip([{ name: "a.txt", data: "new" }]));
+  await Deno.rename(tree.at("b.zip"), tree.at("a.zip"));
+  await assertRejects(async () => await source.open(path, seen), FileChanged);
+  const now = (await source.stat(path))!;
+  await assertRejects(async () => await source.open(path, seen), FileChanged);
+  assertEquals(source.freshness!(path, seen), null);
+  using file = await source.open(path, now);
+  const into = new Uint8Array(9);
+  assertEquals(new TextDecoder().decode(into.subarray(0, await file.read(0, into))), "new");
 });
 
 Deno.test("responses are cached, and never stale", async () => {
