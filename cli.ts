@@ -271,6 +271,7 @@ async function startAlone(start: Start, https: Https | null, isProbe = false) {
     log,
     accessLog: settings.server.log ?? false,
     localAddress: () => localAddress,
+    trustedProxies: settings.trustedProxies,
     ...(settings.hosts && { hosts: settings.hosts }),
   });
   const transport = await transportOf(settings);
