@@ -1,7 +1,17 @@
 /** Archives as sources: real ones made by other programs, and hostile ones made by hand. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { archives, checksums, fileServer, type FileSource, searches, SitePath, toFetch, union } from "@x/pyserve";
+import {
+  archives,
+  checksums,
+  fileServer,
+  type FileSource,
+  memory,
+  searches,
+  SitePath,
+  toFetch,
+  union,
+} from "@x/pyserve";
 import { FileChanged, zip, ZipError } from "@x/pyserve/sources";
 import { crc32 } from "node:zlib";
 import { seeded } from "../support/random.ts";
@@ -277,6 +287,22 @@ Deno.test("what was looked up in one archive is not opened in another", async ()
   using file = await source.open(path, now);
   const into = new Uint8Array(9);
   assertEquals(new TextDecoder().decode(into.subarray(0, await file.read(0, into))), "new");
+});
+
+Deno.test("a change of the archive is reported as one of the directory that is watched", async () => {
+  await using tree = await tempTree({ "a.zip": handZip([{ name: "a.txt", data: "old" }]), "other/": "" });
+  const source = union({ "/": memory({ "b.txt": "b" }), "/demo": zip(tree.at("a.zip")) });
+  const stop = new AbortController();
+  const changes = source.watch!(SitePath.root, stop.signal)[Symbol.asyncIterator]();
+  const change = changes.next();
+  await Deno.writeTextFile(tree.at("b.txt"), "b");
+  await Deno.writeTextFile(tree.at("other/a.zip"), "c");
+  await Deno.writeFile(tree.at("new.zip"), handZip([{ name: "a.txt", data: "new" }]));
+  await Deno.rename(tree.at("new.zip"), tree.at("a.zip"));
+  const { value } = await change;
+  assertEquals([value?.text, await textOf(await serving(source)("/demo/a.txt"))], ["/demo", [200, "new"]]);
+  stop.abort();
+  await changes.return?.();
 });
 
 Deno.test("responses are cached, and never stale", async () => {
