@@ -183,11 +183,13 @@ async function partsOf(
 
 /** What `pyserve share` needs to know about a server. */
 function serverNote(
-  { root, base, server, tls, features }: Settings,
+  { root, isDirectory, mounts, base, server, tls, features }: Settings,
   address: ServerAddr,
 ): Omit<ServerNote, "pid" | "started"> {
   return {
     root: Deno.realPathSync(root),
+    isArchive: isDirectory && Deno.statSync(root).isFile,
+    mounts: mounts.map(({ prefix, path }) => ({ prefix, path: Deno.realPathSync(path) })),
     url: shownUrl(address, tls !== null, base),
     hidden: server.hidden ?? false,
     upload: features.upload?.rights?.create ?? false,
@@ -269,6 +271,7 @@ async function startAlone(start: Start, https: Https | null, isProbe = false) {
     log,
     accessLog: settings.server.log ?? false,
     localAddress: () => localAddress,
+    trustedProxies: settings.trustedProxies,
     ...(settings.hosts && { hosts: settings.hosts }),
   });
   const transport = await transportOf(settings);

@@ -33,6 +33,7 @@ import {
   pageFile,
   pathProgram,
   port,
+  proxyAddresses,
   proxyRule,
   seconds,
   sitePaths,
@@ -87,6 +88,14 @@ const TABLE = {
     shown: "any name; only this machine's names on loopback, or if clients can write or run programs",
     help: "Accept requests for this host name, besides addresses and localhost; *.NAME includes all subdomains",
   }, hostPattern),
+  "trusted-proxy": list({
+    group: "Address",
+    isRisky: true,
+    elsewhere: ["trust-proxy", "trusted-proxies", "real-ip"],
+    value: "ADDRESS,...",
+    help: "Believe the X-Forwarded-For of these proxies, for the log and all limits: addresses, networks such as " +
+      "10.0.0.0/8, or unix for those that connect to a socket",
+  }, proxyAddresses),
   "protocol": one({
     group: "Address",
     value: "VERSION",

@@ -33,6 +33,8 @@ export interface Settings {
   readonly confinedBy: readonly string[];
   /** Additional accepted host names; null if not given. */
   readonly hosts: readonly string[] | null;
+  /** The proxies whose X-Forwarded-For counts. */
+  readonly trustedProxies: readonly string[];
   /** Whether it speaks only HTTP/1.0, as Python does. */
   readonly classic: boolean;
   /** The number of server processes; 1 means this one only. */
@@ -140,6 +142,7 @@ export function settingsOf(
     endpoint,
     confinedBy,
     hosts: options["allow-host"].length > 0 ? options["allow-host"] : null,
+    trustedProxies: options["trusted-proxy"].flat(),
     classic: options.protocol === "HTTP/1.0",
     workers: options.workers,
     ...httpsOf(options, endpoint),
@@ -274,7 +277,7 @@ function featuresOf(options: Options, names: Given["names"]): FeatureSettings {
 }
 
 function proxyOf(options: Options): Options | null {
-  const paths = options.proxy.map(({ path }) => path.replace(/\/+$/, ""));
+  const paths = options.proxy.map(({ path }) => path.replace(/\/$/, ""));
   const twice = paths.find((path, index) => paths.indexOf(path) !== index);
   if (twice !== undefined) throw new UsageError(`Cannot use --proxy twice for ${twice || "/"}`);
   return paths.length > 0 ? options : null;

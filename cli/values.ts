@@ -7,6 +7,7 @@
 import { type AccessRule, InvalidRule, parseAccessRule } from "../handlers/identity/rules.ts";
 import type { UpstreamAddress } from "../handlers/upstream/connection.ts";
 import { isOrigin } from "../handlers/http/host.ts";
+import { TrustedProxies } from "../handlers/http/forwarded.ts";
 import { Refusal } from "../handlers/http/refusal.ts";
 import { parseTarget } from "../handlers/http/target.ts";
 import { parseUpstream } from "../handlers/upstream/proxy/upstream_url.ts";
@@ -104,6 +105,17 @@ export function size(example: string): (given: string) => number {
 export function hostPattern(given: string): string {
   const isHost = /^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(:\d{1,5})?$/.test(given);
   return valid(given, isHost, "it is not a host name");
+}
+
+/** Addresses and networks of proxies, separated by commas. */
+export function proxyAddresses(given: string): string[] {
+  const proxies = given.split(",");
+  try {
+    new TrustedProxies(proxies);
+  } catch {
+    throw new InvalidValue("it is not a list of addresses such as 10.0.0.1, networks such as 10.0.0.0/8, or unix");
+  }
+  return proxies;
 }
 
 /** A file name without a directory. */

@@ -196,8 +196,10 @@ function notFoundPart(
 ): Pick<SiteParts, "notFound"> {
   if (page === false) return {};
   const file = page === undefined ? {} : { file: requirePage(page, "the option notFound") };
-  const load = async () => (await import("../files/not_found_page.ts")).notFoundPage(content, { ...served, ...file });
-  return { notFound: lazily(load) };
+  const notFound = lazily(async () => {
+    return (await import("../files/not_found_page.ts")).notFoundPage(content, { ...served, ...file });
+  });
+  return { notFound };
 }
 
 /**

@@ -130,6 +130,18 @@ class ZipSource implements FileSource {
     return this.#directory.freshness!(this.#archive, this.#contents.seen);
   }
 
+  /** Any change of the archive may have changed any file in it. */
+  watch(path: SitePath, signal: AbortSignal): AsyncIterable<SitePath> {
+    const isElsewhere = ({ name }: SitePath) => name !== this.#archive.name;
+    return this.#changes(this.#directory.watch!(SitePath.root, signal, isElsewhere), path);
+  }
+
+  async *#changes(changes: AsyncIterable<SitePath>, path: SitePath): AsyncGenerator<SitePath> {
+    for await (const changed of changes) {
+      if (this.#archive.below(changed) !== null) yield path; // the archive, or what stands for it
+    }
+  }
+
   /** The contents of the archive as it is now; null if there is none. */
   #current(): Awaitable<Contents | null> {
     return then(this.#directory.stat(this.#archive), (seen) => {
