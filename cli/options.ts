@@ -64,6 +64,7 @@ export const WRITING = ["upload", "delete", "all"] as const;
 const TABLE = {
   "bind": one({
     group: "Address",
+    isRisky: "beside",
     rank: 3,
     short: "b",
     elsewhere: ["host", "hostname", "address", "listen"],
@@ -244,6 +245,7 @@ const TABLE = {
   }),
   "auth": one({
     group: "Users",
+    isRisky: "beside",
     isPath: true,
     rank: 6,
     elsewhere: ["users", "htpasswd", "auth-file"],
@@ -254,17 +256,20 @@ const TABLE = {
   }, text),
   "auth-env": one({
     group: "Users",
+    isRisky: "beside",
     value: "VARIABLE",
     default: null,
     help: "The same for the one user NAME:PASSWORD in this environment variable, for containers",
   }, text),
   "public": flag({
     group: "Users",
+    isRisky: "beside",
     needs: AUTHENTICATING,
     help: "Let anyone read, besides what users may do; the same as --access anyone:read",
   }),
   "access": list({
     group: "Users",
+    isRisky: "beside",
     value: "WHO:RIGHTS[@PATH]",
     shown: "users:all",
     needs: AUTHENTICATING,
@@ -273,6 +278,7 @@ const TABLE = {
   }, accessRule),
   "state": one({
     group: "Users",
+    isRisky: true,
     isPath: true,
     value: "DIR",
     default: null,
@@ -443,6 +449,7 @@ const TABLE = {
   }, seconds),
   "cgi-debug": flag({
     group: "CGI",
+    isRisky: "beside",
     needs: CGI,
     help: "Show all clients why a program failed, with its last error output; without it, only clients on this machine",
   }),
@@ -471,6 +478,7 @@ const TABLE = {
   }),
   "header": list({
     group: "Responses",
+    isRisky: "beside",
     rank: 10,
     short: "H",
     value: "NAME VALUE",
@@ -479,11 +487,13 @@ const TABLE = {
   }, header),
   "remove-header": list({
     group: "Responses",
+    isRisky: "beside",
     value: "NAME",
     help: "Remove a header from every response",
   }, headerName),
   "cors": one({
     group: "Responses",
+    isRisky: "beside",
     elsewhere: ["enable-cors", "cross-origin", "allow-origin"],
     value: "ORIGIN,...",
     bare: "*",
