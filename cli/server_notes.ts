@@ -8,12 +8,17 @@
  */
 
 import { join } from "@std/path/join";
+import type { MountPoint } from "./values.ts";
 
 /** What a running server tells about itself. */
 export interface ServerNote {
   readonly pid: number;
   /** The served directory or file, resolved. */
   readonly root: string;
+  /** Whether the root is an archive whose files are served. */
+  readonly isArchive: boolean;
+  /** What is mounted, by resolved paths. */
+  readonly mounts: readonly MountPoint[];
   /** Its URL, for other machines if it has one; null for a Unix socket. */
   readonly url: string | null;
   /** Whether it serves dotfiles. */

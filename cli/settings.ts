@@ -5,7 +5,6 @@
  */
 
 import type { ArchiveOptions } from "../handlers/archive/archive.ts";
-import { compress } from "../handlers/layers/compress.ts";
 import type { HeaderField } from "../handlers/layers/headers.ts";
 import type { FileServerOptions } from "../handlers/site/file_server.ts";
 import type { SearchOptions } from "../handlers/search/search.ts";
@@ -32,8 +31,18 @@ export interface Settings {
   readonly endpoint: Endpoint;
   /** The options that limit the default address to loopback. */
   readonly confinedBy: readonly string[];
+  /** Whether to listen on the next free port if that of the endpoint is in use. */
+  readonly orNextPort: boolean;
+  /** Maximum drain time, in milliseconds. */
+  readonly drain: number;
+  /** Whether to answer health checks. */
+  readonly health: boolean;
+  /** Whether to open a browser. */
+  readonly open: boolean;
   /** Additional accepted host names; null if not given. */
   readonly hosts: readonly string[] | null;
+  /** The proxies whose X-Forwarded-For counts. */
+  readonly trustedProxies: readonly string[];
   /** Whether it speaks only HTTP/1.0, as Python does. */
   readonly classic: boolean;
   /** The number of server processes; 1 means this one only. */
@@ -86,6 +95,8 @@ export interface PolicySettings {
   readonly isIsolated: boolean;
   /** How long clients may use files without asking; null if they ask. */
   readonly cache: "auto" | "off" | number | null;
+  /** Whether responses are compressed. */
+  readonly isCompressed: boolean;
 }
 
 /** Users and their rights. */
@@ -133,12 +144,17 @@ export function settingsOf(
   // Users may do from anywhere what only this machine may do without them.
   const confinedBy = chosen === null && identity === null ? dangerous.map((name) => `--${name}`) : [];
   const hostname = confinedBy.length > 0 ? "127.0.0.1" : "0.0.0.0";
-  const endpoint: Endpoint = chosen ?? { kind: "tcp", hostname, port: options.port };
+  const endpoint: Endpoint = chosen ?? { kind: "tcp", hostname, port: options.port.port };
   return {
     ...placesOf(options, env),
     endpoint,
     confinedBy,
     hosts: options["allow-host"].length > 0 ? options["allow-host"] : null,
+    orNextPort: options.port.orNext,
+    drain: options.drain,
+    health: options.health,
+    open: openOf(options, endpoint),
+    trustedProxies: options["trusted-proxy"].flat(),
     classic: options.protocol === "HTTP/1.0",
     workers: options.workers,
     ...httpsOf(options, endpoint),
@@ -198,6 +214,11 @@ function qrOf({ qr }: Options, endpoint: Endpoint): boolean {
   return qr;
 }
 
+function openOf({ open }: Options, endpoint: Endpoint): boolean {
+  if (open && endpoint.kind === "unix") throw new UsageError("Cannot use --open with a Unix socket: it has no URL");
+  return open;
+}
+
 function identityOf({ auth, "auth-env": variable, access, state, ...options }: Options): IdentitySettings | null {
   if (auth === null && variable === null) return null;
   const given = [...(options.public ? ["anyone:read"] : []), ...(access.length === 0 ? ["users:all"] : [])];
@@ -207,7 +228,7 @@ function identityOf({ auth, "auth-env": variable, access, state, ...options }: O
 /** The endpoint that the operator chose; null for the default address. */
 function chosenEndpoint(options: Options, names: Given["names"], activated: InheritedEndpoint | null): Endpoint | null {
   const { bind, port } = options;
-  if (bind !== null) return socketOf(bind) ?? { kind: "tcp", hostname: bind, port };
+  if (bind !== null) return socketOf(bind) ?? { kind: "tcp", hostname: bind, port: port.port };
   return names.has("port") ? null : activated;
 }
 
@@ -220,7 +241,6 @@ function serverOptionsOf(options: Options): FileServerOptions {
     ...(options.precompressed && { precompressed: true }),
     ...(options["no-precompressed"] && { precompressed: false }),
     ...(options["no-sandbox"] && { sandbox: false }),
-    ...(options.compress && { layers: [compress()] }),
     headers: headersOf(options),
     log: options.quiet ? false : options["log-format"],
     ...(cacheSize !== null && { cacheSize }),
@@ -233,8 +253,10 @@ function serverOptionsOf(options: Options): FileServerOptions {
   };
 }
 
-function policiesOf({ cors: origins, isolated: isIsolated, cache }: Options): PolicySettings | null {
-  return origins !== null || isIsolated || cache !== null ? { origins, isIsolated, cache } : null;
+function policiesOf(options: Options): PolicySettings | null {
+  const { cors: origins, isolated: isIsolated, cache, compress: isCompressed } = options;
+  if (origins === null && !isIsolated && cache === null && !isCompressed) return null;
+  return { origins, isIsolated, cache, isCompressed };
 }
 
 function headersOf({ header, "remove-header": removed }: Options): readonly HeaderField[] {
@@ -272,7 +294,7 @@ function featuresOf(options: Options, names: Given["names"]): FeatureSettings {
 }
 
 function proxyOf(options: Options): Options | null {
-  const paths = options.proxy.map(({ path }) => path.replace(/\/+$/, ""));
+  const paths = options.proxy.map(({ path }) => path.replace(/\/$/, ""));
   const twice = paths.find((path, index) => paths.indexOf(path) !== index);
   if (twice !== undefined) throw new UsageError(`Cannot use --proxy twice for ${twice || "/"}`);
   return paths.length > 0 ? options : null;

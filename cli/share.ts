@@ -176,29 +176,54 @@ function placesOf(
         "can read everything anyway), or name its directory with --state",
     );
   }
-  const files = words.map((word) => ({ word, ...resolved(word) }));
+  const files = words.map((word) => resolved(word));
   const sorted = servers.toSorted((a, b) => b.root.length - a.root.length || b.started - a.started);
-  const server = sorted.find(({ root }) => files.every(({ real }) => segmentsBelow(real, root) !== null));
+  const server = sorted.find((server) => files.every((file) => placeIn(server, file) !== null));
   if (server === undefined) throw outside(files, servers);
-  const places = files.map(({ word, real, isDirectory }) => {
-    const path = segmentsBelow(real, server.root)!.reduce<SitePath>((path, name) => path.child(name)!, SitePath.root);
-    if (!server.hidden && !isVisible(path)) throw new StartError(`Cannot share "${word}": the server hides dotfiles`);
-    return { path, isDirectory };
+  const places = files.map((file) => {
+    const place = placeIn(server, file)!;
+    if (server.hidden || isVisible(place.path)) return place;
+    throw new StartError(`Cannot share "${file.word}": the server hides dotfiles`);
   });
   return { server, places };
 }
 
-function outside(files: readonly { word: string; real: string }[], servers: readonly ServerNote[]): StartError {
-  const roots = [...new Set(servers.map(({ root }) => `"${root}"`))].join(" and ");
-  const { word } = files.find(({ real }) => servers.every(({ root }) => segmentsBelow(real, root) === null)) ??
-    files[0]!;
+/** Where a server serves a file: in the mount with the deepest directory, or below its root; null if it does not. */
+function placeIn({ root, isArchive, mounts }: ServerNote, { real, isDirectory }: Resolved): Place | null {
+  const points = mounts.map(({ prefix, path }) => ({
+    at: readablePath(prefix),
+    path,
+    isArchive: Deno.statSync(path).isFile,
+  }));
+  const all = [...points, { at: SitePath.root, path: root, isArchive }];
+  for (const { at, path, isArchive } of all.toSorted((a, b) => b.path.length - a.path.length)) {
+    const names = isArchive ? (real === path ? [] : null) : segmentsBelow(real, path);
+    if (names === null) continue;
+    const place = names.reduce<SitePath>((path, name) => path.child(name)!, at);
+    const isCovered = points.some((other) => other.at.segments.length > at.segments.length && place.below(other.at));
+    if (!isCovered) return { path: place, isDirectory: isDirectory || isArchive };
+  }
+  return null;
+}
+
+function outside(files: readonly Resolved[], servers: readonly ServerNote[]): StartError {
+  const all = servers.flatMap(({ root, mounts }) => [root, ...mounts.map(({ path }) => path)]);
+  const roots = [...new Set(all.map((path) => `"${path}"`))].join(" and ");
+  const { word } = files.find((file) => servers.every((server) => placeIn(server, file) === null)) ?? files[0]!;
   return new StartError(`Cannot share "${word}": it is outside of what is served, ${roots}`);
 }
 
-function resolved(word: string): { readonly real: string; readonly isDirectory: boolean } {
+/** A word of the command line as a path on disk. */
+interface Resolved {
+  readonly word: string;
+  readonly real: string;
+  readonly isDirectory: boolean;
+}
+
+function resolved(word: string): Resolved {
   try {
     const real = Deno.realPathSync(word);
-    return { real, isDirectory: Deno.statSync(real).isDirectory };
+    return { word, real, isDirectory: Deno.statSync(real).isDirectory };
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
     throw new StartError(`Cannot share "${word}": ${StartError.reason(error)}`);

@@ -7,6 +7,7 @@
 import { type AccessRule, InvalidRule, parseAccessRule } from "../handlers/identity/rules.ts";
 import type { UpstreamAddress } from "../handlers/upstream/connection.ts";
 import { isOrigin } from "../handlers/http/host.ts";
+import { TrustedProxies } from "../handlers/http/forwarded.ts";
 import { Refusal } from "../handlers/http/refusal.ts";
 import { parseTarget } from "../handlers/http/target.ts";
 import { parseUpstream } from "../handlers/upstream/proxy/upstream_url.ts";
@@ -77,13 +78,25 @@ export function age(given: string): number {
 
 /** A port in the syntax of Python's `int()`: `8000`, ` 8000`, `8_000`. */
 export function port(given: string): number {
-  const number = isNumber(given) ? Number(given.replaceAll("_", "")) : NaN;
+  const number = /^\s*[+-]?\d+(?:_\d+)*\s*$/.test(given) ? Number(given.replaceAll("_", "")) : NaN;
   return valid(number, number >= 0 && number <= 65535, "it is not a port from 0 to 65535");
 }
 
-/** Whether Python's `int()` accepts a text, so that it is meant as a port. */
+/** A port, or with a plus the first one from there that is free: `8000+`. */
+export interface PortChoice {
+  readonly port: number;
+  readonly orNext: boolean;
+}
+
+/** `8000` or `8000+`. */
+export function portChoice(given: string): PortChoice {
+  const orNext = given.endsWith("+");
+  return { port: port(orNext ? given.slice(0, -1) : given), orNext };
+}
+
+/** Whether Python's `int()` accepts a text, perhaps with a plus at the end, so that it is meant as a port. */
 export function isNumber(given: string): boolean {
-  return /^\s*[+-]?\d+(?:_\d+)*\s*$/.test(given);
+  return /^\s*[+-]?\d+(?:_\d+)*\+?\s*$/.test(given);
 }
 
 /** A number from 1 to 99999. */
@@ -104,6 +117,17 @@ export function size(example: string): (given: string) => number {
 export function hostPattern(given: string): string {
   const isHost = /^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(:\d{1,5})?$/.test(given);
   return valid(given, isHost, "it is not a host name");
+}
+
+/** Addresses and networks of proxies, separated by commas. */
+export function proxyAddresses(given: string): string[] {
+  const proxies = given.split(",");
+  try {
+    new TrustedProxies(proxies);
+  } catch {
+    throw new InvalidValue("it is not a list of addresses such as 10.0.0.1, networks such as 10.0.0.0/8, or unix");
+  }
+  return proxies;
 }
 
 /** A file name without a directory. */

@@ -8,6 +8,7 @@ import { maskedLog } from "./masked_log.ts";
 import { then } from "./awaitable.ts";
 import { accessLogWriter, logClock, type LogFormat } from "./access_line.ts";
 import { escapeLog } from "../http/escape.ts";
+import { TrustedProxies } from "../http/forwarded.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
@@ -44,6 +45,12 @@ export interface ToFetchOptions {
    * or, without `localAddress`, the request comes from this machine.
    */
   readonly hosts?: Hosts;
+  /**
+   * Addresses (`10.0.0.1`), networks (`10.0.0.0/8`) or `unix` of proxies in front of this server. If one of them sends a
+   * request, the client is the last address in X-Forwarded-For that is not one of them: in `context.remoteAddress`, the
+   * log, and for all limits. Defaults to none. A proxy must append to this field or replace it, as all do.
+   */
+  readonly trustedProxies?: readonly string[];
   /**
    * The log format for responses that no inner access log has logged, such as the 401 of a layer around `fileServer`;
    * false for none. Defaults to `python` if `log` is given, and to none otherwise. A `fileServer` with its log disabled
@@ -89,7 +96,9 @@ export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFu
   requireLogger(given);
   const log = maskedLog(given);
   const whereLocal = options.localAddress ?? nowhere;
-  const judge = new Judge(new OwnHosts(options.hosts, whereLocal));
+  const { trustedProxies = [] } = options;
+  const proxies = trustedProxies.length > 0 ? new TrustedProxies(trustedProxies) : null;
+  const judge = new Judge(new OwnHosts(options.hosts, whereLocal), proxies);
   const format = options.accessLog ?? (options.log ? "python" : false);
   const answer = format ? loggedBy(format, settled) : settled;
   return (request, info) => answer(request, new RequestContext(request, info, log, whereLocal, judge));
@@ -252,12 +261,19 @@ class RequestContext implements InternalContext {
   }
 
   get remoteAddress(): string {
-    return this.notes.address ??= addressOf(this.info);
+    return this.notes.address ??= this.client();
+  }
+
+  private client(): string {
+    const peer = addressOf(this.info);
+    const { proxies } = this.judge;
+    return proxies === null ? peer : proxies.clientOf(peer, this.request.headers);
   }
 
   get remotePort(): number | null {
     const address = this.info?.remoteAddr;
-    return address !== undefined && "port" in address ? address.port : null;
+    const isClient = this.judge.proxies === null || this.remoteAddress === addressOf(this.info);
+    return isClient && address !== undefined && "port" in address ? address.port : null;
   }
 
   get secure(): boolean {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { TrustedProxies } from "../http/forwarded.ts";
 import { isHeaderTooLong, MAX_HEADER_BYTES } from "../http/header_size.ts";
 import { judgeHost } from "../http/host.ts";
 import { Refusal } from "../http/refusal.ts";
@@ -16,14 +17,17 @@ import type { Context } from "./types.ts";
 export class Judge {
   /** The host names of the server. */
   readonly hosts: OwnHosts;
+  /** The proxies that name clients; null for none. */
+  readonly proxies: TrustedProxies | null;
   /** The last valid Host, the URL prefix for it, and whether it is an own host name. */
   #host = "";
   #prefix = "";
   #isOwn = false;
 
-  /** Takes the host names of the server. */
-  constructor(hosts: OwnHosts) {
+  /** Takes the host names of the server, and the proxies in front of it. */
+  constructor(hosts: OwnHosts, proxies: TrustedProxies | null) {
     this.hosts = hosts;
+    this.proxies = proxies;
   }
 
   /**

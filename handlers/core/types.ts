@@ -207,9 +207,9 @@ export interface Context {
   readonly refusal: Refusal | null;
   /** The prefix removed from the path by `mount`. */
   readonly base: SitePath;
-  /** The address of the peer, `""` if unknown. X-Forwarded-For is ignored. */
+  /** The address of the peer, `""` if unknown. X-Forwarded-For counts only from `trustedProxies` of `toFetch`. */
   readonly remoteAddress: string;
-  /** The port of the peer, or null if there is none. */
+  /** The port of the peer, or null if there is none, or a proxy has named the client. */
   readonly remotePort: number | null;
   /** Whether the connection to this server uses TLS; nothing is known about the client's connection to a proxy. */
   readonly secure: boolean;

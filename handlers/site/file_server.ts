@@ -21,13 +21,13 @@ import {
 import { type FilesOptions, filesWith } from "../files/files.ts";
 import { requirePage } from "../files/page_path.ts";
 import { accessLog } from "../layers/access_log.ts";
-import { compressors } from "../layers/compress.ts";
 import { dress } from "../layers/dress.ts";
 import { putter } from "../layers/headers.ts";
 import { listingParts } from "../listing/listing.ts";
 import { internalsOf } from "../core/internals.ts";
 import { allowAsked, type Allowed } from "../core/methods.ts";
 import { requireOwnHost } from "../core/own_hosts.ts";
+import { isCompressible } from "../http/compressible.ts";
 import { pageAssets } from "../page/assets.ts";
 import { type RepresentationOptions, tagger } from "../files/representations.ts";
 import { DEFAULT_INDEX } from "../serving/resolve.ts";
@@ -44,7 +44,7 @@ import { uploadPath, writableIn } from "../sources/writable_in.ts";
 import { hasMounts, isWritable } from "../sources/shown.ts";
 import { isWritten, noteWritten } from "../sources/written.ts";
 import type { SitePath } from "../http/target.ts";
-import type { Context, Handler, Layer, Right } from "../core/types.ts";
+import type { Context, Encoder, Handler, Layer, Right } from "../core/types.ts";
 
 export type { FileServerOptions };
 
@@ -196,12 +196,21 @@ function notFoundPart(
 ): Pick<SiteParts, "notFound"> {
   if (page === false) return {};
   const file = page === undefined ? {} : { file: requirePage(page, "the option notFound") };
-  const load = async () => (await import("../files/not_found_page.ts")).notFoundPage(content, { ...served, ...file });
-  return { notFound: lazily(load) };
+  const notFound = lazily(async () => {
+    return (await import("../files/not_found_page.ts")).notFoundPage(content, { ...served, ...file });
+  });
+  return { notFound };
 }
 
-/** Generated pages are always compressed: their rows are much alike. */
-const PAGE_ENCODERS = compressors();
+/**
+ * Generated pages are always compressed: their rows are much alike. Not by `node:zlib`, which would delay the first page by
+ * 20 ms.
+ */
+const PAGE_ENCODERS: readonly Encoder[] = [{
+  coding: "gzip",
+  suits: isCompressible,
+  encode: (content) => content.pipeThrough(new CompressionStream("gzip")),
+}];
 
 /** Whether a page offers share links: to users with the right, where a layer makes them. */
 function canShare(context: Context): boolean {

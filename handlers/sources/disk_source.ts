@@ -34,8 +34,8 @@ import type { SourceWriter } from "./writer.ts";
 
 const diskWriter = onDemand(() => import("./disk_writer.ts"));
 
-/** Entries per time slice, about half a millisecond, or a millisecond and a half without FFI. */
-const ENTRIES_PER_SLICE = 512;
+/** Entries per time slice, about half a millisecond, or a millisecond without FFI. */
+const ENTRIES_PER_SLICE = 256;
 
 /** A directory with up to this many entries is read without letting anything else run. */
 const ENTRIES_AT_ONCE = 1_024;

@@ -11,6 +11,7 @@ import { then } from "../core/awaitable.ts";
 import type { Awaitable } from "../core/types.ts";
 import { SitePath } from "../http/target.ts";
 import { disk } from "./disk.ts";
+import { recordDirectory } from "./shown.ts";
 import {
   FileChanged,
   type FileEntry,
@@ -66,7 +67,9 @@ export interface ZipOptions {
  */
 export function zip(archive: string, options: ZipOptions = {}): FileSource {
   if (!Deno.statSync(archive).isFile) throw new TypeError(`Cannot serve the archive "${archive}": it is not a file`);
-  return new ZipSource(resolve(archive), options.maxEntries ?? MAX_ENTRIES);
+  const source = new ZipSource(resolve(archive), options.maxEntries ?? MAX_ENTRIES);
+  recordDirectory(source, resolve(archive));
+  return source;
 }
 
 const MAX_ENTRIES = 500_000;
@@ -128,6 +131,18 @@ class ZipSource implements FileSource {
   absence(path: SitePath): FreshnessCheck | null {
     if (this.#contents === null || find(this.#contents, path) !== null) return null;
     return this.#directory.freshness!(this.#archive, this.#contents.seen);
+  }
+
+  /** Any change of the archive may have changed any file in it. */
+  watch(path: SitePath, signal: AbortSignal): AsyncIterable<SitePath> {
+    const isElsewhere = ({ name }: SitePath) => name !== this.#archive.name;
+    return this.#changes(this.#directory.watch!(SitePath.root, signal, isElsewhere), path);
+  }
+
+  async *#changes(changes: AsyncIterable<SitePath>, path: SitePath): AsyncGenerator<SitePath> {
+    for await (const changed of changes) {
+      if (this.#archive.below(changed) !== null) yield path; // the archive, or what stands for it
+    }
   }
 
   /** The contents of the archive as it is now; null if there is none. */

@@ -5,11 +5,14 @@
  */
 
 import { HttpError } from "../core/errors.ts";
+import { onDemand } from "../core/on_demand.ts";
 import { withNode } from "../system/node.ts";
 import type { OpenFile } from "./open_file.ts";
 import { DAMAGED, STORED, type ZipFile } from "./zip_directory.ts";
 import { decodeName } from "./zip_names.ts";
 import { LOCAL_LENGTH, parseLocal } from "./zip_records.ts";
+
+const inflating = onDemand(() => withNode(() => import("./zip_inflate.ts")));
 
 /** What {@linkcode openZipFile} opens. */
 export interface ZipPlace {
@@ -33,8 +36,7 @@ export async function openZipFile(place: ZipPlace): Promise<OpenFile> {
     if (entry.refusal !== null) throw new HttpError(entry.refusal === DAMAGED ? 500 : 403, entry.refusal);
     const start = await contentStart(place);
     if (entry.method === STORED) return new StoredFile(archive, start, entry.size);
-    const { openInflated } = await withNode(() => import("./zip_inflate.ts"));
-    return await openInflated(archive, start, entry);
+    return await (await inflating()).openInflated(archive, start, entry);
   } catch (error) {
     archive[Symbol.dispose]();
     throw error;

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { makeCertificate } from "../support/certificate.ts";
 import { runCommand, start } from "../support/command.ts";
 import { tempTree } from "../support/tree.ts";
+import { handZip } from "../support/zip.ts";
 import { until } from "../support/wait.ts";
 
 const USER = { U: "ann:correct horse" };
@@ -253,4 +254,21 @@ Deno.test("servers with the same state directory have their own links", async ()
   assertEquals(await status(link.href), 404);
   await a.stop();
   await b.stop();
+});
+
+Deno.test("what is mounted can be shared, under the path at which it is served; what a mount covers cannot", async () => {
+  await using more = await tempTree({
+    "dist/app.js": "js",
+    "demo.zip": handZip([{ name: "in.txt", data: "in the archive" }]),
+  });
+  await using site = await server(`/team=${more.at("dist")}`, `/x/demo=${more.at("demo.zip")}`, "--base", "/app");
+  const file = await site.link(more.at("dist/app.js"));
+  assertMatch(file, /\/app\/\.pyserve\/share\/[^/]+\/team\/app\.js$/);
+  assertEquals(await (await fetch(file)).text(), "js");
+  const archive = await site.link(more.at("demo.zip"));
+  assertEquals(await (await fetch(`${archive}in.txt`)).text(), "in the archive");
+  const covered = await site.share(site.at("site/team/plan.txt"));
+  assertEquals(covered.code, 1);
+  assertMatch(covered.stderr, /it is outside of what is served/);
+  assertEquals((await site.share(site.at("site/a b.txt"))).code, 0);
 });

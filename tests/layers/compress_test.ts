@@ -151,9 +151,9 @@ Deno.test("listings are compressed without the layer; other content is not", asy
   };
   const plain = await ask("/d/", "identity");
   for (let round = 0; round < 3; round++) {
-    for (const coding of CODINGS) {
-      const listing = await ask("/d/", coding);
-      assertEquals(listing.coding, coding);
+    for (const accept of ["gzip", "gzip, deflate, br, zstd", "*"]) {
+      const listing = await ask("/d/", accept);
+      assertEquals(listing.coding, "gzip");
       assert(listing.length < plain.length / 4, `${listing.length} of ${plain.length}`);
     }
     assertEquals(await ask("/d/", "identity"), plain);

@@ -1,9 +1,20 @@
 /** Archives as sources: real ones made by other programs, and hostile ones made by hand. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { archives, checksums, fileServer, type FileSource, searches, SitePath, toFetch, union } from "@x/pyserve";
-import { zip, ZipError } from "@x/pyserve/sources";
+import {
+  archives,
+  checksums,
+  fileServer,
+  type FileSource,
+  memory,
+  searches,
+  SitePath,
+  toFetch,
+  union,
+} from "@x/pyserve";
+import { FileChanged, zip, ZipError } from "@x/pyserve/sources";
 import { crc32 } from "node:zlib";
+import { seeded } from "../support/random.ts";
 import { missing } from "../support/programs.ts";
 import { oldTree, tempTree } from "../support/tree.ts";
 import { type HandArchive, type HandEntry, handZip } from "../support/zip.ts";
@@ -193,6 +204,8 @@ Deno.test("lies about sizes, offsets, names and checksums: an error, or a body t
   assertEquals(await status({ data: small, method: 8, crc: 1 }), 500);
   assertEquals(await status({ data: small, method: 8, size: 1e9 }), 500);
   assertEquals(await status({ data: small, method: 8, packed: 5 }), 500);
+  const last = handZip([{ name: "a.bin", data: small, packed: small.length + 3, size: small.length + 3 }]);
+  assertEquals((await served(last, "/a.bin")).status, 500); // it would end within the central directory
   for (const lie of [{ size: large.length - 1 }, { size: large.length + 1 }, { crc: 1 }, { packed: 100_000 }]) {
     const { status, bytes, isWhole } = await received({ data: large, method: 8, ...lie });
     assertEquals([status, isWhole], [200, false]);
@@ -260,6 +273,38 @@ Deno.test("an archive that is replaced is served as it is now; a download under 
   assertEquals((await get("/a.txt")).status, 404);
 });
 
+Deno.test("what was looked up in one archive is not opened in another", async () => {
+  await using tree = await tempTree({ "a.zip": handZip([{ name: "a.txt", data: "old" }]) });
+  const source = zip(tree.at("a.zip"));
+  const path = SitePath.root.child("a.txt")!;
+  const seen = (await source.stat(path))!;
+  await Deno.writeFile(tree.at("b.zip"), handZip([{ name: "a.txt", data: "new" }]));
+  await Deno.rename(tree.at("b.zip"), tree.at("a.zip"));
+  await assertRejects(async () => await source.open(path, seen), FileChanged);
+  const now = (await source.stat(path))!;
+  await assertRejects(async () => await source.open(path, seen), FileChanged);
+  assertEquals(source.freshness!(path, seen), null);
+  using file = await source.open(path, now);
+  const into = new Uint8Array(9);
+  assertEquals(new TextDecoder().decode(into.subarray(0, await file.read(0, into))), "new");
+});
+
+Deno.test("a change of the archive is reported as one of the directory that is watched", async () => {
+  await using tree = await tempTree({ "a.zip": handZip([{ name: "a.txt", data: "old" }]), "other/": "" });
+  const source = union({ "/": memory({ "b.txt": "b" }), "/demo": zip(tree.at("a.zip")) });
+  const stop = new AbortController();
+  const changes = source.watch!(SitePath.root, stop.signal)[Symbol.asyncIterator]();
+  const change = changes.next();
+  await Deno.writeTextFile(tree.at("b.txt"), "b");
+  await Deno.writeTextFile(tree.at("other/a.zip"), "c");
+  await Deno.writeFile(tree.at("new.zip"), handZip([{ name: "a.txt", data: "new" }]));
+  await Deno.rename(tree.at("new.zip"), tree.at("a.zip"));
+  const { value } = await change;
+  assertEquals([value?.text, await textOf(await serving(source)("/demo/a.txt"))], ["/demo", [200, "new"]]);
+  stop.abort();
+  await changes.return?.();
+});
+
 Deno.test("responses are cached, and never stale", async () => {
   await using tree = await oldTree({ "a.zip": handZip([{ name: "a.txt", data: "old" }]) });
   let opened = 0;
@@ -289,4 +334,39 @@ Deno.test("what is no file is not accepted as an archive", async () => {
   await using tree = await tempTree({ "docs/": "" });
   assertThrows(() => zip(tree.at("docs")), TypeError, "it is not a file");
   assertThrows(() => zip(tree.at("missing.zip")), Deno.errors.NotFound);
+});
+
+Deno.test("whatever bytes an archive consists of, each response is an error, whole, or breaks off", async () => {
+  const random = seeded(14);
+  const upTo = (limit: number) => Math.floor(random() * limit);
+  const data = LARGE.slice(0, 400_000);
+  const good = handZip([
+    { name: "a.txt", data: "hello", isWide: true },
+    { name: "docs/b.txt", data: "hello ".repeat(50), method: 8 },
+    { name: "docs/large.txt", data, method: 8, mode: 0o100644 },
+  ], { isWide: true });
+  // Mostly in the records, which lie at the end.
+  const flipped = () => {
+    const bytes = good.slice();
+    for (let i = 1 + upTo(3); i > 0; i--) {
+      bytes[random() < 0.8 ? bytes.length - 1 - upTo(420) : upTo(bytes.length)] = upTo(256);
+    }
+    return random() < 0.1 ? bytes.subarray(0, upTo(bytes.length)) : bytes;
+  };
+  await using tree = await tempTree({ "a.zip": good });
+  const outcomes = new Map<string, number>();
+  for (let round = 0; round < 300; round++) {
+    await Deno.writeFile(tree.at("a.zip"), flipped());
+    const get = serving(zip(tree.at("a.zip")));
+    for (const path of ["/", "/?q=*&format=text", "/a.txt", "/docs/b.txt", "/docs/large.txt"]) {
+      const response = await get(path, { accept: "text/plain" });
+      const length = response.headers.get("content-length");
+      const outcome = await response.bytes().then((bytes) => {
+        assert(length === null || bytes.length === Number(length), `${path} in round ${round}`);
+        return `${response.status}`;
+      }, () => `${response.status}, broken off`);
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    }
+  }
+  assertEquals([...outcomes.keys()].sort(), ["200", "200, broken off", "403", "404", "500"]);
 });

@@ -53,6 +53,6 @@ export function parseUpstream(text: string): Upstream | string {
     tlsName: isSecure ? hostname : null,
     host: url.host,
     origin: url.origin,
-    path: hasPath ? url.pathname.replace(/\/+$/, "") : null,
+    path: hasPath ? url.pathname.replace(/\/$/, "") : null,
   };
 }
