@@ -7,9 +7,10 @@
 import { dirname } from "@std/path/dirname";
 import { resolve } from "@std/path/resolve";
 import { nearest } from "../handlers/core/nearest.ts";
+import { socketOf } from "./address.ts";
 import { CONFIG_NAME } from "./config_reader.ts";
 import { type JsonMember, JsonSyntaxError, type JsonValue, parseJsonText, type Position } from "./json_text.ts";
-import { OPTION_ROWS, type OptionName, OPTIONS } from "./options.ts";
+import { AUTHENTICATING, OPTION_ROWS, type OptionName, OPTIONS } from "./options.ts";
 import type { Texts } from "./place.ts";
 import { StartError } from "./start_error.ts";
 import { UsageError } from "./usage_error.ts";
@@ -38,12 +39,18 @@ export function isConfigurable(name: OptionName): boolean {
  *
  * @param named The path given by `--config`; null for {@linkcode CONFIG_NAME} in the current directory, which may have come
  * with files of somebody else: then the options that let clients do more than read what is in this directory are refused.
+ * @param given The options that the operator has given: with some of them, others are refused as well.
  * @throws {UsageError} For invalid content. {@linkcode StartError} If it cannot be read.
  */
-export function readConfig(named: string | null): ConfigFile {
+export function readConfig(named: string | null, given: ReadonlySet<OptionName> = new Set()): ConfigFile {
   const path = named ?? CONFIG_NAME;
-  const reader = new Reader(path, named === null);
+  const reader = new Reader(path, named === null, isGuarded(given));
   return reader.read(textOf(path));
+}
+
+/** Whether clients can do more than read, or not all of them can: nobody else may decide who and from where. */
+function isGuarded(given: ReadonlySet<OptionName>): boolean {
+  return [...given].some((name) => OPTIONS[name].isRisky === true) || AUTHENTICATING.some((name) => given.has(name));
 }
 
 function textOf(path: string): string {
@@ -61,12 +68,14 @@ class Reader {
   readonly #path: string;
   /** Whether somebody else may have written it. */
   readonly #isFound: boolean;
+  readonly #isGuarded: boolean;
   readonly #texts: Texts = new Map();
   readonly #places = new Map<OptionName, string>();
 
-  constructor(path: string, isFound: boolean) {
+  constructor(path: string, isFound: boolean, isGuarded: boolean) {
     this.#path = path;
     this.#isFound = isFound;
+    this.#isGuarded = isGuarded;
   }
 
   read(text: string): ConfigFile {
@@ -123,9 +132,9 @@ class Reader {
   }
 
   #refuseUntrusted(name: OptionName, texts: readonly string[], at: Position): void {
-    const leadsAway = name === "directory" && texts.some((text) => !isInside(text)) ||
-      name === "mount" && texts.some((text) => !isShownInside(text.slice(text.indexOf("=") + 1)));
-    if (!OPTIONS[name].isRisky && !leadsAway) return;
+    const { isRisky } = OPTIONS[name];
+    const isRefused = isRisky === true || isRisky === "beside" && this.#isGuarded;
+    if (!isRefused && !texts.some((text) => leadsAway(name, text))) return;
     throw this.#error(
       at,
       `"${name}" is only accepted from a file that is named, since this one may be somebody else's; if it is yours, ` +
@@ -155,6 +164,13 @@ class Reader {
   }
 }
 
+/** Whether a value leads out of what would be served here without it. */
+function leadsAway(name: OptionName, text: string): boolean {
+  if (name === "directory") return !isShownInside(text);
+  if (name === "mount") return !isShownInside(text.slice(text.indexOf("=") + 1));
+  return name === "bind" && socketOf(text) !== null;
+}
+
 /** Whether a path leads to this directory or one below it. */
 function isInside(path: string): boolean {
   const here = real(".");
@@ -162,7 +178,7 @@ function isInside(path: string): boolean {
   return there === here || there.startsWith(here.endsWith("/") ? here : `${here}/`);
 }
 
-/** Whether it does, and not into a dotfile, which a mount would show under another name. */
+/** Whether it does, and not into a dotfile, which a mount or another root would show under another name. */
 function isShownInside(path: string): boolean {
   if (path.startsWith("~") || !isInside(path)) return false;
   return !real(path).slice(real(".").length).split("/").some((name) => name.startsWith("."));

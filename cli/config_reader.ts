@@ -18,7 +18,7 @@ export async function configReader(
   const isNamed = "PYSERVE_CONFIG" in environment || args.some((arg) => arg.startsWith("--co"));
   if (!isFound && !isNamed) return () => null;
   const { readConfig } = await import("./config_file.ts");
-  return (path) => path !== null || isFound ? readConfig(path) : null;
+  return (path, given) => path !== null || isFound ? readConfig(path, given) : null;
 }
 
 /** False without the permission to look, which is not requested. */

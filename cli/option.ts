@@ -43,9 +43,10 @@ export interface Option<T = unknown> {
   readonly writes?: boolean;
   /**
    * Whether it lets clients do more than read what is in the directory, or runs something: then a configuration file that
-   * merely lies there, perhaps with files of somebody else, must not set it.
+   * merely lies there, perhaps with files of somebody else, must not set it. `beside`: it does so in addition to an option
+   * that is risky or names users, so such a file must not set it where the operator has given one.
    */
-  readonly isRisky?: boolean;
+  readonly isRisky?: boolean | "beside";
   /** Whether the value is the path of a file, or contains one after `=`; in a configuration file, it is relative to that. */
   readonly isPath?: boolean | "after =";
   /** The value's placeholder in the help; without it, the option is a switch. */

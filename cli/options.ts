@@ -33,6 +33,7 @@ import {
   pageFile,
   pathProgram,
   port,
+  portChoice,
   proxyAddresses,
   proxyRule,
   seconds,
@@ -63,6 +64,7 @@ export const WRITING = ["upload", "delete", "all"] as const;
 const TABLE = {
   "bind": one({
     group: "Address",
+    isRisky: "beside",
     rank: 3,
     short: "b",
     elsewhere: ["host", "hostname", "address", "listen"],
@@ -76,10 +78,10 @@ const TABLE = {
     rank: 2,
     short: "p",
     value: "PORT",
-    default: 8000,
+    default: { port: 8000, orNext: false },
     shown: "8000; 0 = any free port",
-    help: "Listen on this port; also as a positional argument",
-  }, port),
+    help: "Listen on this port; also as a positional argument. 8000+ is the first free port from 8000 on",
+  }, portChoice),
   "allow-host": list({
     group: "Address",
     isRisky: true,
@@ -109,6 +111,25 @@ const TABLE = {
     shown: "1",
     help: "Serve with N processes, each with its own cache; auto = one per core. Linux only",
   }, workers),
+  "drain": one({
+    group: "Address",
+    elsewhere: ["grace-period", "graceful-timeout", "shutdown-timeout"],
+    value: "SECONDS",
+    default: 10_000,
+    shown: "10; 0 = abort at once",
+    help: "Maximum time for requests in progress after SIGTERM; Ctrl-C aborts them",
+  }, seconds),
+  "health": flag({
+    group: "Address",
+    elsewhere: ["healthcheck", "health-check"],
+    help: "Answer /-/health with 200, for containers and load balancers: without a login, for any host name, unlogged",
+  }),
+  "open": flag({
+    group: "Address",
+    isRisky: true,
+    short: "o",
+    help: "Open the server's URL in a browser",
+  }),
   "qr": flag({
     group: "Address",
     help: "Print QR codes of the server's URL, and with --tls of its authority, for phones",
@@ -229,6 +250,7 @@ const TABLE = {
   }),
   "auth": one({
     group: "Users",
+    isRisky: "beside",
     isPath: true,
     rank: 6,
     elsewhere: ["users", "htpasswd", "auth-file"],
@@ -239,17 +261,20 @@ const TABLE = {
   }, text),
   "auth-env": one({
     group: "Users",
+    isRisky: "beside",
     value: "VARIABLE",
     default: null,
     help: "The same for the one user NAME:PASSWORD in this environment variable, for containers",
   }, text),
   "public": flag({
     group: "Users",
+    isRisky: "beside",
     needs: AUTHENTICATING,
     help: "Let anyone read, besides what users may do; the same as --access anyone:read",
   }),
   "access": list({
     group: "Users",
+    isRisky: "beside",
     value: "WHO:RIGHTS[@PATH]",
     shown: "users:all",
     needs: AUTHENTICATING,
@@ -258,6 +283,7 @@ const TABLE = {
   }, accessRule),
   "state": one({
     group: "Users",
+    isRisky: true,
     isPath: true,
     value: "DIR",
     default: null,
@@ -428,6 +454,7 @@ const TABLE = {
   }, seconds),
   "cgi-debug": flag({
     group: "CGI",
+    isRisky: "beside",
     needs: CGI,
     help: "Show all clients why a program failed, with its last error output; without it, only clients on this machine",
   }),
@@ -456,6 +483,7 @@ const TABLE = {
   }),
   "header": list({
     group: "Responses",
+    isRisky: "beside",
     rank: 10,
     short: "H",
     value: "NAME VALUE",
@@ -464,11 +492,13 @@ const TABLE = {
   }, header),
   "remove-header": list({
     group: "Responses",
+    isRisky: "beside",
     value: "NAME",
     help: "Remove a header from every response",
   }, headerName),
   "cors": one({
     group: "Responses",
+    isRisky: "beside",
     elsewhere: ["enable-cors", "cross-origin", "allow-origin"],
     value: "ORIGIN,...",
     bare: "*",

@@ -27,8 +27,11 @@ export interface Given {
   readonly inherited: readonly string[];
 }
 
-/** Reads a configuration file, given its path, or null for the default one; returns null if there is none. */
-export type ConfigReader = (path: string | null) => ConfigFile | null;
+/**
+ * Reads a configuration file, given its path, or null for the default one, and the options that the operator has given;
+ * returns null if there is none.
+ */
+export type ConfigReader = (path: string | null, given: ReadonlySet<OptionName>) => ConfigFile | null;
 
 /**
  * Parses a command line, adds environment variables (`PYSERVE_PORT=8080`) where it does not override them, then a
@@ -64,7 +67,7 @@ const NOTHING: Sources = { variables: new Map(), configured: new Map(), places: 
 
 function configOf(texts: Texts, readConfig: ConfigReader): ConfigFile | null {
   const [path = null] = texts.get("config") ?? [];
-  return path === "none" ? null : readConfig(path);
+  return path === "none" ? null : readConfig(path, new Set(texts.keys()));
 }
 
 function split(args: readonly string[]): { texts: Texts; words: string[] } {

@@ -47,7 +47,9 @@ comments:
 
 Relative paths lead from the file. Because a \`pyserve.json\` may have come with somebody else's files, options that let
 clients do more than read what is in the directory (uploads, programs, dotfiles, links that lead out of it) are only
-accepted from a file named by \`--config\`. \`pyserve init\` writes a file with all options as comments, \`pyserve config\`
+accepted from a file named by \`--config\`, as is \`state\`. If the command line or the environment enables one of them, or
+names users, so are the options that decide who may use it and from where (\`bind\`, \`auth\`, \`access\`, \`public\`, \`cors\`,
+\`header\` and the like). \`pyserve init\` writes a file with all options as comments, \`pyserve config\`
 shows which options are set and where, [pyserve.schema.json](pyserve.schema.json) (\`pyserve config --schema\`) helps
 editors. \`pyserve completions SHELL\` prints completions for bash, zsh, fish and PowerShell, and \`pyserve man\` the manual
 page ([pyserve.1](pyserve.1)).

@@ -11,6 +11,7 @@ import { then } from "../core/awaitable.ts";
 import type { Awaitable } from "../core/types.ts";
 import { SitePath } from "../http/target.ts";
 import { disk } from "./disk.ts";
+import { recordDirectory } from "./shown.ts";
 import {
   FileChanged,
   type FileEntry,
@@ -66,7 +67,9 @@ export interface ZipOptions {
  */
 export function zip(archive: string, options: ZipOptions = {}): FileSource {
   if (!Deno.statSync(archive).isFile) throw new TypeError(`Cannot serve the archive "${archive}": it is not a file`);
-  return new ZipSource(resolve(archive), options.maxEntries ?? MAX_ENTRIES);
+  const source = new ZipSource(resolve(archive), options.maxEntries ?? MAX_ENTRIES);
+  recordDirectory(source, resolve(archive));
+  return source;
 }
 
 const MAX_ENTRIES = 500_000;

@@ -42,7 +42,7 @@ Deno.test("the command line takes precedence over the environment, the environme
     PYSERVE_PORT: "8200",
     PYSERVE_BIND: "::1",
   });
-  assertEquals([options.port, options.bind, options.hidden, options.quiet], [8300, "::1", true, false]);
+  assertEquals([options.port.port, options.bind, options.hidden, options.quiet], [8300, "::1", true, false]);
   assertEquals([options.index, options.cgi], [["a.html", "b.html"], ["/bin"]]);
   assertEquals([origins.get("port"), origins.get("bind")], ["--port", "PYSERVE_BIND"]);
   assert(origins.get("index")!.endsWith("p.json:5:5"), origins.get("index"));
@@ -99,7 +99,7 @@ Deno.test("a file that cannot be used is one sentence, with line and column", as
 
 Deno.test("options that let clients do more than read are refused in a file that is not named", async () => {
   await using tree = await tempTree({ "sub/a.txt": "a" });
-  const risky = OPTION_ROWS.filter(([, { isRisky }]) => isRisky).map(([name]) => name);
+  const risky = OPTION_ROWS.filter(([, { isRisky }]) => isRisky === true).map(([name]) => name);
   for (
     const name of [
       "upload",
@@ -111,6 +111,7 @@ Deno.test("options that let clients do more than read are refused in a file that
       "hidden",
       "follow-links",
       "allow-host",
+      "state",
     ] as const
   ) {
     assert(risky.includes(name), name);
@@ -128,6 +129,35 @@ Deno.test("options that let clients do more than read are refused in a file that
   }
   for (const text of ['{"upload": false}', '{"directory": "sub"}', '{"port": 8111}']) {
     assertEquals(await found(text), { code: 0, text: "" });
+  }
+});
+
+Deno.test("a file that is not named does not decide who may do what the operator has enabled, nor shows dotfiles", async () => {
+  await using tree = await tempTree({ "sub/a.txt": "a", ".git/config": "token", "users": "" });
+  await Deno.symlink(".git", tree.at("link"));
+  const run = async (text: string, args: string[]) => {
+    await Deno.writeTextFile(tree.at("pyserve.json"), text);
+    return await runCommand(["config", ...args], { cwd: tree.path });
+  };
+  const beside = ['{"bind": "0.0.0.0"}', '{"auth": "users"}', '{"cors": "https://a.example"}', '{"header": "a: b"}'];
+  const withUsers = ['{"public": true}', '{"access": "anyone:all"}'];
+  for (
+    const [text, args] of [
+      ...beside.map((text) => [text, ["--upload"]] as const),
+      ...[...beside.filter((text) => !text.includes("auth")), ...withUsers].map((text) =>
+        [text, ["--auth", "x"]] as const
+      ),
+      ...['".git"', '"link"', '"sub/../.git"'].map((path) => [`{"directory": ${path}}`, []] as const),
+      ['{"bind": "unix:/tmp/elsewhere"}', []] as const,
+    ]
+  ) {
+    const { code, stderr } = await run(text, [...args]);
+    assertEquals(code, 2, `${text} ${args}`);
+    assertStringIncludes(stderr, "only accepted from a file that is named");
+    assertEquals((await run(text, [...args, "--config", "pyserve.json"])).code, 0, `${text} ${args}`);
+  }
+  for (const text of [...beside, '{"auth": "users", "public": true}']) {
+    assertEquals((await run(text, [])).code, 0, text);
   }
 });
 

@@ -96,6 +96,19 @@ Deno.test("mounts appear in listings and searches, and take no uploads; the root
   assertEquals(await Deno.readTextFile(tree.at("site/new.txt")), "new");
 });
 
+Deno.test("pages of an archive that clients can replace run in a sandbox", async () => {
+  await using tree = await tempTree({ "site/demo.zip": ZIP, "other.zip": ZIP });
+  const mounts = [`/in=${tree.at("site/demo.zip")}`, `/out=${tree.at("other.zip")}`];
+  await using command = await start([tree.at("site"), ...mounts, "--all"]);
+  const policy = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${command.port}${path}`);
+    await response.body?.cancel();
+    return [response.status, response.headers.get("content-security-policy")?.startsWith("sandbox") ?? false];
+  };
+  assertEquals(await policy("/in/"), [200, true]);
+  assertEquals(await policy("/out/"), [200, false]);
+});
+
 Deno.test("with a trailing slash, an archive is served as a directory; without, as a file", async () => {
   await using tree = await tempTree({ "site.zip": ZIP });
   await using directory = await start([`${tree.at("site.zip")}/`]);
