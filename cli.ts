@@ -265,7 +265,8 @@ async function announced(
 async function startAlone(start: Start, https: Https | null, isProbe = false) {
   const { settings, world: { shared }, log, parts } = start;
   let localAddress: LocalAddress | null = null;
-  const handler = wrap(await handlerFor(settings, parts), ...https?.layers ?? []);
+  const outermost = settings.health ? [(await import("./handlers/layers/health.ts")).health()] : [];
+  const handler = wrap(await handlerFor(settings, parts), ...outermost, ...https?.layers ?? []);
   const fetch = toFetch(isProbe ? notYet : handler, {
     log,
     accessLog: settings.server.log ?? false,

@@ -119,6 +119,11 @@ const TABLE = {
     shown: "10; 0 = abort at once",
     help: "Maximum time for requests in progress after SIGTERM; Ctrl-C aborts them",
   }, seconds),
+  "health": flag({
+    group: "Address",
+    elsewhere: ["healthcheck", "health-check"],
+    help: "Answer /-/health with 200, for containers and load balancers: without a login, for any host name, unlogged",
+  }),
   "open": flag({
     group: "Address",
     isRisky: true,

@@ -35,6 +35,8 @@ export interface Settings {
   readonly orNextPort: boolean;
   /** Maximum drain time, in milliseconds. */
   readonly drain: number;
+  /** Whether to answer health checks. */
+  readonly health: boolean;
   /** Whether to open a browser. */
   readonly open: boolean;
   /** Additional accepted host names; null if not given. */
@@ -150,6 +152,7 @@ export function settingsOf(
     hosts: options["allow-host"].length > 0 ? options["allow-host"] : null,
     orNextPort: options.port.orNext,
     drain: options.drain,
+    health: options.health,
     open: openOf(options, endpoint),
     trustedProxies: options["trusted-proxy"].flat(),
     classic: options.protocol === "HTTP/1.0",
