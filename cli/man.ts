@@ -38,6 +38,7 @@ pyserve \\- serve a directory over HTTP
 .B pyserve
 .RI [ OPTIONS ]
 .RI [ DIRECTORY ]
+.RI [ /PREFIX=PATH ]...
 .RI [[ ADDRESS :] PORT ]
 .br
 .B pyserve

@@ -188,7 +188,7 @@ function wordsOf(texts: Texts): string[] {
 function given(texts: Texts, sources: Sources): Given {
   const origins = originsOf(texts, sources);
   const entries = OPTION_ROWS.map(([name, option]) => {
-    return [name, valueOf(name, option, texts.get(name) ?? [], sources.places.get(name))];
+    return [name, valueOf(name, option, texts.get(name) ?? [], origins.get(name))];
   });
   const options = Object.fromEntries(entries) as Options;
   const inherited = wordsOf(new Map([...sources.variables, ...sources.configured]));
@@ -202,13 +202,14 @@ function originsOf(texts: Texts, { variables, configured, places }: Sources): Re
   }));
 }
 
-function valueOf(name: OptionName, option: Option, texts: readonly string[], place?: string): unknown {
+function valueOf(name: OptionName, option: Option, texts: readonly string[], origin = `--${name}`): unknown {
   try {
     return option.make(texts);
   } catch (error) {
     if (!(error instanceof InvalidValue)) throw error;
     const bad = badText(option, texts);
-    const what = place === undefined ? `--${name} "${bad}"` : `${place}: "${name}" cannot be "${bad}"`;
+    const isInFile = origin.includes(":");
+    const what = isInFile ? `${origin}: "${name}" cannot be "${bad}"` : `${origin} "${bad}"`;
     throw new UsageError(`Cannot use ${what}: ${error.message}`, topicOf(name));
   }
 }

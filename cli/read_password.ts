@@ -53,7 +53,7 @@ async function readLine(): Promise<string> {
     if (bytes.length > MAX_BYTES) throw new StartError("The password is too long");
     if (end >= 0 || count === null) break;
   }
-  if (bytes.length === 0) throw new StartError("There is no password on standard input; it takes one line");
+  if (bytes.length === 0) throw new StartError("Standard input has no password: write it as one line");
   return text(bytes).replace(/\r$/, "");
 }
 

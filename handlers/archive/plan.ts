@@ -307,7 +307,7 @@ class Planning {
   #check(): void {
     if (this.#plan.length > this.#limits.entries) throw tooMany(this.#limits.entries);
     if (this.#plan.bytes <= this.#limits.bytes) return;
-    throw new HttpError(403, `It exceeds the maximum archive size, ${formatSize(this.#limits.bytes)}`);
+    throw new HttpError(403, `The archive would exceed the maximum size, ${formatSize(this.#limits.bytes)}`);
   }
 
   #leaveOut(text: string, problem: string): void {

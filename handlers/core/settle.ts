@@ -127,12 +127,12 @@ function finish(request: Request, context: Context, answer: Response | null, tit
   if (answer !== null && answer === notes.finished) return answer;
   const isAnswer = answer === null || answer instanceof Response;
   const given = isAnswer ? answer : failed(notAnAnswer(title, answer), request, context);
-  return then(suited(request, answered(context, given)), (response) => notes.finished = response);
+  return then(suited(request, context, answered(context, given)), (response) => notes.finished = response);
 }
 
 /** Reconciles the response with the bodies of request and response. */
-function suited(request: Request, response: Response): Awaitable<Response> {
-  if (request.method === "HEAD") return withoutBody(response);
+function suited(request: Request, context: Context, response: Response): Awaitable<Response> {
+  if (request.method === "HEAD") return withoutBody(response, context);
   if (failureOf(response) !== null) return closedIfUnread(request, response);
   if (response.status === 304) return response;
   if (request.method === "GET") return hasMuchContent(request) ? whole(request, response) : response;
@@ -168,13 +168,30 @@ function answered({ refusal }: Context, answer: Response | null): Response {
   return refusal ? errorResponse(HttpError.from(refusal)) : markFailure(NOTHING.clone(), NOT_FOUND);
 }
 
+/** Responses to any method that never have content. */
+const WITHOUT_CONTENT: readonly number[] = [101, 204, 205, 304];
+
+/** Whether GET would send content whose length is only known at its end. */
+function hasUnknownLength({ status, headers }: Response): boolean {
+  return !WITHOUT_CONTENT.includes(status) && headers.has("content-type") && !headers.has("content-length");
+}
+
+/** For null, the runtime would send `Content-Length: 0` over HTTP/1, which is not what GET has (RFC 9110 section 8.6). */
+function emptyStream(): ReadableStream<never> {
+  return new ReadableStream({ start: (controller) => controller.close() });
+}
+
 /**
  * HEAD never has content (RFC 9110 section 9.3.2). The runtime drops it, but direct callers such as tests would see it.
  */
-function withoutBody(response: Response): Response {
-  if (response.body === null) return response;
-  response.body.cancel().catch(() => {});
-  const bare = new Response(null, { status: response.status, headers: response.headers });
+function withoutBody(response: Response, context: Context): Response {
+  const isUnmeasured = internalsOf(context).cutsAtLength && hasUnknownLength(response);
+  if (response.body === null && !isUnmeasured) return response;
+  response.body?.cancel().catch(() => {});
+  const bare = new Response(isUnmeasured ? emptyStream() : null, {
+    status: response.status,
+    headers: response.headers,
+  });
   const failure = failureOf(response);
   return failure ? markFailure(bare, failure) : bare;
 }

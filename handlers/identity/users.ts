@@ -102,7 +102,7 @@ export function epochOf(source: string): string {
 export function environmentUser(value: string): Users {
   const text = value.replace(/\r?\n$/, "");
   const at = text.indexOf(":");
-  if (at < 0) throw new TypeError("The value has no colon; it is NAME:PASSWORD");
+  if (at < 0) throw new TypeError("the value has no colon: write NAME:PASSWORD");
   const [name, password] = [normalizedName(text.slice(0, at)), text.slice(at + 1).normalize("NFC")];
   const [badName, badPassword] = [nameProblem(name), passwordProblem(password)];
   if (badName) throw new TypeError(`The name ${badName}`);

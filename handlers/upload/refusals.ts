@@ -53,7 +53,7 @@ const CODES: Readonly<Record<string, readonly [status: number, sentence: string]
 
 const RIGHTS: Readonly<Record<keyof StoreRights, readonly [sentence: string, option: string]>> = {
   create: ["Uploading is not allowed here", "enable it with --upload"],
-  change: ["Deleting, overwriting and moving are not allowed here", "enable it with --delete"],
+  change: ["Deleting, overwriting and moving are not allowed here", "enable them with --delete"],
 };
 
 /**

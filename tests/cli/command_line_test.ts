@@ -150,7 +150,7 @@ Deno.test("every option can be an environment variable, which the command line o
     const rows: [env: Record<string, string>, sentence: string][] = [
       [{ PYSERVE_PROT: "1" }, "There is no option for the environment variable PYSERVE_PROT"],
       [{ PYSERVE_HIDDEN: "maybe" }, 'Cannot use PYSERVE_HIDDEN "maybe": it is neither 1 nor 0'],
-      [{ PYSERVE_PORT: "x" }, 'Cannot use --port "x": it is not a port from 0 to 65535'],
+      [{ PYSERVE_PORT: "x" }, 'Cannot use PYSERVE_PORT "x": it is not a port from 0 to 65535'],
       [{ PYSERVE_HELP: "1" }, "There is no option for the environment variable PYSERVE_HELP"],
       [{ PYSERVE_TLS_KEY: "k" }, "The option --tls-key needs --tls-cert"],
     ];

@@ -84,8 +84,8 @@ Deno.test("passwd refuses what it cannot use, in one sentence and with an exit s
   await using tree = await tempTree({ "dir/": "", "latin": new Uint8Array([0x61, 0x3A, 0xE9]) });
   const [path, missing] = [tree.at("users.txt"), tree.at("none/users.txt")];
   const rows: readonly [input: string | Uint8Array, args: string[], code: number, message: string][] = [
-    ["", [path, "ann"], 1, "There is no password on standard input; it takes one line"],
-    ["\n", [path, "ann"], 1, "There is no password on standard input; it takes one line"],
+    ["", [path, "ann"], 1, "Standard input has no password: write it as one line"],
+    ["\n", [path, "ann"], 1, "Standard input has no password: write it as one line"],
     ["a\tb\n", [path, "ann"], 1, "The password has control characters"],
     ["x".repeat(1025), [path, "ann"], 1, "The password is longer than 1024 bytes"],
     ["x".repeat(100_000), [path, "ann"], 1, "The password is too long"],

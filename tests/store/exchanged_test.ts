@@ -1,5 +1,6 @@
 /** Paths that are exchanged, and files that change, while something is copied: nothing outside is read or written. */
 
+import { FILE_CALLS } from "../../handlers/system/file_calls.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FileChanged, WriteRefused } from "@x/pyserve/sources";
 import { Store } from "@x/pyserve/store";
@@ -80,6 +81,31 @@ for (const holds of WAYS) {
   }
 }
 
+/** Does something after the first read of a file, by the C library or by Deno; returns a function that ends it. */
+function afterFirstRead(act: () => void): () => void {
+  const { prototype } = Deno.FsFile;
+  const { read } = prototype;
+  const calls = FILE_CALLS as unknown as { preadv2: (...words: unknown[]) => number } | null;
+  const preadv2 = calls?.preadv2;
+  let reads = 0;
+  prototype.read = async function (this: Deno.FsFile, into) {
+    const count = await read.call(this, into);
+    if (++reads === 1) act();
+    return count;
+  };
+  if (calls && preadv2) {
+    calls.preadv2 = (...words) => {
+      const count = preadv2(...words);
+      if (count > 0 && ++reads === 1) act();
+      return count;
+    };
+  }
+  return () => {
+    prototype.read = read;
+    if (calls && preadv2) calls.preadv2 = preadv2;
+  };
+}
+
 for (const change of ["grows", "is overwritten"]) {
   Deno.test(
     `a file that ${change} while its directory is copied is not taken for a copy of itself`,
@@ -89,18 +115,13 @@ for (const change of ["grows", "is overwritten"]) {
       const files = filesOf(tree, DESCRIPTORS !== null);
       for (const name of ["dir", "dir/a.bin"]) {
         Deno.utimeSync(tree.at("root/dir/a.bin"), 1_000, 1_000);
-        const { prototype } = Deno.FsFile;
-        const { read } = prototype;
-        let reads = 0;
-        prototype.read = async function (this: Deno.FsFile, into) {
-          const count = await read.call(this, into);
-          if (++reads === 1) Deno.writeTextFileSync(tree.at("root/dir/a.bin"), "new", { append: change === "grows" });
-          return count;
-        };
+        const restore = afterFirstRead(() => {
+          Deno.writeTextFileSync(tree.at("root/dir/a.bin"), "new", { append: change === "grows" });
+        });
         try {
           await assertRejects(() => files.copy(pathOf(name), pathOf("copy")), FileChanged);
         } finally {
-          prototype.read = read;
+          restore();
         }
         assertEquals(Object.keys(treeOf(tree.at("root"))), ["dir", "dir/a.bin", "dir/b.txt"]);
         Deno.writeFileSync(tree.at("root/dir/a.bin"), new Uint8Array(600_000));

@@ -8,7 +8,17 @@ import { tempTree } from "../support/tree.ts";
 
 const ignore = Deno.build.os !== "linux";
 
-const HEADERS = ["errno", "fcntl", "limits", "stddef", "sys/socket", "sys/stat", "sys/syscall", "linux/openat2"];
+const HEADERS = [
+  "errno",
+  "fcntl",
+  "limits",
+  "stddef",
+  "sys/socket",
+  "sys/stat",
+  "sys/syscall",
+  "sys/uio",
+  "linux/openat2",
+];
 
 /** Numbers in C, by name. */
 async function numbersInC(expressions: readonly string[]): Promise<Record<string, number>> {

@@ -182,7 +182,7 @@ Deno.test("each right has its option, and a missing one is named", async (t) => 
       await t.step(`${option}: ${method} ${target}`, async () => {
         const response = await site.send(method, target, sent);
         assertEquals(response.status === 403, missing !== null);
-        if (missing) assertStringIncludes(response.text, `enable it with ${missing}`);
+        if (missing) assertStringIncludes(response.text, ` with ${missing}`);
       });
     }
     const allow = option === "--upload"
