@@ -18,7 +18,7 @@ import { colorLogLine, colorStartLine } from "./cli/colors.ts";
 import { environmentOfProcess } from "./cli/environment.ts";
 import type { Https } from "./cli/https.ts";
 import { loadFeatures } from "./cli/features.ts";
-import { confinement, listen, makeRoom, reachableUrls, type Serve, shownUrl, startLine } from "./cli/listen.ts";
+import { confinement, listen, makeRoom, ownUrl, reachableUrls, type Serve, shownUrl, startLine } from "./cli/listen.ts";
 import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
 import { configReader } from "./cli/config_reader.ts";
 import { parse } from "./cli/parse.ts";
@@ -43,9 +43,6 @@ import type { Endpoint, ServerAddr, TcpEndpoint } from "./handlers/transport/end
 import { type RunningServer, serve } from "./handlers/transport/serve.ts";
 import type { Layer, LocalAddress, Logger } from "./handlers/core/types.ts";
 import config from "./deno.json" with { type: "json" };
-
-/** Drain time after SIGTERM, in milliseconds. */
-const DRAIN_MS = 10_000;
 
 /** Time to flush the log at the end, in milliseconds. */
 const FLUSH_MS = 1_000;
@@ -164,8 +161,10 @@ async function run(args: readonly string[], settings: Settings, world: World): P
     log.error("Unexpected error; the server keeps running", event.reason);
   };
   globalThis.addEventListener("unhandledrejection", survive);
+  const url = settings.open && world.shared === null ? ownUrl(server.address, secure, settings.base) : null;
+  if (url !== null) (await import("./cli/open.ts")).openInBrowser(url, log);
   try {
-    return await untilStopped(server, features, world.out, signals);
+    return await untilStopped(server, features, { out: world.out, signals, drain: settings.drain });
   } finally {
     globalThis.removeEventListener("unhandledrejection", survive);
   }
@@ -266,7 +265,8 @@ async function announced(
 async function startAlone(start: Start, https: Https | null, isProbe = false) {
   const { settings, world: { shared }, log, parts } = start;
   let localAddress: LocalAddress | null = null;
-  const handler = wrap(await handlerFor(settings, parts), ...https?.layers ?? []);
+  const outermost = settings.health ? [(await import("./handlers/layers/health.ts")).health()] : [];
+  const handler = wrap(await handlerFor(settings, parts), ...outermost, ...https?.layers ?? []);
   const fetch = toFetch(isProbe ? notYet : handler, {
     log,
     accessLog: settings.server.log ?? false,
@@ -277,7 +277,14 @@ async function startAlone(start: Start, https: Https | null, isProbe = false) {
   const transport = await transportOf(settings);
   const reusePort = shared !== null && "port" in shared;
   const endpoint = endpointFor(settings, shared);
-  const server = listen(transport, fetch, { endpoint, log, reusePort, ...(https && { tls: https.certificates }) });
+  const orNextPort = settings.orNextPort && shared === null;
+  const server = listen(transport, fetch, {
+    endpoint,
+    orNextPort,
+    log,
+    reusePort,
+    ...(https && { tls: https.certificates }),
+  });
   const { address } = server;
   if ("port" in address) localAddress = { ...address, name: hostnameOf(settings) };
   return server;
@@ -380,8 +387,7 @@ class Signals implements Disposable {
 async function untilStopped(
   server: RunningServer<ServerAddr>,
   features: readonly Feature[],
-  out: World["out"],
-  signals: Signals,
+  { out, signals, drain }: { out: World["out"]; signals: Signals; drain: number },
 ): Promise<number> {
   const first = await Promise.race([signals.first, endOf(server)]);
   if (first === "SIGHUP") {
@@ -393,8 +399,12 @@ async function untilStopped(
     await server.abort();
     return 0;
   }
+  if (drain === 0) {
+    await server.abort();
+    return 0;
+  }
   for (const feature of features) feature.drain?.();
-  const impatient = await Promise.race([server.drain(), signals.second, wait(DRAIN_MS)]);
+  const impatient = await Promise.race([server.drain(), signals.second, wait(drain)]);
   return impatient ? 128 + SIGNAL_NUMBERS[impatient] : 0;
 }
 

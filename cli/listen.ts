@@ -26,13 +26,30 @@ const NEXT_PORTS = 20;
 /** A transport: `serve` or a function with the same signature. */
 export type Serve = (fetch: FetchFunction, options: ServeOptions) => RunningServer<ServerAddr>;
 
-/** Starts the server. Throws {@linkcode StartError} if the system refuses. */
+/** Starts the server, on the next free port if wanted. Throws {@linkcode StartError} if the system refuses. */
 export function listen(
   serve: Serve,
   fetch: FetchFunction,
-  options: ServeOptions & { endpoint: Endpoint },
+  { orNextPort = false, ...options }: ServeOptions & { endpoint: Endpoint; orNextPort?: boolean },
 ): RunningServer<ServerAddr> {
-  return explained(() => serve(fetch, options), options);
+  const { endpoint } = options;
+  return explained(() => {
+    return orNextPort && endpoint.kind === "tcp"
+      ? onFreePort((port) => serve(fetch, { ...options, endpoint: { ...endpoint, port } }), endpoint.port)
+      : serve(fetch, options);
+  }, options);
+}
+
+/** Tries one port after another until one is free. */
+function onFreePort<T>(open: (port: number) => T, first: number): T {
+  for (let port = first;; port++) {
+    try {
+      return open(port);
+    } catch (error) {
+      const isLast = port >= Math.min(first + NEXT_PORTS, 65535);
+      if (isLast || !(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
 
 /** Frees the path for a Unix socket. Throws {@linkcode StartError} if it is taken. */
@@ -158,9 +175,16 @@ export function confinement(options: readonly string[]): string {
 export function shownUrl(address: ServerAddr, secure: boolean, base: string | null = null): string | null {
   if ("path" in address) return null;
   const urls = reachableUrls(address, secure, base);
+  return urls.find((url) => !isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ""))) ??
+    ownUrl(address, secure, base);
+}
+
+/** The URL for this machine; null for a Unix socket. */
+export function ownUrl(address: ServerAddr, secure: boolean, base: string | null = null): string | null {
+  if ("path" in address) return null;
   const { hostname, port } = address;
-  const own = `${secure ? "https" : "http"}://${urlHost(hostname)}:${port}${base ?? ""}/`;
-  return urls.find((url) => !isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ""))) ?? urls[0] ?? own;
+  return reachableUrls(address, secure, base)[0] ??
+    `${secure ? "https" : "http"}://${urlHost(hostname)}:${port}${base ?? ""}/`;
 }
 
 function urlHost(hostname: string): string {

@@ -31,6 +31,14 @@ export interface Settings {
   readonly endpoint: Endpoint;
   /** The options that limit the default address to loopback. */
   readonly confinedBy: readonly string[];
+  /** Whether to listen on the next free port if that of the endpoint is in use. */
+  readonly orNextPort: boolean;
+  /** Maximum drain time, in milliseconds. */
+  readonly drain: number;
+  /** Whether to answer health checks. */
+  readonly health: boolean;
+  /** Whether to open a browser. */
+  readonly open: boolean;
   /** Additional accepted host names; null if not given. */
   readonly hosts: readonly string[] | null;
   /** The proxies whose X-Forwarded-For counts. */
@@ -136,12 +144,16 @@ export function settingsOf(
   // Users may do from anywhere what only this machine may do without them.
   const confinedBy = chosen === null && identity === null ? dangerous.map((name) => `--${name}`) : [];
   const hostname = confinedBy.length > 0 ? "127.0.0.1" : "0.0.0.0";
-  const endpoint: Endpoint = chosen ?? { kind: "tcp", hostname, port: options.port };
+  const endpoint: Endpoint = chosen ?? { kind: "tcp", hostname, port: options.port.port };
   return {
     ...placesOf(options, env),
     endpoint,
     confinedBy,
     hosts: options["allow-host"].length > 0 ? options["allow-host"] : null,
+    orNextPort: options.port.orNext,
+    drain: options.drain,
+    health: options.health,
+    open: openOf(options, endpoint),
     trustedProxies: options["trusted-proxy"].flat(),
     classic: options.protocol === "HTTP/1.0",
     workers: options.workers,
@@ -202,6 +214,11 @@ function qrOf({ qr }: Options, endpoint: Endpoint): boolean {
   return qr;
 }
 
+function openOf({ open }: Options, endpoint: Endpoint): boolean {
+  if (open && endpoint.kind === "unix") throw new UsageError("Cannot use --open with a Unix socket: it has no URL");
+  return open;
+}
+
 function identityOf({ auth, "auth-env": variable, access, state, ...options }: Options): IdentitySettings | null {
   if (auth === null && variable === null) return null;
   const given = [...(options.public ? ["anyone:read"] : []), ...(access.length === 0 ? ["users:all"] : [])];
@@ -211,7 +228,7 @@ function identityOf({ auth, "auth-env": variable, access, state, ...options }: O
 /** The endpoint that the operator chose; null for the default address. */
 function chosenEndpoint(options: Options, names: Given["names"], activated: InheritedEndpoint | null): Endpoint | null {
   const { bind, port } = options;
-  if (bind !== null) return socketOf(bind) ?? { kind: "tcp", hostname: bind, port };
+  if (bind !== null) return socketOf(bind) ?? { kind: "tcp", hostname: bind, port: port.port };
   return names.has("port") ? null : activated;
 }
 

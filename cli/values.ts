@@ -78,13 +78,25 @@ export function age(given: string): number {
 
 /** A port in the syntax of Python's `int()`: `8000`, ` 8000`, `8_000`. */
 export function port(given: string): number {
-  const number = isNumber(given) ? Number(given.replaceAll("_", "")) : NaN;
+  const number = /^\s*[+-]?\d+(?:_\d+)*\s*$/.test(given) ? Number(given.replaceAll("_", "")) : NaN;
   return valid(number, number >= 0 && number <= 65535, "it is not a port from 0 to 65535");
 }
 
-/** Whether Python's `int()` accepts a text, so that it is meant as a port. */
+/** A port, or with a plus the first one from there that is free: `8000+`. */
+export interface PortChoice {
+  readonly port: number;
+  readonly orNext: boolean;
+}
+
+/** `8000` or `8000+`. */
+export function portChoice(given: string): PortChoice {
+  const orNext = given.endsWith("+");
+  return { port: port(orNext ? given.slice(0, -1) : given), orNext };
+}
+
+/** Whether Python's `int()` accepts a text, perhaps with a plus at the end, so that it is meant as a port. */
 export function isNumber(given: string): boolean {
-  return /^\s*[+-]?\d+(?:_\d+)*\s*$/.test(given);
+  return /^\s*[+-]?\d+(?:_\d+)*\+?\s*$/.test(given);
 }
 
 /** A number from 1 to 99999. */

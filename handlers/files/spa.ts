@@ -4,6 +4,7 @@
  * @module
  */
 
+import { varyBy } from "../http/vary.ts";
 import { then } from "../core/awaitable.ts";
 import { derive } from "../core/derive.ts";
 import { internalsOf } from "../core/internals.ts";
@@ -56,7 +57,7 @@ export function spa(source: FileSource, options: SpaOptions = {}): Handler {
     if (!isForApp(request, context)) return null;
     const target = { ...context.target, ...page };
     return then(send(request, derive(context, { target })), (response) => {
-      response?.headers.append("vary", "accept");
+      if (response) varyBy(response.headers, "accept");
       internalsOf(context).notes.absence = null; // a 404 must not be cached until there is a page
       return response;
     });

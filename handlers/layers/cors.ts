@@ -4,6 +4,7 @@
  * @module
  */
 
+import { varyBy } from "../http/vary.ts";
 import { then } from "../core/awaitable.ts";
 import { makesLayers, passedByErrors } from "../core/chain.ts";
 import { requireArray } from "../core/origin.ts";
@@ -135,7 +136,7 @@ function preflight(request: Request, policy: Policy): Response {
 function shared(request: Request, response: Response, policy: Policy): Response {
   const origin = allowedOrigin(request, policy);
   return inPlace(response, ({ headers }) => {
-    if (policy.origins !== null && !/\borigin\b/i.test(headers.get("vary") ?? "")) headers.append("vary", "origin");
+    if (policy.origins !== null) varyBy(headers, "origin");
     if (origin === null) return;
     headers.set("access-control-allow-origin", origin);
     headers.set("access-control-expose-headers", policy.credentials ? EXPOSED : "*");

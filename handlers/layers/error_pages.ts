@@ -4,6 +4,7 @@
  * @module
  */
 
+import { varyBy } from "../http/vary.ts";
 import { then } from "../core/awaitable.ts";
 import { accepts } from "@std/http/negotiation";
 import { failureOf, type HttpError, markFailure, statusText } from "../core/errors.ts";
@@ -77,7 +78,7 @@ interface Failure {
 function dressed(request: Request, context: Context, bare: Response, failure: Failure): Awaitable<Response> {
   const accepted = accepts(request, "text/plain", "text/html", PROBLEM, "application/json");
   const { notes: { start = SitePath.root } } = internalsOf(context);
-  bare.headers.append("vary", "accept");
+  varyBy(bare.headers, "accept");
   if (start !== SitePath.root) bare.headers.set(...NO_REFERRER);
   if (accepted === undefined || accepted === "text/plain") return bare;
   const { error, notFound } = failure;
@@ -133,7 +134,7 @@ function inPlaceOf(bare: Response, page: Response, error: HttpError): Response {
     const value = bare.headers.get(name);
     if (value !== null) headers.set(name, value);
   }
-  headers.append("vary", "accept");
+  varyBy(headers, "accept");
   bare.body?.cancel().catch(() => {});
   return markFailure(new Response(page.body, { status, headers }), error);
 }

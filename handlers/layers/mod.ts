@@ -11,4 +11,5 @@ export { errorPages, type ErrorPagesOptions } from "./error_pages.ts";
 export { type HeaderField, headers } from "./headers.ts";
 export { authorityFile, hsts, type RedirectOptions, redirectToHttps } from "./https.ts";
 export { isolated, type IsolatedOptions } from "./isolated.ts";
+export { health, type HealthOptions } from "./health.ts";
 export type { Encoder, Rewriter } from "../core/types.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { varyBy } from "../http/vary.ts";
 import { type Keep, sendContent } from "../serving/content.ts";
 import { encodedBy } from "../core/origin.ts";
 import { HttpError } from "../core/errors.ts";
@@ -184,7 +185,7 @@ export class StreamedPage implements ListingPage {
     if (body === null) setImmediate(() => this.#stream.endUnread());
     if (verdict === "failed") throw new HttpError(412, "The listing does not match the conditions of the request");
     const headers = new Headers(verdict === "proceed" ? headersOf(this.#writer) : unchangedHeaders(this.#writer));
-    if (varies) headers.append("vary", "accept-encoding");
+    if (varies) varyBy(headers, "accept-encoding");
     if (verdict === "not-modified") return new Response(null, { status: 304, headers });
     if (encoder) headers.set("content-encoding", encoder.coding);
     if (body !== null || request.method === "HEAD") return new Response(body, { headers });

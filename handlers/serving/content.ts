@@ -4,6 +4,7 @@
  * @module
  */
 
+import { varyBy } from "../http/vary.ts";
 import { HttpError } from "../core/errors.ts";
 import { encodedBy } from "../core/origin.ts";
 import { then } from "../core/awaitable.ts";
@@ -171,7 +172,7 @@ function responseOf(body: BodyInit | null, status: number, fields: Fields): Resp
   const response = new Response(body, { status });
   const { headers } = response;
   for (const [name, value] of fields) {
-    if (name === "vary") headers.append(name, value);
+    if (name === "vary") varyBy(headers, value);
     else headers.set(name, value);
   }
   return response;

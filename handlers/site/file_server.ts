@@ -34,6 +34,7 @@ import { DEFAULT_INDEX } from "../serving/resolve.ts";
 import { isStyled } from "../serving/resolve_page.ts";
 import { ResponseCache } from "../serving/response_cache.ts";
 import { limit } from "../serving/rights.ts";
+import { requireArray } from "../core/origin.ts";
 import { neverDeclining, settle, type SettledHandler, settleLast } from "../core/settle.ts";
 import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
@@ -90,6 +91,7 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   const { source, ...own } = typeof root === "string" ? sourceOf(root, options) : { source: root };
   const format = options.log ?? "python";
   const { features = [], precompressed = !features.some(writes) } = options;
+  requireArray(options.layers ?? [], "the layers", "layers");
   const layers = [...options.layers ?? [], ...features.flatMap(({ layer }) => layer ?? [])];
   const [putServer, putOwn] = [putter([["server", "pyserve"]]), putter(options.headers ?? [])];
   const put = (response: Response) => putOwn(putServer(response));

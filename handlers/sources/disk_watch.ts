@@ -10,7 +10,7 @@ import type { SitePath } from "../http/target.ts";
 import type { DiskRoot } from "./contained.ts";
 import { isPartName } from "./part_name.ts";
 
-/** Watchers at the same time: the system allows 128 to all programs of a user. New directories need one until then. */
+/** Watchers at the same time: each new directory gets one of its own, until one for all replaces them. */
 const MAX_WATCHERS = 8;
 
 /** Attempts to watch a tree in which directories come and go. */

@@ -8,10 +8,10 @@ import type { SitePath } from "../http/target.ts";
 import { MountTree } from "./mount_tree.ts";
 import type { FileSource } from "./types.ts";
 
-/** What a source exposes: a directory, by its real path; the sources of a union; another source; or only itself. */
+/** What a source exposes: a directory or an archive, by its real path; the sources of a union; another source; or only itself. */
 const shown = new WeakMap<FileSource, string | MountTree | FileSource>();
 
-/** Records that a source exposes a directory on disk. */
+/** Records that a source exposes a directory on disk, or an archive: its files are written by whoever can write it. */
 export function recordDirectory(source: FileSource, name: string): void {
   shown.set(source, realPathOf(name));
 }
@@ -66,8 +66,16 @@ export function isWritable(source: FileSource, path: SitePath): boolean {
 
 /** Whether a file at a path has a real path: then `locate` returns null only for a file that does not exist any more. */
 export function isLocatable(source: FileSource, path: SitePath): boolean {
-  const base = baseAt(source, path);
-  return typeof base === "string" || base?.locate !== undefined;
+  return leafAt(source, path)?.locate !== undefined;
+}
+
+/** The source of a path that is neither a decorator nor a union. */
+function leafAt(source: FileSource, path: SitePath): FileSource | null {
+  const base = shown.get(source);
+  if (base === undefined || typeof base === "string") return source;
+  if (!(base instanceof MountTree)) return leafAt(base, path);
+  const { mount, path: below } = base.find(path);
+  return mount && leafAt(mount.source, below);
 }
 
 function realPathOf(name: string): string {

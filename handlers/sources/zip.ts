@@ -9,8 +9,10 @@ import { dirname } from "@std/path/dirname";
 import { resolve } from "@std/path/resolve";
 import { then } from "../core/awaitable.ts";
 import type { Awaitable } from "../core/types.ts";
+import type { ByteRange } from "../http/range.ts";
 import { SitePath } from "../http/target.ts";
 import { disk } from "./disk.ts";
+import { recordDirectory } from "./shown.ts";
 import {
   FileChanged,
   type FileEntry,
@@ -66,7 +68,9 @@ export interface ZipOptions {
  */
 export function zip(archive: string, options: ZipOptions = {}): FileSource {
   if (!Deno.statSync(archive).isFile) throw new TypeError(`Cannot serve the archive "${archive}": it is not a file`);
-  return new ZipSource(resolve(archive), options.maxEntries ?? MAX_ENTRIES);
+  const source = new ZipSource(resolve(archive), options.maxEntries ?? MAX_ENTRIES);
+  recordDirectory(source, resolve(archive));
+  return source;
 }
 
 const MAX_ENTRIES = 500_000;
@@ -110,13 +114,22 @@ class ZipSource implements FileSource {
     });
   }
 
-  async open(path: SitePath, seen: FileStat): Promise<OpenFile> {
+  async open(path: SitePath, seen: FileStat, range?: ByteRange): Promise<OpenFile> {
     const contents = this.#contents;
     const entry = contents && find(contents, path);
     if (contents === null || entry?.kind !== "file") throw new FileChanged();
     if (describe(contents, entry).version !== seen.version) throw new FileChanged();
-    const archive = await this.#directory.open(this.#archive, contents.seen);
-    return await openZipFile({ archive, end: contents.tree.end, name: path.segments.join("/"), entry });
+    const { contentStart: streamsFrom } = entry;
+    const within = streamsFrom === null || !range ? undefined : shifted(range, streamsFrom);
+    const archive = await this.#directory.open(this.#archive, contents.seen, within);
+    const name = path.segments.join("/");
+    return await openZipFile({
+      archive,
+      end: contents.tree.end,
+      name,
+      entry,
+      streamsFrom: within ? streamsFrom : null,
+    });
   }
 
   freshness(path: SitePath, seen: FileStat): FreshnessCheck | null {
@@ -181,6 +194,10 @@ class ZipSource implements FileSource {
 /** Whether what was read can still be used; what was read just after a change only until another one would show. */
 function isCurrent(read: FileStat | undefined, seen: FileStat): boolean {
   return read?.version === seen.version && (read.stable || !seen.stable);
+}
+
+function shifted({ start, end }: ByteRange, by: number): ByteRange {
+  return { start: start + by, end: end + by };
 }
 
 function find({ tree }: Contents, path: SitePath): ZipNode | null {

@@ -50,6 +50,8 @@ export interface ZipFile extends Pick<CentralRecord, "method" | "crc" | "packed"
   readonly kind: "file";
   /** The offset of its local header in the file. */
   readonly start: number;
+  /** The offset of its content, known once it has been opened. */
+  contentStart: number | null;
   /** Why it cannot be read, as a sentence for clients; null if it can. */
   readonly refusal: string | null;
 }
@@ -196,7 +198,8 @@ class TreeBuilder {
     if (type !== 0 && type !== 0o100000) return type === 0o120000 ? LINK : SPECIAL;
     const { method, crc, packed, size, modified, mode } = record;
     const start = record.start + this.#shift;
-    return { kind: "file", method, crc, packed, size, modified, mode, start, refusal: this.#refusal(record, start) };
+    const refusal = this.#refusal(record, start);
+    return { kind: "file", method, crc, packed, size, modified, mode, start, contentStart: null, refusal };
   }
 
   #refusal({ isEncrypted, method, packed, size }: CentralRecord, start: number): string | null {

@@ -23,6 +23,8 @@ export interface ZipPlace {
   /** The name of the entry. */
   readonly name: string;
   readonly entry: ZipFile;
+  /** The offset of the content that was known when the archive was opened, so that its stream begins in the content. */
+  readonly streamsFrom: number | null;
 }
 
 /**
@@ -35,7 +37,7 @@ export async function openZipFile(place: ZipPlace): Promise<OpenFile> {
   try {
     if (entry.refusal !== null) throw new HttpError(entry.refusal === DAMAGED ? 500 : 403, entry.refusal);
     const start = await contentStart(place);
-    if (entry.method === STORED) return new StoredFile(archive, start, entry.size);
+    if (entry.method === STORED) return new StoredFile(archive, start, entry.size, place.streamsFrom === start);
     return await (await inflating()).openInflated(archive, start, entry);
   } catch (error) {
     archive[Symbol.dispose]();
@@ -51,7 +53,7 @@ async function contentStart({ archive, end, name, entry }: ZipPlace): Promise<nu
   const start = nameAt + header.name + header.extra;
   const agrees = decodeName(nameBytes, header.isUtf8) === name && start + entry.packed <= end;
   if (!agrees) throw new HttpError(500, DAMAGED);
-  return start;
+  return entry.contentStart = start;
 }
 
 /** Fewer bytes, as zeros, if the archive was cut off. */
@@ -70,11 +72,13 @@ class StoredFile implements OpenFile {
   readonly #archive: OpenFile;
   readonly #start: number;
   readonly #size: number;
+  readonly stream?: NonNullable<OpenFile["stream"]>;
 
-  constructor(archive: OpenFile, start: number, size: number) {
+  constructor(archive: OpenFile, start: number, size: number, canStream: boolean) {
     this.#archive = archive;
     this.#start = start;
     this.#size = size;
+    if (canStream && archive.stream) this.stream = () => archive.stream!();
   }
 
   read(offset: number, into: Uint8Array): ReturnType<OpenFile["read"]> {

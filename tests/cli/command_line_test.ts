@@ -294,7 +294,7 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [["--uplod"], "There is no option --uplod (see pyserve --help uploads)"],
     [["--dlete"], "There is no option --dlete (see pyserve --help uploads)"],
     [["-x"], "There is no option -x"],
-    [["--h"], "The option --h could mean --hidden or --header or --hsts or --help"],
+    [["--h"], "The option --h could mean --health or --hidden or --header or --hsts or --help"],
     [["--bind"], "The option --bind needs ADDRESS"],
     [["--bind", "--hidden"], "The option --bind needs ADDRESS"],
     [["--bind", ""], 'Cannot use --bind "": it is empty'],

@@ -42,7 +42,7 @@ Deno.test("the command line takes precedence over the environment, the environme
     PYSERVE_PORT: "8200",
     PYSERVE_BIND: "::1",
   });
-  assertEquals([options.port, options.bind, options.hidden, options.quiet], [8300, "::1", true, false]);
+  assertEquals([options.port.port, options.bind, options.hidden, options.quiet], [8300, "::1", true, false]);
   assertEquals([options.index, options.cgi], [["a.html", "b.html"], ["/bin"]]);
   assertEquals([origins.get("port"), origins.get("bind")], ["--port", "PYSERVE_BIND"]);
   assert(origins.get("index")!.endsWith("p.json:5:5"), origins.get("index"));

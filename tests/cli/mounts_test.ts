@@ -6,6 +6,7 @@ import { parse } from "../../cli/parse.ts";
 import { settingsOf } from "../../cli/settings.ts";
 import { UsageError } from "../../cli/usage_error.ts";
 import { runCommand, type RunningCommand, start } from "../support/command.ts";
+import { noise } from "../support/bytes.ts";
 import { tempTree } from "../support/tree.ts";
 import { handZip } from "../support/zip.ts";
 
@@ -27,7 +28,7 @@ function refused(args: readonly string[]): string {
 
 Deno.test("words of the form /PREFIX=PATH are mounts, as --mount is; ~ is the home directory", () => {
   const given = parse([".", "/assets=../dist", "/a%20b/c/=x=y", "--mount", "/docs=docs", "8080"]);
-  assertEquals([given.options.directory, given.options.port], [".", 8080]);
+  assertEquals([given.options.directory, given.options.port.port], [".", 8080]);
   assertEquals(mountsOf(["/assets=../dist", "/a%20b/c/=x=y", "--mount", "/docs=docs"]), [
     "/docs docs",
     "/assets ../dist",
@@ -96,6 +97,19 @@ Deno.test("mounts appear in listings and searches, and take no uploads; the root
   assertEquals(await Deno.readTextFile(tree.at("site/new.txt")), "new");
 });
 
+Deno.test("pages of an archive that clients can replace run in a sandbox", async () => {
+  await using tree = await tempTree({ "site/demo.zip": ZIP, "other.zip": ZIP });
+  const mounts = [`/in=${tree.at("site/demo.zip")}`, `/out=${tree.at("other.zip")}`];
+  await using command = await start([tree.at("site"), ...mounts, "--all"]);
+  const policy = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${command.port}${path}`);
+    await response.body?.cancel();
+    return [response.status, response.headers.get("content-security-policy")?.startsWith("sandbox") ?? false];
+  };
+  assertEquals(await policy("/in/"), [200, true]);
+  assertEquals(await policy("/out/"), [200, false]);
+});
+
 Deno.test("with a trailing slash, an archive is served as a directory; without, as a file", async () => {
   await using tree = await tempTree({ "site.zip": ZIP });
   await using directory = await start([`${tree.at("site.zip")}/`]);
@@ -104,6 +118,20 @@ Deno.test("with a trailing slash, an archive is served as a directory; without, 
   await using file = await start([tree.at("site.zip")]);
   assertEquals((await ask(file, "/a.txt"))[0], 404);
   assertEquals((await ask(file, "/site.zip"))[0], 200);
+});
+
+Deno.test("large stored files are sent exactly, whole and in ranges, though other files follow them in the archive", async () => {
+  const large = noise(1_000_000);
+  const archive = handZip([{ name: "large.bin", data: large }, { name: "next.bin", data: noise(900_000) }]);
+  await using tree = await tempTree({ "site.zip": archive });
+  await using command = await start([`${tree.at("site.zip")}/`]);
+  for (let i = 0; i < 3; i++) { // from the second time on, as a native stream
+    for (const [from, to] of [[0, large.length], [0, 200_000], [500_000, 800_000], [999_000, 1_000_000]] as const) {
+      const headers: HeadersInit = to - from === large.length ? {} : { range: `bytes=${from}-${to - 1}` };
+      const response = await fetch(`http://127.0.0.1:${command.port}/large.bin`, { headers });
+      assertEquals(await response.bytes(), large.slice(from, to));
+    }
+  }
 });
 
 Deno.test({

@@ -115,6 +115,46 @@ Deno.test({
 });
 
 Deno.test({
+  name: "ten tabs share one connection, so that pages still load; another tab takes over from one that is closed",
+  ...IN_BROWSER,
+  fn: () =>
+    inScene(async ({ tree, page, base }) => {
+      await openLive(page, `${base}/`);
+      const tabs = [];
+      for (let at = 0; at < 9; at++) {
+        const tab = await page.context().newPage();
+        await tab.goto(`${base}/`);
+        await tab.waitForFunction("document.body.dataset.text === 'one'");
+        tabs.push(tab);
+      }
+      const takesOver = Promise.race(
+        tabs.map((tab) => tab.waitForResponse((response) => response.url().includes("?watch"))),
+      );
+      await page.close();
+      await takesOver;
+      Deno.writeTextFileSync(tree.at("style.css"), "h1 { color: rgb(2, 2, 2) }");
+      for (const tab of tabs) {
+        await shows(tab, "getComputedStyle(document.querySelector('h1')).color === 'rgb(2, 2, 2)'");
+      }
+    }),
+});
+
+Deno.test({
+  name: "a page is saved by a link with the attribute download as it is on disk",
+  ...IN_BROWSER,
+  fn: () =>
+    inScene(async ({ tree, page, base }) => {
+      Deno.writeTextFileSync(
+        tree.at("index.html"),
+        '<!doctype html><head></head><a href="other.html" download>save</a>',
+      );
+      await page.goto(`${base}/`);
+      const [download] = await Promise.all([page.waitForEvent("download"), page.locator("a").click()]);
+      assertEquals(Deno.readTextFileSync(await download.path()), Deno.readTextFileSync(tree.at("other.html")));
+    }),
+});
+
+Deno.test({
   name: "rows of a directory come, change and go by themselves; focus and selection stay",
   ...IN_BROWSER,
   fn: () =>

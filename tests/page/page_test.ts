@@ -88,6 +88,7 @@ Deno.test("every module that the script imports is there, and nothing else", asy
   };
   await visit(script);
   const directory = script.replace(/[^/]*$/, "");
+  await visit(`${directory}live.js`); // the module of live reload, which pages of the site load
   const names = [...seen].map((path) => path.slice(directory.length)).sort();
   const files = Array.from(
     Deno.readDirSync(new URL("../../handlers/page/script", import.meta.url)),

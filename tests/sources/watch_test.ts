@@ -4,7 +4,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { cgiFeature, disk, type FileSource, filtered, memory, SitePath, union } from "@x/pyserve";
 import { isVisible, readOnly, writableIn } from "@x/pyserve/sources";
 import { tempTree } from "../support/tree.ts";
-import { within } from "../support/wait.ts";
+import { until, within } from "../support/wait.ts";
 
 function path(text: string): SitePath {
   return text.split("/").filter(Boolean).reduce((parent, name) => parent.child(name)!, SitePath.root);
@@ -207,4 +207,55 @@ Deno.test("a directory that exists only as the parent of a mount point can be wa
   const both = union({ "/a": first, "/b": failing });
   assertThrows(() => both.watch!(SitePath.root, new AbortController().signal), Deno.errors.PermissionDenied);
   assert(signal?.aborted); // or the watcher would be a leak
+});
+
+/** The number of directories that this process watches below a path, by their inodes. */
+function watchedInodes(): Set<number> {
+  const found = new Set<number>();
+  for (const { name } of Deno.readDirSync("/proc/self/fdinfo")) {
+    try {
+      const text = Deno.readTextFileSync(`/proc/self/fdinfo/${name}`);
+      for (const [, inode] of text.matchAll(/^inotify wd:\S+ ino:([0-9a-f]+)/gm)) found.add(parseInt(inode!, 16));
+    } catch {
+      // closed in the meantime
+    }
+  }
+  return found;
+}
+
+Deno.test({
+  name: "a directory that is skipped takes no watch; new ones are watched, however many, with what is already in them",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using tree = await tempTree({ "a/b/c.txt": "c", "skip/deep/x.txt": "x", "a/skip/x.txt": "x" });
+    const stop = new AbortController();
+    const source = disk(tree.path);
+    const changes = source.watch!(SitePath.root, stop.signal, ({ segments }) => segments.includes("skip"));
+    const inode = (name: string) => Deno.statSync(tree.at(name)).ino!;
+    const inodes = watchedInodes();
+    assertEquals(["a", "a/b", "skip", "skip/deep", "a/skip"].map((name) => inodes.has(inode(name))), [
+      ...[true, true, false, false, false],
+    ]);
+    const seen = new Set<string>();
+    const collect = (async () => {
+      for await (const { text } of changes) seen.add(text);
+    })();
+    for (let at = 0; at < 20; at++) {
+      Deno.mkdirSync(tree.at(`new${at}/below`), { recursive: true });
+      Deno.writeTextFileSync(tree.at(`new${at}/below/first.txt`), "1");
+      await until(() => seen.has(`/new${at}/below/first.txt`), `new${at}`);
+      Deno.writeTextFileSync(tree.at(`new${at}/below/second.txt`), "2");
+      await until(() => seen.has(`/new${at}/below/second.txt`), `second of new${at}`);
+    }
+    Deno.renameSync(tree.at("new0"), tree.at("moved"));
+    await until(() => seen.has("/moved"));
+    Deno.writeTextFileSync(tree.at("moved/below/third.txt"), "3");
+    await until(() => seen.has("/moved/below/third.txt"));
+    Deno.writeTextFileSync(tree.at("a/b/c.txt"), "changed");
+    await until(() => seen.has("/a/b/c.txt"));
+    stop.abort();
+    await collect;
+    assert(![...seen].some((path) => path.includes("/skip/")), [...seen].join());
+    await until(() => !watchedInodes().has(inode("a/b")), "the system has forgotten the watch");
+  },
 });

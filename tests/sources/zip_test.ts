@@ -370,3 +370,41 @@ Deno.test("whatever bytes an archive consists of, each response is an error, who
   }
   assertEquals([...outcomes.keys()].sort(), ["200", "200, broken off", "403", "404", "500"]);
 });
+
+Deno.test({
+  name: "no archive stays open: after whole, partial, cancelled and refused responses",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const zeros = new Uint8Array(4_000_000);
+    await using tree = await tempTree({
+      "a.zip": handZip([
+        { name: "stored.bin", data: zeros },
+        { name: "deflated.bin", data: zeros, method: 8 },
+        { name: "small.txt", data: "hello", method: 8 },
+        { name: "lie.bin", data: zeros, method: 8, crc: 1 },
+        { name: "secret.txt", data: "hello", flags: 1 },
+      ]),
+    });
+    const get = serving(zip(tree.at("a.zip")));
+    for (const path of ["/stored.bin", "/deflated.bin", "/small.txt", "/lie.bin", "/secret.txt"]) {
+      await (await get(path)).bytes().catch(() => {});
+      await (await get(path, { range: "bytes=9-700000" })).bytes().catch(() => {});
+      await (await get(path)).body?.cancel();
+      const reader = (await get(path)).body!.getReader();
+      await reader.read();
+      await reader.cancel();
+      assertEquals(openBelow(tree.path), [], path);
+    }
+  },
+});
+
+function openBelow(directory: string): string[] {
+  const names = [...Deno.readDirSync("/proc/self/fd")].flatMap(({ name }) => {
+    try {
+      return [Deno.readLinkSync(`/proc/self/fd/${name}`)];
+    } catch {
+      return []; // closed meanwhile
+    }
+  });
+  return names.filter((name) => name.startsWith(directory));
+}

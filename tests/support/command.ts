@@ -38,7 +38,9 @@ export async function start(args: readonly string[], options: StartOptions = {})
   const preload = options.clockAhead ? CLOCK_AHEAD : [];
   const bind = args.includes("-b") || args.includes("--bind") ? [] : ["-b", "127.0.0.1"];
   const isSocket = args.some((arg) => /^(unix|fd):/.test(arg));
-  const port = isSocket || args.some((arg, i) => /^\d+$/.test(arg) && !takesValue(args[i - 1])) ? [] : ["0"];
+  const port = isSocket || args.some((arg, i) => /^(?:--port=)?\d+\+?$/.test(arg) && !takesValue(args[i - 1]))
+    ? []
+    : ["0"];
   return await startProcess(Deno.execPath(), [
     ...["run", "--no-lock", ...preload, ...run],
     ...[...args, ...bind, ...port],

@@ -15,7 +15,7 @@ import {
 } from "@x/pyserve";
 import { type Feature, watching, type WatchOptions } from "@x/pyserve/handlers";
 import { compress } from "@x/pyserve/layers";
-import { type TempTree, tempTree } from "../support/tree.ts";
+import { oldTree, type TempTree, tempTree } from "../support/tree.ts";
 import { until, within } from "../support/wait.ts";
 
 const PAGE = "<!doctype html>\n<html lang=en><head>\n<title>A page</title></head><body>text</body></html>";
@@ -120,7 +120,8 @@ Deno.test("only the navigation of a browser to an HTML file gets the module, und
 });
 
 Deno.test("scripts, tools, HEAD and ranges get the file as it is, also from the cache", async () => {
-  await using server = watched(memory({ "index.html": PAGE }));
+  await using tree = await oldTree({ "index.html": PAGE });
+  await using server = watched(tree.path);
   const { fetch } = server;
   const others = [{}, { accept: "*/*" }, { accept: "text/html", "sec-fetch-dest": "empty" }];
   for (let round = 0; round < 3; round++) {
@@ -225,13 +226,14 @@ const byName: Layer = (next) => (request, context) => {
 };
 
 Deno.test("a client hears only of paths that it may read: neither names of others nor through links", async () => {
-  await using tree = await tempTree({ "open/a.txt": "a", "secret/a.txt": "a" });
+  await using tree = await tempTree({ "open/a.txt": "a", "secret/a.txt": "a", "top.txt": "a" });
   Deno.symlinkSync(tree.at("secret"), tree.at("open/link"));
   await using server = watched(tree.path, { layers: [byName] });
   await using all = await Events.of(server.fetch, "/.pyserve/?watch", { "x-user": "all" });
   await using own = await Events.of(server.fetch, "/.pyserve/?watch");
   Deno.writeTextFileSync(tree.at("secret/new.txt"), "1");
   Deno.removeSync(tree.at("secret/a.txt"));
+  Deno.removeSync(tree.at("top.txt"));
   Deno.writeTextFileSync(tree.at("open/last.txt"), "1");
   const everything = await all.until("/open/last.txt");
   assert(everything.has("/secret/new.txt"), [...everything.keys()].join());

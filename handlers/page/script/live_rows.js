@@ -8,7 +8,7 @@ import { listen, pathOf } from "./stream.js";
 const LISTING_AGE_MS = 400;
 
 /** Of the time, at most this part is spent on reading the directory. */
-const MAX_SHARE = 1 / 5;
+const MAX_SHARE = 1 / 2;
 
 /**
  * Calls back after changes in the directory that is shown, one call at a time.

@@ -14,6 +14,7 @@ import type { SitePath } from "../../http/target.ts";
 /** Fields for one connection (RFC 9110 section 7.6.1). */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "connection",
+  "http2-settings",
   "keep-alive",
   "proxy-authenticate",
   "proxy-authentication-info",

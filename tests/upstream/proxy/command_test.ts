@@ -7,6 +7,7 @@ import { start } from "../../support/command.ts";
 import { application } from "../../support/proxy_site.ts";
 import { ask } from "../../support/raw.ts";
 import { tempTree } from "../../support/tree.ts";
+import { within } from "../../support/wait.ts";
 
 Deno.test("the command passes requests on, with each engine and with workers", async (t) => {
   await using tree = await tempTree({ "a.txt": "a file" });
@@ -50,6 +51,20 @@ Deno.test(
     await server.shutdown();
   },
 );
+
+Deno.test("a server that stops closes WebSockets, for which it would have to wait", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await using tree = await tempTree({});
+  await using app = application((request) => Deno.upgradeWebSocket(request).response);
+  await using command = await start([tree.path, "--proxy", `/api=${app.url}`]);
+  const socket = new WebSocket(`ws://127.0.0.1:${command.port}/api`);
+  await new Promise((resolve) => socket.onopen = resolve);
+  const closed = new Promise<CloseEvent>((resolve) => socket.onclose = resolve);
+  const stopped = command.stop("SIGTERM");
+  const { code } = await within(closed, 9_000); // the deadline is 10 seconds
+  assertEquals([code, await stopped], [1001, 0]);
+});
 
 Deno.test("an application with HTTPS must have a trusted certificate", async () => {
   await using tree = await tempTree({});

@@ -61,7 +61,9 @@ Deno.test("hop-by-hop fields are dropped in both directions, also those that Con
   ];
   const { text, headers } = await ask(site.port, "GET", "/api/", ...lines, "Proxy-Authorization: Basic eDp5");
   const names = JSON.parse(text) as string[];
-  for (const name of ["x-secret", "te", "keep-alive", "proxy-authorization"]) assert(!names.includes(name), name);
+  for (const name of ["x-secret", "te", "keep-alive", "proxy-authorization", "upgrade", "http2-settings"]) {
+    assert(!names.includes(name), name);
+  }
   assert(names.includes("x-forwarded-for"));
   assertEquals([headers.get("x-hop"), headers.get("x-kept"), headers.get("proxy-authenticate")], [null, "2", null]);
 });
@@ -182,6 +184,17 @@ Deno.test("a host that is not the server's own is refused", async () => {
   assertEquals((await raw(site.port, request)).status, 421);
 });
 
+Deno.test("so it is by the handler in a chain, whoever may reach the server", async () => {
+  await using app = application();
+  const fetch = toFetch(chain(proxy({ path: "/api", upstream: app.url })));
+  const status = async (host: string) => {
+    const response = await fetch(new Request(`http://${host}/api/`));
+    await response.body?.cancel();
+    return response.status;
+  };
+  assertEquals([await status("rebound.example"), await status("localhost")], [421, 200]);
+});
+
 Deno.test("CONNECT and TRACE never reach the application", async () => {
   let asked = 0;
   await using app = application(() => (asked += 1, null));
@@ -205,12 +218,17 @@ Deno.test("a proxy below a mount: the application sees the path below it, client
 
 Deno.test("a proxy that leads back to its own server is 508", async () => {
   let port = 0;
-  await using between = application((request) => fetch(`http://127.0.0.1:${port}/api/`, { headers: request.headers }));
+  let rounds = 0;
+  await using between = application((request) => {
+    rounds += 1;
+    return fetch(`http://127.0.0.1:${port}/api/`, { headers: request.headers });
+  });
   await using loop = proxySite({ upstream: between.url });
   port = loop.port;
   const response = await fetch(`${loop.url}/api/`);
   assertEquals(response.status, 508);
   assertStringIncludes(await response.text(), "leads back to this server");
+  assertEquals(rounds, 1);
 });
 
 Deno.test("invalid paths and URLs are TypeErrors", () => {

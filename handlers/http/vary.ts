@@ -1,0 +1,16 @@
+/**
+ * Vary (RFC 9110 section 12.5.5).
+ *
+ * @module
+ */
+
+/** Adds request fields that a response depends on, in one line: not all caches combine several. */
+export function varyBy(headers: Headers, fields: string): void {
+  const given = headers.get("vary");
+  const added = fields.split(/, */).filter((field) => !hasMember(given ?? "", field));
+  if (added.length > 0) headers.set("vary", [...given === null ? [] : [given], ...added].join(", "));
+}
+
+function hasMember(list: string, field: string): boolean {
+  return list.toLowerCase().split(",").some((member) => member.trim() === field.toLowerCase());
+}
