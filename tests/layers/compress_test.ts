@@ -129,7 +129,7 @@ Deno.test("a client that leaves closes the file, a broken source breaks the resp
 
 Deno.test("many compressions at the same time take turns, also if some of their clients leave", async () => {
   const [encoder] = compressors({ codings: ["gzip"] });
-  const chunk = new Uint8Array(65_536).map((_, index) => 97 + (index * index) % 23);
+  const chunk = crypto.getRandomValues(new Uint8Array(65_536)).map((byte) => 97 + byte % 16); // takes a millisecond
   let sincePoll = 0;
   let most = 0;
   const polls = setInterval(() => sincePoll = 0, 0);
@@ -152,7 +152,7 @@ Deno.test("many compressions at the same time take turns, also if some of their 
   };
   await Promise.all(Array.from({ length: 60 }, (_, index) => compressOne(index % 3 === 0)));
   clearInterval(polls);
-  assert(most < 40, String(most));
+  assert(most < 120, String(most));
 });
 
 Deno.test("what has been written is not held back", async () => {
