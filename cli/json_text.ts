@@ -62,6 +62,9 @@ class Parser {
   readonly #text: string;
   #at = 0;
   #depth = 0;
+  #line = 1;
+  #lineStart = 0;
+  #lineEnd = -1;
 
   constructor(text: string) {
     this.#text = text;
@@ -147,10 +150,14 @@ class Parser {
     return `expected ${wanted}, found ${found === undefined ? "the end" : JSON.stringify(found)}`;
   }
 
+  /** Lines are counted once, as positions only increase: a file with many values would otherwise take minutes. */
   #position(): Position {
-    const before = this.#text.slice(0, this.#at);
-    const start = before.lastIndexOf("\n") + 1;
-    return { line: before.split("\n").length, column: this.#at - start + 1 };
+    while (this.#lineEnd < this.#at) {
+      if (this.#lineEnd >= 0) [this.#line, this.#lineStart] = [this.#line + 1, this.#lineEnd + 1];
+      const end = this.#text.indexOf("\n", this.#lineStart);
+      this.#lineEnd = end < 0 ? Infinity : end;
+    }
+    return { line: this.#line, column: this.#at - this.#lineStart + 1 };
   }
 
   #fail(message: string): never {

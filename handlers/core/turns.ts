@@ -37,6 +37,38 @@ export class Turns {
   }
 }
 
+/** The time slices that many pieces of work share, each of which comes in short steps: a hundred steps must not be one turn. */
+export class SharedTurns {
+  #end = 0;
+  #isArmed = false;
+  readonly #waiting: (() => void)[] = [];
+
+  /** Takes a step when it is its turn; steps are taken in order. */
+  async take<T>(step: () => T): Promise<T> {
+    if (this.#waiting.length > 0 || performance.now() >= this.#end) {
+      if (this.#waiting.length === 0) this.#arm(); // each step admits the next
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    try {
+      return step();
+    } finally {
+      if (performance.now() < this.#end) this.#waiting.shift()?.();
+      else if (this.#waiting.length > 0) this.#arm();
+    }
+  }
+
+  /** The next slice begins when the event loop has polled its connections. */
+  #arm(): void {
+    if (this.#isArmed) return;
+    this.#isArmed = true;
+    setTimeout(() => {
+      this.#isArmed = false;
+      this.#end = performance.now() + SLICE_MS;
+      this.#waiting.shift()?.();
+    }, 0);
+  }
+}
+
 /** Length of the runs sorted by the engine in one go: some 2 ms. */
 const RUN_LENGTH = 512;
 

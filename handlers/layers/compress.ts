@@ -7,6 +7,7 @@
 import { makesLayers } from "../core/chain.ts";
 import { derive } from "../core/derive.ts";
 import { onDemand } from "../core/on_demand.ts";
+import { SharedTurns } from "../core/turns.ts";
 import type { Transform } from "node:stream";
 import type { Encoder, Layer } from "../core/types.ts";
 import type { CodingName } from "../http/coding.ts";
@@ -99,6 +100,12 @@ export function compressors({ codings = CODINGS, suits = isCompressible }: Compr
 
 let underWay = 0;
 
+/** Responses whose compression need not take turns: each takes one step of one or two milliseconds in a turn of the event loop. */
+const MAX_IN_ONE_TURN = 2;
+
+/** The runtime compresses on the thread that answers requests. */
+const turns = new SharedTurns();
+
 /** Compresses as the client reads: Duplex.toWeb compresses everything for a client that reads nothing. */
 function compressed(content: ReadableStream<Bytes>, coding: CodingName): ReadableStream<Bytes> {
   const reader = content.getReader();
@@ -139,9 +146,11 @@ async function writeAll(reader: ReadableStreamDefaultReader<Bytes>, transform: T
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      await new Promise<void>((resolve, reject) => {
-        transform.write(value, (error) => error ? reject(error) : resolve());
-      });
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const step = () => transform.write(value, (error) => error ? reject(error) : resolve());
+      if (underWay <= MAX_IN_ONE_TURN) step();
+      else await turns.take(step);
+      await promise;
     }
     transform.end();
   } catch (error) {

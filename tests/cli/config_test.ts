@@ -97,6 +97,13 @@ Deno.test("a file that cannot be used is one sentence, with line and column", as
   assertStringIncludes((await runCommand(["--config", tree.at("p.json")])).stderr, "it is not UTF-8 text");
 });
 
+Deno.test("positions are right in a large file, too, in reasonable time", () => {
+  const value = parseJsonText(`[${"\n1, 2,".repeat(100_000)}\n  3]`);
+  assert(value.kind === "array");
+  assertEquals(value.items.at(-1)!.at, { line: 100_002, column: 3 });
+  assertEquals(value.items[1]!.at, { line: 2, column: 4 });
+});
+
 Deno.test("options that let clients do more than read are refused in a file that is not named", async () => {
   await using tree = await tempTree({ "sub/a.txt": "a" });
   const risky = OPTION_ROWS.filter(([, { isRisky }]) => isRisky === true).map(([name]) => name);

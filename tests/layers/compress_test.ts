@@ -127,6 +127,34 @@ Deno.test("a client that leaves closes the file, a broken source breaks the resp
   }
 });
 
+Deno.test("many compressions at the same time take turns, also if some of their clients leave", async () => {
+  const [encoder] = compressors({ codings: ["gzip"] });
+  const chunk = crypto.getRandomValues(new Uint8Array(65_536)).map((byte) => 97 + byte % 16); // takes a millisecond
+  let sincePoll = 0;
+  let most = 0;
+  const polls = setInterval(() => sincePoll = 0, 0);
+  const compressOne = async (leaves: boolean) => {
+    let pulls = 0;
+    const content = new ReadableStream<Bytes>({
+      pull(controller) {
+        if (++pulls > 10) return controller.close();
+        if (pulls > 2) most = Math.max(most, ++sincePoll); // the first ones wait for their turn
+        controller.enqueue(chunk.slice());
+      },
+    });
+    const encoded = encoder!.encode(content);
+    if (!leaves) {
+      return assertEquals((await new Response(encoded.pipeThrough(decompressor("gzip"))).bytes()).length, 655_360);
+    }
+    const reader = encoded.getReader();
+    await reader.read();
+    await reader.cancel();
+  };
+  await Promise.all(Array.from({ length: 60 }, (_, index) => compressOne(index % 3 === 0)));
+  clearInterval(polls);
+  assert(most < 120, String(most));
+});
+
 Deno.test("what has been written is not held back", async () => {
   for (const encoder of compressors()) {
     const { readable, writable } = new TransformStream<Bytes, Bytes>();
