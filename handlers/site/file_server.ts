@@ -121,10 +121,7 @@ interface SiteParts {
 function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCache): SiteParts {
   const { features = [], index = DEFAULT_INDEX, listing = true, uploadBesidePrograms: uploads } = options;
   const source = uploads ? writableIn(given, uploads) : given;
-  const abilities = (context: Context) => {
-    const own = features.flatMap((feature) => rightful(feature.abilities ?? [], feature, context));
-    return canShare(context) ? [...own, "share"] : own;
-  };
+  const abilities = (context: Context) => abilitiesOf(features, context);
   // An uploaded page must not act with the rights of the user who opens it.
   const sandbox = options.sandbox ?? (features.some(writes) ? writtenWhere(source) : undefined);
   const variant = JSON.stringify([options.variant ?? "", options.headers ?? []]);
@@ -166,12 +163,7 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
       ...(app ? [{ on: true, methods: ["GET", "HEAD"], handler: app }] : []),
       ...asked.filter(({ isBehind }) => isBehind),
     ].filter((row) => row.on);
-    const methods = rows.flatMap((row) => row.methods);
-    const handlers = [
-      ...rows.map((row) => row.handler),
-      allowAsked(methods, (context) => allowedBy(rows, context), WITHOUT_UPLOADS),
-    ];
-    const site = inTurn(handlers, (position) => rows[position]?.title ?? "");
+    const site = handlerOf(rows);
     return uploads || hasMounts(source) ? limited(site, writableWhere(source, uploads)) : site;
   };
   // A response found under another path must not be cached for the requested one.
@@ -179,6 +171,16 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   const slashed = asked.filter(({ encodedSlashes }) => encodedSlashes).map(({ handler }) => handler);
   const handler = withEncodedSlashes(slashed, settle(table(cache)));
   return { handler, ...notFoundPart(content, representation, options.notFound) };
+}
+
+/** Asks the rows in turn, and answers methods that none of them has. */
+function handlerOf(rows: readonly Row[]): Handler {
+  const methods = rows.flatMap((row) => row.methods);
+  const handlers = [
+    ...rows.map((row) => row.handler),
+    allowAsked(methods, (context) => allowedBy(rows, context), WITHOUT_UPLOADS),
+  ];
+  return inTurn(handlers, (position) => rows[position]?.title ?? "");
 }
 
 /** The handler for addresses of a single-page app, which knows them itself; null without one. */
@@ -213,6 +215,12 @@ const PAGE_ENCODERS: readonly Encoder[] = [{
   suits: isCompressible,
   encode: (content) => content.pipeThrough(new CompressionStream("gzip")),
 }];
+
+/** What pages offer to a client. */
+function abilitiesOf(features: readonly Feature[], context: Context): string[] {
+  const own = features.flatMap((feature) => rightful(feature.abilities ?? [], feature, context));
+  return canShare(context) ? [...own, "share"] : own;
+}
 
 /** Whether a page offers share links: to users with the right, where a layer makes them. */
 function canShare(context: Context): boolean {
