@@ -30,8 +30,10 @@ const PACKAGES: Readonly<Record<string, () => boolean>> = {
   "php-cgi": () => hasProgram("php-cgi"),
   "php-fpm": () => findPhpFpm() !== null,
   "python3": () => hasProgram("python3"),
+  "strace": () => hasProgram("strace"),
   "unzip": () => hasProgram("unzip"),
   "wget": () => hasProgram("wget"),
+  "zip": () => hasProgram("zip"),
   "zsh": () => hasProgram("zsh"),
   "zsync": () => hasProgram("zsync"),
 };

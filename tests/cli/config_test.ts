@@ -13,7 +13,7 @@ import { parse } from "../../cli/parse.ts";
 import { schema } from "../../cli/schema.ts";
 import { UsageError } from "../../cli/usage_error.ts";
 import { runCommand, start } from "../support/command.ts";
-import { hasProgram } from "../support/programs.ts";
+import { missing } from "../support/programs.ts";
 import { seeded } from "../support/random.ts";
 import { tempTree } from "../support/tree.ts";
 
@@ -231,7 +231,7 @@ Deno.test("shells accept their completions, and complete with them", async (t) =
     scripts[shell] = (await runCommand(["completions", shell])).stdout;
     await t.step({
       name: shell,
-      ignore: !hasProgram(shell),
+      ignore: missing(shell),
       async fn() {
         await using tree = await tempTree({ script: scripts[shell], "some file.txt": "" });
         const path = tree.at("script");

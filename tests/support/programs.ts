@@ -12,6 +12,13 @@ export function hasProgram(name: string): boolean {
   });
 }
 
+/** For `ignore` of a test: true, and the reason printed, where the system does not permit what it needs. */
+export function unless(isPossible: boolean, reason: string): boolean {
+  // deno-lint-ignore no-console
+  if (!isPossible) console.log(`skipped: ${reason}`);
+  return !isPossible;
+}
+
 /** For `ignore` of a test: true, and the reason printed, where a program is missing. */
 export function missing(...names: string[]): boolean {
   const absent = names.filter((name) => !hasProgram(name));

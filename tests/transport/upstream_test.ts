@@ -4,13 +4,14 @@ import { assert, assertMatch } from "@std/assert";
 import { join } from "@std/path/join";
 import { makeCertificate } from "../support/certificate.ts";
 import { ROOT } from "../support/paths.ts";
-import { hasProgram, missing } from "../support/programs.ts";
+import { hasProgram, missing, unless } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
 
 /** How long a program may take, in milliseconds; it blocks if the runtime stops reading. */
 const LIMIT_MS = 60_000;
 
-const WITHOUT_STRACE = Deno.build.os !== "linux" || missing("strace", "openssl") || !await canTrace();
+const WITHOUT_STRACE = Deno.build.os !== "linux" || missing("strace", "openssl") ||
+  unless(await canTrace(), "tracing is not permitted");
 
 /** Containers may forbid tracing. */
 async function canTrace(): Promise<boolean> {

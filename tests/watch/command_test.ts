@@ -1,5 +1,6 @@
 /** `--watch` as a process: what it takes from the system, and what it does where the system refuses. */
 
+import { unless } from "../support/programs.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { CLI } from "../support/paths.ts";
 import { type RunningCommand, start, startProcess } from "../support/command.ts";
@@ -67,7 +68,7 @@ Deno.test({
 
 Deno.test({
   name: "where the system allows too few watches, the log says so, and changes are found nevertheless",
-  ignore: !canLimit(),
+  ignore: unless(canLimit(), "no user namespace can be made in which watches are limited"),
   async fn() {
     await using tree = await tempTree({ "a/1.txt": "1", "b/1.txt": "1", "c/1.txt": "1", "d/1.txt": "1" });
     await using server = await startProcess("unshare", [
