@@ -17,6 +17,12 @@ export interface PageScript {
 /** Directory of the script files below the root. Its leading dot avoids collisions with served files. */
 export const SCRIPT_DIRECTORY = ".pyserve";
 
+/** The file with everything that the main module imports, and that the modules loaded on demand share with it. */
+export const BASE = "base.js";
+
+/** The module that starts the page. */
+export const MAIN = "main.js";
+
 /** The script files and their common version. */
 export const assetFiles: () => Promise<typeof import("./asset_files.ts")> = onDemand(() => import("./asset_files.ts"));
 
@@ -36,19 +42,24 @@ export function scriptAt(depth: number): PageScript | null {
 }
 
 /**
- * Sets the theme before the first paint. The URL is relative, so that it works below a mount and behind a proxy that
- * removes a prefix. It is part of the hashed text: a URL read from the page could be injected. It adds an element
- * because `import()` would be refused: `strict-dynamic` passes trust from a parser-inserted script to elements only.
+ * Sets the theme, and reserves the room for what the script adds, before the first paint; if the script cannot be
+ * loaded, the page is as it is without JavaScript. The URLs are relative, so that they work below a mount and behind a
+ * proxy that removes a prefix. They are part of the hashed text: a URL read from the page could be injected. The script
+ * adds elements because `import()` would be refused: `strict-dynamic` passes trust from a parser-inserted script to
+ * elements only. Both files are requested at once.
  */
 async function make(depth: number): Promise<void> {
   const { version } = await assetFiles();
-  const url = `${"../".repeat(depth) || "./"}${SCRIPT_DIRECTORY}/${version}/main.js`;
-  const text = "(d=>{" +
-    "try{d.documentElement.dataset.theme=localStorage.getItem('pyserve.theme')||'auto'}catch{}" +
-    `const u=${JSON.stringify(url)},t=self.trustedTypes,s=d.createElement('script');` +
+  const directory = `${"../".repeat(depth) || "./"}${SCRIPT_DIRECTORY}/${version}/`;
+  const text = "(d=>{const r=d.documentElement;" +
+    "try{r.dataset.theme=localStorage.getItem('pyserve.theme')||'auto'}catch{}" +
+    "r.classList.add('soon');addEventListener('error',()=>r.classList.remove('soon'),true);" +
+    "const t=self.trustedTypes,o={createScriptURL:u=>u},p=t?t.createPolicy('pyserve',o):o;" +
+    `for(const u of ${JSON.stringify([directory + BASE, directory + MAIN])})` +
+    "{const s=d.createElement('script');" +
     "s.type='module';" +
-    "s.src=t?t.createPolicy('pyserve',{createScriptURL:()=>u}).createScriptURL(''):u;" +
-    "d.head.append(s)})(document)";
+    "s.src=p.createScriptURL(u);" +
+    "d.head.append(s)}})(document)";
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   scripts.set(depth, { text, hash: `sha256-${new Uint8Array(digest).toBase64()}` });
 }
