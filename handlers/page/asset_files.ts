@@ -44,7 +44,7 @@ import theme from "./script/theme.js" with { type: "text" };
 import toolbar from "./script/toolbar.js" with { type: "text" };
 import transfer from "./script/transfer.js" with { type: "text" };
 import upload from "./script/upload.js" with { type: "text" };
-import { bundle } from "./bundle.ts";
+import { BASE, bundle, MAIN } from "./bundle.ts";
 
 /** The modules and style sheets by name. */
 export const sources: ReadonlyMap<string, string> = new Map([
@@ -89,6 +89,9 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["transfer.js", transfer],
   ["upload.js", upload],
 ]);
+
+/** The files that a page needs at once. */
+export const first: readonly string[] = [BASE, MAIN];
 
 /** Modules that are loaded by other pages than listings. */
 const OTHER_ROOTS = ["live.js"];

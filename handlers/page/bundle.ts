@@ -8,7 +8,11 @@
  * @module
  */
 
-import { BASE, MAIN } from "./script.ts";
+/** The module that starts the page. */
+export const MAIN = "main.js";
+
+/** The file with everything that the main module needs, and that the modules loaded on demand share with it. */
+export const BASE = "base.js";
 
 interface Module {
   readonly name: string;

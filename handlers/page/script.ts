@@ -17,12 +17,6 @@ export interface PageScript {
 /** Directory of the script files below the root. Its leading dot avoids collisions with served files. */
 export const SCRIPT_DIRECTORY = ".pyserve";
 
-/** The file with everything that the main module imports, and that the modules loaded on demand share with it. */
-export const BASE = "base.js";
-
-/** The module that starts the page. */
-export const MAIN = "main.js";
-
 /** The script files and their common version. */
 export const assetFiles: () => Promise<typeof import("./asset_files.ts")> = onDemand(() => import("./asset_files.ts"));
 
@@ -46,16 +40,16 @@ export function scriptAt(depth: number): PageScript | null {
  * loaded, the page is as it is without JavaScript. The URLs are relative, so that they work below a mount and behind a
  * proxy that removes a prefix. They are part of the hashed text: a URL read from the page could be injected. The script
  * adds elements because `import()` would be refused: `strict-dynamic` passes trust from a parser-inserted script to
- * elements only. Both files are requested at once.
+ * elements only. The files are requested at once.
  */
 async function make(depth: number): Promise<void> {
-  const { version } = await assetFiles();
+  const { version, first } = await assetFiles();
   const directory = `${"../".repeat(depth) || "./"}${SCRIPT_DIRECTORY}/${version}/`;
   const text = "(d=>{const r=d.documentElement;" +
     "try{r.dataset.theme=localStorage.getItem('pyserve.theme')||'auto'}catch{}" +
     "r.classList.add('soon');addEventListener('error',()=>r.classList.remove('soon'),true);" +
     "const t=self.trustedTypes,o={createScriptURL:u=>u},p=t?t.createPolicy('pyserve',o):o;" +
-    `for(const u of ${JSON.stringify([directory + BASE, directory + MAIN])})` +
+    `for(const u of ${JSON.stringify(first.map((name) => directory + name))})` +
     "{const s=d.createElement('script');" +
     "s.type='module';" +
     "s.src=p.createScriptURL(u);" +
