@@ -179,9 +179,8 @@ Deno.test("keys are never kept where clients could read them", async () => {
   const args = (...more: string[]) => [tree.path, "0", "-b", "127.0.0.1", "--state", ...more];
   const problem = (path: string) => [
     1,
-    `pyserve: Cannot keep keys in "${
-      tree.at(path)
-    }": it is in the directory that is served; name another one with --state\n`,
+    `pyserve: Cannot keep keys in "${tree.at(path)}": clients could read them, because "${tree.path}" is served; ` +
+    "name a directory outside of it with --state\n",
   ];
   const env = { LOGIN: "ann:a long password" };
   for (const how of [["--tls"], ["--auth-env", "LOGIN"]]) {
