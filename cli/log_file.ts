@@ -18,10 +18,6 @@ const MODE = 0o640;
 
 const LINE_FEED = 10;
 
-/** The signal by which other servers open their logs again: it would end this one, which does so by itself. */
-const REOPEN = "SIGUSR1";
-const ignore = () => {};
-
 /**
  * A file that takes lines. While it cannot be written, because the disk is full or its directory has gone, they go to standard
  * error, preceded by the reason.
@@ -51,7 +47,6 @@ export class LogFile implements ByteWriter, Disposable {
     const log = new LogFile(path, stderr);
     try {
       log.#current();
-      if (Deno.build.os !== "windows") Deno.addSignalListener(REOPEN, ignore);
       return log;
     } catch (error) {
       if (error instanceof Deno.errors.NotCapable) throw error;
@@ -73,7 +68,6 @@ export class LogFile implements ByteWriter, Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (Deno.build.os !== "windows") Deno.removeSignalListener(REOPEN, ignore);
     this.#file?.close();
     this.#file = null;
   }

@@ -21,8 +21,6 @@ interface Network {
 
 /**
  * How proxies name the client: in `X-Forwarded-For` and `X-Forwarded-Proto`, or in `Forwarded` (RFC 7239).
- *
- * @category Server
  */
 export type ForwardedBy = "x-forwarded" | "forwarded";
 
@@ -50,6 +48,7 @@ interface Hop {
  * @example
  * ```ts
  * import { assert } from "@std/assert";
+ * import { TrustedProxies } from "@x/pyserve/http";
  *
  * const proxies = new TrustedProxies(["10.0.0.0/8"]);
  * const headers = new Headers({ "x-forwarded-for": "6.6.6.6, 192.0.2.7, 10.0.0.2", "x-forwarded-proto": "https" });

@@ -45,7 +45,7 @@ export interface ProxiedServeOptions extends ServeOptions {
 }
 
 /** A function with the signature of `serve`. */
-export type Engine = (fetch: FetchFunction, options: ServeOptions) => RunningServer<ServerAddr>;
+export type Engine = (fetch: FetchFunction, options: ServeOptions) => RunningServer<Deno.NetAddr | Deno.UnixAddr>;
 
 /**
  * Serves behind proxies that speak the PROXY protocol, version 1 or 2: the address of the client, and with the TLS record of
@@ -77,7 +77,7 @@ export function serveProxied(
   engine: Engine,
   fetch: FetchFunction,
   options: ProxiedServeOptions,
-): RunningServer<ServerAddr> {
+): RunningServer<Deno.NetAddr | Deno.UnixAddr> {
   return new ProxiedServer(engine, fetch, options);
 }
 

@@ -309,7 +309,7 @@ Deno.test("options that contradict each other are usage errors", async (t) => {
   const rows: readonly [args: string[], sentence: string][] = [
     [["--tls", "--tls-cert", "cert.pem"], "The options --tls and --tls-cert cannot be combined"],
     [["--tls", "--tls-key", "key.pem"], "The option --tls-key needs --tls-cert"],
-    [["--hsts"], "The option --hsts needs --tls or --tls-cert"],
+    [["--hsts"], "The option --hsts needs --tls or --tls-cert or --trusted-proxy"],
     [["--redirect-http", "80"], "The option --redirect-http needs --tls or --tls-cert"],
     [["--tls", "--hsts=1y"], 'Cannot use --hsts "1y": it is not a whole number of seconds'],
     [["--tls", "--redirect-http", "8000"], "Cannot use --redirect-http 8000: HTTPS is on this port"],
