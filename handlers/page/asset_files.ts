@@ -1,5 +1,5 @@
 /**
- * The text of all script files, loaded with the first page.
+ * The page's script as it is served, loaded with the first page.
  *
  * @module
  */
@@ -53,15 +53,17 @@ import spans from "./script/spans.js" with { type: "text" };
 import state from "./script/state.js" with { type: "text" };
 import store from "./script/store.js" with { type: "text" };
 import stream from "./script/stream.js" with { type: "text" };
+import style from "./script/style.js" with { type: "text" };
 import summary from "./script/summary.js" with { type: "text" };
 import theme from "./script/theme.js" with { type: "text" };
 import toolbar from "./script/toolbar.js" with { type: "text" };
 import transfer from "./script/transfer.js" with { type: "text" };
 import upload from "./script/upload.js" with { type: "text" };
 import uploads from "./script/uploads.js" with { type: "text" };
+import { BASE, bundle, MAIN } from "./bundle.ts";
 
-/** The files by name. */
-export const texts: ReadonlyMap<string, string> = new Map([
+/** The modules and style sheets by name. */
+export const sources: ReadonlyMap<string, string> = new Map([
   ["actions.js", actions],
   ["address.js", address],
   ["app.css", appCss],
@@ -111,6 +113,7 @@ export const texts: ReadonlyMap<string, string> = new Map([
   ["state.js", state],
   ["store.js", store],
   ["stream.js", stream],
+  ["style.js", style],
   ["summary.js", summary],
   ["theme.js", theme],
   ["toolbar.js", toolbar],
@@ -118,6 +121,15 @@ export const texts: ReadonlyMap<string, string> = new Map([
   ["upload.js", upload],
   ["uploads.js", uploads],
 ]);
+
+/** The files that a page needs at once. */
+export const first: readonly string[] = [BASE, MAIN];
+
+/** Modules that are loaded by other pages than listings. */
+const OTHER_ROOTS = ["live.js"];
+
+/** The files that are served, by name. */
+export const texts: ReadonlyMap<string, string> = bundle(sources, OTHER_ROOTS);
 
 /** Hash of all files: the cache-busting part of their URLs. */
 export const version: string = new Uint8Array(

@@ -11,7 +11,6 @@ import { harvest } from "./harvest.js";
 import { prepareHead } from "./head_row.js";
 import { prepareHeading, shortenFooter, showReadme } from "./heading.js";
 import { followAddress } from "./history.js";
-import { iconStyle } from "./icons.js";
 import { listenToKeys } from "./keyboard.js";
 import { focusWhereWeCameFrom, keepPlace } from "./place.js";
 import { followPreview } from "./previews.js";
@@ -19,6 +18,7 @@ import { listenToClicks } from "./row_clicks.js";
 import { Rows } from "./rows.js";
 import { selectionBar } from "./selection_bar.js";
 import { can, store } from "./store.js";
+import { adoptStyle } from "./style.js";
 import { showSummary } from "./summary.js";
 import { fillToolbar } from "./toolbar.js";
 import { prepareUploads } from "./uploads.js";
@@ -30,17 +30,6 @@ async function serverTable() {
     if (found?.tBodies[0]) return found;
     if (document.readyState !== "loading") return null;
     await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-/** The policy of the page blocks external style sheets; constructed ones are allowed. */
-async function loadStyle() {
-  try {
-    const response = await fetch(new URL("app.css", import.meta.url));
-    if (!response.ok) return null;
-    return await new CSSStyleSheet().replace(iconStyle() + await response.text());
-  } catch {
-    return null;
   }
 }
 
@@ -63,7 +52,7 @@ async function start(table) {
   prepareUploads(dock);
   dock.append(selectionBar());
   watchDownloads();
-  document.documentElement.classList.add("on");
+  document.documentElement.classList.replace("soon", "on");
 
   await harvest(serverBody, (entries) => store.dispatch({ type: "append", entries }));
   serverBody.remove();
@@ -83,8 +72,6 @@ async function start(table) {
   if (can("watch")) followChanges();
 }
 
-const [table, style] = await Promise.all([serverTable(), loadStyle()]);
-if (table && style) {
-  document.adoptedStyleSheets.push(style);
-  await start(table);
-}
+adoptStyle();
+const table = await serverTable();
+if (table) await start(table);
