@@ -84,7 +84,7 @@ function uploadForm(can: readonly string[]): string {
   const overwrite = can.includes("delete") ? '<option value="overwrite">Replace the old file' : "";
   return `<form class="hint" method="post" enctype="multipart/form-data">
 <label>If a name is taken <select name="on-conflict"><option value="">(default)<option value="rename">Keep both${overwrite}
-<option value="fail">Keep the old file</select></label>
+<option value="fail">Keep the old file</select></label><br>
 <label>Upload files <input type="file" name="file" multiple required></label> <button>Upload</button></form>
 `;
 }
