@@ -570,6 +570,11 @@ const TABLE = {
     group: "Responses",
     help: "Do not send NAME.br, NAME.zst or NAME.gz instead of NAME",
   }),
+  "precompressed-only": flag({
+    group: "Responses",
+    excludes: ["no-precompressed"],
+    help: "Send NAME.br, NAME.zst or NAME.gz to clients that accept it also where there is no NAME",
+  }),
   "cache-size": one({
     group: "Responses",
     value: "SIZE",

@@ -247,6 +247,7 @@ function serverOptionsOf(options: Options): FileServerOptions {
     listing: !options["no-listing"],
     ...(options.precompressed && { precompressed: true }),
     ...(options["no-precompressed"] && { precompressed: false }),
+    ...(options["precompressed-only"] && { precompressedOnly: true }),
     ...(options["no-sandbox"] && { sandbox: false }),
     headers: headersOf(options),
     log: options.quiet ? false : options["log-format"],

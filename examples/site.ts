@@ -25,8 +25,9 @@ const listNotes: Handler = (request, { target }) => {
 
 const addNote: Handler = async (request, { target }) => {
   if (request.method !== "POST" || target.path.text !== "/notes") return null;
-  // Other types can be sent by pages of any site, without asking.
-  if (request.headers.get("content-type") !== "application/json") throw new HttpError(415, "Send a note as JSON");
+  // Pages of any site can send some other types without asking.
+  const type = request.headers.get("content-type")?.split(";")[0];
+  if (type !== "application/json") throw new HttpError(415, "Send a note as JSON");
   const length = request.headers.get("content-length");
   if (length === null) throw new HttpError(411, "Send Content-Length");
   if (Number(length) > MAX_BYTES) throw new HttpError(413, `A note has at most ${MAX_BYTES} bytes`);

@@ -15,6 +15,7 @@ export {
 export { serveFile, type ServeFileOptions } from "./files/serve_file.ts";
 export { cachePolicy } from "./files/cache_policy.ts";
 export { spa, type SpaOptions } from "./files/spa.ts";
+export { precompressedOnly } from "./files/precompressed_only.ts";
 export { notFoundPage, type NotFoundPageOptions } from "./files/not_found_page.ts";
 export { listing, type ListingFormat, type ListingOptions } from "./listing/listing.ts";
 export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./serving/listing_data.ts";

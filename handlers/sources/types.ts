@@ -37,7 +37,23 @@ export interface UnreadEntry extends FileEntry {
   read(): FileEntry | null;
 }
 
-/** Whether the metadata of an entry has not been read yet. */
+/**
+ * Whether the metadata of an entry has not been read yet.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { disk, SitePath } from "@x/pyserve";
+ * import { isUnread } from "@x/pyserve/sources";
+ *
+ * const directory = await Deno.makeTempDir();
+ * await Deno.writeTextFile(`${directory}/a.txt`, "a");
+ * for await (const slice of (await disk(directory).list(SitePath.root))!) {
+ *   for (const entry of slice) assert((isUnread(entry) ? entry.read() : entry)?.stat?.size === 1);
+ * }
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
 export function isUnread(entry: FileEntry): entry is UnreadEntry {
   return "read" in entry;
 }

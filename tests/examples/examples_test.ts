@@ -27,7 +27,8 @@ Deno.test("examples/site.ts serves files, keeps notes, and ends when it has answ
     return ask(`${url}/api/notes`, { method: "POST", body, headers: { "content-type": type } });
   };
   assertEquals((await post('{"text": "hello"}')).status, 201);
-  assertEquals((await ask(`${url}/api/notes`)).text, '["hello"]');
+  assertEquals((await post('{"text": "again"}', "application/json; charset=utf-8")).status, 201);
+  assertEquals((await ask(`${url}/api/notes`)).text, '["hello","again"]');
   assertEquals((await post("{}")).text, '400 Bad Request: A note is {"text": "..."}\n');
   for (const malformed of ["", "null", "[", '{"text": 1}']) {
     assertEquals((await post(malformed)).status, 400, malformed);

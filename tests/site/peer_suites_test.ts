@@ -6,8 +6,8 @@
  *
  * Where pyserve differs, it is on purpose:
  *
- * - A precompressed file without its original is not sent for it (sirv, http-server): a client that does not accept the
- *   coding would get 404 for what others can read, and each 404 would cost a look at three more names.
+ * - A precompressed file without its original is sent for it by an option only, because each 404 then costs a look at three
+ *   more names; clients that do not accept the coding get 406 (sirv, http-server: 404).
  * - `NAME.br` is content of its own, without Content-Encoding (http-server has an option for it).
  * - Dotfiles of a single-page app are 404, not the app (sirv); there is no policy of 403 (send): it would tell that they exist.
  * - `bytes=2` is not a range (sirv takes it for `2-`); several ranges are answered with all of them (send: the whole file).
@@ -156,6 +156,23 @@ const TABLE: readonly (readonly [about: string, options: FileServerOptions, rows
     [`GET /alone.js ${BROWSER}`, 404],
     ["GET /alone.js", 404],
     [`GET /alone.js.br ${BROWSER}`, 200, "brotli", { "content-encoding": null }],
+  ]],
+  ["precompressed files without originals: sirv, http-server", { precompressedOnly: true }, [
+    [`GET /alone.js ${BROWSER}`, 200, "brotli", {
+      "content-encoding": "br",
+      "content-type": "text/javascript; charset=utf-8",
+      "content-length": "6",
+      vary: "accept-encoding",
+    }],
+    ["GET /alone.js Accept-Encoding: gzip, br;q=0.5", 200, "gzip", { "content-encoding": "gzip" }],
+    [`HEAD /alone.js ${BROWSER}`, 200, "", { "content-encoding": "br", "content-length": "6" }],
+    ["GET /alone.js", 406, { vary: "accept-encoding" }],
+    ["GET /alone.js Accept-Encoding: zstd", 406],
+    ["POST /alone.js", 405],
+    [`GET /alone.js/ ${BROWSER}`, 404],
+    [`GET /both.js ${BROWSER}`, 200, "gzip"],
+    ["GET /both.js", 200, "plain"],
+    [`GET /nothing.js ${BROWSER}`, 404],
   ]],
   ["not compressed: http-server", { precompressed: false }, [
     [`GET /sub/ ${BROWSER}`, 200, "plain index", { "content-encoding": null, vary: null }],

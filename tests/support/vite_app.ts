@@ -63,7 +63,7 @@ export async function buildApp(more: Readonly<Record<string, string>> = {}): Pro
   const deno = async (...args: string[]) => {
     const command = new Deno.Command(Deno.execPath(), { args, cwd: tree.path, env: { NO_COLOR: "1" }, stdin: "null" });
     const { success, stderr } = await command.output();
-    return success ? null : new TextDecoder().decode(stderr).trim().split("\n").at(-1)!;
+    return success ? null : /error: (.*)/.exec(new TextDecoder().decode(stderr))?.[1] ?? "unknown";
   };
   const problem = await deno("install", "--quiet", "--node-modules-dir=auto", "--no-lock");
   if (problem !== null) {
