@@ -156,6 +156,7 @@ function newNotes(): Notes {
     dressed: null,
     offer: null,
     absence: null,
+    counts: null,
     target: undefined,
     url: undefined,
     requestTarget: undefined,
