@@ -338,7 +338,7 @@ fault("P18: on a phone, nothing in a preview covers anything", async ({ page }) 
     await page.keyboard.press("Escape");
     await page.locator("dialog.preview").waitFor({ state: "hidden" });
   }
-}, { context: { viewport: { width: 320, height: 640 }, hasTouch: true, isMobile: true } });
+}, { context: { viewport: { width: 320, height: 640 }, hasTouch: true, isMobile: true, reducedMotion: "reduce" } });
 
 fault(
   "P19: tiles are sorted and selected as the list is, and show problems and drawings whole",

@@ -10,6 +10,13 @@ export function countLayers() {
   store.dispatch({ type: "layers", open: dialogs.length + document.querySelectorAll("[role=menu]").length });
 }
 
+/** A dialog gives the focus back; if nothing had it, or if that is gone, the list gets it. */
+function focusSomething() {
+  if (store.state.layers === 0 && document.activeElement === document.body) {
+    store.dispatch({ type: "focus", key: null });
+  }
+}
+
 /**
  * Closes a dialog by a click outside of it: one that begins there, too, rather than with selecting text inside.
  *
@@ -43,6 +50,7 @@ export function openDialog(title, content, { class: more = "" } = {}) {
   dialog.addEventListener("close", () => {
     countLayers();
     dialog.remove();
+    focusSomething();
   });
   document.body.append(dialog);
   dialog.showModal();

@@ -25,7 +25,7 @@ export function listenToKeys(page) {
   document.addEventListener("keydown", (event) => {
     const target = /** @type {Element} */ (event.target);
     if (event.defaultPrevented || event.isComposing || store.state.layers > 0) return;
-    if (event.key === "Escape") return escape(page.field);
+    if (event.key === "Escape") return escape();
     const deed = isTyping(target) ? inField(event, page) : deedOf(event, page, target);
     if (!deed) return;
     event.preventDefault();

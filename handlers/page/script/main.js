@@ -6,7 +6,7 @@
 
 import { h, toast } from "./dom.js";
 import { watchDownloads } from "./downloads.js";
-import { followChanges, followSearch } from "./folder.js";
+import { followChanges, followSearch, refreshWhenSeen } from "./folder.js";
 import { harvest } from "./harvest.js";
 import { prepareHead } from "./head_row.js";
 import { prepareHeading, shortenFooter, showReadme } from "./heading.js";
@@ -69,6 +69,7 @@ async function start(table) {
   rows.render();
   keepPlace();
   showReadme().catch(() => {}); // the list needs no README
+  refreshWhenSeen();
   if (can("watch")) followChanges();
 }
 

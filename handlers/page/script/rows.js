@@ -53,7 +53,8 @@ export class Rows {
     this.#table = table;
     this.#body = body;
     store.watch((state) => state.isTiles, (on) => table.classList.toggle("tiles", on));
-    store.watch(shownOf, () => this.#later());
+    // Before the browser takes the focus away from a row that is gone.
+    store.watch(shownOf, () => this.hasFocus ? this.render() : this.#later());
     store.watch(lookOf, () => this.#later());
     store.watch((state) => listOf(state).isComplete, () => this.#later());
     store.watch((state) => state.ticked, () => this.#mark());

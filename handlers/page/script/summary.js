@@ -22,8 +22,10 @@ export function showSummary(table, summary) {
   table.after(empty);
   const show = () => {
     summary.textContent = summaryOf(store.state);
+    const hadFocus = empty === document.activeElement;
     table.hidden = listOf(store.state).isComplete && shownOf(store.state).length === 0;
     empty.hidden = !table.hidden;
+    if (hadFocus && empty.hidden) store.dispatch({ type: "focus", key: null });
     if (!empty.hidden) empty.replaceChildren(...emptyText(store.state));
   };
   store.watch(shownOf, show);
