@@ -260,7 +260,8 @@ class Walk {
     const { field } = this.#shown;
     if (await this.#page.goBack().catch(() => null) === null && this.#page.url() === url) return;
     this.#isFresh = true;
-    if (!this.#page.url().startsWith(this.#scene.base)) await this.#page.goForward();
+    const isThere = await this.#page.evaluate("document.querySelector('table') !== null").catch(() => true);
+    if (!this.#page.url().startsWith(this.#scene.base) || !isThere) await this.#page.goForward();
     else {
       await this.check();
       await this.#page.goForward();

@@ -74,12 +74,21 @@ export function announce(text) {
  *
  * @param {string} text
  * @param {"done" | "failed"} [mood]
+ * @param {{ label: string, act: () => void }} [offer] A button.
  */
-export function toast(text, mood = "done") {
+export function toast(text, mood = "done", offer) {
   const element = h("p", { class: `toast ${mood}` }, text);
+  const remove = () => element.remove();
+  if (offer) {
+    const act = () => {
+      remove();
+      offer.act();
+    };
+    element.append(h("button", { type: "button", onclick: act }, offer.label));
+  }
   shown();
   toasts.append(element);
-  setTimeout(() => element.remove(), mood === "failed" ? 10_000 : 4_000);
+  setTimeout(remove, offer || mood === "failed" ? 10_000 : 4_000);
 }
 
 /** Shows messages in an element: what is outside of a modal dialog is neither seen nor heard. @param {HTMLElement} place */

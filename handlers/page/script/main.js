@@ -12,6 +12,7 @@ import { prepareHead } from "./head_row.js";
 import { prepareHeading, shortenFooter, showReadme } from "./heading.js";
 import { followAddress } from "./history.js";
 import { listenToKeys } from "./keyboard.js";
+import { listenToClipboard } from "./moving.js";
 import { focusWhereWeCameFrom, keepPlace } from "./place.js";
 import { followPreview } from "./previews.js";
 import { listenToClicks } from "./row_clicks.js";
@@ -22,6 +23,7 @@ import { adoptStyle } from "./style.js";
 import { showSummary } from "./summary.js";
 import { fillToolbar } from "./toolbar.js";
 import { prepareUploads } from "./uploads.js";
+import { workPanel } from "./work.js";
 
 /** Waits for the table: the script may run before it is parsed. @returns {Promise<HTMLTableElement | null>} */
 async function serverTable() {
@@ -50,8 +52,9 @@ async function start(table) {
   listenToClicks(body, rows);
   listenToKeys({ field: input, rows });
   prepareUploads(dock);
-  dock.append(selectionBar());
+  dock.append(workPanel(), selectionBar());
   watchDownloads();
+  listenToClipboard();
   document.documentElement.classList.replace("soon", "on");
 
   await harvest(serverBody, (entries) => store.dispatch({ type: "append", entries }));
