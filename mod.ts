@@ -49,6 +49,7 @@ export type { Context, Handler, Layer, Logger, Right } from "./handlers/core/typ
 export { derive } from "./handlers/core/derive.ts";
 export { chain, wrap } from "./handlers/core/chain.ts";
 export { mount } from "./handlers/core/mount.ts";
+export { hosts } from "./handlers/core/hosts.ts";
 export { settle, type SettledHandler } from "./handlers/core/settle.ts";
 export { HttpError, type HttpErrorOptions } from "./handlers/core/errors.ts";
 export { SitePath, type Target } from "./handlers/http/target.ts";

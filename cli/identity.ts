@@ -11,12 +11,11 @@ import { type IdentityState, openState, volatileState } from "../handlers/identi
 import { userFile, UserFileError } from "../handlers/identity/user_file.ts";
 import type { Layer, Logger } from "../handlers/core/types.ts";
 import { accessWarnings } from "./access_warnings.ts";
-import type { FeatureSettings, IdentitySettings } from "./settings.ts";
+import type { FeatureSettings, IdentitySettings, MountSettings } from "./settings.ts";
 import { shellWord } from "./shell_word.ts";
 import { defaultStateDirectory } from "./state_directory.ts";
 import { StartError } from "./start_error.ts";
 import { UsageError } from "./usage_error.ts";
-import type { MountPoint } from "./values.ts";
 
 /** What the command needs for users. */
 export interface LoadedIdentity {
@@ -36,7 +35,7 @@ export interface IdentityWorld {
   /** The directory or file that is served. */
   readonly root: string;
   /** What else is served. */
-  readonly mounts: readonly MountPoint[];
+  readonly mounts: readonly MountSettings[];
   /** What the options enable. */
   readonly features: FeatureSettings;
   /** Whether clients connect over a network without TLS. */

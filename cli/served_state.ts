@@ -9,7 +9,7 @@ import { SEPARATOR } from "@std/path/constants";
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { resolve } from "@std/path/resolve";
-import type { Settings } from "./settings.ts";
+import type { SiteSettings } from "./settings.ts";
 import { StartError } from "./start_error.ts";
 
 /**
@@ -17,11 +17,14 @@ import { StartError } from "./start_error.ts";
  *
  * @throws {StartError} If it lies in the directory that is served, and dotfiles do not hide it.
  */
-export function refuseServedState(directory: string, { root, mounts, server }: Settings): void {
-  for (const path of [root, ...mounts.map((mount) => mount.path)]) refuseServedAt(directory, path, server);
+export function refuseServedState(directory: string, sites: readonly SiteSettings[]): void {
+  for (const { root, mounts, server } of sites) {
+    const shared = mounts.filter(({ site }) => site === null).map(({ path }) => path);
+    for (const path of [root, ...shared]) refuseServedAt(directory, path, server);
+  }
 }
 
-function refuseServedAt(directory: string, root: string, server: Settings["server"]): void {
+function refuseServedAt(directory: string, root: string, server: SiteSettings["server"]): void {
   const [state, site] = [realPath(directory), realPath(root)];
   const below = state === site ? "" : state.startsWith(join(site, SEPARATOR)) ? state.slice(site.length) : null;
   if (below === null) return;

@@ -8,6 +8,9 @@
  */
 
 import { join } from "@std/path/join";
+import type { ServerAddr } from "../handlers/transport/endpoint.ts";
+import { shownUrl } from "./listen.ts";
+import type { Settings, SiteSettings } from "./settings.ts";
 import type { MountPoint } from "./values.ts";
 
 /** What a running server tells about itself. */
@@ -18,7 +21,7 @@ export interface ServerNote {
   /** Whether the root is an archive whose files are served. */
   readonly isArchive: boolean;
   /** What is mounted, by resolved paths. */
-  readonly mounts: readonly MountPoint[];
+  readonly mounts: readonly (MountPoint & Pick<ServerNote, "hidden" | "upload">)[];
   /** Its URL, for other machines if it has one; null for a Unix socket. */
   readonly url: string | null;
   /** Whether it serves dotfiles. */
@@ -30,6 +33,47 @@ export interface ServerNote {
 }
 
 const DIRECTORY = "servers";
+
+/** What `pyserve share` needs to know about the sites of a server. */
+export function serverNotes(settings: Settings, address: ServerAddr): Omit<ServerNote, "pid" | "started">[] {
+  const { tls, base, virtualHosts } = settings;
+  const main = { ...placesOf(settings), url: shownUrl(address, tls !== null, base) };
+  const scheme = tls === null ? "http" : "https";
+  const port = "port" in address ? address.port : null;
+  return [
+    main,
+    ...virtualHosts.map((host) => {
+      const isKnown = port !== null && !host.name.startsWith("*");
+      return { ...placesOf(host), url: isKnown ? `${scheme}://${host.name}:${port}${base ?? ""}/` : null };
+    }),
+  ];
+}
+
+function placesOf(site: SiteSettings): Omit<ServerNote, "pid" | "started" | "url"> {
+  const { root, isDirectory, mounts } = site;
+  return {
+    root: Deno.realPathSync(root),
+    isArchive: isDirectory && Deno.statSync(root).isFile,
+    mounts: mounts.map(({ prefix, path, site: own }) => {
+      return {
+        prefix,
+        path: Deno.realPathSync(path),
+        hidden: isHiddenShown(own ?? site),
+        upload: own !== null && takesUploads(own),
+      };
+    }),
+    hidden: isHiddenShown(site),
+    upload: takesUploads(site),
+  };
+}
+
+function isHiddenShown({ server: { hidden = false } }: SiteSettings): boolean {
+  return hidden;
+}
+
+function takesUploads({ features: { upload } }: SiteSettings): boolean {
+  return upload?.rights?.create ?? false;
+}
 
 /** Writes the note of this server; disposing of it removes the note. */
 export function noteServer(state: string, note: Omit<ServerNote, "pid" | "started">): Disposable {

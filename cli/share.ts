@@ -126,9 +126,7 @@ async function make(
   if (given.has("upload-only") && !places[0]!.isDirectory) {
     throw new StartError(`Cannot share "${words[0]}" for uploads: it is not a directory`);
   }
-  if (rights.some((right) => right === "upload") && !server.upload) {
-    throw new StartError("The server accepts no uploads: start it with --upload");
-  }
+  if (rights.some((right) => right === "upload")) requireUploads(places, words, server);
   const base = baseOf(given.get("url"), server);
   const made = Date.now();
   const kept = new Set(outermost(places.map(({ path }) => path)));
@@ -158,10 +156,27 @@ async function make(
   );
 }
 
+function requireUploads(places: readonly Place[], words: readonly string[], server: ServerNote): void {
+  const at = places.findIndex(({ upload }) => !upload);
+  if (at < 0) return;
+  if (!server.upload && server.mounts.every(({ upload }) => !upload)) {
+    throw new StartError("The server accepts no uploads: start it with --upload");
+  }
+  const { path, mount } = places[at]!;
+  const where = mount === null
+    ? `at ${path.text}, but only below ${
+      server.mounts.filter(({ upload }) => upload).map(({ prefix }) => prefix).join(", ")
+    }`
+    : `below the mount ${mount}, which needs "upload" of its own`;
+  throw new StartError(`Cannot share "${words[at]}" for uploads: the server accepts none ${where}`);
+}
+
 /** A path on disk as a path of a server. */
-interface Place {
+interface Place extends Pick<ServerNote, "hidden" | "upload"> {
   readonly path: SitePath;
   readonly isDirectory: boolean;
+  /** The prefix of the mount in which it lies; null for the root. */
+  readonly mount: string | null;
 }
 
 /** The server that serves all paths: the one with the deepest root, the newest of several. */
@@ -182,26 +197,28 @@ function placesOf(
   if (server === undefined) throw outside(files, servers);
   const places = files.map((file) => {
     const place = placeIn(server, file)!;
-    if (server.hidden || isVisible(place.path)) return place;
+    if (place.hidden || isVisible(place.path)) return place;
     throw new StartError(`Cannot share "${file.word}": the server hides dotfiles`);
   });
   return { server, places };
 }
 
 /** Where a server serves a file: in the mount with the deepest directory, or below its root; null if it does not. */
-function placeIn({ root, isArchive, mounts }: ServerNote, { real, isDirectory }: Resolved): Place | null {
-  const points = mounts.map(({ prefix, path }) => ({
-    at: readablePath(prefix),
-    path,
-    isArchive: Deno.statSync(path).isFile,
+function placeIn(server: ServerNote, { real, isDirectory }: Resolved): Place | null {
+  const points = server.mounts.map((mount) => ({
+    ...mount,
+    at: readablePath(mount.prefix),
+    mount: mount.prefix,
+    isArchive: Deno.statSync(mount.path).isFile,
   }));
-  const all = [...points, { at: SitePath.root, path: root, isArchive }];
-  for (const { at, path, isArchive } of all.toSorted((a, b) => b.path.length - a.path.length)) {
+  const all = [...points, { ...server, at: SitePath.root, mount: null, path: server.root }];
+  for (const point of all.toSorted((a, b) => b.path.length - a.path.length)) {
+    const { at, path, isArchive, mount, hidden, upload } = point;
     const names = isArchive ? (real === path ? [] : null) : segmentsBelow(real, path);
     if (names === null) continue;
     const place = names.reduce<SitePath>((path, name) => path.child(name)!, at);
     const isCovered = points.some((other) => other.at.segments.length > at.segments.length && place.below(other.at));
-    if (!isCovered) return { path: place, isDirectory: isDirectory || isArchive };
+    if (!isCovered) return { path: place, isDirectory: isDirectory || isArchive, mount, hidden, upload };
   }
   return null;
 }
