@@ -252,13 +252,9 @@ function mountsOf(given: SiteOptions, world: SiteWorld): MountSettings[] {
       throw new UsageError(`Cannot mount at ${prefix}: dotfiles are not served; add --hidden`);
     }
     if (own === null) return { prefix, path: fromHome(path, world.env), site: null };
-    const site = mountedSite(
-      prefix,
-      given,
-      world.late!.siteOptions(own, given.texts, "mount", `--mount ${prefix}`),
-      world,
-    );
-    return { prefix, path: site.root, site };
+    const rules = rulesIn(options, world).map((rule) => ({ ...rule, below: prefix }));
+    const site = nestedSite({ own, scope: "mount", where: whereIn(given, "mount", prefix) }, given, rules, world);
+    return { prefix, path: site.root, site: { ...site, isDirectory: true } };
   });
 }
 
