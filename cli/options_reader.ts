@@ -203,8 +203,15 @@ function valueOf(name: OptionName, texts: readonly string[]): unknown {
   if (texts.length === 0) return false;
   if (value === undefined) return true;
   if (json === "object") return texts.map((text) => JSON.parse(text));
+  if (json === "members") return Object.fromEntries(texts.map(memberIn));
   if (repeatable) return texts;
   return texts[0] === bare ? true : texts[0];
+}
+
+function memberIn(text: string): [key: string, value: unknown] {
+  const at = text.indexOf("=");
+  const value = text.slice(at + 1);
+  return [text.slice(0, at), value.startsWith("{") ? JSON.parse(value) : value];
 }
 
 /** Where a part of a value is; of a member, its name. */

@@ -1,5 +1,5 @@
 /**
- * Keeps the keys of the state directory out of what is served.
+ * Keeps the command's own files, such as keys, out of what is served.
  *
  * @module
  */
@@ -15,24 +15,31 @@ import { StartError } from "./start_error.ts";
 /**
  * Refuses a state directory that clients could read.
  *
- * @throws {StartError} If it lies in the directory that is served, and dotfiles do not hide it.
+ * @throws {StartError} If it lies in a directory that is served, and is not hidden as a dotfile.
  */
 export function refuseServedState(directory: string, sites: readonly SiteSettings[]): void {
-  for (const { root, mounts, server } of sites) {
-    const shared = mounts.filter(({ site }) => site === null).map(({ path }) => path);
-    for (const path of [root, ...shared]) refuseServedAt(directory, path, server);
-  }
+  const root = servingRoot(directory, sites);
+  if (root === null) return;
+  throw new StartError(
+    `Cannot keep keys in "${directory}": clients could read them, because "${root}" is served; ` +
+      "name a directory outside of it with --state",
+  );
 }
 
-function refuseServedAt(directory: string, root: string, server: SiteSettings["server"]): void {
-  const [state, site] = [realPath(directory), realPath(root)];
-  const below = state === site ? "" : state.startsWith(join(site, SEPARATOR)) ? state.slice(site.length) : null;
-  if (below === null) return;
-  const isHidden = below.split(SEPARATOR).some((name) => name.startsWith("."));
-  if (isHidden && !server.hidden) return;
-  throw new StartError(
-    `Cannot keep keys in "${directory}": it is in the directory that is served; name another one with --state`,
-  );
+/** The directory, of those that are served, through which clients could read a path; null if there is none. */
+export function servingRoot(path: string, sites: readonly SiteSettings[]): string | null {
+  for (const { root, mounts, server } of sites) {
+    const isReadable = (root: string) => {
+      const [given, site] = [realPath(path), realPath(root)];
+      const below = given === site ? "" : given.startsWith(join(site, SEPARATOR)) ? given.slice(site.length) : null;
+      const isHidden = !server.hidden && below?.split(SEPARATOR).some((name) => name.startsWith("."));
+      return below !== null && !isHidden;
+    };
+    const shared = mounts.filter(({ site }) => site === null).map(({ path }) => path);
+    const readable = [root, ...shared].find(isReadable);
+    if (readable !== undefined) return readable;
+  }
+  return null;
 }
 
 /** Of a directory that does not exist yet, that of the nearest one that does, and the rest. */

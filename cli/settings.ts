@@ -16,6 +16,7 @@ import type { HeaderRuleText } from "./header_rule.ts";
 import { socketOf } from "./address.ts";
 import { CGI, type OptionName, type Options, PROGRAMS, WRITING } from "./options.ts";
 import { type AccessRule, parseAccessRule } from "../handlers/identity/rules.ts";
+import type { ForwardedBy } from "../handlers/http/forwarded.ts";
 import type { Given } from "./parse.ts";
 import { UsageError } from "./usage_error.ts";
 import type { MountPoint } from "./values.ts";
@@ -70,8 +71,10 @@ export interface Settings extends SiteSettings {
   readonly open: boolean;
   /** Additional accepted host names; null if not given. */
   readonly hosts: readonly string[] | null;
-  /** The proxies whose X-Forwarded-For counts. */
+  /** The proxies that are believed. */
   readonly trustedProxies: readonly string[];
+  /** How they name the client. */
+  readonly forwardedBy: ForwardedBy | "proxy-protocol";
   /** Whether it speaks only HTTP/1.0, as Python does. */
   readonly classic: boolean;
   /** The number of server processes; 1 means this one only. */
@@ -82,6 +85,8 @@ export interface Settings extends SiteSettings {
   readonly redirect: number | null;
   /** The seconds of Strict-Transport-Security; null for none. */
   readonly hsts: number | null;
+  /** The file for the log; null for standard error. */
+  readonly logFile: string | null;
   /** Whether to print QR codes of the URLs. */
   readonly qr: boolean;
 }
@@ -203,9 +208,11 @@ export function settingsOf(
     health: options.health,
     open: openOf(options, endpoint),
     trustedProxies: options["trusted-proxy"].flat(),
+    forwardedBy: options.forwarded,
     classic: options.protocol === "HTTP/1.0",
     workers: options.workers,
     ...httpsOf(options, endpoint),
+    logFile: options["log-file"],
     qr: qrOf(options, endpoint),
   };
 }
@@ -377,6 +384,7 @@ function serverOptionsOf(options: Options, { late }: SiteWorld): FileServerOptio
     listing: !options["no-listing"],
     ...(options.precompressed && { precompressed: true }),
     ...(options["no-precompressed"] && { precompressed: false }),
+    ...(options["precompressed-only"] && { precompressedOnly: true }),
     ...(options["no-sandbox"] && { sandbox: false }),
     headers: headersOf(options),
     log: options.quiet ? false : options["log-format"],

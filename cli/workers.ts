@@ -102,7 +102,7 @@ export async function startWorkers(options: WorkersOptions): Promise<RunningServ
  */
 function neededAddresses({ settings, address }: WorkersOptions): string[] | null {
   if ("path" in address) return null;
-  const { endpoint, tls } = settings;
+  const { endpoint, tls, forwardedBy } = settings;
   const all = allSites(settings).map(({ features }) => features);
   const hostname = endpoint.kind === "tcp" ? endpoint.hostname : address.hostname;
   const upstreams = all.flatMap(({ proxy }) => proxy?.proxy ?? []).map(({ upstream }) => parseUpstream(upstream));
@@ -110,6 +110,8 @@ function neededAddresses({ settings, address }: WorkersOptions): string[] | null
   const addresses = [...applied, ...upstreams.filter((each) => typeof each === "object")];
   const applications = addresses.flatMap(({ address }) => address.transport === "tcp" ? [address] : []);
   const own = [{ hostname, port: address.port }, ...applications].map(textOf);
+  // The PROXY protocol needs a port of its own for the engine.
+  if (forwardedBy === "proxy-protocol") return [...own, LOOPBACK].filter(isAllowed);
   // An inherited socket, or the next certificate, takes over a listener opened on any free port.
   return tls || endpoint.kind === "inherited" ? [...own, ANY_FREE].filter(isAllowed) : own;
 }
@@ -118,10 +120,12 @@ function textOf({ hostname, port }: { readonly hostname: string; readonly port: 
   return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
-const ANY_FREE = "127.0.0.1:0";
+const LOOPBACK = "127.0.0.1";
+const ANY_FREE = `${LOOPBACK}:0`;
 
 function isAllowed(host: string): boolean {
-  return host !== ANY_FREE || Deno.permissions.querySync({ name: "net", host }).state === "granted";
+  return host !== ANY_FREE && host !== LOOPBACK ||
+    Deno.permissions.querySync({ name: "net", host }).state === "granted";
 }
 
 class Workers implements RunningServer<ServerAddr>, AsyncDisposable {
