@@ -199,38 +199,25 @@ interface OpenSites {
 }
 
 async function openAll(settings: Settings, world: Pick<IdentityWorld, "env" | "log">): Promise<OpenSites> {
-  const main = await openWithUsers(settings, settings, world);
-  const hosts: (OpenHost & Opened)[] = [];
-  for (const host of settings.virtualHosts) {
-    hosts.push({ name: host.name, ...await openWithUsers(host, settings, world) });
-  }
-  const all: readonly Opened[] = [main, ...hosts];
+  const { endpoint, tls, workers, virtualHosts } = settings;
+  const identity = settings.identity && await (await import("./cli/identity.ts")).loadIdentity(settings.identity, {
+    ...world,
+    workers,
+    sites: allSites(settings),
+    isInsecure: tls === null && endpoint.kind === "tcp" && !isLoopback(endpoint.hostname),
+  });
+  const layerFor = identity && ((site: SiteSettings) => identity.layerFor(site));
+  const main = await openSite(settings, layerFor);
+  const hosts: OpenHost[] = [];
+  for (const host of virtualHosts) hosts.push({ name: host.name, site: await openSite(host, layerFor) });
+  const named = allSites(settings).filter(({ server: { spa, notFound } }) =>
+    spa !== undefined || notFound !== undefined
+  );
+  const missing = named.length > 0 ? (await import("./cli/missing_pages.ts")).missingPages(named) : [];
   return {
-    main: main.site,
+    main,
     hosts,
-    features: all.flatMap(({ site }) => site.features),
-    notes: [...new Set(all.flatMap(({ notes }) => notes))],
-    state: main.state,
-  };
-}
-
-/** A site with its users. */
-interface Opened extends Pick<OpenSites, "notes" | "state"> {
-  readonly site: OpenSite;
-}
-
-async function openWithUsers(
-  site: SiteSettings,
-  { endpoint, tls, workers }: Settings,
-  world: Pick<IdentityWorld, "env" | "log">,
-): Promise<Opened> {
-  const isInsecure = tls === null && endpoint.kind === "tcp" && !isLoopback(endpoint.hostname);
-  const users = site.identity && (await import("./cli/identity.ts"));
-  const identity = users && await users.loadIdentity(site.identity!, { ...world, ...site, workers, isInsecure });
-  const isPageNamed = site.server.spa !== undefined || site.server.notFound !== undefined || site.mounts.length > 0;
-  const missing = isPageNamed ? (await import("./cli/missing_pages.ts")).missingPages(site) : [];
-  return {
-    site: await openSite(site, identity?.layer),
+    features: [main, ...hosts.map(({ site }) => site)].flatMap(({ features }) => features),
     notes: [...identity?.notes ?? [], ...missing],
     state: identity?.directory ?? null,
   };

@@ -8,13 +8,13 @@ import { mount } from "../handlers/core/mount.ts";
 import type { Handler, Layer } from "../handlers/core/types.ts";
 import { readablePath, type SitePath } from "../handlers/http/target.ts";
 import type { Feature } from "../handlers/serving/feature.ts";
-import { handlerFor, type OpenSite, openSite } from "./root.ts";
+import { handlerFor, type LayerFor, type OpenSite, openSite } from "./root.ts";
 import type { MountSettings, SiteSettings } from "./settings.ts";
 import { StartError } from "./start_error.ts";
 
 /** Opened mounts. */
 export interface OpenMounts {
-  /** Answers the requests for them. It belongs inside the layers of the site around them, which identify the client. */
+  /** Answers the requests for them, instead of the layers inside and the site around them. */
   readonly layer: Layer;
   readonly features: readonly Feature[];
 }
@@ -26,12 +26,12 @@ interface Point {
 }
 
 /** Opens those of the mounts that have settings of their own. Throws {@linkcode StartError}. */
-export async function openMounts(mounts: readonly MountSettings[]): Promise<OpenMounts> {
+export async function openMounts(mounts: readonly MountSettings[], identity: LayerFor | null): Promise<OpenMounts> {
   const points: Point[] = [];
   const features: Feature[] = [];
   for (const { prefix, path, site } of mounts) {
     if (site !== null) checkThere(prefix, path);
-    const open = site && await openOne(site);
+    const open = site && await openOne(site, identity);
     features.push(...open?.features ?? []);
     points.push({ at: readablePath(prefix), handler: open && mount(prefix, await handlerFor(open, null)) });
   }
@@ -59,8 +59,8 @@ function checkThere(prefix: string, path: string): void {
   }
 }
 
-/** Without layers and a log: those of the site around it are for all its requests. */
-async function openOne(site: SiteSettings): Promise<OpenSite> {
-  const open = await openSite(site);
-  return { ...open, parts: { ...open.parts, layers: [], log: false } };
+/** Without a log: that of the site around it has a line for each request. */
+async function openOne(site: SiteSettings, identity: LayerFor | null): Promise<OpenSite> {
+  const open = await openSite(site, identity);
+  return { ...open, parts: { ...open.parts, log: false } };
 }

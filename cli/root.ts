@@ -22,18 +22,21 @@ export interface OpenSite {
   readonly features: readonly Feature[];
 }
 
-/** Loads what a site consists of; `identity` is the layer that knows the users. Throws {@linkcode StartError}. */
-export async function openSite(settings: SiteSettings, identity?: Layer): Promise<OpenSite> {
+/** Makes the layer that knows the users of a site. */
+export type LayerFor = (site: SiteSettings) => Layer;
+
+/** Loads what a site consists of. Throws {@linkcode StartError}. */
+export async function openSite(settings: SiteSettings, identity: LayerFor | null): Promise<OpenSite> {
   const features = await loadFeatures(settings.features, settings.root);
   const { policies: given, server } = settings;
   const policies = given && (await import("./policies.ts")).policiesOf(given, server);
   const hasSites = settings.mounts.some(({ site }) => site !== null);
-  const mounted = hasSites ? await (await import("./mounted_sites.ts")).openMounts(settings.mounts) : null;
+  const mounted = hasSites ? await (await import("./mounted_sites.ts")).openMounts(settings.mounts, identity) : null;
   const layers = [
     ...policies?.outer ?? [],
-    ...(identity ? [identity] : []),
-    ...policies?.inner ?? [],
     ...(mounted ? [mounted.layer] : []),
+    ...(identity ? [identity(settings)] : []),
+    ...policies?.inner ?? [],
   ];
   return {
     settings,

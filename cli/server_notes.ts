@@ -20,8 +20,8 @@ export interface ServerNote {
   readonly root: string;
   /** Whether the root is an archive whose files are served. */
   readonly isArchive: boolean;
-  /** What is mounted, by resolved paths. */
-  readonly mounts: readonly (MountPoint & Pick<ServerNote, "hidden" | "upload">)[];
+  /** What is mounted, by resolved paths. What `isSite` has a note of its own. */
+  readonly mounts: readonly (MountPoint & { readonly isSite: boolean })[];
   /** Its URL, for other machines if it has one; null for a Unix socket. */
   readonly url: string | null;
   /** Whether it serves dotfiles. */
@@ -37,42 +37,32 @@ const DIRECTORY = "servers";
 /** What `pyserve share` needs to know about the sites of a server. */
 export function serverNotes(settings: Settings, address: ServerAddr): Omit<ServerNote, "pid" | "started">[] {
   const { tls, base, virtualHosts } = settings;
-  const main = { ...placesOf(settings), url: shownUrl(address, tls !== null, base) };
   const scheme = tls === null ? "http" : "https";
   const port = "port" in address ? address.port : null;
   return [
-    main,
-    ...virtualHosts.map((host) => {
+    ...notesOf(settings, shownUrl(address, tls !== null, base)),
+    ...virtualHosts.flatMap((host) => {
       const isKnown = port !== null && !host.name.startsWith("*");
-      return { ...placesOf(host), url: isKnown ? `${scheme}://${host.name}:${port}${base ?? ""}/` : null };
+      return notesOf(host, isKnown ? `${scheme}://${host.name}:${port}${base ?? ""}/` : null);
     }),
   ];
 }
 
-function placesOf(site: SiteSettings): Omit<ServerNote, "pid" | "started" | "url"> {
-  const { root, isDirectory, mounts } = site;
-  return {
+/** The note of a site, and those of its mounts with settings of their own. */
+function notesOf(site: SiteSettings, url: string | null): Omit<ServerNote, "pid" | "started">[] {
+  const { root, isDirectory, mounts, server: { hidden = false }, features: { upload } } = site;
+  const own = {
     root: Deno.realPathSync(root),
     isArchive: isDirectory && Deno.statSync(root).isFile,
-    mounts: mounts.map(({ prefix, path, site: own }) => {
-      return {
-        prefix,
-        path: Deno.realPathSync(path),
-        hidden: isHiddenShown(own ?? site),
-        upload: own !== null && takesUploads(own),
-      };
-    }),
-    hidden: isHiddenShown(site),
-    upload: takesUploads(site),
+    mounts: mounts.map(({ prefix, path, site }) => ({ prefix, path: Deno.realPathSync(path), isSite: site !== null })),
+    url,
+    hidden,
+    upload: upload?.rights?.create ?? false,
   };
-}
-
-function isHiddenShown({ server: { hidden = false } }: SiteSettings): boolean {
-  return hidden;
-}
-
-function takesUploads({ features: { upload } }: SiteSettings): boolean {
-  return upload?.rights?.create ?? false;
+  const others = mounts.flatMap(({ prefix, site }) => {
+    return site === null ? [] : notesOf(site, url && `${url.replace(/\/$/, "")}${prefix}/`);
+  });
+  return [own, ...others];
 }
 
 /** Writes the note of this server; disposing of it removes the note. */

@@ -11,7 +11,7 @@ import type { SearchOptions } from "../handlers/search/search.ts";
 import type { UploadOptions } from "../handlers/upload/upload.ts";
 import type { Endpoint, InheritedEndpoint } from "../handlers/transport/endpoint.ts";
 import { Refusal } from "../handlers/http/refusal.ts";
-import { parseTarget } from "../handlers/http/target.ts";
+import { parseTarget, SitePath } from "../handlers/http/target.ts";
 import type { HeaderRuleText } from "./header_rule.ts";
 import { socketOf } from "./address.ts";
 import { CGI, type OptionName, type Options, PROGRAMS, WRITING } from "./options.ts";
@@ -27,6 +27,8 @@ export interface SiteSettings {
   readonly root: string;
   /** Whether it had one: then a file is an archive to be served as a directory. */
   readonly isDirectory: boolean;
+  /** Whether it is a mount of another site. */
+  readonly isMount: boolean;
   /** What else is served, at paths below the root. */
   readonly mounts: readonly MountSettings[];
   /** Options of the file server. */
@@ -229,22 +231,22 @@ function siteOf(given: SiteOptions, world: SiteWorld): SiteSettings {
   const { options, names } = given;
   refuseWritingBesidePrograms(options, names);
   for (const name of DANGEROUS) if (names.has(name)) world.dangerous.add(name);
-  const mounts = mountsOf(given, world);
   const identity = identityOf(options);
+  const mounts = mountsOf(given, world).map((mount) => withRules(mount, identity?.rules ?? []));
   return {
     ...rootOf(options),
     mounts,
     server: serverOptionsOf(options, world),
     policies: policiesOf(options, world),
-    identity: identity && { ...identity, rules: [...identity.rules, ...mounts.flatMap(rulesOf)] },
+    identity,
     features: featuresOf(options, names),
   };
 }
 
-function rootOf({ directory }: Options): Pick<SiteSettings, "root" | "isDirectory"> {
+function rootOf({ directory }: Options): Pick<SiteSettings, "root" | "isDirectory" | "isMount"> {
   const root = directory ?? ".";
   const isDirectory = /[^/]\/+$/.test(root);
-  return { root: isDirectory ? withoutSlashes(root) : root, isDirectory };
+  return { root: isDirectory ? withoutSlashes(root) : root, isDirectory, isMount: false };
 }
 
 function mountsOf(given: SiteOptions, world: SiteWorld): MountSettings[] {
@@ -261,7 +263,7 @@ function mountsOf(given: SiteOptions, world: SiteWorld): MountSettings[] {
     if (own === null) return { prefix, path: fromHome(path, world.env), site: null };
     const rules = rulesIn(options, world).map((rule) => ({ ...rule, below: prefix }));
     const site = nestedSite({ own, scope: "mount", where: whereIn(given, "mount", prefix) }, given, rules, world);
-    return { prefix, path: site.root, site: { ...site, isDirectory: true } };
+    return { prefix, path: site.root, site: { ...site, isDirectory: true, isMount: true } };
   });
 }
 
@@ -296,12 +298,25 @@ function whereIn({ origins }: SiteOptions, option: "mount" | "hosts", key: strin
   return origin.includes(":") ? `${origin}: "${key}"` : `--${option} ${key}`;
 }
 
-/** The rules of a mount that has any, for the paths of the site around it. */
-function rulesOf({ prefix, site }: MountSettings): readonly AccessRule[] {
-  const rules = site?.identity?.rules ?? [];
+/**
+ * A mount with the rules for its paths: its own, and those of the site around it for paths below; without own ones, those of
+ * the longest path above it.
+ */
+function withRules(mount: MountSettings, outer: readonly AccessRule[]): MountSettings {
+  const { prefix, site } = mount;
   const at = parseTarget(prefix);
-  if (at instanceof Refusal || rules.every((rule) => rule === EVERYTHING)) return [];
-  return rules.map((rule) => ({ ...rule, prefix: at.path.join(rule.prefix) }));
+  if (site === null || site.identity === null || at instanceof Refusal) return mount;
+  const own = site.identity.rules.filter((rule) => rule !== EVERYTHING || site.identity!.rules.length > 1);
+  const below = outer.flatMap((rule) => {
+    const prefix = rule.prefix.below(at.path);
+    return prefix === null ? [] : [{ ...rule, prefix }];
+  });
+  const isCovered = own.length > 0 || below.some(({ prefix }) => prefix.parent === null);
+  const above = outer.filter(({ prefix }) => at.path.below(prefix) !== null);
+  const longest = Math.max(...above.map(({ prefix }) => prefix.segments.length));
+  const passed = isCovered ? [] : above.filter(({ prefix }) => prefix.segments.length === longest);
+  const rules = [...own, ...below, ...passed.map((rule) => ({ ...rule, prefix: SitePath.root }))];
+  return { ...mount, site: { ...site, identity: { ...site.identity, rules } } };
 }
 
 function virtualHostsOf(given: Given, world: SiteWorld): HostSettings[] {

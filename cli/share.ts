@@ -157,22 +157,18 @@ async function make(
 }
 
 function requireUploads(places: readonly Place[], words: readonly string[], server: ServerNote): void {
-  const at = places.findIndex(({ upload }) => !upload);
-  if (at < 0) return;
-  if (!server.upload && server.mounts.every(({ upload }) => !upload)) {
-    throw new StartError("The server accepts no uploads: start it with --upload");
+  const at = places.findIndex(({ mount }) => mount !== null);
+  if (at >= 0) {
+    const { mount } = places[at]!;
+    throw new StartError(
+      `Cannot share "${words[at]}" for uploads: the mount ${mount} accepts none; give it "upload" in the configuration`,
+    );
   }
-  const { path, mount } = places[at]!;
-  const where = mount === null
-    ? `at ${path.text}, but only below ${
-      server.mounts.filter(({ upload }) => upload).map(({ prefix }) => prefix).join(", ")
-    }`
-    : `below the mount ${mount}, which needs "upload" of its own`;
-  throw new StartError(`Cannot share "${words[at]}" for uploads: the server accepts none ${where}`);
+  if (!server.upload) throw new StartError("The server accepts no uploads: start it with --upload");
 }
 
 /** A path on disk as a path of a server. */
-interface Place extends Pick<ServerNote, "hidden" | "upload"> {
+interface Place {
   readonly path: SitePath;
   readonly isDirectory: boolean;
   /** The prefix of the mount in which it lies; null for the root. */
@@ -197,28 +193,29 @@ function placesOf(
   if (server === undefined) throw outside(files, servers);
   const places = files.map((file) => {
     const place = placeIn(server, file)!;
-    if (place.hidden || isVisible(place.path)) return place;
+    if (server.hidden || isVisible(place.path)) return place;
     throw new StartError(`Cannot share "${file.word}": the server hides dotfiles`);
   });
   return { server, places };
 }
 
 /** Where a server serves a file: in the mount with the deepest directory, or below its root; null if it does not. */
-function placeIn(server: ServerNote, { real, isDirectory }: Resolved): Place | null {
-  const points = server.mounts.map((mount) => ({
-    ...mount,
-    at: readablePath(mount.prefix),
-    mount: mount.prefix,
-    isArchive: Deno.statSync(mount.path).isFile,
+function placeIn({ root, isArchive, mounts }: ServerNote, { real, isDirectory }: Resolved): Place | null {
+  const points = mounts.map(({ prefix, path, isSite }) => ({
+    at: readablePath(prefix),
+    mount: prefix,
+    path,
+    isSite,
+    isArchive: Deno.statSync(path).isFile,
   }));
-  const all = [...points, { ...server, at: SitePath.root, mount: null, path: server.root }];
-  for (const point of all.toSorted((a, b) => b.path.length - a.path.length)) {
-    const { at, path, isArchive, mount, hidden, upload } = point;
+  const shared = points.filter(({ isSite }) => !isSite);
+  const all = [...shared, { at: SitePath.root, mount: null, path: root, isArchive }];
+  for (const { at, mount, path, isArchive } of all.toSorted((a, b) => b.path.length - a.path.length)) {
     const names = isArchive ? (real === path ? [] : null) : segmentsBelow(real, path);
     if (names === null) continue;
     const place = names.reduce<SitePath>((path, name) => path.child(name)!, at);
     const isCovered = points.some((other) => other.at.segments.length > at.segments.length && place.below(other.at));
-    if (!isCovered) return { path: place, isDirectory: isDirectory || isArchive, mount, hidden, upload };
+    if (!isCovered) return { path: place, isDirectory: isDirectory || isArchive, mount };
   }
   return null;
 }

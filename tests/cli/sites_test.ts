@@ -324,6 +324,10 @@ Deno.test("rules of a mount are for its paths; share links to a mount that takes
   const status = async (path: string, host = "localhost", method = "GET") => {
     return (await ask(command, path, { host, method, ...(method === "PUT" && { fields: UPLOAD }) })).status;
   };
+  const ann = `Authorization: Basic ${btoa("ann:correct horse")}\r\n`;
+  const page = (await ask(command, "/in/", { fields: `${ann}${NAVIGATION}` })).text;
+  for (const path of ["login", "logout"]) assert((await status(`/in/.pyserve/${path}`)) !== 404, path);
+  assertStringIncludes(page, 'action=".pyserve/logout"');
   assertEquals([await status("/a.txt"), await status("/open/a.txt"), await status("/in/")], [401, 200, 401]);
   assertEquals([await status("/b/a.txt", "a.example"), await status("/b/x.txt", "a.example", "PUT")], [200, 401]);
   const share = async (...words: string[]) => {
@@ -334,8 +338,8 @@ Deno.test("rules of a mount are for its paths; share links to a mount that takes
   assert(link.startsWith("http://127.0.0.1:"), link);
   assertEquals(await status(`${new URL(link).pathname}new.txt`, "localhost", "PUT"), 201);
   assertEquals(await Deno.readTextFile(tree.at("in/.d/new.txt")), "");
-  assertStringIncludes(await share("--upload", tree.at("site")), "the server accepts none at /, but only below /in");
-  assertStringIncludes(await share("--upload", tree.at("plain")), 'below the mount /plain, which needs "upload"');
+  assertStringIncludes(await share("--upload", tree.at("site")), "The server accepts no uploads: start it");
+  assertStringIncludes(await share("--upload", tree.at("plain")), 'the mount /plain accepts none; give it "upload"');
   const ofHost = await share("--upload", tree.at("a/b"));
   assert(ofHost.startsWith(`http://a.example:${command.port}/`), ofHost);
   assertEquals(await status(`${new URL(ofHost).pathname}new.txt`, "a.example", "PUT"), 201);
