@@ -160,6 +160,7 @@ function newNotes(): Notes {
     dressed: null,
     offer: null,
     absence: null,
+    counts: null,
     target: undefined,
     url: undefined,
     requestTarget: undefined,
