@@ -6,7 +6,7 @@
  * `Deno.serve`, `deno serve` and tests call. {@linkcode fileServer} is all of it put together.
  *
  * - Server: `fileServer`, `serve`, `toFetch`
- * - Composition: `chain`, `wrap`, `mount`, `settle`, `derive`, `HttpError`
+ * - Composition: `chain`, `wrap`, `mount`, `hosts`, `settle`, `derive`, `HttpError`
  * - Sources: `disk`, `memory`, `filtered`, `union`
  * - Handlers: `files`, `serveFile`, `listing`, `search`, `archive`, `checksum`, `upload`, `cgi`, `fastcgi`,
  *   `proxy`
