@@ -39,13 +39,21 @@ export async function openMounts(mounts: readonly MountSettings[], identity: Lay
   return { features, layer: layerOf(points) };
 }
 
+/** Targets as sent that are known to lead to no mount, so that they need not be parsed for that again. */
+const MAX_KNOWN = 1_000;
+
 function layerOf(points: readonly Point[]): Layer {
+  const elsewhere = new Set<string>();
   return (next) => (request, context) => {
+    const { requestTarget } = context;
+    if (elsewhere.has(requestTarget)) return next(request, context);
     for (const { at, handler } of points) {
       if (handler === null && context.target.path.below(at) !== null) break;
       const response = handler?.(request, context) ?? null;
       if (response !== null) return response;
     }
+    if (elsewhere.size >= MAX_KNOWN) elsewhere.clear();
+    if (context.refusal === null) elsewhere.add(requestTarget);
     return next(request, context);
   };
 }
