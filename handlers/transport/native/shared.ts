@@ -1,0 +1,50 @@
+/**
+ * What the connections of one server share.
+ *
+ * @module
+ */
+
+import type { FetchFunction } from "../../core/fetch.ts";
+import type { Logger } from "../../core/types.ts";
+import type { Block } from "../../system/block.ts";
+import type { Connection } from "./connection.ts";
+import type { EventLoop } from "./event_loop.ts";
+import type { Stage } from "./outbox.ts";
+
+/**
+ * Limits of `serveNative`.
+ *
+ * @category Server
+ */
+export interface NativeLimits {
+  /** How long the head of a request may take to arrive, in milliseconds; defaults to 10,000. */
+  readonly headMs: number;
+  /** How long a handler waits for more of a body, in milliseconds; defaults to 60,000. */
+  readonly bodyMs: number;
+  /** How long a connection may be idle between two requests, in milliseconds; defaults to 60,000. */
+  readonly idleMs: number;
+  /** How long a client may read nothing of a response, in milliseconds; defaults to 60,000. */
+  readonly stallMs: number;
+  /** The most connections; defaults to unlimited. Others wait to be accepted. */
+  readonly connections: number;
+  /** The most connections of one address; defaults to unlimited. Others are closed at once. */
+  readonly connectionsPerAddress: number;
+}
+
+/** What the connections of one server share. */
+export interface Shared {
+  readonly loop: EventLoop;
+  readonly fetch: FetchFunction;
+  readonly limits: NativeLimits;
+  readonly log: Logger | undefined;
+  /** The buffer that all of them receive into. */
+  readonly received: Block;
+  /** The buffer in which all of them put heads together. */
+  readonly stage: Stage;
+  /** The local port; 0 for a Unix socket. */
+  readonly port: number;
+  /** Whether the server accepts no more requests. */
+  readonly isStopping: boolean;
+  /** Called when a connection has been closed. */
+  closed(connection: Connection): void;
+}
