@@ -139,7 +139,7 @@ export class Connection implements Watched {
   /** Listens for what it waits for. */
   listen(): void {
     if (this.#isClosed) return;
-    const mayReceive = !this.hasEnded && (this.#phase === "linger" || this.input.length < AHEAD_BYTES);
+    const mayReceive = !this.hasEnded && (this.#exchange === null || this.input.length < AHEAD_BYTES);
     const mustSend = !this.outbox.isEmpty && !this.outbox.isReading;
     const events = (mayReceive ? READABLE | HALF_CLOSED : 0) | (mustSend ? WRITABLE : 0);
     if (events !== this.#events) this.#loop.change(this, this.#events = events);

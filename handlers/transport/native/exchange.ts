@@ -210,7 +210,7 @@ export class Exchange {
   #fail(error: unknown): void {
     if (this.#state === "done") return;
     this.#connection.shared.log?.error("Cannot answer a request: the fetch function failed", error);
-    this.#respond(refusal(500, "Internal Server Error"));
+    this.#respond(new Response(null, { status: 500 }));
   }
 
   #respond(response: Response): void {

@@ -8,11 +8,20 @@ import type { FetchFunction } from "../../core/fetch.ts";
 import { requireFunction } from "../../core/origin.ts";
 import { isSettled } from "../../core/settle.ts";
 import type { Handler } from "../../core/types.ts";
+import { openNetworkCalls } from "../../system/network.ts";
 import { type Endpoint, endpointOf, inUse } from "../endpoint.ts";
 import type { RunningServer } from "../types.ts";
 import { NativeServer, type NativeServeOptions } from "./server.ts";
 
 export type { NativeServeOptions };
+
+/** Whether this process can use it. */
+export function isNativePossible(): boolean {
+  const calls = openNetworkCalls();
+  calls?.[Symbol.dispose]();
+  return calls !== null;
+}
+
 export type { NativeLimits } from "./shared.ts";
 
 /**
