@@ -335,7 +335,9 @@ function hostnameOf({ endpoint }: Settings): string {
 /** The transport of the protocol. */
 async function transportOf(settings: Settings): Promise<Serve> {
   if (settings.classic) return await classic(settings);
-  return settings.engine === "deno" || settings.tls !== null ? serve : (await import("./cli/engine.ts")).native(settings.engine);
+  return settings.engine === "deno" || settings.tls !== null
+    ? serve
+    : (await import("./cli/engine.ts")).native(settings.engine);
 }
 
 /** Python's transport, loaded only here. */

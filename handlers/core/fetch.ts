@@ -16,6 +16,7 @@ import { Judge } from "./judge.ts";
 import { kindOf, requireFunction } from "./origin.ts";
 import { readHead, type RequestHead } from "./request_head.ts";
 import { type SettledHandler, settleLast, unchecked } from "./settle.ts";
+import { isRepeatable, type Repeat } from "./repeat.ts";
 import { type Identified, type InternalContext, internalsOf, type RequestNotes, type Visitor } from "./internals.ts";
 import type { Awaitable, Context, Encoder, Handler, LocalAddress, Logger, Rewriter } from "./types.ts";
 
@@ -25,6 +26,12 @@ export interface ConnectionInfo {
   readonly remoteAddr?: Deno.Addr;
   /** The HTTP version of the request (`HTTP/1.0`), if known. */
   readonly protocol?: string;
+  /**
+   * Filled in if the response may be sent again to a request with the same head: for transports that do so.
+   *
+   * @internal
+   */
+  readonly repeat?: Repeat;
 }
 
 /**
@@ -101,7 +108,15 @@ export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFu
   const judge = new Judge(new OwnHosts(options.hosts, whereLocal), proxies);
   const format = options.accessLog ?? (options.log ? "python" : false);
   const answer = format ? loggedBy(format, settled) : settled;
-  return (request, info) => answer(request, new RequestContext(request, info, log, whereLocal, judge));
+  const mayRepeat = isRepeatable(handler) && proxies === null;
+  return (request, info) => {
+    const known = info?.repeat === undefined || mayRepeat ? info : withoutRepeat(info);
+    return answer(request, new RequestContext(request, known, log, whereLocal, judge));
+  };
+}
+
+function withoutRepeat({ repeat: _, ...info }: ConnectionInfo): ConnectionInfo {
+  return info;
 }
 
 function requireLogger(log: Logger): void {
@@ -280,6 +295,10 @@ class RequestContext implements InternalContext {
     return this.urlOf(this.request).startsWith("https:");
   }
 
+  get repeat(): Repeat | null {
+    return this.info?.repeat ?? null;
+  }
+
   get protocol(): string | null {
     return this.info?.protocol ?? null;
   }
@@ -302,7 +321,11 @@ function nowhere(): null {
 }
 
 function addressOf(info: ConnectionInfo | undefined): string {
-  const address = info?.remoteAddr;
+  return clientAddress(info?.remoteAddr);
+}
+
+/** The address of a client as text; `""` if unknown. */
+export function clientAddress(address: Deno.Addr | undefined): string {
   if (address === undefined) return "";
   if ("hostname" in address) return withoutMapping(address.hostname);
   return address.transport === "unix" ? "unix" : "";

@@ -6,6 +6,7 @@
 
 import type { Refusal } from "../http/refusal.ts";
 import { SitePath } from "../http/target.ts";
+import type { Repeat } from "./repeat.ts";
 import type { RequestHead } from "./request_head.ts";
 import type { Context } from "./types.ts";
 
@@ -98,6 +99,8 @@ export interface InternalContext extends Context {
   targetOf(request: Request): string;
   /** The head of a request, read once. */
   headOf(request: Request): RequestHead;
+  /** To be filled in if the response may be sent again by the transport; null if it must not. */
+  readonly repeat: Repeat | null;
   /** The mutable state of this request. */
   readonly notes: RequestNotes;
   /** What pages show about the client; null on servers without users. Pages for directories are cached separately. */

@@ -92,7 +92,12 @@ const FUNCTIONS = {
   epollControl: { name: "epoll_ctl", parameters: ["i32", "i32", "i32", "pointer"], result: "i32" },
   epoll_wait: { parameters: ["i32", "pointer", "i32", "i32"], result: "i32" },
   /** The same on the runtime's thread pool, while this thread does something else. */
-  epoll_waitLater: { name: "epoll_wait", parameters: ["i32", "pointer", "i32", "i32"], result: "i32", nonblocking: true },
+  epoll_waitLater: {
+    name: "epoll_wait",
+    parameters: ["i32", "pointer", "i32", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   write: { parameters: ["i32", "pointer", "u32"], result: "i32" },
   recv: { parameters: ["i32", "pointer", "u32", "i32"], result: "i32" },

@@ -165,8 +165,9 @@ export class Network implements Disposable {
     this.#lengthView.setUint32(0, SOCKADDR_BYTES, true);
     const [address, length] = [this.#address.range(0, SOCKADDR_BYTES), this.#length.range(0, 4)];
     let result: number;
-    do result = this.#result(this.#libc.accept4(listener, address, length, O_CLOEXEC | O_NONBLOCK));
-    while (result === -EINTR);
+    do result = this.#result(this.#libc.accept4(listener, address, length, O_CLOEXEC | O_NONBLOCK)); while (
+      result === -EINTR
+    );
     return result;
   }
 
@@ -186,8 +187,7 @@ export class Network implements Disposable {
   receive(descriptor: number, into: Block, from: number, until: number): number {
     const at = into.range(from, until);
     let result: number;
-    do result = this.#result(this.#libc.recv(descriptor, at, until - from, 0));
-    while (result === -EINTR);
+    do result = this.#result(this.#libc.recv(descriptor, at, until - from, 0)); while (result === -EINTR);
     return result;
   }
 
@@ -196,8 +196,9 @@ export class Network implements Disposable {
     const at = block.range(from, until);
     const flags = more ? NO_SIGNAL | MORE : NO_SIGNAL;
     let result: number;
-    do result = this.#result(this.#libc.send(descriptor, at, Math.min(until - from, MAX_COUNT), flags));
-    while (result === -EINTR);
+    do result = this.#result(this.#libc.send(descriptor, at, Math.min(until - from, MAX_COUNT), flags)); while (
+      result === -EINTR
+    );
     return result;
   }
 
@@ -214,8 +215,7 @@ export class Network implements Disposable {
     const at = this.#message.of(first, from, until, second, secondFrom);
     const flags = more ? NO_SIGNAL | MORE : NO_SIGNAL;
     let result: number;
-    do result = this.#result(this.#libc.sendmsg(descriptor, at, flags));
-    while (result === -EINTR);
+    do result = this.#result(this.#libc.sendmsg(descriptor, at, flags)); while (result === -EINTR);
     return result;
   }
 
@@ -224,8 +224,9 @@ export class Network implements Disposable {
     this.#lengthView.setBigUint64(0, BigInt(offset), true);
     const at = this.#length.range(0, 8);
     let result: number;
-    do result = this.#result(this.#libc.sendfile(descriptor, file, at, Math.min(count, MAX_COUNT)));
-    while (result === -EINTR);
+    do result = this.#result(this.#libc.sendfile(descriptor, file, at, Math.min(count, MAX_COUNT))); while (
+      result === -EINTR
+    );
     return result;
   }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { clientAddress } from "../../core/fetch.ts";
+import { isLoopback } from "../../http/own_host.ts";
 import { InputBuffer } from "../../http1/input_buffer.ts";
 import { type Head, parseHead } from "../../http1/head.ts";
 import { Rejection } from "../../http1/rejection.ts";
@@ -12,6 +14,7 @@ import { FAILED, HALF_CLOSED, READABLE, WRITABLE } from "../../system/network.ts
 import type { EventLoop, Watched } from "./event_loop.ts";
 import { Exchange } from "./exchange.ts";
 import { Outbox, type Sent } from "./outbox.ts";
+import type { Known } from "./repeats.ts";
 import type { Shared } from "./shared.ts";
 
 /** How much is read ahead of a handler, in bytes, before the client has to wait. */
@@ -44,6 +47,8 @@ export class Connection implements Watched {
   #exchange: Exchange | null = null;
   /** A request with content that has not begun. */
   #next: Head | null = null;
+  #address: string | undefined;
+  #isLocal: boolean | undefined;
   #isClosed = false;
   #isProcessing = false;
   /** How far the input has been searched for the end of a head. */
@@ -61,6 +66,16 @@ export class Connection implements Watched {
     this.#since = this.#loop.now;
     this.remoteAddr = this.#loop.network.peer();
     this.outbox = new Outbox(this.#loop.network, shared.stage, descriptor, () => this.#flush());
+  }
+
+  /** The address of the client as text. */
+  get address(): string {
+    return this.#address ??= clientAddress(this.remoteAddr);
+  }
+
+  /** Whether the client is on this machine. */
+  get isLocal(): boolean {
+    return this.#isLocal ??= isLoopback(this.address);
   }
 
   /** Whether it is not serving a request. */
@@ -94,7 +109,9 @@ export class Connection implements Watched {
     const { limits: { headMs, idleMs } } = this.shared;
     const { waitedMs } = this;
     if (this.#phase === "exchange") this.#exchange!.expire(waitedMs);
-    else if (waitedMs >= (this.#phase === "linger" ? LINGER_MS : this.#phase === "idle" ? idleMs : headMs)) this.close();
+    else if (waitedMs >= (this.#phase === "linger" ? LINGER_MS : this.#phase === "idle" ? idleMs : headMs)) {
+      this.close();
+    }
   }
 
   /** Begins to count time again. */
@@ -186,7 +203,7 @@ export class Connection implements Watched {
     this.#isProcessing = true;
     while (!this.#isClosed && this.#exchange === null) {
       if (this.#next !== null) {
-        this.#begin(this.#next);
+        this.#begin(this.#next, null);
         continue;
       }
       const bytes = this.input.view();
@@ -212,7 +229,19 @@ export class Connection implements Watched {
   /** Handles complete requests without content; returns how far. */
   #takeRequests(bytes: Uint8Array<ArrayBuffer>, from: number, until: number): number {
     let at = from;
-    while (at < until && this.#exchange === null && this.#next === null && !this.#isClosed && this.#phase !== "linger") {
+    const { received, repeats } = this.shared;
+    const isReceived = bytes === received.bytes;
+    while (
+      at < until && this.#exchange === null && this.#next === null && !this.#isClosed && this.#phase !== "linger"
+    ) {
+      if (isReceived && !this.shared.isStopping) {
+        const known = repeats.find(received, at, until, this.isLocal);
+        if (known !== null) {
+          at += known.request.length;
+          this.#repeat(known);
+          continue;
+        }
+      }
       const head = parseHead(bytes, at, until, at + this.#searched);
       this.#searched = head === null ? until - at : 0;
       if (head === null) break;
@@ -220,21 +249,40 @@ export class Connection implements Watched {
         this.#reject(head);
         return until;
       }
+      const raw = bytes.subarray(at, head.end);
       at = head.end;
       if (Exchange.mayHaveContent(head)) this.#next = head; // what has arrived of it belongs into the input
-      else this.#begin(head);
+      else this.#begin(head, raw);
     }
     return at;
   }
 
-  #begin(head: Head): void {
+  /** @param raw The head as received, if there is no content. */
+  #begin(head: Head, raw: Uint8Array | null): void {
     this.#next = null;
     this.#phase = "exchange";
     this.touch();
     const exchange = Exchange.of(this, head);
     if (exchange instanceof Rejection) return this.#reject(exchange);
     this.#exchange = exchange;
-    exchange.start();
+    exchange.start(raw);
+  }
+
+  /** Sends a response again. */
+  #repeat({ response, body, log }: Known): void {
+    log?.(this.address);
+    const { outbox } = this;
+    const sent = body === null
+      ? outbox.sendBlock(response, 0, response.length)
+      : outbox.sendBlocks(response, response.length, body);
+    if (sent === "all") {
+      this.#phase = "idle";
+      this.touch();
+    } else {
+      this.#phase = "exchange";
+      this.#exchange = Exchange.repeated(this);
+      this.settle(sent);
+    }
   }
 
   /** Refuses a malformed request. What follows it cannot be understood. */

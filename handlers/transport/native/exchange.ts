@@ -9,6 +9,7 @@ import type { ConnectionInfo } from "../../core/fetch.ts";
 import { bodyOf } from "../../http1/decoder.ts";
 import { bodyFraming } from "../../http1/framing.ts";
 import type { Head } from "../../http1/head.ts";
+import type { Repeat } from "../../core/repeat.ts";
 import { Rejection } from "../../http1/rejection.ts";
 import { requestUrl } from "../../http1/request_url.ts";
 import type { Connection } from "./connection.ts";
@@ -32,12 +33,17 @@ const FAREWELL_MS = 1_000;
 
 const NOTHING = new Uint8Array(0);
 
+/** In place of the head of a request that was not parsed. */
+const NO_HEAD: Head = { method: "POST", target: "/", minor: 1, fields: [], end: 0 };
+
 /** The fields of a request that are about the connection. */
 interface Options {
   host: string | null;
   connection: string;
   expectsContinue: boolean;
 }
+
+const NO_OPTIONS: Options = { host: null, connection: "", expectsContinue: false };
 
 /** One request and its response. */
 export class Exchange {
@@ -57,6 +63,10 @@ export class Exchange {
   #resume: (() => void) | null = null;
   #reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
   #isSourcePending = false;
+  #isRejected = false;
+  /** The head as received, and what is known about sending the response again. */
+  #raw: Uint8Array | null = null;
+  #repeat: Repeat | null = null;
 
   private constructor(connection: Connection, head: Head, options: Options, content: RequestBody | null) {
     this.#connection = connection;
@@ -96,25 +106,41 @@ export class Exchange {
 
   /** Responds to a malformed request. */
   static rejected(connection: Connection, { status, code }: Rejection): Exchange {
-    const head = { method: "POST", target: "/", minor: 1, fields: [], end: 0 };
-    const exchange = new Exchange(connection, head, { host: null, connection: "", expectsContinue: false }, null);
+    const exchange = new Exchange(connection, NO_HEAD, NO_OPTIONS, null);
     exchange.isPersistent = false;
     exchange.#isRejected = true;
     exchange.#respond(refusal(status, SENTENCES[code]));
     return exchange;
   }
 
-  #isRejected = false;
-
   /** Whether the client may still be sending content. */
   get hasUnread(): boolean {
     return this.#isRejected || (this.#content !== null && !this.#content.hasEnded);
   }
 
-  /** Calls the handler. */
-  start(): void {
+  /** Waits until a response has been sent for which no handler was called. */
+  static repeated(connection: Connection): Exchange {
+    const exchange = new Exchange(connection, NO_HEAD, NO_OPTIONS, null);
+    exchange.#state = "sending";
+    exchange.#resume = exchange.#sent;
+    return exchange;
+  }
+
+  /**
+   * Calls the handler.
+   *
+   * @param raw The head as received; valid until this returns.
+   */
+  start(raw: Uint8Array | null): void {
     const { shared, remoteAddr } = this.#connection;
-    const info: ConnectionInfo = { remoteAddr, protocol: `HTTP/1.${this.#head.minor}` };
+    const { method, minor } = this.#head;
+    const protocol = minor === 1 ? "HTTP/1.1" : `HTTP/1.${minor}`;
+    if (raw !== null && method === "GET" && minor === 1) {
+      [this.#raw, this.#repeat] = [raw, { isFresh: null, log: null }];
+    }
+    const info: ConnectionInfo = this.#repeat
+      ? { remoteAddr, protocol, repeat: this.#repeat }
+      : { remoteAddr, protocol };
     let answer: Response | Promise<Response>;
     try {
       answer = shared.fetch(this.#request(), info);
@@ -122,6 +148,7 @@ export class Exchange {
       return this.#fail(error);
     }
     if (!(answer instanceof Promise)) return this.#respond(answer);
+    this.#raw = null;
     shared.loop.hurry();
     answer.then((response) => this.#respond(response), (error) => this.#fail(error));
   }
@@ -228,14 +255,19 @@ export class Exchange {
   }
 
   #sendBytes({ status, fields }: ResponseParts, body: Uint8Array<ArrayBuffer> | null): void {
-    const { text, length, closes } = responseHead(status, fields);
+    const { text, dateAt, length, closes } = responseHead(status, fields);
     const isEmpty = this.#isEmpty(status);
     const framing = isEmpty
       ? length !== null && status !== 204 ? `content-length: ${length}\r\n` : ""
       : `content-length: ${body?.length ?? 0}\r\n`;
     const head = `${text}${framing}${this.#connectionLine(closes)}\r\n`;
+    const bytes = isEmpty || body?.length === 0 ? null : body;
+    if (this.#repeat?.isFresh && this.#raw !== null && this.isPersistent && dateAt >= 0) {
+      const { shared, address } = this.#connection;
+      shared.repeats.add(this.#raw, this.#repeat, address, { text: head, dateAt, body: bytes });
+    }
     this.#resume = this.#sent;
-    this.#send(head, isEmpty || body?.length === 0 ? null : body);
+    this.#send(head, bytes);
   }
 
   #isEmpty(status: number): boolean {
@@ -271,7 +303,11 @@ export class Exchange {
     }
     const isChunked = length === null && this.#head.minor > 0;
     if (length === null && !isChunked) this.isPersistent = false;
-    const framing = length !== null ? `content-length: ${length}\r\n` : isChunked ? "transfer-encoding: chunked\r\n" : "";
+    const framing = length !== null
+      ? `content-length: ${length}\r\n`
+      : isChunked
+      ? "transfer-encoding: chunked\r\n"
+      : "";
     const head = `${text}${framing}${this.#connectionLine(closes)}\r\n`;
     this.#pump(head, body, length, isChunked);
   }
@@ -290,7 +326,9 @@ export class Exchange {
       while (left > 0 && this.#state === "sending") {
         const { done, value } = await this.#read(reader);
         if (done || this.#state !== "sending") break;
-        if (!(value instanceof Uint8Array)) throw new TypeError("A response body consists of something else than bytes");
+        if (!(value instanceof Uint8Array)) {
+          throw new TypeError("A response body consists of something else than bytes");
+        }
         if (value.length === 0) continue;
         const bytes = (value.length > left ? value.subarray(0, left) : value) as Uint8Array<ArrayBuffer>;
         left -= bytes.length;

@@ -11,6 +11,8 @@ import type { Field } from "./response_parts.ts";
 export interface ResponseHead {
   /** Status line and fields, without those about the connection and the length, and without the empty line. */
   readonly text: string;
+  /** Where the Date field is that the engine has added; -1 if the handler has given one. */
+  readonly dateAt: number;
   /** The Content-Length given by the handler; null for none. */
   readonly length: number | null;
   /** Whether the handler wants the connection to be closed. */
@@ -44,8 +46,9 @@ export function responseHead(status: number, fields: Iterable<Field>): ResponseH
     }
     text += `${name}: ${value}\r\n`;
   }
+  const dateAt = isDated ? -1 : text.length;
   if (!isDated) text += dateLine();
-  return { text, length, closes };
+  return { text, dateAt, length, closes };
 }
 
 const statusLines: string[] = [];

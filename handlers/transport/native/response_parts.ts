@@ -40,7 +40,9 @@ const encoder = new TextEncoder();
  * @throws TypeError if it is no response, or its body has been read.
  */
 export function partsOf(response: Response): ResponseParts {
-  if (!(response instanceof Response)) throw new TypeError("The fetch function returned something else than a Response");
+  if (!(response instanceof Response)) {
+    throw new TypeError("The fetch function returned something else than a Response");
+  }
   if (response.bodyUsed) throw new TypeError("The body of the response has already been read");
   const { status, headers } = response; // reading them completes what the runtime has postponed
   const inner = INNER && (response as unknown as Readonly<Record<symbol, Inner | undefined>>)[INNER];

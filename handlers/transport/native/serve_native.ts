@@ -11,7 +11,7 @@ import type { Handler } from "../../core/types.ts";
 import { openNetworkCalls } from "../../system/network.ts";
 import { type Endpoint, endpointOf, inUse } from "../endpoint.ts";
 import type { RunningServer } from "../types.ts";
-import { NativeServer, type NativeServeOptions } from "./server.ts";
+import { type NativeServeOptions, NativeServer } from "./server.ts";
 
 export type { NativeServeOptions };
 

@@ -17,6 +17,7 @@ import { Connection } from "./connection.ts";
 import { EventLoop, type Watched } from "./event_loop.ts";
 import { type Listening, openListening } from "./listening.ts";
 import { Stage } from "./outbox.ts";
+import { Repeats } from "./repeats.ts";
 import type { NativeLimits, Shared } from "./shared.ts";
 
 /** Received at once. */
@@ -132,6 +133,7 @@ export class NativeServer implements RunningServer<ServerAddr>, Watched {
       log,
       received: Block.allocate(RECEIVED_BYTES),
       stage: new Stage(),
+      repeats: new Repeats(this.#loop.network),
       port: "port" in address ? address.port : 0,
       isStopping: false,
       closed: (connection) => this.#closed(connection),
@@ -142,7 +144,7 @@ export class NativeServer implements RunningServer<ServerAddr>, Watched {
     const { network } = this.#loop;
     // What is accepted inherits them.
     const options = [NO_DELAY, userTimeout(this.#shared.limits.stallMs), ...keepAlive(KEEP_ALIVE_S)];
-    if ("port" in this.address) for (const option of options) network.setOption(this.descriptor, ...option);
+    if ("port" in this.address) { for (const option of options) network.setOption(this.descriptor, ...option); }
     const result = this.#loop.watch(this, READABLE);
     if (result >= 0) return;
     network.close(this.descriptor);

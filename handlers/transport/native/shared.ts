@@ -10,6 +10,7 @@ import type { Block } from "../../system/block.ts";
 import type { Connection } from "./connection.ts";
 import type { EventLoop } from "./event_loop.ts";
 import type { Stage } from "./outbox.ts";
+import type { Repeats } from "./repeats.ts";
 
 /**
  * Limits of `serveNative`.
@@ -41,6 +42,8 @@ export interface Shared {
   readonly received: Block;
   /** The buffer in which all of them put heads together. */
   readonly stage: Stage;
+  /** Responses that are sent again. */
+  readonly repeats: Repeats;
   /** The local port; 0 for a Unix socket. */
   readonly port: number;
   /** Whether the server accepts no more requests. */
