@@ -32,6 +32,12 @@ export interface ConnectionInfo {
    * @internal
    */
   readonly repeat?: Repeat;
+  /**
+   * Whether the transport sends open files itself.
+   *
+   * @internal
+   */
+  readonly sendsFiles?: boolean;
 }
 
 /**
@@ -297,6 +303,10 @@ class RequestContext implements InternalContext {
 
   get repeat(): Repeat | null {
     return this.info?.repeat ?? null;
+  }
+
+  get sendsFiles(): boolean {
+    return this.info?.sendsFiles ?? false;
   }
 
   get protocol(): string | null {

@@ -81,6 +81,8 @@ export interface InternalContext extends Context {
    * sent as a native stream, which may continue past it.
    */
   readonly cutsAtLength: boolean;
+  /** Whether the transport sends an open file itself, if it is noted for the body. */
+  readonly sendsFiles: boolean;
   /**
    * Whether the request is accepted (`refusal` is null), judged from fields that have been read already; the target is
    * not judged. Only for GET requests without a body. False in doubt.

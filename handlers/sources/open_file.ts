@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { FileBody } from "../core/file_body.ts";
 import type { Awaitable } from "../core/types.ts";
 
 /**
@@ -23,4 +24,6 @@ export interface OpenFile extends Disposable {
    * file at its end.
    */
   stream?(): ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** Optional: its descriptor, for a transport that sends from it; valid until the file is disposed of. */
+  readonly direct?: Pick<FileBody, "descriptor" | "isCached">;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { takeFileBody } from "../../core/file_body.ts";
 import { HttpError } from "../../core/errors.ts";
 import type { ConnectionInfo } from "../../core/fetch.ts";
 import { bodyOf } from "../../http1/decoder.ts";
@@ -14,6 +15,7 @@ import { Rejection } from "../../http1/rejection.ts";
 import { requestUrl } from "../../http1/request_url.ts";
 import type { Connection } from "./connection.ts";
 import { nativeRequest } from "./native_request.ts";
+import type { Sent } from "./outbox.ts";
 import { SENTENCES } from "./rejections.ts";
 import { RequestBody } from "./request_body.ts";
 import { responseHead } from "./response_head.ts";
@@ -287,6 +289,10 @@ export class Exchange {
     const sent = this.#connection.outbox.isEmpty
       ? this.#connection.outbox.send(text, bytes)
       : this.#connection.outbox.append(text, bytes);
+    this.#settle(sent);
+  }
+
+  #settle(sent: Sent): void {
     if (sent !== "all") return void this.#connection.settle(sent);
     const resume = this.#resume;
     this.#resume = null;
@@ -309,7 +315,11 @@ export class Exchange {
       ? "transfer-encoding: chunked\r\n"
       : "";
     const head = `${text}${framing}${this.#connectionLine(closes)}\r\n`;
-    this.#pump(head, body, length, isChunked);
+    const file = length === null || !this.#connection.outbox.isEmpty ? null : takeFileBody(body, length);
+    if (file !== null) {
+      this.#resume = this.#sent;
+      this.#settle(this.#connection.outbox.sendFile(head, file));
+    } else this.#pump(head, body, length, isChunked);
   }
 
   /** Sends a stream as fast as the client reads. */

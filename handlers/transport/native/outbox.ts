@@ -5,19 +5,10 @@
  */
 
 import { concatenate } from "../../core/concatenate.ts";
+import type { FileBody } from "../../core/file_body.ts";
 import { Block } from "../../system/block.ts";
 import { EAGAIN } from "../../system/libc.ts";
 import type { Network } from "../../system/network.ts";
-
-/** A part of an open file. Disposed of when it has been sent, or never will be. */
-export interface FilePart extends Disposable {
-  /** Its descriptor. */
-  readonly descriptor: number;
-  readonly offset: number;
-  readonly length: number;
-  /** Whether a range is in memory, as far as is known, so that sending does not wait for a disk. */
-  isCached(from: number, until: number): boolean;
-}
 
 /** How sending has gone: all of it, not all of it yet, or the connection is lost. */
 export type Sent = "all" | "waits" | "lost";
@@ -44,7 +35,7 @@ export class Outbox {
   #firstAt = 0;
   #second: Block | null = null;
   #secondAt = 0;
-  #file: FilePart | null = null;
+  #file: FileBody | null = null;
   #fileAt = 0;
   /** Up to where the file has been read into memory on another thread. */
   #fetched = 0;
@@ -119,7 +110,8 @@ export class Outbox {
   }
 
   /** Sends text, then a part of a file. */
-  sendFile(text: string, file: FilePart): Sent {
+  sendFile(text: string, file: FileBody): Sent {
+    if (!this.isEmpty) throw new Error("Something else is being sent");
     [this.#file, this.#fileAt, this.#fetched] = [file, 0, 0];
     const sent = this.send(text, null, true);
     return sent === "all" ? this.flush() : sent;
@@ -154,7 +146,7 @@ export class Outbox {
     return "all";
   }
 
-  #flushFile(file: FilePart): Sent {
+  #flushFile(file: FileBody): Sent {
     for (let share = SHARE_BYTES; share > 0;) {
       const left = file.length - this.#fileAt;
       if (left === 0) return this.#endFile(file);
@@ -172,7 +164,7 @@ export class Outbox {
   }
 
   /** Brings the next part of a file into memory, without which this thread would wait for the disk. */
-  #fetch(file: FilePart, offset: number, left: number): Sent {
+  #fetch(file: FileBody, offset: number, left: number): Sent {
     this.#isReading = true;
     this.#network.readAhead(file.descriptor, offset, left).then((length) => {
       this.#isReading = false;
@@ -183,7 +175,7 @@ export class Outbox {
     return "waits";
   }
 
-  #endFile(file: FilePart): Sent {
+  #endFile(file: FileBody): Sent {
     this.#file = null;
     file[Symbol.dispose]();
     return "all";
