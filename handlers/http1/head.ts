@@ -35,6 +35,9 @@ const MAX_EMPTY_BYTES = 256;
 
 const [TAB, LF, CR, SPACE, COLON] = [0x09, 0x0a, 0x0d, 0x20, 0x3a] as const;
 
+const ZERO = 0x30;
+const VERSION = new TextEncoder().encode(" HTTP/1.");
+
 /** The kinds of bytes: of a token, of a field value, of a target. */
 const [TOKEN, VALUE, TARGET] = [1, 2, 4] as const;
 
@@ -136,27 +139,38 @@ class HeadReader {
     this.#at += 1;
     const target = this.#take(TARGET);
     if (target === "") return this.#badLine();
-    const version = this.#restOfLine();
-    const match = /^ HTTP\/(\d)\.(\d)$/.exec(version);
-    if (match === null) return version === "" ? new Rejection("version") : this.#badLine();
-    if (match[1]! >= "2") return new Rejection("unsupported-version", version.slice(6));
-    if (match[1] === "0") return new Rejection("version", version.slice(1));
+    const minor = this.#takeVersion();
+    if (minor instanceof Rejection) return minor;
     if (!isTarget(method, target)) return new Rejection("target", target);
-    return { method, target, minor: Number(match[2]) };
+    return { method, target, minor };
+  }
+
+  /** The version: the digit after `HTTP/1.`, and the line end behind it. */
+  #takeVersion(): number | Rejection {
+    const bytes = this.#bytes;
+    const at = this.#at;
+    for (let i = 0; i < VERSION.length; i++) {
+      if (bytes[at + i] !== VERSION[i]) return this.#otherVersion();
+    }
+    const minor = bytes[at + VERSION.length]! - ZERO;
+    let end = at + VERSION.length + 1;
+    if (bytes[end] === CR) end += 1;
+    if (!(minor >= 0 && minor <= 9) || bytes[end] !== LF) return this.#otherVersion();
+    this.#at = end + 1;
+    return minor;
+  }
+
+  #otherVersion(): Rejection {
+    const end = this.#bytes.indexOf(LF, this.#at);
+    const version = this.#part(this.#at, end).replace(/\r$/, "");
+    const match = /^ HTTP\/(\d)\.\d$/.exec(version);
+    if (match === null) return version === "" ? new Rejection("version") : this.#badLine();
+    return new Rejection(match[1] === "0" ? "version" : "unsupported-version", version.slice(6));
   }
 
   #badLine(): Rejection {
     const line = /^[^\n]*/.exec(this.#text)![0];
     return new Rejection("request-line", line.replace(/\r$/, ""));
-  }
-
-  /** The rest of the line without its end, which is skipped. */
-  #restOfLine(): string {
-    const start = this.#at;
-    const end = this.#bytes.indexOf(LF, start);
-    this.#at = end + 1;
-    const isCrLf = end > start && this.#bytes[end - 1] === CR;
-    return this.#part(start, isCrLf ? end - 1 : end);
   }
 
   #readFields(): Field[] | Rejection {

@@ -11,6 +11,7 @@ import { type Head, parseHead } from "../../http1/head.ts";
 import { Rejection } from "../../http1/rejection.ts";
 import { EAGAIN } from "../../system/libc.ts";
 import { FAILED, HALF_CLOSED, READABLE, WRITABLE } from "../../system/network.ts";
+import { connectionOptions, mayHaveContent } from "./connection_options.ts";
 import type { EventLoop, Watched } from "./event_loop.ts";
 import { Exchange } from "./exchange.ts";
 import { Outbox, type Sent } from "./outbox.ts";
@@ -249,23 +250,23 @@ export class Connection implements Watched {
         this.#reject(head);
         return until;
       }
-      const raw = bytes.subarray(at, head.end);
+      const start = at;
       at = head.end;
-      if (Exchange.mayHaveContent(head)) this.#next = head; // what has arrived of it belongs into the input
-      else this.#begin(head, raw);
+      if (mayHaveContent(head)) this.#next = head; // what has arrived of it belongs into the input
+      else this.#begin(head, head.method === "GET" && head.minor === 1 ? bytes.subarray(start, at) : null);
     }
     return at;
   }
 
-  /** @param raw The head as received, if there is no content. */
+  /** @param raw The head as received, if the response may be sent again. */
   #begin(head: Head, raw: Uint8Array | null): void {
     this.#next = null;
     this.#phase = "exchange";
     this.touch();
-    const exchange = Exchange.of(this, head);
-    if (exchange instanceof Rejection) return this.#reject(exchange);
-    this.#exchange = exchange;
-    exchange.start(raw);
+    const options = connectionOptions(head);
+    if (options instanceof Rejection) return this.#reject(options);
+    this.#exchange = new Exchange(this, head, options);
+    this.#exchange.start(raw);
   }
 
   /** Sends a response again. */
@@ -288,7 +289,8 @@ export class Connection implements Watched {
   /** Refuses a malformed request. What follows it cannot be understood. */
   #reject(rejection: Rejection): void {
     this.#phase = "exchange";
-    this.#exchange = Exchange.rejected(this, rejection);
+    this.#exchange = Exchange.ofMalformed(this);
+    this.#exchange.refuse(rejection);
   }
 
   #endOfInput(): void {

@@ -3,7 +3,8 @@
  *
  * The runtime waits for its events in an epoll instance of its own, which is one of the descriptors watched here: so this
  * thread can wait here for a millisecond at a time, without another thread and without delaying the runtime. When
- * nothing has happened for some milliseconds, the wait moves to another thread, and costs nothing until it ends.
+ * nothing has happened for some milliseconds, or promises are pending that may need timers and turns of the runtime, the
+ * wait moves to another thread, and costs nothing until it ends.
  *
  * @module
  */
@@ -15,7 +16,7 @@ import { Network, openNetworkCalls, READABLE } from "../../system/network.ts";
 const TURN_MS = 1;
 
 /** Turns without an event before the wait moves to another thread. */
-const IDLE_TURNS = 8;
+const IDLE_TURNS = 2;
 
 /** Events handled between two looks at the clock. */
 const EVENTS_PER_LOOK = 16;
@@ -40,6 +41,7 @@ export class EventLoop {
   readonly #births: number[] = [];
   #runtime = -1;
   #users = 0;
+  #pending = 0;
   #idle = 0;
   #isAway = false;
   #hasWork = false;
@@ -117,13 +119,19 @@ export class EventLoop {
     this.#hasWork = true;
   }
 
+  /** Handlers and streams have begun to wait, or no longer do. */
+  countPending(change: 1 | -1): void {
+    this.#pending += change;
+    this.#hasWork = true;
+  }
+
   /** Ends a wait on another thread. */
   wake(): void {
     if (this.#isAway) this.network.ring();
   }
 
-  readonly #turn = (): void => {
-    if (this.#users === 0) return void this.#end();
+  readonly #turn = (): unknown => {
+    if (this.#users === 0) return this.#end();
     const until = performance.now() + TURN_MS;
     this.#hasWork = false;
     let isIdle = true;
@@ -133,11 +141,11 @@ export class EventLoop {
       if (count > 0) this.#handle(count, until);
       isIdle &&= count === 0;
       if (this.#hasWork || performance.now() >= until) break;
+      if (count === 0 && this.#pending > 0) return this.#waitAway();
       wait = count > 0 ? 0 : 1;
     }
     this.#idle = isIdle ? this.#idle + 1 : 0;
-    if (this.#idle < IDLE_TURNS) setImmediate(this.#turn);
-    else this.#waitAway();
+    return this.#idle < IDLE_TURNS ? setImmediate(this.#turn) : this.#waitAway();
   };
 
   /** Handles events; those that are left when time is over are reported again. */

@@ -10,17 +10,20 @@
 import { RECEIVED_FIELDS } from "../../core/request_head.ts";
 import type { Field } from "../../http1/header_fields.ts";
 
-/** What a request consists of. */
+/** What a request consists of; everything but method and fields is made on demand. */
 export interface RequestParts {
   readonly method: string;
   readonly fields: readonly Field[];
   /** The URL, unvalidated. */
-  readonly url: () => string;
-  /** The body; null for methods whose requests have none. */
-  readonly body: (() => ReadableStream<Uint8Array<ArrayBuffer>> | Uint8Array<ArrayBuffer>) | null;
+  readonly url: string;
+  /** The body, for methods whose requests have one. */
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | Uint8Array<ArrayBuffer>;
   /** Aborted when the client leaves. */
-  readonly signal: () => AbortSignal;
+  readonly signal: AbortSignal;
 }
+
+/** Methods whose content has no defined meaning (RFC 9110 section 9.3.1), and which handlers do not see. */
+const BODILESS: readonly string[] = ["GET", "HEAD", "CONNECT"];
 
 /** A request that is made of its parts on demand. */
 class LazyRequest {
@@ -42,7 +45,7 @@ class LazyRequest {
   }
 
   get url(): string {
-    return this.#url ??= this.#parts.url();
+    return this.#url ??= this.#parts.url;
   }
 
   get headers(): Headers {
@@ -50,11 +53,15 @@ class LazyRequest {
   }
 
   get signal(): AbortSignal {
-    return this.#parts.signal();
+    return this.#parts.signal;
+  }
+
+  get #hasBody(): boolean {
+    return !BODILESS.includes(this.#parts.method);
   }
 
   get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
-    return this.#parts.body === null ? null : this.real.body;
+    return this.#hasBody ? this.real.body : null;
   }
 
   get bodyUsed(): boolean {
@@ -72,13 +79,13 @@ class LazyRequest {
 
   /** Its constructor refuses some methods, and changes others and URLs: then it has placeholders for them. */
   #make(): Request {
-    const { method, body, signal } = this.#parts;
-    const headers = this.headers;
-    const init = { headers, body: body?.() ?? null, signal: signal() };
+    const { method, signal } = this.#parts;
+    const hasBody = this.#hasBody;
+    const init = { headers: this.headers, body: hasBody ? this.#parts.body : null, signal };
     try {
       return new Request(this.url, { method, ...init });
     } catch {
-      return new Request("http://localhost/", { method: body === null ? "GET" : "POST", ...init });
+      return new Request("http://localhost/", { method: hasBody ? "POST" : "GET", ...init });
     }
   }
 

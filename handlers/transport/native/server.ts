@@ -134,6 +134,7 @@ export class NativeServer implements RunningServer<ServerAddr>, Watched {
       received: Block.allocate(RECEIVED_BYTES),
       stage: new Stage(),
       repeats: new Repeats(this.#loop.network),
+      repeat: { isFresh: null, log: null },
       port: "port" in address ? address.port : 0,
       isStopping: false,
       closed: (connection) => this.#closed(connection),

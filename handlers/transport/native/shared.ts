@@ -5,6 +5,7 @@
  */
 
 import type { FetchFunction } from "../../core/fetch.ts";
+import type { Repeat } from "../../core/repeat.ts";
 import type { Logger } from "../../core/types.ts";
 import type { Block } from "../../system/block.ts";
 import type { Connection } from "./connection.ts";
@@ -44,6 +45,8 @@ export interface Shared {
   readonly stage: Stage;
   /** Responses that are sent again. */
   readonly repeats: Repeats;
+  /** Filled in while a handler is called. */
+  readonly repeat: Repeat;
   /** The local port; 0 for a Unix socket. */
   readonly port: number;
   /** Whether the server accepts no more requests. */
