@@ -34,7 +34,7 @@ import { UsageError } from "./cli/usage_error.ts";
 import { type Shared, workerSeat } from "./cli/worker_seat.ts";
 import { wrap } from "./handlers/core/chain.ts";
 import type { Feature } from "./handlers/serving/feature.ts";
-import { toFetch } from "./handlers/core/fetch.ts";
+import { toFetch, type ToFetchOptions } from "./handlers/core/fetch.ts";
 import { isLoopback } from "./handlers/http/own_host.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
 import { requireNode } from "./handlers/system/node.ts";
@@ -124,7 +124,8 @@ export async function runAsProcess(): Promise<never> {
 type World = Required<Omit<CommandIo, "err">> & { readonly sink: LogSink };
 
 async function run(args: readonly string[], settings: Settings, world: World): Promise<number> {
-  const log = loggerOf(world.sink, world.colors.err);
+  await using output = await logOf(settings, world);
+  const { sink, log } = output;
   // Registered now: after the start line has been printed, a signal may arrive at any time.
   using signals = new Signals(world.onSignal);
   const { features: { upload }, identity: users, workers } = settings;
@@ -164,10 +165,34 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   const url = settings.open && world.shared === null ? ownUrl(server.address, secure, settings.base) : null;
   if (url !== null) (await import("./cli/open.ts")).openInBrowser(url, log);
   try {
-    return await untilStopped(server, features, { out: world.out, signals, drain: settings.drain });
+    return await untilStopped(server, features, { out: world.out, sink, signals, drain: settings.drain });
   } finally {
     globalThis.removeEventListener("unhandledrejection", survive);
   }
+}
+
+/** Where the lines of a run go. */
+interface LogOutput extends AsyncDisposable {
+  readonly sink: LogSink;
+  readonly log: Logger;
+}
+
+/** A file, if the command logs to one; standard error for all others, and for workers, whose lines the command reads. */
+async function logOf(settings: Settings, { sink, colors, shared }: World): Promise<LogOutput> {
+  if (settings.logFile === null || shared !== null) {
+    return { sink, log: loggerOf(sink, colors.err), async [Symbol.asyncDispose]() {} };
+  }
+  const { LogFile } = await import("./cli/log_file.ts");
+  const file = LogFile.open(settings.logFile, settings, sink.writer);
+  const lines = new LogSink(file);
+  return {
+    sink: lines,
+    log: loggerOf(lines, false),
+    async [Symbol.asyncDispose]() {
+      await lines.flush(FLUSH_MS);
+      file[Symbol.dispose]();
+    },
+  };
 }
 
 async function partsOf(
@@ -266,12 +291,13 @@ async function startAlone(start: Start, https: Https | null, isProbe = false) {
   const { settings, world: { shared }, log, parts } = start;
   let localAddress: LocalAddress | null = null;
   const outermost = settings.health ? [(await import("./handlers/layers/health.ts")).health()] : [];
-  const handler = wrap(await handlerFor(settings, parts), ...outermost, ...https?.layers ?? []);
+  const secured = https?.layers ?? await layersBehindProxy(settings);
+  const handler = wrap(await handlerFor(settings, parts), ...outermost, ...secured);
   const fetch = toFetch(isProbe ? notYet : handler, {
     log,
     accessLog: settings.server.log ?? false,
     localAddress: () => localAddress,
-    trustedProxies: settings.trustedProxies,
+    ...believed(settings),
     ...(settings.hosts && { hosts: settings.hosts }),
   });
   const transport = await transportOf(settings);
@@ -332,12 +358,30 @@ function hostnameOf({ endpoint }: Settings): string {
   return endpoint.kind === "tcp" ? endpoint.hostname : "localhost";
 }
 
-/** The transport of the protocol. */
+/** Whose header fields are believed about the client; none with the PROXY protocol, where they are the client's. */
+function believed({ trustedProxies, forwardedBy }: Settings): Pick<ToFetchOptions, "trustedProxies" | "forwardedBy"> {
+  return forwardedBy === "proxy-protocol" ? {} : { trustedProxies, forwardedBy };
+}
+
+/** The layers of a server whose proxy has the certificate. */
+async function layersBehindProxy({ hsts: seconds }: Settings): Promise<Layer[]> {
+  return seconds === null ? [] : [(await import("./handlers/layers/https.ts")).hsts(seconds)];
+}
+
+/** The transport of the protocol, perhaps behind that of proxies. */
 async function transportOf(settings: Settings): Promise<Serve> {
+  const engine = await engineOf(settings);
+  const { trustedProxies, forwardedBy } = settings;
+  if (forwardedBy !== "proxy-protocol") return engine;
+  const { serveProxied } = await import("./handlers/transport/proxy_protocol.ts");
+  return (fetch, options) => serveProxied(engine, fetch, { ...options, trustedProxies });
+}
+
+/** What speaks HTTP. */
+async function engineOf(settings: Settings): Promise<Serve> {
   if (settings.classic) return await classic(settings);
-  return settings.engine === "deno" || settings.tls !== null
-    ? serve
-    : (await import("./cli/engine.ts")).native(settings.engine);
+  if (settings.engine === "deno" || settings.tls !== null) return serve;
+  return (await import("./cli/engine.ts")).native(settings.engine);
 }
 
 /** Python's transport, loaded only here. */
@@ -390,7 +434,7 @@ class Signals implements Disposable {
 async function untilStopped(
   server: RunningServer<ServerAddr>,
   features: readonly Feature[],
-  { out, signals, drain }: { out: World["out"]; signals: Signals; drain: number },
+  { out, sink, signals, drain }: { out: World["out"]; sink: LogSink; signals: Signals; drain: number },
 ): Promise<number> {
   const first = await Promise.race([signals.first, endOf(server)]);
   if (first === "SIGHUP") {
@@ -398,6 +442,7 @@ async function untilStopped(
     return 128 + SIGNAL_NUMBERS.SIGHUP;
   }
   if (first === "SIGINT") {
+    await sink.flush(FLUSH_MS); // what has been logged comes before
     out("\nKeyboard interrupt received, exiting.\n");
     await server.abort();
     return 0;

@@ -13,6 +13,7 @@ import type { Endpoint, InheritedEndpoint } from "../handlers/transport/endpoint
 import { socketOf } from "./address.ts";
 import { CGI, type OptionName, type Options, PROGRAMS, WRITING } from "./options.ts";
 import { type AccessRule, parseAccessRule } from "../handlers/identity/rules.ts";
+import type { ForwardedBy } from "../handlers/http/forwarded.ts";
 import type { Given } from "./parse.ts";
 import { UsageError } from "./usage_error.ts";
 import type { MountPoint } from "./values.ts";
@@ -41,8 +42,10 @@ export interface Settings {
   readonly open: boolean;
   /** Additional accepted host names; null if not given. */
   readonly hosts: readonly string[] | null;
-  /** The proxies whose X-Forwarded-For counts. */
+  /** The proxies that are believed. */
   readonly trustedProxies: readonly string[];
+  /** How they name the client. */
+  readonly forwardedBy: ForwardedBy | "proxy-protocol";
   /** Whether it speaks only HTTP/1.0, as Python does. */
   readonly classic: boolean;
   /** What speaks HTTP, unless it is the classic transport. */
@@ -55,6 +58,8 @@ export interface Settings {
   readonly redirect: number | null;
   /** The seconds of Strict-Transport-Security; null for none. */
   readonly hsts: number | null;
+  /** The file for the log; null for standard error. */
+  readonly logFile: string | null;
   /** Whether to print QR codes of the URLs. */
   readonly qr: boolean;
   /** Options of the file server. */
@@ -157,10 +162,12 @@ export function settingsOf(
     health: options.health,
     open: openOf(options, endpoint),
     trustedProxies: options["trusted-proxy"].flat(),
+    forwardedBy: options.forwarded,
     classic: options.protocol === "HTTP/1.0",
     engine: engineOf(options),
     workers: options.workers,
     ...httpsOf(options, endpoint),
+    logFile: options["log-file"],
     qr: qrOf(options, endpoint),
     server: serverOptionsOf(options),
     policies: policiesOf(options),
@@ -253,6 +260,7 @@ function serverOptionsOf(options: Options): FileServerOptions {
     listing: !options["no-listing"],
     ...(options.precompressed && { precompressed: true }),
     ...(options["no-precompressed"] && { precompressed: false }),
+    ...(options["precompressed-only"] && { precompressedOnly: true }),
     ...(options["no-sandbox"] && { sandbox: false }),
     headers: headersOf(options),
     log: options.quiet ? false : options["log-format"],

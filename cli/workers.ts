@@ -100,13 +100,16 @@ export async function startWorkers(options: WorkersOptions): Promise<RunningServ
  * The addresses on which the workers listen, and those of applications; null for a Unix socket, which cannot be
  * named in a list of permissions.
  */
-function neededAddresses({ settings: { endpoint, tls, features }, address }: WorkersOptions): string[] | null {
+function neededAddresses({ settings, address }: WorkersOptions): string[] | null {
+  const { endpoint, tls, features, forwardedBy } = settings;
   if ("path" in address) return null;
   const hostname = endpoint.kind === "tcp" ? endpoint.hostname : address.hostname;
   const upstreams = (features.proxy?.proxy ?? []).map(({ upstream }) => parseUpstream(upstream));
   const addresses = [...features.fastcgi?.fastcgi ?? [], ...upstreams.filter((each) => typeof each === "object")];
   const applications = addresses.flatMap(({ address }) => address.transport === "tcp" ? [address] : []);
   const own = [{ hostname, port: address.port }, ...applications].map(textOf);
+  // The PROXY protocol needs a port of its own for the engine.
+  if (forwardedBy === "proxy-protocol") return [...own, LOOPBACK].filter(isAllowed);
   // An inherited socket, or the next certificate, takes over a listener opened on any free port.
   return tls || endpoint.kind === "inherited" ? [...own, ANY_FREE].filter(isAllowed) : own;
 }
@@ -115,10 +118,12 @@ function textOf({ hostname, port }: { readonly hostname: string; readonly port: 
   return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
-const ANY_FREE = "127.0.0.1:0";
+const LOOPBACK = "127.0.0.1";
+const ANY_FREE = `${LOOPBACK}:0`;
 
 function isAllowed(host: string): boolean {
-  return host !== ANY_FREE || Deno.permissions.querySync({ name: "net", host }).state === "granted";
+  return host !== ANY_FREE && host !== LOOPBACK ||
+    Deno.permissions.querySync({ name: "net", host }).state === "granted";
 }
 
 class Workers implements RunningServer<ServerAddr>, AsyncDisposable {

@@ -30,7 +30,7 @@ export interface ArchiveOptions {
   /** Maximum total size of the files in one archive, in bytes; unlimited by default. */
   readonly maxBytes?: number;
   /**
-   * Maximum number of files and directories in one archive; defaults to 1,000,000. Each takes some 120 bytes of memory.
+   * Maximum number of files and directories in one archive; defaults to 1,000,000. Each takes some 200 bytes of memory.
    */
   readonly maxEntries?: number;
   /** Maximum number of concurrent archive downloads; defaults to 16. Each worker process counts its own. */

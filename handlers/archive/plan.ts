@@ -57,8 +57,8 @@ interface PackedDirectory {
 const REPORTED = 1_000;
 
 /**
- * The members of an archive, in order. Stored in columns, some 80 bytes each plus the name, because there may be a
- * million; everything else is looked up again when it is sent.
+ * The members of an archive, in order. Stored in columns, some 150 bytes each plus the name, because there may be a
+ * million.
  */
 export class ArchivePlan {
   readonly #names: string[] = [];
@@ -67,7 +67,7 @@ export class ArchivePlan {
   readonly #sizes: number[] = [];
   readonly #times: number[] = [];
   readonly #modes: number[] = [];
-  readonly #versions: number[] = [];
+  readonly #versions: string[] = [];
   readonly #places: PackedDirectory[] = [];
   readonly #digest = createHash("sha256");
   readonly #encoder = new TextEncoder();
@@ -120,8 +120,9 @@ export class ArchivePlan {
     this.#times.push(Math.floor((stat.modified ?? 0) / 1000));
     // Read permissions are the recipient's decision; the executable bit belongs to the file.
     this.#modes.push(stat.kind === "directory" || ((stat.mode ?? 0) & 0o111) !== 0 ? 0o755 : 0o644);
-    this.#versions.push(hash(stat.version));
-    this.#digest.update(`${text}\0${stat.version}\0${stat.mode ?? ""}\n`);
+    const { version } = stat;
+    this.#versions.push(version);
+    this.#digest.update(`${text}\0${version}\0${stat.mode ?? ""}\n`);
     this.#stable &&= stat.stable;
     this.#bytes += stat.size;
   }
@@ -136,6 +137,17 @@ export class ArchivePlan {
       modified: this.#times[index]!,
       mode: this.#modes[index]!,
     };
+  }
+
+  /** The size of a file in bytes. */
+  sizeOf(index: number): number {
+    return this.#sizes[index]!;
+  }
+
+  /** A file as it was planned. */
+  statOf(index: number): FileStat {
+    const modified = this.#times[index]! * 1000;
+    return { kind: "file", size: this.#sizes[index]!, modified, version: this.#versions[index]!, stable: false };
   }
 
   /** Encodes ASCII itself: a call takes longer, and there are several for each member. */
@@ -155,21 +167,9 @@ export class ArchivePlan {
   }
 
   /** Whether a file is still the one that was planned. */
-  isUnchanged(index: number, now: FileStat | null): now is FileStat {
-    return now?.kind === "file" && now.size === this.#sizes[index] && hash(now.version) === this.#versions[index];
+  isUnchanged(index: number, now: FileStat | null): boolean {
+    return now?.kind === "file" && now.size === this.#sizes[index] && now.version === this.#versions[index];
   }
-}
-
-/** A 53-bit hash: enough to detect a change, and eight bytes to store. */
-function hash(text: string): number {
-  let [high, low] = [0x9e3779b9, 0x85ebca6b];
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    high = Math.imul(high ^ code, 0x01000193);
-    low = Math.imul(low ^ code, 0x5bd1e995);
-    low = (low << 13) | (low >>> 19);
-  }
-  return (high >>> 11) * 2 ** 32 + (low >>> 0);
 }
 
 /** The chain of parent directories, by their real paths. */

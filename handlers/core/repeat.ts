@@ -15,16 +15,21 @@ export interface Repeat {
   log: ((address: string) => void) | null;
 }
 
-/** Handlers without a layer that has to see each request. */
-const repeatable = new WeakSet<Handler>();
+/** Handlers and fetch functions of which nothing outside has to see each request. */
+const repeatable = new WeakSet<Handler | FetchLike>();
 
-/** Marks a handler that treats all requests with the same head alike, except for its log. */
-export function markRepeatable(handler: Handler): Handler {
+type FetchLike = (request: Request) => unknown;
+
+/**
+ * Marks a handler, or the fetch function of one, that treats all requests with the same head alike, except for its log. A
+ * function around it is not marked, and so sees each request.
+ */
+export function markRepeatable<Marked extends Handler | FetchLike>(handler: Marked): Marked {
   repeatable.add(handler);
   return handler;
 }
 
-/** Whether a handler has been marked. */
-export function isRepeatable(handler: Handler): boolean {
+/** Whether a handler or a fetch function has been marked. */
+export function isRepeatable(handler: Handler | FetchLike): boolean {
   return repeatable.has(handler);
 }

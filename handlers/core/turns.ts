@@ -22,6 +22,11 @@ export class Turns {
     return performance.now() >= this.#end;
   }
 
+  /** Ends the first slice, which is longer: the work has turned out to be long. */
+  endFirst(): void {
+    this.#end = 0;
+  }
+
   /**
    * Yields to the event loop for a timer, which takes two milliseconds. setImmediate would be a thousand times as
    * quick, but work that is ready at once keeps the runtime from polling its connections: a request then took twenty to

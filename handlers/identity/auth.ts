@@ -66,6 +66,21 @@ const NO_RIGHTS: Pick<Context, "may" | "view"> = { may: () => false, view: "no r
  * 403 (users).
  *
  * @throws {InvalidRule} If a rule is malformed.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { fileServer, memory, toFetch } from "@x/pyserve";
+ * import { auth, environmentUser } from "@x/pyserve/identity";
+ *
+ * const users = environmentUser("ann:correct horse"); // or userFile("users.txt"), or your own `Users`
+ * const layers = [auth({ users, rules: ["anyone:read@/pub", "users:all"] })];
+ * const fetch = toFetch(fileServer(memory({ "pub/a.txt": "a", "b.txt": "b" }), { layers, log: false }));
+ * assert((await fetch(new Request("http://localhost/pub/a.txt"))).status === 200);
+ * assert((await fetch(new Request("http://localhost/b.txt"))).status === 401);
+ * const headers = { authorization: `Basic ${btoa("ann:correct horse")}` };
+ * assert(await (await fetch(new Request("http://localhost/b.txt", { headers }))).text() === "b");
+ * ```
  */
 export function auth(options: AuthOptions): Layer {
   const gate = new Gate(options);

@@ -1,5 +1,5 @@
 /**
- * The text of all script files, loaded with the first page.
+ * The page's script as it is served, loaded with the first page.
  *
  * @module
  */
@@ -38,14 +38,16 @@ import selection from "./script/selection.js" with { type: "text" };
 import share from "./script/share.js" with { type: "text" };
 import shareLinks from "./script/share_links.js" with { type: "text" };
 import spans from "./script/spans.js" with { type: "text" };
+import style from "./script/style.js" with { type: "text" };
 import stream from "./script/stream.js" with { type: "text" };
 import theme from "./script/theme.js" with { type: "text" };
 import toolbar from "./script/toolbar.js" with { type: "text" };
 import transfer from "./script/transfer.js" with { type: "text" };
 import upload from "./script/upload.js" with { type: "text" };
+import { BASE, bundle, MAIN } from "./bundle.ts";
 
-/** The files by name. */
-export const texts: ReadonlyMap<string, string> = new Map([
+/** The modules and style sheets by name. */
+export const sources: ReadonlyMap<string, string> = new Map([
   ["actions.js", actions],
   ["app.css", appCss],
   ["changes.js", changes],
@@ -82,10 +84,20 @@ export const texts: ReadonlyMap<string, string> = new Map([
   ["spans.js", spans],
   ["stream.js", stream],
   ["theme.js", theme],
+  ["style.js", style],
   ["toolbar.js", toolbar],
   ["transfer.js", transfer],
   ["upload.js", upload],
 ]);
+
+/** The files that a page needs at once. */
+export const first: readonly string[] = [BASE, MAIN];
+
+/** Modules that are loaded by other pages than listings. */
+const OTHER_ROOTS = ["live.js"];
+
+/** The files that are served, by name. */
+export const texts: ReadonlyMap<string, string> = bundle(sources, OTHER_ROOTS);
 
 /** Hash of all files: the cache-busting part of their URLs. */
 export const version: string = new Uint8Array(

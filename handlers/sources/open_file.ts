@@ -6,6 +6,7 @@
 
 import type { FileBody } from "../core/file_body.ts";
 import type { Awaitable } from "../core/types.ts";
+import type { FileStat } from "./file_stat.ts";
 
 /**
  * An open file. The caller disposes of it. Use {@linkcode openBytes} for content in memory, {@linkcode openRanges} for
@@ -26,4 +27,9 @@ export interface OpenFile extends Disposable {
   stream?(): ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Optional: its descriptor, for a transport that sends from it; valid until the file is disposed of. */
   readonly direct?: Pick<FileBody, "descriptor" | "isCached">;
+  /**
+   * Optional: its metadata now, which tells whether it was changed while it was read, more cheaply than `stat` of the
+   * source.
+   */
+  stat?(): Awaitable<FileStat>;
 }

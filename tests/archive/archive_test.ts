@@ -17,9 +17,12 @@ import {
 import type { ArchiveOptions } from "@x/pyserve/handlers";
 import { attachment } from "@x/pyserve/http";
 import { type FileStat, isVisible } from "@x/pyserve/sources";
+import { FILE_CALLS } from "../../handlers/system/file_calls.ts";
+import { EINTR, EMFILE, ENOSYS, EPERM } from "../../handlers/system/libc.ts";
 import { tarHeader } from "../../handlers/archive/tar.ts";
 import { clockAhead } from "../support/clock.ts";
 import { start } from "../support/command.ts";
+import { failing } from "../support/failing.ts";
 import { missing } from "../support/programs.ts";
 import { settleTimes, type TempTree, tempTree } from "../support/tree.ts";
 import { delay, until } from "../support/wait.ts";
@@ -410,6 +413,29 @@ Deno.test({
     const anew = await ask(site, "/d/?archive=zip", { headers });
     await anew.body?.cancel();
     assertEquals([anew.status, anew.headers.get("etag")], [200, null]);
+  },
+});
+
+Deno.test({
+  name: "an archive is the same where calls of the system fail",
+  ignore: FILE_CALLS === null,
+  async fn() {
+    const files = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`d/${i}`, "x".repeat(i * 5_000)]));
+    await using tree = await tempTree(files);
+    for (const name of Object.keys(files)) await settleTimes(tree.at(name));
+    await settleTimes(tree.at("d"));
+    const pack = async () => await (await ask(disk(tree.path), "/d/?archive=zip")).bytes();
+    const expected = await pack();
+    for (const name of ["statx", "preadv2", "openat2", "getdents64"]) {
+      for (const errno of [EINTR, EMFILE, ENOSYS, EPERM]) {
+        for (const every of [1, 3]) {
+          if (errno === EINTR && every === 1) continue; // interrupted for ever
+          using failed = failing(FILE_CALLS!, name, errno, (call) => call % every === 0);
+          assertEquals(await pack(), expected, `${name}, error ${errno}`);
+          assert(failed.count > 0);
+        }
+      }
+    }
   },
 });
 

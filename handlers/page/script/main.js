@@ -4,13 +4,13 @@
  */
 
 import { confirmRemoval, downloadZip, menuOf, urlOf } from "./actions.js";
+import { adoptStyle } from "./style.js";
 import { makeFolder, remove, rename } from "./changes.js";
 import { askName, openMenu } from "./dialogs.js";
 import { announce, h, icon, kept, toast } from "./dom.js";
 import { watchDownloads } from "./downloads.js";
 import { fetchEntries, harvest } from "./entries.js";
 import { count, formatSize } from "./format.js";
-import { iconStyle } from "./icons.js";
 import { isShown } from "./kinds.js";
 import { listenToKeys } from "./keyboard.js";
 import { LoggedOut } from "./login.js";
@@ -39,7 +39,8 @@ let searching;
 /** The directory's own entries while search results are shown. @type {Entry[]} */
 let here = [];
 
-const [table] = await Promise.all([serverTable(), adoptStyle()]);
+adoptStyle();
+const table = await serverTable();
 const serverBody = /** @type {HTMLTableSectionElement} */ (table.tBodies[0]);
 const body = h("tbody", { role: "rowgroup" });
 const model = new Model();
@@ -98,7 +99,7 @@ selectionBar(selection, {
 });
 model.addEventListener("change", summarize);
 setTiles(kept.get("view") === "tiles");
-document.documentElement.classList.add("on");
+document.documentElement.classList.replace("soon", "on");
 
 await harvest(serverBody, (entries) => model.append(entries));
 serverBody.remove();
@@ -123,14 +124,6 @@ async function serverTable() {
     await new Promise((resolve) => setTimeout(resolve, 10));
     if (document.readyState !== "loading" && !document.querySelector("table")) throw new Error("There is no table");
   }
-}
-
-/** The policy of the page blocks external style sheets; constructed ones are allowed. */
-async function adoptStyle() {
-  const response = await fetch(new URL("app.css", import.meta.url));
-  const sheet = new CSSStyleSheet();
-  await sheet.replace(iconStyle() + await response.text());
-  document.adoptedStyleSheets.push(sheet);
 }
 
 /** Totals and the zip link have moved to the top, where they are kept up to date. */

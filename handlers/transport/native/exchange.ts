@@ -86,10 +86,10 @@ export class Exchange implements RequestParts, BodySource {
   start(raw: Uint8Array | null): void {
     const { shared, remoteAddr } = this.#connection;
     const { minor } = this.#head;
-    const { repeat } = shared;
-    repeat.isFresh = repeat.log = null;
+    const repeat = raw === null ? null : shared.repeat;
+    if (repeat !== null) repeat.isFresh = repeat.log = null;
     const protocol = minor === 1 ? "HTTP/1.1" : `HTTP/1.${minor}`;
-    const info: ConnectionInfo = { remoteAddr, protocol, sendsFiles: true, ...(raw !== null && { repeat }) };
+    const info: ConnectionInfo = { remoteAddr, protocol, sendsFiles: true, ...(repeat !== null && { repeat }) };
     let answer: Response | Promise<Response>;
     try {
       answer = shared.fetch(nativeRequest(this), info);
@@ -234,7 +234,7 @@ export class Exchange implements RequestParts, BodySource {
     const head = `${text}${framing}${this.#connectionLine(closes)}\r\n`;
     const bytes = isEmpty || body?.length === 0 ? null : body;
     const { outbox, shared, address } = this.#connection;
-    if (raw !== null && shared.repeat.isFresh !== null && this.isPersistent && dateAt >= 0) {
+    if (raw !== null && shared.repeat?.isFresh && this.isPersistent && dateAt >= 0) {
       shared.repeats.add(raw, shared.repeat, address, { text: head, dateAt, body: bytes });
     }
     this.#settle(outbox.isEmpty ? outbox.send(head, bytes) : outbox.append(head, bytes));

@@ -37,13 +37,14 @@ const encoder = new TextEncoder();
 /**
  * Takes a response, whose body cannot be read again.
  *
- * @throws TypeError if it is no response, or its body has been read.
+ * @throws TypeError if it is no response, its status is not that of a final response, or its body has been read.
  */
 export function partsOf(response: Response): ResponseParts {
   if (!(response instanceof Response)) {
     throw new TypeError("The fetch function returned something else than a Response");
   }
   if (response.bodyUsed) throw new TypeError("The body of the response has already been read");
+  if (response.status < 200) throw new TypeError(`Cannot send a response with the status ${response.status}`);
   const { status, headers } = response; // reading them completes what the runtime has postponed
   const inner = INNER && (response as unknown as Readonly<Record<symbol, Inner | undefined>>)[INNER];
   if (inner === undefined || !Array.isArray(inner.headerList)) return { status, fields: headers, body: response.body };

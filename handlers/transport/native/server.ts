@@ -5,6 +5,7 @@
  */
 
 import type { FetchFunction } from "../../core/fetch.ts";
+import { isRepeatable } from "../../core/repeat.ts";
 import { clientOf } from "../../http/client.ts";
 import { Block } from "../../system/block.ts";
 import { EAGAIN, ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../../system/libc.ts";
@@ -134,7 +135,7 @@ export class NativeServer implements RunningServer<ServerAddr>, Watched {
       received: Block.allocate(RECEIVED_BYTES),
       stage: new Stage(),
       repeats: new Repeats(this.#loop.network),
-      repeat: { isFresh: null, log: null },
+      repeat: isRepeatable(fetch) ? { isFresh: null, log: null } : null,
       port: "port" in address ? address.port : 0,
       isStopping: false,
       closed: (connection) => this.#closed(connection),

@@ -45,8 +45,8 @@ export interface Shared {
   readonly stage: Stage;
   /** Responses that are sent again. */
   readonly repeats: Repeats;
-  /** Filled in while a handler is called. */
-  readonly repeat: Repeat;
+  /** Filled in while a handler is called; null if nothing must be sent again. */
+  readonly repeat: Repeat | null;
   /** The local port; 0 for a Unix socket. */
   readonly port: number;
   /** Whether the server accepts no more requests. */
