@@ -16,7 +16,7 @@ import { Judge } from "./judge.ts";
 import { kindOf, requireFunction } from "./origin.ts";
 import { readHead, type RequestHead } from "./request_head.ts";
 import { type SettledHandler, settleLast, unchecked } from "./settle.ts";
-import { isRepeatable, markRepeatable, type Repeat } from "./repeat.ts";
+import { isRepeatable, markRepeatable, type Repeat } from "./shortcuts.ts";
 import { type Identified, type InternalContext, internalsOf, type RequestNotes, type Visitor } from "./internals.ts";
 import type { Awaitable, Context, Encoder, Handler, LocalAddress, Logger, Rewriter } from "./types.ts";
 

@@ -6,7 +6,7 @@
 
 import type { Refusal } from "../http/refusal.ts";
 import { SitePath } from "../http/target.ts";
-import type { Repeat } from "./repeat.ts";
+import type { Repeat } from "./shortcuts.ts";
 import type { RequestHead } from "./request_head.ts";
 import type { Context } from "./types.ts";
 

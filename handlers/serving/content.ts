@@ -8,7 +8,7 @@ import { varyBy } from "../http/vary.ts";
 import { HttpError } from "../core/errors.ts";
 import { encodedBy } from "../core/origin.ts";
 import { then } from "../core/awaitable.ts";
-import { noteFileBody } from "../core/file_body.ts";
+import { noteFileBody } from "../core/shortcuts.ts";
 import { BEGINNING_BYTES } from "../http/declared_charset.ts";
 import { formatHttpDate } from "../http/date.ts";
 import { evaluatePreconditions, ifRangeHolds, type Validators } from "../http/preconditions.ts";

@@ -35,7 +35,7 @@ import { isStyled } from "../serving/resolve_page.ts";
 import { ResponseCache } from "../serving/response_cache.ts";
 import { limit } from "../serving/rights.ts";
 import { requireArray } from "../core/origin.ts";
-import { markRepeatable } from "../core/repeat.ts";
+import { markRepeatable } from "../core/shortcuts.ts";
 import { neverDeclining, settle, type SettledHandler, settleLast } from "../core/settle.ts";
 import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";

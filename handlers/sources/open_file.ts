@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { FileBody } from "../core/file_body.ts";
 import type { Awaitable } from "../core/types.ts";
 import type { FileStat } from "./file_stat.ts";
 
@@ -26,7 +25,11 @@ export interface OpenFile extends Disposable {
    */
   stream?(): ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Optional: its descriptor, for a transport that sends from it; valid until the file is disposed of. */
-  readonly direct?: Pick<FileBody, "descriptor" | "isCached">;
+  readonly direct?: {
+    readonly descriptor: number;
+    /** Whether a range is in memory, as far as is known. */
+    isCached(from: number, until: number): boolean;
+  };
   /**
    * Optional: its metadata now, which tells whether it was changed while it was read, more cheaply than `stat` of the
    * source.

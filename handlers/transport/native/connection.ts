@@ -16,7 +16,7 @@ import type { EventLoop, Watched } from "./event_loop.ts";
 import { Exchange } from "./exchange.ts";
 import { Outbox, type Sent } from "./outbox.ts";
 import type { Known } from "./repeats.ts";
-import type { Shared } from "./shared.ts";
+import type { ServedConnection, Shared } from "./shared.ts";
 
 /** How much is read ahead of a handler, in bytes, before the client has to wait. */
 const AHEAD_BYTES = 65_536;
@@ -29,7 +29,7 @@ const LINGER_MS = 2_000;
 type Phase = "first" | "idle" | "head" | "exchange" | "linger";
 
 /** Owns an accepted socket. */
-export class Connection implements Watched {
+export class Connection implements Watched, ServedConnection {
   /** What is listened for at first. */
   static readonly EVENTS: number = READABLE | HALF_CLOSED;
   readonly descriptor: number;
@@ -144,14 +144,13 @@ export class Connection implements Watched {
     this.shared.closed(this);
   }
 
-  /** Continues after something was sent, perhaps not completely; returns whether the connection is still there. */
-  settle(sent: Sent): boolean {
+  /** Continues after something was sent, perhaps not completely. */
+  settle(sent: Sent): void {
     if (sent === "lost") this.lose();
     else if (sent === "waits") {
       this.touch();
       this.listen();
     }
-    return !this.#isClosed;
   }
 
   /** Listens for what it waits for. */
@@ -164,7 +163,7 @@ export class Connection implements Watched {
   }
 
   /** The response has been sent, and the content of the request has been read. */
-  finish({ isPersistent, hasUnread }: Exchange): void {
+  finish({ isPersistent, hasUnread }: Parameters<ServedConnection["finish"]>[0]): void {
     this.#exchange = null;
     if (!isPersistent || this.shared.isStopping) return this.#end(hasUnread);
     this.#phase = "idle";

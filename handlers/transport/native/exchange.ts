@@ -5,13 +5,12 @@
  */
 
 import type { ConnectionInfo } from "../../core/fetch.ts";
-import { takeFileBody } from "../../core/file_body.ts";
+import { takeFileBody } from "../../core/shortcuts.ts";
 import { HttpError } from "../../core/errors.ts";
 import type { Head } from "../../http1/head.ts";
 import type { InputBuffer } from "../../http1/input_buffer.ts";
 import type { Rejection } from "../../http1/rejection.ts";
 import { requestUrl } from "../../http1/request_url.ts";
-import type { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection_options.ts";
 import { nativeRequest, type RequestParts } from "./native_request.ts";
 import type { Sent } from "./outbox.ts";
@@ -19,6 +18,7 @@ import { SENTENCES } from "./rejections.ts";
 import { type BodySource, RequestBody } from "./request_body.ts";
 import { responseHead } from "./response_head.ts";
 import { partsOf, type ResponseParts } from "./response_parts.ts";
+import type { ServedConnection } from "./shared.ts";
 import { StreamSender } from "./stream_sender.ts";
 
 /** Statuses of responses that never have content. */
@@ -41,7 +41,7 @@ const CLOSED: ConnectionOptions = { ...KEPT, isPersistent: false };
 export class Exchange implements RequestParts, BodySource {
   /** Whether the connection can be kept. */
   isPersistent: boolean;
-  readonly #connection: Connection;
+  readonly #connection: ServedConnection;
   readonly #head: Head;
   readonly #options: ConnectionOptions;
   /** The content of the request; null if there is none. */
@@ -53,7 +53,7 @@ export class Exchange implements RequestParts, BodySource {
   #skipped = 0;
   #stream: StreamSender | null = null;
 
-  constructor(connection: Connection, head: Head, options: ConnectionOptions) {
+  constructor(connection: ServedConnection, head: Head, options: ConnectionOptions) {
     this.#connection = connection;
     this.#head = head;
     this.#options = options;
@@ -62,12 +62,12 @@ export class Exchange implements RequestParts, BodySource {
   }
 
   /** The exchange for a malformed request. */
-  static ofMalformed(connection: Connection): Exchange {
+  static ofMalformed(connection: ServedConnection): Exchange {
     return new Exchange(connection, NO_HEAD, CLOSED);
   }
 
   /** Waits until a response has been sent for which no handler was called. */
-  static repeated(connection: Connection): Exchange {
+  static repeated(connection: ServedConnection): Exchange {
     const exchange = new Exchange(connection, NO_HEAD, KEPT);
     exchange.#state = "sending";
     return exchange;

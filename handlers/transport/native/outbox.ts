@@ -5,7 +5,7 @@
  */
 
 import { concatenate } from "../../core/concatenate.ts";
-import type { FileBody } from "../../core/file_body.ts";
+import type { FileBody } from "../../core/shortcuts.ts";
 import { Block } from "../../system/block.ts";
 import { EAGAIN } from "../../system/libc.ts";
 import type { Network } from "../../system/network.ts";

@@ -5,7 +5,7 @@
  */
 
 import { isLoopback } from "../../http/own_host.ts";
-import type { Repeat } from "../../core/repeat.ts";
+import type { Repeat } from "../../core/shortcuts.ts";
 import { Block } from "../../system/block.ts";
 import type { Network } from "../../system/network.ts";
 import { dateLine } from "./response_head.ts";

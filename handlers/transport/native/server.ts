@@ -5,7 +5,7 @@
  */
 
 import type { FetchFunction } from "../../core/fetch.ts";
-import { isRepeatable } from "../../core/repeat.ts";
+import { isRepeatable } from "../../core/shortcuts.ts";
 import { clientOf } from "../../http/client.ts";
 import { Block } from "../../system/block.ts";
 import { EAGAIN, ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../../system/libc.ts";
@@ -19,7 +19,7 @@ import { EventLoop, type Watched } from "./event_loop.ts";
 import { type Listening, openListening } from "./listening.ts";
 import { Stage } from "./outbox.ts";
 import { Repeats } from "./repeats.ts";
-import type { NativeLimits, Shared } from "./shared.ts";
+import type { NativeLimits, ServedConnection, Shared } from "./shared.ts";
 
 /** Received at once. */
 const RECEIVED_BYTES = 65_536;
@@ -168,8 +168,8 @@ export class NativeServer implements RunningServer<ServerAddr>, Watched {
     if (this.#connections.size >= limits.connections) this.#accept(false);
   }
 
-  #closed(connection: Connection): void {
-    if (!this.#connections.delete(connection)) return;
+  #closed(connection: ServedConnection): void {
+    if (!this.#connections.delete(connection as Connection)) return;
     const client = clientKey(connection);
     const count = this.#byClient.get(client)! - 1;
     if (count > 0) this.#byClient.set(client, count);
@@ -227,7 +227,7 @@ export class NativeServer implements RunningServer<ServerAddr>, Watched {
 }
 
 /** Clients of a Unix socket are one. */
-function clientKey({ remoteAddr }: Connection): string {
+function clientKey({ remoteAddr }: ServedConnection): string {
   return "hostname" in remoteAddr ? clientOf(remoteAddr.hostname, NO_HEADERS) : "";
 }
 

@@ -5,12 +5,12 @@
  */
 
 import type { FetchFunction } from "../../core/fetch.ts";
-import type { Repeat } from "../../core/repeat.ts";
+import type { Repeat } from "../../core/shortcuts.ts";
 import type { Logger } from "../../core/types.ts";
+import type { InputBuffer } from "../../http1/input_buffer.ts";
 import type { Block } from "../../system/block.ts";
-import type { Connection } from "./connection.ts";
 import type { EventLoop } from "./event_loop.ts";
-import type { Stage } from "./outbox.ts";
+import type { Outbox, Sent, Stage } from "./outbox.ts";
 import type { Repeats } from "./repeats.ts";
 
 /**
@@ -52,5 +52,33 @@ export interface Shared {
   /** Whether the server accepts no more requests. */
   readonly isStopping: boolean;
   /** Called when a connection has been closed. */
-  closed(connection: Connection): void;
+  closed(connection: ServedConnection): void;
+}
+
+/** A connection, as far as its requests and responses are concerned. */
+export interface ServedConnection {
+  readonly shared: Shared;
+  readonly remoteAddr: Deno.NetAddr | Deno.UnixAddr;
+  /** The address of the client as text. */
+  readonly address: string;
+  /** What has arrived and has not been taken. */
+  readonly input: InputBuffer;
+  /** What is being sent. */
+  readonly outbox: Outbox;
+  /** Whether nothing more will arrive. */
+  readonly hasEnded: boolean;
+  /** Continues after something was sent, perhaps not completely. */
+  settle(sent: Sent): void;
+  /** Listens for what it waits for. */
+  listen(): void;
+  /** Begins to count time again. */
+  touch(): void;
+  /** The response has been sent, and the content of the request has been read. */
+  finish(exchange: { readonly isPersistent: boolean; readonly hasUnread: boolean }): void;
+  /** The client has left. */
+  lose(): void;
+  /** Closes it immediately; a request in progress is aborted. */
+  abort(reason: Error): void;
+  /** Closes it. */
+  close(): void;
 }

@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { Connection } from "./connection.ts";
+import type { ServedConnection } from "./shared.ts";
 
 /** A stream that is being sent. */
 export class StreamSender {
-  readonly #connection: Connection;
+  readonly #connection: ServedConnection;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #isChunked: boolean;
   #left: number;
@@ -19,7 +19,7 @@ export class StreamSender {
 
   /** @param length The Content-Length; null if it is not known. */
   constructor(
-    connection: Connection,
+    connection: ServedConnection,
     stream: ReadableStream<Uint8Array>,
     { length, isChunked }: { readonly length: number | null; readonly isChunked: boolean },
   ) {
