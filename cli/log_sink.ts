@@ -4,6 +4,8 @@
  * @module
  */
 
+import { later } from "../handlers/core/later.ts";
+
 /** A byte sink: stderr, or a test. */
 export interface ByteWriter {
   /** Writes some of the bytes, and returns how many. */
@@ -55,7 +57,7 @@ export class LogSink {
   async #run(): Promise<void> {
     try {
       while (this.#waiting.length > 0) {
-        await new Promise((resolve) => setTimeout(resolve, GATHER_MS));
+        await new Promise<void>((resolve) => later(GATHER_MS, resolve));
         const text = this.#take();
         let bytes = new TextEncoder().encode(text);
         while (bytes.length > 0) bytes = bytes.subarray(await this.writer.write(bytes));

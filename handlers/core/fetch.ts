@@ -15,6 +15,7 @@ import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { Judge } from "./judge.ts";
 import { kindOf, requireFunction } from "./origin.ts";
 import { readHead, type RequestHead } from "./request_head.ts";
+import { noteRequest } from "./turns.ts";
 import { type SettledHandler, settleLast, unchecked } from "./settle.ts";
 import { isRepeatable, markRepeatable, type Repeat } from "./shortcuts.ts";
 import { type Identified, type InternalContext, internalsOf, type RequestNotes, type Visitor } from "./internals.ts";
@@ -120,6 +121,7 @@ export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFu
   const format = options.accessLog ?? (options.log ? "python" : false);
   const answer = format ? loggedBy(format, settled) : settled;
   const fetch: FetchFunction = (request, info) => {
+    noteRequest();
     return answer(request, new RequestContext(request, info, log, whereLocal, judge));
   };
   return isRepeatable(handler) && proxies === null ? markRepeatable(fetch) : fetch;
@@ -172,6 +174,7 @@ function newNotes(): Notes {
     dressed: null,
     offer: null,
     absence: null,
+    counts: null,
     target: undefined,
     url: undefined,
     requestTarget: undefined,

@@ -5,6 +5,7 @@
  */
 
 import { clientAddress } from "../../core/fetch.ts";
+import { noteRequest } from "../../core/turns.ts";
 import { isLoopback } from "../../http/own_host.ts";
 import { InputBuffer } from "../../http1/input_buffer.ts";
 import { type Head, parseHead } from "../../http1/head.ts";
@@ -270,6 +271,7 @@ export class Connection implements Watched, ServedConnection {
 
   /** Sends a response again. */
   #repeat({ response, body, log }: Known): void {
+    noteRequest();
     log?.(this.address);
     const { outbox } = this;
     const sent = body === null
