@@ -164,7 +164,7 @@ class FormIntake {
     const [policy, file] = [this.#policy, this.#file];
     this.#policy = null;
     // It applies to the files that follow, so it must precede them. Other fields are ignored.
-    if (policy !== null) this.#wish = { policy: policyOf(policy), status: 409 };
+    if (policy !== null && policy !== "") this.#wish = { policy: policyOf(policy), status: 409 };
     if (!file) return;
     await file.buffer.finish();
     await this.#commit(file.part, file.path);
