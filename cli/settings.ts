@@ -14,6 +14,7 @@ import { socketOf } from "./address.ts";
 import { CGI, type OptionName, type Options, PROGRAMS, WRITING } from "./options.ts";
 import { type AccessRule, parseAccessRule } from "../handlers/identity/rules.ts";
 import type { ForwardedBy } from "../handlers/http/forwarded.ts";
+import type { ToFetchOptions } from "../handlers/core/fetch.ts";
 import type { Given } from "./parse.ts";
 import { UsageError } from "./usage_error.ts";
 import type { MountPoint } from "./values.ts";
@@ -177,6 +178,13 @@ export function settingsOf(
     identity,
     features: featuresOf(options, names),
   };
+}
+
+/** Whose header fields are believed about the client; none with the PROXY protocol, where they are the client's. */
+export function believed(
+  { trustedProxies, forwardedBy }: Settings,
+): Pick<ToFetchOptions, "trustedProxies" | "forwardedBy"> {
+  return forwardedBy === "proxy-protocol" ? {} : { trustedProxies, forwardedBy };
 }
 
 /** What is served, and where. */
