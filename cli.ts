@@ -23,7 +23,7 @@ import { configReader } from "./cli/config_reader.ts";
 import { parse } from "./cli/parse.ts";
 import type { IdentityWorld } from "./cli/identity.ts";
 import { handlerFor, type OpenSite, openSite } from "./cli/root.ts";
-import { allSites, lateOptions, type Settings, settingsOf, type SiteSettings } from "./cli/settings.ts";
+import { allSites, believed, lateOptions, type Settings, settingsOf, type SiteSettings } from "./cli/settings.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./cli/signals.ts";
 import { activatedSocket } from "./cli/socket_activation.ts";
 import { StartError } from "./cli/start_error.ts";
@@ -34,7 +34,7 @@ import type { OpenHost } from "./cli/virtual_hosts.ts";
 import { type Shared, workerSeat } from "./cli/worker_seat.ts";
 import { wrap } from "./handlers/core/chain.ts";
 import type { Feature } from "./handlers/serving/feature.ts";
-import { toFetch, type ToFetchOptions } from "./handlers/core/fetch.ts";
+import { toFetch } from "./handlers/core/fetch.ts";
 import { isLoopback } from "./handlers/http/own_host.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
 import { requireNode } from "./handlers/system/node.ts";
@@ -151,19 +151,20 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   const confined = settings.confinedBy.length > 0 ? [confinement(settings.confinedBy)] : [];
   const note = [...confined, ...open.notes, ...notes].map((sentence) => `  ${sentence}\n`).join("");
   world.out(`${world.colors.out ? colorStartLine(line) : line}\n${urls.join("")}${note}${codes}`);
-  // An unhandled rejection must not stop the server and abort all downloads.
+  using _survival = surviveRejections(log);
+  const url = settings.open && world.shared === null ? ownUrl(server.address, secure, settings.base) : null;
+  if (url !== null) (await import("./cli/open.ts")).openInBrowser(url, log);
+  return await untilStopped(server, open.features, { out: world.out, sink, signals, drain: settings.drain });
+}
+
+/** An unhandled rejection must not stop the server and abort all downloads. */
+function surviveRejections(log: Logger): Disposable {
   const survive = (event: PromiseRejectionEvent) => {
     event.preventDefault();
     log.error("Unexpected error; the server keeps running", event.reason);
   };
   globalThis.addEventListener("unhandledrejection", survive);
-  const url = settings.open && world.shared === null ? ownUrl(server.address, secure, settings.base) : null;
-  if (url !== null) (await import("./cli/open.ts")).openInBrowser(url, log);
-  try {
-    return await untilStopped(server, open.features, { out: world.out, sink, signals, drain: settings.drain });
-  } finally {
-    globalThis.removeEventListener("unhandledrejection", survive);
-  }
+  return { [Symbol.dispose]: () => globalThis.removeEventListener("unhandledrejection", survive) };
 }
 
 /** Where the lines of a run go. */
@@ -388,11 +389,6 @@ function hostnameOf({ endpoint }: Settings): string {
   return endpoint.kind === "tcp" ? endpoint.hostname : "localhost";
 }
 
-/** Whose header fields are believed about the client; none with the PROXY protocol, where they are the client's. */
-function believed({ trustedProxies, forwardedBy }: Settings): Pick<ToFetchOptions, "trustedProxies" | "forwardedBy"> {
-  return forwardedBy === "proxy-protocol" ? {} : { trustedProxies, forwardedBy };
-}
-
 /** The layers of a server whose proxy has the certificate. */
 async function layersBehindProxy({ hsts: seconds }: Settings): Promise<Layer[]> {
   return seconds === null ? [] : [(await import("./handlers/layers/https.ts")).hsts(seconds)];
@@ -400,11 +396,18 @@ async function layersBehindProxy({ hsts: seconds }: Settings): Promise<Layer[]> 
 
 /** The transport of the protocol, perhaps behind that of proxies. */
 async function transportOf(settings: Settings): Promise<Serve> {
-  const engine = settings.classic ? await classic(settings) : serve;
+  const engine = await engineOf(settings);
   const { trustedProxies, forwardedBy } = settings;
   if (forwardedBy !== "proxy-protocol") return engine;
   const { serveProxied } = await import("./handlers/transport/proxy_protocol.ts");
   return (fetch, options) => serveProxied(engine, fetch, { ...options, trustedProxies });
+}
+
+/** What speaks HTTP. */
+async function engineOf(settings: Settings): Promise<Serve> {
+  if (settings.classic) return await classic(settings);
+  if (settings.engine === "deno" || settings.tls !== null) return serve;
+  return (await import("./cli/engine.ts")).native(settings.engine);
 }
 
 /** Python's transport, loaded only here. */

@@ -17,6 +17,7 @@ import { socketOf } from "./address.ts";
 import { CGI, type OptionName, type Options, PROGRAMS, WRITING } from "./options.ts";
 import { type AccessRule, parseAccessRule } from "../handlers/identity/rules.ts";
 import type { ForwardedBy } from "../handlers/http/forwarded.ts";
+import type { ToFetchOptions } from "../handlers/core/fetch.ts";
 import type { Given } from "./parse.ts";
 import { UsageError } from "./usage_error.ts";
 import type { MountPoint } from "./values.ts";
@@ -81,6 +82,8 @@ export interface Settings extends SiteSettings {
   readonly forwardedBy: ForwardedBy | "proxy-protocol";
   /** Whether it speaks only HTTP/1.0, as Python does. */
   readonly classic: boolean;
+  /** What speaks HTTP, unless it is the classic transport. */
+  readonly engine: "deno" | "native" | "auto";
   /** The number of server processes; 1 means this one only. */
   readonly workers: number;
   /** Paths of certificate, key and password, or what an authority of this machine needs; null for plain HTTP. */
@@ -215,6 +218,7 @@ export function settingsOf(
     trustedProxies: options["trusted-proxy"].flat(),
     forwardedBy: options.forwarded,
     classic: options.protocol === "HTTP/1.0",
+    engine: engineOf(options),
     workers: options.workers,
     ...httpsOf(options, endpoint),
     logFile: options["log-file"],
@@ -244,6 +248,13 @@ function siteOf(given: SiteOptions, world: SiteWorld): SiteSettings {
     identity,
     features: featuresOf(options, names),
   };
+}
+
+/** Whose header fields are believed about the client; none with the PROXY protocol, where they are the client's. */
+export function believed(
+  { trustedProxies, forwardedBy }: Settings,
+): Pick<ToFetchOptions, "trustedProxies" | "forwardedBy"> {
+  return forwardedBy === "proxy-protocol" ? {} : { trustedProxies, forwardedBy };
 }
 
 function rootOf({ directory }: Options): Pick<SiteSettings, "root" | "isDirectory" | "isMount"> {
@@ -365,6 +376,16 @@ function httpsOf(options: Options, endpoint: Endpoint): Pick<Settings, "tls" | "
   }
   const files = cert === null ? null : { cert, key: options["tls-key"], password: options["tls-password-file"] };
   return { tls: options.tls ? { state: options.state } : files, redirect, hsts };
+}
+
+function engineOf({ engine, protocol, tls, "tls-cert": cert }: Options): Settings["engine"] {
+  if (engine === "native" && protocol === "HTTP/1.0") {
+    throw new UsageError("Cannot use --engine native with --protocol HTTP/1.0: that has an engine of its own");
+  }
+  if (engine === "native" && (tls || cert !== null)) {
+    throw new UsageError("Cannot use --engine native with TLS: it serves plain HTTP only; use --engine auto or deno");
+  }
+  return engine;
 }
 
 function qrOf({ qr }: Options, endpoint: Endpoint): boolean {

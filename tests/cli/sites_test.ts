@@ -27,6 +27,8 @@ async function ask(
 const NAVIGATION = "Accept: text/html\r\n";
 const UPLOAD = "Content-Length: 0\r\n";
 
+const DOORS = [["--engine", "deno"], ["--engine", "native"], ["--protocol", "HTTP/1.0"]];
+
 const MOUNTS = `{
   "directory": "site",
   "no-checksum": true,
@@ -58,10 +60,10 @@ const FILES = {
   "plain/a.txt": "plain",
 };
 
-for (const protocol of ["HTTP/1.1", "HTTP/1.0"]) {
-  Deno.test(`mounts have options, headers and rights of their own: ${protocol}`, async () => {
+for (const door of DOORS) {
+  Deno.test(`mounts have options, headers and rights of their own: ${door.join(" ")}`, async () => {
     await using tree = await tempTree(FILES);
-    await using command = await start(["--config", tree.at("p.json"), "--protocol", protocol]);
+    await using command = await start(["--config", tree.at("p.json"), ...door]);
     const text = async (path: string, fields = "") => {
       const { status, text } = await ask(command, path, { fields });
       return status === 200 ? text : status;
@@ -136,8 +138,8 @@ const HOSTS = `{
   },
 }`;
 
-for (const protocol of ["HTTP/1.1", "HTTP/1.0"]) {
-  Deno.test(`virtual hosts are sites of their own; unknown names get 421: ${protocol}`, async () => {
+for (const door of DOORS) {
+  Deno.test(`virtual hosts are sites of their own; unknown names get 421: ${door.join(" ")}`, async () => {
     await using tree = await tempTree({
       "p.json": HOSTS,
       "main/index.html": "main",
@@ -147,7 +149,7 @@ for (const protocol of ["HTTP/1.1", "HTTP/1.0"]) {
       "b/index.html": "b",
       "up/x.txt": "x",
     });
-    await using command = await start(["--config", tree.at("p.json"), "--protocol", protocol, "--health"]);
+    await using command = await start(["--config", tree.at("p.json"), ...door, "--health"]);
     const text = async (host: string, path: string, method = "GET", fields = "") => {
       const { status, text } = await ask(command, path, { host, method, fields });
       return status === 200 ? text : status;
