@@ -29,6 +29,11 @@ export class ConnectionPool {
     this.#options = options;
   }
 
+  /** Where connections lead. */
+  get address(): UpstreamAddress {
+    return this.#options.address;
+  }
+
   /** Whether connections are kept open. */
   get keeps(): boolean {
     return this.#options.idleConnections > 0;

@@ -7,7 +7,7 @@
 import { Watchdog } from "../../core/watchdog.ts";
 import { HttpError } from "../../core/errors.ts";
 import { Refusal } from "../../http/refusal.ts";
-import type { UpstreamConnection } from "../connection.ts";
+import { breakOf, type UpstreamConnection } from "../connection.ts";
 import type { ConnectionPool } from "../connection_pool.ts";
 import { encodeRequest, encodeStdin, END_OF_STDIN, RecordDecoder, type ReplyPart, replyPart } from "./records.ts";
 
@@ -124,7 +124,8 @@ export class FastCgiExchange {
       if (bytes instanceof Uint8Array) return bytes;
       if (this.#failure !== null) throw this.#failure;
       const isStale = this.#reused && !this.#heard;
-      if (!isStale) this.#fail(new HttpError(502, this.#howCutOff(), { cause: bytes ?? undefined }));
+      const cause = bytes === null ? undefined : breakOf(this.#pool.address, bytes);
+      if (!isStale) this.#fail(new HttpError(502, this.#howCutOff(), { cause }));
       await this.#tryAgain();
     }
   }

@@ -12,7 +12,7 @@ import { HttpError } from "../../core/errors.ts";
 import { Watchdog } from "../../core/watchdog.ts";
 import { InputBuffer } from "../../http1/input_buffer.ts";
 import { Rejection } from "../../http1/rejection.ts";
-import type { UpstreamConnection } from "../connection.ts";
+import { breakOf, type UpstreamConnection } from "../connection.ts";
 import type { ConnectionPool } from "../connection_pool.ts";
 import type { Reply } from "../reply_stream.ts";
 import { type ResponseHead, ResponseHeadParser } from "./response_head.ts";
@@ -217,7 +217,7 @@ export class ProxyExchange implements Reply {
 
   #fail(error: unknown): never {
     const failure = error instanceof HttpError ? error : new HttpError(502, "The application aborted its response", {
-      cause: error,
+      cause: breakOf(this.#request.upstream.address, error),
     });
     this.abort(failure);
     throw this.#failure ?? failure;
