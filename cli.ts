@@ -24,7 +24,7 @@ import { configReader } from "./cli/config_reader.ts";
 import { parse } from "./cli/parse.ts";
 import type { ServerNote } from "./cli/server_notes.ts";
 import { handlerFor, type ServerParts } from "./cli/root.ts";
-import { type Settings, settingsOf } from "./cli/settings.ts";
+import { believed, type Settings, settingsOf } from "./cli/settings.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./cli/signals.ts";
 import { activatedSocket } from "./cli/socket_activation.ts";
 import { StartError } from "./cli/start_error.ts";
@@ -41,7 +41,8 @@ import { requireNode } from "./handlers/system/node.ts";
 import { requireExchange } from "./handlers/transport/binding.ts";
 import type { Endpoint, ServerAddr, TcpEndpoint } from "./handlers/transport/endpoint.ts";
 import { type RunningServer, serve } from "./handlers/transport/serve.ts";
-import type { Layer, LocalAddress, Logger } from "./handlers/core/types.ts";
+import type { Awaitable, Layer, LocalAddress, Logger } from "./handlers/core/types.ts";
+import type { Samples } from "./handlers/layers/exposition.ts";
 import config from "./deno.json" with { type: "json" };
 
 /** Time to flush the log at the end, in milliseconds. */
@@ -63,6 +64,8 @@ export interface CommandIo {
   readonly onSignal?: (callback: (signal: StopSignal) => void) => () => void;
   /** The port or the socket shared by several processes (`--workers`), if this is one of them. */
   readonly shared?: Shared | null;
+  /** In a worker, takes what answers the question of the command for its metrics. */
+  readonly onAsk?: (answer: () => string) => void;
   /** Whether `--workers` may start the main module of this process again, because it only runs the command. */
   readonly startsWorkers?: boolean;
 }
@@ -124,7 +127,8 @@ export async function runAsProcess(): Promise<never> {
 type World = Required<Omit<CommandIo, "err">> & { readonly sink: LogSink };
 
 async function run(args: readonly string[], settings: Settings, world: World): Promise<number> {
-  const log = loggerOf(world.sink, world.colors.err);
+  await using output = await logOf(settings, world);
+  const { sink, log } = output;
   // Registered now: after the start line has been printed, a signal may arrive at any time.
   using signals = new Signals(world.onSignal);
   const { features: { upload }, identity: users, workers } = settings;
@@ -155,19 +159,44 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   const confined = settings.confinedBy.length > 0 ? [confinement(settings.confinedBy)] : [];
   const note = [...confined, ...identity?.notes ?? [], ...notes].map((sentence) => `  ${sentence}\n`).join("");
   world.out(`${world.colors.out ? colorStartLine(line) : line}\n${urls.join("")}${note}${codes}`);
-  // An unhandled rejection must not stop the server and abort all downloads.
+  using _survival = surviveRejections(log);
+  const url = settings.open && world.shared === null ? ownUrl(server.address, secure, settings.base) : null;
+  if (url !== null) (await import("./cli/open.ts")).openInBrowser(url, log);
+  return await untilStopped(server, features, { out: world.out, sink, signals, drain: settings.drain });
+}
+
+/** An unhandled rejection must not stop the server and abort all downloads. */
+function surviveRejections(log: Logger): Disposable {
   const survive = (event: PromiseRejectionEvent) => {
     event.preventDefault();
     log.error("Unexpected error; the server keeps running", event.reason);
   };
   globalThis.addEventListener("unhandledrejection", survive);
-  const url = settings.open && world.shared === null ? ownUrl(server.address, secure, settings.base) : null;
-  if (url !== null) (await import("./cli/open.ts")).openInBrowser(url, log);
-  try {
-    return await untilStopped(server, features, { out: world.out, signals, drain: settings.drain });
-  } finally {
-    globalThis.removeEventListener("unhandledrejection", survive);
+  return { [Symbol.dispose]: () => globalThis.removeEventListener("unhandledrejection", survive) };
+}
+
+/** Where the lines of a run go. */
+interface LogOutput extends AsyncDisposable {
+  readonly sink: LogSink;
+  readonly log: Logger;
+}
+
+/** A file, if the command logs to one; standard error for all others, and for workers, whose lines the command reads. */
+async function logOf(settings: Settings, { sink, colors, shared }: World): Promise<LogOutput> {
+  if (settings.logFile === null || shared !== null) {
+    return { sink, log: loggerOf(sink, colors.err), async [Symbol.asyncDispose]() {} };
   }
+  const { LogFile } = await import("./cli/log_file.ts");
+  const file = LogFile.open(settings.logFile, settings, sink.writer);
+  const lines = new LogSink(file);
+  return {
+    sink: lines,
+    log: loggerOf(lines, false),
+    async [Symbol.asyncDispose]() {
+      await lines.flush(FLUSH_MS);
+      file[Symbol.dispose]();
+    },
+  };
 }
 
 async function partsOf(
@@ -228,8 +257,19 @@ async function startServer(start: Start): Promise<Started> {
     resources,
     given: world.shared?.tls ?? null,
   });
-  const server = several ? await startSeveral(start, https, several) : await startAlone(start, https);
-  return { server, ...(isWorker ? { notes: [], codes: "" } : await announced(start, server, https)) };
+  const { server, samples } = several ? await startSeveral(start, https, several) : await startAlone(start, https);
+  if (isWorker) {
+    if (samples) world.onAsk(() => JSON.stringify(samples()));
+    return { server, notes: [], codes: "" };
+  }
+  const { notes, codes } = await announced(start, server, https, samples);
+  return { server, notes, codes };
+}
+
+/** A server, and the metrics of what serves; null without any. */
+interface Serving {
+  readonly server: RunningServer<ServerAddr>;
+  readonly samples: (() => Awaitable<Samples>) | null;
 }
 
 /** Starts what goes with the server, and tells what to print; aborts the server if that fails. */
@@ -237,6 +277,7 @@ async function announced(
   { settings, world, log, resources }: Start,
   server: RunningServer<ServerAddr>,
   https: Https | null,
+  collect: Serving["samples"],
 ): Promise<Omit<Started, "server">> {
   await using started = new AsyncDisposableStack();
   started.defer(() => server.abort());
@@ -251,9 +292,14 @@ async function announced(
   const urls = [shownUrl(server.address, https !== null, settings.base), told?.authorityUrl].filter((url) =>
     typeof url === "string"
   );
+  const { metrics: endpoint, workers } = settings;
+  const metrics = endpoint && collect && await (await import("./cli/metrics.ts")).startMetrics({
+    ...{ endpoint, collect, log, resources },
+    isApart: workers > 1,
+  });
   const codes = settings.qr ? (await import("./cli/qr.ts")).codesFor(urls, world.colors.out) : "";
   started.move();
-  return { notes: told?.notes ?? [], codes };
+  return { notes: [...told?.notes ?? [], ...metrics ? [metrics] : []], codes };
 }
 
 /**
@@ -262,16 +308,19 @@ async function announced(
  * @param isProbe Whether it only verifies that a server can start: then it serves nothing, so that no upload is cut off when
  * the workers take over.
  */
-async function startAlone(start: Start, https: Https | null, isProbe = false) {
+async function startAlone(start: Start, https: Https | null, isProbe = false): Promise<Serving> {
   const { settings, world: { shared }, log, parts } = start;
   let localAddress: LocalAddress | null = null;
   const outermost = settings.health ? [(await import("./handlers/layers/health.ts")).health()] : [];
-  const handler = wrap(await handlerFor(settings, parts), ...outermost, ...https?.layers ?? []);
+  const measured = settings.metrics && (await import("./cli/metrics.ts")).measure();
+  const secured = https?.layers ?? await layersBehindProxy(settings);
+  const inner = [...measured ? [measured.layer] : [], ...secured];
+  const handler = wrap(await handlerFor(settings, parts), ...outermost, ...inner);
   const fetch = toFetch(isProbe ? notYet : handler, {
     log,
     accessLog: settings.server.log ?? false,
     localAddress: () => localAddress,
-    trustedProxies: settings.trustedProxies,
+    ...believed(settings),
     ...(settings.hosts && { hosts: settings.hosts }),
   });
   const transport = await transportOf(settings);
@@ -287,7 +336,7 @@ async function startAlone(start: Start, https: Https | null, isProbe = false) {
   });
   const { address } = server;
   if ("port" in address) localAddress = { ...address, name: hostnameOf(settings) };
-  return server;
+  return { server, samples: measured && (() => measured.samples(address)) };
 }
 
 /** The answer of a server whose workers have not started. */
@@ -303,22 +352,22 @@ async function startSeveral(
   start: Start,
   https: Https | null,
   { openForWorkers, startWorkers }: typeof import("./cli/workers.ts"),
-): Promise<RunningServer<ServerAddr>> {
-  const { args, settings: { endpoint }, resources } = start;
+): Promise<Serving> {
+  const { args, settings: { endpoint, metrics }, resources } = start;
   const socket = endpoint.kind === "tcp" ? null : resources.use(openForWorkers(endpoint));
   // Workers would share a port with any other process: it is free if this one can listen on it exclusively.
-  const own = socket ?? await startAlone(start, https, true);
+  const own = socket ?? (await startAlone(start, https, true)).server;
   if ("abort" in own) await own.abort();
   https?.certificates.usedBy(requireExchange);
-  return resources.use(
-    await startWorkers({
-      ...start,
-      args: [...https?.forWorkers ?? [], ...args],
-      address: own.address,
-      socket,
-      tls: https?.certificates ?? null,
-    }),
-  );
+  const workers = await startWorkers({
+    ...start,
+    args: [...https?.forWorkers ?? [], ...args],
+    address: own.address,
+    socket,
+    tls: https?.certificates ?? null,
+  });
+  resources.use(workers);
+  return { server: workers, samples: metrics && (() => workers.samples()) };
 }
 
 /** The endpoint of this process. */
@@ -332,9 +381,18 @@ function hostnameOf({ endpoint }: Settings): string {
   return endpoint.kind === "tcp" ? endpoint.hostname : "localhost";
 }
 
-/** The transport of the protocol. */
+/** The layers of a server whose proxy has the certificate. */
+async function layersBehindProxy({ hsts: seconds }: Settings): Promise<Layer[]> {
+  return seconds === null ? [] : [(await import("./handlers/layers/https.ts")).hsts(seconds)];
+}
+
+/** The transport of the protocol, perhaps behind that of proxies. */
 async function transportOf(settings: Settings): Promise<Serve> {
-  return settings.classic ? await classic(settings) : serve;
+  const engine = settings.classic ? await classic(settings) : serve;
+  const { trustedProxies, forwardedBy } = settings;
+  if (forwardedBy !== "proxy-protocol") return engine;
+  const { serveProxied } = await import("./handlers/transport/proxy_protocol.ts");
+  return (fetch, options) => serveProxied(engine, fetch, { ...options, trustedProxies });
 }
 
 /** Python's transport, loaded only here. */
@@ -387,7 +445,7 @@ class Signals implements Disposable {
 async function untilStopped(
   server: RunningServer<ServerAddr>,
   features: readonly Feature[],
-  { out, signals, drain }: { out: World["out"]; signals: Signals; drain: number },
+  { out, sink, signals, drain }: { out: World["out"]; sink: LogSink; signals: Signals; drain: number },
 ): Promise<number> {
   const first = await Promise.race([signals.first, endOf(server)]);
   if (first === "SIGHUP") {
@@ -395,6 +453,7 @@ async function untilStopped(
     return 128 + SIGNAL_NUMBERS.SIGHUP;
   }
   if (first === "SIGINT") {
+    await sink.flush(FLUSH_MS); // what has been logged comes before
     out("\nKeyboard interrupt received, exiting.\n");
     await server.abort();
     return 0;
@@ -474,6 +533,7 @@ const processIo: Required<CommandIo> = {
     };
   },
   shared: null,
+  onAsk() {},
   startsWorkers: false,
 };
 

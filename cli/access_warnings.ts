@@ -39,8 +39,9 @@ export async function accessWarnings(rules: readonly AccessRule[], site: Site): 
       warnings.push(`--access names "${who.name}", who is not among the users`);
     }
     if (isMissing(prefix, site)) warnings.push(`--access names ${prefix.text}, which does not exist`);
-    const [right] = disabledRights(rule, site);
-    if (right) warnings.push(`--access grants "${right}", which nothing enables: that takes ${ENABLED_BY[right]}`);
+    for (const right of disabledRights(rule, site)) {
+      warnings.push(`--access grants "${right}", which nothing enables: that takes ${ENABLED_BY[right]}`);
+    }
   }
   return [...new Set(warnings)];
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { later } from "../handlers/core/later.ts";
+
 /** A byte sink: stderr, or a test. */
 export interface ByteWriter {
   /** Writes some of the bytes, and returns how many. */
@@ -21,14 +23,15 @@ const MAX_WAITING = 4 * 1024 * 1024;
  * too slow, lines are dropped and counted, and a line reports how many.
  */
 export class LogSink {
-  readonly #writer: ByteWriter;
+  /** Where the lines go. */
+  readonly writer: ByteWriter;
   #waiting: string[] = [];
   #size = 0;
   #dropped = 0;
   #writing: Promise<void> | null = null;
 
   constructor(writer: ByteWriter) {
-    this.#writer = writer;
+    this.writer = writer;
   }
 
   /** Queues a line, without a newline. */
@@ -54,10 +57,10 @@ export class LogSink {
   async #run(): Promise<void> {
     try {
       while (this.#waiting.length > 0) {
-        await new Promise((resolve) => setTimeout(resolve, GATHER_MS));
+        await new Promise<void>((resolve) => later(GATHER_MS, resolve));
         const text = this.#take();
         let bytes = new TextEncoder().encode(text);
-        while (bytes.length > 0) bytes = bytes.subarray(await this.#writer.write(bytes));
+        while (bytes.length > 0) bytes = bytes.subarray(await this.writer.write(bytes));
       }
     } catch {
       this.#take(); // A closed pipe: keep serving without a log.

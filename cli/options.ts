@@ -28,6 +28,7 @@ import {
   headerName,
   hostPattern,
   mediaTypeText,
+  metricsAddress,
   mountPoint,
   origins,
   pageFile,
@@ -94,9 +95,20 @@ const TABLE = {
     isRisky: true,
     elsewhere: ["trust-proxy", "trusted-proxies", "real-ip"],
     value: "ADDRESS,...",
-    help: "Believe the X-Forwarded-For of these proxies, for the log and all limits: addresses, networks such as " +
+    help: "Believe these proxies about the client's address and whether it uses HTTPS: addresses, networks such as " +
       "10.0.0.0/8, or unix for those that connect to a socket",
   }, proxyAddresses),
+  "forwarded": one({
+    group: "Address",
+    isRisky: true,
+    elsewhere: ["proxy-protocol", "accept-proxy", "proxy-headers"],
+    value: "FORM",
+    default: "x-forwarded",
+    shown: "x-forwarded: X-Forwarded-For, X-Forwarded-Proto",
+    needs: ["trusted-proxy"],
+    help: "How these proxies name the client: x-forwarded, forwarded (RFC 7239), or proxy-protocol, version 1 or 2, " +
+      "which they must send at the start of each connection",
+  }, choice("x-forwarded", "forwarded", "proxy-protocol")),
   "protocol": one({
     group: "Address",
     value: "VERSION",
@@ -124,6 +136,16 @@ const TABLE = {
     elsewhere: ["healthcheck", "health-check"],
     help: "Answer /-/health with 200, for containers and load balancers: without a login, for any host name, unlogged",
   }),
+  "metrics": one({
+    group: "Address",
+    isRisky: true,
+    elsewhere: ["prometheus", "stats"],
+    value: "ADDRESS",
+    bare: "127.0.0.1:9464",
+    default: null,
+    help: "Serve metrics for Prometheus at /-/metrics of another port, of this machine only unless ADDRESS:PORT says " +
+      "otherwise, or of unix:/PATH; without a value: 127.0.0.1:9464",
+  }, metricsAddress),
   "open": flag({
     group: "Address",
     isRisky: true,
@@ -559,6 +581,11 @@ const TABLE = {
     group: "Responses",
     help: "Do not send NAME.br, NAME.zst or NAME.gz instead of NAME",
   }),
+  "precompressed-only": flag({
+    group: "Responses",
+    excludes: ["no-precompressed"],
+    help: "Send NAME.br, NAME.zst or NAME.gz to clients that accept it also where there is no NAME",
+  }),
   "cache-size": one({
     group: "Responses",
     value: "SIZE",
@@ -612,7 +639,7 @@ const TABLE = {
     value: "SECONDS",
     bare: "31536000",
     default: null,
-    needs: SECURING,
+    needs: [...SECURING, "trusted-proxy"],
     help: "Tell browsers to use only HTTPS for this host name, on all ports, for so long; without a value: a year",
   }, age),
   "log-format": one({
@@ -620,8 +647,18 @@ const TABLE = {
     value: "FORMAT",
     default: "python",
     shown: "python",
-    help: `Format of the access log on stderr: ${LOG_FORMATS.join(", ")}`,
+    help: `Format of the access log: ${LOG_FORMATS.join(", ")}`,
   }, choice(...LOG_FORMATS)),
+  "log-file": one({
+    group: "Log",
+    isRisky: true,
+    isPath: true,
+    elsewhere: ["access-log", "log", "log-path", "logfile"],
+    value: "PATH",
+    default: null,
+    shown: "standard error",
+    help: "Append the log to this file, and to a new one when it is renamed or removed; logrotate needs no script",
+  }, text),
   "quiet": flag({
     group: "Log",
     rank: 13,

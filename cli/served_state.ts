@@ -1,5 +1,5 @@
 /**
- * Keeps the keys of the state directory out of what is served.
+ * Keeps the command's own files, such as keys, out of what is served.
  *
  * @module
  */
@@ -15,21 +15,26 @@ import { StartError } from "./start_error.ts";
 /**
  * Refuses a state directory that clients could read.
  *
- * @throws {StartError} If it lies in the directory that is served, and dotfiles do not hide it.
+ * @throws {StartError} If it lies in a directory that is served, and is not hidden as a dotfile.
  */
-export function refuseServedState(directory: string, { root, mounts, server }: Settings): void {
-  for (const path of [root, ...mounts.map((mount) => mount.path)]) refuseServedAt(directory, path, server);
+export function refuseServedState(directory: string, settings: Settings): void {
+  const root = servingRoot(directory, settings);
+  if (root === null) return;
+  throw new StartError(
+    `Cannot keep keys in "${directory}": clients could read them, because "${root}" is served; ` +
+      "name a directory outside of it with --state",
+  );
 }
 
-function refuseServedAt(directory: string, root: string, server: Settings["server"]): void {
-  const [state, site] = [realPath(directory), realPath(root)];
-  const below = state === site ? "" : state.startsWith(join(site, SEPARATOR)) ? state.slice(site.length) : null;
-  if (below === null) return;
-  const isHidden = below.split(SEPARATOR).some((name) => name.startsWith("."));
-  if (isHidden && !server.hidden) return;
-  throw new StartError(
-    `Cannot keep keys in "${directory}": it is in the directory that is served; name another one with --state`,
-  );
+/** The directory, of those that are served, through which clients could read a path; null if there is none. */
+export function servingRoot(path: string, { root, mounts, server }: Settings): string | null {
+  const isReadable = (root: string) => {
+    const [given, site] = [realPath(path), realPath(root)];
+    const below = given === site ? "" : given.startsWith(join(site, SEPARATOR)) ? given.slice(site.length) : null;
+    const isHidden = !server.hidden && below?.split(SEPARATOR).some((name) => name.startsWith("."));
+    return below !== null && !isHidden;
+  };
+  return [root, ...mounts.map((mount) => mount.path)].find(isReadable) ?? null;
 }
 
 /** Of a directory that does not exist yet, that of the nearest one that does, and the rest. */

@@ -13,6 +13,8 @@ import type { Endpoint, InheritedEndpoint } from "../handlers/transport/endpoint
 import { socketOf } from "./address.ts";
 import { CGI, type OptionName, type Options, PROGRAMS, WRITING } from "./options.ts";
 import { type AccessRule, parseAccessRule } from "../handlers/identity/rules.ts";
+import type { ForwardedBy } from "../handlers/http/forwarded.ts";
+import type { ToFetchOptions } from "../handlers/core/fetch.ts";
 import type { Given } from "./parse.ts";
 import { UsageError } from "./usage_error.ts";
 import type { MountPoint } from "./values.ts";
@@ -37,12 +39,16 @@ export interface Settings {
   readonly drain: number;
   /** Whether to answer health checks. */
   readonly health: boolean;
+  /** Where to serve metrics; null for none. */
+  readonly metrics: Endpoint | null;
   /** Whether to open a browser. */
   readonly open: boolean;
   /** Additional accepted host names; null if not given. */
   readonly hosts: readonly string[] | null;
-  /** The proxies whose X-Forwarded-For counts. */
+  /** The proxies that are believed. */
   readonly trustedProxies: readonly string[];
+  /** How they name the client. */
+  readonly forwardedBy: ForwardedBy | "proxy-protocol";
   /** Whether it speaks only HTTP/1.0, as Python does. */
   readonly classic: boolean;
   /** The number of server processes; 1 means this one only. */
@@ -53,6 +59,8 @@ export interface Settings {
   readonly redirect: number | null;
   /** The seconds of Strict-Transport-Security; null for none. */
   readonly hsts: number | null;
+  /** The file for the log; null for standard error. */
+  readonly logFile: string | null;
   /** Whether to print QR codes of the URLs. */
   readonly qr: boolean;
   /** Options of the file server. */
@@ -153,17 +161,27 @@ export function settingsOf(
     orNextPort: options.port.orNext,
     drain: options.drain,
     health: options.health,
+    metrics: options.metrics,
     open: openOf(options, endpoint),
     trustedProxies: options["trusted-proxy"].flat(),
+    forwardedBy: options.forwarded,
     classic: options.protocol === "HTTP/1.0",
     workers: options.workers,
     ...httpsOf(options, endpoint),
+    logFile: options["log-file"],
     qr: qrOf(options, endpoint),
     server: serverOptionsOf(options),
     policies: policiesOf(options),
     identity,
     features: featuresOf(options, names),
   };
+}
+
+/** Whose header fields are believed about the client; none with the PROXY protocol, where they are the client's. */
+export function believed(
+  { trustedProxies, forwardedBy }: Settings,
+): Pick<ToFetchOptions, "trustedProxies" | "forwardedBy"> {
+  return forwardedBy === "proxy-protocol" ? {} : { trustedProxies, forwardedBy };
 }
 
 /** What is served, and where. */
@@ -240,6 +258,7 @@ function serverOptionsOf(options: Options): FileServerOptions {
     listing: !options["no-listing"],
     ...(options.precompressed && { precompressed: true }),
     ...(options["no-precompressed"] && { precompressed: false }),
+    ...(options["precompressed-only"] && { precompressedOnly: true }),
     ...(options["no-sandbox"] && { sandbox: false }),
     headers: headersOf(options),
     log: options.quiet ? false : options["log-format"],

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { countersOf, type Samples, sumOf } from "../handlers/layers/exposition.ts";
 import { parseUpstream } from "../handlers/upstream/proxy/upstream_url.ts";
 import type { Logger } from "../handlers/core/types.ts";
 import type { InheritedEndpoint, ServerAddr, UnixEndpoint } from "../handlers/transport/endpoint.ts";
@@ -77,7 +78,7 @@ export interface WorkersOptions {
  * Starts the workers and resolves when all listen. A worker that exits is replaced; the server ends only when that
  * keeps failing. Throws {@linkcode StartError}.
  */
-export async function startWorkers(options: WorkersOptions): Promise<RunningServer<ServerAddr> & AsyncDisposable> {
+export async function startWorkers(options: WorkersOptions): Promise<RunningWorkers> {
   const { settings, address, socket, tls, log } = options;
   const needs = { option: "--workers", addresses: neededAddresses(options), ...neededPaths(settings) };
   const seat = socket ? `fd:${socket.fd}` : String((address as Deno.NetAddr).port);
@@ -100,13 +101,16 @@ export async function startWorkers(options: WorkersOptions): Promise<RunningServ
  * The addresses on which the workers listen, and those of applications; null for a Unix socket, which cannot be
  * named in a list of permissions.
  */
-function neededAddresses({ settings: { endpoint, tls, features }, address }: WorkersOptions): string[] | null {
+function neededAddresses({ settings, address }: WorkersOptions): string[] | null {
+  const { endpoint, tls, features, forwardedBy } = settings;
   if ("path" in address) return null;
   const hostname = endpoint.kind === "tcp" ? endpoint.hostname : address.hostname;
   const upstreams = (features.proxy?.proxy ?? []).map(({ upstream }) => parseUpstream(upstream));
   const addresses = [...features.fastcgi?.fastcgi ?? [], ...upstreams.filter((each) => typeof each === "object")];
   const applications = addresses.flatMap(({ address }) => address.transport === "tcp" ? [address] : []);
   const own = [{ hostname, port: address.port }, ...applications].map(textOf);
+  // The PROXY protocol needs a port of its own for the engine.
+  if (forwardedBy === "proxy-protocol") return [...own, LOOPBACK].filter(isAllowed);
   // An inherited socket, or the next certificate, takes over a listener opened on any free port.
   return tls || endpoint.kind === "inherited" ? [...own, ANY_FREE].filter(isAllowed) : own;
 }
@@ -115,13 +119,21 @@ function textOf({ hostname, port }: { readonly hostname: string; readonly port: 
   return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
-const ANY_FREE = "127.0.0.1:0";
+const LOOPBACK = "127.0.0.1";
+const ANY_FREE = `${LOOPBACK}:0`;
 
 function isAllowed(host: string): boolean {
-  return host !== ANY_FREE || Deno.permissions.querySync({ name: "net", host }).state === "granted";
+  return host !== ANY_FREE && host !== LOOPBACK ||
+    Deno.permissions.querySync({ name: "net", host }).state === "granted";
 }
 
-class Workers implements RunningServer<ServerAddr>, AsyncDisposable {
+/** Running workers. */
+export interface RunningWorkers extends RunningServer<ServerAddr>, AsyncDisposable {
+  /** The sums of their metrics, including the counters of those that have exited. */
+  samples(): Promise<Samples>;
+}
+
+class Workers implements RunningWorkers {
   readonly address: ServerAddr;
   readonly finished: Promise<void>;
   readonly #spawn: () => WorkerProcess;
@@ -130,6 +142,8 @@ class Workers implements RunningServer<ServerAddr>, AsyncDisposable {
   readonly #stopping = Promise.withResolvers<void>();
   readonly #finished = Promise.withResolvers<void>();
   #stopped = false;
+  /** The counters of workers that have exited, which must not decrease. */
+  #exited: Samples = {};
 
   constructor(address: ServerAddr, spawn: () => WorkerProcess, log: Logger) {
     this.address = address;
@@ -145,6 +159,10 @@ class Workers implements RunningServer<ServerAddr>, AsyncDisposable {
     Promise.all(workers.map((worker) => this.#keep(worker))).then(() => this.#finished.resolve(), (error) => {
       this.abort().then(() => this.#finished.reject(error));
     });
+  }
+
+  async samples(): Promise<Samples> {
+    return sumOf([this.#exited, ...await Promise.all([...this.#running].map((worker) => worker.samples()))]);
   }
 
   async drain(): Promise<void> {
@@ -167,7 +185,10 @@ class Workers implements RunningServer<ServerAddr>, AsyncDisposable {
   #startOne(): WorkerProcess {
     const worker = this.#spawn();
     this.#running.add(worker);
-    worker.ended.then(() => this.#running.delete(worker));
+    worker.ended.then(async () => {
+      this.#running.delete(worker);
+      this.#exited = sumOf([this.#exited, countersOf(await worker.samples())]);
+    });
     return worker;
   }
 

@@ -1,5 +1,7 @@
 /**
- * Serves the current directory to scripts of other sites (CORS): `deno run -A examples/cors.ts [port] [address]`.
+ * Serves the current directory to scripts of other sites (CORS):
+ *
+ *     deno run --allow-net=127.0.0.1:8000 --allow-read=. examples/cors.ts 8000
  *
  * The Python original:
  *

@@ -1,6 +1,7 @@
 /**
  * A page that shows the server's time, sent each second as a server-sent event:
- * `deno run -A examples/events.ts [port] [address]`.
+ *
+ *     deno run --allow-net=127.0.0.1:8000 examples/events.ts 8000
  *
  * The Python original, which streams over `wfile` as MJPEG cameras do:
  *

@@ -1,5 +1,7 @@
 /**
- * A form and its result: `deno run -A examples/form.ts [port] [address]`.
+ * A form and its result:
+ *
+ *     deno run --allow-net=127.0.0.1:8000 examples/form.ts 8000
  *
  * The classic first Python server, line by line:
  *

@@ -15,6 +15,7 @@ export {
 export { serveFile, type ServeFileOptions } from "./files/serve_file.ts";
 export { cachePolicy } from "./files/cache_policy.ts";
 export { spa, type SpaOptions } from "./files/spa.ts";
+export { precompressedOnly } from "./files/precompressed_only.ts";
 export { notFoundPage, type NotFoundPageOptions } from "./files/not_found_page.ts";
 export { listing, type ListingFormat, type ListingOptions } from "./listing/listing.ts";
 export type { Listing, ListingEntry, ListingHead, ListingTotals, SortKey } from "./serving/listing_data.ts";
@@ -58,6 +59,7 @@ export { archives, checksums, searches } from "./site/reading_features.ts";
 
 // For servers of your own
 export { removeStaleSocket, type TlsPair } from "./transport/serve.ts";
+export { type Engine, type ProxiedServeOptions, serveProxied } from "./transport/proxy_protocol.ts";
 export { type LocalTls, localTls, type LocalTlsOptions } from "./transport/local_tls.ts";
 
 // For handlers of your own

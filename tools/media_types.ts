@@ -10,9 +10,7 @@ import { knownTypes } from "./mime.ts";
 
 const FILE = fileURLToPath(new URL("../handlers/http/media_types.ts", import.meta.url));
 
-const lines = [...knownTypes()].map(([type, extensions]) =>
-  `  ${JSON.stringify(type)}: ${JSON.stringify(extensions)},\n`
-);
+const lines = [...knownTypes()].map(([type, extensions]) => `${type} ${extensions}\n`);
 
 await Deno.writeTextFile(
   FILE,
@@ -23,9 +21,11 @@ await Deno.writeTextFile(
  * @module
  */
 
-/** Extensions, separated by spaces, by media type. */
-export const EXTENSIONS_OF: Readonly<Record<string, string>> = {
-${lines.join("")}};
+/**
+ * A media type and the extensions of its files per line. A text, because a server rarely needs more than ten of them: an
+ * object or a map of all takes 2 ms to create.
+ */
+export const MEDIA_TYPES = \`
+${lines.join("")}\`;
 `,
 );
-await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", FILE] }).output();

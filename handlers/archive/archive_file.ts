@@ -127,12 +127,12 @@ export class ArchiveFile implements OpenFile {
 
   #readContent(part: ContentPart, into: Uint8Array): Promise<number> {
     if (!part.blocked) return this.#readBytes(part, this.#within, into);
-    this.#blocks ??= new Blocks(this.#archive.plan.member(part.content).size);
+    this.#blocks ??= new Blocks(this.#archive.plan.sizeOf(part.content));
     return this.#blocks.read(this.#within, into, (offset, bytes) => this.#readBytes(part, offset, bytes));
   }
 
   async #readBytes({ content }: ContentPart, offset: number, into: Uint8Array): Promise<number> {
-    const { size } = this.#archive.plan.member(content);
+    const size = this.#archive.plan.sizeOf(content);
     const wanted = into.subarray(0, Math.min(into.length, size - offset));
     if (this.#held.has(content)) {
       wanted.set(this.#held.bytes.subarray(offset, offset + wanted.length));
@@ -147,14 +147,26 @@ export class ArchiveFile implements OpenFile {
     return count;
   }
 
-  /** A file written to during the read would be a mixture of old and new: check before its last bytes are sent. */
+  /** Checks a file before its last bytes are sent. */
   async #endContent(index: number): Promise<void> {
+    if (this.#content === null) return; // it was read for its checksum, and checked then
+    await this.#throwIfChanged(index, this.#content);
     this.#closeContent();
-    if (this.#held.has(index)) return; // checked when it was read
-    const { plan, source, sums } = this.#archive;
+    if (this.#sum.bytes === this.#archive.plan.sizeOf(index)) this.#keepSum(index);
+    // Otherwise a range starts inside the file.
+  }
+
+  /** A file written to during the read would be a mixture of old and new. */
+  async #throwIfChanged(index: number, file: OpenFile): Promise<void> {
+    const { plan, source } = this.#archive;
     const path = plan.pathOf(index);
-    if (path !== null && !plan.isUnchanged(index, await source.stat(path))) throw new FileChanged();
-    if (this.#sum.bytes !== plan.member(index).size) return; // a range that starts inside the file
+    if (path === null) return;
+    const now = file.stat ? file.stat() : source.stat(path);
+    if (!plan.isUnchanged(index, now instanceof Promise ? await now : now)) throw new FileChanged();
+  }
+
+  #keepSum(index: number): void {
+    const { sums } = this.#archive;
     if ((sums.get(index) ?? this.#sum.value) !== this.#sum.value) throw new FileChanged();
     sums.set(index, this.#sum.value);
   }
@@ -164,9 +176,7 @@ export class ArchiveFile implements OpenFile {
     const path = plan.pathOf(index);
     this.#reading = path;
     if (path === null) return openBytes(plan.report);
-    const stat = await source.stat(path);
-    if (!plan.isUnchanged(index, stat)) throw new FileChanged();
-    const file = await source.open(path, stat, range);
+    const file = await source.open(path, plan.statOf(index), range);
     if (!this.#closed) return file;
     file[Symbol.dispose]();
     throw new Error("The archive was closed while being read");
@@ -177,10 +187,10 @@ export class ArchiveFile implements OpenFile {
     const { sums, plan } = this.#archive;
     const known = sums.get(index);
     if (known !== null) return known;
-    const { size } = plan.member(index);
+    const size = plan.sizeOf(index);
     const buffer = this.#held.bufferFor(size);
     this.#sum = { value: await this.#sumFile(index, size, buffer), bytes: size };
-    await this.#endContent(index);
+    this.#keepSum(index);
     if (buffer.length === size) this.#held.hold(index);
     return this.#sum.value;
   }
@@ -197,6 +207,7 @@ export class ArchiveFile implements OpenFile {
       at += count;
       await this.#giveTurn();
     }
+    await this.#throwIfChanged(index, file);
     return sum;
   }
 

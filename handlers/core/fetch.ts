@@ -8,13 +8,14 @@ import { maskedLog } from "./masked_log.ts";
 import { then } from "./awaitable.ts";
 import { accessLogWriter, logClock, type LogFormat } from "./access_line.ts";
 import { escapeLog } from "../http/escape.ts";
-import { TrustedProxies } from "../http/forwarded.ts";
+import { type Forwarded, type ForwardedBy, TrustedProxies } from "../http/forwarded.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { Judge } from "./judge.ts";
 import { kindOf, requireFunction } from "./origin.ts";
 import { readHead, type RequestHead } from "./request_head.ts";
+import { noteRequest } from "./turns.ts";
 import { type SettledHandler, settleLast, unchecked } from "./settle.ts";
 import { type Identified, type InternalContext, internalsOf, type RequestNotes, type Visitor } from "./internals.ts";
 import type { Awaitable, Context, Encoder, Handler, LocalAddress, Logger, Rewriter } from "./types.ts";
@@ -25,6 +26,8 @@ export interface ConnectionInfo {
   readonly remoteAddr?: Deno.Addr;
   /** The HTTP version of the request (`HTTP/1.0`), if known. */
   readonly protocol?: string;
+  /** Whether the client uses TLS, where the URL does not tell: behind the PROXY protocol. */
+  readonly secure?: boolean;
 }
 
 /**
@@ -48,9 +51,12 @@ export interface ToFetchOptions {
   /**
    * Addresses (`10.0.0.1`), networks (`10.0.0.0/8`) or `unix` of proxies in front of this server. If one of them sends a
    * request, the client is the last address in X-Forwarded-For that is not one of them: in `context.remoteAddress`, the
-   * log, and for all limits. Defaults to none. A proxy must append to this field or replace it, as all do.
+   * log, and for all limits; and X-Forwarded-Proto says whether it uses HTTPS: in `context.secure`, for cookies, programs and
+   * HSTS. Defaults to none. A proxy must append to these fields or replace them.
    */
   readonly trustedProxies?: readonly string[];
+  /** Which fields these proxies set; defaults to `x-forwarded`. The other ones are ignored: a client may have sent them. */
+  readonly forwardedBy?: ForwardedBy;
   /**
    * The log format for responses that no inner access log has logged, such as the 401 of a layer around `fileServer`;
    * false for none. Defaults to `python` if `log` is given, and to none otherwise. A `fileServer` with its log disabled
@@ -96,12 +102,15 @@ export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFu
   requireLogger(given);
   const log = maskedLog(given);
   const whereLocal = options.localAddress ?? nowhere;
-  const { trustedProxies = [] } = options;
-  const proxies = trustedProxies.length > 0 ? new TrustedProxies(trustedProxies) : null;
+  const { trustedProxies = [], forwardedBy } = options;
+  const proxies = trustedProxies.length > 0 ? new TrustedProxies(trustedProxies, forwardedBy) : null;
   const judge = new Judge(new OwnHosts(options.hosts, whereLocal), proxies);
   const format = options.accessLog ?? (options.log ? "python" : false);
   const answer = format ? loggedBy(format, settled) : settled;
-  return (request, info) => answer(request, new RequestContext(request, info, log, whereLocal, judge));
+  return (request, info) => {
+    noteRequest();
+    return answer(request, new RequestContext(request, info, log, whereLocal, judge));
+  };
 }
 
 function requireLogger(log: Logger): void {
@@ -131,6 +140,7 @@ interface Notes extends RequestNotes {
   requestTarget: string | undefined;
   head: RequestHead | undefined;
   address: string | undefined;
+  forwarded: Forwarded | undefined;
 }
 
 /** A client of which nothing is known has all rights, unless a layer restricts them. */
@@ -150,11 +160,13 @@ function newNotes(): Notes {
     dressed: null,
     offer: null,
     absence: null,
+    counts: null,
     target: undefined,
     url: undefined,
     requestTarget: undefined,
     head: undefined,
     address: undefined,
+    forwarded: undefined,
   };
 }
 
@@ -265,9 +277,11 @@ class RequestContext implements InternalContext {
   }
 
   private client(): string {
-    const peer = addressOf(this.info);
-    const { proxies } = this.judge;
-    return proxies === null ? peer : proxies.clientOf(peer, this.request.headers);
+    return this.judge.proxies === null ? addressOf(this.info) : this.forwarded(this.judge.proxies).address;
+  }
+
+  private forwarded(proxies: TrustedProxies): Forwarded {
+    return this.notes.forwarded ??= proxies.read(addressOf(this.info), this.request.headers);
   }
 
   get remotePort(): number | null {
@@ -277,7 +291,9 @@ class RequestContext implements InternalContext {
   }
 
   get secure(): boolean {
-    return this.urlOf(this.request).startsWith("https:");
+    const { proxies } = this.judge;
+    const named = proxies === null ? null : this.forwarded(proxies).secure;
+    return named ?? this.info?.secure ?? this.urlOf(this.request).startsWith("https:");
   }
 
   get protocol(): string | null {

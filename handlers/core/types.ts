@@ -207,11 +207,11 @@ export interface Context {
   readonly refusal: Refusal | null;
   /** The prefix removed from the path by `mount`. */
   readonly base: SitePath;
-  /** The address of the peer, `""` if unknown. X-Forwarded-For counts only from `trustedProxies` of `toFetch`. */
+  /** The address of the peer, `""` if unknown. Proxies are believed only if they are `trustedProxies` of `toFetch`. */
   readonly remoteAddress: string;
   /** The port of the peer, or null if there is none, or a proxy has named the client. */
   readonly remotePort: number | null;
-  /** Whether the connection to this server uses TLS; nothing is known about the client's connection to a proxy. */
+  /** Whether the client uses TLS: as a trusted proxy says, otherwise on its connection to this server. */
   readonly secure: boolean;
   /** The HTTP version of the request (`HTTP/1.0`), or null if the transport does not report it, such as Deno.serve. */
   readonly protocol: string | null;

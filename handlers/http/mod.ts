@@ -38,3 +38,4 @@ export {
 
 // Clients
 export { clientOf } from "./client.ts";
+export { type Forwarded, type ForwardedBy, TrustedProxies } from "./forwarded.ts";

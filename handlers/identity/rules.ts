@@ -48,6 +48,15 @@ export class InvalidRule extends Error {
  * `/`. Percent escapes in the prefix are decoded.
  *
  * @throws {InvalidRule} If it is malformed.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { parseAccessRule } from "@x/pyserve/identity";
+ *
+ * const { who, rights, prefix } = parseAccessRule("ann:read,upload@/team");
+ * assert(who.kind === "user" && rights.has("create") && prefix.text === "/team");
+ * ```
  */
 export function parseAccessRule(text: string): AccessRule {
   const colon = text.indexOf(":");

@@ -68,6 +68,14 @@ const DIRECTORY: readonly string[] = [OWN_DIRECTORY, "share"];
 /**
  * The path of a share below the root of its server. The shared paths are below it as they are below the root:
  * `/docs/a.txt` is at `/.pyserve/share/TOKEN/docs/a.txt`.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { sharePath } from "@x/pyserve/identity";
+ *
+ * assert(sharePath("TOKEN").href === "/.pyserve/share/TOKEN");
+ * ```
  */
 export function sharePath(token: string): SitePath {
   return [...DIRECTORY, token].reduce((path, name) => path.child(name)!, SitePath.root);

@@ -52,6 +52,20 @@ const MAX_KNOWN = 1_000;
 /**
  * Makes and verifies share links. Revocation and the rights of the user are checked by the caller: `auth` does it for the
  * links of {@linkcode shares}.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { SitePath } from "@x/pyserve";
+ * import { narrowShare, Shares } from "@x/pyserve/identity";
+ *
+ * const links = new Shares(crypto.getRandomValues(new Uint8Array(32)));
+ * const paths = [SitePath.root.child("docs")!];
+ * const { token } = links.make({ paths, rights: new Set(["read", "create"]), expires: Infinity }, null);
+ * const narrower = narrowShare(token, { rights: new Set(["read"]) });
+ * assert(links.verify(narrower)!.rights.has("create") === false);
+ * assert(links.verify(`${token}x`) === null);
+ * ```
  */
 export class Shares {
   readonly #secret: () => Uint8Array;

@@ -37,7 +37,21 @@ export interface IdentityState {
   readonly records?: ShareRecords;
 }
 
-/** State that ends with the process: a random key, and lists in memory. */
+/**
+ * State that ends with the process: a random key, and lists in memory.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { shares, volatileState } from "@x/pyserve/identity";
+ * import { SitePath } from "@x/pyserve";
+ *
+ * const state = volatileState();
+ * const terms = { paths: [SitePath.root], rights: new Set(["read"] as const), expires: Infinity };
+ * const { token } = shares(state).make(terms, null);
+ * assert(shares(volatileState()).verify(token) === null); // another key
+ * ```
+ */
 export function volatileState(): Required<IdentityState> {
   const revocations = new RevocationList();
   const key = randomBytes(KEY_BYTES);
@@ -50,6 +64,17 @@ export function volatileState(): Required<IdentityState> {
  *
  * @throws Deno.errors.PermissionDenied and others if it cannot be written to; TypeError if a key is malformed or others
  * can read it, if the directory or a file in it belongs to another user, or if a file is a symbolic link.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { openState } from "@x/pyserve/identity";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const state = openState(`${directory}/state`); // for `auth({ users, state })`, in each process of the server
+ * assert(openState(`${directory}/state`).key.toHex() === state.key.toHex());
+ * await Deno.remove(directory, { recursive: true });
+ * ```
  */
 export function openState(directory: string): Required<IdentityState> {
   Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });

@@ -26,8 +26,8 @@ export interface RedirectOptions {
  *
  * The host of the request must be one of the server's own (an address, `localhost`, the machine's name, or one of `hosts`
  * of `toFetch`), otherwise the response is 421: a redirect must not lead to any other site. It is not to be stored, because
- * the port may serve something else later. The server does not know what a proxy does: put this layer on servers that
- * clients connect to.
+ * the port may serve something else later. Behind a proxy, it needs `trustedProxies` of `toFetch`: otherwise what has come to
+ * the proxy by HTTPS would be redirected for ever.
  *
  * @example
  * ```ts

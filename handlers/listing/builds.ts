@@ -9,6 +9,7 @@ import { entryOrders, type ListingHead } from "../serving/listing_data.ts";
 import { type ListingFormat, type ListingWriter, writerOf } from "./format.ts";
 import { type ListingPage, StreamedPage, WholePage } from "./pages.ts";
 import { DirectoryScan } from "./scan.ts";
+import type { Done } from "./stream.ts";
 import { sortEntries } from "./sort.ts";
 import { Gate, Turns } from "../core/turns.ts";
 import type { Visitor } from "../core/internals.ts";
@@ -23,7 +24,8 @@ const WHOLE_ENTRIES = 2_000;
 const BUILDS = 2;
 
 /**
- * Maximum number of different large listings streamed at the same time. Each holds its entries, some 30 MB for 100,000.
+ * Maximum number of different large listings streamed at the same time. Each holds its names, some 15 MB for 100,000, and
+ * an open directory.
  * One more aborts the oldest of the client with the most of them, which has had the longest time to be read.
  */
 const STREAMED = 8;
@@ -116,47 +118,48 @@ export class ListingBuilds {
     const stat = entered ? wanted.seen : await wanted.source.stat(wanted.path);
     if (stat?.kind !== "directory") return null;
     build.stat = stat;
-    const turns = new Turns();
-    const scan = new DirectoryScan(wanted.source, wanted.path, turns);
-    const all = await scan.readOver(WHOLE_ENTRIES);
-    if (all === null) return null;
     const writer = writerOf(wanted.format, wanted.head, {
       depth: wanted.path.segments.length,
       above: wanted.above,
       visitor: wanted.visitor,
     });
-    let known = { cost: 0, stable: false, hasLooseLinks: true };
-    const read = () => {
-      const stable = stat.stable && scan.isStable;
-      known = { cost: performance.now() - since, stable, hasLooseLinks: scan.hasLooseLinks };
+    const turns = new Turns();
+    const scan = new DirectoryScan(wanted.source, wanted.path, turns, { namesFirst: wanted.head.sort === "name" });
+    const all = await scan.readOver(WHOLE_ENTRIES);
+    if (all === null) return null;
+    const keep = (page: ListingPage, size: number, cost: number) => {
+      const { isStable, hasLooseLinks } = scan;
+      const stable = stat.stable && isStable;
+      return this.cache.keep(key, wanted.path, { stat, since, size, page, cost, stable, hasLooseLinks });
     };
-    const keep = (page: ListingPage, size: number) => {
-      return this.cache.keep(key, wanted.path, { stat, since, size, page, ...known });
-    };
+    const spent = () => performance.now() - since;
     if (all === "complete") {
+      await scan.readAll();
       const page = new WholePage(textOf(scan, wanted.head, writer), writer, [this.#variant, stat.version]);
-      read();
-      keep(page, page.size);
+      keep(page, page.size, spent());
       return page;
     }
-    return build.page = this.#stream({ scan, turns, writer, head: wanted.head, read }, wanted.client, keep, end);
+    turns.endFirst();
+    const before = spent();
+    return build.page = this.#stream({ scan, turns, writer, head: wanted.head }, wanted.client, {
+      ended: (page, done) => {
+        end();
+        return done !== null && keep(page, done.bytes, before + done.cost);
+      },
+    });
   }
 
   #stream(
-    listing: Unread,
+    listing: Unsent,
     client: string,
-    keep: (page: ListingPage, size: number) => boolean,
-    end: () => void,
+    { ended }: { readonly ended: (page: StreamedPage, done: Done | null) => boolean },
   ): StreamedPage {
     const stop = new AbortController();
     // The generator of the chunks closes the scan, but it never runs if nothing is read.
     stop.signal.addEventListener("abort", () => listing.scan[Symbol.asyncDispose]().catch(() => {}));
     const pieces = piecesOf(listing, this.#large, stop.signal);
     const page: StreamedPage = new StreamedPage({ ...listing, pieces, stop, stallMs: this.#stallMs }, {
-      ended: (bytes) => {
-        end();
-        return bytes !== null && keep(page, bytes);
-      },
+      ended: (done) => ended(page, done),
       idle: () => this.#streamed.delete(page),
     });
     if (this.#streamed.size >= STREAMED) this.#oldestOfGreediest().cut();
@@ -175,48 +178,50 @@ function textOf({ entries, totals }: DirectoryScan, head: ListingHead, writer: L
   const sorted = [...entries];
   for (const order of entryOrders(head)) sorted.sort(order);
   // Concatenate row by row and flatten once; joining would flatten every row first.
-  let text = writer.start() + writer.before(totals);
+  let text = writer.start();
   for (const [index, entry] of sorted.entries()) text += writer.entry(entry, index);
   return text + writer.after(totals, entries.length);
 }
 
-/** A partially read directory. */
-interface Unread {
+/** A directory of which nothing has been sent, and not everything read. */
+interface Unsent {
   readonly scan: DirectoryScan;
   readonly turns: Turns;
   readonly writer: ListingWriter;
   readonly head: ListingHead;
-  /** Called when the directory has been read: from then on the client's speed decides. */
-  readonly read: () => void;
 }
 
-/** Reads the rest and writes everything. No entry is sent before the directory is proven to be the requested one. */
+/**
+ * Reads the rest and writes everything: sorted by name, the metadata of each entry just before it is sent. No entry is
+ * sent before the directory is proven to be the requested one.
+ */
 async function* piecesOf(
-  { scan, turns, writer, head, read }: Unread,
+  { scan, turns, writer, head }: Unsent,
   gate: Gate,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   await using reading = scan;
   const encoder = new TextEncoder();
   yield encoder.encode(writer.start());
-  const entries = await readRest(reading, { turns, head }, gate, signal);
-  read();
-  const { totals } = reading;
-  let text = writer.before(totals);
-  for (const [index, entry] of entries.entries()) {
-    text += writer.entry(entry, index);
+  let text = "";
+  let count = 0;
+  for (const [index, entry] of (await readRest(reading, { turns, head }, gate, signal)).entries()) {
+    const read = reading.read(entry);
+    if (read !== null) text += writer.entry(read, count++);
     if (text.length >= PIECE_LENGTH) {
       yield encoder.encode(text);
       text = "";
     }
-    if (index % 16 === 0 && turns.due) await turns.next();
+    if (index % 16 !== 0 || !turns.due) continue;
+    await turns.next();
+    signal.throwIfAborted();
   }
-  yield encoder.encode(text + writer.after(totals, entries.length));
+  yield encoder.encode(text + writer.after(reading.totals, count));
 }
 
 async function readRest(
   scan: DirectoryScan,
-  { turns, head }: Pick<Unread, "turns" | "head">,
+  { turns, head }: Pick<Unsent, "turns" | "head">,
   gate: Gate,
   signal: AbortSignal,
 ): Promise<readonly FileEntry[]> {

@@ -26,8 +26,6 @@ export interface ListingWriter {
   readonly headers: Readonly<Record<string, string>>;
   /** Everything that does not depend on the entries. */
   start(): string;
-  /** The text before the first entry. */
-  before(totals: ListingTotals): string;
   /** An entry; indexes start at 0. */
   entry(entry: FileEntry, index: number): string;
   /** The text after the last entry. */
@@ -44,23 +42,20 @@ const WRITERS: Readonly<Record<ListingFormat, (head: ListingHead, place: PagePla
     type: "text/html; charset=utf-8",
     headers: listingPageHeaders(head, place),
     start: () => listingPageStart(head, place),
-    before: () => "",
     entry: listingRow,
     after: (totals, count) => listingPageEnd(count, totals, head.can),
   }),
   json: (head) => ({
     type: "application/json",
     headers: {},
-    start: () => JSON.stringify(head).slice(0, -1),
-    before: (totals) => `,"totals":${JSON.stringify(totals)},"entries":[`,
+    start: () => `${JSON.stringify(head).slice(0, -1)},"entries":[`,
     entry: (entry, index) => (index === 0 ? "" : ",") + JSON.stringify(entryOf(entry)),
-    after: () => "]}\n",
+    after: (totals) => `],"totals":${JSON.stringify(totals)}}\n`,
   }),
   text: () => ({
     type: "text/plain; charset=utf-8",
     headers: {},
     start: () => "",
-    before: () => "",
     entry: textLine,
     after: () => "",
   }),

@@ -15,10 +15,17 @@ interface Reader {
   readonly controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
 }
 
+/** A complete body. */
+export interface Done {
+  readonly bytes: number;
+  /** The milliseconds that it took to generate, without those in which no reader wanted more. */
+  readonly cost: number;
+}
+
 /** The owner of a {@linkcode SharedStream}. */
 export interface StreamOwner {
   /** The body is complete, or has failed (null). Returns whether it is kept for later readers. */
-  ended(bytes: number | null): boolean;
+  ended(done: Done | null): boolean;
   /** The last reader has left. */
   idle(): void;
 }
@@ -35,6 +42,7 @@ export class SharedStream {
   #first: Link | null = { bytes: new Uint8Array(), next: null };
   #last: Link = this.#first!;
   #size = 0;
+  #cost = 0;
   #state: "growing" | "whole" | "failed" = "growing";
   #growing: Promise<void> | null = null;
 
@@ -90,8 +98,10 @@ export class SharedStream {
   }
 
   async #grow(): Promise<void> {
+    const start = performance.now();
     try {
       const { done, value } = await this.#pieces.next();
+      this.#cost += performance.now() - start;
       if (this.#state !== "growing") return;
       if (done) this.#end();
       else this.#append(value);
@@ -111,7 +121,7 @@ export class SharedStream {
 
   #end(): void {
     this.#state = "whole";
-    if (!this.#owner.ended(this.#size)) this.#first = null;
+    if (!this.#owner.ended({ bytes: this.#size, cost: this.#cost })) this.#first = null;
   }
 
   #leave(reader: Reader): void {

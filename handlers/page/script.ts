@@ -36,19 +36,24 @@ export function scriptAt(depth: number): PageScript | null {
 }
 
 /**
- * Sets the theme before the first paint. The URL is relative, so that it works below a mount and behind a proxy that
- * removes a prefix. It is part of the hashed text: a URL read from the page could be injected. It adds an element
- * because `import()` would be refused: `strict-dynamic` passes trust from a parser-inserted script to elements only.
+ * Sets the theme, and reserves the room for what the script adds, before the first paint; if the script cannot be
+ * loaded, the page is as it is without JavaScript. The URLs are relative, so that they work below a mount and behind a
+ * proxy that removes a prefix. They are part of the hashed text: a URL read from the page could be injected. The script
+ * adds elements because `import()` would be refused: `strict-dynamic` passes trust from a parser-inserted script to
+ * elements only. The files are requested at once.
  */
 async function make(depth: number): Promise<void> {
-  const { version } = await assetFiles();
-  const url = `${"../".repeat(depth) || "./"}${SCRIPT_DIRECTORY}/${version}/main.js`;
-  const text = "(d=>{" +
-    "try{d.documentElement.dataset.theme=localStorage.getItem('pyserve.theme')||'auto'}catch{}" +
-    `const u=${JSON.stringify(url)},t=self.trustedTypes,s=d.createElement('script');` +
+  const { version, first } = await assetFiles();
+  const directory = `${"../".repeat(depth) || "./"}${SCRIPT_DIRECTORY}/${version}/`;
+  const text = "(d=>{const r=d.documentElement;" +
+    "try{r.dataset.theme=localStorage.getItem('pyserve.theme')||'auto'}catch{}" +
+    "r.classList.add('soon');addEventListener('error',()=>r.classList.remove('soon'),true);" +
+    "const t=self.trustedTypes,o={createScriptURL:u=>u},p=t?t.createPolicy('pyserve',o):o;" +
+    `for(const u of ${JSON.stringify(first.map((name) => directory + name))})` +
+    "{const s=d.createElement('script');" +
     "s.type='module';" +
-    "s.src=t?t.createPolicy('pyserve',{createScriptURL:()=>u}).createScriptURL(''):u;" +
-    "d.head.append(s)})(document)";
+    "s.src=p.createScriptURL(u);" +
+    "d.head.append(s)}})(document)";
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   scripts.set(depth, { text, hash: `sha256-${new Uint8Array(digest).toBase64()}` });
 }

@@ -5,7 +5,7 @@
  */
 
 import { encodeSegment } from "../http/escape.ts";
-import type { EntryProblem, FileEntry } from "../sources/types.ts";
+import { type EntryProblem, type FileEntry, kindOf } from "../sources/types.ts";
 import type { Context } from "../core/types.ts";
 import { isoDate } from "./iso_date.ts";
 import { naturalOrder } from "./natural_order.ts";
@@ -109,5 +109,5 @@ export function entryOrders({ sort, order }: Pick<ListingHead, "sort" | "order">
 }
 
 function directoriesFirst(a: FileEntry, b: FileEntry): number {
-  return Number(b.stat?.kind === "directory") - Number(a.stat?.kind === "directory");
+  return Number(kindOf(b) === "directory") - Number(kindOf(a) === "directory");
 }

@@ -147,20 +147,23 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
   });
   const { cleanUrls: _cleanUrls, trailingSlash: _trailingSlash, index: _index, ...representation } = served;
   const app = appOf(content, representation, options);
+  const lone = options.precompressedOnly ? loneOf(content, representation, index) : null;
   const listings = listingParts(source, { abilities, variant, encoders: PAGE_ENCODERS });
   const assets = pageAssets();
   // A feature is a row: its methods and its handler. Rows are tried in this order.
   const table = (cache: ResponseCache | null) => {
-    // What is in the parent directory may take the place of a listing, so none is proven to be fresh.
-    const listed = listings(isStyled(options) ? null : cache);
+    // A page may take the place of a listing, so none is proven to be fresh.
+    const isProven = !isStyled(options) && lone === null;
+    const listed = listings(isProven ? cache : null);
     const rows: readonly Row[] = [
       { on: features.some(needsOwnNames), methods: [], handler: underOwnNames },
       { on: listing || features.some(hasScript), methods: [], handler: assets },
       ...asked.filter(({ isBehind }) => !isBehind),
-      { on: listing && !isStyled(options), methods: [], handler: listed.kept },
+      { on: listing && isProven, methods: [], handler: listed.kept },
       { on: true, methods: ["GET", "HEAD"], handler: filesWith(content, served, cache) },
+      ...reading(lone),
       { on: listing, methods: ["GET", "HEAD"], handler: withSlash(listed.all) },
-      ...(app ? [{ on: true, methods: ["GET", "HEAD"], handler: app }] : []),
+      ...reading(app),
       ...asked.filter(({ isBehind }) => isBehind),
     ].filter((row) => row.on);
     const site = handlerOf(rows);
@@ -190,6 +193,18 @@ function appOf(content: FileSource, served: RepresentationOptions, options: File
   const file = page === true ? {} : { file: requirePage(page, "the option spa") };
   return lazily(async () => {
     return (await import("../files/spa.ts")).spa(content, { ...served, ...(index && { index }), ...file });
+  });
+}
+
+/** The row of a handler for files, if there is one. */
+function reading(handler: Handler | null): readonly Row[] {
+  return handler ? [{ on: true, methods: ["GET", "HEAD"], handler }] : [];
+}
+
+/** The handler for variants without an original. */
+function loneOf(content: FileSource, served: RepresentationOptions, index: readonly string[]): Handler {
+  return lazily(async () => {
+    return (await import("../files/precompressed_only.ts")).precompressedOnly(content, { ...served, index });
   });
 }
 

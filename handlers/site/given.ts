@@ -30,6 +30,7 @@ const NAMES: Readonly<Record<keyof FileServerOptions, true>> = {
   log: true,
   notFound: true,
   precompressed: true,
+  precompressedOnly: true,
   ranges: true,
   sandbox: true,
   spa: true,

@@ -35,6 +35,8 @@ export interface FileServerOptions extends FilesOptions {
   readonly notFound?: string | false;
   /** As for `files`, but defaults to true unless a feature writes: an upload could replace what is sent for another file. */
   readonly precompressed?: boolean;
+  /** Whether a variant also answers where there is no original; see `precompressedOnly`. Defaults to false. */
+  readonly precompressedOnly?: boolean;
   /** As for `files`; also defaults to true for paths that a feature can `upload` or `delete`. */
   readonly sandbox?: boolean | ((path: SitePath) => boolean);
   /** Headers for every response, as pairs of name and value; null as the value removes a header. */

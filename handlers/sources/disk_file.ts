@@ -10,7 +10,8 @@ import { BUSY } from "../system/path_descriptor.ts";
 import { findAnywhere, type Found } from "./contained.ts";
 import { DESCRIPTORS, type DiskCalls, NOW, pathOf, unblockedFs } from "./disk_calls.ts";
 import { doNow, result, type Steps } from "./steps.ts";
-import { FileChanged, type OpenFile } from "./types.ts";
+import { describe } from "./disk_stat.ts";
+import { FileChanged, type FileStat, type OpenFile } from "./types.ts";
 
 /**
  * Reads up to this size are synchronous, where it is not known whether they have to wait: from the page cache they are
@@ -104,6 +105,10 @@ class CachedFile implements OpenFile {
     return stream;
   }
 
+  stat(): FileStat {
+    return describe(doNow(result(NOW.statOpen(this.#descriptor!))));
+  }
+
   /** Neither waits nor fails with a lease: while the descriptor is open, none can be taken on the file. */
   #byDeno(descriptor: number): DiskFile {
     return this.#file ??= new DiskFile(Deno.openSync(pathOf(descriptor)), this.#start);
@@ -151,6 +156,10 @@ class DiskFile implements OpenFile {
   #advance(count: number | null): number {
     this.#position += count ?? 0;
     return count ?? 0;
+  }
+
+  async stat(): Promise<FileStat> {
+    return describe(await this.#file.stat());
   }
 
   stream(): ReadableStream<Uint8Array<ArrayBuffer>> {

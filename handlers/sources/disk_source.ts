@@ -28,6 +28,7 @@ import {
   type FileStat,
   type FreshnessCheck,
   type OpenFile,
+  type UnreadEntry,
 } from "./types.ts";
 import { watchDisk } from "./disk_watch.ts";
 import type { SourceWriter } from "./writer.ts";
@@ -90,10 +91,11 @@ export class DiskSource implements FileSource {
     return this.#pace.isSlow ? doLater(steps(LATER)) : this.#pace.measure(() => doNow(steps(NOW)));
   }
 
-  list(path: SitePath): FileSlices | null {
+  list(path: SitePath, until?: DisposableStack): FileSlices | null {
     try {
       using directory = this.#root.findNow(path);
-      return directory?.info.isDirectory ? this.#atOnce(directory) ?? this.#slices(path) : null;
+      if (!directory?.info.isDirectory) return null;
+      return this.#atOnce(directory) ?? (until && this.#unread(path, until)) ?? this.#slices(path);
     } catch (error) {
       return nullUnlessServerFails(error);
     }
@@ -111,6 +113,28 @@ export class DiskSource implements FileSource {
       slices.push(this.#entries(directory, slice));
     }
     return slices;
+  }
+
+  /** The entries of a large directory, to be read while it is open. Null without a descriptor. */
+  #unread(path: SitePath, until: DisposableStack): Iterable<FileEntry[]> | null {
+    const directory = until.use(this.#root.findNow(path));
+    if (directory === null) throw new FileChanged();
+    const names = until.use(directory.names());
+    return names && this.#unreadSlices(directory, names);
+  }
+
+  *#unreadSlices(directory: Found, all: DirectoryNames): Generator<FileEntry[]> {
+    const read = (name: DirectoryName) => this.#entry(directory, name);
+    // What has become a symlink by then was not judged as one by decorators.
+    const readLater = (name: DirectoryName) => unlessLink(read(name));
+    for (const names of slicesOf(all)) {
+      const entries: FileEntry[] = [];
+      for (const name of names) {
+        const entry = isPlain(name) ? new UnreadDiskEntry(name, readLater) : read(name);
+        if (entry !== null) entries.push(entry);
+      }
+      yield entries;
+    }
   }
 
   async *#slices(path: SitePath): AsyncGenerator<FileEntry[]> {
@@ -250,6 +274,45 @@ export class DiskSource implements FileSource {
   async openWriter(only?: readonly SitePath[]): Promise<SourceWriter> {
     const { DiskWriter } = await diskWriter();
     return new DiskWriter(this.#root, only);
+  }
+}
+
+/** Whether the entry of a name need not be read to be sorted, nor to be left out. */
+function isPlain({ name, isFile, isDirectory }: DirectoryName): boolean {
+  return (isFile || isDirectory) && !name.includes("\ufffd") && !isPartName(name);
+}
+
+function unlessLink(entry: FileEntry | null): FileEntry | null {
+  return entry?.link ? null : entry;
+}
+
+/** Small, because there may be very many. */
+class UnreadDiskEntry implements UnreadEntry {
+  readonly name: string;
+  readonly kind: UnreadEntry["kind"];
+  readonly #read: (name: DirectoryName) => FileEntry | null;
+
+  constructor({ name, isDirectory }: DirectoryName, read: (name: DirectoryName) => FileEntry | null) {
+    this.name = name;
+    this.kind = isDirectory ? "directory" : "file";
+    this.#read = read;
+  }
+
+  get stat(): null {
+    return null;
+  }
+
+  get link(): false {
+    return false;
+  }
+
+  get problem(): null {
+    return null;
+  }
+
+  read(): FileEntry | null {
+    const isDirectory = this.kind === "directory";
+    return this.#read({ name: this.name, isDirectory, isFile: !isDirectory, isSymlink: false });
   }
 }
 

@@ -47,9 +47,9 @@ export function filtered(
   requireSource(source, "the source of filtered");
   return recordView({
     stat: (path) => keep(path) ? source.stat(path) : null,
-    list(path) {
+    list(path, until) {
       return then(
-        keep(path) ? source.list(path) : null,
+        keep(path) ? source.list(path, until) : null,
         (slices) =>
           slices && eachSlice(slices, (slice) =>
             slice.filter(({ name }) => {

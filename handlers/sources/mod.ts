@@ -24,7 +24,9 @@ export {
   type FileSource,
   type FileStat,
   type FreshnessCheck,
+  isUnread,
   type OpenFile,
+  type UnreadEntry,
 } from "./types.ts";
 
 export { type FetchRange, openRanges, type OpenRangesOptions } from "./ranges.ts";

@@ -5,6 +5,7 @@
  */
 
 import type { Awaitable } from "../core/types.ts";
+import type { FileStat } from "./file_stat.ts";
 
 /**
  * An open file. The caller disposes of it. Use {@linkcode openBytes} for content in memory, {@linkcode openRanges} for
@@ -23,4 +24,9 @@ export interface OpenFile extends Disposable {
    * file at its end.
    */
   stream?(): ReadableStream<Uint8Array<ArrayBuffer>>;
+  /**
+   * Optional: its metadata now, which tells whether it was changed while it was read, more cheaply than `stat` of the
+   * source.
+   */
+  stat?(): Awaitable<FileStat>;
 }

@@ -41,10 +41,10 @@ export function permitted(source: FileSource, may: (path: SitePath) => boolean):
   return recordView({
     ...named,
     stat: (path) => then(named.stat(path), (seen) => seen && then(allows(path, seen), (yes) => yes ? seen : null)),
-    async list(path) {
+    async list(path, until) {
       const seen = await named.stat(path);
       if (seen === null || !await allows(path, seen)) return null;
-      const slices = await named.list(path);
+      const slices = await named.list(path, until);
       return slices && permittedOf(slices, path, { source, allows, may });
     },
     open(path, seen, range) {

@@ -7,7 +7,7 @@
 import type { ByteRange } from "../http/range.ts";
 import type { SitePath } from "../http/target.ts";
 import type { Awaitable } from "../core/types.ts";
-import type { FileStat } from "./file_stat.ts";
+import type { FileKind, FileStat } from "./file_stat.ts";
 import type { OpenFile } from "./open_file.ts";
 import type { SourceWriter } from "./writer.ts";
 
@@ -27,6 +27,40 @@ export interface FileEntry {
   readonly link: boolean;
   /** Why it cannot be served, or null. */
   readonly problem: EntryProblem | null;
+}
+
+/** An entry of which only the name and the kind are known so far. `link` is false, `stat` and `problem` are null. */
+export interface UnreadEntry extends FileEntry {
+  /** What the directory says that it is. */
+  readonly kind: "file" | "directory";
+  /** Reads its metadata; null if it has been deleted since, or replaced by a symlink. */
+  read(): FileEntry | null;
+}
+
+/**
+ * Whether the metadata of an entry has not been read yet.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { disk, SitePath } from "@x/pyserve";
+ * import { isUnread } from "@x/pyserve/sources";
+ *
+ * const directory = await Deno.makeTempDir();
+ * await Deno.writeTextFile(`${directory}/a.txt`, "a");
+ * for await (const slice of (await disk(directory).list(SitePath.root))!) {
+ *   for (const entry of slice) assert((isUnread(entry) ? entry.read() : entry)?.stat?.size === 1);
+ * }
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export function isUnread(entry: FileEntry): entry is UnreadEntry {
+  return "read" in entry;
+}
+
+/** The kind of an entry; null if it cannot be served. */
+export function kindOf(entry: FileEntry): FileKind | null {
+  return isUnread(entry) ? entry.kind : entry.stat?.kind ?? null;
 }
 
 /** The entries of a directory, in slices. */
@@ -52,9 +86,12 @@ export interface FileSource {
    * Each slice takes a millisecond or two, so that the caller can let other requests run in between, and can stop
    * early. For a small directory, `[entries]` is enough.
    *
+   * @param until Given if some or all of the entries may be of the type {@linkcode UnreadEntry}, for a caller that needs
+   * their names first. It is disposed of when their metadata is no longer needed: what is needed for that can be added to
+   * it. A source may always ignore this.
    * @throws {FileChanged} Here or between slices, if the directory was replaced: discard the entries received so far.
    */
-  list(path: SitePath): Awaitable<FileSlices | null>;
+  list(path: SitePath, until?: DisposableStack): Awaitable<FileSlices | null>;
   /**
    * Opens the file described by `seen`.
    *

@@ -120,9 +120,9 @@ class UnionSource implements FileSource {
     }
   }
 
-  list(path: SitePath): Awaitable<FileSlices | null> {
+  list(path: SitePath, until?: DisposableStack): Awaitable<FileSlices | null> {
     const at = this.#tree.find(path);
-    return isJoined(at) ? this.#listJoined(path, at) : at.mount?.source.list(at.path) ?? null;
+    return isJoined(at) ? this.#listJoined(path, at) : at.mount?.source.list(at.path, until) ?? null;
   }
 
   async #listJoined(path: SitePath, at: Reached): Promise<FileSlices> {

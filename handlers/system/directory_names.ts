@@ -18,13 +18,11 @@ import {
   uninterrupted,
 } from "./libc.ts";
 
-/** A name in a directory. */
-export interface DirectoryName {
-  /** The name; bytes that are not UTF-8 are shown as U+FFFD. */
-  readonly name: string;
-  /** Whether it is known to be a symlink. Some file systems do not tell. */
-  readonly isSymlink: boolean;
-}
+/**
+ * A name in a directory; bytes that are not UTF-8 are shown as U+FFFD. None of the three kinds is known if it is another,
+ * and on file systems that do not tell.
+ */
+export type DirectoryName = Deno.DirEntry;
 
 /** A directory whose names are being read. The caller disposes of it. */
 export interface DirectoryNames extends Disposable {
@@ -91,7 +89,9 @@ const LENGTH_AT = 16;
 const TYPE_AT = 18;
 const NAME_AT = 19;
 
-/** The type of a symlink. */
+/** The types of directories, files and symlinks. */
+const DT_DIR = 4;
+const DT_REG = 8;
 const DT_LNK = 10;
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -109,9 +109,12 @@ function namesOf(bytes: Uint8Array<ArrayBuffer>, length: number): DirectoryName[
     for (; bytes[end] !== 0; end++) bits |= bytes[end]!;
     if (isDots(bytes, start, end)) continue;
     const name = bytes.subarray(start, end);
+    const type = bytes[at + TYPE_AT];
     names.push({
       name: bits < 0x80 ? String.fromCharCode.apply(null, name as unknown as number[]) : utf8.decode(name),
-      isSymlink: bytes[at + TYPE_AT] === DT_LNK,
+      isFile: type === DT_REG,
+      isDirectory: type === DT_DIR,
+      isSymlink: type === DT_LNK,
     });
   }
   return names;

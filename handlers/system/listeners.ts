@@ -15,7 +15,6 @@ import {
   AF_INET6,
   AF_UNIX,
   errnoOf,
-  F_GETFD,
   F_GETFL,
   F_SETFD,
   F_SETFL,
@@ -31,6 +30,7 @@ import {
   SOL_SOCKET,
   uninterrupted,
 } from "./libc.ts";
+import { openDescriptors } from "./proc.ts";
 
 /** Operations on the listening sockets of this process. Dispose of it to unload the library. */
 export interface Listeners extends Disposable {
@@ -72,9 +72,6 @@ const CALLS = [
 export type ListenerCalls = Libc<(typeof CALLS)[number]>;
 
 const [EPOLL_CTL_ADD, EPOLL_CTL_DEL] = [1, 2] as const;
-
-/** Descriptors are allocated lowest first: after a gap this large, there are no more. */
-const LARGEST_GAP = 1_024;
 
 /** `sizeof(struct sockaddr_storage)`. */
 const SOCKADDR_BYTES = 128;
@@ -181,15 +178,7 @@ class LibcListeners implements Listeners {
   }
 
   #listening(): number[] {
-    return this.#open().filter((descriptor) => this.#isListening(descriptor));
-  }
-
-  #open(): number[] {
-    const open: number[] = [];
-    for (let fd = 0; fd - (open.at(-1) ?? 0) <= LARGEST_GAP; fd++) {
-      if (this.#libc.fcntl(fd, F_GETFD, 0) >= 0) open.push(fd);
-    }
-    return open;
+    return openDescriptors(this.#libc).filter((descriptor) => this.#isListening(descriptor));
   }
 
   #isListening(descriptor: number): boolean {
@@ -200,7 +189,7 @@ class LibcListeners implements Listeners {
   }
 
   #registrationOf(descriptor: number): Registration | null {
-    for (const epoll of this.#open()) {
+    for (const epoll of openDescriptors(this.#libc)) {
       const registration = registrationIn(this.#read(`/proc/self/fdinfo/${epoll}`), descriptor);
       if (registration) return { epoll, ...registration };
     }

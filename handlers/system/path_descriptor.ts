@@ -26,6 +26,7 @@ import {
 } from "./libc.ts";
 import { type DirectoryNames, openNames } from "./directory_names.ts";
 import { hasNode, nodeFs } from "./node.ts";
+import { mayReadProc } from "./proc.ts";
 import {
   AT_EMPTY_PATH,
   AT_SYMLINK_NOFOLLOW,
@@ -79,9 +80,6 @@ export interface PathDescriptors {
   close(descriptor: number): void;
 }
 
-/** The permissions that Deno requires for access to /proc/self. */
-const ALL = ["read", "write", "net", "env", "sys", "run", "ffi"] as const;
-
 /** Retries if open fails although stat succeeds. */
 const ATTEMPTS = 3;
 
@@ -96,7 +94,7 @@ export function pathDescriptors(): PathDescriptors | null {
 }
 
 function make(): PathDescriptors | null {
-  if (Deno.build.os !== "linux" || !ALL.every(isGranted)) return null;
+  if (!mayReadProc()) return null;
   const calls = FILE_CALLS ? new LibcDescriptors(FILE_CALLS) : hasNode() ? throughNode() : null;
   try {
     if (calls === null) return null;
@@ -107,11 +105,6 @@ function make(): PathDescriptors | null {
   } catch {
     return null; // no /proc
   }
-}
-
-function isGranted(name: (typeof ALL)[number]): boolean {
-  const { state, partial } = Deno.permissions.querySync({ name });
-  return state === "granted" && !partial;
 }
 
 /** `sizeof(struct open_how)`. */

@@ -9,17 +9,8 @@
  * @module
  */
 
-import {
-  AF_INET,
-  AF_INET6,
-  F_GETFD,
-  type Libc,
-  openLibc,
-  pinned,
-  SO_ACCEPTCONN,
-  SO_KEEPALIVE,
-  SOL_SOCKET,
-} from "./libc.ts";
+import { AF_INET, AF_INET6, type Libc, openLibc, pinned, SO_ACCEPTCONN, SO_KEEPALIVE, SOL_SOCKET } from "./libc.ts";
+import { openDescriptors } from "./proc.ts";
 
 /** A connection that was accepted on a port. */
 export interface AcceptedSocket {
@@ -90,9 +81,6 @@ const TCP_INFO_BYTES = 256;
 /** `sizeof(struct sockaddr)`. */
 const SOCKADDR_BYTES = 16;
 
-/** Descriptors are allocated lowest first: after a gap this large, there are no more. */
-const LARGEST_GAP = 1_024;
-
 const CALLS = ["fcntl", "getsockopt", "setsockopt", "getsockname", "getpeername", "connect", "ioctl"] as const;
 
 /** The functions used. */
@@ -124,7 +112,9 @@ class LibcSockets implements Sockets {
   }
 
   setOnListeners(port: number, options: readonly SocketOption[]): boolean {
-    const listeners = this.#open().filter((fd) => this.#isListening(fd) && this.#portOf("getsockname", fd) === port);
+    const listeners = openDescriptors(this.#libc).filter((fd) =>
+      this.#isListening(fd) && this.#portOf("getsockname", fd) === port
+    );
     for (const descriptor of listeners) {
       for (const [level, name, value] of options) {
         this.#value.bytes[0] = value;
@@ -135,7 +125,7 @@ class LibcSockets implements Sockets {
   }
 
   connections(port: number): AcceptedSocket[] {
-    return this.#open().flatMap((descriptor) => {
+    return openDescriptors(this.#libc).flatMap((descriptor) => {
       const peerPort = this.#portOf("getpeername", descriptor);
       return peerPort !== null && this.#portOf("getsockname", descriptor) === port ? [{ descriptor, peerPort }] : [];
     });
@@ -163,15 +153,6 @@ class LibcSockets implements Sockets {
 
   [Symbol.dispose](): void {
     this.#libc[Symbol.dispose]();
-  }
-
-  /** The open descriptors. fcntl(2) needs fewer permissions than listing /proc. */
-  #open(): number[] {
-    const open: number[] = [];
-    for (let fd = 0; fd - (open.at(-1) ?? 0) <= LARGEST_GAP; fd++) {
-      if (this.#libc.fcntl(fd, F_GETFD, 0) >= 0) open.push(fd);
-    }
-    return open;
   }
 
   #isListening(descriptor: number): boolean {

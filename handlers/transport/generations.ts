@@ -9,7 +9,7 @@
  */
 
 import type { FetchFunction } from "../core/fetch.ts";
-import { keepAlive, NO_DELAY, openSockets, type Sockets, userTimeout } from "../system/sockets.ts";
+import { keepAlive, NO_DELAY, openSockets, type SocketOption, type Sockets, userTimeout } from "../system/sockets.ts";
 import { Binding, type ListenAddress } from "./binding.ts";
 import { type Certificates, certificatesOf, type TlsPair } from "./certificates.ts";
 import { type Complain, complainer, isOutOfDescriptors, sleep } from "./complain.ts";
@@ -31,6 +31,15 @@ const KEEP_ALIVE_S = 60;
 
 /** How long TLS handshakes may take to begin when the server stops, in milliseconds. */
 const HANDSHAKE_MS = 1_000;
+
+/**
+ * Socket options for listeners, which accepted connections inherit. Deno sets TCP_NODELAY itself, but not with TLS: there, the
+ * second segment of a response waits 40 ms for the ACK of the first (Nagle's algorithm). TCP_DEFER_ACCEPT would not limit
+ * silent clients: when its time is over, Linux accepts them nevertheless.
+ */
+export function optionsOfListeners({ stallMs = STALL_MS }: Pick<ServeOptions, "stallMs">): readonly SocketOption[] {
+  return [NO_DELAY, userTimeout(stallMs), ...keepAlive(KEEP_ALIVE_S)];
+}
 
 /** One Deno.serve instance. */
 interface Generation {
@@ -201,13 +210,8 @@ export class Generations implements RunningServer<ServerAddr> {
   #open(): Generation {
     const generation = this.#binding.open();
     this.#usable = this.#pair;
-    const { stallMs = STALL_MS } = this.#options;
     const { address } = this.#binding;
-    // Accepted connections inherit the listener's options. Deno sets TCP_NODELAY itself, but not with TLS: there, the
-    // second segment of a response waits 40 ms for the ACK of the first (Nagle's algorithm).
-    // TCP_DEFER_ACCEPT would not limit silent clients: when its time is over, Linux accepts them nevertheless.
-    const options = [NO_DELAY, userTimeout(stallMs), ...keepAlive(KEEP_ALIVE_S)];
-    if ("port" in address) this.#sockets?.setOnListeners(address.port, options);
+    if ("port" in address) this.#sockets?.setOnListeners(address.port, optionsOfListeners(this.#options));
     return generation;
   }
 

@@ -11,6 +11,7 @@
 
 import type { ConnectionInfo, FetchFunction } from "../core/fetch.ts";
 import type { AcceptedSocket, Sockets, Traffic } from "../system/sockets.ts";
+import { later } from "../core/later.ts";
 import type { Awaitable, Logger } from "../core/types.ts";
 
 /** Sampling interval in milliseconds; a sample takes 10 µs. Growth between samples goes unnoticed. */
@@ -40,22 +41,28 @@ export class IntakeGuard implements Disposable {
   readonly #port: number;
   readonly #log: Logger | undefined;
   readonly #uploads = new Map<number, Upload>();
-  #timer: ReturnType<typeof setInterval> | null = null;
+  readonly #later: typeof later;
+  #isWatching = false;
   #isOver = false;
   #looks = 0;
   #least = Infinity;
   #suspicion: Suspicion | null = null;
 
-  /** Starts watching with the first request. */
-  constructor(sockets: Sockets, port: number, log: Logger | undefined) {
+  /**
+   * Starts watching with the first request.
+   *
+   * @param timer Tests give one of their own.
+   */
+  constructor(sockets: Sockets, port: number, log: Logger | undefined, timer: typeof later = later) {
     this.#sockets = sockets;
     this.#port = port;
     this.#log = log;
+    this.#later = timer;
   }
 
   /** Records a request and answers it with the given function. */
   answer(fetch: FetchFunction, request: Request, info: ConnectionInfo | undefined): Awaitable<Response> {
-    if (this.#timer === null) this.#start();
+    if (!this.#isWatching) this.#start();
     const { method } = request;
     const hasBody = method !== "GET" && method !== "HEAD";
     if (!hasBody && this.#suspicion === null) return fetch(request, info);
@@ -66,7 +73,6 @@ export class IntakeGuard implements Disposable {
 
   [Symbol.dispose](): void {
     this.#isOver = true;
-    this.#stop();
   }
 
   #upload(peerPort: number, { headers }: Request, answer: () => Awaitable<Response>): Awaitable<Response> {
@@ -87,27 +93,31 @@ export class IntakeGuard implements Disposable {
 
   #start(): void {
     if (this.#isOver) return;
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
-    Deno.unrefTimer(this.#timer as unknown as number);
+    this.#isWatching = true;
+    this.#later(LOOK_MS, () => this.#watch());
   }
 
-  #stop(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
+  #watch(): void {
+    this.#isWatching = !this.#isOver && this.#look();
+    if (this.#isWatching) this.#later(LOOK_MS, () => this.#watch());
   }
 
-  #look(): void {
+  /** Takes a sample; whether there is reason to take another. */
+  #look(): boolean {
     const { rss, heapTotal, external } = Deno.memoryUsage();
     const memory = rss - heapTotal - external;
     this.#looks += 1;
-    if (this.#suspicion !== null) return this.#examine(this.#suspicion, memory);
+    if (this.#suspicion !== null) {
+      this.#examine(this.#suspicion, memory);
+      return true;
+    }
     this.#least = Math.min(this.#least, memory);
     if (memory > this.#least + SUSPICIOUS_BYTES) {
       this.#looks = 0;
       this.#suspicion = new Suspicion(this.#sockets, this.#port);
-    } else if (this.#looks % LOOKS_TO_COUNT === 0 && this.#sockets.connections(this.#port).length === 0) {
-      this.#stop();
+      return true;
     }
+    return this.#looks % LOOKS_TO_COUNT !== 0 || this.#sockets.connections(this.#port).length > 0;
   }
 
   #examine(suspicion: Suspicion, memory: number): void {

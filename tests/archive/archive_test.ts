@@ -17,9 +17,12 @@ import {
 import type { ArchiveOptions } from "@x/pyserve/handlers";
 import { attachment } from "@x/pyserve/http";
 import { type FileStat, isVisible } from "@x/pyserve/sources";
+import { FILE_CALLS } from "../../handlers/system/file_calls.ts";
+import { EINTR, EMFILE, ENOSYS, EPERM } from "../../handlers/system/libc.ts";
 import { tarHeader } from "../../handlers/archive/tar.ts";
 import { clockAhead } from "../support/clock.ts";
 import { start } from "../support/command.ts";
+import { failing } from "../support/failing.ts";
 import { missing } from "../support/programs.ts";
 import { settleTimes, type TempTree, tempTree } from "../support/tree.ts";
 import { delay, until } from "../support/wait.ts";
@@ -187,15 +190,23 @@ Deno.test({
       const some = await namesIn(site, `/d/?archive=${format}&name=f10&name=sub&name=f10`);
       assertEquals(some, [`d${slash}`, "d/f10", `d/sub${slash}`, "d/sub/x", "d/sub/y"]);
       assertEquals(await namesIn(site, `/d/?archive=${format}&name=%C3%A9`), [`d${slash}`, `d/é${slash}`, "d/é/z"]);
+      const below = await namesIn(site, `/d/?archive=${format}&name=sub/y&name=é/z&name=f2&name=sub/x`);
+      assertEquals(below, [`d${slash}`, `d/sub${slash}`, "d/sub/y", "d/sub/x", `d/é${slash}`, "d/é/z", "d/f2"]);
+      for (const both of ["name=sub&name=sub/y", "name=sub/y&name=sub"]) {
+        const whole = await namesIn(site, `/d/?archive=${format}&${both}`);
+        assertEquals(whole, [`d${slash}`, `d/sub${slash}`, "d/sub/x", "d/sub/y"], both);
+      }
     }
   },
 });
 
 Deno.test("archive() refuses unknown formats, invalid names, and names that are not entries of the directory", async () => {
-  const site = memory({ "d/a": "", "b": "" });
+  const site = memory({ "d/a": "", "b": "", "d/sub/x": "" });
   const rows = [["/d/?archive=rar", 400], ["/d/?archive", 400], ["/d/?archive=zip&name=b", 404]] as const;
   for (const [target, status] of rows) assertEquals((await ask(site, target)).status, status, target);
-  for (const name of ["..", "../b", "", ".", "a/../../b", "%00", "%2e%2e%2fb"]) {
+  for (
+    const name of ["..", "../b", "", ".", "a/../../b", "%00", "%2e%2e%2fb", "a/x", "sub/", "/a", "sub//x", "sub/none"]
+  ) {
     assertEquals((await ask(site, `/d/?archive=zip&name=${name}`)).status, 404, name);
   }
   const { status } = await ask(site, "/d/?archive=zip", { method: "POST" });
@@ -280,7 +291,7 @@ Deno.test({
       "d/out-file: broken link",
       "d/self: broken link",
     ]);
-    for (const name of [".hidden", ".git", "out", "etc", "out-file"]) {
+    for (const name of [".hidden", ".git", "out", "etc", "out-file", ".git/config", "etc/passwd", "out/x"]) {
       assertEquals((await ask(source, `/d/?archive=zip&name=${name}`)).status, 404, name);
     }
   },
@@ -410,6 +421,29 @@ Deno.test({
     const anew = await ask(site, "/d/?archive=zip", { headers });
     await anew.body?.cancel();
     assertEquals([anew.status, anew.headers.get("etag")], [200, null]);
+  },
+});
+
+Deno.test({
+  name: "an archive is the same where calls of the system fail",
+  ignore: FILE_CALLS === null,
+  async fn() {
+    const files = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`d/${i}`, "x".repeat(i * 5_000)]));
+    await using tree = await tempTree(files);
+    for (const name of Object.keys(files)) await settleTimes(tree.at(name));
+    await settleTimes(tree.at("d"));
+    const pack = async () => await (await ask(disk(tree.path), "/d/?archive=zip")).bytes();
+    const expected = await pack();
+    for (const name of ["statx", "preadv2", "openat2", "getdents64"]) {
+      for (const errno of [EINTR, EMFILE, ENOSYS, EPERM]) {
+        for (const every of [1, 3]) {
+          if (errno === EINTR && every === 1) continue; // interrupted for ever
+          using failed = failing(FILE_CALLS!, name, errno, (call) => call % every === 0);
+          assertEquals(await pack(), expected, `${name}, error ${errno}`);
+          assert(failed.count > 0);
+        }
+      }
+    }
   },
 });
 

@@ -89,7 +89,7 @@ Deno.test("one user from the environment", async () => {
 Deno.test("rules that grant nothing are told at the start, one line each", async () => {
   await using tree = await site();
   const access = (...rules: string[]) => rules.flatMap((rule) => ["--access", rule]);
-  const rules = access("zoe:read", "ann:upload@/pub", "ann:run@/pub", "ann:all@/no%20ne", "anyone:none@/pub/b.txt");
+  const rules = access("zoe:read", "ann:upload,run@/pub", "ann:all@/no%20ne", "anyone:none@/pub/b.txt");
   await using server = await start([...tree.args, ...rules]);
   const told = server.stdout().split("\n").filter((line) => line.startsWith("  --access")).map((line) => line.trim());
   assertEquals(told, [

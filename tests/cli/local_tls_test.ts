@@ -179,9 +179,8 @@ Deno.test("keys are never kept where clients could read them", async () => {
   const args = (...more: string[]) => [tree.path, "0", "-b", "127.0.0.1", "--state", ...more];
   const problem = (path: string) => [
     1,
-    `pyserve: Cannot keep keys in "${
-      tree.at(path)
-    }": it is in the directory that is served; name another one with --state\n`,
+    `pyserve: Cannot keep keys in "${tree.at(path)}": clients could read them, because "${tree.path}" is served; ` +
+    "name a directory outside of it with --state\n",
   ];
   const env = { LOGIN: "ann:a long password" };
   for (const how of [["--tls"], ["--auth-env", "LOGIN"]]) {
@@ -310,7 +309,7 @@ Deno.test("options that contradict each other are usage errors", async (t) => {
   const rows: readonly [args: string[], sentence: string][] = [
     [["--tls", "--tls-cert", "cert.pem"], "The options --tls and --tls-cert cannot be combined"],
     [["--tls", "--tls-key", "key.pem"], "The option --tls-key needs --tls-cert"],
-    [["--hsts"], "The option --hsts needs --tls or --tls-cert"],
+    [["--hsts"], "The option --hsts needs --tls or --tls-cert or --trusted-proxy"],
     [["--redirect-http", "80"], "The option --redirect-http needs --tls or --tls-cert"],
     [["--tls", "--hsts=1y"], 'Cannot use --hsts "1y": it is not a whole number of seconds'],
     [["--tls", "--redirect-http", "8000"], "Cannot use --redirect-http 8000: HTTPS is on this port"],

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { runCommand, start } from "../support/command.ts";
-import { ask } from "../support/raw.ts";
+import { ask, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 
 const FIELD = "X-Forwarded-For: 6.6.6.6, 192.0.2.7";
@@ -43,6 +43,66 @@ Deno.test("failed logins are throttled by the address that a trusted proxy names
   for (let time = 0; time < 30 && last !== 429; time++) last = await as("192.0.2.66", "wrong");
   assertEquals([last, await as("192.0.2.1", "right password")], [429, 200]);
 });
+
+const FIELDS = {
+  "x-forwarded": ["X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: https"],
+  "forwarded": ["Forwarded: for=192.0.2.7;proto=https"],
+} as const;
+
+Deno.test("a trusted proxy says whether the client uses HTTPS, in the chosen form, with each engine", async (t) => {
+  await using tree = await tempTree({ "site/a.txt": "a" });
+  const script = '#!/bin/sh\nprintf "Content-Type: text/plain\\n\\n$REMOTE_ADDR $REQUEST_SCHEME $HTTPS"\n';
+  await Deno.mkdir(tree.at("site/cgi-bin"));
+  await Deno.writeTextFile(tree.at("site/cgi-bin/who"), script, { mode: 0o755 });
+  const env = { WHO: "ann:right password" };
+  const args = [
+    tree.at("site"),
+    "--cgi",
+    "--auth-env",
+    "WHO",
+    "--public",
+    "--hsts=60",
+    "--allow-host",
+    "files.example",
+  ];
+  for (const engine of [[], ["-p", "HTTP/1.0"]]) {
+    for (const form of ["x-forwarded", "forwarded"] as const) {
+      await t.step([form, ...engine].join(" "), async () => {
+        await using server = await start([...args, ...engine, "--trusted-proxy", "127.0.0.1", "--forwarded", form], {
+          env,
+        });
+        const seen = async (...fields: string[]) => {
+          const credentials = `Authorization: Basic ${btoa("ann:right password")}`;
+          const { text } = await ask(server.port, "GET", "/cgi-bin/who", credentials, ...fields);
+          const { headers } = await raw(server.port, requestFor("files.example", fields));
+          return [text, headers.get("strict-transport-security"), cookieNames(await login(server.port, fields))];
+        };
+        const other = form === "forwarded" ? "x-forwarded" : "forwarded";
+        assertEquals(await seen(...FIELDS[form]), ["192.0.2.7 https on", "max-age=60", "__Host-pyserve Secure"]);
+        assertEquals(await seen(...FIELDS[other]), ["127.0.0.1 http ", null, "pyserve"]);
+        assertEquals(await seen(), ["127.0.0.1 http ", null, "pyserve"]);
+      });
+    }
+  }
+});
+
+function requestFor(host: string, fields: readonly string[]): string {
+  return `GET /a.txt HTTP/1.1\r\n${[`Host: ${host}`, "Connection: close", ...fields].join("\r\n")}\r\n\r\n`;
+}
+
+/** The cookie that logging in sets. */
+async function login(port: number, fields: readonly string[]): Promise<string> {
+  const form = "username=ann&password=right+password";
+  const type = "Content-Type: application/x-www-form-urlencoded";
+  const lines = ["Host: localhost", type, `Content-Length: ${form.length}`, "Connection: close", ...fields];
+  const { headers } = await raw(port, `POST /.pyserve/login HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n${form}`);
+  return headers.get("set-cookie") ?? "";
+}
+
+function cookieNames(cookie: string): string {
+  const name = /^[^=]+?(?=-\d+=|=)/.exec(cookie)?.[0] ?? "none";
+  return /; Secure$/.test(cookie) ? `${name} Secure` : name;
+}
 
 Deno.test("what is not an address is refused", async () => {
   const { code, stderr } = await runCommand(["--trusted-proxy", "10.0.0.0/8,nginx"]);

@@ -52,7 +52,7 @@ const RENDER = `async (assets, text) => {
 
 /** With line ends, because very long lines are not coloured. */
 const COLOUR = `async (assets, text) => {
-  const { highlight } = await import(assets + "highlight.js");
+  const { $highlight: { highlight } } = await import(assets + "preview.js");
   const code = document.createElement("code");
   code.append(text.replace(/[^]{1,999}/g, "$&\\n"));
   for (const name of ["a.js", "a.css", "a.sql", "a.html", "a.py"]) highlight(code, name);
@@ -82,7 +82,7 @@ Deno.test({
 });
 
 const COLOUR_OF_NUMBERS = `async (assets, text) => {
-  const { highlight } = await import(assets + "highlight.js");
+  const { $highlight: { highlight } } = await import(assets + "preview.js");
   const code = document.createElement("code");
   code.append(text);
   highlight(code, "a.js");

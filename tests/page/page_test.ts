@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { archives, fileServer, listing, memory, mount, searches, toFetch } from "@x/pyserve";
+import { sources, texts } from "../../handlers/page/asset_files.ts";
 import { assertOnlyOwnScript } from "../support/html.ts";
 import { tempTree } from "../support/tree.ts";
 
@@ -82,19 +83,19 @@ Deno.test("every module that the script imports is there, and nothing else", asy
     seen.add(path);
     const response = await get(path);
     assertEquals(response.status, 200, path);
-    const text = (await response.text()).replace(/@\w+ \{[^\n]*/g, ""); // types are in comments
-    const found = text.matchAll(/(?:from|import\(|new URL\()\s*"(?:\.\/)?([\w.]+\.(?:js|css))"/g);
+    const found = (await response.text()).matchAll(/(?:from |import\()"\.\/([\w.]+\.js)"/g);
     for (const [, name] of found) await visit(new URL(name!, `http://localhost${path}`).pathname);
   };
   await visit(script);
   const directory = script.replace(/[^/]*$/, "");
   await visit(`${directory}live.js`); // the module of live reload, which pages of the site load
   const names = [...seen].map((path) => path.slice(directory.length)).sort();
-  const files = Array.from(
+  assertEquals(names, [...texts.keys()].sort());
+  const written = Array.from(
     Deno.readDirSync(new URL("../../handlers/page/script", import.meta.url)),
     ({ name }) => name,
   );
-  assertEquals(names, files.sort());
+  assertEquals([...sources.keys()].sort(), written.sort());
   for (
     const path of ["/.pyserve/", "/.pyserve/0000000000000000/main.js", `${directory}none.js`, `${script}/`, directory]
   ) {

@@ -5,7 +5,14 @@ import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { ROOT } from "../support/paths.ts";
 
-const DOCUMENTS = ["README.md", "SECURITY.md", "CHANGELOG.md", ".github/CONTRIBUTING.md", ...await markdownIn("docs")];
+const DOCUMENTS = [
+  "README.md",
+  "SECURITY.md",
+  "CHANGELOG.md",
+  ".github/CONTRIBUTING.md",
+  "examples/README.md",
+  ...await markdownIn("docs"),
+];
 
 async function markdownIn(directory: string): Promise<string[]> {
   const entries = await Array.fromAsync(Deno.readDir(join(ROOT, directory)));

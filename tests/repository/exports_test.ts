@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path/join";
+import { OPTION_ROWS } from "../../cli/options.ts";
 import config from "../../deno.json" with { type: "json" };
 import { ROOT } from "../support/paths.ts";
 
@@ -16,7 +17,10 @@ interface Documented {
   readonly declarations: readonly {
     readonly kind: string;
     readonly jsDoc?: { readonly tags?: readonly { readonly kind: string; readonly doc?: string }[] };
-    readonly def?: { readonly properties?: readonly { readonly name: string }[] };
+    readonly def?: {
+      readonly properties?: readonly { readonly name: string }[];
+      readonly methods?: readonly { readonly name: string }[];
+    };
   }[];
 }
 
@@ -42,9 +46,9 @@ function specifierOf(entry: string): string {
   return `@x/pyserve${entry.slice(1)}`;
 }
 
-/** How many values each entry exports; loaded here, because the modules of a server keep what they load. */
-const loaded = new Map<string, number>();
-for (const entry of ENTRIES.keys()) loaded.set(entry, Object.keys(await import(specifierOf(entry))).length);
+/** The values that each entry exports; loaded here, because the modules of a server keep what they load. */
+const loaded = new Map<string, readonly string[]>();
+for (const entry of ENTRIES.keys()) loaded.set(entry, Object.keys(await import(specifierOf(entry))));
 
 /** Names that only pyserve's own modules use. */
 const INTERNAL = [
@@ -62,7 +66,7 @@ Deno.test("the entries are those that the documentation names, and each loads by
   const imports: Record<string, string> = config.imports;
   for (const [entry, path] of ENTRIES) {
     assertEquals(imports[specifierOf(entry)], path); // for the tests and examples of the checkout
-    assert(loaded.get(entry)! > 0);
+    assert(loaded.get(entry)!.length > 0);
   }
 });
 
@@ -156,4 +160,45 @@ Deno.test("nothing internal is exported", () => {
     assert(properties(entry, name).includes(known));
     assertEquals(properties(entry, name).filter((property) => inside.includes(property)), []);
   }
+});
+
+/** The library's chapter of the documentation. */
+const LIBRARY = await Deno.readTextFile(join(ROOT, "docs/library.md"));
+
+/** What the code spans of a text contain. */
+function spansOf(text: string): string[] {
+  return [...text.matchAll(/`([^`]+)`/g)].map(([, span]) => span!);
+}
+
+Deno.test("docs/library.md says where each function and class is", () => {
+  const list = LIBRARY.split("Which export is where")[1]!.split("\n\n- ")[1]!.split("\n\n")[0]!;
+  const listed = new Map(list.split("\n- ").map((item) => [/`([^`]+)`/.exec(item)![1]!, spansOf(item)]));
+  for (const entry of ["./handlers", "./layers", "./sources", "./identity", "./store"]) {
+    const known = [...listed.get(".")!, ...listed.get(entry.slice(1))!];
+    assertEquals(loaded.get(entry)!.filter((name) => !known.includes(name)), [], entry);
+  }
+});
+
+Deno.test("docs/library.md says what each option of the command is in the library", () => {
+  const rows = LIBRARY.split("## The options of the command")[1]!.split("\n## ")[0]!.split("\n")
+    .filter((line) => line.startsWith("| `--")).map((line) => line.split(" | "));
+  const options = rows.flatMap(([options]) => spansOf(options!)).toSorted();
+  assertEquals(options, OPTION_ROWS.map(([name]) => `--${name}`).toSorted());
+  const nodes = [...exported.values()].flat();
+  const properties = nodes.flatMap(({ declarations }) => declarations)
+    .flatMap(({ def }) => [...def?.properties ?? [], ...def?.methods ?? []]);
+  const names = new Set([...nodes, ...properties].map(({ name }) => name));
+  const words = rows.flatMap(([, meaning]) => spansOf(meaning!)).flatMap((span) => span.match(/^\w+/)![0]);
+  assertEquals(words.filter((word) => !names.has(word)), []);
+});
+
+Deno.test("each exported function has an example that runs", () => {
+  const without = [...exported].flatMap(([entry, symbols]) => {
+    const functions = symbols.filter(({ declarations: [first] }) => first!.kind === "function");
+    return functions.filter(({ declarations }) =>
+      !declarations.some(({ jsDoc }) => jsDoc?.tags?.some(({ kind }) => kind === "example"))
+    ).map(({ name }) => `${entry} ${name}`);
+  });
+  // These have the example of their module.
+  assertEquals(without, ["./cli main", "./cli runAsProcess"]);
 });

@@ -19,6 +19,7 @@ import type { Encoder } from "@x/pyserve/layers";
 import { serveClassic } from "../../handlers/python/transport.ts";
 import { certificate } from "../doors/doors.ts";
 import { changing, MODIFIED } from "../support/changing.ts";
+import { expectedCoding, randomAcceptEncoding } from "../support/accept_encoding.ts";
 import { seeded } from "../support/random.ts";
 import { watched } from "../support/watched.ts";
 
@@ -27,35 +28,6 @@ type Coding = keyof typeof SUFFIXES;
 const CODINGS = Object.keys(SUFFIXES) as Coding[];
 
 const TEXT = "text that repeats itself, ".repeat(200);
-
-/** What RFC 9110 section 12.5.3 makes of a header, written down apart from the code: the best of what is available. */
-function expectedCoding(header: string | null, available: readonly Coding[]): Coding | null {
-  const members = (header ?? "").split(",").map((member) => {
-    const [name, ...rest] = member.split(";").map((part) => part.trim().toLowerCase());
-    const q = rest.find((part) => part.startsWith("q="))?.slice(2) ?? "1";
-    const isValid = /^(0(\.[0-9]{0,3})?|1(\.0{0,3})?)$/.test(q);
-    return { name: name === "x-gzip" ? "gzip" : name, weight: isValid ? parseFloat(q) : 0 };
-  });
-  const listed = (name: string) => members.findLast((member) => member.name === name)?.weight;
-  const least = 0.0001; // of identity where it is not mentioned: acceptable, but no wish
-  let [best, weightOfBest] = [null as Coding | null, listed("identity") ?? listed("*") ?? least];
-  for (const coding of available.toReversed()) {
-    const weight = listed(coding) ?? listed("*") ?? 0;
-    if (weight > 0 && weight >= weightOfBest) [best, weightOfBest] = [coding, weight];
-  }
-  return best;
-}
-
-/** Headers that clients send, and that no client sends. */
-function randomHeader(random: () => number): string | null {
-  const one = <T>(of: readonly T[]) => of[Math.floor(random() * of.length)]!;
-  if (random() < 0.03) return null;
-  const names = ["gzip", "gzip", "br", "zstd", "GZip", "x-gzip", "BR", "identity", "*", "deflate", "", "gzip2", "dcb"];
-  const weights = ["", "", "", ";q=0", ";q=0.000", ";q=1", ";q=1.000", ";q=0.5", ";q=.5", ";q=0.001", ";q=0.999"];
-  const odd = [";q=1.1", ";q=abc", ";Q=0.3", ";q=0.1234", ";level=9;q=0.4", "; q=0.7", " ;q=0.2 ", ";", ";q=-1", ";q="];
-  const member = () => one(names) + one(random() < 0.2 ? odd : weights);
-  return Array.from({ length: Math.floor(random() * 6) }, member).join(one([",", ", ", " , "]));
-}
 
 /** Files that have each set of precompressed siblings. */
 function sets(): { readonly name: string; readonly available: readonly Coding[] }[] {
@@ -95,7 +67,7 @@ Deno.test("10,000 random Accept-Encoding headers get what RFC 9110 says: cached,
   const counts = new Map<string | null, number>();
   for (let round = 0; round < 10_000; round++) {
     const { name, available } = sets()[Math.floor(random() * 8)]!;
-    const header = randomHeader(random);
+    const header = randomAcceptEncoding(random);
     const what = `${name} for ${JSON.stringify(header)}`;
     const coding = expectedCoding(header, available);
     const accept = { "accept-encoding": header };

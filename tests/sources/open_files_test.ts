@@ -1,18 +1,19 @@
 /** Open files: reading them, and when they are closed. */
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { SitePath } from "@x/pyserve";
 import type { OpenFile } from "@x/pyserve/sources";
 import { readCached, UNDECIDED } from "../../handlers/system/cached_read.ts";
 import { FILE_CALLS } from "../../handlers/system/file_calls.ts";
-import { SYS_PREADV2 } from "../../handlers/system/libc.ts";
+import { ENOSYS, SYS_PREADV2 } from "../../handlers/system/libc.ts";
 import { DiskRoot } from "../../handlers/sources/contained.ts";
 import { DESCRIPTORS, LATER } from "../../handlers/sources/disk_calls.ts";
 import { DiskSource } from "../../handlers/sources/disk_source.ts";
 import { doLater } from "../../handlers/sources/steps.ts";
 import { nodeFs } from "../../handlers/system/node.ts";
+import { failing } from "../support/failing.ts";
 import { missing } from "../support/programs.ts";
-import { tempTree } from "../support/tree.ts";
+import { settleTimes, tempTree } from "../support/tree.ts";
 
 const SIZE = 300_000;
 const BYTES = Uint8Array.from({ length: SIZE }, (_, index) => index * 7 % 251);
@@ -32,6 +33,27 @@ for (const holds of DESCRIPTORS ? [true, false] : [false]) {
       for (let at = 0; at < length;) at += await file.read(offset + at, into.subarray(at));
       assertEquals(into, BYTES.subarray(offset, offset + length), `${length} bytes from ${offset}`);
     }
+  });
+}
+
+/** How an open file is held, and whether the calls of the C library for it are refused. */
+const WAYS = DESCRIPTORS && FILE_CALLS
+  ? [[true, false], [true, true], [false, false]] as const
+  : [[false, false]] as const;
+
+for (const [holds, isRefused] of WAYS) {
+  Deno.test(`an open file tells if it was changed (held: ${holds}, refused: ${isRefused})`, async () => {
+    await using tree = await tempTree({ "a.bin": BYTES });
+    await settleTimes(tree.at("a.bin"));
+    using _statx = isRefused ? failing(FILE_CALLS!, "statx", ENOSYS) : null;
+    using _open = isRefused ? failing(FILE_CALLS!, "preadv2", ENOSYS) : null;
+    const seen = await new DiskSource(tree.path, { followLinks: false, holds }).stat(path);
+    using file = await opened(tree.path, holds);
+    await file.read(0, new Uint8Array(10));
+    if (!file.stat) return; // the source tells
+    assertEquals((await file.stat()).version, seen!.version);
+    await Deno.writeFile(tree.at("a.bin"), BYTES.with(0, 1));
+    assertNotEquals((await file.stat()).version, seen!.version);
   });
 }
 

@@ -54,7 +54,10 @@ function takesValue(word: string | undefined): boolean {
   );
 }
 
-/** Starts any program that prints pyserve's start line. */
+/** The lines in which pyserve, `deno serve` and examples say where they listen. */
+const START_LINE = /(?:Serving HTTPS?|Listening) on [^\n]*\n/;
+
+/** Starts any program that prints such a line. */
 export async function startProcess(
   program: string,
   args: readonly string[],
@@ -74,7 +77,8 @@ export async function startProcess(
   const command: RunningCommand = {
     process,
     get port() {
-      return Number(/port (\d+)/.exec(out.text())?.[1]);
+      const [, own, other] = /port (\d+)|Listening on http:[^\s:]+:(\d+)/.exec(out.text() + err.text()) ?? [];
+      return Number(own ?? other);
     },
     stdout: out.text,
     stderr: err.text,
@@ -94,8 +98,9 @@ export async function startProcess(
       await command.stop("SIGKILL");
     },
   };
-  await Promise.race([out.until((all) => /Serving HTTPS? on [^\n]*\n/.test(all)), process.status]);
-  if (!/Serving/.test(out.text())) {
+  const says = (all: string) => START_LINE.test(all);
+  await Promise.race([out.until(says), err.until(says), process.status]);
+  if (!says(out.text()) && !says(err.text())) {
     await Promise.all([out.done, err.done]);
     throw new Error(`The command did not start: ${out.text()}${err.text()}`);
   }

@@ -202,7 +202,25 @@ function withListener(
   work({ calls, listeners, listener });
 }
 
-for (const name of ["fcntl", "getsockopt", "open", "read", "dup3", "epoll_ctl"]) {
+Deno.test({
+  name:
+    "where /proc/self/fd cannot be listed, a listener is found by trying every descriptor; without fcntl, it is not",
+  ignore,
+  fn: () =>
+    withListener(({ calls, listeners, listener: { addr } }) => {
+      const listed = listeners.listeningOn(addr.port);
+      const { readDirSync } = Deno;
+      Deno.readDirSync = () => {
+        throw new Deno.errors.NotFound();
+      };
+      using _restored = { [Symbol.dispose]: () => void (Deno.readDirSync = readDirSync) };
+      const tried = listeners.listeningOn(addr.port);
+      using _failing = failing(calls, "fcntl", EPERM);
+      assertEquals([typeof listed, tried, listeners.listeningOn(addr.port)], ["number", listed, null]);
+    }),
+});
+
+for (const name of ["getsockopt", "open", "read", "dup3", "epoll_ctl"]) {
   Deno.test({
     name: `where ${name} fails, a socket is not shared, in one sentence, and the new listener is closed`,
     ignore,

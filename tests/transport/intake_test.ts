@@ -13,7 +13,6 @@ class Watch implements Disposable {
   readonly disconnected: number[] = [];
   memory = 0;
   readonly #traffic = new Map<number, Traffic>();
-  readonly #setInterval = globalThis.setInterval;
   readonly #memoryUsage = Deno.memoryUsage;
   #look = () => {};
 
@@ -28,12 +27,8 @@ class Watch implements Disposable {
       reset: ({ peerPort }) => void this.disconnected.push(peerPort),
       [Symbol.dispose]() {},
     };
-    globalThis.setInterval = ((look: () => void) => {
-      this.#look = look;
-      return this.#setInterval(() => {}, 1_000_000);
-    }) as typeof setInterval;
     Deno.memoryUsage = () => ({ rss: this.memory, heapTotal: 0, heapUsed: 0, external: 0 });
-    this.guard = new IntakeGuard(sockets, 80, undefined);
+    this.guard = new IntakeGuard(sockets, 80, undefined, (_, look) => this.#look = look);
   }
 
   /** Checks with constant memory, then with more: from then on traffic is counted. */
@@ -56,7 +51,6 @@ class Watch implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    globalThis.setInterval = this.#setInterval;
     Deno.memoryUsage = this.#memoryUsage;
     this.guard[Symbol.dispose]();
   }

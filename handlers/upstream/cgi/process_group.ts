@@ -200,7 +200,19 @@ function endTree(pid: number): void {
 
 /**
  * Ends all running programs and their child processes: SIGTERM, and SIGKILL after a second. Call it when the server
- * stops; programs started in the meantime are not included.
+ * stops; programs started in the meantime are not included. `cgiFeature` does it in its `end`.
+ *
+ * @example
+ * ```ts
+ * import { disk, cgi, serve, toFetch } from "@x/pyserve";
+ * import { endAllScripts } from "@x/pyserve/handlers";
+ *
+ * const root = await Deno.makeTempDir();
+ * const server = serve(toFetch(cgi(disk(root))), { hostname: "127.0.0.1", port: 0 });
+ * await endAllScripts();
+ * await server.drain();
+ * await Deno.remove(root);
+ * ```
  */
 export async function endAllScripts(): Promise<void> {
   await Promise.all([...live].map((group) => group.end()));
