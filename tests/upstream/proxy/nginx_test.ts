@@ -9,7 +9,7 @@ import { hasProgram } from "../../support/programs.ts";
 import { application, proxySite } from "../../support/proxy_site.ts";
 import { ask, latin1 } from "../../support/raw.ts";
 import { tempTree } from "../../support/tree.ts";
-import { within } from "../../support/wait.ts";
+import { until, within } from "../../support/wait.ts";
 
 const WITH_NGINX = { ignore: !hasProgram("nginx") };
 const SIZE = 100 * 1024 * 1024;
@@ -195,7 +195,6 @@ Deno.test(
     await Deno.writeFile(tree.at("site/big.bin"), new Uint8Array());
     await Deno.truncate(tree.at("site/big.bin"), SIZE);
     await using app = echo();
-    const { proxyFeature } = await import("@x/pyserve/handlers");
     const features = [proxyFeature({ path: "/api", upstream: app.url }), ...uploadFeatures()];
     const log = { access() {}, error() {} };
     const server = serve(toFetch(fileServer(disk(tree.at("site")), { features }), { log }), {
@@ -248,6 +247,7 @@ Deno.test(
       await client.write(latin1("PUT /half.bin HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nhalf"));
       client.close();
       assertEquals(await (await fetch(`${front.url}/a.txt`)).text(), TEXT);
+      await until(() => [...Deno.readDirSync(tree.at("site"))].length === 3);
       assertEquals((await ask(front.port, "GET", "/half.bin")).status, 404);
     });
   },

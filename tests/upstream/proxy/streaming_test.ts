@@ -83,18 +83,23 @@ Deno.test("an application that cannot be reached is 502, or 504, and the log say
   const unused = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = unused.addr;
   unused.close();
-  await using plain = scripted((call) => call.send("HTTP/1.1 200 OK\r\n\r\n"));
-  await using silent = scripted((call) => call.untilClosed());
+  const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const plain = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepting = plain.accept().then(async (conn) => {
+    await conn.read(new Uint8Array(4_096));
+    await conn.write(latin1("HTTP/1.1 400 Bad Request\r\n\r\n"));
+    conn.close();
+  });
   const rows: [upstream: string, status: number, answer: string, log: string][] = [
     [`http://127.0.0.1:${port}`, 502, "cannot be reached", `nothing listens at 127.0.0.1:${port}`],
     ["unix:/none/app.sock", 502, "cannot be reached", "there is no socket /none/app.sock"],
     ["http://none.invalid", 502, "cannot be reached", "the host name of none.invalid:80 cannot be resolved"],
-    [plain.url.replace("http", "https"), 502, "cannot be reached", "does not answer with TLS"],
-    [silent.url.replace("http", "https"), 504, "timed out", "has not answered within 0.1 s"],
+    [`https://127.0.0.1:${plain.addr.port}`, 502, "cannot be reached", "does not answer with TLS"],
+    [`https://127.0.0.1:${silent.addr.port}`, 504, "timed out", "has not answered within 1 s"],
   ];
   for (const [upstream, status, answer, log] of rows) {
     await t.step(upstream, async () => {
-      await using site = proxySite({ upstream, connectTimeout: 100 });
+      await using site = proxySite({ upstream, connectTimeout: 1_000 });
       const response = await fetch(`${site.url}/api/`);
       assertStringIncludes(await response.text(), answer);
       assertEquals(response.status, status);
@@ -102,6 +107,10 @@ Deno.test("an application that cannot be reached is 502, or 504, and the log say
       assert(!/os error|Error:|\n/.test(site.errors.join()), site.errors.join());
     });
   }
+  await accepting;
+  (await silent.accept()).close();
+  plain.close();
+  silent.close();
 });
 
 Deno.test("a client that disconnects cancels the request, before and after the response has begun", async (t) => {
