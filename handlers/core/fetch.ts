@@ -26,8 +26,8 @@ export interface ConnectionInfo {
   readonly remoteAddr?: Deno.Addr;
   /** The HTTP version of the request (`HTTP/1.0`), if known. */
   readonly protocol?: string;
-  /** Whether the client uses TLS, where the URL does not tell: behind the PROXY protocol. */
-  readonly secure?: boolean;
+  /** That the client uses TLS, where the URL does not tell: TLS ends at a proxy that speaks the PROXY protocol. */
+  readonly secure?: true;
 }
 
 /**
