@@ -388,11 +388,18 @@ async function layersBehindProxy({ hsts: seconds }: Settings): Promise<Layer[]> 
 
 /** The transport of the protocol, perhaps behind that of proxies. */
 async function transportOf(settings: Settings): Promise<Serve> {
-  const engine = settings.classic ? await classic(settings) : serve;
+  const engine = await engineOf(settings);
   const { trustedProxies, forwardedBy } = settings;
   if (forwardedBy !== "proxy-protocol") return engine;
   const { serveProxied } = await import("./handlers/transport/proxy_protocol.ts");
   return (fetch, options) => serveProxied(engine, fetch, { ...options, trustedProxies });
+}
+
+/** What speaks HTTP. */
+async function engineOf(settings: Settings): Promise<Serve> {
+  if (settings.classic) return await classic(settings);
+  if (settings.engine === "deno" || settings.tls !== null) return serve;
+  return (await import("./cli/engine.ts")).native(settings.engine);
 }
 
 /** Python's transport, loaded only here. */

@@ -116,6 +116,14 @@ const TABLE = {
     shown: "HTTP/1.1, with TLS also HTTP/2",
     help: "HTTP/1.1, or HTTP/1.0 exactly as Python responds, with one request per connection; also as -p HTTP/1.0",
   }, choice("HTTP/1.1", "HTTP/1.0")),
+  "engine": one({
+    group: "Address",
+    value: "ENGINE",
+    default: "deno",
+    shown: "deno",
+    help: "What speaks HTTP: deno (Deno.serve), or native, which takes half the CPU time and limits slow clients, " +
+      "over plain HTTP on Linux only; auto = native where possible",
+  }, choice("deno", "native", "auto")),
   "workers": one({
     group: "Address",
     value: "N",

@@ -51,6 +51,8 @@ export interface Settings {
   readonly forwardedBy: ForwardedBy | "proxy-protocol";
   /** Whether it speaks only HTTP/1.0, as Python does. */
   readonly classic: boolean;
+  /** What speaks HTTP, unless it is the classic transport. */
+  readonly engine: "deno" | "native" | "auto";
   /** The number of server processes; 1 means this one only. */
   readonly workers: number;
   /** Paths of certificate, key and password, or what an authority of this machine needs; null for plain HTTP. */
@@ -166,6 +168,7 @@ export function settingsOf(
     trustedProxies: options["trusted-proxy"].flat(),
     forwardedBy: options.forwarded,
     classic: options.protocol === "HTTP/1.0",
+    engine: engineOf(options),
     workers: options.workers,
     ...httpsOf(options, endpoint),
     logFile: options["log-file"],
@@ -225,6 +228,16 @@ function httpsOf(options: Options, endpoint: Endpoint): Pick<Settings, "tls" | "
   }
   const files = cert === null ? null : { cert, key: options["tls-key"], password: options["tls-password-file"] };
   return { tls: options.tls ? { state: options.state } : files, redirect, hsts };
+}
+
+function engineOf({ engine, protocol, tls, "tls-cert": cert }: Options): Settings["engine"] {
+  if (engine === "native" && protocol === "HTTP/1.0") {
+    throw new UsageError("Cannot use --engine native with --protocol HTTP/1.0: that has an engine of its own");
+  }
+  if (engine === "native" && (tls || cert !== null)) {
+    throw new UsageError("Cannot use --engine native with TLS: it serves plain HTTP only; use --engine auto or deno");
+  }
+  return engine;
 }
 
 function qrOf({ qr }: Options, endpoint: Endpoint): boolean {

@@ -162,6 +162,7 @@ export class ResponseCache {
       return null;
     }
     entry.used = true;
+    if (internals.repeat !== null) internals.repeat.isFresh = entry.isFresh;
     const response = template.clone();
     const { notes } = internals;
     if (notes.counts) notes.counts.cacheHits += 1;

@@ -35,6 +35,7 @@ import { isStyled } from "../serving/resolve_page.ts";
 import { ResponseCache } from "../serving/response_cache.ts";
 import { limit } from "../serving/rights.ts";
 import { requireArray } from "../core/origin.ts";
+import { markRepeatable } from "../core/shortcuts.ts";
 import { neverDeclining, settle, type SettledHandler, settleLast } from "../core/settle.ts";
 import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
@@ -108,7 +109,8 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   // Inside the layers, so that the page is one that the client may read.
   const site = cache.around(dress(put, notFound)(handler));
   const inside = layers.length === 0 ? site : dress(put)(settleLast(layered(site, layers)));
-  return neverDeclining(record(inside) as SettledHandler);
+  const server = neverDeclining(record(inside) as SettledHandler);
+  return layers.length === 0 ? markRepeatable(server) : server;
 }
 
 /** Everything but the layers, and what answers if nothing is found. */
