@@ -39,8 +39,8 @@ export interface ConnectionInfo {
    * @internal
    */
   readonly sendsFiles?: boolean;
-  /** Whether the client uses TLS, where the URL does not tell: behind the PROXY protocol. */
-  readonly secure?: boolean;
+  /** That the client uses TLS, where the URL does not tell: TLS ends at a proxy that speaks the PROXY protocol. */
+  readonly secure?: true;
 }
 
 /**
