@@ -65,7 +65,7 @@ export function button(picture, label, onclick, { words = false, class: more = "
  * @param {string} text
  */
 export function announce(text) {
-  shown();
+  placeMessages();
   live.textContent = text;
 }
 
@@ -86,18 +86,20 @@ export function toast(text, mood = "done", offer) {
     };
     element.append(h("button", { type: "button", onclick: act }, offer.label));
   }
-  shown();
+  placeMessages();
+  for (const other of toasts.children) if (other.textContent === element.textContent) other.remove(); // said again
   toasts.append(element);
   setTimeout(remove, offer || mood === "failed" ? 10_000 : 4_000);
 }
 
-/** Shows messages in an element: what is outside of a modal dialog is neither seen nor heard. @param {HTMLElement} place */
-export function showMessagesIn(place) {
-  if (live.isConnected && live.parentElement !== place) place.append(live, toasts);
-}
-
-function shown() {
-  if (!live.isConnected) ([...document.querySelectorAll("dialog:modal")].at(-1) ?? document.body).append(live, toasts);
+/**
+ * Shows messages in the topmost dialog, since what is outside of it is neither seen nor heard, or else above whatever is
+ * at the lower edge of the page.
+ */
+export function placeMessages() {
+  const place = [...document.querySelectorAll("dialog:modal")].at(-1) ?? document.querySelector(".dock") ??
+    document.body;
+  if (live.parentElement !== place) place.prepend(live, toasts);
 }
 
 const live = h("div", { class: "unseen", role: "status" });
