@@ -25,7 +25,7 @@ import { StreamSender } from "./stream_sender.ts";
 const EMPTY: readonly number[] = [101, 204, 205, 304];
 
 /** How much unread content of a request is read, to keep the connection. */
-const SKIPPED_BYTES = 65_536;
+const SKIPPED_BYTES = 1_048_576;
 
 /** How long a source of a response may be silent after the client has stopped sending, in milliseconds. */
 const FAREWELL_MS = 1_000;
@@ -245,8 +245,9 @@ export class Exchange implements RequestParts, BodySource {
   }
 
   #connectionLine(closes: boolean): string {
-    const { shared, hasEnded } = this.#connection;
-    if (closes || shared.isStopping || hasEnded || this.#content?.isBroken) this.isPersistent = false;
+    const { shared, hasEnded, input } = this.#connection;
+    const isLast = hasEnded && input.length === 0;
+    if (closes || shared.isStopping || isLast || this.#content?.isBroken) this.isPersistent = false;
     if (!this.isPersistent) return "connection: close\r\n";
     return this.#head.minor > 0 ? "" : "connection: keep-alive\r\n";
   }
