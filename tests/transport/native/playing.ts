@@ -99,21 +99,29 @@ function bodyIn(text: string, from: number, head: string): [body: string, isWhol
  * Compares what the native engine has said to a script with what Deno.serve has; null if they agree.
  *
  * One of them may say less: the native engine ends a connection where it has announced that, Deno.serve where it has not
- * read the content of a request. Rejected requests may have different statuses and texts.
+ * read the content of a request. Rejected requests may have different statuses and texts; several Host fields are
+ * rejected by the native engine, and by the handlers of this package. If the client ends its side, Deno.serve may lose the
+ * end of a body.
  */
-export function difference({ isValid, methods }: Script, native: string, deno: string): string | null {
-  if (!isValid) return differentStatuses(statusesIn(native), statusesIn(deno));
+export function difference({ isValid, methods, pieces }: Script, native: string, deno: string): string | null {
+  if (!isValid) {
+    const text = pieces.map((piece) => new TextDecoder("latin1").decode(piece)).join("");
+    return SEVERAL_HOSTS.test(text) ? null : differentStatuses(statusesIn(native), statusesIn(deno));
+  }
   const [ours, theirs] = [responsesIn(native, methods), responsesIn(deno, methods)];
   for (const [at, mine] of ours.entries()) {
     const other = theirs[at];
     if (other === undefined || !other.isWhole) return mine.isWhole ? null : `response ${at} is not whole`;
     if (mine.status !== other.status) return `response ${at}: ${mine.status} and not ${other.status}`;
     const isSame = other.isOpenEnded ? mine.body.startsWith(other.body) : mine.body === other.body;
-    if (mine.status !== 400 && !isSame) return `response ${at} has another body`;
+    if (mine.status !== 400 && other.body !== "broken" && !isSame) return `response ${at} has another body`;
   }
   if (ours.length < theirs.length && !ours.at(-1)?.closes) return `response ${ours.length} is missing`;
   return null;
 }
+
+/** A head with two fields of this name. */
+const SEVERAL_HOSTS = /\nhost:[^\n]*\n(?:[^\r\n][^\n]*\n)*host:/i;
 
 function statusesIn(text: string): number[] {
   const statuses = [...text.matchAll(/HTTP\/1\.[01] (\d{3}) /g)].map(([, status]) => Number(status));
