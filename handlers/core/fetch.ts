@@ -45,8 +45,8 @@ export interface ConnectionInfo {
    * @internal
    */
   readonly transfer?: Transfer;
-  /** Whether the client uses TLS, where the URL does not tell: behind the PROXY protocol. */
-  readonly secure?: boolean;
+  /** That the client uses TLS, where the URL does not tell: TLS ends at a proxy that speaks the PROXY protocol. */
+  readonly secure?: true;
 }
 
 /**

@@ -22,7 +22,7 @@ import { type FilesOptions, filesWith } from "../files/files.ts";
 import { requirePage } from "../files/page_path.ts";
 import { accessLog } from "../layers/access_log.ts";
 import { dress } from "../layers/dress.ts";
-import { putter } from "../layers/headers.ts";
+import { type Put, putter } from "../layers/headers.ts";
 import { listingParts } from "../listing/listing.ts";
 import { internalsOf } from "../core/internals.ts";
 import { allowAsked, type Allowed } from "../core/methods.ts";
@@ -95,7 +95,7 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   requireArray(options.layers ?? [], "the layers", "layers");
   const layers = [...options.layers ?? [], ...features.flatMap(({ layer }) => layer ?? [])];
   const [putServer, putOwn] = [putter([["server", "pyserve"]]), putter(options.headers ?? [])];
-  const put = (response: Response) => putOwn(putServer(response));
+  const put: Put = (response, context) => putOwn(putServer(response, context), context);
   const cache = new ResponseCache({
     maxBytes: options.cacheSize ?? DEFAULT_CACHE_BYTES,
     dress: put,
@@ -190,11 +190,11 @@ function handlerOf(rows: readonly Row[]): Handler {
 
 /** The handler for addresses of a single-page app, which knows them itself; null without one. */
 function appOf(content: FileSource, served: RepresentationOptions, options: FileServerOptions): Handler | null {
-  const { spa: page = false, index } = options;
+  const { spa: page = false, spaIgnore: ignore = [], index } = options;
   if (page === false) return null;
   const file = page === true ? {} : { file: requirePage(page, "the option spa") };
   return lazily(async () => {
-    return (await import("../files/spa.ts")).spa(content, { ...served, ...(index && { index }), ...file });
+    return (await import("../files/spa.ts")).spa(content, { ...served, ignore, ...(index && { index }), ...file });
   });
 }
 

@@ -135,6 +135,11 @@ export class Connection implements Watched, ServedConnection {
     exchange?.abort(reason);
   }
 
+  failed(error: unknown): void {
+    this.shared.log?.error("A connection has failed", error);
+    this.abort(error instanceof Error ? error : new Error(String(error)));
+  }
+
   /** Closes it. */
   close(): void {
     if (this.#isClosed) return;

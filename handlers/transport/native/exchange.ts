@@ -105,7 +105,8 @@ export class Exchange implements RequestParts, BodySource, Transfer {
     if (answer instanceof Response) return this.#respond(answer, raw);
     shared.loop.countPending(1);
     Promise.resolve(answer).finally(() => shared.loop.countPending(-1))
-      .then((response) => this.#respond(response, null), (error) => this.#fail(error));
+      .then((response) => this.#respond(response, null), (error) => this.#fail(error))
+      .catch((error) => this.#connection.failed(error));
   }
 
   /** Responds to a malformed request. */
@@ -227,7 +228,7 @@ export class Exchange implements RequestParts, BodySource, Transfer {
 
   #respond(response: Response, raw: Uint8Array | null): void {
     if (this.#state === "done") return cancel(response);
-    if (response.status === 101) return this.#respond(refusal(501, "This engine cannot switch protocols"), null);
+    if (response?.status === 101) return this.#respond(refusal(501, "This engine cannot switch protocols"), null);
     let parts: ResponseParts;
     try {
       parts = partsOf(response);
