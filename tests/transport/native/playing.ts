@@ -122,7 +122,7 @@ export function difference({ isValid, methods, pieces }: Script, native: string,
 }
 
 /** Empty lines before a request (RFC 9112 section 2.2), of which Deno.serve rejects some that arrive in pieces. */
-const EMPTY_LINES = /\n\r?\n\r?\n/;
+const EMPTY_LINES = /(?:^|\n\r?\n)\r?\n/;
 
 /** A head with two fields of this name. */
 const SEVERAL_HOSTS = /\nhost:[^\n]*\n(?:[^\r\n][^\n]*\n)*host:/i;
