@@ -41,7 +41,8 @@ import { requireNode } from "./handlers/system/node.ts";
 import { requireExchange } from "./handlers/transport/binding.ts";
 import type { Endpoint, ServerAddr, TcpEndpoint } from "./handlers/transport/endpoint.ts";
 import { type RunningServer, serve } from "./handlers/transport/serve.ts";
-import type { Layer, LocalAddress, Logger } from "./handlers/core/types.ts";
+import type { Awaitable, Layer, LocalAddress, Logger } from "./handlers/core/types.ts";
+import type { Samples } from "./handlers/layers/exposition.ts";
 import config from "./deno.json" with { type: "json" };
 
 /** Time to flush the log at the end, in milliseconds. */
@@ -63,6 +64,8 @@ export interface CommandIo {
   readonly onSignal?: (callback: (signal: StopSignal) => void) => () => void;
   /** The port or the socket shared by several processes (`--workers`), if this is one of them. */
   readonly shared?: Shared | null;
+  /** In a worker, takes what answers the question of the command for its metrics. */
+  readonly onAsk?: (answer: () => string) => void;
   /** Whether `--workers` may start the main module of this process again, because it only runs the command. */
   readonly startsWorkers?: boolean;
 }
@@ -253,8 +256,19 @@ async function startServer(start: Start): Promise<Started> {
     resources,
     given: world.shared?.tls ?? null,
   });
-  const server = several ? await startSeveral(start, https, several) : await startAlone(start, https);
-  return { server, ...(isWorker ? { notes: [], codes: "" } : await announced(start, server, https)) };
+  const { server, samples } = several ? await startSeveral(start, https, several) : await startAlone(start, https);
+  if (isWorker) {
+    if (samples) world.onAsk(() => JSON.stringify(samples()));
+    return { server, notes: [], codes: "" };
+  }
+  const { notes, codes } = await announced(start, server, https, samples);
+  return { server, notes, codes };
+}
+
+/** A server, and the metrics of what serves; null without any. */
+interface Serving {
+  readonly server: RunningServer<ServerAddr>;
+  readonly samples: (() => Awaitable<Samples>) | null;
 }
 
 /** Starts what goes with the server, and tells what to print; aborts the server if that fails. */
@@ -262,6 +276,7 @@ async function announced(
   { settings, world, log, resources }: Start,
   server: RunningServer<ServerAddr>,
   https: Https | null,
+  collect: Serving["samples"],
 ): Promise<Omit<Started, "server">> {
   await using started = new AsyncDisposableStack();
   started.defer(() => server.abort());
@@ -276,9 +291,14 @@ async function announced(
   const urls = [shownUrl(server.address, https !== null, settings.base), told?.authorityUrl].filter((url) =>
     typeof url === "string"
   );
+  const { metrics: endpoint, workers } = settings;
+  const metrics = endpoint && collect && await (await import("./cli/metrics.ts")).startMetrics({
+    ...{ endpoint, collect, log, resources },
+    isApart: workers > 1,
+  });
   const codes = settings.qr ? (await import("./cli/qr.ts")).codesFor(urls, world.colors.out) : "";
   started.move();
-  return { notes: told?.notes ?? [], codes };
+  return { notes: [...told?.notes ?? [], ...metrics ? [metrics] : []], codes };
 }
 
 /**
@@ -287,12 +307,14 @@ async function announced(
  * @param isProbe Whether it only verifies that a server can start: then it serves nothing, so that no upload is cut off when
  * the workers take over.
  */
-async function startAlone(start: Start, https: Https | null, isProbe = false) {
+async function startAlone(start: Start, https: Https | null, isProbe = false): Promise<Serving> {
   const { settings, world: { shared }, log, parts } = start;
   let localAddress: LocalAddress | null = null;
   const outermost = settings.health ? [(await import("./handlers/layers/health.ts")).health()] : [];
+  const measured = settings.metrics && (await import("./cli/metrics.ts")).measure();
   const secured = https?.layers ?? await layersBehindProxy(settings);
-  const handler = wrap(await handlerFor(settings, parts), ...outermost, ...secured);
+  const inner = [...measured ? [measured.layer] : [], ...secured];
+  const handler = wrap(await handlerFor(settings, parts), ...outermost, ...inner);
   const fetch = toFetch(isProbe ? notYet : handler, {
     log,
     accessLog: settings.server.log ?? false,
@@ -313,7 +335,7 @@ async function startAlone(start: Start, https: Https | null, isProbe = false) {
   });
   const { address } = server;
   if ("port" in address) localAddress = { ...address, name: hostnameOf(settings) };
-  return server;
+  return { server, samples: measured && (() => measured.samples(address)) };
 }
 
 /** The answer of a server whose workers have not started. */
@@ -329,22 +351,22 @@ async function startSeveral(
   start: Start,
   https: Https | null,
   { openForWorkers, startWorkers }: typeof import("./cli/workers.ts"),
-): Promise<RunningServer<ServerAddr>> {
-  const { args, settings: { endpoint }, resources } = start;
+): Promise<Serving> {
+  const { args, settings: { endpoint, metrics }, resources } = start;
   const socket = endpoint.kind === "tcp" ? null : resources.use(openForWorkers(endpoint));
   // Workers would share a port with any other process: it is free if this one can listen on it exclusively.
-  const own = socket ?? await startAlone(start, https, true);
+  const own = socket ?? (await startAlone(start, https, true)).server;
   if ("abort" in own) await own.abort();
   https?.certificates.usedBy(requireExchange);
-  return resources.use(
-    await startWorkers({
-      ...start,
-      args: [...https?.forWorkers ?? [], ...args],
-      address: own.address,
-      socket,
-      tls: https?.certificates ?? null,
-    }),
-  );
+  const workers = await startWorkers({
+    ...start,
+    args: [...https?.forWorkers ?? [], ...args],
+    address: own.address,
+    socket,
+    tls: https?.certificates ?? null,
+  });
+  resources.use(workers);
+  return { server: workers, samples: metrics && (() => workers.samples()) };
 }
 
 /** The endpoint of this process. */
@@ -515,6 +537,7 @@ const processIo: Required<CommandIo> = {
     };
   },
   shared: null,
+  onAsk() {},
   startsWorkers: false,
 };
 

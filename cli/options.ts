@@ -28,6 +28,7 @@ import {
   headerName,
   hostPattern,
   mediaTypeText,
+  metricsAddress,
   mountPoint,
   origins,
   pageFile,
@@ -135,6 +136,16 @@ const TABLE = {
     elsewhere: ["healthcheck", "health-check"],
     help: "Answer /-/health with 200, for containers and load balancers: without a login, for any host name, unlogged",
   }),
+  "metrics": one({
+    group: "Address",
+    isRisky: true,
+    elsewhere: ["prometheus", "stats"],
+    value: "ADDRESS",
+    bare: "127.0.0.1:9464",
+    default: null,
+    help: "Serve metrics for Prometheus at /-/metrics of another port, of this machine only unless ADDRESS:PORT says " +
+      "otherwise, or of unix:/PATH; without a value: 127.0.0.1:9464",
+  }, metricsAddress),
   "open": flag({
     group: "Address",
     isRisky: true,

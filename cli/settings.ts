@@ -38,6 +38,8 @@ export interface Settings {
   readonly drain: number;
   /** Whether to answer health checks. */
   readonly health: boolean;
+  /** Where to serve metrics; null for none. */
+  readonly metrics: Endpoint | null;
   /** Whether to open a browser. */
   readonly open: boolean;
   /** Additional accepted host names; null if not given. */
@@ -158,6 +160,7 @@ export function settingsOf(
     orNextPort: options.port.orNext,
     drain: options.drain,
     health: options.health,
+    metrics: options.metrics,
     open: openOf(options, endpoint),
     trustedProxies: options["trusted-proxy"].flat(),
     forwardedBy: options.forwarded,

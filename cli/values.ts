@@ -11,7 +11,8 @@ import { TrustedProxies } from "../handlers/http/forwarded.ts";
 import { Refusal } from "../handlers/http/refusal.ts";
 import { parseTarget } from "../handlers/http/target.ts";
 import { parseUpstream } from "../handlers/upstream/proxy/upstream_url.ts";
-import { socketOf } from "./address.ts";
+import type { Endpoint } from "../handlers/transport/endpoint.ts";
+import { socketOf, splitAddress } from "./address.ts";
 import { InvalidValue } from "./option.ts";
 
 /** Any non-empty text. */
@@ -34,6 +35,16 @@ export function bindAddress(given: string): string {
   const good = socket !== null || !/^[^:]*:[^:]*$|[[\]]/.test(given);
   valid(given, good, "it is neither an address, perhaps with a port, nor unix:/PATH nor fd:NUMBER");
   return text(given);
+}
+
+/** Where metrics are: a port of this machine, `ADDRESS:PORT`, or `unix:/PATH`. */
+export function metricsAddress(given: string): Endpoint {
+  const socket = socketOf(given);
+  if (socket?.kind === "unix" && bindAddress(given)) return socket;
+  const { hostname, port: digits } = splitAddress(/^\d+$/.test(given) ? `:${given}` : given) ?? {};
+  const port = Number(digits ?? NaN);
+  valid(given, socket === null && port <= 65_535, "it is neither a port nor ADDRESS:PORT nor unix:/PATH");
+  return { kind: "tcp", hostname: hostname ?? "127.0.0.1", port };
 }
 
 /** A directory or a file to serve. */

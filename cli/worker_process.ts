@@ -5,13 +5,17 @@
  */
 
 import type { Logger } from "../handlers/core/types.ts";
+import type { Samples } from "../handlers/layers/exposition.ts";
 import type { TlsPair } from "../handlers/transport/certificates.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./signals.ts";
 import { StartError } from "./start_error.ts";
-import { lifelineStart } from "./worker_seat.ts";
+import { ASK, lifelineStart } from "./worker_seat.ts";
 
 /** Maximum length of an unterminated line; a worker's lines are far shorter. */
 const MAX_LINE = 1024 * 1024;
+
+/** Time for a worker to tell its metrics, in milliseconds: it may be busy. */
+const ANSWER_MS = 2_000;
 
 /** Time to read the rest of an exited worker's log, in milliseconds: a child of it may keep the pipe open. */
 const LAST_LINES_MS = 1_000;
@@ -26,6 +30,9 @@ export class WorkerProcess {
   readonly #lifeline: WritableStreamDefaultWriter<Uint8Array>;
   /** Its output before it listens: the error message if it never does, otherwise for the log. */
   #early: string[] | null = [];
+  /** Its metrics when it told them last. */
+  #samples: Samples = {};
+  #answer: PromiseWithResolvers<void> | null = null;
 
   /** Starts a worker; its lines are logged whole and in order. */
   constructor(args: readonly string[], tls: TlsPair | null, log: Logger) {
@@ -46,6 +53,17 @@ export class WorkerProcess {
 
   get pid(): number {
     return this.#child.pid;
+  }
+
+  /** Its metrics; those that it has told last, if it does not answer in time or has exited. */
+  async samples(): Promise<Samples> {
+    if (this.#early !== null) return this.#samples; // it does not listen yet
+    const answer = this.#answer ??= Promise.withResolvers<void>();
+    this.#lifeline.write(new Uint8Array([ASK])).catch(() => {});
+    const timer = setTimeout(() => this.#answered(), ANSWER_MS);
+    await Promise.race([answer.promise, this.ended]);
+    clearTimeout(timer);
+    return this.#samples;
   }
 
   /** Forwards a signal; ignored if the worker has exited. */
@@ -85,13 +103,26 @@ export class WorkerProcess {
     return this.#early?.[0]?.replace(/^(pyserve|error): /, "") ?? null;
   }
 
+  async #listenToAnswers(): Promise<void> {
+    for await (const line of linesOf(this.#child.stdout)) {
+      this.#samples = JSON.parse(line);
+      this.#answered();
+    }
+  }
+
+  #answered(): void {
+    this.#answer?.resolve();
+    this.#answer = null;
+  }
+
   async #listen(log: Logger): Promise<void> {
     const reader = this.#child.stdout.getReader();
     const { done } = await reader.read();
     if (!done) {
       for (const line of this.#early!) log.access(line);
       this.#early = null;
-      reader.cancel().catch(() => {});
+      reader.releaseLock();
+      this.#listenToAnswers().catch(() => {});
       return;
     }
     const how = await this.ended;

@@ -3,7 +3,7 @@
  *
  * A worker is the same command with the same arguments, preceded by {@linkcode WORKER_WORD} and what it shares: a
  * port, or the descriptor of a socket (`fd:7`). Its standard input is its lifeline: it begins with the certificate, then
- * a byte is a signal number, and the end of the stream means that the command has exited. Its standard output reports that it listens. It ignores system
+ * a byte is a signal number or asks for the metrics, and the end of the stream means that the command has exited. Its standard output reports that it listens, and then has the answers. It ignores system
  * signals: Ctrl-C in a terminal and a stop by systemd reach every process, and the command decides what they mean.
  *
  * @module
@@ -20,6 +20,9 @@ export type Shared = ({ readonly port: number } | { readonly fd: number }) & {
   /** The certificate and key in use, which the files may no longer contain; null without TLS. */
   readonly tls?: TlsPair | null;
 };
+
+/** A byte on the lifeline that asks for the metrics; the answer is a line on standard output. */
+export const ASK = 0xff;
 
 /** The certificate and key, as the first bytes of a worker's standard input: their length, then JSON. */
 export function lifelineStart(tls: TlsPair | null): Uint8Array<ArrayBuffer> {
@@ -55,6 +58,7 @@ export interface WorkerIo {
   readonly out: (text: string) => void;
   readonly colors: { readonly out: boolean; readonly err: boolean };
   readonly onSignal: (callback: (signal: StopSignal) => void) => () => void;
+  readonly onAsk: (answer: () => string) => void;
 }
 
 /** Arguments and environment of a worker, or null if this process is not one. */
@@ -65,7 +69,14 @@ export function workerSeat(words: readonly string[]): { args: readonly string[];
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
   const tls = readLifelineStart();
   const shared = fd === undefined ? { port: Number(port), tls } : { fd: Number(fd), tls };
-  const io = { shared, out: reportOnce(), colors: { out: false, err: false }, onSignal: onLifeline };
+  let answer = () => "{}";
+  const io = {
+    shared,
+    out: reportOnce(),
+    colors: { out: false, err: false },
+    onSignal: (callback: (signal: StopSignal) => void) => onLifeline(callback, () => writeLine(answer())),
+    onAsk: (given: () => string) => void (answer = given),
+  };
   return { args, io };
 }
 
@@ -73,16 +84,24 @@ export function workerSeat(words: readonly string[]): { args: readonly string[];
 function reportOnce(): (text: string) => void {
   let told = false;
   return () => {
-    if (!told) Deno.stdout.writeSync(new Uint8Array([10]));
+    if (!told) writeLine("");
     told = true;
   };
 }
 
-function onLifeline(callback: (signal: StopSignal) => void): () => void {
+function writeLine(text: string): void {
+  const bytes = new TextEncoder().encode(`${text}\n`);
+  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+}
+
+function onLifeline(callback: (signal: StopSignal) => void, asked: () => void): () => void {
   const reader = Deno.stdin.readable.getReader();
   const listen = async () => {
     for (let { value } = await reader.read(); value; { value } = await reader.read()) {
-      for (const byte of value) callback(byte === SIGNAL_NUMBERS.SIGTERM ? "SIGTERM" : "SIGINT");
+      for (const byte of value) {
+        if (byte === ASK) asked();
+        else callback(byte === SIGNAL_NUMBERS.SIGTERM ? "SIGTERM" : "SIGINT");
+      }
     }
   };
   // The command has exited or is unreachable: nothing else would stop this worker.

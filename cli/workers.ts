@@ -11,6 +11,7 @@
  * @module
  */
 
+import { countersOf, type Samples, sumOf } from "../handlers/layers/exposition.ts";
 import { parseUpstream } from "../handlers/upstream/proxy/upstream_url.ts";
 import type { Logger } from "../handlers/core/types.ts";
 import type { InheritedEndpoint, ServerAddr, UnixEndpoint } from "../handlers/transport/endpoint.ts";
@@ -77,7 +78,7 @@ export interface WorkersOptions {
  * Starts the workers and resolves when all listen. A worker that exits is replaced; the server ends only when that
  * keeps failing. Throws {@linkcode StartError}.
  */
-export async function startWorkers(options: WorkersOptions): Promise<RunningServer<ServerAddr> & AsyncDisposable> {
+export async function startWorkers(options: WorkersOptions): Promise<RunningWorkers> {
   const { settings, address, socket, tls, log } = options;
   const needs = { option: "--workers", addresses: neededAddresses(options), ...neededPaths(settings) };
   const seat = socket ? `fd:${socket.fd}` : String((address as Deno.NetAddr).port);
@@ -126,7 +127,13 @@ function isAllowed(host: string): boolean {
     Deno.permissions.querySync({ name: "net", host }).state === "granted";
 }
 
-class Workers implements RunningServer<ServerAddr>, AsyncDisposable {
+/** Running workers. */
+export interface RunningWorkers extends RunningServer<ServerAddr>, AsyncDisposable {
+  /** The sums of their metrics, including the counters of those that have exited. */
+  samples(): Promise<Samples>;
+}
+
+class Workers implements RunningWorkers {
   readonly address: ServerAddr;
   readonly finished: Promise<void>;
   readonly #spawn: () => WorkerProcess;
@@ -135,6 +142,8 @@ class Workers implements RunningServer<ServerAddr>, AsyncDisposable {
   readonly #stopping = Promise.withResolvers<void>();
   readonly #finished = Promise.withResolvers<void>();
   #stopped = false;
+  /** The counters of workers that have exited, which must not decrease. */
+  #exited: Samples = {};
 
   constructor(address: ServerAddr, spawn: () => WorkerProcess, log: Logger) {
     this.address = address;
@@ -150,6 +159,10 @@ class Workers implements RunningServer<ServerAddr>, AsyncDisposable {
     Promise.all(workers.map((worker) => this.#keep(worker))).then(() => this.#finished.resolve(), (error) => {
       this.abort().then(() => this.#finished.reject(error));
     });
+  }
+
+  async samples(): Promise<Samples> {
+    return sumOf([this.#exited, ...await Promise.all([...this.#running].map((worker) => worker.samples()))]);
   }
 
   async drain(): Promise<void> {
@@ -172,7 +185,10 @@ class Workers implements RunningServer<ServerAddr>, AsyncDisposable {
   #startOne(): WorkerProcess {
     const worker = this.#spawn();
     this.#running.add(worker);
-    worker.ended.then(() => this.#running.delete(worker));
+    worker.ended.then(async () => {
+      this.#running.delete(worker);
+      this.#exited = sumOf([this.#exited, countersOf(await worker.samples())]);
+    });
     return worker;
   }
 

@@ -85,11 +85,11 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
  * requests.
  *
  * A directory with an index page is declined, because the query is that page's own; as a subdirectory of another one it
- * is included. `&name=a&name=b` selects entries. Everything is in a folder named after the directory. An archive
- * contains what the source exposes: no hidden files and no symlinks out of the root; other symlinks are followed.
- * Entries omitted for other reasons (broken link, special file, unreadable, a name with control characters or a
- * backslash) are listed in a text file next to the folder. Owners are not stored, permissions are 644 or 755, times are
- * in UTC.
+ * is included. `&name=a&name=b/c` selects entries, by their paths below the directory. Everything is in a folder named
+ * after the directory. An archive contains what the source exposes: no hidden files and no symlinks out of the root;
+ * other symlinks are followed. Entries omitted for other reasons (broken link, special file, unreadable, a name with
+ * control characters or a backslash) are listed in a text file next to the folder. Owners are not stored, permissions
+ * are 644 or 755, times are in UTC.
  *
  * The tree is scanned first, so that zip (uncompressed) and tar have a Content-Length, an entity tag and ranges: an
  * interrupted download can be resumed as long as nothing has changed. `tar.gz` is compressed on the fly and has none of
@@ -194,7 +194,9 @@ class Archives {
     const [only] = names;
     const headers = {
       "cache-control": "no-cache",
-      "content-disposition": attachment(folderName(names.length === 1 ? only! : name) + kind.extension),
+      "content-disposition": attachment(
+        folderName(names.length === 1 ? only!.replace(/^.*\//s, "") : name) + kind.extension,
+      ),
     };
     const selection = {
       directory: context.target.path,

@@ -20,7 +20,7 @@ export interface Selection {
   readonly directory: SitePath;
   /** Its name, `""` for the root of the site. */
   readonly name: string;
-  /** The selected entries; null for all. */
+  /** The selected entries, by their paths below the directory; null for all. */
   readonly names: readonly string[] | null;
   /** Directories of which neither the date nor the state is disclosed; none by default. */
   readonly isUndated?: ((path: SitePath) => boolean) | undefined;
@@ -213,8 +213,9 @@ class Planning {
     const folder = folderName(name);
     const place = this.#plan.addDirectory(directory, `${folder}/`, stat);
     const above = await this.#trail(directory, null);
-    const entries = names === null ? await this.#entriesOf(directory) : await this.#selected(directory, names);
-    await this.#addAll(entries, { path: directory, text: `${folder}/`, place, above });
+    const top = { path: directory, text: `${folder}/`, place, above };
+    if (names === null) await this.#addAll(await this.#entriesOf(directory), top);
+    else await this.#addSelected(branchOf(names), top);
     if (this.#leftOutCount > 0) this.#plan.addReport(`${folder} (left out).txt`, this.#report(), stat.modified);
     return this.#plan;
   }
@@ -223,13 +224,23 @@ class Planning {
     return this.#isUndated?.(path) ? { ...stat, modified: null, version: "" } : stat;
   }
 
-  async #selected(directory: SitePath, names: readonly string[]): Promise<FileEntry[]> {
-    return await Promise.all([...new Set(names)].map(async (name) => {
-      const path = directory.child(name);
+  async #addSelected(branch: Branch, parent: PackedDirectory & { place: number; above: Trail | null }): Promise<void> {
+    for (const [name, below] of branch) {
+      const path = parent.path.child(name);
       const stat = path && await this.#source.stat(path);
-      if (!stat) throw new HttpError(404, "One of the requested files does not exist");
-      return { name, stat, link: false, problem: stat.kind === "other" ? "special file" : null };
-    }));
+      if (!stat || below !== null && stat.kind !== "directory") {
+        throw new HttpError(404, "One of the requested files does not exist");
+      }
+      const entry: FileEntry = { name, stat, link: false, problem: stat.kind === "other" ? "special file" : null };
+      // One with an unsafe name is left out, with all that is selected in it.
+      if (below === null || !isSafeName(name)) await this.#addAll([entry], parent);
+      else {
+        const text = `${parent.text}${name}/`;
+        const place = this.#plan.addDirectory(path!, text, this.#disclosed(path!, stat));
+        this.#check();
+        await this.#addSelected(below, { path: path!, text, place, above: await this.#trail(path!, parent.above) });
+      }
+    }
   }
 
   /** All entries in the order of a listing by name, so that the same tree always gives the same archive. */
@@ -319,6 +330,26 @@ class Planning {
     const more = this.#leftOutCount - this.#leftOut.length;
     return `Not in this archive:\n\n${this.#leftOut.join("")}${more > 0 ? `and ${more} more\n` : ""}`;
   }
+}
+
+/** Selected names by directory; null for an entry that is selected itself, with all that is in it. */
+interface Branch extends Map<string, Branch | null> {}
+
+function branchOf(names: readonly string[]): Branch {
+  const top: Branch = new Map();
+  for (const name of names) {
+    const segments = name.split("/");
+    const last = segments.pop()!;
+    let branch: Branch | null = top;
+    for (const segment of segments) {
+      const below: Branch | null = branch.get(segment) === undefined ? new Map() : branch.get(segment)!;
+      branch.set(segment, below);
+      branch = below;
+      if (branch === null) break; // selected as a whole
+    }
+    branch?.set(last, null);
+  }
+  return top;
 }
 
 function leadsBack({ identity, above }: Trail): boolean {

@@ -15,6 +15,7 @@ import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { Judge } from "./judge.ts";
 import { kindOf, requireFunction } from "./origin.ts";
 import { readHead, type RequestHead } from "./request_head.ts";
+import { noteRequest } from "./turns.ts";
 import { type SettledHandler, settleLast, unchecked } from "./settle.ts";
 import { type Identified, type InternalContext, internalsOf, type RequestNotes, type Visitor } from "./internals.ts";
 import type { Awaitable, Context, Encoder, Handler, LocalAddress, Logger, Rewriter } from "./types.ts";
@@ -106,7 +107,10 @@ export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFu
   const judge = new Judge(new OwnHosts(options.hosts, whereLocal), proxies);
   const format = options.accessLog ?? (options.log ? "python" : false);
   const answer = format ? loggedBy(format, settled) : settled;
-  return (request, info) => answer(request, new RequestContext(request, info, log, whereLocal, judge));
+  return (request, info) => {
+    noteRequest();
+    return answer(request, new RequestContext(request, info, log, whereLocal, judge));
+  };
 }
 
 function requireLogger(log: Logger): void {
@@ -156,6 +160,7 @@ function newNotes(): Notes {
     dressed: null,
     offer: null,
     absence: null,
+    counts: null,
     target: undefined,
     url: undefined,
     requestTarget: undefined,

@@ -31,6 +31,16 @@ export interface OfferedAbsence {
   readonly isFresh: () => boolean;
 }
 
+/** What handlers count for a layer of metrics. */
+export interface Counts {
+  cacheHits: number;
+  uploads: number;
+  uploadedBytes: number;
+  programRuns: number;
+  programFailures: number;
+  rejectedLogins: number;
+}
+
 /** The mutable state of one request, shared by all contexts derived for it: how handlers and layers communicate. */
 export interface RequestNotes {
   /** Why the request is refused, or null; undefined until it has been checked. */
@@ -49,6 +59,8 @@ export interface RequestNotes {
   offer: OfferedResponse | null;
   /** The proof of absence offered to the cache, or null. */
   absence: OfferedAbsence | null;
+  /** Where handlers count what happens, or null without metrics. */
+  counts: Counts | null;
 }
 
 /** What a layer knows of the client, and grants it. */

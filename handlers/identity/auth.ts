@@ -12,7 +12,7 @@ import type { RequestHead } from "../core/request_head.ts";
 import type { Awaitable, Context, Handler, Layer, Logger, Right } from "../core/types.ts";
 import { Refusal } from "../http/refusal.ts";
 import { ENCODED_SLASH, parseTarget, SitePath } from "../http/target.ts";
-import { type Identification, identify, type Identity } from "./identify.ts";
+import { countRejectedLogin, type Identification, identify, type Identity } from "./identify.ts";
 import { keepUnstored, OWN_DIRECTORY } from "./forms.ts";
 import { loginEndpoints, redirectToLogin } from "./login.ts";
 import { Logins } from "./logins.ts";
@@ -124,6 +124,14 @@ class Gate {
     return then(shared, (response) => response ?? this.#answerOwn(request, context, next));
   }
 
+  /** Who sent the request, null for invalid credentials, or a refusal; both are counted. */
+  #identify(request: Request, context: Context): Awaitable<Identity | Response | null> {
+    return then(failing(() => identify(request, context, this.#by)), (identity) => {
+      if (identity === null || identity instanceof Response) countRejectedLogin(context);
+      return identity;
+    });
+  }
+
   /** The clients for which a target is known to be open. It has been accepted before, and is no endpoint of this layer. */
   #openTo(request: Request, context: Context): ReadonlySet<Identified> | null {
     if (request.method !== "GET" || context.view !== "") return null;
@@ -141,7 +149,7 @@ class Gate {
     next: Handler,
   ): Awaitable<Response | null> {
     if (refusal !== ENCODED_SLASH) return next(request, derive(context, NO_RIGHTS));
-    return then(failing(() => identify(request, context, this.#by)), (identity) => {
+    return then(this.#identify(request, context), (identity) => {
       if (identity instanceof Response) return identity;
       if (identity === null) return this.#challenge(request, context, problemOf(request, context));
       return this.#pass(request, contextFor(this.#clientOf(identity, context), context), next);
@@ -154,7 +162,7 @@ class Gate {
     next: Handler,
     open: ReadonlySet<Identified> | null = null,
   ): Awaitable<Response | null> {
-    const identity = failing(() => identify(request, context, this.#by));
+    const identity = this.#identify(request, context);
     return then(identity, (identity) => {
       if (identity instanceof Response) return identity;
       if (identity === null) return this.#challenge(request, context, problemOf(request, context));

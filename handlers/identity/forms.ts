@@ -19,18 +19,18 @@ const MAX_FORM_BYTES = 32_768;
 const FORM_STALL_MS = 10_000;
 
 /** The text of a small body. */
-export async function textOf(request: Request): Promise<string> {
+export async function textOf(request: Request, max = MAX_FORM_BYTES): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
-  for await (const bytes of readBody(request.body, { max: MAX_FORM_BYTES, stallMs: FORM_STALL_MS })) {
+  for await (const bytes of readBody(request.body, { max, stallMs: FORM_STALL_MS })) {
     text += decoder.decode(bytes, { stream: true });
   }
   return text + decoder.decode();
 }
 
 /** The fields of a form (`application/x-www-form-urlencoded`). */
-export async function formOf(request: Request): Promise<URLSearchParams> {
-  return new URLSearchParams(await textOf(request));
+export async function formOf(request: Request, max?: number): Promise<URLSearchParams> {
+  return new URLSearchParams(await textOf(request, max));
 }
 
 /** Throws 403 for a request that was sent by a page of another site. */

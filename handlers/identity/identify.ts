@@ -131,6 +131,12 @@ export function checkLogin(
   });
 }
 
+/** Counts wrong credentials, and attempts that are refused because of earlier ones, where there are metrics. */
+export function countRejectedLogin(context: Context): void {
+  const { counts } = internalsOf(context).notes;
+  if (counts) counts.rejectedLogins += 1;
+}
+
 /** A number of seconds, for people. */
 export function secondsText(count: number): string {
   return count === 1 ? "1 second" : `${count} seconds`;

@@ -14,7 +14,7 @@ import { parseTarget, SitePath } from "../http/target.ts";
 import { setCookie } from "./cookies.ts";
 import { FORM_HEADERS } from "../page/frame.ts";
 import { formOf, html, OWN_DIRECTORY, redirect, refuseOtherSites, requireMethod } from "./forms.ts";
-import { type Identification, type Identity, secondsText } from "./identify.ts";
+import { countRejectedLogin, type Identification, type Identity, secondsText } from "./identify.ts";
 import { isDenied } from "./logins.ts";
 import { accountPage, loginPage } from "./login_page.ts";
 
@@ -65,6 +65,7 @@ async function enter(request: Request, context: Context, by: Identification): Pr
   };
   const result = await by.logins.check(name, password, clientOf(context.remoteAddress, request.headers));
   if (isDenied(result)) {
+    countRejectedLogin(context);
     const { retryAfter } = result;
     if (retryAfter === null) return refused(403, "The name or the password is wrong.");
     const problem = `Too many failed logins. Try again in ${secondsText(retryAfter)}.`;

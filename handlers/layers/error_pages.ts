@@ -83,7 +83,7 @@ function dressed(request: Request, context: Context, bare: Response, failure: Fa
   if (accepted === undefined || accepted === "text/plain") return bare;
   const { error, notFound } = failure;
   const builtIn = () => {
-    const text = accepted === "text/html" ? html(error, context, start) : json(error);
+    const text = accepted === "text/html" ? html(request, error, context, start) : json(error);
     return rendered(request, bare, error, { text, isHtml: accepted === "text/html", isStart: start === SitePath.root });
   };
   if (accepted !== "text/html" || error.status !== 404 || notFound === undefined) return builtIn();
@@ -139,9 +139,16 @@ function inPlaceOf(bare: Response, page: Response, error: HttpError): Response {
   return markFailure(new Response(page.body, { status, headers }), error);
 }
 
-function html({ status, message, details }: HttpError, { requestTarget }: Context, to: SitePath | null): string {
+function html(
+  { method }: Request,
+  { status, message, details }: HttpError,
+  { requestTarget, target }: Context,
+  to: SitePath | null,
+): string {
   const start = to && relativeReference(requestTarget, to, { slash: true });
-  return errorPage({ status, phrase: statusText(status), message, details, start, isShared: to !== SitePath.root });
+  const form = method === "POST" && target.slash ? "./" : null;
+  const phrase = statusText(status);
+  return errorPage({ status, phrase, message, details, start, form, isShared: to !== SitePath.root });
 }
 
 function json(error: HttpError): string {

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { type Metrics, metrics, type Samples } from "./metrics.ts";
 export { accessLog, type LogFormat } from "./access_log.ts";
 export { compress, type CompressOptions } from "./compress.ts";
 export { cors, type CorsOptions } from "./cors.ts";

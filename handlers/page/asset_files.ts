@@ -5,89 +5,121 @@
  */
 
 import actions from "./script/actions.js" with { type: "text" };
+import address from "./script/address.js" with { type: "text" };
 import appCss from "./script/app.css" with { type: "text" };
 import changes from "./script/changes.js" with { type: "text" };
+import deeds from "./script/deeds.js" with { type: "text" };
 import dialogs from "./script/dialogs.js" with { type: "text" };
 import dom from "./script/dom.js" with { type: "text" };
 import downloads from "./script/downloads.js" with { type: "text" };
 import drop from "./script/drop.js" with { type: "text" };
 import entries from "./script/entries.js" with { type: "text" };
 import fileText from "./script/file_text.js" with { type: "text" };
+import folder from "./script/folder.js" with { type: "text" };
 import format from "./script/format.js" with { type: "text" };
+import harvest from "./script/harvest.js" with { type: "text" };
+import headRow from "./script/head_row.js" with { type: "text" };
+import heading from "./script/heading.js" with { type: "text" };
 import help from "./script/help.js" with { type: "text" };
 import highlight from "./script/highlight.js" with { type: "text" };
+import historyOf from "./script/history.js" with { type: "text" };
 import icons from "./script/icons.js" with { type: "text" };
 import keyboard from "./script/keyboard.js" with { type: "text" };
 import kinds from "./script/kinds.js" with { type: "text" };
+import lazy from "./script/lazy.js" with { type: "text" };
 import live from "./script/live.js" with { type: "text" };
 import liveRows from "./script/live_rows.js" with { type: "text" };
 import login from "./script/login.js" with { type: "text" };
 import main from "./script/main.js" with { type: "text" };
 import markdown from "./script/markdown.js" with { type: "text" };
 import match from "./script/match.js" with { type: "text" };
-import model from "./script/model.js" with { type: "text" };
+import moves from "./script/moves.js" with { type: "text" };
 import order from "./script/order.js" with { type: "text" };
+import place from "./script/place.js" with { type: "text" };
 import preview from "./script/preview.js" with { type: "text" };
+import previews from "./script/previews.js" with { type: "text" };
 import problem from "./script/problem.js" with { type: "text" };
 import qr from "./script/qr.js" with { type: "text" };
 import queue from "./script/queue.js" with { type: "text" };
 import readme from "./script/readme.js" with { type: "text" };
+import rowClicks from "./script/row_clicks.js" with { type: "text" };
 import rows from "./script/rows.js" with { type: "text" };
 import search from "./script/search.js" with { type: "text" };
-import selection from "./script/selection.js" with { type: "text" };
+import selectionBar from "./script/selection_bar.js" with { type: "text" };
+import selectors from "./script/selectors.js" with { type: "text" };
 import share from "./script/share.js" with { type: "text" };
 import shareLinks from "./script/share_links.js" with { type: "text" };
 import spans from "./script/spans.js" with { type: "text" };
-import style from "./script/style.js" with { type: "text" };
+import state from "./script/state.js" with { type: "text" };
+import store from "./script/store.js" with { type: "text" };
 import stream from "./script/stream.js" with { type: "text" };
+import style from "./script/style.js" with { type: "text" };
+import summary from "./script/summary.js" with { type: "text" };
 import theme from "./script/theme.js" with { type: "text" };
 import toolbar from "./script/toolbar.js" with { type: "text" };
 import transfer from "./script/transfer.js" with { type: "text" };
 import upload from "./script/upload.js" with { type: "text" };
+import uploads from "./script/uploads.js" with { type: "text" };
 import { BASE, bundle, MAIN } from "./bundle.ts";
 
 /** The modules and style sheets by name. */
 export const sources: ReadonlyMap<string, string> = new Map([
   ["actions.js", actions],
+  ["address.js", address],
   ["app.css", appCss],
   ["changes.js", changes],
+  ["deeds.js", deeds],
   ["dialogs.js", dialogs],
   ["dom.js", dom],
   ["downloads.js", downloads],
   ["drop.js", drop],
   ["entries.js", entries],
   ["file_text.js", fileText],
+  ["folder.js", folder],
   ["format.js", format],
+  ["harvest.js", harvest],
+  ["head_row.js", headRow],
+  ["heading.js", heading],
   ["help.js", help],
   ["highlight.js", highlight],
+  ["history.js", historyOf],
   ["icons.js", icons],
   ["keyboard.js", keyboard],
   ["kinds.js", kinds],
+  ["lazy.js", lazy],
   ["live.js", live],
   ["live_rows.js", liveRows],
   ["login.js", login],
   ["main.js", main],
   ["markdown.js", markdown],
   ["match.js", match],
-  ["model.js", model],
+  ["moves.js", moves],
   ["order.js", order],
+  ["place.js", place],
   ["preview.js", preview],
+  ["previews.js", previews],
   ["problem.js", problem],
   ["qr.js", qr],
   ["queue.js", queue],
   ["readme.js", readme],
+  ["row_clicks.js", rowClicks],
   ["rows.js", rows],
   ["search.js", search],
-  ["selection.js", selection],
+  ["selection_bar.js", selectionBar],
+  ["selectors.js", selectors],
   ["share.js", share],
   ["share_links.js", shareLinks],
   ["spans.js", spans],
+  ["state.js", state],
+  ["store.js", store],
   ["stream.js", stream],
-  ["theme.js", theme],
   ["style.js", style],
+  ["summary.js", summary],
+  ["theme.js", theme],
   ["toolbar.js", toolbar],
   ["transfer.js", transfer],
   ["upload.js", upload],
+  ["uploads.js", uploads],
 ]);
 
 /** The files that a page needs at once. */

@@ -122,6 +122,6 @@ function rewritten(text: string, homes: ReadonlyMap<string, string>): string {
     .replace(IMPORT, (_, names: string, from) => `const {${names.replaceAll(" as ", ": ")}} = ${handleOf(from)};\n`)
     .replace(ON_DEMAND, (all, name) => {
       const home = homes.get(name)!;
-      return home === name ? all : `import("./${home}").then((file) => file.${handleOf(name)})`;
+      return home === name ? all : `${all.replace(name, home)}.then((file) => file.${handleOf(name)})`;
     });
 }

@@ -15,8 +15,8 @@ const ADVICE: Readonly<Record<number, string>> = {
   403: "Ask the operator of this server for access.",
   404: "It may have been moved or renamed, or the address may be mistyped.",
   405: "It is not supported at this address.",
-  409: "It has changed since you loaded the page: reload, then try again.",
-  412: "It has changed since you loaded the page: reload, then try again.",
+  409: "Go back, and choose another name or what to do if it is taken. If that is not it, reload the page.",
+  412: "It has changed since you loaded the page: go back, reload it, then try again.",
   413: "Try something smaller, or ask the operator of this server.",
   429: "Wait a moment, and try again.",
   500: "This is an error of the server. Its operator can find the cause in the log.",
@@ -43,13 +43,16 @@ export interface ErrorPage {
   readonly start: string | null;
   /** Whether the page is a part of a share. */
   readonly isShared: boolean;
+  /** URL of the page with the form that was sent, relative to this page; null if the request was no form. */
+  readonly form: string | null;
 }
 
 /** Renders an error as a complete HTML document. */
-export function errorPage({ status, phrase, message, details, start, isShared }: ErrorPage): string {
+export function errorPage({ status, phrase, message, details, start, isShared, form }: ErrorPage): string {
   const title = `${status} ${phrase}`;
   const text = isShared ? ADVICE_OF_SHARE[status] ?? ADVICE[status] : ADVICE[status];
   const advice = text === undefined || start === null ? "" : `<p>${text}</p>\n`;
+  const back = form === null ? "" : `<p><a href="${escapeHtml(form)}">Go back to the directory</a></p>\n`;
   const link = start === null ? "" : `<p><a href="${escapeHtml(start)}">Go to the start page</a></p>\n`;
   return page(
     title,
@@ -57,7 +60,7 @@ export function errorPage({ status, phrase, message, details, start, isShared }:
 <h1>${escapeHtml(title)}</h1>
 <div class="hint">
 <p><strong>${escapeHtml(showUnseen(message))}.</strong></p>
-${advice}${link}${details === "" ? "" : `<pre>${escapeHtml(showUnseen(details))}</pre>\n`}</div>
+${advice}${back}${link}${details === "" ? "" : `<pre>${escapeHtml(showUnseen(details))}</pre>\n`}</div>
 </main>`,
   );
 }

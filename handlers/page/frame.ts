@@ -5,15 +5,27 @@
  */
 
 import css from "./page.css" with { type: "text" };
+import scriptedCss from "./scripted.css" with { type: "text" };
 import { escapeHtml } from "../http/escape.ts";
 import { plainName } from "./names.ts";
 import type { PageScript } from "./script.ts";
 
-/** The style sheet, minified: it is inlined in every page. */
-const STYLE = css.replace(/\/\*[^*]*\*\//g, "").split("\n").map((line) => line.trim()).join("");
+/** The style sheets, minified: they are inlined in every page. */
+const STYLE = minified(css);
+const SCRIPTED_STYLE = STYLE + minified(scriptedCss);
 
 // Awaited once, when the module is loaded: hashing a few kilobytes finishes before the socket is open.
-const styleHash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(STYLE))).toBase64();
+const [STYLE_HASH, SCRIPTED_STYLE_HASH] = [await hashOf(STYLE), await hashOf(SCRIPTED_STYLE)];
+
+function minified(css: string): string {
+  return css.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) => line.trim()).join("");
+}
+
+/** A hash in the form used in a policy. */
+async function hashOf(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return `sha256-${new Uint8Array(digest).toBase64()}`;
+}
 
 /**
  * The headers of a page. The policy allows the inlined style sheet and nothing else, no script in particular, so that
@@ -27,7 +39,7 @@ export const FORM_HEADERS: Readonly<Record<string, string>> = headersOf(plainPol
 function plainPolicy(formAction: string): readonly string[] {
   return [
     "default-src 'none'",
-    `style-src 'sha256-${styleHash}'`,
+    `style-src '${STYLE_HASH}'`,
     "img-src data:",
     "base-uri 'none'",
     `form-action ${formAction}`,
@@ -44,7 +56,7 @@ export function scriptedHeaders(script: PageScript): Readonly<Record<string, str
   return headersOf([
     "default-src 'none'",
     `script-src '${script.hash}' 'strict-dynamic'`,
-    `style-src 'sha256-${styleHash}'`,
+    `style-src '${SCRIPTED_STYLE_HASH}'`,
     "img-src 'self' data: blob:",
     "media-src 'self' blob:",
     "frame-src 'self'",
@@ -90,7 +102,7 @@ export function pageStart(title: string, scripted: Scripted | null = null): stri
 <meta name="robots" content="noindex">
 <title>${escapeHtml(plainName(title))}</title>
 <link rel="icon" href="data:,">
-<style>${STYLE}</style>
+<style>${scripted === null ? STYLE : SCRIPTED_STYLE}</style>
 ${script}</head>
 <body>
 `;

@@ -54,10 +54,11 @@ ${above > 0 ? parentRow : ""}`;
 export function listingPageEnd(count: number, totals: ListingTotals, can: readonly string[] = []): string {
   const empty = count === 0 ? '<p class="hint">This directory is empty.</p>\n' : "";
   const archive = can.includes("archive") && count > 0 ? [button("archive", "zip", "Zip")] : [];
-  const forms = [...archive, button("format", "json", "JSON"), button("format", "text", "Text")].join(" · ");
+  const manage = can.includes("delete") && count > 0 ? [button("manage", "", "Rename or delete")] : [];
+  const forms = [...manage, ...archive, button("format", "json", "JSON"), button("format", "text", "Text")].join(" · ");
   return `</tbody>
 </table>
-${empty}${can.includes("search") ? SEARCH_FORM : ""}${can.includes("upload") ? UPLOAD_FORM : ""}</main>
+${empty}${can.includes("search") ? searchForm() : ""}${can.includes("upload") ? uploadForm(can) : ""}</main>
 <footer>${totalsText(totals)}<form> · ${forms}</form></footer>${PAGE_END}`;
 }
 
@@ -69,13 +70,24 @@ function button(name: string, value: string, label: string): string {
   return `<button name="${name}" value="${value}">${label}</button>`;
 }
 
-/** Forms that work without JavaScript; the script replaces them. */
-const SEARCH_FORM = `<form class="hint"><label>Search here and below <input type="search" name="q" required></label>
+/** The search field, which works without JavaScript. */
+export function searchForm(query = ""): string {
+  return `<form class="hint"><label>Search here and below <input type="search" name="q" value="${
+    escapeHtml(query)
+  }" required></label>
 <button>Search</button></form>
 `;
-const UPLOAD_FORM = `<form class="hint" method="post" enctype="multipart/form-data"><label>Upload files
-<input type="file" name="file" multiple required></label> <button>Upload</button></form>
+}
+
+/** Uploads without JavaScript. The choice applies to the files after it. */
+function uploadForm(can: readonly string[]): string {
+  const overwrite = can.includes("delete") ? '<option value="overwrite">Replace the old file' : "";
+  return `<form class="hint" method="post" enctype="multipart/form-data">
+<label>If a name is taken <select name="on-conflict"><option value="">(default)<option value="rename">Keep both${overwrite}
+<option value="fail">Keep the old file</select></label><br>
+<label>Upload files <input type="file" name="file" multiple required></label> <button>Upload</button></form>
 `;
+}
 
 const parentRow = '<tr class="parent"><th scope="row"><a href="../">../</a></th><td></td><td></td></tr>\n';
 

@@ -196,7 +196,7 @@ class ClassicHandler extends BaseHTTPRequestHandler {
   protected override error_page(code: number, message: string): string {
     const phrase = this.responses[code]?.[0] ?? "";
     const start = relativeReference(this.path.startsWith("/") ? this.path : "/", SitePath.root);
-    return errorPage({ status: code, phrase, message, details: "", start, isShared: false });
+    return errorPage({ status: code, phrase, message, details: "", start, isShared: false, form: null });
   }
 
   /** Handlers log their own responses; this leaves messages of the engine. */

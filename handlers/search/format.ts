@@ -6,7 +6,7 @@
 
 import { nameLine } from "../listing/format.ts";
 import { resultRow, searchPageEnd, searchPageStart } from "./search_page.ts";
-import { PAGE_HEADERS } from "../page/frame.ts";
+import { FORM_HEADERS } from "../page/frame.ts";
 import type { Found, SearchHead, SearchTail } from "./results.ts";
 
 /** The formats of search results. */
@@ -32,7 +32,7 @@ export function writerOf(format: SearchFormat, head: SearchHead): SearchWriter {
 const WRITERS: Readonly<Record<SearchFormat, (head: SearchHead) => SearchWriter>> = {
   html: (head) => ({
     type: "text/html; charset=utf-8",
-    headers: PAGE_HEADERS,
+    headers: FORM_HEADERS,
     start: () => searchPageStart(head),
     result: resultRow,
     finish: (tail) => searchPageEnd(tail),

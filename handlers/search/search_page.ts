@@ -8,7 +8,7 @@ import { escapeHtml } from "../http/escape.ts";
 import type { Found, SearchEnd, SearchHead, SearchTail } from "./results.ts";
 
 import { PAGE_END, pageStart } from "../page/frame.ts";
-import { sizeHtml } from "../page/listing_page.ts";
+import { searchForm, sizeHtml } from "../page/listing_page.ts";
 import { nameHtml } from "../page/names.ts";
 
 /** The page up to the first row. */
@@ -16,7 +16,7 @@ export function searchPageStart({ path, query }: SearchHead): string {
   return `${pageStart(`Search for ${query} in ${path}`)}<h1>Search for <bdi>${
     nameHtml(query)
   }</bdi> in <a href="./"><bdi>${nameHtml(path)}</bdi></a></h1>
-<table>
+${searchForm(query)}<table>
 <thead><tr><th scope="col">Name</th><th scope="col" class="size">Size</th><th scope="col" class="date">Modified (UTC)</th></tr></thead>
 <tbody>
 `;

@@ -39,7 +39,7 @@ export type Resolved =
   | { readonly kind: "nothing"; readonly stat: FileStat | null };
 
 /**
- * Resolves a path of a source; synchronously if the source is synchronous, except for index files.
+ * Resolves a path of a source; synchronously if the source is synchronous.
  *
  * @param index Names of index files, tried in order; none if all directories are treated alike.
  */
@@ -56,26 +56,27 @@ export function resolve(
   });
 }
 
-async function resolveDirectory(
+function resolveDirectory(
   source: FileSource,
   directory: SitePath,
   stat: FileStat,
   names: readonly string[],
-): Promise<Resolved> {
-  const index = await indexOf(source, directory, names);
-  return index ? { kind: "index", ...index } : { kind: "listing", stat };
+): Awaitable<Resolved> {
+  return then(
+    indexOf(source, directory, names),
+    (index): Resolved => index ? { kind: "index", ...index } : { kind: "listing", stat },
+  );
 }
 
 /** The index file of a directory: the first of the names that is a file. */
-export async function indexOf(
+export function indexOf(
   source: FileSource,
   directory: SitePath,
-  names: readonly string[],
-): Promise<ResolvedFile | null> {
-  for (const name of names) {
-    const path = directory.child(name);
-    const stat = path && await source.stat(path);
-    if (path && stat?.kind === "file") return { path, stat };
-  }
-  return null;
+  [name, ...others]: readonly string[],
+): Awaitable<ResolvedFile | null> {
+  if (name === undefined) return null;
+  const path = directory.child(name);
+  return then(path && source.stat(path), (stat) => {
+    return path && stat?.kind === "file" ? { path, stat } : indexOf(source, directory, others);
+  });
 }

@@ -164,6 +164,7 @@ export class ResponseCache {
     entry.used = true;
     const response = template.clone();
     const { notes } = internals;
+    if (notes.counts) notes.counts.cacheHits += 1;
     notes.refusal = null; // known valid: an accepted request had the same key
     notes.dressed = notes.finished = response;
     const failure = entry.notModified === null ? failureOf(template) : null;

@@ -6,6 +6,7 @@
 
 import { accepts } from "@std/http/negotiation";
 import { formatHttpDate } from "../http/date.ts";
+import { internalsOf } from "../core/internals.ts";
 import { locationFor } from "../core/location.ts";
 import type { Committed } from "../sources/writer.ts";
 import type { SitePath } from "../http/target.ts";
@@ -32,6 +33,14 @@ export interface StoredFile {
  */
 export function toldTo(context: Context, committed: Committed, requested: SitePath): Committed {
   return context.may("read", committed.path) ? committed : { ...committed, path: requested };
+}
+
+/** Counts a stored file, where there are metrics. */
+export function countUpload(context: Context, { stat }: Committed): void {
+  const { counts } = internalsOf(context).notes;
+  if (counts === null) return;
+  counts.uploads += 1;
+  counts.uploadedBytes += stat.size;
 }
 
 /** Describes a stored file. */

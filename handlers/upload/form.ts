@@ -13,7 +13,7 @@ import type { Context } from "../core/types.ts";
 import type { Operations } from "../store/operations.ts";
 import { slices } from "../store/slices.ts";
 import { fileLimit, WriteBuffer } from "../store/write_buffer.ts";
-import { describeStored, toldTo, wantsPage } from "./answers.ts";
+import { countUpload, describeStored, toldTo, wantsPage } from "./answers.ts";
 import { boundaryOf, type FormEvent, type FormField, MultipartParser } from "./multipart.ts";
 import { Outcomes } from "./outcomes.ts";
 import { writeError } from "./refusals.ts";
@@ -164,7 +164,7 @@ class FormIntake {
     const [policy, file] = [this.#policy, this.#file];
     this.#policy = null;
     // It applies to the files that follow, so it must precede them. Other fields are ignored.
-    if (policy !== null) this.#wish = { policy: policyOf(policy), status: 409 };
+    if (policy !== null && policy !== "") this.#wish = { policy: policyOf(policy), status: 409 };
     if (!file) return;
     await file.buffer.finish();
     await this.#commit(file.part, file.path);
@@ -174,6 +174,7 @@ class FormIntake {
   async #commit(part: PartFile, path: SitePath): Promise<void> {
     try {
       const committed = await this.#operations.commit(part, path, { onConflict: this.#wish.policy });
+      countUpload(this.#context, committed);
       this.outcomes.addStored(describeStored(this.#site, this.#context, toldTo(this.#context, committed, path)));
     } catch (error) {
       const failure = writeError(error, path, this.#wish.status);

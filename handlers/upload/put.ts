@@ -11,7 +11,7 @@ import { evaluatePreconditions } from "../http/preconditions.ts";
 import type { SitePath } from "../http/target.ts";
 import { readable } from "../serving/rights.ts";
 import type { Context } from "../core/types.ts";
-import { storedResponse, toldTo } from "./answers.ts";
+import { countUpload, storedResponse, toldTo } from "./answers.ts";
 import { parseDigests, Verification } from "./digest.ts";
 import { answered } from "./refusals.ts";
 import { operationsFor } from "./rights.ts";
@@ -33,6 +33,7 @@ export async function putFile(site: UploadSite, request: Request, context: Conte
   const content = readBody(request.body, { stallMs });
   const operations = operationsFor(site, request, context);
   const stored = await answered(path, () => operations.create(path, content, options), wish.status);
+  countUpload(context, stored);
   return storedResponse(site, request, context, toldTo(context, stored, path));
 }
 

@@ -14,7 +14,7 @@ import { contentLengthOf, readBody } from "../core/request_body.ts";
 import type { Context } from "../core/types.ts";
 import type { SitePath } from "../http/target.ts";
 import type { UploadPiece } from "../store/appends.ts";
-import { storedResponse, toldTo } from "./answers.ts";
+import { countUpload, storedResponse, toldTo } from "./answers.ts";
 import { createdPath } from "./creation.ts";
 import { formatDigests, parseDigests, Verification } from "./digest.ts";
 import { checkPreconditions, fileTarget } from "./put.ts";
@@ -95,6 +95,7 @@ async function append(site: UploadSite, request: Request, context: Context, aske
   const operations = operationsFor(site, request, context);
   const result = await answered(path, () => operations.append({ path, id: storedId(id, context) }, piece), status);
   if (result.committed === null) return paused(site, context, { path, id, isFirst, size: result.size });
+  countUpload(context, result.committed);
   const response = storedResponse(site, request, context, toldTo(context, result.committed, path));
   response.headers.set("upload-complete", "?1");
   response.headers.set("upload-offset", String(result.committed.stat.size));

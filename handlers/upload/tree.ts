@@ -94,7 +94,7 @@ export async function copy(site: UploadSite, request: Request, context: Context)
 }
 
 /** Works on a whole tree once there is a place for it, until the client disconnects. */
-async function transfer<T>(
+export async function transfer<T>(
   { transfers }: UploadSite,
   request: Request,
   { remoteAddress }: Context,

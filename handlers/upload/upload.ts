@@ -5,7 +5,7 @@
  */
 
 import { HttpError } from "../core/errors.ts";
-import type { Feature } from "../serving/feature.ts";
+import type { Feature, Site } from "../serving/feature.ts";
 import type { FilesOptions } from "../files/files.ts";
 import { DEFAULT_INDEX } from "../serving/resolve.ts";
 import { tagger } from "../files/representations.ts";
@@ -25,6 +25,7 @@ import { checkCoding, putFile } from "./put.ts";
 import { namesUpload, PARTIAL_UPLOAD, uploadId, uploadLimit } from "./upload_fields.ts";
 import { beginUpload, cancelUpload, continueUpload, uploadProgress } from "./resumables.ts";
 import { writeError } from "./refusals.ts";
+import { asksToManage, MANAGE, managePage, postManage } from "./manage.ts";
 import { METHODS, methodsOf, operationsFor, targetRight } from "./rights.ts";
 import { copy, makeDirectory, move, remove } from "./tree.ts";
 import type { UploadSettings, UploadSite } from "./upload_site.ts";
@@ -124,7 +125,7 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
 }
 
 /**
- * Uploads as features of a {@linkcode fileServer}: two, because GET is only handled for `?upload=`. Expired parts are
+ * Uploads as features of a {@linkcode fileServer}: several, because GET is only handled for `?upload=` and `?manage`. Expired parts are
  * removed when the server is created.
  *
  * @example
@@ -148,15 +149,16 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
   const { rights } = stored;
   const transfers = limiterOf(options);
   const uploads = new Map<FileSource, Uploads>();
-  const handler: Feature["handler"] = ({ source, etagOf, index, precompressed = false }) => {
+  const uploadsTo = ({ source, etagOf, index, precompressed = false }: Site) => {
     const known = uploads.get(source);
-    if (known) return known.handler;
+    if (known) return known;
     const store = new Store(source, { ...stored, precompressed });
     store.sweepNowAndThen(() => {}); // an error here is reported again at the first upload
     const made = new Uploads({ store, settings: { ...settings, etagOf, index }, transfers });
     uploads.set(source, made);
-    return made.handler;
+    return made;
   };
+  const handler: Feature["handler"] = (site) => uploadsTo(site).handler;
   return [
     {
       methods: methodsOf(rights),
@@ -174,6 +176,9 @@ export function uploadFeatures(options: UploadOptions = {}): Feature[] {
       handler,
       end: sweepsEnded,
     },
+    ...rights.change
+      ? [{ methods: ["GET", "HEAD"], queries: [MANAGE], handler: (site) => uploadsTo(site).pages } satisfies Feature]
+      : [],
   ];
 }
 
@@ -228,9 +233,15 @@ class Uploads {
       throw new HttpError(403, "The request was sent by a page of another site");
     }
     const cancels = request.method === "DELETE" && isUpload;
-    this.#requireRight(cancels ? "PATCH" : request.method, request, context);
+    const manages = request.method === "POST" && asksToManage(context);
+    this.#requireRight(cancels ? "PATCH" : manages ? "DELETE" : request.method, request, context);
     this.#site.store.sweepNowAndThen((cause) => context.log.error("Cannot remove expired uploads", cause));
     return cancels ? cancelUpload(this.#site, request, context) : answer(request, context);
+  };
+
+  /** Pages that change things without JavaScript. */
+  readonly pages: Handler = (request, context) => {
+    return asksToManage(context) ? managePage(this.#site, request, context) : null;
   };
 
   /** Refuses early, so that nothing else about the path is disclosed; the operation checks all that it touches again. */
@@ -260,6 +271,7 @@ class Uploads {
   }
 
   #post(request: Request, context: Context): Promise<Response> {
+    if (asksToManage(context)) return postManage(this.#site, request, context);
     if (!isCreation(request)) return postForm(this.#site, request, context);
     checkCoding(request.headers);
     return beginUpload(this.#site, request, context);

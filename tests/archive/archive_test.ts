@@ -190,15 +190,23 @@ Deno.test({
       const some = await namesIn(site, `/d/?archive=${format}&name=f10&name=sub&name=f10`);
       assertEquals(some, [`d${slash}`, "d/f10", `d/sub${slash}`, "d/sub/x", "d/sub/y"]);
       assertEquals(await namesIn(site, `/d/?archive=${format}&name=%C3%A9`), [`d${slash}`, `d/é${slash}`, "d/é/z"]);
+      const below = await namesIn(site, `/d/?archive=${format}&name=sub/y&name=é/z&name=f2&name=sub/x`);
+      assertEquals(below, [`d${slash}`, `d/sub${slash}`, "d/sub/y", "d/sub/x", `d/é${slash}`, "d/é/z", "d/f2"]);
+      for (const both of ["name=sub&name=sub/y", "name=sub/y&name=sub"]) {
+        const whole = await namesIn(site, `/d/?archive=${format}&${both}`);
+        assertEquals(whole, [`d${slash}`, `d/sub${slash}`, "d/sub/x", "d/sub/y"], both);
+      }
     }
   },
 });
 
 Deno.test("archive() refuses unknown formats, invalid names, and names that are not entries of the directory", async () => {
-  const site = memory({ "d/a": "", "b": "" });
+  const site = memory({ "d/a": "", "b": "", "d/sub/x": "" });
   const rows = [["/d/?archive=rar", 400], ["/d/?archive", 400], ["/d/?archive=zip&name=b", 404]] as const;
   for (const [target, status] of rows) assertEquals((await ask(site, target)).status, status, target);
-  for (const name of ["..", "../b", "", ".", "a/../../b", "%00", "%2e%2e%2fb"]) {
+  for (
+    const name of ["..", "../b", "", ".", "a/../../b", "%00", "%2e%2e%2fb", "a/x", "sub/", "/a", "sub//x", "sub/none"]
+  ) {
     assertEquals((await ask(site, `/d/?archive=zip&name=${name}`)).status, 404, name);
   }
   const { status } = await ask(site, "/d/?archive=zip", { method: "POST" });
@@ -283,7 +291,7 @@ Deno.test({
       "d/out-file: broken link",
       "d/self: broken link",
     ]);
-    for (const name of [".hidden", ".git", "out", "etc", "out-file"]) {
+    for (const name of [".hidden", ".git", "out", "etc", "out-file", ".git/config", "etc/passwd", "out/x"]) {
       assertEquals((await ask(source, `/d/?archive=zip&name=${name}`)).status, 404, name);
     }
   },

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { SharedTurns } from "../../handlers/core/turns.ts";
+import { noteRequest, SharedTurns, Turns } from "../../handlers/core/turns.ts";
 
 const STEPS = 60;
 
@@ -33,4 +33,18 @@ Deno.test("a step that fails does not keep the others from being taken", async (
   const last = turns.take(() => "taken");
   for (const step of failing) await assertRejects(() => step, RangeError);
   assertEquals(await last, "taken");
+});
+
+Deno.test("time slices are longer while no requests come", async () => {
+  const turns = new Turns();
+  noteRequest();
+  await turns.next();
+  // Preemption can only make what is measured of a slice shorter here, and longer below.
+  const start = performance.now();
+  for (let now = start; !turns.due; now = performance.now()) assert(now - start < 3);
+  await new Promise((resolve) => setTimeout(resolve, 110));
+  const asked = performance.now();
+  await turns.next();
+  while (!turns.due);
+  assert(performance.now() - asked >= 8);
 });

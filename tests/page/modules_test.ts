@@ -4,7 +4,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { formatAgo, formatDuration, formatSize } from "../../handlers/page/script/format.js";
 import { isShown, kindOf } from "../../handlers/page/script/kinds.js";
 import { marksOf, matcher } from "../../handlers/page/script/match.js";
-import { entryOrder, nextOrder, orderOf, rankByName, searchWith } from "../../handlers/page/script/order.js";
+import { entryOrder, nextOrder, orderOf, ranked, searchWith } from "../../handlers/page/script/order.js";
 import { qrCode } from "../../handlers/page/script/qr.js";
 
 function entry(name: string, more: object = {}) {
@@ -65,7 +65,7 @@ Deno.test("entries are ordered as the server orders them", () => {
     entry("dir", { kind: "directory", size: null, modified: 2 }),
     entry("F1", { size: 3, modified: null }),
   ];
-  rankByName(entries);
+  ranked(entries);
   const names = (query: string) => entries.toSorted(entryOrder(orderOf(query))).map(({ name }) => name).join(" ");
   assertEquals(names(""), "dir F1 f2 f10");
   assertEquals(names("?sort=name&order=desc"), "dir f10 f2 F1");

@@ -1,12 +1,15 @@
 /** Actions on an entry or on the selection. */
 
-import { ask } from "./dialogs.js";
-import { h, toast } from "./dom.js";
-import { count, formatSize } from "./format.js";
-import { isShown, kindOf } from "./kinds.js";
-import { request } from "./login.js";
-import { copyText, openShare } from "./share.js";
+import { removeEntries, renameEntry } from "./deeds.js";
 import { openDialog } from "./dialogs.js";
+import { h, toast } from "./dom.js";
+import { pathOf } from "./entries.js";
+import { isShown, kindOf } from "./kinds.js";
+import { loaded } from "./lazy.js";
+import { request } from "./login.js";
+import { openPreview } from "./previews.js";
+import { copyText, openShare } from "./share.js";
+import { can, store } from "./store.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
 
@@ -22,25 +25,24 @@ export function urlOf({ href }) {
  * The menu of an entry.
  *
  * @param {Entry} entry
- * @param {{ can: (ability: string) => boolean, preview: (entry: Entry) => void, rename: (entry: Entry) => void, remove: (entries: Entry[]) => void, share: (entries: Entry[]) => void }} page
  * @returns {Parameters<typeof import("./dialogs.js").openMenu>[1]}
  */
-export function menuOf(entry, { can, preview, rename, remove, share }) {
+export function menuOf(entry) {
   const href = entry.href ?? "";
   const isDirectory = entry.kind === "directory";
   const showable = isShown(entry) || kindOf(entry.name) === "html";
   /** @type {(false | Parameters<typeof import("./dialogs.js").openMenu>[1][number])[]} */
   const items = [
-    !isDirectory && showable && ["eye", "Preview", () => preview(entry)],
+    !isDirectory && showable && ["eye", "Preview", () => openPreview(entry)],
     ["open", "Open", href],
     !isDirectory && ["download", "Download", href, { download: true }],
     isDirectory && can("archive") && ["download", "Download as zip", folderUrl(href), { download: true }],
-    can("share") && ["share", "Share …", () => share([entry])],
+    can("share") && ["share", "Share …", () => openShareLinks([entry])],
     ["link", "Copy link", () => copyText(urlOf(entry))],
     ["qr", "QR code", () => openShare(entry.name, urlOf(entry))],
     !isDirectory && can("checksum") && ["hash", "Checksum", () => openChecksum(entry)],
-    can("delete") && ["rename", "Rename", () => rename(entry)],
-    can("delete") && ["trash", "Delete", () => remove([entry]), { class: "danger" }],
+    can("delete") && ["rename", "Rename", () => renameEntry(entry)],
+    can("delete") && ["trash", "Delete", () => removeEntries([entry]), { class: "danger" }],
   ];
   return items.filter((item) => item !== false);
 }
@@ -57,22 +59,34 @@ function folderUrl(href) {
   return `${href.slice(0, start)}?${new URLSearchParams([["archive", "zip"], ["name", name]])}`;
 }
 
-/** The URL of a zip of entries; null if it would be too long. @param {readonly Entry[]} entries */
-export function archiveUrl(entries) {
-  const query = new URLSearchParams([["archive", "zip"], ...entries.map(({ name }) => ["name", name])]);
-  const url = `?${query}`;
+/**
+ * The URL of a zip of entries; null if it would be too long.
+ *
+ * @param {readonly Entry[]} entries
+ * @param {number} available How many entries the folder has: all of them need no names.
+ */
+export function archiveUrl(entries, available) {
+  const isAll = entries.length === available && entries.every(({ folder = "" }) => folder === "");
+  const names = isAll ? [] : entries.map((entry) => ["name", pathOf(entry)]);
+  const url = `?${new URLSearchParams([["archive", "zip"], ...names])}`;
   return url.length + location.pathname.length > MAX_URL ? null : url;
 }
 
 /** @param {readonly Entry[]} entries */
 export function downloadZip(entries) {
-  const url = archiveUrl(entries);
+  const url = archiveUrl(entries, store.state.folder.entries.length);
   if (url === null) {
     return toast("Too many items for one download: select fewer, or download the whole folder", "failed");
   }
   const link = document.body.appendChild(h("a", { href: url, download: true, hidden: true })); // listeners hear its click
   link.click();
   link.remove();
+}
+
+/** @param {readonly Entry[] | null} entries Null for the directory. */
+export async function openShareLinks(entries) {
+  const links = await loaded(() => import("./share_links.js"));
+  links?.openShareLinks(entries, can);
 }
 
 /** @param {Entry} entry */
@@ -113,18 +127,4 @@ function compareField(sum) {
     verdict.className = same ? "good" : "bad";
   });
   return h("div", { class: "compare" }, input, verdict);
-}
-
-/** Asks for confirmation of a deletion. @param {readonly Entry[]} entries */
-export async function confirmRemoval(entries) {
-  const [first] = entries;
-  const what = entries.length === 1 && first ? `“${first.name}”` : count(entries.length, "item");
-  const hasFolders = entries.some(({ kind }) => kind === "directory");
-  const bytes = entries.reduce((sum, { size }) => sum + (size ?? 0), 0);
-  const text = hasFolders
-    ? "This includes everything in it and cannot be undone."
-    : `${formatSize(bytes)}. This cannot be undone.`;
-  return await ask(`Delete ${what}?`, [h("p", {}, text)], [["delete", "Delete"], ["keep", "Keep"]], {
-    danger: true,
-  }) === "delete";
 }

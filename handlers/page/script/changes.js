@@ -8,7 +8,11 @@ export async function remove(href) {
   await change(href.endsWith("/") ? `${href}?recursive` : href, { method: "DELETE" });
 }
 
-/** @param {string} href A relative URL; a trailing slash marks a directory. @param {string} name */
+/**
+ * @param {string} href A relative URL; a trailing slash marks a directory.
+ * @param {string} name
+ * @returns {Promise<string>} Where it is now.
+ */
 export async function rename(href, name) {
   const isDirectory = href.endsWith("/");
   const folder = href.slice(0, href.lastIndexOf("/", href.length - 2) + 1);
@@ -16,16 +20,22 @@ export async function rename(href, name) {
   // The server's own path: behind a proxy that removes a prefix, this page has another URL.
   const destination = document.documentElement.dataset.path + target;
   await change(href, { method: "MOVE", headers: { destination, overwrite: "F" } });
+  return target;
 }
 
-/** @param {string} path A name, or a path below this folder. */
+/** @param {string} path A name, or a path below this folder. @returns {Promise<string>} Where it is. */
 export async function makeFolder(path) {
-  await change(`./${path.split("/").map(encodeName).join("/")}/`, { method: "MKCOL" });
+  const href = `${path.split("/").map(encodeName).join("/")}/`;
+  await change(`./${href}`, { method: "MKCOL" });
+  return href;
 }
 
-/** @param {string} name */
+/** Encodes as the server does, so that the result is found in its listing. @param {string} name */
 function encodeName(name) {
-  return encodeURIComponent(name.toWellFormed());
+  return encodeURIComponent(name.toWellFormed()).replace(
+    /[!'()*]/g,
+    (character) => "%" + character.charCodeAt(0).toString(16).toUpperCase(),
+  );
 }
 
 /** @param {string} href @param {RequestInit} init */

@@ -1,6 +1,28 @@
 /** Dialogs and menus. */
 
-import { button, h } from "./dom.js";
+import { button, h, showMessagesIn } from "./dom.js";
+import { store } from "./store.js";
+
+/** Counts what is open, after each change; messages are shown in the topmost dialog, since the others are behind it. */
+export function countLayers() {
+  const dialogs = document.querySelectorAll("dialog:modal");
+  showMessagesIn(/** @type {HTMLElement | undefined} */ ([...dialogs].at(-1)) ?? document.body);
+  store.dispatch({ type: "layers", open: dialogs.length + document.querySelectorAll("[role=menu]").length });
+}
+
+/**
+ * Closes a dialog by a click outside of it: one that begins there, too, rather than with selecting text inside.
+ *
+ * @param {HTMLDialogElement} dialog
+ * @param {(target: EventTarget | null) => boolean} [isOutside]
+ */
+export function closeByClick(dialog, isOutside = (target) => target === dialog) {
+  let began = false;
+  dialog.addEventListener("pointerdown", ({ target }) => {
+    began = isOutside(target);
+  });
+  dialog.addEventListener("click", ({ target }) => began && isOutside(target) && dialog.close());
+}
 
 /**
  * Opens a dialog. Escape and a click outside close it; closing removes it from the page.
@@ -17,10 +39,14 @@ export function openDialog(title, content, { class: more = "" } = {}) {
     h("header", {}, h("h2", { id }, title), button("close", "Close", () => dialog.close())),
     h("div", { class: "content" }, ...content),
   );
-  dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
-  dialog.addEventListener("close", () => dialog.remove());
+  closeByClick(dialog);
+  dialog.addEventListener("close", () => {
+    countLayers();
+    dialog.remove();
+  });
   document.body.append(dialog);
   dialog.showModal();
+  countLayers();
   return dialog;
 }
 
@@ -40,17 +66,18 @@ export function ask(title, content, answers, { danger = false } = {}) {
   return new Promise((resolve) => {
     /** @type {T | null} */
     let given = null;
-    const buttons = answers.map(([answer, label], index) =>
+    const buttons = answers.map(([, label], index) =>
       h("button", {
         type: "submit",
         class: `button ${index === 0 ? (danger ? "danger" : "primary") : ""}`,
         autofocus: index === (danger ? answers.length - 1 : 0),
-        onclick: () => {
-          given = answer;
-        },
       }, label)
     );
     const form = h("form", { method: "dialog" }, ...content, h("div", { class: "answers" }, ...buttons));
+    // Not the click: the fields may be refused after it.
+    form.addEventListener("submit", ({ submitter }) => {
+      given = answers[buttons.indexOf(/** @type {HTMLButtonElement} */ (submitter))]?.[0] ?? null;
+    });
     openDialog(title, [form], { class: "question" }).addEventListener("close", () => resolve(given));
   });
 }
@@ -78,6 +105,7 @@ export async function askName(title, label, value, doIt) {
 /** @param {string} name */
 function problemOf(name) {
   if (/[/\\]/.test(name)) return "A name cannot contain a slash";
+  if (name.trim() === "") return "A name needs more than spaces";
   return name === "." || name === ".." ? "This name is not allowed" : "";
 }
 
@@ -97,12 +125,14 @@ export function openMenu(opener, items) {
     const sign = h("span", { class: "icon", "aria-hidden": "true" });
     sign.style.setProperty("--icon", `var(--i-${picture})`);
     item.append(sign, label);
-    item.addEventListener("click", () => close(false));
+    // First, so that a dialog that is opened returns the focus to the opener.
+    item.addEventListener("click", () => close(), { capture: true });
     return item;
   });
   const menu = h("div", { role: "menu", class: "menu", "aria-label": opener.getAttribute("aria-label") }, ...elements);
   const close = (back = true) => {
     menu.remove();
+    countLayers();
     opener.setAttribute("aria-expanded", "false");
     removeEventListener("pointerdown", outside, true);
     removeEventListener("scroll", away);
@@ -124,6 +154,7 @@ export function openMenu(opener, items) {
   });
   opener.setAttribute("aria-expanded", "true");
   (document.querySelector("main") ?? document.body).append(menu);
+  countLayers();
   place(menu, opener.getBoundingClientRect());
   addEventListener("pointerdown", outside, true);
   addEventListener("scroll", away, { passive: true });

@@ -65,12 +65,9 @@ export function button(picture, label, onclick, { words = false, class: more = "
  * @param {string} text
  */
 export function announce(text) {
-  live ??= document.body.appendChild(h("div", { class: "unseen", role: "status" }));
+  shown();
   live.textContent = text;
 }
-
-/** @type {HTMLElement | undefined} */
-let live;
 
 /**
  * A short message at the edge of the page that disappears after a while.
@@ -79,14 +76,23 @@ let live;
  * @param {"done" | "failed"} [mood]
  */
 export function toast(text, mood = "done") {
-  toasts ??= document.body.appendChild(h("div", { class: "toasts", role: "status" }));
   const element = h("p", { class: `toast ${mood}` }, text);
+  shown();
   toasts.append(element);
   setTimeout(() => element.remove(), mood === "failed" ? 10_000 : 4_000);
 }
 
-/** @type {HTMLElement | undefined} */
-let toasts;
+/** Shows messages in an element: what is outside of a modal dialog is neither seen nor heard. @param {HTMLElement} place */
+export function showMessagesIn(place) {
+  if (live.isConnected && live.parentElement !== place) place.append(live, toasts);
+}
+
+function shown() {
+  if (!live.isConnected) ([...document.querySelectorAll("dialog:modal")].at(-1) ?? document.body).append(live, toasts);
+}
+
+const live = h("div", { class: "unseen", role: "status" });
+const toasts = h("div", { class: "toasts", role: "status" });
 
 /** Values kept in local storage, if the browser allows it. */
 export const kept = {

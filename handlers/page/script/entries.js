@@ -1,6 +1,4 @@
-/** The entries of a directory, read from the server's table rows or from its JSON. */
-
-import { request } from "./login.js";
+/** The entries of a directory. */
 
 /**
  * @typedef {object} Entry
@@ -47,7 +45,12 @@ export function entryOfRow(row, rank) {
 
 /** @param {string} href */
 export function nameOf(href) {
-  return decodeURIComponent(href.replace(/\/$/, "").replace(/^.*\//, ""));
+  const name = href.replace(/\/$/, "").replace(/^.*\//, "");
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name; // of an address that was typed
+  }
 }
 
 /**
@@ -59,55 +62,39 @@ export function entryOfJson({ name, href, kind, size, modified, link, problem },
   return { name, href, kind, size, modified: modified === null ? null : Date.parse(modified), link, problem, rank };
 }
 
-/**
- * The current entries of the directory.
- *
- * @returns {Promise<Entry[]>}
- */
-export async function fetchEntries() {
-  const response = await request("?format=json", { headers: { accept: "application/json" }, cache: "no-cache" });
-  if (!response.ok) throw new Error(`The server answered ${response.status}`);
-  /** @type {{ entries: JsonEntry[] }} */
-  const { entries } = await response.json();
-  return entries.map(entryOfJson);
+/** Identifies an entry, on the page and in its address: by where it is. @param {Entry} entry */
+export function keyOf({ href, name }) {
+  return href ?? `?${name}`; // a URL has no question mark here
+}
+
+/** @param {readonly Entry[]} entries */
+export function keysOf(entries) {
+  return new Set(entries.map(keyOf));
+}
+
+/** The folder of a search result and the name of the entry. @param {Pick<Entry, "folder" | "name">} entry */
+export function pathOf({ folder = "", name }) {
+  return folder + name;
 }
 
 /**
- * Takes the rows of the server, while they still arrive, and drops their elements: laying out a hundred thousand of
- * them would take seconds.
+ * The entries, with the objects of those that have not changed: their rows stay.
  *
- * @param {HTMLTableSectionElement} body
- * @param {(entries: Entry[]) => void} take Called with each batch.
- * @returns {Promise<void>} Resolves after the last batch.
+ * @param {readonly Entry[]} before
+ * @param {readonly Entry[]} after
  */
-export async function harvest(body, take) {
-  let rank = 0;
-  const rows = body.rows;
-  for (;;) {
-    const isLast = document.readyState !== "loading";
-    const entries = [];
-    const range = document.createRange();
-    // While the parser is running, the last row may be incomplete.
-    const end = isLast ? rows.length : rows.length - 1;
-    for (const row of [...rows].slice(0, end)) {
-      const entry = entryOfRow(row, rank);
-      if (entry) {
-        entries.push(entry);
-        rank += 1;
-      }
-    }
-    if (end > 0) {
-      range.setStartBefore(/** @type {Node} */ (rows[0]));
-      range.setEndAfter(/** @type {Node} */ (rows[end - 1]));
-      range.deleteContents();
-      take(entries);
-    }
-    if (isLast) return;
-    await nextTurn();
-  }
+export function merged(before, after) {
+  const known = new Map(before.map((entry) => [keyOf(entry), entry]));
+  return after.map((entry) => {
+    const same = known.get(keyOf(entry));
+    if (!same || !isSame(same, entry)) return entry;
+    same.rank = entry.rank; // it is not shown
+    return same;
+  });
 }
 
-/** Lets the parser run; works in a background tab too, which gets no animation frames. */
-function nextTurn() {
-  return new Promise((resolve) => setTimeout(resolve, 30));
+/** @param {Entry} a @param {Entry} b */
+function isSame(a, b) {
+  return a.name === b.name && a.kind === b.kind && a.size === b.size && a.modified === b.modified &&
+    a.link === b.link && a.problem === b.problem;
 }

@@ -1,23 +1,14 @@
 /** Keyboard shortcuts. */
 
-/**
- * @typedef {object} Deeds
- * @property {() => void} filter
- * @property {() => void} help
- * @property {() => void} up
- * @property {() => void} escape
- * @property {() => void} view
- * @property {(step: number, extend: boolean) => void} move
- * @property {(end: boolean) => void} edge
- * @property {() => number} columns
- * @property {() => void} toggle
- * @property {() => void} all
- * @property {() => void} remove
- * @property {() => void} rename
- * @property {() => void} open
- */
-
 import { kept } from "./dom.js";
+import { removeEntries, renameEntry } from "./deeds.js";
+import { goUp } from "./heading.js";
+import { escape, move, moveToEdge, toggleCurrent } from "./moves.js";
+import { chosenOf, currentOf } from "./selectors.js";
+import { can, store } from "./store.js";
+import { openHelp, switchView } from "./toolbar.js";
+
+/** @typedef {{ field: HTMLInputElement, rows: import("./rows.js").Rows }} Page The field of the filter, and the table. */
 
 /** Whether single-character shortcuts are active: users of speech input can turn them off (WCAG 2.1.4). */
 export const characterKeys = {
@@ -29,25 +20,17 @@ export const characterKeys = {
   },
 };
 
-/** @param {Deeds} deeds */
-export function listenToKeys(deeds) {
+/** @param {Page} page */
+export function listenToKeys(page) {
   document.addEventListener("keydown", (event) => {
     const target = /** @type {Element} */ (event.target);
-    if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open], [role=menu]")) return;
-    if (event.key === "Escape") return deeds.escape();
-    if (isTyping(target)) {
-      if (event.key === "ArrowDown" && target.matches(".filter input")) perform(event, () => deeds.move(0, false));
-      return;
-    }
-    const deed = event.ctrlKey || event.metaKey ? withControl(event, deeds) : plain(event, deeds, target);
-    if (deed) perform(event, deed);
+    if (event.defaultPrevented || event.isComposing || store.state.layers > 0) return;
+    if (event.key === "Escape") return escape(page.field);
+    const deed = isTyping(target) ? inField(event, page) : deedOf(event, page, target);
+    if (!deed) return;
+    event.preventDefault();
+    deed();
   });
-}
-
-/** @param {KeyboardEvent} event @param {() => void} deed */
-function perform(event, deed) {
-  event.preventDefault();
-  deed();
 }
 
 /** @param {Element} target */
@@ -55,33 +38,53 @@ function isTyping(target) {
   return target.matches("input:not([type=checkbox]), textarea, select, audio, video");
 }
 
-/** @param {KeyboardEvent} event @param {Deeds} deeds */
-function withControl(event, deeds) {
-  if (event.altKey || event.shiftKey) return null;
-  return event.key === "a" ? deeds.all : null;
+/** @param {KeyboardEvent} event @param {Page} page */
+function inField({ key, target }, { field, rows }) {
+  return key === "ArrowDown" && target === field ? () => move(0, false, rows.hasFocus) : null;
 }
 
-/** @param {KeyboardEvent} event @param {Deeds} deeds @param {Element} target */
-function plain(event, deeds, target) {
-  if (event.altKey) return null;
-  const { key, shiftKey } = event;
-  const inRows = target.matches("tbody *, body, html");
-  if (characterKeys.on) {
-    if (key === "/") return deeds.filter;
-    if (key === "?") return deeds.help;
-    if (key === "v") return deeds.view;
-    if (key === " " && inRows && !target.matches("input, button")) return deeds.toggle;
+/** @param {KeyboardEvent} event @param {Page} page @param {Element} target */
+function deedOf(event, page, target) {
+  const { key, altKey, shiftKey } = event;
+  if (altKey) return null;
+  if (event.ctrlKey || event.metaKey) {
+    return key === "a" && !shiftKey ? () => store.dispatch({ type: "select all" }) : null;
   }
-  if (key === "Backspace" && inRows) return deeds.up;
-  if (key === "Delete" && inRows) return deeds.remove;
-  if (key === "F2" && inRows) return deeds.rename;
-  if (!inRows) return null;
-  if (key === "ArrowDown") return () => deeds.move(deeds.columns(), shiftKey);
-  if (key === "ArrowUp") return () => deeds.move(-deeds.columns(), shiftKey);
-  if (deeds.columns() > 1 && key === "ArrowRight") return () => deeds.move(1, shiftKey);
-  if (deeds.columns() > 1 && key === "ArrowLeft") return () => deeds.move(-1, shiftKey);
-  if (key === "Home") return () => deeds.edge(false);
-  if (key === "End") return () => deeds.edge(true);
-  if (key === "Enter" && target.matches("body, html")) return deeds.open;
-  return null;
+  const isInRows = target.matches("tbody *, body, html");
+  const deed = characterKeys.on ? characterDeed(key, page, isInRows && !target.matches("input, button")) : null;
+  if (deed || !isInRows) return deed;
+  if (key === "Enter" && target.matches("body, html")) return () => store.dispatch({ type: "focus", key: null });
+  return motion(key, shiftKey, page.rows) ?? ROW_DEEDS[key] ?? null;
+}
+
+/** @param {string} key @param {Page} page @param {boolean} isInRow */
+function characterDeed(key, { field }, isInRow) {
+  if (key === "/") return () => field.focus();
+  if (key === "?") return openHelp;
+  if (key === "v") return switchView;
+  return key === " " && isInRow ? toggleCurrent : null;
+}
+
+/** @type {Readonly<Record<string, () => void>>} */
+const ROW_DEEDS = {
+  Backspace: goUp,
+  Delete: () => {
+    const chosen = chosenOf(store.state);
+    if (can("delete")) {
+      removeEntries(chosen.length > 0 ? chosen : [currentOf(store.state)].filter((entry) => entry !== null));
+    }
+  },
+  F2: () => {
+    const current = currentOf(store.state);
+    if (can("delete") && current?.href) renameEntry(current);
+  },
+};
+
+/** @param {string} key @param {boolean} extend @param {import("./rows.js").Rows} rows */
+function motion(key, extend, rows) {
+  if (key === "Home" || key === "End") return () => moveToEdge(key === "End");
+  const { columns } = rows;
+  const aside = columns > 1 ? 1 : 0;
+  const step = { ArrowDown: columns, ArrowUp: -columns, ArrowRight: aside, ArrowLeft: -aside }[key];
+  return step ? () => move(step, extend, rows.hasFocus) : null;
 }

@@ -2,8 +2,6 @@
 
 import { listen, pathOf } from "./stream.js";
 
-/** @typedef {import("./entries.js").Entry} Entry */
-
 /** A listing of the server may be that much older than the directory, as far as sizes and dates go. In milliseconds. */
 const LISTING_AGE_MS = 400;
 
@@ -48,27 +46,4 @@ export function followDirectory(refresh) {
 /** Whether a path is the directory, one above it, or an entry of it. @param {string} path @param {string} here */
 function isHere(path, here) {
   return here.startsWith(path === "/" ? path : `${path}/`) || path.slice(0, path.lastIndexOf("/") + 1) === here;
-}
-
-/**
- * The entries, with the objects of those that have not changed: their rows stay, with the focus.
- *
- * @param {readonly Entry[]} before
- * @param {Entry[]} after
- */
-export function merged(before, after) {
-  const known = new Map(before.map((entry) => [entry.name, entry]));
-  return after.map((entry) => {
-    const same = known.get(entry.name);
-    if (!same || !isSame(same, entry)) return entry;
-    same.rank = entry.rank;
-    return same;
-  });
-}
-
-/** @param {Entry} a @param {Entry} b */
-function isSame(a, b) {
-  return a.href === b.href && a.kind === b.kind && a.size === b.size && a.modified === b.modified &&
-    a.link === b.link &&
-    a.problem === b.problem;
 }

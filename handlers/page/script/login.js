@@ -3,6 +3,7 @@
 import { openDialog } from "./dialogs.js";
 import { h, toast } from "./dom.js";
 import { sentenceOf } from "./problem.js";
+import { store } from "./store.js";
 
 /** The endpoint. */
 const LOGIN = new URL("../login", import.meta.url).href;
@@ -17,6 +18,13 @@ let logins = 0;
 export class LoggedOut extends Error {
   constructor() {
     super("You are not logged in");
+  }
+}
+
+/** The server does not answer. */
+export class Unreachable extends Error {
+  constructor() {
+    super("The server cannot be reached");
   }
 }
 
@@ -36,10 +44,23 @@ export function loginCount() {
 export async function request(url, init) {
   for (;;) {
     const before = logins;
-    const response = await fetch(url, init);
+    const response = await answered(url, init);
     if (response.status !== 401) return response;
     await response.body?.cancel();
     if (before === logins && !await logIn()) throw new LoggedOut();
+  }
+}
+
+/** Notes whether the server answers. @param {string} url @param {RequestInit} [init] */
+async function answered(url, init) {
+  try {
+    const response = await fetch(url, init);
+    store.dispatch({ type: "connection", isLost: false });
+    return response;
+  } catch (error) {
+    if (init?.signal?.aborted) throw error;
+    store.dispatch({ type: "connection", isLost: true });
+    throw new Unreachable();
   }
 }
 

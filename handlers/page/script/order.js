@@ -70,13 +70,14 @@ export function entryOrder({ sort, order }) {
 const COLLATOR = new Intl.Collator("en", { numeric: true });
 
 /**
- * Ranks entries by name, in natural order.
+ * The entries with their ranks by name, in natural order.
  *
- * @param {Entry[]} entries
+ * @param {readonly Entry[]} entries
  */
-export function rankByName(entries) {
+export function ranked(entries) {
   const sorted = entries.toSorted((a, b) =>
     COLLATOR.compare(a.folder ?? "", b.folder ?? "") || COLLATOR.compare(a.name, b.name)
   );
   for (const [rank, entry] of sorted.entries()) entry.rank = rank;
+  return [...entries];
 }

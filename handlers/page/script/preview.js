@@ -3,25 +3,20 @@
 import { button, h, icon } from "./dom.js";
 import { formatExact, formatSize } from "./format.js";
 import { fetchText, SHOWN_BYTES } from "./file_text.js";
+import { closeByClick, countLayers } from "./dialogs.js";
+import { keyOf } from "./entries.js";
 import { isShown, kindOf } from "./kinds.js";
 import { copyText, openShare } from "./share.js";
 import { highlight } from "./highlight.js";
 import { loginCount, request } from "./login.js";
 import { renderMarkdown } from "./markdown.js";
 import { visible } from "./rows.js";
+import { positionOf, shownOf } from "./selectors.js";
+import { store } from "./store.js";
 
 /** @typedef {import("./entries.js").Entry & { href: string }} Shown */
 
-/** The URL fragment of a page with a preview, before the file name. */
-const MARK = "#preview=";
-
-/** The file name in the URL fragment, or null. */
-export function previewed() {
-  return location.hash.startsWith(MARK) ? location.hash.slice(MARK.length) : null;
-}
-
 export class Preview {
-  #list;
   #dialog;
   #title = h("h2", { id: "preview-title" });
   #facts = h("p", { class: "facts" });
@@ -38,12 +33,7 @@ export class Preview {
   #entry = null;
   #left = new AbortController();
 
-  /**
-   * @param {() => readonly import("./entries.js").Entry[]} list The entries to step through.
-   * @param {(entry: import("./entries.js").Entry) => void} leave Called with the last entry shown.
-   */
-  constructor(list, leave) {
-    this.#list = list;
+  constructor() {
     this.#dialog = h(
       "dialog",
       { class: "preview", "aria-labelledby": "preview-title" },
@@ -66,48 +56,34 @@ export class Preview {
       this.#after,
     );
     this.#dialog.addEventListener("keydown", (event) => this.#key(event));
-    this.#dialog.addEventListener("click", ({ target }) => {
-      if (target === this.#stage || target === this.#dialog) this.#dialog.close();
-    });
+    closeByClick(this.#dialog, (target) => target === this.#stage || target === this.#dialog);
     this.#dialog.addEventListener("close", () => {
       this.#clear();
-      if (previewed() !== null) history.back();
-      if (this.#entry) leave(this.#entry);
       this.#entry = null;
+      countLayers();
+      if (store.state.preview === null) return;
+      store.dispatch({ type: "preview", key: null });
+      store.dispatch({ type: "focus", key: null });
     });
     this.#swipes();
-    addEventListener("popstate", () => this.follow());
     document.body.append(this.#dialog);
   }
 
-  /** Shows the preview in the URL, or closes it. */
-  follow() {
-    const href = previewed();
-    const entry = href === null ? undefined : this.#list().find((each) => each.href === href);
-    if (entry?.href) this.#show(/** @type {Shown} */ (entry));
-    else if (this.#dialog.open) this.#dialog.close();
-  }
-
-  /** @param {import("./entries.js").Entry} entry */
-  open(entry) {
-    if (entry.href === null) return;
-    history.pushState(null, "", MARK + entry.href);
-    this.#show(/** @type {Shown} */ (entry));
+  close() {
+    if (this.#dialog.open) this.#dialog.close();
   }
 
   /** @param {number} step */
   #go(step) {
     const entry = this.#neighbour(step);
-    if (!entry) return;
-    history.replaceState(null, "", MARK + entry.href);
-    this.#show(entry);
+    if (entry) store.dispatch({ type: "preview", key: keyOf(entry) });
   }
 
   /** @param {number} step @returns {Shown | null} */
   #neighbour(step) {
     if (!this.#entry) return null;
-    const list = this.#list();
-    for (let at = list.indexOf(this.#entry) + step; at >= 0 && at < list.length; at += step) {
+    const list = shownOf(store.state);
+    for (let at = positionOf(store.state, keyOf(this.#entry)) + step; at >= 0 && at < list.length; at += step) {
       const entry = list[at];
       if (entry && isShown(entry)) return /** @type {Shown} */ (entry);
     }
@@ -145,7 +121,7 @@ export class Preview {
   }
 
   /** @param {Shown} entry */
-  #show(entry) {
+  show(entry) {
     this.#clear();
     this.#entry = entry;
     const { name, href, size, modified } = entry;
@@ -158,6 +134,7 @@ export class Preview {
     this.#after.hidden = this.#neighbour(1) === null;
     this.#fill(entry);
     if (!this.#dialog.open) this.#dialog.showModal();
+    countLayers();
   }
 
   /** @param {Shown} entry */

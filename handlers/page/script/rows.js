@@ -1,14 +1,28 @@
 /** The table rows: all of them if there are few, otherwise only the visible ones. */
 
 import { h } from "./dom.js";
+import { keyOf, pathOf } from "./entries.js";
 import { formatAgo, formatExact, formatSize } from "./format.js";
 import { kindOf } from "./kinds.js";
 import { marksOf } from "./match.js";
+import { searchWith } from "./order.js";
+import { currentOf, filterOf, listOf, positionOf, shownOf } from "./selectors.js";
+import { store } from "./store.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
 
+/**
+ * @typedef {object} Shown A row that is in the table.
+ * @property {HTMLTableRowElement} row
+ * @property {Entry} entry
+ * @property {unknown} look What else it was made for.
+ */
+
 /** Up to this number, all rows are rendered, so that the browser's find-in-page works. */
 const WHOLE = 500;
+
+/** Up to this number, all rows are printed: some 80 pages. */
+const PRINTED = 2_000;
 
 /** Rows rendered above and below the viewport. */
 const SPARE = 16;
@@ -20,66 +34,56 @@ const THUMBNAIL_BYTES = 8 * 1024 * 1024;
 // deno-lint-ignore no-control-regex
 const UNSEEN = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
 
-export class Rows extends EventTarget {
-  /** The entry with keyboard focus. @type {Entry | null} */
-  current = null;
-  #model;
-  #selection;
+/** The parts of a row that can have the focus. */
+const PARTS = ["a", "input", ".more button"];
+
+export class Rows {
   #table;
   #body;
-  /** @type {Map<Entry, HTMLTableRowElement>} */
+  /** By key. @type {Map<string, Shown>} */
   #rows = new Map();
-  #first = 0;
-  #isTiles = false;
-  #whole = false;
-  #due = false;
+  #isPrinting = false;
+  #isDue = false;
 
   /**
    * @param {HTMLTableElement} table
    * @param {HTMLTableSectionElement} body
-   * @param {import("./model.js").Model} model
-   * @param {import("./selection.js").Selection} selection
    */
-  constructor(table, body, model, selection) {
-    super();
+  constructor(table, body) {
     this.#table = table;
     this.#body = body;
-    this.#model = model;
-    this.#selection = selection;
-    model.addEventListener("change", () => this.#later());
-    selection.addEventListener("change", () => this.#mark());
+    store.watch((state) => state.isTiles, (on) => table.classList.toggle("tiles", on));
+    store.watch(shownOf, () => this.#later());
+    store.watch(lookOf, () => this.#later());
+    store.watch((state) => listOf(state).isComplete, () => this.#later());
+    store.watch((state) => state.ticked, () => this.#mark());
+    store.watch(currentOf, () => this.#mark());
+    store.watch((state) => state.focusing, (count) => count > 0 && this.#focusCurrent());
     addEventListener("scroll", () => this.#isWindowed() && this.#later(), { passive: true });
     addEventListener("resize", () => this.#later());
-    addEventListener("beforeprint", () => {
-      this.#whole = this.#model.shown.length < 20_000;
-      this.render();
-    });
-    addEventListener("afterprint", () => {
-      this.#whole = false;
-      this.render();
-    });
+    for (const [event, on] of /** @type {const} */ ([["beforeprint", true], ["afterprint", false]])) {
+      addEventListener(event, () => {
+        this.#isPrinting = on;
+        this.render();
+      });
+    }
     body.addEventListener("focusin", ({ target }) => {
       const entry = this.entryAt(/** @type {Node} */ (target));
-      if (entry && entry !== this.current) this.#setCurrent(entry);
+      if (entry && entry !== currentOf(store.state)) store.dispatch({ type: "current", key: keyOf(entry) });
     });
     // Relative dates need updating.
     setInterval(() => document.hidden || this.#redate(), 60_000);
   }
 
-  get isTiles() {
-    return this.#isTiles;
-  }
-
-  set isTiles(on) {
-    this.#isTiles = on;
-    this.#table.classList.toggle("tiles", on);
-    this.#clear();
-    this.render();
-  }
-
   /** Number of columns in the tile view. */
   get columns() {
-    return this.#isTiles ? Math.max(1, getComputedStyle(this.#body).gridTemplateColumns.split(" ").length) : 1;
+    if (!store.state.isTiles) return 1;
+    return Math.max(1, getComputedStyle(this.#body).gridTemplateColumns.split(" ").length);
+  }
+
+  /** Whether a row has the keyboard focus. */
+  get hasFocus() {
+    return this.#body.contains(document.activeElement);
   }
 
   /** @param {Node} node @returns {Entry | null} */
@@ -88,107 +92,113 @@ export class Rows extends EventTarget {
     return row ? entryOf.get(row) ?? null : null;
   }
 
-  /** Scrolls to an entry and focuses it. @param {Entry} entry */
-  focus(entry) {
-    this.#setCurrent(entry);
-    if (!this.#rows.has(entry)) {
+  /** Scrolls to the current row and focuses it. */
+  #focusCurrent() {
+    const entry = currentOf(store.state);
+    this.render();
+    if (!entry) return /** @type {HTMLElement | null} */ (document.querySelector(".empty"))?.focus();
+    const key = keyOf(entry);
+    if (!this.#rows.has(key)) {
       const { top, height, columns } = this.#measure();
-      const at = Math.floor(this.#model.shown.indexOf(entry) / columns) * height;
+      const at = Math.floor(positionOf(store.state, key) / columns) * height;
       scrollTo({ top: top + at - innerHeight / 2 });
       this.render();
     }
-    const row = this.#rows.get(entry);
-    const target = /** @type {HTMLElement | null} */ (row?.querySelector("a") ?? row?.querySelector("input"));
+    const row = this.#rows.get(key)?.row;
+    const target = /** @type {HTMLElement | null} */ (row?.querySelector("a") ?? row?.querySelector("span"));
     target?.focus({ preventScroll: true });
     row?.scrollIntoView({ block: "nearest" });
   }
 
-  /** Renders all rows anew. */
-  refresh() {
-    this.#clear();
-    this.render();
-  }
-
-  #clear() {
-    for (const row of this.#rows.values()) row.remove();
-    this.#rows.clear();
-  }
-
   #isWindowed() {
-    return !this.#whole && this.#model.shown.length > WHOLE;
+    return shownOf(store.state).length > (this.#isPrinting ? PRINTED : WHOLE);
   }
 
   #later() {
-    if (this.#due) return;
-    this.#due = true;
-    const render = () => {
-      if (!this.#due) return;
-      this.#due = false;
-      this.render();
-    };
+    if (this.#isDue) return;
+    this.#isDue = true;
+    const render = () => this.#isDue && this.render();
     // A background tab gets no animation frames.
     if (document.hidden) setTimeout(render);
     else requestAnimationFrame(render);
   }
 
   #measure() {
-    const name = this.#isTiles ? "--tile-height" : "--row-height";
+    const name = store.state.isTiles ? "--tile-height" : "--row-height";
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
     const height = parseFloat(getComputedStyle(this.#table).getPropertyValue(name)) * rem;
     const top = this.#body.getBoundingClientRect().top + scrollY;
     return { height, top, columns: this.columns };
   }
 
+  /** Brings the table up to date now. */
   render() {
-    const { shown } = this.#model;
-    const windowed = this.#isWindowed();
-    this.#table.classList.toggle("windowed", windowed);
-    this.#table.setAttribute("aria-rowcount", this.#model.complete ? String(shown.length + 1) : "-1");
-    if (this.current && !shown.includes(this.current)) this.current = null;
-    this.current ??= shown[0] ?? null;
-    let [start, end] = [0, shown.length];
-    let lines = 0;
-    let height = 0;
-    let columns = 1;
-    if (windowed) {
-      const box = this.#measure();
-      ({ height, columns } = box);
-      lines = Math.ceil(shown.length / columns);
-      const firstLine = Math.floor((scrollY - box.top) / height) - SPARE;
-      const visible = Math.ceil(innerHeight / height) + 2 * SPARE;
-      const from = Math.min(Math.max(0, firstLine), Math.max(0, lines - visible));
-      start = from * columns;
-      end = Math.min(shown.length, (from + visible) * columns);
-    }
+    this.#isDue = false;
+    const { state } = store;
+    const shown = shownOf(state);
+    const isWindowed = this.#isWindowed();
+    this.#table.classList.toggle("windowed", isWindowed);
+    this.#table.setAttribute("aria-rowcount", listOf(state).isComplete ? String(shown.length + 1) : "-1");
+    const { start, end, above, below } = isWindowed ? this.#window(shown.length) : { ...EVERYTHING, end: shown.length };
+    const focused = this.#focusedPart();
     this.#show(shown.slice(start, end), start);
-    const above = (start / columns) * height;
-    const below = windowed ? Math.max(0, lines - Math.ceil(end / columns)) * height : 0;
     this.#body.style.paddingTop = `${above}px`;
     this.#body.style.paddingBottom = `${below}px`;
-    this.dispatchEvent(new Event("rendered"));
+    if (focused) this.#keepFocus(focused);
+  }
+
+  /** The range of rows at the place that is scrolled to. @param {number} count */
+  #window(count) {
+    const { height, columns, top } = this.#measure();
+    const lines = Math.ceil(count / columns);
+    const firstLine = Math.floor((scrollY - top) / height) - SPARE;
+    const visible = Math.ceil(innerHeight / height) + 2 * SPARE;
+    const from = Math.min(Math.max(0, firstLine), Math.max(0, lines - visible));
+    const end = Math.min(count, (from + visible) * columns);
+    return {
+      start: from * columns,
+      end,
+      above: from * height,
+      below: Math.max(0, lines - Math.ceil(end / columns)) * height,
+    };
+  }
+
+  /** The row and the part of it that has the focus. */
+  #focusedPart() {
+    const element = document.activeElement;
+    const entry = element && this.#body.contains(element) ? this.entryAt(element) : null;
+    return entry && { key: keyOf(entry), part: PARTS.find((part) => element?.matches(part)) ?? "a" };
+  }
+
+  /** The focus stays in the row, or goes to the one that took its place. @param {{ key: string, part: string }} focused */
+  #keepFocus({ key, part }) {
+    if (this.hasFocus) return;
+    const row = this.#rows.get(key)?.row;
+    const target = /** @type {HTMLElement | null | undefined} */ (row?.querySelector(part));
+    if (target) target.focus({ preventScroll: true });
+    else if (positionOf(store.state, key) < 0) this.#focusCurrent();
   }
 
   /**
-   * Renders entries, reusing existing rows; the focused row is never moved, which would blur it.
+   * Renders entries, reusing rows; the focused row is never moved, which would blur it.
    *
-   * @param {Entry[]} entries
+   * @param {readonly Entry[]} entries
    * @param {number} start
    */
   #show(entries, start) {
-    const wanted = new Set(entries);
-    for (const [entry, row] of this.#rows) {
-      if (wanted.has(entry)) continue;
-      row.remove();
-      this.#rows.delete(entry);
+    const look = lookOf(store.state);
+    const wanted = new Map(entries.map((entry) => [keyOf(entry), entry]));
+    for (const [key, shown] of this.#rows) {
+      if (wanted.get(key) === shown.entry && shown.look === look) continue;
+      shown.row.remove();
+      this.#rows.delete(key);
     }
-    this.#first = start;
     let next = /** @type {ChildNode | null} */ (this.#body.firstChild);
     for (const [index, entry] of entries.entries()) {
-      let row = this.#rows.get(entry);
-      if (!row) {
-        row = this.#row(entry);
-        this.#rows.set(entry, row);
-      }
+      const key = keyOf(entry);
+      const known = this.#rows.get(key);
+      const row = known?.row ?? this.#row(entry);
+      if (!known) this.#rows.set(key, { row, entry, look });
       row.setAttribute("aria-rowindex", String(start + index + 2));
       if (row === next) next = next.nextSibling;
       else this.#body.insertBefore(row, next);
@@ -196,41 +206,24 @@ export class Rows extends EventTarget {
     this.#mark();
   }
 
+  /** Shows what is selected, and which row the Tab key reaches: arrow keys reach the others. */
   #mark() {
-    for (const [entry, row] of this.#rows) {
-      const selected = this.#selection.has(entry);
-      row.setAttribute("aria-selected", String(selected));
+    const { ticked } = store.state;
+    const current = currentOf(store.state);
+    for (const [key, { entry, row }] of this.#rows) {
+      const isTicked = ticked.has(key);
+      row.setAttribute("aria-selected", String(isTicked));
       const box = /** @type {HTMLInputElement | null} */ (row.querySelector("input"));
-      if (box) box.checked = selected;
-      this.#reach(entry, row);
-    }
-  }
-
-  /**
-   * Roving tabindex: Tab reaches one row, arrow keys the others.
-   *
-   * @param {Entry} entry
-   * @param {HTMLTableRowElement} row
-   */
-  #reach(entry, row) {
-    const index = entry === this.current ? "0" : "-1";
-    for (const element of row.querySelectorAll("a, input, button")) {
-      if (element.getAttribute("tabindex") !== index) element.setAttribute("tabindex", index);
-    }
-  }
-
-  /** @param {Entry} entry */
-  #setCurrent(entry) {
-    const last = this.current;
-    this.current = entry;
-    for (const each of [last, entry]) {
-      const row = each && this.#rows.get(each);
-      if (row) this.#reach(/** @type {Entry} */ (each), row);
+      if (box) box.checked = isTicked;
+      const index = entry === current ? "0" : "-1";
+      for (const element of row.querySelectorAll("a, input, button, [tabindex]")) {
+        if (element.getAttribute("tabindex") !== index) element.setAttribute("tabindex", index);
+      }
     }
   }
 
   #redate() {
-    for (const [{ modified }, row] of this.#rows) {
+    for (const { entry: { modified }, row } of this.#rows.values()) {
       const time = row.querySelector("time");
       if (time && modified !== null) time.textContent = formatAgo(modified);
     }
@@ -238,19 +231,29 @@ export class Rows extends EventTarget {
 
   /** @param {Entry} entry */
   #row(entry) {
-    const { name, href, kind, size, modified, problem, folder = "" } = entry;
+    const { name, kind, size, modified, problem, folder = "" } = entry;
+    const { isTiles, order } = store.state;
+    const path = pathOf(entry);
+    // A folder that is entered keeps the order.
+    const href = entry.href !== null && kind === "directory" ? entry.href + searchWith("", order) : entry.href;
     const kindName = kind === "directory" ? "folder" : kind === "file" ? kindOf(name) : "file";
-    const label = h("bdi", {}, ...marked(folder + name, folder ? "" : this.#model.text));
-    const thumbnail = this.#isTiles && this.#thumbnail(entry);
+    const label = h("bdi", {}, ...marked(path, folder ? "" : filterOf(store.state)));
+    const thumbnail = isTiles && this.#thumbnail(entry);
     const picture = h("span", { class: "picture", "aria-hidden": "true" }, thumbnail);
-    const main = href === null ? h("span", {}, picture, label) : h("a", { href, draggable: "false" }, picture, label);
+    const main = href === null ? h("span", { tabindex: "-1" }, picture, label) : h(
+      "a",
+      { href, draggable: "false" },
+      picture,
+      label,
+      kind === "directory" && h("span", { class: "unseen" }, ", folder"),
+    );
     const row = h(
       "tr",
       { role: "row", "data-kind": kindName, "data-link": entry.link },
       h(
         "td",
         { role: "gridcell", class: "pick" },
-        href !== null && h("label", {}, h("input", { type: "checkbox", "aria-label": `Select ${name}` })),
+        href !== null && h("label", {}, h("input", { type: "checkbox", "aria-label": `Select ${path}` })),
       ),
       h(
         "th",
@@ -275,7 +278,7 @@ export class Rows extends EventTarget {
         { role: "gridcell", class: "more" },
         href !== null && h(
           "button",
-          { type: "button", class: "button bare", "aria-haspopup": "menu", "aria-label": `Actions for ${name}` },
+          { type: "button", class: "button bare", "aria-haspopup": "menu", "aria-label": `Actions for ${path}` },
           dots(),
         ),
       ),
@@ -292,6 +295,14 @@ export class Rows extends EventTarget {
     image.addEventListener("error", () => image.remove());
     return image;
   }
+}
+
+const EVERYTHING = { start: 0, above: 0, below: 0 };
+
+/** What rows depend on besides their entries. @param {import("./state.js").State} state */
+function lookOf(state) {
+  const { sort, order } = state.order;
+  return JSON.stringify([filterOf(state), state.isTiles, sort, order]);
 }
 
 /** @type {WeakMap<HTMLTableRowElement, Entry>} */

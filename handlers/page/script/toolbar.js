@@ -1,53 +1,29 @@
 /** The toolbar above the table. */
 
-import { button, h, icon } from "./dom.js";
+import { openShareLinks } from "./actions.js";
+import { newFolder } from "./deeds.js";
+import { button, h, icon, kept } from "./dom.js";
+import { loaded } from "./lazy.js";
+import { fieldTextOf } from "./selectors.js";
 import { openShare } from "./share.js";
+import { can, store } from "./store.js";
 import { themeButton } from "./theme.js";
-
-/**
- * @typedef {object} Deeds What the toolbar does.
- * @property {(ability: string) => boolean} can
- * @property {(text: string) => void} filter
- * @property {(text: string) => void} search
- * @property {() => void} view
- * @property {() => void} help
- * @property {(opener: HTMLElement) => void} upload
- * @property {() => void} folder
- * @property {() => void} share
- */
+import { chooseUploads } from "./uploads.js";
 
 /**
  * @param {HTMLElement} header The page header with its heading.
- * @param {Deeds} deeds
  */
-export function fillToolbar(header, deeds) {
-  const filter = filterField(deeds);
+export function fillToolbar(header) {
+  const { form, input, below } = filterField();
   const summary = h("p", { class: "summary" });
-  const viewButton = button("tiles", "Tiles", deeds.view, { keys: "V" });
-  const bar = h("div", { class: "toolbar" }, filter.form, filter.below, summary, actions(deeds, viewButton));
-  header.prepend(top(header, deeds));
+  const bar = h("div", { class: "toolbar" }, form, below, summary, actions());
+  header.prepend(top(header));
   header.append(bar);
-  return {
-    summary,
-    input: filter.input,
-    setFilter: filter.set,
-    /** @param {boolean} isTiles */
-    setView(isTiles) {
-      const label = isTiles ? "List" : "Tiles";
-      viewButton.setAttribute("aria-label", label);
-      viewButton.title = `${label} (V)`;
-      const image = /** @type {HTMLElement} */ (viewButton.firstElementChild);
-      image.style.setProperty("--icon", `var(--i-${isTiles ? "list" : "tiles"})`);
-    },
-  };
+  return { summary, input };
 }
 
-/**
- * The field that filters names, and the button that searches subfolders for the same text.
- *
- * @param {Deeds} deeds
- */
-function filterField({ can, filter, search }) {
+/** The field that filters names, and the button that searches subfolders for the same text. */
+function filterField() {
   const input = h("input", {
     type: "search",
     placeholder: "Filter",
@@ -56,74 +32,81 @@ function filterField({ can, filter, search }) {
     spellcheck: "false",
     enterkeyhint: can("search") ? "search" : "done",
   });
-  const below = button("search", "Search in subfolders", () => search(input.value), { words: true, class: "below" });
-  const isEmpty = () => input.value.trim() === "";
-  const show = () => {
-    below.hidden = !can("search") || isEmpty();
+  const search = () => {
+    if (can("search") && input.value.trim() !== "") store.dispatch({ type: "search", text: input.value });
   };
-  show();
-  input.addEventListener("input", () => {
-    show();
-    filter(input.value);
-  });
+  const below = button("search", "Search in subfolders", search, { words: true, class: "below" });
   const hint = h("kbd", { "aria-hidden": "true" }, "/");
   const form = h("form", { class: "filter", role: "search" }, icon("search"), input, hint);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (can("search") && !isEmpty()) search(input.value);
+    search();
   });
-  /** @param {string} text */
-  const set = (text) => {
-    input.value = text;
-    show();
-  };
-  return { form, input, below, set };
+  input.addEventListener("input", () => store.dispatch({ type: "filter", text: input.value }));
+  store.watch(fieldTextOf, (text) => {
+    if (input.value !== text) input.value = text;
+    below.hidden = !can("search") || text.trim() === "";
+  });
+  return { form, input, below };
 }
 
-/**
- * The buttons for the whole folder.
- *
- * @param {Deeds} deeds
- * @param {HTMLElement} viewButton
- */
-function actions({ can, upload, folder }, viewButton) {
+/** Switches between the list and the tiles. */
+export function switchView() {
+  const on = !store.state.isTiles;
+  kept.set("view", on ? "tiles" : "list");
+  store.dispatch({ type: "tiles", on });
+}
+
+function viewButton() {
+  const element = button("tiles", "Tiles", switchView, { keys: "V" });
+  const image = /** @type {HTMLElement} */ (element.firstElementChild);
+  store.watch((state) => state.isTiles, (isTiles) => {
+    const label = isTiles ? "List" : "Tiles";
+    element.setAttribute("aria-label", label);
+    element.title = `${label} (V)`;
+    image.style.setProperty("--icon", `var(--i-${isTiles ? "list" : "tiles"})`);
+  });
+  return element;
+}
+
+/** The buttons for the whole folder. */
+function actions() {
   const label = "Download all as zip";
+  const zip = can("archive") &&
+    h(
+      "a",
+      { class: "button bare", href: "?archive=zip", download: true, title: label, "aria-label": label },
+      icon("download"),
+    );
+  store.watch((state) => state.folder.isComplete && state.folder.entries.length === 0, (isEmpty) => {
+    if (zip) zip.hidden = isEmpty;
+  });
   return h(
     "div",
     { class: "deeds" },
-    can("upload") && button("folder-add", "New folder", folder, { words: true, class: "optional" }),
-    can("archive") &&
-      h(
-        "a",
-        { class: "button bare", href: "?archive=zip", download: true, title: label, "aria-label": label },
-        icon("download"),
-      ),
-    viewButton,
+    can("upload") && button("folder-add", "New folder", newFolder, { words: true, class: "optional" }),
+    zip,
+    viewButton(),
     can("upload") &&
-      button("upload", "Upload", ({ currentTarget }) => upload(/** @type {HTMLElement} */ (currentTarget)), {
+      button("upload", "Upload", ({ currentTarget }) => chooseUploads(/** @type {HTMLElement} */ (currentTarget)), {
         words: true,
         class: "primary",
       }),
   );
 }
 
-/**
- * The heading with the buttons beside it.
- *
- * @param {HTMLElement} header
- * @param {Deeds} deeds
- */
-function top(header, { can, help, share }) {
+/** The heading with the buttons beside it. @param {HTMLElement} header */
+function top(header) {
   const heading = /** @type {HTMLElement} */ (header.querySelector("h1"));
   const address = () =>
     openShare(document.title.replace("Directory listing for ", ""), location.href.replace(/#.*/, ""));
   const tools = h(
     "div",
     { class: "tools" },
-    can("share") && button("share", "Share …", share),
+    can("share") && button("share", "Share …", () => openShareLinks(null)),
     button("qr", can("share") ? "Address and QR code" : "Share: link and QR code", address),
     themeButton(),
-    button("help", "Keyboard help", help, { keys: "?", class: "keyboard" }),
+    button("help", "Keyboard help", openHelp, { keys: "?", class: "keyboard" }),
     accountOf(header),
   );
   return h("div", { class: "top" }, heading, tools);
@@ -136,29 +119,7 @@ function accountOf(header) {
   return account;
 }
 
-/**
- * The toolbar shown while entries are selected.
- *
- * @param {import("./selection.js").Selection} selection
- * @param {{ can: (ability: string) => boolean, zip: () => void, copy: () => void, remove: () => void, share: () => void }} deeds
- * @param {(entries: import("./entries.js").Entry[]) => string} describe
- */
-export function selectionBar(selection, { can, zip, copy, remove, share }, describe) {
-  const text = h("p", { role: "status" });
-  const bar = h(
-    "section",
-    { class: "selected", "aria-label": "Selection", hidden: true },
-    text,
-    can("archive") && button("download", "Download", zip, { words: true }),
-    can("share") && button("share", "Share …", share, { words: true }),
-    button("link", "Copy links", copy, { words: true }),
-    can("delete") && button("trash", "Delete", remove, { words: true, class: "danger" }),
-    button("close", "Clear the selection", () => selection.clear(), { keys: "Esc" }),
-  );
-  selection.addEventListener("change", () => {
-    bar.hidden = selection.size === 0;
-    document.documentElement.classList.toggle("selecting", !bar.hidden);
-    text.textContent = bar.hidden ? "" : describe(selection.entries);
-  });
-  document.body.append(bar);
+export async function openHelp() {
+  const help = await loaded(() => import("./help.js"));
+  help?.openHelp(can);
 }

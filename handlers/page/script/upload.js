@@ -4,19 +4,19 @@ import { ask } from "./dialogs.js";
 import { announce, button, h, icon } from "./dom.js";
 import { choiceOfDrop, choiceOfInput, choiceOfPaste } from "./drop.js";
 import { count, formatDuration, formatSize } from "./format.js";
+import { refresh } from "./folder.js";
 import { Queue } from "./queue.js";
+import { can, store } from "./store.js";
 
 /** @typedef {import("./queue.js").Item} Item */
 
 /** Maximum number of rows in the panel; the totals cover the rest. */
 const SHOWN = 100;
 
-/**
- * @param {{ can: (ability: string) => boolean, refresh: () => Promise<void>, names: () => readonly import("./entries.js").Entry[] }} page
- */
-export function startUploads({ can, refresh, names }) {
+/** @param {HTMLElement} dock Where the panel is shown. */
+export function startUploads(dock) {
   /** @param {string} path */
-  const isTaken = (path) => names().some(({ name, kind }) => name === path && kind !== "directory");
+  const isTaken = (path) => store.state.folder.entries.some(({ name, kind }) => name === path && kind !== "directory");
   const queue = new Queue((item, others) => askConflict(item, others, can("delete")), isTaken);
   /** @param {import("./drop.js").Choice} choice */
   const take = ({ files, folders }) => {
@@ -24,7 +24,7 @@ export function startUploads({ can, refresh, names }) {
     queue.addFolders(folders);
   };
   const panel = new Panel(queue);
-  refreshAfter(queue, refresh);
+  refreshAfter(queue);
   listenToDrops(take);
   document.addEventListener("paste", (event) => {
     const target = /** @type {Element} */ (event.target);
@@ -53,7 +53,8 @@ export function startUploads({ can, refresh, names }) {
       input.value = ""; // allows choosing the same file again
     });
   }
-  document.body.append(files, folder, panel.element);
+  document.body.append(files, folder);
+  dock.prepend(panel.element);
   return { pickFiles: () => files.click(), pickFolder: () => folder.click() };
 }
 
@@ -61,9 +62,8 @@ export function startUploads({ can, refresh, names }) {
  * Refreshes the listing at intervals rather than after each of thousands of files.
  *
  * @param {Queue} queue
- * @param {() => Promise<void>} refresh
  */
-function refreshAfter(queue, refresh) {
+function refreshAfter(queue) {
   let due = false;
   queue.addEventListener("done", () => {
     if (due) return;
@@ -80,7 +80,7 @@ function listenToDrops(take) {
   const veil = h("div", { class: "veil", hidden: true }, h("p", {}, icon("upload"), "Drop to upload"));
   document.body.append(veil);
   /** @param {DragEvent} event */
-  const hasFiles = (event) => event.dataTransfer?.types.includes("Files") && !document.querySelector("dialog[open]");
+  const hasFiles = (event) => event.dataTransfer?.types.includes("Files") && store.state.layers === 0;
   addEventListener("dragenter", (event) => {
     if (hasFiles(event)) veil.hidden = false;
   });

@@ -7,6 +7,7 @@
 import { HttpError } from "../../core/errors.ts";
 import { clientOf } from "../../http/client.ts";
 import { isLoopback } from "../../http/own_host.ts";
+import { internalsOf } from "../../core/internals.ts";
 import { Limiter } from "../../core/limiter.ts";
 import { requireOwnHost } from "../../core/own_hosts.ts";
 import type { FileSource } from "../../sources/types.ts";
@@ -112,7 +113,7 @@ export class Programs {
   /** Runs a program for a request, which must name one of the server's own hosts. */
   async run(program: Program, request: Request, context: Context, options: RunOptions = {}): Promise<Response> {
     requireOwnHost(request, context);
-    const executable = this.#check(program);
+    const executable = this.#check(program, context);
     if (this.#isIsolated) await this.#checkRepositories(options.env);
     const input = await spoolBody(request, this.#body);
     const exchange = new ProgramRun(request, context, program);
@@ -126,10 +127,11 @@ export class Programs {
     return await followLocalRedirect(head.localRedirect, request, context, this.#answer);
   }
 
-  #check({ command }: Program): Executable {
+  #check({ command }: Program, context: Context): Executable {
     try {
       return checkExecutable(command);
     } catch (error) {
+      count(context, "programFailures");
       if (!this.#ours.has(command)) throw error;
       throw new HttpError(500, "The program for this path cannot be started", { cause: error });
     }
@@ -226,7 +228,9 @@ class ProgramRun {
     const place = await this.#enter(limiter, left.signal, start.input);
     try {
       this.#script = await startScript(start, limits, (line) => this.#log(line));
+      count(this.context, "programRuns");
     } catch (error) {
+      count(this.context, "programFailures");
       place[Symbol.dispose]();
       throw error;
     }
@@ -236,12 +240,15 @@ class ProgramRun {
     try {
       const used = await use(this.#script, printed);
       this.#script.ended.then((status) => {
-        if (!status.success) this.#end(ending(status));
+        if (status.success) return;
+        if (!this.#isOver) count(this.context, "programFailures");
+        this.#end(ending(status));
       });
       return used;
     } catch (error) {
       this.#isOver = true;
       left.signal.throwIfAborted(); // not a failure: the program is being killed
+      count(this.context, "programFailures");
       const postMortem = await this.#script.postMortem(); // before killing it: its own exit status explains the failure
       this.#script.kill();
       const shown = debug || isFromHere(this.request, this.context);
@@ -318,6 +325,12 @@ class ProgramRun {
   #log(line: string): void {
     this.context.log.error(`${this.program.name}: ${line}`);
   }
+}
+
+/** Counts a run or a failure, where there are metrics. */
+function count(context: Context, what: "programRuns" | "programFailures"): void {
+  const { counts } = internalsOf(context).notes;
+  if (counts) counts[what] += 1;
 }
 
 /** The next chunk of output if it arrives at once; undefined if it takes longer or fails. */

@@ -1,0 +1,79 @@
+/** What the user can do to files: asks, does it, and shows what came of it. */
+
+import { makeFolder, remove, rename } from "./changes.js";
+import { ask, askName } from "./dialogs.js";
+import { announce, h, toast } from "./dom.js";
+import { refresh } from "./folder.js";
+import { count, formatSize } from "./format.js";
+import { LoggedOut } from "./login.js";
+import { store } from "./store.js";
+
+/** @typedef {import("./entries.js").Entry} Entry */
+
+export async function newFolder() {
+  const name = await askName("New folder", "Name", "", "Create folder");
+  if (name !== null) await changed(() => makeFolder(name));
+}
+
+/** @param {Entry} entry */
+export async function renameEntry(entry) {
+  const name = await askName("Rename", "New name", entry.name, "Rename");
+  if (name === null || name === entry.name) return;
+  const from = /** @type {string} */ (entry.href);
+  await changed(async () => {
+    const to = await rename(from, name);
+    store.dispatch({ type: "renamed", from, to });
+    return to;
+  });
+}
+
+/** Makes a change and focuses its result. @param {() => Promise<string>} change Resolves to the key of the result. */
+async function changed(change) {
+  let key = null;
+  try {
+    key = await change();
+  } catch (error) {
+    complain(error);
+    if (error instanceof LoggedOut) return;
+  }
+  await refresh();
+  if (key !== null) store.dispatch({ type: "focus", key });
+}
+
+/** @param {readonly Entry[]} entries */
+export async function removeEntries(entries) {
+  const hrefs = entries.flatMap(({ href }) => href ?? []);
+  if (hrefs.length === 0 || !await confirmRemoval(entries)) return;
+  let removed = 0;
+  for (const href of hrefs) {
+    try {
+      await remove(href);
+      removed += 1;
+    } catch (error) {
+      complain(error);
+      if (error instanceof LoggedOut) return;
+    }
+  }
+  await refresh();
+  const of = removed === hrefs.length ? "" : ` of ${hrefs.length}`;
+  announce(removed === 0 ? "Nothing was deleted" : `${removed}${of} ${hrefs.length === 1 ? "item" : "items"} deleted`);
+}
+
+/** Asks for confirmation of a deletion. @param {readonly Entry[]} entries */
+async function confirmRemoval(entries) {
+  const [first] = entries;
+  const what = entries.length === 1 && first ? `“${first.name}”` : count(entries.length, "item");
+  const hasFolders = entries.some(({ kind }) => kind === "directory");
+  const bytes = entries.reduce((sum, { size }) => sum + (size ?? 0), 0);
+  const text = hasFolders
+    ? "This includes everything in it and cannot be undone."
+    : `${formatSize(bytes)}. This cannot be undone.`;
+  return await ask(`Delete ${what}?`, [h("p", {}, text)], [["delete", "Delete"], ["keep", "Keep"]], {
+    danger: true,
+  }) === "delete";
+}
+
+/** @param {unknown} error */
+export function complain(error) {
+  toast(error instanceof Error ? error.message : String(error), "failed");
+}

@@ -1,0 +1,77 @@
+/** Reads the directory and runs the search; both again after each change, so that the list is what is there. */
+
+import { toast } from "./dom.js";
+import { entryOfJson } from "./entries.js";
+import { loaded } from "./lazy.js";
+import { LoggedOut, request, Unreachable } from "./login.js";
+import { store } from "./store.js";
+
+/** @typedef {import("./entries.js").Entry} Entry */
+
+/** Reads the directory again, and repeats the search if one is shown. @returns {Promise<boolean>} Whether it worked. */
+export async function refresh() {
+  try {
+    const entries = await fetchEntries();
+    store.dispatch({ type: "replace", entries });
+    store.dispatch({ type: "search again" });
+    return true;
+  } catch (error) {
+    const reason = error instanceof LoggedOut || error instanceof Unreachable ? `${error.message}, so` : "Sorry,";
+    toast(`${reason} the list may be out of date`, "failed");
+    return false;
+  }
+}
+
+/** @returns {Promise<Entry[]>} */
+async function fetchEntries() {
+  const response = await request("?format=json", { headers: { accept: "application/json" }, cache: "no-cache" });
+  if (!response.ok) throw new Error(`The server answered ${response.status}`);
+  /** @type {{ entries: import("./entries.js").JsonEntry[] }} */
+  const { entries } = await response.json();
+  return entries.map(entryOfJson);
+}
+
+/** Follows changes of the directory, on a server that reports them. */
+export async function followChanges() {
+  const live = await loaded(() => import("./live_rows.js"));
+  live?.followDirectory(async () => {
+    const entries = await fetchEntries().catch(() => null);
+    if (entries !== null) store.dispatch({ type: "replace", entries }); // else the next change tries again
+  });
+}
+
+/** Runs each search that the state asks for. */
+export function followSearch() {
+  let stop = new AbortController();
+  store.watch((state) => state.search?.id, (id) => {
+    stop.abort();
+    stop = new AbortController();
+    if (id !== undefined) run(id, stop.signal);
+  });
+}
+
+/** @param {number} id @param {AbortSignal} signal */
+async function run(id, signal) {
+  const { text, isComplete: isKnown } = /** @type {import("./state.js").Search} */ (store.state.search);
+  /** What replaces the results that are shown, when all has arrived. @type {Entry[] | undefined} */
+  const again = isKnown ? [] : undefined;
+  /** @param {Entry[]} entries */
+  const take = (entries) => {
+    if (signal.aborted) return;
+    if (again) again.push(...entries);
+    else store.dispatch({ type: "found", id, entries });
+  };
+  try {
+    const { search } = await import("./search.js");
+    const note = await search(text, take, signal);
+    store.dispatch({ type: "found all", id, note, ...(again && { entries: again }) });
+  } catch (error) {
+    if (!signal.aborted) store.dispatch({ type: "found all", id, problem: problemOf(error) });
+  }
+}
+
+/** @param {unknown} error */
+function problemOf(error) {
+  if (error instanceof TypeError || error instanceof Unreachable) return "the server cannot be reached";
+  return error instanceof Error ? error.message : String(error);
+}

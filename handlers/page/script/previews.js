@@ -1,0 +1,56 @@
+/** Opens and closes the preview as the state says; its module is loaded for the first one. */
+
+import { toast } from "./dom.js";
+import { keyOf, nameOf } from "./entries.js";
+import { request } from "./login.js";
+import { listOf, previewedOf } from "./selectors.js";
+import { store } from "./store.js";
+
+/** @typedef {import("./entries.js").Entry} Entry */
+
+/** @type {import("./preview.js").Preview | undefined} */
+let preview;
+
+/** @param {Entry} entry */
+export function openPreview(entry) {
+  store.dispatch({ type: "preview", key: keyOf(entry) });
+}
+
+export function followPreview() {
+  store.watch(previewedOf, show);
+  // A file that is not there, in one list or the other.
+  store.watch((state) => state.preview !== null && listOf(state).isComplete && previewedOf(state), tellMissing);
+}
+
+/** @param {Entry | null | undefined} entry */
+async function show(entry) {
+  if (!entry) return preview?.close();
+  try {
+    preview ??= new (await import("./preview.js")).Preview();
+  } catch {
+    return openWithout(entry);
+  }
+  // Another one may have been chosen while the module was loaded.
+  const now = previewedOf(store.state);
+  if (now) preview.show(/** @type {import("./preview.js").Shown} */ (now));
+}
+
+/** A server that was updated in the meantime has other modules: the browser opens the file. @param {Entry} entry */
+async function openWithout(entry) {
+  store.dispatch({ type: "preview", key: null });
+  try {
+    const response = await request(entry.href ?? "", { method: "HEAD" });
+    if (response.ok) return location.assign(entry.href ?? "");
+    toast(`The server answered ${response.status}`, "failed");
+  } catch (error) {
+    toast(error instanceof Error ? error.message : String(error), "failed");
+  }
+}
+
+/** @param {Entry | null | undefined | false} entry Null if it is not there. */
+function tellMissing(entry) {
+  const { preview: key } = store.state;
+  if (entry !== null || key === null) return;
+  toast(`“${nameOf(key)}” is not there`, "failed");
+  store.dispatch({ type: "preview", key: null });
+}

@@ -1,0 +1,43 @@
+/** The bar with what can be done to the selection. */
+
+import { downloadZip, openShareLinks, urlOf } from "./actions.js";
+import { removeEntries } from "./deeds.js";
+import { button, h } from "./dom.js";
+import { count, formatSize } from "./format.js";
+import { chosenOf, totalsOf } from "./selectors.js";
+import { copyText } from "./share.js";
+import { can, store } from "./store.js";
+
+/** @typedef {import("./entries.js").Entry} Entry */
+
+export function selectionBar() {
+  const text = h("p", { role: "status" });
+  /** @param {(entries: readonly Entry[]) => void} act */
+  const to = (act) => () => act(chosenOf(store.state));
+  const bar = h(
+    "section",
+    { class: "selected", "aria-label": "Selection", hidden: true },
+    text,
+    can("archive") && button("download", "Download", to(downloadZip), { words: true }),
+    can("share") && button("share", "Share …", to(openShareLinks), { words: true }),
+    button("link", "Copy links", to((entries) => copyText(entries.map(urlOf).join("\n"))), { words: true }),
+    can("delete") && button("trash", "Delete", to(removeEntries), { words: true, class: "danger" }),
+    button("close", "Clear the selection", () => store.dispatch({ type: "clear" }), { keys: "Esc" }),
+  );
+  store.watch(chosenOf, (chosen) => {
+    const hadFocus = bar.contains(document.activeElement);
+    bar.hidden = chosen.length === 0;
+    document.documentElement.classList.toggle("selecting", !bar.hidden);
+    text.textContent = bar.hidden ? "" : description(chosen);
+    if (bar.hidden && hadFocus) store.dispatch({ type: "focus", key: null });
+  });
+  return bar;
+}
+
+/** @param {readonly Entry[]} chosen */
+function description(chosen) {
+  const { bytes } = totalsOf(chosen);
+  const unseen = store.state.ticked.size - chosen.length;
+  const size = bytes > 0 ? ` · ${formatSize(bytes)}` : "";
+  return `${count(chosen.length, "item")} selected${size}${unseen > 0 ? ` · ${unseen} not shown` : ""}`;
+}
