@@ -17,31 +17,31 @@
 import { colorLogLine, colorStartLine } from "./cli/colors.ts";
 import { environmentOfProcess } from "./cli/environment.ts";
 import type { Https } from "./cli/https.ts";
-import { loadFeatures } from "./cli/features.ts";
 import { confinement, listen, makeRoom, ownUrl, reachableUrls, type Serve, shownUrl, startLine } from "./cli/listen.ts";
 import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
 import { configReader } from "./cli/config_reader.ts";
 import { parse } from "./cli/parse.ts";
-import type { ServerNote } from "./cli/server_notes.ts";
-import { handlerFor, type ServerParts } from "./cli/root.ts";
-import { type Settings, settingsOf } from "./cli/settings.ts";
+import type { IdentityWorld } from "./cli/identity.ts";
+import { handlerFor, type OpenSite, openSite } from "./cli/root.ts";
+import { allSites, believed, lateOptions, type Settings, settingsOf, type SiteSettings } from "./cli/settings.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./cli/signals.ts";
 import { activatedSocket } from "./cli/socket_activation.ts";
 import { StartError } from "./cli/start_error.ts";
 import { stateDirectoryOf } from "./cli/state_directory.ts";
 import { subcommandOf } from "./cli/subcommands.ts";
 import { UsageError } from "./cli/usage_error.ts";
+import type { OpenHost } from "./cli/virtual_hosts.ts";
 import { type Shared, workerSeat } from "./cli/worker_seat.ts";
 import { wrap } from "./handlers/core/chain.ts";
 import type { Feature } from "./handlers/serving/feature.ts";
-import { toFetch, type ToFetchOptions } from "./handlers/core/fetch.ts";
+import { toFetch } from "./handlers/core/fetch.ts";
 import { isLoopback } from "./handlers/http/own_host.ts";
 import { escapeLog } from "./handlers/http/escape.ts";
 import { requireNode } from "./handlers/system/node.ts";
 import { requireExchange } from "./handlers/transport/binding.ts";
 import type { Endpoint, ServerAddr, TcpEndpoint } from "./handlers/transport/endpoint.ts";
 import { type RunningServer, serve } from "./handlers/transport/serve.ts";
-import type { Awaitable, Layer, LocalAddress, Logger } from "./handlers/core/types.ts";
+import type { Awaitable, Handler, Layer, LocalAddress, Logger } from "./handlers/core/types.ts";
 import type { Samples } from "./handlers/layers/exposition.ts";
 import config from "./deno.json" with { type: "json" };
 
@@ -96,7 +96,7 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
     if (given.options.version) world.out(`pyserve ${config.version}\n`);
     else if (given.options.help !== null) world.out(await helpFor(given.options.help));
     else {
-      const settings = settingsOf(given, activatedSocket(world.env), world.env);
+      const settings = settingsOf(given, activatedSocket(world.env), world.env, await lateOptions(given));
       return await run([...given.inherited, ...args], settings, { ...world, sink });
     }
     return 0;
@@ -131,47 +131,40 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   const { sink, log } = output;
   // Registered now: after the start line has been printed, a signal may arrive at any time.
   using signals = new Signals(world.onSignal);
-  const { features: { upload }, identity: users, workers } = settings;
-  if (upload || users || workers > 1) requireNode();
-  const features = await loadFeatures(settings.features, settings.root);
+  const sites = allSites(settings);
+  const isNodeUsed = sites.some(({ features: { upload } }) => upload !== null) || settings.identity !== null;
+  if (isNodeUsed || settings.workers > 1) requireNode();
+  if (sites.length > 1) (await import("./cli/site_checks.ts")).refuseWritingBesidePrograms(sites);
   const state = stateDirectoryOf(settings, world.env);
-  if (state !== null) (await import("./cli/served_state.ts")).refuseServedState(state, settings);
-  const identity = settings.identity && await (await import("./cli/identity.ts")).loadIdentity(settings.identity, {
-    env: world.env,
-    log,
-    workers: settings.workers,
-    root: settings.root,
-    mounts: settings.mounts,
-    features: settings.features,
-    isInsecure: settings.tls === null && settings.endpoint.kind === "tcp" && !isLoopback(settings.endpoint.hostname),
-  });
-  const parts = await partsOf(settings, features, identity?.layer);
+  if (state !== null) (await import("./cli/served_state.ts")).refuseServedState(state, sites);
+  const open = await openAll(settings, { env: world.env, log });
   await using resources = new AsyncDisposableStack();
-  resources.defer(() => endAll(features));
-  const { server, notes, codes } = await startServer({ args, settings, world, log, parts, resources });
+  resources.defer(() => endAll(open.features));
+  const { server, notes, codes } = await startServer({ args, settings, world, log, open, resources });
   const secure = settings.tls !== null;
   const line = startLine(server.address, secure, settings.base);
   const urls = reachableUrls(server.address, secure, settings.base).map((url) => `  ${url}\n`);
-  if (identity?.directory && world.shared === null) {
-    const { noteServer } = await import("./cli/server_notes.ts");
-    resources.use(noteServer(identity.directory, serverNote(settings, server.address)));
+  if (open.state !== null && world.shared === null) {
+    const { noteServer, serverNotes } = await import("./cli/server_notes.ts");
+    for (const note of serverNotes(settings, server.address)) resources.use(noteServer(open.state, note));
   }
   const confined = settings.confinedBy.length > 0 ? [confinement(settings.confinedBy)] : [];
-  const note = [...confined, ...identity?.notes ?? [], ...notes].map((sentence) => `  ${sentence}\n`).join("");
+  const note = [...confined, ...open.notes, ...notes].map((sentence) => `  ${sentence}\n`).join("");
   world.out(`${world.colors.out ? colorStartLine(line) : line}\n${urls.join("")}${note}${codes}`);
-  // An unhandled rejection must not stop the server and abort all downloads.
+  using _survival = surviveRejections(log);
+  const url = settings.open && world.shared === null ? ownUrl(server.address, secure, settings.base) : null;
+  if (url !== null) (await import("./cli/open.ts")).openInBrowser(url, log);
+  return await untilStopped(server, open.features, { out: world.out, sink, signals, drain: settings.drain });
+}
+
+/** An unhandled rejection must not stop the server and abort all downloads. */
+function surviveRejections(log: Logger): Disposable {
   const survive = (event: PromiseRejectionEvent) => {
     event.preventDefault();
     log.error("Unexpected error; the server keeps running", event.reason);
   };
   globalThis.addEventListener("unhandledrejection", survive);
-  const url = settings.open && world.shared === null ? ownUrl(server.address, secure, settings.base) : null;
-  if (url !== null) (await import("./cli/open.ts")).openInBrowser(url, log);
-  try {
-    return await untilStopped(server, features, { out: world.out, sink, signals, drain: settings.drain });
-  } finally {
-    globalThis.removeEventListener("unhandledrejection", survive);
-  }
+  return { [Symbol.dispose]: () => globalThis.removeEventListener("unhandledrejection", survive) };
 }
 
 /** Where the lines of a run go. */
@@ -186,7 +179,7 @@ async function logOf(settings: Settings, { sink, colors, shared }: World): Promi
     return { sink, log: loggerOf(sink, colors.err), async [Symbol.asyncDispose]() {} };
   }
   const { LogFile } = await import("./cli/log_file.ts");
-  const file = LogFile.open(settings.logFile, settings, sink.writer);
+  const file = LogFile.open(settings.logFile, allSites(settings), sink.writer);
   const lines = new LogSink(file);
   return {
     sink: lines,
@@ -198,28 +191,39 @@ async function logOf(settings: Settings, { sink, colors, shared }: World): Promi
   };
 }
 
-async function partsOf(
-  { server, policies: given }: Settings,
-  features: readonly Feature[],
-  identity: Layer | undefined,
-): Promise<ServerParts> {
-  const policies = given && (await import("./cli/policies.ts")).policiesOf(given, server);
-  const layers = [...policies?.outer ?? [], ...(identity ? [identity] : []), ...policies?.inner ?? []];
-  return { features, layers, ...policies?.server };
+/** Everything that is served. */
+interface OpenSites {
+  readonly main: OpenSite;
+  readonly hosts: readonly OpenHost[];
+  readonly features: readonly Feature[];
+  /** Sentences to print at the start. */
+  readonly notes: readonly string[];
+  /** The state directory of the users; null without one. */
+  readonly state: string | null;
 }
 
-/** What `pyserve share` needs to know about a server. */
-function serverNote(
-  { root, isDirectory, mounts, base, server, tls, features }: Settings,
-  address: ServerAddr,
-): Omit<ServerNote, "pid" | "started"> {
+async function openAll(settings: Settings, world: Pick<IdentityWorld, "env" | "log">): Promise<OpenSites> {
+  const { endpoint, tls, workers, virtualHosts } = settings;
+  const identity = settings.identity && await (await import("./cli/identity.ts")).loadIdentity(settings.identity, {
+    ...world,
+    workers,
+    sites: allSites(settings),
+    isInsecure: tls === null && endpoint.kind === "tcp" && !isLoopback(endpoint.hostname),
+  });
+  const layerFor = identity && ((site: SiteSettings) => identity.layerFor(site));
+  const main = await openSite(settings, layerFor);
+  const hosts: OpenHost[] = [];
+  for (const host of virtualHosts) hosts.push({ name: host.name, site: await openSite(host, layerFor) });
+  const named = allSites(settings).filter(({ server: { spa, notFound } }) =>
+    spa !== undefined || notFound !== undefined
+  );
+  const missing = named.length > 0 ? (await import("./cli/missing_pages.ts")).missingPages(named) : [];
   return {
-    root: Deno.realPathSync(root),
-    isArchive: isDirectory && Deno.statSync(root).isFile,
-    mounts: mounts.map(({ prefix, path }) => ({ prefix, path: Deno.realPathSync(path) })),
-    url: shownUrl(address, tls !== null, base),
-    hidden: server.hidden ?? false,
-    upload: features.upload?.rights?.create ?? false,
+    main,
+    hosts,
+    features: [main, ...hosts.map(({ site }) => site)].flatMap(({ features }) => features),
+    notes: [...identity?.notes ?? [], ...missing],
+    state: identity?.directory ?? null,
   };
 }
 
@@ -229,7 +233,7 @@ interface Start {
   readonly settings: Settings;
   readonly world: World;
   readonly log: Logger;
-  readonly parts: ServerParts;
+  readonly open: OpenSites;
   /** Disposed of after the server has ended. */
   readonly resources: AsyncDisposableStack;
 }
@@ -308,13 +312,13 @@ async function announced(
  * the workers take over.
  */
 async function startAlone(start: Start, https: Https | null, isProbe = false): Promise<Serving> {
-  const { settings, world: { shared }, log, parts } = start;
+  const { settings, world: { shared }, log, open } = start;
   let localAddress: LocalAddress | null = null;
   const outermost = settings.health ? [(await import("./handlers/layers/health.ts")).health()] : [];
   const measured = settings.metrics && (await import("./cli/metrics.ts")).measure();
   const secured = https?.layers ?? await layersBehindProxy(settings);
   const inner = [...measured ? [measured.layer] : [], ...secured];
-  const handler = wrap(await handlerFor(settings, parts), ...outermost, ...inner);
+  const handler = wrap(await handlerOf(open, settings.base), ...outermost, ...inner);
   const fetch = toFetch(isProbe ? notYet : handler, {
     log,
     accessLog: settings.server.log ?? false,
@@ -336,6 +340,11 @@ async function startAlone(start: Start, https: Https | null, isProbe = false): P
   const { address } = server;
   if ("port" in address) localAddress = { ...address, name: hostnameOf(settings) };
   return { server, samples: measured && (() => measured.samples(address)) };
+}
+
+async function handlerOf({ main, hosts }: OpenSites, base: string | null): Promise<Handler> {
+  const handler = await handlerFor(main, base);
+  return hosts.length === 0 ? handler : (await import("./cli/virtual_hosts.ts")).byHost(handler, hosts, base);
 }
 
 /** The answer of a server whose workers have not started. */
@@ -380,11 +389,6 @@ function hostnameOf({ endpoint }: Settings): string {
   return endpoint.kind === "tcp" ? endpoint.hostname : "localhost";
 }
 
-/** Whose header fields are believed about the client; none with the PROXY protocol, where they are the client's. */
-function believed({ trustedProxies, forwardedBy }: Settings): Pick<ToFetchOptions, "trustedProxies" | "forwardedBy"> {
-  return forwardedBy === "proxy-protocol" ? {} : { trustedProxies, forwardedBy };
-}
-
 /** The layers of a server whose proxy has the certificate. */
 async function layersBehindProxy({ hsts: seconds }: Settings): Promise<Layer[]> {
   return seconds === null ? [] : [(await import("./handlers/layers/https.ts")).hsts(seconds)];
@@ -392,11 +396,18 @@ async function layersBehindProxy({ hsts: seconds }: Settings): Promise<Layer[]> 
 
 /** The transport of the protocol, perhaps behind that of proxies. */
 async function transportOf(settings: Settings): Promise<Serve> {
-  const engine = settings.classic ? await classic(settings) : serve;
+  const engine = await engineOf(settings);
   const { trustedProxies, forwardedBy } = settings;
   if (forwardedBy !== "proxy-protocol") return engine;
   const { serveProxied } = await import("./handlers/transport/proxy_protocol.ts");
   return (fetch, options) => serveProxied(engine, fetch, { ...options, trustedProxies });
+}
+
+/** What speaks HTTP. */
+async function engineOf(settings: Settings): Promise<Serve> {
+  if (settings.classic) return await classic(settings);
+  if (settings.engine === "deno" || settings.tls !== null) return serve;
+  return (await import("./cli/engine.ts")).native(settings.engine);
 }
 
 /** Python's transport, loaded only here. */

@@ -6,7 +6,7 @@
  * `Deno.serve`, `deno serve` and tests call. {@linkcode fileServer} is all of it put together.
  *
  * - Server: `fileServer`, `serve`, `toFetch`
- * - Composition: `chain`, `wrap`, `mount`, `settle`, `derive`, `HttpError`
+ * - Composition: `chain`, `wrap`, `mount`, `hosts`, `settle`, `derive`, `HttpError`
  * - Sources: `disk`, `memory`, `filtered`, `union`
  * - Handlers: `files`, `serveFile`, `listing`, `search`, `archive`, `checksum`, `upload`, `cgi`, `fastcgi`,
  *   `proxy`
@@ -49,6 +49,7 @@ export type { Context, Handler, Layer, Logger, Right } from "./handlers/core/typ
 export { derive } from "./handlers/core/derive.ts";
 export { chain, wrap } from "./handlers/core/chain.ts";
 export { mount } from "./handlers/core/mount.ts";
+export { hosts } from "./handlers/core/hosts.ts";
 export { settle, type SettledHandler } from "./handlers/core/settle.ts";
 export { HttpError, type HttpErrorOptions } from "./handlers/core/errors.ts";
 export { SitePath, type Target } from "./handlers/http/target.ts";

@@ -10,8 +10,7 @@ import type { UserRight } from "../handlers/identity/user_rights.ts";
 import type { Users } from "../handlers/identity/users.ts";
 import type { Right } from "../handlers/core/types.ts";
 import type { SitePath } from "../handlers/http/target.ts";
-import type { FeatureSettings } from "./settings.ts";
-import type { MountPoint } from "./values.ts";
+import type { FeatureSettings, MountSettings } from "./settings.ts";
 
 /** What the rules are compared with. */
 export interface Site {
@@ -19,7 +18,7 @@ export interface Site {
   /** The directory or file that is served. */
   readonly root: string;
   /** What else is served. */
-  readonly mounts: readonly MountPoint[];
+  readonly mounts: readonly MountSettings[];
   readonly features: FeatureSettings;
 }
 
@@ -47,13 +46,13 @@ export async function accessWarnings(rules: readonly AccessRule[], site: Site): 
 }
 
 /** `all` means what the options enable. */
-function disabledRights({ rights }: AccessRule, { features }: Site): UserRight[] {
+function disabledRights({ rights }: AccessRule, { features, mounts }: Site): UserRight[] {
   if (rights.size === Object.keys(RIGHTS).length) return [];
-  const { upload, cgi, fastcgi, proxy } = features;
+  const all = [features, ...mounts.flatMap(({ site }) => site?.features ?? [])];
   const isEnabled: Partial<Record<Right, boolean>> = {
-    create: upload?.rights?.create ?? false,
-    change: upload?.rights?.change ?? false,
-    run: cgi !== null || fastcgi !== null || proxy !== null,
+    create: all.some(({ upload }) => upload?.rights?.create ?? false),
+    change: all.some(({ upload }) => upload?.rights?.change ?? false),
+    run: all.some(({ cgi, fastcgi, proxy }) => cgi !== null || fastcgi !== null || proxy !== null),
   };
   const names = Object.keys(ENABLED_BY) as UserRight[];
   return names.filter((name) => rights.has(RIGHTS[name]) && !isEnabled[RIGHTS[name]]);

@@ -7,6 +7,7 @@
 import { chain } from "../handlers/core/chain.ts";
 import { mount } from "../handlers/core/mount.ts";
 import type { Handler, Layer } from "../handlers/core/types.ts";
+import { isPair } from "../handlers/layers/headers.ts";
 import { fileServer, type FileServerOptions } from "../handlers/site/file_server.ts";
 import { memory } from "../handlers/sources/memory.ts";
 
@@ -15,7 +16,7 @@ export function below(base: string, site: Handler, { headers, log }: FileServerO
   const elsewhere = fileServer(memory({}), {
     listing: false,
     layers: [redirecting(base)],
-    ...(headers && { headers }),
+    ...(headers && { headers: headers.filter(isPair) }),
     ...(log !== undefined && { log }),
   });
   return chain(mount(base, site), elsewhere);

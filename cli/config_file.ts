@@ -6,17 +6,14 @@
 
 import { dirname } from "@std/path/dirname";
 import { resolve } from "@std/path/resolve";
-import { nearest } from "../handlers/core/nearest.ts";
 import { socketOf } from "./address.ts";
 import { CONFIG_NAME } from "./config_reader.ts";
-import { type JsonMember, JsonSyntaxError, type JsonValue, parseJsonText, type Position } from "./json_text.ts";
-import { AUTHENTICATING, OPTION_ROWS, type OptionName, OPTIONS } from "./options.ts";
+import { JsonSyntaxError, type JsonValue, parseJsonText, type Position } from "./json_text.ts";
+import { AUTHENTICATING, type OptionName, OPTIONS } from "./options.ts";
+import { OptionsReader } from "./options_reader.ts";
 import type { Texts } from "./place.ts";
 import { StartError } from "./start_error.ts";
 import { UsageError } from "./usage_error.ts";
-
-/** Options that only make sense on a command line. */
-const NOT_CONFIGURED: readonly OptionName[] = ["help", "version", "config"];
 
 /** A configuration has a few lines. */
 const MAX_BYTES = 1024 * 1024;
@@ -27,11 +24,6 @@ export interface ConfigFile {
   readonly texts: Texts;
   /** Where each option is set: `pyserve.json:3:5`. */
   readonly places: ReadonlyMap<OptionName, string>;
-}
-
-/** Whether an option can be set in a configuration file. */
-export function isConfigurable(name: OptionName): boolean {
-  return !NOT_CONFIGURED.includes(name);
 }
 
 /**
@@ -69,8 +61,6 @@ class Reader {
   /** Whether somebody else may have written it. */
   readonly #isFound: boolean;
   readonly #isGuarded: boolean;
-  readonly #texts: Texts = new Map();
-  readonly #places = new Map<OptionName, string>();
 
   constructor(path: string, isFound: boolean, isGuarded: boolean) {
     this.#path = path;
@@ -81,8 +71,18 @@ class Reader {
   read(text: string): ConfigFile {
     const root = this.#parsed(text);
     if (root.kind !== "object") throw this.#error(root.at, "it must be an object of options: { ... }");
-    for (const member of root.members) if (member.key !== "$schema") this.#set(member);
-    return { texts: this.#texts, places: this.#places };
+    const options = new OptionsReader("server", {
+      fail: (at, reason) => {
+        throw this.#error(at, reason);
+      },
+      located: (name, text) => this.#located(name, text),
+      accept: (name, texts, at) => this.#isFound && this.#refuseUntrusted(name, texts, at),
+    }).read(root.members.filter(({ key }) => key !== "$schema"));
+    const set = [...options].filter(([, { texts }]) => texts.length > 0);
+    return {
+      texts: new Map(set.map(([name, { texts }]) => [name, [...texts]])),
+      places: new Map(set.map(([name, { at }]) => [name, this.#placeOf(at)])),
+    };
   }
 
   #parsed(text: string): JsonValue {
@@ -92,43 +92,6 @@ class Reader {
       if (error instanceof JsonSyntaxError) throw this.#error(error.at, error.message);
       throw error;
     }
-  }
-
-  #set({ key, at, value }: JsonMember): void {
-    const name = this.#nameOf(key, at);
-    if (this.#places.has(name)) throw this.#error(at, `"${name}" is set twice`);
-    const texts = this.#textsOf(name, value);
-    if (texts.length === 0) return;
-    const located = texts.map((text) => this.#located(name, text));
-    if (this.#isFound) this.#refuseUntrusted(name, texts, at);
-    this.#texts.set(name, located);
-    this.#places.set(name, this.#placeOf(at));
-  }
-
-  #nameOf(key: string, at: Position): OptionName {
-    const names = OPTION_ROWS.map(([name]) => name).filter(isConfigurable);
-    const name = names.find((each) => each === key);
-    if (name !== undefined) return name;
-    const meant = nearest(key, names.filter((each) => !OPTIONS[each].writes));
-    throw this.#error(at, `there is no option "${key}"${meant === null ? "" : `; did you mean "${meant}"?`}`);
-  }
-
-  /** The texts as on a command line; none for an option that is switched off. */
-  #textsOf(name: OptionName, value: JsonValue): string[] {
-    const { value: takesValue, bare, repeatable } = OPTIONS[name];
-    if (value.kind === "true" || value.kind === "false") {
-      if (takesValue !== undefined && bare === undefined) throw this.#error(value.at, `"${name}" needs ${takesValue}`);
-      return value.kind === "true" ? [bare ?? ""] : [];
-    }
-    if (takesValue === undefined) throw this.#error(value.at, `"${name}" must be true or false`);
-    if (value.kind !== "array") return [this.#textOf(name, value)];
-    if (!repeatable) throw this.#error(value.at, `"${name}" takes one value, not a list`);
-    return value.items.map((item) => this.#textOf(name, item));
-  }
-
-  #textOf(name: OptionName, value: JsonValue): string {
-    if (value.kind === "string" || value.kind === "number") return value.text;
-    throw this.#error(value.at, `"${name}" needs ${OPTIONS[name].value} as text or as a number`);
   }
 
   #refuseUntrusted(name: OptionName, texts: readonly string[], at: Position): void {
@@ -167,7 +130,10 @@ class Reader {
 /** Whether a value leads out of what would be served here without it. */
 function leadsAway(name: OptionName, text: string): boolean {
   if (name === "directory") return !isShownInside(text);
-  if (name === "mount") return !isShownInside(text.slice(text.indexOf("=") + 1));
+  if (name === "mount") {
+    const path = text.slice(text.indexOf("=") + 1);
+    return !path.startsWith("{") && !isShownInside(path); // a directory among options of its own is checked there
+  }
   return name === "bind" && socketOf(text) !== null;
 }
 

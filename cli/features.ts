@@ -9,7 +9,7 @@ import { archives, checksums, searches } from "../handlers/site/reading_features
 import type { UploadOptions } from "../handlers/upload/upload.ts";
 import { environmentOfProcess } from "./environment.ts";
 import { stateDirectoryOf } from "./state_directory.ts";
-import type { FeatureSettings, Settings } from "./settings.ts";
+import { allSites, type FeatureSettings, type Settings } from "./settings.ts";
 
 /** Loads the enabled features in the order in which they handle requests; `root` is the directory served. */
 export async function loadFeatures(settings: FeatureSettings, root: string): Promise<Feature[]> {
@@ -30,11 +30,13 @@ export async function loadFeatures(settings: FeatureSettings, root: string): Pro
 
 /** The paths that serving and its features read, and those that they write to. */
 export function neededPaths(settings: Settings): { readonly read: string[]; readonly write: string[] } {
-  const { root, mounts, tls, features, identity } = settings;
+  const { tls, identity } = settings;
   const files = tls !== null && "cert" in tls ? [tls.cert, tls.key, tls.password] : [];
   const state = stateDirectoryOf(settings, environmentOfProcess());
-  const read = [root, ...mounts.map(({ path }) => path), ...files, identity?.file, state];
-  const write = [features.upload ? root : null, state];
+  const sites = allSites(settings);
+  const served = sites.flatMap(({ root, mounts }) => [root, ...mounts.map(({ path }) => path)]);
+  const read = [...new Set(served), ...files, identity?.file, state];
+  const write = [...sites.map(({ root, features }) => features.upload ? root : null), state];
   return { read: read.filter(isPath), write: write.filter(isPath) };
 }
 

@@ -10,7 +10,7 @@ import type { Handler, Layer, Logger } from "../handlers/core/types.ts";
 import { AUTHORITY_PATH, authorityFile, hsts, redirectToHttps } from "../handlers/layers/https.ts";
 import type { Certificates, TlsPair } from "../handlers/transport/certificates.ts";
 import { listen, type Serve, shownUrl } from "./listen.ts";
-import type { Settings } from "./settings.ts";
+import { believed, type Settings } from "./settings.ts";
 
 /** What HTTPS adds to a server. */
 export interface Https {
@@ -106,6 +106,7 @@ async function startRedirect(running: RunningHttps, port: number): Promise<Deno.
     toFetch(handler, {
       log,
       accessLog: server.log ?? false,
+      ...believed(running.settings),
       hosts: [...hosts ?? [], ...dnsNames(new X509Certificate(cert).subjectAltName)],
       localAddress: () => ({ hostname, port, name: hostname }),
     });

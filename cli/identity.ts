@@ -6,22 +6,22 @@
 
 import { SEPARATOR } from "@std/path/constants";
 import { auth } from "../handlers/identity/auth.ts";
+import { Logins } from "../handlers/identity/logins.ts";
 import { environmentUser, type Users } from "../handlers/identity/users.ts";
 import { type IdentityState, openState, volatileState } from "../handlers/identity/state.ts";
 import { userFile, UserFileError } from "../handlers/identity/user_file.ts";
 import type { Layer, Logger } from "../handlers/core/types.ts";
 import { accessWarnings } from "./access_warnings.ts";
-import type { FeatureSettings, IdentitySettings } from "./settings.ts";
+import type { IdentitySettings, SiteSettings } from "./settings.ts";
 import { shellWord } from "./shell_word.ts";
 import { defaultStateDirectory } from "./state_directory.ts";
 import { StartError } from "./start_error.ts";
 import { UsageError } from "./usage_error.ts";
-import type { MountPoint } from "./values.ts";
 
 /** What the command needs for users. */
 export interface LoadedIdentity {
-  /** The layer for the file server. */
-  readonly layer: Layer;
+  /** Makes the layer for a site; all of them share sessions, and limits on attempts to log in. */
+  layerFor(site: SiteSettings): Layer;
   /** Sentences to print at the start. */
   readonly notes: readonly string[];
   /** The state directory; null if sessions and shares end with the process. */
@@ -33,12 +33,8 @@ export interface IdentityWorld {
   readonly env: Readonly<Record<string, string>>;
   readonly log: Logger;
   readonly workers: number;
-  /** The directory or file that is served. */
-  readonly root: string;
-  /** What else is served. */
-  readonly mounts: readonly MountPoint[];
-  /** What the options enable. */
-  readonly features: FeatureSettings;
+  /** All that is served. */
+  readonly sites: readonly SiteSettings[];
   /** Whether clients connect over a network without TLS. */
   readonly isInsecure: boolean;
 }
@@ -53,23 +49,27 @@ export async function loadIdentity(settings: IdentitySettings, world: IdentityWo
   if (state === null && workers > 1) {
     throw new StartError(`Cannot use --workers with users: ${notes.join("")}; name another directory with --state`);
   }
-  notes.push(...await accessWarnings(settings.rules, { users, ...world }));
+  for (const site of world.sites.filter(({ isMount }) => !isMount)) {
+    notes.push(...await accessWarnings(site.identity?.rules ?? [], { users, ...site }));
+  }
+  const shared = { users, state: state ?? volatileState(), logins: new Logins(users, { log }), log };
   return {
-    layer: auth({ users, rules: settings.rules, state: state ?? volatileState(), site: siteOf(world.root), log }),
-    notes,
+    layerFor: ({ root, identity }) => auth({ ...shared, rules: identity?.rules ?? [], site: siteOf(root) }),
+    notes: [...new Set(notes)],
     directory: state && directory,
   };
 }
 
 async function usersOf(
   { file, variable }: IdentitySettings,
-  { env, log, root, mounts }: IdentityWorld,
+  { env, log, sites }: IdentityWorld,
 ): Promise<Users> {
   try {
     if (file !== null) {
       const users = userFile(file, { warn: (sentence) => log.error(sentence) });
       await users.ready();
-      if ([root, ...mounts.map(({ path }) => path)].some((path) => isServed(file, path))) {
+      const served = sites.flatMap(({ root, mounts }) => [root, ...mounts.map(({ path }) => path)]);
+      if (served.some((path) => isServed(file, path))) {
         throw new StartError(`Cannot use --auth "${file}": it is in the directory that is served`);
       }
       return users;

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { isConfigurable } from "./config_file.ts";
 import { CONFIG_NAME } from "./config_reader.ts";
 import { sentence } from "./help.ts";
 import { GROUPS, type Option } from "./option.ts";
 import { OPTION_ROWS, type OptionName } from "./options.ts";
+import { isConfigurable } from "./options_reader.ts";
 import { StartError } from "./start_error.ts";
 import type { SubcommandIo } from "./subcommands.ts";
 import { UsageError } from "./usage_error.ts";
@@ -60,8 +60,15 @@ export function template(): string {
 }
 
 function entry([name, option]: readonly [OptionName, Option]): string {
-  return `\n  // ${sentence(option)}\n  // "${name}": ${exampleOf(option)},\n`;
+  return `\n  // ${sentence(option)}\n  // "${name}": ${EXAMPLES[name] ?? exampleOf(option)},\n`;
 }
+
+/** Examples of options whose placeholder says little. */
+const EXAMPLES: Readonly<Partial<Record<OptionName, string>>> = {
+  mount: '{"/docs": "docs", "/incoming": {"directory": "incoming", "no-listing": true}}',
+  hosts: '{"a.example": "a", "*.b.example": {"directory": "b", "spa": true}}',
+  headers: '[{"for": "/assets/**", "set": {"Cache-Control": "max-age=3600"}}]',
+};
 
 function exampleOf({ value, bare, repeatable }: Option): string {
   if (value === undefined || bare !== undefined) return "true";

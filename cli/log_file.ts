@@ -10,7 +10,7 @@
 
 import type { ByteWriter } from "./log_sink.ts";
 import { servingRoot } from "./served_state.ts";
-import type { Settings } from "./settings.ts";
+import type { SiteSettings } from "./settings.ts";
 import { StartError } from "./start_error.ts";
 
 /** The owner writes, the group may read, as logrotate and syslog have it. */
@@ -39,8 +39,8 @@ export class LogFile implements ByteWriter, Disposable {
   }
 
   /** Opens the file, which clients must not be able to read. Throws {@linkcode StartError}. */
-  static open(path: string, settings: Settings, stderr: ByteWriter): LogFile {
-    const root = servingRoot(path, settings);
+  static open(path: string, sites: readonly SiteSettings[], stderr: ByteWriter): LogFile {
+    const root = servingRoot(path, sites);
     if (root !== null) {
       throw new StartError(`Cannot log to "${path}": clients could read it, because "${root}" is served`);
     }

@@ -10,12 +10,12 @@ import type { FileSource } from "../handlers/sources/types.ts";
 import { readOnly, union } from "../handlers/sources/union.ts";
 import { zip, ZipError } from "../handlers/sources/zip.ts";
 import { SitePath } from "../handlers/http/target.ts";
-import type { Settings } from "./settings.ts";
+import type { SiteSettings } from "./settings.ts";
 import { StartError } from "./start_error.ts";
 import type { MountPoint } from "./values.ts";
 
 /** The source of a site with mounts, or of an archive. Throws {@linkcode StartError}. */
-export async function sourceOf({ root, isDirectory, mounts, server, features }: Settings): Promise<FileSource> {
+export async function sourceOf({ root, isDirectory, mounts, server, features }: SiteSettings): Promise<FileSource> {
   const { hidden = false, followLinks = false } = server;
   if (!isDirectory && Deno.statSync(root).isFile) {
     throw new StartError(`Cannot mount anything beside the single file "${root}": serve a directory instead`);
@@ -25,9 +25,17 @@ export async function sourceOf({ root, isDirectory, mounts, server, features }: 
     throw new StartError(`Cannot take uploads: "${root}" is an archive; serve a directory instead`);
   }
   const others: [string, FileSource][] = [];
-  for (const mount of mounts) others.push([mount.prefix, readOnly(await mounted(mount, followLinks))]);
+  for (const mount of mounts) {
+    const source = readOnly(await mounted(mount, followLinks));
+    others.push([mount.prefix, mount.site === null ? source : filtered(source, isRoot)]);
+  }
   const source = others.length === 0 ? own : union({ "/": own, ...Object.fromEntries(others) });
   return hidden ? source : filtered(source, isVisible);
+}
+
+/** A mount that is a site of its own is only an entry of the directory around it: what it shows is up to its own settings. */
+function isRoot({ parent }: SitePath): boolean {
+  return parent === null;
 }
 
 async function mounted({ prefix, path }: MountPoint, followLinks: boolean): Promise<FileSource> {

@@ -25,6 +25,14 @@ export type Group = typeof GROUPS[number];
 export class InvalidValue extends Error {
   /** Always `"InvalidValue"`. */
   override readonly name: string = "InvalidValue";
+  /** Where it is in a value that is JSON: keys and positions. */
+  readonly path: readonly (string | number)[];
+
+  /** Creates it. */
+  constructor(message: string, path: readonly (string | number)[] = []) {
+    super(message);
+    this.path = path;
+  }
 }
 
 /** One option of the command: the source of parsing, validation, help, environment variables and the reference. */
@@ -49,6 +57,18 @@ export interface Option<T = unknown> {
   readonly isRisky?: boolean | "beside";
   /** Whether the value is the path of a file, or contains one after `=`; in a configuration file, it is relative to that. */
   readonly isPath?: boolean | "after =";
+  /**
+   * Whether the value is JSON: `object`, or `members`: `KEY=VALUE`, where VALUE may be an object of options. In a configuration
+   * file, these are objects.
+   */
+  readonly json?: "object" | "members";
+  /**
+   * Where a configuration can set it besides for the whole server: for a virtual host, and with `mount` also for a mount.
+   * These inherit its value, unless it `isOwn`.
+   */
+  readonly within?: "host" | "mount";
+  /** Whether mounts and virtual hosts have it only if they set it themselves. */
+  readonly isOwn?: boolean;
   /** The value's placeholder in the help; without it, the option is a switch. */
   readonly value?: string;
   /** Its meaning without a value; a value can then only follow `=`. */

@@ -27,6 +27,7 @@ import {
   header,
   headerName,
   hostPattern,
+  hostSite,
   mediaTypeText,
   metricsAddress,
   mountPoint,
@@ -116,6 +117,14 @@ const TABLE = {
     shown: "HTTP/1.1, with TLS also HTTP/2",
     help: "HTTP/1.1, or HTTP/1.0 exactly as Python responds, with one request per connection; also as -p HTTP/1.0",
   }, choice("HTTP/1.1", "HTTP/1.0")),
+  "engine": one({
+    group: "Address",
+    value: "ENGINE",
+    default: "deno",
+    shown: "deno",
+    help: "What speaks HTTP: deno (Deno.serve), or native, which takes half the CPU time and limits slow clients, " +
+      "over plain HTTP on Linux only; auto = native where possible",
+  }, choice("deno", "native", "auto")),
   "workers": one({
     group: "Address",
     value: "N",
@@ -158,6 +167,8 @@ const TABLE = {
   }),
   "directory": one({
     group: "Files",
+    within: "mount",
+    isOwn: true,
     isPath: true,
     rank: 1,
     short: "d",
@@ -170,13 +181,29 @@ const TABLE = {
   }, directory),
   "mount": list({
     group: "Files",
+    within: "host",
+    isOwn: true,
     isPath: "after =",
+    json: "members",
     elsewhere: ["alias", "mounts"],
     value: "/PREFIX=PATH",
     help:
       "Serve another directory, or the files in a ZIP archive, at this path, for reading only; also as a positional " +
-      "argument",
+      'argument. With options of its own: {"directory": PATH, "upload": true, ...}',
   }, mountPoint),
+  "hosts": list({
+    group: "Files",
+    isRisky: true,
+    isPath: "after =",
+    json: "members",
+    elsewhere: ["vhosts", "virtual-hosts", "server-name"],
+    value: "NAME=PATH",
+    shown: "one site for all names",
+    needs: ["directory"],
+    help:
+      "Serve another directory under this host name, or *.NAME for its subdomains; all names that are not given get 421, " +
+      'addresses and localhost the directory. With options of its own: {"directory": PATH, "spa": true, ...}',
+  }, hostSite),
   "base": one({
     group: "Files",
     elsewhere: ["base-path", "path-prefix", "prefix", "public-path"],
@@ -187,12 +214,15 @@ const TABLE = {
   }, belowRoot),
   "index": list({
     group: "Files",
+    within: "mount",
     value: "NAME",
     shown: "index.html, index.htm",
     help: "Name of the index file of a directory",
   }, fileName),
   "spa": one({
     group: "Files",
+    within: "mount",
+    isOwn: true,
     elsewhere: ["single", "render-spa", "page-fallback", "history-api-fallback"],
     value: "FILE",
     bare: "",
@@ -201,13 +231,25 @@ const TABLE = {
       "Single-page app: answer navigations to addresses for which there is no file with this page; without a value, " +
       "the index file of the root. Missing scripts, images and names with an extension stay 404",
   }, appPage),
+  "spa-ignore": list({
+    group: "Files",
+    within: "mount",
+    isOwn: true,
+    elsewhere: ["ignores"],
+    value: "PATTERN",
+    shown: "none",
+    needs: ["spa"],
+    help: "Do not answer with the page of the app at these names, paths (/api) and globs (/v?/**), and below",
+  }, text),
   "clean-urls": flag({
     group: "Files",
+    within: "mount",
     elsewhere: ["pretty-urls", "html-extension"],
     help: "Answer /about with about.html, and redirect /about.html to /about",
   }),
   "trailing-slash": one({
     group: "Files",
+    within: "mount",
     value: "always|never|auto",
     default: "auto",
     shown: "auto: directories have one, other pages do not",
@@ -215,6 +257,8 @@ const TABLE = {
   }, choice("always", "never", "auto")),
   "not-found": one({
     group: "Files",
+    within: "mount",
+    isOwn: true,
     elsewhere: ["error-page", "page404"],
     value: "FILE",
     default: null,
@@ -235,16 +279,19 @@ const TABLE = {
   }, text),
   "no-listing": flag({
     group: "Files",
+    within: "mount",
     rank: 8,
     elsewhere: ["no-index", "no-dir-listing", "no-dirlist"],
     help: "Answer 404 for directories without an index file",
   }),
   "no-archive": flag({
     group: "Files",
+    within: "mount",
     help: "Do not offer directories as archives (?archive=zip, tar, tar.gz); --no-listing implies it",
   }),
   "archive-max": one({
     group: "Files",
+    within: "mount",
     value: "SIZE",
     default: null,
     shown: "no limit",
@@ -253,20 +300,24 @@ const TABLE = {
   }, size("10G")),
   "no-search": flag({
     group: "Files",
+    within: "mount",
     help: "Do not offer search in directories (?q=TEXT); --no-listing implies it",
   }),
   "no-checksum": flag({
     group: "Files",
+    within: "mount",
     help: "Do not compute checksums of files (?sha256, ?sha512, ?sha1, ?md5)",
   }),
   "hidden": flag({
     group: "Files",
+    within: "mount",
     isRisky: true,
     rank: 7,
     help: "Serve and list dotfiles; without it, only .well-known",
   }),
   "follow-links": flag({
     group: "Files",
+    within: "mount",
     isRisky: true,
     help: "Follow symlinks that lead out of the directory",
   }),
@@ -290,12 +341,16 @@ const TABLE = {
   }, text),
   "public": flag({
     group: "Users",
+    within: "mount",
+    isOwn: true,
     isRisky: "beside",
     needs: AUTHENTICATING,
     help: "Let anyone read, besides what users may do; the same as --access anyone:read",
   }),
   "access": list({
     group: "Users",
+    within: "mount",
+    isOwn: true,
     isRisky: "beside",
     value: "WHO:RIGHTS[@PATH]",
     shown: "users:all",
@@ -315,6 +370,8 @@ const TABLE = {
   }, text),
   "upload": flag({
     group: "Uploads",
+    within: "mount",
+    isOwn: true,
     isRisky: true,
     rank: 4,
     writes: true,
@@ -322,12 +379,16 @@ const TABLE = {
   }),
   "delete": flag({
     group: "Uploads",
+    within: "mount",
+    isOwn: true,
     isRisky: true,
     writes: true,
     help: "Let clients delete, overwrite and move files; without --bind, from this machine only",
   }),
   "all": flag({
     group: "Uploads",
+    within: "mount",
+    isOwn: true,
     isRisky: true,
     rank: 5,
     writes: true,
@@ -335,6 +396,8 @@ const TABLE = {
   }),
   "upload-beside-programs": one({
     group: "Uploads",
+    within: "host",
+    isOwn: true,
     isRisky: true,
     value: "DIR,...",
     default: null,
@@ -344,6 +407,8 @@ const TABLE = {
   }, uploadPaths),
   "on-conflict": one({
     group: "Uploads",
+    within: "mount",
+    isOwn: true,
     value: "POLICY",
     default: "fail",
     shown: "fail",
@@ -352,6 +417,7 @@ const TABLE = {
   }, choice(...CONFLICT_POLICIES)),
   "max-upload": one({
     group: "Uploads",
+    within: "mount",
     value: "SIZE",
     default: null,
     shown: "the free disk space",
@@ -360,12 +426,16 @@ const TABLE = {
   }, size("64M")),
   "no-sandbox": flag({
     group: "Uploads",
+    within: "mount",
+    isOwn: true,
     isRisky: true,
     needs: WRITING,
     help: "Let HTML files run scripts with the site's origin, which may write; without it, they are sandboxed",
   }),
   "cgi": one({
     group: "CGI",
+    within: "mount",
+    isOwn: true,
     isRisky: true,
     rank: 9,
     value: "DIR,...",
@@ -375,36 +445,48 @@ const TABLE = {
   }, sitePaths),
   "cgi-ext": list({
     group: "CGI",
+    within: "mount",
+    isOwn: true,
     isRisky: true,
     value: ".EXT,...",
     help: "Run files with these extensions in any directory",
   }, extensions),
   "cgi-map": list({
     group: "CGI",
+    within: "mount",
+    isOwn: true,
     isRisky: true,
     value: ".EXT=PROGRAM",
     help: "Run files with this extension by an interpreter, such as .php=/usr/bin/php-cgi",
   }, extensionProgram),
   "cgi-mount": list({
     group: "CGI",
+    within: "host",
+    isOwn: true,
     isRisky: true,
     value: "PATH=PROGRAM",
     help: "Run a program for a path and everything below it, such as /git=/usr/lib/git-core/git-http-backend",
   }, pathProgram),
   "fastcgi": list({
     group: "CGI",
+    within: "mount",
+    isOwn: true,
     isRisky: true,
     value: ".EXT=ADDRESS",
     help: "Pass files with this extension to a FastCGI application: .php=unix:/run/php/php-fpm.sock or .php=HOST:PORT",
   }, application),
   "cgi-index": list({
     group: "CGI",
+    within: "mount",
+    isOwn: true,
     value: "NAME",
     needs: CGI,
     help: "Name of the index program of a directory, such as index.cgi",
   }, fileName),
   "cgi-env": list({
     group: "CGI",
+    within: "mount",
+    isOwn: true,
     isRisky: true,
     value: "NAME[=VALUE]",
     shown: "PATH and TZ only",
@@ -413,12 +495,15 @@ const TABLE = {
   }, variable),
   "cgi-pass-auth": flag({
     group: "CGI",
+    within: "mount",
+    isOwn: true,
     isRisky: true,
     needs: PROGRAMS,
     help: "Pass the Authorization header, which contains the password, to programs",
   }),
   "cgi-user": one({
     group: "CGI",
+    within: "mount",
     isRisky: true,
     value: "NAME",
     default: null,
@@ -427,6 +512,7 @@ const TABLE = {
   }, text),
   "cgi-max": one({
     group: "CGI",
+    within: "mount",
     value: "N",
     default: null,
     shown: "4 per core, at least 8",
@@ -436,6 +522,7 @@ const TABLE = {
   }, count),
   "cgi-timeout": one({
     group: "CGI",
+    within: "mount",
     value: "SECONDS",
     default: 30_000,
     shown: "30; 0 = unlimited",
@@ -444,6 +531,7 @@ const TABLE = {
   }, seconds),
   "cgi-idle": one({
     group: "CGI",
+    within: "mount",
     value: "SECONDS",
     default: 60_000,
     shown: "60; 0 = unlimited",
@@ -452,6 +540,7 @@ const TABLE = {
   }, seconds),
   "cgi-linger": one({
     group: "CGI",
+    within: "mount",
     value: "SECONDS",
     default: 5_000,
     shown: "5; 0 = unlimited",
@@ -460,6 +549,7 @@ const TABLE = {
   }, seconds),
   "max-body": one({
     group: "CGI",
+    within: "mount",
     value: "SIZE",
     default: 1024 ** 3,
     shown: "1G; 0 = unlimited",
@@ -468,6 +558,7 @@ const TABLE = {
   }, size("64M")),
   "body-timeout": one({
     group: "CGI",
+    within: "mount",
     value: "SECONDS",
     default: 30_000,
     shown: "30; 0 = unlimited",
@@ -476,12 +567,16 @@ const TABLE = {
   }, seconds),
   "cgi-debug": flag({
     group: "CGI",
+    within: "mount",
+    isOwn: true,
     isRisky: "beside",
     needs: CGI,
     help: "Show all clients why a program failed, with its last error output; without it, only clients on this machine",
   }),
   "proxy": list({
     group: "Proxy",
+    within: "host",
+    isOwn: true,
     isRisky: true,
     elsewhere: ["proxy-all", "proxy-pass", "reverse-proxy"],
     value: "/PATH=URL",
@@ -490,6 +585,7 @@ const TABLE = {
   }, proxyRule),
   "proxy-timeout": one({
     group: "Proxy",
+    within: "host",
     value: "SECONDS",
     default: 60_000,
     shown: "60; 0 = unlimited",
@@ -498,6 +594,8 @@ const TABLE = {
   }, seconds),
   "proxy-pass-auth": flag({
     group: "Proxy",
+    within: "host",
+    isOwn: true,
     isRisky: true,
     needs: ["proxy"],
     help:
@@ -518,8 +616,22 @@ const TABLE = {
     value: "NAME",
     help: "Remove a header from every response",
   }, headerName),
+  "headers": list({
+    group: "Responses",
+    within: "mount",
+    isOwn: true,
+    isRisky: "beside",
+    json: "object",
+    elsewhere: ["header-rules"],
+    value: "RULE",
+    help:
+      'Set and remove headers at some paths only: {"for": "/assets/**", "set": {"Cache-Control": "max-age=3600"}, ' +
+      '"remove": "Server"}; a pattern without a slash, such as *.html, matches names',
+  }, text),
   "cors": one({
     group: "Responses",
+    within: "host",
+    isOwn: true,
     isRisky: "beside",
     elsewhere: ["enable-cors", "cross-origin", "allow-origin"],
     value: "ORIGIN,...",
@@ -531,6 +643,7 @@ const TABLE = {
   }, origins),
   "isolated": flag({
     group: "Responses",
+    within: "host",
     elsewhere: ["coop", "coep", "cross-origin-isolated"],
     help:
       "Isolate pages from other origins (COOP, COEP, CORP), so that they can use SharedArrayBuffer; over HTTPS or " +
@@ -538,6 +651,7 @@ const TABLE = {
   }),
   "cache": one({
     group: "Responses",
+    within: "mount",
     elsewhere: ["cache-control", "max-age", "maxage", "cache-time"],
     value: "auto|off|SECONDS",
     default: null,
@@ -548,12 +662,14 @@ const TABLE = {
   }, caching),
   "type": list({
     group: "Responses",
+    within: "mount",
     elsewhere: ["mime", "mime-type", "mimetype", "mimetypes", "mime-types"],
     value: ".EXT=TYPE",
     help: "Media type of files with this extension, sent as it is: .foo=text/plain; charset=utf-8",
   }, extensionType),
   "content-type": one({
     group: "Responses",
+    within: "mount",
     value: "TYPE",
     default: null,
     shown: "application/octet-stream",
@@ -561,6 +677,7 @@ const TABLE = {
   }, mediaTypeText),
   "charset": one({
     group: "Responses",
+    within: "mount",
     value: "NAME",
     default: "utf-8",
     shown: "utf-8",
@@ -568,21 +685,25 @@ const TABLE = {
   }, charset),
   "compress": flag({
     group: "Responses",
+    within: "host",
     elsewhere: ["gzip", "brotli", "compression"],
     help: "Compress text, code and data for clients that accept zstd, br or gzip; listings always are, with gzip",
   }),
   "precompressed": flag({
     group: "Responses",
+    within: "mount",
     excludes: ["no-precompressed"],
     help:
       "Also with uploads, send NAME.br, NAME.zst or NAME.gz, if it is not older, instead of NAME to clients that accept it",
   }),
   "no-precompressed": flag({
     group: "Responses",
+    within: "mount",
     help: "Do not send NAME.br, NAME.zst or NAME.gz instead of NAME",
   }),
   "precompressed-only": flag({
     group: "Responses",
+    within: "mount",
     excludes: ["no-precompressed"],
     help: "Send NAME.br, NAME.zst or NAME.gz to clients that accept it also where there is no NAME",
   }),

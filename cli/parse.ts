@@ -51,9 +51,7 @@ export function parse(
   const file = configOf(near, readConfig);
   const configured = missingFrom(near, withPlace(file?.texts ?? new Map(), []));
   const all: Texts = new Map([...near, ...configured]);
-  const sources = { variables, configured, places: file?.places ?? new Map() };
-  check(all);
-  return given(all, sources);
+  return given(checked(all, file?.places), { variables, configured, places: file?.places ?? new Map() });
 }
 
 /** The options that are not on the command line. */
@@ -134,7 +132,8 @@ function find(flag: string): OptionName {
   const exact = OPTION_ROWS.find(([name]) => flag === `--${name}`)?.[0] ?? byLetter(flag);
   if (exact) return exact;
   const meant = flag.startsWith("--") ? OPTION_ROWS.filter(([name]) => `--${name}`.startsWith(flag)) : [];
-  if (meant.length === 1) return meant[0]![0];
+  // As in other servers, --host means another option than the one that it is a prefix of.
+  if (meant.length === 1 && (elsewhere(flag) ?? meant[0]![0]) === meant[0]![0]) return meant[0]![0];
   const names = meant.filter(([, { writes }]) => !writes).map(([name]) => `--${name}`);
   if (names.length > 1) throw new UsageError(`The option ${flag} could mean ${names.join(" or ")}`);
   if (meant.length > 1) throw new UsageError(`The option ${flag} is ambiguous: write the full name`);
@@ -155,11 +154,17 @@ function byLetter(flag: string): OptionName | undefined {
 /** The most similar option. Never one that lets clients write: a typo must not lead to such a suggestion. */
 function suggestion(flag: string): string {
   const offered = OPTION_ROWS.filter(([, { writes }]) => !writes);
-  const elsewhere = offered.find(([, option]) => option.elsewhere?.includes(flag.replace(/^--?/, "")));
-  if (elsewhere) return `; did you mean --${elsewhere[0]}?`;
+  const other = elsewhere(flag);
+  if (other !== null) return `; did you mean --${other}?`;
   if (flag.length === 2) return byLetter(swapCase(flag)) ? `; did you mean ${swapCase(flag)}?` : "";
   const meant = nearest(flag, offered.map(([name]) => `--${name}`));
   return meant === null ? "" : `; did you mean ${meant}?`;
+}
+
+/** The option that has this name in other servers. */
+function elsewhere(flag: string): OptionName | null {
+  const name = flag.replace(/^--?/, "");
+  return OPTION_ROWS.find(([, option]) => !option.writes && option.elsewhere?.includes(name))?.[0] ?? null;
 }
 
 function swapCase(flag: string): string {
@@ -187,12 +192,20 @@ function wordsOf(texts: Texts): string[] {
 
 function given(texts: Texts, sources: Sources): Given {
   const origins = originsOf(texts, sources);
+  const options = typed(texts, origins);
+  const inherited = wordsOf(new Map([...sources.variables, ...sources.configured]));
+  return { options, names: new Set(texts.keys()), texts, origins, inherited };
+}
+
+/** The typed values of all options. Throws {@linkcode UsageError}. */
+export function typed(
+  texts: ReadonlyMap<OptionName, readonly string[]>,
+  origins: ReadonlyMap<OptionName, string> = new Map(),
+): Options {
   const entries = OPTION_ROWS.map(([name, option]) => {
     return [name, valueOf(name, option, texts.get(name) ?? [], origins.get(name))];
   });
-  const options = Object.fromEntries(entries) as Options;
-  const inherited = wordsOf(new Map([...sources.variables, ...sources.configured]));
-  return { options, names: new Set(texts.keys()), texts, origins, inherited };
+  return Object.fromEntries(entries) as Options;
 }
 
 function originsOf(texts: Texts, { variables, configured, places }: Sources): ReadonlyMap<OptionName, string> {
@@ -231,15 +244,22 @@ function badText(option: Option, texts: readonly string[]): string {
   }) ?? "";
 }
 
-function check(texts: Texts): void {
+/** The texts, if no option needs or excludes another one. Throws {@linkcode UsageError}. */
+export function checked<T extends ReadonlyMap<OptionName, readonly string[]>>(
+  texts: T,
+  places: ReadonlyMap<OptionName, string> = new Map(),
+): T {
   const has = (name: string) => texts.has(name as OptionName);
   for (const name of texts.keys()) {
     const { needs, excludes = [] } = OPTIONS[name];
+    const place = places.get(name);
+    const at = place === undefined ? "The option" : `Cannot use ${place}: the option`;
     if (needs && !needs.some(has)) {
       const others = needs.map((other) => `--${other}`).join(" or ");
-      throw new UsageError(`The option --${name} needs ${others}`, topicOf(name));
+      throw new UsageError(`${at} --${name} needs ${others}`, topicOf(name));
     }
     const other = excludes.find(has);
     if (other) throw new UsageError(`The options --${name} and --${other} cannot be combined`, topicOf(name));
   }
+  return texts;
 }

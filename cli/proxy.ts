@@ -11,6 +11,9 @@ import { withoutAbortWarning } from "./abort_warning.ts";
 import type { Options } from "./options.ts";
 import { requireConnectPermission } from "./run_check.ts";
 
+/** Applications of one thread that wait for the next request of a connection have to wait 4 seconds at most. */
+const IDLE_CONNECTIONS = 64;
+
 /** One feature for each path, the longest first: `/api/v2` before `/api`. */
 export function proxyFeatures(options: Options): Feature[] {
   const rules = options.proxy.toSorted((a, b) => b.path.length - a.path.length);
@@ -18,6 +21,8 @@ export function proxyFeatures(options: Options): Feature[] {
     const parsed = parseUpstream(upstream);
     if (typeof parsed === "object") requireConnectPermission(parsed.address);
     const passAuth = options["proxy-pass-auth"] ? { passAuth: true } : {};
-    return withoutAbortWarning(proxyFeature({ path, upstream, headerTimeout: options["proxy-timeout"], ...passAuth }));
+    const headerTimeout = options["proxy-timeout"];
+    const given = { path, upstream, headerTimeout, idleConnections: IDLE_CONNECTIONS, ...passAuth };
+    return withoutAbortWarning(proxyFeature(given));
   });
 }

@@ -4,17 +4,50 @@
  * @module
  */
 
-import type { Handler } from "../handlers/core/types.ts";
+import type { Handler, Layer } from "../handlers/core/types.ts";
 import { fileServer, type FileServerOptions } from "../handlers/site/file_server.ts";
-import type { Settings } from "./settings.ts";
+import type { Feature } from "../handlers/serving/feature.ts";
+import { loadFeatures } from "./features.ts";
+import type { SiteSettings } from "./settings.ts";
 import { StartError } from "./start_error.ts";
 
 /** What the options load for the file server. */
 export type ServerParts = FileServerOptions & Required<Pick<FileServerOptions, "features" | "layers">>;
 
-/** Makes the handler. Throws {@linkcode StartError} for what cannot be served. */
-export async function handlerFor(settings: Settings, parts: ServerParts): Promise<Handler> {
-  const { root, isDirectory, mounts, base } = settings;
+/** A site that has been checked and loaded. */
+export interface OpenSite {
+  readonly settings: SiteSettings;
+  readonly parts: ServerParts;
+  /** Its features, and those of its mounts, to be ended with the server. */
+  readonly features: readonly Feature[];
+}
+
+/** Makes the layer that knows the users of a site. */
+export type LayerFor = (site: SiteSettings) => Layer;
+
+/** Loads what a site consists of. Throws {@linkcode StartError}. */
+export async function openSite(settings: SiteSettings, identity: LayerFor | null): Promise<OpenSite> {
+  const features = await loadFeatures(settings.features, settings.root);
+  const { policies: given, server } = settings;
+  const policies = given && (await import("./policies.ts")).policiesOf(given, server);
+  const hasSites = settings.mounts.some(({ site }) => site !== null);
+  const mounted = hasSites ? await (await import("./mounted_sites.ts")).openMounts(settings.mounts, identity) : null;
+  const layers = [
+    ...policies?.outer ?? [],
+    ...(mounted ? [mounted.layer] : []),
+    ...(identity ? [identity(settings)] : []),
+    ...policies?.inner ?? [],
+  ];
+  return {
+    settings,
+    parts: { features, layers, ...policies?.server },
+    features: [...features, ...mounted?.features ?? []],
+  };
+}
+
+/** Makes the handler of a site, below `base` if it is not null. Throws {@linkcode StartError} for what cannot be served. */
+export async function handlerFor({ settings, parts }: OpenSite, base: string | null): Promise<Handler> {
+  const { root, isDirectory, mounts } = settings;
   checkRoot(root);
   const isSeveral = mounts.length > 0 || isDirectory && Deno.statSync(root).isFile;
   const source = isSeveral ? await (await import("./mounts.ts")).sourceOf(settings) : root;

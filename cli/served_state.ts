@@ -9,7 +9,7 @@ import { SEPARATOR } from "@std/path/constants";
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { resolve } from "@std/path/resolve";
-import type { Settings } from "./settings.ts";
+import type { SiteSettings } from "./settings.ts";
 import { StartError } from "./start_error.ts";
 
 /**
@@ -17,8 +17,8 @@ import { StartError } from "./start_error.ts";
  *
  * @throws {StartError} If it lies in a directory that is served, and is not hidden as a dotfile.
  */
-export function refuseServedState(directory: string, settings: Settings): void {
-  const root = servingRoot(directory, settings);
+export function refuseServedState(directory: string, sites: readonly SiteSettings[]): void {
+  const root = servingRoot(directory, sites);
   if (root === null) return;
   throw new StartError(
     `Cannot keep keys in "${directory}": clients could read them, because "${root}" is served; ` +
@@ -27,14 +27,19 @@ export function refuseServedState(directory: string, settings: Settings): void {
 }
 
 /** The directory, of those that are served, through which clients could read a path; null if there is none. */
-export function servingRoot(path: string, { root, mounts, server }: Settings): string | null {
-  const isReadable = (root: string) => {
-    const [given, site] = [realPath(path), realPath(root)];
-    const below = given === site ? "" : given.startsWith(join(site, SEPARATOR)) ? given.slice(site.length) : null;
-    const isHidden = !server.hidden && below?.split(SEPARATOR).some((name) => name.startsWith("."));
-    return below !== null && !isHidden;
-  };
-  return [root, ...mounts.map((mount) => mount.path)].find(isReadable) ?? null;
+export function servingRoot(path: string, sites: readonly SiteSettings[]): string | null {
+  for (const { root, mounts, server } of sites) {
+    const isReadable = (root: string) => {
+      const [given, site] = [realPath(path), realPath(root)];
+      const below = given === site ? "" : given.startsWith(join(site, SEPARATOR)) ? given.slice(site.length) : null;
+      const isHidden = !server.hidden && below?.split(SEPARATOR).some((name) => name.startsWith("."));
+      return below !== null && !isHidden;
+    };
+    const shared = mounts.filter(({ site }) => site === null).map(({ path }) => path);
+    const readable = [root, ...shared].find(isReadable);
+    if (readable !== undefined) return readable;
+  }
+  return null;
 }
 
 /** Of a directory that does not exist yet, that of the nearest one that does, and the rest. */

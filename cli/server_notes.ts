@@ -8,6 +8,9 @@
  */
 
 import { join } from "@std/path/join";
+import type { ServerAddr } from "../handlers/transport/endpoint.ts";
+import { shownUrl } from "./listen.ts";
+import type { Settings, SiteSettings } from "./settings.ts";
 import type { MountPoint } from "./values.ts";
 
 /** What a running server tells about itself. */
@@ -17,8 +20,8 @@ export interface ServerNote {
   readonly root: string;
   /** Whether the root is an archive whose files are served. */
   readonly isArchive: boolean;
-  /** What is mounted, by resolved paths. */
-  readonly mounts: readonly MountPoint[];
+  /** What is mounted, by resolved paths. What `isSite` has a note of its own. */
+  readonly mounts: readonly (MountPoint & { readonly isSite: boolean })[];
   /** Its URL, for other machines if it has one; null for a Unix socket. */
   readonly url: string | null;
   /** Whether it serves dotfiles. */
@@ -30,6 +33,37 @@ export interface ServerNote {
 }
 
 const DIRECTORY = "servers";
+
+/** What `pyserve share` needs to know about the sites of a server. */
+export function serverNotes(settings: Settings, address: ServerAddr): Omit<ServerNote, "pid" | "started">[] {
+  const { tls, base, virtualHosts } = settings;
+  const scheme = tls === null ? "http" : "https";
+  const port = "port" in address ? address.port : null;
+  return [
+    ...notesOf(settings, shownUrl(address, tls !== null, base)),
+    ...virtualHosts.flatMap((host) => {
+      const isKnown = port !== null && !host.name.startsWith("*");
+      return notesOf(host, isKnown ? `${scheme}://${host.name}:${port}${base ?? ""}/` : null);
+    }),
+  ];
+}
+
+/** The note of a site, and those of its mounts with settings of their own. */
+function notesOf(site: SiteSettings, url: string | null): Omit<ServerNote, "pid" | "started">[] {
+  const { root, isDirectory, mounts, server: { hidden = false }, features: { upload } } = site;
+  const own = {
+    root: Deno.realPathSync(root),
+    isArchive: isDirectory && Deno.statSync(root).isFile,
+    mounts: mounts.map(({ prefix, path, site }) => ({ prefix, path: Deno.realPathSync(path), isSite: site !== null })),
+    url,
+    hidden,
+    upload: upload?.rights?.create ?? false,
+  };
+  const others = mounts.flatMap(({ prefix, site }) => {
+    return site === null ? [] : notesOf(site, url && `${url.replace(/\/$/, "")}${prefix}/`);
+  });
+  return [own, ...others];
+}
 
 /** Writes the note of this server; disposing of it removes the note. */
 export function noteServer(state: string, note: Omit<ServerNote, "pid" | "started">): Disposable {

@@ -126,9 +126,7 @@ async function make(
   if (given.has("upload-only") && !places[0]!.isDirectory) {
     throw new StartError(`Cannot share "${words[0]}" for uploads: it is not a directory`);
   }
-  if (rights.some((right) => right === "upload") && !server.upload) {
-    throw new StartError("The server accepts no uploads: start it with --upload");
-  }
+  if (rights.some((right) => right === "upload")) requireUploads(places, words, server);
   const base = baseOf(given.get("url"), server);
   const made = Date.now();
   const kept = new Set(outermost(places.map(({ path }) => path)));
@@ -158,10 +156,23 @@ async function make(
   );
 }
 
+function requireUploads(places: readonly Place[], words: readonly string[], server: ServerNote): void {
+  const at = places.findIndex(({ mount }) => mount !== null);
+  if (at >= 0) {
+    const { mount } = places[at]!;
+    throw new StartError(
+      `Cannot share "${words[at]}" for uploads: the mount ${mount} accepts none; give it "upload" in the configuration`,
+    );
+  }
+  if (!server.upload) throw new StartError("The server accepts no uploads: start it with --upload");
+}
+
 /** A path on disk as a path of a server. */
 interface Place {
   readonly path: SitePath;
   readonly isDirectory: boolean;
+  /** The prefix of the mount in which it lies; null for the root. */
+  readonly mount: string | null;
 }
 
 /** The server that serves all paths: the one with the deepest root, the newest of several. */
@@ -190,18 +201,21 @@ function placesOf(
 
 /** Where a server serves a file: in the mount with the deepest directory, or below its root; null if it does not. */
 function placeIn({ root, isArchive, mounts }: ServerNote, { real, isDirectory }: Resolved): Place | null {
-  const points = mounts.map(({ prefix, path }) => ({
+  const points = mounts.map(({ prefix, path, isSite }) => ({
     at: readablePath(prefix),
+    mount: prefix,
     path,
+    isSite,
     isArchive: Deno.statSync(path).isFile,
   }));
-  const all = [...points, { at: SitePath.root, path: root, isArchive }];
-  for (const { at, path, isArchive } of all.toSorted((a, b) => b.path.length - a.path.length)) {
+  const shared = points.filter(({ isSite }) => !isSite);
+  const all = [...shared, { at: SitePath.root, mount: null, path: root, isArchive }];
+  for (const { at, mount, path, isArchive } of all.toSorted((a, b) => b.path.length - a.path.length)) {
     const names = isArchive ? (real === path ? [] : null) : segmentsBelow(real, path);
     if (names === null) continue;
     const place = names.reduce<SitePath>((path, name) => path.child(name)!, at);
     const isCovered = points.some((other) => other.at.segments.length > at.segments.length && place.below(other.at));
-    if (!isCovered) return { path: place, isDirectory: isDirectory || isArchive };
+    if (!isCovered) return { path: place, isDirectory: isDirectory || isArchive, mount };
   }
   return null;
 }

@@ -245,13 +245,41 @@ export interface MountPoint {
   readonly path: string;
 }
 
+/** The same as an option: a path, or JSON with a path and other options. */
+export interface MountChoice extends MountPoint {
+  /** Options of its own, as JSON; null if there are none. */
+  readonly own: string | null;
+}
+
 /** `/PREFIX=PATH` */
-export function mountPoint(given: string): MountPoint {
+export function mountPoint(given: string): MountChoice {
   const at = given.indexOf("=");
   const [prefix, path] = [given.slice(0, at), given.slice(at + 1)];
   valid(given, at > 0 && prefix.startsWith("/") && path !== "", "it is not of the form /PREFIX=PATH");
   valid(given, !/^https?:\/\//i.test(path), "it is a URL; to pass requests on, use --proxy");
-  return { prefix: belowRoot(prefix), path };
+  return { prefix: belowRoot(prefix), ...siteChoice(path) };
+}
+
+/** `NAME=PATH`, where NAME is a host name, or `*.NAME` for all its subdomains. */
+export function hostSite(given: string): HostChoice {
+  const at = given.indexOf("=");
+  const [name, path] = [given.slice(0, at), given.slice(at + 1)];
+  valid(given, at > 0 && path !== "", "it is not of the form NAME=PATH");
+  const isName = /^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*$/i.test(name);
+  valid(given, isName, `"${name}" is not a host name, without a port, and with xn-- for other letters`);
+  valid(given, !/^(?:localhost|\*\.localhost|[\d.]+)$/i.test(name), "addresses and localhost are the main site");
+  return { name: name.toLowerCase(), ...siteChoice(path) };
+}
+
+/** A virtual host, and what is served there. */
+export interface HostChoice extends Omit<MountChoice, "prefix"> {
+  /** In lower case; `*.NAME` for all subdomains. */
+  readonly name: string;
+}
+
+/** A path, or options of a site as JSON, whose path is read later. */
+function siteChoice(path: string): Omit<MountChoice, "prefix"> {
+  return path.startsWith("{") ? { path: "", own: path } : { path, own: null };
 }
 
 /** A path of the site that is not its root, such as `/docs`. */
@@ -371,6 +399,8 @@ const OF_ONE_RESPONSE = [
   "keep-alive",
   "last-modified",
   "location",
+  "proxy-connection",
+  "te",
   "trailer",
   "transfer-encoding",
   "upgrade",
@@ -381,6 +411,11 @@ export function header(given: string): readonly [name: string, value: string] {
   const at = given.indexOf(":");
   const [name, value] = at < 0 ? ["", given] : [given.slice(0, at), given.slice(at + 1).trim()];
   valid(name, name !== "", "it is not of the form NAME: VALUE");
+  return headerField(name, value);
+}
+
+/** A header to set. */
+export function headerField(name: string, value: string): readonly [name: string, value: string] {
   valid(name, name.toLowerCase() !== "content-type", "use --content-type for the type of unknown files");
   valid(name, !OF_ONE_RESPONSE.includes(name.toLowerCase()), "pyserve sets this header itself");
   return valid([name, value] as const, isHeader(name, value), "it contains characters that are not allowed in headers");

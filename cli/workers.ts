@@ -21,7 +21,7 @@ import { openShared, type SharedSocket } from "../handlers/transport/shared_sock
 import { childArgs } from "./child.ts";
 import { neededPaths } from "./features.ts";
 import { explained } from "./listen.ts";
-import type { Settings } from "./settings.ts";
+import { allSites, type Settings } from "./settings.ts";
 import type { StopSignal } from "./signals.ts";
 import { StartError } from "./start_error.ts";
 import { WorkerProcess } from "./worker_process.ts";
@@ -102,11 +102,13 @@ export async function startWorkers(options: WorkersOptions): Promise<RunningWork
  * named in a list of permissions.
  */
 function neededAddresses({ settings, address }: WorkersOptions): string[] | null {
-  const { endpoint, tls, features, forwardedBy } = settings;
   if ("path" in address) return null;
+  const { endpoint, tls, forwardedBy } = settings;
+  const all = allSites(settings).map(({ features }) => features);
   const hostname = endpoint.kind === "tcp" ? endpoint.hostname : address.hostname;
-  const upstreams = (features.proxy?.proxy ?? []).map(({ upstream }) => parseUpstream(upstream));
-  const addresses = [...features.fastcgi?.fastcgi ?? [], ...upstreams.filter((each) => typeof each === "object")];
+  const upstreams = all.flatMap(({ proxy }) => proxy?.proxy ?? []).map(({ upstream }) => parseUpstream(upstream));
+  const applied = all.flatMap(({ fastcgi }) => fastcgi?.fastcgi ?? []);
+  const addresses = [...applied, ...upstreams.filter((each) => typeof each === "object")];
   const applications = addresses.flatMap(({ address }) => address.transport === "tcp" ? [address] : []);
   const own = [{ hostname, port: address.port }, ...applications].map(textOf);
   // The PROXY protocol needs a port of its own for the engine.

@@ -59,6 +59,7 @@ export { archives, checksums, searches } from "./site/reading_features.ts";
 
 // For servers of your own
 export { removeStaleSocket, type TlsPair } from "./transport/serve.ts";
+export { type NativeLimits, type NativeServeOptions, serveNative } from "./transport/native/serve_native.ts";
 export { type Engine, type ProxiedServeOptions, serveProxied } from "./transport/proxy_protocol.ts";
 export { type LocalTls, localTls, type LocalTlsOptions } from "./transport/local_tls.ts";
 

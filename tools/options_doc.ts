@@ -41,11 +41,14 @@ comments:
 {
   "port": 8080, // a number or text
   "compress": true, // a switch
-  "header": ["X-Site: mine"] // a repeatable option
+  "header": ["X-Site: mine"], // a repeatable option
+  "headers": [{ "for": "/assets/**", "set": { "Cache-Control": "max-age=3600" } }], // for some paths
+  "mount": { "/docs": { "directory": "docs", "no-listing": true } } // with options of its own
 }
 \`\`\`
 
-Relative paths lead from the file. Because a \`pyserve.json\` may have come with somebody else's files, options that let
+[Mounts and virtual hosts](mounts.md#options-of-a-mount) can have options of their own, and [headers](development.md#headers-and-types)
+can be for some paths only. Relative paths lead from the file. Because a \`pyserve.json\` may have come with somebody else's files, options that let
 clients do more than read what is in the directory (uploads, programs, dotfiles, links that lead out of it) are only
 accepted from a file named by \`--config\`, as is \`state\`. If the command line or the environment enables one of them, or
 names users, so are the options that decide who may use it and from where (\`bind\`, \`auth\`, \`access\`, \`public\`, \`cors\`,

@@ -33,8 +33,31 @@ export function accessLogWriter(
   }
   const write = WRITERS[format];
   return (request, context, response, milliseconds) => {
-    internalsOf(context).notes.logged = true;
-    write({ request, context, response, milliseconds });
+    const { notes, repeat } = internalsOf(context);
+    notes.logged = true;
+    const exchange = { request, context, response, milliseconds };
+    write(exchange);
+    if (repeat !== null) repeat.log = format === "python" ? repeatedPython(exchange) : repeated(write, exchange);
+  };
+}
+
+/** Logs the same exchange with another client. */
+function repeated(write: (exchange: Exchange) => void, { context, ...exchange }: Exchange): (address: string) => void {
+  return (address) => {
+    write({ ...exchange, context: Object.create(context, { remoteAddress: { value: address } }), milliseconds: 0 });
+  };
+}
+
+/** The same, with everything but address and time prepared. */
+function repeatedPython({ request, context, response }: Exchange): (address: string) => void {
+  const { log } = context;
+  const failure = failureOf(response);
+  const first = failure && `code ${failure.status}, message ${escapeLog(failure.message)}`;
+  const second = `"${escapedLine(request, context)}" ${response.status} -`;
+  return (address) => {
+    const prefix = `${address || "-"} - - [${localTime(Date.now())}] `;
+    if (first !== null) log.access(prefix + first);
+    log.access(prefix + second);
   };
 }
 

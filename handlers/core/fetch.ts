@@ -17,6 +17,7 @@ import { kindOf, requireFunction } from "./origin.ts";
 import { readHead, type RequestHead } from "./request_head.ts";
 import { noteRequest } from "./turns.ts";
 import { type SettledHandler, settleLast, unchecked } from "./settle.ts";
+import { isRepeatable, markRepeatable, type Repeat } from "./shortcuts.ts";
 import { type Identified, type InternalContext, internalsOf, type RequestNotes, type Visitor } from "./internals.ts";
 import type { Awaitable, Context, Encoder, Handler, LocalAddress, Logger, Rewriter } from "./types.ts";
 
@@ -26,8 +27,20 @@ export interface ConnectionInfo {
   readonly remoteAddr?: Deno.Addr;
   /** The HTTP version of the request (`HTTP/1.0`), if known. */
   readonly protocol?: string;
-  /** Whether the client uses TLS, where the URL does not tell: behind the PROXY protocol. */
-  readonly secure?: boolean;
+  /**
+   * Filled in if the response may be sent again to a request with the same head: for transports that do so.
+   *
+   * @internal
+   */
+  readonly repeat?: Repeat;
+  /**
+   * Whether the transport sends open files itself.
+   *
+   * @internal
+   */
+  readonly sendsFiles?: boolean;
+  /** That the client uses TLS, where the URL does not tell: TLS ends at a proxy that speaks the PROXY protocol. */
+  readonly secure?: true;
 }
 
 /**
@@ -107,10 +120,11 @@ export function toFetch(handler: Handler, options: ToFetchOptions = {}): FetchFu
   const judge = new Judge(new OwnHosts(options.hosts, whereLocal), proxies);
   const format = options.accessLog ?? (options.log ? "python" : false);
   const answer = format ? loggedBy(format, settled) : settled;
-  return (request, info) => {
+  const fetch: FetchFunction = (request, info) => {
     noteRequest();
     return answer(request, new RequestContext(request, info, log, whereLocal, judge));
   };
+  return isRepeatable(handler) && proxies === null ? markRepeatable(fetch) : fetch;
 }
 
 function requireLogger(log: Logger): void {
@@ -296,6 +310,14 @@ class RequestContext implements InternalContext {
     return named ?? this.info?.secure ?? this.urlOf(this.request).startsWith("https:");
   }
 
+  get repeat(): Repeat | null {
+    return this.info?.repeat ?? null;
+  }
+
+  get sendsFiles(): boolean {
+    return this.info?.sendsFiles ?? false;
+  }
+
   get protocol(): string | null {
     return this.info?.protocol ?? null;
   }
@@ -318,7 +340,11 @@ function nowhere(): null {
 }
 
 function addressOf(info: ConnectionInfo | undefined): string {
-  const address = info?.remoteAddr;
+  return clientAddress(info?.remoteAddr);
+}
+
+/** The address of a client as text; `""` if unknown. */
+export function clientAddress(address: Deno.Addr | undefined): string {
   if (address === undefined) return "";
   if ("hostname" in address) return withoutMapping(address.hostname);
   return address.transport === "unix" ? "unix" : "";

@@ -6,6 +6,7 @@
 
 import type { Refusal } from "../http/refusal.ts";
 import { SitePath } from "../http/target.ts";
+import type { Repeat } from "./shortcuts.ts";
 import type { RequestHead } from "./request_head.ts";
 import type { Context } from "./types.ts";
 
@@ -92,6 +93,8 @@ export interface InternalContext extends Context {
    * sent as a native stream, which may continue past it.
    */
   readonly cutsAtLength: boolean;
+  /** Whether the transport sends an open file itself, if it is noted for the body. */
+  readonly sendsFiles: boolean;
   /**
    * Whether the request is accepted (`refusal` is null), judged from fields that have been read already; the target is
    * not judged. Only for GET requests without a body. False in doubt.
@@ -110,6 +113,8 @@ export interface InternalContext extends Context {
   targetOf(request: Request): string;
   /** The head of a request, read once. */
   headOf(request: Request): RequestHead;
+  /** To be filled in if the response may be sent again by the transport; null if it must not. */
+  readonly repeat: Repeat | null;
   /** The mutable state of this request. */
   readonly notes: RequestNotes;
   /** What pages show about the client; null on servers without users. Pages for directories are cached separately. */

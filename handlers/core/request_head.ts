@@ -33,8 +33,13 @@ interface Received {
   readonly headerList?: readonly Field[];
 }
 
+/** Where a request of the native transport has them. */
+export const RECEIVED_FIELDS: unique symbol = Symbol("received fields");
+
 /** The fields as received; null if the runtime does not keep them where expected. */
 export function receivedFields(request: Request): readonly Field[] | null {
+  const received = (request as { [RECEIVED_FIELDS]?: readonly Field[] })[RECEIVED_FIELDS];
+  if (received !== undefined) return received;
   const inner = INNER && (request as unknown as Readonly<Record<symbol, Received | undefined>>)[INNER];
   if (typeof inner?.header !== "function") return null;
   const fields = inner.headerList;

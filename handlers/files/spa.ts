@@ -4,6 +4,7 @@
  * @module
  */
 
+import { coveredBy } from "../http/path_patterns.ts";
 import { varyBy } from "../http/vary.ts";
 import { then } from "../core/awaitable.ts";
 import { derive } from "../core/derive.ts";
@@ -21,6 +22,11 @@ export interface SpaOptions extends RepresentationOptions {
   readonly file?: string;
   /** Names of index files, tried in order; as for `files`. */
   readonly index?: readonly string[];
+  /**
+   * Addresses that the app does not have: names, paths (`/api`) and globs (`/v?/**`), with everything below. What is missing
+   * there is declined.
+   */
+  readonly ignore?: readonly string[];
 }
 
 /**
@@ -48,13 +54,14 @@ export interface SpaOptions extends RepresentationOptions {
  */
 export function spa(source: FileSource, options: SpaOptions = {}): Handler {
   requireSource(source, "the source of spa");
-  const { file, ...representation } = options;
+  const { file, ignore = [], ...representation } = options;
+  const isIgnored = coveredBy(ignore);
   const page = file === undefined
     ? { path: SitePath.root, slash: true }
     : { path: pagePath(file, "the file of spa"), slash: false };
   const send = filesWith(source, representation, null);
   return (request, context) => {
-    if (!isForApp(request, context)) return null;
+    if (!isForApp(request, context) || isIgnored(context.target.path)) return null;
     const target = { ...context.target, ...page };
     return then(send(request, derive(context, { target })), (response) => {
       if (response) varyBy(response.headers, "accept");

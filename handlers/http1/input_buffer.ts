@@ -73,6 +73,11 @@ export class InputBuffer {
     return taken;
   }
 
+  /** What is buffered; valid until the next change. */
+  view(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(this.#start, this.#end);
+  }
+
   /** Discards up to `max` bytes; returns how many. */
   drop(max: number): number {
     const count = Math.min(max, this.length);

@@ -76,9 +76,13 @@ export function strictVerdict(line: string): Rejection | null {
   if (!STRICT_LINE.test(line)) return new Rejection("request-line", line);
   const [command, target, version = "HTTP/0.9"] = line.split(" ") as [string, string, string?];
   if (line.endsWith("HTTP/0.9")) return new Rejection("version", version);
+  return isTarget(command, target) ? null : new Rejection("target", target);
+}
+
+/** Whether a target is in one of the four forms (RFC 9112 section 3.2), and UTF-8. */
+export function isTarget(command: string, target: string): boolean {
   const isOfAForm = target.startsWith("/") ? command !== "CONNECT" : isOtherForm(command, target);
-  if (isOfAForm && utf8OfBytes(target) !== null) return null;
-  return new Rejection("target", target);
+  return isOfAForm && utf8OfBytes(target) !== null;
 }
 
 function isOtherForm(command: string, target: string): boolean {

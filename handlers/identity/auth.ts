@@ -41,6 +41,8 @@ export interface AuthOptions {
    * password.
    */
   readonly site?: string;
+  /** Checks passwords; give several layers the same one, so that its limits apply to all of them together. */
+  readonly logins?: Logins;
   /** How long a session lasts, in milliseconds; defaults to seven days. */
   readonly lifetime?: number;
   /** Takes one line for each failed login; defaults to the log of the request. */
@@ -98,13 +100,13 @@ class Gate {
   /** Targets as sent, and to whom they are open, so that a familiar request is neither parsed nor judged again. */
   readonly #open = new Map<string, Set<Identified>>();
 
-  constructor(
-    { users, rules = DEFAULT_RULES, state = volatileState(), site = "", lifetime, log, realm = "pyserve" }: AuthOptions,
-  ) {
+  constructor(options: AuthOptions) {
+    const { users, rules = DEFAULT_RULES, state = volatileState(), site = "", lifetime, log, realm = "pyserve" } =
+      options;
     this.#log = log ?? null;
     const { key, revocations, records = volatileRecords((id) => revocations.has(id)) } = state;
     const sessions = new Sessions({ key, ...(lifetime !== undefined && { lifetime }) });
-    this.#by = { users, sessions, revocations, logins: this.#loginsOf(users) };
+    this.#by = { users, sessions, revocations, logins: options.logins ?? this.#loginsOf(users) };
     this.#rules = new AccessRules(rules.map((rule) => typeof rule === "string" ? parseAccessRule(rule) : rule));
     this.#sharing = { shares: shares(state, site), site, revocations, records, users, rules: this.#rules };
     this.#realm = realm.replace(/[^ !#-[\]-~]/g, "");

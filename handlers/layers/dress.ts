@@ -9,6 +9,7 @@ import { internalsOf, isForUser, keepPrivate } from "../core/internals.ts";
 import type { SettledHandler } from "../core/settle.ts";
 import type { Context, Handler } from "../core/types.ts";
 import { withErrorPage } from "./error_pages.ts";
+import type { Put } from "./headers.ts";
 
 /**
  * A layer that adds error pages and headers. Idempotent per file server, because it wraps both the cached handler, so
@@ -19,11 +20,11 @@ import { withErrorPage } from "./error_pages.ts";
  * @param notFound As for `errorPages`.
  */
 export function dress(
-  put: (response: Response) => Response,
+  put: Put,
   notFound?: Handler,
 ): (next: SettledHandler) => SettledHandler {
   const finished = (context: Context, response: Response) => {
-    const dressed = put(response);
+    const dressed = put(response, context);
     if (isForUser(context)) keepPrivate(dressed.headers);
     return internalsOf(context).notes.dressed = dressed;
   };

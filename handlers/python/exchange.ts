@@ -7,7 +7,7 @@
 
 import type { ConnectionInfo } from "../core/fetch.ts";
 import type { BaseHTTPRequestHandler } from "./base.ts";
-import { utf8OfBytes } from "../http1/request_line.ts";
+import { requestUrl } from "../http1/request_url.ts";
 import type { ResponseWriter } from "./wfile.ts";
 
 /** Content to send, as returned by `send_head`. An open `Deno.FsFile` qualifies. */
@@ -66,14 +66,14 @@ export function infoOf({ connection, request_version }: BaseHTTPRequestHandler):
 /** The URL of a target, assembled as Deno.serve does. */
 export function urlOf(handler: BaseHTTPRequestHandler, path: string): string {
   const { command, connection, headers, request_version, server } = handler;
-  const target = utf8OfBytes(path) ?? path.replace(/[^\0-\x7f]/g, percentByte);
-  if (command === "CONNECT" && !target.includes("/")) return `http://${target}`; // authority form
-  if (/^[a-z][a-z\d+.-]*:\/\//i.test(target)) return target; // absolute form (RFC 9112 section 3.2.2)
-  const host = headers.get("host");
-  const rest = `${target.startsWith("/") ? "" : "/"}${target}`;
-  // Host is optional in HTTP/1.0. If it is missing in HTTP/1.1, the placeholder URL makes the request fail.
-  if (host === null && request_version >= "HTTP/1.1") return `http://localhost:${server.server_port}${rest}`;
-  return `${connection.secure ? "https" : "http"}://${host ?? "0.0.0.0"}${rest}`;
+  return requestUrl({
+    method: command!,
+    target: path,
+    host: headers.get("host"),
+    needsHost: request_version >= "HTTP/1.1",
+    secure: connection.secure,
+    port: server.server_port,
+  });
 }
 
 /**
@@ -177,8 +177,4 @@ function spelled(name: string): string {
   const capitalised = name.replace(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase());
   if (known.size < MOST_KNOWN) known.set(name, capitalised);
   return capitalised;
-}
-
-function percentByte(character: string): string {
-  return "%" + character.charCodeAt(0).toString(16).toUpperCase();
 }

@@ -8,6 +8,7 @@ import { varyBy } from "../http/vary.ts";
 import { HttpError } from "../core/errors.ts";
 import { encodedBy } from "../core/origin.ts";
 import { then } from "../core/awaitable.ts";
+import { noteFileBody } from "../core/shortcuts.ts";
 import { BEGINNING_BYTES } from "../http/declared_charset.ts";
 import { formatHttpDate } from "../http/date.ts";
 import { evaluatePreconditions, ifRangeHolds, type Validators } from "../http/preconditions.ts";
@@ -77,12 +78,15 @@ export interface SendOptions {
  * ```
  */
 export function sendContent(request: Request, content: Content, options: SendOptions = {}): Awaitable<Response> {
-  const { encoders = [], rewriters = [], cutsAtLength = false }: Partial<InternalContext> = options;
+  const { encoders = [], rewriters = [], cutsAtLength = false, sendsFiles = false }: Partial<InternalContext> = options;
   const changed = rewriters.length === 0 ? content : rewrittenBy(request, content, rewriters);
-  return then(representationOf(request, changed, encoders), (chosen) => send(request, chosen, cutsAtLength));
+  return then(
+    representationOf(request, changed, encoders),
+    (chosen) => send(request, chosen, { cutsAtLength, sendsFiles }),
+  );
 }
 
-function send(request: Request, content: Representation, cutsAtLength: boolean): Awaitable<Response> {
+function send(request: Request, content: Representation, transport: Transport): Awaitable<Response> {
   const validators = validatorsOf(content);
   const verdict = evaluatePreconditions(request.method, request.headers, validators);
   const vary = content.varies ? VARY : {};
@@ -95,7 +99,7 @@ function send(request: Request, content: Representation, cutsAtLength: boolean):
     const headers = { "content-range": contentRange(null, content.size), ...vary };
     throw new HttpError(416, "The range is outside the file", { headers });
   }
-  const decided: Decided = { request, content, validators, ranges, cutsAtLength };
+  const decided: Decided = { request, content, validators, ranges, transport };
   return then(
     content.open(bytesRead(decided)),
     (file) => content.encoder || content.rewriters ? transform(decided, file) : respond(decided, file),
@@ -108,8 +112,11 @@ interface Decided {
   readonly content: Representation;
   readonly validators: Validators;
   readonly ranges: "whole" | readonly ByteRange[];
-  readonly cutsAtLength: boolean;
+  readonly transport: Transport;
 }
+
+/** What the transport does with bodies. */
+type Transport = Pick<InternalContext, "cutsAtLength" | "sendsFiles">;
 
 /** The complete response: headers, and the pieces of its body. */
 interface Plan {
@@ -350,15 +357,28 @@ function sendPieces(plan: Plan, decided: Decided, file: OpenFile): Awaitable<Res
   return then(readPieces(plan, file), (bytes) => responseOf(bytes, status, fields));
 }
 
-/** Uses a native stream for a single piece if the transport truncates it; otherwise counts bytes here. */
+/**
+ * Lets the transport send a single piece from the open file if it can, or uses a native stream if the transport truncates
+ * it; otherwise counts bytes here.
+ */
 function bodyOf(
   pieces: readonly Piece[],
-  { cutsAtLength }: Decided,
+  { transport: { cutsAtLength, sendsFiles } }: Decided,
   file: OpenFile,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const [piece] = pieces;
-  const native = pieces.length === 1 && cutsAtLength && !(piece instanceof Uint8Array);
-  return (native ? file.stream?.() : undefined) ?? streamOf(pieces, file);
+  if (pieces.length > 1 || piece instanceof Uint8Array) return streamOf(pieces, file);
+  const { direct } = file;
+  if (sendsFiles && direct) {
+    const { start: offset, end } = piece!;
+    return noteFileBody(streamOf(pieces, file), {
+      ...direct,
+      offset,
+      length: end - offset,
+      [Symbol.dispose]: () => file[Symbol.dispose](),
+    });
+  }
+  return (cutsAtLength ? file.stream?.() : undefined) ?? streamOf(pieces, file);
 }
 
 function readPieces({ pieces, length }: Plan, file: OpenFile): Awaitable<Uint8Array<ArrayBuffer>> {

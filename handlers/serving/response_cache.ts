@@ -86,7 +86,7 @@ export interface ResponseCacheOptions {
   /** Maximum size in bytes; 0 disables the cache. */
   readonly maxBytes: number;
   /** Adds to a 304 the headers that layers have already added to all other templates. */
-  readonly dress?: (response: Response) => Response;
+  readonly dress?: (response: Response, context: Context) => Response;
   /**
    * Whether Accept-Encoding selects the content: then the codings accepted by the client are part of the key, as they are
    * if the context has encoders.
@@ -112,7 +112,7 @@ export class ResponseCache {
   readonly #loading = new Set<string>();
   readonly #codings = new Map<string | null, { readonly order: string; readonly ties: string }>();
   readonly #maxBytes: number;
-  readonly #dress: (response: Response) => Response;
+  readonly #dress: (response: Response, context: Context) => Response;
   readonly #isCoded: boolean;
   readonly #pageEncoders: readonly Encoder[];
   readonly #elsewhere: RegExp | null;
@@ -162,6 +162,7 @@ export class ResponseCache {
       return null;
     }
     entry.used = true;
+    if (internals.repeat !== null) internals.repeat.isFresh = entry.isFresh;
     const response = template.clone();
     const { notes } = internals;
     if (notes.counts) notes.counts.cacheHits += 1;
@@ -197,7 +198,6 @@ export class ResponseCache {
   offer(context: Context, response: Response, offer: Offer): void {
     const headers = new Headers(response.headers);
     for (const name of OF_CONTENT) headers.delete(name);
-    if (isForUser(context)) keepPrivate(headers);
     const notModified = new Response(null, { status: 304, headers });
     internalsOf(context).notes.offer = { ...offer, response, notModified };
   }
@@ -220,7 +220,10 @@ export class ResponseCache {
   }
 
   #keep(request: Request, context: Context, offer: OfferedResponse): Response {
-    const entry = this.#entryOf(offer, offer.negotiated ? internalsOf(context).headOf(request).accept : undefined);
+    const notModified = this.#dress(offer.notModified, context);
+    if (isForUser(context)) keepPrivate(notModified.headers);
+    const accept = offer.negotiated ? internalsOf(context).headOf(request).accept : undefined;
+    const entry = this.#entryOf({ ...offer, notModified }, accept);
     this.#add(this.#entries, this.#keyOfRequest(request, context), entry);
     this.#makeRoom();
     return entry.whole.clone();
@@ -295,7 +298,7 @@ export class ResponseCache {
     const headers = new Headers(response.headers);
     return {
       whole: new Response(bytes, { status: 200, headers }),
-      notModified: this.#dress(notModified),
+      notModified,
       notModifiedSince: null,
       isFresh,
       etag: headers.get("etag"),

@@ -22,7 +22,7 @@ import { type FilesOptions, filesWith } from "../files/files.ts";
 import { requirePage } from "../files/page_path.ts";
 import { accessLog } from "../layers/access_log.ts";
 import { dress } from "../layers/dress.ts";
-import { putter } from "../layers/headers.ts";
+import { type Put, putter } from "../layers/headers.ts";
 import { listingParts } from "../listing/listing.ts";
 import { internalsOf } from "../core/internals.ts";
 import { allowAsked, type Allowed } from "../core/methods.ts";
@@ -35,6 +35,7 @@ import { isStyled } from "../serving/resolve_page.ts";
 import { ResponseCache } from "../serving/response_cache.ts";
 import { limit } from "../serving/rights.ts";
 import { requireArray } from "../core/origin.ts";
+import { markRepeatable } from "../core/shortcuts.ts";
 import { neverDeclining, settle, type SettledHandler, settleLast } from "../core/settle.ts";
 import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
@@ -94,7 +95,7 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   requireArray(options.layers ?? [], "the layers", "layers");
   const layers = [...options.layers ?? [], ...features.flatMap(({ layer }) => layer ?? [])];
   const [putServer, putOwn] = [putter([["server", "pyserve"]]), putter(options.headers ?? [])];
-  const put = (response: Response) => putOwn(putServer(response));
+  const put: Put = (response, context) => putOwn(putServer(response, context), context);
   const cache = new ResponseCache({
     maxBytes: options.cacheSize ?? DEFAULT_CACHE_BYTES,
     dress: put,
@@ -108,7 +109,8 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   // Inside the layers, so that the page is one that the client may read.
   const site = cache.around(dress(put, notFound)(handler));
   const inside = layers.length === 0 ? site : dress(put)(settleLast(layered(site, layers)));
-  return neverDeclining(record(inside) as SettledHandler);
+  const server = neverDeclining(record(inside) as SettledHandler);
+  return layers.length === 0 ? markRepeatable(server) : server;
 }
 
 /** Everything but the layers, and what answers if nothing is found. */
@@ -188,11 +190,11 @@ function handlerOf(rows: readonly Row[]): Handler {
 
 /** The handler for addresses of a single-page app, which knows them itself; null without one. */
 function appOf(content: FileSource, served: RepresentationOptions, options: FileServerOptions): Handler | null {
-  const { spa: page = false, index } = options;
+  const { spa: page = false, spaIgnore: ignore = [], index } = options;
   if (page === false) return null;
   const file = page === true ? {} : { file: requirePage(page, "the option spa") };
   return lazily(async () => {
-    return (await import("../files/spa.ts")).spa(content, { ...served, ...(index && { index }), ...file });
+    return (await import("../files/spa.ts")).spa(content, { ...served, ignore, ...(index && { index }), ...file });
   });
 }
 

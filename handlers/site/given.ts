@@ -34,6 +34,7 @@ const NAMES: Readonly<Record<keyof FileServerOptions, true>> = {
   ranges: true,
   sandbox: true,
   spa: true,
+  spaIgnore: true,
   trailingSlash: true,
   typeOf: true,
   types: true,

@@ -8,7 +8,7 @@ import type { LogFormat } from "../core/access_line.ts";
 import type { Layer } from "../core/types.ts";
 import type { FilesOptions } from "../files/files.ts";
 import type { SitePath } from "../http/target.ts";
-import type { HeaderField } from "../layers/headers.ts";
+import type { HeaderField, HeaderRule } from "../layers/headers.ts";
 import type { Feature } from "../serving/feature.ts";
 
 /**
@@ -28,6 +28,8 @@ export interface FileServerOptions extends FilesOptions {
    * or the path of another file. See `spa`. Defaults to false.
    */
   readonly spa?: boolean | string;
+  /** Addresses that the app does not have, as for `spa`: what is missing there is not found. */
+  readonly spaIgnore?: readonly string[];
   /**
    * The path of the page for what is not found, for clients that ask for HTML; false for the built-in one. Defaults to
    * `404.html` of the nearest directory. See `notFoundPage`.
@@ -39,8 +41,11 @@ export interface FileServerOptions extends FilesOptions {
   readonly precompressedOnly?: boolean;
   /** As for `files`; also defaults to true for paths that a feature can `upload` or `delete`. */
   readonly sandbox?: boolean | ((path: SitePath) => boolean);
-  /** Headers for every response, as pairs of name and value; null as the value removes a header. */
-  readonly headers?: readonly HeaderField[];
+  /**
+   * Headers for every response, as pairs of name and value; null as the value removes a header. Those for some paths only are
+   * made by `headersFor`.
+   */
+  readonly headers?: readonly (HeaderField | HeaderRule)[];
   /** Maximum size of the response cache in bytes; defaults to 64 MiB, 0 disables it. */
   readonly cacheSize?: number;
   /** Features, tried in this order before files and listings; those with `queries` after all others. */

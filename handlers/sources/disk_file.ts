@@ -91,6 +91,14 @@ class CachedFile implements OpenFile {
     this.#start = start;
   }
 
+  get direct(): OpenFile["direct"] & object {
+    const descriptor = this.#descriptor!;
+    return {
+      descriptor,
+      isCached: (from, until) => isByteCached(descriptor, from) && isByteCached(descriptor, until - 1),
+    };
+  }
+
   read(offset: number, into: Uint8Array): number | Promise<number> {
     if (this.#descriptor === null) throw new Deno.errors.BadResource("The file is closed");
     const count = readCached(this.#descriptor, offset, into.subarray(0, CACHED_READ_BYTES));
@@ -123,6 +131,13 @@ class CachedFile implements OpenFile {
     if (this.#descriptor !== null) DESCRIPTORS!.close(this.#descriptor);
     this.#descriptor = null;
   }
+}
+
+const BYTE = new Uint8Array(1);
+
+/** Whether a byte is in memory, or it is not known. */
+function isByteCached(descriptor: number, offset: number): boolean {
+  return readCached(descriptor, offset, BYTE) !== NOT_CACHED;
 }
 
 /** A file opened by Deno; streams natively. */

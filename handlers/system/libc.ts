@@ -84,6 +84,31 @@ const FUNCTIONS = {
   bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   /** listen(2) on that socket. */
   listen: { parameters: ["i32", "i32"], result: "i32" },
+
+  /** The calls of the native transport, which has no other way: `sockets/`. accept4(2). */
+  accept4: { parameters: ["i32", "pointer", "pointer", "i32"], result: "i32" },
+  epoll_create1: { parameters: ["i32"], result: "i32" },
+  /** epoll_ctl(2) as above, with an address that is known. */
+  epollControl: { name: "epoll_ctl", parameters: ["i32", "i32", "i32", "pointer"], result: "i32" },
+  epoll_wait: { parameters: ["i32", "pointer", "i32", "i32"], result: "i32" },
+  /** The same on the runtime's thread pool, while this thread does something else. */
+  epoll_waitLater: {
+    name: "epoll_wait",
+    parameters: ["i32", "pointer", "i32", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
+  eventfd: { parameters: ["u32", "i32"], result: "i32" },
+  write: { parameters: ["i32", "pointer", "u32"], result: "i32" },
+  recv: { parameters: ["i32", "pointer", "u32", "i32"], result: "i32" },
+  send: { parameters: ["i32", "pointer", "u32", "i32"], result: "i32" },
+  sendmsg: { parameters: ["i32", "pointer", "i32"], result: "i32" },
+  sendfile: { parameters: ["i32", "i32", "pointer", "u32"], result: "i32" },
+  /** pread(2) on the thread pool: brings a part of a file into the page cache. */
+  preadLater: { name: "pread", parameters: ["i32", "pointer", "u32", "i64"], result: "i32", nonblocking: true },
+  shutdown: { parameters: ["i32", "i32"], result: "i32" },
+  memcmp: { parameters: ["pointer", "pointer", "u32"], result: "i32" },
+
   /**
    * sched_setscheduler(2), for threads that only run when the machine is idle: {@linkcode SYS_SCHED_SETSCHEDULER}, thread,
    * policy, `struct sched_param`. A system call, because musl's function refuses. Fallback of this and all below: the
@@ -196,6 +221,12 @@ export const EAGAIN = 11;
 export const ENOTDIR = 20;
 export const EMFILE = 24;
 export const ENOSYS = 38;
+export const ENOMEM = 12;
+export const ENFILE = 23;
+export const EPIPE = 32;
+export const ECONNABORTED = 103;
+export const ECONNRESET = 104;
+export const ENOBUFS = 105;
 
 /** `SOCK_STREAM` and the address families of socket(2). */
 export const SOCK_STREAM = 1;
@@ -214,3 +245,4 @@ export const F_SETFD = 2;
 export const F_GETFL = 3;
 export const F_SETFL = 4;
 export const FD_CLOEXEC = 1;
+export const F_DUPFD_CLOEXEC = 1_030;

@@ -44,6 +44,8 @@ export interface Listeners extends Disposable {
   listeningOn(port: number): number | null;
   /** The address of a listening socket; null if the descriptor is not a listening TCP or Unix socket. */
   addressOf(descriptor: number): Deno.NetAddr | Deno.UnixAddr | null;
+  /** The epoll instance in which the runtime waits for events of a descriptor; null if there is none. */
+  epollOf(descriptor: number): number | null;
   /** Prepares a socket of the parent process: non-blocking, and closed in child processes. */
   adopt(descriptor: number): void;
   /** Keeps a socket open in child processes, with the same descriptor number. */
@@ -135,6 +137,10 @@ class LibcListeners implements Listeners {
     this.#length.bytes[0] = SOCKADDR_BYTES;
     if (this.#libc.getsockname(descriptor, this.#address.at, this.#length.at) !== 0) return null;
     return addressIn(this.#address.bytes.slice(0, this.#length.bytes[0]));
+  }
+
+  epollOf(descriptor: number): number | null {
+    return this.#registrationOf(descriptor)?.epoll ?? null;
   }
 
   adopt(descriptor: number): void {

@@ -26,7 +26,7 @@ export interface Engine<Listener> {
 }
 
 /** Owner and group may connect. */
-const SOCKET_MODE = 0o660;
+export const SOCKET_MODE = 0o660;
 
 /** A temporary address for a listener that is then given another socket: any free port. */
 const LOOPBACK = { hostname: "127.0.0.1", port: 0 } as const;

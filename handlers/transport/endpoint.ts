@@ -96,3 +96,10 @@ async function isInUse(path: string): Promise<boolean> {
     throw error;
   }
 }
+
+/** The error for an endpoint that is in use: the system's does not say what is. */
+export function inUse(cause: Error, endpoint: Endpoint): Error {
+  if (endpoint.kind === "inherited") return cause;
+  const what = endpoint.kind === "unix" ? `"unix:${endpoint.path}"` : `port ${endpoint.port} of ${endpoint.hostname}`;
+  return new Deno.errors.AddrInUse(`Cannot listen on ${what}: it is in use`, { cause });
+}

@@ -40,8 +40,8 @@ export interface ProxyHeader {
   readonly length: number;
   /** The client; null if the proxy speaks for itself (`LOCAL`, such as a health check), or does not know it. */
   readonly client: Deno.NetAddr | null;
-  /** Whether the client uses TLS, which ends at the proxy; null if the proxy does not say. */
-  readonly secure: boolean | null;
+  /** Whether the client uses TLS that ends at the proxy; otherwise it may end at this server. */
+  readonly secure: boolean;
 }
 
 /**
@@ -73,12 +73,12 @@ function parseLine(bytes: Uint8Array): ProxyHeader | null | "invalid" {
   const words = String.fromCharCode(...bytes.subarray(0, end - 1)).split(" ");
   const length = end + 1;
   const [, protocol, source = "", destination = "", port = "", ...rest] = words;
-  if (protocol === "UNKNOWN") return { length, client: null, secure: null };
+  if (protocol === "UNKNOWN") return { length, client: null, secure: false };
   const family = protocol === "TCP4" ? 4 : protocol === "TCP6" ? 6 : null;
   const isValid = family !== null && isAddress(source, family) && isAddress(destination, family) && isPort(port) &&
     rest.length === 1 && isPort(rest[0]!);
   if (!isValid) return "invalid";
-  return { length, client: { transport: "tcp", hostname: source.toLowerCase(), port: Number(port) }, secure: null };
+  return { length, client: { transport: "tcp", hostname: source.toLowerCase(), port: Number(port) }, secure: false };
 }
 
 function isPort(text: string): boolean {
@@ -92,7 +92,7 @@ function parseBinary(bytes: Uint8Array): ProxyHeader | null | "invalid" {
   const [isLocal, isProxy] = [versionAndCommand === 0x20, versionAndCommand === 0x21];
   if ((!isLocal && !isProxy) || length > MAX_PROXY_HEADER) return "invalid";
   if (bytes.length < length) return null;
-  if (isLocal) return { length, client: null, secure: null };
+  if (isLocal) return { length, client: null, secure: false };
   const family = FAMILIES.get(protocol);
   if (family === undefined || length < FIXED + family.length) return "invalid";
   const secure = tlsOf(bytes.subarray(FIXED + family.length, length));
@@ -115,8 +115,8 @@ function textOf(address: Uint8Array): string {
 }
 
 /** What the type-length-value triples say about TLS. */
-function tlsOf(triples: Uint8Array): boolean | null | "invalid" {
-  let secure: boolean | null = null;
+function tlsOf(triples: Uint8Array): boolean | "invalid" {
+  let secure = false;
   for (let at = 0; at < triples.length;) {
     const value = at + 3;
     const end = value + (triples[at + 1]! << 8 | triples[at + 2]!);

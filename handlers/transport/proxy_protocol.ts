@@ -233,7 +233,7 @@ class ProxiedServer implements RunningServer<ServerAddr> {
       return null;
     }
     const { header: { client, secure }, rest } = read;
-    return { client: { remoteAddr: client ?? remoteAddr, ...(secure !== null && { secure }) }, rest };
+    return { client: { remoteAddr: client ?? remoteAddr, ...(secure && { secure }) }, rest };
   }
 }
 

@@ -9,7 +9,7 @@ import { requireFunction } from "../core/origin.ts";
 import { isSettled } from "../core/settle.ts";
 import type { Handler } from "../core/types.ts";
 import { Certificates, type TlsPair } from "./certificates.ts";
-import { type Endpoint, endpointOf, removeStaleSocket } from "./endpoint.ts";
+import { type Endpoint, endpointOf, inUse, removeStaleSocket } from "./endpoint.ts";
 import { Generations } from "./generations.ts";
 import type { RunningServer, ServeOptions } from "./types.ts";
 
@@ -79,11 +79,4 @@ export function serve(fetch: FetchFunction, options: ServeOptions = {}): Running
     if (error instanceof Deno.errors.AddrInUse) throw inUse(error, endpointOf(options));
     throw error;
   }
-}
-
-/** The system's error does not say what is in use. */
-function inUse(cause: Error, endpoint: Endpoint): Error {
-  if (endpoint.kind === "inherited") return cause;
-  const what = endpoint.kind === "unix" ? `"unix:${endpoint.path}"` : `port ${endpoint.port} of ${endpoint.hostname}`;
-  return new Deno.errors.AddrInUse(`Cannot listen on ${what}: it is in use`, { cause });
 }

@@ -51,9 +51,7 @@ export class UpstreamConnection {
       conn.setNoDelay();
       return new UpstreamConnection(tlsName === null ? conn : await secured(conn, tlsName, giveUp.signal));
     } catch (error) {
-      throw giveUp.signal.aborted
-        ? new HttpError(504, "Connecting to the application timed out", { cause: error })
-        : connectError(error);
+      throw giveUp.signal.aborted ? connectTimedOut(address, milliseconds) : connectError(address, error);
     } finally {
       clearTimeout(timer);
     }
@@ -119,10 +117,14 @@ export class UpstreamConnection {
 /** Begins TLS, as a client of HTTP/1.1. */
 async function secured(conn: Deno.TcpConn, hostname: string, signal: AbortSignal): Promise<Deno.TlsConn> {
   const secure = await Deno.startTls(conn, { hostname, alpnProtocols: ["http/1.1"] });
-  const close = () => secure[Symbol.dispose]();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const close = () => {
+    secure[Symbol.dispose]();
+    reject(signal.reason); // closing does not end a handshake in progress
+  };
   signal.addEventListener("abort", close, { once: true });
   try {
-    await secure.handshake();
+    await Promise.race([secure.handshake(), aborted]);
     return secure;
   } catch (error) {
     close();
@@ -132,11 +134,44 @@ async function secured(conn: Deno.TcpConn, hostname: string, signal: AbortSignal
   }
 }
 
-function connectError(error: unknown): HttpError {
+function connectTimedOut(address: UpstreamAddress, milliseconds: number): HttpError {
+  const cause = `${placeOf(address)} has not answered within ${milliseconds / 1_000} s`;
+  return new HttpError(504, "Connecting to the application timed out", { cause });
+}
+
+function connectError(address: UpstreamAddress, error: unknown): HttpError {
   if (error instanceof Deno.errors.NotCapable) return new HttpError(500, undefined, { cause: error });
+  const cause = connectProblem(address, error);
   // On Linux, a Unix socket with a full backlog.
-  const busy = error instanceof Deno.errors.WouldBlock;
-  const headers: Record<string, string> = busy ? { "retry-after": "1" } : {};
-  const message = busy ? "The application is too busy" : "The application cannot be reached";
-  return new HttpError(busy ? 503 : 502, message, { cause: error, headers });
+  if (error instanceof Deno.errors.WouldBlock) {
+    return new HttpError(503, "The application is too busy", { cause, headers: { "retry-after": "1" } });
+  }
+  return new HttpError(502, "The application cannot be reached", { cause });
+}
+
+/** Why connecting failed, for the log: the address, and what to look at. */
+function connectProblem(address: UpstreamAddress, error: unknown): string {
+  const place = placeOf(address);
+  if (error instanceof Deno.errors.ConnectionRefused) return `nothing listens at ${place}`;
+  if (error instanceof Deno.errors.NotFound) return `there is no ${place}`;
+  if (error instanceof Deno.errors.PermissionDenied) return `this user may not connect to ${place}`;
+  if (error instanceof Deno.errors.WouldBlock) return `too many connections wait at ${place}`;
+  const { message } = error as Error;
+  if (/failed to lookup/.test(message)) return `the host name of ${place} cannot be resolved`;
+  if (/invalid peer certificate/.test(message)) return `the certificate of ${place} is not trusted (${message})`;
+  if (/InvalidContentType/.test(message)) return `${place} does not answer with TLS`;
+  return `connecting to ${place} failed: ${message}`;
+}
+
+/** Why a connection has broken off, for the log. */
+export function breakOf(address: UpstreamAddress, error: unknown): unknown {
+  const isReset = error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.UnexpectedEof;
+  return isReset ? `${placeOf(address)} has reset the connection` : error;
+}
+
+/** An address for the log. */
+export function placeOf(address: UpstreamAddress): string {
+  if (address.transport === "unix") return `socket ${address.path}`;
+  const { hostname, port } = address;
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }

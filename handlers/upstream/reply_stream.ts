@@ -38,7 +38,7 @@ export function replyStream(
     watchdog.stop();
     if (!wanted) return;
     wanted = false;
-    broken(error);
+    broken(error instanceof HttpError ? error.message : error);
     controller.error(error);
   };
   const waitForClient = (controller: ReadableStreamDefaultController) => {

@@ -7,6 +7,7 @@
 import { Limiter } from "../core/limiter.ts";
 import type { Context, Handler } from "../core/types.ts";
 import { clientOf } from "../http/client.ts";
+import { coveredBy } from "../http/path_patterns.ts";
 import { SitePath } from "../http/target.ts";
 import { SCRIPT_DIRECTORY } from "../page/script.ts";
 import { readable } from "../serving/rights.ts";
@@ -14,7 +15,6 @@ import type { Feature } from "../serving/feature.ts";
 import type { FileSource } from "../sources/types.ts";
 import { ChangeHub } from "./change_hub.ts";
 import { EventStream } from "./event_stream.ts";
-import { ignoring } from "./ignored.ts";
 import { livePages } from "./live_pages.ts";
 
 /** Options of {@linkcode watching}. */
@@ -30,6 +30,9 @@ export interface WatchOptions {
    */
   readonly pollMs?: number;
 }
+
+/** Directories full of files that are not served to pages, or not meant to be: watching them costs much for nothing. */
+const NEVER_WATCHED = [".git", "node_modules"];
 
 /** Streams at the same time, in total and for one client: some are tabs, which a browser keeps open. */
 const STREAMS = { max: 256, maxPerClient: 64, queueMs: 0 };
@@ -85,7 +88,7 @@ const HEADERS = {
 export function watching(options: WatchOptions = {}): Feature {
   const { ignore = [], pollMs = POLL_MS } = options;
   if (!(pollMs > 0)) throw new RangeError(`Cannot look for changes every ${pollMs} ms`);
-  const ignored = ignoring(ignore);
+  const ignored = coveredBy([...NEVER_WATCHED, ...ignore]);
   const hubs: ChangeHub[] = [];
   const streams = new Set<EventStream>();
   const drain = () => streams.forEach((stream) => stream.end());

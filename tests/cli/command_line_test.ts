@@ -235,11 +235,11 @@ Deno.test("options about policies", () => {
     ...["--cors", "--isolated", "--cache=auto", "--type", ".FOO=a/b", "--type=.bar=c/d;e=f"],
     ...["-H", "x-a: 1", "--remove-header", "server"],
   );
-  assertEquals(policies, { origins: "*", isIsolated: true, cache: "auto", isCompressed: false });
+  assertEquals(policies, { origins: "*", isIsolated: true, cache: "auto", isCompressed: false, rules: [] });
   assertEquals([server.types, server.headers], [{ foo: "a/b", bar: "c/d;e=f" }, [["x-a", "1"], ["server", null]]]);
   const origins = ["https://a.example", "http://localhost:3000"];
   const some = settings(`--cors=${origins}`, "--cache", "60", "--compress").policies;
-  assertEquals(some, { origins, isIsolated: false, cache: 60, isCompressed: true });
+  assertEquals(some, { origins, isIsolated: false, cache: 60, isCompressed: true, rules: [] });
   assertEquals([settings().policies, settings().server.types], [null, undefined]);
 });
 
@@ -294,7 +294,7 @@ Deno.test("a command line that cannot be used is one sentence on stderr and stat
     [["--uplod"], "There is no option --uplod (see pyserve --help uploads)"],
     [["--dlete"], "There is no option --dlete (see pyserve --help uploads)"],
     [["-x"], "There is no option -x"],
-    [["--h"], "The option --h could mean --health or --hidden or --header or --hsts or --help"],
+    [["--h"], "The option --h could mean --health or --hosts or --hidden or --header or --headers or --hsts or --help"],
     [["--bind"], "The option --bind needs ADDRESS"],
     [["--bind", "--hidden"], "The option --bind needs ADDRESS"],
     [["--bind", ""], 'Cannot use --bind "": it is empty'],

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { LogFile } from "../../cli/log_file.ts";
 import { LogSink } from "../../cli/log_sink.ts";
-import type { Settings } from "../../cli/settings.ts";
+import type { SiteSettings } from "../../cli/settings.ts";
 import { runCommand, start } from "../support/command.ts";
 import { hasProgram, missing } from "../support/programs.ts";
 import { ask } from "../support/raw.ts";
@@ -21,8 +21,8 @@ function logIn(tree: TempTree, name: string) {
       return Promise.resolve(bytes.length);
     },
   };
-  const settings = { root: tree.at("site"), mounts: [], server: {} } as unknown as Settings;
-  const file = LogFile.open(tree.at(name), settings, stderr);
+  const sites = [{ root: tree.at("site"), mounts: [], server: {} } as unknown as SiteSettings];
+  const file = LogFile.open(tree.at(name), sites, stderr);
   const sink = new LogSink(file);
   return {
     async line(text: string) {

@@ -1,7 +1,7 @@
 /** `--metrics`: an address of its own, and the sums of workers. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { runCommand, type RunningCommand, start } from "../support/command.ts";
+import { ENGINES, runCommand, type RunningCommand, start } from "../support/command.ts";
 import { freePort } from "../support/port.ts";
 import { ask, latin1, parseResponse, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
@@ -21,7 +21,7 @@ const HITS = 'pyserve_requests_total{method="GET",status="2xx"}';
 
 Deno.test("metrics are on a port of their own, for names of this machine, and unlogged", async (t) => {
   await using tree = await tempTree({ "a.txt": "hello" });
-  for (const engine of [[], ["-p", "HTTP/1.0"]]) {
+  for (const engine of ENGINES) {
     await t.step(engine.join(" ") || "HTTP/1.1", async () => {
       await using server = await start([tree.path, ...engine, "--metrics=0", "--health"]);
       const port = portOf(server);

@@ -176,7 +176,7 @@ Deno.test("rules of --access apply to mounts; a state directory in one is refuse
     env,
   });
   assertEquals(
-    [served.code, served.stderr.includes("it is in the directory that is served")],
+    [served.code, served.stderr.includes("clients could read them")],
     [1, true],
     served.stderr,
   );

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { makeCertificate } from "../support/certificate.ts";
-import { runCommand, start } from "../support/command.ts";
+import { ENGINES, runCommand, start } from "../support/command.ts";
 import { freePort } from "../support/port.ts";
 import { missing } from "../support/programs.ts";
 import { ask, latin1, raw } from "../support/raw.ts";
@@ -30,7 +30,7 @@ Deno.test("HAProxy names the client, in each version", { ignore: missing("haprox
   await using tree = await site();
   const { cert, key } = await makeCertificate(tree.path);
   await Deno.writeTextFile(tree.at("both.pem"), Deno.readTextFileSync(cert) + Deno.readTextFileSync(key));
-  for (const more of [[], ["-p", "HTTP/1.0"], ...Deno.build.os === "linux" ? [["--workers", "2"]] : []]) {
+  for (const more of [...ENGINES, ...Deno.build.os === "linux" ? [["--workers", "2"]] : []]) {
     await using server = await start([tree.at("site"), "--cgi", ...WORDS, ...more]);
     for (const [form, tellsTls] of FORMS) {
       await t.step([form, ...more].join(" "), async () => {

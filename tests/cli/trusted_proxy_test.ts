@@ -1,7 +1,7 @@
 /** `--trusted-proxy`: who may say who the client is. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { runCommand, start } from "../support/command.ts";
+import { ENGINES, runCommand, start } from "../support/command.ts";
 import { ask, raw } from "../support/raw.ts";
 import { tempTree } from "../support/tree.ts";
 
@@ -9,7 +9,7 @@ const FIELD = "X-Forwarded-For: 6.6.6.6, 192.0.2.7";
 
 Deno.test("the log has the address that a trusted proxy names, with each engine", async (t) => {
   await using tree = await tempTree({ "a.txt": "a" });
-  for (const engine of [[], ["-p", "HTTP/1.0"]]) {
+  for (const engine of ENGINES) {
     await t.step(engine.join(" ") || "HTTP/1.1", async () => {
       await using command = await start([tree.path, ...engine, "--trusted-proxy", "10.0.0.0/8,127.0.0.1"]);
       await ask(command.port, "GET", "/a.txt", FIELD);
@@ -65,7 +65,7 @@ Deno.test("a trusted proxy says whether the client uses HTTPS, in the chosen for
     "--allow-host",
     "files.example",
   ];
-  for (const engine of [[], ["-p", "HTTP/1.0"]]) {
+  for (const engine of ENGINES) {
     for (const form of ["x-forwarded", "forwarded"] as const) {
       await t.step([form, ...engine].join(" "), async () => {
         await using server = await start([...args, ...engine, "--trusted-proxy", "127.0.0.1", "--forwarded", form], {

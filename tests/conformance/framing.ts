@@ -37,7 +37,6 @@ export const FRAMING: readonly Row[] = [
   row(51, "9112 3.2", "a request without one good Host is 400", {
     asks: [
       wire([GET_HELLO, CLOSE]).gets(400),
-      wire(["GET /hello.txt HTTP/1.0"]).gets(400), // good in itself; see the head of conformance_test.ts
       wire([GET_HELLO, "Host: a", "Host: b", CLOSE]).gets(400),
       wire([GET_HELLO, "Host: a", "Host: a", CLOSE]).gets(400),
       ...BAD_HOSTS.map((host) => wire([GET_HELLO, `Host: ${host}`, CLOSE]).gets(400)),
@@ -184,6 +183,13 @@ export const FRAMING: readonly Row[] = [
     ],
   }),
 ];
+
+/** Good in itself, but not told from HTTP/1.1 by every engine; see the head of conformance_test.ts. */
+export function oldRequest(status: 200 | 400): Row {
+  return row(51, "9112 3.2", `a request of HTTP/1.0 without Host is ${status}`, {
+    asks: [wire(["GET /hello.txt HTTP/1.0"]).gets(status)],
+  });
+}
 
 /** Whether the server closes the connection of its own accord. */
 async function endsByItself(port: number, request: string): Promise<boolean> {

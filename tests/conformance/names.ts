@@ -91,7 +91,7 @@ export const NAME_ROWS: readonly Row[] = [
   row(78, "3986 2.5", "a name that is not UTF-8 is shown, and has no link that leads nowhere", {
     ignore: Deno.build.os !== "linux" || missing("sh"),
     async check(port) {
-      await Deno.mkdir(site.at("bytes"));
+      await Deno.mkdir(site.at("bytes"), { recursive: true });
       const make = new Deno.Command("sh", { args: ["-c", `printf x > "$(printf 'a\\377b')"`], cwd: site.at("bytes") });
       assert((await make.output()).success);
       const { text } = await get(port, "/bytes/");

@@ -2,6 +2,7 @@
 
 import { ThreadingHTTPServer } from "@x/pyserve/python";
 import { serveClassic } from "../../handlers/python/transport.ts";
+import { serveNative } from "../../handlers/transport/native/serve_native.ts";
 import { serve } from "../../handlers/transport/serve.ts";
 import { makeCertificate } from "../support/certificate.ts";
 import { start } from "../support/command.ts";
@@ -32,6 +33,12 @@ export const DOORS: Readonly<Record<string, () => Promise<Door>>> = {
     return Promise.resolve(handlers(["runtime"], server.address.port, () => server.abort()));
   },
   "the default engine over TLS": () => overTls(["TLS", "runtime"], serve),
+  ...Deno.build.os === "linux" && {
+    "the native engine": () => {
+      const server = serveNative(reporting, LOOPBACK);
+      return Promise.resolve(handlers(["native"], server.address.port, () => server.abort()));
+    },
+  },
   "deno serve with the library": denoServe,
   "the engine of -p HTTP/1.0": () => {
     const server = serveClassic(reporting, LOOPBACK);

@@ -9,6 +9,7 @@ import { type ClientHttp2Session, connect, type OutgoingHttpHeaders } from "node
 import { fileServer, toFetch } from "@x/pyserve";
 import { SimpleHTTPRequestHandler, ThreadingHTTPServer } from "@x/pyserve/python";
 import { serveClassic } from "../../handlers/python/transport.ts";
+import { serveNative } from "../../handlers/transport/native/serve_native.ts";
 import { serve } from "../../handlers/transport/serve.ts";
 import { ROOT } from "../support/paths.ts";
 import { missing } from "../support/programs.ts";
@@ -104,6 +105,12 @@ const FILES: Readonly<Record<string, () => Door>> = {
   "the default engine": () => {
     const server = serve(toFetch(fileServer(ROOT, { log: false }), { hosts: "any" }), LOOPBACK);
     return filesDoor(["runtime"], server.address.port, () => server.abort());
+  },
+  ...Deno.build.os === "linux" && {
+    "the native engine": () => {
+      const server = serveNative(toFetch(fileServer(ROOT, { log: false }), { hosts: "any" }), LOOPBACK);
+      return filesDoor(["native"], server.address.port, () => server.abort());
+    },
   },
   "the engine of -p HTTP/1.0": () => {
     const server = serveClassic(toFetch(fileServer(ROOT, { log: false }), { hosts: "any" }), LOOPBACK);

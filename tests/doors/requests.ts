@@ -16,7 +16,7 @@ export interface Meaning {
 export type Outcome = Meaning | number | readonly (Meaning | number)[];
 
 /** Engines, and single doors, that may differ where a row says why. */
-export type Who = "runtime" | "classic" | "python" | "python 1.0" | "python 1.1" | "programs" | "TLS";
+export type Who = "runtime" | "native" | "classic" | "python" | "python 1.0" | "python 1.1" | "programs" | "TLS";
 
 /** A row of the table. */
 export interface Row {
@@ -94,7 +94,7 @@ const BODIES: readonly Row[] = [
     sent: ask("POST ~", ["Content-Length: 5"], "abc"),
     ends: true,
     means: [],
-    but: { runtime: ["the runtime can still answer", 400] },
+    but: { runtime: ["the runtime can still answer", 400], native: ["it can still answer", 400] },
   },
   { name: "chunks", sent: ask("POST ~", CHUNKED, ABC), means: sawChunked },
   {
@@ -366,7 +366,7 @@ const LINES: readonly Row[] = [
     name: "HTTP/0.9",
     sent: "GET ~\r\n",
     means: { fields: { host: "" } },
-    but: { runtime: ["the runtime does not speak it", 400] },
+    but: { runtime: ["the runtime does not speak it", 400], native: ["it does not speak it", 400] },
   },
   {
     name: "HTTP/0.9 that says so",

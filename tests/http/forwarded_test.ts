@@ -76,6 +76,7 @@ const ELEMENTS: [field: string, address: string, secure: boolean | null][] = [
   ["for=6.6.6.6;proto=https, for=192.0.2.7;proto=http", "192.0.2.7", false],
   ["for=192.0.2.7;proto=https,for=10.0.0.3;proto=http", "192.0.2.7", true],
   ["for=unknown;proto=https", "10.0.0.2", true],
+  ['for=6.6.6.6,for=192.0.2.7;secret="a,b"', "192.0.2.7", null],
   ["for=_hidden", "10.0.0.2", null],
   ["", "10.0.0.2", null],
   ["for=192.0.2.7, for=10.0.0.3, ", "10.0.0.2", null],

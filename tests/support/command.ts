@@ -29,6 +29,13 @@ export interface StartOptions {
   readonly clockAhead?: boolean;
 }
 
+/** The options for each engine. */
+export const ENGINES: readonly (readonly string[])[] = [
+  [],
+  ["-p", "HTTP/1.0"],
+  ...Deno.build.os === "linux" ? [["--engine", "native"]] : [],
+];
+
 /** Flags of Deno with which a server's clock is ahead of the timestamps of files. */
 export const CLOCK_AHEAD: readonly string[] = ["--preload", fromFileUrl(import.meta.resolve("./clock_ahead.ts"))];
 

@@ -22,6 +22,8 @@ const DOORS: readonly (readonly [args: string[], secure: boolean])[] = [
   [[], true],
   [["-p", "HTTP/1.0"], true],
   [["--workers", "2"], true],
+  [["--engine", "native"], false],
+  [["--engine", "native", "--workers", "2"], false],
 ];
 
 async function curl(...args: string[]): Promise<string> {

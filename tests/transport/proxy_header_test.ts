@@ -14,7 +14,7 @@ function outcomeOf(bytes: Uint8Array): Outcome {
   if (header === "invalid") return "invalid";
   const { client, secure } = header;
   if (client === null) return "no client";
-  return secure === null ? [client.hostname, client.port] : [client.hostname, client.port, secure];
+  return secure ? [client.hostname, client.port, secure] : [client.hostname, client.port];
 }
 
 const LINES: [line: string, outcome: Outcome][] = [
@@ -64,7 +64,7 @@ const BINARY: [name: string, header: Uint8Array, outcome: Outcome][] = [
   ["IPv6 with addresses of IPv4", binaryHeader({ protocol: 0x21, body: IPV4 }), "invalid"],
   ["an address cut short", binaryHeader({ body: IPV4.slice(0, 11) }), "invalid"],
   ["TLS", binaryHeader({ body: [...IPV4, ...tlv(0x20, [1, 0, 0, 0, 0])] }), ["192.0.2.7", 51000, true]],
-  ["no TLS", binaryHeader({ body: [...IPV4, ...tlv(0x20, [0, 0, 0, 0, 0])] }), ["192.0.2.7", 51000, false]],
+  ["no TLS", binaryHeader({ body: [...IPV4, ...tlv(0x20, [0, 0, 0, 0, 0])] }), ["192.0.2.7", 51000]],
   ["empty TLS", binaryHeader({ body: [...IPV4, ...tlv(0x20, [])] }), ["192.0.2.7", 51000]],
   [
     "other records",

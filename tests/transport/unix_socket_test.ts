@@ -13,10 +13,13 @@ import { askUnix } from "../support/unix.ts";
 const UNIX = { ignore: Deno.build.os === "windows" || missing("curl") } as const;
 const LINUX = { ignore: Deno.build.os !== "linux" || missing("curl") } as const;
 
-const DOORS: readonly (readonly [args: string[], version: string])[] = [
+const DOORS: readonly (readonly [args: readonly string[], version: string])[] = [
   [[], "1.1"],
   [["-p", "HTTP/1.0"], "1.0"],
   [["--workers", "2"], "1.1"],
+  ...Deno.build.os === "linux"
+    ? [[["--engine", "native"], "1.1"], [["--engine", "native", "--workers", "2"], "1.1"]] as const
+    : [],
 ];
 
 for (const [args, version] of DOORS) {

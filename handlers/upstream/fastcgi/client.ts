@@ -7,18 +7,9 @@
 import { Watchdog } from "../../core/watchdog.ts";
 import { HttpError } from "../../core/errors.ts";
 import { Refusal } from "../../http/refusal.ts";
-import { type UpstreamAddress, UpstreamConnection } from "../connection.ts";
+import { breakOf, type UpstreamConnection } from "../connection.ts";
+import type { ConnectionPool } from "../connection_pool.ts";
 import { encodeRequest, encodeStdin, END_OF_STDIN, RecordDecoder, type ReplyPart, replyPart } from "./records.ts";
-
-/** How {@linkcode FastCgiClient} connects. */
-export interface FastCgiClientOptions {
-  /** Milliseconds to wait for a connection. */
-  readonly connectTimeout: number;
-  /** Maximum number of idle connections; with 0, the application is told to close each. */
-  readonly idleConnections: number;
-  /** Milliseconds after which an idle connection is closed. */
-  readonly idleConnectionTimeout: number;
-}
 
 /** A request to an application. */
 export interface FastCgiRequest {
@@ -39,56 +30,23 @@ export interface FastCgiRequest {
   readonly onOver: (appStatus: number | null) => void;
 }
 
-/** A FastCGI application and its idle connections. */
-export class FastCgiClient {
-  readonly #address: UpstreamAddress;
-  readonly #options: FastCgiClientOptions;
-  readonly #resting: UpstreamConnection[] = [];
-
-  /** Does not connect yet. */
-  constructor(address: UpstreamAddress, options: FastCgiClientOptions) {
-    this.#address = address;
-    this.#options = options;
-  }
-
-  /** Sends a request; read the reply to its end, or abort it. Throws like {@linkcode Connection.open}. */
-  async ask(request: FastCgiRequest): Promise<FastCgiExchange> {
-    // The application may be closing an idle connection at this moment, in which case it is unknown whether it
-    // processed the request.
-    const reused = request.idempotent ? this.#resting.pop() : undefined;
-    reused?.wake();
-    try {
-      return new FastCgiExchange(request, this, reused ?? await this.connect(), reused !== undefined);
-    } catch (error) {
-      request.onOver(null);
-      throw error;
-    }
-  }
-
-  /** Whether connections are kept open. */
-  get keeps(): boolean {
-    return this.#options.idleConnections > 0;
-  }
-
-  /** Opens a new connection. */
-  connect(): Promise<UpstreamConnection> {
-    return UpstreamConnection.open(this.#address, this.#options.connectTimeout);
-  }
-
-  /** Returns a connection after an exchange, to be reused or closed. */
-  release(connection: UpstreamConnection): void {
-    if (this.#resting.length >= this.#options.idleConnections) return connection.close();
-    this.#resting.push(connection);
-    connection.rest(this.#options.idleConnectionTimeout, () => {
-      this.#resting.splice(this.#resting.indexOf(connection), 1);
-    });
+/** Sends a request; read the reply to its end, or abort it. Throws like `UpstreamConnection.open`. */
+export async function askFastCgi(pool: ConnectionPool, request: FastCgiRequest): Promise<FastCgiExchange> {
+  // The application may be closing an idle connection at this moment, in which case it is unknown whether it
+  // processed the request.
+  const idle = request.idempotent ? pool.takeIdle() : null;
+  try {
+    return new FastCgiExchange(request, pool, idle ?? await pool.open(), idle !== null);
+  } catch (error) {
+    request.onOver(null);
+    throw error;
   }
 }
 
 /** A request in progress and its reply. */
 export class FastCgiExchange {
   readonly #request: FastCgiRequest;
-  readonly #client: FastCgiClient;
+  readonly #pool: ConnectionPool;
   #connection: UpstreamConnection;
   /** Whether the connection was reused, so that the application may just have closed it. */
   #reused: boolean;
@@ -105,9 +63,9 @@ export class FastCgiExchange {
   #patience = 0;
 
   /** Starts sending. */
-  constructor(request: FastCgiRequest, client: FastCgiClient, connection: UpstreamConnection, reused: boolean) {
+  constructor(request: FastCgiRequest, pool: ConnectionPool, connection: UpstreamConnection, reused: boolean) {
     this.#request = request;
-    this.#client = client;
+    this.#pool = pool;
     this.#connection = connection;
     this.#reused = reused;
     this.#sending = this.#send(connection);
@@ -166,7 +124,8 @@ export class FastCgiExchange {
       if (bytes instanceof Uint8Array) return bytes;
       if (this.#failure !== null) throw this.#failure;
       const isStale = this.#reused && !this.#heard;
-      if (!isStale) this.#fail(new HttpError(502, this.#howCutOff(), { cause: bytes ?? undefined }));
+      const cause = bytes === null ? undefined : breakOf(this.#pool.address, bytes);
+      if (!isStale) this.#fail(new HttpError(502, this.#howCutOff(), { cause }));
       await this.#tryAgain();
     }
   }
@@ -177,7 +136,7 @@ export class FastCgiExchange {
     this.#reused = false;
     await this.#sending; // the body supports one reader at a time
     try {
-      this.#connection = await this.#client.connect();
+      this.#connection = await this.#pool.open();
     } catch (error) {
       this.#fail(error as HttpError);
     }
@@ -191,7 +150,7 @@ export class FastCgiExchange {
 
   async #send(connection: UpstreamConnection): Promise<void> {
     const { params, body } = this.#request;
-    const head = encodeRequest(params, this.#client.keeps);
+    const head = encodeRequest(params, this.#pool.keeps);
     try {
       await connection.write(body === null ? joined(head, END_OF_STDIN) : head);
       if (body !== null) await this.#sendBody(connection, body());
@@ -231,8 +190,8 @@ export class FastCgiExchange {
     if (protocolStatus !== "request complete") {
       this.#fail(new HttpError(502, `The application reported: ${protocolStatus}`));
     }
-    const clean = this.#client.keeps && this.#sentOver === this.#connection && !this.#decoder.isInside;
-    if (clean) this.#client.release(this.#connection);
+    const clean = this.#pool.keeps && this.#sentOver === this.#connection && !this.#decoder.isInside;
+    if (clean) this.#pool.release(this.#connection);
     else this.#connection.close();
     this.#finish();
   }

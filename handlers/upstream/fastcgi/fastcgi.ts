@@ -26,7 +26,8 @@ import { hasBody, readHead, scriptResponse } from "../reply.ts";
 import { spoolBody, type Spooled } from "../spool.ts";
 import { StderrLines } from "../stderr_lines.ts";
 import { withoutPrograms } from "../without_programs.ts";
-import { FastCgiClient, type FastCgiExchange } from "./client.ts";
+import { ConnectionPool } from "../connection_pool.ts";
+import { askFastCgi, type FastCgiExchange } from "./client.ts";
 import type { UpstreamAddress } from "../connection.ts";
 import { replyStream } from "../reply_stream.ts";
 
@@ -196,7 +197,7 @@ class FastCgi {
   readonly #options: FastCgiOptions & typeof DEFAULTS;
   readonly #answer: Handler;
   readonly #finder: ScriptFinder;
-  readonly #client: FastCgiClient;
+  readonly #pool: ConnectionPool;
   readonly #limiter: Limiter;
 
   constructor(source: FileSource, options: FastCgiOptions, answer: Handler) {
@@ -209,7 +210,7 @@ class FastCgi {
     this.#options = { ...DEFAULTS, ...options } as FastCgiOptions & typeof DEFAULTS;
     this.#answer = answer;
     this.#finder = finderOf(extensions, index, source, options.uploads);
-    this.#client = new FastCgiClient(options.address, this.#options);
+    this.#pool = new ConnectionPool(this.#options);
     const { maxRequests, maxPerClient = shareOf(maxRequests), queueTimeout } = this.#options;
     this.#limiter = new Limiter({ max: maxRequests, maxPerClient, queueMs: queueTimeout });
   }
@@ -253,7 +254,7 @@ class FastCgi {
     resources.use(await this.#limiter.enter(clientOf(context.remoteAddress, request.headers), left.signal));
     const params = Object.entries(this.#params(request, context, program, body));
     const held = resources.move();
-    const exchange = await this.#client.ask({
+    const exchange = await askFastCgi(this.#pool, {
       params,
       body: body === null || body.length === 0 ? null : () => body.chunks(),
       idempotent: IDEMPOTENT.includes(request.method),

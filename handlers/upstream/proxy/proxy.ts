@@ -17,6 +17,7 @@ import { Refusal } from "../../http/refusal.ts";
 import { parseTarget, type SitePath } from "../../http/target.ts";
 import type { Feature } from "../../serving/feature.ts";
 import { filtered } from "../../sources/filtered.ts";
+import { ConnectionPool } from "../connection_pool.ts";
 import { DEFAULT_LIMITS, shareOf } from "../limits.ts";
 import { replyStream } from "../reply_stream.ts";
 import { ProxyExchange } from "./exchange.ts";
@@ -65,6 +66,16 @@ export interface ProxyOptions {
   readonly idleTimeout?: number;
   /** How long a client may stop reading while data is pending; defaults to 60 s, then the request is aborted. */
   readonly stallTimeout?: number;
+  /**
+   * Maximum number of idle connections to keep for further requests; defaults to none. Each saves about 0.1 ms per request,
+   * and more with HTTPS. The command keeps up to 64.
+   */
+  readonly idleConnections?: number;
+  /**
+   * How long an idle connection is kept; defaults to 4 s, because many applications close theirs after 5. It is less if the
+   * application says so in Keep-Alive.
+   */
+  readonly idleConnectionTimeout?: number;
 }
 
 const DEFAULTS = {
@@ -76,6 +87,8 @@ const DEFAULTS = {
   headerTimeout: 60_000,
   idleTimeout: 0,
   stallTimeout: DEFAULT_LIMITS.stallTimeout,
+  idleConnections: 0,
+  idleConnectionTimeout: 4_000,
 } as const;
 
 /** Appears only in the access log. */
@@ -94,7 +107,11 @@ const NEVER = ["CONNECT", "TRACE"];
  * The application gets its own Host, the client in X-Forwarded-For, -Host, -Proto and Forwarded, the user, if a layer has
  * identified one, in X-Forwarded-User, and Via. None of these is taken from the client. Hop-by-hop fields (RFC 9110 section
  * 7.6.1), interim responses (1xx) and trailers are dropped. A Location on the application itself is rewritten for clients;
- * cookies are not, paths included. Nothing is cached, and no request is sent twice.
+ * cookies are not, paths included. Nothing is cached.
+ *
+ * Connections are kept for further requests after a response of HTTP/1.1 whose body has a Content-Length or chunks, and
+ * used for GET, HEAD and OPTIONS without a body; such a request is sent again if the application has closed the connection
+ * without answering. No other request is sent twice.
  *
  * A request must name one of the server's own hosts (`hosts` of `toFetch`), or gets 421; a user needs the right `run`; a
  * WebSocket that a page of another site asks for is refused with 403, because browsers let any page open one.
@@ -177,6 +194,7 @@ class ReverseProxy {
   readonly #options: ProxyOptions & typeof DEFAULTS;
   readonly #path: SitePath;
   readonly #upstream: Upstream;
+  readonly #pool: ConnectionPool;
   readonly #limiter: Limiter;
   readonly #hops = new Hops();
 
@@ -184,6 +202,7 @@ class ReverseProxy {
     this.#options = { ...DEFAULTS, ...options } as ProxyOptions & typeof DEFAULTS;
     this.#path = pathOf(options.path);
     this.#upstream = upstreamOf(options.upstream);
+    this.#pool = new ConnectionPool({ ...this.#options, ...this.#upstream });
     const { maxRequests, maxPerClient = shareOf(maxRequests), queueTimeout } = this.#options;
     this.#limiter = new Limiter({ max: maxRequests, maxPerClient, queueMs: queueTimeout });
   }
@@ -203,7 +222,6 @@ class ReverseProxy {
       upstream: this.#upstream,
       target: upstreamTarget(context, this.#path, this.#upstream),
       fields: requestFields(request, context, this.#forwarding(request, context)),
-      connectTimeout: this.#options.connectTimeout,
       signal: left.signal,
     };
     const { method } = request;
@@ -214,8 +232,11 @@ class ReverseProxy {
       place[Symbol.dispose]();
       over.abort(UNWANTED);
     };
-    if (isWebSocket) return await relayWebSocket({ ...passed, request, context, onOver });
-    const exchange = await ProxyExchange.begin({ ...passed, ...body, method, onOver });
+    if (isWebSocket) {
+      const { connectTimeout } = this.#options;
+      return await relayWebSocket({ ...passed, request, context, connectTimeout, onOver });
+    }
+    const exchange = await ProxyExchange.begin({ ...passed, ...body, pool: this.#pool, method, onOver });
     const head = await exchange.head(this.#options.headerTimeout);
     return this.#respond(request, context, exchange, head);
   }
@@ -233,7 +254,8 @@ class ReverseProxy {
     if (max !== null && length !== null && length > max) {
       throw new HttpError(413, `The request body is larger than ${max} bytes`);
     }
-    return { body: request.body && readBody(request.body, { max, stallMs, signal }), length };
+    const { body } = request;
+    return { body: body && mayHaveBody(request, length) ? readBody(body, { max, stallMs, signal }) : null, length };
   }
 
   #respond(request: Request, context: Context, exchange: ProxyExchange, head: ResponseHead): Response {
@@ -241,10 +263,10 @@ class ReverseProxy {
     const { status } = head;
     // The application may never read the rest of the body, so that the next request could not be found.
     if (!exchange.isSent) headers.set("connection", "close");
-    if (head.body.ended) {
-      exchange.abort();
-      const isEmpty = request.method !== "HEAD" && ![204, 205, 304].includes(status);
-      return new Response(isEmpty ? new Uint8Array() : null, { status, headers });
+    const whole = exchange.takeWhole();
+    if (whole !== null) {
+      const hasBody = request.method !== "HEAD" && ![204, 205, 304].includes(status);
+      return new Response(hasBody ? whole : null, { status, headers });
     }
     const { idleTimeout, stallTimeout } = this.#options;
     const broken = (error: unknown) =>
@@ -252,6 +274,12 @@ class ReverseProxy {
     const nothing = new Uint8Array();
     return new Response(replyStream(exchange, nothing, { idleTimeout, stallTimeout, broken }), { status, headers });
   }
+}
+
+/** The runtime has an empty stream where there is no body. With HTTP/2, which has no Host, a body may have no length. */
+function mayHaveBody({ headers }: Request, length: number | null): boolean {
+  const isFramed = headers.has("content-length") || headers.has("transfer-encoding");
+  return length === null ? isFramed || !headers.has("host") : length > 0;
 }
 
 function requireSocketPossible(request: Request, context: Context): void {

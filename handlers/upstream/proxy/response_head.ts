@@ -6,7 +6,7 @@
  */
 
 import { HttpError } from "../../core/errors.ts";
-import { type Body, LengthBody, NO_BODY, RawBody } from "../../http1/body.ts";
+import { type Body, NO_BODY, RawBody } from "../../http1/body.ts";
 import { bodyOf } from "../../http1/decoder.ts";
 import { bodyFraming } from "../../http1/framing.ts";
 import { type Field, FieldsParser } from "../../http1/header_fields.ts";
@@ -31,6 +31,8 @@ export interface ResponseHead {
   /** The Content-Length to be sent; null if there is none. */
   readonly length: number | null;
   readonly body: Body;
+  /** For how many milliseconds the connection may be kept for another request; 0 if it must not be used again. */
+  readonly keepMs: number;
 }
 
 /** An incremental parser: skips interim responses (1xx). */
@@ -81,11 +83,25 @@ function headOf(method: string, status: number, minor: 0 | 1, fields: readonly F
   if (framing instanceof Rejection) throw malformed(framing);
   const length = framed && framing.kind === "length" ? framing.length : null;
   if (method === "HEAD" || NULL_BODY.has(status)) {
-    // RFC 9110 section 8.6: with HEAD and 304, the length of the response to a GET.
-    return { status, fields, length: status === 204 || status === 205 ? null : length, body: NO_BODY };
+    // RFC 9110 section 8.6: with HEAD and 304, the length of the response to a GET. An application that sends a body
+    // nevertheless must not answer the next request with it.
+    const sent = status === 204 || status === 205 ? null : length;
+    return { status, fields, length: sent, body: NO_BODY, keepMs: 0 };
   }
-  const body = framed ? framing.kind === "length" ? new LengthBody(framing.length) : bodyOf(framing) : new RawBody();
-  return { status, fields, length, body };
+  if (!framed) return { status, fields, length, body: new RawBody(), keepMs: 0 };
+  return { status, fields, length, body: bodyOf(framing), keepMs: minor === 1 ? keepMsOf(fields) : 0 };
+}
+
+/** Connection, Keep-Alive, and schemes that authenticate the connection in place of a request. */
+function keepMsOf(fields: readonly Field[]): number {
+  const values = (wanted: string) => {
+    return fields.filter(([name]) => name.toLowerCase() === wanted).map(([, value]) => value.toLowerCase()).join(",");
+  };
+  if (/(?:^|[,\s])close(?:$|[,\s])/.test(values("connection"))) return 0;
+  if (/(?:^|[,\s])(?:ntlm|negotiate)(?:$|[,\s])/.test(values("www-authenticate"))) return 0;
+  const seconds = /(?:^|[,\s])timeout=(\d+)/.exec(values("keep-alive"))?.[1];
+  // A second earlier than the application closes it.
+  return seconds === undefined ? Infinity : Math.max(0, Number(seconds) - 1) * 1_000;
 }
 
 function malformed(rejection: Rejection | null): HttpError {

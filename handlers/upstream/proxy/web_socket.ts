@@ -8,6 +8,7 @@
 import { HttpError } from "../../core/errors.ts";
 import { internalsOf } from "../../core/internals.ts";
 import type { Context } from "../../core/types.ts";
+import { placeOf } from "../connection.ts";
 import type { Upstream } from "./upstream_url.ts";
 
 /** How many bytes may wait for a side that reads slowly, before both are disconnected. */
@@ -96,7 +97,7 @@ function connect({ request, upstream, target, fields }: WebSocketRequest) {
 }
 
 /** Waits until the application has accepted. */
-async function opened(application: WebSocket, { connectTimeout, signal }: WebSocketRequest): Promise<void> {
+async function opened(application: WebSocket, { upstream, connectTimeout, signal }: WebSocketRequest): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const leave = () => reject(signal.reason);
   const late = () => reject(new HttpError(504, "The application did not answer in time"));
@@ -104,7 +105,8 @@ async function opened(application: WebSocket, { connectTimeout, signal }: WebSoc
   signal.addEventListener("abort", leave);
   application.onopen = () => resolve();
   application.onerror = (event) => {
-    const cause = event instanceof ErrorEvent ? event.message : undefined;
+    const reason = event instanceof ErrorEvent ? event.message.replace(/^.*failed to connect to WebSocket: /, "") : "";
+    const cause = `${placeOf(upstream.address)} opens no WebSocket${reason === "" ? "" : ` (${reason})`}`;
     reject(new HttpError(502, "The application has refused the WebSocket, or cannot be reached", { cause }));
   };
   application.onclose = application.onerror;

@@ -265,7 +265,7 @@ async function killed(address: FastCgiAddress) {
   const after = await fetch(`${site.url}/after.php`);
   await killWorker();
   await assertRejects(() => after.text(), Error);
-  await site.untilError("Cannot finish GET /after.php: HttpError: The application aborted its reply");
+  await site.untilError("Cannot finish GET /after.php: The application aborted its reply");
 }
 
 async function slow(address: FastCgiAddress) {

@@ -1,0 +1,74 @@
+/**
+ * Mounts with settings of their own, each served as a site; loaded if there are any.
+ *
+ * @module
+ */
+
+import { mount } from "../handlers/core/mount.ts";
+import type { Handler, Layer } from "../handlers/core/types.ts";
+import { readablePath, type SitePath } from "../handlers/http/target.ts";
+import type { Feature } from "../handlers/serving/feature.ts";
+import { handlerFor, type LayerFor, type OpenSite, openSite } from "./root.ts";
+import type { MountSettings, SiteSettings } from "./settings.ts";
+import { StartError } from "./start_error.ts";
+
+/** Opened mounts. */
+export interface OpenMounts {
+  /** Answers the requests for them, instead of the layers inside and the site around them. */
+  readonly layer: Layer;
+  readonly features: readonly Feature[];
+}
+
+/** A mount by its path; null if it is a part of the site around it. */
+interface Point {
+  readonly at: SitePath;
+  readonly handler: Handler | null;
+}
+
+/** Opens those of the mounts that have settings of their own. Throws {@linkcode StartError}. */
+export async function openMounts(mounts: readonly MountSettings[], identity: LayerFor | null): Promise<OpenMounts> {
+  const points: Point[] = [];
+  const features: Feature[] = [];
+  for (const { prefix, path, site } of mounts) {
+    if (site !== null) checkThere(prefix, path);
+    const open = site && await openOne(site, identity);
+    features.push(...open?.features ?? []);
+    points.push({ at: readablePath(prefix), handler: open && mount(prefix, await handlerFor(open, null)) });
+  }
+  points.sort((a, b) => b.at.segments.length - a.at.segments.length); // the longest prefix counts
+  return { features, layer: layerOf(points) };
+}
+
+/** Targets as sent that are known to lead to no mount, so that they need not be parsed for that again. */
+const MAX_KNOWN = 1_000;
+
+function layerOf(points: readonly Point[]): Layer {
+  const elsewhere = new Set<string>();
+  return (next) => (request, context) => {
+    const { requestTarget } = context;
+    if (elsewhere.has(requestTarget)) return next(request, context);
+    for (const { at, handler } of points) {
+      if (handler === null && context.target.path.below(at) !== null) break;
+      const response = handler?.(request, context) ?? null;
+      if (response !== null) return response;
+    }
+    if (elsewhere.size >= MAX_KNOWN) elsewhere.clear();
+    if (context.refusal === null) elsewhere.add(requestTarget);
+    return next(request, context);
+  };
+}
+
+function checkThere(prefix: string, path: string): void {
+  try {
+    Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    throw new StartError(`Cannot mount "${path}" at ${prefix}: ${StartError.reason(error)}`);
+  }
+}
+
+/** Without a log: that of the site around it has a line for each request. */
+async function openOne(site: SiteSettings, identity: LayerFor | null): Promise<OpenSite> {
+  const open = await openSite(site, identity);
+  return { ...open, parts: { ...open.parts, log: false } };
+}

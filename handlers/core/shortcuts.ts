@@ -1,0 +1,63 @@
+/**
+ * What a transport may do by itself: send a response again to a request whose head is the same, byte for byte, so that
+ * whatever the response depends on is the same as well; and send the body of a response from an open file, instead of
+ * reading its stream.
+ *
+ * @module
+ */
+
+import type { Handler } from "./types.ts";
+
+/** Filled in by whoever knows, while a request is answered from the cache. */
+export interface Repeat {
+  /** Whether the response is still what the handlers would send; null if it must not be sent again. */
+  isFresh: (() => boolean) | null;
+  /** Logs the response to another client, by its address; null for no log. */
+  log: ((address: string) => void) | null;
+}
+
+/** Handlers and fetch functions of which nothing outside has to see each request. */
+const repeatable = new WeakSet<Handler | FetchLike>();
+
+type FetchLike = (request: Request) => unknown;
+
+/**
+ * Marks a handler, or the fetch function of one, that treats all requests with the same head alike, except for its log. A
+ * function around it is not marked, and so sees each request.
+ */
+export function markRepeatable<Marked extends Handler | FetchLike>(handler: Marked): Marked {
+  repeatable.add(handler);
+  return handler;
+}
+
+/** Whether a handler or a fetch function has been marked. */
+export function isRepeatable(handler: Handler | FetchLike): boolean {
+  return repeatable.has(handler);
+}
+
+/** A range of an open file. Whoever takes it disposes of it. */
+export interface FileBody extends Disposable {
+  /** The descriptor, open until it is disposed of. */
+  readonly descriptor: number;
+  readonly offset: number;
+  readonly length: number;
+  /** Whether a range of the file is in memory, as far as is known, so that reading it does not wait for a disk. */
+  isCached(from: number, until: number): boolean;
+}
+
+const bodies = new WeakMap<ReadableStream, FileBody>();
+
+/** Notes that a stream has the bytes of a file, and nothing else. */
+export function noteFileBody<Stream extends ReadableStream>(stream: Stream, body: FileBody): Stream {
+  bodies.set(stream, body);
+  return stream;
+}
+
+/** The file of a stream that nobody reads, if it has this length; locks the stream. Null for any other. */
+export function takeFileBody(stream: ReadableStream, length: number): FileBody | null {
+  const body = bodies.get(stream);
+  if (body === undefined || body.length !== length || stream.locked) return null;
+  bodies.delete(stream);
+  stream.getReader();
+  return body;
+}

@@ -1,0 +1,142 @@
+/**
+ * Responses that are sent again to requests with the same head, without parsing it or calling a handler.
+ *
+ * @module
+ */
+
+import { isLoopback } from "../../http/own_host.ts";
+import type { Repeat } from "../../core/shortcuts.ts";
+import { Block } from "../../system/block.ts";
+import type { Network } from "../../system/network.ts";
+import { dateLine } from "./response_head.ts";
+
+/** The longest head of a request that is remembered, in bytes. */
+const MAX_HEAD_BYTES = 4_096;
+
+/** The most responses, and the most with the same request line: browsers and their fields differ. */
+const MAX_ENTRIES = 2_000;
+const MAX_VARIANTS = 8;
+
+/** Bodies up to this size are copied behind their head, to be sent from one piece of memory. */
+const COPIED_BYTES = 16_384;
+
+/** The most memory that copies and heads take. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+const LF = 0x0a;
+
+/** A response, and the request that it answers. */
+export interface Known {
+  readonly request: Block;
+  /** The head of the response, and perhaps its body. */
+  readonly response: Block;
+  /** A longer body, shared with the cache. */
+  readonly body: Block | null;
+  readonly isFresh: () => boolean;
+  readonly log: ((address: string) => void) | null;
+  /** Whether the client was on this machine, which host names depend on. */
+  readonly isLocal: boolean;
+  readonly hash: number;
+  /** Where its Date is, and which it is. */
+  readonly dateAt: number;
+  date: string;
+}
+
+/** Responses of one server, by the heads of requests. */
+export class Repeats {
+  readonly #network: Network;
+  readonly #entries = new Map<number, readonly Known[]>();
+  #count = 0;
+  #bytes = 0;
+
+  constructor(network: Network) {
+    this.#network = network;
+  }
+
+  /** The response to the request that begins at an offset; null if it is not known, or no longer fresh. */
+  find(block: Block, from: number, until: number, isLocal: boolean): Known | null {
+    const variants = this.#entries.get(hashOfLine(block.bytes, from, until));
+    if (variants === undefined) return null;
+    for (const known of variants) {
+      const { request: { length } } = known;
+      if (length > until - from || known.isLocal !== isLocal) continue;
+      if (!this.#network.isSame(block, from, known.request, length)) continue;
+      if (known.isFresh()) return dated(known);
+      this.#remove(known);
+      return null;
+    }
+    return null;
+  }
+
+  /** Remembers a response: the head of the request, its own head up to the Date, and the rest of it. */
+  add(
+    head: Uint8Array,
+    { isFresh, log }: Repeat,
+    address: string,
+    response: { readonly text: string; readonly dateAt: number; readonly body: Uint8Array<ArrayBuffer> | null },
+  ): void {
+    if (isFresh === null || head.length > MAX_HEAD_BYTES) return;
+    const { text, dateAt, body } = response;
+    const isCopied = body === null || body.length <= COPIED_BYTES;
+    const image = Block.allocate(text.length + (isCopied ? body?.length ?? 0 : 0));
+    for (let i = 0; i < text.length; i++) image.bytes[i] = text.charCodeAt(i);
+    if (isCopied && body !== null) image.bytes.set(body, text.length);
+    const known: Known = {
+      request: Block.copyOf(head),
+      response: image,
+      body: isCopied ? null : Block.of(body),
+      isFresh,
+      log,
+      isLocal: isLoopback(address),
+      hash: hashOfLine(head, 0, head.length),
+      dateAt,
+      date: text.slice(dateAt, dateAt + dateLine().length),
+    };
+    const others = this.#entries.get(known.hash) ?? [];
+    if (others.length >= MAX_VARIANTS) this.#remove(others.at(-1)!);
+    this.#entries.set(known.hash, [known, ...this.#entries.get(known.hash) ?? []]);
+    this.#count += 1;
+    this.#bytes += sizeOf(known);
+    this.#makeRoom();
+  }
+
+  #remove(known: Known): void {
+    const left = this.#entries.get(known.hash)!.filter((other) => other !== known);
+    if (left.length > 0) this.#entries.set(known.hash, left);
+    else this.#entries.delete(known.hash);
+    this.#count -= 1;
+    this.#bytes -= sizeOf(known);
+  }
+
+  /** Evicts the oldest: what is in use comes back with its next request. */
+  #makeRoom(): void {
+    for (const variants of this.#entries.values()) {
+      if (this.#count <= MAX_ENTRIES && this.#bytes <= MAX_BYTES) return;
+      for (const known of variants) this.#remove(known);
+    }
+  }
+}
+
+/** A hash of the request line (FNV-1a): two with the same hash are compared anyway. */
+function hashOfLine(bytes: Uint8Array, from: number, until: number): number {
+  let hash = 0;
+  for (let at = from; at < until; at++) {
+    const byte = bytes[at]!;
+    if (byte === LF) break;
+    hash = Math.imul(hash ^ byte, 16_777_619);
+  }
+  return hash >>> 1;
+}
+
+function dated(known: Known): Known {
+  const date = dateLine();
+  if (known.date === date) return known;
+  const { bytes } = known.response;
+  for (let i = 0; i < date.length; i++) bytes[known.dateAt + i] = date.charCodeAt(i);
+  known.date = date;
+  return known;
+}
+
+function sizeOf({ request, response }: Known): number {
+  return request.length + response.length;
+}
