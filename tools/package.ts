@@ -6,8 +6,8 @@
  * each such file is replaced with a module that exports the text, and the configuration is reduced to what matters to
  * users of the package. Files that no export depends on are left out, so no exclusion list is needed.
  *
- * The command is bundled: in half as many files, it starts in two thirds of the time. Its own sources give it its types
- * and documentation. `deno bundle` downloads its tool from npm the first time.
+ * The command is bundled, in a third as many files: from its sources, it takes 14 ms of CPU time more to start. They give
+ * it its types and documentation. `deno bundle` downloads its tool from npm the first time.
  */
 
 import { dirname } from "@std/path/dirname";
