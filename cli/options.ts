@@ -239,7 +239,7 @@ const TABLE = {
     value: "PATTERN",
     shown: "none",
     needs: ["spa"],
-    help: "Do not answer with the page of the app at these names, paths (/api) and globs (/v?/**), and below",
+    help: "Do not answer with the page of the app at these names, paths and globs, such as /api or /v?/**, and below",
   }, text),
   "clean-urls": flag({
     group: "Files",
