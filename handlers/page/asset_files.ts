@@ -60,8 +60,7 @@ import toolbar from "./script/toolbar.js" with { type: "text" };
 import transfer from "./script/transfer.js" with { type: "text" };
 import upload from "./script/upload.js" with { type: "text" };
 import uploads from "./script/uploads.js" with { type: "text" };
-import bundler from "./bundle.ts" with { type: "text" };
-import { BASE, bundle, MAIN } from "./bundle.ts";
+import { BASE, bundle, CODE, MAIN } from "./bundle.ts";
 
 /** The modules and style sheets by name. */
 export const sources: ReadonlyMap<string, string> = new Map([
@@ -138,5 +137,5 @@ export function texts(): ReadonlyMap<string, string> {
 
 /** Hash of all that decides about the files: the cache-busting part of their URLs. */
 export const version: string = new Uint8Array(
-  await crypto.subtle.digest("SHA-256", new TextEncoder().encode([bundler, ...sources.values()].join("\0"))),
+  await crypto.subtle.digest("SHA-256", new TextEncoder().encode([CODE, ...sources.values()].join("\0"))),
 ).toHex().slice(0, 16);
