@@ -7,6 +7,7 @@
 import { failureOf } from "./errors.ts";
 import { escapeJson, escapeLog, escapeLogQuoted } from "../http/escape.ts";
 import { internalsOf } from "./internals.ts";
+import type { RepeatedLog } from "./shortcuts.ts";
 import type { Context } from "./types.ts";
 
 /**
@@ -33,23 +34,32 @@ export function accessLogWriter(
   }
   const write = WRITERS[format];
   return (request, context, response, milliseconds) => {
-    const { notes, repeat } = internalsOf(context);
+    const { notes, repeat, transfer } = internalsOf(context);
     notes.logged = true;
-    const exchange = { request, context, response, milliseconds };
-    write(exchange);
-    if (repeat !== null) repeat.log = format === "python" ? repeatedPython(exchange) : repeated(write, exchange);
+    const exchange = { request, context, response, milliseconds, bytes: lengthOf(response) };
+    if (format === "python") {
+      write(exchange);
+      if (repeat !== null) repeat.log = repeatedPython(exchange);
+      return;
+    }
+    if (repeat !== null) repeat.log = repeated(write, exchange);
+    if (transfer === null) return write(exchange);
+    const ready = performance.now();
+    transfer.whenSent((bytes) => {
+      write({ ...exchange, bytes, milliseconds: milliseconds + performance.now() - ready });
+    });
   };
 }
 
 /** Logs the same exchange with another client. */
-function repeated(write: (exchange: Exchange) => void, { context, ...exchange }: Exchange): (address: string) => void {
-  return (address) => {
-    write({ ...exchange, context: Object.create(context, { remoteAddress: { value: address } }), milliseconds: 0 });
+function repeated(write: (exchange: Exchange) => void, { context, ...exchange }: Exchange): RepeatedLog {
+  return (address, bytes, milliseconds) => {
+    write({ ...exchange, context: Object.create(context, { remoteAddress: { value: address } }), bytes, milliseconds });
   };
 }
 
 /** The same, with everything but address and time prepared. */
-function repeatedPython({ request, context, response }: Exchange): (address: string) => void {
+function repeatedPython({ request, context, response }: Exchange): RepeatedLog {
   const { log } = context;
   const failure = failureOf(response);
   const first = failure && `code ${failure.status}, message ${escapeLog(failure.message)}`;
@@ -66,6 +76,8 @@ interface Exchange {
   readonly context: Context;
   readonly response: Response;
   readonly milliseconds: number;
+  /** The bytes of the body that have been sent, or the announced length; null if unknown. */
+  readonly bytes: number | null;
 }
 
 const WRITERS: Readonly<Record<LogFormat, (exchange: Exchange) => void>> = {
@@ -82,14 +94,14 @@ function writePython({ request, context, response }: Exchange): void {
   context.log.access(`${prefix} "${escapedLine(request, context)}" ${response.status} -`);
 }
 
-function commonLine({ request, context, response }: Exchange): string {
+function commonLine({ request, context, response, bytes }: Exchange): string {
   const now = new Date();
   const name = userOf(context);
   const user = name === null ? "-" : escapeLog(name).replaceAll(" ", "\\x20");
   const line = escapeLogQuoted(requestLine(request, context));
   const time = localTime(now.getTime()).replace(" ", ":");
   return `${context.remoteAddress || "-"} - ${user} [${time} ${zone(now)}] "${line}" ${response.status} ${
-    lengthOf(response) ?? "-"
+    bytes ?? "-"
   }`;
 }
 
@@ -104,7 +116,7 @@ function referrerAndAgent({ request }: Exchange): string {
   return `${quoted("referer")} ${quoted("user-agent")}`;
 }
 
-function jsonLine({ request, context, response, milliseconds }: Exchange): string {
+function jsonLine({ request, context, response, milliseconds, bytes }: Exchange): string {
   return escapeJson(JSON.stringify({
     time: new Date().toISOString(),
     address: context.remoteAddress || null,
@@ -112,7 +124,7 @@ function jsonLine({ request, context, response, milliseconds }: Exchange): strin
     method: request.method,
     target: internalsOf(context).targetOf(request),
     status: response.status,
-    bytes: lengthOf(response),
+    bytes,
     milliseconds: Math.round(milliseconds * 1000) / 1000,
     referer: request.headers.get("referer"),
     agent: request.headers.get("user-agent"),

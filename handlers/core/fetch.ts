@@ -17,7 +17,7 @@ import { kindOf, requireFunction } from "./origin.ts";
 import { readHead, type RequestHead } from "./request_head.ts";
 import { noteRequest } from "./turns.ts";
 import { type SettledHandler, settleLast, unchecked } from "./settle.ts";
-import { isRepeatable, markRepeatable, type Repeat } from "./shortcuts.ts";
+import { isRepeatable, markRepeatable, type Repeat, type Transfer } from "./shortcuts.ts";
 import { type Identified, type InternalContext, internalsOf, type RequestNotes, type Visitor } from "./internals.ts";
 import type { Awaitable, Context, Encoder, Handler, LocalAddress, Logger, Rewriter } from "./types.ts";
 
@@ -39,6 +39,12 @@ export interface ConnectionInfo {
    * @internal
    */
   readonly sendsFiles?: boolean;
+  /**
+   * The sending of the response.
+   *
+   * @internal
+   */
+  readonly transfer?: Transfer;
   /** That the client uses TLS, where the URL does not tell: TLS ends at a proxy that speaks the PROXY protocol. */
   readonly secure?: true;
 }
@@ -312,6 +318,10 @@ class RequestContext implements InternalContext {
 
   get repeat(): Repeat | null {
     return this.info?.repeat ?? null;
+  }
+
+  get transfer(): Transfer | null {
+    return this.info?.transfer ?? null;
   }
 
   get sendsFiles(): boolean {

@@ -6,7 +6,7 @@
 
 import type { Refusal } from "../http/refusal.ts";
 import { SitePath } from "../http/target.ts";
-import type { Repeat } from "./shortcuts.ts";
+import type { Repeat, Transfer } from "./shortcuts.ts";
 import type { RequestHead } from "./request_head.ts";
 import type { Context } from "./types.ts";
 
@@ -113,6 +113,8 @@ export interface InternalContext extends Context {
   targetOf(request: Request): string;
   /** The head of a request, read once. */
   headOf(request: Request): RequestHead;
+  /** The sending of the response; null if the transport does not see its end. */
+  readonly transfer: Transfer | null;
   /** To be filled in if the response may be sent again by the transport; null if it must not. */
   readonly repeat: Repeat | null;
   /** The mutable state of this request. */

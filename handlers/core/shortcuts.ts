@@ -1,6 +1,6 @@
 /**
  * What a transport may do by itself: send a response again to a request whose head is the same, byte for byte, so that
- * whatever the response depends on is the same as well; and send the body of a response from an open file, instead of
+ * whatever the response depends on is the same as well; tell what has really been sent; and send the body of a response from an open file, instead of
  * reading its stream.
  *
  * @module
@@ -12,8 +12,17 @@ import type { Handler } from "./types.ts";
 export interface Repeat {
   /** Whether the response is still what the handlers would send; null if it must not be sent again. */
   isFresh: (() => boolean) | null;
-  /** Logs the response to another client, by its address; null for no log. */
-  log: ((address: string) => void) | null;
+  /** Logs the response to another client; null for no log. */
+  log: RepeatedLog | null;
+}
+
+/** Logs a response: the address of its client, the bytes of the body that were sent, and how long that took. */
+export type RepeatedLog = (address: string, bytes: number, milliseconds: number) => void;
+
+/** The sending of a response, by a transport that sees its end. */
+export interface Transfer {
+  /** Calls back once everything has been sent, or nothing more can be, with the bytes of the body that were sent. */
+  whenSent(callback: (bytes: number) => void): void;
 }
 
 /** Handlers and fetch functions of which nothing outside has to see each request. */

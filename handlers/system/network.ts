@@ -64,7 +64,8 @@ const SHUT_WR = 1;
 
 /** The calls on one thread. Dispose of it to close what it has opened. */
 export class Network implements Disposable {
-  readonly #libc: NetworkCalls;
+  /** The functions of the C library: tests replace some by ones that fail. */
+  readonly calls: NetworkCalls;
   readonly #errno: () => number;
   readonly #epoll: number;
   readonly #bell: number;
@@ -81,7 +82,7 @@ export class Network implements Disposable {
 
   /** Creates an epoll instance. Throws if the system refuses. */
   constructor(libc: NetworkCalls) {
-    this.#libc = libc;
+    this.calls = libc;
     this.#errno = errnoOf(libc);
     this.#epoll = libc.epoll_create1(O_CLOEXEC);
     this.#bell = libc.eventfd(0, O_CLOEXEC | O_NONBLOCK);
@@ -92,8 +93,8 @@ export class Network implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const descriptor of [this.#epoll, this.#bell]) if (descriptor >= 0) this.#libc.close(descriptor);
-    this.#libc[Symbol.dispose]();
+    for (const descriptor of [this.#epoll, this.#bell]) if (descriptor >= 0) this.calls.close(descriptor);
+    this.calls[Symbol.dispose]();
   }
 
   /** Begins to report events of a descriptor. */
@@ -114,14 +115,14 @@ export class Network implements Disposable {
   #control(operation: number, descriptor: number, events: number): number {
     this.#eventView.setUint32(0, events, true);
     this.#eventView.setInt32(DATA_AT, descriptor, true);
-    return this.#result(this.#libc.epollControl(this.#epoll, operation, descriptor, this.#event.range(0, 16)));
+    return this.#result(this.calls.epollControl(this.#epoll, operation, descriptor, this.#event.range(0, 16)));
   }
 
   /** Waits for events for up to some milliseconds; returns their number. */
   wait(milliseconds: number): number {
     const { length } = this.#events;
     const at = this.#events.range(0, length);
-    return Math.max(0, this.#libc.epoll_wait(this.#epoll, at, MAX_EVENTS, milliseconds));
+    return Math.max(0, this.calls.epoll_wait(this.#epoll, at, MAX_EVENTS, milliseconds));
   }
 
   /**
@@ -130,19 +131,19 @@ export class Network implements Disposable {
    */
   async waitAway(milliseconds: number): Promise<void> {
     const seen = Block.allocate(EVENT_BYTES);
-    await this.#libc.epoll_waitLater(this.#epoll, seen.range(0, EVENT_BYTES), 1, milliseconds);
+    await this.calls.epoll_waitLater(this.#epoll, seen.range(0, EVENT_BYTES), 1, milliseconds);
     seen.bytes[0] = 0; // a reference until here
   }
 
   /** Ends a wait on another thread. */
   ring(): void {
     this.#lengthView.setBigUint64(0, 1n, true);
-    this.#libc.write(this.#bell, this.#length.range(0, 8), 8);
+    this.calls.write(this.#bell, this.#length.range(0, 8), 8);
   }
 
   /** Ends the event of {@linkcode ring}. */
   silenceBell(): void {
-    this.#libc.read(this.#bell, this.#length.range(0, 8), 8);
+    this.calls.read(this.#bell, this.#length.range(0, 8), 8);
   }
 
   /** The descriptor of an event of the last `wait`. */
@@ -165,7 +166,7 @@ export class Network implements Disposable {
     this.#lengthView.setUint32(0, SOCKADDR_BYTES, true);
     const [address, length] = [this.#address.range(0, SOCKADDR_BYTES), this.#length.range(0, 4)];
     let result: number;
-    do result = this.#result(this.#libc.accept4(listener, address, length, O_CLOEXEC | O_NONBLOCK)); while (
+    do result = this.#result(this.calls.accept4(listener, address, length, O_CLOEXEC | O_NONBLOCK)); while (
       result === -EINTR
     );
     return result;
@@ -187,7 +188,7 @@ export class Network implements Disposable {
   receive(descriptor: number, into: Block, from: number, until: number): number {
     const at = into.range(from, until);
     let result: number;
-    do result = this.#result(this.#libc.recv(descriptor, at, until - from, 0)); while (result === -EINTR);
+    do result = this.#result(this.calls.recv(descriptor, at, until - from, 0)); while (result === -EINTR);
     return result;
   }
 
@@ -196,7 +197,7 @@ export class Network implements Disposable {
     const at = block.range(from, until);
     const flags = more ? NO_SIGNAL | MORE : NO_SIGNAL;
     let result: number;
-    do result = this.#result(this.#libc.send(descriptor, at, Math.min(until - from, MAX_COUNT), flags)); while (
+    do result = this.#result(this.calls.send(descriptor, at, Math.min(until - from, MAX_COUNT), flags)); while (
       result === -EINTR
     );
     return result;
@@ -215,7 +216,7 @@ export class Network implements Disposable {
     const at = this.#message.of(first, from, until, second, secondFrom);
     const flags = more ? NO_SIGNAL | MORE : NO_SIGNAL;
     let result: number;
-    do result = this.#result(this.#libc.sendmsg(descriptor, at, flags)); while (result === -EINTR);
+    do result = this.#result(this.calls.sendmsg(descriptor, at, flags)); while (result === -EINTR);
     return result;
   }
 
@@ -224,7 +225,7 @@ export class Network implements Disposable {
     this.#lengthView.setBigUint64(0, BigInt(offset), true);
     const at = this.#length.range(0, 8);
     let result: number;
-    do result = this.#result(this.#libc.sendfile(descriptor, file, at, Math.min(count, MAX_COUNT))); while (
+    do result = this.#result(this.calls.sendfile(descriptor, file, at, Math.min(count, MAX_COUNT))); while (
       result === -EINTR
     );
     return result;
@@ -236,7 +237,7 @@ export class Network implements Disposable {
    */
   async readAhead(file: number, offset: number, count: number): Promise<number> {
     const length = Math.min(count, DISCARD_BYTES);
-    const reading = this.#libc.preadLater(file, this.#discarded.range(0, length), length, BigInt(offset));
+    const reading = this.calls.preadLater(file, this.#discarded.range(0, length), length, BigInt(offset));
     this.#reading.add(reading);
     await reading;
     this.#reading.delete(reading);
@@ -250,28 +251,28 @@ export class Network implements Disposable {
 
   /** Ends the sending direction. */
   endSending(descriptor: number): void {
-    this.#libc.shutdown(descriptor, SHUT_WR);
+    this.calls.shutdown(descriptor, SHUT_WR);
   }
 
   /** Duplicates a descriptor. */
   duplicate(descriptor: number): number {
-    return this.#result(this.#libc.fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+    return this.#result(this.calls.fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
   }
 
   /** Sets a numeric option. */
   setOption(descriptor: number, level: number, name: number, value: number): void {
     this.#lengthView.setInt32(0, value, true);
-    this.#libc.setsockopt(descriptor, level, name, this.#length.range(0, 4), 4);
+    this.calls.setsockopt(descriptor, level, name, this.#length.range(0, 4), 4);
   }
 
   /** Closes a descriptor. Never repeated: after `EINTR`, it is closed. */
   close(descriptor: number): void {
-    this.#libc.close(descriptor);
+    this.calls.close(descriptor);
   }
 
   /** Whether the beginning of one block is the same as that of another. */
   isSame(one: Block, from: number, other: Block, length: number): boolean {
-    return this.#libc.memcmp(one.range(from, from + length), other.range(0, length), length) === 0;
+    return this.calls.memcmp(one.range(from, from + length), other.range(0, length), length) === 0;
   }
 
   #result(result: number): number {

@@ -135,6 +135,11 @@ export class Connection implements Watched, ServedConnection {
     exchange?.abort(reason);
   }
 
+  failed(error: unknown): void {
+    this.shared.log?.error("A connection has failed", error);
+    this.abort(error instanceof Error ? error : new Error(String(error)));
+  }
+
   /** Closes it. */
   close(): void {
     if (this.#isClosed) return;
@@ -270,21 +275,24 @@ export class Connection implements Watched, ServedConnection {
   }
 
   /** Sends a response again. */
-  #repeat({ response, body, log }: Known): void {
+  #repeat({ response, body, log, headLength }: Known): void {
     noteRequest();
-    log?.(this.address);
     const { outbox } = this;
+    const bodyFrom = outbox.sent + headLength;
     const sent = body === null
       ? outbox.sendBlock(response, 0, response.length)
       : outbox.sendBlocks(response, response.length, body);
     if (sent === "all") {
+      log?.(this.address, outbox.sent - bodyFrom, 0);
       this.#phase = "idle";
-      this.touch();
-    } else {
-      this.#phase = "exchange";
-      this.#exchange = Exchange.repeated(this);
-      this.settle(sent);
+      return this.touch();
     }
+    const begin = performance.now();
+    this.#phase = "exchange";
+    this.#exchange = Exchange.repeated(this, bodyFrom, (bytes) => {
+      log?.(this.address, bytes, performance.now() - begin);
+    });
+    this.settle(sent);
   }
 
   /** Refuses a malformed request. What follows it cannot be understood. */

@@ -27,6 +27,8 @@ export interface Watched {
   readonly descriptor: number;
   /** Handles events (epoll(7)). */
   ready(events: number): void;
+  /** Told what that has thrown, which must not end the loop. */
+  failed(error: unknown): void;
 }
 
 /** One loop per thread, for all servers on it. */
@@ -158,7 +160,7 @@ export class EventLoop {
       else if (network.isBell(descriptor)) network.silenceBell();
       else {
         const watched = this.#watched[descriptor];
-        if (watched !== undefined && this.#births[descriptor] !== this.batch) watched.ready(network.eventsAt(i));
+        if (watched !== undefined && this.#births[descriptor] !== this.batch) notify(watched, network.eventsAt(i));
       }
       if (i % EVENTS_PER_LOOK === EVENTS_PER_LOOK - 1 && performance.now() >= until) return;
     }
@@ -176,6 +178,14 @@ export class EventLoop {
     await this.network.settled();
     this.network[Symbol.dispose]();
     this.#ended!.resolve();
+  }
+}
+
+function notify(watched: Watched, events: number): void {
+  try {
+    watched.ready(events);
+  } catch (error) {
+    watched.failed(error);
   }
 }
 

@@ -5,7 +5,7 @@
  */
 
 import type { ConnectionInfo } from "../../core/fetch.ts";
-import { takeFileBody } from "../../core/shortcuts.ts";
+import { takeFileBody, type Transfer } from "../../core/shortcuts.ts";
 import { HttpError } from "../../core/errors.ts";
 import type { Head } from "../../http1/head.ts";
 import type { InputBuffer } from "../../http1/input_buffer.ts";
@@ -25,7 +25,7 @@ import { StreamSender } from "./stream_sender.ts";
 const EMPTY: readonly number[] = [101, 204, 205, 304];
 
 /** How much unread content of a request is read, to keep the connection. */
-const SKIPPED_BYTES = 65_536;
+const SKIPPED_BYTES = 1_048_576;
 
 /** How long a source of a response may be silent after the client has stopped sending, in milliseconds. */
 const FAREWELL_MS = 1_000;
@@ -38,7 +38,7 @@ const KEPT: ConnectionOptions = { host: null, isPersistent: true, expectsContinu
 const CLOSED: ConnectionOptions = { ...KEPT, isPersistent: false };
 
 /** One request and its response. */
-export class Exchange implements RequestParts, BodySource {
+export class Exchange implements RequestParts, BodySource, Transfer {
   /** Whether the connection can be kept. */
   isPersistent: boolean;
   readonly #connection: ServedConnection;
@@ -52,6 +52,9 @@ export class Exchange implements RequestParts, BodySource {
   #isInvited = false;
   #skipped = 0;
   #stream: StreamSender | null = null;
+  /** What has been sent on the connection when the body begins. */
+  #bodyFrom = 0;
+  #onSent: ((bytes: number) => void) | null = null;
 
   constructor(connection: ServedConnection, head: Head, options: ConnectionOptions) {
     this.#connection = connection;
@@ -66,10 +69,12 @@ export class Exchange implements RequestParts, BodySource {
     return new Exchange(connection, NO_HEAD, CLOSED);
   }
 
-  /** Waits until a response has been sent for which no handler was called. */
-  static repeated(connection: ServedConnection): Exchange {
+  /** Waits until a response has been sent for which no handler was called, and calls back. */
+  static repeated(connection: ServedConnection, bodyFrom: number, onSent: (bytes: number) => void): Exchange {
     const exchange = new Exchange(connection, NO_HEAD, KEPT);
     exchange.#state = "sending";
+    exchange.#bodyFrom = bodyFrom;
+    exchange.#onSent = onSent;
     return exchange;
   }
 
@@ -89,7 +94,8 @@ export class Exchange implements RequestParts, BodySource {
     const repeat = raw === null ? null : shared.repeat;
     if (repeat !== null) repeat.isFresh = repeat.log = null;
     const protocol = minor === 1 ? "HTTP/1.1" : `HTTP/1.${minor}`;
-    const info: ConnectionInfo = { remoteAddr, protocol, sendsFiles: true, ...(repeat !== null && { repeat }) };
+    const known = { remoteAddr, protocol, sendsFiles: true, transfer: this };
+    const info: ConnectionInfo = repeat === null ? known : { ...known, repeat };
     let answer: Response | Promise<Response>;
     try {
       answer = shared.fetch(nativeRequest(this), info);
@@ -99,7 +105,8 @@ export class Exchange implements RequestParts, BodySource {
     if (answer instanceof Response) return this.#respond(answer, raw);
     shared.loop.countPending(1);
     Promise.resolve(answer).finally(() => shared.loop.countPending(-1))
-      .then((response) => this.#respond(response, null), (error) => this.#fail(error));
+      .then((response) => this.#respond(response, null), (error) => this.#fail(error))
+      .catch((error) => this.#connection.failed(error));
   }
 
   /** Responds to a malformed request. */
@@ -131,8 +138,14 @@ export class Exchange implements RequestParts, BodySource {
     } else if (this.#state === "sending") this.#finish();
   }
 
+  whenSent(callback: (bytes: number) => void): void {
+    if (this.#state === "done") callback(0); // the client has left
+    else this.#onSent = callback;
+  }
+
   /** The connection is closed. */
   abort(reason: Error): void {
+    this.#tellSent();
     this.#state = "done";
     this.#abortSignal(reason);
     this.#content?.fail(reason);
@@ -215,6 +228,7 @@ export class Exchange implements RequestParts, BodySource {
 
   #respond(response: Response, raw: Uint8Array | null): void {
     if (this.#state === "done") return cancel(response);
+    if (response?.status === 101) return this.#respond(refusal(501, "This engine cannot switch protocols"), null);
     let parts: ResponseParts;
     try {
       parts = partsOf(response);
@@ -237,6 +251,7 @@ export class Exchange implements RequestParts, BodySource {
     if (raw !== null && shared.repeat?.isFresh && this.isPersistent && dateAt >= 0) {
       shared.repeats.add(raw, shared.repeat, address, { text: head, dateAt, body: bytes });
     }
+    this.#bodyFrom = outbox.sent + head.length;
     this.#settle(outbox.isEmpty ? outbox.send(head, bytes) : outbox.append(head, bytes));
   }
 
@@ -245,8 +260,9 @@ export class Exchange implements RequestParts, BodySource {
   }
 
   #connectionLine(closes: boolean): string {
-    const { shared, hasEnded } = this.#connection;
-    if (closes || shared.isStopping || hasEnded || this.#content?.isBroken) this.isPersistent = false;
+    const { shared, hasEnded, input } = this.#connection;
+    const isLast = hasEnded && input.length === 0;
+    if (closes || shared.isStopping || isLast || this.#content?.isBroken) this.isPersistent = false;
     if (!this.isPersistent) return "connection: close\r\n";
     return this.#head.minor > 0 ? "" : "connection: keep-alive\r\n";
   }
@@ -262,6 +278,7 @@ export class Exchange implements RequestParts, BodySource {
     if (this.#isEmpty(status)) {
       body.cancel().catch(() => {});
       const head = `${text}${emptyFraming(status, length)}${this.#connectionLine(closes)}\r\n`;
+      this.#bodyFrom = outbox.sent + head.length;
       return this.#settle(outbox.isEmpty ? outbox.send(head, null) : outbox.append(head, null));
     }
     const isChunked = length === null && this.#head.minor > 0;
@@ -272,6 +289,7 @@ export class Exchange implements RequestParts, BodySource {
       ? ""
       : `content-length: ${length}\r\n`;
     const head = `${text}${framing}${this.#connectionLine(closes)}\r\n`;
+    this.#bodyFrom = outbox.sent + head.length;
     const file = length === null || !outbox.isEmpty ? null : takeFileBody(body, length);
     if (file !== null) this.#settle(outbox.sendFile(head, file));
     else this.#pump(head, body, length, isChunked);
@@ -300,6 +318,7 @@ export class Exchange implements RequestParts, BodySource {
 
   /** The response has been sent; the content of the request may not have been read. */
   #finish(): void {
+    this.#tellSent();
     const content = this.#content;
     if (content === null || content.hasEnded || !this.isPersistent) return this.#done();
     const mayNotCome = this.#options.expectsContinue && !this.#isInvited;
@@ -316,6 +335,12 @@ export class Exchange implements RequestParts, BodySource {
     const isOver = content.isBroken || this.#skipped > SKIPPED_BYTES || this.#connection.hasEnded;
     if (isOver) this.#close();
     else this.#connection.listen();
+  }
+
+  #tellSent(): void {
+    const tell = this.#onSent;
+    this.#onSent = null;
+    tell?.(Math.max(0, this.#connection.outbox.sent - this.#bodyFrom));
   }
 
   #close(): void {

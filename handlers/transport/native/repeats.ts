@@ -5,7 +5,7 @@
  */
 
 import { isLoopback } from "../../http/own_host.ts";
-import type { Repeat } from "../../core/shortcuts.ts";
+import type { Repeat, RepeatedLog } from "../../core/shortcuts.ts";
 import { Block } from "../../system/block.ts";
 import type { Network } from "../../system/network.ts";
 import { dateLine } from "./response_head.ts";
@@ -33,7 +33,9 @@ export interface Known {
   /** A longer body, shared with the cache. */
   readonly body: Block | null;
   readonly isFresh: () => boolean;
-  readonly log: ((address: string) => void) | null;
+  readonly log: RepeatedLog | null;
+  /** The length of its head. */
+  readonly headLength: number;
   /** Whether the client was on this machine, which host names depend on. */
   readonly isLocal: boolean;
   readonly hash: number;
@@ -87,6 +89,7 @@ export class Repeats {
       body: isCopied ? null : Block.of(body),
       isFresh,
       log,
+      headLength: text.length,
       isLocal: isLoopback(address),
       hash: hashOfLine(head, 0, head.length),
       dateAt,

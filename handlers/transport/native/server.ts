@@ -110,6 +110,10 @@ export class NativeServer implements RunningServer<ServerAddr>, Watched {
     }
   }
 
+  failed(error: unknown): void {
+    this.#complain(error);
+  }
+
   async drain(): Promise<void> {
     this.#stop();
     for (const connection of this.#connections) if (connection.isIdle && !connection.isNew) connection.close();

@@ -81,4 +81,6 @@ export interface ServedConnection {
   abort(reason: Error): void;
   /** Closes it. */
   close(): void;
+  /** Closes it because of a mistake in this program. */
+  failed(error: unknown): void;
 }

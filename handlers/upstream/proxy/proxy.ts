@@ -286,8 +286,8 @@ function requireSocketPossible(request: Request, context: Context): void {
   if (isCrossSite(request, context.hosts)) {
     throw new HttpError(403, "A page of another site cannot open a WebSocket here");
   }
-  // Python's engine cannot hand over a connection.
+  // Only Deno.serve can hand over a connection; it is the engine that does not tell the version.
   if (context.protocol !== null) {
-    throw new HttpError(501, "WebSockets need the default protocol, HTTP/1.1", { headers: { connection: "close" } });
+    throw new HttpError(501, "WebSockets need the default protocol and engine", { headers: { connection: "close" } });
   }
 }

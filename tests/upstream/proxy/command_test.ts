@@ -9,11 +9,13 @@ import { ask } from "../../support/raw.ts";
 import { tempTree } from "../../support/tree.ts";
 import { within } from "../../support/wait.ts";
 
+const ON_LINUX = Deno.build.os === "linux" ? [["--workers", "2"], ["--engine", "native"]] : [];
+
 Deno.test("the command passes requests on, with each engine and with workers", async (t) => {
   await using tree = await tempTree({ "a.txt": "a file" });
   await using app = application();
   const upload = new Uint8Array(300_000).fill(120);
-  for (const words of [[], ["-p", "HTTP/1.0"], ...Deno.build.os === "linux" ? [["--workers", "2"]] : []]) {
+  for (const words of [[], ["-p", "HTTP/1.0"], ...ON_LINUX]) {
     await t.step(words.join(" ") || "HTTP/1.1", async () => {
       await using command = await start([tree.path, "--proxy", `/api=${app.url}`, ...words]);
       const url = `http://127.0.0.1:${command.port}`;
@@ -21,7 +23,7 @@ Deno.test("the command passes requests on, with each engine and with workers", a
       const seen = await (await fetch(`${url}/api/x?y`, { method: "POST", body: upload })).json();
       assertEquals([seen.method, seen.target, seen.body.length], ["POST", "/api/x?y", upload.length]);
       await command.untilStderr('"POST /api/x?y HTTP/1.');
-      if (words[0] !== "-p") return;
+      if (words[0] !== "-p" && words[0] !== "--engine") return;
       const upgrade = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="];
       assertEquals((await ask(command.port, "GET", "/api/", ...upgrade)).status, 501);
     });
