@@ -64,7 +64,7 @@ import transfer from "./script/transfer.js" with { type: "text" };
 import upload from "./script/upload.js" with { type: "text" };
 import uploads from "./script/uploads.js" with { type: "text" };
 import work from "./script/work.js" with { type: "text" };
-import { BASE, bundle, MAIN } from "./bundle.ts";
+import { BASE, bundle, CODE, MAIN } from "./bundle.ts";
 
 /** The modules and style sheets by name. */
 export const sources: ReadonlyMap<string, string> = new Map([
@@ -136,10 +136,14 @@ export const first: readonly string[] = [BASE, MAIN];
 /** Modules that are loaded by other pages than listings. */
 const OTHER_ROOTS = ["live.js"];
 
-/** The files that are served, by name. */
-export const texts: ReadonlyMap<string, string> = bundle(sources, OTHER_ROOTS);
+let joined: ReadonlyMap<string, string> | undefined;
 
-/** Hash of all files: the cache-busting part of their URLs. */
+/** The files that are served, by name; joined with the first request for one, because a page needs only their version. */
+export function texts(): ReadonlyMap<string, string> {
+  return joined ??= bundle(sources, OTHER_ROOTS);
+}
+
+/** Hash of all that decides about the files: the cache-busting part of their URLs. */
 export const version: string = new Uint8Array(
-  await crypto.subtle.digest("SHA-256", new TextEncoder().encode([...texts.values()].join("\0"))),
+  await crypto.subtle.digest("SHA-256", new TextEncoder().encode([CODE, ...sources.values()].join("\0"))),
 ).toHex().slice(0, 16);

@@ -48,10 +48,10 @@ async function changed(change) {
 export async function removeEntries(entries) {
   const hrefs = entries.flatMap(({ href }) => href ?? []);
   if (hrefs.length === 0 || !await confirmRemoval(entries)) return;
-  const { done, problems } = await workOn("Deleting", hrefs, remove);
+  const { done, problems, isOut } = await workOn("Deleting", hrefs, remove);
   const removed = done.length;
   if (problems.length > 0) toast(summaryOf(problems), "failed");
-  await refresh();
+  if (!isOut) await refresh(); // it would ask to log in again
   const of = removed === hrefs.length ? "" : ` of ${hrefs.length}`;
   announce(removed === 0 ? "Nothing was deleted" : `${removed}${of} ${hrefs.length === 1 ? "item" : "items"} deleted`);
 }

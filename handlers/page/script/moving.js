@@ -97,12 +97,12 @@ export async function moveByDialog(entries) {
 async function bring(kind, paths, folder) {
   const [doing, did] = /** @type {[string, string]} */ (WORDS[kind]);
   const act = kind === "move" ? moveTo : copyTo;
-  const { done, problems } = await workOn(
+  const { done, problems, isOut } = await workOn(
     doing,
     paths.filter((path) => kind === "copy" || parentOf(path) !== folder),
     (path) => act(path, folder),
   );
-  await refresh();
+  if (!isOut) await refresh();
   if (problems.length > 0) toast(summaryOf(problems), "failed");
   if (done.length === 0) return;
   const sentence = `${count(done.length, "item")} ${did}`;
@@ -124,12 +124,12 @@ export async function undo() {
   const moves = last;
   last = [];
   if (moves.length === 0) return;
-  const { done, problems } = await workOn(
+  const { done, problems, isOut } = await workOn(
     "Moving back",
     moves,
     ({ from, to }) => moveTo(to, parentOf(from), nameIn(from)),
   );
-  await refresh();
+  if (!isOut) await refresh();
   if (problems.length > 0) toast(summaryOf(problems), "failed");
   if (done.length > 0) toast(`${count(done.length, "item")} moved back`);
   const key = keyOfPath(done[0]?.to ?? "");

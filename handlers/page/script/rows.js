@@ -56,6 +56,7 @@ export class Rows {
     // Before the browser takes the focus away from a row that is gone.
     store.watch(shownOf, () => this.hasFocus ? this.render() : this.#later());
     store.watch(lookOf, () => this.#later());
+    store.watch(filterOf, () => this.render());
     store.watch((state) => listOf(state).isComplete, () => this.#later());
     store.watch((state) => state.ticked, () => this.#mark());
     store.watch(currentOf, () => this.#mark());

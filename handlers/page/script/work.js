@@ -18,7 +18,8 @@ let stop = new AbortController();
  * @param {string} title What is done, such as "Deleting".
  * @param {readonly T[]} files
  * @param {(file: T) => Promise<R>} act
- * @returns {Promise<{ done: R[], problems: string[] }>}
+ * @returns {Promise<{ done: R[], problems: string[], isOut: boolean }>} isOut: the session has ended, and the user has
+ * not logged in.
  */
 export async function workOn(title, files, act) {
   stop = new AbortController();
@@ -27,18 +28,20 @@ export async function workOn(title, files, act) {
   const done = [];
   /** @type {string[]} */
   const problems = [];
+  let isOut = false;
   for (const [index, file] of files.entries()) {
     if (files.length > AT_ONCE) store.dispatch({ type: "work", work: { title, done: index, of: files.length } });
     try {
       done.push(await act(file));
     } catch (error) {
       problems.push(error instanceof Error ? error.message : String(error));
-      if (error instanceof LoggedOut || error instanceof Unreachable) break;
+      isOut = error instanceof LoggedOut;
+      if (isOut || error instanceof Unreachable) break;
     }
     if (signal.aborted) break;
   }
   store.dispatch({ type: "work", work: null });
-  return { done, problems };
+  return { done, problems, isOut };
 }
 
 /** Shows the work that is going on. */
