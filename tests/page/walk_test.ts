@@ -179,7 +179,10 @@ class Walk {
   async press(...keys: readonly string[]): Promise<string> {
     const key = this.#pick(keys);
     this.#isFresh &&= ["v", "Control+a", "Space"].includes(key); // these move no focus
+    const isTyped = await this.#page.locator(".filter input:focus").count() > 0;
     await this.#page.keyboard.press(key);
+    // The help is loaded first.
+    if (key === "?" && !isTyped) await this.#page.locator("dialog[open]").waitFor();
     return key;
   }
 
@@ -260,7 +263,7 @@ class Walk {
     const { field } = this.#shown;
     if (await this.#page.goBack().catch(() => null) === null && this.#page.url() === url) return;
     this.#isFresh = true;
-    const isThere = await this.#page.evaluate("document.querySelector('table') !== null").catch(() => true);
+    const isThere = this.#folder === "" || this.#disk.has(this.#folder);
     if (!this.#page.url().startsWith(this.#scene.base) || !isThere) await this.#page.goForward();
     else {
       await this.check();
