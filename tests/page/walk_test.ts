@@ -264,8 +264,11 @@ class Walk {
     if (await this.#page.goBack().catch(() => null) === null && this.#page.url() === url) return;
     this.#isFresh = true;
     const isThere = this.#folder === "" || this.#disk.has(this.#folder);
-    if (!this.#page.url().startsWith(this.#scene.base) || !isThere) await this.#page.goForward();
-    else {
+    if (!this.#page.url().startsWith(this.#scene.base)) await this.#page.goForward();
+    // A page of a folder that is gone loads itself again, which may come between.
+    else if (!isThere) {
+      for (let n = 0; n < 3 && this.#page.url() !== url; n++) await this.#page.goForward().catch(() => {});
+    } else {
       await this.check();
       await this.#page.goForward();
     }
