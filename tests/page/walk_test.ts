@@ -8,6 +8,7 @@ import { Buffer } from "node:buffer";
 import { IN_BROWSER, launch } from "../support/browser.ts";
 import { inScene, type PageScene } from "../support/page_scene.ts";
 import { seeded } from "../support/random.ts";
+import { within } from "../support/wait.ts";
 import { matcher } from "../../handlers/page/script/match.js";
 import { entryOrder, orderOf } from "../../handlers/page/script/order.js";
 import { viewAt } from "../../handlers/page/script/address.js";
@@ -265,9 +266,12 @@ class Walk {
     this.#isFresh = true;
     const isThere = this.#folder === "" || this.#disk.has(this.#folder);
     if (!this.#page.url().startsWith(this.#scene.base)) await this.#page.goForward();
-    // A page of a folder that is gone loads itself again, which may come between.
     else if (!isThere) {
-      for (let n = 0; n < 3 && this.#page.url() !== url; n++) await this.#page.goForward().catch(() => {});
+      // The browser's copy of a folder that is gone is replaced by the server's answer.
+      await this.#page.waitForFunction(
+        "document.readyState === 'complete' && document.querySelector('table') === null",
+      );
+      await this.#page.goForward();
     } else {
       await this.check();
       await this.#page.goForward();
@@ -493,7 +497,7 @@ Deno.test({
       const walk = new Walk(scene, seeded(SEED));
       try {
         await walk.check();
-        while (walk.steps.length < STEPS) await walk.step();
+        while (walk.steps.length < STEPS) await within(walk.step());
       } catch (error) {
         const last = walk.steps.slice(-25).join("\n");
         throw new Error(`Step ${walk.steps.length} of the walk with WALK_SEED=${SEED} failed, after:\n${last}`, {

@@ -57,6 +57,7 @@ export class Preview {
     this.#dialog.addEventListener("keydown", (event) => this.#key(event));
     closeByClick(this.#dialog, (target) => target === this.#stage || target === this.#dialog);
     this.#dialog.addEventListener("close", () => {
+      if (this.#dialog.open) return; // the event is late: it has been opened again
       this.#clear();
       this.#entry = null;
       countLayers();
