@@ -56,7 +56,8 @@ export function scriptedHeaders(script: PageScript): Readonly<Record<string, str
   return headersOf([
     "default-src 'none'",
     `script-src '${script.hash}' 'strict-dynamic'`,
-    `style-src '${SCRIPTED_STYLE_HASH}'`,
+    // The page for an upload link has a script, and the plain style.
+    `style-src '${SCRIPTED_STYLE_HASH}' '${STYLE_HASH}'`,
     "img-src 'self' data: blob:",
     "media-src 'self' blob:",
     "frame-src 'self'",
