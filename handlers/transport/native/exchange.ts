@@ -244,7 +244,7 @@ export class Exchange implements RequestParts, BodySource, Transfer {
     }
     this.#state = "sending";
     const { body } = parts;
-    if (body instanceof ReadableStream) this.#sendStream(parts, body);
+    if (body instanceof ReadableStream) this.#sendStream(parts, body, raw);
     else this.#sendBytes(parts, body, raw);
   }
 
@@ -279,9 +279,9 @@ export class Exchange implements RequestParts, BodySource, Transfer {
     else this.#connection.settle(sent);
   }
 
-  #sendStream({ status, fields }: ResponseParts, body: ReadableStream<Uint8Array>): void {
-    const { text, length, closes } = responseHead(status, fields);
-    const { outbox } = this.#connection;
+  #sendStream({ status, fields }: ResponseParts, body: ReadableStream<Uint8Array>, raw: Uint8Array | null): void {
+    const { text, dateAt, length, closes } = responseHead(status, fields);
+    const { outbox, shared, address } = this.#connection;
     if (this.#isEmpty(status)) {
       body.cancel().catch(() => {});
       const head = `${text}${emptyFraming(status, length)}${this.#connectionLine(closes)}\r\n`;
@@ -298,8 +298,12 @@ export class Exchange implements RequestParts, BodySource, Transfer {
     const head = `${text}${framing}${this.#connectionLine(closes)}\r\n`;
     this.#bodyFrom = outbox.sent + head.length;
     const file = length === null || !outbox.isEmpty ? null : takeFileBody(body, length);
-    if (file !== null) this.#settle(outbox.sendFile(head, file));
-    else this.#pump(head, body, length, isChunked);
+    if (file !== null) {
+      if (raw !== null && shared.repeat?.isFresh && this.isPersistent && dateAt >= 0) {
+        shared.repeats.add(raw, shared.repeat, address, { text: head, dateAt, body: null, file });
+      }
+      this.#settle(outbox.sendFile(head, file));
+    } else this.#pump(head, body, length, isChunked);
   }
 
   async #pump(

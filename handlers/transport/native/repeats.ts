@@ -5,7 +5,7 @@
  */
 
 import { isLoopback } from "../../http/own_host.ts";
-import type { Repeat, RepeatedLog } from "../../core/shortcuts.ts";
+import type { FileBody, Repeat, RepeatedLog } from "../../core/shortcuts.ts";
 import { Block } from "../../system/block.ts";
 import type { Network } from "../../system/network.ts";
 import { dateLine } from "./response_head.ts";
@@ -20,6 +20,9 @@ const MAX_VARIANTS = 8;
 /** Bodies up to this size are copied behind their head, to be sent from one piece of memory. */
 const COPIED_BYTES = 16_384;
 
+/** The most files that are kept open. */
+const MAX_FILES = 32;
+
 /** The most memory that copies and heads take. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
@@ -32,6 +35,8 @@ export interface Known {
   readonly response: Block;
   /** A longer body, shared with the cache. */
   readonly body: Block | null;
+  /** The part of a file that is the body. */
+  readonly file: KeptFile | null;
   readonly isFresh: () => boolean;
   readonly log: RepeatedLog | null;
   /** The length of its head. */
@@ -44,10 +49,42 @@ export interface Known {
   date: string;
 }
 
+/** A part of a file that stays open while it may be sent again, and until the last one that sends it has ended. */
+class KeptFile {
+  readonly #file: Omit<FileBody, keyof Disposable>;
+  readonly #network: Network;
+  #uses = 1;
+
+  private constructor(file: Omit<FileBody, keyof Disposable>, network: Network) {
+    this.#file = file;
+    this.#network = network;
+  }
+
+  /** Keeps another descriptor of the same open file; null if there is none left. */
+  static of({ descriptor, offset, length }: FileBody, network: Network): KeptFile | null {
+    const duplicate = network.duplicate(descriptor);
+    return duplicate < 0 ? null : new KeptFile({ descriptor: duplicate, offset, length }, network);
+  }
+
+  /** The part, for one response. */
+  take(): FileBody {
+    this.#uses += 1;
+    return { ...this.#file, [Symbol.dispose]: () => this.drop() };
+  }
+
+  /** Closes it with its last use. */
+  drop(): void {
+    this.#uses -= 1;
+    if (this.#uses === 0) this.#network.close(this.#file.descriptor);
+  }
+}
+
 /** Responses of one server, by the heads of requests. */
 export class Repeats {
   readonly #network: Network;
   readonly #entries = new Map<number, readonly Known[]>();
+  /** Those whose files are kept open, the oldest first. */
+  #files: Known[] = [];
   #count = 0;
   #bytes = 0;
 
@@ -75,10 +112,17 @@ export class Repeats {
     head: Uint8Array,
     { isFresh, log }: Repeat,
     address: string,
-    response: { readonly text: string; readonly dateAt: number; readonly body: Uint8Array<ArrayBuffer> | null },
+    response: {
+      readonly text: string;
+      readonly dateAt: number;
+      readonly body: Uint8Array<ArrayBuffer> | null;
+      readonly file?: FileBody;
+    },
   ): void {
     if (isFresh === null || head.length > MAX_HEAD_BYTES) return;
     const { text, dateAt, body } = response;
+    const file = response.file ? KeptFile.of(response.file, this.#network) : null;
+    if (response.file && file === null) return; // out of descriptors
     const isCopied = body === null || body.length <= COPIED_BYTES;
     const image = Block.allocate(text.length + (isCopied ? body?.length ?? 0 : 0));
     for (let i = 0; i < text.length; i++) image.bytes[i] = text.charCodeAt(i);
@@ -87,6 +131,7 @@ export class Repeats {
       request: Block.copyOf(head),
       response: image,
       body: isCopied ? null : Block.of(body),
+      file,
       isFresh,
       log,
       headLength: text.length,
@@ -100,7 +145,14 @@ export class Repeats {
     this.#entries.set(known.hash, [known, ...this.#entries.get(known.hash) ?? []]);
     this.#count += 1;
     this.#bytes += sizeOf(known);
+    if (file !== null) this.#files.push(known);
+    if (this.#files.length > MAX_FILES) this.#remove(this.#files[0]!);
     this.#makeRoom();
+  }
+
+  /** Closes the files that are kept open. */
+  end(): void {
+    for (const known of [...this.#files]) this.#remove(known);
   }
 
   #remove(known: Known): void {
@@ -109,6 +161,9 @@ export class Repeats {
     else this.#entries.delete(known.hash);
     this.#count -= 1;
     this.#bytes -= sizeOf(known);
+    if (known.file === null) return;
+    this.#files = this.#files.filter((other) => other !== known);
+    known.file.drop();
   }
 
   /** Evicts the oldest: what is in use comes back with its next request. */
