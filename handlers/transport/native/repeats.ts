@@ -17,14 +17,14 @@ const MAX_HEAD_BYTES = 4_096;
 const MAX_ENTRIES = 2_000;
 const MAX_VARIANTS = 8;
 
-/** Bodies up to this size are copied behind their head, to be sent from one piece of memory. */
+/** Bodies up to this size are copied behind their head, to be sent from one piece of memory; longer ones become files. */
 const COPIED_BYTES = 16_384;
 
 /** The most files that are kept open. */
-const MAX_FILES = 32;
+const MAX_FILES = 64;
 
 /** The most memory that copies and heads take. */
-const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_BYTES = 32 * 1024 * 1024;
 
 const LF = 0x0a;
 
@@ -33,7 +33,7 @@ export interface Known {
   readonly request: Block;
   /** The head of the response, and perhaps its body. */
   readonly response: Block;
-  /** A longer body, shared with the cache. */
+  /** A longer body, shared with the cache, if there was no descriptor for it. */
   readonly body: Block | null;
   /** The part of a file that is the body. */
   readonly file: KeptFile | null;
@@ -53,17 +53,27 @@ export interface Known {
 class KeptFile {
   readonly #file: Omit<FileBody, keyof Disposable>;
   readonly #network: Network;
+  /** The memory that it takes, in bytes. */
+  readonly memory: number;
   #uses = 1;
 
-  private constructor(file: Omit<FileBody, keyof Disposable>, network: Network) {
+  private constructor(file: Omit<FileBody, keyof Disposable>, network: Network, memory = 0) {
     this.#file = file;
     this.#network = network;
+    this.memory = memory;
   }
 
   /** Keeps another descriptor of the same open file; null if there is none left. */
   static of({ descriptor, offset, length }: FileBody, network: Network): KeptFile | null {
     const duplicate = network.duplicate(descriptor);
     return duplicate < 0 ? null : new KeptFile({ descriptor: duplicate, offset, length }, network);
+  }
+
+  /** Copies bytes into memory outside of the process's, of which responses refer to pages; null if there is none left. */
+  static ofBytes(bytes: Uint8Array<ArrayBuffer>, network: Network): KeptFile | null {
+    const descriptor = network.memoryFile(Block.of(bytes));
+    const { length } = bytes;
+    return descriptor < 0 ? null : new KeptFile({ descriptor, offset: 0, length }, network, length);
   }
 
   /** The part, for one response. */
@@ -121,16 +131,20 @@ export class Repeats {
   ): void {
     if (isFresh === null || head.length > MAX_HEAD_BYTES) return;
     const { text, dateAt, body } = response;
-    const file = response.file ? KeptFile.of(response.file, this.#network) : null;
+    const isLong = body !== null && body.length > COPIED_BYTES;
+    const file = response.file
+      ? KeptFile.of(response.file, this.#network)
+      : isLong
+      ? KeptFile.ofBytes(body, this.#network)
+      : null;
     if (response.file && file === null) return; // out of descriptors
-    const isCopied = body === null || body.length <= COPIED_BYTES;
-    const image = Block.allocate(text.length + (isCopied ? body?.length ?? 0 : 0));
+    const image = Block.allocate(text.length + (isLong ? 0 : body?.length ?? 0));
     for (let i = 0; i < text.length; i++) image.bytes[i] = text.charCodeAt(i);
-    if (isCopied && body !== null) image.bytes.set(body, text.length);
+    if (!isLong && body !== null) image.bytes.set(body, text.length);
     const known: Known = {
       request: Block.copyOf(head),
       response: image,
-      body: isCopied ? null : Block.of(body),
+      body: isLong && file === null ? Block.of(body) : null,
       file,
       isFresh,
       log,
@@ -195,6 +209,6 @@ function dated(known: Known): Known {
   return known;
 }
 
-function sizeOf({ request, response }: Known): number {
-  return request.length + response.length;
+function sizeOf({ request, response, file }: Known): number {
+  return request.length + response.length + (file?.memory ?? 0);
 }
