@@ -1,5 +1,5 @@
 /**
- * Checks offline that the publishable copy can be published: `deno task package:check`.
+ * Checks without JSR that the publishable copy can be published: `deno task package:check`.
  *
  * The copy has no `links`, so on its own it needs JSR even to be type-checked. Deno reads links from the root of a
  * workspace; so a temporary workspace with the checkout's links is created around the copy. The copy itself is exactly
@@ -9,7 +9,7 @@
 import { join } from "@std/path/join";
 import { CHECKOUT, readConfig, writePackage } from "./package.ts";
 
-/** The publishable copy in a workspace that works offline; deleted on disposal. */
+/** The publishable copy in a workspace that works without JSR; deleted on disposal. */
 export interface PackageCopy extends AsyncDisposable {
   /** Its path. */
   readonly directory: string;

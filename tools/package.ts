@@ -5,6 +5,9 @@
  * and JavaScript files, imported as text, which JSR's server-side analysis may reject (jsr-io/jsr#1478). In the copy,
  * each such file is replaced with a module that exports the text, and the configuration is reduced to what matters to
  * users of the package. Files that no export depends on are left out, so no exclusion list is needed.
+ *
+ * The command is bundled, in a third as many files: from its sources, it takes 14 ms of CPU time more to start. They give
+ * it its types and documentation. `deno bundle` downloads its tool from npm the first time.
  */
 
 import { dirname } from "@std/path/dirname";
@@ -16,6 +19,11 @@ const PROSE = ["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"];
 
 /** Published keys of deno.json; `imports` is reduced to those used. */
 const PUBLISHED_KEYS = ["name", "version", "license", "exports", "imports", "compilerOptions"];
+
+/** The export that is bundled, and where. */
+const COMMAND = "./cli";
+const BUNDLE = "command";
+const ENTRY_OF_BUNDLE = "cli.js";
 
 /** The checkout that contains this file. */
 export const CHECKOUT: URL = new URL("../", import.meta.url);
@@ -41,6 +49,33 @@ export async function writePackage(directory: string, checkout: URL = CHECKOUT):
     await Deno.mkdir(dirname(join(directory, path)), { recursive: true });
     await Deno.writeFile(join(directory, path), content);
   }
+  await bundleCommand(directory, checkout);
+}
+
+async function bundleCommand(directory: string, checkout: URL): Promise<void> {
+  const entry = (await readConfig(checkout)).exports[COMMAND];
+  if (entry === undefined) return;
+  const bundle = join(directory, BUNDLE);
+  const args = ["bundle", "--quiet", "--no-lock", "--platform", "deno", "--code-splitting", "--outdir", bundle, entry];
+  const command = new Deno.Command(Deno.execPath(), { args, cwd: checkout, stdin: "null", env: { NO_COLOR: "1" } });
+  const { success, stderr } = await command.output();
+  if (!success) throw new Error(`Cannot bundle the command: ${new TextDecoder().decode(stderr)}`);
+  const names = (await Array.fromAsync(Deno.readDir(bundle))).map(({ name }) => name);
+  for (const name of names) {
+    const path = join(bundle, name);
+    const code = await Deno.readTextFile(path);
+    const types = name === ENTRY_OF_BUNDLE ? `/* @ts-self-types="../${entry.slice(2)}" */\n` : "";
+    await Deno.writeTextFile(path, types + withBundledWorkers(code, names));
+  }
+}
+
+/** Bundling gives the modules of workers new names, but does not replace them in URLs. */
+function withBundledWorkers(code: string, names: readonly string[]): string {
+  return code.replace(/(?<=\bnew URL\("\.\/)(\w+)\.ts(?=", import\.meta\.url\))/g, (_, module) => {
+    const bundled = names.filter((name) => name.startsWith(`${module}-`));
+    if (bundled.length !== 1) throw new Error(`Cannot find the module "${module}" in the bundle`);
+    return bundled[0]!;
+  });
 }
 
 async function makeEmpty(directory: string): Promise<void> {
@@ -143,7 +178,9 @@ function publishedConfig(config: DenoConfig, modules: readonly Module[]): Partia
   const specifiers = modules.flatMap(({ dependencies = [] }) => dependencies.map(({ specifier }) => specifier));
   const names = new Set(specifiers.map((specifier) => importName(specifier, config)));
   const imports = Object.entries(config.imports ?? {}).filter(([name]) => names.has(name));
-  return { ...Object.fromEntries(published), imports: Object.fromEntries(imports) };
+  const bundled = COMMAND in config.exports && { [COMMAND]: `./${BUNDLE}/${ENTRY_OF_BUNDLE}` };
+  const exports = { ...config.exports, ...bundled };
+  return { ...Object.fromEntries(published), exports, imports: Object.fromEntries(imports) };
 }
 
 /** The longest matching key of the import map, as import maps are resolved; undefined if none matches. */

@@ -16,6 +16,7 @@ import drop from "./script/drop.js" with { type: "text" };
 import entries from "./script/entries.js" with { type: "text" };
 import fileText from "./script/file_text.js" with { type: "text" };
 import folder from "./script/folder.js" with { type: "text" };
+import folderPicker from "./script/folder_picker.js" with { type: "text" };
 import format from "./script/format.js" with { type: "text" };
 import harvest from "./script/harvest.js" with { type: "text" };
 import headRow from "./script/head_row.js" with { type: "text" };
@@ -34,8 +35,10 @@ import main from "./script/main.js" with { type: "text" };
 import markdown from "./script/markdown.js" with { type: "text" };
 import match from "./script/match.js" with { type: "text" };
 import moves from "./script/moves.js" with { type: "text" };
+import moving from "./script/moving.js" with { type: "text" };
 import order from "./script/order.js" with { type: "text" };
 import place from "./script/place.js" with { type: "text" };
+import places from "./script/places.js" with { type: "text" };
 import preview from "./script/preview.js" with { type: "text" };
 import previews from "./script/previews.js" with { type: "text" };
 import problem from "./script/problem.js" with { type: "text" };
@@ -60,7 +63,8 @@ import toolbar from "./script/toolbar.js" with { type: "text" };
 import transfer from "./script/transfer.js" with { type: "text" };
 import upload from "./script/upload.js" with { type: "text" };
 import uploads from "./script/uploads.js" with { type: "text" };
-import { BASE, bundle, MAIN } from "./bundle.ts";
+import work from "./script/work.js" with { type: "text" };
+import { BASE, bundle, CODE, MAIN } from "./bundle.ts";
 
 /** The modules and style sheets by name. */
 export const sources: ReadonlyMap<string, string> = new Map([
@@ -76,6 +80,7 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["entries.js", entries],
   ["file_text.js", fileText],
   ["folder.js", folder],
+  ["folder_picker.js", folderPicker],
   ["format.js", format],
   ["harvest.js", harvest],
   ["head_row.js", headRow],
@@ -94,8 +99,10 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["markdown.js", markdown],
   ["match.js", match],
   ["moves.js", moves],
+  ["moving.js", moving],
   ["order.js", order],
   ["place.js", place],
+  ["places.js", places],
   ["preview.js", preview],
   ["previews.js", previews],
   ["problem.js", problem],
@@ -120,6 +127,7 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["transfer.js", transfer],
   ["upload.js", upload],
   ["uploads.js", uploads],
+  ["work.js", work],
 ]);
 
 /** The files that a page needs at once. */
@@ -128,10 +136,14 @@ export const first: readonly string[] = [BASE, MAIN];
 /** Modules that are loaded by other pages than listings. */
 const OTHER_ROOTS = ["live.js"];
 
-/** The files that are served, by name. */
-export const texts: ReadonlyMap<string, string> = bundle(sources, OTHER_ROOTS);
+let joined: ReadonlyMap<string, string> | undefined;
 
-/** Hash of all files: the cache-busting part of their URLs. */
+/** The files that are served, by name; joined with the first request for one, because a page needs only their version. */
+export function texts(): ReadonlyMap<string, string> {
+  return joined ??= bundle(sources, OTHER_ROOTS);
+}
+
+/** Hash of all that decides about the files: the cache-busting part of their URLs. */
 export const version: string = new Uint8Array(
-  await crypto.subtle.digest("SHA-256", new TextEncoder().encode([...texts.values()].join("\0"))),
+  await crypto.subtle.digest("SHA-256", new TextEncoder().encode([CODE, ...sources.values()].join("\0"))),
 ).toHex().slice(0, 16);

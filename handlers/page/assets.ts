@@ -48,8 +48,8 @@ export function pageAssets(): Handler {
 
 async function answer(request: Request, version: string, name: string): Promise<Response | null> {
   const files = await assetFiles();
-  if (version !== files.version || !files.texts.has(name)) return null;
-  if (!assets.has(name)) assets.set(name, load(name, files.texts.get(name)!));
+  if (version !== files.version || !files.texts().has(name)) return null;
+  if (!assets.has(name)) assets.set(name, load(name, files.texts().get(name)!));
   const { type, plain, gzip } = await assets.get(name)!;
   return sendContent(request, {
     type,

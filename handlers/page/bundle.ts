@@ -125,3 +125,21 @@ function rewritten(text: string, homes: ReadonlyMap<string, string>): string {
       return home === name ? all : `${all.replace(name, home)}.then((file) => file.${handleOf(name)})`;
     });
 }
+
+/** The code of this module, with which what is served changes. */
+export const CODE: string = [
+  bundle,
+  parsed,
+  homesOf,
+  neededBy,
+  joined,
+  handleOf,
+  importOf,
+  enclosed,
+  rewritten,
+  COMMENT,
+  IMPORT,
+  IMPORTED_TEXT,
+  ON_DEMAND,
+  EXPORT,
+].join("\n");

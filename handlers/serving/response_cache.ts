@@ -267,8 +267,8 @@ export class ResponseCache {
     const view = viewOf(path, context);
     const isCoded = this.#isCoded || encoders.length > 0;
     const { rewriters } = context;
-    if (view === "" && !isCoded && rewriters.length === 0) return path;
     const codings = isCoded ? this.#codingsOf(acceptEncoding, encoders) : "";
+    if (view === "" && codings === "" && rewriters.length === 0) return path;
     return `${view.length}:${view}${codings}${rewriters.length === 0 ? "" : changesOf(rewriters)} ${path}`;
   }
 

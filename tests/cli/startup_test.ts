@@ -42,18 +42,17 @@ const TELLING = `for (const name of ["setTimeout", "setInterval"]) {
   Object.defineProperty(globalThis, name, { get() { console.error("used: " + name); return get.call(this); } });
 }`;
 
-Deno.test("neither a start nor the first page, the first file and their lines in the log use a timer of Node", async () => {
+Deno.test("neither a start nor the first file and its line in the log use a timer of Node", async () => {
   const directory = await Deno.makeTempDir();
   await Deno.writeTextFile(`${directory}/a.txt`, "a");
   const preload = await Deno.makeTempFile({ suffix: ".js" });
   await Deno.writeTextFile(preload, TELLING);
   {
     await using server = await start(["-d", directory], { run: ["-A", "--preload", preload, CLI] });
-    for (const path of ["", "a.txt"]) {
-      const response = await fetch(`http://127.0.0.1:${server.port}/${path}`);
-      assert(response.ok && (await response.text()).includes("a"));
-      await server.untilStderr(`"GET /${path} HTTP/1.1" 200`);
-    }
+    // A page may: long work is done in time slices.
+    const response = await fetch(`http://127.0.0.1:${server.port}/a.txt`);
+    assertEquals(await response.text(), "a");
+    await server.untilStderr(`"GET /a.txt HTTP/1.1" 200`);
     assertEquals(server.stderr().match(/used: .*/g), null);
   }
   await Deno.remove(preload);

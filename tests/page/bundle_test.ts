@@ -43,7 +43,7 @@ Deno.test("a parser finds the code of each module in one file", async () => {
       tokenizer(code, { ecmaVersion: "latest", sourceType: "module" }),
       ({ start, end }) => code.slice(start, end),
     ).join(" ");
-  const served = [...texts.values()].map((text) =>
+  const served = [...texts().values()].map((text) =>
     tokens(text).replaceAll("export ", "")
       .replaceAll(/import \( "[^"]*" \) \. then \( \( file \) => file \. \$(\w+) \)/g, 'import ( "./$1.js" )')
   );

@@ -90,7 +90,7 @@ Deno.test("every module that the script imports is there, and nothing else", asy
   const directory = script.replace(/[^/]*$/, "");
   await visit(`${directory}live.js`); // the module of live reload, which pages of the site load
   const names = [...seen].map((path) => path.slice(directory.length)).sort();
-  assertEquals(names, [...texts.keys()].sort());
+  assertEquals(names, [...texts().keys()].sort());
   const written = Array.from(
     Deno.readDirSync(new URL("../../handlers/page/script", import.meta.url)),
     ({ name }) => name,

@@ -205,9 +205,30 @@ Deno.test("The published configuration has nothing that only a checkout needs", 
   assertEquals("@std/assert" in imports, false); // for tests only
 });
 
+Deno.test("The published command is bundled: at its start, it reads nothing but the bundle", async () => {
+  const { files, exports } = await publishedPackage();
+  const entry = exports["./cli"]!.replace("./", "");
+  const code = decoded(files.get(entry)!);
+  assertMatch(code, /^\/\* @ts-self-types="\.\.\/cli\.ts" \*\/\n/);
+  const bundle = [...files].filter(([path]) => path.startsWith("command/"));
+  const outside = bundle.filter(([, content]) => /^(?:import|export)\b.*["'](?:\.\.|jsr:|@)/m.test(decoded(content)));
+  assertEquals(outside.map(([path]) => path), []);
+  const workers = bundle.flatMap((
+    [, content],
+  ) => [...decoded(content).matchAll(/new URL\("\.\/([^"]+)", import\.meta/g)]);
+  assertEquals(workers.filter(([, name]) => !files.has(`command/${name}`)), []);
+  assertEquals(workers.length, 2);
+});
+
+function decoded(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
 Deno.test("The published modules import nothing as text, and nothing from npm", async () => {
   const { files, imported } = await publishedPackage();
-  const contents = [...files].map(([path, content]) => [path, new TextDecoder().decode(content)] as const);
+  // In the bundle, such imports of the page's own scripts are in strings.
+  const sources = [...files].filter(([path]) => !path.startsWith("command/"));
+  const contents = sources.map(([path, content]) => [path, decoded(content)] as const);
   assertEquals(
     contents.filter(([, text]) => /with\s*:?\s*\{\s*type\s*:\s*["']text/.test(text)).map(([path]) => path),
     [],

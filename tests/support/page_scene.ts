@@ -15,7 +15,7 @@ export interface PageScene {
   /** Starts it again, on the same port. */
   restart(): void;
   /** What `fetch` of the server is asked for, instead of the server, while it is set. */
-  instead: ((request: Request) => Response | Promise<Response> | null) | null;
+  instead: ((request: Request) => Response | null | Promise<Response | null>) | null;
 }
 
 /** How to make it. */

@@ -108,7 +108,8 @@ function findPyserve(pyserve: Pyserve = {}): Promise<Installed> {
     const { root, port, tls, cgi } = place;
     const more = [...tls ? ["--tls-cert", tls.cert, "--tls-key", tls.key] : [], ...cgi ? ["--cgi"] : []];
     const words = [root, String(port), "-b", "127.0.0.1", ...options(place), ...more];
-    return [DENO, "run", "-A", "--config", `${checkout}/deno.json`, ...program, ...words];
+    const asByTask = ["run", "-A", "--unstable-lazy-dynamic-imports"]; // deno task serve
+    return [DENO, ...asByTask, "--config", `${checkout}/deno.json`, ...program, ...words];
   };
   return Promise.resolve({ version: `on Deno ${Deno.version.deno}`, command });
 }

@@ -7,6 +7,8 @@ import { pathOf } from "./entries.js";
 import { isShown, kindOf } from "./kinds.js";
 import { loaded } from "./lazy.js";
 import { request } from "./login.js";
+import { moveByDialog } from "./moving.js";
+import { urlOf } from "./places.js";
 import { openPreview } from "./previews.js";
 import { copyText, openShare } from "./share.js";
 import { can, store } from "./store.js";
@@ -15,11 +17,6 @@ import { can, store } from "./store.js";
 
 /** The longest URL that all common servers and proxies accept. */
 const MAX_URL = 8_000;
-
-/** @param {Pick<Entry, "href">} entry */
-export function urlOf({ href }) {
-  return new URL(href ?? "", location.href.replace(/[?#].*/, "")).href;
-}
 
 /**
  * The menu of an entry.
@@ -41,6 +38,7 @@ export function menuOf(entry) {
     ["link", "Copy link", () => copyText(urlOf(entry))],
     ["qr", "QR code", () => openShare(entry.name, urlOf(entry))],
     !isDirectory && can("checksum") && ["hash", "Checksum", () => openChecksum(entry)],
+    can("upload") && ["move", can("delete") ? "Move or copy …" : "Copy …", () => moveByDialog([entry])],
     can("delete") && ["rename", "Rename", () => renameEntry(entry)],
     can("delete") && ["trash", "Delete", () => removeEntries([entry]), { class: "danger" }],
   ];

@@ -1,6 +1,7 @@
 /** Changes on the server. */
 
 import { request } from "./login.js";
+import { parentOf, urlOfPath } from "./places.js";
 import { sentenceOf } from "./problem.js";
 
 /** Deletes a file, or a folder recursively. @param {string} href */
@@ -23,6 +24,40 @@ export async function rename(href, name) {
   return target;
 }
 
+/**
+ * Moves a file or a folder into a folder.
+ *
+ * @param {string} from Its path on the server.
+ * @param {string} folder The path of the folder.
+ * @param {string} [name] Its new name, encoded.
+ * @returns {Promise<{ from: string, to: string }>}
+ */
+export async function moveTo(from, folder, name = from.slice(parentOf(from).length)) {
+  const to = folder + name;
+  await change(urlOfPath(from), { method: "MOVE", headers: { destination: to, overwrite: "F" } });
+  return { from, to };
+}
+
+/**
+ * Copies a file or a folder into a folder; where it is already, the copy gets another name.
+ *
+ * @param {string} from
+ * @param {string} folder
+ */
+export async function copyTo(from, folder) {
+  const to = folder + from.slice(parentOf(from).length);
+  const query = parentOf(from) === folder ? "?on-conflict=rename" : "";
+  const headers = { destination: to, ...query === "" && { overwrite: "F" } };
+  const response = await change(urlOfPath(from) + query, { method: "COPY", headers });
+  const name = nameIn(response.headers.get("location") ?? to);
+  return { from, to: folder + name };
+}
+
+/** The last part of a path or a URL, encoded, with its slash. @param {string} path */
+function nameIn(path) {
+  return /[^/]*\/?$/.exec(path)?.[0] ?? "";
+}
+
 /** @param {string} path A name, or a path below this folder. @returns {Promise<string>} Where it is. */
 export async function makeFolder(path) {
   const href = `${path.split("/").map(encodeName).join("/")}/`;
@@ -43,4 +78,5 @@ async function change(href, init) {
   const response = await request(href, { ...init, headers: { accept: "application/problem+json", ...init.headers } });
   if (!response.ok) throw new Error(await sentenceOf(response));
   await response.body?.cancel();
+  return response;
 }

@@ -6,6 +6,9 @@ import { announce, h, toast } from "./dom.js";
 import { refresh } from "./folder.js";
 import { count, formatSize } from "./format.js";
 import { LoggedOut } from "./login.js";
+import { offerUndo, summaryOf } from "./moving.js";
+import { pathOfHref } from "./places.js";
+import { workOn } from "./work.js";
 import { store } from "./store.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
@@ -23,6 +26,7 @@ export async function renameEntry(entry) {
   await changed(async () => {
     const to = await rename(from, name);
     store.dispatch({ type: "renamed", from, to });
+    offerUndo(`Renamed to “${name}”`, [{ from: pathOfHref(from), to: pathOfHref(to) }]);
     return to;
   });
 }
@@ -44,17 +48,10 @@ async function changed(change) {
 export async function removeEntries(entries) {
   const hrefs = entries.flatMap(({ href }) => href ?? []);
   if (hrefs.length === 0 || !await confirmRemoval(entries)) return;
-  let removed = 0;
-  for (const href of hrefs) {
-    try {
-      await remove(href);
-      removed += 1;
-    } catch (error) {
-      complain(error);
-      if (error instanceof LoggedOut) return;
-    }
-  }
-  await refresh();
+  const { done, problems, isOut } = await workOn("Deleting", hrefs, remove);
+  const removed = done.length;
+  if (problems.length > 0) toast(summaryOf(problems), "failed");
+  if (!isOut) await refresh(); // it would ask to log in again
   const of = removed === hrefs.length ? "" : ` of ${hrefs.length}`;
   announce(removed === 0 ? "Nothing was deleted" : `${removed}${of} ${hrefs.length === 1 ? "item" : "items"} deleted`);
 }
@@ -74,6 +71,6 @@ async function confirmRemoval(entries) {
 }
 
 /** @param {unknown} error */
-export function complain(error) {
+function complain(error) {
   toast(error instanceof Error ? error.message : String(error), "failed");
 }

@@ -1,13 +1,19 @@
 /** Dialogs and menus. */
 
-import { button, h, showMessagesIn } from "./dom.js";
+import { button, h, placeMessages } from "./dom.js";
 import { store } from "./store.js";
 
-/** Counts what is open, after each change; messages are shown in the topmost dialog, since the others are behind it. */
+/** Counts what is open, after each change. */
 export function countLayers() {
-  const dialogs = document.querySelectorAll("dialog:modal");
-  showMessagesIn(/** @type {HTMLElement | undefined} */ ([...dialogs].at(-1)) ?? document.body);
-  store.dispatch({ type: "layers", open: dialogs.length + document.querySelectorAll("[role=menu]").length });
+  placeMessages();
+  store.dispatch({ type: "layers", open: document.querySelectorAll("dialog:modal, [role=menu]").length });
+}
+
+/** A dialog gives the focus back; if nothing had it, or if that is gone, the list gets it. */
+function focusSomething() {
+  if (store.state.layers === 0 && document.activeElement === document.body) {
+    store.dispatch({ type: "focus", key: null });
+  }
 }
 
 /**
@@ -43,6 +49,7 @@ export function openDialog(title, content, { class: more = "" } = {}) {
   dialog.addEventListener("close", () => {
     countLayers();
     dialog.remove();
+    focusSomething();
   });
   document.body.append(dialog);
   dialog.showModal();

@@ -65,7 +65,7 @@ export function button(picture, label, onclick, { words = false, class: more = "
  * @param {string} text
  */
 export function announce(text) {
-  shown();
+  placeMessages();
   live.textContent = text;
 }
 
@@ -74,21 +74,32 @@ export function announce(text) {
  *
  * @param {string} text
  * @param {"done" | "failed"} [mood]
+ * @param {{ label: string, act: () => void }} [offer] A button.
  */
-export function toast(text, mood = "done") {
+export function toast(text, mood = "done", offer) {
   const element = h("p", { class: `toast ${mood}` }, text);
-  shown();
+  const remove = () => element.remove();
+  if (offer) {
+    const act = () => {
+      remove();
+      offer.act();
+    };
+    element.append(h("button", { type: "button", onclick: act }, offer.label));
+  }
+  placeMessages();
+  for (const other of toasts.children) if (other.textContent === element.textContent) other.remove(); // said again
   toasts.append(element);
-  setTimeout(() => element.remove(), mood === "failed" ? 10_000 : 4_000);
+  setTimeout(remove, offer || mood === "failed" ? 10_000 : 4_000);
 }
 
-/** Shows messages in an element: what is outside of a modal dialog is neither seen nor heard. @param {HTMLElement} place */
-export function showMessagesIn(place) {
-  if (live.isConnected && live.parentElement !== place) place.append(live, toasts);
-}
-
-function shown() {
-  if (!live.isConnected) ([...document.querySelectorAll("dialog:modal")].at(-1) ?? document.body).append(live, toasts);
+/**
+ * Shows messages in the topmost dialog, since what is outside of it is neither seen nor heard, or else above whatever is
+ * at the lower edge of the page.
+ */
+export function placeMessages() {
+  const place = [...document.querySelectorAll("dialog:modal")].at(-1) ?? document.querySelector(".dock") ??
+    document.body;
+  if (live.parentElement !== place) place.prepend(live, toasts);
 }
 
 const live = h("div", { class: "unseen", role: "status" });

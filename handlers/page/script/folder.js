@@ -11,15 +11,19 @@ import { store } from "./store.js";
 /** Reads the directory again, and repeats the search if one is shown. @returns {Promise<boolean>} Whether it worked. */
 export async function refresh() {
   try {
-    const entries = await fetchEntries();
-    store.dispatch({ type: "replace", entries });
-    store.dispatch({ type: "search again" });
+    await readAgain();
     return true;
   } catch (error) {
     const reason = error instanceof LoggedOut || error instanceof Unreachable ? `${error.message}, so` : "Sorry,";
     toast(`${reason} the list may be out of date`, "failed");
     return false;
   }
+}
+
+async function readAgain() {
+  const entries = await fetchEntries();
+  store.dispatch({ type: "replace", entries });
+  store.dispatch({ type: "search again" });
 }
 
 /** @returns {Promise<Entry[]>} */
@@ -29,6 +33,15 @@ async function fetchEntries() {
   /** @type {{ entries: import("./entries.js").JsonEntry[] }} */
   const { entries } = await response.json();
   return entries.map(entryOfJson);
+}
+
+/** Reads the directory again when the page is seen again, which may be an old copy of the browser's. */
+export function refreshWhenSeen() {
+  const again = () => readAgain().catch(() => {}); // the page says that the server does not answer
+  const [navigation] = performance.getEntriesByType("navigation");
+  if (/** @type {PerformanceNavigationTiming | undefined} */ (navigation)?.type === "back_forward") again();
+  addEventListener("pageshow", ({ persisted }) => persisted && again());
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && again());
 }
 
 /** Follows changes of the directory, on a server that reports them. */

@@ -19,7 +19,8 @@ export function formatSize(bytes) {
 }
 
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+const EXACT = new Intl.DateTimeFormat("en", { dateStyle: "full", timeStyle: "medium" });
+const SHORT = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
 const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" });
 
 /** @type {readonly [limit: number, length: number, unit: Intl.RelativeTimeFormatUnit][]} */
@@ -35,6 +36,11 @@ export function formatAgo(time, now = Date.now()) {
   if (seconds >= -60 && seconds < 45) return "just now";
   const step = STEPS.find(([limit]) => seconds > 0 && seconds < limit);
   return step ? RELATIVE.format(-Math.round(seconds / step[1]), step[2]) : DAY.format(time);
+}
+
+/** @param {number} time Milliseconds since 1970. */
+export function formatShort(time) {
+  return SHORT.format(time);
 }
 
 /** @param {number} time Milliseconds since 1970. */

@@ -23,7 +23,11 @@ const KEYS = [
 /** @param {(ability: string) => boolean} can */
 export function openHelp(can) {
   const rows = [...KEYS];
-  if (can("delete")) rows.push(["F2", "rename"], ["Delete", "delete the selection"]);
+  if (can("upload")) rows.push(["Ctrl + C", "copy the selection"], ["Ctrl + V", "paste it into this folder"]);
+  if (can("delete")) {
+    if (can("upload")) rows.push(["Ctrl + X", "cut the selection, to move it"]);
+    rows.push(["Ctrl + Z", "undo the last move or new name"], ["F2", "rename"], ["Delete", "delete the selection"]);
+  }
   const switchKeys = h("input", { type: "checkbox", checked: characterKeys.on });
   switchKeys.addEventListener("change", () => {
     characterKeys.on = switchKeys.checked;

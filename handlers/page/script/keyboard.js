@@ -3,6 +3,7 @@
 import { kept } from "./dom.js";
 import { removeEntries, renameEntry } from "./deeds.js";
 import { goUp } from "./heading.js";
+import { undo } from "./moving.js";
 import { escape, move, moveToEdge, toggleCurrent } from "./moves.js";
 import { chosenOf, currentOf } from "./selectors.js";
 import { can, store } from "./store.js";
@@ -25,7 +26,7 @@ export function listenToKeys(page) {
   document.addEventListener("keydown", (event) => {
     const target = /** @type {Element} */ (event.target);
     if (event.defaultPrevented || event.isComposing || store.state.layers > 0) return;
-    if (event.key === "Escape") return escape(page.field);
+    if (event.key === "Escape") return escape();
     const deed = isTyping(target) ? inField(event, page) : deedOf(event, page, target);
     if (!deed) return;
     event.preventDefault();
@@ -48,7 +49,9 @@ function deedOf(event, page, target) {
   const { key, altKey, shiftKey } = event;
   if (altKey) return null;
   if (event.ctrlKey || event.metaKey) {
-    return key === "a" && !shiftKey ? () => store.dispatch({ type: "select all" }) : null;
+    if (shiftKey) return null;
+    if (key === "z" && can("delete")) return undo;
+    return key === "a" ? () => store.dispatch({ type: "select all" }) : null;
   }
   const isInRows = target.matches("tbody *, body, html");
   const deed = characterKeys.on ? characterDeed(key, page, isInRows && !target.matches("input, button")) : null;

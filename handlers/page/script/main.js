@@ -1,17 +1,23 @@
 /**
  * Progressive enhancement of a listing: the server's rows become entries, which are sorted, filtered, selected and shown
- * here. This module starts the others. What the page shows follows from the state (state.js); if anything fails, the
- * server's page is still there.
+ * here. If anything fails, the server's page is still there. This module starts the others:
+ *
+ * - the state of the page and what can happen to it: state.js; what follows from it: selectors.js; the one that there is:
+ *   store.js; its part in the address: address.js, history.js;
+ * - what shows it: rows.js, head_row.js, summary.js, toolbar.js, selection_bar.js, previews.js, work.js;
+ * - what changes it: keyboard.js, moves.js, row_clicks.js, folder.js (the list and the search);
+ * - what is done to files: deeds.js, moving.js, uploads.js, actions.js; the requests: changes.js, login.js.
  */
 
 import { h, toast } from "./dom.js";
 import { watchDownloads } from "./downloads.js";
-import { followChanges, followSearch } from "./folder.js";
+import { followChanges, followSearch, refreshWhenSeen } from "./folder.js";
 import { harvest } from "./harvest.js";
 import { prepareHead } from "./head_row.js";
 import { prepareHeading, shortenFooter, showReadme } from "./heading.js";
 import { followAddress } from "./history.js";
 import { listenToKeys } from "./keyboard.js";
+import { listenToClipboard } from "./moving.js";
 import { focusWhereWeCameFrom, keepPlace } from "./place.js";
 import { followPreview } from "./previews.js";
 import { listenToClicks } from "./row_clicks.js";
@@ -22,6 +28,7 @@ import { adoptStyle } from "./style.js";
 import { showSummary } from "./summary.js";
 import { fillToolbar } from "./toolbar.js";
 import { prepareUploads } from "./uploads.js";
+import { workPanel } from "./work.js";
 
 /** Waits for the table: the script may run before it is parsed. @returns {Promise<HTMLTableElement | null>} */
 async function serverTable() {
@@ -50,8 +57,9 @@ async function start(table) {
   listenToClicks(body, rows);
   listenToKeys({ field: input, rows });
   prepareUploads(dock);
-  dock.append(selectionBar());
+  dock.append(workPanel(), selectionBar());
   watchDownloads();
+  listenToClipboard();
   document.documentElement.classList.replace("soon", "on");
 
   await harvest(serverBody, (entries) => store.dispatch({ type: "append", entries }));
@@ -69,6 +77,7 @@ async function start(table) {
   rows.render();
   keepPlace();
   showReadme().catch(() => {}); // the list needs no README
+  refreshWhenSeen();
   if (can("watch")) followChanges();
 }
 

@@ -21,7 +21,11 @@ export function renderMarkdown(source, base) {
   const lines = source.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n").replace(/<!--[^]*?(?:-->|$)/g, "").split("\n");
   const links = definitionsIn(lines);
   const reader = new Reader(base, links);
-  return h("article", { class: "markdown" }, reader.blocks(lines, 0));
+  const article = h("article", { class: "markdown" }, reader.blocks(lines, 0));
+  for (const block of article.querySelectorAll("p, h2, h3, h4, h5, h6, ul, ol, blockquote, table")) {
+    block.setAttribute("dir", "auto"); // one text may be in Arabic, the next in English
+  }
+  return article;
 }
 
 const DEFINITION = /^ {0,3}\[([^\]]{1,200})\]:\s*<?(\S+?)>?(?:\s+["'(].*)?$/;

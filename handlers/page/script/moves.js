@@ -14,7 +14,7 @@ import { store } from "./store.js";
 export function move(step, extends_, hasFocus) {
   const shown = shownOf(store.state);
   const current = currentOf(store.state);
-  if (!current) return;
+  if (!current) return store.dispatch({ type: "focus", key: null });
   const at = positionOf(store.state, keyOf(current));
   const to = hasFocus ? Math.min(Math.max(0, at + step), shown.length - 1) : at;
   const key = keyOf(/** @type {import("./entries.js").Entry} */ (shown[to]));
@@ -26,7 +26,7 @@ export function move(step, extends_, hasFocus) {
 /** Goes to the first or the last row. @param {boolean} isEnd */
 export function moveToEdge(isEnd) {
   const entry = shownOf(store.state).at(isEnd ? -1 : 0);
-  if (entry) store.dispatch({ type: "focus", key: keyOf(entry) });
+  store.dispatch({ type: "focus", key: entry ? keyOf(entry) : null });
 }
 
 /** Selects or deselects the current row. */
@@ -35,13 +35,11 @@ export function toggleCurrent() {
   if (current) store.dispatch({ type: "toggle", key: keyOf(current) });
 }
 
-/** Leaves the search, or else empties the filter, or else the selection. @param {HTMLInputElement} field */
-export function escape(field) {
+/** Leaves the search, or else empties the filter, or else the selection; the focus is in the list then. */
+export function escape() {
   const { search, filter, ticked } = store.state;
-  const wasInField = field === document.activeElement;
   if (search) store.dispatch({ type: "leave search" });
   else if (filter !== "") store.dispatch({ type: "filter", text: "" });
   else if (ticked.size > 0) store.dispatch({ type: "clear" });
-  if (!wasInField || search) store.dispatch({ type: "focus", key: null });
-  else field.blur();
+  store.dispatch({ type: "focus", key: null });
 }

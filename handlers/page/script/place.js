@@ -1,6 +1,6 @@
 /** Where the user was: kept over a reload and over leaving and coming back. */
 
-import { urlOf } from "./actions.js";
+import { urlOf } from "./places.js";
 import { shownOf } from "./selectors.js";
 import { store } from "./store.js";
 

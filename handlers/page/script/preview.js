@@ -1,7 +1,7 @@
 /** File previews within the page. */
 
 import { button, h, icon } from "./dom.js";
-import { formatExact, formatSize } from "./format.js";
+import { formatShort, formatSize } from "./format.js";
 import { fetchText, SHOWN_BYTES } from "./file_text.js";
 import { closeByClick, countLayers } from "./dialogs.js";
 import { keyOf } from "./entries.js";
@@ -52,8 +52,7 @@ export class Preview {
         ),
       ),
       this.#stage,
-      this.#before,
-      this.#after,
+      h("div", { class: "steps" }, this.#before, this.#after),
     );
     this.#dialog.addEventListener("keydown", (event) => this.#key(event));
     closeByClick(this.#dialog, (target) => target === this.#stage || target === this.#dialog);
@@ -126,7 +125,7 @@ export class Preview {
     this.#entry = entry;
     const { name, href, size, modified } = entry;
     this.#title.replaceChildren(h("bdi", {}, ...visible(name)));
-    this.#facts.textContent = [size !== null && formatSize(size), modified !== null && formatExact(modified)]
+    this.#facts.textContent = [size !== null && formatSize(size), modified !== null && formatShort(modified)]
       .filter(Boolean).join(" · ");
     this.#open.href = href;
     this.#download.href = href;

@@ -63,6 +63,12 @@ export class Queue extends EventTarget {
     return this.#isPaused;
   }
 
+  /** Whether nothing is sent because the server does not answer. */
+  get isWaiting() {
+    const isIn = (/** @type {State} */ state) => this.items.some((item) => item.state === state);
+    return isIn("retrying") && !isIn("sending");
+  }
+
   get isActive() {
     return this.items.some(({ state }) => !["done", "failed", "skipped"].includes(state));
   }
@@ -73,7 +79,8 @@ export class Queue extends EventTarget {
     for (const item of this.items) {
       if (item.state === "skipped") continue;
       size += item.file.size;
-      sent += item.state === "done" ? item.file.size : Math.min(item.sent, item.file.size);
+      // What was sent of a file that was refused is of no use.
+      if (item.state !== "failed") sent += item.state === "done" ? item.file.size : Math.min(item.sent, item.file.size);
     }
     const [first] = this.#samples;
     const last = this.#samples.at(-1);
@@ -194,7 +201,7 @@ export class Queue extends EventTarget {
     try {
       // Ask about known conflicts before sending anything.
       if (item.policy === "fail" && this.#isTaken(item.path)) throw new Taken();
-      await sendFile(item.file, hrefOf(item.path), item.policy, {
+      const name = await sendFile(item.file, hrefOf(item.path), item.policy, {
         signal: stop.signal,
         sent: (bytes) => {
           if (stop.signal.aborted) return;
@@ -204,7 +211,7 @@ export class Queue extends EventTarget {
           this.#sample();
         },
       });
-      item.state = "done";
+      Object.assign(item, { state: "done", path: item.path.replace(/[^/]*$/, () => name) });
       this.dispatchEvent(new Event("done"));
     } catch (error) {
       if (error instanceof Stopped || stop.signal.aborted) return;
@@ -233,6 +240,7 @@ export class Queue extends EventTarget {
   /** @param {Item} item @param {Error} error */
   #later(item, error) {
     Object.assign(item, { state: "retrying", note: error.message });
+    this.#samples = []; // the speed was that of another connection
     const { stop } = item;
     setTimeout(() => {
       if (item.state !== "retrying" || item.stop !== stop) return;

@@ -21,8 +21,8 @@ import { store } from "./store.js";
 /** Up to this number, all rows are rendered, so that the browser's find-in-page works. */
 const WHOLE = 500;
 
-/** Up to this number, all rows are printed: some 80 pages. */
-const PRINTED = 2_000;
+/** Rows that are printed at most. */
+const PRINTED = 20_000;
 
 /** Rows rendered above and below the viewport. */
 const SPARE = 16;
@@ -53,8 +53,10 @@ export class Rows {
     this.#table = table;
     this.#body = body;
     store.watch((state) => state.isTiles, (on) => table.classList.toggle("tiles", on));
-    store.watch(shownOf, () => this.#later());
+    // Before the browser takes the focus away from a row that is gone.
+    store.watch(shownOf, () => this.hasFocus ? this.render() : this.#later());
     store.watch(lookOf, () => this.#later());
+    store.watch(filterOf, () => this.render());
     store.watch((state) => listOf(state).isComplete, () => this.#later());
     store.watch((state) => state.ticked, () => this.#mark());
     store.watch(currentOf, () => this.#mark());
@@ -111,7 +113,7 @@ export class Rows {
   }
 
   #isWindowed() {
-    return shownOf(store.state).length > (this.#isPrinting ? PRINTED : WHOLE);
+    return !this.#isPrinting && shownOf(store.state).length > WHOLE;
   }
 
   #later() {
@@ -139,7 +141,10 @@ export class Rows {
     const isWindowed = this.#isWindowed();
     this.#table.classList.toggle("windowed", isWindowed);
     this.#table.setAttribute("aria-rowcount", listOf(state).isComplete ? String(shown.length + 1) : "-1");
-    const { start, end, above, below } = isWindowed ? this.#window(shown.length) : { ...EVERYTHING, end: shown.length };
+    const { start, end, above, below } = isWindowed ? this.#window(shown.length) : EVERYTHING;
+    this.#table.dataset.more = shown.length > PRINTED
+      ? `and ${(shown.length - PRINTED).toLocaleString("en")} more`
+      : "";
     const focused = this.#focusedPart();
     this.#show(shown.slice(start, end), start);
     this.#body.style.paddingTop = `${above}px`;
@@ -297,7 +302,8 @@ export class Rows {
   }
 }
 
-const EVERYTHING = { start: 0, above: 0, below: 0 };
+/** At most what is printed: elsewhere, more rows than that are never all in the table. */
+const EVERYTHING = { start: 0, end: PRINTED, above: 0, below: 0 };
 
 /** What rows depend on besides their entries. @param {import("./state.js").State} state */
 function lookOf(state) {

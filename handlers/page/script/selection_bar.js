@@ -1,9 +1,11 @@
 /** The bar with what can be done to the selection. */
 
-import { downloadZip, openShareLinks, urlOf } from "./actions.js";
+import { downloadZip, openShareLinks } from "./actions.js";
+import { urlOf } from "./places.js";
 import { removeEntries } from "./deeds.js";
 import { button, h } from "./dom.js";
 import { count, formatSize } from "./format.js";
+import { moveByDialog } from "./moving.js";
 import { chosenOf, totalsOf } from "./selectors.js";
 import { copyText } from "./share.js";
 import { can, store } from "./store.js";
@@ -21,6 +23,7 @@ export function selectionBar() {
     can("archive") && button("download", "Download", to(downloadZip), { words: true }),
     can("share") && button("share", "Share …", to(openShareLinks), { words: true }),
     button("link", "Copy links", to((entries) => copyText(entries.map(urlOf).join("\n"))), { words: true }),
+    can("upload") && button("move", "Move or copy …", to(moveByDialog), { words: true }),
     can("delete") && button("trash", "Delete", to(removeEntries), { words: true, class: "danger" }),
     button("close", "Clear the selection", () => store.dispatch({ type: "clear" }), { keys: "Esc" }),
   );

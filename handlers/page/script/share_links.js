@@ -1,6 +1,6 @@
 /** Makes, lists and revokes share links: addresses that work without an account. */
 
-import { urlOf } from "./actions.js";
+import { urlOf } from "./places.js";
 import { openDialog } from "./dialogs.js";
 import { announce, button, h, toast } from "./dom.js";
 import { count } from "./format.js";

@@ -37,9 +37,12 @@ import { listOf, positionOf, shownOf } from "./selectors.js";
  * @property {string | null} current The key of the row that has or gets the keyboard focus.
  * @property {number} focusing How often that row was to get the focus: a change moves the focus there.
  * @property {string | null} preview The key of the file in the preview.
+ * @property {Work | null} work Work on several files that is going on.
  * @property {number} layers How many dialogs and menus are open.
  * @property {boolean} isLost Whether the server did not answer the last time.
  */
+
+/** @typedef {{ title: string, done: number, of: number }} Work */
 
 /** @typedef {{ order: Order, search: string | null, preview: string | null }} View The part of the state that is in the address. */
 
@@ -64,6 +67,7 @@ import { listOf, positionOf, shownOf } from "./selectors.js";
  *   | { type: "focus", key: string | null }
  *   | { type: "renamed", from: string, to: string }
  *   | { type: "preview", key: string | null }
+ *   | { type: "work", work: Work | null }
  *   | { type: "layers", open: number }
  *   | { type: "connection", isLost: boolean }} Action
  */
@@ -91,6 +95,7 @@ export function initialState(rights, view, isTiles) {
     current: null,
     focusing: 0,
     preview: view.preview,
+    work: null,
     layers: 0,
     isLost: false,
   };
@@ -139,6 +144,8 @@ export function reduce(state, action) {
       return renamed(state, action);
     case "preview":
       return { ...state, preview: action.key, current: action.key ?? state.preview ?? state.current };
+    case "work":
+      return { ...state, work: action.work };
     case "layers":
       return { ...state, layers: action.open };
     case "connection":

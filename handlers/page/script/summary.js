@@ -1,6 +1,7 @@
 /** What the page says about the list: its totals, the search, and why there is nothing. */
 
 import { announce, h } from "./dom.js";
+import { refresh } from "./folder.js";
 import { count, formatSize } from "./format.js";
 import { filterOf, listOf, shownOf, totalsOf } from "./selectors.js";
 import { can, store } from "./store.js";
@@ -21,8 +22,10 @@ export function showSummary(table, summary) {
   table.after(empty);
   const show = () => {
     summary.textContent = summaryOf(store.state);
+    const hadFocus = empty === document.activeElement;
     table.hidden = listOf(store.state).isComplete && shownOf(store.state).length === 0;
     empty.hidden = !table.hidden;
+    if (hadFocus && empty.hidden) store.dispatch({ type: "focus", key: null });
     if (!empty.hidden) empty.replaceChildren(...emptyText(store.state));
   };
   store.watch(shownOf, show);
@@ -34,6 +37,23 @@ export function showSummary(table, summary) {
   });
   store.watch((state) => state.search?.isComplete, (isComplete) => isComplete && announce(notice.textContent ?? ""));
   announceMatches();
+  showConnection(table);
+}
+
+/** Tells that the server does not answer, until it does. @param {HTMLElement} table */
+function showConnection(table) {
+  const again = h("button", { type: "button", class: "button", onclick: refresh }, "Try again");
+  const offline = h(
+    "p",
+    { class: "offline", hidden: true },
+    "The server cannot be reached: the list may be out of date.",
+    again,
+  );
+  table.before(offline);
+  store.watch((state) => state.isLost, (isLost) => {
+    offline.hidden = !isLost;
+  });
+  addEventListener("online", () => store.state.isLost && refresh());
 }
 
 /** @param {State} state */

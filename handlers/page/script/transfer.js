@@ -4,6 +4,7 @@
  */
 
 import { kept } from "./dom.js";
+import { nameOf } from "./entries.js";
 import { LoggedOut } from "./login.js";
 
 /** Files up to this size go in one request: there is little to resume. */
@@ -32,22 +33,25 @@ export class Stopped extends Error {}
  */
 
 /**
- * Uploads a file; resolves when the server has stored it under its name.
+ * Uploads a file; resolves when the server has stored it.
  *
  * @param {File} file
  * @param {string} href The target, relative to the page.
  * @param {"fail" | "rename" | "overwrite"} policy
  * @param {Progress} progress
+ * @returns {Promise<string>} Its name, which is another one if both files are kept.
  */
 export async function sendFile(file, href, policy, progress) {
   if (file.size <= WHOLE_BYTES) {
     const url = `${href}?on-conflict=${policy}`;
-    await sendPiece({ method: "PUT", url, body: file, headers: {}, start: 0 }, progress);
-    return progress.sent(file.size);
+    const answer = await sendPiece({ method: "PUT", url, body: file, headers: {}, start: 0 }, progress);
+    progress.sent(file.size);
+    return storedName(answer, href);
   }
   const id = idOf(file, href);
   let offset = await offsetOf(href, id, progress.signal);
   let most = PIECE_BYTES;
+  let name = nameOf(href);
   while (offset !== "complete") {
     progress.sent(offset);
     const end = Math.min(file.size, offset + most);
@@ -67,12 +71,21 @@ export async function sendFile(file, href, policy, progress) {
     else if (answer === "too large") throw new Error("A proxy limits the size of requests");
     else if (typeof answer === "number") offset = answer;
     else offset = end === file.size ? "complete" : end;
+    name = storedName(answer, href);
   }
   progress.sent(file.size);
   // The server remembers a finished upload for a client that missed the response; without this, sending the same file
   // again would count as that upload and store nothing.
   await forget(file, href);
+  return name;
 }
+
+/** @param {Answer} answer @param {string} href */
+function storedName(answer, href) {
+  return nameOf(typeof answer === "object" && answer.stored || href);
+}
+
+/** @typedef {{ stored: string | null } | "too large" | number} Answer A number is the offset at which the server wants to continue. */
 
 /** Makes the server forget an upload. @param {File} file @param {string} href */
 export async function forget(file, href) {
@@ -136,7 +149,7 @@ async function offsetOf(href, id, signal) {
  *
  * @param {{ method: string, url: string, body: Blob, headers: Record<string, string>, start: number }} piece
  * @param {Progress} progress
- * @returns {Promise<"stored" | "too large" | number>} A number is the offset at which the server wants to continue.
+ * @returns {Promise<Answer>}
  */
 function sendPiece({ method, url, body, headers, start }, { sent, signal }) {
   return new Promise((resolve, reject) => {
@@ -159,10 +172,10 @@ function sendPiece({ method, url, body, headers, start }, { sent, signal }) {
   });
 }
 
-/** @param {XMLHttpRequest} request @returns {"stored" | "too large" | number | Error} */
+/** @param {XMLHttpRequest} request @returns {Answer | Error} */
 function verdictOf(request) {
   const { status } = request;
-  if (status >= 200 && status < 300) return "stored";
+  if (status >= 200 && status < 300) return { stored: request.getResponseHeader("location") };
   if (status === 401) return new LoggedOut();
   const problem = problemOf(request);
   const sentence = problem.detail || `The server answered ${status}`;

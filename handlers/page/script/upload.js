@@ -178,7 +178,7 @@ class Panel {
   }
 
   #update() {
-    const { items, isActive, isPaused } = this.#queue;
+    const { items, isActive, isPaused, isWaiting } = this.#queue;
     const { sent, size, speed } = this.#queue.totals;
     this.element.hidden = items.length === 0;
     const done = items.filter(({ state }) => state === "done").length;
@@ -190,7 +190,11 @@ class Panel {
       ? `${count(failed, "file")} could not be uploaded`
       : `${count(done, "file")} uploaded`;
     const time = speed > 0 && isActive ? ` · ${formatDuration((size - sent) / speed)} left` : "";
-    const pace = speed > 0 && isActive && !isPaused ? ` · ${formatSize(speed)}/s${time}` : "";
+    const pace = isWaiting
+      ? " · waiting for the server"
+      : speed > 0 && isActive && !isPaused
+      ? ` · ${formatSize(speed)}/s${time}`
+      : "";
     this.#facts.textContent = `${formatSize(sent)} of ${formatSize(size)}${pace}`;
     this.#bar.value = size > 0 ? sent / size : isActive ? 0 : 1;
     this.#bar.hidden = !isActive;
@@ -240,12 +244,14 @@ class Panel {
     const sign = icon("upload");
     const retry = button("retry", `Retry: ${item.path}`, () => this.#queue.retry(item));
     const cancel = button("close", `Cancel: ${item.path}`, () => this.#queue.cancel(item));
-    const element = h("li", {}, sign, h("div", {}, h("bdi", {}, item.path), bar, facts), retry, cancel);
+    const name = h("bdi", {}, item.path);
+    const element = h("li", {}, sign, h("div", {}, name, bar, facts), retry, cancel);
     return {
       element,
       /** @param {Item} now */
       update(now) {
         element.dataset.state = now.state;
+        if (name.textContent !== now.path) name.textContent = now.path; // both files were kept
         bar.value = now.file.size > 0 ? now.sent / now.file.size : 0;
         bar.hidden = !["sending", "paused", "retrying"].includes(now.state);
         const size = now.state === "sending"
