@@ -55,8 +55,20 @@ Deno.test({
           await page.getByRole("button", { name: "Actions for source.ts" }).click();
           await page.getByRole("menuitem", { name: "Rename" }).click();
         }],
-        ["source", async () => {
+        ["folders", async () => {
           await page.keyboard.press("Escape");
+          await page.getByRole("button", { name: "Actions for source.ts" }).click();
+          await page.getByRole("menuitem", { name: "Move or copy …" }).click();
+          await page.getByRole("button", { name: "docs", exact: true }).click();
+          await page.getByRole("button", { name: "Up", exact: true }).waitFor();
+        }],
+        ["a message with a button", async () => {
+          await page.getByRole("button", { name: "Move here" }).click();
+          await page.getByRole("button", { name: "Undo" }).waitFor();
+        }],
+        ["source", async () => {
+          await page.getByRole("button", { name: "Undo" }).click();
+          await page.locator("tbody a", { hasText: "source.ts" }).waitFor();
           await page.locator("tbody a", { hasText: "source.ts" }).click();
           await page.locator(".source").waitFor();
         }],

@@ -169,6 +169,13 @@ inPage("a list is read again when it is seen again", SITE, async ({ page, tree, 
   await Deno.remove(tree.at("new.txt"));
   await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
   await row(page, "new.txt").waitFor({ state: "detached" });
+  await row(page, "deep").locator("a").click();
+  await row(page, "inner").waitFor();
+  await page.goBack();
+  await row(page, "deep").waitFor();
+  await Deno.remove(tree.at("deep"), { recursive: true });
+  await page.goForward();
+  await page.getByText("404").first().waitFor();
 });
 
 Deno.test({

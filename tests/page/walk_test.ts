@@ -179,7 +179,10 @@ class Walk {
   async press(...keys: readonly string[]): Promise<string> {
     const key = this.#pick(keys);
     this.#isFresh &&= ["v", "Control+a", "Space"].includes(key); // these move no focus
+    const isTyped = await this.#page.locator(".filter input:focus").count() > 0;
     await this.#page.keyboard.press(key);
+    // The help is loaded first.
+    if (key === "?" && !isTyped) await this.#page.locator("dialog[open]").waitFor();
     return key;
   }
 
@@ -260,9 +263,12 @@ class Walk {
     const { field } = this.#shown;
     if (await this.#page.goBack().catch(() => null) === null && this.#page.url() === url) return;
     this.#isFresh = true;
-    const isThere = await this.#page.evaluate("document.querySelector('table') !== null").catch(() => true);
-    if (!this.#page.url().startsWith(this.#scene.base) || !isThere) await this.#page.goForward();
-    else {
+    const isThere = this.#folder === "" || this.#disk.has(this.#folder);
+    if (!this.#page.url().startsWith(this.#scene.base)) await this.#page.goForward();
+    // A page of a folder that is gone loads itself again, which may come between.
+    else if (!isThere) {
+      for (let n = 0; n < 3 && this.#page.url() !== url; n++) await this.#page.goForward().catch(() => {});
+    } else {
       await this.check();
       await this.#page.goForward();
     }

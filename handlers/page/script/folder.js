@@ -8,6 +8,9 @@ import { store } from "./store.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
 
+/** The directory is not there. */
+class Gone extends Error {}
+
 /** Reads the directory again, and repeats the search if one is shown. @returns {Promise<boolean>} Whether it worked. */
 export async function refresh() {
   try {
@@ -29,6 +32,7 @@ async function readAgain() {
 /** @returns {Promise<Entry[]>} */
 async function fetchEntries() {
   const response = await request("?format=json", { headers: { accept: "application/json" }, cache: "no-cache" });
+  if (response.status === 404) throw new Gone("This folder is no longer there");
   if (!response.ok) throw new Error(`The server answered ${response.status}`);
   /** @type {{ entries: import("./entries.js").JsonEntry[] }} */
   const { entries } = await response.json();
@@ -37,7 +41,11 @@ async function fetchEntries() {
 
 /** Reads the directory again when the page is seen again, which may be an old copy of the browser's. */
 export function refreshWhenSeen() {
-  const again = () => readAgain().catch(() => {}); // the page says that the server does not answer
+  const again = () =>
+    readAgain().catch((error) => {
+      // Otherwise, the page says that the server does not answer.
+      if (error instanceof Gone) location.reload();
+    });
   const [navigation] = performance.getEntriesByType("navigation");
   if (/** @type {PerformanceNavigationTiming | undefined} */ (navigation)?.type === "back_forward") again();
   addEventListener("pageshow", ({ persisted }) => persisted && again());

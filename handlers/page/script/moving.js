@@ -19,10 +19,10 @@ const WORDS = { move: ["Moving", "moved"], copy: ["Copying", "copied"] };
 /** The moves that can be undone: the last ones. @type {readonly Moved[]} */
 let last = [];
 
-/** What would be cut or copied: the selection, or the current row. @returns {readonly Entry[]} */
+/** What would be cut or copied: the selection, or the row with the focus. @returns {readonly Entry[]} */
 function subjects() {
   const chosen = chosenOf(store.state);
-  const current = currentOf(store.state);
+  const current = document.activeElement?.closest("tbody") ? currentOf(store.state) : null;
   return chosen.length > 0 ? chosen : current?.href ? [current] : [];
 }
 
