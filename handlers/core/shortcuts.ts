@@ -50,8 +50,6 @@ export interface FileBody extends Disposable {
   readonly descriptor: number;
   readonly offset: number;
   readonly length: number;
-  /** Whether a range of the file is in memory, as far as is known, so that reading it does not wait for a disk. */
-  isCached(from: number, until: number): boolean;
 }
 
 const bodies = new WeakMap<ReadableStream, FileBody>();

@@ -187,18 +187,24 @@ class FileServing {
       ranges: ranges && !stat.isSequential,
       ...(isGzipped(path.name) ? { coding: "gzip" } : this.#options.precompressed ? { codedIn } : {}),
       keep: (size) => this.#keep(request, context, size, siblings),
+      freshness: () => this.#isCertain(context, siblings) ? siblings.freshness() : null,
       open: (range) => source.open(path, stat, range),
     };
   }
 
   /** The callback that offers the response to the cache; null if its freshness cannot be proven. */
   #keep(request: Request, context: Context, size: number, siblings: Siblings): Keep | null {
-    const { path, unless } = siblings.plain;
-    // For a second index name, the absence of the first would have to be proven.
-    const isCertain = path === context.target.path || path.name === this.#index[0] || unless !== undefined;
-    if (!this.#cache || !isCertain || !siblings.areStable || !this.#cache.wants(request, context, size)) return null;
+    if (!this.#cache || !this.#isCertain(context, siblings) || !this.#cache.wants(request, context, size)) return null;
     const isFresh = siblings.freshness();
     return isFresh && ((response, bytes) => this.#cache!.offer(context, response, { bytes, isFresh }));
+  }
+
+  /** Whether the freshness of what has been found can be proven. */
+  #isCertain(context: Context, siblings: Siblings): boolean {
+    const { path, unless } = siblings.plain;
+    // For a second index name, the absence of the first would have to be proven.
+    const isFirst = path === context.target.path || path.name === this.#index[0] || unless !== undefined;
+    return isFirst && siblings.areStable;
   }
 }
 

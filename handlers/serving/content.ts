@@ -78,11 +78,13 @@ export interface SendOptions {
  * ```
  */
 export function sendContent(request: Request, content: Content, options: SendOptions = {}): Awaitable<Response> {
-  const { encoders = [], rewriters = [], cutsAtLength = false, sendsFiles = false }: Partial<InternalContext> = options;
+  const { encoders = [], rewriters = [], cutsAtLength = false, sendsFiles = false, repeat = null }: Partial<
+    InternalContext
+  > = options;
   const changed = rewriters.length === 0 ? content : rewrittenBy(request, content, rewriters);
   return then(
     representationOf(request, changed, encoders),
-    (chosen) => send(request, chosen, { cutsAtLength, sendsFiles }),
+    (chosen) => send(request, chosen, { cutsAtLength, sendsFiles, repeat }),
   );
 }
 
@@ -116,7 +118,7 @@ interface Decided {
 }
 
 /** What the transport does with bodies. */
-type Transport = Pick<InternalContext, "cutsAtLength" | "sendsFiles">;
+type Transport = Pick<InternalContext, "cutsAtLength" | "sendsFiles" | "repeat">;
 
 /** The complete response: headers, and the pieces of its body. */
 interface Plan {
@@ -363,16 +365,17 @@ function sendPieces(plan: Plan, decided: Decided, file: OpenFile): Awaitable<Res
  */
 function bodyOf(
   pieces: readonly Piece[],
-  { transport: { cutsAtLength, sendsFiles } }: Decided,
+  { content, transport: { cutsAtLength, sendsFiles, repeat } }: Decided,
   file: OpenFile,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const [piece] = pieces;
   if (pieces.length > 1 || piece instanceof Uint8Array) return streamOf(pieces, file);
-  const { direct } = file;
-  if (sendsFiles && direct) {
+  const { descriptor } = file;
+  if (sendsFiles && descriptor !== undefined) {
     const { start: offset, end } = piece!;
+    if (repeat !== null) repeat.isFresh = content.freshness?.() ?? null;
     return noteFileBody(streamOf(pieces, file), {
-      ...direct,
+      descriptor,
       offset,
       length: end - offset,
       [Symbol.dispose]: () => file[Symbol.dispose](),

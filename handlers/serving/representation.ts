@@ -8,7 +8,7 @@ import { then } from "../core/awaitable.ts";
 import type { Awaitable, Encoder, Rewriter } from "../core/types.ts";
 import { type CodingName, CODINGS, type CodingWeights, codingWeights } from "../http/coding.ts";
 import type { ByteRange } from "../http/range.ts";
-import type { OpenFile } from "../sources/types.ts";
+import type { FreshnessCheck, OpenFile } from "../sources/types.ts";
 
 /** Receives a complete response and its bytes, to cache them. */
 export type Keep = (response: Response, bytes: Uint8Array<ArrayBuffer>) => void;
@@ -62,6 +62,8 @@ export interface CacheableContent extends Content {
    * bytes, to cache them.
    */
   readonly keep?: (size: number) => Keep | null;
+  /** A check that the same request still gets this content; null if that cannot be guaranteed. */
+  readonly freshness?: () => FreshnessCheck | null;
 }
 
 /** The same content in another coding: a separate representation with the type, date and headers of the content. */

@@ -91,12 +91,8 @@ class CachedFile implements OpenFile {
     this.#start = start;
   }
 
-  get direct(): OpenFile["direct"] & object {
-    const descriptor = this.#descriptor!;
-    return {
-      descriptor,
-      isCached: (from, until) => isByteCached(descriptor, from) && isByteCached(descriptor, until - 1),
-    };
+  get descriptor(): number {
+    return this.#descriptor!;
   }
 
   read(offset: number, into: Uint8Array): number | Promise<number> {
@@ -131,13 +127,6 @@ class CachedFile implements OpenFile {
     if (this.#descriptor !== null) DESCRIPTORS!.close(this.#descriptor);
     this.#descriptor = null;
   }
-}
-
-const BYTE = new Uint8Array(1);
-
-/** Whether a byte is in memory, or it is not known. */
-function isByteCached(descriptor: number, offset: number): boolean {
-  return readCached(descriptor, offset, BYTE) !== NOT_CACHED;
 }
 
 /** A file opened by Deno; streams natively. */

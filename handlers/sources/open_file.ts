@@ -25,11 +25,7 @@ export interface OpenFile extends Disposable {
    */
   stream?(): ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Optional: its descriptor, for a transport that sends from it; valid until the file is disposed of. */
-  readonly direct?: {
-    readonly descriptor: number;
-    /** Whether a range is in memory, as far as is known. */
-    isCached(from: number, until: number): boolean;
-  };
+  readonly descriptor?: number;
   /**
    * Optional: its metadata now, which tells whether it was changed while it was read, more cheaply than `stat` of the
    * source.

@@ -51,3 +51,10 @@ export function readCached(descriptor: number, offset: number, into: Uint8Array)
     if (problem !== EINTR) return problem === EAGAIN ? NOT_CACHED : UNDECIDED;
   }
 }
+
+const BYTE = new Uint8Array(1);
+
+/** Whether both ends of a range of an open file are in memory, or it is not known. */
+export function mayBeCached(descriptor: number, from: number, until: number): boolean {
+  return readCached(descriptor, from, BYTE) !== NOT_CACHED && readCached(descriptor, until - 1, BYTE) !== NOT_CACHED;
+}

@@ -107,6 +107,7 @@ const FUNCTIONS = {
   /** pread(2) on the thread pool: brings a part of a file into the page cache. */
   preadLater: { name: "pread", parameters: ["i32", "pointer", "u32", "i64"], result: "i32", nonblocking: true },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
+  memfd_create: { parameters: ["pointer", "u32"], result: "i32" },
   memcmp: { parameters: ["pointer", "pointer", "u32"], result: "i32" },
 
   /**

@@ -22,7 +22,7 @@ import {
 
 const CALLS = [
   ...["accept4", "epoll_create1", "epollControl", "epoll_wait", "epoll_waitLater", "eventfd", "read", "write"] as const,
-  ...["recv", "send", "sendmsg", "sendfile", "preadLater", "shutdown", "memcmp"] as const,
+  ...["recv", "send", "sendmsg", "sendfile", "preadLater", "shutdown", "memcmp", "memfd_create"] as const,
   ...["fcntl", "setsockopt", "close", "__errno_location"] as const,
 ];
 
@@ -62,6 +62,8 @@ const MAX_COUNT = 0x4000_0000;
 
 const SHUT_WR = 1;
 
+const MFD_CLOEXEC = 1;
+
 /** The calls on one thread. Dispose of it to close what it has opened. */
 export class Network implements Disposable {
   /** The functions of the C library: tests replace some by ones that fail. */
@@ -79,6 +81,7 @@ export class Network implements Disposable {
   readonly #message = new Message();
   readonly #discarded = Block.allocate(DISCARD_BYTES);
   readonly #reading = new Set<Promise<number>>();
+  readonly #name = Block.copyOf(new TextEncoder().encode("pyserve\0"));
 
   /** Creates an epoll instance. Throws if the system refuses. */
   constructor(libc: NetworkCalls) {
@@ -247,6 +250,20 @@ export class Network implements Disposable {
   /** Waits for what runs on other threads, before it is disposed of. */
   async settled(): Promise<void> {
     while (this.#reading.size > 0) await Promise.all(this.#reading);
+  }
+
+  /** Copies bytes into a file in memory (memfd_create(2)), from which they are sent without another copy. */
+  memoryFile(bytes: Block): number {
+    const descriptor = this.#result(this.calls.memfd_create(this.#name.range(0, this.#name.length), MFD_CLOEXEC));
+    for (let at = 0; descriptor >= 0 && at < bytes.length;) {
+      const count = this.#result(this.calls.write(descriptor, bytes.range(at, bytes.length), bytes.length - at));
+      if (count > 0) at += count;
+      else if (count !== -EINTR) {
+        this.close(descriptor);
+        return count < 0 ? count : -1;
+      }
+    }
+    return descriptor;
   }
 
   /** Ends the sending direction. */

@@ -8,14 +8,14 @@
  *   cases, or in those of `--only`, with as many rounds as there is time for
  * - `--against DIR`: also measures pyserve in another checkout, such as a worktree of an older commit
  * - `--only CASE,...`, `--peers NAME,...`, `--rounds N`, `--seconds S` (duration of each load, whole seconds)
- * - `--suite NAME`: `files` (the default) or `cgi`
+ * - `--suite NAME`: `files` (the default), `cgi` or `native`
  *
- * A run without options, except `--suite`, writes RESULTS.md or RESULTS-CGI.md; any other only prints.
+ * A run without options, except `--suite`, writes RESULTS.md, RESULTS-CGI.md or RESULTS-NATIVE.md; any other only prints.
  *
  * Needs Linux, wrk and curl; openssl for HTTPS and h2load for HTTP/2.
  */
 
-import { type Case, CASES, CGI_CASES } from "./cases.ts";
+import { type Case, CASES, CGI_CASES, NATIVE_CASES } from "./cases.ts";
 import { type Bench, measure, prepare } from "./measure.ts";
 import { otherCheckout, PEERS } from "./peers.ts";
 import { busySeconds, onInterrupt, run, stopAll } from "./processes.ts";
@@ -42,6 +42,13 @@ const SUITES: Readonly<Record<string, Suite>> = {
     file: "RESULTS-CGI.md",
     rounds: 15,
   },
+  native: {
+    title: "Results: the native engine",
+    command: "deno task bench:native",
+    cases: NATIVE_CASES,
+    file: "RESULTS-NATIVE.md",
+    rounds: 5,
+  },
 };
 
 /** A quick run starts no round that would end later if it took as long as the one before. */
@@ -51,7 +58,7 @@ const QUICK_MS = 115_000;
 const ISSUER = "pyserve-auth";
 
 /** The peers of a quick run. */
-const QUICK_PEERS = ["pyserve", "other", ISSUER, "nginx", "ceiling"];
+const QUICK_PEERS = ["pyserve", "native", "other", ISSUER, "nginx", "ceiling"];
 
 interface Options {
   readonly suite: Suite;

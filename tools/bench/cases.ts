@@ -80,6 +80,7 @@ export type Case = Load | Page | Special;
 export const CPU = "cpu";
 
 const OURS = "pyserve";
+const NATIVE = "native";
 const RATES: readonly Metric[] = [{ key: "rate", title: "requests/s" }, { key: "p99", title: "p99, ms" }];
 const LOAD: readonly Metric[] = [{ key: CPU, title: "CPU, µs/request" }, ...RATES];
 
@@ -215,6 +216,45 @@ machine.`,
   },
 ];
 
+/** The native engine beside nginx, lighttpd, and pyserve with Deno.serve. */
+export const NATIVE_CASES: readonly Case[] = [
+  native({ ...file("1k-1", "1 KiB, 1 connection", "1k.txt", 1, []), quick: true }, [rate("nginx", 1.2, NATIVE)]),
+  native({ ...SMALL, name: "1k-64", quick: true }, [rate("nginx", 1.7, NATIVE)]),
+  native(file("1k-512", "1 KiB, 512 connections", "1k.txt", 512, []), [rate("nginx", 1.6, NATIVE)]),
+  native({
+    ...SMALL,
+    name: "browser",
+    title: "1 KiB with the 14 headers of a browser, 64 connections",
+    headers: BROWSER,
+    quick: true,
+  }, [cpu("nginx", 1.5, NATIVE)]),
+  native(load("404", "404 Not Found, 64 connections", "/missing.txt", 64, 404), [cpu("nginx", 1.25, NATIVE)]),
+  native({
+    ...load("304", "304 Not Modified, 64 connections", "/1k.txt", 64, 304),
+    size: 0,
+    conditional: true,
+  }, [cpu("nginx", 1.25, NATIVE)]),
+  native({ ...LARGE, quick: true }, [rate("nginx", 1.1, NATIVE)]),
+  native({
+    ...load("range", "A range of 1 MB of 16 MiB, 16 connections", "/16m.bin", 16, 206),
+    headers: [`Range: bytes=${RANGE_START}-${RANGE_START + RANGE_SIZE - 1}`],
+    size: RANGE_SIZE,
+    quick: true,
+  }, [rate("nginx", 1, NATIVE)]),
+  native(file("16m", "16 MiB, 4 connections", "16m.bin", 4, []), [rate("nginx", 1, NATIVE)]),
+  native(list("list100", "Listing of 100, unchanged, 8 connections", 100, NaN), [rate("nginx", 8, NATIVE)]),
+  {
+    ...load("handler", 'A handler, () => new Response("x"), 64 connections', "/", 64, 200),
+    goals: [{ of: ["native-x", "deno-x"], by: "quotient", metric: CPU, atMost: 1 }],
+    few: true,
+  },
+];
+
+/** A case for the native engine and its peers. */
+function native(one: Load, goals: readonly Goal[]): Load {
+  return { ...one, goals, named: ["native", "nginx", "nginx-log", "lighttpd"], few: true };
+}
+
 function load(name: string, title: string, path: string, connections: number, status: number): Load {
   return { kind: "load", name, title, path, connections, status, root: "files", metrics: LOAD, goals: [] };
 }
@@ -284,11 +324,11 @@ function against(atLeast: number): Pick<Load, "goals" | "named"> {
 }
 
 /** A goal for a peer's CPU per request divided by ours. */
-function cpu(peer: string, atLeast: number): Goal {
-  return { of: [peer, OURS], by: "quotient", metric: CPU, atLeast };
+function cpu(peer: string, atLeast: number, ours = OURS): Goal {
+  return { of: [peer, ours], by: "quotient", metric: CPU, atLeast };
 }
 
 /** A goal for our rate divided by a peer's. */
-function rate(peer: string, atLeast: number): Goal {
-  return { of: [OURS, peer], by: "quotient", metric: "rate", atLeast };
+function rate(peer: string, atLeast: number, ours = OURS): Goal {
+  return { of: [ours, peer], by: "quotient", metric: "rate", atLeast };
 }

@@ -4,8 +4,11 @@
  *
  * "ceiling-grown" in addition has the runtime's write buffer grow: it begins with 512 bytes, does not shrink, and head and
  * body that do not fit are sent by two system calls.
+ *
+ * "deno-x" and "native-x" are a trivial handler, for `Deno.serve` and for the native engine.
  */
 
+import { serveNative } from "../../handlers/transport/native/serve_native.ts";
 import { NO_DELAY, openSockets } from "../../handlers/system/sockets.ts";
 
 const FILLER_BYTES = 1_800;
@@ -31,11 +34,16 @@ const template = response({});
 const long = response({ "x-filler": "-".repeat(FILLER_BYTES) });
 let count = 0;
 
-const handler = name === "ceiling"
-  ? () => template.clone()
-  : () => (count++ % INTERVAL === 0 ? long : template).clone();
+const HANDLERS: Readonly<Record<string, () => Response>> = {
+  ceiling: () => template.clone(),
+  "ceiling-grown": () => (count++ % INTERVAL === 0 ? long : template).clone(),
+  "deno-x": () => new Response("x"),
+  "native-x": () => new Response("x"),
+};
 
+const address = { port: Number(port), hostname: "127.0.0.1" };
 const tls = cert && key ? { cert: Deno.readTextFileSync(cert), key: Deno.readTextFileSync(key) } : {};
-Deno.serve({ port: Number(port), hostname: "127.0.0.1", onListen() {}, ...tls }, handler);
+if (name === "native-x") serveNative(HANDLERS[name]!, address);
+else Deno.serve({ ...address, onListen() {}, ...tls }, HANDLERS[name!]!);
 // Over TLS, the runtime leaves Nagle's algorithm enabled.
 openSockets()?.setOnListeners(Number(port), [NO_DELAY]);

@@ -60,14 +60,21 @@ const NODE_MODULES = new URL("./npm/node_modules/", import.meta.url);
 const DENO = Deno.execPath();
 const NPM = "cd tools/bench/npm && npm install --no-package-lock";
 
+const WRITING = ["--upload", "--delete"];
+const NATIVE = ["--engine", "native"];
+
 /** The servers, ours first: it logs every request, to /dev/null. */
 export const PEERS: readonly Peer[] = [
   { name: "pyserve", tls: true, cgi: true, find: () => findPyserve() },
   { name: "pyserve-quiet", onlyNamed: true, find: () => findPyserve({ options: () => ["--quiet"] }) },
-  { name: "pyserve-upload", onlyNamed: true, find: () => findPyserve({ options: () => ["--upload", "--delete"] }) },
+  { name: "pyserve-upload", onlyNamed: true, find: () => findPyserve({ options: () => WRITING }) },
   { name: "pyserve-auth", onlyNamed: true, find: () => findPyserve({ options: authOptions }) },
   // With 300 MiB of additional memory, whose page tables a fork would have to copy.
   { name: "pyserve-300m", onlyNamed: true, cgi: true, find: () => findPyserve({ program: [here("heavy.ts"), "300"] }) },
+  { name: "native", onlyNamed: true, find: () => findPyserve({ options: () => NATIVE }) },
+  { name: "deno-x", onlyNamed: true, ceiling: true, find: () => findCeiling("deno-x") },
+  { name: "native-x", onlyNamed: true, ceiling: true, find: () => findCeiling("native-x") },
+  { name: "native-upload", onlyNamed: true, find: () => findPyserve({ options: () => [...WRITING, ...NATIVE] }) },
   { name: "ceiling", onlyNamed: true, ceiling: true, tls: true, find: () => findCeiling("ceiling") },
   { name: "ceiling-grown", onlyNamed: true, ceiling: true, find: () => findCeiling("ceiling-grown") },
   { name: "nginx", install: "apt-get install nginx-light", tls: true, find: () => findNginx("off") },

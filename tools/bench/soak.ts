@@ -1,5 +1,6 @@
 /**
- * Ten minutes of mixed load, with system calls through FFI: `deno task bench:soak [MINUTES]`. After each minute the
+ * Ten minutes of mixed load, with system calls through FFI: `deno task bench:soak [MINUTES] [native]`, with `native` for that
+ * engine. After each minute the
  * clients leave, and the descriptors and the resident memory of the server are printed. Fails if either has grown by more
  * than a tenth since the first minute, or if a response was not the expected one.
  *
@@ -138,11 +139,11 @@ async function stateOf({ child: { pid } }: Server): Promise<State> {
 }
 
 /** Starts the server, and returns whether it passed. */
-async function run(minutes: number, directory: string): Promise<boolean> {
+async function run(minutes: number, name: string, directory: string): Promise<boolean> {
   await makeSite(directory);
   for (const name of ["list", "list-changed", "list-aborted"]) makeList(`${directory}/files/${name}`, ENTRIES);
   await Deno.mkdir(`${directory}/files/uploads`);
-  const peer = PEERS.find(({ name }) => name === "pyserve-upload")!;
+  const peer = PEERS.find((peer) => peer.name === name)!;
   const installed = (await peer.find())!;
   const server = await new Servers(directory).fresh({ ...peer, installed }, { root: "files" });
   if (server === null) throw new Error("The server does not start");
@@ -174,7 +175,8 @@ if (import.meta.main) {
   onInterrupt();
   try {
     if (!(minutes >= 2)) throw new Error("At least two minutes are needed: the last is compared with the first");
-    if (!await run(minutes, directory)) Deno.exitCode = 1;
+    const name = Deno.args[1] === "native" ? "native-upload" : "pyserve-upload";
+    if (!await run(minutes, name, directory)) Deno.exitCode = 1;
   } catch (error) {
     print(error instanceof Error ? error.message : String(error));
     Deno.exitCode ||= 1;

@@ -275,11 +275,13 @@ export class Connection implements Watched, ServedConnection {
   }
 
   /** Sends a response again. */
-  #repeat({ response, body, log, headLength }: Known): void {
+  #repeat({ response, body, file, log, headLength }: Known): void {
     noteRequest();
     const { outbox } = this;
     const bodyFrom = outbox.sent + headLength;
-    const sent = body === null
+    const sent = file !== null
+      ? outbox.sendFileBehind(response, file.take())
+      : body === null
       ? outbox.sendBlock(response, 0, response.length)
       : outbox.sendBlocks(response, response.length, body);
     if (sent === "all") {

@@ -27,6 +27,9 @@ const EMPTY: readonly number[] = [101, 204, 205, 304];
 /** How much unread content of a request is read, to keep the connection. */
 const SKIPPED_BYTES = 1_048_576;
 
+/** How long that may take without anything arriving, in milliseconds. */
+const SKIP_MS = 5_000;
+
 /** How long a source of a response may be silent after the client has stopped sending, in milliseconds. */
 const FAREWELL_MS = 1_000;
 
@@ -78,9 +81,10 @@ export class Exchange implements RequestParts, BodySource, Transfer {
     return exchange;
   }
 
-  /** Whether the client may still be sending something that belongs to this request, or cannot be understood. */
+  /** Whether the client may still be sending: content, something that cannot be understood, or more requests. */
   get hasUnread(): boolean {
-    return this.#options === CLOSED || (this.#content !== null && !this.#content.hasEnded);
+    const isOpen = this.#content !== null && !this.#content.hasEnded;
+    return isOpen || this.#options === CLOSED || (this.#options.isPersistent && !this.isPersistent);
   }
 
   /**
@@ -116,7 +120,10 @@ export class Exchange implements RequestParts, BodySource, Transfer {
 
   /** More of the request has arrived. */
   advance(): void {
-    if (this.#state === "skipping") return this.#skip();
+    if (this.#state === "skipping") {
+      this.#connection.touch();
+      return this.#skip();
+    }
     if (this.#content === null) return;
     this.#content.advance();
     this.#connection.shared.loop.hurry();
@@ -161,7 +168,7 @@ export class Exchange implements RequestParts, BodySource, Transfer {
     } else if (this.#content?.isWaiting) {
       if (waitedMs >= limits.bodyMs) this.#content.fail(new HttpError(408, "The request body did not arrive in time"));
     } else if (this.#state === "skipping") {
-      if (waitedMs >= limits.bodyMs) this.#connection.close();
+      if (waitedMs >= SKIP_MS) this.#connection.close();
     } else if (this.#stream?.isPending && hasEnded && waitedMs >= FAREWELL_MS) this.#connection.lose();
   }
 
@@ -237,7 +244,7 @@ export class Exchange implements RequestParts, BodySource, Transfer {
     }
     this.#state = "sending";
     const { body } = parts;
-    if (body instanceof ReadableStream) this.#sendStream(parts, body);
+    if (body instanceof ReadableStream) this.#sendStream(parts, body, raw);
     else this.#sendBytes(parts, body, raw);
   }
 
@@ -272,9 +279,9 @@ export class Exchange implements RequestParts, BodySource, Transfer {
     else this.#connection.settle(sent);
   }
 
-  #sendStream({ status, fields }: ResponseParts, body: ReadableStream<Uint8Array>): void {
-    const { text, length, closes } = responseHead(status, fields);
-    const { outbox } = this.#connection;
+  #sendStream({ status, fields }: ResponseParts, body: ReadableStream<Uint8Array>, raw: Uint8Array | null): void {
+    const { text, dateAt, length, closes } = responseHead(status, fields);
+    const { outbox, shared, address } = this.#connection;
     if (this.#isEmpty(status)) {
       body.cancel().catch(() => {});
       const head = `${text}${emptyFraming(status, length)}${this.#connectionLine(closes)}\r\n`;
@@ -291,8 +298,12 @@ export class Exchange implements RequestParts, BodySource, Transfer {
     const head = `${text}${framing}${this.#connectionLine(closes)}\r\n`;
     this.#bodyFrom = outbox.sent + head.length;
     const file = length === null || !outbox.isEmpty ? null : takeFileBody(body, length);
-    if (file !== null) this.#settle(outbox.sendFile(head, file));
-    else this.#pump(head, body, length, isChunked);
+    if (file !== null) {
+      if (raw !== null && shared.repeat?.isFresh && this.isPersistent && dateAt >= 0) {
+        shared.repeats.add(raw, shared.repeat, address, { text: head, dateAt, body: null, file });
+      }
+      this.#settle(outbox.sendFile(head, file));
+    } else this.#pump(head, body, length, isChunked);
   }
 
   async #pump(

@@ -7,6 +7,7 @@
 import { concatenate } from "../../core/concatenate.ts";
 import type { FileBody } from "../../core/shortcuts.ts";
 import { Block } from "../../system/block.ts";
+import { mayBeCached } from "../../system/cached_read.ts";
 import { EAGAIN } from "../../system/libc.ts";
 import type { Network } from "../../system/network.ts";
 
@@ -117,6 +118,13 @@ export class Outbox {
     return sent === "all" ? this.flush() : sent;
   }
 
+  /** Sends a block that may change afterwards, then a part of a file. */
+  sendFileBehind(head: Block, file: FileBody): Sent {
+    [this.#file, this.#fileAt, this.#fetched] = [file, 0, 0];
+    const sent = this.sendBlock(head, 0, head.length, true);
+    return sent === "all" ? this.flush() : sent;
+  }
+
   /** Continues to send what is left. */
   flush(): Sent {
     while (this.#first !== null) {
@@ -152,7 +160,9 @@ export class Outbox {
       if (left === 0) return this.#endFile(file);
       const offset = file.offset + this.#fileAt;
       const window = Math.min(left, share, this.#fetched > offset ? this.#fetched - offset : Infinity);
-      if (this.#fetched <= offset && !file.isCached(offset, offset + window)) return this.#fetch(file, offset, left);
+      if (this.#fetched <= offset && !mayBeCached(file.descriptor, offset, offset + window)) {
+        return this.#fetch(file, offset, left);
+      }
       const count = this.#network.sendFile(this.#descriptor, file.descriptor, offset, window);
       if (count < 0) return count === -EAGAIN ? "waits" : "lost";
       if (count === 0) return "lost"; // truncated: aborting is the only way to signal an incomplete body

@@ -5,7 +5,7 @@
  */
 
 import { isLoopback } from "../../http/own_host.ts";
-import type { Repeat, RepeatedLog } from "../../core/shortcuts.ts";
+import type { FileBody, Repeat, RepeatedLog } from "../../core/shortcuts.ts";
 import { Block } from "../../system/block.ts";
 import type { Network } from "../../system/network.ts";
 import { dateLine } from "./response_head.ts";
@@ -17,11 +17,14 @@ const MAX_HEAD_BYTES = 4_096;
 const MAX_ENTRIES = 2_000;
 const MAX_VARIANTS = 8;
 
-/** Bodies up to this size are copied behind their head, to be sent from one piece of memory. */
+/** Bodies up to this size are copied behind their head, to be sent from one piece of memory; longer ones become files. */
 const COPIED_BYTES = 16_384;
 
+/** The most files that are kept open. */
+const MAX_FILES = 64;
+
 /** The most memory that copies and heads take. */
-const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_BYTES = 32 * 1024 * 1024;
 
 const LF = 0x0a;
 
@@ -30,8 +33,10 @@ export interface Known {
   readonly request: Block;
   /** The head of the response, and perhaps its body. */
   readonly response: Block;
-  /** A longer body, shared with the cache. */
+  /** A longer body, shared with the cache, if there was no descriptor for it. */
   readonly body: Block | null;
+  /** The part of a file that is the body. */
+  readonly file: KeptFile | null;
   readonly isFresh: () => boolean;
   readonly log: RepeatedLog | null;
   /** The length of its head. */
@@ -44,10 +49,52 @@ export interface Known {
   date: string;
 }
 
+/** A part of a file that stays open while it may be sent again, and until the last one that sends it has ended. */
+class KeptFile {
+  readonly #file: Omit<FileBody, keyof Disposable>;
+  readonly #network: Network;
+  /** The memory that it takes, in bytes. */
+  readonly memory: number;
+  #uses = 1;
+
+  private constructor(file: Omit<FileBody, keyof Disposable>, network: Network, memory = 0) {
+    this.#file = file;
+    this.#network = network;
+    this.memory = memory;
+  }
+
+  /** Keeps another descriptor of the same open file; null if there is none left. */
+  static of({ descriptor, offset, length }: FileBody, network: Network): KeptFile | null {
+    const duplicate = network.duplicate(descriptor);
+    return duplicate < 0 ? null : new KeptFile({ descriptor: duplicate, offset, length }, network);
+  }
+
+  /** Copies bytes into memory outside of the process's, of which responses refer to pages; null if there is none left. */
+  static ofBytes(bytes: Uint8Array<ArrayBuffer>, network: Network): KeptFile | null {
+    const descriptor = network.memoryFile(Block.of(bytes));
+    const { length } = bytes;
+    return descriptor < 0 ? null : new KeptFile({ descriptor, offset: 0, length }, network, length);
+  }
+
+  /** The part, for one response. */
+  take(): FileBody {
+    this.#uses += 1;
+    return { ...this.#file, [Symbol.dispose]: () => this.drop() };
+  }
+
+  /** Closes it with its last use. */
+  drop(): void {
+    this.#uses -= 1;
+    if (this.#uses === 0) this.#network.close(this.#file.descriptor);
+  }
+}
+
 /** Responses of one server, by the heads of requests. */
 export class Repeats {
   readonly #network: Network;
   readonly #entries = new Map<number, readonly Known[]>();
+  /** Those whose files are kept open, the oldest first. */
+  #files: Known[] = [];
   #count = 0;
   #bytes = 0;
 
@@ -75,18 +122,30 @@ export class Repeats {
     head: Uint8Array,
     { isFresh, log }: Repeat,
     address: string,
-    response: { readonly text: string; readonly dateAt: number; readonly body: Uint8Array<ArrayBuffer> | null },
+    response: {
+      readonly text: string;
+      readonly dateAt: number;
+      readonly body: Uint8Array<ArrayBuffer> | null;
+      readonly file?: FileBody;
+    },
   ): void {
     if (isFresh === null || head.length > MAX_HEAD_BYTES) return;
     const { text, dateAt, body } = response;
-    const isCopied = body === null || body.length <= COPIED_BYTES;
-    const image = Block.allocate(text.length + (isCopied ? body?.length ?? 0 : 0));
+    const isLong = body !== null && body.length > COPIED_BYTES;
+    const file = response.file
+      ? KeptFile.of(response.file, this.#network)
+      : isLong
+      ? KeptFile.ofBytes(body, this.#network)
+      : null;
+    if (response.file && file === null) return; // out of descriptors
+    const image = Block.allocate(text.length + (isLong ? 0 : body?.length ?? 0));
     for (let i = 0; i < text.length; i++) image.bytes[i] = text.charCodeAt(i);
-    if (isCopied && body !== null) image.bytes.set(body, text.length);
+    if (!isLong && body !== null) image.bytes.set(body, text.length);
     const known: Known = {
       request: Block.copyOf(head),
       response: image,
-      body: isCopied ? null : Block.of(body),
+      body: isLong && file === null ? Block.of(body) : null,
+      file,
       isFresh,
       log,
       headLength: text.length,
@@ -100,7 +159,14 @@ export class Repeats {
     this.#entries.set(known.hash, [known, ...this.#entries.get(known.hash) ?? []]);
     this.#count += 1;
     this.#bytes += sizeOf(known);
+    if (file !== null) this.#files.push(known);
+    if (this.#files.length > MAX_FILES) this.#remove(this.#files[0]!);
     this.#makeRoom();
+  }
+
+  /** Closes the files that are kept open. */
+  end(): void {
+    for (const known of [...this.#files]) this.#remove(known);
   }
 
   #remove(known: Known): void {
@@ -109,6 +175,9 @@ export class Repeats {
     else this.#entries.delete(known.hash);
     this.#count -= 1;
     this.#bytes -= sizeOf(known);
+    if (known.file === null) return;
+    this.#files = this.#files.filter((other) => other !== known);
+    known.file.drop();
   }
 
   /** Evicts the oldest: what is in use comes back with its next request. */
@@ -140,6 +209,6 @@ function dated(known: Known): Known {
   return known;
 }
 
-function sizeOf({ request, response }: Known): number {
-  return request.length + response.length;
+function sizeOf({ request, response, file }: Known): number {
+  return request.length + response.length + (file?.memory ?? 0);
 }

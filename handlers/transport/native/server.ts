@@ -225,6 +225,7 @@ export class NativeServer implements RunningServer<ServerAddr>, Watched {
   #endIfEmpty(): void {
     if (this.#connections.size > 0 || this.#isOver) return;
     this.#isOver = true;
+    this.#shared.repeats.end();
     clearInterval(this.#timer);
     this.#loop.release().then(this.#ended.resolve, this.#ended.reject);
   }

@@ -172,3 +172,32 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  ...NATIVE,
+  name: "large files and ranges are sent again from an open file, which is exchanged as soon as the file is",
+  async fn() {
+    const bytes = new TextEncoder().encode("0123456789".repeat(200_000));
+    await using tree = await oldTree({ "site/big.bin": bytes });
+    await using native = counted(tree, { log: false });
+    const request = get("/big.bin", "Range: bytes=1000000-1199999");
+    const replies = await talk(native.port, ...Array(10).fill(request));
+    assertEquals(replies.map((reply) => reply.slice(-200_000) === "0123456789".repeat(20_000)), Array(10).fill(true));
+    assertEquals(native.count.calls <= 4, true, `${native.count.calls} calls`);
+    const isOpen = () => {
+      return [...Deno.readDirSync("/proc/self/fd")].some(({ name }) => {
+        try {
+          return Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith(tree.at("site/big.bin"));
+        } catch {
+          return false;
+        }
+      });
+    };
+    assertEquals(isOpen(), true);
+    await Deno.remove(tree.at("site/big.bin"));
+    await Deno.writeTextFile(tree.at("site/big.bin"), "x".repeat(2_000_000));
+    assertEquals((await talk(native.port, request))[0]!.slice(-200_000), "x".repeat(200_000));
+    await native.server.abort();
+    assertEquals(isOpen(), false);
+  },
+});

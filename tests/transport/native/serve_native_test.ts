@@ -345,10 +345,27 @@ Deno.test({
   async fn() {
     await using native = servingNative(() => new Response("enough", { status: 413 }));
     using client = await wireTo(native.port);
-    await client.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nabc");
+    await client.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\nabc");
     await client.until(/enough/);
-    await client.send("x".repeat(500_000)).catch(() => {});
+    await client.send("x".repeat(3_000_000)).catch(() => {});
     assertMatch(await client.rest(), /^HTTP\/1\.1 413 [^]*enough$/);
+  },
+});
+
+Deno.test({
+  ...NATIVE,
+  name: "a response arrives whole before the server closes the connection, though the client sends more requests",
+  async fn() {
+    const body = "x".repeat(300_000);
+    await using native = servingNative(() => new Response(body, { headers: { connection: "close" } }));
+    for (let i = 0; i < 5; i++) {
+      using client = await wireTo(native.port);
+      await client.send(GET);
+      await new Promise((resolve) => setTimeout(resolve, 20)); // by now, all of it is on its way
+      await client.send(GET.repeat(10)).catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      assertEquals((await client.rest()).split("\r\n\r\n")[1]!.length, body.length);
+    }
   },
 });
 
