@@ -134,7 +134,7 @@ async function run(args: readonly string[], settings: Settings, world: World): P
   const sites = allSites(settings);
   const isNodeUsed = sites.some(({ features: { upload } }) => upload !== null) || settings.identity !== null;
   if (isNodeUsed || settings.workers > 1) requireNode();
-  if (sites.length > 1) (await import("./cli/site_checks.ts")).refuseWritingBesidePrograms(sites);
+  if (sites.length > 1) (await import("./cli/site_checks.ts")).refuseUploadsIntoPrograms(sites);
   const state = stateDirectoryOf(settings, world.env);
   if (state !== null) (await import("./cli/served_state.ts")).refuseServedState(state, sites);
   const open = await openAll(settings, { env: world.env, log });
@@ -308,8 +308,8 @@ async function announced(
 /**
  * Starts a server in this process.
  *
- * @param isProbe Whether it only verifies that a server can start: then it serves nothing, so that no upload is cut off when
- * the workers take over.
+ * @param isProbe Whether it only verifies that a server can start: then it serves nothing, so that no upload is cut off
+ * when the workers take over.
  */
 async function startAlone(start: Start, https: Https | null, isProbe = false): Promise<Serving> {
   const { settings, world: { shared }, log, open } = start;

@@ -29,8 +29,9 @@ export interface ConfigFile {
 /**
  * Reads a configuration file.
  *
- * @param named The path given by `--config`; null for {@linkcode CONFIG_NAME} in the current directory, which may have come
- * with files of somebody else: then the options that let clients do more than read what is in this directory are refused.
+ * @param named The path given by `--config`; null for {@linkcode CONFIG_NAME} in the current directory, which may have
+ * come with files of somebody else: then the options that let clients do more than read what is in this directory are
+ * refused.
  * @param given The options that the operator has given: with some of them, others are refused as well.
  * @throws {UsageError} For invalid content. {@linkcode StartError} If it cannot be read.
  */

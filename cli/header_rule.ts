@@ -1,5 +1,6 @@
 /**
- * Headers for some paths, as an option: `{"for": "/assets/**", "set": {"Cache-Control": "max-age=3600"}, "remove": "Server"}`.
+ * Headers for some paths, as an option: `{"for": "/assets/**", "set": {"Cache-Control": "max-age=3600"}, "remove":
+ * "Server"}`.
  *
  * @module
  */

@@ -7,6 +7,7 @@
 import type { FetchFunction } from "../handlers/core/fetch.ts";
 import { isLoopback } from "../handlers/http/own_host.ts";
 import { escapeLog } from "../handlers/http/escape.ts";
+import { urlHost } from "../handlers/http/host.ts";
 import {
   type Endpoint,
   type InheritedEndpoint,
@@ -185,8 +186,4 @@ export function ownUrl(address: ServerAddr, secure: boolean, base: string | null
   const { hostname, port } = address;
   return reachableUrls(address, secure, base)[0] ??
     `${secure ? "https" : "http"}://${urlHost(hostname)}:${port}${base ?? ""}/`;
-}
-
-function urlHost(hostname: string): string {
-  return hostname.includes(":") ? `[${hostname}]` : hostname;
 }

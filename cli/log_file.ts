@@ -1,9 +1,9 @@
 /**
  * The log in a file: `--log-file`.
  *
- * It needs no signal after a rotation: before each batch of lines it looks whether its path still names the open file. If the
- * file has been renamed or removed, a new one is created; if it has been truncated (`copytruncate`), the next line is its
- * first one, because it is opened for appending.
+ * It needs no signal after a rotation: before each batch of lines it looks whether its path still names the open file.
+ * If the file has been renamed or removed, a new one is created; if it has been truncated (`copytruncate`), the next
+ * line is its first one, because it is opened for appending.
  *
  * @module
  */
@@ -19,8 +19,8 @@ const MODE = 0o640;
 const LINE_FEED = 10;
 
 /**
- * A file that takes lines. While it cannot be written, because the disk is full or its directory has gone, they go to standard
- * error, preceded by the reason.
+ * A file that takes lines. While it cannot be written, because the disk is full or its directory has gone, they go to
+ * standard error, preceded by the reason.
  */
 export class LogFile implements ByteWriter, Disposable {
   readonly #path: string;

@@ -7,6 +7,7 @@
 import { toFetch } from "../handlers/core/fetch.ts";
 import { settle } from "../handlers/core/settle.ts";
 import type { Awaitable, Logger } from "../handlers/core/types.ts";
+import { urlHost } from "../handlers/http/host.ts";
 import { escapeLabel, sumOf } from "../handlers/layers/exposition.ts";
 import { type Metrics, metrics, metricsHandler, type Samples } from "../handlers/layers/metrics.ts";
 import { descriptorLimit, processSamples } from "../handlers/layers/process_samples.ts";
@@ -70,5 +71,5 @@ export async function startMetrics({ endpoint, collect, isApart, log, resources 
 }
 
 function urlOf({ hostname, port }: Deno.NetAddr): string {
-  return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}/-/metrics`;
+  return `http://${urlHost(hostname)}:${port}/-/metrics`;
 }

@@ -50,21 +50,21 @@ export interface Option<T = unknown> {
   /** Whether it lets clients change files: then it is never suggested in an error message. */
   readonly writes?: boolean;
   /**
-   * Whether it lets clients do more than read what is in the directory, or runs something: then a configuration file that
-   * merely lies there, perhaps with files of somebody else, must not set it. `beside`: it does so in addition to an option
-   * that is risky or names users, so such a file must not set it where the operator has given one.
+   * Whether it lets clients do more than read what is in the directory, or runs something: then a configuration file
+   * that merely lies there, perhaps with files of somebody else, must not set it. `beside`: it does so in addition to
+   * an option that is risky or names users, so such a file must not set it where the operator has given one.
    */
   readonly isRisky?: boolean | "beside";
   /** Whether the value is the path of a file, or contains one after `=`; in a configuration file, it is relative to that. */
   readonly isPath?: boolean | "after =";
   /**
-   * Whether the value is JSON: `object`, or `members`: `KEY=VALUE`, where VALUE may be an object of options. In a configuration
-   * file, these are objects.
+   * Whether the value is JSON: `object`, or `members`: `KEY=VALUE`, where VALUE may be an object of options. In a
+   * configuration file, these are objects.
    */
   readonly json?: "object" | "members";
   /**
-   * Where a configuration can set it besides for the whole server: for a virtual host, and with `mount` also for a mount.
-   * These inherit its value, unless it `isOwn`.
+   * Where a configuration can set it besides for the whole server: for a virtual host, and with `mount` also for a
+   * mount. These inherit its value, unless it `isOwn`.
    */
   readonly within?: "host" | "mount";
   /** Whether mounts and virtual hosts have it only if they set it themselves. */

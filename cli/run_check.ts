@@ -4,6 +4,7 @@
  * @module
  */
 
+import { urlHost } from "../handlers/http/host.ts";
 import { join } from "@std/path/join";
 import type { CgiOptions } from "../handlers/upstream/cgi/cgi.ts";
 import type { UpstreamAddress } from "../handlers/upstream/connection.ts";
@@ -28,17 +29,13 @@ export function requireRunPermission(root: string, options: CgiOptions): void {
 /** Throws if Deno does not permit connecting to an application. */
 export function requireConnectPermission(address: UpstreamAddress): void {
   const missing = address.transport === "tcp"
-    ? [{ name: "net", host: `${hostOf(address.hostname)}:${address.port}` } as const]
+    ? [{ name: "net", host: `${urlHost(address.hostname)}:${address.port}` } as const]
     : [{ name: "read", path: address.path } as const, { name: "write", path: address.path } as const];
   for (const descriptor of missing) {
     if (Deno.permissions.requestSync(descriptor).state === "granted") continue;
     const where = "host" in descriptor ? descriptor.host : descriptor.path;
     throw new StartError(`Cannot reach the application at "${where}": not permitted (--allow-${descriptor.name})`);
   }
-}
-
-function hostOf(hostname: string): string {
-  return hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 
 function mayRun(command?: string): boolean {

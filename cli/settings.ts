@@ -313,8 +313,8 @@ function whereIn({ origins }: SiteOptions, option: "mount" | "hosts", key: strin
 }
 
 /**
- * A mount with the rules for its paths: its own, and those of the site around it for paths below; without own ones, those of
- * the longest path above it.
+ * A mount with the rules for its paths: its own, and those of the site around it for paths below; without own ones,
+ * those of the longest path above it.
  */
 function withRules(mount: MountSettings, outer: readonly AccessRule[]): MountSettings {
   const { prefix, site } = mount;

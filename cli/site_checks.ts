@@ -11,12 +11,12 @@ import type { SiteSettings } from "./settings.ts";
 import { StartError } from "./start_error.ts";
 
 /**
- * Refuses uploads into a directory of which another site runs programs: clients could run what they have uploaded. Within one
- * site, the options are refused together.
+ * Refuses uploads into a directory of which another site runs programs: clients could run what they have uploaded.
+ * Within one site, the options are refused together.
  *
  * @throws {StartError} If directories of such sites contain one another.
  */
-export function refuseWritingBesidePrograms(sites: readonly SiteSettings[]): void {
+export function refuseUploadsIntoPrograms(sites: readonly SiteSettings[]): void {
   for (const site of sites.filter(({ features: { upload } }) => upload !== null)) {
     for (const other of sites.filter(({ features: { cgi, fastcgi } }) => cgi !== null || fastcgi !== null)) {
       if (other === site) continue;

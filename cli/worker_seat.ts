@@ -1,10 +1,11 @@
 /**
  * The worker's side of `--workers`.
  *
- * A worker is the same command with the same arguments, preceded by {@linkcode WORKER_WORD} and what it shares: a
- * port, or the descriptor of a socket (`fd:7`). Its standard input is its lifeline: it begins with the certificate, then
- * a byte is a signal number or asks for the metrics, and the end of the stream means that the command has exited. Its standard output reports that it listens, and then has the answers. It ignores system
- * signals: Ctrl-C in a terminal and a stop by systemd reach every process, and the command decides what they mean.
+ * A worker is the same command with the same arguments, preceded by {@linkcode WORKER_WORD} and what it shares: a port,
+ * or the descriptor of a socket (`fd:7`). Its standard input is its lifeline: it begins with the certificate, then a
+ * byte is a signal number or asks for the metrics, and the end of the stream means that the command has exited. Its
+ * standard output reports that it listens, and then has the answers. It ignores system signals: Ctrl-C in a terminal
+ * and a stop by systemd reach every process, and the command decides what they mean.
  *
  * @module
  */

@@ -14,6 +14,7 @@
 import { countersOf, type Samples, sumOf } from "../handlers/layers/exposition.ts";
 import { parseUpstream } from "../handlers/upstream/proxy/upstream_url.ts";
 import type { Logger } from "../handlers/core/types.ts";
+import { urlHost } from "../handlers/http/host.ts";
 import type { InheritedEndpoint, ServerAddr, UnixEndpoint } from "../handlers/transport/endpoint.ts";
 import type { Certificates } from "../handlers/transport/certificates.ts";
 import type { RunningServer } from "../handlers/transport/serve.ts";
@@ -118,7 +119,7 @@ function neededAddresses({ settings, address }: WorkersOptions): string[] | null
 }
 
 function textOf({ hostname, port }: { readonly hostname: string; readonly port: number }): string {
-  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  return `${urlHost(hostname)}:${port}`;
 }
 
 const LOOPBACK = "127.0.0.1";

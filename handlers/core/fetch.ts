@@ -68,10 +68,10 @@ export interface ToFetchOptions {
    */
   readonly hosts?: Hosts;
   /**
-   * Addresses (`10.0.0.1`), networks (`10.0.0.0/8`) or `unix` of proxies in front of this server. If one of them sends a
-   * request, the client is the last address in X-Forwarded-For that is not one of them: in `context.remoteAddress`, the
-   * log, and for all limits; and X-Forwarded-Proto says whether it uses HTTPS: in `context.secure`, for cookies, programs and
-   * HSTS. Defaults to none. A proxy must append to these fields or replace them.
+   * Addresses (`10.0.0.1`), networks (`10.0.0.0/8`) or `unix` of proxies in front of this server. If one of them sends
+   * a request, the client is the last address in X-Forwarded-For that is not one of them: in `context.remoteAddress`,
+   * the log, and for all limits; and X-Forwarded-Proto says whether it uses HTTPS: in `context.secure`, for cookies,
+   * programs and HSTS. Defaults to none. A proxy must append to these fields or replace them.
    */
   readonly trustedProxies?: readonly string[];
   /** Which fields these proxies set; defaults to `x-forwarded`. The other ones are ignored: a client may have sent them. */

@@ -5,6 +5,7 @@
  */
 
 import { internalsOf } from "./internals.ts";
+import { rawOrigin } from "../http/target.ts";
 import { requireFunction } from "./origin.ts";
 import type { Context, Handler } from "./types.ts";
 
@@ -14,11 +15,11 @@ const NAME = /^(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/i;
 /**
  * Answers each request by the handler for its host name; declines for all others.
  *
- * `*.example.org` stands for all subdomains of `example.org`, but not for `example.org` itself. A full name comes before a
- * pattern, a longer pattern before a shorter one. Case, the port, and a dot at the end make no difference.
+ * `*.example.org` stands for all subdomains of `example.org`, but not for `example.org` itself. A full name comes
+ * before a pattern, a longer pattern before a shorter one. Case, the port, and a dot at the end make no difference.
  *
- * The name is whatever the client sends, so it says nothing about who the client is. Pass the names to `toFetch` as `hosts`
- * as well: then all others are refused with 421, and what writes or runs programs is accepted under these.
+ * The name is whatever the client sends, so it says nothing about who the client is. Pass the names to `toFetch` as
+ * `hosts` as well: then all others are refused with 421, and what writes or runs programs is accepted under these.
  *
  * @param sites Handlers by host name, in ASCII (`xn--` for other letters).
  * @throws {TypeError} If a name is not a host name, or one is given twice.
@@ -81,10 +82,7 @@ function handlerFor(name: string, byName: ReadonlyMap<string, Handler>): Handler
  */
 function authorityOf(request: Request, context: Context): string {
   const url = internalsOf(context).urlOf(request);
-  const start = url.indexOf("://") + 3;
-  if (!/^https?:/.test(url)) return request.headers.get("host") ?? "";
-  const end = url.slice(start).search(/[/?#]/);
-  return end < 0 ? url.slice(start) : url.slice(start, start + end);
+  return /^https?:/.test(url) ? rawOrigin(url).replace(/^\w+:\/\//, "") : request.headers.get("host") ?? "";
 }
 
 function hostname(authority: string): string {

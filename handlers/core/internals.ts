@@ -103,8 +103,8 @@ export interface InternalContext extends Context {
    */
   accepts(url: string, head: RequestHead, ownNamesOnly: boolean): boolean;
   /**
-   * The context of an identified client: the same as `derive`, at a fraction of the cost. Null for a context that has been
-   * derived itself.
+   * The context of an identified client: the same as `derive`, at a fraction of the cost. Null for a context that has
+   * been derived itself.
    */
   identified(client: Identified): Context | null;
   /** The URL of a request, read once: the runtime builds it each time. */

@@ -1,7 +1,7 @@
 /**
  * What a transport may do by itself: send a response again to a request whose head is the same, byte for byte, so that
- * whatever the response depends on is the same as well; tell what has really been sent; and send the body of a response from an open file, instead of
- * reading its stream.
+ * whatever the response depends on is the same as well; tell what has really been sent; and send the body of a response
+ * from an open file, instead of reading its stream.
  *
  * @module
  */
@@ -31,8 +31,8 @@ const repeatable = new WeakSet<Handler | FetchLike>();
 type FetchLike = (request: Request) => unknown;
 
 /**
- * Marks a handler, or the fetch function of one, that treats all requests with the same head alike, except for its log. A
- * function around it is not marked, and so sees each request.
+ * Marks a handler, or the fetch function of one, that treats all requests with the same head alike, except for its log.
+ * A function around it is not marked, and so sees each request.
  */
 export function markRepeatable<Marked extends Handler | FetchLike>(handler: Marked): Marked {
   repeatable.add(handler);

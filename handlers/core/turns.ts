@@ -5,8 +5,8 @@
  */
 
 /**
- * Milliseconds of work before yielding to the event loop. With 4, work that never waits, such as reading a large directory by
- * system calls, delayed half of all other requests by 8 ms beside a listing of 100,000; with 2, by 1.
+ * Milliseconds of work before yielding to the event loop. With 4, work that never waits, such as reading a large
+ * directory by system calls, delayed half of all other requests by 8 ms beside a listing of 100,000; with 2, by 1.
  */
 const SLICE_MS = 2;
 

@@ -145,8 +145,8 @@ export interface Encoder {
 
 /**
  * A change to content while it is sent, such as a script inserted into HTML. A layer adds it for inner handlers:
- * `derive(context, { rewriters: [...context.rewriters, rewriter] })`. Rewritten content has an entity tag of its own, no
- * date, and no ranges; it is compressed after that.
+ * `derive(context, { rewriters: [...context.rewriters, rewriter] })`. Rewritten content has an entity tag of its own,
+ * no date, and no ranges; it is compressed after that.
  *
  * @example
  * ```ts
@@ -176,8 +176,8 @@ export interface Rewriter {
   /** Whether it applies to content, by its Content-Type and the headers that come with it. Must be deterministic. */
   suits(content: { readonly type: string; readonly headers?: Readonly<Record<string, string>> }): boolean;
   /**
-   * Changes a stream. Errors and cancellation must be passed on, as `pipeThrough` does. Null if this request gets the content
-   * as it is, but another one would not.
+   * Changes a stream. Errors and cancellation must be passed on, as `pipeThrough` does. Null if this request gets the
+   * content as it is, but another one would not.
    */
   readonly rewrite:
     | ((content: ReadableStream<Uint8Array<ArrayBuffer>>) => ReadableStream<Uint8Array<ArrayBuffer>>)

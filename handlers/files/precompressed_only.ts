@@ -22,8 +22,8 @@ const NAMES = Object.keys(CODINGS) as CodingName[];
 
 /**
  * Answers for `NAME`, where it does not exist, with `NAME.br`, `NAME.zst` or `NAME.gz` as the client accepts, and for a
- * directory without an index file with a precompressed one. The response is the same as `files` would give for `NAME` in this
- * coding. Clients that accept none of those that exist get 406. Declines everything else.
+ * directory without an index file with a precompressed one. The response is the same as `files` would give for `NAME`
+ * in this coding. Clients that accept none of those that exist get 406. Declines everything else.
  *
  * Put it behind `files`, and before `listing`. Each response for what does not exist costs a look at the three names.
  *

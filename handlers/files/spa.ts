@@ -23,19 +23,19 @@ export interface SpaOptions extends RepresentationOptions {
   /** Names of index files, tried in order; as for `files`. */
   readonly index?: readonly string[];
   /**
-   * Addresses that the app does not have: names, paths (`/api`) and globs (`/v?/**`), with everything below. What is missing
-   * there is declined.
+   * Addresses that the app does not have: names, paths (`/api`) and globs (`/v?/**`), with everything below. What is
+   * missing there is declined.
    */
   readonly ignore?: readonly string[];
 }
 
 /**
- * Answers navigations with the page of a single-page app, status 200: GET and HEAD that accept `text/html`, for a path whose
- * last segment has no dot, and none of whose segments begins with one. Declines everything else: a script or an image that is
- * missing is a 404, and so is what a program asks for.
+ * Answers navigations with the page of a single-page app, status 200: GET and HEAD that accept `text/html`, for a path
+ * whose last segment has no dot, and none of whose segments begins with one. Declines everything else: a script or an
+ * image that is missing is a 404, and so is what a program asks for.
  *
- * Put it behind the handlers for what exists. Rights are respected: it declines where the client may not read the path, or
- * the page. Responses have `Vary: accept`.
+ * Put it behind the handlers for what exists. Rights are respected: it declines where the client may not read the path,
+ * or the page. Responses have `Vary: accept`.
  *
  * @example
  * ```ts

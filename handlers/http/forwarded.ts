@@ -41,9 +41,9 @@ interface Hop {
 /**
  * Proxies that are believed.
  *
- * Each proxy appends the address of its peer. So the client is the last address that is not one of a trusted proxy: what
- * comes before it was sent by the client itself. Only one of the two forms is read: a proxy that sets one usually passes on
- * the other one as the client has sent it.
+ * Each proxy appends the address of its peer. So the client is the last address that is not one of a trusted proxy:
+ * what comes before it was sent by the client itself. Only one of the two forms is read: a proxy that sets one usually
+ * passes on the other one as the client has sent it.
  *
  * @example
  * ```ts
@@ -100,8 +100,8 @@ export class TrustedProxies {
 }
 
 /**
- * The hops of X-Forwarded-For and X-Forwarded-Proto, the last one first. A list of schemes has one for each address, or fewer
- * where a proxy replaces it: then its first one is that of the client.
+ * The hops of X-Forwarded-For and X-Forwarded-Proto, the last one first. A list of schemes has one for each address, or
+ * fewer where a proxy replaces it: then its first one is that of the client.
  */
 function* hopsOfFields(headers: Headers): Generator<Hop> {
   const schemes = lastFirst(headers.get("x-forwarded-proto") ?? "");
@@ -122,8 +122,8 @@ function* hopsOfForwarded(headers: Headers): Generator<Hop> {
 }
 
 /**
- * The elements of a list, the last one first. Read backwards, because the last ones are those of trusted proxies: a quote that
- * the client has not closed must not swallow them.
+ * The elements of a list, the last one first. Read backwards, because the last ones are those of trusted proxies: a
+ * quote that the client has not closed must not swallow them.
  */
 function* lastFirst(list: string): Generator<string> {
   let end = list.length;

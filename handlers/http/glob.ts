@@ -9,6 +9,11 @@ export function foldedName(text: string): string {
   return text.normalize("NFC").toLowerCase();
 }
 
+/** Whether a text is a glob, and not a name or path to be taken as it is. */
+export function isGlob(text: string): boolean {
+  return /[*?[]/.test(text);
+}
+
 /** One step of a glob. */
 type Step =
   | { readonly kind: "one"; takes(character: string): boolean }
@@ -19,11 +24,11 @@ const isInName = (character: string) => character !== "/";
 const isAny = () => true;
 
 /**
- * A glob: `?` is one character and `*` any number of them, excluding `/`; `**` is any number of any characters, and `**` + `/`
- * any number of directories, including none; `[a-z]` is one of these, `[!a-z]` or `[^a-z]` any other.
+ * A glob: `?` is one character and `*` any number of them, excluding `/`; `**` is any number of any characters, and
+ * `**` + `/` any number of directories, including none; `[a-z]` is one of these, `[!a-z]` or `[^a-z]` any other.
  *
- * It is a nondeterministic finite automaton, simulated in all its states at once: matching takes at most the length of the
- * glob times that of the name.
+ * It is a nondeterministic finite automaton, simulated in all its states at once: matching takes at most the length of
+ * the glob times that of the name.
  */
 export class Glob {
   readonly #steps: readonly Step[];

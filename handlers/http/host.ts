@@ -59,3 +59,8 @@ export function isOrigin(text: string): boolean {
   if (/^https?:$/.test(url.protocol)) return url.origin === text;
   return url.host !== "" && text === `${url.protocol}//${url.host}`;
 }
+
+/** A host name or address as URLs have it: IPv6 addresses in brackets (RFC 3986 section 3.2.2). */
+export function urlHost(hostname: string): string {
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
+}

@@ -4,12 +4,13 @@
  * @module
  */
 
-import { foldedName, Glob } from "./glob.ts";
+import { foldedName, Glob, isGlob } from "./glob.ts";
 import type { SitePath, Target } from "./target.ts";
 
 /**
- * A predicate for paths that patterns cover: a pattern without a slash matches a name at any depth, one with a slash a path
- * from the root; what is below a matching directory is covered as well. Without `*`, `?` or `[`, it must match exactly.
+ * A predicate for paths that patterns cover: a pattern without a slash matches a name at any depth, one with a slash a
+ * path from the root; what is below a matching directory is covered as well. Without `*`, `?` or `[`, it must match
+ * exactly.
  */
 export function coveredBy(patterns: readonly string[]): (path: SitePath) => boolean {
   const names = new Set(patterns.filter((pattern) => !isGlob(pattern) && !inPath(pattern)).map(bare));
@@ -37,9 +38,9 @@ export function patternProblem(pattern: string): string | null {
 }
 
 /**
- * A predicate for the targets of requests that a pattern matches as a whole: one without a slash matches the last segment
- * (which is empty for `/docs/`), one with a slash the whole path, with the slash at its end if there is one. Case makes no
- * difference, so that no spelling of a name escapes the pattern on a disk that ignores case.
+ * A predicate for the targets of requests that a pattern matches as a whole: one without a slash matches the last
+ * segment (which is empty for `/docs/`), one with a slash the whole path, with the slash at its end if there is one.
+ * Case makes no difference, so that no spelling of a name escapes the pattern on a disk that ignores case.
  *
  * @throws {TypeError} For one that is empty or has braces.
  */
@@ -52,10 +53,6 @@ export function matchedBy(pattern: string): (target: Pick<Target, "path" | "slas
   }
   const glob = new Glob(foldedName(pattern.startsWith("/") ? pattern : `/${pattern}`));
   return ({ path, slash }) => glob.matches(foldedName(slash && path.parent !== null ? `${path.text}/` : path.text));
-}
-
-function isGlob(pattern: string): boolean {
-  return /[*?[]/.test(pattern);
 }
 
 /** A slash at the end only says that a directory is meant. */

@@ -139,6 +139,13 @@ export function rawTarget(url: string): string {
   return "/";
 }
 
+/** The rest of the URL reported by Deno.serve: scheme and authority. */
+export function rawOrigin(url: string): string {
+  const start = url.indexOf("://") + 3;
+  const end = url.slice(start).search(/[/?#]/);
+  return end < 0 ? url : url.slice(0, start + end);
+}
+
 /**
  * The refusal for an encoded slash inside a segment. Always this object, so that a handler that can accept such a path
  * (as PATH_INFO of a program) can recognize it.

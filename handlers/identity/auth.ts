@@ -60,12 +60,12 @@ const MAX_OPEN = 1_000;
 const NO_RIGHTS: Pick<Context, "may" | "view"> = { may: () => false, view: "no rights" };
 
 /**
- * A layer that identifies users, by the session cookie of its login page, Basic or a bearer token, and limits what clients
- * may do to what the rules grant: `context.may` and `context.user` tell handlers inside.
+ * A layer that identifies users, by the session cookie of its login page, Basic or a bearer token, and limits what
+ * clients may do to what the rules grant: `context.may` and `context.user` tell handlers inside.
  *
- * Put it into the `layers` of `fileServer`, so that refusals are logged and get error pages. Requests without the right are
- * answered with a redirect to the login page (navigation in a browser), 401 (other clients that have not logged in) or
- * 403 (users).
+ * Put it into the `layers` of `fileServer`, so that refusals are logged and get error pages. Requests without the right
+ * are answered with a redirect to the login page (navigation in a browser), 401 (other clients that have not logged in)
+ * or 403 (users).
  *
  * @throws {InvalidRule} If a rule is malformed.
  *
@@ -141,8 +141,8 @@ class Gate {
   }
 
   /**
-   * A refused request is answered without a look at the client, and without any rights: a handler may accept it after all,
-   * as programs do with an encoded slash. For these, the client is identified.
+   * A refused request is answered without a look at the client, and without any rights: a handler may accept it after
+   * all, as programs do with an encoded slash. For these, the client is identified.
    */
   #answerRefused(
     request: Request,

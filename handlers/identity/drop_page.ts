@@ -8,13 +8,12 @@
 import script from "./drop_box.js" with { type: "text" };
 import { escapeHtml, showUnseen } from "../http/escape.ts";
 import { page, scriptedHeaders } from "../page/frame.ts";
-
-const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(script));
+import { policyHash } from "../page/policy_hash.ts";
 
 /** Headers of the page: its script may run, and send to this server only. */
 export const dropHeaders: Readonly<Record<string, string>> = scriptedHeaders({
   text: script,
-  hash: `sha256-${new Uint8Array(digest).toBase64()}`,
+  hash: await policyHash(script),
 });
 
 /** The page for a directory with a name, `""` for the root. */

@@ -55,8 +55,9 @@ export function redirect(location: string): Response {
 }
 
 /**
- * Keeps a response that a browser shows as a page to a user out of its cache and its memory: after logout, going back would
- * show it. Clear-Site-Data removes neither the page with the logout button, nor anything over plain HTTP on a network.
+ * Keeps a response that a browser shows as a page to a user out of its cache and its memory: after logout, going back
+ * would show it. Clear-Site-Data removes neither the page with the logout button, nor anything over plain HTTP on a
+ * network.
  */
 export function keepUnstored(headers: Headers): void {
   if (!isForAll(headers.get("cache-control") ?? "")) headers.set("cache-control", "no-store");

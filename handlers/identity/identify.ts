@@ -65,8 +65,8 @@ export function identify(request: Request, context: Context, by: Identification)
 }
 
 /**
- * The session of a request. Where another server on this host has added a cookie of the same name, which is invalid, it does
- * not log the user out; with valid sessions of several users, nobody knows who sent the request.
+ * The session of a request. Where another server on this host has added a cookie of the same name, which is invalid, it
+ * does not log the user out; with valid sessions of several users, nobody knows who sent the request.
  */
 function sessionOf(cookies: readonly string[], { sessions, revocations }: Identification): Session | null {
   let found: Session | null = null;

@@ -85,8 +85,8 @@ function wantsJson(request: Request): boolean {
 }
 
 /**
- * Ends the session everywhere, and removes what the browser has cached, so that going back shows nothing. Not what pages
- * have stored: behind a proxy, other applications can have the same origin, and this one stores only settings.
+ * Ends the session everywhere, and removes what the browser has cached, so that going back shows nothing. Not what
+ * pages have stored: behind a proxy, other applications can have the same origin, and this one stores only settings.
  */
 function logout(request: Request, context: Context, { session }: Identity, by: Identification): Response {
   requireMethod(request, "POST");

@@ -43,9 +43,9 @@ export class InvalidRule extends Error {
 }
 
 /**
- * Parses `WHO:RIGHTS[@PATH]`. WHO is `anyone`, `users` or a user's name; RIGHTS is a list of `read`, `upload`, `delete`,
- * `run` and `share` separated by commas, or `all`, or `none`; PATH is a path that starts with a slash and defaults to
- * `/`. Percent escapes in the prefix are decoded.
+ * Parses `WHO:RIGHTS[@PATH]`. WHO is `anyone`, `users` or a user's name; RIGHTS is a list of `read`, `upload`,
+ * `delete`, `run` and `share` separated by commas, or `all`, or `none`; PATH is a path that starts with a slash and
+ * defaults to `/`. Percent escapes in the prefix are decoded.
  *
  * @throws {InvalidRule} If it is malformed.
  *

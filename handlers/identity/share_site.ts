@@ -1,8 +1,8 @@
 /**
  * Share links at work: `/.pyserve/share/TOKEN/PATH` is the site as far as the share permits it.
  *
- * The path of the shared file stays in the URL, so that relative links, redirects and Destination headers mean what they
- * mean elsewhere.
+ * The path of the shared file stays in the URL, so that relative links, redirects and Destination headers mean what
+ * they mean elsewhere.
  *
  * @module
  */
@@ -142,8 +142,8 @@ function within(share: Share, token: string, path: SitePath, context: Context, r
 }
 
 /**
- * What a share permits: never more than its user may do now, who also needs the right to share. Directories that lead to
- * shared paths can be read, from the deepest one that has all of them: only what leads to these is listed in them.
+ * What a share permits: never more than its user may do now, who also needs the right to share. Directories that lead
+ * to shared paths can be read, from the deepest one that has all of them: only what leads to these is listed in them.
  */
 function permissions(share: Share, context: Context, rules: AccessRules): Permissions {
   const issuer = share.by === null ? null : rules.of(share.by);

@@ -50,8 +50,8 @@ const MAX_CONDITIONS = 16;
 const MAX_KNOWN = 1_000;
 
 /**
- * Makes and verifies share links. Revocation and the rights of the user are checked by the caller: `auth` does it for the
- * links of {@linkcode shares}.
+ * Makes and verifies share links. Revocation and the rights of the user are checked by the caller: `auth` does it for
+ * the links of {@linkcode shares}.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * The state directory: the secret key and the list of what has been revoked, shared by all processes of a server and kept
- * across restarts.
+ * The state directory: the secret key and the list of what has been revoked, shared by all processes of a server and
+ * kept across restarts.
  *
  * @module
  */
@@ -29,8 +29,8 @@ export interface IdentityState {
   /** Sessions and shares that have been ended before their expiry. */
   readonly revocations: Revocations;
   /**
-   * The secret of shares, which changes when all shares are ended: 32 random bytes. Called for each request with a share
-   * link. Defaults to `key`.
+   * The secret of shares, which changes when all shares are ended: 32 random bytes. Called for each request with a
+   * share link. Defaults to `key`.
    */
   readonly shareKey?: () => Uint8Array;
   /** The shares that were made; by default they are forgotten with the process. */
@@ -59,8 +59,8 @@ export function volatileState(): Required<IdentityState> {
 }
 
 /**
- * Opens a state directory, and creates it (mode 0700) and its keys (mode 0600) if needed. Processes that start at the same
- * time agree on the keys.
+ * Opens a state directory, and creates it (mode 0700) and its keys (mode 0600) if needed. Processes that start at the
+ * same time agree on the keys.
  *
  * @throws Deno.errors.PermissionDenied and others if it cannot be written to; TypeError if a key is malformed or others
  * can read it, if the directory or a file in it belongs to another user, or if a file is a symbolic link.

@@ -19,8 +19,8 @@ import type { Awaitable, Context, Handler, Layer } from "../core/types.ts";
 /** Options of {@linkcode errorPages}. */
 export interface ErrorPagesOptions {
   /**
-   * Answers instead of the built-in page if nothing is found (404), for clients that ask for HTML; null for the built-in
-   * one. See `notFoundPage`. The status stays 404.
+   * Answers instead of the built-in page if nothing is found (404), for clients that ask for HTML; null for the
+   * built-in one. See `notFoundPage`. The status stays 404.
    */
   readonly notFound?: Handler;
 }

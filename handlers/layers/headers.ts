@@ -31,11 +31,11 @@ export type Put = (response: Response, context: Context) => Response;
  * A layer that sets headers on every response, including errors and redirects.
  *
  * Replaces existing headers of the same name; a name given twice is sent twice. Names and values are validated when the
- * layer is created: an invalid one throws TypeError. `Vary` is never replaced, only extended: a cache would otherwise send
- * one client what was meant for another.
+ * layer is created: an invalid one throws TypeError. `Vary` is never replaced, only extended: a cache would otherwise
+ * send one client what was meant for another.
  *
- * @param fields Name and value pairs, as in Python's `--header NAME VALUE`; null as the value removes the header. Rules made
- * by `headersFor` apply after all pairs, in their order.
+ * @param fields Name and value pairs, as in Python's `--header NAME VALUE`; null as the value removes the header. Rules
+ * made by `headersFor` apply after all pairs, in their order.
  *
  * @example
  * ```ts

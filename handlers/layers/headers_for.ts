@@ -11,12 +11,13 @@ import { type HeaderField, type HeaderRule, putter } from "./headers.ts";
 /**
  * Headers for the responses at some paths: for the option `headers` of `fileServer`, and the layer {@linkcode headers}.
  *
- * They take the place of headers that are already there; of several rules, the last one counts. Files, listings, redirects,
- * errors and 304 have them alike.
+ * They take the place of headers that are already there; of several rules, the last one counts. Files, listings,
+ * redirects, errors and 304 have them alike.
  *
- * @param patterns Names (`*.html`) or paths (`/assets/**`), decoded, without a query. `?` is one character and `*` any number
- * of them, excluding `/`; `**` is any number of any characters. A pattern without a slash matches the last segment of a path,
- * another one the whole path; that of a directory ends with a slash: `**` + `/` matches all of them. Case makes no difference.
+ * @param patterns Names (`*.html`) or paths (`/assets/**`), decoded, without a query. `?` is one character and `*` any
+ * number of them, excluding `/`; `**` is any number of any characters. A pattern without a slash matches the last
+ * segment of a path, another one the whole path; that of a directory ends with a slash: `**` + `/` matches all of them.
+ * Case makes no difference.
  * @param fields Name and value pairs; null as the value removes the header.
  * @throws {TypeError} For an invalid pattern or header.
  *

@@ -21,13 +21,13 @@ export interface RedirectOptions {
 }
 
 /**
- * A layer that redirects plain HTTP to the same path with HTTPS, by 308, which keeps the method. Requests that have come
- * by HTTPS go to the handler.
+ * A layer that redirects plain HTTP to the same path with HTTPS, by 308, which keeps the method. Requests that have
+ * come by HTTPS go to the handler.
  *
- * The host of the request must be one of the server's own (an address, `localhost`, the machine's name, or one of `hosts`
- * of `toFetch`), otherwise the response is 421: a redirect must not lead to any other site. It is not to be stored, because
- * the port may serve something else later. Behind a proxy, it needs `trustedProxies` of `toFetch`: otherwise what has come to
- * the proxy by HTTPS would be redirected for ever.
+ * The host of the request must be one of the server's own (an address, `localhost`, the machine's name, or one of
+ * `hosts` of `toFetch`), otherwise the response is 421: a redirect must not lead to any other site. It is not to be
+ * stored, because the port may serve something else later. Behind a proxy, it needs `trustedProxies` of `toFetch`:
+ * otherwise what has come to the proxy by HTTPS would be redirected for ever.
  *
  * @example
  * ```ts
@@ -60,11 +60,11 @@ function hostOf({ url }: Request): string {
 }
 
 /**
- * A layer that sets `Strict-Transport-Security` (RFC 6797) on responses over HTTPS: for so many seconds, browsers use only
- * HTTPS for this host name, on every port, and do not let users ignore errors of certificates. 0 ends that.
+ * A layer that sets `Strict-Transport-Security` (RFC 6797) on responses over HTTPS: for so many seconds, browsers use
+ * only HTTPS for this host name, on every port, and do not let users ignore errors of certificates. 0 ends that.
  *
- * Not on responses over plain HTTP, where browsers ignore it, and not to requests for an address or for `localhost`, where
- * it would break every other server of a developer. Subdomains are not included.
+ * Not on responses over plain HTTP, where browsers ignore it, and not to requests for an address or for `localhost`,
+ * where it would break every other server of a developer. Subdomains are not included.
  *
  * @throws {RangeError} For anything that is not a whole number of seconds.
  *
@@ -97,8 +97,8 @@ export function hsts(seconds: number): Layer {
 export const AUTHORITY_PATH = "/.pyserve/ca.crt";
 
 /**
- * A layer that answers `/.pyserve/ca.crt` with the certificate of an authority, by which browsers and systems install it.
- * It is public: put it outside of authentication.
+ * A layer that answers `/.pyserve/ca.crt` with the certificate of an authority, by which browsers and systems install
+ * it. It is public: put it outside of authentication.
  *
  * @param current Returns the certificate, PEM.
  *

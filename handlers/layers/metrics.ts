@@ -34,8 +34,8 @@ export interface Metrics {
 }
 
 /**
- * Metrics for Prometheus: requests by method and class of status, durations, announced bytes, cache hits, uploads, runs and
- * failures of CGI programs, rejected logins; CPU, memory and descriptors of the process.
+ * Metrics for Prometheus: requests by method and class of status, durations, announced bytes, cache hits, uploads, runs
+ * and failures of CGI programs, rejected logins; CPU, memory and descriptors of the process.
  *
  * The numbers tell about users and files, so serve them on an address of their own, or behind a login.
  *

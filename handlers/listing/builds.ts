@@ -24,9 +24,9 @@ const WHOLE_ENTRIES = 2_000;
 const BUILDS = 2;
 
 /**
- * Maximum number of different large listings streamed at the same time. Each holds its names, some 15 MB for 100,000, and
- * an open directory.
- * One more aborts the oldest of the client with the most of them, which has had the longest time to be read.
+ * Maximum number of different large listings streamed at the same time. Each holds its names, some 15 MB for 100,000,
+ * and an open directory. One more aborts the oldest of the client with the most of them, which has had the longest time
+ * to be read.
  */
 const STREAMED = 8;
 

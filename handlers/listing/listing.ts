@@ -58,8 +58,8 @@ const CACHE_BYTES = 16 * 1024 * 1024;
  *
  * A listing is built once for all concurrent requests and cached while the directory is unchanged: a new name shows at
  * once, sizes and dates may be some 100 ms old (20 times the time it takes to build the listing). Above 2,000 entries
- * it is streamed, without Content-Length and entity tag; sorted by name, each entry is read just before it is sent, if the
- * source can do that.
+ * it is streamed, without Content-Length and entity tag; sorted by name, each entry is read just before it is sent, if
+ * the source can do that.
  *
  * @example
  * ```ts

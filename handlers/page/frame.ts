@@ -8,6 +8,7 @@ import css from "./page.css" with { type: "text" };
 import scriptedCss from "./scripted.css" with { type: "text" };
 import { escapeHtml } from "../http/escape.ts";
 import { plainName } from "./names.ts";
+import { policyHash } from "./policy_hash.ts";
 import type { PageScript } from "./script.ts";
 
 /** The style sheets, minified: they are inlined in every page. */
@@ -15,16 +16,10 @@ const STYLE = minified(css);
 const SCRIPTED_STYLE = STYLE + minified(scriptedCss);
 
 // Awaited once, when the module is loaded: hashing a few kilobytes finishes before the socket is open.
-const [STYLE_HASH, SCRIPTED_STYLE_HASH] = [await hashOf(STYLE), await hashOf(SCRIPTED_STYLE)];
+const [STYLE_HASH, SCRIPTED_STYLE_HASH] = [await policyHash(STYLE), await policyHash(SCRIPTED_STYLE)];
 
 function minified(css: string): string {
   return css.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) => line.trim()).join("");
-}
-
-/** A hash in the form used in a policy. */
-async function hashOf(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return `sha256-${new Uint8Array(digest).toBase64()}`;
 }
 
 /**

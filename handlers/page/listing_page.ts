@@ -136,8 +136,8 @@ function column({ sort, order }: ListingHead, key: SortKey, label: string): stri
 const PLAIN_NAME = /^[\w.~-]*$/;
 
 /**
- * The row of an entry. Literals are as long as possible, because the time that a page takes depends on the number of its
- * pieces rather than on its length.
+ * The row of an entry. Literals are as long as possible, because the time that a page takes depends on the number of
+ * its pieces rather than on its length.
  */
 export function listingRow(entry: FileEntry): string {
   const { stat } = entry;

@@ -5,6 +5,7 @@
  */
 
 import { onDemand } from "../core/on_demand.ts";
+import { policyHash } from "./policy_hash.ts";
 
 /** The inline script of pages at one depth. */
 export interface PageScript {
@@ -54,6 +55,5 @@ async function make(depth: number): Promise<void> {
     "s.type='module';" +
     "s.src=p.createScriptURL(u);" +
     "d.head.append(s)}})(document)";
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  scripts.set(depth, { text, hash: `sha256-${new Uint8Array(digest).toBase64()}` });
+  scripts.set(depth, { text, hash: await policyHash(text) });
 }

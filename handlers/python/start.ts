@@ -4,6 +4,7 @@
  * @module
  */
 
+import { urlHost } from "../http/host.ts";
 import { BaseHTTPRequestHandler } from "./base.ts";
 import { ThreadingHTTPSServer } from "./https.ts";
 import { type HTTPServer, type RequestHandlerClass, ThreadingHTTPServer } from "./server.ts";
@@ -54,7 +55,7 @@ export async function test(
   const tls = tls_cert === null ? null : { certfile: tls_cert, keyfile: tls_key, password: tls_password };
   const server = tls ? new ThreadingHTTPSServer(address, Handler, true, tls) : new ServerClass(address, Handler);
   const { server_name: host } = server;
-  const url = `${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${server.server_port}/`;
+  const url = `${tls ? "https" : "http"}://${urlHost(host)}:${server.server_port}/`;
   print(`Serving ${tls ? "HTTPS" : "HTTP"} on ${host} port ${server.server_port} (${url}) ...\n`);
   Deno.addSignalListener("SIGINT", () => {
     print("\nKeyboard interrupt received, exiting.\n");

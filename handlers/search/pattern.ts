@@ -5,7 +5,7 @@
  * @module
  */
 
-import { foldedName, Glob } from "../http/glob.ts";
+import { foldedName, Glob, isGlob } from "../http/glob.ts";
 
 /** Decides whether an entry matches. */
 export interface Pattern {
@@ -22,7 +22,7 @@ export interface Pattern {
 export function patternOf(query: string): Pattern {
   const text = foldedName(query);
   const onPath = text.includes("/");
-  if (!/[*?[]/.test(text)) return { onPath, matches: (name) => foldedName(name).includes(text) };
+  if (!isGlob(text)) return { onPath, matches: (name) => foldedName(name).includes(text) };
   const glob = new Glob(text);
   return { onPath, matches: (name) => glob.matches(foldedName(name)) };
 }

@@ -360,8 +360,8 @@ function sendPieces(plan: Plan, decided: Decided, file: OpenFile): Awaitable<Res
 }
 
 /**
- * Lets the transport send a single piece from the open file if it can, or uses a native stream if the transport truncates
- * it; otherwise counts bytes here.
+ * Lets the transport send a single piece from the open file if it can, or uses a native stream if the transport
+ * truncates it; otherwise counts bytes here.
  */
 function bodyOf(
   pieces: readonly Piece[],

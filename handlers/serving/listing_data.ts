@@ -95,8 +95,8 @@ export type EntryOrder = (a: FileEntry, b: FileEntry) => number;
  * The order of a listing, directories first and names in natural order (f2 before f10), as successive stable sorts:
  * each keeps the order of the one before among equal entries.
  *
- * The first only decides between names that are equal in natural order (f1 and f01). But it is quicker, and leaves sorted
- * runs, which save most comparisons of the second.
+ * The first only decides between names that are equal in natural order (f1 and f01). But it is quicker, and leaves
+ * sorted runs, which save most comparisons of the second.
  */
 export function entryOrders({ sort, order }: Pick<ListingHead, "sort" | "order">): readonly EntryOrder[] {
   const sign = order === "asc" ? 1 : -1;

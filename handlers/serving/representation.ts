@@ -1,5 +1,6 @@
 /**
- * Content, and which representation of it a request gets: content coding, decided in one place (RFC 9110 section 12.5.3).
+ * Content, and which representation of it a request gets: content coding, decided in one place (RFC 9110 section
+ * 12.5.3).
  *
  * @module
  */
@@ -89,8 +90,8 @@ export interface Representation extends CacheableContent {
 }
 
 /**
- * Selects the representation with the highest weight. Among equal ones, stored codings come first (br, zstd, gzip), then
- * those of the encoders in their order, and content without a coding last.
+ * Selects the representation with the highest weight. Among equal ones, stored codings come first (br, zstd, gzip),
+ * then those of the encoders in their order, and content without a coding last.
  *
  * A client that refuses content without a coding (`identity;q=0`) gets it nevertheless if there is no other: 406 is
  * optional (section 15.5.7), and every client can decode it.

@@ -17,8 +17,8 @@ export interface ResolvedFile {
   readonly path: SitePath;
   readonly stat: FileStat;
   /**
-   * The paths that would answer in its place if they existed, where its own path does not tell; null if it cannot be proven
-   * later that nothing does.
+   * The paths that would answer in its place if they existed, where its own path does not tell; null if it cannot be
+   * proven later that nothing does.
    */
   readonly unless?: readonly SitePath[] | null;
 }

@@ -88,8 +88,8 @@ export interface ResponseCacheOptions {
   /** Adds to a 304 the headers that layers have already added to all other templates. */
   readonly dress?: (response: Response, context: Context) => Response;
   /**
-   * Whether Accept-Encoding selects the content: then the codings accepted by the client are part of the key, as they are
-   * if the context has encoders.
+   * Whether Accept-Encoding selects the content: then the codings accepted by the client are part of the key, as they
+   * are if the context has encoders.
    */
   readonly coded?: boolean;
   /** The encoders of generated pages, at paths that end with a slash, if the context has none. */

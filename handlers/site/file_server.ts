@@ -224,8 +224,8 @@ function notFoundPart(
 }
 
 /**
- * Generated pages are always compressed: their rows are much alike. Not by `node:zlib`, which would delay the first page by
- * 20 ms.
+ * Generated pages are always compressed: their rows are much alike. Not by `node:zlib`, which would delay the first
+ * page by 20 ms.
  */
 const PAGE_ENCODERS: readonly Encoder[] = [{
   coding: "gzip",

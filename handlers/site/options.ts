@@ -24,8 +24,8 @@ export interface FileServerOptions extends FilesOptions {
   /** Whether directories without an index are listed; defaults to true. */
   readonly listing?: boolean;
   /**
-   * Whether navigations for which there is nothing get the page of a single-page app: true for the index file of the root,
-   * or the path of another file. See `spa`. Defaults to false.
+   * Whether navigations for which there is nothing get the page of a single-page app: true for the index file of the
+   * root, or the path of another file. See `spa`. Defaults to false.
    */
   readonly spa?: boolean | string;
   /** Addresses that the app does not have, as for `spa`: what is missing there is not found. */
@@ -42,8 +42,8 @@ export interface FileServerOptions extends FilesOptions {
   /** As for `files`; also defaults to true for paths that a feature can `upload` or `delete`. */
   readonly sandbox?: boolean | ((path: SitePath) => boolean);
   /**
-   * Headers for every response, as pairs of name and value; null as the value removes a header. Those for some paths only are
-   * made by `headersFor`.
+   * Headers for every response, as pairs of name and value; null as the value removes a header. Those for some paths
+   * only are made by `headersFor`.
    */
   readonly headers?: readonly (HeaderField | HeaderRule)[];
   /** Maximum size of the response cache in bytes; defaults to 64 MiB, 0 disables it. */

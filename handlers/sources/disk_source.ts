@@ -42,8 +42,8 @@ const ENTRIES_PER_SLICE = 256;
 const ENTRIES_AT_ONCE = 1_024;
 
 /**
- * Without FFI, a directory up to this size on disk has few enough names (at most 5,000 on ext4) to be read synchronously,
- * which is three times as fast; 100,000 names would block the server for 80 ms.
+ * Without FFI, a directory up to this size on disk has few enough names (at most 5,000 on ext4) to be read
+ * synchronously, which is three times as fast; 100,000 names would block the server for 80 ms.
  */
 const SYNC_DIRECTORY_BYTES = 65_536;
 

@@ -23,9 +23,9 @@ import { recordView } from "./shown.ts";
 const JUDGED_MS = 1_000;
 
 /**
- * A source that exposes only the paths for which a predicate returns true, judged by the requested path and, where symlinks
- * are on it, also by the path that they lead to: a link does not confer rights. What a link outside the source leads to is
- * judged by the requested path only.
+ * A source that exposes only the paths for which a predicate returns true, judged by the requested path and, where
+ * symlinks are on it, also by the path that they lead to: a link does not confer rights. What a link outside the source
+ * leads to is judged by the requested path only.
  *
  * A listing contains what {@linkcode filtered} leaves, without links to hidden paths.
  */

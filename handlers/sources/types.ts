@@ -86,9 +86,9 @@ export interface FileSource {
    * Each slice takes a millisecond or two, so that the caller can let other requests run in between, and can stop
    * early. For a small directory, `[entries]` is enough.
    *
-   * @param until Given if some or all of the entries may be of the type {@linkcode UnreadEntry}, for a caller that needs
-   * their names first. It is disposed of when their metadata is no longer needed: what is needed for that can be added to
-   * it. A source may always ignore this.
+   * @param until Given if some or all of the entries may be of the type {@linkcode UnreadEntry}, for a caller that
+   * needs their names first. It is disposed of when their metadata is no longer needed: what is needed for that can be
+   * added to it. A source may always ignore this.
    * @throws {FileChanged} Here or between slices, if the directory was replaced: discard the entries received so far.
    */
   list(path: SitePath, until?: DisposableStack): Awaitable<FileSlices | null>;
@@ -117,8 +117,8 @@ export interface FileSource {
    */
   locate?(path: SitePath, seen?: FileStat): Awaitable<string | null>;
   /**
-   * Optional: the path in this source without symlinks, for decisions about rights; `outside` if it leads out of the source,
-   * null if it is no longer the file described by `seen`. Without this method, paths contain no symlinks.
+   * Optional: the path in this source without symlinks, for decisions about rights; `outside` if it leads out of the
+   * source, null if it is no longer the file described by `seen`. Without this method, paths contain no symlinks.
    */
   canonical?(path: SitePath, seen: FileStat): Awaitable<SitePath | "outside" | null>;
   /**
@@ -138,8 +138,8 @@ export interface FileSource {
    * whether something has changed.
    *
    * @param skip Directories that need not be watched; changes in them may be reported nevertheless.
-   * @throws Deno.errors.NotFound and other system errors if there is no such directory. If the system refuses to watch, it
-   * throws here, or later while the changes are read.
+   * @throws Deno.errors.NotFound and other system errors if there is no such directory. If the system refuses to watch,
+   * it throws here, or later while the changes are read.
    */
   watch?(path: SitePath, signal: AbortSignal, skip?: (path: SitePath) => boolean): AsyncIterable<SitePath>;
 }

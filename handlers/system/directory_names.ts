@@ -19,8 +19,8 @@ import {
 } from "./libc.ts";
 
 /**
- * A name in a directory; bytes that are not UTF-8 are shown as U+FFFD. None of the three kinds is known if it is another,
- * and on file systems that do not tell.
+ * A name in a directory; bytes that are not UTF-8 are shown as U+FFFD. None of the three kinds is known if it is
+ * another, and on file systems that do not tell.
  */
 export type DirectoryName = Deno.DirEntry;
 
@@ -39,8 +39,8 @@ let shared: Pinned<Uint8Array<ArrayBuffer>> | undefined;
 /**
  * Opens a directory and reads its first names; null on failure.
  *
- * Without recording the time of access, if that is permitted: only owners and root are. Recording it after a change waits
- * for the journal of the file system, which can take 100 ms on a busy disk.
+ * Without recording the time of access, if that is permitted: only owners and root are. Recording it after a change
+ * waits for the journal of the file system, which can take 100 ms on a busy disk.
  */
 export function openNames(libc: FileCalls, path: Deno.PointerObject): DirectoryNames | null {
   const flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC;

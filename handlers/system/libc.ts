@@ -46,9 +46,9 @@ const FUNCTIONS = {
   /** read(2) of a bare descriptor, which Deno cannot read. Fallback: that of its user. */
   read: { parameters: ["i32", "pointer", "u32"], result: "i32" },
   /**
-   * preadv2(2), for `RWF_NOWAIT`: {@linkcode SYS_PREADV2}, descriptor, `struct iovec`, their number, offset (of which the
-   * upper half is ignored where it fits into one word), flags. A system call, because musl has no function for it before
-   * 1.2.5. Fallback: the reads of Deno.FsFile.
+   * preadv2(2), for `RWF_NOWAIT`: {@linkcode SYS_PREADV2}, descriptor, `struct iovec`, their number, offset (of which
+   * the upper half is ignored where it fits into one word), flags. A system call, because musl has no function for it
+   * before 1.2.5. Fallback: the reads of Deno.FsFile.
    */
   preadv2: {
     name: "syscall",
@@ -111,9 +111,9 @@ const FUNCTIONS = {
   memcmp: { parameters: ["pointer", "pointer", "u32"], result: "i32" },
 
   /**
-   * sched_setscheduler(2), for threads that only run when the machine is idle: {@linkcode SYS_SCHED_SETSCHEDULER}, thread,
-   * policy, `struct sched_param`. A system call, because musl's function refuses. Fallback of this and all below: the
-   * threads keep their priority.
+   * sched_setscheduler(2), for threads that only run when the machine is idle: {@linkcode SYS_SCHED_SETSCHEDULER},
+   * thread, policy, `struct sched_param`. A system call, because musl's function refuses. Fallback of this and all
+   * below: the threads keep their priority.
    */
   sched_setscheduler: { name: "syscall", parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
   /** gettid(2) of a thread of the runtime's pool: {@linkcode SYS_GETTID}. No function before glibc 2.30. */
@@ -126,8 +126,8 @@ type Functions = Deno.StaticForeignLibraryInterface<typeof FUNCTIONS>;
 export type FunctionName = keyof typeof FUNCTIONS;
 
 /**
- * Some functions of the C library. Dispose of it to unload them. A plain object, so that tests can replace a function by
- * one that fails.
+ * Some functions of the C library. Dispose of it to unload them. A plain object, so that tests can replace a function
+ * by one that fails.
  */
 export type Libc<Name extends FunctionName> = { -readonly [Each in Name]: Functions[Each] } & Disposable;
 

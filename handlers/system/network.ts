@@ -40,7 +40,7 @@ export const WRITABLE = 0x4;
 export const FAILED = 0x8 | 0x10;
 export const HALF_CLOSED = 0x2000;
 
-const [ADD, DELETE, MODIFY] = [1, 2, 3] as const;
+const [ADD, MODIFY] = [1, 3] as const;
 
 /** `struct epoll_event` is packed on x86-64 only. */
 const IS_PACKED = Deno.build.arch === "x86_64";
@@ -48,7 +48,7 @@ const EVENT_BYTES = IS_PACKED ? 12 : 16;
 const DATA_AT = IS_PACKED ? 4 : 8;
 
 /** The most events taken at once. */
-export const MAX_EVENTS = 256;
+const MAX_EVENTS = 256;
 
 /** The flags of send(2): no SIGPIPE, never wait; and that more follows, so that it is sent together. */
 const NO_SIGNAL = 0x4040;
@@ -108,11 +108,6 @@ export class Network implements Disposable {
   /** Reports other events of it. */
   change(descriptor: number, events: number): number {
     return this.#control(MODIFY, descriptor, events);
-  }
-
-  /** No longer reports its events; closing it does the same, unless it has duplicates. */
-  forget(descriptor: number): number {
-    return this.#control(DELETE, descriptor, 0);
   }
 
   #control(operation: number, descriptor: number, events: number): number {

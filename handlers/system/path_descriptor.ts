@@ -68,8 +68,8 @@ export interface PathDescriptors {
    */
   lstatAt(descriptor: number, name: string): EntryInfo | null;
   /**
-   * The names in an open directory, some thousand at a time. Null if they cannot be read like this: Deno's own call then
-   * reads them, or gives the reason.
+   * The names in an open directory, some thousand at a time. Null if they cannot be read like this: Deno's own call
+   * then reads them, or gives the reason.
    */
   names(descriptor: number): DirectoryNames | null;
   /**

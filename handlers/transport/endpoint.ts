@@ -24,8 +24,9 @@ export type Endpoint =
   | {
     readonly kind: "unix";
     /**
-     * The path of the socket, at most 107 bytes. It must not exist; see {@linkcode removeStaleSocket}. Removed at the end; if it has been replaced, the new file is kept, unless Deno's
-     * permissions for reading, writing and the network are limited to this path.
+     * The path of the socket, at most 107 bytes. It must not exist; see {@linkcode removeStaleSocket}. Removed at the
+     * end; if it has been replaced, the new file is kept, unless Deno's permissions for reading, writing and the
+     * network are limited to this path.
      */
     readonly path: string;
     /** Its permissions: write access to the socket allows connecting. Defaults to `0o660`, owner and group. */

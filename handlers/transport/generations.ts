@@ -33,9 +33,9 @@ const KEEP_ALIVE_S = 60;
 const HANDSHAKE_MS = 1_000;
 
 /**
- * Socket options for listeners, which accepted connections inherit. Deno sets TCP_NODELAY itself, but not with TLS: there, the
- * second segment of a response waits 40 ms for the ACK of the first (Nagle's algorithm). TCP_DEFER_ACCEPT would not limit
- * silent clients: when its time is over, Linux accepts them nevertheless.
+ * Socket options for listeners, which accepted connections inherit. Deno sets TCP_NODELAY itself, but not with TLS:
+ * there, the second segment of a response waits 40 ms for the ACK of the first (Nagle's algorithm). TCP_DEFER_ACCEPT
+ * would not limit silent clients: when its time is over, Linux accepts them nevertheless.
  */
 export function optionsOfListeners({ stallMs = STALL_MS }: Pick<ServeOptions, "stallMs">): readonly SocketOption[] {
   return [NO_DELAY, userTimeout(stallMs), ...keepAlive(KEEP_ALIVE_S)];

@@ -1,6 +1,6 @@
 /**
- * Parses the header of the PROXY protocol, versions 1 and 2: who has connected to the proxy that has connected to this server.
- * Specified in HAProxy's `doc/proxy-protocol.txt`.
+ * Parses the header of the PROXY protocol, versions 1 and 2: who has connected to the proxy that has connected to this
+ * server. Specified in HAProxy's `doc/proxy-protocol.txt`.
  *
  * @module
  */

@@ -1,10 +1,10 @@
 /**
  * The PROXY protocol in front of any engine.
  *
- * Deno.serve cannot be given a connection whose first bytes have been read. So this server accepts the connections, reads their
- * headers, and passes all other bytes on to an engine that listens on a port of the loopback address, where the port of each
- * connection tells whose it is. TLS and HTTP/2 pass unchanged. Each byte is copied once more in each direction, and each client
- * takes three descriptors.
+ * Deno.serve cannot be given a connection whose first bytes have been read. So this server accepts the connections,
+ * reads their headers, and passes all other bytes on to an engine that listens on a port of the loopback address, where
+ * the port of each connection tells whose it is. TLS and HTTP/2 pass unchanged. Each byte is copied once more in each
+ * direction, and each client takes three descriptors.
  *
  * @module
  */
@@ -38,8 +38,8 @@ const LOOPBACK = "127.0.0.1";
 /** Options of {@linkcode serveProxied}. */
 export interface ProxiedServeOptions extends ServeOptions {
   /**
-   * Addresses (`10.0.0.1`), networks (`10.0.0.0/8`) or `unix` of the proxies that send the header, as they must; all others are
-   * clients, and must not.
+   * Addresses (`10.0.0.1`), networks (`10.0.0.0/8`) or `unix` of the proxies that send the header, as they must; all
+   * others are clients, and must not.
    */
   readonly trustedProxies: readonly string[];
 }
@@ -48,9 +48,10 @@ export interface ProxiedServeOptions extends ServeOptions {
 export type Engine = (fetch: FetchFunction, options: ServeOptions) => RunningServer<Deno.NetAddr | Deno.UnixAddr>;
 
 /**
- * Serves behind proxies that speak the PROXY protocol, version 1 or 2: the address of the client, and with the TLS record of
- * version 2 its scheme, are those that the proxy names. A connection of a proxy without a valid header is closed. Proxies of
- * this kind do not look at the header fields of requests, so do not give `toFetch` the option `trustedProxies`.
+ * Serves behind proxies that speak the PROXY protocol, version 1 or 2: the address of the client, and with the TLS
+ * record of version 2 its scheme, are those that the proxy names. A connection of a proxy without a valid header is
+ * closed. Proxies of this kind do not look at the header fields of requests, so do not give `toFetch` the option
+ * `trustedProxies`.
  *
  * @param engine Answers the requests: `serve`.
  *

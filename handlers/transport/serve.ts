@@ -27,8 +27,8 @@ export { Certificates, type Endpoint, removeStaleSocket, type RunningServer, typ
  * for `stallMs` or have vanished. Neither applies to Unix sockets.
  *
  * @throws Deno.errors.AddrInUse, AddrNotAvailable, PermissionDenied, NotCapable: system errors. For an inherited socket
- * BadResource if the descriptor is not a listening socket, NotSupported without `--allow-ffi` or not on Linux. TypeError
- * for TLS on a Unix socket.
+ * BadResource if the descriptor is not a listening socket, NotSupported without `--allow-ffi` or not on Linux.
+ * TypeError for TLS on a Unix socket.
  *
  * @example
  * ```ts

@@ -28,8 +28,8 @@ export interface StoredFile {
 }
 
 /**
- * What to tell a client of what it has written: one that may not read it does not learn that it got another name, because the
- * requested one was taken.
+ * What to tell a client of what it has written: one that may not read it does not learn that it got another name,
+ * because the requested one was taken.
  */
 export function toldTo(context: Context, committed: Committed, requested: SitePath): Committed {
   return context.may("read", committed.path) ? committed : { ...committed, path: requested };

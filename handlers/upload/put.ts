@@ -60,9 +60,9 @@ export function checkCoding(headers: Headers): void {
 }
 
 /**
- * Throws 412 if a precondition fails; a file that the client may not read counts as missing, because conditions would tell
- * its version and date. For conditions on a version, returns the one that must still exist when the file
- * is replaced.
+ * Throws 412 if a precondition fails; a file that the client may not read counts as missing, because conditions would
+ * tell its version and date. For conditions on a version, returns the one that must still exist when the file is
+ * replaced.
  */
 export async function checkPreconditions(
   site: UploadSite,

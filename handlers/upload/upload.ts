@@ -39,8 +39,8 @@ export interface UploadOptions {
   /** Maximum file size in bytes; unlimited by default, except by the disk. */
   readonly maxBytes?: number;
   /**
-   * Time without data after which an upload is aborted (408), in milliseconds; defaults to 60,000. A request also has this time
-   * in all, plus a second for each KiB received.
+   * Time without data after which an upload is aborted (408), in milliseconds; defaults to 60,000. A request also has
+   * this time in all, plus a second for each KiB received.
    */
   readonly stallMs?: number;
   /** Time after which an unfinished upload is removed, in milliseconds; defaults to one day. */
@@ -82,7 +82,8 @@ const DAY_MS = 86_400_000;
  *   or by the server if a `PUT` or `POST` with Upload-Complete starts the upload. The state is recorded next to the part,
  *   so that other processes, and later ones, can continue.
  * - `POST` of a form stores its files in a directory (RFC 7578).
- * - `MKCOL` creates a directory; `DELETE` removes a file or directory, a non-empty one only with `?recursive`; `COPY` and
+ * - `MKCOL` creates a directory; `DELETE` removes a file or directory, a non-empty one only with `?recursive`; `COPY`
+ *   and
  *   `MOVE` with Destination copy it, or rename or move it (RFC 4918). These are limited in number (503 and 429), and a
  *   copy stops when its client disconnects, for which `request.signal` is read: Deno 2.9 prints a warning about it once.
  *
@@ -125,8 +126,8 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
 }
 
 /**
- * Uploads as features of a {@linkcode fileServer}: several, because GET is only handled for `?upload=` and `?manage`. Expired parts are
- * removed when the server is created.
+ * Uploads as features of a {@linkcode fileServer}: several, because GET is only handled for `?upload=` and `?manage`.
+ * Expired parts are removed when the server is created.
  *
  * @example
  * ```ts

@@ -5,6 +5,7 @@
  */
 
 import { HttpError } from "../core/errors.ts";
+import { urlHost } from "../http/host.ts";
 
 /** Where an application listens: FastCGI, or HTTP. */
 export type UpstreamAddress =
@@ -172,6 +173,5 @@ export function breakOf(address: UpstreamAddress, error: unknown): unknown {
 /** An address for the log. */
 export function placeOf(address: UpstreamAddress): string {
   if (address.transport === "unix") return `socket ${address.path}`;
-  const { hostname, port } = address;
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+  return `${urlHost(address.hostname)}:${address.port}`;
 }

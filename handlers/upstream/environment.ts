@@ -5,6 +5,7 @@
  */
 
 import type { Context } from "../core/types.ts";
+import { urlHost } from "../http/host.ts";
 import { withoutSessions } from "../identity/cookies.ts";
 import { utf8OfHeader } from "./latin1.ts";
 import type { Program } from "./program.ts";
@@ -55,9 +56,9 @@ const WITHHELD = new Set([
  *
  * PATH_INFO and QUERY_STRING are set even if empty, because wsgiref's validator and others require them. Headers whose
  * names contain anything but letters, digits and hyphens are dropped, so that `X_Real_IP` cannot pass for `X-Real-IP`.
- * Authorization and the session cookies of this server are withheld unless `passAuth` is set, and REMOTE_USER is only ever a user authenticated by a layer of
- * this server (`context.user`), never a claim of the client. Header values that are valid UTF-8 are passed unchanged,
- * others as Latin-1.
+ * Authorization and the session cookies of this server are withheld unless `passAuth` is set, and REMOTE_USER is only
+ * ever a user authenticated by a layer of this server (`context.user`), never a claim of the client. Header values that
+ * are valid UTF-8 are passed unchanged, others as Latin-1.
  *
  * @example
  * ```ts
@@ -119,7 +120,7 @@ function serverVariables(request: Request, { local, secure, protocol }: Context,
     SERVER_SOFTWARE: software,
     // Deno.serve does not expose the HTTP version of the request.
     SERVER_PROTOCOL: protocol ?? "HTTP/1.1",
-    SERVER_NAME: named?.host ?? (hostname === null ? "localhost" : bracketed(hostname)),
+    SERVER_NAME: named?.host ?? (hostname === null ? "localhost" : urlHost(hostname)),
     // The actual port: the port in Host is chosen by the client.
     SERVER_PORT: String(local?.port ?? named?.port ?? (secure ? 443 : 80)),
     SERVER_ADDR: hostname,
@@ -175,10 +176,6 @@ function authorityOf(request: Request): { host: string; port: number | null } | 
     if (host !== undefined) return { host, port: port ? Number(port) : null };
   }
   return null;
-}
-
-function bracketed(hostname: string): string {
-  return hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 
 /** Omits null values: many programs distinguish an empty variable from an unset one. */

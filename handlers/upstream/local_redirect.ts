@@ -6,7 +6,7 @@
 
 import { HttpError } from "../core/errors.ts";
 import { Refusal } from "../http/refusal.ts";
-import { parseTarget } from "../http/target.ts";
+import { parseTarget, rawOrigin } from "../http/target.ts";
 import { derive } from "../core/derive.ts";
 import type { Context, Handler } from "../core/types.ts";
 
@@ -49,7 +49,7 @@ export async function followLocalRedirect(
   if (target instanceof Refusal) throw new HttpError(502, "The program redirected the request to an invalid path");
   const below = target.path.below(context.base);
   if (below === null) throw new HttpError(502, "The program redirected the request to a path outside of its mount");
-  const next = new Request(origin(request) + raw, { method: methodOf(request), headers: headersOf(request) });
+  const next = new Request(rawOrigin(request.url) + raw, { method: methodOf(request), headers: headersOf(request) });
   redirected.set(next, {
     original: before?.original ?? request,
     from: context.target.raw.replace(/[?#].*/s, ""),
@@ -72,10 +72,4 @@ function headersOf(request: Request): Headers {
     headers.delete(name);
   }
   return headers;
-}
-
-function origin({ url }: Request): string {
-  const start = url.indexOf("://") + 3;
-  const end = url.slice(start).search(/[/?#]/);
-  return end < 0 ? url : url.slice(0, start + end);
 }

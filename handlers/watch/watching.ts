@@ -20,13 +20,13 @@ import { livePages } from "./live_pages.ts";
 /** Options of {@linkcode watching}. */
 export interface WatchOptions {
   /**
-   * What to ignore besides `.git` and `node_modules`: names (`dist`), paths (`/docs/build`), and globs of names (`*.log`) or
-   * paths (`/data/**`). What is in an ignored directory is ignored as well, and costs nothing.
+   * What to ignore besides `.git` and `node_modules`: names (`dist`), paths (`/docs/build`), and globs of names
+   * (`*.log`) or paths (`/data/**`). What is in an ignored directory is ignored as well, and costs nothing.
    */
   readonly ignore?: readonly string[];
   /**
-   * Time between two looks at all files, in milliseconds, where the system cannot watch them: it has reached a limit, or the
-   * source is not on disk. Defaults to 1,000.
+   * Time between two looks at all files, in milliseconds, where the system cannot watch them: it has reached a limit,
+   * or the source is not on disk. Defaults to 1,000.
    */
   readonly pollMs?: number;
 }
@@ -52,17 +52,18 @@ const HEADERS = {
 };
 
 /**
- * The feature of live reload. Pages show a change of the site's files at once: style sheets and images are exchanged, other
- * changes reload the pages that use the file; rows of listings come and go.
+ * The feature of live reload. Pages show a change of the site's files at once: style sheets and images are exchanged,
+ * other changes reload the pages that use the file; rows of listings come and go.
  *
- * For this, HTML files get a small module when a browser navigates to them: `<script type="module">`, at the beginning of the
- * head. It is inserted while the file is sent, into nothing else, and never on disk. Sandboxed pages and the output of
- * programs get none. A Content-Security-Policy must allow scripts and connections from `'self'`; otherwise the page stays as
- * it is.
+ * For this, HTML files get a small module when a browser navigates to them: `<script type="module">`, at the beginning
+ * of the head. It is inserted while the file is sent, into nothing else, and never on disk. Sandboxed pages and the
+ * output of programs get none. A Content-Security-Policy must allow scripts and connections from `'self'`; otherwise
+ * the page stays as it is.
  *
  * `?watch` at a directory or a file streams the changes there and below: as server-sent events to clients that accept
- * `text/event-stream`, to others as one JSON object per line ({@linkcode WatchEvent}). At `/.pyserve/?watch`, all changes of the
- * site. Clients hear only of what they may read. Changes to what other features answer for, such as programs, are not reported.
+ * `text/event-stream`, to others as one JSON object per line ({@linkcode WatchEvent}). At `/.pyserve/?watch`, all
+ * changes of the site. Clients hear only of what they may read. Changes to what other features answer for, such as
+ * programs, are not reported.
  *
  * The source is watched while anyone listens, by {@linkcode FileSource.watch} where it can.
  *

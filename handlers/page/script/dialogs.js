@@ -120,8 +120,8 @@ function problemOf(name) {
  * Opens a menu below an element and moves the focus into it.
  *
  * @param {HTMLElement} opener
- * @param {readonly (readonly [picture: string, label: string, deed: string | (() => void), more?: Record<string, unknown>])[]} items
- * An action is a function or the URL of a link.
+ * @param {readonly (readonly [picture: string, label: string, deed: string | (() => void), more?: Record<string,
+ * unknown>])[]} items An action is a function or the URL of a link.
  */
 export function openMenu(opener, items) {
   const elements = items.map(([picture, label, deed, more = {}]) => {

@@ -93,8 +93,8 @@ export function toast(text, mood = "done", offer) {
 }
 
 /**
- * Shows messages in the topmost dialog, since what is outside of it is neither seen nor heard, or else above whatever is
- * at the lower edge of the page.
+ * Shows messages in the topmost dialog, since what is outside of it is neither seen nor heard, or else above whatever
+ * is at the lower edge of the page.
  */
 export function placeMessages() {
   const place = [...document.querySelectorAll("dialog:modal")].at(-1) ?? document.querySelector(".dock") ??

@@ -34,8 +34,8 @@ export function loginCount() {
 }
 
 /**
- * Like `fetch`; if the session has ended, asks the user to log in, and then sends the request again. Throws LoggedOut if
- * the user does not.
+ * Like `fetch`; if the session has ended, asks the user to log in, and then sends the request again. Throws LoggedOut
+ * if the user does not.
  *
  * @param {string} url
  * @param {RequestInit} [init] Its body must not be a stream.

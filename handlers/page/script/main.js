@@ -1,8 +1,9 @@
 /**
- * Progressive enhancement of a listing: the server's rows become entries, which are sorted, filtered, selected and shown
- * here. If anything fails, the server's page is still there. This module starts the others:
+ * Progressive enhancement of a listing: the server's rows become entries, which are sorted, filtered, selected and
+ * shown here. If anything fails, the server's page is still there. This module starts the others:
  *
- * - the state of the page and what can happen to it: state.js; what follows from it: selectors.js; the one that there is:
+ * - the state of the page and what can happen to it: state.js; what follows from it: selectors.js; the one that there
+ *   is:
  *   store.js; its part in the address: address.js, history.js;
  * - what shows it: rows.js, head_row.js, summary.js, toolbar.js, selection_bar.js, previews.js, work.js;
  * - what changes it: keyboard.js, moves.js, row_clicks.js, folder.js (the list and the search);

@@ -1,6 +1,6 @@
 /**
- * The state of the page and everything that can happen to it. What is shown follows from the state alone: store.js keeps
- * it, selectors.js derives from it, and the other modules render it. Nothing here needs a browser.
+ * The state of the page and everything that can happen to it. What is shown follows from the state alone: store.js
+ * keeps it, selectors.js derives from it, and the other modules render it. Nothing here needs a browser.
  */
 
 import { ranked } from "./order.js";

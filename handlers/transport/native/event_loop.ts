@@ -1,10 +1,10 @@
 /**
  * The event loop of the native transport, beside the runtime's own on the same thread.
  *
- * The runtime waits for its events in an epoll instance of its own, which is one of the descriptors watched here: so this
- * thread can wait here for a millisecond at a time, without another thread and without delaying the runtime. When
- * nothing has happened for some milliseconds, or promises are pending that may need timers and turns of the runtime, the
- * wait moves to another thread, and costs nothing until it ends.
+ * The runtime waits for its events in an epoll instance of its own, which is one of the descriptors watched here: so
+ * this thread can wait here for a millisecond at a time, without another thread and without delaying the runtime. When
+ * nothing has happened for some milliseconds, or promises are pending that may need timers and turns of the runtime,
+ * the wait moves to another thread, and costs nothing until it ends.
  *
  * @module
  */

@@ -244,8 +244,11 @@ export class Exchange implements RequestParts, BodySource, Transfer {
     }
     this.#state = "sending";
     const { body } = parts;
-    if (body instanceof ReadableStream) this.#sendStream(parts, body, raw);
-    else this.#sendBytes(parts, body, raw);
+    if (!(body instanceof ReadableStream)) this.#sendBytes(parts, body, raw);
+    else if (this.#isEmpty(parts.status)) {
+      body.cancel().catch(() => {});
+      this.#sendBytes(parts, null, raw);
+    } else this.#sendStream(parts, body, raw);
   }
 
   #sendBytes({ status, fields }: ResponseParts, body: Uint8Array<ArrayBuffer> | null, raw: Uint8Array | null): void {
@@ -259,7 +262,7 @@ export class Exchange implements RequestParts, BodySource, Transfer {
       shared.repeats.add(raw, shared.repeat, address, { text: head, dateAt, body: bytes });
     }
     this.#bodyFrom = outbox.sent + head.length;
-    this.#settle(outbox.isEmpty ? outbox.send(head, bytes) : outbox.append(head, bytes));
+    this.#settle(outbox.send(head, bytes));
   }
 
   #isEmpty(status: number): boolean {
@@ -282,12 +285,6 @@ export class Exchange implements RequestParts, BodySource, Transfer {
   #sendStream({ status, fields }: ResponseParts, body: ReadableStream<Uint8Array>, raw: Uint8Array | null): void {
     const { text, dateAt, length, closes } = responseHead(status, fields);
     const { outbox, shared, address } = this.#connection;
-    if (this.#isEmpty(status)) {
-      body.cancel().catch(() => {});
-      const head = `${text}${emptyFraming(status, length)}${this.#connectionLine(closes)}\r\n`;
-      this.#bodyFrom = outbox.sent + head.length;
-      return this.#settle(outbox.isEmpty ? outbox.send(head, null) : outbox.append(head, null));
-    }
     const isChunked = length === null && this.#head.minor > 0;
     if (length === null && !isChunked) this.isPersistent = false;
     const framing = isChunked

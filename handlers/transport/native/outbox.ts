@@ -64,15 +64,18 @@ export class Outbox {
     return this.#isReading;
   }
 
-  /** Sends text and bytes; nothing else may be waiting. */
-  send(text: string, body: Uint8Array<ArrayBuffer> | null, more = false): Sent {
+  /** Sends text and bytes, behind what is waiting. */
+  send(text: string, body: Uint8Array<ArrayBuffer> | null): Sent {
+    return this.isEmpty ? this.#sendNow(text, body) : this.#append(text, body);
+  }
+
+  #sendNow(text: string, body: Uint8Array<ArrayBuffer> | null, more = false): Sent {
     const { block, length } = this.#stage.encode(text, body !== null && body.length <= COPIED_BYTES ? body : null);
     if (body === null || body.length <= COPIED_BYTES) return this.sendBlock(block, 0, length, more);
     return this.sendBlocks(block, length, Block.of(body), more);
   }
 
-  /** The same behind bytes that are waiting. */
-  append(text: string, body: Uint8Array<ArrayBuffer> | null): Sent {
+  #append(text: string, body: Uint8Array<ArrayBuffer> | null): Sent {
     const { block, length } = this.#stage.encode(text, body);
     const waiting = [this.#first?.bytes.subarray(this.#firstAt), this.#second?.bytes.subarray(this.#secondAt)];
     const pieces = [...waiting.filter((bytes) => bytes !== undefined), block.bytes.subarray(0, length)];
@@ -114,7 +117,7 @@ export class Outbox {
   sendFile(text: string, file: FileBody): Sent {
     if (!this.isEmpty) throw new Error("Something else is being sent");
     [this.#file, this.#fileAt, this.#fetched] = [file, 0, 0];
-    const sent = this.send(text, null, true);
+    const sent = this.#sendNow(text, null, true);
     return sent === "all" ? this.flush() : sent;
   }
 

@@ -27,8 +27,8 @@ export type { NativeLimits } from "./shared.ts";
 /**
  * Serves a fetch function like `serve`, but without Deno.serve: plain HTTP/1 on Linux, with `--allow-ffi`.
  *
- * Small responses take half the CPU time, and clients are limited in time: for the head of a request, for its body, when
- * idle, and while they read. docs/speed.md has the figures, and the differences to `serve`.
+ * Small responses take half the CPU time, and clients are limited in time: for the head of a request, for its body,
+ * when idle, and while they read. docs/speed.md has the figures, and the differences to `serve`.
  *
  * @throws Deno.errors.NotSupported without Linux or `--allow-ffi`; the errors of `serve`.
  *

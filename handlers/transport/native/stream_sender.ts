@@ -98,8 +98,7 @@ export class StreamSender {
   }
 
   #write(text: string, bytes: Uint8Array<ArrayBuffer> | null): Promise<void> | void {
-    const { outbox } = this.#connection;
-    const sent = outbox.isEmpty ? outbox.send(text, bytes) : outbox.append(text, bytes);
+    const sent = this.#connection.outbox.send(text, bytes);
     if (sent === "all") return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#resume = resolve;

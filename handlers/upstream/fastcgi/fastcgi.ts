@@ -76,8 +76,8 @@ export interface FastCgiOptions {
   /** How long an idle connection is kept; defaults to 10 s. */
   readonly idleConnectionTimeout?: number;
   /**
-   * Paths of directories that take uploads (`/incoming`); defaults to none. The application never answers for what is in
-   * them, its source is never sent, and PATH_TRANSLATED never names it.
+   * Paths of directories that take uploads (`/incoming`); defaults to none. The application never answers for what is
+   * in them, its source is never sent, and PATH_TRANSLATED never names it.
    */
   readonly uploads?: readonly string[];
   /** The handler for local redirects; defaults to this handler, then `files`. */

@@ -2,8 +2,8 @@
  * One request to an application over HTTP/1.1 and its response, both streamed.
  *
  * A connection is used again only after a response that had exactly one possible end, so that nothing that one request
- * leaves behind can reach another one (request smuggling). Only a safe request without a body uses such a connection, so
- * that it may be sent again if the application has just closed it; no other request is sent twice.
+ * leaves behind can reach another one (request smuggling). Only a safe request without a body uses such a connection,
+ * so that it may be sent again if the application has just closed it; no other request is sent twice.
  *
  * @module
  */

@@ -67,13 +67,13 @@ export interface ProxyOptions {
   /** How long a client may stop reading while data is pending; defaults to 60 s, then the request is aborted. */
   readonly stallTimeout?: number;
   /**
-   * Maximum number of idle connections to keep for further requests; defaults to none. Each saves about 0.1 ms per request,
-   * and more with HTTPS. The command keeps up to 64.
+   * Maximum number of idle connections to keep for further requests; defaults to none. Each saves about 0.1 ms per
+   * request, and more with HTTPS. The command keeps up to 64.
    */
   readonly idleConnections?: number;
   /**
-   * How long an idle connection is kept; defaults to 4 s, because many applications close theirs after 5. It is less if the
-   * application says so in Keep-Alive.
+   * How long an idle connection is kept; defaults to 4 s, because many applications close theirs after 5. It is less if
+   * the application says so in Keep-Alive.
    */
   readonly idleConnectionTimeout?: number;
 }
@@ -104,21 +104,21 @@ const NEVER = ["CONNECT", "TRACE"];
  * Passes requests for a path on to an application over HTTP/1.1: requests and responses are streamed, WebSockets are
  * passed on.
  *
- * The application gets its own Host, the client in X-Forwarded-For, -Host, -Proto and Forwarded, the user, if a layer has
- * identified one, in X-Forwarded-User, and Via. None of these is taken from the client. Hop-by-hop fields (RFC 9110 section
- * 7.6.1), interim responses (1xx) and trailers are dropped. A Location on the application itself is rewritten for clients;
- * cookies are not, paths included. Nothing is cached.
+ * The application gets its own Host, the client in X-Forwarded-For, -Host, -Proto and Forwarded, the user, if a layer
+ * has identified one, in X-Forwarded-User, and Via. None of these is taken from the client. Hop-by-hop fields (RFC 9110
+ * section 7.6.1), interim responses (1xx) and trailers are dropped. A Location on the application itself is rewritten
+ * for clients; cookies are not, paths included. Nothing is cached.
  *
  * Connections are kept for further requests after a response of HTTP/1.1 whose body has a Content-Length or chunks, and
- * used for GET, HEAD and OPTIONS without a body; such a request is sent again if the application has closed the connection
- * without answering. No other request is sent twice.
+ * used for GET, HEAD and OPTIONS without a body; such a request is sent again if the application has closed the
+ * connection without answering. No other request is sent twice.
  *
- * A request must name one of the server's own hosts (`hosts` of `toFetch`), or gets 421; a user needs the right `run`; a
- * WebSocket that a page of another site asks for is refused with 403, because browsers let any page open one.
+ * A request must name one of the server's own hosts (`hosts` of `toFetch`), or gets 421; a user needs the right `run`;
+ * a WebSocket that a page of another site asks for is refused with 403, because browsers let any page open one.
  *
- * Responds 502 if the application cannot be reached or its response is malformed, 503 if too many requests wait, 504 if it
- * is too slow, 508 if it leads back to this server. If the application breaks off after its header, so does the response.
- * If the client disconnects, so does the proxy.
+ * Responds 502 if the application cannot be reached or its response is malformed, 503 if too many requests wait, 504 if
+ * it is too slow, 508 if it leads back to this server. If the application breaks off after its header, so does the
+ * response. If the client disconnects, so does the proxy.
  *
  * @throws {TypeError} For an invalid path or URL.
  *
@@ -145,8 +145,8 @@ export function proxy(options: ProxyOptions): Handler {
 }
 
 /**
- * {@linkcode proxy} as a feature of a file server. Files at its path are not served; with the path `/`, it is the other way
- * round: the application answers for what is not found among the files, and for all methods but GET and HEAD.
+ * {@linkcode proxy} as a feature of a file server. Files at its path are not served; with the path `/`, it is the other
+ * way round: the application answers for what is not found among the files, and for all methods but GET and HEAD.
  *
  * @throws {TypeError} For an invalid path or URL.
  *

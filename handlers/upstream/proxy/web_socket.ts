@@ -1,6 +1,6 @@
 /**
- * WebSockets through a proxy: one connection to the client and one to the application, between which messages are passed
- * on.
+ * WebSockets through a proxy: one connection to the client and one to the application, between which messages are
+ * passed on.
  *
  * @module
  */
