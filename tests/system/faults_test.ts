@@ -15,6 +15,7 @@ import {
 } from "../../handlers/system/listeners.ts";
 import { lookAt } from "../../handlers/system/look.ts";
 import { openSocketCalls, openSockets } from "../../handlers/system/sockets.ts";
+import { nextTick } from "../support/clock.ts";
 import { failing } from "../support/failing.ts";
 import { pathOf, textAt } from "../support/source.ts";
 import { oldTree, type TempTree } from "../support/tree.ts";
@@ -45,6 +46,7 @@ async function site(): Promise<TempTree> {
     broken: "none",
   };
   for (const [name, target] of Object.entries(links)) await Deno.symlink(target, tree.at(`root/${name}`));
+  await nextTick(); // a change in the same tick of the kernel's clock would leave the times of the directory as they are
   return tree;
 }
 
