@@ -107,6 +107,12 @@ export class Operations {
     this.#permit.require(right, path);
   }
 
+  /** Requires the right to change something, and everything in it if `deep`: for a lock, which keeps others from doing so. */
+  async requireChange(path: SitePath, { deep, signal }: { deep: boolean; signal?: AbortSignal }): Promise<void> {
+    this.requireRight(path, { enabled: "change", right: "change" });
+    if (deep) await this.#permit.requireTree(path, signal);
+  }
+
   /** Stores a new file, creating its parent directories. Errors of the content are passed on. */
   async create(
     path: SitePath,
@@ -175,7 +181,7 @@ export class Operations {
     await this.#permit.requireUnlocked(path, "tree");
     options.signal?.throwIfAborted();
     await (await this.#store.writer()).remove(path, options);
-    this.#store.options.locks?.removed?.(path);
+    await this.#store.options.locks?.removed?.(path);
   }
 
   /**
@@ -196,7 +202,7 @@ export class Operations {
     const { expected, signal } = options;
     const change = { signal, ...(expected !== undefined && { expected }) };
     const moved = await (await this.#store.writer()).move(from, target, change);
-    this.#store.options.locks?.removed?.(from);
+    await this.#store.options.locks?.removed?.(from);
     return moved;
   }
 

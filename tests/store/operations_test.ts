@@ -143,11 +143,14 @@ Deno.test("locks are asked for both ends of a move, for trees and for parents, a
   const asked: string[] = [];
   let locked = "";
   const locks: Locks = {
-    mayWrite(path, tokens, reach) {
+    blocking(path, { tokens }, reach) {
       asked.push(`${reach} ${path.text}`);
-      return path.text !== locked || tokens.includes("token");
+      return path.text !== locked || tokens.includes("token") ? null : path;
     },
-    removed: (path) => void asked.push(`removed ${path.text}`),
+    async removed(path) {
+      await Promise.resolve();
+      asked.push(`removed ${path.text}`);
+    },
   };
   const store = new Store(disk(tree.path), { locks });
   const files = store.as(ALL);
