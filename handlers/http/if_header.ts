@@ -45,8 +45,8 @@ const MAX_CONDITIONS = 256;
 /** Bounds the files that one request can make the server look at. */
 const MAX_RESOURCES = 32;
 
-/** One symbol, after blanks. Sticky, and each match consumes input: linear time on any input. */
-const SYMBOL = /[\t ]*(?:([()])|<([^<>\s]+)>|\[[\t ]*((?:W\/)?"[^"\s]*")[\t ]*\]|(not)(?=[\t <[]))/iy;
+/** One symbol, after blanks; entity tags may have blanks in them, as in the examples of the RFC. Sticky, and each match consumes input: linear time on any input. */
+const SYMBOL = /[\t ]*(?:([()])|<([^<>\s]+)>|\[[\t ]*((?:W\/)?"[^"]*")[\t ]*\]|(not)(?=[\t <[]))/iy;
 
 type Kind = "(" | ")" | "url" | "etag" | "not";
 

@@ -36,22 +36,32 @@ export function methodsOf(rights: StoreRights): string[] {
   return Object.keys(METHODS).filter((method) => rights[METHODS[method]!]);
 }
 
-/** The store operations on behalf of the client of a request. */
-export function operationsFor({ store, settings }: UploadSite, request: Request, context: Context): Operations {
+/**
+ * The store operations on behalf of the client of a request.
+ *
+ * @param tokens Those of locks that the client has, besides the ones that it has submitted.
+ */
+export function operationsFor(
+  { store, settings }: UploadSite,
+  request: Request,
+  context: Context,
+  tokens: readonly string[] = [],
+): Operations {
   // An index page would replace the listing for everyone: a link that takes files must not.
   const index = isByShare(context) ? settings.index : [];
   const isIndex = ({ name }: SitePath) => index.some((each) => each.toLowerCase() === name.toLowerCase());
   return store.as({
     may: (right, path) => context.may(right, path) && !(right === "create" && isIndex(path)),
     isUniform: context.view === "", // rights common to all clients apply to whole directories
-    ...store.options.locks !== null && lockUserOf(request, context),
+    ...store.options.locks !== null && actorOf(request, context, tokens),
   });
 }
 
-/** The client, and the locks whose tokens are in its If header. A malformed header submits none. */
-function lockUserOf({ headers }: Request, context: Context): Pick<Actor, "identity" | "tokens"> {
+/** Who the client is for locks. A malformed If header submits no tokens. */
+function actorOf({ headers }: Request, context: Context, more: readonly string[]): Pick<Actor, "identity" | "tokens"> {
   const identity = identityOf(context);
-  return { tokens: parseIf(headers.get("if") ?? "")?.tokens ?? [], ...identity !== null && { identity } };
+  const tokens = [...parseIf(headers.get("if") ?? "")?.tokens ?? [], ...more];
+  return { tokens, ...identity !== null && { identity } };
 }
 
 /** Tells clients apart that are known: users, and those who came by the same share link. Null for others. */
