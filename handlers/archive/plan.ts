@@ -123,7 +123,8 @@ export class ArchivePlan {
     const { version } = stat;
     this.#versions.push(version);
     this.#digest.update(`${text}\0${version}\0${stat.mode ?? ""}\n`);
-    this.#stable &&= stat.stable;
+    // Of a directory, only the names count, and these are in the digest.
+    this.#stable &&= stat.stable || stat.kind === "directory";
     this.#bytes += stat.size;
   }
 
