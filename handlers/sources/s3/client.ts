@@ -7,6 +7,7 @@
 import { concatenate } from "../../core/concatenate.ts";
 import type { Awaitable } from "../../core/types.ts";
 import { encodeSegment } from "../../http/escape.ts";
+import { clock } from "../clock.ts";
 import { answerOf, mayPass, type StoreAnswer, storeError, StoreFailure } from "./errors.ts";
 import { EMPTY_HASH, type Keys, queryText, sha256, Signer } from "./sign.ts";
 
@@ -178,7 +179,7 @@ export class StoreClient {
     const path = `${this.#base}/${key === undefined ? "" : encodedKey(key)}`;
     const bodyHash = body ? sha256(body) : EMPTY_HASH;
     const signer = await this.#currentSigner();
-    const time = Date.now() + this.#skew;
+    const time = clock.now() + this.#skew;
     const signature = signer?.sign(
       { method, host: this.#host, path, query, headers: signable(headers), bodyHash },
       time,
@@ -206,7 +207,7 @@ export class StoreClient {
 
   async #currentSigner(): Promise<Signer | null> {
     const known = this.#signer;
-    if (known && (known.keys.expires ?? Infinity) > Date.now() + EARLY_MS) return known.signer;
+    if (known && (known.keys.expires ?? Infinity) > clock.now() + EARLY_MS) return known.signer;
     const keys = await this.#options.keys();
     if (keys === null) return null;
     this.#signer = { keys, signer: new Signer(keys, this.#options.region) };
@@ -222,7 +223,7 @@ export class StoreClient {
   }
 
   #correctClock({ headers }: Response): void {
-    const skew = Date.parse(headers.get("date") ?? "") - Date.now();
+    const skew = Date.parse(headers.get("date") ?? "") - clock.now();
     if (Math.abs(skew) > SKEW_MS) this.#skew = skew;
   }
 

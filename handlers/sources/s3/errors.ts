@@ -24,9 +24,13 @@ export class StoreFailure extends Error {
   readonly answer: StoreAnswer | null;
 
   constructor(request: string, answer: StoreAnswer | null, cause?: unknown) {
-    super(answer ? `${request}: ${answer.status} ${answer.code}: ${answer.message}` : request, { cause });
+    super(`${request}: ${answer ? `${answer.status} ${answer.code}: ${answer.message}` : reasonOf(cause)}`, { cause });
     this.answer = answer;
   }
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 const KEYS = "The file store refused the keys of this server";

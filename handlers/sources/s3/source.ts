@@ -21,6 +21,8 @@ export interface Bucket {
   readonly client: StoreClient;
   /** Empty, or ending with a slash. */
   readonly prefix: string;
+  /** Maximum number of keys of a page; defaults to 1,000. */
+  readonly pageKeys?: number;
 }
 
 /** Nothing tells when the names in a directory change: it has no version, and is not stable. */
@@ -47,7 +49,8 @@ export class S3Source implements FileSource {
   async list(path: SitePath): Promise<AsyncIterable<FileEntry[]> | null> {
     const prefix = isState(path) ? null : prefixOf(this.#bucket.prefix, path);
     if (prefix === null) return null;
-    const pages = pagesOf(this.#bucket.client, { prefix, isFlat: true });
+    const { client, pageKeys } = this.#bucket;
+    const pages = pagesOf(client, { prefix, isFlat: true, ...(pageKeys !== undefined && { most: pageKeys }) });
     const first = await firstWithKeys(pages);
     if (first === null && path.parent !== null) return null;
     return entriesOf(path, prefix, first, pages);
