@@ -8,7 +8,9 @@ import type { Awaitable } from "../../core/types.ts";
 
 /** The keys of an account of an object store. */
 export interface S3Credentials {
+  /** The public part. */
   readonly accessKeyId: string;
+  /** The secret part. */
   readonly secretAccessKey: string;
   /** The token of temporary keys. */
   readonly sessionToken?: string | undefined;
