@@ -51,7 +51,7 @@ function sides(path, file, url) {
       url: href,
       blob: async () => (await request(href, { headers })).blob(),
     }),
-    side("Your file", kind, { size: file.size, modified: file.lastModified, url, blob: async () => file }),
+    side("Your file", kind, { size: file.size, modified: file.lastModified, url, blob: () => Promise.resolve(file) }),
   ]);
 }
 
