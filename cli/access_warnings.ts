@@ -11,6 +11,7 @@ import type { Users } from "../handlers/identity/users.ts";
 import type { Right } from "../handlers/core/types.ts";
 import type { SitePath } from "../handlers/http/target.ts";
 import type { FeatureSettings, MountSettings } from "./settings.ts";
+import { isStoreUrl } from "./values.ts";
 
 /** What the rules are compared with. */
 export interface Site {
@@ -60,7 +61,7 @@ function disabledRights({ rights }: AccessRule, { features, mounts }: Site): Use
 
 /** Whether a path does not exist. With programs and proxies, paths can be more than files: those of mounts, and PATH_INFO. */
 function isMissing({ segments, href }: SitePath, { root, mounts, features: { cgi, fastcgi, proxy } }: Site): boolean {
-  if (segments.length === 0 || cgi !== null || fastcgi !== null || proxy !== null) return false;
+  if (segments.length === 0 || isStoreUrl(root) || cgi !== null || fastcgi !== null || proxy !== null) return false;
   if (mounts.some(({ prefix }) => `${prefix}/`.startsWith(`${href}/`) || `${href}/`.startsWith(`${prefix}/`))) {
     return false;
   }

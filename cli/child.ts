@@ -47,7 +47,9 @@ function netFlag(needs: ChildNeeds): string {
   const { option, addresses } = needs;
   if (addresses !== null) return `--allow-net=${addresses.join(",")}`;
   if (isWhole({ name: "net" }, needs)) return "--allow-net";
-  throw new StartError(`Cannot use ${option}: for a Unix socket it needs --allow-net, for all addresses`);
+  throw new StartError(
+    `Cannot use ${option}: for a Unix socket or an object store it needs --allow-net, for all addresses`,
+  );
 }
 
 function readFlags(needs: ChildNeeds): string[] {

@@ -14,6 +14,7 @@ import { OptionsReader } from "./options_reader.ts";
 import type { Texts } from "./place.ts";
 import { StartError } from "./start_error.ts";
 import { UsageError } from "./usage_error.ts";
+import { isStoreUrl } from "./values.ts";
 
 /** A configuration has a few lines. */
 const MAX_BYTES = 1024 * 1024;
@@ -115,7 +116,7 @@ class Reader {
 
   /** A trailing slash is kept: it means that an archive is served as a directory. */
   #fromHere(path: string): string {
-    if (this.#isFound || path === "" || path === "~" || path.startsWith("~/")) return path;
+    if (this.#isFound || path === "" || isStoreUrl(path) || path === "~" || path.startsWith("~/")) return path;
     return resolve(dirname(this.#path), path) + (/[^/]\/$/.test(path) ? "/" : "");
   }
 
@@ -147,7 +148,7 @@ function isInside(path: string): boolean {
 
 /** Whether it does, and not into a dotfile, which a mount or another root would show under another name. */
 function isShownInside(path: string): boolean {
-  if (path.startsWith("~") || !isInside(path)) return false;
+  if (path.startsWith("~") || isStoreUrl(path) || !isInside(path)) return false;
   return !real(path).slice(real(".").length).split("/").some((name) => name.startsWith("."));
 }
 

@@ -9,12 +9,17 @@ import { archives, checksums, searches } from "../handlers/site/reading_features
 import type { UploadOptions } from "../handlers/upload/upload.ts";
 import { environmentOfProcess } from "./environment.ts";
 import { stateDirectoryOf } from "./state_directory.ts";
+import { StartError } from "./start_error.ts";
+import { isStoreUrl } from "./values.ts";
 import { allSites, type FeatureSettings, type Settings } from "./settings.ts";
 
 /** Loads the enabled features in the order in which they handle requests; `root` is the directory served. */
 export async function loadFeatures(settings: FeatureSettings, root: string): Promise<Feature[]> {
   const { cgi, fastcgi, proxy, upload, archive, search, checksum, watch } = settings;
   const features: Feature[] = [];
+  if (isStoreUrl(root) && (cgi || fastcgi)) {
+    throw new StartError(`Cannot run programs in "${root}": they have to be on disk`);
+  }
   if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi, root));
   if (fastcgi) features.push(...(await import("./fastcgi.ts")).fastCgiFeatures(fastcgi));
   if (proxy) features.push(...(await import("./proxy.ts")).proxyFeatures(proxy));
@@ -41,7 +46,7 @@ export function neededPaths(settings: Settings): { readonly read: string[]; read
 }
 
 function isPath(path: string | null | undefined): path is string {
-  return typeof path === "string";
+  return typeof path === "string" && !isStoreUrl(path);
 }
 
 async function uploads(
@@ -51,6 +56,9 @@ async function uploads(
 ): Promise<Feature[]> {
   const find = uploadPlaces && (await import("./upload_places.ts")).findUploadPlaces;
   const { requireWritable } = await import("./write_check.ts");
+  if (isStoreUrl(root)) {
+    throw new StartError(`Cannot take uploads: "${root}" is an object store; serve a directory instead`);
+  }
   for (const place of find ? find(uploadPlaces, root, cgi) : [root]) {
     requireWritable(place, options.rights?.change ?? false);
   }

@@ -11,6 +11,7 @@ import type { Feature } from "../handlers/serving/feature.ts";
 import { handlerFor, type LayerFor, type OpenSite, openSite } from "./root.ts";
 import type { MountSettings, SiteSettings } from "./settings.ts";
 import { StartError } from "./start_error.ts";
+import { isStoreUrl } from "./values.ts";
 
 /** Opened mounts. */
 export interface OpenMounts {
@@ -59,6 +60,7 @@ function layerOf(points: readonly Point[]): Layer {
 }
 
 function checkThere(prefix: string, path: string): void {
+  if (isStoreUrl(path)) return;
   try {
     Deno.statSync(path);
   } catch (error) {

@@ -1,5 +1,5 @@
 /**
- * Several directories and archives as one site; loaded if there are any.
+ * Several directories, archives and object stores as one site; loaded if there are any.
  *
  * @module
  */
@@ -12,17 +12,18 @@ import { zip, ZipError } from "../handlers/sources/zip.ts";
 import { SitePath } from "../handlers/http/target.ts";
 import type { SiteSettings } from "./settings.ts";
 import { StartError } from "./start_error.ts";
-import type { MountPoint } from "./values.ts";
+import { isStoreUrl, type MountPoint } from "./values.ts";
 
-/** The source of a site with mounts, or of an archive. Throws {@linkcode StartError}. */
+/** The source of a site with mounts, of an archive, or in an object store. Throws {@linkcode StartError}. */
 export async function sourceOf({ root, isDirectory, mounts, server, features }: SiteSettings): Promise<FileSource> {
   const { hidden = false, followLinks = false } = server;
-  if (!isDirectory && Deno.statSync(root).isFile) {
+  if (!isDirectory && !isStoreUrl(root) && Deno.statSync(root).isFile) {
     throw new StartError(`Cannot mount anything beside the single file "${root}": serve a directory instead`);
   }
   const own = await opened(root, followLinks, `Cannot serve "${root}"`);
   if (features.upload && !own.openWriter) {
-    throw new StartError(`Cannot take uploads: "${root}" is an archive; serve a directory instead`);
+    const what = isStoreUrl(root) ? "an object store" : "an archive";
+    throw new StartError(`Cannot take uploads: "${root}" is ${what}; serve a directory instead`);
   }
   const others: [string, FileSource][] = [];
   for (const mount of mounts) {
@@ -48,6 +49,7 @@ async function mounted({ prefix, path }: MountPoint, followLinks: boolean): Prom
 }
 
 async function opened(path: string, followLinks: boolean, what: string): Promise<FileSource> {
+  if (isStoreUrl(path)) return await (await import("./object_store.ts")).openStore(path, what);
   try {
     if (Deno.statSync(path).isDirectory) {
       if (Deno.build.os !== "windows") Deno.openSync(path).close();

@@ -176,8 +176,8 @@ const TABLE = {
     value: "DIRECTORY",
     default: null,
     shown: "the current directory",
-    help:
-      "Serve this directory or single file, or the files in a ZIP archive (site.zip/); also as a positional argument",
+    help: "Serve this directory or single file, the files in a ZIP archive (site.zip/), or those in an object store " +
+      "(s3://BUCKET/DIRECTORY); also as a positional argument",
   }, directory),
   "mount": list({
     group: "Files",

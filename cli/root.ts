@@ -10,6 +10,7 @@ import type { Feature } from "../handlers/serving/feature.ts";
 import { loadFeatures } from "./features.ts";
 import type { SiteSettings } from "./settings.ts";
 import { StartError } from "./start_error.ts";
+import { isStoreUrl } from "./values.ts";
 
 /** What the options load for the file server. */
 export type ServerParts = FileServerOptions & Required<Pick<FileServerOptions, "features" | "layers">>;
@@ -48,8 +49,8 @@ export async function openSite(settings: SiteSettings, identity: LayerFor | null
 /** Makes the handler of a site, below `base` if it is not null. Throws {@linkcode StartError} for what cannot be served. */
 export async function handlerFor({ settings, parts }: OpenSite, base: string | null): Promise<Handler> {
   const { root, isDirectory, mounts } = settings;
-  checkRoot(root);
-  const isSeveral = mounts.length > 0 || isDirectory && Deno.statSync(root).isFile;
+  if (!isStoreUrl(root)) checkRoot(root);
+  const isSeveral = mounts.length > 0 || isStoreUrl(root) || isDirectory && Deno.statSync(root).isFile;
   const source = isSeveral ? await (await import("./mounts.ts")).sourceOf(settings) : root;
   const options = { ...settings.server, ...parts };
   const site = fileServer(source, options);

@@ -11,7 +11,7 @@ import { join } from "@std/path/join";
 import type { ServerAddr } from "../handlers/transport/endpoint.ts";
 import { shownUrl } from "./listen.ts";
 import type { Settings, SiteSettings } from "./settings.ts";
-import type { MountPoint } from "./values.ts";
+import { isStoreUrl, type MountPoint } from "./values.ts";
 
 /** What a running server tells about itself. */
 export interface ServerNote {
@@ -52,9 +52,9 @@ export function serverNotes(settings: Settings, address: ServerAddr): Omit<Serve
 function notesOf(site: SiteSettings, url: string | null): Omit<ServerNote, "pid" | "started">[] {
   const { root, isDirectory, mounts, server: { hidden = false }, features: { upload } } = site;
   const own = {
-    root: Deno.realPathSync(root),
-    isArchive: isDirectory && Deno.statSync(root).isFile,
-    mounts: mounts.map(({ prefix, path, site }) => ({ prefix, path: Deno.realPathSync(path), isSite: site !== null })),
+    root: realPath(root),
+    isArchive: isDirectory && !isStoreUrl(root) && Deno.statSync(root).isFile,
+    mounts: mounts.map(({ prefix, path, site }) => ({ prefix, path: realPath(path), isSite: site !== null })),
     url,
     hidden,
     upload: upload?.rights?.create ?? false,
@@ -63,6 +63,10 @@ function notesOf(site: SiteSettings, url: string | null): Omit<ServerNote, "pid"
     return site === null ? [] : notesOf(site, url && `${url.replace(/\/$/, "")}${prefix}/`);
   });
   return [own, ...others];
+}
+
+function realPath(root: string): string {
+  return isStoreUrl(root) ? root : Deno.realPathSync(root);
 }
 
 /** Writes the note of this server; disposing of it removes the note. */

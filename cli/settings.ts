@@ -20,7 +20,7 @@ import type { ForwardedBy } from "../handlers/http/forwarded.ts";
 import type { ToFetchOptions } from "../handlers/core/fetch.ts";
 import type { Given } from "./parse.ts";
 import { UsageError } from "./usage_error.ts";
-import type { MountPoint } from "./values.ts";
+import { isStoreUrl, type MountPoint } from "./values.ts";
 
 /** What is served under one name: by the server itself, or by a virtual host. */
 export interface SiteSettings {
@@ -259,6 +259,7 @@ export function believed(
 
 function rootOf({ directory }: Options): Pick<SiteSettings, "root" | "isDirectory" | "isMount"> {
   const root = directory ?? ".";
+  if (isStoreUrl(root)) return { root, isDirectory: true, isMount: false };
   const isDirectory = /[^/]\/+$/.test(root);
   return { root: isDirectory ? withoutSlashes(root) : root, isDirectory, isMount: false };
 }

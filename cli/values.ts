@@ -47,6 +47,11 @@ export function metricsAddress(given: string): Endpoint {
   return { kind: "tcp", hostname: hostname ?? "127.0.0.1", port };
 }
 
+/** Whether what is served is in an object store, and not a path: `s3://BUCKET/DIRECTORY`. */
+export function isStoreUrl(root: string): boolean {
+  return root.startsWith("s3://");
+}
+
 /** A directory or a file to serve. */
 export function directory(given: string): string {
   valid(

@@ -22,9 +22,10 @@ import { openShared, type SharedSocket } from "../handlers/transport/shared_sock
 import { childArgs } from "./child.ts";
 import { neededPaths } from "./features.ts";
 import { explained } from "./listen.ts";
-import { allSites, type Settings } from "./settings.ts";
+import { allSites, type Settings, type SiteSettings } from "./settings.ts";
 import type { StopSignal } from "./signals.ts";
 import { StartError } from "./start_error.ts";
+import { isStoreUrl } from "./values.ts";
 import { WorkerProcess } from "./worker_process.ts";
 import { WORKER_WORD } from "./worker_seat.ts";
 
@@ -100,10 +101,10 @@ export async function startWorkers(options: WorkersOptions): Promise<RunningWork
 
 /**
  * The addresses on which the workers listen, and those of applications; null for a Unix socket, which cannot be
- * named in a list of permissions.
+ * named in a list of permissions, and with an object store, whose address is not known here.
  */
 function neededAddresses({ settings, address }: WorkersOptions): string[] | null {
-  if ("path" in address) return null;
+  if ("path" in address || allSites(settings).some(isInStore)) return null;
   const { endpoint, tls, forwardedBy } = settings;
   const all = allSites(settings).map(({ features }) => features);
   const hostname = endpoint.kind === "tcp" ? endpoint.hostname : address.hostname;
@@ -116,6 +117,10 @@ function neededAddresses({ settings, address }: WorkersOptions): string[] | null
   if (forwardedBy === "proxy-protocol") return [...own, LOOPBACK].filter(isAllowed);
   // An inherited socket, or the next certificate, takes over a listener opened on any free port.
   return tls || endpoint.kind === "inherited" ? [...own, ANY_FREE].filter(isAllowed) : own;
+}
+
+function isInStore({ root, mounts }: SiteSettings): boolean {
+  return [root, ...mounts.map(({ path }) => path)].some(isStoreUrl);
 }
 
 function textOf({ hostname, port }: { readonly hostname: string; readonly port: number }): string {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { crc32 } from "node:zlib";
+import { nodeZlib } from "../core/node.ts";
 import { Turns } from "../core/turns.ts";
 import type { ByteRange } from "../http/range.ts";
 import type { SitePath } from "../http/target.ts";
@@ -142,7 +142,7 @@ export class ArchiveFile implements OpenFile {
     const count = await this.#readFile(this.#content, offset, wanted);
     if (count === 0) throw new FileChanged();
     if (this.#sum.bytes === offset) {
-      this.#sum = { value: crc32(wanted.subarray(0, count), this.#sum.value), bytes: offset + count };
+      this.#sum = { value: nodeZlib().crc32(wanted.subarray(0, count), this.#sum.value), bytes: offset + count };
     }
     return count;
   }
@@ -203,7 +203,7 @@ export class ArchiveFile implements OpenFile {
       const piece = buffer.subarray(at % buffer.length, at % buffer.length + Math.min(size - at, buffer.length));
       const count = await this.#readFile(file, at, piece);
       if (count === 0) throw new FileChanged();
-      sum = crc32(piece.subarray(0, count), sum);
+      sum = nodeZlib().crc32(piece.subarray(0, count), sum);
       at += count;
       await this.#giveTurn();
     }

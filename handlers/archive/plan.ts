@@ -4,8 +4,8 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { HttpError, isNotThere } from "../core/errors.ts";
+import { nodeCrypto } from "../core/node.ts";
 import type { SitePath } from "../http/target.ts";
 import { DirectoryScan } from "../listing/scan.ts";
 import { sortEntries } from "../listing/sort.ts";
@@ -69,7 +69,7 @@ export class ArchivePlan {
   readonly #modes: number[] = [];
   readonly #versions: string[] = [];
   readonly #places: PackedDirectory[] = [];
-  readonly #digest = createHash("sha256");
+  readonly #digest = nodeCrypto().createHash("sha256");
   readonly #encoder = new TextEncoder();
   #stable = true;
   #etag = "";
@@ -123,7 +123,8 @@ export class ArchivePlan {
     const { version } = stat;
     this.#versions.push(version);
     this.#digest.update(`${text}\0${version}\0${stat.mode ?? ""}\n`);
-    this.#stable &&= stat.stable;
+    // Of a directory, only the names count, and these are in the digest.
+    this.#stable &&= stat.stable || stat.kind === "directory";
     this.#bytes += stat.size;
   }
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import type { SitePath } from "../http/target.ts";
 import { Limiter } from "../core/limiter.ts";
+import { nodeCrypto } from "../core/node.ts";
 import { Turns } from "../core/turns.ts";
 import { FileChanged, type FileSource, type FileStat } from "../sources/types.ts";
 
@@ -114,7 +114,7 @@ export class Digests {
   async #read({ path, stat, algorithm, client }: Wanted, signal: AbortSignal): Promise<string> {
     using _place = await this.#gate.enter(client, signal);
     using file = await this.#source.open(path, stat, { start: 0, end: stat.size });
-    const hash = createHash(algorithm);
+    const hash = nodeCrypto().createHash(algorithm);
     const buffer = new Uint8Array(Math.min(CHUNK_BYTES, stat.size + 1)); // one extra, to detect growth
     const turns = new Turns();
     let size = 0;

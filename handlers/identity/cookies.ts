@@ -6,25 +6,19 @@
 
 import type { Context } from "../core/types.ts";
 
-/**
- * The name of the cookie. It contains the port, because cookies are shared by all servers of a host; over TLS, the prefix
- * keeps other hosts of the same domain from setting it.
- */
-export function cookieName({ secure, local }: Context): string {
-  const port = local?.port ?? null;
-  if (last.port !== port || last.secure !== secure) {
-    const name = port === null ? "pyserve" : `pyserve-${port}`;
-    last = { port, secure, name: secure ? `__Host-${name}` : name };
-  }
-  return last.name;
-}
+/** The port in the URL of a request. */
+const PORT = /^https?:\/\/[^/]*:(\d+)\//;
 
-/** Almost always the next one. */
-let last: { readonly port: number | null; readonly secure: boolean; readonly name: string } = {
-  port: null,
-  secure: false,
-  name: "pyserve",
-};
+/**
+ * The name of the cookie. It contains the port, because cookies are shared by all servers of a host: that of the request's
+ * URL, as several servers behind one proxy have ports of their own. Over TLS, the prefix keeps other hosts of the same
+ * domain from setting it.
+ */
+export function cookieName({ url }: Request, { secure }: Context): string {
+  const port = PORT.exec(url)?.[1];
+  const name = port === undefined ? "pyserve" : `pyserve-${port}`;
+  return secure ? `__Host-${name}` : name;
+}
 
 /** How many cookies of one name are looked at. */
 const MAX_SAME = 4;
@@ -68,7 +62,7 @@ export function withoutSessions(cookies: string): string | null {
  * SameSite=Lax: sent when a link on another site is followed, but not with forms or scripts of other sites. HttpOnly: scripts
  * cannot read it, not even those of a served page.
  */
-export function setCookie(context: Context, value: string, maxAgeSeconds: number): string {
+export function setCookie(request: Request, context: Context, value: string, maxAgeSeconds: number): string {
   const secure = context.secure ? "; Secure" : "";
-  return `${cookieName(context)}=${value}; Path=/; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Lax${secure}`;
+  return `${cookieName(request, context)}=${value}; Path=/; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Lax${secure}`;
 }

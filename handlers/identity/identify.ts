@@ -55,8 +55,8 @@ export interface Identification {
 export function identify(request: Request, context: Context, by: Identification): Awaitable<Identity | null> {
   const { authorization, cookie } = internalsOf(context).headOf(request);
   if (authorization !== null) return byAuthorization(authorization, request, context, by);
-  if (cookie === null) return ANONYMOUS;
-  const session = sessionOf(cookiesNamed(cookieName(context), cookie), by);
+  if (cookie === null || !cookie.includes("pyserve")) return ANONYMOUS;
+  const session = sessionOf(cookiesNamed(cookieName(request, context), cookie), by);
   if (session === null) return ANONYMOUS;
   if (!SAFE.has(request.method) && isCrossSite(request, context.hosts)) return ANONYMOUS;
   return then(by.users.find(session.user), (user) => {

@@ -76,7 +76,7 @@ async function enter(request: Request, context: Context, by: Identification): Pr
   const response = isScript
     ? Response.json({ user: result.name }, { headers: { "cache-control": "no-store" } })
     : redirect(pageAt(to, context));
-  return withCookie(response, setCookie(context, text, seconds));
+  return withCookie(response, setCookie(request, context, text, seconds));
 }
 
 /** Whether the form was sent by the script of a page, which stays open. */
@@ -94,7 +94,7 @@ function logout(request: Request, context: Context, { session }: Identity, by: I
   if (session !== null) by.revocations.add(session.id, session.expires, session.user);
   const response = redirect(locationFor(context, LOGIN));
   response.headers.set("clear-site-data", '"cache"');
-  return withCookie(response, setCookie(context, "", 0));
+  return withCookie(response, setCookie(request, context, "", 0));
 }
 
 /** A path of this site to go on with. Anything else leads to the start page: an open redirect would help phishing. */

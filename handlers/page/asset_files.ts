@@ -9,9 +9,11 @@ import address from "./script/address.js" with { type: "text" };
 import appCss from "./script/app.css" with { type: "text" };
 import changes from "./script/changes.js" with { type: "text" };
 import deeds from "./script/deeds.js" with { type: "text" };
+import conflict from "./script/conflict.js" with { type: "text" };
 import dialogs from "./script/dialogs.js" with { type: "text" };
 import dom from "./script/dom.js" with { type: "text" };
 import downloads from "./script/downloads.js" with { type: "text" };
+import dragging from "./script/dragging.js" with { type: "text" };
 import drop from "./script/drop.js" with { type: "text" };
 import entries from "./script/entries.js" with { type: "text" };
 import fileText from "./script/file_text.js" with { type: "text" };
@@ -73,9 +75,11 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["app.css", appCss],
   ["changes.js", changes],
   ["deeds.js", deeds],
+  ["conflict.js", conflict],
   ["dialogs.js", dialogs],
   ["dom.js", dom],
   ["downloads.js", downloads],
+  ["dragging.js", dragging],
   ["drop.js", drop],
   ["entries.js", entries],
   ["file_text.js", fileText],

@@ -6,7 +6,6 @@
 
 import type { Deadlines } from "./deadlines.ts";
 import { InputBuffer } from "../http1/input_buffer.ts";
-import { setImmediate } from "node:timers";
 
 /** Writes are coalesced up to this size, so that the head and a short body are sent in one segment. */
 const TOGETHER_BYTES = 65_536;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createPrivateKey } from "node:crypto";
+import { nodeCrypto } from "../core/node.ts";
 import type { ClientAddress, Connection } from "./connection.ts";
 import { HTTPServer, type RequestHandlerClass, type ServerAddress } from "./server.ts";
 
@@ -100,7 +100,7 @@ function decrypted(pem: string, passphrase: string | null): string {
   if (!key.includes("ENCRYPTED")) return key + "\n";
   if (passphrase === null) throw new TypeError("Cannot serve HTTPS: the private key is encrypted and needs a password");
   try {
-    return createPrivateKey({ key, passphrase }).export({ type: "pkcs8", format: "pem" }) as string;
+    return nodeCrypto().createPrivateKey({ key, passphrase }).export({ type: "pkcs8", format: "pem" }) as string;
   } catch (cause) {
     throw new TypeError("Cannot serve HTTPS: the password of the private key is wrong or its cipher is not supported", {
       cause,

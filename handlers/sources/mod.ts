@@ -6,6 +6,7 @@
 
 // Sources
 export { disk, type DiskOptions } from "./disk.ts";
+export { s3, type S3Credentials, type S3Options } from "./s3.ts";
 export { memory, type MemoryOptions, openBytes } from "./memory.ts";
 export { zip, ZipError, type ZipOptions } from "./zip.ts";
 

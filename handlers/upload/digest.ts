@@ -4,8 +4,9 @@
  * @module
  */
 
-import { createHash, type Hash, timingSafeEqual } from "node:crypto";
+import type { Hash } from "node:crypto";
 import { HttpError } from "../core/errors.ts";
+import { nodeCrypto } from "../core/node.ts";
 
 /** The supported algorithms; RFC 9530 has no other that is not deprecated. */
 const ALGORITHMS: Readonly<Record<string, { readonly node: string; readonly bytes: number }>> = {
@@ -66,7 +67,7 @@ export class Verification {
   constructor(promised: readonly Promised[]) {
     this.#promised = promised;
     const algorithms = new Set(promised.map(({ algorithm }) => algorithm));
-    this.#hashes = new Map([...algorithms].map((name) => [name, createHash(ALGORITHMS[name]!.node)]));
+    this.#hashes = new Map([...algorithms].map((name) => [name, nodeCrypto().createHash(ALGORITHMS[name]!.node)]));
   }
 
   /** Hashes a chunk. */
@@ -78,7 +79,7 @@ export class Verification {
   check(): void {
     const digests = new Map([...this.#hashes].map(([name, hash]) => [name, hash.digest()]));
     for (const { algorithm, digest } of this.#promised) {
-      if (timingSafeEqual(digests.get(algorithm)!, digest)) continue;
+      if (nodeCrypto().timingSafeEqual(digests.get(algorithm)!, digest)) continue;
       const problem = { type: "https://iana.org/assignments/http-problem-types#digest-mismatched-values", algorithm };
       throw new HttpError(400, `The content does not match its ${algorithm} digest`, { problem });
     }

@@ -202,3 +202,45 @@ Deno.test({
     for (const feature of features) await feature.end?.();
   },
 });
+
+inPage(
+  "what is dragged onto a folder is moved there, with Ctrl copied, with the selection it belongs to",
+  SITE,
+  async (scene) => {
+    const { page, base } = scene;
+    await row(page, "a.txt").locator("a").dragTo(row(page, "other"));
+    await toasts(page, "1 item moved");
+    assertEquals(await namesOn(scene, "other"), "a.txt");
+    await page.getByRole("button", { name: "Undo" }).click();
+    await row(page, "a.txt").waitFor();
+    await page.getByLabel("Select a.txt").check();
+    await page.getByLabel("Select b #1.txt").check();
+    await page.keyboard.down("Control");
+    await row(page, "b #1.txt").locator("a").dragTo(row(page, "other"));
+    await page.keyboard.up("Control");
+    await toasts(page, "2 items copied");
+    assertEquals(await namesOn(scene, "other"), "a.txt, b #1.txt");
+    assertEquals(await namesOn(scene), "a.txt, b #1.txt, deep, other");
+    // A folder does not go into itself, and what is here already stays.
+    await row(page, "deep").locator("a").dragTo(row(page, "deep").locator(".date"));
+    await openFolder(page, `${base}/deep/inner/`);
+    await row(page, "x.txt").locator("a").dragTo(page.locator("h1 a").first());
+    await toasts(page, "1 item moved");
+    assertEquals(await namesOn(scene), "a.txt, b #1.txt, deep, other, x.txt");
+  },
+);
+
+inPage(
+  "a file that is dragged out of the browser has its URL, and Chromium can save it",
+  SITE,
+  async ({ page, base }) => {
+    const data = await page.evaluate(`(() => {
+      const dataTransfer = new DataTransfer();
+      const link = document.querySelector('tbody a[href="b%20%231.txt"]');
+      link.dispatchEvent(new DragEvent("dragstart", { dataTransfer, bubbles: true }));
+      return ["text/uri-list", "DownloadURL"].map((type) => dataTransfer.getData(type));
+    })()`);
+    const url = `${base}/b%20%231.txt`;
+    assertEquals(data, [url, `application/octet-stream:b #1.txt:${url}`]);
+  },
+);

@@ -67,6 +67,12 @@ Deno.test({
     await t.step("a name that is taken: skip, keep both, replace", async () => {
       await Deno.writeTextFile(from.at("a.txt"), "newer");
       await choose("a.txt");
+      await question.waitFor();
+      const sides = await question.locator("figure").allTextContents();
+      assertEquals(sides.map((side) => side.replace(/ B, .*(?=from|newer)/, ": ")), [
+        "On the server6: from a",
+        "Your file5: newer",
+      ]);
       await question.getByRole("button", { name: "Skip" }).click();
       await uploaded(page, "0 files uploaded");
       assertEquals(await Deno.readTextFile(to.at("a.txt")), "from a");

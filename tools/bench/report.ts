@@ -3,7 +3,7 @@
 import { type Case, CPU, type Goal, type Metric } from "./cases.ts";
 import type { Sample } from "./measure.ts";
 import type { Peer } from "./peers.ts";
-import { REASONS } from "./reasons.ts";
+import { NATIVE_REASONS, REASONS } from "./reasons.ts";
 import { median } from "./statistics.ts";
 
 /** The samples of each peer in a case, one per round; null if it does not support the case. */
@@ -108,7 +108,11 @@ export function peerTable({ peers }: Pick<Results, "peers">): string[] {
 /** Why goals were missed. */
 function reasons({ cases }: Results): string[] {
   const missed = cases.filter(([{ goals }, samples]) => goals.some((goal) => isMissed(goal, samples)));
-  const lines = missed.flatMap(([{ name, title }]) => REASONS[name] ? [`- **${title}**: ${REASONS[name]}`] : []);
+  const lines = missed.flatMap(([{ name, title, goals }]) => {
+    const isNative = goals.some(({ of }) => of.includes("native") || of.includes("native-x"));
+    const reason = (isNative ? NATIVE_REASONS : REASONS)[name];
+    return reason ? [`- **${title}**: ${reason}`] : [];
+  });
   return lines.length === 0 ? [] : ["Why goals were missed:", "", ...lines, ""];
 }
 

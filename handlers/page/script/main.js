@@ -7,11 +7,12 @@
  *   store.js; its part in the address: address.js, history.js;
  * - what shows it: rows.js, head_row.js, summary.js, toolbar.js, selection_bar.js, previews.js, work.js;
  * - what changes it: keyboard.js, moves.js, row_clicks.js, folder.js (the list and the search);
- * - what is done to files: deeds.js, moving.js, uploads.js, actions.js; the requests: changes.js, login.js.
+ * - what is done to files: deeds.js, moving.js, dragging.js, uploads.js, actions.js; the requests: changes.js, login.js.
  */
 
 import { h, toast } from "./dom.js";
 import { watchDownloads } from "./downloads.js";
+import { listenToDrags } from "./dragging.js";
 import { followChanges, followSearch, refreshWhenSeen } from "./folder.js";
 import { harvest } from "./harvest.js";
 import { prepareHead } from "./head_row.js";
@@ -61,6 +62,7 @@ async function start(table) {
   dock.append(workPanel(), selectionBar());
   watchDownloads();
   listenToClipboard();
+  listenToDrags(body, rows);
   document.documentElement.classList.replace("soon", "on");
 
   await harvest(serverBody, (entries) => store.dispatch({ type: "append", entries }));

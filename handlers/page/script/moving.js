@@ -94,7 +94,7 @@ export async function moveByDialog(entries) {
  * @param {readonly string[]} paths
  * @param {string} folder The path of the folder that they go to.
  */
-async function bring(kind, paths, folder) {
+export async function bring(kind, paths, folder) {
   const [doing, did] = /** @type {[string, string]} */ (WORDS[kind]);
   const act = kind === "move" ? moveTo : copyTo;
   const { done, problems, isOut } = await workOn(

@@ -1,5 +1,6 @@
 /** Uploads: drop targets and the progress panel. */
 
+import { askConflict } from "./conflict.js";
 import { ask } from "./dialogs.js";
 import { announce, button, h, icon } from "./dom.js";
 import { choiceOfDrop, choiceOfInput, choiceOfPaste } from "./drop.js";
@@ -96,20 +97,6 @@ function listenToDrops(take) {
     event.preventDefault();
     take(await choiceOfDrop(event.dataTransfer));
   });
-}
-
-/** @param {Item} item @param {boolean} others @param {boolean} canReplace */
-async function askConflict({ path }, others, canReplace) {
-  const all = h("input", { type: "checkbox" });
-  /** @type {(readonly ["rename" | "overwrite" | "skip", string])[]} */
-  const answers = [["rename", "Keep both"]];
-  if (canReplace) answers.push(["overwrite", "Replace"]);
-  answers.push(["skip", "Skip"]);
-  const answer = await ask("The name is taken", [
-    h("p", {}, "A file named ", h("strong", {}, h("bdi", {}, path)), " already exists."),
-    ...(others ? [h("label", { class: "check" }, all, " Do the same for all conflicts")] : []),
-  ], answers);
-  return answer && { answer, all: all.checked };
 }
 
 /** @type {Record<import("./queue.js").State, string>} */

@@ -1,0 +1,34 @@
+/**
+ * Directories in object stores; loaded if there are any.
+ *
+ * @module
+ */
+
+import { HttpError } from "../handlers/core/errors.ts";
+import { SitePath } from "../handlers/http/target.ts";
+import { s3 } from "../handlers/sources/s3.ts";
+import type { FileSource } from "../handlers/sources/types.ts";
+import { StartError } from "./start_error.ts";
+
+/**
+ * Opens `s3://BUCKET/DIRECTORY`, and asks the store once, so that a wrong name or key shows at the start. The store and its
+ * keys are those of the environment.
+ *
+ * @param what The beginning of an error.
+ */
+export async function openStore(url: string, what: string): Promise<FileSource> {
+  const [, bucket = "", prefix = ""] = /^s3:\/\/([^/]*)\/?(.*)$/s.exec(url) ?? [];
+  try {
+    const source = s3({ bucket, prefix });
+    await source.list(SitePath.root);
+    return source;
+  } catch (error) {
+    if (error instanceof TypeError) throw new StartError(`${what}: ${error.message}`);
+    throw new StartError(`${what}: ${error instanceof HttpError ? explained(error) : StartError.reason(error)}`);
+  }
+}
+
+function explained({ message, cause }: HttpError): string {
+  const detail = cause instanceof Error ? ` (${cause.message})` : "";
+  return `${message[0]!.toLowerCase()}${message.slice(1)}${detail}`;
+}

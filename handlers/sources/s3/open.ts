@@ -1,0 +1,52 @@
+/**
+ * Opens a bucket: what the options leave open comes from the environment.
+ *
+ * @module
+ */
+
+import { HttpError } from "../../core/errors.ts";
+import { type ClientOptions, type ExpiringKeys, StoreClient } from "./client.ts";
+import { type EnvironmentSettings, environmentSettings } from "./environment.ts";
+import { requireEndpoint, type S3Options } from "./options.ts";
+import { S3Source } from "./source.ts";
+
+const DEFAULT_REGION = "us-east-1";
+const DEFAULT_TIMEOUT_MS = 20_000;
+const DEFAULT_CACHE_BYTES = 16 * 1024 * 1024;
+
+/** Opens the source; no request is made. `prefix` has been normalized. */
+export function openBucket(options: S3Options, prefix: string): S3Source {
+  const client = new StoreClient(clientOptions(options));
+  return new S3Source({ client, prefix }, options.cacheBytes ?? DEFAULT_CACHE_BYTES);
+}
+
+function clientOptions(options: S3Options): ClientOptions {
+  const environment = environmentSettings(options.profile);
+  const region = options.region ?? environment.region ?? DEFAULT_REGION;
+  const endpoint = options.endpoint ?? environment.endpoint;
+  if (endpoint !== null) requireEndpoint(endpoint);
+  const style = options.pathStyle ?? environment.pathStyle;
+  return {
+    bucket: options.bucket,
+    endpoint: new URL(endpoint ?? `https://s3.${region}.amazonaws.com`),
+    region,
+    pathStyle: style ?? (endpoint !== null || !isHostLabel(options.bucket)),
+    keys: () => keysOf(options, environment),
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+  };
+}
+
+/** Whether a bucket can be part of a host name that certificates cover: they cover one label. */
+function isHostLabel(bucket: string): boolean {
+  return /^[a-z0-9-]{3,63}$/.test(bucket);
+}
+
+async function keysOf({ credentials }: S3Options, { keys }: EnvironmentSettings): Promise<ExpiringKeys | null> {
+  if (credentials === null) return null;
+  const own = typeof credentials === "function" ? await credentials() : credentials ?? keys;
+  if (own) return own;
+  const cause = new Error(
+    "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE for keys in ~/.aws/credentials",
+  );
+  throw new HttpError(502, "This server has no keys for the file store", { cause });
+}
