@@ -21,4 +21,4 @@ while (held < Number(count)) {
   }
   await new Promise((resolve) => setTimeout(resolve));
 }
-console.log(held);
+await Deno.stdout.write(new TextEncoder().encode(`${held}`));
