@@ -12,6 +12,7 @@ import type { SitePath } from "../http/target.ts";
 import { WriteRefused } from "../sources/writer.ts";
 import { answered } from "../upload/refusals.ts";
 import { identityOf, operationsFor } from "../upload/rights.ts";
+import { transfer } from "../upload/tree.ts";
 import type { UploadSite } from "../upload/upload_site.ts";
 import { lockConflictResponse, lockError, lockResponse } from "./lock_answers.ts";
 import { type LockTerms, lockTerms } from "./lock_request.ts";
@@ -112,7 +113,8 @@ async function requireLockable(
   const { path, slash } = context.target;
   const operations = operationsFor(site, request, context);
   const there = await operations.known("read").stat(path);
-  await operations.requireChange(path, { deep: isDeep && there?.kind === "directory" });
+  if (!isDeep || there?.kind !== "directory") await operations.requireChange(path);
+  else await transfer(site, request, context, (signal) => operations.requireChange(path, { deep: true, signal }));
   if (there !== null) return true;
   if (slash) throw new WriteRefused("absent");
   await operations.requireFile(path, {});

@@ -108,7 +108,10 @@ export class Operations {
   }
 
   /** Requires the right to change something, and everything in it if `deep`: for a lock, which keeps others from doing so. */
-  async requireChange(path: SitePath, { deep, signal }: { deep: boolean; signal?: AbortSignal }): Promise<void> {
+  async requireChange(
+    path: SitePath,
+    { deep = false, signal }: { readonly deep?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<void> {
     this.requireRight(path, { enabled: "change", right: "change" });
     if (deep) await this.#permit.requireTree(path, signal);
   }
