@@ -111,7 +111,8 @@ export class XmlParser {
   }
 
   #comment(): void {
-    if (this.#until("--") === null || !this.#skip(">")) throw malformed("a comment contains --");
+    this.#until("--");
+    if (!this.#skip(">")) throw malformed("a comment contains --");
   }
 
   #instruction(): void {
@@ -293,7 +294,7 @@ function distinct(attributes: XmlAttribute[]): XmlAttribute[] {
 /** Replaces references to characters and to the predefined entities. */
 function expanded(raw: string): string {
   if (!raw.includes("&")) return raw;
-  return raw.replace(/&(?:#(\d{1,7}|x[\da-fA-F]{1,6})|([a-z]+));|&/g, (_all, number?: string, entity?: string) => {
+  return raw.replace(/&(?:#(\d+|x[\da-fA-F]+)|([a-z]+));|&/g, (_all, number?: string, entity?: string) => {
     const character = number === undefined ? ENTITIES[entity ?? ""] : characterOf(number);
     if (character === undefined) throw malformed("it refers to an entity that is not predefined");
     return character;
