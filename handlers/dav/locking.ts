@@ -36,7 +36,7 @@ export async function lock(site: LockSite, request: Request, context: Context): 
 }
 
 /** Ends a lock. */
-export async function unlock(site: LockSite, request: Request, context: Context): Promise<Response> {
+export function unlock(site: LockSite, request: Request, context: Context): Response {
   const { path } = context.target;
   const [, token] = /^<([^<>\s]+)>$/.exec(request.headers.get("lock-token")?.trim() ?? "") ?? [];
   if (token === undefined) throw new HttpError(400, "Lock-Token is missing or malformed");

@@ -36,10 +36,11 @@ function siteOf(
   const settings = { etagOf: () => "", onConflict: "overwrite", index: [], stallMs: 1_000 } as const;
   const site: LockSite = { store, locks, settings, transfers: new Limiter({ max: 1, queueMs: 0 }) };
   const options = { rights: { create: true, change }, onConflict: change ? "overwrite" : "fail", locks } as const;
-  const methods: Record<string, (site: LockSite, request: Request, context: Context) => Promise<Response>> = {
-    LOCK: lock,
-    UNLOCK: unlock,
-  };
+  const methods: Record<string, (site: LockSite, request: Request, context: Context) => Response | Promise<Response>> =
+    {
+      LOCK: lock,
+      UNLOCK: unlock,
+    };
   const writing = upload(source, options);
   const dav: Handler = async (request, context) => {
     if (request.method !== "GET") await requireIf(site, request, context);
