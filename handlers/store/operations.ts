@@ -30,6 +30,10 @@ export interface CreateOptions extends Naming {
   readonly length?: number | null;
   /** Verifies the content before the file gets its name. */
   readonly check?: ContentCheck | null;
+  /** Whether missing parent directories are created; defaults to true. */
+  readonly parents?: boolean;
+  /** The modification time of the file, in milliseconds since 1970; defaults to now. */
+  readonly modified?: number;
 }
 
 /** Options of {@linkcode Operations.copy}. */
@@ -120,16 +124,16 @@ export class Operations {
   async create(
     path: SitePath,
     content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-    { length = null, check = null, ...naming }: CreateOptions = {},
+    { length = null, check = null, parents = true, modified, ...naming }: CreateOptions = {},
   ): Promise<Committed> {
     await this.requireFile(path, naming);
     this.checkSize(length ?? 0);
-    const part = await this.begin(path);
+    const part = await this.begin(path, { parents });
     try {
       await this.checkRoom(part, length);
       await receive(content, new WriteBuffer(part, fileLimit(this.#store.options.maxBytes), check));
       check?.check();
-      return await this.commit(part, path, naming);
+      return await this.commit(part, path, naming, modified === undefined ? {} : { modified });
     } catch (error) {
       await part.discard();
       throw error;
@@ -271,12 +275,17 @@ export class Operations {
   }
 
   /** Creates the part of a file for which `requireFile` has been called. */
-  async begin(path: SitePath): Promise<PartFile> {
-    return await (await this.#store.writer()).create(path, crypto.randomUUID());
+  async begin(path: SitePath, options: { readonly parents?: boolean } = {}): Promise<PartFile> {
+    return await (await this.#store.writer()).create(path, crypto.randomUUID(), options);
   }
 
   /** Gives a part its name. With notes, the result is recorded. */
-  async commit(part: PartFile, path: SitePath, naming: Naming, notes?: string): Promise<Committed> {
+  async commit(
+    part: PartFile,
+    path: SitePath,
+    naming: Naming,
+    more: Pick<CommitOptions, "notes" | "modified"> = {},
+  ): Promise<Committed> {
     const { onConflict = "fail", expected } = naming;
     const policy = this.#permit.concealing(path, onConflict);
     await this.#requireNameUnlocked(path, policy);
@@ -284,7 +293,7 @@ export class Operations {
       paths: await this.#candidates(path, policy, []),
       replace: policy === "overwrite",
       ...(expected !== undefined && { expected }),
-      ...(notes !== undefined && { notes }),
+      ...more,
     });
   }
 
