@@ -8,10 +8,10 @@
  * - Server: `fileServer`, `serve`, `toFetch`
  * - Composition: `chain`, `wrap`, `mount`, `hosts`, `settle`, `derive`, `HttpError`
  * - Sources: `disk`, `memory`, `filtered`, `union`
- * - Handlers: `files`, `serveFile`, `listing`, `search`, `archive`, `checksum`, `upload`, `dav`, `cgi`,
- *   `fastcgi`, `proxy`
- * - Features: `archives`, `checksums`, `searches`, `uploadFeatures`, `davFeature`, `cgiFeature`,
- *   `fastCgiFeature`, `proxyFeature`
+ * - Handlers: `files`, `serveFile`, `listing`, `search`, `archive`, `checksum`, `upload`, `cgi`, `fastcgi`,
+ *   `proxy`
+ * - Features: `archives`, `checksums`, `searches`, `uploadFeatures`, `cgiFeature`, `fastCgiFeature`,
+ *   `proxyFeature`
  * - Layers: `accessLog`, `errorPages`, `headers`
  * - Python: `HTTPServer`, `BaseHTTPRequestHandler`, `SimpleHTTPRequestHandler`, `CGIHTTPRequestHandler` and the
  *   threading and HTTPS servers
@@ -69,7 +69,6 @@ export { search } from "./handlers/search/search.ts";
 export { archive } from "./handlers/archive/archive.ts";
 export { checksum } from "./handlers/checksum/checksum.ts";
 export { upload } from "./handlers/upload/upload.ts";
-export { dav } from "./handlers/dav/dav.ts";
 export { cgi } from "./handlers/upstream/cgi/cgi.ts";
 export { fastcgi } from "./handlers/upstream/fastcgi/fastcgi.ts";
 export { proxy } from "./handlers/upstream/proxy/proxy.ts";
@@ -77,7 +76,6 @@ export { proxy } from "./handlers/upstream/proxy/proxy.ts";
 // Features: the same handlers as options of `fileServer`
 export type { Feature } from "./handlers/serving/feature.ts";
 export { archives, checksums, searches } from "./handlers/site/reading_features.ts";
-export { davFeature } from "./handlers/site/dav_feature.ts";
 export { uploadFeatures } from "./handlers/upload/upload.ts";
 export { cgiFeature } from "./handlers/upstream/cgi/cgi.ts";
 export { fastCgiFeature } from "./handlers/upstream/fastcgi/fastcgi.ts";

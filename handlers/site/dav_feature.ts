@@ -19,7 +19,8 @@ import { type Feature, lazily } from "../serving/feature.ts";
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { davFeature, fileServer, memory, toFetch } from "@x/pyserve";
+ * import { fileServer, memory, toFetch } from "@x/pyserve";
+ * import { davFeature } from "@x/pyserve/handlers";
  *
  * const source = memory({ "a.txt": "hello" });
  * const fetch = toFetch(fileServer(source, { features: [davFeature()], log: false }));

@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { chain, dav, davFeature, derive, disk, files, fileServer, type Layer, memory, toFetch } from "../../mod.ts";
+import { dav, davFeature } from "../../handlers/mod.ts";
+import { chain, derive, disk, files, fileServer, type Layer, memory, mount, toFetch } from "../../mod.ts";
+import { readXml } from "../../handlers/dav/xml.ts";
 import { child, type Fetch, reportedBy, send, statusOf } from "./support.ts";
 
 const source = memory({
@@ -118,7 +120,6 @@ Deno.test("propfind: what a client cannot read does not exist", async () => {
 });
 
 Deno.test("propfind: hrefs have the prefix of a mount, and names that Windows does not allow are kept from it", async () => {
-  const { mount } = await import("../../mod.ts");
   const at = toFetch(mount("/a/b", chain(dav(source), files(source))));
   const reported = await reportedBy(await propfind("/a/b/docs/deep/", { depth: "1" }, undefined, at));
   assertEquals(Object.keys(reported), ["/a/b/docs/deep/", "/a/b/docs/deep/c.txt"]);
@@ -177,6 +178,5 @@ Deno.test("propfind: a large directory is sent while it is read, and an aborted 
 });
 
 Deno.test("propfind: the test's reader finds an element only in WebDAV's namespace", async () => {
-  const { readXml } = await import("../../handlers/dav/xml.ts");
   assertEquals(child((await readXml(new Response("<a><prop/></a>").body))!, "prop"), undefined);
 });
