@@ -216,7 +216,7 @@ function storeOptions(options: UploadOptions) {
 type Answer = (request: Request, context: Context) => Promise<Response>;
 
 /** The methods; {@linkcode METHODS} lists the right that each requires. */
-class Uploads {
+export class Uploads {
   readonly #site: UploadSite;
   readonly #methods: ReadonlyMap<string, Answer>;
 
