@@ -31,7 +31,9 @@ export async function loadFeatures(settings: FeatureSettings, { root, lockState 
   if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi, root));
   if (fastcgi) features.push(...(await import("./fastcgi.ts")).fastCgiFeatures(fastcgi));
   if (proxy) features.push(...(await import("./proxy.ts")).proxyFeatures(proxy));
-  const locks = dav && upload?.rights?.change ? await (await import("./lock_tables.ts")).locksOf(root, lockState) : null;
+  const locks = dav && upload?.rights?.change
+    ? await (await import("./lock_tables.ts")).locksOf(root, lockState)
+    : null;
   const writing = upload && { ...upload, ...locks && { locks } };
   if (dav) features.push((await import("../handlers/site/dav_feature.ts")).davFeature(writing ?? {}));
   // After the programs, which own their methods and queries.
