@@ -17,6 +17,10 @@ import { type UploadOptions, Uploads, uploadSiteOf } from "../upload/upload.ts";
 import { isFileRequest } from "./dav_methods.ts";
 import { lockHandler } from "./lock_methods.ts";
 import { LockTable } from "./lock_table.ts";
+import { PropertyTable } from "./dead_properties.ts";
+import { proppatch } from "./proppatch.ts";
+import { requireOwnHost } from "../core/own_hosts.ts";
+import { requireSameSite } from "../core/cross_site.ts";
 import { propfind } from "./propfind.ts";
 
 /** Options of {@linkcode dav}, as for `upload`; `onConflict` does not apply. */
@@ -39,6 +43,7 @@ const QUEUE_MS = 10_000;
  * - `PUT`, `MKCOL`, `DELETE`, `COPY` and `MOVE` do what RFC 4918 demands: `PUT` replaces a file, and creates no
  *   directories; `DELETE` removes a directory with its entries; `COPY` and `MOVE` replace whatever is at the destination,
  *   unless `Overwrite` is `F`. Otherwise they are those of {@linkcode upload}.
+ * - `PROPPATCH` keeps what clients set, in memory or in the `propertyTable` given as `followers`.
  * - `LOCK` and `UNLOCK`, if `locks` is a table made by `lockTable`.
  *
  * A chain with it should answer OPTIONS with `DAV: 1`, or `1, 2` with locks; `davFeature` does.
@@ -74,17 +79,24 @@ export function davOf(
   const { rights } = options;
   const locks = options.locks instanceof LockTable ? options.locks : null;
   const places = new Limiter({ max: LONG_AT_ONCE, maxPerClient: LONG_PER_CLIENT, queueMs: QUEUE_MS });
-  const shown = { ...site, ...(locks && { locks }), places };
+  const properties = options.followers instanceof PropertyTable ? options.followers : new PropertyTable();
+  const shown = { ...site, ...(locks && { locks }), ...(rights && { properties }), places };
   const reading: Handler = (request, context) => {
     return request.method === "PROPFIND" ? propfind(shown, request, context) : null;
   };
   if (!rights) return reading;
   const onConflict = rights.change ? "overwrite" : "fail";
-  const uploads = uploadSiteOf(site, { ...options, onConflict });
+  const uploads = uploadSiteOf(site, { ...options, onConflict, followers: properties });
   const writable = { ...uploads, settings: { ...uploads.settings, isDav: true } };
   const files = new Uploads(writable).handler;
   const writing: Handler = (request, context) => {
     return isFileRequest(request.method, context.target.query) ? files(request, context) : null;
   };
-  return chain(...locks ? [lockHandler({ ...writable, locks })] : [], reading, writing);
+  const setting: Handler = (request, context) => {
+    if (request.method !== "PROPPATCH") return null;
+    requireOwnHost(request, context);
+    requireSameSite(request, context.hosts);
+    return proppatch({ ...writable, properties }, request, context);
+  };
+  return chain(...locks ? [lockHandler({ ...writable, locks })] : [], reading, setting, writing);
 }

@@ -10,6 +10,9 @@ import type { StoreRights } from "../store/access.ts";
 /** The methods, and the right that each requires for the target of the request. */
 export const DAV_METHODS: Readonly<Record<string, Right>> = { PROPFIND: "read" };
 
+/** The method for properties. */
+export const PROPERTY_METHODS: Readonly<Record<string, Right>> = { PROPPATCH: "create" };
+
 /** The methods for locks. */
 export const LOCK_METHODS: Readonly<Record<string, Right>> = { LOCK: "change", UNLOCK: "change" };
 

@@ -5,7 +5,14 @@
  */
 
 import type { DavOptions } from "../dav/dav.ts";
-import { DAV_HEADERS, DAV_METHODS, fileMethods, isFileRequest, LOCK_METHODS } from "../dav/dav_methods.ts";
+import {
+  DAV_HEADERS,
+  DAV_METHODS,
+  fileMethods,
+  isFileRequest,
+  LOCK_METHODS,
+  PROPERTY_METHODS,
+} from "../dav/dav_methods.ts";
 import { LockTable } from "../dav/lock_table.ts";
 import { type Feature, lazily } from "../serving/feature.ts";
 
@@ -32,7 +39,7 @@ import { type Feature, lazily } from "../serving/feature.ts";
 export function davFeature(options: DavOptions = {}): Feature {
   const { rights, locks } = options;
   const hasLocks = locks instanceof LockTable;
-  const own = { ...DAV_METHODS, ...hasLocks && LOCK_METHODS };
+  const own = { ...DAV_METHODS, ...rights && PROPERTY_METHODS, ...hasLocks && LOCK_METHODS };
   const methods = { ...own, ...rights && fileMethods(rights) };
   return {
     name: "dav",

@@ -18,6 +18,7 @@ import {
   WriteRefused,
 } from "../sources/writer.ts";
 import type { Permit, StoreRights } from "./access.ts";
+import type { Followers } from "./followers.ts";
 import type { Locks } from "./locks.ts";
 import type { Appended, Appends, UploadKey, UploadPiece, UploadProgress } from "./appends.ts";
 import { type ConflictPolicy, firstFreeNumber, type Naming, pathsFor } from "./conflict.ts";
@@ -69,7 +70,12 @@ export interface Copied extends Committed {
 /** The parts of a store that the operations need. */
 export interface OperatedStore {
   readonly source: FileSource;
-  readonly options: { readonly maxBytes: number; readonly maxEntries: number; readonly locks: Locks | null };
+  readonly options: {
+    readonly maxBytes: number;
+    readonly maxEntries: number;
+    readonly locks: Locks | null;
+    readonly followers: Followers | null;
+  };
   readonly appends: Appends;
   writer(): Promise<SourceWriter>;
 }
@@ -118,6 +124,12 @@ export class Operations {
   ): Promise<void> {
     this.requireRight(path, { enabled: "change", right: "change" });
     if (deep) await this.#permit.requireTree(path, signal);
+  }
+
+  /** Requires a right to what is kept about a path besides its content, and that no lock prevents changing it. */
+  async requireNotes(path: SitePath, right: keyof StoreRights): Promise<void> {
+    this.requireRight(path, { enabled: right, right });
+    await this.#permit.requireUnlocked(path, "content");
   }
 
   /** Stores a new file, creating its parent directories. Errors of the content are passed on. */
@@ -189,6 +201,7 @@ export class Operations {
     options.signal?.throwIfAborted();
     await (await this.#store.writer()).remove(path, options);
     await this.#store.options.locks?.removed?.(path);
+    this.#store.options.followers?.removed(path);
   }
 
   /**
@@ -210,6 +223,7 @@ export class Operations {
     const change = { signal, ...(expected !== undefined && { expected }) };
     const moved = await (await this.#store.writer()).move(from, target, change);
     await this.#store.options.locks?.removed?.(from);
+    this.#store.options.followers?.moved(from, moved.path);
     return moved;
   }
 
@@ -240,7 +254,12 @@ export class Operations {
     const copy = original.stat.kind === "directory"
       ? this.#copyTree(original, target)
       : this.#copyFile(original, to, target);
-    return { ...await copy, omitted: original.omitted };
+    const copied = await copy;
+    // Of entries that the actor may not read, nothing is copied.
+    if (isOwn) {
+      this.#store.options.followers?.copied(from, copied.path, { shallow: shallow || !this.#permit.isUniform });
+    }
+    return { ...copied, omitted: original.omitted };
   }
 
   async #copyFile(original: Original, to: SitePath, { signal, ...options }: Target): Promise<Committed> {
