@@ -1,11 +1,11 @@
 /** The style sheet of the page with JavaScript. */
 
 import appCss from "./app.css" with { type: "text" };
-import { iconStyle } from "./icons.js";
+import { firstIcons } from "./icons.js";
 
 /** The policy of the page blocks external style sheets; constructed ones are allowed. */
 export function adoptStyle() {
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(iconStyle() + appCss);
+  sheet.replaceSync(firstIcons() + appCss);
   document.adoptedStyleSheets.push(sheet);
 }
