@@ -41,9 +41,6 @@ export function patternOf(name) {
   return new RegExp(`(${comments})|(${STRINGS})|(${NUMBERS})|\\b(${WORDS.replaceAll(" ", "|")})\\b`, "g");
 }
 
-/** What is highlighted on the page, by kind. @type {Record<string, Highlight>} */
-const shown = {};
-
 /** How many ranges are left. */
 let left = MOST_RANGES;
 
@@ -73,16 +70,16 @@ export function highlight(code, name, signal) {
   }
   for (const [kind, range] of added) highlightOf(kind).add(range);
   signal?.addEventListener("abort", () => {
-    for (const [kind, range] of added) shown[kind]?.delete(range);
+    for (const [kind, range] of added) highlightOf(kind).delete(range);
     left += added.length;
   });
 }
 
-/** @param {string} kind */
+/** What is highlighted on the page. @param {string} kind */
 function highlightOf(kind) {
-  const known = shown[kind];
+  const known = CSS.highlights.get(`code-${kind}`);
   if (known) return known;
-  const made = shown[kind] = new Highlight();
+  const made = new Highlight();
   CSS.highlights.set(`code-${kind}`, made);
   return made;
 }

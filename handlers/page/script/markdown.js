@@ -4,7 +4,6 @@
  */
 
 import { h } from "./dom.js";
-import { highlight } from "./highlight.js";
 import { destinationAt, REFERENCE, referenceAt, Spans } from "./spans.js";
 
 /** Maximum nesting depth; deeper content is shown as text. */
@@ -27,10 +26,19 @@ export function renderMarkdown(source, base, signal) {
   for (const block of article.querySelectorAll("p, h2, h3, h4, h5, h6, ul, ol, blockquote, table")) {
     block.setAttribute("dir", "auto"); // one text may be in Arabic, the next in English
   }
-  for (const code of article.querySelectorAll("code")) {
-    if (code.dataset.language) highlight(code, `.${ENDINGS[code.dataset.language] ?? code.dataset.language}`, signal);
-  }
+  highlightFences(article, signal);
   return article;
+}
+
+/** @param {HTMLElement} article @param {AbortSignal} [signal] */
+async function highlightFences(article, signal) {
+  const fences = article.querySelectorAll("code[data-language]");
+  if (fences.length === 0) return;
+  const module = await import("./highlight.js").catch(() => null); // it is as well without colours
+  for (const code of /** @type {NodeListOf<HTMLElement>} */ (fences)) {
+    const language = code.dataset.language ?? "";
+    if (!signal?.aborted) module?.highlight(code, `.${ENDINGS[language] ?? language}`, signal);
+  }
 }
 
 /** The endings of files in a language, if they are not its name. @type {Record<string, string>} */
