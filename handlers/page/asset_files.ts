@@ -6,6 +6,7 @@
 
 import actions from "./script/actions.js" with { type: "text" };
 import address from "./script/address.js" with { type: "text" };
+import addressCard from "./script/address_card.js" with { type: "text" };
 import appCss from "./script/app.css" with { type: "text" };
 import changes from "./script/changes.js" with { type: "text" };
 import conflict from "./script/conflict.js" with { type: "text" };
@@ -38,6 +39,7 @@ import live from "./script/live.js" with { type: "text" };
 import liveRows from "./script/live_rows.js" with { type: "text" };
 import login from "./script/login.js" with { type: "text" };
 import main from "./script/main.js" with { type: "text" };
+import markdownCss from "./script/markdown.css" with { type: "text" };
 import markdown from "./script/markdown.js" with { type: "text" };
 import match from "./script/match.js" with { type: "text" };
 import mediaView from "./script/media_view.js" with { type: "text" };
@@ -82,6 +84,7 @@ import { BASE, bundle, CODE, MAIN } from "./bundle.ts";
 export const sources: ReadonlyMap<string, string> = new Map([
   ["actions.js", actions],
   ["address.js", address],
+  ["address_card.js", addressCard],
   ["app.css", appCss],
   ["changes.js", changes],
   ["conflict.js", conflict],
@@ -114,6 +117,7 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["live_rows.js", liveRows],
   ["login.js", login],
   ["main.js", main],
+  ["markdown.css", markdownCss],
   ["markdown.js", markdown],
   ["match.js", match],
   ["media_view.js", mediaView],

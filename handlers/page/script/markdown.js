@@ -4,7 +4,11 @@
  */
 
 import { h } from "./dom.js";
+import markdownCss from "./markdown.css" with { type: "text" };
 import { destinationAt, REFERENCE, referenceAt, Spans } from "./spans.js";
+import { adopt } from "./style.js";
+
+adopt(markdownCss);
 
 /** Maximum nesting depth; deeper content is shown as text. */
 const DEPTH = 16;

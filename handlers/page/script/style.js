@@ -5,7 +5,12 @@ import { firstIcons } from "./icons.js";
 
 /** The policy of the page blocks external style sheets; constructed ones are allowed. */
 export function adoptStyle() {
+  adopt(firstIcons() + appCss);
+}
+
+/** @param {string} css */
+export function adopt(css) {
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(firstIcons() + appCss);
+  sheet.replaceSync(css);
   document.adoptedStyleSheets.push(sheet);
 }

@@ -1,6 +1,7 @@
 /** The style sheet of previews, and their icons. */
 
 import { iconStyle } from "./icons.js";
+import { adopt } from "./style.js";
 import viewCss from "./view.css" with { type: "text" };
 
 /** @type {Record<string, string>} */
@@ -16,7 +17,5 @@ const PATHS = {
 };
 
 export function adoptViewStyle() {
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(iconStyle(PATHS) + viewCss);
-  document.adoptedStyleSheets.push(sheet);
+  adopt(iconStyle(PATHS) + viewCss);
 }
