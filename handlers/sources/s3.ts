@@ -10,8 +10,9 @@ import { withNode } from "../system/node.ts";
 import type { ByteRange } from "../http/range.ts";
 import type { SitePath } from "../http/target.ts";
 import { requireEndpoint, type S3Credentials, type S3Options } from "./s3/options.ts";
-import type { S3Source } from "./s3/source.ts";
+import type { OpenBucket } from "./s3/open.ts";
 import type { FileSlices, FileSource, FileStat, OpenFile } from "./types.ts";
+import type { SourceWriter } from "./writer.ts";
 
 export type { S3Credentials, S3Options };
 
@@ -64,7 +65,7 @@ const opening = onDemand(() => withNode(() => import("./s3/open.ts")));
 class LazyS3 implements FileSource {
   readonly #options: S3Options;
   readonly #prefix: string;
-  #source: S3Source | null = null;
+  #open: OpenBucket | null = null;
 
   constructor(options: S3Options, prefix: string) {
     this.#options = options;
@@ -72,19 +73,23 @@ class LazyS3 implements FileSource {
   }
 
   async stat(path: SitePath): Promise<FileStat | null> {
-    return await (await this.#opened()).stat(path);
+    return await (await this.#opened()).source.stat(path);
   }
 
   async list(path: SitePath): Promise<FileSlices | null> {
-    return await (await this.#opened()).list(path);
+    return await (await this.#opened()).source.list(path);
   }
 
   async open(path: SitePath, seen: FileStat, range?: ByteRange): Promise<OpenFile> {
-    return await (await this.#opened()).open(path, seen, range);
+    return await (await this.#opened()).source.open(path, seen, range);
   }
 
-  #opened(): Awaitable<S3Source> {
-    return this.#source ?? opening().then(({ openBucket }) => this.#source ??= openBucket(this.#options, this.#prefix));
+  async openWriter(): Promise<SourceWriter> {
+    return await (await this.#opened()).openWriter();
+  }
+
+  #opened(): Awaitable<OpenBucket> {
+    return this.#open ?? opening().then(({ openBucket }) => this.#open ??= openBucket(this.#options, this.#prefix));
   }
 }
 

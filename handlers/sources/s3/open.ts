@@ -5,6 +5,8 @@
  */
 
 import { HttpError } from "../../core/errors.ts";
+import { onDemand } from "../../core/on_demand.ts";
+import type { SourceWriter } from "../writer.ts";
 import { type ClientOptions, type ExpiringKeys, StoreClient } from "./client.ts";
 import { type EnvironmentSettings, environmentSettings } from "./environment.ts";
 import { requireEndpoint, type S3Options } from "./options.ts";
@@ -14,10 +16,20 @@ const DEFAULT_REGION = "us-east-1";
 const DEFAULT_TIMEOUT_MS = 20_000;
 const DEFAULT_CACHE_BYTES = 16 * 1024 * 1024;
 
-/** Opens the source; no request is made. `prefix` has been normalized. */
-export function openBucket(options: S3Options, prefix: string): S3Source {
+const writing = onDemand(() => import("./open_writer.ts"));
+
+/** A bucket that is open. */
+export interface OpenBucket {
+  readonly source: S3Source;
+  openWriter(): Promise<SourceWriter>;
+}
+
+/** Opens a bucket; no request is made. `prefix` has been normalized. */
+export function openBucket(options: S3Options, prefix: string): OpenBucket {
   const client = new StoreClient(clientOptions(options));
-  return new S3Source({ client, prefix }, options.cacheBytes ?? DEFAULT_CACHE_BYTES);
+  const bucket = { client, prefix };
+  const source = new S3Source(bucket, options.cacheBytes ?? DEFAULT_CACHE_BYTES);
+  return { source, openWriter: async () => (await writing()).openWriter(bucket, source) };
 }
 
 function clientOptions(options: S3Options): ClientOptions {
