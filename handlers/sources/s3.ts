@@ -17,7 +17,7 @@ import type { SourceWriter } from "./writer.ts";
 export type { S3Credentials, S3Options };
 
 /**
- * A source of the files in a bucket of an S3-compatible object store. It is read-only.
+ * A source of the files in a bucket of an S3-compatible object store.
  *
  * Slashes in keys separate directories, which exist while there is a key below them. A key that no URL can name is not
  * exposed: one with an empty segment (`a//b`, `/a`), a segment `.` or `..`, or NUL. If there is a file and a directory of
@@ -26,6 +26,9 @@ export type { S3Credentials, S3Options };
  * Each response is of one version: the store is asked for the metadata, and content is requested on the condition that it
  * is still that version, also if it has to be requested again because it was cut off. Requests are repeated up to three
  * times if the store fails or is overloaded; then the error is 502, 503 or 504, and its cause is logged.
+ *
+ * It can be written: a file appears once complete, or not at all; large ones, and what is needed to resume an upload, are
+ * stored below `.pyserve/uploads/` until then, which is never served. Moving or deleting a directory is not atomic.
  *
  * Nothing is loaded or requested before the first access. It needs the permission to connect to the store, and to read
  * those of the variables and files that are used.
