@@ -16,8 +16,8 @@ import { eachOf, type Writes } from "./writes.ts";
 /** The smallest size of a part that stores accept, except for the last. */
 const MIN_PART_BYTES = 5 * 1024 * 1024;
 
-/** After so many parts, they are twice as large: a store takes at most 10,000, and an object has up to 5 TiB. */
-const SAME_SIZE = 1_000;
+/** After so many parts, they are twice as large: a store takes at most 10,000, which are 300 GiB then. */
+const SAME_SIZE = 2_000;
 
 /** The size of a part, counted from 1, unless it is the last. */
 export function partBytes(number: number): number {
