@@ -83,13 +83,13 @@ export async function cutAfter(response: Response, bytes: number): Promise<Respo
   return new Response(body, response);
 }
 
-/** Lets a store that does not evaluate conditions in PUT do so: one request at a time for each object. */
-export function conditionalPuts(endpoint: string): Fault {
+/** Lets a store that does not evaluate conditions for writing do so: one request at a time for each object. */
+export function conditional(endpoint: string): Fault {
   const last = new Map<string, Promise<unknown>>();
   return (request, pass) => {
-    const { pathname, search } = new URL(request.url);
+    const { pathname } = new URL(request.url);
     const [noneMatch, match] = ["if-none-match", "if-match"].map((name) => request.headers.get(name));
-    if (request.method !== "PUT" || search !== "" || !(noneMatch || match)) return null;
+    if (!/^(?:PUT|POST)$/.test(request.method) || !(noneMatch || match)) return null;
     const [, bucket, ...key] = pathname.split("/").map(decodeURIComponent);
     const answer = Promise.resolve(last.get(pathname)).then(async () => {
       const { status, headers } = await clientOf(endpoint, bucket!).send({

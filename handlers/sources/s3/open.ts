@@ -26,7 +26,9 @@ export interface OpenBucket {
 
 /** Opens a bucket; no request is made. `prefix` has been normalized. */
 export function openBucket(options: S3Options, prefix: string): OpenBucket {
-  const client = new StoreClient(clientOptions(options));
+  const settings = clientOptions(options);
+  requirePermission(settings);
+  const client = new StoreClient(settings);
   const bucket = { client, prefix };
   const source = new S3Source(bucket, options.cacheBytes ?? DEFAULT_CACHE_BYTES);
   return { source, openWriter: async () => (await writing()).openWriter(bucket, source) };
@@ -61,4 +63,13 @@ async function keysOf({ credentials }: S3Options, { keys }: EnvironmentSettings)
     "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE for keys in ~/.aws/credentials",
   );
   throw new HttpError(502, "This server has no keys for the file store", { cause });
+}
+
+/** Connecting without it would ask on the terminal, at a time that clients choose. */
+function requirePermission({ bucket, pathStyle, endpoint: { protocol, hostname, port } }: ClientOptions): void {
+  const name = pathStyle ? hostname : `${bucket}.${hostname}`;
+  const host = `${name}:${port || (protocol === "https:" ? "443" : "80")}`;
+  if (Deno.permissions.querySync({ name: "net", host }).state === "granted") return;
+  const cause = new Error(`It takes --allow-net=${host}`);
+  throw new HttpError(502, "This server may not connect to the file store", { cause });
 }

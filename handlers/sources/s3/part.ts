@@ -118,7 +118,7 @@ export class S3Part implements PartFile {
     await this.#storing;
     if (this.#epoch !== null && !await state.isOwner(this.#owner)) throw new WriteRefused("busy");
     const pieces: Piece[] = this.#parts.map(({ key }) => ({ from: key }));
-    if (this.#buffered > 0 || pieces.length === 0) pieces.push({ body: this.#buffer.slice(0, this.#buffered) });
+    if (this.#buffered > 0 || pieces.length === 0) pieces.push({ body: this.#buffer.subarray(0, this.#buffered) });
     const committed = await publish(pieces, options);
     ended();
     if (options.notes !== undefined) {

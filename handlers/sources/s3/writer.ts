@@ -21,7 +21,7 @@ import {
   type UploadRecord,
   WriteRefused,
 } from "../writer.ts";
-import { isState, keyOf, prefixOf, STATE_NAME } from "./keys.ts";
+import { isState, keyOf, prefixOf, UPLOADS } from "./keys.ts";
 import { pagesOf } from "./pages.ts";
 import { S3Part } from "./part.ts";
 import { type Bucket, DIRECTORY, type S3Source, statOf } from "./source.ts";
@@ -46,7 +46,7 @@ export class S3Writer implements SourceWriter {
     this.#bucket = bucket;
     this.#source = source;
     this.#writes = writes;
-    this.isExclusive = writes.conditions.inPut || writes.conditions.atEnd;
+    this.isExclusive = writes.isConditional;
   }
 
   async create(path: SitePath, id: string, { parents = true } = {}): Promise<PartFile> {
@@ -158,12 +158,12 @@ export class S3Writer implements SourceWriter {
   }
 
   async sweep(olderThan: number): Promise<number> {
-    const newest = new Map<string, { keys: string[]; modified: number; parts: number }>();
+    const newest = new Map<string, { keys: string[]; modified: number }>();
     const prefix = this.#statePrefix;
     for await (const { objects } of pagesOf(this.#bucket.client, { prefix, isFlat: false })) {
       for (const { key, modified } of objects) {
         const [name = ""] = key.slice(prefix.length).split("/");
-        const state = newest.get(name) ?? { keys: [], modified: 0, parts: 0 };
+        const state = newest.get(name) ?? { keys: [], modified: 0 };
         state.keys.push(key);
         state.modified = Math.max(state.modified, modified ?? 0);
         newest.set(name, state);
@@ -175,7 +175,7 @@ export class S3Writer implements SourceWriter {
   }
 
   get #statePrefix(): string {
-    return `${this.#bucket.prefix}${STATE_NAME}/uploads/`;
+    return this.#bucket.prefix + UPLOADS;
   }
 
   #stateOf(path: SitePath, id: string): UploadState {
@@ -221,10 +221,10 @@ export class S3Writer implements SourceWriter {
 
   /** The metadata of what has just been stored, even if it has been replaced since. */
   async #statAfter(key: string, tag: string): Promise<FileStat> {
-    const stat = await statOf(this.#bucket.client, key);
     const version = tag.replaceAll('"', "");
-    if (stat === null || stat.version === version || version === "") return stat ?? { ...DIRECTORY, kind: "file" };
-    return { ...stat, version };
+    const stat = await statOf(this.#bucket.client, key);
+    if (stat === null) return { kind: "file", size: 0, modified: null, version, stable: true };
+    return version === "" ? stat : { ...stat, version };
   }
 
   async #moveDirectory(from: SitePath, { paths }: CommitOptions, signal?: AbortSignal): Promise<Committed> {

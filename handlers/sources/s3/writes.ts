@@ -13,12 +13,6 @@ import { escapeXml, parseXml, textOf, type XmlElement } from "./xml.ts";
 /** What must hold when an object gets its content: nothing, that there is none, or that it is this version. */
 export type Condition = "any" | "new" | { readonly version: string };
 
-/** Which conditions a store evaluates: in PUT, and at the end of an upload in parts. */
-export interface Conditions {
-  readonly inPut: boolean;
-  readonly atEnd: boolean;
-}
-
 /** A part of an object: bytes, or another object. */
 export type Piece = { readonly body: Uint8Array<ArrayBuffer> } | CopiedPiece;
 
@@ -41,29 +35,25 @@ const MARK = "x-amz-meta-pyserve";
 /** Writes objects of a bucket. */
 export class Writes {
   readonly client: StoreClient;
-  readonly conditions: Conditions;
-  readonly #mutex: Mutex;
+  /** Whether the store evaluates conditions; otherwise they hold within this process. */
+  readonly isConditional: boolean;
+  readonly #mutex = new Mutex();
 
-  constructor(client: StoreClient, conditions: Conditions, mutex: Mutex = new Mutex()) {
+  constructor(client: StoreClient, isConditional: boolean) {
     this.client = client;
-    this.conditions = conditions;
-    this.#mutex = mutex;
+    this.isConditional = isConditional;
   }
 
   /** Stores an object; returns its entity tag, or null if the condition does not hold. */
   async put(key: string, body: Uint8Array<ArrayBuffer>, condition: Condition): Promise<string | null> {
-    const { inPut, atEnd } = this.conditions;
-    if (condition === "new" && !inPut && atEnd && body.length > 0) {
-      return await this.assemble(key, [{ body }], condition);
-    }
     return await this.#mutex.run(key, async () => {
-      if (!inPut && !await this.#holds(key, condition)) return null;
+      if (!this.isConditional && !await this.#holds(key, condition)) return null;
       const mark = crypto.randomUUID();
       const response = await this.client.send({
         method: "PUT",
         key,
         body,
-        headers: { ...contentHeaders(key), ...inPut && conditionHeaders(condition), [MARK]: mark },
+        headers: { ...contentHeaders(key), ...this.isConditional && conditionHeaders(condition), [MARK]: mark },
         expects: condition === "any" ? [] : [404, 409, 412],
       });
       await response.body?.cancel();
@@ -154,9 +144,7 @@ export class Writes {
 
   async #complete(upload: Upload, tags: readonly string[], condition: Condition): Promise<string | null> {
     const { key, id, mark } = upload;
-    const { inPut, atEnd } = this.conditions;
-    const isChecked = condition === "new" ? atEnd : inPut;
-    if (!isChecked && !await this.#holds(key, condition)) return null;
+    if (!this.isConditional && !await this.#holds(key, condition)) return null;
     const parts = tags.map((tag, index) =>
       `<Part><PartNumber>${index + 1}</PartNumber><ETag>${escapeXml(tag)}</ETag></Part>`
     );
@@ -164,7 +152,7 @@ export class Writes {
       method: "POST",
       key,
       query: { uploadId: id },
-      headers: { "content-type": "application/xml", ...isChecked && conditionHeaders(condition) },
+      headers: { "content-type": "application/xml", ...this.isConditional && conditionHeaders(condition) },
       body: new TextEncoder().encode(`<CompleteMultipartUpload>${parts.join("")}</CompleteMultipartUpload>`),
       expects: [404, 409, 412],
     });

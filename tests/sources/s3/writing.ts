@@ -1,4 +1,4 @@
-/** Writing to an object store, with conditions in PUT, at the end of an upload in parts, and without any. */
+/** Writing to an object store, with conditions and without. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type FileSource, HttpError, SitePath, toFetch, upload } from "@x/pyserve";
@@ -8,7 +8,7 @@ import type { StoreClient } from "../../../handlers/sources/s3/client.ts";
 import { pagesOf } from "../../../handlers/sources/s3/pages.ts";
 import { noise } from "../../support/bytes.ts";
 import { runCommand, start } from "../../support/command.ts";
-import { conditionalPuts, type FaultyStore, faultyStore, storeError } from "../../support/faulty_store.ts";
+import { conditional, type FaultyStore, faultyStore, storeError } from "../../support/faulty_store.ts";
 import { pathOf } from "../../support/source.ts";
 import { KEYS, put } from "../../support/swift.ts";
 import { ALL, bytes, refusal } from "../../store/support.ts";
@@ -56,10 +56,8 @@ const filesOf = ({ open }: Place) => new Store(open()).as(ALL);
 
 /** The stores: what they evaluate, and what does that. */
 const STORES: Readonly<Record<string, (proxy: FaultyStore) => void>> = {
-  "conditions in PUT": (proxy) => proxy.fault = conditionalPuts(store.swift.endpoint),
-  "conditions at the end of an upload": () => {},
-  "no conditions": (proxy) =>
-    proxy.fault = (request) => request.headers.has("if-none-match") ? storeError(501, "NotImplemented") : null,
+  "with conditions": (proxy) => proxy.fault = conditional(store.swift.endpoint),
+  "without conditions": () => {}, // refused in PUT; at the end of an upload in parts, Swift evaluates them, but not atomically
 };
 
 for (const [title, arrange] of Object.entries(STORES)) {
@@ -97,7 +95,7 @@ for (const [title, arrange] of Object.entries(STORES)) {
     arrange(proxy);
     const place = await empty(proxy);
     const isExclusive = (await place.open().openWriter!()).isExclusive;
-    assertEquals(isExclusive, title !== "no conditions");
+    assertEquals(isExclusive, title === "with conditions");
     // Without conditions, this holds within one process only.
     const one = filesOf(place);
     const all = Array.from(
@@ -141,8 +139,8 @@ test("an upload that breaks off, or that the store refuses, leaves nothing", asy
 
 test("requests that fail twice are sent again, and one that succeeded without an answer is recognized", async () => {
   await using proxy = faultyStore(store.swift.endpoint);
-  const conditional = conditionalPuts(store.swift.endpoint);
-  proxy.fault = conditional;
+  const evaluated = conditional(store.swift.endpoint);
+  proxy.fault = evaluated;
   const place = await empty(proxy);
   const files = filesOf(place);
   await files.create(pathOf("first"), bytes("x"));
@@ -150,7 +148,7 @@ test("requests that fail twice are sent again, and one that succeeded without an
   proxy.fault = (request, pass) => {
     const isRepeated = seen.has(`${request.method} ${request.url}`);
     seen.add(`${request.method} ${request.url}`);
-    const answer = conditional(request, pass);
+    const answer = evaluated(request, pass);
     if (isRepeated || request.method === "HEAD") return answer;
     return Promise.resolve(answer ?? pass()).then(async (response) => {
       await response.body?.cancel();
@@ -363,12 +361,13 @@ test("uploads over HTTP: PUT with conditions, forms, and pieces", async () => {
 test("the command takes uploads, unless the store cannot refuse a name that is taken", async () => {
   await using proxy = faultyStore(store.swift.endpoint);
   const { name, client } = await empty();
+  proxy.fault = conditional(store.swift.endpoint);
   const env = (endpoint: string) => ({
     AWS_ACCESS_KEY_ID: KEYS.accessKeyId,
     AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey,
     AWS_ENDPOINT_URL: endpoint,
   });
-  await using command = await start([`s3://${name}/in`, "--upload"], { env: env(store.swift.endpoint) });
+  await using command = await start([`s3://${name}/in`, "--upload"], { env: env(proxy.endpoint) });
   const put = async (body: string) => {
     const response = await fetch(`http://127.0.0.1:${command.port}/d/a.txt`, { method: "PUT", body });
     await response.body?.cancel();
@@ -376,7 +375,7 @@ test("the command takes uploads, unless the store cannot refuse a name that is t
   };
   assertEquals([await put("one"), await put("two")], [201, 409]);
   assertEquals([await keysIn(client), await textOf(client, "in/d/a.txt")], [["in/d/a.txt"], "one"]);
-  STORES["no conditions"]!(proxy);
+  proxy.fault = null;
   const refused = await runCommand([`s3://${name}`, "--upload"], { env: env(proxy.endpoint) });
   assertEquals([refused.code, refused.stderr.includes("use --on-conflict rename")], [1, true], refused.stderr);
   await using _other = await start([`s3://${name}`, "--upload", "--on-conflict", "rename"], {
