@@ -27,8 +27,10 @@ import help from "./script/help.js" with { type: "text" };
 import highlight from "./script/highlight.js" with { type: "text" };
 import historyOf from "./script/history.js" with { type: "text" };
 import icons from "./script/icons.js" with { type: "text" };
+import keptValues from "./script/kept.js" with { type: "text" };
 import keyboard from "./script/keyboard.js" with { type: "text" };
 import kinds from "./script/kinds.js" with { type: "text" };
+import language from "./script/language.js" with { type: "text" };
 import lazy from "./script/lazy.js" with { type: "text" };
 import live from "./script/live.js" with { type: "text" };
 import liveRows from "./script/live_rows.js" with { type: "text" };
@@ -67,6 +69,9 @@ import upload from "./script/upload.js" with { type: "text" };
 import uploads from "./script/uploads.js" with { type: "text" };
 import work from "./script/work.js" with { type: "text" };
 import { BASE, bundle, CODE, MAIN } from "./bundle.ts";
+import { languages, wordFiles, wordsJson } from "./words.ts";
+
+export { languages };
 
 /** The modules and style sheets by name. */
 export const sources: ReadonlyMap<string, string> = new Map([
@@ -93,8 +98,10 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["highlight.js", highlight],
   ["history.js", historyOf],
   ["icons.js", icons],
+  ["kept.js", keptValues],
   ["keyboard.js", keyboard],
   ["kinds.js", kinds],
+  ["language.js", language],
   ["lazy.js", lazy],
   ["live.js", live],
   ["live_rows.js", liveRows],
@@ -144,10 +151,10 @@ let joined: ReadonlyMap<string, string> | undefined;
 
 /** The files that are served, by name; joined with the first request for one, because a page needs only their version. */
 export function texts(): ReadonlyMap<string, string> {
-  return joined ??= bundle(sources, OTHER_ROOTS);
+  return joined ??= new Map([...bundle(sources, OTHER_ROOTS), ...wordFiles()]);
 }
 
 /** Hash of all that decides about the files: the cache-busting part of their URLs. */
 export const version: string = new Uint8Array(
-  await crypto.subtle.digest("SHA-256", new TextEncoder().encode([CODE, ...sources.values()].join("\0"))),
+  await crypto.subtle.digest("SHA-256", new TextEncoder().encode([CODE, wordsJson, ...sources.values()].join("\0"))),
 ).toHex().slice(0, 16);

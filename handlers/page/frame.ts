@@ -18,7 +18,8 @@ const SCRIPTED_STYLE = STYLE + minified(scriptedCss);
 // Awaited once, when the module is loaded: hashing a few kilobytes finishes before the socket is open.
 const [STYLE_HASH, SCRIPTED_STYLE_HASH] = [await policyHash(STYLE), await policyHash(SCRIPTED_STYLE)];
 
-function minified(css: string): string {
+/** A style sheet without comments and line breaks. */
+export function minified(css: string): string {
   return css.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) => line.trim()).join("");
 }
 

@@ -5,6 +5,7 @@ import { openDialog } from "./dialogs.js";
 import { h, toast } from "./dom.js";
 import { pathOf } from "./entries.js";
 import { isShown, kindOf } from "./kinds.js";
+import { t } from "./language.js";
 import { loaded } from "./lazy.js";
 import { request } from "./login.js";
 import { moveByDialog } from "./moving.js";
@@ -30,17 +31,17 @@ export function menuOf(entry) {
   const showable = isShown(entry) || kindOf(entry.name) === "html";
   /** @type {(false | Parameters<typeof import("./dialogs.js").openMenu>[1][number])[]} */
   const items = [
-    !isDirectory && showable && ["eye", "Preview", () => openPreview(entry)],
-    ["open", "Open", href],
-    !isDirectory && ["download", "Download", href, { download: true }],
-    isDirectory && can("archive") && ["download", "Download as zip", folderUrl(href), { download: true }],
-    can("share") && ["share", "Share …", () => openShareLinks([entry])],
-    ["link", "Copy link", () => copyText(urlOf(entry))],
-    ["qr", "QR code", () => openShare(entry.name, urlOf(entry))],
-    !isDirectory && can("checksum") && ["hash", "Checksum", () => openChecksum(entry)],
-    can("upload") && ["move", can("delete") ? "Move or copy …" : "Copy …", () => moveByDialog([entry])],
-    can("delete") && ["rename", "Rename", () => renameEntry(entry)],
-    can("delete") && ["trash", "Delete", () => removeEntries([entry]), { class: "danger" }],
+    !isDirectory && showable && ["eye", t("Preview"), () => openPreview(entry)],
+    ["open", t("Open"), href],
+    !isDirectory && ["download", t("Download"), href, { download: true }],
+    isDirectory && can("archive") && ["download", t("Download as zip"), folderUrl(href), { download: true }],
+    can("share") && ["share", t("Share …"), () => openShareLinks([entry])],
+    ["link", t("Copy link"), () => copyText(urlOf(entry))],
+    ["qr", t("QR code"), () => openShare(entry.name, urlOf(entry))],
+    !isDirectory && can("checksum") && ["hash", t("Checksum"), () => openChecksum(entry)],
+    can("upload") && ["move", can("delete") ? t("Move or copy …") : t("Copy …"), () => moveByDialog([entry])],
+    can("delete") && ["rename", t("Rename"), () => renameEntry(entry)],
+    can("delete") && ["trash", t("Delete"), () => removeEntries([entry]), { class: "danger" }],
   ];
   return items.filter((item) => item !== false);
 }
@@ -74,7 +75,7 @@ export function archiveUrl(entries, available) {
 export function downloadZip(entries) {
   const url = archiveUrl(entries, store.state.folder.entries.length);
   if (url === null) {
-    return toast("Too many items for one download: select fewer, or download the whole folder", "failed");
+    return toast(t("Too many items for one download: select fewer, or download the whole folder"), "failed");
   }
   const link = document.body.appendChild(h("a", { href: url, download: true, hidden: true })); // listeners hear its click
   link.click();
@@ -89,7 +90,7 @@ export async function openShareLinks(entries) {
 
 /** @param {Entry} entry */
 async function openChecksum(entry) {
-  const value = h("output", {}, "Computing …");
+  const value = h("output", {}, t("Computing …"));
   const dialog = openDialog("SHA-256", [
     h("p", { class: "faint" }, h("bdi", {}, entry.name)),
     h("p", { class: "sum" }, value),
@@ -99,13 +100,14 @@ async function openChecksum(entry) {
   try {
     const response = await request(`${entry.href}?sha256`, { headers: { accept: "text/plain" }, signal: left.signal });
     const sum = /\b[0-9a-f]{64}\b/.exec(await response.text())?.[0];
-    if (!response.ok || !sum) throw new Error(`the server answered ${response.status}`);
+    if (!response.ok || !sum) throw new Error(t("The server answered {status}", { status: response.status }));
     value.textContent = sum;
-    value.after(h("button", { type: "button", class: "button", onclick: () => copyText(sum) }, "Copy"));
+    value.after(h("button", { type: "button", class: "button", onclick: () => copyText(sum) }, t("Copy")));
     value.after(compareField(sum));
   } catch (error) {
     if (!left.signal.aborted) {
-      value.textContent = `Could not compute the checksum: ${error instanceof Error ? error.message : error}`;
+      const reason = error instanceof Error ? error.message : String(error);
+      value.textContent = t("Could not compute the checksum: {reason}", { reason });
     }
   }
 }
@@ -114,14 +116,14 @@ async function openChecksum(entry) {
 function compareField(sum) {
   const verdict = h("span", { role: "status" });
   const input = h("input", {
-    placeholder: "Paste a checksum to compare",
-    "aria-label": "Checksum to compare with",
+    placeholder: t("Paste a checksum to compare"),
+    "aria-label": t("Checksum to compare with"),
     spellcheck: "false",
   });
   input.addEventListener("input", () => {
     const given = input.value.trim().toLowerCase();
     const same = given === sum;
-    verdict.textContent = given === "" ? "" : same ? "Match" : "No match";
+    verdict.textContent = given === "" ? "" : same ? t("Match") : t("No match");
     verdict.className = same ? "good" : "bad";
   });
   return h("div", { class: "compare" }, input, verdict);

@@ -1,6 +1,8 @@
 /** The parts of the server's page around the table. */
 
 import { h, icon } from "./dom.js";
+import { fetchText } from "./file_text.js";
+import { t } from "./language.js";
 import { searchWith } from "./order.js";
 import { filterOf } from "./selectors.js";
 import { store } from "./store.js";
@@ -10,7 +12,7 @@ export function prepareHeading(header) {
   const root = header.querySelector("h1 bdi");
   root?.replaceChildren(
     icon("home"),
-    h("span", { class: "unseen" }, "Home"),
+    h("span", { class: "unseen" }, t("Home")),
     root.parentElement?.matches("a") ? "/" : "",
   );
   // A folder that is gone up to keeps the order.
@@ -33,16 +35,21 @@ export function goUp() {
 /** Totals and the zip link have moved to the top, where they are kept up to date. */
 export function shortenFooter() {
   const buttons = document.querySelectorAll("body > footer button[name=format]");
-  const form = h("form", {}, "This list as data: ", ...[...buttons].flatMap((button) => [button, " "]));
+  const form = h("form", {}, t("This list as data:"), " ", ...[...buttons].flatMap((button) => [button, " "]));
   document.querySelector("body > footer")?.replaceChildren(form);
 }
 
+const READMES = ["readme.md", "readme.markdown", "readme.txt", "readme"];
+
 /** Shows the README of the folder below its list. */
 export async function showReadme() {
-  const { readmeOf, readmeCard } = await import("./readme.js");
-  const entry = readmeOf(store.state.folder.entries);
-  const card = entry && await readmeCard(entry);
-  if (!card) return;
+  const { entries } = store.state.folder;
+  const entry = READMES.map((name) => entries.find((each) => each.kind === "file" && each.name.toLowerCase() === name))
+    .find((each) => each?.href);
+  if (!entry) return;
+  const [{ readmeCard }, content] = await Promise.all([import("./readme.js"), fetchText(entry.href ?? "")]);
+  if (content === null || content.text.trim() === "") return;
+  const card = readmeCard(entry, content.text);
   document.querySelector("main")?.append(card);
   store.watch((state) => state.search !== null || filterOf(state) !== "", (isElsewhere) => {
     card.hidden = isElsewhere;

@@ -6,6 +6,7 @@ import { fetchText, SHOWN_BYTES } from "./file_text.js";
 import { closeByClick, countLayers } from "./dialogs.js";
 import { keyOf } from "./entries.js";
 import { isShown, kindOf } from "./kinds.js";
+import { t } from "./language.js";
 import { copyText, openShare } from "./share.js";
 import { highlight } from "./highlight.js";
 import { loginCount, request } from "./login.js";
@@ -21,14 +22,14 @@ export class Preview {
   #title = h("h2", { id: "preview-title" });
   #facts = h("p", { class: "facts" });
   #stage = h("div", { class: "stage" });
-  #open = h("a", { class: "button bare", "aria-label": "Open", title: "Open", target: "_blank" }, icon("open"));
+  #open = h("a", { class: "button bare", "aria-label": t("Open"), title: t("Open"), target: "_blank" }, icon("open"));
   #download = h(
     "a",
-    { class: "button bare", "aria-label": "Download", title: "Download", download: true },
+    { class: "button bare", "aria-label": t("Download"), title: t("Download"), download: true },
     icon("download"),
   );
-  #before = button("before", "Previous", () => this.#go(-1), { class: "side before" });
-  #after = button("after", "Next", () => this.#go(1), { class: "side after" });
+  #before = button("before", t("Previous"), () => this.#go(-1), { class: "side before" });
+  #after = button("after", t("Next"), () => this.#go(1), { class: "side after" });
   /** @type {Shown | null} */
   #entry = null;
   #left = new AbortController();
@@ -44,11 +45,11 @@ export class Preview {
         h(
           "div",
           { class: "tools" },
-          button("link", "Copy link", () => this.#entry && copyText(addressOf(this.#entry))),
-          button("qr", "QR code", () => this.#entry && openShare(this.#entry.name, addressOf(this.#entry))),
+          button("link", t("Copy link"), () => this.#entry && copyText(addressOf(this.#entry))),
+          button("qr", t("QR code"), () => this.#entry && openShare(this.#entry.name, addressOf(this.#entry))),
           this.#open,
           this.#download,
-          button("close", "Close (Esc)", () => this.#dialog.close()),
+          button("close", t("Close (Esc)"), () => this.#dialog.close()),
         ),
       ),
       this.#stage,
@@ -163,7 +164,7 @@ export class Preview {
     const before = loginCount();
     await request(element.src, { method: "HEAD" }).catch(() => null);
     if (signal.aborted) return;
-    if (before === loginCount()) this.#fail("No preview is available for this file.");
+    if (before === loginCount()) this.#fail(t("No preview is available for this file."));
     else element.setAttribute("src", element.src); // loads again
   }
 
@@ -173,7 +174,7 @@ export class Preview {
       "a",
       { class: "button primary", href: this.#entry?.href, download: true },
       icon("download"),
-      "Download",
+      t("Download"),
     );
     this.#stage.replaceChildren(h("div", { class: "failed" }, h("p", {}, sentence), download));
   }
@@ -181,16 +182,17 @@ export class Preview {
   /** @param {Shown} entry @param {boolean} isMarkdown */
   async #text({ href, name }, isMarkdown) {
     const { signal } = this.#left;
-    this.#stage.replaceChildren(h("p", { class: "faint" }, "Loading …"));
+    this.#stage.replaceChildren(h("p", { class: "faint" }, t("Loading …")));
     try {
       const content = await fetchText(href, signal);
       if (signal.aborted) return;
-      if (content === null) return this.#fail("This is not a text file.");
+      if (content === null) return this.#fail(t("This is not a text file."));
       const source = sourceOf(content.text, name);
-      const note = content.isCut && h("p", { class: "cut" }, `Only the first ${formatSize(SHOWN_BYTES)} are shown.`);
+      const note = content.isCut &&
+        h("p", { class: "cut" }, t("Only the first {size} are shown.", { size: formatSize(SHOWN_BYTES) }));
       if (!isMarkdown) return this.#stage.replaceChildren(...[note, source].filter((part) => part !== false));
       const rendered = renderMarkdown(content.text, addressOf({ href }));
-      const toggle = h("button", { type: "button", class: "button toggle", "aria-pressed": "false" }, "Source");
+      const toggle = h("button", { type: "button", class: "button toggle", "aria-pressed": "false" }, t("Source"));
       toggle.addEventListener("click", () => {
         const isSource = toggle.getAttribute("aria-pressed") === "false";
         toggle.setAttribute("aria-pressed", String(isSource));
@@ -198,7 +200,9 @@ export class Preview {
       });
       this.#stage.replaceChildren(...[note, toggle, rendered].filter((part) => part !== false));
     } catch (error) {
-      if (!signal.aborted) this.#fail(`Could not load the file: ${error instanceof Error ? error.message : error}.`);
+      if (signal.aborted) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#fail(t("Could not load the file: {reason}.", { reason }));
     }
   }
 }
@@ -213,7 +217,7 @@ function sourceOf(text, name) {
     "div",
     { class: "source" },
     h("pre", { class: "numbers", "aria-hidden": "true" }, numbers),
-    h("pre", { tabindex: "0", role: "region", "aria-label": "Content" }, code),
+    h("pre", { tabindex: "0", role: "region", "aria-label": t("Content") }, code),
   );
 }
 

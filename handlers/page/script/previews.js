@@ -2,6 +2,7 @@
 
 import { toast } from "./dom.js";
 import { keyOf, nameOf } from "./entries.js";
+import { t } from "./language.js";
 import { request } from "./login.js";
 import { listOf, previewedOf } from "./selectors.js";
 import { store } from "./store.js";
@@ -41,7 +42,7 @@ async function openWithout(entry) {
   try {
     const response = await request(entry.href ?? "", { method: "HEAD" });
     if (response.ok) return location.assign(entry.href ?? "");
-    toast(`The server answered ${response.status}`, "failed");
+    toast(t("The server answered {status}", { status: response.status }), "failed");
   } catch (error) {
     toast(error instanceof Error ? error.message : String(error), "failed");
   }
@@ -51,6 +52,6 @@ async function openWithout(entry) {
 function tellMissing(entry) {
   const { preview: key } = store.state;
   if (entry !== null || key === null) return;
-  toast(`“${nameOf(key)}” is not there`, "failed");
+  toast(t("“{name}” is not there", { name: nameOf(key) }), "failed");
   store.dispatch({ type: "preview", key: null });
 }

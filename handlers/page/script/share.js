@@ -2,13 +2,13 @@
 
 import { button, h, toast } from "./dom.js";
 import { openDialog } from "./dialogs.js";
-import { qrCode } from "./qr.js";
+import { t } from "./language.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /** @param {string} title @param {string} url */
 export function openShare(title, url) {
-  const address = h("input", { value: url, readonly: true, "aria-label": "Address" });
+  const address = h("input", { value: url, readonly: true, "aria-label": t("Address") });
   address.addEventListener("focus", () => address.select());
   openDialog(
     title,
@@ -19,7 +19,7 @@ export function openShare(title, url) {
         "div",
         { class: "address" },
         address,
-        button("copy", "Copy", () => copyText(url), { words: true, class: "primary" }),
+        button("copy", t("Copy"), () => copyText(url), { words: true, class: "primary" }),
       ),
     ].filter((part) => part !== false),
     { class: "share" },
@@ -32,35 +32,45 @@ export function localHint(url) {
     h(
       "p",
       { class: "faint" },
-      "This address only works on this machine. For a phone, open the page at a network address that the server printed.",
+      t(
+        "This address only works on this machine. For a phone, open the page at a network address that the server printed.",
+      ),
     );
 }
 
-/** A QR code. @param {string} url */
+/** A QR code, drawn when its module is there. @param {string} url */
 export function drawing(url) {
+  const place = h("div", { class: "qr" });
+  draw(url, place).catch(() => place.remove());
+  return place;
+}
+
+/** @param {string} url @param {HTMLElement} place */
+async function draw(url, place) {
+  const { qrCode } = await import("./qr.js");
   let code;
   try {
     code = qrCode(url);
   } catch {
-    return h("p", { class: "faint" }, "The address is too long for a QR code.");
+    return place.replaceWith(h("p", { class: "faint" }, t("The address is too long for a QR code.")));
   }
   const size = code.length + 8;
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${size} ${size}`);
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `QR code of ${url}`);
+  svg.setAttribute("aria-label", t("QR code of {url}", { url }));
   svg.setAttribute("shape-rendering", "crispEdges");
   const path = document.createElementNS(SVG, "path");
   const squares = code.flatMap((row, y) => row.flatMap((dark, x) => dark ? [`M${x + 4} ${y + 4}h1v1h-1z`] : []));
   path.setAttribute("d", squares.join(""));
   svg.append(path);
-  return h("div", { class: "qr" }, svg);
+  place.append(svg);
 }
 
 /** @param {string} text */
 export async function copyText(text) {
-  if (await written(text)) toast("Copied");
-  else toast("The browser does not allow copying on this page", "failed");
+  if (await written(text)) toast(t("Copied"));
+  else toast(t("The browser does not allow copying on this page"), "failed");
 }
 
 /** The Clipboard API needs a secure context: over plain HTTP, fall back to execCommand. @param {string} text */

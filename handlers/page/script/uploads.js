@@ -1,6 +1,7 @@
 /** Uploads, loaded at once where they are allowed: files may be dropped at any time. */
 
 import { openMenu } from "./dialogs.js";
+import { t } from "./language.js";
 import { loaded } from "./lazy.js";
 import { can } from "./store.js";
 
@@ -16,5 +17,5 @@ export function prepareUploads(dock) {
 export async function chooseUploads(opener) {
   const uploads = await starting;
   if (!uploads) return;
-  openMenu(opener, [["file", "Files …", uploads.pickFiles], ["folder", "A folder …", uploads.pickFolder]]);
+  openMenu(opener, [["file", t("Files …"), uploads.pickFiles], ["folder", t("A folder …"), uploads.pickFolder]]);
 }
