@@ -476,3 +476,20 @@ fault("what is touched on a phone is 44 pixels high and wide", async ({ page, ba
     }
   }
 }, { context: { viewport: { width: 390, height: 700 }, hasTouch: true, isMobile: true } });
+
+const MANY = Array.from({ length: 400 }, (_, index) => `a file with a longer name ${index}.txt`);
+
+fault("P13: a selection with more names than a URL can have is downloaded", async ({ page, open }) => {
+  await open();
+  await page.getByLabel("Select all").check();
+  await page.getByLabel("Select other.txt").uncheck();
+  const download = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download", exact: true }).click();
+  assertEquals((await zipped(await (await download).path())).length, MANY.length);
+  await page.route(
+    "**/?archive=zip",
+    (route) => route.fulfill({ status: 503, contentType: "text/html", body: "<strong>Too busy.</strong>" }),
+  );
+  await page.getByRole("button", { name: "Download", exact: true }).click();
+  await page.locator(".toast", { hasText: "Too busy." }).waitFor();
+}, { files: Object.fromEntries([...MANY, "other.txt"].map((name) => [name, "x"])) });

@@ -52,7 +52,6 @@ Deno.test({
       const bytes = sizes.reduce((sum, size) => sum + size, 0);
       const most = screen.locale ? 66_000 : 60_000; // other languages than English have a file of texts
       assert(bytes <= most, `${bytes} bytes`);
-      console.log(bytes, sizes.length);
       assertEquals(page.problems, []);
       await page.context().close();
     }

@@ -6,6 +6,7 @@ import { h, toast } from "./dom.js";
 import { pathOf } from "./entries.js";
 import { isShown, kindOf } from "./kinds.js";
 import { t } from "./language.js";
+import { isLoggedIn } from "./downloads.js";
 import { loaded } from "./lazy.js";
 import { request } from "./login.js";
 import { moveByDialog } from "./moving.js";
@@ -16,7 +17,7 @@ import { can, store } from "./store.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
 
-/** The longest URL that all common servers and proxies accept. */
+/** The longest URL that all common servers and proxies accept: more names are sent as a form. */
 const MAX_URL = 8_000;
 
 /**
@@ -58,28 +59,41 @@ function folderUrl(href) {
   return `${href.slice(0, start)}?${new URLSearchParams([["archive", "zip"], ["name", name]])}`;
 }
 
-/**
- * The URL of a zip of entries; null if it would be too long.
- *
- * @param {readonly Entry[]} entries
- * @param {number} available How many entries the folder has: all of them need no names.
- */
-export function archiveUrl(entries, available) {
+/** The names for a zip of entries; none for all of the folder. @param {readonly Entry[]} entries @param {number} available */
+function archiveNames(entries, available) {
   const isAll = entries.length === available && entries.every(({ folder = "" }) => folder === "");
-  const names = isAll ? [] : entries.map((entry) => ["name", pathOf(entry)]);
-  const url = `?${new URLSearchParams([["archive", "zip"], ...names])}`;
-  return url.length + location.pathname.length > MAX_URL ? null : url;
+  return isAll ? [] : entries.map((entry) => ["name", pathOf(entry)]);
 }
 
 /** @param {readonly Entry[]} entries */
 export function downloadZip(entries) {
-  const url = archiveUrl(entries, store.state.folder.entries.length);
-  if (url === null) {
-    return toast(t("Too many items for one download: select fewer, or download the whole folder"), "failed");
-  }
+  const names = archiveNames(entries, store.state.folder.entries.length);
+  const url = `?${new URLSearchParams([["archive", "zip"], ...names])}`;
+  if (url.length + location.pathname.length > MAX_URL) return sendNames(names);
   const link = document.body.appendChild(h("a", { href: url, download: true, hidden: true })); // listeners hear its click
   link.click();
   link.remove();
+}
+
+/**
+ * Requests a zip by a form, whose length is not that of a URL. What comes instead of a download is shown in a frame that
+ * nobody sees, and its sentence as a message.
+ *
+ * @param {readonly (readonly string[])[]} names
+ */
+async function sendNames(names) {
+  if (!await isLoggedIn()) return;
+  document.querySelector("iframe[name=download]")?.remove();
+  const frame = h("iframe", { name: "download", hidden: true });
+  const fields = names.map(([name, value]) => h("input", { type: "hidden", name, value }));
+  const form = h("form", { method: "post", action: "?archive=zip", target: "download", hidden: true }, fields);
+  document.body.append(frame, form);
+  frame.addEventListener("load", () => {
+    const problem = frame.contentDocument?.querySelector("strong")?.textContent;
+    if (problem) toast(problem, "failed");
+  });
+  form.submit();
+  form.remove();
 }
 
 /** @param {readonly Entry[] | null} entries Null for the directory. */

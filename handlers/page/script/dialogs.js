@@ -1,6 +1,6 @@
 /** Dialogs and menus. */
 
-import { button, h, placeMessages } from "./dom.js";
+import { button, h, icon, placeMessages } from "./dom.js";
 import { t } from "./language.js";
 import { store } from "./store.js";
 
@@ -130,9 +130,7 @@ export function openMenu(opener, items) {
     const item = typeof deed === "string"
       ? h("a", { href: deed, ...attributes })
       : h("button", { type: "button", ...attributes, onclick: deed });
-    const sign = h("span", { class: "icon", "aria-hidden": "true" });
-    sign.style.setProperty("--icon", `var(--i-${picture})`);
-    item.append(sign, label);
+    item.append(icon(picture), label);
     // First, so that a dialog that is opened returns the focus to the opener.
     item.addEventListener("click", () => close(), { capture: true });
     return item;

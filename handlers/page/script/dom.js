@@ -25,13 +25,16 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** Icons that are mirrored where the page is read from right to left. */
+const DIRECTED = ["move", "before", "after", "open"];
+
 /**
- * A decorative icon: app.css defines it as `--i-NAME`.
+ * A decorative icon: icons.js defines it as `--i-NAME`.
  *
  * @param {string} name
  */
 export function icon(name) {
-  const element = h("span", { class: "icon", "aria-hidden": "true" });
+  const element = h("span", { class: DIRECTED.includes(name) ? "icon directed" : "icon", "aria-hidden": "true" });
   element.style.setProperty("--icon", `var(--i-${name})`);
   return element;
 }

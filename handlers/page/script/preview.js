@@ -192,6 +192,7 @@ export class Preview {
         h("p", { class: "cut" }, t("Only the first {size} are shown.", { size: formatSize(SHOWN_BYTES) }));
       if (!isMarkdown) return this.#stage.replaceChildren(...[note, source].filter((part) => part !== false));
       const rendered = renderMarkdown(content.text, addressOf({ href }));
+      rendered.dir = "auto";
       const toggle = h("button", { type: "button", class: "button toggle", "aria-pressed": "false" }, t("Source"));
       toggle.addEventListener("click", () => {
         const isSource = toggle.getAttribute("aria-pressed") === "false";

@@ -8,5 +8,6 @@ export function readmeCard({ name, href }, text) {
   const base = new URL(/** @type {string} */ (href), location.href).href;
   const isMarkdown = /\.(?:md|markdown)$/i.test(name);
   const body = isMarkdown ? renderMarkdown(text, base) : h("pre", { tabindex: "0" }, text);
-  return h("section", { class: "readme", "aria-label": name }, h("p", { class: "file" }, name), body);
+  body.dir = "auto";
+  return h("section", { class: "readme", "aria-label": name }, h("p", { class: "file" }, h("bdi", {}, name)), body);
 }

@@ -1,9 +1,8 @@
-/** Uploads: drop targets and the progress panel. */
+/** Uploads: the queue and the progress panel. */
 
 import { askConflict } from "./conflict.js";
 import { ask } from "./dialogs.js";
 import { announce, button, h, icon } from "./dom.js";
-import { choiceOfDrop, choiceOfInput, choiceOfPaste } from "./drop.js";
 import { formatDuration, formatSize } from "./format.js";
 import { refresh } from "./folder.js";
 import { t, tn } from "./language.js";
@@ -15,49 +14,22 @@ import { can, store } from "./store.js";
 /** Maximum number of rows in the panel; the totals cover the rest. */
 const SHOWN = 100;
 
-/** @param {HTMLElement} dock Where the panel is shown. */
+/**
+ * @param {HTMLElement} dock Where the panel is shown.
+ * @returns {(choice: import("./drop.js").Choice) => void} Uploads what was chosen.
+ */
 export function startUploads(dock) {
   /** @param {string} path */
   const isTaken = (path) => store.state.folder.entries.some(({ name, kind }) => name === path && kind !== "directory");
   const queue = new Queue((item, others) => askConflict(item, others, can("delete")), isTaken);
-  /** @param {import("./drop.js").Choice} choice */
-  const take = ({ files, folders }) => {
+  const panel = new Panel(queue);
+  refreshAfter(queue);
+  addEventListener("beforeunload", (event) => queue.isActive && event.preventDefault());
+  dock.prepend(panel.element);
+  return ({ files, folders }) => {
     queue.add(files);
     queue.addFolders(folders);
   };
-  const panel = new Panel(queue);
-  refreshAfter(queue);
-  listenToDrops(take);
-  document.addEventListener("paste", (event) => {
-    const target = /** @type {Element} */ (event.target);
-    if (target.matches("input, textarea") || !event.clipboardData?.files.length) return;
-    event.preventDefault();
-    take(choiceOfPaste(event.clipboardData));
-  });
-  addEventListener("beforeunload", (event) => queue.isActive && event.preventDefault());
-  const files = h("input", {
-    type: "file",
-    multiple: true,
-    hidden: true,
-    class: "files",
-    "aria-label": t("Files to upload"),
-  });
-  const folder = h("input", {
-    type: "file",
-    webkitdirectory: true,
-    hidden: true,
-    class: "folder",
-    "aria-label": t("Folder to upload"),
-  });
-  for (const input of [files, folder]) {
-    input.addEventListener("change", () => {
-      if (input.files) take(choiceOfInput(input.files));
-      input.value = ""; // allows choosing the same file again
-    });
-  }
-  document.body.append(files, folder);
-  dock.prepend(panel.element);
-  return { pickFiles: () => files.click(), pickFolder: () => folder.click() };
 }
 
 /**
@@ -74,29 +46,6 @@ function refreshAfter(queue) {
       due = false;
       await refresh();
     }, queue.items.length > 20 ? 2_000 : 150);
-  });
-}
-
-/** The whole page is a drop target. @param {(choice: import("./drop.js").Choice) => void} take */
-function listenToDrops(take) {
-  const veil = h("div", { class: "veil", hidden: true }, h("p", {}, icon("upload"), t("Drop to upload")));
-  document.body.append(veil);
-  /** @param {DragEvent} event */
-  const hasFiles = (event) => event.dataTransfer?.types.includes("Files") && store.state.layers === 0;
-  addEventListener("dragenter", (event) => {
-    if (hasFiles(event)) veil.hidden = false;
-  });
-  addEventListener("dragover", (event) => {
-    if (hasFiles(event)) event.preventDefault();
-  });
-  veil.addEventListener("dragleave", () => {
-    veil.hidden = true;
-  });
-  addEventListener("drop", async (event) => {
-    veil.hidden = true;
-    if (!hasFiles(event) || !event.dataTransfer) return;
-    event.preventDefault();
-    take(await choiceOfDrop(event.dataTransfer));
   });
 }
 
