@@ -44,11 +44,11 @@ export function replaceFile(path: string, text: string): void {
   Deno.renameSync(own, path);
 }
 
-/** Writes all of a text, and waits until it is on the disk. */
-export function appendTo(file: Deno.FsFile, text: string): void {
+/** Writes all of a text, and waits until it is on the disk unless `sync` is false. */
+export function appendTo(file: Deno.FsFile, text: string, { sync = true }: { readonly sync?: boolean } = {}): void {
   const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-  file.syncDataSync();
+  if (sync) file.syncDataSync();
 }
 
 /**

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { requireOwnFile } from "../system/ownership.ts";
-import { appendTo, lockedFile, replaceFile } from "./locked_file.ts";
+import { SharedLines } from "./shared_lines.ts";
 
 /** How often a process looks for revocations by others, in milliseconds. */
 const LOOK_MS = 1_000;
@@ -117,14 +116,12 @@ function lineOf(id: string, expires: number, user?: string): string {
 }
 
 /**
- * A list of `ID EXPIRES [USER]` lines to which all processes append. Only what was appended is read, and the file is
- * replaced when most of its lines are superfluous.
+ * A list of `ID EXPIRES [USER]` lines to which all processes append; the file is replaced when most of its lines are
+ * superfluous.
  */
 export class RevocationFile implements Revocations {
-  readonly #path: string;
+  readonly #lines: SharedLines;
   readonly #list = new RevocationList();
-  /** Which file has been read, how many bytes and lines of it. */
-  #read = { file: "", bytes: 0, lines: 0 };
   #lookedAt = -Infinity;
 
   /**
@@ -133,12 +130,12 @@ export class RevocationFile implements Revocations {
    * @throws TypeError if it is a symbolic link or belongs to another user; errors of the file system.
    */
   constructor(path: string) {
-    this.#path = path;
-    using file = lockedFile(path);
+    this.#lines = new SharedLines(path);
+    using file = this.#lines.lock();
     this.#look();
     this.#list.prune();
     const { text } = this.#list;
-    if (file.statSync().size > text.length) replaceFile(path, text);
+    if (file.statSync().size > text.length) this.#lines.replace(text);
   }
 
   has(id: string, session?: RevocableSession): boolean {
@@ -148,37 +145,20 @@ export class RevocationFile implements Revocations {
 
   add(id: string, expires: number, user?: string): void {
     this.#list.add(id, expires, user);
-    using file = lockedFile(this.#path);
+    using file = this.#lines.lock();
     this.#look();
-    if (this.#read.lines > 2 * this.#list.size + SLACK) {
+    if (this.#lines.count > 2 * this.#list.size + SLACK) {
       this.#list.prune();
-      replaceFile(this.#path, this.#list.text);
-      return;
-    }
-    // A line that a full disk has cut off has no end.
-    const isCutOff = file.statSync().size > this.#read.bytes;
-    appendTo(file, (isCutOff ? "\n" : "") + lineOf(id, expires, user));
+      this.#lines.replace(this.#list.text);
+    } else this.#lines.append(file, lineOf(id, expires, user));
   }
 
-  /** Reads what has been appended; all of it, if another process has replaced the file. */
   #look(): void {
     this.#lookedAt = performance.now();
-    const info = ownFile(this.#path);
-    if (info === null || (fileOf(info) === this.#read.file && info.size === this.#read.bytes)) return;
-    using file = Deno.openSync(this.#path);
-    const opened = file.statSync();
-    if (fileOf(opened) !== this.#read.file || opened.size < this.#read.bytes) {
-      this.#read = { file: fileOf(opened), bytes: 0, lines: 0 };
-    }
-    const added = readFrom(file, this.#read.bytes, opened.size);
-    const end = added.lastIndexOf(0x0A) + 1;
-    this.#read.bytes += end;
-    for (const line of new TextDecoder().decode(added.subarray(0, end)).split("\n")) this.#take(line);
+    for (const line of this.#lines.news()?.lines ?? []) this.#take(line);
   }
 
   #take(line: string): void {
-    if (line === "") return;
-    this.#read.lines += 1;
     const [id = "", time, part] = line.split(" ");
     const expires = Number(time);
     if (!(expires > Date.now())) return;
@@ -195,32 +175,4 @@ function decoded(part: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function ownFile(path: string): Deno.FileInfo | null {
-  try {
-    const info = Deno.lstatSync(path);
-    requireOwnFile(path, info);
-    return info;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
-}
-
-/** The number of a file can be used again after its removal. */
-function fileOf({ dev, ino, birthtime }: Deno.FileInfo): string {
-  return `${dev} ${ino} ${birthtime?.getTime()}`;
-}
-
-function readFrom(file: Deno.FsFile, start: number, end: number): Uint8Array {
-  const bytes = new Uint8Array(end - start);
-  file.seekSync(start, Deno.SeekMode.Start);
-  let length = 0;
-  while (length < bytes.length) {
-    const count = file.readSync(bytes.subarray(length));
-    if (count === null) break;
-    length += count;
-  }
-  return bytes.subarray(0, length);
 }

@@ -33,6 +33,8 @@ export interface Actor {
    * can be read. Then the entries of a directory need not be checked; defaults to false.
    */
   readonly isUniform?: boolean;
+  /** Identifies the actor for {@linkcode Locks}; absent for a client that is not known. */
+  readonly identity?: string;
   /** The tokens of the locks that the actor has submitted, for {@linkcode Locks}. */
   readonly tokens?: readonly string[];
 }
@@ -175,10 +177,11 @@ export class Permit {
     }
   }
 
-  /** Requires that no lock held by another actor prevents the operation. */
+  /** Requires that no lock prevents the operation. The refusal names the root of the lock, if the actor can read it. */
   async requireUnlocked(path: SitePath, reach: Reach): Promise<void> {
-    const { locks } = this.#options;
-    if (locks === null || await locks.mayWrite(path, this.#actor.tokens ?? [], reach)) return;
-    throw new WriteRefused("locked", null, { path });
+    const { identity = null, tokens = [] } = this.#actor;
+    const root = await this.#options.locks?.blocking(path, { identity, tokens }, reach) ?? null;
+    if (root === null) return;
+    throw new WriteRefused("locked", null, { path: this.may("read", root) ? root : path });
   }
 }

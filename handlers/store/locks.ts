@@ -16,6 +16,17 @@ import type { SitePath } from "../http/target.ts";
  */
 export type Reach = "content" | "entry" | "tree";
 
+/** Who wants to write, as far as locks are concerned. */
+export interface LockUser {
+  /**
+   * Identifies the actor: a lock of one cannot be used by another, even with its token (RFC 4918 section 6.4). Null for a
+   * client that is not known.
+   */
+  readonly identity: string | null;
+  /** The tokens of the locks that the actor has submitted. */
+  readonly tokens: readonly string[];
+}
+
 /**
  * Locks on paths. By default, a store has none.
  *
@@ -28,7 +39,9 @@ export type Reach = "content" | "entry" | "tree";
  *
  * const directory = await Deno.makeTempDir();
  * const locked = SitePath.root.child("a")!;
- * const locks: Locks = { mayWrite: (path, tokens) => path.text !== "/a" || tokens.includes("token") };
+ * const locks: Locks = {
+ *   blocking: (path, { tokens }) => path.text !== "/a" || tokens.includes("token") ? null : locked,
+ * };
  * const store = new Store(disk(directory), { locks });
  * const all = { may: () => true, isUniform: true };
  * await assertRejects(() => store.as(all).makeDirectory(locked), WriteRefused, "locked");
@@ -38,10 +51,13 @@ export type Reach = "content" | "entry" | "tree";
  */
 export interface Locks {
   /**
-   * Whether a path may be written by an actor that has submitted these tokens. Called before an operation begins and, for
-   * content that takes time to arrive, again before it is published.
+   * The root of a lock that keeps an actor from writing to a path; null if there is none. Called before an operation
+   * begins and, for content that takes time to arrive, again before it is published.
    */
-  mayWrite(path: SitePath, tokens: readonly string[], reach: Reach): Awaitable<boolean>;
-  /** Called when a path has been deleted or moved away, with everything in it: its locks end (RFC 4918 section 9.6). */
-  removed?(path: SitePath): void;
+  blocking(path: SitePath, user: LockUser, reach: Reach): Awaitable<SitePath | null>;
+  /**
+   * Called when a path has been deleted or moved away, with everything in it: its locks end (RFC 4918 section 9.6). It
+   * must not fail, because the operation is complete.
+   */
+  removed?(path: SitePath): Awaitable<void>;
 }

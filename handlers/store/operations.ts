@@ -107,6 +107,15 @@ export class Operations {
     this.#permit.require(right, path);
   }
 
+  /** Requires the right to change something, and everything in it if `deep`: for a lock, which keeps others from doing so. */
+  async requireChange(
+    path: SitePath,
+    { deep = false, signal }: { readonly deep?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<void> {
+    this.requireRight(path, { enabled: "change", right: "change" });
+    if (deep) await this.#permit.requireTree(path, signal);
+  }
+
   /** Stores a new file, creating its parent directories. Errors of the content are passed on. */
   async create(
     path: SitePath,
@@ -175,7 +184,7 @@ export class Operations {
     await this.#permit.requireUnlocked(path, "tree");
     options.signal?.throwIfAborted();
     await (await this.#store.writer()).remove(path, options);
-    this.#store.options.locks?.removed?.(path);
+    await this.#store.options.locks?.removed?.(path);
   }
 
   /**
@@ -196,7 +205,7 @@ export class Operations {
     const { expected, signal } = options;
     const change = { signal, ...(expected !== undefined && { expected }) };
     const moved = await (await this.#store.writer()).move(from, target, change);
-    this.#store.options.locks?.removed?.(from);
+    await this.#store.options.locks?.removed?.(from);
     return moved;
   }
 
@@ -292,6 +301,9 @@ export class Operations {
 
   async #requireNameUnlocked(path: SitePath, policy: ConflictPolicy): Promise<void> {
     if (this.#store.options.locks === null) return;
+    // An actor who cannot read the name must not learn that it is locked: if it is taken, another one is chosen.
+    const isConcealed = policy === "rename" && !this.#permit.may("read", path);
+    if (isConcealed && path.parent !== null) return await this.#permit.requireUnlocked(path.parent, "content");
     const isReplaced = policy === "overwrite" && await this.#store.source.stat(path) !== null;
     await this.#permit.requireUnlocked(path, isReplaced ? "content" : "entry");
   }

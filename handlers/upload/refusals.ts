@@ -15,7 +15,7 @@ import { AppendRefused } from "../store/append_refused.ts";
 import { appendError } from "./upload_fields.ts";
 
 /** Problems whose message depends on details. */
-type Detailed = "taken" | "name" | "disabled" | "forbidden" | "too large" | "no room";
+type Detailed = "taken" | "name" | "disabled" | "forbidden" | "locked" | "too large" | "no room";
 
 const REFUSALS: Readonly<Record<Exclude<WriteProblem, Detailed>, readonly [status: number, sentence: string]>> = {
   directory: [409, "A directory has that name"],
@@ -33,7 +33,6 @@ const REFUSALS: Readonly<Record<Exclude<WriteProblem, Detailed>, readonly [statu
     409,
     "It cannot be moved there: copy it instead, unless it is a FIFO, socket or device, which has no content",
   ],
-  locked: [423, "It is locked"],
   "too many": [403, "The directory is too large: it has too many entries, or is too deep"],
 };
 
@@ -96,6 +95,8 @@ function refused({ problem: reason, detail, about }: WriteRefused, path: SitePat
     case "disabled":
     case "forbidden":
       return forbidden(reason, about.right!, path);
+    case "locked":
+      return new HttpError(423, "It is locked", { problem: { ...problem, locked: path.href } });
     case "too large":
       return new HttpError(413, `A file may have at most ${about.bytes} bytes`, {
         problem: { "max-size": about.bytes },

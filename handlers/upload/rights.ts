@@ -7,7 +7,8 @@
 import type { Context, Right } from "../core/types.ts";
 import { internalsOf } from "../core/internals.ts";
 import type { SitePath } from "../http/target.ts";
-import type { StoreRights } from "../store/access.ts";
+import { parseIf } from "../http/if_header.ts";
+import type { Actor, StoreRights } from "../store/access.ts";
 import type { Operations } from "../store/operations.ts";
 import type { UploadSite } from "./upload_site.ts";
 
@@ -35,16 +36,39 @@ export function methodsOf(rights: StoreRights): string[] {
   return Object.keys(METHODS).filter((method) => rights[METHODS[method]!]);
 }
 
-/** The store operations on behalf of the client of a request. */
-export function operationsFor({ store, settings }: UploadSite, request: Request, context: Context): Operations {
+/**
+ * The store operations on behalf of the client of a request.
+ *
+ * @param tokens Those of locks that the client has, besides the ones that it has submitted.
+ */
+export function operationsFor(
+  { store, settings }: UploadSite,
+  request: Request,
+  context: Context,
+  tokens: readonly string[] = [],
+): Operations {
   // An index page would replace the listing for everyone: a link that takes files must not.
   const index = isByShare(context) ? settings.index : [];
   const isIndex = ({ name }: SitePath) => index.some((each) => each.toLowerCase() === name.toLowerCase());
   return store.as({
     may: (right, path) => context.may(right, path) && !(right === "create" && isIndex(path)),
     isUniform: context.view === "", // rights common to all clients apply to whole directories
-    tokens: store.options.locks === null ? [] : lockTokens(request.headers.get("if") ?? ""),
+    ...store.options.locks !== null && actorOf(request, context, tokens),
   });
+}
+
+/** Who the client is for locks. A malformed If header submits no tokens. */
+function actorOf({ headers }: Request, context: Context, more: readonly string[]): Pick<Actor, "identity" | "tokens"> {
+  const identity = identityOf(context);
+  const tokens = [...parseIf(headers.get("if") ?? "")?.tokens ?? [], ...more];
+  return { tokens, ...identity !== null && { identity } };
+}
+
+/** Tells clients apart that are known: users, and those who came by the same share link. Null for others. */
+export function identityOf(context: Context): string | null {
+  if (context.user !== null) return `user ${context.user}`;
+  const share = internalsOf(context).visitor?.share;
+  return share === undefined ? null : `share ${share}`;
 }
 
 /**
@@ -52,18 +76,10 @@ export function operationsFor({ store, settings }: UploadSite, request: Request,
  * id, which cannot contain the separator.
  */
 export function storedId(id: string, context: Context): string {
-  const share = internalsOf(context).visitor?.share;
-  if (context.user !== null) return `${id}\0user ${context.user}`;
-  return share === undefined ? id : `${id}\0share ${share}`;
+  const identity = identityOf(context);
+  return identity === null ? id : `${id}\0${identity}`;
 }
 
 function isByShare(context: Context): boolean {
   return internalsOf(context).visitor?.share !== undefined;
-}
-
-/** The state tokens in an If header (RFC 4918 section 10.4), which are written `(<token>)`; in linear time. */
-function lockTokens(header: string): string[] {
-  return [...header.matchAll(/\([^()]*\)/g)].flatMap(([list]) =>
-    [...list.matchAll(/<([^<>]*)>/g)].map(([, token]) => token!)
-  );
 }

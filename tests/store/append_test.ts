@@ -98,7 +98,7 @@ Deno.test("appending asks for rights and locks as creating does, and what it ref
     ["too large", () => store.as(ALL).append(UPLOAD, pieceOf("1", 0, { length: 5 }))],
   ];
   for (const [problem, work] of rows) assertEquals(await refusal(work()), problem, String(work));
-  const locked = new Store(disk(tree.path), { locks: { mayWrite: ({ text }) => text !== "/new" } });
+  const locked = new Store(disk(tree.path), { locks: { blocking: (path) => path.text === "/new" ? path : null } });
   assertEquals(await refusal(locked.as(ALL).append(UPLOAD, pieceOf("new", 0))), "locked");
   assertEquals(treeOf(tree.path), { "a.txt": "old" });
 });

@@ -143,11 +143,14 @@ Deno.test("locks are asked for both ends of a move, for trees and for parents, a
   const asked: string[] = [];
   let locked = "";
   const locks: Locks = {
-    mayWrite(path, tokens, reach) {
+    blocking(path, { tokens }, reach) {
       asked.push(`${reach} ${path.text}`);
-      return path.text !== locked || tokens.includes("token");
+      return path.text !== locked || tokens.includes("token") ? null : path;
     },
-    removed: (path) => void asked.push(`removed ${path.text}`),
+    async removed(path) {
+      await Promise.resolve();
+      asked.push(`removed ${path.text}`);
+    },
   };
   const store = new Store(disk(tree.path), { locks });
   const files = store.as(ALL);
@@ -182,6 +185,17 @@ Deno.test("locks are asked for both ends of a move, for trees and for parents, a
   assertEquals(await refusal(files.replace(pathOf("a"), lockedMeanwhile())), "locked");
   assertEquals(treeOf(tree.path), before);
   await store.as({ ...ALL, tokens: ["token"] }).remove(pathOf("a"));
+});
+
+Deno.test("an actor who cannot read a name does not learn that it is locked, but respects the lock of its directory", async () => {
+  await using tree = await tempTree({ "dir/taken.txt": "t" });
+  let locked = "/dir/taken.txt";
+  const locks: Locks = { blocking: (path) => path.text === locked ? path : null };
+  const files = new Store(disk(tree.path), { locks }).as({ may: (right) => right === "create" });
+  for (const name of ["taken.txt", "free.txt"]) await files.create(pathOf(`dir/${name}`), bytes("new"));
+  assertEquals(Object.keys(treeOf(tree.path)).sort(), ["dir", "dir/free.txt", "dir/taken (1).txt", "dir/taken.txt"]);
+  locked = "/dir";
+  assertEquals(await refusal(files.create(pathOf("dir/more.txt"), bytes("new"))), "locked");
 });
 
 Deno.test("a copy comes from any source, and only what it shows and the actor can read", async () => {

@@ -8,7 +8,9 @@ import { tempTree } from "../support/tree.ts";
 
 Deno.test("a lock stops every method that writes, on both ends, and its token in the If header lets it pass", async () => {
   await using tree = await tempTree({ "a/b.txt": "b", "c.txt": "c" });
-  const locks: Locks = { mayWrite: ({ text }, tokens) => !text.startsWith("/a") || tokens.includes("urn:lock:1") };
+  const locks: Locks = {
+    blocking: (path, { tokens }) => path.text.startsWith("/a") && !tokens.includes("urn:lock:1") ? path : null,
+  };
   const fetch = toFetch(upload(disk(tree.path), { rights: { create: true, change: true }, locks }));
   const status = async (method: string, target: string, headers: Record<string, string> = {}) => {
     const body = method === "PUT" || method === "PATCH" ? "new" : null;
