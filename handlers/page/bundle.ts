@@ -8,7 +8,7 @@
  * @module
  */
 
-import { minified } from "./frame.ts";
+import { minified } from "./inlined.ts";
 
 /** The module that starts the page. */
 export const MAIN = "main.js";

@@ -5,7 +5,7 @@
  */
 
 import { onDemand } from "../core/on_demand.ts";
-import { policyHash } from "./policy_hash.ts";
+import { policyHash } from "./inlined.ts";
 
 /** The inline script of pages at one depth. */
 export interface PageScript {
