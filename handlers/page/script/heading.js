@@ -43,13 +43,15 @@ const READMES = ["readme.md", "readme.markdown", "readme.txt", "readme"];
 
 /** Shows the README of the folder below its list. */
 export async function showReadme() {
-  const { entries } = store.state.folder;
-  const entry = READMES.map((name) => entries.find((each) => each.kind === "file" && each.name.toLowerCase() === name))
-    .find((each) => each?.href);
+  const files = store.state.folder.entries.filter(({ kind, href }) => kind === "file" && href !== null);
+  const found = READMES.map((name) => files.find((entry) => entry.name.toLowerCase() === name));
+  const entry = found.find((file) => file !== undefined);
   if (!entry) return;
-  const [{ readmeCard }, content] = await Promise.all([import("./readme.js"), fetchText(entry.href ?? "")]);
+  const loading = import("./readme.js");
+  loading.catch(() => {}); // handled below
+  const content = await fetchText(/** @type {string} */ (entry.href));
   if (content === null || content.text.trim() === "") return;
-  const card = readmeCard(entry, content.text);
+  const card = (await loading).readmeCard(entry, content.text);
   document.querySelector("main")?.append(card);
   store.watch((state) => state.search !== null || filterOf(state) !== "", (isElsewhere) => {
     card.hidden = isElsewhere;
