@@ -19,7 +19,7 @@ import { type Feature, lazily } from "../serving/feature.ts";
 /**
  * The feature of {@linkcode dav}: file managers show the files of a site; loaded on first use.
  *
- * For writing, give it and `uploadFeatures` the same options, and list it first. For locks, without which many clients do
+ * It tells the names in directories also without `listing`. For writing, give it and `uploadFeatures` the same options, and list it first. For locks, without which many clients do
  * not write, these have a {@linkcode lockTable} and the right to change files.
  *
  * @example
