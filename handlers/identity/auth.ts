@@ -245,6 +245,7 @@ class Gate {
 
   /** Whether to ask the handlers at all: for reading, if there is a right to the path; otherwise they decide. */
   #isOpen({ method }: Request, { target: { path }, may }: Context): boolean {
+    if (method === "PROPFIND") return may("read", path); // file managers send credentials only when they are asked for some
     if (path.segments[0] === OWN_DIRECTORY || (method !== "GET" && method !== "HEAD")) return true;
     return may("read", path) || may("run", path);
   }
