@@ -49,16 +49,16 @@ async function make(depth: number): Promise<void> {
   const text = "(d=>{const r=d.documentElement;let l=name;" +
     "try{const g=k=>localStorage.getItem('pyserve.'+k);r.dataset.theme=g('theme')||'auto';r.dataset.density=g('density')||'';l=g('language')}" +
     "catch{}" +
-    `const c=${JSON.stringify(["en", ...languages])},f=${JSON.stringify(first)};` +
+    `const c=${JSON.stringify(["en", ...languages])},f=${JSON.stringify(first.map((name) => directory + name))};` +
     "l=[l||'',...navigator.languages].map(a=>c.find(b=>a.split('-')[0]==b.split('-')[0])).find(a=>a)||'en';" +
-    "r.lang=l;r.dir=l=='ar'?'rtl':'ltr';if(l!='en')f.push(`words_${l}.js`);" +
+    "r.lang=l;r.dir=l=='ar'?'rtl':'ltr';if(l!='en')f.push('" + directory + "words_'+l+'.js');" +
     "const k=r.classList;k.add('soon');addEventListener('error',()=>{" +
     "if(k.contains('soon')){k.remove('soon');r.lang='en';r.dir='ltr'}},true);" +
     "const t=self.trustedTypes,o={createScriptURL:u=>u},p=t?t.createPolicy('pyserve',o):o;" +
     "for(const u of f)" +
     "{const s=d.createElement('script');" +
     "s.type='module';" +
-    `s.src=p.createScriptURL('${directory}'+u);` +
+    "s.src=p.createScriptURL(u);" +
     "d.head.append(s)}})(document)";
   scripts.set(depth, { text, hash: await policyHash(text) });
 }
