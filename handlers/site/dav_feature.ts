@@ -44,7 +44,8 @@ export function davFeature(options: DavOptions = {}): Feature {
   return {
     name: "dav",
     methods: Object.keys(methods),
-    rights: methods,
+    // Everybody is told that there is WebDAV: clients do not go on otherwise, and those without rights are asked to log in.
+    rights: Object.fromEntries(Object.entries(methods).filter(([method]) => method !== "PROPFIND")),
     isWriting: rights !== undefined,
     ownNamesOnly: rights !== undefined,
     optionsHeaders: { ...DAV_HEADERS, ...hasLocks && { dav: "1, 2" } },
