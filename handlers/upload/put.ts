@@ -14,7 +14,7 @@ import type { Context } from "../core/types.ts";
 import { countUpload, storedResponse, toldTo } from "./answers.ts";
 import { parseDigests, Verification } from "./digest.ts";
 import { answered } from "./refusals.ts";
-import { operationsFor } from "./rights.ts";
+import { operationsFor, withinRights } from "./rights.ts";
 import type { UploadSite } from "./upload_site.ts";
 import { wishOf } from "./wish.ts";
 
@@ -22,7 +22,7 @@ import { wishOf } from "./wish.ts";
 export async function putFile(site: UploadSite, request: Request, context: Context): Promise<Response> {
   const { path } = fileTarget(context);
   const { onConflict, stallMs } = site.settings;
-  const wish = wishOf(request.headers, context.target.query, onConflict);
+  const wish = withinRights(site, context, path, wishOf(request.headers, context.target.query, onConflict));
   const expected = await checkPreconditions(site, request, context);
   const modified = modifiedOf(request.headers);
   const options = {
@@ -38,7 +38,8 @@ export async function putFile(site: UploadSite, request: Request, context: Conte
   const stored = await answered(path, () => operations.create(path, content, options), wish.status);
   countUpload(context, stored);
   const response = storedResponse(site, request, context, toldTo(context, stored, path));
-  if (modified !== null) response.headers.set("x-oc-mtime", "accepted");
+  // Not every source can set it.
+  if (modified !== null && stored.stat.modified === modified) response.headers.set("x-oc-mtime", "accepted");
   return response;
 }
 
