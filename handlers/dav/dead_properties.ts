@@ -30,7 +30,8 @@ type Changes = ReadonlyMap<string, DeadProperties | null>;
 /**
  * A table of the properties that WebDAV clients set, for `davFeature` and `uploadFeatures`.
  *
- * @param file Where to keep them: then they survive a restart, and hold between processes. By default, they are in memory.
+ * @param file Where to keep them: then they survive a restart, and hold between processes. By default, they are in
+ * memory.
  * @throws TypeError if the file is a symbolic link or belongs to another user; errors of the file system.
  *
  * @example
