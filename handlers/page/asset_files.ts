@@ -18,6 +18,7 @@ import dom from "./script/dom.js" with { type: "text" };
 import downloads from "./script/downloads.js" with { type: "text" };
 import dragging from "./script/dragging.js" with { type: "text" };
 import drop from "./script/drop.js" with { type: "text" };
+import edit from "./script/edit.js" with { type: "text" };
 import entries from "./script/entries.js" with { type: "text" };
 import fileText from "./script/file_text.js" with { type: "text" };
 import folder from "./script/folder.js" with { type: "text" };
@@ -78,6 +79,8 @@ import uploads from "./script/uploads.js" with { type: "text" };
 import viewCss from "./script/view.css" with { type: "text" };
 import viewStyle from "./script/view_style.js" with { type: "text" };
 import work from "./script/work.js" with { type: "text" };
+import zipReader from "./script/zip_reader.js" with { type: "text" };
+import zipView from "./script/zip_view.js" with { type: "text" };
 import { BASE, bundle, CODE, MAIN } from "./bundle.ts";
 
 /** The modules and style sheets by name. */
@@ -96,6 +99,7 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["downloads.js", downloads],
   ["dragging.js", dragging],
   ["drop.js", drop],
+  ["edit.js", edit],
   ["entries.js", entries],
   ["file_text.js", fileText],
   ["folder.js", folder],
@@ -156,6 +160,8 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["view.css", viewCss],
   ["view_style.js", viewStyle],
   ["work.js", work],
+  ["zip_reader.js", zipReader],
+  ["zip_view.js", zipView],
 ]);
 
 /** The files that a page needs at once. */

@@ -4,7 +4,7 @@ import { button, h, icon } from "./dom.js";
 import { formatShort, formatSize } from "./format.js";
 import { closeByClick, countLayers } from "./dialogs.js";
 import { keyOf } from "./entries.js";
-import { isShown, kindOf } from "./kinds.js";
+import { isShown, isZip, kindOf } from "./kinds.js";
 import { copyText, openShare } from "./share.js";
 import { loginCount, request } from "./login.js";
 import { urlOf } from "./places.js";
@@ -44,6 +44,11 @@ const VIEWERS = {
 /** @param {View} view */
 async function showText(view) {
   await (await import("./text_view.js")).showText(view);
+}
+
+/** @param {View} view */
+async function showZip(view) {
+  await (await import("./zip_view.js")).showZip(view);
 }
 
 export class Preview {
@@ -214,7 +219,7 @@ export class Preview {
     const kind = kindOf(view.entry.name);
     this.#stage.dataset.kind = kind;
     try {
-      await (VIEWERS[kind] ?? showText)(view);
+      await (isZip(view.entry.name) ? showZip : VIEWERS[kind] ?? showText)(view);
     } catch (error) {
       view.fail(`Could not load the file: ${error instanceof Error ? error.message : error}.`);
     }

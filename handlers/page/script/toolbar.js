@@ -85,6 +85,7 @@ function actions() {
     "div",
     { class: "deeds" },
     can("upload") && button("folder-add", "New folder", newFolder, { words: true, class: "optional" }),
+    can("upload") && button("file-add", "New text file", newTextFile),
     zip,
     viewButton(),
     can("upload") &&
@@ -93,6 +94,11 @@ function actions() {
         class: "primary",
       }),
   );
+}
+
+async function newTextFile() {
+  const editor = await loaded(() => import("./edit.js"));
+  await editor?.newTextFile();
 }
 
 /** The heading with the buttons beside it. @param {HTMLElement} header */
