@@ -54,7 +54,8 @@ function reader({ entry, signal }) {
       await response.body?.cancel();
       throw new ZipProblem(response.ok ? "The server does not send parts of this file" : "The archive cannot be read");
     }
-    const etag = response.headers.get("etag");
+    // It is weak while the server does not vouch for a file that has just been changed.
+    const etag = response.headers.get("etag")?.replace(/^W\//, "") ?? null;
     version ??= etag;
     if (etag !== version) throw new ZipProblem("The archive has changed: open it again");
     return new Uint8Array(await response.arrayBuffer());
