@@ -125,8 +125,9 @@ class Editor {
     document.body.append(this.#dialog);
     this.#dialog.showModal();
     countLayers();
-    this.#field.focus();
     this.#field.setSelectionRange(0, 0);
+    this.#field.focus();
+    this.#field.scrollTop = 0;
   }
 
   #listen() {

@@ -99,7 +99,9 @@ export class Preview {
       "div",
       { class: "tools" },
       button("link", "Copy link", link),
-      button("qr", "QR code", () => this.#view && openShare(this.#view.entry.name, urlOf(this.#view.entry))),
+      button("qr", "QR code", () => this.#view && openShare(this.#view.entry.name, urlOf(this.#view.entry)), {
+        class: "wide-only",
+      }),
       this.#open,
       this.#download,
       button("close", "Close (Esc)", () => this.#dialog.close()),
