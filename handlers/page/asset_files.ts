@@ -31,9 +31,11 @@ import help from "./script/help.js" with { type: "text" };
 import highlight from "./script/highlight.js" with { type: "text" };
 import historyOf from "./script/history.js" with { type: "text" };
 import icons from "./script/icons.js" with { type: "text" };
+import keptValues from "./script/kept.js" with { type: "text" };
 import jsonTree from "./script/json_tree.js" with { type: "text" };
 import keyboard from "./script/keyboard.js" with { type: "text" };
 import kinds from "./script/kinds.js" with { type: "text" };
+import language from "./script/language.js" with { type: "text" };
 import lazy from "./script/lazy.js" with { type: "text" };
 import lines from "./script/lines.js" with { type: "text" };
 import live from "./script/live.js" with { type: "text" };
@@ -82,6 +84,9 @@ import work from "./script/work.js" with { type: "text" };
 import zipReader from "./script/zip_reader.js" with { type: "text" };
 import zipView from "./script/zip_view.js" with { type: "text" };
 import { BASE, bundle, CODE, MAIN } from "./bundle.ts";
+import { languages, wordFiles, wordsJson } from "./words.ts";
+
+export { languages };
 
 /** The modules and style sheets by name. */
 export const sources: ReadonlyMap<string, string> = new Map([
@@ -112,9 +117,11 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["highlight.js", highlight],
   ["history.js", historyOf],
   ["icons.js", icons],
+  ["kept.js", keptValues],
   ["json_tree.js", jsonTree],
   ["keyboard.js", keyboard],
   ["kinds.js", kinds],
+  ["language.js", language],
   ["lazy.js", lazy],
   ["lines.js", lines],
   ["live.js", live],
@@ -174,10 +181,10 @@ let joined: ReadonlyMap<string, string> | undefined;
 
 /** The files that are served, by name; joined with the first request for one, because a page needs only their version. */
 export function texts(): ReadonlyMap<string, string> {
-  return joined ??= bundle(sources, OTHER_ROOTS);
+  return joined ??= new Map([...bundle(sources, OTHER_ROOTS), ...wordFiles()]);
 }
 
 /** Hash of all that decides about the files: the cache-busting part of their URLs. */
 export const version: string = new Uint8Array(
-  await crypto.subtle.digest("SHA-256", new TextEncoder().encode([CODE, ...sources.values()].join("\0"))),
+  await crypto.subtle.digest("SHA-256", new TextEncoder().encode([CODE, wordsJson, ...sources.values()].join("\0"))),
 ).toHex().slice(0, 16);

@@ -81,7 +81,7 @@ const DAY_MS = 86_400_000;
  *   returns the offset, `DELETE ?upload=ID` cancels (draft-ietf-httpbis-resumable-upload). The id is chosen by the client,
  *   or by the server if a `PUT` or `POST` with Upload-Complete starts the upload. The state is recorded next to the part,
  *   so that other processes, and later ones, can continue.
- * - `POST` of a form stores its files in a directory (RFC 7578).
+ * - `POST` of a form stores its files in a directory (RFC 7578); with `?archive=`, it is declined, for `archive`.
  * - `MKCOL` creates a directory; `DELETE` removes a file or directory, a non-empty one only with `?recursive`; `COPY`
  *   and
  *   `MOVE` with Destination copy it, or rename or move it (RFC 4918). These are limited in number (503 and 429), and a
@@ -213,6 +213,11 @@ function storeOptions(options: UploadOptions) {
   return { rights, maxBytes, partAgeMs, ...(locks && { locks }) } satisfies StoreOptions;
 }
 
+/** Whether a POST has the names of an archive: nothing is stored. */
+function asksForArchive(query: string): boolean {
+  return /(?:^|&)archive=/.test(query);
+}
+
 type Answer = (request: Request, context: Context) => Promise<Response>;
 
 /** The methods; {@linkcode METHODS} lists the right that each requires. */
@@ -238,7 +243,7 @@ class Uploads {
       return namesUpload(context.target.query) ? this.#progress(request, context) : null;
     }
     const answer = this.#methods.get(request.method);
-    if (!answer) return null;
+    if (!answer || request.method === "POST" && asksForArchive(context.target.query)) return null;
     requireOwnHost(request, context);
     const isUpload = uploadId(context.target.query) !== null;
     if (isCrossSite(request, context.hosts)) {

@@ -5,6 +5,7 @@ import { ask, askName, countLayers } from "./dialogs.js";
 import { button, h, toast } from "./dom.js";
 import { refresh } from "./folder.js";
 import { formatSize } from "./format.js";
+import { t } from "./language.js";
 import { request } from "./login.js";
 import { sentenceOf } from "./problem.js";
 import { visible } from "./rows.js";
@@ -43,29 +44,29 @@ export async function editFile({ name, href }) {
 }
 
 export async function newTextFile() {
-  const name = await askName("New text file", "Name", "notes.txt", "Create");
+  const name = await askName(t("New text file"), t("Name"), "notes.txt", t("Create"));
   if (name !== null) new Editor(name, encodeName(name), NEW);
 }
 
 /** @param {string} href @returns {Promise<Original>} */
 async function read(href) {
   const response = await request(href, { cache: "no-store" });
-  if (response.status === 404) throw new Gone("The file no longer exists");
-  if (!response.ok) throw new Error(`The server answered ${response.status}`);
+  if (response.status === 404) throw new Gone(t("The file no longer exists"));
+  if (!response.ok) throw new Error(t("The server answered {status}", { status: String(response.status) }));
   const text = textOf(await bytesOf(response));
   const mark = text.startsWith("\ufeff") ? "\ufeff" : "";
   const ends = text.includes("\r\n") ? "\r\n" : "\n";
   const restored = (/** @type {string} */ edited) => mark + edited.replaceAll("\n", ends);
   const plain = text.slice(mark.length).replaceAll("\r\n", "\n");
   if (restored(plain) !== text || plain.includes("\r")) {
-    throw new Error("The file has several kinds of line ends, which would be lost here");
+    throw new Error(t("The file has several kinds of line ends, which would be lost here"));
   }
   return { text: plain, etag: response.headers.get("etag"), restored };
 }
 
 /** @param {Response} response */
 async function bytesOf(response) {
-  const tooLarge = new Error(`Files of up to ${formatSize(MOST)} can be edited here`);
+  const tooLarge = new Error(t("Files of up to {size} can be edited here", { size: formatSize(MOST) }));
   const reader = response.body?.getReader();
   /** @type {BlobPart[]} */
   const chunks = [];
@@ -88,7 +89,7 @@ function textOf(bytes) {
   } catch {
     // not UTF-8
   }
-  throw new Error("The file is not text in UTF-8, so it cannot be edited here");
+  throw new Error(t("The file is not text in UTF-8, so it cannot be edited here"));
 }
 
 class Editor {
@@ -98,8 +99,8 @@ class Editor {
   #isDone = false;
   #isSaving = false;
   #dialog;
-  #field = h("textarea", { spellcheck: "false", autocapitalize: "none", "aria-label": "Content" });
-  #save = button("done", "Save", () => this.#saveNow(), { words: true, class: "primary", keys: "Ctrl + S" });
+  #field = h("textarea", { spellcheck: "false", autocapitalize: "none", "aria-label": t("Content") });
+  #save = button("done", t("Save"), () => this.#saveNow(), { words: true, class: "primary", keys: "Ctrl + S" });
   /** @param {Event} event */
   #leaving = (event) => this.#isChanged && event.preventDefault();
 
@@ -117,7 +118,7 @@ class Editor {
         "header",
         {},
         h("div", { class: "what" }, h("h2", { id: "editor-title" }, h("bdi", {}, ...visible(name)))),
-        h("div", { class: "tools" }, this.#save, button("close", "Close (Esc)", () => this.#close())),
+        h("div", { class: "tools" }, this.#save, button("close", t("Close (Esc)"), () => this.#close())),
       ),
       this.#field,
     );
@@ -155,9 +156,9 @@ class Editor {
 
   async #close() {
     if (this.#isChanged && this.#field.value !== "") {
-      const answers = /** @type {const} */ ([["discard", "Discard"], ["keep", "Keep editing"]]);
-      const text = h("p", {}, "What you have written has not been saved.");
-      if (await ask("Discard the changes?", [text], answers, { danger: true }) !== "discard") return;
+      const answers = /** @type {const} */ ([["discard", t("Discard")], ["keep", t("Keep editing")]]);
+      const text = h("p", {}, t("What you have written has not been saved."));
+      if (await ask(t("Discard the changes?"), [text], answers, { danger: true }) !== "discard") return;
     }
     this.#finish();
   }
@@ -181,7 +182,8 @@ class Editor {
     try {
       await this.#saveOver(this.#original.etag);
     } catch (error) {
-      toast(`${error instanceof Error ? error.message : error}: the file has not been saved`, "failed");
+      const reason = error instanceof Error ? error.message : String(error);
+      toast(t("The file has not been saved: {reason}", { reason }), "failed");
     } finally {
       this.#isSaving = false;
       this.#save.removeAttribute("aria-disabled");
@@ -193,7 +195,7 @@ class Editor {
     const response = await put(this.#href, this.#original.restored(this.#field.value), etag);
     if (response.status === 412 || response.status === 409) return await this.#resolve();
     if (!response.ok) throw new Error(await sentenceOf(response));
-    await this.#saved(this.#href, `Saved “${this.#name}”`);
+    await this.#saved(this.#href, t("Saved “{name}”", { name: this.#name }));
   }
 
   /** Another version is there: the user decides, and until then nothing is written. */
@@ -204,14 +206,16 @@ class Editor {
     });
     const isGone = theirs === NEW;
     const sentence = isGone
-      ? "It has been deleted since it was opened."
-      : "It is not as it was when you began, so that saving would undo the changes of somebody else.";
+      ? t("It has been deleted since it was opened.")
+      : t("It has been changed since you opened it. Saving would undo that change.");
     /** @type {(readonly ["replace" | "copy" | "keep", string])[]} */
-    const answers = [["copy", "Save mine as a copy"], ["keep", "Keep editing"]];
-    if (isGone) answers.unshift(["replace", "Create it again"]);
-    else if (can("delete")) answers.unshift(["replace", "Replace it with mine"]);
+    const answers = [["copy", t("Save mine as a copy")], ["keep", t("Keep editing")]];
+    if (isGone) answers.unshift(["replace", t("Create it again")]);
+    else if (can("delete")) answers.unshift(["replace", t("Replace it with mine")]);
     const difference = isGone ? [] : differenceOf(theirs.text, this.#field.value);
-    const answer = await ask("The file has changed", [h("p", {}, sentence), ...difference], answers, { danger: true });
+    const answer = await ask(t("The file has changed"), [h("p", {}, sentence), ...difference], answers, {
+      danger: true,
+    });
     if (answer === "replace") await this.#saveOver(theirs.etag);
     if (answer === "copy") await this.#saveCopy();
   }
@@ -226,7 +230,7 @@ class Editor {
     if (!response.ok) throw new Error(await sentenceOf(response));
     const folder = this.#href.slice(0, this.#href.lastIndexOf("/") + 1);
     const name = /[^/]*$/.exec(response.headers.get("location") ?? this.#href)?.[0] ?? "";
-    await this.#saved(folder + name, `Saved as “${decodeURIComponent(name)}”`);
+    await this.#saved(folder + name, t("Saved as “{name}”", { name: decodeURIComponent(name) }));
   }
 
   /** @param {string} key @param {string} message */
@@ -277,8 +281,8 @@ function differenceOf(theirs, mine) {
   const part = (title, lines) => {
     const own = lines.slice(start, lines.length - end);
     const text = own.slice(0, LINES).join("\n") + (own.length > LINES ? "\n…" : "");
-    const head = `${title} (from line ${(start + 1).toLocaleString("en")})`;
+    const head = t("{title} (from line {n})", { title, n: start + 1 });
     return h("div", {}, h("h3", {}, head), h("pre", { tabindex: "0" }, text === "" ? "—" : text));
   };
-  return [h("div", { class: "difference" }, part("On the server", a), part("Yours", b))];
+  return [h("div", { class: "difference" }, part(t("On the server"), a), part(t("Yours"), b))];
 }

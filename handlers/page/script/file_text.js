@@ -1,5 +1,6 @@
 /** The text of a file, up to a limit. */
 
+import { t } from "./language.js";
 import { request } from "./login.js";
 
 /** Maximum number of bytes shown. */
@@ -21,7 +22,9 @@ export async function fetchText(href, signal, limit = SHOWN_BYTES) {
   if (response.status === 416) return { text: "", isCut: false }; // an empty file has no satisfiable range
   if (!response.ok) {
     throw new Error(
-      response.status === 404 ? "The file no longer exists" : `The server answered ${response.status}`,
+      response.status === 404
+        ? t("The file no longer exists")
+        : t("The server answered {status}", { status: response.status }),
     );
   }
   const { bytes, isMore } = await firstBytes(response, limit);

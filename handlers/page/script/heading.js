@@ -2,6 +2,7 @@
 
 import { h, icon } from "./dom.js";
 import { fetchText } from "./file_text.js";
+import { t } from "./language.js";
 import { searchWith } from "./order.js";
 import { filterOf } from "./selectors.js";
 import { store } from "./store.js";
@@ -11,7 +12,7 @@ export function prepareHeading(header) {
   const root = header.querySelector("h1 bdi");
   root?.replaceChildren(
     icon("home"),
-    h("span", { class: "unseen" }, "Home"),
+    h("span", { class: "unseen" }, t("Home")),
     root.parentElement?.matches("a") ? "/" : "",
   );
   // A folder that is gone up to keeps the order.
@@ -34,7 +35,7 @@ export function goUp() {
 /** Totals and the zip link have moved to the top, where they are kept up to date. */
 export function shortenFooter() {
   const buttons = document.querySelectorAll("body > footer button[name=format]");
-  const form = h("form", {}, "This list as data: ", ...[...buttons].flatMap((button) => [button, " "]));
+  const form = h("form", {}, t("This list as data:"), " ", ...[...buttons].flatMap((button) => [button, " "]));
   document.querySelector("body > footer")?.replaceChildren(form);
 }
 

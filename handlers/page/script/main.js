@@ -18,6 +18,7 @@ import { prepareHead } from "./head_row.js";
 import { prepareHeading, shortenFooter, showReadme } from "./heading.js";
 import { followAddress } from "./history.js";
 import { listenToKeys } from "./keyboard.js";
+import { loadWords, t } from "./language.js";
 import { listenToClipboard } from "./moving.js";
 import { focusWhereWeCameFrom, keepPlace } from "./place.js";
 import { followPreview } from "./previews.js";
@@ -61,14 +62,15 @@ async function start(table) {
   dock.append(workPanel(), selectionBar());
   watchDownloads();
   listenToClipboard();
-  document.documentElement.classList.replace("soon", "on");
+  document.documentElement.classList.remove("soon");
+  document.documentElement.classList.add("on");
 
   await harvest(serverBody, (entries) => store.dispatch({ type: "append", entries }));
   serverBody.remove();
   for (const leftover of document.querySelectorAll("main > .hint")) leftover.remove();
   store.dispatch({ type: "complete" });
   if (!document.querySelector("body > footer")) {
-    toast("The connection was lost, so the list is incomplete. Reload the page.", "failed");
+    toast(t("The connection was lost, so the list is incomplete. Reload the page."), "failed");
   }
   shortenFooter();
   followAddress();
@@ -83,5 +85,5 @@ async function start(table) {
 }
 
 adoptStyle();
-const table = await serverTable();
+const [table] = await Promise.all([serverTable(), loadWords()]);
 if (table) await start(table);

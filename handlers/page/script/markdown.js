@@ -7,6 +7,7 @@ import { h } from "./dom.js";
 import markdownCss from "./markdown.css" with { type: "text" };
 import { destinationAt, REFERENCE, referenceAt, Spans } from "./spans.js";
 import { isShown } from "./kinds.js";
+import { t } from "./language.js";
 import { urlOf } from "./places.js";
 import { openPreview } from "./previews.js";
 import { entryAt } from "./selectors.js";
@@ -141,13 +142,13 @@ class Reader {
     // A footnote may refer to others.
     for (let at = 0; at < this.#referenced.length; at++) {
       const content = this.blocks(this.#footnotes.get(this.#referenced[at] ?? "") ?? [], 1);
-      const back = h("a", { href: `#md-ref-${at + 1}`, "aria-label": `Back to reference ${at + 1}` }, "↩");
+      const back = h("a", { href: `#md-ref-${at + 1}`, "aria-label": t("Back to reference {n}", { n: at + 1 }) }, "↩");
       const last = content.at(-1);
       if (last instanceof HTMLParagraphElement) last.append(" ", back);
       else content.push(back);
       list.append(h("li", { id: `md-note-${at + 1}` }, content));
     }
-    return [h("section", { class: "footnotes", "aria-label": "Footnotes" }, list)];
+    return [h("section", { class: "footnotes", "aria-label": t("Footnotes") }, list)];
   }
 
   /** @param {string} text @param {number} at @returns {[Node[], number] | null} */
@@ -158,7 +159,11 @@ class Reader {
     const known = this.#referenced.indexOf(name);
     const number = known < 0 ? this.#referenced.push(name) : known + 1;
     const id = known < 0 ? `md-ref-${number}` : null;
-    const link = h("a", { href: `#md-note-${number}`, id, "aria-label": `Footnote ${number}` }, String(number));
+    const link = h(
+      "a",
+      { href: `#md-note-${number}`, id, "aria-label": t("Footnote {n}", { n: number }) },
+      String(number),
+    );
     return [[h("sup", {}, link)], at + match[0].length];
   }
 
@@ -500,7 +505,7 @@ function summaryOf(lines) {
   const head = lines.slice(0, SUMMARY).join("\n");
   const start = /^\s*<summary>/i.exec(head.slice(0, 200))?.[0].length ?? -1;
   const end = head.indexOf("</summary>");
-  if (start < 0 || end < start) return { summary: "Details", rest: lines };
+  if (start < 0 || end < start) return { summary: t("Details"), rest: lines };
   const rest = [...head.slice(end + "</summary>".length).split("\n"), ...lines.slice(SUMMARY)];
   return { summary: head.slice(start, end).trim(), rest };
 }

@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import { keyOf, pathOf } from "./entries.js";
 import { formatAgo, formatExact, formatSize } from "./format.js";
 import { kindOf } from "./kinds.js";
+import { t, tn } from "./language.js";
 import { marksOf } from "./match.js";
 import { searchWith } from "./order.js";
 import { currentOf, filterOf, listOf, positionOf, shownOf } from "./selectors.js";
@@ -145,9 +146,7 @@ export class Rows {
     this.#table.classList.toggle("windowed", isWindowed);
     this.#table.setAttribute("aria-rowcount", listOf(state).isComplete ? String(shown.length + 1) : "-1");
     const { start, end, above, below } = isWindowed ? this.#window(shown.length) : EVERYTHING;
-    this.#table.dataset.more = shown.length > PRINTED
-      ? `and ${(shown.length - PRINTED).toLocaleString("en")} more`
-      : "";
+    this.#table.dataset.more = shown.length > PRINTED ? tn(shown.length - PRINTED, "and {n} more", "and {n} more") : "";
     const focused = this.#focusedPart();
     this.#show(shown.slice(start, end), start);
     this.#body.style.paddingTop = `${above}px`;
@@ -253,7 +252,7 @@ export class Rows {
       { href, draggable: String(CAN_DRAG) },
       picture,
       label,
-      kind === "directory" && h("span", { class: "unseen" }, ", folder"),
+      kind === "directory" && h("span", { class: "unseen" }, t(", folder")),
     );
     const row = h(
       "tr",
@@ -261,7 +260,8 @@ export class Rows {
       h(
         "td",
         { role: "gridcell", class: "pick" },
-        href !== null && h("label", {}, h("input", { type: "checkbox", "aria-label": `Select ${path}` })),
+        href !== null &&
+          h("label", {}, h("input", { type: "checkbox", "aria-label": t("Select {name}", { name: path }) })),
       ),
       h(
         "th",
@@ -273,7 +273,7 @@ export class Rows {
         "td",
         { role: "gridcell", class: "size" },
         size !== null &&
-          h("span", { title: `${size.toLocaleString("en")} ${size === 1 ? "byte" : "bytes"}` }, formatSize(size)),
+          h("span", { title: tn(size, "{n} byte", "{n} bytes") }, formatSize(size)),
       ),
       h(
         "td",
@@ -286,7 +286,12 @@ export class Rows {
         { role: "gridcell", class: "more" },
         href !== null && h(
           "button",
-          { type: "button", class: "button bare", "aria-haspopup": "menu", "aria-label": `Actions for ${path}` },
+          {
+            type: "button",
+            class: "button bare",
+            "aria-haspopup": "menu",
+            "aria-label": t("Actions for {name}", { name: path }),
+          },
           dots(),
         ),
       ),

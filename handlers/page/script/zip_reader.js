@@ -1,5 +1,7 @@
 /** Reads ZIP archives in parts: their list of files, and single files. Nothing here needs a browser's page. */
 
+import { t } from "./language.js";
+
 const MAX_TAIL = 65_557; // the end record with the longest comment
 const LOCATOR = 20;
 
@@ -21,7 +23,7 @@ const MAX_DIRECTORY = 16 * 1024 * 1024;
 /** Why an archive or a file in it cannot be read. */
 export class ZipProblem extends Error {}
 
-const damaged = () => new ZipProblem("The archive is damaged");
+const damaged = () => new ZipProblem(t("The archive is damaged"));
 
 /**
  * The files of an archive.
@@ -34,9 +36,9 @@ export async function readEntries(read, size) {
   const tailStart = Math.max(0, size - MAX_TAIL - LOCATOR);
   const tail = await read(tailStart, size);
   const at = endIn(tail);
-  if (at < 0) throw new ZipProblem("This is not a ZIP archive");
+  if (at < 0) throw new ZipProblem(t("This is not a ZIP archive"));
   const { length, offset, end } = await placeOf(read, tail, at, tailStart);
-  if (length > MAX_DIRECTORY) throw new ZipProblem("The list of files is too large to show");
+  if (length > MAX_DIRECTORY) throw new ZipProblem(t("The list of files is too large to show"));
   const start = end - length;
   const shift = start - offset; // what has been put in front of the archive
   if (start < 0 || shift < 0) throw damaged();
@@ -111,9 +113,9 @@ function sizesOf(view, at, from, to, shift) {
  * @param {number} most Maximum number of packed bytes.
  */
 export async function readContent(read, entry, limit, most) {
-  if (entry.isEncrypted) throw new ZipProblem("The file is encrypted");
+  if (entry.isEncrypted) throw new ZipProblem(t("The file is encrypted"));
   if (entry.method !== 0 && entry.method !== 8) {
-    throw new ZipProblem("The file is compressed in a way that cannot be read");
+    throw new ZipProblem(t("The file is compressed in a way that cannot be read"));
   }
   const head = await read(entry.start, entry.start + 30);
   const view = viewOf(head);

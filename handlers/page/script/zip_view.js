@@ -5,8 +5,9 @@
 
 import { button, h, icon } from "./dom.js";
 import { decoded, SHOWN_BYTES } from "./file_text.js";
-import { count, formatSize } from "./format.js";
+import { formatSize } from "./format.js";
 import { kindOf } from "./kinds.js";
+import { t, tn } from "./language.js";
 import { request } from "./login.js";
 import { visible } from "./rows.js";
 import { showContent } from "./text_view.js";
@@ -28,12 +29,12 @@ const DEPTH = 32;
 
 /** @param {View} view */
 export async function showZip(view) {
-  view.put(h("p", { class: "faint" }, "Loading …"));
+  view.put(h("p", { class: "faint" }, t("Loading …")));
   const read = reader(view);
   try {
     const entries = await readEntries(read, view.entry.size ?? 0);
     if (view.signal.aborted) return;
-    view.tell(count(entries.filter(({ name }) => !name.endsWith("/")).length, "file"));
+    view.tell(tn(entries.filter(({ name }) => !name.endsWith("/")).length, "{n} file", "{n} files"));
     const list = listOf(treeOf(entries), (entry, opener) => openFile(view, read, entry, opener));
     view.put(h("div", { class: "zip" }, list));
   } catch (error) {
@@ -47,17 +48,19 @@ function reader({ entry, signal }) {
   /** @type {string | null} */
   let version = null;
   return async (start, end) => {
-    if (end <= start) throw new ZipProblem("The archive is empty or damaged");
+    if (end <= start) throw new ZipProblem(t("The archive is damaged"));
     const headers = { range: `bytes=${start}-${end - 1}` };
     const response = await request(entry.href, { headers, signal, cache: "no-cache" });
     if (response.status !== 206) {
       await response.body?.cancel();
-      throw new ZipProblem(response.ok ? "The server does not send parts of this file" : "The archive cannot be read");
+      throw new ZipProblem(
+        response.ok ? t("The server does not send parts of this file") : t("The archive cannot be read"),
+      );
     }
     // It is weak while the server does not vouch for a file that has just been changed.
     const etag = response.headers.get("etag")?.replace(/^W\//, "") ?? null;
     version ??= etag;
-    if (etag !== version) throw new ZipProblem("The archive has changed: open it again");
+    if (etag !== version) throw new ZipProblem(t("The archive has changed: open it again"));
     return new Uint8Array(await response.arrayBuffer());
   };
 }
@@ -99,7 +102,7 @@ function listOf(of, open) {
     list.append(...makers.slice(from, from + SHOWN).map((make) => h("li", {}, make())));
     const next = from + SHOWN;
     if (next >= makers.length) return;
-    const more = h("button", { type: "button", class: "button" }, `Show more of ${makers.length.toLocaleString("en")}`);
+    const more = h("button", { type: "button", class: "button" }, t("Show more of {n}", { n: makers.length }));
     more.addEventListener("click", () => {
       more.parentElement?.remove();
       add(next);
@@ -141,7 +144,7 @@ async function openFile(view, read, entry, opener) {
   const top = view.stage.scrollTop;
   const left = new AbortController();
   view.signal.addEventListener("abort", () => left.abort());
-  const back = button("before", "Back to the list", () => {
+  const back = button("before", t("Back to the list"), () => {
     left.abort();
     view.put(list);
     view.control();
@@ -149,7 +152,7 @@ async function openFile(view, read, entry, opener) {
     opener.focus();
   }, { words: true });
   const inner = innerView(view, entry, left.signal, back);
-  inner.put(h("p", { class: "faint" }, "Loading …"));
+  inner.put(h("p", { class: "faint" }, t("Loading …")));
   inner.control();
   back.focus();
   try {
@@ -175,20 +178,20 @@ function innerView(view, entry, signal, back) {
 /** @param {View} view @param {import("./zip_reader.js").Read} read @param {ZipEntry} entry */
 async function showFile(view, read, entry) {
   const isImage = kindOf(entry.name) === "image";
-  if (isImage && entry.size > MOST) throw new ZipProblem("This file is too large to show");
+  if (isImage && entry.size > MOST) throw new ZipProblem(t("This file is too large to show"));
   const bytes = await readContent(read, entry, isImage ? MOST : SHOWN_BYTES, MOST);
   if (view.signal.aborted) return;
-  const save = entry.size <= MOST && button("download", "Download", () => download(view, read, entry));
+  const save = entry.size <= MOST && button("download", t("Download"), () => download(view, read, entry));
   if (isImage) {
     const type = /\.svg$/i.test(entry.name) ? "image/svg+xml" : "";
     const url = urlOf(bytes, type, view.signal);
     const image = h("img", { src: url, alt: entry.name });
-    image.addEventListener("error", () => view.fail("No preview is available for this file."));
+    image.addEventListener("error", () => view.fail(t("No preview is available for this file.")));
     view.put(h("div", { class: "zip-image" }, image));
     return view.control(save);
   }
   const text = decoded(bytes);
-  if (text === null) view.put(h("p", { class: "failed" }, "This is not a text file."));
+  if (text === null) view.put(h("p", { class: "failed" }, t("This is not a text file.")));
   else {
     const control = view.control;
     const isCut = entry.size > bytes.length;
