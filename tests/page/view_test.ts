@@ -226,7 +226,7 @@ const TESTS: Readonly<Record<string, (scene: PageScene) => Promise<void>>> = {
     await page.locator(".facts", { hasText: /7 of \d+ .* 1 × 1/ }).waitFor();
     const image = page.locator(".stage img");
     for (let times = 0; times < 20; times++) await page.keyboard.press("+");
-    await page.locator(".facts", { hasText: "at 1600 %" }).waitFor();
+    await page.locator(".facts", { hasText: "1,600%" }).waitFor();
     assertEquals((await image.boundingBox())!.width, 16);
     await page.getByRole("button", { name: "Fit" }).click();
     assertEquals((await image.boundingBox())!.width, 1);

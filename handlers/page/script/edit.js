@@ -61,7 +61,9 @@ async function read(href) {
   if (restored(plain) !== text || plain.includes("\r")) {
     throw new Error(t("The file has several kinds of line ends, which would be lost here"));
   }
-  return { text: plain, etag: response.headers.get("etag"), restored };
+  const etag = response.headers.get("etag");
+  if (etag === null) throw new Error(t("The server does not say which version this is, so it cannot be edited here"));
+  return { text: plain, etag, restored };
 }
 
 /** @param {Response} response */

@@ -12,7 +12,7 @@ const OPEN = 200;
 /** Maximum number of characters of a string. */
 const STRING = 10_000;
 
-/** A number that JavaScript would round or write in another way, as it is in the text. */
+/** A number with more digits than JavaScript keeps, as it is in the text. */
 class Exact {
   /** @param {string} source */
   constructor(source) {
@@ -39,6 +39,7 @@ export function jsonTree(text) {
 /** @param {string} text @returns {{ value: unknown } | undefined} */
 function parse(text) {
   try {
+    if (!/\d{16}/.test(text)) return { value: JSON.parse(text) };
     return { value: JSON.parse(text, /** @type {(key: string, value: unknown) => unknown} */ (exact)) };
   } catch (error) {
     if (!(error instanceof RangeError)) return undefined;

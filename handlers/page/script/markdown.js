@@ -123,8 +123,8 @@ class Reader {
   #base;
   #links;
   #footnotes;
-  /** The names of footnotes in the order of their first references. @type {string[]} */
-  #referenced = [];
+  /** The numbers of footnotes by name, in the order of their first references. @type {Map<string, number>} */
+  #referenced = new Map();
   /** Number of elements left. */
   #left = ELEMENTS;
 
@@ -137,16 +137,16 @@ class Reader {
 
   /** The section of the footnotes that are referred to. @returns {Node[]} */
   footnotes() {
-    if (this.#referenced.length === 0) return [];
+    if (this.#referenced.size === 0) return [];
     const list = h("ol");
-    // A footnote may refer to others.
-    for (let at = 0; at < this.#referenced.length; at++) {
-      const content = this.blocks(this.#footnotes.get(this.#referenced[at] ?? "") ?? [], 1);
-      const back = h("a", { href: `#md-ref-${at + 1}`, "aria-label": t("Back to reference {n}", { n: at + 1 }) }, "↩");
+    // A footnote may refer to others, which are then visited, too.
+    for (const [name, number] of this.#referenced) {
+      const content = this.blocks(this.#footnotes.get(name) ?? [], 1);
+      const back = h("a", { href: `#md-ref-${number}`, "aria-label": t("Back to reference {n}", { n: number }) }, "↩");
       const last = content.at(-1);
       if (last instanceof HTMLParagraphElement) last.append(" ", back);
       else content.push(back);
-      list.append(h("li", { id: `md-note-${at + 1}` }, content));
+      list.append(h("li", { id: `md-note-${number}` }, content));
     }
     return [h("section", { class: "footnotes", "aria-label": t("Footnotes") }, list)];
   }
@@ -156,9 +156,10 @@ class Reader {
     const match = /^\[\^([^\]\s]{1,200})\]/.exec(text.slice(at, at + 204));
     const name = match?.[1]?.toLowerCase() ?? "";
     if (!match || !this.#footnotes.has(name)) return null;
-    const known = this.#referenced.indexOf(name);
-    const number = known < 0 ? this.#referenced.push(name) : known + 1;
-    const id = known < 0 ? `md-ref-${number}` : null;
+    const known = this.#referenced.get(name);
+    const number = known ?? this.#referenced.size + 1;
+    this.#referenced.set(name, number);
+    const id = known === undefined ? `md-ref-${number}` : null;
     const link = h(
       "a",
       { href: `#md-note-${number}`, id, "aria-label": t("Footnote {n}", { n: number }) },

@@ -6,7 +6,7 @@ const MAX_TAIL = 65_557; // the end record with the longest comment
 const LOCATOR = 20;
 
 /** Maximum size of the list of files. */
-const MAX_DIRECTORY = 16 * 1024 * 1024;
+const MAX_DIRECTORY = 4 * 1024 * 1024;
 
 /** @typedef {(start: number, end: number) => Promise<Uint8Array>} Read The bytes from an offset up to another. */
 

@@ -25,6 +25,8 @@ const SHOWN = 500;
 /** Folders deeper than that are shown as part of a name. */
 const DEPTH = 32;
 
+const ORDER = new Intl.Collator(undefined, { numeric: true });
+
 /** @typedef {{ folders: Map<string, Folder>, files: { name: string, entry: ZipEntry }[] }} Folder */
 
 /** @param {View} view */
@@ -91,8 +93,8 @@ function folder() {
 /** @param {Folder} of @param {(entry: ZipEntry, opener: HTMLElement) => void} open */
 function listOf(of, open) {
   const list = h("ul", { role: "list" });
-  const folders = [...of.folders].sort(([a], [b]) => a.localeCompare(b, undefined, { numeric: true }));
-  const files = of.files.toSorted((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+  const folders = [...of.folders].sort(([a], [b]) => ORDER.compare(a, b));
+  const files = of.files.toSorted((a, b) => ORDER.compare(a.name, b.name));
   const makers = [
     ...folders.map(([name, content]) => () => folderItem(name, content, open)),
     ...files.map((file) => () => fileItem(file, open)),
