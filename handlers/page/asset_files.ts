@@ -20,6 +20,7 @@ import dragging from "./script/dragging.js" with { type: "text" };
 import drop from "./script/drop.js" with { type: "text" };
 import edit from "./script/edit.js" with { type: "text" };
 import entries from "./script/entries.js" with { type: "text" };
+import exif from "./script/exif.js" with { type: "text" };
 import fileText from "./script/file_text.js" with { type: "text" };
 import folder from "./script/folder.js" with { type: "text" };
 import folderPicker from "./script/folder_picker.js" with { type: "text" };
@@ -74,6 +75,7 @@ import style from "./script/style.js" with { type: "text" };
 import summary from "./script/summary.js" with { type: "text" };
 import textView from "./script/text_view.js" with { type: "text" };
 import theme from "./script/theme.js" with { type: "text" };
+import thumbnails from "./script/thumbnails.js" with { type: "text" };
 import toolbar from "./script/toolbar.js" with { type: "text" };
 import transfer from "./script/transfer.js" with { type: "text" };
 import upload from "./script/upload.js" with { type: "text" };
@@ -106,6 +108,7 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["drop.js", drop],
   ["edit.js", edit],
   ["entries.js", entries],
+  ["exif.js", exif],
   ["file_text.js", fileText],
   ["folder.js", folder],
   ["folder_picker.js", folderPicker],
@@ -160,6 +163,7 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["summary.js", summary],
   ["text_view.js", textView],
   ["theme.js", theme],
+  ["thumbnails.js", thumbnails],
   ["toolbar.js", toolbar],
   ["transfer.js", transfer],
   ["upload.js", upload],

@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { rowsOf, separatorOf, sortedBy } from "../../handlers/page/script/csv.js";
 import { linesIn, linesOf } from "../../handlers/page/script/lines.js";
+import { smallPictureIn } from "../../handlers/page/script/exif.js";
 import { axeSource, violations } from "../support/axe.ts";
 import { type Browser, IN_BROWSER, launch, type Page } from "../support/browser.ts";
 import { handZip } from "../support/zip.ts";
@@ -53,6 +54,43 @@ function wav(samples: number): Uint8Array {
   for (const [at, value] of [[20, 1], [22, 1], [32, 1], [34, 8]]) view.setUint16(at!, value!, true);
   return bytes;
 }
+
+/** A JPEG file as of a camera: a small picture, and how it is turned. */
+function photo(small: Uint8Array, orientation: number): Uint8Array {
+  const tiff = new DataView(new ArrayBuffer(8 + 18 + 30));
+  tiff.setUint32(0, 0x4d4d002a);
+  tiff.setUint32(4, 8);
+  const tag = (at: number, [id, type, value]: readonly number[]) => {
+    tiff.setUint16(at, id!);
+    tiff.setUint16(at + 2, type!);
+    tiff.setUint32(at + 4, 1);
+    if (type === 3) tiff.setUint16(at + 8, value!);
+    else tiff.setUint32(at + 8, value!);
+  };
+  tiff.setUint16(8, 1);
+  tag(10, [0x0112, 3, orientation]);
+  tiff.setUint32(22, 26);
+  tiff.setUint16(26, 2);
+  tag(28, [0x0201, 4, 56]);
+  tag(40, [0x0202, 4, small.length]);
+  const length = 8 + tiff.byteLength + small.length;
+  const head = [0xff, 0xd8, 0xff, 0xe1, length >> 8, length & 255, ...new TextEncoder().encode("Exif\0\0")];
+  return new Uint8Array([...head, ...new Uint8Array(tiff.buffer), ...small, 0xff, 0xda, 0, 2]);
+}
+
+Deno.test("the small picture of a photo is found, and nothing of what is damaged", () => {
+  const small = new Uint8Array([0xff, 0xd8, 1, 2, 3, 0xff, 0xd9]);
+  const bytes = photo(small, 6);
+  const { start, end, orientation } = smallPictureIn(bytes)!;
+  assertEquals([bytes.slice(start, end), orientation], [small, 6]);
+  for (let length = 0; length < bytes.length - 4; length++) assertEquals(smallPictureIn(bytes.slice(0, length)), null);
+  for (let at = 2; at < bytes.length; at++) {
+    const other = bytes.slice();
+    other[at]! ^= 0xff;
+    const found = smallPictureIn(other);
+    assert(found === null || (found.start >= 0 && found.end <= other.length && found.start < found.end));
+  }
+});
 
 const CODE = Array.from({ length: 300 }, (_, index) => `const line${index + 1} = ${index}; // ${"word ".repeat(40)}\n`);
 
@@ -319,6 +357,47 @@ const TESTS: Readonly<Record<string, (scene: PageScene) => Promise<void>>> = {
     await page.getByRole("button", { name: "Save" }).click();
     await page.locator("tbody a:focus", { hasText: "new & #.txt" }).waitFor();
     assertEquals(await Deno.readTextFile(tree.at("new & #.txt")), "made");
+  },
+  async "tiles of photos cost kilobytes once, and then nothing"({ page, tree, base }) {
+    const picture = async (type: string, width: number, height: number) => {
+      return Uint8Array.fromBase64(
+        await page.evaluate(`new Promise((resolve) => {
+          const canvas = Object.assign(document.createElement("canvas"), { width: ${width}, height: ${height} });
+          const context = canvas.getContext("2d");
+          for (let at = 0; at < 9000; at++) {
+            context.fillStyle = "#" + (at * 7919 % 4096).toString(16).padStart(3, "0");
+            context.fillRect(at * 131 % ${width}, at * 37 % ${height}, 9, 9);
+          }
+          resolve(canvas.toDataURL("${type}").replace(/.*,/, ""));
+        })`) as string,
+      );
+    };
+    const small = await picture("image/jpeg", 160, 120);
+    const rest = await picture("image/jpeg", 900, 700);
+    const whole = new Uint8Array([...photo(small, 6).slice(0, -4), ...rest.slice(2), ...new Uint8Array(400_000)]);
+    await Deno.writeFile(tree.at("photo.jpg"), whole);
+    await Deno.writeFile(tree.at("drawing.png"), await picture("image/png", 900, 700));
+    const asked: string[] = [];
+    page.on("request", (request) => {
+      if (/photo|drawing/.test(request.url())) {
+        asked.push(`${request.url().slice(base.length)} ${request.headers().range}`);
+      }
+    });
+    const shown = async () => {
+      await page.reload();
+      await page.locator("html.on").waitFor();
+      if (await page.locator("table.tiles").count() === 0) await page.keyboard.press("v");
+      const sizes = `["photo.jpg", "drawing.png"].map((name) => {
+        const { naturalWidth, naturalHeight } = document.querySelector(\`a[href="\${name}"] img\`) ?? {};
+        return [naturalWidth, naturalHeight];
+      })`;
+      await page.waitForFunction(`${sizes}.flat().every((side) => side > 0)`);
+      return await page.evaluate(sizes);
+    };
+    assertEquals(await shown(), [[120, 160], [400, 311]]); // the photo is turned
+    assertEquals(asked.toSorted(), ["/drawing.png undefined", "/photo.jpg bytes=0-65535"]);
+    assertEquals(await shown(), [[120, 160], [400, 311]]);
+    assertEquals(asked.length, 2);
   },
 };
 
