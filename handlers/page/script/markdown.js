@@ -66,6 +66,9 @@ const ENDINGS = {
 
 const DEFINITION = /^ {0,3}\[([^\]]{1,200})\]:\s*<?(\S+?)>?(?:\s+["'(].*)?$/;
 
+/** Maximum number of footnotes. */
+const FOOTNOTES = 1_000;
+
 const FOOTNOTE = /^ {0,3}\[\^([^\]\s]{1,200})\]:[ \t]?/;
 
 /** Extracts the definitions of links and footnotes, but not from code. @param {string[]} lines */
@@ -158,6 +161,7 @@ class Reader {
     if (!match || !this.#footnotes.has(name)) return null;
     const known = this.#referenced.get(name);
     const number = known ?? this.#referenced.size + 1;
+    if (number > FOOTNOTES) return null;
     this.#referenced.set(name, number);
     const id = known === undefined ? `md-ref-${number}` : null;
     const link = h(
