@@ -34,7 +34,7 @@ export function renderMarkdown(source, base, signal) {
   const article = h("article", { class: "markdown" }, reader.blocks(lines, 0));
   article.append(...reader.footnotes());
   article.addEventListener("click", (event) => followLink(event, article));
-  for (const block of article.querySelectorAll("p, h2, h3, h4, h5, h6, ul, ol, li, blockquote, table, summary")) {
+  for (const block of article.querySelectorAll("p, h2, h3, h4, h5, h6, ul, ol, blockquote, table, summary")) {
     block.setAttribute("dir", "auto"); // one text may be in Arabic, the next in English
   }
   highlightFences(article, signal);
