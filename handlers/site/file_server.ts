@@ -306,8 +306,8 @@ function checkUploads({ features = [], uploadBesidePrograms }: FileServerOptions
   );
 }
 
-function writes({ abilities = [] }: Feature): boolean {
-  return abilities.includes("upload") || abilities.includes("delete");
+function writes({ abilities = [], isWriting }: Feature): boolean {
+  return isWriting ?? (abilities.includes("upload") || abilities.includes("delete"));
 }
 
 /** Whether pages other than listings load a script of this package. */

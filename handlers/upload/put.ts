@@ -24,17 +24,28 @@ export async function putFile(site: UploadSite, request: Request, context: Conte
   const { onConflict, stallMs } = site.settings;
   const wish = wishOf(request.headers, context.target.query, onConflict);
   const expected = await checkPreconditions(site, request, context);
+  const modified = modifiedOf(request.headers);
   const options = {
     onConflict: wish.policy,
+    parents: !site.settings.isDav,
     length: contentLengthOf(request),
     check: verificationOf(request.headers),
     ...(expected !== undefined && { expected }),
+    ...(modified !== null && { modified }),
   };
   const content = readBody(request.body, { stallMs });
   const operations = operationsFor(site, request, context);
   const stored = await answered(path, () => operations.create(path, content, options), wish.status);
   countUpload(context, stored);
-  return storedResponse(site, request, context, toldTo(context, stored, path));
+  const response = storedResponse(site, request, context, toldTo(context, stored, path));
+  if (modified !== null) response.headers.set("x-oc-mtime", "accepted");
+  return response;
+}
+
+/** The date that a client gives a file, as ownCloud's and rclone do; null for none, or one that no file can have. */
+function modifiedOf(headers: Headers): number | null {
+  const text = headers.get("x-oc-mtime")?.trim() ?? "";
+  return /^\d{1,10}(?:\.\d{1,9})?$/.test(text) ? Math.floor(Number(text) * 1_000) : null;
 }
 
 /** The target as a file path; throws if it cannot be one, or if the content is encoded or partial. */

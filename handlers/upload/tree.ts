@@ -19,6 +19,9 @@ import { answered, nameTaken, writeError } from "./refusals.ts";
 import { METHODS, methodsOf, operationsFor, targetRight } from "./rights.ts";
 import type { UploadSite } from "./upload_site.ts";
 import { type Wish, wishOf } from "./wish.ts";
+import type { ConflictPolicy } from "../store/conflict.ts";
+import { inPlaceOf, type Placed } from "../store/in_place.ts";
+import type { Operations } from "../store/operations.ts";
 
 export async function makeDirectory(site: UploadSite, request: Request, context: Context): Promise<Response> {
   const { path } = context.target;
@@ -49,7 +52,7 @@ function directoryTaken({ store }: UploadSite, context: Context): HttpError {
 export async function remove(site: UploadSite, request: Request, context: Context): Promise<Response> {
   const { path, query } = context.target;
   const expected = await checkTarget(site, request, context);
-  const recursive = new URLSearchParams(query).has("recursive");
+  const recursive = (site.settings.isDav ?? false) || new URLSearchParams(query).has("recursive");
   const operations = operationsFor(site, request, context);
   const remove = (signal?: AbortSignal) => operations.remove(path, { recursive, signal, ...expected });
   await answered(path, () => recursive ? transfer(site, request, context, remove) : remove());
@@ -63,12 +66,13 @@ export async function move(site: UploadSite, request: Request, context: Context)
   const expected = await checkTarget(site, request, context);
   const { policy, status } = destinationWish(site, request, context);
   const operations = operationsFor(site, request, context);
+  const inPlace = placing(site, operations, { from: path, to, policy });
   const move = () =>
     transfer(
       site,
       request,
       context,
-      (signal) => operations.move(path, to, { onConflict: policy, signal, ...expected }),
+      (signal) => inPlace((onConflict) => operations.move(path, to, { onConflict, signal, ...expected })),
     );
   const moved = await answered(to, move, status);
   return transferred(site, request, context, toldTo(context, moved, to));
@@ -82,15 +86,24 @@ export async function copy(site: UploadSite, request: Request, context: Context)
   await checkTarget(site, request, context);
   const { policy, status } = destinationWish(site, request, context);
   const operations = operationsFor(site, request, context);
+  const inPlace = placing(site, operations, { from: path, to, policy });
   const copy = () =>
     transfer(
       site,
       request,
       context,
-      (signal) => operations.copy(path, to, { onConflict: policy, shallow, signal }),
+      (signal) => inPlace((onConflict) => operations.copy(path, to, { onConflict, shallow, signal })),
     );
   const copied = await answered(to, copy, status);
   return transferred(site, request, context, toldTo(context, copied, to));
+}
+
+/** Runs a copy or move; WebDAV's may replace a directory, or be a directory that replaces something. */
+function placing({ settings }: UploadSite, operations: Operations, placed: Placed) {
+  const replaces = settings.isDav === true && placed.policy === "overwrite";
+  return <T extends Committed>(work: (policy: ConflictPolicy) => Promise<T>): Promise<T> => {
+    return replaces ? inPlaceOf(operations, placed, work) : work(placed.policy);
+  };
 }
 
 /** Works on a whole tree once there is a place for it, until the client disconnects. */

@@ -8,6 +8,7 @@ import { lockDiscovery } from "../../handlers/dav/lock_answers.ts";
 import { LockTable } from "../../handlers/dav/lock_table.ts";
 import type { LockSite } from "../../handlers/dav/lock_site.ts";
 import { lock, unlock } from "../../handlers/dav/locking.ts";
+import { tagger } from "../../handlers/files/representations.ts";
 import { Limiter } from "../../handlers/core/limiter.ts";
 import { Store } from "../../handlers/store/store.ts";
 import { treeOf } from "../store/support.ts";
@@ -34,7 +35,12 @@ function siteOf(
   const source = disk(root);
   const locks = new LockTable();
   const store = new Store(source, { rights: { create: true, change }, locks });
-  const settings = { etagOf: () => "", onConflict: "overwrite", index: [], stallMs: 1_000 } as const;
+  const settings = {
+    etagOf: tagger({ sandbox: true }),
+    onConflict: "overwrite",
+    index: [],
+    stallMs: 1_000,
+  } as const;
   const site: LockSite = { store, locks, settings, transfers: new Limiter({ max: 1, queueMs: 0 }) };
   const options = { rights: { create: true, change }, onConflict: change ? "overwrite" : "fail", locks } as const;
   const methods: Record<string, (site: LockSite, request: Request, context: Context) => Response | Promise<Response>> =
