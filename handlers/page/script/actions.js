@@ -5,7 +5,8 @@ import { openDialog } from "./dialogs.js";
 import { h, toast } from "./dom.js";
 import { pathOf } from "./entries.js";
 import { isShown, kindOf } from "./kinds.js";
-import { t } from "./language.js";
+import { formatExact, formatSize } from "./format.js";
+import { t, tn } from "./language.js";
 import { isLoggedIn } from "./downloads.js";
 import { loaded } from "./lazy.js";
 import { request } from "./login.js";
@@ -38,6 +39,7 @@ export function menuOf(entry) {
     isDirectory && can("archive") && ["download", t("Download as zip"), folderUrl(href), { download: true }],
     can("share") && ["share", t("Share …"), () => openShareLinks([entry])],
     ["link", t("Copy link"), () => copyText(urlOf(entry))],
+    ["info", t("Details"), () => openDetails(entry)],
     ["qr", t("QR code"), () => openShare(entry.name, urlOf(entry))],
     !isDirectory && can("checksum") && ["hash", t("Checksum"), () => openChecksum(entry)],
     can("upload") && ["move", can("delete") ? t("Move or copy …") : t("Copy …"), () => moveByDialog([entry])],
@@ -100,6 +102,25 @@ async function sendNames(names) {
 export async function openShareLinks(entries) {
   const links = await loaded(() => import("./share_links.js"));
   links?.openShareLinks(entries, can);
+}
+
+/** What a row has no room for, such as the exact date. @param {Entry} entry */
+function openDetails(entry) {
+  const { size, modified } = entry;
+  /** @type {[string, string | false][]} */
+  const facts = [
+    [t("Size"), size !== null && `${formatSize(size)} (${tn(size, "{n} byte", "{n} bytes")})`],
+    [t("Modified"), modified !== null && formatExact(modified)],
+    [t("Address"), urlOf(entry)],
+  ];
+  openDialog(t("Details"), [
+    h("p", { class: "faint" }, h("bdi", {}, pathOf(entry))),
+    h(
+      "dl",
+      { class: "details" },
+      facts.flatMap(([name, value]) => value === false ? [] : [h("dt", {}, name), h("dd", {}, h("bdi", {}, value))]),
+    ),
+  ]);
 }
 
 /** @param {Entry} entry */

@@ -1,8 +1,8 @@
 /** The head of the table: sorts by a column, and selects all. */
 
-import { announce, h } from "./dom.js";
+import { announce, h, icon } from "./dom.js";
 import { t } from "./language.js";
-import { nextOrder } from "./order.js";
+import { nextOrder, searchWith } from "./order.js";
 import { chosenOf, selectableOf } from "./selectors.js";
 import { store } from "./store.js";
 
@@ -22,9 +22,20 @@ export function prepareHead(table) {
   for (const cell of columns) prepareColumn(cell);
   row.prepend(h("td", { role: "gridcell", class: "pick" }, h("label", {}, selectAll())));
   row.append(h("td", { role: "gridcell", class: "more" }));
+  showUp(table, head);
   store.watch((state) => state.order, (order) => {
     for (const cell of columns) showOrder(cell, order);
   });
+}
+
+/** The row that leads to the folder above, if there is one. @param {HTMLTableElement} table @param {HTMLElement} head */
+function showUp(table, head) {
+  if (!table.querySelector("tr.parent a")) return;
+  const link = h("a", { href: "../" }, icon("up"), h("span", {}, t("Parent folder")));
+  const row = h("tr", { role: "row", class: "up" }, h("th", { role: "rowheader", scope: "row" }, link));
+  head.append(row);
+  store.watch((state) => state.order, (order) => link.setAttribute("href", `../${searchWith("", order)}`));
+  store.watch((state) => state.search !== null, (isSearch) => row.hidden = isSearch);
 }
 
 /** @param {HTMLTableCellElement} cell @returns {SortKey} */

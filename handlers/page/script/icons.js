@@ -31,6 +31,8 @@ const PATHS = {
   moon: "M16.5 12A7 7 0 0 1 8 3.5a7 7 0 1 0 8.5 8.5z",
   auto: "M10 3a7 7 0 1 1 0 14 7 7 0 0 1 0-14zM10 3v14M10 6.5h4.5M10 10h6.5M10 13.5h4.5",
   tiles: "M3.5 3.5h5v5h-5zM11.5 3.5h5v5h-5zM3.5 11.5h5v5h-5zM11.5 11.5h5v5h-5z",
+  density: "M3 4h14M3 7h14M3 10h14M3 13h14M3 16h14",
+  info: "M10 2.700a7.300 7.300 0 1 1 0 14.600 7.300 7.300 0 0 1 0-14.600zM10 9v5M10 6v.01",
   list: "M7 5.5h10M7 10h10M7 14.5h10M3.3 5.5v.01M3.3 10v.01M3.3 14.5v.01",
   upload: `M10 12.8V3.5M6.3 7L10 3.3 13.7 7${TRAY}`,
   download: `M10 3v9.3M6.3 8.8L10 12.5l3.7-3.7${TRAY}`,
@@ -74,6 +76,11 @@ export function iconStyle(paths) {
 /** The style sheet of the icons that the page needs at once. */
 export function firstIcons() {
   return `${iconStyle(PATHS)}:root{--i-folder:${picture(FOLDER, "")}}`;
+}
+
+/** A folder, for the tab of the browser. */
+export function folderPicture() {
+  return picture(FOLDER, "fill='%233f83e0'").slice('url("'.length, -'")'.length);
 }
 
 /** @param {string} path @param {string} attributes */

@@ -15,7 +15,7 @@ import { watchDownloads } from "./downloads.js";
 import { followChanges, followSearch, refreshWhenSeen } from "./folder.js";
 import { harvest } from "./harvest.js";
 import { prepareHead } from "./head_row.js";
-import { prepareHeading, shortenFooter, showReadme } from "./heading.js";
+import { prepareHeading, shortenFooter, showEnd } from "./heading.js";
 import { followAddress } from "./history.js";
 import { listenToKeys } from "./keyboard.js";
 import { loadWords, t } from "./language.js";
@@ -63,7 +63,7 @@ async function start(table) {
   watchDownloads();
   listenToClipboard();
   document.documentElement.classList.remove("soon");
-  document.documentElement.classList.add("on");
+  document.documentElement.classList.add("on", "ending");
 
   await harvest(serverBody, (entries) => store.dispatch({ type: "append", entries }));
   serverBody.remove();
@@ -79,7 +79,7 @@ async function start(table) {
   focusWhereWeCameFrom();
   rows.render();
   keepPlace();
-  showReadme().catch(() => {}); // the list needs no README
+  showEnd();
   refreshWhenSeen();
   if (can("watch")) followChanges();
 }

@@ -72,6 +72,20 @@ function viewButton() {
   return element;
 }
 
+/** Switches between high and low rows, where a mouse hits both. */
+function densityButton() {
+  const root = document.documentElement;
+  const element = button("density", t("Compact rows"), () => {
+    root.dataset.density = root.dataset.density === "compact" ? "" : "compact";
+    kept.set("density", root.dataset.density);
+    show();
+    dispatchEvent(new Event("resize")); // the table measures its rows again
+  }, { class: "density" });
+  const show = () => element.setAttribute("aria-pressed", String(root.dataset.density === "compact"));
+  show();
+  return element;
+}
+
 /** The buttons for the whole folder. */
 function actions() {
   const label = t("Download all as zip");
@@ -90,6 +104,7 @@ function actions() {
     can("upload") && button("folder-add", t("New folder"), newFolder, { words: true, class: "optional" }),
     can("upload") && button("file-add", t("New text file"), newTextFile),
     zip,
+    densityButton(),
     viewButton(),
     can("upload") &&
       button("upload", t("Upload"), ({ currentTarget }) => chooseUploads(/** @type {HTMLElement} */ (currentTarget)), {
@@ -107,8 +122,7 @@ async function newTextFile() {
 /** The heading with the buttons beside it. @param {HTMLElement} header */
 function top(header) {
   const heading = /** @type {HTMLElement} */ (header.querySelector("h1"));
-  const address = () =>
-    openShare(document.title.replace("Directory listing for ", ""), location.href.replace(/#.*/, ""));
+  const address = () => openShare(document.title, location.href.replace(/#.*/, ""));
   const tools = h(
     "div",
     { class: "tools" },
