@@ -30,8 +30,7 @@ type Changes = ReadonlyMap<string, DeadProperties | null>;
 /**
  * A table of the properties that WebDAV clients set, for `davFeature` and `uploadFeatures`.
  *
- * @param file Where to keep them: then they survive a restart, and hold between processes. By default, they are in
- * memory.
+ * @param file Where to keep them: then they survive a restart, and hold between processes. By default, they are in memory.
  * @throws TypeError if the file is a symbolic link or belongs to another user; errors of the file system.
  *
  * @example
@@ -62,7 +61,7 @@ export class PropertyTable implements Followers {
     this.#lines?.lock().close(); // an error is better found now than at the first property
   }
 
-  /** The properties by the text of their path, as they are now; the map changes with later calls. */
+  /** The properties of all paths, as they are now: for one look at many paths. */
   current(): ReadonlyMap<string, DeadProperties> {
     const news = this.#lines?.news();
     if (news?.isReplaced) this.#apply(new Map([...this.#paths.keys()].map((path) => [path, null])));
