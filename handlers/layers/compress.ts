@@ -82,7 +82,11 @@ type Bytes = Uint8Array<ArrayBuffer>;
  */
 export function compress(options: CompressOptions = {}): Layer {
   const own = compressors(options);
-  return (next) => (request, context) => next(request, derive(context, { encoders: [...context.encoders, ...own] }));
+  return (next) => (request, context) => {
+    // The same array for each request lets the cache recognize it.
+    const encoders = context.encoders.length === 0 ? own : [...context.encoders, ...own];
+    return next(request, derive(context, { encoders }));
+  };
 }
 makesLayers(compress);
 

@@ -110,7 +110,7 @@ export class ResponseCache {
   readonly #missing: Entries = new Map();
   readonly #missed = new Set<string>();
   readonly #loading = new Set<string>();
-  readonly #codings = new Map<string | null, { readonly order: string; readonly ties: string }>();
+  readonly #codings = new WeakMap<readonly Encoder[], Map<string | null, string>>();
   readonly #maxBytes: number;
   readonly #dress: (response: Response, context: Context) => Response;
   readonly #isCoded: boolean;
@@ -272,18 +272,16 @@ export class ResponseCache {
     return `${view.length}:${view}${codings}${rewriters.length === 0 ? "" : changesOf(rewriters)} ${path}`;
   }
 
-  /** Stored codings are selected by order alone; encoders come after them, so ties matter as well. */
+  /** The part of the key for the codings that a client accepts; most requests resemble the one before. */
   #codingsOf(header: string | null, encoders: readonly Encoder[]): string {
-    let known = this.#codings.get(header);
-    if (known === undefined) {
-      const [codings, { of }] = [acceptedCodings(header), codingWeights(header)];
-      const ties = codings.map((coding, at) => at > 0 && of(coding) === of(codings[at - 1]!) ? "=" : ">");
-      known = { order: codings.join(), ties: ties.join("") };
-      if (this.#codings.size >= MAX_CODING_HEADERS) this.#codings.clear();
-      this.#codings.set(header, known);
-    }
-    if (encoders.length === 0) return known.order;
-    return `${known.order}${known.ties}+${encoders.map(({ coding }) => coding).join()}`;
+    let known = this.#codings.get(encoders);
+    if (known === undefined) this.#codings.set(encoders, known = new Map());
+    let codings = known.get(header);
+    if (codings !== undefined) return codings;
+    codings = codingsOf(header, encoders);
+    if (known.size >= MAX_CODING_HEADERS) known.clear();
+    known.set(header, codings);
+    return codings;
   }
 
   /** Whether the request is accepted, as far as the key does not prove it: an accepted one had the same target. */
@@ -380,6 +378,15 @@ function notModifiedSince(entry: Entry): Response {
     if (value !== null) headers.set(name, value);
   }
   return entry.notModifiedSince = new Response(null, { status: 304, headers });
+}
+
+/** Stored codings are selected by order alone; encoders come after them, so ties matter as well. */
+function codingsOf(header: string | null, encoders: readonly Encoder[]): string {
+  const codings = acceptedCodings(header);
+  if (encoders.length === 0) return codings.join();
+  const { of } = codingWeights(header);
+  const ties = codings.map((coding, at) => at > 0 && of(coding) === of(codings[at - 1]!) ? "=" : ">");
+  return `${codings.join()}${ties.join("")}+${encoders.map(({ coding }) => coding).join()}`;
 }
 
 /** The part of a key that stands for the changes made to content. */
