@@ -8,6 +8,7 @@ import { parseTarget, readablePath, type SitePath, type Target } from "../http/t
 import { Refusal } from "../http/refusal.ts";
 import { derive } from "./derive.ts";
 import { requireFunction } from "./origin.ts";
+import { repeatableLike } from "./shortcuts.ts";
 import type { Context, Handler } from "./types.ts";
 
 /**
@@ -35,13 +36,13 @@ export function mount(prefix: string, handler: Handler): Handler {
   requireFunction(handler, `the handler mounted at "${prefix}"`);
   const path = prefixPath(prefix);
   const known = new Map<string, Place>();
-  return (request, context) => {
+  return repeatableLike([handler], (request, context) => {
     if (context.refusal) return refused(handler, request, context, path);
     const place = placeOf(context, path, known);
     if (place === null) return null;
     const { target, base } = place;
     return handler(request, derive(context, { target, base, ...rightsBelow(path, context) }));
-  };
+  });
 }
 
 /** A target and a base, and what they are below the mount. */

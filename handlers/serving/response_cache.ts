@@ -9,6 +9,7 @@
  */
 
 import { then } from "../core/awaitable.ts";
+import type { CacheBudget } from "./cache_budget.ts";
 import { failureOf, markFailure } from "../core/errors.ts";
 import { acceptedCodings, codingWeights } from "../http/coding.ts";
 import { usesOwnHost } from "../core/own_hosts.ts";
@@ -83,8 +84,8 @@ interface Entry {
 
 /** Options of {@linkcode ResponseCache}. */
 export interface ResponseCacheOptions {
-  /** Maximum size in bytes; 0 disables the cache. */
-  readonly maxBytes: number;
+  /** The limit of its size, perhaps together with other caches. */
+  readonly budget: CacheBudget;
   /** Adds to a 304 the headers that layers have already added to all other templates. */
   readonly dress?: (response: Response, context: Context) => Response;
   /**
@@ -111,7 +112,7 @@ export class ResponseCache {
   readonly #missed = new Set<string>();
   readonly #loading = new Set<string>();
   readonly #codings = new WeakMap<readonly Encoder[], Map<string | null, string>>();
-  readonly #maxBytes: number;
+  readonly #budget: CacheBudget;
   readonly #dress: (response: Response, context: Context) => Response;
   readonly #isCoded: boolean;
   readonly #pageEncoders: readonly Encoder[];
@@ -121,11 +122,12 @@ export class ResponseCache {
 
   /** Creates an empty cache. */
   constructor(
-    { maxBytes, dress, coded = false, pageEncoders = [], queries = [], ownNamesOnly = false }: ResponseCacheOptions,
+    { budget, dress, coded = false, pageEncoders = [], queries = [], ownNamesOnly = false }: ResponseCacheOptions,
   ) {
     this.#ownNamesOnly = ownNamesOnly;
     this.#elsewhere = queries.length > 0 ? new RegExp(`[?&](?:${queries.join("|")})(?:[=&]|$)`) : null;
-    this.#maxBytes = maxBytes;
+    this.#budget = budget;
+    budget.join(this);
     this.#dress = dress ?? ((response) => response);
     this.#isCoded = coded;
     this.#pageEncoders = pageEncoders;
@@ -174,7 +176,7 @@ export class ResponseCache {
 
   /** Accepts a proof that a path does not exist, if the path has been requested before. */
   offerAbsence(request: Request, context: Context, prove: () => FreshnessCheck | null): void {
-    if (request.method !== "GET" || this.#maxBytes === 0) return;
+    if (request.method !== "GET" || this.#budget.maxBytes === 0) return;
     const key = this.#keyOfRequest(request, context);
     const isFresh = this.#missed.has(key) ? prove() : null;
     if (isFresh) internalsOf(context).notes.absence = { key, isFresh };
@@ -183,7 +185,7 @@ export class ResponseCache {
 
   /** Whether a response of this size is worth offering, if it is sent in full for this request. */
   wants(request: Request, context: Context, size: number, { negotiated = false } = {}): boolean {
-    if (request.method !== "GET" || size + ENTRY_BYTES > this.#maxBytes || size > MAX_FILE_BYTES) return false;
+    if (request.method !== "GET" || size + ENTRY_BYTES > this.#budget.maxBytes || size > MAX_FILE_BYTES) return false;
     const accept = internalsOf(context).headOf(request).accept;
     if (negotiated && accept !== null && accept.length > MAX_ACCEPT_LENGTH) return false;
     const key = this.#keyOfRequest(request, context);
@@ -225,7 +227,7 @@ export class ResponseCache {
     const accept = offer.negotiated ? internalsOf(context).headOf(request).accept : undefined;
     const entry = this.#entryOf({ ...offer, notModified }, accept);
     this.#add(this.#entries, this.#keyOfRequest(request, context), entry);
-    this.#makeRoom();
+    this.#budget.makeRoom();
     return entry.whole.clone();
   }
 
@@ -336,12 +338,16 @@ export class ResponseCache {
     entries.delete(key);
   }
 
+  /** The size of all entries in bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Evicts the oldest entry that has not been hit since its last check (second chance). */
-  #makeRoom(): void {
+  evict(): void {
     for (const [key, variants] of this.#entries) {
-      if (this.#bytes <= this.#maxBytes) return;
       this.#drop(this.#entries, key);
-      if (!variants.some(({ used }) => used)) continue;
+      if (!variants.some(({ used }) => used)) return;
       for (const entry of variants) entry.used = false;
       this.#set(this.#entries, key, variants);
     }
