@@ -33,7 +33,7 @@ import { UsageError } from "./cli/usage_error.ts";
 import type { OpenHost } from "./cli/virtual_hosts.ts";
 import { type Shared, workerSeat } from "./cli/worker_seat.ts";
 import { wrap } from "./handlers/core/chain.ts";
-import { CacheBudget } from "./handlers/serving/cache_budget.ts";
+import { CacheBudget } from "./handlers/serving/response_cache.ts";
 import type { Feature } from "./handlers/serving/feature.ts";
 import { toFetch } from "./handlers/core/fetch.ts";
 import { isLoopback } from "./handlers/http/own_host.ts";

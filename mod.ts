@@ -34,7 +34,7 @@
  */
 
 // Server: a directory as a whole, sockets, and the function in between
-export { CacheBudget } from "./handlers/serving/cache_budget.ts";
+export { CacheBudget } from "./handlers/serving/response_cache.ts";
 export { fileServer, type FileServerOptions } from "./handlers/site/file_server.ts";
 export {
   Certificates,

@@ -6,7 +6,7 @@
 
 import type { Handler, Layer } from "../handlers/core/types.ts";
 import { fileServer, type FileServerOptions } from "../handlers/site/file_server.ts";
-import type { CacheBudget } from "../handlers/serving/cache_budget.ts";
+import type { CacheBudget } from "../handlers/serving/response_cache.ts";
 import type { Feature } from "../handlers/serving/feature.ts";
 import { loadFeatures } from "./features.ts";
 import type { SiteSettings } from "./settings.ts";

@@ -18,8 +18,7 @@ import { locationOf, parseTarget, rawTarget, SitePath, type Target } from "../ht
 import { listing } from "../listing/listing.ts";
 import type { Hosts } from "../core/own_hosts.ts";
 import { resolve } from "../serving/resolve.ts";
-import { CacheBudget } from "../serving/cache_budget.ts";
-import { ResponseCache } from "../serving/response_cache.ts";
+import { CacheBudget, ResponseCache } from "../serving/response_cache.ts";
 import { settle } from "../core/settle.ts";
 import { slashRedirect } from "../serving/slash_redirect.ts";
 import { disk } from "../sources/disk.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CacheBudget } from "../serving/cache_budget.ts";
+import type { CacheBudget } from "../serving/response_cache.ts";
 import type { LogFormat } from "../core/access_line.ts";
 import type { Layer } from "../core/types.ts";
 import type { FilesOptions } from "../files/files.ts";
