@@ -69,12 +69,9 @@ async function uploads(
 ): Promise<Feature[]> {
   const find = uploadPlaces && (await import("./upload_places.ts")).findUploadPlaces;
   const { requireWritable } = await import("./write_check.ts");
-  if (isStoreUrl(root)) {
-    throw new StartError(`Cannot take uploads: "${root}" is an object store; serve a directory instead`);
-  }
-  for (const place of find ? find(uploadPlaces, root, cgi) : [root]) {
-    requireWritable(place, options.rights?.change ?? false);
-  }
+  const places = find ? find(uploadPlaces, root, cgi) : [root];
+  // An object store is asked when it is opened.
+  for (const place of places.filter(isPath)) requireWritable(place, options.rights?.change ?? false);
   const { withoutAbortWarning } = await import("./abort_warning.ts");
   return (await import("../handlers/upload/upload.ts")).uploadFeatures(options).map(withoutAbortWarning);
 }
