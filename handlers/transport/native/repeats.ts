@@ -39,6 +39,7 @@ export interface Known {
   readonly file: KeptFile | null;
   readonly isFresh: () => boolean;
   readonly log: RepeatedLog | null;
+  readonly count: (() => void) | null;
   /** The length of its head. */
   readonly headLength: number;
   /** Whether the client was on this machine, which host names depend on. */
@@ -120,7 +121,7 @@ export class Repeats {
   /** Remembers a response: the head of the request, its own head up to the Date, and the rest of it. */
   add(
     head: Uint8Array,
-    { isFresh, log }: Repeat,
+    { isFresh, log, count }: Repeat,
     address: string,
     response: {
       readonly text: string;
@@ -148,6 +149,7 @@ export class Repeats {
       file,
       isFresh,
       log,
+      count,
       headLength: text.length,
       isLocal: isLoopback(address),
       hash: hashOfLine(head, 0, head.length),
