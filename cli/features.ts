@@ -15,7 +15,7 @@ import { allSites, type FeatureSettings, type Settings } from "./settings.ts";
 
 /** Loads the enabled features in the order in which they handle requests; `root` is the directory served. */
 export async function loadFeatures(settings: FeatureSettings, root: string): Promise<Feature[]> {
-  const { cgi, fastcgi, proxy, upload, archive, search, checksum, watch } = settings;
+  const { cgi, fastcgi, proxy, upload, archive, search, checksum, watch, dav } = settings;
   const features: Feature[] = [];
   if (isStoreUrl(root) && (cgi || fastcgi)) {
     throw new StartError(`Cannot run programs in "${root}": they have to be on disk`);
@@ -23,6 +23,7 @@ export async function loadFeatures(settings: FeatureSettings, root: string): Pro
   if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi, root));
   if (fastcgi) features.push(...(await import("./fastcgi.ts")).fastCgiFeatures(fastcgi));
   if (proxy) features.push(...(await import("./proxy.ts")).proxyFeatures(proxy));
+  if (dav) features.push((await import("../handlers/site/dav_feature.ts")).davFeature());
   // After the programs, which own their methods and queries.
   if (upload) features.push(...await uploads(upload, settings, root));
   // These load their implementation on first use.

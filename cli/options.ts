@@ -405,6 +405,14 @@ const TABLE = {
     needs: WRITING,
     help: "With CGI or FastCGI, accept uploads in these directories only, and do not run programs there",
   }, uploadPaths),
+  "dav": flag({
+    group: "Uploads",
+    within: "mount",
+    isRisky: true,
+    elsewhere: ["webdav", "enable-webdav"],
+    excludes: ["no-listing"],
+    help: "Show the files in file managers by WebDAV: read-only, unless --upload or --delete allow more",
+  }),
   "on-conflict": one({
     group: "Uploads",
     within: "mount",

@@ -118,6 +118,8 @@ export interface FeatureSettings {
   readonly watch: readonly string[] | null;
   /** Whether checksums are available. */
   readonly checksum: boolean;
+  /** Whether WebDAV is available. */
+  readonly dav: boolean;
 }
 
 /** What browsers and caches may do with responses. */
@@ -483,6 +485,7 @@ function featuresOf(options: Options, names: Given["names"]): FeatureSettings {
     search: listing && !options["no-search"] ? {} : null,
     watch: options.watch ? options["watch-ignore"] : null,
     checksum: !options["no-checksum"],
+    dav: options.dav,
   };
 }
 

@@ -42,6 +42,9 @@ export type { WatchEvent } from "./watch/event_stream.ts";
 // Uploads
 export { type TransferLimits, upload, uploadFeatures, type UploadOptions } from "./upload/upload.ts";
 
+// WebDAV
+export { dav, type DavOptions } from "./dav/dav.ts";
+
 // Programs
 export { cgi, cgiContent, cgiFeature, type CgiOptions, type CommandWords } from "./upstream/cgi/cgi.ts";
 export { endAllScripts, type SystemUser } from "./upstream/cgi/process_group.ts";
@@ -56,6 +59,7 @@ export { proxy, proxyFeature, type ProxyOptions } from "./upstream/proxy/proxy.t
 // Features of a file server
 export { type Feature, lazily, type Site } from "./serving/feature.ts";
 export { archives, checksums, searches } from "./site/reading_features.ts";
+export { davFeature } from "./site/dav_feature.ts";
 
 // For servers of your own
 export { removeStaleSocket, type TlsPair } from "./transport/serve.ts";

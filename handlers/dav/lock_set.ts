@@ -34,10 +34,20 @@ export function canUse({ token, by }: Lock, { identity, tokens }: LockUser): boo
   return tokens.includes(token) && (by === null || by === identity);
 }
 
+function clientOf({ by, address }: Pick<Lock, "by" | "address">): string {
+  return by ?? `\0${address}`;
+}
+
 /** Locks by token and root. Those that have expired are not returned, and stay until {@linkcode LockSet.prune}. */
 export class LockSet {
   readonly #byToken = new Map<string, Lock>();
   readonly #byRoot = new Map<string, Lock[]>();
+  /** The keys of `#byRoot`, sorted: what is below a directory is in one place. */
+  readonly #roots: string[] = [];
+  /** How many locks each client has. */
+  readonly #held = new Map<string, number>();
+  /** No lock expires before. */
+  #firstExpiry = Infinity;
   readonly #now: () => number;
 
   /** Starts empty. */
@@ -60,7 +70,10 @@ export class LockSet {
     this.delete(lock.token);
     this.#byToken.set(lock.token, lock);
     const key = lock.root.text;
+    if (!this.#byRoot.has(key)) this.#roots.splice(this.#position(key), 0, key);
     this.#byRoot.set(key, [...this.#byRoot.get(key) ?? [], lock]);
+    this.#held.set(clientOf(lock), this.heldBy(lock) + 1);
+    this.#firstExpiry = Math.min(this.#firstExpiry, lock.expires);
   }
 
   /** Removes a lock. */
@@ -70,19 +83,38 @@ export class LockSet {
     this.#byToken.delete(token);
     const key = lock.root.text;
     const others = this.#byRoot.get(key)!.filter((each) => each !== lock);
-    if (others.length === 0) this.#byRoot.delete(key);
-    else this.#byRoot.set(key, others);
+    if (others.length > 0) this.#byRoot.set(key, others);
+    else {
+      this.#byRoot.delete(key);
+      this.#roots.splice(this.#position(key), 1);
+    }
+    const held = this.heldBy(lock) - 1;
+    if (held > 0) this.#held.set(clientOf(lock), held);
+    else this.#held.delete(clientOf(lock));
   }
 
   /** Removes all locks. */
   clear(): void {
     this.#byToken.clear();
     this.#byRoot.clear();
+    this.#roots.length = 0;
+    this.#held.clear();
+    this.#firstExpiry = Infinity;
+  }
+
+  /** How many locks a client has, including those that have expired. */
+  heldBy(client: Pick<Lock, "by" | "address">): number {
+    return this.#held.get(clientOf(client)) ?? 0;
   }
 
   /** Forgets what has expired. */
   prune(): void {
-    for (const lock of [...this.#byToken.values()]) if (!this.#isLive(lock)) this.delete(lock.token);
+    if (this.#firstExpiry > this.#now()) return;
+    this.#firstExpiry = Infinity;
+    for (const lock of [...this.#byToken.values()]) {
+      if (this.#isLive(lock)) this.#firstExpiry = Math.min(this.#firstExpiry, lock.expires);
+      else this.delete(lock.token);
+    }
   }
 
   /** The locks whose scope contains a path. */
@@ -99,15 +131,18 @@ export class LockSet {
 
   /** The locks whose root is below a path. */
   below(path: SitePath): Lock[] {
-    const prefix = path.parent === null ? "/" : `${path.text}/`;
-    return this.all.filter(({ root }) => root.parent !== null && root.text.startsWith(prefix));
+    // "0" comes after "/".
+    const [start, end] = path.parent === null ? ["/", ""] : [`${path.text}/`, `${path.text}0`];
+    const roots = this.#roots.slice(this.#position(start), end === "" ? Infinity : this.#position(end));
+    return roots.filter((root) => root !== "/").flatMap((root) => this.#at(root));
   }
 
   /** The lock with a token, if its scope contains a path. */
   find(token: string, path: SitePath): Lock | null {
     const lock = this.#byToken.get(token);
     if (lock === undefined || !this.#isLive(lock)) return null;
-    return this.covering(path).includes(lock) ? lock : null;
+    const depth = path.below(lock.root)?.segments.length;
+    return depth === 0 || (depth !== undefined && lock.isDeep) ? lock : null;
   }
 
   /** The root of a lock that keeps a client from writing; null if there is none. */
@@ -127,6 +162,17 @@ export class LockSet {
   conflicting({ root, isDeep, isShared }: Pick<Lock, "root" | "isDeep" | "isShared">): Lock[] {
     const others = [...this.covering(root), ...isDeep ? this.below(root) : []];
     return others.filter((other) => !isShared || !other.isShared);
+  }
+
+  /** Where a root is, or would be, among the sorted ones. */
+  #position(root: string): number {
+    let [low, high] = [0, this.#roots.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#roots[middle]! < root) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   #at(text: string): Lock[] {

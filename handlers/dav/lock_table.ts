@@ -132,12 +132,11 @@ export class LockTable implements Locks {
   }
 }
 
-function requireRoom(locks: LockSet, { by, address }: Lock): void {
-  const { all, size } = locks;
-  if (all.filter((lock) => lock.by === by && lock.address === address).length >= MAX_OF_CLIENT) {
+function requireRoom(locks: LockSet, client: Pick<Lock, "by" | "address">): void {
+  if (locks.heldBy(client) >= MAX_OF_CLIENT) {
     throw new HttpError(507, `You hold ${MAX_OF_CLIENT} locks; release some first, or wait until they expire`);
   }
-  if (size < MAX_LOCKS) return;
+  if (locks.size < MAX_LOCKS) return;
   throw new HttpError(503, "There are too many locks; try again when some have expired", {
     headers: { "retry-after": "60" },
   });

@@ -120,6 +120,12 @@ export function tagger(options: RepresentationOptions): (path: SitePath, stat: F
   return (path, stat) => etagOf(stat, representations.of(path).variant);
 }
 
+/** Returns a function for the Content-Type of a file that does not declare its own encoding; `""` for none. */
+export function typer(options: RepresentationOptions): (path: SitePath) => string {
+  const representations = new Representations(options);
+  return (path) => representations.of(path).type;
+}
+
 function describesItself(type: string): type is SelfDescribing {
   return type === "text/html" || type === "text/css";
 }

@@ -15,7 +15,22 @@ import { processSamples } from "./process_samples.ts";
 export type { Samples };
 
 /** The methods with series of their own: clients can send any. */
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "MKCOL", "COPY", "MOVE"];
+const METHODS = [
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+  "OPTIONS",
+  "MKCOL",
+  "COPY",
+  "MOVE",
+  "PROPFIND",
+  "PROPPATCH",
+  "LOCK",
+  "UNLOCK",
+];
 const OTHER = METHODS.length;
 
 /** Upper bounds of the durations in milliseconds, with their labels in seconds. */

@@ -26,6 +26,8 @@ export interface Site {
   readonly source: FileSource;
   /** The entity tag with which a file is sent without content coding. */
   readonly etagOf: (path: SitePath, stat: FileStat) => string;
+  /** The Content-Type with which a file is sent unless it declares another encoding; `""` for none. */
+  readonly typeOf: (path: SitePath) => string;
   /** Names of index files: a feature must handle those that it does not want to be sent as files. */
   readonly index: readonly string[];
   /** How URLs of pages end; a page of the site answers its queries itself. */

@@ -29,7 +29,7 @@ import { allowAsked, type Allowed } from "../core/methods.ts";
 import { requireOwnHost } from "../core/own_hosts.ts";
 import { isCompressible } from "../http/compressible.ts";
 import { pageAssets } from "../page/assets.ts";
-import { type RepresentationOptions, tagger } from "../files/representations.ts";
+import { type RepresentationOptions, tagger, typer } from "../files/representations.ts";
 import { DEFAULT_INDEX } from "../serving/resolve.ts";
 import { isStyled } from "../serving/resolve_page.ts";
 import { ResponseCache } from "../serving/response_cache.ts";
@@ -133,6 +133,7 @@ function siteOf(given: FileSource, options: FileServerOptions, cache: ResponseCa
     urls: options,
     precompressed: options.precompressed ?? false,
     etagOf: tagger(served),
+    typeOf: typer(served),
     uploads: uploads ?? [],
     answer: ((request, context) => answerElse(request, context)) as Handler,
   };

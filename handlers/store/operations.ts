@@ -108,7 +108,10 @@ export class Operations {
   }
 
   /** Requires the right to change something, and everything in it if `deep`: for a lock, which keeps others from doing so. */
-  async requireChange(path: SitePath, { deep, signal }: { deep: boolean; signal?: AbortSignal }): Promise<void> {
+  async requireChange(
+    path: SitePath,
+    { deep = false, signal }: { readonly deep?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<void> {
     this.requireRight(path, { enabled: "change", right: "change" });
     if (deep) await this.#permit.requireTree(path, signal);
   }
@@ -298,6 +301,9 @@ export class Operations {
 
   async #requireNameUnlocked(path: SitePath, policy: ConflictPolicy): Promise<void> {
     if (this.#store.options.locks === null) return;
+    // An actor who cannot read the name must not learn that it is locked: if it is taken, another one is chosen.
+    const isConcealed = policy === "rename" && !this.#permit.may("read", path);
+    if (isConcealed && path.parent !== null) return await this.#permit.requireUnlocked(path.parent, "content");
     const isReplaced = policy === "overwrite" && await this.#store.source.stat(path) !== null;
     await this.#permit.requireUnlocked(path, isReplaced ? "content" : "entry");
   }

@@ -19,6 +19,6 @@ while (held < Number(count)) {
   } catch (error) {
     if (!(error instanceof LockConflict)) throw error;
   }
-  await new Promise((resolve) => setTimeout(resolve));
+  await new Promise((resolve) => setTimeout(resolve, 1));
 }
 await Deno.stdout.write(new TextEncoder().encode(`${held}`));

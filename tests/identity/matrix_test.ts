@@ -27,6 +27,8 @@ import type { Users } from "../../handlers/identity/users.ts";
 import { serveClassic } from "../../handlers/python/transport.ts";
 import { certificate } from "../doors/doors.ts";
 import { start } from "../support/command.ts";
+import { missing } from "../support/programs.ts";
+import { startReplicas } from "../support/replicas.ts";
 import { type TempTree, tempTree } from "../support/tree.ts";
 import {
   ABOVE,
@@ -131,6 +133,7 @@ const DOORS: Readonly<Record<string, { readonly open: Open; readonly every: numb
     },
   },
   ...Deno.build.os === "linux" && { "the command with two workers": { open: workers, every: 73 } },
+  ...!missing("nginx") && { "three replicas behind nginx": { open: replicas, every: 97 } },
 };
 
 function doorOf(client: Client, close: () => Promise<unknown>, prefix = ""): Door {
@@ -144,19 +147,34 @@ function doorOf(client: Client, close: () => Promise<unknown>, prefix = ""): Doo
   };
 }
 
-async function workers(tree: TempTree, site: SiteKind): Promise<Door> {
+function workers(tree: TempTree, site: SiteKind): Promise<Door> {
+  return commandOn(tree, site, async (args) => {
+    const { port, stop } = await start([...args, "--workers", "2"]);
+    return { port, [Symbol.asyncDispose]: async () => void await stop() };
+  });
+}
+
+function replicas(tree: TempTree, site: SiteKind): Promise<Door> {
+  return commandOn(tree, site, (args) => startReplicas(args));
+}
+
+async function commandOn(
+  tree: TempTree,
+  site: SiteKind,
+  run: (args: readonly string[]) => Promise<AsyncDisposable & { readonly port: number }>,
+): Promise<Door> {
   const own = await tempTree({ "users.txt": USER_LINES });
   const application = Deno.listen(LOOPBACK); // the start makes sure that it can be reached
   const address = `.php=127.0.0.1:${application.addr.port}`;
   const options = site === "uploads" ? ["--all"] : ["--cgi-ext", ".cgi", "--fastcgi", address];
-  const command = await start([
+  const running = await run([
     tree.path,
-    ...["--auth", own.at("users.txt"), "--state", own.at("state"), "--workers", "2", "--quiet"],
+    ...["--auth", own.at("users.txt"), "--state", own.at("state"), "--quiet"],
     ...rulesBelow().flatMap((rule) => ["--access", rule]),
     ...options,
   ]);
-  return doorOf(connectionsTo(command.port), async () => {
-    await command.stop();
+  return doorOf(connectionsTo(running.port), async () => {
+    await running[Symbol.asyncDispose]();
     application.close();
     await own[Symbol.asyncDispose]();
   });

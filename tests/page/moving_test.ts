@@ -234,13 +234,15 @@ inPage(
   "a file that is dragged out of the browser has its URL, and Chromium can save it",
   SITE,
   async ({ page, base }) => {
-    const data = await page.evaluate(`(() => {
+    await row(page, "b #1.txt").hover(); // dragging is loaded on demand
+    const data = await page.waitForFunction(`(() => {
       const dataTransfer = new DataTransfer();
       const link = document.querySelector('tbody a[href="b%20%231.txt"]');
       link.dispatchEvent(new DragEvent("dragstart", { dataTransfer, bubbles: true }));
-      return ["text/uri-list", "DownloadURL"].map((type) => dataTransfer.getData(type));
+      return dataTransfer.types.length > 0 &&
+        ["text/uri-list", "DownloadURL"].map((type) => dataTransfer.getData(type));
     })()`);
     const url = `${base}/b%20%231.txt`;
-    assertEquals(data, [url, `application/octet-stream:b #1.txt:${url}`]);
+    assertEquals(await data.jsonValue(), [url, `application/octet-stream:b #1.txt:${url}`]);
   },
 );

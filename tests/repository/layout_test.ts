@@ -24,6 +24,7 @@ const ROOMS = [
   "checksum",
   "watch", // live reload
   "upload",
+  "dav", // WebDAV
   "upstream", // CGI and FastCGI
   "transport", // listeners
   "python", // Python's classes

@@ -187,6 +187,17 @@ Deno.test("locks are asked for both ends of a move, for trees and for parents, a
   await store.as({ ...ALL, tokens: ["token"] }).remove(pathOf("a"));
 });
 
+Deno.test("an actor who cannot read a name does not learn that it is locked, but respects the lock of its directory", async () => {
+  await using tree = await tempTree({ "dir/taken.txt": "t" });
+  let locked = "/dir/taken.txt";
+  const locks: Locks = { blocking: (path) => path.text === locked ? path : null };
+  const files = new Store(disk(tree.path), { locks }).as({ may: (right) => right === "create" });
+  for (const name of ["taken.txt", "free.txt"]) await files.create(pathOf(`dir/${name}`), bytes("new"));
+  assertEquals(Object.keys(treeOf(tree.path)).sort(), ["dir", "dir/free.txt", "dir/taken (1).txt", "dir/taken.txt"]);
+  locked = "/dir";
+  assertEquals(await refusal(files.create(pathOf("dir/more.txt"), bytes("new"))), "locked");
+});
+
 Deno.test("a copy comes from any source, and only what it shows and the actor can read", async () => {
   await using tree = await tempTree({
     "dir/a.txt": "a",

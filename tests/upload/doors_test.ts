@@ -21,6 +21,7 @@ import { cgiContent } from "@x/pyserve/handlers";
 import { makeCertificate } from "../support/certificate.ts";
 import { start } from "../support/command.ts";
 import { missing } from "../support/programs.ts";
+import { startReplicas } from "../support/replicas.ts";
 import { tempTree } from "../support/tree.ts";
 import { form, namesBelow, withHeaders } from "../support/upload.ts";
 
@@ -42,6 +43,7 @@ const DOORS: Readonly<Record<string, (root: string) => Promise<Door>>> = {
   "the command": (root) => command([root, "--quiet", "--all"]),
   "two workers": (root) => command([root, "--quiet", "--all", "--workers=2"]),
   "the command over HTTP/2": commandOverTls,
+  "three replicas behind nginx": replicas,
 };
 
 function inProcess(fetch: FetchFunction, base = ""): Promise<Door> {
@@ -76,6 +78,18 @@ async function command(args: readonly string[]): Promise<Door> {
   };
 }
 
+async function replicas(root: string): Promise<Door> {
+  const all = await startReplicas([root, "--quiet", "--all"]);
+  const client = Deno.createHttpClient({});
+  return {
+    ask: (target, init) => fetch(`${all.url}${target}`, { ...init, client, redirect: "manual" }),
+    async [Symbol.asyncDispose]() {
+      client.close();
+      await all[Symbol.asyncDispose]();
+    },
+  };
+}
+
 async function commandOverTls(root: string): Promise<Door> {
   const tree = await tempTree();
   const { cert, options } = await makeCertificate(tree.path);
@@ -93,6 +107,7 @@ async function commandOverTls(root: string): Promise<Door> {
 
 for (const [name, open] of Object.entries(DOORS)) {
   const ignore = (name.includes("HTTP/2") && missing("openssl")) ||
+    (name.includes("nginx") && missing("nginx")) ||
     (name.includes("workers") && Deno.build.os !== "linux");
   Deno.test({ name: `uploads through ${name}`, ignore }, async (t) => {
     await using tree = await tempTree({ "a.txt": "old", "docs/": "" });

@@ -12,7 +12,6 @@
 
 import { h, toast } from "./dom.js";
 import { watchDownloads } from "./downloads.js";
-import { listenToDrags } from "./dragging.js";
 import { followChanges, followSearch, refreshWhenSeen } from "./folder.js";
 import { harvest } from "./harvest.js";
 import { prepareHead } from "./head_row.js";
@@ -62,7 +61,6 @@ async function start(table) {
   dock.append(workPanel(), selectionBar());
   watchDownloads();
   listenToClipboard();
-  listenToDrags(body, rows);
   document.documentElement.classList.replace("soon", "on");
 
   await harvest(serverBody, (entries) => store.dispatch({ type: "append", entries }));

@@ -5,6 +5,7 @@ import { openMenu } from "./dialogs.js";
 import { keyOf } from "./entries.js";
 import { isShown } from "./kinds.js";
 import { openPreview } from "./previews.js";
+import { CAN_DRAG } from "./rows.js";
 import { chosenOf } from "./selectors.js";
 import { store } from "./store.js";
 
@@ -14,6 +15,10 @@ export function listenToClicks(body, rows) {
     const entry = rows.entryAt(/** @type {Node} */ (event.target));
     if (entry) clicked(event, entry);
   });
+  body.addEventListener("pointerover", async () => {
+    const dragging = CAN_DRAG && await import("./dragging.js").catch(() => null);
+    if (dragging) dragging.listenToDrags(body, rows);
+  }, { once: true });
   body.addEventListener("contextmenu", ({ target }) => {
     const entry = rows.entryAt(/** @type {Node} */ (target));
     if (entry) store.dispatch({ type: "current", key: keyOf(entry) });

@@ -35,7 +35,7 @@ const THUMBNAIL_BYTES = 8 * 1024 * 1024;
 const UNSEEN = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
 
 /** By touch, a long press opens the menu of a link. */
-const CAN_DRAG = String(matchMedia("(pointer: fine)").matches);
+export const CAN_DRAG = matchMedia("(pointer: fine)").matches;
 
 /** The parts of a row that can have the focus. */
 const PARTS = ["a", "input", ".more button"];
@@ -250,7 +250,7 @@ export class Rows {
     const picture = h("span", { class: "picture", "aria-hidden": "true" }, thumbnail);
     const main = href === null ? h("span", { tabindex: "-1" }, picture, label) : h(
       "a",
-      { href, draggable: CAN_DRAG },
+      { href, draggable: String(CAN_DRAG) },
       picture,
       label,
       kind === "directory" && h("span", { class: "unseen" }, ", folder"),

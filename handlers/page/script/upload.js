@@ -1,11 +1,11 @@
 /** Uploads: drop targets and the progress panel. */
 
-import { askConflict } from "./conflict.js";
 import { ask } from "./dialogs.js";
 import { announce, button, h, icon } from "./dom.js";
 import { choiceOfDrop, choiceOfInput, choiceOfPaste } from "./drop.js";
 import { count, formatDuration, formatSize } from "./format.js";
 import { refresh } from "./folder.js";
+import { loaded } from "./lazy.js";
 import { Queue } from "./queue.js";
 import { can, store } from "./store.js";
 
@@ -18,7 +18,10 @@ const SHOWN = 100;
 export function startUploads(dock) {
   /** @param {string} path */
   const isTaken = (path) => store.state.folder.entries.some(({ name, kind }) => name === path && kind !== "directory");
-  const queue = new Queue((item, others) => askConflict(item, others, can("delete")), isTaken);
+  const queue = new Queue(async (item, others) => {
+    const conflict = await loaded(() => import("./conflict.js"));
+    return conflict && conflict.askConflict(item, others, can("delete"));
+  }, isTaken);
   /** @param {import("./drop.js").Choice} choice */
   const take = ({ files, folders }) => {
     queue.add(files);

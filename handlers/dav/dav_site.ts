@@ -1,0 +1,17 @@
+/**
+ * A site as WebDAV shows it.
+ *
+ * @module
+ */
+
+import type { Limiter } from "../core/limiter.ts";
+import type { FileSource } from "../sources/types.ts";
+import type { PropertySite } from "./properties.ts";
+
+/** What all requests have in common. */
+export interface DavSite extends PropertySite {
+  /** The source. */
+  readonly source: FileSource;
+  /** Limits how many long listings are sent concurrently. */
+  readonly places: Limiter;
+}

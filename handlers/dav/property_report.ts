@@ -1,0 +1,104 @@
+/**
+ * What PROPFIND reports of each resource.
+ *
+ * @module
+ */
+
+import { HttpError } from "../core/errors.ts";
+import type { SitePath } from "../http/target.ts";
+import { DAV, hrefOf, LIVE_NAMES, liveValue, type PropertySite, type Resource } from "./properties.ts";
+import type { XmlElement } from "./xml.ts";
+import { escapeXml } from "./xml_text.ts";
+
+/** The name of a property. */
+export interface PropertyName {
+  /** The URI of its namespace; `""` for none. */
+  readonly namespace: string;
+  /** The name, without a prefix. */
+  readonly name: string;
+}
+
+/** What a client asks for: all properties, the names of all, or some. */
+export type RequestedProperties =
+  | { readonly kind: "all"; readonly names: readonly PropertyName[] }
+  | { readonly kind: "names" }
+  | { readonly kind: "some"; readonly names: readonly PropertyName[] };
+
+/** Parses the body of PROPFIND; without one, all properties are asked for. Throws 400. */
+export function requestedProperties(root: XmlElement | null): RequestedProperties {
+  if (root === null) return { kind: "all", names: [] };
+  if (root.namespace !== DAV || root.name !== "propfind") throw new HttpError(400, "The body is not a DAV: propfind");
+  const known = root.children.filter(({ namespace }) => namespace === DAV);
+  const [prop, all, names, include] = ["prop", "allprop", "propname", "include"].map((name) =>
+    known.find((child) => child.name === name)
+  );
+  if ([prop, all, names].filter((each) => each !== undefined).length !== 1) {
+    throw new HttpError(400, "A propfind has one of prop, allprop and propname");
+  }
+  if (prop) return { kind: "some", names: namesIn(prop) };
+  return names ? { kind: "names" } : { kind: "all", names: include ? namesIn(include) : [] };
+}
+
+function namesIn({ children }: XmlElement): PropertyName[] {
+  const distinct = new Map(children.map((each) => [`${each.namespace} ${each.name}`, each]));
+  return [...distinct.values()];
+}
+
+/** Options of {@linkcode PropertyReport}. */
+export interface ReportOptions {
+  /** The prefix of all paths. */
+  readonly base: SitePath;
+  /** Whether to leave out what a resource does not have (RFC 8144 section 2.1). */
+  readonly isMinimal: boolean;
+}
+
+/** Writes the `response` elements of one request. */
+export class PropertyReport {
+  readonly #site: PropertySite;
+  readonly #asked: RequestedProperties;
+  readonly #options: ReportOptions;
+  readonly #names: readonly PropertyName[];
+
+  constructor(site: PropertySite, asked: RequestedProperties, options: ReportOptions) {
+    this.#site = site;
+    this.#asked = asked;
+    this.#options = options;
+    const all = LIVE_NAMES.map((name) => ({ namespace: DAV, name }));
+    const others = asked.kind === "all" ? asked.names.filter((each) => !all.some((one) => isSame(one, each))) : [];
+    this.#names = asked.kind === "some" ? asked.names : [...all, ...others];
+  }
+
+  /** The `response` element of a resource. */
+  of(resource: Resource): string {
+    let [found, missing] = ["", ""];
+    for (const name of this.#names) {
+      const value = this.#valueOf(name, resource);
+      if (value !== null) found += property(name, this.#asked.kind === "names" ? "" : value);
+      else if (this.#asked.kind === "some" && !this.#options.isMinimal) missing += property(name, "");
+    }
+    const href = `<D:href>${escapeXml(hrefOf(resource, this.#options.base))}</D:href>`;
+    const ok = found !== "" || missing === "" ? propstat(found, "200 OK") : "";
+    return `<D:response>${href}${ok}${missing === "" ? "" : propstat(missing, "404 Not Found")}</D:response>`;
+  }
+
+  #valueOf({ namespace, name }: PropertyName, resource: Resource): string | null {
+    return namespace === DAV ? liveValue(name, resource, this.#site) : null;
+  }
+}
+
+/** A property with a value, as XML within a multi-status. */
+export function property({ namespace, name }: PropertyName, value: string): string {
+  const [start, end] = namespace === DAV
+    ? [`D:${name}`, `D:${name}`]
+    : [`${name} xmlns="${escapeXml(namespace)}"`, name];
+  return value === "" ? `<${start}/>` : `<${start}>${value}</${end}>`;
+}
+
+/** Properties with the same status. */
+export function propstat(properties: string, status: string): string {
+  return `<D:propstat><D:prop>${properties}</D:prop><D:status>HTTP/1.1 ${status}</D:status></D:propstat>`;
+}
+
+function isSame(one: PropertyName, other: PropertyName): boolean {
+  return one.namespace === other.namespace && one.name === other.name;
+}
