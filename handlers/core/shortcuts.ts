@@ -75,6 +75,8 @@ export interface FileBody extends Disposable {
   readonly descriptor: number;
   readonly offset: number;
   readonly length: number;
+  /** Whether it is certainly in memory. */
+  readonly isInMemory?: boolean;
 }
 
 const bodies = new WeakMap<ReadableStream, FileBody>();

@@ -61,7 +61,8 @@ export const TESTED: { engine: "deno" | "native" } = { engine: "deno" };
 const NOT_NATIVE = /^(?:-p|--protocol|--engine|--tls|--local-tls|--tls-.*)(?:=|$)/;
 
 function testedEngine(args: readonly string[], run: readonly string[]): readonly string[] {
-  const isPossible = run.some((flag) => flag === "-A" || flag === "--allow-ffi");
+  const isPossible = run.some((flag) => flag === "-A" || flag === "--allow-ffi") &&
+    !run.some((flag) => flag.startsWith("--deny-ffi") || flag.includes("no_libc"));
   if (TESTED.engine === "deno" || !isPossible || args.some((arg) => NOT_NATIVE.test(arg))) return [];
   return ["--engine", TESTED.engine];
 }

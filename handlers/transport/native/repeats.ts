@@ -74,7 +74,7 @@ class KeptFile {
   static ofBytes(bytes: Uint8Array<ArrayBuffer>, network: Network): KeptFile | null {
     const descriptor = network.memoryFile(Block.of(bytes));
     const { length } = bytes;
-    return descriptor < 0 ? null : new KeptFile({ descriptor, offset: 0, length }, network, length);
+    return descriptor < 0 ? null : new KeptFile({ descriptor, offset: 0, length, isInMemory: true }, network, length);
   }
 
   /** The part, for one response. */

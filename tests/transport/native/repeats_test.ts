@@ -66,9 +66,9 @@ Deno.test({
       native.lines.length = 0;
       const before = native.count.calls;
       const replies = await talk(native.port, ...Array(10).fill(request));
-      // The first one may have its fields in another order, and the second one is cached.
-      const withoutDate = replies.slice(1).map((reply) => reply.replace(/^date: .*\r\n/m, ""));
-      assertEquals(new Set(withoutDate).size, 1, request);
+      // Before they are cached, their fields may be in another order.
+      const sorted = replies.map((reply) => reply.replace(/^date: .*\r\n/m, "").split("\r\n").sort().join("\r\n"));
+      assertEquals(new Set(sorted).size, 1, request);
       const calls = native.count.calls - before;
       assertEquals(calls <= 8, true, `${calls} calls: ${request}`);
       const perReply = request.includes("/none") ? 2 : 1;

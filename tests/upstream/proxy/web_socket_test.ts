@@ -141,7 +141,7 @@ const ACCEPTED = "HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: webs
 Deno.test("through the native engine, a WebSocket is a tunnel of bytes", NATIVE, async (t) => {
   const tunnel = async (script: (call: Call) => Promise<unknown>) => {
     const app = scripted(script);
-    const site = proxySite({ upstream: app.url }, {}, {}, serveNative);
+    const site = proxySite({ upstream: app.url, connectTimeout: 60_000 }, {}, {}, serveNative);
     const wire = await wireTo(site.port);
     const close = async () => {
       wire[Symbol.dispose]();
