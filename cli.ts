@@ -21,7 +21,7 @@ import { confinement, listen, makeRoom, ownUrl, reachableUrls, type Serve, shown
 import { type ByteWriter, LogSink } from "./cli/log_sink.ts";
 import { configReader } from "./cli/config_reader.ts";
 import { parse } from "./cli/parse.ts";
-import type { IdentityWorld } from "./cli/identity.ts";
+import type { IdentityWorld, LoadedIdentity } from "./cli/identity.ts";
 import { handlerFor, type OpenSite, openSite } from "./cli/root.ts";
 import { allSites, believed, lateOptions, type Settings, settingsOf, type SiteSettings } from "./cli/settings.ts";
 import { SIGNAL_NUMBERS, type StopSignal } from "./cli/signals.ts";
@@ -211,9 +211,10 @@ async function openAll(settings: Settings, world: Pick<IdentityWorld, "env" | "l
     isInsecure: tls === null && endpoint.kind === "tcp" && !isLoopback(endpoint.hostname),
   });
   const layerFor = identity && ((site: SiteSettings) => identity.layerFor(site));
-  const main = await openSite(settings, layerFor);
+  const shared = { layerFor, lockState: lockStateOf(settings, identity, world.env) };
+  const main = await openSite(settings, shared);
   const hosts: OpenHost[] = [];
-  for (const host of virtualHosts) hosts.push({ name: host.name, site: await openSite(host, layerFor) });
+  for (const host of virtualHosts) hosts.push({ name: host.name, site: await openSite(host, shared) });
   const named = allSites(settings).filter(({ server: { spa, notFound } }) =>
     spa !== undefined || notFound !== undefined
   );
@@ -225,6 +226,14 @@ async function openAll(settings: Settings, world: Pick<IdentityWorld, "env" | "l
     notes: [...identity?.notes ?? [], ...missing],
     state: identity?.directory ?? null,
   };
+}
+
+/** Where locks are kept; null for memory. With users, in the same directory. */
+function lockStateOf(settings: Settings, identity: LoadedIdentity | null, env: World["env"]): string | null {
+  if (settings.locks === null) return null;
+  const directory = identity === null ? stateDirectoryOf(settings, env) : identity.directory;
+  if (directory !== null || settings.workers === 1) return directory;
+  throw new StartError("Cannot use --workers with --dav: there is no home directory to keep locks in; use --state");
 }
 
 /** Parameters of {@linkcode startServer}. */

@@ -13,8 +13,16 @@ import { StartError } from "./start_error.ts";
 import { isStoreUrl } from "./values.ts";
 import { allSites, type FeatureSettings, type Settings } from "./settings.ts";
 
-/** Loads the enabled features in the order in which they handle requests; `root` is the directory served. */
-export async function loadFeatures(settings: FeatureSettings, root: string): Promise<Feature[]> {
+/** What a site is loaded with. */
+export interface FeatureWorld {
+  /** The directory served. */
+  readonly root: string;
+  /** Where locks are kept; null for memory. */
+  readonly lockState: string | null;
+}
+
+/** Loads the enabled features in the order in which they handle requests. */
+export async function loadFeatures(settings: FeatureSettings, { root, lockState }: FeatureWorld): Promise<Feature[]> {
   const { cgi, fastcgi, proxy, upload, archive, search, checksum, watch, dav } = settings;
   const features: Feature[] = [];
   if (isStoreUrl(root) && (cgi || fastcgi)) {
@@ -23,9 +31,13 @@ export async function loadFeatures(settings: FeatureSettings, root: string): Pro
   if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi, root));
   if (fastcgi) features.push(...(await import("./fastcgi.ts")).fastCgiFeatures(fastcgi));
   if (proxy) features.push(...(await import("./proxy.ts")).proxyFeatures(proxy));
-  if (dav) features.push((await import("../handlers/site/dav_feature.ts")).davFeature());
+  const locks = dav && upload?.rights?.change
+    ? await (await import("./lock_tables.ts")).locksOf(root, lockState)
+    : null;
+  const writing = upload && { ...upload, ...locks && { locks } };
+  if (dav) features.push((await import("../handlers/site/dav_feature.ts")).davFeature(writing ?? {}));
   // After the programs, which own their methods and queries.
-  if (upload) features.push(...await uploads(upload, settings, root));
+  if (writing) features.push(...await uploads(writing, settings, root));
   // These load their implementation on first use.
   if (archive) features.push(archives(archive));
   if (search) features.push(searches(search));
@@ -57,12 +69,9 @@ async function uploads(
 ): Promise<Feature[]> {
   const find = uploadPlaces && (await import("./upload_places.ts")).findUploadPlaces;
   const { requireWritable } = await import("./write_check.ts");
-  if (isStoreUrl(root)) {
-    throw new StartError(`Cannot take uploads: "${root}" is an object store; serve a directory instead`);
-  }
-  for (const place of find ? find(uploadPlaces, root, cgi) : [root]) {
-    requireWritable(place, options.rights?.change ?? false);
-  }
+  const places = find ? find(uploadPlaces, root, cgi) : [root];
+  // An object store is asked when it is opened.
+  for (const place of places.filter(isPath)) requireWritable(place, options.rights?.change ?? false);
   const { withoutAbortWarning } = await import("./abort_warning.ts");
   return (await import("../handlers/upload/upload.ts")).uploadFeatures(options).map(withoutAbortWarning);
 }

@@ -9,6 +9,7 @@ import { locksIn } from "../handlers/dav/lock_file.ts";
 import { LockTable } from "../handlers/dav/lock_table.ts";
 import { requireOwn } from "../handlers/system/ownership.ts";
 import { StartError } from "./start_error.ts";
+import { isStoreUrl } from "./values.ts";
 
 /** The directory of locks in the state directory; one file for each directory served. */
 const DIRECTORY = "locks";
@@ -23,10 +24,19 @@ const tables = new Map<string, Promise<LockTable>>();
  * @throws {StartError} If that cannot be used.
  */
 export function locksOf(root: string, state: string | null): Promise<LockTable> {
-  const site = Deno.realPathSync(root);
+  const site = realPathOf(root);
   const known = tables.get(site) ?? openLocks(site, state);
   tables.set(site, known);
   return known;
+}
+
+function realPathOf(root: string): string {
+  try {
+    return isStoreUrl(root) ? root : Deno.realPathSync(root);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return root; // the server reports it
+    throw error;
+  }
 }
 
 async function openLocks(site: string, state: string | null): Promise<LockTable> {

@@ -8,7 +8,7 @@ import { mount } from "../handlers/core/mount.ts";
 import type { Handler, Layer } from "../handlers/core/types.ts";
 import { readablePath, type SitePath } from "../handlers/http/target.ts";
 import type { Feature } from "../handlers/serving/feature.ts";
-import { handlerFor, type LayerFor, type OpenSite, openSite } from "./root.ts";
+import { handlerFor, type OpenSite, openSite, type SharedParts } from "./root.ts";
 import type { MountSettings, SiteSettings } from "./settings.ts";
 import { StartError } from "./start_error.ts";
 import { isStoreUrl } from "./values.ts";
@@ -27,12 +27,12 @@ interface Point {
 }
 
 /** Opens those of the mounts that have settings of their own. Throws {@linkcode StartError}. */
-export async function openMounts(mounts: readonly MountSettings[], identity: LayerFor | null): Promise<OpenMounts> {
+export async function openMounts(mounts: readonly MountSettings[], shared: SharedParts): Promise<OpenMounts> {
   const points: Point[] = [];
   const features: Feature[] = [];
   for (const { prefix, path, site } of mounts) {
     if (site !== null) checkThere(prefix, path);
-    const open = site && await openOne(site, identity);
+    const open = site && await openOne(site, shared);
     features.push(...open?.features ?? []);
     points.push({ at: readablePath(prefix), handler: open && mount(prefix, await handlerFor(open, null)) });
   }
@@ -70,7 +70,7 @@ function checkThere(prefix: string, path: string): void {
 }
 
 /** Without a log: that of the site around it has a line for each request. */
-async function openOne(site: SiteSettings, identity: LayerFor | null): Promise<OpenSite> {
-  const open = await openSite(site, identity);
+async function openOne(site: SiteSettings, shared: SharedParts): Promise<OpenSite> {
+  const open = await openSite(site, shared);
   return { ...open, parts: { ...open.parts, log: false } };
 }

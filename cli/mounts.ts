@@ -22,8 +22,10 @@ export async function sourceOf({ root, isDirectory, mounts, server, features }: 
   }
   const own = await opened(root, followLinks, `Cannot serve "${root}"`);
   if (features.upload && !own.openWriter) {
-    const what = isStoreUrl(root) ? "an object store" : "an archive";
-    throw new StartError(`Cannot take uploads: "${root}" is ${what}; serve a directory instead`);
+    throw new StartError(`Cannot take uploads: "${root}" is an archive; serve a directory instead`);
+  }
+  if (features.upload && isStoreUrl(root)) {
+    await (await import("./object_store.ts")).requireUploads(own, features.upload);
   }
   const others: [string, FileSource][] = [];
   for (const mount of mounts) {

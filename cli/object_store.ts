@@ -8,6 +8,7 @@ import { HttpError } from "../handlers/core/errors.ts";
 import { SitePath } from "../handlers/http/target.ts";
 import { s3 } from "../handlers/sources/s3.ts";
 import type { FileSource } from "../handlers/sources/types.ts";
+import type { UploadOptions } from "../handlers/upload/upload.ts";
 import { StartError } from "./start_error.ts";
 
 /**
@@ -24,8 +25,30 @@ export async function openStore(url: string, what: string): Promise<FileSource> 
     return source;
   } catch (error) {
     if (error instanceof TypeError) throw new StartError(`${what}: ${error.message}`);
-    throw new StartError(`${what}: ${error instanceof HttpError ? explained(error) : StartError.reason(error)}`);
+    throw new StartError(`${what}: ${reasonOf(error)}`);
   }
+}
+
+/**
+ * Checks at start, not at the first upload, that files can be stored.
+ *
+ * @throws {StartError} If the store refuses them, or cannot refuse a name that is taken where that is the policy.
+ */
+export async function requireUploads(source: FileSource, { onConflict = "fail" }: UploadOptions): Promise<void> {
+  try {
+    const { isExclusive = true } = await source.openWriter!();
+    if (isExclusive || onConflict !== "fail") return;
+  } catch (error) {
+    throw new StartError(`Cannot take uploads: ${reasonOf(error)}`);
+  }
+  throw new StartError(
+    "Cannot take uploads with --on-conflict fail: this store does not evaluate If-None-Match, so that two uploads of the " +
+      "same name could overwrite each other; use --on-conflict rename or overwrite",
+  );
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof HttpError ? explained(error) : StartError.reason(error);
 }
 
 function explained({ message, cause }: HttpError): string {

@@ -366,7 +366,8 @@ const TABLE = {
     default: null,
     shown: "$XDG_STATE_HOME/pyserve, or ~/.local/state/pyserve",
     help:
-      "Keep the key of sessions and shares, and the authority of --tls, in this directory, so that they survive a restart",
+      "Keep the key of sessions and shares, the authority of --tls, and the locks of --dav in this directory, so that " +
+      "they survive a restart",
   }, text),
   "upload": flag({
     group: "Uploads",

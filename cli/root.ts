@@ -23,20 +23,26 @@ export interface OpenSite {
   readonly features: readonly Feature[];
 }
 
-/** Makes the layer that knows the users of a site. */
-export type LayerFor = (site: SiteSettings) => Layer;
+/** What all sites of a run have in common. */
+export interface SharedParts {
+  /** Makes the layer that knows the users of a site; null without users. */
+  readonly layerFor: ((site: SiteSettings) => Layer) | null;
+  /** Where locks are kept; null for memory. */
+  readonly lockState: string | null;
+}
 
 /** Loads what a site consists of. Throws {@linkcode StartError}. */
-export async function openSite(settings: SiteSettings, identity: LayerFor | null): Promise<OpenSite> {
-  const features = await loadFeatures(settings.features, settings.root);
+export async function openSite(settings: SiteSettings, shared: SharedParts): Promise<OpenSite> {
+  const { layerFor, lockState } = shared;
+  const features = await loadFeatures(settings.features, { root: settings.root, lockState });
   const { policies: given, server } = settings;
   const policies = given && (await import("./policies.ts")).policiesOf(given, server);
   const hasSites = settings.mounts.some(({ site }) => site !== null);
-  const mounted = hasSites ? await (await import("./mounted_sites.ts")).openMounts(settings.mounts, identity) : null;
+  const mounted = hasSites ? await (await import("./mounted_sites.ts")).openMounts(settings.mounts, shared) : null;
   const layers = [
     ...policies?.outer ?? [],
     ...(mounted ? [mounted.layer] : []),
-    ...(identity ? [identity(settings)] : []),
+    ...(layerFor ? [layerFor(settings)] : []),
     ...policies?.inner ?? [],
   ];
   return {

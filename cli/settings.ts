@@ -88,6 +88,8 @@ export interface Settings extends SiteSettings {
   readonly workers: number;
   /** Paths of certificate, key and password, or what an authority of this machine needs; null for plain HTTP. */
   readonly tls: TlsFiles | LocalTls | null;
+  /** What keeps the locks of WebDAV clients in files; null for memory, or without locks. */
+  readonly locks: KeptLocks | null;
   /** The port whose plain HTTP is redirected to HTTPS; null for none. */
   readonly redirect: number | null;
   /** The seconds of Strict-Transport-Security; null for none. */
@@ -168,6 +170,12 @@ export interface LocalTls {
   readonly state: string | null;
 }
 
+/** For locks that survive a restart, and hold between workers. */
+export interface KeptLocks {
+  /** The state directory; null for the default one. */
+  readonly state: string | null;
+}
+
 /** The options of a mount or a virtual host. */
 export type SiteOptions = Pick<Given, "options" | "names" | "texts"> & Partial<Pick<Given, "origins">>;
 
@@ -223,6 +231,7 @@ export function settingsOf(
     engine: engineOf(options),
     workers: options.workers,
     ...httpsOf(options, endpoint),
+    locks: locksOf(options, allSites({ ...site, virtualHosts })),
     logFile: options["log-file"],
     qr: qrOf(options, endpoint),
   };
@@ -353,7 +362,7 @@ function virtualHostsOf(given: Given, world: SiteWorld): HostSettings[] {
 }
 
 /** The sites of a server: its own, those of virtual hosts, and of each the mounts with settings of their own. */
-export function allSites(settings: Settings): SiteSettings[] {
+export function allSites(settings: SiteSettings & Pick<Settings, "virtualHosts">): SiteSettings[] {
   return [settings, ...settings.virtualHosts].flatMap((site) => {
     return [site, ...site.mounts.flatMap((mount) => mount.site ?? [])];
   });
@@ -379,6 +388,13 @@ function httpsOf(options: Options, endpoint: Endpoint): Pick<Settings, "tls" | "
   }
   const files = cert === null ? null : { cert, key: options["tls-key"], password: options["tls-password-file"] };
   return { tls: options.tls ? { state: options.state } : files, redirect, hsts };
+}
+
+/** Without a reason to need the state directory, locks are in memory. */
+function locksOf({ state, workers }: Options, sites: readonly SiteSettings[]): KeptLocks | null {
+  const hasLocks = sites.some(({ features: { dav, upload } }) => dav && upload?.rights?.change);
+  const isNeeded = state !== null || workers > 1 || sites.some(({ identity }) => identity !== null);
+  return hasLocks && isNeeded ? { state } : null;
 }
 
 function engineOf({ engine, protocol, tls, "tls-cert": cert }: Options): Settings["engine"] {

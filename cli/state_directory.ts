@@ -18,7 +18,10 @@ export function defaultStateDirectory(env: Readonly<Record<string, string>>): st
 }
 
 /** The state directory of a run; null if it keeps no state, or has no directory for it. */
-export function stateDirectoryOf({ identity, tls }: Settings, env: Readonly<Record<string, string>>): string | null {
-  const keeper = identity ?? (tls !== null && !("cert" in tls) ? tls : null);
+export function stateDirectoryOf(
+  { identity, tls, locks }: Settings,
+  env: Readonly<Record<string, string>>,
+): string | null {
+  const keeper = identity ?? (tls !== null && !("cert" in tls) ? tls : locks);
   return keeper && (keeper.state ?? defaultStateDirectory(env));
 }

@@ -59,6 +59,7 @@ export { proxy, proxyFeature, type ProxyOptions } from "./upstream/proxy/proxy.t
 // Features of a file server
 export { type Feature, lazily, type Site } from "./serving/feature.ts";
 export { archives, checksums, searches } from "./site/reading_features.ts";
+export { lockTable } from "./dav/lock_file.ts";
 export { davFeature } from "./site/dav_feature.ts";
 
 // For servers of your own

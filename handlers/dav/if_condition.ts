@@ -12,12 +12,11 @@ import { ifHolds, parseIf } from "../http/if_header.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, type SitePath } from "../http/target.ts";
 import { readable } from "../serving/rights.ts";
-import type { Store } from "../store/store.ts";
-import type { LockTable } from "./lock_table.ts";
+import type { LockSite } from "./lock_site.ts";
 
 /** Throws 400 for a malformed If header, and 412 if it does not hold. What the client cannot read has no entity tag. */
 export async function requireIf(
-  { store, locks }: { readonly store: Store; readonly locks: LockTable },
+  { store, locks }: LockSite,
   request: Request,
   context: Context,
 ): Promise<void> {

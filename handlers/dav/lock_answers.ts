@@ -10,14 +10,11 @@ import type { SitePath } from "../http/target.ts";
 import { identityOf } from "../upload/rights.ts";
 import type { Lock, LockSet } from "./lock_set.ts";
 import type { LockConflict } from "./lock_table.ts";
+import { davDocument, errorDocument, multistatus, XML_HEADERS } from "./multistatus.ts";
 import { escapeXml } from "./xml_text.ts";
 
-const HEAD = '<?xml version="1.0" encoding="utf-8"?>\n';
-
-const XML_HEADERS = { "content-type": "application/xml; charset=utf-8", "cache-control": "no-store" };
-
 /** The value of `supportedlock`. */
-export const SUPPORTED_LOCK: string = ["exclusive", "shared"].map((scope) =>
+const SUPPORTED_LOCK: string = ["exclusive", "shared"].map((scope) =>
   `<D:lockentry><D:lockscope><D:${scope}/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockentry>`
 ).join("");
 
@@ -45,19 +42,23 @@ export function lockResponse(
   context: Context,
   { isNew = true }: { readonly isNew?: boolean } = {},
 ): Response {
-  const body = `${HEAD}<D:prop xmlns:D="DAV:"><D:lockdiscovery>${
-    activeLock(lock, context)
-  }</D:lockdiscovery></D:prop>\n`;
+  const body = davDocument("prop", `<D:lockdiscovery>${activeLock(lock, context)}</D:lockdiscovery>`);
   return new Response(body, { status, headers: { ...XML_HEADERS, ...isNew && { "lock-token": `<${lock.token}>` } } });
 }
 
-/** A refusal that names the condition of RFC 4918 section 16, and the paths concerned. */
-export function lockError(status: 409 | 423, condition: string, hrefs: readonly string[] = []): Response {
-  const content = hrefs.map(hrefElement).join("");
-  return new Response(
-    `${HEAD}<D:error xmlns:D="DAV:"><D:${condition}>${content}</D:${condition}></D:error>\n`,
-    { status, headers: XML_HEADERS },
-  );
+/** The properties of locks. */
+export interface LockProperties {
+  readonly names: readonly string[];
+  /** The value of a property of a path, as XML. */
+  valueOf(name: string, path: SitePath): string;
+}
+
+/** The properties of locks, as they are now. */
+export function lockProperties(locks: LockSet, context: Context): LockProperties {
+  return {
+    names: ["lockdiscovery", "supportedlock"],
+    valueOf: (name, path) => name === "supportedlock" ? SUPPORTED_LOCK : lockDiscovery(locks, path, context),
+  };
 }
 
 /** The refusal of a lock because of others: 423, or 207 if these are on something in the directory (section 9.10.3). */
@@ -65,15 +66,14 @@ export function lockConflictResponse({ roots }: LockConflict, context: Context):
   const { path, slash } = context.target;
   const shown = roots.filter((root) => context.may("read", root));
   const below = shown.filter((root) => root.text !== path.text && root.below(path) !== null);
-  if (below.length === 0) return lockError(423, "no-conflicting-lock", shown.map((root) => hrefOf(root, context)));
+  const hrefs = shown.map((root) => hrefElement(hrefOf(root, context)));
+  if (below.length === 0) return errorDocument(423, "no-conflicting-lock", hrefs.join(""));
   const failed = (href: string, status: string) =>
     `<D:response>${hrefElement(href)}<D:status>HTTP/1.1 ${status}</D:status></D:response>`;
-  const body = [
+  return multistatus([
     ...below.map((root) => failed(hrefOf(root, context), "423 Locked")),
     failed(`${hrefOf(path, context)}${slash && path.parent !== null ? "/" : ""}`, "424 Failed Dependency"),
-  ].join("");
-  const text = `${HEAD}<D:multistatus xmlns:D="DAV:">${body}</D:multistatus>\n`;
-  return new Response(text, { status: 207, headers: XML_HEADERS });
+  ].join(""));
 }
 
 function hrefElement(href: string): string {

@@ -6,8 +6,41 @@
 
 import { SharedLines } from "../identity/shared_lines.ts";
 import { SitePath } from "../http/target.ts";
+import type { Locks } from "../store/locks.ts";
 import { type Lock, LockSet } from "./lock_set.ts";
-import { applyChanges, type LockChanges, type LockKeeper } from "./lock_table.ts";
+import { applyChanges, type LockChanges, type LockKeeper, LockTable } from "./lock_table.ts";
+
+/**
+ * A table of locks that WebDAV clients take, for `davFeature` and `uploadFeatures`.
+ *
+ * @param file Where to keep them: then they survive a restart, and hold between processes. By default, they are in memory.
+ * @throws TypeError if the file is a symbolic link or belongs to another user; errors of the file system.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { fileServer, toFetch, uploadFeatures } from "@x/pyserve";
+ * import { davFeature, lockTable } from "@x/pyserve/handlers";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const options = { rights: { create: true, change: true }, locks: lockTable() };
+ * const features = [davFeature(options), ...uploadFeatures(options)];
+ * const fetch = toFetch(fileServer(directory, { features, log: false }));
+ * const body =
+ *   '<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>';
+ * const locked = await fetch(new Request("http://localhost/a.txt", { method: "LOCK", body }));
+ * assert(locked.status === 201);
+ * const put = (headers: HeadersInit) =>
+ *   fetch(new Request("http://localhost/a.txt?on-conflict=overwrite", { method: "PUT", body: "a", headers }));
+ * assert((await put({})).status === 423);
+ * assert((await put({ if: `(${locked.headers.get("lock-token")})` })).status === 204);
+ * for (const feature of features) await feature.end?.();
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export function lockTable(file?: string): Locks {
+  return new LockTable(file === undefined ? undefined : locksIn(file));
+}
 
 /** Lines that may be superfluous before the file is replaced by a shorter one. */
 const SLACK = 200;

@@ -13,23 +13,21 @@ import { WriteRefused } from "../sources/writer.ts";
 import { answered } from "../upload/refusals.ts";
 import { identityOf, operationsFor } from "../upload/rights.ts";
 import { transfer } from "../upload/tree.ts";
-import type { UploadSite } from "../upload/upload_site.ts";
-import { lockConflictResponse, lockError, lockResponse } from "./lock_answers.ts";
+import { lockConflictResponse, lockResponse } from "./lock_answers.ts";
 import { type LockTerms, lockTerms } from "./lock_request.ts";
 import { canUse, type Lock } from "./lock_set.ts";
-import { LockConflict, type LockTable } from "./lock_table.ts";
+import { errorDocument } from "./multistatus.ts";
+import type { LockSite } from "./lock_site.ts";
+import { LockConflict } from "./lock_table.ts";
 import { readXml } from "./xml.ts";
-
-/** A store as it is reached over WebDAV. */
-export interface LockSite extends UploadSite {
-  /** Its locks, which the store respects, too. */
-  readonly locks: LockTable;
-}
 
 /** Takes a lock, or prolongs one if the request has no body. */
 export async function lock(site: LockSite, request: Request, context: Context): Promise<Response> {
+  const { path } = context.target;
   // Without it, a lock would tell whether something exists.
-  if (!context.may("read", context.target.path)) throw new HttpError(403, "Locking requires the right to read");
+  if (!context.may("read", path)) throw new HttpError(403, "Locking requires the right to read");
+  const operations = operationsFor(site, request, context);
+  await answered(path, () => operations.requireChange(path));
   const info = await readXml(request.body, { stallMs: site.settings.stallMs });
   const terms = lockTerms(request.headers, info);
   return terms.kind === null ? refresh(site, request, context, terms) : await take(site, request, context, terms);
@@ -41,7 +39,7 @@ export function unlock(site: LockSite, request: Request, context: Context): Resp
   const [, token] = /^<([^<>\s]+)>$/.exec(request.headers.get("lock-token")?.trim() ?? "") ?? [];
   if (token === undefined) throw new HttpError(400, "Lock-Token is missing or malformed");
   const lock = site.locks.current().find(token, path);
-  if (lock === null) return lockError(409, "lock-token-matches-request-uri");
+  if (lock === null) return errorDocument(409, "lock-token-matches-request-uri");
   if (!canUse(lock, { identity: identityOf(context), tokens: [token] })) {
     throw new HttpError(403, "Only the user who has taken a lock can release it; it expires by itself");
   }
@@ -113,8 +111,9 @@ async function requireLockable(
   const { path, slash } = context.target;
   const operations = operationsFor(site, request, context);
   const there = await operations.known("read").stat(path);
-  if (!isDeep || there?.kind !== "directory") await operations.requireChange(path);
-  else await transfer(site, request, context, (signal) => operations.requireChange(path, { deep: true, signal }));
+  if (isDeep && there?.kind === "directory") {
+    await transfer(site, request, context, (signal) => operations.requireChange(path, { deep: true, signal }));
+  }
   if (there !== null) return true;
   if (slash) throw new WriteRefused("absent");
   await operations.requireFile(path, {});

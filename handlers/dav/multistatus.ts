@@ -32,8 +32,9 @@ export function davDocument(name: string, content: string): string {
 }
 
 /** An error whose reason programs understand (RFC 4918 section 16). */
-export function errorDocument(status: number, condition: string): Response {
-  return new Response(davDocument("error", `<D:${condition}/>`), { status, headers: XML_HEADERS });
+export function errorDocument(status: number, condition: string, content = ""): Response {
+  const element = content === "" ? `<D:${condition}/>` : `<D:${condition}>${content}</D:${condition}>`;
+  return new Response(davDocument("error", element), { status, headers: XML_HEADERS });
 }
 
 /** A short multi-status, complete in memory. */

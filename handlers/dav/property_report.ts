@@ -6,6 +6,7 @@
 
 import { HttpError } from "../core/errors.ts";
 import type { SitePath } from "../http/target.ts";
+import type { LockProperties } from "./lock_answers.ts";
 import { DAV, hrefOf, LIVE_NAMES, liveValue, type PropertySite, type Resource } from "./properties.ts";
 import type { XmlElement } from "./xml.ts";
 import { escapeXml } from "./xml_text.ts";
@@ -48,6 +49,8 @@ function namesIn({ children }: XmlElement): PropertyName[] {
 export interface ReportOptions {
   /** The prefix of all paths. */
   readonly base: SitePath;
+  /** The properties of locks; null without locks. */
+  readonly locks?: LockProperties | null;
   /** Whether to leave out what a resource does not have (RFC 8144 section 2.1). */
   readonly isMinimal: boolean;
 }
@@ -63,7 +66,7 @@ export class PropertyReport {
     this.#site = site;
     this.#asked = asked;
     this.#options = options;
-    const all = LIVE_NAMES.map((name) => ({ namespace: DAV, name }));
+    const all = [...LIVE_NAMES, ...options.locks?.names ?? []].map((name) => ({ namespace: DAV, name }));
     const others = asked.kind === "all" ? asked.names.filter((each) => !all.some((one) => isSame(one, each))) : [];
     this.#names = asked.kind === "some" ? asked.names : [...all, ...others];
   }
@@ -82,7 +85,9 @@ export class PropertyReport {
   }
 
   #valueOf({ namespace, name }: PropertyName, resource: Resource): string | null {
-    return namespace === DAV ? liveValue(name, resource, this.#site) : null;
+    if (namespace !== DAV) return null;
+    const { locks } = this.#options;
+    return locks?.names.includes(name) ? locks.valueOf(name, resource.path) : liveValue(name, resource, this.#site);
   }
 }
 

@@ -10,6 +10,7 @@ import type { Context } from "../core/types.ts";
 import { listable } from "../serving/rights.ts";
 import { FileChanged, type FileSource } from "../sources/types.ts";
 import type { DavSite } from "./dav_site.ts";
+import { lockProperties } from "./lock_answers.ts";
 import { errorDocument, streamedMultistatus } from "./multistatus.ts";
 import { PropertyReport, requestedProperties } from "./property_report.ts";
 import type { Resource } from "./properties.ts";
@@ -25,8 +26,9 @@ export async function propfind(site: DavSite, request: Request, context: Context
   if (stat === null || stat.kind === "other" || (slash && stat.kind !== "directory")) throw new HttpError(404);
   const isDirectory = stat.kind === "directory";
   if (isDirectory && depth === "infinity") return errorDocument(403, "propfind-finite-depth");
+  const locks = site.locks ? lockProperties(site.locks.current(), context) : null;
   const isMinimal = /(?:^|[,;\s])return\s*=\s*"?minimal\b/i.test(request.headers.get("prefer") ?? "");
-  const report = new PropertyReport(site, asked, { base: context.base, isMinimal });
+  const report = new PropertyReport(site, asked, { base: context.base, isMinimal, locks });
   const entries = isDirectory && depth === "1" ? () => entriesOf(source, { path, stat }, request) : none;
   const responses = async function* () {
     yield report.of({ path, stat });

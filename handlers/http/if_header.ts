@@ -63,7 +63,7 @@ interface Mark {
  * import { assert } from "@std/assert";
  *
  * const header = parseIf('<http://localhost/a> (<urn:uuid:1> ["5-1"]) (Not <DAV:no-lock>)');
- * assert(header?.lists.length === 2 && header.lists[1].conditions[0].isNegated);
+ * assert(header?.lists.length === 2 && header.lists[1]!.conditions[0]!.isNegated);
  * assert(header.tokens.includes("urn:uuid:1"));
  * assert(parseIf("(<urn:uuid:1>") === null);
  * ```

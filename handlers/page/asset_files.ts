@@ -6,10 +6,13 @@
 
 import actions from "./script/actions.js" with { type: "text" };
 import address from "./script/address.js" with { type: "text" };
+import addressCard from "./script/address_card.js" with { type: "text" };
 import appCss from "./script/app.css" with { type: "text" };
 import changes from "./script/changes.js" with { type: "text" };
-import deeds from "./script/deeds.js" with { type: "text" };
 import conflict from "./script/conflict.js" with { type: "text" };
+import csv from "./script/csv.js" with { type: "text" };
+import csvTable from "./script/csv_table.js" with { type: "text" };
+import deeds from "./script/deeds.js" with { type: "text" };
 import dialogs from "./script/dialogs.js" with { type: "text" };
 import dom from "./script/dom.js" with { type: "text" };
 import downloads from "./script/downloads.js" with { type: "text" };
@@ -27,18 +30,23 @@ import help from "./script/help.js" with { type: "text" };
 import highlight from "./script/highlight.js" with { type: "text" };
 import historyOf from "./script/history.js" with { type: "text" };
 import icons from "./script/icons.js" with { type: "text" };
+import jsonTree from "./script/json_tree.js" with { type: "text" };
 import keyboard from "./script/keyboard.js" with { type: "text" };
 import kinds from "./script/kinds.js" with { type: "text" };
 import lazy from "./script/lazy.js" with { type: "text" };
+import lines from "./script/lines.js" with { type: "text" };
 import live from "./script/live.js" with { type: "text" };
 import liveRows from "./script/live_rows.js" with { type: "text" };
 import login from "./script/login.js" with { type: "text" };
 import main from "./script/main.js" with { type: "text" };
+import markdownCss from "./script/markdown.css" with { type: "text" };
 import markdown from "./script/markdown.js" with { type: "text" };
 import match from "./script/match.js" with { type: "text" };
+import mediaView from "./script/media_view.js" with { type: "text" };
 import moves from "./script/moves.js" with { type: "text" };
 import moving from "./script/moving.js" with { type: "text" };
 import order from "./script/order.js" with { type: "text" };
+import pictureView from "./script/picture_view.js" with { type: "text" };
 import place from "./script/place.js" with { type: "text" };
 import places from "./script/places.js" with { type: "text" };
 import preview from "./script/preview.js" with { type: "text" };
@@ -54,17 +62,21 @@ import selectionBar from "./script/selection_bar.js" with { type: "text" };
 import selectors from "./script/selectors.js" with { type: "text" };
 import share from "./script/share.js" with { type: "text" };
 import shareLinks from "./script/share_links.js" with { type: "text" };
+import source from "./script/source.js" with { type: "text" };
 import spans from "./script/spans.js" with { type: "text" };
 import state from "./script/state.js" with { type: "text" };
 import store from "./script/store.js" with { type: "text" };
 import stream from "./script/stream.js" with { type: "text" };
 import style from "./script/style.js" with { type: "text" };
 import summary from "./script/summary.js" with { type: "text" };
+import textView from "./script/text_view.js" with { type: "text" };
 import theme from "./script/theme.js" with { type: "text" };
 import toolbar from "./script/toolbar.js" with { type: "text" };
 import transfer from "./script/transfer.js" with { type: "text" };
 import upload from "./script/upload.js" with { type: "text" };
 import uploads from "./script/uploads.js" with { type: "text" };
+import viewCss from "./script/view.css" with { type: "text" };
+import viewStyle from "./script/view_style.js" with { type: "text" };
 import work from "./script/work.js" with { type: "text" };
 import { BASE, bundle, CODE, MAIN } from "./bundle.ts";
 
@@ -72,10 +84,13 @@ import { BASE, bundle, CODE, MAIN } from "./bundle.ts";
 export const sources: ReadonlyMap<string, string> = new Map([
   ["actions.js", actions],
   ["address.js", address],
+  ["address_card.js", addressCard],
   ["app.css", appCss],
   ["changes.js", changes],
-  ["deeds.js", deeds],
   ["conflict.js", conflict],
+  ["csv.js", csv],
+  ["csv_table.js", csvTable],
+  ["deeds.js", deeds],
   ["dialogs.js", dialogs],
   ["dom.js", dom],
   ["downloads.js", downloads],
@@ -93,18 +108,23 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["highlight.js", highlight],
   ["history.js", historyOf],
   ["icons.js", icons],
+  ["json_tree.js", jsonTree],
   ["keyboard.js", keyboard],
   ["kinds.js", kinds],
   ["lazy.js", lazy],
+  ["lines.js", lines],
   ["live.js", live],
   ["live_rows.js", liveRows],
   ["login.js", login],
   ["main.js", main],
+  ["markdown.css", markdownCss],
   ["markdown.js", markdown],
   ["match.js", match],
+  ["media_view.js", mediaView],
   ["moves.js", moves],
   ["moving.js", moving],
   ["order.js", order],
+  ["picture_view.js", pictureView],
   ["place.js", place],
   ["places.js", places],
   ["preview.js", preview],
@@ -120,17 +140,21 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["selectors.js", selectors],
   ["share.js", share],
   ["share_links.js", shareLinks],
+  ["source.js", source],
   ["spans.js", spans],
   ["state.js", state],
   ["store.js", store],
   ["stream.js", stream],
   ["style.js", style],
   ["summary.js", summary],
+  ["text_view.js", textView],
   ["theme.js", theme],
   ["toolbar.js", toolbar],
   ["transfer.js", transfer],
   ["upload.js", upload],
   ["uploads.js", uploads],
+  ["view.css", viewCss],
+  ["view_style.js", viewStyle],
   ["work.js", work],
 ]);
 

@@ -4,11 +4,17 @@
  * @module
  */
 
-import { DAV_HEADERS, DAV_METHODS } from "../dav/dav_methods.ts";
+import { chain } from "../core/chain.ts";
+import { DAV_HEADERS, DAV_METHODS, LOCK_METHODS } from "../dav/dav_methods.ts";
+import { LockTable } from "../dav/lock_table.ts";
+import type { UploadOptions } from "../upload/upload.ts";
 import { type Feature, lazily } from "../serving/feature.ts";
 
 /**
  * The feature of {@linkcode dav}: file managers show the files of a site; loaded on first use.
+ *
+ * For locks, give it and `uploadFeatures` the same options, with a {@linkcode lockTable} and the right to change files:
+ * many clients write only where they can lock.
  *
  * @example
  * ```ts
@@ -24,19 +30,26 @@ import { type Feature, lazily } from "../serving/feature.ts";
  *
  * @category Features
  */
-export function davFeature(): Feature {
+export function davFeature(options: UploadOptions = {}): Feature {
+  const locks = options.locks instanceof LockTable ? options.locks : undefined;
+  const methods = { ...DAV_METHODS, ...locks && LOCK_METHODS };
   return {
     name: "dav",
-    methods: Object.keys(DAV_METHODS),
-    rights: DAV_METHODS,
-    ownNamesOnly: false,
-    optionsHeaders: DAV_HEADERS,
+    methods: Object.keys(methods),
+    rights: methods,
+    ownNamesOnly: locks !== undefined,
+    optionsHeaders: { ...DAV_HEADERS, ...locks && { dav: "1, 2" } },
     handler: (site) => {
       const handler = lazily(async () => {
         const { handlerOf, placesOf } = await import("../dav/dav.ts");
-        return handlerOf({ ...site, places: placesOf() });
+        const reading = handlerOf({ ...site, ...locks && { locks }, places: placesOf() });
+        if (locks === undefined) return reading;
+        const { lockHandler } = await import("../dav/lock_methods.ts");
+        const { uploadSiteOf } = await import("../upload/upload.ts");
+        return chain(lockHandler({ ...uploadSiteOf(site, options), locks }), reading);
       });
-      return (request, context) => Object.hasOwn(DAV_METHODS, request.method) ? handler(request, context) : null;
+      const isAsked = ({ method, headers }: Request) => Object.hasOwn(methods, method) || (locks && headers.has("if"));
+      return (request, context) => isAsked(request) ? handler(request, context) : null;
     },
   };
 }

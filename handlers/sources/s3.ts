@@ -10,13 +10,14 @@ import { withNode } from "../system/node.ts";
 import type { ByteRange } from "../http/range.ts";
 import type { SitePath } from "../http/target.ts";
 import { requireEndpoint, type S3Credentials, type S3Options } from "./s3/options.ts";
-import type { S3Source } from "./s3/source.ts";
+import type { OpenBucket } from "./s3/open.ts";
 import type { FileSlices, FileSource, FileStat, OpenFile } from "./types.ts";
+import type { SourceWriter } from "./writer.ts";
 
 export type { S3Credentials, S3Options };
 
 /**
- * A source of the files in a bucket of an S3-compatible object store. It is read-only.
+ * A source of the files in a bucket of an S3-compatible object store.
  *
  * Slashes in keys separate directories, which exist while there is a key below them. A key that no URL can name is not
  * exposed: one with an empty segment (`a//b`, `/a`), a segment `.` or `..`, or NUL. If there is a file and a directory of
@@ -25,6 +26,9 @@ export type { S3Credentials, S3Options };
  * Each response is of one version: the store is asked for the metadata, and content is requested on the condition that it
  * is still that version, also if it has to be requested again because it was cut off. Requests are repeated up to three
  * times if the store fails or is overloaded; then the error is 502, 503 or 504, and its cause is logged.
+ *
+ * It can be written: a file appears once complete, or not at all; large ones, and what is needed to resume an upload, are
+ * stored below `.pyserve/uploads/` until then, which is never served. Moving or deleting a directory is not atomic.
  *
  * Nothing is loaded or requested before the first access. It needs the permission to connect to the store, and to read
  * those of the variables and files that are used.
@@ -64,7 +68,7 @@ const opening = onDemand(() => withNode(() => import("./s3/open.ts")));
 class LazyS3 implements FileSource {
   readonly #options: S3Options;
   readonly #prefix: string;
-  #source: S3Source | null = null;
+  #open: OpenBucket | null = null;
 
   constructor(options: S3Options, prefix: string) {
     this.#options = options;
@@ -72,19 +76,23 @@ class LazyS3 implements FileSource {
   }
 
   async stat(path: SitePath): Promise<FileStat | null> {
-    return await (await this.#opened()).stat(path);
+    return await (await this.#opened()).source.stat(path);
   }
 
   async list(path: SitePath): Promise<FileSlices | null> {
-    return await (await this.#opened()).list(path);
+    return await (await this.#opened()).source.list(path);
   }
 
   async open(path: SitePath, seen: FileStat, range?: ByteRange): Promise<OpenFile> {
-    return await (await this.#opened()).open(path, seen, range);
+    return await (await this.#opened()).source.open(path, seen, range);
   }
 
-  #opened(): Awaitable<S3Source> {
-    return this.#source ?? opening().then(({ openBucket }) => this.#source ??= openBucket(this.#options, this.#prefix));
+  async openWriter(): Promise<SourceWriter> {
+    return await (await this.#opened()).openWriter();
+  }
+
+  #opened(): Awaitable<OpenBucket> {
+    return this.#open ?? opening().then(({ openBucket }) => this.#open ??= openBucket(this.#options, this.#prefix));
   }
 }
 

@@ -220,6 +220,8 @@ export interface SourceWriter {
    * Without it, paths contain no symlinks.
    */
   judged?(allows: DirectoryCheck): SourceWriter;
+  /** Optional: false if processes that create the same name at the same time may overwrite each other's file. */
+  readonly isExclusive?: boolean;
   /** Removes parts and records not modified for this many milliseconds. Returns the number removed. */
   sweep(olderThan: number): Promise<number>;
 }

@@ -121,9 +121,20 @@ const DAY_MS = 86_400_000;
 export function upload(source: FileSource, options: UploadOptions = {}): Handler {
   requireSource(source, "the source of upload");
   const precompressed = options.files?.precompressed ?? false;
-  const store = new Store(source, { ...storeOptions(options), precompressed });
-  return new Uploads({ store, settings: settingsOf(options), transfers: limiterOf(options) }).handler;
+  return new Uploads(uploadSiteOf({ source, precompressed }, options)).handler;
 }
+
+/** A source as uploads reach it; what is missing follows from the options. */
+export function uploadSiteOf(
+  { source, precompressed = false, ...served }: Pick<Site, "source" | "precompressed"> & Partial<ServedAs>,
+  options: UploadOptions,
+): UploadSite {
+  const store = new Store(source, { ...storeOptions(options), precompressed });
+  return { store, settings: { ...settingsOf(options), ...served }, transfers: limiterOf(options) };
+}
+
+/** How the files of a site are served. */
+type ServedAs = Pick<UploadSettings, "etagOf" | "index">;
 
 /**
  * Uploads as features of a {@linkcode fileServer}: several, because GET is only handled for `?upload=` and `?manage`.
@@ -146,16 +157,16 @@ export function upload(source: FileSource, options: UploadOptions = {}): Handler
  * @category Features
  */
 export function uploadFeatures(options: UploadOptions = {}): Feature[] {
-  const [settings, stored] = [settingsOf(options), storeOptions(options)];
+  const stored = storeOptions(options);
   const { rights } = stored;
   const transfers = limiterOf(options);
   const uploads = new Map<FileSource, Uploads>();
   const uploadsTo = ({ source, etagOf, index, precompressed = false }: Site) => {
     const known = uploads.get(source);
     if (known) return known;
-    const store = new Store(source, { ...stored, precompressed });
-    store.sweepNowAndThen(() => {}); // an error here is reported again at the first upload
-    const made = new Uploads({ store, settings: { ...settings, etagOf, index }, transfers });
+    const site = { ...uploadSiteOf({ source, precompressed, etagOf, index }, options), transfers };
+    site.store.sweepNowAndThen(() => {}); // an error here is reported again at the first upload
+    const made = new Uploads(site);
     uploads.set(source, made);
     return made;
   };

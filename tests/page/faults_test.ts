@@ -333,7 +333,7 @@ fault("P18: on a phone, nothing in a preview covers anything", async ({ page }) 
     assert(header.height < 70, `${name}: the header is ${header.height} high`);
     const end = ({ y, height }: { y: number; height: number }) => Math.floor(y + height);
     assert(stage.y >= end(header), `${name}: the header ends at ${end(header)}, the file is at ${stage.y}`);
-    if (name === "README.md") assert((await box(".toggle")).y >= stage.y);
+    if (name === "README.md") assert((await box(".controls")).y >= end(stage));
     const steps = await box(".steps");
     if (name !== "logo.svg") assert(steps.y >= end(stage), `${name}: ${steps.y}, ${end(stage)}`);
     await page.keyboard.press("Escape");

@@ -52,10 +52,14 @@ const RENDER = `async (assets, text) => {
 
 /** With line ends, because very long lines are not coloured. */
 const COLOUR = `async (assets, text) => {
-  const { $highlight: { highlight } } = await import(assets + "preview.js");
+  const { highlight } = await import(assets + "highlight.js");
   const code = document.createElement("code");
   code.append(text.replace(/[^]{1,999}/g, "$&\\n"));
-  for (const name of ["a.js", "a.css", "a.sql", "a.html", "a.py"]) highlight(code, name);
+  for (const name of ["a.js", "a.css", "a.sql", "a.html", "a.py"]) {
+    const shown = new AbortController();
+    highlight(code, name, shown.signal);
+    shown.abort();
+  }
 }`;
 
 Deno.test({
@@ -70,9 +74,7 @@ Deno.test({
     await page.goto(base);
     const assets = base + /\.pyserve\/\w+\//.exec(await page.content())![0];
     const numbers = async (text: string) => {
-      await page.evaluate("CSS.highlights.clear()");
-      await page.evaluate(`(${COLOUR_OF_NUMBERS})(${JSON.stringify(assets)}, ${JSON.stringify(text)})`);
-      return await page.evaluate("CSS.highlights.get('code-number')?.size ?? 0");
+      return await page.evaluate(`(${COLOUR_OF_NUMBERS})(${JSON.stringify(assets)}, ${JSON.stringify(text)})`);
     };
     assertEquals(await numbers("1 ".repeat(1_000) + "\n2\n"), 1_001);
     assertEquals(await numbers("1 ".repeat(1_000) + " \n2\n"), 0); // a character more in one line
@@ -82,10 +84,14 @@ Deno.test({
 });
 
 const COLOUR_OF_NUMBERS = `async (assets, text) => {
-  const { $highlight: { highlight } } = await import(assets + "preview.js");
+  const { highlight } = await import(assets + "highlight.js");
   const code = document.createElement("code");
   code.append(text);
-  highlight(code, "a.js");
+  const shown = new AbortController();
+  highlight(code, "a.js", shown.signal);
+  const { size } = CSS.highlights.get("code-number") ?? { size: 0 };
+  shown.abort();
+  return size;
 }`;
 
 Deno.test({

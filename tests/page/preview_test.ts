@@ -222,7 +222,7 @@ Deno.test({
       assertEquals(await stage.locator("td.to-end").textContent(), "x");
       assertEquals(await stage.locator("blockquote blockquote").textContent(), "twice");
       assertEquals(await stage.locator("pre").textContent(), "<script>");
-      await stage.getByRole("button", { name: "Source" }).click();
+      await page.getByRole("button", { name: "Source" }).click();
       assertEquals(await stage.locator("code").textContent(), HOSTILE_MARKDOWN);
       await close();
       await page.locator(".readme h2", { hasText: "Title" }).waitFor();

@@ -9,7 +9,7 @@ type State = ReturnType<typeof initialState>;
 type Action = Parameters<typeof reduce>[1];
 
 const BY_NAME = { sort: "name", order: "asc" } as const;
-const HOME = { order: BY_NAME, search: null, preview: null };
+const HOME = { order: BY_NAME, search: null, preview: null, lines: "" };
 
 function entries(...names: readonly string[]) {
   return names.map((name, rank) => ({
@@ -105,10 +105,11 @@ Deno.test("an address and its view are the same", () => {
     ["/d/?x=1", HOME],
     ["/d/?x=1#preview=a%26b%20c&d.txt", { ...HOME, preview: "a%26b%20c&d.txt" }],
     ["/d/?x=1#q=a%26b", { ...HOME, search: "a&b" }],
-    ["/d/?x=1&sort=size&order=desc#q=re%20x&preview=a/b.md", {
+    ["/d/?x=1&sort=size&order=desc#q=re%20x&preview=a/b.md#L10-L20", {
       order: { sort: "size", order: "desc" },
       search: "re x",
       preview: "a/b.md",
+      lines: "#L10-L20",
     }],
   ] as const;
   for (const [address, view] of views) {

@@ -2,9 +2,13 @@
 
 import { type IncomingMessage, request } from "node:http";
 import { Readable } from "node:stream";
+import { clientOf } from "./swift.ts";
 
 /** What the proxy does with a request: passes it on where it returns null. */
-export type Fault = (request: Request, pass: () => Promise<Response>) => Promise<Response> | Response | null;
+export type Fault = (request: Request, pass: Pass) => Promise<Response> | Response | null;
+
+/** Passes a request on, without these headers. */
+type Pass = (...without: readonly string[]) => Promise<Response>;
 
 /** A running proxy. */
 export interface FaultyStore extends AsyncDisposable {
@@ -23,7 +27,7 @@ export function faultyStore(endpoint: string): FaultyStore {
     (request) => {
       const path = request.url.slice(request.url.indexOf("/", 8));
       requests.push(`${request.method} ${path}`);
-      const pass = () => passOn(endpoint, path, request);
+      const pass: Pass = (...without) => passOn(endpoint, path, request, without);
       return store.fault?.(request, pass) ?? pass();
     },
   );
@@ -37,12 +41,18 @@ export function faultyStore(endpoint: string): FaultyStore {
 }
 
 /** By Node's client, because fetch does not pass Host on, which the signature covers. */
-async function passOn(endpoint: string, path: string, incoming: Request): Promise<Response> {
+async function passOn(
+  endpoint: string,
+  path: string,
+  incoming: Request,
+  without: readonly string[],
+): Promise<Response> {
   const { hostname, port } = new URL(endpoint);
   const { method } = incoming;
   const body = incoming.body && await incoming.bytes();
+  const sent = Object.fromEntries([...incoming.headers].filter(([name]) => !without.includes(name)));
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const outgoing = request({ hostname, port, path, method, headers: Object.fromEntries(incoming.headers) }, resolve);
+  const outgoing = request({ hostname, port, path, method, headers: sent }, resolve);
   outgoing.on("error", reject).end(body ?? undefined);
   const answer = await promise;
   const headers = new Headers(Object.entries(answer.headers).map(([name, value]) => [name, String(value)]));
@@ -71,4 +81,27 @@ export async function cutAfter(response: Response, bytes: number): Promise<Respo
     },
   });
   return new Response(body, response);
+}
+
+/** Lets a store that does not evaluate conditions for writing do so: one request at a time for each object. */
+export function conditional(endpoint: string): Fault {
+  const last = new Map<string, Promise<unknown>>();
+  return (request, pass) => {
+    const { pathname } = new URL(request.url);
+    const [noneMatch, match] = ["if-none-match", "if-match"].map((name) => request.headers.get(name));
+    if (!/^(?:PUT|POST)$/.test(request.method) || !(noneMatch || match)) return null;
+    const [, bucket, ...key] = pathname.split("/").map(decodeURIComponent);
+    const answer = Promise.resolve(last.get(pathname)).then(async () => {
+      const { status, headers } = await clientOf(endpoint, bucket!).send({
+        method: "HEAD",
+        key: key.join("/"),
+        expects: [404],
+      });
+      const isMet = noneMatch ? status === 404 : headers.get("etag") === match;
+      if (isMet) return await pass("if-none-match", "if-match");
+      return status === 404 ? storeError(404, "NoSuchKey") : storeError(412, "PreconditionFailed");
+    });
+    last.set(pathname, answer);
+    return answer;
+  };
 }

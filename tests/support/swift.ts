@@ -30,13 +30,12 @@ export async function startSwift(): Promise<Swift> {
     new Deno.Command(`swift-${name}-server`, {
       args: [join(directory, `${name}.conf`)],
       stdin: "null",
-      stdout: "inherit",
-      stderr: "inherit",
+      stdout: "null",
+      stderr: "null",
     }).spawn()
   );
-  for (const port of ports) await until(() => listens(port), `port ${port} listens`);
   const endpoint = `http://127.0.0.1:${ports[0]}`;
-  return {
+  const swift: Swift = {
     endpoint,
     bucket: (name) => bucketOf(endpoint, name),
     async [Symbol.asyncDispose]() {
@@ -45,6 +44,12 @@ export async function startSwift(): Promise<Swift> {
       await Deno.remove(directory, { recursive: true });
     },
   };
+  await using starting = new AsyncDisposableStack();
+  starting.use(swift);
+  // A store whose parts are not there yet says 500.
+  for (const port of ports) await until(() => listens(port), `port ${port} listens`, { deadline: 120_000, every: 50 });
+  starting.move();
+  return swift;
 }
 
 /** A client for the tests themselves. */

@@ -7,8 +7,8 @@ import { orderOf, searchWith } from "./order.js";
 
 /** @typedef {import("./state.js").View} View */
 
-/** The preview is last: the name of a file may contain an ampersand. */
-const FRAGMENT = /^#(?:q=([^&]+)&?)?(?:preview=(.+))?$/s;
+/** The preview is last: the name of a file may contain an ampersand, but no number sign. Lines of the file may follow. */
+const FRAGMENT = /^#(?:q=([^&]+)&?)?(?:preview=([^#]+)(#L\d{1,7}(?:-L\d{1,7})?)?)?$/s;
 
 /**
  * What an address shows.
@@ -17,8 +17,13 @@ const FRAGMENT = /^#(?:q=([^&]+)&?)?(?:preview=(.+))?$/s;
  * @returns {View}
  */
 export function viewAt({ search, hash }) {
-  const [, text, file] = FRAGMENT.exec(hash) ?? [];
-  return { order: orderOf(search), search: text === undefined ? null : decoded(text), preview: file ?? null };
+  const [, text, file, lines] = FRAGMENT.exec(hash) ?? [];
+  return {
+    order: orderOf(search),
+    search: text === undefined ? null : decoded(text),
+    preview: file ?? null,
+    lines: lines ?? "",
+  };
 }
 
 /** @param {string} text */
@@ -36,10 +41,10 @@ function decoded(text) {
  * @param {{ pathname: string, search: string }} place
  * @param {View} view
  */
-export function addressOf({ pathname, search }, { order, search: text, preview }) {
+export function addressOf({ pathname, search }, { order, search: text, preview, lines }) {
   const parts = [
     ...text === null ? [] : [`q=${encodeURIComponent(text.toWellFormed())}`],
-    ...preview === null ? [] : [`preview=${preview}`],
+    ...preview === null ? [] : [`preview=${preview}${lines}`],
   ];
   return pathname + searchWith(search, order) + (parts.length > 0 ? `#${parts.join("&")}` : "");
 }

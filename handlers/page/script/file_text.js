@@ -12,10 +12,11 @@ export const SHOWN_BYTES = 512 * 1024;
  *
  * @param {string} href
  * @param {AbortSignal} [signal]
+ * @param {number} [limit] Maximum number of bytes.
  * @returns {Promise<FileText | null>}
  */
-export async function fetchText(href, signal) {
-  const range = `bytes=0-${SHOWN_BYTES - 1}`;
+export async function fetchText(href, signal, limit = SHOWN_BYTES) {
+  const range = `bytes=0-${limit - 1}`;
   const response = await request(href, { headers: { range }, cache: "no-cache", ...(signal && { signal }) });
   if (response.status === 416) return { text: "", isCut: false }; // an empty file has no satisfiable range
   if (!response.ok) {
@@ -23,14 +24,14 @@ export async function fetchText(href, signal) {
       response.status === 404 ? "The file no longer exists" : `The server answered ${response.status}`,
     );
   }
-  const { bytes, isMore } = await firstBytes(response);
+  const { bytes, isMore } = await firstBytes(response, limit);
   const total = Number(/\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1] ?? bytes.length);
   const text = decoded(bytes);
   return text === null ? null : { text, isCut: isMore || total > bytes.length };
 }
 
-/** A server without ranges sends the whole file. @param {Response} response */
-async function firstBytes(response) {
+/** A server without ranges sends the whole file. @param {Response} response @param {number} limit */
+async function firstBytes(response, limit) {
   const reader = response.body?.getReader();
   /** @type {Uint8Array[]} */
   const chunks = [];
@@ -40,11 +41,11 @@ async function firstBytes(response) {
     if (!piece || piece.done) break;
     chunks.push(piece.value);
     length += piece.value.length;
-    if (length > SHOWN_BYTES) break;
+    if (length > limit) break;
   }
   await reader?.cancel();
   const bytes = new Uint8Array(await new Blob(/** @type {BlobPart[]} */ (chunks)).arrayBuffer());
-  return { bytes: bytes.subarray(0, SHOWN_BYTES), isMore: length > SHOWN_BYTES };
+  return { bytes: bytes.subarray(0, limit), isMore: length > limit };
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The parts of the server's page around the table. */
 
 import { h, icon } from "./dom.js";
+import { fetchText } from "./file_text.js";
 import { searchWith } from "./order.js";
 import { filterOf } from "./selectors.js";
 import { store } from "./store.js";
@@ -37,12 +38,19 @@ export function shortenFooter() {
   document.querySelector("body > footer")?.replaceChildren(form);
 }
 
+const READMES = ["readme.md", "readme.markdown", "readme.txt", "readme"];
+
 /** Shows the README of the folder below its list. */
 export async function showReadme() {
-  const { readmeOf, readmeCard } = await import("./readme.js");
-  const entry = readmeOf(store.state.folder.entries);
-  const card = entry && await readmeCard(entry);
-  if (!card) return;
+  const files = store.state.folder.entries.filter(({ kind, href }) => kind === "file" && href !== null);
+  const found = READMES.map((name) => files.find((entry) => entry.name.toLowerCase() === name));
+  const entry = found.find((file) => file !== undefined);
+  if (!entry) return;
+  const loading = import("./readme.js");
+  loading.catch(() => {}); // handled below
+  const content = await fetchText(/** @type {string} */ (entry.href));
+  if (content === null || content.text.trim() === "") return;
+  const card = (await loading).readmeCard(entry, content.text);
   document.querySelector("main")?.append(card);
   store.watch((state) => state.search !== null || filterOf(state) !== "", (isElsewhere) => {
     card.hidden = isElsewhere;

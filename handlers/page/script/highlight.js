@@ -41,27 +41,45 @@ export function patternOf(name) {
   return new RegExp(`(${comments})|(${STRINGS})|(${NUMBERS})|\\b(${WORDS.replaceAll(" ", "|")})\\b`, "g");
 }
 
-/** @param {HTMLElement} code An element with a single text node. @param {string} name */
-export function highlight(code, name) {
+/** How many ranges are left. */
+let left = MOST_RANGES;
+
+/**
+ * Highlights the code of an element.
+ *
+ * @param {HTMLElement} code An element with a single text node.
+ * @param {string} name The name of the file.
+ * @param {AbortSignal} [signal] Aborted when the element is no longer shown.
+ */
+export function highlight(code, name, signal) {
   const text = code.firstChild;
   if (!(text instanceof Text) || text.length > MOST || !("highlights" in CSS) || /\.(?:txt|text|log)$/i.test(name)) {
     return;
   }
   if (text.data.split("\n").some((line) => line.length > LONGEST_LINE)) return;
-  /** @type {Record<string, Highlight>} */
-  const found = {
-    comment: new Highlight(),
-    string: new Highlight(),
-    number: new Highlight(),
-    word: new Highlight(),
-  };
-  let left = MOST_RANGES;
+  /** @type {[string, StaticRange][]} */
+  const added = [];
   for (const match of text.data.matchAll(patternOf(name))) {
-    if (left-- === 0) break;
+    if (left <= 0) break;
     const kind = match[1] ? "comment" : match[2] ? "string" : match[3] ? "number" : "word";
     if (kind === "string" && (match[0].length === 1 || !match[0].endsWith(match[0].charAt(0)))) continue;
     const [startOffset, endOffset] = [match.index, match.index + match[0].length];
-    found[kind]?.add(new StaticRange({ startContainer: text, startOffset, endContainer: text, endOffset }));
+    const range = new StaticRange({ startContainer: text, startOffset, endContainer: text, endOffset });
+    added.push([kind, range]);
+    left -= 1;
   }
-  for (const [kind, highlight] of Object.entries(found)) CSS.highlights.set(`code-${kind}`, highlight);
+  for (const [kind, range] of added) highlightOf(kind).add(range);
+  signal?.addEventListener("abort", () => {
+    for (const [kind, range] of added) highlightOf(kind).delete(range);
+    left += added.length;
+  });
+}
+
+/** What is highlighted on the page. @param {string} kind */
+function highlightOf(kind) {
+  const known = CSS.highlights.get(`code-${kind}`);
+  if (known) return known;
+  const made = new Highlight();
+  CSS.highlights.set(`code-${kind}`, made);
+  return made;
 }

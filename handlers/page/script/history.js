@@ -23,8 +23,8 @@ export function followAddress() {
 }
 
 /** @param {import("./state.js").State} state @returns {View} */
-function viewOf({ order, search, preview }) {
-  return { order, search: search?.text ?? null, preview };
+function viewOf({ order, search, preview, lines }) {
+  return { order, search: search?.text ?? null, preview, lines };
 }
 
 function write() {

@@ -61,11 +61,16 @@ const PATHS = {
 const FOLDER =
   "M2 5.5A1.5 1.5 0 0 1 3.5 4h4L9.3 5.8h7.2A1.5 1.5 0 0 1 18 7.3v7.2a1.5 1.5 0 0 1-1.5 1.5h-13A1.5 1.5 0 0 1 2 14.5z";
 
-/** A style sheet that defines every icon as a custom property, `--i-NAME`. */
-export function iconStyle() {
+/** A style sheet that defines every icon as a custom property, `--i-NAME`. @param {Record<string, string>} paths */
+export function iconStyle(paths) {
   const lines = "fill='none' stroke='%23000' stroke-width='1.5' stroke-linecap='round' stroke-linejoin='round'";
-  const pictures = Object.entries(PATHS).map(([name, path]) => `--i-${name}:${picture(path, lines)}`);
-  return `:root{--i-folder:${picture(FOLDER, "")};${pictures.join(";")}}`;
+  const pictures = Object.entries(paths).map(([name, path]) => `--i-${name}:${picture(path, lines)}`);
+  return `:root{${pictures.join(";")}}`;
+}
+
+/** The style sheet of the icons that the page needs at once. */
+export function firstIcons() {
+  return `${iconStyle(PATHS)}:root{--i-folder:${picture(FOLDER, "")}}`;
 }
 
 /** @param {string} path @param {string} attributes */

@@ -43,5 +43,10 @@ const SHOWN = new Set(["image", "audio", "video", "pdf", "markdown", "text", "co
 /** @param {import("./entries.js").Entry} entry */
 export function isShown(entry) {
   return entry.kind === "file" && entry.href !== null &&
-    (SHOWN.has(kindOf(entry.name)) || /\.[ct]sv$/i.test(entry.name));
+    (SHOWN.has(kindOf(entry.name)) || isTable(entry.name));
+}
+
+/** Whether a file is a table as text. @param {string} name */
+export function isTable(name) {
+  return /\.[ct]sv$/i.test(name);
 }

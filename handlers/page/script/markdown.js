@@ -4,7 +4,11 @@
  */
 
 import { h } from "./dom.js";
+import markdownCss from "./markdown.css" with { type: "text" };
 import { destinationAt, REFERENCE, referenceAt, Spans } from "./spans.js";
+import { adopt } from "./style.js";
+
+adopt(markdownCss);
 
 /** Maximum nesting depth; deeper content is shown as text. */
 const DEPTH = 16;
@@ -15,9 +19,10 @@ const ELEMENTS = 10_000;
 /**
  * @param {string} source
  * @param {string} base URL of the file, for relative links.
+ * @param {AbortSignal} [signal] Aborted when it is no longer shown.
  * @returns {HTMLElement}
  */
-export function renderMarkdown(source, base) {
+export function renderMarkdown(source, base, signal) {
   const lines = source.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n").replace(/<!--[^]*?(?:-->|$)/g, "").split("\n");
   const links = definitionsIn(lines);
   const reader = new Reader(base, links);
@@ -25,8 +30,32 @@ export function renderMarkdown(source, base) {
   for (const block of article.querySelectorAll("p, h2, h3, h4, h5, h6, ul, ol, blockquote, table")) {
     block.setAttribute("dir", "auto"); // one text may be in Arabic, the next in English
   }
+  highlightFences(article, signal);
   return article;
 }
+
+/** @param {HTMLElement} article @param {AbortSignal} [signal] */
+async function highlightFences(article, signal) {
+  const fences = article.querySelectorAll("code[data-language]");
+  if (fences.length === 0) return;
+  const module = await import("./highlight.js").catch(() => null); // it is as well without colours
+  for (const code of /** @type {NodeListOf<HTMLElement>} */ (fences)) {
+    const language = code.dataset.language ?? "";
+    if (!signal?.aborted) module?.highlight(code, `.${ENDINGS[language] ?? language}`, signal);
+  }
+}
+
+/** The endings of files in a language, if they are not its name. @type {Record<string, string>} */
+const ENDINGS = {
+  javascript: "js",
+  typescript: "ts",
+  csharp: "cs",
+  "c++": "cpp",
+  golang: "go",
+  rust: "rs",
+  kotlin: "kt",
+  haskell: "hs",
+};
 
 const DEFINITION = /^ {0,3}\[([^\]]{1,200})\]:\s*<?(\S+?)>?(?:\s+["'(].*)?$/;
 
@@ -365,12 +394,12 @@ function isTableRule(line) {
 
 /** @param {string[]} lines @param {number} at @returns {[Node, number]} */
 function fenced(lines, at) {
-  const fence = FENCE.exec(lines[at] ?? "")?.[1] ?? "```";
+  const [, fence = "```", language = ""] = FENCE.exec(lines[at] ?? "") ?? [];
   const indent = (lines[at] ?? "").search(/\S/);
   let end = at + 1;
   while (end < lines.length && !isClosing(lines[end] ?? "", fence)) end += 1;
   const code = lines.slice(at + 1, end).map((line) => line.replace(new RegExp(`^ {0,${indent}}`), ""));
-  return [codeBlock(code), end + 1];
+  return [codeBlock(code, language.toLowerCase()), end + 1];
 }
 
 /** @param {string} line @param {string} fence */
@@ -388,9 +417,9 @@ function indented(lines, at) {
   return [codeBlock(code), end];
 }
 
-/** @param {string[]} lines */
-function codeBlock(lines) {
-  return h("pre", { tabindex: "0" }, h("code", {}, lines.join("\n")));
+/** @param {string[]} lines @param {string} [language] */
+function codeBlock(lines, language) {
+  return h("pre", { tabindex: "0" }, h("code", { "data-language": language || null }, lines.join("\n")));
 }
 
 /** @param {{ ticks: string, code: string | null, end: number }} span @returns {[Node[], number]} */

@@ -1,20 +1,50 @@
-/** File previews within the page. */
+/** File previews within the page: the frame around them. Viewers are loaded when they are first needed. */
 
 import { button, h, icon } from "./dom.js";
 import { formatShort, formatSize } from "./format.js";
-import { fetchText, SHOWN_BYTES } from "./file_text.js";
 import { closeByClick, countLayers } from "./dialogs.js";
 import { keyOf } from "./entries.js";
 import { isShown, kindOf } from "./kinds.js";
 import { copyText, openShare } from "./share.js";
-import { highlight } from "./highlight.js";
 import { loginCount, request } from "./login.js";
-import { renderMarkdown } from "./markdown.js";
+import { urlOf } from "./places.js";
+import { neighbourOf, stepFrom } from "./previews.js";
 import { visible } from "./rows.js";
-import { positionOf, shownOf } from "./selectors.js";
+import { shownOf } from "./selectors.js";
 import { store } from "./store.js";
+import { adoptViewStyle } from "./view_style.js";
 
 /** @typedef {import("./entries.js").Entry & { href: string }} Shown */
+
+/**
+ * @typedef {object} View What a viewer has at hand for one file.
+ * @property {Shown} entry
+ * @property {HTMLElement} stage Where it is shown.
+ * @property {AbortSignal} signal Aborted when the file is no longer shown.
+ * @property {(...parts: (Node | null | false)[]) => void} put Replaces what is shown.
+ * @property {(element: HTMLImageElement | HTMLMediaElement | HTMLIFrameElement) => void} load The same for an element
+ * that loads the file itself.
+ * @property {(sentence: string) => void} fail Says why it cannot be shown, with a link to the file.
+ * @property {(fact: string) => void} tell Adds a fact to those below the name.
+ * @property {(...controls: (HTMLElement | null | false)[]) => void} control Replaces the controls of the viewer.
+ * @property {((event: KeyboardEvent) => boolean) | null} onkey Whether the viewer has a use for the key.
+ * @property {(() => void) | null} onlines Called when other lines are chosen.
+ */
+
+/** @type {Partial<Record<import("./kinds.js").FileKind, (view: View) => Promise<unknown> | void>>} */
+const VIEWERS = {
+  image: async (view) => (await import("./picture_view.js")).showPicture(view),
+  audio: async (view) => (await import("./media_view.js")).showAudio(view),
+  video: async (view) => (await import("./media_view.js")).showVideo(view),
+  pdf: (view) => view.load(h("iframe", { src: view.entry.href, title: view.entry.name })),
+  // An empty `sandbox` attribute disables scripts and gives the page an opaque origin.
+  html: (view) => view.load(h("iframe", { src: view.entry.href, title: view.entry.name, sandbox: "", class: "page" })),
+};
+
+/** @param {View} view */
+async function showText(view) {
+  await (await import("./text_view.js")).showText(view);
+}
 
 export class Preview {
   #dialog;
@@ -29,44 +59,46 @@ export class Preview {
   );
   #before = button("before", "Previous", () => this.#go(-1), { class: "side before" });
   #after = button("after", "Next", () => this.#go(1), { class: "side after" });
-  /** @type {Shown | null} */
-  #entry = null;
+  #controls = h("div", { class: "controls", role: "group", "aria-label": "View" });
+  /** @type {View | null} */
+  #view = null;
   #left = new AbortController();
 
   constructor() {
+    adoptViewStyle();
     this.#dialog = h(
       "dialog",
-      { class: "preview", "aria-labelledby": "preview-title" },
-      h(
-        "header",
-        {},
-        h("div", { class: "what" }, this.#title, this.#facts),
-        h(
-          "div",
-          { class: "tools" },
-          button("link", "Copy link", () => this.#entry && copyText(addressOf(this.#entry))),
-          button("qr", "QR code", () => this.#entry && openShare(this.#entry.name, addressOf(this.#entry))),
-          this.#open,
-          this.#download,
-          button("close", "Close (Esc)", () => this.#dialog.close()),
-        ),
-      ),
-      this.#stage,
-      h("div", { class: "steps" }, this.#before, this.#after),
+      { class: "preview", "aria-labelledby": "preview-title", tabindex: "-1" },
+      h("header", {}, h("div", { class: "what" }, this.#title, this.#facts), this.#tools()),
+      h("div", { class: "room" }, this.#stage, h("div", { class: "steps" }, this.#before, this.#controls, this.#after)),
     );
     this.#dialog.addEventListener("keydown", (event) => this.#key(event));
     closeByClick(this.#dialog, (target) => target === this.#stage || target === this.#dialog);
     this.#dialog.addEventListener("close", () => {
       if (this.#dialog.open) return; // the event is late: it has been opened again
       this.#clear();
-      this.#entry = null;
       countLayers();
       if (store.state.preview === null) return;
       store.dispatch({ type: "preview", key: null });
       store.dispatch({ type: "focus", key: null });
     });
-    this.#swipes();
+    store.watch(shownOf, () => this.#place());
+    store.watch((state) => state.lines, () => this.#view?.onlines?.());
     document.body.append(this.#dialog);
+  }
+
+  #tools() {
+    const address = () => location.href.replace(/#.*/, "") + `#preview=${store.state.preview}${store.state.lines}`;
+    const link = () => this.#view && copyText(store.state.lines === "" ? urlOf(this.#view.entry) : address());
+    return h(
+      "div",
+      { class: "tools" },
+      button("link", "Copy link", link),
+      button("qr", "QR code", () => this.#view && openShare(this.#view.entry.name, urlOf(this.#view.entry))),
+      this.#open,
+      this.#download,
+      button("close", "Close (Esc)", () => this.#dialog.close()),
+    );
   }
 
   close() {
@@ -75,149 +107,136 @@ export class Preview {
 
   /** @param {number} step */
   #go(step) {
-    const entry = this.#neighbour(step);
-    if (entry) store.dispatch({ type: "preview", key: keyOf(entry) });
+    if (this.#view) stepFrom(keyOf(this.#view.entry), step);
   }
 
-  /** @param {number} step @returns {Shown | null} */
-  #neighbour(step) {
-    if (!this.#entry) return null;
-    const list = shownOf(store.state);
-    for (let at = positionOf(store.state, keyOf(this.#entry)) + step; at >= 0 && at < list.length; at += step) {
-      const entry = list[at];
-      if (entry && isShown(entry)) return /** @type {Shown} */ (entry);
+  /** Shows where the file is among those that can be shown, and the ways to the others. */
+  #place() {
+    if (!this.#view) return;
+    const { size, modified } = this.#view.entry;
+    const key = keyOf(this.#view.entry);
+    const list = shownOf(store.state).filter(isShown);
+    const at = list.findIndex((entry) => keyOf(entry) === key);
+    this.#before.hidden = neighbourOf(key, -1) === null;
+    this.#after.hidden = neighbourOf(key, 1) === null;
+    const facts = [
+      at >= 0 && list.length > 1 && `${(at + 1).toLocaleString("en")} of ${list.length.toLocaleString("en")}`,
+      size !== null && formatSize(size),
+      this.#stage.dataset.fact,
+      modified !== null && formatShort(modified),
+    ];
+    this.#facts.textContent = facts.filter(Boolean).join(" · ");
+    this.#keepFocus();
+  }
+
+  /** Keys are heard in the dialog only: if what had the focus is gone, the dialog has it. */
+  #keepFocus() {
+    const { activeElement } = document;
+    if (this.#dialog.open && (activeElement === document.body || activeElement?.closest("[hidden]"))) {
+      this.#dialog.focus();
     }
-    return null;
   }
 
   /** @param {KeyboardEvent} event */
   #key(event) {
     const target = /** @type {Element} */ (event.target);
-    if (target.matches("audio, video, pre, .wide") || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
+    if (target.matches("input, textarea, select")) return;
+    if (this.#view?.onkey?.(event)) return event.preventDefault();
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (step === undefined) return;
+    if (step === undefined || target.matches("audio, video, [tabindex='0']")) return; // these scroll or seek
     event.preventDefault();
     this.#go(step);
-  }
-
-  /** A horizontal swipe over an image goes to the next or previous file. */
-  #swipes() {
-    let from = 0;
-    this.#stage.addEventListener("touchstart", (event) => {
-      from = event.touches.length === 1 ? event.touches[0]?.clientX ?? 0 : NaN;
-    }, { passive: true });
-    this.#stage.addEventListener("touchend", (event) => {
-      const moved = (event.changedTouches[0]?.clientX ?? 0) - from;
-      if (this.#stage.matches(":has(> img)") && Math.abs(moved) > 60) this.#go(moved < 0 ? 1 : -1);
-    });
   }
 
   #clear() {
     this.#left.abort();
     this.#left = new AbortController();
+    this.#view = null;
     // Media keep playing and loading even when removed from the document.
     for (const media of this.#stage.querySelectorAll("audio, video")) media.removeAttribute("src");
     this.#stage.replaceChildren();
+    this.#stage.removeAttribute("tabindex");
+    this.#stage.removeAttribute("style");
+    delete this.#stage.dataset.fact;
+    this.#controls.replaceChildren();
   }
 
   /** @param {Shown} entry */
   show(entry) {
     this.#clear();
-    this.#entry = entry;
-    const { name, href, size, modified } = entry;
-    this.#title.replaceChildren(h("bdi", {}, ...visible(name)));
-    this.#facts.textContent = [size !== null && formatSize(size), modified !== null && formatShort(modified)]
-      .filter(Boolean).join(" · ");
-    this.#open.href = href;
-    this.#download.href = href;
-    this.#before.hidden = this.#neighbour(-1) === null;
-    this.#after.hidden = this.#neighbour(1) === null;
-    this.#fill(entry);
+    this.#view = this.#viewOf(entry);
+    this.#title.replaceChildren(h("bdi", {}, ...visible(entry.name)));
+    this.#open.href = entry.href;
+    this.#download.href = entry.href;
+    this.#stage.scrollTo(0, 0);
+    this.#fill(this.#view);
     if (!this.#dialog.open) this.#dialog.showModal();
+    this.#place();
     countLayers();
   }
 
-  /** @param {Shown} entry */
-  #fill(entry) {
-    const { name, href } = entry;
-    const kind = kindOf(name);
-    this.#stage.dataset.kind = kind;
-    if (kind === "image") this.#put(h("img", { src: href, alt: name }));
-    else if (kind === "audio") this.#put(h("audio", { src: href, controls: true, autoplay: true }));
-    else if (kind === "video") this.#put(h("video", { src: href, controls: true, autoplay: true, playsinline: true }));
-    else if (kind === "pdf") this.#put(h("iframe", { src: href, title: name }));
-    // An empty `sandbox` attribute disables scripts and gives the page an opaque origin.
-    else if (kind === "html") this.#put(h("iframe", { src: href, title: name, sandbox: "", class: "page" }));
-    else this.#text(entry, kind === "markdown");
+  /** @param {Shown} entry @returns {View} */
+  #viewOf(entry) {
+    const { signal } = this.#left;
+    return {
+      entry,
+      stage: this.#stage,
+      signal,
+      put: (...parts) => {
+        if (signal.aborted) return;
+        this.#stage.replaceChildren(...parts.filter((part) => part !== null && part !== false));
+        this.#keepFocus();
+      },
+      load: (element) => {
+        if (signal.aborted) return;
+        element.addEventListener("error", () => this.#again(element, signal));
+        this.#stage.replaceChildren(element);
+      },
+      fail: (sentence) => signal.aborted || this.#fail(entry, sentence),
+      tell: (fact) => {
+        if (signal.aborted) return;
+        this.#stage.dataset.fact = fact;
+        this.#place();
+      },
+      control: (...controls) => {
+        if (signal.aborted) return;
+        this.#controls.replaceChildren(...controls.filter((part) => part !== null && part !== false));
+        this.#keepFocus();
+      },
+      onkey: null,
+      onlines: null,
+    };
   }
 
-  /** @param {HTMLImageElement | HTMLMediaElement | HTMLIFrameElement} element */
-  #put(element) {
-    element.addEventListener("error", () => this.#again(element));
-    this.#stage.replaceChildren(element);
+  /** @param {View} view */
+  async #fill(view) {
+    const kind = kindOf(view.entry.name);
+    this.#stage.dataset.kind = kind;
+    try {
+      await (VIEWERS[kind] ?? showText)(view);
+    } catch (error) {
+      view.fail(`Could not load the file: ${error instanceof Error ? error.message : error}.`);
+    }
   }
 
   /** Elements do not tell why they failed: loads once more if it was the end of the session. */
-  async #again(/** @type {HTMLImageElement | HTMLMediaElement | HTMLIFrameElement} */ element) {
-    const { signal } = this.#left;
+  async #again(
+    /** @type {HTMLImageElement | HTMLMediaElement | HTMLIFrameElement} */ element,
+    /** @type {AbortSignal} */ signal,
+  ) {
     const before = loginCount();
     await request(element.src, { method: "HEAD" }).catch(() => null);
     if (signal.aborted) return;
-    if (before === loginCount()) this.#fail("No preview is available for this file.");
+    if (before === loginCount()) this.#view?.fail("No preview is available for this file.");
     else element.setAttribute("src", element.src); // loads again
   }
 
-  /** @param {string} sentence */
-  #fail(sentence) {
-    const download = h(
-      "a",
-      { class: "button primary", href: this.#entry?.href, download: true },
-      icon("download"),
-      "Download",
-    );
+  /** @param {Shown} entry @param {string} sentence */
+  #fail({ href }, sentence) {
+    const download = h("a", { class: "button primary", href, download: true }, icon("download"), "Download");
     this.#stage.replaceChildren(h("div", { class: "failed" }, h("p", {}, sentence), download));
+    this.#controls.replaceChildren();
+    this.#keepFocus();
   }
-
-  /** @param {Shown} entry @param {boolean} isMarkdown */
-  async #text({ href, name }, isMarkdown) {
-    const { signal } = this.#left;
-    this.#stage.replaceChildren(h("p", { class: "faint" }, "Loading …"));
-    try {
-      const content = await fetchText(href, signal);
-      if (signal.aborted) return;
-      if (content === null) return this.#fail("This is not a text file.");
-      const source = sourceOf(content.text, name);
-      const note = content.isCut && h("p", { class: "cut" }, `Only the first ${formatSize(SHOWN_BYTES)} are shown.`);
-      if (!isMarkdown) return this.#stage.replaceChildren(...[note, source].filter((part) => part !== false));
-      const rendered = renderMarkdown(content.text, addressOf({ href }));
-      const toggle = h("button", { type: "button", class: "button toggle", "aria-pressed": "false" }, "Source");
-      toggle.addEventListener("click", () => {
-        const isSource = toggle.getAttribute("aria-pressed") === "false";
-        toggle.setAttribute("aria-pressed", String(isSource));
-        (isSource ? rendered : source).replaceWith(isSource ? source : rendered);
-      });
-      this.#stage.replaceChildren(...[note, toggle, rendered].filter((part) => part !== false));
-    } catch (error) {
-      if (!signal.aborted) this.#fail(`Could not load the file: ${error instanceof Error ? error.message : error}.`);
-    }
-  }
-}
-
-/** @param {string} text @param {string} name */
-function sourceOf(text, name) {
-  const lines = text.split("\n").length - (text.endsWith("\n") ? 1 : 0);
-  const numbers = Array.from({ length: lines }, (_, index) => index + 1).join("\n");
-  const code = h("code", {}, text);
-  highlight(code, name);
-  return h(
-    "div",
-    { class: "source" },
-    h("pre", { class: "numbers", "aria-hidden": "true" }, numbers),
-    h("pre", { tabindex: "0", role: "region", "aria-label": "Content" }, code),
-  );
-}
-
-/** @param {{ href: string }} entry */
-function addressOf({ href }) {
-  return new URL(href, location.href.replace(/[?#].*/, "")).href;
 }

@@ -2,8 +2,9 @@
 
 import { toast } from "./dom.js";
 import { keyOf, nameOf } from "./entries.js";
+import { isShown } from "./kinds.js";
 import { request } from "./login.js";
-import { listOf, previewedOf } from "./selectors.js";
+import { listOf, positionOf, previewedOf, shownOf } from "./selectors.js";
 import { store } from "./store.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
@@ -14,6 +15,27 @@ let preview;
 /** @param {Entry} entry */
 export function openPreview(entry) {
   store.dispatch({ type: "preview", key: keyOf(entry) });
+}
+
+/**
+ * The next or previous file that can be shown; null if there is none.
+ *
+ * @param {string} key
+ * @param {number} step 1 or -1.
+ */
+export function neighbourOf(key, step) {
+  const list = shownOf(store.state);
+  for (let at = positionOf(store.state, key) + step; at >= 0 && at < list.length; at += step) {
+    const entry = list[at];
+    if (entry && isShown(entry)) return entry;
+  }
+  return null;
+}
+
+/** Goes to the next or previous file. @param {string} key @param {number} step */
+export function stepFrom(key, step) {
+  const entry = neighbourOf(key, step);
+  if (entry) openPreview(entry);
 }
 
 export function followPreview() {

@@ -5,7 +5,8 @@ import { openDialog } from "./dialogs.js";
 import { announce, button, h, toast } from "./dom.js";
 import { count } from "./format.js";
 import { request } from "./login.js";
-import { copyText, drawing, localHint } from "./share.js";
+import { drawing, localHint } from "./address_card.js";
+import { copyText } from "./share.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
 

@@ -37,6 +37,7 @@ import { listOf, positionOf, shownOf } from "./selectors.js";
  * @property {string | null} current The key of the row that has or gets the keyboard focus.
  * @property {number} focusing How often that row was to get the focus: a change moves the focus there.
  * @property {string | null} preview The key of the file in the preview.
+ * @property {string} lines The lines of it that are marked, as in the address: `#L10-L20`, or nothing.
  * @property {Work | null} work Work on several files that is going on.
  * @property {number} layers How many dialogs and menus are open.
  * @property {boolean} isLost Whether the server did not answer the last time.
@@ -44,7 +45,7 @@ import { listOf, positionOf, shownOf } from "./selectors.js";
 
 /** @typedef {{ title: string, done: number, of: number }} Work */
 
-/** @typedef {{ order: Order, search: string | null, preview: string | null }} View The part of the state that is in the address. */
+/** @typedef {{ order: Order, search: string | null, preview: string | null, lines: string }} View The part of the state that is in the address. */
 
 /**
  * @typedef {{ type: "append", entries: readonly Entry[] }
@@ -67,6 +68,7 @@ import { listOf, positionOf, shownOf } from "./selectors.js";
  *   | { type: "focus", key: string | null }
  *   | { type: "renamed", from: string, to: string }
  *   | { type: "preview", key: string | null }
+ *   | { type: "lines", lines: string }
  *   | { type: "work", work: Work | null }
  *   | { type: "layers", open: number }
  *   | { type: "connection", isLost: boolean }} Action
@@ -95,6 +97,7 @@ export function initialState(rights, view, isTiles) {
     current: null,
     focusing: 0,
     preview: view.preview,
+    lines: view.lines,
     work: null,
     layers: 0,
     isLost: false,
@@ -143,7 +146,9 @@ export function reduce(state, action) {
     case "renamed":
       return renamed(state, action);
     case "preview":
-      return { ...state, preview: action.key, current: action.key ?? state.preview ?? state.current };
+      return previewed(state, action.key);
+    case "lines":
+      return { ...state, lines: action.lines };
     case "work":
       return { ...state, work: action.work };
     case "layers":
@@ -236,12 +241,17 @@ function left(state) {
   return state.search ? { ...state, search: null, filter: "", ...NOTHING_CHOSEN } : state;
 }
 
+/** @param {State} state @param {string | null} key @returns {State} */
+function previewed(state, key) {
+  return { ...state, preview: key, lines: "", current: key ?? state.preview ?? state.current };
+}
+
 /** The address has changed. @param {State} state @param {View} view @returns {State} */
-function viewed(state, { order, search, preview }) {
+function viewed(state, { order, search, preview, lines }) {
   const text = state.search?.text ?? null;
   const found = search === text ? state : search === null ? left(state) : started(state, search);
   const next = sorted(found, order);
-  return next.preview === preview ? next : reduce(next, { type: "preview", key: preview });
+  return { ...next.preview === preview ? next : previewed(next, preview), lines };
 }
 
 /** @param {State} state @param {Order} order @returns {State} */

@@ -106,10 +106,16 @@ export class StoreClient {
 
   /** Sends a request and reads its answer as text. */
   async text(request: StoreRequest): Promise<string> {
+    return (await this.exchange(request)).text;
+  }
+
+  /** The same, with the status. */
+  async exchange(request: StoreRequest): Promise<{ readonly status: number; readonly text: string }> {
     for (let attempt = 1;; attempt++) {
       const response = await this.send(request);
       try {
-        return new TextDecoder().decode(await this.readAll(response, MAX_ANSWER_BYTES));
+        const text = new TextDecoder().decode(await this.readAll(response, MAX_ANSWER_BYTES));
+        return { status: response.status, text };
       } catch (error) {
         const failure = new StoreFailure(`${request.method} ${this.#nameOf(request)}`, null, error);
         if (attempt === ATTEMPTS || request.signal?.aborted) throw storeError(failure);

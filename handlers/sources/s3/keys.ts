@@ -18,6 +18,9 @@ const MAX_KEY_BYTES = 1_024;
  */
 export const STATE_NAME = ".pyserve";
 
+/** Where the state of uploads is. */
+export const UPLOADS = `${STATE_NAME}/uploads/`;
+
 /** Whether a path is that of the state of uploads, or below it. */
 export function isState({ segments }: SitePath): boolean {
   return segments[0] === STATE_NAME;

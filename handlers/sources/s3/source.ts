@@ -26,7 +26,7 @@ export interface Bucket {
 }
 
 /** Nothing tells when the names in a directory change: it has no version, and is not stable. */
-const DIRECTORY: FileStat = { kind: "directory", size: 0, modified: null, version: "directory", stable: false };
+export const DIRECTORY: FileStat = { kind: "directory", size: 0, modified: null, version: "directory", stable: false };
 
 /** The files of a bucket. A file takes precedence over a directory of the same name. */
 export class S3Source implements FileSource {

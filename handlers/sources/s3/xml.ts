@@ -27,6 +27,11 @@ interface OpenElement {
   readonly elements: XmlElement[];
 }
 
+/** Escapes text for an element. Control characters, which XML cannot contain, must not be in it. */
+export function escapeXml(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
 /** Parses a document; returns its root element. Linear in the length of the text. */
 export function parseXml(text: string): XmlElement {
   const open: OpenElement[] = [{ tag: "", text: "", elements: [] }];
@@ -57,7 +62,7 @@ export function textOf(element: XmlElement, name: string): string | null {
 }
 
 function skipDeclaration(text: string): number {
-  const start = text.startsWith("\ufeff") ? 1 : 0;
+  const start = text.length - text.trimStart().length; // some stores send spaces while they work
   return text.startsWith("<?xml", start) ? endOf(text, "?>", start) : start;
 }
 
