@@ -50,8 +50,7 @@ Deno.test({
       assert(moved <= 0.01, `moved by ${moved} in ${screen.locale ?? "English"}`);
       assert(sizes.length <= 8, `${sizes.length} requests`);
       const bytes = sizes.reduce((sum, size) => sum + size, 0);
-      const most = screen.locale ? 66_000 : 60_000; // other languages than English have a file of texts
-      assert(bytes <= most, `${bytes} bytes`);
+      assert(bytes <= 60_000, `${bytes} bytes`);
       assertEquals(page.problems, []);
       await page.context().close();
     }
