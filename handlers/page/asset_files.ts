@@ -18,7 +18,9 @@ import dom from "./script/dom.js" with { type: "text" };
 import downloads from "./script/downloads.js" with { type: "text" };
 import dragging from "./script/dragging.js" with { type: "text" };
 import drop from "./script/drop.js" with { type: "text" };
+import edit from "./script/edit.js" with { type: "text" };
 import entries from "./script/entries.js" with { type: "text" };
+import exif from "./script/exif.js" with { type: "text" };
 import fileText from "./script/file_text.js" with { type: "text" };
 import folder from "./script/folder.js" with { type: "text" };
 import folderPicker from "./script/folder_picker.js" with { type: "text" };
@@ -73,6 +75,7 @@ import style from "./script/style.js" with { type: "text" };
 import summary from "./script/summary.js" with { type: "text" };
 import textView from "./script/text_view.js" with { type: "text" };
 import theme from "./script/theme.js" with { type: "text" };
+import thumbnails from "./script/thumbnails.js" with { type: "text" };
 import toolbar from "./script/toolbar.js" with { type: "text" };
 import transfer from "./script/transfer.js" with { type: "text" };
 import upload from "./script/upload.js" with { type: "text" };
@@ -80,6 +83,8 @@ import uploads from "./script/uploads.js" with { type: "text" };
 import viewCss from "./script/view.css" with { type: "text" };
 import viewStyle from "./script/view_style.js" with { type: "text" };
 import work from "./script/work.js" with { type: "text" };
+import zipReader from "./script/zip_reader.js" with { type: "text" };
+import zipView from "./script/zip_view.js" with { type: "text" };
 import { BASE, bundle, CODE, MAIN } from "./bundle.ts";
 import { languages, wordFiles, wordsJson } from "./words.ts";
 
@@ -101,7 +106,9 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["downloads.js", downloads],
   ["dragging.js", dragging],
   ["drop.js", drop],
+  ["edit.js", edit],
   ["entries.js", entries],
+  ["exif.js", exif],
   ["file_text.js", fileText],
   ["folder.js", folder],
   ["folder_picker.js", folderPicker],
@@ -156,6 +163,7 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["summary.js", summary],
   ["text_view.js", textView],
   ["theme.js", theme],
+  ["thumbnails.js", thumbnails],
   ["toolbar.js", toolbar],
   ["transfer.js", transfer],
   ["upload.js", upload],
@@ -164,6 +172,8 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["view_style.js", viewStyle],
   ["words.json", wordsJson],
   ["work.js", work],
+  ["zip_reader.js", zipReader],
+  ["zip_view.js", zipView],
 ]);
 
 /** The files that a page needs at once. */

@@ -14,7 +14,7 @@ import type { Context } from "../core/types.ts";
 import { countUpload, storedResponse, toldTo } from "./answers.ts";
 import { parseDigests, Verification } from "./digest.ts";
 import { answered } from "./refusals.ts";
-import { operationsFor } from "./rights.ts";
+import { operationsFor, withinRights } from "./rights.ts";
 import type { UploadSite } from "./upload_site.ts";
 import { wishOf } from "./wish.ts";
 
@@ -22,7 +22,7 @@ import { wishOf } from "./wish.ts";
 export async function putFile(site: UploadSite, request: Request, context: Context): Promise<Response> {
   const { path } = fileTarget(context);
   const { onConflict, stallMs } = site.settings;
-  const wish = wishOf(request.headers, context.target.query, onConflict);
+  const wish = withinRights(site, context, path, wishOf(request.headers, context.target.query, onConflict));
   const expected = await checkPreconditions(site, request, context);
   const modified = modifiedOf(request.headers);
   const options = {

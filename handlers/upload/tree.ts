@@ -10,13 +10,14 @@ import { HttpError } from "../core/errors.ts";
 import { whenClientLeaves } from "../core/client_watch.ts";
 import { clientOf } from "../http/client.ts";
 import { locationFor } from "../core/location.ts";
+import type { SitePath } from "../http/target.ts";
 import { type Committed, WriteRefused } from "../sources/writer.ts";
 import type { Context } from "../core/types.ts";
 import { describeStored, toldTo, wantsJson } from "./answers.ts";
 import { destinationOf } from "./destination.ts";
 import { checkPreconditions } from "./put.ts";
 import { answered, nameTaken, writeError } from "./refusals.ts";
-import { METHODS, methodsOf, operationsFor, targetRight } from "./rights.ts";
+import { METHODS, methodsOf, operationsFor, targetRight, withinRights } from "./rights.ts";
 import type { UploadSite } from "./upload_site.ts";
 import { type Wish, wishOf } from "./wish.ts";
 import type { ConflictPolicy } from "../store/conflict.ts";
@@ -64,7 +65,7 @@ export async function move(site: UploadSite, request: Request, context: Context)
   const { path } = context.target;
   const to = destinationOf(request, context);
   const expected = await checkTarget(site, request, context);
-  const { policy, status } = destinationWish(site, request, context);
+  const { policy, status } = destinationWish(site, request, context, to);
   const operations = operationsFor(site, request, context);
   const inPlace = placing(site, operations, { from: path, to, policy });
   const move = () =>
@@ -84,7 +85,7 @@ export async function copy(site: UploadSite, request: Request, context: Context)
   const to = destinationOf(request, context);
   const shallow = isShallow(request.headers.get("depth"));
   await checkTarget(site, request, context);
-  const { policy, status } = destinationWish(site, request, context);
+  const { policy, status } = destinationWish(site, request, context, to);
   const operations = operationsFor(site, request, context);
   const inPlace = placing(site, operations, { from: path, to, policy });
   const copy = () =>
@@ -120,9 +121,10 @@ export async function transfer<T>(
 }
 
 /** Preconditions are about the original; only Overwrite and `?on-conflict=` are about the destination. */
-function destinationWish({ settings }: UploadSite, { headers }: Request, { target }: Context): Wish {
+function destinationWish(site: UploadSite, { headers }: Request, context: Context, to: SitePath): Wish {
   const overwrite = headers.get("overwrite");
-  return wishOf(new Headers(overwrite === null ? {} : { overwrite }), target.query, settings.onConflict);
+  const asked = new Headers(overwrite === null ? {} : { overwrite });
+  return withinRights(site, context, to, wishOf(asked, context.target.query, site.settings.onConflict));
 }
 
 function isShallow(depth: string | null): boolean {

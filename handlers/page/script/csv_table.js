@@ -8,6 +8,9 @@ import { t } from "./language.js";
 const CELLS = 10_000;
 const ROWS = 500;
 
+/** Maximum number of rows. */
+const MOST = 100_000;
+
 /** Maximum number of columns. */
 const COLUMNS = 200;
 
@@ -17,7 +20,7 @@ const VALUE = 2_000;
 /** @param {string} text @param {boolean} isTabs @returns {HTMLElement | null} null if it has no rows. */
 export function csvTable(text, isTabs) {
   const content = text.replace(/^\ufeff/, "");
-  const [head, ...rows] = rowsOf(content, isTabs ? "\t" : separatorOf(content));
+  const [head, ...rows] = rowsOf(content, isTabs ? "\t" : separatorOf(content), MOST + 1);
   return head ? new Table(head, rows).element : null;
 }
 
@@ -41,6 +44,7 @@ class Table {
       "div",
       { class: "csv", tabindex: "0", role: "region", "aria-label": t("Table") },
       head.length > COLUMNS && h("p", { class: "cut" }, t("Only the first {n} columns are shown.", { n: COLUMNS })),
+      rows.length === MOST && h("p", { class: "cut" }, t("Only the first {n} rows are shown.", { n: MOST })),
       table,
       this.#more,
     );

@@ -56,7 +56,7 @@ async function firstBytes(response, limit) {
  *
  * @param {Uint8Array} bytes
  */
-function decoded(bytes) {
+export function decoded(bytes) {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder("utf-16le").decode(bytes);
   if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder("utf-16be").decode(bytes);
   if (bytes.subarray(0, 8192).includes(0)) return null;

@@ -37,6 +37,7 @@ const PATHS = {
   upload: `M10 12.8V3.5M6.3 7L10 3.3 13.7 7${TRAY}`,
   download: `M10 3v9.3M6.3 8.8L10 12.5l3.7-3.7${TRAY}`,
   "folder-add": "M2.5 5.5V16h15V6.5H9.5L7.7 4.5H2.5zM10 9v4.5M7.7 11.2h4.6",
+  "file-add": `${FILE}M10.500 9.500v5M8 12h5`,
   qr: "M3 3h5v5H3zM12 3h5v5h-5zM3 12h5v5H3zM12 12h1.5v1.5M17 12v1.5h-1M12 17h1.5M16 16v1h1",
   link: "M8.5 11.5l3-3M9 6.5l1.8-1.8a3.2 3.2 0 0 1 4.5 4.5L13.5 11M11 13.5l-1.8 1.8a3.2 3.2 0 0 1-4.5-4.5L6.5 9",
   share:

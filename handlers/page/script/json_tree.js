@@ -9,10 +9,13 @@ const SHOWN = 500;
 /** If an object has at most this many members, the small ones among them are open, too. */
 const OPEN = 200;
 
+/** Maximum length of a text whose numbers are kept as they are: looking at each takes long. */
+const EXACT = 1024 * 1024;
+
 /** Maximum number of characters of a string. */
 const STRING = 10_000;
 
-/** A number that JavaScript would round or write in another way, as it is in the text. */
+/** A number with more digits than JavaScript keeps, as it is in the text. */
 class Exact {
   /** @param {string} source */
   constructor(source) {
@@ -39,6 +42,7 @@ export function jsonTree(text) {
 /** @param {string} text @returns {{ value: unknown } | undefined} */
 function parse(text) {
   try {
+    if (text.length > EXACT || !/\d{16}/.test(text)) return { value: JSON.parse(text) };
     return { value: JSON.parse(text, /** @type {(key: string, value: unknown) => unknown} */ (exact)) };
   } catch (error) {
     if (!(error instanceof RangeError)) return undefined;

@@ -10,6 +10,9 @@ import { stepFrom } from "./previews.js";
 const STEP = 1.25;
 const [SMALLEST, LARGEST] = [0.05, 16];
 
+/** Maximum width in pixels. */
+const WIDEST = 32_000;
+
 /** @param {View} view */
 export function showPicture(view) {
   const image = h("img", { src: view.entry.href, alt: view.entry.name, draggable: "false" });
@@ -66,7 +69,8 @@ class Picture {
   /** @param {number} factor @param {MouseEvent} [at] */
   zoom(factor, at) {
     const now = this.scale ?? this.#image.clientWidth / (this.#image.naturalWidth || 300);
-    this.show(Math.min(LARGEST, Math.max(SMALLEST, now * factor)), at);
+    const largest = Math.min(LARGEST, WIDEST / (this.#image.naturalWidth || 300));
+    this.show(Math.min(largest, Math.max(SMALLEST, now * factor)), at);
   }
 
   /** Shows it at a scale; what is at a position, or else in the middle, stays there. @param {number | null} scale @param {MouseEvent} [at] */

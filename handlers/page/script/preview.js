@@ -4,7 +4,7 @@ import { button, h, icon } from "./dom.js";
 import { formatShort, formatSize } from "./format.js";
 import { closeByClick, countLayers } from "./dialogs.js";
 import { keyOf } from "./entries.js";
-import { isShown, kindOf } from "./kinds.js";
+import { isShown, isZip, kindOf } from "./kinds.js";
 import { t } from "./language.js";
 import { copyText, openShare } from "./share.js";
 import { loginCount, request } from "./login.js";
@@ -45,6 +45,11 @@ const VIEWERS = {
 /** @param {View} view */
 async function showText(view) {
   await (await import("./text_view.js")).showText(view);
+}
+
+/** @param {View} view */
+async function showZip(view) {
+  await (await import("./zip_view.js")).showZip(view);
 }
 
 export class Preview {
@@ -95,7 +100,9 @@ export class Preview {
       "div",
       { class: "tools" },
       button("link", t("Copy link"), link),
-      button("qr", t("QR code"), () => this.#view && openShare(this.#view.entry.name, urlOf(this.#view.entry))),
+      button("qr", t("QR code"), () => this.#view && openShare(this.#view.entry.name, urlOf(this.#view.entry)), {
+        class: "wide-only",
+      }),
       this.#open,
       this.#download,
       button("close", t("Close (Esc)"), () => this.#dialog.close()),
@@ -215,7 +222,7 @@ export class Preview {
     const kind = kindOf(view.entry.name);
     this.#stage.dataset.kind = kind;
     try {
-      await (VIEWERS[kind] ?? showText)(view);
+      await (isZip(view.entry.name) ? showZip : VIEWERS[kind] ?? showText)(view);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       view.fail(t("Could not load the file: {reason}.", { reason }));

@@ -28,8 +28,9 @@ const PRINTED = 20_000;
 /** Rows rendered above and below the viewport. */
 const SPARE = 16;
 
-/** Images up to this size are their own thumbnails. */
-const THUMBNAIL_BYTES = 8 * 1024 * 1024;
+/** Images up to this size are their own thumbnails; those up to that size get one. */
+const THUMBNAIL_BYTES = 64 * 1024;
+const PICTURE_BYTES = 32 * 1024 * 1024;
 
 /** Invisible and bidirectional control characters; the server shows them in the same way. */
 // deno-lint-ignore no-control-regex
@@ -301,9 +302,16 @@ export class Rows {
   }
 
   /** @param {Entry} entry */
-  #thumbnail({ name, href, size }) {
-    if (href === null || kindOf(name) !== "image" || size === null || size > THUMBNAIL_BYTES) return null;
-    const image = h("img", { src: href, loading: "lazy", decoding: "async", alt: "" });
+  #thumbnail({ name, href, size, modified }) {
+    if (href === null || kindOf(name) !== "image" || size === null || size > PICTURE_BYTES) return null;
+    const isSmall = size <= THUMBNAIL_BYTES || /\.svg$/i.test(name);
+    const image = h("img", { src: isSmall ? href : null, loading: "lazy", decoding: "async", alt: "" });
+    if (!isSmall) {
+      import("./thumbnails.js").then(
+        ({ showThumbnail }) => showThumbnail(image, { href, name, size, modified }),
+        () => image.setAttribute("src", href),
+      );
+    }
     // A broken image falls back to the icon of its kind.
     image.addEventListener("error", () => image.remove());
     return image;

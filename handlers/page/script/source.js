@@ -10,7 +10,7 @@ import { linesIn, linesOf } from "./lines.js";
 import { store } from "./store.js";
 
 /** Up to this many lines, wrapped text has numbers: each line has to be measured. */
-const MEASURED = 2_000;
+const MEASURED = 1_000;
 
 export class Source {
   /** The number of lines. */

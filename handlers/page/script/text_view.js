@@ -12,7 +12,7 @@ import { linesIn, linesOf } from "./lines.js";
 import { urlOf } from "./places.js";
 import { copyText } from "./share.js";
 import { Source } from "./source.js";
-import { store } from "./store.js";
+import { can, store } from "./store.js";
 
 /** @typedef {import("./preview.js").View} View */
 
@@ -67,8 +67,10 @@ export async function showContent(view, { text, isCut, limit = SHOWN_BYTES, isPa
   const other = form && !(isCut && form === "json") ? await FORMS[form].make(text, view) : null;
   if (view.signal.aborted) return;
   const note = isCut && h("p", { class: "cut" }, t("Only the first {size} are shown.", { size: formatSize(limit) }));
+  const isEditable = !isPart && !isCut && can("delete");
   const common = [
     !isCut && button("copy", t("Copy text"), () => copyText(text)),
+    isEditable && button("rename", t("Edit"), () => edit(view.entry)),
   ];
   const showSource = () => {
     // What follows the limit of other text is only part of the data.
@@ -125,6 +127,12 @@ function sourceControls(source, isPart) {
   };
   show(kept.get("wrap") === "on");
   return [wrap, !isPart && button("line", t("Go to line"), () => goToLine(source.count))];
+}
+
+/** @param {import("./preview.js").Shown} entry */
+async function edit(entry) {
+  const editor = await loaded(() => import("./edit.js"));
+  await editor?.editFile(entry);
 }
 
 /** @param {number} count */

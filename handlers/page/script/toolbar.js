@@ -102,6 +102,7 @@ function actions() {
     "div",
     { class: "deeds" },
     can("upload") && button("folder-add", t("New folder"), newFolder, { words: true, class: "optional" }),
+    can("upload") && button("file-add", t("New text file"), newTextFile),
     zip,
     densityButton(),
     viewButton(),
@@ -111,6 +112,11 @@ function actions() {
         class: "primary",
       }),
   );
+}
+
+async function newTextFile() {
+  const editor = await loaded(() => import("./edit.js"));
+  await editor?.newTextFile();
 }
 
 /** The heading with the buttons beside it. @param {HTMLElement} header */
