@@ -417,7 +417,7 @@ async function runAll(t: Deno.TestContext, browser: Browser, axe: string) {
         await scene.page.evaluate(axe); // it may have been reloaded
         assertEquals(await violations(scene.page), []);
         assertEquals(scene.page.problems, []);
-      }, { context: { bypassCSP: true } }));
+      }, { context: { bypassCSP: true, reducedMotion: "reduce" } }));
   }
 }
 
