@@ -61,9 +61,12 @@ export class PropertyTable implements Followers {
     this.#lines?.lock().close(); // an error is better found now than at the first property
   }
 
-  /** The properties of a path. */
-  of(path: SitePath): DeadProperties {
-    return this.#current().get(path.text) ?? NONE;
+  /** The properties of all paths, as they are now: for one look at many paths. */
+  current(): ReadonlyMap<string, DeadProperties> {
+    const news = this.#lines?.news();
+    if (news?.isReplaced) this.#apply(new Map([...this.#paths.keys()].map((path) => [path, null])));
+    for (const line of news?.lines ?? []) this.#apply(changesOf(line));
+    return this.#paths;
   }
 
   /**
@@ -108,7 +111,7 @@ export class PropertyTable implements Followers {
   /** The operation on the files is complete, whether this succeeds or not. */
   #follow(decide: (paths: ReadonlyMap<string, DeadProperties>) => Changes): void {
     try {
-      if (this.#current().size > 0) this.#alone(decide);
+      if (this.current().size > 0) this.#alone(decide);
     } catch { /* the disk of the file is full, for instance */ }
   }
 
@@ -116,20 +119,13 @@ export class PropertyTable implements Followers {
   #alone(decide: (paths: ReadonlyMap<string, DeadProperties>) => Changes): void {
     if (this.#lines === null) return this.#apply(decide(this.#paths));
     using file = this.#lines.lock();
-    const changes = decide(this.#current());
+    const changes = decide(this.current());
     if (changes.size === 0) return;
     const text = linesOf(changes);
     if (this.#lines.count > 2 * this.#paths.size + SLACK) {
       const left = [...this.#paths].filter(([path]) => !changes.has(path));
       this.#lines.replace(linesOf(left) + text);
     } else this.#lines.append(file, text, { sync: false });
-  }
-
-  #current(): ReadonlyMap<string, DeadProperties> {
-    const news = this.#lines?.news();
-    if (news?.isReplaced) this.#apply(new Map([...this.#paths.keys()].map((path) => [path, null])));
-    for (const line of news?.lines ?? []) this.#apply(changesOf(line));
-    return this.#paths;
   }
 
   #apply(changes: Changes): void {

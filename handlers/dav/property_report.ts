@@ -6,7 +6,7 @@
 
 import { HttpError } from "../core/errors.ts";
 import type { SitePath } from "../http/target.ts";
-import type { PropertyTable } from "./dead_properties.ts";
+import type { DeadProperties } from "./dead_properties.ts";
 import type { LockProperties } from "./lock_answers.ts";
 import { DAV, hrefOf, LIVE_NAMES, liveValue, type PropertySite, type Resource } from "./properties.ts";
 import type { XmlElement } from "./xml.ts";
@@ -26,6 +26,9 @@ export type RequestedProperties =
   | { readonly kind: "names" }
   | { readonly kind: "some"; readonly names: readonly PropertyName[] };
 
+/** More would only make the response long: clients ask for some twenty. */
+const MAX_NAMES = 100;
+
 /** Parses the body of PROPFIND; without one, all properties are asked for. Throws 400. */
 export function requestedProperties(root: XmlElement | null): RequestedProperties {
   if (root === null) return { kind: "all", names: [] };
@@ -42,7 +45,8 @@ export function requestedProperties(root: XmlElement | null): RequestedPropertie
 }
 
 function namesIn({ children }: XmlElement): PropertyName[] {
-  const distinct = new Map(children.map((each) => [`${each.namespace} ${each.name}`, each]));
+  const distinct = new Map(children.map((each) => [keyOf(each), each]));
+  if (distinct.size > MAX_NAMES) throw new HttpError(400, `A propfind may name ${MAX_NAMES} properties at most`);
   return [...distinct.values()];
 }
 
@@ -53,7 +57,7 @@ export interface ReportOptions {
   /** The properties of locks; null without locks. */
   readonly locks?: LockProperties | null;
   /** The properties that clients have set; null if there are none. */
-  readonly dead: PropertyTable | null;
+  readonly dead: ReadonlyMap<string, DeadProperties> | null;
   /** Whether to leave out what a resource does not have (RFC 8144 section 2.1). */
   readonly isMinimal: boolean;
 }
@@ -77,7 +81,7 @@ export class PropertyReport {
   /** The `response` element of a resource. */
   of(resource: Resource): string {
     let [found, missing] = ["", ""];
-    const dead = this.#options.dead?.of(resource.path) ?? {};
+    const dead = this.#options.dead?.get(resource.path.text) ?? {};
     for (const name of this.#names) {
       const value = this.#valueOf(name, resource);
       const set = dead[keyOf(name)];

@@ -32,7 +32,7 @@ export async function propfind(site: DavSite, request: Request, context: Context
     base: context.base,
     isMinimal,
     locks,
-    dead: site.properties ?? null,
+    dead: site.properties?.current() ?? null,
   });
   const entries = isDirectory && depth === "1" ? () => entriesOf(source, { path, stat }, request) : none;
   const responses = async function* () {
