@@ -302,7 +302,8 @@ class Gate {
 }
 
 function contextFor(client: Identified, context: Context): Context {
-  return internalsOf(context).identified(client) ?? derive(context, client);
+  internalsOf(context).notes.user = client.user;
+  return internalsOf(context).derived(client) ?? derive(context, client);
 }
 
 /** What is wrong with the credentials of a request; it is the same for an unknown name. */
