@@ -5,7 +5,9 @@
  */
 
 import { chain } from "../core/chain.ts";
+import { requireSameSite } from "../core/cross_site.ts";
 import { Limiter } from "../core/limiter.ts";
+import { requireOwnHost } from "../core/own_hosts.ts";
 import type { Handler } from "../core/types.ts";
 import { tagger, typer } from "../files/representations.ts";
 import type { Site } from "../serving/feature.ts";
@@ -15,13 +17,11 @@ import type { FileSource } from "../sources/types.ts";
 import type { StoreRights } from "../store/access.ts";
 import { type UploadOptions, Uploads, uploadSiteOf } from "../upload/upload.ts";
 import { isFileRequest } from "./dav_methods.ts";
+import { PropertyTable } from "./dead_properties.ts";
 import { lockHandler } from "./lock_methods.ts";
 import { LockTable } from "./lock_table.ts";
-import { PropertyTable } from "./dead_properties.ts";
-import { proppatch } from "./proppatch.ts";
-import { requireOwnHost } from "../core/own_hosts.ts";
-import { requireSameSite } from "../core/cross_site.ts";
 import { propfind } from "./propfind.ts";
+import { proppatch } from "./proppatch.ts";
 
 /** Options of {@linkcode dav}, as for `upload`; `onConflict` does not apply. */
 export interface DavOptions extends UploadOptions {
@@ -41,8 +41,8 @@ const QUEUE_MS = 10_000;
  * - `PROPFIND` tells the properties of files: entity tags, types and dates are those of `GET`. `Depth: infinity` is
  *   refused for a directory. Large directories are sent while they are read.
  * - `PUT`, `MKCOL`, `DELETE`, `COPY` and `MOVE` do what RFC 4918 demands: `PUT` replaces a file, and creates no
- *   directories; `DELETE` removes a directory with its entries; `COPY` and `MOVE` replace whatever is at the destination,
- *   unless `Overwrite` is `F`. Otherwise they are those of {@linkcode upload}.
+ *   directories; `DELETE` removes a directory with its entries; `COPY` and `MOVE` replace whatever is at the
+ *   destination unless `Overwrite` is `F`. Otherwise they are those of {@linkcode upload}.
  * - `PROPPATCH` keeps what clients set, in memory or in the `propertyTable` given as `followers`.
  * - `LOCK` and `UNLOCK`, if `locks` is a table made by `lockTable`.
  *

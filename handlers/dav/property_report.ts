@@ -26,6 +26,9 @@ export type RequestedProperties =
   | { readonly kind: "names" }
   | { readonly kind: "some"; readonly names: readonly PropertyName[] };
 
+/** More would only make the response long: clients ask for some twenty. */
+const MAX_NAMES = 100;
+
 /** Parses the body of PROPFIND; without one, all properties are asked for. Throws 400. */
 export function requestedProperties(root: XmlElement | null): RequestedProperties {
   if (root === null) return { kind: "all", names: [] };
@@ -42,7 +45,8 @@ export function requestedProperties(root: XmlElement | null): RequestedPropertie
 }
 
 function namesIn({ children }: XmlElement): PropertyName[] {
-  const distinct = new Map(children.map((each) => [`${each.namespace} ${each.name}`, each]));
+  const distinct = new Map(children.map((each) => [keyOf(each), each]));
+  if (distinct.size > MAX_NAMES) throw new HttpError(400, `A propfind may name ${MAX_NAMES} properties at most`);
   return [...distinct.values()];
 }
 

@@ -19,8 +19,9 @@ import { type Feature, lazily } from "../serving/feature.ts";
 /**
  * The feature of {@linkcode dav}: file managers show the files of a site; loaded on first use.
  *
- * For writing, give it and `uploadFeatures` the same options, and list it first. For locks, without which many clients do
- * not write, these have a {@linkcode lockTable} and the right to change files.
+ * It tells the names in directories also without `listing`. For writing, give it and `uploadFeatures` the same options, and
+ * list it first. For locks, without which many clients do not write, these have a {@linkcode lockTable} and the right to
+ * change files.
  *
  * @example
  * ```ts
@@ -44,7 +45,7 @@ export function davFeature(options: DavOptions = {}): Feature {
   return {
     name: "dav",
     methods: Object.keys(methods),
-    // Everybody is told that there is WebDAV: clients do not go on otherwise, and those without rights are asked to log in.
+    // Everybody is told that there is WebDAV: otherwise clients stop before they are asked to log in.
     rights: Object.fromEntries(Object.entries(methods).filter(([method]) => method !== "PROPFIND")),
     isWriting: rights !== undefined,
     ownNamesOnly: rights !== undefined,

@@ -20,8 +20,8 @@ export interface Placed {
 /**
  * Runs a copy or move that replaces whatever is at its destination.
  *
- * A file in place of a file is replaced at once. In all other cases what is there gets another name first (`NAME.replaced`),
- * and is deleted afterwards: if the work fails, it gets its name back, and after a crash it is still there.
+ * A file in place of a file is replaced at once. In all other cases what is there gets another name first
+ * (`NAME.replaced`), and is deleted afterwards: if the work fails, it gets its name back, and after a crash it is still there.
  *
  * @param work The copy or move, with the policy to use.
  */

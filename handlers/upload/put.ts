@@ -38,7 +38,8 @@ export async function putFile(site: UploadSite, request: Request, context: Conte
   const stored = await answered(path, () => operations.create(path, content, options), wish.status);
   countUpload(context, stored);
   const response = storedResponse(site, request, context, toldTo(context, stored, path));
-  if (modified !== null) response.headers.set("x-oc-mtime", "accepted");
+  // Not every source can set it.
+  if (modified !== null && stored.stat.modified === modified) response.headers.set("x-oc-mtime", "accepted");
   return response;
 }
 
