@@ -21,6 +21,7 @@ import drop from "./script/drop.js" with { type: "text" };
 import edit from "./script/edit.js" with { type: "text" };
 import entries from "./script/entries.js" with { type: "text" };
 import exif from "./script/exif.js" with { type: "text" };
+import facts from "./script/facts.js" with { type: "text" };
 import fileText from "./script/file_text.js" with { type: "text" };
 import folder from "./script/folder.js" with { type: "text" };
 import folderPicker from "./script/folder_picker.js" with { type: "text" };
@@ -109,6 +110,7 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["edit.js", edit],
   ["entries.js", entries],
   ["exif.js", exif],
+  ["facts.js", facts],
   ["file_text.js", fileText],
   ["folder.js", folder],
   ["folder_picker.js", folderPicker],

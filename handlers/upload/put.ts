@@ -89,7 +89,10 @@ export async function checkPreconditions(
   const lastModified = stat?.modified === undefined || stat.modified === null
     ? null
     : Math.floor(stat.modified / 1000) * 1000;
-  const etag = stat && `${stat.stable ? "" : "W/"}"${stat.version}"`;
+  // davfs2 sends weak tags back as strong ones, as soon as it has created the file. What a client of this server has
+  // changed meanwhile has another version in any case; only a program on this machine can change a file unnoticed.
+  const isWeak = stat?.stable === false && !site.settings.isDav;
+  const etag = stat && `${isWeak ? "W/" : ""}"${stat.version}"`;
   const holds = stat === null
     ? !headers.has("if-match")
     : evaluatePreconditions(method, ofBytes(headers), { etag, lastModified }) === "proceed";

@@ -135,6 +135,16 @@ Deno.test("writing: what a directory replaces gets its name back if that fails",
   assertEquals(treeOf(tree.path), before);
 });
 
+Deno.test("writing: a file that was just created can be replaced by its entity tag, as davfs2 does, but not by an older one", async () => {
+  await using tree = await tempTree();
+  const fetch = serverOf(tree.path);
+  const etag = async () => (await send(fetch, "HEAD", "/a.txt")).headers.get("etag")!.replace("W/", "");
+  const put = (tag: string) => statusOf(send(fetch, "PUT", "/a.txt", { "if-match": tag }, "new"));
+  assertEquals(await statusOf(send(fetch, "PUT", "/a.txt", {}, "old")), 201);
+  const tag = await etag();
+  assertEquals([await put(tag), await put(tag), await put(await etag())], [204, 412, 204]);
+});
+
 Deno.test("writing: X-OC-Mtime dates a file; another value does not", async () => {
   await using tree = await tempTree();
   const fetch = serverOf(tree.path);

@@ -101,7 +101,7 @@ class Editor {
   #isDone = false;
   #isSaving = false;
   #dialog;
-  #field = h("textarea", { spellcheck: "false", autocapitalize: "none", "aria-label": t("Content") });
+  #field = h("textarea", { dir: "auto", spellcheck: "false", autocapitalize: "none", "aria-label": t("Content") });
   #save = button("done", t("Save"), () => this.#saveNow(), { words: true, class: "primary", keys: "Ctrl + S" });
   /** @param {Event} event */
   #leaving = (event) => this.#isChanged && event.preventDefault();
@@ -284,7 +284,7 @@ function differenceOf(theirs, mine) {
     const own = lines.slice(start, lines.length - end);
     const text = own.slice(0, LINES).join("\n") + (own.length > LINES ? "\n…" : "");
     const head = t("{title} (from line {n})", { title, n: start + 1 });
-    return h("div", {}, h("h3", {}, head), h("pre", { tabindex: "0" }, text === "" ? "—" : text));
+    return h("div", {}, h("h3", {}, head), h("pre", { tabindex: "0", dir: "auto" }, text === "" ? "—" : text));
   };
   return [h("div", { class: "difference" }, part(t("On the server"), a), part(t("Yours"), b))];
 }

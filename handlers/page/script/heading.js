@@ -12,6 +12,7 @@ import { store } from "./store.js";
 /** The breadcrumbs start with a labelled home link, since a bare slash means nothing to a screen reader. @param {HTMLElement} header */
 export function prepareHeading(header) {
   const heading = /** @type {HTMLElement} */ (header.querySelector("h1"));
+  heading.querySelector(".prefix")?.remove(); // in English
   const [root, ...names] = heading.querySelectorAll("bdi");
   const title = names.at(-1)?.textContent?.replace(/\/$/, "") ?? location.host;
   root?.replaceChildren(

@@ -3,7 +3,7 @@
 import { button, h } from "./dom.js";
 import { keyOf } from "./entries.js";
 import { locale, t } from "./language.js";
-import { stepFrom } from "./previews.js";
+import { stepToSide } from "./previews.js";
 
 /** @typedef {import("./preview.js").View} View */
 
@@ -124,6 +124,6 @@ function listenToSwipes({ stage, signal, entry }, isFitting) {
   stage.addEventListener("touchend", ({ changedTouches }) => {
     const [x, y] = [(changedTouches[0]?.clientX ?? 0) - fromX, (changedTouches[0]?.clientY ?? 0) - fromY];
     const isScaled = (visualViewport?.scale ?? 1) > 1.05; // the page has been pinched
-    if (!isScaled && Math.abs(x) > 60 && Math.abs(x) > 2 * Math.abs(y)) stepFrom(keyOf(entry), x < 0 ? 1 : -1);
+    if (!isScaled && Math.abs(x) > 60 && Math.abs(x) > 2 * Math.abs(y)) stepToSide(keyOf(entry), x < 0 ? 1 : -1);
   }, { signal });
 }

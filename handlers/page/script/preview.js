@@ -9,7 +9,7 @@ import { t } from "./language.js";
 import { copyText, openShare } from "./share.js";
 import { loginCount, request } from "./login.js";
 import { urlOf } from "./places.js";
-import { neighbourOf, stepFrom } from "./previews.js";
+import { neighbourOf, stepFrom, stepToSide } from "./previews.js";
 import { visible } from "./rows.js";
 import { shownOf } from "./selectors.js";
 import { store } from "./store.js";
@@ -151,10 +151,10 @@ export class Preview {
     if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
     if (target.matches("input, textarea, select")) return;
     if (this.#view?.onkey?.(event)) return event.preventDefault();
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (step === undefined || target.matches("audio, video, [tabindex='0']")) return; // these scroll or seek
+    const side = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!this.#view || side === undefined || target.matches("audio, video, [tabindex='0']")) return; // these scroll or seek
     event.preventDefault();
-    this.#go(step);
+    stepToSide(keyOf(this.#view.entry), side);
   }
 
   #clear() {

@@ -39,6 +39,11 @@ export function stepFrom(key, step) {
   if (entry) openPreview(entry);
 }
 
+/** Goes to the file on a side: the next one is on the right, or where texts run from right to left, on the left. @param {string} key @param {number} side */
+export function stepToSide(key, side) {
+  stepFrom(key, document.documentElement.dir === "rtl" ? -side : side);
+}
+
 export function followPreview() {
   store.watch(previewedOf, show);
   // A file that is not there, in one list or the other.
