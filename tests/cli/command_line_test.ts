@@ -410,7 +410,7 @@ Deno.test("help is also a subcommand: on topics, options, and other subcommands"
   for (const [args, others] of same) assertEquals(await ran(...args), await ran(...others), args.join(" "));
   const { status, out, err } = await ran("help", "cors");
   assertEquals([status, err], [0, ""]);
-  assertMatch(out, /^Responses:\n +--cors\[=ORIGIN,\.\.\.\]\n[^]*\nMore on this topic: pyserve help responses\n$/);
+  assertMatch(out, /^Responses:\n +--cors\[=ORIGIN,\.\.\.\] [^]*\nMore on this topic: pyserve help responses\n$/);
   assertEquals((await ran("help", "a", "b")).status, 2);
   assertEquals(settings("./help").root, "./help");
 });
