@@ -33,6 +33,7 @@ import { UsageError } from "./cli/usage_error.ts";
 import type { OpenHost } from "./cli/virtual_hosts.ts";
 import { type Shared, workerSeat } from "./cli/worker_seat.ts";
 import { wrap } from "./handlers/core/chain.ts";
+import { CacheBudget } from "./handlers/serving/response_cache.ts";
 import type { Feature } from "./handlers/serving/feature.ts";
 import { toFetch } from "./handlers/core/fetch.ts";
 import { isLoopback } from "./handlers/http/own_host.ts";
@@ -211,7 +212,8 @@ async function openAll(settings: Settings, world: Pick<IdentityWorld, "env" | "l
     isInsecure: tls === null && endpoint.kind === "tcp" && !isLoopback(endpoint.hostname),
   });
   const layerFor = identity && ((site: SiteSettings) => identity.layerFor(site));
-  const shared = { layerFor, lockState: lockStateOf(settings, identity, world.env) };
+  const cacheSize = CacheBudget.of(settings.server.cacheSize);
+  const shared = { layerFor, lockState: lockStateOf(settings, identity, world.env), cacheSize };
   const main = await openSite(settings, shared);
   const hosts: OpenHost[] = [];
   for (const host of virtualHosts) hosts.push({ name: host.name, site: await openSite(host, shared) });

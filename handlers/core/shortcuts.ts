@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Handler } from "./types.ts";
+import type { Handler, Layer } from "./types.ts";
 
 /** Filled in by whoever knows, while a request is answered from the cache. */
 export interface Repeat {
@@ -25,23 +25,30 @@ export interface Transfer {
   whenSent(callback: (bytes: number) => void): void;
 }
 
-/** Handlers and fetch functions of which nothing outside has to see each request. */
-const repeatable = new WeakSet<Handler | FetchLike>();
+/** Handlers, layers and fetch functions of which nothing outside has to see each request. */
+const repeatable = new WeakSet<Repeatable>();
+
+type Repeatable = Handler | Layer | FetchLike;
 
 type FetchLike = (request: Request) => unknown;
 
 /**
- * Marks a handler, or the fetch function of one, that treats all requests with the same head alike, except for its log.
- * A function around it is not marked, and so sees each request.
+ * Marks a handler, a layer, or the fetch function of a handler, that treats all requests with the same head alike, except
+ * for its log. A function around it is not marked, and so sees each request.
  */
-export function markRepeatable<Marked extends Handler | FetchLike>(handler: Marked): Marked {
+export function markRepeatable<Marked extends Repeatable>(handler: Marked): Marked {
   repeatable.add(handler);
   return handler;
 }
 
-/** Whether a handler or a fetch function has been marked. */
-export function isRepeatable(handler: Handler | FetchLike): boolean {
+/** Whether a handler, a layer or a fetch function has been marked. */
+export function isRepeatable(handler: Repeatable): boolean {
   return repeatable.has(handler);
+}
+
+/** Marks what only passes requests on, if all handlers or layers that it passes them to are marked. */
+export function repeatableLike<Made extends Repeatable>(parts: readonly Repeatable[], made: Made): Made {
+  return parts.every(isRepeatable) ? markRepeatable(made) : made;
 }
 
 /** A range of an open file. Whoever takes it disposes of it. */

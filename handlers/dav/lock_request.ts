@@ -27,7 +27,7 @@ const DEFAULT_SECONDS = 600;
 const MAX_SECONDS = 3_600;
 
 /** Names, addresses and the like. */
-const MAX_OWNER = 2_048;
+const MAX_OWNER = 1_024;
 
 const DAV = "DAV:";
 

@@ -158,10 +158,9 @@ export class LockSet {
     return null;
   }
 
-  /** The locks with which a new one would conflict. */
-  conflicting({ root, isDeep, isShared }: Pick<Lock, "root" | "isDeep" | "isShared">): Lock[] {
-    const others = [...this.covering(root), ...isDeep ? this.below(root) : []];
-    return others.filter((other) => !isShared || !other.isShared);
+  /** The locks whose scope meets that of another one. */
+  overlapping({ root, isDeep }: Pick<Lock, "root" | "isDeep">): Lock[] {
+    return [...this.covering(root), ...isDeep ? this.below(root) : []];
   }
 
   /** Where a root is, or would be, among the sorted ones. */

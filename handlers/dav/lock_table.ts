@@ -60,6 +60,12 @@ export class LockConflict extends Error {
 /** Maximum number of locks of one client: a file manager has one for each file that it has open or writes. */
 const MAX_OF_CLIENT = 500;
 
+/** Maximum number of shared locks on a path: each is reported for each entry of a directory. */
+const MAX_SHARED = 8;
+
+/** Maximum number of locks that the refusal of another one names. */
+const MAX_SHOWN = 20;
+
 /** Maximum number of locks of a site, so that deleting a directory, which looks at all of them, stays fast. */
 const MAX_LOCKS = 10_000;
 
@@ -105,8 +111,10 @@ export class LockTable implements Locks {
     const lock: Lock = { ...wish, token: `opaquelocktoken:${crypto.randomUUID()}`, expires: this.#end(wish.seconds) };
     return this.#keeper.change((locks) => {
       locks.prune();
-      const conflicting = locks.conflicting(lock);
-      if (conflicting.length > 0) throw new LockConflict(conflicting.map(({ root }) => root));
+      const others = locks.overlapping(lock);
+      const conflicting = others.filter((other) => !lock.isShared || !other.isShared);
+      if (conflicting.length > 0) throw new LockConflict(conflicting.slice(0, MAX_SHOWN).map(({ root }) => root));
+      if (others.length >= MAX_SHARED) throw new HttpError(507, "There are too many shared locks there already");
       requireRoom(locks, lock);
       return { changes: { added: [lock] }, result: lock };
     });

@@ -23,8 +23,11 @@ import { readXml } from "./xml.ts";
 
 /** Takes a lock, or prolongs one if the request has no body. */
 export async function lock(site: LockSite, request: Request, context: Context): Promise<Response> {
+  const { path } = context.target;
   // Without it, a lock would tell whether something exists.
-  if (!context.may("read", context.target.path)) throw new HttpError(403, "Locking requires the right to read");
+  if (!context.may("read", path)) throw new HttpError(403, "Locking requires the right to read");
+  const operations = operationsFor(site, request, context);
+  await answered(path, () => operations.requireChange(path));
   const info = await readXml(request.body, { stallMs: site.settings.stallMs });
   const terms = lockTerms(request.headers, info);
   return terms.kind === null ? refresh(site, request, context, terms) : await take(site, request, context, terms);
@@ -108,8 +111,9 @@ async function requireLockable(
   const { path, slash } = context.target;
   const operations = operationsFor(site, request, context);
   const there = await operations.known("read").stat(path);
-  if (!isDeep || there?.kind !== "directory") await operations.requireChange(path);
-  else await transfer(site, request, context, (signal) => operations.requireChange(path, { deep: true, signal }));
+  if (isDeep && there?.kind === "directory") {
+    await transfer(site, request, context, (signal) => operations.requireChange(path, { deep: true, signal }));
+  }
   if (there !== null) return true;
   if (slash) throw new WriteRefused("absent");
   await operations.requireFile(path, {});

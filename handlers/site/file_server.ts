@@ -32,10 +32,10 @@ import { pageAssets } from "../page/assets.ts";
 import { type RepresentationOptions, tagger, typer } from "../files/representations.ts";
 import { DEFAULT_INDEX } from "../serving/resolve.ts";
 import { isStyled } from "../serving/resolve_page.ts";
-import { ResponseCache } from "../serving/response_cache.ts";
+import { CacheBudget, ResponseCache } from "../serving/response_cache.ts";
 import { limit } from "../serving/rights.ts";
 import { requireArray } from "../core/origin.ts";
-import { markRepeatable } from "../core/shortcuts.ts";
+import { repeatableLike } from "../core/shortcuts.ts";
 import { neverDeclining, settle, type SettledHandler, settleLast } from "../core/settle.ts";
 import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
@@ -49,9 +49,6 @@ import type { SitePath } from "../http/target.ts";
 import type { Context, Encoder, Handler, Layer, Right } from "../core/types.ts";
 
 export type { FileServerOptions };
-
-/** Default size of the response cache in bytes. */
-const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
 
 /**
  * Serves a directory: files, index pages and listings, with correct responses to everything else. Never declines.
@@ -97,7 +94,7 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   const [putServer, putOwn] = [putter([["server", "pyserve"]]), putter(options.headers ?? [])];
   const put: Put = (response, context) => putOwn(putServer(response, context), context);
   const cache = new ResponseCache({
-    maxBytes: options.cacheSize ?? DEFAULT_CACHE_BYTES,
+    budget: CacheBudget.of(options.cacheSize),
     dress: put,
     coded: precompressed,
     pageEncoders: PAGE_ENCODERS,
@@ -109,8 +106,7 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   // Inside the layers, so that the page is one that the client may read.
   const site = cache.around(dress(put, notFound)(handler));
   const inside = layers.length === 0 ? site : dress(put)(settleLast(layered(site, layers)));
-  const server = neverDeclining(record(inside) as SettledHandler);
-  return layers.length === 0 ? markRepeatable(server) : server;
+  return repeatableLike(layers, neverDeclining(record(inside) as SettledHandler));
 }
 
 /** Everything but the layers, and what answers if nothing is found. */
@@ -306,8 +302,8 @@ function checkUploads({ features = [], uploadBesidePrograms }: FileServerOptions
   );
 }
 
-function writes({ abilities = [] }: Feature): boolean {
-  return abilities.includes("upload") || abilities.includes("delete");
+function writes({ abilities = [], isWriting }: Feature): boolean {
+  return isWriting ?? (abilities.includes("upload") || abilities.includes("delete"));
 }
 
 /** Whether pages other than listings load a script of this package. */

@@ -28,6 +28,7 @@ const METHODS = ["GET", "HEAD"];
  */
 export function archives(options: ArchiveOptions = {}): Feature {
   return {
+    // Allow does not list POST, which takes nothing but a long list of names.
     methods: METHODS,
     queries: ["archive"],
     abilities: ["archive"],

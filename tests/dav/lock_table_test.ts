@@ -93,6 +93,15 @@ Deno.test("of shared locks, one suffices for writing; a lock of an unknown clien
   assertEquals(table.blocking(pathOf("a"), { identity: null, tokens: [second.token] }, "content"), null);
 });
 
+Deno.test("shared locks on a path are few, because each is reported for every entry of a directory", () => {
+  const table = new LockTable();
+  const taken = (root: string) => table.take(wish(root, { isShared: true }));
+  for (let i = 0; i < 4; i++) taken("a/b");
+  for (let i = 0; i < 4; i++) taken("a");
+  for (const root of ["a", "a/b/c", ""]) assertEquals(assertThrows(() => taken(root), HttpError).status, 507);
+  taken("b");
+});
+
 Deno.test("locks expire, can be prolonged by their owner only, and end with their path and its directory", () => {
   let now = 0;
   const table = new LockTable(undefined, () => now);

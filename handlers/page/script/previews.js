@@ -2,6 +2,7 @@
 
 import { toast } from "./dom.js";
 import { keyOf, nameOf } from "./entries.js";
+import { t } from "./language.js";
 import { isShown } from "./kinds.js";
 import { request } from "./login.js";
 import { listOf, positionOf, previewedOf, shownOf } from "./selectors.js";
@@ -63,7 +64,7 @@ async function openWithout(entry) {
   try {
     const response = await request(entry.href ?? "", { method: "HEAD" });
     if (response.ok) return location.assign(entry.href ?? "");
-    toast(`The server answered ${response.status}`, "failed");
+    toast(t("The server answered {status}", { status: response.status }), "failed");
   } catch (error) {
     toast(error instanceof Error ? error.message : String(error), "failed");
   }
@@ -73,6 +74,6 @@ async function openWithout(entry) {
 function tellMissing(entry) {
   const { preview: key } = store.state;
   if (entry !== null || key === null) return;
-  toast(`“${nameOf(key)}” is not there`, "failed");
+  toast(t("“{name}” is not there", { name: nameOf(key) }), "failed");
   store.dispatch({ type: "preview", key: null });
 }
