@@ -211,7 +211,7 @@ Deno.test("archive() refuses unknown formats, invalid names, and names that are 
     assertEquals((await ask(site, `/d/?archive=zip&name=${name}`)).status, 404, name);
   }
   const { status } = await ask(site, "/d/?archive=zip", { method: "POST" });
-  assertEquals([status, (await ask(site, "/b?archive=zip")).status, (await ask(site, "/d/")).status], [404, 404, 404]);
+  assertEquals([status, (await ask(site, "/b?archive=zip")).status, (await ask(site, "/d/")).status], [415, 404, 404]);
 });
 
 Deno.test({
