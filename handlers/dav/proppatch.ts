@@ -38,7 +38,7 @@ export async function proppatch(site: PropertyStore, request: Request, context: 
   const isForgotten = instructions.every(({ element }) => element.namespace === WINDOWS);
   const operations = operationsFor(site, request, context);
   const right = isForgotten ? "create" : "change"; // Windows writes files only where it can set these
-  await answered(path, async () => operations.requireRight(path, { enabled: right, right }));
+  await answered(path, () => operations.requireRight(path, { enabled: right, right }));
   const stat = await operations.known("read").stat(path);
   if (stat === null || stat.kind === "other" || (slash && stat.kind !== "directory")) throw new HttpError(404);
   await answered(path, () => operations.requireNotes(path, right)); // later, because it tells what is locked
