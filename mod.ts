@@ -5,7 +5,7 @@
  * {@linkcode chain} tries them in turn, {@linkcode wrap} adds layers, {@linkcode toFetch} makes the function that
  * `Deno.serve`, `deno serve` and tests call. {@linkcode fileServer} is all of it put together.
  *
- * - Server: `fileServer`, `serve`, `toFetch`
+ * - Server: `fileServer`, `serve`, `toFetch`, `CacheBudget`
  * - Composition: `chain`, `wrap`, `mount`, `hosts`, `settle`, `derive`, `HttpError`
  * - Sources: `disk`, `memory`, `filtered`, `union`
  * - Handlers: `files`, `serveFile`, `listing`, `search`, `archive`, `checksum`, `upload`, `cgi`, `fastcgi`,
@@ -34,6 +34,7 @@
  */
 
 // Server: a directory as a whole, sockets, and the function in between
+export { CacheBudget } from "./handlers/serving/response_cache.ts";
 export { fileServer, type FileServerOptions } from "./handlers/site/file_server.ts";
 export {
   Certificates,

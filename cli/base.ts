@@ -6,6 +6,7 @@
 
 import { chain } from "../handlers/core/chain.ts";
 import { mount } from "../handlers/core/mount.ts";
+import { markRepeatable } from "../handlers/core/shortcuts.ts";
 import type { Handler, Layer } from "../handlers/core/types.ts";
 import { isPair } from "../handlers/layers/headers.ts";
 import { fileServer, type FileServerOptions } from "../handlers/site/file_server.ts";
@@ -23,9 +24,9 @@ export function below(base: string, site: Handler, { headers, log }: FileServerO
 }
 
 function redirecting(base: string): Layer {
-  return (next) => (request, context) => {
+  return markRepeatable((next) => (request, context) => {
     const isRoot = context.target.path.parent === null && !context.refusal;
     if (!isRoot || (request.method !== "GET" && request.method !== "HEAD")) return next(request, context);
     return new Response(null, { status: 302, headers: { location: `.${base}/` } }); // a proxy may have removed more
-  };
+  });
 }

@@ -31,11 +31,14 @@ export async function loadFeatures(settings: FeatureSettings, { root, lockState 
   if (cgi) features.push(await (await import("./cgi.ts")).cgiOf(cgi, root));
   if (fastcgi) features.push(...(await import("./fastcgi.ts")).fastCgiFeatures(fastcgi));
   if (proxy) features.push(...(await import("./proxy.ts")).proxyFeatures(proxy));
-  const locks = dav && upload?.rights?.change
-    ? await (await import("./lock_tables.ts")).locksOf(root, lockState)
+  const tables = dav && upload?.rights?.change
+    ? await (await import("./dav_tables.ts")).davTablesOf(root, lockState)
     : null;
-  const writing = upload && { ...upload, ...locks && { locks } };
-  if (dav) features.push((await import("../handlers/site/dav_feature.ts")).davFeature(writing ?? {}));
+  const writing = upload && { ...upload, ...tables && { locks: tables.locks, followers: tables.properties } };
+  if (dav) {
+    const feature = (await import("../handlers/site/dav_feature.ts")).davFeature(writing ?? {});
+    features.push(writing ? (await import("./abort_warning.ts")).withoutAbortWarning(feature) : feature);
+  }
   // After the programs, which own their methods and queries.
   if (writing) features.push(...await uploads(writing, settings, root));
   // These load their implementation on first use.

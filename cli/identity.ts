@@ -54,7 +54,10 @@ export async function loadIdentity(settings: IdentitySettings, world: IdentityWo
   }
   const shared = { users, state: state ?? volatileState(), logins: new Logins(users, { log }), log };
   return {
-    layerFor: ({ root, identity }) => auth({ ...shared, rules: identity?.rules ?? [], site: siteOf(root) }),
+    layerFor: ({ root, identity }) => {
+      const { rules = [], davLogin = false } = identity ?? {};
+      return auth({ ...shared, rules, davLogin, site: siteOf(root) });
+    },
     notes: [...new Set(notes)],
     directory: state && directory,
   };

@@ -5,13 +5,14 @@
  */
 
 import { mount } from "../handlers/core/mount.ts";
+import { repeatableLike } from "../handlers/core/shortcuts.ts";
 import type { Handler, Layer } from "../handlers/core/types.ts";
 import { readablePath, type SitePath } from "../handlers/http/target.ts";
 import type { Feature } from "../handlers/serving/feature.ts";
 import { handlerFor, type OpenSite, openSite, type SharedParts } from "./root.ts";
 import type { MountSettings, SiteSettings } from "./settings.ts";
 import { StartError } from "./start_error.ts";
-import { isStoreUrl } from "./values.ts";
+import { isStoreUrl, type MountPoint } from "./values.ts";
 
 /** Opened mounts. */
 export interface OpenMounts {
@@ -34,10 +35,17 @@ export async function openMounts(mounts: readonly MountSettings[], shared: Share
     if (site !== null) checkThere(prefix, path);
     const open = site && await openOne(site, shared);
     features.push(...open?.features ?? []);
-    points.push({ at: readablePath(prefix), handler: open && mount(prefix, await handlerFor(open, null)) });
+    const handler = open && mount(prefix, await handlerFor(open, null, mountsBelow(prefix, mounts)));
+    points.push({ at: readablePath(prefix), handler });
   }
   points.sort((a, b) => b.at.segments.length - a.at.segments.length); // the longest prefix counts
   return { features, layer: layerOf(points) };
+}
+
+/** The mounts below another one, with paths relative to it. */
+function mountsBelow(outer: string, mounts: readonly MountSettings[]): MountPoint[] {
+  const inside = mounts.filter(({ prefix }) => prefix.startsWith(`${outer}/`));
+  return inside.map(({ prefix, path }) => ({ prefix: prefix.slice(outer.length), path }));
 }
 
 /** Targets as sent that are known to lead to no mount, so that they need not be parsed for that again. */
@@ -45,7 +53,8 @@ const MAX_KNOWN = 1_000;
 
 function layerOf(points: readonly Point[]): Layer {
   const elsewhere = new Set<string>();
-  return (next) => (request, context) => {
+  const handlers = points.flatMap(({ handler }) => handler ?? []);
+  return repeatableLike(handlers, (next) => (request, context) => {
     const { requestTarget } = context;
     if (elsewhere.has(requestTarget)) return next(request, context);
     for (const { at, handler } of points) {
@@ -56,7 +65,7 @@ function layerOf(points: readonly Point[]): Layer {
     if (elsewhere.size >= MAX_KNOWN) elsewhere.clear();
     if (context.refusal === null) elsewhere.add(requestTarget);
     return next(request, context);
-  };
+  });
 }
 
 function checkThere(prefix: string, path: string): void {

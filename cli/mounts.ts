@@ -14,8 +14,15 @@ import type { SiteSettings } from "./settings.ts";
 import { StartError } from "./start_error.ts";
 import { isStoreUrl, type MountPoint } from "./values.ts";
 
-/** The source of a site with mounts, of an archive, or in an object store. Throws {@linkcode StartError}. */
-export async function sourceOf({ root, isDirectory, mounts, server, features }: SiteSettings): Promise<FileSource> {
+/**
+ * The source of a site with mounts, of an archive, or in an object store. Throws {@linkcode StartError}.
+ *
+ * @param points Mounts that are only entries of its directories.
+ */
+export async function sourceOf(
+  { root, isDirectory, mounts, server, features }: SiteSettings,
+  points: readonly MountPoint[],
+): Promise<FileSource> {
   const { hidden = false, followLinks = false } = server;
   if (!isDirectory && !isStoreUrl(root) && Deno.statSync(root).isFile) {
     throw new StartError(`Cannot mount anything beside the single file "${root}": serve a directory instead`);
@@ -28,15 +35,16 @@ export async function sourceOf({ root, isDirectory, mounts, server, features }: 
     await (await import("./object_store.ts")).requireUploads(own, features.upload);
   }
   const others: [string, FileSource][] = [];
-  for (const mount of mounts) {
+  const whole: readonly MountPoint[] = mounts.filter(({ site }) => site === null);
+  for (const mount of [...mounts, ...points]) {
     const source = readOnly(await mounted(mount, followLinks));
-    others.push([mount.prefix, mount.site === null ? source : filtered(source, isRoot)]);
+    others.push([mount.prefix, whole.includes(mount) ? source : filtered(source, isRoot)]);
   }
   const source = others.length === 0 ? own : union({ "/": own, ...Object.fromEntries(others) });
   return hidden ? source : filtered(source, isVisible);
 }
 
-/** A mount that is a site of its own is only an entry of the directory around it: what it shows is up to its own settings. */
+/** A mount that another site answers is only an entry of the directory around it: what it shows is up to that site. */
 function isRoot({ parent }: SitePath): boolean {
   return parent === null;
 }

@@ -358,6 +358,13 @@ const TABLE = {
     help: "Grant rights (read, upload, delete, run, share, or all, or none, separated by commas) to anyone, users or " +
       "one user, at a path and below. The rules with the longest path decide; where there is none, there is no right",
   }, accessRule),
+  "dav-auth": flag({
+    group: "Users",
+    within: "mount",
+    needs: AUTHENTICATING,
+    help:
+      "Ask WebDAV clients (--dav) for a password even where anyone may read, for those that use one only if asked at once",
+  }),
   "state": one({
     group: "Users",
     isRisky: true,

@@ -6,11 +6,12 @@
 
 import type { Handler, Layer } from "../handlers/core/types.ts";
 import { fileServer, type FileServerOptions } from "../handlers/site/file_server.ts";
+import type { CacheBudget } from "../handlers/serving/response_cache.ts";
 import type { Feature } from "../handlers/serving/feature.ts";
 import { loadFeatures } from "./features.ts";
 import type { SiteSettings } from "./settings.ts";
 import { StartError } from "./start_error.ts";
-import { isStoreUrl } from "./values.ts";
+import { isStoreUrl, type MountPoint } from "./values.ts";
 
 /** What the options load for the file server. */
 export type ServerParts = FileServerOptions & Required<Pick<FileServerOptions, "features" | "layers">>;
@@ -29,11 +30,13 @@ export interface SharedParts {
   readonly layerFor: ((site: SiteSettings) => Layer) | null;
   /** Where locks are kept; null for memory. */
   readonly lockState: string | null;
+  /** The memory for all their caches. */
+  readonly cacheSize: CacheBudget;
 }
 
 /** Loads what a site consists of. Throws {@linkcode StartError}. */
 export async function openSite(settings: SiteSettings, shared: SharedParts): Promise<OpenSite> {
-  const { layerFor, lockState } = shared;
+  const { layerFor, lockState, cacheSize } = shared;
   const features = await loadFeatures(settings.features, { root: settings.root, lockState });
   const { policies: given, server } = settings;
   const policies = given && (await import("./policies.ts")).policiesOf(given, server);
@@ -47,17 +50,25 @@ export async function openSite(settings: SiteSettings, shared: SharedParts): Pro
   ];
   return {
     settings,
-    parts: { features, layers, ...policies?.server },
+    parts: { features, layers, cacheSize, ...policies?.server },
     features: [...features, ...mounted?.features ?? []],
   };
 }
 
-/** Makes the handler of a site, below `base` if it is not null. Throws {@linkcode StartError} for what cannot be served. */
-export async function handlerFor({ settings, parts }: OpenSite, base: string | null): Promise<Handler> {
+/**
+ * Makes the handler of a site, below `base` if it is not null. Throws {@linkcode StartError} for what cannot be served.
+ *
+ * @param points Mounts below it that the site around it answers: here, only entries of directories.
+ */
+export async function handlerFor(
+  { settings, parts }: OpenSite,
+  base: string | null,
+  points: readonly MountPoint[] = [],
+): Promise<Handler> {
   const { root, isDirectory, mounts } = settings;
   if (!isStoreUrl(root)) checkRoot(root);
-  const isSeveral = mounts.length > 0 || isStoreUrl(root) || isDirectory && Deno.statSync(root).isFile;
-  const source = isSeveral ? await (await import("./mounts.ts")).sourceOf(settings) : root;
+  const isSeveral = mounts.length + points.length > 0 || isStoreUrl(root) || isDirectory && Deno.statSync(root).isFile;
+  const source = isSeveral ? await (await import("./mounts.ts")).sourceOf(settings, points) : root;
   const options = { ...settings.server, ...parts };
   const site = fileServer(source, options);
   return base === null ? site : (await import("./base.ts")).below(base, site, options);

@@ -152,6 +152,8 @@ export interface IdentitySettings {
   readonly rules: readonly AccessRule[];
   /** The state directory; null for the default one. */
   readonly state: string | null;
+  /** Whether WebDAV clients have to log in even where anyone may read. */
+  readonly davLogin: boolean;
 }
 
 /** Options that give clients more than read access. */
@@ -423,7 +425,8 @@ const EVERYTHING: AccessRule = parseAccessRule("users:all");
 function identityOf({ auth, "auth-env": variable, access, state, ...options }: Options): IdentitySettings | null {
   if (auth === null && variable === null) return null;
   const anyone = options.public ? [parseAccessRule("anyone:read")] : [];
-  return { file: auth, variable, rules: [...anyone, ...access.length === 0 ? [EVERYTHING] : access], state };
+  const rules = [...anyone, ...access.length === 0 ? [EVERYTHING] : access];
+  return { file: auth, variable, rules, state, davLogin: options["dav-auth"] };
 }
 
 /** The endpoint that the operator chose; null for the default address. */

@@ -44,6 +44,7 @@ export { type TransferLimits, upload, uploadFeatures, type UploadOptions } from 
 
 // WebDAV
 export { dav, type DavOptions } from "./dav/dav.ts";
+export { propertyTable } from "./dav/dead_properties.ts";
 
 // Programs
 export { cgi, cgiContent, cgiFeature, type CgiOptions, type CommandWords } from "./upstream/cgi/cgi.ts";

@@ -13,11 +13,13 @@ import { KeptSums } from "./sums.ts";
 import { tarParts } from "./tar.ts";
 import { ZIP_LAYOUT, zipParts } from "./zip.ts";
 import { sendContent } from "../serving/content.ts";
+import { isCrossSite } from "../core/cross_site.ts";
 import { HttpError } from "../core/errors.ts";
 import { heldBody, STALL_MS } from "../core/held_body.ts";
 import { clientOf } from "../http/client.ts";
 import { attachment } from "../http/disposition.ts";
 import { Limiter } from "../core/limiter.ts";
+import { readBody } from "../core/request_body.ts";
 import { DEFAULT_INDEX, resolve } from "../serving/resolve.ts";
 import { readable } from "../serving/rights.ts";
 import { requireSource } from "../sources/require_source.ts";
@@ -56,6 +58,10 @@ const MAX_ENTRIES = 1_000_000;
 const MAX_AT_ONCE = 16;
 const QUEUE_MS = 10_000;
 
+/** Maximum size of a form with names: some 20,000 of them. */
+const MAX_FORM_BYTES = 1_048_576;
+const FORM_STALL_MS = 10_000;
+
 /** Concurrent directory scans: one for each client. */
 const PLANS = { max: 2, maxPerClient: 1, queueMs: 60_000 };
 
@@ -81,12 +87,13 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
 ]);
 
 /**
- * Packs a directory of a source for GET and HEAD with `?archive=zip`, `tar` or `tar.gz` (`tgz`); declines all other
- * requests.
+ * Packs a directory of a source for GET, HEAD and POST with `?archive=zip`, `tar` or `tar.gz` (`tgz`); declines all
+ * other requests.
  *
  * A directory with an index page is declined, because the query is that page's own; as a subdirectory of another one it
- * is included. `&name=a&name=b/c` selects entries, by their paths below the directory. Everything is in a folder named
- * after the directory. An archive contains what the source exposes: no hidden files and no symlinks out of the root;
+ * is included. `&name=a&name=b/c` selects entries, by their paths below the directory; as a URL has a limited length,
+ * a POST takes the same names as a form (`application/x-www-form-urlencoded`, up to 1 MiB; 403 from a page of another
+ * site). Everything is in a folder named after the directory. An archive contains what the source exposes: no hidden files and no symlinks out of the root;
  * other symlinks are followed. Entries omitted for other reasons (broken link, special file, unreadable, a name with
  * control characters or a backslash) are listed in a text file next to the folder. Owners are not stored, permissions
  * are 644 or 755, times are in UTC.
@@ -115,11 +122,29 @@ export function archive(source: FileSource, options: ArchiveOptions = {}): Handl
   requireSource(source, "the source of archive");
   const archives = new Archives(source, options);
   return (request, context) => {
-    if (request.method !== "GET" && request.method !== "HEAD") return null;
+    if (!METHODS.includes(request.method)) return null;
     const query = new URLSearchParams(context.target.query);
     const kindName = query.get("archive");
-    return kindName === null ? null : archives.answer(request, context, kindName, query);
+    return kindName === null ? null : archives.answer(request, context, kindName, query.getAll("name"));
   };
+}
+
+const METHODS = ["GET", "HEAD", "POST"];
+
+/** The names in a form. */
+async function namesInForm(request: Request, context: Context): Promise<string[]> {
+  if (isCrossSite(request, context.hosts)) {
+    throw new HttpError(403, "The request was sent by a page of another site");
+  }
+  if (!/^application\/x-www-form-urlencoded\b/i.test(request.headers.get("content-type") ?? "")) {
+    throw new HttpError(415, "The names of an archive are sent as application/x-www-form-urlencoded");
+  }
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const bytes of readBody(request.body, { max: MAX_FORM_BYTES, stallMs: FORM_STALL_MS })) {
+    text += decoder.decode(bytes, { stream: true });
+  }
+  return new URLSearchParams(text + decoder.decode()).getAll("name");
 }
 
 /** A parsed request for an archive. */
@@ -149,18 +174,25 @@ class Archives {
     this.#sending = new Limiter({ max: maxAtOnce, maxPerClient, queueMs: options.queueTimeout ?? QUEUE_MS });
   }
 
-  async answer(request: Request, context: Context, kindName: string, query: URLSearchParams): Promise<Response | null> {
+  async answer(
+    request: Request,
+    context: Context,
+    kindName: string,
+    namesInUrl: readonly string[],
+  ): Promise<Response | null> {
     const source = readable(this.#source, context);
     const found = await resolve(source, { path: context.target.path, slash: true }, this.#index);
     if (found.kind !== "listing") return null;
     const kind = KINDS.get(kindName);
     if (!kind) throw new HttpError(400, `The parameter "archive" is not one of ${[...KINDS.keys()].join(", ")}`);
     const client = clientOf(context.remoteAddress, request.headers);
+    const isForm = request.method === "POST";
+    const names = isForm ? [...namesInUrl, ...await namesInForm(request, context)] : namesInUrl;
+    // The response to a form has no conditions and no ranges.
+    const asked = isForm ? new Request(request.url) : request;
     const place = await this.#sending.enter(client);
     try {
-      const response = await this.#steady(() =>
-        this.#pack(request, context, { source, kind, client, names: query.getAll("name") })
-      );
+      const response = await this.#steady(() => this.#pack(asked, context, { source, kind, client, names }));
       return this.#held(response, place, context);
     } catch (error) {
       place[Symbol.dispose]();

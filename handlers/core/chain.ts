@@ -5,6 +5,7 @@
  */
 
 import { accountable, notAnAnswer, requireArray, requireFunction, thrownBy, titleOf } from "./origin.ts";
+import { repeatableLike } from "./shortcuts.ts";
 import { isSettled, settle } from "./settle.ts";
 import { isRepeatable, markRepeatable } from "./shortcuts.ts";
 import type { Handler, Layer } from "./types.ts";
@@ -35,7 +36,7 @@ export function chain(...handlers: readonly Handler[]): Handler {
   if (last >= 0 && last < handlers.length - 1) {
     throw new TypeError(`Cannot chain ${title(last + 1)}: ${title(last)} before it never declines; put that one last`);
   }
-  return inTurn(handlers, title);
+  return repeatableLike(handlers, inTurn(handlers, title));
 }
 
 /** A chain whose handlers are named by their titles in the log; `""` for one without a title. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { HttpError } from "./errors.ts";
 import type { HostNames } from "./types.ts";
 
 /**
@@ -16,6 +17,11 @@ export function isCrossSite({ headers, url }: Request, hosts: HostNames): boolea
   if (site !== null) return site !== "same-origin" && site !== "none";
   const from = headers.get("origin") ?? headers.get("referer");
   return from !== null && !isOwnUrl(from, url, hosts);
+}
+
+/** Throws 403 for a request that was sent by a page of another site. */
+export function requireSameSite(request: Request, hosts: HostNames): void {
+  if (isCrossSite(request, hosts)) throw new HttpError(403, "The request was sent by a page of another site");
 }
 
 /**

@@ -35,8 +35,12 @@ export function derive(context: Context, changes: Partial<Context>): Context {
       "derive() with may also needs view: a non-empty name for the set of rights",
     );
   }
-  const { notes } = internalsOf(context);
-  if (changes.user !== undefined) notes.user = changes.user;
+  const internals = internalsOf(context);
+  if (changes.user !== undefined) internals.notes.user = changes.user;
+  return internals.derived(changes) ?? withOwn(context, changes);
+}
+
+function withOwn(context: Context, changes: Partial<Context>): Context {
   const retargeted = "target" in changes ? { retargeted: true } : {};
   return Object.create(context, Object.getOwnPropertyDescriptors({ ...changes, ...retargeted })) as Context;
 }

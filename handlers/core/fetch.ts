@@ -10,7 +10,7 @@ import { accessLogWriter, logClock, type LogFormat } from "./access_line.ts";
 import { escapeLog } from "../http/escape.ts";
 import { type Forwarded, type ForwardedBy, TrustedProxies } from "../http/forwarded.ts";
 import { Refusal } from "../http/refusal.ts";
-import { parseTarget, rawTarget, SitePath, type Target } from "../http/target.ts";
+import { rawTarget, SitePath, type Target } from "../http/target.ts";
 import { type Hosts, OwnHosts } from "./own_hosts.ts";
 import { Judge } from "./judge.ts";
 import { kindOf, requireFunction } from "./origin.ts";
@@ -18,7 +18,13 @@ import { readHead, type RequestHead } from "./request_head.ts";
 import { noteRequest } from "./turns.ts";
 import { type SettledHandler, settleLast, unchecked } from "./settle.ts";
 import { isRepeatable, markRepeatable, type Repeat, type Transfer } from "./shortcuts.ts";
-import { type Identified, type InternalContext, internalsOf, type RequestNotes, type Visitor } from "./internals.ts";
+import {
+  type ContextChanges,
+  type InternalContext,
+  internalsOf,
+  type RequestNotes,
+  type Visitor,
+} from "./internals.ts";
 import type { Awaitable, Context, Encoder, Handler, LocalAddress, Logger, Rewriter } from "./types.ts";
 
 /** The fields of Deno.serve's connection info that pyserve uses. */
@@ -163,13 +169,30 @@ interface Notes extends RequestNotes {
   forwarded: Forwarded | undefined;
 }
 
-/** A client of which nothing is known has all rights, unless a layer restricts them. */
-const UNKNOWN: Omit<Identified, "visitor"> & { readonly visitor: null } = {
+const NO_ENCODERS: readonly Encoder[] = [];
+const NO_REWRITERS: readonly Rewriter[] = [];
+
+/** What {@linkcode derive} replaces in most cases. A client of which nothing is known has all rights. */
+const ORIGINAL: Replaced = {
   user: null,
   may: () => true,
   view: "",
   visitor: null,
+  base: SitePath.root,
+  target: null,
+  encoders: NO_ENCODERS,
+  rewriters: NO_REWRITERS,
 };
+
+/** The fields that a context of the same class can replace; `target` is null unless a layer or a mount has replaced it. */
+interface Replaced extends Pick<Context, "user" | "may" | "view" | "base" | "encoders" | "rewriters"> {
+  readonly visitor: Visitor | null;
+  readonly target: Target | null;
+}
+
+function isReplaceable(name: string): boolean {
+  return Object.hasOwn(ORIGINAL, name);
+}
 
 function newNotes(): Notes {
   return {
@@ -196,8 +219,9 @@ function newNotes(): Notes {
  * The fields are not `#private`, because a derived context has this object as its prototype and needs access to them.
  */
 class RequestContext implements InternalContext {
-  readonly base: SitePath = SitePath.root;
-  readonly retargeted: boolean = false;
+  readonly base: SitePath;
+  readonly encoders: readonly Encoder[];
+  readonly rewriters: readonly Rewriter[];
   readonly user: string | null;
   readonly may: Context["may"];
   readonly view: string;
@@ -207,6 +231,7 @@ class RequestContext implements InternalContext {
   private readonly request: Request;
   private readonly info: ConnectionInfo | undefined;
   private readonly whereLocal: () => LocalAddress | null;
+  private readonly newTarget: Target | null;
   readonly notes: Notes;
 
   constructor(
@@ -216,13 +241,17 @@ class RequestContext implements InternalContext {
     whereLocal: () => LocalAddress | null,
     judge: Judge,
     notes: Notes = newNotes(),
-    client: Identified | typeof UNKNOWN = UNKNOWN,
+    replaced: Replaced = ORIGINAL,
   ) {
     this.notes = notes;
-    this.user = client.user;
-    this.may = client.may;
-    this.view = client.view;
-    this.visitor = client.visitor;
+    this.user = replaced.user;
+    this.may = replaced.may;
+    this.view = replaced.view;
+    this.visitor = replaced.visitor;
+    this.base = replaced.base;
+    this.newTarget = replaced.target;
+    this.encoders = replaced.encoders;
+    this.rewriters = replaced.rewriters;
     this.request = request;
     this.info = info;
     this.log = log;
@@ -230,11 +259,13 @@ class RequestContext implements InternalContext {
     this.judge = judge;
   }
 
-  identified(client: Identified): Context | null {
+  derived(changes: ContextChanges): Context | null {
+    if (Object.getPrototypeOf(this) !== RequestContext.prototype) return null;
+    if (!Object.keys(changes).every(isReplaceable)) return null;
     const { request, info, log, whereLocal, judge, notes } = this;
-    if (!Object.hasOwn(this, "notes")) return null;
-    notes.user = client.user;
-    return new RequestContext(request, info, log, whereLocal, judge, notes, client);
+    const { user, may, view, visitor, base, newTarget: target, encoders, rewriters } = this;
+    const replaced = { user, may, view, visitor, base, target, encoders, rewriters, ...changes };
+    return new RequestContext(request, info, log, whereLocal, judge, notes, replaced);
   }
 
   urlOf(request: Request): string {
@@ -250,23 +281,19 @@ class RequestContext implements InternalContext {
     return request === this.request ? this.notes.head ??= readHead(request) : readHead(request);
   }
 
-  /** None, unless a layer adds some. */
-  get encoders(): readonly Encoder[] {
-    return NO_ENCODERS;
-  }
-
-  get rewriters(): readonly Rewriter[] {
-    return NO_REWRITERS;
+  get retargeted(): boolean {
+    return this.newTarget !== null;
   }
 
   get target(): Target {
+    if (this.newTarget !== null) return this.newTarget;
     const parsed = this.refusal === null ? this.parse() : null;
     if (parsed !== null && !(parsed instanceof Refusal)) return parsed;
     return { raw: this.requestTarget, path: SitePath.nowhere, slash: false, query: "" };
   }
 
   private parse(): Target | Refusal {
-    return this.notes.target ??= parseTarget(this.requestTarget);
+    return this.notes.target ??= this.judge.parse(this.requestTarget);
   }
 
   get requestTarget(): string {
@@ -279,7 +306,16 @@ class RequestContext implements InternalContext {
 
   get refusal(): Refusal | null {
     if (this.notes.refusal !== undefined) return this.notes.refusal;
-    return this.notes.refusal = this.judge.refusalOf(this.request, this.info, this) ?? this.refusedTarget();
+    return this.notes.refusal = this.refusedHead() ?? this.refusedTarget();
+  }
+
+  private refusedHead(): Refusal | null {
+    const { request, info, judge } = this;
+    const head = this.headOf(request);
+    const isUsual = request.method === "GET" && !head.isUnusual;
+    return isUsual && judge.accepts(this.urlOf(request), head, false, this)
+      ? null
+      : judge.refusalOf(request, info, this);
   }
 
   accepts(url: string, head: RequestHead, ownNamesOnly: boolean): boolean {
@@ -341,9 +377,6 @@ class RequestContext implements InternalContext {
     return this.info !== undefined && this.headOf(this.request).host !== null;
   }
 }
-
-const NO_ENCODERS: readonly Encoder[] = [];
-const NO_REWRITERS: readonly Rewriter[] = [];
 
 function nowhere(): null {
   return null;

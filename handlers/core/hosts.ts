@@ -7,6 +7,7 @@
 import { internalsOf } from "./internals.ts";
 import { rawOrigin } from "../http/target.ts";
 import { requireFunction } from "./origin.ts";
+import { repeatableLike } from "./shortcuts.ts";
 import type { Context, Handler } from "./types.ts";
 
 /** A host name, perhaps with `*.` for all subdomains of one; without a port. */
@@ -58,11 +59,11 @@ export function hosts(sites: Readonly<Record<string, Handler>>): Handler {
   }
   // Most requests are for the same name as the one before.
   let [last, site]: [string, Handler | null] = ["", null];
-  return (request, context) => {
+  return repeatableLike([...byName.values()], (request, context) => {
     const authority = authorityOf(request, context);
     if (authority !== last) [last, site] = [authority, handlerFor(hostname(authority), byName)];
     return site === null ? null : site(request, context);
-  };
+  });
 }
 
 /** The handler for a name: its own, or that of the longest pattern. */

@@ -64,6 +64,9 @@ export interface RequestNotes {
   counts: Counts | null;
 }
 
+/** The fields that a derived context replaces. */
+export type ContextChanges = Partial<Context & Pick<InternalContext, "visitor">>;
+
 /** What a layer knows of the client, and grants it. */
 export interface Identified extends Pick<Context, "user" | "may" | "view"> {
   /** What pages show about the client. */
@@ -103,10 +106,10 @@ export interface InternalContext extends Context {
    */
   accepts(url: string, head: RequestHead, ownNamesOnly: boolean): boolean;
   /**
-   * The context of an identified client: the same as `derive`, at a fraction of the cost. Null for a context that has
-   * been derived itself.
+   * The same as `derive`, at a fraction of the cost: an object that becomes a prototype is slow to create and to read.
+   * Null if other fields than the usual ones are replaced, now or before.
    */
-  identified(client: Identified): Context | null;
+  derived(changes: ContextChanges): Context | null;
   /** The URL of a request, read once: the runtime builds it each time. */
   urlOf(request: Request): string;
   /** The target of a request as sent, cut from its URL once. */

@@ -8,10 +8,14 @@ import type { TrustedProxies } from "../http/forwarded.ts";
 import { isHeaderTooLong, MAX_HEADER_BYTES } from "../http/header_size.ts";
 import { judgeHost } from "../http/host.ts";
 import { Refusal } from "../http/refusal.ts";
-import { MAX_TARGET_LENGTH } from "../http/target.ts";
+import { MAX_TARGET_LENGTH, parseTarget, type Target } from "../http/target.ts";
 import type { OwnHosts } from "./own_hosts.ts";
 import type { RequestHead } from "./request_head.ts";
 import type { Context } from "./types.ts";
+
+/** Maximum number of parsed targets that are kept, and their maximum length. */
+const MAX_TARGETS = 1_000;
+const MAX_KEPT_LENGTH = 256;
 
 /** The judge of one server. */
 export class Judge {
@@ -23,6 +27,7 @@ export class Judge {
   #host = "";
   #prefix = "";
   #isOwn = false;
+  readonly #targets = new Map<string, Target>();
 
   /** Takes the host names of the server, and the proxies in front of it. */
   constructor(hosts: OwnHosts, proxies: TrustedProxies | null) {
@@ -51,6 +56,17 @@ export class Judge {
     if (host !== this.#host && !this.#remember(host, url)) return false;
     if (!this.#isOwn && (ownNamesOnly || this.hosts.areRequired(context))) return false;
     return url.charCodeAt(this.#prefix.length) === 0x2f && url.startsWith(this.#prefix);
+  }
+
+  /** The parsed target: the same object for the same text, if that has been requested recently. */
+  parse(raw: string): Target | Refusal {
+    const known = this.#targets.get(raw);
+    if (known !== undefined) return known;
+    const target = parseTarget(raw);
+    if (target instanceof Refusal || raw.length > MAX_KEPT_LENGTH) return target;
+    if (this.#targets.size >= MAX_TARGETS) this.#targets.clear();
+    this.#targets.set(raw, target);
+    return target;
   }
 
   /** Remembers a Host if it is valid. */

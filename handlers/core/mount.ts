@@ -4,10 +4,11 @@
  * @module
  */
 
-import { parseTarget, readablePath, type SitePath } from "../http/target.ts";
+import { parseTarget, readablePath, type SitePath, type Target } from "../http/target.ts";
 import { Refusal } from "../http/refusal.ts";
 import { derive } from "./derive.ts";
 import { requireFunction } from "./origin.ts";
+import { repeatableLike } from "./shortcuts.ts";
 import type { Context, Handler } from "./types.ts";
 
 /**
@@ -34,13 +35,38 @@ import type { Context, Handler } from "./types.ts";
 export function mount(prefix: string, handler: Handler): Handler {
   requireFunction(handler, `the handler mounted at "${prefix}"`);
   const path = prefixPath(prefix);
-  return (request, context) => {
+  const known = new Map<string, Place>();
+  return repeatableLike([handler], (request, context) => {
     if (context.refusal) return refused(handler, request, context, path);
-    const below = context.target.path.below(path);
-    if (below === null) return null;
-    const target = { ...context.target, path: below };
-    return handler(request, derive(context, { target, base: context.base.join(path), ...rightsBelow(path, context) }));
-  };
+    const place = placeOf(context, path, known);
+    if (place === null) return null;
+    const { target, base } = place;
+    return handler(request, derive(context, { target, base, ...rightsBelow(path, context) }));
+  });
+}
+
+/** A target and a base, and what they are below the mount. */
+interface Place {
+  readonly from: Target;
+  readonly fromBase: SitePath;
+  readonly target: Target;
+  readonly base: SitePath;
+}
+
+/** Maximum number of places that are kept by the target as sent, and the maximum length of that. */
+const MAX_KNOWN = 1_000;
+const MAX_KNOWN_LENGTH = 256;
+
+/** Where a request leads below the mount; null if it does not. A target requested again is the same object. */
+function placeOf({ target, base, requestTarget }: Context, path: SitePath, known: Map<string, Place>): Place | null {
+  const last = known.get(requestTarget);
+  if (last !== undefined && last.from === target && last.fromBase === base) return last;
+  const below = target.path.below(path);
+  if (below === null) return null;
+  const place = { from: target, fromBase: base, target: { ...target, path: below }, base: base.join(path) };
+  if (known.size >= MAX_KNOWN) known.clear();
+  if (requestTarget.length <= MAX_KNOWN_LENGTH) known.set(requestTarget, place);
+  return place;
 }
 
 /** The same rights, for paths relative to the mount. */

@@ -49,24 +49,31 @@ export function switchOf(response: Response): Switch | undefined {
   return switches.get(response);
 }
 
-/** Handlers and fetch functions of which nothing outside has to see each request, and layers that do not have to. */
-const repeatable = new WeakSet<Handler | Layer | FetchLike>();
+/** Handlers, layers and fetch functions of which nothing outside has to see each request. */
+const repeatable = new WeakSet<Repeatable>();
+
+type Repeatable = Handler | Layer | FetchLike;
 
 type FetchLike = (request: Request) => unknown;
 
 /**
  * Marks a handler, or the fetch function of one, that treats all requests with the same head alike, except for its log;
- * or a layer that leaves responses that are sent again as they are. Any other function around a handler sees each
+ * or a layer that leaves responses that are sent again as they are. A function around it is not marked, and so sees each
  * request.
  */
-export function markRepeatable<Marked extends Handler | Layer | FetchLike>(handler: Marked): Marked {
+export function markRepeatable<Marked extends Repeatable>(handler: Marked): Marked {
   repeatable.add(handler);
   return handler;
 }
 
 /** Whether a handler, a layer or a fetch function has been marked. */
-export function isRepeatable(handler: Handler | Layer | FetchLike): boolean {
+export function isRepeatable(handler: Repeatable): boolean {
   return repeatable.has(handler);
+}
+
+/** Marks what only passes requests on, if all handlers or layers that it passes them to are marked. */
+export function repeatableLike<Made extends Repeatable>(parts: readonly Repeatable[], made: Made): Made {
+  return parts.every(isRepeatable) ? markRepeatable(made) : made;
 }
 
 /** A range of an open file. Whoever takes it disposes of it. */

@@ -7,7 +7,7 @@
 import { isOwnUrl } from "../core/cross_site.ts";
 import { HttpError } from "../core/errors.ts";
 import type { Context } from "../core/types.ts";
-import { weakMatch, withoutVariants } from "../http/etag.ts";
+import { weakMatch } from "../http/etag.ts";
 import { ifHolds, parseIf } from "../http/if_header.ts";
 import { Refusal } from "../http/refusal.ts";
 import { parseTarget, rawTarget, type SitePath } from "../http/target.ts";
@@ -16,7 +16,7 @@ import type { LockSite } from "./lock_site.ts";
 
 /** Throws 400 for a malformed If header, and 412 if it does not hold. What the client cannot read has no entity tag. */
 export async function requireIf(
-  { store, locks }: LockSite,
+  { store, locks, settings }: LockSite,
   request: Request,
   context: Context,
 ): Promise<void> {
@@ -27,7 +27,11 @@ export async function requireIf(
   const source = readable(store.source, context);
   const tags = new Map<string, Promise<string | null>>();
   const tagOf = (path: SitePath) => {
-    const tag = tags.get(path.text) ?? Promise.resolve(source.stat(path)).then((stat) => stat && `"${stat.version}"`);
+    const found = async () => {
+      const stat = await source.stat(path);
+      return stat && settings.etagOf(path, stat);
+    };
+    const tag = tags.get(path.text) ?? found();
     tags.set(path.text, tag);
     return tag;
   };
@@ -41,10 +45,15 @@ export async function requireIf(
     async hasEtag(resource, etag) {
       const path = pathOf(resource);
       const tag = path && await tagOf(path);
-      return tag !== null && weakMatch(withoutVariants(etag), tag);
+      return tag !== null && weakMatch(withoutCoding(etag), tag);
     },
   });
   if (!holds) throw new HttpError(412, "The conditions of the If header do not hold");
+}
+
+/** The tag of the file itself, for that of a compressed response. */
+function withoutCoding(etag: string): string {
+  return etag.replace(/-(?:br|gzip|zstd)"$/, '"');
 }
 
 /** The path of a URL on this server, below the same mount; null for any other URL, which has no state here. */

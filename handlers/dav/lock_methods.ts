@@ -4,8 +4,7 @@
  * @module
  */
 
-import { isCrossSite } from "../core/cross_site.ts";
-import { HttpError } from "../core/errors.ts";
+import { requireSameSite } from "../core/cross_site.ts";
 import { requireOwnHost } from "../core/own_hosts.ts";
 import type { Context, Handler } from "../core/types.ts";
 import { requireIf } from "./if_condition.ts";
@@ -22,9 +21,7 @@ export function lockHandler(site: LockSite): Handler {
     const isOwn = method === "LOCK" || method === "UNLOCK";
     if (READING.has(method) || !(isOwn || headers.has("if"))) return null;
     requireOwnHost(request, context);
-    if (isCrossSite(request, context.hosts)) {
-      throw new HttpError(403, "The request was sent by a page of another site");
-    }
+    requireSameSite(request, context.hosts);
     return method === "UNLOCK" ? unlock(site, request, context) : answer(site, request, context);
   };
 }

@@ -6,6 +6,7 @@
 
 import { HttpError } from "../core/errors.ts";
 import type { SitePath } from "../http/target.ts";
+import type { DeadProperties } from "./dead_properties.ts";
 import type { LockProperties } from "./lock_answers.ts";
 import { DAV, hrefOf, LIVE_NAMES, liveValue, type PropertySite, type Resource } from "./properties.ts";
 import type { XmlElement } from "./xml.ts";
@@ -25,6 +26,9 @@ export type RequestedProperties =
   | { readonly kind: "names" }
   | { readonly kind: "some"; readonly names: readonly PropertyName[] };
 
+/** More would only make the response long: clients ask for some twenty. */
+const MAX_NAMES = 100;
+
 /** Parses the body of PROPFIND; without one, all properties are asked for. Throws 400. */
 export function requestedProperties(root: XmlElement | null): RequestedProperties {
   if (root === null) return { kind: "all", names: [] };
@@ -41,7 +45,8 @@ export function requestedProperties(root: XmlElement | null): RequestedPropertie
 }
 
 function namesIn({ children }: XmlElement): PropertyName[] {
-  const distinct = new Map(children.map((each) => [`${each.namespace} ${each.name}`, each]));
+  const distinct = new Map(children.map((each) => [keyOf(each), each]));
+  if (distinct.size > MAX_NAMES) throw new HttpError(400, `A propfind may name ${MAX_NAMES} properties at most`);
   return [...distinct.values()];
 }
 
@@ -51,6 +56,8 @@ export interface ReportOptions {
   readonly base: SitePath;
   /** The properties of locks; null without locks. */
   readonly locks?: LockProperties | null;
+  /** The properties that clients have set; null if there are none. */
+  readonly dead: ReadonlyMap<string, DeadProperties> | null;
   /** Whether to leave out what a resource does not have (RFC 8144 section 2.1). */
   readonly isMinimal: boolean;
 }
@@ -74,10 +81,16 @@ export class PropertyReport {
   /** The `response` element of a resource. */
   of(resource: Resource): string {
     let [found, missing] = ["", ""];
+    const dead = this.#options.dead?.get(resource.path.text) ?? {};
     for (const name of this.#names) {
       const value = this.#valueOf(name, resource);
+      const set = dead[keyOf(name)];
       if (value !== null) found += property(name, this.#asked.kind === "names" ? "" : value);
+      else if (set !== undefined && this.#asked.kind === "some") found += set;
       else if (this.#asked.kind === "some" && !this.#options.isMinimal) missing += property(name, "");
+    }
+    if (this.#asked.kind !== "some") {
+      found += Object.entries(dead).map(([key, xml]) => this.#asked.kind === "names" ? named(key) : xml).join("");
     }
     const href = `<D:href>${escapeXml(hrefOf(resource, this.#options.base))}</D:href>`;
     const ok = found !== "" || missing === "" ? propstat(found, "200 OK") : "";
@@ -91,6 +104,17 @@ export class PropertyReport {
   }
 }
 
+/** The key of a property in `DeadProperties`. */
+export function keyOf({ namespace, name }: PropertyName): string {
+  return `{${namespace}}${name}`;
+}
+
+/** The element of a key, without a value. */
+function named(key: string): string {
+  const end = key.lastIndexOf("}");
+  return property({ namespace: key.slice(1, end), name: key.slice(end + 1) }, "");
+}
+
 /** A property with a value, as XML within a multi-status. */
 export function property({ namespace, name }: PropertyName, value: string): string {
   const [start, end] = namespace === DAV
@@ -100,8 +124,9 @@ export function property({ namespace, name }: PropertyName, value: string): stri
 }
 
 /** Properties with the same status. */
-export function propstat(properties: string, status: string): string {
-  return `<D:propstat><D:prop>${properties}</D:prop><D:status>HTTP/1.1 ${status}</D:status></D:propstat>`;
+export function propstat(properties: string, status: string, condition?: string): string {
+  const error = condition === undefined ? "" : `<D:error><D:${condition}/></D:error>`;
+  return `<D:propstat><D:prop>${properties}</D:prop><D:status>HTTP/1.1 ${status}</D:status>${error}</D:propstat>`;
 }
 
 function isSame(one: PropertyName, other: PropertyName): boolean {

@@ -28,7 +28,12 @@ export async function propfind(site: DavSite, request: Request, context: Context
   if (isDirectory && depth === "infinity") return errorDocument(403, "propfind-finite-depth");
   const locks = site.locks ? lockProperties(site.locks.current(), context) : null;
   const isMinimal = /(?:^|[,;\s])return\s*=\s*"?minimal\b/i.test(request.headers.get("prefer") ?? "");
-  const report = new PropertyReport(site, asked, { base: context.base, isMinimal, locks });
+  const report = new PropertyReport(site, asked, {
+    base: context.base,
+    isMinimal,
+    locks,
+    dead: site.properties?.current() ?? null,
+  });
   const entries = isDirectory && depth === "1" ? () => entriesOf(source, { path, stat }, request) : none;
   const responses = async function* () {
     yield report.of({ path, stat });

@@ -49,7 +49,15 @@ export interface AuthOptions {
   readonly log?: Pick<Logger, "error">;
   /** Shown by clients that ask for a password; defaults to `pyserve`. */
   readonly realm?: string;
+  /**
+   * Whether WebDAV clients have to log in even where anyone may read: some of them use a password only if they are asked for
+   * it at once. Defaults to false.
+   */
+  readonly davLogin?: boolean;
 }
+
+/** Methods that no page of a browser uses. */
+const DAV_METHODS: ReadonlySet<string> = new Set(["PROPFIND", "PROPPATCH", "LOCK", "UNLOCK"]);
 
 const DEFAULT_RULES = ["users:all"];
 
@@ -93,6 +101,7 @@ class Gate {
   readonly #by: Identification;
   readonly #rules: AccessRules;
   readonly #realm: string;
+  readonly #davLogin: boolean;
   readonly #sharing: Sharing;
   #log: Pick<Logger, "error"> | null;
   /** By name; null stands for all who have not logged in. */
@@ -109,6 +118,7 @@ class Gate {
     this.#by = { users, sessions, revocations, logins: options.logins ?? this.#loginsOf(users) };
     this.#rules = new AccessRules(rules.map((rule) => typeof rule === "string" ? parseAccessRule(rule) : rule));
     this.#sharing = { shares: shares(state, site), site, revocations, records, users, rules: this.#rules };
+    this.#davLogin = options.davLogin ?? false;
     this.#realm = realm.replace(/[^ !#-[\]-~]/g, "");
   }
 
@@ -244,7 +254,9 @@ class Gate {
   }
 
   /** Whether to ask the handlers at all: for reading, if there is a right to the path; otherwise they decide. */
-  #isOpen({ method }: Request, { target: { path }, may }: Context): boolean {
+  #isOpen({ method }: Request, { target: { path }, may, user }: Context): boolean {
+    if (this.#davLogin && user === null && DAV_METHODS.has(method)) return false;
+    if (method === "PROPFIND") return may("read", path);
     if (path.segments[0] === OWN_DIRECTORY || (method !== "GET" && method !== "HEAD")) return true;
     return may("read", path) || may("run", path);
   }
@@ -277,8 +289,9 @@ class Gate {
   #challenge(request: Request, context: Context, problem = "Log in first"): Response {
     const head = internalsOf(context).headOf(request);
     if (isNavigation(request, head)) return redirectToLogin(context);
-    // A browser would show a dialog of its own for Basic, which has no logout.
-    const scheme = isBrowser(head) ? "Bearer" : "Basic";
+    // A browser would show a dialog of its own for Basic, which has no logout. KDE's WebDAV client is named like one.
+    const isPage = isBrowser(head) && (head.fetchMode !== null || !DAV_METHODS.has(request.method));
+    const scheme = isPage ? "Bearer" : "Basic";
     const charset = scheme === "Basic" ? ', charset="UTF-8"' : "";
     return errorResponse(
       new HttpError(401, problem, {
@@ -289,7 +302,8 @@ class Gate {
 }
 
 function contextFor(client: Identified, context: Context): Context {
-  return internalsOf(context).identified(client) ?? derive(context, client);
+  internalsOf(context).notes.user = client.user;
+  return internalsOf(context).derived(client) ?? derive(context, client);
 }
 
 /** What is wrong with the credentials of a request; it is the same for an unknown name. */

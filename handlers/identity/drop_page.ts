@@ -8,7 +8,7 @@
 import script from "./drop_box.js" with { type: "text" };
 import { escapeHtml, showUnseen } from "../http/escape.ts";
 import { page, scriptedHeaders } from "../page/frame.ts";
-import { policyHash } from "../page/policy_hash.ts";
+import { policyHash } from "../page/inlined.ts";
 
 /** Headers of the page: its script may run, and send to this server only. */
 export const dropHeaders: Readonly<Record<string, string>> = scriptedHeaders({

@@ -7,6 +7,7 @@
 import { makesLayers } from "../core/chain.ts";
 import { derive } from "../core/derive.ts";
 import { onDemand } from "../core/on_demand.ts";
+import { markRepeatable } from "../core/shortcuts.ts";
 import { SharedTurns } from "../core/turns.ts";
 import type { Transform } from "node:stream";
 import type { Encoder, Layer } from "../core/types.ts";
@@ -82,7 +83,11 @@ type Bytes = Uint8Array<ArrayBuffer>;
  */
 export function compress(options: CompressOptions = {}): Layer {
   const own = compressors(options);
-  return (next) => (request, context) => next(request, derive(context, { encoders: [...context.encoders, ...own] }));
+  return markRepeatable((next) => (request, context) => {
+    // The same array for each request lets the cache recognize it.
+    const encoders = context.encoders.length === 0 ? own : [...context.encoders, ...own];
+    return next(request, derive(context, { encoders }));
+  });
 }
 makesLayers(compress);
 

@@ -7,6 +7,7 @@
 import { varyBy } from "../http/vary.ts";
 import { then } from "../core/awaitable.ts";
 import { makesLayers, passedByErrors } from "../core/chain.ts";
+import { markRepeatable } from "../core/shortcuts.ts";
 import { requireArray } from "../core/origin.ts";
 import type { Context, Layer } from "../core/types.ts";
 import { isOrigin } from "../http/host.ts";
@@ -64,10 +65,11 @@ const FIELD_NAMES = /^[\w!#$%&'*+.^`|~, -]{1,4096}$/;
  */
 export function cors(options: CorsOptions = {}): Layer {
   const policy = policyOf(options);
-  return passedByErrors("cors", (next) => (request, context) => {
+  const layer: Layer = (next) => (request, context) => {
     if (isPreflight(request, context)) return preflight(request, policy);
     return then(next(request, context), (response) => response && shared(request, response, policy));
-  });
+  };
+  return passedByErrors("cors", markRepeatable(layer));
 }
 makesLayers(cors);
 

@@ -18,7 +18,10 @@ import dom from "./script/dom.js" with { type: "text" };
 import downloads from "./script/downloads.js" with { type: "text" };
 import dragging from "./script/dragging.js" with { type: "text" };
 import drop from "./script/drop.js" with { type: "text" };
+import edit from "./script/edit.js" with { type: "text" };
 import entries from "./script/entries.js" with { type: "text" };
+import exif from "./script/exif.js" with { type: "text" };
+import facts from "./script/facts.js" with { type: "text" };
 import fileText from "./script/file_text.js" with { type: "text" };
 import folder from "./script/folder.js" with { type: "text" };
 import folderPicker from "./script/folder_picker.js" with { type: "text" };
@@ -30,9 +33,11 @@ import help from "./script/help.js" with { type: "text" };
 import highlight from "./script/highlight.js" with { type: "text" };
 import historyOf from "./script/history.js" with { type: "text" };
 import icons from "./script/icons.js" with { type: "text" };
+import keptValues from "./script/kept.js" with { type: "text" };
 import jsonTree from "./script/json_tree.js" with { type: "text" };
 import keyboard from "./script/keyboard.js" with { type: "text" };
 import kinds from "./script/kinds.js" with { type: "text" };
+import language from "./script/language.js" with { type: "text" };
 import lazy from "./script/lazy.js" with { type: "text" };
 import lines from "./script/lines.js" with { type: "text" };
 import live from "./script/live.js" with { type: "text" };
@@ -71,6 +76,7 @@ import style from "./script/style.js" with { type: "text" };
 import summary from "./script/summary.js" with { type: "text" };
 import textView from "./script/text_view.js" with { type: "text" };
 import theme from "./script/theme.js" with { type: "text" };
+import thumbnails from "./script/thumbnails.js" with { type: "text" };
 import toolbar from "./script/toolbar.js" with { type: "text" };
 import transfer from "./script/transfer.js" with { type: "text" };
 import upload from "./script/upload.js" with { type: "text" };
@@ -78,9 +84,14 @@ import uploads from "./script/uploads.js" with { type: "text" };
 import viewCss from "./script/view.css" with { type: "text" };
 import viewStyle from "./script/view_style.js" with { type: "text" };
 import work from "./script/work.js" with { type: "text" };
+import zipReader from "./script/zip_reader.js" with { type: "text" };
+import zipView from "./script/zip_view.js" with { type: "text" };
 import { BASE, bundle, CODE, MAIN } from "./bundle.ts";
+import { languages, wordFiles, wordsJson } from "./words.ts";
 
-/** The modules and style sheets by name. */
+export { languages };
+
+/** The modules, style sheets and texts by name. */
 export const sources: ReadonlyMap<string, string> = new Map([
   ["actions.js", actions],
   ["address.js", address],
@@ -96,7 +107,10 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["downloads.js", downloads],
   ["dragging.js", dragging],
   ["drop.js", drop],
+  ["edit.js", edit],
   ["entries.js", entries],
+  ["exif.js", exif],
+  ["facts.js", facts],
   ["file_text.js", fileText],
   ["folder.js", folder],
   ["folder_picker.js", folderPicker],
@@ -108,9 +122,11 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["highlight.js", highlight],
   ["history.js", historyOf],
   ["icons.js", icons],
+  ["kept.js", keptValues],
   ["json_tree.js", jsonTree],
   ["keyboard.js", keyboard],
   ["kinds.js", kinds],
+  ["language.js", language],
   ["lazy.js", lazy],
   ["lines.js", lines],
   ["live.js", live],
@@ -149,13 +165,17 @@ export const sources: ReadonlyMap<string, string> = new Map([
   ["summary.js", summary],
   ["text_view.js", textView],
   ["theme.js", theme],
+  ["thumbnails.js", thumbnails],
   ["toolbar.js", toolbar],
   ["transfer.js", transfer],
   ["upload.js", upload],
   ["uploads.js", uploads],
   ["view.css", viewCss],
   ["view_style.js", viewStyle],
+  ["words.json", wordsJson],
   ["work.js", work],
+  ["zip_reader.js", zipReader],
+  ["zip_view.js", zipView],
 ]);
 
 /** The files that a page needs at once. */
@@ -168,7 +188,7 @@ let joined: ReadonlyMap<string, string> | undefined;
 
 /** The files that are served, by name; joined with the first request for one, because a page needs only their version. */
 export function texts(): ReadonlyMap<string, string> {
-  return joined ??= bundle(sources, OTHER_ROOTS);
+  return joined ??= new Map([...bundle(sources, OTHER_ROOTS), ...wordFiles()]);
 }
 
 /** Hash of all that decides about the files: the cache-busting part of their URLs. */

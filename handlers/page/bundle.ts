@@ -8,6 +8,8 @@
  * @module
  */
 
+import { minified } from "./inlined.ts";
+
 /** The module that starts the page. */
 export const MAIN = "main.js";
 
@@ -16,7 +18,7 @@ export const BASE = "base.js";
 
 interface Module {
   readonly name: string;
-  /** The source without comments. */
+  /** The source without comments and indentation. */
   readonly text: string;
   /** Modules that it needs when it is loaded. */
   readonly needs: readonly string[];
@@ -25,6 +27,7 @@ interface Module {
 }
 
 const COMMENT = /\/\*\*[^]*?\*\/[ \n]?|^[ \t]*\/\/.*\n/gm;
+const INDENTATION = /^ +/gm;
 const IMPORT = /^import \{([^}]*)\} from "\.\/(\w+\.js)";\n/gm;
 const IMPORTED_TEXT = /^import (\w+) from "\.\/(\w+\.css)" with \{ type: "text" \};\n/gm;
 const ON_DEMAND = /\bimport\("\.\/(\w+\.js)"\)/g;
@@ -45,8 +48,8 @@ export function bundle(sources: ReadonlyMap<string, string>, roots: readonly str
 }
 
 function parsed(name: string, source: string, sources: ReadonlyMap<string, string>): Module {
-  const text = source.replace(COMMENT, "")
-    .replace(IMPORTED_TEXT, (_, given, file) => `const ${given} = ${JSON.stringify(sources.get(file))};\n`);
+  const text = source.replace(COMMENT, "").replace(INDENTATION, "")
+    .replace(IMPORTED_TEXT, (_, given, file) => `const ${given} = ${JSON.stringify(minified(sources.get(file)!))};\n`);
   const needs = Array.from(text.matchAll(IMPORT), ([, , needed]) => needed!);
   return { name, text, needs, loads: Array.from(text.matchAll(ON_DEMAND), ([, loaded]) => loaded!) };
 }
@@ -135,9 +138,11 @@ export const CODE: string = [
   joined,
   handleOf,
   importOf,
+  minified,
   enclosed,
   rewritten,
   COMMENT,
+  INDENTATION,
   IMPORT,
   IMPORTED_TEXT,
   ON_DEMAND,

@@ -7,8 +7,9 @@
 import css from "./page.css" with { type: "text" };
 import scriptedCss from "./scripted.css" with { type: "text" };
 import { escapeHtml } from "../http/escape.ts";
+
 import { plainName } from "./names.ts";
-import { policyHash } from "./policy_hash.ts";
+import { minified, policyHash } from "./inlined.ts";
 import type { PageScript } from "./script.ts";
 
 /** The style sheets, minified: they are inlined in every page. */
@@ -17,10 +18,6 @@ const SCRIPTED_STYLE = STYLE + minified(scriptedCss);
 
 // Awaited once, when the module is loaded: hashing a few kilobytes finishes before the socket is open.
 const [STYLE_HASH, SCRIPTED_STYLE_HASH] = [await policyHash(STYLE), await policyHash(SCRIPTED_STYLE)];
-
-function minified(css: string): string {
-  return css.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) => line.trim()).join("");
-}
 
 /**
  * The headers of a page. The policy allows the inlined style sheet and nothing else, no script in particular, so that

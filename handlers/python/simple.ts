@@ -18,7 +18,7 @@ import { locationOf, parseTarget, rawTarget, SitePath, type Target } from "../ht
 import { listing } from "../listing/listing.ts";
 import type { Hosts } from "../core/own_hosts.ts";
 import { resolve } from "../serving/resolve.ts";
-import { ResponseCache } from "../serving/response_cache.ts";
+import { CacheBudget, ResponseCache } from "../serving/response_cache.ts";
 import { settle } from "../core/settle.ts";
 import { slashRedirect } from "../serving/slash_redirect.ts";
 import { disk } from "../sources/disk.ts";
@@ -386,7 +386,7 @@ const CACHE_BYTES = 32 * 1024 * 1024;
 function cacheOf({ caches }: Site, rules: string): ResponseCache {
   const known = caches.get(rules);
   if (known) return known;
-  const made = new ResponseCache({ maxBytes: CACHE_BYTES });
+  const made = new ResponseCache({ budget: new CacheBudget(CACHE_BYTES) });
   caches.clear(); // options rarely change in a program; this bounds the memory if they do
   caches.set(rules, made);
   return made;

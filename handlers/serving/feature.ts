@@ -88,6 +88,8 @@ export interface Feature {
    * Names that are not listed require no right.
    */
   readonly rights?: Readonly<Record<string, Right>>;
+  /** Whether it writes to the source; defaults to whether it has the ability `upload` or `delete`. */
+  readonly isWriting?: boolean;
   /** Whether it executes files of the source, so that write access to the source means code execution. */
   readonly runsPrograms?: boolean;
   /**

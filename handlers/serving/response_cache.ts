@@ -81,10 +81,78 @@ interface Entry {
   used: boolean;
 }
 
+/** A cache that can be made smaller. */
+interface Member {
+  /** Its current size in bytes. */
+  readonly bytes: number;
+  /** Evicts one entry. */
+  evict(): void;
+}
+
+/**
+ * A limit for the response caches of several file servers together, such as those of virtual hosts: pass the same one as
+ * `cacheSize` to all of them. If it is exceeded, the largest cache evicts entries.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { CacheBudget, fileServer, hosts, memory, toFetch } from "@x/pyserve";
+ *
+ * const cacheSize = new CacheBudget(16 * 1024 * 1024);
+ * const fetch = toFetch(hosts({
+ *   "a.localhost": fileServer(memory({ "index.html": "A" }), { cacheSize, log: false }),
+ *   "b.localhost": fileServer(memory({ "index.html": "B" }), { cacheSize, log: false }),
+ * }));
+ * assert(await (await fetch(new Request("http://b.localhost/"))).text() === "B");
+ * ```
+ *
+ * @category Server
+ */
+export class CacheBudget {
+  /** The limit in bytes; with 0, nothing is cached. */
+  readonly maxBytes: number;
+  readonly #members: Member[] = [];
+
+  /** Defaults to 64 MiB. */
+  constructor(maxBytes: number = 64 * 1024 * 1024) {
+    this.maxBytes = maxBytes;
+  }
+
+  /**
+   * The limit of a cache, given as the option `cacheSize`.
+   *
+   * @internal
+   */
+  static of(size: number | CacheBudget | undefined): CacheBudget {
+    return size instanceof CacheBudget ? size : new CacheBudget(size);
+  }
+
+  /**
+   * Adds a cache.
+   *
+   * @internal
+   */
+  join(member: Member): void {
+    this.#members.push(member);
+  }
+
+  /**
+   * Evicts entries until the limit is kept.
+   *
+   * @internal
+   */
+  makeRoom(): void {
+    while (this.#members.reduce((sum, { bytes }) => sum + bytes, 0) > this.maxBytes) {
+      const largest = this.#members.reduce((largest, member) => member.bytes > largest.bytes ? member : largest);
+      largest.evict();
+    }
+  }
+}
+
 /** Options of {@linkcode ResponseCache}. */
 export interface ResponseCacheOptions {
-  /** Maximum size in bytes; 0 disables the cache. */
-  readonly maxBytes: number;
+  /** The limit of its size, perhaps together with other caches. */
+  readonly budget: CacheBudget;
   /** Adds to a 304 the headers that layers have already added to all other templates. */
   readonly dress?: (response: Response, context: Context) => Response;
   /**
@@ -110,8 +178,8 @@ export class ResponseCache {
   readonly #missing: Entries = new Map();
   readonly #missed = new Set<string>();
   readonly #loading = new Set<string>();
-  readonly #codings = new Map<string | null, { readonly order: string; readonly ties: string }>();
-  readonly #maxBytes: number;
+  readonly #codings = new WeakMap<readonly Encoder[], Map<string | null, string>>();
+  readonly #budget: CacheBudget;
   readonly #dress: (response: Response, context: Context) => Response;
   readonly #isCoded: boolean;
   readonly #pageEncoders: readonly Encoder[];
@@ -121,11 +189,12 @@ export class ResponseCache {
 
   /** Creates an empty cache. */
   constructor(
-    { maxBytes, dress, coded = false, pageEncoders = [], queries = [], ownNamesOnly = false }: ResponseCacheOptions,
+    { budget, dress, coded = false, pageEncoders = [], queries = [], ownNamesOnly = false }: ResponseCacheOptions,
   ) {
     this.#ownNamesOnly = ownNamesOnly;
     this.#elsewhere = queries.length > 0 ? new RegExp(`[?&](?:${queries.join("|")})(?:[=&]|$)`) : null;
-    this.#maxBytes = maxBytes;
+    this.#budget = budget;
+    budget.join(this);
     this.#dress = dress ?? ((response) => response);
     this.#isCoded = coded;
     this.#pageEncoders = pageEncoders;
@@ -174,7 +243,7 @@ export class ResponseCache {
 
   /** Accepts a proof that a path does not exist, if the path has been requested before. */
   offerAbsence(request: Request, context: Context, prove: () => FreshnessCheck | null): void {
-    if (request.method !== "GET" || this.#maxBytes === 0) return;
+    if (request.method !== "GET" || this.#budget.maxBytes === 0) return;
     const key = this.#keyOfRequest(request, context);
     const isFresh = this.#missed.has(key) ? prove() : null;
     if (isFresh) internalsOf(context).notes.absence = { key, isFresh };
@@ -183,7 +252,7 @@ export class ResponseCache {
 
   /** Whether a response of this size is worth offering, if it is sent in full for this request. */
   wants(request: Request, context: Context, size: number, { negotiated = false } = {}): boolean {
-    if (request.method !== "GET" || size + ENTRY_BYTES > this.#maxBytes || size > MAX_FILE_BYTES) return false;
+    if (request.method !== "GET" || size + ENTRY_BYTES > this.#budget.maxBytes || size > MAX_FILE_BYTES) return false;
     const accept = internalsOf(context).headOf(request).accept;
     if (negotiated && accept !== null && accept.length > MAX_ACCEPT_LENGTH) return false;
     const key = this.#keyOfRequest(request, context);
@@ -225,7 +294,7 @@ export class ResponseCache {
     const accept = offer.negotiated ? internalsOf(context).headOf(request).accept : undefined;
     const entry = this.#entryOf({ ...offer, notModified }, accept);
     this.#add(this.#entries, this.#keyOfRequest(request, context), entry);
-    this.#makeRoom();
+    this.#budget.makeRoom();
     return entry.whole.clone();
   }
 
@@ -272,18 +341,16 @@ export class ResponseCache {
     return `${view.length}:${view}${codings}${rewriters.length === 0 ? "" : changesOf(rewriters)} ${path}`;
   }
 
-  /** Stored codings are selected by order alone; encoders come after them, so ties matter as well. */
+  /** The part of the key for the codings that a client accepts; most requests resemble the one before. */
   #codingsOf(header: string | null, encoders: readonly Encoder[]): string {
-    let known = this.#codings.get(header);
-    if (known === undefined) {
-      const [codings, { of }] = [acceptedCodings(header), codingWeights(header)];
-      const ties = codings.map((coding, at) => at > 0 && of(coding) === of(codings[at - 1]!) ? "=" : ">");
-      known = { order: codings.join(), ties: ties.join("") };
-      if (this.#codings.size >= MAX_CODING_HEADERS) this.#codings.clear();
-      this.#codings.set(header, known);
-    }
-    if (encoders.length === 0) return known.order;
-    return `${known.order}${known.ties}+${encoders.map(({ coding }) => coding).join()}`;
+    let known = this.#codings.get(encoders);
+    if (known === undefined) this.#codings.set(encoders, known = new Map());
+    let codings = known.get(header);
+    if (codings !== undefined) return codings;
+    codings = codingsOf(header, encoders);
+    if (known.size >= MAX_CODING_HEADERS) known.clear();
+    known.set(header, codings);
+    return codings;
   }
 
   /** Whether the request is accepted, as far as the key does not prove it: an accepted one had the same target. */
@@ -338,12 +405,16 @@ export class ResponseCache {
     entries.delete(key);
   }
 
+  /** The size of all entries in bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Evicts the oldest entry that has not been hit since its last check (second chance). */
-  #makeRoom(): void {
+  evict(): void {
     for (const [key, variants] of this.#entries) {
-      if (this.#bytes <= this.#maxBytes) return;
       this.#drop(this.#entries, key);
-      if (!variants.some(({ used }) => used)) continue;
+      if (!variants.some(({ used }) => used)) return;
       for (const entry of variants) entry.used = false;
       this.#set(this.#entries, key, variants);
     }
@@ -380,6 +451,15 @@ function notModifiedSince(entry: Entry): Response {
     if (value !== null) headers.set(name, value);
   }
   return entry.notModifiedSince = new Response(null, { status: 304, headers });
+}
+
+/** Stored codings are selected by order alone; encoders come after them, so ties matter as well. */
+function codingsOf(header: string | null, encoders: readonly Encoder[]): string {
+  const codings = acceptedCodings(header);
+  if (encoders.length === 0) return codings.join();
+  const { of } = codingWeights(header);
+  const ties = codings.map((coding, at) => at > 0 && of(coding) === of(codings[at - 1]!) ? "=" : ">");
+  return `${codings.join()}${ties.join("")}+${encoders.map(({ coding }) => coding).join()}`;
 }
 
 /** The part of a key that stands for the changes made to content. */

@@ -4,17 +4,24 @@
  * @module
  */
 
-import { chain } from "../core/chain.ts";
-import { DAV_HEADERS, DAV_METHODS, LOCK_METHODS } from "../dav/dav_methods.ts";
+import type { DavOptions } from "../dav/dav.ts";
+import {
+  DAV_HEADERS,
+  DAV_METHODS,
+  fileMethods,
+  isFileRequest,
+  LOCK_METHODS,
+  PROPERTY_METHODS,
+} from "../dav/dav_methods.ts";
 import { LockTable } from "../dav/lock_table.ts";
-import type { UploadOptions } from "../upload/upload.ts";
 import { type Feature, lazily } from "../serving/feature.ts";
 
 /**
  * The feature of {@linkcode dav}: file managers show the files of a site; loaded on first use.
  *
- * For locks, give it and `uploadFeatures` the same options, with a {@linkcode lockTable} and the right to change files:
- * many clients write only where they can lock.
+ * It tells the names in directories also without `listing`. For writing, give it and `uploadFeatures` the same options, and
+ * list it first. For locks, without which many clients do not write, these have a {@linkcode lockTable} and the right to
+ * change files.
  *
  * @example
  * ```ts
@@ -30,26 +37,26 @@ import { type Feature, lazily } from "../serving/feature.ts";
  *
  * @category Features
  */
-export function davFeature(options: UploadOptions = {}): Feature {
-  const locks = options.locks instanceof LockTable ? options.locks : undefined;
-  const methods = { ...DAV_METHODS, ...locks && LOCK_METHODS };
+export function davFeature(options: DavOptions = {}): Feature {
+  const { rights, locks } = options;
+  const hasLocks = locks instanceof LockTable;
+  const own = { ...DAV_METHODS, ...rights && PROPERTY_METHODS, ...hasLocks && LOCK_METHODS };
+  const methods = { ...own, ...rights && fileMethods(rights) };
   return {
     name: "dav",
     methods: Object.keys(methods),
-    rights: methods,
-    ownNamesOnly: locks !== undefined,
-    optionsHeaders: { ...DAV_HEADERS, ...locks && { dav: "1, 2" } },
+    // Everybody is told that there is WebDAV: otherwise clients stop before they are asked to log in.
+    rights: Object.fromEntries(Object.entries(methods).filter(([method]) => method !== "PROPFIND")),
+    isWriting: rights !== undefined,
+    ownNamesOnly: rights !== undefined,
+    optionsHeaders: { ...DAV_HEADERS, ...hasLocks && { dav: "1, 2" } },
     handler: (site) => {
-      const handler = lazily(async () => {
-        const { handlerOf, placesOf } = await import("../dav/dav.ts");
-        const reading = handlerOf({ ...site, ...locks && { locks }, places: placesOf() });
-        if (locks === undefined) return reading;
-        const { lockHandler } = await import("../dav/lock_methods.ts");
-        const { uploadSiteOf } = await import("../upload/upload.ts");
-        return chain(lockHandler({ ...uploadSiteOf(site, options), locks }), reading);
-      });
-      const isAsked = ({ method, headers }: Request) => Object.hasOwn(methods, method) || (locks && headers.has("if"));
-      return (request, context) => isAsked(request) ? handler(request, context) : null;
+      const handler = lazily(async () => (await import("../dav/dav.ts")).davOf(site, options));
+      return (request, context) => {
+        const { method, headers } = request;
+        const isForFiles = rights !== undefined && (isFileRequest(method, context.target.query) || headers.has("if"));
+        return Object.hasOwn(own, method) || isForFiles ? handler(request, context) : null;
+      };
     },
   };
 }

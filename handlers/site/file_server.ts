@@ -32,15 +32,16 @@ import { pageAssets } from "../page/assets.ts";
 import { type RepresentationOptions, tagger, typer } from "../files/representations.ts";
 import { DEFAULT_INDEX } from "../serving/resolve.ts";
 import { isStyled } from "../serving/resolve_page.ts";
-import { ResponseCache } from "../serving/response_cache.ts";
+import { CacheBudget, ResponseCache } from "../serving/response_cache.ts";
 import { limit } from "../serving/rights.ts";
 import { requireArray } from "../core/origin.ts";
-import { markRepeatable } from "../core/shortcuts.ts";
+import { repeatableLike } from "../core/shortcuts.ts";
 import { neverDeclining, settle, type SettledHandler, settleLast } from "../core/settle.ts";
 import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
 import type { FileSource } from "../sources/types.ts";
 import { requireKnown, requireRoot } from "./given.ts";
+import { missingFeatures } from "./reading_features.ts";
 import type { FileServerOptions } from "./options.ts";
 import { uploadPath, writableIn } from "../sources/writable_in.ts";
 import { hasMounts, isWritable } from "../sources/shown.ts";
@@ -49,9 +50,6 @@ import type { SitePath } from "../http/target.ts";
 import type { Context, Encoder, Handler, Layer, Right } from "../core/types.ts";
 
 export type { FileServerOptions };
-
-/** Default size of the response cache in bytes. */
-const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
 
 /**
  * Serves a directory: files, index pages and listings, with correct responses to everything else. Never declines.
@@ -91,13 +89,15 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   checkUploads(options);
   const { source, ...own } = typeof root === "string" ? sourceOf(root, options) : { source: root };
   const format = options.log ?? "python";
-  const { features = [], precompressed = !features.some(writes) } = options;
+  const given = options.features ?? [];
+  const { precompressed = !given.some(writes) } = options;
+  const features = [...given, missingFeatures(given, options.listing ?? true)];
   requireArray(options.layers ?? [], "the layers", "layers");
   const layers = [...options.layers ?? [], ...features.flatMap(({ layer }) => layer ?? [])];
   const [putServer, putOwn] = [putter([["server", "pyserve"]]), putter(options.headers ?? [])];
   const put: Put = (response, context) => putOwn(putServer(response, context), context);
   const cache = new ResponseCache({
-    maxBytes: options.cacheSize ?? DEFAULT_CACHE_BYTES,
+    budget: CacheBudget.of(options.cacheSize),
     dress: put,
     coded: precompressed,
     pageEncoders: PAGE_ENCODERS,
@@ -105,12 +105,11 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     ownNamesOnly: features.some(needsOwnNames),
   });
   const record = format ? accessLog(format) : withoutLog;
-  const { handler, notFound } = siteOf(source, { ...options, ...own, precompressed }, cache);
+  const { handler, notFound } = siteOf(source, { ...options, ...own, features, precompressed }, cache);
   // Inside the layers, so that the page is one that the client may read.
   const site = cache.around(dress(put, notFound)(handler));
   const inside = layers.length === 0 ? site : dress(put)(settleLast(layered(site, layers)));
-  const server = neverDeclining(record(inside) as SettledHandler);
-  return layers.length === 0 ? markRepeatable(server) : server;
+  return repeatableLike(layers, neverDeclining(record(inside) as SettledHandler));
 }
 
 /** Everything but the layers, and what answers if nothing is found. */
@@ -306,8 +305,8 @@ function checkUploads({ features = [], uploadBesidePrograms }: FileServerOptions
   );
 }
 
-function writes({ abilities = [] }: Feature): boolean {
-  return abilities.includes("upload") || abilities.includes("delete");
+function writes({ abilities = [], isWriting }: Feature): boolean {
+  return isWriting ?? (abilities.includes("upload") || abilities.includes("delete"));
 }
 
 /** Whether pages other than listings load a script of this package. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { CacheBudget } from "../serving/response_cache.ts";
 import type { LogFormat } from "../core/access_line.ts";
 import type { Layer } from "../core/types.ts";
 import type { FilesOptions } from "../files/files.ts";
@@ -46,8 +47,11 @@ export interface FileServerOptions extends FilesOptions {
    * only are made by `headersFor`.
    */
   readonly headers?: readonly (HeaderField | HeaderRule)[];
-  /** Maximum size of the response cache in bytes; defaults to 64 MiB, 0 disables it. */
-  readonly cacheSize?: number;
+  /**
+   * Maximum size of the response cache in bytes; defaults to 64 MiB, 0 disables it. A `CacheBudget` is for the caches of
+   * several file servers together.
+   */
+  readonly cacheSize?: number | CacheBudget;
   /** Features, tried in this order before files and listings; those with `queries` after all others. */
   readonly features?: readonly Feature[];
   /**

@@ -120,6 +120,7 @@ export class DiskPart implements PartFile {
   }
 
   async commit(options: CommitOptions): Promise<Committed> {
+    if (options.modified !== undefined) await this.#file.utime(new Date(), new Date(options.modified));
     await this.#file.sync();
     const place = this.#place;
     const { path, replaced, stat, record } = await place.alone(() => {

@@ -85,6 +85,8 @@ export interface CommitOptions {
   readonly notes?: string;
   /** The maximum permissions of the file, for a copy: it never gains any. */
   readonly mode?: number;
+  /** The modification time of a file that was written, in milliseconds since 1970; defaults to when it was. */
+  readonly modified?: number;
 }
 
 /** One entry of a new directory; a directory precedes its entries. */

@@ -69,7 +69,7 @@ export interface Appending {
   requireFile(path: SitePath, naming: { readonly onConflict: ConflictPolicy }): Promise<void>;
   checkSize(size: number): void;
   checkRoom(part: PartFile, more: number | null): Promise<void>;
-  commit(part: PartFile, path: SitePath, naming: Naming, notes?: string): Promise<Committed>;
+  commit(part: PartFile, path: SitePath, naming: Naming, more?: { readonly notes?: string }): Promise<Committed>;
 }
 
 /** A call that is writing to an upload. */
@@ -302,7 +302,7 @@ async function commit(
 ): Promise<Committed> {
   const naming = { onConflict: policy, ...(notes.expected !== null && { expected: notes.expected }) };
   try {
-    return await operations.commit(part, path, naming, piece.isKnown ? formatNotes(notes) : undefined);
+    return await operations.commit(part, path, naming, piece.isKnown ? { notes: formatNotes(notes) } : {});
   } catch (error) {
     await (isRefusal(error) || error instanceof Deno.errors.PermissionDenied ? part.keep() : part.discard());
     throw error;

@@ -18,6 +18,7 @@ import {
   WriteRefused,
 } from "../sources/writer.ts";
 import type { Permit, StoreRights } from "./access.ts";
+import type { Followers } from "./followers.ts";
 import type { Locks } from "./locks.ts";
 import type { Appended, Appends, UploadKey, UploadPiece, UploadProgress } from "./appends.ts";
 import { type ConflictPolicy, firstFreeNumber, type Naming, pathsFor } from "./conflict.ts";
@@ -30,6 +31,10 @@ export interface CreateOptions extends Naming {
   readonly length?: number | null;
   /** Verifies the content before the file gets its name. */
   readonly check?: ContentCheck | null;
+  /** Whether missing parent directories are created; defaults to true. */
+  readonly parents?: boolean;
+  /** The modification time of the file, in milliseconds since 1970; defaults to now. */
+  readonly modified?: number;
 }
 
 /** Options of {@linkcode Operations.copy}. */
@@ -65,7 +70,12 @@ export interface Copied extends Committed {
 /** The parts of a store that the operations need. */
 export interface OperatedStore {
   readonly source: FileSource;
-  readonly options: { readonly maxBytes: number; readonly maxEntries: number; readonly locks: Locks | null };
+  readonly options: {
+    readonly maxBytes: number;
+    readonly maxEntries: number;
+    readonly locks: Locks | null;
+    readonly followers: Followers | null;
+  };
   readonly appends: Appends;
   writer(): Promise<SourceWriter>;
 }
@@ -116,20 +126,26 @@ export class Operations {
     if (deep) await this.#permit.requireTree(path, signal);
   }
 
+  /** Requires a right to what is kept about a path besides its content, and that no lock prevents changing it. */
+  async requireNotes(path: SitePath, right: keyof StoreRights): Promise<void> {
+    this.requireRight(path, { enabled: right, right });
+    await this.#permit.requireUnlocked(path, "content");
+  }
+
   /** Stores a new file, creating its parent directories. Errors of the content are passed on. */
   async create(
     path: SitePath,
     content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-    { length = null, check = null, ...naming }: CreateOptions = {},
+    { length = null, check = null, parents = true, modified, ...naming }: CreateOptions = {},
   ): Promise<Committed> {
     await this.requireFile(path, naming);
     this.checkSize(length ?? 0);
-    const part = await this.begin(path);
+    const part = await this.begin(path, { parents });
     try {
       await this.checkRoom(part, length);
       await receive(content, new WriteBuffer(part, fileLimit(this.#store.options.maxBytes), check));
       check?.check();
-      return await this.commit(part, path, naming);
+      return await this.commit(part, path, naming, modified === undefined ? {} : { modified });
     } catch (error) {
       await part.discard();
       throw error;
@@ -185,6 +201,7 @@ export class Operations {
     options.signal?.throwIfAborted();
     await (await this.#store.writer()).remove(path, options);
     await this.#store.options.locks?.removed?.(path);
+    this.#store.options.followers?.removed(path);
   }
 
   /**
@@ -206,6 +223,7 @@ export class Operations {
     const change = { signal, ...(expected !== undefined && { expected }) };
     const moved = await (await this.#store.writer()).move(from, target, change);
     await this.#store.options.locks?.removed?.(from);
+    this.#store.options.followers?.moved(from, moved.path);
     return moved;
   }
 
@@ -236,7 +254,12 @@ export class Operations {
     const copy = original.stat.kind === "directory"
       ? this.#copyTree(original, target)
       : this.#copyFile(original, to, target);
-    return { ...await copy, omitted: original.omitted };
+    const copied = await copy;
+    // Of entries that the actor may not read, nothing is copied.
+    if (isOwn) {
+      this.#store.options.followers?.copied(from, copied.path, { shallow: shallow || !this.#permit.isUniform });
+    }
+    return { ...copied, omitted: original.omitted };
   }
 
   async #copyFile(original: Original, to: SitePath, { signal, ...options }: Target): Promise<Committed> {
@@ -271,12 +294,17 @@ export class Operations {
   }
 
   /** Creates the part of a file for which `requireFile` has been called. */
-  async begin(path: SitePath): Promise<PartFile> {
-    return await (await this.#store.writer()).create(path, crypto.randomUUID());
+  async begin(path: SitePath, options: { readonly parents?: boolean } = {}): Promise<PartFile> {
+    return await (await this.#store.writer()).create(path, crypto.randomUUID(), options);
   }
 
   /** Gives a part its name. With notes, the result is recorded. */
-  async commit(part: PartFile, path: SitePath, naming: Naming, notes?: string): Promise<Committed> {
+  async commit(
+    part: PartFile,
+    path: SitePath,
+    naming: Naming,
+    more: Pick<CommitOptions, "notes" | "modified"> = {},
+  ): Promise<Committed> {
     const { onConflict = "fail", expected } = naming;
     const policy = this.#permit.concealing(path, onConflict);
     await this.#requireNameUnlocked(path, policy);
@@ -284,7 +312,7 @@ export class Operations {
       paths: await this.#candidates(path, policy, []),
       replace: policy === "overwrite",
       ...(expected !== undefined && { expected }),
-      ...(notes !== undefined && { notes }),
+      ...more,
     });
   }
 

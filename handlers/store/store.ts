@@ -13,6 +13,7 @@ import type { DirectoryCheck, SourceWriter } from "../sources/writer.ts";
 import { noteWritten } from "../sources/written.ts";
 import { type Actor, Permit, type StoreRights } from "./access.ts";
 import { Appends } from "./appends.ts";
+import type { Followers } from "./followers.ts";
 import type { Locks } from "./locks.ts";
 import { Operations } from "./operations.ts";
 
@@ -41,6 +42,8 @@ export interface StoreOptions {
   readonly partAgeMs?: number;
   /** Locks to respect; none by default. */
   readonly locks?: Locks;
+  /** What is kept elsewhere about files, and follows them; nothing by default. */
+  readonly followers?: Followers;
   /**
    * Whether `NAME.gz`, `NAME.br` and `NAME.zst` are sent in place of `NAME`: then creating one requires the right to change
    * `NAME`. Defaults to false.
@@ -74,7 +77,10 @@ export class Store {
   /** The source. */
   readonly source: FileSource;
   /** The options, with defaults. */
-  readonly options: Required<Omit<StoreOptions, "locks">> & { readonly locks: Locks | null };
+  readonly options: Required<Omit<StoreOptions, "locks" | "followers">> & {
+    readonly locks: Locks | null;
+    readonly followers: Followers | null;
+  };
   readonly #appends = new Appends(this);
   #writer: Promise<SourceWriter> | null = null;
   #sweptAt = -Infinity;
@@ -94,6 +100,7 @@ export class Store {
       maxEntries: options.maxEntries ?? 100_000,
       partAgeMs: options.partAgeMs ?? DAY_MS,
       locks: options.locks ?? null,
+      followers: options.followers ?? null,
       precompressed: options.precompressed ?? false,
     };
   }

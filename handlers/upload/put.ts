@@ -14,7 +14,7 @@ import type { Context } from "../core/types.ts";
 import { countUpload, storedResponse, toldTo } from "./answers.ts";
 import { parseDigests, Verification } from "./digest.ts";
 import { answered } from "./refusals.ts";
-import { operationsFor } from "./rights.ts";
+import { operationsFor, withinRights } from "./rights.ts";
 import type { UploadSite } from "./upload_site.ts";
 import { wishOf } from "./wish.ts";
 
@@ -22,19 +22,31 @@ import { wishOf } from "./wish.ts";
 export async function putFile(site: UploadSite, request: Request, context: Context): Promise<Response> {
   const { path } = fileTarget(context);
   const { onConflict, stallMs } = site.settings;
-  const wish = wishOf(request.headers, context.target.query, onConflict);
+  const wish = withinRights(site, context, path, wishOf(request.headers, context.target.query, onConflict));
   const expected = await checkPreconditions(site, request, context);
+  const modified = modifiedOf(request.headers);
   const options = {
     onConflict: wish.policy,
+    parents: !site.settings.isDav,
     length: contentLengthOf(request),
     check: verificationOf(request.headers),
     ...(expected !== undefined && { expected }),
+    ...(modified !== null && { modified }),
   };
   const content = readBody(request.body, { stallMs });
   const operations = operationsFor(site, request, context);
   const stored = await answered(path, () => operations.create(path, content, options), wish.status);
   countUpload(context, stored);
-  return storedResponse(site, request, context, toldTo(context, stored, path));
+  const response = storedResponse(site, request, context, toldTo(context, stored, path));
+  // Not every source can set it.
+  if (modified !== null && stored.stat.modified === modified) response.headers.set("x-oc-mtime", "accepted");
+  return response;
+}
+
+/** The date that a client gives a file, as ownCloud's and rclone do; null for none, or one that no file can have. */
+function modifiedOf(headers: Headers): number | null {
+  const text = headers.get("x-oc-mtime")?.trim() ?? "";
+  return /^\d{1,10}(?:\.\d{1,9})?$/.test(text) ? Math.floor(Number(text) * 1_000) : null;
 }
 
 /** The target as a file path; throws if it cannot be one, or if the content is encoded or partial. */
@@ -77,7 +89,10 @@ export async function checkPreconditions(
   const lastModified = stat?.modified === undefined || stat.modified === null
     ? null
     : Math.floor(stat.modified / 1000) * 1000;
-  const etag = stat && `${stat.stable ? "" : "W/"}"${stat.version}"`;
+  // davfs2 sends weak tags back as strong ones, as soon as it has created the file. What a client of this server has
+  // changed meanwhile has another version in any case; only a program on this machine can change a file unnoticed.
+  const isWeak = stat?.stable === false && !site.settings.isDav;
+  const etag = stat && `${isWeak ? "W/" : ""}"${stat.version}"`;
   const holds = stat === null
     ? !headers.has("if-match")
     : evaluatePreconditions(method, ofBytes(headers), { etag, lastModified }) === "proceed";

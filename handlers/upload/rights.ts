@@ -11,6 +11,7 @@ import { parseIf } from "../http/if_header.ts";
 import type { Actor, StoreRights } from "../store/access.ts";
 import type { Operations } from "../store/operations.ts";
 import type { UploadSite } from "./upload_site.ts";
+import type { Wish } from "./wish.ts";
 
 /**
  * The right that each method requires: it must be enabled in the store and, for Allow, granted to the client at the
@@ -69,6 +70,12 @@ export function identityOf(context: Context): string | null {
   if (context.user !== null) return `user ${context.user}`;
   const share = internalsOf(context).visitor?.share;
   return share === undefined ? null : `share ${share}`;
+}
+
+/** WebDAV replaces what is there; clients that may not do so can still store files under names that are free. */
+export function withinRights({ settings }: UploadSite, context: Context, path: SitePath, wish: Wish): Wish {
+  if (!settings.isDav || wish.policy !== "overwrite" || context.may("change", path)) return wish;
+  return { ...wish, policy: "fail" };
 }
 
 /**

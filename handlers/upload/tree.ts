@@ -10,15 +10,19 @@ import { HttpError } from "../core/errors.ts";
 import { whenClientLeaves } from "../core/client_watch.ts";
 import { clientOf } from "../http/client.ts";
 import { locationFor } from "../core/location.ts";
+import type { SitePath } from "../http/target.ts";
 import { type Committed, WriteRefused } from "../sources/writer.ts";
 import type { Context } from "../core/types.ts";
 import { describeStored, toldTo, wantsJson } from "./answers.ts";
 import { destinationOf } from "./destination.ts";
 import { checkPreconditions } from "./put.ts";
 import { answered, nameTaken, writeError } from "./refusals.ts";
-import { METHODS, methodsOf, operationsFor, targetRight } from "./rights.ts";
+import { METHODS, methodsOf, operationsFor, targetRight, withinRights } from "./rights.ts";
 import type { UploadSite } from "./upload_site.ts";
 import { type Wish, wishOf } from "./wish.ts";
+import type { ConflictPolicy } from "../store/conflict.ts";
+import { inPlaceOf, type Placed } from "../store/in_place.ts";
+import type { Operations } from "../store/operations.ts";
 
 export async function makeDirectory(site: UploadSite, request: Request, context: Context): Promise<Response> {
   const { path } = context.target;
@@ -49,7 +53,7 @@ function directoryTaken({ store }: UploadSite, context: Context): HttpError {
 export async function remove(site: UploadSite, request: Request, context: Context): Promise<Response> {
   const { path, query } = context.target;
   const expected = await checkTarget(site, request, context);
-  const recursive = new URLSearchParams(query).has("recursive");
+  const recursive = (site.settings.isDav ?? false) || new URLSearchParams(query).has("recursive");
   const operations = operationsFor(site, request, context);
   const remove = (signal?: AbortSignal) => operations.remove(path, { recursive, signal, ...expected });
   await answered(path, () => recursive ? transfer(site, request, context, remove) : remove());
@@ -61,14 +65,15 @@ export async function move(site: UploadSite, request: Request, context: Context)
   const { path } = context.target;
   const to = destinationOf(request, context);
   const expected = await checkTarget(site, request, context);
-  const { policy, status } = destinationWish(site, request, context);
+  const { policy, status } = destinationWish(site, request, context, to);
   const operations = operationsFor(site, request, context);
+  const inPlace = placing(site, operations, { from: path, to, policy });
   const move = () =>
     transfer(
       site,
       request,
       context,
-      (signal) => operations.move(path, to, { onConflict: policy, signal, ...expected }),
+      (signal) => inPlace((onConflict) => operations.move(path, to, { onConflict, signal, ...expected })),
     );
   const moved = await answered(to, move, status);
   return transferred(site, request, context, toldTo(context, moved, to));
@@ -80,17 +85,26 @@ export async function copy(site: UploadSite, request: Request, context: Context)
   const to = destinationOf(request, context);
   const shallow = isShallow(request.headers.get("depth"));
   await checkTarget(site, request, context);
-  const { policy, status } = destinationWish(site, request, context);
+  const { policy, status } = destinationWish(site, request, context, to);
   const operations = operationsFor(site, request, context);
+  const inPlace = placing(site, operations, { from: path, to, policy });
   const copy = () =>
     transfer(
       site,
       request,
       context,
-      (signal) => operations.copy(path, to, { onConflict: policy, shallow, signal }),
+      (signal) => inPlace((onConflict) => operations.copy(path, to, { onConflict, shallow, signal })),
     );
   const copied = await answered(to, copy, status);
   return transferred(site, request, context, toldTo(context, copied, to));
+}
+
+/** Runs a copy or move; WebDAV's may replace a directory, or be a directory that replaces something. */
+function placing({ settings }: UploadSite, operations: Operations, placed: Placed) {
+  const replaces = settings.isDav === true && placed.policy === "overwrite";
+  return <T extends Committed>(work: (policy: ConflictPolicy) => Promise<T>): Promise<T> => {
+    return replaces ? inPlaceOf(operations, placed, work) : work(placed.policy);
+  };
 }
 
 /** Works on a whole tree once there is a place for it, until the client disconnects. */
@@ -107,9 +121,10 @@ export async function transfer<T>(
 }
 
 /** Preconditions are about the original; only Overwrite and `?on-conflict=` are about the destination. */
-function destinationWish({ settings }: UploadSite, { headers }: Request, { target }: Context): Wish {
+function destinationWish(site: UploadSite, { headers }: Request, context: Context, to: SitePath): Wish {
   const overwrite = headers.get("overwrite");
-  return wishOf(new Headers(overwrite === null ? {} : { overwrite }), target.query, settings.onConflict);
+  const asked = new Headers(overwrite === null ? {} : { overwrite });
+  return withinRights(site, context, to, wishOf(asked, context.target.query, site.settings.onConflict));
 }
 
 function isShallow(depth: string | null): boolean {

@@ -16,11 +16,12 @@ import type { FileSource } from "../sources/types.ts";
 import type { Context, Handler } from "../core/types.ts";
 import type { StoreRights } from "../store/access.ts";
 import type { ConflictPolicy } from "../store/conflict.ts";
+import type { Followers } from "../store/followers.ts";
 import type { Locks } from "../store/locks.ts";
 import { Store, type StoreOptions, sweepsEnded } from "../store/store.ts";
 import { isCreation } from "./creation.ts";
 import { ACCEPTED_POSTS, postForm } from "./form.ts";
-import { isCrossSite } from "../core/cross_site.ts";
+import { requireSameSite } from "../core/cross_site.ts";
 import { checkCoding, putFile } from "./put.ts";
 import { namesUpload, PARTIAL_UPLOAD, uploadId, uploadLimit } from "./upload_fields.ts";
 import { beginUpload, cancelUpload, continueUpload, uploadProgress } from "./resumables.ts";
@@ -49,6 +50,8 @@ export interface UploadOptions {
   readonly files?: FilesOptions;
   /** Locks to respect; their tokens come in the If header (RFC 4918 section 10.4). None by default. */
   readonly locks?: Locks;
+  /** What is kept elsewhere about files, and follows them, such as a `propertyTable` of WebDAV; nothing by default. */
+  readonly followers?: Followers;
   /** How many copies, moves and recursive deletions run concurrently. */
   readonly transfers?: TransferLimits;
 }
@@ -81,7 +84,7 @@ const DAY_MS = 86_400_000;
  *   returns the offset, `DELETE ?upload=ID` cancels (draft-ietf-httpbis-resumable-upload). The id is chosen by the client,
  *   or by the server if a `PUT` or `POST` with Upload-Complete starts the upload. The state is recorded next to the part,
  *   so that other processes, and later ones, can continue.
- * - `POST` of a form stores its files in a directory (RFC 7578).
+ * - `POST` of a form stores its files in a directory (RFC 7578); with `?archive=`, it is declined, for `archive`.
  * - `MKCOL` creates a directory; `DELETE` removes a file or directory, a non-empty one only with `?recursive`; `COPY`
  *   and
  *   `MOVE` with Destination copy it, or rename or move it (RFC 4918). These are limited in number (503 and 429), and a
@@ -209,14 +212,26 @@ function limiterOf({ transfers = {} }: UploadOptions): Limiter {
 }
 
 function storeOptions(options: UploadOptions) {
-  const { rights = { create: true, change: false }, maxBytes = Infinity, partAgeMs = DAY_MS, locks } = options;
-  return { rights, maxBytes, partAgeMs, ...(locks && { locks }) } satisfies StoreOptions;
+  const { rights = { create: true, change: false }, maxBytes = Infinity, partAgeMs = DAY_MS } = options;
+  const { locks, followers } = options;
+  return {
+    rights,
+    maxBytes,
+    partAgeMs,
+    ...(locks && { locks }),
+    ...(followers && { followers }),
+  } satisfies StoreOptions;
+}
+
+/** Whether a POST has the names of an archive: nothing is stored. */
+function asksForArchive(query: string): boolean {
+  return /(?:^|&)archive=/.test(query);
 }
 
 type Answer = (request: Request, context: Context) => Promise<Response>;
 
 /** The methods; {@linkcode METHODS} lists the right that each requires. */
-class Uploads {
+export class Uploads {
   readonly #site: UploadSite;
   readonly #methods: ReadonlyMap<string, Answer>;
 
@@ -238,12 +253,10 @@ class Uploads {
       return namesUpload(context.target.query) ? this.#progress(request, context) : null;
     }
     const answer = this.#methods.get(request.method);
-    if (!answer) return null;
+    if (!answer || request.method === "POST" && asksForArchive(context.target.query)) return null;
     requireOwnHost(request, context);
     const isUpload = uploadId(context.target.query) !== null;
-    if (isCrossSite(request, context.hosts)) {
-      throw new HttpError(403, "The request was sent by a page of another site");
-    }
+    requireSameSite(request, context.hosts);
     const cancels = request.method === "DELETE" && isUpload;
     const manages = request.method === "POST" && asksToManage(context);
     this.#requireRight(cancels ? "PATCH" : manages ? "DELETE" : request.method, request, context);

@@ -16,6 +16,11 @@ export interface UploadSettings {
   readonly onConflict: ConflictPolicy;
   /** Time without data after which an upload is aborted, in milliseconds. */
   readonly stallMs: number;
+  /**
+   * Whether WebDAV's rules hold where those for pages and scripts are more cautious (RFC 4918): directories are deleted
+   * with their entries, and replaced; missing ones are not created. Defaults to false.
+   */
+  readonly isDav?: boolean;
   /** Names of index files, which share links must not create. */
   readonly index: readonly string[];
   /** The entity tag a file is served with. */

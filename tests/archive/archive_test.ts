@@ -13,6 +13,7 @@ import {
   mount,
   serve,
   toFetch,
+  uploadFeatures,
 } from "@x/pyserve";
 import type { ArchiveOptions } from "@x/pyserve/handlers";
 import { attachment } from "@x/pyserve/http";
@@ -753,7 +754,7 @@ Deno.test("attachment() encodes every name so that it cannot break out of the he
 
 Deno.test("the command offers archives unless they are turned off", async () => {
   await using tree = await tempTree({ "a.txt": "hello", "sub/b.txt": "b" });
-  const rows = [[[], 200], [["--no-archive"], 200], [["--no-listing"], 404], [["--archive-max=4"], 403]] as const;
+  const rows = [[[], 200], [["--no-archive"], 404], [["--no-listing"], 404], [["--archive-max=4"], 403]] as const;
   for (const [args, status] of rows) {
     await using command = await start([tree.path, ...args]);
     const response = await fetch(`http://127.0.0.1:${command.port}/?archive=tar`);
@@ -794,4 +795,31 @@ Deno.test("packing many small files does not block other requests", async () => 
   for await (const _bytes of response.body!);
   clearInterval(timer);
   assert(turns > 1, `Others had ${turns} turns`);
+});
+
+Deno.test("a form names more entries than a URL can, beside uploads too, and only for pages of this site", async () => {
+  const names = Array.from({ length: 5_000 }, (_, index) => `a file with a longer name ${index}.txt`);
+  await using tree = await tempTree(Object.fromEntries([...names, "other.txt"].map((name) => [name, "x"])));
+  const fetch = toFetch(
+    fileServer(tree.path, {
+      features: [...uploadFeatures({ rights: { create: true, change: true } }), archives()],
+      log: false,
+    }),
+    SILENT,
+  );
+  const post = (body: BodyInit, headers: Record<string, string> = {}) =>
+    fetch(new Request("http://localhost/?archive=tar", { method: "POST", body, headers }));
+  const form = new URLSearchParams(names.map((name) => ["name", name]));
+  const response = await post(form, { "if-none-match": "*", range: "bytes=0-1", origin: "http://localhost" });
+  assertEquals(response.status, 200);
+  await Deno.writeFile(tree.at("all.tar"), await response.bytes());
+  const listed = (await run("tar", "-tf", tree.at("all.tar"))).trim().split("\n");
+  assertEquals(listed.filter((path) => path.endsWith(".txt")).length, names.length);
+  const statuses = [
+    await post(form, { origin: "http://other.example" }),
+    await post(new FormData()),
+    await post(new URLSearchParams({ name: "x".repeat(1_048_577) })),
+    await post(new URLSearchParams({ name: "../etc" })),
+  ].map(async ({ status, body }) => [status, await body?.cancel()][0]);
+  assertEquals(await Promise.all(statuses), [403, 415, 413, 404]);
 });

@@ -97,6 +97,26 @@ Deno.test("mounts appear in listings and searches, and take no uploads; the root
   assertEquals(await Deno.readTextFile(tree.at("site/new.txt")), "new");
 });
 
+Deno.test("a mount with options lists the mounts below it, which answer for themselves", async () => {
+  await using tree = await tempTree({ "site/x.txt": "x", "own/a.txt": "a", "below/b.txt": "b", "deep/c.txt": "c" });
+  const own = JSON.stringify({ directory: tree.at("own"), cache: "60" });
+  const deep = JSON.stringify({ directory: tree.at("deep"), "no-listing": true });
+  const mounts = [
+    `/own=${own}`,
+    `/own/below=${tree.at("below")}`,
+    `/own/way/deep=${deep}`,
+    `/own-other=${tree.at("below")}`,
+  ];
+  await using command = await start([tree.at("site"), ...mounts]);
+  assertEquals(await ask(command, "/own/?format=text"), [200, "below/\nway/\na.txt\n"]);
+  assertEquals(await ask(command, "/own/way/?format=text"), [200, "deep/\n"]);
+  assertEquals(await ask(command, "/own/below/?format=text"), [200, "b.txt\n"]);
+  assertEquals((await ask(command, "/own/way/deep/"))[0], 404);
+  assertEquals(await ask(command, "/own/way/deep/c.txt"), [200, "c"]);
+  assertEquals(await ask(command, "/own/?q=txt&format=text"), [200, "a.txt\n"]);
+  assertEquals(await ask(command, "/?format=text"), [200, "own/\nown-other/\nx.txt\n"]);
+});
+
 Deno.test("pages of an archive that clients can replace run in a sandbox", async () => {
   await using tree = await tempTree({ "site/demo.zip": ZIP, "other.zip": ZIP });
   const mounts = [`/in=${tree.at("site/demo.zip")}`, `/out=${tree.at("other.zip")}`];

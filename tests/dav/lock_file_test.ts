@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { locksIn } from "../../handlers/dav/lock_file.ts";
 import { LockConflict, LockTable, type LockWish } from "../../handlers/dav/lock_table.ts";
+import { LockModel } from "./lock_model.ts";
 import { pathOf } from "../support/source.ts";
 import { seeded } from "../support/random.ts";
 import { tempTree } from "../support/tree.ts";
@@ -87,32 +88,6 @@ Deno.test("an exclusive lock is held by one of three processes at a time", async
   assertEquals(Deno.readTextFileSync(tree.at("locks.counter")), "150");
 });
 
-/** The same rules, in another form: which client may do what, from the text of the RFC. */
-class Model {
-  locks: { path: string; isDeep: boolean; isShared: boolean; by: string; token: string; expires: number }[] = [];
-  covers = (lock: { path: string; isDeep: boolean }, path: string) =>
-    lock.path === path || (lock.isDeep && path.startsWith(lock.path === "/" ? "/" : `${lock.path}/`));
-
-  live(now: number) {
-    return this.locks = this.locks.filter(({ expires }) => expires > now);
-  }
-
-  canTake(path: string, isDeep: boolean, isShared: boolean): boolean {
-    return !this.locks.some((lock) =>
-      (this.covers(lock, path) || this.covers({ path, isDeep }, lock.path)) && !(isShared && lock.isShared)
-    );
-  }
-
-  mayWrite(path: string, by: string, tokens: readonly string[], isWhole: boolean): boolean {
-    const parent = path.slice(0, path.lastIndexOf("/")) || "/";
-    const below = isWhole ? this.locks.map((lock) => lock.path).filter((each) => each.startsWith(`${path}/`)) : [];
-    return [path, parent, ...below].every((each) => {
-      const locks = this.locks.filter((lock) => this.covers(lock, each));
-      return locks.length === 0 || locks.some((lock) => lock.by === by && tokens.includes(lock.token));
-    });
-  }
-}
-
 const PATHS = ["/a", "/a/b", "/a/b/c", "/a/d", "/e", "/e/f"];
 
 Deno.test("5,000 random operations of two clients, by three tables over one file, agree with a model", async () => {
@@ -120,7 +95,7 @@ Deno.test("5,000 random operations of two clients, by three tables over one file
   let now = 1_000_000;
   const open = () => new LockTable(locksIn(tree.at("locks"), () => now), () => now);
   const tables = [open(), open(), open()];
-  const model = new Model();
+  const model = new LockModel();
   const random = seeded(4918);
   const pick = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)]!;
   const counts: Record<string, number> = {};
@@ -162,7 +137,7 @@ Deno.test("5,000 random operations of two clients, by three tables over one file
       model.locks = live.filter((lock) => lock.token !== token);
     } else if (kind === "removed" && random() < 0.3) {
       table.removed(pathOf(path.slice(1)));
-      model.locks = live.filter((lock) => lock.path !== path && !lock.path.startsWith(`${path}/`));
+      model.removed(path);
     }
   }
   for (const name of ["take", "write", "tree", "refresh"]) {

@@ -1,13 +1,13 @@
 /** LOCK, UNLOCK and If over HTTP (RFC 4918), with the methods of uploads behind them. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { chain, type Context, derive, disk, files, type Handler, toFetch, upload } from "@x/pyserve";
+import { chain, type Context, derive, disk, files, toFetch, upload } from "@x/pyserve";
 import type { Right } from "../../handlers/core/types.ts";
-import { requireIf } from "../../handlers/dav/if_condition.ts";
 import { lockDiscovery } from "../../handlers/dav/lock_answers.ts";
 import { LockTable } from "../../handlers/dav/lock_table.ts";
+import { lockHandler } from "../../handlers/dav/lock_methods.ts";
 import type { LockSite } from "../../handlers/dav/lock_site.ts";
-import { lock, unlock } from "../../handlers/dav/locking.ts";
+import { tagger } from "../../handlers/files/representations.ts";
 import { Limiter } from "../../handlers/core/limiter.ts";
 import { Store } from "../../handlers/store/store.ts";
 import { treeOf } from "../store/support.ts";
@@ -34,25 +34,21 @@ function siteOf(
   const source = disk(root);
   const locks = new LockTable();
   const store = new Store(source, { rights: { create: true, change }, locks });
-  const settings = { etagOf: () => "", onConflict: "overwrite", index: [], stallMs: 1_000 } as const;
+  const settings = {
+    etagOf: tagger({ sandbox: true }),
+    onConflict: "overwrite",
+    index: [],
+    stallMs: 1_000,
+  } as const;
   const site: LockSite = { store, locks, settings, transfers: new Limiter({ max: 1, queueMs: 0 }) };
   const options = { rights: { create: true, change }, onConflict: change ? "overwrite" : "fail", locks } as const;
-  const methods: Record<string, (site: LockSite, request: Request, context: Context) => Response | Promise<Response>> =
-    {
-      LOCK: lock,
-      UNLOCK: unlock,
-    };
-  const writing = upload(source, options);
-  const dav: Handler = async (request, context) => {
-    if (request.method !== "GET") await requireIf(site, request, context);
-    return await (methods[request.method]?.(site, request, context) ?? writing(request, context));
-  };
+  const handler = chain(lockHandler(site), upload(source, options), files(source));
   const as = (user: string | null, context: Context) =>
     derive(context, { user, may: (right, path) => rights(user, right, path.text), view: "some" });
   const seen: { context?: Context } = {};
   const fetch = toFetch((request, context) => {
     seen.context = context;
-    return chain(dav, files(source))(request, as(request.headers.get("x-user"), context));
+    return handler(request, as(request.headers.get("x-user"), context));
   });
   const ask: Ask = async (method, target, headers = {}, body) => {
     const url = new URL(`http://localhost${target}`);
@@ -268,6 +264,19 @@ Deno.test("If compares entity tags, of the target and of others, and what cannot
   for (const [value, holds] of rows) assertEquals((await put(value)) !== 412, holds, value);
   assertEquals(await put("("), 400);
   assertEquals(await put(`(<${"a".repeat(9_000)}>)`), 400);
+});
+
+Deno.test("pages of other sites, and names that are not the server's own, neither lock nor unlock", async () => {
+  await using tree = await tempTree({ "a": "a" });
+  const { ask, locks } = siteOf(tree.path);
+  const foreign = [{ origin: "http://evil.example" }, { "sec-fetch-site": "cross-site" }, { host: "evil.example" }];
+  for (const headers of foreign) assert([403, 421].includes((await ask("LOCK", "/a", headers, lockInfo())).status));
+  const { token } = await ask("LOCK", "/a", {}, lockInfo());
+  for (const headers of foreign) {
+    const { status } = await ask("UNLOCK", "/a", { ...headers, "lock-token": `<${token}>` });
+    assert([403, 421].includes(status), `${status}`);
+  }
+  assertEquals(locks.current().size, 1);
 });
 
 Deno.test("where only new files are allowed, nothing can be locked: what a lock creates would stay empty", async () => {

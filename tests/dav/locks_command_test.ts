@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { runCommand, type RunningCommand, start } from "../support/command.ts";
+import { missing } from "../support/programs.ts";
 import { tempTree } from "../support/tree.ts";
 
 const LOCK_INFO = '<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>';
@@ -51,6 +52,23 @@ Deno.test({
     assertEquals(await statuses(server, 10), [423]);
     assertEquals((await ask(server, "UNLOCK", { "lock-token": token })).status, 204);
     assertEquals(await statuses(server, 10), [204]);
+  },
+});
+
+Deno.test({
+  name: "litmus passes with two workers, which share the state directory",
+  ignore: Deno.build.os !== "linux" || missing("litmus"),
+  async fn() {
+    await using tree = await tempTree({ "site/": "", "work/": "" });
+    const args = ["--dav", "--all", "-d", tree.at("site"), "--state", tree.at("state"), "--workers", "2"];
+    await using server = await start(args);
+    const { stdout, success } = await new Deno.Command("litmus", {
+      args: ["-k", `http://127.0.0.1:${server.port}/`],
+      cwd: tree.at("work"), // for its log
+    }).output();
+    const report = new TextDecoder().decode(stdout);
+    assert(success && !/FAIL|WARNING|SKIPPED/.test(report), report);
+    assertEquals(report.match(/: (\d+) passed, 0 failed/g)?.length, 5, report);
   },
 });
 

@@ -91,6 +91,7 @@ Deno.test("propfind: refused requests", async (t) => {
     ["nothing asked", "/", { depth: "0" }, `<propfind xmlns="DAV:"/>`, 400],
     ["two asked", "/", { depth: "0" }, `<propfind xmlns="DAV:"><allprop/><propname/></propfind>`, 400],
     ["a deep tree", "/", { depth: "0" }, "<a>".repeat(40), 400],
+    ["101 names", "/", { depth: "0" }, prop(...Array.from({ length: 101 }, (_, at) => `a${at}`)), 400],
     ["10 MB", "/", { depth: "0" }, `<propfind xmlns="DAV:">${" ".repeat(10_000_000)}</propfind>`, 413],
   ];
   for (const [name, path, headers, body, status] of table) {

@@ -3,8 +3,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { type SharingSite, sharingSite } from "../support/sharing.ts";
 
-async function siteWithBox(): Promise<SharingSite & { readonly url: string }> {
-  const site = await sharingSite();
+async function siteWithBox({ dav = false } = {}): Promise<SharingSite & { readonly url: string }> {
+  const site = await sharingSite({ dav });
   const { url } = await site.share({ paths: ["/team/"], rights: ["upload"] });
   return { ...site, url };
 }
@@ -81,14 +81,25 @@ const REQUESTS: readonly (readonly [
   ["COPY", (name) => name, (_, url) => ({ method: "COPY", headers: { destination: `${url}copy` } })],
   ["MOVE", (name) => name, (_, url) => ({ method: "MOVE", headers: { destination: `${url}moved` } })],
   ["MOVE to it", () => "none", (name, url) => ({ method: "MOVE", headers: { destination: `${url}${name}` } })],
-  ["PROPFIND", (name) => name, () => ({ method: "PROPFIND" })],
+  ["PROPFIND", (name) => name, () => ({ method: "PROPFIND", headers: { depth: "0" } })],
+  ["PROPPATCH", (name) => name, () => ({ method: "PROPPATCH", body: PROPERTIES })],
+  ["LOCK", (name) => name, () => ({ method: "LOCK", body: LOCK })],
+  ["UNLOCK", (name) => name, () => ({ method: "UNLOCK", headers: { "lock-token": "<urn:1>" } })],
+  ["PUT, If a token", (name) => name, () => ({ method: "PUT", body: "new", headers: { if: "(Not <urn:1>)" } })],
+  ["PUT, If a tag", (name) => name, () => ({ method: "PUT", body: "new", headers: { if: '(Not ["x"])' } })],
+  ["PUT, If no tag", (name) => name, () => ({ method: "PUT", body: "new", headers: { if: '(["x"])' } })],
 ];
 
-for (const [title, path, init] of REQUESTS) {
-  Deno.test(`an upload link: ${title} tells nothing`, async () => {
+const PROPERTIES = '<propertyupdate xmlns="DAV:"><set><prop>' +
+  '<Win32FileAttributes xmlns="urn:schemas-microsoft-com:">0</Win32FileAttributes></prop></set></propertyupdate>';
+
+const LOCK = '<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>';
+
+for (const [dav, [title, path, init]] of [false, true].flatMap((dav) => REQUESTS.map((row) => [dav, row] as const))) {
+  Deno.test(`an upload link${dav ? " with WebDAV" : ""}: ${title} tells nothing`, async () => {
     const answers: string[] = [];
     for (const name of ["plan.txt", "qq-dir", "qq-link", "qq-away", "qq-none"]) {
-      await using site = await siteWithBox();
+      await using site = await siteWithBox({ dav });
       await Deno.mkdir(site.at("team/qq-dir"));
       if (Deno.build.os !== "windows") {
         await Deno.symlink("plan.txt", site.at("team/qq-link"));
@@ -102,8 +113,14 @@ for (const [title, path, init] of REQUESTS) {
   });
 }
 
-Deno.test("an upload link takes files by form, PUT and in parts; a name that is taken gets a number", async () => {
-  await using site = await siteWithBox();
+Deno.test("an upload link takes files by form, PUT and in parts; a name that is taken gets a number", async (t) => {
+  for (const dav of [false, true]) {
+    await t.step(dav ? "with WebDAV" : "without", () => takesFiles(dav));
+  }
+});
+
+async function takesFiles(dav: boolean): Promise<void> {
+  await using site = await siteWithBox({ dav });
   assertEquals(await site.status(site.url, { method: "POST", body: form("plan.txt") }), 201);
   assertEquals(await site.status(`${site.url}plan.txt`, { method: "PUT", body: "put" }), 201);
   const parts = { ...PARTIAL, "upload-complete": "?0" };
@@ -130,7 +147,7 @@ Deno.test("an upload link takes files by form, PUT and in parts; a name that is 
     "put",
     "parts",
   ]);
-});
+}
 
 Deno.test("the page of an upload link is a form that works without script, and shows nothing but the name", async () => {
   await using site = await siteWithBox();

@@ -99,7 +99,7 @@ Deno.test("what a user gets stays private, in a 304 from the cache as well", asy
   const asUser: Layer = (next) => (request, context) => {
     const visitor = { name: "ada", hasLogin: true, hidden: 0 };
     const client = { user: "ada", may: () => true, view: "ada", visitor };
-    return next(request, internalsOf(context).identified(client) ?? derive(context, client));
+    return next(request, internalsOf(context).derived(client) ?? derive(context, client));
   };
   for (
     const headers of [[["cache-control", "public, max-age=9"] as const], [

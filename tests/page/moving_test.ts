@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Browser, IN_BROWSER, launch, newPage, openFolder, type Page, shownNames } from "../support/browser.ts";
 import { inScene, type PageScene } from "../support/page_scene.ts";
+import { until } from "../support/wait.ts";
 
 const SITE = {
   "a.txt": "a",
@@ -235,14 +236,16 @@ inPage(
   SITE,
   async ({ page, base }) => {
     await row(page, "b #1.txt").hover(); // dragging is loaded on demand
-    const data = await page.waitForFunction(`(() => {
+    let data: unknown = false;
+    const drag = `(() => {
       const dataTransfer = new DataTransfer();
       const link = document.querySelector('tbody a[href="b%20%231.txt"]');
       link.dispatchEvent(new DragEvent("dragstart", { dataTransfer, bubbles: true }));
       return dataTransfer.types.length > 0 &&
         ["text/uri-list", "DownloadURL"].map((type) => dataTransfer.getData(type));
-    })()`);
+    })()`;
+    await until(async () => Boolean(data = await page.evaluate(drag)));
     const url = `${base}/b%20%231.txt`;
-    assertEquals(await data.jsonValue(), [url, `application/octet-stream:b #1.txt:${url}`]);
+    assertEquals(data, [url, `application/octet-stream:b #1.txt:${url}`]);
   },
 );

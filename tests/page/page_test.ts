@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { archives, fileServer, listing, memory, mount, searches, toFetch } from "@x/pyserve";
-import { sources, texts } from "../../handlers/page/asset_files.ts";
+import { languages, sources, texts } from "../../handlers/page/asset_files.ts";
 import { assertOnlyOwnScript } from "../support/html.ts";
 import { tempTree } from "../support/tree.ts";
 
@@ -89,6 +89,7 @@ Deno.test("every module that the script imports is there, and nothing else", asy
   await visit(script);
   const directory = script.replace(/[^/]*$/, "");
   await visit(`${directory}live.js`); // the module of live reload, which pages of the site load
+  for (const language of languages) await visit(`${directory}words_${language}.js`); // by the inline script
   const names = [...seen].map((path) => path.slice(directory.length)).sort();
   assertEquals(names, [...texts().keys()].sort());
   const written = Array.from(

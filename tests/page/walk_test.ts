@@ -385,6 +385,7 @@ class Walk {
     const item = this.#page.getByRole("menuitem", { name: label });
     if (await item.count() === 0) return this.press("Escape");
     await item.click();
+    if (label === "QR code") await this.#page.locator("dialog.share").waitFor(); // loaded on demand
     return label;
   }
 

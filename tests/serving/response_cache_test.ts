@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
+  CacheBudget,
   cgiFeature,
   derive,
   disk,
@@ -226,6 +227,29 @@ Deno.test("the cache keeps to its limit, and keeps frequently used files", async
   assertEquals(calls.open, before, "f0 is requested all the time, and was evicted");
   for (const name of names.slice(1, 15)) await ask(name);
   assertEquals(calls.open, before + 14, "the cache is over its limit");
+});
+
+Deno.test("servers with one budget keep to it together, and one that is seldom asked keeps its share", async () => {
+  const size = 10_000;
+  const names = Array.from({ length: 20 }, (_, index) => `f${index}`);
+  await using tree = await oldTree(Object.fromEntries(names.map((name) => [name, name.padEnd(size)])));
+  const cacheSize = new CacheBudget(5 * (size + 2048));
+  const server = () => {
+    const { calls, source } = counted(disk(tree.path));
+    const fetch = toFetch(fileServer(source, { log: false, cacheSize }));
+    const ask = async (name: string) => await (await fetch(new Request(`http://localhost/${name}`))).text();
+    return { calls, ask };
+  };
+  const [large, small] = [server(), server()];
+  for (const name of names) await large.ask(name);
+  await small.ask("f0");
+  for (const name of names) await large.ask(name);
+  assertEquals(large.calls.open, 40);
+  await small.ask("f0");
+  assertEquals(small.calls.open, 1, "the small cache was evicted");
+  for (const name of names.slice(1, 10)) await small.ask(name);
+  for (const name of names.slice(15)) await large.ask(name);
+  assert(large.calls.open > 40, "both caches together are over the limit");
 });
 
 Deno.test("outer layers can change the headers of a hit without changing the next", async () => {

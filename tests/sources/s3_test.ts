@@ -2,6 +2,7 @@
 
 import { startSwift, WITHOUT_SWIFT } from "../support/swift.ts";
 import { prepare, store } from "./s3/support.ts";
+import "./s3/dav.ts";
 import "./s3/reading.ts";
 import "./s3/writing.ts";
 

@@ -73,7 +73,7 @@ export async function newPage(browser: Browser, base: string, options: Parameter
 export async function openFolder(page: Page, url: string): Promise<void> {
   await page.goto(url);
   await page.locator("html.on").waitFor();
-  await page.locator("body > footer", { hasText: "as data" }).waitFor();
+  await page.locator("table[aria-rowcount]:not([aria-rowcount='-1'])").waitFor({ state: "attached" });
 }
 
 /** The names that are shown, in order. */

@@ -10,6 +10,8 @@ export const FIREFOX = ["firefox-esr", "firefox"].find(hasProgram);
 export interface Firefox extends AsyncDisposable {
   /** Goes to a page; the text that it shows, or `error: ...` with the code that is shown instead. */
   open(url: string): Promise<string>;
+  /** Runs the body of an async function in the page; what it returns, a string. */
+  run(code: string): Promise<string>;
 }
 
 interface Reply {
@@ -18,6 +20,7 @@ interface Reply {
   readonly result: {
     readonly contexts: readonly { readonly context: string }[];
     readonly result: { readonly value: string };
+    readonly exceptionDetails?: { readonly text: string };
   };
   readonly message?: string;
 }
@@ -28,7 +31,7 @@ interface Reply {
  * @param profile An existing directory.
  * @param names Host names that lead to this machine.
  */
-export async function launchFirefox(profile: string, names: readonly string[]): Promise<Firefox> {
+export async function launchFirefox(profile: string, names: readonly string[] = []): Promise<Firefox> {
   await Deno.writeTextFile(
     join(profile, "user.js"),
     `user_pref("network.dns.localDomains", "${names.join()}");\nuser_pref("network.stricttransportsecurity.preloadlist", false);\n`,
@@ -66,6 +69,17 @@ export async function launchFirefox(profile: string, names: readonly string[]): 
       const expression = "document.body.innerText";
       const shown = await call("script.evaluate", { target: { context }, expression, awaitPromise: false });
       return shown.result.result.value;
+    },
+    async run(code) {
+      const expression = `(async () => {${code}})()`;
+      const { result, message } = await call("script.evaluate", {
+        target: { context },
+        expression,
+        awaitPromise: true,
+      });
+      if (result?.exceptionDetails) throw new Error(result.exceptionDetails.text);
+      if (!result) throw new Error(message);
+      return result.result.value;
     },
     async [Symbol.asyncDispose]() {
       const closed = Promise.withResolvers<void>();

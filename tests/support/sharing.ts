@@ -2,6 +2,7 @@
 
 import { archives, chain, checksums, disk, fileServer, mount, searches, toFetch, uploadFeatures } from "../../mod.ts";
 import { auth, type AuthOptions } from "../../handlers/identity/auth.ts";
+import { davFeature, lockTable, propertyTable } from "../../handlers/mod.ts";
 import { volatileState } from "../../handlers/identity/state.ts";
 import type { Users } from "../../handlers/identity/users.ts";
 import { type TempTree, tempTree } from "./tree.ts";
@@ -63,15 +64,27 @@ export interface SharingSite extends TempTree {
   share(wish: Record<string, unknown>, name?: string): Promise<SentShare & { readonly url: string }>;
 }
 
-/** Serves it, at the root and below `/files`. */
-export async function sharingSite(options: Partial<AuthOptions> = {}): Promise<SharingSite> {
+/** Serves it, at the root and below `/files`; with `dav`, over WebDAV, too. */
+export async function sharingSite({ dav = false, ...options }: Partial<AuthOptions> & { dav?: boolean } = {}): Promise<
+  SharingSite
+> {
   const tree = await tempTree(FILES);
   const state = volatileState();
   const lines: string[] = [];
   const users = usersNamed("ann", "bob", "eve");
   const rules = ["ann:all", "ann:all@/docs", "bob:read,share@/docs", "eve:read"];
+  const writing = {
+    rights: { create: true, change: true },
+    ...dav && { locks: lockTable(), followers: propertyTable() },
+  };
   const server = fileServer(disk(tree.path), {
-    features: [...uploadFeatures({ rights: { create: true, change: true } }), searches(), archives(), checksums()],
+    features: [
+      ...dav ? [davFeature(writing)] : [],
+      ...uploadFeatures(writing),
+      searches(),
+      archives(),
+      checksums(),
+    ],
     layers: [auth({ users, state, rules, ...options })],
     log: "combined",
   });

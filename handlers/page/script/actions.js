@@ -1,12 +1,12 @@
 /** Actions on an entry or on the selection. */
 
 import { removeEntries, renameEntry } from "./deeds.js";
-import { openDialog } from "./dialogs.js";
 import { h, toast } from "./dom.js";
 import { pathOf } from "./entries.js";
 import { isShown, kindOf } from "./kinds.js";
+import { t } from "./language.js";
+import { isLoggedIn } from "./downloads.js";
 import { loaded } from "./lazy.js";
-import { request } from "./login.js";
 import { moveByDialog } from "./moving.js";
 import { urlOf } from "./places.js";
 import { openPreview } from "./previews.js";
@@ -15,7 +15,7 @@ import { can, store } from "./store.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
 
-/** The longest URL that all common servers and proxies accept. */
+/** The longest URL that all common servers and proxies accept: more names are sent as a form. */
 const MAX_URL = 8_000;
 
 /**
@@ -30,17 +30,18 @@ export function menuOf(entry) {
   const showable = isShown(entry) || kindOf(entry.name) === "html";
   /** @type {(false | Parameters<typeof import("./dialogs.js").openMenu>[1][number])[]} */
   const items = [
-    !isDirectory && showable && ["eye", "Preview", () => openPreview(entry)],
-    ["open", "Open", href],
-    !isDirectory && ["download", "Download", href, { download: true }],
-    isDirectory && can("archive") && ["download", "Download as zip", folderUrl(href), { download: true }],
-    can("share") && ["share", "Share …", () => openShareLinks([entry])],
-    ["link", "Copy link", () => copyText(urlOf(entry))],
-    ["qr", "QR code", () => openShare(entry.name, urlOf(entry))],
-    !isDirectory && can("checksum") && ["hash", "Checksum", () => openChecksum(entry)],
-    can("upload") && ["move", can("delete") ? "Move or copy …" : "Copy …", () => moveByDialog([entry])],
-    can("delete") && ["rename", "Rename", () => renameEntry(entry)],
-    can("delete") && ["trash", "Delete", () => removeEntries([entry]), { class: "danger" }],
+    !isDirectory && showable && ["eye", t("Preview"), () => openPreview(entry)],
+    ["open", t("Open"), href],
+    !isDirectory && ["download", t("Download"), href, { download: true }],
+    isDirectory && can("archive") && ["download", t("Download as zip"), folderUrl(href), { download: true }],
+    can("share") && ["share", t("Share …"), () => openShareLinks([entry])],
+    ["link", t("Copy link"), () => copyText(urlOf(entry))],
+    ["info", t("Details"), () => openDetails(entry)],
+    ["qr", t("QR code"), () => openShare(entry.name, urlOf(entry))],
+    !isDirectory && can("checksum") && ["hash", t("Checksum"), () => openChecksum(entry)],
+    can("upload") && ["move", can("delete") ? t("Move or copy …") : t("Copy …"), () => moveByDialog([entry])],
+    can("delete") && ["rename", t("Rename"), () => renameEntry(entry)],
+    can("delete") && ["trash", t("Delete"), () => removeEntries([entry]), { class: "danger" }],
   ];
   return items.filter((item) => item !== false);
 }
@@ -57,28 +58,41 @@ function folderUrl(href) {
   return `${href.slice(0, start)}?${new URLSearchParams([["archive", "zip"], ["name", name]])}`;
 }
 
-/**
- * The URL of a zip of entries; null if it would be too long.
- *
- * @param {readonly Entry[]} entries
- * @param {number} available How many entries the folder has: all of them need no names.
- */
-export function archiveUrl(entries, available) {
+/** The names for a zip of entries; none for all of the folder. @param {readonly Entry[]} entries @param {number} available */
+function archiveNames(entries, available) {
   const isAll = entries.length === available && entries.every(({ folder = "" }) => folder === "");
-  const names = isAll ? [] : entries.map((entry) => ["name", pathOf(entry)]);
-  const url = `?${new URLSearchParams([["archive", "zip"], ...names])}`;
-  return url.length + location.pathname.length > MAX_URL ? null : url;
+  return isAll ? [] : entries.map((entry) => ["name", pathOf(entry)]);
 }
 
 /** @param {readonly Entry[]} entries */
 export function downloadZip(entries) {
-  const url = archiveUrl(entries, store.state.folder.entries.length);
-  if (url === null) {
-    return toast("Too many items for one download: select fewer, or download the whole folder", "failed");
-  }
+  const names = archiveNames(entries, store.state.folder.entries.length);
+  const url = `?${new URLSearchParams([["archive", "zip"], ...names])}`;
+  if (url.length + location.pathname.length > MAX_URL) return sendNames(names);
   const link = document.body.appendChild(h("a", { href: url, download: true, hidden: true })); // listeners hear its click
   link.click();
   link.remove();
+}
+
+/**
+ * Requests a zip by a form, whose length is not that of a URL. What comes instead of a download is shown in a frame that
+ * nobody sees, and its sentence as a message.
+ *
+ * @param {readonly (readonly string[])[]} names
+ */
+async function sendNames(names) {
+  if (!await isLoggedIn()) return;
+  document.querySelector("iframe[name=download]")?.remove();
+  const frame = h("iframe", { name: "download", hidden: true });
+  const fields = names.map(([name, value]) => h("input", { type: "hidden", name, value }));
+  const form = h("form", { method: "post", action: "?archive=zip", target: "download", hidden: true }, fields);
+  document.body.append(frame, form);
+  frame.addEventListener("load", () => {
+    const problem = frame.contentDocument?.querySelector("strong")?.textContent;
+    if (problem) toast(problem, "failed");
+  });
+  form.submit();
+  form.remove();
 }
 
 /** @param {readonly Entry[] | null} entries Null for the directory. */
@@ -88,41 +102,11 @@ export async function openShareLinks(entries) {
 }
 
 /** @param {Entry} entry */
-async function openChecksum(entry) {
-  const value = h("output", {}, "Computing …");
-  const dialog = openDialog("SHA-256", [
-    h("p", { class: "faint" }, h("bdi", {}, entry.name)),
-    h("p", { class: "sum" }, value),
-  ]);
-  const left = new AbortController();
-  dialog.addEventListener("close", () => left.abort());
-  try {
-    const response = await request(`${entry.href}?sha256`, { headers: { accept: "text/plain" }, signal: left.signal });
-    const sum = /\b[0-9a-f]{64}\b/.exec(await response.text())?.[0];
-    if (!response.ok || !sum) throw new Error(`the server answered ${response.status}`);
-    value.textContent = sum;
-    value.after(h("button", { type: "button", class: "button", onclick: () => copyText(sum) }, "Copy"));
-    value.after(compareField(sum));
-  } catch (error) {
-    if (!left.signal.aborted) {
-      value.textContent = `Could not compute the checksum: ${error instanceof Error ? error.message : error}`;
-    }
-  }
+async function openDetails(entry) {
+  (await loaded(() => import("./facts.js")))?.openDetails(entry);
 }
 
-/** A field to paste the published checksum into. @param {string} sum */
-function compareField(sum) {
-  const verdict = h("span", { role: "status" });
-  const input = h("input", {
-    placeholder: "Paste a checksum to compare",
-    "aria-label": "Checksum to compare with",
-    spellcheck: "false",
-  });
-  input.addEventListener("input", () => {
-    const given = input.value.trim().toLowerCase();
-    const same = given === sum;
-    verdict.textContent = given === "" ? "" : same ? "Match" : "No match";
-    verdict.className = same ? "good" : "bad";
-  });
-  return h("div", { class: "compare" }, input, verdict);
+/** @param {Entry} entry */
+async function openChecksum(entry) {
+  (await loaded(() => import("./facts.js")))?.openChecksum(entry);
 }

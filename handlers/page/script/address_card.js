@@ -2,6 +2,7 @@
 
 import { button, h } from "./dom.js";
 import { openDialog } from "./dialogs.js";
+import { t } from "./language.js";
 import { qrCode } from "./qr.js";
 import { copyText } from "./share.js";
 
@@ -9,7 +10,7 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /** @param {string} title @param {string} url */
 export function openAddress(title, url) {
-  const address = h("input", { value: url, readonly: true, "aria-label": "Address" });
+  const address = h("input", { value: url, readonly: true, "aria-label": t("Address") });
   address.addEventListener("focus", () => address.select());
   openDialog(
     title,
@@ -20,7 +21,7 @@ export function openAddress(title, url) {
         "div",
         { class: "address" },
         address,
-        button("copy", "Copy", () => copyText(url), { words: true, class: "primary" }),
+        button("copy", t("Copy"), () => copyText(url), { words: true, class: "primary" }),
       ),
     ].filter((part) => part !== false),
     { class: "share" },
@@ -33,7 +34,9 @@ export function localHint(url) {
     h(
       "p",
       { class: "faint" },
-      "This address only works on this machine. For a phone, open the page at a network address that the server printed.",
+      t(
+        "This address only works on this machine. For a phone, open the page at a network address that the server printed.",
+      ),
     );
 }
 
@@ -43,13 +46,13 @@ export function drawing(url) {
   try {
     code = qrCode(url);
   } catch {
-    return h("p", { class: "faint" }, "The address is too long for a QR code.");
+    return h("p", { class: "faint" }, t("The address is too long for a QR code."));
   }
   const size = code.length + 8;
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${size} ${size}`);
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `QR code of ${url}`);
+  svg.setAttribute("aria-label", t("QR code of {url}", { url }));
   svg.setAttribute("shape-rendering", "crispEdges");
   const path = document.createElementNS(SVG, "path");
   const squares = code.flatMap((row, y) => row.flatMap((dark, x) => dark ? [`M${x + 4} ${y + 4}h1v1h-1z`] : []));

@@ -66,7 +66,7 @@ export async function makeFolder(path) {
 }
 
 /** Encodes as the server does, so that the result is found in its listing. @param {string} name */
-function encodeName(name) {
+export function encodeName(name) {
   return encodeURIComponent(name.toWellFormed()).replace(
     /[!'()*]/g,
     (character) => "%" + character.charCodeAt(0).toString(16).toUpperCase(),

@@ -4,6 +4,7 @@ import { ask } from "./dialogs.js";
 import { h } from "./dom.js";
 import { formatAgo, formatExact, formatSize } from "./format.js";
 import { kindOf } from "./kinds.js";
+import { t, tNodes } from "./language.js";
 import { request } from "./login.js";
 import { store } from "./store.js";
 
@@ -24,14 +25,14 @@ const LOADED_BYTES = 8 * 1024 * 1024;
 export async function askConflict({ path, file }, others, canReplace) {
   const all = h("input", { type: "checkbox" });
   /** @type {(readonly ["rename" | "overwrite" | "skip", string])[]} */
-  const answers = [["rename", "Keep both"]];
-  if (canReplace) answers.push(["overwrite", "Replace"]);
-  answers.push(["skip", "Skip"]);
+  const answers = [["rename", t("Keep both")]];
+  if (canReplace) answers.push(["overwrite", t("Replace")]);
+  answers.push(["skip", t("Skip")]);
   const url = URL.createObjectURL(file);
-  const answer = await ask("The name is taken", [
-    h("p", {}, "A file named ", h("strong", {}, h("bdi", {}, path)), " already exists."),
+  const answer = await ask(t("The name is taken"), [
+    h("p", {}, tNodes("A file named {name} already exists.", { name: h("strong", {}, h("bdi", {}, path)) })),
     h("div", { class: "sides" }, ...await sides(path, file, url)),
-    ...(others ? [h("label", { class: "check" }, all, " Do the same for all conflicts")] : []),
+    ...(others ? [h("label", { class: "check" }, all, t("Do the same for all conflicts"))] : []),
   ], answers);
   URL.revokeObjectURL(url);
   return answer && { answer, all: all.checked };
@@ -45,13 +46,18 @@ function sides(path, file, url) {
   const kind = kindOf(path);
   const headers = { range: `bytes=0-${EXCERPT - 1}` };
   return Promise.all([
-    side("On the server", kind, {
+    side(t("On the server"), kind, {
       size,
       modified,
       url: href,
       blob: async () => (await request(href, { headers })).blob(),
     }),
-    side("Your file", kind, { size: file.size, modified: file.lastModified, url, blob: () => Promise.resolve(file) }),
+    side(t("Your file"), kind, {
+      size: file.size,
+      modified: file.lastModified,
+      url,
+      blob: () => Promise.resolve(file),
+    }),
   ]);
 }
 

@@ -7,14 +7,15 @@ const SEPARATORS = [",", ";", "\t", "|"];
  *
  * @param {string} text
  * @param {string} separator
+ * @param {number} [most] Maximum number of rows.
  * @returns {string[][]}
  */
-export function rowsOf(text, separator) {
+export function rowsOf(text, separator, most = Infinity) {
   /** @type {string[][]} */
   const rows = [];
   /** @type {string[]} */
   let row = [];
-  for (let at = 0; at < text.length;) {
+  for (let at = 0; at < text.length && rows.length < most;) {
     const isQuoted = text[at] === '"';
     const { value, end } = isQuoted ? quoted(text, at + 1) : { value: "", end: at };
     const next = plainEnd(text, end, separator);

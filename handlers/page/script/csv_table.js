@@ -2,10 +2,14 @@
 
 import { rowsOf, separatorOf, sortedBy } from "./csv.js";
 import { h } from "./dom.js";
+import { t } from "./language.js";
 
 /** Maximum number of cells shown at once; a button shows the next ones. More keeps a browser busy for seconds. */
 const CELLS = 10_000;
 const ROWS = 500;
+
+/** Maximum number of rows. */
+const MOST = 100_000;
 
 /** Maximum number of columns. */
 const COLUMNS = 200;
@@ -16,7 +20,7 @@ const VALUE = 2_000;
 /** @param {string} text @param {boolean} isTabs @returns {HTMLElement | null} null if it has no rows. */
 export function csvTable(text, isTabs) {
   const content = text.replace(/^\ufeff/, "");
-  const [head, ...rows] = rowsOf(content, isTabs ? "\t" : separatorOf(content));
+  const [head, ...rows] = rowsOf(content, isTabs ? "\t" : separatorOf(content), MOST + 1);
   return head ? new Table(head, rows).element : null;
 }
 
@@ -38,8 +42,9 @@ class Table {
     const table = h("table", {}, h("thead", {}, h("tr", {}, this.#heads)), this.#body);
     this.element = h(
       "div",
-      { class: "csv", tabindex: "0", role: "region", "aria-label": "Table" },
-      head.length > COLUMNS && h("p", { class: "cut" }, `Only the first ${COLUMNS} columns are shown.`),
+      { class: "csv", tabindex: "0", role: "region", "aria-label": t("Table") },
+      head.length > COLUMNS && h("p", { class: "cut" }, t("Only the first {n} columns are shown.", { n: COLUMNS })),
+      rows.length === MOST && h("p", { class: "cut" }, t("Only the first {n} rows are shown.", { n: MOST })),
       table,
       this.#more,
     );
@@ -71,8 +76,8 @@ class Table {
   #show(rows, from) {
     const to = Math.min(rows.length, from + Math.max(1, Math.min(ROWS, Math.floor(CELLS / this.#columns))));
     this.#body.append(...rows.slice(from, to).map((row) => this.#row(row)));
-    const count = `${to.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows`;
-    const more = to < rows.length && h("button", { type: "button", class: "button" }, "Show more rows");
+    const count = t("{shown} of {all} rows", { shown: to, all: rows.length });
+    const more = to < rows.length && h("button", { type: "button", class: "button" }, t("Show more rows"));
     if (more) more.addEventListener("click", () => this.#show(rows, to));
     this.#more.replaceChildren(h("span", {}, count), more || "");
   }

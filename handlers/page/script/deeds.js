@@ -4,7 +4,8 @@ import { makeFolder, remove, rename } from "./changes.js";
 import { ask, askName } from "./dialogs.js";
 import { announce, h, toast } from "./dom.js";
 import { refresh } from "./folder.js";
-import { count, formatSize } from "./format.js";
+import { formatSize } from "./format.js";
+import { t, tn } from "./language.js";
 import { LoggedOut } from "./login.js";
 import { offerUndo, summaryOf } from "./moving.js";
 import { pathOfHref } from "./places.js";
@@ -14,19 +15,19 @@ import { store } from "./store.js";
 /** @typedef {import("./entries.js").Entry} Entry */
 
 export async function newFolder() {
-  const name = await askName("New folder", "Name", "", "Create folder");
+  const name = await askName(t("New folder"), t("Name"), "", t("Create folder"));
   if (name !== null) await changed(() => makeFolder(name));
 }
 
 /** @param {Entry} entry */
 export async function renameEntry(entry) {
-  const name = await askName("Rename", "New name", entry.name, "Rename");
+  const name = await askName(t("Rename"), t("New name"), entry.name, t("Rename"));
   if (name === null || name === entry.name) return;
   const from = /** @type {string} */ (entry.href);
   await changed(async () => {
     const to = await rename(from, name);
     store.dispatch({ type: "renamed", from, to });
-    offerUndo(`Renamed to “${name}”`, [{ from: pathOfHref(from), to: pathOfHref(to) }]);
+    offerUndo(t("Renamed to “{name}”", { name }), [{ from: pathOfHref(from), to: pathOfHref(to) }]);
     return to;
   });
 }
@@ -48,24 +49,37 @@ async function changed(change) {
 export async function removeEntries(entries) {
   const hrefs = entries.flatMap(({ href }) => href ?? []);
   if (hrefs.length === 0 || !await confirmRemoval(entries)) return;
-  const { done, problems, isOut } = await workOn("Deleting", hrefs, remove);
+  const { done, problems, isOut } = await workOn(
+    (done, of) => t("Deleting {done} of {of}", { done, of }),
+    hrefs,
+    remove,
+  );
   const removed = done.length;
   if (problems.length > 0) toast(summaryOf(problems), "failed");
   if (!isOut) await refresh(); // it would ask to log in again
-  const of = removed === hrefs.length ? "" : ` of ${hrefs.length}`;
-  announce(removed === 0 ? "Nothing was deleted" : `${removed}${of} ${hrefs.length === 1 ? "item" : "items"} deleted`);
+  announce(deletionText(removed, hrefs.length));
+}
+
+/** @param {number} removed @param {number} of */
+function deletionText(removed, of) {
+  if (removed === 0) return t("Nothing was deleted");
+  return removed === of
+    ? tn(of, "{n} item deleted", "{n} items deleted")
+    : tn(of, "{removed} of {n} item deleted", "{removed} of {n} items deleted", { removed });
 }
 
 /** Asks for confirmation of a deletion. @param {readonly Entry[]} entries */
 async function confirmRemoval(entries) {
   const [first] = entries;
-  const what = entries.length === 1 && first ? `“${first.name}”` : count(entries.length, "item");
+  const title = entries.length === 1 && first
+    ? t("Delete “{name}”?", { name: first.name })
+    : tn(entries.length, "Delete {n} item?", "Delete {n} items?");
   const hasFolders = entries.some(({ kind }) => kind === "directory");
   const bytes = entries.reduce((sum, { size }) => sum + (size ?? 0), 0);
   const text = hasFolders
-    ? "This includes everything in it and cannot be undone."
-    : `${formatSize(bytes)}. This cannot be undone.`;
-  return await ask(`Delete ${what}?`, [h("p", {}, text)], [["delete", "Delete"], ["keep", "Keep"]], {
+    ? t("This includes everything in it and cannot be undone.")
+    : t("{size}. This cannot be undone.", { size: formatSize(bytes) });
+  return await ask(title, [h("p", {}, text)], [["delete", t("Delete")], ["keep", t("Keep")]], {
     danger: true,
   }) === "delete";
 }

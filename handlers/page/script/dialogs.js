@@ -1,6 +1,7 @@
 /** Dialogs and menus. */
 
-import { button, h, placeMessages } from "./dom.js";
+import { button, h, icon, placeMessages } from "./dom.js";
+import { t } from "./language.js";
 import { store } from "./store.js";
 
 /** Counts what is open, after each change. */
@@ -42,7 +43,7 @@ export function openDialog(title, content, { class: more = "" } = {}) {
   const dialog = h(
     "dialog",
     { class: `dialog ${more}`, "aria-labelledby": id },
-    h("header", {}, h("h2", { id }, title), button("close", "Close", () => dialog.close())),
+    h("header", {}, h("h2", { id }, title), button("close", t("Close"), () => dialog.close())),
     h("div", { class: "content" }, ...content),
   );
   closeByClick(dialog);
@@ -111,9 +112,9 @@ export async function askName(title, label, value, doIt) {
 
 /** @param {string} name */
 function problemOf(name) {
-  if (/[/\\]/.test(name)) return "A name cannot contain a slash";
-  if (name.trim() === "") return "A name needs more than spaces";
-  return name === "." || name === ".." ? "This name is not allowed" : "";
+  if (/[/\\]/.test(name)) return t("A name cannot contain a slash");
+  if (name.trim() === "") return t("A name needs more than spaces");
+  return name === "." || name === ".." ? t("This name is not allowed") : "";
 }
 
 /**
@@ -129,9 +130,7 @@ export function openMenu(opener, items) {
     const item = typeof deed === "string"
       ? h("a", { href: deed, ...attributes })
       : h("button", { type: "button", ...attributes, onclick: deed });
-    const sign = h("span", { class: "icon", "aria-hidden": "true" });
-    sign.style.setProperty("--icon", `var(--i-${picture})`);
-    item.append(sign, label);
+    item.append(icon(picture), label);
     // First, so that a dialog that is opened returns the focus to the opener.
     item.addEventListener("click", () => close(), { capture: true });
     return item;

@@ -25,13 +25,16 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** Icons that are mirrored where the page is read from right to left. */
+const DIRECTED = ["move", "before", "after", "open"];
+
 /**
- * A decorative icon: app.css defines it as `--i-NAME`.
+ * A decorative icon: icons.js defines it as `--i-NAME`.
  *
  * @param {string} name
  */
 export function icon(name) {
-  const element = h("span", { class: "icon", "aria-hidden": "true" });
+  const element = h("span", { class: DIRECTED.includes(name) ? "icon directed" : "icon", "aria-hidden": "true" });
   element.style.setProperty("--icon", `var(--i-${name})`);
   return element;
 }
@@ -104,23 +107,3 @@ export function placeMessages() {
 
 const live = h("div", { class: "unseen", role: "status" });
 const toasts = h("div", { class: "toasts", role: "status" });
-
-/** Values kept in local storage, if the browser allows it. */
-export const kept = {
-  /** @param {string} key */
-  get(key) {
-    try {
-      return localStorage.getItem(`pyserve.${key}`);
-    } catch {
-      return null;
-    }
-  },
-  /** @param {string} key @param {string} value */
-  set(key, value) {
-    try {
-      localStorage.setItem(`pyserve.${key}`, value);
-    } catch {
-      // Then the value only lasts as long as the page.
-    }
-  },
-};

@@ -20,16 +20,26 @@ export function watchDownloads() {
 
 /** @param {HTMLAnchorElement} link */
 async function start(link) {
+  if (!await isLoggedIn(link.href)) return;
+  ready.add(link);
+  link.click();
+}
+
+/** Whether what is at an address can be downloaded, as far as logging in goes. @param {string} [address] */
+export async function isLoggedIn(address = location.href) {
+  if (document.querySelector(".account") === null) return true;
   // Not the query: the server would plan the archive twice.
-  const url = new URL(link.href);
+  const url = new URL(address);
   url.search = "";
   try {
     const response = await request(url.href, { method: "HEAD" });
     await response.body?.cancel();
   } catch (error) {
-    if (error instanceof LoggedOut) return toast(error.message, "failed");
+    if (error instanceof LoggedOut) {
+      toast(error.message, "failed");
+      return false;
+    }
     // Without a connection, the browser reports it.
   }
-  ready.add(link);
-  link.click();
+  return true;
 }

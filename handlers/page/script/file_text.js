@@ -1,5 +1,6 @@
 /** The text of a file, up to a limit. */
 
+import { t } from "./language.js";
 import { request } from "./login.js";
 
 /** Maximum number of bytes shown. */
@@ -21,7 +22,9 @@ export async function fetchText(href, signal, limit = SHOWN_BYTES) {
   if (response.status === 416) return { text: "", isCut: false }; // an empty file has no satisfiable range
   if (!response.ok) {
     throw new Error(
-      response.status === 404 ? "The file no longer exists" : `The server answered ${response.status}`,
+      response.status === 404
+        ? t("The file no longer exists")
+        : t("The server answered {status}", { status: response.status }),
     );
   }
   const { bytes, isMore } = await firstBytes(response, limit);
@@ -53,7 +56,7 @@ async function firstBytes(response, limit) {
  *
  * @param {Uint8Array} bytes
  */
-function decoded(bytes) {
+export function decoded(bytes) {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder("utf-16le").decode(bytes);
   if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder("utf-16be").decode(bytes);
   if (bytes.subarray(0, 8192).includes(0)) return null;

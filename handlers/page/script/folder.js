@@ -2,6 +2,7 @@
 
 import { toast } from "./dom.js";
 import { entryOfJson } from "./entries.js";
+import { t } from "./language.js";
 import { loaded } from "./lazy.js";
 import { LoggedOut, request, Unreachable } from "./login.js";
 import { store } from "./store.js";
@@ -17,8 +18,13 @@ export async function refresh() {
     await readAgain();
     return true;
   } catch (error) {
-    const reason = error instanceof LoggedOut || error instanceof Unreachable ? `${error.message}, so` : "Sorry,";
-    toast(`${reason} the list may be out of date`, "failed");
+    const reason = error instanceof LoggedOut || error instanceof Unreachable ? error.message : "";
+    toast(
+      reason === ""
+        ? t("Sorry, the list may be out of date")
+        : t("{reason}, so the list may be out of date", { reason }),
+      "failed",
+    );
     return false;
   }
 }
@@ -32,8 +38,8 @@ async function readAgain() {
 /** @returns {Promise<Entry[]>} */
 async function fetchEntries() {
   const response = await request("?format=json", { headers: { accept: "application/json" }, cache: "no-cache" });
-  if (response.status === 404) throw new Gone("This folder is no longer there");
-  if (!response.ok) throw new Error(`The server answered ${response.status}`);
+  if (response.status === 404) throw new Gone(t("This folder is no longer there"));
+  if (!response.ok) throw new Error(t("The server answered {status}", { status: response.status }));
   /** @type {{ entries: import("./entries.js").JsonEntry[] }} */
   const { entries } = await response.json();
   return entries.map(entryOfJson);
@@ -93,6 +99,6 @@ async function run(id, signal) {
 
 /** @param {unknown} error */
 function problemOf(error) {
-  if (error instanceof TypeError || error instanceof Unreachable) return "the server cannot be reached";
+  if (error instanceof TypeError || error instanceof Unreachable) return t("The server cannot be reached");
   return error instanceof Error ? error.message : String(error);
 }

@@ -3,7 +3,7 @@
 import { openDialog } from "./dialogs.js";
 import { button, h } from "./dom.js";
 import { nameOf } from "./entries.js";
-import { count } from "./format.js";
+import { t, tn } from "./language.js";
 import { request } from "./login.js";
 import { herePath, parentOf, urlOfPath } from "./places.js";
 import { store } from "./store.js";
@@ -21,7 +21,7 @@ export function askFolder(paths, canMove) {
     let answer = null;
     let folder = herePath;
     const place = h("p", { class: "place", role: "status" });
-    const list = h("ul", { class: "folders", "aria-label": "Folders" });
+    const list = h("ul", { class: "folders", "aria-label": t("Folders") });
     /** @param {"move" | "copy"} kind @param {string} label @param {string} look */
     const deed = (kind, label, look) =>
       h("button", {
@@ -32,8 +32,8 @@ export function askFolder(paths, canMove) {
           dialog.close();
         },
       }, label);
-    const move = canMove && deed("move", "Move here", "primary");
-    const copy = deed("copy", "Copy here", canMove ? "" : "primary");
+    const move = canMove && deed("move", t("Move here"), "primary");
+    const copy = deed("copy", t("Copy here"), canMove ? "" : "primary");
     const dialog = openDialog(titleOf(paths), [place, list, h("div", { class: "answers" }, move, copy)], {
       class: "picker",
     });
@@ -56,7 +56,9 @@ export function askFolder(paths, canMove) {
 /** @param {readonly string[]} paths */
 function titleOf(paths) {
   const [first = ""] = paths;
-  return `Move or copy ${paths.length === 1 ? `“${nameOf(first)}”` : count(paths.length, "item")}`;
+  return paths.length === 1
+    ? t("Move or copy “{name}”", { name: nameOf(first) })
+    : tn(paths.length, "Move or copy {n} item", "Move or copy {n} items");
 }
 
 /**
@@ -67,13 +69,13 @@ function titleOf(paths) {
  * @param {(path: string) => void} go
  */
 async function itemsOf(path, moved, go) {
-  const up = path === "/" ? [] : [item("up", "Up", () => go(parentOf(path)))];
+  const up = path === "/" ? [] : [item("up", t("Up"), () => go(parentOf(path)))];
   try {
     const folders = (await foldersIn(path)).filter((folder) => !moved.includes(folder));
     const items = folders.map((folder) => item("folder", nameOf(folder), () => go(folder)));
     return up.length + items.length > 0
       ? [...up, ...items]
-      : [h("li", { class: "faint" }, "There are no folders here.")];
+      : [h("li", { class: "faint" }, t("There are no folders here."))];
   } catch (error) {
     return [...up, h("li", { class: "bad" }, error instanceof Error ? error.message : String(error))];
   }
@@ -85,7 +87,7 @@ async function foldersIn(path) {
     return store.state.folder.entries.flatMap(({ kind, href }) => kind === "directory" && href ? [path + href] : []);
   }
   const response = await request(`${urlOfPath(path)}?format=json`, { headers: { accept: "application/json" } });
-  if (!response.ok) throw new Error(`The server answered ${response.status}`);
+  if (!response.ok) throw new Error(t("The server answered {status}", { status: response.status }));
   /** @type {{ entries: import("./entries.js").JsonEntry[] }} */
   const { entries } = await response.json();
   return entries.flatMap(({ kind, href }) => kind === "directory" && href ? [path + href] : []);

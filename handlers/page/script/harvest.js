@@ -4,6 +4,12 @@ import { entryOfRow } from "./entries.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
 
+/** Time after which the browser gets its turn, in milliseconds: it takes as long again to show what has been read. */
+const SLICE_MS = 20;
+
+/** Time for the parser, in milliseconds. */
+const PARSING_MS = 30;
+
 /**
  * Takes the rows of the server, while they still arrive, and drops their elements: laying out a hundred thousand of
  * them would take seconds.
@@ -14,32 +20,31 @@ import { entryOfRow } from "./entries.js";
  */
 export async function harvest(body, take) {
   let rank = 0;
-  const rows = body.rows;
   for (;;) {
     const isLast = document.readyState !== "loading";
     const entries = [];
-    const range = document.createRange();
+    const until = performance.now() + SLICE_MS;
+    let row = /** @type {HTMLTableRowElement | null} */ (body.firstElementChild);
     // While the parser is running, the last row may be incomplete.
-    const end = isLast ? rows.length : rows.length - 1;
-    for (const row of [...rows].slice(0, end)) {
+    while (row && (isLast || row.nextElementSibling) && (entries.length % 50 > 0 || performance.now() < until)) {
       const entry = entryOfRow(row, rank);
       if (entry) {
         entries.push(entry);
         rank += 1;
       }
+      row = /** @type {HTMLTableRowElement | null} */ (row.nextElementSibling);
     }
-    if (end > 0) {
-      range.setStartBefore(/** @type {Node} */ (rows[0]));
-      range.setEndAfter(/** @type {Node} */ (rows[end - 1]));
-      range.deleteContents();
-      take(entries);
-    }
-    if (isLast) return;
-    await nextTurn();
+    const range = document.createRange();
+    range.selectNodeContents(body);
+    if (row) range.setEndBefore(row);
+    range.deleteContents();
+    if (entries.length > 0) take(entries);
+    if (isLast && row === null) return;
+    await nextTurn(row?.nextElementSibling ? 0 : PARSING_MS);
   }
 }
 
-/** Lets the parser run; works in a background tab too, which gets no animation frames. */
-function nextTurn() {
-  return new Promise((resolve) => setTimeout(resolve, 30));
+/** Lets the browser do other things; works in a background tab too, which gets no animation frames. @param {number} ms */
+function nextTurn(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,7 +1,8 @@
 /** The head of the table: sorts by a column, and selects all. */
 
-import { announce, h } from "./dom.js";
-import { nextOrder } from "./order.js";
+import { announce, h, icon } from "./dom.js";
+import { t } from "./language.js";
+import { nextOrder, searchWith } from "./order.js";
 import { chosenOf, selectableOf } from "./selectors.js";
 import { store } from "./store.js";
 
@@ -10,7 +11,7 @@ import { store } from "./store.js";
 /** Turns the server's table into a grid. @param {HTMLTableElement} table */
 export function prepareHead(table) {
   table.setAttribute("role", "grid");
-  table.setAttribute("aria-label", "Files");
+  table.setAttribute("aria-label", t("Files"));
   table.setAttribute("aria-multiselectable", "true");
   const head = /** @type {HTMLTableSectionElement} */ (table.tHead);
   head.setAttribute("role", "rowgroup");
@@ -21,9 +22,20 @@ export function prepareHead(table) {
   for (const cell of columns) prepareColumn(cell);
   row.prepend(h("td", { role: "gridcell", class: "pick" }, h("label", {}, selectAll())));
   row.append(h("td", { role: "gridcell", class: "more" }));
+  showUp(table, head);
   store.watch((state) => state.order, (order) => {
     for (const cell of columns) showOrder(cell, order);
   });
+}
+
+/** The row that leads to the folder above, if there is one. @param {HTMLTableElement} table @param {HTMLElement} head */
+function showUp(table, head) {
+  if (!table.querySelector("tr.parent a")) return;
+  const link = h("a", { href: "../" }, icon("up"), h("span", {}, t("Parent folder")));
+  const row = h("tr", { role: "row", class: "up" }, h("th", { role: "rowheader", scope: "row" }, link));
+  head.append(row);
+  store.watch((state) => state.order, (order) => link.setAttribute("href", `../${searchWith("", order)}`));
+  store.watch((state) => state.search !== null, (isSearch) => row.hidden = isSearch);
 }
 
 /** @param {HTMLTableCellElement} cell @returns {SortKey} */
@@ -36,7 +48,7 @@ function prepareColumn(cell) {
   cell.setAttribute("role", "columnheader");
   const button = cell.querySelector("button");
   const key = keyOfColumn(cell);
-  if (button && key === "modified") button.textContent = "Modified";
+  if (button) button.textContent = labelOf(key);
   button?.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
@@ -45,11 +57,21 @@ function prepareColumn(cell) {
 }
 
 /** @param {SortKey} key */
+function labelOf(key) {
+  return { name: t("Name"), size: t("Size"), modified: t("Modified") }[key];
+}
+
+/** @param {SortKey} key */
 function sortBy(key) {
   const order = nextOrder(store.state.order, key);
   store.dispatch({ type: "sort", order });
   scrollTo({ top: 0 });
-  announce(`Sorted by ${key}, ${order.order === "asc" ? "ascending" : "descending"}`);
+  const column = labelOf(key);
+  announce(
+    order.order === "asc"
+      ? t("Sorted by {column}, ascending", { column })
+      : t("Sorted by {column}, descending", { column }),
+  );
 }
 
 /** @param {HTMLTableCellElement} cell @param {import("./order.js").Order} order */
@@ -60,7 +82,7 @@ function showOrder(cell, { sort, order }) {
 }
 
 function selectAll() {
-  const box = h("input", { type: "checkbox", "aria-label": "Select all" });
+  const box = h("input", { type: "checkbox", "aria-label": t("Select all") });
   box.addEventListener("change", () => store.dispatch({ type: box.checked ? "select all" : "clear" }));
   const show = () => {
     const chosen = chosenOf(store.state).length;

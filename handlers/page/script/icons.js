@@ -31,10 +31,13 @@ const PATHS = {
   moon: "M16.5 12A7 7 0 0 1 8 3.5a7 7 0 1 0 8.5 8.5z",
   auto: "M10 3a7 7 0 1 1 0 14 7 7 0 0 1 0-14zM10 3v14M10 6.5h4.5M10 10h6.5M10 13.5h4.5",
   tiles: "M3.5 3.5h5v5h-5zM11.5 3.5h5v5h-5zM3.5 11.5h5v5h-5zM11.5 11.5h5v5h-5z",
+  density: "M3 4h14M3 7h14M3 10h14M3 13h14M3 16h14",
+  info: "M10 2.700a7.300 7.300 0 1 1 0 14.600 7.300 7.300 0 0 1 0-14.600zM10 9v5M10 6v.01",
   list: "M7 5.5h10M7 10h10M7 14.5h10M3.3 5.5v.01M3.3 10v.01M3.3 14.5v.01",
   upload: `M10 12.8V3.5M6.3 7L10 3.3 13.7 7${TRAY}`,
   download: `M10 3v9.3M6.3 8.8L10 12.5l3.7-3.7${TRAY}`,
   "folder-add": "M2.5 5.5V16h15V6.5H9.5L7.7 4.5H2.5zM10 9v4.5M7.7 11.2h4.6",
+  "file-add": `${FILE}M10.500 9.500v5M8 12h5`,
   qr: "M3 3h5v5H3zM12 3h5v5h-5zM3 12h5v5H3zM12 12h1.5v1.5M17 12v1.5h-1M12 17h1.5M16 16v1h1",
   link: "M8.5 11.5l3-3M9 6.5l1.8-1.8a3.2 3.2 0 0 1 4.5 4.5L13.5 11M11 13.5l-1.8 1.8a3.2 3.2 0 0 1-4.5-4.5L6.5 9",
   share:
@@ -43,6 +46,8 @@ const PATHS = {
   move: "M3.500 10h12.500M11 5l5 5-5 5",
   copy: "M7 7h10v10H7zM13 7V3H3v10h4",
   help: "M10 2.7a7.3 7.3 0 1 1 0 14.6 7.3 7.3 0 0 1 0-14.6zM7.7 8a2.3 2.3 0 1 1 3.3 2.1c-.7.4-1 .8-1 1.6M10 14.2v.01",
+  language:
+    "M2.500 4.500h9M7 2.800v1.700M9.300 4.500c-.8 4-3 6.500-6.300 8M4.300 6.800c1 2.200 2.700 3.800 5 5M9.500 17l3.800-9.500 3.800 9.500M10.700 14h5.200",
   eye: "M1.8 10C5 4.8 15 4.8 18.2 10 15 15.2 5 15.2 1.8 10zM10 7.7a2.3 2.3 0 1 1 0 4.6 2.3 2.3 0 0 1 0-4.6z",
   open: "M8 4H4v12h12v-4M11.5 3.5h5v5M16.3 3.7L9.5 10.5",
   hash: "M7.5 3.5l-1.5 13M14 3.5l-1.5 13M3.5 7.5h13.5M3 12.5h13.5",
@@ -71,6 +76,11 @@ export function iconStyle(paths) {
 /** The style sheet of the icons that the page needs at once. */
 export function firstIcons() {
   return `${iconStyle(PATHS)}:root{--i-folder:${picture(FOLDER, "")}}`;
+}
+
+/** A folder, for the tab of the browser. */
+export function folderPicture() {
+  return picture(FOLDER, "fill='%233f83e0'").slice('url("'.length, -'")'.length);
 }
 
 /** @param {string} path @param {string} attributes */

@@ -1,6 +1,7 @@
 /** JSON as a tree. Parts are made when they are opened, so that large data costs only what is seen of it. */
 
 import { h } from "./dom.js";
+import { formatNumber, t } from "./language.js";
 
 /** Maximum number of members shown at once; a button shows the next ones. */
 const SHOWN = 500;
@@ -8,10 +9,13 @@ const SHOWN = 500;
 /** If an object has at most this many members, the small ones among them are open, too. */
 const OPEN = 200;
 
+/** Maximum length of a text whose numbers are kept as they are: looking at each takes long. */
+const EXACT = 1024 * 1024;
+
 /** Maximum number of characters of a string. */
 const STRING = 10_000;
 
-/** A number that JavaScript would round or write in another way, as it is in the text. */
+/** A number with more digits than JavaScript keeps, as it is in the text. */
 class Exact {
   /** @param {string} source */
   constructor(source) {
@@ -38,6 +42,7 @@ export function jsonTree(text) {
 /** @param {string} text @returns {{ value: unknown } | undefined} */
 function parse(text) {
   try {
+    if (text.length > EXACT || !/\d{16}/.test(text)) return { value: JSON.parse(text) };
     return { value: JSON.parse(text, /** @type {(key: string, value: unknown) => unknown} */ (exact)) };
   } catch (error) {
     if (!(error instanceof RangeError)) return undefined;
@@ -66,7 +71,7 @@ function branch(key, value) {
   const count = Array.isArray(value) ? value.length : Object.keys(value).length;
   const brackets = Array.isArray(value) ? ["[", "]"] : ["{", "}"];
   const shown = count === 0 ? brackets.join("") : `${brackets.join("…")} `;
-  const size = count > 0 && h("span", { class: "faint" }, count.toLocaleString("en"));
+  const size = count > 0 && h("span", { class: "faint" }, formatNumber(count));
   const element = h("details", {}, h("summary", {}, key !== null && label(key), shown, size));
   element.addEventListener("toggle", () => element.open && fill(element, value), { once: true });
   return element;
@@ -84,7 +89,7 @@ function fill(element, value) {
     list.append(...keys.slice(from, from + SHOWN).map((key) => h("li", {}, member(key, value, isSmall))));
     const next = from + SHOWN;
     if (next >= keys.length) return;
-    const more = h("button", { type: "button", class: "button" }, `Show more of ${keys.length.toLocaleString("en")}`);
+    const more = h("button", { type: "button", class: "button" }, t("Show more of {n}", { n: keys.length }));
     more.addEventListener("click", () => {
       more.parentElement?.remove();
       add(next);

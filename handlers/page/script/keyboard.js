@@ -1,8 +1,8 @@
 /** Keyboard shortcuts. */
 
-import { kept } from "./dom.js";
 import { removeEntries, renameEntry } from "./deeds.js";
 import { goUp } from "./heading.js";
+import { kept } from "./kept.js";
 import { undo } from "./moving.js";
 import { escape, move, moveToEdge, toggleCurrent } from "./moves.js";
 import { chosenOf, currentOf } from "./selectors.js";

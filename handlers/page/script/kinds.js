@@ -43,10 +43,15 @@ const SHOWN = new Set(["image", "audio", "video", "pdf", "markdown", "text", "co
 /** @param {import("./entries.js").Entry} entry */
 export function isShown(entry) {
   return entry.kind === "file" && entry.href !== null &&
-    (SHOWN.has(kindOf(entry.name)) || isTable(entry.name));
+    (SHOWN.has(kindOf(entry.name)) || isTable(entry.name) || isZip(entry.name));
 }
 
 /** Whether a file is a table as text. @param {string} name */
 export function isTable(name) {
   return /\.[ct]sv$/i.test(name);
+}
+
+/** Whether a file is a ZIP archive, whose contents can be listed. @param {string} name */
+export function isZip(name) {
+  return /\.(?:zip|jar|cbz)$/i.test(name);
 }

@@ -2,6 +2,7 @@
 
 import { openDialog } from "./dialogs.js";
 import { h, toast } from "./dom.js";
+import { t } from "./language.js";
 import { sentenceOf } from "./problem.js";
 import { store } from "./store.js";
 
@@ -17,14 +18,14 @@ let logins = 0;
 /** The session has ended, and the user has not logged in. */
 export class LoggedOut extends Error {
   constructor() {
-    super("You are not logged in");
+    super(t("You are not logged in"));
   }
 }
 
 /** The server does not answer. */
 export class Unreachable extends Error {
   constructor() {
-    super("The server cannot be reached");
+    super(t("The server cannot be reached"));
   }
 }
 
@@ -76,19 +77,19 @@ export function logIn() {
 function openLogin() {
   const known = document.querySelector(".account bdi")?.textContent ?? "";
   const problem = h("p", { role: "alert", id: "login-problem", class: "bad" });
-  const name = field("Name", { name: "username", value: known, autocomplete: "username", autocapitalize: "none" });
-  const password = field("Password", { name: "password", type: "password", autocomplete: "current-password" });
-  const button = h("button", { class: "button primary" }, "Log in");
+  const name = field(t("Name"), { name: "username", value: known, autocomplete: "username", autocapitalize: "none" });
+  const password = field(t("Password"), { name: "password", type: "password", autocomplete: "current-password" });
+  const button = h("button", { class: "button primary" }, t("Log in"));
   const form = h(
     "form",
     { method: "post", action: LOGIN },
-    h("p", {}, "Your session has ended. Log in to continue: nothing on this page is lost."),
+    h("p", {}, t("Your session has ended. Log in to continue: nothing on this page is lost.")),
     problem,
     name.label,
     password.label,
     h("div", { class: "answers" }, button),
   );
-  const dialog = openDialog("Log in", [form], { class: "question" });
+  const dialog = openDialog(t("Log in"), [form], { class: "question" });
   (known === "" ? name : password).input.focus();
   return new Promise((resolve) => {
     let isIn = false;
@@ -145,5 +146,5 @@ async function send(form) {
 function showUser(/** @type {string} */ before, /** @type {string} */ user) {
   if (before === "" || before === user) return;
   document.querySelector(".account bdi")?.replaceChildren(user);
-  toast(`You are now logged in as ${user}. Reload the page to see what ${user} can do.`);
+  toast(t("You are now logged in as {user}. Reload the page to see what {user} can do.", { user }));
 }

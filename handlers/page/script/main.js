@@ -15,9 +15,10 @@ import { watchDownloads } from "./downloads.js";
 import { followChanges, followSearch, refreshWhenSeen } from "./folder.js";
 import { harvest } from "./harvest.js";
 import { prepareHead } from "./head_row.js";
-import { prepareHeading, shortenFooter, showReadme } from "./heading.js";
+import { prepareHeading, shortenFooter, showEnd } from "./heading.js";
 import { followAddress } from "./history.js";
 import { listenToKeys } from "./keyboard.js";
+import { loadWords, t } from "./language.js";
 import { listenToClipboard } from "./moving.js";
 import { focusWhereWeCameFrom, keepPlace } from "./place.js";
 import { followPreview } from "./previews.js";
@@ -61,14 +62,15 @@ async function start(table) {
   dock.append(workPanel(), selectionBar());
   watchDownloads();
   listenToClipboard();
-  document.documentElement.classList.replace("soon", "on");
+  document.documentElement.classList.remove("soon");
+  document.documentElement.classList.add("on", "ending");
 
   await harvest(serverBody, (entries) => store.dispatch({ type: "append", entries }));
   serverBody.remove();
   for (const leftover of document.querySelectorAll("main > .hint")) leftover.remove();
   store.dispatch({ type: "complete" });
   if (!document.querySelector("body > footer")) {
-    toast("The connection was lost, so the list is incomplete. Reload the page.", "failed");
+    toast(t("The connection was lost, so the list is incomplete. Reload the page."), "failed");
   }
   shortenFooter();
   followAddress();
@@ -77,11 +79,11 @@ async function start(table) {
   focusWhereWeCameFrom();
   rows.render();
   keepPlace();
-  showReadme().catch(() => {}); // the list needs no README
+  showEnd();
   refreshWhenSeen();
   if (can("watch")) followChanges();
 }
 
 adoptStyle();
-const table = await serverTable();
+const [table] = await Promise.all([serverTable(), loadWords()]);
 if (table) await start(table);

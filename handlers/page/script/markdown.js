@@ -6,6 +6,12 @@
 import { h } from "./dom.js";
 import markdownCss from "./markdown.css" with { type: "text" };
 import { destinationAt, REFERENCE, referenceAt, Spans } from "./spans.js";
+import { isShown } from "./kinds.js";
+import { t } from "./language.js";
+import { urlOf } from "./places.js";
+import { openPreview } from "./previews.js";
+import { entryAt } from "./selectors.js";
+import { store } from "./store.js";
 import { adopt } from "./style.js";
 
 adopt(markdownCss);
@@ -24,10 +30,11 @@ const ELEMENTS = 10_000;
  */
 export function renderMarkdown(source, base, signal) {
   const lines = source.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n").replace(/<!--[^]*?(?:-->|$)/g, "").split("\n");
-  const links = definitionsIn(lines);
-  const reader = new Reader(base, links);
+  const reader = new Reader(base, definitionsIn(lines));
   const article = h("article", { class: "markdown" }, reader.blocks(lines, 0));
-  for (const block of article.querySelectorAll("p, h2, h3, h4, h5, h6, ul, ol, blockquote, table")) {
+  article.append(...reader.footnotes());
+  article.addEventListener("click", (event) => followLink(event, article));
+  for (const block of article.querySelectorAll("p, h2, h3, h4, h5, h6, ul, ol, blockquote, table, summary")) {
     block.setAttribute("dir", "auto"); // one text may be in Arabic, the next in English
   }
   highlightFences(article, signal);
@@ -59,23 +66,57 @@ const ENDINGS = {
 
 const DEFINITION = /^ {0,3}\[([^\]]{1,200})\]:\s*<?(\S+?)>?(?:\s+["'(].*)?$/;
 
-/** Extracts link reference definitions. @param {string[]} lines */
+/** Maximum number of footnotes. */
+const FOOTNOTES = 1_000;
+
+const FOOTNOTE = /^ {0,3}\[\^([^\]\s]{1,200})\]:[ \t]?/;
+
+/** Extracts the definitions of links and footnotes, but not from code. @param {string[]} lines */
 function definitionsIn(lines) {
   /** @type {Map<string, string>} */
   const links = new Map();
-  for (const [index, line] of lines.entries()) {
-    const match = DEFINITION.exec(line);
-    if (!match) continue;
-    links.set(match[1]?.toLowerCase() ?? "", match[2] ?? "");
-    lines[index] = "";
+  /** @type {Map<string, string[]>} */
+  const footnotes = new Map();
+  let fence = "";
+  for (let at = 0; at < lines.length; at++) {
+    const line = lines[at] ?? "";
+    if (fence !== "") {
+      if (isClosing(line, fence)) fence = "";
+      continue;
+    }
+    fence = FENCE.exec(line)?.[1] ?? "";
+    const footnote = FOOTNOTE.exec(line);
+    const link = footnote ? null : DEFINITION.exec(line);
+    if (footnote) {
+      const end = footnoteEnd(lines, at + 1);
+      const content = [line.slice(footnote[0].length), ...lines.slice(at + 1, end).map((more) => more.trimStart())];
+      footnotes.set(footnote[1]?.toLowerCase() ?? "", content);
+      lines.fill("", at, end);
+      at = end - 1;
+    } else if (link) {
+      links.set(link[1]?.toLowerCase() ?? "", link[2] ?? "");
+      lines[at] = "";
+    }
   }
-  return links;
+  return { links, footnotes };
+}
+
+/** A footnote goes on with indented lines, of which the first may follow a blank line. @param {string[]} lines @param {number} at */
+function footnoteEnd(lines, at) {
+  let end = at;
+  while (
+    /^(?: {4}|\t)\s*\S/.test(lines[end] ?? "") || (lines[end] === "" && /^(?: {4}|\t)\s*\S/.test(lines[end + 1] ?? ""))
+  ) {
+    end += 1;
+  }
+  return end;
 }
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)/;
 const HEADING = /^ {0,3}(#{1,6})(?!\S)/;
 const RULE = /^ {0,3}(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})$/;
 const QUOTE = /^ {0,3}> ?/;
+const DETAILS = /^ {0,3}<details(?:\s[^<>]*)?>/i;
 /** Maximum number of table columns: layout takes a browser that many steps for each row, however short. */
 const COLUMNS = 64;
 
@@ -84,13 +125,51 @@ const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)])(?:( +)|$)/;
 class Reader {
   #base;
   #links;
+  #footnotes;
+  /** The numbers of footnotes by name, in the order of their first references. @type {Map<string, number>} */
+  #referenced = new Map();
   /** Number of elements left. */
   #left = ELEMENTS;
 
-  /** @param {string} base @param {Map<string, string>} links */
-  constructor(base, links) {
+  /** @param {string} base @param {{ links: Map<string, string>, footnotes: Map<string, string[]> }} definitions */
+  constructor(base, { links, footnotes }) {
     this.#base = base;
     this.#links = links;
+    this.#footnotes = footnotes;
+  }
+
+  /** The section of the footnotes that are referred to. @returns {Node[]} */
+  footnotes() {
+    if (this.#referenced.size === 0) return [];
+    const list = h("ol");
+    // A footnote may refer to others, which are then visited, too.
+    for (const [name, number] of this.#referenced) {
+      const content = this.blocks(this.#footnotes.get(name) ?? [], 1);
+      const back = h("a", { href: `#md-ref-${number}`, "aria-label": t("Back to reference {n}", { n: number }) }, "↩");
+      const last = content.at(-1);
+      if (last instanceof HTMLParagraphElement) last.append(" ", back);
+      else content.push(back);
+      list.append(h("li", { id: `md-note-${number}` }, content));
+    }
+    return [h("section", { class: "footnotes", "aria-label": t("Footnotes") }, list)];
+  }
+
+  /** @param {string} text @param {number} at @returns {[Node[], number] | null} */
+  #footnote(text, at) {
+    const match = /^\[\^([^\]\s]{1,200})\]/.exec(text.slice(at, at + 204));
+    const name = match?.[1]?.toLowerCase() ?? "";
+    if (!match || !this.#footnotes.has(name)) return null;
+    const known = this.#referenced.get(name);
+    const number = known ?? this.#referenced.size + 1;
+    if (number > FOOTNOTES) return null;
+    this.#referenced.set(name, number);
+    const id = known === undefined ? `md-ref-${number}` : null;
+    const link = h(
+      "a",
+      { href: `#md-note-${number}`, id, "aria-label": t("Footnote {n}", { n: number }) },
+      String(number),
+    );
+    return [[h("sup", {}, link)], at + match[0].length];
   }
 
   /** @param {string[]} lines @param {number} depth @returns {Node[]} */
@@ -117,6 +196,7 @@ class Reader {
     // The page has its own top-level heading.
     if (heading) return [this.#heading(heading[1]?.length ?? 1, headingText(line.slice(heading[0].length))), at + 1];
     if (RULE.test(line)) return [h("hr"), at + 1];
+    if (depth < DEPTH && DETAILS.test(line)) return this.#details(lines, at, depth);
     if (depth < DEPTH && QUOTE.test(line)) return this.#quote(lines, at, depth);
     if (depth < DEPTH && ITEM.test(line)) return this.#list(lines, at, depth);
     if (line.includes("|") && isTableRule(lines[at + 1] ?? "")) return this.#table(lines, at);
@@ -137,14 +217,18 @@ class Reader {
     const text = lines.slice(at, end).join("\n");
     const underline = /^ {0,3}(=+|-+)\s*$/.exec(lines[end] ?? "");
     if (underline) return [this.#heading(underline[1]?.startsWith("=") ? 1 : 2, text), end + 1];
+    const aligned = ALIGNED.exec(text.slice(0, 100));
+    if (aligned?.[1]) return [this.#heading(Number(aligned[1]), text.replace(/<\/?h[1-6][^<>]*>/gi, "").trim()), end];
     const content = this.inline(text.trim(), 0);
     const isEmpty = content.every((node) => node instanceof Text && node.data.trim() === "");
-    return [isEmpty ? null : h("p", {}, content), end];
+    const side = aligned && (aligned[2]?.toLowerCase() === "center" ? "to-center" : "to-end");
+    return [isEmpty ? null : h("p", { class: side }, content), end];
   }
 
   /** @param {string} line */
   #interrupts(line) {
     return line.trim() === "" || FENCE.test(line) || HEADING.test(line) || RULE.test(line) || QUOTE.test(line) ||
+      DETAILS.test(line) ||
       /^ {0,3}(?:[-*+]|1[.)])\s+\S/.test(line) || /^ {0,3}=+\s*$/.test(line);
   }
 
@@ -156,7 +240,34 @@ class Reader {
     const kind = /^\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\]\s*$/i.exec(inner[0] ?? "")?.[1];
     if (!kind) return [h("blockquote", {}, this.blocks(inner, depth + 1)), end];
     const title = h("p", {}, h("strong", {}, kind.charAt(0).toUpperCase() + kind.slice(1).toLowerCase()));
-    return [h("blockquote", { class: "notice" }, title, this.blocks(inner.slice(1), depth + 1)), end];
+    return [
+      h(
+        "blockquote",
+        { class: "notice", "data-kind": kind.toLowerCase() },
+        title,
+        this.blocks(inner.slice(1), depth + 1),
+      ),
+      end,
+    ];
+  }
+
+  /** A part that is opened by a click, up to its end tag or else to the end. @param {string[]} lines @param {number} at @param {number} depth @returns {[Node, number]} */
+  #details(lines, at, depth) {
+    const [tag = ""] = DETAILS.exec(lines[at] ?? "") ?? [];
+    let level = 0;
+    let end = at;
+    for (; end < lines.length; end++) {
+      const line = lines[end] ?? "";
+      if (DETAILS.test(line)) level += 1;
+      if (line.includes("</details>") && --level === 0) break;
+    }
+    const inner = lines.slice(at, end + 1);
+    inner[0] = (inner[0] ?? "").slice(tag.length);
+    inner[inner.length - 1] = (inner.at(-1) ?? "").replace("</details>", "");
+    const { summary, rest } = summaryOf(inner);
+    const isOpen = /\sopen\b/i.test(tag);
+    const content = this.blocks(rest, depth + 1);
+    return [h("details", { open: isOpen }, h("summary", {}, this.inline(summary, 0)), content), end + 1];
   }
 
   /** @param {string[]} lines @param {number} at @param {number} depth @returns {[Node, number]} */
@@ -279,7 +390,7 @@ class Reader {
       case "!":
         return text[at + 1] === "[" ? this.#link(text, at + 1, depth, spans, true) : null;
       case "[":
-        return this.#link(text, at, depth, spans, false);
+        return this.#footnote(text, at) ?? this.#link(text, at, depth, spans, false);
       case "<":
         return this.#tag(text, at);
       case "*":
@@ -324,13 +435,13 @@ class Reader {
     const close = spans.closingBracket(at);
     if (close < 0) return null;
     const label = text.slice(at + 1, close);
-    const { target, end } = destinationAt(text, close + 1) ?? this.#referenced(text, close + 1, label);
+    const { target, end } = destinationAt(text, close + 1) ?? this.#targetOf(text, close + 1, label);
     if (target === undefined) return null;
     return [[isImage ? this.#image(target, label) : this.#anchor(target, this.inline(label, depth + 1))], end];
   }
 
   /** @param {string} text @param {number} at Offset of a possible reference. @param {string} label */
-  #referenced(text, at, label) {
+  #targetOf(text, at, label) {
     const reference = referenceAt(text, at);
     const name = reference || label;
     const target = name.length <= REFERENCE ? this.#links.get(name.toLowerCase()) : undefined;
@@ -349,12 +460,13 @@ class Reader {
    *
    * @param {string} target
    * @param {string} alt
+   * @param {Record<string, string | undefined>} [size] Its width and height, if they are given.
    */
-  #image(target, alt) {
+  #image(target, alt, size = {}) {
     const url = safeUrl(target, this.#base);
     const label = alt || "image";
     if (!url || url.protocol === "mailto:") return document.createTextNode(label);
-    if (url.origin === location.origin) return h("img", { src: url.href, alt, loading: "lazy" });
+    if (url.origin === location.origin) return h("img", { src: url.href, alt, loading: "lazy", ...size });
     return h("a", { href: url.href, rel: "noopener noreferrer" }, label);
   }
 
@@ -369,7 +481,8 @@ class Reader {
     if (name === "br") return [[h("br")], end];
     const source = name === "img" ? /\ssrc\s*=\s*["']?([^"'\s>]+)/i.exec(tag[0])?.[1] : undefined;
     const alt = /\salt\s*=\s*"([^"]*)"/i.exec(tag[0])?.[1] ?? "";
-    return [source ? [this.#image(source, alt)] : [], end];
+    const size = { width: sizeIn(tag[0], "width"), height: sizeIn(tag[0], "height") };
+    return [source ? [this.#image(source, alt, size)] : [], end];
   }
 
   /** @param {string} text @param {number} at @returns {[Node[], number] | null} */
@@ -377,6 +490,63 @@ class Reader {
     if (/\w/.test(text[at - 1] ?? "")) return null;
     const url = /^https?:\/\/[^\s<>"'`\])]+[^\s<>"'`\]).,;:!?]/.exec(text.slice(at, at + 2_000))?.[0];
     return url ? [[this.#anchor(url, [document.createTextNode(url)])], at + url.length] : null;
+  }
+}
+
+const SIZES = { width: /\swidth\s*=\s*["']?(\d{1,4}%?)/i, height: /\sheight\s*=\s*["']?(\d{1,4})/i };
+
+/** @param {string} tag @param {"width" | "height"} side */
+function sizeIn(tag, side) {
+  return SIZES[side].exec(tag)?.[1];
+}
+
+const ALIGNED = /^<(?:p|div|h([1-6]))\s+align\s*=\s*["']?(center|right)["']?\s*>/i;
+
+/** Maximum number of lines of a summary. */
+const SUMMARY = 10;
+
+/** The summary at the beginning of a part, and what follows it. @param {string[]} lines */
+function summaryOf(lines) {
+  const head = lines.slice(0, SUMMARY).join("\n");
+  const start = /^\s*<summary>/i.exec(head.slice(0, 200))?.[0].length ?? -1;
+  const end = head.indexOf("</summary>");
+  if (start < 0 || end < start) return { summary: t("Details"), rest: lines };
+  const rest = [...head.slice(end + "</summary>".length).split("\n"), ...lines.slice(SUMMARY)];
+  return { summary: head.slice(start, end).trim(), rest };
+}
+
+/**
+ * Links within the text scroll to their places, and links to files of the list open their previews.
+ *
+ * @param {MouseEvent} event
+ * @param {HTMLElement} article
+ */
+function followLink(event, article) {
+  const link = /** @type {Element} */ (event.target).closest("a");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  const target = link.getAttribute("href") ?? "";
+  if (target.startsWith("#")) {
+    if (!article.closest("dialog")) return; // the browser does it, and the address says so
+    event.preventDefault();
+    const place = article.querySelector(`[id="${CSS.escape(decodedHash(target))}"]`);
+    for (let part = place; part; part = part.parentElement) if (part instanceof HTMLDetailsElement) part.open = true;
+    place?.scrollIntoView();
+    return;
+  }
+  const folder = urlOf({ href: "./" });
+  const entry = link.href.startsWith(folder) &&
+    entryAt(store.state, link.href.slice(folder.length).replace(/[?#].*/, ""));
+  if (!entry || !isShown(entry)) return;
+  event.preventDefault();
+  openPreview(entry);
+}
+
+/** @param {string} hash */
+function decodedHash(hash) {
+  try {
+    return decodeURIComponent(hash.slice(1));
+  } catch {
+    return hash.slice(1);
   }
 }
 

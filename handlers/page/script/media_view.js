@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import { keyOf } from "./entries.js";
 import { fetchText } from "./file_text.js";
 import { kindOf } from "./kinds.js";
+import { locale, t } from "./language.js";
 import { openPreview } from "./previews.js";
 import { visible } from "./rows.js";
 import { listOf, shownOf } from "./selectors.js";
@@ -47,7 +48,7 @@ function queueOf(queue, at) {
     item.addEventListener("click", () => openPreview(entry));
     return h("li", {}, item);
   });
-  return h("ol", { class: "queue", start: from + 1, "aria-label": "Queue" }, items);
+  return h("ol", { class: "queue", start: from + 1, "aria-label": t("Queue") }, items);
 }
 
 /** The keys of keyboards, headphones and lock screens. @param {View} view @param {(by: number) => void} step */
@@ -109,7 +110,7 @@ function isWanted(language) {
 /** @param {string} language */
 function languageName(language) {
   try {
-    return language === "" ? undefined : new Intl.DisplayNames(undefined, { type: "language" }).of(language);
+    return language === "" ? undefined : new Intl.DisplayNames(locale, { type: "language" }).of(language);
   } catch {
     return undefined;
   }

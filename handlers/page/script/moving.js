@@ -1,9 +1,10 @@
 /** Moves and copies files to other folders: by cutting, copying and pasting, or with a dialog; moves can be undone. */
 
 import { copyTo, moveTo } from "./changes.js";
-import { announce, kept, toast } from "./dom.js";
-import { count } from "./format.js";
+import { announce, toast } from "./dom.js";
 import { refresh } from "./folder.js";
+import { kept } from "./kept.js";
+import { t, tn } from "./language.js";
 import { loaded } from "./lazy.js";
 import { herePath, keyOfPath, parentOf, pathOfHref, urlOf } from "./places.js";
 import { chosenOf, currentOf } from "./selectors.js";
@@ -13,8 +14,6 @@ import { workOn } from "./work.js";
 /** @typedef {import("./entries.js").Entry} Entry */
 /** @typedef {{ kind: "move" | "copy", paths: readonly string[] }} Clipboard What was cut or copied, by its paths on the server. */
 /** @typedef {{ from: string, to: string }} Moved Paths on the server. */
-
-const WORDS = { move: ["Moving", "moved"], copy: ["Copying", "copied"] };
 
 /** The moves that can be undone: the last ones. @type {readonly Moved[]} */
 let last = [];
@@ -56,8 +55,12 @@ function take(kind) {
   if (entries.length === 0) return [];
   const paths = entries.map(({ href }) => pathOfHref(/** @type {string} */ (href)));
   kept.set("clipboard", JSON.stringify(/** @type {Clipboard} */ ({ kind, paths })));
-  const what = kind === "move" ? "cut" : "copied";
-  toast(`${count(paths.length, "item")} ${what}: open a folder and press Ctrl+V`);
+  const many = paths.length;
+  toast(
+    kind === "move"
+      ? tn(many, "{n} item cut: open a folder and press Ctrl+V", "{n} items cut: open a folder and press Ctrl+V")
+      : tn(many, "{n} item copied: open a folder and press Ctrl+V", "{n} items copied: open a folder and press Ctrl+V"),
+  );
   return entries;
 }
 
@@ -95,17 +98,19 @@ export async function moveByDialog(entries) {
  * @param {string} folder The path of the folder that they go to.
  */
 export async function bring(kind, paths, folder) {
-  const [doing, did] = /** @type {[string, string]} */ (WORDS[kind]);
   const act = kind === "move" ? moveTo : copyTo;
   const { done, problems, isOut } = await workOn(
-    doing,
+    (done, of) =>
+      kind === "move" ? t("Moving {done} of {of}", { done, of }) : t("Copying {done} of {of}", { done, of }),
     paths.filter((path) => kind === "copy" || parentOf(path) !== folder),
     (path) => act(path, folder),
   );
   if (!isOut) await refresh();
   if (problems.length > 0) toast(summaryOf(problems), "failed");
   if (done.length === 0) return;
-  const sentence = `${count(done.length, "item")} ${did}`;
+  const sentence = kind === "move"
+    ? tn(done.length, "{n} item moved", "{n} items moved")
+    : tn(done.length, "{n} item copied", "{n} items copied");
   announce(sentence);
   if (kind === "move") offerUndo(sentence, done);
   else toast(sentence);
@@ -116,7 +121,7 @@ export async function bring(kind, paths, folder) {
 /** Offers to move back. @param {string} sentence @param {readonly Moved[]} moves */
 export function offerUndo(sentence, moves) {
   last = moves;
-  toast(sentence, "done", { label: "Undo", act: undo });
+  toast(sentence, "done", { label: t("Undo"), act: undo });
 }
 
 /** Moves back what was moved last. */
@@ -125,13 +130,13 @@ export async function undo() {
   last = [];
   if (moves.length === 0) return;
   const { done, problems, isOut } = await workOn(
-    "Moving back",
+    (done, of) => t("Moving back {done} of {of}", { done, of }),
     moves,
     ({ from, to }) => moveTo(to, parentOf(from), nameIn(from)),
   );
   if (!isOut) await refresh();
   if (problems.length > 0) toast(summaryOf(problems), "failed");
-  if (done.length > 0) toast(`${count(done.length, "item")} moved back`);
+  if (done.length > 0) toast(tn(done.length, "{n} item moved back", "{n} items moved back"));
   const key = keyOfPath(done[0]?.to ?? "");
   if (key !== null) store.dispatch({ type: "focus", key });
 }
@@ -144,5 +149,6 @@ function nameIn(path) {
 /** @param {readonly string[]} problems */
 export function summaryOf(problems) {
   const [first = ""] = problems;
-  return problems.length === 1 ? first : `${first}, and ${count(problems.length - 1, "other problem")}`;
+  if (problems.length === 1) return first;
+  return tn(problems.length - 1, "{first}, and {n} other problem", "{first}, and {n} other problems", { first });
 }

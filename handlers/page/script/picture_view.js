@@ -2,12 +2,16 @@
 
 import { button, h } from "./dom.js";
 import { keyOf } from "./entries.js";
-import { stepFrom } from "./previews.js";
+import { locale, t } from "./language.js";
+import { stepToSide } from "./previews.js";
 
 /** @typedef {import("./preview.js").View} View */
 
 const STEP = 1.25;
 const [SMALLEST, LARGEST] = [0.05, 16];
+
+/** Maximum width in pixels. */
+const WIDEST = 32_000;
 
 /** @param {View} view */
 export function showPicture(view) {
@@ -16,10 +20,10 @@ export function showPicture(view) {
   image.addEventListener("load", () => view.tell(`${image.naturalWidth} × ${image.naturalHeight}`));
   const picture = new Picture(view, image);
   view.control(
-    button("zoom-out", "Zoom out", () => picture.zoom(1 / STEP), { keys: "-" }),
+    button("zoom-out", t("Zoom out"), () => picture.zoom(1 / STEP), { keys: "-" }),
     picture.switcher,
-    button("zoom-in", "Zoom in", () => picture.zoom(STEP), { keys: "+" }),
-    document.fullscreenEnabled && button("full", "Full screen", () => switchFullScreen(view), { keys: "F" }),
+    button("zoom-in", t("Zoom in"), () => picture.zoom(STEP), { keys: "+" }),
+    document.fullscreenEnabled && button("full", t("Full screen"), () => switchFullScreen(view), { keys: "F" }),
   );
   view.onkey = ({ key }) => {
     const deed = {
@@ -44,7 +48,7 @@ class Picture {
   /** How large it is; null if it fits into the stage. @type {number | null} */
   scale = null;
   /** Shows it at its own size, or so that it fits. */
-  switcher = button("fit", "100 %", () => this.show(this.scale === null ? 1 : null), { words: true, keys: "0" });
+  switcher = button("fit", percent(1), () => this.show(this.scale === null ? 1 : null), { words: true, keys: "0" });
   #view;
   #image;
 
@@ -65,7 +69,8 @@ class Picture {
   /** @param {number} factor @param {MouseEvent} [at] */
   zoom(factor, at) {
     const now = this.scale ?? this.#image.clientWidth / (this.#image.naturalWidth || 300);
-    this.show(Math.min(LARGEST, Math.max(SMALLEST, now * factor)), at);
+    const largest = Math.min(LARGEST, WIDEST / (this.#image.naturalWidth || 300));
+    this.show(Math.min(largest, Math.max(SMALLEST, now * factor)), at);
   }
 
   /** Shows it at a scale; what is at a position, or else in the middle, stays there. @param {number | null} scale @param {MouseEvent} [at] */
@@ -85,8 +90,9 @@ class Picture {
     if (scale === null) stage.removeAttribute("tabindex");
     else stage.setAttribute("tabindex", "0");
     const label = this.switcher.lastElementChild;
-    if (label) label.textContent = scale === null ? "100 %" : "Fit";
-    this.#view.tell(`${image.naturalWidth} × ${image.naturalHeight}${scale === null ? "" : ` at ${percent(scale)}`}`);
+    if (label) label.textContent = scale === null ? percent(1) : t("Fit");
+    const size = `${image.naturalWidth} × ${image.naturalHeight}`;
+    this.#view.tell(scale === null ? size : t("{size} at {scale}", { size, scale: percent(scale) }));
   }
 
   /** With a mouse; touch screens scroll by themselves. */
@@ -105,7 +111,7 @@ class Picture {
 
 /** @param {number} scale */
 function percent(scale) {
-  return `${Math.round(scale * 100)} %`;
+  return new Intl.NumberFormat(locale, { style: "percent" }).format(scale);
 }
 
 /** A horizontal swipe goes to the next or previous file. @param {View} view @param {() => boolean} isFitting */
@@ -118,6 +124,6 @@ function listenToSwipes({ stage, signal, entry }, isFitting) {
   stage.addEventListener("touchend", ({ changedTouches }) => {
     const [x, y] = [(changedTouches[0]?.clientX ?? 0) - fromX, (changedTouches[0]?.clientY ?? 0) - fromY];
     const isScaled = (visualViewport?.scale ?? 1) > 1.05; // the page has been pinched
-    if (!isScaled && Math.abs(x) > 60 && Math.abs(x) > 2 * Math.abs(y)) stepFrom(keyOf(entry), x < 0 ? 1 : -1);
+    if (!isScaled && Math.abs(x) > 60 && Math.abs(x) > 2 * Math.abs(y)) stepToSide(keyOf(entry), x < 0 ? 1 : -1);
   }, { signal });
 }

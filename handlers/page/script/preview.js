@@ -4,11 +4,12 @@ import { button, h, icon } from "./dom.js";
 import { formatShort, formatSize } from "./format.js";
 import { closeByClick, countLayers } from "./dialogs.js";
 import { keyOf } from "./entries.js";
-import { isShown, kindOf } from "./kinds.js";
+import { isShown, isZip, kindOf } from "./kinds.js";
+import { t } from "./language.js";
 import { copyText, openShare } from "./share.js";
 import { loginCount, request } from "./login.js";
 import { urlOf } from "./places.js";
-import { neighbourOf, stepFrom } from "./previews.js";
+import { neighbourOf, stepFrom, stepToSide } from "./previews.js";
 import { visible } from "./rows.js";
 import { shownOf } from "./selectors.js";
 import { store } from "./store.js";
@@ -46,20 +47,25 @@ async function showText(view) {
   await (await import("./text_view.js")).showText(view);
 }
 
+/** @param {View} view */
+async function showZip(view) {
+  await (await import("./zip_view.js")).showZip(view);
+}
+
 export class Preview {
   #dialog;
   #title = h("h2", { id: "preview-title" });
   #facts = h("p", { class: "facts" });
   #stage = h("div", { class: "stage" });
-  #open = h("a", { class: "button bare", "aria-label": "Open", title: "Open", target: "_blank" }, icon("open"));
+  #open = h("a", { class: "button bare", "aria-label": t("Open"), title: t("Open"), target: "_blank" }, icon("open"));
   #download = h(
     "a",
-    { class: "button bare", "aria-label": "Download", title: "Download", download: true },
+    { class: "button bare", "aria-label": t("Download"), title: t("Download"), download: true },
     icon("download"),
   );
-  #before = button("before", "Previous", () => this.#go(-1), { class: "side before" });
-  #after = button("after", "Next", () => this.#go(1), { class: "side after" });
-  #controls = h("div", { class: "controls", role: "group", "aria-label": "View" });
+  #before = button("before", t("Previous"), () => this.#go(-1), { class: "side before" });
+  #after = button("after", t("Next"), () => this.#go(1), { class: "side after" });
+  #controls = h("div", { class: "controls", role: "group", "aria-label": t("View") });
   /** @type {View | null} */
   #view = null;
   #left = new AbortController();
@@ -93,11 +99,13 @@ export class Preview {
     return h(
       "div",
       { class: "tools" },
-      button("link", "Copy link", link),
-      button("qr", "QR code", () => this.#view && openShare(this.#view.entry.name, urlOf(this.#view.entry))),
+      button("link", t("Copy link"), link),
+      button("qr", t("QR code"), () => this.#view && openShare(this.#view.entry.name, urlOf(this.#view.entry)), {
+        class: "wide-only",
+      }),
       this.#open,
       this.#download,
-      button("close", "Close (Esc)", () => this.#dialog.close()),
+      button("close", t("Close (Esc)"), () => this.#dialog.close()),
     );
   }
 
@@ -120,7 +128,7 @@ export class Preview {
     this.#before.hidden = neighbourOf(key, -1) === null;
     this.#after.hidden = neighbourOf(key, 1) === null;
     const facts = [
-      at >= 0 && list.length > 1 && `${(at + 1).toLocaleString("en")} of ${list.length.toLocaleString("en")}`,
+      at >= 0 && list.length > 1 && t("{shown} of {all}", { shown: at + 1, all: list.length }),
       size !== null && formatSize(size),
       this.#stage.dataset.fact,
       modified !== null && formatShort(modified),
@@ -143,10 +151,10 @@ export class Preview {
     if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
     if (target.matches("input, textarea, select")) return;
     if (this.#view?.onkey?.(event)) return event.preventDefault();
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (step === undefined || target.matches("audio, video, [tabindex='0']")) return; // these scroll or seek
+    const side = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!this.#view || side === undefined || target.matches("audio, video, [tabindex='0']")) return; // these scroll or seek
     event.preventDefault();
-    this.#go(step);
+    stepToSide(keyOf(this.#view.entry), side);
   }
 
   #clear() {
@@ -214,9 +222,10 @@ export class Preview {
     const kind = kindOf(view.entry.name);
     this.#stage.dataset.kind = kind;
     try {
-      await (VIEWERS[kind] ?? showText)(view);
+      await (isZip(view.entry.name) ? showZip : VIEWERS[kind] ?? showText)(view);
     } catch (error) {
-      view.fail(`Could not load the file: ${error instanceof Error ? error.message : error}.`);
+      const reason = error instanceof Error ? error.message : String(error);
+      view.fail(t("Could not load the file: {reason}.", { reason }));
     }
   }
 
@@ -228,13 +237,13 @@ export class Preview {
     const before = loginCount();
     await request(element.src, { method: "HEAD" }).catch(() => null);
     if (signal.aborted) return;
-    if (before === loginCount()) this.#view?.fail("No preview is available for this file.");
+    if (before === loginCount()) this.#view?.fail(t("No preview is available for this file."));
     else element.setAttribute("src", element.src); // loads again
   }
 
   /** @param {Shown} entry @param {string} sentence */
   #fail({ href }, sentence) {
-    const download = h("a", { class: "button primary", href, download: true }, icon("download"), "Download");
+    const download = h("a", { class: "button primary", href, download: true }, icon("download"), t("Download"));
     this.#stage.replaceChildren(h("div", { class: "failed" }, h("p", {}, sentence), download));
     this.#controls.replaceChildren();
     this.#keepFocus();

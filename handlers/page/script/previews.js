@@ -2,6 +2,7 @@
 
 import { toast } from "./dom.js";
 import { keyOf, nameOf } from "./entries.js";
+import { t } from "./language.js";
 import { isShown } from "./kinds.js";
 import { request } from "./login.js";
 import { listOf, positionOf, previewedOf, shownOf } from "./selectors.js";
@@ -38,6 +39,11 @@ export function stepFrom(key, step) {
   if (entry) openPreview(entry);
 }
 
+/** Goes to the file on a side: the next one is on the right, or where texts run from right to left, on the left. @param {string} key @param {number} side */
+export function stepToSide(key, side) {
+  stepFrom(key, document.documentElement.dir === "rtl" ? -side : side);
+}
+
 export function followPreview() {
   store.watch(previewedOf, show);
   // A file that is not there, in one list or the other.
@@ -63,7 +69,7 @@ async function openWithout(entry) {
   try {
     const response = await request(entry.href ?? "", { method: "HEAD" });
     if (response.ok) return location.assign(entry.href ?? "");
-    toast(`The server answered ${response.status}`, "failed");
+    toast(t("The server answered {status}", { status: response.status }), "failed");
   } catch (error) {
     toast(error instanceof Error ? error.message : String(error), "failed");
   }
@@ -73,6 +79,6 @@ async function openWithout(entry) {
 function tellMissing(entry) {
   const { preview: key } = store.state;
   if (entry !== null || key === null) return;
-  toast(`“${nameOf(key)}” is not there`, "failed");
+  toast(t("“{name}” is not there", { name: nameOf(key) }), "failed");
   store.dispatch({ type: "preview", key: null });
 }

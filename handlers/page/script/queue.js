@@ -1,6 +1,7 @@
 /** The upload queue. */
 
 import { makeFolder } from "./changes.js";
+import { t } from "./language.js";
 import { LoggedOut, logIn, loginCount } from "./login.js";
 import { forget, Passing, sendFile, Stopped, Taken } from "./transfer.js";
 
@@ -232,7 +233,7 @@ export class Queue extends EventTarget {
   async #logIn(item, login) {
     item.state = "waiting";
     if (login !== loginCount()) return;
-    Object.assign(item, { state: "paused", note: "log in to continue" });
+    Object.assign(item, { state: "paused", note: t("log in to continue") });
     this.#isPaused = true;
     if (await logIn()) this.resume();
   }

@@ -9,5 +9,5 @@ export function readmeCard(entry, text) {
   const { name } = entry;
   const isMarkdown = /\.(?:md|markdown)$/i.test(name);
   const body = isMarkdown ? renderMarkdown(text, urlOf(entry)) : h("pre", { tabindex: "0" }, text);
-  return h("section", { class: "readme", "aria-label": name }, h("p", { class: "file" }, name), body);
+  return h("section", { class: "readme", "aria-label": name }, h("p", { class: "file" }, h("bdi", {}, name)), body);
 }

@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import { keyOf, pathOf } from "./entries.js";
 import { formatAgo, formatExact, formatSize } from "./format.js";
 import { kindOf } from "./kinds.js";
+import { t, tn } from "./language.js";
 import { marksOf } from "./match.js";
 import { searchWith } from "./order.js";
 import { currentOf, filterOf, listOf, positionOf, shownOf } from "./selectors.js";
@@ -27,8 +28,9 @@ const PRINTED = 20_000;
 /** Rows rendered above and below the viewport. */
 const SPARE = 16;
 
-/** Images up to this size are their own thumbnails. */
-const THUMBNAIL_BYTES = 8 * 1024 * 1024;
+/** Images up to this size are their own thumbnails; those up to that size get one. */
+const THUMBNAIL_BYTES = 64 * 1024;
+const PICTURE_BYTES = 32 * 1024 * 1024;
 
 /** Invisible and bidirectional control characters; the server shows them in the same way. */
 // deno-lint-ignore no-control-regex
@@ -145,9 +147,7 @@ export class Rows {
     this.#table.classList.toggle("windowed", isWindowed);
     this.#table.setAttribute("aria-rowcount", listOf(state).isComplete ? String(shown.length + 1) : "-1");
     const { start, end, above, below } = isWindowed ? this.#window(shown.length) : EVERYTHING;
-    this.#table.dataset.more = shown.length > PRINTED
-      ? `and ${(shown.length - PRINTED).toLocaleString("en")} more`
-      : "";
+    this.#table.dataset.more = shown.length > PRINTED ? tn(shown.length - PRINTED, "and {n} more", "and {n} more") : "";
     const focused = this.#focusedPart();
     this.#show(shown.slice(start, end), start);
     this.#body.style.paddingTop = `${above}px`;
@@ -253,7 +253,7 @@ export class Rows {
       { href, draggable: String(CAN_DRAG) },
       picture,
       label,
-      kind === "directory" && h("span", { class: "unseen" }, ", folder"),
+      kind === "directory" && h("span", { class: "unseen" }, t(", folder")),
     );
     const row = h(
       "tr",
@@ -261,7 +261,8 @@ export class Rows {
       h(
         "td",
         { role: "gridcell", class: "pick" },
-        href !== null && h("label", {}, h("input", { type: "checkbox", "aria-label": `Select ${path}` })),
+        href !== null &&
+          h("label", {}, h("input", { type: "checkbox", "aria-label": t("Select {name}", { name: path }) })),
       ),
       h(
         "th",
@@ -273,7 +274,7 @@ export class Rows {
         "td",
         { role: "gridcell", class: "size" },
         size !== null &&
-          h("span", { title: `${size.toLocaleString("en")} ${size === 1 ? "byte" : "bytes"}` }, formatSize(size)),
+          h("span", { title: tn(size, "{n} byte", "{n} bytes") }, formatSize(size)),
       ),
       h(
         "td",
@@ -286,7 +287,12 @@ export class Rows {
         { role: "gridcell", class: "more" },
         href !== null && h(
           "button",
-          { type: "button", class: "button bare", "aria-haspopup": "menu", "aria-label": `Actions for ${path}` },
+          {
+            type: "button",
+            class: "button bare",
+            "aria-haspopup": "menu",
+            "aria-label": t("Actions for {name}", { name: path }),
+          },
           dots(),
         ),
       ),
@@ -296,9 +302,16 @@ export class Rows {
   }
 
   /** @param {Entry} entry */
-  #thumbnail({ name, href, size }) {
-    if (href === null || kindOf(name) !== "image" || size === null || size > THUMBNAIL_BYTES) return null;
-    const image = h("img", { src: href, loading: "lazy", decoding: "async", alt: "" });
+  #thumbnail({ name, href, size, modified }) {
+    if (href === null || kindOf(name) !== "image" || size === null || size > PICTURE_BYTES) return null;
+    const isSmall = size <= THUMBNAIL_BYTES || /\.svg$/i.test(name);
+    const image = h("img", { src: isSmall ? href : null, loading: "lazy", decoding: "async", alt: "" });
+    if (!isSmall) {
+      import("./thumbnails.js").then(
+        ({ showThumbnail }) => showThumbnail(image, { href, name, size, modified }),
+        () => image.setAttribute("src", href),
+      );
+    }
     // A broken image falls back to the icon of its kind.
     image.addEventListener("error", () => image.remove());
     return image;

@@ -1,17 +1,17 @@
 /** Recursive search: results are streamed by the server. */
 
 import { entryOfJson } from "./entries.js";
+import { t } from "./language.js";
 import { request } from "./login.js";
 
 /** @typedef {import("./entries.js").Entry} Entry */
 
-/** @type {Record<string, string>} */
-const NOTES = {
-  complete: "",
-  results: "There are more results: refine your search.",
-  directories: "Not all folders were searched: there are too many.",
-  time: "Not all folders were searched: it took too long.",
-};
+/** Why the results are incomplete. @param {string} end */
+function noteOn(end) {
+  if (end === "results") return t("There are more results: refine your search.");
+  if (end === "directories") return t("Not all folders were searched: there are too many.");
+  return end === "time" ? t("Not all folders were searched: it took too long.") : "";
+}
 
 /**
  * @param {string} text
@@ -22,7 +22,9 @@ const NOTES = {
 export async function search(text, take, signal) {
   const query = new URLSearchParams({ q: text });
   const response = await request(`?${query}`, { headers: { accept: "application/x-ndjson" }, signal });
-  if (!response.ok) throw new Error((await response.text()).trim() || `The server answered ${response.status}`);
+  if (!response.ok) {
+    throw new Error((await response.text()).trim() || t("The server answered {status}", { status: response.status }));
+  }
   let rank = 0;
   let end = "";
   for await (const lines of linesOf(response)) {
@@ -35,8 +37,8 @@ export async function search(text, take, signal) {
     }
     take(entries);
   }
-  if (end === "") throw new Error("The connection was lost");
-  return NOTES[end] ?? "";
+  if (end === "") throw new Error(t("The connection was lost"));
+  return noteOn(end);
 }
 
 /** @param {import("./entries.js").JsonEntry & { path: string }} found @param {number} rank @returns {Entry} */

@@ -1,10 +1,11 @@
 /** The bar with what can be done to the selection. */
 
 import { downloadZip, openShareLinks } from "./actions.js";
+import { t, tn } from "./language.js";
 import { urlOf } from "./places.js";
 import { removeEntries } from "./deeds.js";
 import { button, h } from "./dom.js";
-import { count, formatSize } from "./format.js";
+import { formatSize } from "./format.js";
 import { moveByDialog } from "./moving.js";
 import { chosenOf, totalsOf } from "./selectors.js";
 import { copyText } from "./share.js";
@@ -18,14 +19,14 @@ export function selectionBar() {
   const to = (act) => () => act(chosenOf(store.state));
   const bar = h(
     "section",
-    { class: "selected", "aria-label": "Selection", hidden: true },
+    { class: "selected", "aria-label": t("Selection"), hidden: true },
     text,
-    can("archive") && button("download", "Download", to(downloadZip), { words: true }),
-    can("share") && button("share", "Share …", to(openShareLinks), { words: true }),
-    button("link", "Copy links", to((entries) => copyText(entries.map(urlOf).join("\n"))), { words: true }),
-    can("upload") && button("move", "Move or copy …", to(moveByDialog), { words: true }),
-    can("delete") && button("trash", "Delete", to(removeEntries), { words: true, class: "danger" }),
-    button("close", "Clear the selection", () => store.dispatch({ type: "clear" }), { keys: "Esc" }),
+    can("archive") && button("download", t("Download"), to(downloadZip), { words: true }),
+    can("share") && button("share", t("Share …"), to(openShareLinks), { words: true }),
+    button("link", t("Copy links"), to((entries) => copyText(entries.map(urlOf).join("\n"))), { words: true }),
+    can("upload") && button("move", t("Move or copy …"), to(moveByDialog), { words: true }),
+    can("delete") && button("trash", t("Delete"), to(removeEntries), { words: true, class: "danger" }),
+    button("close", t("Clear the selection"), () => store.dispatch({ type: "clear" }), { keys: "Esc" }),
   );
   store.watch(chosenOf, (chosen) => {
     const hadFocus = bar.contains(document.activeElement);
@@ -41,6 +42,9 @@ export function selectionBar() {
 function description(chosen) {
   const { bytes } = totalsOf(chosen);
   const unseen = store.state.ticked.size - chosen.length;
-  const size = bytes > 0 ? ` · ${formatSize(bytes)}` : "";
-  return `${count(chosen.length, "item")} selected${size}${unseen > 0 ? ` · ${unseen} not shown` : ""}`;
+  return [
+    tn(chosen.length, "{n} item selected", "{n} items selected"),
+    bytes > 0 && formatSize(bytes),
+    unseen > 0 && tn(unseen, "{n} not shown", "{n} not shown"),
+  ].filter(Boolean).join(" · ");
 }

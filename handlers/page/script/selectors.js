@@ -88,8 +88,12 @@ export const selectableOf = remembering(
 /** The file of the preview; undefined while it may still arrive, null if it is not there. @param {State} state */
 export function previewedOf(state) {
   if (state.preview === null) return null;
-  const entry = listOf(state).entries[allPositionsOf(state).get(state.preview) ?? -1];
-  return entry ?? (listOf(state).isComplete ? null : undefined);
+  return entryAt(state, state.preview) ?? (listOf(state).isComplete ? null : undefined);
+}
+
+/** @param {State} state @param {string} key */
+export function entryAt(state, key) {
+  return listOf(state).entries[allPositionsOf(state).get(key) ?? -1];
 }
 
 const allPositionsOf = remembering(

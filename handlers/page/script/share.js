@@ -1,6 +1,7 @@
 /** Shares a URL: to copy, or as a QR code for a phone. */
 
 import { h, toast } from "./dom.js";
+import { t } from "./language.js";
 import { loaded } from "./lazy.js";
 
 /** @param {string} title @param {string} url */
@@ -11,8 +12,8 @@ export async function openShare(title, url) {
 
 /** @param {string} text */
 export async function copyText(text) {
-  if (await written(text)) toast("Copied");
-  else toast("The browser does not allow copying on this page", "failed");
+  if (await written(text)) toast(t("Copied"));
+  else toast(t("The browser does not allow copying on this page"), "failed");
 }
 
 /** The Clipboard API needs a secure context: over plain HTTP, fall back to execCommand. @param {string} text */

@@ -1,9 +1,10 @@
 /** Makes, lists and revokes share links: addresses that work without an account. */
 
+import { t, tn } from "./language.js";
 import { urlOf } from "./places.js";
 import { openDialog } from "./dialogs.js";
 import { announce, button, h, toast } from "./dom.js";
-import { count } from "./format.js";
+import { formatShort } from "./format.js";
 import { request } from "./login.js";
 import { drawing, localHint } from "./address_card.js";
 import { copyText } from "./share.js";
@@ -15,9 +16,6 @@ import { copyText } from "./share.js";
 /** The endpoint; the root of the site is above it. */
 const SHARES = new URL("../shares", import.meta.url).href;
 const ROOT = new URL("../../", import.meta.url).href;
-
-/** @type {readonly (readonly [value: string, label: string])[]} */
-const TIMES = [["1h", "an hour"], ["1d", "a day"], ["7d", "a week"], ["0", "until revoked"]];
 
 /**
  * Opens the dialog for entries, or for the directory of the page.
@@ -32,8 +30,8 @@ export function openShareLinks(entries, can) {
     "form",
     { class: "share-form" },
     rights(can("upload") && isDirectory, paths.length === 1),
-    h("label", { class: "field" }, "For", h("select", { name: "for" }, times())),
-    h("div", { class: "answers" }, h("button", { class: "button primary" }, "Make a link")),
+    h("label", { class: "field" }, t("For"), h("select", { name: "for" }, times())),
+    h("div", { class: "answers" }, h("button", { class: "button primary" }, t("Make a link"))),
   );
   const result = h("div", { class: "made" });
   const own = h("section", { class: "own-links", hidden: true });
@@ -47,9 +45,11 @@ export function openShareLinks(entries, can) {
 
 /** @param {readonly Entry[] | null} entries @param {readonly string[]} paths */
 function titleOf(entries, paths) {
-  if (entries === null) return "Share this folder";
+  if (entries === null) return t("Share this folder");
   const [first] = entries;
-  return paths.length === 1 && first ? `Share “${first.name}”` : `Share ${count(paths.length, "item")}`;
+  return paths.length === 1 && first
+    ? t("Share “{name}”", { name: first.name })
+    : tn(paths.length, "Share {n} item", "Share {n} items");
 }
 
 /** The path below the root of the site. @param {string} url */
@@ -61,14 +61,14 @@ function pathOf(url) {
 function rights(mayUpload, isOne) {
   /** @type {(false | readonly [value: string, label: string])[]} */
   const choices = [
-    ["read", "read"],
-    mayUpload && ["read,upload", "read and upload"],
-    mayUpload && isOne && ["upload", "upload only, and see nothing of what is there"],
+    ["read", t("read")],
+    mayUpload && ["read,upload", t("read and upload")],
+    mayUpload && isOne && ["upload", t("upload only, and see nothing of what is there")],
   ];
   return h(
     "fieldset",
     {},
-    h("legend", {}, "Whoever has the link can, without an account,"),
+    h("legend", {}, t("Whoever has the link can, without an account,")),
     choices.filter((choice) => choice !== false).map(([value, label]) =>
       h("label", {}, h("input", { type: "radio", name: "rights", value, checked: value === "read" }), label)
     ),
@@ -76,7 +76,8 @@ function rights(mayUpload, isOne) {
 }
 
 function times() {
-  return TIMES.map(([value, label]) => h("option", { value, selected: value === "1d" }, label));
+  const all = [["1h", t("an hour")], ["1d", t("a day")], ["7d", t("a week")], ["0", t("until revoked")]];
+  return all.map(([value, label]) => h("option", { value, selected: value === "1d" }, label));
 }
 
 /** @param {HTMLFormElement} form @param {readonly string[]} paths @param {HTMLElement} result */
@@ -85,21 +86,21 @@ async function make(form, paths, result) {
   const wish = { paths, rights: String(chosen.get("rights")).split(","), for: chosen.get("for") };
   const share = /** @type {Share} */ (await send("POST", SHARES, wish));
   const url = new URL(share.link, SHARES).href;
-  const address = h("input", { value: url, readonly: true, "aria-label": "Link" });
+  const address = h("input", { value: url, readonly: true, "aria-label": t("Link") });
   address.addEventListener("focus", () => address.select());
   const parts = [
-    h("p", { class: "good" }, `The link is ready. It works ${until(share.expires)}.`),
+    h("p", { class: "good" }, t("The link is ready. It works {until}.", { until: until(share.expires) })),
     h(
       "div",
       { class: "address" },
       address,
-      button("copy", "Copy", () => copyText(url), { words: true, class: "primary" }),
+      button("copy", t("Copy"), () => copyText(url), { words: true, class: "primary" }),
     ),
     drawing(url),
     localHint(url),
   ];
   result.replaceChildren(...parts.filter((part) => part !== false));
-  announce("The link is ready");
+  announce(t("The link is ready"));
   address.focus();
 }
 
@@ -108,7 +109,7 @@ async function showOwn(section) {
   const { shares } = /** @type {{ shares: Share[] }} */ (await send("GET", SHARES));
   section.hidden = shares.length === 0;
   const list = h("ul", {}, shares.toReversed().map((share) => itemOf(share, section)));
-  section.replaceChildren(h("h3", {}, "Your links"), list);
+  section.replaceChildren(h("h3", {}, t("Your links")), list);
 }
 
 /** @param {Share} share @param {HTMLElement} section */
@@ -118,21 +119,31 @@ function itemOf({ id, link, paths, rights, expires }, section) {
   return h(
     "li",
     {},
-    h("span", {}, h("bdi", {}, name), h("span", { class: "faint" }, `${rights.join(", ")} ${until(expires)}`)),
-    button("copy", `Copy the link to ${name}`, () => copyText(url)),
-    button("trash", `Revoke the link to ${name}`, () => {
+    h(
+      "span",
+      {},
+      h("bdi", {}, name),
+      h("span", { class: "faint" }, `${rights.map(rightText).join(", ")} ${until(expires)}`),
+    ),
+    button("copy", t("Copy the link to {name}", { name }), () => copyText(url)),
+    button("trash", t("Revoke the link to {name}", { name }), () => {
       send("DELETE", `${SHARES}/${id}`).then(() => {
-        toast("The link no longer works");
+        toast(t("The link no longer works"));
         return showOwn(section);
       }, (error) => complain(error));
     }, { class: "danger" }),
   );
 }
 
+/** @param {string} right */
+function rightText(right) {
+  return right === "read" ? t("read") : right === "upload" ? t("upload") : right;
+}
+
 /** @param {number | null} expires */
 function until(expires) {
-  if (expires === null) return "until it is revoked";
-  return `until ${new Date(expires).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" })}`;
+  if (expires === null) return t("until it is revoked");
+  return t("until {time}", { time: formatShort(expires) });
 }
 
 /**
@@ -145,7 +156,7 @@ async function send(method, url, wish) {
   const response = await request(url, { method, headers, body: wish ? JSON.stringify(wish) : null });
   if (response.status === 204) return null;
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.detail ?? `The server answered ${response.status}`);
+  if (!response.ok) throw new Error(answer.detail ?? t("The server answered {status}", { status: response.status }));
   return answer;
 }
 

@@ -5,11 +5,12 @@
 
 import { h } from "./dom.js";
 import { highlight } from "./highlight.js";
+import { t } from "./language.js";
 import { linesIn, linesOf } from "./lines.js";
 import { store } from "./store.js";
 
 /** Up to this many lines, wrapped text has numbers: each line has to be measured. */
-const MEASURED = 2_000;
+const MEASURED = 1_000;
 
 export class Source {
   /** The number of lines. */
@@ -39,7 +40,7 @@ export class Source {
       { class: "source", dir: "ltr" },
       this.#band,
       this.#numbers,
-      h("pre", { tabindex: "0", role: "region", "aria-label": "Content" }, this.#code),
+      h("pre", { tabindex: "0", role: "region", "aria-label": t("Content") }, this.#code),
     );
     const sizes = new ResizeObserver(() => this.#measure());
     sizes.observe(this.#code.parentElement ?? this.#code);

@@ -1,7 +1,7 @@
 /** The one place that holds the state of the page. */
 
 import { viewAt } from "./address.js";
-import { kept } from "./dom.js";
+import { kept } from "./kept.js";
 import { initialState, reduce } from "./state.js";
 
 /** @typedef {import("./state.js").State} State */

@@ -2,7 +2,8 @@
 
 import { announce, h } from "./dom.js";
 import { refresh } from "./folder.js";
-import { count, formatSize } from "./format.js";
+import { formatSize } from "./format.js";
+import { t, tn } from "./language.js";
 import { filterOf, listOf, shownOf, totalsOf } from "./selectors.js";
 import { can, store } from "./store.js";
 
@@ -42,11 +43,11 @@ export function showSummary(table, summary) {
 
 /** Tells that the server does not answer, until it does. @param {HTMLElement} table */
 function showConnection(table) {
-  const again = h("button", { type: "button", class: "button", onclick: refresh }, "Try again");
+  const again = h("button", { type: "button", class: "button", onclick: refresh }, t("Try again"));
   const offline = h(
     "p",
     { class: "offline", hidden: true },
-    "The server cannot be reached: the list may be out of date.",
+    t("The server cannot be reached: the list may be out of date."),
     again,
   );
   table.before(offline);
@@ -60,12 +61,12 @@ function showConnection(table) {
 function summaryOf(state) {
   const list = listOf(state);
   if (filterOf(state).trim() !== "") {
-    return `${shownOf(state).length.toLocaleString("en")} of ${list.entries.length.toLocaleString("en")}`;
+    return t("{shown} of {all}", { shown: shownOf(state).length, all: list.entries.length });
   }
   const { directories, files, bytes } = totalsOf(list.entries);
   const all = [
-    directories > 0 && count(directories, "folder"),
-    files > 0 && count(files, "file"),
+    directories > 0 && tn(directories, "{n} folder", "{n} folders"),
+    files > 0 && tn(files, "{n} file", "{n} files"),
     bytes > 0 && formatSize(bytes),
   ];
   return all.filter(Boolean).join(" · ") + (list.isComplete ? "" : " …");
@@ -73,14 +74,15 @@ function summaryOf(state) {
 
 /** @param {HTMLElement} notice @param {import("./state.js").Search} search */
 function showNotice(notice, { text, isComplete, entries, note, problem }) {
-  const where = `“${text}” here and below`;
   const sentence = problem !== ""
-    ? `The search failed: ${problem}.`
+    ? t("The search failed: {problem}.", { problem })
     : isComplete
-    ? `${count(entries.length, "match", "matches")} for ${where}. ${note}`
-    : `Searching for ${where} …`;
+    ? `${
+      tn(entries.length, "{n} match for “{text}” here and below.", "{n} matches for “{text}” here and below.", { text })
+    } ${note}`
+    : t("Searching for “{text}” here and below …", { text });
   const back = notice.querySelector("button") ??
-    h("button", { type: "button", class: "button", onclick: leave }, "Back to the folder");
+    h("button", { type: "button", class: "button", onclick: leave }, t("Back to the folder"));
   const words = notice.querySelector("span") ?? h("span");
   words.textContent = sentence;
   if (!words.isConnected) notice.replaceChildren(words, back);
@@ -98,7 +100,7 @@ function announceMatches() {
     clearTimeout(due);
     if (before === undefined) return;
     due = setTimeout(() => {
-      announce(text === "" ? "" : count(shownOf(store.state).length, "match", "matches"));
+      announce(text === "" ? "" : tn(shownOf(store.state).length, "{n} match", "{n} matches"));
     }, PAUSE_MS);
   });
 }
@@ -107,17 +109,17 @@ function announceMatches() {
 function emptyText(state) {
   const text = filterOf(state).trim();
   if (state.search) {
-    if (state.search.problem !== "") return [h("h2", {}, "Nothing to show")];
-    return [h("h2", {}, "Nothing found"), h("p", {}, "Try part of the name, or a pattern such as *.pdf.")];
+    if (state.search.problem !== "") return [h("h2", {}, t("Nothing to show"))];
+    return [h("h2", {}, t("Nothing found")), h("p", {}, t("Try part of the name, or a pattern such as *.pdf."))];
   }
   if (text !== "") {
-    const hint = can("search") ? "Press Enter to search the folders below." : "Press Esc to see all.";
-    return [h("h2", {}, `Nothing here matches “${text}”`), h("p", {}, hint)];
+    const hint = can("search") ? t("Press Enter to search the folders below.") : t("Press Esc to see all.");
+    return [h("h2", {}, t("Nothing here matches “{text}”", { text })), h("p", {}, hint)];
   }
   const hint = can("upload")
-    ? "Drop files here, or press Upload."
+    ? t("Drop files here, or press Upload.")
     : can("watch")
-    ? "New files appear by themselves."
-    : "New files appear when you reload.";
-  return [h("h2", {}, "This folder is empty"), h("p", {}, hint)];
+    ? t("New files appear by themselves.")
+    : t("New files appear when you reload.");
+  return [h("h2", {}, t("This folder is empty")), h("p", {}, hint)];
 }

@@ -1,16 +1,18 @@
 /** Shows text: with line numbers, and where there is one, in the form that is easier to read. */
 
 import { askName } from "./dialogs.js";
-import { button, h, kept } from "./dom.js";
+import { button, h } from "./dom.js";
 import { fetchText, SHOWN_BYTES } from "./file_text.js";
 import { formatSize } from "./format.js";
+import { kept } from "./kept.js";
 import { isTable, kindOf } from "./kinds.js";
+import { t } from "./language.js";
 import { loaded } from "./lazy.js";
 import { linesIn, linesOf } from "./lines.js";
 import { urlOf } from "./places.js";
 import { copyText } from "./share.js";
 import { Source } from "./source.js";
-import { store } from "./store.js";
+import { can, store } from "./store.js";
 
 /** @typedef {import("./preview.js").View} View */
 
@@ -44,12 +46,12 @@ const FORMS = {
 
 /** @param {View} view */
 export async function showText(view) {
-  view.put(h("p", { class: "faint" }, "Loading …"));
+  view.put(h("p", { class: "faint" }, t("Loading …")));
   const form = formOf(view.entry.name);
   const limit = form === "json" || form === "table" ? DATA_BYTES : SHOWN_BYTES;
   const content = await fetchText(view.entry.href, view.signal, limit);
   if (view.signal.aborted) return;
-  if (content === null) return view.fail("This is not a text file.");
+  if (content === null) return view.fail(t("This is not a text file."));
   await showContent(view, { ...content, limit });
 }
 
@@ -64,9 +66,11 @@ export async function showContent(view, { text, isCut, limit = SHOWN_BYTES, isPa
   const form = formOf(view.entry.name);
   const other = form && !(isCut && form === "json") ? await FORMS[form].make(text, view) : null;
   if (view.signal.aborted) return;
-  const note = isCut && h("p", { class: "cut" }, `Only the first ${formatSize(limit)} are shown.`);
+  const note = isCut && h("p", { class: "cut" }, t("Only the first {size} are shown.", { size: formatSize(limit) }));
+  const isEditable = !isPart && !isCut && can("delete");
   const common = [
-    !isCut && button("copy", "Copy text", () => copyText(text)),
+    !isCut && button("copy", t("Copy text"), () => copyText(text)),
+    isEditable && button("rename", t("Edit"), () => edit(view.entry)),
   ];
   const showSource = () => {
     // What follows the limit of other text is only part of the data.
@@ -99,7 +103,7 @@ function formOf(name) {
 
 /** A button that is pressed while the text itself is shown. @param {() => void} showSource @param {() => void} showOther */
 function sourceToggle(showSource, showOther) {
-  const toggle = button("source", "Source", () => {
+  const toggle = button("source", t("Source"), () => {
     const on = toggle.getAttribute("aria-pressed") === "false";
     toggle.setAttribute("aria-pressed", String(on));
     (on ? showSource : showOther)();
@@ -111,7 +115,7 @@ function sourceToggle(showSource, showOther) {
 
 /** @param {Source} source @param {boolean} isPart */
 function sourceControls(source, isPart) {
-  const wrap = button("wrap", "Wrap lines", () => {
+  const wrap = button("wrap", t("Wrap lines"), () => {
     const on = wrap.getAttribute("aria-pressed") === "false";
     kept.set("wrap", on ? "on" : "off");
     show(on);
@@ -122,16 +126,22 @@ function sourceControls(source, isPart) {
     source.wrap(on);
   };
   show(kept.get("wrap") === "on");
-  return [wrap, !isPart && button("line", "Go to line", () => goToLine(source.count))];
+  return [wrap, !isPart && button("line", t("Go to line"), () => goToLine(source.count))];
+}
+
+/** @param {import("./preview.js").Shown} entry */
+async function edit(entry) {
+  const editor = await loaded(() => import("./edit.js"));
+  await editor?.editFile(entry);
 }
 
 /** @param {number} count */
 async function goToLine(count) {
   const given = await askName(
-    "Go to line",
-    `Line, or lines such as 10-20 (of ${count.toLocaleString("en")})`,
+    t("Go to line"),
+    t("Line, or lines such as 10-20 (of {n})", { n: count }),
     "",
-    "Go",
+    t("Go"),
   );
   const [, from, to = from] = /^\s*L?(\d{1,7})(?:\s*[-–]\s*L?(\d{1,7}))?\s*$/i.exec(given ?? "") ?? [];
   if (from !== undefined) store.dispatch({ type: "lines", lines: linesOf(Number(from), Number(to)) });

@@ -1,18 +1,22 @@
 /** The colour theme: light, dark, or the system's. */
 
-import { button, kept } from "./dom.js";
+import { button } from "./dom.js";
+import { kept } from "./kept.js";
+import { t } from "./language.js";
 
 const THEMES = ["auto", "light", "dark"];
 
-/** @type {Record<string, string>} */
-const LABELS = { auto: "Theme: system", light: "Theme: light", dark: "Theme: dark" };
+/** @param {string} theme */
+function labelOf(theme) {
+  return theme === "light" ? t("Theme: light") : theme === "dark" ? t("Theme: dark") : t("Theme: system");
+}
 
 /** @type {Record<string, string>} */
 const PICTURES = { auto: "auto", light: "sun", dark: "moon" };
 
 /** The theme button: each click selects the next theme. */
 export function themeButton() {
-  const element = button("auto", "Theme", () => {
+  const element = button("auto", labelOf("auto"), () => {
     const now = document.documentElement.dataset.theme ?? "auto";
     const next = THEMES[(THEMES.indexOf(now) + 1) % THEMES.length] ?? "auto";
     kept.set("theme", next);
@@ -21,7 +25,7 @@ export function themeButton() {
   /** @param {string} theme */
   const show = (theme) => {
     document.documentElement.dataset.theme = theme;
-    const label = LABELS[theme] ?? "Theme";
+    const label = labelOf(theme);
     element.title = label;
     element.setAttribute("aria-label", label);
     const picture = /** @type {HTMLElement} */ (element.firstElementChild);

@@ -3,9 +3,11 @@
  * draft-ietf-httpbis-resumable-upload with an id chosen by the client (handlers/upload/resumables.ts).
  */
 
-import { kept } from "./dom.js";
+import { kept } from "./kept.js";
 import { nameOf } from "./entries.js";
+import { t } from "./language.js";
 import { LoggedOut } from "./login.js";
+import { sentenceFor } from "./problem.js";
 
 /** Files up to this size go in one request: there is little to resume. */
 const WHOLE_BYTES = 1024 * 1024;
@@ -68,7 +70,7 @@ export async function sendFile(file, href, policy, progress) {
       start: offset,
     }, progress);
     if (answer === "too large" && most > SMALLEST_PIECE) most = Math.max(SMALLEST_PIECE, most / 8);
-    else if (answer === "too large") throw new Error("A proxy limits the size of requests");
+    else if (answer === "too large") throw new Error(t("A proxy limits the size of requests"));
     else if (typeof answer === "number") offset = answer;
     else offset = end === file.size ? "complete" : end;
     name = storedName(answer, href);
@@ -138,8 +140,8 @@ async function offsetOf(href, id, signal) {
   });
   if (response.status === 404) return 0;
   if (response.status === 401) throw new LoggedOut();
-  if (PASSING.has(response.status)) throw new Passing(`The server answered ${response.status}`);
-  if (!response.ok) throw new Error(`The server answered ${response.status}`);
+  if (PASSING.has(response.status)) throw new Passing(t("The server answered {status}", { status: response.status }));
+  if (!response.ok) throw new Error(t("The server answered {status}", { status: response.status }));
   if (response.headers.get("upload-complete") === "?1") return "complete";
   return Number(response.headers.get("upload-offset") ?? 0);
 }
@@ -178,15 +180,17 @@ function verdictOf(request) {
   if (status >= 200 && status < 300) return { stored: request.getResponseHeader("location") };
   if (status === 401) return new LoggedOut();
   const problem = problemOf(request);
-  const sentence = problem.detail || `The server answered ${status}`;
+  const sentence = sentenceFor(status, problem.detail);
   const offset = request.getResponseHeader("upload-offset");
   if (status === 409 && offset !== null) return Number(offset);
   if (status === 409 && request.getResponseHeader("retry-after")) return new Passing(sentence);
-  if (status === 409 && /taken/.test(sentence)) return new Taken(sentence);
+  if (status === 409 && /taken/.test(problem.detail ?? "")) return new Taken(sentence);
   // pyserve states its limit; a 413 without one comes from a proxy.
   if (status === 413 && !problem.detail && request.responseURL.includes("upload=")) return "too large";
   // A full disk is not a temporary error.
-  return PASSING.has(status) ? new Passing(status === 0 ? "The connection was lost" : sentence) : new Error(sentence);
+  return PASSING.has(status)
+    ? new Passing(status === 0 ? t("The connection was lost") : sentence)
+    : new Error(sentence);
 }
 
 /** @param {XMLHttpRequest} request @returns {{ detail?: string }} */

@@ -1,10 +1,10 @@
-/** Uploads: drop targets and the progress panel. */
+/** Uploads: the queue and the progress panel. */
 
 import { ask } from "./dialogs.js";
 import { announce, button, h, icon } from "./dom.js";
-import { choiceOfDrop, choiceOfInput, choiceOfPaste } from "./drop.js";
-import { count, formatDuration, formatSize } from "./format.js";
+import { formatDuration, formatSize } from "./format.js";
 import { refresh } from "./folder.js";
+import { t, tn } from "./language.js";
 import { loaded } from "./lazy.js";
 import { Queue } from "./queue.js";
 import { can, store } from "./store.js";
@@ -14,7 +14,10 @@ import { can, store } from "./store.js";
 /** Maximum number of rows in the panel; the totals cover the rest. */
 const SHOWN = 100;
 
-/** @param {HTMLElement} dock Where the panel is shown. */
+/**
+ * @param {HTMLElement} dock Where the panel is shown.
+ * @returns {(choice: import("./drop.js").Choice) => void} Uploads what was chosen.
+ */
 export function startUploads(dock) {
   /** @param {string} path */
   const isTaken = (path) => store.state.folder.entries.some(({ name, kind }) => name === path && kind !== "directory");
@@ -22,44 +25,14 @@ export function startUploads(dock) {
     const conflict = await loaded(() => import("./conflict.js"));
     return conflict && conflict.askConflict(item, others, can("delete"));
   }, isTaken);
-  /** @param {import("./drop.js").Choice} choice */
-  const take = ({ files, folders }) => {
+  const panel = new Panel(queue);
+  refreshAfter(queue);
+  addEventListener("beforeunload", (event) => queue.isActive && event.preventDefault());
+  dock.prepend(panel.element);
+  return ({ files, folders }) => {
     queue.add(files);
     queue.addFolders(folders);
   };
-  const panel = new Panel(queue);
-  refreshAfter(queue);
-  listenToDrops(take);
-  document.addEventListener("paste", (event) => {
-    const target = /** @type {Element} */ (event.target);
-    if (target.matches("input, textarea") || !event.clipboardData?.files.length) return;
-    event.preventDefault();
-    take(choiceOfPaste(event.clipboardData));
-  });
-  addEventListener("beforeunload", (event) => queue.isActive && event.preventDefault());
-  const files = h("input", {
-    type: "file",
-    multiple: true,
-    hidden: true,
-    class: "files",
-    "aria-label": "Files to upload",
-  });
-  const folder = h("input", {
-    type: "file",
-    webkitdirectory: true,
-    hidden: true,
-    class: "folder",
-    "aria-label": "Folder to upload",
-  });
-  for (const input of [files, folder]) {
-    input.addEventListener("change", () => {
-      if (input.files) take(choiceOfInput(input.files));
-      input.value = ""; // allows choosing the same file again
-    });
-  }
-  document.body.append(files, folder);
-  dock.prepend(panel.element);
-  return { pickFiles: () => files.click(), pickFolder: () => folder.click() };
 }
 
 /**
@@ -79,51 +52,30 @@ function refreshAfter(queue) {
   });
 }
 
-/** The whole page is a drop target. @param {(choice: import("./drop.js").Choice) => void} take */
-function listenToDrops(take) {
-  const veil = h("div", { class: "veil", hidden: true }, h("p", {}, icon("upload"), "Drop to upload"));
-  document.body.append(veil);
-  /** @param {DragEvent} event */
-  const hasFiles = (event) => event.dataTransfer?.types.includes("Files") && store.state.layers === 0;
-  addEventListener("dragenter", (event) => {
-    if (hasFiles(event)) veil.hidden = false;
-  });
-  addEventListener("dragover", (event) => {
-    if (hasFiles(event)) event.preventDefault();
-  });
-  veil.addEventListener("dragleave", () => {
-    veil.hidden = true;
-  });
-  addEventListener("drop", async (event) => {
-    veil.hidden = true;
-    if (!hasFiles(event) || !event.dataTransfer) return;
-    event.preventDefault();
-    take(await choiceOfDrop(event.dataTransfer));
-  });
+/** @param {import("./queue.js").State} state */
+function stateText(state) {
+  return {
+    waiting: t("waiting"),
+    sending: "",
+    paused: t("paused"),
+    retrying: t("retrying"),
+    asking: t("the name is taken"),
+    done: t("done"),
+    failed: t("failed"),
+    skipped: t("skipped"),
+  }[state];
 }
-
-/** @type {Record<import("./queue.js").State, string>} */
-const WORDS = {
-  waiting: "waiting",
-  sending: "",
-  paused: "paused",
-  retrying: "retrying",
-  asking: "the name is taken",
-  done: "done",
-  failed: "failed",
-  skipped: "skipped",
-};
 
 class Panel {
   #queue;
   #title = h("h2", { id: "upload-title" });
   #facts = h("p", { class: "facts" });
   #bar = h("progress", { max: 1, value: 0, "aria-labelledby": "upload-title" });
-  #list = h("ul", { "aria-label": "Uploads" });
+  #list = h("ul", { "aria-label": t("Uploads") });
   #more = h("p", { class: "facts" });
-  #pause = button("pause", "Pause", () => this.#queue.isPaused ? this.#queue.resume() : this.#queue.pause());
-  #fold = button("before", "Hide the list", () => this.#toggle(), { class: "fold" });
-  #close = button("close", "Close", () => this.#end());
+  #pause = button("pause", t("Pause"), () => this.#queue.isPaused ? this.#queue.resume() : this.#queue.pause());
+  #fold = button("before", t("Hide the list"), () => this.#toggle(), { class: "fold" });
+  #close = button("close", t("Close"), () => this.#end());
   /** @type {Map<number, { element: HTMLElement, update: (item: Item) => void }>} */
   #rows = new Map();
   #wasActive = false;
@@ -152,15 +104,15 @@ class Panel {
 
   #toggle() {
     const isFolded = this.element.classList.toggle("folded");
-    this.#fold.setAttribute("aria-label", isFolded ? "Show the list" : "Hide the list");
+    this.#fold.setAttribute("aria-label", isFolded ? t("Show the list") : t("Hide the list"));
     this.#fold.setAttribute("aria-expanded", String(!isFolded));
   }
 
   async #end() {
     if (this.#queue.isActive) {
-      const answer = await ask("Stop uploading?", [h("p", {}, "Unfinished files are cancelled.")], [
-        ["stop", "Stop"],
-        ["continue", "Continue"],
+      const answer = await ask(t("Stop uploading?"), [h("p", {}, t("Unfinished files are cancelled."))], [
+        ["stop", t("Stop")],
+        ["continue", t("Continue")],
       ], { danger: true });
       if (answer !== "stop") return;
     }
@@ -175,21 +127,23 @@ class Panel {
     const failed = items.filter(({ state }) => state === "failed").length;
     const left = items.filter(({ state }) => !["done", "failed", "skipped"].includes(state)).length;
     this.#title.textContent = isActive
-      ? `${isPaused ? "Paused" : "Uploading"}: ${count(left, "file")} to go`
+      ? isPaused
+        ? tn(left, "Paused: {n} file to go", "Paused: {n} files to go")
+        : tn(left, "Uploading: {n} file to go", "Uploading: {n} files to go")
       : failed > 0
-      ? `${count(failed, "file")} could not be uploaded`
-      : `${count(done, "file")} uploaded`;
-    const time = speed > 0 && isActive ? ` · ${formatDuration((size - sent) / speed)} left` : "";
-    const pace = isWaiting
-      ? " · waiting for the server"
-      : speed > 0 && isActive && !isPaused
-      ? ` · ${formatSize(speed)}/s${time}`
-      : "";
-    this.#facts.textContent = `${formatSize(sent)} of ${formatSize(size)}${pace}`;
+      ? tn(failed, "{n} file could not be uploaded", "{n} files could not be uploaded")
+      : tn(done, "{n} file uploaded", "{n} files uploaded");
+    const isMoving = speed > 0 && isActive && !isPaused && !isWaiting;
+    this.#facts.textContent = [
+      t("{done} of {all}", { done: formatSize(sent), all: formatSize(size) }),
+      isWaiting && t("waiting for the server"),
+      isMoving && t("{size}/s", { size: formatSize(speed) }),
+      isMoving && t("{time} left", { time: formatDuration((size - sent) / speed) }),
+    ].filter(Boolean).join(" · ");
     this.#bar.value = size > 0 ? sent / size : isActive ? 0 : 1;
     this.#bar.hidden = !isActive;
     this.#pause.hidden = !isActive;
-    const label = isPaused ? "Resume" : "Pause";
+    const label = isPaused ? t("Resume") : t("Pause");
     this.#pause.setAttribute("aria-label", label);
     this.#pause.title = label;
     /** @type {HTMLElement} */ (this.#pause.firstElementChild).style.setProperty(
@@ -224,7 +178,9 @@ class Panel {
         this.#list.insertBefore(row.element, this.#list.children[index] ?? null);
       }
     }
-    this.#more.textContent = items.length > shown.length ? `and ${count(items.length - shown.length, "other")}` : "";
+    this.#more.textContent = items.length > shown.length
+      ? tn(items.length - shown.length, "and {n} other", "and {n} others")
+      : "";
   }
 
   /** @param {Item} item */
@@ -232,8 +188,8 @@ class Panel {
     const bar = h("progress", { max: 1, "aria-label": item.path });
     const facts = h("p", { class: "facts" });
     const sign = icon("upload");
-    const retry = button("retry", `Retry: ${item.path}`, () => this.#queue.retry(item));
-    const cancel = button("close", `Cancel: ${item.path}`, () => this.#queue.cancel(item));
+    const retry = button("retry", t("Retry: {name}", { name: item.path }), () => this.#queue.retry(item));
+    const cancel = button("close", t("Cancel: {name}", { name: item.path }), () => this.#queue.cancel(item));
     const name = h("bdi", {}, item.path);
     const element = h("li", {}, sign, h("div", {}, name, bar, facts), retry, cancel);
     return {
@@ -245,9 +201,9 @@ class Panel {
         bar.value = now.file.size > 0 ? now.sent / now.file.size : 0;
         bar.hidden = !["sending", "paused", "retrying"].includes(now.state);
         const size = now.state === "sending"
-          ? `${formatSize(now.sent)} of ${formatSize(now.file.size)}`
+          ? t("{done} of {all}", { done: formatSize(now.sent), all: formatSize(now.file.size) })
           : formatSize(now.file.size);
-        facts.textContent = [size, ["failed", "paused"].includes(now.state) && now.note || WORDS[now.state]].filter(
+        facts.textContent = [size, ["failed", "paused"].includes(now.state) && now.note || stateText(now.state)].filter(
           Boolean,
         ).join(" · ");
         retry.hidden = now.state !== "failed";

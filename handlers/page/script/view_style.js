@@ -16,6 +16,9 @@ const PATHS = {
   full: "M3 7.500V3h4.500M12.500 3H17v4.500M17 12.500V17h-4.500M7.500 17H3v-4.500",
 };
 
+let isAdopted = false;
+
 export function adoptViewStyle() {
-  adopt(iconStyle(PATHS) + viewCss);
+  if (!isAdopted) adopt(iconStyle(PATHS) + viewCss);
+  isAdopted = true;
 }

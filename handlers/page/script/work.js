@@ -1,6 +1,7 @@
 /** Work on many files, one after the other: it shows how far it is, and can be stopped. */
 
 import { button, h } from "./dom.js";
+import { t } from "./language.js";
 import { LoggedOut, Unreachable } from "./login.js";
 import { store } from "./store.js";
 
@@ -15,13 +16,13 @@ let stop = new AbortController();
  *
  * @template T
  * @template R
- * @param {string} title What is done, such as "Deleting".
+ * @param {(done: number, of: number) => string} titleOf What is being done.
  * @param {readonly T[]} files
  * @param {(file: T) => Promise<R>} act
  * @returns {Promise<{ done: R[], problems: string[], isOut: boolean }>} isOut: the session has ended, and the user has
  * not logged in.
  */
-export async function workOn(title, files, act) {
+export async function workOn(titleOf, files, act) {
   stop = new AbortController();
   const { signal } = stop;
   /** @type {R[]} */
@@ -30,7 +31,10 @@ export async function workOn(title, files, act) {
   const problems = [];
   let isOut = false;
   for (const [index, file] of files.entries()) {
-    if (files.length > AT_ONCE) store.dispatch({ type: "work", work: { title, done: index, of: files.length } });
+    if (files.length > AT_ONCE) {
+      const of = files.length;
+      store.dispatch({ type: "work", work: { title: titleOf(index + 1, of), done: index, of } });
+    }
     try {
       done.push(await act(file));
     } catch (error) {
@@ -47,14 +51,14 @@ export async function workOn(title, files, act) {
 /** Shows the work that is going on. */
 export function workPanel() {
   const words = h("p", { role: "status" });
-  const bar = h("progress", { "aria-label": "Progress" });
-  const cancel = button("close", "Stop", () => stop.abort(), { words: true });
-  const panel = h("section", { class: "work", "aria-label": "Work in progress", hidden: true }, words, bar, cancel);
+  const bar = h("progress", { "aria-label": t("Progress") });
+  const cancel = button("close", t("Stop"), () => stop.abort(), { words: true });
+  const panel = h("section", { class: "work", "aria-label": t("Work in progress"), hidden: true }, words, bar, cancel);
   store.watch((state) => state.work, (work) => {
     const hadFocus = panel.contains(document.activeElement);
     panel.hidden = work === null;
     if (work) {
-      words.textContent = `${work.title} ${work.done + 1} of ${work.of}`;
+      words.textContent = work.title;
       bar.max = work.of;
       bar.value = work.done;
     } else if (hadFocus) store.dispatch({ type: "focus", key: null });

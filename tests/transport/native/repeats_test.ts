@@ -1,8 +1,8 @@
 /** Responses that the native engine sends again without calling a handler: the same as if it had. */
 
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { fileServer, type FileServerOptions, type Layer, toFetch, wrap } from "@x/pyserve";
-import { health, metrics } from "@x/pyserve/layers";
+import { chain, fileServer, type FileServerOptions, hosts, type Layer, mount, toFetch, wrap } from "@x/pyserve";
+import { compress, cors, health, metrics } from "@x/pyserve/layers";
 import { NATIVE, servingNative, wireTo } from "../../support/native.ts";
 import { oldTree, type TempTree } from "../../support/tree.ts";
 
@@ -159,6 +159,34 @@ Deno.test({
     await using native = servingNative(proxied);
     for (let i = 0; i < 5; i++) await talk(native.port, get("/a.txt", "X-Forwarded-For: 192.0.2.7"));
     assertEquals(lines.filter((line) => line.startsWith("192.0.2.7 ")).length, 5);
+  },
+});
+
+Deno.test({
+  ...NATIVE,
+  name: "responses below mounts, of virtual hosts and with layers that look at the head only are sent again",
+  async fn() {
+    await using tree = await oldTree({ ...SITE, "other/a.txt": "other" });
+    const lines: string[] = [];
+    const log = { access: (line: string) => void lines.push(line), error() {} };
+    const main = fileServer(tree.at("site"), { layers: [cors({ origins: ["http://a.example"] })] });
+    const named = fileServer(tree.at("other"), { layers: [compress()] });
+    const handler = chain(mount("/m", fileServer(tree.at("other"))), hosts({ "b.example": named }), main);
+    let calls = 0;
+    const localAddress = () => (calls++, null);
+    await using native = servingNative(toFetch(handler, { log, localAddress, hosts: ["b.example"] }));
+    const cases = [
+      [get("/m/a.txt"), /other$/],
+      [get("/a.txt", "Origin: http://a.example"), /allow-origin: http:[^]*hello$/],
+      [get("/a.txt", "Origin: http://b.example"), /^(?![^]*allow-origin)[^]*hello$/],
+      [get("/a.txt").replace("localhost", "b.example"), /other$/],
+    ] as const;
+    for (const [request, expected] of cases) {
+      const before = [calls, lines.length] as const;
+      for (const reply of await talk(native.port, ...Array(10).fill(request))) assertMatch(reply, expected);
+      assertEquals(calls - before[0] <= 8, true, `${calls - before[0]} calls: ${request}`);
+      assertEquals(lines.length - before[1], 10);
+    }
   },
 });
 
