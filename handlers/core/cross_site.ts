@@ -25,8 +25,8 @@ export function requireSameSite(request: Request, hosts: HostNames): void {
 }
 
 /**
- * Whether a URL belongs to this server: its host and port are those of the request, or a host name configured by the
- * operator, which a reverse proxy may have replaced in Host.
+ * Whether a URL belongs to the same site of this server: its host and port are those of the request, or a host name
+ * configured by the operator, which a reverse proxy may have replaced in Host.
  *
  * The scheme is not compared, because a proxy may terminate TLS. An IP address or `localhost` must equal the request's,
  * including the port, because other servers may listen there too. `null`, the value for an opaque origin, and anything
@@ -37,7 +37,13 @@ export function requireSameSite(request: Request, hosts: HostNames): void {
 export function isOwnUrl(url: string, requested: string, hosts: HostNames): boolean {
   const [theirs, ours] = [URL.parse(url), URL.parse(requested)];
   if (theirs === null || !/^https?:$/.test(theirs.protocol)) return false;
-  return hosts.isGiven(theirs.host) || (ours !== null && isSameHost(theirs, ours));
+  return isGivenFor(theirs, ours, hosts) || (ours !== null && isSameHost(theirs, ours));
+}
+
+/** Another configured name is that of another virtual host, unless the one of the request has been replaced. */
+function isGivenFor(theirs: URL, ours: URL | null, hosts: HostNames): boolean {
+  if (!hosts.isGiven(theirs.host)) return false;
+  return ours === null || !hosts.isGiven(ours.host) || withoutDot(theirs.hostname) === withoutDot(ours.hostname);
 }
 
 /** The default port may be explicit or not, and the scheme seen by this server is not always the one clients see. */

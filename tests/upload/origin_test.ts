@@ -36,6 +36,11 @@ const ROWS: readonly [host: string, origin: string, allowed: boolean][] = [
   ["127.0.0.1:8000", "null", false],
   ["127.0.0.1:8000", "", false],
   ["127.0.0.1:8000", "http://files.example, http://evil.example", false],
+  // Another name is that of another virtual host, where others may store pages.
+  ["files.example", "http://a.sites.example", false],
+  ["a.sites.example", "http://b.sites.example", false],
+  ["odd.example:8080", "http://files.example", false],
+  ["a.sites.example", "http://a.sites.example", true],
   // Addresses, localhost and the name of the machine are shared by everything that runs there.
   ["127.0.0.1:8000", "http://127.0.0.1", false],
   ["127.0.0.1:8000", "http://127.0.0.1:8000", true],
