@@ -28,7 +28,7 @@ import { SIGNAL_NUMBERS, type StopSignal } from "./cli/signals.ts";
 import { activatedSocket } from "./cli/socket_activation.ts";
 import { StartError } from "./cli/start_error.ts";
 import { stateDirectoryOf } from "./cli/state_directory.ts";
-import { subcommandOf } from "./cli/subcommands.ts";
+import { type SubcommandIo, subcommandOf } from "./cli/subcommands.ts";
 import { UsageError } from "./cli/usage_error.ts";
 import type { OpenHost } from "./cli/virtual_hosts.ts";
 import { type Shared, workerSeat } from "./cli/worker_seat.ts";
@@ -85,18 +85,12 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
   const sink = new LogSink(err);
   const subcommand = subcommandOf(args);
   try {
-    if (subcommand) {
-      return await (await subcommand())(args.slice(1), {
-        env: world.env,
-        line: (line) => world.out(`${escapeLog(line)}\n`),
-        out: world.out,
-        note: (line) => sink.line(escapeLog(line)),
-      });
-    }
+    if (subcommand) return await (await subcommand())(args.slice(1), subcommandIo(world, sink));
     const given = parse(args, world.env, await configReader(args, world.env));
     if (given.options.version) world.out(`pyserve ${config.version}\n`);
-    else if (given.options.help !== null) world.out(await helpFor(given.options.help));
-    else {
+    else if (given.options.help !== null) {
+      return await (await import("./cli/help_command.ts")).showHelp(given.options.help, subcommandIo(world, sink));
+    } else {
       const settings = settingsOf(given, activatedSocket(world.env), world.env, await lateOptions(given));
       return await run([...given.inherited, ...args], settings, { ...world, sink });
     }
@@ -112,11 +106,13 @@ export async function main(args: readonly string[], io: CommandIo = {}): Promise
   }
 }
 
-async function helpFor(topic: string): Promise<string> {
-  const { help, topics } = await import("./cli/help.ts");
-  const text = help(topic);
-  if (text === null) throw new UsageError(`No help on "${topic}"; topics are ${topics()}`);
-  return text;
+function subcommandIo({ env, out }: Pick<World, "env" | "out">, sink: LogSink): SubcommandIo {
+  return {
+    env,
+    out,
+    line: (line) => out(`${escapeLog(line)}\n`),
+    note: (line) => sink.line(escapeLog(line)),
+  };
 }
 
 /** Runs the command as this process and exits; for a main module that does nothing else. */

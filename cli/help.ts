@@ -41,9 +41,19 @@ export function help(topic: string): string | null {
   return USAGE + groups.map((group) => section(group, inGroup(group))).join("\n") + users;
 }
 
+/** One option, by its name or letter, with or without hyphens; null if there is none. */
+export function helpOnOption(word: string): string | null {
+  const name = word.replace(/^--?/, "");
+  const row = OPTION_ROWS.find(([own, { short = "" }]) => own === name || name.length === 1 && short.includes(name));
+  if (row === undefined) return null;
+  const { group } = row[1];
+  return `${section(group, [row])}\nMore on this topic: pyserve help ${group.toLowerCase()}\n`;
+}
+
 const SUBCOMMANDS = "Users, tokens and share links: pyserve passwd --help (or token, share)\n";
 const CONFIGURATION =
-  "Configuration file, shell completions, man page: pyserve init --help\n  (or config, completions, man)\n";
+  "Configuration file, shell completions, man page: pyserve init --help\n  (or config, completions, man)\n" +
+  "One option: pyserve help OPTION\n";
 
 /** Other names of topics. */
 const ALIASES: Readonly<Partial<Record<string, string>>> = { tls: "https", config: "other" };

@@ -23,6 +23,7 @@ export type Subcommand = (args: readonly string[], io: SubcommandIo) => Promise<
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   completions: async () => (await import("./completions.ts")).completions,
   config: async () => (await import("./config.ts")).config,
+  help: async () => (await import("./help_command.ts")).helpCommand,
   init: async () => (await import("./init.ts")).init,
   man: async () => (await import("./man.ts")).man,
   passwd: async () => (await import("./passwd.ts")).passwd,

@@ -7,6 +7,7 @@
 import { accountable, notAnAnswer, requireArray, requireFunction, thrownBy, titleOf } from "./origin.ts";
 import { repeatableLike } from "./shortcuts.ts";
 import { isSettled, settle } from "./settle.ts";
+import { isRepeatable, markRepeatable } from "./shortcuts.ts";
 import type { Handler, Layer } from "./types.ts";
 
 /**
@@ -103,7 +104,8 @@ export function layered(handler: Handler, layers: readonly Layer[]): Handler {
     if (makers.has(layer)) throw new TypeError(`Cannot use ${title}: it makes a layer; call it: ${layer.name}()`);
     const outer = layer(inner);
     requireFunction(outer, `what ${title} returned for its handler`);
-    return dressing.has(layer) ? outer : accountable(outer, title);
+    const made = dressing.has(layer) ? outer : accountable(outer, title);
+    return isRepeatable(inner) && isRepeatable(layer) ? markRepeatable(made) : made;
   }, handler);
 }
 

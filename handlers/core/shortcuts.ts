@@ -14,6 +14,8 @@ export interface Repeat {
   isFresh: (() => boolean) | null;
   /** Logs the response to another client; null for no log. */
   log: RepeatedLog | null;
+  /** Counts the response once more; null for no counting. */
+  count: (() => void) | null;
 }
 
 /** Logs a response: the address of its client, the bytes of the body that were sent, and how long that took. */
@@ -23,6 +25,28 @@ export type RepeatedLog = (address: string, bytes: number, milliseconds: number)
 export interface Transfer {
   /** Calls back once everything has been sent, or nothing more can be, with the bytes of the body that were sent. */
   whenSent(callback: (bytes: number) => void): void;
+  /** Whether the connection can be handed over: see {@linkcode switching}. */
+  readonly canSwitch: boolean;
+}
+
+/** Takes what the client sends after the response. */
+export type Switch = (input: ReadableStream<Uint8Array<ArrayBuffer>>) => void;
+
+const switches = new WeakMap<Response, Switch>();
+
+/**
+ * Makes a response a 101: its body, and what the client sends, are the bytes of the new protocol. `Response` refuses
+ * that status.
+ */
+export function switching(response: Response, begin: Switch): Response {
+  Object.defineProperty(response, "status", { value: 101 });
+  switches.set(response, begin);
+  return response;
+}
+
+/** What a response that switches protocols waits for; undefined for others. */
+export function switchOf(response: Response): Switch | undefined {
+  return switches.get(response);
 }
 
 /** Handlers, layers and fetch functions of which nothing outside has to see each request. */
@@ -33,8 +57,9 @@ type Repeatable = Handler | Layer | FetchLike;
 type FetchLike = (request: Request) => unknown;
 
 /**
- * Marks a handler, a layer, or the fetch function of a handler, that treats all requests with the same head alike, except
- * for its log. A function around it is not marked, and so sees each request.
+ * Marks a handler, or the fetch function of one, that treats all requests with the same head alike, except for its log;
+ * or a layer that leaves responses that are sent again as they are. A function around it is not marked, and so sees each
+ * request.
  */
 export function markRepeatable<Marked extends Repeatable>(handler: Marked): Marked {
   repeatable.add(handler);
@@ -57,6 +82,8 @@ export interface FileBody extends Disposable {
   readonly descriptor: number;
   readonly offset: number;
   readonly length: number;
+  /** Whether it is certainly in memory. */
+  readonly isInMemory?: boolean;
 }
 
 const bodies = new WeakMap<ReadableStream, FileBody>();

@@ -15,12 +15,16 @@ export type DeadProperties = Readonly<Record<string, string>>;
 /** Maximum length of all properties of a path. */
 const MAX_OF_PATH = 32_768;
 
-/** Maximum length of all properties, and number of paths with properties. */
+/** Maximum length of all properties with their paths, and number of paths with properties. */
 const MAX_LENGTH = 16 * 1024 * 1024;
 const MAX_PATHS = 20_000;
 
 /** Lines that may be superfluous before the file is replaced by a shorter one. */
 const SLACK = 1_000;
+
+/** Bytes that may be superfluous before: lines can be long. A character takes up to three, and a few more per property. */
+const SLACK_BYTES = 4 * 1024 * 1024;
+const BYTES_OF_CHARACTER = 4;
 
 const NONE: DeadProperties = Object.freeze({});
 
@@ -79,8 +83,9 @@ export class PropertyTable implements Followers {
       const before = paths.get(path.text);
       const after = decide(before ?? NONE);
       const length = lengthOf(after);
+      const more = lengthAt(path.text, after) - lengthAt(path.text, before);
       if (length > MAX_OF_PATH) throw full(`The properties of a file may have ${MAX_OF_PATH} characters in all`);
-      const isRoomy = this.#length - lengthOf(before) + length <= MAX_LENGTH &&
+      const isRoomy = this.#length + more <= MAX_LENGTH &&
         (before !== undefined || paths.size < MAX_PATHS);
       if (length > 0 && !isRoomy) throw full("The server keeps no more properties");
       return new Map([[path.text, length === 0 ? null : after]]);
@@ -122,15 +127,20 @@ export class PropertyTable implements Followers {
     const changes = decide(this.current());
     if (changes.size === 0) return;
     const text = linesOf(changes);
-    if (this.#lines.count > 2 * this.#paths.size + SLACK) {
+    if (this.#isLong(this.#lines)) {
       const left = [...this.#paths].filter(([path]) => !changes.has(path));
       this.#lines.replace(linesOf(left) + text);
     } else this.#lines.append(file, text, { sync: false });
   }
 
+  /** Whether the file is much longer than it has to be. */
+  #isLong({ count, bytes }: SharedLines): boolean {
+    return count > 2 * this.#paths.size + SLACK || bytes > BYTES_OF_CHARACTER * this.#length + SLACK_BYTES;
+  }
+
   #apply(changes: Changes): void {
     for (const [path, properties] of changes) {
-      this.#length += lengthOf(properties) - lengthOf(this.#paths.get(path));
+      this.#length += lengthAt(path, properties) - lengthAt(path, this.#paths.get(path));
       if (properties === null) this.#paths.delete(path);
       else this.#paths.set(path, properties);
     }
@@ -155,6 +165,11 @@ function placed(
 
 function lengthOf(properties: DeadProperties | null | undefined): number {
   return Object.entries(properties ?? NONE).reduce((sum, [name, xml]) => sum + name.length + xml.length, 0);
+}
+
+/** The same, with the path. */
+function lengthAt(path: string, properties: DeadProperties | null | undefined): number {
+  return properties ? path.length + lengthOf(properties) : 0;
 }
 
 function full(sentence: string): HttpError {

@@ -38,9 +38,10 @@ export async function proppatch(site: PropertyStore, request: Request, context: 
   const isForgotten = instructions.every(({ element }) => element.namespace === WINDOWS);
   const operations = operationsFor(site, request, context);
   const right = isForgotten ? "create" : "change"; // Windows writes files only where it can set these
-  await answered(path, () => operations.requireNotes(path, right));
+  await answered(path, () => operations.requireRight(path, { enabled: right, right }));
   const stat = await operations.known("read").stat(path);
   if (stat === null || stat.kind === "other" || (slash && stat.kind !== "directory")) throw new HttpError(404);
+  await answered(path, () => operations.requireNotes(path, right)); // later, because it tells what is locked
   const href = `<D:href>${escapeXml(hrefOf({ path, stat }, context.base))}</D:href>`;
   const refused = instructions.filter(({ element }) => isLive(element));
   if (refused.length > 0) return multistatus(`<D:response>${href}${refusal(instructions)}</D:response>`);

@@ -167,6 +167,8 @@ export class XmlParser {
     const attributes = distinct(own.map(({ name, value }) => ({ ...this.#expand(name, scope, ""), value })));
     const language = attributes.find(({ namespace, name }) => namespace === XML_NAMESPACE && name === "lang")?.value;
     const named = this.#expand(tag, scope, lookUp(scope, "")!);
+    // It cannot be declared as a default namespace, which is how elements are written again.
+    if (named.namespace === XML_NAMESPACE) throw malformed("an element has the prefix xml");
     this.#open.push({
       ...named,
       tag,

@@ -30,6 +30,11 @@ export class SharedLines {
     return this.#read.lines;
   }
 
+  /** The number of bytes read. */
+  get bytes(): number {
+    return this.#read.bytes;
+  }
+
   /**
    * Locks the file until the result is closed, and creates it if needed.
    *

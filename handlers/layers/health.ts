@@ -6,6 +6,7 @@
 
 import { internalsOf } from "../core/internals.ts";
 import { makesLayers } from "../core/chain.ts";
+import { markRepeatable } from "../core/shortcuts.ts";
 import type { Layer } from "../core/types.ts";
 
 /** Options of {@linkcode health}. */
@@ -33,7 +34,7 @@ export interface HealthOptions {
  * @category Layers
  */
 export function health({ path = "/-/health" }: HealthOptions = {}): Layer {
-  return (next) => (request, context) => {
+  return markRepeatable((next) => (request, context) => {
     if (context.requestTarget !== path || (request.method !== "GET" && request.method !== "HEAD")) {
       return next(request, context);
     }
@@ -41,6 +42,6 @@ export function health({ path = "/-/health" }: HealthOptions = {}): Layer {
     notes.logged = true;
     const headers = { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", server: "pyserve" };
     return notes.finished = new Response(request.method === "HEAD" ? null : "ok\n", { headers });
-  };
+  });
 }
 makesLayers(health);

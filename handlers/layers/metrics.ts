@@ -7,6 +7,7 @@
 import { then } from "../core/awaitable.ts";
 import { passedByErrors } from "../core/chain.ts";
 import { type Counts, internalsOf } from "../core/internals.ts";
+import { markRepeatable } from "../core/shortcuts.ts";
 import type { Handler, Layer } from "../core/types.ts";
 import { exposition, EXPOSITION_TYPE, type Samples } from "./exposition.ts";
 import { processSamples } from "./process_samples.ts";
@@ -80,14 +81,26 @@ export function metrics(): Metrics {
     rejectedLogins: 0,
   };
   const responses = new Responses();
-  const layer = passedByErrors("metrics", (next) => (request, context) => {
-    internalsOf(context).notes.counts = counts;
+  const layer = markRepeatable(passedByErrors("metrics", (next) => (request, context) => {
+    const { notes, repeat } = internalsOf(context);
+    notes.counts = counts;
+    const hits = counts.cacheHits;
     const start = performance.now();
     return then(next(request, context), (response) => {
-      if (response) responses.add(request, response, performance.now() - start);
+      if (response) {
+        const counted = countedOf(request, response);
+        responses.add(counted, performance.now() - start);
+        if (repeat !== null) {
+          const isHit = counts.cacheHits > hits;
+          repeat.count = () => {
+            responses.add(counted, 0);
+            if (isHit) counts.cacheHits += 1;
+          };
+        }
+      }
       return response;
     });
-  });
+  }));
   const samples = () => ({ ...responses.samples(), ...samplesOf(counts), ...processSamples() });
   return { layer, samples, handler: metricsHandler(samples) };
 }
@@ -104,6 +117,19 @@ export function metricsHandler(collect: () => Samples | Promise<Samples>): Handl
   };
 }
 
+/** What is counted of a response: its method and class of status, and the announced length. */
+interface Counted {
+  readonly kind: number;
+  readonly bytes: number;
+}
+
+function countedOf({ method }: Request, { status, headers }: Response): Counted {
+  const known = METHODS.indexOf(method);
+  const statusClass = Math.min(Math.max(Math.floor(status / 100), 1), CLASSES);
+  const length = method === "HEAD" ? null : headers.get("content-length");
+  return { kind: (known < 0 ? OTHER : known) * CLASSES + statusClass - 1, bytes: Number(length) };
+}
+
 /** Counts responses. */
 class Responses {
   /** By method and class of status. */
@@ -113,17 +139,13 @@ class Responses {
   #milliseconds = 0;
   #bytes = 0;
 
-  add({ method }: Request, { status, headers }: Response, milliseconds: number): void {
-    const known = METHODS.indexOf(method);
-    this
-      .#byKind[(known < 0 ? OTHER : known) * CLASSES + Math.min(Math.max(Math.floor(status / 100), 1), CLASSES) - 1]! +=
-        1;
+  add({ kind, bytes }: Counted, milliseconds: number): void {
+    this.#byKind[kind]! += 1;
     let at = 0;
     while (at < BOUNDS.length && milliseconds > BOUNDS[at]!) at++;
     this.#byDuration[at]! += 1;
     this.#milliseconds += milliseconds;
-    const length = method === "HEAD" ? null : headers.get("content-length");
-    if (length !== null) this.#bytes += Number(length);
+    this.#bytes += bytes;
   }
 
   samples(): Record<string, number> {

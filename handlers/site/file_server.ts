@@ -41,6 +41,7 @@ import { disk } from "../sources/disk.ts";
 import { filtered, isVisible } from "../sources/filtered.ts";
 import type { FileSource } from "../sources/types.ts";
 import { requireKnown, requireRoot } from "./given.ts";
+import { missingFeatures } from "./reading_features.ts";
 import type { FileServerOptions } from "./options.ts";
 import { uploadPath, writableIn } from "../sources/writable_in.ts";
 import { hasMounts, isWritable } from "../sources/shown.ts";
@@ -88,7 +89,9 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
   checkUploads(options);
   const { source, ...own } = typeof root === "string" ? sourceOf(root, options) : { source: root };
   const format = options.log ?? "python";
-  const { features = [], precompressed = !features.some(writes) } = options;
+  const given = options.features ?? [];
+  const { precompressed = !given.some(writes) } = options;
+  const features = [...given, missingFeatures(given, options.listing ?? true)];
   requireArray(options.layers ?? [], "the layers", "layers");
   const layers = [...options.layers ?? [], ...features.flatMap(({ layer }) => layer ?? [])];
   const [putServer, putOwn] = [putter([["server", "pyserve"]]), putter(options.headers ?? [])];
@@ -102,7 +105,7 @@ export function fileServer(root: string | FileSource, options: FileServerOptions
     ownNamesOnly: features.some(needsOwnNames),
   });
   const record = format ? accessLog(format) : withoutLog;
-  const { handler, notFound } = siteOf(source, { ...options, ...own, precompressed }, cache);
+  const { handler, notFound } = siteOf(source, { ...options, ...own, features, precompressed }, cache);
   // Inside the layers, so that the page is one that the client may read.
   const site = cache.around(dress(put, notFound)(handler));
   const inside = layers.length === 0 ? site : dress(put)(settleLast(layered(site, layers)));

@@ -91,3 +91,29 @@ export function searches(options: SearchOptions = {}): Feature {
     },
   };
 }
+
+/** The query parameters of this package's features. */
+const QUERIES = ["archive", "q", "upload", "manage", "watch", "sha256", "sha512", "sha1", "md5"];
+
+/** What people ask for in place of the checksums that there are. */
+const NO_CHECKSUMS = [
+  ..."md4 MD5 md5sum SHA1 sha-1 sha1sum sha224 sha-224 SHA256 sha-256 sha256sum sha265 sha3 sha384 sha-384".split(" "),
+  ..."SHA512 sha-512 sha512sum sha521 crc32 blake3 checksum".split(" "),
+];
+
+/**
+ * A feature that answers the queries of the missing ones with 404: otherwise, a script would take the file for its
+ * checksum, or the listing for an archive. Directories that are not listed may belong to an application.
+ */
+export function missingFeatures(features: readonly Feature[], isListed: boolean): Feature {
+  const present = new Set(features.flatMap(({ queries = [] }) => queries));
+  const missing = new Set([...QUERIES, ...NO_CHECKSUMS].filter((name) => !present.has(name)));
+  return {
+    name: "missing features",
+    methods: [],
+    queries: [...missing],
+    handler: ({ source }) => {
+      return lazily(async () => (await import("./missing_queries.ts")).missingQueries(source, missing, isListed));
+    },
+  };
+}

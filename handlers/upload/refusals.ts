@@ -6,7 +6,7 @@
 
 import { HttpError, toHttpError } from "../core/errors.ts";
 import { escapeLog } from "../http/escape.ts";
-import type { Right } from "../core/types.ts";
+import type { Awaitable, Right } from "../core/types.ts";
 import type { SitePath } from "../http/target.ts";
 import { FileChanged } from "../sources/types.ts";
 import { type WriteProblem, WriteRefused } from "../sources/writer.ts";
@@ -77,7 +77,7 @@ export function writeError(thrown: unknown, path: SitePath, taken: 409 | 412 = 4
 }
 
 /** Runs an operation on a path, and converts its failure. */
-export async function answered<T>(path: SitePath, operation: () => Promise<T>, taken: 409 | 412 = 409): Promise<T> {
+export async function answered<T>(path: SitePath, operation: () => Awaitable<T>, taken: 409 | 412 = 409): Promise<T> {
   try {
     return await operation();
   } catch (error) {

@@ -82,6 +82,11 @@ export class UpstreamConnection {
     for (let at = 0; at < bytes.length;) at += await this.#conn.write(bytes.subarray(at));
   }
 
+  /** Nothing more will be written. */
+  async endWriting(): Promise<void> {
+    await this.#conn.closeWrite();
+  }
+
   /** Marks the connection as idle; it is closed on a timeout, if the other side closes it, or if it sends anything. */
   rest(milliseconds: number, onClosed: () => void): void {
     const leave = () => {

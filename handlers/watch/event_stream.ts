@@ -42,6 +42,9 @@ const ALIVE_MS = 20_000;
  */
 const LIMITED_MS = 300_000;
 
+/** Maximum number of paths remembered for a client with limited rights. */
+const MAX_SHOWN = 1_000;
+
 /** Time until a browser connects again, in milliseconds: it is told what it has missed. */
 const RETRY_MS = 300;
 
@@ -67,6 +70,8 @@ export class EventStream {
   readonly #source: FileSource;
   readonly #resources = new DisposableStack();
   readonly #encoder = new TextEncoder();
+  /** The paths that a client with limited rights has been told of. */
+  readonly #shown = new Set<string>();
   #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
   #sending: Promise<void> = Promise.resolve();
 
@@ -137,10 +142,28 @@ export class EventStream {
     const shown = scope.below(path) !== null && path !== scope ? scope : path;
     if (shown.below(scope) === null || !this.#context.may("read", shown)) return null;
     const stat = await this.#source.stat(shown);
-    if (stat !== null) return this.#changed(shown, stat);
-    // What a symlink leads to cannot be judged any more, so its directory must be one that can be read.
-    const above = shown.parent && await this.#source.stat(shown.parent);
-    return above === null && shown.parent?.parent ? null : { type: "removed", path: shown.text };
+    if (stat === null) return await this.#removed(shown);
+    this.#remember(shown);
+    return this.#changed(shown, stat);
+  }
+
+  /**
+   * What a symlink has led to cannot be judged any more: so the directory must be one that can be read, and a client with
+   * limited rights gets the name only if it has been told of it before; otherwise, that the directory has changed.
+   */
+  async #removed(path: SitePath): Promise<WatchEvent | null> {
+    const { parent } = path;
+    const above = parent && await this.#source.stat(parent);
+    if (above === null && parent?.parent) return null;
+    const isKnown = this.#context.view === "" || path === this.#streamed.scope || this.#shown.has(path.text);
+    if (isKnown) return { type: "removed", path: path.text };
+    return parent && above && this.#changed(parent, above);
+  }
+
+  #remember(path: SitePath): void {
+    if (this.#context.view === "") return;
+    if (this.#shown.size >= MAX_SHOWN) this.#shown.clear();
+    this.#shown.add(path.text);
   }
 
   #changed(path: SitePath, { kind, size, modified }: FileStat): WatchEvent | null {

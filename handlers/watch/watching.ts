@@ -34,8 +34,11 @@ export interface WatchOptions {
 /** Directories full of files that are not served to pages, or not meant to be: watching them costs much for nothing. */
 const NEVER_WATCHED = [".git", "node_modules"];
 
-/** Streams at the same time, in total and for one client: some are tabs, which a browser keeps open. */
-const STREAMS = { max: 256, maxPerClient: 64, queueMs: 0 };
+/**
+ * Streams at the same time, in total and for one client or user: some are tabs, which a browser keeps open. Users have places
+ * of their own, which clients without a login cannot take.
+ */
+const STREAMS = { max: 256, maxPerClient: 32, queueMs: 0 };
 
 const POLL_MS = 1_000;
 
@@ -113,7 +116,7 @@ export function watching(options: WatchOptions = {}): Feature {
 }
 
 function streaming(source: FileSource, hub: ChangeHub, streams: Set<EventStream>): Handler {
-  const limiter = new Limiter(STREAMS);
+  const [anonymous, ofUsers] = [new Limiter(STREAMS), new Limiter(STREAMS)];
   return async (request, context) => {
     const { method } = request;
     const wish = /^watch(?:&since=([\w-]*))?$/.exec(context.target.query);
@@ -124,7 +127,9 @@ function streaming(source: FileSource, hub: ChangeHub, streams: Set<EventStream>
     const type = isForBrowsers ? "text/event-stream" : "application/x-ndjson";
     const headers = { ...HEADERS, "content-type": type, vary: "accept" };
     if (method === "HEAD") return new Response(null, { headers });
-    const place = await limiter.enter(clientOf(context.remoteAddress, request.headers));
+    const place = context.user === null
+      ? await anonymous.enter(clientOf(context.remoteAddress, request.headers))
+      : await ofUsers.enter(context.user);
     const since = request.headers.get("last-event-id") ?? wish[1] ?? null;
     const stream = new EventStream(context, { hub, source, scope, place, since, isForBrowsers });
     streams.add(stream);

@@ -211,7 +211,7 @@ Deno.test("archive() refuses unknown formats, invalid names, and names that are 
     assertEquals((await ask(site, `/d/?archive=zip&name=${name}`)).status, 404, name);
   }
   const { status } = await ask(site, "/d/?archive=zip", { method: "POST" });
-  assertEquals([status, (await ask(site, "/b?archive=zip")).status, (await ask(site, "/d/")).status], [404, 404, 404]);
+  assertEquals([status, (await ask(site, "/b?archive=zip")).status, (await ask(site, "/d/")).status], [415, 404, 404]);
 });
 
 Deno.test({
@@ -754,7 +754,7 @@ Deno.test("attachment() encodes every name so that it cannot break out of the he
 
 Deno.test("the command offers archives unless they are turned off", async () => {
   await using tree = await tempTree({ "a.txt": "hello", "sub/b.txt": "b" });
-  const rows = [[[], 200], [["--no-archive"], 200], [["--no-listing"], 404], [["--archive-max=4"], 403]] as const;
+  const rows = [[[], 200], [["--no-archive"], 404], [["--no-listing"], 404], [["--archive-max=4"], 403]] as const;
   for (const [args, status] of rows) {
     await using command = await start([tree.path, ...args]);
     const response = await fetch(`http://127.0.0.1:${command.port}/?archive=tar`);

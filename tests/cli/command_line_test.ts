@@ -1,6 +1,6 @@
 /** The command line: parsing, checks, help. In process, without starting a server. */
 
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { main } from "@x/pyserve/cli";
 import { colorLogLine, colorStartLine } from "../../cli/colors.ts";
 import { LogSink } from "../../cli/log_sink.ts";
@@ -382,7 +382,7 @@ Deno.test("--help and --version print to stdout even if other options are wrong"
   }
   for (const [name] of OPTION_ROWS) assertStringIncludes(all.out, `--${name}`);
   for (const group of GROUPS) assertStringIncludes((await ran("--help", group.toLowerCase())).out, `${group}:\n`);
-  for (const args of [["--help", "site"], ["-h", "site"]]) {
+  for (const args of [["--help", "site"], ["-h", "site"], ["help", "site"]]) {
     const { status, out, err } = await ran(...args);
     assertEquals([status, out], [2, ""]);
     assertStringIncludes(err, 'No help on "site"; topics are all, address');
@@ -394,6 +394,25 @@ Deno.test("--help and --version print to stdout even if other options are wrong"
   for (const flag of ["-v", "-V"]) assertEquals((await ran(flag)).out, `pyserve ${version}\n`);
   assertEquals(settings("-q").server.log, false);
   assertEquals(await ran("--version"), { status: 0, out: `pyserve ${version}\n`, err: "" });
+});
+
+Deno.test("help is also a subcommand: on topics, options, and other subcommands", async () => {
+  const same: readonly [string[], string[]][] = [
+    [["help"], ["--help"]],
+    [["help", "uploads"], ["--help", "uploads"]],
+    [["help", "share"], ["share", "--help"]],
+    [["--help", "share"], ["share", "--help"]],
+    [["-h", "passwd"], ["passwd", "--help"]],
+    [["help", "help"], ["help", "--help"]],
+    [["help", "--cors"], ["help", "cors"]],
+    [["--help", "bind"], ["help", "-b"]],
+  ];
+  for (const [args, others] of same) assertEquals(await ran(...args), await ran(...others), args.join(" "));
+  const { status, out, err } = await ran("help", "cors");
+  assertEquals([status, err], [0, ""]);
+  assertMatch(out, /^Responses:\n +--cors\[=ORIGIN,\.\.\.\] [^]*\nMore on this topic: pyserve help responses\n$/);
+  assertEquals((await ran("help", "a", "b")).status, 2);
+  assertEquals(settings("./help").root, "./help");
 });
 
 Deno.test("colours are those of Python 3.15", () => {

@@ -81,6 +81,15 @@ Deno.test("users who may only add files store new ones, and copies; a name that 
   assertEquals([tree["secret.txt"], tree["secret (1).txt"], tree["copy.txt"]], ["secret", "new", "secret"]);
 });
 
+Deno.test("PROPPATCH does not tell of locks where one cannot read", async () => {
+  await using site = await sharingSite({ dav: true, rules: RULES });
+  assertEquals(await site.status("/secret.txt", { method: "LOCK", body: LOCK, headers: basic("ann") }), 200);
+  const body = PROPERTIES.replace("urn:x", "urn:schemas-microsoft-com:"); // for which the right to upload suffices
+  const patch = (user: string, path: string) => site.status(path, { method: "PROPPATCH", body, headers: basic(user) });
+  assertEquals([await patch("bob", "/secret.txt"), await patch("bob", "/none")], [423, 404]);
+  assertEquals([await patch("eve", "/secret.txt"), await patch("eve", "/none")], [404, 404]);
+});
+
 Deno.test("a share link is a site of its own: only what is shared is seen, and nothing leaves it", async () => {
   await using site = await sharingSite({ dav: true });
   const { url } = await site.share({ paths: ["/docs/a/"], rights: ["read", "upload"] });

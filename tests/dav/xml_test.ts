@@ -138,6 +138,11 @@ Deno.test("xml: expat accepts and refuses the same documents, and changed ones",
   assertEquals(accepted > 200, true, `${accepted} accepted`);
 });
 
+Deno.test("xml: elements with the prefix xml are refused, because none could be written again without a prefix", async () => {
+  assertEquals(await statusOf(`<xml:a/>`), 400);
+  assertEquals(await statusOf(`<a><b><xml:c>text</xml:c></b></a>`), 400);
+});
+
 Deno.test("xml: declarations", async () => {
   for (const well of [`<?xml version="1.0"?>`, `<?xml version='1.1' encoding='US-ASCII' standalone="yes" ?>\n`]) {
     assertEquals((await read(`${well}<a/>`))!.name, "a");

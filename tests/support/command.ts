@@ -50,8 +50,21 @@ export async function start(args: readonly string[], options: StartOptions = {})
     : ["0"];
   return await startProcess(Deno.execPath(), [
     ...["run", "--no-lock", ...preload, ...run],
-    ...[...args, ...bind, ...port],
+    ...[...args, ...bind, ...port, ...testedEngine(args, run)],
   ], { cwd, env });
+}
+
+/** What a suite is run with that is not about an engine: see tests/doors/native_door.ts. */
+export const TESTED: { engine: "deno" | "native" } = { engine: "deno" };
+
+/** Options with which the native engine cannot be used, or that choose one. */
+const NOT_NATIVE = /^(?:-p|--protocol|--engine|--tls|--local-tls|--tls-.*)(?:=|$)/;
+
+function testedEngine(args: readonly string[], run: readonly string[]): readonly string[] {
+  const isPossible = run.some((flag) => flag === "-A" || flag === "--allow-ffi") &&
+    !run.some((flag) => flag.startsWith("--deny-ffi") || flag.includes("no_libc"));
+  if (TESTED.engine === "deno" || !isPossible || args.some((arg) => NOT_NATIVE.test(arg))) return [];
+  return ["--engine", TESTED.engine];
 }
 
 /** Whether the next argument is this option's value rather than a port. */

@@ -1,8 +1,18 @@
 /** A site behind which an application answers, and applications scripted by a test. */
 
-import { fileServer, type FileServerOptions, proxyFeature, serve, toFetch } from "@x/pyserve";
+import {
+  type FetchFunction,
+  fileServer,
+  type FileServerOptions,
+  proxyFeature,
+  type RunningServer,
+  serve,
+  toFetch,
+} from "@x/pyserve";
+import { serveNative } from "@x/pyserve/handlers";
 import { memory } from "@x/pyserve/sources";
 import type { ProxyOptions } from "@x/pyserve/handlers";
+import { TESTED } from "./command.ts";
 import { latin1 } from "./raw.ts";
 
 /** A site with a proxy. */
@@ -13,13 +23,22 @@ export interface ProxySite extends AsyncDisposable {
   readonly errors: readonly string[];
   /** The access log. */
   readonly lines: readonly string[];
+  /** Stops it when nothing is in progress. */
+  drain(): Promise<void>;
 }
+
+/** `serve` or `serveNative`, at a TCP port. */
+export type Listen = (
+  fetch: FetchFunction,
+  options: { readonly hostname: string; readonly port: number },
+) => RunningServer;
 
 /** Serves files in memory, and a path by an application. */
 export function proxySite(
   options: Partial<ProxyOptions> & Pick<ProxyOptions, "upstream">,
   files: Readonly<Record<string, string>> = {},
   serving: FileServerOptions = {},
+  listen: Listen = TESTED.engine === "native" ? serveNative : serve,
 ): ProxySite {
   const errors: string[] = [];
   const lines: string[] = [];
@@ -34,10 +53,10 @@ export function proxySite(
     log,
     localAddress: () => ({ hostname: "127.0.0.1", port }),
   });
-  const server = serve(site, { hostname: "127.0.0.1", port: 0 });
+  const server = listen(site, { hostname: "127.0.0.1", port: 0 });
   port = server.address.port;
   const url = `http://127.0.0.1:${port}`;
-  return { port, url, errors, lines, [Symbol.asyncDispose]: () => server.abort() };
+  return { port, url, errors, lines, drain: () => server.drain(), [Symbol.asyncDispose]: () => server.abort() };
 }
 
 /** What an application tells about a request. */

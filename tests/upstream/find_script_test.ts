@@ -246,7 +246,8 @@ function contextOf(raw: string, changes: Partial<Context> = {}): Context {
   assert(!(target instanceof Refusal));
   const refused = targetBeforeEncodedSlash(raw);
   const rights = { view: "", may: () => true };
-  return derive({ base: SitePath.root, target: refused ?? target, ...rights } as unknown as Context, changes);
+  const context = { base: SitePath.root, target: refused ?? target, ...rights, derived: () => null };
+  return derive(context as unknown as Context, changes);
 }
 
 Deno.test({ name: "ScriptFinder tells how a program is run", ignore }, async () => {

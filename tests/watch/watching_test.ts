@@ -244,6 +244,54 @@ Deno.test("a client hears only of paths that it may read: neither names of other
   }
 });
 
+Deno.test("links to what a client may not read come and go without their names; its own names are told", async () => {
+  await using tree = await tempTree({ "open/a.txt": "a", "secret/a.txt": "a" });
+  Deno.symlinkSync(tree.at("secret"), tree.at("open/old-link"));
+  await using server = watched(tree.path, { layers: [byName] });
+  await using own = await Events.of(server.fetch, "/open/?watch");
+  Deno.symlinkSync(tree.at("secret/a.txt"), tree.at("open/new-link"));
+  Deno.symlinkSync(tree.at("nowhere"), tree.at("open/broken-link"));
+  Deno.removeSync(tree.at("open/old-link"));
+  Deno.writeTextFileSync(tree.at("open/b.txt"), "1");
+  assertEquals([...(await own.until("/open/b.txt")).keys()].sort(), ["/open", "/open/b.txt"]);
+  Deno.removeSync(tree.at("open/b.txt"));
+  Deno.removeSync(tree.at("open/new-link"));
+  Deno.writeTextFileSync(tree.at("open/last.txt"), "1");
+  const seen = await own.until("/open/last.txt");
+  assertEquals(seen.get("/open/b.txt"), "removed");
+  assertEquals([...seen.keys()].filter((path) => path.includes("link")), []);
+});
+
+Deno.test("neither a client nor a user can take all places of streams; clients cannot take those of users", async () => {
+  const asUser: Layer = (next) => (request, context) => {
+    const user = request.headers.get("x-user");
+    return next(request, user === null ? context : derive(context, { user }));
+  };
+  await using server = watched(memory({ "a.txt": "a" }), { layers: [asUser] });
+  const streams: Response[] = [];
+  const watch = async (hostname: string, headers: Record<string, string> = {}) => {
+    const request = new Request("http://localhost/?watch", { headers: { host: "localhost", ...headers } });
+    const response = await server.fetch(request, { remoteAddr: { transport: "tcp", hostname, port: 1 } });
+    if (response.ok) streams.push(response);
+    else await response.body?.cancel();
+    return response.status;
+  };
+  /** The first refusal, and after how many streams. */
+  const fill = async (ask: (turn: number) => Promise<number>) => {
+    for (let turn = 0; turn <= 256; turn++) {
+      const status = await ask(turn);
+      if (status !== 200) return [turn, status];
+    }
+  };
+  assertEquals(await fill(() => watch("192.0.2.1")), [32, 429]);
+  assertEquals(await fill((turn) => watch(`198.51.100.${turn}`)), [224, 503]);
+  assertEquals(await fill(() => watch("192.0.2.1", { "x-user": "anna" })), [32, 429]);
+  assertEquals(await watch("192.0.2.1", { "x-user": "bert" }), 200);
+  await Promise.all(streams.map((stream) => stream.body!.cancel()));
+  assertEquals(await watch("192.0.2.1"), 200);
+  await streams.at(-1)!.body!.cancel();
+});
+
 /** A source, and how many of its watches have ended. */
 function observed(source: FileSource): { readonly source: FileSource; ended: number } {
   const seen = {

@@ -9,6 +9,7 @@ import type { Awaitable } from "../../core/types.ts";
 import { encodeSegment } from "../../http/escape.ts";
 import { clock } from "../clock.ts";
 import { answerOf, mayPass, type StoreAnswer, storeError, StoreFailure } from "./errors.ts";
+import { type Bytes, Receiver, tooLate } from "./receiver.ts";
 import { EMPTY_HASH, type Keys, queryText, sha256, Signer } from "./sign.ts";
 
 /** Keys that may expire. */
@@ -114,7 +115,7 @@ export class StoreClient {
     for (let attempt = 1;; attempt++) {
       const response = await this.send(request);
       try {
-        const text = new TextDecoder().decode(await this.readAll(response, MAX_ANSWER_BYTES));
+        const text = new TextDecoder().decode(await this.#readAll(response, MAX_ANSWER_BYTES));
         return { status: response.status, text };
       } catch (error) {
         const failure = new StoreFailure(`${request.method} ${this.#nameOf(request)}`, null, error);
@@ -124,38 +125,23 @@ export class StoreClient {
     }
   }
 
-  /** Reads a body up to a limit; each piece has to arrive in time. */
-  async readAll(response: Response, limit: number): Promise<Uint8Array<ArrayBuffer>> {
-    const chunks: Uint8Array<ArrayBuffer>[] = [];
+  /** Receives a body. */
+  receive(body: ReadableStream<Bytes>): Receiver {
+    return new Receiver(body, this.#options.timeoutMs);
+  }
+
+  /** Reads a body up to a limit. */
+  async #readAll({ body }: Response, limit: number): Promise<Bytes> {
+    if (body === null) return new Uint8Array();
+    const chunks: Bytes[] = [];
     let size = 0;
-    const reader = response.body?.getReader();
-    try {
-      for (let next = await this.#read(reader); !next.done; next = await this.#read(reader)) {
-        size += next.value.length;
-        if (size > limit) throw new RangeError(`The answer is longer than ${limit} bytes`);
-        chunks.push(next.value);
-      }
-    } finally {
-      reader?.cancel().catch(() => {});
+    using receiver = this.receive(body);
+    for (let chunk = await receiver.next(); chunk !== null; chunk = await receiver.next()) {
+      size += chunk.length;
+      if (size > limit) throw new RangeError(`The answer is longer than ${limit} bytes`);
+      chunks.push(chunk);
     }
     return concatenate(chunks);
-  }
-
-  /** Reads the next piece of a body, unless it takes too long. */
-  async readNext(
-    reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
-  ): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>> {
-    const { promise, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(tooLate()), this.#options.timeoutMs);
-    try {
-      return await Promise.race([reader.read(), promise]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  #read(reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | undefined) {
-    return reader ? this.readNext(reader) : Promise.resolve({ done: true, value: undefined } as const);
   }
 
   async #sendOnce(request: StoreRequest): Promise<Response> {
@@ -222,7 +208,7 @@ export class StoreClient {
 
   async #errorText(response: Response): Promise<string> {
     try {
-      return new TextDecoder().decode(await this.readAll(response, MAX_ERROR_BYTES));
+      return new TextDecoder().decode(await this.#readAll(response, MAX_ERROR_BYTES));
     } catch {
       return "";
     }
@@ -252,10 +238,6 @@ function signable(headers: Readonly<Record<string, string>>): Record<string, str
 /** Additional time for sending a body, at 64 KiB/s. */
 function sendingMs(body: Uint8Array | undefined): number {
   return body ? body.length / 65.536 : 0;
-}
-
-function tooLate(): DOMException {
-  return new DOMException("The store did not respond in time", "TimeoutError");
 }
 
 /** Waits before the next attempt: twice as long each time, and not the same for all. */

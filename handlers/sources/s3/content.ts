@@ -9,6 +9,7 @@ import type { ByteRange } from "../../http/range.ts";
 import { FileChanged } from "../types.ts";
 import type { StoreClient } from "./client.ts";
 import { storeError, StoreFailure } from "./errors.ts";
+import type { Bytes, Receiver } from "./receiver.ts";
 
 /** How often one stream is continued after it was cut off. */
 const MAX_CONTINUATIONS = 8;
@@ -21,8 +22,6 @@ export interface ObjectVersion {
   readonly etag: string | null;
   readonly size: number;
 }
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /**
  * Requests a range, and returns it as a stream that ends with an error unless it is complete.
@@ -54,7 +53,7 @@ class Continued {
   #at = 0;
   #continuations = 0;
   #isCanceled = false;
-  #reader: ReadableStreamDefaultReader<Bytes> | null = null;
+  #receiver: Receiver | null = null;
 
   constructor(client: StoreClient, version: ObjectVersion, end: number) {
     this.#client = client;
@@ -82,7 +81,7 @@ class Continued {
       throw error;
     }
     this.#at = start;
-    this.#reader = response.body!.getReader();
+    this.#receiver = this.#client.receive(response.body ?? new Blob().stream());
     if (this.#isCanceled) this.#stop();
   }
 
@@ -91,9 +90,8 @@ class Continued {
     while (this.#at < this.#end) {
       const chunk = await this.#receive();
       if (chunk === null) continue;
-      const part = chunk.subarray(0, this.#end - this.#at);
-      this.#at += part.length;
-      return part;
+      this.#at += chunk.length;
+      return chunk;
     }
     this.#stop();
     return null;
@@ -103,8 +101,8 @@ class Continued {
   async #receive(): Promise<Bytes | null> {
     let cause: unknown = new Error("The body ended early");
     try {
-      const { done, value } = await this.#client.readNext(this.#reader!);
-      if (!done) return value;
+      const chunk = await this.#receiver!.next(this.#end - this.#at);
+      if (chunk !== null) return chunk;
     } catch (error) {
       cause = error;
     }
@@ -123,7 +121,7 @@ class Continued {
   }
 
   #stop(): void {
-    this.#reader?.cancel().catch(() => {}); // it may have failed already
+    this.#receiver?.[Symbol.dispose]();
   }
 }
 

@@ -90,6 +90,11 @@ export class Connection implements Watched, ServedConnection {
     return this.#phase === "first";
   }
 
+  /** Whether it no longer speaks HTTP. */
+  get isSwitched(): boolean {
+    return this.#exchange?.isSwitched ?? false;
+  }
+
   get isOpen(): boolean {
     return !this.#isClosed;
   }
@@ -275,8 +280,9 @@ export class Connection implements Watched, ServedConnection {
   }
 
   /** Sends a response again. */
-  #repeat({ response, body, file, log, headLength }: Known): void {
+  #repeat({ response, body, file, log, count, headLength }: Known): void {
     noteRequest();
+    count?.();
     const { outbox } = this;
     const bodyFrom = outbox.sent + headLength;
     const sent = file !== null

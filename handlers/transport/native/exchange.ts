@@ -5,8 +5,9 @@
  */
 
 import type { ConnectionInfo } from "../../core/fetch.ts";
-import { takeFileBody, type Transfer } from "../../core/shortcuts.ts";
+import { type Switch, switchOf, takeFileBody, type Transfer } from "../../core/shortcuts.ts";
 import { HttpError } from "../../core/errors.ts";
+import { RawBody } from "../../http1/body.ts";
 import type { Head } from "../../http1/head.ts";
 import type { InputBuffer } from "../../http1/input_buffer.ts";
 import type { Rejection } from "../../http1/rejection.ts";
@@ -47,12 +48,13 @@ export class Exchange implements RequestParts, BodySource, Transfer {
   readonly #connection: ServedConnection;
   readonly #head: Head;
   readonly #options: ConnectionOptions;
-  /** The content of the request; null if there is none. */
-  readonly #content: RequestBody | null;
+  /** The content of the request, or what follows it in another protocol; null if there is none. */
+  #content: RequestBody | null;
   #state: "handling" | "sending" | "skipping" | "done" = "handling";
   #aborting: AbortController | null = null;
   #abortReason: Error | null = null;
   #isInvited = false;
+  #isSwitched = false;
   #skipped = 0;
   #stream: StreamSender | null = null;
   /** What has been sent on the connection when the body begins. */
@@ -87,6 +89,15 @@ export class Exchange implements RequestParts, BodySource, Transfer {
     return isOpen || this.#options === CLOSED || (this.#options.isPersistent && !this.isPersistent);
   }
 
+  get canSwitch(): boolean {
+    return this.#content === null && this.#head.minor > 0;
+  }
+
+  /** Whether the connection speaks another protocol, and only its sides know when it ends. */
+  get isSwitched(): boolean {
+    return this.#isSwitched;
+  }
+
   /**
    * Calls the handler.
    *
@@ -96,7 +107,7 @@ export class Exchange implements RequestParts, BodySource, Transfer {
     const { shared, remoteAddr } = this.#connection;
     const { minor } = this.#head;
     const repeat = raw === null ? null : shared.repeat;
-    if (repeat !== null) repeat.isFresh = repeat.log = null;
+    if (repeat !== null) repeat.isFresh = repeat.log = repeat.count = null;
     const protocol = minor === 1 ? "HTTP/1.1" : `HTTP/1.${minor}`;
     const known = { remoteAddr, protocol, sendsFiles: true, transfer: this };
     const info: ConnectionInfo = repeat === null ? known : { ...known, repeat };
@@ -165,7 +176,7 @@ export class Exchange implements RequestParts, BodySource, Transfer {
     const { outbox, hasEnded, shared: { limits } } = this.#connection;
     if (!outbox.isEmpty) {
       if (!outbox.isReading && waitedMs >= limits.stallMs) this.#connection.abort(tooSlow());
-    } else if (this.#content?.isWaiting) {
+    } else if (this.#content?.isWaiting && !this.#isSwitched) {
       if (waitedMs >= limits.bodyMs) this.#content.fail(new HttpError(408, "The request body did not arrive in time"));
     } else if (this.#state === "skipping") {
       if (waitedMs >= SKIP_MS) this.#connection.close();
@@ -235,6 +246,8 @@ export class Exchange implements RequestParts, BodySource, Transfer {
 
   #respond(response: Response, raw: Uint8Array | null): void {
     if (this.#state === "done") return cancel(response);
+    const begin = switchOf(response);
+    if (begin !== undefined) return this.#switch(response, begin);
     if (response?.status === 101) return this.#respond(refusal(501, "This engine cannot switch protocols"), null);
     let parts: ResponseParts;
     try {
@@ -249,6 +262,18 @@ export class Exchange implements RequestParts, BodySource, Transfer {
       body.cancel().catch(() => {});
       this.#sendBytes(parts, null, raw);
     } else this.#sendStream(parts, body, raw);
+  }
+
+  /** What the client sends from now on is not HTTP, and neither is the body of the response. */
+  #switch({ headers, body }: Response, begin: Switch): void {
+    this.#state = "sending";
+    this.#isSwitched = true;
+    this.isPersistent = false;
+    this.#content = new RequestBody(this, new RawBody());
+    const head = `${responseHead(101, headers).text}connection: upgrade\r\nupgrade: websocket\r\n\r\n`;
+    this.#bodyFrom = this.#connection.outbox.sent + head.length;
+    begin(this.#content.stream);
+    this.#pump(head, body!, null, false);
   }
 
   #sendBytes({ status, fields }: ResponseParts, body: Uint8Array<ArrayBuffer> | null, raw: Uint8Array | null): void {

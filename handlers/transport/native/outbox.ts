@@ -163,7 +163,8 @@ export class Outbox {
       if (left === 0) return this.#endFile(file);
       const offset = file.offset + this.#fileAt;
       const window = Math.min(left, share, this.#fetched > offset ? this.#fetched - offset : Infinity);
-      if (this.#fetched <= offset && !mayBeCached(file.descriptor, offset, offset + window)) {
+      const isKnown = file.isInMemory || this.#fetched > offset;
+      if (!isKnown && !mayBeCached(file.descriptor, offset, offset + window)) {
         return this.#fetch(file, offset, left);
       }
       const count = this.#network.sendFile(this.#descriptor, file.descriptor, offset, window);

@@ -39,6 +39,7 @@ export interface Known {
   readonly file: KeptFile | null;
   readonly isFresh: () => boolean;
   readonly log: RepeatedLog | null;
+  readonly count: (() => void) | null;
   /** The length of its head. */
   readonly headLength: number;
   /** Whether the client was on this machine, which host names depend on. */
@@ -73,7 +74,7 @@ class KeptFile {
   static ofBytes(bytes: Uint8Array<ArrayBuffer>, network: Network): KeptFile | null {
     const descriptor = network.memoryFile(Block.of(bytes));
     const { length } = bytes;
-    return descriptor < 0 ? null : new KeptFile({ descriptor, offset: 0, length }, network, length);
+    return descriptor < 0 ? null : new KeptFile({ descriptor, offset: 0, length, isInMemory: true }, network, length);
   }
 
   /** The part, for one response. */
@@ -120,7 +121,7 @@ export class Repeats {
   /** Remembers a response: the head of the request, its own head up to the Date, and the rest of it. */
   add(
     head: Uint8Array,
-    { isFresh, log }: Repeat,
+    { isFresh, log, count }: Repeat,
     address: string,
     response: {
       readonly text: string;
@@ -148,6 +149,7 @@ export class Repeats {
       file,
       isFresh,
       log,
+      count,
       headLength: text.length,
       isLocal: isLoopback(address),
       hash: hashOfLine(head, 0, head.length),

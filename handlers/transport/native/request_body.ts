@@ -111,6 +111,7 @@ export class RequestBody {
       if (piece !== null) return piece;
       if (this.#problem) throw this.#problem;
       if (this.#body.ended) return null;
+      if (this.#source.hasEnded && this.#body.endsWithConnection) return null;
       if (this.#source.hasEnded) throw this.#problem = new HttpError(400, "The request body is incomplete");
       await new Promise<void>((resolve) => this.#wake = resolve);
     }

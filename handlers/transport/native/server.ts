@@ -116,15 +116,17 @@ export class NativeServer implements RunningServer<ServerAddr>, Watched {
 
   async drain(): Promise<void> {
     this.#stop();
-    for (const connection of this.#connections) if (connection.isIdle && !connection.isNew) connection.close();
+    for (const connection of this.#connections) {
+      if (connection.isIdle && !connection.isNew) connection.close();
+      else if (connection.isSwitched) connection.abort(stopped());
+    }
     this.#endIfEmpty();
     await this.finished;
   }
 
   async abort(): Promise<void> {
     this.#stop();
-    const reason = new Deno.errors.Interrupted("The server has been stopped");
-    for (const connection of this.#connections) connection.abort(reason);
+    for (const connection of this.#connections) connection.abort(stopped());
     this.#endIfEmpty();
     await this.finished;
   }
@@ -139,7 +141,7 @@ export class NativeServer implements RunningServer<ServerAddr>, Watched {
       received: Block.allocate(RECEIVED_BYTES),
       stage: new Stage(),
       repeats: new Repeats(this.#loop.network),
-      repeat: isRepeatable(fetch) ? { isFresh: null, log: null } : null,
+      repeat: isRepeatable(fetch) ? { isFresh: null, log: null, count: null } : null,
       port: "port" in address ? address.port : 0,
       isStopping: false,
       closed: (connection) => this.#closed(connection),
@@ -229,6 +231,10 @@ export class NativeServer implements RunningServer<ServerAddr>, Watched {
     clearInterval(this.#timer);
     this.#loop.release().then(this.#ended.resolve, this.#ended.reject);
   }
+}
+
+function stopped(): Error {
+  return new Deno.errors.Interrupted("The server has been stopped");
 }
 
 /** Clients of a Unix socket are one. */

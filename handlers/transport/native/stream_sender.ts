@@ -6,6 +6,9 @@
 
 import type { ServedConnection } from "./shared.ts";
 
+/** How long a source may take to end after its last byte, in milliseconds. */
+const END_MS = 1_000;
+
 /** A stream that is being sent. */
 export class StreamSender {
   readonly #connection: ServedConnection;
@@ -77,9 +80,17 @@ export class StreamSender {
     if (this.#left > 0 && this.#left !== Infinity) {
       throw new Error("The response body is shorter than its Content-Length");
     }
-    if (this.#left === 0) this.#cancel(undefined);
+    if (this.#left === 0) this.#endSource();
     if (this.#isChunked) await this.#write("0\r\n\r\n", null);
     return !this.#isEnded;
+  }
+
+  /** Everything announced has been sent: the source may end by itself, such as to keep its own connection. */
+  #endSource(): void {
+    const timer = setTimeout(() => this.#cancel(undefined), END_MS);
+    this.#reader.read().then(({ done }) => {
+      if (!done) this.#cancel(undefined);
+    }, () => {}).finally(() => clearTimeout(timer));
   }
 
   async #read(): Promise<ReadableStreamReadResult<Uint8Array>> {

@@ -30,6 +30,8 @@ export interface ProxyRequest {
   readonly body: AsyncIterable<Uint8Array> | null;
   /** Its length; null if it is unknown. */
   readonly length: number | null;
+  /** Whether to ask for a WebSocket: then the body is what is sent on it. */
+  readonly isWebSocket?: boolean;
   readonly pool: ConnectionPool;
   /** Cancels the request; its reason is an {@linkcode HttpError}. */
   readonly signal: AbortSignal;
@@ -137,7 +139,7 @@ export class ProxyExchange implements Reply {
   }
 
   async #readHead(): Promise<ResponseHead> {
-    const parser = new ResponseHeadParser(this.#request.method);
+    const parser = new ResponseHeadParser(this.#request.method, this.#request.isWebSocket);
     for (;;) {
       const head = parser.parse(this.#input);
       if (head !== null) return head;
@@ -252,15 +254,21 @@ export class ProxyExchange implements Reply {
   }
 
   async #send(connection: UpstreamConnection): Promise<void> {
-    const { body, length } = this.#request;
+    const { body, length, isWebSocket = false } = this.#request;
     try {
       await connection.write(headBytes(this.#request));
-      if (body !== null) await this.#sendBody(connection, body, length);
+      if (body !== null && isWebSocket) await this.#sendRaw(connection, body);
+      else if (body !== null) await this.#sendBody(connection, body, length);
       this.#isSent = connection === this.#connection;
     } catch (error) {
       // An application may stop reading the body: its response is still read.
       if (error instanceof HttpError) this.abort(error);
     }
+  }
+
+  async #sendRaw(connection: UpstreamConnection, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const piece of bytes) await connection.write(piece);
+    await connection.endWriting();
   }
 
   async #sendBody(connection: UpstreamConnection, body: AsyncIterable<Uint8Array>, length: number | null) {
@@ -279,17 +287,23 @@ export class ProxyExchange implements Reply {
   }
 }
 
+/** Connection and framing. */
+function framingOf({ method, body, length, isWebSocket, pool }: ProxyRequest): readonly string[] {
+  if (isWebSocket) return ["connection: upgrade", "upgrade: websocket"];
+  const connection = pool.keeps ? [] : ["connection: close"];
+  if (body === null) return WITH_BODY.includes(method) ? [...connection, "content-length: 0"] : connection;
+  return [...connection, length === null ? "transfer-encoding: chunked" : `content-length: ${length}`];
+}
+
 /** The head of a request: latin1, as header values are bytes. */
-function headBytes({ method, target, upstream, fields, body, length, pool }: ProxyRequest): Uint8Array {
+function headBytes(request: ProxyRequest): Uint8Array {
+  const { method, target, upstream, fields } = request;
   const lines = [
     `${method} ${target} HTTP/1.1`,
     `host: ${upstream.host}`,
     ...fields.map(([name, value]) => `${name}: ${value}`),
-    ...pool.keeps ? [] : ["connection: close"],
+    ...framingOf(request),
   ];
-  if (body === null) {
-    if (WITH_BODY.includes(method)) lines.push("content-length: 0");
-  } else lines.push(length === null ? "transfer-encoding: chunked" : `content-length: ${length}`);
   const text = `${lines.join("\r\n")}\r\n\r\n`;
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);

@@ -8,6 +8,7 @@ import { whenClientLeaves } from "../../core/client_watch.ts";
 import { isCrossSite } from "../../core/cross_site.ts";
 import { HttpError } from "../../core/errors.ts";
 import { internalsOf } from "../../core/internals.ts";
+import { type Switch, switching } from "../../core/shortcuts.ts";
 import { Limiter } from "../../core/limiter.ts";
 import { requireOwnHost } from "../../core/own_hosts.ts";
 import { contentLengthOf, IncompleteBody, readBody } from "../../core/request_body.ts";
@@ -20,13 +21,13 @@ import { filtered } from "../../sources/filtered.ts";
 import { ConnectionPool } from "../connection_pool.ts";
 import { DEFAULT_LIMITS, shareOf } from "../limits.ts";
 import { replyStream } from "../reply_stream.ts";
-import { ProxyExchange } from "./exchange.ts";
+import { ProxyExchange, type ProxyRequest } from "./exchange.ts";
 import { requestFields, responseHeaders } from "./fields.ts";
 import { Hops } from "./hops.ts";
 import { upstreamTarget } from "./paths.ts";
 import type { ResponseHead } from "./response_head.ts";
 import { parseUpstream, type Upstream } from "./upstream_url.ts";
-import { relayWebSocket, wantsWebSocket } from "./web_socket.ts";
+import { refusedSocket, relayWebSocket, wantsWebSocket } from "./web_socket.ts";
 
 /** Options of {@linkcode proxy}. Times are in milliseconds. */
 export interface ProxyOptions {
@@ -234,6 +235,7 @@ class ReverseProxy {
     };
     if (isWebSocket) {
       const { connectTimeout } = this.#options;
+      if (context.protocol !== null) return await this.#tunnel({ ...passed, method, onOver }, context);
       return await relayWebSocket({ ...passed, request, context, connectTimeout, onOver });
     }
     const exchange = await ProxyExchange.begin({ ...passed, ...body, pool: this.#pool, method, onOver });
@@ -256,6 +258,26 @@ class ReverseProxy {
     }
     const { body } = request;
     return { body: body && mayHaveBody(request, length) ? readBody(body, { max, stallMs, signal }) : null, length };
+  }
+
+  /** The transport hands over the connection: bytes are passed on as they are. */
+  async #tunnel(
+    asked: Pick<ProxyRequest, "upstream" | "target" | "fields" | "signal" | "method" | "onOver">,
+    context: Context,
+  ) {
+    const { connectTimeout, stallTimeout } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<Parameters<Switch>[0]>();
+    const body = eventually(promise);
+    const exchange = await ProxyExchange.begin({ ...asked, body, length: null, isWebSocket: true, pool: this.#pool });
+    const head = await exchange.head(connectTimeout);
+    if (head.status !== 101) {
+      exchange.abort();
+      throw refusedSocket(this.#upstream, String(head.status));
+    }
+    const headers = responseHeaders(head, context, this.#path, this.#upstream);
+    const broken = (error: unknown) => context.log.error(`A WebSocket at ${context.target.raw} has broken off`, error);
+    const stream = replyStream(exchange, new Uint8Array(), { idleTimeout: 0, stallTimeout, broken });
+    return switching(new Response(stream, { headers }), resolve);
   }
 
   #respond(request: Request, context: Context, exchange: ProxyExchange, head: ResponseHead): Response {
@@ -286,8 +308,12 @@ function requireSocketPossible(request: Request, context: Context): void {
   if (isCrossSite(request, context.hosts)) {
     throw new HttpError(403, "A page of another site cannot open a WebSocket here");
   }
-  // Only Deno.serve can hand over a connection; it is the engine that does not tell the version.
-  if (context.protocol !== null) {
-    throw new HttpError(501, "WebSockets need the default protocol and engine", { headers: { connection: "close" } });
-  }
+  // Deno.serve is the engine that does not tell the version.
+  if (context.protocol === null || internalsOf(context).transfer?.canSwitch) return;
+  throw new HttpError(501, "WebSockets need HTTP/1.1", { headers: { connection: "close" } });
+}
+
+/** A stream that does not exist yet. */
+async function* eventually(stream: Promise<ReadableStream<Uint8Array>>): AsyncIterable<Uint8Array> {
+  yield* await stream;
 }

@@ -38,13 +38,15 @@ export interface ResponseHead {
 /** An incremental parser: skips interim responses (1xx). */
 export class ResponseHeadParser {
   readonly #method: string;
+  readonly #maySwitch: boolean;
   #line: { readonly minor: 0 | 1; readonly status: number } | null = null;
   #fields = new FieldsParser(true);
   #interim = 0;
 
-  /** Takes the method of the request. */
-  constructor(method: string) {
+  /** @param maySwitch Whether another protocol was asked for, so that 101 is final. */
+  constructor(method: string, maySwitch = false) {
     this.#method = method;
+    this.#maySwitch = maySwitch;
   }
 
   /**
@@ -62,6 +64,7 @@ export class ResponseHeadParser {
       const { fields } = this.#fields;
       const { status, minor } = this.#line;
       if (status >= 200) return headOf(this.#method, status, minor, fields);
+      if (status === 101 && this.#maySwitch) return { status, fields, length: null, body: new RawBody(), keepMs: 0 };
       if (status === 101 || ++this.#interim > MAX_INTERIM) throw malformed(null);
       this.#line = null;
       this.#fields = new FieldsParser(true);

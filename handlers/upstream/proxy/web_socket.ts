@@ -23,6 +23,12 @@ export function wantsWebSocket({ method, headers }: Request): boolean {
   return method === "GET" && headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 
+/** The error for an application that opens none. */
+export function refusedSocket({ address }: Upstream, reason: string): HttpError {
+  const cause = `${placeOf(address)} opens no WebSocket${reason === "" ? "" : ` (${reason})`}`;
+  return new HttpError(502, "The application has refused the WebSocket, or cannot be reached", { cause });
+}
+
 /** A WebSocket to be opened at an application. */
 export interface WebSocketRequest {
   readonly request: Request;
@@ -106,8 +112,7 @@ async function opened(application: WebSocket, { upstream, connectTimeout, signal
   application.onopen = () => resolve();
   application.onerror = (event) => {
     const reason = event instanceof ErrorEvent ? event.message.replace(/^.*failed to connect to WebSocket: /, "") : "";
-    const cause = `${placeOf(upstream.address)} opens no WebSocket${reason === "" ? "" : ` (${reason})`}`;
-    reject(new HttpError(502, "The application has refused the WebSocket, or cannot be reached", { cause }));
+    reject(refusedSocket(upstream, reason));
   };
   application.onclose = application.onerror;
   try {

@@ -11,6 +11,7 @@ import { runCommand, start } from "../../support/command.ts";
 import { conditional, type FaultyStore, faultyStore, storeError } from "../../support/faulty_store.ts";
 import { pathOf } from "../../support/source.ts";
 import { KEYS, put } from "../../support/swift.ts";
+import { FIRST_TREE, type Tree, tryRandomOperations } from "../../store/random_operations.ts";
 import { ALL, bytes, refusal } from "../../store/support.ts";
 import { source, store, test } from "./support.ts";
 
@@ -388,4 +389,19 @@ test("the command takes uploads, unless the store cannot refuse a name that is t
     [1, true],
     denied.stderr,
   );
+});
+
+test("random operations leave what a model says, and what is denied changes nothing", async () => {
+  const { client, open } = await empty();
+  for (const [key, content] of Object.entries(FIRST_TREE)) await put(client, key, content);
+  const tree = async () => {
+    const found: Tree = {};
+    for (const key of await keysIn(client)) {
+      const names = key.split("/");
+      for (let depth = 1; depth < names.length; depth++) found[names.slice(0, depth).join("/")] = null;
+      if (!key.endsWith("/")) found[key] = await textOf(client, key);
+    }
+    return Object.fromEntries(Object.entries(found).sort(([a], [b]) => a < b ? -1 : 1));
+  };
+  await tryRandomOperations({ source: open(), tree }, { seed: 1, turns: 25 });
 });
