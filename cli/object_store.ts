@@ -10,6 +10,7 @@ import { s3 } from "../handlers/sources/s3.ts";
 import type { FileSource } from "../handlers/sources/types.ts";
 import type { UploadOptions } from "../handlers/upload/upload.ts";
 import { StartError } from "./start_error.ts";
+import { UsageError } from "./usage_error.ts";
 
 /**
  * Opens `s3://BUCKET/DIRECTORY`, and asks the store once, so that a wrong name or key shows at the start. The store and its
@@ -19,6 +20,7 @@ import { StartError } from "./start_error.ts";
  */
 export async function openStore(url: string, what: string): Promise<FileSource> {
   const [, bucket = "", prefix = ""] = /^s3:\/\/([^/]*)\/?(.*)$/s.exec(url) ?? [];
+  if (bucket === "") throw new UsageError(`${what}: the name of the bucket is missing, as in s3://BUCKET/DIRECTORY`);
   try {
     const source = s3({ bucket, prefix });
     await source.list(SitePath.root);

@@ -13,6 +13,7 @@ export class StartError extends Error {
   static reason(error: unknown): string {
     if (error instanceof Deno.errors.NotFound) return "it does not exist";
     if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+    if (error instanceof Deno.errors.AlreadyExists) return "a file of this name exists";
     if (error instanceof Deno.errors.NotADirectory) return "one of its parents is a file";
     if (error instanceof Deno.errors.FilesystemLoop) return "it is a symlink loop";
     if (error instanceof Deno.errors.IsADirectory) return "it is a directory";

@@ -90,6 +90,7 @@ async function make(file: string, given: string | undefined, options: Words["giv
   // In whole seconds, as it is written.
   const expires = duration === null ? null : Math.floor((Date.now() + duration) / 1000) * 1000;
   const { text, id, line } = newToken(name, { rights, path, expires });
+  readUserFile(file); // without it, there would be no such user, rather than no file
   await editUserFile(file, (before) => {
     if (!hasUser(before, name)) {
       throw new StartError(`There is no user "${name}" in ${file}; add it with "pyserve passwd"`);

@@ -129,7 +129,11 @@ Deno.test("what cannot work is said at the start, in one sentence", async () => 
     [["--public"], 2, /--public needs --auth.*--help users/],
     [["--access", "ann:read"], 2, /--access needs --auth/],
     [["--auth", tree.at("users"), "--access", "ann:write"], 2, /"write" is not a right.*--help users/],
-    [["--auth", tree.at("users"), "--state", tree.at("file")], 1, /Cannot use --state/],
+    [
+      ["--auth", tree.at("users"), "--state", tree.at("file")],
+      1,
+      /Cannot use --state .*: a file of this name exists\n/,
+    ],
     [["--auth", tree.at("users"), "--auth-env", "X"], 2, /--auth/],
   ];
   for (const [args, code, sentence] of rows) {

@@ -149,9 +149,9 @@ Deno.test("what is wrong with the arguments of a subcommand is said in one sente
     [["token", "--revoke", "x", path, "ann"], 2, "pyserve token --revoke takes an ID and a FILE"],
     [["token", path, "zoe"], 1, `There is no user "zoe" in ${path}; add it with "pyserve passwd"`],
     [["token", "--revoke", "x", path], 1, `There is no token x in ${path}`],
-    ...[["token", "--revoke", "x"], ["token", "--list"], ["passwd", "--delete"]].map((args) =>
+    ...[["token", "--revoke", "x"], ["token", "--list"], ["token"], ["passwd", "--delete"]].map((args) =>
       [
-        [...args, tree.at("none"), ...args[0] === "passwd" ? ["ann"] : []],
+        [...args, tree.at("none"), ...args.length === 1 || args[0] === "passwd" ? ["ann"] : []],
         1,
         `Cannot read "${tree.at("none")}": it does not exist`,
       ] as [string[], number, string]

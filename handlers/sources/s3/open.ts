@@ -60,7 +60,7 @@ async function keysOf({ credentials }: S3Options, { keys }: EnvironmentSettings)
   const own = typeof credentials === "function" ? await credentials() : credentials ?? keys;
   if (own) return own;
   const cause = new Error(
-    "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE for keys in ~/.aws/credentials",
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE for keys in ~/.aws/credentials",
   );
   throw new HttpError(502, "This server has no keys for the file store", { cause });
 }
@@ -70,6 +70,6 @@ function requirePermission({ bucket, pathStyle, endpoint: { protocol, hostname, 
   const name = pathStyle ? hostname : `${bucket}.${hostname}`;
   const host = `${name}:${port || (protocol === "https:" ? "443" : "80")}`;
   if (Deno.permissions.querySync({ name: "net", host }).state === "granted") return;
-  const cause = new Error(`It takes --allow-net=${host}`);
+  const cause = new Error(`it takes --allow-net=${host}`);
   throw new HttpError(502, "This server may not connect to the file store", { cause });
 }

@@ -97,9 +97,23 @@ Deno.test("input is written while output is read: 10 MB through cat", { ignore }
 });
 
 Deno.test("a script that does not read its input can answer", { ignore }, async () => {
-  await using script = await sh("exec 0<&-; echo hello", { input: await body(new Uint8Array(5_000_000)) });
+  const input = await body(new Uint8Array(5_000_000));
+  const read = Promise.withResolvers<void>();
+  const watched: Spooled = {
+    length: input.length,
+    async *chunks() {
+      try {
+        yield* input.chunks();
+      } finally {
+        read.resolve();
+      }
+    },
+    [Symbol.dispose]: () => input[Symbol.dispose](),
+  };
+  await using script = await sh("exec 0<&-; echo hello", { input: watched });
   assertEquals(await textOf(script), "hello\n");
   assertEquals((await script.ended).code, 0);
+  await read.promise; // the file may still be read when the script has ended
 });
 
 Deno.test("The input is disposed of when the script has ended", { ignore }, async () => {
