@@ -13,7 +13,7 @@ import { KeptSums } from "./sums.ts";
 import { tarParts } from "./tar.ts";
 import { ZIP_LAYOUT, zipParts } from "./zip.ts";
 import { sendContent } from "../serving/content.ts";
-import { isCrossSite } from "../core/cross_site.ts";
+import { requireSameSite } from "../core/cross_site.ts";
 import { HttpError } from "../core/errors.ts";
 import { heldBody, STALL_MS } from "../core/held_body.ts";
 import { clientOf } from "../http/client.ts";
@@ -93,10 +93,10 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
  * A directory with an index page is declined, because the query is that page's own; as a subdirectory of another one it
  * is included. `&name=a&name=b/c` selects entries, by their paths below the directory; as a URL has a limited length,
  * a POST takes the same names as a form (`application/x-www-form-urlencoded`, up to 1 MiB; 403 from a page of another
- * site). Everything is in a folder named after the directory. An archive contains what the source exposes: no hidden files and no symlinks out of the root;
- * other symlinks are followed. Entries omitted for other reasons (broken link, special file, unreadable, a name with
- * control characters or a backslash) are listed in a text file next to the folder. Owners are not stored, permissions
- * are 644 or 755, times are in UTC.
+ * site). Everything is in a folder named after the directory. An archive contains what the source exposes: no hidden
+ * files and no symlinks out of the root; other symlinks are followed. Entries omitted for other reasons (broken link,
+ * special file, unreadable, a name with control characters or a backslash) are listed in a text file next to the folder.
+ * Owners are not stored, permissions are 644 or 755, times are in UTC.
  *
  * The tree is scanned first, so that zip (uncompressed) and tar have a Content-Length, an entity tag and ranges: an
  * interrupted download can be resumed as long as nothing has changed. `tar.gz` is compressed on the fly and has none of
@@ -133,9 +133,7 @@ const METHODS = ["GET", "HEAD", "POST"];
 
 /** The names in a form. */
 async function namesInForm(request: Request, context: Context): Promise<string[]> {
-  if (isCrossSite(request, context.hosts)) {
-    throw new HttpError(403, "The request was sent by a page of another site");
-  }
+  requireSameSite(request, context.hosts);
   if (!/^application\/x-www-form-urlencoded\b/i.test(request.headers.get("content-type") ?? "")) {
     throw new HttpError(415, "The names of an archive are sent as application/x-www-form-urlencoded");
   }

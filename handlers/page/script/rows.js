@@ -285,16 +285,7 @@ export class Rows {
       h(
         "td",
         { role: "gridcell", class: "more" },
-        href !== null && h(
-          "button",
-          {
-            type: "button",
-            class: "button bare",
-            "aria-haspopup": "menu",
-            "aria-label": t("Actions for {name}", { name: path }),
-          },
-          dots(),
-        ),
+        href !== null && menuButton(path),
       ),
     );
     entryOf.set(row, entry);
@@ -329,6 +320,12 @@ function lookOf(state) {
 
 /** @type {WeakMap<HTMLTableRowElement, Entry>} */
 const entryOf = new WeakMap();
+
+/** @param {string} name */
+function menuButton(name) {
+  const label = t("Actions for {name}", { name });
+  return h("button", { type: "button", class: "button bare", "aria-haspopup": "menu", "aria-label": label }, dots());
+}
 
 function dots() {
   const element = h("span", { class: "icon", "aria-hidden": "true" });
