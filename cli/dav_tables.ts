@@ -9,8 +9,8 @@ import { PropertyTable } from "../handlers/dav/dead_properties.ts";
 import { locksIn } from "../handlers/dav/lock_file.ts";
 import { LockTable } from "../handlers/dav/lock_table.ts";
 import { requireOwn } from "../handlers/system/ownership.ts";
+import { realRoot } from "./real_root.ts";
 import { StartError } from "./start_error.ts";
-import { isStoreUrl } from "./values.ts";
 
 /** What WebDAV keeps of a served directory besides its files. */
 export interface DavTables {
@@ -28,19 +28,10 @@ const tables = new Map<string, Promise<DavTables>>();
  * @throws {StartError} If that cannot be used.
  */
 export function davTablesOf(root: string, state: string | null): Promise<DavTables> {
-  const site = realPathOf(root);
+  const site = realRoot(root);
   const known = tables.get(site) ?? openTables(site, state);
   tables.set(site, known);
   return known;
-}
-
-function realPathOf(root: string): string {
-  try {
-    return isStoreUrl(root) ? root : Deno.realPathSync(root);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return root; // the server reports it
-    throw error;
-  }
 }
 
 async function openTables(site: string, state: string | null): Promise<DavTables> {

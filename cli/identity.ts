@@ -12,6 +12,7 @@ import { type IdentityState, openState, volatileState } from "../handlers/identi
 import { userFile, UserFileError } from "../handlers/identity/user_file.ts";
 import type { Layer, Logger } from "../handlers/core/types.ts";
 import { accessWarnings } from "./access_warnings.ts";
+import { realRoot } from "./real_root.ts";
 import type { IdentitySettings, SiteSettings } from "./settings.ts";
 import { shellWord } from "./shell_word.ts";
 import { defaultStateDirectory } from "./state_directory.ts";
@@ -56,7 +57,7 @@ export async function loadIdentity(settings: IdentitySettings, world: IdentityWo
   return {
     layerFor: ({ root, identity }) => {
       const { rules = [], davLogin = false } = identity ?? {};
-      return auth({ ...shared, rules, davLogin, site: siteOf(root) });
+      return auth({ ...shared, rules, davLogin, site: realRoot(root) });
     },
     notes: [...new Set(notes)],
     directory: state && directory,
@@ -97,20 +98,10 @@ function explained({ message }: UserFileError, file: string): string {
   return message.replace(/^Cannot use "/, 'Cannot use --auth "') + hint;
 }
 
-/** What tells servers with the same state directory apart; `pyserve share` finds the same in the note of the server. */
-function siteOf(root: string): string {
-  try {
-    return Deno.realPathSync(root);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return root; // the server reports it
-    throw error;
-  }
-}
-
 /** Whether clients could read a file, and change it where they can upload. */
 function isServed(file: string, root: string): boolean {
   const path = Deno.realPathSync(file);
-  const directory = siteOf(root);
+  const directory = realRoot(root);
   return path === directory || path.startsWith(directory.endsWith(SEPARATOR) ? directory : directory + SEPARATOR);
 }
 

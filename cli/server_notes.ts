@@ -10,6 +10,7 @@
 import { join } from "@std/path/join";
 import type { ServerAddr } from "../handlers/transport/endpoint.ts";
 import { shownUrl } from "./listen.ts";
+import { realRoot } from "./real_root.ts";
 import type { Settings, SiteSettings } from "./settings.ts";
 import { isStoreUrl, type MountPoint } from "./values.ts";
 
@@ -52,9 +53,9 @@ export function serverNotes(settings: Settings, address: ServerAddr): Omit<Serve
 function notesOf(site: SiteSettings, url: string | null): Omit<ServerNote, "pid" | "started">[] {
   const { root, isDirectory, mounts, server: { hidden = false }, features: { upload } } = site;
   const own = {
-    root: realPath(root),
+    root: realRoot(root),
     isArchive: isDirectory && !isStoreUrl(root) && Deno.statSync(root).isFile,
-    mounts: mounts.map(({ prefix, path, site }) => ({ prefix, path: realPath(path), isSite: site !== null })),
+    mounts: mounts.map(({ prefix, path, site }) => ({ prefix, path: realRoot(path), isSite: site !== null })),
     url,
     hidden,
     upload: upload?.rights?.create ?? false,
@@ -63,10 +64,6 @@ function notesOf(site: SiteSettings, url: string | null): Omit<ServerNote, "pid"
     return site === null ? [] : notesOf(site, url && `${url.replace(/\/$/, "")}${prefix}/`);
   });
   return [own, ...others];
-}
-
-function realPath(root: string): string {
-  return isStoreUrl(root) ? root : Deno.realPathSync(root);
 }
 
 /** Writes the note of this server; disposing of it removes the note. */
